@@ -1,0 +1,29 @@
+//! Everybody's vocabulary: the types that every other Nervure crate speaks in.
+//!
+//! Identifiers ([`NodeId`], [`MeshId`], [`Netuid`], [`Uid`]), quantities ([`Amount`],
+//! [`BlockHeight`], [`UnixMillis`]), [`Hash`]es, dotted [`Capability`] paths, canonical CBOR
+//! ([`cbor`]), keys and their files ([`NodeKey`], [`key_file`]), and the signed [`Envelope`] that
+//! everything crossing the network under somebody's name travels in.
+//!
+//! Nothing here opens a socket or reads a clock; [`key_file`] alone touches the disk.
+
+mod amount;
+mod capability;
+pub mod cbor;
+mod envelope;
+mod hash;
+mod id;
+mod key;
+pub mod key_file;
+mod node_id;
+mod time;
+
+pub use amount::{Amount, AmountError, BASE_UNITS_PER_TOKEN};
+pub use capability::{Capability, CapabilityError, MAX_CAPABILITY_LEN, MAX_CAPABILITY_SEGMENTS};
+pub use envelope::{Domain, Envelope, EnvelopeError, MAX_DOMAIN_LEN};
+pub use hash::{Hash, Hasher};
+pub use id::{BlockHeight, MeshId, Netuid, ParseIdError, Uid};
+pub use key::{NodeKey, Signature, SignatureError};
+pub use libp2p_identity::PeerId;
+pub use node_id::{NodeId, NodeIdError};
+pub use time::UnixMillis;
