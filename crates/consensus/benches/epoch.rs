@@ -1,0 +1,2 @@
+//! Times one epoch.
+fn main() {}

@@ -1,0 +1,148 @@
+//! Yuma consensus: from what validators say about miners to what everybody earns.
+//!
+//! Each validator gives every miner a weight. The consensus weight of a miner is the largest one that
+//! at least a share kappa of the voting stake gives it; weights above it are cut down to it, so that a
+//! minority cannot lift a miner. What is left, weighted by stake, ranks the miners. Validators earn by
+//! their bonds, moving averages of their weights, in the miners that earn.
+//!
+//! [`run_epoch`] computes one epoch of one subnet from an [`EpochInput`], a pure function of integers
+//! ([`crate::fixed`]): the same input gives the same bits on every machine. [`run_epoch_traced`] also
+//! hands out every intermediate result. [`case`] runs epochs described in JSON files.
+//!
+//! ```
+//! use nervure_consensus::yuma::{EpochInput, Neuron, Params, run_epoch};
+//! use nervure_primitives::Uid;
+//!
+//! let weights = [(Uid(1), 65_535)];
+//! let validator = Neuron { stake: 1_000, permit: true, last_update: 5, weights: &weights, ..Neuron::default() };
+//! let miner = Neuron { stake: 0, last_update: 5, ..Neuron::default() };
+//! let input = EpochInput { params: &Params::default(), block: 6, emission: 1_000, neurons: &[validator, miner] };
+//! let output = run_epoch(&input)?;
+//! assert_eq!(output.emission, [500, 500]);
+//! # Ok::<(), nervure_consensus::yuma::YumaError>(())
+//! ```
+//!
+//! # Where the rules leave a choice
+//!
+//! * A column that nobody's stake exceeds the minority in (kappa 0) has its largest vote as consensus.
+//! * Weights and bonds may come in any order; naming a uid twice or one that does not exist is an error.
+//! * A bond that rounds to zero in u16 is stored as an explicit zero, as long as it is above zero in
+//!   32 fraction bits.
+//! * Raw stakes above 2^63 - 1 saturate, and so does their sum: beyond that, shares no longer add up to
+//!   one, and the epoch pays more than its emission. [`EpochOutput::remainder`] tells.
+
+mod bonds;
+pub mod case;
+mod emission;
+mod error;
+mod input;
+mod median;
+mod output;
+mod params;
+mod permits;
+mod sparse;
+mod stake;
+mod trace;
+mod weights;
+
+pub use error::{RowKind, YumaError};
+pub use input::{Cell, EpochInput, Neuron};
+pub use output::{EpochOutput, checked_sum};
+pub use params::{ACTIVITY_FACTOR_MILLI, BondsRule, LiquidAlpha, Params, activity_cutoff};
+pub use sparse::Matrix;
+pub use trace::Trace;
+
+use crate::fixed::{I32F32, normalize};
+
+/// Computes an epoch.
+///
+/// # Errors
+///
+/// A [`YumaError`] for input without a meaning: crossed bounds, uids that do not exist or come twice.
+pub fn run_epoch(input: &EpochInput<'_>) -> Result<EpochOutput, YumaError> {
+    compute(input, None)
+}
+
+/// Computes an epoch and keeps every intermediate result.
+///
+/// # Errors
+///
+/// Those of [`run_epoch`].
+pub fn run_epoch_traced(input: &EpochInput<'_>) -> Result<(EpochOutput, Trace), YumaError> {
+    let mut trace = Trace::default();
+    let output = compute(input, Some(&mut trace))?;
+    Ok((output, trace))
+}
+
+/// The epoch, step by step; copies its intermediate results into `trace` if there is one.
+fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<EpochOutput, YumaError> {
+    input.check()?;
+    let stake = stake::shares(input);
+    let permits = permits::current(input);
+    let new_permits = permits::next(&stake, input.params.max_validators, input.params.owner);
+    let active_stake = stake::active(input, &stake, &permits);
+
+    let weights = weights::masked(input, &permits)?;
+    let consensus = median::consensus(&active_stake, &weights, input.params.kappa());
+    let clipped = weights.clipped(&consensus);
+    let validator_trust = clipped.row_sums();
+    let rank = clipped.weighted_column_sums(&active_stake);
+    let mut incentive = rank.clone();
+    normalize(&mut incentive);
+    if let Some(trace) = trace.as_deref_mut() {
+        let all = weights.weighted_column_sums(&active_stake);
+        trace.trust = rank.iter().zip(all).map(|(rank, all)| *rank / all).collect();
+        trace.weights = weights.clone();
+        trace.clipped = clipped.clone();
+    }
+
+    let weights = Matrix::interpolated(weights, &clipped, input.params.bonds_penalty());
+    let market = bonds::Market {
+        active_stake: &active_stake,
+        weights: &weights,
+        consensus: &consensus,
+        incentive: &incentive,
+    };
+    let bonds = bonds::update(input, &market)?;
+    let earned = emission::Earned {
+        incentive: &incentive,
+        dividends: &bonds.dividends,
+        active_stake: &active_stake,
+        stake: &stake,
+    };
+    let split = emission::split(input.emission, &earned);
+    let output = EpochOutput {
+        consensus: proportions(&consensus),
+        incentive: proportions(&incentive),
+        dividends: proportions(&bonds.dividends),
+        validator_trust: proportions(&validator_trust),
+        server_emission: split.server,
+        validator_emission: split.validator,
+        emission: split.combined,
+        bonds: bonds::to_stored(&bonds.after, &new_permits),
+        new_permits,
+    };
+    if let Some(trace) = trace {
+        *trace = Trace {
+            active: (0..input.neurons.len()).map(|uid| input.is_active(uid)).collect(),
+            stake,
+            permits,
+            active_stake,
+            consensus,
+            validator_trust,
+            rank,
+            incentive,
+            weights_for_bonds: weights,
+            bonds_before: bonds.before,
+            bonds_after: bonds.after,
+            dividends: bonds.dividends,
+            ..std::mem::take(trace)
+        };
+    }
+    Ok(output)
+}
+
+/// Shares as u16 proportions, rounded down.
+fn proportions(shares: &[I32F32]) -> Vec<u16> {
+    shares.iter().map(|share| share.to_proportion()).collect()
+}

@@ -1,0 +1,97 @@
+//! Bonds and the dividends that they pay.
+//!
+//! A bond is a validator's stake in a miner that it saw early: it grows epoch by epoch while the
+//! validator gives weight to the miner and pays a share of what the miner earns. How it grows is the
+//! subnet's choice: [`yuma2`], [`yuma3`], or Yuma 3 with [`liquid_alpha`].
+
+mod liquid_alpha;
+mod yuma2;
+mod yuma3;
+
+use nervure_primitives::Uid;
+
+use super::{BondsRule, Cell, EpochInput, RowKind, YumaError, sparse::Matrix};
+use crate::fixed::{I32F32, normalize};
+
+/// What the weights of this epoch say, as far as bonds are concerned.
+pub(crate) struct Market<'a> {
+    /// The share of voting stake of each uid.
+    pub active_stake: &'a [I32F32],
+    /// The weights that buy bonds.
+    pub weights: &'a Matrix,
+    /// The consensus weight of each uid.
+    pub consensus: &'a [I32F32],
+    /// What each uid earns as a miner, of one.
+    pub incentive: &'a [I32F32],
+}
+
+/// Bonds after an epoch, and what they pay.
+pub(crate) struct Bonds {
+    /// The bonds that the epoch started from, in the scale of the subnet's rule.
+    pub before: Matrix,
+    /// The bonds in the form that is stored: each cell a share of at most one.
+    pub after: Matrix,
+    /// What each uid earns as a validator, of one.
+    pub dividends: Vec<I32F32>,
+}
+
+/// Runs the subnet's rule.
+pub(crate) fn update(input: &EpochInput<'_>, market: &Market<'_>) -> Result<Bonds, YumaError> {
+    let before = stored(input)?;
+    let alpha = input.params.bonds_alpha();
+    let (before, after, mut dividends) = match input.params.bonds {
+        BondsRule::Yuma2 => {
+            let before = yuma2::from_stored(before);
+            let (after, dividends) = yuma2::update(&before, market, alpha);
+            (before, after, dividends)
+        }
+        BondsRule::Yuma3 => {
+            let after = Matrix::averaged(market.weights, &before, alpha);
+            let dividends = yuma3::dividends(&after, market);
+            (before, after, dividends)
+        }
+        BondsRule::Yuma3Liquid(bounds) => {
+            let settled = market.consensus.iter().all(|consensus| *consensus == I32F32::ZERO);
+            let after = if settled {
+                Matrix::averaged(market.weights, &before, alpha)
+            } else {
+                liquid_alpha::averaged(market, &before, bounds)
+            };
+            let dividends = yuma3::dividends(&after, market);
+            (before, after, dividends)
+        }
+    };
+    normalize(&mut dividends);
+    Ok(Bonds { before, after, dividends })
+}
+
+/// The stored bonds as shares of 65,535, without the columns of uids that registered since the last
+/// epoch: whoever takes a slot inherits no bonds in it.
+fn stored(input: &EpochInput<'_>) -> Result<Matrix, YumaError> {
+    let from = input.params.bonds_from_block(input.block);
+    let n = input.neurons.len();
+    let cells = input.neurons.iter().map(|neuron| neuron.bonds.len()).sum();
+    let mut matrix = Matrix::with_capacity(n, n, cells);
+    for row in 0..n {
+        for &(uid, value) in input.row(row, RowKind::Bonds)?.iter() {
+            if from > input.neurons[usize::from(uid.0)].registered {
+                matrix.push(uid.0, I32F32::from_int(value.into()));
+            }
+        }
+        matrix.end_row();
+    }
+    if input.params.bonds != BondsRule::Yuma2 {
+        matrix.divide(I32F32::from_int(u16::MAX.into()));
+    }
+    Ok(matrix)
+}
+
+/// The bonds as they are stored: only uids with a new permit keep theirs. A cell that rounds to zero
+/// stays as an explicit zero.
+pub(crate) fn to_stored(bonds: &Matrix, new_permits: &[bool]) -> Vec<Vec<Cell>> {
+    let row = |(row, permit): (usize, &bool)| {
+        let (uids, values) = if *permit { bonds.row(row) } else { (&[][..], &[][..]) };
+        uids.iter().zip(values).map(|(uid, value)| (Uid(*uid), value.to_proportion())).collect()
+    };
+    new_permits.iter().enumerate().map(row).collect()
+}

@@ -1,0 +1,94 @@
+//! What an epoch is computed from: [`EpochInput`], one [`Neuron`] per uid.
+//!
+//! Rows are borrowed from whoever stores them. They are normally ascending by uid, and then used as
+//! they are; a row in another order is sorted into a copy, a row that names a uid twice or one that
+//! does not exist is refused.
+
+use std::borrow::Cow;
+
+use nervure_primitives::Uid;
+
+use super::{Params, RowKind, YumaError};
+
+/// A cell of a row as it is stored: who it is about and how much, of 65,535.
+pub type Cell = (Uid, u16);
+
+/// The most neurons that uids can tell apart.
+const MAX_NEURONS: usize = 1 << 16;
+
+/// Everything about one uid that an epoch looks at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Neuron<'a> {
+    /// Raw stake in base units.
+    pub stake: u64,
+    /// The block at which it last set (or committed) weights.
+    pub last_update: u64,
+    /// The block at which it was registered.
+    pub registered: u64,
+    /// Whether the *previous* epoch gave it a validator permit.
+    pub permit: bool,
+    /// The block of its earliest unexpired commit; `None` when it has none or the subnet does not use
+    /// commit-reveal. Weights for a uid registered after it are dropped: they were meant for the slot's
+    /// former holder.
+    pub commit_block: Option<u64>,
+    /// Its weights, with explicit zeros.
+    pub weights: &'a [Cell],
+    /// Its bonds as the last epoch left them.
+    pub bonds: &'a [Cell],
+}
+
+/// One epoch of one subnet.
+#[derive(Clone, Copy, Debug)]
+pub struct EpochInput<'a> {
+    /// The subnet's parameters.
+    pub params: &'a Params,
+    /// The block at which the epoch runs.
+    pub block: u64,
+    /// What there is to share out, in base units.
+    pub emission: u64,
+    /// The neurons, by uid.
+    pub neurons: &'a [Neuron<'a>],
+}
+
+impl EpochInput<'_> {
+    /// Refuses what has no meaning, except in rows: those are checked as they are read.
+    pub(crate) fn check(&self) -> Result<(), YumaError> {
+        if self.neurons.len() > MAX_NEURONS {
+            return Err(YumaError::TooManyNeurons { neurons: self.neurons.len() });
+        }
+        self.params.check(self.neurons.len())
+    }
+
+    /// The row of `kind` of uid `row`, ascending, with uids that exist and each of them once.
+    pub(crate) fn row(&self, row: usize, kind: RowKind) -> Result<Cow<'_, [Cell]>, YumaError> {
+        let neuron = &self.neurons[row];
+        let cells = match kind {
+            RowKind::Weights => neuron.weights,
+            RowKind::Bonds => neuron.bonds,
+        };
+        let mut cells = Cow::Borrowed(cells);
+        if !cells.is_sorted_by_key(|(uid, _)| *uid) {
+            cells.to_mut().sort_by_key(|(uid, _)| *uid);
+        }
+        let owner = Uid(row as u16);
+        if let Some(pair) = cells.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(YumaError::DuplicateUid { kind, row: owner, uid: pair[0].0 });
+        }
+        match cells.last() {
+            Some((uid, _)) if usize::from(uid.0) >= self.neurons.len() => {
+                Err(YumaError::UidOutOfRange { kind, row: owner, uid: *uid, neurons: self.neurons.len() })
+            }
+            _ => Ok(cells),
+        }
+    }
+
+    /// Whether `uid` is the owner's.
+    pub(crate) fn is_owner(&self, uid: usize) -> bool {
+        self.params.owner.is_some_and(|owner| usize::from(owner.0) == uid)
+    }
+
+    /// Whether uid `uid` set weights recently enough to count.
+    pub(crate) fn is_active(&self, uid: usize) -> bool {
+        self.neurons[uid].last_update.saturating_add(self.params.activity_cutoff) >= self.block
+    }
+}
