@@ -16,11 +16,13 @@
 //! A proportion leaves the module as a u16 by [`I32F32::to_proportion`] (rounded down) and enters it
 //! by [`I32F32::from_proportion`]. [`max_upscale`] is the only place where rounding to nearest happens.
 
+mod divisor;
 mod exp;
 mod i32f32;
 mod i64f64;
 mod upscale;
 
+pub(crate) use divisor::Divisor;
 pub use exp::{exp, sigmoid};
 pub use i32f32::I32F32;
 pub use i64f64::I64F64;
@@ -36,9 +38,10 @@ pub fn share_of(amount: u64, share: I32F32) -> u64 {
 
 /// Divides every value by `sum`; leaves the values alone when `sum` is zero.
 pub fn normalize_by(values: &mut [I32F32], sum: I32F32) {
-    if sum != I32F32::ZERO {
+    let sum = Divisor::new(sum);
+    if !sum.is_zero() {
         for value in values {
-            *value = *value / sum;
+            *value = sum.divide(*value);
         }
     }
 }

@@ -96,7 +96,7 @@ fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<Epoc
         trace.clipped = clipped.clone();
     }
 
-    let weights = Matrix::interpolated(weights, &clipped, input.params.bonds_penalty());
+    let weights = Matrix::interpolated(weights, clipped, input.params.bonds_penalty());
     let market = bonds::Market {
         active_stake: &active_stake,
         weights: &weights,

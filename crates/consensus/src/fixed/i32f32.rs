@@ -197,14 +197,14 @@ impl serde::Serialize for I32F32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use fixed::types::I32F32 as Oracle;
     use proptest::prelude::*;
 
     use super::*;
 
     /// Numbers of all sizes: uniform bits, small ones, whole ones and the corners.
-    fn bits() -> impl Strategy<Value = i64> {
+    pub(in crate::fixed) fn bits() -> impl Strategy<Value = i64> {
         prop_oneof![
             any::<i64>(),
             (any::<i64>(), 0u32..63).prop_map(|(bits, shift)| bits >> shift),

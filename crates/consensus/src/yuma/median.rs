@@ -12,6 +12,9 @@ use crate::fixed::{I32F32, normalize};
 /// A vote for a weight above zero: the weight and the stake behind it.
 type Vote = (I32F32, I32F32);
 
+/// How many votes are sorted at once.
+const SORTED_UP_TO: usize = 8;
+
 /// The consensus weight of every column of `weights` by the stake of its rows.
 pub(crate) fn consensus(stake: &[I32F32], weights: &Matrix, kappa: I32F32) -> Vec<I32F32> {
     let mut stake = stake.to_vec();
@@ -57,14 +60,94 @@ fn votes_by_column(stake: &[I32F32], weights: &Matrix) -> (Vec<usize>, Vec<Vote>
 
 /// The first weight in ascending order at which `below` and the stake up to it exceed `minority`; the
 /// largest weight when none does, zero when there is no vote.
-fn first_above(votes: &mut [Vote], below: I32F32, minority: I32F32) -> I32F32 {
-    votes.sort_unstable();
-    let mut sum = below;
+///
+/// Sorts only as much as it needs: votes are split around a pivot, and the search goes on in the part
+/// where the sum passes the minority.
+fn first_above(mut votes: &mut [Vote], mut below: I32F32, minority: I32F32) -> I32F32 {
+    while votes.len() > SORTED_UP_TO {
+        let pivot = middle(votes);
+        let (smaller, smaller_stake) = tally(votes, |weight| weight < pivot);
+        if smaller > 0 && below + smaller_stake > minority {
+            votes = gather(votes, |weight| weight < pivot);
+            continue;
+        }
+        let (equal, equal_stake) = tally(votes, |weight| weight == pivot);
+        below += smaller_stake + equal_stake;
+        if smaller + equal == votes.len() || below > minority {
+            return pivot;
+        }
+        votes = gather(votes, |weight| weight > pivot);
+    }
+    votes.sort_unstable_by_key(|vote| vote.0);
     for (weight, stake) in votes.iter() {
-        sum += *stake;
-        if sum > minority {
+        below += *stake;
+        if below > minority {
             return *weight;
         }
     }
     votes.last().map_or(I32F32::ZERO, |vote| vote.0)
+}
+
+/// The middle one of the first, the middle and the last weight.
+fn middle(votes: &[Vote]) -> I32F32 {
+    let (a, b, c) = (votes[0].0, votes[votes.len() / 2].0, votes[votes.len() - 1].0);
+    a.max(b).min(a.min(b).max(c))
+}
+
+/// How many votes have a weight that passes, and the stake behind them. Stakes here are shares of at
+/// most one, so that plain addition cannot overflow.
+fn tally(votes: &[Vote], passes: impl Fn(I32F32) -> bool) -> (usize, I32F32) {
+    let (mut count, mut bits) = (0, 0);
+    for (weight, stake) in votes {
+        let passes = passes(*weight);
+        count += usize::from(passes);
+        bits += stake.to_bits() & -i64::from(passes);
+    }
+    (count, I32F32::from_bits(bits))
+}
+
+/// Moves the votes whose weight passes to the front, without a branch that could be mispredicted, and
+/// returns them.
+fn gather(votes: &mut [Vote], passes: impl Fn(I32F32) -> bool) -> &mut [Vote] {
+    let mut kept = 0;
+    for at in 0..votes.len() {
+        let vote = votes[at];
+        votes[kept] = vote;
+        kept += usize::from(passes(vote.0));
+    }
+    &mut votes[..kept]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The definition, word by word.
+    fn by_sorting(mut votes: Vec<Vote>, mut below: I32F32, minority: I32F32) -> I32F32 {
+        votes.sort();
+        let mut largest = I32F32::ZERO;
+        for (weight, stake) in votes {
+            (below, largest) = (below + stake, weight);
+            if below > minority {
+                break;
+            }
+        }
+        largest
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn selecting_finds_what_sorting_finds(
+            votes in prop::collection::vec((0i64..40, 0i64..100), 0..90), below in 0i64..500, minority in -9i64..5_000,
+        ) {
+            let number = I32F32::from_bits;
+            let votes: Vec<Vote> = votes.into_iter().map(|(weight, stake)| (number(weight), number(stake))).collect();
+            let want = by_sorting(votes.clone(), number(below), number(minority));
+            let mut votes = votes;
+            prop_assert_eq!(first_above(&mut votes, number(below), number(minority)), want);
+        }
+    }
 }

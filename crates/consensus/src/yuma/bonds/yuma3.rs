@@ -8,8 +8,6 @@ use crate::{fixed::I32F32, yuma::sparse::Matrix};
 
 /// The dividends before they are normalised: `D_i = a_i sum_j (E_ij / sum_k E_kj) I_j`.
 pub(super) fn dividends(bonds: &Matrix, market: &Market<'_>) -> Vec<I32F32> {
-    let mut shares = bonds.clone();
-    shares.normalize_columns();
-    let earned = shares.weighted_row_sums(market.incentive);
+    let earned = bonds.weighted_share_sums(market.incentive);
     earned.iter().zip(market.active_stake).map(|(earned, stake)| *earned * *stake).collect()
 }

@@ -53,14 +53,14 @@ impl Matrix {
 
     /// `from + ratio * (to - from)`, keeping results above zero. The ratios 0 and 1 give `from` and
     /// `to` unchanged, with their explicit zeros.
-    pub(crate) fn interpolated(from: Self, to: &Self, ratio: I32F32) -> Self {
+    pub(crate) fn interpolated(from: Self, to: Self, ratio: I32F32) -> Self {
         if ratio == I32F32::ZERO {
             return from;
         }
         if ratio == I32F32::ONE {
-            return to.clone();
+            return to;
         }
-        Self::combined(&from, to, |from, to| from + ratio * (to - from))
+        Self::combined(&from, &to, |from, to| from + ratio * (to - from))
     }
 
     /// The moving average `alpha * new + (1 - alpha) * old`, keeping results above zero.

@@ -4,7 +4,7 @@
 //! bound with weights and bonds of at most 65,535 in at most 32,768 rows, so the order shows nowhere.
 
 use super::Matrix;
-use crate::fixed::{I32F32, normalize};
+use crate::fixed::{Divisor, I32F32, normalize, normalize_by};
 
 impl Matrix {
     /// The sum of each row.
@@ -38,6 +38,18 @@ impl Matrix {
         (0..self.rows()).map(row_sum).collect()
     }
 
+    /// [`weighted_row_sums`](Self::weighted_row_sums) of the matrix with normalised columns, without
+    /// making that matrix.
+    pub(crate) fn weighted_share_sums(&self, factors: &[I32F32]) -> Vec<I32F32> {
+        let sums: Vec<Divisor> = self.column_sums().into_iter().map(Divisor::new).collect();
+        let share = |(column, value): (usize, I32F32)| {
+            let sum: &Divisor = &sums[column];
+            let share = if sum.is_zero() { value } else { sum.divide(value) };
+            share * factors[column]
+        };
+        (0..self.rows()).map(|row| self.iter_row(row).map(share).sum()).collect()
+    }
+
     /// Divides each row by its sum; a row that sums to zero stays.
     pub(crate) fn normalize_rows(&mut self) {
         for row in 0..self.rows() {
@@ -63,19 +75,18 @@ impl Matrix {
 
     /// Divides each column by its divisor; a column whose divisor is zero stays.
     fn divide_columns(&mut self, divisors: &[I32F32]) {
+        let divisors: Vec<Divisor> = divisors.iter().map(|divisor| Divisor::new(*divisor)).collect();
         for (uid, value) in self.uids.iter().zip(&mut self.values) {
-            let divisor = divisors[usize::from(*uid)];
-            if divisor != I32F32::ZERO {
-                *value = *value / divisor;
+            let divisor = &divisors[usize::from(*uid)];
+            if !divisor.is_zero() {
+                *value = divisor.divide(*value);
             }
         }
     }
 
-    /// Divides every value by the same number.
+    /// Divides every value by the same number, unless that is zero.
     pub(crate) fn divide(&mut self, divisor: I32F32) {
-        for value in &mut self.values {
-            *value = *value / divisor;
-        }
+        normalize_by(&mut self.values, divisor);
     }
 
     /// Multiplies each row by its factor.
