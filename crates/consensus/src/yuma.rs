@@ -45,6 +45,9 @@ mod stake;
 mod trace;
 mod weights;
 
+#[cfg(test)]
+mod math_tests;
+
 pub use error::{RowKind, YumaError};
 pub use input::{Cell, EpochInput, Neuron};
 pub use output::{EpochOutput, checked_sum};

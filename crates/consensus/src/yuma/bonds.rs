@@ -8,6 +8,9 @@ mod liquid_alpha;
 mod yuma2;
 mod yuma3;
 
+#[cfg(test)]
+pub(crate) use liquid_alpha::{Speed, average};
+
 use nervure_primitives::Uid;
 
 use super::{BondsRule, Cell, EpochInput, RowKind, YumaError, sparse::Matrix};

@@ -94,7 +94,7 @@ impl Case {
             state.apply(&step.set, index)?;
             let output = step.run_epoch.then(|| {
                 state
-                    .with_input(|input| run_epoch(input))
+                    .with_input(run_epoch)
                     .map_err(|source| CaseError::Epoch { step: index, source })
             });
             let output = output.transpose()?;
@@ -112,7 +112,7 @@ impl Case {
         let mut state = self.replay(last, |_| {})?;
         state.apply(&self.text.steps[last].set, last)?;
         let (output, trace) = state
-            .with_input(|input| run_epoch_traced(input))
+            .with_input(run_epoch_traced)
             .map_err(|source| CaseError::Epoch { step: last, source })?;
         Ok((state, output, trace))
     }

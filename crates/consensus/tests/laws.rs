@@ -1,0 +1,389 @@
+//! Laws of an epoch, on random and on hostile subnets.
+
+use nervure_consensus::yuma::{
+    BondsRule, Cell, EpochInput, EpochOutput, LiquidAlpha, Neuron, Params, YumaError, run_epoch,
+    run_epoch_traced,
+};
+use nervure_primitives::Uid;
+use proptest::{collection::vec, prelude::*, sample::subsequence};
+
+/// A neuron that owns its rows.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    stake: u64,
+    last_update: u64,
+    registered: u64,
+    permit: bool,
+    commit_block: Option<u64>,
+    weights: Vec<Cell>,
+    bonds: Vec<Cell>,
+}
+
+#[derive(Clone, Debug)]
+struct Subnet {
+    params: Params,
+    block: u64,
+    slots: Vec<Slot>,
+}
+
+const EMISSION: u64 = 1_000_000_000;
+
+impl Subnet {
+    fn with_input<T>(&self, emission: u64, run: impl FnOnce(&EpochInput<'_>) -> T) -> T {
+        let neurons: Vec<Neuron<'_>> = self
+            .slots
+            .iter()
+            .map(|slot| Neuron {
+                stake: slot.stake,
+                last_update: slot.last_update,
+                registered: slot.registered,
+                permit: slot.permit,
+                commit_block: slot.commit_block,
+                weights: &slot.weights,
+                bonds: &slot.bonds,
+            })
+            .collect();
+        run(&EpochInput { params: &self.params, block: self.block, emission, neurons: &neurons })
+    }
+
+    fn run(&self) -> EpochOutput {
+        self.with_input(EMISSION, run_epoch).unwrap()
+    }
+}
+
+fn rule() -> impl Strategy<Value = BondsRule> {
+    let liquid = (any::<u16>(), any::<u16>(), any::<i32>()).prop_map(|(a, b, steepness)| {
+        BondsRule::Yuma3Liquid(LiquidAlpha { low: a.min(b), high: a.max(b), steepness })
+    });
+    let usual = Just(BondsRule::Yuma3Liquid(LiquidAlpha::default()));
+    prop_oneof![Just(BondsRule::Yuma2), Just(BondsRule::Yuma3), usual, liquid]
+}
+
+fn cells(n: usize) -> impl Strategy<Value = Vec<Cell>> {
+    let uids: Vec<u16> = (0..n as u16).collect();
+    (subsequence(uids, 0..=n), vec(prop_oneof![Just(0u16), any::<u16>()], n))
+        .prop_map(|(uids, values)| uids.into_iter().map(Uid).zip(values).collect())
+}
+
+/// A healthy subnet: distinct stakes small enough to scale, every mask possible.
+fn subnet() -> impl Strategy<Value = Subnet> {
+    let params = (rule(), any::<u16>(), any::<u16>(), 0u32..=1_000_000, 1u32..12);
+    (params, 1usize..10).prop_flat_map(
+        |((bonds, kappa, bonds_penalty, bonds_moving_average, max_validators), n)| {
+            let slot = (0u64..1_000_000, 900u64..1_000, 890u64..1_000, any::<bool>(), cells(n), cells(n));
+            let params = Params {
+                bonds,
+                kappa,
+                bonds_penalty,
+                bonds_moving_average,
+                max_validators,
+                activity_cutoff: 60,
+                ..Params::default()
+            };
+            (Just(params), vec(slot, n), prop::option::of(0..n as u16)).prop_map(|(params, slots, owner)| {
+                let slot = |(uid, (stake, last_update, registered, permit, weights, bonds))| Slot {
+                    stake: stake * 16 + uid as u64, // distinct
+                    last_update,
+                    registered,
+                    permit,
+                    commit_block: None,
+                    weights,
+                    bonds,
+                };
+                let slots = slots.into_iter().enumerate().map(slot).collect();
+                Subnet { params: Params { owner: owner.map(Uid), ..params }, block: 1_000, slots }
+            })
+        },
+    )
+}
+
+/// Gives the slot of uid i to uid `to[i]`.
+fn permuted(subnet: &Subnet, to: &[usize]) -> Subnet {
+    let uid = |uid: Uid| Uid(to[usize::from(uid.0)] as u16);
+    let cells = |cells: &[Cell]| cells.iter().map(|(to, value)| (uid(*to), *value)).collect();
+    let mut moved = subnet.clone();
+    moved.params.owner = subnet.params.owner.map(uid);
+    for (from, slot) in subnet.slots.iter().enumerate() {
+        moved.slots[to[from]] =
+            Slot { weights: cells(&slot.weights), bonds: cells(&slot.bonds), ..slot.clone() };
+    }
+    moved
+}
+
+fn sorted(mut row: Vec<Cell>) -> Vec<Cell> {
+    row.sort();
+    row
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    /// Names do not matter. Exactly: no sum here comes near saturation, so no order shows; ties for
+    /// permits, which do go by uid, are kept out by distinct stakes.
+    #[test]
+    fn permuting_uids_permutes_results(subnet in subnet(), seed in any::<prop::sample::Index>()) {
+        let n = subnet.slots.len();
+        let shift = seed.index(n);
+        let to: Vec<usize> = (0..n).map(|uid| (n - 1 - uid + shift) % n).collect();
+        let (before, after) = (subnet.run(), permuted(&subnet, &to).run());
+        for uid in 0..n {
+            prop_assert_eq!(before.consensus[uid], after.consensus[to[uid]]);
+            prop_assert_eq!(before.incentive[uid], after.incentive[to[uid]]);
+            prop_assert_eq!(before.dividends[uid], after.dividends[to[uid]]);
+            prop_assert_eq!(before.validator_trust[uid], after.validator_trust[to[uid]]);
+            prop_assert_eq!(before.emission[uid], after.emission[to[uid]]);
+            prop_assert_eq!(before.new_permits[uid], after.new_permits[to[uid]]);
+            let bonds = before.bonds[uid].iter().map(|(uid, value)| (Uid(to[usize::from(uid.0)] as u16), *value));
+            prop_assert_eq!(sorted(bonds.collect()), after.bonds[to[uid]].clone());
+        }
+    }
+
+    /// The order within a row does not matter either.
+    #[test]
+    fn rows_may_come_in_any_order(subnet in subnet()) {
+        let mut turned = subnet.clone();
+        for slot in &mut turned.slots {
+            slot.weights.reverse();
+            slot.bonds.reverse();
+        }
+        prop_assert_eq!(subnet.run(), turned.run());
+    }
+
+    /// Who has no stake decides nothing about miners or about others' earnings.
+    #[test]
+    fn weights_without_stake_change_nothing(subnet in subnet(), row in cells(9)) {
+        let mut subnet = subnet;
+        let n = subnet.slots.len();
+        subnet.slots[0] = Slot { stake: 0, permit: true, last_update: 1_000, ..subnet.slots[0].clone() };
+        let before = subnet.run();
+        subnet.slots[0].weights = row.into_iter().filter(|(uid, _)| usize::from(uid.0) < n).collect();
+        let after = subnet.run();
+        prop_assert_eq!(&before.consensus, &after.consensus);
+        prop_assert_eq!(&before.incentive, &after.incentive);
+        prop_assert_eq!(&before.server_emission, &after.server_emission);
+        prop_assert_eq!(&before.new_permits, &after.new_permits);
+        prop_assert_eq!(after.dividends[0], 0);
+        if subnet.params.bonds == BondsRule::Yuma2 {
+            // (Under Yuma 3 its bonds dilute those of others in the same miner.)
+            prop_assert_eq!(&before.dividends, &after.dividends);
+        }
+    }
+
+    /// Stake is relative. Exactly, when the scale is a power of two: a share is the quotient of two
+    /// whole numbers, cut once to 64 and once to 32 fraction bits. In fact for any scale that keeps the
+    /// sum below 2^63, since the quotient itself does not change.
+    #[test]
+    fn scaling_all_stakes_changes_nothing(subnet in subnet(), scale in 1u64..50_000_000_000) {
+        let mut scaled = subnet.clone();
+        scaled.slots.iter_mut().for_each(|slot| slot.stake *= scale);
+        prop_assert_eq!(subnet.run(), scaled.run());
+    }
+
+    /// Nothing is minted: shares sum to at most one, and rounding loses less than a unit per uid and
+    /// the resolution of a share (2^-32 of the emission) for each of at most three divisions.
+    #[test]
+    fn emission_is_split_without_minting(subnet in subnet()) {
+        let (output, trace) = subnet.with_input(EMISSION, run_epoch_traced).unwrap();
+        let n = subnet.slots.len() as u64;
+        let sum: i64 = trace.incentive.iter().map(|share| share.to_bits()).sum();
+        prop_assert!(sum <= 1 << 32);
+        prop_assert!(sum == 0 || sum >= (1 << 32) - n as i64, "incentive sums to {sum} of 2^32");
+        let incentive: u64 = output.incentive.iter().map(|share| u64::from(*share)).sum();
+        prop_assert!(incentive <= 65_535 && (incentive == 0 || incentive + n + 1 >= 65_535));
+        let parts: u64 = output.server_emission.iter().chain(&output.validator_emission).sum();
+        let remainder = output.remainder(EMISSION).unwrap();
+        prop_assert!(parts <= EMISSION);
+        let any_stake = trace.stake.iter().any(|share| share.to_bits() != 0);
+        prop_assert!(incentive == 0 && !any_stake || remainder <= 2 * n, "{remainder} is left");
+        prop_assert_eq!(output.emission.iter().sum::<u64>() + remainder, EMISSION);
+        prop_assert!(parts <= EMISSION - remainder);
+    }
+
+    /// A trace changes nothing.
+    #[test]
+    fn traced_and_untraced_epochs_agree(subnet in subnet()) {
+        let (output, trace) = subnet.with_input(EMISSION, run_epoch_traced).unwrap();
+        prop_assert_eq!(&output, &subnet.run());
+        let consensus: Vec<u16> = trace.consensus.iter().map(|share| share.to_proportion()).collect();
+        prop_assert_eq!(consensus, output.consensus);
+    }
+}
+
+/// Ten honest validators give miner 10 everything; `colluders` of ten of equal stake give miner 11.
+fn coalition(colluders: usize, kappa: u16) -> EpochOutput {
+    let slot = |uid: usize| Slot {
+        stake: if uid < 10 { 1_000 } else { 0 },
+        last_update: 1_000,
+        permit: uid < 10,
+        weights: if uid < colluders {
+            vec![(Uid(11), 65_535)]
+        } else if uid < 10 {
+            vec![(Uid(10), 65_535)]
+        } else {
+            vec![]
+        },
+        ..Slot::default()
+    };
+    Subnet { params: Params { kappa, ..Params::default() }, block: 1_000, slots: (0..12).map(slot).collect() }
+        .run()
+}
+
+/// Whether a coalition without a majority gets nothing for its miner.
+fn clips_minorities(kappa: u16) -> bool {
+    (1..5).all(|colluders| {
+        let output = coalition(colluders, kappa);
+        output.consensus[11] == 0 && output.incentive[11] == 0 && output.incentive[10] == 65_535
+    })
+}
+
+#[test]
+fn a_coalition_below_kappa_cannot_lift_its_miner() {
+    assert!(clips_minorities(32_767));
+    // Broken variants: a median that takes the largest vote, or asks only for a tenth of the stake.
+    assert!(!clips_minorities(0));
+    assert!(!clips_minorities(6_553));
+    // And what the rule does allow.
+    assert!(coalition(6, 32_767).incentive[11] > 0);
+}
+
+proptest! {
+    /// However the honest majority is spread and whatever the minority says, no miner's clipped weight
+    /// exceeds the largest that an honest validator gave.
+    #[test]
+    fn a_minority_stays_below_the_clip(honest in vec(vec(1u16.., 3), 4..8), lies in vec(vec(any::<u16>(), 3), 1..4)) {
+        let honest_count = honest.len();
+        let rows: Vec<Vec<u16>> = honest.into_iter().chain(lies).collect();
+        let validators = rows.len();
+        let slot = |uid: usize| Slot {
+            stake: if uid < honest_count { 1_000 } else if uid < validators { 999 } else { 0 },
+            last_update: 1_000,
+            permit: uid < validators,
+            weights: rows.get(uid).map_or(vec![], |row| {
+                row.iter().enumerate().map(|(miner, value)| (Uid((validators + miner) as u16), *value)).collect()
+            }),
+            ..Slot::default()
+        };
+        let slots = (0..validators + 3).map(slot).collect();
+        let subnet = Subnet { params: Params::default(), block: 1_000, slots };
+        let (_, trace) = subnet.with_input(EMISSION, run_epoch_traced).unwrap();
+        for miner in validators..validators + 3 {
+            let largest = (0..honest_count).filter_map(|uid| trace.weights.get(uid, miner)).max().unwrap();
+            prop_assert!(trace.consensus[miner] <= largest);
+            prop_assert!((0..validators).all(|uid| trace.clipped.get(uid, miner).unwrap_or_default() <= largest));
+        }
+    }
+}
+
+/// Anything that the types allow.
+fn hostile() -> impl Strategy<Value = Subnet> {
+    let number = || prop_oneof![0u64..4, any::<u64>(), (u64::MAX - 3)..=u64::MAX];
+    let cells = |max: u16| {
+        vec((0..=max, any::<u16>()), 0..6)
+            .prop_map(|row| row.into_iter().map(|(uid, v)| (Uid(uid), v)).collect())
+    };
+    let slot = (number(), number(), number(), any::<bool>(), prop::option::of(number()), cells(5), cells(5))
+        .prop_map(|(stake, last_update, registered, permit, commit_block, weights, bonds)| Slot {
+            stake,
+            last_update,
+            registered,
+            permit,
+            commit_block,
+            weights,
+            bonds,
+        });
+    let liquid = (any::<u16>(), any::<u16>(), any::<i32>())
+        .prop_map(|(low, high, steepness)| BondsRule::Yuma3Liquid(LiquidAlpha { low, high, steepness }));
+    let rule = prop_oneof![Just(BondsRule::Yuma2), Just(BondsRule::Yuma3), liquid];
+    let first = (any::<u16>(), any::<u16>(), 0u32..1_100_000, rule, 0u32..8);
+    let second = (number(), number(), number(), prop::option::of(0u16..8), number());
+    (first, second, number(), vec(slot, 0..6)).prop_map(|(first, second, block, slots)| {
+        let (kappa, bonds_penalty, bonds_moving_average, bonds, max_validators) = first;
+        let (tempo, activity_cutoff, stake_threshold, owner, last_step_block) = second;
+        let params = Params {
+            kappa,
+            bonds_penalty,
+            bonds_moving_average,
+            bonds,
+            max_validators,
+            tempo,
+            activity_cutoff,
+            stake_threshold,
+            owner: owner.map(Uid),
+            last_step_block,
+        };
+        Subnet { params, block, slots }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #[test]
+    fn hostile_numbers_give_a_result_or_an_error(subnet in hostile(), emission: u64) {
+        let n = subnet.slots.len();
+        if let Ok(output) = subnet.with_input(emission, run_epoch) {
+            prop_assert_eq!(output.emission.len(), n);
+            prop_assert_eq!(output.bonds.len(), n);
+            // What it leaves is a valid input.
+            let mut next = subnet.clone();
+            for (slot, bonds) in next.slots.iter_mut().zip(output.bonds) {
+                slot.bonds = bonds;
+            }
+            prop_assert!(next.with_input(emission, run_epoch_traced).is_ok());
+        }
+    }
+}
+
+#[test]
+fn small_and_empty_subnets() {
+    let empty = Subnet { params: Params::default(), block: 5, slots: vec![] };
+    assert_eq!(empty.run(), EpochOutput::default());
+    assert_eq!(empty.run().remainder(EMISSION), Some(EMISSION));
+
+    let alone = Subnet { slots: vec![Slot { stake: 7, ..Slot::default() }], ..empty.clone() };
+    assert_eq!(alone.run().emission, [EMISSION], "the only staker, although it may not vote yet");
+    let poor = Subnet { slots: vec![Slot::default(); 3], ..empty };
+    assert_eq!(poor.run().emission, [0, 0, 0]);
+    assert_eq!(poor.run().new_permits, [false; 3]);
+}
+
+#[test]
+fn everybody_inactive_is_paid_by_stake() {
+    let slot = |stake| Slot { stake, permit: true, weights: vec![(Uid(2), 9)], ..Slot::default() };
+    let params = Params { activity_cutoff: 10, ..Params::default() };
+    let slots = vec![slot(1), slot(3), slot(0)];
+    let output = Subnet { params, block: 11, slots }.run();
+    assert_eq!(output.validator_emission, [EMISSION / 4, EMISSION / 4 * 3, 0]);
+    assert_eq!(output.server_emission, [0, 0, 0]);
+}
+
+#[test]
+fn rows_that_mean_nothing_are_refused() {
+    let with = |cells: &[(u16, u16)]| {
+        let weights = cells.iter().map(|(uid, value)| (Uid(*uid), *value)).collect();
+        let slots = vec![Slot { weights, ..Slot::default() }, Slot::default()];
+        Subnet { params: Params::default(), block: 1, slots }.with_input(1, run_epoch)
+    };
+    assert!(with(&[(1, 5), (0, 5)]).is_ok());
+    assert!(matches!(with(&[(0, 5), (2, 5)]), Err(YumaError::UidOutOfRange { uid: Uid(2), .. })));
+    assert!(matches!(with(&[(1, 5), (0, 5), (1, 6)]), Err(YumaError::DuplicateUid { uid: Uid(1), .. })));
+}
+
+#[test]
+fn a_completed_step_moves_the_line_for_recent_registrations() {
+    let run = |last_step_block, registered| {
+        let validator = Slot {
+            stake: 9,
+            permit: true,
+            last_update: 99,
+            weights: vec![(Uid(1), 65_535)],
+            bonds: vec![(Uid(1), 65_535)],
+            ..Slot::default()
+        };
+        let params = Params { last_step_block, tempo: 10, ..Params::default() };
+        let slots = vec![validator, Slot { registered, ..Slot::default() }];
+        Subnet { params, block: 100, slots }.run().bonds[0][0].1
+    };
+    let (fresh, kept) = (6_553, 65_534);
+    assert_eq!((run(0, 89), run(0, 90)), (kept, fresh), "without a step, one tempo ago counts");
+    assert_eq!((run(80, 80), run(80, 81)), (kept, fresh), "else the block after the last step");
+}
