@@ -36,7 +36,13 @@ async fn start(change: impl FnOnce(&mut GatewayConfig)) -> Running {
     let gateway = Gateway::bind(config, double.clone()).await.unwrap();
     let (addr, stop) = (gateway.local_addr(), CancellationToken::new());
     let task = tokio::spawn(gateway.run(stop.clone()));
-    Running { addr, double, stop, task, http: reqwest::Client::new() }
+    Running {
+        addr,
+        double,
+        stop,
+        task,
+        http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(),
+    }
 }
 
 impl Running {

@@ -126,9 +126,9 @@ pub(crate) struct NodeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_ready: Option<String>,
     /// Nodes that it is connected to.
-    pub peers: u32,
+    pub peers_connected: u32,
     /// Expert records in its index.
-    pub experts: u32,
+    pub experts_known: u32,
     /// Experts that it serves itself.
     #[serde(default)]
     pub serving: Vec<String>,

@@ -209,8 +209,8 @@ impl MeshService for Double {
                 version: "0.0.0".into(),
                 uptime_ms: 1,
                 not_ready: self.not_ready.lock().unwrap().clone(),
-                peers: 12,
-                experts: 8,
+                peers_connected: 12,
+                experts_known: 8,
                 serving: Vec::new(),
                 network: serde_json::Value::Null,
             }

@@ -12,7 +12,7 @@ use crate::{
 async fn status_peers_and_health() {
     let api = start(|_| ()).await;
     let status: NodeStatus = serde_json::from_str(&api.get("/status").await.text).unwrap();
-    assert_eq!((status.peers, status.experts, status.role.as_str()), (12, 8, "gateway"));
+    assert_eq!((status.peers_connected, status.experts_known, status.role.as_str()), (12, 8, "gateway"));
     assert_eq!(api.get("/peers").await.json()["peers"][0]["direction"], "out");
     assert_eq!(api.get("/healthz").await.status, 200);
 

@@ -9,7 +9,11 @@ use super::{PATIENCE, start};
 
 #[tokio::test]
 async fn idle_connections_do_not_hold_it_up() {
-    let api = start(|config| config.limits.grace = Duration::from_secs(3600)).await;
+    let api = start(|config| {
+        config.limits.grace = Duration::from_secs(3600);
+        config.limits.header_timeout = Duration::from_secs(3600);
+    })
+    .await;
     assert_eq!(api.get("/healthz").await.status, 200);
     api.stop.cancel();
     timeout(PATIENCE, api.task).await.expect("it waits for an idle connection").unwrap();
