@@ -6,7 +6,7 @@
 //! # What a hostile client can do, and what bounds it
 //! * *Connect and dawdle*: connections are counted, headers and bodies have deadlines, and so has a reader that
 //!   stops reading ([`serve`], [`body`]). A cap on connections makes others wait; it is no defence against a flood.
-//! * *Send much*: headers, bodies, JSON depth, messages and names are bounded before they are looked at ([`Limits`]).
+//! * *Send much*: headers, bodies, JSON depth, messages and names are bounded before they are looked at ([`config::Limits`]).
 //! * *Ask much*: questions in progress are counted; beyond the cap the answer is 429 with `Retry-After`.
 //! * *Leave mid-answer*: the response body owns the answer, so that dropping one drops the other, and the expert
 //!   is free at once ([`answer`]).

@@ -5,7 +5,7 @@
 //! ([`super::body`]); and a write deadline on the socket, so that a client which does not read its answer is cut, and with the
 //! connection goes the answer and the expert.
 //!
-//! Stopping: no new connections; those at rest close at once; answers in progress get [`Limits::grace`](super::Limits), then are cut. A
+//! Stopping: no new connections; those at rest close at once; answers in progress get [`Limits::grace`](super::config::Limits), then are cut. A
 //! cut answer lacks its last word (`[DONE]`, `done`) and its last chunk, so no client takes it for a whole one.
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
