@@ -1,1 +1,43 @@
-//! placeholder
+//! The local testnet: a whole mesh of real node processes on loopback, with one call.
+//!
+//! [`up`] plans a [`Shape`] (4 validators, 8 miners, 1 gateway unless told otherwise), writes keys and a
+//! mesh spec, starts every node at once as a process of the given program, and watches them until
+//! the first query is answered. It tells a [`Progress`] how far it is and gives back a [`Testnet`], which
+//! is run in the foreground or detached. [`down`], [`kill`], [`start`], [`report`] and [`entry`] work on one
+//! that anybody started, by its directory (see [`Layout`]).
+//!
+//! Three things make it safe to use carelessly: a lock says who owns a run, a process is known by
+//! pid *and* start time, and nodes that are not detached end with their owner, however that ends.
+
+mod client;
+mod control;
+mod error;
+mod launch;
+mod layout;
+pub mod logs;
+mod mesh;
+mod node_file;
+mod owner;
+mod plan;
+mod prepare;
+mod process;
+mod progress;
+mod ready;
+mod run;
+mod state;
+mod status;
+mod stop;
+mod up;
+
+pub use control::{down, entry, kill, start};
+pub use error::TestnetError;
+pub use launch::{PORT_IN_USE_EXIT, STOP_WITH_STDIN_FLAG};
+pub use layout::{Layout, NodeLayout};
+pub use node_file::NodeFile;
+pub use plan::{EXPERTS, MAX_NODES, NodePlan, Shape};
+pub use process::ProcessRef;
+pub use progress::{Event, Phase, Progress, Silent, Timings};
+pub use run::{RunEnd, Testnet};
+pub use state::{NodeState, Stage, State};
+pub use status::{NodeReport, Report, report};
+pub use up::{UpOptions, up};

@@ -1,1 +1,31 @@
-//! placeholder
+//! What a miner serves: a uniform, cancellable stream of answers, whatever model stands behind it.
+//!
+//! An [`Expert`] takes an [`ExpertRequest`] and answers with an [`ExpertStream`]. [`ByteExpert`] serves the
+//! byte-level language models that ship with this crate ([`builtin`]), run by candle on threads of their own: no
+//! download, no GPU.
+//!
+//! Every expert promises the same: a stream ends with [`ExpertEvent::Done`] or with an error, never by merely stopping;
+//! dropping it frees the expert at once; everything that a caller can send is bounded.
+//!
+//! Capabilities are plain dotted paths here; the node parses them.
+
+pub mod byte_lm;
+mod card;
+mod error;
+mod event;
+mod expert;
+mod request;
+mod stop;
+mod stream;
+mod utf8;
+
+pub use byte_lm::builtin;
+pub use byte_lm::{ByteExpert, ServeOptions};
+pub use card::ModelCard;
+pub use error::{ExpertError, MAX_MESSAGE};
+pub use event::{ExpertEvent, FinishReason, Usage};
+pub use expert::{Expert, Health};
+pub use request::{
+    ChatMessage, ExpertRequest, MAX_INPUTS, MAX_MESSAGES, MAX_STOP_LEN, MAX_STOPS, MAX_TEXT, Role, Sampling,
+};
+pub use stream::ExpertStream;

@@ -1,1 +1,6 @@
-//! placeholder
+//! What the mesh agrees on: its genesis, as the mesh spec.
+//!
+//! A [`spec::MeshSpec`] says what a mesh is; the hash of its canonical form is the mesh id. Whoever
+//! holds the same spec joins the same mesh, and a signature made on one mesh is worth nothing on another.
+
+pub mod spec;

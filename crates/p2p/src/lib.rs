@@ -1,1 +1,21 @@
-//! placeholder
+//! The network: moves bytes between nodes, and knows no subnet, ledger or model.
+//!
+//! [`Network`] is the control plane: one task owns a libp2p swarm and everybody else holds a
+//! [`NetworkHandle`]. [`query`] is the data plane: a QUIC endpoint of our own. What may enter either is decided by an
+//! [`Admission`] policy that the node hands in.
+
+mod address;
+mod admission;
+mod backoff;
+mod behaviour;
+mod config;
+mod network;
+pub mod query;
+
+pub use address::is_global;
+pub use admission::Admission;
+pub use config::{DhtMode, NetworkConfig, Scope, TopicSpec};
+pub use libp2p::Multiaddr;
+pub use network::{
+    GossipMessage, Network, NetworkError, NetworkHandle, NetworkStatus, PeerInfo, PublishError, Stopped, Verdict,
+};

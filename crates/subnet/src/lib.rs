@@ -1,1 +1,19 @@
-//! placeholder
+//! What a subnet does live: which experts there are and which of them is asked. Pure: time comes in as an argument.
+//!
+//! [`ExpertRecord`]s are signed, sequenced and expiring; [`SignedRecord`] is one that was verified. The
+//! [`Index`] holds them, a [`Filter`] selects among them, and [`rank`] decides whom to ask, keeping every number
+//! behind the choice.
+
+mod filter;
+mod gate;
+mod index;
+mod observations;
+mod record;
+
+pub use filter::{Filter, FilterError, MAX_FILTER_LEN};
+pub use gate::{Candidate, Choice, Exclusion, Filtered, Route, Terms, rank};
+pub use index::{Find, Index, IndexLimits, Inserted, Page};
+pub use observations::{Observation, Observations};
+pub use record::{
+    ExpertRecord, MAX_LIFETIME, MAX_RECORD_LEN, RecordError, Registry, SignedRecord,
+};

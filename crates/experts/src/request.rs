@@ -1,0 +1,186 @@
+//! What an expert can be asked, and the bounds of each field.
+//!
+//! Requests arrive from strangers inside a query's open frame, as canonical CBOR. Rates are integers in
+//! thousandths, so that there is one encoding for one request. [`ExpertRequest::validate`] runs before any work.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ExpertError;
+
+/// Most bytes of text in one request, all its parts together.
+pub const MAX_TEXT: usize = 256 * 1024;
+/// Most messages of one chat.
+pub const MAX_MESSAGES: usize = 256;
+/// Most inputs of one embedding request.
+pub const MAX_INPUTS: usize = 128;
+/// Most stop strings.
+pub const MAX_STOPS: usize = 4;
+/// Longest stop string, in bytes.
+pub const MAX_STOP_LEN: usize = 64;
+/// Most tokens that may be asked for; a model may give fewer ([`crate::ModelCard::max_output`]).
+const MAX_TOKENS: u32 = 1 << 20;
+/// Highest temperature, in thousandths.
+const MAX_TEMPERATURE_MILLI: u32 = 5000;
+
+/// One request to an expert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ExpertRequest {
+    /// Continue a text.
+    Complete {
+        /// The text.
+        prompt: String,
+        /// How to choose tokens.
+        sampling: Sampling,
+    },
+    /// Answer the last message of a conversation.
+    Chat {
+        /// The conversation, oldest message first; at least one.
+        messages: Vec<ChatMessage>,
+        /// How to choose tokens.
+        sampling: Sampling,
+    },
+    /// Vectors for texts.
+    Embed {
+        /// The texts; at least one.
+        inputs: Vec<String>,
+    },
+    /// The distribution of the byte that follows a context (byte-level models only).
+    Distribution {
+        /// What came before; models look at its end.
+        #[serde(with = "serde_bytes")]
+        context: Vec<u8>,
+    },
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChatMessage {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+/// Who speaks in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Instructions.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+impl Role {
+    /// Its name in the OpenAI API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+}
+
+/// How tokens are chosen and when to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// Most tokens to write (bytes for byte-level models), at least 1. A model gives at most its own maximum.
+    pub max_tokens: u32,
+    /// Temperature in thousandths, 0 to 5000; 0 always takes the likeliest token.
+    pub temperature_milli: u32,
+    /// Choose among the likeliest tokens that hold this much of the mass, in thousandths, 1 to 1000.
+    pub top_p_milli: u32,
+    /// The same seed gives the same text, where the model supports it.
+    pub seed: Option<u64>,
+    /// Strings that end the answer and are not part of it; at most 4, each of 1 to 64 bytes.
+    pub stop: Vec<String>,
+}
+
+impl Default for Sampling {
+    /// 256 tokens, temperature 0.8, top-p 0.95, a random seed, no stop strings.
+    fn default() -> Self {
+        Self { max_tokens: 256, temperature_milli: 800, top_p_milli: 950, seed: None, stop: Vec::new() }
+    }
+}
+
+impl Sampling {
+    /// Checks every field against its bounds.
+    ///
+    /// # Errors
+    /// [`ExpertError::BadRequest`] naming the first field out of bounds.
+    pub fn validate(&self) -> Result<(), ExpertError> {
+        within("sampling.max_tokens", self.max_tokens, 1, MAX_TOKENS)?;
+        within("sampling.temperature_milli", self.temperature_milli, 0, MAX_TEMPERATURE_MILLI)?;
+        within("sampling.top_p_milli", self.top_p_milli, 1, 1000)?;
+        if self.stop.len() > MAX_STOPS {
+            return Err(ExpertError::field("sampling.stop", format!("at most {MAX_STOPS} stop strings")));
+        }
+        if self.stop.iter().any(|stop| stop.is_empty() || stop.len() > MAX_STOP_LEN) {
+            return Err(ExpertError::field(
+                "sampling.stop",
+                format!("each of 1 to {MAX_STOP_LEN} bytes"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl ExpertRequest {
+    /// Checks every field against its bounds.
+    ///
+    /// # Errors
+    /// [`ExpertError::BadRequest`] naming the first field out of bounds.
+    pub fn validate(&self) -> Result<(), ExpertError> {
+        match self {
+            Self::Complete { prompt, sampling } => {
+                text_within("prompt", [prompt.len()])?;
+                sampling.validate()
+            }
+            Self::Chat { messages, sampling } => {
+                count_within("messages", messages.len(), MAX_MESSAGES)?;
+                text_within("messages", messages.iter().map(|m| m.content.len()))?;
+                sampling.validate()
+            }
+            Self::Embed { inputs } => {
+                count_within("inputs", inputs.len(), MAX_INPUTS)?;
+                text_within("inputs", inputs.iter().map(String::len))
+            }
+            Self::Distribution { context } => text_within("context", [context.len()]),
+        }
+    }
+}
+
+fn within(field: &'static str, value: u32, low: u32, high: u32) -> Result<(), ExpertError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(ExpertError::field(field, format!("{value} is not within {low} and {high}")))
+}
+
+fn count_within(field: &'static str, count: usize, most: usize) -> Result<(), ExpertError> {
+    if (1..=most).contains(&count) {
+        return Ok(());
+    }
+    Err(ExpertError::field(field, format!("{count} given, 1 to {most} allowed")))
+}
+
+fn text_within(
+    field: &'static str,
+    lengths: impl IntoIterator<Item = usize>,
+) -> Result<(), ExpertError> {
+    let total = lengths.into_iter().fold(0usize, usize::saturating_add);
+    if total <= MAX_TEXT {
+        return Ok(());
+    }
+    Err(ExpertError::field(field, format!("{total} bytes of text, at most {MAX_TEXT} allowed")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! The mesh spec: one commented TOML file that says what a mesh is.
+//!
+//! What defines the mesh (name, scope, timing, subnets, registered nodes) is hashed into the
+//! [`MeshId`]. Bootstrap addresses are not: they say where the mesh can be found today, and may change without it
+//! becoming another.
+//!
+//! A spec comes from a file or a URL that a stranger may have written: [`MeshSpec::parse`] bounds it
+//! and refuses what does not add up, with the place and the reason.
+
+mod check;
+mod error;
+mod registry;
+mod toml_text;
+
+use std::time::Duration;
+
+use nervure_primitives::{Amount, Hash, MeshId, Netuid, NodeId, cbor};
+use serde::{Deserialize, Serialize};
+
+pub use error::SpecError;
+pub use registry::Registry;
+
+/// Largest spec that is read, in bytes: about 10,000 nodes.
+pub const MAX_SPEC_LEN: usize = 2 << 20;
+
+/// Most tokens that a mesh can have. Source: the economics of the mesh, "Emission".
+pub const MAX_SUPPLY_TOKENS: u64 = 21_000_000;
+
+/// Validators and miners of one subnet.
+pub const SLOTS: usize = 256;
+
+/// Validators of one subnet.
+pub const VALIDATOR_SLOTS: usize = 64;
+
+/// A mesh, as its founders describe it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeshSpec {
+    /// Name and scope.
+    pub mesh: MeshSection,
+    /// How long expert records live.
+    pub directory: DirectorySection,
+    /// Where the mesh can be found; not part of its identity.
+    #[serde(default)]
+    pub network: NetworkSection,
+    /// The subnets that exist from the beginning.
+    #[serde(default)]
+    pub subnets: Vec<SubnetSpec>,
+    /// The nodes that are registered from the beginning.
+    #[serde(default)]
+    pub nodes: Vec<NodeSpec>,
+}
+
+/// Name and scope of a mesh.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeshSection {
+    /// What people call it: 1 to 64 lower-case letters, digits and hyphens.
+    pub name: String,
+    /// Where its nodes may be.
+    pub scope: Scope,
+}
+
+/// Where the nodes of a mesh may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// One machine or one network: loopback and private addresses are dialled.
+    Local,
+    /// The internet: private addresses that a stranger names are never dialled.
+    Public,
+}
+
+/// How long expert records live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectorySection {
+    /// Seconds after which a record that was not renewed is gone everywhere; at least 1.
+    pub record_expiry_seconds: u32,
+}
+
+/// Where the mesh can be found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSection {
+    /// Multiaddresses of nodes to begin with, each ending in `/p2p/ID`.
+    #[serde(default)]
+    pub bootstrap: Vec<String>,
+}
+
+/// One subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubnetSpec {
+    /// Its number.
+    pub netuid: Netuid,
+    /// What people call it, under the same rule as the mesh's name.
+    pub name: String,
+}
+
+/// One registered node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSpec {
+    /// Its key.
+    pub id: NodeId,
+    /// What it does.
+    pub role: Role,
+    /// The subnets that it is registered in.
+    #[serde(default)]
+    pub netuids: Vec<Netuid>,
+    /// What stands behind it, in base units.
+    #[serde(default)]
+    pub stake: Amount,
+}
+
+/// What a registered node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Scores miners.
+    Validator,
+    /// Serves experts.
+    Miner,
+    /// Routes queries for others.
+    Gateway,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Validator => "validator",
+            Self::Miner => "miner",
+            Self::Gateway => "gateway",
+        })
+    }
+}
+
+impl MeshSpec {
+    /// A mesh on one machine: everything in seconds, nothing leaves loopback.
+    pub fn local(name: &str) -> Self {
+        Self::preset(name, Scope::Local, 30)
+    }
+
+    /// A mesh on the internet.
+    pub fn public(name: &str) -> Self {
+        Self::preset(name, Scope::Public, 900)
+    }
+
+    fn preset(name: &str, scope: Scope, record_expiry_seconds: u32) -> Self {
+        let subnet = SubnetSpec { netuid: Netuid(1), name: "text-generation".into() };
+        Self {
+            mesh: MeshSection { name: name.into(), scope },
+            directory: DirectorySection { record_expiry_seconds },
+            network: NetworkSection::default(),
+            subnets: vec![subnet],
+            nodes: Vec::new(),
+        }
+    }
+
+    /// Reads a spec and checks that it adds up.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        if text.len() > MAX_SPEC_LEN {
+            return Err(SpecError::TooLarge { bytes: text.len() });
+        }
+        let spec: Self = toml::from_str(text).map_err(|error| SpecError::Toml(error.to_string()))?;
+        spec.check()?;
+        Ok(spec)
+    }
+
+    /// Which mesh this is: the hash of everything but `[network]`, in canonical CBOR.
+    pub fn mesh_id(&self) -> MeshId {
+        let defining = (&self.mesh, &self.directory, &self.subnets, &self.nodes);
+        match cbor::encode(&defining) {
+            Ok(bytes) => MeshId::from_bytes(*Hash::of("nervure/mesh/1", &[&bytes]).as_bytes()),
+            Err(_) => unreachable!("strings, integers and byte strings always encode"),
+        }
+    }
+
+    /// How long an expert record lives after it was signed.
+    pub fn record_expiry(&self) -> Duration {
+        Duration::from_secs(u64::from(self.directory.record_expiry_seconds))
+    }
+
+    /// Who may do what.
+    pub fn registry(&self) -> Registry {
+        Registry::new(&self.nodes)
+    }
+
+    /// The spec as TOML, with a comment above every setting. [`MeshSpec::parse`] reads it back.
+    pub fn to_toml(&self) -> String {
+        toml_text::render(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_primitives::NodeKey;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn node(seed: u8, role: Role) -> NodeSpec {
+        let id = NodeKey::from_seed(&[seed; 32]).node_id();
+        NodeSpec { id, role, netuids: vec![Netuid(1)], stake: Amount::from_base_units(5) }
+    }
+
+    fn sample() -> MeshSpec {
+        let nodes = vec![node(1, Role::Validator), node(2, Role::Miner)];
+        MeshSpec { nodes, ..MeshSpec::local("sample") }
+    }
+
+    #[test]
+    fn what_it_writes_it_reads() {
+        for spec in [sample(), MeshSpec::public("wide"), MeshSpec::local("a")] {
+            assert_eq!(MeshSpec::parse(&spec.to_toml()), Ok(spec));
+        }
+    }
+
+    #[test]
+    fn bootstrap_addresses_do_not_make_another_mesh_and_everything_else_does() {
+        let spec = sample();
+        let mut moved = spec.clone();
+        moved.network.bootstrap.push("/ip4/127.0.0.1/udp/1/quic-v1/p2p/12D3KooW".into());
+        assert_eq!(moved.mesh_id(), spec.mesh_id());
+        let changes: [fn(&mut MeshSpec); 5] = [
+            |s| s.mesh.name.push('x'),
+            |s| s.mesh.scope = Scope::Public,
+            |s| s.directory.record_expiry_seconds += 1,
+            |s| s.subnets[0].name.push('x'),
+            |s| s.nodes[0].stake = Amount::ZERO,
+        ];
+        for change in changes {
+            let mut other = spec.clone();
+            change(&mut other);
+            assert_ne!(other.mesh_id(), spec.mesh_id());
+        }
+    }
+
+    #[test]
+    fn the_registry_knows_who_may_what() {
+        let (spec, registry) = (sample(), sample().registry());
+        let (validator, miner) = (spec.nodes[0].id, spec.nodes[1].id);
+        let stranger = NodeKey::from_seed(&[9; 32]).node_id();
+        assert!(registry.is_registered(&validator) && !registry.is_registered(&stranger));
+        assert!(registry.may_advertise(&miner, Netuid(1)));
+        assert!(!registry.may_advertise(&miner, Netuid(2)), "not its subnet");
+        assert!(!registry.may_advertise(&validator, Netuid(1)), "no miner");
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let text = sample().to_toml().replace("record_expiry_seconds", "record_expiry");
+        let error = MeshSpec::parse(&text).unwrap_err().to_string();
+        assert!(error.contains("record_expiry") && error.contains("line"), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_add_up_is_refused() {
+        let refused = |change: fn(&mut MeshSpec)| {
+            let mut spec = sample();
+            change(&mut spec);
+            MeshSpec::parse(&spec.to_toml()).unwrap_err()
+        };
+        assert!(matches!(refused(|s| s.mesh.name = "Bad Name".into()), SpecError::BadName { .. }));
+        assert!(matches!(refused(|s| s.directory.record_expiry_seconds = 0), SpecError::Zero { .. }));
+        assert!(matches!(refused(|s| s.nodes.push(s.nodes[0].clone())), SpecError::DuplicateNode { .. }));
+        assert!(matches!(refused(|s| s.subnets.push(s.subnets[0].clone())), SpecError::DuplicateSubnet { .. }));
+        assert!(matches!(refused(|s| s.nodes[0].netuids.push(Netuid(7))), SpecError::NoSuchSubnet { .. }));
+        assert!(matches!(refused(|s| s.nodes[1].netuids.clear()), SpecError::Idle { .. }));
+        let too_much = |s: &mut MeshSpec| s.nodes[0].stake = Amount::from_base_units(u64::MAX);
+        assert!(matches!(refused(too_much), SpecError::TooMuchStake));
+        let too_many = |s: &mut MeshSpec| s.nodes.extend((10..80).map(|seed| node(seed, Role::Validator)));
+        assert!(matches!(refused(too_many), SpecError::TooManyNodes { limit: VALIDATOR_SLOTS, .. }));
+        assert_eq!(MeshSpec::parse(&" ".repeat(MAX_SPEC_LEN + 1)), Err(SpecError::TooLarge { bytes: MAX_SPEC_LEN + 1 }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(\\PC|\n){0,200}") {
+            let _ = MeshSpec::parse(&text);
+        }
+    }
+}

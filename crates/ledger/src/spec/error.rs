@@ -1,0 +1,73 @@
+//! What can be wrong with a mesh spec.
+
+use nervure_primitives::{Netuid, NodeId};
+
+/// Why a mesh spec is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// Larger than [`super::MAX_SPEC_LEN`].
+    #[error("{bytes} bytes are more than a mesh spec may have ({})", super::MAX_SPEC_LEN)]
+    TooLarge {
+        /// Its size in bytes.
+        bytes: usize,
+    },
+    /// Not TOML, or with a setting that is missing, unknown or of another type.
+    #[error("not a mesh spec: {0}")]
+    Toml(String),
+    /// A name that breaks the rule for names.
+    #[error("{place} = \"{name}\": a name has 1 to 64 lower-case letters, digits and hyphens")]
+    BadName {
+        /// Where it stands.
+        place: String,
+        /// The name.
+        name: String,
+    },
+    /// A setting that cannot be 0.
+    #[error("{place} cannot be 0")]
+    Zero {
+        /// Where it stands.
+        place: &'static str,
+    },
+    /// A subnet number that is used twice.
+    #[error("[[subnets]] has netuid {netuid} twice")]
+    DuplicateSubnet {
+        /// The number.
+        netuid: Netuid,
+    },
+    /// A node that is registered twice.
+    #[error("[[nodes]] has {node} twice")]
+    DuplicateNode {
+        /// The node.
+        node: NodeId,
+    },
+    /// A registration in a subnet that does not exist.
+    #[error("[[nodes]] {node} is registered in subnet {netuid}, which [[subnets]] does not have")]
+    NoSuchSubnet {
+        /// The node.
+        node: NodeId,
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// A miner without a subnet.
+    #[error("[[nodes]] {node} is a miner of no subnet: give it netuids = [..]")]
+    Idle {
+        /// The node.
+        node: NodeId,
+    },
+    /// More validators or nodes than a subnet has slots for.
+    #[error("subnet {netuid} has {count} {what}, at most {limit} fit")]
+    TooManyNodes {
+        /// The subnet.
+        netuid: Netuid,
+        /// `validators` or `nodes`.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many fit.
+        limit: usize,
+    },
+    /// More stake than there will ever be tokens.
+    #[error("the stakes of [[nodes]] add up to more than {} tokens", super::MAX_SUPPLY_TOKENS)]
+    TooMuchStake,
+}

@@ -1,0 +1,205 @@
+//! `nervure ask`: a question to the mesh, its answer on the terminal as it comes.
+//!
+//! The answer goes to standard output and nothing else does, so that it pipes; everything about the answer
+//! goes to standard error.
+
+use std::{
+    io::{self, IsTerminal, Read, Write},
+    time::Duration,
+};
+
+use anyhow::Context;
+use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
+use nervure_primitives::{Amount, Capability};
+
+use super::{Global, explain, mesh_access::Access};
+use crate::{
+    gateway::{AskBody, AskLine, Terms},
+    service::{Strategy, Target},
+};
+
+/// Longest prompt that is read from standard input, in bytes; experts refuse longer ones.
+const MAX_PROMPT: u64 = 256 * 1024;
+
+/// What people who do not say otherwise ask for.
+const DEFAULT_CAPABILITY: &str = "text.generate";
+
+/// Asks the mesh; without PROMPT, reads it from standard input
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  nervure ask 'fn main() {' --capability text.generate.rust --max-tokens 64
+  git diff | nervure ask --capability text.generate --temperature 0
+  nervure ask 'The sea' --strategy race:3 --explain")]
+pub(crate) struct AskArgs {
+    /// What to ask; `-` or nothing reads standard input
+    prompt: Option<String>,
+    /// Ask any expert that has this capability [default: text.generate]
+    #[arg(long, short, value_name = "CAPABILITY", conflicts_with = "model")]
+    capability: Option<Capability>,
+    /// Ask an expert that serves this model
+    #[arg(long, short, value_name = "NAME")]
+    model: Option<String>,
+    /// Put the prompt as a chat message instead of a text to continue
+    #[arg(long)]
+    chat: bool,
+    /// What the assistant is told first (with --chat)
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    system: Option<String>,
+    /// Most tokens to write (bytes for byte-level models)
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    max_tokens: u32,
+    /// From 0 (always the likeliest token) to 5
+    #[arg(long, value_name = "T", default_value_t = 0.8, value_parser = parse_rate)]
+    temperature: f64,
+    /// Choose among the likeliest tokens that hold this share of the mass, up to 1
+    #[arg(long, value_name = "P", default_value_t = 0.95, value_parser = parse_rate)]
+    top_p: f64,
+    /// The same seed gives the same text from the same expert
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Stop before this text; up to four times
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
+    /// How experts are chosen: best, race or race:N
+    #[arg(long, value_name = "STRATEGY", default_value = "best")]
+    strategy: Strategy,
+    /// Only experts that pass this filter, such as 'context >= 4096 and price <= 5'
+    #[arg(long = "where", value_name = "FILTER")]
+    filter: Option<String>,
+    /// The most to pay, in tokens of the mesh [default: nothing, which reaches free experts]
+    #[arg(long, value_name = "AMOUNT")]
+    budget: Option<Amount>,
+    /// Seconds for the whole answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    deadline: u64,
+    /// Show the candidates, what was filtered and why, and the numbers behind the choice
+    #[arg(long)]
+    explain: bool,
+    #[command(flatten)]
+    access: Access,
+}
+
+impl AskArgs {
+    /// Runs the command.
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let body = self.body()?;
+        let mut lines = self.access.node(global).await?.ask(&body).await?;
+        let mut out = io::stdout().lock();
+        let mut complete = false;
+        while let Some(line) = lines.next().await? {
+            if global.json {
+                serde_json::to_writer(&mut out, &line)?;
+                writeln!(out)?;
+            }
+            match line {
+                AskLine::Route { expert, route } if !global.json && self.explain => {
+                    eprint!("{}", explain::render(&expert, &route));
+                }
+                AskLine::Text { text } if !global.json => {
+                    out.write_all(printable(&text).as_bytes())?;
+                    out.flush()?;
+                }
+                AskLine::Done { .. } => complete = true,
+                AskLine::Error { error } => return Err(crate::local::broken_off(error).into()),
+                _ => {}
+            }
+        }
+        if !global.json {
+            writeln!(out)?;
+        }
+        anyhow::ensure!(complete, "the answer broke off: what came is not the whole of it\nask again");
+        Ok(())
+    }
+
+    fn body(&self) -> anyhow::Result<AskBody> {
+        Ok(AskBody {
+            target: self.target()?,
+            request: self.request()?,
+            terms: Terms {
+                strategy: Some(self.strategy),
+                budget: self.budget.map(|amount| amount.to_string()),
+                filter: self.filter.clone(),
+                deadline_ms: Some(u64::try_from(Duration::from_secs(self.deadline).as_millis())?),
+            },
+            explain: self.explain,
+        })
+    }
+
+    fn target(&self) -> anyhow::Result<Target> {
+        Ok(match (&self.model, &self.capability) {
+            (Some(model), _) => Target::Model(model.clone()),
+            (None, Some(capability)) => Target::Capability(capability.clone()),
+            (None, None) => Target::Capability(Capability::new(DEFAULT_CAPABILITY)?),
+        })
+    }
+
+    fn request(&self) -> anyhow::Result<ExpertRequest> {
+        let prompt = self.prompt()?;
+        let sampling = Sampling {
+            max_tokens: self.max_tokens,
+            temperature_milli: milli(self.temperature),
+            top_p_milli: milli(self.top_p),
+            seed: self.seed,
+            stop: self.stop.clone(),
+        };
+        if !self.chat {
+            return Ok(ExpertRequest::Complete { prompt, sampling });
+        }
+        let system = self.system.clone().map(|content| ChatMessage { role: Role::System, content });
+        let messages = system.into_iter().chain([ChatMessage { role: Role::User, content: prompt }]).collect();
+        Ok(ExpertRequest::Chat { messages, sampling })
+    }
+
+    fn prompt(&self) -> anyhow::Result<String> {
+        match self.prompt.as_deref() {
+            Some(prompt) if prompt != "-" => Ok(prompt.to_owned()),
+            None if io::stdin().is_terminal() => {
+                anyhow::bail!("nothing to ask\ngive a prompt, for instance: nervure ask 'fn main() {{'")
+            }
+            _ => {
+                let mut prompt = String::new();
+                let read = io::stdin().lock().take(MAX_PROMPT + 1).read_to_string(&mut prompt);
+                read.context("cannot read the prompt from standard input")?;
+                anyhow::ensure!(
+                    prompt.len() as u64 <= MAX_PROMPT,
+                    "the prompt is longer than {MAX_PROMPT} bytes\nshorten it"
+                );
+                Ok(prompt)
+            }
+        }
+    }
+}
+
+/// A rate that people write with a point, in the thousandths that travel. `parse_rate` has bounded it.
+fn milli(rate: f64) -> u32 {
+    (rate * 1000.0).round() as u32
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.0..=5.0).contains(&rate) => Ok(rate),
+        _ => Err("a number from 0 to 5".into()),
+    }
+}
+
+/// An expert's text for a terminal: without the control characters that would steer it.
+fn printable(text: &str) -> String {
+    if !io::stdout().is_terminal() {
+        return text.to_owned();
+    }
+    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_bounded_and_travel_in_thousandths() {
+        assert_eq!(milli(parse_rate("0.95").unwrap()), 950);
+        for bad in ["-0.1", "5.1", "NaN", "inf", "x", ""] {
+            assert!(parse_rate(bad).is_err(), "{bad}");
+        }
+    }
+}

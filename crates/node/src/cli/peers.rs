@@ -1,0 +1,36 @@
+//! `nervure peers`: whom a running node is connected to.
+
+use super::{Global, output};
+use crate::{local::LocalNode, service::PeerView};
+
+/// Shows the nodes that a running node is connected to
+#[derive(Debug, clap::Args)]
+pub(crate) struct PeersArgs {}
+
+/// The answer of `/peers`.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Peers {
+    peers: Vec<PeerView>,
+}
+
+impl PeersArgs {
+    /// Runs the command.
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let answer: Peers = LocalNode::find(&global.node_dir()?)?.get("/peers", &[]).await?;
+        if global.json {
+            return output::json(&answer);
+        }
+        let rows = answer.peers.iter().map(|peer| {
+            [
+                peer.node.to_string(),
+                peer.direction.clone(),
+                peer.rtt_ms.map_or_else(|| "-".into(), |rtt| format!("{rtt:.1} ms")),
+                peer.agent.clone(),
+                peer.addresses.first().cloned().unwrap_or_default(),
+            ]
+        });
+        output::table(&["node", "direction", "round trip", "agent", "address"], rows);
+        output::note(&format!("{} connected", answer.peers.len()));
+        Ok(())
+    }
+}

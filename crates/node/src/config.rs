@@ -1,0 +1,114 @@
+//! What a node is told: flags over environment over config file over the defaults of the mesh's scope.
+//!
+//! Flags and environment are one layer (`clap` merges them, flags first); [`FileConfig`] is the
+//! other; [`NodeConfig::resolve`] lays one over the other and fills in defaults. Nothing below this
+//! module looks at an environment variable.
+
+mod expert_spec;
+mod file;
+
+use std::{net::IpAddr, path::PathBuf};
+
+pub(crate) use expert_spec::{ExpertSource, ExpertSpec};
+pub(crate) use file::FileConfig;
+use libp2p::Multiaddr;
+use nervure_ledger::spec::Role;
+
+/// Everything that a long-running node needs to know besides the mesh spec.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeConfig {
+    /// What the node does in the mesh.
+    pub role: NodeRole,
+    /// Its directory: key, peer store, `node.json`.
+    pub dir: PathBuf,
+    /// The address that its sockets bind to.
+    pub bind: IpAddr,
+    /// UDP and TCP port of the control plane; 0 lets the system choose.
+    pub p2p_port: u16,
+    /// UDP port of the query plane; 0 lets the system choose.
+    pub query_port: u16,
+    /// TCP port of the HTTP API; 0 lets the system choose.
+    pub http_port: u16,
+    /// The address of the HTTP API; anything but loopback needs an API key.
+    pub http_bind: IpAddr,
+    /// Keys that open the HTTP API from elsewhere.
+    pub api_keys: Vec<String>,
+    /// Addresses at which others reach this node, where the bound ones are not those.
+    pub external: Vec<Multiaddr>,
+    /// What a miner serves.
+    pub experts: Vec<ExpertSpec>,
+}
+
+/// A role, or none: a node without one follows the mesh and serves the DHT.
+pub(crate) type NodeRole = Option<Role>;
+
+/// The layer of flags and environment variables: what is `None` or empty was not said.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    /// `--role`; the outer option says whether anything was said.
+    pub role: Option<NodeRole>,
+    /// `--bind`.
+    pub bind: Option<IpAddr>,
+    /// `--p2p-port`.
+    pub p2p_port: Option<u16>,
+    /// `--query-port`.
+    pub query_port: Option<u16>,
+    /// `--http-port`.
+    pub http_port: Option<u16>,
+    /// `--http-bind`.
+    pub http_bind: Option<IpAddr>,
+    /// `NERVURE_API_KEY`.
+    pub api_key: Option<String>,
+    /// `--external`.
+    pub external: Vec<Multiaddr>,
+    /// `--expert`.
+    pub experts: Vec<ExpertSpec>,
+}
+
+impl NodeConfig {
+    /// Lays `said` over `file` over the defaults. `public` is the mesh's scope: a local mesh stays on loopback
+    /// unless told otherwise, a public one listens everywhere.
+    pub(crate) fn resolve(dir: PathBuf, said: Said, file: FileConfig, public: bool) -> Self {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let everywhere = IpAddr::from([0, 0, 0, 0]);
+        let or_file = |said: Vec<ExpertSpec>, file| if said.is_empty() { file } else { said };
+        Self {
+            role: said.role.or(file.role).unwrap_or_default(),
+            dir,
+            bind: said.bind.or(file.bind).unwrap_or(if public { everywhere } else { loopback }),
+            p2p_port: said.p2p_port.or(file.p2p_port).unwrap_or(0),
+            query_port: said.query_port.or(file.query_port).unwrap_or(0),
+            http_port: said.http_port.or(file.http_port).unwrap_or(0),
+            http_bind: said.http_bind.or(file.http_bind).unwrap_or(loopback),
+            api_keys: said.api_key.into_iter().chain(file.api_keys).collect(),
+            external: if said.external.is_empty() { file.external } else { said.external },
+            experts: or_file(said.experts, file.experts),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> FileConfig {
+        FileConfig::parse(text).unwrap()
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let said = Said { query_port: Some(7), ..Said::default() };
+        let file = file("query_port = 8\np2p_port = 9\nexperts = [\"builtin:rust\"]");
+        let config = NodeConfig::resolve("/d".into(), said, file, false);
+        assert_eq!((config.query_port, config.p2p_port, config.http_port), (7, 9, 0));
+        assert_eq!(config.experts.len(), 1);
+    }
+
+    #[test]
+    fn a_local_mesh_stays_on_loopback_and_http_always_does() {
+        let local = NodeConfig::resolve("/d".into(), Said::default(), FileConfig::default(), false);
+        assert!(local.bind.is_loopback() && local.http_bind.is_loopback());
+        let public = NodeConfig::resolve("/d".into(), Said::default(), FileConfig::default(), true);
+        assert!(public.bind.is_unspecified() && public.http_bind.is_loopback());
+    }
+}

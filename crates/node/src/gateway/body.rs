@@ -1,0 +1,124 @@
+//! Reading a JSON body from a stranger: bounded in bytes, time and depth, and never taken for JSON when it does not say so.
+//!
+//! The content type is required because a web page can send `text/plain` anywhere without being asked, but not
+//! `application/json`. Depth is bounded by `serde_json`: 128 levels of what is
+//! read, and no recursion over what is skipped.
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::{FromRequest, Request},
+    http::{HeaderMap, StatusCode, header},
+};
+use futures::StreamExt;
+use serde::de::DeserializeOwned;
+
+use super::{App, config::Limits, error::ApiError};
+
+/// A JSON body, decoded; an error names the field, the line and the column.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let limits = &app.config.limits;
+        let (parts, body) = request.into_parts();
+        check_type(&parts.headers)?;
+        match tokio::time::timeout(limits.body_timeout, read(body, limits)).await {
+            Ok(bytes) => decode(&bytes?).map(Self),
+            Err(_) => {
+                let message = format!("the body did not arrive within {} s", limits.body_timeout.as_secs());
+                Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message))
+            }
+        }
+    }
+}
+
+/// Requires `application/json` and no compression.
+fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let refuse =
+        |message| Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return refuse("send the body as it is, without a content-encoding");
+    }
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    refuse("send JSON, with the header 'Content-Type: application/json'")
+}
+
+/// Collects the body, up to the limit.
+async fn read(body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
+    let limit = limits.body.get();
+    let too_large = || {
+        let message = format!("a request body has at most {limit} bytes");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    };
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
+        return Err(too_large());
+    }
+    let mut collected = Vec::with_capacity(announced);
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| ApiError::bad("body", "the body broke off"))?;
+        if collected.len() + chunk.len() > limit {
+            return Err(too_large());
+        }
+        collected.extend_from_slice(&chunk);
+    }
+    Ok(collected.into())
+}
+
+/// Decodes, with the path of the field at fault.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if matches!(path.as_str(), "." | "?") { "body".to_owned() } else { path };
+        ApiError::bad(super::error::excerpt(&field), error.into_inner().to_string())
+    })?;
+    json.end().map_err(|error| ApiError::bad("body", error.to_string()))?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Doc {
+        #[serde(rename = "messages")]
+        _messages: Vec<Message>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Message {
+        #[serde(rename = "n")]
+        _n: u8,
+    }
+
+    fn fault(text: &str) -> (String, String) {
+        let error = decode::<Doc>(text.as_bytes()).unwrap_err().into_body().error;
+        (error.param.unwrap(), error.message)
+    }
+
+    #[test]
+    fn errors_name_the_field_and_the_place() {
+        let (param, message) = fault("{\"messages\": [{\"n\": 1},\n {\"n\": \"x\"}]}");
+        assert_eq!(param, "messages[1].n");
+        assert!(message.contains("line 2 column"), "{message}");
+        assert_eq!(fault("{\"messages\": []").0, "body");
+        assert!(fault("{\"messages\": []} x").1.contains("trailing characters"));
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_and_no_stack_overflow() {
+        let deep = "[".repeat(1 << 20);
+        assert!(decode::<serde_json::Value>(deep.as_bytes()).is_err());
+        let hidden = format!("{{\"messages\": [], \"x\": {deep}");
+        assert!(decode::<Doc>(hidden.as_bytes()).is_err(), "what nobody reads is skipped without recursion");
+    }
+}

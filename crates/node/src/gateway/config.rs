@@ -1,0 +1,150 @@
+//! What an operator can set about the HTTP API, and why it can refuse to start.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+
+use nervure_primitives::Amount;
+
+use super::key::ApiKey;
+
+/// Settings of the HTTP API. [`GatewayConfig::loopback`] is the preset to begin from.
+#[derive(Debug, Clone)]
+pub(crate) struct GatewayConfig {
+    /// Address and port to listen on; port 0 lets the system choose. Anything but loopback needs a key.
+    pub bind: SocketAddr,
+    /// Keys that open the API. Where there is one, every request but `/healthz` must show one.
+    pub api_keys: Vec<ApiKey>,
+    /// Origins of web pages, such as `http://localhost:3000`, that may use the API without a key besides its own.
+    pub allow_origins: Vec<String>,
+    /// Whether `/v1/*` is served: true for the role `gateway`.
+    pub openai: bool,
+    /// The most that one request may spend; a request may name less. Zero reaches free experts only.
+    pub max_budget: Amount,
+    /// Bounds on what clients can make the node do.
+    pub limits: Limits,
+}
+
+/// Bounds on what clients can make the node do.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Longest request body in bytes; 1 MiB by default.
+    pub body: NonZeroUsize,
+    /// Questions in progress, streams included; beyond it 429. 64 by default. Body memory is at most this times `body`.
+    pub questions: NonZeroU32,
+    /// Open connections; beyond it new ones wait to be accepted. 512 by default.
+    pub connections: NonZeroU32,
+    /// Time for a request's headers, and the longest that a connection may idle between requests; 15 s by default.
+    pub header_timeout: Duration,
+    /// Time for a whole request body; 15 s by default.
+    pub body_timeout: Duration,
+    /// How long a client may not read while there is something to send, before it is cut; 30 s by default.
+    pub write_timeout: Duration,
+    /// Time for an answer when the request names none; 60 s by default.
+    pub deadline: Duration,
+    /// The most that a request may name; 10 minutes by default.
+    pub max_deadline: Duration,
+    /// Longest answer in bytes; an expert that sends more is cut off. 8 MiB by default.
+    pub answer: NonZeroUsize,
+    /// Time that answers in progress get at shutdown; 5 s by default.
+    pub grace: Duration,
+}
+
+impl GatewayConfig {
+    /// On loopback, without a key, on a port that the system chooses.
+    pub(crate) fn loopback() -> Self {
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            api_keys: Vec::new(),
+            allow_origins: Vec::new(),
+            openai: false,
+            max_budget: Amount::ZERO,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Refuses what must not run: an open API on an address that others can reach.
+    pub(crate) fn check(&self) -> Result<(), GatewayError> {
+        if self.bind.ip().is_loopback() || !self.api_keys.is_empty() {
+            return Ok(());
+        }
+        Err(GatewayError::OpenWithoutKey { bind: self.bind })
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const fn size(n: usize) -> NonZeroUsize {
+            NonZeroUsize::MIN.saturating_add(n - 1)
+        }
+        const fn count(n: u32) -> NonZeroU32 {
+            NonZeroU32::MIN.saturating_add(n - 1)
+        }
+        Self {
+            body: size(1 << 20),
+            questions: count(64),
+            connections: count(512),
+            header_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(15),
+            write_timeout: Duration::from_secs(30),
+            deadline: Duration::from_secs(60),
+            max_deadline: Duration::from_secs(600),
+            answer: size(8 << 20),
+            grace: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why the HTTP API does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum GatewayError {
+    /// An address that others can reach, and no key.
+    #[error(
+        "the HTTP API would be open to anybody who reaches {bind}: set an API key (NERVURE_API_KEY, or api_keys \
+         in node.toml), or bind it to 127.0.0.1"
+    )]
+    OpenWithoutKey {
+        /// The address asked for.
+        bind: SocketAddr,
+    },
+    /// The address cannot be bound.
+    #[error("the HTTP API cannot listen on {bind}: {source}{}", in_use_hint(.source))]
+    Bind {
+        /// The address asked for.
+        bind: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What to do about a port that somebody else has.
+fn in_use_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; choose another port with --http-port, or 0 for a free one",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_goes_without_a_key() {
+        let mut config = GatewayConfig::loopback();
+        assert!(config.check().is_ok());
+        config.bind = "[::1]:80".parse().unwrap();
+        assert!(config.check().is_ok());
+        for open in ["0.0.0.0:80", "[::]:80", "192.168.1.2:80", "[::ffff:8.8.8.8]:80"] {
+            config.bind = open.parse().unwrap();
+            let error = config.check().unwrap_err();
+            assert!(error.to_string().contains("NERVURE_API_KEY"), "{error}");
+        }
+        config.api_keys.push(ApiKey::from_secret("a-long-enough-secret").unwrap());
+        assert!(config.check().is_ok());
+    }
+}

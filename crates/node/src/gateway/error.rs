@@ -1,0 +1,199 @@
+//! What a client sees when something fails: one JSON body on every endpoint, in the form of the OpenAI API with a few more
+//! fields.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::service::{AskError, Attempt};
+
+/// Longest piece of a client's or a remote node's text that is repeated in a message, in characters.
+const EXCERPT: usize = 120;
+
+/// Longest message, in characters: parts of it come from remote nodes.
+const MAX_MESSAGE: usize = 2_000;
+
+/// The body: `{"error": {...}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong. `message`, `type`, `param` and `code` are those of the OpenAI API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ErrorDetail {
+    /// For people.
+    pub message: String,
+    /// The family of errors.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The field of the request at fault.
+    pub param: Option<String>,
+    /// A stable name.
+    pub code: Option<String>,
+    /// What to do next at a terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// What the command line exits with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
+    /// Milliseconds to wait before asking again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// Experts that were asked in vain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+}
+
+/// A response that says what went wrong.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    detail: Box<ErrorDetail>,
+}
+
+/// The code of an error response, left on it for the counters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ErrorCode(pub(super) &'static str);
+
+impl ApiError {
+    /// An error that is not an [`AskError`].
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let detail = ErrorDetail {
+            message: cut(message.into(), MAX_MESSAGE),
+            kind: kind(status).to_owned(),
+            param: None,
+            code: Some(code.to_owned()),
+            hint: None,
+            exit_code: None,
+            retry_after_ms: None,
+            attempts: Vec::new(),
+        };
+        Self { status, code, detail: Box::new(detail) }
+    }
+
+    /// 400 about `field`.
+    pub(crate) fn bad(field: impl Into<String>, message: impl Into<String>) -> Self {
+        AskError::BadRequest { field: field.into(), message: message.into() }.into()
+    }
+
+    /// 400 about a field of the OpenAI API that is understood and not offered.
+    pub(crate) fn unsupported(field: &str, message: &str) -> Self {
+        let mut error =
+            Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", format!("{field}: {message}"));
+        error.detail.param = Some(field.to_owned());
+        error
+    }
+
+    /// 404: no such endpoint.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
+    }
+
+    /// 405.
+    pub(crate) fn wrong_method(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    }
+
+    /// Adds `Retry-After`.
+    pub(crate) fn retry_after(mut self, after: Duration) -> Self {
+        self.detail.retry_after_ms = u64::try_from(after.as_millis()).ok();
+        self
+    }
+
+    /// The body.
+    pub(crate) fn into_body(self) -> ErrorBody {
+        ErrorBody { error: *self.detail }
+    }
+}
+
+impl From<AskError> for ApiError {
+    fn from(error: AskError) -> Self {
+        let class = error.class();
+        let status = StatusCode::from_u16(class.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut api = Self::new(status, class.code, error.to_string());
+        api.detail.param = error.field().map(|field| cut(field.to_owned(), EXCERPT));
+        api.detail.hint = Some(error.hint().to_owned());
+        api.detail.exit_code = Some(class.exit);
+        if let AskError::AllFailed { attempts } = &error {
+            api.detail.attempts.clone_from(attempts);
+        }
+        match error.retry_after() {
+            Some(after) => api.retry_after(after),
+            None => api,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let retry = self.detail.retry_after_ms.map(|ms| ms.div_ceil(1000).max(1));
+        let unauthorized = self.status == StatusCode::UNAUTHORIZED;
+        let code = ErrorCode(self.code);
+        let mut response = (self.status, Json(self.into_body())).into_response();
+        response.extensions_mut().insert(code);
+        if let Some(seconds) = retry {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if unauthorized {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// The OpenAI API's family for a status.
+fn kind(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "server_error",
+    }
+}
+
+/// A piece of foreign text for a message: short, and without control characters.
+pub(crate) fn excerpt(text: &str) -> String {
+    cut(
+        text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(EXCERPT + 1).collect(),
+        EXCERPT,
+    )
+}
+
+/// `text` with at most `most` characters, and an ellipsis where some were lost.
+fn cut(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_wrote_is_cut_and_cleaned() {
+        assert_eq!(excerpt("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+        assert_eq!(excerpt(&"é".repeat(500)).chars().count(), EXCERPT + 1);
+        let reason = "x".repeat(100_000);
+        let body = ApiError::from(AskError::Interrupted { reason }).into_body();
+        assert!(body.error.message.len() < 3_000);
+    }
+
+    #[test]
+    fn retry_after_is_whole_seconds_and_at_least_one() {
+        let busy = AskError::Busy { retry_after: Duration::from_millis(200) };
+        let response = ApiError::from(busy).into_response();
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    }
+}

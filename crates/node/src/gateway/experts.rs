@@ -1,0 +1,69 @@
+//! `GET /experts?capability=&where=&netuid=&limit=&cursor=`: the expert records that this node knows, a page at a time.
+
+use axum::{
+    Json,
+    extract::{Query, State},
+    http::Uri,
+};
+use nervure_primitives::Netuid;
+use serde::Deserialize;
+
+use super::{App, error::ApiError};
+use crate::service::{FindPage, FindRequest};
+
+/// Records in a page that names no limit.
+const DEFAULT_LIMIT: usize = 50;
+
+/// Most records in a page; bounds what one request makes the node encode (about 300 bytes each).
+const MAX_LIMIT: usize = 500;
+
+/// Longest filter or cursor, in bytes.
+const MAX_TEXT: usize = 1024;
+
+/// The query string, as text: each part is parsed by itself, so that its error names it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Params {
+    capability: Option<String>,
+    #[serde(rename = "where")]
+    filter: Option<String>,
+    netuid: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// The handler.
+pub(super) async fn experts(State(app): State<App>, uri: Uri) -> Result<Json<FindPage>, ApiError> {
+    let Query(params) =
+        Query::<Params>::try_from_uri(&uri).map_err(|error| ApiError::bad("query", error.body_text()))?;
+    Ok(Json(app.service.experts(params.find()?).await?))
+}
+
+impl Params {
+    fn find(self) -> Result<FindRequest, ApiError> {
+        let text = |name, text: Option<String>| match text {
+            Some(text) if text.len() > MAX_TEXT => {
+                Err(ApiError::bad(name, format!("at most {MAX_TEXT} bytes")))
+            }
+            text => Ok(text.filter(|text| !text.trim().is_empty())),
+        };
+        let capability = text("capability", self.capability)?.map(|text| text.parse()).transpose();
+        let netuid = text("netuid", self.netuid)?.map(|text| text.parse::<Netuid>()).transpose();
+        Ok(FindRequest {
+            capability: capability.map_err(|error| ApiError::bad("capability", format!("{error}")))?,
+            netuid: netuid.map_err(|error| ApiError::bad("netuid", error.to_string()))?,
+            filter: text("where", self.filter)?,
+            limit: limit(text("limit", self.limit)?)?,
+            cursor: text("cursor", self.cursor)?,
+        })
+    }
+}
+
+/// From 1 to [`MAX_LIMIT`].
+fn limit(text: Option<String>) -> Result<usize, ApiError> {
+    let Some(text) = text else { return Ok(DEFAULT_LIMIT) };
+    match text.parse() {
+        Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
+        _ => Err(ApiError::bad("limit", format!("a whole number from 1 to {MAX_LIMIT}"))),
+    }
+}

@@ -1,0 +1,109 @@
+//! API keys: only their SHA-256 is kept, and comparing takes as long for a near miss as for a far one.
+//!
+//! A fast hash is enough because a key is no password: [`MIN_SECRET_LEN`] characters or more, meant to be drawn at random.
+
+use std::fmt;
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+/// Shortest key, in bytes.
+pub(crate) const MIN_SECRET_LEN: usize = 16;
+
+/// Longest key, in bytes; bounds what is hashed for a stranger.
+const MAX_SECRET_LEN: usize = 512;
+
+/// Before the digest of a key, where the key itself shall not stand in a config file.
+const DIGEST_PREFIX: &str = "sha256:";
+
+/// An API key, as its SHA-256.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ApiKey([u8; 32]);
+
+/// Why a text is no [`ApiKey`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ApiKeyError {
+    /// Outside the bounds on length.
+    #[error(
+        "an API key has {MIN_SECRET_LEN} to {MAX_SECRET_LEN} characters, this one has {0}; draw one: openssl rand -hex 24"
+    )]
+    Length(usize),
+    /// A character that cannot stand in a header.
+    #[error("an API key is printable ASCII without blanks; draw one: openssl rand -hex 24")]
+    Characters,
+    /// `sha256:` without 64 hexadecimal digits behind it.
+    #[error(
+        "after '{DIGEST_PREFIX}' stand the 64 hexadecimal digits of the key's SHA-256: printf %s KEY | sha256sum"
+    )]
+    Digest,
+}
+
+impl ApiKey {
+    /// Reads a key as it stands in a setting: the key itself, or `sha256:` and its digest.
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiKeyError> {
+        let Some(digest) = text.strip_prefix(DIGEST_PREFIX) else { return Self::from_secret(text) };
+        let bytes = HEXLOWER_PERMISSIVE.decode(digest.as_bytes()).map_err(|_| ApiKeyError::Digest)?;
+        bytes.try_into().map(Self).map_err(|_| ApiKeyError::Digest)
+    }
+
+    /// The key with this secret.
+    pub(crate) fn from_secret(secret: &str) -> Result<Self, ApiKeyError> {
+        if !(MIN_SECRET_LEN..=MAX_SECRET_LEN).contains(&secret.len()) {
+            return Err(ApiKeyError::Length(secret.len()));
+        }
+        if !secret.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(ApiKeyError::Characters);
+        }
+        Ok(Self(Sha256::digest(secret).into()))
+    }
+
+    /// Whether one of `keys` has the secret `shown`. Looks at each of them, found or not.
+    pub(crate) fn any_opens(keys: &[Self], shown: &[u8]) -> bool {
+        if shown.len() > MAX_SECRET_LEN {
+            return false;
+        }
+        let digest: [u8; 32] = Sha256::digest(shown).into();
+        let found = keys.iter().fold(Choice::from(0), |found, key| found | key.0.ct_eq(&digest));
+        found.into()
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_with_its_secret_only_and_never_prints_it() {
+        let keys = ["correct-horse-battery", "another-key-of-mine"].map(|s| ApiKey::from_secret(s).unwrap());
+        assert!(ApiKey::any_opens(&keys, b"correct-horse-battery"));
+        assert!(ApiKey::any_opens(&keys, b"another-key-of-mine"));
+        for wrong in ["", "correct-horse-batterz", "correct-horse-battery ", &"x".repeat(9999)] {
+            assert!(!ApiKey::any_opens(&keys, wrong.as_bytes()));
+        }
+        assert!(!ApiKey::any_opens(&[], b""));
+        assert_eq!(format!("{keys:?}"), "[ApiKey(..), ApiKey(..)]");
+    }
+
+    #[test]
+    fn a_digest_stands_for_its_secret() {
+        // printf %s correct-horse-battery | sha256sum
+        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest("correct-horse-battery"));
+        let key = ApiKey::parse(&format!("sha256:{digest}")).unwrap();
+        assert!(ApiKey::any_opens(&[key], b"correct-horse-battery"));
+        assert_eq!(ApiKey::parse("sha256:abcd"), Err(ApiKeyError::Digest));
+    }
+
+    #[test]
+    fn weak_and_unsendable_keys_are_refused() {
+        assert_eq!(ApiKey::parse("short"), Err(ApiKeyError::Length(5)));
+        assert_eq!(ApiKey::parse("a key with blanks in it"), Err(ApiKeyError::Characters));
+    }
+}

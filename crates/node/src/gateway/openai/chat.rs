@@ -1,0 +1,60 @@
+//! `POST /v1/chat/completions`.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use nervure_experts::{ChatMessage, ExpertRequest, MAX_MESSAGES, Role};
+use serde_json::Value;
+
+use super::{generate, request};
+use crate::gateway::{
+    App,
+    answer::Slot,
+    body::JsonBody,
+    error::{ApiError, excerpt},
+};
+
+/// The handler.
+pub(super) async fn chat(
+    State(app): State<App>,
+    slot: Slot,
+    headers: HeaderMap,
+    JsonBody(mut body): JsonBody<request::GenerateBody>,
+) -> Result<Response, ApiError> {
+    let sampling = body.sampling()?;
+    let messages = body.messages.take().unwrap_or_default();
+    if messages.is_empty() || messages.len() > MAX_MESSAGES {
+        return Err(ApiError::bad("messages", format!("a conversation has 1 to {MAX_MESSAGES} messages")));
+    }
+    let messages = messages.into_iter().enumerate().map(|(at, message)| convert(at, message));
+    let messages = messages.collect::<Result<Vec<_>, _>>()?;
+    generate(&app, slot, &headers, body, ExpertRequest::Chat { messages, sampling }).await
+}
+
+/// Message number `at`, as experts take it.
+fn convert(at: usize, message: request::Message) -> Result<ChatMessage, ApiError> {
+    let role = match message.role.as_str() {
+        "system" | "developer" => Role::System,
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        other => {
+            let message =
+                format!("'{}' is not offered: system, developer, user or assistant", excerpt(other));
+            return Err(ApiError::bad(format!("messages[{at}].role"), message));
+        }
+    };
+    let bad = |message| ApiError::bad(format!("messages[{at}].content"), message);
+    let content = match message.content {
+        Some(Value::String(text)) => text,
+        Some(Value::Array(parts)) => parts
+            .iter()
+            .map(text_of)
+            .collect::<Option<String>>()
+            .ok_or_else(|| bad("only parts of the form {\"type\": \"text\", \"text\": ..} are offered"))?,
+        _ => return Err(bad("a string, or an array of text parts")),
+    };
+    Ok(ChatMessage { role, content })
+}
+
+/// The text of a part, if it is one.
+fn text_of(part: &Value) -> Option<&str> {
+    if part["type"] == "text" { part["text"].as_str() } else { None }
+}

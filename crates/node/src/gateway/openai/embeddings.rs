@@ -1,0 +1,130 @@
+//! `POST /v1/embeddings`.
+//!
+//! Vectors go out as numbers or, as the official clients ask for by default, as base64 of little-endian 32-bit floats.
+
+use axum::{
+    Json,
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use data_encoding::BASE64;
+use nervure_experts::{ExpertRequest, MAX_INPUTS};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::request::OneOrMany;
+use crate::{
+    gateway::{
+        App,
+        answer::{Slot, begin},
+        body::JsonBody,
+        error::ApiError,
+        terms::Terms,
+    },
+    service::{AskError, Target},
+};
+
+/// The request.
+#[derive(Debug, Deserialize)]
+pub(super) struct EmbedBody {
+    model: String,
+    input: Value,
+    #[serde(default)]
+    encoding_format: Encoding,
+    dimensions: Option<Value>,
+    nervure: Option<Terms>,
+}
+
+/// How vectors are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Encoding {
+    #[default]
+    Float,
+    Base64,
+}
+
+/// The handler.
+pub(super) async fn embeddings(
+    State(app): State<App>,
+    slot: Slot,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<EmbedBody>,
+) -> Result<Response, ApiError> {
+    if body.dimensions.is_some_and(|value| !value.is_null()) {
+        return Err(ApiError::unsupported(
+            "dimensions",
+            "not offered: a vector has the length that its model gives it",
+        ));
+    }
+    let inputs = inputs(body.input)?;
+    let wanted = inputs.len();
+    let terms = body.nervure.unwrap_or_default().with_headers(&headers)?;
+    let ask = terms.ask(&app, Target::Named(body.model), ExpertRequest::Embed { inputs })?;
+    let begun = begin(&app, slot, ask).await?;
+    let (headers, model) = (begun.headers(), begun.expert.model.clone());
+    let (whole, _) = begun.events.whole().await?;
+    if whole.vectors.len() != wanted {
+        let reason = format!("{} vectors came for {wanted} inputs", whole.vectors.len());
+        return Err(AskError::Interrupted { reason }.into());
+    }
+    let data = whole.vectors.iter().enumerate();
+    let data = data.map(|(index, vector)| {
+        json!({ "object": "embedding", "index": index, "embedding": encode(vector, body.encoding_format) })
+    });
+    let usage =
+        json!({ "prompt_tokens": whole.usage.prompt_tokens, "total_tokens": whole.usage.prompt_tokens });
+    let reply = json!({ "object": "list", "data": data.collect::<Vec<_>>(), "model": model, "usage": usage });
+    Ok((headers, Json(reply)).into_response())
+}
+
+/// One text or several, none empty.
+fn inputs(value: Value) -> Result<Vec<String>, ApiError> {
+    let refuse = |message: String| Err(ApiError::bad("input", message));
+    let inputs = match serde_json::from_value(value) {
+        Ok(OneOrMany::One(text)) => vec![text],
+        Ok(OneOrMany::Many(texts)) => texts,
+        Err(_) => return refuse("a string or an array of strings; tokens are not offered".into()),
+    };
+    if inputs.is_empty() || inputs.len() > MAX_INPUTS {
+        return refuse(format!("1 to {MAX_INPUTS} texts"));
+    }
+    if inputs.iter().any(String::is_empty) {
+        return refuse("a text must not be empty".into());
+    }
+    Ok(inputs)
+}
+
+/// A vector as JSON.
+fn encode(vector: &[f32], encoding: Encoding) -> Value {
+    match encoding {
+        Encoding::Float => json!(vector),
+        Encoding::Base64 => {
+            let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
+            Value::String(BASE64.encode(&bytes))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_holds_little_endian_floats() {
+        assert_eq!(encode(&[1.0, -2.0], Encoding::Base64), json!("AACAPwAAAMA="));
+    }
+
+    #[test]
+    fn only_texts_are_taken() {
+        assert_eq!(inputs(json!("a")).unwrap(), ["a"]);
+        assert_eq!(inputs(json!(["a", "b"])).unwrap(), ["a", "b"]);
+        for bad in
+            [json!([]), json!([1, 2]), json!([["a"]]), json!(""), json!(["a", ""]), json!(null), json!({})]
+        {
+            assert!(inputs(bad.clone()).is_err(), "{bad}");
+        }
+        assert!(inputs(json!(vec!["a"; MAX_INPUTS + 1])).is_err());
+    }
+}

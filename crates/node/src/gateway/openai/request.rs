@@ -1,0 +1,267 @@
+//! What the chat and the completion endpoint take, and what of it is refused.
+//!
+//! Both share one shape; each handler reads its own part. Fields that would change the answer and cannot be honoured are decoded as raw
+//! JSON and refused unless they hold the value that means "off".
+
+use std::ops::RangeInclusive;
+
+use nervure_experts::{MAX_STOP_LEN, MAX_STOPS, Sampling};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::gateway::{error::ApiError, terms::Terms};
+
+/// The body of `/v1/chat/completions` and `/v1/completions`.
+#[derive(Debug, Deserialize)]
+pub(super) struct GenerateBody {
+    /// A model's name or a capability.
+    pub(super) model: String,
+    /// The conversation, of a chat.
+    pub(super) messages: Option<Vec<Message>>,
+    /// The beginning, of a completion.
+    pub(super) prompt: Option<Value>,
+    /// Terms of ours.
+    pub(super) nervure: Option<Terms>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    seed: Option<i64>,
+    stop: Option<OneOrMany>,
+    // Below: what is refused unless it means "off". Named one by one, because flattening would cost errors their place.
+    n: Option<Value>,
+    best_of: Option<Value>,
+    logprobs: Option<Value>,
+    top_logprobs: Option<Value>,
+    echo: Option<Value>,
+    suffix: Option<Value>,
+    frequency_penalty: Option<Value>,
+    presence_penalty: Option<Value>,
+    logit_bias: Option<Value>,
+    tools: Option<Value>,
+    functions: Option<Value>,
+    tool_choice: Option<Value>,
+    function_call: Option<Value>,
+    response_format: Option<Value>,
+    audio: Option<Value>,
+    modalities: Option<Value>,
+    web_search_options: Option<Value>,
+}
+
+/// One message of a conversation.
+#[derive(Debug, Deserialize)]
+pub(super) struct Message {
+    /// Who speaks.
+    pub(super) role: String,
+    /// What: a text, or parts of which only text is taken.
+    pub(super) content: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
+/// One text or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a string or an array of strings")]
+pub(super) enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+/// Whether the value asks for nothing.
+fn off(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether the value asks for one.
+fn one(value: &Value) -> bool {
+    value.is_null() || value.as_u64() == Some(1)
+}
+
+/// A field that would change the answer: its name, its value, whether that value means "off", and what to say.
+type Refusal<'b> = (&'static str, &'b Option<Value>, fn(&Value) -> bool, &'static str);
+
+impl GenerateBody {
+    /// Every field that cannot be honoured.
+    fn refusals(&self) -> [Refusal<'_>; 17] {
+        const PENALTIES: &str = "penalties are not offered";
+        const TOOLS: &str = "tools are not offered";
+        const TEXT: &str = "only text is offered";
+        let no_tool: fn(&Value) -> bool = |v| off(v) || v == "none" || v == "auto";
+        [
+            ("n", &self.n, one, "one choice per request is offered; send several requests for more"),
+            (
+                "best_of",
+                &self.best_of,
+                one,
+                "not offered; set nervure.strategy to race for the first of several experts",
+            ),
+            ("logprobs", &self.logprobs, |v| v.is_null() || v == false, "log probabilities are not offered"),
+            ("top_logprobs", &self.top_logprobs, off, "log probabilities are not offered"),
+            ("echo", &self.echo, off, "not offered; put the prompt before the answer yourself"),
+            ("suffix", &self.suffix, |v| off(v) || v == "", "filling in the middle is not offered"),
+            ("frequency_penalty", &self.frequency_penalty, off, PENALTIES),
+            ("presence_penalty", &self.presence_penalty, off, PENALTIES),
+            ("logit_bias", &self.logit_bias, off, "not offered: experts have tokens of their own"),
+            ("tools", &self.tools, off, TOOLS),
+            ("functions", &self.functions, off, TOOLS),
+            ("tool_choice", &self.tool_choice, no_tool, TOOLS),
+            ("function_call", &self.function_call, no_tool, TOOLS),
+            ("response_format", &self.response_format, |v| off(v) || v["type"] == "text", TEXT),
+            ("audio", &self.audio, off, TEXT),
+            ("modalities", &self.modalities, |v| off(v) || *v == serde_json::json!(["text"]), TEXT),
+            ("web_search_options", &self.web_search_options, off, "searching the web is not offered"),
+        ]
+    }
+}
+
+impl GenerateBody {
+    /// Whether the answer shall come as it is made.
+    pub(super) fn stream(&self) -> bool {
+        self.stream.unwrap_or(false)
+    }
+
+    /// Whether the stream shall end with what it took.
+    pub(super) fn include_usage(&self) -> Result<bool, ApiError> {
+        match &self.stream_options {
+            Some(_) if !self.stream() => Err(ApiError::bad("stream_options", "only with \"stream\": true")),
+            Some(options) => Ok(options.include_usage.unwrap_or(false)),
+            None => Ok(false),
+        }
+    }
+
+    /// How to sample, after refusing what cannot be honoured. What is left out is for [`Sampling::default`], which suits
+    /// small models, and not for the defaults of OpenAI's.
+    pub(super) fn sampling(&self) -> Result<Sampling, ApiError> {
+        for (field, value, harmless, message) in self.refusals() {
+            if value.as_ref().is_some_and(|value| !harmless(value)) {
+                return Err(ApiError::unsupported(field, message));
+            }
+        }
+        let default = Sampling::default();
+        Ok(Sampling {
+            max_tokens: self.max_tokens()?.unwrap_or(default.max_tokens),
+            temperature_milli: milli("temperature", self.temperature, 0..=2000)?
+                .unwrap_or(default.temperature_milli),
+            top_p_milli: milli("top_p", self.top_p, 1..=1000)?.unwrap_or(default.top_p_milli),
+            seed: self.seed.map(i64::cast_unsigned),
+            stop: self.stops()?,
+        })
+    }
+
+    fn max_tokens(&self) -> Result<Option<u32>, ApiError> {
+        let (field, most) = match (self.max_completion_tokens, self.max_tokens) {
+            (Some(most), _) => ("max_completion_tokens", Some(most)),
+            (None, most) => ("max_tokens", most),
+        };
+        if most == Some(0) { Err(ApiError::bad(field, "at least 1")) } else { Ok(most) }
+    }
+
+    fn stops(&self) -> Result<Vec<String>, ApiError> {
+        let stops = match &self.stop {
+            None => return Ok(Vec::new()),
+            Some(OneOrMany::One(stop)) => vec![stop.clone()],
+            Some(OneOrMany::Many(stops)) => stops.clone(),
+        };
+        if stops.len() > MAX_STOPS {
+            return Err(ApiError::bad("stop", format!("at most {MAX_STOPS} strings")));
+        }
+        if stops.iter().any(|stop| stop.is_empty() || stop.len() > MAX_STOP_LEN) {
+            return Err(ApiError::bad("stop", format!("a stop string has 1 to {MAX_STOP_LEN} bytes")));
+        }
+        Ok(stops)
+    }
+}
+
+/// A rate in thousandths, within bounds.
+fn milli(field: &str, rate: Option<f64>, bounds: RangeInclusive<u32>) -> Result<Option<u32>, ApiError> {
+    let Some(rate) = rate else { return Ok(None) };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates, and bounds follow"
+    )]
+    let thousandths = if rate < 0.0 { u32::MAX } else { (rate * 1000.0).round() as u32 };
+    if bounds.contains(&thousandths) {
+        return Ok(Some(thousandths));
+    }
+    let [least, most] = [bounds.start(), bounds.end()].map(|bound| f64::from(*bound) / 1000.0);
+    Err(ApiError::bad(field, format!("a number from {least} to {most}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sampling(extra: Value) -> Result<Sampling, (u16, Option<String>)> {
+        let mut body = json!({ "model": "m" });
+        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let body: GenerateBody = serde_json::from_value(body).unwrap();
+        body.sampling().map_err(|error| (400, error.into_body().error.param))
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_refused_by_name() {
+        let asked = json!({
+            "n": 2, "best_of": 3, "logprobs": true, "top_logprobs": 5, "echo": true, "suffix": "x", "frequency_penalty": 0.5,
+            "presence_penalty": -1, "logit_bias": {"50256": -100}, "tools": [{}], "functions": [{}],
+            "tool_choice": "required", "function_call": {"name": "f"}, "response_format": {"type": "json_object"},
+            "audio": {"voice": "x"}, "modalities": ["audio"], "web_search_options": {"a": 1},
+        });
+        let asked = asked.as_object().unwrap();
+        assert_eq!(asked.len(), 17, "every refusal is tested");
+        for (field, value) in asked {
+            assert_eq!(sampling(json!({ field: value })).unwrap_err().1.as_ref(), Some(field));
+        }
+        assert!(
+            sampling(json!({ "logprobs": 0 })).is_err(),
+            "of a completion, 0 still asks for the chosen token's"
+        );
+    }
+
+    #[test]
+    fn values_that_mean_off_and_fields_that_change_nothing_pass() {
+        let harmless = json!({
+            "n": 1, "best_of": 1, "logprobs": false, "top_logprobs": null, "echo": false, "suffix": null, "frequency_penalty": 0,
+            "presence_penalty": 0.0, "logit_bias": {}, "tools": [], "response_format": {"type": "text"}, "tool_choice": "none",
+            "modalities": ["text"], "user": "me", "store": true, "metadata": {"a": "b"}, "whatever": [1, 2],
+        });
+        assert!(sampling(harmless).is_ok());
+    }
+
+    #[test]
+    fn numbers_have_bounds() {
+        for bad in [
+            json!({ "temperature": 2.1 }),
+            json!({ "temperature": -0.1 }),
+            json!({ "top_p": 0 }),
+            json!({ "top_p": 1.1 }),
+            json!({ "max_tokens": 0 }),
+            json!({ "stop": ["a", "b", "c", "d", "e"] }),
+            json!({ "stop": "" }),
+        ] {
+            assert!(sampling(bad.clone()).is_err(), "{bad}");
+        }
+        let good = sampling(
+            json!({ "temperature": 0, "top_p": 1, "max_tokens": 3, "max_completion_tokens": 7, "stop": "\n", "seed": -1 }),
+        );
+        let good = good.unwrap();
+        assert_eq!(good.max_tokens, 7, "the newer name wins");
+        assert_eq!((good.temperature_milli, good.top_p_milli), (0, 1000));
+        assert_eq!((good.stop, good.seed), (vec!["\n".to_owned()], Some(u64::MAX)));
+    }
+}

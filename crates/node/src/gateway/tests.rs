@@ -1,0 +1,96 @@
+//! The API over a real socket, before a double of the node.
+
+mod double;
+mod hostile;
+mod node;
+mod openai;
+mod python;
+mod shutdown;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Gateway, GatewayConfig};
+use double::Double;
+
+/// Longer than anything here takes; a test that reaches it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running API before a double.
+struct Running {
+    addr: SocketAddr,
+    double: Arc<Double>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+    http: reqwest::Client,
+}
+
+/// Starts one with the OpenAI endpoints, after `change` has had its way with the settings.
+async fn start(change: impl FnOnce(&mut GatewayConfig)) -> Running {
+    let mut config = GatewayConfig { openai: true, ..GatewayConfig::loopback() };
+    change(&mut config);
+    let double = Arc::new(Double::default());
+    let gateway = Gateway::bind(config, double.clone()).await.unwrap();
+    let (addr, stop) = (gateway.local_addr(), CancellationToken::new());
+    let task = tokio::spawn(gateway.run(stop.clone()));
+    Running {
+        addr,
+        double,
+        stop,
+        task,
+        http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(),
+    }
+}
+
+impl Running {
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr)
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        Reply::of(self.http.get(self.url(path)).send().await.unwrap()).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Reply {
+        Reply::of(self.send(path, body).await).await
+    }
+
+    /// Sends JSON and does not read the answer yet.
+    async fn send(&self, path: &str, body: &Value) -> reqwest::Response {
+        self.http.post(self.url(path)).json(body).send().await.unwrap()
+    }
+}
+
+/// A whole response.
+struct Reply {
+    status: u16,
+    headers: reqwest::header::HeaderMap,
+    text: String,
+}
+
+impl Reply {
+    async fn of(response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, text: response.text().await.unwrap() }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Asserts an error and gives its message.
+    #[track_caller]
+    fn error(&self, status: u16, code: &str) -> String {
+        let error = &self.json()["error"];
+        assert_eq!((self.status, error["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert!(error["type"].is_string() && error.get("param").is_some(), "the OpenAI form: {}", self.text);
+        error["message"].as_str().unwrap().to_owned()
+    }
+}

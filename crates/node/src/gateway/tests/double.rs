@@ -1,0 +1,235 @@
+//! A node made of words: what it does with a question is in the name of the model.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, pending},
+    stream::{self, BoxStream},
+};
+use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Usage};
+use nervure_primitives::{Amount, Capability, MeshId, Netuid, NodeId};
+use tokio::sync::Semaphore;
+
+use crate::service::*;
+
+/// The words of an answer; the accent and the newline test the framing.
+pub(super) const WORDS: [&str; 3] = ["Hé", "llo\n", "world"];
+
+/// The double.
+pub(super) struct Double {
+    /// One permit per expert that was freed: by its end or by being dropped.
+    freed: Arc<Semaphore>,
+    /// The last question.
+    pub(super) asked: Mutex<Option<Ask>>,
+    /// Why it is not ready.
+    pub(super) not_ready: Mutex<Option<String>>,
+}
+
+impl Default for Double {
+    fn default() -> Self {
+        Self { freed: Arc::new(Semaphore::new(0)), asked: Mutex::default(), not_ready: Mutex::default() }
+    }
+}
+
+/// Given back when an expert's stream, or the wait for one, is dropped.
+struct Working(Arc<Semaphore>);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
+}
+
+impl Double {
+    /// Waits until one more expert was freed.
+    pub(super) async fn freed(&self) {
+        let freed = tokio::time::timeout(super::PATIENCE, self.freed.acquire()).await;
+        freed.expect("an expert was never freed").unwrap().forget();
+    }
+
+    /// How many experts were freed and not waited for.
+    pub(super) fn freed_count(&self) -> usize {
+        self.freed.available_permits()
+    }
+
+    /// The last question.
+    pub(super) fn last(&self) -> Ask {
+        self.asked.lock().unwrap().clone().expect("nothing was asked")
+    }
+}
+
+/// The expert that answers for `model`.
+pub(super) fn expert(model: &str) -> ExpertView {
+    ExpertView {
+        node: NodeId::from_bytes([7; 32]),
+        netuid: Netuid(1),
+        expert: "wörds".into(),
+        capability: "text.generate.words".parse().unwrap(),
+        model: model.into(),
+        context: 4096,
+        max_output: 1024,
+        price: 0,
+        byte_level: false,
+        load: 10,
+        relayed: false,
+        expires_in_ms: 30_000,
+        latency_ms: Some(3),
+    }
+}
+
+/// What a model's name makes of a question before it is answered.
+fn refusal(name: &str) -> Option<AskError> {
+    let budget = Amount::ZERO;
+    let failed = |failure: &str| Attempt {
+        node: NodeId::from_bytes([8; 32]),
+        expert: "e".into(),
+        failure: failure.into(),
+    };
+    Some(match name {
+        "busy" => AskError::Busy { retry_after: Duration::from_millis(1500) },
+        "dear" => AskError::OverBudget { cheapest: Amount::from_base_units(5), budget },
+        "broken" => AskError::AllFailed { attempts: vec![failed("timed out"), failed("refused")] },
+        "late" => AskError::DeadlineExceeded { after: Duration::from_secs(1) },
+        "long" => AskError::ContextTooLong { needed: 9000, limit: 4096 },
+        "stopping" => AskError::Unavailable { reason: "it is stopping".into() },
+        "unknown" | "Unknown Model" => {
+            AskError::UnknownModel { model: name.into(), known: vec!["words".into(), "text.generate".into()] }
+        }
+        _ => return None,
+    })
+}
+
+/// The answer of `model`, which may go wrong half-way.
+fn events(ask: &Ask, model: &str, working: Working) -> BoxStream<'static, Result<ExpertEvent, AskError>> {
+    let text = |word: &str| Ok(ExpertEvent::Text(word.to_owned()));
+    let done = Ok(ExpertEvent::Done {
+        usage: Usage { prompt_tokens: 5, completion_tokens: 3 },
+        reason: FinishReason::Stop,
+    });
+    let endless = model == "silent" || model == "flood";
+    let items: Vec<_> = match (model, &ask.request) {
+        ("flood", _) => Vec::new(),
+        ("silent", _) => vec![text(WORDS[0])],
+        ("cut", _) => vec![text(WORDS[0])],
+        ("fails", _) => vec![text(WORDS[0]), Err(AskError::Interrupted { reason: "the expert died".into() })],
+        (_, ExpertRequest::Embed { inputs }) if model != "text-only" => {
+            let first = if model == "disordered" { 1 } else { 0 };
+            let half = if model == "nan" { f32::NAN } else { 0.5 };
+            let vector = |(index, text): (u32, &String)| {
+                Ok(ExpertEvent::Embedding { index, vector: vec![text.len() as f32, half] })
+            };
+            (first..).zip(inputs).map(vector).chain([done]).collect()
+        }
+        _ => WORDS.iter().map(|word| text(word)).chain([done]).collect(),
+    };
+    let flood = model == "flood";
+    let rest = if flood {
+        stream::repeat_with(|| Ok(ExpertEvent::Text("x".repeat(16 * 1024)))).boxed()
+    } else if endless {
+        stream::pending().boxed()
+    } else {
+        stream::empty().boxed()
+    };
+    // The guard lives as long as the stream does.
+    stream::iter(items).chain(rest).map(move |item| (&working, item).1).boxed()
+}
+
+impl MeshService for Double {
+    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, AskError>> {
+        async move {
+            *self.asked.lock().unwrap() = Some(ask.clone());
+            let (Target::Named(name) | Target::Model(name)) = &ask.target else {
+                let Target::Capability(capability) = ask.target else { unreachable!() };
+                return Err(AskError::NoExpert { capability, known: vec!["text.generate".into()] });
+            };
+            if let Some(error) = refusal(name) {
+                return Err(error);
+            }
+            let working = Working(self.freed.clone());
+            if name == "never" {
+                pending::<()>().await;
+            }
+            let detail = ask.explain.then(|| serde_json::json!({ "choices": [] }));
+            let route = RouteView {
+                strategy: ask.strategy.to_string(),
+                candidates: 4,
+                filtered: 1,
+                tried: 1,
+                detail,
+            };
+            Ok(Answer { route, expert: expert(name), events: events(&ask, name, working) })
+        }
+        .boxed()
+    }
+
+    fn experts(&self, find: FindRequest) -> BoxFuture<'_, Result<FindPage, AskError>> {
+        async move {
+            if find.filter.as_deref() == Some("context >") {
+                let rendered = "context >\n         ^".into();
+                return Err(AskError::BadFilter {
+                    column: 10,
+                    message: "expected a number".into(),
+                    rendered,
+                });
+            }
+            let first = find.cursor.map_or(0, |cursor| cursor.parse().unwrap());
+            let experts = (first..8).take(find.limit).map(|at| expert(&format!("m{at}"))).collect::<Vec<_>>();
+            let next = first + experts.len();
+            Ok(FindPage { experts, next: (next < 8).then(|| next.to_string()) })
+        }
+        .boxed()
+    }
+
+    fn catalog(&self) -> BoxFuture<'_, Catalog> {
+        async {
+            let capability: Capability = "text.generate.words".parse().unwrap();
+            let model = |name: &str| ModelView {
+                model: name.into(),
+                capability: capability.clone(),
+                experts: 2,
+                context: 4096,
+            };
+            let capabilities =
+                capability.prefixes().map(|capability| CapabilityCount { capability, experts: 4 }).collect();
+            Catalog { models: vec![model("org/words"), model("text")], capabilities }
+        }
+        .boxed()
+    }
+
+    fn status(&self) -> BoxFuture<'_, NodeStatus> {
+        async {
+            NodeStatus {
+                node: NodeId::from_bytes([7; 32]),
+                mesh: MeshId::from_bytes([1; 32]),
+                role: "gateway".into(),
+                version: "0.0.0".into(),
+                uptime_ms: 1,
+                not_ready: self.not_ready.lock().unwrap().clone(),
+                peers_connected: 12,
+                experts_known: 8,
+                serving: Vec::new(),
+                network: serde_json::Value::Null,
+            }
+        }
+        .boxed()
+    }
+
+    fn peers(&self) -> BoxFuture<'_, Vec<PeerView>> {
+        let peer = PeerView {
+            node: NodeId::from_bytes([9; 32]),
+            direction: "out".into(),
+            rtt_ms: Some(0.3),
+            agent: "nervure".into(),
+            addresses: vec!["/ip4/127.0.0.1/udp/1/quic-v1".into()],
+        };
+        async { vec![peer] }.boxed()
+    }
+
+    fn metrics(&self) -> BoxFuture<'_, String> {
+        async { "# TYPE nervure_peers gauge\nnervure_peers 12\n# EOF\n".to_owned() }.boxed()
+    }
+}

@@ -1,0 +1,205 @@
+//! Clients that mean ill, or are broken: each is refused or cut, and nothing stays behind.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use super::{PATIENCE, Running, start};
+use crate::gateway::{Gateway, GatewayConfig, GatewayError};
+
+/// Short enough to wait for, in the tests of deadlines.
+const SHORT: Duration = Duration::from_millis(200);
+
+/// Sends bytes on a connection of its own and reads until the server closes it.
+async fn raw(api: &Running, request: &str) -> String {
+    let mut socket = TcpStream::connect(api.addr).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = Vec::new();
+    // A reset after the reply is a close as well.
+    let _ =
+        timeout(PATIENCE, socket.read_to_end(&mut reply)).await.expect("the server kept the connection open");
+    String::from_utf8_lossy(&reply).into_owned()
+}
+
+fn chat(model: &str) -> serde_json::Value {
+    json!({ "model": model, "messages": [{ "role": "user", "content": "Hi" }], "stream": true })
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_an_expert_answers_frees_it() {
+    let api = start(|_| ()).await;
+    for path in ["/v1/chat/completions", "/ask"] {
+        let ask = json!({ "target": { "model": "silent" }, "request": { "embed": { "inputs": ["a"] } } });
+        let body = if path == "/ask" { ask } else { chat("silent") };
+        let mut response = api.send(path, &body).await;
+        response.chunk().await.unwrap().expect("the first piece came");
+        assert_eq!(api.double.freed_count(), 0);
+        drop(response);
+        api.double.freed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_no_expert_answers_yet_ends_the_question() {
+    let api = start(|_| ()).await;
+    let body = chat("never");
+    let request = api.send("/v1/chat/completions", &body);
+    assert!(timeout(SHORT, request).await.is_err());
+    api.double.freed().await;
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_is_cut() {
+    let api = start(|config| {
+        config.limits.write_timeout = SHORT;
+        config.limits.answer = usize::MAX.try_into().unwrap();
+    })
+    .await;
+    let body = chat("flood").to_string();
+    let mut socket = TcpStream::connect(api.addr).await.unwrap();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    socket.write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+    api.double.freed().await;
+}
+
+#[tokio::test]
+async fn an_expert_that_never_stops_is_cut() {
+    let api = start(|config| config.limits.answer = 100_000.try_into().unwrap()).await;
+    let text = api.post("/v1/chat/completions", &chat("flood")).await.text;
+    assert!(text.contains("more than this node takes") && !text.contains("[DONE]"));
+    assert!(text.len() < 200_000);
+    api.double.freed().await;
+}
+
+#[tokio::test]
+async fn the_gateway_keeps_a_deadline_that_the_node_forgets() {
+    let api = start(|_| ()).await;
+    let mut body = chat("never");
+    body["nervure"] = json!({ "deadline_ms": 50 });
+    api.post("/v1/chat/completions", &body).await.error(504, "deadline_exceeded");
+    body["model"] = json!("silent");
+    assert!(api.post("/v1/chat/completions", &body).await.text.contains("deadline_exceeded"));
+    api.double.freed().await;
+}
+
+#[tokio::test]
+async fn questions_beyond_the_cap_are_told_to_come_back_and_places_are_given_back() {
+    let api = start(|config| config.limits.questions = 1.try_into().unwrap()).await;
+    let first = api.send("/v1/chat/completions", &chat("silent")).await;
+    let refused = api.post("/v1/chat/completions", &chat("words")).await;
+    refused.error(429, "too_many_requests");
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(api.get("/healthz").await.status, 200, "the node itself can still be asked how it is");
+    drop(first);
+    api.double.freed().await;
+    // The place is given back with the expert: both are dropped together.
+    assert_eq!(api.post("/v1/chat/completions", &chat("words")).await.status, 200);
+}
+
+#[tokio::test]
+async fn large_bodies_are_refused_announced_or_not() {
+    let api = start(|config| config.limits.body = 1000.try_into().unwrap()).await;
+    api.post("/ask", &json!("x".repeat(2000))).await.error(413, "body_too_large");
+    let chunks = futures::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>("x".repeat(100))));
+    let request = api.http.post(api.url("/ask")).header("content-type", "application/json");
+    let response = request.body(reqwest::Body::wrap_stream(chunks)).send().await.unwrap();
+    assert_eq!(response.status(), 413);
+    let lie = "POST /ask HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99999999999\r\n\r\n";
+    assert!(raw(&api, lie).await.starts_with("HTTP/1.1 413"));
+}
+
+#[tokio::test]
+async fn large_heads_are_refused() {
+    let api = start(|_| ()).await;
+    let large = format!("GET /status HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(100_000));
+    assert!(raw(&api, &large).await.starts_with("HTTP/1.1 431"));
+    let many = format!("GET /status HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: y\r\n".repeat(100));
+    assert!(raw(&api, &many).await.starts_with("HTTP/1.1 431"));
+    assert!(raw(&api, "\u{16}\u{3}\u{1} this is no HTTP\r\n\r\n").await.starts_with("HTTP/1.1 400"));
+}
+
+#[tokio::test]
+async fn dawdlers_are_cut() {
+    let api = start(|config| {
+        config.limits.header_timeout = SHORT;
+        config.limits.body_timeout = SHORT;
+    })
+    .await;
+    assert_eq!(raw(&api, "").await, "", "a connection that says nothing");
+    let half = raw(&api, "GET /status HTTP/1.1\r\nhost: loc").await;
+    assert!(half.is_empty() || half.starts_with("HTTP/1.1 408"), "{half}");
+    let idle = raw(&api, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert!(idle.starts_with("HTTP/1.1 200"), "answered, then closed for idling: {idle}");
+    let head = "POST /ask HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n";
+    assert!(raw(&api, &format!("{head}{{")).await.starts_with("HTTP/1.1 408"));
+}
+
+#[tokio::test]
+async fn connections_beyond_the_cap_wait_for_a_place() {
+    let api = start(|config| {
+        config.limits.connections = 1.try_into().unwrap();
+        config.limits.header_timeout = SHORT;
+    })
+    .await;
+    let idler = TcpStream::connect(api.addr).await.unwrap();
+    assert_eq!(api.get("/healthz").await.status, 200, "served once the idler was cut");
+    drop(idler);
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_are_refused_with_the_place() {
+    let api = start(|_| ()).await;
+    let send = |kind: &'static str, body: &'static str| {
+        let request = api.http.post(api.url("/v1/chat/completions")).header("content-type", kind).body(body);
+        async { super::Reply::of(request.send().await.unwrap()).await }
+    };
+    send("text/plain", "{}").await.error(415, "unsupported_media_type");
+    send("application/x-www-form-urlencoded", "{}").await.error(415, "unsupported_media_type");
+    let message = send("application/json; charset=utf-8", "{\"model\": \"m\",\n oops}")
+        .await
+        .error(400, "invalid_request");
+    assert!(message.contains("line 2 column 2"), "{message}");
+    send("application/json", "").await.error(400, "invalid_request");
+    send("application/json", "[[[[").await.error(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_told_what_there_is() {
+    let api = start(|_| ()).await;
+    let message = api.get("/v2/x").await.error(404, "unknown_url");
+    assert!(message.contains("POST /v1/chat/completions") && message.contains("GET /healthz"), "{message}");
+    let reply = api.get("/v1/chat/completions").await;
+    reply.error(405, "method_not_allowed");
+    assert_eq!(reply.header("allow"), "POST");
+}
+
+#[tokio::test]
+async fn web_pages_and_rebound_names_are_refused() {
+    let api = start(|_| ()).await;
+    let with = |name: &'static str, value: &'static str| {
+        let request = api.http.post(api.url("/ask")).header(name, value).json(&json!({}));
+        async { super::Reply::of(request.send().await.unwrap()).await }
+    };
+    with("host", "evil.example").await.error(403, "wrong_host");
+    with("origin", "https://evil.example").await.error(403, "wrong_origin");
+    assert!(
+        raw(&api, "GET http://evil.example/status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await
+            .starts_with("HTTP/1.1 403")
+    );
+    assert!(raw(&api, "GET /status HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 403"));
+}
+
+#[tokio::test]
+async fn a_taken_port_is_said_with_a_way_out() {
+    let api = start(|_| ()).await;
+    let config = GatewayConfig { bind: api.addr, ..GatewayConfig::loopback() };
+    let error = Gateway::bind(config, api.double.clone()).await.err().unwrap();
+    assert!(matches!(error, GatewayError::Bind { .. }));
+    assert!(error.to_string().contains("--http-port"), "{error}");
+}

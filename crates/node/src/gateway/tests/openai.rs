@@ -1,0 +1,203 @@
+//! The OpenAI API as a plain HTTP client sees it.
+
+use serde_json::{Value, json};
+
+use super::{Running, double::WORDS, start};
+use crate::service::Target;
+
+/// The events of a stream.
+async fn stream(api: &Running, path: &str, mut body: Value) -> Vec<String> {
+    body["stream"] = json!(true);
+    let reply = api.post(path, &body).await;
+    assert_eq!((reply.status, reply.header("content-type")), (200, "text/event-stream"), "{}", reply.text);
+    let data = |event: &str| event.strip_prefix("data: ").unwrap_or_else(|| panic!("{event}")).to_owned();
+    reply.text.trim_end().split("\n\n").map(data).collect()
+}
+
+fn chat(model: &str) -> Value {
+    json!({ "model": model, "messages": [{ "role": "user", "content": "Hi" }] })
+}
+
+#[tokio::test]
+async fn a_chat_whole() {
+    let api = start(|_| ()).await;
+    let reply = api.post("/v1/chat/completions", &chat("words")).await;
+    let body = reply.json();
+    assert_eq!(body["object"], "chat.completion");
+    assert_eq!(body["choices"][0]["message"]["content"], WORDS.concat());
+    assert_eq!(body["choices"][0]["finish_reason"], "stop");
+    assert_eq!(body["usage"], json!({ "prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8 }));
+    assert_eq!(body["model"], "words");
+    assert!(body["id"].as_str().unwrap().starts_with("chatcmpl-"));
+    assert!(reply.header("x-nervure-expert").ends_with("/w?rds"), "{:?}", reply.headers);
+    let route: Value = serde_json::from_str(reply.header("x-nervure-route")).unwrap();
+    assert_eq!(route, json!({ "strategy": "best", "candidates": 4, "filtered": 1, "tried": 1 }));
+    assert_eq!(api.double.last().target, Target::Named("words".into()));
+}
+
+#[tokio::test]
+async fn a_chat_as_a_stream() {
+    let api = start(|_| ()).await;
+    let events = stream(&api, "/v1/chat/completions", chat("words")).await;
+    assert_eq!(events.last().unwrap(), "[DONE]");
+    let chunks: Vec<Value> =
+        events[..events.len() - 1].iter().map(|e| serde_json::from_str(e).unwrap()).collect();
+    assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+    let text: String = chunks.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(text, WORDS.concat());
+    assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "stop");
+    assert!(chunks.iter().all(|c| c["object"] == "chat.completion.chunk" && c["id"] == chunks[0]["id"]));
+    assert!(chunks.iter().all(|c| c.get("usage").is_none()));
+}
+
+#[tokio::test]
+async fn a_completion_as_a_stream_with_usage() {
+    let api = start(|_| ()).await;
+    let body = json!({ "model": "words", "prompt": ["Hi"], "stream_options": { "include_usage": true } });
+    let events = stream(&api, "/v1/completions", body).await;
+    let chunks: Vec<Value> =
+        events[..events.len() - 1].iter().map(|e| serde_json::from_str(e).unwrap()).collect();
+    let (usage, rest) = chunks.split_last().unwrap();
+    assert_eq!((&usage["usage"]["total_tokens"], &usage["choices"]), (&json!(8), &json!([])));
+    assert!(rest.iter().all(|c| c["usage"].is_null() && c.get("usage").is_some()));
+    let text: String = rest.iter().map(|c| c["choices"][0]["text"].as_str().unwrap()).collect();
+    assert_eq!(text, WORDS.concat());
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_says_so_and_is_never_done() {
+    let api = start(|_| ()).await;
+    for model in ["fails", "cut"] {
+        let events = stream(&api, "/v1/chat/completions", chat(model)).await;
+        let last: Value = serde_json::from_str(events.last().unwrap()).unwrap();
+        assert_eq!(last["error"]["code"], "interrupted");
+        assert!(!events.iter().any(|event| event == "[DONE]"));
+        let whole = api.post("/v1/chat/completions", &chat(model)).await;
+        whole.error(502, "interrupted");
+    }
+}
+
+#[tokio::test]
+async fn errors_have_their_status_and_form() {
+    let api = start(|_| ()).await;
+    for (model, status, code) in [
+        ("unknown", 404, "model_not_found"),
+        ("dear", 402, "over_budget"),
+        ("late", 504, "deadline_exceeded"),
+        ("long", 400, "context_length_exceeded"),
+        ("stopping", 503, "unavailable"),
+        ("broken", 502, "all_experts_failed"),
+    ] {
+        let mut body = chat(model);
+        body["stream"] = json!(true);
+        api.post("/v1/chat/completions", &body).await.error(status, code);
+    }
+    let busy = api.post("/v1/completions", &json!({ "model": "busy", "prompt": "x" })).await;
+    busy.error(429, "busy");
+    assert_eq!(
+        (busy.header("retry-after"), busy.json()["error"]["type"].as_str()),
+        ("2", Some("rate_limit_error"))
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named() {
+    let api = start(|_| ()).await;
+    let message = |message| json!({ "model": "words", "messages": [message] });
+    let many = json!({ "role": "user", "content": "x" });
+    for (body, param) in [
+        (json!({ "model": "words" }), "messages"),
+        (json!({ "model": "words", "messages": vec![many.clone(); 257] }), "messages"),
+        (
+            json!({ "model": "words", "messages": [{ "role": "user", "content": "x".repeat(300_000) }] }),
+            "messages",
+        ),
+        (json!({ "model": "words", "messages": [many], "max_tokens": u32::MAX }), "max_tokens"),
+        (json!({ "messages": [] }), "body"),
+        (json!({ "model": "", "messages": [many] }), "model"),
+        (json!({ "model": "x".repeat(257), "messages": [many] }), "model"),
+        (json!({ "model": "words", "messages": [{ "content": "x" }] }), "messages[0]"),
+        (message(json!({ "role": "tool", "content": "x" })), "messages[0].role"),
+        (
+            message(json!({ "role": "user", "content": [{ "type": "image_url", "image_url": {} }] })),
+            "messages[0].content",
+        ),
+        (message(json!({ "role": "user" })), "messages[0].content"),
+        (json!({ "model": "words", "messages": [many], "max_tokens": -1 }), "max_tokens"),
+        (json!({ "model": "words", "messages": [many], "stop": 7 }), "stop"),
+        (json!({ "model": "words", "messages": [many], "stream_options": {} }), "stream_options"),
+        (json!({ "model": "words", "messages": [many], "nervure": { "strategy": "x" } }), "nervure.strategy"),
+    ] {
+        let reply = api.post("/v1/chat/completions", &body).await;
+        reply.error(400, "invalid_request");
+        assert_eq!(reply.json()["error"]["param"], param, "{}", reply.text);
+    }
+    let reply = api.post("/v1/completions", &json!({ "model": "words", "prompt": [1, 2] })).await;
+    assert!(reply.error(400, "invalid_request").contains("tokens"));
+    let reply = api.post("/v1/completions", &json!({ "model": "words", "prompt": "x", "n": 2 })).await;
+    reply.error(400, "unsupported_parameter");
+    assert_eq!(reply.json()["error"]["param"], "n");
+}
+
+#[tokio::test]
+async fn embeddings_as_numbers_and_as_base64() {
+    let api = start(|_| ()).await;
+    let mut body = json!({ "model": "words", "input": ["a", "bcd"] });
+    let reply = api.post("/v1/embeddings", &body).await.json();
+    assert_eq!(
+        (&reply["data"][0]["embedding"], &reply["data"][1]["embedding"]),
+        (&json!([1.0, 0.5]), &json!([3.0, 0.5]))
+    );
+    assert_eq!((&reply["data"][1]["index"], &reply["usage"]["total_tokens"]), (&json!(1), &json!(5)));
+    body["encoding_format"] = json!("base64");
+    assert_eq!(api.post("/v1/embeddings", &body).await.json()["data"][0]["embedding"], "AACAPwAAAD8=");
+    body["dimensions"] = json!(3);
+    api.post("/v1/embeddings", &body).await.error(400, "unsupported_parameter");
+    api.post("/v1/embeddings", &json!({ "model": "words", "input": [] })).await.error(400, "invalid_request");
+    for model in ["disordered", "nan", "text-only"] {
+        api.post("/v1/embeddings", &json!({ "model": model, "input": "a" })).await.error(502, "interrupted");
+    }
+}
+
+#[tokio::test]
+async fn models_are_models_and_capabilities_each_once() {
+    let api = start(|_| ()).await;
+    let list = api.get("/v1/models").await.json();
+    let entry =
+        |m: &Value| (m["id"].as_str().unwrap().to_owned(), m["nervure"]["kind"].as_str().unwrap().to_owned());
+    let entries: Vec<_> = list["data"].as_array().unwrap().iter().map(entry).collect();
+    let entries: Vec<_> = entries.iter().map(|(id, kind)| (id.as_str(), kind.as_str())).collect();
+    assert_eq!(
+        entries,
+        [
+            ("org/words", "model"),
+            ("text", "model"),
+            ("text.generate", "capability"),
+            ("text.generate.words", "capability")
+        ]
+    );
+    assert_eq!(api.get("/v1/models/org/words").await.json()["nervure"]["experts"], 2);
+    api.get("/v1/models/nothing").await.error(404, "model_not_found");
+}
+
+#[tokio::test]
+async fn headers_set_terms_and_win() {
+    let api = start(|_| ()).await;
+    let mut body = chat("words");
+    body["nervure"] = json!({ "strategy": "race:3", "where": "price <= 5" });
+    let request =
+        api.http.post(api.url("/v1/chat/completions")).json(&body).header("x-nervure-strategy", "best");
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let asked = api.double.last();
+    assert_eq!((asked.strategy.width(), asked.filter.as_deref()), (1, Some("price <= 5")));
+    let request =
+        api.http.post(api.url("/v1/chat/completions")).json(&body).header("x-nervure-deadline-ms", "soon");
+    assert_eq!(request.send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn a_node_that_is_no_gateway_says_where_one_is_to_be_had() {
+    let api = start(|config| config.openai = false).await;
+    let message = api.get("/v1/models").await.error(404, "unknown_url");
+    assert!(message.contains("--role gateway") && !message.contains("POST /v1/"), "{message}");
+}

@@ -1,0 +1,184 @@
+//! A running node of this machine, as the command line finds and talks to it.
+//!
+//! Every node says in `node.json` where its HTTP API listens. A directory is a node's when it has
+//! that file, and a testnet's when it has `testnet.json`; of a testnet the first living gateway is meant, else its
+//! first living node.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use bytes::BytesMut;
+use nervure_testnet::{Layout, NodeFile, ProcessRef};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::gateway::{AskBody, AskLine, ErrorBody};
+
+/// Largest answer that is read whole, in bytes.
+const MAX_ANSWER: usize = 16 << 20;
+
+/// Longest line of an answer that comes in lines, in bytes.
+const MAX_LINE: usize = 1 << 20;
+
+/// Why a running node could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LocalError {
+    /// Nothing runs there.
+    #[error("no node and no testnet runs in {}", .0.display())]
+    NothingRuns(PathBuf),
+    /// Its files cannot be read.
+    #[error("cannot read the state in {}: {source}", dir.display())]
+    State {
+        /// The directory.
+        dir: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It does not answer.
+    #[error("the node at {http} does not answer: {source}")]
+    Silent {
+        /// Where it should listen.
+        http: SocketAddr,
+        /// Why not.
+        source: reqwest::Error,
+    },
+    /// It answered with an error.
+    #[error("{}", .0.error.message)]
+    Refused(ErrorBody),
+    /// It answered something that this program does not understand.
+    #[error("the node at {http} answered something strange: {what}; is it of another version?")]
+    Strange {
+        /// Where it listens.
+        http: SocketAddr,
+        /// What is wrong with the answer.
+        what: String,
+    },
+}
+
+/// The HTTP API of one running node.
+pub(crate) struct LocalNode {
+    file: NodeFile,
+    client: reqwest::Client,
+}
+
+impl LocalNode {
+    /// The node or testnet that runs in `dir`.
+    pub(crate) fn find(dir: &Path) -> Result<Self, LocalError> {
+        let state = |source| LocalError::State { dir: dir.into(), source };
+        let mut running = running_in(dir).map_err(state)?;
+        running.sort_by_key(|file| (file.role != "gateway", file.name.clone()));
+        let file = running.into_iter().next().ok_or_else(|| LocalError::NothingRuns(dir.into()))?;
+        let client = reqwest::Client::builder().no_proxy().build();
+        let client = client.map_err(|source| LocalError::Silent { http: file.http, source })?;
+        Ok(Self { file, client })
+    }
+
+    /// `GET` of JSON.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<T, LocalError> {
+        let request = self.client.get(self.url(path)).query(query);
+        let body = read_all(self.checked(request).await?).await.map_err(|what| self.strange(what))?;
+        serde_json::from_slice(&body).map_err(|error| self.strange(error.to_string()))
+    }
+
+    /// `POST /ask`: the lines of the answer, as they come.
+    pub(crate) async fn ask(&self, body: &AskBody) -> Result<Lines, LocalError> {
+        let response = self.checked(self.client.post(self.url("/ask")).json(body)).await?;
+        Ok(Lines { response, http: self.file.http, buffer: BytesMut::new() })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.file.http)
+    }
+
+    async fn checked(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, LocalError> {
+        let http = self.file.http;
+        let response = request.send().await.map_err(|source| LocalError::Silent { http, source })?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body = read_all(response).await.map_err(|what| self.strange(what))?;
+        match serde_json::from_slice(&body) {
+            Ok(refusal) => Err(LocalError::Refused(refusal)),
+            Err(_) => Err(self.strange(format!("status {status} without an error body"))),
+        }
+    }
+
+    fn strange(&self, what: String) -> LocalError {
+        LocalError::Strange { http: self.file.http, what }
+    }
+}
+
+/// The lines of an answer in progress. Dropping it cancels the query.
+pub(crate) struct Lines {
+    response: reqwest::Response,
+    http: SocketAddr,
+    buffer: BytesMut,
+}
+
+impl Lines {
+    /// The next line; `None` after the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<AskLine>, LocalError> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line = self.buffer.split_to(end + 1);
+                return serde_json::from_slice(&line).map(Some).map_err(|e| self.strange(e.to_string()));
+            }
+            if self.buffer.len() > MAX_LINE {
+                return Err(self.strange("a line without an end".into()));
+            }
+            let http = self.http;
+            match self.response.chunk().await.map_err(|source| LocalError::Silent { http, source })? {
+                Some(chunk) => self.buffer.extend_from_slice(&chunk),
+                None if self.buffer.is_empty() => return Ok(None),
+                None => return Err(self.strange("half a line".into())),
+            }
+        }
+    }
+
+    fn strange(&self, what: String) -> LocalError {
+        LocalError::Strange { http: self.http, what }
+    }
+}
+
+/// Every living node in `dir`: itself, or a testnet's nodes.
+fn running_in(dir: &Path) -> io::Result<Vec<NodeFile>> {
+    let layout = Layout::new(dir);
+    let mut dirs = vec![dir.to_path_buf()];
+    if layout.nodes().is_dir() {
+        for entry in std::fs::read_dir(layout.nodes())? {
+            dirs.push(entry?.path());
+        }
+    }
+    let mut running = Vec::new();
+    for dir in dirs {
+        if let Some(file) = NodeFile::read(&dir)?
+            && ProcessRef::of(file.pid).is_alive()
+        {
+            running.push(file);
+        }
+    }
+    Ok(running)
+}
+
+async fn read_all(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(format!("more than {MAX_ANSWER} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A value as pretty JSON, for `--json`.
+pub(crate) fn pretty<T: Serialize>(value: &T) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(value)?)
+}

@@ -1,0 +1,156 @@
+//! What a node says about itself and others over HTTP: plain data, readable by people and by the command line.
+//!
+//! Addresses of experts are left out on purpose: where a miner can be reached is for those who may ask it.
+
+use nervure_primitives::{Capability, MeshId, Netuid, NodeId};
+use serde::{Deserialize, Serialize};
+
+/// An expert as its record describes it, with what this node measured of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExpertView {
+    /// The node that serves it.
+    pub node: NodeId,
+    /// The subnet that it serves in.
+    pub netuid: Netuid,
+    /// Its name on its node.
+    pub expert: String,
+    /// What it can do.
+    pub capability: Capability,
+    /// The model behind it.
+    pub model: String,
+    /// Tokens of context that it takes.
+    pub context: u32,
+    /// Most tokens that it writes in one answer.
+    pub max_output: u32,
+    /// Base units per 1,000 tokens of output.
+    pub price: u64,
+    /// Whether its tokens are bytes.
+    pub byte_level: bool,
+    /// How busy it said it was, in percent.
+    pub load: u8,
+    /// Whether it is reached through a relay.
+    pub relayed: bool,
+    /// Milliseconds until its record expires.
+    pub expires_in_ms: u64,
+    /// Smoothed milliseconds to its first byte, where this node has asked it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u32>,
+}
+
+/// How an expert was chosen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RouteView {
+    /// `best`, `race:3`.
+    pub strategy: String,
+    /// Experts that matched and could be asked.
+    pub candidates: u32,
+    /// Experts that matched but were left out.
+    pub filtered: u32,
+    /// Experts that were asked, the one that answers among them.
+    pub tried: u32,
+    /// Every candidate with the terms of its score, and what was filtered and why; only where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<serde_json::Value>,
+}
+
+/// A question for expert records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct FindRequest {
+    /// Only experts that this covers.
+    pub capability: Option<Capability>,
+    /// Only experts of this subnet.
+    pub netuid: Option<Netuid>,
+    /// Only experts that pass this filter.
+    pub filter: Option<String>,
+    /// Most records in the page; at least 1.
+    pub limit: usize,
+    /// Where the last page ended, as [`FindPage::next`] said.
+    pub cursor: Option<String>,
+}
+
+/// A page of expert records.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FindPage {
+    /// The experts.
+    pub experts: Vec<ExpertView>,
+    /// Where the next page begins; none after the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// What can be asked for by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Catalog {
+    /// Every model, once.
+    pub models: Vec<ModelView>,
+    /// Every capability that some expert has, and their prefixes.
+    pub capabilities: Vec<CapabilityCount>,
+}
+
+/// A model that some expert serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ModelView {
+    /// Its name.
+    pub model: String,
+    /// The capability of its experts.
+    pub capability: Capability,
+    /// How many experts serve it.
+    pub experts: u32,
+    /// The longest context that one of them takes, in tokens.
+    pub context: u32,
+}
+
+/// A capability and how many experts it finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CapabilityCount {
+    /// The capability.
+    pub capability: Capability,
+    /// How many experts it covers.
+    pub experts: u32,
+}
+
+/// The state of a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NodeStatus {
+    /// Its identity.
+    pub node: NodeId,
+    /// Its mesh.
+    pub mesh: MeshId,
+    /// `miner`, `validator`, `gateway` or `none`.
+    pub role: String,
+    /// Version of the program.
+    pub version: String,
+    /// Milliseconds since it started.
+    pub uptime_ms: u64,
+    /// Why it cannot serve yet; none when it is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_ready: Option<String>,
+    /// Nodes that it is connected to.
+    pub peers_connected: u32,
+    /// Expert records in its index.
+    pub experts_known: u32,
+    /// Experts that it serves itself.
+    #[serde(default)]
+    pub serving: Vec<String>,
+    /// Details of the network layer: addresses, gossip, reachability, counters.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub network: serde_json::Value,
+}
+
+/// A node that this one is connected to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PeerView {
+    /// Its identity.
+    pub node: NodeId,
+    /// `in` where it dialled, `out` where we did.
+    pub direction: String,
+    /// Round trip of the last ping, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<f64>,
+    /// What it calls itself; not to be trusted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub agent: String,
+    /// The addresses that the connection uses.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+}

@@ -1,0 +1,74 @@
+//! What travels between the task and those who hold its handle.
+
+use libp2p::{PeerId, gossipsub::MessageId};
+use nervure_primitives::{Hash, NodeId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::handle::{NetworkStatus, PeerInfo};
+
+/// A request to the task.
+pub(super) enum Command {
+    Publish { topic: String, data: Vec<u8>, reply: oneshot::Sender<Result<(), PublishError>> },
+    Closest { key: Hash, reply: oneshot::Sender<Vec<NodeId>> },
+    Peers { reply: oneshot::Sender<Vec<PeerInfo>> },
+    Status { reply: oneshot::Sender<NetworkStatus> },
+}
+
+/// A verdict on its way back to the task.
+pub(super) struct Judged {
+    pub(super) id: MessageId,
+    pub(super) from: PeerId,
+    pub(super) verdict: Verdict,
+}
+
+/// The network has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the network has stopped")]
+pub struct Stopped;
+
+/// Why nothing was published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// Nobody that follows the topic is connected.
+    #[error("nobody who follows the topic is connected yet")]
+    Nobody,
+    /// Not one of the configured topics, or too long for it.
+    #[error("the message does not fit the topic: {0}")]
+    Refused(String),
+    /// The network has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// What a receiver of gossip thinks of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Good: forward it.
+    Accept,
+    /// Not useful, nobody's fault: do not forward it.
+    Ignore,
+    /// Wrong: do not forward it, and remember who sent it.
+    Reject,
+}
+
+/// A gossip message that waits for its verdict. Dropped without one, it is ignored.
+#[derive(Debug)]
+pub struct GossipMessage {
+    /// Its topic.
+    pub topic: String,
+    /// Which peer it came from; not who wrote it.
+    pub from: PeerId,
+    /// Its content.
+    pub data: Vec<u8>,
+    pub(super) id: MessageId,
+    pub(super) verdicts: mpsc::Sender<Judged>,
+}
+
+impl GossipMessage {
+    /// Gives the verdict. Nothing is forwarded before it.
+    pub async fn judge(self, verdict: Verdict) {
+        // A stopped network forwards nothing anyway.
+        let _ = self.verdicts.send(Judged { id: self.id, from: self.from, verdict }).await;
+    }
+}

@@ -1,0 +1,33 @@
+//! The query plane: a question to one expert, over QUIC, one bidirectional stream each.
+//!
+//! # Design
+//! An endpoint of our own beside the swarm's. TLS 1.3 carries the libp2p certificate on both sides, so that
+//! the connection itself proves both PeerIds; the ALPN name carries the mesh id, so that a node of another
+//! mesh fails in the handshake. The endpoint runs on a single-threaded runtime in a thread of its own,
+//! which needs less than half the CPU of a shared one per query.
+//!
+//! A stream carries frames ([`frame`]): the asker's *open* and nothing more; the expert's *chunks*, then
+//! one *end* or one *error*. The end says how many chunks there were. A stream that stops without
+//! it, or with another count, is an error to the asker and never a short answer.
+//!
+//! # What a hostile peer can do
+//! * *Connect in numbers*: connections are bounded in all and per address; over half of the bound, an address
+//!   that has not proved itself gets a QUIC Retry.
+//! * *Stall*: the handshake, the open frame, the first chunk and every later one have deadlines.
+//! * *Send too much*: lengths are checked before anything is read; windows bound what is buffered.
+//! * *Ask too much*: queries are bounded per connection (streams) and per node (a rate).
+//! * *Leave*: a reset or a closed connection drops the expert's work at once.
+
+mod client;
+mod config;
+mod error;
+pub mod frame;
+mod rate;
+mod server;
+mod tls;
+
+pub use client::{QueryClient, QueryItem, QueryStream};
+pub use config::{ClientConfig, ServerConfig};
+pub use error::{QueryError, QueryErrorCode, StartError};
+pub use frame::{EndReason, QueryEnd, QueryOpen, QueryUsage};
+pub use server::{Gone, InboundQuery, QueryServer, QueryService, Replier, ServerCounters};

@@ -1,0 +1,194 @@
+//! The side that asks: a thread with an endpoint, connections by node, a stream for each query.
+
+mod stream;
+
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+
+use bytes::BytesMut;
+use lru::LruCache;
+use nervure_primitives::NodeId;
+use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime};
+use tokio::time::timeout;
+
+use super::{ClientConfig, QueryError, QueryOpen, StartError, frame::Frame, tls};
+
+pub use stream::{QueryItem, QueryStream};
+
+/// The name that TLS wants and nobody checks: the certificate's PeerId is what counts.
+const SERVER_NAME: &str = "nervure";
+
+/// Asks experts. Cheap to clone; works from any tokio runtime.
+#[derive(Clone)]
+pub struct QueryClient(Arc<Inner>);
+
+struct Inner {
+    config: ClientConfig,
+    v4: Endpoint,
+    v6: Option<Endpoint>,
+    connections: Mutex<LruCache<NodeId, Connection>>,
+    dialling: Mutex<HashMap<NodeId, Arc<tokio::sync::Mutex<()>>>>,
+    _threads: StopOnDrop,
+}
+
+/// Ends the endpoint's thread.
+struct StopOnDrop(tokio_util::sync::CancellationToken);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Runs `task` on a thread of its own with a single-threaded runtime.
+pub(super) fn on_own_thread<F, T>(name: &str, task: F) -> Result<JoinHandle<()>, StartError>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Future<Output = ()>,
+{
+    let setup = |error: std::io::Error| StartError::Setup(error.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(setup)?;
+    std::thread::Builder::new().name(name.into()).spawn(move || runtime.block_on(task())).map_err(setup)
+}
+
+impl QueryClient {
+    /// Binds sockets and starts the thread.
+    ///
+    /// # Errors
+    /// When no socket can be had.
+    pub fn start(config: ClientConfig) -> Result<Self, StartError> {
+        let stop = tokio_util::sync::CancellationToken::new();
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let token = stop.clone();
+        on_own_thread("query-client", move || async move {
+            let endpoints = endpoint((Ipv4Addr::UNSPECIFIED, 0).into())
+                .map(|v4| (v4, endpoint((Ipv6Addr::UNSPECIFIED, 0).into()).ok()));
+            let bound = endpoints.is_ok();
+            // The other side waits for this; it cannot be gone.
+            let _ = sender.send(endpoints);
+            if bound {
+                token.cancelled().await;
+            }
+        })?;
+        let bound = receiver.recv().map_err(|error| StartError::Setup(error.to_string()))?;
+        let address = (Ipv4Addr::UNSPECIFIED, 0).into();
+        let (v4, v6) = bound.map_err(|source| StartError::Bind { address, source })?;
+        let connections = Mutex::new(LruCache::new(config.connections));
+        let dialling = Mutex::default();
+        Ok(Self(Arc::new(Inner { config, v4, v6, connections, dialling, _threads: StopOnDrop(stop) })))
+    }
+
+    /// Asks `node`, which listens on one of `addresses`. Returns once the question is sent; what the node says
+    /// comes through the stream. Dropping the stream cancels the query.
+    ///
+    /// # Errors
+    /// When the node cannot be reached.
+    pub async fn open(
+        &self,
+        node: NodeId,
+        addresses: &[SocketAddr],
+        open: QueryOpen,
+    ) -> Result<QueryStream, QueryError> {
+        let mut bytes = BytesMut::new();
+        Frame::Open(open).encode(&mut bytes).map_err(QueryError::Protocol)?;
+        let bytes = bytes.freeze();
+        let connection = self.connection(node, addresses).await?;
+        let (mut send, receive) = match connection.open_bi().await {
+            Ok(streams) => streams,
+            // The kept connection had died: once more with a new one, as nothing was sent yet.
+            Err(_) => {
+                self.forget(&node, &connection);
+                let connection = self.connection(node, addresses).await?;
+                connection.open_bi().await.map_err(|error| unreachable(node, &error))?
+            }
+        };
+        send.write_chunk(bytes).await.map_err(|error| unreachable(node, &error))?;
+        // Fails only when the node has stopped reading, which the answer will tell.
+        let _ = send.finish();
+        Ok(QueryStream::new(receive, self.0.config.first_byte, self.0.config.between))
+    }
+
+    /// The connection to `node`: the kept one, or a new one. Concurrent callers share a dial.
+    async fn connection(&self, node: NodeId, addresses: &[SocketAddr]) -> Result<Connection, QueryError> {
+        if let Some(kept) = self.kept(&node) {
+            return Ok(kept);
+        }
+        let turn = lock(&self.0.dialling).entry(node).or_default().clone();
+        let held = turn.lock().await;
+        let result = match self.kept(&node) {
+            Some(kept) => Ok(kept),
+            None => self.dial(node, addresses).await,
+        };
+        if let Ok(connection) = &result {
+            lock(&self.0.connections).put(node, connection.clone());
+        }
+        drop(held);
+        lock(&self.0.dialling).retain(|_, turn| Arc::strong_count(turn) > 2);
+        result
+    }
+
+    async fn dial(&self, node: NodeId, addresses: &[SocketAddr]) -> Result<Connection, QueryError> {
+        let mut last = QueryError::Unreachable { node, reason: "it has no address".into() };
+        for address in addresses {
+            match self.dial_one(node, *address).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn dial_one(&self, node: NodeId, address: SocketAddr) -> Result<Connection, QueryError> {
+        let config = &self.0.config;
+        let tls = tls::client(&config.key, &config.mesh, &node).map_err(|error| unreachable(node, &error))?;
+        let endpoint = match (address, &self.0.v6) {
+            (SocketAddr::V4(_), _) => &self.0.v4,
+            (SocketAddr::V6(_), Some(v6)) => v6,
+            (SocketAddr::V6(_), None) => return Err(unreachable(node, &"no IPv6 on this machine")),
+        };
+        let connecting =
+            endpoint.connect_with(tls, address, SERVER_NAME).map_err(|error| unreachable(node, &error))?;
+        let connection = match timeout(config.connect, connecting).await {
+            Ok(connected) => connected.map_err(|error| unreachable(node, &error))?,
+            Err(_) => return Err(unreachable(node, &"no answer in time")),
+        };
+        match tls::peer(&connection) {
+            Some(peer) if peer == node => Ok(connection),
+            _ => Err(QueryError::WrongNode { node }),
+        }
+    }
+
+    fn kept(&self, node: &NodeId) -> Option<Connection> {
+        let mut connections = lock(&self.0.connections);
+        let kept = connections.get(node)?;
+        if kept.close_reason().is_none() {
+            return Some(kept.clone());
+        }
+        connections.pop(node);
+        None
+    }
+
+    fn forget(&self, node: &NodeId, connection: &Connection) {
+        let mut connections = lock(&self.0.connections);
+        if connections.peek(node).is_some_and(|kept| kept.stable_id() == connection.stable_id()) {
+            connections.pop(node);
+        }
+    }
+}
+
+/// Must run inside the runtime that shall drive the endpoint.
+fn endpoint(bind: SocketAddr) -> std::io::Result<Endpoint> {
+    Endpoint::new(EndpointConfig::default(), None, tls::socket(bind)?, Arc::new(TokioRuntime))
+}
+
+fn unreachable(node: NodeId, reason: &dyn std::fmt::Display) -> QueryError {
+    QueryError::Unreachable { node, reason: reason.to_string() }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,61 @@
+//! An answer as it comes: counted, timed, and never short without saying so.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use quinn::RecvStream;
+use tokio::time::timeout;
+
+use crate::query::{
+    QueryEnd, QueryError,
+    frame::{Frame, FrameError},
+};
+
+/// A piece of an answer, or its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryItem {
+    /// A piece.
+    Chunk(Bytes),
+    /// The answer is complete, and as long as its end says.
+    End(QueryEnd),
+}
+
+/// An answer in progress. Dropping it tells the node to stop.
+#[derive(Debug)]
+pub struct QueryStream {
+    receive: RecvStream,
+    chunks: u64,
+    /// Time to the next frame, and to every later one.
+    next: Duration,
+    later: Duration,
+}
+
+impl QueryStream {
+    pub(super) fn new(receive: RecvStream, first: Duration, later: Duration) -> Self {
+        Self { receive, chunks: 0, next: first, later }
+    }
+
+    /// The next item. Not to be called again after an end or an error. Not cancel-safe.
+    ///
+    /// # Errors
+    /// When the node refused or failed, broke the protocol, stalled, or stopped before its end.
+    pub async fn next(&mut self) -> Result<QueryItem, QueryError> {
+        let frame = timeout(self.next, Frame::read(&mut self.receive)).await;
+        let frame = frame.map_err(|_| QueryError::Stalled(self.next))?;
+        self.next = self.later;
+        match frame {
+            Ok(Frame::Chunk(chunk)) => {
+                self.chunks += 1;
+                Ok(QueryItem::Chunk(chunk))
+            }
+            Ok(Frame::End(end)) if end.chunks == self.chunks => Ok(QueryItem::End(end)),
+            Ok(Frame::End(end)) => {
+                Err(QueryError::Truncated(format!("{} of {} pieces came", self.chunks, end.chunks)))
+            }
+            Ok(Frame::Error(error)) => Err(error.into()),
+            Ok(Frame::Open(_)) => Err(QueryError::Protocol(FrameError::UnknownKind(1))),
+            Err(FrameError::Truncated) => Err(QueryError::Truncated(FrameError::Truncated.to_string())),
+            Err(error) => Err(QueryError::Protocol(error)),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Bounds of the query plane.
+
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+
+use nervure_primitives::{MeshId, NodeKey};
+
+/// Settings of the side that answers.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// The node's key.
+    pub key: NodeKey,
+    /// The mesh; a client of another one fails in the handshake.
+    pub mesh: MeshId,
+    /// UDP address; port 0 lets the system choose.
+    pub bind: SocketAddr,
+    /// Connections in all; 1,024 by default. Beyond half of it, addresses must prove themselves (Retry).
+    pub connections: NonZeroUsize,
+    /// Connections from one /24 (IPv6: /48); 64 by default, all for loopback.
+    pub connections_per_subnet: NonZeroUsize,
+    /// Queries in progress on one connection; 256 by default.
+    pub streams: NonZeroU32,
+    /// Queries per second of one registered node; 100,000 by default.
+    pub rate_registered: NonZeroU32,
+    /// Queries per second of one stranger; 50 by default.
+    pub rate_stranger: NonZeroU32,
+    /// Time for a handshake; 5 s by default.
+    pub handshake: Duration,
+    /// Time from the start of a stream to its whole open frame; 5 s by default.
+    pub header: Duration,
+    /// The longest answer; 10 minutes by default.
+    pub answer: Duration,
+    /// Time without any sign of life after which a connection ends; 30 s by default.
+    pub idle: Duration,
+}
+
+/// Settings of the side that asks.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// The node's key.
+    pub key: NodeKey,
+    /// The mesh.
+    pub mesh: MeshId,
+    /// Connections that are kept; the one used longest ago goes first. 256 by default.
+    pub connections: NonZeroUsize,
+    /// Time for connecting; 3 s by default.
+    pub connect: Duration,
+    /// Time to the first frame of an answer; 20 s by default.
+    pub first_byte: Duration,
+    /// Time between frames; 15 s by default.
+    pub between: Duration,
+}
+
+const fn count(n: usize) -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(n - 1)
+}
+
+const fn rate(n: u32) -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(n - 1)
+}
+
+impl ServerConfig {
+    /// The defaults, on `bind`.
+    pub fn new(key: NodeKey, mesh: MeshId, bind: SocketAddr) -> Self {
+        Self {
+            key,
+            mesh,
+            bind,
+            connections: count(1024),
+            connections_per_subnet: count(64),
+            streams: rate(256),
+            rate_registered: rate(100_000),
+            rate_stranger: rate(50),
+            handshake: Duration::from_secs(5),
+            header: Duration::from_secs(5),
+            answer: Duration::from_secs(600),
+            idle: Duration::from_secs(30),
+        }
+    }
+}
+
+impl ClientConfig {
+    /// The defaults.
+    pub fn new(key: NodeKey, mesh: MeshId) -> Self {
+        Self {
+            key,
+            mesh,
+            connections: count(256),
+            connect: Duration::from_secs(3),
+            first_byte: Duration::from_secs(20),
+            between: Duration::from_secs(15),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The frames of a query, and their bytes.
+//!
+//! A frame is one byte of kind, four bytes of length (big-endian) and that many bytes. Open, end and error
+//! are canonical CBOR; a chunk's bytes belong to whoever asked. Wire names and numbers are frozen.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use nervure_primitives::{
+    Amount, Capability, Netuid,
+    cbor::{self, CborError, Limits},
+};
+use quinn::RecvStream;
+use serde::{Deserialize, Serialize};
+
+/// Largest open frame, in bytes: the largest question and its terms.
+pub const MAX_OPEN: usize = 640 * 1024;
+/// Largest chunk, in bytes.
+pub const MAX_CHUNK: usize = 256 * 1024;
+/// Largest end or error frame, in bytes.
+pub const MAX_CLOSING: usize = 2 * 1024;
+/// Longest message of an error frame, in bytes; longer ones are cut before they are sent.
+pub const MAX_MESSAGE: usize = 512;
+/// Bytes of kind and length.
+const HEADER: usize = 5;
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryOpen {
+    /// In which subnet.
+    #[serde(rename = "n")]
+    pub netuid: Netuid,
+    /// For what.
+    #[serde(rename = "c")]
+    pub capability: Capability,
+    /// For which of the node's experts; any that fits when none is named.
+    #[serde(rename = "x", skip_serializing_if = "Option::is_none", default)]
+    pub expert: Option<String>,
+    /// The question itself; the query plane does not look into it.
+    #[serde(rename = "q", with = "serde_bytes")]
+    pub body: Vec<u8>,
+    /// Milliseconds that the whole answer may take.
+    #[serde(rename = "d")]
+    pub deadline_ms: u32,
+    /// The most that the asker pays.
+    #[serde(rename = "b")]
+    pub budget: Amount,
+}
+
+/// The last frame of a complete answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryEnd {
+    /// How many chunks came before.
+    #[serde(rename = "k")]
+    pub chunks: u64,
+    /// What it took.
+    #[serde(rename = "u")]
+    pub usage: QueryUsage,
+    /// Why it ended.
+    #[serde(rename = "r")]
+    pub reason: EndReason,
+}
+
+/// Tokens read and written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryUsage {
+    /// Tokens of the question.
+    #[serde(rename = "i")]
+    pub input: u32,
+    /// Tokens of the answer.
+    #[serde(rename = "o")]
+    pub output: u32,
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The expert was done.
+    Stop,
+    /// The asked-for length was reached.
+    Length,
+    /// Another reason of the model's.
+    Other,
+}
+
+/// The last frame of an answer that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorFrame {
+    /// What went wrong; see [`super::QueryErrorCode`].
+    #[serde(rename = "c")]
+    pub code: u16,
+    /// In words. Written by the other side: not to be trusted.
+    #[serde(rename = "m")]
+    pub message: String,
+    /// Milliseconds after which asking again may help.
+    #[serde(rename = "w", skip_serializing_if = "Option::is_none", default)]
+    pub retry_after_ms: Option<u32>,
+}
+
+/// A frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// The question.
+    Open(QueryOpen),
+    /// A piece of the answer.
+    Chunk(Bytes),
+    /// The answer is complete.
+    End(QueryEnd),
+    /// The answer failed.
+    Error(ErrorFrame),
+}
+
+/// Why no frame could be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// The stream stopped inside or before a frame.
+    #[error("the stream stopped before its end frame")]
+    Truncated,
+    /// A kind that does not exist.
+    #[error("frame kind {0} does not exist")]
+    UnknownKind(u8),
+    /// Longer than its kind may be.
+    #[error("a frame of {length} bytes is longer than the {limit} allowed")]
+    TooLong {
+        /// Its announced length.
+        length: usize,
+        /// The limit for its kind.
+        limit: usize,
+    },
+    /// Its content is not what its kind must have.
+    #[error(transparent)]
+    Cbor(#[from] CborError),
+}
+
+/// Kind bytes.
+const OPEN: u8 = 1;
+const CHUNK: u8 = 2;
+const END: u8 = 3;
+const ERROR: u8 = 4;
+
+impl Frame {
+    /// Appends the frame's bytes.
+    ///
+    /// # Errors
+    /// When the frame is longer than its kind may be.
+    pub fn encode(&self, out: &mut BytesMut) -> Result<(), FrameError> {
+        match self {
+            Self::Open(open) => put(out, OPEN, &cbor::encode(open)?),
+            Self::Chunk(chunk) => put(out, CHUNK, chunk),
+            Self::End(end) => put(out, END, &cbor::encode(end)?),
+            Self::Error(error) => put(out, ERROR, &cbor::encode(error)?),
+        }
+    }
+
+    /// Decodes the content of a frame of `kind`.
+    ///
+    /// # Errors
+    /// When the kind does not exist, or the content is too long or not of its form.
+    pub fn decode(kind: u8, content: Bytes) -> Result<Self, FrameError> {
+        let limit = limit(kind)?;
+        if content.len() > limit {
+            return Err(FrameError::TooLong { length: content.len(), limit });
+        }
+        let limits = Limits::new(limit);
+        Ok(match kind {
+            OPEN => Self::Open(cbor::decode(&content, limits)?),
+            CHUNK => Self::Chunk(content),
+            END => Self::End(cbor::decode(&content, limits)?),
+            _ => Self::Error(cbor::decode(&content, limits)?),
+        })
+    }
+
+    /// Reads one frame. Not cancel-safe: a frame that was begun is lost with its future.
+    pub(super) async fn read(stream: &mut RecvStream) -> Result<Self, FrameError> {
+        let mut header = [0; HEADER];
+        stream.read_exact(&mut header).await.map_err(|_| FrameError::Truncated)?;
+        let [kind, length @ ..] = header;
+        let (length, limit) = (u32::from_be_bytes(length) as usize, limit(kind)?);
+        if length > limit {
+            return Err(FrameError::TooLong { length, limit });
+        }
+        let mut content = vec![0; length];
+        stream.read_exact(&mut content).await.map_err(|_| FrameError::Truncated)?;
+        Self::decode(kind, content.into())
+    }
+}
+
+fn limit(kind: u8) -> Result<usize, FrameError> {
+    match kind {
+        OPEN => Ok(MAX_OPEN),
+        CHUNK => Ok(MAX_CHUNK),
+        END | ERROR => Ok(MAX_CLOSING),
+        other => Err(FrameError::UnknownKind(other)),
+    }
+}
+
+fn put(out: &mut BytesMut, kind: u8, content: &[u8]) -> Result<(), FrameError> {
+    let limit = limit(kind)?;
+    let length = match u32::try_from(content.len()) {
+        Ok(length) if content.len() <= limit => length,
+        _ => return Err(FrameError::TooLong { length: content.len(), limit }),
+    };
+    out.reserve(HEADER + content.len());
+    out.put_u8(kind);
+    out.put_u32(length);
+    out.put_slice(content);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn open() -> QueryOpen {
+        QueryOpen {
+            netuid: Netuid(1),
+            capability: "text.generate".parse().unwrap(),
+            expert: Some("rust".into()),
+            body: vec![1, 2, 3],
+            deadline_ms: 1000,
+            budget: Amount::ZERO,
+        }
+    }
+
+    fn round_trip(frame: &Frame) -> Frame {
+        let mut bytes = BytesMut::new();
+        frame.encode(&mut bytes).unwrap();
+        let content = bytes.split_off(HEADER);
+        assert_eq!(bytes[1..], (content.len() as u32).to_be_bytes());
+        Frame::decode(bytes[0], content.freeze()).unwrap()
+    }
+
+    #[test]
+    fn frames_round_trip() {
+        let usage = QueryUsage { input: 3, output: 4 };
+        let error = ErrorFrame { code: 2, message: "busy".into(), retry_after_ms: Some(5) };
+        for frame in [
+            Frame::Open(open()),
+            Frame::Open(QueryOpen { expert: None, ..open() }),
+            Frame::Chunk(Bytes::from_static(b"hello")),
+            Frame::End(QueryEnd { chunks: 7, usage, reason: EndReason::Length }),
+            Frame::Error(error.clone()),
+            Frame::Error(ErrorFrame { retry_after_ms: None, ..error }),
+        ] {
+            assert_eq!(round_trip(&frame), frame);
+        }
+    }
+
+    #[test]
+    fn the_wire_is_frozen() {
+        let mut bytes = BytesMut::new();
+        let end = QueryEnd { chunks: 1, usage: QueryUsage::default(), reason: EndReason::Stop };
+        Frame::End(end).encode(&mut bytes).unwrap();
+        let hex = data_encoding::HEXLOWER.encode(&bytes);
+        assert_eq!(hex, "0300000014a3616b0161726473746f706175a2616900616f00");
+    }
+
+    #[test]
+    fn what_is_too_long_is_neither_sent_nor_taken() {
+        let chunk = Frame::Chunk(vec![0; MAX_CHUNK + 1].into());
+        assert!(matches!(chunk.encode(&mut BytesMut::new()), Err(FrameError::TooLong { .. })));
+        let taken = Frame::decode(END, vec![0; MAX_CLOSING + 1].into());
+        assert!(matches!(taken, Err(FrameError::TooLong { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(kind: u8, content: Vec<u8>) {
+            let _ = Frame::decode(kind, content.into());
+        }
+
+        #[test]
+        fn a_mutated_open_frame_decodes_to_itself_or_not_at_all(at: usize, to: u8) {
+            let mut content = cbor::encode(&open()).unwrap();
+            let at = at % content.len();
+            content[at] = to;
+            if let Ok(Frame::Open(open)) = Frame::decode(OPEN, content.clone().into()) {
+                prop_assert_eq!(cbor::encode(&open).unwrap(), content);
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! One connection: who it is, and its streams.
+
+use std::{sync::Arc, sync::PoisonError, sync::atomic::Ordering, time::Instant};
+
+use nervure_primitives::NodeId;
+use quinn::{Connection, Incoming, RecvStream, SendStream};
+use tokio::time::timeout;
+
+use super::{InboundQuery, Place, Replier, ServerCounters, Shared};
+use crate::query::{
+    QueryErrorCode, QueryOpen,
+    frame::{Frame, FrameError},
+    tls,
+};
+
+/// Drives a connection from its first packet to its last.
+pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, place: Place) {
+    let Ok(connecting) = incoming.accept() else { return };
+    let Ok(Ok(connection)) = timeout(shared.config.handshake, connecting).await else { return };
+    let Some(from) = tls::peer(&connection) else {
+        return connection.close(1u32.into(), b"no identity");
+    };
+    ServerCounters::count(&shared.counters.connections);
+    loop {
+        let stream = tokio::select! {
+            () = shared.stop.cancelled() => break,
+            stream = connection.accept_bi() => stream,
+        };
+        let Ok((send, receive)) = stream else { break };
+        shared.tasks.spawn(query(shared.clone(), connection.clone(), from, send, receive));
+    }
+    drop(place);
+}
+
+/// Counts a query while it is in progress.
+struct InProgress(Arc<ServerCounters>);
+
+impl InProgress {
+    fn begin(counters: &Arc<ServerCounters>) -> Self {
+        ServerCounters::count(&counters.in_progress);
+        Self(counters.clone())
+    }
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.in_progress.fetch_sub(1, Ordering::Relaxed);
+        ServerCounters::count(&self.0.queries);
+    }
+}
+
+async fn query(
+    shared: Arc<Shared>,
+    connection: Connection,
+    from: NodeId,
+    send: SendStream,
+    mut receive: RecvStream,
+) {
+    let _in_progress = InProgress::begin(&shared.counters);
+    let began = Instant::now();
+    let reply = Replier::new(send, connection);
+    let rate = match shared.admission.is_registered(&from) {
+        true => shared.config.rate_registered,
+        false => shared.config.rate_stranger,
+    };
+    let allowed = shared.rates.lock().unwrap_or_else(PoisonError::into_inner).take(from, rate.get(), began);
+    if !allowed {
+        ServerCounters::count(&shared.counters.rate_limited);
+        let _ = receive.stop(0u32.into());
+        let second = std::time::Duration::from_secs(1);
+        return reply.refuse(QueryErrorCode::RateLimited, "too many queries", Some(second)).await;
+    }
+    let open = match timeout(shared.config.header, open(&mut receive)).await {
+        Ok(Ok(open)) => open,
+        Ok(Err(error)) => {
+            ServerCounters::count(&shared.counters.malformed);
+            let _ = receive.stop(0u32.into());
+            return reply.refuse(QueryErrorCode::BadRequest, &error.to_string(), None).await;
+        }
+        Err(_) => {
+            ServerCounters::count(&shared.counters.malformed);
+            let _ = receive.stop(0u32.into());
+            return reply.refuse(QueryErrorCode::DeadlineExceeded, "the question took too long", None).await;
+        }
+    };
+    let most = shared.config.answer.min(std::time::Duration::from_millis(open.deadline_ms.into()));
+    let answer = shared.service.serve(InboundQuery { from, open, reply });
+    tokio::select! {
+        // Dropping the answer drops its replier, which tells the asker.
+        _ = timeout(most, answer) => {}
+        () = shared.stop.cancelled() => {}
+    }
+}
+
+/// The asker's one frame.
+async fn open(receive: &mut RecvStream) -> Result<QueryOpen, FrameError> {
+    match Frame::read(receive).await? {
+        Frame::Open(open) => Ok(open),
+        _ => Err(FrameError::UnknownKind(0)),
+    }
+}

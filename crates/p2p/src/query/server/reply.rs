@@ -1,0 +1,88 @@
+//! The way back to the asker.
+//!
+//! The asker's leaving shows as an error of the send side: its STOP_SENDING, or the end of the connection.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use quinn::{Connection, SendStream};
+
+use crate::query::{
+    QueryEnd, QueryErrorCode,
+    frame::{ErrorFrame, Frame, MAX_MESSAGE},
+};
+
+/// The asker is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the asker is gone")]
+pub struct Gone;
+
+/// The way back to the asker. Dropping it without [`Replier::end`] or [`Replier::refuse`] resets the stream,
+/// which the asker sees as a broken answer.
+pub struct Replier {
+    send: SendStream,
+    connection: Connection,
+    chunks: u64,
+    /// Encoded and not yet sent: a chunk waits for the next poll of the expert so that chunk and end
+    /// can leave in one packet.
+    buffer: BytesMut,
+}
+
+impl Replier {
+    pub(super) fn new(send: SendStream, connection: Connection) -> Self {
+        Self { send, connection, chunks: 0, buffer: BytesMut::new() }
+    }
+
+    /// Sends a piece of the answer.
+    ///
+    /// # Errors
+    /// [`Gone`] when nobody waits for it any more.
+    pub async fn send(&mut self, chunk: Bytes) -> Result<(), Gone> {
+        self.queue(chunk)?;
+        self.flush().await
+    }
+
+    /// Puts a piece of the answer into the next packet, which leaves with [`Replier::send`] or
+    /// [`Replier::end`].
+    ///
+    /// # Errors
+    /// [`Gone`] for a piece that no frame can hold; nothing more can be said then.
+    pub fn queue(&mut self, chunk: Bytes) -> Result<(), Gone> {
+        Frame::Chunk(chunk).encode(&mut self.buffer).map_err(|_| Gone)?;
+        self.chunks += 1;
+        Ok(())
+    }
+
+    /// Ends a complete answer. The number of chunks is filled in here.
+    pub async fn end(mut self, end: QueryEnd) {
+        let end = QueryEnd { chunks: self.chunks, ..end };
+        self.close(&Frame::End(end)).await;
+    }
+
+    /// Ends an answer that failed.
+    pub async fn refuse(mut self, code: QueryErrorCode, message: &str, retry_after: Option<Duration>) {
+        let message = message.chars().take(MAX_MESSAGE / 4).collect();
+        let retry_after_ms = retry_after.map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
+        self.close(&Frame::Error(ErrorFrame { code: code as u16, message, retry_after_ms })).await;
+    }
+
+    /// Waits until the asker is gone.
+    pub async fn cancelled(&mut self) {
+        tokio::select! {
+            _ = self.send.stopped() => {}
+            _ = self.connection.closed() => {}
+        }
+    }
+
+    async fn close(&mut self, frame: &Frame) {
+        if frame.encode(&mut self.buffer).is_ok() && self.flush().await.is_ok() {
+            // Fails only when the asker is gone.
+            let _ = self.send.finish();
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), Gone> {
+        let bytes = self.buffer.split().freeze();
+        self.send.write_chunk(bytes).await.map_err(|_| Gone)
+    }
+}

@@ -1,0 +1,94 @@
+//! TLS for the query plane: libp2p's certificates under our own protocol name.
+//!
+//! libp2p's TLS configurations log session keys where SSLKEYLOGFILE says; ours never do.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use nervure_primitives::{MeshId, NodeId, NodeKey};
+use quinn::{
+    Connection, TransportConfig, VarInt,
+    crypto::rustls::{QuicClientConfig, QuicServerConfig},
+};
+use rustls::{NoKeyLog, pki_types::CertificateDer};
+
+use super::{ServerConfig, StartError};
+
+/// Bytes in flight towards us on one connection.
+const RECEIVE_WINDOW: u32 = 4 << 20;
+
+/// Bytes in flight towards us on one stream: one whole open frame.
+const STREAM_WINDOW: u32 = 1 << 20;
+
+/// Bytes that we buffer towards a peer that does not read.
+const SEND_WINDOW: u64 = 4 << 20;
+
+/// Sign of life on a connection that waits, well within both sides' idle time.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// The protocol name: version and mesh.
+fn alpn(mesh: &MeshId) -> Vec<u8> {
+    format!("nervure-query/1/{mesh}").into_bytes()
+}
+
+pub(super) fn server(config: &ServerConfig) -> Result<quinn::ServerConfig, StartError> {
+    let setup = |error: &dyn std::fmt::Display| StartError::Setup(error.to_string());
+    let mut tls = libp2p_tls::make_server_config(&config.key.libp2p_keypair()).map_err(|e| setup(&e))?;
+    tls.alpn_protocols = vec![alpn(&config.mesh)];
+    tls.key_log = Arc::new(NoKeyLog);
+    let crypto = QuicServerConfig::try_from(tls).map_err(|e| setup(&e))?;
+    let mut quic = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+    quic.transport_config(Arc::new(transport(config.streams.get(), config.idle)));
+    quic.max_incoming(config.connections.get());
+    quic.incoming_buffer_size(64 << 10);
+    quic.incoming_buffer_size_total(4 << 20);
+    quic.migration(false);
+    Ok(quic)
+}
+
+/// One for each node that is asked: it expects exactly that PeerId.
+pub(super) fn client(key: &NodeKey, mesh: &MeshId, node: &NodeId) -> Result<quinn::ClientConfig, StartError> {
+    let setup = |error: &dyn std::fmt::Display| StartError::Setup(error.to_string());
+    let mut tls = libp2p_tls::make_client_config(&key.libp2p_keypair(), Some(node.peer_id()))
+        .map_err(|e| setup(&e))?;
+    tls.alpn_protocols = vec![alpn(mesh)];
+    tls.key_log = Arc::new(NoKeyLog);
+    let crypto = QuicClientConfig::try_from(tls).map_err(|e| setup(&e))?;
+    let mut quic = quinn::ClientConfig::new(Arc::new(crypto));
+    let mut transport = transport(0, Duration::from_secs(30));
+    transport.keep_alive_interval(Some(KEEP_ALIVE));
+    quic.transport_config(Arc::new(transport));
+    Ok(quic)
+}
+
+fn transport(streams: u32, idle: Duration) -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(streams.into())
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .receive_window(RECEIVE_WINDOW.into())
+        .stream_receive_window(STREAM_WINDOW.into())
+        .send_window(SEND_WINDOW)
+        .datagram_receive_buffer_size(None)
+        .max_idle_timeout(idle.try_into().ok());
+    transport
+}
+
+/// Who is at the other end of `connection`, as its certificate proves.
+pub(super) fn peer(connection: &Connection) -> Option<NodeId> {
+    let certificates = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    let certificate = libp2p_tls::certificate::parse(certificates.first()?).ok()?;
+    NodeId::try_from(certificate.peer_id()).ok()
+}
+
+/// A UDP socket with large buffers, as far as the system allows.
+pub(super) fn socket(bind: SocketAddr) -> std::io::Result<std::net::UdpSocket> {
+    const BUFFER: usize = 4 << 20;
+    let domain = socket2::Domain::for_address(bind);
+    let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
+    // A smaller buffer than asked for costs throughput, not correctness.
+    let _ = socket.set_recv_buffer_size(BUFFER);
+    let _ = socket.set_send_buffer_size(BUFFER);
+    socket.set_nonblocking(true)?;
+    socket.bind(&bind.into())?;
+    Ok(socket.into())
+}

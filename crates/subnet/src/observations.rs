@@ -1,0 +1,135 @@
+//! What this node itself saw of experts: how fast they began to answer, whether they failed, how many queries
+//! are with them.
+//!
+//! Kept for a bounded number of experts; the one seen longest ago is forgotten first.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use lru::LruCache;
+use nervure_primitives::{NodeId, UnixMillis};
+
+/// Experts that are remembered.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
+
+/// Weight of a new latency in the moving average: 1/4.
+const SMOOTHING: u32 = 4;
+
+/// Failures in a row after which an expert is left alone for a while.
+const FAILURES_TO_OPEN: u32 = 3;
+
+/// How long an expert is left alone at first; doubles with each further failure.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest that an expert is left alone.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What was seen of one expert.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// Smoothed milliseconds to the first byte; none before the first answer.
+    pub latency_ms: Option<u32>,
+    /// Queries of this node that are with it now.
+    pub in_flight: u32,
+    /// Failures since the last success.
+    pub failures: u32,
+    /// It is left alone until then.
+    pub paused_until: UnixMillis,
+}
+
+/// What was seen of all experts.
+#[derive(Debug)]
+pub struct Observations(LruCache<(NodeId, String), Observation>);
+
+impl Default for Observations {
+    fn default() -> Self {
+        Self(LruCache::new(REMEMBERED))
+    }
+}
+
+impl Observations {
+    /// What was seen of an expert.
+    pub fn of(&self, node: &NodeId, expert: &str) -> Observation {
+        self.0.peek(&(*node, expert.to_owned())).copied().unwrap_or_default()
+    }
+
+    /// A query goes to an expert. To be followed by exactly one of the other three.
+    pub fn begin(&mut self, node: NodeId, expert: &str) {
+        let seen = self.entry(node, expert);
+        seen.in_flight = seen.in_flight.saturating_add(1);
+    }
+
+    /// The first byte came after `latency`. The query is still with the expert.
+    pub fn first_byte(&mut self, node: NodeId, expert: &str, latency: Duration) {
+        let new = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
+        let seen = self.entry(node, expert);
+        let smoothed = |old: u32| old - old / SMOOTHING + new / SMOOTHING;
+        seen.latency_ms = Some(seen.latency_ms.map_or(new, smoothed));
+        (seen.failures, seen.paused_until) = (0, UnixMillis(0));
+    }
+
+    /// The query is over, however it ended.
+    pub fn end(&mut self, node: NodeId, expert: &str) {
+        let seen = self.entry(node, expert);
+        seen.in_flight = seen.in_flight.saturating_sub(1);
+    }
+
+    /// The expert failed before its first byte.
+    pub fn failed(&mut self, node: NodeId, expert: &str, now: UnixMillis) {
+        let seen = self.entry(node, expert);
+        seen.failures = seen.failures.saturating_add(1);
+        if let Some(further) = seen.failures.checked_sub(FAILURES_TO_OPEN) {
+            let pause = FIRST_PAUSE.saturating_mul(1 << further.min(16)).min(LONGEST_PAUSE);
+            seen.paused_until = now.plus(pause);
+        }
+    }
+
+    fn entry(&mut self, node: NodeId, expert: &str) -> &mut Observation {
+        self.0.get_or_insert_mut((node, expert.to_owned()), Observation::default)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: NodeId = NodeId::from_bytes([1; 32]);
+    const NOW: UnixMillis = UnixMillis(1000);
+
+    #[test]
+    fn three_failures_pause_and_a_first_byte_forgives() {
+        let mut all = Observations::default();
+        for _ in 0..2 {
+            all.failed(NODE, "a", NOW);
+        }
+        assert_eq!(all.of(&NODE, "a").paused_until, UnixMillis(0));
+        all.failed(NODE, "a", NOW);
+        assert_eq!(all.of(&NODE, "a").paused_until, NOW.plus(FIRST_PAUSE));
+        for _ in 0..100 {
+            all.failed(NODE, "a", NOW);
+        }
+        assert_eq!(all.of(&NODE, "a").paused_until, NOW.plus(LONGEST_PAUSE));
+        all.first_byte(NODE, "a", Duration::from_millis(8));
+        assert_eq!(all.of(&NODE, "a").paused_until, UnixMillis(0));
+    }
+
+    #[test]
+    fn latency_follows_slowly_and_counts_return_to_zero() {
+        let mut all = Observations::default();
+        all.begin(NODE, "a");
+        all.first_byte(NODE, "a", Duration::from_millis(100));
+        all.first_byte(NODE, "a", Duration::from_millis(20));
+        assert_eq!(all.of(&NODE, "a").latency_ms, Some(80));
+        all.end(NODE, "a");
+        all.end(NODE, "a");
+        assert_eq!(all.of(&NODE, "a").in_flight, 0);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut all = Observations::default();
+        for number in 0..20_000 {
+            all.begin(NODE, &number.to_string());
+        }
+        assert_eq!(all.0.len(), REMEMBERED.get());
+    }
+}

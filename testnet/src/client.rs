@@ -1,0 +1,80 @@
+//! The little of a node's HTTP API that a testnet asks: how it is, and one small completion.
+//!
+//! The nodes are our own, on loopback; answers are bounded all the same, and no proxy of the
+//! environment stands between.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde::Deserialize;
+
+/// Largest answer that is read, in bytes.
+const MAX_ANSWER: usize = 256 * 1024;
+
+/// Longest wait for one `/status`.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest wait for the whole of the first completion.
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What of `/status` matters here; whatever else stands there is left aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Health {
+    /// Peers connected now.
+    pub peers_connected: u32,
+    /// Expert records in the node's index.
+    pub experts_known: u32,
+    /// Time since its start, in milliseconds.
+    #[serde(default)]
+    pub uptime_ms: u64,
+}
+
+/// Asks nodes over HTTP. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Client(reqwest::Client);
+
+impl Client {
+    /// A client that keeps its connections.
+    pub(crate) fn new() -> Result<Self, String> {
+        reqwest::Client::builder().no_proxy().build().map(Self).map_err(|error| error.to_string())
+    }
+
+    /// `GET /status`.
+    pub(crate) async fn health(&self, http: SocketAddr) -> Result<Health, String> {
+        let request = self.0.get(format!("http://{http}/status")).timeout(STATUS_TIMEOUT);
+        serde_json::from_slice(&answer(request).await?).map_err(|error| error.to_string())
+    }
+
+    /// `POST /v1/completions` for the general capability; the answer must hold some text.
+    pub(crate) async fn complete(&self, http: SocketAddr) -> Result<(), String> {
+        let body = serde_json::json!({ "model": "text.generate", "prompt": "The mesh ", "max_tokens": 8 });
+        let request =
+            self.0.post(format!("http://{http}/v1/completions")).json(&body).timeout(COMPLETION_TIMEOUT);
+        let answer: serde_json::Value =
+            serde_json::from_slice(&answer(request).await?).map_err(|error| error.to_string())?;
+        match answer["choices"][0]["text"].as_str() {
+            Some(text) if !text.is_empty() => Ok(()),
+            _ => Err(format!("an answer without text: {}", cut(&answer.to_string()))),
+        }
+    }
+}
+
+/// The body of a successful answer; the body of any other is the error.
+async fn answer(request: reqwest::RequestBuilder) -> Result<Vec<u8>, String> {
+    let mut response = request.send().await.map_err(|error| error.without_url().to_string())?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| error.without_url().to_string())? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(format!("an answer of more than {MAX_ANSWER} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    match response.status() {
+        status if status.is_success() => Ok(body),
+        status => Err(format!("{status}: {}", cut(&String::from_utf8_lossy(&body)))),
+    }
+}
+
+/// The first 300 characters: enough to see what is wrong.
+fn cut(text: &str) -> String {
+    text.chars().take(300).collect()
+}

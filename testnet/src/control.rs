@@ -1,0 +1,188 @@
+//! What others may do to a running testnet: take it down, kill a node, start it again.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use nervure_ledger::spec::Role;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Layout, NodeFile, ProcessRef, Progress, TestnetError,
+    client::Client,
+    launch::{Children, spawn},
+    logs, owner,
+    owner::Owner,
+    ready::{self, Board, Goal, Watched},
+    state::{NodeState, Stage, State},
+    stop,
+    up::node_ended,
+};
+
+/// How long an owner may take to stop its testnet when it is asked: the grace of its nodes, and some.
+const OWNER_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Pause between two looks at the owner's lock.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long one node may take to be up and connected again.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Lines of a log in an error message.
+const LOG_LINES: usize = 15;
+
+/// Stops the testnet in `dir`, wherever it was started; says which nodes it stopped.
+///
+/// # Errors
+/// [`TestnetError::NotRunning`] when there is nothing to stop.
+pub async fn down(dir: &Path, progress: &mut dyn Progress) -> Result<Vec<String>, TestnetError> {
+    let layout = Layout::new(dir);
+    let state = State::load(&layout)?;
+    let alive: Vec<_> =
+        state.nodes.iter().filter_map(|node| Some((node.name.clone(), node.alive()?))).collect();
+    let names: Vec<_> = alive.iter().map(|(name, _)| name.clone()).collect();
+    if owner::is_owned(&layout)
+        && let Some(owner) = state.living_owner()
+    {
+        ask_owner(&layout, owner).await?;
+        return Ok(names);
+    }
+    let _owner = Owner::acquire(&layout)?;
+    stop::stop(alive, &CancellationToken::new(), progress).await?;
+    if state.stage != Stage::Stopped {
+        State::edit(&layout, |state| {
+            state.stage = Stage::Stopped;
+            state.owner = None;
+        })?;
+    }
+    match names.is_empty() {
+        true => Err(TestnetError::NotRunning(dir.into())),
+        false => Ok(names),
+    }
+}
+
+/// Asks the `up` that owns the run to stop it, and waits until it has.
+async fn ask_owner(layout: &Layout, owner: ProcessRef) -> Result<(), TestnetError> {
+    owner.terminate();
+    let until = Instant::now() + OWNER_PATIENCE;
+    while owner::is_owned(layout) {
+        if Instant::now() >= until {
+            return Err(TestnetError::StillRunning(vec![format!("`testnet up` (pid {})", owner.pid)]));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+/// Kills the node `name` as a crash would (SIGKILL), and waits until it is gone; says which pid it had.
+///
+/// # Errors
+/// [`TestnetError::NodeNotRunning`] when it does not run.
+pub async fn kill(dir: &Path, name: &str) -> Result<u32, TestnetError> {
+    let state = State::load(&Layout::new(dir))?;
+    let node = state.node(name)?;
+    let process = node.alive().ok_or_else(|| TestnetError::NodeNotRunning(name.into()))?;
+    process.kill();
+    let mut processes = vec![(name.to_owned(), process)];
+    stop::gone(&mut processes, START_PATIENCE).await;
+    match processes.is_empty() {
+        true => Ok(process.pid),
+        false => Err(TestnetError::StillRunning(vec![name.into()])),
+    }
+}
+
+/// Starts the node `name` of a running testnet again, as a process of `binary`, and waits until it is
+/// connected; says which pid it has.
+///
+/// # Errors
+/// [`TestnetError::NodeRunning`] when it runs, [`TestnetError::NotRunning`] when the testnet does not.
+pub async fn start(dir: &Path, name: &str, binary: &Path) -> Result<u32, TestnetError> {
+    let layout = Layout::new(dir);
+    let state = State::load(&layout)?;
+    let node = state.node(name)?;
+    if state.stage != Stage::Ready || !(state.any_alive() || state.living_owner().is_some()) {
+        return Err(TestnetError::NotRunning(dir.into()));
+    }
+    let (mut children, process) = respawn(&layout, name, binary)?;
+    connected(&layout, node, process, &mut children).await?;
+    children.release();
+    Ok(process.pid)
+}
+
+/// Starts the process and enters it into the state, in one turn: of two who try, one is refused.
+fn respawn(layout: &Layout, name: &str, binary: &Path) -> Result<(Children, ProcessRef), TestnetError> {
+    let _turn = owner::edit_turn(layout)?;
+    let mut state = State::load(layout)?;
+    let stdin = owner::tied_stdin(layout, state.living_owner())
+        .map_err(TestnetError::io("open", layout.alive()))?;
+    let node = state.node(name)?;
+    if let Some(process) = node.alive() {
+        return Err(TestnetError::NodeRunning { name: name.into(), pid: process.pid });
+    }
+    let child = spawn(binary, layout, node, stdin)?;
+    let process = ProcessRef::of(child.id().unwrap_or_default());
+    let mut children = Children::default();
+    children.add(name, child, process);
+    for node in state.nodes.iter_mut().filter(|node| node.name == name) {
+        node.process = Some(process);
+    }
+    state.save(layout)?;
+    Ok((children, process))
+}
+
+/// Waits until `node` is up and has a peer.
+async fn connected(
+    layout: &Layout,
+    node: &NodeState,
+    process: ProcessRef,
+    children: &mut Children,
+) -> Result<(), TestnetError> {
+    let client = Client::new().map_err(|reason| TestnetError::BadState {
+        path: layout.state(),
+        reason: format!("no HTTP client: {reason}"),
+    })?;
+    let goal = Goal { peers: 1, experts: 0 };
+    let watched = vec![Watched {
+        name: node.name.clone(),
+        dir: layout.node(&node.name).dir().into(),
+        pid: process.pid,
+        gateway: node.role == Role::Gateway,
+    }];
+    let mut board = Board::new(&watched, goal);
+    let (_watcher, mut news) = ready::watch(watched, goal, &client);
+    let late = tokio::time::sleep(START_PATIENCE);
+    tokio::pin!(late);
+    while board.count(crate::Phase::Connected).0 == 0 {
+        tokio::select! {
+            Some(heard) = news.recv() => board.note(heard),
+            Some(ended) = children.next() => return Err(node_ended(layout, &ended)),
+            () = &mut late => return Err(TestnetError::NotReady {
+                waited: START_PATIENCE,
+                phase: crate::Phase::Connected,
+                missing: board.missing(crate::Phase::Connected).into_iter().map(|(_, how)| how).collect(),
+                name: node.name.clone(),
+                log: logs::for_error(&layout.node(&node.name).log(), LOG_LINES),
+            }),
+        }
+    }
+    Ok(())
+}
+
+/// The node of the testnet in `dir` that commands should talk to: a living gateway, else any living node.
+///
+/// # Errors
+/// [`TestnetError::NotATestnet`] or [`TestnetError::NotRunning`].
+pub fn entry(dir: &Path) -> Result<NodeFile, TestnetError> {
+    let layout = Layout::new(dir);
+    let state = State::load(&layout)?;
+    let mut living: Vec<_> = state.nodes.iter().filter(|node| node.alive().is_some()).collect();
+    living.sort_by_key(|node| node.role != Role::Gateway);
+    living
+        .into_iter()
+        .find_map(|node| {
+            let file = NodeFile::read(layout.node(&node.name).dir()).ok()??;
+            (node.process?.pid == file.pid).then_some(file)
+        })
+        .ok_or_else(|| TestnetError::NotRunning(dir.into()))
+}

@@ -1,0 +1,146 @@
+//! What can go wrong with a testnet, said so that a person knows what to do about it.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use nervure_ledger::spec::SpecError;
+use nervure_primitives::key_file::KeyFileError;
+
+use crate::Phase;
+
+/// Why something with a testnet did not work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TestnetError {
+    /// There is no testnet in that directory.
+    #[error("there is no testnet in {0}")]
+    NotATestnet(PathBuf),
+    /// The testnet is there, and none of its nodes runs.
+    #[error("the testnet in {0} is not running")]
+    NotRunning(PathBuf),
+    /// It runs already.
+    #[error("the testnet in {dir} is running already{}", owner.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    AlreadyRunning {
+        /// Its directory.
+        dir: PathBuf,
+        /// The pid of the `up` that owns it, unless it was detached.
+        owner: Option<u32>,
+    },
+    /// The directory holds something else, which a testnet would mix with or overwrite.
+    #[error("{0} is not empty and holds no testnet")]
+    ForeignDirectory(PathBuf),
+    /// No node has that name.
+    #[error("the testnet has no node '{name}'; it has {}", known.join(", "))]
+    UnknownNode {
+        /// The name that was given.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// A node that should be started runs.
+    #[error("{name} is running already (pid {pid})")]
+    NodeRunning {
+        /// The node.
+        name: String,
+        /// Its pid.
+        pid: u32,
+    },
+    /// A node that should be killed does not run.
+    #[error("{0} is not running")]
+    NodeNotRunning(String),
+    /// Too many nodes, or none.
+    #[error("{0}")]
+    BadShape(String),
+    /// The state file is not what this program writes.
+    #[error("{path} is not the state of a testnet: {reason}")]
+    BadState {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A key could not be written.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The system gave no randomness for a key.
+    #[error("the system has no randomness for a key: {0}")]
+    Randomness(String),
+    /// The mesh spec of the plan was refused.
+    #[error("the mesh spec was refused: {0}")]
+    Spec(#[from] SpecError),
+    /// A process could not be started.
+    #[error("cannot start {name} from {binary}: {source}")]
+    Spawn {
+        /// The node.
+        name: String,
+        /// The program.
+        binary: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A port that the plan had chosen was taken meanwhile.
+    #[error("{name} found its port in use")]
+    PortInUse {
+        /// The node.
+        name: String,
+        /// The end of its log.
+        log: String,
+    },
+    /// A node ended while the testnet was starting.
+    #[error("{name} ended while the testnet was starting: {status}")]
+    NodeEnded {
+        /// The node.
+        name: String,
+        /// How it ended.
+        status: String,
+        /// The end of its log.
+        log: String,
+    },
+    /// The testnet was not ready in time.
+    #[error("after {} s the testnet was still waiting for: {phase} ({missing})", waited.as_secs())]
+    NotReady {
+        /// How long it was given.
+        waited: Duration,
+        /// Which phase it was in.
+        phase: Phase,
+        /// What was missing.
+        missing: String,
+        /// The node to look at.
+        name: String,
+        /// The end of that node's log.
+        log: String,
+    },
+    /// Somebody asked for a stop before it was ready.
+    #[error("stopped before the testnet was ready")]
+    Interrupted,
+    /// Processes that did not even end when killed.
+    #[error("these nodes did not stop: {}", .0.join(", "))]
+    StillRunning(Vec<String>),
+    /// The disk or the system said no.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl TestnetError {
+    /// For `map_err`: a failure to do `action` to `path`.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// The last lines of the log of the node at fault, where there is one.
+    pub fn log(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::PortInUse { name, log }
+            | Self::NodeEnded { name, log, .. }
+            | Self::NotReady { name, log, .. } => Some((name, log)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! One node as a process: its command line, its standard streams, and the wait for its end.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    path::Path,
+    process::{ExitStatus, Stdio},
+};
+
+use tokio::{
+    process::{Child, Command},
+    task::JoinSet,
+};
+
+use crate::{Layout, NodeFile, ProcessRef, TestnetError, state::NodeState};
+
+/// The exit code by which a node says that a port that it was told to use is taken.
+pub const PORT_IN_USE_EXIT: u8 = 5;
+
+/// The flag that makes a node stop when its standard input ends.
+pub const STOP_WITH_STDIN_FLAG: &str = "--stop-with-stdin";
+
+/// Variables of ours that a node inherits. All others with our prefix stay away: what a user
+/// set for a node of their own (an API key, a port) must not reach thirteen others.
+const INHERITED: [&str; 2] = ["NERVURE_LOG", "NERVURE_LOG_FORMAT"];
+
+/// Starts `node` from `binary`. With a `stdin` it stops when that ends; its output is added to its log.
+pub(crate) fn spawn(
+    binary: &Path,
+    layout: &Layout,
+    node: &NodeState,
+    stdin: Option<File>,
+) -> Result<Child, TestnetError> {
+    let paths = layout.node(&node.name);
+    // The last process's file would otherwise pass for the new one's until it is overwritten.
+    NodeFile::remove(paths.dir()).map_err(TestnetError::io("remove", paths.file()))?;
+    let log = OpenOptions::new().create(true).append(true).open(paths.log());
+    let log = log.map_err(TestnetError::io("open", paths.log()))?;
+    let error_log = log.try_clone().map_err(TestnetError::io("open", paths.log()))?;
+
+    let mut command = Command::new(binary);
+    command.args(arguments(layout, node)).stdout(log).stderr(error_log);
+    match stdin {
+        Some(stdin) => command.arg(STOP_WITH_STDIN_FLAG).stdin(stdin),
+        None => command.stdin(Stdio::null()),
+    };
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("NERVURE_") && !INHERITED.contains(&name)) {
+            command.env_remove(name);
+        }
+    }
+    // A group of its own: a Ctrl-C in the terminal is for `up`, which stops its nodes in good order.
+    command.process_group(0);
+    command.spawn().map_err(|source| TestnetError::Spawn {
+        name: node.name.clone(),
+        binary: binary.into(),
+        source,
+    })
+}
+
+fn arguments(layout: &Layout, node: &NodeState) -> Vec<std::ffi::OsString> {
+    let mut arguments = vec!["join".into(), layout.mesh().into_os_string()];
+    let mut option = |name: &str, value: std::ffi::OsString| arguments.extend([name.into(), value]);
+    option("--role", node.role.to_string().into());
+    option("--dir", layout.node(&node.name).dir().into());
+    if let Some(port) = node.p2p_port {
+        option("--p2p-port", port.to_string().into());
+    }
+    if let Some(expert) = &node.expert {
+        option("--expert", expert.into());
+    }
+    arguments
+}
+
+/// A process that ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Which node it was.
+    pub(crate) name: String,
+    status: io::Result<ExitStatus>,
+}
+
+impl Ended {
+    /// Whether it ended because a port was taken.
+    pub(crate) fn port_in_use(&self) -> bool {
+        self.status.as_ref().is_ok_and(|status| status.code() == Some(PORT_IN_USE_EXIT.into()))
+    }
+
+    /// How it ended, for people.
+    pub(crate) fn status(&self) -> String {
+        match &self.status {
+            Ok(status) => status.to_string(),
+            Err(error) => format!("its end was not seen: {error}"),
+        }
+    }
+}
+
+/// The processes that this one started and must reap. Dropped with living ones in it, it kills
+/// them: whoever wants them to live on says so with [`Children::release`].
+#[derive(Debug, Default)]
+pub(crate) struct Children {
+    waits: JoinSet<Ended>,
+    processes: Vec<ProcessRef>,
+}
+
+impl Children {
+    /// Takes over the care for `child`.
+    pub(crate) fn add(&mut self, name: &str, mut child: Child, process: ProcessRef) {
+        let name = name.to_owned();
+        self.processes.push(process);
+        self.waits.spawn(async move { Ended { name, status: child.wait().await } });
+    }
+
+    /// The next one that ended; `None` when there is none left.
+    pub(crate) async fn next(&mut self) -> Option<Ended> {
+        loop {
+            match self.waits.join_next().await? {
+                Ok(ended) => return Some(ended),
+                // A wait neither panics nor is aborted before the drop.
+                Err(_) => continue,
+            }
+        }
+    }
+
+    /// Lets the living ones go on without this process.
+    pub(crate) fn release(&mut self) {
+        self.processes.clear();
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        for process in &self.processes {
+            process.kill();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nervure_ledger::spec::Role;
+
+    fn node(role: Role, expert: Option<&str>, p2p_port: Option<u16>) -> NodeState {
+        NodeState {
+            name: "n-1".into(),
+            role,
+            expert: expert.map(Into::into),
+            node: nervure_primitives::NodeKey::from_seed(&[1; 32]).node_id(),
+            p2p_port,
+            process: None,
+        }
+    }
+
+    #[test]
+    fn the_command_line_says_what_the_plan_says() {
+        let layout = Layout::new("/t");
+        let miner = arguments(&layout, &node(Role::Miner, Some("builtin:rust"), None));
+        let expected = ["join", "/t/mesh.toml", "--role", "miner", "--dir", "/t/nodes/n-1", "--expert", "builtin:rust"];
+        assert_eq!(miner, expected);
+        let validator = arguments(&layout, &node(Role::Validator, None, Some(9)));
+        assert_eq!(validator[4..], ["--dir", "/t/nodes/n-1", "--p2p-port", "9"]);
+    }
+
+    #[tokio::test]
+    async fn dropped_children_are_killed_and_released_ones_are_not() {
+        for release in [false, true] {
+            let mut command = Command::new("sleep");
+            let child = command.arg("60").spawn().unwrap();
+            let process = ProcessRef::of(child.id().unwrap());
+            let mut children = Children::default();
+            children.add("sleeper", child, process);
+            if release {
+                children.release();
+            }
+            drop(children);
+            if release {
+                assert!(process.is_alive());
+                assert!(process.kill());
+            }
+            while process.is_alive() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}

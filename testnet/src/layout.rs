@@ -1,0 +1,95 @@
+//! Where a testnet keeps its things: one directory, one place for every file name.
+//!
+//! ```text
+//! DIR/mesh.toml              the mesh spec that every node joins
+//! DIR/testnet.json           what runs: nodes, pids, phases (see `State`)
+//! DIR/lock                   held by the `up` that owns the run
+//! DIR/edit.lock              held for a moment by whoever changes testnet.json
+//! DIR/alive                  a FIFO; nodes stop when its only writer, the owner, is gone
+//! DIR/nodes/NAME/key.pem     the node's key, 0600 in a 0700 directory
+//! DIR/nodes/NAME/node.log    its standard output and standard error
+//! DIR/nodes/NAME/node.json   written by the node itself when it is up (see `NodeFile`)
+//! ```
+
+use std::path::{Path, PathBuf};
+
+/// The directory of one testnet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    dir: PathBuf,
+}
+
+impl Layout {
+    /// The layout under `dir`, which need not exist.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// The directory itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The mesh spec.
+    pub fn mesh(&self) -> PathBuf {
+        self.dir.join("mesh.toml")
+    }
+
+    /// The state file; a directory with one is a testnet's.
+    pub fn state(&self) -> PathBuf {
+        self.dir.join("testnet.json")
+    }
+
+    /// All nodes' directories.
+    pub fn nodes(&self) -> PathBuf {
+        self.dir.join("nodes")
+    }
+
+    /// The files of the node called `name`.
+    pub fn node(&self, name: &str) -> NodeLayout {
+        NodeLayout { dir: self.nodes().join(name) }
+    }
+
+    /// The owner's lock.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.dir.join("lock")
+    }
+
+    /// The lock of a moment's change to the state.
+    pub(crate) fn edit_lock(&self) -> PathBuf {
+        self.dir.join("edit.lock")
+    }
+
+    /// The FIFO whose end of file says that the owner is gone.
+    pub(crate) fn alive(&self) -> PathBuf {
+        self.dir.join("alive")
+    }
+}
+
+/// The directory of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeLayout {
+    dir: PathBuf,
+}
+
+impl NodeLayout {
+    /// The directory itself, which is also the node's `--dir`.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The node's key.
+    pub fn key(&self) -> PathBuf {
+        self.dir.join("key.pem")
+    }
+
+    /// Its log.
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("node.log")
+    }
+
+    /// What it says about itself once it is up.
+    pub fn file(&self) -> PathBuf {
+        self.dir.join(crate::NodeFile::NAME)
+    }
+}

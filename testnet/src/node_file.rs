@@ -1,0 +1,137 @@
+//! `node.json`: what a running node says about itself, in its own directory.
+//!
+//! A node writes it once all its sockets are bound, through a temporary file and a rename, so that a
+//! reader sees all of it or none. It removes it when it stops; after a crash it stays, so readers
+//! check that its pid still lives.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use nervure_primitives::{MeshId, NodeId, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+/// Largest `node.json` that is read, in bytes; a real one has about 600.
+const MAX_LEN: u64 = 64 * 1024;
+
+/// The contents of `node.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeFile {
+    /// Its pid.
+    pub pid: u32,
+    /// What people call it: the last part of its directory.
+    pub name: String,
+    /// `miner`, `validator`, `gateway` or `none`.
+    pub role: String,
+    /// Who it is.
+    pub node: NodeId,
+    /// In which mesh.
+    pub mesh: MeshId,
+    /// Where its HTTP API listens.
+    pub http: SocketAddr,
+    /// Where its query endpoint listens (UDP), if it has one.
+    pub query: Option<SocketAddr>,
+    /// The addresses that its control plane listens on, as multiaddresses.
+    pub p2p: Vec<String>,
+    /// When it started.
+    pub started_unix_ms: UnixMillis,
+}
+
+impl NodeFile {
+    /// The file's name in the node's directory.
+    pub const NAME: &'static str = "node.json";
+
+    /// Reads the file in `dir`; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not what a node writes.
+    pub fn read(dir: &Path) -> io::Result<Option<Self>> {
+        let path = dir.join(Self::NAME);
+        match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+            Ok(metadata) if metadata.len() > MAX_LEN => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than a node.json can be"));
+            }
+            Ok(_) => {}
+        }
+        let text = fs::read(&path)?;
+        serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// Writes the file into `dir`, all or nothing.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn write(&self, dir: &Path) -> io::Result<()> {
+        write_json(&dir.join(Self::NAME), self)
+    }
+
+    /// Removes the file from `dir`; it is no error when it is not there.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn remove(dir: &Path) -> io::Result<()> {
+        match fs::remove_file(dir.join(Self::NAME)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Writes `value` to `path` as JSON for people, through a temporary file and a rename.
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.new", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    fs::write(&temporary, text)?;
+    fs::rename(&temporary, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> NodeFile {
+        NodeFile {
+            pid: 7,
+            name: "miner-1".into(),
+            role: "miner".into(),
+            node: nervure_primitives::NodeKey::from_seed(&[1; 32]).node_id(),
+            mesh: MeshId::from_bytes([2; 32]),
+            http: ([127, 0, 0, 1], 4000).into(),
+            query: Some(([127, 0, 0, 1], 4001).into()),
+            p2p: vec!["/ip4/127.0.0.1/udp/4002/quic-v1".into()],
+            started_unix_ms: UnixMillis(5),
+        }
+    }
+
+    #[test]
+    fn it_reads_back_and_can_be_removed_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(NodeFile::read(dir.path()).unwrap(), None);
+        file().write(dir.path()).unwrap();
+        assert_eq!(NodeFile::read(dir.path()).unwrap(), Some(file()));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
+        NodeFile::remove(dir.path()).unwrap();
+        NodeFile::remove(dir.path()).unwrap();
+        assert_eq!(NodeFile::read(dir.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn rubbish_and_huge_files_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(NodeFile::NAME);
+        fs::write(&path, "{").unwrap();
+        assert!(NodeFile::read(dir.path()).is_err());
+        let huge = serde_json::to_string(&file()).unwrap() + &" ".repeat(70_000);
+        fs::write(&path, huge).unwrap();
+        assert!(NodeFile::read(dir.path()).is_err());
+    }
+}

@@ -1,0 +1,174 @@
+//! Before anything is started: the right to the directory, the remains of an earlier run, keys,
+//! ports and the mesh spec.
+
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+};
+
+use nervure_ledger::spec::Role;
+use nervure_primitives::{NodeKey, key_file};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Event, Layout, NodePlan, Progress, TestnetError, UpOptions,
+    mesh::mesh_spec,
+    owner::Owner,
+    state::{NodeState, Stage, State},
+    stop,
+};
+
+/// What may lie in a directory that becomes a testnet's: what a run leaves that was killed at once.
+const OURS: [&str; 2] = ["lock", "edit.lock"];
+
+/// Takes the directory for a new run: makes it, locks it, clears away what an earlier run left.
+///
+/// # Errors
+/// When it runs already, or when the directory is somebody else's.
+pub(crate) async fn claim(layout: &Layout, progress: &mut dyn Progress) -> Result<Owner, TestnetError> {
+    make_dir(layout.dir())?;
+    if !layout.state().exists() && has_foreign_files(layout.dir())? {
+        return Err(TestnetError::ForeignDirectory(layout.dir().into()));
+    }
+    let owner = Owner::acquire(layout)?;
+    match State::load(layout) {
+        Err(TestnetError::NotATestnet(_)) => return Ok(owner),
+        Err(error) => return Err(error),
+        Ok(state) if state.is_sound() => {
+            return Err(TestnetError::AlreadyRunning { dir: layout.dir().into(), owner: None });
+        }
+        Ok(state) => clear(layout, &state, progress).await?,
+    }
+    Ok(owner)
+}
+
+/// Stops what an earlier run left running and removes its nodes' directories.
+async fn clear(layout: &Layout, state: &State, progress: &mut dyn Progress) -> Result<(), TestnetError> {
+    let left: Vec<_> =
+        state.nodes.iter().filter_map(|node| Some((node.name.clone(), node.alive()?))).collect();
+    let stopped = left.iter().map(|(name, _)| name.clone()).collect();
+    stop::stop(left, &CancellationToken::new(), progress).await?;
+    if state.stage != Stage::Stopped {
+        progress.event(&Event::Cleaned { stopped });
+    }
+    match fs::remove_dir_all(layout.nodes()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(TestnetError::io("remove", layout.nodes())(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes state, keys and mesh spec of a new run.
+pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, TestnetError> {
+    let plan = options.shape.plan()?;
+    let ports = free_ports(options.shape.validators).map_err(TestnetError::io("find", "a free port"))?;
+    let mut ports = ports.into_iter();
+    let mut keys = Vec::with_capacity(plan.len());
+    let mut nodes = Vec::with_capacity(plan.len());
+    for planned in plan {
+        let key = NodeKey::generate().map_err(|error| TestnetError::Randomness(error.to_string()))?;
+        let port = if planned.role == Role::Validator { ports.next() } else { None };
+        nodes.push(node_state(planned, &key, port));
+        keys.push(key);
+    }
+    let spec = mesh_spec(&options.name, &nodes)?;
+    let state = State::new(spec.mesh_id(), options.binary.clone(), nodes);
+    // First, so that whatever follows lies in a directory that is known to be a testnet's.
+    state.save(layout)?;
+    fs::write(layout.mesh(), spec.to_toml()).map_err(TestnetError::io("write", layout.mesh()))?;
+    for (node, key) in state.nodes.iter().zip(&keys) {
+        let path = layout.node(&node.name).key();
+        // A second try of the same start finds the first one's keys.
+        remove_if_there(&path)?;
+        key_file::create(&path, key, None)?;
+    }
+    Ok(state)
+}
+
+fn node_state(planned: NodePlan, key: &NodeKey, p2p_port: Option<u16>) -> NodeState {
+    NodeState {
+        name: planned.name,
+        role: planned.role,
+        expert: planned.expert.map(Into::into),
+        node: key.node_id(),
+        p2p_port,
+        process: None,
+    }
+}
+
+fn make_dir(dir: &Path) -> Result<(), TestnetError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(TestnetError::io("make", dir))
+}
+
+fn has_foreign_files(dir: &Path) -> Result<bool, TestnetError> {
+    for entry in fs::read_dir(dir).map_err(TestnetError::io("read", dir))? {
+        let name = entry.map_err(TestnetError::io("read", dir))?.file_name();
+        if !OURS.iter().any(|ours| name == *ours) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn remove_if_there(path: &Path) -> Result<(), TestnetError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(TestnetError::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ports on loopback that are free for UDP and TCP at this moment. Somebody may take one before the
+/// node does; the start then begins anew.
+fn free_ports(count: usize) -> io::Result<Vec<u16>> {
+    // Held until all are chosen, so that none is chosen twice.
+    let mut held = Vec::with_capacity(count);
+    let mut refused = 0;
+    while held.len() < count {
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = udp.local_addr()?.port();
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(tcp) => held.push((port, udp, tcp)),
+            Err(error) if refused == 100 => return Err(error),
+            Err(_) => refused += 1,
+        }
+    }
+    Ok(held.into_iter().map(|(port, ..)| port).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Silent;
+
+    #[test]
+    fn free_ports_are_distinct_and_free() {
+        let ports = free_ports(8).unwrap();
+        let distinct: std::collections::BTreeSet<_> = ports.iter().collect();
+        assert_eq!(distinct.len(), 8);
+        assert!(ports.iter().all(|port| *port > 0));
+    }
+
+    #[tokio::test]
+    async fn a_directory_with_other_things_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("thesis.tex"), "x").unwrap();
+        let layout = Layout::new(dir.path());
+        let error = claim(&layout, &mut Silent).await.unwrap_err();
+        assert!(matches!(error, TestnetError::ForeignDirectory(_)), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was written");
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_came_to_nothing_does_not_make_the_directory_foreign() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path().join("new"));
+        drop(claim(&layout, &mut Silent).await.unwrap());
+        claim(&layout, &mut Silent).await.unwrap();
+    }
+}

@@ -1,0 +1,216 @@
+//! `testnet.json`: what a testnet's run consists of, for whoever comes later.
+//!
+//! The `up` that starts a run writes it, once per process started, so that a kill at any instant leaves
+//! no process that nobody knows of. After that it changes only when a node is started again or the
+//! run ends, under [`edit_turn`].
+
+use std::{fs, io, path::PathBuf};
+
+use nervure_ledger::spec::Role;
+use nervure_primitives::{MeshId, NodeId, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+use crate::{Layout, ProcessRef, TestnetError, Timings, node_file::write_json, owner::edit_turn};
+
+/// The version of the state file that this program writes; it reads no other.
+const VERSION: u32 = 1;
+
+/// Largest state file that is read, in bytes; that of 64 nodes has about 30 kB.
+const MAX_LEN: u64 = 1024 * 1024;
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Its `up` is at work.
+    Starting,
+    /// It answered its first query.
+    Ready,
+    /// It was stopped.
+    Stopped,
+}
+
+/// One run of a testnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Version of this file's form.
+    pub version: u32,
+    /// The mesh that its nodes are in.
+    pub mesh: MeshId,
+    /// The program that its nodes are processes of.
+    pub binary: PathBuf,
+    /// How far it is.
+    pub stage: Stage,
+    /// The `up` in the foreground that the nodes end with; `None` once detached.
+    pub owner: Option<ProcessRef>,
+    /// When it was started.
+    pub started_unix_ms: UnixMillis,
+    /// How long its start took.
+    pub timings_ms: Timings,
+    /// Its nodes.
+    pub nodes: Vec<NodeState>,
+}
+
+/// One node of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeState {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub role: Role,
+    /// What it serves, in the form of `--expert`.
+    pub expert: Option<String>,
+    /// Who it is.
+    pub node: NodeId,
+    /// The port of its control plane, where the mesh spec names it; others let the system choose.
+    pub p2p_port: Option<u16>,
+    /// Its process, once started.
+    pub process: Option<ProcessRef>,
+}
+
+impl NodeState {
+    /// Its process, if that still runs.
+    pub fn alive(&self) -> Option<ProcessRef> {
+        self.process.filter(ProcessRef::is_alive)
+    }
+}
+
+impl State {
+    /// A run of which nothing has been started.
+    pub(crate) fn new(mesh: MeshId, binary: PathBuf, nodes: Vec<NodeState>) -> Self {
+        Self {
+            version: VERSION,
+            mesh,
+            binary,
+            stage: Stage::Starting,
+            owner: Some(ProcessRef::own()),
+            started_unix_ms: std::time::SystemTime::now().into(),
+            timings_ms: Timings::default(),
+            nodes,
+        }
+    }
+
+    /// Reads the state of the testnet in `layout`.
+    ///
+    /// # Errors
+    /// [`TestnetError::NotATestnet`] when there is none, [`TestnetError::BadState`] when the file is
+    /// something else.
+    pub fn load(layout: &Layout) -> Result<Self, TestnetError> {
+        let path = layout.state();
+        let bad = |reason: String| TestnetError::BadState { path: layout.state(), reason };
+        match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(TestnetError::NotATestnet(layout.dir().into()));
+            }
+            Ok(metadata) if metadata.len() > MAX_LEN => return Err(bad("it is too large".into())),
+            _ => {}
+        }
+        let text = fs::read(&path).map_err(TestnetError::io("read", path))?;
+        let state: Self = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+        match state.version {
+            VERSION => Ok(state),
+            other => Err(bad(format!("version {other} is not {VERSION}, the one that this program reads"))),
+        }
+    }
+
+    /// Writes the state, all or nothing.
+    pub(crate) fn save(&self, layout: &Layout) -> Result<(), TestnetError> {
+        write_json(&layout.state(), self).map_err(TestnetError::io("write", layout.state()))
+    }
+
+    /// Reads the state, lets `change` change it, writes it back; nobody else does so meanwhile.
+    pub(crate) fn edit(layout: &Layout, change: impl FnOnce(&mut Self)) -> Result<Self, TestnetError> {
+        let _turn = edit_turn(layout)?;
+        let mut state = Self::load(layout)?;
+        change(&mut state);
+        state.save(layout)?;
+        Ok(state)
+    }
+
+    /// The node called `name`.
+    ///
+    /// # Errors
+    /// [`TestnetError::UnknownNode`], with the names that there are.
+    pub fn node(&self, name: &str) -> Result<&NodeState, TestnetError> {
+        self.nodes.iter().find(|node| node.name == name).ok_or_else(|| TestnetError::UnknownNode {
+            name: name.into(),
+            known: self.nodes.iter().map(|node| node.name.clone()).collect(),
+        })
+    }
+
+    /// The `up` in the foreground that owns this run, if it still lives.
+    pub fn living_owner(&self) -> Option<ProcessRef> {
+        self.owner.filter(ProcessRef::is_alive)
+    }
+
+    /// Whether any of its nodes runs.
+    pub fn any_alive(&self) -> bool {
+        self.nodes.iter().any(|node| node.alive().is_some())
+    }
+
+    /// Whether this is a whole run that nobody should disturb: ready, with living nodes that do
+    /// not depend on an owner that is gone.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.stage == Stage::Ready
+            && self.any_alive()
+            && (self.owner.is_none() || self.living_owner().is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> State {
+        let node = NodeState {
+            name: "validator-1".into(),
+            role: Role::Validator,
+            expert: None,
+            node: nervure_primitives::NodeKey::from_seed(&[1; 32]).node_id(),
+            p2p_port: Some(4000),
+            process: Some(ProcessRef::own()),
+        };
+        State::new(MeshId::from_bytes([9; 32]), "/bin/true".into(), vec![node])
+    }
+
+    #[test]
+    fn it_reads_back_and_edits() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        assert!(matches!(State::load(&layout), Err(TestnetError::NotATestnet(_))));
+        state().save(&layout).unwrap();
+        let edited = State::edit(&layout, |state| state.stage = Stage::Ready).unwrap();
+        assert_eq!(State::load(&layout).unwrap(), edited);
+        assert_eq!(edited.stage, Stage::Ready);
+    }
+
+    #[test]
+    fn rubbish_and_other_versions_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        fs::write(layout.state(), "[]").unwrap();
+        assert!(matches!(State::load(&layout), Err(TestnetError::BadState { .. })));
+        State { version: 2, ..state() }.save(&layout).unwrap();
+        let error = State::load(&layout).unwrap_err().to_string();
+        assert!(error.contains("version 2"), "{error}");
+    }
+
+    #[test]
+    fn only_a_ready_run_with_living_nodes_and_owner_is_sound() {
+        let ready = State { stage: Stage::Ready, ..state() };
+        assert!(ready.is_sound());
+        assert!(!state().is_sound(), "still starting");
+        let gone = ProcessRef { pid: u32::MAX, started: 1 };
+        assert!(!State { owner: Some(gone), ..ready.clone() }.is_sound(), "its owner was killed");
+        let mut dead = State { owner: None, ..ready };
+        assert!(dead.is_sound(), "detached");
+        dead.nodes[0].process = Some(gone);
+        assert!(!dead.is_sound(), "all nodes are dead");
+    }
+
+    #[test]
+    fn an_unknown_node_is_answered_with_the_known_ones() {
+        let error = state().node("miner-9").unwrap_err().to_string();
+        assert!(error.contains("miner-9") && error.contains("validator-1"), "{error}");
+    }
+}

@@ -1,0 +1,128 @@
+//! How a testnet is, at this moment.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use nervure_ledger::spec::Role;
+use nervure_primitives::{MeshId, NodeId, UnixMillis};
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use crate::{
+    Layout, NodeFile, TestnetError, Timings,
+    client::{Client, Health},
+    state::{NodeState, Stage, State},
+};
+
+/// A testnet and its nodes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Its mesh.
+    pub mesh: MeshId,
+    /// How far its run is.
+    pub stage: Stage,
+    /// Whether any node runs.
+    pub running: bool,
+    /// The pid of the `up` that it ends with; none when detached or stopped.
+    pub owner: Option<u32>,
+    /// When it was started.
+    pub started_unix_ms: UnixMillis,
+    /// When each phase of its start ended, in milliseconds since the begin.
+    pub timings_ms: Timings,
+    /// Its nodes.
+    pub nodes: Vec<NodeReport>,
+}
+
+/// One node.
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeReport {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub role: Role,
+    /// What it serves.
+    pub expert: Option<String>,
+    /// Who it is.
+    pub node: NodeId,
+    /// Whether its process runs.
+    pub alive: bool,
+    /// Its pid, while it runs.
+    pub pid: Option<u32>,
+    /// Where its HTTP API listens, while it runs.
+    pub http: Option<SocketAddr>,
+    /// Where its query endpoint listens, while it runs.
+    pub query: Option<SocketAddr>,
+    /// Its resident memory in bytes, where the system says.
+    pub rss_bytes: Option<u64>,
+    /// Peers connected, when it answers.
+    pub peers_connected: Option<u32>,
+    /// Expert records in its index, when it answers.
+    pub experts_known: Option<u32>,
+    /// Time since its start in milliseconds, when it answers.
+    pub uptime_ms: Option<u64>,
+}
+
+/// Looks at the testnet in `dir` and asks its nodes, all at once.
+///
+/// # Errors
+/// [`TestnetError::NotATestnet`] when there is none. One that is stopped has a report too.
+pub async fn report(dir: &Path) -> Result<Report, TestnetError> {
+    let layout = Layout::new(dir);
+    let state = State::load(&layout)?;
+    let mut nodes: Vec<_> = state.nodes.iter().map(|node| look(&layout, node)).collect();
+    ask(&mut nodes).await;
+    Ok(Report {
+        dir: dir.into(),
+        mesh: state.mesh,
+        stage: state.stage,
+        running: nodes.iter().any(|node| node.alive),
+        owner: state.living_owner().map(|owner| owner.pid),
+        started_unix_ms: state.started_unix_ms,
+        timings_ms: state.timings_ms,
+        nodes,
+    })
+}
+
+/// What can be said of a node without asking it.
+fn look(layout: &Layout, node: &NodeState) -> NodeReport {
+    let process = node.alive();
+    let file = process.and_then(|process| {
+        let file = NodeFile::read(layout.node(&node.name).dir()).ok()??;
+        (file.pid == process.pid).then_some(file)
+    });
+    NodeReport {
+        name: node.name.clone(),
+        role: node.role,
+        expert: node.expert.clone(),
+        node: node.node,
+        alive: process.is_some(),
+        pid: process.map(|process| process.pid),
+        http: file.as_ref().map(|file| file.http),
+        query: file.and_then(|file| file.query),
+        rss_bytes: process.and_then(|process| process.rss_bytes()),
+        peers_connected: None,
+        experts_known: None,
+        uptime_ms: None,
+    }
+}
+
+/// Asks the living ones; who does not answer stays without an answer.
+async fn ask(nodes: &mut [NodeReport]) {
+    let Ok(client) = Client::new() else { return };
+    let mut asked = JoinSet::new();
+    for (index, http) in nodes.iter().enumerate().filter_map(|(index, node)| Some((index, node.http?))) {
+        let client = client.clone();
+        asked.spawn(async move { (index, client.health(http).await) });
+    }
+    while let Some(answer) = asked.join_next().await {
+        if let Ok((index, Ok(Health { peers_connected, experts_known, uptime_ms }))) = answer {
+            nodes[index].peers_connected = Some(peers_connected);
+            nodes[index].experts_known = Some(experts_known);
+            nodes[index].uptime_ms = Some(uptime_ms);
+        }
+    }
+}
