@@ -18,7 +18,7 @@ const COMPLETION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What of `/status` matters here; whatever else stands there is left aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Health {
+pub(crate) struct Health {
     /// Peers connected now.
     pub peers_connected: u32,
     /// Expert records in the node's index.

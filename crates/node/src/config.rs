@@ -9,13 +9,17 @@ mod file;
 
 use std::{net::IpAddr, path::PathBuf};
 
-pub(crate) use expert_spec::{ExpertSource, ExpertSpec};
-pub(crate) use file::FileConfig;
-use libp2p::Multiaddr;
 use nervure_ledger::spec::Role;
+use nervure_p2p::Multiaddr;
+use nervure_primitives::Amount;
+
+use crate::gateway::{ApiKey, ApiKeyError};
+
+pub(crate) use expert_spec::{ExpertSource, ExpertSpec};
+pub(crate) use file::{FileConfig, parse_role};
 
 /// Everything that a long-running node needs to know besides the mesh spec.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct NodeConfig {
     /// What the node does in the mesh.
     pub role: NodeRole,
@@ -31,8 +35,10 @@ pub(crate) struct NodeConfig {
     pub http_port: u16,
     /// The address of the HTTP API; anything but loopback needs an API key.
     pub http_bind: IpAddr,
-    /// Keys that open the HTTP API from elsewhere.
-    pub api_keys: Vec<String>,
+    /// Keys that open the HTTP API from elsewhere, as the operator wrote them.
+    api_key_texts: Vec<String>,
+    /// The most that one question to the HTTP API may spend.
+    pub max_budget: Amount,
     /// Addresses at which others reach this node, where the bound ones are not those.
     pub external: Vec<Multiaddr>,
     /// What a miner serves.
@@ -43,7 +49,7 @@ pub(crate) struct NodeConfig {
 pub(crate) type NodeRole = Option<Role>;
 
 /// The layer of flags and environment variables: what is `None` or empty was not said.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Said {
     /// `--role`; the outer option says whether anything was said.
     pub role: Option<NodeRole>,
@@ -59,6 +65,8 @@ pub(crate) struct Said {
     pub http_bind: Option<IpAddr>,
     /// `NERVURE_API_KEY`.
     pub api_key: Option<String>,
+    /// `--max-budget`.
+    pub max_budget: Option<Amount>,
     /// `--external`.
     pub external: Vec<Multiaddr>,
     /// `--expert`.
@@ -80,10 +88,16 @@ impl NodeConfig {
             query_port: said.query_port.or(file.query_port).unwrap_or(0),
             http_port: said.http_port.or(file.http_port).unwrap_or(0),
             http_bind: said.http_bind.or(file.http_bind).unwrap_or(loopback),
-            api_keys: said.api_key.into_iter().chain(file.api_keys).collect(),
+            api_key_texts: said.api_key.into_iter().chain(file.api_keys).collect(),
+            max_budget: said.max_budget.or(file.max_budget).unwrap_or(Amount::ZERO),
             external: if said.external.is_empty() { file.external } else { said.external },
             experts: or_file(said.experts, file.experts),
         }
+    }
+
+    /// The keys that open the HTTP API from elsewhere.
+    pub(crate) fn api_keys(&self) -> Result<Vec<ApiKey>, ApiKeyError> {
+        self.api_key_texts.iter().map(|text| ApiKey::parse(text)).collect()
     }
 }
 

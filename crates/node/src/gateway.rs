@@ -42,7 +42,7 @@ use tokio::sync::Semaphore;
 pub(crate) use ask::{AskBody, AskLine};
 pub(crate) use config::{GatewayConfig, GatewayError};
 pub(crate) use error::{ErrorBody, ErrorDetail};
-pub(crate) use key::ApiKey;
+pub(crate) use key::{ApiKey, ApiKeyError};
 pub(crate) use serve::Gateway;
 pub(crate) use terms::Terms;
 

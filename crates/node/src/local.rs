@@ -12,9 +12,9 @@ use std::{
 
 use bytes::BytesMut;
 use nervure_testnet::{Layout, NodeFile, ProcessRef};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
-use crate::gateway::{AskBody, AskLine, ErrorBody};
+use crate::gateway::{AskBody, AskLine, ErrorBody, ErrorDetail};
 
 /// Largest answer that is read whole, in bytes.
 const MAX_ANSWER: usize = 16 << 20;
@@ -61,6 +61,27 @@ pub(crate) enum LocalError {
 pub(crate) struct LocalNode {
     file: NodeFile,
     client: reqwest::Client,
+}
+
+impl LocalError {
+    /// What to do next.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::NothingRuns(_) => Some("start one: nervure testnet up, or name its directory with --dir".into()),
+            Self::Silent { .. } => Some("see whether it still runs: nervure testnet status".into()),
+            Self::Refused(body) => body.error.hint.clone(),
+            Self::State { .. } | Self::Strange { .. } => None,
+        }
+    }
+
+    /// What the program exits with.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::NothingRuns(_) | Self::Silent { .. } => 8,
+            Self::Refused(body) => body.error.exit_code.unwrap_or(1),
+            Self::State { .. } | Self::Strange { .. } => 1,
+        }
+    }
 }
 
 impl LocalNode {
@@ -167,6 +188,11 @@ fn running_in(dir: &Path) -> io::Result<Vec<NodeFile>> {
     Ok(running)
 }
 
+/// The error for an answer that began and broke off.
+pub(crate) fn broken_off(error: ErrorDetail) -> LocalError {
+    LocalError::Refused(ErrorBody { error })
+}
+
 async fn read_all(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
@@ -176,9 +202,4 @@ async fn read_all(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// A value as pretty JSON, for `--json`.
-pub(crate) fn pretty<T: Serialize>(value: &T) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(value)?)
 }

@@ -1,1 +1,15 @@
-fn main() {}
+//! `nervure`: a peer-to-peer mesh of machine-learning subnets, in one program.
+//!
+//! The command line ([`cli`]) talks to running nodes over their HTTP API ([`local`], [`gateway`]) or becomes one
+//! ([`runtime`]). [`service`] is the seam between a node and its HTTP API, [`config`] what a node is told.
+
+mod cli;
+mod config;
+mod gateway;
+mod local;
+mod runtime;
+mod service;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

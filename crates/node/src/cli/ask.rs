@@ -12,9 +12,10 @@ use anyhow::Context;
 use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
 use nervure_primitives::{Amount, Capability};
 
-use super::{Global, explain, mesh_access::Access};
+use super::{Global, explain};
 use crate::{
     gateway::{AskBody, AskLine, Terms},
+    local::LocalNode,
     service::{Strategy, Target},
 };
 
@@ -76,15 +77,13 @@ pub(crate) struct AskArgs {
     /// Show the candidates, what was filtered and why, and the numbers behind the choice
     #[arg(long)]
     explain: bool,
-    #[command(flatten)]
-    access: Access,
 }
 
 impl AskArgs {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let body = self.body()?;
-        let mut lines = self.access.node(global).await?.ask(&body).await?;
+        let mut lines = LocalNode::find(&global.node_dir()?)?.ask(&body).await?;
         let mut out = io::stdout().lock();
         let mut complete = false;
         while let Some(line) = lines.next().await? {

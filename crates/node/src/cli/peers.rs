@@ -29,7 +29,7 @@ impl PeersArgs {
                 peer.addresses.first().cloned().unwrap_or_default(),
             ]
         });
-        output::table(&["node", "direction", "round trip", "agent", "address"], rows);
+        output::table(&["node", "direction", "round trip", "agent", "address"], rows)?;
         output::note(&format!("{} connected", answer.peers.len()));
         Ok(())
     }

@@ -3,7 +3,8 @@
 use std::{io, net::IpAddr, path::Path};
 
 use anyhow::Context;
-use libp2p::Multiaddr;
+use nervure_p2p::Multiaddr;
+use nervure_primitives::Amount;
 use nervure_ledger::spec::Role;
 use serde::Deserialize;
 
@@ -28,6 +29,9 @@ pub(crate) struct FileConfig {
     pub http_bind: Option<IpAddr>,
     /// Keys for the HTTP API.
     pub api_keys: Vec<String>,
+    /// The most that one question may spend, in tokens of the mesh.
+    #[serde(deserialize_with = "amount")]
+    pub max_budget: Option<Amount>,
     /// Addresses at which others reach this node.
     pub external: Vec<Multiaddr>,
     /// What a miner serves.
@@ -54,6 +58,12 @@ impl FileConfig {
 fn role<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<NodeRole>, D::Error> {
     let name = String::deserialize(deserializer)?;
     parse_role(&name).map(Some).map_err(serde::de::Error::custom)
+}
+
+/// Reads an amount as people write it: `"0.5"`.
+fn amount<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 /// A role by name; `none` is a node without one.

@@ -1,52 +1,66 @@
-//! The node's local index of expert records: what gossip and the directory brought, verified.
+//! The node's index of expert records: what gossip brought, verified.
 //!
 //! A lock around a pure structure: every method is short, none waits while it holds the lock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use nervure_primitives::{MeshId, NodeId, UnixMillis};
-use nervure_subnet::{Find, Index, Inserted, Page, RecordError, SignedRecord};
+use nervure_primitives::{MeshId, NodeId};
+use nervure_subnet::{Find, Index, Inserted, Observation, Observations, Page, RecordError, SignedRecord};
 
 use super::{clock, registry::SpecRegistry};
 
-/// Shared by gossip, directory, router and the HTTP API.
+/// Shared by gossip, router and the HTTP API.
 pub(crate) struct ExpertCatalog {
     mesh: MeshId,
     registry: SpecRegistry,
     index: Mutex<Index>,
+    seen: Mutex<Observations>,
 }
 
 impl ExpertCatalog {
     /// An empty catalog.
-    pub(crate) fn new(mesh: MeshId, registry: SpecRegistry, index: Index) -> Self {
-        Self { mesh, registry, index: Mutex::new(index) }
+    pub(crate) fn new(mesh: MeshId, registry: SpecRegistry) -> Self {
+        Self { mesh, registry, index: Mutex::default(), seen: Mutex::default() }
     }
 
     /// Verifies a record and files it.
     pub(crate) fn ingest(&self, bytes: &[u8]) -> Result<Inserted, RecordError> {
         let now = clock::now();
         let record = SignedRecord::verify(bytes, &self.mesh, now, &self.registry)?;
-        Ok(self.index().insert(record, now))
+        Ok(lock(&self.index).insert(record, now))
     }
 
-    /// Files a record that was verified already.
-    pub(crate) fn insert(&self, record: SignedRecord) -> Inserted {
-        self.index().insert(record, clock::now())
+    /// Files a record of this node's own.
+    pub(crate) fn insert_own(&self, record: SignedRecord) -> Inserted {
+        lock(&self.index).insert(record, clock::now())
     }
 
     /// A page of records.
     pub(crate) fn find(&self, find: &Find) -> Page {
-        self.index().find(find, clock::now())
+        lock(&self.index).find(find, clock::now())
     }
 
-    /// Drops what has expired; returns how many records are left.
-    pub(crate) fn expire(&self) -> usize {
-        let mut index = self.index();
-        index.expire(clock::now());
-        index.len()
+    /// How many experts can be found.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.index).len(clock::now())
     }
 
-    fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Drops what has expired.
+    pub(crate) fn expire(&self) {
+        lock(&self.index).expire(clock::now());
     }
+
+    /// What was seen of an expert.
+    pub(crate) fn seen(&self, node: &NodeId, expert: &str) -> Observation {
+        self.observations().of(node, expert)
+    }
+
+    /// What was seen of all experts, to add to it.
+    pub(crate) fn observations(&self) -> MutexGuard<'_, Observations> {
+        lock(&self.seen)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

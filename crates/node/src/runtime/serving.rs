@@ -1,26 +1,22 @@
 //! A miner's side of a query: from an opened stream to an expert and back.
 //!
-//! Runs on the endpoint's own thread, so it only moves events; experts work elsewhere. Dropping the expert's
-//! stream frees the expert, and the reply's cancellation drops it.
+//! Runs on the query endpoint's own thread, so it only moves events; experts work elsewhere. Dropping the expert's
+//! stream frees the expert, and the asker's leaving drops it.
 //!
-//! What a hostile asker can do: open a query that passed admission, and make us decode at most
-//! [`MAX_REQUEST`] bytes of canonical CBOR. Everything in it is validated before an expert sees it.
+//! What a hostile asker can do: open a query that passed admission, and make us decode one bounded body of
+//! canonical CBOR. Everything in it is validated before an expert sees it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::Bytes;
-use futures::{StreamExt, future::BoxFuture};
-use nervure_experts::{Expert, ExpertError, ExpertEvent, ExpertRequest};
+use futures::{FutureExt, StreamExt, future::BoxFuture};
+use nervure_experts::{Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream};
 use nervure_p2p::query::{InboundQuery, QueryErrorCode, QueryOpen, QueryService, Replier};
-use nervure_primitives::{Amount, Capability, Netuid, cbor};
+use nervure_primitives::{Capability, Netuid};
 
-use super::wire;
+use super::{price, wire};
 
-/// Largest request body: the experts' own bound on text, escaped at worst, and room for its fields.
-const MAX_REQUEST: usize = 512 * 1024;
-
-/// Most bytes of an expert's complaint that travel back.
-const MAX_COMPLAINT: usize = 256;
+/// Most characters of an expert's complaint that travel back.
+const MAX_COMPLAINT: usize = 120;
 
 /// An expert as this node offers it.
 #[derive(Clone)]
@@ -41,7 +37,7 @@ pub(crate) struct ServedExpert {
 pub(crate) struct ServedExperts(BTreeMap<String, ServedExpert>);
 
 impl ServedExperts {
-    /// Experts under distinct names; a later one of the same name replaces the earlier.
+    /// Experts by their names, which are distinct.
     pub(crate) fn new(experts: impl IntoIterator<Item = ServedExpert>) -> Self {
         Self(experts.into_iter().map(|served| (served.name.clone(), served)).collect())
     }
@@ -56,7 +52,7 @@ impl ServedExperts {
         let fits = |served: &&ServedExpert| {
             served.netuid == open.netuid && open.capability.covers(&served.capability)
         };
-        match &open.model {
+        match &open.expert {
             Some(name) => self.0.get(name).filter(fits),
             None => self.iter().find(fits),
         }
@@ -65,47 +61,57 @@ impl ServedExperts {
 
 impl QueryService for ServedExperts {
     fn serve(&self, query: InboundQuery) -> BoxFuture<'static, ()> {
-        let served = self.pick(&query.open).cloned();
-        Box::pin(async move {
-            let reply = query.reply;
-            match served {
-                None => reply.refuse(QueryErrorCode::NoSuchExpert, "no such expert here", None).await,
-                Some(served) => answer(&served, &query.open, reply).await,
+        let InboundQuery { open, reply, .. } = query;
+        let Some(served) = self.pick(&open).cloned() else {
+            return reply_no_such(reply).boxed();
+        };
+        async move {
+            match accept(&served, &open) {
+                Ok(request) => stream(served.expert.run(request), reply).await,
+                Err((code, complaint)) => reply.refuse(code, &complaint, None).await,
             }
-        })
+        }
+        .boxed()
     }
 }
 
-async fn answer(served: &ServedExpert, open: &QueryOpen, mut reply: Replier) {
-    if Amount::from_base_units(served.price) > open.budget {
-        let complaint = format!("costs {} base units per 1,000 tokens", served.price);
-        return reply.refuse(QueryErrorCode::BudgetExceeded, &complaint, None).await;
+async fn reply_no_such(reply: Replier) {
+    reply.refuse(QueryErrorCode::NoSuchExpert, "no such expert here", None).await;
+}
+
+/// The request of a query whose terms suit us.
+fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (QueryErrorCode, String)> {
+    let bad = |error: &dyn std::fmt::Display| (QueryErrorCode::BadRequest, cut(&error.to_string()));
+    let request = wire::decode_request(&open.body).map_err(|error| bad(&error))?;
+    request.validate().map_err(|error| bad(&error))?;
+    let cost = price::most(served.price, &request);
+    if cost > open.budget {
+        return Err((QueryErrorCode::BudgetExceeded, format!("may cost {cost} tokens, offered are {}", open.budget)));
     }
-    let request: ExpertRequest = match cbor::decode(&open.body, cbor::Limits::new(MAX_REQUEST)) {
-        Ok(request) => request,
-        Err(error) => return reply.refuse(QueryErrorCode::BadRequest, &cut(error.to_string()), None).await,
-    };
-    if let Err(error) = request.validate() {
-        return refuse(reply, &error).await;
-    }
-    let mut events = served.expert.run(request);
+    Ok(request)
+}
+
+/// Moves an expert's events to the asker until one of them is done.
+async fn stream(mut events: ExpertStream, mut reply: Replier) {
     loop {
         let event = tokio::select! {
             biased;
             () = reply.cancelled() => return,
             event = events.next() => event,
         };
-        match event {
+        let sent = match event {
             Some(Ok(ExpertEvent::Done { usage, reason })) => return reply.end(wire::end(usage, reason)).await,
-            Some(Ok(event)) => match wire::encode(&event) {
-                Ok(chunk) if reply.send(chunk).await.is_ok() => {}
-                Ok(_) => return,
-                Err(error) => {
-                    return reply.refuse(QueryErrorCode::Internal, &cut(error.to_string()), None).await;
-                }
-            },
+            Some(Ok(event)) => wire::encode_event(&event),
             Some(Err(error)) => return refuse(reply, &error).await,
+            // Experts promise an end; without one the asker sees a broken answer, which it is.
             None => return,
+        };
+        match sent {
+            Ok(chunk) => match reply.send(chunk).await {
+                Ok(()) => {}
+                Err(_gone) => return,
+            },
+            Err(error) => return reply.refuse(QueryErrorCode::Internal, &cut(&error.to_string()), None).await,
         }
     }
 }
@@ -116,7 +122,7 @@ async fn refuse(reply: Replier, error: &ExpertError) {
         ExpertError::Busy { retry_after } => Some(*retry_after),
         _ => None,
     };
-    reply.refuse(code(error), &cut(error.to_string()), retry_after).await;
+    reply.refuse(code(error), &cut(&error.to_string()), retry_after).await;
 }
 
 fn code(error: &ExpertError) -> QueryErrorCode {
@@ -131,8 +137,61 @@ fn code(error: &ExpertError) -> QueryErrorCode {
     }
 }
 
-fn cut(mut text: String) -> String {
-    let end = (0..=MAX_COMPLAINT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    text.truncate(end);
-    text
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_COMPLAINT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_experts::{ByteExpert, Sampling, ServeOptions, builtin};
+    use nervure_primitives::Amount;
+
+    use super::*;
+
+    fn served(name: &str, domain: &str, price: u64) -> ServedExpert {
+        let model = builtin::find(domain).unwrap();
+        ServedExpert {
+            name: name.into(),
+            netuid: Netuid(1),
+            capability: model.card().capability.parse().unwrap(),
+            price,
+            expert: Arc::new(ByteExpert::builtin(model, ServeOptions::default()).unwrap()),
+        }
+    }
+
+    fn open(capability: &str, expert: Option<&str>) -> QueryOpen {
+        let request = ExpertRequest::Complete { prompt: "x".into(), sampling: Sampling::default() };
+        QueryOpen {
+            netuid: Netuid(1),
+            capability: capability.parse().unwrap(),
+            expert: expert.map(Into::into),
+            body: wire::encode_request(&request).unwrap(),
+            deadline_ms: 1000,
+            budget: Amount::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_query_finds_the_expert_it_names_or_one_that_fits() {
+        let experts = ServedExperts::new([served("a", "rust", 0), served("b", "prose", 0)]);
+        let picked = |open: &QueryOpen| experts.pick(open).map(|served| served.name.clone());
+        assert_eq!(picked(&open("text.generate", None)).as_deref(), Some("a"));
+        assert_eq!(picked(&open("text.generate", Some("b"))).as_deref(), Some("b"));
+        assert_eq!(picked(&open("text.generate.prose", None)).as_deref(), Some("b"));
+        assert_eq!(picked(&open("text.generate.prose", Some("a"))), None, "it cannot do that");
+        assert_eq!(picked(&open("image", None)), None);
+        assert_eq!(picked(&QueryOpen { netuid: Netuid(2), ..open("text", None) }), None);
+    }
+
+    #[test]
+    fn terms_are_looked_at_before_the_expert_works() {
+        let paid = served("a", "rust", 1_000_000);
+        let refused = |open: &QueryOpen| accept(&paid, open).unwrap_err().0;
+        assert_eq!(refused(&open("text", None)), QueryErrorCode::BudgetExceeded);
+        assert_eq!(refused(&QueryOpen { body: vec![0xFF], ..open("text", None) }), QueryErrorCode::BadRequest);
+        let budget = Amount::from_base_units(256_000);
+        assert!(accept(&paid, &QueryOpen { budget, ..open("text", None) }).is_ok());
+        let budget = Amount::from_base_units(255_999);
+        assert_eq!(refused(&QueryOpen { budget, ..open("text", None) }), QueryErrorCode::BudgetExceeded);
+    }
 }

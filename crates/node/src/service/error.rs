@@ -53,6 +53,12 @@ pub(crate) enum AskError {
         /// Models that are known.
         known: Vec<String>,
     },
+    /// Experts are known for it, and the asker's filter leaves all of them out.
+    #[error("{known} experts do that, and none of them passes the filter")]
+    NonePasses {
+        /// How many there are.
+        known: usize,
+    },
     /// The filter does not parse.
     #[error("the filter is wrong at column {column}: {message}\n{rendered}")]
     BadFilter {
@@ -132,7 +138,7 @@ impl AskError {
             Self::BadRequest { .. } => ("invalid_request", 400, 2),
             Self::BadFilter { .. } => ("bad_filter", 400, 2),
             Self::ContextTooLong { .. } => ("context_length_exceeded", 400, 2),
-            Self::NoExpert { .. } => ("no_expert", 404, 3),
+            Self::NoExpert { .. } | Self::NonePasses { .. } => ("no_expert", 404, 3),
             Self::UnknownModel { .. } => ("model_not_found", 404, 3),
             Self::OverBudget { .. } => ("over_budget", 402, 4),
             Self::Busy { .. } => ("busy", 429, 5),
@@ -159,7 +165,7 @@ impl AskError {
         match self {
             Self::BadRequest { field, .. } => Some(field),
             Self::UnknownModel { .. } | Self::NoExpert { .. } => Some("model"),
-            Self::BadFilter { .. } => Some("where"),
+            Self::BadFilter { .. } | Self::NonePasses { .. } => Some("where"),
             Self::OverBudget { .. } => Some("budget"),
             _ => None,
         }
@@ -169,6 +175,7 @@ impl AskError {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::NoExpert { .. } | Self::UnknownModel { .. } => "see what is there: nervure experts find",
+            Self::NonePasses { .. } => "widen the filter, or look at what it leaves: nervure experts find --where ...",
             Self::BadFilter { .. } => "fields and operators: nervure experts find --help",
             Self::OverBudget { .. } => {
                 "raise --budget, or look for a cheaper one: nervure experts find --where 'price <= 0'"

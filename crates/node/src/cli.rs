@@ -1,0 +1,129 @@
+//! The command line: one file per command.
+//!
+//! Data goes to standard output, everything about it to standard error. An error says what happened and what to do
+//! next; the exit codes are in `docs/cli.md`.
+
+mod ask;
+mod completions;
+mod experts;
+mod explain;
+mod failure;
+mod join;
+mod key;
+mod logging;
+mod mesh;
+mod output;
+mod peers;
+mod signal;
+mod status;
+mod testnet;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// A peer-to-peer mesh of machine-learning subnets: ask for a capability, get an answer
+#[derive(Debug, Parser)]
+#[command(name = "nervure", version, after_help = "\
+Begin with:
+  nervure testnet up                                   a mesh of 13 nodes on this machine
+  nervure ask 'fn main() {' -c text.generate.rust      in another terminal
+  nervure experts find text.generate")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Directory of the node or testnet [default: under the user's data directory]
+    #[arg(long, global = true, value_name = "DIR", env = "NERVURE_DIR")]
+    dir: Option<PathBuf>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Global {
+    /// The testnet's directory.
+    fn testnet_dir(&self) -> anyhow::Result<PathBuf> {
+        self.dir.clone().map_or_else(|| Ok(data_dir()?.join("testnet")), Ok)
+    }
+
+    /// The directory of a node of one's own.
+    fn own_node_dir(&self) -> anyhow::Result<PathBuf> {
+        self.dir.clone().map_or_else(|| Ok(data_dir()?.join("node")), Ok)
+    }
+
+    /// Where commands that talk to a running node look: the named directory, else a node of one's own where one
+    /// runs, else the testnet.
+    fn node_dir(&self) -> anyhow::Result<PathBuf> {
+        let own = self.own_node_dir()?;
+        let runs = nervure_testnet::NodeFile::read(&own)
+            .ok()
+            .flatten()
+            .is_some_and(|file| nervure_testnet::ProcessRef::of(file.pid).is_alive());
+        if runs { Ok(own) } else { self.testnet_dir() }
+    }
+}
+
+/// Where the user's data lives: `$XDG_DATA_HOME/nervure`, else `~/.local/share/nervure`.
+fn data_dir() -> anyhow::Result<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    match (set("XDG_DATA_HOME").filter(|dir| dir.is_absolute()), set("HOME")) {
+        (Some(data), _) => Ok(data.join("nervure")),
+        (None, Some(home)) => Ok(home.join(".local/share/nervure")),
+        (None, None) => anyhow::bail!("neither XDG_DATA_HOME nor HOME is set\nname a directory with --dir"),
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a whole mesh on this machine
+    #[command(subcommand)]
+    Testnet(testnet::TestnetCommand),
+    Join(Box<join::JoinArgs>),
+    Ask(Box<ask::AskArgs>),
+    /// Look for experts
+    #[command(subcommand)]
+    Experts(experts::ExpertsCommand),
+    Status(status::StatusArgs),
+    Peers(peers::PeersArgs),
+    /// Make and read mesh specs
+    #[command(subcommand)]
+    Mesh(mesh::MeshCommand),
+    /// Make and read keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Parses the command line and runs the command.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::report(&anyhow::Error::from(error).context("cannot start")),
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}
+
+async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
+    match command {
+        Command::Testnet(command) => command.run(&global).await,
+        Command::Join(join) => join.run(&global).await,
+        Command::Ask(ask) => ask.run(&global).await,
+        Command::Experts(command) => command.run(&global).await,
+        Command::Status(status) => status.run(&global).await,
+        Command::Peers(peers) => peers.run(&global).await,
+        Command::Mesh(command) => command.run(&global),
+        Command::Key(command) => command.run(&global),
+        Command::Completions(completions) => completions.run(),
+    }
+}

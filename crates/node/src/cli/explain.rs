@@ -1,0 +1,60 @@
+//! Why this expert: the ranking behind an answer, as `ask --explain` prints it.
+
+use comfy_table::{Table, presets};
+use serde_json::Value;
+
+use super::output::printable;
+use crate::service::{ExpertView, RouteView};
+
+/// Candidates that are shown; the JSON has them all.
+const SHOWN: usize = 12;
+
+/// The route as text for people.
+pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
+    let mut text = format!(
+        "{} on {} answers ({}: {} could be asked, {} left out, {} tried)\n",
+        printable(&expert.expert),
+        expert.node.short(),
+        route.strategy,
+        route.candidates,
+        route.filtered,
+        route.tried,
+    );
+    let detail = route.detail.as_ref().unwrap_or(&Value::Null);
+    let choices = list(detail, "choices");
+    if !choices.is_empty() {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING);
+        table.set_header(["", "expert", "node", "cost", "= latency", "+ load", "+ in flight", "+ failures", "+ price"]);
+        for (rank, choice) in choices.iter().take(SHOWN).enumerate() {
+            let (name, node) = of(choice);
+            let terms = ["cost", "latency", "load", "in_flight", "failures", "price"].map(|term| number(choice, term));
+            let row = [(rank + 1).to_string(), name, node].into_iter().chain(terms);
+            table.add_row(row);
+        }
+        text += &table.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>();
+        text += "costs in milliseconds; the lowest is asked first\n";
+    }
+    for filtered in list(detail, "filtered").iter().take(SHOWN) {
+        let (name, node) = of(filtered);
+        let reason = filtered["reason"].as_str().unwrap_or("?").replace('_', " ");
+        text += &format!("left out: {name} on {node}: {}\n", printable(&reason));
+    }
+    text + "\n"
+}
+
+fn list<'a>(detail: &'a Value, name: &str) -> &'a [Value] {
+    detail[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The name and node of a candidate.
+fn of(candidate: &Value) -> (String, String) {
+    let record = &candidate["record"];
+    let node = record["node"].as_str().unwrap_or("?");
+    let short = node.get(node.len().saturating_sub(6)..).unwrap_or(node);
+    (printable(record["expert"].as_str().unwrap_or("?")), printable(short))
+}
+
+fn number(choice: &Value, term: &str) -> String {
+    choice[term].as_u64().map_or_else(|| "?".into(), |value| value.to_string())
+}

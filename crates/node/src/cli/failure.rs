@@ -1,0 +1,101 @@
+//! How a failure is told: what happened, why, what to do next, and an exit code for programs.
+
+use std::process::ExitCode;
+
+use nervure_testnet::{PORT_IN_USE_EXIT, TestnetError};
+
+use crate::{local::LocalError, runtime::StartError};
+
+/// Prints `error` and says what to exit with.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    let (message, own_hint) = split(&message(error));
+    eprintln!("error: {message}");
+    if let Some((name, log)) = error.downcast_ref::<TestnetError>().and_then(TestnetError::log) {
+        eprintln!("\nthe end of {name}'s log:\n{log}");
+    }
+    if let Some(hint) = hint(error).or(own_hint) {
+        eprintln!("  next: {hint}");
+    }
+    ExitCode::from(exit_code(error))
+}
+
+/// The error and its causes, each said once: some errors repeat their cause in their own text.
+fn message(error: &anyhow::Error) -> String {
+    let mut whole = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if whole.is_empty() {
+            whole = cause;
+        } else if !whole.contains(&cause) {
+            whole = format!("{whole}: {cause}");
+        }
+    }
+    whole
+}
+
+/// A message whose last line says what to do, as `bail!("what\ndo this")` writes it.
+fn split(message: &str) -> (String, Option<String>) {
+    match message.split_once('\n') {
+        Some((what, hint)) if !hint.contains('\n') && !hint.trim_start().starts_with('^') => {
+            (what.to_owned(), Some(hint.to_owned()))
+        }
+        _ => (message.to_owned(), None),
+    }
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<LocalError>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<StartError>() {
+        return Some(error.hint().to_owned());
+    }
+    error.downcast_ref::<TestnetError>().and_then(testnet_hint)
+}
+
+fn testnet_hint(error: &TestnetError) -> Option<String> {
+    let hint = match error {
+        TestnetError::NotATestnet(_) | TestnetError::NotRunning(_) => "start it: nervure testnet up",
+        TestnetError::AlreadyRunning { .. } => {
+            "look at it: nervure testnet status; stop it: nervure testnet down; or run a second one with --dir"
+        }
+        TestnetError::ForeignDirectory(_) => "choose another directory with --dir",
+        TestnetError::UnknownNode { .. } => "see its nodes: nervure testnet status",
+        TestnetError::NodeNotRunning(_) => "start it: nervure testnet start NODE",
+        TestnetError::NodeRunning { .. } => "kill it first: nervure testnet kill NODE",
+        TestnetError::NotReady { .. } | TestnetError::NodeEnded { .. } => {
+            "see the whole log: nervure testnet logs NODE; on a slow machine raise --timeout"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if let Some(error) = error.downcast_ref::<LocalError>() {
+        return error.exit_code();
+    }
+    match error.downcast_ref::<StartError>() {
+        Some(error) if error.port_in_use() => PORT_IN_USE_EXIT,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_the_hint_unless_it_marks_a_column() {
+        assert_eq!(split("what\ndo this"), ("what".into(), Some("do this".into())));
+        assert_eq!(split("wrong\ncontext > x\n          ^").1, None);
+    }
+
+    #[test]
+    fn a_cause_that_is_in_the_text_is_not_said_twice() {
+        let inner = std::io::Error::other("disk full");
+        let error = anyhow::Error::from(inner).context("cannot write: disk full");
+        assert_eq!(message(&error), "cannot write: disk full");
+        let error = anyhow::Error::from(std::io::Error::other("disk full")).context("cannot write");
+        assert_eq!(message(&error), "cannot write: disk full");
+    }
+}

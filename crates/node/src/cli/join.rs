@@ -1,0 +1,132 @@
+//! `nervure join`: become a node of a mesh.
+
+use std::{io::Read, net::IpAddr, path::PathBuf};
+
+use anyhow::Context;
+use nervure_p2p::Multiaddr;
+use nervure_primitives::{Amount, NodeKey, key_file};
+use tokio_util::sync::CancellationToken;
+
+use super::{Global, key, mesh, output};
+use crate::{
+    config::{ExpertSpec, FileConfig, NodeConfig, NodeRole, Said, parse_role},
+    runtime::Node,
+};
+
+/// Name of the config file in a node's directory.
+const CONFIG_FILE: &str = "node.toml";
+
+/// Joins a mesh as a node and stays until it is stopped
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Settings come from these flags, then from node.toml in the node's directory (the same names with _ for -).
+Keys for the HTTP API come from NERVURE_API_KEY or api_keys in node.toml; logging from NERVURE_LOG (info,
+debug, ...) and NERVURE_LOG_FORMAT (text, json).
+
+Examples:
+  nervure join mesh.toml --role miner --expert builtin:rust
+  nervure join mesh.toml --role miner --expert openai:http://127.0.0.1:11434/v1,model=qwen3:4b,price=5
+  nervure join mesh.toml --role gateway --http-port 8080
+  nervure join mesh.toml                                   no role: look around, ask, serve the DHT")]
+pub(crate) struct JoinArgs {
+    /// The mesh spec
+    mesh: PathBuf,
+    /// miner, validator, gateway or none
+    #[arg(long, value_parser = parse_role, value_name = "ROLE")]
+    role: Option<NodeRole>,
+    /// What to serve: builtin:NAME or openai:URL, with ,name= ,price= ,capability= ,netuid= (more than once)
+    #[arg(long = "expert", value_name = "EXPERT")]
+    experts: Vec<ExpertSpec>,
+    /// The address of the node's own sockets [default: loopback in a local mesh, all in a public one]
+    #[arg(long, value_name = "IP")]
+    bind: Option<IpAddr>,
+    /// UDP and TCP port of the control plane [default: a free one]
+    #[arg(long, value_name = "PORT")]
+    p2p_port: Option<u16>,
+    /// UDP port of the query plane [default: a free one]
+    #[arg(long, value_name = "PORT")]
+    query_port: Option<u16>,
+    /// TCP port of the HTTP API [default: a free one]
+    #[arg(long, value_name = "PORT")]
+    http_port: Option<u16>,
+    /// The address of the HTTP API; anything but loopback needs an API key [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    http_bind: Option<IpAddr>,
+    /// The most that one question to the HTTP API may spend, in tokens of the mesh [default: 0]
+    #[arg(long, value_name = "AMOUNT")]
+    max_budget: Option<Amount>,
+    /// An address at which others reach this node, such as /ip4/203.0.113.7/udp/4001/quic-v1
+    #[arg(long, value_name = "MULTIADDR")]
+    external: Vec<Multiaddr>,
+    /// The config file [default: node.toml in the node's directory]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Stop when standard input ends
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
+}
+
+impl JoinArgs {
+    /// Runs the command.
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        super::logging::start()?;
+        let dir = global.own_node_dir()?;
+        let spec = mesh::read(&self.mesh)?;
+        let key = own_key(&dir)?;
+        let stop = CancellationToken::new();
+        super::signal::stop_on_signal(stop.clone())?;
+        if self.stop_with_stdin {
+            stop_with_stdin(stop.clone());
+        }
+        let public = spec.mesh.scope == nervure_ledger::spec::Scope::Public;
+        let config = self.resolve(dir, public)?;
+        let node = Node::start(config, &spec, key, stop).await?;
+        let file = node.file();
+        tracing::info!(node = %file.node, mesh = %file.mesh, role = %file.role, "joined");
+        output::note(&format!("{} {} in mesh {}; HTTP API: http://{}", file.role, file.node, spec.mesh.name, file.http));
+        node.wait().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    fn resolve(self, dir: PathBuf, public: bool) -> anyhow::Result<NodeConfig> {
+        let named = self.config.is_some();
+        let path = self.config.unwrap_or_else(|| dir.join(CONFIG_FILE));
+        let file = FileConfig::read(&path, named)?;
+        let said = Said {
+            role: self.role,
+            bind: self.bind,
+            p2p_port: self.p2p_port,
+            query_port: self.query_port,
+            http_port: self.http_port,
+            http_bind: self.http_bind,
+            api_key: std::env::var("NERVURE_API_KEY").ok().filter(|key| !key.is_empty()),
+            max_budget: self.max_budget,
+            external: self.external,
+            experts: self.experts,
+        };
+        Ok(NodeConfig::resolve(dir, said, file, public))
+    }
+}
+
+/// The key in `dir`; a node that has none yet makes one.
+fn own_key(dir: &std::path::Path) -> anyhow::Result<NodeKey> {
+    let path = dir.join(key::KEY_FILE);
+    if path.try_exists().with_context(|| format!("cannot look for the key {}", path.display()))? {
+        return Ok(key_file::read(&path, key::passphrase().as_ref())?);
+    }
+    let key = key::create(&path)?;
+    output::note(&format!("made a key for this node: {}", path.display()));
+    Ok(key)
+}
+
+/// Whoever started the node holds the other end of its standard input and may die without a word.
+fn stop_with_stdin(stop: CancellationToken) {
+    // A thread of its own: a read of standard input cannot be cancelled, and must not keep the runtime.
+    std::thread::spawn(move || {
+        let mut ignored = [0; 256];
+        let mut stdin = std::io::stdin().lock();
+        while !matches!(stdin.read(&mut ignored), Ok(0) | Err(_)) {}
+        stop.cancel();
+    });
+}

@@ -1,0 +1,92 @@
+//! `nervure testnet`: a whole mesh of real processes on this machine.
+
+mod logs;
+mod progress;
+mod up;
+
+use nervure_testnet::{Report, Stage, down, kill, report, start};
+
+use super::{Global, output};
+use progress::Terminal;
+
+/// Run a whole mesh on this machine
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum TestnetCommand {
+    Up(up::UpArgs),
+    /// Stops it
+    Down,
+    /// Shows its nodes
+    Status,
+    Logs(logs::LogsArgs),
+    /// Kills a node, as a crash would
+    Kill {
+        /// Its name, such as miner-3
+        node: String,
+    },
+    /// Starts a node again that was killed
+    Start {
+        /// Its name, such as miner-3
+        node: String,
+    },
+}
+
+impl TestnetCommand {
+    /// Runs the command.
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let dir = global.testnet_dir()?;
+        match self {
+            Self::Up(up) => up.run(&dir, global).await,
+            Self::Logs(logs) => logs.run(&dir).await,
+            Self::Status => {
+                let report = report(&dir).await?;
+                if global.json { output::json(&report) } else { show(&report) }
+            }
+            Self::Down => {
+                let stopped = down(&dir, &mut Terminal::new()).await?;
+                output::note(&format!("stopped {} nodes", stopped.len()));
+                Ok(())
+            }
+            Self::Kill { node } => {
+                let pid = kill(&dir, &node).await?;
+                output::note(&format!("killed {node} (pid {pid}); start it again: nervure testnet start {node}"));
+                Ok(())
+            }
+            Self::Start { node } => {
+                let pid = start(&dir, &node, &std::env::current_exe()?).await?;
+                output::note(&format!("{node} runs and is connected (pid {pid})"));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Prints a testnet as a table.
+fn show(report: &Report) -> anyhow::Result<()> {
+    let alive = report.nodes.iter().filter(|node| node.alive).count();
+    let stage = match report.stage {
+        Stage::Starting => "starting",
+        Stage::Ready if report.running => "running",
+        Stage::Ready => "killed",
+        Stage::Stopped => "stopped",
+    };
+    output::note(&format!(
+        "{stage}: {alive} of {} nodes, mesh {}, in {}",
+        report.nodes.len(),
+        report.mesh.short(),
+        report.dir.display()
+    ));
+    let dash = || "-".to_owned();
+    let rows = report.nodes.iter().map(|node| {
+        [
+            node.name.clone(),
+            if node.alive { "up" } else { "down" }.into(),
+            node.expert.clone().unwrap_or_else(dash),
+            node.pid.map_or_else(dash, |pid| pid.to_string()),
+            node.peers_connected.map_or_else(dash, |peers| peers.to_string()),
+            node.experts_known.map_or_else(dash, |experts| experts.to_string()),
+            node.rss_bytes.map_or_else(dash, |bytes| format!("{} MiB", bytes >> 20)),
+            node.http.map_or_else(dash, |http| http.to_string()),
+        ]
+    });
+    output::table(&["node", "state", "serves", "pid", "peers", "experts", "memory", "http"], rows)
+}

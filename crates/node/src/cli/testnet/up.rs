@@ -1,0 +1,101 @@
+//! `nervure testnet up`: starts it, says what to try next, and stays with it.
+
+use std::{path::Path, time::Duration};
+
+use nervure_testnet::{RunEnd, Shape, Testnet, TestnetError, UpOptions, entry, report, up};
+use tokio_util::sync::CancellationToken;
+
+use super::{Global, output, progress::Terminal, show};
+use crate::cli::signal;
+
+/// Starts it; Ctrl-C stops it
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpArgs {
+    /// Leave it running in the background
+    #[arg(long)]
+    detach: bool,
+    /// How many validators
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    validators: usize,
+    /// How many miners
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    miners: usize,
+    /// How many gateways
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    gateways: usize,
+    /// What to call the mesh
+    #[arg(long, value_name = "NAME", default_value = "testnet")]
+    name: String,
+    /// Seconds that the start may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u64,
+}
+
+impl UpArgs {
+    /// Runs the command.
+    pub(crate) async fn run(self, dir: &Path, global: &Global) -> anyhow::Result<()> {
+        let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
+        signal::stop_then_hurry(stop.clone(), hurry.clone())?;
+        let options = UpOptions {
+            dir: dir.into(),
+            binary: std::env::current_exe()?,
+            name: self.name,
+            shape: Shape { validators: self.validators, miners: self.miners, gateways: self.gateways },
+            detach: self.detach,
+            timeout: Duration::from_secs(self.timeout),
+        };
+        let mut progress = Terminal::new();
+        let mut testnet = match up(&options, &stop, &mut progress).await {
+            Err(TestnetError::Interrupted) => {
+                output::note("stopped before it was ready; nothing is left running");
+                return Ok(());
+            }
+            started => started?,
+        };
+        announce(&testnet, global).await?;
+        if self.detach {
+            testnet.detach();
+            return Ok(());
+        }
+        if testnet.run(&stop, &mut progress).await == RunEnd::AllEnded {
+            output::note("no node runs any more");
+        }
+        testnet.stop(&hurry, &mut progress).await?;
+        output::note("stopped");
+        Ok(())
+    }
+}
+
+/// Says what runs and what to try.
+async fn announce(testnet: &Testnet, global: &Global) -> anyhow::Result<()> {
+    let dir = testnet.layout().dir();
+    let report = report(dir).await?;
+    if global.json {
+        return output::json(&report);
+    }
+    eprintln!();
+    show(&report)?;
+    let me = program();
+    let at = if global.dir.is_some() { format!(" --dir {}", dir.display()) } else { String::new() };
+    eprintln!("\ntry:");
+    eprintln!("  {me} experts find text.generate{at}");
+    eprintln!("  {me} ask 'fn main() {{' --capability text.generate.rust --explain{at}");
+    if let Ok(gateway) = entry(dir) {
+        eprintln!(
+            "  curl -N http://{}/v1/completions -H 'content-type: application/json' \\\n       \
+             -d '{{\"model\": \"text.generate.prose\", \"prompt\": \"The library \", \"stream\": true}}'",
+            gateway.http
+        );
+    }
+    if report.owner.is_some() {
+        eprintln!("\nCtrl-C stops it.");
+    } else {
+        eprintln!("\nit runs in the background; {me} testnet down{at} stops it.");
+    }
+    Ok(())
+}
+
+/// How the user called this program.
+fn program() -> String {
+    std::env::args().next().filter(|name| name.contains('/')).unwrap_or_else(|| "nervure".into())
+}

@@ -1,0 +1,86 @@
+//! Why a node does not start.
+
+use std::{io, path::PathBuf};
+
+use nervure_ledger::spec::Role;
+use nervure_p2p::{NetworkError, query};
+use nervure_primitives::NodeId;
+
+use super::{experts::ServeError, ports::PortError};
+use crate::gateway::{ApiKeyError, GatewayError};
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum StartError {
+    /// The mesh knows it as something else, or not at all.
+    #[error("this node ({node}) is not registered as a {wanted} in the mesh: {}", match registered {
+        Some(role) => format!("it is registered as a {role}"),
+        None => "the mesh spec does not list it under [[nodes]]".to_owned(),
+    })]
+    NotRegistered {
+        /// Who it is.
+        node: NodeId,
+        /// What it wants to be.
+        wanted: Role,
+        /// What it is registered as.
+        registered: Option<Role>,
+    },
+    /// A named port cannot be had.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// An expert cannot be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The network does not start.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The network started and listens nowhere.
+    #[error("the network does not listen on any address")]
+    NotListening,
+    /// A bootstrap address of the mesh spec is none.
+    #[error("network.bootstrap in the mesh spec has '{address}': {reason}")]
+    Bootstrap {
+        /// What stands there.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The query plane does not start.
+    #[error(transparent)]
+    Query(#[from] query::StartError),
+    /// An API key is none.
+    #[error("the API key is unusable: {0}")]
+    ApiKey(#[from] ApiKeyError),
+    /// The HTTP API does not start.
+    #[error(transparent)]
+    Http(#[from] GatewayError),
+    /// `node.json` cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    NodeFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// Whether a port that the operator named is somebody else's.
+    pub(crate) fn port_in_use(&self) -> bool {
+        matches!(self, Self::Port(error) if error.in_use())
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::NotRegistered { .. } => {
+                "give the mesh's owner the node's id (nervure key show), or join with --role none to look around"
+            }
+            Self::Port(_) => "choose another port, or 0 for a free one",
+            Self::Serve(_) => "what can be served: nervure join --help",
+            Self::Bootstrap { .. } => "an address looks like /ip4/203.0.113.7/udp/4001/quic-v1/p2p/12D3KooW...",
+            _ => "see the message, or run with NERVURE_LOG=debug",
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! From `--expert` to a model that answers.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use nervure_experts::{ByteExpert, Expert, ExpertError, ServeOptions, builtin};
+use nervure_primitives::{Capability, CapabilityError, Netuid};
+
+use super::serving::{ServedExpert, ServedExperts};
+use crate::config::{ExpertSource, ExpertSpec};
+
+/// Why an expert cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ServeError {
+    /// No built-in model of that name.
+    #[error("there is no built-in model '{name}': there are {}", known())]
+    NoSuchModel {
+        /// The name that was given.
+        name: String,
+    },
+    /// The node is not registered where it wants to serve.
+    #[error(
+        "this node ({node}) is not registered as a miner in {place}: experts can only be served by a miner that the \
+         mesh spec lists under [[nodes]]"
+    )]
+    NotRegistered {
+        /// Who this node is.
+        node: String,
+        /// Where it wanted to serve.
+        place: String,
+    },
+    /// Two experts of one name.
+    #[error("two experts are called '{0}': give one of them another name, as in builtin:rust,name=rust-2")]
+    SameName(String),
+    /// A model whose capability is no capability.
+    #[error("the model's capability is none: {0}")]
+    Capability(#[from] CapabilityError),
+    /// The model does not start.
+    #[error("the expert {name} does not start: {source}")]
+    Model {
+        /// Its name.
+        name: String,
+        /// Why not.
+        source: ExpertError,
+    },
+}
+
+fn known() -> String {
+    builtin::BUILTIN.iter().map(builtin::Builtin::domain).collect::<Vec<_>>().join(", ")
+}
+
+/// Starts what `specs` say, for a node that is registered in `netuids`.
+pub(crate) async fn start(
+    specs: &[ExpertSpec],
+    node: &str,
+    netuids: &[Netuid],
+) -> Result<ServedExperts, ServeError> {
+    let mut names = BTreeSet::new();
+    let mut served = Vec::with_capacity(specs.len());
+    for spec in specs {
+        let netuid = netuid(spec, node, netuids)?;
+        let expert = start_one(spec, netuid).await?;
+        if !names.insert(expert.name.clone()) {
+            return Err(ServeError::SameName(expert.name));
+        }
+        served.push(expert);
+    }
+    Ok(ServedExperts::new(served))
+}
+
+fn netuid(spec: &ExpertSpec, node: &str, netuids: &[Netuid]) -> Result<Netuid, ServeError> {
+    let place = spec.netuid.map_or("any subnet".into(), |netuid| format!("subnet {netuid}"));
+    let wanted = spec.netuid.map(Netuid).or_else(|| netuids.first().copied());
+    wanted
+        .filter(|netuid| netuids.contains(netuid))
+        .ok_or_else(|| ServeError::NotRegistered { node: node.to_owned(), place })
+}
+
+async fn start_one(spec: &ExpertSpec, netuid: Netuid) -> Result<ServedExpert, ServeError> {
+    let (default_name, expert) = match &spec.source {
+        ExpertSource::Builtin { model } => (model.clone(), builtin_expert(model)?),
+        ExpertSource::OpenAi { .. } => return Err(ServeError::NoSuchModel { name: "openai".into() }),
+    };
+    let capability = match &spec.capability {
+        Some(capability) => capability.clone(),
+        None => Capability::new(&expert.card().capability)?,
+    };
+    let name = spec.name.clone().unwrap_or(default_name);
+    Ok(ServedExpert { name, netuid, capability, price: spec.price, expert })
+}
+
+fn builtin_expert(name: &str) -> Result<Arc<dyn Expert>, ServeError> {
+    let model = builtin::find(name).ok_or_else(|| ServeError::NoSuchModel { name: name.to_owned() })?;
+    let expert = ByteExpert::builtin(model, ServeOptions::default());
+    Ok(Arc::new(expert.map_err(|source| ServeError::Model { name: name.to_owned(), source })?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn specs(texts: &[&str]) -> Vec<ExpertSpec> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    async fn served(texts: &[&str], netuids: &[Netuid]) -> Result<Vec<String>, ServeError> {
+        let served = start(&specs(texts), "12D3", netuids).await?;
+        Ok(served.iter().map(|expert| format!("{}:{}", expert.name, expert.netuid)).collect())
+    }
+
+    #[tokio::test]
+    async fn experts_serve_under_their_names_where_the_node_is_registered() {
+        let names = served(&["builtin:rust", "builtin:rust,name=r2,netuid=2"], &[Netuid(1), Netuid(2)]).await;
+        assert_eq!(names.unwrap(), ["r2:2", "rust:1"]);
+    }
+
+    #[tokio::test]
+    async fn mistakes_are_refused_with_what_there_is() {
+        let error = served(&["builtin:poetry"], &[Netuid(1)]).await.unwrap_err().to_string();
+        assert!(error.contains("rust, python, prose, manual"), "{error}");
+        let twice = served(&["builtin:rust", "builtin:rust"], &[Netuid(1)]).await;
+        assert!(matches!(twice, Err(ServeError::SameName(_))));
+        for netuids in [&[][..], &[Netuid(2)]] {
+            let elsewhere = served(&["builtin:rust,netuid=1"], netuids).await;
+            assert!(matches!(elsewhere, Err(ServeError::NotRegistered { .. })));
+        }
+    }
+}

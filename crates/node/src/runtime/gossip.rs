@@ -1,0 +1,92 @@
+//! What comes by gossip: each message is judged, and only what is good and new goes on to others.
+//!
+//! What a hostile peer can do: make us verify one signature per message that passed the network's own bounds. A
+//! record that is wrong in itself is held against whoever sent it; one that is merely old, or too much, is not.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use nervure_p2p::{GossipMessage, TopicSpec, Verdict};
+use nervure_primitives::Netuid;
+use nervure_subnet::{Inserted, MAX_RECORD_LEN, RecordError};
+use tokio::sync::mpsc;
+
+use super::catalog::ExpertCatalog;
+
+/// Bytes that the envelope adds to a record: signature, signer, mesh and field names, rounded up.
+const ENVELOPE: usize = 256;
+
+/// What became of the records that came.
+#[derive(Debug, Default)]
+pub(crate) struct RecordCounters {
+    /// Taken in.
+    pub accepted: AtomicU64,
+    /// Known already, expired on the way, or beyond a bound.
+    pub ignored: AtomicU64,
+    /// Wrong in themselves.
+    pub rejected: AtomicU64,
+}
+
+/// The topic on which a subnet's experts are advertised.
+pub(crate) fn experts_topic(netuid: Netuid) -> String {
+    format!("experts/{netuid}")
+}
+
+/// The topics of a mesh with these subnets.
+pub(crate) fn topics(netuids: impl Iterator<Item = Netuid>) -> Vec<TopicSpec> {
+    netuids
+        .map(|netuid| TopicSpec { name: experts_topic(netuid), max_len: MAX_RECORD_LEN + ENVELOPE })
+        .collect()
+}
+
+/// Judges messages until the network ends.
+pub(crate) async fn run(
+    mut messages: mpsc::Receiver<GossipMessage>,
+    catalog: Arc<ExpertCatalog>,
+    counters: Arc<RecordCounters>,
+) {
+    while let Some(message) = messages.recv().await {
+        let result = catalog.ingest(&message.data);
+        let verdict = verdict(&result);
+        let counter = match verdict {
+            Verdict::Accept => &counters.accepted,
+            Verdict::Ignore => &counters.ignored,
+            Verdict::Reject => &counters.rejected,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        if let (Verdict::Reject, Err(error)) = (verdict, &result) {
+            tracing::debug!(from = %message.from, %error, "a wrong expert record");
+        }
+        message.judge(verdict).await;
+    }
+}
+
+fn verdict(result: &Result<Inserted, RecordError>) -> Verdict {
+    match result {
+        Ok(Inserted::New | Inserted::Newer) => Verdict::Accept,
+        Ok(Inserted::Stale | Inserted::Full) => Verdict::Ignore,
+        // A registry that changes reaches nodes at different times: the sender may know more than we.
+        Err(RecordError::Expired | RecordError::FromTheFuture | RecordError::NotRegistered { .. }) => {
+            Verdict::Ignore
+        }
+        Ok(Inserted::Contradiction) | Err(_) => Verdict::Reject,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_wrong_in_itself_is_held_against_the_sender() {
+        assert_eq!(verdict(&Ok(Inserted::New)), Verdict::Accept);
+        assert_eq!(verdict(&Ok(Inserted::Stale)), Verdict::Ignore);
+        assert_eq!(verdict(&Ok(Inserted::Full)), Verdict::Ignore);
+        assert_eq!(verdict(&Ok(Inserted::Contradiction)), Verdict::Reject);
+        assert_eq!(verdict(&Err(RecordError::Expired)), Verdict::Ignore);
+        assert_eq!(verdict(&Err(RecordError::NotItsOwn)), Verdict::Reject);
+        assert_eq!(verdict(&Err(RecordError::OutOfBounds("load"))), Verdict::Reject);
+    }
+}

@@ -1,0 +1,63 @@
+//! The node's own metrics, gathered when somebody asks for them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nervure_p2p::{NetworkStatus, query::ServerCounters};
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use super::gossip::RecordCounters;
+
+/// What there is to tell.
+pub(crate) struct Sources<'a> {
+    pub network: &'a NetworkStatus,
+    pub records: &'a RecordCounters,
+    pub queries: Option<&'a ServerCounters>,
+    pub experts: usize,
+}
+
+/// The metrics in the OpenMetrics text format.
+pub(crate) fn render(sources: &Sources<'_>) -> String {
+    let mut registry = Registry::with_prefix("nervure");
+    let mut gauge = |name: &str, help: &str, value: u64| {
+        registry.register(name, help, ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)));
+    };
+    let network = sources.network;
+    gauge("peers_connected", "Nodes connected", network.connected.into());
+    gauge("routing_table_nodes", "Nodes in the routing table of the DHT", network.routing_table.into());
+    gauge("experts_known", "Experts in the index", sources.experts as u64);
+    if let Some(queries) = sources.queries {
+        gauge("queries_in_progress", "Queries being answered", load(&queries.in_progress));
+    }
+    let mut counter = |name: &str, help: &str, value: u64| {
+        registry.register(name, help, ConstCounter::new(value));
+    };
+    counter("gossip_received", "Gossip messages that were handed in for a verdict", network.gossip_received);
+    counter("gossip_rejected", "Gossip messages rejected", network.gossip_rejected);
+    counter("gossip_dropped", "Gossip messages dropped because too many waited", network.gossip_dropped);
+    counter("peers_of_another_mesh", "Peers disconnected because they are of another mesh", network.wrong_mesh);
+    counter("strangers_refused", "Connections refused to nodes that are not registered", network.strangers_refused);
+    let records = sources.records;
+    counter("records_accepted", "Expert records taken in", load(&records.accepted));
+    counter("records_ignored", "Expert records that said nothing new", load(&records.ignored));
+    counter("records_rejected", "Expert records that were wrong", load(&records.rejected));
+    if let Some(queries) = sources.queries {
+        counter("query_connections", "Connections of askers", load(&queries.connections));
+        counter("query_connections_refused", "Connections of askers refused", load(&queries.refused));
+        counter("query_retries", "Askers whose address had to prove itself", load(&queries.retried));
+        counter("queries", "Queries answered or refused", load(&queries.queries));
+        counter("queries_malformed", "Queries without a well-formed question in time", load(&queries.malformed));
+        counter("queries_rate_limited", "Queries over the asker's rate", load(&queries.rate_limited));
+    }
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let _ = encode(&mut text, &registry);
+    text
+}
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}

@@ -1,0 +1,56 @@
+//! Whether the ports that the operator named are free, asked before anything starts: the one error of starting that
+//! a program (the testnet's launcher) has to tell from all others.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
+};
+
+/// A port that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("port {port} ({protocol}) cannot be used on {address}: {source}")]
+pub(crate) struct PortError {
+    /// The port.
+    pub port: u16,
+    /// UDP or TCP.
+    pub protocol: &'static str,
+    /// Where it was tried.
+    pub address: IpAddr,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl PortError {
+    /// Whether somebody else has it.
+    pub(crate) fn in_use(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AddrInUse
+    }
+}
+
+/// Checks that UDP `port` on `address` is free; 0 always is.
+pub(crate) fn udp(address: IpAddr, port: u16) -> Result<(), PortError> {
+    let bound = UdpSocket::bind(SocketAddr::new(address, port)).map(drop);
+    bound.map_err(|source| PortError { port, protocol: "UDP", address, source })
+}
+
+/// Checks that TCP `port` on `address` is free; 0 always is.
+pub(crate) fn tcp(address: IpAddr, port: u16) -> Result<(), PortError> {
+    let bound = TcpListener::bind(SocketAddr::new(address, port)).map(drop);
+    bound.map_err(|source| PortError { port, protocol: "TCP", address, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_told_from_other_errors() {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let taken = UdpSocket::bind((loopback, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert!(udp(loopback, port).unwrap_err().in_use());
+        let elsewhere = IpAddr::from([192, 0, 2, 1]);
+        assert!(!tcp(elsewhere, 1).unwrap_err().in_use());
+        assert!(udp(loopback, 0).is_ok());
+    }
+}

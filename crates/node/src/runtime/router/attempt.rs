@@ -1,0 +1,172 @@
+//! One question to one expert, up to its first event, and the rest of its answer.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use nervure_experts::ExpertEvent;
+use nervure_p2p::{
+    Multiaddr, Scope, is_global,
+    query::{QueryClient, QueryError, QueryErrorCode, QueryItem, QueryOpen, QueryStream},
+};
+use nervure_primitives::Amount;
+use nervure_subnet::ExpertRecord;
+
+use crate::runtime::{catalog::ExpertCatalog, clock, wire};
+
+/// Makes attempts at one question.
+#[derive(Clone)]
+pub(super) struct Attempts {
+    pub(super) client: QueryClient,
+    pub(super) catalog: Arc<ExpertCatalog>,
+    pub(super) scope: Scope,
+    pub(super) body: Arc<[u8]>,
+    pub(super) budget: Amount,
+    pub(super) until: Instant,
+}
+
+/// An expert that has begun to answer.
+pub(super) struct Begun {
+    /// Who it is.
+    pub(super) record: ExpertRecord,
+    /// Its first event, and whether that was all.
+    pub(super) first: (ExpertEvent, bool),
+    /// The rest.
+    pub(super) rest: Rest,
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// What it means for the asker.
+    pub(super) kind: FailureKind,
+    /// In words.
+    pub(super) reason: String,
+}
+
+/// What a failure means for the asker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FailureKind {
+    /// The expert failed; another may not.
+    Failed,
+    /// The expert has no room now.
+    Busy(Duration),
+    /// The question is wrong in the expert's eyes.
+    BadRequest,
+}
+
+impl Attempts {
+    /// Asks the expert of `record` and waits for its first event.
+    pub(super) async fn begin(&self, record: ExpertRecord) -> Result<Begun, (ExpertRecord, Failure)> {
+        let place = Place::take(&self.catalog, &record);
+        let began = Instant::now();
+        match self.first(&record, place).await {
+            Ok((first, rest)) => {
+                let mut seen = self.catalog.observations();
+                seen.first_byte(record.node, &record.expert, began.elapsed());
+                drop(seen);
+                Ok(Begun { record, first, rest })
+            }
+            Err(failure) => {
+                if failure.kind == FailureKind::Failed {
+                    self.failed(&record);
+                }
+                Err((record, failure))
+            }
+        }
+    }
+
+    /// Remembers that the expert failed, or let the asker wait for too long.
+    pub(super) fn failed(&self, record: &ExpertRecord) {
+        self.catalog.observations().failed(record.node, &record.expert, clock::now());
+    }
+
+    async fn first(
+        &self,
+        record: &ExpertRecord,
+        place: Place,
+    ) -> Result<((ExpertEvent, bool), Rest), Failure> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let open = QueryOpen {
+            netuid: record.netuid,
+            capability: record.capability.clone(),
+            expert: Some(record.expert.clone()),
+            body: self.body.to_vec(),
+            deadline_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
+            budget: self.budget,
+        };
+        let addresses = self.dialable(record);
+        let stream = self.client.open(record.node, &addresses, open).await.map_err(|error| failure(&error))?;
+        let mut rest = Rest { stream, _place: place };
+        let first = rest.item().await?;
+        Ok((first, rest))
+    }
+
+    /// Where a record says that its node is, without the places where nobody may send us.
+    fn dialable(&self, record: &ExpertRecord) -> Vec<SocketAddr> {
+        let allowed = |address: &&SocketAddr| self.scope == Scope::Local || is_global(&Multiaddr::from(address.ip()));
+        record.addresses.iter().filter(allowed).copied().collect()
+    }
+}
+
+/// The rest of an answer. Dropping it tells the node to stop.
+pub(super) struct Rest {
+    stream: QueryStream,
+    _place: Place,
+}
+
+impl Rest {
+    /// The next event, and whether it is the last; in words why there is none.
+    pub(super) async fn next(&mut self) -> Result<(ExpertEvent, bool), String> {
+        self.item().await.map_err(|failure| failure.reason)
+    }
+
+    async fn item(&mut self) -> Result<(ExpertEvent, bool), Failure> {
+        match self.stream.next().await.map_err(|error| failure(&error))? {
+            QueryItem::End(end) => Ok((wire::done(&end), true)),
+            QueryItem::Chunk(chunk) => match wire::decode_event(&chunk) {
+                // Only an end frame ends an answer: it is the one that is counted.
+                Ok(ExpertEvent::Done { .. }) => Err(broken("an end in the middle")),
+                Ok(event) => Ok((event, false)),
+                Err(error) => Err(broken(&error.to_string())),
+            },
+        }
+    }
+}
+
+fn broken(reason: &str) -> Failure {
+    Failure { kind: FailureKind::Failed, reason: format!("the expert broke the protocol: {reason}") }
+}
+
+fn failure(error: &QueryError) -> Failure {
+    let kind = match error {
+        QueryError::Refused { code: QueryErrorCode::Busy | QueryErrorCode::RateLimited, retry_after, .. } => {
+            FailureKind::Busy(retry_after.unwrap_or(Duration::from_secs(1)))
+        }
+        QueryError::Refused { code: QueryErrorCode::BadRequest, .. } => FailureKind::BadRequest,
+        _ => FailureKind::Failed,
+    };
+    Failure { kind, reason: error.to_string() }
+}
+
+/// A query of ours that is with an expert; counted while it lives.
+struct Place {
+    catalog: Arc<ExpertCatalog>,
+    record: (nervure_primitives::NodeId, String),
+}
+
+impl Place {
+    fn take(catalog: &Arc<ExpertCatalog>, record: &ExpertRecord) -> Self {
+        catalog.observations().begin(record.node, &record.expert);
+        Self { catalog: catalog.clone(), record: (record.node, record.expert.clone()) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let (node, expert) = &self.record;
+        self.catalog.observations().end(*node, expert);
+    }
+}

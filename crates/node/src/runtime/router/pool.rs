@@ -1,0 +1,126 @@
+//! Asks experts in the order of their ranking until one begins to answer.
+//!
+//! As many at once as the strategy says. Whenever one fails, the next takes its place. An expert that is silent for
+//! longer than it should gets company: the next is asked as well, and the first to begin wins (a *hedged*
+//! request; source: Dean and Barroso, "The Tail at Scale", 2013). So a miner that died a moment ago, whose record
+//! still stands, costs its askers a fraction of a second and not a timeout.
+
+use std::{collections::VecDeque, time::Duration};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use nervure_subnet::ExpertRecord;
+
+use super::{
+    attempt::{Attempts, Begun, Failure, FailureKind},
+    most_tries,
+};
+use crate::service::{AskError, Attempt, Strategy};
+
+/// Silence after which an expert that was never asked before gets company.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Bounds of that silence for one whose usual time is known: three times its usual.
+const LEAST_PATIENCE: Duration = Duration::from_millis(150);
+const MOST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The expert that won, and how many were asked.
+pub(super) struct Won {
+    pub(super) begun: Begun,
+    pub(super) tried: usize,
+}
+
+/// The first of `candidates` to begin an answer.
+pub(super) async fn first(
+    attempts: Attempts,
+    candidates: Vec<ExpertRecord>,
+    strategy: Strategy,
+) -> Result<Won, AskError> {
+    let tries = most_tries(strategy);
+    let mut waiting: VecDeque<_> = candidates.into_iter().take(tries).collect();
+    let mut running = FuturesUnordered::new();
+    let mut asked: Vec<ExpertRecord> = Vec::new();
+    let mut failures: Vec<(ExpertRecord, Failure)> = Vec::new();
+    let mut width = strategy.width();
+    loop {
+        while running.len() < width
+            && let Some(record) = waiting.pop_front()
+        {
+            asked.push(record.clone());
+            let attempts = attempts.clone();
+            running.push(async move { attempts.begin(record).await });
+        }
+        let patience = asked.last().map_or(PATIENCE, |last| patience(&attempts, last));
+        tokio::select! {
+            biased;
+            ended = running.next() => match ended {
+                Some(Ok(begun)) => {
+                    let hedged = width > strategy.width();
+                    blame_the_silent(&attempts, &asked, &begun, &failures, hedged);
+                    return Ok(Won { begun, tried: asked.len() });
+                }
+                Some(Err(failed)) => {
+                    tracing::debug!(expert = %failed.0.expert, node = %failed.0.node, reason = %failed.1.reason, "an attempt failed");
+                    failures.push(failed);
+                }
+                None => return Err(none_answered(failures)),
+            },
+            () = tokio::time::sleep(patience), if !waiting.is_empty() => width += 1,
+        }
+    }
+}
+
+/// How long the expert that was asked last may be silent.
+fn patience(attempts: &Attempts, record: &ExpertRecord) -> Duration {
+    match attempts.catalog.seen(&record.node, &record.expert).latency_ms {
+        Some(usual) => Duration::from_millis(u64::from(usual) * 3).clamp(LEAST_PATIENCE, MOST_PATIENCE),
+        None => PATIENCE,
+    }
+}
+
+/// Experts that were overtaken after their time was up did not do well; those that merely lost a race did nothing
+/// wrong.
+fn blame_the_silent(
+    attempts: &Attempts,
+    asked: &[ExpertRecord],
+    winner: &Begun,
+    failures: &[(ExpertRecord, Failure)],
+    hedged: bool,
+) {
+    if !hedged {
+        return;
+    }
+    let same = |a: &ExpertRecord, b: &ExpertRecord| (a.node, &a.expert) == (b.node, &b.expert);
+    // The one asked last had no time to be silent.
+    let Some((_, earlier)) = asked.split_last() else { return };
+    earlier
+        .iter()
+        .filter(|record| !same(record, &winner.record))
+        .filter(|record| !failures.iter().any(|(failed, _)| same(failed, record)))
+        .for_each(|record| attempts.failed(record));
+}
+
+/// What to tell the asker when nobody answered.
+fn none_answered(failures: Vec<(ExpertRecord, Failure)>) -> AskError {
+    let kinds = || failures.iter().map(|(_, failure)| failure.kind);
+    let busy = |kind| match kind {
+        FailureKind::Busy(after) => Some(after),
+        _ => None,
+    };
+    if let Some(retry_after) = kinds().filter_map(busy).min()
+        && kinds().all(|kind| busy(kind).is_some())
+    {
+        return AskError::Busy { retry_after };
+    }
+    if kinds().all(|kind| kind == FailureKind::BadRequest)
+        && let Some((_, failure)) = failures.first()
+    {
+        return AskError::BadRequest { field: "request".into(), message: failure.reason.clone() };
+    }
+    let attempts = failures.into_iter().map(|(record, failure)| Attempt {
+        node: record.node,
+        expert: record.expert,
+        failure: failure.reason,
+    });
+    AskError::AllFailed { attempts: attempts.collect() }
+}
+

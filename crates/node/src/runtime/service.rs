@@ -1,0 +1,115 @@
+//! The running node behind its HTTP API.
+
+use std::{sync::Arc, time::Instant};
+
+use futures::{FutureExt, future::BoxFuture};
+use nervure_ledger::spec::Role;
+use nervure_p2p::{NetworkHandle, NetworkStatus, query::ServerCounters};
+use nervure_primitives::MeshId;
+use nervure_subnet::Find;
+use serde_json::Value;
+
+use super::{
+    catalog::ExpertCatalog,
+    clock,
+    gossip::RecordCounters,
+    metrics,
+    router::{Router, parse_filter},
+    serving::ServedExperts,
+    view,
+};
+use crate::service::{
+    Answer, Ask, AskError, Catalog, FindPage, FindRequest, MeshService, NodeStatus, PeerView,
+};
+
+/// What a node has to tell and to offer.
+pub(crate) struct NodeService {
+    pub mesh: MeshId,
+    pub role: Option<Role>,
+    pub started: Instant,
+    /// Whether anybody else is to be found.
+    pub alone: bool,
+    pub network: NetworkHandle,
+    pub router: Router,
+    pub catalog: Arc<ExpertCatalog>,
+    pub records: Arc<RecordCounters>,
+    pub queries: Option<Arc<ServerCounters>>,
+    pub experts: Arc<ServedExperts>,
+}
+
+impl NodeService {
+    /// The network's state; a stopped network has none.
+    async fn network_status(&self) -> NetworkStatus {
+        self.network.status().await.unwrap_or_default()
+    }
+
+    fn find(&self, find: &FindRequest) -> Result<FindPage, AskError> {
+        let page = self.catalog.find(&Find {
+            capability: find.capability.clone(),
+            netuid: find.netuid,
+            filter: find.filter.as_deref().map(parse_filter).transpose()?,
+            limit: find.limit,
+            after: find.cursor.as_deref().map(view::parse_cursor).transpose()?,
+        });
+        let now = clock::now();
+        Ok(FindPage {
+            experts: page.records.iter().map(|record| view::expert(record, &self.catalog, now)).collect(),
+            next: page.next.map(view::cursor),
+        })
+    }
+}
+
+impl MeshService for NodeService {
+    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, AskError>> {
+        self.router.ask(ask).boxed()
+    }
+
+    fn experts(&self, find: FindRequest) -> BoxFuture<'_, Result<FindPage, AskError>> {
+        std::future::ready(self.find(&find)).boxed()
+    }
+
+    fn catalog(&self) -> BoxFuture<'_, Catalog> {
+        let records = self.catalog.find(&Find::default()).records;
+        std::future::ready(view::catalog(&records)).boxed()
+    }
+
+    fn status(&self) -> BoxFuture<'_, NodeStatus> {
+        async move {
+            let network = self.network_status().await;
+            let waiting = network.connected == 0 && !self.alone;
+            NodeStatus {
+                node: self.network.node(),
+                mesh: self.mesh,
+                role: self.role.map_or("none".into(), |role| role.to_string()),
+                version: env!("CARGO_PKG_VERSION").into(),
+                uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                not_ready: waiting.then(|| "no node of the mesh is connected yet".into()),
+                peers_connected: network.connected,
+                experts_known: u32::try_from(self.catalog.len()).unwrap_or(u32::MAX),
+                serving: self.experts.iter().map(|served| served.name.clone()).collect(),
+                network: serde_json::to_value(&network).unwrap_or(Value::Null),
+            }
+        }
+        .boxed()
+    }
+
+    fn peers(&self) -> BoxFuture<'_, Vec<PeerView>> {
+        async move {
+            let peers = self.network.peers().await.unwrap_or_default();
+            peers.into_iter().map(view::peer).collect()
+        }
+        .boxed()
+    }
+
+    fn metrics(&self) -> BoxFuture<'_, String> {
+        async move {
+            metrics::render(&metrics::Sources {
+                network: &self.network_status().await,
+                records: &self.records,
+                queries: self.queries.as_deref(),
+                experts: self.catalog.len(),
+            })
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,93 @@
+//! What the HTTP API shows of what the node knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nervure_p2p::PeerInfo;
+use nervure_primitives::{Capability, NodeId, UnixMillis};
+use nervure_subnet::ExpertRecord;
+
+use super::catalog::ExpertCatalog;
+use crate::service::{AskError, CapabilityCount, Catalog, ExpertView, ModelView, PeerView};
+
+/// An expert as its record describes it, with what this node measured of it.
+pub(crate) fn expert(record: &ExpertRecord, catalog: &ExpertCatalog, now: UnixMillis) -> ExpertView {
+    ExpertView {
+        node: record.node,
+        netuid: record.netuid,
+        expert: record.expert.clone(),
+        capability: record.capability.clone(),
+        model: record.model.clone(),
+        context: record.context,
+        max_output: record.max_output,
+        price: record.price,
+        byte_level: record.byte_level,
+        load: record.load,
+        relayed: record.addresses.is_empty(),
+        expires_in_ms: u64::try_from(record.expires_at.since(now).as_millis()).unwrap_or(u64::MAX),
+        latency_ms: catalog.seen(&record.node, &record.expert).latency_ms,
+    }
+}
+
+/// Models and capabilities of `records`, each once, in order of name.
+pub(crate) fn catalog(records: &[ExpertRecord]) -> Catalog {
+    let mut models: BTreeMap<&str, ModelView> = BTreeMap::new();
+    let mut capabilities: BTreeMap<Capability, u32> = BTreeMap::new();
+    for record in records {
+        let model = models.entry(&record.model).or_insert_with(|| ModelView {
+            model: record.model.clone(),
+            capability: record.capability.clone(),
+            experts: 0,
+            context: 0,
+        });
+        model.experts += 1;
+        model.context = model.context.max(record.context);
+        let covering: BTreeSet<_> = record.capability.prefixes().collect();
+        for capability in covering {
+            *capabilities.entry(capability).or_default() += 1;
+        }
+    }
+    let counted = |(capability, experts)| CapabilityCount { capability, experts };
+    Catalog {
+        models: models.into_values().collect(),
+        capabilities: capabilities.into_iter().map(counted).collect(),
+    }
+}
+
+/// A connected node.
+pub(crate) fn peer(info: PeerInfo) -> PeerView {
+    PeerView {
+        node: info.node,
+        direction: if info.inbound { "in" } else { "out" }.into(),
+        rtt_ms: info.rtt_ms,
+        agent: info.agent,
+        addresses: vec![info.address.to_string()],
+    }
+}
+
+/// Where a page ended, as text: `NODE/EXPERT`.
+pub(crate) fn cursor((node, expert): (NodeId, String)) -> String {
+    format!("{node}/{expert}")
+}
+
+/// Where a page begins.
+pub(crate) fn parse_cursor(text: &str) -> Result<(NodeId, String), AskError> {
+    let bad = || AskError::BadRequest { field: "cursor".into(), message: "not one that a page gave".into() };
+    let (node, expert) = text.split_once('/').ok_or_else(bad)?;
+    Ok((node.parse().map_err(|_| bad())?, expert.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_primitives::NodeKey;
+
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back_and_others_are_refused() {
+        let at = (NodeKey::from_seed(&[1; 32]).node_id(), "rust".to_owned());
+        assert_eq!(parse_cursor(&cursor(at.clone())).unwrap(), at);
+        for bad in ["", "x", "x/y"] {
+            assert!(parse_cursor(bad).is_err(), "{bad}");
+        }
+    }
+}
