@@ -114,8 +114,8 @@ pub async fn start(dir: &Path, name: &str, binary: &Path) -> Result<u32, Testnet
 fn respawn(layout: &Layout, name: &str, binary: &Path) -> Result<(Children, ProcessRef), TestnetError> {
     let _turn = owner::edit_turn(layout)?;
     let mut state = State::load(layout)?;
-    let stdin = owner::tied_stdin(layout, state.living_owner())
-        .map_err(TestnetError::io("open", layout.alive()))?;
+    let stdin =
+        owner::tied_stdin(layout, state.living_owner()).map_err(TestnetError::io("open", layout.alive()))?;
     let node = state.node(name)?;
     if let Some(process) = node.alive() {
         return Err(TestnetError::NodeRunning { name: name.into(), pid: process.pid });

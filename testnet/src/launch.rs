@@ -156,7 +156,8 @@ mod tests {
     fn the_command_line_says_what_the_plan_says() {
         let layout = Layout::new("/t");
         let miner = arguments(&layout, &node(Role::Miner, Some("builtin:rust"), None));
-        let expected = ["join", "/t/mesh.toml", "--role", "miner", "--dir", "/t/nodes/n-1", "--expert", "builtin:rust"];
+        let expected =
+            ["join", "/t/mesh.toml", "--role", "miner", "--dir", "/t/nodes/n-1", "--expert", "builtin:rust"];
         assert_eq!(miner, expected);
         let validator = arguments(&layout, &node(Role::Validator, None, Some(9)));
         assert_eq!(validator[4..], ["--dir", "/t/nodes/n-1", "--p2p-port", "9"]);

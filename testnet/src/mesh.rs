@@ -3,7 +3,7 @@
 use nervure_ledger::spec::{MeshSpec, NodeSpec, Role};
 use nervure_primitives::{Amount, Netuid};
 
-use crate::{TestnetError, state::NodeState};
+use crate::{TestnetError, UpOptions, state::NodeState};
 
 /// Stake of each validator, in tokens.
 const VALIDATOR_STAKE: u64 = 1_000;
@@ -11,12 +11,15 @@ const VALIDATOR_STAKE: u64 = 1_000;
 /// The subnet that all nodes are in.
 const NETUID: Netuid = Netuid(1);
 
-/// The spec of a mesh called `name` that consists of `nodes`.
+/// The spec of the mesh that `options` describe, with these `nodes`.
 ///
 /// # Errors
 /// When it does not add up, for instance because of the name.
-pub(crate) fn mesh_spec(name: &str, nodes: &[NodeState]) -> Result<MeshSpec, TestnetError> {
-    let mut spec = MeshSpec::local(name);
+pub(crate) fn mesh_spec(options: &UpOptions, nodes: &[NodeState]) -> Result<MeshSpec, TestnetError> {
+    let mut spec = MeshSpec::local(&options.name);
+    if let Some(seconds) = options.record_expiry_seconds {
+        spec.directory.record_expiry_seconds = seconds;
+    }
     for node in nodes {
         let tokens = if node.role == Role::Validator { VALIDATOR_STAKE } else { 0 };
         spec.nodes.push(NodeSpec {

@@ -77,9 +77,7 @@ pub(crate) fn tied_stdin(layout: &Layout, owner: Option<ProcessRef>) -> io::Resu
 /// Waits for its turn to change the state; the turn ends when the file is dropped.
 pub(crate) fn edit_turn(layout: &Layout) -> Result<File, TestnetError> {
     let path = layout.edit_lock();
-    open_lock(&path)
-        .and_then(|file| file.lock().map(|()| file))
-        .map_err(TestnetError::io("lock", path))
+    open_lock(&path).and_then(|file| file.lock().map(|()| file)).map_err(TestnetError::io("lock", path))
 }
 
 fn try_lock(path: &Path) -> io::Result<Option<File>> {

@@ -86,7 +86,10 @@ mod tests {
     fn the_default_has_thirteen_nodes_and_every_expert_twice() {
         let plan = Shape::default().plan().unwrap();
         assert_eq!(plan.len(), 13);
-        assert_eq!((plan[0].name.as_str(), plan[0].role, plan[0].expert), ("validator-1", Role::Validator, None));
+        assert_eq!(
+            (plan[0].name.as_str(), plan[0].role, plan[0].expert),
+            ("validator-1", Role::Validator, None)
+        );
         assert_eq!((plan[12].name.as_str(), plan[12].role), ("gateway-1", Role::Gateway));
         for expert in EXPERTS {
             assert_eq!(plan.iter().filter(|node| node.expert == Some(expert)).count(), 2, "{expert}");

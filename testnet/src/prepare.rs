@@ -75,7 +75,7 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
         nodes.push(node_state(planned, &key, port));
         keys.push(key);
     }
-    let spec = mesh_spec(&options.name, &nodes)?;
+    let spec = mesh_spec(options, &nodes)?;
     let state = State::new(spec.mesh_id(), options.binary.clone(), nodes);
     // First, so that whatever follows lies in a directory that is known to be a testnet's.
     state.save(layout)?;
@@ -116,9 +116,7 @@ fn has_foreign_files(dir: &Path) -> Result<bool, TestnetError> {
 
 fn remove_if_there(path: &Path) -> Result<(), TestnetError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(TestnetError::io("remove", path)(error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TestnetError::io("remove", path)(error)),
         _ => Ok(()),
     }
 }

@@ -97,7 +97,8 @@ async fn watch_one(node: Watched, goal: Goal, client: Client, news: mpsc::Sender
                 told.1 = Some(health.experts_known);
                 goes_on &= tell(What::Experts(health.experts_known)).await;
             }
-            if health.peers_connected >= goal.peers && (!node.gateway || health.experts_known >= goal.experts) {
+            if health.peers_connected >= goal.peers && (!node.gateway || health.experts_known >= goal.experts)
+            {
                 return;
             }
         }

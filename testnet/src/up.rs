@@ -34,6 +34,8 @@ pub struct UpOptions {
     pub name: String,
     /// How many nodes of each role.
     pub shape: Shape,
+    /// Seconds that an expert record holds; that of a local mesh when not given.
+    pub record_expiry_seconds: Option<u32>,
     /// Whether the nodes shall live on without this process.
     pub detach: bool,
     /// How long the start may take.

@@ -3,6 +3,8 @@
 //! `cargo bench -p nervure-consensus` prints the median and the fastest of 101 runs each, of an epoch
 //! that starts from the bonds of the one before it. The matrices are the same in every run.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::{hint::black_box, time::Instant};
 
 use nervure_consensus::yuma::{BondsRule, Cell, EpochInput, LiquidAlpha, Neuron, Params, run_epoch};

@@ -1,5 +1,7 @@
 //! Laws of an epoch, on random and on hostile subnets.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use nervure_consensus::yuma::{
     BondsRule, Cell, EpochInput, EpochOutput, LiquidAlpha, Neuron, Params, YumaError, run_epoch,
     run_epoch_traced,

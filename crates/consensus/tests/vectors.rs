@@ -2,6 +2,8 @@
 //!
 //! The vectors of kind `math` judge inner functions; they are run by the unit tests of the crate.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use nervure_consensus::yuma::case::Case;

@@ -123,10 +123,7 @@ impl Sampling {
             return Err(ExpertError::field("sampling.stop", format!("at most {MAX_STOPS} stop strings")));
         }
         if self.stop.iter().any(|stop| stop.is_empty() || stop.len() > MAX_STOP_LEN) {
-            return Err(ExpertError::field(
-                "sampling.stop",
-                format!("each of 1 to {MAX_STOP_LEN} bytes"),
-            ));
+            return Err(ExpertError::field("sampling.stop", format!("each of 1 to {MAX_STOP_LEN} bytes")));
         }
         Ok(())
     }
@@ -171,10 +168,7 @@ fn count_within(field: &'static str, count: usize, most: usize) -> Result<(), Ex
     Err(ExpertError::field(field, format!("{count} given, 1 to {most} allowed")))
 }
 
-fn text_within(
-    field: &'static str,
-    lengths: impl IntoIterator<Item = usize>,
-) -> Result<(), ExpertError> {
+fn text_within(field: &'static str, lengths: impl IntoIterator<Item = usize>) -> Result<(), ExpertError> {
     let total = lengths.into_iter().fold(0usize, usize::saturating_add);
     if total <= MAX_TEXT {
         return Ok(());

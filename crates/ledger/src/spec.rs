@@ -268,14 +268,20 @@ mod tests {
         assert!(matches!(refused(|s| s.mesh.name = "Bad Name".into()), SpecError::BadName { .. }));
         assert!(matches!(refused(|s| s.directory.record_expiry_seconds = 0), SpecError::Zero { .. }));
         assert!(matches!(refused(|s| s.nodes.push(s.nodes[0].clone())), SpecError::DuplicateNode { .. }));
-        assert!(matches!(refused(|s| s.subnets.push(s.subnets[0].clone())), SpecError::DuplicateSubnet { .. }));
+        assert!(matches!(
+            refused(|s| s.subnets.push(s.subnets[0].clone())),
+            SpecError::DuplicateSubnet { .. }
+        ));
         assert!(matches!(refused(|s| s.nodes[0].netuids.push(Netuid(7))), SpecError::NoSuchSubnet { .. }));
         assert!(matches!(refused(|s| s.nodes[1].netuids.clear()), SpecError::Idle { .. }));
         let too_much = |s: &mut MeshSpec| s.nodes[0].stake = Amount::from_base_units(u64::MAX);
         assert!(matches!(refused(too_much), SpecError::TooMuchStake));
         let too_many = |s: &mut MeshSpec| s.nodes.extend((10..80).map(|seed| node(seed, Role::Validator)));
         assert!(matches!(refused(too_many), SpecError::TooManyNodes { limit: VALIDATOR_SLOTS, .. }));
-        assert_eq!(MeshSpec::parse(&" ".repeat(MAX_SPEC_LEN + 1)), Err(SpecError::TooLarge { bytes: MAX_SPEC_LEN + 1 }));
+        assert_eq!(
+            MeshSpec::parse(&" ".repeat(MAX_SPEC_LEN + 1)),
+            Err(SpecError::TooLarge { bytes: MAX_SPEC_LEN + 1 })
+        );
     }
 
     proptest! {

@@ -24,11 +24,15 @@ use clap::{Parser, Subcommand};
 
 /// A peer-to-peer mesh of machine-learning subnets: ask for a capability, get an answer
 #[derive(Debug, Parser)]
-#[command(name = "nervure", version, after_help = "\
+#[command(
+    name = "nervure",
+    version,
+    after_help = "\
 Begin with:
   nervure testnet up                                   a mesh of 13 nodes on this machine
   nervure ask 'fn main() {' -c text.generate.rust      in another terminal
-  nervure experts find text.generate")]
+  nervure experts find text.generate"
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,

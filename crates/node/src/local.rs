@@ -46,7 +46,7 @@ pub(crate) enum LocalError {
     },
     /// It answered with an error.
     #[error("{}", .0.error.message)]
-    Refused(ErrorBody),
+    Refused(Box<ErrorBody>),
     /// It answered something that this program does not understand.
     #[error("the node at {http} answered something strange: {what}; is it of another version?")]
     Strange {
@@ -67,7 +67,9 @@ impl LocalError {
     /// What to do next.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::NothingRuns(_) => Some("start one: nervure testnet up, or name its directory with --dir".into()),
+            Self::NothingRuns(_) => {
+                Some("start one: nervure testnet up, or name its directory with --dir".into())
+            }
             Self::Silent { .. } => Some("see whether it still runs: nervure testnet status".into()),
             Self::Refused(body) => body.error.hint.clone(),
             Self::State { .. } | Self::Strange { .. } => None,
@@ -126,7 +128,7 @@ impl LocalNode {
         let status = response.status();
         let body = read_all(response).await.map_err(|what| self.strange(what))?;
         match serde_json::from_slice(&body) {
-            Ok(refusal) => Err(LocalError::Refused(refusal)),
+            Ok(refusal) => Err(LocalError::Refused(Box::new(refusal))),
             Err(_) => Err(self.strange(format!("status {status} without an error body"))),
         }
     }
@@ -190,7 +192,7 @@ fn running_in(dir: &Path) -> io::Result<Vec<NodeFile>> {
 
 /// The error for an answer that began and broke off.
 pub(crate) fn broken_off(error: ErrorDetail) -> LocalError {
-    LocalError::Refused(ErrorBody { error })
+    LocalError::Refused(Box::new(ErrorBody { error }))
 }
 
 async fn read_all(mut response: reqwest::Response) -> Result<Vec<u8>, String> {

@@ -4,6 +4,8 @@
 //! first version that has the fix. One copy of each network crate: two would mean two sets of
 //! limits, and that a fix in one leaves the other open.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{collections::BTreeMap, path::Path};
 
 /// Crate, and the least version that may be locked.

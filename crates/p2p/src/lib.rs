@@ -17,5 +17,6 @@ pub use admission::Admission;
 pub use config::{DhtMode, NetworkConfig, Scope, TopicSpec};
 pub use libp2p::Multiaddr;
 pub use network::{
-    GossipMessage, Network, NetworkError, NetworkHandle, NetworkStatus, PeerInfo, PublishError, Stopped, Verdict,
+    GossipMessage, Network, NetworkError, NetworkHandle, NetworkStatus, PeerInfo, PublishError, Stopped,
+    Verdict,
 };

@@ -70,8 +70,7 @@ impl Network {
         }
         let mut swarm = swarm(&config)?;
         for address in &config.listen {
-            let failed =
-                |reason: String| NetworkError::Listen { address: address.clone(), reason };
+            let failed = |reason: String| NetworkError::Listen { address: address.clone(), reason };
             swarm.listen_on(address.clone()).map_err(|error| failed(error.to_string()))?;
         }
         config.external.iter().for_each(|address| swarm.add_external_address(address.clone()));

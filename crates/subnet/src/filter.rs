@@ -195,7 +195,9 @@ mod tests {
         ] {
             assert!(passes(filter), "{filter}");
         }
-        for filter in ["context > 256", "not byte_level", "model = \"rust\"", "byte_level and (price > 0 or load > 0)"] {
+        for filter in
+            ["context > 256", "not byte_level", "model = \"rust\"", "byte_level and (price > 0 or load > 0)"]
+        {
             assert!(!passes(filter), "{filter}");
         }
     }

@@ -124,7 +124,10 @@ pub fn rank(candidates: Vec<Candidate>, terms: &Terms, now: UnixMillis) -> Route
 fn exclusion(candidate: &Candidate, terms: &Terms, now: UnixMillis) -> Option<Exclusion> {
     let Candidate { record, seen } = candidate;
     let rules = [
-        (Exclusion::OtherCapability, terms.capability.as_ref().is_some_and(|c| !c.covers(&record.capability))),
+        (
+            Exclusion::OtherCapability,
+            terms.capability.as_ref().is_some_and(|c| !c.covers(&record.capability)),
+        ),
         (Exclusion::OtherModel, terms.model.as_ref().is_some_and(|model| *model != record.model)),
         (Exclusion::FilteredOut, terms.filter.as_ref().is_some_and(|filter| !filter.matches(record))),
         (Exclusion::OverBudget, Amount::from_base_units(record.price) > terms.budget),
@@ -172,7 +175,10 @@ mod tests {
     fn every_exclusion_names_its_reason() {
         let other = Terms { capability: Some("image".parse().unwrap()), ..terms() };
         assert_eq!(reason(candidate(1), &other), Some(Exclusion::OtherCapability));
-        assert_eq!(reason(candidate(1), &Terms { model: Some("x".into()), ..terms() }), Some(Exclusion::OtherModel));
+        assert_eq!(
+            reason(candidate(1), &Terms { model: Some("x".into()), ..terms() }),
+            Some(Exclusion::OtherModel)
+        );
         let filter = Some("context > 100000".parse().unwrap());
         assert_eq!(reason(candidate(1), &Terms { filter, ..terms() }), Some(Exclusion::FilteredOut));
         let mut dear = candidate(1);

@@ -3,10 +3,7 @@
 //! Bounded per node and in all. A full index refuses newcomers rather than make room: an entry lives only as
 //! long as its record, so that room comes by itself, and nobody can push others out by advertising more.
 
-use std::{
-    collections::BTreeMap,
-    num::NonZeroUsize,
-};
+use std::{collections::BTreeMap, num::NonZeroUsize};
 
 use nervure_primitives::{Capability, Netuid, NodeId, UnixMillis};
 
@@ -110,10 +107,14 @@ impl Index {
     }
 
     fn insert_new(&mut self, id: Id, record: SignedRecord, now: UnixMillis) -> Inserted {
-        if self.of(&id.0).count() >= self.limits.per_node.get() || self.records.len() >= self.limits.total.get() {
+        if self.of(&id.0).count() >= self.limits.per_node.get()
+            || self.records.len() >= self.limits.total.get()
+        {
             self.expire(now);
         }
-        if self.of(&id.0).count() >= self.limits.per_node.get() || self.records.len() >= self.limits.total.get() {
+        if self.of(&id.0).count() >= self.limits.per_node.get()
+            || self.records.len() >= self.limits.total.get()
+        {
             return Inserted::Full;
         }
         self.records.insert(id, record);
@@ -151,7 +152,10 @@ impl Index {
 
     fn of(&self, node: &NodeId) -> impl Iterator<Item = &SignedRecord> {
         let node = *node;
-        self.records.range((node, String::new())..).take_while(move |((of, _), _)| *of == node).map(|(_, r)| r)
+        self.records
+            .range((node, String::new())..)
+            .take_while(move |((of, _), _)| *of == node)
+            .map(|(_, r)| r)
     }
 }
 
@@ -227,7 +231,8 @@ mod tests {
         assert_eq!(index.insert(signed(2, "a", |_| {}), NOW), Inserted::New);
         assert_eq!(index.insert(signed(3, "a", |_| {}), NOW), Inserted::Full, "in all");
         let later = NOW.plus(Duration::from_secs(31));
-        let fresh = signed(3, "a", |r| (r.issued_at, r.expires_at) = (later, later.plus(Duration::from_secs(9))));
+        let fresh =
+            signed(3, "a", |r| (r.issued_at, r.expires_at) = (later, later.plus(Duration::from_secs(9))));
         assert_eq!(index.insert(fresh, later), Inserted::New, "what has expired makes room");
     }
 

@@ -14,6 +14,4 @@ pub use filter::{Filter, FilterError, MAX_FILTER_LEN};
 pub use gate::{Candidate, Choice, Exclusion, Filtered, Route, Terms, rank};
 pub use index::{Find, Index, IndexLimits, Inserted, Page};
 pub use observations::{Observation, Observations};
-pub use record::{
-    ExpertRecord, MAX_LIFETIME, MAX_RECORD_LEN, RecordError, Registry, SignedRecord,
-};
+pub use record::{ExpertRecord, MAX_LIFETIME, MAX_RECORD_LEN, RecordError, Registry, SignedRecord};

@@ -93,9 +93,7 @@ impl Case {
         for (index, step) in self.text.steps.iter().take(count).enumerate() {
             state.apply(&step.set, index)?;
             let output = step.run_epoch.then(|| {
-                state
-                    .with_input(run_epoch)
-                    .map_err(|source| CaseError::Epoch { step: index, source })
+                state.with_input(run_epoch).map_err(|source| CaseError::Epoch { step: index, source })
             });
             let output = output.transpose()?;
             if let Some(output) = &output {
@@ -111,9 +109,8 @@ impl Case {
         let last = self.text.steps.iter().rposition(|step| step.run_epoch).ok_or(CaseError::NoEpoch)?;
         let mut state = self.replay(last, |_| {})?;
         state.apply(&self.text.steps[last].set, last)?;
-        let (output, trace) = state
-            .with_input(run_epoch_traced)
-            .map_err(|source| CaseError::Epoch { step: last, source })?;
+        let (output, trace) =
+            state.with_input(run_epoch_traced).map_err(|source| CaseError::Epoch { step: last, source })?;
         Ok((state, output, trace))
     }
 }

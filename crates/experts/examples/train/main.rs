@@ -15,6 +15,9 @@
 //! busy machine costs quality and never reproducibility. The decay is what the clock cannot be trusted to
 //! reach, so it is counted in steps.
 
+// A training run talks to whoever watches it.
+#![allow(clippy::print_stdout)]
+
 mod order2;
 mod schedule;
 mod trainer;

@@ -18,11 +18,7 @@ struct Counts {
 
 impl Counts {
     fn new(contexts: usize) -> Self {
-        Self {
-            follow: vec![0; contexts * 256],
-            total: vec![0; contexts],
-            distinct: vec![0; contexts],
-        }
+        Self { follow: vec![0; contexts * 256], total: vec![0; contexts], distinct: vec![0; contexts] }
     }
 
     fn see(&mut self, context: usize, byte: u8) {

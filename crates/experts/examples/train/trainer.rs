@@ -97,12 +97,18 @@ impl Trainer {
             if step % REPORT_EVERY == 0 {
                 let pace = (step * BATCH * CONTEXT) as f64 / started.elapsed().as_secs_f64();
                 let mean = loss_sum / REPORT_EVERY as f64 / std::f64::consts::LN_2;
-                println!("step {step} rate {rate:.3} train {mean:.3} heldout {:.3} bits/byte, {pace:.0} bytes/s",
-                    self.heldout_bits()?);
+                println!(
+                    "step {step} rate {rate:.3} train {mean:.3} heldout {:.3} bits/byte, {pace:.0} bytes/s",
+                    self.heldout_bits()?
+                );
                 loss_sum = 0.0;
             }
         }
-        println!("done: {step} steps, heldout {:.3}; repeat with {}", self.heldout_bits()?, self.schedule.steps());
+        println!(
+            "done: {step} steps, heldout {:.3}; repeat with {}",
+            self.heldout_bits()?,
+            self.schedule.steps()
+        );
         self.save(out)
     }
 

@@ -17,8 +17,8 @@ use super::model::ByteModel;
 use super::queue::{Job, Queue};
 use super::session::{Session, next_distribution};
 use crate::{
-    ChatMessage, Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Health, ModelCard,
-    Usage,
+    ChatMessage, Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Health,
+    ModelCard, Usage,
 };
 
 /// How a byte model is served.

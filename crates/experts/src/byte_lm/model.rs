@@ -153,8 +153,7 @@ impl ByteModel {
             bail!("{} bytes do not make {} rows", pass.bytes.len(), pass.batch);
         }
         let time = pass.bytes.len() / pass.batch;
-        let ngrams: Vec<u32> =
-            pass.bytes.chunks(time.max(1)).flat_map(|row| ngram_rows(&[], row)).collect();
+        let ngrams: Vec<u32> = pass.bytes.chunks(time.max(1)).flat_map(|row| ngram_rows(&[], row)).collect();
         let mut x = self.embed(pass.bytes, ngrams)?;
         for block in &self.blocks {
             x = block.forward(&x, (pass.batch, time), &self.rotary, None)?;
@@ -245,9 +244,7 @@ fn ngram_rows(before: &[u8], bytes: &[u8]) -> Vec<u32> {
     let mut rows = Vec::with_capacity(bytes.len() * ORDERS.len());
     for position in 0..bytes.len() {
         for order in ORDERS {
-            let key = (0..order).fold(order as u64, |key, back| {
-                (key << 8) | u64::from(at(position, back))
-            });
+            let key = (0..order).fold(order as u64, |key, back| (key << 8) | u64::from(at(position, back)));
             let mixed = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
             rows.push(((mixed >> 32) % NGRAM_ROWS as u64) as u32);
         }

@@ -133,7 +133,9 @@ mod tests {
         queue.push(first).unwrap();
         queue.push(second).unwrap();
         let (third, _third_stream) = job();
-        assert!(matches!(queue.push(third), Err(ExpertError::Busy { retry_after }) if retry_after >= RETRY.0));
+        assert!(
+            matches!(queue.push(third), Err(ExpertError::Busy { retry_after }) if retry_after >= RETRY.0)
+        );
         drop(first_stream);
         let (fourth, _fourth_stream) = job();
         queue.push(fourth).unwrap();

@@ -65,8 +65,7 @@ impl MeshSpec {
 
     fn check_stake(&self) -> Result<(), SpecError> {
         let limit = Amount::from_tokens(MAX_SUPPLY_TOKENS);
-        let total =
-            self.nodes.iter().try_fold(Amount::ZERO, |total, node| total.checked_add(node.stake));
+        let total = self.nodes.iter().try_fold(Amount::ZERO, |total, node| total.checked_add(node.stake));
         match (total, limit) {
             (Some(total), Some(limit)) if total <= limit => Ok(()),
             _ => Err(SpecError::TooMuchStake),

@@ -146,7 +146,8 @@ impl AskArgs {
             return Ok(ExpertRequest::Complete { prompt, sampling });
         }
         let system = self.system.clone().map(|content| ChatMessage { role: Role::System, content });
-        let messages = system.into_iter().chain([ChatMessage { role: Role::User, content: prompt }]).collect();
+        let messages =
+            system.into_iter().chain([ChatMessage { role: Role::User, content: prompt }]).collect();
         Ok(ExpertRequest::Chat { messages, sampling })
     }
 

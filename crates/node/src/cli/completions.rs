@@ -6,7 +6,9 @@ use clap::CommandFactory;
 
 /// Prints tab completion for a shell
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  nervure completions bash > ~/.local/share/bash-completion/completions/nervure")]
+#[command(
+    after_help = "Example:\n  nervure completions bash > ~/.local/share/bash-completion/completions/nervure"
+)]
 pub(crate) struct CompletionsArgs {
     /// Which shell
     shell: clap_complete::Shell,

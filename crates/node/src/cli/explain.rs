@@ -25,10 +25,21 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
     if !choices.is_empty() {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
-        table.set_header(["", "expert", "node", "cost", "= latency", "+ load", "+ in flight", "+ failures", "+ price"]);
+        table.set_header([
+            "",
+            "expert",
+            "node",
+            "cost",
+            "= latency",
+            "+ load",
+            "+ in flight",
+            "+ failures",
+            "+ price",
+        ]);
         for (rank, choice) in choices.iter().take(SHOWN).enumerate() {
             let (name, node) = of(choice);
-            let terms = ["cost", "latency", "load", "in_flight", "failures", "price"].map(|term| number(choice, term));
+            let terms = ["cost", "latency", "load", "in_flight", "failures", "price"]
+                .map(|term| number(choice, term));
             let row = [(rank + 1).to_string(), name, node].into_iter().chain(terms);
             table.add_row(row);
         }

@@ -83,7 +83,10 @@ impl JoinArgs {
         let node = Node::start(config, &spec, key, stop).await?;
         let file = node.file();
         tracing::info!(node = %file.node, mesh = %file.mesh, role = %file.role, "joined");
-        output::note(&format!("{} {} in mesh {}; HTTP API: http://{}", file.role, file.node, spec.mesh.name, file.http));
+        output::note(&format!(
+            "{} {} in mesh {}; HTTP API: http://{}",
+            file.role, file.node, spec.mesh.name, file.http
+        ));
         node.wait().await;
         tracing::info!("stopped");
         Ok(())

@@ -11,9 +11,9 @@ const DEFAULT: &str = "warn,nervure=info,nervure_p2p=info,nervure_experts=info";
 /// Starts logging.
 pub(crate) fn start() -> anyhow::Result<()> {
     let filter = match std::env::var("NERVURE_LOG") {
-        Ok(text) if !text.is_empty() => text
-            .parse::<EnvFilter>()
-            .with_context(|| format!("NERVURE_LOG is '{text}', which is no filter\nwrite info, or nervure=debug"))?,
+        Ok(text) if !text.is_empty() => text.parse::<EnvFilter>().with_context(|| {
+            format!("NERVURE_LOG is '{text}', which is no filter\nwrite info, or nervure=debug")
+        })?,
         _ => EnvFilter::new(DEFAULT),
     };
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr).with_target(true);

@@ -73,7 +73,10 @@ fn new(name: &str, preset: Preset, out: Option<&Path>) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.with_context(|| format!("cannot write the mesh spec to {}", path.display()))?;
-    output::note(&format!("wrote {}: list its nodes under [[nodes]], then: nervure mesh show {0}", path.display()));
+    output::note(&format!(
+        "wrote {}: list its nodes under [[nodes]], then: nervure mesh show {0}",
+        path.display()
+    ));
     Ok(())
 }
 
@@ -110,6 +113,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<MeshSpec> {
         path.display(),
         found.len()
     );
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read the mesh spec {}", path.display()))?;
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read the mesh spec {}", path.display()))?;
     MeshSpec::parse(&text).with_context(|| format!("in the mesh spec {}", path.display()))
 }

@@ -29,8 +29,7 @@ impl StatusArgs {
             ("experts", status.experts_known.to_string()),
             ("serves", serving),
         ];
-        rows.into_iter().try_for_each(|(name, value)| {
-            output::line(&format!("{name:<8} {}", output::printable(&value)))
-        })
+        rows.into_iter()
+            .try_for_each(|(name, value)| output::line(&format!("{name:<8} {}", output::printable(&value))))
     }
 }

@@ -48,7 +48,9 @@ impl TestnetCommand {
             }
             Self::Kill { node } => {
                 let pid = kill(&dir, &node).await?;
-                output::note(&format!("killed {node} (pid {pid}); start it again: nervure testnet start {node}"));
+                output::note(&format!(
+                    "killed {node} (pid {pid}); start it again: nervure testnet start {node}"
+                ));
                 Ok(())
             }
             Self::Start { node } => {

@@ -78,8 +78,7 @@ impl FromStr for ExpertSpec {
 
     fn from_str(text: &str) -> Result<Self, ExpertSpecError> {
         let (head, settings) = text.split_once(',').unwrap_or((text, ""));
-        let mut spec =
-            Self { source: source(head)?, name: None, capability: None, price: 0, netuid: None };
+        let mut spec = Self { source: source(head)?, name: None, capability: None, price: 0, netuid: None };
         for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
             let (key, value) =
                 setting.split_once('=').ok_or_else(|| ExpertSpecError::UnknownSetting(setting.to_owned()))?;
@@ -138,7 +137,10 @@ fn name(value: &str) -> Result<String, ExpertSpecError> {
     }
 }
 
-fn number<T: FromStr<Err: std::fmt::Display>>(setting: &'static str, value: &str) -> Result<T, ExpertSpecError> {
+fn number<T: FromStr<Err: std::fmt::Display>>(
+    setting: &'static str,
+    value: &str,
+) -> Result<T, ExpertSpecError> {
     value.parse().map_err(|error: T::Err| bad(setting, value, &error))
 }
 

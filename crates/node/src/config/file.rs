@@ -3,9 +3,9 @@
 use std::{io, net::IpAddr, path::Path};
 
 use anyhow::Context;
+use nervure_ledger::spec::Role;
 use nervure_p2p::Multiaddr;
 use nervure_primitives::Amount;
-use nervure_ledger::spec::Role;
 use serde::Deserialize;
 
 use super::{ExpertSpec, NodeRole};
@@ -49,7 +49,9 @@ impl FileConfig {
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(&text).with_context(|| format!("in the config file {}", path.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !asked_for => Ok(Self::default()),
-            Err(error) => Err(error).with_context(|| format!("cannot read the config file {}", path.display())),
+            Err(error) => {
+                Err(error).with_context(|| format!("cannot read the config file {}", path.display()))
+            }
         }
     }
 }

@@ -19,10 +19,7 @@ const MAX_ADDRESSES: usize = 4;
 /// QUIC and TCP on `port` of `bind`.
 pub(crate) fn listen(bind: IpAddr, port: u16) -> Vec<Multiaddr> {
     let base = || Multiaddr::from(bind);
-    vec![
-        base().with(Protocol::Udp(port)).with(Protocol::QuicV1),
-        base().with(Protocol::Tcp(port)),
-    ]
+    vec![base().with(Protocol::Udp(port)).with(Protocol::QuicV1), base().with(Protocol::Tcp(port))]
 }
 
 /// The bootstrap addresses of `spec`, without the node's own.
@@ -86,10 +83,11 @@ mod tests {
 
     #[test]
     fn a_public_node_names_only_what_the_internet_reaches() {
-        let listening: Vec<Multiaddr> = ["/ip4/127.0.0.1/udp/1/quic-v1", "/ip4/8.8.4.4/udp/1/quic-v1", "/ip4/8.8.4.4/tcp/1"]
-            .iter()
-            .map(|text| text.parse().unwrap())
-            .collect();
+        let listening: Vec<Multiaddr> =
+            ["/ip4/127.0.0.1/udp/1/quic-v1", "/ip4/8.8.4.4/udp/1/quic-v1", "/ip4/8.8.4.4/tcp/1"]
+                .iter()
+                .map(|text| text.parse().unwrap())
+                .collect();
         let bound = "0.0.0.0:7".parse().unwrap();
         let named = query(&config(&[]), &listening, bound, Scope::Public);
         assert_eq!(named, ["8.8.4.4:7".parse().unwrap()]);

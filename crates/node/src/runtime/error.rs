@@ -79,7 +79,9 @@ impl StartError {
             }
             Self::Port(_) => "choose another port, or 0 for a free one",
             Self::Serve(_) => "what can be served: nervure join --help",
-            Self::Bootstrap { .. } => "an address looks like /ip4/203.0.113.7/udp/4001/quic-v1/p2p/12D3KooW...",
+            Self::Bootstrap { .. } => {
+                "an address looks like /ip4/203.0.113.7/udp/4001/quic-v1/p2p/12D3KooW..."
+            }
             _ => "see the message, or run with NERVURE_LOG=debug",
         }
     }

@@ -38,8 +38,16 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
     counter("gossip_received", "Gossip messages that were handed in for a verdict", network.gossip_received);
     counter("gossip_rejected", "Gossip messages rejected", network.gossip_rejected);
     counter("gossip_dropped", "Gossip messages dropped because too many waited", network.gossip_dropped);
-    counter("peers_of_another_mesh", "Peers disconnected because they are of another mesh", network.wrong_mesh);
-    counter("strangers_refused", "Connections refused to nodes that are not registered", network.strangers_refused);
+    counter(
+        "peers_of_another_mesh",
+        "Peers disconnected because they are of another mesh",
+        network.wrong_mesh,
+    );
+    counter(
+        "strangers_refused",
+        "Connections refused to nodes that are not registered",
+        network.strangers_refused,
+    );
     let records = sources.records;
     counter("records_accepted", "Expert records taken in", load(&records.accepted));
     counter("records_ignored", "Expert records that said nothing new", load(&records.ignored));
@@ -49,7 +57,11 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
         counter("query_connections_refused", "Connections of askers refused", load(&queries.refused));
         counter("query_retries", "Askers whose address had to prove itself", load(&queries.retried));
         counter("queries", "Queries answered or refused", load(&queries.queries));
-        counter("queries_malformed", "Queries without a well-formed question in time", load(&queries.malformed));
+        counter(
+            "queries_malformed",
+            "Queries without a well-formed question in time",
+            load(&queries.malformed),
+        );
         counter("queries_rate_limited", "Queries over the asker's rate", load(&queries.rate_limited));
     }
     let mut text = String::new();

@@ -41,7 +41,7 @@ impl Router {
         let selected = select::select(&self.catalog, &ask)?;
         let route = selected.route;
         let body = wire::encode_request(&ask.request)
-            .map_err(|error| AskError::BadRequest { field: "request".into(), message: error.to_string() })?;
+            .map_err(|error| AskError::Internal { reason: error.to_string() })?;
         let attempts = Attempts {
             client: self.client.clone(),
             catalog: self.catalog.clone(),

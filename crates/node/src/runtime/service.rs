@@ -61,7 +61,15 @@ impl NodeService {
 
 impl MeshService for NodeService {
     fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, AskError>> {
-        self.router.ask(ask).boxed()
+        async move {
+            // Before anybody is met, "no expert is known" would be a wrong answer.
+            if self.catalog.len() == 0 && !self.alone && self.network_status().await.connected == 0 {
+                let reason = "no node of the mesh is connected yet".into();
+                return Err(AskError::Unavailable { reason });
+            }
+            self.router.ask(ask).await
+        }
+        .boxed()
     }
 
     fn experts(&self, find: FindRequest) -> BoxFuture<'_, Result<FindPage, AskError>> {

@@ -86,7 +86,10 @@ fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (Que
     request.validate().map_err(|error| bad(&error))?;
     let cost = price::most(served.price, &request);
     if cost > open.budget {
-        return Err((QueryErrorCode::BudgetExceeded, format!("may cost {cost} tokens, offered are {}", open.budget)));
+        return Err((
+            QueryErrorCode::BudgetExceeded,
+            format!("may cost {cost} tokens, offered are {}", open.budget),
+        ));
     }
     Ok(request)
 }
@@ -100,7 +103,9 @@ async fn stream(mut events: ExpertStream, mut reply: Replier) {
             event = events.next() => event,
         };
         let sent = match event {
-            Some(Ok(ExpertEvent::Done { usage, reason })) => return reply.end(wire::end(usage, reason)).await,
+            Some(Ok(ExpertEvent::Done { usage, reason })) => {
+                return reply.end(wire::end(usage, reason)).await;
+            }
             Some(Ok(event)) => wire::encode_event(&event),
             Some(Err(error)) => return refuse(reply, &error).await,
             // Experts promise an end; without one the asker sees a broken answer, which it is.
@@ -111,7 +116,9 @@ async fn stream(mut events: ExpertStream, mut reply: Replier) {
                 Ok(()) => {}
                 Err(_gone) => return,
             },
-            Err(error) => return reply.refuse(QueryErrorCode::Internal, &cut(&error.to_string()), None).await,
+            Err(error) => {
+                return reply.refuse(QueryErrorCode::Internal, &cut(&error.to_string()), None).await;
+            }
         }
     }
 }
@@ -128,9 +135,8 @@ async fn refuse(reply: Replier, error: &ExpertError) {
 fn code(error: &ExpertError) -> QueryErrorCode {
     match error {
         ExpertError::Busy { .. } => QueryErrorCode::Busy,
-        ExpertError::BadRequest { .. } | ExpertError::ContextTooLong { .. } | ExpertError::Unsupported { .. } => {
-            QueryErrorCode::BadRequest
-        }
+        ExpertError::BadRequest { .. } | ExpertError::Unsupported { .. } => QueryErrorCode::BadRequest,
+        ExpertError::ContextTooLong { .. } => QueryErrorCode::DoesNotFit,
         ExpertError::Cancelled => QueryErrorCode::ShuttingDown,
         ExpertError::Internal(_) => QueryErrorCode::Internal,
         _ => QueryErrorCode::ExpertFailed,
@@ -188,7 +194,10 @@ mod tests {
         let paid = served("a", "rust", 1_000_000);
         let refused = |open: &QueryOpen| accept(&paid, open).unwrap_err().0;
         assert_eq!(refused(&open("text", None)), QueryErrorCode::BudgetExceeded);
-        assert_eq!(refused(&QueryOpen { body: vec![0xFF], ..open("text", None) }), QueryErrorCode::BadRequest);
+        assert_eq!(
+            refused(&QueryOpen { body: vec![0xFF], ..open("text", None) }),
+            QueryErrorCode::BadRequest
+        );
         let budget = Amount::from_base_units(256_000);
         assert!(accept(&paid, &QueryOpen { budget, ..open("text", None) }).is_ok());
         let budget = Amount::from_base_units(255_999);

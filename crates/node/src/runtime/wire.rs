@@ -1,6 +1,6 @@
 //! What travels inside a query's frames: the bodies that the query plane carries without looking.
 //!
-//! The open frame's body is an [`ExpertRequest`](nervure_experts::ExpertRequest), each chunk an
+//! The open frame's body is an [`ExpertRequest`], each chunk an
 //! [`ExpertEvent`], both in canonical CBOR; the end frame carries the last event's usage and reason.
 
 use bytes::Bytes;

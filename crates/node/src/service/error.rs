@@ -98,12 +98,10 @@ pub(crate) enum AskError {
         message: String,
     },
     /// The prompt does not fit any expert that matches.
-    #[error("the prompt needs {needed} tokens, the largest context that matches has {limit}")]
+    #[error("the prompt does not fit: {reason}")]
     ContextTooLong {
-        /// Tokens of the prompt and the wanted answer.
-        needed: u64,
-        /// Tokens that fit.
-        limit: u64,
+        /// What the expert said.
+        reason: String,
     },
     /// Every expert that matches is busy.
     #[error("every expert that matches is busy")]
@@ -175,7 +173,9 @@ impl AskError {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::NoExpert { .. } | Self::UnknownModel { .. } => "see what is there: nervure experts find",
-            Self::NonePasses { .. } => "widen the filter, or look at what it leaves: nervure experts find --where ...",
+            Self::NonePasses { .. } => {
+                "widen the filter, or look at what it leaves: nervure experts find --where ..."
+            }
             Self::BadFilter { .. } => "fields and operators: nervure experts find --help",
             Self::OverBudget { .. } => {
                 "raise --budget, or look for a cheaper one: nervure experts find --where 'price <= 0'"

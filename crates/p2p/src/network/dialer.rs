@@ -27,8 +27,11 @@ impl Dialer {
                 return Err(format!("bootstrap address {address} does not end in /p2p/ID"));
             };
             if peer != own {
-                let target =
-                    Target { address: address.clone(), backoff: Backoff::default(), due: Some(Instant::now()) };
+                let target = Target {
+                    address: address.clone(),
+                    backoff: Backoff::default(),
+                    due: Some(Instant::now()),
+                };
                 targets.insert(peer, target);
             }
         }

@@ -31,13 +31,15 @@ pub enum QueryErrorCode {
     ShuttingDown = 9,
     /// A fault of the node's.
     Internal = 10,
+    /// The question is longer than the expert's context.
+    DoesNotFit = 11,
     /// A number that this version does not know.
     Unknown = u16::MAX,
 }
 
 impl From<u16> for QueryErrorCode {
     fn from(number: u16) -> Self {
-        const ALL: [QueryErrorCode; 10] = [
+        const ALL: [QueryErrorCode; 11] = [
             QueryErrorCode::NotAdmitted,
             QueryErrorCode::Busy,
             QueryErrorCode::RateLimited,
@@ -48,6 +50,7 @@ impl From<u16> for QueryErrorCode {
             QueryErrorCode::ExpertFailed,
             QueryErrorCode::ShuttingDown,
             QueryErrorCode::Internal,
+            QueryErrorCode::DoesNotFit,
         ];
         ALL.into_iter().find(|code| *code as u16 == number).unwrap_or(Self::Unknown)
     }
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn numbers_are_frozen_and_unknown_ones_are_no_error_of_ours() {
-        for number in 1..=10u16 {
+        for number in 1..=11u16 {
             assert_eq!(QueryErrorCode::from(number) as u16, number);
         }
         assert_eq!(QueryErrorCode::from(4711), QueryErrorCode::Unknown);

@@ -48,8 +48,8 @@ pub(super) fn server(config: &ServerConfig) -> Result<quinn::ServerConfig, Start
 /// One for each node that is asked: it expects exactly that PeerId.
 pub(super) fn client(key: &NodeKey, mesh: &MeshId, node: &NodeId) -> Result<quinn::ClientConfig, StartError> {
     let setup = |error: &dyn std::fmt::Display| StartError::Setup(error.to_string());
-    let mut tls = libp2p_tls::make_client_config(&key.libp2p_keypair(), Some(node.peer_id()))
-        .map_err(|e| setup(&e))?;
+    let mut tls =
+        libp2p_tls::make_client_config(&key.libp2p_keypair(), Some(node.peer_id())).map_err(|e| setup(&e))?;
     tls.alpn_protocols = vec![alpn(mesh)];
     tls.key_log = Arc::new(NoKeyLog);
     let crypto = QuicClientConfig::try_from(tls).map_err(|e| setup(&e))?;

@@ -16,7 +16,8 @@ use super::{FilterError, Match, Node, NumberField, Order, TextField};
 /// Deepest nesting of parentheses and `not`.
 const MAX_DEPTH: usize = 16;
 
-const FIELDS: &str = "a field: context, max_output, price, load, netuid, model, capability, expert, node or byte_level";
+const FIELDS: &str =
+    "a field: context, max_output, price, load, netuid, model, capability, expert, node or byte_level";
 
 /// Parses a whole filter.
 pub(super) fn filter(text: &str) -> Result<Node, FilterError> {
@@ -81,11 +82,14 @@ fn join(first: Node, rest: Vec<Node>, how: fn(Vec<Node>) -> Node) -> Node {
 fn one<'a>(depth: usize) -> impl Parser<&'a str, Node, winnow::error::ErrMode<ContextError>> {
     move |input: &mut &'a str| {
         if depth > MAX_DEPTH {
-            return cut_err(fail.context(StrContext::Label("too deep: simplify the filter"))).parse_next(input);
+            return cut_err(fail.context(StrContext::Label("too deep: simplify the filter")))
+                .parse_next(input);
         }
-        let negated = preceded(keyword("not"), cut_err(|input: &mut &'a str| one(depth + 1).parse_next(input)));
+        let negated =
+            preceded(keyword("not"), cut_err(|input: &mut &'a str| one(depth + 1).parse_next(input)));
         let close = cut_err(token(')').context(describe("`)`, `and` or `or`")));
-        let grouped = delimited(token('('), cut_err(|input: &mut &'a str| any(depth + 1).parse_next(input)), close);
+        let grouped =
+            delimited(token('('), cut_err(|input: &mut &'a str| any(depth + 1).parse_next(input)), close);
         alt((negated.map(|node| Node::Not(Box::new(node))), grouped, comparison)).parse_next(input)
     }
 }

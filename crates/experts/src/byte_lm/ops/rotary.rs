@@ -19,9 +19,7 @@ impl Rotary {
     pub(in crate::byte_lm) fn new(head: usize, positions: usize) -> Self {
         let half = head / 2;
         let angles: Vec<f32> = (0..positions)
-            .flat_map(|p| {
-                (0..half).map(move |i| p as f32 * 10_000f32.powf(-(i as f32) / half as f32))
-            })
+            .flat_map(|p| (0..half).map(move |i| p as f32 * 10_000f32.powf(-(i as f32) / half as f32)))
             .collect();
         Self {
             half,

@@ -72,7 +72,8 @@ fn unseen_keys_get_nothing_and_seen_ones_what_softmax_gives() {
         let live = query + 3;
         assert!(row[live..].iter().all(|w| *w == 0.0));
         let seen = scores.narrow(2, query, 1).unwrap().narrow(3, 0, live).unwrap();
-        let reference = candle_nn::ops::softmax_last_dim(&(seen.contiguous().unwrap() * 0.5).unwrap()).unwrap();
+        let reference =
+            candle_nn::ops::softmax_last_dim(&(seen.contiguous().unwrap() * 0.5).unwrap()).unwrap();
         for (a, b) in row.iter().zip(flat(&reference)) {
             assert!((a - b).abs() < 1e-5);
         }

@@ -11,12 +11,19 @@ use nervure_testnet::{Event, Phase, Progress};
 /// Shows progress on standard error.
 pub(crate) struct Terminal {
     live: bool,
+    /// Whether a second Ctrl-C makes the end faster.
+    hurry: bool,
 }
 
 impl Terminal {
     /// Live where standard error is a terminal.
     pub(crate) fn new() -> Self {
-        Self { live: io::stderr().is_terminal() }
+        Self { live: io::stderr().is_terminal(), hurry: false }
+    }
+
+    /// For a command in the foreground, whose second Ctrl-C kills.
+    pub(crate) fn with_hurry() -> Self {
+        Self { hurry: true, ..Self::new() }
     }
 
     /// Replaces the live line.
@@ -56,7 +63,10 @@ impl Progress for Terminal {
             Event::NodeEnded { name, status } => {
                 self.line(&format!("{name} ended ({status}); start it again: nervure testnet start {name}"));
             }
-            Event::Stopping { nodes } => self.line(&format!("stopping {nodes} nodes; Ctrl-C again kills them")),
+            Event::Stopping { nodes } if self.hurry => {
+                self.line(&format!("stopping {nodes} nodes; Ctrl-C again kills them"));
+            }
+            Event::Stopping { nodes } => self.line(&format!("stopping {nodes} nodes")),
             Event::Killing { nodes } => {
                 self.line(&format!("killing what does not stop by itself: {}", nodes.join(", ")));
             }

@@ -26,6 +26,9 @@ pub(crate) struct UpArgs {
     /// What to call the mesh
     #[arg(long, value_name = "NAME", default_value = "testnet")]
     name: String,
+    /// Seconds until an expert that died without a word is forgotten [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    record_expiry: Option<u32>,
     /// Seconds that the start may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
@@ -41,10 +44,11 @@ impl UpArgs {
             binary: std::env::current_exe()?,
             name: self.name,
             shape: Shape { validators: self.validators, miners: self.miners, gateways: self.gateways },
+            record_expiry_seconds: self.record_expiry,
             detach: self.detach,
             timeout: Duration::from_secs(self.timeout),
         };
-        let mut progress = Terminal::new();
+        let mut progress = Terminal::with_hurry();
         let mut testnet = match up(&options, &stop, &mut progress).await {
             Err(TestnetError::Interrupted) => {
                 output::note("stopped before it was ready; nothing is left running");

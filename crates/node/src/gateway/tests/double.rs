@@ -94,7 +94,7 @@ fn refusal(name: &str) -> Option<AskError> {
         "dear" => AskError::OverBudget { cheapest: Amount::from_base_units(5), budget },
         "broken" => AskError::AllFailed { attempts: vec![failed("timed out"), failed("refused")] },
         "late" => AskError::DeadlineExceeded { after: Duration::from_secs(1) },
-        "long" => AskError::ContextTooLong { needed: 9000, limit: 4096 },
+        "long" => AskError::ContextTooLong { reason: "9000 of 4096".into() },
         "stopping" => AskError::Unavailable { reason: "it is stopping".into() },
         "unknown" | "Unknown Model" => {
             AskError::UnknownModel { model: name.into(), known: vec!["words".into(), "text.generate".into()] }

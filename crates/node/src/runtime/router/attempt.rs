@@ -55,6 +55,8 @@ pub(super) enum FailureKind {
     Busy(Duration),
     /// The question is wrong in the expert's eyes.
     BadRequest,
+    /// The question is longer than the expert's context.
+    DoesNotFit,
 }
 
 impl Attempts {
@@ -98,7 +100,8 @@ impl Attempts {
             budget: self.budget,
         };
         let addresses = self.dialable(record);
-        let stream = self.client.open(record.node, &addresses, open).await.map_err(|error| failure(&error))?;
+        let stream =
+            self.client.open(record.node, &addresses, open).await.map_err(|error| failure(&error))?;
         let mut rest = Rest { stream, _place: place };
         let first = rest.item().await?;
         Ok((first, rest))
@@ -106,7 +109,8 @@ impl Attempts {
 
     /// Where a record says that its node is, without the places where nobody may send us.
     fn dialable(&self, record: &ExpertRecord) -> Vec<SocketAddr> {
-        let allowed = |address: &&SocketAddr| self.scope == Scope::Local || is_global(&Multiaddr::from(address.ip()));
+        let allowed =
+            |address: &&SocketAddr| self.scope == Scope::Local || is_global(&Multiaddr::from(address.ip()));
         record.addresses.iter().filter(allowed).copied().collect()
     }
 }
@@ -142,10 +146,11 @@ fn broken(reason: &str) -> Failure {
 
 fn failure(error: &QueryError) -> Failure {
     let kind = match error {
-        QueryError::Refused { code: QueryErrorCode::Busy | QueryErrorCode::RateLimited, retry_after, .. } => {
-            FailureKind::Busy(retry_after.unwrap_or(Duration::from_secs(1)))
-        }
+        QueryError::Refused {
+            code: QueryErrorCode::Busy | QueryErrorCode::RateLimited, retry_after, ..
+        } => FailureKind::Busy(retry_after.unwrap_or(Duration::from_secs(1))),
         QueryError::Refused { code: QueryErrorCode::BadRequest, .. } => FailureKind::BadRequest,
+        QueryError::Refused { code: QueryErrorCode::DoesNotFit, .. } => FailureKind::DoesNotFit,
         _ => FailureKind::Failed,
     };
     Failure { kind, reason: error.to_string() }

@@ -111,10 +111,17 @@ fn none_answered(failures: Vec<(ExpertRecord, Failure)>) -> AskError {
     {
         return AskError::Busy { retry_after };
     }
-    if kinds().all(|kind| kind == FailureKind::BadRequest)
-        && let Some((_, failure)) = failures.first()
+    let first = failures.first().map(|(_, failure)| failure.clone());
+    if let Some(Failure { kind, reason }) = first
+        && kinds().all(|other| other == kind)
     {
-        return AskError::BadRequest { field: "request".into(), message: failure.reason.clone() };
+        match kind {
+            FailureKind::BadRequest => {
+                return AskError::BadRequest { field: "request".into(), message: reason };
+            }
+            FailureKind::DoesNotFit => return AskError::ContextTooLong { reason },
+            FailureKind::Busy(_) | FailureKind::Failed => {}
+        }
     }
     let attempts = failures.into_iter().map(|(record, failure)| Attempt {
         node: record.node,
@@ -123,4 +130,3 @@ fn none_answered(failures: Vec<(ExpertRecord, Failure)>) -> AskError {
     });
     AskError::AllFailed { attempts: attempts.collect() }
 }
-

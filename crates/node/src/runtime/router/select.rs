@@ -98,7 +98,8 @@ fn all_left_out(route: &Route, ask: &Ask) -> AskError {
     if because(Exclusion::Saturated).chain(because(Exclusion::Paused)).next().is_some() {
         return AskError::Busy { retry_after: LATER };
     }
-    let prices = because(Exclusion::OverBudget).map(|filtered| price::most(filtered.record.price, &ask.request));
+    let prices =
+        because(Exclusion::OverBudget).map(|filtered| price::most(filtered.record.price, &ask.request));
     match prices.min() {
         Some(cheapest) => AskError::OverBudget { cheapest, budget: ask.budget },
         None => AskError::NonePasses { known: route.filtered.len() },

@@ -1,11 +1,7 @@
 //! What the swarm tells, and what follows from it.
 
 use libp2p::{
-    Multiaddr, PeerId,
-    core::ConnectedPoint,
-    gossipsub, identify, kad,
-    multiaddr::Protocol,
-    ping,
+    Multiaddr, PeerId, core::ConnectedPoint, gossipsub, identify, kad, multiaddr::Protocol, ping,
     swarm::SwarmEvent,
 };
 use tokio::time::Instant;
@@ -156,7 +152,8 @@ impl Task {
             return;
         };
         let topic = message.topic.into_string();
-        let fits = self.config.topics.iter().any(|spec| spec.name == topic && message.data.len() <= spec.max_len);
+        let fits =
+            self.config.topics.iter().any(|spec| spec.name == topic && message.data.len() <= spec.max_len);
         let registered = self.peers.get(&from).is_some_and(|peer| peer.registered);
         if !fits || !registered {
             self.status.gossip_rejected += 1;

@@ -1,0 +1,19 @@
+//! Real processes of the real binary, as a user starts them: one scenario per file.
+
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+#[path = "scenarios/mesh.rs"]
+mod mesh;
+
+#[path = "scenarios/crash.rs"]
+mod crash;
+#[path = "scenarios/lifecycle.rs"]
+mod lifecycle;
+#[path = "scenarios/mistakes.rs"]
+mod mistakes;
+#[path = "scenarios/openai_client.rs"]
+mod openai_client;
+#[path = "scenarios/own_node.rs"]
+mod own_node;
+#[path = "scenarios/vanishing_client.rs"]
+mod vanishing_client;

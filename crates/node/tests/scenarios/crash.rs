@@ -1,0 +1,33 @@
+//! A miner dies without a word: nobody's question fails, and the mesh forgets it.
+
+use crate::mesh::{Mesh, eventually};
+
+#[test]
+fn a_killed_miner_fails_no_question_and_is_forgotten() {
+    let mesh = Mesh::up(&["--validators", "2", "--record-expiry", "3"]);
+    let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2"];
+    mesh.run(&ask).well();
+    let killed = mesh.node("miner-1")["node"].clone();
+    mesh.run(&["testnet", "kill", "miner-1"]).well();
+    // While its record stands, and after: both rust experts are asked first now and then.
+    for _ in 0..8 {
+        mesh.run(&ask).well();
+    }
+    eventually("the killed miner's record is gone", || {
+        let found = mesh.experts("text.generate.rust");
+        (found.len() == 1 && found[0]["node"] != killed).then_some(())
+    });
+    mesh.run(&["testnet", "start", "miner-1"]).well();
+    eventually("it is back", || (mesh.experts("text.generate.rust").len() == 2).then_some(()));
+}
+
+#[test]
+fn a_miner_that_stops_is_withdrawn_before_its_record_expires() {
+    // With this expiry only the withdrawal can take it away within the test's patience.
+    let mesh = Mesh::small(&["--record-expiry", "3600"]);
+    assert_eq!(mesh.experts("text").len(), 2);
+    let pid = mesh.node("miner-1")["pid"].as_u64().unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    eventually("its expert is withdrawn", || (mesh.experts("text").len() == 1).then_some(()));
+}

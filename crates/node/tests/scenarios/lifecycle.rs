@@ -1,0 +1,62 @@
+//! The main road: up, look, ask, down.
+
+use crate::mesh::{Mesh, run};
+
+#[test]
+fn a_testnet_comes_up_answers_and_goes() {
+    let mesh = Mesh::up(&[]);
+    let status = mesh.run(&["testnet", "status", "--json"]).well().json();
+    let nodes = status["nodes"].as_array().unwrap();
+    assert_eq!(nodes.len(), 13);
+    assert!(nodes.iter().all(|node| node["alive"] == true), "{status}");
+
+    assert_eq!(mesh.experts("text.generate").len(), 8, "a capability finds what is below it");
+    assert_eq!(mesh.experts("text.generate.rust").len(), 2);
+    let page = mesh.run(&["experts", "find", "--limit", "3", "--json"]).well().json();
+    assert_eq!(page["experts"].as_array().unwrap().len(), 3);
+    assert!(page["next"].is_string());
+    let filtered = mesh.run(&["experts", "find", "--where", "model ~ \"prose\"", "--json"]).well().json();
+    assert_eq!(filtered["experts"].as_array().unwrap().len(), 2);
+
+    let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "12", "--seed", "7"];
+    let first = mesh.run(&ask).well();
+    assert_eq!(first.out, mesh.run(&ask).well().out, "the same seed gives the same text");
+    assert_eq!(first.out.trim_end_matches('\n').len(), 12, "{first:?}");
+    let explained =
+        mesh.run(&["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "1", "--explain"]).well();
+    assert!(
+        explained.err.contains("rust on ") && explained.err.contains("2 could be asked"),
+        "{explained:?}"
+    );
+
+    let again = mesh.run(&["testnet", "up"]);
+    assert_eq!(again.code, 1);
+    assert!(again.err.contains("running already"), "{again:?}");
+    assert_eq!(mesh.experts("text").len(), 8, "the second `up` did no harm");
+
+    let down = mesh.run(&["testnet", "down"]).well();
+    assert!(down.err.contains("stopped 13 nodes"), "{down:?}");
+    let gone = mesh.run(&["ask", "x"]);
+    assert_eq!(gone.code, 8, "{gone:?}");
+    assert!(gone.err.contains("nervure testnet up"), "{gone:?}");
+}
+
+#[test]
+fn two_testnets_live_side_by_side_and_do_not_mix() {
+    let (one, two) = (Mesh::small(&[]), Mesh::small(&["--name", "other"]));
+    for mesh in [&one, &two] {
+        assert_eq!(mesh.experts("text").len(), 2);
+        assert_eq!(mesh.node("gateway-1")["peers_connected"], 4);
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_is_cleaned_with_a_word() {
+    let mesh = Mesh::small(&[]);
+    for name in ["validator-1", "validator-2", "miner-1", "miner-2", "gateway-1"] {
+        mesh.run(&["testnet", "kill", name]).well();
+    }
+    let again = run(mesh.dir(), &["testnet", "up", "--detach", "--validators", "1", "--miners", "1"]).well();
+    assert!(again.err.contains("an earlier run had not ended in good order"), "{again:?}");
+    assert_eq!(mesh.experts("text").len(), 1);
+}

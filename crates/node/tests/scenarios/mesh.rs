@@ -1,0 +1,134 @@
+//! A testnet for one test, and the program as a user calls it. Dropped, it is stopped.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything that should happen may take. Not a measurement: machines are slow and shared.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program, without whatever the environment of the test would tell it.
+pub fn nervure() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nervure"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("NERVURE_")) {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// What a call of the program printed and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    pub fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Checks that it went well.
+    pub fn well(self) -> Self {
+        assert_eq!(self.code, 0, "{self:?}");
+        self
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap()
+    }
+}
+
+/// Runs the program with `args` in `dir`.
+pub fn run(dir: &Path, args: &[&str]) -> Said {
+    Said::of(nervure().arg("--dir").arg(dir).args(args).output().unwrap())
+}
+
+/// Waits until `probe` gives something.
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < until, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A running testnet.
+pub struct Mesh {
+    _home: TempDir,
+    dir: PathBuf,
+}
+
+impl Mesh {
+    /// Starts one, detached, with more arguments for `up`.
+    pub fn up(args: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mesh = Self { dir: home.path().join("testnet"), _home: home };
+        mesh.say(&["testnet", "up", "--detach"], args).well();
+        mesh
+    }
+
+    /// Two validators, two miners (rust and python) and a gateway.
+    pub fn small(args: &[&str]) -> Self {
+        let all: Vec<_> = ["--validators", "2", "--miners", "2"].iter().chain(args).copied().collect();
+        Self::up(&all)
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn mesh_file(&self) -> PathBuf {
+        self.dir.join("mesh.toml")
+    }
+
+    /// Runs the program on it.
+    pub fn run(&self, args: &[&str]) -> Said {
+        run(&self.dir, args)
+    }
+
+    fn say(&self, first: &[&str], then: &[&str]) -> Said {
+        self.run(&first.iter().chain(then).copied().collect::<Vec<_>>())
+    }
+
+    /// What `testnet status` says of a node.
+    pub fn node(&self, name: &str) -> Value {
+        let status = self.run(&["testnet", "status", "--json"]).well().json();
+        status["nodes"].as_array().unwrap().iter().find(|node| node["name"] == name).unwrap().clone()
+    }
+
+    /// Where a node's HTTP API listens.
+    pub fn http(&self, name: &str) -> SocketAddr {
+        self.node(name)["http"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The experts that the mesh finds for `capability`.
+    pub fn experts(&self, capability: &str) -> Vec<Value> {
+        let found = self.run(&["experts", "find", capability, "--json"]).well().json();
+        found["experts"].as_array().unwrap().clone()
+    }
+}
+
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        // One that is stopped already says so with an error, which is all right.
+        let _ = nervure().arg("--dir").arg(&self.dir).args(["testnet", "down"]).output();
+    }
+}

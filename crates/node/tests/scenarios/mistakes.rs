@@ -1,0 +1,84 @@
+//! The mistakes that people make: each gets what happened, why, what to do next, and its exit code.
+
+use std::{fs, net::UdpSocket, os::unix::fs::PermissionsExt};
+
+use crate::mesh::{Mesh, nervure, run};
+
+#[track_caller]
+fn refused(said: &crate::mesh::Said, code: i32, words: &[&str]) {
+    assert_eq!(said.code, code, "{said:?}");
+    for word in words {
+        assert!(said.err.contains(word), "no '{word}' in {}", said.err);
+    }
+    assert!(said.err.lines().any(|line| line.starts_with("error: ")), "{said:?}");
+    assert!(!said.err.contains("panicked"), "{said:?}");
+}
+
+#[test]
+fn questions_that_cannot_be_answered() {
+    let mesh = Mesh::small(&[]);
+    let next = "next: ";
+    refused(
+        &mesh.run(&["ask", "x", "-c", "image.generate"]),
+        3,
+        &["image.generate", "text.generate.rust", next],
+    );
+    refused(&mesh.run(&["ask", "x", "-m", "gpt-9"]), 3, &["no model 'gpt-9'", "nervure-bytes-rust", next]);
+    refused(
+        &mesh.run(&["ask", "x", "--where", "context >= 9999"]),
+        3,
+        &["none of them passes the filter", next],
+    );
+    refused(&mesh.run(&["ask", "x", "--max-tokens", "0"]), 2, &["max_tokens", next]);
+    refused(&mesh.run(&["ask", "x", "--budget", "5"]), 2, &["budget"]);
+    refused(
+        &mesh.run(&["ask", &"x".repeat(100_000), "--max-tokens", "1", "--stop", &"y".repeat(65)]),
+        2,
+        &["stop"],
+    );
+    refused(&mesh.run(&["experts", "find", "--where", "context >"]), 2, &["column 10", "         ^", next]);
+    refused(&mesh.run(&["testnet", "kill", "miner-9"]), 1, &["no node 'miner-9'", "miner-1, miner-2", next]);
+}
+
+#[test]
+fn a_mesh_without_experts_says_so() {
+    let mesh = Mesh::up(&["--validators", "1", "--miners", "0"]);
+    refused(&mesh.run(&["ask", "x"]), 3, &["no expert for text.generate is known"]);
+    assert!(mesh.run(&["experts", "find"]).well().err.contains("0 found"));
+}
+
+#[test]
+fn specs_and_keys_that_are_wrong() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("node");
+    let spec = home.path().join("mesh.toml");
+    let join = |more: &[&str]| run(&dir, &[&["join", spec.to_str().unwrap()], more].concat());
+    refused(&join(&[]), 1, &["there is no mesh spec", "nervure mesh new"]);
+
+    fs::write(&spec, "[mesh]\nname = \"x\"\nscoop = \"local\"\n").unwrap();
+    refused(&join(&[]), 1, &["mesh.toml", "line 3", "scoop"]);
+
+    fs::remove_file(&spec).unwrap();
+    nervure().args(["mesh", "new", "x", "--out"]).arg(&spec).output().unwrap();
+    refused(&join(&["--role", "miner"]), 1, &["is not registered as a miner", "[[nodes]]", "next: "]);
+    refused(&join(&["--role", "king"]), 2, &["'king' is no role"]);
+    refused(&join(&["--expert", "builtin:poetry"]), 1, &["registered"]);
+
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    refused(&join(&["--p2p-port", &port]), 5, &[&port, "UDP", "next: "]);
+
+    let key = dir.join("key.pem");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    refused(&join(&[]), 1, &["key.pem", "0644", "chmod 600"]);
+    refused(&run(&dir, &["key", "new"]), 1, &["exists already"]);
+}
+
+#[test]
+fn a_directory_with_other_things_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("thesis.tex"), "x").unwrap();
+    refused(&run(home.path(), &["testnet", "up"]), 1, &["not empty and holds no testnet", "--dir"]);
+    refused(&run(home.path(), &["testnet", "status"]), 1, &["there is no testnet", "nervure testnet up"]);
+    refused(&run(home.path(), &["testnet", "up", "--validators", "0"]), 1, &["needs a validator"]);
+}

@@ -1,0 +1,44 @@
+//! A node of one's own joins a running mesh without being registered: it may look around and ask, and not serve.
+
+use std::{
+    path::Path,
+    process::{Child, Stdio},
+};
+
+use crate::mesh::{Mesh, eventually, nervure, run};
+
+/// Killed on drop.
+struct Node(Child);
+
+impl Node {
+    fn join(mesh: &Path, dir: &Path) -> Self {
+        let mut command = nervure();
+        command.arg("--dir").arg(dir).arg("join").arg(mesh).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_stranger_may_look_around_and_ask() {
+    let mesh = Mesh::small(&["--record-expiry", "6"]);
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("node");
+    let node = Node::join(&mesh.mesh_file(), &dir);
+    eventually("it knows both experts", || {
+        let found = run(&dir, &["experts", "find", "--json"]);
+        (found.code == 0 && found.json()["experts"].as_array().unwrap().len() == 2).then_some(())
+    });
+    run(&dir, &["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2"]).well();
+    let status = run(&dir, &["status", "--json"]).well().json();
+    assert_eq!(status["role"], "none");
+    drop(node);
+    let gone = run(&dir, &["status"]);
+    assert_eq!(gone.code, 8, "a node.json that a killed node left is not taken for a node: {gone:?}");
+}
