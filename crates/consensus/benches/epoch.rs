@@ -3,7 +3,7 @@
 //! `cargo bench -p nervure-consensus` prints the median and the fastest of 101 runs each, of an epoch
 //! that starts from the bonds of the one before it. The matrices are the same in every run.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::{hint::black_box, time::Instant};
 

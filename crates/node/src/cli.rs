@@ -17,6 +17,7 @@ mod peers;
 mod signal;
 mod status;
 mod testnet;
+mod yuma;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -102,6 +103,7 @@ enum Command {
     /// Make and read keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    Yuma(yuma::YumaArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -128,6 +130,7 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Peers(peers) => peers.run(&global).await,
         Command::Mesh(command) => command.run(&global),
         Command::Key(command) => command.run(&global),
+        Command::Yuma(yuma) => yuma.run(&global),
         Command::Completions(completions) => completions.run(),
     }
 }

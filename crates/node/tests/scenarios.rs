@@ -17,3 +17,5 @@ mod openai_client;
 mod own_node;
 #[path = "scenarios/vanishing_client.rs"]
 mod vanishing_client;
+#[path = "scenarios/yuma.rs"]
+mod yuma;

@@ -1,7 +1,7 @@
 //! Everybody's vocabulary: the types that every other Nervure crate speaks in.
 //!
 //! Identifiers ([`NodeId`], [`MeshId`], [`Netuid`], [`Uid`]), quantities ([`Amount`],
-//! [`BlockHeight`], [`UnixMillis`]), [`Hash`]es, dotted [`Capability`] paths, canonical CBOR
+//! [`BlockHeight`], [`UnixMillis`]), [`struct@Hash`]es, dotted [`Capability`] paths, canonical CBOR
 //! ([`cbor`]), keys and their files ([`NodeKey`], [`key_file`]), and the signed [`Envelope`] that
 //! everything crossing the network under somebody's name travels in.
 //!
