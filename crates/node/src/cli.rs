@@ -4,6 +4,7 @@
 //! next; the exit codes are in `docs/cli.md`.
 
 mod ask;
+mod bench;
 mod completions;
 mod experts;
 mod explain;
@@ -104,6 +105,9 @@ enum Command {
     #[command(subcommand)]
     Key(key::KeyCommand),
     Yuma(yuma::YumaArgs),
+    /// Measure, against a baseline in the same run
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     Completions(completions::CompletionsArgs),
 }
 
@@ -131,6 +135,7 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Mesh(command) => command.run(&global),
         Command::Key(command) => command.run(&global),
         Command::Yuma(yuma) => yuma.run(&global),
+        Command::Bench(command) => command.run(&global).await,
         Command::Completions(completions) => completions.run(),
     }
 }

@@ -32,7 +32,7 @@ struct Inner {
     v6: Option<Endpoint>,
     connections: Mutex<LruCache<NodeId, Connection>>,
     dialling: Mutex<HashMap<NodeId, Arc<tokio::sync::Mutex<()>>>>,
-    _threads: StopOnDrop,
+    _thread: StopOnDrop,
 }
 
 /// Ends the endpoint's thread.
@@ -61,25 +61,35 @@ impl QueryClient {
     /// # Errors
     /// When no socket can be had.
     pub fn start(config: ClientConfig) -> Result<Self, StartError> {
-        let stop = tokio_util::sync::CancellationToken::new();
+        let stop = StopOnDrop(tokio_util::sync::CancellationToken::new());
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        let token = stop.clone();
+        let token = stop.0.clone();
         on_own_thread("query-client", move || async move {
-            let endpoints = endpoint((Ipv4Addr::UNSPECIFIED, 0).into())
-                .map(|v4| (v4, endpoint((Ipv6Addr::UNSPECIFIED, 0).into()).ok()));
-            let bound = endpoints.is_ok();
+            let sockets = endpoints();
+            let bound = sockets.is_ok();
             // The other side waits for this; it cannot be gone.
-            let _ = sender.send(endpoints);
+            let _ = sender.send(sockets);
             if bound {
                 token.cancelled().await;
             }
         })?;
         let bound = receiver.recv().map_err(|error| StartError::Setup(error.to_string()))?;
-        let address = (Ipv4Addr::UNSPECIFIED, 0).into();
-        let (v4, v6) = bound.map_err(|source| StartError::Bind { address, source })?;
+        Ok(Self::new(config, bound?, stop))
+    }
+
+    /// Binds sockets that the current runtime drives: for callers whose runtime is single-threaded, as a query
+    /// costs least where its endpoint runs.
+    ///
+    /// # Errors
+    /// When no socket can be had.
+    pub fn here(config: ClientConfig) -> Result<Self, StartError> {
+        Ok(Self::new(config, endpoints()?, StopOnDrop(tokio_util::sync::CancellationToken::new())))
+    }
+
+    fn new(config: ClientConfig, (v4, v6): (Endpoint, Option<Endpoint>), thread: StopOnDrop) -> Self {
         let connections = Mutex::new(LruCache::new(config.connections));
         let dialling = Mutex::default();
-        Ok(Self(Arc::new(Inner { config, v4, v6, connections, dialling, _threads: StopOnDrop(stop) })))
+        Self(Arc::new(Inner { config, v4, v6, connections, dialling, _thread: thread }))
     }
 
     /// Asks `node`, which listens on one of `addresses`. Returns once the question is sent; what the node says
@@ -180,7 +190,13 @@ impl QueryClient {
     }
 }
 
-/// Must run inside the runtime that shall drive the endpoint.
+/// A socket for IPv4, and one for IPv6 where the machine has it. Must run inside the runtime that shall drive them.
+fn endpoints() -> Result<(Endpoint, Option<Endpoint>), StartError> {
+    let any = (Ipv4Addr::UNSPECIFIED, 0).into();
+    let v4 = endpoint(any).map_err(|source| StartError::Bind { address: any, source })?;
+    Ok((v4, endpoint((Ipv6Addr::UNSPECIFIED, 0).into()).ok()))
+}
+
 fn endpoint(bind: SocketAddr) -> std::io::Result<Endpoint> {
     Endpoint::new(EndpointConfig::default(), None, tls::socket(bind)?, Arc::new(TokioRuntime))
 }

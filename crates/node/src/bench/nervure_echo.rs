@@ -1,0 +1,123 @@
+//! The subject: the query plane as miners and gateways run it, with an expert that gives the question back.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use bytes::Bytes;
+use futures::{FutureExt, future::BoxFuture};
+use nervure_p2p::{
+    Admission,
+    query::{
+        ClientConfig, EndReason, InboundQuery, QueryClient, QueryEnd, QueryErrorCode, QueryItem, QueryOpen,
+        QueryServer, QueryService, QueryUsage, ServerConfig,
+    },
+};
+use nervure_primitives::{Amount, Capability, MeshId, Netuid, NodeId, NodeKey};
+
+use super::{PAYLOAD, load::Subject, process::Hello};
+
+/// A mesh of its own.
+const MESH: MeshId = MeshId::from_bytes([0xBE; 32]);
+
+/// A body of this length asks for as many chunks as it says; every other comes back.
+const STREAM_LEN: usize = 4;
+
+struct Everybody;
+
+impl Admission for Everybody {
+    fn is_registered(&self, _: &NodeId) -> bool {
+        true
+    }
+}
+
+struct Echo;
+
+impl QueryService for Echo {
+    fn serve(&self, query: InboundQuery) -> BoxFuture<'static, ()> {
+        let InboundQuery { open, mut reply, .. } = query;
+        async move {
+            match <[u8; STREAM_LEN]>::try_from(open.body.as_slice()) {
+                Ok(count) => {
+                    let chunk = Bytes::from_static(&[7; PAYLOAD]);
+                    for _ in 0..u32::from_be_bytes(count) {
+                        if reply.send(chunk.clone()).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                Err(_) if reply.queue(open.body.into()).is_err() => {
+                    return reply.refuse(QueryErrorCode::BadRequest, "too long", None).await;
+                }
+                Err(_) => {}
+            }
+            reply.end(QueryEnd { chunks: 0, usage: QueryUsage::default(), reason: EndReason::Stop }).await;
+        }
+        .boxed()
+    }
+}
+
+/// A server on a free port of loopback.
+pub(crate) fn serve(key: NodeKey) -> anyhow::Result<QueryServer> {
+    let config = ServerConfig::new(key, MESH, (Ipv4Addr::LOCALHOST, 0).into());
+    Ok(QueryServer::start(config, Arc::new(Everybody), Arc::new(Echo))?)
+}
+
+/// A client of such a server.
+pub(crate) struct NervureEcho {
+    client: QueryClient,
+    node: NodeId,
+    server: SocketAddr,
+    capability: Capability,
+}
+
+impl NervureEcho {
+    /// On the current runtime.
+    pub(crate) fn connect(server: &Hello) -> anyhow::Result<Self> {
+        let client = new_client()?;
+        let capability = Capability::new("text.echo")?;
+        Ok(Self { client, node: server.node, server: server.address, capability })
+    }
+
+    async fn ask(&self, client: &QueryClient, body: Vec<u8>, expected: usize) -> anyhow::Result<()> {
+        let open = QueryOpen {
+            netuid: Netuid(1),
+            capability: self.capability.clone(),
+            expert: None,
+            body,
+            deadline_ms: 10_000,
+            budget: Amount::ZERO,
+        };
+        let mut stream = client.open(self.node, &[self.server], open).await?;
+        let mut came = 0;
+        loop {
+            match stream.next().await? {
+                QueryItem::Chunk(chunk) => came += chunk.len(),
+                QueryItem::End(_) => break,
+            }
+        }
+        anyhow::ensure!(came == expected, "{came} bytes came back of {expected}");
+        Ok(())
+    }
+}
+
+fn new_client() -> anyhow::Result<QueryClient> {
+    let key = NodeKey::generate().context("no randomness")?;
+    Ok(QueryClient::here(ClientConfig::new(key, MESH))?)
+}
+
+impl Subject for NervureEcho {
+    async fn echo(&self, payload: &[u8]) -> anyhow::Result<()> {
+        self.ask(&self.client, payload.to_vec(), payload.len()).await
+    }
+
+    async fn stream(&self, chunks: u32) -> anyhow::Result<()> {
+        self.ask(&self.client, chunks.to_be_bytes().to_vec(), PAYLOAD * chunks as usize).await
+    }
+
+    async fn handshake(&self) -> anyhow::Result<()> {
+        self.ask(&new_client()?, vec![1], 1).await
+    }
+}
