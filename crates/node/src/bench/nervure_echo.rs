@@ -92,11 +92,8 @@ impl NervureEcho {
         };
         let mut stream = client.open(self.node, &[self.server], open).await?;
         let mut came = 0;
-        loop {
-            match stream.next().await? {
-                QueryItem::Chunk(chunk) => came += chunk.len(),
-                QueryItem::End(_) => break,
-            }
+        while let QueryItem::Chunk(chunk) = stream.next().await? {
+            came += chunk.len();
         }
         anyhow::ensure!(came == expected, "{came} bytes came back of {expected}");
         Ok(())

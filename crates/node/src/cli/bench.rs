@@ -28,7 +28,7 @@ impl BenchCommand {
         match self {
             Self::Query { rounds, time } => {
                 let effort = Effort { rounds: rounds.into(), time: Duration::from_millis(time) };
-                let run = move || bench::run(effort, |progress| output::note(progress));
+                let run = move || bench::run(effort, output::note);
                 // A thread of its own: the measurement brings its own single-threaded runtime.
                 let report = tokio::task::spawn_blocking(run).await??;
                 if global.json {
