@@ -61,7 +61,9 @@ impl QueryService for Echo {
 
 /// A server on a free port of loopback.
 pub(crate) fn serve(key: NodeKey) -> anyhow::Result<QueryServer> {
-    let config = ServerConfig::new(key, MESH, (Ipv4Addr::LOCALHOST, 0).into());
+    let mut config = ServerConfig::new(key, MESH, (Ipv4Addr::LOCALHOST, 0).into());
+    // Counted as ever, but not to be reached: the default is what one node may ask, less than what one can.
+    config.rate_registered = std::num::NonZeroU32::MAX;
     Ok(QueryServer::start(config, Arc::new(Everybody), Arc::new(Echo))?)
 }
 
@@ -76,12 +78,13 @@ pub(crate) struct NervureEcho {
 impl NervureEcho {
     /// On the current runtime.
     pub(crate) fn connect(server: &Hello) -> anyhow::Result<Self> {
-        let client = new_client()?;
+        let key = NodeKey::generate().context("no randomness")?;
+        let client = QueryClient::here(ClientConfig::new(key, MESH))?;
         let capability = Capability::new("text.echo")?;
         Ok(Self { client, node: server.node, server: server.address, capability })
     }
 
-    async fn ask(&self, client: &QueryClient, body: Vec<u8>, expected: usize) -> anyhow::Result<()> {
+    async fn ask(&self, body: Vec<u8>, expected: usize) -> anyhow::Result<()> {
         let open = QueryOpen {
             netuid: Netuid(1),
             capability: self.capability.clone(),
@@ -90,7 +93,7 @@ impl NervureEcho {
             deadline_ms: 10_000,
             budget: Amount::ZERO,
         };
-        let mut stream = client.open(self.node, &[self.server], open).await?;
+        let mut stream = self.client.open(self.node, &[self.server], open).await?;
         let mut came = 0;
         while let QueryItem::Chunk(chunk) = stream.next().await? {
             came += chunk.len();
@@ -100,21 +103,17 @@ impl NervureEcho {
     }
 }
 
-fn new_client() -> anyhow::Result<QueryClient> {
-    let key = NodeKey::generate().context("no randomness")?;
-    Ok(QueryClient::here(ClientConfig::new(key, MESH))?)
-}
-
 impl Subject for NervureEcho {
     async fn echo(&self, payload: &[u8]) -> anyhow::Result<()> {
-        self.ask(&self.client, payload.to_vec(), payload.len()).await
+        self.ask(payload.to_vec(), payload.len()).await
     }
 
     async fn stream(&self, chunks: u32) -> anyhow::Result<()> {
-        self.ask(&self.client, chunks.to_be_bytes().to_vec(), PAYLOAD * chunks as usize).await
+        self.ask(chunks.to_be_bytes().to_vec(), PAYLOAD * chunks as usize).await
     }
 
     async fn handshake(&self) -> anyhow::Result<()> {
-        self.ask(&new_client()?, vec![1], 1).await
+        self.client.disconnect(&self.node);
+        self.ask(vec![1], 1).await
     }
 }

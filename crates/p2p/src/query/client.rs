@@ -172,6 +172,13 @@ impl QueryClient {
         }
     }
 
+    /// Closes the connection to `node`, if there is one; the next question makes a new one.
+    pub fn disconnect(&self, node: &NodeId) {
+        if let Some(connection) = lock(&self.0.connections).pop(node) {
+            connection.close(0u32.into(), b"");
+        }
+    }
+
     fn kept(&self, node: &NodeId) -> Option<Connection> {
         let mut connections = lock(&self.0.connections);
         let kept = connections.get(node)?;

@@ -3,7 +3,7 @@
 //! A frame is one byte of kind, four bytes of length (big-endian) and that many bytes. Open, end and error
 //! are canonical CBOR; a chunk's bytes belong to whoever asked. Wire names and numbers are frozen.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use nervure_primitives::{
     Amount, Capability, Netuid,
     cbor::{self, CborError, Limits},
@@ -21,6 +21,8 @@ pub const MAX_CLOSING: usize = 2 * 1024;
 pub const MAX_MESSAGE: usize = 512;
 /// Bytes of kind and length.
 const HEADER: usize = 5;
+/// Bytes that are taken from a stream at once, beyond what the frame at hand needs.
+const READ_AHEAD: usize = 16 * 1024;
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,21 +175,8 @@ impl Frame {
             _ => Self::Error(cbor::decode(&content, limits)?),
         })
     }
-
-    /// Reads one frame. Not cancel-safe: a frame that was begun is lost with its future.
-    pub(super) async fn read(stream: &mut RecvStream) -> Result<Self, FrameError> {
-        let mut header = [0; HEADER];
-        stream.read_exact(&mut header).await.map_err(|_| FrameError::Truncated)?;
-        let [kind, length @ ..] = header;
-        let (length, limit) = (u32::from_be_bytes(length) as usize, limit(kind)?);
-        if length > limit {
-            return Err(FrameError::TooLong { length, limit });
-        }
-        let mut content = vec![0; length];
-        stream.read_exact(&mut content).await.map_err(|_| FrameError::Truncated)?;
-        Self::decode(kind, content.into())
-    }
 }
+
 
 fn limit(kind: u8) -> Result<usize, FrameError> {
     match kind {
@@ -195,6 +184,57 @@ fn limit(kind: u8) -> Result<usize, FrameError> {
         CHUNK => Ok(MAX_CHUNK),
         END | ERROR => Ok(MAX_CLOSING),
         other => Err(FrameError::UnknownKind(other)),
+    }
+}
+
+/// Reads frames from a stream: as much at once as there is, so that a short answer and its end cost one read.
+#[derive(Debug)]
+pub(super) struct FrameReader {
+    stream: RecvStream,
+    /// Read and not yet given out: less than one frame and [`READ_AHEAD`].
+    buffer: BytesMut,
+}
+
+impl FrameReader {
+    pub(super) fn new(stream: RecvStream) -> Self {
+        Self { stream, buffer: BytesMut::new() }
+    }
+
+    /// The next frame. A length is checked before its bytes are waited for. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<Frame, FrameError> {
+        loop {
+            let wanted = match self.buffered()? {
+                Ok(frame) => return Ok(frame),
+                Err(wanted) => wanted,
+            };
+            let chunk = self.stream.read_chunk(wanted + READ_AHEAD, true).await;
+            match chunk {
+                Ok(Some(chunk)) => self.buffer.extend_from_slice(&chunk.bytes),
+                Ok(None) | Err(_) => return Err(FrameError::Truncated),
+            }
+        }
+    }
+
+    /// Tells the sender to stop.
+    pub(super) fn stop(&mut self) {
+        // Fails only when it has stopped already.
+        let _ = self.stream.stop(0u32.into());
+    }
+
+    /// The frame at the front of the buffer, or how many bytes it lacks.
+    fn buffered(&mut self) -> Result<Result<Frame, usize>, FrameError> {
+        let Some((&[kind, ref length @ ..], rest)) = self.buffer.split_first_chunk::<HEADER>() else {
+            return Ok(Err(HEADER - self.buffer.len()));
+        };
+        let (length, limit) = (u32::from_be_bytes(*length) as usize, limit(kind)?);
+        if length > limit {
+            return Err(FrameError::TooLong { length, limit });
+        }
+        if let Some(missing) = length.checked_sub(rest.len()).filter(|missing| *missing > 0) {
+            return Ok(Err(missing));
+        }
+        self.buffer.advance(HEADER);
+        Frame::decode(kind, self.buffer.split_to(length).freeze()).map(Ok)
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::query::{
     QueryEnd, QueryError,
-    frame::{Frame, FrameError},
+    frame::{Frame, FrameError, FrameReader},
 };
 
 /// A piece of an answer, or its end.
@@ -23,7 +23,7 @@ pub enum QueryItem {
 /// An answer in progress. Dropping it tells the node to stop.
 #[derive(Debug)]
 pub struct QueryStream {
-    receive: RecvStream,
+    frames: FrameReader,
     chunks: u64,
     /// Time to the next frame, and to every later one.
     next: Duration,
@@ -32,15 +32,15 @@ pub struct QueryStream {
 
 impl QueryStream {
     pub(super) fn new(receive: RecvStream, first: Duration, later: Duration) -> Self {
-        Self { receive, chunks: 0, next: first, later }
+        Self { frames: FrameReader::new(receive), chunks: 0, next: first, later }
     }
 
-    /// The next item. Not to be called again after an end or an error. Not cancel-safe.
+    /// The next item. Not to be called again after an end or an error.
     ///
     /// # Errors
     /// When the node refused or failed, broke the protocol, stalled, or stopped before its end.
     pub async fn next(&mut self) -> Result<QueryItem, QueryError> {
-        let frame = timeout(self.next, Frame::read(&mut self.receive)).await;
+        let frame = timeout(self.next, self.frames.next()).await;
         let frame = frame.map_err(|_| QueryError::Stalled(self.next))?;
         self.next = self.later;
         match frame {

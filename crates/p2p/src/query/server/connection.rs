@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{InboundQuery, Place, Replier, ServerCounters, Shared};
 use crate::query::{
     QueryErrorCode, QueryOpen,
-    frame::{Frame, FrameError},
+    frame::{Frame, FrameError, FrameReader},
     tls,
 };
 
@@ -54,8 +54,9 @@ async fn query(
     connection: Connection,
     from: NodeId,
     send: SendStream,
-    mut receive: RecvStream,
+    receive: RecvStream,
 ) {
+    let mut receive = FrameReader::new(receive);
     let _in_progress = InProgress::begin(&shared.counters);
     let began = Instant::now();
     let reply = Replier::new(send, connection);
@@ -66,7 +67,7 @@ async fn query(
     let allowed = shared.rates.lock().unwrap_or_else(PoisonError::into_inner).take(from, rate.get(), began);
     if !allowed {
         ServerCounters::count(&shared.counters.rate_limited);
-        let _ = receive.stop(0u32.into());
+        receive.stop();
         let second = std::time::Duration::from_secs(1);
         return reply.refuse(QueryErrorCode::RateLimited, "too many queries", Some(second)).await;
     }
@@ -74,12 +75,12 @@ async fn query(
         Ok(Ok(open)) => open,
         Ok(Err(error)) => {
             ServerCounters::count(&shared.counters.malformed);
-            let _ = receive.stop(0u32.into());
+            receive.stop();
             return reply.refuse(QueryErrorCode::BadRequest, &error.to_string(), None).await;
         }
         Err(_) => {
             ServerCounters::count(&shared.counters.malformed);
-            let _ = receive.stop(0u32.into());
+            receive.stop();
             return reply.refuse(QueryErrorCode::DeadlineExceeded, "the question took too long", None).await;
         }
     };
@@ -93,8 +94,8 @@ async fn query(
 }
 
 /// The asker's one frame.
-async fn open(receive: &mut RecvStream) -> Result<QueryOpen, FrameError> {
-    match Frame::read(receive).await? {
+async fn open(receive: &mut FrameReader) -> Result<QueryOpen, FrameError> {
+    match receive.next().await? {
         Frame::Open(open) => Ok(open),
         _ => Err(FrameError::UnknownKind(0)),
     }
