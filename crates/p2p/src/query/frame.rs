@@ -177,7 +177,6 @@ impl Frame {
     }
 }
 
-
 fn limit(kind: u8) -> Result<usize, FrameError> {
     match kind {
         OPEN => Ok(MAX_OPEN),
