@@ -2,7 +2,7 @@
 //!
 //! An [`Expert`] takes an [`ExpertRequest`] and answers with an [`ExpertStream`]. [`ByteExpert`] serves the
 //! byte-level language models that ship with this crate ([`builtin`]), run by candle on threads of their own: no
-//! download, no GPU.
+//! download, no GPU. [`OpenAiExpert`] serves a model of any OpenAI-compatible server.
 //!
 //! Every expert promises the same: a stream ends with [`ExpertEvent::Done`] or with an error, never by merely stopping;
 //! dropping it frees the expert at once; everything that a caller can send is bounded.
@@ -14,6 +14,7 @@ mod card;
 mod error;
 mod event;
 mod expert;
+mod openai;
 mod request;
 mod stop;
 mod stream;
@@ -25,6 +26,7 @@ pub use card::ModelCard;
 pub use error::{ExpertError, MAX_MESSAGE};
 pub use event::{ExpertEvent, FinishReason, Usage};
 pub use expert::{Expert, Health};
+pub use openai::{ApiSecret, OpenAiConfig, OpenAiExpert, UpstreamLimits};
 pub use request::{
     ChatMessage, ExpertRequest, MAX_INPUTS, MAX_MESSAGES, MAX_STOP_LEN, MAX_STOPS, MAX_TEXT, Role, Sampling,
 };

@@ -78,4 +78,4 @@ fn the_hash_is_frozen() {
     assert_eq!(ngram_rows(&[], b"fn"), FROZEN);
 }
 
-const FROZEN: [u32; 6] = [0, 0, 0, 0, 0, 0];
+const FROZEN: [u32; 6] = [3916, 5921, 1476, 4911, 2605, 2386];

@@ -1,0 +1,264 @@
+//! One answer of an upstream: the request in its form, and its stream back in ours.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use futures::stream;
+use reqwest::{Method, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Upstream, body, refusal, refusal::Refusal, sse::Lines};
+use crate::{ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Sampling, Usage, stream::Item};
+
+/// Longest piece of text in one event, in bytes, so that an event fits a frame.
+const MAX_PIECE: usize = 32 << 10;
+
+/// Widest vector; wider ones do not fit a frame.
+const MAX_DIMENSIONS: usize = 16_384;
+
+/// The answer of `upstream` to a valid request.
+pub(super) fn stream(upstream: Arc<Upstream>, request: ExpertRequest) -> ExpertStream {
+    let state = State::Asking(upstream, request);
+    ExpertStream::new(stream::unfold((state, VecDeque::new()), |(mut state, mut ready)| async move {
+        loop {
+            if let Some(item) = ready.pop_front() {
+                return Some((item, (state, ready)));
+            }
+            state = match state.step(&mut ready).await {
+                Ok(next) => next?,
+                Err(error) => {
+                    ready.push_back(Err(error));
+                    State::Ended
+                }
+            };
+        }
+    }))
+}
+
+/// How far an answer is.
+enum State {
+    Asking(Arc<Upstream>, ExpertRequest),
+    Streaming(Box<Streaming>),
+    Ended,
+}
+
+/// A text that comes.
+struct Streaming {
+    upstream: Arc<Upstream>,
+    response: Response,
+    lines: Lines,
+    bytes: usize,
+    pieces: u32,
+    usage: Option<Usage>,
+    finish: Option<FinishReason>,
+}
+
+impl State {
+    /// Does the next thing; `None` after the last.
+    async fn step(self, ready: &mut VecDeque<Item>) -> Result<Option<Self>, ExpertError> {
+        match self {
+            Self::Ended => Ok(None),
+            Self::Asking(upstream, ExpertRequest::Embed { inputs }) => {
+                embed(&upstream, inputs, ready).await?;
+                Ok(Some(Self::Ended))
+            }
+            Self::Asking(upstream, ExpertRequest::Distribution { .. }) => {
+                Err(ExpertError::Unsupported { model: upstream.model.clone(), operation: "distributions" })
+            }
+            Self::Asking(upstream, request) => {
+                let (path, body) = text_body(&upstream.model, request);
+                let response = upstream.send(upstream.request(Method::POST, path).json(&body)).await?;
+                let lines = Lines::new(upstream.limits.line);
+                let streaming =
+                    Streaming { upstream, response, lines, bytes: 0, pieces: 0, usage: None, finish: None };
+                Ok(Some(Self::Streaming(Box::new(streaming))))
+            }
+            Self::Streaming(mut streaming) => match streaming.read(ready).await? {
+                true => Ok(Some(Self::Streaming(streaming))),
+                false => Ok(Some(Self::Ended)),
+            },
+        }
+    }
+}
+
+/// Where a text is asked for, and how.
+fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
+    let (path, field, what, sampling) = match request {
+        ExpertRequest::Chat { messages, sampling } => {
+            let message = |m: crate::ChatMessage| json!({"role": m.role.as_str(), "content": m.content});
+            ("/chat/completions", "messages", messages.into_iter().map(message).collect(), sampling)
+        }
+        ExpertRequest::Complete { prompt, sampling } => ("/completions", "prompt", Value::String(prompt), sampling),
+        ExpertRequest::Embed { .. } | ExpertRequest::Distribution { .. } => {
+            ("/completions", "prompt", Value::Null, Sampling::default())
+        }
+    };
+    let rate = |milli: u32| f64::from(milli) / 1000.0;
+    let mut body = json!({
+        "model": model,
+        "max_tokens": sampling.max_tokens,
+        "temperature": rate(sampling.temperature_milli),
+        "top_p": rate(sampling.top_p_milli),
+        "stream": true,
+        "stream_options": {"include_usage": true},
+    });
+    body[field] = what;
+    if let Some(seed) = sampling.seed {
+        // The API's seeds are signed; the largest of ours fold onto others.
+        body["seed"] = json!(seed & i64::MAX.unsigned_abs());
+    }
+    if !sampling.stop.is_empty() {
+        body["stop"] = json!(sampling.stop);
+    }
+    (path, body)
+}
+
+/// An event of a stream, with what we read of it.
+#[derive(Debug, Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    #[serde(default)]
+    usage: Option<WireUsage>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Choice {
+    /// Of a completion.
+    text: Option<String>,
+    /// Of a chat.
+    delta: Option<Delta>,
+    finish_reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Delta {
+    content: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireUsage {
+    prompt_tokens: u32,
+    completion_tokens: u32,
+}
+
+impl Streaming {
+    /// Takes in the next piece; false when that was all.
+    async fn read(&mut self, ready: &mut VecDeque<Item>) -> Result<bool, ExpertError> {
+        let limits = self.upstream.limits;
+        let Some(piece) = body::piece(&mut self.response, limits.between).await? else {
+            // Some servers say why they ended and leave out the last line.
+            ready.push_back(self.done());
+            return Ok(false);
+        };
+        self.bytes = self.bytes.saturating_add(piece.len());
+        if self.bytes > limits.answer {
+            let reason = format!("an answer of more than {} bytes", limits.answer);
+            return Err(ExpertError::UpstreamInvalid { reason });
+        }
+        self.lines.push(&piece);
+        loop {
+            let line = self.lines.next().map_err(|_| ExpertError::UpstreamInvalid {
+                reason: format!("a line of more than {} bytes", limits.line),
+            })?;
+            match line.as_deref() {
+                None => return Ok(true),
+                Some(b"[DONE]") => {
+                    ready.push_back(self.done());
+                    return Ok(false);
+                }
+                Some(line) => self.chunk(line, ready)?,
+            }
+        }
+    }
+
+    fn chunk(&mut self, line: &[u8], ready: &mut VecDeque<Item>) -> Result<(), ExpertError> {
+        let value: Value = serde_json::from_slice(line).map_err(|error| refusal::invalid(&error))?;
+        if value.get("error").is_some()
+            && let Some(refusal) = Refusal::of(&value)
+        {
+            return Err(refusal.into_error(500, None));
+        }
+        let chunk: Chunk = serde_json::from_value(value).map_err(|error| refusal::invalid(&error))?;
+        if let Some(usage) = chunk.usage {
+            let WireUsage { prompt_tokens, completion_tokens } = usage;
+            self.usage = Some(Usage { prompt_tokens, completion_tokens });
+        }
+        let Some(choice) = chunk.choices.into_iter().next() else { return Ok(()) };
+        let text = choice.text.or(choice.delta.and_then(|delta| delta.content)).unwrap_or_default();
+        if !text.is_empty() {
+            self.pieces = self.pieces.saturating_add(1);
+            ready.extend(pieces(&text).map(|piece| Ok(ExpertEvent::Text(piece.to_owned()))));
+        }
+        if let Some(reason) = choice.finish_reason {
+            self.finish = Some(match reason.as_str() {
+                "stop" => FinishReason::Stop,
+                "length" => FinishReason::Length,
+                _ => FinishReason::Other,
+            });
+        }
+        Ok(())
+    }
+
+    /// The end; an error when the upstream never said that it was one.
+    fn done(&self) -> Item {
+        let Some(reason) = self.finish else {
+            let reason = "it went away before its answer was complete".to_owned();
+            return Err(ExpertError::UpstreamUnavailable { reason });
+        };
+        let counted = Usage { prompt_tokens: 0, completion_tokens: self.pieces };
+        Ok(ExpertEvent::Done { usage: self.usage.unwrap_or(counted), reason })
+    }
+}
+
+/// `text` in pieces of at most [`MAX_PIECE`] bytes, cut between characters.
+pub(super) fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let end = (0..=MAX_PIECE.min(text.len())).rev().find(|at| text.is_char_boundary(*at))?;
+        let (piece, rest) = text.split_at(end);
+        text = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+#[derive(Debug, Deserialize)]
+struct Embeddings {
+    data: Vec<Embedding>,
+    #[serde(default)]
+    usage: WireUsage,
+}
+
+#[derive(Debug, Deserialize)]
+struct Embedding {
+    index: usize,
+    embedding: Vec<f32>,
+}
+
+async fn embed(
+    upstream: &Upstream,
+    inputs: Vec<String>,
+    ready: &mut VecDeque<Item>,
+) -> Result<(), ExpertError> {
+    let wanted = inputs.len();
+    let body = json!({"model": upstream.model, "input": inputs, "encoding_format": "float"});
+    let response = upstream.send(upstream.request(Method::POST, "/embeddings").json(&body)).await?;
+    let body = body::read(response, upstream.limits.answer, upstream.limits.between).await?;
+    let mut answer: Embeddings = serde_json::from_slice(&body).map_err(|error| refusal::invalid(&error))?;
+    answer.data.sort_by_key(|embedding| embedding.index);
+    let good = |(place, embedding): (usize, &Embedding)| {
+        embedding.index == place
+            && (1..=MAX_DIMENSIONS).contains(&embedding.embedding.len())
+            && embedding.embedding.iter().all(|value| value.is_finite())
+    };
+    if answer.data.len() != wanted || !answer.data.iter().enumerate().all(good) {
+        let reason = format!("{} usable vectors for {wanted} inputs", answer.data.len());
+        return Err(ExpertError::UpstreamInvalid { reason });
+    }
+    for (index, embedding) in (0..).zip(answer.data) {
+        ready.push_back(Ok(ExpertEvent::Embedding { index, vector: embedding.embedding }));
+    }
+    let usage = Usage { prompt_tokens: answer.usage.prompt_tokens, completion_tokens: 0 };
+    ready.push_back(Ok(ExpertEvent::Done { usage, reason: FinishReason::Stop }));
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Against a server that says exactly what a test wants it to, byte by byte.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::*;
+use crate::{ExpertEvent, FinishReason, Sampling, Usage};
+
+/// What the server does after the head and body of an answer.
+#[derive(Clone, Copy, PartialEq)]
+enum Then {
+    Close,
+    Stall,
+}
+
+const MODELS: &str = r#"{"data":[{"id":"m1","max_model_len":4096},{"id":"m2"}]}"#;
+
+/// A server whose answer to every POST is `status`, more head, and `body`; its model list is always good.
+async fn server(status: &'static str, head: &'static str, body: String, then: Then) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let body = body.clone();
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                    if socket.read_buf(&mut request).await.unwrap_or(0) == 0 {
+                        return;
+                    }
+                }
+                // All of it: a socket closed with bytes unread resets, and the answer is lost.
+                let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
+                let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let length: usize = length.map_or(0, |length| length.parse().unwrap());
+                while text.find("\r\n\r\n").unwrap() + 4 + length > request.len() {
+                    socket.read_buf(&mut request).await.unwrap();
+                }
+                let (status, head, body, then) = match request.starts_with(b"GET") {
+                    true => ("200 OK", "", MODELS.to_owned(), Then::Close),
+                    false => (status, head, body, then),
+                };
+                let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\n{head}\r\n{body}");
+                socket.write_all(answer.as_bytes()).await.unwrap();
+                if then == Then::Stall {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    });
+    format!("http://{address}/v1")
+}
+
+async fn connect(base: String) -> OpenAiExpert {
+    let mut config = OpenAiConfig::new(base);
+    config.limits =
+        UpstreamLimits { between: Duration::from_millis(200), answer: 4096, line: 512, ..config.limits };
+    OpenAiExpert::connect(config).await.unwrap()
+}
+
+fn complete() -> ExpertRequest {
+    ExpertRequest::Complete { prompt: "a".into(), sampling: Sampling::default() }
+}
+
+/// Everything that a server's answer becomes.
+async fn answer(body: impl Into<String>, then: Then) -> Vec<Result<ExpertEvent, ExpertError>> {
+    let expert = connect(server("200 OK", "", body.into(), then).await).await;
+    expert.run(complete()).collect().await
+}
+
+async fn refusal(status: &'static str, head: &'static str, body: &str) -> ExpertError {
+    let expert = connect(server(status, head, body.into(), Then::Close).await).await;
+    let items: Vec<_> = expert.run(complete()).collect().await;
+    items.into_iter().next().unwrap().unwrap_err()
+}
+
+fn text(piece: &str) -> Result<ExpertEvent, ExpertError> {
+    Ok(ExpertEvent::Text(piece.into()))
+}
+
+fn last_error(items: &[Result<ExpertEvent, ExpertError>]) -> &ExpertError {
+    items.last().unwrap().as_ref().unwrap_err()
+}
+
+const PIECE: &str = "data: {\"choices\":[{\"text\":\"hé\",\"finish_reason\":null}]}\n\n";
+const STOP: &str = "data: {\"choices\":[{\"text\":\"\",\"finish_reason\":\"length\"}]}\n\n";
+const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":9}}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+
+#[tokio::test]
+async fn a_stream_becomes_events_and_its_own_usage() {
+    let usage = Usage { prompt_tokens: 3, completion_tokens: 9 };
+    let done = Ok(ExpertEvent::Done { usage, reason: FinishReason::Length });
+    let whole = [PIECE, PIECE, STOP, USAGE, DONE].concat();
+    assert_eq!(answer(whole, Then::Stall).await, [text("hé"), text("hé"), done]);
+}
+
+#[tokio::test]
+async fn an_end_that_was_announced_needs_no_last_line_and_an_end_that_was_not_is_an_error() {
+    let usage = Usage { prompt_tokens: 0, completion_tokens: 1 };
+    let done = Ok(ExpertEvent::Done { usage, reason: FinishReason::Length });
+    assert_eq!(answer([PIECE, STOP].concat(), Then::Close).await, [text("hé"), done]);
+    for cut in [PIECE.to_owned(), [PIECE, DONE].concat()] {
+        let items = answer(cut, Then::Close).await;
+        assert!(matches!(last_error(&items), ExpertError::UpstreamUnavailable { .. }), "{items:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_long_late_or_senseless_ends_the_answer() {
+    let items = answer(PIECE, Then::Stall).await;
+    assert!(matches!(last_error(&items), ExpertError::UpstreamStalled { .. }), "{items:?}");
+    let endless = format!("data: {}", "x".repeat(600));
+    assert!(matches!(last_error(&answer(endless, Then::Stall).await), ExpertError::UpstreamInvalid { .. }));
+    let huge = PIECE.repeat(100);
+    assert!(matches!(last_error(&answer(huge, Then::Stall).await), ExpertError::UpstreamInvalid { .. }));
+    let garbage = "data: {\"choices\": 7}\n";
+    assert!(matches!(last_error(&answer(garbage, Then::Close).await), ExpertError::UpstreamInvalid { .. }));
+    let mid = [PIECE, "data: {\"error\":{\"message\":\"out of memory\"}}\n"].concat();
+    let refused = ExpertError::UpstreamRefused { status: 500, message: "out of memory".into() };
+    assert_eq!(last_error(&answer(mid, Then::Stall).await), &refused);
+}
+
+#[tokio::test]
+async fn refusals_are_typed_and_secrets_stay_in() {
+    let busy = refusal("429 Too Many Requests", "retry-after: 7\r\n", "{}").await;
+    assert_eq!(busy, ExpertError::Busy { retry_after: Duration::from_secs(7) });
+    let long = r#"{"error":{"message":"too long","code":"context_length_exceeded"}}"#;
+    assert!(matches!(refusal("400 Bad Request", "", long).await, ExpertError::ContextTooLong { .. }));
+    let key = r#"{"error":{"message":"wrong key sk-secret"}}"#;
+    assert!(!refusal("401 Unauthorized", "", key).await.to_string().contains("sk-secret"));
+    let moved = refusal("302 Found", "location: http://127.0.0.1:1/\r\n", "").await;
+    assert!(matches!(moved, ExpertError::UpstreamRefused { status: 302, .. }), "redirects are not followed");
+}
+
+#[tokio::test]
+async fn vectors_come_in_order_or_not_at_all() {
+    let embed = |body: &'static str| async move {
+        let expert = connect(server("200 OK", "", body.into(), Then::Close).await).await;
+        let inputs = vec!["a".into(), "b".into()];
+        expert.run(ExpertRequest::Embed { inputs }).collect::<Vec<_>>().await
+    };
+    let good = r#"{"data":[{"index":1,"embedding":[2]},{"index":0,"embedding":[1]}],"usage":{"prompt_tokens":2}}"#;
+    let items = embed(good).await;
+    assert_eq!(items[0], Ok(ExpertEvent::Embedding { index: 0, vector: vec![1.0] }));
+    assert_eq!(items.len(), 3);
+    let bad: [&'static str; 3] = [
+        r#"{"data":[{"index":0,"embedding":[1]}]}"#,
+        r#"{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]}"#,
+        r#"{"data":[{"index":0,"embedding":[]},{"index":1,"embedding":[1]}]}"#,
+    ];
+    for bad in bad {
+        assert!(matches!(last_error(&embed(bad).await), ExpertError::UpstreamInvalid { .. }), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn models_are_chosen_and_their_absence_is_noticed() {
+    let base = server("200 OK", "", String::new(), Then::Close).await;
+    let first = connect(base.clone()).await;
+    assert_eq!((first.card().model.as_str(), first.card().context), ("m1", 4096));
+    assert_eq!(first.health().await, Health::Ready);
+    let wanted = |model: &str| OpenAiConfig { model: Some(model.into()), ..OpenAiConfig::new(base.clone()) };
+    assert_eq!(OpenAiExpert::connect(wanted("m2")).await.unwrap().card().context, DEFAULT_CONTEXT);
+    let error = OpenAiExpert::connect(wanted("m3")).await.unwrap_err().to_string();
+    assert!(error.contains("m1, m2"), "{error}");
+    let nobody = OpenAiExpert::connect(OpenAiConfig::new("http://127.0.0.1:1/v1")).await.unwrap_err();
+    assert!(matches!(nobody, ExpertError::UpstreamUnavailable { .. }));
+}
+
+#[test]
+fn long_text_is_cut_between_characters() {
+    let text = "é".repeat(40_000);
+    let cut: Vec<_> = answer_pieces(&text);
+    assert!(cut.len() > 1 && cut.iter().all(|piece| piece.len() <= 32 << 10));
+    assert_eq!(cut.concat(), text);
+}
+
+fn answer_pieces(text: &str) -> Vec<&str> {
+    super::answer::pieces(text).collect()
+}
