@@ -34,11 +34,11 @@ impl Shape {
         self.validators.saturating_add(self.miners).saturating_add(self.gateways)
     }
 
-    /// The nodes, validators first.
+    /// The nodes, validators first; the miners serve `experts` in turn, [`EXPERTS`] when there are none.
     ///
     /// # Errors
     /// [`TestnetError::BadShape`] without a validator, or with more than [`MAX_NODES`] nodes.
-    pub fn plan(&self) -> Result<Vec<NodePlan>, TestnetError> {
+    pub fn plan(&self, experts: &[String]) -> Result<Vec<NodePlan>, TestnetError> {
         if self.validators == 0 {
             return Err(TestnetError::BadShape("a testnet needs a validator for the others to find".into()));
         }
@@ -55,7 +55,9 @@ impl Shape {
         ];
         Ok(roles
             .into_iter()
-            .flat_map(|(role, name, count)| (0..count).map(move |index| NodePlan::new(role, name, index)))
+            .flat_map(|(role, name, count)| {
+                (0..count).map(move |index| NodePlan::new(role, name, index, experts))
+            })
             .collect())
     }
 }
@@ -68,12 +70,15 @@ pub struct NodePlan {
     /// What it does.
     pub role: Role,
     /// What it serves, in the form of `--expert`.
-    pub expert: Option<&'static str>,
+    pub expert: Option<String>,
 }
 
 impl NodePlan {
-    fn new(role: Role, name: &str, index: usize) -> Self {
-        let expert = (role == Role::Miner).then(|| EXPERTS[index % EXPERTS.len()]);
+    fn new(role: Role, name: &str, index: usize, experts: &[String]) -> Self {
+        let expert = (role == Role::Miner).then(|| match experts.len() {
+            0 => EXPERTS[index % EXPERTS.len()].to_owned(),
+            count => experts[index % count].clone(),
+        });
         Self { name: format!("{name}-{}", index + 1), role, expert }
     }
 }
@@ -84,29 +89,41 @@ mod tests {
 
     #[test]
     fn the_default_has_thirteen_nodes_and_every_expert_twice() {
-        let plan = Shape::default().plan().unwrap();
+        let plan = Shape::default().plan(&[]).unwrap();
         assert_eq!(plan.len(), 13);
         assert_eq!(
-            (plan[0].name.as_str(), plan[0].role, plan[0].expert),
-            ("validator-1", Role::Validator, None)
+            (plan[0].name.as_str(), plan[0].role, &plan[0].expert),
+            ("validator-1", Role::Validator, &None)
         );
         assert_eq!((plan[12].name.as_str(), plan[12].role), ("gateway-1", Role::Gateway));
         for expert in EXPERTS {
-            assert_eq!(plan.iter().filter(|node| node.expert == Some(expert)).count(), 2, "{expert}");
+            assert_eq!(
+                plan.iter().filter(|node| node.expert.as_deref() == Some(expert)).count(),
+                2,
+                "{expert}"
+            );
         }
     }
 
     #[test]
+    fn named_experts_are_served_in_turn() {
+        let experts = ["a".to_owned(), "b".to_owned()];
+        let plan = Shape { validators: 1, miners: 3, gateways: 0 }.plan(&experts).unwrap();
+        let served: Vec<_> = plan.iter().filter_map(|node| node.expert.as_deref()).collect();
+        assert_eq!(served, ["a", "b", "a"]);
+    }
+
+    #[test]
     fn names_are_unique() {
-        let plan = Shape { validators: 7, miners: 20, gateways: 3 }.plan().unwrap();
+        let plan = Shape { validators: 7, miners: 20, gateways: 3 }.plan(&[]).unwrap();
         let names: std::collections::BTreeSet<_> = plan.iter().map(|node| &node.name).collect();
         assert_eq!(names.len(), plan.len());
     }
 
     #[test]
     fn what_cannot_be_is_refused() {
-        assert!(Shape { validators: 0, ..Shape::default() }.plan().is_err());
-        assert!(Shape { miners: 100, ..Shape::default() }.plan().is_err());
-        assert!(Shape { miners: usize::MAX, ..Shape::default() }.plan().is_err());
+        assert!(Shape { validators: 0, ..Shape::default() }.plan(&[]).is_err());
+        assert!(Shape { miners: 100, ..Shape::default() }.plan(&[]).is_err());
+        assert!(Shape { miners: usize::MAX, ..Shape::default() }.plan(&[]).is_err());
     }
 }

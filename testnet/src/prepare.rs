@@ -64,7 +64,7 @@ async fn clear(layout: &Layout, state: &State, progress: &mut dyn Progress) -> R
 
 /// Writes state, keys and mesh spec of a new run.
 pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, TestnetError> {
-    let plan = options.shape.plan()?;
+    let plan = options.shape.plan(&options.experts)?;
     let ports = free_ports(options.shape.validators).map_err(TestnetError::io("find", "a free port"))?;
     let mut ports = ports.into_iter();
     let mut keys = Vec::with_capacity(plan.len());
@@ -93,7 +93,7 @@ fn node_state(planned: NodePlan, key: &NodeKey, p2p_port: Option<u16>) -> NodeSt
     NodeState {
         name: planned.name,
         role: planned.role,
-        expert: planned.expert.map(Into::into),
+        expert: planned.expert,
         node: key.node_id(),
         p2p_port,
         process: None,

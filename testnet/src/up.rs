@@ -34,6 +34,8 @@ pub struct UpOptions {
     pub name: String,
     /// How many nodes of each role.
     pub shape: Shape,
+    /// What the miners serve in turn, in the form of `--expert`; the built-in models when empty.
+    pub experts: Vec<String>,
     /// Seconds that an expert record holds; that of a local mesh when not given.
     pub record_expiry_seconds: Option<u32>,
     /// Whether the nodes shall live on without this process.
@@ -52,7 +54,7 @@ pub async fn up(
     stop: &CancellationToken,
     progress: &mut dyn Progress,
 ) -> Result<Testnet, TestnetError> {
-    options.shape.plan()?;
+    options.shape.plan(&options.experts)?;
     let layout = Layout::new(&options.dir);
     let mut owner = prepare::claim(&layout, progress).await?;
     let mut retried = false;

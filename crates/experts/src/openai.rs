@@ -117,7 +117,9 @@ impl Expert for OpenAiExpert {
         async {
             match self.upstream.models().await {
                 Ok(listed) if listed.iter().any(|model| model.id == self.card.model) => Health::Ready,
-                Ok(_) => Health::Down { reason: format!("the model server no longer has {}", self.card.model) },
+                Ok(_) => {
+                    Health::Down { reason: format!("the model server no longer has {}", self.card.model) }
+                }
                 Err(error) => Health::Down { reason: error.to_string() },
             }
         }

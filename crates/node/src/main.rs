@@ -2,7 +2,7 @@
 //!
 //! The command line ([`cli`]) talks to running nodes over their HTTP API ([`local`], [`gateway`]) or becomes one
 //! ([`runtime`]). [`service`] is the seam between a node and its HTTP API, [`config`] what a node is told.
-//! [`bench`] measures the query plane.
+//! [`mod@bench`] measures the query plane.
 
 mod bench;
 mod cli;

@@ -15,6 +15,8 @@ mod mistakes;
 mod openai_client;
 #[path = "scenarios/own_node.rs"]
 mod own_node;
+#[path = "scenarios/upstream.rs"]
+mod upstream;
 #[path = "scenarios/vanishing_client.rs"]
 mod vanishing_client;
 #[path = "scenarios/yuma.rs"]

@@ -178,3 +178,6 @@ impl Worker {
 fn chat_prompt(messages: &[ChatMessage]) -> String {
     messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
 }
+
+#[cfg(test)]
+mod tests;

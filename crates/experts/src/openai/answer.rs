@@ -8,7 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Upstream, body, refusal, refusal::Refusal, sse::Lines};
-use crate::{ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Sampling, Usage, stream::Item};
+use crate::{
+    ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Sampling, Usage, stream::Item,
+};
 
 /// Longest piece of text in one event, in bytes, so that an event fits a frame.
 const MAX_PIECE: usize = 32 << 10;
@@ -88,7 +90,9 @@ fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
             let message = |m: crate::ChatMessage| json!({"role": m.role.as_str(), "content": m.content});
             ("/chat/completions", "messages", messages.into_iter().map(message).collect(), sampling)
         }
-        ExpertRequest::Complete { prompt, sampling } => ("/completions", "prompt", Value::String(prompt), sampling),
+        ExpertRequest::Complete { prompt, sampling } => {
+            ("/completions", "prompt", Value::String(prompt), sampling)
+        }
         ExpertRequest::Embed { .. } | ExpertRequest::Distribution { .. } => {
             ("/completions", "prompt", Value::Null, Sampling::default())
         }

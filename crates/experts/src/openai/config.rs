@@ -122,7 +122,9 @@ mod tests {
     fn urls_that_must_not_be_asked_are_refused() {
         let checked = |url: &str| OpenAiConfig::new(url).checked_base();
         assert_eq!(checked("http://127.0.0.1:11434/v1/").unwrap(), "http://127.0.0.1:11434/v1");
-        for bad in ["", "127.0.0.1:80", "ftp://h/v1", "file:///etc/passwd", "http://u:p@h/v1", "http://h/v1?x=1"] {
+        for bad in
+            ["", "127.0.0.1:80", "ftp://h/v1", "file:///etc/passwd", "http://u:p@h/v1", "http://h/v1?x=1"]
+        {
             assert!(checked(bad).is_err(), "{bad}");
         }
     }

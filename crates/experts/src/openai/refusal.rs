@@ -45,7 +45,9 @@ impl Refusal {
         let says = |word: &str| [&self.code, &self.kind].iter().any(|name| name.as_str() == Some(word));
         let message = printable(&self.message);
         match status {
-            429 | 503 => ExpertError::Busy { retry_after: wait.unwrap_or(DEFAULT_WAIT).clamp(LEAST_WAIT, MOST_WAIT) },
+            429 | 503 => {
+                ExpertError::Busy { retry_after: wait.unwrap_or(DEFAULT_WAIT).clamp(LEAST_WAIT, MOST_WAIT) }
+            }
             400 | 413 | 422 if says("context_length_exceeded") || says("exceed_context_size_error") => {
                 ExpertError::ContextTooLong { limit: 0, message }
             }

@@ -74,7 +74,10 @@ mod tests {
 
     #[test]
     fn payloads_come_whole_whatever_the_pieces() {
-        assert_eq!(all(&[b": hi\ndata: a\n\nda", b"ta:b\r\n\r\nevent: x\ndata: [DONE]\n"]), ["a", "b", "[DONE]"]);
+        assert_eq!(
+            all(&[b": hi\ndata: a\n\nda", b"ta:b\r\n\r\nevent: x\ndata: [DONE]\n"]),
+            ["a", "b", "[DONE]"]
+        );
     }
 
     #[test]

@@ -145,7 +145,8 @@ async fn vectors_come_in_order_or_not_at_all() {
         let inputs = vec!["a".into(), "b".into()];
         expert.run(ExpertRequest::Embed { inputs }).collect::<Vec<_>>().await
     };
-    let good = r#"{"data":[{"index":1,"embedding":[2]},{"index":0,"embedding":[1]}],"usage":{"prompt_tokens":2}}"#;
+    let good =
+        r#"{"data":[{"index":1,"embedding":[2]},{"index":0,"embedding":[1]}],"usage":{"prompt_tokens":2}}"#;
     let items = embed(good).await;
     assert_eq!(items[0], Ok(ExpertEvent::Embedding { index: 0, vector: vec![1.0] }));
     assert_eq!(items.len(), 3);

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use nervure_experts::{ByteExpert, Expert, ExpertError, ServeOptions, builtin};
+use nervure_experts::{
+    ApiSecret, ByteExpert, Expert, ExpertError, OpenAiConfig, OpenAiExpert, ServeOptions, builtin,
+};
 use nervure_primitives::{Capability, CapabilityError, Netuid};
 
 use super::serving::{ServedExpert, ServedExperts};
@@ -35,6 +37,20 @@ pub(crate) enum ServeError {
     /// A model whose capability is no capability.
     #[error("the model's capability is none: {0}")]
     Capability(#[from] CapabilityError),
+    /// The model's server does not do.
+    #[error("the model server {url} cannot be used: {source}")]
+    Upstream {
+        /// Where it should be.
+        url: String,
+        /// Why not.
+        source: ExpertError,
+    },
+    /// The variable with the server's key is not set.
+    #[error("the environment variable {variable}, which should hold the model server's key, is not set")]
+    NoKey {
+        /// Its name.
+        variable: String,
+    },
     /// The model does not start.
     #[error("the expert {name} does not start: {source}")]
     Model {
@@ -79,7 +95,10 @@ fn netuid(spec: &ExpertSpec, node: &str, netuids: &[Netuid]) -> Result<Netuid, S
 async fn start_one(spec: &ExpertSpec, netuid: Netuid) -> Result<ServedExpert, ServeError> {
     let (default_name, expert) = match &spec.source {
         ExpertSource::Builtin { model } => (model.clone(), builtin_expert(model)?),
-        ExpertSource::OpenAi { .. } => return Err(ServeError::NoSuchModel { name: "openai".into() }),
+        ExpertSource::OpenAi { url, model, key_env } => {
+            let expert = upstream(spec, url, model.clone(), key_env.as_deref()).await?;
+            (name_of(&expert.card().model), expert)
+        }
     };
     let capability = match &spec.capability {
         Some(capability) => capability.clone(),
@@ -93,6 +112,36 @@ fn builtin_expert(name: &str) -> Result<Arc<dyn Expert>, ServeError> {
     let model = builtin::find(name).ok_or_else(|| ServeError::NoSuchModel { name: name.to_owned() })?;
     let expert = ByteExpert::builtin(model, ServeOptions::default());
     Ok(Arc::new(expert.map_err(|source| ServeError::Model { name: name.to_owned(), source })?))
+}
+
+async fn upstream(
+    spec: &ExpertSpec,
+    url: &str,
+    model: Option<String>,
+    key_env: Option<&str>,
+) -> Result<Arc<dyn Expert>, ServeError> {
+    let failed = |source| ServeError::Upstream { url: url.to_owned(), source };
+    let secret = match key_env {
+        None => None,
+        Some(name) => {
+            let value = std::env::var(name).map_err(|_| ServeError::NoKey { variable: name.to_owned() })?;
+            Some(ApiSecret::new(value).map_err(failed)?)
+        }
+    };
+    let config = OpenAiConfig {
+        model,
+        api_key: secret,
+        capability: spec.capability.as_ref().map(ToString::to_string),
+        ..OpenAiConfig::new(url)
+    };
+    Ok(Arc::new(OpenAiExpert::connect(config).await.map_err(failed)?))
+}
+
+/// A name for a record out of a model's: `Qwen/Qwen3-4B` becomes `qwen-qwen3-4b`.
+fn name_of(model: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = model.chars().map(plain).take(32).collect();
+    if name.is_empty() { "upstream".to_owned() } else { name }
 }
 
 #[cfg(test)]
@@ -112,6 +161,13 @@ mod tests {
     async fn experts_serve_under_their_names_where_the_node_is_registered() {
         let names = served(&["builtin:rust", "builtin:rust,name=r2,netuid=2"], &[Netuid(1), Netuid(2)]).await;
         assert_eq!(names.unwrap(), ["r2:2", "rust:1"]);
+    }
+
+    #[test]
+    fn names_of_models_become_names_of_experts() {
+        assert_eq!(name_of("Qwen/Qwen3-4B"), "qwen-qwen3-4b");
+        assert_eq!(name_of(&"é".repeat(99)), "-".repeat(32));
+        assert_eq!(name_of(""), "upstream");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use nervure_testnet::{RunEnd, Shape, Testnet, TestnetError, UpOptions, entry, re
 use tokio_util::sync::CancellationToken;
 
 use super::{Global, output, progress::Terminal, show};
-use crate::cli::signal;
+use crate::{cli::signal, config::ExpertSpec};
 
 /// Starts it; Ctrl-C stops it
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,9 @@ pub(crate) struct UpArgs {
     /// How many gateways
     #[arg(long, value_name = "N", default_value_t = 1)]
     gateways: usize,
+    /// What the miners serve in turn, as for `nervure join` [default: the built-in models]
+    #[arg(long = "expert", value_name = "EXPERT", value_parser = parse_expert)]
+    experts: Vec<String>,
     /// What to call the mesh
     #[arg(long, value_name = "NAME", default_value = "testnet")]
     name: String,
@@ -32,6 +35,12 @@ pub(crate) struct UpArgs {
     /// Seconds that the start may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
+}
+
+/// Checks an expert here, where the mistake was made, rather than in thirteen logs.
+fn parse_expert(text: &str) -> Result<String, String> {
+    let parsed: Result<ExpertSpec, _> = text.parse();
+    parsed.map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 impl UpArgs {
@@ -44,6 +53,7 @@ impl UpArgs {
             binary: std::env::current_exe()?,
             name: self.name,
             shape: Shape { validators: self.validators, miners: self.miners, gateways: self.gateways },
+            experts: self.experts,
             record_expiry_seconds: self.record_expiry,
             detach: self.detach,
             timeout: Duration::from_secs(self.timeout),

@@ -1,0 +1,100 @@
+//! A built-in expert as a miner uses it.
+
+use futures::StreamExt;
+
+use super::*;
+use crate::{Role, Sampling, byte_lm::builtin};
+
+fn expert(queue: usize) -> ByteExpert {
+    let queue = NonZeroUsize::new(queue).unwrap();
+    let options = ServeOptions { queue, ..ServeOptions::default() };
+    ByteExpert::builtin(builtin::find("rust").unwrap(), options).unwrap()
+}
+
+fn complete(max_tokens: u32, stop: &[&str]) -> ExpertRequest {
+    let stop = stop.iter().map(|text| (*text).to_owned()).collect();
+    let sampling = Sampling { max_tokens, seed: Some(1), stop, ..Sampling::default() };
+    ExpertRequest::Complete { prompt: "pub fn ".into(), sampling }
+}
+
+/// The text of an answer, and its last item.
+async fn read(stream: ExpertStream) -> (String, Result<ExpertEvent, ExpertError>) {
+    let items: Vec<_> = stream.collect().await;
+    let text = items.iter().filter_map(|item| match item {
+        Ok(ExpertEvent::Text(text)) => Some(text.as_str()),
+        _ => None,
+    });
+    (text.collect(), items.last().unwrap().clone())
+}
+
+#[tokio::test]
+async fn the_same_seed_gives_the_same_text_of_the_length_that_was_asked_for() {
+    let expert = expert(4);
+    let (text, last) = read(expert.run(complete(24, &[]))).await;
+    assert_eq!(text.len(), 24);
+    let usage = Usage { prompt_tokens: 7, completion_tokens: 24 };
+    assert_eq!(last, Ok(ExpertEvent::Done { usage, reason: FinishReason::Length }));
+    assert_eq!(read(expert.run(complete(24, &[]))).await.0, text);
+}
+
+#[tokio::test]
+async fn a_stop_string_ends_the_text_and_is_not_part_of_it() {
+    let expert = expert(4);
+    let (whole, _) = read(expert.run(complete(24, &[]))).await;
+    let stop = &whole[10..13];
+    let (text, last) = read(expert.run(complete(24, &[stop]))).await;
+    assert_eq!(text, whole[..whole.find(stop).unwrap()]);
+    assert!(matches!(last, Ok(ExpertEvent::Done { reason: FinishReason::Stop, .. })));
+}
+
+#[tokio::test]
+async fn chats_are_answered_and_what_it_cannot_do_is_said() {
+    let expert = expert(4);
+    let messages = vec![ChatMessage { role: Role::User, content: "fn".into() }];
+    let sampling = Sampling { max_tokens: 3, ..Sampling::default() };
+    assert!(read(expert.run(ExpertRequest::Chat { messages, sampling })).await.1.is_ok());
+    let refused = read(expert.run(ExpertRequest::Embed { inputs: vec!["a".into()] })).await.1;
+    assert!(matches!(refused, Err(ExpertError::Unsupported { .. })));
+    let refused = read(expert.run(complete(0, &[]))).await.1;
+    assert!(matches!(refused, Err(ExpertError::BadRequest { field: "sampling.max_tokens", .. })));
+}
+
+#[tokio::test]
+async fn distributions_are_distributions() {
+    let expert = expert(4);
+    let items: Vec<_> =
+        expert.run(ExpertRequest::Distribution { context: b"fn mai".to_vec() }).collect().await;
+    let Ok(ExpertEvent::Distribution(all)) = &items[0] else { panic!("{items:?}") };
+    assert_eq!(all.len(), 256);
+    assert!((all.iter().sum::<f32>() - 1.0).abs() < 1e-4 && all.iter().all(|p| *p > 0.0));
+    let likeliest = (0..256).max_by(|a, b| all[*a].total_cmp(&all[*b])).unwrap();
+    assert_eq!(likeliest, usize::from(b'n'), "after `fn mai` comes `n`");
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_leaving_frees_the_place() {
+    let expert = expert(1);
+    let mut running = expert.run(complete(4096, &[]));
+    assert!(running.next().await.unwrap().is_ok(), "it has begun, so the queue is empty");
+    let waiting = expert.run(complete(4096, &[]));
+    let refused = read(expert.run(complete(1, &[]))).await.1;
+    assert!(matches!(refused, Err(ExpertError::Busy { .. })), "{refused:?}");
+    drop(waiting);
+    let next = expert.run(complete(1, &[]));
+    drop(running);
+    assert!(
+        read(next).await.1.is_ok(),
+        "the worker is free within a token, or this would wait for thousands"
+    );
+}
+
+#[tokio::test]
+async fn dropping_the_expert_ends_its_answers_with_a_word() {
+    let expert = expert(4);
+    let mut running = expert.run(complete(4096, &[]));
+    assert!(running.next().await.unwrap().is_ok());
+    let waiting = expert.run(complete(4096, &[]));
+    drop(expert);
+    assert_eq!(read(running).await.1, Err(ExpertError::Cancelled));
+    assert_eq!(read(waiting).await.1, Err(ExpertError::Cancelled));
+}
