@@ -47,6 +47,11 @@ pub(crate) fn protocol_version(mesh: &MeshId) -> String {
     format!("/nervure/{mesh}")
 }
 
+/// The DHT's protocol; whoever speaks it answers lookups.
+pub(crate) fn dht_protocol(mesh: &MeshId) -> String {
+    format!("/nervure/{}/kad/1", mesh.short())
+}
+
 impl Behaviour {
     /// The behaviour for `config`.
     pub(crate) fn new(key: &Keypair, config: &NetworkConfig) -> Result<Self, String> {
@@ -74,8 +79,7 @@ fn limits(config: &NetworkConfig) -> ConnectionLimits {
 }
 
 fn dht(peer: PeerId, config: &NetworkConfig) -> Result<kad::Behaviour<MemoryStore>, String> {
-    let name = format!("/nervure/{}/kad/1", config.mesh.short());
-    let name = StreamProtocol::try_from_owned(name).map_err(|error| error.to_string())?;
+    let name = StreamProtocol::try_from_owned(dht_protocol(&config.mesh)).map_err(|error| error.to_string())?;
     let mut kad = kad::Config::new(name);
     kad.set_record_filtering(kad::StoreInserts::FilterBoth)
         .set_kbucket_inserts(kad::BucketInserts::Manual)

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{GossipMessage, Peer, Task};
 use crate::{
     Scope,
-    behaviour::{BehaviourEvent, protocol_version},
+    behaviour::{BehaviourEvent, dht_protocol, protocol_version},
     is_global,
     network::node_of,
 };
@@ -85,8 +85,9 @@ impl Task {
         }
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
         peer.agent = info.agent_version.chars().filter(|c| !c.is_control()).take(AGENT_LEN).collect();
-        // Only registered nodes are trusted with a place in the routing table.
-        if !peer.registered {
+        // Only registered nodes are trusted with a place in the routing table, and only servers answer there.
+        let dht = dht_protocol(&self.config.mesh);
+        if !peer.registered || !info.protocols.iter().any(|protocol| protocol.as_ref() == dht) {
             return;
         }
         let allowed = info.listen_addrs.into_iter().filter(|address| self.may_dial(address));
