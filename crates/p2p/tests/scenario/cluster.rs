@@ -7,14 +7,15 @@ use std::{
 };
 
 use nervure_p2p::{
-    Admission, GossipMessage, Multiaddr, Network, NetworkConfig, NetworkHandle, NetworkStatus, Scope, TopicSpec,
+    Admission, GossipMessage, Multiaddr, Network, NetworkConfig, NetworkHandle, NetworkStatus, Scope,
+    TopicSpec,
 };
 use nervure_primitives::{MeshId, NodeId, NodeKey};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait for a state. Far more than any needs, so that only what never comes fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Between two looks at a state.
 const LOOK: Duration = Duration::from_millis(20);
@@ -72,7 +73,7 @@ impl Mesh {
         let key = NodeKey::from_seed(&[seed; 32]);
         let mut config = NetworkConfig::new(key, self.id, Scope::Local);
         config.listen = vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()];
-        config.topics = vec![TopicSpec { name: TOPIC.into(), max_len: TOPIC_MAX }];
+        config.topics = vec![TopicSpec::new(TOPIC, TOPIC_MAX)];
         config
     }
 

@@ -10,8 +10,10 @@ async fn meet_over(listen: &str) {
     let mut config = mesh.config(2);
     config.bootstrap = vec![a.address().await];
     let b = mesh.start(config);
-    eventually("both see each other", async || a.is_connected_to(b.id()).await && b.is_connected_to(a.id()).await)
-        .await;
+    eventually("both see each other", async || {
+        a.is_connected_to(b.id()).await && b.is_connected_to(a.id()).await
+    })
+    .await;
     eventually("each routes to the other", async || {
         a.status().await.routing_table == 1 && b.status().await.routing_table == 1
     })

@@ -36,8 +36,7 @@ async fn behind(verdict: impl Fn(&[u8]) -> Verdict + Send + 'static) -> Vec<Vec<
         config.mode = DhtMode::Client;
         mesh.start(config)
     };
-    let (first, mut last) =
-        (at_the_end(2, middle.address().await), at_the_end(3, middle.address().await));
+    let (first, mut last) = (at_the_end(2, middle.address().await), at_the_end(3, middle.address().await));
     eventually("the row stands", async || middle.status().await.connected == 2).await;
     // The way is open once a message has gone all of it.
     for probe in 0u32.. {

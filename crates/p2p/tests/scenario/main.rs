@@ -2,6 +2,8 @@
 //!
 //! Every wait is a bounded poll of some state ([`cluster::eventually`]); nothing here is timed.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 mod cluster;
 
 mod bootstrap_restarts;
@@ -9,4 +11,9 @@ mod closest;
 mod connect;
 mod gossip;
 mod other_mesh;
+mod peer_store;
+mod registry;
+mod relay;
+mod request;
+mod spam;
 mod strangers;
