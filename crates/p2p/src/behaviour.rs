@@ -1,45 +1,72 @@
 //! What the swarm speaks, each part with its bounds set.
 //!
 //! What a hostile peer can do, part by part. *Kademlia*: answer lookups with lies, which are only hints; it cannot
-//! store records here (all are refused) nor enter the routing table (we admit by hand). *Gossip*: send what our
-//! validator has not judged yet; nothing is forwarded before the verdict, and ids are content hashes, so that a
-//! copy is recognised whoever sends it. *Identify*: claim addresses and a mesh; a wrong mesh is disconnected, and
-//! addresses are bounded and filtered. *Ping*: nothing. *Connections*: as many as the limits allow.
+//! store records here (all are refused) nor enter the routing table (we admit by hand). *Gossip*: see
+//! [`crate::gossip`]. *Identify*: claim addresses and a mesh; a wrong mesh is disconnected, and
+//! addresses are bounded and filtered. *Ping*: nothing. *Requests*: see [`crate::request`]. *Relay*: use what
+//! the limits below give away. *AutoNAT*: have us dial an address, which the dial filter judges, and which costs it more
+//! bytes than us. *Connections*: as many as the limits allow.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use libp2p::{
-    PeerId, StreamProtocol,
+    PeerId, StreamProtocol, autonat,
     connection_limits::{self, ConnectionLimits},
-    gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode},
-    identify,
+    dcutr, identify,
     identity::Keypair,
     kad::{self, store::MemoryStore, store::MemoryStoreConfig},
-    ping,
-    swarm::NetworkBehaviour,
+    mdns, memory_connection_limits, ping, relay,
+    request_response::{self, ProtocolSupport},
+    swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
+    upnp,
 };
-use nervure_primitives::{Hash, MeshId};
+use nervure_primitives::MeshId;
 
-use crate::{DhtMode, NetworkConfig, Scope};
+use crate::{
+    DhtMode, NetworkConfig, Scope,
+    gossip::{self, Gossip},
+    request::{
+        MEMORY,
+        codec::{self, Codec},
+    },
+};
 
-/// Heartbeat of gossip: short where a mesh must form within a second, the protocol's own elsewhere.
-const HEARTBEAT_LOCAL: Duration = Duration::from_millis(300);
-const HEARTBEAT_PUBLIC: Duration = Duration::from_secs(1);
+/// Share of the machine's memory above which no connection is taken, where the configuration names no bytes.
+const MEMORY_SHARE: f64 = 0.9;
 
-/// Messages that wait for one slow peer.
-const GOSSIP_QUEUE: usize = 256;
+/// Request streams of one connection, in and out together.
+const REQUEST_STREAMS: usize = 32;
 
-/// Bytes that the protocol adds to a gossip message, rounded up.
-const GOSSIP_OVERHEAD: usize = 512;
+/// How long a request stream may take where no protocol is configured.
+const NO_PROTOCOL: Duration = Duration::from_secs(5);
+
+/// What a relay gives away: so many reservations and circuits, and so much of each.
+const RESERVATIONS: usize = 128;
+const CIRCUITS: usize = 64;
+const CIRCUITS_PER_PEER: usize = 4;
+const CIRCUIT_TIME: Duration = Duration::from_secs(600);
+const CIRCUIT_BYTES: u64 = 16 << 20;
 
 /// Everything that the swarm speaks.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
+    memory: memory_connection_limits::Behaviour,
     pub(crate) kad: kad::Behaviour<MemoryStore>,
-    pub(crate) gossip: gossipsub::Behaviour,
+    pub(crate) gossip: Gossip,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
+    pub(crate) requests: request_response::Behaviour<Codec>,
+    circuits: relay::client::Behaviour,
+    relay: Toggle<relay::Behaviour>,
+    holes: Toggle<dcutr::Behaviour>,
+    probe: Toggle<autonat::v2::client::Behaviour>,
+    prober: Toggle<autonat::v2::server::Behaviour>,
+    upnp: Toggle<upnp::tokio::Behaviour>,
+    mdns: Toggle<mdns::tokio::Behaviour>,
 }
 
 /// What identify calls a mesh; a peer that says another one is of another mesh.
@@ -47,20 +74,41 @@ pub(crate) fn protocol_version(mesh: &MeshId) -> String {
     format!("/nervure/{mesh}")
 }
 
+/// The DHT's protocol; whoever speaks it answers lookups.
+pub(crate) fn dht_protocol(mesh: &MeshId) -> String {
+    format!("/nervure/{}/kad/1", mesh.short())
+}
+
 impl Behaviour {
-    /// The behaviour for `config`.
-    pub(crate) fn new(key: &Keypair, config: &NetworkConfig) -> Result<Self, String> {
+    /// The behaviour for `config`. Requests that cannot be read are counted in `unread`.
+    pub(crate) fn new(
+        key: &Keypair,
+        config: &NetworkConfig,
+        circuits: relay::client::Behaviour,
+        unread: Arc<AtomicU64>,
+    ) -> Result<Self, String> {
         let peer = key.public().to_peer_id();
         let identify = identify::Config::new(protocol_version(&config.mesh), key.public())
             .with_agent_version(concat!("nervure/", env!("CARGO_PKG_VERSION")).into())
             .with_push_listen_addr_updates(true)
             .with_cache_size(0);
+        let reach = &config.reach;
+        let public = config.scope == Scope::Public;
         Ok(Self {
             limits: connection_limits::Behaviour::new(limits(config)),
+            memory: memory(config),
             kad: dht(peer, config)?,
-            gossip: gossip(config)?,
+            gossip: gossip::behaviour(config)?,
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(5))),
+            requests: requests(config, unread)?,
+            circuits,
+            relay: reach.relay_server.then(|| relay_server(peer)).into(),
+            holes: reach.hole_punching.then(|| dcutr::Behaviour::new(peer)).into(),
+            probe: reach.autonat.then(autonat::v2::client::Behaviour::default).into(),
+            prober: reach.autonat.then(autonat::v2::server::Behaviour::default).into(),
+            upnp: (reach.upnp && public).then(upnp::tokio::Behaviour::default).into(),
+            mdns: multicast(peer, reach.mdns && !public)?.into(),
         })
     }
 }
@@ -68,14 +116,24 @@ impl Behaviour {
 fn limits(config: &NetworkConfig) -> ConnectionLimits {
     ConnectionLimits::default()
         .with_max_established(Some(config.connections))
-        .with_max_established_per_peer(Some(2))
+        // The rest is for connections of our own choice, so that nobody can surround us.
+        .with_max_established_incoming(Some(config.connections - config.connections / 4))
+        // A relayed one, the direct one that replaces it, and one of both sides dialling at once.
+        .with_max_established_per_peer(Some(3))
         .with_max_pending_incoming(Some(64))
         .with_max_pending_outgoing(Some(64))
 }
 
+fn memory(config: &NetworkConfig) -> memory_connection_limits::Behaviour {
+    match config.max_memory {
+        Some(bytes) => memory_connection_limits::Behaviour::with_max_bytes(bytes),
+        None => memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE),
+    }
+}
+
 fn dht(peer: PeerId, config: &NetworkConfig) -> Result<kad::Behaviour<MemoryStore>, String> {
-    let name = format!("/nervure/{}/kad/1", config.mesh.short());
-    let name = StreamProtocol::try_from_owned(name).map_err(|error| error.to_string())?;
+    let name =
+        StreamProtocol::try_from_owned(dht_protocol(&config.mesh)).map_err(|error| error.to_string())?;
     let mut kad = kad::Config::new(name);
     kad.set_record_filtering(kad::StoreInserts::FilterBoth)
         .set_kbucket_inserts(kad::BucketInserts::Manual)
@@ -91,26 +149,44 @@ fn dht(peer: PeerId, config: &NetworkConfig) -> Result<kad::Behaviour<MemoryStor
     Ok(behaviour)
 }
 
-fn gossip(config: &NetworkConfig) -> Result<gossipsub::Behaviour, String> {
-    let longest = config.topics.iter().map(|topic| topic.max_len).max().unwrap_or(0);
-    let heartbeat = match config.scope {
-        Scope::Local => HEARTBEAT_LOCAL,
-        Scope::Public => HEARTBEAT_PUBLIC,
+fn requests(
+    config: &NetworkConfig,
+    unread: Arc<AtomicU64>,
+) -> Result<request_response::Behaviour<Codec>, String> {
+    codec::check(&config.protocols)?;
+    let name = format!("/nervure/{}/request/1", config.mesh.short());
+    let name = StreamProtocol::try_from_owned(name).map_err(|error| error.to_string())?;
+    let longest = config.protocols.iter().map(|spec| spec.timeout).max().unwrap_or(NO_PROTOCOL);
+    let support = if config.protocols.is_empty() { None } else { Some((name, ProtocolSupport::Full)) };
+    let settings = request_response::Config::default()
+        .with_request_timeout(longest)
+        .with_max_concurrent_streams(REQUEST_STREAMS);
+    let codec = Codec::new(Arc::from(config.protocols.as_slice()), MEMORY, unread);
+    Ok(request_response::Behaviour::with_codec(codec, support, settings))
+}
+
+/// The rates of requests are libp2p's own: per node and per address.
+fn relay_server(peer: PeerId) -> relay::Behaviour {
+    let limits = relay::Config {
+        max_reservations: RESERVATIONS,
+        max_reservations_per_peer: 1,
+        max_circuits: CIRCUITS,
+        max_circuits_per_peer: CIRCUITS_PER_PEER,
+        max_circuit_duration: CIRCUIT_TIME,
+        max_circuit_bytes: CIRCUIT_BYTES,
+        ..relay::Config::default()
     };
-    let settings = gossipsub::ConfigBuilder::default()
-        .heartbeat_interval(heartbeat)
-        .heartbeat_initial_delay(heartbeat / 3)
-        .validation_mode(ValidationMode::Anonymous)
-        .validate_messages()
-        .max_transmit_size(longest + GOSSIP_OVERHEAD)
-        .connection_handler_queue_len(GOSSIP_QUEUE)
-        .flood_publish(true)
-        .protocol_id_prefix(format!("/nervure/{}/gossip", config.mesh.short()))
-        .message_id_fn(|message| {
-            let topic = message.topic.as_str().as_bytes();
-            MessageId::from(Hash::of("nervure/gossip", &[topic, &message.data]).as_bytes().to_vec())
-        })
-        .build()
-        .map_err(|error| error.to_string())?;
-    gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, settings).map_err(ToString::to_string)
+    let mut relay = relay::Behaviour::new(peer, limits);
+    // The operator wants it, whatever the node knows of its own addresses yet.
+    relay.set_status(Some(relay::Status::Enable));
+    relay
+}
+
+fn multicast(peer: PeerId, wanted: bool) -> Result<Option<mdns::tokio::Behaviour>, String> {
+    if !wanted {
+        return Ok(None);
+    }
+    mdns::tokio::Behaviour::new(mdns::Config::default(), peer)
+        .map(Some)
+        .map_err(|error| format!("mDNS: {error}"))
 }

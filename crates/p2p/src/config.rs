@@ -1,7 +1,12 @@
 //! Settings of the control plane.
 
+use std::path::PathBuf;
+
 use libp2p::Multiaddr;
 use nervure_primitives::{MeshId, NodeKey};
+use tokio::sync::mpsc;
+
+use crate::{InboundRequest, ProtocolSpec};
 
 /// Where the nodes of the mesh may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,42 @@ pub struct TopicSpec {
     pub name: String,
     /// Longest message, in bytes.
     pub max_len: usize,
+    /// Messages that one peer may hand on per second, with a burst of as many. More are ignored, counted and held
+    /// against the peer. A peer hands on everybody's messages, so this bounds the whole topic: too low a
+    /// number loses messages, too high a one costs work under attack.
+    pub per_peer_per_second: u32,
+}
+
+impl TopicSpec {
+    /// A topic with at most 200 messages a second from one peer.
+    pub fn new(name: impl Into<String>, max_len: usize) -> Self {
+        Self { name: name.into(), max_len, per_peer_per_second: 200 }
+    }
+}
+
+/// How a node that cannot be reached directly is reached, and how nodes are found without being told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Whether this node relays others' connections, within bounds. Off by default: it costs bandwidth.
+    pub relay_server: bool,
+    /// Whether relayed connections are replaced by direct ones (DCUtR). On in a public mesh.
+    pub hole_punching: bool,
+    /// Whether to ask others at which addresses this node is reachable, and to tell them (AutoNAT v2).
+    /// On in a public mesh; in a local one, what a node listens on is where it is reached.
+    pub autonat: bool,
+    /// Whether to ask the router for an open port (UPnP). On in a public mesh.
+    pub upnp: bool,
+    /// Whether to look for nodes by multicast (mDNS). Works in a local mesh only; off by default, as it shows this node
+    /// to everybody on the network.
+    pub mdns: bool,
+}
+
+impl Reach {
+    /// What is usual in a mesh of this scope.
+    pub fn usual(scope: Scope) -> Self {
+        let public = scope == Scope::Public;
+        Self { relay_server: false, hole_punching: public, autonat: public, upnp: public, mdns: false }
+    }
 }
 
 /// Settings of the control plane. Begin with [`NetworkConfig::new`].
@@ -39,7 +80,8 @@ pub struct NetworkConfig {
     pub mesh: MeshId,
     /// Where its nodes may be.
     pub scope: Scope,
-    /// Addresses to listen on.
+    /// Addresses to listen on. One that ends in `/p2p-circuit` is listened on through that relay, and again after a
+    /// loss.
     pub listen: Vec<Multiaddr>,
     /// Nodes to begin with, each ending in `/p2p/ID`. Kept connected, with backoff.
     pub bootstrap: Vec<Multiaddr>,
@@ -47,12 +89,24 @@ pub struct NetworkConfig {
     pub external: Vec<Multiaddr>,
     /// Gossip topics.
     pub topics: Vec<TopicSpec>,
+    /// Request protocols; asked by [`crate::NetworkHandle::request`]. None by default.
+    pub protocols: Vec<ProtocolSpec>,
+    /// Where other nodes' requests go; without it they are refused. When it is full, the node is busy.
+    pub requests: Option<mpsc::Sender<InboundRequest>>,
     /// What the node does for the DHT.
     pub mode: DhtMode,
-    /// Connections in all; 256 by default. An established one costs 60 to 90 KiB.
+    /// Relays, hole punching, discovery.
+    pub reach: Reach,
+    /// Connections in all; 256 by default, of which a quarter is kept for those that this node makes. An established one
+    /// costs 60 to 90 KiB.
     pub connections: u32,
     /// Connections from nodes that are not registered; a quarter of all by default.
     pub strangers: u32,
+    /// Memory of the whole process, in bytes, above which no new connection is taken or made. Without it, 90 % of the
+    /// machine's.
+    pub max_memory: Option<usize>,
+    /// File that keeps the nodes met so far over a restart; none by default.
+    pub peer_store: Option<PathBuf>,
 }
 
 impl NetworkConfig {
@@ -66,9 +120,14 @@ impl NetworkConfig {
             bootstrap: Vec::new(),
             external: Vec::new(),
             topics: Vec::new(),
+            protocols: Vec::new(),
+            requests: None,
             mode: DhtMode::Server,
+            reach: Reach::usual(scope),
             connections: 256,
             strangers: 64,
+            max_memory: None,
+            peer_store: None,
         }
     }
 }

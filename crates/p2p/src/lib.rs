@@ -9,14 +9,21 @@ mod admission;
 mod backoff;
 mod behaviour;
 mod config;
+mod diversity;
+mod gossip;
 mod network;
+mod peer_store;
 pub mod query;
+mod rate;
+mod request;
+mod transport;
 
 pub use address::is_global;
 pub use admission::Admission;
-pub use config::{DhtMode, NetworkConfig, Scope, TopicSpec};
+pub use config::{DhtMode, NetworkConfig, Reach, Scope, TopicSpec};
 pub use libp2p::Multiaddr;
 pub use network::{
     GossipMessage, Network, NetworkError, NetworkHandle, NetworkStatus, PeerInfo, PublishError, Stopped,
     Verdict,
 };
+pub use request::{InboundRequest, ProtocolSpec, RequestError};

@@ -1,18 +1,22 @@
 //! The control plane's task and its handle.
 
+mod circuits;
 mod command;
 mod dialer;
 mod handle;
 mod task;
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
-use libp2p::{Swarm, SwarmBuilder, noise, tcp, yamux};
+use libp2p::{Swarm, swarm};
 use nervure_primitives::NodeId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Admission, NetworkConfig, behaviour::Behaviour};
+use crate::{Admission, NetworkConfig, behaviour::Behaviour, transport};
 
 pub use command::{GossipMessage, PublishError, Stopped, Verdict};
 pub use handle::{NetworkHandle, NetworkStatus, PeerInfo};
@@ -20,14 +24,14 @@ pub use handle::{NetworkHandle, NetworkStatus, PeerInfo};
 /// Commands that wait for the task; a caller waits when it is full.
 const COMMANDS: usize = 256;
 
-/// Gossip that waits for its verdict; more is ignored, and comes again from another peer.
+/// Gossip that waits for its verdict; more is lost to this node, and counted.
 const GOSSIP: usize = 1024;
 
-/// Bytes that a QUIC connection may have in flight towards us; control messages are small.
-const QUIC_WINDOW: u32 = 1 << 20;
+/// A connection that nobody uses is closed after this. Not shorter than a lookup takes.
+const IDLE: Duration = Duration::from_secs(120);
 
-/// Streams that a peer may have open towards us on one connection.
-const QUIC_STREAMS: u32 = 64;
+/// Inbound streams of one connection that have not said yet which protocol they want.
+const NEGOTIATING: usize = 32;
 
 /// The environment variable that would make libp2p's TLS write down every session's key.
 const KEY_LOG: &str = "SSLKEYLOGFILE";
@@ -68,43 +72,37 @@ impl Network {
         if std::env::var_os(KEY_LOG).is_some() {
             return Err(NetworkError::KeyLog);
         }
-        let mut swarm = swarm(&config)?;
-        for address in &config.listen {
+        let (mut swarm, refused) = swarm(&config).map_err(NetworkError::Setup)?;
+        for address in config.listen.iter().filter(|address| !circuits::is_circuit(address)) {
             let failed = |reason: String| NetworkError::Listen { address: address.clone(), reason };
             swarm.listen_on(address.clone()).map_err(|error| failed(error.to_string()))?;
         }
         config.external.iter().for_each(|address| swarm.add_external_address(address.clone()));
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (gossip, messages) = mpsc::channel(GOSSIP);
-        let node = config.key.node_id();
-        let task = task::Task::new(swarm, config, admission, gossip).map_err(NetworkError::Setup)?;
+        let handle = NetworkHandle::new(config.key.node_id(), commands, config.protocols.clone());
+        let task = task::Task::new(swarm, config, admission, gossip, refused).map_err(NetworkError::Setup)?;
         tokio::spawn(task.run(inbox, stop));
-        Ok((NetworkHandle::new(node, commands), messages))
+        Ok((handle, messages))
     }
 }
 
-fn swarm(config: &NetworkConfig) -> Result<Swarm<Behaviour>, NetworkError> {
-    let setup = |error: &dyn std::fmt::Display| NetworkError::Setup(error.to_string());
-    let mut yamux = yamux::Config::default();
-    yamux.set_max_num_streams(QUIC_STREAMS as usize);
-    let behaviour = Behaviour::new(&config.key.libp2p_keypair(), config).map_err(NetworkError::Setup)?;
-    let swarm = SwarmBuilder::with_existing_identity(config.key.libp2p_keypair())
-        .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, move || yamux.clone())
-        .map_err(|error| setup(&error))?
-        .with_quic_config(|mut quic| {
-            quic.max_concurrent_stream_limit = QUIC_STREAMS;
-            quic.max_connection_data = QUIC_WINDOW;
-            quic.max_stream_data = QUIC_WINDOW;
-            quic
-        })
-        .with_dns()
-        .map_err(|error| setup(&error))?
-        .with_behaviour(|_| behaviour)
-        .map_err(|error| setup(&error))?
-        .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(std::time::Duration::from_secs(60)))
-        .build();
-    Ok(swarm)
+/// What is refused where only a counter can say so.
+struct Refused {
+    dials: Arc<AtomicU64>,
+    requests: Arc<AtomicU64>,
+}
+
+fn swarm(config: &NetworkConfig) -> Result<(Swarm<Behaviour>, Refused), String> {
+    let key = config.key.libp2p_keypair();
+    let connections = transport::connections(&key, config)?;
+    let refused = Refused { dials: connections.refused, requests: Arc::default() };
+    let behaviour = Behaviour::new(&key, config, connections.relay, refused.requests.clone())?;
+    let settings = swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(IDLE)
+        .with_max_negotiating_inbound_streams(NEGOTIATING);
+    let swarm = Swarm::new(connections.transport, behaviour, key.public().to_peer_id(), settings);
+    Ok((swarm, refused))
 }
 
 /// A peer as a node, or nothing for keys that are not ours.

@@ -37,7 +37,7 @@ pub(crate) fn experts_topic(netuid: Netuid) -> String {
 /// The topics of a mesh with these subnets.
 pub(crate) fn topics(netuids: impl Iterator<Item = Netuid>) -> Vec<TopicSpec> {
     netuids
-        .map(|netuid| TopicSpec { name: experts_topic(netuid), max_len: MAX_RECORD_LEN + ENVELOPE })
+        .map(|netuid| TopicSpec::new(experts_topic(netuid), MAX_RECORD_LEN + ENVELOPE))
         .collect()
 }
 

@@ -5,13 +5,24 @@ use nervure_primitives::{Hash, NodeId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::handle::{NetworkStatus, PeerInfo};
+use crate::RequestError;
 
 /// A request to the task.
 pub(super) enum Command {
     Publish { topic: String, data: Vec<u8>, reply: oneshot::Sender<Result<(), PublishError>> },
     Closest { key: Hash, reply: oneshot::Sender<Vec<NodeId>> },
+    Ask(Ask),
     Peers { reply: oneshot::Sender<Vec<PeerInfo>> },
     Status { reply: oneshot::Sender<NetworkStatus> },
+}
+
+/// A request on its way to another node.
+pub(super) struct Ask {
+    pub(super) peer: PeerId,
+    /// Index of the protocol among the configured ones.
+    pub(super) protocol: usize,
+    pub(super) data: Vec<u8>,
+    pub(super) reply: oneshot::Sender<Result<Vec<u8>, RequestError>>,
 }
 
 /// A verdict on its way back to the task.

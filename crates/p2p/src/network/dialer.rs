@@ -56,8 +56,15 @@ impl Dialer {
     /// A connection to `peer` stands.
     pub(super) fn connected(&mut self, peer: &PeerId) {
         if let Some(target) = self.0.get_mut(peer) {
-            target.backoff.succeed();
             target.due = None;
+        }
+    }
+
+    /// `peer` turned out to be of our mesh. Only now are its failures forgotten: one that refuses us, or that we
+    /// refuse, connects well enough every time.
+    pub(super) fn met(&mut self, peer: &PeerId) {
+        if let Some(target) = self.0.get_mut(peer) {
+            target.backoff.succeed();
         }
     }
 
@@ -90,6 +97,21 @@ mod tests {
         dialer.lost(&other, now);
         assert!(dialer.next_due().unwrap() > now);
         assert_eq!(dialer.take_due(now + Duration::from_secs(1)).len(), 1);
+    }
+
+    #[test]
+    fn a_node_that_connects_and_is_not_met_is_dialled_less_and_less() {
+        let other = PeerId::random();
+        let mut dialer = Dialer::new(&[address(other)], PeerId::random()).unwrap();
+        let now = Instant::now();
+        for _ in 0..8 {
+            dialer.connected(&other);
+            dialer.lost(&other, now);
+        }
+        assert!(dialer.next_due().unwrap() > now + Duration::from_secs(5));
+        dialer.met(&other);
+        dialer.lost(&other, now);
+        assert!(dialer.next_due().unwrap() <= now + Duration::from_millis(100));
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! What the rest of the node holds of the network.
 
+use std::sync::Arc;
+
 use libp2p::Multiaddr;
 use nervure_primitives::{Hash, NodeId};
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
-use super::command::{Command, PublishError, Stopped};
+use super::command::{Ask, Command, PublishError, Stopped};
+use crate::{ProtocolSpec, RequestError};
 
 /// A node that this one is connected to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,6 +26,10 @@ pub struct PeerInfo {
     pub agent: String,
     /// The address that the connection uses.
     pub address: Multiaddr,
+    /// Whether it is registered in the mesh.
+    pub registered: bool,
+    /// What gossip holds of it; below zero for faults.
+    pub score: f64,
 }
 
 /// The state of the network layer.
@@ -37,10 +47,28 @@ pub struct NetworkStatus {
     pub gossip_rejected: u64,
     /// Gossip messages dropped because too many waited.
     pub gossip_dropped: u64,
+    /// Gossip messages ignored because their peer sent too many.
+    pub gossip_rate_limited: u64,
+    /// Requests of other nodes that were handed in.
+    pub requests_received: u64,
+    /// Requests of other nodes that were refused: too many, or not served here.
+    pub requests_refused: u64,
+    /// Requests of other nodes that broke off: malformed, too long, too slow, or dropped by whoever should have answered.
+    pub requests_failed: u64,
     /// Peers disconnected because they are of another mesh.
     pub wrong_mesh: u64,
     /// Strangers disconnected because too many were connected.
     pub strangers_refused: u64,
+    /// Inbound connections refused by the limits on their number or on memory.
+    pub connections_refused: u64,
+    /// Dials that were refused because of where they led (public mesh only).
+    pub dials_refused: u64,
+    /// Addresses kept out of the routing table because their network has enough of it.
+    pub routes_refused: u64,
+    /// Reservations and circuits that this node refused to relay.
+    pub circuits_refused: u64,
+    /// Nodes in the peer store.
+    pub known: u32,
 }
 
 /// Reaches the network's task. Cheap to clone.
@@ -48,11 +76,12 @@ pub struct NetworkStatus {
 pub struct NetworkHandle {
     node: NodeId,
     commands: mpsc::Sender<Command>,
+    protocols: Arc<[ProtocolSpec]>,
 }
 
 impl NetworkHandle {
-    pub(super) fn new(node: NodeId, commands: mpsc::Sender<Command>) -> Self {
-        Self { node, commands }
+    pub(super) fn new(node: NodeId, commands: mpsc::Sender<Command>, protocols: Vec<ProtocolSpec>) -> Self {
+        Self { node, commands, protocols: protocols.into() }
     }
 
     /// Who this node is.
@@ -74,6 +103,27 @@ impl NetworkHandle {
     /// When the network has stopped.
     pub async fn closest(&self, key: Hash) -> Result<Vec<NodeId>, Stopped> {
         self.ask(|reply| Command::Closest { key, reply }).await
+    }
+
+    /// Asks one node. It is dialled when it is not connected, at the addresses that are known of it or that the
+    /// DHT finds.
+    ///
+    /// # Errors
+    /// When there is no answer within the protocol's timeout, or another than data.
+    pub async fn request(
+        &self,
+        node: NodeId,
+        protocol: &'static str,
+        data: Vec<u8>,
+    ) -> Result<Vec<u8>, RequestError> {
+        let index = self.protocols.iter().position(|spec| spec.name == protocol);
+        let index = index.ok_or(RequestError::UnknownProtocol(protocol))?;
+        let spec = &self.protocols[index];
+        if data.len() > spec.max_request {
+            return Err(RequestError::TooLong { limit: spec.max_request, actual: data.len() });
+        }
+        let ask = |reply| Command::Ask(Ask { peer: node.peer_id(), protocol: index, data, reply });
+        timeout(spec.timeout, self.ask(ask)).await.map_err(|_| RequestError::TimedOut)??
     }
 
     /// The nodes connected now.

@@ -1,20 +1,20 @@
-//! The task that owns the swarm: commands in, gossip out, connections kept.
+//! The task that owns the swarm: commands in, gossip and requests out, connections kept.
 
+mod dht;
 mod event;
+mod gossip;
+mod identity;
+mod reach;
+mod requests;
+mod routine;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
+    sync::{Arc, atomic::Ordering},
 };
 
 use futures::StreamExt;
-use libp2p::{
-    Multiaddr, PeerId, Swarm,
-    gossipsub::{IdentTopic, MessageAcceptance},
-    kad,
-    swarm::{DialError, dial_opts::DialOpts},
-};
+use libp2p::{Multiaddr, PeerId, Swarm, gossipsub::IdentTopic, kad};
 use nervure_primitives::NodeId;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -23,32 +23,31 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    command::{Command, GossipMessage, Judged, PublishError, Verdict},
+    Refused,
+    circuits::Circuits,
+    command::{Ask, Command, GossipMessage},
     dialer::Dialer,
     handle::{NetworkStatus, PeerInfo},
 };
-use crate::{Admission, NetworkConfig, behaviour::Behaviour};
-
-/// Lookups in progress; more are answered with nothing.
-const LOOKUPS: usize = 256;
-
-/// Verdicts that wait for the task; whoever gives more waits.
-const VERDICTS: usize = 1024;
-
-/// When nothing is due to be dialled, look again after this.
-const NOTHING_DUE: Duration = Duration::from_secs(60);
+use crate::{Admission, NetworkConfig, behaviour::Behaviour, gossip::Excess, peer_store::PeerStore};
+use gossip::Gossip;
+use requests::Requests;
+use routine::Routine;
 
 pub(super) struct Task {
     swarm: Swarm<Behaviour>,
     config: NetworkConfig,
     admission: Arc<dyn Admission>,
-    gossip: mpsc::Sender<GossipMessage>,
-    verdicts: mpsc::Sender<Judged>,
-    judged: mpsc::Receiver<Judged>,
+    gossip: Gossip,
+    requests: Requests,
     dialer: Dialer,
+    circuits: Circuits,
+    book: PeerStore,
     /// By connected peer, so bounded by the connection limits.
     peers: BTreeMap<PeerId, Peer>,
-    lookups: HashMap<kad::QueryId, oneshot::Sender<Vec<NodeId>>>,
+    lookups: HashMap<kad::QueryId, Lookup>,
+    routine: Routine,
+    refused: Refused,
     status: NetworkStatus,
 }
 
@@ -59,7 +58,18 @@ struct Peer {
     inbound: bool,
     address: Multiaddr,
     agent: String,
+    /// Where it says it is, as far as that may be dialled; empty unless it answers lookups.
+    routes: Vec<Multiaddr>,
     rtt_ms: Option<f64>,
+    excess: Excess,
+}
+
+/// Who waits for a lookup.
+enum Lookup {
+    /// Somebody who wants the nodes.
+    Closest(oneshot::Sender<Vec<NodeId>>),
+    /// A request, for the address of its node.
+    Ask(Ask),
 }
 
 impl Task {
@@ -68,21 +78,34 @@ impl Task {
         config: NetworkConfig,
         admission: Arc<dyn Admission>,
         gossip: mpsc::Sender<GossipMessage>,
+        refused: Refused,
     ) -> Result<Self, String> {
         for topic in &config.topics {
             let topic = IdentTopic::new(&topic.name);
             swarm.behaviour_mut().gossip.subscribe(&topic).map_err(|error| error.to_string())?;
         }
-        let dialer = Dialer::new(&config.bootstrap, *swarm.local_peer_id())?;
-        let (verdicts, judged) = mpsc::channel(VERDICTS);
-        let (peers, lookups, status) = (BTreeMap::new(), HashMap::new(), NetworkStatus::default());
-        Ok(Self { swarm, config, admission, gossip, verdicts, judged, dialer, peers, lookups, status })
+        Ok(Self {
+            dialer: Dialer::new(&config.bootstrap, *swarm.local_peer_id())?,
+            circuits: Circuits::new(&config.listen),
+            book: config.peer_store.as_deref().map_or_else(PeerStore::new, PeerStore::open),
+            gossip: Gossip::new(gossip),
+            requests: Requests::new(&config),
+            peers: BTreeMap::new(),
+            lookups: HashMap::new(),
+            routine: Routine::new(),
+            status: NetworkStatus::default(),
+            swarm,
+            config,
+            admission,
+            refused,
+        })
     }
 
     /// Runs until `stop`, or until nobody holds a handle any more.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+        self.dial_known();
         loop {
-            let due = self.dialer.next_due().unwrap_or_else(|| Instant::now() + NOTHING_DUE);
+            let due = self.next_due();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -90,76 +113,38 @@ impl Task {
                     Some(command) => self.command(command),
                     None => break,
                 },
-                Some(judged) = self.judged.recv() => self.judge(judged),
-                () = sleep_until(due) => self.dial(),
+                Some(judged) = self.gossip.judged.recv() => self.judge(judged),
+                Some(answered) = self.requests.answered.recv() => self.respond(answered),
+                () = sleep_until(due) => self.due(Instant::now()),
                 event = self.swarm.select_next_some() => self.event(event),
             }
         }
+        self.save_at_last().await;
     }
 
     /// A reply that nobody waits for any more is dropped.
     fn command(&mut self, command: Command) {
         match command {
             Command::Publish { topic, data, reply } => drop(reply.send(self.publish(&topic, data))),
-            Command::Closest { key, reply } if self.lookups.len() < LOOKUPS => {
-                let lookup = self.swarm.behaviour_mut().kad.get_closest_peers(key.as_bytes().to_vec());
-                self.lookups.insert(lookup, reply);
-            }
-            Command::Closest { reply, .. } => drop(reply.send(Vec::new())),
+            Command::Closest { key, reply } => self.closest(key, reply),
+            Command::Ask(ask) => self.ask(ask),
             Command::Peers { reply } => drop(reply.send(self.peer_infos())),
             Command::Status { reply } => drop(reply.send(self.current_status())),
         }
     }
 
-    fn publish(&mut self, topic: &str, data: Vec<u8>) -> Result<(), PublishError> {
-        let Some(spec) = self.config.topics.iter().find(|spec| spec.name == topic) else {
-            return Err(PublishError::Refused(format!("there is no topic {topic}")));
-        };
-        if data.len() > spec.max_len {
-            return Err(PublishError::Refused(format!("{} bytes, at most {}", data.len(), spec.max_len)));
-        }
-        match self.swarm.behaviour_mut().gossip.publish(IdentTopic::new(topic), data) {
-            Ok(_) | Err(libp2p::gossipsub::PublishError::Duplicate) => Ok(()),
-            Err(libp2p::gossipsub::PublishError::NoPeersSubscribedToTopic) => Err(PublishError::Nobody),
-            Err(error) => Err(PublishError::Refused(error.to_string())),
-        }
-    }
-
-    fn judge(&mut self, judged: Judged) {
-        let acceptance = match judged.verdict {
-            Verdict::Accept => MessageAcceptance::Accept,
-            Verdict::Ignore => MessageAcceptance::Ignore,
-            Verdict::Reject => {
-                self.status.gossip_rejected += 1;
-                MessageAcceptance::Reject
-            }
-        };
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
-        gossip.report_message_validation_result(&judged.id, &judged.from, acceptance);
-    }
-
-    fn dial(&mut self) {
-        for (peer, address) in self.dialer.take_due(Instant::now()) {
-            let options = DialOpts::peer_id(peer).addresses(vec![address]).build();
-            match self.swarm.dial(options) {
-                Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
-                Err(error) => {
-                    tracing::debug!(%peer, %error, "cannot dial a bootstrap node");
-                    self.dialer.lost(&peer, Instant::now());
-                }
-            }
-        }
-    }
-
     fn peer_infos(&self) -> Vec<PeerInfo> {
-        let info = |peer: &Peer| PeerInfo {
+        let gossip = &self.swarm.behaviour().gossip;
+        let info = |(id, peer): (&PeerId, &Peer)| PeerInfo {
             node: peer.node,
             inbound: peer.inbound,
             rtt_ms: peer.rtt_ms,
             agent: peer.agent.clone(),
             address: peer.address.clone(),
+            registered: peer.registered,
+            score: gossip.peer_score(id).unwrap_or_default(),
         };
-        self.peers.values().map(info).collect()
+        self.peers.iter().map(info).collect()
     }
 
     fn current_status(&mut self) -> NetworkStatus {
@@ -168,10 +153,14 @@ impl Task {
             self.swarm.listeners().filter_map(|address| address.clone().with_p2p(own).ok()).collect();
         let buckets = self.swarm.behaviour_mut().kad.kbuckets();
         let routing_table = buckets.map(|bucket| bucket.num_entries()).sum::<usize>();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         NetworkStatus {
-            connected: u32::try_from(self.peers.len()).unwrap_or(u32::MAX),
+            connected: count(self.peers.len()),
             listening,
-            routing_table: u32::try_from(routing_table).unwrap_or(u32::MAX),
+            routing_table: count(routing_table),
+            dials_refused: self.refused.dials.load(Ordering::Relaxed),
+            requests_failed: self.status.requests_failed + self.refused.requests.load(Ordering::Relaxed),
+            known: count(self.book.len()),
             ..self.status.clone()
         }
     }

@@ -1,0 +1,186 @@
+//! Who gets a place in the routing table: not everybody from one network.
+//!
+//! Whoever owns one /24 has 256 addresses and as many keys as it likes. Without a bound it could fill every
+//! bucket and choose what this node sees of the mesh. So few nodes of one /24 (for IPv6: /48) get a place in one
+//! bucket, and not many in the whole table. Nodes of a local mesh all share their network, and are exempt.
+
+use std::net::IpAddr;
+
+use libp2p::{
+    Multiaddr, PeerId,
+    kad::{self, store::MemoryStore},
+    multiaddr::Protocol,
+};
+
+use crate::Scope;
+
+/// Nodes of one network in one bucket of twenty.
+const PER_BUCKET: usize = 2;
+
+/// Nodes of one network in the whole table.
+const PER_TABLE: usize = 8;
+
+/// Addresses of one node in the table.
+pub(crate) const ADDRESSES_PER_NODE: usize = 8;
+
+type Dht = kad::Behaviour<MemoryStore>;
+
+/// A network, as one owner may hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subnet {
+    /// A /24.
+    V4([u8; 3]),
+    /// A /48.
+    V6([u8; 6]),
+}
+
+/// The network of the address's first part: for a relayed node, that of its relay.
+fn subnet(address: &Multiaddr) -> Option<Subnet> {
+    let ip = match address.iter().next()? {
+        Protocol::Ip4(ip) => IpAddr::V4(ip),
+        Protocol::Ip6(ip) => IpAddr::V6(ip).to_canonical(),
+        _ => return None,
+    };
+    Some(match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            Subnet::V4([a, b, c])
+        }
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, e, f, ..] = ip.octets();
+            Subnet::V6([a, b, c, d, e, f])
+        }
+    })
+}
+
+/// Makes `addresses` those of `peer` in the routing table, as far as its networks have room. Says how many had none.
+///
+/// What the table held of the peer and is not among them is forgotten, so that a peer cannot grow its entry.
+pub(crate) fn admit(dht: &mut Dht, peer: PeerId, addresses: &[Multiaddr], scope: Scope) -> u64 {
+    let mut refused = 0;
+    let mut kept = Vec::new();
+    for address in addresses.iter().take(ADDRESSES_PER_NODE) {
+        if scope == Scope::Public && subnet(address).is_some_and(|subnet| is_full(dht, peer, subnet)) {
+            refused += 1;
+            continue;
+        }
+        dht.add_address(&peer, address.clone());
+        // The table adds the identity.
+        kept.extend(address.clone().with_p2p(peer));
+    }
+    for stale in routed(dht, peer).into_iter().filter(|address| !kept.contains(address)) {
+        if !kept.is_empty() {
+            dht.remove_address(&peer, &stale);
+        }
+    }
+    refused
+}
+
+/// The addresses of `peer` in the table.
+fn routed(dht: &mut Dht, peer: PeerId) -> Vec<Multiaddr> {
+    let Some(bucket) = dht.kbucket(peer) else { return Vec::new() };
+    let entry = bucket.iter().find(|entry| *entry.node.key.preimage() == peer);
+    entry.map(|entry| entry.node.value.iter().cloned().collect()).unwrap_or_default()
+}
+
+fn is_full(dht: &mut Dht, peer: PeerId, subnet: Subnet) -> bool {
+    let in_bucket = dht.kbucket(peer).map_or(0, |bucket| count(&bucket, peer, subnet));
+    let in_table: usize = dht.kbuckets().map(|bucket| count(&bucket, peer, subnet)).sum();
+    in_bucket >= PER_BUCKET || in_table >= PER_TABLE
+}
+
+type Bucket<'a> = kad::KBucketRef<'a, kad::KBucketKey<PeerId>, kad::Addresses>;
+
+/// Nodes in the bucket other than `peer` that have an address in `network`.
+fn count(bucket: &Bucket<'_>, peer: PeerId, network: Subnet) -> usize {
+    let others = bucket.iter().filter(|entry| *entry.node.key.preimage() != peer);
+    others.filter(|entry| entry.node.value.iter().any(|address| subnet(address) == Some(network))).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dht() -> Dht {
+        let own = PeerId::random();
+        let mut config = kad::Config::default();
+        config.set_kbucket_inserts(kad::BucketInserts::Manual);
+        Dht::with_config(own, MemoryStore::new(own), config)
+    }
+
+    fn address(text: &str) -> Multiaddr {
+        format!("{text}/udp/9000/quic-v1").parse().unwrap()
+    }
+
+    fn size(dht: &mut Dht) -> usize {
+        dht.kbuckets().map(|bucket| bucket.num_entries()).sum()
+    }
+
+    /// The table after 300 nodes of one /24 have asked for a place, and how many were refused.
+    fn after_a_flood(scope: Scope) -> (usize, u64) {
+        let mut dht = dht();
+        let mut refused = 0;
+        for number in 0..300 {
+            let one = address(&format!("/ip4/203.0.114.{}", number % 256));
+            refused += admit(&mut dht, PeerId::random(), &[one], scope);
+        }
+        (size(&mut dht), refused)
+    }
+
+    #[test]
+    fn one_network_cannot_fill_the_table() {
+        let (places, refused) = after_a_flood(Scope::Public);
+        assert!(places <= PER_TABLE, "{places}");
+        assert_eq!(usize::try_from(refused).unwrap() + places, 300);
+    }
+
+    #[test]
+    fn without_the_bound_it_would() {
+        let (places, refused) = after_a_flood(Scope::Local);
+        assert!(places > 3 * PER_TABLE && refused == 0, "{places}");
+    }
+
+    #[test]
+    fn no_bucket_holds_more_than_two_of_one_network() {
+        let mut dht = dht();
+        for number in 0..300 {
+            admit(
+                &mut dht,
+                PeerId::random(),
+                &[address(&format!("/ip6/2606:4700::{number:x}"))],
+                Scope::Public,
+            );
+        }
+        assert!(dht.kbuckets().all(|bucket| bucket.num_entries() <= PER_BUCKET));
+    }
+
+    #[test]
+    fn different_networks_have_room() {
+        let mut dht = dht();
+        for number in 0..10 {
+            assert_eq!(
+                admit(
+                    &mut dht,
+                    PeerId::random(),
+                    &[address(&format!("/ip4/203.0.{number}.1"))],
+                    Scope::Public
+                ),
+                0
+            );
+        }
+        assert_eq!(size(&mut dht), 10);
+    }
+
+    #[test]
+    fn new_addresses_replace_the_old_ones_and_stay_bounded() {
+        let (mut dht, peer) = (dht(), PeerId::random());
+        for round in 0..20u8 {
+            let addresses: Vec<_> =
+                (0..12).map(|port| address(&format!("/ip4/203.0.{round}.{port}"))).collect();
+            admit(&mut dht, peer, &addresses, Scope::Public);
+        }
+        let held = routed(&mut dht, peer);
+        assert_eq!(held.len(), ADDRESSES_PER_NODE);
+        assert!(held.iter().all(|address| address.to_string().starts_with("/ip4/203.0.19.")));
+    }
+}

@@ -1,0 +1,103 @@
+//! The properties of our score parameters. The formula is gossipsub's (specification v1.1, "The score function").
+
+use nervure_primitives::{MeshId, NodeKey};
+use proptest::prelude::*;
+
+use super::*;
+use crate::TopicSpec;
+
+/// What a peer did on one topic.
+#[derive(Clone, Copy, Debug)]
+struct Conduct {
+    seconds_in_mesh: f64,
+    first_deliveries: f64,
+    rejected: f64,
+}
+
+/// The score of a peer, and each topic's share of it.
+fn score(parameters: &PeerScoreParams, conduct: &[Conduct], excess: f64) -> f64 {
+    let topics = parameters.topics.values().zip(conduct).map(|(topic, conduct)| {
+        let time = conduct.seconds_in_mesh / topic.time_in_mesh_quantum.as_secs_f64();
+        let gained = time.min(topic.time_in_mesh_cap) * topic.time_in_mesh_weight
+            + conduct.first_deliveries.min(topic.first_message_deliveries_cap)
+                * topic.first_message_deliveries_weight;
+        (gained + conduct.rejected.powi(2) * topic.invalid_message_deliveries_weight) * topic.topic_weight
+    });
+    let mut sum: f64 = topics.sum();
+    if parameters.topic_score_cap > 0.0 {
+        sum = sum.min(parameters.topic_score_cap);
+    }
+    sum - excess * parameters.app_specific_weight
+}
+
+fn parameters(topics: usize) -> PeerScoreParams {
+    let mut config =
+        NetworkConfig::new(NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([1; 32]), Scope::Public);
+    config.topics = (0..topics).map(|number| TopicSpec::new(number.to_string(), 100)).collect();
+    scores(&config)
+}
+
+fn conduct() -> impl Strategy<Value = Conduct> {
+    (0.0..1e6, 0.0..1e6).prop_map(|(seconds_in_mesh, first_deliveries)| Conduct {
+        seconds_in_mesh,
+        first_deliveries,
+        rejected: 0.0,
+    })
+}
+
+/// The smallest rejection that counts: one message.
+fn misbehave(conduct: &[Conduct], rejected: u32) -> Vec<Conduct> {
+    let mut conduct = conduct.to_vec();
+    conduct[0].rejected = rejected.into();
+    conduct
+}
+
+proptest! {
+    #[test]
+    fn one_fault_outweighs_all_merit(conduct in prop::collection::vec(conduct(), 1..40)) {
+        let parameters = parameters(conduct.len());
+        prop_assert!(score(&parameters, &misbehave(&conduct, 1), 0.0) < 0.0);
+        prop_assert!(score(&parameters, &misbehave(&conduct, 3), 0.0) < GRAYLIST);
+    }
+
+    #[test]
+    fn more_faults_are_strictly_worse(conduct in prop::collection::vec(conduct(), 1..40), faults in 0u32..1000) {
+        let parameters = parameters(conduct.len());
+        let (less, more) = (misbehave(&conduct, faults), misbehave(&conduct, faults + 1));
+        prop_assert!(score(&parameters, &more, 0.0) < score(&parameters, &less, 0.0));
+        prop_assert!(score(&parameters, &less, 1.0) < score(&parameters, &less, 0.0));
+    }
+
+    #[test]
+    fn the_honest_are_never_below_zero(conduct in prop::collection::vec(conduct(), 1..40)) {
+        prop_assert!(score(&parameters(conduct.len()), &conduct, 0.0) >= 0.0);
+    }
+
+    #[test]
+    fn merit_is_bounded(conduct in prop::collection::vec(conduct(), 1..40)) {
+        prop_assert!(score(&parameters(conduct.len()), &conduct, 0.0) <= MOST_GAINED + 1e-9);
+    }
+}
+
+/// Three topics of perfect conduct, and one fault.
+fn spoiled(parameters: &PeerScoreParams) -> f64 {
+    let perfect = Conduct { seconds_in_mesh: 1e6, first_deliveries: 1e6, rejected: 0.0 };
+    score(parameters, &misbehave(&[perfect; 3], 1), 0.0)
+}
+
+#[test]
+fn a_cap_over_generous_topics_would_hide_the_fault() {
+    assert!(spoiled(&parameters(3)) < 0.0);
+    let mut generous = parameters(3);
+    generous.topic_score_cap = MOST_GAINED;
+    generous.topics.values_mut().for_each(|topic| topic.first_message_deliveries_weight = 100.0);
+    assert!(spoiled(&generous) > 0.0, "this is what the property catches");
+}
+
+#[test]
+fn libp2p_accepts_the_parameters() {
+    for topics in [0, 1, 40] {
+        parameters(topics).validate().unwrap();
+    }
+    thresholds().validate().unwrap();
+}

@@ -1,0 +1,80 @@
+//! Lookups, and who is met on the way.
+
+use libp2p::{
+    Multiaddr, PeerId,
+    kad::{self, QueryResult},
+    swarm::dial_opts::DialOpts,
+};
+use nervure_primitives::{Hash, NodeId};
+use tokio::sync::oneshot;
+
+use super::{Lookup, Task};
+use crate::network::node_of;
+
+/// Lookups in progress; more are answered with nothing.
+const LOOKUPS: usize = 256;
+
+impl Task {
+    pub(super) fn may_look_up(&self) -> bool {
+        self.lookups.len() < LOOKUPS
+    }
+
+    pub(super) fn closest(&mut self, key: Hash, reply: oneshot::Sender<Vec<NodeId>>) {
+        if !self.may_look_up() {
+            // Nobody waits any more when this fails.
+            return drop(reply.send(Vec::new()));
+        }
+        let lookup = self.swarm.behaviour_mut().kad.get_closest_peers(key.as_bytes().to_vec());
+        self.lookups.insert(lookup, Lookup::Closest(reply));
+    }
+
+    pub(super) fn dht_event(&mut self, event: kad::Event) {
+        match event {
+            kad::Event::OutboundQueryProgressed {
+                id,
+                result: QueryResult::GetClosestPeers(result),
+                step,
+                ..
+            } if step.last => {
+                let found = match result {
+                    Ok(found) => found.peers,
+                    Err(kad::GetClosestPeersError::Timeout { peers, .. }) => peers,
+                };
+                self.found(id, found);
+            }
+            kad::Event::RoutablePeer { peer, address } => self.meet(peer, &[address]),
+            _ => {}
+        }
+    }
+
+    fn found(&mut self, id: kad::QueryId, found: Vec<kad::PeerInfo>) {
+        match self.lookups.remove(&id) {
+            Some(Lookup::Closest(reply)) => {
+                let nodes = found.into_iter().filter_map(|peer| node_of(peer.peer_id));
+                // Nobody waits any more when this fails.
+                let _ = reply.send(nodes.collect());
+            }
+            Some(Lookup::Ask(ask)) => {
+                let wanted = found.into_iter().find(|peer| peer.peer_id == ask.peer);
+                self.send(ask, wanted.map(|peer| peer.addrs).unwrap_or_default());
+            }
+            None => {}
+        }
+    }
+
+    /// Whether the routing table knows addresses of `peer`.
+    pub(super) fn is_routed(&mut self, peer: &PeerId) -> bool {
+        let bucket = self.swarm.behaviour_mut().kad.kbucket(*peer);
+        bucket.is_some_and(|bucket| bucket.iter().any(|entry| entry.node.key.preimage() == peer))
+    }
+
+    /// Dials a registered node that we have heard of and are not connected to.
+    pub(super) fn meet(&mut self, peer: PeerId, addresses: &[Multiaddr]) {
+        let registered = node_of(peer).is_some_and(|node| self.admission.is_registered(&node));
+        let addresses: Vec<_> = addresses.iter().filter(|address| self.may_dial(address)).cloned().collect();
+        if registered && !addresses.is_empty() && !self.peers.contains_key(&peer) {
+            // Refused when it is being dialled already.
+            let _ = self.swarm.dial(DialOpts::peer_id(peer).addresses(addresses).build());
+        }
+    }
+}

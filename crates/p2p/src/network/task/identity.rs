@@ -1,0 +1,58 @@
+//! What a peer says of itself, and what is believed.
+
+use std::time::SystemTime;
+
+use libp2p::{Multiaddr, PeerId, identify, multiaddr::Protocol};
+use nervure_primitives::UnixMillis;
+
+use super::Task;
+use crate::{
+    Scope,
+    behaviour::{dht_protocol, protocol_version},
+    diversity::{self, ADDRESSES_PER_NODE},
+    is_global,
+};
+
+/// Longest agent name that is kept, in characters.
+const AGENT_LEN: usize = 64;
+
+impl Task {
+    pub(super) fn identified(&mut self, event: identify::Event) {
+        let identify::Event::Received { peer_id, info, .. } = event else { return };
+        if info.protocol_version != protocol_version(&self.config.mesh) {
+            self.status.wrong_mesh += 1;
+            tracing::debug!(peer = %peer_id, "a peer of another mesh");
+            return self.disconnect(peer_id);
+        }
+        self.dialer.met(&peer_id);
+        let allowed = info.listen_addrs.into_iter().filter(|address| self.may_dial(address));
+        let allowed: Vec<_> = allowed.take(ADDRESSES_PER_NODE).collect();
+        let dht = dht_protocol(&self.config.mesh);
+        let serves = info.protocols.iter().any(|protocol| protocol.as_ref() == dht);
+        let Some(peer) = self.peers.get_mut(&peer_id) else { return };
+        peer.agent = info.agent_version.chars().filter(|c| !c.is_control()).take(AGENT_LEN).collect();
+        peer.routes = if serves { allowed.clone() } else { Vec::new() };
+        if peer.registered {
+            self.book.remember(peer_id, &allowed, UnixMillis::from(SystemTime::now()));
+            self.route(peer_id);
+        }
+    }
+
+    /// Gives a registered peer its place in the routing table, if it answers lookups.
+    pub(super) fn route(&mut self, peer: PeerId) {
+        let Some(routes) = self.peers.get(&peer).map(|peer| peer.routes.clone()) else { return };
+        let dht = &mut self.swarm.behaviour_mut().kad;
+        let first = dht.kbuckets().next().is_none();
+        self.status.routes_refused += diversity::admit(dht, peer, &routes, self.config.scope);
+        if first && !routes.is_empty() {
+            // Fails only without any peer, and then there is nothing to ask.
+            let _ = self.swarm.behaviour_mut().kad.bootstrap();
+        }
+    }
+
+    /// Whether an address that somebody named may be dialled. The transport asks again.
+    pub(super) fn may_dial(&self, address: &Multiaddr) -> bool {
+        let relays = address.iter().filter(|part| *part == Protocol::P2pCircuit).count();
+        relays <= 1 && (self.config.scope == Scope::Local || is_global(address))
+    }
+}

@@ -1,0 +1,336 @@
+//! Requests and answers as bytes.
+//!
+//! A request: one byte with the length of the protocol's name, the name, four bytes (big-endian) with the length of
+//! the data, the data. An answer: one byte of status; with status 0 four bytes of length and the data follow.
+//! Either side ends with the end of its half of the stream.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use libp2p::{StreamProtocol, request_response};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::{MAX_NAME, MEMORY, ProtocolSpec};
+
+/// What is reserved before any of it has arrived, in bytes.
+const FIRST_READ: usize = 4 << 10;
+
+const DATA: u8 = 0;
+const BUSY: u8 = 1;
+const TOO_OFTEN: u8 = 2;
+const REFUSED: u8 = 3;
+
+/// A request, in or out.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// Index of its protocol among the configured ones.
+    pub(crate) protocol: usize,
+    pub(crate) data: Vec<u8>,
+    /// Its share of the memory for inbound requests; none for our own.
+    pub(crate) memory: Option<OwnedSemaphorePermit>,
+}
+
+/// What comes back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Data(Vec<u8>),
+    Busy,
+    TooOften,
+    Refused,
+}
+
+/// Reads and writes one stream; cloned for each.
+#[derive(Clone)]
+pub(crate) struct Codec {
+    specs: Arc<[ProtocolSpec]>,
+    memory: Arc<Semaphore>,
+    /// Inbound requests that could not be read.
+    unread: Arc<AtomicU64>,
+    /// The protocol of the request that went over this stream.
+    asked: usize,
+}
+
+/// Whether the protocols can be told apart, and their bounds kept.
+pub(crate) fn check(specs: &[ProtocolSpec]) -> Result<(), String> {
+    for (index, spec) in specs.iter().enumerate() {
+        let longest = spec.max_request.max(spec.max_response);
+        if spec.name.is_empty() || spec.name.len() > MAX_NAME {
+            return Err(format!("protocol name {:?} has not 1 to {MAX_NAME} bytes", spec.name));
+        }
+        if specs[..index].iter().any(|other| other.name == spec.name) {
+            return Err(format!("protocol {} is configured twice", spec.name));
+        }
+        if longest > MEMORY {
+            return Err(format!("protocol {}: {longest} bytes in one message, at most {MEMORY}", spec.name));
+        }
+    }
+    Ok(())
+}
+
+impl Codec {
+    /// For these protocols, with `memory` bytes for inbound requests; counts those that cannot be read.
+    pub(crate) fn new(specs: Arc<[ProtocolSpec]>, memory: usize, unread: Arc<AtomicU64>) -> Self {
+        Self { specs, memory: Arc::new(Semaphore::new(memory)), unread, asked: 0 }
+    }
+
+    async fn read<T: AsyncRead + Unpin + Send>(&self, io: &mut T) -> io::Result<Request> {
+        let name_len = read_u8(io).await?;
+        if usize::from(name_len) > MAX_NAME {
+            return Err(invalid("the name is too long"));
+        }
+        let mut name = vec![0; name_len.into()];
+        io.read_exact(&mut name).await?;
+        let known = self.specs.iter().position(|spec| spec.name.as_bytes() == name);
+        let protocol = known.ok_or_else(|| invalid("no such protocol"))?;
+        let (limit, deadline) = (self.specs[protocol].max_request, self.specs[protocol].timeout);
+        let len = read_len(io, limit).await?;
+        let permits = u32::try_from(len).map_err(|_| invalid("the request is too long"))?;
+        let memory = self.memory.clone().try_acquire_many_owned(permits);
+        let memory = memory.map_err(|_| io::Error::other("too much is being read already"))?;
+        let data = read_body(io, len, deadline).await?;
+        Ok(Request { protocol, data, memory: Some(memory) })
+    }
+
+    fn spec(&self, index: usize) -> io::Result<&ProtocolSpec> {
+        self.specs.get(index).ok_or_else(|| invalid("no such protocol"))
+    }
+}
+
+impl request_response::Codec for Codec {
+    type Protocol = StreamProtocol;
+    type Request = Request;
+    type Response = Answer;
+
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Request>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        let read = self.read(io).await;
+        if read.is_err() {
+            self.unread.fetch_add(1, Ordering::Relaxed);
+        }
+        read
+    }
+
+    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Answer>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        let mut status = [REFUSED];
+        if io.read(&mut status).await? == 0 {
+            // The other side closed without a word: it dropped the request.
+            return Ok(Answer::Refused);
+        }
+        match status[0] {
+            DATA => {
+                let spec = self.spec(self.asked)?;
+                let len = read_len(io, spec.max_response).await?;
+                Ok(Answer::Data(read_body(io, len, spec.timeout).await?))
+            }
+            BUSY => Ok(Answer::Busy),
+            TOO_OFTEN => Ok(Answer::TooOften),
+            REFUSED => Ok(Answer::Refused),
+            _ => Err(invalid("an unknown status")),
+        }
+    }
+
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Request) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        self.asked = request.protocol;
+        let name = self.spec(request.protocol)?.name.as_bytes();
+        let name_len = u8::try_from(name.len()).map_err(|_| invalid("the name is too long"))?;
+        io.write_all(&[&[name_len], name].concat()).await?;
+        write_body(io, &request.data).await
+    }
+
+    async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, answer: Answer) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        match answer {
+            Answer::Data(data) => {
+                io.write_all(&[DATA]).await?;
+                write_body(io, &data).await
+            }
+            Answer::Busy => io.write_all(&[BUSY]).await,
+            Answer::TooOften => io.write_all(&[TOO_OFTEN]).await,
+            Answer::Refused => io.write_all(&[REFUSED]).await,
+        }
+    }
+}
+
+fn invalid(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+async fn read_u8(io: &mut (impl AsyncRead + Unpin + Send)) -> io::Result<u8> {
+    let mut byte = [0];
+    io.read_exact(&mut byte).await?;
+    Ok(byte[0])
+}
+
+async fn read_len(io: &mut (impl AsyncRead + Unpin + Send), limit: usize) -> io::Result<usize> {
+    let mut bytes = [0; 4];
+    io.read_exact(&mut bytes).await?;
+    let len = usize::try_from(u32::from_be_bytes(bytes)).map_err(|_| invalid("too long"))?;
+    if len > limit {
+        return Err(invalid("longer than its protocol allows"));
+    }
+    Ok(len)
+}
+
+/// Exactly `len` bytes. Memory grows with what arrives, not with what was announced.
+async fn read_body(
+    io: &mut (impl AsyncRead + Unpin + Send),
+    len: usize,
+    deadline: Duration,
+) -> io::Result<Vec<u8>> {
+    let mut data = Vec::with_capacity(len.min(FIRST_READ));
+    let most = u64::try_from(len).map_err(|_| invalid("too long"))?;
+    let mut part = io.take(most);
+    timeout(deadline, part.read_to_end(&mut data)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    if data.len() < len {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(data)
+}
+
+async fn write_body(io: &mut (impl AsyncWrite + Unpin + Send), data: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(data.len()).map_err(|_| invalid("too long"))?;
+    io.write_all(&len.to_be_bytes()).await?;
+    io.write_all(data).await
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::io::Cursor;
+    use libp2p::request_response::Codec as _;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WIRE: StreamProtocol = StreamProtocol::new("/test");
+    const MAX: usize = 100;
+
+    fn codec(memory: usize) -> Codec {
+        let spec = ProtocolSpec { max_request: MAX, max_response: MAX, ..ProtocolSpec::new("echo/1") };
+        Codec::new([ProtocolSpec::new("other/1"), spec].into(), memory, Arc::default())
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    }
+
+    fn written(data: &[u8]) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        let request = Request { protocol: 1, data: data.to_vec(), memory: None };
+        run(codec(MAX).write_request(&WIRE, &mut bytes, request)).unwrap();
+        bytes.into_inner()
+    }
+
+    fn read(codec: &mut Codec, bytes: &[u8]) -> io::Result<Request> {
+        run(codec.read_request(&WIRE, &mut Cursor::new(bytes)))
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_comes_out_as_it_went_in(data in prop::collection::vec(any::<u8>(), 0..=MAX)) {
+            let request = read(&mut codec(MAX), &written(&data)).unwrap();
+            prop_assert_eq!((request.protocol, request.data), (1, data));
+        }
+
+        #[test]
+        fn so_does_an_answer(data in prop::collection::vec(any::<u8>(), 0..=MAX)) {
+            for answer in [Answer::Data(data.clone()), Answer::Busy, Answer::TooOften, Answer::Refused] {
+                let wanted = format!("{answer:?}");
+                let mut bytes = Cursor::new(Vec::new());
+                run(codec(MAX).write_response(&WIRE, &mut bytes, answer)).unwrap();
+                let mut asker = Codec { asked: 1, ..codec(MAX) };
+                let read = run(asker.read_response(&WIRE, &mut Cursor::new(bytes.into_inner()))).unwrap();
+                prop_assert_eq!(format!("{read:?}"), wanted);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            if let Ok(request) = read(&mut codec(MAX), &bytes) {
+                prop_assert!(request.data.len() <= MAX || request.protocol == 0);
+            }
+            let _ = run(codec(MAX).read_response(&WIRE, &mut Cursor::new(bytes)));
+        }
+
+        #[test]
+        fn a_cut_request_is_an_error(data in prop::collection::vec(any::<u8>(), 0..=MAX), cut in 0.0..1.0f64) {
+            let bytes = written(&data);
+            let keep = (bytes.len() as f64 * cut) as usize;
+            prop_assert!(read(&mut codec(MAX), &bytes[..keep]).is_err());
+        }
+    }
+
+    #[test]
+    fn an_announced_length_beyond_the_bound_is_refused_unread() {
+        let mut bytes = written(&[]);
+        let at = bytes.len() - 4;
+        bytes[at..].copy_from_slice(&u32::try_from(MAX + 1).unwrap().to_be_bytes());
+        let error = read(&mut codec(MAX), &bytes).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        bytes[at..].copy_from_slice(&u32::MAX.to_be_bytes());
+        assert_eq!(read(&mut codec(MAX), &bytes).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn requests_share_their_memory_and_give_it_back() {
+        let mut codec = codec(MAX);
+        let first = read(&mut codec, &written(&[0; 60])).unwrap();
+        assert!(read(&mut codec.clone(), &written(&[0; 60])).is_err(), "no room while the first lives");
+        drop(first);
+        assert!(read(&mut codec, &written(&[0; 60])).is_ok());
+    }
+
+    #[test]
+    fn protocols_that_cannot_work_are_refused_at_the_start() {
+        let good = ProtocolSpec::new("a/1");
+        assert!(check(&[good.clone(), ProtocolSpec::new("b/1")]).is_ok());
+        assert!(check(&[good.clone(), good.clone()]).is_err());
+        assert!(check(&[ProtocolSpec::new("")]).is_err());
+        assert!(check(&[ProtocolSpec { max_response: MEMORY + 1, ..good }]).is_err());
+    }
+
+    #[test]
+    fn an_unknown_protocol_is_refused() {
+        let mut bytes = written(b"data");
+        bytes[1] = b'x';
+        assert!(read(&mut codec(MAX), &bytes).is_err());
+    }
+
+    /// A stream whose other end sends nothing and does not close.
+    struct Silent;
+
+    impl AsyncRead for Silent {
+        fn poll_read(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            _: &mut [u8],
+        ) -> std::task::Poll<io::Result<usize>> {
+            std::task::Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_body_that_does_not_come_times_out() {
+        let error = run(read_body(&mut Silent, 1, Duration::from_millis(10))).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}

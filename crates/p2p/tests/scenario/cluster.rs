@@ -1,0 +1,153 @@
+//! Nodes to play with: each a whole network of its own, all in one process.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use nervure_p2p::{
+    Admission, GossipMessage, Multiaddr, Network, NetworkConfig, NetworkHandle, NetworkStatus, Scope,
+    TopicSpec,
+};
+use nervure_primitives::{MeshId, NodeId, NodeKey};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Longest wait for a state. Far more than any needs, so that only what never comes fails.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Between two looks at a state.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The topic of the tests, and its longest message in bytes.
+pub(crate) const TOPIC: &str = "test";
+pub(crate) const TOPIC_MAX: usize = 1024;
+
+/// Waits until `look` says yes.
+pub(crate) async fn eventually(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !look().await {
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The registry of the tests: everybody in it, and nobody else.
+#[derive(Default)]
+pub(crate) struct Registered(Mutex<BTreeSet<NodeId>>);
+
+impl Registered {
+    pub(crate) fn add(&self, node: NodeId) {
+        self.0.lock().unwrap().insert(node);
+    }
+}
+
+impl Admission for Registered {
+    fn is_registered(&self, node: &NodeId) -> bool {
+        self.0.lock().unwrap().contains(node)
+    }
+}
+
+/// A mesh, its registry, and keys for its nodes.
+#[derive(Clone)]
+pub(crate) struct Mesh {
+    id: MeshId,
+    pub(crate) registered: Arc<Registered>,
+}
+
+impl Mesh {
+    pub(crate) fn new(id: u8) -> Self {
+        Self { id: MeshId::from_bytes([id; 32]), registered: Arc::default() }
+    }
+
+    /// Settings of node number `seed`, who is registered and listens on a free QUIC port.
+    pub(crate) fn config(&self, seed: u8) -> NetworkConfig {
+        let config = self.stranger(seed);
+        self.registered.add(config.key.node_id());
+        config
+    }
+
+    /// The same, but not registered.
+    pub(crate) fn stranger(&self, seed: u8) -> NetworkConfig {
+        let key = NodeKey::from_seed(&[seed; 32]);
+        let mut config = NetworkConfig::new(key, self.id, Scope::Local);
+        config.listen = vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()];
+        config.topics = vec![TopicSpec::new(TOPIC, TOPIC_MAX)];
+        config
+    }
+
+    /// Starts a node.
+    pub(crate) fn start(&self, config: NetworkConfig) -> Node {
+        self.try_start(config).unwrap()
+    }
+
+    /// Starts a node, unless its port is taken.
+    pub(crate) fn try_start(&self, config: NetworkConfig) -> Result<Node, nervure_p2p::NetworkError> {
+        let stop = CancellationToken::new();
+        let (handle, gossip) = Network::start(config, self.registered.clone(), stop.clone())?;
+        Ok(Node { handle, gossip, stop })
+    }
+
+    /// Starts nodes `0..count`, all of which begin with the first, and waits until the first has met them all.
+    pub(crate) async fn star(&self, count: u8) -> Vec<Node> {
+        let mut nodes = vec![self.start(self.config(0))];
+        let first = nodes[0].address().await;
+        for seed in 1..count {
+            let mut config = self.config(seed);
+            config.bootstrap = vec![first.clone()];
+            nodes.push(self.start(config));
+        }
+        eventually("all have met the first", async || {
+            nodes[0].status().await.connected + 1 >= u32::from(count)
+        })
+        .await;
+        nodes
+    }
+}
+
+/// A running node. Dropped, it stops.
+pub(crate) struct Node {
+    pub(crate) handle: NetworkHandle,
+    pub(crate) gossip: mpsc::Receiver<GossipMessage>,
+    stop: CancellationToken,
+}
+
+impl Node {
+    pub(crate) fn id(&self) -> NodeId {
+        self.handle.node()
+    }
+
+    pub(crate) async fn status(&self) -> NetworkStatus {
+        self.handle.status().await.unwrap()
+    }
+
+    /// An address that it listens on, once it does.
+    pub(crate) async fn address(&self) -> Multiaddr {
+        let mut found = None;
+        eventually("the node listens", async || {
+            found = self.status().await.listening.first().cloned();
+            found.is_some()
+        })
+        .await;
+        found.unwrap()
+    }
+
+    pub(crate) async fn is_connected_to(&self, other: NodeId) -> bool {
+        self.handle.peers().await.unwrap().iter().any(|peer| peer.node == other)
+    }
+
+    /// Publishes once somebody who follows the topic is there.
+    pub(crate) async fn publish(&self, data: &[u8]) {
+        eventually("somebody listens to the topic", async || {
+            self.handle.publish(TOPIC, data.to_vec()).await.is_ok()
+        })
+        .await;
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

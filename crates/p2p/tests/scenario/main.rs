@@ -1,0 +1,19 @@
+//! The control plane between real swarms on loopback. One scenario a file.
+//!
+//! Every wait is a bounded poll of some state ([`cluster::eventually`]); nothing here is timed.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod cluster;
+
+mod bootstrap_restarts;
+mod closest;
+mod connect;
+mod gossip;
+mod other_mesh;
+mod peer_store;
+mod registry;
+mod relay;
+mod request;
+mod spam;
+mod strangers;

@@ -1,0 +1,99 @@
+//! A peer that sends too much, or rubbish, is bounded, counted, and at last not heard any more.
+
+use std::time::Duration;
+
+use nervure_p2p::{NetworkStatus, Verdict};
+
+use crate::cluster::{Mesh, Node, TOPIC, eventually};
+
+/// Publishes `count` different messages.
+async fn spam(node: &Node, count: u32) {
+    node.publish(b"first").await;
+    for number in 0..count {
+        // A full queue towards a slow victim loses some, as it would for any spammer.
+        let _ = node.handle.publish(TOPIC, number.to_be_bytes().to_vec()).await;
+        tokio::task::yield_now().await;
+    }
+}
+
+struct Seen {
+    judged: u64,
+    status: NetworkStatus,
+    score: f64,
+}
+
+/// What a victim with this limit has seen when a registered spammer is through.
+async fn after_spam(per_peer_per_second: u32, verdict: Verdict) -> Seen {
+    let mesh = Mesh::new(1);
+    let mut config = mesh.config(1);
+    config.topics[0].per_peer_per_second = per_peer_per_second;
+    let mut victim = mesh.start(config);
+    let mut config = mesh.config(2);
+    config.bootstrap = vec![victim.address().await];
+    let spammer = mesh.start(config);
+    let mut judged = 0;
+    let sending = async {
+        for _ in 0..4 {
+            spam(&spammer, 200).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let judging = async {
+        // Ends when nothing has come for a while: the spammer is through, or is not heard any more.
+        while let Ok(Some(message)) = tokio::time::timeout(Duration::from_secs(3), victim.gossip.recv()).await
+        {
+            judged += 1;
+            message.judge(verdict).await;
+        }
+    };
+    tokio::join!(sending, judging);
+    let peers = victim.handle.peers().await.unwrap();
+    let score = peers.iter().find(|peer| peer.node == spammer.id()).map_or(0.0, |peer| peer.score);
+    Seen { judged, status: victim.status().await, score }
+}
+
+#[tokio::test]
+async fn beyond_its_rate_a_peer_is_ignored_counted_and_marked_down() {
+    let seen = after_spam(10, Verdict::Accept).await;
+    assert!(seen.judged < 80, "{} were handed in", seen.judged);
+    assert!(seen.status.gossip_rate_limited > 0);
+    assert!(seen.score < 0.0, "{}", seen.score);
+}
+
+#[tokio::test]
+async fn without_the_rate_it_has_its_way() {
+    let seen = after_spam(u32::MAX, Verdict::Accept).await;
+    assert!(seen.judged > 150, "{} were handed in", seen.judged);
+    assert_eq!(seen.status.gossip_rate_limited, 0);
+    assert!(seen.score >= 0.0, "{}", seen.score);
+}
+
+#[tokio::test]
+async fn whose_messages_are_rejected_is_not_heard_any_more() {
+    let seen = after_spam(u32::MAX, Verdict::Reject).await;
+    assert!(seen.score < -80.0, "{}", seen.score);
+    // All that was on its way when the third verdict fell has been judged; then nothing.
+    assert!(seen.judged < 800 && seen.status.gossip_rejected == seen.judged);
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_bring_a_message_first_and_spoil_it() {
+    let mesh = Mesh::new(1);
+    let mut victim = mesh.start(mesh.config(1));
+    let address = victim.address().await;
+    let mut config = mesh.stranger(2);
+    config.bootstrap = vec![address.clone()];
+    let stranger = mesh.start(config);
+    eventually("the stranger is in", async || victim.is_connected_to(stranger.id()).await).await;
+    stranger.publish(b"news").await;
+
+    let mut config = mesh.config(3);
+    config.bootstrap = vec![address];
+    let member = mesh.start(config);
+    eventually("the member is in", async || victim.is_connected_to(member.id()).await).await;
+    member.publish(b"news").await;
+    let message = victim.gossip.recv().await.unwrap();
+    assert_eq!((message.data.as_slice(), message.from), (b"news".as_slice(), member.id().peer_id()));
+    message.judge(Verdict::Accept).await;
+    assert!(victim.handle.peers().await.unwrap().iter().all(|peer| peer.score >= 0.0));
+}
