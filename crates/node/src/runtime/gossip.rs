@@ -36,9 +36,7 @@ pub(crate) fn experts_topic(netuid: Netuid) -> String {
 
 /// The topics of a mesh with these subnets.
 pub(crate) fn topics(netuids: impl Iterator<Item = Netuid>) -> Vec<TopicSpec> {
-    netuids
-        .map(|netuid| TopicSpec::new(experts_topic(netuid), MAX_RECORD_LEN + ENVELOPE))
-        .collect()
+    netuids.map(|netuid| TopicSpec::new(experts_topic(netuid), MAX_RECORD_LEN + ENVELOPE)).collect()
 }
 
 /// Judges messages until the network ends.

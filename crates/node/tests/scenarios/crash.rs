@@ -4,7 +4,7 @@ use crate::mesh::{Mesh, eventually};
 
 #[test]
 fn a_killed_miner_fails_no_question_and_is_forgotten() {
-    let mesh = Mesh::up(&["--validators", "2", "--record-expiry", "3"]);
+    let mesh = Mesh::up(&["--validators", "2", "--record-expiry", "8"]);
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2"];
     mesh.run(&ask).well();
     let killed = mesh.node("miner-1")["node"].clone();

@@ -7,7 +7,7 @@ use crate::mesh::{Mesh, eventually};
 fn a_miner_serves_what_an_openai_server_answers_and_notices_when_it_dies() {
     let upstream = Mesh::small(&["--name", "upstream"]);
     let expert = format!("openai:http://{}/v1,model=nervure-bytes-rust,name=far", upstream.http("gateway-1"));
-    let mesh = Mesh::up(&["--validators", "1", "--miners", "1", "--expert", &expert, "--record-expiry", "3"]);
+    let mesh = Mesh::up(&["--validators", "1", "--miners", "1", "--expert", &expert, "--record-expiry", "8"]);
     let found = mesh.experts("text.generate");
     assert_eq!((found.len(), &found[0]["expert"]), (1, &"far".into()));
 
