@@ -67,6 +67,9 @@ pub struct NetworkStatus {
     pub routes_refused: u64,
     /// Reservations and circuits that this node refused to relay.
     pub circuits_refused: u64,
+    /// Whether another node has reached this one at an address of its own, as AutoNAT last found; unknown where it is
+    /// off or has not asked yet.
+    pub reachable: Option<bool>,
     /// Nodes in the peer store.
     pub known: u32,
 }

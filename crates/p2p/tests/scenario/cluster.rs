@@ -52,7 +52,7 @@ impl Admission for Registered {
 /// A mesh, its registry, and keys for its nodes.
 #[derive(Clone)]
 pub(crate) struct Mesh {
-    id: MeshId,
+    pub(crate) id: MeshId,
     pub(crate) registered: Arc<Registered>,
 }
 
