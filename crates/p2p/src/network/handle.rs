@@ -145,6 +145,12 @@ impl NetworkHandle {
         self.ask(|reply| Command::Status { reply }).await
     }
 
+    /// Waits until the network has stopped and the peer store is written. QUIC's port is free a moment later, when the
+    /// connections are drained.
+    pub async fn stopped(&self) {
+        self.commands.closed().await;
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.map_err(|_| Stopped)?;

@@ -21,4 +21,5 @@ mod registry;
 mod relay;
 mod request;
 mod spam;
+mod stop;
 mod strangers;
