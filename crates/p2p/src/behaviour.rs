@@ -23,7 +23,6 @@ use libp2p::{
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
     upnp,
 };
-use nervure_primitives::MeshId;
 
 use crate::{
     DhtMode, NetworkConfig, Scope,
@@ -32,6 +31,7 @@ use crate::{
         MEMORY,
         codec::{self, Codec},
     },
+    wire,
 };
 
 /// Share of the machine's memory above which no connection is taken, where the configuration names no bytes.
@@ -69,16 +69,6 @@ pub(crate) struct Behaviour {
     mdns: Toggle<mdns::tokio::Behaviour>,
 }
 
-/// What identify calls a mesh; a peer that says another one is of another mesh.
-pub(crate) fn protocol_version(mesh: &MeshId) -> String {
-    format!("/nervure/{mesh}")
-}
-
-/// The DHT's protocol; whoever speaks it answers lookups.
-pub(crate) fn dht_protocol(mesh: &MeshId) -> String {
-    format!("/nervure/{}/kad/1", mesh.short())
-}
-
 impl Behaviour {
     /// The behaviour for `config`. Requests that cannot be read are counted in `unread`.
     pub(crate) fn new(
@@ -88,7 +78,7 @@ impl Behaviour {
         unread: Arc<AtomicU64>,
     ) -> Result<Self, String> {
         let peer = key.public().to_peer_id();
-        let identify = identify::Config::new(protocol_version(&config.mesh), key.public())
+        let identify = identify::Config::new(wire::mesh_version(&config.mesh), key.public())
             .with_agent_version(concat!("nervure/", env!("CARGO_PKG_VERSION")).into())
             .with_push_listen_addr_updates(true)
             .with_cache_size(0);
@@ -132,8 +122,7 @@ fn memory(config: &NetworkConfig) -> memory_connection_limits::Behaviour {
 }
 
 fn dht(peer: PeerId, config: &NetworkConfig) -> Result<kad::Behaviour<MemoryStore>, String> {
-    let name =
-        StreamProtocol::try_from_owned(dht_protocol(&config.mesh)).map_err(|error| error.to_string())?;
+    let name = StreamProtocol::try_from_owned(wire::dht(&config.mesh)).map_err(|error| error.to_string())?;
     let mut kad = kad::Config::new(name);
     kad.set_record_filtering(kad::StoreInserts::FilterBoth)
         .set_kbucket_inserts(kad::BucketInserts::Manual)
@@ -154,8 +143,8 @@ fn requests(
     unread: Arc<AtomicU64>,
 ) -> Result<request_response::Behaviour<Codec>, String> {
     codec::check(&config.protocols)?;
-    let name = format!("/nervure/{}/request/1", config.mesh.short());
-    let name = StreamProtocol::try_from_owned(name).map_err(|error| error.to_string())?;
+    let name =
+        StreamProtocol::try_from_owned(wire::requests(&config.mesh)).map_err(|error| error.to_string())?;
     let longest = config.protocols.iter().map(|spec| spec.timeout).max().unwrap_or(NO_PROTOCOL);
     let support = if config.protocols.is_empty() { None } else { Some((name, ProtocolSupport::Full)) };
     let settings = request_response::Config::default()

@@ -58,8 +58,8 @@ pub struct Reach {
     pub autonat: bool,
     /// Whether to ask the router for an open port (UPnP). On in a public mesh.
     pub upnp: bool,
-    /// Whether to look for nodes by multicast (mDNS). Works in a local mesh only; off by default, as it shows this node
-    /// to everybody on the network.
+    /// Whether to look for nodes by multicast (mDNS). Works in a local mesh only, for nodes that listen on more than
+    /// loopback; off by default, as it shows this node to everybody on the network.
     pub mdns: bool,
 }
 

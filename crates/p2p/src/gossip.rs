@@ -27,7 +27,7 @@ use libp2p::{
 };
 use nervure_primitives::Hash;
 
-use crate::{NetworkConfig, Scope};
+use crate::{NetworkConfig, Scope, wire};
 
 /// Heartbeat of gossip: short where a mesh must form within a second, the protocol's own elsewhere.
 const HEARTBEAT_LOCAL: Duration = Duration::from_millis(300);
@@ -115,7 +115,7 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
         .max_control_messages_sent(CONTROL_PER_PACKET)
         .max_ihave_messages_heartbeat(ANNOUNCEMENTS)
         .flood_publish(true)
-        .protocol_id_prefix(format!("/nervure/{}/gossip", config.mesh.short()))
+        .protocol_id_prefix(wire::gossip(&config.mesh))
         .message_id_fn(|message| {
             let topic = message.topic.as_str().as_bytes();
             MessageId::from(Hash::of("nervure/gossip", &[topic, &message.data]).as_bytes().to_vec())

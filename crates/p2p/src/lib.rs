@@ -17,6 +17,7 @@ pub mod query;
 mod rate;
 mod request;
 mod transport;
+mod wire;
 
 pub use address::is_global;
 pub use admission::Admission;

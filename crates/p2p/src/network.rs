@@ -75,7 +75,7 @@ impl Network {
         let (mut swarm, refused) = swarm(&config).map_err(NetworkError::Setup)?;
         for address in config.listen.iter().filter(|address| !circuits::is_circuit(address)) {
             let failed = |reason: String| NetworkError::Listen { address: address.clone(), reason };
-            swarm.listen_on(address.clone()).map_err(|error| failed(error.to_string()))?;
+            swarm.listen_on(address.clone()).map_err(|error| failed(causes(&error)))?;
         }
         config.external.iter().for_each(|address| swarm.add_external_address(address.clone()));
         let (commands, inbox) = mpsc::channel(COMMANDS);
@@ -103,6 +103,20 @@ fn swarm(config: &NetworkConfig) -> Result<(Swarm<Behaviour>, Refused), String> 
         .with_max_negotiating_inbound_streams(NEGOTIATING);
     let swarm = Swarm::new(connections.transport, behaviour, key.public().to_peer_id(), settings);
     Ok((swarm, refused))
+}
+
+/// What an error says, and what caused it: libp2p's outer errors say nothing.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = if text.is_empty() { said } else { format!("{text}: {said}") };
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// A peer as a node, or nothing for keys that are not ours.

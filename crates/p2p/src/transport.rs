@@ -40,6 +40,12 @@ const STREAMS: u32 = 64;
 /// From the first packet of a TCP connection to its last handshake.
 const UPGRADE: Duration = Duration::from_secs(10);
 
+/// In a local mesh everybody is near: who has not answered by then is not there (yet), and is dialled again; who is silent
+/// for so long is gone. Elsewhere libp2p's own 5 s, 10 s and 5 s.
+const LOCAL_HANDSHAKE: Duration = Duration::from_secs(3);
+const LOCAL_SILENCE_MS: u32 = 6_000;
+const LOCAL_KEEP_ALIVE: Duration = Duration::from_secs(2);
+
 type Output = (PeerId, StreamMuxerBox);
 
 /// What it takes to make connections.
@@ -54,7 +60,7 @@ pub(crate) struct Connections {
 pub(crate) fn connections(key: &Keypair, config: &NetworkConfig) -> Result<Connections, String> {
     let refused = Arc::new(AtomicU64::new(0));
     let direct = Filtered {
-        inner: direct(key)?,
+        inner: direct(key, config.scope)?,
         scope: config.scope,
         trusted: config.bootstrap.iter().chain(&config.listen).map(first_hop).collect(),
         refused: refused.clone(),
@@ -70,8 +76,13 @@ pub(crate) fn connections(key: &Keypair, config: &NetworkConfig) -> Result<Conne
     Ok(Connections { transport, relay, refused })
 }
 
-fn direct(key: &Keypair) -> Result<Boxed<Output>, String> {
+fn direct(key: &Keypair, scope: Scope) -> Result<Boxed<Output>, String> {
     let mut config = quic::Config::new(key);
+    if scope == Scope::Local {
+        config.handshake_timeout = LOCAL_HANDSHAKE;
+        config.max_idle_timeout = LOCAL_SILENCE_MS;
+        config.keep_alive_interval = LOCAL_KEEP_ALIVE;
+    }
     config.max_concurrent_stream_limit = STREAMS;
     config.max_connection_data = QUIC_WINDOW;
     config.max_stream_data = QUIC_WINDOW;

@@ -67,6 +67,9 @@ pub struct NetworkStatus {
     pub routes_refused: u64,
     /// Reservations and circuits that this node refused to relay.
     pub circuits_refused: u64,
+    /// Whether another node has reached this one at an address of its own, as AutoNAT last found; unknown where it is
+    /// off or has not asked yet.
+    pub reachable: Option<bool>,
     /// Nodes in the peer store.
     pub known: u32,
 }
@@ -140,6 +143,12 @@ impl NetworkHandle {
     /// When the network has stopped.
     pub async fn status(&self) -> Result<NetworkStatus, Stopped> {
         self.ask(|reply| Command::Status { reply }).await
+    }
+
+    /// Waits until the network has stopped and the peer store is written. QUIC's port is free a moment later, when the
+    /// connections are drained.
+    pub async fn stopped(&self) {
+        self.commands.closed().await;
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {

@@ -120,6 +120,8 @@ impl Task {
             }
         }
         self.save_at_last().await;
+        // Before the commands' channel closes, which says that all is done.
+        drop(self);
     }
 
     /// A reply that nobody waits for any more is dropped.

@@ -115,11 +115,11 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        let read = self.read(io).await;
-        if read.is_err() {
-            self.unread.fetch_add(1, Ordering::Relaxed);
-        }
-        read
+        // A stream that runs into its deadline is dropped in the middle of this.
+        let unread = Unread(Some(self.unread.clone()));
+        let request = self.read(io).await?;
+        unread.was_read();
+        Ok(request)
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Answer>
@@ -167,6 +167,23 @@ impl request_response::Codec for Codec {
             Answer::Busy => io.write_all(&[BUSY]).await,
             Answer::TooOften => io.write_all(&[TOO_OFTEN]).await,
             Answer::Refused => io.write_all(&[REFUSED]).await,
+        }
+    }
+}
+
+/// Counts a request that cannot be read, unless told that it was.
+struct Unread(Option<Arc<AtomicU64>>);
+
+impl Unread {
+    fn was_read(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        if let Some(counter) = &self.0 {
+            counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -288,6 +305,22 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         bytes[at..].copy_from_slice(&u32::MAX.to_be_bytes());
         assert_eq!(read(&mut codec(MAX), &bytes).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn the_wire_is_frozen() {
+        assert_eq!(written(b"data"), b"\x06echo/1\0\0\0\x04data");
+        let answers = [
+            (Answer::Data(b"yes".to_vec()), b"\0\0\0\0\x03yes".as_slice()),
+            (Answer::Busy, b"\x01"),
+            (Answer::TooOften, b"\x02"),
+            (Answer::Refused, b"\x03"),
+        ];
+        for (answer, bytes) in answers {
+            let mut written = Cursor::new(Vec::new());
+            run(codec(MAX).write_response(&WIRE, &mut written, answer)).unwrap();
+            assert_eq!(written.into_inner(), bytes);
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Admission for Registered {
 /// A mesh, its registry, and keys for its nodes.
 #[derive(Clone)]
 pub(crate) struct Mesh {
-    id: MeshId,
+    pub(crate) id: MeshId,
     pub(crate) registered: Arc<Registered>,
 }
 
@@ -79,14 +79,26 @@ impl Mesh {
 
     /// Starts a node.
     pub(crate) fn start(&self, config: NetworkConfig) -> Node {
-        self.try_start(config).unwrap()
+        let stop = CancellationToken::new();
+        let (handle, gossip) = Network::start(config, self.registered.clone(), stop.clone()).unwrap();
+        Node { handle, gossip, stop }
     }
 
-    /// Starts a node, unless its port is taken.
-    pub(crate) fn try_start(&self, config: NetworkConfig) -> Result<Node, nervure_p2p::NetworkError> {
-        let stop = CancellationToken::new();
-        let (handle, gossip) = Network::start(config, self.registered.clone(), stop.clone())?;
-        Ok(Node { handle, gossip, stop })
+    /// Stops `node`, and starts one with these settings where it listened, as soon as its connections are drained.
+    pub(crate) async fn restart(&self, node: Node, mut config: NetworkConfig) -> Node {
+        config.listen = vec![node.address().await.iter().take(3).collect()];
+        node.stop.cancel();
+        node.handle.stopped().await;
+        drop(node);
+        let mut again = None;
+        eventually("the port is free", async || {
+            let stop = CancellationToken::new();
+            let started = Network::start(config.clone(), self.registered.clone(), stop.clone()).ok();
+            again = started.map(|(handle, gossip)| Node { handle, gossip, stop });
+            again.is_some()
+        })
+        .await;
+        again.unwrap()
     }
 
     /// Starts nodes `0..count`, all of which begin with the first, and waits until the first has met them all.
@@ -110,7 +122,7 @@ impl Mesh {
 pub(crate) struct Node {
     pub(crate) handle: NetworkHandle,
     pub(crate) gossip: mpsc::Receiver<GossipMessage>,
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
 }
 
 impl Node {

@@ -43,6 +43,24 @@ async fn a_node_that_listens_only_through_a_relay_is_found_and_answers() {
 }
 
 #[tokio::test]
+async fn a_relay_that_comes_back_is_asked_again() {
+    let mesh = Mesh::new(1);
+    let mut config = mesh.config(1);
+    config.reach.relay_server = true;
+    let relay = mesh.start(config.clone());
+    let address = relay.address().await;
+    let mut hidden = mesh.config(2);
+    hidden.listen = vec![format!("{address}/p2p-circuit").parse().unwrap()];
+    let hidden = mesh.start(hidden);
+    hidden.address().await;
+
+    let relay = mesh.restart(relay, config).await;
+    eventually("they meet again", async || relay.is_connected_to(hidden.id()).await).await;
+    hidden.address().await;
+    eventually("the relay routes to it", async || relay.status().await.routing_table == 1).await;
+}
+
+#[tokio::test]
 async fn a_node_that_is_no_relay_relays_nothing() {
     let mesh = Mesh::new(1);
     let not_a_relay = mesh.start(mesh.config(1));

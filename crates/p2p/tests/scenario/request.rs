@@ -147,6 +147,35 @@ async fn a_node_known_only_to_the_dht_is_found() {
     assert_eq!(b.handle.request(a.id(), ECHO, b"found".to_vec()).await.unwrap(), b"found");
 }
 
+#[tokio::test]
+async fn a_node_that_has_moved_is_looked_up() {
+    let mesh = Mesh::new(1);
+    let hub = mesh.start(mesh.config(1));
+    let address = hub.address().await;
+    let at_the_hub = |mut config: NetworkConfig| {
+        config.bootstrap = vec![address.clone()];
+        config
+    };
+    let (a, requests) = server(&mesh, at_the_hub(mesh.config(2)), spec());
+    drop(requests);
+    let mut config = at_the_hub(mesh.config(3));
+    config.protocols = vec![spec()];
+    let b = mesh.start(config);
+    let moved = a.id();
+    eventually("it is remembered", async || b.status().await.known == 2).await;
+    drop(a);
+    eventually("it is gone", async || !b.is_connected_to(moved).await && !hub.is_connected_to(moved).await)
+        .await;
+
+    let mut config = at_the_hub(mesh.config(2));
+    // A client is in nobody's table, and never dials those it hears of: only the lookup leads there.
+    config.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
+    let (again, requests) = server(&mesh, config, spec());
+    tokio::spawn(echo(requests));
+    eventually("the hub knows where", async || hub.is_connected_to(again.id()).await).await;
+    assert_eq!(b.handle.request(moved, ECHO, b"new".to_vec()).await.unwrap(), b"new");
+}
+
 /// How many of `count` requests at once are answered and how many are refused by rate or by load.
 async fn flood(spec: ProtocolSpec, count: usize) -> (usize, usize, u64) {
     let mesh = Mesh::new(1);

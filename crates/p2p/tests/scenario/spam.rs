@@ -76,6 +76,45 @@ async fn whose_messages_are_rejected_is_not_heard_any_more() {
     assert!(seen.judged < 800 && seen.status.gossip_rejected == seen.judged);
 }
 
+/// What a victim hears of a peer's last message, after as many rejected ones.
+async fn heard_after(rejected: u8) -> Vec<Vec<u8>> {
+    let mesh = Mesh::new(1);
+    let mut victim = mesh.start(mesh.config(1));
+    let connect = async |seed| {
+        let mut config = mesh.config(seed);
+        config.bootstrap = vec![victim.address().await];
+        // Clients never hear of each other, so the honest one brings nothing but its own.
+        config.mode = nervure_p2p::DhtMode::Client;
+        mesh.start(config)
+    };
+    let (spammer, honest) = (connect(2).await, connect(3).await);
+    for number in 0..rejected {
+        spammer.publish(&[number]).await;
+        victim.gossip.recv().await.unwrap().judge(Verdict::Reject).await;
+    }
+    // An answer from the victim's task comes after it has taken the verdicts.
+    victim.status().await;
+    spammer.publish(b"late").await;
+    honest.publish(b"honest").await;
+    let mut heard = Vec::new();
+    while let Ok(Some(message)) = tokio::time::timeout(Duration::from_secs(2), victim.gossip.recv()).await {
+        heard.push(message.data.clone());
+        message.judge(Verdict::Accept).await;
+    }
+    heard.sort();
+    heard
+}
+
+#[tokio::test]
+async fn the_third_rejected_message_silences_a_peer_and_nobody_else() {
+    assert_eq!(heard_after(3).await, [b"honest".to_vec()]);
+}
+
+#[tokio::test]
+async fn an_honest_peer_would_have_been_heard() {
+    assert_eq!(heard_after(0).await, [b"honest".to_vec(), b"late".to_vec()]);
+}
+
 #[tokio::test]
 async fn a_stranger_cannot_bring_a_message_first_and_spoil_it() {
     let mesh = Mesh::new(1);

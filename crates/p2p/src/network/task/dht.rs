@@ -50,13 +50,15 @@ impl Task {
     fn found(&mut self, id: kad::QueryId, found: Vec<kad::PeerInfo>) {
         match self.lookups.remove(&id) {
             Some(Lookup::Closest(reply)) => {
+                // A lying node may name anybody. Only registered ones are responsible for anything.
                 let nodes = found.into_iter().filter_map(|peer| node_of(peer.peer_id));
+                let nodes = nodes.filter(|node| self.admission.is_registered(node));
                 // Nobody waits any more when this fails.
                 let _ = reply.send(nodes.collect());
             }
             Some(Lookup::Ask(ask)) => {
                 let wanted = found.into_iter().find(|peer| peer.peer_id == ask.peer);
-                self.send(ask, wanted.map(|peer| peer.addrs).unwrap_or_default());
+                self.send_to(ask, wanted.map(|peer| peer.addrs).unwrap_or_default());
             }
             None => {}
         }

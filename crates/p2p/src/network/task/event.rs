@@ -48,6 +48,7 @@ impl Task {
             BehaviourEvent::Ping(event) => self.ponged(&event),
             BehaviourEvent::Relay(event) => self.relay_event(&event),
             BehaviourEvent::Mdns(event) => self.heard(event),
+            BehaviourEvent::Probe(event) => self.status.reachable = Some(event.result.is_ok()),
             event => tracing::trace!(?event, "reach"),
         }
     }

@@ -8,9 +8,8 @@ use nervure_primitives::UnixMillis;
 use super::Task;
 use crate::{
     Scope,
-    behaviour::{dht_protocol, protocol_version},
     diversity::{self, ADDRESSES_PER_NODE},
-    is_global,
+    is_global, wire,
 };
 
 /// Longest agent name that is kept, in characters.
@@ -19,7 +18,7 @@ const AGENT_LEN: usize = 64;
 impl Task {
     pub(super) fn identified(&mut self, event: identify::Event) {
         let identify::Event::Received { peer_id, info, .. } = event else { return };
-        if info.protocol_version != protocol_version(&self.config.mesh) {
+        if info.protocol_version != wire::mesh_version(&self.config.mesh) {
             self.status.wrong_mesh += 1;
             tracing::debug!(peer = %peer_id, "a peer of another mesh");
             return self.disconnect(peer_id);
@@ -27,7 +26,7 @@ impl Task {
         self.dialer.met(&peer_id);
         let allowed = info.listen_addrs.into_iter().filter(|address| self.may_dial(address));
         let allowed: Vec<_> = allowed.take(ADDRESSES_PER_NODE).collect();
-        let dht = dht_protocol(&self.config.mesh);
+        let dht = wire::dht(&self.config.mesh);
         let serves = info.protocols.iter().any(|protocol| protocol.as_ref() == dht);
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
         peer.agent = info.agent_version.chars().filter(|c| !c.is_control()).take(AGENT_LEN).collect();

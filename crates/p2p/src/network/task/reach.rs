@@ -11,11 +11,11 @@ use crate::{Scope, diversity::ADDRESSES_PER_NODE};
 const HEARD_AT_ONCE: usize = 64;
 
 impl Task {
-    /// In a local mesh, what a node listens on is where others reach it. In a public one, that has to be shown.
+    /// In a local mesh, what a node listens on is where others reach it. Where AutoNAT is on, that has to be shown.
     pub(super) fn listening(&mut self, listener: ListenerId, address: Multiaddr) {
         self.circuits.listening(listener);
         let relayed = address.iter().any(|part| part == Protocol::P2pCircuit);
-        if self.config.scope == Scope::Local && !relayed {
+        if self.config.scope == Scope::Local && !self.config.reach.autonat && !relayed {
             self.swarm.add_external_address(address);
         }
     }

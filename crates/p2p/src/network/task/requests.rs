@@ -27,10 +27,23 @@ const ANSWERS: usize = 1024;
 
 type Reply = oneshot::Sender<Result<Vec<u8>, RequestError>>;
 
+/// A request of our own in flight.
+struct Pending {
+    reply: Reply,
+    /// What to send once more when the addresses we had turn out to be old, after a lookup.
+    again: Option<Again>,
+}
+
+struct Again {
+    peer: PeerId,
+    protocol: usize,
+    data: Vec<u8>,
+}
+
 /// The state of requests in flight.
 pub(super) struct Requests {
     /// At most [`OUTBOUND`]; each ends by its deadline.
-    outbound: HashMap<OutboundRequestId, Reply>,
+    outbound: HashMap<OutboundRequestId, Pending>,
     /// By protocol: what may be in work at once.
     slots: Vec<Arc<Semaphore>>,
     rates: Rates<(PeerId, usize)>,
@@ -61,20 +74,36 @@ impl Task {
         if self.requests.outbound.len() >= OUTBOUND {
             return answer(ask.reply, Err(RequestError::Overloaded));
         }
-        let known = self.swarm.is_connected(&ask.peer) || self.is_routed(&ask.peer);
+        if self.swarm.is_connected(&ask.peer) {
+            return self.send(ask, Vec::new(), None);
+        }
         let addresses = self.book.addresses(&ask.peer);
-        if known || !addresses.is_empty() || !self.may_look_up() {
-            return self.send(ask, addresses);
+        if !addresses.is_empty() || self.is_routed(&ask.peer) {
+            let again = Again { peer: ask.peer, protocol: ask.protocol, data: ask.data.clone() };
+            return self.send(ask, addresses, Some(again));
+        }
+        self.look_up(ask);
+    }
+
+    /// Sends the request when the DHT has said where its node is.
+    fn look_up(&mut self, ask: Ask) {
+        if !self.may_look_up() {
+            return answer(ask.reply, Err(RequestError::Overloaded));
         }
         let lookup = self.swarm.behaviour_mut().kad.get_closest_peers(ask.peer);
         self.lookups.insert(lookup, Lookup::Ask(ask));
     }
 
-    pub(super) fn send(&mut self, ask: Ask, addresses: Vec<Multiaddr>) {
+    /// Sends a request whose node has been looked up.
+    pub(super) fn send_to(&mut self, ask: Ask, found: Vec<Multiaddr>) {
+        self.send(ask, found, None);
+    }
+
+    fn send(&mut self, ask: Ask, addresses: Vec<Multiaddr>, again: Option<Again>) {
         let request = Request { protocol: ask.protocol, data: ask.data, memory: None };
         let requests = &mut self.swarm.behaviour_mut().requests;
         let id = requests.send_request_with_addresses(&ask.peer, request, addresses);
-        self.requests.outbound.insert(id, ask.reply);
+        self.requests.outbound.insert(id, Pending { reply: ask.reply, again });
     }
 
     /// A channel that is closed belongs to an asker who has gone.
@@ -91,6 +120,9 @@ impl Task {
             Event::Message { message: Message::Response { request_id, response }, .. } => {
                 self.settle(request_id, result(response));
             }
+            Event::OutboundFailure { request_id, error: OutboundFailure::DialFailure, .. } => {
+                self.not_there(request_id);
+            }
             Event::OutboundFailure { request_id, error, .. } => {
                 self.settle(request_id, Err(failure(&error)));
             }
@@ -103,8 +135,19 @@ impl Task {
     }
 
     fn settle(&mut self, id: OutboundRequestId, result: Result<Vec<u8>, RequestError>) {
-        if let Some(reply) = self.requests.outbound.remove(&id) {
-            answer(reply, result);
+        if let Some(pending) = self.requests.outbound.remove(&id) {
+            answer(pending.reply, result);
+        }
+    }
+
+    /// The node is not where we thought. The DHT may know better, once.
+    fn not_there(&mut self, id: OutboundRequestId) {
+        match self.requests.outbound.remove(&id) {
+            Some(Pending { reply, again: Some(Again { peer, protocol, data }) }) => {
+                self.look_up(Ask { peer, protocol, data, reply });
+            }
+            Some(Pending { reply, again: None }) => answer(reply, Err(RequestError::Unreachable)),
+            None => {}
         }
     }
 
