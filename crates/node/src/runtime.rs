@@ -11,6 +11,7 @@ mod address;
 mod advertiser;
 mod catalog;
 mod clock;
+mod directory;
 mod error;
 mod experts;
 mod gossip;
@@ -32,7 +33,7 @@ use std::{
 
 use nervure_ledger::spec::{self, MeshSpec};
 use nervure_p2p::{
-    Network, NetworkConfig, NetworkHandle, Scope,
+    DhtMode, Network, NetworkConfig, NetworkHandle, Scope,
     query::{ClientConfig, QueryClient, QueryServer, ServerConfig},
 };
 use nervure_primitives::NodeKey;
@@ -45,6 +46,7 @@ use crate::{
 };
 use advertiser::Advertiser;
 use catalog::ExpertCatalog;
+use directory::Directory;
 use gossip::RecordCounters;
 use registry::SpecRegistry;
 use router::Router;
@@ -52,6 +54,9 @@ use service::NodeService;
 use serving::ServedExperts;
 
 pub(crate) use error::StartError;
+
+/// Name of the file with the peers that were met, in the node's directory.
+const PEER_STORE: &str = "peers.cbor";
 
 /// Between two sweeps of expired records.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -81,6 +86,7 @@ impl Node {
         let started = Instant::now();
         let (node, mesh) = (key.node_id(), spec.mesh_id());
         let registry = SpecRegistry::new(spec);
+        let visitor = registry.role(&node).is_none();
         check_role(&config, &registry, &key)?;
         check_ports(&config)?;
         let served = experts::start(&config.experts, &node.to_string(), registry.netuids(&node)).await?;
@@ -88,7 +94,8 @@ impl Node {
         let query = start_query(&config, &key, spec, &registry, &served)?;
 
         let network_stop = CancellationToken::new();
-        let network = network_config(&config, spec, &key)?;
+        let (requests, inbox) = directory::channel();
+        let network = NetworkConfig { requests: Some(requests), ..network_config(&config, spec, &key)? };
         let alone = network.bootstrap.is_empty();
         let (network, messages) = Network::start(network, Arc::new(registry.clone()), network_stop.clone())?;
         let listening = listening(&network).await?;
@@ -97,7 +104,14 @@ impl Node {
         let catalog = Arc::new(ExpertCatalog::new(mesh, registry));
         let records = Arc::<RecordCounters>::default();
         tasks.spawn(gossip::run(messages, catalog.clone(), records.clone()));
+        tasks.spawn(directory::serve(inbox, catalog.clone()));
         tasks.spawn(sweep(catalog.clone(), network_stop.clone()));
+        let netuids = spec.subnets.iter().map(|subnet| subnet.netuid).collect();
+        let directory =
+            Arc::new(Directory::new(network.clone(), catalog.clone(), (mesh, netuids), spec.record_expiry()));
+        let warming = directory.clone();
+        let until = network_stop.clone();
+        tasks.spawn(async move { until.run_until_cancelled(warming.warm_up(visitor)).await });
         let advertising = query.as_ref().map(|server| Advertiser {
             key: key.clone(),
             mesh,
@@ -106,6 +120,7 @@ impl Node {
             experts: served.clone(),
             network: network.clone(),
             catalog: catalog.clone(),
+            directory: directory.clone(),
         });
 
         let client = QueryClient::start(ClientConfig::new(key, mesh))?;
@@ -117,6 +132,7 @@ impl Node {
             network,
             router: Router::new(catalog.clone(), client, scope(spec)),
             catalog,
+            directory,
             records,
             queries: query.as_ref().map(|server| server.counters().clone()),
             experts: served,
@@ -215,6 +231,12 @@ fn network_config(config: &NodeConfig, spec: &MeshSpec, key: &NodeKey) -> Result
     network.listen = address::listen(config.bind, config.p2p_port);
     network.external.clone_from(&config.external);
     network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
+    network.protocols = vec![directory::protocol()];
+    network.peer_store = Some(config.dir.join(PEER_STORE));
+    if !spec.registry().is_registered(&key.node_id()) {
+        // Nobody would ask it: routing tables hold registered nodes only.
+        network.mode = DhtMode::Client;
+    }
     network.bootstrap = address::bootstrap(spec, &key.node_id())?;
     Ok(network)
 }

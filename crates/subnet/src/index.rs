@@ -128,16 +128,20 @@ impl Index {
 
     /// A page of experts that hold at `now`, in order of node and name.
     pub fn find(&self, find: &Find, now: UnixMillis) -> Page {
-        let start = find.after.clone().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        let mut matching = self
-            .records
-            .range((start, std::ops::Bound::Unbounded))
-            .map(|(_, record)| record.record())
-            .filter(|record| find.matches(record, now));
+        let mut matching = self.signed(find, now).map(SignedRecord::record);
         let records: Vec<_> = matching.by_ref().take(find.limit).cloned().collect();
         let more = matching.next().is_some();
         let next = records.last().filter(|_| more).map(|last| (last.node, last.expert.clone()));
         Page { records, next }
+    }
+
+    /// The records that match at `now`, in order of node and name, beginning after `find.after`. The limit does not apply.
+    pub fn signed<'a>(&'a self, find: &'a Find, now: UnixMillis) -> impl Iterator<Item = &'a SignedRecord> {
+        let start = find.after.clone().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        self.records
+            .range((start, std::ops::Bound::Unbounded))
+            .map(|(_, record)| record)
+            .filter(move |record| find.matches(record.record(), now))
     }
 
     /// How many experts can be found at `now`.

@@ -2,8 +2,9 @@
 //!
 //! [`ExpertRecord`]s are signed, sequenced and expiring; [`SignedRecord`] is one that was verified. The
 //! [`Index`] holds them, a [`Filter`] selects among them, and [`rank`] decides whom to ask, keeping every number
-//! behind the choice.
+//! behind the choice. The [`directory`] hands records to whoever has not heard of them.
 
+pub mod directory;
 mod filter;
 mod gate;
 mod index;

@@ -1,4 +1,4 @@
-//! Says what this node serves: signs a record for each expert and gossips it, again and again before it expires,
+//! Says what this node serves: signs a record for each expert, gossips it and hands it to the directory, again and again before it expires,
 //! and a last time, withdrawn, when the node stops.
 //!
 //! Records go out often at first, because a mesh that starts has few connections yet, and then three times per
@@ -7,14 +7,16 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use nervure_experts::Health;
-use nervure_p2p::{NetworkHandle, PublishError};
+use nervure_p2p::NetworkHandle;
 use nervure_primitives::{MeshId, NodeKey, UnixMillis};
 use nervure_subnet::{ExpertRecord, SignedRecord};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     catalog::ExpertCatalog,
     clock,
+    directory::Directory,
     gossip::experts_topic,
     serving::{ServedExpert, ServedExperts},
 };
@@ -28,6 +30,9 @@ const AT_FIRST: [Duration; 6] = [
     Duration::from_millis(2000),
     Duration::from_millis(4000),
 ];
+
+/// The first round whose records are published to the directory as well.
+const FIRST_PUBLISHED: usize = 4;
 
 /// Advertisements per expiry.
 const PER_EXPIRY: u32 = 3;
@@ -46,29 +51,39 @@ pub(crate) struct Advertiser {
     pub experts: Arc<ServedExperts>,
     pub network: NetworkHandle,
     pub catalog: Arc<ExpertCatalog>,
+    pub directory: Arc<Directory>,
 }
 
 impl Advertiser {
     /// Advertises until `stop`, then withdraws.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut pauses = AT_FIRST.into_iter();
         let mut seq = 0;
-        loop {
-            seq = self.advertise(seq, false).await;
-            let pause = pauses.next().unwrap_or(self.expiry / PER_EXPIRY).min(self.expiry / PER_EXPIRY);
-            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+        let mut publishing = JoinSet::new();
+        for round in 0.. {
+            let records = self.advertise(&mut seq, false).await;
+            let usual = self.expiry / PER_EXPIRY;
+            let pause = AT_FIRST.get(round).copied().unwrap_or(usual).min(usual);
+            // Before there are connections, lookups find nobody. A slow publication must not hold up the gossip.
+            if round >= FIRST_PUBLISHED && publishing.is_empty() {
+                publishing.spawn(publish(self.directory.clone(), records));
+            }
+            let wait = tokio::time::sleep(pause);
+            if stop.run_until_cancelled(wait).await.is_none() {
                 break;
             }
+            while publishing.try_join_next().is_some() {}
         }
-        self.advertise(seq, true).await;
+        publishing.shutdown().await;
+        self.advertise(&mut seq, true).await;
         tokio::time::sleep(FAREWELL).await;
     }
 
-    /// One round over all experts, numbered above `last`; returns the number that it used.
-    async fn advertise(&self, last: u64, withdrawn: bool) -> u64 {
+    /// One round over all experts, numbered above `seq`; gives back what was signed.
+    async fn advertise(&self, seq: &mut u64, withdrawn: bool) -> Vec<SignedRecord> {
         let now = clock::now();
+        let mut records = Vec::new();
         // The clock, so that a node that starts again is above its own last run.
-        let seq = now.0.max(last + 1);
+        *seq = now.0.max(*seq + 1);
         for served in self.experts.iter() {
             let down = match served.expert.health().await {
                 Health::Ready => false,
@@ -77,25 +92,20 @@ impl Advertiser {
                     true
                 }
             };
-            if let Err(error) = self.publish(served, seq, now, withdrawn || down).await {
-                tracing::debug!(expert = %served.name, %error, "not advertised this time");
+            let record = self.record(served, *seq, now, withdrawn || down);
+            match SignedRecord::sign(&self.key, &self.mesh, record) {
+                Ok(signed) => records.push(signed),
+                Err(error) => tracing::error!(expert = %served.name, %error, "cannot be advertised"),
             }
         }
-        seq
-    }
-
-    async fn publish(
-        &self,
-        served: &ServedExpert,
-        seq: u64,
-        now: UnixMillis,
-        withdrawn: bool,
-    ) -> Result<(), AdvertiseError> {
-        let record = self.record(served, seq, now, withdrawn);
-        let signed = SignedRecord::sign(&self.key, &self.mesh, record)?;
-        let bytes = signed.bytes().to_vec();
-        self.catalog.insert_own(signed);
-        Ok(self.network.publish(&experts_topic(served.netuid), bytes).await?)
+        for signed in &records {
+            self.catalog.insert_own(signed.clone());
+            let topic = experts_topic(signed.record().netuid);
+            if let Err(error) = self.network.publish(&topic, signed.bytes().to_vec()).await {
+                tracing::debug!(expert = %signed.record().expert, %error, "not gossiped this time");
+            }
+        }
+        records
     }
 
     fn record(&self, served: &ServedExpert, seq: u64, now: UnixMillis, withdrawn: bool) -> ExpertRecord {
@@ -120,11 +130,7 @@ impl Advertiser {
     }
 }
 
-/// Why one advertisement did not go out.
-#[derive(Debug, thiserror::Error)]
-enum AdvertiseError {
-    #[error(transparent)]
-    Record(#[from] nervure_subnet::RecordError),
-    #[error(transparent)]
-    Publish(#[from] PublishError),
+async fn publish(directory: Arc<Directory>, records: Vec<SignedRecord>) {
+    let nodes = directory.publish(&records).await;
+    tracing::debug!(records = records.len(), nodes, "published to the directory");
 }

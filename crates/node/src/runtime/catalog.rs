@@ -1,15 +1,18 @@
-//! The node's index of expert records: what gossip brought, verified.
+//! The node's index of expert records: what gossip and the directory brought, verified.
 //!
 //! A lock around a pure structure: every method is short, none waits while it holds the lock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nervure_primitives::{MeshId, NodeId};
-use nervure_subnet::{Find, Index, Inserted, Observation, Observations, Page, RecordError, SignedRecord};
+use nervure_subnet::{
+    Find, Index, Inserted, Observation, Observations, Page, RecordError, SignedRecord,
+    directory::{self, Context},
+};
 
 use super::{clock, registry::SpecRegistry};
 
-/// Shared by gossip, router and the HTTP API.
+/// Shared by gossip, directory, router and the HTTP API.
 pub(crate) struct ExpertCatalog {
     mesh: MeshId,
     registry: SpecRegistry,
@@ -28,6 +31,12 @@ impl ExpertCatalog {
         let now = clock::now();
         let record = SignedRecord::verify(bytes, &self.mesh, now, &self.registry)?;
         Ok(lock(&self.index).insert(record, now))
+    }
+
+    /// Answers a request of the directory protocol.
+    pub(crate) fn answer(&self, request: &[u8]) -> Vec<u8> {
+        let context = Context { mesh: &self.mesh, registry: &self.registry, now: clock::now() };
+        directory::answer(&mut lock(&self.index), request, &context)
     }
 
     /// Files a record of this node's own.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     catalog::ExpertCatalog,
     clock,
+    directory::Directory,
     gossip::RecordCounters,
     metrics,
     router::{Router, parse_filter},
@@ -32,6 +33,7 @@ pub(crate) struct NodeService {
     pub network: NetworkHandle,
     pub router: Router,
     pub catalog: Arc<ExpertCatalog>,
+    pub directory: Arc<Directory>,
     pub records: Arc<RecordCounters>,
     pub queries: Option<Arc<ServerCounters>>,
     pub experts: Arc<ServedExperts>,
@@ -62,18 +64,34 @@ impl NodeService {
 impl MeshService for NodeService {
     fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, AskError>> {
         async move {
+            self.directory.warm().await;
             // Before anybody is met, "no expert is known" would be a wrong answer.
             if self.catalog.len() == 0 && !self.alone && self.network_status().await.connected == 0 {
                 let reason = "no node of the mesh is connected yet".into();
                 return Err(AskError::Unavailable { reason });
             }
-            self.router.ask(ask).await
+            match self.router.ask(ask.clone()).await {
+                Err(AskError::NoExpert { capability, .. }) => {
+                    self.directory.look_up(&capability).await;
+                    self.router.ask(ask).await
+                }
+                answered => answered,
+            }
         }
         .boxed()
     }
 
     fn experts(&self, find: FindRequest) -> BoxFuture<'_, Result<FindPage, AskError>> {
-        std::future::ready(self.find(&find)).boxed()
+        async move {
+            self.directory.warm().await;
+            let page = self.find(&find)?;
+            let Some(capability) = find.capability.as_ref().filter(|_| page.experts.is_empty()) else {
+                return Ok(page);
+            };
+            self.directory.look_up(capability).await;
+            self.find(&find)
+        }
+        .boxed()
     }
 
     fn catalog(&self) -> BoxFuture<'_, Catalog> {

@@ -1,0 +1,66 @@
+//! The side that asks: reads answers that it does not trust.
+
+use nervure_primitives::cbor::{self, CborError, Limits};
+
+use super::{MAX_PAGE, MAX_RESPONSE, PageCursor, Response};
+
+/// Why an answer is of no use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// Not an answer.
+    #[error(transparent)]
+    Cbor(#[from] CborError),
+    /// The node refused, in its words.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// An answer to another question, or more records than a page may have.
+    #[error("the answer does not fit the question")]
+    Unfitting,
+}
+
+/// A page as it came: nothing in it is verified yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundPage {
+    /// What claims to be signed records.
+    pub records: Vec<Vec<u8>>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<PageCursor>,
+}
+
+/// Reads the answer to [`super::Request::Find`], asked with `after`. A page that does not go forward would have its client ask
+/// for ever: its `next` is dropped.
+///
+/// # Errors
+/// When it is none.
+pub fn read_page(bytes: &[u8], after: Option<&PageCursor>) -> Result<FoundPage, DirectoryError> {
+    match decode(bytes)? {
+        Response::Page { records, next } if records.len() <= MAX_PAGE => {
+            let place = |cursor: &PageCursor| (cursor.node, cursor.expert.clone());
+            let forward = |next: &PageCursor| after.is_none_or(|after| place(next) > place(after));
+            let next = next.filter(|next| !records.is_empty() && forward(next));
+            Ok(FoundPage { records: records.into_iter().map(serde_bytes::ByteBuf::into_vec).collect(), next })
+        }
+        _ => Err(DirectoryError::Unfitting),
+    }
+}
+
+/// Reads the answer to [`super::Request::Publish`]: how many records are kept there.
+///
+/// # Errors
+/// When it is none.
+pub fn read_published(bytes: &[u8]) -> Result<u16, DirectoryError> {
+    match decode(bytes)? {
+        Response::Published { kept, .. } => Ok(kept),
+        _ => Err(DirectoryError::Unfitting),
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Response, DirectoryError> {
+    match cbor::decode(bytes, Limits::new(MAX_RESPONSE))? {
+        Response::Refused { reason } => {
+            Err(DirectoryError::Refused(reason.chars().filter(|c| !c.is_control()).take(200).collect()))
+        }
+        response => Ok(response),
+    }
+}

@@ -1,0 +1,93 @@
+//! The side that keeps records for others.
+
+use nervure_primitives::{
+    MeshId, UnixMillis,
+    cbor::{self, Limits},
+};
+use serde_bytes::ByteBuf;
+
+use super::{
+    FindRecords, MAX_PAGE, MAX_PUBLISH, MAX_REQUEST, MAX_RESPONSE, PageCursor, Request, Response, SHARDS,
+    shard,
+};
+use crate::{Find, Index, Inserted, Registry, SignedRecord};
+
+/// Bytes of an answer that are not records.
+const OVERHEAD: usize = 512;
+
+/// Bytes that each record adds to its own.
+const PER_RECORD: usize = 4;
+
+/// Longest reason of a refusal, in characters.
+const MAX_REASON: usize = 48;
+
+/// What an answer depends on besides the index.
+pub struct Context<'a, R> {
+    /// The mesh.
+    pub mesh: &'a MeshId,
+    /// Who may advertise.
+    pub registry: &'a R,
+    /// The time.
+    pub now: UnixMillis,
+}
+
+/// Answers one request, whatever its bytes are.
+pub fn answer<R: Registry>(index: &mut Index, request: &[u8], context: &Context<'_, R>) -> Vec<u8> {
+    let response = match cbor::decode(request, Limits::new(MAX_REQUEST)) {
+        Ok(Request::Publish { records }) => publish(index, &records, context),
+        Ok(Request::Find(find)) => page(index, &find, context.now),
+        Err(error) => refused(&error),
+    };
+    // Bounded strings, integers and byte strings always encode.
+    cbor::encode(&response).unwrap_or_default()
+}
+
+fn refused(reason: &dyn std::fmt::Display) -> Response {
+    Response::Refused { reason: reason.to_string().chars().take(MAX_REASON).collect() }
+}
+
+fn publish<R: Registry>(index: &mut Index, records: &[ByteBuf], context: &Context<'_, R>) -> Response {
+    if records.len() > MAX_PUBLISH {
+        return refused(&format!("at most {MAX_PUBLISH} records at once"));
+    }
+    let (mut kept, mut lost) = (0, 0);
+    for bytes in records {
+        let record = SignedRecord::verify(bytes, context.mesh, context.now, context.registry);
+        match record.map(|record| index.insert(record, context.now)) {
+            Ok(Inserted::New | Inserted::Newer | Inserted::Stale) => kept += 1,
+            Ok(Inserted::Contradiction | Inserted::Full) | Err(_) => lost += 1,
+        }
+    }
+    Response::Published { kept, refused: lost }
+}
+
+fn page(index: &Index, find: &FindRecords, now: UnixMillis) -> Response {
+    if find.shard >= SHARDS {
+        return refused(&format!("there is no shard {}", find.shard));
+    }
+    let filter = match find.filter.as_deref().map(str::parse).transpose() {
+        Ok(filter) => filter,
+        Err(error) => return refused(&error),
+    };
+    let wanted = Find {
+        capability: find.capability.clone(),
+        netuid: Some(find.netuid),
+        filter,
+        limit: usize::from(find.limit).min(MAX_PAGE),
+        after: find.after.clone().map(|after| (after.node, after.expert)),
+    };
+    let mut room = MAX_RESPONSE - OVERHEAD;
+    let mut records: Vec<ByteBuf> = Vec::new();
+    let mut last = None;
+    let of_shard = index.signed(&wanted, now).filter(|record| shard(&record.record().node) == find.shard);
+    for record in of_shard {
+        let size = record.bytes().len() + PER_RECORD;
+        if records.len() == wanted.limit || size > room {
+            return Response::Page { records, next: last };
+        }
+        room -= size;
+        records.push(ByteBuf::from(record.bytes()));
+        last = Some(PageCursor { node: record.record().node, expert: record.record().expert.clone() });
+    }
+    Response::Page { records, next: None }
+}
