@@ -9,7 +9,11 @@ use libp2p::{
 use tokio::time::Instant;
 
 use super::{Peer, Task};
-use crate::{behaviour::BehaviourEvent, gossip::Excess, network::node_of};
+use crate::{
+    behaviour::BehaviourEvent,
+    gossip::Excess,
+    network::{circuits::is_circuit, node_of},
+};
 
 impl Task {
     pub(super) fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -48,6 +52,7 @@ impl Task {
             BehaviourEvent::Ping(event) => self.ponged(&event),
             BehaviourEvent::Relay(event) => self.relay_event(&event),
             BehaviourEvent::Mdns(event) => self.heard(event),
+            BehaviourEvent::Holes(event) => self.punched(&event),
             BehaviourEvent::Probe(event) => self.status.reachable = Some(event.result.is_ok()),
             event => tracing::trace!(?event, "reach"),
         }
@@ -67,16 +72,20 @@ impl Task {
         }
         self.dialer.connected(&peer_id);
         self.hear(&peer_id, registered);
-        self.peers.entry(peer_id).or_insert_with(|| Peer {
+        let address = endpoint.get_remote_address();
+        let peer = self.peers.entry(peer_id).or_insert_with(|| Peer {
             node,
             registered,
             inbound: endpoint.is_listener(),
-            address: endpoint.get_remote_address().clone(),
+            address: address.clone(),
             agent: String::new(),
             routes: Vec::new(),
             rtt_ms: None,
             excess: Excess::default(),
         });
+        if is_circuit(&peer.address) && !endpoint.is_relayed() {
+            peer.address = address.clone();
+        }
     }
 
     /// Whoever was only silent keeps its place in the routing table.
