@@ -1,7 +1,7 @@
 //! What the swarm tells, and who handles it.
 
 use libp2p::{
-    PeerId,
+    Multiaddr, PeerId,
     core::ConnectedPoint,
     ping,
     swarm::{ConnectionError, DialError, ListenError, SwarmEvent},
@@ -10,10 +10,16 @@ use tokio::time::Instant;
 
 use super::{Peer, Task};
 use crate::{
+    Scope,
     behaviour::BehaviourEvent,
+    diversity::subnet,
     gossip::Excess,
     network::{circuits::is_circuit, node_of},
 };
+
+/// Strangers of one network (/24 or /48) of a public mesh get one in so many of the strangers' connections, at least
+/// one.
+const NETWORKS: usize = 8;
 
 impl Task {
     pub(super) fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -58,15 +64,15 @@ impl Task {
         }
     }
 
-    /// A stranger beyond the strangers' share of connections, or a key that is no node's, has to go.
+    /// A stranger beyond the strangers' share of connections, or its network's part of that share, or a key that is no
+    /// node's, has to go.
     fn connected(&mut self, peer_id: PeerId, endpoint: &ConnectedPoint) {
         let Some(node) = node_of(peer_id) else {
             return self.disconnect(peer_id);
         };
         let registered = self.admission.is_registered(&node);
-        let strangers = self.peers.values().filter(|peer| !peer.registered).count();
         let known = self.peers.contains_key(&peer_id);
-        if !registered && !known && strangers >= self.config.strangers as usize {
+        if !registered && !known && !self.has_room_for(endpoint.get_remote_address()) {
             self.status.strangers_refused += 1;
             return self.disconnect(peer_id);
         }
@@ -86,6 +92,18 @@ impl Task {
         if is_circuit(&peer.address) && !endpoint.is_relayed() {
             peer.address = address.clone();
         }
+    }
+
+    /// Whether one more stranger may connect from there.
+    fn has_room_for(&self, address: &Multiaddr) -> bool {
+        let most = self.config.strangers as usize;
+        let strangers = || self.peers.values().filter(|peer| !peer.registered);
+        let neighbours = || {
+            let network = subnet(address);
+            strangers().filter(|peer| network.is_some() && subnet(&peer.address) == network).count()
+        };
+        let exempt = self.config.scope == Scope::Local;
+        strangers().count() < most && (exempt || neighbours() < (most / NETWORKS).max(1))
     }
 
     /// Whoever was only silent keeps its place in the routing table.
