@@ -100,7 +100,8 @@ pub struct NetworkConfig {
     /// Connections in all; 256 by default, of which a quarter is kept for those that this node makes. An established one
     /// costs 60 to 90 KiB.
     pub connections: u32,
-    /// Connections from nodes that are not registered; a quarter of all by default.
+    /// Connections from nodes that are not registered; a quarter of all by default. In a public mesh an eighth of them for
+    /// one /24 (IPv6: /48).
     pub strangers: u32,
     /// Memory of the whole process, in bytes, above which no new connection is taken or made. Without it, 90 % of the
     /// machine's.

@@ -1,4 +1,4 @@
-//! Who gets a place in the routing table: not everybody from one network.
+//! Who gets a place: not everybody from one network.
 //!
 //! Whoever owns one /24 has 256 addresses and as many keys as it likes. Without a bound it could fill every
 //! bucket and choose what this node sees of the mesh. So few nodes of one /24 (for IPv6: /48) get a place in one
@@ -27,7 +27,7 @@ type Dht = kad::Behaviour<MemoryStore>;
 
 /// A network, as one owner may hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Subnet {
+pub(crate) enum Subnet {
     /// A /24.
     V4([u8; 3]),
     /// A /48.
@@ -35,7 +35,7 @@ enum Subnet {
 }
 
 /// The network of the address's first part: for a relayed node, that of its relay.
-fn subnet(address: &Multiaddr) -> Option<Subnet> {
+pub(crate) fn subnet(address: &Multiaddr) -> Option<Subnet> {
     let ip = match address.iter().next()? {
         Protocol::Ip4(ip) => IpAddr::V4(ip),
         Protocol::Ip6(ip) => IpAddr::V6(ip).to_canonical(),

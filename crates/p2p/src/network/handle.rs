@@ -24,7 +24,7 @@ pub struct PeerInfo {
     pub rtt_ms: Option<f64>,
     /// What it calls itself; not to be trusted.
     pub agent: String,
-    /// The address that the connection uses.
+    /// The address that the connection uses; a direct one, if there is any.
     pub address: Multiaddr,
     /// Whether it is registered in the mesh.
     pub registered: bool,
@@ -67,6 +67,8 @@ pub struct NetworkStatus {
     pub routes_refused: u64,
     /// Reservations and circuits that this node refused to relay.
     pub circuits_refused: u64,
+    /// Relayed connections that a direct one has replaced.
+    pub holes_punched: u64,
     /// Whether another node has reached this one at an address of its own, as AutoNAT last found; unknown where it is
     /// off or has not asked yet.
     pub reachable: Option<bool>,

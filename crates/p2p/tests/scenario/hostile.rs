@@ -48,7 +48,7 @@ fn raw(mesh: &Mesh, key: &NodeKey) -> Swarm<Raw> {
 fn victim(mesh: &Mesh) -> (Node, mpsc::Receiver<InboundRequest>) {
     let (sender, requests) = mpsc::channel(64);
     let mut config = mesh.config(1);
-    let timeout = Duration::from_millis(500);
+    let timeout = Duration::from_secs(1);
     config.protocols = vec![ProtocolSpec { max_request: MAX, timeout, ..ProtocolSpec::new(ECHO) }];
     config.requests = Some(sender);
     (mesh.start(config), requests)

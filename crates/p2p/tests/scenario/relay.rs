@@ -43,6 +43,41 @@ async fn a_node_that_listens_only_through_a_relay_is_found_and_answers() {
 }
 
 #[tokio::test]
+async fn a_relayed_connection_is_replaced_by_a_direct_one() {
+    let mesh = Mesh::new(1);
+    let mut config = mesh.config(1);
+    config.reach.relay_server = true;
+    let relay = mesh.start(config);
+    let behind_the_relay = format!("{}/p2p-circuit", relay.address().await);
+    let mut config = mesh.config(2);
+    config.listen.push(behind_the_relay.parse().unwrap());
+    config.reach.hole_punching = true;
+    // Addresses are then found out by being told, as in a public mesh.
+    config.reach.autonat = true;
+    let hidden = mesh.start(config);
+    let mut circuit = None;
+    eventually("it listens at the relay", async || {
+        let listening = hidden.status().await.listening;
+        circuit = listening.into_iter().find(|address| address.to_string().contains("p2p-circuit"));
+        circuit.is_some()
+    })
+    .await;
+
+    let mut config = mesh.config(3);
+    config.bootstrap = vec![circuit.unwrap()];
+    config.reach.hole_punching = true;
+    config.reach.autonat = true;
+    let asker = mesh.start(config);
+    eventually("a direct connection stands", async || {
+        let peers = asker.handle.peers().await.unwrap();
+        let seen = peers.iter().find(|peer| peer.node == hidden.id());
+        seen.is_some_and(|peer| !peer.address.to_string().contains("p2p-circuit"))
+    })
+    .await;
+    eventually("it is counted", async || hidden.status().await.holes_punched > 0).await;
+}
+
+#[tokio::test]
 async fn a_relay_that_comes_back_is_asked_again() {
     let mesh = Mesh::new(1);
     let mut config = mesh.config(1);

@@ -1,12 +1,16 @@
 //! Nodes that are not registered get a share of the connections, never all of them.
 
+use nervure_p2p::Scope;
+
 use crate::cluster::{Mesh, Node, eventually};
 
-/// How many of `count` strangers stay, and how many were refused, with a quota of `quota`.
-async fn strangers(quota: u32, count: u8) -> (u32, u64) {
+/// How many of `count` strangers of one network stay, and how many were refused, with a quota of `quota`.
+async fn strangers(scope: Scope, quota: u32, count: u8) -> (u32, u64) {
     let mesh = Mesh::new(1);
     let mut config = mesh.config(1);
     config.strangers = quota;
+    config.scope = scope;
+    config.reach.autonat = false;
     let host = mesh.start(config);
     let address = host.address().await;
     let guests: Vec<Node> = (2..2 + count)
@@ -32,11 +36,17 @@ async fn strangers(quota: u32, count: u8) -> (u32, u64) {
 
 #[tokio::test]
 async fn no_more_than_their_share_stay() {
-    let (stayed, refused) = strangers(2, 4).await;
+    let (stayed, refused) = strangers(Scope::Local, 2, 4).await;
     assert!(stayed <= 2 && refused >= 2, "{stayed} stayed, {refused} refused");
 }
 
 #[tokio::test]
 async fn without_the_quota_all_would() {
-    assert_eq!(strangers(64, 4).await, (4, 0));
+    assert_eq!(strangers(Scope::Local, 64, 4).await, (4, 0));
+}
+
+#[tokio::test]
+async fn in_a_public_mesh_one_network_gets_only_a_part_of_it() {
+    let (stayed, refused) = strangers(Scope::Public, 16, 4).await;
+    assert!(stayed <= 2 && refused >= 2, "{stayed} stayed, {refused} refused");
 }

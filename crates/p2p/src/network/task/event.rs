@@ -1,7 +1,7 @@
 //! What the swarm tells, and who handles it.
 
 use libp2p::{
-    PeerId,
+    Multiaddr, PeerId,
     core::ConnectedPoint,
     ping,
     swarm::{ConnectionError, DialError, ListenError, SwarmEvent},
@@ -9,7 +9,17 @@ use libp2p::{
 use tokio::time::Instant;
 
 use super::{Peer, Task};
-use crate::{behaviour::BehaviourEvent, gossip::Excess, network::node_of};
+use crate::{
+    Scope,
+    behaviour::BehaviourEvent,
+    diversity::subnet,
+    gossip::Excess,
+    network::{circuits::is_circuit, node_of},
+};
+
+/// Strangers of one network (/24 or /48) of a public mesh get one in so many of the strangers' connections, at least
+/// one.
+const NETWORKS: usize = 8;
 
 impl Task {
     pub(super) fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -48,35 +58,52 @@ impl Task {
             BehaviourEvent::Ping(event) => self.ponged(&event),
             BehaviourEvent::Relay(event) => self.relay_event(&event),
             BehaviourEvent::Mdns(event) => self.heard(event),
+            BehaviourEvent::Holes(event) => self.punched(&event),
             BehaviourEvent::Probe(event) => self.status.reachable = Some(event.result.is_ok()),
             event => tracing::trace!(?event, "reach"),
         }
     }
 
-    /// A stranger beyond the strangers' share of connections, or a key that is no node's, has to go.
+    /// A stranger beyond the strangers' share of connections, or its network's part of that share, or a key that is no
+    /// node's, has to go.
     fn connected(&mut self, peer_id: PeerId, endpoint: &ConnectedPoint) {
         let Some(node) = node_of(peer_id) else {
             return self.disconnect(peer_id);
         };
         let registered = self.admission.is_registered(&node);
-        let strangers = self.peers.values().filter(|peer| !peer.registered).count();
         let known = self.peers.contains_key(&peer_id);
-        if !registered && !known && strangers >= self.config.strangers as usize {
+        if !registered && !known && !self.has_room_for(endpoint.get_remote_address()) {
             self.status.strangers_refused += 1;
             return self.disconnect(peer_id);
         }
         self.dialer.connected(&peer_id);
         self.hear(&peer_id, registered);
-        self.peers.entry(peer_id).or_insert_with(|| Peer {
+        let address = endpoint.get_remote_address();
+        let peer = self.peers.entry(peer_id).or_insert_with(|| Peer {
             node,
             registered,
             inbound: endpoint.is_listener(),
-            address: endpoint.get_remote_address().clone(),
+            address: address.clone(),
             agent: String::new(),
             routes: Vec::new(),
             rtt_ms: None,
             excess: Excess::default(),
         });
+        if is_circuit(&peer.address) && !endpoint.is_relayed() {
+            peer.address = address.clone();
+        }
+    }
+
+    /// Whether one more stranger may connect from there.
+    fn has_room_for(&self, address: &Multiaddr) -> bool {
+        let most = self.config.strangers as usize;
+        let strangers = || self.peers.values().filter(|peer| !peer.registered);
+        let neighbours = || {
+            let network = subnet(address);
+            strangers().filter(|peer| network.is_some() && subnet(&peer.address) == network).count()
+        };
+        let exempt = self.config.scope == Scope::Local;
+        strangers().count() < most && (exempt || neighbours() < (most / NETWORKS).max(1))
     }
 
     /// Whoever was only silent keeps its place in the routing table.

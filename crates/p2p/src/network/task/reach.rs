@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use libp2p::{Multiaddr, PeerId, core::transport::ListenerId, mdns, multiaddr::Protocol, relay};
+use libp2p::{Multiaddr, PeerId, core::transport::ListenerId, dcutr, mdns, relay};
 
 use super::Task;
-use crate::{Scope, diversity::ADDRESSES_PER_NODE};
+use crate::{Scope, diversity::ADDRESSES_PER_NODE, network::circuits::is_circuit};
 
 /// Nodes that one answer to a multicast may name.
 const HEARD_AT_ONCE: usize = 64;
@@ -14,8 +14,7 @@ impl Task {
     /// In a local mesh, what a node listens on is where others reach it. Where AutoNAT is on, that has to be shown.
     pub(super) fn listening(&mut self, listener: ListenerId, address: Multiaddr) {
         self.circuits.listening(listener);
-        let relayed = address.iter().any(|part| part == Protocol::P2pCircuit);
-        if self.config.scope == Scope::Local && !self.config.reach.autonat && !relayed {
+        if self.config.scope == Scope::Local && !self.config.reach.autonat && !is_circuit(&address) {
             self.swarm.add_external_address(address);
         }
     }
@@ -26,6 +25,13 @@ impl Task {
                 self.status.circuits_refused += 1;
             }
             _ => {}
+        }
+    }
+
+    pub(super) fn punched(&mut self, event: &dcutr::Event) {
+        match &event.result {
+            Ok(_) => self.status.holes_punched += 1,
+            Err(error) => tracing::debug!(peer = %event.remote_peer_id, %error, "no direct connection"),
         }
     }
 
