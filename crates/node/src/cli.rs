@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything about it to standard error. An error says what happened and what to do
 //! next; the exit codes are in `docs/cli.md`.
 
+mod access;
 mod ask;
 mod bench;
 mod completions;

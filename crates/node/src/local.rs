@@ -93,6 +93,11 @@ impl LocalNode {
         let mut running = running_in(dir).map_err(state)?;
         running.sort_by_key(|file| (file.role != "gateway", file.name.clone()));
         let file = running.into_iter().next().ok_or_else(|| LocalError::NothingRuns(dir.into()))?;
+        Self::of(file)
+    }
+
+    /// The node that `file` describes.
+    pub(crate) fn of(file: NodeFile) -> Result<Self, LocalError> {
         let client = reqwest::Client::builder().no_proxy().build();
         let client = client.map_err(|source| LocalError::Silent { http: file.http, source })?;
         Ok(Self { file, client })

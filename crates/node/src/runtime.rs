@@ -15,6 +15,7 @@ mod directory;
 mod error;
 mod experts;
 mod gossip;
+mod mesh;
 mod metrics;
 mod ports;
 mod price;
@@ -25,15 +26,11 @@ mod serving;
 mod view;
 mod wire;
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use nervure_ledger::spec::{self, MeshSpec};
 use nervure_p2p::{
-    DhtMode, Network, NetworkConfig, NetworkHandle, Scope,
+    Scope,
     query::{ClientConfig, QueryClient, QueryServer, ServerConfig},
 };
 use nervure_primitives::NodeKey;
@@ -44,10 +41,7 @@ use crate::{
     config::NodeConfig,
     gateway::{Gateway, GatewayConfig},
 };
-use advertiser::Advertiser;
-use catalog::ExpertCatalog;
-use directory::Directory;
-use gossip::RecordCounters;
+use mesh::Mesh;
 use registry::SpecRegistry;
 use router::Router;
 use service::NodeService;
@@ -55,22 +49,13 @@ use serving::ServedExperts;
 
 pub(crate) use error::StartError;
 
-/// Name of the file with the peers that were met, in the node's directory.
-const PEER_STORE: &str = "peers.cbor";
-
-/// Between two sweeps of expired records.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
-
-/// How long the network may take to listen.
-const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
-
 /// A node that runs.
 pub(crate) struct Node {
     file: NodeFile,
     dir: PathBuf,
-    tasks: TaskTracker,
-    /// Ends the network, once everything above it has ended.
-    network_stop: CancellationToken,
+    /// What works above the mesh and ends first.
+    above: TaskTracker,
+    mesh: Mesh,
     query: Option<QueryServer>,
 }
 
@@ -84,56 +69,26 @@ impl Node {
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         let started = Instant::now();
-        let (node, mesh) = (key.node_id(), spec.mesh_id());
         let registry = SpecRegistry::new(spec);
-        let visitor = registry.role(&node).is_none();
         check_role(&config, &registry, &key)?;
         check_ports(&config)?;
+        let node = key.node_id();
         let served = experts::start(&config.experts, &node.to_string(), registry.netuids(&node)).await?;
         let served = Arc::new(served);
         let query = start_query(&config, &key, spec, &registry, &served)?;
-
-        let network_stop = CancellationToken::new();
-        let (requests, inbox) = directory::channel();
-        let network = NetworkConfig { requests: Some(requests), ..network_config(&config, spec, &key)? };
-        let alone = network.bootstrap.is_empty();
-        let (network, messages) = Network::start(network, Arc::new(registry.clone()), network_stop.clone())?;
-        let listening = listening(&network).await?;
-
-        let tasks = TaskTracker::new();
-        let catalog = Arc::new(ExpertCatalog::new(mesh, registry));
-        let records = Arc::<RecordCounters>::default();
-        tasks.spawn(gossip::run(messages, catalog.clone(), records.clone()));
-        tasks.spawn(directory::serve(inbox, catalog.clone()));
-        tasks.spawn(sweep(catalog.clone(), network_stop.clone()));
-        let netuids = spec.subnets.iter().map(|subnet| subnet.netuid).collect();
-        let directory =
-            Arc::new(Directory::new(network.clone(), catalog.clone(), (mesh, netuids), spec.record_expiry()));
-        let warming = directory.clone();
-        let until = network_stop.clone();
-        tasks.spawn(async move { until.run_until_cancelled(warming.warm_up(visitor)).await });
-        let advertising = query.as_ref().map(|server| Advertiser {
-            key: key.clone(),
-            mesh,
-            expiry: spec.record_expiry(),
-            addresses: address::query(&config, &listening, server.local_addr(), scope(spec)),
-            experts: served.clone(),
-            network: network.clone(),
-            catalog: catalog.clone(),
-            directory: directory.clone(),
-        });
-
-        let client = QueryClient::start(ClientConfig::new(key, mesh))?;
+        let mesh = Mesh::start(&config, spec, &key, registry).await?;
+        let advertiser = query.as_ref().map(|server| mesh.advertiser(&config, spec, (&key, &served), server));
+        let client = QueryClient::start(ClientConfig::new(key, mesh.id))?;
         let service = Arc::new(NodeService {
-            mesh,
+            mesh: mesh.id,
             role: config.role,
             started,
-            alone,
-            network,
-            router: Router::new(catalog.clone(), client, scope(spec)),
-            catalog,
-            directory,
-            records,
+            alone: mesh.alone,
+            network: mesh.network.clone(),
+            router: Router::new(mesh.catalog.clone(), client, scope(spec)),
+            catalog: mesh.catalog.clone(),
+            directory: mesh.directory.clone(),
+            records: mesh.records.clone(),
             queries: query.as_ref().map(|server| server.counters().clone()),
             experts: served,
         });
@@ -143,28 +98,21 @@ impl Node {
             name: name(&config),
             role: config.role.map_or("none".into(), |role| role.to_string()),
             node,
-            mesh,
+            mesh: mesh.id,
             http: gateway.local_addr(),
             query: query.as_ref().map(QueryServer::local_addr),
-            p2p: listening.iter().map(ToString::to_string).collect(),
+            p2p: mesh.listening.iter().map(ToString::to_string).collect(),
             started_unix_ms: clock::now(),
         };
         file.write(&config.dir)
             .map_err(|source| StartError::NodeFile { path: config.dir.join(NodeFile::NAME), source })?;
-
         let above = TaskTracker::new();
         above.spawn(gateway.run(stop.clone()));
-        if let Some(advertiser) = advertising {
+        if let Some(advertiser) = advertiser {
             above.spawn(advertiser.run(stop));
         }
         above.close();
-        let then = network_stop.clone();
-        tasks.spawn(async move {
-            above.wait().await;
-            then.cancel();
-        });
-        tasks.close();
-        Ok(Self { file, dir: config.dir, tasks, network_stop, query })
+        Ok(Self { file, dir: config.dir, above, mesh, query })
     }
 
     /// What the node says about itself.
@@ -174,7 +122,8 @@ impl Node {
 
     /// Waits until the node has ended in good order.
     pub(crate) async fn wait(mut self) {
-        self.tasks.wait().await;
+        self.above.wait().await;
+        self.mesh.end().await;
         if let Some(query) = self.query.take() {
             // Joins a thread: not on the runtime's own.
             let _ = tokio::task::spawn_blocking(move || drop(query)).await;
@@ -182,12 +131,6 @@ impl Node {
         if let Err(error) = NodeFile::remove(&self.dir) {
             tracing::warn!(%error, "node.json stays behind");
         }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.network_stop.cancel();
     }
 }
 
@@ -226,21 +169,6 @@ fn start_query(
     Ok(Some(QueryServer::start(settings, Arc::new(registry.clone()), served.clone())?))
 }
 
-fn network_config(config: &NodeConfig, spec: &MeshSpec, key: &NodeKey) -> Result<NetworkConfig, StartError> {
-    let mut network = NetworkConfig::new(key.clone(), spec.mesh_id(), scope(spec));
-    network.listen = address::listen(config.bind, config.p2p_port);
-    network.external.clone_from(&config.external);
-    network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
-    network.protocols = vec![directory::protocol()];
-    network.peer_store = Some(config.dir.join(PEER_STORE));
-    if !spec.registry().is_registered(&key.node_id()) {
-        // Nobody would ask it: routing tables hold registered nodes only.
-        network.mode = DhtMode::Client;
-    }
-    network.bootstrap = address::bootstrap(spec, &key.node_id())?;
-    Ok(network)
-}
-
 fn gateway_config(config: &NodeConfig) -> Result<GatewayConfig, StartError> {
     Ok(GatewayConfig {
         bind: (config.http_bind, config.http_port).into(),
@@ -249,27 +177,6 @@ fn gateway_config(config: &NodeConfig) -> Result<GatewayConfig, StartError> {
         max_budget: config.max_budget,
         ..GatewayConfig::loopback()
     })
-}
-
-/// The addresses that the network listens on, once it does.
-async fn listening(network: &NetworkHandle) -> Result<Vec<nervure_p2p::Multiaddr>, StartError> {
-    let wait = async {
-        loop {
-            match network.status().await {
-                Ok(status) if !status.listening.is_empty() => return Ok(status.listening),
-                Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-                Err(_) => return Err(StartError::NotListening),
-            }
-        }
-    };
-    tokio::time::timeout(LISTEN_PATIENCE, wait).await.unwrap_or(Err(StartError::NotListening))
-}
-
-/// Drops expired records now and then, so that they do not take others' room.
-async fn sweep(catalog: Arc<ExpertCatalog>, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
-        catalog.expire();
-    }
 }
 
 fn scope(spec: &MeshSpec) -> Scope {

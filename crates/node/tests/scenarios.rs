@@ -5,6 +5,8 @@
 #[path = "scenarios/mesh.rs"]
 mod mesh;
 
+#[path = "scenarios/cold.rs"]
+mod cold;
 #[path = "scenarios/crash.rs"]
 mod crash;
 #[path = "scenarios/lifecycle.rs"]

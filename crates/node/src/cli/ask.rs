@@ -12,10 +12,10 @@ use anyhow::Context;
 use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
 use nervure_primitives::{Amount, Capability};
 
-use super::{Global, explain};
+use super::{Global, access::Access, explain};
 use crate::{
     gateway::{AskBody, AskLine, Terms},
-    local::LocalNode,
+    local::Lines,
     service::{Strategy, Target},
 };
 
@@ -77,13 +77,24 @@ pub(crate) struct AskArgs {
     /// Show the candidates, what was filtered and why, and the numbers behind the choice
     #[arg(long)]
     explain: bool,
+    #[command(flatten)]
+    access: Access,
 }
 
 impl AskArgs {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let body = self.body()?;
-        let mut lines = LocalNode::find(&global.node_dir()?)?.ask(&body).await?;
+        let session = self.access.open(global).await?;
+        let answered = match session.node.ask(&body).await {
+            Ok(lines) => self.print(lines, global).await,
+            Err(error) => Err(error.into()),
+        };
+        session.close().await;
+        answered
+    }
+
+    async fn print(&self, mut lines: Lines, global: &Global) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();
         let mut complete = false;
         while let Some(line) = lines.next().await? {

@@ -2,7 +2,7 @@
 
 use nervure_primitives::{Amount, Capability, Netuid};
 
-use super::{Global, output};
+use super::{Global, access::Access, output};
 use crate::{
     local::LocalNode,
     service::{ExpertView, FindPage},
@@ -44,6 +44,8 @@ pub(crate) struct FindArgs {
     /// Most experts to show
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    #[command(flatten)]
+    access: Access,
 }
 
 impl ExpertsCommand {
@@ -57,18 +59,10 @@ impl ExpertsCommand {
 
 impl FindArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let node = LocalNode::find(&global.node_dir()?)?;
-        let limit = self.limit as usize;
-        let mut found = FindPage::default();
-        loop {
-            let query = self.query((limit - found.experts.len()).min(PAGE), found.next.as_deref());
-            let mut page: FindPage = node.get("/experts", &query).await?;
-            found.experts.append(&mut page.experts);
-            found.next = page.next;
-            if found.next.is_none() || found.experts.len() >= limit {
-                break;
-            }
-        }
+        let session = self.access.open(global).await?;
+        let found = self.search(&session.node).await;
+        session.close().await;
+        let found = found?;
         if global.json {
             return output::json(&found);
         }
@@ -79,6 +73,20 @@ impl FindArgs {
         let more = if found.next.is_some() { "; there are more: raise --limit" } else { "" };
         output::note(&format!("{} found{more}", found.experts.len()));
         Ok(())
+    }
+
+    async fn search(&self, node: &LocalNode) -> anyhow::Result<FindPage> {
+        let limit = self.limit as usize;
+        let mut found = FindPage::default();
+        loop {
+            let query = self.query((limit - found.experts.len()).min(PAGE), found.next.as_deref());
+            let mut page: FindPage = node.get("/experts", &query).await?;
+            found.experts.append(&mut page.experts);
+            found.next = page.next;
+            if found.next.is_none() || found.experts.len() >= limit {
+                return Ok(found);
+            }
+        }
     }
 
     fn query(&self, limit: usize, cursor: Option<&str>) -> Vec<(&'static str, String)> {

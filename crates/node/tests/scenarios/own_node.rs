@@ -27,7 +27,7 @@ impl Drop for Node {
 
 #[test]
 fn a_stranger_may_look_around_and_ask() {
-    let mesh = Mesh::small(&["--record-expiry", "6"]);
+    let mesh = Mesh::small(&["--record-expiry", "3600"]);
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("node");
     let node = Node::join(&mesh.mesh_file(), &dir);

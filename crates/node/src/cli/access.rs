@@ -1,0 +1,74 @@
+//! The way to the mesh for a command: a node that runs, or, with `--mesh`, one that lives as long as the command.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use nervure_primitives::NodeKey;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::{Global, mesh};
+use crate::{
+    config::{FileConfig, NodeConfig, Said},
+    local::LocalNode,
+    runtime::Node,
+};
+
+/// How to reach the mesh.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Access {
+    /// Join this mesh for as long as the command takes, instead of asking a node that runs
+    #[arg(long = "mesh", value_name = "FILE")]
+    mesh: Option<PathBuf>,
+}
+
+/// A node to ask. One that lives for this command has to be closed.
+pub(crate) struct Session {
+    pub(crate) node: LocalNode,
+    visitor: Option<Visitor>,
+}
+
+/// A node without a name or role, in a directory that goes with it.
+struct Visitor {
+    node: Node,
+    stop: CancellationToken,
+    _dir: TempDir,
+}
+
+impl Access {
+    /// Opens the way.
+    pub(crate) async fn open(&self, global: &Global) -> anyhow::Result<Session> {
+        let Some(path) = &self.mesh else {
+            return Ok(Session { node: LocalNode::find(&global.node_dir()?)?, visitor: None });
+        };
+        let visitor = visit(path).await?;
+        let node = LocalNode::of(visitor.node.file().clone())?;
+        Ok(Session { node, visitor: Some(visitor) })
+    }
+}
+
+impl Session {
+    /// Leaves the mesh again, if it was joined for this.
+    pub(crate) async fn close(self) {
+        if let Some(visitor) = self.visitor {
+            visitor.stop.cancel();
+            visitor.node.wait().await;
+        }
+    }
+}
+
+async fn visit(path: &Path) -> anyhow::Result<Visitor> {
+    let spec = mesh::read(path)?;
+    anyhow::ensure!(
+        !spec.network.bootstrap.is_empty(),
+        "the mesh spec {} names no bootstrap nodes, so its mesh cannot be found\nadd one under [network]",
+        path.display()
+    );
+    let dir = tempfile::tempdir().context("cannot make a directory for a short-lived node")?;
+    let key = NodeKey::generate().context("the system has no randomness for a key")?;
+    let stop = CancellationToken::new();
+    let public = spec.mesh.scope == nervure_ledger::spec::Scope::Public;
+    let config = NodeConfig::resolve(dir.path().into(), Said::default(), FileConfig::default(), public);
+    let node = Node::start(config, &spec, key, stop.clone()).await?;
+    Ok(Visitor { node, stop, _dir: dir })
+}

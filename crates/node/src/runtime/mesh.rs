@@ -1,0 +1,149 @@
+//! The node's part in the mesh: the network, the experts that it hears of, the directory. Everything else stands on it.
+
+use std::{sync::Arc, time::Duration};
+
+use nervure_ledger::spec::MeshSpec;
+use nervure_p2p::{DhtMode, Multiaddr, Network, NetworkConfig, NetworkHandle, query::QueryServer};
+use nervure_primitives::{MeshId, NodeKey};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use super::{
+    StartError, address,
+    advertiser::Advertiser,
+    catalog::ExpertCatalog,
+    directory::{self, Directory},
+    gossip::{self, RecordCounters},
+    registry::SpecRegistry,
+    scope,
+    serving::ServedExperts,
+};
+use crate::config::NodeConfig;
+
+/// Name of the file with the peers that were met, in the node's directory.
+const PEER_STORE: &str = "peers.cbor";
+
+/// Between two sweeps of expired records.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the network may take to listen.
+const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A node's part in the mesh. Dropped, it ends at once; [`Mesh::end`] ends it in good order.
+pub(crate) struct Mesh {
+    pub id: MeshId,
+    pub network: NetworkHandle,
+    pub catalog: Arc<ExpertCatalog>,
+    pub directory: Arc<Directory>,
+    pub records: Arc<RecordCounters>,
+    /// Where the network listens.
+    pub listening: Vec<Multiaddr>,
+    /// Whether nobody else is to be found.
+    pub alone: bool,
+    tasks: TaskTracker,
+    stop: DropGuard,
+}
+
+impl Mesh {
+    /// Starts the network and what lives on it.
+    pub(crate) async fn start(
+        config: &NodeConfig,
+        spec: &MeshSpec,
+        key: &NodeKey,
+        registry: SpecRegistry,
+    ) -> Result<Self, StartError> {
+        let stop = CancellationToken::new();
+        let guard = stop.clone().drop_guard();
+        let visitor = registry.role(&key.node_id()).is_none();
+        let (requests, inbox) = directory::channel();
+        let settings =
+            NetworkConfig { requests: Some(requests), ..network_config(config, spec, key, visitor)? };
+        let alone = settings.bootstrap.is_empty();
+        let (network, messages) = Network::start(settings, Arc::new(registry.clone()), stop.clone())?;
+        let listening = listening(&network).await?;
+
+        let (id, tasks) = (spec.mesh_id(), TaskTracker::new());
+        let catalog = Arc::new(ExpertCatalog::new(id, registry));
+        let records = Arc::<RecordCounters>::default();
+        let netuids = spec.subnets.iter().map(|subnet| subnet.netuid).collect();
+        let directory = Directory::new(network.clone(), catalog.clone(), (id, netuids), spec.record_expiry());
+        let directory = Arc::new(directory);
+        tasks.spawn(gossip::run(messages, catalog.clone(), records.clone()));
+        tasks.spawn(directory::serve(inbox, catalog.clone()));
+        tasks.spawn(sweep(catalog.clone(), stop.clone()));
+        let warming = directory.clone();
+        tasks.spawn(async move { stop.run_until_cancelled(warming.warm_up(visitor)).await });
+        tasks.close();
+        Ok(Self { id, network, catalog, directory, records, listening, alone, tasks, stop: guard })
+    }
+
+    /// Whoever says what `experts` there are, which `server` answers for.
+    pub(crate) fn advertiser(
+        &self,
+        config: &NodeConfig,
+        spec: &MeshSpec,
+        (key, experts): (&NodeKey, &Arc<ServedExperts>),
+        server: &QueryServer,
+    ) -> Advertiser {
+        Advertiser {
+            key: key.clone(),
+            mesh: self.id,
+            expiry: spec.record_expiry(),
+            addresses: address::query(config, &self.listening, server.local_addr(), scope(spec)),
+            experts: experts.clone(),
+            network: self.network.clone(),
+            catalog: self.catalog.clone(),
+            directory: self.directory.clone(),
+        }
+    }
+
+    /// Ends in good order: what was learned of peers is on the disk then.
+    pub(crate) async fn end(self) {
+        drop(self.stop);
+        self.network.stopped().await;
+        self.tasks.wait().await;
+    }
+}
+
+fn network_config(
+    config: &NodeConfig,
+    spec: &MeshSpec,
+    key: &NodeKey,
+    visitor: bool,
+) -> Result<NetworkConfig, StartError> {
+    let mut network = NetworkConfig::new(key.clone(), spec.mesh_id(), scope(spec));
+    network.listen = address::listen(config.bind, config.p2p_port);
+    network.external.clone_from(&config.external);
+    network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
+    network.protocols = vec![directory::protocol()];
+    network.peer_store = Some(config.dir.join(PEER_STORE));
+    if visitor {
+        // Nobody would ask it: routing tables hold registered nodes only.
+        network.mode = DhtMode::Client;
+    }
+    network.bootstrap = address::bootstrap(spec, &key.node_id())?;
+    Ok(network)
+}
+
+/// The addresses that the network listens on, once it does.
+async fn listening(network: &NetworkHandle) -> Result<Vec<Multiaddr>, StartError> {
+    let wait = async {
+        loop {
+            match network.status().await {
+                Ok(status) if !status.listening.is_empty() => return Ok(status.listening),
+                Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(_) => return Err(StartError::NotListening),
+            }
+        }
+    };
+    tokio::time::timeout(LISTEN_PATIENCE, wait).await.unwrap_or(Err(StartError::NotListening))
+}
+
+/// Drops expired records now and then, so that they do not take others' room.
+async fn sweep(catalog: Arc<ExpertCatalog>, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+        catalog.expire();
+    }
+}

@@ -1,0 +1,28 @@
+//! A client that is nowhere and joins for one command: what it finds, it finds through the directory.
+
+use crate::mesh::{Mesh, eventually, run};
+
+#[test]
+fn a_visitor_finds_every_expert_and_is_answered() {
+    // Renewals come every 20 minutes here: only the directory can tell a visitor.
+    let mesh = Mesh::up(&["--validators", "2", "--miners", "6", "--record-expiry", "3600"]);
+    let (home, spec) = (tempfile::tempdir().unwrap(), mesh.mesh_file());
+    let spec = spec.to_str().unwrap();
+    eventually("records are on the responsible nodes", || {
+        let found = run(home.path(), &["experts", "find", "--mesh", spec, "--json"]).well().json();
+        (found["experts"].as_array().unwrap().len() == 6).then_some(())
+    });
+    let found = run(home.path(), &["experts", "find", "text.generate.rust", "--mesh", spec, "--json"]).well();
+    assert_eq!(found.json()["experts"].as_array().unwrap().len(), 2);
+    let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "5", "--mesh", spec];
+    assert_eq!(run(home.path(), &ask).well().out.trim_end_matches('\n').len(), 5);
+    assert!(std::fs::read_dir(home.path()).unwrap().next().is_none(), "a visitor leaves nothing behind");
+}
+
+#[test]
+fn a_gateway_that_starts_again_hears_of_everything_without_waiting_for_renewals() {
+    let mesh = Mesh::small(&["--record-expiry", "3600"]);
+    mesh.run(&["testnet", "kill", "gateway-1"]).well();
+    mesh.run(&["testnet", "start", "gateway-1"]).well();
+    eventually("it knows both experts", || (mesh.node("gateway-1")["experts_known"] == 2).then_some(()));
+}
