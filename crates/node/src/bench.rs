@@ -1,9 +1,11 @@
-//! The query plane against bare quinn, in one run: what our frames, limits and counters cost.
+//! Measurements: [`discover`], and the query plane against bare quinn, in one run ([`run`]): what our frames, limits and
+//! counters cost.
 //!
 //! Two server processes (this program again) echo on loopback: one is the query plane as miners run it, the other the least
 //! that quinn can do, with the same TLS, a stream per request, on a single-threaded runtime. One client
 //! asks both in turns, so that a busy machine slows both, and the *ratios* are what counts. Medians over rounds.
 
+mod discovery;
 mod load;
 mod nervure_echo;
 mod process;
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+pub(crate) use discovery::{Scale, discover};
 pub(crate) use report::Report;
 pub(crate) use server::{ServeKind, serve};
 

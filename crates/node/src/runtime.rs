@@ -41,13 +41,14 @@ use crate::{
     config::NodeConfig,
     gateway::{Gateway, GatewayConfig},
 };
-use mesh::Mesh;
-use registry::SpecRegistry;
 use router::Router;
 use service::NodeService;
 use serving::ServedExperts;
 
+pub(crate) use clock::now;
 pub(crate) use error::StartError;
+pub(crate) use mesh::Mesh;
+pub(crate) use registry::SpecRegistry;
 
 /// A node that runs.
 pub(crate) struct Node {

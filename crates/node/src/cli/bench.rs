@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Global, output};
-use crate::bench::{self, Effort, ServeKind};
+use crate::bench::{self, Effort, Scale, ServeKind};
 
 /// Measure, against a baseline in the same run
 #[derive(Debug, clap::Subcommand)]
@@ -16,6 +16,18 @@ pub(crate) enum BenchCommand {
         /// Milliseconds for which each throughput is measured in each round
         #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
         time: u64,
+    },
+    /// Discovery through the directory alone, by many real swarms in this process
+    Discovery {
+        /// Swarms
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(5..=250))]
+        nodes: u16,
+        /// Experts, all of one capability
+        #[arg(long, value_name = "N", default_value_t = 192, value_parser = clap::value_parser!(u16).range(1..=2000))]
+        experts: u16,
+        /// Clients that join knowing nothing, one after the other
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+        clients: u16,
     },
     /// What a server process of the measurement runs
     #[command(hide = true)]
@@ -40,6 +52,31 @@ impl BenchCommand {
                     report.cores, report.payload_bytes
                 ));
                 Ok(())
+            }
+            Self::Discovery { nodes, experts, clients } => {
+                let scale = Scale { nodes: nodes.into(), experts: experts.into(), clients: clients.into() };
+                let found = bench::discover(scale, output::note).await?;
+                if global.json {
+                    return output::json(&found);
+                }
+                let percent = |share: f64| format!("{:.1} %", share * 100.0);
+                let ms = |ms: f64| format!("{ms:.0} ms");
+                let rows = [
+                    ["experts found by a cold client, least".to_owned(), percent(found.found_least)],
+                    ["experts found by a cold client, mean".to_owned(), percent(found.found_mean)],
+                    ["cold: join and search, p50".to_owned(), ms(found.cold_p50_ms)],
+                    ["cold: join and search, p95".to_owned(), ms(found.cold_p95_ms)],
+                    ["search when connected, p50".to_owned(), ms(found.search_p50_ms)],
+                    ["search when connected, p95".to_owned(), ms(found.search_p95_ms)],
+                    [
+                        "directory requests per cold search".to_owned(),
+                        format!("{:.1}", found.requests_per_search),
+                    ],
+                    ["forming the mesh".to_owned(), ms(found.forming_ms)],
+                    ["publishing everything, twice".to_owned(), ms(found.publishing_ms)],
+                ];
+                let title = format!("{nodes} swarms, {experts} experts");
+                output::table(&[&title, ""], rows)
             }
             Self::Serve { kind } => tokio::task::spawn_blocking(move || bench::serve(kind)).await?,
         }

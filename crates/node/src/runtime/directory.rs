@@ -138,7 +138,7 @@ impl Directory {
     }
 
     /// Brings the records of a capability, or all, into the catalog. False when nobody answered.
-    async fn find(&self, capability: Option<&Capability>) -> bool {
+    pub(crate) async fn find(&self, capability: Option<&Capability>) -> bool {
         let now = clock::now();
         let mut searches = Vec::new();
         for netuid in &self.netuids {
