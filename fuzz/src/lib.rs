@@ -1,0 +1,157 @@
+//! What may be thrown at every decoder of bytes from outside, and what must hold whatever they are.
+//!
+//! Each target is a plain function: libFuzzer calls it (`fuzz_targets/`), and so does an ordinary test with mutations of
+//! valid inputs ([`seed`]), so that every run of the tests is a short run of the fuzzer. Two properties are checked: nothing
+//! panics, and where an encoding is canonical, whatever decodes encodes to the very same bytes.
+
+pub mod seed;
+
+use bytes::{Bytes, BytesMut};
+use nervure_consensus::yuma::case::Case;
+use nervure_experts::{ExpertEvent, ExpertRequest};
+use nervure_ledger::spec::MeshSpec;
+use nervure_p2p::query::frame::Frame;
+use nervure_primitives::{
+    Amount, Capability, Envelope, MeshId, Netuid, NodeId, UnixMillis,
+    cbor::{self, Limits},
+};
+use nervure_subnet::{
+    Filter, Index, Registry, SignedRecord,
+    directory::{self, Context},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The mesh of all seeds.
+pub const MESH: MeshId = MeshId::from_bytes([7; 32]);
+
+/// The time of all seeds.
+pub const NOW: UnixMillis = UnixMillis(1_000_000);
+
+/// Most bytes that any target reads.
+const MOST: usize = 64 << 10;
+
+/// Everybody may advertise: a fuzzer shall get past the registry.
+pub struct Everybody;
+
+impl Registry for Everybody {
+    fn may_advertise(&self, _: &NodeId, _: Netuid) -> bool {
+        true
+    }
+}
+
+/// A decoder and what must hold for it.
+pub type Target = fn(&[u8]);
+
+/// All targets by name.
+pub const TARGETS: [(&str, Target); 11] = [
+    ("envelope", envelope),
+    ("expert_record", expert_record),
+    ("query_frame", query_frame),
+    ("expert_request", expert_request),
+    ("expert_event", expert_event),
+    ("directory_request", directory_request),
+    ("directory_response", directory_response),
+    ("filter", filter),
+    ("names", names),
+    ("mesh_spec", mesh_spec),
+    ("yuma_case", yuma_case),
+];
+
+/// Whatever decodes must encode to the same bytes.
+fn canonical<T: Serialize + DeserializeOwned>(data: &[u8]) -> Option<T> {
+    let value: T = cbor::decode(data, Limits::new(MOST)).ok()?;
+    assert!(cbor::encode(&value).is_ok_and(|again| again == data), "two encodings of one value");
+    Some(value)
+}
+
+/// Signed envelopes.
+pub fn envelope(data: &[u8]) {
+    if let Ok(envelope) = Envelope::decode(data, MOST) {
+        assert!(envelope.encode().is_ok_and(|again| again == data), "two encodings of one envelope");
+    }
+}
+
+/// Expert records, as gossip and the directory bring them.
+pub fn expert_record(data: &[u8]) {
+    if let Ok(record) = SignedRecord::verify(data, &MESH, NOW, &Everybody) {
+        assert_eq!(record.bytes(), data);
+        Index::default().insert(record, NOW);
+    }
+}
+
+/// Frames of the query plane: a byte of kind, and content.
+pub fn query_frame(data: &[u8]) {
+    let Some((kind, content)) = data.split_first() else { return };
+    if let Ok(frame) = Frame::decode(*kind, Bytes::copy_from_slice(content)) {
+        let mut again = BytesMut::new();
+        assert!(frame.encode(&mut again).is_ok() && again[5..] == *content, "two encodings of one frame");
+    }
+}
+
+/// Questions to experts.
+pub fn expert_request(data: &[u8]) {
+    if let Some(request) = canonical::<ExpertRequest>(data) {
+        // Either is fine; it must say which.
+        let _ = request.validate();
+    }
+}
+
+/// Pieces of experts' answers.
+pub fn expert_event(data: &[u8]) {
+    // Floats that are not numbers differ from themselves, so that only decoding is checked.
+    let _ = cbor::decode::<ExpertEvent>(data, Limits::new(MOST));
+}
+
+/// Requests to the directory.
+pub fn directory_request(data: &[u8]) {
+    let context = Context { mesh: &MESH, registry: &Everybody, now: NOW };
+    let answer = directory::answer(&mut Index::default(), data, &context);
+    assert!(!answer.is_empty() && answer.len() <= directory::MAX_RESPONSE);
+}
+
+/// Answers of the directory.
+pub fn directory_response(data: &[u8]) {
+    let _ = directory::read_page(data, None);
+    let _ = directory::read_published(data);
+}
+
+/// Filters over experts.
+pub fn filter(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Err(error) = text.parse::<Filter>() {
+        assert!(error.column >= 1 && error.column <= text.chars().count() + 1, "a column outside the text");
+        assert!(error.render(text).contains('^'));
+    }
+}
+
+/// Small texts: capabilities, amounts, node ids. What parses prints as it was written, amounts aside.
+pub fn names(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(capability) = text.parse::<Capability>() {
+        assert_eq!(capability.to_string(), text);
+    }
+    if let Ok(amount) = text.parse::<Amount>() {
+        assert_eq!(amount.to_string().parse::<Amount>().ok(), Some(amount));
+    }
+    if let Ok(node) = text.parse::<NodeId>() {
+        assert_eq!(node.to_string().parse::<NodeId>().ok(), Some(node));
+    }
+}
+
+/// Mesh specs.
+pub fn mesh_spec(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(spec) = MeshSpec::parse(text) {
+        let again = MeshSpec::parse(&spec.to_toml());
+        assert!(again.is_ok_and(|again| again == spec), "a spec that does not survive its own text");
+    }
+}
+
+/// Cases of Yuma consensus.
+pub fn yuma_case(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(case) = Case::parse(text) {
+        // An error is an answer too.
+        let _ = case.run();
+    }
+}

@@ -1,0 +1,154 @@
+//! Valid inputs, from which mutations start.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
+use nervure_ledger::spec::{MeshSpec, NodeSpec, Role};
+use nervure_p2p::query::{
+    EndReason, QueryEnd, QueryOpen, QueryUsage,
+    frame::{ErrorFrame, Frame},
+};
+use nervure_primitives::{Amount, Netuid, NodeKey, cbor};
+use nervure_subnet::{
+    ExpertRecord, SignedRecord,
+    directory::{FindRecords, PageCursor, Request, Response},
+};
+use serde::Serialize;
+use serde_bytes::ByteBuf;
+
+use crate::{MESH, NOW};
+
+/// An example of the documentation.
+const CASE: &str = include_str!("../../docs/examples/yuma.json");
+
+/// Valid inputs of the target called `name`.
+#[must_use]
+pub fn of(name: &str) -> Vec<Vec<u8>> {
+    match name {
+        "envelope" | "expert_record" => vec![record()],
+        "query_frame" => frames(),
+        "expert_request" => requests(),
+        "expert_event" => events(),
+        "directory_request" => vec![
+            encode(&Request::Publish { records: vec![ByteBuf::from(record())] }),
+            encode(&Request::Find(find())),
+        ],
+        "directory_response" => responses(),
+        "filter" => {
+            texts(&["context >= 4096 and (price <= 5 or not byte_level)", "model ~ \"é\" or node != \"x\""])
+        }
+        "names" => texts(&["text.generate.rust", "12.000000001", &key().node_id().to_string()]),
+        "mesh_spec" => vec![spec().into_bytes()],
+        "yuma_case" => vec![CASE.as_bytes().to_vec()],
+        _ => Vec::new(),
+    }
+}
+
+fn key() -> NodeKey {
+    NodeKey::from_seed(&[1; 32])
+}
+
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    cbor::encode(value).unwrap_or_default()
+}
+
+fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+fn record() -> Vec<u8> {
+    let Ok(capability) = "text.generate".parse() else { return Vec::new() };
+    let record = ExpertRecord {
+        node: key().node_id(),
+        netuid: Netuid(1),
+        expert: "rust".into(),
+        capability,
+        model: "model".into(),
+        context: 256,
+        max_output: 4096,
+        price: 1 << 40,
+        byte_level: true,
+        load: 7,
+        addresses: vec![([127, 0, 0, 1], 4000).into(), ([0u16; 8], 1).into()],
+        seq: 1,
+        issued_at: NOW,
+        expires_at: NOW.plus(Duration::from_secs(30)),
+        withdrawn: false,
+    };
+    SignedRecord::sign(&key(), &MESH, record).map(|signed| signed.bytes().to_vec()).unwrap_or_default()
+}
+
+fn frames() -> Vec<Vec<u8>> {
+    let Ok(capability) = "text.generate".parse() else { return Vec::new() };
+    let open = QueryOpen {
+        netuid: Netuid(1),
+        capability,
+        expert: Some("rust".into()),
+        body: vec![1, 2, 3],
+        deadline_ms: 1000,
+        budget: Amount::from_base_units(5),
+    };
+    let usage = QueryUsage { input: 3, output: 4 };
+    let frames = [
+        Frame::Open(open),
+        Frame::Chunk(vec![9; 40].into()),
+        Frame::End(QueryEnd { chunks: 1, usage, reason: EndReason::Stop }),
+        Frame::Error(ErrorFrame { code: 2, message: "busy".into(), retry_after_ms: Some(7) }),
+    ];
+    let bytes = |frame: Frame| {
+        let mut bytes = BytesMut::new();
+        frame.encode(&mut bytes).ok()?;
+        // The target reads kind and content; the length between them is the stream's.
+        Some([&bytes[..1], &bytes[5..]].concat())
+    };
+    frames.into_iter().filter_map(bytes).collect()
+}
+
+fn requests() -> Vec<Vec<u8>> {
+    let sampling = Sampling { stop: vec!["\n".into()], seed: Some(1), ..Sampling::default() };
+    vec![
+        encode(&ExpertRequest::Complete { prompt: "fn".into(), sampling }),
+        encode(&ExpertRequest::Embed { inputs: vec!["a".into()] }),
+        encode(&ExpertRequest::Distribution { context: vec![0xFF] }),
+    ]
+}
+
+fn events() -> Vec<Vec<u8>> {
+    vec![
+        encode(&ExpertEvent::Text("é".into())),
+        encode(&ExpertEvent::Embedding { index: 1, vector: vec![0.5, -1.0] }),
+        encode(&ExpertEvent::Done { usage: Usage::default(), reason: FinishReason::Stop }),
+    ]
+}
+
+fn find() -> FindRecords {
+    FindRecords {
+        netuid: Netuid(1),
+        capability: "text".parse().ok(),
+        shard: 1,
+        filter: Some("context >= 1".into()),
+        limit: 9,
+        after: Some(cursor()),
+    }
+}
+
+fn cursor() -> PageCursor {
+    PageCursor { node: key().node_id(), expert: "a".into() }
+}
+
+fn responses() -> Vec<Vec<u8>> {
+    let records = vec![ByteBuf::from(record())];
+    vec![
+        encode(&Response::Page { records, next: Some(cursor()) }),
+        encode(&Response::Published { kept: 1, refused: 2 }),
+        encode(&Response::Refused { reason: "no".into() }),
+    ]
+}
+
+fn spec() -> String {
+    let mut spec = MeshSpec::local("seed");
+    let stake = Amount::from_base_units(5);
+    spec.nodes.push(NodeSpec { id: key().node_id(), role: Role::Miner, netuids: vec![Netuid(1)], stake });
+    spec.to_toml()
+}
