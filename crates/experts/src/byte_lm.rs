@@ -9,6 +9,7 @@
 //! facts or follow instructions.
 
 pub mod builtin;
+mod evaluation;
 mod expert;
 mod generate;
 mod model;
@@ -18,6 +19,7 @@ mod sampler;
 mod session;
 mod weights;
 
+pub use evaluation::{bits_per_byte, byte_probabilities};
 pub use expert::{ByteExpert, ServeOptions};
 pub use model::{ByteModel, CONTEXT, DOCUMENT_START, Pass, parameter_shapes};
 pub use session::{KEEP, Session, next_distribution};

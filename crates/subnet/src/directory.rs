@@ -6,7 +6,7 @@
 //! [`SHARDS`] by the advertising node, so that no node has to answer for all experts of a popular capability, and change with the
 //! [`epoch`], so that nobody can settle next to one for ever.
 //!
-//! A responsible node keeps what it is told in the same [`Index`] that gossip fills, and answers with signed records: it can
+//! A responsible node keeps what it is told in the same [`Index`](crate::Index) that gossip fills, and answers with signed records: it can
 //! leave some out, and a client asks several for that reason, but it cannot invent or change one. The filter is applied
 //! where the index is, so that a page of records is a page of matches.
 //!
