@@ -18,7 +18,7 @@
 mod quality;
 mod speed;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 fn main() -> Result<()> {
     let (mut json, mut speed) = (false, false);
@@ -36,4 +36,10 @@ fn main() -> Result<()> {
         (true, true) => println!("{}", serde_json::to_string_pretty(&speed::measure()?)?),
     }
     Ok(())
+}
+
+/// Text of `domain` from files that no model was trained on.
+fn heldout(domain: &str) -> Result<Vec<u8>> {
+    let path = format!("{}/data/{domain}.heldout", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).with_context(|| format!("cannot read {path}"))
 }

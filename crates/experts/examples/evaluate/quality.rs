@@ -48,7 +48,8 @@ pub(crate) fn measure() -> Result<Quality> {
     let mut domains = Vec::new();
     for (index, builtin) in BUILTIN.iter().enumerate() {
         let name = builtin.domain();
-        let text = &builtin.heldout()[..builtin.heldout().len().min(MOST)];
+        let all = crate::heldout(builtin.domain())?;
+        let text = &all[..all.len().min(MOST)];
         let scored =
             models.iter().map(|model| byte_probabilities(model, text)).collect::<Result<Vec<_>, _>>()?;
         let bits: Vec<f64> = scored.iter().map(|p| bits_per_byte(p)).collect();

@@ -41,7 +41,7 @@ pub(crate) fn measure() -> Result<Vec<Speed>> {
 
 fn one(builtin: &Builtin) -> Result<Speed> {
     let expert = ByteExpert::builtin(builtin, ServeOptions::default())?;
-    let prompt = String::from_utf8_lossy(&builtin.heldout()[..PROMPT]).into_owned();
+    let prompt = String::from_utf8_lossy(&crate::heldout(builtin.domain())?[..PROMPT]).into_owned();
     // The first one warms up.
     block_on(round(&expert, &prompt, ROUNDS))?;
     let mut rounds =
