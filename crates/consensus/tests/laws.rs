@@ -385,7 +385,7 @@ fn a_completed_step_moves_the_line_for_recent_registrations() {
         let slots = vec![validator, Slot { registered, ..Slot::default() }];
         Subnet { params, block: 100, slots }.run().bonds[0][0].1
     };
-    let (fresh, kept) = (6_553, 65_534);
+    let (fresh, kept) = (6_553, 65_535);
     assert_eq!((run(0, 89), run(0, 90)), (kept, fresh), "without a step, one tempo ago counts");
     assert_eq!((run(80, 80), run(80, 81)), (kept, fresh), "else the block after the last step");
 }

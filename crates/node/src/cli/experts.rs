@@ -15,6 +15,7 @@ const PAGE: usize = 500;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum ExpertsCommand {
     Find(FindArgs),
+    Show(ShowArgs),
 }
 
 /// Finds experts by capability, and by conditions on their records
@@ -53,16 +54,77 @@ impl ExpertsCommand {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
             Self::Find(find) => find.run(global).await,
+            Self::Show(show) => show.run(global).await,
         }
     }
 }
 
+/// Shows everything about the experts of a node
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// Its id, or the end of it as `experts find` shows it
+    node: String,
+    /// Only its expert of this name
+    expert: Option<String>,
+    #[command(flatten)]
+    access: Access,
+}
+
+impl ShowArgs {
+    async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let quoted = |text: &str| text.replace(['"', '\\'], "");
+        let mut filter = format!("node ~ \"{}\"", quoted(&self.node));
+        if let Some(expert) = &self.expert {
+            filter += &format!(" and expert = \"{}\"", quoted(expert));
+        }
+        let find = FindArgs {
+            capability: None,
+            filter: Some(filter),
+            netuid: None,
+            limit: 500,
+            access: self.access,
+        };
+        let found = find.found(global).await?;
+        anyhow::ensure!(
+            !found.experts.is_empty(),
+            "no expert of a node '{}' is known\nsee what is there: nervure experts find",
+            self.node
+        );
+        if global.json {
+            return output::json(&found.experts);
+        }
+        for expert in &found.experts {
+            show(expert)?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints one expert, a field per line.
+fn show(expert: &ExpertView) -> anyhow::Result<()> {
+    let fields = [
+        ("expert", expert.expert.clone()),
+        ("node", expert.node.to_string()),
+        ("subnet", expert.netuid.to_string()),
+        ("capability", expert.capability.to_string()),
+        ("model", expert.model.clone()),
+        ("context", format!("{} tokens", expert.context)),
+        ("output", format!("at most {} tokens", expert.max_output)),
+        ("tokens", if expert.byte_level { "bytes" } else { "the model's" }.into()),
+        ("price", format!("{} per 1,000 tokens", price(expert.price))),
+        ("load", format!("{} %", expert.load)),
+        ("latency", expert.latency_ms.map_or_else(|| "not asked yet".into(), |ms| format!("{ms} ms"))),
+        ("expires in", format!("{} s", expert.expires_in_ms / 1000)),
+    ];
+    for (name, value) in fields {
+        output::line(&format!("{name:<11} {}", output::printable(&value)))?;
+    }
+    output::line("")
+}
+
 impl FindArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let session = self.access.open(global).await?;
-        let found = self.search(&session.node).await;
-        session.close().await;
-        let found = found?;
+        let found = self.found(global).await?;
         if global.json {
             return output::json(&found);
         }
@@ -73,6 +135,13 @@ impl FindArgs {
         let more = if found.next.is_some() { "; there are more: raise --limit" } else { "" };
         output::note(&format!("{} found{more}", found.experts.len()));
         Ok(())
+    }
+
+    async fn found(&self, global: &Global) -> anyhow::Result<FindPage> {
+        let session = self.access.open(global).await?;
+        let found = self.search(&session.node).await;
+        session.close().await;
+        found
     }
 
     async fn search(&self, node: &LocalNode) -> anyhow::Result<FindPage> {
@@ -102,18 +171,22 @@ impl FindArgs {
 }
 
 fn row(expert: &ExpertView) -> [String; 8] {
-    let price = match expert.price {
-        0 => "free".into(),
-        price => Amount::from_base_units(price).to_string(),
-    };
     [
         expert.capability.to_string(),
         expert.model.clone(),
         expert.context.to_string(),
-        price,
+        price(expert.price),
         format!("{} %", expert.load),
         expert.latency_ms.map_or_else(|| "-".into(), |ms| format!("{ms} ms")),
         expert.node.short(),
         expert.expert.clone(),
     ]
+}
+
+/// A price as people read it, in tokens of the mesh.
+fn price(base_units: u64) -> String {
+    match base_units {
+        0 => "free".into(),
+        price => Amount::from_base_units(price).to_string(),
+    }
 }

@@ -120,7 +120,7 @@ impl Advertiser {
             max_output: card.max_output,
             price: served.price,
             byte_level: card.byte_level,
-            load: 0,
+            load: served.load(),
             addresses: self.addresses.clone(),
             seq,
             issued_at: now,

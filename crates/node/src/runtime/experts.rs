@@ -105,7 +105,8 @@ async fn start_one(spec: &ExpertSpec, netuid: Netuid) -> Result<ServedExpert, Se
         None => Capability::new(&expert.card().capability)?,
     };
     let name = spec.name.clone().unwrap_or(default_name);
-    Ok(ServedExpert { name, netuid, capability, price: spec.price, expert })
+    let in_progress = Arc::default();
+    Ok(ServedExpert { name, netuid, capability, price: spec.price, expert, in_progress })
 }
 
 fn builtin_expert(name: &str) -> Result<Arc<dyn Expert>, ServeError> {

@@ -6,7 +6,13 @@
 //! What a hostile asker can do: open a query that passed admission, and make us decode one bounded body of
 //! canonical CBOR. Everything in it is validated before an expert sees it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use nervure_experts::{Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream};
@@ -17,6 +23,9 @@ use super::{price, wire};
 
 /// Most characters of an expert's complaint that travel back.
 const MAX_COMPLAINT: usize = 120;
+
+/// Questions at which an expert counts as fully loaded: a built-in model's queue.
+const FULL: u32 = 16;
 
 /// An expert as this node offers it.
 #[derive(Clone)]
@@ -31,6 +40,32 @@ pub(crate) struct ServedExpert {
     pub price: u64,
     /// The model.
     pub expert: Arc<dyn Expert>,
+    /// Questions that it works on or that wait for it.
+    pub in_progress: Arc<AtomicU32>,
+}
+
+impl ServedExpert {
+    /// How busy it is, in percent: full means that as many wait as a usual queue holds.
+    pub(crate) fn load(&self) -> u8 {
+        let busy = self.in_progress.load(Ordering::Relaxed).min(FULL) * 100 / FULL;
+        u8::try_from(busy).unwrap_or(100)
+    }
+}
+
+/// A question that an expert works on; counted while it lives.
+struct AtWork(Arc<AtomicU32>);
+
+impl AtWork {
+    fn begin(counter: &Arc<AtomicU32>) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter.clone())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The experts of this node, by name.
@@ -66,6 +101,7 @@ impl QueryService for ServedExperts {
             return reply_no_such(reply).boxed();
         };
         async move {
+            let _at_work = AtWork::begin(&served.in_progress);
             match accept(&served, &open) {
                 Ok(request) => stream(served.expert.run(request), reply).await,
                 Err((code, complaint)) => reply.refuse(code, &complaint, None).await,
@@ -162,6 +198,7 @@ mod tests {
             capability: model.card().capability.parse().unwrap(),
             price,
             expert: Arc::new(ByteExpert::builtin(model, ServeOptions::default()).unwrap()),
+            in_progress: Arc::default(),
         }
     }
 
@@ -187,6 +224,18 @@ mod tests {
         assert_eq!(picked(&open("text.generate.prose", Some("a"))), None, "it cannot do that");
         assert_eq!(picked(&open("image", None)), None);
         assert_eq!(picked(&QueryOpen { netuid: Netuid(2), ..open("text", None) }), None);
+    }
+
+    #[test]
+    fn the_load_follows_the_questions_and_never_leaves_its_bounds() {
+        let expert = served("a", "rust", 0);
+        assert_eq!(expert.load(), 0);
+        let some: Vec<_> = (0..4).map(|_| AtWork::begin(&expert.in_progress)).collect();
+        assert_eq!(expert.load(), 25);
+        let many: Vec<_> = (0..100).map(|_| AtWork::begin(&expert.in_progress)).collect();
+        assert_eq!(expert.load(), 100);
+        drop((some, many));
+        assert_eq!(expert.load(), 0);
     }
 
     #[test]

@@ -18,6 +18,10 @@ fn a_testnet_comes_up_answers_and_goes() {
     let filtered = mesh.run(&["experts", "find", "--where", "model ~ \"prose\"", "--json"]).well().json();
     assert_eq!(filtered["experts"].as_array().unwrap().len(), 2);
 
+    let node = page["experts"][0]["node"].as_str().unwrap();
+    let shown = mesh.run(&["experts", "show", &node[node.len() - 8..]]).well();
+    assert!(shown.out.contains(node) && shown.out.contains("256 tokens"), "{shown:?}");
+
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "12", "--seed", "7"];
     let first = mesh.run(&ask).well();
     assert_eq!(first.out, mesh.run(&ask).well().out, "the same seed gives the same text");
