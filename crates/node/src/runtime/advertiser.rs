@@ -21,14 +21,18 @@ use super::{
     serving::{ServedExpert, ServedExperts},
 };
 
-/// Pauses between the first advertisements.
-const AT_FIRST: [Duration; 6] = [
+/// Pauses between the first advertisements. Lookups in a mesh that is forming are partial, so that one publication to the
+/// directory is not enough.
+const AT_FIRST: [Duration; 9] = [
     Duration::from_millis(150),
     Duration::from_millis(300),
     Duration::from_millis(500),
     Duration::from_millis(1000),
     Duration::from_millis(2000),
     Duration::from_millis(4000),
+    Duration::from_millis(8000),
+    Duration::from_millis(16_000),
+    Duration::from_millis(32_000),
 ];
 
 /// The first round whose records are published to the directory as well.
