@@ -133,7 +133,7 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Experts(command) => command.run(&global).await,
         Command::Status(status) => status.run(&global).await,
         Command::Peers(peers) => peers.run(&global).await,
-        Command::Mesh(command) => command.run(&global),
+        Command::Mesh(command) => command.run(&global).await,
         Command::Key(command) => command.run(&global),
         Command::Yuma(yuma) => yuma.run(&global),
         Command::Bench(command) => command.run(&global).await,

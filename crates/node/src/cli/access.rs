@@ -1,7 +1,5 @@
 //! The way to the mesh for a command: a node that runs, or, with `--mesh`, one that lives as long as the command.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::Context;
 use nervure_primitives::NodeKey;
 use tempfile::TempDir;
@@ -17,9 +15,9 @@ use crate::{
 /// How to reach the mesh.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Access {
-    /// Join this mesh for as long as the command takes, instead of asking a node that runs
-    #[arg(long = "mesh", value_name = "FILE")]
-    mesh: Option<PathBuf>,
+    /// Join the mesh of this spec (a file or a URL) for as long as the command takes, instead of asking a node that runs
+    #[arg(long = "mesh", value_name = "SPEC")]
+    mesh: Option<String>,
 }
 
 /// A node to ask. One that lives for this command has to be closed.
@@ -38,10 +36,10 @@ struct Visitor {
 impl Access {
     /// Opens the way.
     pub(crate) async fn open(&self, global: &Global) -> anyhow::Result<Session> {
-        let Some(path) = &self.mesh else {
+        let Some(source) = &self.mesh else {
             return Ok(Session { node: LocalNode::find(&global.node_dir()?)?, visitor: None });
         };
-        let visitor = visit(path).await?;
+        let visitor = visit(source).await?;
         let node = LocalNode::of(visitor.node.file().clone())?;
         Ok(Session { node, visitor: Some(visitor) })
     }
@@ -57,12 +55,11 @@ impl Session {
     }
 }
 
-async fn visit(path: &Path) -> anyhow::Result<Visitor> {
-    let spec = mesh::read(path)?;
+async fn visit(source: &str) -> anyhow::Result<Visitor> {
+    let spec = mesh::read(source).await?;
     anyhow::ensure!(
         !spec.network.bootstrap.is_empty(),
-        "the mesh spec {} names no bootstrap nodes, so its mesh cannot be found\nadd one under [network]",
-        path.display()
+        "the mesh spec {source} names no bootstrap nodes, so its mesh cannot be found\nadd one under [network]"
     );
     let dir = tempfile::tempdir().context("cannot make a directory for a short-lived node")?;
     let key = NodeKey::generate().context("the system has no randomness for a key")?;

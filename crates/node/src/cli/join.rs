@@ -29,8 +29,8 @@ Examples:
   nervure join mesh.toml --role gateway --http-port 8080
   nervure join mesh.toml                                   no role: look around, ask, serve the DHT")]
 pub(crate) struct JoinArgs {
-    /// The mesh spec
-    mesh: PathBuf,
+    /// The mesh spec: a file or a URL
+    mesh: String,
     /// miner, validator, gateway or none
     #[arg(long, value_parser = parse_role, value_name = "ROLE")]
     role: Option<NodeRole>,
@@ -71,7 +71,7 @@ impl JoinArgs {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         super::logging::start()?;
         let dir = global.own_node_dir()?;
-        let spec = mesh::read(&self.mesh)?;
+        let spec = mesh::read(&self.mesh).await?;
         let key = own_key(&dir)?;
         let stop = CancellationToken::new();
         super::signal::stop_on_signal(stop.clone())?;

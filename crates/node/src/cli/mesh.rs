@@ -4,6 +4,7 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -12,6 +13,12 @@ use nervure_primitives::MeshId;
 use serde::Serialize;
 
 use super::{Global, output};
+
+/// Time for fetching a spec.
+const FETCH_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Redirects that are followed to a spec.
+const MAX_REDIRECTS: usize = 3;
 
 /// Make and read mesh specs
 #[derive(Debug, clap::Subcommand)]
@@ -29,8 +36,8 @@ pub(crate) enum MeshCommand {
     },
     /// Checks a mesh spec and shows its id and who is in it
     Show {
-        /// The mesh spec
-        file: PathBuf,
+        /// The mesh spec: a file or a URL
+        spec: String,
     },
 }
 
@@ -53,10 +60,10 @@ struct Shown {
 
 impl MeshCommand {
     /// Runs the command.
-    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
             Self::New { name, preset, out } => new(&name, preset, out.as_deref()),
-            Self::Show { file } => show(&file, global),
+            Self::Show { spec } => show(&read(&spec).await?, global),
         }
     }
 }
@@ -80,8 +87,7 @@ fn new(name: &str, preset: Preset, out: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show(path: &Path, global: &Global) -> anyhow::Result<()> {
-    let spec = read(path)?;
+fn show(spec: &MeshSpec, global: &Global) -> anyhow::Result<()> {
     let count = |role| spec.nodes.iter().filter(|node| node.role == role).count();
     let shown = Shown {
         mesh: spec.mesh_id(),
@@ -102,8 +108,16 @@ fn show(path: &Path, global: &Global) -> anyhow::Result<()> {
     output::line(&format!("bootstrap  {}", shown.bootstrap.len()))
 }
 
-/// Reads the mesh spec in `path`.
-pub(crate) fn read(path: &Path) -> anyhow::Result<MeshSpec> {
+/// Reads the mesh spec at `source`: a file, or an `http://` or `https://` URL.
+pub(crate) async fn read(source: &str) -> anyhow::Result<MeshSpec> {
+    let text = match source.starts_with("http://") || source.starts_with("https://") {
+        true => fetch(source).await.with_context(|| format!("cannot fetch the mesh spec {source}"))?,
+        false => read_file(Path::new(source))?,
+    };
+    MeshSpec::parse(&text).with_context(|| format!("in the mesh spec {source}"))
+}
+
+fn read_file(path: &Path) -> anyhow::Result<String> {
     let found = fs::metadata(path).with_context(|| {
         format!("there is no mesh spec {}\nmake one: nervure mesh new NAME --out FILE", path.display())
     })?;
@@ -113,7 +127,20 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<MeshSpec> {
         path.display(),
         found.len()
     );
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read the mesh spec {}", path.display()))?;
-    MeshSpec::parse(&text).with_context(|| format!("in the mesh spec {}", path.display()))
+    fs::read_to_string(path).with_context(|| format!("cannot read the mesh spec {}", path.display()))
+}
+
+/// Fetches a spec. Whoever serves it decides which mesh is joined, so that its id is what people should compare.
+async fn fetch(url: &str) -> anyhow::Result<String> {
+    let client = reqwest::Client::builder()
+        .timeout(FETCH_PATIENCE)
+        .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
+        .build()?;
+    let mut response = client.get(url).send().await?.error_for_status()?;
+    let mut text = Vec::new();
+    while let Some(piece) = response.chunk().await? {
+        anyhow::ensure!(text.len() + piece.len() <= MAX_SPEC_LEN, "it is longer than {MAX_SPEC_LEN} bytes");
+        text.extend_from_slice(&piece);
+    }
+    Ok(String::from_utf8(text)?)
 }

@@ -1,5 +1,7 @@
 //! A client that is nowhere and joins for one command: what it finds, it finds through the directory.
 
+use std::io::{Read, Write};
+
 use crate::mesh::{Mesh, eventually, run};
 
 #[test]
@@ -16,6 +18,9 @@ fn a_visitor_finds_every_expert_and_is_answered() {
     assert_eq!(found.json()["experts"].as_array().unwrap().len(), 2);
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "5", "--mesh", spec];
     assert_eq!(run(home.path(), &ask).well().out.trim_end_matches('\n').len(), 5);
+    let url = serve_once(std::fs::read_to_string(spec).unwrap());
+    let shown = run(home.path(), &["mesh", "show", &url]).well();
+    assert!(shown.out.contains("2 validators, 6 miners, 1 gateways"), "{shown:?}");
     assert!(std::fs::read_dir(home.path()).unwrap().next().is_none(), "a visitor leaves nothing behind");
 }
 
@@ -25,4 +30,19 @@ fn a_gateway_that_starts_again_hears_of_everything_without_waiting_for_renewals(
     mesh.run(&["testnet", "kill", "gateway-1"]).well();
     mesh.run(&["testnet", "start", "gateway-1"]).well();
     eventually("it knows both experts", || (mesh.node("gateway-1")["experts_known"] == 2).then_some(()));
+}
+
+/// A web server that gives `text` to its first visitor.
+fn serve_once(text: String) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mesh.toml", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        assert!(socket.read(&mut request).unwrap() > 0);
+        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
+        socket.write_all(head.as_bytes()).unwrap();
+        socket.write_all(text.as_bytes()).unwrap();
+    });
+    url
 }
