@@ -73,13 +73,6 @@ impl Builtin {
         self.weights
     }
 
-    /// Text of its domain from files that no model was trained on. Not part of the program: it has licences of its own.
-    #[cfg(test)]
-    pub(crate) fn heldout(&self) -> Vec<u8> {
-        let path = format!("{}/data/{}.heldout", env!("CARGO_MANIFEST_DIR"), self.domain);
-        std::fs::read(path).unwrap()
-    }
-
     /// Loads it.
     ///
     /// # Errors
@@ -90,10 +83,15 @@ impl Builtin {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use nervure_primitives::Capability;
 
     use super::*;
+
+    /// Text of `domain` from files that no model was trained on. Not part of the program: it has licences of its own.
+    pub(crate) fn heldout(domain: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/data/{domain}.heldout", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
 
     #[test]
     fn cards_are_valid_and_distinct() {

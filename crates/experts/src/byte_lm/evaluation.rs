@@ -87,7 +87,7 @@ mod tests {
     fn a_text_is_scored_as_a_session_would_write_it() {
         let expert = builtin::find("rust").unwrap();
         let model = expert.load().unwrap();
-        let text = &expert.heldout()[..CONTEXT + STRIDE + 40];
+        let text = &builtin::tests::heldout("rust")[..CONTEXT + STRIDE + 40];
         let mut session = Session::new(model.clone());
         let mut logits = session.start(b"").unwrap();
         let scored = byte_probabilities(&model, text).unwrap();
