@@ -37,7 +37,7 @@ fn byte_by_byte_equals_a_whole_pass() {
 #[test]
 fn a_full_window_slides_to_its_last_bytes() {
     let model = model();
-    let text = &builtin::tests::heldout("rust")[..CONTEXT + 40];
+    let text = &crate::byte_lm::builtin::tests::heldout("rust")[..CONTEXT + 40];
     let mut session = Session::new(model.clone());
     let mut logits = session.start(&text[..10]).unwrap();
     for &byte in &text[10..] {
