@@ -89,24 +89,24 @@ fn data_dir() -> anyhow::Result<PathBuf> {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a whole mesh on this machine
+    /// Runs a whole mesh on this machine
     #[command(subcommand)]
     Testnet(testnet::TestnetCommand),
     Join(Box<join::JoinArgs>),
     Ask(Box<ask::AskArgs>),
-    /// Look for experts
+    /// Looks for experts
     #[command(subcommand)]
     Experts(experts::ExpertsCommand),
     Status(status::StatusArgs),
     Peers(peers::PeersArgs),
-    /// Make and read mesh specs
+    /// Makes and reads mesh specs
     #[command(subcommand)]
     Mesh(mesh::MeshCommand),
-    /// Make and read keys
+    /// Makes and reads keys
     #[command(subcommand)]
     Key(key::KeyCommand),
     Yuma(yuma::YumaArgs),
-    /// Measure, against a baseline in the same run
+    /// Measures, against a baseline in the same run
     #[command(subcommand)]
     Bench(bench::BenchCommand),
     Completions(completions::CompletionsArgs),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Global, output};
 use crate::bench::{self, Effort, Scale, ServeKind};
 
-/// Measure, against a baseline in the same run
+/// Measures, against a baseline in the same run
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum BenchCommand {
     /// The query plane against bare quinn, on loopback, in separate processes

@@ -11,7 +11,7 @@ use crate::{
 /// Records per request, when more are wanted than one page holds.
 const PAGE: usize = 500;
 
-/// Look for experts
+/// Looks for experts
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum ExpertsCommand {
     Find(FindArgs),

@@ -19,15 +19,16 @@ const CONFIG_FILE: &str = "node.toml";
 /// Joins a mesh as a node and stays until it is stopped
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Settings come from these flags, then from node.toml in the node's directory (the same names with _ for -).
-Keys for the HTTP API come from NERVURE_API_KEY or api_keys in node.toml; logging from NERVURE_LOG (info,
-debug, ...) and NERVURE_LOG_FORMAT (text, json).
+Settings come from these flags, then from node.toml in the node's directory
+(the same names with _ for -). Keys for the HTTP API come from NERVURE_API_KEY
+or api_keys in node.toml; logging from NERVURE_LOG (info, debug, ...) and
+NERVURE_LOG_FORMAT (text, json).
 
 Examples:
   nervure join mesh.toml --role miner --expert builtin:rust
-  nervure join mesh.toml --role miner --expert openai:http://127.0.0.1:11434/v1,model=qwen3:4b,price=5
+  nervure join mesh.toml --role miner --expert openai:http://127.0.0.1:8000/v1
   nervure join mesh.toml --role gateway --http-port 8080
-  nervure join mesh.toml                                   no role: look around, ask, serve the DHT")]
+  nervure join mesh.toml                                   no role: look around and ask")]
 pub(crate) struct JoinArgs {
     /// The mesh spec: a file or a URL
     mesh: String,

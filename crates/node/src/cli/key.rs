@@ -17,7 +17,7 @@ const PASSPHRASE: &str = "NERVURE_KEY_PASSPHRASE";
 /// Name of the key file in a node's directory.
 pub(crate) const KEY_FILE: &str = "key.pem";
 
-/// Make and read keys
+/// Makes and reads keys
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum KeyCommand {
     /// Makes a key; with NERVURE_KEY_PASSPHRASE set, encrypts it

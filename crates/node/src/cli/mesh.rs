@@ -20,7 +20,7 @@ const FETCH_PATIENCE: Duration = Duration::from_secs(15);
 /// Redirects that are followed to a spec.
 const MAX_REDIRECTS: usize = 3;
 
-/// Make and read mesh specs
+/// Makes and reads mesh specs
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum MeshCommand {
     /// Writes a commented mesh spec to begin with

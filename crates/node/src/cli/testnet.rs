@@ -9,7 +9,7 @@ use nervure_testnet::{Report, Stage, down, kill, report, start};
 use super::{Global, output};
 use progress::Terminal;
 
-/// Run a whole mesh on this machine
+/// Runs a whole mesh on this machine
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum TestnetCommand {
     Up(up::UpArgs),
