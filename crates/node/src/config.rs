@@ -41,6 +41,10 @@ pub(crate) struct NodeConfig {
     pub max_budget: Amount,
     /// Addresses at which others reach this node, where the bound ones are not those.
     pub external: Vec<Multiaddr>,
+    /// Whether the node relays for others that cannot be dialled.
+    pub relay_server: bool,
+    /// Whether the node looks for others on its own network by multicast.
+    pub mdns: bool,
     /// What a miner serves.
     pub experts: Vec<ExpertSpec>,
 }
@@ -69,6 +73,10 @@ pub(crate) struct Said {
     pub max_budget: Option<Amount>,
     /// `--external`.
     pub external: Vec<Multiaddr>,
+    /// `--relay-server`.
+    pub relay_server: bool,
+    /// `--mdns`.
+    pub mdns: bool,
     /// `--expert`.
     pub experts: Vec<ExpertSpec>,
 }
@@ -91,6 +99,8 @@ impl NodeConfig {
             api_key_texts: said.api_key.into_iter().chain(file.api_keys).collect(),
             max_budget: said.max_budget.or(file.max_budget).unwrap_or(Amount::ZERO),
             external: if said.external.is_empty() { file.external } else { said.external },
+            relay_server: said.relay_server || file.relay_server,
+            mdns: said.mdns || file.mdns,
             experts: or_file(said.experts, file.experts),
         }
     }

@@ -59,6 +59,12 @@ pub(crate) struct JoinArgs {
     /// An address at which others reach this node, such as /ip4/203.0.113.7/udp/4001/quic-v1
     #[arg(long, value_name = "MULTIADDR")]
     external: Vec<Multiaddr>,
+    /// Relay for nodes that cannot be dialled, within the network's limits
+    #[arg(long)]
+    relay_server: bool,
+    /// Look for nodes of the mesh on the local network by multicast (local meshes only)
+    #[arg(long)]
+    mdns: bool,
     /// The config file [default: node.toml in the node's directory]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -107,6 +113,8 @@ impl JoinArgs {
             api_key: std::env::var("NERVURE_API_KEY").ok().filter(|key| !key.is_empty()),
             max_budget: self.max_budget,
             external: self.external,
+            relay_server: self.relay_server,
+            mdns: self.mdns,
             experts: self.experts,
         };
         Ok(NodeConfig::resolve(dir, said, file, public))

@@ -34,6 +34,10 @@ pub(crate) struct FileConfig {
     pub max_budget: Option<Amount>,
     /// Addresses at which others reach this node.
     pub external: Vec<Multiaddr>,
+    /// Whether the node relays for others.
+    pub relay_server: bool,
+    /// Whether the node looks for others by multicast.
+    pub mdns: bool,
     /// What a miner serves.
     pub experts: Vec<ExpertSpec>,
 }

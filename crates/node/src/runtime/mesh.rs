@@ -115,6 +115,8 @@ fn network_config(
 ) -> Result<NetworkConfig, StartError> {
     let mut network = NetworkConfig::new(key.clone(), spec.mesh_id(), scope(spec));
     network.listen = address::listen(config.bind, config.p2p_port);
+    network.reach.relay_server = config.relay_server;
+    network.reach.mdns = config.mdns;
     network.external.clone_from(&config.external);
     network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
     network.protocols = vec![directory::protocol()];
