@@ -24,7 +24,7 @@ pub use admission::Admission;
 pub use config::{DhtMode, NetworkConfig, Reach, Scope, TopicSpec};
 pub use libp2p::Multiaddr;
 pub use network::{
-    GossipMessage, Network, NetworkError, NetworkHandle, NetworkStatus, PeerInfo, PublishError, Stopped,
-    Verdict,
+    GossipMessage, Network, NetworkError, NetworkHandle, NetworkStatus, PeerInfo, PublishError, QueryStreams,
+    Stopped, StreamError, Verdict,
 };
 pub use request::{InboundRequest, ProtocolSpec, RequestError};

@@ -4,6 +4,7 @@ mod circuits;
 mod command;
 mod dialer;
 mod handle;
+mod streams;
 mod task;
 
 use std::{
@@ -20,6 +21,7 @@ use crate::{Admission, NetworkConfig, behaviour::Behaviour, transport};
 
 pub use command::{GossipMessage, PublishError, Stopped, Verdict};
 pub use handle::{NetworkHandle, NetworkStatus, PeerInfo};
+pub use streams::{QueryStreams, StreamError};
 
 /// Commands that wait for the task; a caller waits when it is full.
 const COMMANDS: usize = 256;
@@ -56,6 +58,8 @@ pub enum NetworkError {
     Setup(String),
 }
 
+use streams::Streams;
+
 /// Starts the control plane.
 pub struct Network;
 
@@ -80,7 +84,9 @@ impl Network {
         config.external.iter().for_each(|address| swarm.add_external_address(address.clone()));
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (gossip, messages) = mpsc::channel(GOSSIP);
-        let handle = NetworkHandle::new(config.key.node_id(), commands, config.protocols.clone());
+        let streams = Streams::new(swarm.behaviour().streams.new_control(), &config.mesh)
+            .map_err(NetworkError::Setup)?;
+        let handle = NetworkHandle::new(config.key.node_id(), commands, config.protocols.clone(), streams);
         let task = task::Task::new(swarm, config, admission, gossip, refused).map_err(NetworkError::Setup)?;
         tokio::spawn(task.run(inbox, stop));
         Ok((handle, messages))

@@ -22,6 +22,11 @@ pub(crate) fn requests(mesh: &MeshId) -> String {
     format!("/nervure/{}/request/1", mesh.short())
 }
 
+/// The protocol of a question over a stream of the swarm's.
+pub(crate) fn query(mesh: &MeshId) -> String {
+    format!("/nervure/{}/query/1", mesh.short())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,13 +34,14 @@ mod tests {
     #[test]
     fn the_names_are_frozen() {
         let mesh = MeshId::from_bytes([0xab; 32]);
-        let names = [mesh_version(&mesh), dht(&mesh), gossip(&mesh), requests(&mesh)];
+        let names = [mesh_version(&mesh), dht(&mesh), gossip(&mesh), requests(&mesh), query(&mesh)];
         let (long, short) = ("ab".repeat(32), &mesh.short());
         let wanted = [
             format!("/nervure/{long}"),
             format!("/nervure/{short}/kad/1"),
             format!("/nervure/{short}/gossip"),
             format!("/nervure/{short}/request/1"),
+            format!("/nervure/{short}/query/1"),
         ];
         assert_eq!(names, wanted);
         assert!(long.starts_with(short.as_str()), "{short}");

@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use super::command::{Ask, Command, PublishError, Stopped};
+use super::streams::{QueryStreams, StreamError, Streams};
 use crate::{ProtocolSpec, RequestError};
 
 /// A node that this one is connected to.
@@ -82,11 +83,17 @@ pub struct NetworkHandle {
     node: NodeId,
     commands: mpsc::Sender<Command>,
     protocols: Arc<[ProtocolSpec]>,
+    streams: Streams,
 }
 
 impl NetworkHandle {
-    pub(super) fn new(node: NodeId, commands: mpsc::Sender<Command>, protocols: Vec<ProtocolSpec>) -> Self {
-        Self { node, commands, protocols: protocols.into() }
+    pub(super) fn new(
+        node: NodeId,
+        commands: mpsc::Sender<Command>,
+        protocols: Vec<ProtocolSpec>,
+        streams: Streams,
+    ) -> Self {
+        Self { node, commands, protocols: protocols.into(), streams }
     }
 
     /// Who this node is.
@@ -129,6 +136,20 @@ impl NetworkHandle {
         }
         let ask = |reply| Command::Ask(Ask { peer: node.peer_id(), protocol: index, data, reply });
         timeout(spec.timeout, self.ask(ask)).await.map_err(|_| RequestError::TimedOut)??
+    }
+
+    /// A stream to `node` for one question, over whatever connection there is or can be made: the way to a node whose
+    /// query endpoint cannot be reached, such as one behind a relay.
+    ///
+    /// # Errors
+    /// When the node cannot be reached, or answers no questions.
+    pub async fn query_stream(&self, node: NodeId) -> Result<libp2p::Stream, StreamError> {
+        self.streams.open(node).await
+    }
+
+    /// The streams on which others ask. Once: later calls give nothing.
+    pub fn query_streams(&self) -> Option<QueryStreams> {
+        self.streams.accept()
     }
 
     /// The nodes connected now.
