@@ -7,17 +7,21 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
+    time::Duration,
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use lru::LruCache;
 use nervure_primitives::NodeId;
-use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime};
+use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, TokioRuntime};
 use tokio::time::timeout;
 
 use super::{ClientConfig, QueryError, QueryOpen, StartError, frame::Frame, tls};
 
 pub use stream::{QueryItem, QueryStream};
+
+/// How long the news of our leaving may take.
+const FAREWELL: Duration = Duration::from_millis(300);
 
 /// The name that TLS wants and nobody checks: the certificate's PeerId is what counts.
 const SERVER_NAME: &str = "nervure";
@@ -28,11 +32,20 @@ pub struct QueryClient(Arc<Inner>);
 
 struct Inner {
     config: ClientConfig,
+    tls: quinn::ClientConfig,
     v4: Endpoint,
     v6: Option<Endpoint>,
     connections: Mutex<LruCache<NodeId, Connection>>,
     dialling: Mutex<HashMap<NodeId, Arc<tokio::sync::Mutex<()>>>>,
     _thread: StopOnDrop,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for endpoint in std::iter::once(&self.v4).chain(&self.v6) {
+            endpoint.close(0u32.into(), b"");
+        }
+    }
 }
 
 /// Ends the endpoint's thread.
@@ -59,53 +72,74 @@ impl QueryClient {
     /// Binds sockets and starts the thread.
     ///
     /// # Errors
-    /// When no socket can be had.
+    /// When no socket or certificate can be had.
     pub fn start(config: ClientConfig) -> Result<Self, StartError> {
         let stop = StopOnDrop(tokio_util::sync::CancellationToken::new());
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let token = stop.0.clone();
         on_own_thread("query-client", move || async move {
             let sockets = endpoints();
-            let bound = sockets.is_ok();
+            let bound = sockets.as_ref().ok().cloned();
             // The other side waits for this; it cannot be gone.
             let _ = sender.send(sockets);
-            if bound {
+            if let Some((v4, v6)) = bound {
                 token.cancelled().await;
+                // Nodes learn that we leave, as far as they hear it: nobody waits for those who do not.
+                let leaving = std::iter::once(&v4).chain(&v6).map(Endpoint::wait_idle);
+                let _ = timeout(FAREWELL, futures::future::join_all(leaving)).await;
             }
         })?;
         let bound = receiver.recv().map_err(|error| StartError::Setup(error.to_string()))?;
-        Ok(Self::new(config, bound?, stop))
+        Self::new(config, bound?, stop)
     }
 
     /// Binds sockets that the current runtime drives: for callers whose runtime is single-threaded, as a query
     /// costs least where its endpoint runs.
     ///
     /// # Errors
-    /// When no socket can be had.
+    /// When no socket or certificate can be had.
     pub fn here(config: ClientConfig) -> Result<Self, StartError> {
-        Ok(Self::new(config, endpoints()?, StopOnDrop(tokio_util::sync::CancellationToken::new())))
+        Self::new(config, endpoints()?, StopOnDrop(tokio_util::sync::CancellationToken::new()))
     }
 
-    fn new(config: ClientConfig, (v4, v6): (Endpoint, Option<Endpoint>), thread: StopOnDrop) -> Self {
+    fn new(
+        config: ClientConfig,
+        (v4, v6): (Endpoint, Option<Endpoint>),
+        thread: StopOnDrop,
+    ) -> Result<Self, StartError> {
+        let tls = tls::client(&config.key, &config.mesh)?;
         let connections = Mutex::new(LruCache::new(config.connections));
         let dialling = Mutex::default();
-        Self(Arc::new(Inner { config, v4, v6, connections, dialling, _thread: thread }))
+        Ok(Self(Arc::new(Inner { config, tls, v4, v6, connections, dialling, _thread: thread })))
     }
 
     /// Asks `node`, which listens on one of `addresses`. Returns once the question is sent; what the node says
     /// comes through the stream. Dropping the stream cancels the query.
     ///
     /// # Errors
-    /// When the node cannot be reached.
+    /// When the node cannot be reached, is not who it should be, or takes no question for too long.
     pub async fn open(
         &self,
         node: NodeId,
         addresses: &[SocketAddr],
         open: QueryOpen,
     ) -> Result<QueryStream, QueryError> {
+        let deadline = Duration::from_millis(open.deadline_ms.into());
         let mut bytes = BytesMut::new();
         Frame::Open(open).encode(&mut bytes).map_err(QueryError::Protocol)?;
-        let bytes = bytes.freeze();
+        let first = self.0.config.first_byte;
+        let sent = timeout(first, self.send(node, addresses, bytes.freeze())).await;
+        let receive = sent.map_err(|_| QueryError::Stalled(first))??;
+        Ok(QueryStream::new(receive, deadline, [first, self.0.config.between]))
+    }
+
+    /// Sends an open frame on a new stream. A node that grants no stream, or no window, lets this wait for ever.
+    async fn send(
+        &self,
+        node: NodeId,
+        addresses: &[SocketAddr],
+        bytes: Bytes,
+    ) -> Result<RecvStream, QueryError> {
         let connection = self.connection(node, addresses).await?;
         let (mut send, receive) = match connection.open_bi().await {
             Ok(streams) => streams,
@@ -119,7 +153,7 @@ impl QueryClient {
         send.write_chunk(bytes).await.map_err(|error| unreachable(node, &error))?;
         // Fails only when the node has stopped reading, which the answer will tell.
         let _ = send.finish();
-        Ok(QueryStream::new(receive, self.0.config.first_byte, self.0.config.between))
+        Ok(receive)
     }
 
     /// The connection to `node`: the kept one, or a new one. Concurrent callers share a dial.
@@ -137,7 +171,9 @@ impl QueryClient {
             lock(&self.0.connections).put(node, connection.clone());
         }
         drop(held);
-        lock(&self.0.dialling).retain(|_, turn| Arc::strong_count(turn) > 2);
+        // Ours is in the map and here; another's that nobody holds is only in the map.
+        lock(&self.0.dialling)
+            .retain(|other, turn| Arc::strong_count(turn) > 1 + usize::from(*other == node));
         result
     }
 
@@ -154,21 +190,24 @@ impl QueryClient {
 
     async fn dial_one(&self, node: NodeId, address: SocketAddr) -> Result<Connection, QueryError> {
         let config = &self.0.config;
-        let tls = tls::client(&config.key, &config.mesh, &node).map_err(|error| unreachable(node, &error))?;
         let endpoint = match (address, &self.0.v6) {
             (SocketAddr::V4(_), _) => &self.0.v4,
             (SocketAddr::V6(_), Some(v6)) => v6,
             (SocketAddr::V6(_), None) => return Err(unreachable(node, &"no IPv6 on this machine")),
         };
-        let connecting =
-            endpoint.connect_with(tls, address, SERVER_NAME).map_err(|error| unreachable(node, &error))?;
+        let connecting = endpoint
+            .connect_with(self.0.tls.clone(), address, SERVER_NAME)
+            .map_err(|error| unreachable(node, &error))?;
         let connection = match timeout(config.connect, connecting).await {
             Ok(connected) => connected.map_err(|error| unreachable(node, &error))?,
             Err(_) => return Err(unreachable(node, &"no answer in time")),
         };
         match tls::peer(&connection) {
             Some(peer) if peer == node => Ok(connection),
-            _ => Err(QueryError::WrongNode { node }),
+            _ => {
+                connection.close(1u32.into(), b"another node was meant");
+                Err(QueryError::WrongNode { node })
+            }
         }
     }
 

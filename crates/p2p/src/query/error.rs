@@ -93,6 +93,9 @@ pub enum QueryError {
     /// Nothing came for too long.
     #[error("nothing came for {} ms", .0.as_millis())]
     Stalled(Duration),
+    /// The answer had not ended by the question's deadline.
+    #[error("the answer was not complete after {} ms", .0.as_millis())]
+    Overdue(Duration),
 }
 
 impl From<ErrorFrame> for QueryError {

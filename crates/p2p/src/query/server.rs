@@ -184,7 +184,7 @@ impl Place {
         let network = network(address);
         let mut places = shared.places.lock().unwrap_or_else(PoisonError::into_inner);
         let used = places.entry(network).or_default();
-        if *used >= shared.config.connections_per_subnet.get() && !address.is_loopback() {
+        if *used >= shared.config.connections_per_subnet.get() && !address.to_canonical().is_loopback() {
             return None;
         }
         *used += 1;

@@ -9,7 +9,7 @@ use quinn::{
     Connection, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
-use rustls::{NoKeyLog, pki_types::CertificateDer};
+use rustls::{NoKeyLog, client::Resumption, pki_types::CertificateDer};
 
 use super::{ServerConfig, StartError};
 
@@ -45,11 +45,13 @@ pub(super) fn server(config: &ServerConfig) -> Result<quinn::ServerConfig, Start
     Ok(quic)
 }
 
-/// One for each node that is asked: it expects exactly that PeerId.
-pub(super) fn client(key: &NodeKey, mesh: &MeshId, node: &NodeId) -> Result<quinn::ClientConfig, StartError> {
+/// One for all nodes, as every configuration costs a fresh certificate. It takes any valid certificate: whoever dials
+/// compares [`peer`] with the node it meant before it sends a byte. Sessions are never resumed, so that
+/// every connection shows its certificate.
+pub(super) fn client(key: &NodeKey, mesh: &MeshId) -> Result<quinn::ClientConfig, StartError> {
     let setup = |error: &dyn std::fmt::Display| StartError::Setup(error.to_string());
-    let mut tls =
-        libp2p_tls::make_client_config(&key.libp2p_keypair(), Some(node.peer_id())).map_err(|e| setup(&e))?;
+    let mut tls = libp2p_tls::make_client_config(&key.libp2p_keypair(), None).map_err(|e| setup(&e))?;
+    tls.resumption = Resumption::disabled();
     tls.alpn_protocols = vec![alpn(mesh)];
     tls.key_log = Arc::new(NoKeyLog);
     let crypto = QuicClientConfig::try_from(tls).map_err(|e| setup(&e))?;

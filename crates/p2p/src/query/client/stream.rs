@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::RecvStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::query::{
     QueryEnd, QueryError,
@@ -25,23 +25,32 @@ pub enum QueryItem {
 pub struct QueryStream {
     frames: FrameReader,
     chunks: u64,
+    /// When the whole answer must have come, and how long that was from the start.
+    until: Instant,
+    deadline: Duration,
     /// Time to the next frame, and to every later one.
     next: Duration,
     later: Duration,
 }
 
 impl QueryStream {
-    pub(super) fn new(receive: RecvStream, first: Duration, later: Duration) -> Self {
-        Self { frames: FrameReader::new(receive), chunks: 0, next: first, later }
+    pub(super) fn new(receive: RecvStream, deadline: Duration, [first, later]: [Duration; 2]) -> Self {
+        let until = Instant::now() + deadline;
+        Self { frames: FrameReader::new(receive), chunks: 0, until, deadline, next: first, later }
     }
 
     /// The next item. Not to be called again after an end or an error.
     ///
     /// # Errors
-    /// When the node refused or failed, broke the protocol, stalled, or stopped before its end.
+    /// When the node refused or failed, broke the protocol, stalled, stopped before its end, or did not
+    /// end before the question's deadline.
     pub async fn next(&mut self) -> Result<QueryItem, QueryError> {
-        let frame = timeout(self.next, self.frames.next()).await;
-        let frame = frame.map_err(|_| QueryError::Stalled(self.next))?;
+        let stalled = Instant::now() + self.next;
+        let late = match stalled < self.until {
+            true => QueryError::Stalled(self.next),
+            false => QueryError::Overdue(self.deadline),
+        };
+        let frame = timeout_at(stalled.min(self.until), self.frames.next()).await.map_err(|_| late)?;
         self.next = self.later;
         match frame {
             Ok(Frame::Chunk(chunk)) => {

@@ -69,28 +69,38 @@ async fn query(
         ServerCounters::count(&shared.counters.rate_limited);
         receive.stop();
         let second = std::time::Duration::from_secs(1);
-        return reply.refuse(QueryErrorCode::RateLimited, "too many queries", Some(second)).await;
+        let refusal = reply.refuse(QueryErrorCode::RateLimited, "too many queries", Some(second));
+        return in_time(&shared, refusal).await;
     }
     let open = match timeout(shared.config.header, open(&mut receive)).await {
         Ok(Ok(open)) => open,
-        Ok(Err(error)) => {
+        other => {
             ServerCounters::count(&shared.counters.malformed);
             receive.stop();
-            return reply.refuse(QueryErrorCode::BadRequest, &error.to_string(), None).await;
-        }
-        Err(_) => {
-            ServerCounters::count(&shared.counters.malformed);
-            receive.stop();
-            return reply.refuse(QueryErrorCode::DeadlineExceeded, "the question took too long", None).await;
+            let (code, message) = match other {
+                Ok(Err(error)) => (QueryErrorCode::BadRequest, error.to_string()),
+                _ => (QueryErrorCode::DeadlineExceeded, "the question took too long".into()),
+            };
+            return in_time(&shared, reply.refuse(code, &message, None)).await;
         }
     };
+    let abandoned = reply.abandoned();
     let most = shared.config.answer.min(std::time::Duration::from_millis(open.deadline_ms.into()));
     let answer = shared.service.serve(InboundQuery { from, open, reply });
     tokio::select! {
+        // First the answer: one that is ready at once costs nothing but its own poll.
+        biased;
         // Dropping the answer drops its replier, which tells the asker.
         _ = timeout(most, answer) => {}
+        () = abandoned => {}
         () = shared.stop.cancelled() => {}
     }
+}
+
+/// Sends a refusal, for as long as a question may take: an asker that grants no window must not keep its place.
+async fn in_time(shared: &Shared, refusal: impl Future<Output = ()>) {
+    // Late is as good as never: dropping the replier resets the stream.
+    let _ = timeout(shared.config.header, refusal).await;
 }
 
 /// The asker's one frame.

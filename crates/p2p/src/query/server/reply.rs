@@ -2,7 +2,13 @@
 //!
 //! The asker's leaving shows as an error of the send side: its STOP_SENDING, or the end of the connection.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use quinn::{Connection, SendStream};
@@ -23,6 +29,8 @@ pub struct Replier {
     send: SendStream,
     connection: Connection,
     chunks: u64,
+    /// Whether the last frame is on its way; until then a dropped replier resets the stream.
+    closed: Arc<AtomicBool>,
     /// Encoded and not yet sent: a chunk waits for the next poll of the expert so that chunk and end
     /// can leave in one packet.
     buffer: BytesMut,
@@ -30,7 +38,7 @@ pub struct Replier {
 
 impl Replier {
     pub(super) fn new(send: SendStream, connection: Connection) -> Self {
-        Self { send, connection, chunks: 0, buffer: BytesMut::new() }
+        Self { send, connection, chunks: 0, closed: Arc::default(), buffer: BytesMut::new() }
     }
 
     /// Sends a piece of the answer.
@@ -74,8 +82,21 @@ impl Replier {
         }
     }
 
+    /// Waits until the asker leaves before the answer's last frame, however long that is. An answer that has its
+    /// last frame is complete: what its service does afterwards is none of the asker's business.
+    pub(super) fn abandoned(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (stopped, closed) = (self.send.stopped(), self.closed.clone());
+        async move {
+            let acknowledged = matches!(stopped.await, Ok(None));
+            if acknowledged || closed.load(Ordering::Relaxed) {
+                std::future::pending().await
+            }
+        }
+    }
+
     async fn close(&mut self, frame: &Frame) {
         if frame.encode(&mut self.buffer).is_ok() && self.flush().await.is_ok() {
+            self.closed.store(true, Ordering::Relaxed);
             // Fails only when the asker is gone.
             let _ = self.send.finish();
         }
@@ -84,5 +105,14 @@ impl Replier {
     async fn flush(&mut self) -> Result<(), Gone> {
         let bytes = self.buffer.split().freeze();
         self.send.write_chunk(bytes).await.map_err(|_| Gone)
+    }
+}
+
+impl Drop for Replier {
+    fn drop(&mut self) {
+        if !self.closed.load(Ordering::Relaxed) {
+            // Without this the stream would finish as if all had been said. Fails only when the asker is gone.
+            let _ = self.send.reset(0u32.into());
+        }
     }
 }

@@ -1,0 +1,66 @@
+//! Answers arrive whole, in order, side by side, and after a restart.
+
+use futures::future::join_all;
+use nervure_p2p::query::{ClientConfig, QueryClient, QueryError};
+
+use crate::mesh::{self, Does, MESH, Node, ask, client, key, piece, server_config};
+
+#[tokio::test]
+async fn pieces_come_in_order_and_the_end_counts_them() {
+    let (node, client) = (Node::start(server_config()), client(2));
+    for (count, size) in [(1, 11), (50, 1000), (40, 200 * 1024), (0, 0)] {
+        let (pieces, end) = ask(&client, node.id, node.at, Does::Stream(count, size)).await.unwrap();
+        assert_eq!(pieces, (0..count).map(|number| piece(number, size)).collect::<Vec<_>>());
+        assert_eq!((end.chunks, end.usage.output), (count.into(), 2));
+    }
+    assert_eq!(node.count(|counters| &counters.connections), 1);
+}
+
+#[tokio::test]
+async fn many_questions_share_one_connection_and_do_not_mix() {
+    let (node, client) = (Node::start(server_config()), client(2));
+    let answers = join_all((1..=64).map(|n| ask(&client, node.id, node.at, Does::Stream(n, 100 + n)))).await;
+    for (answer, n) in answers.into_iter().zip(1u32..) {
+        let pieces: Vec<_> = (0..n).map(|number| piece(number, 100 + n)).collect();
+        assert_eq!(answer.unwrap().0, pieces);
+    }
+    assert_eq!(node.count(|counters| &counters.connections), 1, "concurrent askers share one dial");
+    mesh::eventually("every query is done", || {
+        node.count(|c| &c.in_progress) == 0 && node.count(|c| &c.queries) == 64
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_on_the_callers_runtime_asks_as_well() {
+    let node = Node::start(server_config());
+    let client = QueryClient::here(ClientConfig::new(key(2), MESH)).unwrap();
+    assert_eq!(ask(&client, node.id, node.at, Does::Stream(5, 50)).await.unwrap().1.chunks, 5);
+}
+
+#[tokio::test]
+async fn a_server_that_came_back_is_found_again() {
+    let (node, client) = (Node::start(server_config()), client(2));
+    ask(&client, node.id, node.at, Does::Stream(1, 10)).await.unwrap();
+    let at = node.at;
+    drop(node);
+    let refused = ask(&client, key(1).node_id(), at, Does::Stream(1, 10)).await;
+    // Whether the client has seen its kept connection close yet or not.
+    assert!(matches!(refused, Err(QueryError::Unreachable { .. } | QueryError::Truncated(_))), "{refused:?}");
+    let mut config = server_config();
+    config.bind = at;
+    let node = Node::start(config);
+    ask(&client, node.id, at, Does::Stream(1, 10)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_first_address_that_answers_is_taken() {
+    let (node, mut config) = (Node::start(server_config()), ClientConfig::new(key(2), MESH));
+    config.connect = std::time::Duration::from_millis(300);
+    // A socket that never answers.
+    let silent = std::net::UdpSocket::bind(mesh::loopback(0)).unwrap();
+    let client = QueryClient::start(config).unwrap();
+    let addresses = [silent.local_addr().unwrap(), node.at];
+    let stream = client.open(node.id, &addresses, mesh::question(Does::Stream(2, 10))).await.unwrap();
+    assert_eq!(mesh::read(stream).await.unwrap().1.chunks, 2);
+}
