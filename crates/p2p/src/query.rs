@@ -25,6 +25,7 @@ pub mod frame;
 mod rate;
 mod server;
 mod tls;
+mod way;
 
 pub use client::{QueryClient, QueryItem, QueryStream};
 pub use config::{ClientConfig, ServerConfig};

@@ -16,7 +16,12 @@ use nervure_primitives::NodeId;
 use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, TokioRuntime};
 use tokio::time::timeout;
 
-use super::{ClientConfig, QueryError, QueryOpen, StartError, frame::Frame, tls};
+use super::{
+    ClientConfig, QueryError, QueryOpen, StartError,
+    frame::Frame,
+    tls,
+    way::{self, Receiving},
+};
 
 pub use stream::{QueryItem, QueryStream};
 
@@ -130,7 +135,30 @@ impl QueryClient {
         let first = self.0.config.first_byte;
         let sent = timeout(first, self.send(node, addresses, bytes.freeze())).await;
         let receive = sent.map_err(|_| QueryError::Stalled(first))??;
-        Ok(QueryStream::new(receive, deadline, [first, self.0.config.between]))
+        let way = (Receiving::Quic(receive), None);
+        Ok(QueryStream::new(way, deadline, [first, self.0.config.between]))
+    }
+
+    /// Asks `node` on a stream of the swarm's, as [`crate::NetworkHandle::query_stream`] opens it: the way to a node whose
+    /// query endpoint cannot be reached.
+    ///
+    /// # Errors
+    /// When the stream ends before the question is sent.
+    pub async fn open_on(
+        &self,
+        node: NodeId,
+        stream: libp2p::Stream,
+        open: QueryOpen,
+    ) -> Result<QueryStream, QueryError> {
+        let deadline = Duration::from_millis(open.deadline_ms.into());
+        let mut bytes = BytesMut::new();
+        Frame::Open(open).encode(&mut bytes).map_err(QueryError::Protocol)?;
+        let (mut send, receive) = way::split(stream, tokio_util::sync::CancellationToken::new());
+        let first = self.0.config.first_byte;
+        let sent =
+            timeout(first, send.write(bytes.freeze())).await.map_err(|_| QueryError::Stalled(first))?;
+        sent.map_err(|error| unreachable(node, &error))?;
+        Ok(QueryStream::new((receive, Some(send)), deadline, [first, self.0.config.between]))
     }
 
     /// Sends an open frame on a new stream. A node that grants no stream, or no window, lets this wait for ever.

@@ -8,8 +8,9 @@ use nervure_primitives::{
     Amount, Capability, Netuid,
     cbor::{self, CborError, Limits},
 };
-use quinn::RecvStream;
 use serde::{Deserialize, Serialize};
+
+use super::way::Receiving;
 
 /// Largest open frame, in bytes: the largest question and its terms.
 pub const MAX_OPEN: usize = 640 * 1024;
@@ -189,13 +190,13 @@ fn limit(kind: u8) -> Result<usize, FrameError> {
 /// Reads frames from a stream: as much at once as there is, so that a short answer and its end cost one read.
 #[derive(Debug)]
 pub(super) struct FrameReader {
-    stream: RecvStream,
+    stream: Receiving,
     /// Read and not yet given out: less than one frame and [`READ_AHEAD`].
     buffer: BytesMut,
 }
 
 impl FrameReader {
-    pub(super) fn new(stream: RecvStream) -> Self {
+    pub(super) fn new(stream: Receiving) -> Self {
         Self { stream, buffer: BytesMut::new() }
     }
 
@@ -206,18 +207,20 @@ impl FrameReader {
                 Ok(frame) => return Ok(frame),
                 Err(wanted) => wanted,
             };
-            let chunk = self.stream.read_chunk(wanted + READ_AHEAD, true).await;
-            match chunk {
-                Ok(Some(chunk)) => self.buffer.extend_from_slice(&chunk.bytes),
-                Ok(None) | Err(_) => return Err(FrameError::Truncated),
+            if !self.stream.read(wanted + READ_AHEAD, &mut self.buffer).await {
+                return Err(FrameError::Truncated);
             }
         }
     }
 
     /// Tells the sender to stop.
     pub(super) fn stop(&mut self) {
-        // Fails only when it has stopped already.
-        let _ = self.stream.stop(0u32.into());
+        self.stream.stop();
+    }
+
+    /// The stream itself, when no frame is expected any more.
+    pub(super) fn into_stream(self) -> Receiving {
+        self.stream
     }
 
     /// The frame at the front of the buffer, or how many bytes it lacks.

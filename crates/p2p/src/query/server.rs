@@ -16,13 +16,17 @@ use std::{
 use futures::future::BoxFuture;
 use nervure_primitives::NodeId;
 use quinn::{Endpoint, EndpointConfig, Incoming, TokioRuntime};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{QueryOpen, ServerConfig, StartError, rate::Rates, tls};
+use super::{QueryOpen, ServerConfig, StartError, rate::Rates, tls, way};
 use crate::Admission;
 
 pub use reply::{Gone, Replier};
+
+/// Questions in progress on the swarm's streams; more are refused.
+const SWARM_QUERIES: usize = 256;
 
 /// A question that passed admission.
 pub struct InboundQuery {
@@ -75,6 +79,8 @@ struct Shared {
     places: Mutex<BTreeMap<IpAddr, usize>>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Questions on the swarm's streams, which no connection of ours bounds.
+    swarm_places: Arc<Semaphore>,
 }
 
 /// A running endpoint. Dropping it stops it.
@@ -82,6 +88,7 @@ pub struct QueryServer {
     local: SocketAddr,
     counters: Arc<ServerCounters>,
     stop: CancellationToken,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -109,19 +116,35 @@ impl QueryServer {
             places: Mutex::default(),
             stop: stop.clone(),
             tasks: TaskTracker::new(),
+            swarm_places: Arc::new(Semaphore::new(SWARM_QUERIES)),
         });
+        let for_thread = shared.clone();
         let thread = super::client::on_own_thread("query-server", move || async move {
             match Endpoint::new(EndpointConfig::default(), Some(quic), socket, Arc::new(TokioRuntime)) {
-                Ok(endpoint) => accept(endpoint, shared).await,
+                Ok(endpoint) => accept(endpoint, for_thread).await,
                 Err(error) => tracing::error!(%error, "the query endpoint did not start"),
             }
         })?;
-        Ok(Self { local, counters, stop, thread: Some(thread) })
+        Ok(Self { local, counters, stop, shared, thread: Some(thread) })
     }
 
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Answers the question that `from` asks on a stream of the swarm's. Runs on the current runtime.
+    pub fn answer_on(&self, from: NodeId, stream: libp2p::Stream) {
+        let Ok(place) = self.shared.swarm_places.clone().try_acquire_owned() else {
+            // Dropping the stream tells the asker.
+            return ServerCounters::count(&self.shared.counters.refused);
+        };
+        let left = CancellationToken::new();
+        let answer = connection::query(self.shared.clone(), from, way::split(stream, left.clone()), left);
+        self.shared.tasks.spawn(async move {
+            answer.await;
+            drop(place);
+        });
     }
 
     /// What it counted.

@@ -16,3 +16,4 @@ mod hostile_asker;
 mod identity;
 mod limits;
 mod loss;
+mod swarm;

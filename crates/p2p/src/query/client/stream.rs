@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use quinn::RecvStream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::query::{
     QueryEnd, QueryError,
     frame::{Frame, FrameError, FrameReader},
+    way::{Receiving, Sending},
 };
 
 /// A piece of an answer, or its end.
@@ -31,12 +31,19 @@ pub struct QueryStream {
     /// Time to the next frame, and to every later one.
     next: Duration,
     later: Duration,
+    /// Kept open on the swarm: its end would say that we have left.
+    _listening: Option<Sending>,
 }
 
 impl QueryStream {
-    pub(super) fn new(receive: RecvStream, deadline: Duration, [first, later]: [Duration; 2]) -> Self {
+    pub(super) fn new(
+        (receive, listening): (Receiving, Option<Sending>),
+        deadline: Duration,
+        [first, later]: [Duration; 2],
+    ) -> Self {
         let until = Instant::now() + deadline;
-        Self { frames: FrameReader::new(receive), chunks: 0, until, deadline, next: first, later }
+        let frames = FrameReader::new(receive);
+        Self { frames, chunks: 0, until, deadline, next: first, later, _listening: listening }
     }
 
     /// The next item. Not to be called again after an end or an error.

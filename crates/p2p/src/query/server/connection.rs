@@ -3,14 +3,16 @@
 use std::{sync::Arc, sync::PoisonError, sync::atomic::Ordering, time::Instant};
 
 use nervure_primitives::NodeId;
-use quinn::{Connection, Incoming, RecvStream, SendStream};
+use quinn::Incoming;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::{InboundQuery, Place, Replier, ServerCounters, Shared};
 use crate::query::{
     QueryErrorCode, QueryOpen,
     frame::{Frame, FrameError, FrameReader},
     tls,
+    way::{Receiving, Sending},
 };
 
 /// Drives a connection from its first packet to its last.
@@ -27,7 +29,8 @@ pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, place: Place) {
             stream = connection.accept_bi() => stream,
         };
         let Ok((send, receive)) = stream else { break };
-        shared.tasks.spawn(query(shared.clone(), connection.clone(), from, send, receive));
+        let ways = (Sending::Quic(send, connection.clone()), Receiving::Quic(receive));
+        shared.tasks.spawn(query(shared.clone(), from, ways, CancellationToken::new()));
     }
     drop(place);
 }
@@ -49,17 +52,17 @@ impl Drop for InProgress {
     }
 }
 
-async fn query(
+/// Answers the question on a stream. `left` is told when the asker is seen to have left.
+pub(super) async fn query(
     shared: Arc<Shared>,
-    connection: Connection,
     from: NodeId,
-    send: SendStream,
-    receive: RecvStream,
+    (send, receive): (Sending, Receiving),
+    left: CancellationToken,
 ) {
     let mut receive = FrameReader::new(receive);
     let _in_progress = InProgress::begin(&shared.counters);
     let began = Instant::now();
-    let reply = Replier::new(send, connection);
+    let reply = Replier::new(send);
     let rate = match shared.admission.is_registered(&from) {
         true => shared.config.rate_registered,
         false => shared.config.rate_stranger,
@@ -87,12 +90,19 @@ async fn query(
     let abandoned = reply.abandoned();
     let most = shared.config.answer.min(std::time::Duration::from_millis(open.deadline_ms.into()));
     let answer = shared.service.serve(InboundQuery { from, open, reply });
+    let ended = receive.into_stream().ended();
+    let watch = async {
+        ended.await;
+        left.cancel();
+        std::future::pending().await
+    };
     tokio::select! {
         // First the answer: one that is ready at once costs nothing but its own poll.
         biased;
         // Dropping the answer drops its replier, which tells the asker.
         _ = timeout(most, answer) => {}
         () = abandoned => {}
+        () = watch => {}
         () = shared.stop.cancelled() => {}
     }
 }

@@ -11,11 +11,11 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use quinn::{Connection, SendStream};
 
 use crate::query::{
     QueryEnd, QueryErrorCode,
     frame::{ErrorFrame, Frame, MAX_MESSAGE},
+    way::Sending,
 };
 
 /// The asker is gone.
@@ -26,8 +26,7 @@ pub struct Gone;
 /// The way back to the asker. Dropping it without [`Replier::end`] or [`Replier::refuse`] resets the stream,
 /// which the asker sees as a broken answer.
 pub struct Replier {
-    send: SendStream,
-    connection: Connection,
+    send: Sending,
     chunks: u64,
     /// Whether the last frame is on its way; until then a dropped replier resets the stream.
     closed: Arc<AtomicBool>,
@@ -37,8 +36,8 @@ pub struct Replier {
 }
 
 impl Replier {
-    pub(super) fn new(send: SendStream, connection: Connection) -> Self {
-        Self { send, connection, chunks: 0, closed: Arc::default(), buffer: BytesMut::new() }
+    pub(super) fn new(send: Sending) -> Self {
+        Self { send, chunks: 0, closed: Arc::default(), buffer: BytesMut::new() }
     }
 
     /// Sends a piece of the answer.
@@ -76,19 +75,15 @@ impl Replier {
 
     /// Waits until the asker is gone.
     pub async fn cancelled(&mut self) {
-        tokio::select! {
-            _ = self.send.stopped() => {}
-            _ = self.connection.closed() => {}
-        }
+        self.send.gone().await;
     }
 
     /// Waits until the asker leaves before the answer's last frame, however long that is. An answer that has its
     /// last frame is complete: what its service does afterwards is none of the asker's business.
     pub(super) fn abandoned(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (stopped, closed) = (self.send.stopped(), self.closed.clone());
+        let (acknowledged, closed) = (self.send.acknowledged(), self.closed.clone());
         async move {
-            let acknowledged = matches!(stopped.await, Ok(None));
-            if acknowledged || closed.load(Ordering::Relaxed) {
+            if acknowledged.await || closed.load(Ordering::Relaxed) {
                 std::future::pending().await
             }
         }
@@ -97,22 +92,21 @@ impl Replier {
     async fn close(&mut self, frame: &Frame) {
         if frame.encode(&mut self.buffer).is_ok() && self.flush().await.is_ok() {
             self.closed.store(true, Ordering::Relaxed);
-            // Fails only when the asker is gone.
-            let _ = self.send.finish();
+            self.send.finish().await;
         }
     }
 
     async fn flush(&mut self) -> Result<(), Gone> {
         let bytes = self.buffer.split().freeze();
-        self.send.write_chunk(bytes).await.map_err(|_| Gone)
+        self.send.write(bytes).await.map_err(|_| Gone)
     }
 }
 
 impl Drop for Replier {
     fn drop(&mut self) {
         if !self.closed.load(Ordering::Relaxed) {
-            // Without this the stream would finish as if all had been said. Fails only when the asker is gone.
-            let _ = self.send.reset(0u32.into());
+            // Without this the stream would finish as if all had been said.
+            self.send.reset();
         }
     }
 }
