@@ -13,7 +13,7 @@ use nervure_experts::byte_lm::{ByteModel, bits_per_byte, byte_probabilities};
 /// Held-out files per domain, and the bytes kept of each (`examples/corpus.py`).
 const FILES: usize = 8;
 /// Bytes scored of each file.
-const PIECE: usize = 256;
+const PIECE: usize = 128;
 /// Bits per byte by which an expert must be better.
 const MARGIN: f64 = 0.3;
 

@@ -30,7 +30,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use nervure_ledger::spec::{self, MeshSpec};
 use nervure_p2p::{
-    Scope,
+    QueryStreams, Scope,
     query::{ClientConfig, QueryClient, QueryServer, ServerConfig},
 };
 use nervure_primitives::NodeKey;
@@ -57,7 +57,7 @@ pub(crate) struct Node {
     /// What works above the mesh and ends first.
     above: TaskTracker,
     mesh: Mesh,
-    query: Option<QueryServer>,
+    query: Option<Arc<QueryServer>>,
 }
 
 impl Node {
@@ -86,7 +86,7 @@ impl Node {
             started,
             alone: mesh.alone,
             network: mesh.network.clone(),
-            router: Router::new(mesh.catalog.clone(), client, scope(spec)),
+            router: Router::new(mesh.catalog.clone(), client, mesh.network.clone(), scope(spec)),
             catalog: mesh.catalog.clone(),
             directory: mesh.directory.clone(),
             records: mesh.records.clone(),
@@ -107,7 +107,11 @@ impl Node {
         };
         file.write(&config.dir)
             .map_err(|source| StartError::NodeFile { path: config.dir.join(NodeFile::NAME), source })?;
+        let query = query.map(Arc::new);
         let above = TaskTracker::new();
+        if let Some((streams, server)) = mesh.network.query_streams().zip(query.clone()) {
+            above.spawn(answer_over_swarm(streams, server, stop.clone()));
+        }
         above.spawn(gateway.run(stop.clone()));
         if let Some(advertiser) = advertiser {
             above.spawn(advertiser.run(stop));
@@ -132,6 +136,13 @@ impl Node {
         if let Err(error) = NodeFile::remove(&self.dir) {
             tracing::warn!(%error, "node.json stays behind");
         }
+    }
+}
+
+/// Answers questions that come on the swarm's own connections, until `stop`.
+async fn answer_over_swarm(mut streams: QueryStreams, server: Arc<QueryServer>, stop: CancellationToken) {
+    while let Some(Some((from, stream))) = stop.run_until_cancelled(streams.next()).await {
+        server.answer_on(from, stream);
     }
 }
 

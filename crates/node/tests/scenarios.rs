@@ -17,6 +17,8 @@ mod mistakes;
 mod openai_client;
 #[path = "scenarios/own_node.rs"]
 mod own_node;
+#[path = "scenarios/unreachable.rs"]
+mod unreachable;
 #[path = "scenarios/upstream.rs"]
 mod upstream;
 #[path = "scenarios/vanishing_client.rs"]

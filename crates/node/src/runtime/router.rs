@@ -11,7 +11,7 @@ mod select;
 use std::{sync::Arc, time::Instant};
 
 use futures::{FutureExt, StreamExt, stream};
-use nervure_p2p::{Scope, query::QueryClient};
+use nervure_p2p::{NetworkHandle, Scope, query::QueryClient};
 use serde_json::Value;
 
 use super::{catalog::ExpertCatalog, view, wire};
@@ -25,13 +25,19 @@ pub(crate) use select::parse as parse_filter;
 pub(crate) struct Router {
     catalog: Arc<ExpertCatalog>,
     client: QueryClient,
+    network: NetworkHandle,
     scope: Scope,
 }
 
 impl Router {
-    /// A router that asks through `client`.
-    pub(crate) fn new(catalog: Arc<ExpertCatalog>, client: QueryClient, scope: Scope) -> Self {
-        Self { catalog, client, scope }
+    /// A router that asks through `client`, and through the swarm where that cannot reach.
+    pub(crate) fn new(
+        catalog: Arc<ExpertCatalog>,
+        client: QueryClient,
+        network: NetworkHandle,
+        scope: Scope,
+    ) -> Self {
+        Self { catalog, client, network, scope }
     }
 
     /// Asks, and returns once an expert has begun to answer. Dropping the future or the answer frees every expert
@@ -44,6 +50,7 @@ impl Router {
             .map_err(|error| AskError::Internal { reason: error.to_string() })?;
         let attempts = Attempts {
             client: self.client.clone(),
+            network: self.network.clone(),
             catalog: self.catalog.clone(),
             scope: self.scope,
             body: Arc::from(body),

@@ -31,3 +31,14 @@ fn a_miner_that_stops_is_withdrawn_before_its_record_expires() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     eventually("its expert is withdrawn", || (mesh.experts("text").len() == 1).then_some(()));
 }
+
+#[test]
+fn a_miner_that_was_killed_and_came_back_is_asked_where_it_is_now() {
+    let mesh = Mesh::up(&["--validators", "1", "--miners", "1"]);
+    // Less than an asker waits for a connection that it still holds and nobody answers.
+    let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2", "--deadline", "15"];
+    mesh.run(&ask).well();
+    mesh.run(&["testnet", "kill", "miner-1"]).well();
+    mesh.run(&["testnet", "start", "miner-1"]).well();
+    eventually("its new record is heard", || (mesh.run(&ask).code == 0).then_some(()));
+}

@@ -186,12 +186,12 @@ impl QueryClient {
 
     /// The connection to `node`: the kept one, or a new one. Concurrent callers share a dial.
     async fn connection(&self, node: NodeId, addresses: &[SocketAddr]) -> Result<Connection, QueryError> {
-        if let Some(kept) = self.kept(&node) {
+        if let Some(kept) = self.kept(&node, addresses) {
             return Ok(kept);
         }
         let turn = lock(&self.0.dialling).entry(node).or_default().clone();
         let held = turn.lock().await;
-        let result = match self.kept(&node) {
+        let result = match self.kept(&node, addresses) {
             Some(kept) => Ok(kept),
             None => self.dial(node, addresses).await,
         };
@@ -246,10 +246,12 @@ impl QueryClient {
         }
     }
 
-    fn kept(&self, node: &NodeId) -> Option<Connection> {
+    /// The kept connection, if it lives and leads to where the node is now: one that started again elsewhere does not
+    /// answer where it was.
+    fn kept(&self, node: &NodeId, addresses: &[SocketAddr]) -> Option<Connection> {
         let mut connections = lock(&self.0.connections);
         let kept = connections.get(node)?;
-        if kept.close_reason().is_none() {
+        if kept.close_reason().is_none() && addresses.contains(&kept.remote_address()) {
             return Some(kept.clone());
         }
         connections.pop(node);

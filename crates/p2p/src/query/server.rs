@@ -15,7 +15,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use nervure_primitives::NodeId;
-use quinn::{Endpoint, EndpointConfig, Incoming, TokioRuntime};
+use quinn::{Endpoint, Incoming, TokioRuntime};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -102,7 +102,7 @@ impl QueryServer {
         admission: Arc<dyn Admission>,
         service: Arc<dyn QueryService>,
     ) -> Result<Self, StartError> {
-        let quic = tls::server(&config)?;
+        let (quic, endpoint) = (tls::server(&config)?, tls::endpoint(&config.key));
         let bind = |source| StartError::Bind { address: config.bind, source };
         let socket = tls::socket(config.bind).map_err(bind)?;
         let local = socket.local_addr().map_err(bind)?;
@@ -120,7 +120,7 @@ impl QueryServer {
         });
         let for_thread = shared.clone();
         let thread = super::client::on_own_thread("query-server", move || async move {
-            match Endpoint::new(EndpointConfig::default(), Some(quic), socket, Arc::new(TokioRuntime)) {
+            match Endpoint::new(endpoint, Some(quic), socket, Arc::new(TokioRuntime)) {
                 Ok(endpoint) => accept(endpoint, for_thread).await,
                 Err(error) => tracing::error!(%error, "the query endpoint did not start"),
             }

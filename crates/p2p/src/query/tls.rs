@@ -4,11 +4,12 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use nervure_primitives::{MeshId, NodeId, NodeKey};
+use nervure_primitives::{Hash, MeshId, NodeId, NodeKey};
 use quinn::{
-    Connection, TransportConfig, VarInt,
+    Connection, EndpointConfig, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
+use ring::hmac;
 use rustls::{NoKeyLog, client::Resumption, pki_types::CertificateDer};
 
 use super::{ServerConfig, StartError};
@@ -22,8 +23,10 @@ const STREAM_WINDOW: u32 = 1 << 20;
 /// Bytes that we buffer towards a peer that does not read.
 const SEND_WINDOW: u64 = 4 << 20;
 
-/// Sign of life on a connection that waits, well within both sides' idle time.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Sign of life on a connection that waits, and how long an asker does without one: so long may a question hang that went
+/// to a node that died a moment ago.
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
+const CLIENT_IDLE: Duration = Duration::from_secs(10);
 
 /// The protocol name: version and mesh.
 fn alpn(mesh: &MeshId) -> Vec<u8> {
@@ -45,6 +48,13 @@ pub(super) fn server(config: &ServerConfig) -> Result<quinn::ServerConfig, Start
     Ok(quic)
 }
 
+/// An endpoint's settings. The key for stateless resets follows from the node's own, so that a node that died and came
+/// back can tell its former askers at once that their connections are gone.
+pub(super) fn endpoint(key: &NodeKey) -> EndpointConfig {
+    let secret = Hash::of("nervure/query/reset", &[key.sign(b"nervure/query/reset/1").as_bytes()]);
+    EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())))
+}
+
 /// One for all nodes, as every configuration costs a fresh certificate. It takes any valid certificate: whoever dials
 /// compares [`peer`] with the node it meant before it sends a byte. Sessions are never resumed, so that
 /// every connection shows its certificate.
@@ -56,7 +66,7 @@ pub(super) fn client(key: &NodeKey, mesh: &MeshId) -> Result<quinn::ClientConfig
     tls.key_log = Arc::new(NoKeyLog);
     let crypto = QuicClientConfig::try_from(tls).map_err(|e| setup(&e))?;
     let mut quic = quinn::ClientConfig::new(Arc::new(crypto));
-    let mut transport = transport(0, Duration::from_secs(30));
+    let mut transport = transport(0, CLIENT_IDLE);
     transport.keep_alive_interval(Some(KEEP_ALIVE));
     quic.transport_config(Arc::new(transport));
     Ok(quic)

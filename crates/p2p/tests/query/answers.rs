@@ -45,7 +45,7 @@ async fn a_server_that_came_back_is_found_again() {
     let at = node.at;
     drop(node);
     let refused = ask(&client, key(1).node_id(), at, Does::Stream(1, 10)).await;
-    // Whether the client has seen its kept connection close yet or not.
+    // The second where the client had not yet heard that its connection is closed.
     assert!(matches!(refused, Err(QueryError::Unreachable { .. } | QueryError::Truncated(_))), "{refused:?}");
     let mut config = server_config();
     config.bind = at;

@@ -1,78 +1,135 @@
-//! Nodes that lie about their answers: whatever they send, it is an error and never a short answer.
+//! Servers that break the protocol: each lie is an error of its own kind, and none an answer.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use nervure_p2p::query::{
     ClientConfig, EndReason, QueryClient, QueryEnd, QueryError, QueryUsage,
-    frame::{Frame, FrameError},
+    frame::{Frame, FrameError, MAX_CHUNK},
 };
+use quinn::Connection;
 
 use crate::{
     bare::{self, Then},
-    mesh::{Does, MESH, ask, client, key},
+    mesh::{Answer, Does, MESH, ask, client, key, question},
 };
+
+fn chunk() -> Frame {
+    Frame::Chunk(Bytes::from_static(b"a piece"))
+}
 
 fn end(chunks: u64) -> Frame {
     Frame::End(QueryEnd { chunks, usage: QueryUsage::default(), reason: EndReason::Stop })
 }
 
-fn chunk() -> Frame {
-    Frame::Chunk(vec![7; 100].into())
-}
-
-/// What an asker makes of a node that answers with `bytes`.
-async fn verdict(bytes: Vec<u8>, then: Then) -> Result<usize, QueryError> {
-    let endpoint = bare::server(&key(1), 8);
-    bare::answer_with(&endpoint, bytes, then);
-    let mut config = ClientConfig::new(key(2), MESH);
-    config.between = std::time::Duration::from_millis(300);
-    let client = QueryClient::start(config).unwrap();
-    let at = endpoint.local_addr().unwrap();
-    ask(&client, key(1).node_id(), at, Does::HangSilently).await.map(|(pieces, _)| pieces.len())
+async fn answered(bytes: Vec<u8>) -> Result<Answer, QueryError> {
+    let (liar, endpoint) = (key(66), bare::server(&key(66), 10));
+    bare::answer_with(&endpoint, bytes, Then::Finish);
+    ask(&client(2), liar.node_id(), endpoint.local_addr().unwrap(), Does::Hang).await
 }
 
 #[tokio::test]
-async fn an_answer_counts_only_with_an_end_that_counts_it() {
-    let whole = bare::bytes(&[chunk(), chunk(), end(2)]);
-    assert_eq!(
-        verdict(whole.clone(), Then::Finish).await,
-        Ok(2),
-        "the honest form, or the rest shows nothing"
-    );
-    for bytes in [
-        bare::bytes(&[chunk(), chunk()]),
-        bare::bytes(&[chunk(), end(2)]),
-        bare::bytes(&[chunk(), chunk(), end(1)]),
-        whole[..whole.len() - 1].to_vec(),
-        whole[..3].to_vec(),
-        Vec::new(),
-    ] {
-        let verdict = verdict(bytes, Then::Finish).await;
-        assert!(matches!(verdict, Err(QueryError::Truncated(_))), "{verdict:?}");
+async fn the_bare_server_can_also_tell_the_truth() {
+    assert_eq!(answered(bare::bytes(&[chunk(), chunk(), end(2)])).await.unwrap().0.len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_without_its_end_is_truncated() {
+    for bytes in [vec![], bare::bytes(&[chunk()]), bare::bytes(&[chunk(), end(1)])[..20].to_vec()] {
+        let answer = answered(bytes).await;
+        assert!(matches!(answer, Err(QueryError::Truncated(_))), "{answer:?}");
+    }
+}
+
+/// The broken variant: it takes the end of the stream for the end of the answer.
+async fn careless(connection: &Connection) -> Vec<u8> {
+    let (mut send, mut receive) = connection.open_bi().await.unwrap();
+    send.write_all(&bare::bytes(&[Frame::Open(question(Does::Hang))])).await.unwrap();
+    send.finish().unwrap();
+    receive.read_to_end(1 << 20).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_reader_that_ignores_the_end_frame_takes_a_short_answer_for_whole() {
+    let (short, endpoint) = (bare::bytes(&[chunk()]), bare::server(&key(66), 10));
+    bare::answer_with(&endpoint, short.clone(), Then::Finish);
+    let (_kept, connection) = bare::connect(&key(2), endpoint.local_addr().unwrap()).await;
+    assert_eq!(careless(&connection).await, short);
+}
+
+#[tokio::test]
+async fn a_wrong_count_is_truncated() {
+    for count in [0, 1, 3, u64::MAX] {
+        let answer = answered(bare::bytes(&[chunk(), chunk(), end(count)])).await;
+        assert!(matches!(answer, Err(QueryError::Truncated(_))), "{answer:?}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_frame_is_named() {
-    let too_long = verdict(bare::header(2, u32::MAX), Then::Wait).await;
-    assert!(matches!(too_long, Err(QueryError::Protocol(FrameError::TooLong { .. }))), "{too_long:?}");
-    let unknown = verdict(bare::header(9, 1), Then::Wait).await;
-    assert!(matches!(unknown, Err(QueryError::Protocol(FrameError::UnknownKind(9)))), "{unknown:?}");
-    let garbage = [bare::header(3, 2), vec![0xFF, 0xFF]].concat();
-    let garbage = verdict(garbage, Then::Finish).await;
-    assert!(matches!(garbage, Err(QueryError::Protocol(FrameError::Cbor(_)))), "{garbage:?}");
+async fn unknown_kinds_and_questions_break_the_protocol() {
+    for (bytes, kind) in [
+        (bare::header(9, 0), 9),
+        (bare::header(0, 0), 0),
+        (bare::bytes(&[Frame::Open(question(Does::Hang))]), 1),
+    ] {
+        let answer = answered(bytes).await;
+        assert_eq!(answer.unwrap_err(), QueryError::Protocol(FrameError::UnknownKind(kind)));
+    }
 }
 
 #[tokio::test]
-async fn a_node_that_stalls_in_the_middle_is_given_up() {
-    let stalled = verdict(bare::bytes(&[chunk()]), Then::Wait).await;
-    assert!(matches!(stalled, Err(QueryError::Stalled(_))), "{stalled:?}");
+async fn a_frame_that_is_too_long_is_refused_by_its_header() {
+    for (kind, length) in [(2, MAX_CHUNK as u32 + 1), (3, 2049), (4, u32::MAX)] {
+        let answer = answered(bare::header(kind, length)).await;
+        assert!(
+            matches!(answer, Err(QueryError::Protocol(FrameError::TooLong { length: l, .. })) if l == length as usize),
+            "{answer:?}"
+        );
+    }
 }
 
 #[tokio::test]
-async fn an_answer_that_is_late_as_a_whole_is_given_up() {
-    let node = crate::mesh::Node::start(crate::mesh::server_config());
-    let mut question = crate::mesh::question(Does::HangSilently);
-    question.deadline_ms = 200;
-    let client = client(2);
-    let answer = crate::mesh::read(client.open(node.id, &[node.at], question).await.unwrap()).await;
-    assert!(answer.is_err(), "{answer:?}");
+async fn garbage_in_an_end_or_error_frame_breaks_the_protocol() {
+    for kind in [3, 4] {
+        let bytes = [bare::header(kind, 4), vec![0xFF, 0x00, 0xA1, 0x61]].concat();
+        let answer = answered(bytes).await;
+        assert!(matches!(answer, Err(QueryError::Protocol(FrameError::Cbor(_)))), "{answer:?}");
+    }
+}
+
+fn impatient() -> QueryClient {
+    let mut config = ClientConfig::new(key(2), MESH);
+    config.first_byte = Duration::from_millis(300);
+    config.between = Duration::from_millis(300);
+    QueryClient::start(config).unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_stalls_is_given_up() {
+    for bytes in [vec![], bare::bytes(&[chunk()]), bare::header(2, 100)] {
+        let endpoint = bare::server(&key(66), 10);
+        bare::answer_with(&endpoint, bytes, Then::Wait);
+        let answer = ask(&impatient(), key(66).node_id(), endpoint.local_addr().unwrap(), Does::Hang).await;
+        assert!(matches!(answer, Err(QueryError::Stalled(_))), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_grants_no_stream_is_given_up() {
+    let endpoint = bare::server(&key(66), 0);
+    bare::answer_with(&endpoint, vec![], Then::Wait);
+    let answer = ask(&impatient(), key(66).node_id(), endpoint.local_addr().unwrap(), Does::Hang).await;
+    assert!(matches!(answer, Err(QueryError::Stalled(_))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_askers_deadline_ends_an_answer_that_does_not() {
+    let endpoint = bare::server(&key(66), 10);
+    bare::answer_with(&endpoint, bare::bytes(&[chunk()]), Then::Wait);
+    let (client, mut open) = (client(2), question(Does::Hang));
+    open.deadline_ms = 300;
+    let at = endpoint.local_addr().unwrap();
+    let stream = client.open(key(66).node_id(), &[at], open).await.unwrap();
+    let answer = crate::mesh::read(stream).await;
+    assert!(matches!(answer, Err(QueryError::Overdue(_))), "{answer:?}");
 }

@@ -1,50 +1,31 @@
-//! Who is who: another mesh, another node, a stranger.
+//! Who is at the other end: the mesh and the node, proved in the handshake.
 
-use std::{collections::BTreeSet, num::NonZeroU32};
-
-use nervure_p2p::query::{ClientConfig, QueryClient, QueryError, QueryErrorCode};
+use nervure_p2p::query::{ClientConfig, QueryClient, QueryError};
 use nervure_primitives::MeshId;
 
-use crate::mesh::{Does, Node, Registry, ask, client, key, server_config};
+use crate::mesh::{Does, Node, ask, client, key, server_config};
 
 #[tokio::test]
-async fn a_node_of_another_mesh_is_refused_in_the_handshake() {
+async fn a_client_of_another_mesh_does_not_get_in() {
     let node = Node::start(server_config());
-    let elsewhere = MeshId::from_bytes([8; 32]);
-    let stranger = QueryClient::start(ClientConfig::new(key(2), elsewhere)).unwrap();
-    let refused = ask(&stranger, node.id, node.at, Does::Stream(1, 10)).await;
-    assert!(matches!(refused, Err(QueryError::Unreachable { .. })), "{refused:?}");
-    assert_eq!(node.count(|counters| &counters.connections), 0);
+    let other = QueryClient::start(ClientConfig::new(key(2), MeshId::from_bytes([8; 32]))).unwrap();
+    let answer = ask(&other, node.id, node.at, Does::Stream(1, 10)).await;
+    assert!(matches!(answer, Err(QueryError::Unreachable { .. })), "{answer:?}");
+    assert_eq!(node.count(|c| &c.queries), 0);
     node.serves().await;
 }
 
 #[tokio::test]
-async fn somebody_else_at_the_address_gets_no_question() {
-    let node = Node::start(server_config());
-    let meant = key(50).node_id();
-    let refused = ask(&client(2), meant, node.at, Does::Stream(1, 10)).await;
-    assert!(matches!(refused, Err(QueryError::WrongNode { node }) if node == meant), "{refused:?}");
-    assert_eq!(node.count(|counters| &counters.queries), 0);
-}
-
-#[tokio::test]
-async fn a_stranger_is_limited_and_a_registered_node_is_not() {
-    let mut config = server_config();
-    config.rate_stranger = NonZeroU32::new(5).unwrap();
-    let registered = BTreeSet::from([key(2).node_id()]);
-    let node = Node::admitting(config, Registry(Some(registered)));
-    let (member, stranger) = (client(2), client(3));
-    let mut refused = 0;
-    for _ in 0..40 {
-        ask(&member, node.id, node.at, Does::Stream(1, 10)).await.unwrap();
-        match ask(&stranger, node.id, node.at, Does::Stream(1, 10)).await {
-            Ok(_) => {}
-            Err(QueryError::Refused { code: QueryErrorCode::RateLimited, retry_after: Some(_), .. }) => {
-                refused += 1
-            }
-            other => panic!("{other:?}"),
-        }
+async fn another_node_at_the_address_is_told_nothing() {
+    let (node, client) = (Node::start(server_config()), client(2));
+    let expected = key(9).node_id();
+    for _ in 0..2 {
+        let answer = ask(&client, expected, node.at, Does::Stream(1, 10)).await;
+        assert_eq!(answer.unwrap_err(), QueryError::WrongNode { node: expected });
+        assert_eq!(node.count(|c| &c.in_progress) + node.count(|c| &c.queries), 0);
     }
-    assert!(refused > 0);
-    assert_eq!(node.count(|counters| &counters.rate_limited), refused);
+    ask(&client, node.id, node.at, Does::Stream(1, 10)).await.unwrap();
+    // Also where the client knows the address's true owner already.
+    let answer = ask(&client, expected, node.at, Does::Stream(1, 10)).await;
+    assert_eq!(answer.unwrap_err(), QueryError::WrongNode { node: expected });
 }

@@ -1,4 +1,4 @@
-//! A network that loses packets: an answer comes whole or it is an error.
+//! A relay that loses packets: the whole answer arrives, or an error; never a short answer taken for whole.
 
 use std::{
     net::SocketAddr,
@@ -6,83 +6,87 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use nervure_p2p::query::{ClientConfig, QueryClient, QueryError};
+use nervure_p2p::query::{ClientConfig, QueryClient};
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::net::UdpSocket;
 
 use crate::mesh::{Does, MESH, Node, ask, key, loopback, piece, server_config};
 
-/// A relay between one asker and a node, which drops some packets and in the end all.
-struct Relay {
-    at: SocketAddr,
-    dropped: Arc<AtomicU64>,
+/// What a relay loses.
+#[derive(Clone, Copy, Debug)]
+struct Loss {
+    seed: u64,
+    percent: u32,
+    /// Packets after which everything is lost.
+    after: u64,
 }
 
-impl Relay {
-    /// Drops one packet in `one_in`, by a seeded generator, and every packet after `all_after`.
-    async fn start(node: SocketAddr, one_in: u64, all_after: u64) -> Self {
-        let front = Arc::new(UdpSocket::bind(loopback(0)).await.unwrap());
-        let back = Arc::new(UdpSocket::bind(loopback(0)).await.unwrap());
-        back.connect(node).await.unwrap();
-        let (at, dropped) = (front.local_addr().unwrap(), Arc::new(AtomicU64::new(0)));
-        let counter = dropped.clone();
-        tokio::spawn(async move {
-            let (mut asker, mut there, mut here) = (None, vec![0; 65_536], vec![0; 65_536]);
-            let (mut seed, mut packets) = (42u64, 0);
-            let mut lost = || {
-                // A generator as simple as can be: what matters is that a run can be repeated.
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                packets += 1;
-                let lost = packets > all_after || (seed >> 33).is_multiple_of(one_in);
-                counter.fetch_add(lost.into(), Ordering::Relaxed);
-                lost
-            };
-            loop {
-                tokio::select! {
-                    Ok((length, from)) = front.recv_from(&mut there) => {
-                        asker = Some(from);
-                        if !lost() {
-                            let _ = back.send(&there[..length]).await;
-                        }
-                    }
-                    Ok(length) = back.recv(&mut here) => {
-                        if let Some(asker) = asker.filter(|_| !lost()) {
-                            let _ = front.send_to(&here[..length], asker).await;
-                        }
-                    }
+/// Starts a relay for one client; gives its address and how many packets it lost.
+async fn relay(to: SocketAddr, loss: Loss) -> (SocketAddr, Arc<AtomicU64>) {
+    let front = UdpSocket::bind(loopback(0)).await.unwrap();
+    let back = UdpSocket::bind(loopback(0)).await.unwrap();
+    let (at, lost) = (front.local_addr().unwrap(), Arc::<AtomicU64>::default());
+    let counter = lost.clone();
+    tokio::spawn(async move {
+        let (mut random, mut packets, mut asker) = (StdRng::seed_from_u64(loss.seed), 0, None);
+        let (mut there, mut here) = (vec![0; 65536], vec![0; 65536]);
+        loop {
+            let (forth, length) = tokio::select! {
+                Ok((length, from)) = front.recv_from(&mut there) => {
+                    asker = Some(from);
+                    (true, length)
                 }
+                Ok((length, _)) = back.recv_from(&mut here) => (false, length),
+            };
+            packets += 1;
+            if packets > loss.after || random.random_range(0..100) < loss.percent {
+                counter.fetch_add(1, Ordering::Relaxed);
+            } else if forth {
+                back.send_to(&there[..length], to).await.unwrap();
+            } else if let Some(asker) = asker {
+                front.send_to(&here[..length], asker).await.unwrap();
             }
-        });
-        Self { at, dropped }
-    }
+        }
+    });
+    (at, lost)
 }
 
-fn patient_client() -> QueryClient {
+/// Whether a long answer came whole through `loss`; that it is whole or an error is what every run checks.
+async fn came(node: &Node, loss: Loss, patience: Duration) -> bool {
+    let (at, lost) = relay(node.at, loss).await;
     let mut config = ClientConfig::new(key(2), MESH);
-    config.connect = std::time::Duration::from_secs(20);
-    config.between = std::time::Duration::from_secs(3);
-    QueryClient::start(config).unwrap()
-}
-
-#[tokio::test]
-async fn an_answer_over_a_lossy_network_comes_whole() {
-    let node = Node::start(server_config());
-    let relay = Relay::start(node.at, 10, u64::MAX).await;
-    let client = patient_client();
-    for _ in 0..3 {
-        let (pieces, _) = ask(&client, node.id, relay.at, Does::Stream(200, 1000)).await.unwrap();
-        assert_eq!(pieces, (0..200).map(|number| piece(number, 1000)).collect::<Vec<_>>());
+    (config.connect, config.first_byte, config.between) = (patience, patience, patience);
+    let client = QueryClient::start(config).unwrap();
+    let answer = ask(&client, node.id, at, Does::Stream(200, 1000)).await;
+    assert!(lost.load(Ordering::Relaxed) > 0, "{loss:?} lost nothing");
+    match answer {
+        Ok((pieces, end)) => {
+            assert_eq!(pieces, (0..200).map(|number| piece(number, 1000)).collect::<Vec<_>>(), "{loss:?}");
+            assert_eq!(end.chunks, 200);
+            true
+        }
+        Err(_) => false,
     }
-    assert!(relay.dropped.load(Ordering::Relaxed) > 0, "nothing was lost, so nothing was shown");
 }
 
 #[tokio::test]
-async fn an_answer_that_the_network_cuts_is_an_error() {
+async fn one_packet_in_ten_lost_costs_time_and_nothing_else() {
+    let (node, mut whole) = (Node::start(server_config()), 0);
+    for seed in 0..6 {
+        let loss = Loss { seed, percent: 10, after: u64::MAX };
+        whole += u32::from(came(&node, loss, Duration::from_secs(30)).await);
+    }
+    assert!(whole > 0);
+}
+
+#[tokio::test]
+async fn a_line_that_goes_dead_is_an_error() {
     let node = Node::start(server_config());
-    // Some packets of a long answer come, and then none.
-    let relay = Relay::start(node.at, u64::MAX, 120).await;
-    let answer = ask(&patient_client(), node.id, relay.at, Does::Stream(5000, 1000)).await;
-    assert!(matches!(answer, Err(QueryError::Stalled(_) | QueryError::Truncated(_))), "{:?}", answer.err());
-    assert!(relay.dropped.load(Ordering::Relaxed) > 0);
+    for after in [1, 3, 6, 10, 20, 40, 80] {
+        let loss = Loss { seed: after, percent: 0, after };
+        assert!(!came(&node, loss, Duration::from_millis(500)).await, "{loss:?}");
+    }
 }

@@ -8,10 +8,10 @@ use std::{
 
 use nervure_experts::ExpertEvent;
 use nervure_p2p::{
-    Multiaddr, Scope, is_global,
+    Multiaddr, NetworkHandle, Scope, is_global,
     query::{QueryClient, QueryError, QueryErrorCode, QueryItem, QueryOpen, QueryStream},
 };
-use nervure_primitives::Amount;
+use nervure_primitives::{Amount, NodeId};
 use nervure_subnet::ExpertRecord;
 
 use crate::runtime::{catalog::ExpertCatalog, clock, wire};
@@ -20,6 +20,7 @@ use crate::runtime::{catalog::ExpertCatalog, clock, wire};
 #[derive(Clone)]
 pub(super) struct Attempts {
     pub(super) client: QueryClient,
+    pub(super) network: NetworkHandle,
     pub(super) catalog: Arc<ExpertCatalog>,
     pub(super) scope: Scope,
     pub(super) body: Arc<[u8]>,
@@ -99,12 +100,35 @@ impl Attempts {
             deadline_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
             budget: self.budget,
         };
-        let addresses = self.dialable(record);
-        let stream =
-            self.client.open(record.node, &addresses, open).await.map_err(|error| failure(&error))?;
+        let stream = self.open(record, open).await?;
         let mut rest = Rest { stream, _place: place };
         let first = rest.item().await?;
         Ok((first, rest))
+    }
+
+    /// Asks at the addresses that the record names; where none answers, on the swarm's own connection to the node, if
+    /// there is one or nothing else was named.
+    async fn open(&self, record: &ExpertRecord, open: QueryOpen) -> Result<QueryStream, Failure> {
+        let addresses = self.dialable(record);
+        let unreachable = match self.client.open(record.node, &addresses, open.clone()).await {
+            Ok(stream) => return Ok(stream),
+            Err(error @ QueryError::Unreachable { .. }) => error,
+            Err(error) => return Err(failure(&error)),
+        };
+        if !addresses.is_empty() && !self.is_connected(record.node).await {
+            return Err(failure(&unreachable));
+        }
+        tracing::debug!(node = %record.node, "asking through the swarm");
+        let stream = self.network.query_stream(record.node).await.map_err(|error| Failure {
+            kind: FailureKind::Failed,
+            reason: format!("{unreachable}; {error}"),
+        })?;
+        self.client.open_on(record.node, stream, open).await.map_err(|error| failure(&error))
+    }
+
+    async fn is_connected(&self, node: NodeId) -> bool {
+        let peers = self.network.peers().await.unwrap_or_default();
+        peers.iter().any(|peer| peer.node == node)
     }
 
     /// Where a record says that its node is, without the places where nobody may send us.
@@ -159,7 +183,7 @@ fn failure(error: &QueryError) -> Failure {
 /// A query of ours that is with an expert; counted while it lives.
 struct Place {
     catalog: Arc<ExpertCatalog>,
-    record: (nervure_primitives::NodeId, String),
+    record: (NodeId, String),
 }
 
 impl Place {

@@ -1,0 +1,34 @@
+//! A miner whose query endpoint nobody reaches: it is asked over the swarm's own connection.
+
+use std::process::{Child, Stdio};
+
+use crate::mesh::{Mesh, eventually, nervure};
+
+/// Killed on drop.
+struct Node(Child);
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_miner_without_a_reachable_query_port_answers_all_the_same() {
+    let mesh = Mesh::up(&["--validators", "1", "--miners", "1"]);
+    mesh.run(&["testnet", "kill", "miner-1"]).well();
+    let mut command = nervure();
+    command.arg("--dir").arg(mesh.dir().join("nodes/miner-1")).arg("join").arg(mesh.mesh_file());
+    command.args(["--role", "miner", "--expert", "builtin:rust,name=hidden"]);
+    // Nothing listens there: its records send everybody to a closed door.
+    command.args(["--external", "/ip4/127.0.0.99/udp/1/quic-v1"]);
+    let _miner = Node(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    eventually("its record is there", || {
+        mesh.experts("text.generate.rust").iter().any(|expert| expert["expert"] == "hidden").then_some(())
+    });
+    let ask =
+        ["ask", "fn ", "-c", "text.generate.rust", "--where", "expert = \"hidden\"", "--max-tokens", "7"];
+    let said = mesh.run(&ask).well();
+    assert_eq!(said.out.trim_end_matches('\n').len(), 7, "{said:?}");
+}
