@@ -1,0 +1,8 @@
+//! The laws of the ledger, through its public API.
+
+#[path = "laws/accounts.rs"]
+mod accounts;
+#[path = "laws/random.rs"]
+mod random;
+#[path = "laws/world.rs"]
+mod world;
