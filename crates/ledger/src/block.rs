@@ -1,6 +1,7 @@
 //! Blocks, and what applying one reports.
 
-use nervure_primitives::{BlockHeight, Envelope, Hash};
+use nervure_consensus::yuma::YumaError;
+use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, Netuid};
 use serde::{Deserialize, Serialize};
 
 use crate::transaction::{Outcome, Refusal};
@@ -35,6 +36,22 @@ pub enum Event {
         id: Hash,
         /// Why.
         refusal: Refusal,
+    },
+    /// A subnet's epoch was computed and paid.
+    Epoch {
+        /// The subnet.
+        netuid: Netuid,
+        /// The number of its epoch, from 0.
+        epoch: u64,
+        /// What owner, miners and stakers got; the rest of the pot waits for the next epoch.
+        paid: Amount,
+    },
+    /// A subnet's epoch could not be computed; its pot waits for the next one.
+    EpochFailed {
+        /// The subnet.
+        netuid: Netuid,
+        /// Why: what the ledger stores should never lead to this.
+        error: YumaError,
     },
 }
 

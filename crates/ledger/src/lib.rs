@@ -13,4 +13,5 @@ pub mod nodes;
 pub mod params;
 pub mod spec;
 pub mod state;
+pub mod subnet;
 pub mod transaction;

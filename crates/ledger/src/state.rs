@@ -4,23 +4,31 @@
 //! events on every machine. It reads no clock and draws no randomness; everything is kept in ordered
 //! maps.
 //!
-//! **Conservation.** After every block, balances, unbonding amounts, stakes and pending emission add
+//! **Conservation.** After every block, balances, unbonding amounts, stakes, locks and pending emission add
 //! up to the issuance, to the base unit ([`State::held`]).
+//!
+//! A block first pays out what is unbonded, mints its reward, shares it among the subnets and lets prices
+//! decay; then come its transactions, and last the epochs that are due.
 //!
 //! A transaction that is refused changes nothing, not even its sender's nonce or balance.
 
+mod epochs;
 mod genesis;
+mod shares;
 
-use nervure_primitives::{BlockHeight, MeshId};
+use std::collections::BTreeMap;
+
+use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
 
 pub use genesis::GenesisError;
 
 use crate::{
     accounts::Accounts,
     block::{Block, BlockError, Event, MAX_TRANSACTIONS},
-    economics::emission::block_reward,
+    economics::{burn::decay_factor, emission::block_reward, lock::LastLock},
     nodes::Nodes,
     params::Params,
+    subnet::Subnet,
     transaction,
 };
 
@@ -35,6 +43,21 @@ pub struct State {
     pub(crate) carry: u64,
     pub(crate) accounts: Accounts,
     pub(crate) nodes: Nodes,
+    pub(crate) subnets: BTreeMap<Netuid, Subnet>,
+    /// The number of the next subnet. Numbers are never used twice, so that nothing said about a
+    /// dissolved subnet is taken for another.
+    pub(crate) next_netuid: u32,
+    pub(crate) last_lock: LastLock,
+    pub(crate) votes: BTreeMap<NodeId, Vote>,
+}
+
+/// What a node says about how much of the emission each subnet deserves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vote {
+    /// The block at which it said so.
+    pub block: u64,
+    /// Subnets and weights; subnets that are gone since count for nothing.
+    pub weights: Vec<(Netuid, u16)>,
 }
 
 impl State {
@@ -68,9 +91,22 @@ impl State {
         &self.nodes
     }
 
+    /// The subnets by their numbers.
+    pub fn subnets(&self) -> &BTreeMap<Netuid, Subnet> {
+        &self.subnets
+    }
+
+    /// What registering a subnet in the next block locks, in base units.
+    pub fn lock_cost(&self) -> u64 {
+        self.params.lock.cost(self.last_lock, self.height.saturating_add(1))
+    }
+
     /// Everything that somebody or some pot holds, in base units: always the issuance.
     pub fn held(&self) -> u128 {
-        self.accounts.total() + self.nodes.total() + u128::from(self.carry)
+        self.accounts.total()
+            + self.nodes.total()
+            + self.subnets.values().map(Subnet::held).sum::<u128>()
+            + u128::from(self.carry)
     }
 
     /// The state after `block`, and what happened in it.
@@ -96,6 +132,7 @@ impl State {
                 Err(refusal) => Event::Refused { id, refusal },
             });
         }
+        next.run_epochs(&mut events);
         Ok((next, events))
     }
 
@@ -103,6 +140,11 @@ impl State {
     fn begin_block(&mut self) {
         self.accounts.release(self.height);
         self.mint();
+        self.share_out();
+        let factor = decay_factor(self.params.burn.half_life);
+        for subnet in self.subnets.values_mut() {
+            subnet.price = self.params.burn.after_block(subnet.price, factor);
+        }
     }
 
     /// Mints the block's reward into the carry.

@@ -9,26 +9,36 @@
 //! What a hostile signer can do: fill blocks with transactions at the least fee. What it cannot: make
 //! the decoder allocate more than [`MAX_LEN`] bytes, or have a transaction carried out twice.
 
+mod commit_weights;
 mod outcome;
 mod refusal;
+mod register_neuron;
 mod register_node;
+mod register_subnet;
+mod reveal_weights;
 mod set_take;
 mod stake;
 mod swap_key;
 mod transfer;
 mod unstake;
+mod vote_subnets;
 
 use nervure_primitives::{Amount, BlockHeight, Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
 use serde::{Deserialize, Serialize};
 
+pub use commit_weights::CommitWeights;
 pub use outcome::Outcome;
 pub use refusal::Refusal;
+pub use register_neuron::RegisterNeuron;
 pub use register_node::{RegisterNode, consent};
+pub use register_subnet::RegisterSubnet;
+pub use reveal_weights::{RevealWeights, commitment};
 pub use set_take::SetTake;
 pub use stake::Stake;
 pub use swap_key::SwapKey;
 pub use transfer::Transfer;
 pub use unstake::Unstake;
+pub use vote_subnets::VoteSubnets;
 
 use crate::state::State;
 
@@ -69,6 +79,16 @@ pub enum Call {
     Stake(Stake),
     /// Takes stake back.
     Unstake(Unstake),
+    /// Founds a subnet.
+    RegisterSubnet(RegisterSubnet),
+    /// Takes a slot in a subnet.
+    RegisterNeuron(RegisterNeuron),
+    /// Signed by a node key: promises weights without showing them.
+    CommitWeights(CommitWeights),
+    /// Signed by a node key: shows promised weights.
+    RevealWeights(RevealWeights),
+    /// Signed by a node key: says how the emission should be shared among subnets.
+    VoteSubnets(VoteSubnets),
 }
 
 impl Transaction {
@@ -87,7 +107,34 @@ pub(crate) fn execute(state: &mut State, envelope: &Envelope) -> Result<Outcome,
     if transaction.expiry.0 < state.height {
         return Err(Refusal::Expired { expiry: transaction.expiry });
     }
-    by_owner(state, envelope.signer(), &transaction)
+    match &transaction.call {
+        Call::CommitWeights(_) | Call::RevealWeights(_) | Call::VoteSubnets(_) => {
+            by_node(state, envelope.signer(), &transaction)
+        }
+        _ => by_owner(state, envelope.signer(), &transaction),
+    }
+}
+
+/// A transaction of a node key: it can move nothing, so it pays nothing either, and each kind has its
+/// own limit on how often it can come.
+fn by_node(state: &mut State, node: NodeId, transaction: &Transaction) -> Result<Outcome, Refusal> {
+    let expected = state.nodes.get(&node).ok_or(Refusal::NoSuchNode { node })?.nonce;
+    if transaction.nonce != expected {
+        return Err(Refusal::Nonce { expected, given: transaction.nonce });
+    }
+    if !transaction.fee.is_zero() {
+        return Err(Refusal::NodeFee);
+    }
+    let outcome = match &transaction.call {
+        Call::CommitWeights(call) => call.apply(state, node),
+        Call::RevealWeights(call) => call.apply(state, node),
+        Call::VoteSubnets(call) => call.apply(state, node),
+        _ => Err(Refusal::WrongKey),
+    }?;
+    if let Some(found) = state.nodes.get_mut(&node) {
+        found.nonce = found.nonce.saturating_add(1);
+    }
+    Ok(outcome)
 }
 
 /// A transaction of an owner key: it pays a fee.
@@ -111,6 +158,9 @@ fn by_owner(state: &mut State, owner: NodeId, transaction: &Transaction) -> Resu
         Call::SetTake(call) => call.apply(state, owner),
         Call::Stake(call) => call.apply(state, owner),
         Call::Unstake(call) => call.apply(state, owner),
+        Call::RegisterSubnet(call) => call.apply(state, owner),
+        Call::RegisterNeuron(call) => call.apply(state, owner),
+        Call::CommitWeights(_) | Call::RevealWeights(_) | Call::VoteSubnets(_) => Err(Refusal::WrongKey),
     };
     if outcome.is_ok() {
         state.recycle(fee);

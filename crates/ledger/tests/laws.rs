@@ -4,5 +4,9 @@
 mod accounts;
 #[path = "laws/random.rs"]
 mod random;
+#[path = "laws/subnets.rs"]
+mod subnets;
+#[path = "laws/weights.rs"]
+mod weights;
 #[path = "laws/world.rs"]
 mod world;

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use nervure_primitives::{Amount, NodeId};
+use nervure_primitives::{Amount, Netuid, NodeId};
 
 use super::State;
 use crate::{
     accounts::Accounts,
-    economics::emission::CAP,
+    economics::{emission::CAP, lock::LastLock},
     nodes::{Node, Nodes},
     params::Params,
-    spec::MeshSpec,
+    spec::{MeshSpec, Role},
+    subnet::{Neuron, Subnet},
 };
 
 /// Why there is no first state.
@@ -52,6 +53,33 @@ impl State {
             node.add_stake(listed.id, listed.stake.base_units());
             nodes.insert(listed.id, node);
         }
-        Ok(Self { mesh: spec.mesh_id(), params, height: 0, issuance, carry: 0, accounts, nodes })
+        let subnets = subnets(spec, &params);
+        let next_netuid = subnets.last_key_value().map_or(1, |(netuid, _)| u32::from(netuid.0) + 1);
+        Ok(Self {
+            mesh: spec.mesh_id(),
+            last_lock: LastLock { amount: params.lock.floor, block: 0 },
+            params,
+            height: 0,
+            issuance,
+            carry: 0,
+            accounts,
+            nodes,
+            subnets,
+            next_netuid,
+            votes: BTreeMap::new(),
+        })
     }
+}
+
+/// The subnets of the spec: nobody owns them, and their validators have permits from the beginning.
+fn subnets(spec: &MeshSpec, params: &Params) -> BTreeMap<Netuid, Subnet> {
+    let with_neurons = |netuid: Netuid, name: &str| {
+        let mut subnet = Subnet::new(netuid, name.to_owned(), 0, params);
+        let members = spec.nodes.iter().filter(|node| node.netuids.contains(&netuid));
+        subnet.neurons = members
+            .map(|node| Neuron { permit: node.role == Role::Validator, ..Neuron::new(node.id, 0) })
+            .collect();
+        subnet
+    };
+    spec.subnets.iter().map(|listed| (listed.netuid, with_neurons(listed.netuid, &listed.name))).collect()
 }

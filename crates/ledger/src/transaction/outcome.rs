@@ -1,6 +1,6 @@
 //! What a transaction that was carried out did.
 
-use nervure_primitives::{Amount, BlockHeight, NodeId};
+use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 
 /// What a transaction did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,4 +48,42 @@ pub enum Outcome {
         /// The block at which the staker has it.
         free: BlockHeight,
     },
+    /// A subnet exists, its owner's node in slot 0.
+    SubnetRegistered {
+        /// Its number.
+        netuid: Netuid,
+        /// What it locked.
+        locked: Amount,
+        /// The subnet that gave way to it.
+        dissolved: Option<Netuid>,
+    },
+    /// A node has a slot.
+    NeuronRegistered {
+        /// The subnet.
+        netuid: Netuid,
+        /// The slot.
+        uid: Uid,
+        /// What it burned.
+        price: Amount,
+        /// The node that lost the slot.
+        replaced: Option<NodeId>,
+    },
+    /// Weights were promised.
+    WeightsCommitted {
+        /// The subnet.
+        netuid: Netuid,
+        /// Whose weights.
+        uid: Uid,
+        /// The only epoch in which they can be revealed.
+        reveal_in: u64,
+    },
+    /// Weights count.
+    WeightsRevealed {
+        /// The subnet.
+        netuid: Netuid,
+        /// Whose weights.
+        uid: Uid,
+    },
+    /// A vote counts.
+    Voted,
 }

@@ -1,6 +1,6 @@
 //! Why a transaction is refused.
 
-use nervure_primitives::{Amount, BlockHeight, EnvelopeError, NodeId};
+use nervure_primitives::{Amount, BlockHeight, EnvelopeError, Netuid, NodeId, Uid};
 
 /// Why a transaction is refused. It then changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,5 +88,112 @@ pub enum Refusal {
     NotStaked {
         /// What is.
         staked: Amount,
+    },
+    /// An owner's transaction signed as a node's, or the other way round.
+    #[error("this kind of transaction is signed by the other key")]
+    WrongKey,
+    /// A node key offers a fee, but can move nothing.
+    #[error("a transaction of a node key carries no fee")]
+    NodeFee,
+    /// A subnet that does not exist.
+    #[error("there is no subnet {netuid}")]
+    NoSuchSubnet {
+        /// Its number.
+        netuid: Netuid,
+    },
+    /// Not a name.
+    #[error("a name has 1 to 64 lower-case letters, digits and hyphens")]
+    Name,
+    /// All subnets there may be exist, and all are immune or all numbers are used.
+    #[error("no place for another subnet: all are taken by subnets that are still immune")]
+    NoSubnetPlace,
+    /// The node is in the subnet already.
+    #[error("{node} is in subnet {netuid} already")]
+    AlreadyThere {
+        /// The node.
+        node: NodeId,
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// The slot costs more than the signer would pay.
+    #[error("a slot costs {price} tokens now")]
+    Price {
+        /// The price.
+        price: Amount,
+    },
+    /// Every slot is taken by somebody who cannot lose it.
+    #[error("subnet {netuid} is full, and nobody in it can lose its slot now")]
+    NoSlot {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// The signing node has no slot in the subnet.
+    #[error("the signing node is not in subnet {netuid}")]
+    NotThere {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// More weights than there are neurons.
+    #[error("{given} weights, but there are {most} neurons")]
+    TooManyWeights {
+        /// How many were given.
+        given: usize,
+        /// How many there can be.
+        most: usize,
+    },
+    /// Too little stake to set weights.
+    #[error("setting weights takes a stake of {least} tokens")]
+    WeightStake {
+        /// The least stake.
+        least: Amount,
+    },
+    /// Weights of a validator that is too old.
+    #[error("weights of version {given}, but {least} or newer is needed")]
+    Version {
+        /// The least version key.
+        least: u64,
+        /// The given one.
+        given: u64,
+    },
+    /// Weights of a node without a validator permit.
+    #[error("the node has no validator permit")]
+    NoPermit,
+    /// A weight given twice.
+    #[error("the same uid or subnet twice")]
+    Duplicate,
+    /// A uid that does not exist.
+    #[error("there is no uid {uid}")]
+    NoSuchUid {
+        /// The uid.
+        uid: Uid,
+    },
+    /// Fewer weights than the least number.
+    #[error("at least {least} weights are needed")]
+    TooFewWeights {
+        /// The least number.
+        least: usize,
+    },
+    /// Too many promises that were not kept yet.
+    #[error("{most} commits wait for their reveal already")]
+    TooManyCommits {
+        /// The most there may be.
+        most: usize,
+    },
+    /// No commit of this node is about these weights.
+    #[error("this node committed to no such weights")]
+    NoSuchCommit,
+    /// Not the epoch in which these weights can be revealed.
+    #[error("these weights can be revealed in epoch {reveal_in} only, now is epoch {now}")]
+    RevealTime {
+        /// The epoch in which they can.
+        reveal_in: u64,
+        /// The current epoch of the subnet.
+        now: u64,
+    },
+    /// The node voted a short while ago.
+    #[error("the node can vote again at block {from}")]
+    VoteTooSoon {
+        /// The first block at which it can.
+        from: BlockHeight,
     },
 }

@@ -22,6 +22,10 @@ impl SwapKey {
         owned(state, old, signer)?;
         let new = consenting(state, &self.consent, signer)?;
         state.nodes.swap(old, new);
+        state.subnets.values_mut().for_each(|subnet| subnet.swap(old, new));
+        if let Some(vote) = state.votes.remove(&old) {
+            state.votes.insert(new, vote);
+        }
         Ok(Outcome::KeySwapped { old, new })
     }
 }

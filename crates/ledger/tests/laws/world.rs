@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use nervure_consensus::yuma;
 use nervure_ledger::{
     block::{Block, Event},
+    economics::{burn::BurnRule, lock::LockRule},
     params::Params,
     spec::{MeshSpec, NodeSpec, Role},
     state::State,
-    transaction::{Call, Outcome, Refusal, Transaction, consent},
+    subnet::Subnet,
+    transaction::{Call, Outcome, Refusal, RegisterNode, Transaction, consent},
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeId, NodeKey};
 
@@ -28,7 +31,23 @@ pub(crate) fn units(units: u64) -> Amount {
 
 /// Parameters with short times and low prices.
 pub(crate) fn params() -> Params {
-    Params { min_fee: 10, min_stake: 100, unbonding: 3, take_interval: 4, ..Params::default() }
+    Params {
+        min_fee: 10,
+        min_stake: 100,
+        unbonding: 3,
+        take_interval: 4,
+        burn: BurnRule { half_life: 10, floor: 1_000, ceiling: 1_000_000, ..BurnRule::default() },
+        lock: LockRule { floor: 1_000_000, interval: 10 },
+        slots: 14,
+        max_subnets: 3,
+        neuron_immunity: 4,
+        subnet_immunity: 6,
+        emission_average: 10,
+        vote_interval: 2,
+        max_commits: 2,
+        yuma: yuma::Params { tempo: 5, activity_cutoff: 100, max_validators: 3, ..yuma::Params::default() },
+        ..Params::default()
+    }
 }
 
 /// A mesh with a validator and a miner, and owners with 1,000 tokens each.
@@ -57,8 +76,13 @@ impl World {
 
     /// `call`, signed with the nonce that is due after `before` earlier transactions.
     pub(crate) fn sign(&self, key: &NodeKey, call: Call, before: u64) -> Envelope {
-        let nonce = self.state.accounts().get(&key.node_id()).nonce + before;
-        Transaction { nonce, fee: units(10), expiry: BlockHeight(u64::MAX), call }
+        let by_node = matches!(call, Call::CommitWeights(_) | Call::RevealWeights(_) | Call::VoteSubnets(_));
+        let (nonce, fee) = if by_node {
+            (self.state.nodes().get(&key.node_id()).map_or(0, |node| node.nonce), 0)
+        } else {
+            (self.state.accounts().get(&key.node_id()).nonce, 10)
+        };
+        Transaction { nonce: nonce + before, fee: units(fee), expiry: BlockHeight(u64::MAX), call }
             .seal(key, &self.state.mesh())
             .unwrap()
     }
@@ -86,6 +110,46 @@ impl World {
             Event::Applied { outcome, .. } => Ok(outcome),
             Event::Refused { refusal, .. } => Err(refusal),
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// The only call of a block, refused; checks that it left no trace.
+    pub(crate) fn refusal(&mut self, key: &NodeKey, call: Call) -> Refusal {
+        let envelope = self.sign(key, call, 0);
+        self.refused(envelope)
+    }
+
+    /// The only transaction of a block, refused; checks that it left no trace.
+    pub(crate) fn refused(&mut self, envelope: Envelope) -> Refusal {
+        let (empty, _) = self.state.apply(&self.block(Vec::new())).unwrap();
+        let Event::Refused { refusal, .. } = self.apply(vec![envelope]).remove(0) else {
+            panic!("not refused")
+        };
+        assert_eq!(self.state, empty, "a refused transaction left a trace");
+        refusal
+    }
+
+    /// Makes `node(key)` a node of `owner(who)`.
+    pub(crate) fn register(&mut self, who: u8, key: u8) -> NodeId {
+        let consent = self.consent(&node(key), &owner(who).node_id());
+        self.call(&owner(who), Call::RegisterNode(RegisterNode { consent })).unwrap();
+        node(key).node_id()
+    }
+
+    /// Empty blocks.
+    pub(crate) fn wait(&mut self, blocks: u64) {
+        (0..blocks).for_each(|_| drop(self.apply(Vec::new())));
+    }
+
+    pub(crate) fn subnet(&self, netuid: u16) -> &Subnet {
+        &self.state.subnets()[&Netuid(netuid)]
+    }
+
+    /// Empty blocks until the next epoch of subnet `netuid` begins.
+    pub(crate) fn next_epoch(&mut self, netuid: u16) {
+        let epoch = self.subnet(netuid).epoch;
+        while self.subnet(netuid).epoch == epoch {
+            self.wait(1);
         }
     }
 
