@@ -1,8 +1,8 @@
 //! Who holds what: balances, and what is on its way back from a stake.
 //!
 //! Invariant: together with stakes, locks and pending emission, what is held here adds up to the
-//! issuance. Nothing in this file creates or destroys an amount except [`Accounts::credit`] and
-//! [`Accounts::debit`], and whoever calls one owes the other side of the entry.
+//! issuance. Nothing in this file creates or destroys an amount except `Accounts::credit` and
+//! `Accounts::debit`, and whoever calls one owes the other side of the entry.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! A subnet: its slots, its price, its lock and the pot of its next epoch.
 //!
 //! A slot has a number, and numbers are reused; what somebody earned, said or promised in a slot is
-//! not. [`Subnet::place`] is the only way into one and clears everything that refers to its last holder.
+//! not. `Subnet::place` is the only way into one and clears everything that refers to its last holder.
 
 mod neuron;
 

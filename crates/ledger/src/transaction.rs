@@ -2,7 +2,7 @@
 //!
 //! A transaction travels in an [`Envelope`] whose signature covers the mesh id, so that it is worth
 //! nothing on another mesh. It carries the nonce of its signer, a fee and the last block at which it
-//! holds. [`execute`] checks, in this order: size, signature and form; expiry; nonce; fee; and then
+//! holds. `execute` checks, in this order: size, signature and form; expiry; nonce; fee; and then
 //! the rules of its kind, one file each. Every kind checks everything before it writes anything, which
 //! is what makes a refused transaction leave no trace.
 //!

@@ -1,5 +1,7 @@
 //! The laws of the ledger, through its public API.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 #[path = "laws/accounts.rs"]
 mod accounts;
 #[path = "laws/random.rs"]

@@ -75,7 +75,7 @@ impl State {
     fn pay(&mut self, subnet: &Subnet, output: &EpochOutput, emission: u64) -> u64 {
         let miners = checked_sum(&output.server_emission);
         let validators = checked_sum(&output.validator_emission);
-        if !miners.zip(validators).and_then(|(a, b)| a.checked_add(b)).is_some_and(|sum| sum <= emission) {
+        if miners.zip(validators).and_then(|(a, b)| a.checked_add(b)).is_none_or(|sum| sum > emission) {
             return 0;
         }
         let mut paid = 0;

@@ -142,6 +142,23 @@ fn in_a_full_mesh_the_poorest_old_subnet_is_dissolved() {
 }
 
 #[test]
+fn a_lock_comes_back_less_what_the_owner_earned() {
+    let mut rules = params();
+    rules.lock.floor = 50_000_000_000;
+    let mut world = World::with(rules);
+    let (a, b, c) = (world.register(0, 0), world.register(1, 1), world.register(2, 2));
+    world.call(&owner(0), found(a)).unwrap();
+    world.call(&owner(1), found(b)).unwrap();
+    world.wait(9);
+    let (locked, earned) = (world.subnet(3).locked, world.subnet(3).earned);
+    assert!(earned > 0 && earned < locked);
+    let before = world.balance(&owner(1));
+    let outcome = world.call(&owner(2), found(c)).unwrap();
+    assert!(matches!(outcome, Outcome::SubnetRegistered { dissolved: Some(Netuid(3)), .. }), "{outcome:?}");
+    assert_eq!(world.balance(&owner(1)) - before, locked - earned);
+}
+
+#[test]
 fn while_all_are_immune_nobody_founds_another_subnet() {
     let mut world = World::with(nervure_ledger::params::Params { subnet_immunity: 1_000, ..params() });
     let nodes = [world.register(0, 0), world.register(1, 1), world.register(2, 2)];
