@@ -105,6 +105,29 @@ fn whoever_takes_a_slot_inherits_nothing_of_it() {
 }
 
 #[test]
+fn weights_promised_to_a_former_holder_do_not_reach_the_new_one() {
+    let validator = node(200);
+    let mut rules = params();
+    rules.neuron_immunity = 0;
+    rules.yuma.tempo = 40;
+    let mut world = World::with(rules);
+    fill(&mut world, 0);
+    world.next_epoch(1);
+    // The miner of the genesis is the oldest of those that earn nothing.
+    let row = [(Uid(1), 9), (Uid(3), 3)];
+    commit(&mut world, &validator, &row).unwrap();
+    let newcomer = world.register(1, 100);
+    let outcome = world.call(&owner(1), join(1, newcomer)).unwrap();
+    assert!(
+        matches!(outcome, Outcome::NeuronRegistered { uid: Uid(1), replaced: Some(_), .. }),
+        "{outcome:?}"
+    );
+    world.next_epoch(1);
+    reveal(&mut world, &validator, &row).unwrap();
+    assert_eq!(world.subnet(1).neurons[0].weights, [(Uid(1), 0), (Uid(3), 21_845)]);
+}
+
+#[test]
 fn a_subnet_locks_its_cost_and_the_next_one_costs_twice() {
     let mut world = World::new();
     let (a, b) = (world.register(0, 0), world.register(1, 1));
