@@ -1,6 +1,17 @@
-//! What the mesh agrees on: its genesis, as the mesh spec.
+//! What the mesh agrees on: its genesis, and the state that blocks make of it.
 //!
 //! A [`spec::MeshSpec`] says what a mesh is; the hash of its canonical form is the mesh id. Whoever
 //! holds the same spec joins the same mesh, and a signature made on one mesh is worth nothing on another.
+//! [`State::genesis`](state::State::genesis) is its first state, [`State::apply`](state::State::apply)
+//! the only way to the next one. [`economics`] holds the rules of emission, prices and places as
+//! integer functions.
 
+pub mod accounts;
+pub mod block;
+pub mod economics;
+pub mod nodes;
+pub mod params;
 pub mod spec;
+pub mod state;
+pub mod subnet;
+pub mod transaction;

@@ -17,6 +17,7 @@ use std::time::Duration;
 use nervure_primitives::{Amount, Hash, MeshId, Netuid, NodeId, cbor};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::is_name;
 pub use error::SpecError;
 pub use registry::Registry;
 

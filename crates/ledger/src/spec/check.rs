@@ -74,8 +74,16 @@ impl MeshSpec {
 }
 
 fn check_name(place: String, name: &str) -> Result<(), SpecError> {
-    let good = !name.is_empty()
+    if is_name(name) {
+        Ok(())
+    } else {
+        Err(SpecError::BadName { place, name: name.chars().take(80).collect() })
+    }
+}
+
+/// Whether `name` keeps the rule for names of meshes and subnets.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty()
         && name.len() <= MAX_NAME_LEN
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if good { Ok(()) } else { Err(SpecError::BadName { place, name: name.chars().take(80).collect() }) }
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }

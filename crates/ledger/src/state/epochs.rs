@@ -1,0 +1,103 @@
+//! The epochs of the subnets: who earned what is computed and paid.
+//!
+//! The pot is what the subnet collected since its last epoch. The owner gets its share; Yuma splits
+//! the rest. A miner's part goes to the balance of its node's owner, a validator's part to the stakes
+//! behind it, less its take. Whatever rounding leaves stays in the pot.
+
+use nervure_consensus::yuma::{self, EpochInput, EpochOutput, YumaError, checked_sum};
+use nervure_primitives::{Amount, Netuid};
+
+use super::State;
+use crate::{block::Event, economics::emission::split, subnet::Subnet};
+
+impl State {
+    /// Runs every epoch that is due.
+    pub(super) fn run_epochs(&mut self, events: &mut Vec<Event>) {
+        let (tempo, height) = (self.params.yuma.tempo, self.height);
+        let due = |subnet: &Subnet| tempo > 0 && subnet.due <= height;
+        let due: Vec<Netuid> =
+            self.subnets.iter().filter(|(_, subnet)| due(subnet)).map(|(netuid, _)| *netuid).collect();
+        for netuid in due {
+            if let Some(mut subnet) = self.subnets.remove(&netuid) {
+                events.push(self.epoch(netuid, &mut subnet));
+                self.subnets.insert(netuid, subnet);
+            }
+        }
+    }
+
+    fn epoch(&mut self, netuid: Netuid, subnet: &mut Subnet) -> Event {
+        let epoch = subnet.epoch;
+        let (owner_part, rest) =
+            if subnet.owner.is_some() { split(subnet.pending) } else { (0, subnet.pending) };
+        let output = self.compute(subnet, rest);
+        subnet.end_epoch(self.params.yuma.tempo, self.height);
+        let output = match output {
+            Ok(output) => output,
+            Err(error) => return Event::EpochFailed { netuid, error },
+        };
+        subnet.last_step = self.height;
+        let mut paid = self.pay(subnet, &output, rest);
+        if let Some(owner) = subnet.owner {
+            self.accounts.credit(owner, owner_part);
+            subnet.earned = subnet.earned.saturating_add(owner_part);
+            paid = paid.saturating_add(owner_part);
+        }
+        subnet.pending = subnet.pending.saturating_sub(paid);
+        keep(subnet, output);
+        Event::Epoch { netuid, epoch, paid: Amount::from_base_units(paid) }
+    }
+
+    /// Yuma over what the subnet stores.
+    fn compute(&self, subnet: &Subnet, emission: u64) -> Result<EpochOutput, YumaError> {
+        let params = yuma::Params {
+            owner: subnet.owner_uid(),
+            last_step_block: subnet.last_step,
+            ..self.params.yuma.clone()
+        };
+        let neurons: Vec<yuma::Neuron<'_>> = subnet
+            .neurons
+            .iter()
+            .map(|neuron| yuma::Neuron {
+                stake: self.nodes.get(&neuron.node).map_or(0, |node| node.stake().base_units()),
+                last_update: neuron.last_update,
+                registered: neuron.registered,
+                permit: neuron.permit,
+                commit_block: neuron.commits.first().map(|commit| commit.block),
+                weights: &neuron.weights,
+                bonds: &neuron.bonds,
+            })
+            .collect();
+        yuma::run_epoch(&EpochInput { params: &params, block: self.height, emission, neurons: &neurons })
+    }
+
+    /// Pays miners and validators; returns what was paid, at most `emission`. Nothing is paid if the
+    /// parts added up to more than there is, which the cap on all stakes excludes.
+    fn pay(&mut self, subnet: &Subnet, output: &EpochOutput, emission: u64) -> u64 {
+        let miners = checked_sum(&output.server_emission);
+        let validators = checked_sum(&output.validator_emission);
+        if miners.zip(validators).and_then(|(a, b)| a.checked_add(b)).is_none_or(|sum| sum > emission) {
+            return 0;
+        }
+        let mut paid = 0;
+        let parts = output.server_emission.iter().zip(&output.validator_emission);
+        for (neuron, (mined, validated)) in subnet.neurons.iter().zip(parts) {
+            let Some(node) = self.nodes.get_mut(&neuron.node) else { continue };
+            self.accounts.credit(node.owner, *mined);
+            paid += mined + node.pay_dividends(*validated);
+        }
+        paid
+    }
+}
+
+/// Stores what the epoch found out.
+fn keep(subnet: &mut Subnet, output: EpochOutput) {
+    for (uid, (neuron, bonds)) in subnet.neurons.iter_mut().zip(output.bonds).enumerate() {
+        neuron.bonds = bonds;
+        neuron.permit = output.new_permits[uid];
+        neuron.emission = output.emission[uid];
+        neuron.consensus = output.consensus[uid];
+        neuron.incentive = output.incentive[uid];
+        neuron.dividends = output.dividends[uid];
+        neuron.validator_trust = output.validator_trust[uid];
+    }
+}

@@ -1,0 +1,86 @@
+//! How the reward of a block is shared among the subnets: by the vote of the largest stakes.
+//!
+//! With `s_i` the share of stake of root validator `i` and `w_ij` its normalised weights, subnet `j`
+//! ranks `r_j = sum_i s_i w_ij` and is trusted by `t_j = sum of s_i with w_ij > 0`. Its share is
+//! proportional to `r_j / (1 + exp(-10 (t_j - 1/2)))`: a subnet that most stake agrees on gets nearly
+//! its rank, one that a minority pushes gets little. Without votes all get the same.
+
+use nervure_consensus::fixed::{I32F32, I64F64, normalize, share_of, sigmoid};
+use nervure_primitives::Netuid;
+
+use super::{State, Vote};
+
+/// How many of the largest stakes vote.
+const ROOT_VALIDATORS: usize = 64;
+
+/// How sharply trust divides.
+const RHO: I32F32 = I32F32::from_int(10);
+
+impl State {
+    /// Moves the carry into the pots of the subnets; what rounding leaves stays in the carry.
+    pub(super) fn share_out(&mut self) {
+        if self.subnets.is_empty() {
+            return;
+        }
+        let pot = self.carry;
+        let amounts: Vec<u64> = match self.voted_shares() {
+            Some(shares) => shares.into_iter().map(|share| share_of(pot, share)).collect(),
+            None => vec![pot / self.subnets.len() as u64; self.subnets.len()],
+        };
+        let window = self.params.emission_average;
+        for (subnet, amount) in self.subnets.values_mut().zip(amounts) {
+            // Shares are truncated and so add up to at most one; the bound is for the case that they do not.
+            let amount = amount.min(self.carry);
+            self.carry -= amount;
+            subnet.collect(amount, window);
+        }
+    }
+
+    /// The share of each subnet in their order; `None` when no vote counts.
+    fn voted_shares(&self) -> Option<Vec<I32F32>> {
+        if self.votes.is_empty() {
+            return None;
+        }
+        let netuids: Vec<Netuid> = self.subnets.keys().copied().collect();
+        let mut rank = vec![I32F32::ZERO; netuids.len()];
+        let mut trust = rank.clone();
+        for (stake, vote) in self.root_votes() {
+            let mut row: Vec<I32F32> = netuids.iter().map(|netuid| weight_for(vote, *netuid)).collect();
+            normalize(&mut row);
+            for (column, weight) in row.into_iter().enumerate() {
+                if weight > I32F32::ZERO {
+                    rank[column] += stake * weight;
+                    trust[column] += stake;
+                }
+            }
+        }
+        let mut shares: Vec<I32F32> = rank
+            .into_iter()
+            .zip(trust)
+            .map(|(rank, trust)| rank * sigmoid(trust, RHO, I32F32::HALF))
+            .collect();
+        normalize(&mut shares);
+        shares.iter().any(|share| *share > I32F32::ZERO).then_some(shares)
+    }
+
+    /// The share of stake and the vote of each root validator that voted. Ties at the border go to the
+    /// lower key.
+    fn root_votes(&self) -> Vec<(I32F32, &Vote)> {
+        let mut roots: Vec<_> =
+            self.nodes.iter().map(|(key, node)| (node.stake().base_units(), key)).collect();
+        roots.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+        roots.truncate(ROOT_VALIDATORS);
+        let whole = I64F64::from_int(roots.iter().map(|(stake, _)| *stake).sum());
+        roots
+            .into_iter()
+            .filter_map(|(stake, key)| self.votes.get(key).map(|vote| (stake, vote)))
+            .map(|(stake, vote)| ((I64F64::from_int(stake) / whole).to_i32f32(), vote))
+            .collect()
+    }
+}
+
+/// What a vote gives a subnet, before it is normalised.
+fn weight_for(vote: &Vote, netuid: Netuid) -> I32F32 {
+    let given = vote.weights.iter().find(|(about, _)| *about == netuid);
+    given.map_or(I32F32::ZERO, |(_, weight)| I32F32::from_int((*weight).into()))
+}

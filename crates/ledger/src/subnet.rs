@@ -1,0 +1,147 @@
+//! A subnet: its slots, its price, its lock and the pot of its next epoch.
+//!
+//! A slot has a number, and numbers are reused; what somebody earned, said or promised in a slot is
+//! not. `Subnet::place` is the only way into one and clears everything that refers to its last holder.
+
+mod neuron;
+
+use nervure_primitives::{Netuid, NodeId, Uid};
+
+pub use neuron::{Commit, Neuron};
+
+use crate::{
+    economics::{
+        prune::{self, NeuronRank},
+        schedule::{blocks_until_epoch, first_epoch},
+    },
+    params::Params,
+};
+
+/// A subnet of the mesh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// What people call it.
+    pub name: String,
+    /// Who gets the owner's share; a subnet of the genesis has no owner.
+    pub owner: Option<NodeId>,
+    /// The owner's node, which cannot lose its slot.
+    pub owner_node: Option<NodeId>,
+    /// What the owner locked, in base units.
+    pub locked: u64,
+    /// What the owner earned from it, in base units.
+    pub earned: u64,
+    /// The block at which it was registered.
+    pub registered: u64,
+    /// What a slot costs, in base units.
+    pub price: u64,
+    /// What the next epoch shares out, in base units.
+    pub pending: u64,
+    /// How many epochs it had: the number of the current one.
+    pub epoch: u64,
+    /// The block at which the current epoch ends and is computed.
+    pub due: u64,
+    /// The block of its last epoch that could be computed; 0 when there was none.
+    pub last_step: u64,
+    /// Moving average of its emission per block, in 2^-32 base units.
+    pub average: u128,
+    /// Its neurons, by uid.
+    pub neurons: Vec<Neuron>,
+}
+
+impl Subnet {
+    /// A subnet without neurons.
+    pub(crate) fn new(netuid: Netuid, name: String, block: u64, params: &Params) -> Self {
+        Self {
+            name,
+            owner: None,
+            owner_node: None,
+            locked: 0,
+            earned: 0,
+            registered: block,
+            price: params.burn.floor,
+            pending: 0,
+            epoch: 0,
+            due: first_epoch(block, params.yuma.tempo, netuid.0),
+            last_step: 0,
+            average: 0,
+            neurons: Vec::new(),
+        }
+    }
+
+    /// The slot of a node.
+    pub fn uid_of(&self, node: &NodeId) -> Option<Uid> {
+        self.neurons.iter().position(|neuron| neuron.node == *node).map(|uid| Uid(uid as u16))
+    }
+
+    /// The neuron in a slot.
+    pub fn neuron(&self, uid: Uid) -> Option<&Neuron> {
+        self.neurons.get(usize::from(uid.0))
+    }
+
+    /// The slot of the owner's node.
+    pub fn owner_uid(&self) -> Option<Uid> {
+        self.owner_node.and_then(|node| self.uid_of(&node))
+    }
+
+    /// Ends the current epoch at `block`. A promise made in it can be kept in the one that begins; older
+    /// ones cannot any more.
+    pub(crate) fn end_epoch(&mut self, tempo: u64, block: u64) {
+        let ended = self.epoch;
+        self.neurons.iter_mut().for_each(|neuron| neuron.commits.retain(|commit| commit.epoch >= ended));
+        self.epoch = ended.saturating_add(1);
+        self.due = block.saturating_add(blocks_until_epoch(block, tempo, block));
+    }
+
+    /// What it holds, in base units.
+    pub(crate) fn held(&self) -> u128 {
+        u128::from(self.locked) + u128::from(self.pending)
+    }
+
+    /// The slot that a newcomer would get at `block`: a free one, or that of whoever gives way.
+    pub(crate) fn slot_for_newcomer(&self, params: &Params, block: u64) -> Option<Uid> {
+        let taken = self.neurons.len();
+        if taken < params.slots {
+            return u16::try_from(taken).ok().map(Uid);
+        }
+        let owner = self.owner_uid();
+        let ranks: Vec<NeuronRank> = (0u16..)
+            .zip(&self.neurons)
+            .map(|(uid, neuron)| NeuronRank {
+                uid,
+                registered: neuron.registered,
+                emission: neuron.emission,
+                owner: owner == Some(Uid(uid)),
+            })
+            .collect();
+        prune::neuron(&ranks, params.neuron_immunity, block).map(Uid)
+    }
+
+    /// Puts a node into the slot that [`Self::slot_for_newcomer`] named. Weights for the slot become 0,
+    /// and bonds in it go: they were about somebody else. Returns who lost the slot.
+    pub(crate) fn place(&mut self, node: NodeId, uid: Uid, block: u64) -> Option<NodeId> {
+        let newcomer = Neuron::new(node, block);
+        let Some(slot) = self.neurons.get_mut(usize::from(uid.0)) else {
+            self.neurons.push(newcomer);
+            return None;
+        };
+        let former = std::mem::replace(slot, newcomer).node;
+        for neuron in &mut self.neurons {
+            neuron.weights.iter_mut().filter(|(about, _)| *about == uid).for_each(|(_, weight)| *weight = 0);
+            neuron.bonds.retain(|(about, _)| *about != uid);
+        }
+        Some(former)
+    }
+
+    /// A node has another key.
+    pub(crate) fn swap(&mut self, old: NodeId, new: NodeId) {
+        let keys = self.neurons.iter_mut().map(|neuron| &mut neuron.node).chain(&mut self.owner_node);
+        keys.filter(|key| **key == old).for_each(|key| *key = new);
+    }
+
+    /// Adds a block's emission to the pot.
+    pub(crate) fn collect(&mut self, emission: u64, window: u64) {
+        self.pending = self.pending.saturating_add(emission);
+        let window = u128::from(window.max(1));
+        self.average = self.average - self.average / window + (u128::from(emission) << 32) / window;
+    }
+}

@@ -1,0 +1,172 @@
+//! Signed transactions: what an owner or a node may ask of the ledger.
+//!
+//! A transaction travels in an [`Envelope`] whose signature covers the mesh id, so that it is worth
+//! nothing on another mesh. It carries the nonce of its signer, a fee and the last block at which it
+//! holds. `execute` checks, in this order: size, signature and form; expiry; nonce; fee; and then
+//! the rules of its kind, one file each. Every kind checks everything before it writes anything, which
+//! is what makes a refused transaction leave no trace.
+//!
+//! What a hostile signer can do: fill blocks with transactions at the least fee. What it cannot: make
+//! the decoder allocate more than [`MAX_LEN`] bytes, or have a transaction carried out twice.
+
+mod commit_weights;
+mod outcome;
+mod refusal;
+mod register_neuron;
+mod register_node;
+mod register_subnet;
+mod reveal_weights;
+mod set_take;
+mod stake;
+mod swap_key;
+mod transfer;
+mod unstake;
+mod vote_subnets;
+
+use nervure_primitives::{Amount, BlockHeight, Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
+use serde::{Deserialize, Serialize};
+
+pub use commit_weights::CommitWeights;
+pub use outcome::Outcome;
+pub use refusal::Refusal;
+pub use register_neuron::RegisterNeuron;
+pub use register_node::{RegisterNode, consent};
+pub use register_subnet::RegisterSubnet;
+pub use reveal_weights::{RevealWeights, commitment};
+pub use set_take::SetTake;
+pub use stake::Stake;
+pub use swap_key::SwapKey;
+pub use transfer::Transfer;
+pub use unstake::Unstake;
+pub use vote_subnets::VoteSubnets;
+
+use crate::state::State;
+
+/// What a transaction's signature is for.
+pub const DOMAIN: Domain = Domain::new("nervure/transaction/1");
+
+/// Largest body of a transaction in bytes: a row of 256 weights fits several times.
+pub const MAX_LEN: usize = 8 * 1024;
+
+/// What somebody asks of the ledger, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transaction {
+    /// The signer's next nonce.
+    pub nonce: u64,
+    /// What is recycled for carrying it out.
+    pub fee: Amount,
+    /// The last block that may carry it.
+    pub expiry: BlockHeight,
+    /// What to do.
+    pub call: Call,
+}
+
+/// What a transaction does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Call {
+    /// Pays somebody.
+    Transfer(Transfer),
+    /// Makes a node key the signer's.
+    RegisterNode(RegisterNode),
+    /// Replaces a node key.
+    SwapKey(SwapKey),
+    /// Sets what a node keeps of its stakers' dividends.
+    SetTake(SetTake),
+    /// Puts stake behind a node.
+    Stake(Stake),
+    /// Takes stake back.
+    Unstake(Unstake),
+    /// Founds a subnet.
+    RegisterSubnet(RegisterSubnet),
+    /// Takes a slot in a subnet.
+    RegisterNeuron(RegisterNeuron),
+    /// Signed by a node key: promises weights without showing them.
+    CommitWeights(CommitWeights),
+    /// Signed by a node key: shows promised weights.
+    RevealWeights(RevealWeights),
+    /// Signed by a node key: says how the emission should be shared among subnets.
+    VoteSubnets(VoteSubnets),
+}
+
+impl Transaction {
+    /// Signs it for `mesh`.
+    ///
+    /// # Errors
+    /// None in practice: what a transaction is made of always encodes.
+    pub fn seal(&self, key: &NodeKey, mesh: &MeshId) -> Result<Envelope, EnvelopeError> {
+        Envelope::seal(key, DOMAIN, mesh, self)
+    }
+}
+
+/// Carries out a transaction, or refuses it without a trace.
+pub(crate) fn execute(state: &mut State, envelope: &Envelope) -> Result<Outcome, Refusal> {
+    let transaction: Transaction = envelope.open(DOMAIN, &state.mesh, MAX_LEN)?;
+    if transaction.expiry.0 < state.height {
+        return Err(Refusal::Expired { expiry: transaction.expiry });
+    }
+    match &transaction.call {
+        Call::CommitWeights(_) | Call::RevealWeights(_) | Call::VoteSubnets(_) => {
+            by_node(state, envelope.signer(), &transaction)
+        }
+        _ => by_owner(state, envelope.signer(), &transaction),
+    }
+}
+
+/// A transaction of a node key: it can move nothing, so it pays nothing either, and each kind has its
+/// own limit on how often it can come.
+fn by_node(state: &mut State, node: NodeId, transaction: &Transaction) -> Result<Outcome, Refusal> {
+    let expected = state.nodes.get(&node).ok_or(Refusal::NoSuchNode { node })?.nonce;
+    if transaction.nonce != expected {
+        return Err(Refusal::Nonce { expected, given: transaction.nonce });
+    }
+    if !transaction.fee.is_zero() {
+        return Err(Refusal::NodeFee);
+    }
+    let outcome = match &transaction.call {
+        Call::CommitWeights(call) => call.apply(state, node),
+        Call::RevealWeights(call) => call.apply(state, node),
+        Call::VoteSubnets(call) => call.apply(state, node),
+        _ => Err(Refusal::WrongKey),
+    }?;
+    if let Some(found) = state.nodes.get_mut(&node) {
+        found.nonce = found.nonce.saturating_add(1);
+    }
+    Ok(outcome)
+}
+
+/// A transaction of an owner key: it pays a fee.
+fn by_owner(state: &mut State, owner: NodeId, transaction: &Transaction) -> Result<Outcome, Refusal> {
+    let expected = state.accounts.get(&owner).nonce;
+    if transaction.nonce != expected {
+        return Err(Refusal::Nonce { expected, given: transaction.nonce });
+    }
+    let fee = transaction.fee.base_units();
+    if fee < state.params.min_fee {
+        return Err(Refusal::Fee { least: Amount::from_base_units(state.params.min_fee) });
+    }
+    // Taken first, so that the call cannot spend it; given back when the call is refused.
+    if !state.accounts.debit(&owner, fee) {
+        return Err(Refusal::Balance { needed: transaction.fee });
+    }
+    let outcome = match &transaction.call {
+        Call::Transfer(call) => call.apply(state, owner),
+        Call::RegisterNode(call) => call.apply(state, owner),
+        Call::SwapKey(call) => call.apply(state, owner),
+        Call::SetTake(call) => call.apply(state, owner),
+        Call::Stake(call) => call.apply(state, owner),
+        Call::Unstake(call) => call.apply(state, owner),
+        Call::RegisterSubnet(call) => call.apply(state, owner),
+        Call::RegisterNeuron(call) => call.apply(state, owner),
+        Call::CommitWeights(_) | Call::RevealWeights(_) | Call::VoteSubnets(_) => Err(Refusal::WrongKey),
+    };
+    if outcome.is_ok() {
+        state.recycle(fee);
+        state.accounts.advance_nonce(owner);
+    } else {
+        state.accounts.credit(owner, fee);
+    }
+    outcome
+}

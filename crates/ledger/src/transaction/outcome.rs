@@ -1,0 +1,89 @@
+//! What a transaction that was carried out did.
+
+use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
+
+/// What a transaction did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Somebody was paid.
+    Transferred {
+        /// Who.
+        to: NodeId,
+        /// How much.
+        amount: Amount,
+    },
+    /// A node key has an owner.
+    NodeRegistered {
+        /// The node key.
+        node: NodeId,
+    },
+    /// A node has another key.
+    KeySwapped {
+        /// The key it had.
+        old: NodeId,
+        /// The key it has.
+        new: NodeId,
+    },
+    /// A node keeps another part of its stakers' dividends.
+    TakeSet {
+        /// The node.
+        node: NodeId,
+        /// What it keeps, of 65,535.
+        take: u16,
+    },
+    /// A node has more stake behind it.
+    Staked {
+        /// The node.
+        node: NodeId,
+        /// How much more.
+        amount: Amount,
+    },
+    /// A node has less stake behind it.
+    Unstaked {
+        /// The node.
+        node: NodeId,
+        /// How much less.
+        amount: Amount,
+        /// The block at which the staker has it.
+        free: BlockHeight,
+    },
+    /// A subnet exists, its owner's node in slot 0.
+    SubnetRegistered {
+        /// Its number.
+        netuid: Netuid,
+        /// What it locked.
+        locked: Amount,
+        /// The subnet that gave way to it.
+        dissolved: Option<Netuid>,
+    },
+    /// A node has a slot.
+    NeuronRegistered {
+        /// The subnet.
+        netuid: Netuid,
+        /// The slot.
+        uid: Uid,
+        /// What it burned.
+        price: Amount,
+        /// The node that lost the slot.
+        replaced: Option<NodeId>,
+    },
+    /// Weights were promised.
+    WeightsCommitted {
+        /// The subnet.
+        netuid: Netuid,
+        /// Whose weights.
+        uid: Uid,
+        /// The only epoch in which they can be revealed.
+        reveal_in: u64,
+    },
+    /// Weights count.
+    WeightsRevealed {
+        /// The subnet.
+        netuid: Netuid,
+        /// Whose weights.
+        uid: Uid,
+    },
+    /// A vote counts.
+    Voted,
+}

@@ -1,0 +1,53 @@
+//! Making a node key one's own.
+//!
+//! The node key has to agree, with its own signature over the owner's key: otherwise anybody could
+//! claim a key that was seen on the network before its owner does.
+
+use nervure_primitives::{Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Refusal};
+use crate::{nodes::Node, state::State};
+
+/// What a node key's consent is for.
+const CONSENT: Domain = Domain::new("nervure/node-consent/1");
+
+/// Largest body of a consent in bytes: an owner key and its header.
+const MAX_CONSENT_LEN: usize = 40;
+
+/// Makes the signer the owner of the node key that signed `consent`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterNode {
+    /// The node key's word; see [`consent`].
+    pub consent: Envelope,
+}
+
+/// The word of `node` that it belongs to `owner` on `mesh`.
+///
+/// # Errors
+/// None in practice: a key always encodes.
+pub fn consent(node: &NodeKey, owner: &NodeId, mesh: &MeshId) -> Result<Envelope, EnvelopeError> {
+    Envelope::seal(node, CONSENT, mesh, owner)
+}
+
+/// The node key that agreed to belong to `owner`, if it is a new one.
+pub(super) fn consenting(state: &State, consent: &Envelope, owner: NodeId) -> Result<NodeId, Refusal> {
+    let named: NodeId = consent.open(CONSENT, &state.mesh, MAX_CONSENT_LEN).map_err(Refusal::Consent)?;
+    if named != owner {
+        return Err(Refusal::ConsentForAnother { owner: named });
+    }
+    let node = consent.signer();
+    if state.nodes.is_known(&node) {
+        return Err(Refusal::KeyTaken { node });
+    }
+    Ok(node)
+}
+
+impl RegisterNode {
+    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+        let node = consenting(state, &self.consent, signer)?;
+        state.nodes.insert(node, Node::new(signer, state.height));
+        Ok(Outcome::NodeRegistered { node })
+    }
+}

@@ -1,0 +1,92 @@
+//! Founding a subnet.
+//!
+//! The cost is locked, not spent: it comes back when the subnet is dissolved, less what the owner has
+//! earned from it by then.
+
+use nervure_primitives::{Amount, Netuid, NodeId, Uid};
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Refusal, swap_key::owned};
+use crate::{
+    economics::{
+        lock::LastLock,
+        prune::{self, SubnetRank},
+    },
+    spec::is_name,
+    state::State,
+    subnet::Subnet,
+};
+
+/// Founds a subnet of the signer, with one of its nodes in slot 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterSubnet {
+    /// What people call it: 1 to 64 lower-case letters, digits and hyphens.
+    pub name: String,
+    /// The owner's node, which never loses its slot.
+    pub node: NodeId,
+    /// The most that the signer is willing to lock.
+    pub max_lock: Amount,
+}
+
+impl RegisterSubnet {
+    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+        if !is_name(&self.name) {
+            return Err(Refusal::Name);
+        }
+        owned(state, self.node, signer)?;
+        let netuid = u16::try_from(state.next_netuid).map(Netuid).map_err(|_| Refusal::NoSubnetPlace)?;
+        let dissolved = giving_way(state)?;
+        let cost = state.params.lock.cost(state.last_lock, state.height);
+        let locked = Amount::from_base_units(cost);
+        if locked > self.max_lock {
+            return Err(Refusal::Price { price: locked });
+        }
+        if !state.accounts.debit(&signer, cost) {
+            return Err(Refusal::Balance { needed: locked });
+        }
+        if let Some(gone) = dissolved {
+            dissolve(state, gone);
+        }
+        let mut subnet = Subnet::new(netuid, self.name.clone(), state.height, &state.params);
+        subnet.owner = Some(signer);
+        subnet.owner_node = Some(self.node);
+        subnet.locked = cost;
+        subnet.place(self.node, Uid(0), state.height);
+        state.subnets.insert(netuid, subnet);
+        state.next_netuid += 1;
+        state.last_lock = LastLock { amount: cost, block: state.height };
+        Ok(Outcome::SubnetRegistered { netuid, locked, dissolved })
+    }
+}
+
+/// The subnet that has to go for another one, if the mesh is full.
+fn giving_way(state: &State) -> Result<Option<Netuid>, Refusal> {
+    if state.subnets.len() < state.params.max_subnets {
+        return Ok(None);
+    }
+    let ranks: Vec<SubnetRank> = state
+        .subnets
+        .iter()
+        .map(|(netuid, subnet)| SubnetRank {
+            netuid: netuid.0,
+            registered: subnet.registered,
+            emission: subnet.average,
+        })
+        .collect();
+    let gone = prune::subnet(&ranks, state.params.subnet_immunity, state.height);
+    gone.map(|netuid| Some(Netuid(netuid))).ok_or(Refusal::NoSubnetPlace)
+}
+
+/// Removes a subnet. Its lock goes back less what the owner earned, which is recycled; its pot goes to
+/// the other subnets with the next block; stakes stay where they are.
+fn dissolve(state: &mut State, netuid: Netuid) {
+    let Some(subnet) = state.subnets.remove(&netuid) else { return };
+    let mut refund = 0;
+    if let Some(owner) = subnet.owner {
+        refund = subnet.locked.saturating_sub(subnet.earned);
+        state.accounts.credit(owner, refund);
+    }
+    state.recycle(subnet.locked - refund);
+    state.carry = state.carry.saturating_add(subnet.pending);
+}

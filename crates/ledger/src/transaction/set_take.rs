@@ -1,0 +1,41 @@
+//! Setting what a node keeps of its stakers' dividends.
+//!
+//! Lowering it is always possible; raising it only now and then, so that stakers can leave before it
+//! is raised again.
+
+use nervure_primitives::{BlockHeight, NodeId};
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Refusal, swap_key::owned};
+use crate::{nodes::MAX_TAKE, state::State};
+
+/// Sets a node's take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetTake {
+    /// The node.
+    pub node: NodeId,
+    /// What it keeps, of 65,535; at most [`MAX_TAKE`].
+    pub take: u16,
+}
+
+impl SetTake {
+    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+        let Self { node, take } = *self;
+        owned(state, node, signer)?;
+        if take > MAX_TAKE {
+            return Err(Refusal::Take { take });
+        }
+        let (height, interval) = (state.height, state.params.take_interval);
+        let found = state.nodes.get_mut(&node).ok_or(Refusal::NoSuchNode { node })?;
+        if take > found.take {
+            let from = found.take_raised.saturating_add(interval);
+            if height < from {
+                return Err(Refusal::TakeTooSoon { from: BlockHeight(from) });
+            }
+            found.take_raised = height;
+        }
+        found.take = take;
+        Ok(Outcome::TakeSet { node, take })
+    }
+}

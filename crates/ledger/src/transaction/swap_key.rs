@@ -1,0 +1,40 @@
+//! Giving a node another key, for instance after the old one leaked.
+
+use nervure_primitives::{Envelope, NodeId};
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Refusal, register_node::consenting};
+use crate::state::State;
+
+/// Moves everything of a node, its stakes and slots, to another key. The old key never comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwapKey {
+    /// The key that the node has.
+    pub old: NodeId,
+    /// The new key's [consent](super::consent).
+    pub consent: Envelope,
+}
+
+impl SwapKey {
+    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+        let old = self.old;
+        owned(state, old, signer)?;
+        let new = consenting(state, &self.consent, signer)?;
+        state.nodes.swap(old, new);
+        state.subnets.values_mut().for_each(|subnet| subnet.swap(old, new));
+        if let Some(vote) = state.votes.remove(&old) {
+            state.votes.insert(new, vote);
+        }
+        Ok(Outcome::KeySwapped { old, new })
+    }
+}
+
+/// Refuses unless `node` is a node of `owner`.
+pub(super) fn owned(state: &State, node: NodeId, owner: NodeId) -> Result<(), Refusal> {
+    match state.nodes.get(&node) {
+        None => Err(Refusal::NoSuchNode { node }),
+        Some(found) if found.owner != owner => Err(Refusal::NotOwner { node }),
+        Some(_) => Ok(()),
+    }
+}

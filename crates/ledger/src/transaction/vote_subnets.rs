@@ -1,0 +1,40 @@
+//! Saying how the emission should be shared among subnets. Only the largest stakes' votes count, but
+//! anybody may vote: who is among the largest changes with every block.
+
+use std::collections::BTreeSet;
+
+use nervure_primitives::{BlockHeight, Netuid, NodeId};
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Refusal};
+use crate::state::{State, Vote};
+
+/// Replaces the signer's vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoteSubnets {
+    /// Subnets and weights, in any scale; none at all abstains.
+    pub weights: Vec<(Netuid, u16)>,
+}
+
+impl VoteSubnets {
+    pub(super) fn apply(&self, state: &mut State, node: NodeId) -> Result<Outcome, Refusal> {
+        if let Some(vote) = state.votes.get(&node) {
+            let from = vote.block.saturating_add(state.params.vote_interval);
+            if state.height < from {
+                return Err(Refusal::VoteTooSoon { from: BlockHeight(from) });
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for (netuid, _) in &self.weights {
+            if !state.subnets.contains_key(netuid) {
+                return Err(Refusal::NoSuchSubnet { netuid: *netuid });
+            }
+            if !seen.insert(*netuid) {
+                return Err(Refusal::Duplicate);
+            }
+        }
+        state.votes.insert(node, Vote { block: state.height, weights: self.weights.clone() });
+        Ok(Outcome::Voted)
+    }
+}

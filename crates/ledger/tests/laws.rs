@@ -1,0 +1,14 @@
+//! The laws of the ledger, through its public API.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+#[path = "laws/accounts.rs"]
+mod accounts;
+#[path = "laws/random.rs"]
+mod random;
+#[path = "laws/subnets.rs"]
+mod subnets;
+#[path = "laws/weights.rs"]
+mod weights;
+#[path = "laws/world.rs"]
+mod world;

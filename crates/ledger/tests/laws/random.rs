@@ -1,0 +1,147 @@
+//! Random blocks: nothing is lost or made, refused transactions leave no trace, the same blocks give
+//! the same state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nervure_ledger::{
+    block::Event,
+    transaction::{
+        Call, CommitWeights, Outcome, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights, SetTake,
+        Stake, SwapKey, Transfer, Unstake, VoteSubnets, commitment,
+    },
+};
+use nervure_primitives::{Envelope, Hash, Netuid, NodeId, NodeKey, Uid};
+use proptest::{collection::vec, prelude::*, strategy::ValueTree};
+
+use crate::world::{KEYS, World, node, owner, units};
+
+/// One random wish: who, which kind, two keys and an amount.
+type Wish = (u8, u8, u8, u8, u64);
+
+fn wishes() -> impl Strategy<Value = Vec<Vec<Wish>>> {
+    let amount = prop_oneof![0u64..2_000, 0u64..200_000_000_000, Just(u64::MAX)];
+    vec(vec((0..KEYS, 0u8..12, 0..KEYS, 0..KEYS, amount), 0..4), 1..25)
+}
+
+fn netuid(b: u8) -> Netuid {
+    Netuid(u16::from(b % 3) + 1)
+}
+
+/// The same weights for the same subnet, so that a later reveal can fit an earlier commit.
+fn weights(b: u8) -> RevealWeights {
+    let weights = vec![(Uid(1), 7), (Uid(0), 3)];
+    RevealWeights { netuid: netuid(b), weights, salt: Hash::of("salt", &[]), version_key: 0 }
+}
+
+/// Who signs: the validator of the genesis or a spare node key for what nodes sign.
+fn signer(wish: Wish) -> NodeKey {
+    match wish {
+        (_, 9.., 0, ..) => node(200),
+        (who, 9.., ..) => node(who),
+        (who, ..) => owner(who),
+    }
+}
+
+fn call(world: &World, wish: Wish) -> Call {
+    let (who, kind, a, b, amount) = wish;
+    // Mostly the signer's own node, as registered at first.
+    let target: NodeId = node(if a < 2 { who } else { a }).node_id();
+    let consent = |key: u8| world.consent(&node(key), &owner(who).node_id());
+    match kind {
+        0 => Call::Transfer(Transfer { to: owner(b).node_id(), amount: units(amount) }),
+        1 => Call::RegisterNode(RegisterNode { consent: consent(b + 10) }),
+        2 => Call::SwapKey(SwapKey { old: target, consent: consent(b + 10) }),
+        3 => Call::SetTake(SetTake { node: target, take: amount as u16 }),
+        4 => Call::Stake(Stake { node: target, amount: units(amount) }),
+        5 => Call::Unstake(Unstake { node: target, amount: units(amount) }),
+        6 => Call::RegisterSubnet(RegisterSubnet {
+            name: "random".into(),
+            node: target,
+            max_lock: units(u64::MAX),
+        }),
+        7 | 8 => Call::RegisterNeuron(RegisterNeuron { netuid: netuid(b), node: target, max_price: None }),
+        9 => {
+            let hash = commitment(&world.state.mesh(), &signer(wish).node_id(), &weights(b));
+            Call::CommitWeights(CommitWeights { netuid: netuid(b), hash })
+        }
+        10 => Call::RevealWeights(weights(b)),
+        _ => Call::VoteSubnets(VoteSubnets { weights: vec![(netuid(b), amount as u16), (Netuid(1), 9)] }),
+    }
+}
+
+/// A mesh where every owner has a node in subnet 1 and one has a subnet.
+fn settled() -> World {
+    let mut world = World::new();
+    for who in 0..KEYS {
+        let id = world.register(who, who);
+        let join = RegisterNeuron { netuid: Netuid(1), node: id, max_price: None };
+        world.call(&owner(who), Call::RegisterNeuron(join)).unwrap();
+        world.call(&owner(who), Call::Stake(Stake { node: id, amount: units(1_000) })).unwrap();
+    }
+    let found = RegisterSubnet { name: "two".into(), node: node(0).node_id(), max_lock: units(u64::MAX) };
+    world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
+    world
+}
+
+/// Signs the wishes of a block; nonces count on in the hope that none is refused.
+fn sign(world: &World, wishes: &[Wish]) -> Vec<Envelope> {
+    let mut sent = BTreeMap::new();
+    let envelope = |wish: &Wish| {
+        let key = signer(*wish);
+        let before = sent.entry(key.node_id()).or_insert(0);
+        *before += 1;
+        world.sign(&key, call(world, *wish), *before - 1)
+    };
+    wishes.iter().map(envelope).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn nothing_is_lost_and_refusals_leave_no_trace(blocks in wishes()) {
+        let mut world = settled();
+        for wishes in &blocks {
+            let transactions = sign(&world, wishes);
+            let before = world.state.clone();
+            let block = world.block(transactions.clone());
+            let events = world.apply(transactions);
+            prop_assert_eq!(before.apply(&block).unwrap(), (world.state.clone(), events.clone()));
+            let mut accepted = block;
+            let mut refused = events.iter().map(|event| matches!(event, Event::Refused { .. }));
+            accepted.transactions.retain(|_| !refused.next().unwrap());
+            prop_assert_eq!(before.apply(&accepted).unwrap().0, world.state.clone());
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_a_block_panic(bytes in vec(any::<u8>(), 0..200)) {
+        let world = World::new();
+        let sealed = Envelope::seal(&owner(0), nervure_ledger::transaction::DOMAIN, &world.state.mesh(), &bytes);
+        let (next, _) = world.state.apply(&world.block(vec![sealed.unwrap()])).unwrap();
+        prop_assert_eq!(&next, &world.state.apply(&world.block(Vec::new())).unwrap().0);
+    }
+}
+
+/// The kind of an outcome: its name without its fields.
+fn kind(outcome: &Outcome) -> String {
+    format!("{outcome:?}").split([' ', '{']).next().unwrap().to_owned()
+}
+
+#[test]
+fn the_random_blocks_carry_out_every_kind_of_transaction() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut kinds = BTreeSet::new();
+    for _ in 0..40 {
+        let mut world = settled();
+        for wishes in wishes().new_tree(&mut runner).unwrap().current() {
+            let transactions = sign(&world, &wishes);
+            for event in world.apply(transactions) {
+                if let Event::Applied { outcome, .. } = event {
+                    kinds.insert(kind(&outcome));
+                }
+            }
+        }
+    }
+    assert_eq!(kinds.len(), 11, "{kinds:?}");
+}

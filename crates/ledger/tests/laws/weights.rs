@@ -1,0 +1,206 @@
+//! Weights, epochs and emission.
+
+use nervure_ledger::{
+    block::Event,
+    transaction::{
+        Call, CommitWeights, Outcome, Refusal, RegisterSubnet, RevealWeights, Stake, VoteSubnets, commitment,
+    },
+};
+use nervure_primitives::{Hash, Netuid, NodeKey, Uid};
+
+use crate::world::{World, node, owner, params, units};
+
+fn weights(cells: &[(Uid, u16)]) -> RevealWeights {
+    let salt = Hash::of("salt", &[]);
+    RevealWeights { netuid: Netuid(1), weights: cells.to_vec(), salt, version_key: 0 }
+}
+
+fn promise(world: &World, key: &NodeKey, cells: &[(Uid, u16)]) -> Call {
+    let hash = commitment(&world.state.mesh(), &key.node_id(), &weights(cells));
+    Call::CommitWeights(CommitWeights { netuid: Netuid(1), hash })
+}
+
+pub(crate) fn commit(world: &mut World, key: &NodeKey, cells: &[(Uid, u16)]) -> Result<Outcome, Refusal> {
+    let call = promise(world, key, cells);
+    world.call(key, call)
+}
+
+pub(crate) fn reveal(world: &mut World, key: &NodeKey, cells: &[(Uid, u16)]) -> Result<Outcome, Refusal> {
+    world.call(key, Call::RevealWeights(weights(cells)))
+}
+
+const ROW: [(Uid, u16); 1] = [(Uid(1), 5)];
+
+#[test]
+fn weights_are_revealed_in_the_next_epoch_and_in_no_other() {
+    let validator = node(200);
+    let mut world = World::new();
+    world.next_epoch(1);
+    commit(&mut world, &validator, &ROW).unwrap();
+    let early = world.refusal(&validator, Call::RevealWeights(weights(&ROW)));
+    assert!(matches!(early, Refusal::RevealTime { reveal_in: 2, now: 1 }), "{early}");
+    world.next_epoch(1);
+    let other = world.refusal(&validator, Call::RevealWeights(weights(&[(Uid(1), 6)])));
+    assert!(matches!(other, Refusal::NoSuchCommit));
+    reveal(&mut world, &validator, &ROW).unwrap();
+    assert_eq!(world.subnet(1).neurons[0].weights, [(Uid(1), u16::MAX)], "scaled to the maximum");
+    let twice = world.refusal(&validator, Call::RevealWeights(weights(&ROW)));
+    assert!(matches!(twice, Refusal::NoSuchCommit));
+    commit(&mut world, &validator, &[(Uid(1), 7)]).unwrap();
+    world.next_epoch(1);
+    world.next_epoch(1);
+    let late = world.refusal(&validator, Call::RevealWeights(weights(&[(Uid(1), 7)])));
+    assert!(matches!(late, Refusal::NoSuchCommit), "expired: {late}");
+    assert_eq!(world.subnet(1).neurons[0].weights, [(Uid(1), u16::MAX)], "the old weights stay");
+}
+
+#[test]
+fn a_copied_commitment_is_worthless() {
+    let (validator, copier) = (node(200), node(201));
+    let mut world = World::new();
+    world.next_epoch(1);
+    let Call::CommitWeights(copied) = promise(&world, &validator, &[(Uid(1), 5)]) else { unreachable!() };
+    world.call(&copier, Call::CommitWeights(copied)).unwrap();
+    world.next_epoch(1);
+    // Self-weight needs no permit, so that only the key stands in the way.
+    let refusal = world.refusal(&copier, Call::RevealWeights(weights(&ROW)));
+    assert!(matches!(refusal, Refusal::NoSuchCommit));
+}
+
+#[test]
+fn weights_that_break_a_rule_are_refused_by_its_name() {
+    let (validator, miner) = (node(200), node(201));
+    let mut world = World::new();
+    let mut refused =
+        |key: &NodeKey, cells: &[(Uid, u16)]| world.refusal(key, Call::RevealWeights(weights(cells)));
+    let many = [(Uid(0), 1), (Uid(1), 1), (Uid(2), 1)];
+    assert!(matches!(refused(&validator, &many), Refusal::TooManyWeights { given: 3, most: 2 }));
+    assert!(matches!(refused(&miner, &[(Uid(0), 1)]), Refusal::NoPermit));
+    assert!(matches!(refused(&validator, &[(Uid(1), 1), (Uid(1), 2)]), Refusal::Duplicate));
+    assert!(matches!(refused(&validator, &[(Uid(7), 1)]), Refusal::NoSuchUid { uid: Uid(7) }));
+    assert!(matches!(refused(&validator, &[]), Refusal::TooFewWeights { least: 1 }));
+    assert!(matches!(refused(&node(9), &ROW), Refusal::NoSuchNode { .. }));
+    for salt in 0..2u8 {
+        let hash = Hash::of("any", &[&[salt]]);
+        world.call(&validator, Call::CommitWeights(CommitWeights { netuid: Netuid(1), hash })).unwrap();
+    }
+    let third = promise(&world, &validator, &ROW);
+    assert!(matches!(world.refusal(&validator, third), Refusal::TooManyCommits { most: 2 }));
+}
+
+#[test]
+fn versions_and_stakes_below_the_least_are_refused() {
+    let mut rules = params();
+    rules.version_key = 3;
+    let mut world = World::with(rules);
+    let old = world.refusal(&node(200), Call::RevealWeights(weights(&ROW)));
+    assert!(matches!(old, Refusal::Version { least: 3, given: 0 }));
+    let mut rules = params();
+    rules.yuma.stake_threshold = 2_000_000;
+    let mut world = World::with(rules);
+    let poor = promise(&world, &node(200), &ROW);
+    assert!(matches!(world.refusal(&node(200), poor), Refusal::WeightStake { .. }));
+}
+
+#[test]
+fn a_miner_earns_half_and_the_stakers_the_other_half() {
+    let (validator, miner) = (node(200), node(201));
+    let mut world = World::new();
+    world
+        .call(&owner(0), Call::Stake(Stake { node: validator.node_id(), amount: units(1_000_000) }))
+        .unwrap();
+    world.next_epoch(1);
+    commit(&mut world, &validator, &ROW).unwrap();
+    world.next_epoch(1);
+    reveal(&mut world, &validator, &ROW).unwrap();
+    world.next_epoch(1);
+    let mined = world.balance(&miner);
+    let staked = world.state.nodes().get(&validator.node_id()).unwrap().stake().base_units();
+    world.next_epoch(1);
+    let mined = world.balance(&miner) - mined;
+    let node = world.state.nodes().get(&validator.node_id()).unwrap();
+    let staked = node.stake().base_units() - staked;
+    assert!(mined.abs_diff(2_500_000_000) < 10, "half of five blocks: {mined}");
+    assert!(staked.abs_diff(2_500_000_000) < 10, "{staked}");
+    // Both staked the same; the validator's owner also has its take of 18 %.
+    let (own, staker) = (node.stake_of(&validator.node_id()), node.stake_of(&owner(0).node_id()));
+    assert!(own > staker && world.subnet(1).neurons[1].incentive == u16::MAX);
+}
+
+#[test]
+fn an_owner_gets_18_percent_and_the_lock_counts_down_by_it() {
+    let mut world = World::new();
+    let id = world.register(0, 0);
+    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX) };
+    world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
+    world.call(&node(200), Call::VoteSubnets(VoteSubnets { weights: vec![(Netuid(2), 1)] })).unwrap();
+    world.next_epoch(2);
+    let (before, earned) = (world.balance(&owner(0)), world.subnet(2).earned);
+    let waiting = world.subnet(2).pending;
+    world.next_epoch(2);
+    let gained = world.balance(&owner(0)) - before;
+    assert_eq!(gained, world.subnet(2).earned - earned);
+    let whole = waiting + 5_000_000_000;
+    assert!(gained.abs_diff(whole * 11_796 / 65_535) < 10, "{gained} of {whole}: the vote gives it all");
+}
+
+#[test]
+fn a_vote_moves_the_reward_and_comes_rarely() {
+    let mut world = World::new();
+    let id = world.register(0, 0);
+    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX) };
+    world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
+    let pots = |world: &World| (world.subnet(1).average, world.subnet(2).average);
+    let vote = |weights: &[(u16, u16)]| {
+        let weights = weights.iter().map(|(netuid, weight)| (Netuid(*netuid), *weight)).collect();
+        Call::VoteSubnets(VoteSubnets { weights })
+    };
+    assert!(matches!(world.refusal(&node(200), vote(&[(9, 1)])), Refusal::NoSuchSubnet { .. }));
+    assert!(matches!(world.refusal(&node(200), vote(&[(1, 1), (1, 1)])), Refusal::Duplicate));
+    world.call(&node(200), vote(&[(1, 3), (2, 1)])).unwrap();
+    assert!(matches!(world.refusal(&node(200), vote(&[(2, 1)])), Refusal::VoteTooSoon { .. }));
+    world.wait(100);
+    let (first, second) = pots(&world);
+    assert!(first / second == 3 || (first + 1) / second == 2, "{first} to {second}");
+    // Taking part in nothing is no vote: back to equal shares.
+    world.call(&node(200), vote(&[])).unwrap();
+    world.wait(200);
+    let (first, second) = pots(&world);
+    assert!(first.abs_diff(second) * 100 < first, "{first} to {second}");
+}
+
+#[test]
+fn epochs_of_neighbours_are_a_block_apart() {
+    let mut world = World::new();
+    let id = world.register(0, 0);
+    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX) };
+    world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
+    let mut ran = Vec::new();
+    for _ in 0..10 {
+        let height = world.state.height().0 + 1;
+        for event in world.apply(Vec::new()) {
+            if let Event::Epoch { netuid, .. } = event {
+                ran.push((netuid.0, height % 5));
+            }
+        }
+    }
+    assert_eq!(ran.len(), 4);
+    assert!(ran.iter().all(|(netuid, offset)| u64::from(*netuid) == *offset), "{ran:?}");
+}
+
+#[test]
+fn a_node_key_pays_no_fee_and_moves_nothing() {
+    let mut world = World::new();
+    let id = world.register(0, 0);
+    let before = (world.balance(&owner(0)), world.balance(&node(0)));
+    let hash = Hash::of("any", &[]);
+    let call = Call::CommitWeights(CommitWeights { netuid: Netuid(1), hash });
+    assert!(matches!(world.refusal(&node(0), call), Refusal::NotThere { .. }));
+    assert!(matches!(
+        world.refusal(&owner(0), Call::VoteSubnets(VoteSubnets { weights: vec![] })),
+        Refusal::NoSuchNode { .. }
+    ));
+    world.call(&node(0), Call::VoteSubnets(VoteSubnets { weights: vec![] })).unwrap();
+    assert_eq!((world.balance(&owner(0)), world.balance(&node(0))), before);
+    assert_eq!(world.state.nodes().get(&id).unwrap().nonce, 1);
+}

@@ -1,0 +1,159 @@
+//! A small mesh to try things on: keys, a first state, and blocks of signed transactions.
+
+use std::collections::BTreeMap;
+
+use nervure_consensus::yuma;
+use nervure_ledger::{
+    block::{Block, Event},
+    economics::{burn::BurnRule, lock::LockRule},
+    params::Params,
+    spec::{MeshSpec, NodeSpec, Role},
+    state::State,
+    subnet::Subnet,
+    transaction::{Call, Outcome, Refusal, RegisterNode, Transaction, consent},
+};
+use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeId, NodeKey};
+
+/// How many owners and how many spare node keys there are.
+pub(crate) const KEYS: u8 = 4;
+
+pub(crate) fn owner(index: u8) -> NodeKey {
+    NodeKey::from_seed(&[100 + index; 32])
+}
+
+pub(crate) fn node(index: u8) -> NodeKey {
+    NodeKey::from_seed(&[index; 32])
+}
+
+pub(crate) fn units(units: u64) -> Amount {
+    Amount::from_base_units(units)
+}
+
+/// Parameters with short times and low prices.
+pub(crate) fn params() -> Params {
+    Params {
+        min_fee: 10,
+        min_stake: 100,
+        unbonding: 3,
+        take_interval: 4,
+        burn: BurnRule { half_life: 10, floor: 1_000, ceiling: 1_000_000, ..BurnRule::default() },
+        lock: LockRule { floor: 1_000_000, interval: 10 },
+        slots: 14,
+        max_subnets: 3,
+        neuron_immunity: 4,
+        subnet_immunity: 6,
+        emission_average: 10,
+        vote_interval: 2,
+        max_commits: 2,
+        yuma: yuma::Params { tempo: 5, activity_cutoff: 100, max_validators: 3, ..yuma::Params::default() },
+        ..Params::default()
+    }
+}
+
+/// A mesh with a validator and a miner, and owners with 1,000 tokens each.
+pub(crate) struct World {
+    pub(crate) state: State,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(params())
+    }
+
+    pub(crate) fn with(params: Params) -> Self {
+        let listed = |index: u8, role, stake| NodeSpec {
+            id: node(200 + index).node_id(),
+            role,
+            netuids: vec![Netuid(1)],
+            stake: units(stake),
+        };
+        let nodes = vec![listed(0, Role::Validator, 1_000_000), listed(1, Role::Miner, 0)];
+        let spec = MeshSpec { nodes, ..MeshSpec::local("laws") };
+        let balances: BTreeMap<_, _> =
+            (0..KEYS).map(|index| (owner(index).node_id(), units(1_000_000_000_000))).collect();
+        Self { state: State::genesis(&spec, params, &balances).unwrap() }
+    }
+
+    /// `call`, signed with the nonce that is due after `before` earlier transactions.
+    pub(crate) fn sign(&self, key: &NodeKey, call: Call, before: u64) -> Envelope {
+        let by_node = matches!(call, Call::CommitWeights(_) | Call::RevealWeights(_) | Call::VoteSubnets(_));
+        let (nonce, fee) = if by_node {
+            (self.state.nodes().get(&key.node_id()).map_or(0, |node| node.nonce), 0)
+        } else {
+            (self.state.accounts().get(&key.node_id()).nonce, 10)
+        };
+        Transaction { nonce: nonce + before, fee: units(fee), expiry: BlockHeight(u64::MAX), call }
+            .seal(key, &self.state.mesh())
+            .unwrap()
+    }
+
+    pub(crate) fn consent(&self, node: &NodeKey, owner: &NodeId) -> Envelope {
+        consent(node, owner, &self.state.mesh()).unwrap()
+    }
+
+    pub(crate) fn block(&self, transactions: Vec<Envelope>) -> Block {
+        Block { height: BlockHeight(self.state.height().0 + 1), transactions }
+    }
+
+    /// Applies a block and checks that nothing was lost or minted beyond the reward.
+    pub(crate) fn apply(&mut self, transactions: Vec<Envelope>) -> Vec<Event> {
+        let (next, events) = self.state.apply(&self.block(transactions)).unwrap();
+        assert_eq!(next.held(), u128::from(next.issuance()), "conservation at block {}", next.height());
+        self.state = next;
+        events
+    }
+
+    /// Applies one call in a block of its own.
+    pub(crate) fn call(&mut self, key: &NodeKey, call: Call) -> Result<Outcome, Refusal> {
+        let envelope = self.sign(key, call, 0);
+        match self.apply(vec![envelope]).remove(0) {
+            Event::Applied { outcome, .. } => Ok(outcome),
+            Event::Refused { refusal, .. } => Err(refusal),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The only call of a block, refused; checks that it left no trace.
+    pub(crate) fn refusal(&mut self, key: &NodeKey, call: Call) -> Refusal {
+        let envelope = self.sign(key, call, 0);
+        self.refused(envelope)
+    }
+
+    /// The only transaction of a block, refused; checks that it left no trace.
+    pub(crate) fn refused(&mut self, envelope: Envelope) -> Refusal {
+        let (empty, _) = self.state.apply(&self.block(Vec::new())).unwrap();
+        let Event::Refused { refusal, .. } = self.apply(vec![envelope]).remove(0) else {
+            panic!("not refused")
+        };
+        assert_eq!(self.state, empty, "a refused transaction left a trace");
+        refusal
+    }
+
+    /// Makes `node(key)` a node of `owner(who)`.
+    pub(crate) fn register(&mut self, who: u8, key: u8) -> NodeId {
+        let consent = self.consent(&node(key), &owner(who).node_id());
+        self.call(&owner(who), Call::RegisterNode(RegisterNode { consent })).unwrap();
+        node(key).node_id()
+    }
+
+    /// Empty blocks.
+    pub(crate) fn wait(&mut self, blocks: u64) {
+        (0..blocks).for_each(|_| drop(self.apply(Vec::new())));
+    }
+
+    pub(crate) fn subnet(&self, netuid: u16) -> &Subnet {
+        &self.state.subnets()[&Netuid(netuid)]
+    }
+
+    /// Empty blocks until the next epoch of subnet `netuid` begins.
+    pub(crate) fn next_epoch(&mut self, netuid: u16) {
+        let epoch = self.subnet(netuid).epoch;
+        while self.subnet(netuid).epoch == epoch {
+            self.wait(1);
+        }
+    }
+
+    pub(crate) fn balance(&self, key: &NodeKey) -> u64 {
+        self.state.accounts().get(&key.node_id()).balance.base_units()
+    }
+}
