@@ -12,7 +12,7 @@ use anyhow::Context;
 use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
 use nervure_primitives::{Amount, Capability};
 
-use super::{Global, access::Access, explain};
+use super::{Global, access::Access, explain, output};
 use crate::{
     gateway::{AskBody, AskLine, Terms},
     local::Lines,
@@ -104,7 +104,7 @@ impl AskArgs {
             }
             match line {
                 AskLine::Route { expert, route } if !global.json && self.explain => {
-                    eprint!("{}", explain::render(&expert, &route));
+                    output::note(&explain::render(&expert, &route));
                 }
                 AskLine::Text { text } if !global.json => {
                     out.write_all(printable(&text).as_bytes())?;

@@ -51,7 +51,7 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
         let reason = filtered["reason"].as_str().unwrap_or("?").replace('_', " ");
         text += &format!("left out: {name} on {node}: {}\n", printable(&reason));
     }
-    text + "\n"
+    text
 }
 
 fn list<'a>(detail: &'a Value, name: &str) -> &'a [Value] {

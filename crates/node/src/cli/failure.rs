@@ -4,17 +4,18 @@ use std::process::ExitCode;
 
 use nervure_testnet::{PORT_IN_USE_EXIT, TestnetError};
 
+use super::output;
 use crate::{local::LocalError, runtime::StartError};
 
 /// Prints `error` and says what to exit with.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     let (message, own_hint) = split(&message(error));
-    eprintln!("error: {message}");
+    output::note(&format!("error: {message}"));
     if let Some((name, log)) = error.downcast_ref::<TestnetError>().and_then(TestnetError::log) {
-        eprintln!("\nthe end of {name}'s log:\n{log}");
+        output::note(&format!("\nthe end of {name}'s log:\n{log}"));
     }
     if let Some(hint) = hint(error).or(own_hint) {
-        eprintln!("  next: {hint}");
+        output::note(&format!("  next: {hint}"));
     }
     ExitCode::from(exit_code(error))
 }

@@ -37,7 +37,8 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 
 /// Says something about the data, to people.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    // Nobody reads any more: no reason to stop what the user asked for.
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Text of others for a terminal: without the control characters that would steer it.

@@ -8,6 +8,8 @@ use std::{
 
 use nervure_testnet::{Event, Phase, Progress};
 
+use crate::cli::output;
+
 /// Shows progress on standard error.
 pub(crate) struct Terminal {
     live: bool,
@@ -29,15 +31,15 @@ impl Terminal {
     /// Replaces the live line.
     fn redraw(&self, text: &str) {
         if self.live {
-            eprint!("\r\x1b[2K{text}");
             // A terminal that cannot be written to shows nothing.
-            let _ = io::stderr().flush();
+            let mut terminal = io::stderr().lock();
+            let _ = write!(terminal, "\r\x1b[2K{text}").and_then(|()| terminal.flush());
         }
     }
 
     fn line(&self, text: &str) {
         self.redraw("");
-        eprintln!("{text}");
+        output::note(text);
     }
 
     fn finished(&self, phase: Phase, total: usize, at: Duration) {

@@ -87,24 +87,24 @@ async fn announce(testnet: &Testnet, global: &Global) -> anyhow::Result<()> {
     if global.json {
         return output::json(&report);
     }
-    eprintln!();
+    output::note("");
     show(&report)?;
     let me = program();
     let at = if global.dir.is_some() { format!(" --dir {}", dir.display()) } else { String::new() };
-    eprintln!("\ntry:");
-    eprintln!("  {me} experts find text.generate{at}");
-    eprintln!("  {me} ask 'fn main() {{' --capability text.generate.rust --explain{at}");
+    output::note("\ntry:");
+    output::note(&format!("  {me} experts find text.generate{at}"));
+    output::note(&format!("  {me} ask 'fn main() {{' --capability text.generate.rust --explain{at}"));
     if let Ok(gateway) = entry(dir) {
-        eprintln!(
+        output::note(&format!(
             "  curl -N http://{}/v1/completions -H 'content-type: application/json' \\\n       \
              -d '{{\"model\": \"text.generate.prose\", \"prompt\": \"The library \", \"stream\": true}}'",
             gateway.http
-        );
+        ));
     }
     if report.owner.is_some() {
-        eprintln!("\nCtrl-C stops it.");
+        output::note("\nCtrl-C stops it.");
     } else {
-        eprintln!("\nit runs in the background; {me} testnet down{at} stops it.");
+        output::note(&format!("\nit runs in the background; {me} testnet down{at} stops it."));
     }
     Ok(())
 }
