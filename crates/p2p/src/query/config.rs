@@ -23,6 +23,10 @@ pub struct ServerConfig {
     pub connections_per_subnet: NonZeroUsize,
     /// Queries in progress on one connection; 256 by default.
     pub streams: NonZeroU32,
+    /// Queries in progress in all; 16,384 by default, at most 16 KiB each besides the room for long ones.
+    pub queries: NonZeroUsize,
+    /// Room for questions longer than 16 KiB in all, in KiB; 64 MiB by default.
+    pub memory_kib: NonZeroUsize,
     /// Queries per second of one registered node; 100,000 by default.
     pub rate_registered: NonZeroU32,
     /// Queries per second of one stranger; 50 by default.
@@ -72,6 +76,8 @@ impl ServerConfig {
             connections: count(1024),
             connections_per_subnet: count(64),
             streams: rate(256),
+            queries: count(16_384),
+            memory_kib: count(64 * 1024),
             rate_registered: rate(100_000),
             rate_stranger: rate(50),
             handshake: Duration::from_secs(5),

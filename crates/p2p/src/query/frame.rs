@@ -3,12 +3,15 @@
 //! A frame is one byte of kind, four bytes of length (big-endian) and that many bytes. Open, end and error
 //! are canonical CBOR; a chunk's bytes belong to whoever asked. Wire names and numbers are frozen.
 
+use std::sync::Arc;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use nervure_primitives::{
     Amount, Capability, Netuid,
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::way::Receiving;
 
@@ -134,6 +137,9 @@ pub enum FrameError {
         /// The limit for its kind.
         limit: usize,
     },
+    /// Too many long frames are being read already.
+    #[error("no room for a frame of this length now")]
+    NoRoom,
     /// Its content is not what its kind must have.
     #[error(transparent)]
     Cbor(#[from] CborError),
@@ -193,11 +199,20 @@ pub(super) struct FrameReader {
     stream: Receiving,
     /// Read and not yet given out: less than one frame and [`READ_AHEAD`].
     buffer: BytesMut,
+    /// Where room for long frames comes from, in KiB; nowhere, for a reader that trusts its own bounds.
+    memory: Option<Arc<Semaphore>>,
+    /// Room that was taken.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl FrameReader {
     pub(super) fn new(stream: Receiving) -> Self {
-        Self { stream, buffer: BytesMut::new() }
+        Self { stream, buffer: BytesMut::new(), memory: None, room: None }
+    }
+
+    /// A reader that takes room for frames longer than [`READ_AHEAD`] out of what all readers share.
+    pub(super) fn sharing(stream: Receiving, memory: Arc<Semaphore>) -> Self {
+        Self { memory: Some(memory), ..Self::new(stream) }
     }
 
     /// The next frame. A length is checked before its bytes are waited for. Cancel-safe.
@@ -207,6 +222,7 @@ impl FrameReader {
                 Ok(frame) => return Ok(frame),
                 Err(wanted) => wanted,
             };
+            self.take_room(wanted)?;
             if !self.stream.read(wanted + READ_AHEAD, &mut self.buffer).await {
                 return Err(FrameError::Truncated);
             }
@@ -218,9 +234,19 @@ impl FrameReader {
         self.stream.stop();
     }
 
-    /// The stream itself, when no frame is expected any more.
-    pub(super) fn into_stream(self) -> Receiving {
-        self.stream
+    /// The stream itself, when no frame is expected any more, and the room that the last one takes.
+    pub(super) fn into_parts(self) -> (Receiving, Option<OwnedSemaphorePermit>) {
+        (self.stream, self.room)
+    }
+
+    fn take_room(&mut self, wanted: usize) -> Result<(), FrameError> {
+        let (Some(memory), None) = (&self.memory, &self.room) else { return Ok(()) };
+        if wanted > READ_AHEAD {
+            let kib = u32::try_from(wanted.div_ceil(1024)).unwrap_or(u32::MAX);
+            let room = memory.clone().try_acquire_many_owned(kib);
+            self.room = Some(room.map_err(|_| FrameError::NoRoom)?);
+        }
+        Ok(())
     }
 
     /// The frame at the front of the buffer, or how many bytes it lacks.

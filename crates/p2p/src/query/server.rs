@@ -49,7 +49,7 @@ pub trait QueryService: Send + Sync + 'static {
 pub struct ServerCounters {
     /// Connections accepted.
     pub connections: AtomicU64,
-    /// Connections refused: too many in all or from one place.
+    /// Connections refused: too many in all or from one place; and questions for which there is no room.
     pub refused: AtomicU64,
     /// Addresses that were asked to prove themselves.
     pub retried: AtomicU64,
@@ -81,6 +81,10 @@ struct Shared {
     tasks: TaskTracker,
     /// Questions on the swarm's streams, which no connection of ours bounds.
     swarm_places: Arc<Semaphore>,
+    /// Questions in progress in all.
+    places_for_queries: Arc<Semaphore>,
+    /// Room for long questions in all, in KiB.
+    memory: Arc<Semaphore>,
 }
 
 /// A running endpoint. Dropping it stops it.
@@ -107,6 +111,7 @@ impl QueryServer {
         let socket = tls::socket(config.bind).map_err(bind)?;
         let local = socket.local_addr().map_err(bind)?;
         let (counters, stop) = (Arc::<ServerCounters>::default(), CancellationToken::new());
+        let (queries, memory) = (config.queries.get(), config.memory_kib.get());
         let shared = Arc::new(Shared {
             config,
             admission,
@@ -117,6 +122,8 @@ impl QueryServer {
             stop: stop.clone(),
             tasks: TaskTracker::new(),
             swarm_places: Arc::new(Semaphore::new(SWARM_QUERIES)),
+            places_for_queries: Arc::new(Semaphore::new(queries)),
+            memory: Arc::new(Semaphore::new(memory)),
         });
         let for_thread = shared.clone();
         let thread = super::client::on_own_thread("query-server", move || async move {

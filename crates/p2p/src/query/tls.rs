@@ -21,7 +21,7 @@ const RECEIVE_WINDOW: u32 = 4 << 20;
 const STREAM_WINDOW: u32 = 1 << 20;
 
 /// Bytes that we buffer towards a peer that does not read.
-const SEND_WINDOW: u64 = 4 << 20;
+const SEND_WINDOW: u64 = 1 << 20;
 
 /// Sign of life on a connection that waits, and how long an asker does without one: so long may a question hang that went
 /// to a node that died a moment ago.

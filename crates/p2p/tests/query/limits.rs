@@ -79,3 +79,41 @@ async fn a_server_with_room_asks_for_no_proof() {
     eventually("all four are in", || node.count(|c| &c.connections) == 4).await;
     assert_eq!(node.count(|c| &c.retried), 0);
 }
+
+#[tokio::test]
+async fn long_questions_share_a_room_and_short_ones_do_not_need_it() {
+    let mut config = server_config();
+    config.memory_kib = std::num::NonZeroUsize::new(300).unwrap();
+    let node = Node::start(config);
+    let client = client(2);
+    let long = |does| {
+        let mut question = crate::mesh::question(does);
+        question.body.resize(200 * 1024, 0);
+        question
+    };
+    let mut first = client.open(node.id, &[node.at], long(Does::Hang)).await.unwrap();
+    assert!(first.next().await.is_ok(), "there is room for one");
+    let second = client.open(node.id, &[node.at], long(Does::Stream(1, 10))).await.unwrap();
+    let refused = crate::mesh::read(second).await;
+    assert!(
+        matches!(refused, Err(QueryError::Refused { code: QueryErrorCode::Busy, retry_after: Some(_), .. })),
+        "{refused:?}"
+    );
+    node.serves().await;
+    drop(first);
+    node.expert.dropped.notified().await;
+    let third = client.open(node.id, &[node.at], long(Does::Stream(1, 10))).await.unwrap();
+    assert!(crate::mesh::read(third).await.is_ok(), "the room is given back");
+}
+
+#[tokio::test]
+async fn all_questions_together_are_bounded() {
+    let mut config = server_config();
+    config.queries = std::num::NonZeroUsize::new(1).unwrap();
+    let node = Node::start(config);
+    let client = client(2);
+    let mut first = client.open(node.id, &[node.at], crate::mesh::question(Does::Hang)).await.unwrap();
+    assert!(first.next().await.is_ok());
+    let refused = ask(&client, node.id, node.at, Does::Stream(1, 10)).await;
+    assert!(matches!(refused, Err(QueryError::Refused { code: QueryErrorCode::Busy, .. })), "{refused:?}");
+}

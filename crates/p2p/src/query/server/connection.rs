@@ -1,6 +1,9 @@
 //! One connection: who it is, and its streams.
 
-use std::{sync::Arc, sync::PoisonError, sync::atomic::Ordering, time::Instant};
+use std::{
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
+};
 
 use nervure_primitives::NodeId;
 use quinn::Incoming;
@@ -35,6 +38,9 @@ pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, place: Place) {
     drop(place);
 }
 
+/// When an asker that was refused for others' load may come back.
+const LATER: Duration = Duration::from_secs(1);
+
 /// Counts a query while it is in progress.
 struct InProgress(Arc<ServerCounters>);
 
@@ -59,7 +65,7 @@ pub(super) async fn query(
     (send, receive): (Sending, Receiving),
     left: CancellationToken,
 ) {
-    let mut receive = FrameReader::new(receive);
+    let mut receive = FrameReader::sharing(receive, shared.memory.clone());
     let _in_progress = InProgress::begin(&shared.counters);
     let began = Instant::now();
     let reply = Replier::new(send);
@@ -71,12 +77,22 @@ pub(super) async fn query(
     if !allowed {
         ServerCounters::count(&shared.counters.rate_limited);
         receive.stop();
-        let second = std::time::Duration::from_secs(1);
-        let refusal = reply.refuse(QueryErrorCode::RateLimited, "too many queries", Some(second));
+        let refusal = reply.refuse(QueryErrorCode::RateLimited, "too many queries", Some(LATER));
         return in_time(&shared, refusal).await;
     }
+    let Ok(_place) = shared.places_for_queries.clone().try_acquire_owned() else {
+        ServerCounters::count(&shared.counters.refused);
+        receive.stop();
+        return in_time(&shared, reply.refuse(QueryErrorCode::Busy, "too many queries in all", Some(LATER)))
+            .await;
+    };
     let open = match timeout(shared.config.header, open(&mut receive)).await {
         Ok(Ok(open)) => open,
+        Ok(Err(FrameError::NoRoom)) => {
+            ServerCounters::count(&shared.counters.refused);
+            receive.stop();
+            return in_time(&shared, reply.refuse(QueryErrorCode::Busy, "no room for it", Some(LATER))).await;
+        }
         other => {
             ServerCounters::count(&shared.counters.malformed);
             receive.stop();
@@ -88,9 +104,10 @@ pub(super) async fn query(
         }
     };
     let abandoned = reply.abandoned();
-    let most = shared.config.answer.min(std::time::Duration::from_millis(open.deadline_ms.into()));
+    let most = shared.config.answer.min(Duration::from_millis(open.deadline_ms.into()));
     let answer = shared.service.serve(InboundQuery { from, open, reply });
-    let ended = receive.into_stream().ended();
+    let (receive, _room) = receive.into_parts();
+    let ended = receive.ended();
     let watch = async {
         ended.await;
         left.cancel();
