@@ -43,7 +43,7 @@ impl Registry for Everybody {
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("envelope", envelope),
     ("expert_record", expert_record),
     ("query_frame", query_frame),
@@ -55,6 +55,10 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("names", names),
     ("mesh_spec", mesh_spec),
     ("yuma_case", yuma_case),
+    ("swarm_request", nervure_p2p::fuzzing::request),
+    ("swarm_answer", nervure_p2p::fuzzing::answer),
+    ("peer_store", nervure_p2p::fuzzing::peers),
+    ("upstream_answer", nervure_experts::fuzzing::upstream),
 ];
 
 /// Whatever decodes must encode to the same bytes.

@@ -41,6 +41,14 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "names" => texts(&["text.generate.rust", "12.000000001", &key().node_id().to_string()]),
         "mesh_spec" => vec![spec().into_bytes()],
         "yuma_case" => vec![CASE.as_bytes().to_vec()],
+        "swarm_request" => vec![[&[6u8][..], b"fuzz/1", &[0, 0, 0, 3, 1, 2, 3]].concat()],
+        "swarm_answer" => vec![vec![0, 0, 0, 0, 3, 1, 2, 3], vec![1]],
+        // Its form is private; what counts is that no file stops a node.
+        "peer_store" => vec![record(), encode(&(1u8, Vec::<u8>::new()))],
+        "upstream_answer" => texts(&[
+            "data: {\"choices\":[{\"text\":\"h\u{e9}\",\"finish_reason\":null}]}\n\ndata: [DONE]\n",
+            "data: {\"error\":{\"message\":\"no\",\"code\":7}}\r\n",
+        ]),
         _ => Vec::new(),
     }
 }

@@ -14,6 +14,8 @@ mod card;
 mod error;
 mod event;
 mod expert;
+#[doc(hidden)]
+pub mod fuzzing;
 mod openai;
 mod request;
 mod stop;

@@ -175,5 +175,16 @@ fn choose(listed: Vec<ListedModel>, wanted: Option<&str>) -> Result<ListedModel,
     })
 }
 
+/// What the stream of an answer goes through, without a connection.
+pub(crate) fn fuzz(data: &[u8]) {
+    let mut lines = sse::Lines::new(4096);
+    for piece in data.chunks(data.len().div_ceil(2).max(1)) {
+        lines.push(piece);
+        while let Ok(Some(line)) = lines.next() {
+            answer::fuzz(&line);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

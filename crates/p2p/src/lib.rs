@@ -10,6 +10,8 @@ mod backoff;
 mod behaviour;
 mod config;
 mod diversity;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gossip;
 mod network;
 mod peer_store;

@@ -115,7 +115,7 @@ impl PeerStore {
     }
 
     /// The store that `bytes` encode. Nodes and addresses that make no sense are left out.
-    fn decode(bytes: &[u8]) -> Result<Self, PeerStoreError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, PeerStoreError> {
         let file: File = cbor::decode(bytes, Limits::new(FILE_LEN))?;
         if file.version != VERSION {
             return Err(PeerStoreError::Version(file.version));

@@ -178,13 +178,7 @@ impl Streaming {
     }
 
     fn chunk(&mut self, line: &[u8], ready: &mut VecDeque<Item>) -> Result<(), ExpertError> {
-        let value: Value = serde_json::from_slice(line).map_err(|error| refusal::invalid(&error))?;
-        if value.get("error").is_some()
-            && let Some(refusal) = Refusal::of(&value)
-        {
-            return Err(refusal.into_error(500, None));
-        }
-        let chunk: Chunk = serde_json::from_value(value).map_err(|error| refusal::invalid(&error))?;
+        let chunk = read_chunk(line)?;
         if let Some(usage) = chunk.usage {
             let WireUsage { prompt_tokens, completion_tokens } = usage;
             self.usage = Some(Usage { prompt_tokens, completion_tokens });
@@ -213,6 +207,25 @@ impl Streaming {
         };
         let counted = Usage { prompt_tokens: 0, completion_tokens: self.pieces };
         Ok(ExpertEvent::Done { usage: self.usage.unwrap_or(counted), reason })
+    }
+}
+
+/// An event of a stream; an error where the upstream says that there is one.
+fn read_chunk(line: &[u8]) -> Result<Chunk, ExpertError> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| refusal::invalid(&error))?;
+    if value.get("error").is_some()
+        && let Some(refusal) = Refusal::of(&value)
+    {
+        return Err(refusal.into_error(500, None));
+    }
+    serde_json::from_value(value).map_err(|error| refusal::invalid(&error))
+}
+
+/// What each line of a stream goes through.
+pub(super) fn fuzz(line: &[u8]) {
+    if let Ok(chunk) = read_chunk(line) {
+        let texts = chunk.choices.iter().filter_map(|choice| choice.text.as_deref());
+        texts.for_each(|text| assert_eq!(pieces(text).collect::<String>(), text));
     }
 }
 

@@ -1,0 +1,5 @@
+//! libFuzzer on [`nervure_p2p::fuzzing::request`].
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nervure_p2p::fuzzing::request(data));
