@@ -162,7 +162,12 @@ proptest! {
         let after = subnet.run();
         prop_assert_eq!(&before.consensus, &after.consensus);
         prop_assert_eq!(&before.incentive, &after.incentive);
-        prop_assert_eq!(&before.server_emission, &after.server_emission);
+        // Emission divides by the sum of incentives and dividends; under Yuma 3 the latter sum may round otherwise in its
+        // last bit, 2^-32 for each uid.
+        let rounding = if subnet.params.bonds == BondsRule::Yuma2 { 0 } else { 4 };
+        for (before, after) in before.server_emission.iter().zip(&after.server_emission) {
+            prop_assert!(before.abs_diff(*after) <= rounding, "{} and {}", before, after);
+        }
         prop_assert_eq!(&before.new_permits, &after.new_permits);
         prop_assert_eq!(after.dividends[0], 0);
         if subnet.params.bonds == BondsRule::Yuma2 {
