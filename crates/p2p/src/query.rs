@@ -22,7 +22,6 @@ mod client;
 mod config;
 mod error;
 pub mod frame;
-mod rate;
 mod server;
 mod tls;
 mod way;

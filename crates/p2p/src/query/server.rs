@@ -20,8 +20,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{QueryOpen, ServerConfig, StartError, rate::Rates, tls, way};
-use crate::Admission;
+use super::{QueryOpen, ServerConfig, StartError, tls, way};
+use crate::{Admission, rate::Rates};
 
 pub use reply::{Gone, Replier};
 
@@ -75,7 +75,7 @@ struct Shared {
     admission: Arc<dyn Admission>,
     service: Arc<dyn QueryService>,
     counters: Arc<ServerCounters>,
-    rates: Mutex<Rates>,
+    rates: Mutex<Rates<NodeId>>,
     places: Mutex<BTreeMap<IpAddr, usize>>,
     stop: CancellationToken,
     tasks: TaskTracker,
