@@ -91,16 +91,7 @@ impl Attempts {
         record: &ExpertRecord,
         place: Place,
     ) -> Result<((ExpertEvent, bool), Rest), Failure> {
-        let left = self.until.saturating_duration_since(Instant::now());
-        let open = QueryOpen {
-            netuid: record.netuid,
-            capability: record.capability.clone(),
-            expert: Some(record.expert.clone()),
-            body: self.body.to_vec(),
-            deadline_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
-            budget: self.budget,
-        };
-        let stream = self.open(record, open).await?;
+        let stream = self.open(record).await?;
         let mut rest = Rest { stream, _place: place };
         let first = rest.item().await?;
         Ok((first, rest))
@@ -108,9 +99,9 @@ impl Attempts {
 
     /// Asks at the addresses that the record names; where none answers, on the swarm's own connection to the node, if
     /// there is one or nothing else was named.
-    async fn open(&self, record: &ExpertRecord, open: QueryOpen) -> Result<QueryStream, Failure> {
+    async fn open(&self, record: &ExpertRecord) -> Result<QueryStream, Failure> {
         let addresses = self.dialable(record);
-        let unreachable = match self.client.open(record.node, &addresses, open.clone()).await {
+        let unreachable = match self.client.open(record.node, &addresses, self.question(record)).await {
             Ok(stream) => return Ok(stream),
             Err(error @ QueryError::Unreachable { .. }) => error,
             Err(error) => return Err(failure(&error)),
@@ -123,7 +114,21 @@ impl Attempts {
             kind: FailureKind::Failed,
             reason: format!("{unreachable}; {error}"),
         })?;
-        self.client.open_on(record.node, stream, open).await.map_err(|error| failure(&error))
+        let question = self.question(record);
+        self.client.open_on(record.node, stream, question).await.map_err(|error| failure(&error))
+    }
+
+    /// The question to the expert of `record`, with the time that is left for it.
+    fn question(&self, record: &ExpertRecord) -> QueryOpen {
+        let left = self.until.saturating_duration_since(Instant::now());
+        QueryOpen {
+            netuid: record.netuid,
+            capability: record.capability.clone(),
+            expert: Some(record.expert.clone()),
+            body: self.body.to_vec(),
+            deadline_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
+            budget: self.budget,
+        }
     }
 
     async fn is_connected(&self, node: NodeId) -> bool {
