@@ -157,6 +157,12 @@ fn responses() -> Vec<Vec<u8>> {
 fn spec() -> String {
     let mut spec = MeshSpec::local("seed");
     let stake = Amount::from_base_units(5);
-    spec.nodes.push(NodeSpec { id: key().node_id(), role: Role::Miner, netuids: vec![Netuid(1)], stake });
+    spec.nodes.push(NodeSpec {
+        id: key().node_id(),
+        owner: None,
+        role: Role::Miner,
+        netuids: vec![Netuid(1)],
+        stake,
+    });
     spec.to_toml()
 }

@@ -24,6 +24,7 @@ pub(crate) fn mesh_spec(options: &UpOptions, nodes: &[NodeState]) -> Result<Mesh
         let tokens = if node.role == Role::Validator { VALIDATOR_STAKE } else { 0 };
         spec.nodes.push(NodeSpec {
             id: node.node,
+            owner: None,
             role: node.role,
             netuids: if node.role == Role::Gateway { Vec::new() } else { vec![NETUID] },
             stake: Amount::from_tokens(tokens).unwrap_or(Amount::ZERO),

@@ -4,8 +4,7 @@
 //! issuance. Nothing in this file creates or destroys an amount except `Accounts::credit` and
 //! `Accounts::debit`, and whoever calls one owes the other side of the entry.
 
-use std::collections::BTreeMap;
-
+use imbl::OrdMap;
 use nervure_primitives::{Amount, NodeId};
 use serde::{Deserialize, Serialize};
 
@@ -20,11 +19,11 @@ pub struct Account {
 }
 
 /// All accounts, by owner key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounts {
-    held: BTreeMap<NodeId, Account>,
-    /// Unstaked amounts, by the block at which they are free.
-    unbonding: BTreeMap<u64, BTreeMap<NodeId, Amount>>,
+    pub(crate) held: OrdMap<NodeId, Account>,
+    /// Unstaked amounts, by the block at which they are free and by whose they are.
+    pub(crate) unbonding: OrdMap<(u64, NodeId), Amount>,
 }
 
 impl Accounts {
@@ -35,13 +34,16 @@ impl Accounts {
 
     /// What `owner` gets back later, by the block at which it does.
     pub fn unbonding(&self, owner: &NodeId) -> impl Iterator<Item = (u64, Amount)> {
-        self.unbonding.iter().filter_map(move |(block, due)| due.get(owner).map(|amount| (*block, *amount)))
+        let of_owner = move |((block, of), amount): (&(u64, NodeId), &Amount)| {
+            (of == owner).then_some((*block, *amount))
+        };
+        self.unbonding.iter().filter_map(of_owner)
     }
 
     /// All of it in base units, with what is unbonding.
     pub(crate) fn total(&self) -> u128 {
         let held = self.held.values().map(|account| account.balance);
-        let due = self.unbonding.values().flat_map(BTreeMap::values).copied();
+        let due = self.unbonding.values().copied();
         held.chain(due).map(|amount| u128::from(amount.base_units())).sum()
     }
 
@@ -72,19 +74,18 @@ impl Accounts {
     /// Pays `amount` to `owner` at block `free`.
     pub(crate) fn credit_later(&mut self, owner: NodeId, amount: u64, free: u64) {
         if amount > 0 {
-            add(self.unbonding.entry(free).or_default().entry(owner).or_default(), amount);
+            add(self.unbonding.entry((free, owner)).or_default(), amount);
         }
     }
 
     /// Pays out everything that is free at `block`.
     pub(crate) fn release(&mut self, block: u64) {
-        while let Some(entry) = self.unbonding.first_entry() {
-            if *entry.key() > block {
+        while let Some(((free, owner), amount)) = self.unbonding.get_min().copied() {
+            if free > block {
                 return;
             }
-            for (owner, amount) in entry.remove() {
-                self.credit(owner, amount.base_units());
-            }
+            self.unbonding.remove(&(free, owner));
+            self.credit(owner, amount.base_units());
         }
     }
 }

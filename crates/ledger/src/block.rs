@@ -1,6 +1,5 @@
 //! Blocks, and what applying one reports.
 
-use nervure_consensus::yuma::YumaError;
 use nervure_primitives::{
     Amount, BlockHeight, Envelope, Hash, Netuid,
     cbor::{self, CborError, Limits},
@@ -48,7 +47,8 @@ impl Block {
 }
 
 /// Something that a block did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
     /// A transaction was carried out.
@@ -79,7 +79,7 @@ pub enum Event {
         /// The subnet.
         netuid: Netuid,
         /// Why: what the ledger stores should never lead to this.
-        error: YumaError,
+        why: String,
     },
 }
 

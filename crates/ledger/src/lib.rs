@@ -15,3 +15,4 @@ pub mod spec;
 pub mod state;
 pub mod subnet;
 pub mod transaction;
+pub mod tree;

@@ -1,14 +1,21 @@
-//! What a mesh may set about its economy, with the defaults of a public mesh.
+//! What a mesh may set about its economy: the `[economy]` section of its spec.
 
-use nervure_consensus::yuma;
+mod limits;
+
+use serde::{Deserialize, Serialize};
+
+pub use limits::OutOfRange;
+pub(crate) use limits::{MAX_TEMPO, within};
 
 use crate::{
     economics::{burn::BurnRule, lock::LockRule},
-    spec::SLOTS,
+    spec::{SLOTS, VALIDATOR_SLOTS},
+    subnet::Hyperparameters,
 };
 
 /// The parameters of a mesh's ledger. Amounts are base units, times are blocks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Params {
     /// The least fee of a transaction that an owner key signs. Fees are recycled. 0 makes refilling
     /// blocks free; default 1,000.
@@ -16,21 +23,17 @@ pub struct Params {
     /// The least that a staker may keep on a node: bounds how many stakers there can be. Default 0.1
     /// token.
     pub min_stake: u64,
+    /// The least stake that may set weights and counts in an epoch; a subnet's owner is exempt. Default 0.
+    pub weight_stake: u64,
     /// Blocks between unstaking and having the amount; default 720. Below the time in which fraud is
     /// noticed, stake answers for nothing.
     pub unbonding: u64,
     /// Blocks between two raises of a node's take; default 216,000 (30 days).
     pub take_interval: u64,
-    /// How the price of a neuron's slot moves. A new subnet starts at its floor.
-    pub burn: BurnRule,
-    /// How the price of a subnet moves.
-    pub lock: LockRule,
     /// Most neurons of a subnet; default 256.
-    pub slots: usize,
+    pub slots: u16,
     /// Most subnets of the mesh; default 128.
-    pub max_subnets: usize,
-    /// Blocks in which a new neuron cannot lose its slot to a newcomer; default 5,000.
-    pub neuron_immunity: u64,
+    pub max_subnets: u16,
     /// Blocks in which a new subnet cannot be dissolved; default 50,400 (7 days).
     pub subnet_immunity: u64,
     /// Blocks over which a subnet's emission is averaged to rank it, at least 1; default 50,400.
@@ -38,13 +41,20 @@ pub struct Params {
     /// Blocks between two votes of a node on the subnets' shares; default 100.
     pub vote_interval: u64,
     /// Unrevealed commits that a neuron may have; default 10.
-    pub max_commits: usize,
-    /// Least number of uids that revealed weights name; default 1.
-    pub min_weights: usize,
-    /// Oldest version of a validator whose weights count; 0, the default, takes every one.
-    pub version_key: u64,
-    /// The epoch of a subnet: tempo, kappa, bonds, stake threshold. Owner and last step are filled in.
-    pub yuma: yuma::Params,
+    pub max_commits: u16,
+    /// Blocks between two changes of the same hyperparameter of a subnet; default 720.
+    pub hyperparameter_interval: u64,
+    /// The shortest tempo that an owner may set: every epoch costs every validator its computation.
+    /// Default 360.
+    pub min_tempo: u64,
+    /// Blocks between two elections of the validators that make blocks; default 360.
+    pub election_interval: u64,
+    /// How the price of a neuron's slot moves. A new subnet starts at its floor.
+    pub burn: BurnRule,
+    /// How the price of a subnet moves.
+    pub lock: LockRule,
+    /// What a subnet starts with.
+    pub subnet: Hyperparameters,
 }
 
 impl Default for Params {
@@ -52,20 +62,98 @@ impl Default for Params {
         Self {
             min_fee: 1_000,
             min_stake: 100_000_000,
+            weight_stake: 0,
             unbonding: 720,
             take_interval: 216_000,
-            burn: BurnRule::default(),
-            lock: LockRule::default(),
-            slots: SLOTS,
+            slots: SLOTS as u16,
             max_subnets: 128,
-            neuron_immunity: 5_000,
             subnet_immunity: 50_400,
             emission_average: 50_400,
             vote_interval: 100,
             max_commits: 10,
-            min_weights: 1,
-            version_key: 0,
-            yuma: yuma::Params::default(),
+            hyperparameter_interval: 720,
+            min_tempo: 360,
+            election_interval: 360,
+            burn: BurnRule::default(),
+            lock: LockRule::default(),
+            subnet: Hyperparameters::default(),
+        }
+    }
+}
+
+impl Params {
+    /// A mesh on one machine, with a block a second: epochs take 10 seconds, prices fall within
+    /// minutes, and nobody waits for days.
+    pub fn local() -> Self {
+        Self {
+            unbonding: 20,
+            take_interval: 60,
+            subnet_immunity: 600,
+            emission_average: 600,
+            vote_interval: 10,
+            hyperparameter_interval: 20,
+            min_tempo: 5,
+            election_interval: 10,
+            burn: BurnRule { half_life: 60, ..BurnRule::default() },
+            lock: LockRule { interval: 600, ..LockRule::default() },
+            subnet: Hyperparameters {
+                tempo: 10,
+                immunity: 60,
+                weights_interval: 5,
+                ..Hyperparameters::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Refuses what does not add up, with its place below `[economy]`.
+    ///
+    /// # Errors
+    /// The first parameter that is out of range.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let slots = u64::from(self.slots);
+        within("slots", slots, 1..=SLOTS as u64)?;
+        within("max_subnets", self.max_subnets.into(), 1..=4_096)?;
+        within("max_commits", self.max_commits.into(), 1..=1_000)?;
+        within("emission_average", self.emission_average, 1..=u64::MAX)?;
+        within("min_tempo", self.min_tempo, 1..=MAX_TEMPO)?;
+        within("election_interval", self.election_interval, 1..=MAX_TEMPO)?;
+        // What is less can be taken out before the epoch that it earned in is over.
+        within("unbonding", self.unbonding, self.subnet.tempo..=u64::MAX)?;
+        within("burn.half_life", self.burn.half_life, 0..=10_000_000)?;
+        within("burn.multiplier_milli", self.burn.multiplier_milli, 1_000..=1_000_000)?;
+        within("burn.ceiling", self.burn.ceiling, self.burn.floor..=u64::MAX)?;
+        within("lock.interval", self.lock.interval, 1..=u64::MAX)?;
+        self.subnet.check(self).map_err(|error| error.below("subnet"))
+    }
+
+    /// Most validators of a subnet.
+    pub(crate) fn validator_slots(&self) -> u16 {
+        self.slots.min(VALIDATOR_SLOTS as u16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_presets_add_up_and_mistakes_are_named() {
+        assert_eq!(Params::default().check(), Ok(()));
+        assert_eq!(Params::local().check(), Ok(()));
+        let mistakes: [(&str, fn(&mut Params)); 7] = [
+            ("slots", |p| p.slots = 257),
+            ("subnet.tempo", |p| p.subnet.tempo = 0),
+            ("subnet.max_validators", |p| p.slots = 63),
+            ("subnet.kappa", |p| p.subnet.kappa = 5),
+            ("burn.ceiling", |p| p.burn.ceiling = 0),
+            ("emission_average", |p| p.emission_average = 0),
+            ("unbonding", |p| p.unbonding = 0),
+        ];
+        for (place, mistake) in mistakes {
+            let mut params = Params::default();
+            mistake(&mut params);
+            assert_eq!(params.check().unwrap_err().place, place);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The mesh spec: one commented TOML file that says what a mesh is.
 //!
-//! What defines the mesh (name, scope, timing, subnets, registered nodes) is hashed into the
-//! [`MeshId`]. Bootstrap addresses are not: they say where the mesh can be found today, and may change without it
+//! What defines the mesh (name, scope, timing, economy, subnets, accounts, registered nodes) is hashed into
+//! the [`MeshId`]. Bootstrap addresses are not: they say where the mesh can be found today, and may change without it
 //! becoming another.
 //!
 //! A spec comes from a file or a URL that a stranger may have written: [`MeshSpec::parse`] bounds it
@@ -17,6 +17,8 @@ use std::time::Duration;
 use nervure_primitives::{Amount, Hash, MeshId, Netuid, NodeId, cbor};
 use serde::{Deserialize, Serialize};
 
+use crate::params::Params;
+
 pub(crate) use check::is_name;
 pub use error::SpecError;
 pub use registry::Registry;
@@ -30,6 +32,9 @@ pub const MAX_SUPPLY_TOKENS: u64 = 21_000_000;
 /// Validators and miners of one subnet.
 pub const SLOTS: usize = 256;
 
+/// Shortest time between two blocks, in milliseconds.
+pub const MIN_BLOCK_MILLISECONDS: u32 = 100;
+
 /// Validators of one subnet.
 pub const VALIDATOR_SLOTS: usize = 64;
 
@@ -41,12 +46,19 @@ pub struct MeshSpec {
     pub mesh: MeshSection,
     /// How long expert records live.
     pub directory: DirectorySection,
+    /// How fast the validators agree.
+    pub consensus: ConsensusSection,
+    /// Fees, prices, places and times.
+    pub economy: Params,
     /// Where the mesh can be found; not part of its identity.
     #[serde(default)]
     pub network: NetworkSection,
     /// The subnets that exist from the beginning.
     #[serde(default)]
     pub subnets: Vec<SubnetSpec>,
+    /// Who holds tokens from the beginning.
+    #[serde(default)]
+    pub accounts: Vec<AccountSpec>,
     /// The nodes that are registered from the beginning.
     #[serde(default)]
     pub nodes: Vec<NodeSpec>,
@@ -80,6 +92,14 @@ pub struct DirectorySection {
     pub record_expiry_seconds: u32,
 }
 
+/// How fast the validators agree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsensusSection {
+    /// Milliseconds from one block to the next; at least 100.
+    pub block_milliseconds: u32,
+}
+
 /// Where the mesh can be found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +117,19 @@ pub struct SubnetSpec {
     pub netuid: Netuid,
     /// What people call it, under the same rule as the mesh's name.
     pub name: String,
+    /// Who sets its hyperparameters and gets the owner's share; without one, nobody does.
+    #[serde(default)]
+    pub owner: Option<NodeId>,
+}
+
+/// What somebody holds from the beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountSpec {
+    /// The owner key.
+    pub owner: NodeId,
+    /// What it can spend, in base units.
+    pub balance: Amount,
 }
 
 /// One registered node.
@@ -105,6 +138,9 @@ pub struct SubnetSpec {
 pub struct NodeSpec {
     /// Its key.
     pub id: NodeId,
+    /// The key that owns it and its stake; its own key when absent.
+    #[serde(default)]
+    pub owner: Option<NodeId>,
     /// What it does.
     pub role: Role,
     /// The subnets that it is registered in.
@@ -140,21 +176,28 @@ impl std::fmt::Display for Role {
 impl MeshSpec {
     /// A mesh on one machine: everything in seconds, nothing leaves loopback.
     pub fn local(name: &str) -> Self {
-        Self::preset(name, Scope::Local, 30)
+        Self::preset(name, Scope::Local, Params::local())
     }
 
     /// A mesh on the internet.
     pub fn public(name: &str) -> Self {
-        Self::preset(name, Scope::Public, 900)
+        Self::preset(name, Scope::Public, Params::default())
     }
 
-    fn preset(name: &str, scope: Scope, record_expiry_seconds: u32) -> Self {
-        let subnet = SubnetSpec { netuid: Netuid(1), name: "text-generation".into() };
+    fn preset(name: &str, scope: Scope, economy: Params) -> Self {
+        let subnet = SubnetSpec { netuid: Netuid(1), name: "text-generation".into(), owner: None };
+        let (record_expiry_seconds, block_milliseconds) = match scope {
+            Scope::Local => (30, 1_000),
+            Scope::Public => (900, 12_000),
+        };
         Self {
             mesh: MeshSection { name: name.into(), scope },
             directory: DirectorySection { record_expiry_seconds },
+            consensus: ConsensusSection { block_milliseconds },
+            economy,
             network: NetworkSection::default(),
             subnets: vec![subnet],
+            accounts: Vec::new(),
             nodes: Vec::new(),
         }
     }
@@ -174,9 +217,10 @@ impl MeshSpec {
 
     /// Which mesh this is: the hash of everything but `[network]`, in canonical CBOR.
     pub fn mesh_id(&self) -> MeshId {
-        let defining = (&self.mesh, &self.directory, &self.subnets, &self.nodes);
+        let lists = (&self.subnets, &self.accounts, &self.nodes);
+        let defining = (&self.mesh, &self.directory, &self.consensus, &self.economy, lists);
         match cbor::encode(&defining) {
-            Ok(bytes) => MeshId::from_bytes(*Hash::of("nervure/mesh/1", &[&bytes]).as_bytes()),
+            Ok(bytes) => MeshId::from_bytes(*Hash::of("nervure/mesh/2", &[&bytes]).as_bytes()),
             Err(_) => unreachable!("strings, integers and byte strings always encode"),
         }
     }
@@ -206,12 +250,17 @@ mod tests {
 
     fn node(seed: u8, role: Role) -> NodeSpec {
         let id = NodeKey::from_seed(&[seed; 32]).node_id();
-        NodeSpec { id, role, netuids: vec![Netuid(1)], stake: Amount::from_base_units(5) }
+        NodeSpec { id, owner: None, role, netuids: vec![Netuid(1)], stake: Amount::from_base_units(5) }
     }
 
     fn sample() -> MeshSpec {
         let nodes = vec![node(1, Role::Validator), node(2, Role::Miner)];
-        MeshSpec { nodes, ..MeshSpec::local("sample") }
+        let owner = NodeKey::from_seed(&[7; 32]).node_id();
+        let accounts = vec![AccountSpec { owner, balance: Amount::from_base_units(9) }];
+        let mut spec = MeshSpec { nodes, accounts, ..MeshSpec::local("sample") };
+        spec.subnets[0].owner = Some(owner);
+        spec.nodes[1].owner = Some(owner);
+        spec
     }
 
     #[test]
@@ -227,7 +276,12 @@ mod tests {
         let mut moved = spec.clone();
         moved.network.bootstrap.push("/ip4/127.0.0.1/udp/1/quic-v1/p2p/12D3KooW".into());
         assert_eq!(moved.mesh_id(), spec.mesh_id());
-        let changes: [fn(&mut MeshSpec); 5] = [
+        let changes: [fn(&mut MeshSpec); 10] = [
+            |s| s.consensus.block_milliseconds += 1,
+            |s| s.economy.min_fee += 1,
+            |s| s.economy.subnet.commit_reveal = false,
+            |s| s.accounts[0].balance = Amount::ZERO,
+            |s| s.nodes[1].owner = None,
             |s| s.mesh.name.push('x'),
             |s| s.mesh.scope = Scope::Public,
             |s| s.directory.record_expiry_seconds += 1,
@@ -276,7 +330,17 @@ mod tests {
         assert!(matches!(refused(|s| s.nodes[0].netuids.push(Netuid(7))), SpecError::NoSuchSubnet { .. }));
         assert!(matches!(refused(|s| s.nodes[1].netuids.clear()), SpecError::Idle { .. }));
         let too_much = |s: &mut MeshSpec| s.nodes[0].stake = Amount::from_base_units(u64::MAX);
-        assert!(matches!(refused(too_much), SpecError::TooMuchStake));
+        assert!(matches!(refused(too_much), SpecError::OverCap));
+        let too_rich = |s: &mut MeshSpec| s.accounts[0].balance = Amount::from_tokens(21_000_000).unwrap();
+        assert!(matches!(refused(too_rich), SpecError::OverCap));
+        assert!(matches!(
+            refused(|s| s.accounts.push(s.accounts[0].clone())),
+            SpecError::DuplicateAccount { .. }
+        ));
+        let Err(error) = MeshSpec::parse(&sample().to_toml().replace("tempo = 10", "tempo = 0")) else {
+            panic!("a tempo of 0")
+        };
+        assert_eq!(error.to_string(), "[economy] subnet.tempo = 0: it has to be 5 to 50400");
         let too_many = |s: &mut MeshSpec| s.nodes.extend((10..80).map(|seed| node(seed, Role::Validator)));
         assert!(matches!(refused(too_many), SpecError::TooManyNodes { limit: VALIDATOR_SLOTS, .. }));
         assert_eq!(

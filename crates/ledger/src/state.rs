@@ -12,14 +12,18 @@
 //!
 //! A transaction that is refused changes nothing, not even its sender's nonce or balance.
 
+mod election;
 mod epochs;
 mod genesis;
 mod shares;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use imbl::OrdMap;
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
+use serde::{Deserialize, Serialize};
 
+pub use election::{MAX_VALIDATORS, Validator};
 pub use genesis::GenesisError;
 
 use crate::{
@@ -32,27 +36,31 @@ use crate::{
     transaction,
 };
 
-/// Everything the ledger knows after a block.
+/// Everything the ledger knows after a block. A clone shares all of it with the original and costs next
+/// to nothing; what a block changes is then copied piece by piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     pub(crate) mesh: MeshId,
-    pub(crate) params: Params,
+    pub(crate) params: Arc<Params>,
     pub(crate) height: u64,
     pub(crate) issuance: u64,
     /// Minted and not yet anybody's, in base units.
     pub(crate) carry: u64,
     pub(crate) accounts: Accounts,
     pub(crate) nodes: Nodes,
-    pub(crate) subnets: BTreeMap<Netuid, Subnet>,
+    pub(crate) subnets: OrdMap<Netuid, Subnet>,
     /// The number of the next subnet. Numbers are never used twice, so that nothing said about a
     /// dissolved subnet is taken for another.
     pub(crate) next_netuid: u32,
     pub(crate) last_lock: LastLock,
-    pub(crate) votes: BTreeMap<NodeId, Vote>,
+    pub(crate) votes: OrdMap<NodeId, Vote>,
+    /// Who makes blocks until the next election, by key.
+    pub(crate) validators: Vec<Validator>,
 }
 
 /// What a node says about how much of the emission each subnet deserves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Vote {
     /// The block at which it said so.
     pub block: u64,
@@ -92,7 +100,7 @@ impl State {
     }
 
     /// The subnets by their numbers.
-    pub fn subnets(&self) -> &BTreeMap<Netuid, Subnet> {
+    pub fn subnets(&self) -> &OrdMap<Netuid, Subnet> {
         &self.subnets
     }
 
@@ -114,6 +122,16 @@ impl State {
     /// # Errors
     /// When the block cannot follow at all. A transaction that is refused is an event, not an error.
     pub fn apply(&self, block: &Block) -> Result<(Self, Vec<Event>), BlockError> {
+        let mut next = self.clone();
+        let events = next.advance(block)?;
+        Ok((next, events))
+    }
+
+    /// [`Self::apply`] in place: nothing changes when the block cannot follow.
+    ///
+    /// # Errors
+    /// As for [`Self::apply`].
+    pub fn advance(&mut self, block: &Block) -> Result<Vec<Event>, BlockError> {
         let expected = BlockHeight(self.height.saturating_add(1));
         if block.height != expected {
             return Err(BlockError::Height { expected, given: block.height });
@@ -121,19 +139,26 @@ impl State {
         if block.transactions.len() > MAX_TRANSACTIONS {
             return Err(BlockError::TooManyTransactions { count: block.transactions.len() });
         }
-        let mut next = self.clone();
-        next.height = expected.0;
-        next.begin_block();
+        self.height = expected.0;
+        self.begin_block();
         let mut events = Vec::with_capacity(block.transactions.len());
         for envelope in &block.transactions {
             let id = envelope.id();
-            events.push(match transaction::execute(&mut next, envelope) {
+            events.push(match transaction::execute(self, envelope) {
                 Ok(outcome) => Event::Applied { id, outcome },
                 Err(refusal) => Event::Refused { id, refusal },
             });
         }
-        next.run_epochs(&mut events);
-        Ok((next, events))
+        self.run_epochs(&mut events);
+        if self.height.is_multiple_of(self.params.election_interval) {
+            self.elect();
+        }
+        Ok(events)
+    }
+
+    /// The numbers of the subnets, ascending.
+    pub(crate) fn netuids(&self) -> Vec<Netuid> {
+        self.subnets.keys().copied().collect()
     }
 
     /// What every block does before its transactions.
@@ -142,8 +167,10 @@ impl State {
         self.mint();
         self.share_out();
         let factor = decay_factor(self.params.burn.half_life);
-        for subnet in self.subnets.values_mut() {
-            subnet.price = self.params.burn.after_block(subnet.price, factor);
+        for netuid in self.netuids() {
+            if let Some(subnet) = self.subnets.get_mut(&netuid) {
+                subnet.price = self.params.burn.after_block(subnet.price, factor);
+            }
         }
     }
 

@@ -3,10 +3,17 @@
 //! A slot has a number, and numbers are reused; what somebody earned, said or promised in a slot is
 //! not. `Subnet::place` is the only way into one and clears everything that refers to its last holder.
 
+mod hyperparameters;
+mod metagraph;
 mod neuron;
 
-use nervure_primitives::{Netuid, NodeId, Uid};
+use std::sync::Arc;
 
+use nervure_primitives::{Netuid, NodeId, Uid};
+use serde::{Deserialize, Serialize};
+
+pub use hyperparameters::{HYPERPARAMETERS, Hyperparameter, Hyperparameters};
+pub use metagraph::{MAX_PROOF_STEPS, Metagraph, MetagraphProof, MetagraphRoot, MetagraphRow};
 pub use neuron::{Commit, Neuron};
 
 use crate::{
@@ -18,7 +25,8 @@ use crate::{
 };
 
 /// A subnet of the mesh.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Subnet {
     /// What people call it.
     pub name: String,
@@ -43,9 +51,17 @@ pub struct Subnet {
     /// The block of its last epoch that could be computed; 0 when there was none.
     pub last_step: u64,
     /// Moving average of its emission per block, in 2^-32 base units.
+    #[serde(with = "wide")]
     pub average: u128,
-    /// Its neurons, by uid.
-    pub neurons: Vec<Neuron>,
+    /// What its owner can set.
+    pub hyperparameters: Hyperparameters,
+    /// The block at which each hyperparameter was last set, by its index; 0 when it never was.
+    pub changed: [u64; HYPERPARAMETERS],
+    /// The root of the metagraph that the last epoch left.
+    pub metagraph: Option<MetagraphRoot>,
+    /// Its neurons, by uid. Each is a record of its own in the state tree.
+    #[serde(skip)]
+    pub neurons: Vec<Arc<Neuron>>,
 }
 
 impl Subnet {
@@ -61,9 +77,12 @@ impl Subnet {
             price: params.burn.floor,
             pending: 0,
             epoch: 0,
-            due: first_epoch(block, params.yuma.tempo, netuid.0),
+            due: first_epoch(block, params.subnet.tempo, netuid.0),
             last_step: 0,
             average: 0,
+            hyperparameters: params.subnet.clone(),
+            changed: [0; HYPERPARAMETERS],
+            metagraph: None,
             neurons: Vec::new(),
         }
     }
@@ -75,7 +94,12 @@ impl Subnet {
 
     /// The neuron in a slot.
     pub fn neuron(&self, uid: Uid) -> Option<&Neuron> {
-        self.neurons.get(usize::from(uid.0))
+        self.neurons.get(usize::from(uid.0)).map(Arc::as_ref)
+    }
+
+    /// The neuron in a slot, to change it.
+    pub(crate) fn neuron_mut(&mut self, uid: Uid) -> Option<&mut Neuron> {
+        self.neurons.get_mut(usize::from(uid.0)).map(Arc::make_mut)
     }
 
     /// The slot of the owner's node.
@@ -85,9 +109,13 @@ impl Subnet {
 
     /// Ends the current epoch at `block`. A promise made in it can be kept in the one that begins; older
     /// ones cannot any more.
-    pub(crate) fn end_epoch(&mut self, tempo: u64, block: u64) {
-        let ended = self.epoch;
-        self.neurons.iter_mut().for_each(|neuron| neuron.commits.retain(|commit| commit.epoch >= ended));
+    pub(crate) fn end_epoch(&mut self, block: u64) {
+        let (ended, tempo) = (self.epoch, self.hyperparameters.tempo);
+        for neuron in &mut self.neurons {
+            if neuron.commits.iter().any(|commit| commit.epoch < ended) {
+                Arc::make_mut(neuron).commits.retain(|commit| commit.epoch >= ended);
+            }
+        }
         self.epoch = ended.saturating_add(1);
         self.due = block.saturating_add(blocks_until_epoch(block, tempo, block));
     }
@@ -100,7 +128,7 @@ impl Subnet {
     /// The slot that a newcomer would get at `block`: a free one, or that of whoever gives way.
     pub(crate) fn slot_for_newcomer(&self, params: &Params, block: u64) -> Option<Uid> {
         let taken = self.neurons.len();
-        if taken < params.slots {
+        if taken < usize::from(params.slots) {
             return u16::try_from(taken).ok().map(Uid);
         }
         let owner = self.owner_uid();
@@ -113,7 +141,7 @@ impl Subnet {
                 owner: owner == Some(Uid(uid)),
             })
             .collect();
-        prune::neuron(&ranks, params.neuron_immunity, block).map(Uid)
+        prune::neuron(&ranks, self.hyperparameters.immunity, block).map(Uid)
     }
 
     /// Puts a node into the slot that [`Self::slot_for_newcomer`] named. Weights for the slot become 0,
@@ -121,21 +149,24 @@ impl Subnet {
     pub(crate) fn place(&mut self, node: NodeId, uid: Uid, block: u64) -> Option<NodeId> {
         let newcomer = Neuron::new(node, block);
         let Some(slot) = self.neurons.get_mut(usize::from(uid.0)) else {
-            self.neurons.push(newcomer);
+            self.neurons.push(Arc::new(newcomer));
             return None;
         };
-        let former = std::mem::replace(slot, newcomer).node;
-        for neuron in &mut self.neurons {
-            neuron.weights.iter_mut().filter(|(about, _)| *about == uid).for_each(|(_, weight)| *weight = 0);
-            neuron.bonds.retain(|(about, _)| *about != uid);
+        let former = std::mem::replace(slot, Arc::new(newcomer)).node;
+        for neuron in self.neurons.iter_mut().filter(|neuron| neuron.speaks_of(uid)) {
+            Arc::make_mut(neuron).forget(uid);
         }
         Some(former)
     }
 
     /// A node has another key.
     pub(crate) fn swap(&mut self, old: NodeId, new: NodeId) {
-        let keys = self.neurons.iter_mut().map(|neuron| &mut neuron.node).chain(&mut self.owner_node);
-        keys.filter(|key| **key == old).for_each(|key| *key = new);
+        if let Some(neuron) = self.uid_of(&old).and_then(|uid| self.neuron_mut(uid)) {
+            neuron.node = new;
+        }
+        if self.owner_node == Some(old) {
+            self.owner_node = Some(new);
+        }
     }
 
     /// Adds a block's emission to the pot.
@@ -143,5 +174,19 @@ impl Subnet {
         self.pending = self.pending.saturating_add(emission);
         let window = u128::from(window.max(1));
         self.average = self.average - self.average / window + (u128::from(emission) << 32) / window;
+    }
+}
+
+/// 128 bits as two integers: the encoding has none larger than 64 bits.
+mod wide {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &u128, to: S) -> Result<S::Ok, S::Error> {
+        ((value >> 64) as u64, *value as u64).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
+        let (high, low) = <(u64, u64)>::deserialize(from)?;
+        Ok(u128::from(high) << 64 | u128::from(low))
     }
 }

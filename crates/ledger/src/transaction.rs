@@ -16,12 +16,15 @@ mod register_neuron;
 mod register_node;
 mod register_subnet;
 mod reveal_weights;
+mod set_hyperparameter;
 mod set_take;
+mod set_weights;
 mod stake;
 mod swap_key;
 mod transfer;
 mod unstake;
 mod vote_subnets;
+mod weights;
 
 use nervure_primitives::{Amount, BlockHeight, Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
 use serde::{Deserialize, Serialize};
@@ -33,7 +36,9 @@ pub use register_neuron::RegisterNeuron;
 pub use register_node::{RegisterNode, consent};
 pub use register_subnet::RegisterSubnet;
 pub use reveal_weights::{RevealWeights, commitment};
+pub use set_hyperparameter::SetHyperparameter;
 pub use set_take::SetTake;
+pub use set_weights::SetWeights;
 pub use stake::Stake;
 pub use swap_key::SwapKey;
 pub use transfer::Transfer;
@@ -83,12 +88,26 @@ pub enum Call {
     RegisterSubnet(RegisterSubnet),
     /// Takes a slot in a subnet.
     RegisterNeuron(RegisterNeuron),
+    /// Changes a rule of the signer's subnet.
+    SetHyperparameter(SetHyperparameter),
+    /// Signed by a node key: sets weights in a subnet without commit-reveal.
+    SetWeights(SetWeights),
     /// Signed by a node key: promises weights without showing them.
     CommitWeights(CommitWeights),
     /// Signed by a node key: shows promised weights.
     RevealWeights(RevealWeights),
     /// Signed by a node key: says how the emission should be shared among subnets.
     VoteSubnets(VoteSubnets),
+}
+
+impl Call {
+    /// Whether a node key signs it, rather than an owner key.
+    pub fn is_of_node(&self) -> bool {
+        matches!(
+            self,
+            Self::SetWeights(_) | Self::CommitWeights(_) | Self::RevealWeights(_) | Self::VoteSubnets(_)
+        )
+    }
 }
 
 impl Transaction {
@@ -103,15 +122,14 @@ impl Transaction {
 
 /// Carries out a transaction, or refuses it without a trace.
 pub(crate) fn execute(state: &mut State, envelope: &Envelope) -> Result<Outcome, Refusal> {
-    let transaction: Transaction = envelope.open(DOMAIN, &state.mesh, MAX_LEN)?;
+    let transaction: Transaction =
+        envelope.open(DOMAIN, &state.mesh, MAX_LEN).map_err(|error| Refusal::malformed(&error))?;
     if transaction.expiry.0 < state.height {
         return Err(Refusal::Expired { expiry: transaction.expiry });
     }
-    match &transaction.call {
-        Call::CommitWeights(_) | Call::RevealWeights(_) | Call::VoteSubnets(_) => {
-            by_node(state, envelope.signer(), &transaction)
-        }
-        _ => by_owner(state, envelope.signer(), &transaction),
+    match transaction.call.is_of_node() {
+        true => by_node(state, envelope.signer(), &transaction),
+        false => by_owner(state, envelope.signer(), &transaction),
     }
 }
 
@@ -128,12 +146,11 @@ fn by_node(state: &mut State, node: NodeId, transaction: &Transaction) -> Result
     let outcome = match &transaction.call {
         Call::CommitWeights(call) => call.apply(state, node),
         Call::RevealWeights(call) => call.apply(state, node),
+        Call::SetWeights(call) => call.apply(state, node),
         Call::VoteSubnets(call) => call.apply(state, node),
         _ => Err(Refusal::WrongKey),
     }?;
-    if let Some(found) = state.nodes.get_mut(&node) {
-        found.nonce = found.nonce.saturating_add(1);
-    }
+    state.nodes.advance_nonce(&node);
     Ok(outcome)
 }
 
@@ -160,7 +177,8 @@ fn by_owner(state: &mut State, owner: NodeId, transaction: &Transaction) -> Resu
         Call::Unstake(call) => call.apply(state, owner),
         Call::RegisterSubnet(call) => call.apply(state, owner),
         Call::RegisterNeuron(call) => call.apply(state, owner),
-        Call::CommitWeights(_) | Call::RevealWeights(_) | Call::VoteSubnets(_) => Err(Refusal::WrongKey),
+        Call::SetHyperparameter(call) => call.apply(state, owner),
+        _ => Err(Refusal::WrongKey),
     };
     if outcome.is_ok() {
         state.recycle(fee);

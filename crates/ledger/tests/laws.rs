@@ -6,8 +6,12 @@
 mod accounts;
 #[path = "laws/random.rs"]
 mod random;
+#[path = "laws/rules.rs"]
+mod rules;
 #[path = "laws/subnets.rs"]
 mod subnets;
+#[path = "laws/tree.rs"]
+mod tree;
 #[path = "laws/weights.rs"]
 mod weights;
 #[path = "laws/world.rs"]

@@ -1,6 +1,7 @@
 //! What a subnet may set about its epoch: [`Params`].
 
 use nervure_primitives::Uid;
+use serde::{Deserialize, Serialize};
 
 use super::YumaError;
 use crate::fixed::I32F32;
@@ -12,7 +13,8 @@ pub const ACTIVITY_FACTOR_MILLI: u64 = 13_889;
 const PARTS_PER_MILLION: u32 = 1_000_000;
 
 /// Which rule turns weights into bonds and bonds into dividends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BondsRule {
     /// Bonds are shares of a miner, weighted by stake when they are bought: normalised per column.
     Yuma2,
@@ -24,7 +26,8 @@ pub enum BondsRule {
 
 /// How fast bonds follow weights under liquid alpha: slow where a validator follows the consensus,
 /// fast where it is ahead of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LiquidAlpha {
     /// The slowest share of the new weight per epoch, of 65,535.
     pub low: u16,

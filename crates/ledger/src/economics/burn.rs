@@ -5,7 +5,8 @@
 //! that its power over a whole half-life is at most one half. All products are floored.
 
 /// How a price moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BurnRule {
     /// Blocks in which the price halves; 0 keeps it where it is.
     pub half_life: u64,

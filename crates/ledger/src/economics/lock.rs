@@ -1,7 +1,8 @@
 //! What registering a subnet locks: twice the last lock, decaying back with time.
 
 /// How the cost moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LockRule {
     /// Never below this, in base units.
     pub floor: u64,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use nervure_primitives::{Amount, Netuid};
+use nervure_primitives::Netuid;
 
-use super::{MAX_SUPPLY_TOKENS, MeshSpec, NodeSpec, Role, SLOTS, SpecError, VALIDATOR_SLOTS};
+use super::{MIN_BLOCK_MILLISECONDS, MeshSpec, NodeSpec, Role, SpecError};
+use crate::economics::emission::CAP;
 
 /// Longest name of a mesh or subnet, in bytes.
 const MAX_NAME_LEN: usize = 64;
@@ -16,10 +17,15 @@ impl MeshSpec {
         if self.directory.record_expiry_seconds == 0 {
             return Err(SpecError::Zero { place: "directory.record_expiry_seconds" });
         }
+        let block_milliseconds = self.consensus.block_milliseconds;
+        if block_milliseconds < MIN_BLOCK_MILLISECONDS {
+            return Err(SpecError::BlockTime { given: block_milliseconds });
+        }
+        self.economy.check()?;
         let netuids = self.check_subnets()?;
         self.check_nodes(&netuids)?;
         netuids.iter().try_for_each(|netuid| self.check_slots(*netuid))?;
-        self.check_stake()
+        self.check_accounts()
     }
 
     fn check_subnets(&self) -> Result<BTreeSet<Netuid>, SpecError> {
@@ -55,7 +61,9 @@ impl MeshSpec {
         };
         let validators = count(|node| node.role == Role::Validator);
         let all = count(|_| true);
-        for (what, count, limit) in [("validators", validators, VALIDATOR_SLOTS), ("nodes", all, SLOTS)] {
+        let validator_slots = usize::from(self.economy.subnet.max_validators);
+        let slots = usize::from(self.economy.slots);
+        for (what, count, limit) in [("validators", validators, validator_slots), ("nodes", all, slots)] {
             if count > limit {
                 return Err(SpecError::TooManyNodes { netuid, what, count, limit });
             }
@@ -63,13 +71,22 @@ impl MeshSpec {
         Ok(())
     }
 
-    fn check_stake(&self) -> Result<(), SpecError> {
-        let limit = Amount::from_tokens(MAX_SUPPLY_TOKENS);
-        let total = self.nodes.iter().try_fold(Amount::ZERO, |total, node| total.checked_add(node.stake));
-        match (total, limit) {
-            (Some(total), Some(limit)) if total <= limit => Ok(()),
-            _ => Err(SpecError::TooMuchStake),
+    fn check_accounts(&self) -> Result<(), SpecError> {
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = self.accounts.iter().find(|account| !seen.insert(account.owner)) {
+            return Err(SpecError::DuplicateAccount { owner: twice.owner });
         }
+        match self.held() <= u128::from(CAP) {
+            true => Ok(()),
+            false => Err(SpecError::OverCap),
+        }
+    }
+
+    /// What accounts and stakes add up to, in base units.
+    pub(crate) fn held(&self) -> u128 {
+        let stakes = self.nodes.iter().map(|node| node.stake);
+        let balances = self.accounts.iter().map(|account| account.balance);
+        stakes.chain(balances).map(|amount| u128::from(amount.base_units())).sum()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use nervure_primitives::{Netuid, NodeId};
 
+use crate::params::OutOfRange;
+
 /// Why a mesh spec is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -67,7 +69,28 @@ pub enum SpecError {
         /// How many fit.
         limit: usize,
     },
-    /// More stake than there will ever be tokens.
-    #[error("the stakes of [[nodes]] add up to more than {} tokens", super::MAX_SUPPLY_TOKENS)]
-    TooMuchStake,
+    /// An account that is listed twice.
+    #[error("[[accounts]] has {owner} twice")]
+    DuplicateAccount {
+        /// Whose.
+        owner: NodeId,
+    },
+    /// A setting of the economy outside of what it may be.
+    #[error("[economy] {0}")]
+    Economy(#[from] OutOfRange),
+    /// Blocks that come faster than validators can agree.
+    #[error(
+        "consensus.block_milliseconds = {given}: it has to be at least {}",
+        super::MIN_BLOCK_MILLISECONDS
+    )]
+    BlockTime {
+        /// What was set.
+        given: u32,
+    },
+    /// More tokens than there will ever be.
+    #[error(
+        "[[accounts]] and the stakes of [[nodes]] add up to more than {} tokens",
+        super::MAX_SUPPLY_TOKENS
+    )]
+    OverCap,
 }

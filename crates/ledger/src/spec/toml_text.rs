@@ -1,73 +1,241 @@
 //! The spec as TOML for people: what each setting is, its unit, its default, what breaks.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
-use super::{MeshSpec, NodeSpec, Scope};
+use serde::Serialize;
+
+use super::{AccountSpec, MeshSpec, NodeSpec, Scope, SubnetSpec};
+use crate::{economics::burn::BurnRule, economics::lock::LockRule, params::Params, subnet::Hyperparameters};
 
 /// Writes `spec` so that parsing gives it back.
 pub(super) fn render(spec: &MeshSpec) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write(spec, &mut text);
-    text
+    let mut text = Text::default();
+    text.comment("A Nervure mesh. Whoever joins needs exactly this file: everything in it but [network]");
+    text.comment("is hashed into the mesh id, and nodes of another mesh id are strangers.");
+    mesh(&mut text, spec);
+    economy(&mut text, &spec.economy);
+    burn(&mut text, &spec.economy.burn);
+    lock(&mut text, &spec.economy.lock);
+    subnet_defaults(&mut text, &spec.economy.subnet);
+    lists(&mut text, spec);
+    text.0
 }
 
-fn write(spec: &MeshSpec, out: &mut String) -> std::fmt::Result {
+/// TOML as it grows. Writing to a string cannot fail.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn comment(&mut self, text: &str) {
+        let _ = writeln!(self.0, "# {text}");
+    }
+
+    fn section(&mut self, name: &str) {
+        let _ = writeln!(self.0, "\n[{name}]");
+    }
+
+    fn entry(&mut self, name: &str) {
+        let _ = writeln!(self.0, "\n[[{name}]]");
+    }
+
+    fn set(&mut self, name: &str, value: impl Display) {
+        let _ = writeln!(self.0, "{name} = {value}");
+    }
+
+    /// A setting with what it means above it.
+    fn explained(&mut self, meaning: &str, name: &str, value: impl Display) {
+        self.comment(meaning);
+        self.set(name, value);
+    }
+}
+
+fn mesh(text: &mut Text, spec: &MeshSpec) {
+    text.section("mesh");
+    let name = quoted(&spec.mesh.name);
+    text.explained("What people call it: lower-case letters, digits and hyphens.", "name", name);
+    text.comment("local: one machine or network. public: the internet, where private addresses that others");
     let scope = match spec.mesh.scope {
         Scope::Local => "local",
         Scope::Public => "public",
     };
-    writeln!(out, "# A Nervure mesh. Whoever joins needs exactly this file: everything in it but [network]")?;
-    writeln!(out, "# is hashed into the mesh id, and nodes of another mesh id are strangers.\n")?;
-    writeln!(out, "[mesh]\n# What people call it: lower-case letters, digits and hyphens.")?;
-    writeln!(out, "name = {}", quoted(&spec.mesh.name))?;
-    writeln!(
-        out,
-        "# local: one machine or network. public: the internet, where private addresses that others"
-    )?;
-    writeln!(out, "# name are never dialled.\nscope = \"{scope}\"\n")?;
-    writeln!(
-        out,
-        "[directory]\n# Seconds after which an expert's record is gone unless renewed (30 local, 900 public)."
-    )?;
-    writeln!(
-        out,
-        "# Too long, and a dead miner stays listed; too short, and renewals are all that is heard."
-    )?;
-    writeln!(out, "record_expiry_seconds = {}\n", spec.directory.record_expiry_seconds)?;
-    writeln!(
-        out,
-        "[network]\n# Nodes to begin with, as multiaddresses that end in /p2p/ID. Not part of the mesh id."
-    )?;
-    writeln!(out, "bootstrap = [")?;
-    for address in &spec.network.bootstrap {
-        writeln!(out, "    {},", quoted(address))?;
-    }
-    writeln!(out, "]")?;
-    for subnet in &spec.subnets {
-        writeln!(out, "\n[[subnets]]\nnetuid = {}\nname = {}", subnet.netuid, quoted(&subnet.name))?;
-    }
-    if spec.nodes.is_empty() {
-        writeln!(
-            out,
-            "\n# Registered nodes, each with its id (`nervure key show`), role (validator, miner, gateway), the"
-        )?;
-        writeln!(out, "# subnets it is registered in, and its stake in base units (10^-9 token):")?;
-        writeln!(
-            out,
-            "# [[nodes]]\n# id = \"12D3KooW...\"\n# role = \"miner\"\n# netuids = [1]\n# stake = 0"
-        )?;
-    }
-    spec.nodes.iter().try_for_each(|node| write_node(node, out))
+    text.explained("name are never dialled.", "scope", quoted(scope));
+    text.section("directory");
+    text.comment("Seconds after which an expert's record is gone unless renewed (30 local, 900 public).");
+    text.comment("Too long, and a dead miner stays listed; too short, and renewals are all that is heard.");
+    text.set("record_expiry_seconds", spec.directory.record_expiry_seconds);
+    text.section("consensus");
+    text.comment(
+        "Milliseconds from one block to the next (1000 local, 12000 public). All times below are in",
+    );
+    text.explained("blocks.", "block_milliseconds", spec.consensus.block_milliseconds);
+    text.section("network");
+    text.comment("Nodes to begin with, as multiaddresses that end in /p2p/ID. Not part of the mesh id.");
+    let addresses = spec.network.bootstrap.iter().map(|address| format!("    {},\n", quoted(address)));
+    text.set("bootstrap", format_args!("[\n{}]", addresses.collect::<String>()));
 }
 
-fn write_node(node: &NodeSpec, out: &mut String) -> std::fmt::Result {
+fn economy(text: &mut Text, economy: &Params) {
+    text.section("economy");
+    text.comment("Amounts are base units (10^-9 token), times are blocks. The supply, its halving and the");
+    text.comment("18/41/41 split are not settings.");
+    text.explained(
+        "The least fee of an owner's transaction. 0 makes filling blocks free.",
+        "min_fee",
+        economy.min_fee,
+    );
+    text.explained("The least that a staker may keep on a node.", "min_stake", economy.min_stake);
+    text.explained("The least stake that may set weights.", "weight_stake", economy.weight_stake);
+    text.explained(
+        "From unstaking to having the amount: at least a tempo, or fraud is noticed too late.",
+        "unbonding",
+        economy.unbonding,
+    );
+    text.explained("Between two raises of a node's take.", "take_interval", economy.take_interval);
+    text.explained("Most neurons of a subnet, at most 256.", "slots", economy.slots);
+    text.explained("Most subnets.", "max_subnets", economy.max_subnets);
+    text.explained(
+        "In which a new subnet cannot be dissolved for a newer one.",
+        "subnet_immunity",
+        economy.subnet_immunity,
+    );
+    text.explained(
+        "Over which a subnet's emission is averaged to rank it.",
+        "emission_average",
+        economy.emission_average,
+    );
+    text.explained(
+        "Between two votes of a node on the subnets' shares.",
+        "vote_interval",
+        economy.vote_interval,
+    );
+    text.explained("Commits of a neuron that may wait for their reveal.", "max_commits", economy.max_commits);
+    text.explained(
+        "Between two changes of the same hyperparameter of a subnet.",
+        "hyperparameter_interval",
+        economy.hyperparameter_interval,
+    );
+    text.explained("The shortest tempo that a subnet's owner may set.", "min_tempo", economy.min_tempo);
+    text.explained(
+        "Between two elections of the 64 validators with the largest stakes.",
+        "election_interval",
+        economy.election_interval,
+    );
+}
+
+fn burn(text: &mut Text, burn: &BurnRule) {
+    text.section("economy.burn");
+    text.comment("The price of a slot in a subnet: raised with each registration (thousandths), halved in");
+    text.comment("half_life blocks (0: never), between floor and ceiling.");
+    text.set("half_life", burn.half_life);
+    text.set("multiplier_milli", burn.multiplier_milli);
+    text.set("floor", burn.floor);
+    text.set("ceiling", burn.ceiling);
+}
+
+fn lock(text: &mut Text, lock: &LockRule) {
+    text.section("economy.lock");
+    text.comment("What founding a subnet locks: twice the last lock, falling back to the floor by one such");
+    text.comment("lock per interval.");
+    text.set("floor", lock.floor);
+    text.set("interval", lock.interval);
+}
+
+fn subnet_defaults(text: &mut Text, subnet: &Hyperparameters) {
+    text.section("economy.subnet");
+    text.comment("What a subnet starts with; its owner can change it. Shares are of 65535.");
+    text.explained("Blocks between two epochs.", "tempo", subnet.tempo);
+    text.explained("The majority of stake that makes a weight count in full.", "kappa", subnet.kappa);
+    text.comment(
+        "\"yuma2\", \"yuma3\", or { yuma3_liquid = { low = 45875, high = 58982, steepness = 1000 } }.",
+    );
+    text.set("bonds", inline(&subnet.bonds));
+    text.explained(
+        "How much of a weight above the consensus is kept out of bonds.",
+        "bonds_penalty",
+        subnet.bonds_penalty,
+    );
+    text.explained(
+        "How much of the old bonds an epoch keeps, in millionths.",
+        "bonds_moving_average",
+        subnet.bonds_moving_average,
+    );
+    text.explained("Most validators.", "max_validators", subnet.max_validators);
+    text.explained(
+        "Thousandths of a tempo without weights after which a validator is inactive.",
+        "activity_milli",
+        subnet.activity_milli,
+    );
+    text.explained("In which a new neuron cannot lose its slot.", "immunity", subnet.immunity);
+    text.explained("Least number of uids that weights name.", "min_weights", subnet.min_weights);
+    text.explained(
+        "Between two plain weights of a validator; commits have no such limit.",
+        "weights_interval",
+        subnet.weights_interval,
+    );
+    text.comment("Whether weights are committed before they are shown. Without it, whoever copies others'");
+    text.explained("weights earns what they earn.", "commit_reveal", subnet.commit_reveal);
+    text.explained(
+        "Oldest version of a validator whose weights count; 0 takes every one.",
+        "version_key",
+        subnet.version_key,
+    );
+    text.explained("Whether newcomers may register.", "registrations", subnet.registrations);
+}
+
+fn lists(text: &mut Text, spec: &MeshSpec) {
+    spec.subnets.iter().for_each(|subnet| write_subnet(text, subnet));
+    if spec.accounts.is_empty() {
+        text.0.push('\n');
+        text.comment("Who holds tokens from the beginning (`nervure key show`), in base units:");
+        text.comment("[[accounts]]\n# owner = \"12D3KooW...\"\n# balance = 1000000000");
+    }
+    spec.accounts.iter().for_each(|account| write_account(text, account));
+    if spec.nodes.is_empty() {
+        text.0.push('\n');
+        text.comment(
+            "Registered nodes, each with its id (`nervure key show`), its owner (itself when absent), role",
+        );
+        text.comment(
+            "(validator, miner, gateway), the subnets it is registered in, and its stake in base units:",
+        );
+        text.comment("[[nodes]]\n# id = \"12D3KooW...\"\n# role = \"miner\"\n# netuids = [1]\n# stake = 0");
+    }
+    spec.nodes.iter().for_each(|node| write_node(text, node));
+}
+
+fn write_subnet(text: &mut Text, subnet: &SubnetSpec) {
+    text.entry("subnets");
+    text.set("netuid", subnet.netuid);
+    text.set("name", quoted(&subnet.name));
+    if let Some(owner) = subnet.owner {
+        text.set("owner", format_args!("\"{owner}\""));
+    }
+}
+
+fn write_account(text: &mut Text, account: &AccountSpec) {
+    text.entry("accounts");
+    text.set("owner", format_args!("\"{}\"", account.owner));
+    text.set("balance", account.balance.base_units());
+}
+
+fn write_node(text: &mut Text, node: &NodeSpec) {
     let netuids = node.netuids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    writeln!(out, "\n[[nodes]]\nid = \"{}\"\nrole = \"{}\"", node.id, node.role)?;
-    writeln!(out, "netuids = [{netuids}]\nstake = {}", node.stake.base_units())
+    text.entry("nodes");
+    text.set("id", format_args!("\"{}\"", node.id));
+    if let Some(owner) = node.owner {
+        text.set("owner", format_args!("\"{owner}\""));
+    }
+    text.set("role", format_args!("\"{}\"", node.role));
+    text.set("netuids", format_args!("[{netuids}]"));
+    text.set("stake", node.stake.base_units());
 }
 
 /// A TOML string, escaped where needed.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
+}
+
+/// A value in one line.
+fn inline(value: &impl Serialize) -> String {
+    toml::Value::try_from(value).map_or_else(|_| quoted(""), |value| value.to_string())
 }

@@ -4,19 +4,24 @@
 //! the rest. A miner's part goes to the balance of its node's owner, a validator's part to the stakes
 //! behind it, less its take. Whatever rounding leaves stays in the pot.
 
+use std::sync::Arc;
+
 use nervure_consensus::yuma::{self, EpochInput, EpochOutput, YumaError, checked_sum};
 use nervure_primitives::{Amount, Netuid};
 
 use super::State;
-use crate::{block::Event, economics::emission::split, subnet::Subnet};
+use crate::{
+    block::Event,
+    economics::emission::split,
+    subnet::{Metagraph, Neuron, Subnet},
+};
 
 impl State {
     /// Runs every epoch that is due.
     pub(super) fn run_epochs(&mut self, events: &mut Vec<Event>) {
-        let (tempo, height) = (self.params.yuma.tempo, self.height);
-        let due = |subnet: &Subnet| tempo > 0 && subnet.due <= height;
-        let due: Vec<Netuid> =
-            self.subnets.iter().filter(|(_, subnet)| due(subnet)).map(|(netuid, _)| *netuid).collect();
+        let height = self.height;
+        let due = self.subnets.iter().filter(|(_, subnet)| subnet.due <= height);
+        let due: Vec<Netuid> = due.map(|(netuid, _)| *netuid).collect();
         for netuid in due {
             if let Some(mut subnet) = self.subnets.remove(&netuid) {
                 events.push(self.epoch(netuid, &mut subnet));
@@ -30,10 +35,10 @@ impl State {
         let (owner_part, rest) =
             if subnet.owner.is_some() { split(subnet.pending) } else { (0, subnet.pending) };
         let output = self.compute(subnet, rest);
-        subnet.end_epoch(self.params.yuma.tempo, self.height);
+        subnet.end_epoch(self.height);
         let output = match output {
             Ok(output) => output,
-            Err(error) => return Event::EpochFailed { netuid, error },
+            Err(error) => return Event::EpochFailed { netuid, why: error.to_string() },
         };
         subnet.last_step = self.height;
         let mut paid = self.pay(subnet, &output, rest);
@@ -44,16 +49,15 @@ impl State {
         }
         subnet.pending = subnet.pending.saturating_sub(paid);
         keep(subnet, output);
+        subnet.metagraph = Some(Metagraph::of(&self.nodes, netuid, epoch, subnet).root());
         Event::Epoch { netuid, epoch, paid: Amount::from_base_units(paid) }
     }
 
     /// Yuma over what the subnet stores.
     fn compute(&self, subnet: &Subnet, emission: u64) -> Result<EpochOutput, YumaError> {
-        let params = yuma::Params {
-            owner: subnet.owner_uid(),
-            last_step_block: subnet.last_step,
-            ..self.params.yuma.clone()
-        };
+        let set = &subnet.hyperparameters;
+        let params = set.epoch(self.params.weight_stake, subnet.owner_uid(), subnet.last_step);
+        let promised = |neuron: &Neuron| neuron.commits.first().map(|commit| commit.block);
         let neurons: Vec<yuma::Neuron<'_>> = subnet
             .neurons
             .iter()
@@ -62,7 +66,7 @@ impl State {
                 last_update: neuron.last_update,
                 registered: neuron.registered,
                 permit: neuron.permit,
-                commit_block: neuron.commits.first().map(|commit| commit.block),
+                commit_block: if set.commit_reveal { promised(neuron) } else { None },
                 weights: &neuron.weights,
                 bonds: &neuron.bonds,
             })
@@ -81,9 +85,9 @@ impl State {
         let mut paid = 0;
         let parts = output.server_emission.iter().zip(&output.validator_emission);
         for (neuron, (mined, validated)) in subnet.neurons.iter().zip(parts) {
-            let Some(node) = self.nodes.get_mut(&neuron.node) else { continue };
+            let Some(node) = self.nodes.get(&neuron.node) else { continue };
             self.accounts.credit(node.owner, *mined);
-            paid += mined + node.pay_dividends(*validated);
+            paid += mined + self.nodes.pay_dividends(neuron.node, *validated);
         }
         paid
     }
@@ -92,6 +96,7 @@ impl State {
 /// Stores what the epoch found out.
 fn keep(subnet: &mut Subnet, output: EpochOutput) {
     for (uid, (neuron, bonds)) in subnet.neurons.iter_mut().zip(output.bonds).enumerate() {
+        let neuron = Arc::make_mut(neuron);
         neuron.bonds = bonds;
         neuron.permit = output.new_permits[uid];
         neuron.emission = output.emission[uid];

@@ -1,16 +1,16 @@
 //! The first state: what the mesh spec says, and who holds tokens from the beginning.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use nervure_primitives::{Amount, Netuid, NodeId};
+use imbl::OrdMap;
+use nervure_primitives::Netuid;
 
 use super::State;
 use crate::{
     accounts::Accounts,
     economics::{emission::CAP, lock::LastLock},
     nodes::{Node, Nodes},
-    params::Params,
-    spec::{MeshSpec, Role},
+    spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
     subnet::{Neuron, Subnet},
 };
 
@@ -27,38 +27,33 @@ pub enum GenesisError {
 }
 
 impl State {
-    /// The state before the first block. A node of the spec is its own owner: its key also holds its
-    /// account and its stake.
+    /// The state before the first block. A node of the spec that names no owner is its own: its key also
+    /// holds its account and its stake.
     ///
     /// # Errors
     /// When more tokens would exist than may.
-    pub fn genesis(
-        spec: &MeshSpec,
-        params: Params,
-        balances: &BTreeMap<NodeId, Amount>,
-    ) -> Result<Self, GenesisError> {
-        let (mut accounts, mut nodes) = (Accounts::default(), Nodes::default());
-        let staked = spec.nodes.iter().map(|node| node.stake);
-        let held =
-            staked.chain(balances.values().copied()).map(|amount| u128::from(amount.base_units())).sum();
+    pub fn genesis(spec: &MeshSpec) -> Result<Self, GenesisError> {
+        let held = spec.held();
         let issuance = match u64::try_from(held) {
             Ok(issuance) if issuance <= CAP => issuance,
             _ => return Err(GenesisError::OverCap { held }),
         };
-        for (owner, balance) in balances {
-            accounts.credit(*owner, balance.base_units());
+        let (mut accounts, mut nodes) = (Accounts::default(), Nodes::default());
+        for account in &spec.accounts {
+            accounts.credit(account.owner, account.balance.base_units());
         }
         for listed in &spec.nodes {
-            let mut node = Node::new(listed.id, 0);
-            node.add_stake(listed.id, listed.stake.base_units());
-            nodes.insert(listed.id, node);
+            let owner = listed.owner.unwrap_or(listed.id);
+            nodes.insert(listed.id, Node::new(owner, 0));
+            nodes.add_stake(listed.id, owner, listed.stake.base_units());
         }
-        let subnets = subnets(spec, &params);
-        let next_netuid = subnets.last_key_value().map_or(1, |(netuid, _)| u32::from(netuid.0) + 1);
-        Ok(Self {
+        let listed = spec.subnets.iter().map(|listed| (listed.netuid, subnet(spec, listed)));
+        let subnets: OrdMap<Netuid, Subnet> = listed.collect();
+        let next_netuid = subnets.get_max().map_or(1, |(netuid, _)| u32::from(netuid.0) + 1);
+        let mut state = Self {
             mesh: spec.mesh_id(),
-            last_lock: LastLock { amount: params.lock.floor, block: 0 },
-            params,
+            last_lock: LastLock { amount: spec.economy.lock.floor, block: 0 },
+            params: spec.economy.clone().into(),
             height: 0,
             issuance,
             carry: 0,
@@ -66,20 +61,20 @@ impl State {
             nodes,
             subnets,
             next_netuid,
-            votes: BTreeMap::new(),
-        })
+            votes: OrdMap::new(),
+            validators: Vec::new(),
+        };
+        state.elect();
+        Ok(state)
     }
 }
 
-/// The subnets of the spec: nobody owns them, and their validators have permits from the beginning.
-fn subnets(spec: &MeshSpec, params: &Params) -> BTreeMap<Netuid, Subnet> {
-    let with_neurons = |netuid: Netuid, name: &str| {
-        let mut subnet = Subnet::new(netuid, name.to_owned(), 0, params);
-        let members = spec.nodes.iter().filter(|node| node.netuids.contains(&netuid));
-        subnet.neurons = members
-            .map(|node| Neuron { permit: node.role == Role::Validator, ..Neuron::new(node.id, 0) })
-            .collect();
-        subnet
-    };
-    spec.subnets.iter().map(|listed| (listed.netuid, with_neurons(listed.netuid, &listed.name))).collect()
+/// A subnet of the spec: its validators have permits from the beginning.
+fn subnet(spec: &MeshSpec, listed: &SubnetSpec) -> Subnet {
+    let mut subnet = Subnet::new(listed.netuid, listed.name.clone(), 0, &spec.economy);
+    subnet.owner = listed.owner;
+    let members = spec.nodes.iter().filter(|node| node.netuids.contains(&listed.netuid));
+    let neuron = |node: &NodeSpec| Neuron { permit: node.role == Role::Validator, ..Neuron::new(node.id, 0) };
+    subnet.neurons = members.map(|node| Arc::new(neuron(node))).collect();
+    subnet
 }

@@ -28,11 +28,13 @@ impl State {
             None => vec![pot / self.subnets.len() as u64; self.subnets.len()],
         };
         let window = self.params.emission_average;
-        for (subnet, amount) in self.subnets.values_mut().zip(amounts) {
+        for (netuid, amount) in self.netuids().into_iter().zip(amounts) {
             // Shares are truncated and so add up to at most one; the bound is for the case that they do not.
             let amount = amount.min(self.carry);
             self.carry -= amount;
-            subnet.collect(amount, window);
+            if let Some(subnet) = self.subnets.get_mut(&netuid) {
+                subnet.collect(amount, window);
+            }
         }
     }
 
@@ -41,7 +43,7 @@ impl State {
         if self.votes.is_empty() {
             return None;
         }
-        let netuids: Vec<Netuid> = self.subnets.keys().copied().collect();
+        let netuids = self.netuids();
         let mut rank = vec![I32F32::ZERO; netuids.len()];
         let mut trust = rank.clone();
         for (stake, vote) in self.root_votes() {
@@ -66,14 +68,13 @@ impl State {
     /// The share of stake and the vote of each root validator that voted. Ties at the border go to the
     /// lower key.
     fn root_votes(&self) -> Vec<(I32F32, &Vote)> {
-        let mut roots: Vec<_> =
-            self.nodes.iter().map(|(key, node)| (node.stake().base_units(), key)).collect();
-        roots.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-        roots.truncate(ROOT_VALIDATORS);
-        let whole = I64F64::from_int(roots.iter().map(|(stake, _)| *stake).sum());
-        roots
-            .into_iter()
-            .filter_map(|(stake, key)| self.votes.get(key).map(|vote| (stake, vote)))
+        let roots = || {
+            let largest = self.nodes.by_stake().take(ROOT_VALIDATORS);
+            largest.map(|(key, stake)| (key, stake.base_units()))
+        };
+        let whole = I64F64::from_int(roots().map(|(_, stake)| stake).sum());
+        roots()
+            .filter_map(|(key, stake)| self.votes.get(&key).map(|vote| (stake, vote)))
             .map(|(stake, vote)| ((I64F64::from_int(stake) / whole).to_i32f32(), vote))
             .collect()
     }

@@ -1,10 +1,12 @@
 //! A neuron: a node in a slot of a subnet, with everything that belongs to this registration alone.
 
 use nervure_consensus::yuma::Cell;
-use nervure_primitives::{Hash, NodeId};
+use nervure_primitives::{Hash, NodeId, Uid};
+use serde::{Deserialize, Serialize};
 
 /// A promise of weights.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Commit {
     /// The hash of what is promised; see [`commitment`](crate::transaction::commitment).
     pub hash: Hash,
@@ -15,7 +17,8 @@ pub struct Commit {
 }
 
 /// A node in a slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Neuron {
     /// The node key.
     pub node: NodeId,
@@ -60,5 +63,17 @@ impl Neuron {
             bonds: Vec::new(),
             commits: Vec::new(),
         }
+    }
+
+    /// Whether it has a weight or a bond about `uid`.
+    pub(crate) fn speaks_of(&self, uid: Uid) -> bool {
+        self.weights.iter().any(|(about, weight)| *about == uid && *weight > 0)
+            || self.bonds.iter().any(|(about, _)| *about == uid)
+    }
+
+    /// Drops what it said about the last holder of `uid`: the weight becomes 0, the bond goes.
+    pub(crate) fn forget(&mut self, uid: Uid) {
+        self.weights.iter_mut().filter(|(about, _)| *about == uid).for_each(|(_, weight)| *weight = 0);
+        self.bonds.retain(|(about, _)| *about != uid);
     }
 }

@@ -3,10 +3,13 @@
 //! Weights that everybody sees at once can be copied by a validator that never looked at a miner. So a
 //! validator first commits to a hash and shows the weights one epoch later, when a copy is stale.
 
-use nervure_primitives::{Amount, Hash, Netuid, NodeId};
+use nervure_primitives::{Hash, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Refusal};
+use super::{
+    Outcome, Refusal,
+    weights::{check_stake, slot_of},
+};
 use crate::{state::State, subnet::Commit};
 
 /// Promises the weights behind `hash`.
@@ -22,20 +25,20 @@ pub struct CommitWeights {
 impl CommitWeights {
     pub(super) fn apply(&self, state: &mut State, node: NodeId) -> Result<Outcome, Refusal> {
         let Self { netuid, hash } = *self;
-        let subnet = state.subnets.get_mut(&netuid).ok_or(Refusal::NoSuchSubnet { netuid })?;
-        let uid = subnet.uid_of(&node).ok_or(Refusal::NotThere { netuid })?;
-        let least = state.params.yuma.stake_threshold;
-        let stake = state.nodes.get(&node).map_or(0, |node| node.stake().base_units());
-        if stake < least && subnet.owner_uid() != Some(uid) {
-            return Err(Refusal::WeightStake { least: Amount::from_base_units(least) });
+        let (subnet, uid) = slot_of(state, netuid, node)?;
+        if !subnet.hyperparameters.commit_reveal {
+            return Err(Refusal::NoCommits { netuid });
         }
-        let epoch = subnet.epoch;
-        let neuron = &mut subnet.neurons[usize::from(uid.0)];
-        if neuron.commits.len() >= state.params.max_commits {
-            return Err(Refusal::TooManyCommits { most: state.params.max_commits });
+        check_stake(state, subnet, uid, &node)?;
+        let (epoch, most) = (subnet.epoch, usize::from(state.params.max_commits));
+        let height = state.height;
+        let slot = state.subnets.get_mut(&netuid).and_then(|subnet| subnet.neuron_mut(uid));
+        let neuron = slot.ok_or(Refusal::NoSuchUid { uid })?;
+        if neuron.commits.len() >= most {
+            return Err(Refusal::TooManyCommits { most });
         }
-        neuron.commits.push(Commit { hash, block: state.height, epoch });
-        neuron.last_update = state.height;
+        neuron.commits.push(Commit { hash, block: height, epoch });
+        neuron.last_update = height;
         Ok(Outcome::WeightsCommitted { netuid, uid, reveal_in: epoch.saturating_add(1) })
     }
 }

@@ -1,9 +1,13 @@
 //! What a transaction that was carried out did.
 
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
+use serde::{Deserialize, Serialize};
+
+use crate::subnet::Hyperparameter;
 
 /// What a transaction did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
     /// Somebody was paid.
@@ -83,6 +87,20 @@ pub enum Outcome {
         netuid: Netuid,
         /// Whose weights.
         uid: Uid,
+    },
+    /// Weights count from now on.
+    WeightsSet {
+        /// The subnet.
+        netuid: Netuid,
+        /// Whose weights.
+        uid: Uid,
+    },
+    /// A subnet has another rule.
+    HyperparameterSet {
+        /// The subnet.
+        netuid: Netuid,
+        /// Which one, and its value.
+        to: Hyperparameter,
     },
     /// A vote counts.
     Voted,

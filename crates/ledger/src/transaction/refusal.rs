@@ -1,14 +1,24 @@
 //! Why a transaction is refused.
 
 use nervure_primitives::{Amount, BlockHeight, EnvelopeError, Netuid, NodeId, Uid};
+use serde::{Deserialize, Serialize};
+
+use crate::params::OutOfRange;
+
+/// Longest text in a refusal, in characters: part of it may be a stranger's.
+pub(crate) const MAX_REASON: usize = 200;
 
 /// Why a transaction is refused. It then changed nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Refusal {
     /// Too large, not signed for this mesh by its signer, or not a transaction.
-    #[error(transparent)]
-    Envelope(#[from] EnvelopeError),
+    #[error("not a signed transaction of this mesh: {why}")]
+    Malformed {
+        /// What is wrong with it, in at most 200 characters.
+        why: String,
+    },
     /// The last block that could carry it is over.
     #[error("it held until block {expiry}")]
     Expired {
@@ -57,8 +67,11 @@ pub enum Refusal {
         node: NodeId,
     },
     /// The node key did not agree to belong to this owner.
-    #[error("the node key's consent does not hold: {0}")]
-    Consent(EnvelopeError),
+    #[error("the node key's consent does not hold: {why}")]
+    Consent {
+        /// What is wrong with it, in at most 200 characters.
+        why: String,
+    },
     /// The consent names another owner.
     #[error("the node key agreed to belong to {owner}, who is not the signer")]
     ConsentForAnother {
@@ -190,10 +203,65 @@ pub enum Refusal {
         /// The current epoch of the subnet.
         now: u64,
     },
+    /// The subnet has commit-reveal on: plain weights could be copied.
+    #[error("subnet {netuid} takes weights by commit and reveal")]
+    CommitFirst {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// The subnet has commit-reveal off.
+    #[error("subnet {netuid} takes plain weights, not commits")]
+    NoCommits {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// The neuron set weights, or came, a short while ago.
+    #[error("the node can set weights at block {from}")]
+    WeightsTooSoon {
+        /// The first block at which it can.
+        from: BlockHeight,
+    },
+    /// The subnet takes no newcomers.
+    #[error("the owner of subnet {netuid} closed it to newcomers")]
+    Closed {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// A subnet of somebody else.
+    #[error("subnet {netuid} belongs to another owner, or to nobody")]
+    NotSubnetOwner {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// A hyperparameter outside of its limits.
+    #[error(transparent)]
+    Hyperparameter(#[from] OutOfRange),
+    /// The hyperparameter was changed a short while ago.
+    #[error("this hyperparameter can be changed again at block {from}")]
+    HyperparameterTooSoon {
+        /// The first block at which it can.
+        from: BlockHeight,
+    },
     /// The node voted a short while ago.
     #[error("the node can vote again at block {from}")]
     VoteTooSoon {
         /// The first block at which it can.
         from: BlockHeight,
     },
+}
+
+impl Refusal {
+    /// An envelope that could not be opened.
+    pub(super) fn malformed(error: &EnvelopeError) -> Self {
+        Self::Malformed { why: short(error) }
+    }
+
+    /// A consent that could not be opened.
+    pub(super) fn consent(error: &EnvelopeError) -> Self {
+        Self::Consent { why: short(error) }
+    }
+}
+
+fn short(error: &EnvelopeError) -> String {
+    error.to_string().chars().take(MAX_REASON).collect()
 }

@@ -27,6 +27,9 @@ impl RegisterNeuron {
         if subnet.uid_of(&node).is_some() {
             return Err(Refusal::AlreadyThere { node, netuid });
         }
+        if !subnet.hyperparameters.registrations {
+            return Err(Refusal::Closed { netuid });
+        }
         let price = Amount::from_base_units(subnet.price);
         if max_price.is_some_and(|most| price > most) {
             return Err(Refusal::Price { price });

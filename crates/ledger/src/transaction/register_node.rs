@@ -33,7 +33,8 @@ pub fn consent(node: &NodeKey, owner: &NodeId, mesh: &MeshId) -> Result<Envelope
 
 /// The node key that agreed to belong to `owner`, if it is a new one.
 pub(super) fn consenting(state: &State, consent: &Envelope, owner: NodeId) -> Result<NodeId, Refusal> {
-    let named: NodeId = consent.open(CONSENT, &state.mesh, MAX_CONSENT_LEN).map_err(Refusal::Consent)?;
+    let named: NodeId =
+        consent.open(CONSENT, &state.mesh, MAX_CONSENT_LEN).map_err(|error| Refusal::consent(&error))?;
     if named != owner {
         return Err(Refusal::ConsentForAnother { owner: named });
     }

@@ -62,7 +62,7 @@ impl RegisterSubnet {
 
 /// The subnet that has to go for another one, if the mesh is full.
 fn giving_way(state: &State) -> Result<Option<Netuid>, Refusal> {
-    if state.subnets.len() < state.params.max_subnets {
+    if state.subnets.len() < usize::from(state.params.max_subnets) {
         return Ok(None);
     }
     let ranks: Vec<SubnetRank> = state

@@ -27,15 +27,16 @@ impl SetTake {
             return Err(Refusal::Take { take });
         }
         let (height, interval) = (state.height, state.params.take_interval);
-        let found = state.nodes.get_mut(&node).ok_or(Refusal::NoSuchNode { node })?;
+        let found = state.nodes.get(&node).ok_or(Refusal::NoSuchNode { node })?;
+        let mut raised = found.take_raised;
         if take > found.take {
-            let from = found.take_raised.saturating_add(interval);
+            let from = raised.saturating_add(interval);
             if height < from {
                 return Err(Refusal::TakeTooSoon { from: BlockHeight(from) });
             }
-            found.take_raised = height;
+            raised = height;
         }
-        found.take = take;
+        state.nodes.set_take(&node, take, raised);
         Ok(Outcome::TakeSet { node, take })
     }
 }

@@ -23,14 +23,14 @@ impl Stake {
             return Err(Refusal::Nothing);
         }
         let least = Amount::from_base_units(state.params.min_stake);
-        let found = state.nodes.get_mut(&node).ok_or(Refusal::NoSuchNode { node })?;
+        let found = state.nodes.get(&node).ok_or(Refusal::NoSuchNode { node })?;
         if found.stake_of(&signer).checked_add(amount).is_some_and(|after| after < least) {
             return Err(Refusal::StakeTooSmall { least });
         }
         if !state.accounts.debit(&signer, amount.base_units()) {
             return Err(Refusal::Balance { needed: amount });
         }
-        found.add_stake(signer, amount.base_units());
+        state.nodes.add_stake(node, signer, amount.base_units());
         Ok(Outcome::Staked { node, amount })
     }
 }

@@ -22,7 +22,11 @@ impl SwapKey {
         owned(state, old, signer)?;
         let new = consenting(state, &self.consent, signer)?;
         state.nodes.swap(old, new);
-        state.subnets.values_mut().for_each(|subnet| subnet.swap(old, new));
+        for netuid in state.netuids() {
+            if let Some(subnet) = state.subnets.get_mut(&netuid) {
+                subnet.swap(old, new);
+            }
+        }
         if let Some(vote) = state.votes.remove(&old) {
             state.votes.insert(new, vote);
         }

@@ -24,13 +24,13 @@ impl Unstake {
         }
         let least = Amount::from_base_units(state.params.min_stake);
         let free = state.height.saturating_add(state.params.unbonding);
-        let found = state.nodes.get_mut(&node).ok_or(Refusal::NoSuchNode { node })?;
+        let found = state.nodes.get(&node).ok_or(Refusal::NoSuchNode { node })?;
         let staked = found.stake_of(&signer);
         let left = staked.checked_sub(amount).ok_or(Refusal::NotStaked { staked })?;
         if !left.is_zero() && left < least {
             return Err(Refusal::StakeTooSmall { least });
         }
-        found.set_stake(signer, left);
+        state.nodes.set_stake(node, signer, left);
         state.accounts.credit_later(signer, amount.base_units(), free);
         Ok(Outcome::Unstaked { node, amount, free: BlockHeight(free) })
     }

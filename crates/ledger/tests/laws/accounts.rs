@@ -44,7 +44,7 @@ fn a_transaction_holds_once_on_one_mesh_and_for_a_while() {
     assert!(matches!(world.refused(late), Refusal::Expired { expiry: BlockHeight(2) }));
     transaction.expiry = BlockHeight(99);
     let foreign = transaction.seal(&owner(0), &MeshId::from_bytes([7; 32])).unwrap();
-    assert!(matches!(world.refused(foreign), Refusal::Envelope(_)));
+    assert!(matches!(world.refused(foreign), Refusal::Malformed { .. }));
     transaction.fee = units(9);
     let cheap = transaction.seal(&owner(0), &world.state.mesh()).unwrap();
     assert!(matches!(world.refused(cheap), Refusal::Fee { .. }));
@@ -80,7 +80,7 @@ fn a_node_key_is_only_had_with_its_consent() {
         &owner(1).node_id(),
     );
     let forged = world.sign(&owner(1), Call::RegisterNode(RegisterNode { consent: forged.unwrap() }), 0);
-    assert!(matches!(world.refused(forged), Refusal::Consent(_)), "signed for another purpose");
+    assert!(matches!(world.refused(forged), Refusal::Consent { .. }), "signed for another purpose");
 }
 
 #[test]

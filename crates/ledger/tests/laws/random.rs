@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nervure_ledger::{
     block::Event,
+    subnet::Hyperparameter,
     transaction::{
-        Call, CommitWeights, Outcome, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights, SetTake,
-        Stake, SwapKey, Transfer, Unstake, VoteSubnets, commitment,
+        Call, CommitWeights, Outcome, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights,
+        SetHyperparameter, SetTake, SetWeights, Stake, SwapKey, Transfer, Unstake, VoteSubnets, commitment,
     },
 };
 use nervure_primitives::{Envelope, Hash, Netuid, NodeId, NodeKey, Uid};
@@ -16,11 +17,11 @@ use proptest::{collection::vec, prelude::*, strategy::ValueTree};
 use crate::world::{KEYS, World, node, owner, units};
 
 /// One random wish: who, which kind, two keys and an amount.
-type Wish = (u8, u8, u8, u8, u64);
+pub(crate) type Wish = (u8, u8, u8, u8, u64);
 
-fn wishes() -> impl Strategy<Value = Vec<Vec<Wish>>> {
+pub(crate) fn wishes() -> impl Strategy<Value = Vec<Vec<Wish>>> {
     let amount = prop_oneof![0u64..2_000, 0u64..200_000_000_000, Just(u64::MAX)];
-    vec(vec((0..KEYS, 0u8..12, 0..KEYS, 0..KEYS, amount), 0..4), 1..25)
+    vec(vec((0..KEYS, 0u8..15, 0..KEYS, 0..KEYS, amount), 0..4), 1..25)
 }
 
 fn netuid(b: u8) -> Netuid {
@@ -36,9 +37,17 @@ fn weights(b: u8) -> RevealWeights {
 /// Who signs: the validator of the genesis or a spare node key for what nodes sign.
 fn signer(wish: Wish) -> NodeKey {
     match wish {
-        (_, 9.., 0, ..) => node(200),
-        (who, 9.., ..) => node(who),
+        (_, 9..=12, 0, ..) => node(200),
+        (who, 9..=12, ..) => node(who),
         (who, ..) => owner(who),
+    }
+}
+
+fn hyperparameter(which: u8, value: u64) -> Hyperparameter {
+    match which {
+        0 => Hyperparameter::Tempo(2 + value % 9),
+        1 => Hyperparameter::MaxValidators(value as u16 % 9),
+        _ => Hyperparameter::CommitReveal(value.is_multiple_of(3)),
     }
 }
 
@@ -65,12 +74,17 @@ fn call(world: &World, wish: Wish) -> Call {
             Call::CommitWeights(CommitWeights { netuid: netuid(b), hash })
         }
         10 => Call::RevealWeights(weights(b)),
-        _ => Call::VoteSubnets(VoteSubnets { weights: vec![(netuid(b), amount as u16), (Netuid(1), 9)] }),
+        11 => Call::VoteSubnets(VoteSubnets { weights: vec![(netuid(b), amount as u16), (Netuid(1), 9)] }),
+        12 => {
+            let weights = vec![(Uid(0), amount as u16)];
+            Call::SetWeights(SetWeights { netuid: netuid(b), weights, version_key: 0 })
+        }
+        _ => Call::SetHyperparameter(SetHyperparameter { netuid: netuid(b), to: hyperparameter(a, amount) }),
     }
 }
 
 /// A mesh where every owner has a node in subnet 1 and one has a subnet.
-fn settled() -> World {
+pub(crate) fn settled() -> World {
     let mut world = World::new();
     for who in 0..KEYS {
         let id = world.register(who, who);
@@ -80,11 +94,13 @@ fn settled() -> World {
     }
     let found = RegisterSubnet { name: "two".into(), node: node(0).node_id(), max_lock: units(u64::MAX) };
     world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
+    let plain = SetHyperparameter { netuid: Netuid(2), to: Hyperparameter::CommitReveal(false) };
+    world.call(&owner(0), Call::SetHyperparameter(plain)).unwrap();
     world
 }
 
 /// Signs the wishes of a block; nonces count on in the hope that none is refused.
-fn sign(world: &World, wishes: &[Wish]) -> Vec<Envelope> {
+pub(crate) fn sign(world: &World, wishes: &[Wish]) -> Vec<Envelope> {
     let mut sent = BTreeMap::new();
     let envelope = |wish: &Wish| {
         let key = signer(*wish);
@@ -143,5 +159,5 @@ fn the_random_blocks_carry_out_every_kind_of_transaction() {
             }
         }
     }
-    assert_eq!(kinds.len(), 11, "{kinds:?}");
+    assert_eq!(kinds.len(), 13, "{kinds:?}");
 }

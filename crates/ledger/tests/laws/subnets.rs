@@ -19,7 +19,7 @@ fn found(node: NodeId) -> Call {
 /// Fills subnet 1 with nodes of owner 0 from `first` on, one per block.
 fn fill(world: &mut World, first: u8) {
     let mut key = first;
-    while world.subnet(1).neurons.len() < params().slots {
+    while world.subnet(1).neurons.len() < usize::from(params().slots) {
         let id = world.register(0, key);
         world.call(&owner(0), join(1, id)).unwrap();
         key += 1;
@@ -53,7 +53,7 @@ fn in_a_full_subnet_the_one_that_earns_least_gives_way() {
     let mut world = World::new();
     fill(&mut world, 0);
     let newcomer = world.register(1, 100);
-    world.wait(params().neuron_immunity);
+    world.wait(params().subnet.immunity);
     let expected = world
         .subnet(1)
         .neurons
@@ -64,7 +64,7 @@ fn in_a_full_subnet_the_one_that_earns_least_gives_way() {
     let Outcome::NeuronRegistered { uid, replaced, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(replaced, expected);
     assert_eq!(world.subnet(1).uid_of(&newcomer), Some(uid));
-    assert_eq!(world.subnet(1).neurons.len(), params().slots);
+    assert_eq!(world.subnet(1).neurons.len(), usize::from(params().slots));
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn whoever_takes_a_slot_inherits_nothing_of_it() {
 fn weights_promised_to_a_former_holder_do_not_reach_the_new_one() {
     let validator = node(200);
     let mut rules = params();
-    rules.neuron_immunity = 0;
-    rules.yuma.tempo = 40;
+    rules.subnet.immunity = 0;
+    rules.subnet.tempo = 40;
     let mut world = World::with(rules);
     fill(&mut world, 0);
     world.next_epoch(1);

@@ -91,12 +91,12 @@ fn weights_that_break_a_rule_are_refused_by_its_name() {
 #[test]
 fn versions_and_stakes_below_the_least_are_refused() {
     let mut rules = params();
-    rules.version_key = 3;
+    rules.subnet.version_key = 3;
     let mut world = World::with(rules);
     let old = world.refusal(&node(200), Call::RevealWeights(weights(&ROW)));
     assert!(matches!(old, Refusal::Version { least: 3, given: 0 }));
     let mut rules = params();
-    rules.yuma.stake_threshold = 2_000_000;
+    rules.weight_stake = 2_000_000;
     let mut world = World::with(rules);
     let poor = promise(&world, &node(200), &ROW);
     assert!(matches!(world.refusal(&node(200), poor), Refusal::WeightStake { .. }));

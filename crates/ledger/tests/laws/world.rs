@@ -1,15 +1,12 @@
 //! A small mesh to try things on: keys, a first state, and blocks of signed transactions.
 
-use std::collections::BTreeMap;
-
-use nervure_consensus::yuma;
 use nervure_ledger::{
     block::{Block, Event},
     economics::{burn::BurnRule, lock::LockRule},
     params::Params,
-    spec::{MeshSpec, NodeSpec, Role},
+    spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::State,
-    subnet::Subnet,
+    subnet::{Hyperparameters, Subnet},
     transaction::{Call, Outcome, Refusal, RegisterNode, Transaction, consent},
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeId, NodeKey};
@@ -40,18 +37,28 @@ pub(crate) fn params() -> Params {
         lock: LockRule { floor: 1_000_000, interval: 10 },
         slots: 14,
         max_subnets: 3,
-        neuron_immunity: 4,
         subnet_immunity: 6,
         emission_average: 10,
         vote_interval: 2,
         max_commits: 2,
-        yuma: yuma::Params { tempo: 5, activity_cutoff: 100, max_validators: 3, ..yuma::Params::default() },
+        hyperparameter_interval: 3,
+        min_tempo: 2,
+        election_interval: 4,
+        subnet: Hyperparameters {
+            tempo: 5,
+            activity_milli: 20_000,
+            max_validators: 3,
+            immunity: 4,
+            weights_interval: 2,
+            ..Hyperparameters::default()
+        },
         ..Params::default()
     }
 }
 
 /// A mesh with a validator and a miner, and owners with 1,000 tokens each.
 pub(crate) struct World {
+    pub(crate) spec: MeshSpec,
     pub(crate) state: State,
 }
 
@@ -63,21 +70,22 @@ impl World {
     pub(crate) fn with(params: Params) -> Self {
         let listed = |index: u8, role, stake| NodeSpec {
             id: node(200 + index).node_id(),
+            owner: None,
             role,
             netuids: vec![Netuid(1)],
             stake: units(stake),
         };
         let nodes = vec![listed(0, Role::Validator, 1_000_000), listed(1, Role::Miner, 0)];
-        let spec = MeshSpec { nodes, ..MeshSpec::local("laws") };
-        let balances: BTreeMap<_, _> =
-            (0..KEYS).map(|index| (owner(index).node_id(), units(1_000_000_000_000))).collect();
-        Self { state: State::genesis(&spec, params, &balances).unwrap() }
+        let rich = |index| AccountSpec { owner: owner(index).node_id(), balance: units(1_000_000_000_000) };
+        let accounts = (0..KEYS).map(rich).collect();
+        let spec = MeshSpec { nodes, accounts, economy: params, ..MeshSpec::local("laws") };
+        let state = State::genesis(&spec).unwrap();
+        Self { spec, state }
     }
 
     /// `call`, signed with the nonce that is due after `before` earlier transactions.
     pub(crate) fn sign(&self, key: &NodeKey, call: Call, before: u64) -> Envelope {
-        let by_node = matches!(call, Call::CommitWeights(_) | Call::RevealWeights(_) | Call::VoteSubnets(_));
-        let (nonce, fee) = if by_node {
+        let (nonce, fee) = if call.is_of_node() {
             (self.state.nodes().get(&key.node_id()).map_or(0, |node| node.nonce), 0)
         } else {
             (self.state.accounts().get(&key.node_id()).nonce, 10)

@@ -140,7 +140,13 @@ async fn form(scale: Scale, progress: &mut impl FnMut(&str)) -> anyhow::Result<(
     let mut spec = MeshSpec::local("bench");
     for key in &keys {
         let netuids = vec![Netuid(1)];
-        spec.nodes.push(NodeSpec { id: key.node_id(), role: Role::Miner, netuids, stake: Amount::ZERO });
+        spec.nodes.push(NodeSpec {
+            id: key.node_id(),
+            owner: None,
+            role: Role::Miner,
+            netuids,
+            stake: Amount::ZERO,
+        });
     }
     let ports = free_ports()?;
     for (key, port) in keys.iter().zip(ports) {

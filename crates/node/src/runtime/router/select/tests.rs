@@ -14,7 +14,13 @@ fn catalog(records: &[(&str, u64)]) -> ExpertCatalog {
     let key = NodeKey::from_seed(&[1; 32]);
     let mut spec = MeshSpec::local("a");
     let id = key.node_id();
-    spec.nodes.push(NodeSpec { id, role: Role::Miner, netuids: vec![Netuid(1)], stake: Amount::ZERO });
+    spec.nodes.push(NodeSpec {
+        id,
+        owner: None,
+        role: Role::Miner,
+        netuids: vec![Netuid(1)],
+        stake: Amount::ZERO,
+    });
     let catalog = ExpertCatalog::new(spec.mesh_id(), SpecRegistry::new(&spec));
     for (number, (capability, price)) in records.iter().enumerate() {
         let record = ExpertRecord {

@@ -1,0 +1,128 @@
+//! What differs between two states, as records of the tree.
+//!
+//! The maps of a state share their nodes with those of the state it came from, so that a comparison
+//! skips whatever is the same object: its cost is that of the differences.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use imbl::{OrdMap, ordmap::DiffItem, ordset};
+use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
+
+use super::record::{Chain, Key, Record};
+use crate::{
+    nodes::Node,
+    state::State,
+    subnet::{Neuron, Subnet},
+};
+
+/// The records that a block wrote, and the keys whose records it removed (`None`).
+pub type Changes = BTreeMap<Key, Option<Record>>;
+
+/// What `after` has and `before` has not, or has otherwise. Without a state before it, all of it.
+pub fn changes(before: Option<&State>, after: &State) -> Changes {
+    let nothing = State::nothing(after);
+    let before = before.unwrap_or(&nothing);
+    let mut changes = Changes::new();
+    put(&mut changes, Record::Chain(after.chain()));
+    let account = |owner: &NodeId, account: &_| Record::Account { owner: *owner, account: *account };
+    compare(&mut changes, &before.accounts.held, &after.accounts.held, account);
+    let unbonding = |(free, owner): &(u64, NodeId), amount: &_| Record::Unbonding {
+        free: *free,
+        owner: *owner,
+        amount: *amount,
+    };
+    compare(&mut changes, &before.accounts.unbonding, &after.accounts.unbonding, unbonding);
+    for difference in before.nodes.retired.diff(&after.nodes.retired) {
+        // No key ever comes back.
+        if let ordset::DiffItem::Add(node) = difference {
+            put(&mut changes, Record::Retired { node: *node });
+        }
+    }
+    let vote = |node: &NodeId, vote: &_| Record::Vote { node: *node, vote: Clone::clone(vote) };
+    compare(&mut changes, &before.votes, &after.votes, vote);
+    nodes(&mut changes, &before.nodes.active, &after.nodes.active);
+    subnets(&mut changes, &before.subnets, &after.subnets);
+    changes
+}
+
+fn put(changes: &mut Changes, record: Record) {
+    changes.insert(record.key(), Some(record));
+}
+
+/// Two maps whose entries are records.
+fn compare<K: Ord + Clone, V: PartialEq + Clone>(
+    changes: &mut Changes,
+    before: &OrdMap<K, V>,
+    after: &OrdMap<K, V>,
+    record: impl Fn(&K, &V) -> Record,
+) {
+    for difference in before.diff(after) {
+        match difference {
+            DiffItem::Add(key, value) | DiffItem::Update { new: (key, value), .. } => {
+                put(changes, record(key, value));
+            }
+            DiffItem::Remove(key, value) => drop(changes.insert(record(key, value).key(), None)),
+        }
+    }
+}
+
+fn nodes(changes: &mut Changes, before: &OrdMap<NodeId, Node>, after: &OrdMap<NodeId, Node>) {
+    let none = OrdMap::new();
+    for difference in before.diff(after) {
+        let (key, old, new) = match difference {
+            DiffItem::Add(key, new) => (*key, None, Some(new)),
+            DiffItem::Update { old: (key, old), new: (_, new) } => (*key, Some(old), Some(new)),
+            DiffItem::Remove(key, old) => (*key, Some(old), None),
+        };
+        let record = new.map(|node| Record::of_node(key, node));
+        if record != old.map(|node| Record::of_node(key, node)) {
+            changes.insert(Key::Node(key), record);
+        }
+        let stakes = |node: Option<&'_ Node>| node.map_or_else(|| none.clone(), |node| node.stakes.clone());
+        let stake =
+            |staker: &NodeId, amount: &_| Record::Stake { node: key, staker: *staker, amount: *amount };
+        compare(changes, &stakes(old), &stakes(new), stake);
+    }
+}
+
+fn subnets(changes: &mut Changes, before: &OrdMap<Netuid, Subnet>, after: &OrdMap<Netuid, Subnet>) {
+    for difference in before.diff(after) {
+        let (netuid, old, new): (_, &[_], _) = match difference {
+            DiffItem::Add(netuid, new) => (*netuid, &[], Some(new)),
+            DiffItem::Update { old: (netuid, old), new: (_, new) } => (*netuid, &old.neurons, Some(new)),
+            DiffItem::Remove(netuid, old) => (*netuid, &old.neurons, None),
+        };
+        let record = new.map(|subnet| Record::Subnet {
+            netuid,
+            subnet: Box::new(Subnet { neurons: Vec::new(), ..subnet.clone() }),
+        });
+        changes.insert(Key::Subnet(netuid), record);
+        neurons(changes, netuid, old, new.map_or(&[], |subnet| &subnet.neurons));
+    }
+}
+
+fn neurons(changes: &mut Changes, netuid: Netuid, before: &[Arc<Neuron>], after: &[Arc<Neuron>]) {
+    for uid in 0..before.len().max(after.len()) {
+        let (old, new) = (before.get(uid), after.get(uid));
+        if old != new {
+            let uid = Uid(uid as u16);
+            let neuron = |neuron: &Arc<Neuron>| Box::new(Neuron::clone(neuron));
+            let record = new.map(|new| Record::Neuron { netuid, uid, neuron: neuron(new) });
+            changes.insert(Key::Neuron(netuid, uid), record);
+        }
+    }
+}
+
+impl State {
+    /// What the ledger has one of.
+    fn chain(&self) -> Chain {
+        Chain {
+            height: BlockHeight(self.height),
+            issuance: self.issuance,
+            carry: self.carry,
+            next_netuid: self.next_netuid,
+            last_lock: self.last_lock,
+            validators: self.validators.clone(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The tree of the latest block, in memory: for simulations, tests, and whoever rebuilds a state to
+//! compare its root.
+
+use std::collections::BTreeMap;
+
+use jmt::{
+    KeyHash, OwnedValue, Version,
+    storage::{LeafNode, Node, NodeKey, TreeReader},
+};
+use nervure_primitives::Hash;
+
+use super::{Changes, Key, Record, StateProof, TreeError, TreeUpdate, changes, prove, update};
+use crate::state::State;
+
+/// A tree that knows its latest version.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryTree {
+    /// How often it was written.
+    version: u64,
+    root: Option<Hash>,
+    nodes: BTreeMap<NodeKey, Node>,
+    values: BTreeMap<[u8; 32], OwnedValue>,
+}
+
+impl MemoryTree {
+    /// The tree of `state`.
+    ///
+    /// # Errors
+    /// None in practice: records always encode.
+    pub fn of(state: &State) -> Result<Self, TreeError> {
+        let mut tree = Self::default();
+        tree.write(&changes(None, state))?;
+        Ok(tree)
+    }
+
+    /// The root; of an empty tree, none.
+    pub fn root(&self) -> Option<Hash> {
+        self.root
+    }
+
+    /// What the tree would be after `changes`, without changing it.
+    ///
+    /// # Errors
+    /// None in practice: the tree is always whole.
+    pub fn update(&self, changes: &Changes) -> Result<TreeUpdate, TreeError> {
+        update(self, self.version, changes)
+    }
+
+    /// Makes the tree what it is after `changes`, and returns its root.
+    ///
+    /// # Errors
+    /// As for [`Self::update`].
+    pub fn write(&mut self, changes: &Changes) -> Result<Hash, TreeError> {
+        let update = self.update(changes)?;
+        let root = update.root;
+        self.accept(update);
+        Ok(root)
+    }
+
+    /// Writes what [`Self::update`] computed.
+    pub fn accept(&mut self, TreeUpdate { root, batch }: TreeUpdate) {
+        self.nodes.extend(batch.node_batch.nodes().iter().map(|(key, node)| (key.clone(), node.clone())));
+        for ((_, key), value) in batch.node_batch.values() {
+            match value {
+                Some(value) => drop(self.values.insert(key.0, value.clone())),
+                None => drop(self.values.remove(&key.0)),
+            }
+        }
+        for stale in &batch.stale_node_index_batch {
+            self.nodes.remove(&stale.node_key);
+        }
+        self.version += 1;
+        self.root = Some(root);
+    }
+
+    /// The record of `key`, or that there is none, with the proof of it.
+    ///
+    /// # Errors
+    /// When nothing was ever written.
+    pub fn prove(&self, key: &Key) -> Result<(Option<Record>, StateProof), TreeError> {
+        prove(self, self.version.saturating_sub(1), key)
+    }
+}
+
+impl TreeReader for MemoryTree {
+    fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<Node>> {
+        Ok(self.nodes.get(key).cloned())
+    }
+
+    fn get_value_option(&self, _: Version, key: KeyHash) -> anyhow::Result<Option<OwnedValue>> {
+        Ok(self.values.get(&key.0).cloned())
+    }
+
+    fn get_rightmost_leaf(&self) -> anyhow::Result<Option<(NodeKey, LeafNode)>> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,152 @@
+//! A state from its records.
+//!
+//! Whether they are the right ones, only the root tells: whoever rebuilds a state computes the root of
+//! the records and compares it with one that is certified.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use imbl::OrdMap;
+use nervure_primitives::{MeshId, Netuid, NodeId, Uid};
+
+use super::record::{Chain, Key, Record};
+use crate::{
+    accounts::Accounts,
+    economics::lock::LastLock,
+    nodes::{Node, Nodes},
+    params::Params,
+    spec::MeshSpec,
+    state::State,
+    subnet::{Neuron, Subnet},
+};
+
+/// Why records are not a state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RebuildError {
+    /// Nothing says what height it is.
+    #[error("the record of the chain is missing")]
+    NoChain,
+    /// A stake on a node, or a neuron in a subnet, that is not there.
+    #[error("{0:?} belongs to nothing: its node or subnet is missing")]
+    Orphan(Key),
+    /// A record that comes twice.
+    #[error("{0:?} is there twice")]
+    Twice(Key),
+    /// Slots that are not numbered from 0 on.
+    #[error("subnet {netuid} has no neuron in slot {missing}, but in higher ones")]
+    Gap {
+        /// The subnet.
+        netuid: Netuid,
+        /// The first slot that is missing.
+        missing: Uid,
+    },
+}
+
+/// Records as they come in, in any order.
+#[derive(Default)]
+struct Parts {
+    chain: Option<Chain>,
+    accounts: Accounts,
+    nodes: Nodes,
+    stakes: Vec<(NodeId, NodeId, u64)>,
+    votes: OrdMap<NodeId, crate::state::Vote>,
+    subnets: OrdMap<Netuid, Subnet>,
+    neurons: BTreeMap<(Netuid, Uid), Neuron>,
+}
+
+impl State {
+    /// The state of the mesh of `spec` that `records` describe.
+    ///
+    /// # Errors
+    /// When they describe none.
+    pub fn from_records(
+        spec: &MeshSpec,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<Self, RebuildError> {
+        let mut parts = Parts::default();
+        records.into_iter().try_for_each(|record| parts.take(record))?;
+        parts.assemble(spec.mesh_id(), Arc::new(spec.economy.clone()))
+    }
+
+    /// A ledger of the same mesh that holds nothing.
+    pub(super) fn nothing(like: &Self) -> Self {
+        Self {
+            mesh: like.mesh,
+            params: like.params.clone(),
+            height: 0,
+            issuance: 0,
+            carry: 0,
+            accounts: Accounts::default(),
+            nodes: Nodes::default(),
+            subnets: OrdMap::new(),
+            next_netuid: 0,
+            last_lock: LastLock { amount: 0, block: 0 },
+            votes: OrdMap::new(),
+            validators: Vec::new(),
+        }
+    }
+}
+
+impl Parts {
+    fn take(&mut self, record: Record) -> Result<(), RebuildError> {
+        let key = record.key();
+        let twice = match record {
+            Record::Chain(chain) => self.chain.replace(chain).is_some(),
+            Record::Account { owner, account } => self.accounts.held.insert(owner, account).is_some(),
+            Record::Unbonding { free, owner, amount } => {
+                self.accounts.unbonding.insert((free, owner), amount).is_some()
+            }
+            Record::Node { node, owner, take, take_raised, nonce } => {
+                let twice = self.nodes.get(&node).is_some();
+                let mut found = Node::new(owner, take_raised);
+                (found.take, found.nonce) = (take, nonce);
+                self.nodes.insert(node, found);
+                twice
+            }
+            Record::Stake { node, staker, amount } => {
+                self.stakes.push((node, staker, amount.base_units()));
+                false
+            }
+            Record::Retired { node } => self.nodes.retired.insert(node).is_some(),
+            Record::Vote { node, vote } => self.votes.insert(node, vote).is_some(),
+            Record::Subnet { netuid, subnet } => self.subnets.insert(netuid, *subnet).is_some(),
+            Record::Neuron { netuid, uid, neuron } => self.neurons.insert((netuid, uid), *neuron).is_some(),
+        };
+        if twice { Err(RebuildError::Twice(key)) } else { Ok(()) }
+    }
+
+    fn assemble(mut self, mesh: MeshId, params: Arc<Params>) -> Result<State, RebuildError> {
+        for (node, staker, amount) in self.stakes {
+            match self.nodes.get(&node).map(|found| found.stake_of(&staker)) {
+                None => return Err(RebuildError::Orphan(Key::Stake(node, staker))),
+                Some(stake) if !stake.is_zero() => return Err(RebuildError::Twice(Key::Stake(node, staker))),
+                Some(_) => self.nodes.add_stake(node, staker, amount),
+            }
+        }
+        for ((netuid, uid), neuron) in self.neurons {
+            let subnet = self.subnets.get_mut(&netuid);
+            let subnet = subnet.ok_or(RebuildError::Orphan(Key::Neuron(netuid, uid)))?;
+            let next = subnet.neurons.len();
+            if next != usize::from(uid.0) {
+                return Err(RebuildError::Gap { netuid, missing: Uid(next as u16) });
+            }
+            subnet.neurons.push(Arc::new(neuron));
+        }
+        let Chain { height, issuance, carry, next_netuid, last_lock, validators } =
+            self.chain.ok_or(RebuildError::NoChain)?;
+        Ok(State {
+            mesh,
+            params,
+            height: height.0,
+            issuance,
+            carry,
+            accounts: self.accounts,
+            nodes: self.nodes,
+            subnets: self.subnets,
+            next_netuid,
+            last_lock,
+            votes: self.votes,
+            validators,
+        })
+    }
+}

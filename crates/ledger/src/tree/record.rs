@@ -1,0 +1,183 @@
+//! What the leaves of the state tree say.
+
+use nervure_primitives::{
+    Amount, BlockHeight, Hash, Netuid, NodeId, Uid,
+    cbor::{self, CborError, Limits},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    accounts::Account,
+    economics::lock::LastLock,
+    nodes::Node,
+    state::{Validator, Vote},
+    subnet::{Neuron, Subnet},
+};
+
+/// Largest encoding of a record in bytes: a neuron with 256 weights, 256 bonds and 1,000 commits.
+pub const MAX_RECORD_LEN: usize = 96 * 1024;
+
+/// Which record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// What the ledger has one of.
+    Chain,
+    /// An account, by owner key.
+    Account(NodeId),
+    /// An unstaked amount, by the block at which it is free and by owner key.
+    Unbonding(u64, NodeId),
+    /// A node, by node key.
+    Node(NodeId),
+    /// A stake: the node, the staker.
+    Stake(NodeId, NodeId),
+    /// A key that was a node's.
+    Retired(NodeId),
+    /// The vote of a node on the subnets' shares.
+    Vote(NodeId),
+    /// A subnet without its neurons.
+    Subnet(Netuid),
+    /// A neuron.
+    Neuron(Netuid, Uid),
+}
+
+impl Key {
+    /// Where the record is in the tree.
+    pub(super) fn place(&self) -> Hash {
+        let of = |kind: u8, parts: [&[u8]; 2]| Hash::of("nervure/state/1", &[&[kind], parts[0], parts[1]]);
+        match self {
+            Self::Chain => of(0, [&[], &[]]),
+            Self::Account(owner) => of(1, [owner.as_bytes(), &[]]),
+            Self::Unbonding(free, owner) => of(2, [&free.to_be_bytes(), owner.as_bytes()]),
+            Self::Node(node) => of(3, [node.as_bytes(), &[]]),
+            Self::Stake(node, staker) => of(4, [node.as_bytes(), staker.as_bytes()]),
+            Self::Retired(node) => of(5, [node.as_bytes(), &[]]),
+            Self::Vote(node) => of(6, [node.as_bytes(), &[]]),
+            Self::Subnet(netuid) => of(7, [&netuid.0.to_be_bytes(), &[]]),
+            Self::Neuron(netuid, uid) => of(8, [&netuid.0.to_be_bytes(), &uid.0.to_be_bytes()]),
+        }
+    }
+}
+
+/// What the ledger has one of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// The height of the last block.
+    pub height: BlockHeight,
+    /// All base units that exist.
+    pub issuance: u64,
+    /// Minted and not yet anybody's, in base units.
+    pub carry: u64,
+    /// The number of the next subnet.
+    pub next_netuid: u32,
+    /// The last lock of a subnet.
+    pub last_lock: LastLock,
+    /// Who makes blocks, ascending by key.
+    pub validators: Vec<Validator>,
+}
+
+/// A leaf of the state tree: one thing that the ledger knows, with its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Record {
+    /// See [`Key::Chain`].
+    Chain(Chain),
+    /// See [`Key::Account`].
+    Account {
+        /// Whose.
+        owner: NodeId,
+        /// What it holds.
+        account: Account,
+    },
+    /// See [`Key::Unbonding`].
+    Unbonding {
+        /// The block at which it is free.
+        free: u64,
+        /// Whose.
+        owner: NodeId,
+        /// How much.
+        amount: Amount,
+    },
+    /// See [`Key::Node`].
+    Node {
+        /// The node key.
+        node: NodeId,
+        /// Who owns it.
+        owner: NodeId,
+        /// What the owner keeps of the stakers' dividends, of 65,535.
+        take: u16,
+        /// The block at which the take was last raised.
+        take_raised: u64,
+        /// The nonce of its next transaction.
+        nonce: u64,
+    },
+    /// See [`Key::Stake`].
+    Stake {
+        /// The node.
+        node: NodeId,
+        /// The staker.
+        staker: NodeId,
+        /// How much.
+        amount: Amount,
+    },
+    /// See [`Key::Retired`].
+    Retired {
+        /// The key.
+        node: NodeId,
+    },
+    /// See [`Key::Vote`].
+    Vote {
+        /// The node.
+        node: NodeId,
+        /// What it said.
+        vote: Vote,
+    },
+    /// See [`Key::Subnet`].
+    Subnet {
+        /// Its number.
+        netuid: Netuid,
+        /// The subnet; its neurons are records of their own.
+        subnet: Box<Subnet>,
+    },
+    /// See [`Key::Neuron`].
+    Neuron {
+        /// The subnet.
+        netuid: Netuid,
+        /// The slot.
+        uid: Uid,
+        /// The neuron.
+        neuron: Box<Neuron>,
+    },
+}
+
+impl Record {
+    /// The key that it is stored under.
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Chain(_) => Key::Chain,
+            Self::Account { owner, .. } => Key::Account(*owner),
+            Self::Unbonding { free, owner, .. } => Key::Unbonding(*free, *owner),
+            Self::Node { node, .. } => Key::Node(*node),
+            Self::Stake { node, staker, .. } => Key::Stake(*node, *staker),
+            Self::Retired { node } => Key::Retired(*node),
+            Self::Vote { node, .. } => Key::Vote(*node),
+            Self::Subnet { netuid, .. } => Key::Subnet(*netuid),
+            Self::Neuron { netuid, uid, .. } => Key::Neuron(*netuid, *uid),
+        }
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// When `bytes` are too many or not the canonical form of a record.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
+        cbor::decode(bytes, Limits::new(MAX_RECORD_LEN))
+    }
+
+    /// The record of a node without its stakes.
+    pub(super) fn of_node(key: NodeId, node: &Node) -> Self {
+        let Node { owner, take, take_raised, nonce, .. } = *node;
+        Self::Node { node: key, owner, take, take_raised, nonce }
+    }
+}

@@ -1,0 +1,133 @@
+//! Hyperparameters: who may set them, within which limits, how often; and plain weights.
+
+use nervure_consensus::yuma::Cell;
+use nervure_ledger::{
+    subnet::Hyperparameter,
+    transaction::{
+        Call, CommitWeights, Outcome, Refusal, RegisterNeuron, RegisterSubnet, SetHyperparameter, SetWeights,
+        Stake,
+    },
+};
+use nervure_primitives::{Hash, Netuid, Uid};
+
+use crate::world::{World, node, owner, params, units};
+
+/// A mesh where owner 0 founded subnet 2 with its node 0, and owner 1's node 1 is in it too.
+fn founded() -> World {
+    let mut world = World::new();
+    let id = world.register(0, 0);
+    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX) };
+    world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
+    let id = world.register(1, 1);
+    let join = RegisterNeuron { netuid: Netuid(2), node: id, max_price: None };
+    world.call(&owner(1), Call::RegisterNeuron(join)).unwrap();
+    world
+}
+
+fn set(netuid: u16, to: Hyperparameter) -> Call {
+    Call::SetHyperparameter(SetHyperparameter { netuid: Netuid(netuid), to })
+}
+
+fn plain(netuid: u16, weights: &[Cell]) -> Call {
+    Call::SetWeights(SetWeights { netuid: Netuid(netuid), weights: weights.to_vec(), version_key: 0 })
+}
+
+#[test]
+fn only_the_owner_sets_a_rule_and_each_only_now_and_then() {
+    let mut world = founded();
+    let kappa = Hyperparameter::Kappa(40_000);
+    assert!(matches!(world.refusal(&owner(1), set(2, kappa)), Refusal::NotSubnetOwner { .. }));
+    assert!(matches!(world.refusal(&owner(0), set(1, kappa)), Refusal::NotSubnetOwner { .. }), "nobody's");
+    assert!(matches!(world.refusal(&owner(0), set(9, kappa)), Refusal::NoSuchSubnet { .. }));
+    assert!(matches!(world.refusal(&node(0), set(2, kappa)), Refusal::Balance { .. }), "not by a node key");
+    let done = world.call(&owner(0), set(2, kappa)).unwrap();
+    assert_eq!(done, Outcome::HyperparameterSet { netuid: Netuid(2), to: kappa });
+    assert_eq!(world.subnet(2).hyperparameters.kappa, 40_000);
+    let again = world.refusal(&owner(0), set(2, Hyperparameter::Kappa(50_000)));
+    assert!(matches!(again, Refusal::HyperparameterTooSoon { .. }), "{again}");
+    world.call(&owner(0), set(2, Hyperparameter::Immunity(9))).unwrap();
+    world.wait(params().hyperparameter_interval);
+    world.call(&owner(0), set(2, Hyperparameter::Kappa(50_000))).unwrap();
+}
+
+#[test]
+fn rules_stay_within_their_limits() {
+    let mut world = founded();
+    let refused = world.refusal(&owner(0), set(2, Hyperparameter::Tempo(1)));
+    assert_eq!(refused.to_string(), "tempo = 1: it has to be 2 to 50400");
+    assert!(world.call(&owner(0), set(2, Hyperparameter::Tempo(2))).is_ok(), "a refusal does not count");
+}
+
+#[test]
+fn a_new_tempo_begins_with_the_next_epoch_and_moves_no_reveal() {
+    let mut world = founded();
+    let due = world.subnet(2).due;
+    world.call(&owner(0), set(2, Hyperparameter::Tempo(9))).unwrap();
+    assert_eq!(world.subnet(2).due, due);
+    world.next_epoch(2);
+    let subnet = world.subnet(2);
+    assert_eq!((subnet.epoch, subnet.due), (1, due + 9));
+}
+
+#[test]
+fn a_closed_subnet_takes_nobody() {
+    let mut world = founded();
+    world.call(&owner(0), set(2, Hyperparameter::Registrations(false))).unwrap();
+    let id = world.register(2, 2);
+    let join = Call::RegisterNeuron(RegisterNeuron { netuid: Netuid(2), node: id, max_price: None });
+    assert!(matches!(world.refusal(&owner(2), join), Refusal::Closed { .. }));
+}
+
+#[test]
+fn plain_weights_are_for_subnets_that_want_them() {
+    let mut world = founded();
+    let row = [(Uid(1), 5)];
+    assert!(matches!(world.refusal(&node(0), plain(2, &row)), Refusal::CommitFirst { .. }));
+    world.call(&owner(0), set(2, Hyperparameter::CommitReveal(false))).unwrap();
+    let commit = CommitWeights { netuid: Netuid(2), hash: Hash::of("any", &[]) };
+    assert!(matches!(world.refusal(&node(0), Call::CommitWeights(commit)), Refusal::NoCommits { .. }));
+    let done = world.call(&node(0), plain(2, &row)).unwrap();
+    assert_eq!(done, Outcome::WeightsSet { netuid: Netuid(2), uid: Uid(0) });
+    assert_eq!(world.subnet(2).neurons[0].weights, [(Uid(1), u16::MAX)]);
+    assert_eq!(world.subnet(2).neurons[0].last_update, world.state.height().0);
+    let soon = world.refusal(&node(0), plain(2, &row));
+    assert!(matches!(soon, Refusal::WeightsTooSoon { .. }), "{soon}");
+    world.wait(1);
+    assert!(world.call(&node(0), plain(2, &row)).is_ok());
+    assert!(matches!(world.refusal(&node(1), plain(2, &[(Uid(0), 1)])), Refusal::NoPermit));
+    assert!(world.call(&node(1), plain(2, &[(Uid(1), 1)])).is_ok(), "about itself, anybody may");
+}
+
+#[test]
+fn plain_weights_steer_the_epoch() {
+    let mut world = founded();
+    world.call(&owner(0), set(2, Hyperparameter::CommitReveal(false))).unwrap();
+    world.call(&owner(0), Call::Stake(Stake { node: node(0).node_id(), amount: units(5_000) })).unwrap();
+    world.wait(params().subnet.immunity);
+    world.call(&node(0), plain(2, &[(Uid(1), 1)])).unwrap();
+    world.next_epoch(2);
+    assert_eq!(world.subnet(2).neurons[1].incentive, u16::MAX);
+    let root = world.subnet(2).metagraph.expect("an epoch leaves its metagraph");
+    assert_eq!(root.epoch + 1, world.subnet(2).epoch);
+}
+
+#[test]
+fn those_who_make_blocks_are_elected_by_stake_among_the_permitted() {
+    let mut world = founded();
+    let genesis = node(200).node_id();
+    assert_eq!(world.state.validators().iter().map(|one| one.node).collect::<Vec<_>>(), [genesis]);
+    world.call(&owner(1), Call::Stake(Stake { node: node(1).node_id(), amount: units(9_000_000) })).unwrap();
+    let before = world.state.validators().to_vec();
+    while !world.subnet(2).neurons[1].permit {
+        world.wait(1);
+    }
+    while world.state.validators() == before {
+        assert!(!world.state.height().0.is_multiple_of(params().election_interval), "an election was missed");
+        world.wait(1);
+    }
+    assert!(world.state.height().0.is_multiple_of(params().election_interval));
+    let elected = world.state.validators();
+    assert!(elected.is_sorted_by_key(|one| one.node) && elected.len() == 2);
+    let one = elected.iter().find(|one| one.node == node(1).node_id()).unwrap();
+    assert_eq!(one.power, world.state.nodes().get(&one.node).unwrap().stake());
+}
