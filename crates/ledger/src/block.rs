@@ -1,12 +1,15 @@
-//! Blocks, and what applying one reports.
+//! Blocks: transactions in their order, and a header that commits to them and to what they made of the state.
+//!
+//! The id of a block is the hash of its header, and it is what validators sign. The header names the root
+//! of the state *after* the block, so that who has a certified header can check any record of that state,
+//! and the hashes of the validators that agree on this block and on the next one, so that certificates can
+//! be followed from block to block without anything else.
 
 use nervure_primitives::{
-    Amount, BlockHeight, Envelope, Hash, Netuid,
+    BlockHeight, Envelope, Hash, MeshId,
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
-
-use crate::transaction::{Outcome, Refusal};
 
 /// Most transactions of a block.
 pub const MAX_TRANSACTIONS: usize = 10_000;
@@ -14,17 +17,59 @@ pub const MAX_TRANSACTIONS: usize = 10_000;
 /// Largest encoding of a block in bytes.
 pub const MAX_BLOCK_LEN: usize = 4 << 20;
 
-/// Signed transactions in their order, at a height.
+/// Largest encoding of a header in bytes.
+pub const MAX_HEADER_LEN: usize = 512;
+
+/// What a block commits to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The mesh.
+    pub mesh: MeshId,
+    /// One more than that of the block before it; 0 for the genesis.
+    pub height: BlockHeight,
+    /// The id of the block before it; of the genesis, 32 zero bytes.
+    pub parent: Hash,
+    /// The hash of the transactions in their order; see [`Block::transactions_hash`].
+    pub transactions: Hash,
+    /// The root of the state after the block.
+    pub state: Hash,
+    /// The hash of the validators that agree on this block.
+    pub validators: Hash,
+    /// The hash of the validators that agree on the next block.
+    pub next_validators: Hash,
+}
+
+impl Header {
+    /// The id of the block: the hash of the header's canonical bytes.
+    pub fn id(&self) -> Hash {
+        match cbor::encode(self) {
+            Ok(bytes) => Hash::of("nervure/block/1", &[&bytes]),
+            Err(_) => unreachable!("integers and byte strings always encode"),
+        }
+    }
+}
+
+/// A header and the transactions that it commits to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
-    /// One more than that of the block before it.
-    pub height: BlockHeight,
+    /// What the block commits to.
+    pub header: Header,
     /// Sealed [`crate::transaction::Transaction`]s.
     pub transactions: Vec<Envelope>,
 }
 
 impl Block {
+    /// What a header says about its transactions: a hash of all of their bytes, signatures too, so that
+    /// two blocks with the same id are the same block.
+    pub fn transactions_hash(transactions: &[Envelope]) -> Hash {
+        let bytes: Vec<Vec<u8>> =
+            transactions.iter().map(|envelope| envelope.encode().unwrap_or_default()).collect();
+        let parts: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
+        Hash::of("nervure/transactions/1", &parts)
+    }
+
     /// Its canonical bytes.
     ///
     /// # Errors
@@ -37,7 +82,7 @@ impl Block {
         Ok(bytes)
     }
 
-    /// Reads a block. No signature is verified yet: that happens when it is applied.
+    /// Reads a block. Nothing is verified yet, neither signatures nor what the header says.
     ///
     /// # Errors
     /// When `bytes` are too many or not the canonical form of a block.
@@ -46,66 +91,9 @@ impl Block {
     }
 }
 
-/// Something that a block did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Event {
-    /// A transaction was carried out.
-    Applied {
-        /// The id of its envelope.
-        id: Hash,
-        /// What it did.
-        outcome: Outcome,
-    },
-    /// A transaction was refused and left no trace.
-    Refused {
-        /// The id of its envelope.
-        id: Hash,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// A subnet's epoch was computed and paid.
-    Epoch {
-        /// The subnet.
-        netuid: Netuid,
-        /// The number of its epoch, from 0.
-        epoch: u64,
-        /// What owner, miners and stakers got; the rest of the pot waits for the next epoch.
-        paid: Amount,
-    },
-    /// A subnet's epoch could not be computed; its pot waits for the next one.
-    EpochFailed {
-        /// The subnet.
-        netuid: Netuid,
-        /// Why: what the ledger stores should never lead to this.
-        why: String,
-    },
-}
-
-/// Why a block as a whole cannot follow a state.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BlockError {
-    /// Not the next height.
-    #[error("block {given} cannot follow: block {expected} is next")]
-    Height {
-        /// The height that comes next.
-        expected: BlockHeight,
-        /// The height of the block.
-        given: BlockHeight,
-    },
-    /// More than [`MAX_TRANSACTIONS`].
-    #[error("{count} transactions are more than the {MAX_TRANSACTIONS} of a block")]
-    TooManyTransactions {
-        /// How many it has.
-        count: usize,
-    },
-}
-
 #[cfg(test)]
 mod tests {
-    use nervure_primitives::{MeshId, NodeId, NodeKey};
+    use nervure_primitives::{Amount, NodeId, NodeKey};
     use proptest::prelude::*;
 
     use super::*;
@@ -116,9 +104,20 @@ mod tests {
         let call = Call::Transfer(transfer);
         let transaction =
             Transaction { nonce: 0, fee: Amount::from_base_units(9), expiry: BlockHeight(7), call };
-        let key = NodeKey::from_seed(&[3; 32]);
-        let envelope = transaction.seal(&key, &MeshId::from_bytes([2; 32])).unwrap();
-        Block { height: BlockHeight(4), transactions: vec![envelope.clone(), envelope] }
+        let (key, mesh) = (NodeKey::from_seed(&[3; 32]), MeshId::from_bytes([2; 32]));
+        let envelope = transaction.seal(&key, &mesh).unwrap();
+        let transactions = vec![envelope.clone(), envelope];
+        let hash = |byte| Hash::from_bytes([byte; 32]);
+        let header = Header {
+            mesh,
+            height: BlockHeight(4),
+            parent: hash(4),
+            transactions: Block::transactions_hash(&transactions),
+            state: hash(5),
+            validators: hash(6),
+            next_validators: hash(7),
+        };
+        Block { header, transactions }
     }
 
     #[test]
@@ -127,6 +126,31 @@ mod tests {
         assert_eq!(Block::decode(&bytes), Ok(block()));
         let large = vec![0; MAX_BLOCK_LEN + 1];
         assert!(matches!(Block::decode(&large), Err(CborError::TooLarge { .. })));
+        assert!(cbor::encode(&block().header).unwrap().len() <= MAX_HEADER_LEN);
+    }
+
+    #[test]
+    fn the_id_is_of_everything_in_the_header_and_is_frozen() {
+        let header = block().header;
+        assert_eq!(
+            header.id().to_string(),
+            "974d3f4494b250afb99e14961da068907299da8af8d1b1eafe8533f0c21add58"
+        );
+        let other = Hash::from_bytes([9; 32]);
+        let changes: [fn(&mut Header, Hash); 7] = [
+            |header, _| header.mesh = MeshId::from_bytes([9; 32]),
+            |header, _| header.height = BlockHeight(5),
+            |header, other| header.parent = other,
+            |header, other| header.transactions = other,
+            |header, other| header.state = other,
+            |header, other| header.validators = other,
+            |header, other| header.next_validators = other,
+        ];
+        for change in changes {
+            let mut changed = header.clone();
+            change(&mut changed, other);
+            assert_ne!(changed.id(), header.id());
+        }
     }
 
     proptest! {
@@ -137,6 +161,17 @@ mod tests {
             bytes[at] = to;
             if let Ok(decoded) = Block::decode(&bytes) {
                 prop_assert_eq!(decoded.encode().unwrap(), bytes);
+            }
+        }
+
+        #[test]
+        fn the_hash_of_transactions_is_of_every_bit(bit: prop::sample::Index) {
+            let block = block();
+            let mut bytes = cbor::encode(&block.transactions).unwrap();
+            let place = bit.index(bytes.len() * 8);
+            bytes[place / 8] ^= 1 << (place % 8);
+            if let Ok(other) = cbor::decode::<Vec<Envelope>>(&bytes, Limits::new(bytes.len())) {
+                prop_assert_ne!(Block::transactions_hash(&other), block.header.transactions);
             }
         }
     }

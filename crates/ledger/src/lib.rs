@@ -2,17 +2,23 @@
 //!
 //! A [`spec::MeshSpec`] says what a mesh is; the hash of its canonical form is the mesh id. Whoever
 //! holds the same spec joins the same mesh, and a signature made on one mesh is worth nothing on another.
-//! [`State::genesis`](state::State::genesis) is its first state, [`State::apply`](state::State::apply)
-//! the only way to the next one. [`economics`] holds the rules of emission, prices and places as
-//! integer functions.
+//! [`State::genesis`](state::State::genesis) is its first state, [`State::advance`](state::State::advance)
+//! the only way to the next one; [`chain`] makes blocks of it, whose headers commit to the root of the
+//! [`tree`] of everything that the state knows. [`economics`] holds the rules of emission, prices and
+//! places as integer functions.
 
 pub mod accounts;
 pub mod block;
+pub mod chain;
 pub mod economics;
+pub mod event;
 pub mod nodes;
 pub mod params;
+
+pub mod snapshot;
 pub mod spec;
 pub mod state;
+pub mod store;
 pub mod subnet;
 pub mod transaction;
 pub mod tree;

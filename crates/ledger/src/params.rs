@@ -141,7 +141,8 @@ mod tests {
     fn the_presets_add_up_and_mistakes_are_named() {
         assert_eq!(Params::default().check(), Ok(()));
         assert_eq!(Params::local().check(), Ok(()));
-        let mistakes: [(&str, fn(&mut Params)); 7] = [
+        type Mistake = (&'static str, fn(&mut Params));
+        let mistakes: [Mistake; 7] = [
             ("slots", |p| p.slots = 257),
             ("subnet.tempo", |p| p.subnet.tempo = 0),
             ("subnet.max_validators", |p| p.slots = 63),

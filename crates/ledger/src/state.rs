@@ -1,6 +1,6 @@
 //! The state of the ledger, and how a block changes it.
 //!
-//! [`State::apply`] is a pure function: the same state and the same block give the same state and
+//! [`State::advance`] is deterministic: the same state and the same transactions give the same state and
 //! events on every machine. It reads no clock and draws no randomness; everything is kept in ordered
 //! maps.
 //!
@@ -28,12 +28,12 @@ pub use genesis::GenesisError;
 
 use crate::{
     accounts::Accounts,
-    block::{Block, BlockError, Event, MAX_TRANSACTIONS},
     economics::{burn::decay_factor, emission::block_reward, lock::LastLock},
+    event::Event,
     nodes::Nodes,
     params::Params,
     subnet::Subnet,
-    transaction,
+    transaction::{self, Checked},
 };
 
 /// Everything the ledger knows after a block. A clone shares all of it with the original and costs next
@@ -117,34 +117,15 @@ impl State {
             + u128::from(self.carry)
     }
 
-    /// The state after `block`, and what happened in it.
-    ///
-    /// # Errors
-    /// When the block cannot follow at all. A transaction that is refused is an event, not an error.
-    pub fn apply(&self, block: &Block) -> Result<(Self, Vec<Event>), BlockError> {
-        let mut next = self.clone();
-        let events = next.advance(block)?;
-        Ok((next, events))
-    }
-
-    /// [`Self::apply`] in place: nothing changes when the block cannot follow.
-    ///
-    /// # Errors
-    /// As for [`Self::apply`].
-    pub fn advance(&mut self, block: &Block) -> Result<Vec<Event>, BlockError> {
-        let expected = BlockHeight(self.height.saturating_add(1));
-        if block.height != expected {
-            return Err(BlockError::Height { expected, given: block.height });
-        }
-        if block.transactions.len() > MAX_TRANSACTIONS {
-            return Err(BlockError::TooManyTransactions { count: block.transactions.len() });
-        }
-        self.height = expected.0;
+    /// Applies the next block's transactions and says what happened. A transaction that is refused is an
+    /// event; it changes nothing.
+    pub fn advance(&mut self, transactions: &[Checked]) -> Vec<Event> {
+        self.height = self.height.saturating_add(1);
         self.begin_block();
-        let mut events = Vec::with_capacity(block.transactions.len());
-        for envelope in &block.transactions {
-            let id = envelope.id();
-            events.push(match transaction::execute(self, envelope) {
+        let mut events = Vec::with_capacity(transactions.len());
+        for transaction in transactions {
+            let id = transaction.id;
+            events.push(match transaction::execute(self, transaction) {
                 Ok(outcome) => Event::Applied { id, outcome },
                 Err(refusal) => Event::Refused { id, refusal },
             });
@@ -153,7 +134,7 @@ impl State {
         if self.height.is_multiple_of(self.params.election_interval) {
             self.elect();
         }
-        Ok(events)
+        events
     }
 
     /// The numbers of the subnets, ascending.

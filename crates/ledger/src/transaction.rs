@@ -9,6 +9,7 @@
 //! What a hostile signer can do: fill blocks with transactions at the least fee. What it cannot: make
 //! the decoder allocate more than [`MAX_LEN`] bytes, or have a transaction carried out twice.
 
+mod checked;
 mod commit_weights;
 mod outcome;
 mod refusal;
@@ -29,6 +30,7 @@ mod weights;
 use nervure_primitives::{Amount, BlockHeight, Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
 use serde::{Deserialize, Serialize};
 
+pub use checked::Checked;
 pub use commit_weights::CommitWeights;
 pub use outcome::Outcome;
 pub use refusal::Refusal;
@@ -121,15 +123,17 @@ impl Transaction {
 }
 
 /// Carries out a transaction, or refuses it without a trace.
-pub(crate) fn execute(state: &mut State, envelope: &Envelope) -> Result<Outcome, Refusal> {
-    let transaction: Transaction =
-        envelope.open(DOMAIN, &state.mesh, MAX_LEN).map_err(|error| Refusal::malformed(&error))?;
+pub(crate) fn execute(state: &mut State, checked: &Checked) -> Result<Outcome, Refusal> {
+    let transaction = checked.transaction.as_ref().map_err(Clone::clone)?;
+    if checked.mesh != state.mesh {
+        return Err(Refusal::Malformed { why: "it was verified for another mesh".into() });
+    }
     if transaction.expiry.0 < state.height {
         return Err(Refusal::Expired { expiry: transaction.expiry });
     }
     match transaction.call.is_of_node() {
-        true => by_node(state, envelope.signer(), &transaction),
-        false => by_owner(state, envelope.signer(), &transaction),
+        true => by_node(state, checked.signer, transaction),
+        false => by_owner(state, checked.signer, transaction),
     }
 }
 

@@ -18,6 +18,8 @@ mod proof;
 mod rebuild;
 mod record;
 
+use std::panic::{self, AssertUnwindSafe};
+
 use jmt::{JellyfishMerkleTree, KeyHash, storage::TreeReader, storage::TreeUpdateBatch};
 use nervure_primitives::{Hash, cbor};
 
@@ -53,19 +55,37 @@ pub struct TreeUpdate {
     pub(crate) batch: TreeUpdateBatch,
 }
 
+/// The state tree of the last block.
+pub trait StateTree {
+    /// What the tree is after `changes`, computed and not yet written anywhere.
+    ///
+    /// # Errors
+    /// When the tree is damaged.
+    fn update(&self, changes: &Changes) -> Result<TreeUpdate, TreeError>;
+
+    /// The record of `key`, or that there is none, with the proof of it.
+    ///
+    /// # Errors
+    /// When the tree is damaged, or nothing was ever written.
+    fn prove(&self, key: &Key) -> Result<(Option<Record>, StateProof), TreeError>;
+}
+
 /// The tree of `version` after `changes`, computed from the one before and not yet written anywhere.
 ///
 /// # Errors
 /// When `before` does not hold the version before.
-pub fn update(before: &impl TreeReader, version: u64, changes: &Changes) -> Result<TreeUpdate, TreeError> {
+pub(crate) fn update(
+    before: &impl TreeReader,
+    version: u64,
+    changes: &Changes,
+) -> Result<TreeUpdate, TreeError> {
     let mut leaves = Vec::with_capacity(changes.len());
     for (key, record) in changes {
         let value = record.as_ref().map(cbor::encode).transpose();
         leaves.push((place(key), value.map_err(|error| TreeError::new(version, error))?));
     }
     let tree = JellyfishMerkleTree::<_, TreeHasher>::new(before);
-    let (root, batch) =
-        tree.put_value_set(leaves, version).map_err(|error| TreeError::new(version, error))?;
+    let (root, batch) = guarded(version, || tree.put_value_set(leaves, version))?;
     Ok(TreeUpdate { root: Hash::from_bytes(root.0), batch })
 }
 
@@ -73,16 +93,24 @@ pub fn update(before: &impl TreeReader, version: u64, changes: &Changes) -> Resu
 ///
 /// # Errors
 /// When `tree` does not hold that version, or what it holds is damaged.
-pub fn prove(
+pub(crate) fn prove(
     tree: &impl TreeReader,
     version: u64,
     key: &Key,
 ) -> Result<(Option<Record>, StateProof), TreeError> {
     let reader = JellyfishMerkleTree::<_, TreeHasher>::new(tree);
-    let found = reader.get_with_proof(place(key), version);
-    let (value, proof) = found.map_err(|error| TreeError::new(version, error))?;
+    let (value, proof) = guarded(version, || reader.get_with_proof(place(key), version))?;
     let record = value.map(|bytes| Record::decode(&bytes)).transpose();
     Ok((record.map_err(|error| TreeError::new(version, error))?, StateProof::new(proof)))
+}
+
+/// Runs an operation of the tree's library. It panics on some errors of the reader that it is given: a
+/// damaged node has to be an error all the same.
+fn guarded<T>(version: u64, operation: impl FnOnce() -> anyhow::Result<T>) -> Result<T, TreeError> {
+    match panic::catch_unwind(AssertUnwindSafe(operation)) {
+        Ok(result) => result.map_err(|error| TreeError::new(version, format!("{error:#}"))),
+        Err(_) => Err(TreeError::new(version, "a node cannot be read")),
+    }
 }
 
 /// Where the record of `key` is in the tree.

@@ -4,6 +4,8 @@
 
 #[path = "laws/accounts.rs"]
 mod accounts;
+#[path = "laws/chain.rs"]
+mod chain;
 #[path = "laws/random.rs"]
 mod random;
 #[path = "laws/rules.rs"]

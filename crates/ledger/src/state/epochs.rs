@@ -11,8 +11,8 @@ use nervure_primitives::{Amount, Netuid};
 
 use super::State;
 use crate::{
-    block::Event,
     economics::emission::split,
+    event::Event,
     subnet::{Metagraph, Neuron, Subnet},
 };
 

@@ -9,7 +9,7 @@ use jmt::{
 };
 use nervure_primitives::Hash;
 
-use super::{Changes, Key, Record, StateProof, TreeError, TreeUpdate, changes, prove, update};
+use super::{Changes, Key, Record, StateProof, StateTree, TreeError, TreeUpdate, changes, prove, update};
 use crate::state::State;
 
 /// A tree that knows its latest version.
@@ -38,18 +38,10 @@ impl MemoryTree {
         self.root
     }
 
-    /// What the tree would be after `changes`, without changing it.
-    ///
-    /// # Errors
-    /// None in practice: the tree is always whole.
-    pub fn update(&self, changes: &Changes) -> Result<TreeUpdate, TreeError> {
-        update(self, self.version, changes)
-    }
-
     /// Makes the tree what it is after `changes`, and returns its root.
     ///
     /// # Errors
-    /// As for [`Self::update`].
+    /// None in practice: the tree is always whole.
     pub fn write(&mut self, changes: &Changes) -> Result<Hash, TreeError> {
         let update = self.update(changes)?;
         let root = update.root;
@@ -57,7 +49,7 @@ impl MemoryTree {
         Ok(root)
     }
 
-    /// Writes what [`Self::update`] computed.
+    /// Writes what [`StateTree::update`] computed.
     pub fn accept(&mut self, TreeUpdate { root, batch }: TreeUpdate) {
         self.nodes.extend(batch.node_batch.nodes().iter().map(|(key, node)| (key.clone(), node.clone())));
         for ((_, key), value) in batch.node_batch.values() {
@@ -72,12 +64,14 @@ impl MemoryTree {
         self.version += 1;
         self.root = Some(root);
     }
+}
 
-    /// The record of `key`, or that there is none, with the proof of it.
-    ///
-    /// # Errors
-    /// When nothing was ever written.
-    pub fn prove(&self, key: &Key) -> Result<(Option<Record>, StateProof), TreeError> {
+impl StateTree for MemoryTree {
+    fn update(&self, changes: &Changes) -> Result<TreeUpdate, TreeError> {
+        update(self, self.version, changes)
+    }
+
+    fn prove(&self, key: &Key) -> Result<(Option<Record>, StateProof), TreeError> {
         prove(self, self.version.saturating_sub(1), key)
     }
 }

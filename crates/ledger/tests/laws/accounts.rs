@@ -1,7 +1,6 @@
 //! Accounts, stakes and envelopes: what is refused, and with which error.
 
 use nervure_ledger::{
-    block::BlockError,
     nodes::MAX_TAKE,
     transaction::{
         Call, Outcome, Refusal, RegisterNode, SetTake, Stake, SwapKey, Transaction, Transfer, Unstake,
@@ -134,12 +133,4 @@ fn a_swapped_key_never_comes_back_and_stakes_follow_the_node() {
     let consent = world.consent(&node(0), &owner(0).node_id());
     let back = world.sign(&owner(0), Call::RegisterNode(RegisterNode { consent }), 0);
     assert!(matches!(world.refused(back), Refusal::KeyTaken { .. }));
-}
-
-#[test]
-fn only_the_next_block_follows() {
-    let world = World::new();
-    let mut block = world.block(Vec::new());
-    block.height = BlockHeight(2);
-    assert!(matches!(world.state.apply(&block), Err(BlockError::Height { .. })));
 }

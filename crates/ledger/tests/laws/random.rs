@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nervure_ledger::{
-    block::Event,
+    event::Event,
     subnet::Hyperparameter,
     transaction::{
         Call, CommitWeights, Outcome, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights,
@@ -119,14 +119,14 @@ proptest! {
         let mut world = settled();
         for wishes in &blocks {
             let transactions = sign(&world, wishes);
-            let before = world.state.clone();
-            let block = world.block(transactions.clone());
+            let again = world.after(&transactions);
+            let mut accepted = transactions.clone();
+            let mut refused = again.1.iter().map(|event| matches!(event, Event::Refused { .. }));
+            accepted.retain(|_| !refused.next().unwrap());
+            let without = world.after(&accepted).0;
             let events = world.apply(transactions);
-            prop_assert_eq!(before.apply(&block).unwrap(), (world.state.clone(), events.clone()));
-            let mut accepted = block;
-            let mut refused = events.iter().map(|event| matches!(event, Event::Refused { .. }));
-            accepted.transactions.retain(|_| !refused.next().unwrap());
-            prop_assert_eq!(before.apply(&accepted).unwrap().0, world.state.clone());
+            prop_assert_eq!(&again, &(world.state.clone(), events));
+            prop_assert_eq!(&without, &world.state);
         }
     }
 
@@ -134,8 +134,7 @@ proptest! {
     fn no_bytes_make_a_block_panic(bytes in vec(any::<u8>(), 0..200)) {
         let world = World::new();
         let sealed = Envelope::seal(&owner(0), nervure_ledger::transaction::DOMAIN, &world.state.mesh(), &bytes);
-        let (next, _) = world.state.apply(&world.block(vec![sealed.unwrap()])).unwrap();
-        prop_assert_eq!(&next, &world.state.apply(&world.block(Vec::new())).unwrap().0);
+        prop_assert_eq!(world.after(&[sealed.unwrap()]).0, world.after(&[]).0);
     }
 }
 

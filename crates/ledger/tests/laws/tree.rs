@@ -4,7 +4,7 @@ use nervure_ledger::{
     spec::MeshSpec,
     state::State,
     transaction::{Call, Transfer},
-    tree::{Key, MemoryTree, Record, StateProof, changes},
+    tree::{Key, MemoryTree, Record, StateProof, StateTree, changes},
 };
 use nervure_primitives::{Amount, Hash, Netuid, NodeId, Uid, cbor};
 use proptest::prelude::*;
@@ -102,7 +102,7 @@ fn another(record: &Record) -> Record {
 #[test]
 fn refused_transactions_leave_the_root_as_it_is() {
     let mut world = World::new();
-    let (empty, _) = world.state.apply(&world.block(Vec::new())).unwrap();
+    let (empty, _) = world.after(&[]);
     let poor = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(u64::MAX) });
     world.refusal(&owner(0), poor);
     let root = |state: &State| MemoryTree::of(state).unwrap().root();

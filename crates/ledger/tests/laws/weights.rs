@@ -1,7 +1,7 @@
 //! Weights, epochs and emission.
 
 use nervure_ledger::{
-    block::Event,
+    event::Event,
     transaction::{
         Call, CommitWeights, Outcome, Refusal, RegisterSubnet, RevealWeights, Stake, VoteSubnets, commitment,
     },

@@ -1,13 +1,13 @@
 //! A small mesh to try things on: keys, a first state, and blocks of signed transactions.
 
 use nervure_ledger::{
-    block::{Block, Event},
     economics::{burn::BurnRule, lock::LockRule},
+    event::Event,
     params::Params,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::State,
     subnet::{Hyperparameters, Subnet},
-    transaction::{Call, Outcome, Refusal, RegisterNode, Transaction, consent},
+    transaction::{Call, Checked, Outcome, Refusal, RegisterNode, Transaction, consent},
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeId, NodeKey};
 
@@ -99,13 +99,17 @@ impl World {
         consent(node, owner, &self.state.mesh()).unwrap()
     }
 
-    pub(crate) fn block(&self, transactions: Vec<Envelope>) -> Block {
-        Block { height: BlockHeight(self.state.height().0 + 1), transactions }
+    /// What the next block would make of the state.
+    pub(crate) fn after(&self, transactions: &[Envelope]) -> (State, Vec<Event>) {
+        let mut next = self.state.clone();
+        let checked: Vec<_> = transactions.iter().map(|one| Checked::new(one, &next.mesh())).collect();
+        let events = next.advance(&checked);
+        (next, events)
     }
 
     /// Applies a block and checks that nothing was lost or minted beyond the reward.
     pub(crate) fn apply(&mut self, transactions: Vec<Envelope>) -> Vec<Event> {
-        let (next, events) = self.state.apply(&self.block(transactions)).unwrap();
+        let (next, events) = self.after(&transactions);
         assert_eq!(next.held(), u128::from(next.issuance()), "conservation at block {}", next.height());
         self.state = next;
         events
@@ -129,7 +133,7 @@ impl World {
 
     /// The only transaction of a block, refused; checks that it left no trace.
     pub(crate) fn refused(&mut self, envelope: Envelope) -> Refusal {
-        let (empty, _) = self.state.apply(&self.block(Vec::new())).unwrap();
+        let (empty, _) = self.after(&[]);
         let Event::Refused { refusal, .. } = self.apply(vec![envelope]).remove(0) else {
             panic!("not refused")
         };

@@ -1,0 +1,189 @@
+//! From one block to the next.
+//!
+//! [`Tip::next`] makes a block of transactions, [`Tip::check`] is what a validator does with somebody
+//! else's: it executes the transactions and compares every field of the header with what came out. Both
+//! leave the tip as it was; what they return is written when validators agree on the block.
+
+use std::num::NonZeroUsize;
+
+use nervure_primitives::{
+    BlockHeight, Envelope, Hash,
+    cbor::{self, CborError},
+};
+
+use crate::{
+    block::{Block, Header, MAX_TRANSACTIONS},
+    event::Event,
+    spec::MeshSpec,
+    state::{GenesisError, State, Validator},
+    transaction::Checked,
+    tree::{MemoryTree, StateTree, TreeError, TreeUpdate, changes},
+};
+
+/// The last block: its header and the state after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// The header of the last block.
+    pub header: Header,
+    /// The state after it.
+    pub state: State,
+}
+
+/// A block that can follow a tip, with all that it does.
+#[derive(Clone, Debug)]
+pub struct Next {
+    /// The block.
+    pub block: Block,
+    /// The state after it.
+    pub state: State,
+    /// What happened in it.
+    pub events: Vec<Event>,
+    /// What it does to the state tree.
+    pub update: TreeUpdate,
+}
+
+/// Why there is no first block.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There is no first state.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// The state tree could not be made.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// Why a block cannot follow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlockError {
+    /// Not the next height.
+    #[error("block {given} cannot follow: block {expected} is next")]
+    Height {
+        /// The height that comes next.
+        expected: BlockHeight,
+        /// The height of the block.
+        given: BlockHeight,
+    },
+    /// More than [`MAX_TRANSACTIONS`].
+    #[error("{count} transactions are more than the {MAX_TRANSACTIONS} of a block")]
+    TooManyTransactions {
+        /// How many it has.
+        count: usize,
+    },
+    /// Larger than [`MAX_BLOCK_LEN`](crate::block::MAX_BLOCK_LEN).
+    #[error(transparent)]
+    TooLarge(#[from] CborError),
+    /// A field of the header is not what it has to be.
+    #[error("the header's {field} is {given}, but it has to be {expected}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What it has to be.
+        expected: Hash,
+        /// What it is.
+        given: Hash,
+    },
+    /// The state tree that is stored is damaged.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// The hash of validators, ascending by key, as a header names it.
+pub fn validators_hash(validators: &[Validator]) -> Hash {
+    match cbor::encode(&validators) {
+        Ok(bytes) => Hash::of("nervure/validators/1", &[&bytes]),
+        Err(_) => unreachable!("integers and byte strings always encode"),
+    }
+}
+
+impl Tip {
+    /// The genesis of `spec` and what it writes to an empty tree.
+    ///
+    /// # Errors
+    /// When the spec has no first state.
+    pub fn genesis(spec: &MeshSpec) -> Result<(Self, TreeUpdate), StartError> {
+        let state = State::genesis(spec)?;
+        let update = MemoryTree::default().update(&changes(None, &state))?;
+        let validators = validators_hash(state.validators());
+        let header = Header {
+            mesh: state.mesh(),
+            height: BlockHeight(0),
+            parent: Hash::from_bytes([0; 32]),
+            transactions: Block::transactions_hash(&[]),
+            state: update.root,
+            validators,
+            next_validators: validators,
+        };
+        Ok((Self { header, state }, update))
+    }
+
+    /// The next block with these `transactions`. `tree` is that of this tip.
+    ///
+    /// # Errors
+    /// When they are too many, or the tree is damaged.
+    pub fn next(
+        &self,
+        tree: &impl StateTree,
+        transactions: Vec<Envelope>,
+        threads: NonZeroUsize,
+    ) -> Result<Next, BlockError> {
+        if transactions.len() > MAX_TRANSACTIONS {
+            return Err(BlockError::TooManyTransactions { count: transactions.len() });
+        }
+        let mut state = self.state.clone();
+        let events = state.advance(&Checked::all(&transactions, &state.mesh(), threads));
+        let update = tree.update(&changes(Some(&self.state), &state))?;
+        let header = Header {
+            mesh: state.mesh(),
+            height: state.height(),
+            parent: self.header.id(),
+            transactions: Block::transactions_hash(&transactions),
+            state: update.root,
+            validators: self.header.next_validators,
+            next_validators: validators_hash(state.validators()),
+        };
+        let block = Block { header, transactions };
+        block.encode()?;
+        Ok(Next { block, state, events, update })
+    }
+
+    /// What `block` does, if it follows this tip and its header says the truth.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check(
+        &self,
+        tree: &impl StateTree,
+        block: &Block,
+        threads: NonZeroUsize,
+    ) -> Result<Next, BlockError> {
+        let (header, expected) = (&block.header, BlockHeight(self.header.height.0.saturating_add(1)));
+        if header.height != expected {
+            return Err(BlockError::Height { expected, given: header.height });
+        }
+        // What is cheap to refuse first.
+        let mesh = |header: &Header| Hash::from_bytes(*header.mesh.as_bytes());
+        same("mesh", mesh(&self.header), mesh(header))?;
+        same("parent", self.header.id(), header.parent)?;
+        same("transactions", Block::transactions_hash(&block.transactions), header.transactions)?;
+        let next = self.next(tree, block.transactions.clone(), threads)?;
+        let made = &next.block.header;
+        same("validators", made.validators, header.validators)?;
+        same("next_validators", made.next_validators, header.next_validators)?;
+        same("state", made.state, header.state)?;
+        Ok(next)
+    }
+}
+
+fn same(field: &'static str, expected: Hash, given: Hash) -> Result<(), BlockError> {
+    if expected == given { Ok(()) } else { Err(BlockError::Field { field, expected, given }) }
+}
+
+impl Next {
+    /// The tip when this block is the last one.
+    pub fn tip(&self) -> Tip {
+        Tip { header: self.block.header.clone(), state: self.state.clone() }
+    }
+}

@@ -1,0 +1,43 @@
+//! What applying a block reports.
+
+use nervure_primitives::{Amount, Hash, Netuid};
+use serde::{Deserialize, Serialize};
+
+use crate::transaction::{Outcome, Refusal};
+
+/// Something that a block did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A transaction was carried out.
+    Applied {
+        /// The id of its envelope.
+        id: Hash,
+        /// What it did.
+        outcome: Outcome,
+    },
+    /// A transaction was refused and left no trace.
+    Refused {
+        /// The id of its envelope.
+        id: Hash,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A subnet's epoch was computed and paid.
+    Epoch {
+        /// The subnet.
+        netuid: Netuid,
+        /// The number of its epoch, from 0.
+        epoch: u64,
+        /// What owner, miners and stakers got; the rest of the pot waits for the next epoch.
+        paid: Amount,
+    },
+    /// A subnet's epoch could not be computed; its pot waits for the next one.
+    EpochFailed {
+        /// The subnet.
+        netuid: Netuid,
+        /// Why: what the ledger stores should never lead to this.
+        why: String,
+    },
+}

@@ -1,0 +1,189 @@
+//! Blocks with headers, and snapshots of what they made.
+
+use std::num::NonZeroUsize;
+
+use nervure_ledger::{
+    chain::{BlockError, Next, Tip},
+    snapshot::{self, SnapshotError},
+    spec::MeshSpec,
+    tree::MemoryTree,
+};
+use nervure_primitives::{BlockHeight, Envelope, Hash, MeshId};
+use proptest::prelude::*;
+
+use crate::{
+    random,
+    world::{World, owner, units},
+};
+
+const ONE: NonZeroUsize = NonZeroUsize::MIN;
+
+/// The chain of a small mesh, its tree, and what signs for it.
+struct Chain {
+    tip: Tip,
+    tree: MemoryTree,
+    world: World,
+}
+
+impl Chain {
+    fn new() -> Self {
+        let world = World::new();
+        let (tip, update) = Tip::genesis(&world.spec).unwrap();
+        let mut tree = MemoryTree::default();
+        tree.accept(update);
+        Self { tip, tree, world }
+    }
+
+    fn next(&self, transactions: Vec<Envelope>) -> Next {
+        self.tip.next(&self.tree, transactions, ONE).unwrap()
+    }
+
+    fn accept(&mut self, next: Next) {
+        self.tip = next.tip();
+        self.world.state = next.state;
+        self.tree.accept(next.update);
+    }
+
+    fn grow(&mut self, blocks: &[Vec<random::Wish>]) {
+        for wishes in blocks {
+            let transactions = random::sign(&self.world, wishes);
+            self.accept(self.next(transactions));
+        }
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        snapshot::write(&self.tip, Some(b"certificate"), &mut bytes).unwrap();
+        bytes
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<snapshot::Imported, SnapshotError> {
+        snapshot::read(&self.world.spec, Some(&self.tip.header.id()), &mut &*bytes)
+    }
+}
+
+fn transfer(chain: &Chain) -> Envelope {
+    use nervure_ledger::transaction::{Call, Transfer};
+    let call = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(7) });
+    chain.world.sign(&owner(0), call, 0)
+}
+
+#[test]
+fn a_block_is_made_and_checked_alike() {
+    let mut chain = Chain::new();
+    let next = chain.next(vec![transfer(&chain)]);
+    let checked = chain.tip.check(&chain.tree, &next.block, NonZeroUsize::new(3).unwrap()).unwrap();
+    assert_eq!((&checked.block, &checked.state, &checked.events), (&next.block, &next.state, &next.events));
+    let parent = chain.tip.header.id();
+    chain.accept(next);
+    assert_eq!((chain.tip.header.parent, chain.tip.header.height), (parent, BlockHeight(1)));
+    assert_eq!(Some(chain.tip.header.state), chain.tree.root());
+}
+
+#[test]
+fn a_header_that_lies_is_refused_by_the_name_of_the_lie() {
+    let chain = Chain::new();
+    let good = chain.next(vec![transfer(&chain)]).block;
+    let other = Hash::of("another", &[]);
+    type Lie = (&'static str, fn(&mut nervure_ledger::block::Block, Hash));
+    let lies: [Lie; 6] = [
+        ("mesh", |block, _| block.header.mesh = MeshId::from_bytes([9; 32])),
+        ("parent", |block, other| block.header.parent = other),
+        ("transactions", |block, _| drop(block.transactions.pop())),
+        ("validators", |block, other| block.header.validators = other),
+        ("next_validators", |block, other| block.header.next_validators = other),
+        ("state", |block, other| block.header.state = other),
+    ];
+    for (name, lie) in lies {
+        let mut block = good.clone();
+        lie(&mut block, other);
+        match chain.tip.check(&chain.tree, &block, ONE) {
+            Err(BlockError::Field { field, .. }) => assert_eq!(field, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    let mut late = good;
+    late.header.height = BlockHeight(2);
+    let refused = chain.tip.check(&chain.tree, &late, ONE);
+    assert!(matches!(refused, Err(BlockError::Height { expected: BlockHeight(1), .. })));
+}
+
+#[test]
+fn a_header_names_the_validators_of_its_block_and_of_the_next() {
+    let mut chain = Chain::new();
+    let mut changes = 0;
+    for _ in 0..12 {
+        let before = chain.tip.header.clone();
+        chain.accept(chain.next(Vec::new()));
+        assert_eq!(chain.tip.header.validators, before.next_validators);
+        let set = nervure_ledger::chain::validators_hash(chain.tip.state.validators());
+        assert_eq!(chain.tip.header.next_validators, set);
+        changes += usize::from(chain.tip.header.next_validators != chain.tip.header.validators);
+    }
+    assert!(changes > 0, "emission moves stakes, and an election sees it");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn the_same_blocks_make_the_same_headers(blocks in random::wishes()) {
+        let mut chain = Chain::new();
+        let mut replay = Chain::new();
+        for wishes in &blocks {
+            let next = chain.next(random::sign(&chain.world, wishes));
+            let checked = replay.tip.check(&replay.tree, &next.block, NonZeroUsize::new(2).unwrap()).unwrap();
+            prop_assert_eq!(checked.block.header.id(), next.block.header.id());
+            chain.accept(next);
+            replay.accept(checked);
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_the_state_and_goes_on_from_there(blocks in random::wishes()) {
+        let mut chain = Chain::new();
+        chain.grow(&blocks);
+        let imported = chain.read(&chain.snapshot()).unwrap();
+        prop_assert_eq!(&imported.tip, &chain.tip);
+        prop_assert_eq!(imported.certificate.as_deref(), Some(&b"certificate"[..]));
+        let tree = MemoryTree::of(&imported.tip.state).unwrap();
+        let next = chain.next(Vec::new());
+        prop_assert!(imported.tip.check(&tree, &next.block, ONE).is_ok());
+    }
+
+    #[test]
+    fn a_changed_snapshot_is_refused(blocks in random::wishes(), at: prop::sample::Index, to: u8) {
+        let mut chain = Chain::new();
+        chain.grow(&blocks);
+        let mut bytes = chain.snapshot();
+        let place = at.index(bytes.len());
+        let before = std::mem::replace(&mut bytes[place], to);
+        match chain.read(&bytes) {
+            // The certificate is not under the root: whoever uses it verifies it.
+            Ok(imported) => prop_assert_eq!(&imported.tip, &chain.tip),
+            Err(_) => prop_assert_ne!(before, to),
+        }
+        bytes[place] = before;
+        bytes.truncate(place);
+        prop_assert!(chain.read(&bytes).is_err());
+    }
+}
+
+#[test]
+fn a_snapshot_of_something_else_is_refused_by_name() {
+    let mut chain = Chain::new();
+    let genesis = chain.snapshot();
+    chain.accept(chain.next(Vec::new()));
+    assert!(matches!(chain.read(&genesis), Err(SnapshotError::OtherBlock { .. })));
+    let elsewhere = MeshSpec::local("elsewhere");
+    assert!(matches!(
+        snapshot::read(&elsewhere, None, &mut genesis.as_slice()),
+        Err(SnapshotError::OtherMesh { .. })
+    ));
+    let mut longer = chain.snapshot();
+    longer.push(0);
+    assert!(matches!(chain.read(&longer), Err(SnapshotError::Trailing)));
+    assert!(matches!(chain.read(b"a letter"), Err(SnapshotError::NoSnapshot)));
+    let huge = [&b"nervsnp1"[..], &u32::MAX.to_be_bytes()].concat();
+    assert!(matches!(chain.read(&huge), Err(SnapshotError::Frame { frame: 0, .. })));
+}
