@@ -9,7 +9,14 @@ pub mod seed;
 use bytes::{Bytes, BytesMut};
 use nervure_consensus::yuma::case::Case;
 use nervure_experts::{ExpertEvent, ExpertRequest};
-use nervure_ledger::spec::MeshSpec;
+use nervure_ledger::{
+    block::Block,
+    snapshot as state_snapshot,
+    spec::MeshSpec,
+    state::State,
+    transaction::{Checked, DOMAIN, Transaction},
+    tree::{Key, Record, StateProof},
+};
 use nervure_p2p::query::frame::Frame;
 use nervure_primitives::{
     Amount, Capability, Envelope, MeshId, Netuid, NodeId, UnixMillis,
@@ -43,7 +50,7 @@ impl Registry for Everybody {
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 19] = [
     ("envelope", envelope),
     ("expert_record", expert_record),
     ("query_frame", query_frame),
@@ -55,6 +62,10 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("names", names),
     ("mesh_spec", mesh_spec),
     ("yuma_case", yuma_case),
+    ("transaction", transaction),
+    ("block", block),
+    ("snapshot", snapshot),
+    ("state_proof", state_proof),
     ("swarm_request", nervure_p2p::fuzzing::request),
     ("swarm_answer", nervure_p2p::fuzzing::answer),
     ("peer_store", nervure_p2p::fuzzing::peers),
@@ -157,5 +168,48 @@ pub fn yuma_case(data: &[u8]) {
     if let Ok(case) = Case::parse(text) {
         // An error is an answer too.
         let _ = case.run();
+    }
+}
+
+/// Transactions: whatever is signed, the ledger carries it out or refuses it, and every base unit is somewhere.
+pub fn transaction(data: &[u8]) {
+    let Some(transaction) = canonical::<Transaction>(data) else { return };
+    let Some(mut state) = seed::state() else { return };
+    let Ok(envelope) = Envelope::seal(&seed::key(), DOMAIN, &state.mesh(), &transaction) else { return };
+    let events = state.advance(&[Checked::new(&envelope, &state.mesh())]);
+    assert!(!events.is_empty());
+    assert_eq!(state.held(), u128::from(state.issuance()), "something was lost or made");
+}
+
+/// Blocks.
+pub fn block(data: &[u8]) {
+    if let Ok(block) = Block::decode(data) {
+        assert!(block.encode().is_ok_and(|again| again == data), "two encodings of one block");
+        let _ = (block.header.id(), Block::transactions_hash(&block.transactions));
+    }
+}
+
+/// Snapshots of the state.
+pub fn snapshot(mut data: &[u8]) {
+    let spec = seed::mesh();
+    if let Ok(imported) = state_snapshot::read(&spec, None, &mut data) {
+        let state: &State = &imported.tip.state;
+        assert_eq!(state.height(), imported.tip.header.height);
+    }
+}
+
+/// Proofs about the state: a length, a record, and a proof of it.
+pub fn state_proof(data: &[u8]) {
+    let Some((length, rest)) = data.split_first_chunk::<2>() else { return };
+    let length = usize::from(u16::from_be_bytes(*length));
+    let Some((record, proof)) = rest.split_at_checked(length) else { return };
+    let Ok(proof) = cbor::decode::<StateProof>(proof, Limits::new(MOST)) else { return };
+    let root = seed::root();
+    // Nobody can make a proof of anything else than what is there.
+    assert!(proof.verify_absence(&root, &Key::Chain).is_err());
+    if let Ok(record) = Record::decode(record)
+        && proof.verify(&root, &record).is_ok()
+    {
+        assert_eq!(seed::record_of(&record.key()), Some(record));
     }
 }

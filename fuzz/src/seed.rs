@@ -1,15 +1,26 @@
 //! Valid inputs, from which mutations start.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use bytes::BytesMut;
 use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
-use nervure_ledger::spec::{MeshSpec, NodeSpec, Role};
+use nervure_ledger::{
+    chain::Tip,
+    snapshot,
+    spec::{AccountSpec, MeshSpec, NodeSpec, Role},
+    state::State,
+    subnet::Hyperparameter,
+    transaction::{
+        Call, CommitWeights, RegisterSubnet, SetHyperparameter, SetWeights, Stake, Transaction, Transfer,
+        Unstake, VoteSubnets,
+    },
+    tree::{Key, MemoryTree, Record, StateTree},
+};
 use nervure_p2p::query::{
     EndReason, QueryEnd, QueryOpen, QueryUsage,
     frame::{ErrorFrame, Frame},
 };
-use nervure_primitives::{Amount, Netuid, NodeKey, cbor};
+use nervure_primitives::{Amount, BlockHeight, Hash, Netuid, NodeKey, Uid, cbor};
 use nervure_subnet::{
     ExpertRecord, SignedRecord,
     directory::{FindRecords, PageCursor, Request, Response},
@@ -40,6 +51,10 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         }
         "names" => texts(&["text.generate.rust", "12.000000001", &key().node_id().to_string()]),
         "mesh_spec" => vec![spec().into_bytes()],
+        "transaction" => transactions(),
+        "block" => blocks(),
+        "snapshot" => snapshots(),
+        "state_proof" => state_proofs(),
         "yuma_case" => vec![CASE.as_bytes().to_vec()],
         "swarm_request" => vec![[&[6u8][..], b"fuzz/1", &[0, 0, 0, 3, 1, 2, 3]].concat()],
         "swarm_answer" => vec![vec![0, 0, 0, 0, 3, 1, 2, 3], vec![1]],
@@ -53,7 +68,9 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
     }
 }
 
-fn key() -> NodeKey {
+/// The key that everything is signed with.
+#[must_use]
+pub fn key() -> NodeKey {
     NodeKey::from_seed(&[1; 32])
 }
 
@@ -154,15 +171,91 @@ fn responses() -> Vec<Vec<u8>> {
     ]
 }
 
-fn spec() -> String {
+/// A small mesh, in which [`key`] holds tokens, a subnet and a node.
+#[must_use]
+pub fn mesh() -> MeshSpec {
+    let (owner, stake) = (key().node_id(), Amount::from_base_units(5_000_000_000));
     let mut spec = MeshSpec::local("seed");
-    let stake = Amount::from_base_units(5);
+    spec.accounts.push(AccountSpec { owner, balance: Amount::from_base_units(1 << 50) });
+    spec.subnets[0].owner = Some(owner);
     spec.nodes.push(NodeSpec {
-        id: key().node_id(),
+        id: owner,
         owner: None,
-        role: Role::Miner,
+        role: Role::Validator,
         netuids: vec![Netuid(1)],
         stake,
     });
-    spec.to_toml()
+    spec
+}
+
+fn spec() -> String {
+    mesh().to_toml()
+}
+
+/// The first state of [`mesh`].
+#[must_use]
+pub fn state() -> Option<State> {
+    State::genesis(&mesh()).ok()
+}
+
+fn tree() -> MemoryTree {
+    state().and_then(|state| MemoryTree::of(&state).ok()).unwrap_or_default()
+}
+
+/// The root of [`state`].
+#[must_use]
+pub fn root() -> Hash {
+    tree().root().unwrap_or(Hash::from_bytes([0; 32]))
+}
+
+/// What [`state`] says about `key`.
+#[must_use]
+pub fn record_of(key: &Key) -> Option<Record> {
+    tree().prove(key).ok().and_then(|(record, _)| record)
+}
+
+fn transaction(call: Call) -> Transaction {
+    let (nonce, fee) = (0, if call.is_of_node() { 0 } else { 1_000 });
+    Transaction { nonce, fee: Amount::from_base_units(fee), expiry: BlockHeight(9), call }
+}
+
+fn transactions() -> Vec<Vec<u8>> {
+    let (node, netuid, amount) = (key().node_id(), Netuid(1), Amount::from_base_units(1 << 40));
+    let weights = vec![(Uid(0), 7)];
+    let calls = [
+        Call::Transfer(Transfer { to: node, amount }),
+        Call::Stake(Stake { node, amount }),
+        Call::Unstake(Unstake { node, amount }),
+        Call::RegisterSubnet(RegisterSubnet { name: "two".into(), node, max_lock: amount }),
+        Call::SetHyperparameter(SetHyperparameter { netuid, to: Hyperparameter::Tempo(9) }),
+        Call::CommitWeights(CommitWeights { netuid, hash: root() }),
+        Call::SetWeights(SetWeights { netuid, weights, version_key: 0 }),
+        Call::VoteSubnets(VoteSubnets { weights: vec![(netuid, 1)] }),
+    ];
+    calls.into_iter().map(|call| encode(&transaction(call))).collect()
+}
+
+fn blocks() -> Vec<Vec<u8>> {
+    let call = Call::Transfer(Transfer { to: key().node_id(), amount: Amount::from_base_units(1) });
+    let Ok(envelope) = transaction(call).seal(&key(), &mesh().mesh_id()) else { return Vec::new() };
+    let Ok((tip, _)) = Tip::genesis(&mesh()) else { return Vec::new() };
+    let next = tip.next(&tree(), vec![envelope], NonZeroUsize::MIN);
+    next.ok().and_then(|next| next.block.encode().ok()).into_iter().collect()
+}
+
+fn snapshots() -> Vec<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let written = Tip::genesis(&mesh()).ok().map(|(tip, _)| snapshot::write(&tip, Some(b"it"), &mut bytes));
+    written.map(|_| bytes).into_iter().collect()
+}
+
+fn state_proofs() -> Vec<Vec<u8>> {
+    let keys = [Key::Chain, Key::Account(key().node_id()), Key::Neuron(Netuid(1), Uid(0))];
+    let proof = |key| {
+        let (record, proof) = tree().prove(&key).ok()?;
+        let record = encode(&record?);
+        let length = u16::try_from(record.len()).ok()?.to_be_bytes();
+        Some([&length[..], &record, &encode(&proof)].concat())
+    };
+    keys.into_iter().filter_map(proof).collect()
 }
