@@ -1,0 +1,275 @@
+//! A mesh that lives: people come, stake, found subnets, vote, weigh, leave.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use nervure_consensus::yuma::Cell;
+use nervure_ledger::{
+    event::Event,
+    spec::{AccountSpec, MeshSpec, NodeSpec, Role},
+    state::State,
+    subnet::Hyperparameter,
+    transaction::{
+        Call, Checked, Outcome, RegisterNeuron, RegisterNode, RegisterSubnet, SetHyperparameter, SetWeights,
+        Stake, Transaction, Transfer, Unstake, VoteSubnets, consent,
+    },
+};
+use nervure_primitives::{Amount, BlockHeight, Envelope, NodeKey, Uid};
+
+/// Blocks of 12 seconds.
+pub(crate) const BLOCKS_PER_DAY: u64 = 7_200;
+
+/// Slots of a subnet: few, so that they run out.
+const SLOTS: u16 = 24;
+
+/// Subnets: few, for the same reason.
+const SUBNETS: u16 = 3;
+
+/// People, each with an owner key and from time to time another node.
+const OWNERS: u8 = 6;
+
+/// Validators of the genesis.
+const VALIDATORS: u8 = 4;
+
+/// Mean blocks between two wishes of somebody.
+const PACE: u64 = 60;
+
+/// A fixed sequence of pseudo-random numbers (xorshift64).
+struct Sequence(u64);
+
+impl Sequence {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % end.max(1)
+    }
+}
+
+/// A mesh and what happened in it.
+pub(crate) struct History {
+    /// The ledger now.
+    pub(crate) state: State,
+    random: Sequence,
+    /// The next node key that nobody had yet.
+    newcomers: u64,
+    counts: BTreeMap<String, u64>,
+}
+
+fn owner(index: u8) -> NodeKey {
+    NodeKey::from_seed(&[index + 1; 32])
+}
+
+fn validator(index: u8) -> NodeKey {
+    NodeKey::from_seed(&[index + 100; 32])
+}
+
+fn newcomer(number: u64) -> NodeKey {
+    let mut seed = [200; 32];
+    seed[..8].copy_from_slice(&number.to_be_bytes());
+    NodeKey::from_seed(&seed)
+}
+
+fn tokens(tokens: u64) -> Amount {
+    Amount::from_tokens(tokens).unwrap()
+}
+
+/// A public mesh of few slots, with 8 of 21 million tokens at the beginning.
+fn spec() -> MeshSpec {
+    let mut spec = MeshSpec::public("years");
+    spec.economy.slots = SLOTS;
+    spec.economy.max_subnets = SUBNETS;
+    spec.economy.subnet.max_validators = 8;
+    spec.economy.subnet.commit_reveal = false;
+    spec.economy.subnet_immunity = 2 * BLOCKS_PER_DAY;
+    let rich = |index| AccountSpec { owner: owner(index).node_id(), balance: tokens(1_000_000) };
+    spec.accounts = (0..OWNERS).map(rich).collect();
+    let listed = |index| NodeSpec {
+        id: validator(index).node_id(),
+        owner: None,
+        role: Role::Validator,
+        netuids: spec.subnets.iter().map(|subnet| subnet.netuid).collect(),
+        stake: tokens(500_000),
+    };
+    spec.nodes = (0..VALIDATORS).map(listed).collect();
+    spec
+}
+
+impl History {
+    /// Another `seed` gives another history.
+    pub(crate) fn new(seed: u64) -> Self {
+        let state = State::genesis(&spec()).unwrap();
+        let random = Sequence(0x9e37_79b9_7f4a_7c15 ^ seed);
+        Self { state, random, newcomers: 0, counts: BTreeMap::new() }
+    }
+
+    /// Lives through `blocks` blocks. Counts every base unit after each block in which somebody did
+    /// something, and after every hundredth.
+    pub(crate) fn run(&mut self, blocks: u64) {
+        for _ in 0..blocks {
+            let wish = self.random.below(PACE) == 0;
+            let transactions = if wish { self.wish() } else { Vec::new() };
+            let height = self.state.height().0;
+            let before = self.state.issuance();
+            let events = self.state.advance(&transactions);
+            let (events, reward) = (self.count(events), self.state.issuance().saturating_sub(before));
+            if wish || events || height.is_multiple_of(100) {
+                assert_eq!(self.state.held(), u128::from(self.state.issuance()), "block {height}");
+                self.add("conservation checked", 1);
+            }
+            if !wish && reward > 0 {
+                self.counts.insert("block reward now".into(), reward);
+            }
+        }
+        self.add("blocks", blocks);
+    }
+
+    /// What happened, a line each.
+    pub(crate) fn report(&self) -> String {
+        let mut text = String::new();
+        for (what, count) in &self.counts {
+            let _ = writeln!(text, "{what:<24} {count:>12}");
+        }
+        let held = self.state.held();
+        let _ = writeln!(text, "{:<24} {held:>12}", "base units held");
+        let _ = write!(text, "{:<24} {:>12}", "issuance", self.state.issuance());
+        text
+    }
+
+    /// How often something happened.
+    pub(crate) fn times(&self, what: &str) -> u64 {
+        self.counts.get(what).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, what: &str, times: u64) {
+        *self.counts.entry(what.to_owned()).or_default() += times;
+    }
+
+    /// Counts events; whether there were any.
+    fn count(&mut self, events: Vec<Event>) -> bool {
+        let some = !events.is_empty();
+        for event in events {
+            match event {
+                Event::Applied { outcome, .. } => self.outcome(&outcome),
+                Event::Refused { .. } => self.add("refused", 1),
+                Event::Epoch { .. } => self.add("epochs", 1),
+                other => panic!("{other:?}"),
+            }
+        }
+        some
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::NeuronRegistered { replaced: Some(_), .. } => self.add("neurons pruned", 1),
+            Outcome::SubnetRegistered { dissolved: Some(_), .. } => self.add("subnets dissolved", 1),
+            _ => {}
+        }
+        self.add("applied", 1);
+    }
+
+    /// What somebody wants now.
+    fn wish(&mut self) -> Vec<Checked> {
+        let who = self.random.below(OWNERS.into()) as u8;
+        let one = |envelope| vec![envelope];
+        let envelopes = match self.random.below(20) {
+            0..4 => self.join(who),
+            4..6 => {
+                let amount = Amount::from_base_units(self.random.below(1_000_000_000_000));
+                let to = owner((who + 1) % OWNERS).node_id();
+                one(self.by_owner(who, Call::Transfer(Transfer { to, amount }), 0))
+            }
+            6..9 => one(self.stake(who)),
+            9 => self.found(who),
+            10..12 => one(self.vote()),
+            _ => self.weigh(),
+        };
+        envelopes.iter().map(|envelope| Checked::new(envelope, &self.state.mesh())).collect()
+    }
+
+    fn by_owner(&self, who: u8, call: Call, before: u64) -> Envelope {
+        let key = owner(who);
+        let nonce = self.state.accounts().get(&key.node_id()).nonce + before;
+        self.seal(&key, nonce, 1_000, call)
+    }
+
+    fn by_node(&self, key: &NodeKey, call: Call) -> Envelope {
+        let nonce = self.state.nodes().get(&key.node_id()).map_or(0, |node| node.nonce);
+        self.seal(key, nonce, 0, call)
+    }
+
+    fn seal(&self, key: &NodeKey, nonce: u64, fee: u64, call: Call) -> Envelope {
+        let (fee, expiry) = (Amount::from_base_units(fee), BlockHeight(u64::MAX));
+        Transaction { nonce, fee, expiry, call }.seal(key, &self.state.mesh()).unwrap()
+    }
+
+    /// A new node in some subnet.
+    fn join(&mut self, who: u8) -> Vec<Envelope> {
+        let key = newcomer(self.newcomers);
+        self.newcomers += 1;
+        let netuid = self.some_subnet();
+        let consent = consent(&key, &owner(who).node_id(), &self.state.mesh()).unwrap();
+        let join = RegisterNeuron { netuid, node: key.node_id(), max_price: Some(tokens(50)) };
+        vec![
+            self.by_owner(who, Call::RegisterNode(RegisterNode { consent }), 0),
+            self.by_owner(who, Call::RegisterNeuron(join), 1),
+        ]
+    }
+
+    fn stake(&mut self, who: u8) -> Envelope {
+        let node = validator(self.random.below(VALIDATORS.into()) as u8).node_id();
+        let amount = Amount::from_base_units(1_000_000_000 + self.random.below(100_000_000_000));
+        let call = match self.random.below(3) {
+            0 => Call::Unstake(Unstake { node, amount }),
+            _ => Call::Stake(Stake { node, amount }),
+        };
+        self.by_owner(who, call, 0)
+    }
+
+    /// A subnet of one's own, open to plain weights, with a new node in it.
+    fn found(&mut self, who: u8) -> Vec<Envelope> {
+        // Not every day: the lock doubles each time.
+        if self.random.below(20) > 0 {
+            return Vec::new();
+        }
+        let key = newcomer(self.newcomers);
+        self.newcomers += 1;
+        let consent = consent(&key, &owner(who).node_id(), &self.state.mesh()).unwrap();
+        let found = RegisterSubnet { name: "new".into(), node: key.node_id(), max_lock: tokens(100_000) };
+        let netuid = self.some_subnet();
+        let rule = SetHyperparameter { netuid, to: Hyperparameter::Immunity(self.random.below(5_000)) };
+        vec![
+            self.by_owner(who, Call::RegisterNode(RegisterNode { consent }), 0),
+            self.by_owner(who, Call::RegisterSubnet(found), 1),
+            self.by_owner(who, Call::SetHyperparameter(rule), 2),
+        ]
+    }
+
+    fn vote(&mut self) -> Envelope {
+        let netuids: Vec<_> = self.state.subnets().keys().copied().collect();
+        let weights = netuids.into_iter().map(|netuid| (netuid, self.random.below(65_536) as u16)).collect();
+        let key = validator(self.random.below(VALIDATORS.into()) as u8);
+        self.by_node(&key, Call::VoteSubnets(VoteSubnets { weights }))
+    }
+
+    /// Every validator of the genesis weighs the first subnet.
+    fn weigh(&mut self) -> Vec<Envelope> {
+        let Some((netuid, subnet)) = self.state.subnets().iter().next() else { return Vec::new() };
+        let (netuid, neurons) = (*netuid, subnet.neurons.len() as u16);
+        let row = |random: &mut Sequence| -> Vec<Cell> {
+            (0..neurons).map(|uid| (Uid(uid), (random.below(900) + u64::from(uid)) as u16)).collect()
+        };
+        (0..VALIDATORS)
+            .map(|index| {
+                let weights = row(&mut self.random);
+                let call = SetWeights { netuid, weights, version_key: 0 };
+                self.by_node(&validator(index), Call::SetWeights(call))
+            })
+            .collect()
+    }
+
+    fn some_subnet(&mut self) -> nervure_primitives::Netuid {
+        let at = self.random.below(self.state.subnets().len() as u64) as usize;
+        let netuids = self.state.subnets().keys();
+        netuids.copied().nth(at).unwrap_or(nervure_primitives::Netuid(1))
+    }
+}

@@ -1,0 +1,44 @@
+//! Lets a small mesh live for two years of blocks and counts every base unit.
+//!
+//! ```text
+//! cargo run --release -p nervure-ledger --example years
+//! cargo run --release -p nervure-ledger --example years -- --days 30 --seed 7
+//! ```
+//!
+//! The mesh has the parameters of a public one (a block every 12 s, a tempo of 360 blocks) with few slots,
+//! so that newcomers push others out, and begins with an issuance from which the reward halves on the way.
+
+#![allow(clippy::print_stdout, reason = "a report is what it is for")]
+#![allow(clippy::unwrap_used, reason = "a simulation that cannot go on stops")]
+
+mod history;
+
+use std::time::Instant;
+
+use history::{BLOCKS_PER_DAY, History};
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let (mut days, mut seed) = (730, 1);
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().and_then(|value| value.parse().ok());
+        match (name.as_str(), value) {
+            ("--days", Some(value)) => days = value,
+            ("--seed", Some(value)) => seed = value,
+            _ => {
+                println!("usage: years [--days N] [--seed N]");
+                std::process::exit(2);
+            }
+        }
+    }
+    let begun = Instant::now();
+    let mut history = History::new(seed);
+    for day in 1..=days {
+        history.run(BLOCKS_PER_DAY);
+        if day % 73 == 0 {
+            println!("day {day:>4}: issuance {} tokens", history.state.issuance() / 1_000_000_000);
+        }
+    }
+    println!("{}", history.report());
+    println!("took {:.1} s", begun.elapsed().as_secs_f64());
+}
