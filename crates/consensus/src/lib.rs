@@ -3,7 +3,13 @@
 //! [`yuma`] turns stakes and weights into ranks, bonds and emission shares: pure functions over
 //! exact integers, the same on every machine. [`fixed`] is the arithmetic that it is written in.
 //!
+//! [`bft`] decides one block per height among the validators, whose voting power is their stake;
+//! [`checkpoint`] holds what a decision leaves behind: certificates that anybody can check who
+//! knows the validators, and the light client that follows the validators from height to height.
+//!
 //! Nothing here reads a clock, draws a random number or does I/O.
 
+pub mod bft;
+pub mod checkpoint;
 pub mod fixed;
 pub mod yuma;

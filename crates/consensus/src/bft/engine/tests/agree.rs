@@ -1,0 +1,105 @@
+//! Heights get decided.
+
+use super::*;
+use crate::bft::TimerKind;
+
+#[test]
+fn four_validators_decide_height_after_height() {
+    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+    for height in 1..=5 {
+        nodes.iter_mut().for_each(|node| node.start(height, 4, Vec::new()));
+        deliver(&mut nodes);
+    }
+    for node in &nodes {
+        assert_eq!(node.decided.len(), 5);
+        for (certificate, first) in node.decided.iter().zip(&nodes[0].decided) {
+            assert_eq!(certificate.value, first.value);
+            assert_eq!(certificate.verify(&validators(4), &MESH), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn one_validator_agrees_with_itself() {
+    let mut nodes = [Node::new(1)];
+    nodes[0].start(1, 1, Vec::new());
+    deliver(&mut nodes);
+    assert_eq!(nodes[0].decided.len(), 1);
+}
+
+#[test]
+fn a_dead_proposer_costs_a_round() {
+    let dead = proposer(4, 1, 0);
+    let mut nodes: Vec<_> = (1..=4).filter(|n| *n != dead).map(Node::new).collect();
+    nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
+    for kind in [TimerKind::Propose, TimerKind::Precommit] {
+        deliver(&mut nodes);
+        nodes.iter_mut().for_each(|node| node.fire(kind));
+    }
+    deliver(&mut nodes);
+    for node in &nodes {
+        assert_eq!(node.decided[0].value, block(BlockHeight(1), Round(1)));
+        assert!(node.other.iter().any(|e| matches!(e, Effect::RoundStarted { round: Round(1), .. })));
+    }
+}
+
+#[test]
+fn what_the_application_refuses_is_not_decided() {
+    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+    nodes.iter_mut().for_each(|node| {
+        node.valid = false;
+        node.start(1, 4, Vec::new());
+    });
+    deliver(&mut nodes);
+    assert!(nodes.iter().all(|node| node.decided.is_empty()));
+    let nil = |entry: &WalEntry| matches!(entry, WalEntry::Vote(vote) if vote.statement.value.is_none());
+    assert!(nodes[0].log.iter().any(nil), "they vote nil");
+}
+
+#[test]
+fn a_certificate_decides_without_a_vote() {
+    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+    nodes.iter_mut().take(3).for_each(|node| node.start(1, 4, Vec::new()));
+    // The proposer may be the one that sleeps.
+    if proposer(4, 1, 0) == 4 {
+        nodes.iter_mut().take(3).for_each(|node| node.fire(TimerKind::Propose));
+        deliver(&mut nodes[..3]);
+        nodes.iter_mut().take(3).for_each(|node| node.fire(TimerKind::Precommit));
+    }
+    deliver(&mut nodes[..3]);
+    let certificate = nodes[0].decided[0].clone();
+    let late = &mut nodes[3];
+    late.start(1, 4, Vec::new());
+    late.give(Input::Certificate { from: node(1), certificate: certificate.clone() });
+    assert_eq!(late.decided, [certificate]);
+}
+
+#[test]
+fn who_sleeps_through_a_height_is_told() {
+    let mut late = Node::new(4);
+    late.start(1, 4, Vec::new());
+    let ahead = Vote { height: BlockHeight(2), round: Round(0), kind: VoteKind::Prevote, value: None };
+    late.hear(Message::Vote(Signed::sign(&key(1), &MESH, ahead).unwrap()));
+    let behind = Effect::Behind { peer: node(99), height: BlockHeight(2) };
+    assert!(late.other.contains(&behind), "{:?}", late.other);
+}
+
+#[test]
+fn two_votes_in_one_place_are_evidence() {
+    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+    nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
+    let (one, other) = (Hash::of("one", &[]), Hash::of("other", &[]));
+    for node in &mut nodes {
+        node.hear(vote(2, 7, VoteKind::Prevote, Some(one)));
+        node.hear(vote(2, 7, VoteKind::Prevote, Some(other)));
+    }
+    deliver(&mut nodes);
+    for node in &nodes {
+        assert_eq!(node.decided.len(), 1);
+        let culprits = node.other.iter().filter_map(|effect| match effect {
+            Effect::Evidence(pair) => Some(pair.culprit()),
+            _ => None,
+        });
+        assert_eq!(culprits.collect::<Vec<_>>(), [super::node(2)]);
+    }
+}

@@ -1,0 +1,140 @@
+//! Crashes, logs, and signatures of an earlier life.
+
+use super::*;
+use crate::bft::{Refusal, TimerKind};
+
+/// Runs a round until `node` has prevoted, and returns everything it was sent.
+fn prevoted() -> (Vec<Node>, usize) {
+    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+    nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
+    let proposals: Vec<_> = nodes.iter_mut().flat_map(|node| std::mem::take(&mut node.sent)).collect();
+    for message in proposals {
+        nodes.iter_mut().for_each(|node| node.hear(message.clone()));
+    }
+    let at = nodes.iter().position(|node| node.sent.len() == 1).unwrap();
+    (nodes, at)
+}
+
+#[test]
+fn a_replay_leads_to_the_same_state_and_signs_nothing_new() {
+    let (mut nodes, at) = prevoted();
+    let n = u8::try_from(at).unwrap() + 1;
+    let sent = nodes[at].sent.clone();
+    let (log, record) = (nodes[at].log.clone(), nodes[at].record);
+    let mut again = Node::with(n, config(), record);
+    again.start(1, 4, log.clone());
+    assert_eq!(again.sent, sent, "the same vote, sent again");
+    assert_eq!((again.record, &again.log), (record, &log), "nothing is signed or logged anew");
+    assert_eq!(again.engine.position(), nodes[at].engine.position());
+    nodes[at] = again;
+    deliver(&mut nodes);
+    assert!(nodes.iter().all(|node| node.decided.len() == 1), "and takes part again");
+}
+
+#[test]
+fn a_log_without_its_tail_is_made_up_for() {
+    let (nodes, at) = prevoted();
+    let n = u8::try_from(at).unwrap() + 1;
+    let mut log = nodes[at].log.clone();
+    let lost = log.pop().unwrap();
+    assert!(matches!(lost, WalEntry::Vote(vote) if vote.signer == node(n)), "our own vote is lost");
+    let mut again = Node::with(n, config(), nodes[at].record);
+    again.start(1, 4, log);
+    assert_eq!(again.sent, nodes[at].sent, "the same statement is signed again");
+    assert_eq!(again.log, nodes[at].log);
+}
+
+#[test]
+fn a_lost_log_never_leads_to_another_vote() {
+    let (nodes, at) = prevoted();
+    let n = u8::try_from(at).unwrap() + 1;
+    let mut again = Node::with(n, config(), nodes[at].record);
+    again.start(1, 4, Vec::new());
+    if again.timers.keys().any(|timer| timer.kind == TimerKind::Propose) {
+        again.fire(TimerKind::Propose);
+    }
+    let votes = again.sent.iter().filter(|message| matches!(message, Message::Vote(_)));
+    assert_eq!(votes.count(), 0, "it prevoted a block before, so it may not prevote nil");
+}
+
+#[test]
+fn a_decision_in_the_log_is_told_again() {
+    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+    nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
+    deliver(&mut nodes);
+    let mut again = Node::with(1, config(), nodes[0].record);
+    again.start(1, 4, nodes[0].log.clone());
+    assert_eq!(again.decided, nodes[0].decided);
+}
+
+#[test]
+fn what_is_sent_was_saved_before() {
+    let mut engine = Engine::new(config(), Signer::new(key(1), MESH, SignerRecord::default()));
+    let start = Input::Start { height: BlockHeight(1), validators: validators(1), log: Vec::new() };
+    let mut effects = engine.handle(start).unwrap();
+    let value = block(BlockHeight(1), Round(0));
+    let proposed = Input::Proposed { height: BlockHeight(1), round: Round(0), value };
+    effects.extend(engine.handle(proposed).unwrap());
+    let at = |wanted: fn(&Effect) -> bool| effects.iter().position(wanted).unwrap();
+    let saved = at(|effect| matches!(effect, Effect::SaveSigner(_)));
+    let synced = at(|effect| matches!(effect, Effect::Sync));
+    let sent = at(|effect| matches!(effect, Effect::Broadcast(_)));
+    assert!(saved < synced && synced < sent);
+    let last = effects.iter().rposition(|effect| matches!(effect, Effect::Append(_))).unwrap();
+    assert!(last < synced, "one sync serves all");
+}
+
+fn listening(n: u8, record: SignerRecord) -> Node {
+    let mut node = Node::with(n, Config::new(Timeouts::local(), Duration::from_secs(1)), record);
+    node.start(1, 4, Vec::new());
+    node
+}
+
+#[test]
+fn nothing_is_signed_before_listening_is_over() {
+    let mut node = listening(1, SignerRecord::default());
+    node.hear(vote(2, 0, VoteKind::Prevote, None));
+    assert!(node.sent.is_empty() && node.log.is_empty());
+    node.fire(TimerKind::Listen);
+    assert!(node.log.iter().any(|entry| matches!(entry, WalEntry::Vote(v) if v.signer == super::node(2))));
+}
+
+#[test]
+fn an_earlier_life_silences_this_one() {
+    let mut node = listening(1, SignerRecord::default());
+    node.hear(vote(1, 3, VoteKind::Precommit, None));
+    node.fire(TimerKind::Listen);
+    assert!(node.other.contains(&Effect::Silenced { through: BlockHeight(1), key_used_twice: false }));
+    for kind in [TimerKind::Propose, TimerKind::Rebroadcast] {
+        if node.timers.keys().any(|timer| timer.kind == kind) {
+            node.fire(kind);
+        }
+    }
+    assert!(node.sent.is_empty(), "{:?}", node.sent);
+    assert_eq!(node.record.silent_through, Some(BlockHeight(1)));
+}
+
+#[test]
+fn a_second_process_with_our_key_is_noticed() {
+    let turn = proposer(4, 1, 0);
+    let n = if turn == 1 { 2 } else { 1 };
+    let mut node = Node::new(n);
+    node.start(1, 4, Vec::new());
+    node.fire(TimerKind::Propose);
+    node.hear(vote(n, 0, VoteKind::Prevote, Some(Hash::of("v", &[]))));
+    assert!(node.other.contains(&Effect::Silenced { through: BlockHeight(1), key_used_twice: true }));
+}
+
+#[test]
+fn peers_can_say_what_they_heard() {
+    let mut node = Node::new(1);
+    node.start(1, 4, Vec::new());
+    node.hear(vote(2, 4, VoteKind::Prevote, None));
+    let heard = node.engine.heard_from(&super::node(2));
+    assert_eq!(
+        heard.into_iter().map(Message::Vote).collect::<Vec<_>>(),
+        [vote(2, 4, VoteKind::Prevote, None)]
+    );
+    assert!(node.engine.heard_from(&super::node(3)).is_empty());
+    assert_ne!(node.refusals(), [Refusal::Idle]);
+}

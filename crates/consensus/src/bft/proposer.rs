@@ -1,0 +1,104 @@
+//! Who proposes in which round of a height.
+//!
+//! Every height draws an order of its validators: one after the other, each with a chance that is
+//! its share of the power not yet drawn. Round r belongs to the r-th of that order, again from the
+//! front after the last. The draw is a hash of mesh, height and position, so everybody computes the
+//! same one.
+//!
+//! Why so: over many heights everybody opens as often as its power says; within a height nobody
+//! gets a second round before all others had one, so that `f` dead proposers cost `f` rounds and
+//! not more; and nothing has to be remembered between heights, which keeps restarts, sync and
+//! light clients out of it. A round robin with memory would be as fair but would have to be
+//! replayed; one restarted at every height would always open with the largest validator.
+//!
+//! Hazard: the order is known in advance, so a proposer can be attacked in time for its turn. That
+//! costs rounds, never safety.
+
+use nervure_primitives::{BlockHeight, Hash, MeshId};
+
+use crate::checkpoint::ValidatorSet;
+
+/// The order of proposers at `height`, as positions in the set.
+pub(super) fn order(mesh: &MeshId, height: BlockHeight, validators: &ValidatorSet) -> Vec<usize> {
+    let mut left: Vec<usize> = (0..validators.len()).collect();
+    let mut power = validators.total_power();
+    let mut order = Vec::with_capacity(left.len());
+    while power > 0 && !left.is_empty() {
+        let drawn = draw(mesh, height, order.len()) % u128::from(power);
+        let at = position(drawn, &left, validators);
+        let chosen = left.remove(at);
+        power = power.saturating_sub(power_at(validators, chosen));
+        order.push(chosen);
+    }
+    order
+}
+
+/// 128 bits for one position. Taken modulo a power of at most 2^60 they favour nobody by more
+/// than one part in 2^68.
+fn draw(mesh: &MeshId, height: BlockHeight, position: usize) -> u128 {
+    let (height, position) = (height.0.to_be_bytes(), (position as u64).to_be_bytes());
+    let hash = Hash::of("nervure/proposer", &[mesh.as_bytes(), &height, &position]);
+    hash.as_bytes().iter().take(16).fold(0, |value, byte| value << 8 | u128::from(*byte))
+}
+
+/// Which of `left` the power `drawn` falls on.
+fn position(drawn: u128, left: &[usize], validators: &ValidatorSet) -> usize {
+    let mut below = 0u128;
+    for (at, member) in left.iter().enumerate() {
+        below += u128::from(power_at(validators, *member));
+        if drawn < below {
+            return at;
+        }
+    }
+    left.len().saturating_sub(1)
+}
+
+fn power_at(validators: &ValidatorSet, member: usize) -> u64 {
+    validators.members().get(member).map_or(0, |member| member.power)
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_primitives::NodeId;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MESH: MeshId = MeshId::from_bytes([3; 32]);
+
+    fn set(powers: &[u64]) -> ValidatorSet {
+        let node = |n: usize| NodeId::from_bytes([n as u8; 32]);
+        ValidatorSet::from_stakes(powers.iter().enumerate().map(|(n, power)| (node(n), *power))).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn everybody_gets_a_turn(powers in proptest::collection::vec(1u64..1 << 50, 1..64), height: u64) {
+            let mut order = order(&MESH, BlockHeight(height), &set(&powers));
+            order.sort_unstable();
+            prop_assert_eq!(order, (0..powers.len()).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn power_is_how_often_one_opens() {
+        let set = set(&[1, 2, 7]);
+        let mut first = [0u32; 3];
+        for height in 0..10_000 {
+            first[order(&MESH, BlockHeight(height), &set)[0]] += 1;
+        }
+        for (count, expected) in first.into_iter().zip([1_000, 2_000, 7_000]) {
+            assert!(count.abs_diff(expected) < 200, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn the_order_is_frozen() {
+        let set = set(&[1, 2, 3, 4, 5]);
+        let orders: Vec<_> = (1..=3).map(|height| order(&MESH, BlockHeight(height), &set)).collect();
+        assert_eq!(format!("{orders:?}"), FROZEN, "a change here stops every running mesh");
+    }
+
+    /// Computed independently from the description above.
+    const FROZEN: &str = "[[3, 4, 2, 0, 1], [4, 1, 2, 3, 0], [4, 3, 2, 1, 0]]";
+}

@@ -1,0 +1,94 @@
+//! The signer against every order in which it may be asked.
+
+use nervure_primitives::cbor::{self, Limits};
+use proptest::prelude::*;
+
+use super::*;
+
+const MESH: MeshId = MeshId::from_bytes([3; 32]);
+
+fn signer(record: SignerRecord) -> Signer {
+    Signer::new(NodeKey::from_seed(&[1; 32]), MESH, record)
+}
+
+fn vote(height: u64, round: u32, kind: VoteKind, value: u8) -> Vote {
+    let value = (value > 0).then(|| Hash::of("t", &[&[value]]));
+    Vote { height: BlockHeight(height), round: Round(round), kind, value }
+}
+
+#[test]
+fn signs_each_position_once() {
+    let mut signer = signer(SignerRecord::default());
+    let first = signer.sign(vote(5, 0, VoteKind::Prevote, 1)).unwrap();
+    assert_eq!(signer.sign(first.statement).unwrap(), first, "the same again is the same bytes");
+    assert!(matches!(signer.sign(vote(5, 0, VoteKind::Prevote, 2)), Err(SignRefusal::Marked(_))));
+    assert!(matches!(signer.sign(vote(4, 9, VoteKind::Precommit, 1)), Err(SignRefusal::Marked(_))));
+    signer.sign(vote(5, 0, VoteKind::Precommit, 2)).unwrap();
+    assert!(signer.sign(first.statement).is_err(), "below the mark even the same is refused");
+}
+
+#[test]
+fn a_change_is_handed_out_once() {
+    let mut signer = signer(SignerRecord::default());
+    signer.sign(vote(5, 0, VoteKind::Prevote, 1)).unwrap();
+    let record = signer.take_change().unwrap();
+    assert_eq!((record, signer.take_change()), (signer.record(), None));
+    signer.sign(vote(5, 0, VoteKind::Prevote, 1)).unwrap();
+    assert_eq!(signer.take_change(), None, "nothing new to remember");
+    let bytes = cbor::encode(&record).unwrap();
+    assert_eq!(cbor::decode::<SignerRecord>(&bytes, Limits::new(256)).unwrap(), record);
+}
+
+#[test]
+fn an_old_record_is_silenced_by_its_own_later_signature() {
+    let mut now = signer(SignerRecord::default());
+    now.sign(vote(5, 0, VoteKind::Prevote, 1)).unwrap();
+    let backup = now.record();
+    let later = now.sign(vote(9, 3, VoteKind::Precommit, 1)).unwrap();
+
+    let mut restored = signer(backup);
+    assert_eq!(restored.witness(&later.statement), Ok(Witness::Newer));
+    assert_eq!(restored.sign(vote(9, 4, VoteKind::Prevote, 2)), Err(SignRefusal::Silent(BlockHeight(9))));
+    let again = signer(restored.record());
+    assert!(!again.may_sign_at(BlockHeight(9)) && again.may_sign_at(BlockHeight(10)), "survives a restart");
+}
+
+#[test]
+fn a_key_used_twice_is_noticed() {
+    let mut signer = signer(SignerRecord::default());
+    signer.sign(vote(5, 0, VoteKind::Prevote, 1)).unwrap();
+    assert_eq!(signer.witness(&vote(5, 0, VoteKind::Prevote, 1)), Ok(Witness::Known));
+    assert_eq!(signer.witness(&vote(4, 0, VoteKind::Prevote, 2)), Ok(Witness::Known));
+    assert_eq!(signer.witness(&vote(5, 0, VoteKind::Prevote, 2)), Ok(Witness::Conflict));
+    assert!(!signer.may_sign_at(BlockHeight(5)));
+}
+
+#[test]
+fn nothing_is_signed_while_listening() {
+    let mut signer = signer(SignerRecord::default());
+    signer.set_listening(true);
+    assert_eq!(signer.sign(vote(5, 0, VoteKind::Prevote, 1)), Err(SignRefusal::Listening));
+    signer.set_listening(false);
+    assert!(signer.sign(vote(5, 0, VoteKind::Prevote, 1)).is_ok());
+}
+
+proptest! {
+    /// Whatever is asked, across restarts from the saved record, no two different statements are
+    /// ever signed at one position.
+    #[test]
+    fn never_twice(asked in proptest::collection::vec((0u64..3, 0u32..3, any::<bool>(), 0u8..3, any::<bool>()), 0..60)) {
+        let mut signer = signer(SignerRecord::default());
+        let mut signed = std::collections::BTreeMap::new();
+        for (height, round, kind, value, restart) in asked {
+            let kind = if kind { VoteKind::Prevote } else { VoteKind::Precommit };
+            let vote = vote(height, round, kind, value);
+            if signer.sign(vote).is_ok() {
+                let before = *signed.entry(vote.position()).or_insert(vote);
+                prop_assert_eq!(before, vote);
+            }
+            if restart {
+                signer = self::signer(signer.record());
+            }
+        }
+    }
+}

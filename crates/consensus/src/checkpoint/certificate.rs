@@ -1,0 +1,201 @@
+//! The proof that a height is decided: precommits of more than two thirds of the power.
+//!
+//! Every signature is an ordinary precommit of the protocol ([`Vote`]), so a certificate needs
+//! nobody's extra consent: whoever saw the votes can build it, and different nodes may hold
+//! different, equally valid ones for the same block.
+//!
+//! What a hostile sender can do: have at most [`MAX_CERTIFICATE_LEN`] bytes decoded and one
+//! signature per validator verified, and fewer than that once one is wrong. Unknown signers are
+//! refused rather than skipped, so one statement does not have endless spellings.
+
+use nervure_primitives::{
+    BlockHeight, Hash, MeshId, NodeId,
+    cbor::{self, CborError, Limits},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{MAX_VALIDATORS, Quorum, SignatureList, ValidatorSet};
+use crate::bft::{Round, Statement, Vote, VoteKind};
+
+/// Most bytes of an encoded certificate: per signature 34 of id and 66 of signature with an array
+/// header, and 128 for the rest.
+pub const MAX_CERTIFICATE_LEN: usize = MAX_VALIDATORS * (34 + 66 + 1) + 128;
+
+/// Precommits that decide a height.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitCertificate {
+    /// The height that it decides.
+    #[serde(rename = "h")]
+    pub height: BlockHeight,
+    /// The round whose precommits these are.
+    #[serde(rename = "r")]
+    pub round: Round,
+    /// The block's hash.
+    #[serde(rename = "v")]
+    pub value: Hash,
+    /// The precommits' signatures.
+    #[serde(rename = "s")]
+    pub signatures: SignatureList,
+}
+
+/// Why votes do not prove what they should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// Not the canonical form of a certificate.
+    #[error(transparent)]
+    Cbor(#[from] CborError),
+    /// Somebody signed who is no validator of the height.
+    #[error("{0} is not a validator of this height")]
+    UnknownSigner(NodeId),
+    /// A signature does not hold.
+    #[error("the signature of {0} does not hold")]
+    Signature(NodeId),
+    /// Too little power signed.
+    #[error("the signers have {signed} of {total} voting power, which is not enough")]
+    TooLittlePower {
+        /// Power of the signers.
+        signed: u64,
+        /// Power of the whole set.
+        total: u64,
+    },
+}
+
+impl CommitCertificate {
+    /// Reads a certificate; verifies nothing.
+    ///
+    /// # Errors
+    /// When `bytes` are too many or not canonical.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
+        Ok(cbor::decode(bytes, Limits::new(MAX_CERTIFICATE_LEN))?)
+    }
+
+    /// The canonical bytes.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn encode(&self) -> Result<Vec<u8>, CertificateError> {
+        Ok(cbor::encode(self)?)
+    }
+
+    /// Checks that validators with more than two thirds of the power of `validators` precommitted
+    /// this value on `mesh`.
+    ///
+    /// # Errors
+    /// The first reason why not.
+    pub fn verify(&self, validators: &ValidatorSet, mesh: &MeshId) -> Result<(), CertificateError> {
+        self.verify_for(Quorum::TWO_THIRDS, validators, mesh)
+    }
+
+    /// [`Self::verify`] against another quorum. Power is counted before any signature is checked.
+    pub(crate) fn verify_for(
+        &self,
+        quorum: Quorum,
+        validators: &ValidatorSet,
+        mesh: &MeshId,
+    ) -> Result<(), CertificateError> {
+        signed_power(self.signatures.iter().map(|(signer, _)| signer), validators)
+            .and_then(|signed| require(quorum, signed, validators))?;
+        let message = self.vote().message(mesh)?;
+        for (signer, signature) in self.signatures.iter() {
+            signature.verify(signer, &message).map_err(|_| CertificateError::Signature(*signer))?;
+        }
+        Ok(())
+    }
+
+    /// The vote that everybody in it cast.
+    pub fn vote(&self) -> Vote {
+        Vote { height: self.height, round: self.round, kind: VoteKind::Precommit, value: Some(self.value) }
+    }
+}
+
+/// The power of `signers`, who must all be members.
+pub(crate) fn signed_power<'a>(
+    signers: impl Iterator<Item = &'a NodeId>,
+    validators: &ValidatorSet,
+) -> Result<u64, CertificateError> {
+    signers
+        .map(|signer| validators.power_of(signer).ok_or(CertificateError::UnknownSigner(*signer)))
+        .try_fold(0u64, |sum, power| Ok(sum.saturating_add(power?)))
+}
+
+/// Checks that `signed` meets `quorum`.
+pub(crate) fn require(
+    quorum: Quorum,
+    signed: u64,
+    validators: &ValidatorSet,
+) -> Result<(), CertificateError> {
+    let total = validators.total_power();
+    if quorum.is_met(signed, total) {
+        return Ok(());
+    }
+    Err(CertificateError::TooLittlePower { signed, total })
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_primitives::NodeKey;
+
+    use super::*;
+    use crate::bft::Signed;
+
+    const MESH: MeshId = MeshId::from_bytes([3; 32]);
+
+    fn key(n: u8) -> NodeKey {
+        NodeKey::from_seed(&[n; 32])
+    }
+
+    fn validators() -> ValidatorSet {
+        ValidatorSet::from_stakes((1..=4).map(|n| (key(n).node_id(), 10))).unwrap()
+    }
+
+    fn certificate(signers: &[u8]) -> CommitCertificate {
+        let mut certificate = CommitCertificate {
+            height: BlockHeight(7),
+            round: Round(1),
+            value: Hash::of("test", &[]),
+            signatures: SignatureList::default(),
+        };
+        let vote = certificate.vote();
+        let signed = signers.iter().map(|n| Signed::sign(&key(*n), &MESH, vote).unwrap());
+        certificate.signatures =
+            SignatureList::collect(signed.map(|vote| (vote.signer, vote.signature))).unwrap();
+        certificate
+    }
+
+    #[test]
+    fn more_than_two_thirds_decide() {
+        assert_eq!(certificate(&[1, 2, 3]).verify(&validators(), &MESH), Ok(()));
+        let refused = certificate(&[1, 2]).verify(&validators(), &MESH);
+        assert_eq!(refused, Err(CertificateError::TooLittlePower { signed: 20, total: 40 }));
+    }
+
+    #[test]
+    fn strangers_other_meshes_and_other_values_do_not_count() {
+        let refused = certificate(&[1, 2, 3, 5]).verify(&validators(), &MESH);
+        assert_eq!(refused, Err(CertificateError::UnknownSigner(key(5).node_id())));
+        let elsewhere = certificate(&[1, 2, 3]).verify(&validators(), &MeshId::from_bytes([4; 32]));
+        assert!(matches!(elsewhere, Err(CertificateError::Signature(_))));
+        let forge = |change: fn(&mut CommitCertificate)| {
+            let mut forged = certificate(&[1, 2, 3]);
+            change(&mut forged);
+            forged.verify(&validators(), &MESH)
+        };
+        assert!(forge(|c| c.value = Hash::of("other", &[])).is_err());
+        assert!(forge(|c| c.round = Round(2)).is_err());
+        assert!(forge(|c| c.height = BlockHeight(8)).is_err());
+    }
+
+    #[test]
+    fn bytes_round_trip_within_the_bound() {
+        let keys: Vec<_> = (0..64).map(key).collect();
+        let list = keys.iter().map(|key| (key.node_id(), nervure_primitives::Signature::from_bytes([9; 64])));
+        let mut largest = certificate(&[1, 2, 3]);
+        (largest.height, largest.round) = (BlockHeight(u64::MAX), Round(u32::MAX));
+        largest.signatures = SignatureList::collect(list).unwrap();
+        let bytes = largest.encode().unwrap();
+        assert!(bytes.len() <= MAX_CERTIFICATE_LEN, "{}", bytes.len());
+        assert_eq!(CommitCertificate::decode(&bytes).unwrap(), largest);
+    }
+}
