@@ -6,16 +6,13 @@
 
 use std::num::NonZeroUsize;
 
-use nervure_primitives::{
-    BlockHeight, Envelope, Hash,
-    cbor::{self, CborError},
-};
+use nervure_primitives::{BlockHeight, Envelope, Hash, cbor::CborError};
 
 use crate::{
     block::{Block, Header, MAX_TRANSACTIONS},
     event::Event,
     spec::MeshSpec,
-    state::{GenesisError, State, Validator},
+    state::{GenesisError, State},
     transaction::Checked,
     tree::{MemoryTree, StateTree, TreeError, TreeUpdate, changes},
 };
@@ -90,14 +87,6 @@ pub enum BlockError {
     Tree(#[from] TreeError),
 }
 
-/// The hash of validators, ascending by key, as a header names it.
-pub fn validators_hash(validators: &[Validator]) -> Hash {
-    match cbor::encode(&validators) {
-        Ok(bytes) => Hash::of("nervure/validators/1", &[&bytes]),
-        Err(_) => unreachable!("integers and byte strings always encode"),
-    }
-}
-
 impl Tip {
     /// The genesis of `spec` and what it writes to an empty tree.
     ///
@@ -106,7 +95,7 @@ impl Tip {
     pub fn genesis(spec: &MeshSpec) -> Result<(Self, TreeUpdate), StartError> {
         let state = State::genesis(spec)?;
         let update = MemoryTree::default().update(&changes(None, &state))?;
-        let validators = validators_hash(state.validators());
+        let validators = state.validators_hash();
         let header = Header {
             mesh: state.mesh(),
             height: BlockHeight(0),
@@ -142,7 +131,7 @@ impl Tip {
             transactions: Block::transactions_hash(&transactions),
             state: update.root,
             validators: self.header.next_validators,
-            next_validators: validators_hash(state.validators()),
+            next_validators: state.validators_hash(),
         };
         let block = Block { header, transactions };
         block.encode()?;

@@ -12,6 +12,7 @@ pub mod block;
 pub mod chain;
 pub mod economics;
 pub mod event;
+pub mod mempool;
 pub mod nodes;
 pub mod params;
 

@@ -20,10 +20,10 @@ mod shares;
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-pub use election::{MAX_VALIDATORS, Validator};
 pub use genesis::GenesisError;
 
 use crate::{
@@ -54,8 +54,8 @@ pub struct State {
     pub(crate) next_netuid: u32,
     pub(crate) last_lock: LastLock,
     pub(crate) votes: OrdMap<NodeId, Vote>,
-    /// Who makes blocks until the next election, by key.
-    pub(crate) validators: Vec<Validator>,
+    /// Who makes blocks until the next election.
+    pub(crate) validators: Option<Arc<ValidatorSet>>,
 }
 
 /// What a node says about how much of the emission each subnet deserves.

@@ -21,6 +21,7 @@ mod prune;
 mod reader;
 mod tables;
 mod tree;
+mod wal;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,7 @@ use redb::{Database, ReadableDatabase};
 
 pub use error::StoreError;
 pub use reader::Reader;
+pub use wal::{Recovered, Wal};
 
 use crate::{
     block::Header,

@@ -4,34 +4,26 @@
 //! light client has few changes to follow. A validator is a node with a permit in some subnet: a node
 //! that somebody staked to without being asked does not have to make blocks.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use nervure_primitives::{Amount, NodeId};
-use serde::{Deserialize, Serialize};
+use nervure_consensus::checkpoint::{MAX_VALIDATORS, ValidatorSet};
+use nervure_primitives::{Hash, NodeId};
 
 use super::State;
 
-/// Most validators that make blocks.
-pub const MAX_VALIDATORS: usize = 64;
-
-/// A node that makes blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Validator {
-    /// Its key.
-    pub node: NodeId,
-    /// Its voting power: its stake when it was elected.
-    pub power: Amount,
-}
-
 impl State {
-    /// Who makes the next block, ascending by key.
-    pub fn validators(&self) -> &[Validator] {
-        &self.validators
+    /// Who makes the next block; nobody only in a mesh whose spec has no validators with stake.
+    pub fn validators(&self) -> Option<&Arc<ValidatorSet>> {
+        self.validators.as_ref()
     }
 
-    /// Elects the permitted nodes with the largest stakes. Without any, those in office stay: a mesh
-    /// without validators could never have some again.
+    /// The hash of who makes the next block; of nobody, 32 zero bytes.
+    pub fn validators_hash(&self) -> Hash {
+        self.validators.as_ref().map_or(Hash::from_bytes([0; 32]), |set| set.hash())
+    }
+
+    /// Elects the permitted nodes with the largest stakes, each with its stake as its power. Without any,
+    /// those in office stay: a mesh without validators could never have some again.
     pub(super) fn elect(&mut self) {
         let permitted: BTreeSet<NodeId> = self
             .subnets
@@ -41,11 +33,11 @@ impl State {
             .map(|neuron| neuron.node)
             .collect();
         let largest = self.nodes.by_stake().filter(|(node, _)| permitted.contains(node));
-        let mut elected: Vec<Validator> =
-            largest.take(MAX_VALIDATORS).map(|(node, power)| Validator { node, power }).collect();
-        if !elected.is_empty() {
-            elected.sort_unstable_by_key(|validator| validator.node);
-            self.validators = elected;
+        let elected = largest.take(MAX_VALIDATORS).map(|(node, stake)| (node, stake.base_units()));
+        if let Ok(elected) = ValidatorSet::from_stakes(elected)
+            && self.validators.as_ref().is_none_or(|now| **now != elected)
+        {
+            self.validators = Some(Arc::new(elected));
         }
     }
 }

@@ -62,7 +62,7 @@ impl State {
             subnets,
             next_netuid,
             votes: OrdMap::new(),
-            validators: Vec::new(),
+            validators: None,
         };
         state.elect();
         Ok(state)

@@ -122,7 +122,7 @@ impl State {
             carry: self.carry,
             next_netuid: self.next_netuid,
             last_lock: self.last_lock,
-            validators: self.validators.clone(),
+            validators: self.validators.as_deref().cloned(),
         }
     }
 }

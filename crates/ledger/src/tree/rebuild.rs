@@ -82,7 +82,7 @@ impl State {
             next_netuid: 0,
             last_lock: LastLock { amount: 0, block: 0 },
             votes: OrdMap::new(),
-            validators: Vec::new(),
+            validators: None,
         }
     }
 }
@@ -146,7 +146,7 @@ impl Parts {
             next_netuid,
             last_lock,
             votes: self.votes,
-            validators,
+            validators: validators.map(Arc::new),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What the leaves of the state tree say.
 
+use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{
     Amount, BlockHeight, Hash, Netuid, NodeId, Uid,
     cbor::{self, CborError, Limits},
@@ -10,7 +11,7 @@ use crate::{
     accounts::Account,
     economics::lock::LastLock,
     nodes::Node,
-    state::{Validator, Vote},
+    state::Vote,
     subnet::{Neuron, Subnet},
 };
 
@@ -72,8 +73,8 @@ pub struct Chain {
     pub next_netuid: u32,
     /// The last lock of a subnet.
     pub last_lock: LastLock,
-    /// Who makes blocks, ascending by key.
-    pub validators: Vec<Validator>,
+    /// Who makes the next block.
+    pub validators: Option<ValidatorSet>,
 }
 
 /// A leaf of the state tree: one thing that the ledger knows, with its key.

@@ -116,7 +116,7 @@ fn a_header_names_the_validators_of_its_block_and_of_the_next() {
         let before = chain.tip.header.clone();
         chain.accept(chain.next(Vec::new()));
         assert_eq!(chain.tip.header.validators, before.next_validators);
-        let set = nervure_ledger::chain::validators_hash(chain.tip.state.validators());
+        let set = chain.tip.state.validators_hash();
         assert_eq!(chain.tip.header.next_validators, set);
         changes += usize::from(chain.tip.header.next_validators != chain.tip.header.validators);
     }

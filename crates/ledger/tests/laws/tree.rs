@@ -120,7 +120,7 @@ fn the_root_of_a_known_history_is_frozen() {
     world.register(0, 0);
     world.wait(20);
     let root = MemoryTree::of(&world.state).unwrap().root().unwrap();
-    assert_eq!(root.to_string(), "b070de00f7802a9a78045c815ba3e3d2619c952f112fc11733943b9c2297181a");
+    assert_eq!(root.to_string(), "73a21612a1adb993df396ea990f3fad95d4ed085274b5c314d9b2681f0f90a31");
 }
 
 #[test]

@@ -1,0 +1,54 @@
+//! Which transactions go first.
+
+use std::collections::{BTreeMap, BinaryHeap};
+
+use nervure_primitives::{Envelope, NodeId};
+
+use super::Waiting;
+use crate::state::State;
+
+/// A signer's next transaction. The greatest goes first: of node keys before all, then the higher fee,
+/// and for a tie the greater key, so that every node orders alike.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Next {
+    free: bool,
+    fee: u64,
+    signer: NodeId,
+    nonce: u64,
+}
+
+/// The best transactions that can follow `state`, each signer's in the order of nonces without a gap.
+pub(super) fn best(
+    waiting: &BTreeMap<NodeId, BTreeMap<u64, Waiting>>,
+    state: &State,
+    count: usize,
+    mut bytes: usize,
+) -> Vec<Envelope> {
+    let find = |signer: &NodeId, nonce: u64| waiting.get(signer)?.get(&nonce);
+    let next = |signer: &NodeId, nonce: u64| {
+        let one = find(signer, nonce)?;
+        Some(Next { free: one.is_free(), fee: one.fee(), signer: *signer, nonce })
+    };
+    let first = |signer: &NodeId, waiting: &BTreeMap<u64, Waiting>| {
+        let free = waiting.values().next()?.is_free();
+        let nonce = match free {
+            true => state.nodes().get(signer)?.nonce,
+            false => state.accounts().get(signer).nonce,
+        };
+        next(signer, nonce)
+    };
+    let mut heap: BinaryHeap<Next> =
+        waiting.iter().filter_map(|(signer, waiting)| first(signer, waiting)).collect();
+    let mut taken = Vec::new();
+    while let Some(Next { signer, nonce, .. }) = heap.pop() {
+        let Some(one) = find(&signer, nonce) else { continue };
+        // One that does not fit ends its signer's turn: the ones after it need it.
+        if taken.len() == count || one.bytes > bytes {
+            continue;
+        }
+        bytes -= one.bytes;
+        taken.push(one.envelope.clone());
+        heap.extend(next(&signer, nonce.saturating_add(1)));
+    }
+    taken
+}
