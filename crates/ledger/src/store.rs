@@ -128,7 +128,16 @@ impl Store {
     /// # Errors
     /// When the disk is full or fails; the store is then as before.
     pub fn commit(&self, next: &Next, certificate: Option<&[u8]>) -> Result<(), StoreError> {
-        commit::next(self, next, certificate)
+        commit::next(self, next, certificate, self.options.durable)
+    }
+
+    /// [`Self::commit`] without waiting for the disk: durable with the next [`Self::commit`]. For blocks
+    /// that others can be asked for again.
+    ///
+    /// # Errors
+    /// As for [`Self::commit`].
+    pub fn commit_soon(&self, next: &Next, certificate: Option<&[u8]>) -> Result<(), StoreError> {
+        commit::next(self, next, certificate, false)
     }
 
     /// A view of the chain as it is now, which later commits do not change.

@@ -47,6 +47,8 @@ pub(crate) struct NodeConfig {
     pub mdns: bool,
     /// What a miner serves.
     pub experts: Vec<ExpertSpec>,
+    /// Whether the node follows the chain, as every node does that lives for more than one command.
+    pub follow: bool,
 }
 
 /// A role, or none: a node without one follows the mesh and serves the DHT.
@@ -102,6 +104,7 @@ impl NodeConfig {
             relay_server: said.relay_server || file.relay_server,
             mdns: said.mdns || file.mdns,
             experts: or_file(said.experts, file.experts),
+            follow: true,
         }
     }
 

@@ -10,6 +10,7 @@
 mod address;
 mod advertiser;
 mod catalog;
+mod chain;
 mod clock;
 mod directory;
 mod error;
@@ -41,6 +42,7 @@ use crate::{
     config::NodeConfig,
     gateway::{Gateway, GatewayConfig},
 };
+use chain::{Chain, Opened};
 use router::Router;
 use service::NodeService;
 use serving::ServedExperts;
@@ -48,7 +50,7 @@ use serving::ServedExperts;
 pub(crate) use clock::now;
 pub(crate) use error::StartError;
 pub(crate) use mesh::Mesh;
-pub(crate) use registry::SpecRegistry;
+pub(crate) use registry::LedgerRegistry;
 
 /// A node that runs.
 pub(crate) struct Node {
@@ -70,14 +72,18 @@ impl Node {
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         let started = Instant::now();
-        let registry = SpecRegistry::new(spec);
+        let opened = config.follow.then(|| Opened::open(&config, spec)).transpose()?;
+        let registry = match &opened {
+            Some(opened) => LedgerRegistry::new(opened.view()),
+            None => LedgerRegistry::of(spec)?,
+        };
         check_role(&config, &registry, &key)?;
         check_ports(&config)?;
         let node = key.node_id();
-        let served = experts::start(&config.experts, &node.to_string(), registry.netuids(&node)).await?;
+        let served = experts::start(&config.experts, &node.to_string(), &registry.netuids(&node)).await?;
         let served = Arc::new(served);
         let query = start_query(&config, &key, spec, &registry, &served)?;
-        let mesh = Mesh::start(&config, spec, &key, registry).await?;
+        let mesh = Mesh::start(&config, spec, &key, (registry, opened)).await?;
         let advertiser = query.as_ref().map(|server| mesh.advertiser(&config, spec, (&key, &served), server));
         let client = QueryClient::start(ClientConfig::new(key, mesh.id))?;
         let service = Arc::new(NodeService {
@@ -86,6 +92,7 @@ impl Node {
             started,
             alone: mesh.alone,
             network: mesh.network.clone(),
+            chain: mesh.chain.as_ref().map(Chain::handle),
             router: Router::new(mesh.catalog.clone(), client, mesh.network.clone(), scope(spec)),
             catalog: mesh.catalog.clone(),
             directory: mesh.directory.clone(),
@@ -147,7 +154,7 @@ async fn answer_over_swarm(mut streams: QueryStreams, server: Arc<QueryServer>, 
 }
 
 /// A role that the mesh does not know this node by would be a node that nobody talks to.
-fn check_role(config: &NodeConfig, registry: &SpecRegistry, key: &NodeKey) -> Result<(), StartError> {
+fn check_role(config: &NodeConfig, registry: &LedgerRegistry, key: &NodeKey) -> Result<(), StartError> {
     let node = key.node_id();
     let registered = registry.role(&node);
     match (config.role, registered) {
@@ -170,7 +177,7 @@ fn start_query(
     config: &NodeConfig,
     key: &NodeKey,
     spec: &MeshSpec,
-    registry: &SpecRegistry,
+    registry: &LedgerRegistry,
     served: &Arc<ServedExperts>,
 ) -> Result<Option<QueryServer>, StartError> {
     if served.iter().next().is_none() {

@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use error::{AskError, Attempt};
 pub(crate) use strategy::Strategy;
 pub(crate) use view::{
-    CapabilityCount, Catalog, ExpertView, FindPage, FindRequest, ModelView, NodeStatus, PeerView, RouteView,
+    CapabilityCount, Catalog, ChainStatus, ExpertView, FindPage, FindRequest, ModelView, NodeStatus,
+    PeerView, RouteView,
 };
 
 /// Whom a question is for.

@@ -14,7 +14,7 @@ use crate::{chain::Next, tree::TreeUpdate};
 /// The first block: its header and state, and what the file is.
 pub(super) fn first(store: &Store, first: &First<'_>) -> Result<(), StoreError> {
     let header = &first.tip.header;
-    let transaction = begin(store)?;
+    let transaction = begin(store, true)?;
     Meta { format: VERSION, mesh: store.mesh, base: store.base }.write(&transaction)?;
     entry(&transaction, HEADERS, header.height, header)?;
     raw(&transaction, CERTIFICATES, header.height, first.certificate)?;
@@ -24,9 +24,14 @@ pub(super) fn first(store: &Store, first: &First<'_>) -> Result<(), StoreError> 
 }
 
 /// The next block.
-pub(super) fn next(store: &Store, next: &Next, certificate: Option<&[u8]>) -> Result<(), StoreError> {
+pub(super) fn next(
+    store: &Store,
+    next: &Next,
+    certificate: Option<&[u8]>,
+    durable: bool,
+) -> Result<(), StoreError> {
     let (height, version) = (next.block.header.height, store.version(next.block.header.height));
-    let transaction = begin(store)?;
+    let transaction = begin(store, durable)?;
     follows(&transaction, height)?;
     entry(&transaction, HEADERS, height, &next.block.header)?;
     entry(&transaction, BLOCKS, height, &next.block)?;
@@ -38,9 +43,9 @@ pub(super) fn next(store: &Store, next: &Next, certificate: Option<&[u8]>) -> Re
     Ok(())
 }
 
-fn begin(store: &Store) -> Result<WriteTransaction, StoreError> {
+fn begin(store: &Store, durable: bool) -> Result<WriteTransaction, StoreError> {
     let mut transaction = store.db.begin_write()?;
-    let durability = if store.options.durable { Durability::Immediate } else { Durability::None };
+    let durability = if durable { Durability::Immediate } else { Durability::None };
     transaction.set_durability(durability).map_err(|error| StoreError::damaged("the file", error))?;
     Ok(transaction)
 }

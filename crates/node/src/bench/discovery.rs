@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use super::report::percentile;
 use crate::{
     config::{FileConfig, NodeConfig, Said},
-    runtime::{Mesh, SpecRegistry, now},
+    runtime::{LedgerRegistry, Mesh, now},
 };
 
 /// Nodes that the spec names for others to begin with.
@@ -186,7 +186,7 @@ async fn swarm(spec: &MeshSpec, key: NodeKey, p2p_port: u16) -> anyhow::Result<S
     let dir = tempfile::tempdir()?;
     let said = Said { bind: Some(LOOPBACK), p2p_port: Some(p2p_port), ..Said::default() };
     let config = NodeConfig::resolve(dir.path().into(), said, FileConfig::default(), false);
-    let mesh = Mesh::start(&config, spec, &key, SpecRegistry::new(spec)).await?;
+    let mesh = Mesh::start(&config, spec, &key, (LedgerRegistry::of(spec)?, None)).await?;
     Ok(Swarm { key, mesh, _dir: dir })
 }
 

@@ -65,7 +65,8 @@ async fn visit(source: &str) -> anyhow::Result<Visitor> {
     let key = NodeKey::generate().context("the system has no randomness for a key")?;
     let stop = CancellationToken::new();
     let public = spec.mesh.scope == nervure_ledger::spec::Scope::Public;
-    let config = NodeConfig::resolve(dir.path().into(), Said::default(), FileConfig::default(), public);
+    let resolved = NodeConfig::resolve(dir.path().into(), Said::default(), FileConfig::default(), public);
+    let config = NodeConfig { follow: false, ..resolved };
     let node = Node::start(config, &spec, key, stop.clone()).await?;
     Ok(Visitor { node, stop, _dir: dir })
 }

@@ -10,19 +10,19 @@ use nervure_subnet::{
     directory::{self, Context},
 };
 
-use super::{clock, registry::SpecRegistry};
+use super::{clock, registry::LedgerRegistry};
 
 /// Shared by gossip, directory, router and the HTTP API.
 pub(crate) struct ExpertCatalog {
     mesh: MeshId,
-    registry: SpecRegistry,
+    registry: LedgerRegistry,
     index: Mutex<Index>,
     seen: Mutex<Observations>,
 }
 
 impl ExpertCatalog {
     /// An empty catalog.
-    pub(crate) fn new(mesh: MeshId, registry: SpecRegistry) -> Self {
+    pub(crate) fn new(mesh: MeshId, registry: LedgerRegistry) -> Self {
         Self { mesh, registry, index: Mutex::default(), seen: Mutex::default() }
     }
 

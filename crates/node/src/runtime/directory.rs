@@ -25,7 +25,7 @@ use nervure_subnet::{
 use serde_bytes::ByteBuf;
 use tokio::sync::{mpsc, watch};
 
-use super::{catalog::ExpertCatalog, clock};
+use super::{catalog::ExpertCatalog, chain::ChainHandle, clock};
 
 /// Responsible nodes that are asked for each shard: one may leave records out, two rarely the same ones.
 const ASKED: usize = 2;
@@ -71,9 +71,20 @@ pub(crate) fn channel() -> (mpsc::Sender<InboundRequest>, mpsc::Receiver<Inbound
     mpsc::channel(WAITING)
 }
 
-/// Answers requests until the network ends.
-pub(crate) async fn serve(mut requests: mpsc::Receiver<InboundRequest>, catalog: Arc<ExpertCatalog>) {
+/// Answers requests until the network ends: those for blocks are handed on to the chain, which answers beside this.
+pub(crate) async fn serve(
+    mut requests: mpsc::Receiver<InboundRequest>,
+    catalog: Arc<ExpertCatalog>,
+    chain: Option<ChainHandle>,
+) {
     while let Some(request) = requests.recv().await {
+        if request.protocol != PROTOCOL {
+            if let Some(chain) = chain.clone() {
+                // As many at once as the protocol lets in.
+                tokio::spawn(async move { chain.answer(request).await });
+            }
+            continue;
+        }
         let answer = catalog.answer(&request.data);
         request.respond(answer).await;
     }

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use nervure_ledger::spec::Role;
+use nervure_ledger::{spec::Role, store::StoreError};
 use nervure_p2p::{NetworkError, query};
 use nervure_primitives::NodeId;
 
@@ -26,6 +26,12 @@ pub(crate) enum StartError {
         /// What it is registered as.
         registered: Option<Role>,
     },
+    /// The chain in the node's directory cannot be used.
+    #[error(transparent)]
+    Chain(#[from] StoreError),
+    /// No thread for the chain.
+    #[error("the thread of the chain does not start: {0}")]
+    Thread(io::Error),
     /// A named port cannot be had.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -76,6 +82,15 @@ impl StartError {
         match self {
             Self::NotRegistered { .. } => {
                 "give the mesh's owner the node's id (nervure key show), or join with --role none to look around"
+            }
+            Self::Chain(StoreError::Locked { .. }) => "stop the other node of this directory first",
+            Self::Chain(StoreError::OtherMesh { .. } | StoreError::Format { .. }) => {
+                "use another directory, or move chain.redb and consensus.wal away"
+            }
+            Self::Chain(StoreError::Io(_)) => "make room on the disk, or look at the directory's permissions",
+            Self::Chain(_) => {
+                "move chain.redb away, and never consensus.wal: the blocks come again from others, but only the log \
+                 knows what this node signed"
             }
             Self::Port(_) => "choose another port, or 0 for a free one",
             Self::Serve(_) => "what can be served: nervure join --help",

@@ -13,7 +13,10 @@ use nervure_primitives::Netuid;
 use nervure_subnet::{Inserted, MAX_RECORD_LEN, RecordError};
 use tokio::sync::mpsc;
 
-use super::catalog::ExpertCatalog;
+use super::{
+    catalog::ExpertCatalog,
+    chain::{CONSENSUS, ChainHandle, TRANSACTIONS},
+};
 
 /// Bytes that the envelope adds to a record: signature, signer, mesh and field names, rounded up.
 const ENVELOPE: usize = 256;
@@ -44,8 +47,13 @@ pub(crate) async fn run(
     mut messages: mpsc::Receiver<GossipMessage>,
     catalog: Arc<ExpertCatalog>,
     counters: Arc<RecordCounters>,
+    chain: Option<ChainHandle>,
 ) {
     while let Some(message) = messages.recv().await {
+        if let (Some(chain), CONSENSUS | TRANSACTIONS) = (&chain, message.topic.as_str()) {
+            chain.hear(message).await;
+            continue;
+        }
         let result = catalog.ingest(&message.data);
         let verdict = verdict(&result);
         let counter = match verdict {

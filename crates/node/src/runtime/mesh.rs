@@ -14,9 +14,10 @@ use super::{
     StartError, address,
     advertiser::Advertiser,
     catalog::ExpertCatalog,
+    chain::{self, Chain, Opened},
     directory::{self, Directory},
     gossip::{self, RecordCounters},
-    registry::SpecRegistry,
+    registry::LedgerRegistry,
     scope,
     serving::ServedExperts,
 };
@@ -42,6 +43,8 @@ pub(crate) struct Mesh {
     pub listening: Vec<Multiaddr>,
     /// Whether nobody else is to be found.
     pub alone: bool,
+    /// The chain, where this node follows it.
+    pub chain: Option<Chain>,
     tasks: TaskTracker,
     stop: DropGuard,
 }
@@ -52,7 +55,7 @@ impl Mesh {
         config: &NodeConfig,
         spec: &MeshSpec,
         key: &NodeKey,
-        registry: SpecRegistry,
+        (registry, opened): (LedgerRegistry, Option<Opened>),
     ) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
@@ -64,19 +67,23 @@ impl Mesh {
         let (network, messages) = Network::start(settings, Arc::new(registry.clone()), stop.clone())?;
         let listening = listening(&network).await?;
 
+        let chain = opened.map(|opened| Chain::start(opened, spec, key, network.clone())).transpose();
+        let chain = chain.map_err(StartError::Thread)?;
+        let handle = chain.as_ref().map(Chain::handle);
+
         let (id, tasks) = (spec.mesh_id(), TaskTracker::new());
         let catalog = Arc::new(ExpertCatalog::new(id, registry));
         let records = Arc::<RecordCounters>::default();
         let netuids = spec.subnets.iter().map(|subnet| subnet.netuid).collect();
         let directory = Directory::new(network.clone(), catalog.clone(), (id, netuids), spec.record_expiry());
         let directory = Arc::new(directory);
-        tasks.spawn(gossip::run(messages, catalog.clone(), records.clone()));
-        tasks.spawn(directory::serve(inbox, catalog.clone()));
+        tasks.spawn(gossip::run(messages, catalog.clone(), records.clone(), handle.clone()));
+        tasks.spawn(directory::serve(inbox, catalog.clone(), handle));
         tasks.spawn(sweep(catalog.clone(), stop.clone()));
         let warming = directory.clone();
         tasks.spawn(async move { stop.run_until_cancelled(warming.warm_up(visitor)).await });
         tasks.close();
-        Ok(Self { id, network, catalog, directory, records, listening, alone, tasks, stop: guard })
+        Ok(Self { id, network, catalog, directory, records, listening, alone, chain, tasks, stop: guard })
     }
 
     /// Whoever says what `experts` there are, which `server` answers for.
@@ -101,6 +108,10 @@ impl Mesh {
 
     /// Ends in good order: what was learned of peers is on the disk then.
     pub(crate) async fn end(self) {
+        if let Some(chain) = self.chain {
+            // Waits for a commit: not on the runtime's own threads.
+            let _ = tokio::task::spawn_blocking(move || chain.end()).await;
+        }
         drop(self.stop);
         self.network.stopped().await;
         self.tasks.wait().await;
@@ -120,6 +131,10 @@ fn network_config(
     network.external.clone_from(&config.external);
     network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
     network.protocols = vec![directory::protocol()];
+    if config.follow {
+        network.topics.extend(chain::topics());
+        network.protocols.push(chain::protocol());
+    }
     network.peer_store = Some(config.dir.join(PEER_STORE));
     if visitor {
         // Nobody would ask it: routing tables hold registered nodes only.

@@ -9,7 +9,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::gossip::RecordCounters;
+use super::{
+    chain::{ChainHandle, ChainView},
+    gossip::RecordCounters,
+};
 
 /// What there is to tell.
 pub(crate) struct Sources<'a> {
@@ -17,6 +20,7 @@ pub(crate) struct Sources<'a> {
     pub records: &'a RecordCounters,
     pub queries: Option<&'a ServerCounters>,
     pub experts: usize,
+    pub chain: Option<&'a ChainHandle>,
 }
 
 /// The metrics in the OpenMetrics text format.
@@ -31,6 +35,18 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
     gauge("experts_known", "Experts in the index", sources.experts as u64);
     if let Some(queries) = sources.queries {
         gauge("queries_in_progress", "Queries being answered", load(&queries.in_progress));
+    }
+    if let Some(chain) = sources.chain {
+        let view = chain.view();
+        gauge("chain_height", "Height of the last block committed here", view.tip.header.height.0);
+        gauge("chain_round", "Round that the next block is in", view.round.into());
+        gauge("chain_waiting", "Transactions that wait for a block", view.waiting as u64);
+        gauge(
+            "chain_finality_ms",
+            "Milliseconds from the beginning of the last height to its commit",
+            finality(&view),
+        );
+        gauge("chain_failed", "1 when this node follows the chain no more", view.failed.is_some().into());
     }
     let mut counter = |name: &str, help: &str, value: u64| {
         registry.register(name, help, ConstCounter::new(value));
@@ -64,10 +80,21 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
         );
         counter("queries_rate_limited", "Queries over the asker's rate", load(&queries.rate_limited));
     }
+    if let Some(chain) = sources.chain {
+        let counters = chain.counters();
+        counter("chain_extra_rounds", "Rounds of consensus beyond the first", load(&counters.extra_rounds));
+        counter("chain_equivocations", "Contradictions of validators", load(&counters.equivocations));
+        counter("chain_refused_blocks", "Proposed blocks that were wrong", load(&counters.refused_blocks));
+        counter("chain_dropped", "Messages dropped because too many waited", load(&counters.dropped));
+    }
     let mut text = String::new();
     // Writing into a string does not fail.
     let _ = encode(&mut text, &registry);
     text
+}
+
+fn finality(view: &ChainView) -> u64 {
+    view.took.map_or(0, |took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn load(counter: &AtomicU64) -> u64 {

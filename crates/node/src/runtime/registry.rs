@@ -1,44 +1,75 @@
-//! Who may do what, as the mesh spec says, in the form that each layer asks for it.
+//! Who may do what, as the ledger says, in the form that each layer asks for it.
 //!
-//! One value behind two traits: the network asks who is registered, the expert directory who may advertise. The
-//! finalised ledger will stand here in the spec's place.
+//! One value behind two traits: the network asks who is registered, the expert directory who may advertise. It looks at
+//! the last block that this node knows: what validators agreed on, from the next question on. A visitor, who follows no
+//! chain, knows the genesis.
 
-use std::sync::Arc;
-
-use nervure_ledger::spec::{self, MeshSpec};
+use nervure_ledger::{
+    spec::{self, MeshSpec},
+    state::State,
+    store::StoreError,
+};
 use nervure_p2p::Admission;
 use nervure_primitives::{Netuid, NodeId};
 use nervure_subnet::Registry;
+use tokio::sync::watch;
 
-/// The mesh spec's registry. Cheap to clone.
+use super::chain::ChainView;
+
+/// The registry in the last block. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct SpecRegistry(Arc<spec::Registry>);
+pub(crate) struct LedgerRegistry(watch::Receiver<ChainView>);
 
-impl SpecRegistry {
-    /// The registry of `spec`.
-    pub(crate) fn new(spec: &MeshSpec) -> Self {
-        Self(Arc::new(spec.registry()))
+impl LedgerRegistry {
+    /// The registry in the last block of `view`, now and later.
+    pub(crate) fn new(view: watch::Receiver<ChainView>) -> Self {
+        Self(view)
     }
 
-    /// What `node` is registered as.
+    /// The registry in the genesis of `spec`.
+    pub(crate) fn of(spec: &MeshSpec) -> Result<Self, StoreError> {
+        Ok(Self(watch::Sender::new(ChainView::genesis(spec)?).subscribe()))
+    }
+
+    /// What `node` is registered as: a validator where it has a permit, a miner where it has a slot, and a gateway when the
+    /// ledger knows it and it is in no subnet.
     pub(crate) fn role(&self, node: &NodeId) -> Option<spec::Role> {
-        self.0.role(node)
+        self.with(|state| {
+            let neurons: Vec<_> = state
+                .subnets()
+                .values()
+                .filter_map(|subnet| subnet.uid_of(node).and_then(|uid| subnet.neuron(uid)))
+                .collect();
+            let known = state.nodes().get(node).is_some().then_some(spec::Role::Gateway);
+            match neurons.iter().any(|neuron| neuron.permit) {
+                true => Some(spec::Role::Validator),
+                false => neurons.first().map(|_| spec::Role::Miner).or(known),
+            }
+        })
     }
 
     /// The subnets that `node` is registered in.
-    pub(crate) fn netuids(&self, node: &NodeId) -> &[Netuid] {
-        self.0.netuids(node)
+    pub(crate) fn netuids(&self, node: &NodeId) -> Vec<Netuid> {
+        self.with(|state| {
+            let subnets = state.subnets().iter();
+            subnets.filter(|(_, subnet)| subnet.uid_of(node).is_some()).map(|(netuid, _)| *netuid).collect()
+        })
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        let tip = self.0.borrow().tip.clone();
+        look(&tip.state)
     }
 }
 
-impl Admission for SpecRegistry {
+impl Admission for LedgerRegistry {
     fn is_registered(&self, node: &NodeId) -> bool {
-        self.0.is_registered(node)
+        self.with(|state| state.nodes().get(node).is_some())
     }
 }
 
-impl Registry for SpecRegistry {
+impl Registry for LedgerRegistry {
     fn may_advertise(&self, node: &NodeId, netuid: Netuid) -> bool {
-        self.0.may_advertise(node, netuid)
+        self.with(|state| state.subnets().get(&netuid).is_some_and(|subnet| subnet.uid_of(node).is_some()))
     }
 }

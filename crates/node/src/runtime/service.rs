@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     catalog::ExpertCatalog,
+    chain::ChainHandle,
     clock,
     directory::Directory,
     gossip::RecordCounters,
@@ -31,6 +32,8 @@ pub(crate) struct NodeService {
     /// Whether anybody else is to be found.
     pub alone: bool,
     pub network: NetworkHandle,
+    /// The chain, where this node follows it.
+    pub chain: Option<ChainHandle>,
     pub router: Router,
     pub catalog: Arc<ExpertCatalog>,
     pub directory: Arc<Directory>,
@@ -113,6 +116,7 @@ impl MeshService for NodeService {
                 peers_connected: network.connected,
                 experts_known: u32::try_from(self.catalog.len()).unwrap_or(u32::MAX),
                 serving: self.experts.iter().map(|served| served.name.clone()).collect(),
+                chain: self.chain.as_ref().map(|chain| view::chain(&chain.view())),
                 network: serde_json::to_value(&network).unwrap_or(Value::Null),
             }
         }
@@ -134,6 +138,7 @@ impl MeshService for NodeService {
                 records: &self.records,
                 queries: self.queries.as_deref(),
                 experts: self.catalog.len(),
+                chain: self.chain.as_ref(),
             })
         }
         .boxed()

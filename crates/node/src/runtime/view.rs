@@ -1,13 +1,16 @@
 //! What the HTTP API shows of what the node knows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use nervure_p2p::PeerInfo;
 use nervure_primitives::{Capability, NodeId, UnixMillis};
 use nervure_subnet::ExpertRecord;
 
-use super::catalog::ExpertCatalog;
-use crate::service::{AskError, CapabilityCount, Catalog, ExpertView, ModelView, PeerView};
+use super::{catalog::ExpertCatalog, chain::ChainView};
+use crate::service::{AskError, CapabilityCount, Catalog, ChainStatus, ExpertView, ModelView, PeerView};
 
 /// An expert as its record describes it, with what this node measured of it.
 pub(crate) fn expert(record: &ExpertRecord, catalog: &ExpertCatalog, now: UnixMillis) -> ExpertView {
@@ -50,6 +53,26 @@ pub(crate) fn catalog(records: &[ExpertRecord]) -> Catalog {
     Catalog {
         models: models.into_values().collect(),
         capabilities: capabilities.into_iter().map(counted).collect(),
+    }
+}
+
+/// Where the node is in the chain.
+pub(crate) fn chain(view: &ChainView) -> ChainStatus {
+    let (header, state) = (&view.tip.header, &view.tip.state);
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    ChainStatus {
+        height: header.height,
+        block: header.id(),
+        state: header.state,
+        age_ms: milliseconds(view.committed.elapsed()),
+        finality_ms: view.took.map(milliseconds),
+        round: view.round,
+        validators: state.validators().map_or(0, |set| set.len() as u32),
+        epochs: state.subnets().iter().map(|(netuid, subnet)| (*netuid, subnet.epoch)).collect(),
+        behind: view.behind,
+        waiting: view.waiting as u32,
+        silent_through: view.silent_through,
+        failed: view.failed.clone(),
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Addresses of experts are left out on purpose: where a miner can be reached is for those who may ask it.
 
-use nervure_primitives::{Capability, MeshId, Netuid, NodeId};
+use std::collections::BTreeMap;
+
+use nervure_primitives::{BlockHeight, Capability, Hash, MeshId, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
 /// An expert as its record describes it, with what this node measured of it.
@@ -132,9 +134,45 @@ pub(crate) struct NodeStatus {
     /// Experts that it serves itself.
     #[serde(default)]
     pub serving: Vec<String>,
+    /// Where it is in the chain; none where it follows none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainStatus>,
     /// Details of the network layer: addresses, gossip, reachability, counters.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub network: serde_json::Value,
+}
+
+/// Where a node is in the chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChainStatus {
+    /// The last block that is committed here.
+    pub height: BlockHeight,
+    /// Its id.
+    pub block: Hash,
+    /// The root of the state after it.
+    pub state: Hash,
+    /// Milliseconds since it was committed here.
+    pub age_ms: u64,
+    /// Milliseconds from the beginning of its height to its commit; none before the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finality_ms: Option<u64>,
+    /// The round that the next block is in.
+    pub round: u32,
+    /// Validators that make the next block.
+    pub validators: u32,
+    /// The subnets and their epochs.
+    pub epochs: BTreeMap<Netuid, u64>,
+    /// The highest block that others have, while it is not here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<BlockHeight>,
+    /// Transactions that wait for a block.
+    pub waiting: u32,
+    /// Up to which block this node signs nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_through: Option<BlockHeight>,
+    /// Why it follows no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// A node that this one is connected to.

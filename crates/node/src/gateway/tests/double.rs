@@ -212,6 +212,7 @@ impl MeshService for Double {
                 peers_connected: 12,
                 experts_known: 8,
                 serving: Vec::new(),
+                chain: None,
                 network: serde_json::Value::Null,
             }
         }

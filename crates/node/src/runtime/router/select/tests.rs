@@ -8,7 +8,7 @@ use nervure_primitives::{Amount, Netuid, NodeKey};
 use nervure_subnet::{ExpertRecord, SignedRecord};
 
 use super::*;
-use crate::{runtime::registry::SpecRegistry, service::Strategy};
+use crate::{runtime::registry::LedgerRegistry, service::Strategy};
 
 fn catalog(records: &[(&str, u64)]) -> ExpertCatalog {
     let key = NodeKey::from_seed(&[1; 32]);
@@ -21,7 +21,7 @@ fn catalog(records: &[(&str, u64)]) -> ExpertCatalog {
         netuids: vec![Netuid(1)],
         stake: Amount::ZERO,
     });
-    let catalog = ExpertCatalog::new(spec.mesh_id(), SpecRegistry::new(&spec));
+    let catalog = ExpertCatalog::new(spec.mesh_id(), LedgerRegistry::of(&spec).unwrap());
     for (number, (capability, price)) in records.iter().enumerate() {
         let record = ExpertRecord {
             node: id,

@@ -1,0 +1,239 @@
+//! What the engine wants done, done.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    num::NonZeroUsize,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use nervure_consensus::{
+    bft::{self, Candidate, Effect, Input, Refusal, Timer},
+    checkpoint::CommitCertificate,
+};
+use nervure_ledger::{
+    block::{Block, MAX_BLOCK_LEN},
+    chain::{BlockError, Next, Tip},
+    mempool::Mempool,
+    store::{Store, StoreError, Wal},
+};
+use nervure_primitives::{BlockHeight, Hash, NodeId};
+use tokio::sync::watch;
+
+use super::{
+    ChainCounters, ChainView,
+    bodies::Bodies,
+    fetch::Net,
+    gossip::{self, CONSENSUS},
+};
+
+/// Transactions of a block that this node proposes: what a second of one core verifies comfortably.
+const TRANSACTIONS: usize = 5_000;
+
+/// Bytes of transactions of a block that this node proposes; their envelopes come on top.
+const TRANSACTION_BYTES: usize = MAX_BLOCK_LEN / 2;
+
+/// How long an answer to a request for blocks is waited for before another is asked.
+const SYNC_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a node follows the chain no more.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HostError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the write-ahead log: {0}")]
+    Wal(#[from] io::Error),
+    #[error("a block cannot be made: {0}")]
+    Block(BlockError),
+    #[error(
+        "validators agreed on block {height} ({id}), which this node finds wrong: either it or a third of them \
+         is broken; compare versions and look at the logs before starting again"
+    )]
+    Contradicted { height: BlockHeight, id: Hash },
+}
+
+/// What a host is made of.
+pub(super) struct Parts {
+    pub(super) store: Arc<Store>,
+    pub(super) wal: Wal,
+    pub(super) view: watch::Sender<ChainView>,
+    pub(super) bodies: Arc<Bodies>,
+    pub(super) counters: Arc<ChainCounters>,
+    pub(super) net: Net,
+    pub(super) block_time: Duration,
+    pub(super) threads: NonZeroUsize,
+}
+
+/// The chain's hands: disk, network, timers, the state.
+pub(super) struct Host {
+    pub(super) parts: Parts,
+    pub(super) tip: Tip,
+    pub(super) pool: Mempool,
+    /// Blocks of this height that were executed.
+    pub(super) executed: BTreeMap<Hash, Next>,
+    /// A decision whose block is not here yet.
+    pub(super) awaited: Option<CommitCertificate>,
+    /// Answers to the engine.
+    pub(super) inputs: VecDeque<Input>,
+    pub(super) timers: BTreeMap<Timer, Instant>,
+    /// Why the message that is being handled was refused.
+    pub(super) refused: Option<Refusal>,
+    /// When the next height begins, once the last one is committed.
+    pub(super) begin_at: Option<Instant>,
+    /// When this height began.
+    pub(super) begun: Instant,
+    /// Since when blocks are awaited that others have.
+    pub(super) syncing: Option<Instant>,
+    sent: u16,
+}
+
+impl Host {
+    pub(super) fn new(parts: Parts) -> Self {
+        let tip = Tip::clone(&parts.view.borrow().tip);
+        let now = Instant::now();
+        Self {
+            parts,
+            tip,
+            pool: Mempool::default(),
+            executed: BTreeMap::new(),
+            awaited: None,
+            inputs: VecDeque::new(),
+            timers: BTreeMap::new(),
+            refused: None,
+            begin_at: Some(now),
+            begun: now,
+            syncing: None,
+            sent: 0,
+        }
+    }
+
+    /// The height that is being decided.
+    pub(super) fn height(&self) -> BlockHeight {
+        BlockHeight(self.tip.header.height.0.saturating_add(1))
+    }
+
+    fn propose(&mut self, height: BlockHeight, round: bft::Round) -> Result<(), HostError> {
+        if height != self.height() {
+            return Ok(());
+        }
+        let transactions = self.pool.take(&self.tip.state, TRANSACTIONS, TRANSACTION_BYTES);
+        let reader = self.parts.store.read()?;
+        let next = self.tip.next(&reader, transactions, self.parts.threads).map_err(HostError::Block)?;
+        let value = next.block.header.id();
+        self.keep(value, next);
+        self.inputs.push_back(Input::Proposed { height, round, value });
+        Ok(())
+    }
+
+    /// Says whether a proposed block is valid, when it is known; fetches it otherwise.
+    fn validate(&mut self, candidate: Candidate) {
+        let Candidate { height, value, .. } = candidate;
+        match self.executed.contains_key(&value) {
+            true => self.inputs.push_back(Input::Validated { height, value, valid: true }),
+            false => self.parts.net.body(candidate),
+        }
+    }
+
+    /// A fetched block of this height.
+    pub(super) fn take_body(&mut self, candidate: &Candidate, block: &Block) -> Result<(), HostError> {
+        let Candidate { height, value, .. } = *candidate;
+        if height != self.height() || self.executed.contains_key(&value) {
+            return Ok(());
+        }
+        let reader = self.parts.store.read()?;
+        let valid = match self.tip.check(&reader, block, self.parts.threads) {
+            Ok(next) => {
+                self.keep(value, next);
+                true
+            }
+            Err(error @ BlockError::Tree(_)) => return Err(HostError::Block(error)),
+            Err(error) => {
+                tracing::warn!(%height, proposer = %candidate.proposer, %error, "an invalid block was proposed");
+                ChainCounters::count(&self.parts.counters.refused_blocks);
+                false
+            }
+        };
+        self.inputs.push_back(Input::Validated { height, value, valid });
+        self.commit_awaited()
+    }
+
+    fn keep(&mut self, id: Hash, next: Next) {
+        if let Ok(body) = next.block.encode() {
+            self.parts.bodies.keep(id, body);
+        }
+        self.executed.insert(id, next);
+    }
+
+    /// Somebody is further: asks for the blocks in between, one request at a time.
+    fn catch_up(&mut self, peer: NodeId, height: BlockHeight) {
+        self.parts.view.send_modify(|view| view.behind = view.behind.max(Some(height)));
+        let waiting = self.syncing.is_some_and(|since| since.elapsed() < SYNC_PATIENCE);
+        if !waiting {
+            self.syncing = Some(Instant::now());
+            self.parts.net.blocks(peer, self.height());
+        }
+    }
+
+    fn broadcast(&mut self, message: &bft::Message) {
+        self.sent = self.sent.wrapping_add(1);
+        match gossip::frame(message, self.sent) {
+            Ok(frame) => self.parts.net.publish(CONSENSUS, frame),
+            Err(error) => tracing::error!(%error, "a message of consensus does not encode"),
+        }
+    }
+
+    fn round_started(&mut self, round: bft::Round, proposer: NodeId) {
+        if round.0 > 0 {
+            self.parts.counters.extra_rounds.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(height = %self.height(), round = round.0, %proposer, "another round");
+        }
+        self.parts.view.send_modify(|view| view.round = round.0);
+    }
+
+    fn silenced(&self, through: BlockHeight, key_used_twice: bool) {
+        match key_used_twice {
+            true => {
+                tracing::error!(%through, "another process signs with this node's key: stop one of the two")
+            }
+            false => {
+                tracing::warn!(%through, "this node's key signed before: it votes again after this height")
+            }
+        }
+        self.parts.view.send_modify(|view| view.silent_through = Some(through));
+    }
+}
+
+impl bft::Host for Host {
+    type Error = HostError;
+
+    fn perform(&mut self, effect: Effect) -> Result<(), HostError> {
+        match effect {
+            Effect::Append(entry) => self.parts.wal.append(&entry)?,
+            Effect::SaveSigner(record) => self.parts.wal.save_signer(&record)?,
+            Effect::Sync => self.parts.wal.sync()?,
+            Effect::Broadcast(message) => self.broadcast(&message),
+            Effect::Schedule { timer, after } => drop(self.timers.insert(timer, Instant::now() + after)),
+            Effect::Cancel(timer) => drop(self.timers.remove(&timer)),
+            Effect::CancelAll => self.timers.clear(),
+            Effect::Propose { height, round, .. } => self.propose(height, round)?,
+            Effect::Validate(candidate) => self.validate(candidate),
+            Effect::Decided(certificate) => self.decided(certificate)?,
+            Effect::Evidence(equivocation) => {
+                ChainCounters::count(&self.parts.counters.equivocations);
+                tracing::warn!(culprit = %equivocation.culprit(), "a validator contradicted itself");
+            }
+            Effect::Refused { reason, .. } => self.refused = Some(reason),
+            Effect::Behind { peer, height } => self.catch_up(peer, height),
+            Effect::Silenced { through, key_used_twice } => self.silenced(through, key_used_twice),
+            Effect::Contradicted(certificate) => {
+                let (height, id) = (certificate.height, certificate.value);
+                return Err(HostError::Contradicted { height, id });
+            }
+            Effect::RoundStarted { round, proposer, .. } => self.round_started(round, proposer),
+            // What this version does not know it cannot be asked for.
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! The thread of the chain: one event at a time.
+
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::{Duration, Instant},
+};
+
+use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input};
+use nervure_ledger::{block::Block, mempool::PoolRefusal, store::Recovered, transaction};
+use nervure_p2p::{GossipMessage, Verdict};
+use nervure_primitives::{Envelope, Hash, NodeId};
+use tokio::sync::oneshot;
+
+use super::{
+    blocks::Certified,
+    gossip::{self, TRANSACTIONS},
+    host::{Host, HostError},
+};
+
+/// The longest that the thread sleeps.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Something that happened.
+pub(super) enum Event {
+    /// A message of consensus.
+    Heard(GossipMessage),
+    /// A transaction by gossip.
+    Offered(GossipMessage),
+    /// A transaction of this node's users.
+    Submit(Envelope, oneshot::Sender<Result<Hash, PoolRefusal>>),
+    /// The block of a proposal, or that nobody has it.
+    Body(Candidate, Option<Block>),
+    /// Committed blocks of a peer, or that it has none.
+    Blocks(NodeId, Option<Vec<Certified>>),
+    /// The node ends.
+    Stop,
+}
+
+/// The engine with its host, and what comes in.
+pub(super) struct Task {
+    driver: Driver<Host>,
+    queue: Receiver<Event>,
+    recovered: Recovered,
+}
+
+type Failed = DriverError<HostError>;
+
+impl Task {
+    pub(super) fn new(engine: Engine, host: Host, recovered: Recovered, queue: Receiver<Event>) -> Self {
+        Self { driver: Driver::new(engine, host), queue, recovered }
+    }
+
+    /// Runs until the node ends, or it cannot go on.
+    pub(super) fn run(mut self) {
+        if let Err(error) = self.work() {
+            self.driver.host().fail(&error);
+        }
+    }
+
+    fn work(&mut self) -> Result<(), Failed> {
+        loop {
+            self.elapse()?;
+            let wait = self.next_deadline().saturating_duration_since(Instant::now());
+            match self.queue.recv_timeout(wait) {
+                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(event) => self.handle(event)?,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// When something is due next.
+    fn next_deadline(&mut self) -> Instant {
+        let host = self.driver.host();
+        let due = host.timers.values().copied().chain(host.begin_at).min();
+        due.unwrap_or_else(|| Instant::now() + LONGEST)
+    }
+
+    /// Whatever is due.
+    fn elapse(&mut self) -> Result<(), Failed> {
+        let now = Instant::now();
+        if self.driver.host().begin_at.is_some_and(|at| at <= now) {
+            self.begin()?;
+        }
+        let host = self.driver.host();
+        let due: Vec<_> = host.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, _)| *timer).collect();
+        for timer in due {
+            // An input before it may have cancelled it.
+            if self.driver.host().timers.remove(&timer).is_some() {
+                self.feed(Input::Elapsed(timer))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next height.
+    fn begin(&mut self) -> Result<(), Failed> {
+        let host = self.driver.host();
+        (host.begin_at, host.begun) = (None, Instant::now());
+        let height = host.height();
+        let Some(validators) = host.tip.state.validators().cloned() else {
+            tracing::warn!("this mesh has no validators with stake: it makes no blocks");
+            return Ok(());
+        };
+        let log = self.recovered.of(height);
+        self.recovered.entries.clear();
+        self.feed(Input::Start { height, validators, log })
+    }
+
+    fn handle(&mut self, event: Event) -> Result<(), Failed> {
+        match event {
+            Event::Heard(message) => self.hear(message),
+            Event::Offered(message) => {
+                let verdict = self.offered(&message.data);
+                self.driver.host().parts.net.spawn(message.judge(verdict));
+                Ok(())
+            }
+            Event::Submit(envelope, reply) => {
+                self.submit(envelope, reply);
+                Ok(())
+            }
+            Event::Body(candidate, Some(block)) => {
+                self.driver.host().take_body(&candidate, &block).map_err(DriverError::Host)?;
+                self.drain()
+            }
+            Event::Body(candidate, None) => {
+                tracing::debug!(height = %candidate.height, id = %candidate.value, "nobody has the proposed block");
+                Ok(())
+            }
+            Event::Blocks(peer, blocks) => {
+                self.driver.host().take_blocks(peer, blocks).map_err(DriverError::Host)?;
+                self.drain()
+            }
+            Event::Stop => Ok(()),
+        }
+    }
+
+    /// A message of consensus: the engine judges it.
+    fn hear(&mut self, message: GossipMessage) -> Result<(), Failed> {
+        let decoded = gossip::unframe(&message.data).ok().zip(NodeId::try_from(message.from).ok());
+        let verdict = match decoded {
+            None => Verdict::Reject,
+            Some((decoded, from)) => {
+                self.driver.host().refused = None;
+                self.feed(Input::Message { from, message: decoded })?;
+                match self.driver.host().refused.take() {
+                    None => Verdict::Accept,
+                    Some(refusal) if refusal.blames_sender() => Verdict::Reject,
+                    Some(_) => Verdict::Ignore,
+                }
+            }
+        };
+        self.driver.host().parts.net.spawn(message.judge(verdict));
+        Ok(())
+    }
+
+    /// A transaction by gossip: forwarded when the pool takes it.
+    fn offered(&mut self, data: &[u8]) -> Verdict {
+        let Ok(envelope) = Envelope::decode(data, transaction::MAX_LEN) else { return Verdict::Reject };
+        match self.insert(envelope) {
+            Ok(_) => Verdict::Accept,
+            Err(refusal) if refusal.blames_sender() => Verdict::Reject,
+            Err(_) => Verdict::Ignore,
+        }
+    }
+
+    fn submit(&mut self, envelope: Envelope, reply: oneshot::Sender<Result<Hash, PoolRefusal>>) {
+        let bytes = envelope.encode();
+        let taken = self.insert(envelope);
+        if let (Ok(_), Ok(bytes)) = (&taken, bytes) {
+            self.driver.host().parts.net.publish(TRANSACTIONS, bytes);
+        }
+        // Whoever asked may have left.
+        let _ = reply.send(taken);
+    }
+
+    fn insert(&mut self, envelope: Envelope) -> Result<Hash, PoolRefusal> {
+        let host = self.driver.host();
+        let taken = host.pool.insert(envelope, &host.tip.state);
+        let waiting = host.pool.len();
+        host.parts.view.send_modify(|view| view.waiting = waiting);
+        taken
+    }
+
+    /// An input, and then the answers to what the engine asked meanwhile.
+    fn feed(&mut self, input: Input) -> Result<(), Failed> {
+        self.driver.handle(input)?;
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Result<(), Failed> {
+        while let Some(input) = self.driver.host().inputs.pop_front() {
+            self.driver.handle(input)?;
+        }
+        Ok(())
+    }
+}
