@@ -1,6 +1,8 @@
 //! Byzantine agreement on one block per height.
 
+mod application;
 mod core;
+mod driver;
 mod effect;
 mod engine;
 mod input;
@@ -9,11 +11,15 @@ mod message;
 mod proposer;
 mod refusal;
 mod signer;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod statement;
 mod timer;
 mod vote;
 mod wal;
 
+pub use application::{Application, Block};
+pub use driver::{Driver, DriverError, Host};
 pub use effect::{Candidate, Effect, Equivocation};
 pub use engine::{Config, Engine, EngineError, ROUNDS_AHEAD};
 pub use input::Input;

@@ -17,7 +17,8 @@ use crate::checkpoint::CommitCertificate;
 pub enum Effect {
     /// Append to the write-ahead log of the current height; need not be durable yet.
     Append(WalEntry),
-    /// Replace the signer's record; need not be durable yet.
+    /// Replace the signer's record; need not be durable yet, but never may it be while an entry
+    /// appended before it is not: then nothing could be signed until the next height.
     SaveSigner(SignerRecord),
     /// Make everything appended and saved so far durable, then go on. If that fails, stop the
     /// process without performing what follows.
@@ -68,7 +69,8 @@ pub enum Effect {
         /// The height it is at.
         height: BlockHeight,
     },
-    /// Our key has been seen to sign beyond our record: nothing is signed up to this height.
+    /// Our key has been seen to sign beyond our record, or the log lacks what we last signed:
+    /// nothing is signed up to this height.
     Silenced {
         /// The last height without our signature.
         through: BlockHeight,

@@ -11,7 +11,9 @@ pub enum Refusal {
     /// No height is being decided.
     #[error("no height has been started")]
     Idle,
-    /// About a height already decided. Its sender may be behind and glad of a certificate.
+    /// About a height already decided. Its sender may be behind: send it the certificate of that
+    /// height, at a limited rate, since nobody else may speak to it. Validators of the next height
+    /// need not be those of this one.
     #[error("height {0} is already decided")]
     Old(BlockHeight),
     /// About a height too far ahead to keep, or a kind of message that is only kept for its height.

@@ -9,6 +9,8 @@
 //! # What is guaranteed
 //!
 //! * With the latest record on disk, no two conflicting signatures, whatever crashes.
+//! * With the latest record but **without the log** of the height, nothing at all is signed at that
+//!   height, since the log alone knows what we are locked on.
 //! * With an **old record** (a restored backup, a second process with the same key): from the
 //!   moment one signature by our key above the mark is shown to the engine, in a vote, a proposal
 //!   or any certificate, nothing is signed up to the height of that signature, nor up to the
@@ -24,10 +26,10 @@
 //! surrounded by liars, or too short a listening time) can sign twice. Nothing on the machine
 //! itself can tell an old record from a fresh one; only the network can.
 
-use nervure_primitives::{BlockHeight, Hash, MeshId, NodeId, NodeKey, cbor::CborError};
+use nervure_primitives::{BlockHeight, MeshId, NodeId, NodeKey, cbor::CborError};
 use serde::{Deserialize, Serialize};
 
-use super::{Proposal, Round, Signed, Statement, Vote, VoteKind};
+use super::{Proposal, Round, Signed, SignedProposal, SignedVote, Statement, Vote, VoteKind};
 
 /// The steps of a round, in the order in which one signs in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,23 +82,44 @@ impl Placed for Proposal {
     }
 }
 
-/// The highest position signed at, and what was signed there.
+/// A signed statement of either kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mark {
-    /// Where.
-    #[serde(rename = "p")]
-    pub position: Position,
-    /// Name of the statement.
-    #[serde(rename = "d")]
-    pub digest: Hash,
+pub enum Mark {
+    /// A vote.
+    #[serde(rename = "vote")]
+    Vote(SignedVote),
+    /// A proposal.
+    #[serde(rename = "proposal")]
+    Proposal(SignedProposal),
+}
+
+impl Mark {
+    /// Where it was made.
+    pub fn position(&self) -> Position {
+        match self {
+            Self::Vote(vote) => vote.statement.position(),
+            Self::Proposal(proposal) => proposal.statement.position(),
+        }
+    }
+}
+
+impl From<SignedVote> for Mark {
+    fn from(vote: SignedVote) -> Self {
+        Self::Vote(vote)
+    }
+}
+
+impl From<SignedProposal> for Mark {
+    fn from(proposal: SignedProposal) -> Self {
+        Self::Proposal(proposal)
+    }
 }
 
 /// What has to survive everything. Written durably before the signature it is about leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignerRecord {
-    /// The highest signature known of our key, whoever made it.
+    /// Our statement at the highest position known, whoever made it.
     #[serde(rename = "m")]
     pub mark: Option<Mark>,
     /// Sign nothing up to this height: the record was once seen to be older than our signatures.
@@ -170,7 +193,10 @@ impl Signer {
     ///
     /// # Errors
     /// Whatever is not above the mark, or the very statement at it, is refused.
-    pub fn sign<T: Placed>(&mut self, statement: T) -> Result<Signed<T>, SignRefusal> {
+    pub fn sign<T: Placed>(&mut self, statement: T) -> Result<Signed<T>, SignRefusal>
+    where
+        Mark: From<Signed<T>>,
+    {
         let position = statement.position();
         if self.listening {
             return Err(SignRefusal::Listening);
@@ -178,35 +204,42 @@ impl Signer {
         if let Some(through) = self.record.silent_through.filter(|through| position.height <= *through) {
             return Err(SignRefusal::Silent(through));
         }
-        let mark = Mark { position, digest: Signed::digest(&statement, &self.mesh)? };
+        let signed = Signed::sign(&self.key, &self.mesh, statement)?;
+        let mark = signed.into();
         match self.record.mark {
             Some(last) if last == mark => {}
-            Some(last) if last.position >= position => return Err(SignRefusal::Marked(last.position)),
-            _ => {
-                self.record.mark = Some(mark);
-                self.changed = true;
-            }
+            Some(last) if last.position() >= position => return Err(SignRefusal::Marked(last.position())),
+            _ => self.mark(mark),
         }
-        Ok(Signed::sign(&self.key, &self.mesh, statement)?)
+        Ok(signed)
+    }
+
+    /// Takes note of an own statement found in the log: the record may have been lost with the
+    /// last writes before a crash.
+    pub(super) fn remember(&mut self, mark: Mark) {
+        if self.record.mark.is_none_or(|last| last.position() < mark.position()) {
+            self.mark(mark);
+        }
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        self.record.mark = Some(mark);
+        self.changed = true;
     }
 
     /// Takes note of a signature by our own key, verified by the caller, that came from outside.
-    ///
-    /// # Errors
-    /// None in practice: statements always encode.
-    pub fn witness<T: Placed>(&mut self, statement: &T) -> Result<Witness, CborError> {
-        let mark = Mark { position: statement.position(), digest: Signed::digest(statement, &self.mesh)? };
+    pub fn witness(&mut self, seen: Mark) -> Witness {
+        let position = seen.position();
         match self.record.mark {
-            Some(last) if last == mark || last.position > mark.position => Ok(Witness::Known),
-            Some(last) if last.position == mark.position => {
-                self.be_silent_through(mark.position.height);
-                Ok(Witness::Conflict)
+            Some(last) if last == seen || last.position() > position => Witness::Known,
+            Some(last) if last.position() == position => {
+                self.be_silent_through(position.height);
+                Witness::Conflict
             }
             _ => {
-                self.record.mark = Some(mark);
-                self.changed = true;
-                self.be_silent_through(mark.position.height);
-                Ok(Witness::Newer)
+                self.mark(seen);
+                self.be_silent_through(position.height);
+                Witness::Newer
             }
         }
     }

@@ -8,7 +8,7 @@
 //! Hazard: nothing about a decoded [`Signed`] is verified until [`Signed::verify`] says so.
 
 use nervure_primitives::{
-    Domain, Hash, MeshId, NodeId, NodeKey, Signature, SignatureError,
+    Domain, MeshId, NodeId, NodeKey, Signature, SignatureError,
     cbor::{self, CborError, Limits},
 };
 use serde::{
@@ -21,7 +21,7 @@ use serde::{
 pub const MAX_STATEMENT_LEN: usize = 128;
 
 /// Something that a validator answers for.
-pub trait Statement: Clone + Serialize + DeserializeOwned {
+pub trait Statement: Copy + Serialize + DeserializeOwned {
     /// Its domain: a signature under one is none under another.
     const DOMAIN: Domain;
 
@@ -70,14 +70,6 @@ impl<T: Statement> Signed<T> {
     pub fn verify(&self, mesh: &MeshId) -> Result<(), SignatureError> {
         let message = self.statement.message(mesh).map_err(|_| SignatureError { signer: self.signer })?;
         self.signature.verify(&self.signer, &message)
-    }
-
-    /// A name for the statement, whoever makes it.
-    ///
-    /// # Errors
-    /// None in practice: statements always encode.
-    pub(crate) fn digest(statement: &T, mesh: &MeshId) -> Result<Hash, CborError> {
-        Ok(Hash::of("nervure/statement", &[&statement.message(mesh)?]))
     }
 }
 

@@ -7,7 +7,8 @@
 //!
 //! Framing, checksums and syncing are the store's business. It may lose any tail of entries that
 //! were not followed by [`Effect::Sync`](super::Effect::Sync): nothing that depended on them has
-//! left the node. At the start of the next height the log starts empty.
+//! left the node. It must not lose an entry and keep a signer's record that was saved after it:
+//! write the log first. At the start of the next height the log starts empty.
 //!
 //! Hazard: entries are read back from our own disk but decoded like anything from outside; the
 //! signatures in them are verified again on replay.
@@ -18,7 +19,7 @@ use nervure_primitives::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_MESSAGE_LEN, PolkaCertificate, Round, SignedProposal, SignedVote, Timer};
+use super::{MAX_MESSAGE_LEN, Mark, PolkaCertificate, Round, SignedProposal, SignedVote, Timer};
 
 /// A verdict on a proposed block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +60,15 @@ pub enum WalEntry {
     /// A verified polka certificate.
     #[serde(rename = "polka")]
     Polka(PolkaCertificate),
+}
+
+impl From<Mark> for WalEntry {
+    fn from(statement: Mark) -> Self {
+        match statement {
+            Mark::Vote(vote) => Self::Vote(vote),
+            Mark::Proposal(proposal) => Self::Proposal(proposal),
+        }
+    }
 }
 
 impl WalEntry {

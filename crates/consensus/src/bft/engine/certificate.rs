@@ -1,10 +1,10 @@
 //! Certificates: of rounds and polkas from peers, and of heights decided without us.
 
-use nervure_primitives::{BlockHeight, MeshId, NodeId};
+use nervure_primitives::{MeshId, NodeId};
 
 use super::{Engine, EngineError, Phase, message::Stop};
 use crate::{
-    bft::{Candidate, Effect, Refusal, core},
+    bft::{Candidate, Effect, Refusal, Signed, core},
     checkpoint::{CertificateError, CommitCertificate, Quorum, ValidatorSet},
 };
 
@@ -41,10 +41,11 @@ impl Engine {
         from: NodeId,
         certificate: &CommitCertificate,
     ) -> Result<(), EngineError> {
-        if certificate.signatures.of(&self.node()).is_some() {
-            self.hear(self.node(), &certificate.vote());
+        if let Some(signature) = certificate.signatures.of(&self.node()) {
+            let ours = Signed { statement: certificate.vote(), signer: self.node(), signature: *signature };
+            self.hear(ours.signer, ours.into());
         }
-        self.begin_muted()?;
+        self.follow_while_listening()?;
         let Some(peer) = core::core_peer(&from) else { return Ok(()) };
         self.candidates.certify(certificate.clone());
         let response = core::ValueResponse::new(peer, Default::default(), core::core_commit(certificate));
@@ -67,12 +68,11 @@ impl Engine {
         }
     }
 
-    /// A height that is decided already needs no vote of ours: stop listening and follow.
-    fn begin_muted(&mut self) -> Result<(), EngineError> {
-        let Some(height) = self.listening_at() else { return Ok(()) };
-        self.desk.signer.be_silent_through(height);
-        self.desk.remember_signature();
-        self.begin()
+    /// A height that is decided already needs no vote of ours: follow it, and go on listening, that
+    /// is, without signing, until the next.
+    fn follow_while_listening(&mut self) -> Result<(), EngineError> {
+        let listening = self.current.as_ref().is_some_and(|c| matches!(c.phase, Phase::Listening(_)));
+        if listening { self.begin() } else { Ok(()) }
     }
 
     /// Verifies what `check` verifies, with the validators of this height.
@@ -82,11 +82,5 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let current = self.current.as_ref().ok_or(Refusal::Idle)?;
         Ok(check(self.desk.quorum(), &current.validators, self.desk.mesh())?)
-    }
-
-    /// The height that is being listened at.
-    pub(super) fn listening_at(&self) -> Option<BlockHeight> {
-        let current = self.current.as_ref()?;
-        matches!(current.phase, Phase::Listening(_)).then_some(current.height)
     }
 }

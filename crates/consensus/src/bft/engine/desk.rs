@@ -131,11 +131,13 @@ impl Desk {
                 self.send_proposal(&proposal);
             }
             E::PublishLivenessMsg(core::LivenessMsg::PolkaCertificate(polka), _) => {
-                self.outbox.broadcast(core::polka_of(&polka).map(Message::Polka));
+                if let Some(polka) = core::polka_of(&polka) {
+                    self.outbox.broadcast(Message::Polka(polka));
+                }
             }
             E::PublishLivenessMsg(core::LivenessMsg::SkipRoundCertificate(certificate), _)
             | E::RepublishRoundCertificate(certificate, _) => {
-                self.outbox.broadcast(Some(Message::Round(core::round_certificate_of(&certificate))));
+                self.outbox.broadcast(Message::Round(core::round_certificate_of(&certificate)));
             }
             E::GetValue(height, round, _, _) => self.ask_for_block(height.0, core::round_of(round)),
             E::CertVerifiedSyncValue(response, proposer, _) => self.wanted.push(Candidate {
@@ -162,6 +164,10 @@ impl Desk {
     fn sign_proposal(&mut self, proposal: core::CoreProposal) -> core::SignedProposal<Agreement> {
         let signed = self.signer.sign(proposal.proposal).ok();
         self.remember_signature();
+        if signed.is_none() {
+            // The core waits for its own proposal and stopped the timer; nothing will come.
+            self.schedule(core::Timeout::propose(core::core_round(proposal.proposal.round)));
+        }
         self.trusted.extend(signed.map(Trusted::Proposal));
         core::SignedProposal::new(proposal, signed.map_or(Sig::NONE, |signed| Sig(signed.signature)))
     }
@@ -216,7 +222,7 @@ impl Desk {
     fn send_vote(&mut self, vote: &core::SignedVote<Agreement>) {
         if vote.signature != Sig::NONE {
             self.outbox.require_sync();
-            self.outbox.push(Effect::Broadcast(Message::Vote(core::vote_of(vote))));
+            self.outbox.broadcast(Message::Vote(core::vote_of(vote)));
         }
     }
 
@@ -227,7 +233,7 @@ impl Desk {
                 self.proposal = Some(proposal);
                 self.outbox.require_sync();
             }
-            self.outbox.push(Effect::Broadcast(Message::Proposal(proposal)));
+            self.outbox.broadcast(Message::Proposal(proposal));
         }
     }
 

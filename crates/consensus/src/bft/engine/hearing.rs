@@ -11,7 +11,7 @@ use nervure_primitives::{BlockHeight, NodeId};
 
 use super::Engine;
 use crate::{
-    bft::{Effect, Placed, Witness},
+    bft::{Effect, Mark, Witness},
     checkpoint::{Quorum, ValidatorSet},
 };
 
@@ -49,14 +49,14 @@ impl Hearing {
 
 impl Engine {
     /// A verified statement by somebody, who may be ourselves in an earlier life.
-    pub(super) fn hear<T: Placed>(&mut self, signer: NodeId, statement: &T) {
+    pub(super) fn hear(&mut self, signer: NodeId, statement: Mark) {
         let Some(current) = &self.current else { return };
         let validators = current.validators.clone();
         let (now, height) = (current.height, statement.position().height);
         let before = self.desk.signer.record().silent_through;
         let mut key_used_twice = false;
         if signer == self.node() {
-            let witness = self.desk.signer.witness(statement).unwrap_or(Witness::Known);
+            let witness = self.desk.signer.witness(statement);
             key_used_twice = witness == Witness::Conflict;
         } else if height > now || self.desk.signer.silent_at(now).is_some() {
             self.hearing.note(signer, height, &validators);

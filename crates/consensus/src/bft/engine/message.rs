@@ -82,7 +82,7 @@ impl Engine {
         if !self.desk.verify_vote(&vote) {
             return Err(Refusal::Signature(vote.signer).into());
         }
-        self.hear(vote.signer, &vote.statement);
+        self.hear(vote.signer, vote.into());
         match when {
             When::Now => self.feed(core::Input::Vote(core::core_vote(&vote)))?,
             When::Later => self.keep(vote.signer, Message::Vote(vote), from),
@@ -108,7 +108,7 @@ impl Engine {
         if !self.desk.verify_proposal(&proposal) {
             return Err(Refusal::Signature(proposal.signer).into());
         }
-        self.hear(proposal.signer, statement);
+        self.hear(proposal.signer, proposal.into());
         match when {
             When::Now => self.accept_proposal(&proposal)?,
             When::Later => self.keep(proposal.signer, Message::Proposal(proposal), from),
@@ -143,7 +143,7 @@ impl Engine {
         self.verify_certificate(|quorum, validators, mesh| certificate.verify(quorum, validators, mesh))?;
         let node = self.node();
         for vote in certificate.votes().filter(|vote| vote.signer == node) {
-            self.hear(vote.signer, &vote.statement);
+            self.hear(vote.signer, vote.into());
         }
         Ok(self.feed(core::Input::RoundCertificate(core::core_round_certificate(certificate)))?)
     }

@@ -20,9 +20,12 @@ impl Outbox {
         self.rest.push(effect);
     }
 
-    /// To be sent, if there is anything.
-    pub(super) fn broadcast(&mut self, message: Option<Message>) {
-        self.rest.extend(message.map(Effect::Broadcast));
+    /// To be sent, once.
+    pub(super) fn broadcast(&mut self, message: Message) {
+        let effect = Effect::Broadcast(message);
+        if !self.rest.contains(&effect) {
+            self.rest.push(effect);
+        }
     }
 
     /// To be appended to the log.

@@ -84,9 +84,18 @@ impl Engine {
     }
 
     fn replay_entry(&mut self, entry: &WalEntry) -> Result<(), EngineError> {
-        if let WalEntry::Verdict(verdict) = entry {
-            self.candidates.know(verdict.value, verdict.valid);
+        let node = self.node();
+        match entry {
+            WalEntry::Verdict(verdict) => self.candidates.know(verdict.value, verdict.valid),
+            WalEntry::Vote(vote) if vote.signer == node && self.desk.verify_vote(vote) => {
+                self.desk.signer.remember((*vote).into());
+            }
+            WalEntry::Proposal(ours) if ours.signer == node && self.desk.verify_proposal(ours) => {
+                self.desk.signer.remember((*ours).into());
+            }
+            _ => {}
         }
+        self.desk.remember_signature();
         if let Some(input) = input(entry) {
             self.feed(input)?;
         }

@@ -49,6 +49,7 @@ impl Engine {
         if self.state.is_none() {
             self.state = Some(self.new_state(height, members.clone()));
         }
+        self.doubt(height, &log);
         if log.is_empty() {
             self.feed(start(height, members, false))?;
         } else {
@@ -78,6 +79,19 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The log of a height holds all that we said in it. If it lacks what the signer last signed,
+    /// it was lost, and with it perhaps the block that we are locked on: who does not know what it
+    /// promised says nothing more at this height.
+    fn doubt(&mut self, height: BlockHeight, log: &[WalEntry]) {
+        let mark = self.desk.signer.record().mark.filter(|mark| mark.position().height == height);
+        let lost = mark.is_some_and(|mark| !log.contains(&WalEntry::from(mark)));
+        if lost && self.desk.signer.silent_at(height).is_none() {
+            self.desk.signer.be_silent_through(height);
+            self.desk.remember_signature();
+            self.desk.outbox.push(Effect::Silenced { through: height, key_used_twice: false });
+        }
     }
 
     fn new_state(&self, height: BlockHeight, members: core::Members) -> core::State<core::Agreement> {

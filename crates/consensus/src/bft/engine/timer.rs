@@ -4,10 +4,10 @@
 //! validator sends again from time to time what the others may lack: its votes of this round, the
 //! certificate that brought it into the round, its proposal, and the polka of the block that it
 //! holds to be valid. Whoever hears that is as far as it is; heights that were left behind are
-//! caught up with by certificates ([`Effect::Behind`]).
+//! caught up with by certificates ([`Effect::Behind`](crate::bft::Effect::Behind)).
 
 use super::{Engine, EngineError, Phase};
-use crate::bft::{Effect, Message, Timer, TimerKind, core};
+use crate::bft::{Message, Timer, TimerKind, core};
 
 impl Engine {
     /// A timer fired.
@@ -50,7 +50,7 @@ impl Engine {
         });
         let proposal = self.desk.proposal.filter(|proposal| proposal.statement.round == timer.round);
         for message in polka.into_iter().chain(proposal.map(Message::Proposal)) {
-            self.desk.outbox.push(Effect::Broadcast(message));
+            self.desk.outbox.broadcast(message);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The signer against every order in which it may be asked.
 
-use nervure_primitives::cbor::{self, Limits};
+use nervure_primitives::{
+    Hash,
+    cbor::{self, Limits},
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -36,7 +39,7 @@ fn a_change_is_handed_out_once() {
     signer.sign(vote(5, 0, VoteKind::Prevote, 1)).unwrap();
     assert_eq!(signer.take_change(), None, "nothing new to remember");
     let bytes = cbor::encode(&record).unwrap();
-    assert_eq!(cbor::decode::<SignerRecord>(&bytes, Limits::new(256)).unwrap(), record);
+    assert_eq!(cbor::decode::<SignerRecord>(&bytes, Limits::new(512)).unwrap(), record);
 }
 
 #[test]
@@ -47,7 +50,7 @@ fn an_old_record_is_silenced_by_its_own_later_signature() {
     let later = now.sign(vote(9, 3, VoteKind::Precommit, 1)).unwrap();
 
     let mut restored = signer(backup);
-    assert_eq!(restored.witness(&later.statement), Ok(Witness::Newer));
+    assert_eq!(restored.witness(later.into()), Witness::Newer);
     assert_eq!(restored.sign(vote(9, 4, VoteKind::Prevote, 2)), Err(SignRefusal::Silent(BlockHeight(9))));
     let again = signer(restored.record());
     assert!(!again.may_sign_at(BlockHeight(9)) && again.may_sign_at(BlockHeight(10)), "survives a restart");
@@ -57,9 +60,10 @@ fn an_old_record_is_silenced_by_its_own_later_signature() {
 fn a_key_used_twice_is_noticed() {
     let mut signer = signer(SignerRecord::default());
     signer.sign(vote(5, 0, VoteKind::Prevote, 1)).unwrap();
-    assert_eq!(signer.witness(&vote(5, 0, VoteKind::Prevote, 1)), Ok(Witness::Known));
-    assert_eq!(signer.witness(&vote(4, 0, VoteKind::Prevote, 2)), Ok(Witness::Known));
-    assert_eq!(signer.witness(&vote(5, 0, VoteKind::Prevote, 2)), Ok(Witness::Conflict));
+    let by_us = |vote| Mark::from(Signed::sign(&NodeKey::from_seed(&[1; 32]), &MESH, vote).unwrap());
+    assert_eq!(signer.witness(by_us(vote(5, 0, VoteKind::Prevote, 1))), Witness::Known);
+    assert_eq!(signer.witness(by_us(vote(4, 0, VoteKind::Prevote, 2))), Witness::Known);
+    assert_eq!(signer.witness(by_us(vote(5, 0, VoteKind::Prevote, 2))), Witness::Conflict);
     assert!(!signer.may_sign_at(BlockHeight(5)));
 }
 

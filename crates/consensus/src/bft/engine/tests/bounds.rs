@@ -38,7 +38,7 @@ fn refusals_name_the_reason() {
     for (message, reason, blame) in cases {
         let mut node = started();
         node.hear(message);
-        assert_eq!(node.refusals(), [reason.clone()]);
+        assert_eq!(node.refusals(), std::slice::from_ref(&reason));
         assert_eq!(reason.blames_sender(), blame, "{reason}");
         assert!(
             node.log.iter().all(|entry| !matches!(entry, WalEntry::Vote(v) if v.signer != super::node(1)))

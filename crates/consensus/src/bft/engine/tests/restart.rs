@@ -32,29 +32,61 @@ fn a_replay_leads_to_the_same_state_and_signs_nothing_new() {
 }
 
 #[test]
-fn a_log_without_its_tail_is_made_up_for() {
+fn a_log_without_its_unsynced_tail_is_made_up_for() {
     let (nodes, at) = prevoted();
     let n = u8::try_from(at).unwrap() + 1;
     let mut log = nodes[at].log.clone();
     let lost = log.pop().unwrap();
     assert!(matches!(lost, WalEntry::Vote(vote) if vote.signer == node(n)), "our own vote is lost");
-    let mut again = Node::with(n, config(), nodes[at].record);
+    let mut again = Node::with(n, config(), SignerRecord::default());
     again.start(1, 4, log);
     assert_eq!(again.sent, nodes[at].sent, "the same statement is signed again");
-    assert_eq!(again.log, nodes[at].log);
+    assert_eq!((&again.log, again.record), (&nodes[at].log, nodes[at].record));
 }
 
 #[test]
-fn a_lost_log_never_leads_to_another_vote() {
+fn a_lost_record_is_found_in_the_log() {
     let (nodes, at) = prevoted();
-    let n = u8::try_from(at).unwrap() + 1;
-    let mut again = Node::with(n, config(), nodes[at].record);
+    let mut again = Node::with(u8::try_from(at).unwrap() + 1, config(), SignerRecord::default());
+    again.start(1, 4, nodes[at].log.clone());
+    assert_eq!(again.record, nodes[at].record);
+}
+
+#[test]
+fn without_its_log_a_validator_is_silent_for_the_height() {
+    let (nodes, at) = prevoted();
+    let mut again = Node::with(u8::try_from(at).unwrap() + 1, config(), nodes[at].record);
     again.start(1, 4, Vec::new());
-    if again.timers.keys().any(|timer| timer.kind == TimerKind::Propose) {
-        again.fire(TimerKind::Propose);
-    }
-    let votes = again.sent.iter().filter(|message| matches!(message, Message::Vote(_)));
-    assert_eq!(votes.count(), 0, "it prevoted a block before, so it may not prevote nil");
+    assert!(again.other.contains(&Effect::Silenced { through: BlockHeight(1), key_used_twice: false }));
+    again.fire(TimerKind::Propose);
+    again.fire(TimerKind::Rebroadcast);
+    assert!(again.sent.is_empty(), "{:?}", again.sent);
+    again.start(2, 4, Vec::new());
+    again.fire(TimerKind::Propose);
+    assert!(!again.sent.is_empty(), "but not for the next");
+}
+
+/// A proposer that may not sign must not wait for its own proposal.
+#[test]
+fn a_silent_proposer_does_not_wait_for_itself() {
+    let n = proposer(4, 1, 0);
+    let mut silent = Node::new(n);
+    let mut engine = Engine::new(config(), Signer::new(key(n), MESH, SignerRecord::default()));
+    let start = Input::Start { height: BlockHeight(1), validators: validators(4), log: Vec::new() };
+    let asked = engine.handle(start).unwrap();
+    assert!(asked.iter().any(|effect| matches!(effect, Effect::Propose { .. })));
+    std::mem::swap(&mut silent.engine, &mut engine);
+    silent.hear(vote(n, 3, VoteKind::Precommit, None));
+    let (height, round) = (BlockHeight(1), Round(0));
+    silent.give(Input::Proposed { height, round, value: block(height, round) });
+    assert!(silent.sent.is_empty(), "{:?}", silent.sent);
+    silent.fire(TimerKind::Propose);
+    let others = (1..=4).filter(|other| *other != n);
+    others.for_each(|other| silent.hear(vote(other, 0, VoteKind::Prevote, None)));
+    let others = (1..=4).filter(|other| *other != n);
+    others.for_each(|other| silent.hear(vote(other, 0, VoteKind::Precommit, None)));
+    silent.fire(TimerKind::Precommit);
+    assert_eq!(silent.engine.position(), Some((BlockHeight(1), Round(1))));
 }
 
 #[test]

@@ -1,0 +1,108 @@
+//! How validators speak that do not keep to the protocol.
+//!
+//! Each Byzantine validator runs an ordinary engine, and what it says is twisted on the way out.
+//! The equivocator is the strongest: it knows what every receiver saw proposed, and votes for that,
+//! with valid signatures.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use nervure_primitives::Hash;
+use rand::Rng;
+
+use super::{Behaviour, FaultKind, events::Packet, plan::MS, world::World};
+use crate::bft::{Application, Message, Proposal, Signed, SignedProposal, SignedVote, Vote};
+
+impl<A: Application> World<'_, A> {
+    /// An instance sends a message to all, in its manner.
+    pub(super) fn speak(&mut self, at: usize, message: Message) {
+        match (self.nodes[at].behaviour, message) {
+            (Behaviour::Silent, _) => self.faults.note(FaultKind::Silence),
+            (Behaviour::Equivocator, Message::Vote(vote)) => self.vote_for_all(at, &vote),
+            (Behaviour::Equivocator, Message::Proposal(proposal)) => self.propose_two(at, &proposal),
+            (Behaviour::Mutator, message) => self.mutate(at, &message),
+            (Behaviour::Delayer, message) if self.rng.random_bool(0.4) => {
+                self.faults.note(FaultKind::Delay);
+                let extra = self.rng.random_range(100..3_000) * MS;
+                self.say(at, &message, extra);
+            }
+            (behaviour, message) => {
+                if behaviour == Behaviour::Twins && self.is_second(at) {
+                    self.faults.note(FaultKind::Twin);
+                }
+                self.say(at, &message, 0);
+            }
+        }
+    }
+
+    fn say(&mut self, at: usize, message: &Message, extra: u64) {
+        if let Ok(bytes) = message.encode() {
+            self.send_all(at, &Rc::from(bytes), extra);
+        }
+    }
+
+    /// Whether it is the second instance with its key.
+    fn is_second(&self, at: usize) -> bool {
+        let node = self.nodes[at].key.node_id();
+        self.nodes[..at].iter().any(|other| other.key.node_id() == node)
+    }
+
+    /// Flips a bit of some messages.
+    fn mutate(&mut self, at: usize, message: &Message) {
+        let Ok(mut bytes) = message.encode() else { return };
+        if self.rng.random_bool(0.3) {
+            self.faults.note(FaultKind::Mutation);
+            let bit = self.rng.random_range(0..bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        self.send_all(at, &Rc::from(bytes), 0);
+    }
+
+    /// Votes for whatever each receiver saw first.
+    fn vote_for_all(&mut self, at: usize, vote: &SignedVote) {
+        let mut made: BTreeMap<Option<Hash>, Rc<[u8]>> = BTreeMap::new();
+        for to in (0..self.nodes.len()).filter(|to| *to != at) {
+            let Vote { height, round, .. } = vote.statement;
+            let value = self.favours.get(&(to, height, round)).copied().or(vote.statement.value);
+            if !made.contains_key(&value) {
+                let vote = Vote { value, ..vote.statement };
+                if let Some(bytes) = self.sign(at, vote, Message::Vote) {
+                    made.insert(value, bytes);
+                }
+            }
+            if let Some(bytes) = made.get(&value).cloned() {
+                self.send(at, to, Packet::Message(bytes), 0);
+            }
+        }
+        if made.len() > 1 {
+            self.faults.note(FaultKind::Equivocation);
+        }
+    }
+
+    /// Proposes one block to some and another to the rest.
+    fn propose_two(&mut self, at: usize, proposal: &SignedProposal) {
+        let node = &mut self.nodes[at];
+        let other = node.app.propose(proposal.statement.round);
+        node.blocks.insert(other.id, other.body.into());
+        let second = Proposal { value: other.id, valid_round: None, ..proposal.statement };
+        let first = Message::Proposal(*proposal).encode().ok().map(Rc::<[u8]>::from);
+        let second = self.sign(at, second, Message::Proposal);
+        let (Some(first), Some(second)) = (first, second) else { return };
+        self.faults.note(FaultKind::Equivocation);
+        let odd = self.rng.random_range(0..2);
+        for to in (0..self.nodes.len()).filter(|to| *to != at) {
+            let bytes = if to % 2 == odd { &first } else { &second };
+            self.send(at, to, Packet::Message(bytes.clone()), 0);
+        }
+    }
+
+    /// Signs without a signer's memory.
+    fn sign<T: crate::bft::Statement>(
+        &self,
+        at: usize,
+        statement: T,
+        message: impl FnOnce(Signed<T>) -> Message,
+    ) -> Option<Rc<[u8]>> {
+        let signed = Signed::sign(&self.nodes[at].key, &self.plan.mesh, statement).ok()?;
+        message(signed).encode().ok().map(Rc::from)
+    }
+}

@@ -1,0 +1,100 @@
+//! What went wrong, counted by kind.
+//!
+//! A fault counts when it happened, not when it was planned: a run in which nothing of a kind took
+//! effect has shown nothing about it.
+
+use std::{collections::BTreeMap, fmt};
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// A packet was lost.
+    Loss,
+    /// A packet came twice.
+    Duplicate,
+    /// A packet was overtaken on purpose.
+    Reorder,
+    /// A packet did not cross a partition.
+    Partition,
+    /// A node crashed.
+    Crash,
+    /// A crash lost entries that were not synced.
+    LostWrites,
+    /// A crash came in the middle of an input's effects.
+    TornEffects,
+    /// A Byzantine validator said one thing to some and another to others.
+    Equivocation,
+    /// A Byzantine validator restarted without its memory.
+    Amnesia,
+    /// A Byzantine validator said nothing.
+    Silence,
+    /// A Byzantine validator sent damaged bytes.
+    Mutation,
+    /// A Byzantine validator held a message back.
+    Delay,
+    /// A second instance with the same key spoke.
+    Twin,
+    /// A node began by listening for its own signatures.
+    Listening,
+    /// A node caught up by a certificate.
+    Sync,
+}
+
+impl FaultKind {
+    /// All kinds.
+    pub const ALL: [Self; 15] = [
+        Self::Loss,
+        Self::Duplicate,
+        Self::Reorder,
+        Self::Partition,
+        Self::Crash,
+        Self::LostWrites,
+        Self::TornEffects,
+        Self::Equivocation,
+        Self::Amnesia,
+        Self::Silence,
+        Self::Mutation,
+        Self::Delay,
+        Self::Twin,
+        Self::Listening,
+        Self::Sync,
+    ];
+}
+
+/// How often each kind happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(BTreeMap<FaultKind, u64>);
+
+impl Faults {
+    /// One more.
+    pub(super) fn note(&mut self, kind: FaultKind) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+
+    /// How often `kind` happened.
+    pub fn count(&self, kind: FaultKind) -> u64 {
+        self.0.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        for (kind, count) in &other.0 {
+            *self.0.entry(*kind).or_default() += count;
+        }
+    }
+
+    /// The kinds that never happened.
+    pub fn missing(&self) -> Vec<FaultKind> {
+        FaultKind::ALL.into_iter().filter(|kind| self.count(*kind) == 0).collect()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for kind in FaultKind::ALL {
+            writeln!(f, "  {:<14} {:>12}", format!("{kind:?}"), self.count(kind))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,383 @@
+//! A simulated node: an engine on a machine, with an application and the protocols around them.
+//!
+//! What it does beyond the engine is what a real node has to do: fetch blocks and ask again when
+//! they do not come, keep a block before calling it valid, fetch decisions when it is behind, and
+//! start the next height when the block is committed.
+
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
+
+use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey};
+use rand::Rng;
+
+use super::{
+    Behaviour, FaultKind, Micros, Seat, Violation,
+    events::{Event, Local, Packet},
+    machine::Machine,
+    plan::MS,
+    world::World,
+};
+use crate::{
+    bft::{
+        Application, Candidate, Config, Driver, DriverError, Effect, Engine, Input, Message, Refusal, Signer,
+        Timeouts, Timer,
+    },
+    checkpoint::CommitCertificate,
+};
+
+/// Timers that fit the simulated links.
+const TIMEOUTS: Timeouts = Timeouts {
+    propose: Duration::from_millis(120),
+    vote: Duration::from_millis(60),
+    step: Duration::from_millis(60),
+    rebroadcast: Duration::from_millis(150),
+    longest: Duration::from_secs(3),
+};
+
+/// Between a commit and the next height.
+const BLOCK_TIME: Micros = 30 * MS;
+
+/// Between two attempts to get something.
+const RETRY: Micros = 60 * MS;
+
+/// A node of the run, or one of two that share a key.
+pub(super) struct Instance<A> {
+    pub(super) key: NodeKey,
+    pub(super) behaviour: Behaviour,
+    pub(super) app: A,
+    /// How many processes of it there were.
+    pub(super) life: u32,
+    driver: Option<Driver<Machine>>,
+    /// What is left of the machine between two processes.
+    parked: Machine,
+    away: Micros,
+    /// Blocks that were kept before they were called valid.
+    pub(super) blocks: BTreeMap<Hash, Rc<[u8]>>,
+    chain: BTreeMap<BlockHeight, (Rc<[u8]>, Rc<[u8]>)>,
+    fetching: BTreeMap<Hash, Candidate>,
+    timers: BTreeMap<Timer, u64>,
+    scheduled: u64,
+    asked: Micros,
+    /// When each peer may be told of a decision again.
+    told: BTreeMap<NodeId, Micros>,
+}
+
+impl<A: Application> Instance<A> {
+    pub(super) fn new(seat: &Seat, app: A) -> Self {
+        Self {
+            key: seat.key.clone(),
+            behaviour: seat.behaviour,
+            app,
+            life: 0,
+            driver: None,
+            parked: Machine::default(),
+            away: 0,
+            blocks: BTreeMap::new(),
+            chain: BTreeMap::new(),
+            fetching: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            scheduled: 0,
+            asked: 0,
+            told: BTreeMap::new(),
+        }
+    }
+
+    fn next_height(&self) -> BlockHeight {
+        BlockHeight(self.app.height().0.saturating_add(1))
+    }
+}
+
+impl<A: Application> World<'_, A> {
+    /// A process starts.
+    pub(super) fn restart(&mut self, at: usize) {
+        let listen = Duration::from_micros(self.plan.listen);
+        let config = Config::new(TIMEOUTS, listen).with_quorum(self.plan.quorum);
+        let node = &mut self.nodes[at];
+        if node.driver.is_some() {
+            return;
+        }
+        node.life += 1;
+        node.app.restart();
+        let machine = std::mem::take(&mut node.parked);
+        let signer = Signer::new(node.key.clone(), self.plan.mesh, machine.disk.record());
+        node.driver = Some(Driver::new(Engine::new(config, signer), machine));
+        if !listen.is_zero() {
+            self.faults.note(FaultKind::Listening);
+        }
+        let life = self.nodes[at].life;
+        self.trace_of(5, at, &life.to_be_bytes(), || format!("{at}: process {life}"));
+        self.plan_local(at, 0, Local::Start);
+    }
+
+    /// The process will crash after so many more effects.
+    pub(super) fn light_fuse(&mut self, at: usize, effects: u32, away: Micros) {
+        let node = &mut self.nodes[at];
+        node.away = away;
+        if let Some(driver) = node.driver.as_mut() {
+            driver.host().fuse = Some(effects);
+        }
+    }
+
+    /// The process is gone, with all that was not synced.
+    fn crash(&mut self, at: usize) {
+        let (node, rng) = (&mut self.nodes[at], &mut self.rng);
+        let Some(driver) = node.driver.take() else { return };
+        let mut machine = driver.into_host();
+        self.faults.note(FaultKind::Crash);
+        if machine.disk.crash(rng) {
+            self.faults.note(FaultKind::LostWrites);
+        }
+        if node.behaviour == Behaviour::Amnesiac {
+            self.faults.note(FaultKind::Amnesia);
+            machine.disk.forget();
+        }
+        (machine.fuse, machine.wishes) = (None, Vec::new());
+        (node.parked, node.fetching, node.timers) = (machine, BTreeMap::new(), BTreeMap::new());
+        node.life += 1;
+        let back = self.now + node.away;
+        self.events.plan(back, Event::Restart(at));
+        self.trace_of(6, at, &[], || format!("{at}: crash"));
+    }
+
+    /// Gives an input to the engine and fulfils what it wishes.
+    fn input(&mut self, at: usize, input: Input) {
+        let Some(driver) = self.nodes[at].driver.as_mut() else { return };
+        let result = driver.handle(input);
+        let wishes = std::mem::take(&mut driver.host().wishes);
+        let torn = matches!(result, Err(DriverError::Host(_)));
+        if torn && !wishes.is_empty() {
+            self.faults.note(FaultKind::TornEffects);
+        }
+        for wish in wishes {
+            self.fulfil(at, wish);
+        }
+        match result {
+            Ok(()) | Err(DriverError::Stopped) => {}
+            Err(DriverError::Host(_)) => self.crash(at),
+            Err(DriverError::Engine(error)) if self.is_honest(at) => {
+                self.watch.violate(Violation::Failed(error.to_string()));
+            }
+            Err(DriverError::Engine(_)) => self.crash(at),
+        }
+    }
+
+    fn fulfil(&mut self, at: usize, wish: Effect) {
+        match wish {
+            Effect::Broadcast(message) => self.broadcast(at, message),
+            Effect::Schedule { timer, after } => {
+                let node = &mut self.nodes[at];
+                node.scheduled += 1;
+                let turn = node.scheduled;
+                node.timers.insert(timer, turn);
+                let after = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+                self.plan_local(at, after, Local::Timer(timer, turn));
+            }
+            Effect::Cancel(timer) => drop(self.nodes[at].timers.remove(&timer)),
+            Effect::CancelAll => self.nodes[at].timers.clear(),
+            Effect::Propose { height, round, .. } => {
+                let block = self.nodes[at].app.propose(round);
+                self.nodes[at].blocks.insert(block.id, block.body.into());
+                let after = self.rng.random_range(MS..10 * MS);
+                self.plan_local(at, after, Local::Proposed(height, round, block.id));
+            }
+            Effect::Validate(candidate) => self.validate(at, candidate),
+            Effect::Decided(certificate) => self.commit(at, &certificate),
+            Effect::Behind { peer, .. } => {
+                let height = self.nodes[at].next_height();
+                if self.now >= self.nodes[at].asked {
+                    self.nodes[at].asked = self.now + RETRY;
+                    self.send_to(at, peer, &Packet::GetDecision(height));
+                }
+            }
+            Effect::Refused { from, reason: Refusal::Old(height) } => {
+                let node = &mut self.nodes[at];
+                let told = node.told.get(&from).is_some_and(|told| self.now < *told);
+                if let Some((certificate, body)) = node.chain.get(&height).cloned().filter(|_| !told) {
+                    node.told.insert(from, self.now + RETRY);
+                    self.send_to(at, from, &Packet::Decision(certificate, body));
+                }
+            }
+            other => self.judge(at, &other),
+        }
+    }
+
+    /// Sends to every instance with this key.
+    fn send_to(&mut self, at: usize, node: NodeId, packet: &Packet) {
+        for to in (0..self.nodes.len()).filter(|to| *to != at) {
+            if self.nodes[to].key.node_id() == node {
+                self.send(at, to, packet.clone(), 0);
+            }
+        }
+    }
+
+    /// Effects that an honest node should not see.
+    fn judge(&mut self, at: usize, effect: &Effect) {
+        if !self.is_honest(at) {
+            return;
+        }
+        let honest = |node| self.nodes.iter().any(|n| n.key.node_id() == node && n.behaviour.is_honest());
+        let me = self.nodes[at].key.node_id();
+        let violation = match effect {
+            Effect::Evidence(pair) if honest(pair.culprit()) => Violation::Accused(pair.culprit()),
+            Effect::Refused { from, reason } if reason.blames_sender() && honest(*from) => {
+                Violation::Blamed(*from)
+            }
+            Effect::Silenced { .. } => Violation::Silenced(me),
+            Effect::Contradicted(certificate) => Violation::Contradicted(certificate.height),
+            _ => return,
+        };
+        self.watch.violate(violation);
+    }
+
+    fn broadcast(&mut self, at: usize, message: Message) {
+        if self.is_honest(at) {
+            let node = self.nodes[at].key.node_id();
+            self.watch.sent(node, &message);
+        }
+        if let Message::Proposal(proposal) = &message {
+            self.proposed.entry(proposal.statement.height).or_insert(self.now);
+        }
+        self.speak(at, message);
+    }
+
+    /// Something happens inside a process.
+    pub(super) fn local(&mut self, at: usize, what: Local) {
+        match what {
+            Local::Start => {
+                let Some(driver) = self.nodes[at].driver.as_mut() else { return };
+                let log = driver.host().disk.log();
+                let node = &self.nodes[at];
+                let (height, validators) = (node.next_height(), node.app.validators());
+                self.input(at, Input::Start { height, validators, log });
+            }
+            Local::Timer(timer, turn) => {
+                if self.nodes[at].timers.get(&timer) == Some(&turn) {
+                    self.nodes[at].timers.remove(&timer);
+                    self.input(at, Input::Elapsed(timer));
+                }
+            }
+            Local::Proposed(height, round, value) => {
+                self.input(at, Input::Proposed { height, round, value });
+            }
+            Local::Validated(height, value, valid) => {
+                self.input(at, Input::Validated { height, value, valid });
+            }
+            Local::Fetch(id) => self.fetch(at, id),
+        }
+    }
+
+    fn validate(&mut self, at: usize, candidate: Candidate) {
+        if self.nodes[at].blocks.contains_key(&candidate.value) {
+            return self.execute(at, candidate);
+        }
+        let asked = self.nodes[at].fetching.insert(candidate.value, candidate);
+        if asked.is_none() {
+            let proposer = (0..self.nodes.len()).find(|n| self.nodes[*n].key.node_id() == candidate.proposer);
+            if let Some(proposer) = proposer.filter(|proposer| *proposer != at) {
+                self.send(at, proposer, Packet::GetBlock(candidate.value), 0);
+            }
+            self.fetch(at, candidate.value);
+        }
+    }
+
+    /// Asks anybody for a block that is still wanted, and will ask again.
+    fn fetch(&mut self, at: usize, id: Hash) {
+        let node = &self.nodes[at];
+        let wanted = node.fetching.get(&id).is_some_and(|c| c.height == node.next_height());
+        if !wanted || node.driver.is_none() {
+            self.nodes[at].fetching.remove(&id);
+            return;
+        }
+        let peer = self.rng.random_range(0..self.nodes.len());
+        self.send(at, peer, Packet::GetBlock(id), 0);
+        self.plan_local(at, RETRY, Local::Fetch(id));
+    }
+
+    fn execute(&mut self, at: usize, candidate: Candidate) {
+        let node = &mut self.nodes[at];
+        let Some(body) = node.blocks.get(&candidate.value).cloned() else { return };
+        if candidate.height == node.next_height() {
+            let valid = node.app.validate(&body);
+            let after = self.rng.random_range(MS / 2..5 * MS);
+            self.plan_local(at, after, Local::Validated(candidate.height, candidate.value, valid));
+        }
+    }
+
+    fn commit(&mut self, at: usize, certificate: &CommitCertificate) {
+        let node = &mut self.nodes[at];
+        let (Some(body), Ok(bytes)) = (node.blocks.get(&certificate.value).cloned(), certificate.encode())
+        else {
+            return self.watch.violate(Violation::Failed("decided a block that nobody kept".into()));
+        };
+        if certificate.height != node.next_height() {
+            return self.watch.violate(Violation::Failed("decided out of turn".into()));
+        }
+        node.app.commit(certificate, &body);
+        node.chain.insert(certificate.height, (bytes.into(), body));
+        node.blocks.clear();
+        node.fetching.clear();
+        let (height, root, next) = (certificate.height, node.app.state_root(), node.next_height());
+        if let Some(driver) = node.driver.as_mut() {
+            driver.host().disk.begin(next);
+        }
+        self.trace_of(7, at, certificate.value.as_bytes(), || format!("{at}: decided {certificate:?}"));
+        if self.is_honest(at) {
+            self.watch.committed(height, certificate.value, root);
+            let since = self.proposed.get(&height).copied().unwrap_or(self.now);
+            self.finality = self.finality.max(self.now - since);
+        }
+        self.plan_local(at, BLOCK_TIME, Local::Start);
+    }
+
+    /// A packet arrives at a process, or at nobody.
+    pub(super) fn receive(&mut self, from: usize, to: usize, packet: Packet) {
+        if self.nodes[to].driver.is_none() {
+            return;
+        }
+        match packet {
+            Packet::Message(bytes) => {
+                let Ok(message) = Message::decode(&bytes) else { return };
+                if let Message::Proposal(proposal) = &message {
+                    let statement = proposal.statement;
+                    let key = (to, statement.height, statement.round);
+                    self.favours.entry(key).or_insert(statement.value);
+                }
+                let from = self.nodes[from].key.node_id();
+                self.input(to, Input::Message { from, message });
+            }
+            Packet::GetBlock(id) => {
+                let node = &self.nodes[to];
+                let committed = || node.chain.values().find(|(_, body)| node.app.id_of(body) == Some(id));
+                let body = node.blocks.get(&id).or_else(|| committed().map(|(_, body)| body)).cloned();
+                if let Some(body) = body.filter(|_| self.nodes[to].behaviour != Behaviour::Silent) {
+                    self.send(to, from, Packet::Block(id, body), 0);
+                }
+            }
+            Packet::Block(id, body) if self.nodes[to].app.id_of(&body) == Some(id) => {
+                if let Some(candidate) = self.nodes[to].fetching.remove(&id) {
+                    self.nodes[to].blocks.insert(id, body);
+                    self.execute(to, candidate);
+                }
+            }
+            // Not the block that was asked for.
+            Packet::Block(..) => {}
+            Packet::GetDecision(height) => {
+                if let Some((certificate, body)) = self.nodes[to].chain.get(&height).cloned() {
+                    self.send(to, from, Packet::Decision(certificate, body), 0);
+                }
+            }
+            Packet::Decision(certificate, body) => self.catch_up(from, to, &certificate, body),
+        }
+    }
+
+    fn catch_up(&mut self, from: usize, to: usize, certificate: &[u8], body: Rc<[u8]>) {
+        let Ok(certificate) = CommitCertificate::decode(certificate) else { return };
+        let node = &mut self.nodes[to];
+        let genuine = node.app.id_of(&body) == Some(certificate.value);
+        if genuine && certificate.height == node.next_height() {
+            self.faults.note(FaultKind::Sync);
+            node.blocks.entry(certificate.value).or_insert(body);
+            let from = self.nodes[from].key.node_id();
+            self.input(to, Input::Certificate { from, certificate });
+        }
+    }
+}
