@@ -65,8 +65,8 @@ async fn visit(source: &str) -> anyhow::Result<Visitor> {
     let key = NodeKey::generate().context("the system has no randomness for a key")?;
     let stop = CancellationToken::new();
     let public = spec.mesh.scope == nervure_ledger::spec::Scope::Public;
-    let resolved = NodeConfig::resolve(dir.path().into(), Said::default(), FileConfig::default(), public);
-    let config = NodeConfig { follow: false, ..resolved };
+    let mut config = NodeConfig::resolve(dir.path().into(), Said::default(), FileConfig::default(), public);
+    config.follow = false;
     let node = Node::start(config, &spec, key, stop.clone()).await?;
     Ok(Visitor { node, stop, _dir: dir })
 }

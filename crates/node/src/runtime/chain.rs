@@ -43,7 +43,7 @@ use bodies::Bodies;
 use task::{Event, Task};
 
 pub(crate) use blocks::protocol;
-pub(crate) use gossip::{CONSENSUS, TRANSACTIONS, topics};
+pub(crate) use gossip::{BLOCKS, CONSENSUS, TRANSACTIONS, topics};
 
 /// Name of the file of the chain, in the node's directory.
 const CHAIN_FILE: &str = "chain.redb";
@@ -56,6 +56,15 @@ const CACHE: usize = 8 << 20;
 
 /// Events that wait for the thread.
 const QUEUE: usize = 2_048;
+
+/// What a node does for the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Agrees on blocks with the other validators, whenever it is elected.
+    Validator,
+    /// Takes the blocks that validators agreed on.
+    Follower,
+}
 
 /// What a node knows of the chain.
 #[derive(Clone, Debug)]
@@ -161,7 +170,7 @@ pub(crate) struct ChainHandle {
 impl Chain {
     /// Starts the thread.
     pub(crate) fn start(
-        opened: Opened,
+        (opened, part): (Opened, Part),
         spec: &MeshSpec,
         key: &NodeKey,
         network: NetworkHandle,
@@ -187,6 +196,7 @@ impl Chain {
             bodies: handle.bodies.clone(),
             counters: handle.counters.clone(),
             net,
+            part,
             block_time: Duration::from_millis(spec.consensus.block_milliseconds.into()),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         });
@@ -232,9 +242,11 @@ impl ChainHandle {
     pub(crate) async fn hear(&self, message: GossipMessage) {
         let event = match message.topic.as_str() {
             CONSENSUS => Event::Heard(message),
+            BLOCKS => Event::Announced(message),
             _ => Event::Offered(message),
         };
-        if let Some(Event::Heard(message) | Event::Offered(message)) = self.send(event) {
+        let dropped = self.send(event);
+        if let Some(Event::Heard(message) | Event::Announced(message) | Event::Offered(message)) = dropped {
             ChainCounters::count(&self.counters.dropped);
             message.judge(Verdict::Ignore).await;
         }

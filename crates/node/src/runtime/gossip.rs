@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::{
     catalog::ExpertCatalog,
-    chain::{CONSENSUS, ChainHandle, TRANSACTIONS},
+    chain::{BLOCKS, CONSENSUS, ChainHandle, TRANSACTIONS},
 };
 
 /// Bytes that the envelope adds to a record: signature, signer, mesh and field names, rounded up.
@@ -50,7 +50,7 @@ pub(crate) async fn run(
     chain: Option<ChainHandle>,
 ) {
     while let Some(message) = messages.recv().await {
-        if let (Some(chain), CONSENSUS | TRANSACTIONS) = (&chain, message.topic.as_str()) {
+        if let (Some(chain), BLOCKS | CONSENSUS | TRANSACTIONS) = (&chain, message.topic.as_str()) {
             chain.hear(message).await;
             continue;
         }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use nervure_ledger::spec::MeshSpec;
+use nervure_ledger::spec::{MeshSpec, Role};
 use nervure_p2p::{DhtMode, Multiaddr, Network, NetworkConfig, NetworkHandle, query::QueryServer};
 use nervure_primitives::{MeshId, NodeKey};
 use tokio_util::{
@@ -14,7 +14,7 @@ use super::{
     StartError, address,
     advertiser::Advertiser,
     catalog::ExpertCatalog,
-    chain::{self, Chain, Opened},
+    chain::{self, Chain, Opened, Part},
     directory::{self, Directory},
     gossip::{self, RecordCounters},
     registry::LedgerRegistry,
@@ -67,7 +67,8 @@ impl Mesh {
         let (network, messages) = Network::start(settings, Arc::new(registry.clone()), stop.clone())?;
         let listening = listening(&network).await?;
 
-        let chain = opened.map(|opened| Chain::start(opened, spec, key, network.clone())).transpose();
+        let part = part(config);
+        let chain = opened.map(|opened| Chain::start((opened, part), spec, key, network.clone())).transpose();
         let chain = chain.map_err(StartError::Thread)?;
         let handle = chain.as_ref().map(Chain::handle);
 
@@ -118,6 +119,14 @@ impl Mesh {
     }
 }
 
+/// Whether the node's operator means it to make blocks.
+fn part(config: &NodeConfig) -> Part {
+    match config.role {
+        Some(Role::Validator) => Part::Validator,
+        _ => Part::Follower,
+    }
+}
+
 fn network_config(
     config: &NodeConfig,
     spec: &MeshSpec,
@@ -132,7 +141,7 @@ fn network_config(
     network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
     network.protocols = vec![directory::protocol()];
     if config.follow {
-        network.topics.extend(chain::topics());
+        network.topics.extend(chain::topics(part(config) == Part::Validator));
         network.protocols.push(chain::protocol());
     }
     network.peer_store = Some(config.dir.join(PEER_STORE));

@@ -103,8 +103,10 @@ pub(super) fn read_body(bytes: &[u8], id: &Hash) -> Option<Block> {
 /// The blocks in an answer to [`Request::From`], if they are what they should be.
 pub(super) fn read_blocks(bytes: &[u8]) -> Option<Vec<Certified>> {
     let Answer::Blocks(blocks) = cbor::decode(bytes, Limits::new(MAX_ANSWER)).ok()? else { return None };
-    let read = |(block, certificate): (ByteBuf, ByteBuf)| {
-        Some((Block::decode(&block).ok()?, CommitCertificate::decode(&certificate).ok()?))
-    };
-    blocks.into_iter().take(MOST.into()).map(read).collect()
+    blocks.into_iter().take(MOST.into()).map(|pair| read(&pair)).collect()
+}
+
+/// A block with its certificate, decoded.
+pub(super) fn read((block, certificate): &(ByteBuf, ByteBuf)) -> Option<Certified> {
+    Some((Block::decode(block).ok()?, CommitCertificate::decode(certificate).ok()?))
 }

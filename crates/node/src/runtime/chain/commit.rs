@@ -7,17 +7,36 @@ use nervure_consensus::{
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::chain::Next;
+use nervure_p2p::Verdict;
 use nervure_primitives::NodeId;
 
 use super::{
-    ChainCounters,
-    blocks::{Certified, MOST},
+    ChainCounters, Part,
+    blocks::{self, Certified, MOST},
+    gossip::{Announcement, BLOCKS},
     host::{Host, HostError},
 };
+
+/// After how many block times without a block a follower asks for it.
+const PATIENCE: u32 = 3;
+
+/// What became of a block of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Followed {
+    /// It is committed.
+    Committed,
+    /// It is not the next one.
+    Old,
+    /// Validators did not agree on it.
+    Disagreed,
+}
 
 impl Host {
     /// Validators agreed: commits the block, or fetches it first.
     pub(super) fn decided(&mut self, certificate: CommitCertificate) -> Result<(), HostError> {
+        if certificate.height != self.height() {
+            return Ok(());
+        }
         self.awaited = Some(certificate);
         self.commit_awaited()?;
         if let Some(CommitCertificate { height, round, value, ref signatures, .. }) = self.awaited
@@ -30,20 +49,49 @@ impl Host {
 
     /// Commits the block that was decided, if it is here.
     pub(super) fn commit_awaited(&mut self) -> Result<(), HostError> {
-        let Some(certificate) =
-            self.awaited.take_if(|certificate| self.executed.contains_key(&certificate.value))
-        else {
-            return Ok(());
-        };
+        let here = |certificate: &mut CommitCertificate| self.executed.contains_key(&certificate.value);
+        let Some(certificate) = self.awaited.take_if(here) else { return Ok(()) };
         if let Some(next) = self.executed.remove(&certificate.value) {
+            let proposer = self.proposers.get(&certificate.round.0).copied();
+            let block = next.block.encode();
             self.commit(next, &certificate, true)?;
-            self.begin_at = Some(self.begun + self.parts.block_time);
+            self.wait_for_next();
+            let own = proposer == Some(self.parts.net.node());
+            if let (true, Ok(block), Ok(proof)) = (own, block, certificate.encode()) {
+                let announcement = Announcement::encode(certificate.height, block, proof);
+                self.parts.net.publish(BLOCKS, announcement);
+            }
         }
         Ok(())
     }
 
-    /// Blocks that were decided without this node. Each is verified against the validators that the block before it
-    /// names; what comes after the first that does not hold is dropped.
+    /// A peer says that a block is committed; the verdict says whether it goes on to others.
+    pub(super) fn announced(
+        &mut self,
+        peer: NodeId,
+        announcement: &Announcement,
+    ) -> Result<Verdict, HostError> {
+        let height = announcement.height;
+        if height < self.height() {
+            return Ok(Verdict::Ignore);
+        }
+        let block = announcement.block.as_ref().filter(|_| height == self.height());
+        let Some(block) = block else {
+            self.catch_up(peer, height);
+            return Ok(Verdict::Ignore);
+        };
+        let Some(certified) = blocks::read(block) else { return Ok(Verdict::Reject) };
+        match self.follow(peer, certified, true)? {
+            Followed::Disagreed => Ok(Verdict::Reject),
+            Followed::Old => Ok(Verdict::Ignore),
+            Followed::Committed => {
+                self.wait_for_next();
+                Ok(Verdict::Accept)
+            }
+        }
+    }
+
+    /// Blocks that were decided without this node; what comes after the first that does not hold is dropped.
     pub(super) fn take_blocks(
         &mut self,
         peer: NodeId,
@@ -52,27 +100,13 @@ impl Host {
         self.syncing = None;
         let blocks = blocks.unwrap_or_default();
         let (count, before) = (blocks.len(), self.tip.header.height);
-        for (number, (block, certificate)) in blocks.into_iter().enumerate() {
-            let Some(validators) = self.tip.state.validators() else { break };
-            let agreed = (certificate.height, certificate.value) == (block.header.height, block.header.id())
-                && certificate.verify(validators, &self.tip.header.mesh).is_ok();
-            if block.header.height <= self.tip.header.height {
-                continue;
-            }
-            if !agreed {
-                tracing::warn!(%peer, height = %block.header.height, "a block without the validators' agreement");
+        for (number, certified) in blocks.into_iter().enumerate() {
+            if self.follow(peer, certified, number + 1 == count)? == Followed::Disagreed {
                 break;
             }
-            let checked = self.tip.check(&self.parts.store.read()?, &block, self.parts.threads);
-            let next = checked.map_err(|error| {
-                tracing::error!(height = %block.header.height, %error, "the validators' block does not follow");
-                HostError::Contradicted { height: block.header.height, id: block.header.id() }
-            })?;
-            self.commit(next, &certificate, number + 1 == count)?;
         }
         if self.tip.header.height > before {
             tracing::info!(height = %self.tip.header.height, %peer, "caught up with blocks of others");
-            self.awaited = None;
             self.begin_at = Some(Instant::now());
             if count == usize::from(MOST) {
                 self.syncing = Some(Instant::now());
@@ -80,6 +114,46 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// A block that others agreed on, verified against the validators that the block before it names.
+    fn follow(
+        &mut self,
+        peer: NodeId,
+        (block, certificate): Certified,
+        durable: bool,
+    ) -> Result<Followed, HostError> {
+        let (height, id) = (block.header.height, block.header.id());
+        if height != self.height() {
+            return Ok(Followed::Old);
+        }
+        let Some(validators) = self.tip.state.validators() else { return Ok(Followed::Disagreed) };
+        let agreed = (certificate.height, certificate.value) == (height, id)
+            && certificate.verify(validators, &self.tip.header.mesh).is_ok();
+        if !agreed {
+            tracing::warn!(%peer, %height, "a block without the validators' agreement");
+            return Ok(Followed::Disagreed);
+        }
+        let next = match self.executed.remove(&id) {
+            Some(next) => next,
+            None => {
+                let checked = self.tip.check(&self.parts.store.read()?, &block, self.parts.threads);
+                checked.map_err(|error| {
+                    tracing::error!(%height, %error, "the validators' block does not follow");
+                    HostError::Contradicted { height, id }
+                })?
+            }
+        };
+        self.commit(next, &certificate, durable)?;
+        Ok(Followed::Committed)
+    }
+
+    /// When the next height begins, or, for a follower, when it is asked for if nobody announces it.
+    fn wait_for_next(&mut self) {
+        self.begin_at = Some(match self.parts.part {
+            Part::Validator => self.begun + self.parts.block_time,
+            Part::Follower => Instant::now() + PATIENCE * self.parts.block_time,
+        });
     }
 
     fn commit(
@@ -97,7 +171,9 @@ impl Host {
             self.parts.wal.next_height()?;
         }
         self.tip = next.tip();
+        self.awaited = None;
         self.executed.clear();
+        self.proposers.clear();
         self.parts.bodies.clear();
         self.pool.update(&self.tip.state);
         self.report(certificate.round);

@@ -31,6 +31,26 @@ pub(super) struct Net {
 }
 
 impl Net {
+    /// Who this node is.
+    pub(super) fn node(&self) -> NodeId {
+        self.network.node()
+    }
+
+    /// Fetches committed blocks from `height` on, of whoever registered is connected.
+    pub(super) fn poll(&self, height: BlockHeight) {
+        let net = self.clone();
+        self.runtime.spawn(async move {
+            let peers = net.network.peers().await.unwrap_or_default();
+            // Another one for another height, so that one that is behind or silent is not asked forever.
+            let registered: Vec<_> = peers.into_iter().filter(|peer| peer.registered).collect();
+            let turn = height.0 as usize % registered.len().max(1);
+            match registered.get(turn) {
+                Some(peer) => net.blocks(peer.node, height),
+                None => net.report(Event::Blocks(net.node(), None)),
+            }
+        });
+    }
+
     /// Sends a message to everybody. One that nobody is there for is lost: it is sent again.
     pub(super) fn publish(&self, topic: &'static str, data: Vec<u8>) {
         let network = self.network.clone();

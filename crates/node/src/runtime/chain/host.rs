@@ -22,7 +22,7 @@ use nervure_primitives::{BlockHeight, Hash, NodeId};
 use tokio::sync::watch;
 
 use super::{
-    ChainCounters, ChainView,
+    ChainCounters, ChainView, Part,
     bodies::Bodies,
     fetch::Net,
     gossip::{self, CONSENSUS},
@@ -33,6 +33,9 @@ const TRANSACTIONS: usize = 5_000;
 
 /// Bytes of transactions of a block that this node proposes; their envelopes come on top.
 const TRANSACTION_BYTES: usize = MAX_BLOCK_LEN / 2;
+
+/// Between two requests of a follower that hears of no blocks.
+const POLL: Duration = Duration::from_secs(2);
 
 /// How long an answer to a request for blocks is waited for before another is asked.
 const SYNC_PATIENCE: Duration = Duration::from_secs(10);
@@ -61,6 +64,7 @@ pub(super) struct Parts {
     pub(super) bodies: Arc<Bodies>,
     pub(super) counters: Arc<ChainCounters>,
     pub(super) net: Net,
+    pub(super) part: Part,
     pub(super) block_time: Duration,
     pub(super) threads: NonZeroUsize,
 }
@@ -79,12 +83,14 @@ pub(super) struct Host {
     pub(super) timers: BTreeMap<Timer, Instant>,
     /// Why the message that is being handled was refused.
     pub(super) refused: Option<Refusal>,
-    /// When the next height begins, once the last one is committed.
+    /// When the next height begins, once the last one is committed; for a follower, when others are asked for it.
     pub(super) begin_at: Option<Instant>,
     /// When this height began.
     pub(super) begun: Instant,
     /// Since when blocks are awaited that others have.
     pub(super) syncing: Option<Instant>,
+    /// Whose turn it was in each round of this height.
+    pub(super) proposers: BTreeMap<u32, NodeId>,
     sent: u16,
 }
 
@@ -104,6 +110,7 @@ impl Host {
             begin_at: Some(now),
             begun: now,
             syncing: None,
+            proposers: BTreeMap::new(),
             sent: 0,
         }
     }
@@ -166,13 +173,19 @@ impl Host {
     }
 
     /// Somebody is further: asks for the blocks in between, one request at a time.
-    fn catch_up(&mut self, peer: NodeId, height: BlockHeight) {
+    pub(super) fn catch_up(&mut self, peer: NodeId, height: BlockHeight) {
         self.parts.view.send_modify(|view| view.behind = view.behind.max(Some(height)));
         let waiting = self.syncing.is_some_and(|since| since.elapsed() < SYNC_PATIENCE);
         if !waiting {
             self.syncing = Some(Instant::now());
             self.parts.net.blocks(peer, self.height());
         }
+    }
+
+    /// Asks somebody for the next block, and again later if that brings nothing.
+    pub(super) fn poll(&mut self) {
+        self.begin_at = Some(Instant::now() + POLL);
+        self.parts.net.poll(self.height());
     }
 
     fn broadcast(&mut self, message: &bft::Message) {
@@ -188,6 +201,7 @@ impl Host {
             self.parts.counters.extra_rounds.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(height = %self.height(), round = round.0, %proposer, "another round");
         }
+        self.proposers.insert(round.0, proposer);
         self.parts.view.send_modify(|view| view.round = round.0);
     }
 

@@ -12,8 +12,9 @@ use nervure_primitives::{Envelope, Hash, NodeId};
 use tokio::sync::oneshot;
 
 use super::{
+    Part,
     blocks::Certified,
-    gossip::{self, TRANSACTIONS},
+    gossip::{self, Announcement, TRANSACTIONS},
     host::{Host, HostError},
 };
 
@@ -24,6 +25,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(super) enum Event {
     /// A message of consensus.
     Heard(GossipMessage),
+    /// A committed block by gossip.
+    Announced(GossipMessage),
     /// A transaction by gossip.
     Offered(GossipMessage),
     /// A transaction of this node's users.
@@ -98,6 +101,10 @@ impl Task {
         let host = self.driver.host();
         (host.begin_at, host.begun) = (None, Instant::now());
         let height = host.height();
+        if host.parts.part == Part::Follower {
+            host.poll();
+            return Ok(());
+        }
         let Some(validators) = host.tip.state.validators().cloned() else {
             tracing::warn!("this mesh has no validators with stake: it makes no blocks");
             return Ok(());
@@ -110,6 +117,11 @@ impl Task {
     fn handle(&mut self, event: Event) -> Result<(), Failed> {
         match event {
             Event::Heard(message) => self.hear(message),
+            Event::Announced(message) => {
+                let verdict = self.announced(&message)?;
+                self.driver.host().parts.net.spawn(message.judge(verdict));
+                Ok(())
+            }
             Event::Offered(message) => {
                 let verdict = self.offered(&message.data);
                 self.driver.host().parts.net.spawn(message.judge(verdict));
@@ -152,6 +164,13 @@ impl Task {
         };
         self.driver.host().parts.net.spawn(message.judge(verdict));
         Ok(())
+    }
+
+    /// A committed block by gossip: forwarded when it is the next one here too.
+    fn announced(&mut self, message: &GossipMessage) -> Result<Verdict, Failed> {
+        let announcement = Announcement::decode(&message.data).ok().zip(NodeId::try_from(message.from).ok());
+        let Some((announcement, from)) = announcement else { return Ok(Verdict::Reject) };
+        self.driver.host().announced(from, &announcement).map_err(DriverError::Host)
     }
 
     /// A transaction by gossip: forwarded when the pool takes it.
