@@ -4,15 +4,20 @@
 //! [`Index`] holds them, a [`Filter`] selects among them, and [`rank`] decides whom to ask, keeping every number
 //! behind the choice. The [`directory`] hands records to whoever has not heard of them.
 
+mod dice;
 pub mod directory;
 mod filter;
 mod gate;
 mod index;
+pub mod mechanism;
 mod observations;
 mod record;
+mod score;
 
+pub use dice::{Dice, Seed};
 pub use filter::{Filter, FilterError, MAX_FILTER_LEN};
 pub use gate::{Candidate, Choice, Exclusion, Filtered, Route, Terms, rank};
 pub use index::{Find, Index, IndexLimits, Inserted, Page};
 pub use observations::{Observation, Observations};
 pub use record::{ExpertRecord, MAX_LIFETIME, MAX_RECORD_LEN, RecordError, Registry, SignedRecord};
+pub use score::Score;
