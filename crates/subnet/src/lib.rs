@@ -10,14 +10,17 @@ mod filter;
 mod gate;
 mod index;
 pub mod mechanism;
+mod neurons;
 mod observations;
 mod record;
 mod score;
+pub mod task;
 
 pub use dice::{Dice, Seed};
 pub use filter::{Filter, FilterError, MAX_FILTER_LEN};
 pub use gate::{Candidate, Choice, Exclusion, Filtered, Route, Terms, rank};
 pub use index::{Find, Index, IndexLimits, Inserted, Page};
+pub use neurons::{Neurons, Registration};
 pub use observations::{Observation, Observations};
 pub use record::{ExpertRecord, MAX_LIFETIME, MAX_RECORD_LEN, RecordError, Registry, SignedRecord};
 pub use score::Score;

@@ -39,7 +39,7 @@ pub struct NextByte {
     /// difference count more.
     pub zero_at: u16,
     /// Thousandths of the mass by which two miners' distributions differ on average, at most, when they are alike; 0
-    /// to 200, 20 by default. Too high, and good models of one text are taken for one.
+    /// to 300, 100 by default. Too high, and good models of one text are taken for one.
     pub alike: u16,
 }
 
