@@ -13,7 +13,7 @@ pub mod mechanism;
 mod neurons;
 mod observations;
 mod record;
-mod score;
+pub mod score;
 pub mod task;
 
 pub use dice::{Dice, Seed};
