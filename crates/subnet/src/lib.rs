@@ -10,6 +10,7 @@ mod filter;
 mod gate;
 mod index;
 pub mod mechanism;
+pub mod mix;
 mod neurons;
 mod observations;
 mod record;

@@ -18,6 +18,7 @@ mod board;
 mod book;
 mod interim;
 mod judge;
+mod median;
 mod value;
 mod weights;
 
@@ -25,4 +26,5 @@ pub use board::{MAX_NEURONS, RuleError, Scoreboard, ScoringRules, Standing, Stat
 pub use book::{InterimBook, MAX_VALIDATORS, Opinion};
 pub use interim::{InterimError, InterimScore, InterimScores, MAX_INTERIM_LEN, MAX_SCORES, SignedScores};
 pub use judge::{Judged, judge};
+pub(crate) use median::median;
 pub use value::Score;

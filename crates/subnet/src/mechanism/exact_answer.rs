@@ -64,6 +64,18 @@ pub struct ExactAnswer {
     pub dates: u8,
 }
 
+/// The one answer that a text names; none when it names none, or different ones.
+pub fn named(text: &str) -> Option<&str> {
+    let answers = extract::answers(text);
+    let (first, rest) = answers.split_first()?;
+    rest.iter().all(|other| extract::line(other) == extract::line(first)).then(|| extract::line(first))
+}
+
+/// The whole number that a text names as its answer.
+pub fn number(text: &str) -> Option<i64> {
+    extract::number(named(text)?)
+}
+
 impl Default for ExactAnswer {
     fn default() -> Self {
         Self {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use nervure_primitives::{Netuid, NodeId, UnixMillis};
 
-use super::{InterimScore, Score, SignedScores, interim::MAX_AGE};
+use super::{InterimScore, Score, SignedScores, interim::MAX_AGE, median};
 use crate::{Neurons, Registration};
 
 /// Most validators of a subnet.
@@ -87,21 +87,9 @@ impl InterimBook {
     }
 }
 
-/// The smallest value such that at least half of the stake says no more; none without stake.
-fn median<T: Ord + Copy>(mut said: Vec<(T, u64)>) -> Option<T> {
-    said.sort_unstable_by_key(|(value, _)| *value);
-    let total: u128 = said.iter().map(|(_, stake)| u128::from(*stake)).sum();
-    let mut below = 0u128;
-    said.into_iter().find_map(|(value, stake)| {
-        below += u128::from(stake);
-        (stake > 0 && below * 2 >= total).then_some(value)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use nervure_primitives::BlockHeight;
-    use proptest::prelude::*;
 
     use super::{
         super::{
@@ -156,19 +144,5 @@ mod tests {
         assert!(!book.insert(&says(70, Score::ONE), NOW));
         let later = NOW.plus(MAX_AGE);
         assert!(book.insert(&signed(70, |told| told.issued_at = later), later), "old ones make room");
-    }
-
-    proptest! {
-        #[test]
-        fn less_than_half_of_the_stake_moves_it_only_among_honest_scores(
-            honest in proptest::collection::vec((any::<u32>(), 1u64..1000), 1..9),
-            lies in proptest::collection::vec((any::<u32>(), 1u64..1000), 0..9),
-        ) {
-            let stake = |of: &[(u32, u64)]| of.iter().map(|(_, stake)| stake).sum::<u64>();
-            prop_assume!(stake(&lies) < stake(&honest));
-            let median = median([honest.clone(), lies].concat()).unwrap();
-            let (least, most) = (honest.iter().min().unwrap().0, honest.iter().max().unwrap().0);
-            prop_assert!((least..=most).contains(&median));
-        }
     }
 }
