@@ -19,7 +19,10 @@ pub mod task;
 
 pub use dice::{Dice, Seed};
 pub use filter::{Filter, FilterError, MAX_FILTER_LEN};
-pub use gate::{Candidate, Choice, Exclusion, Filtered, Route, Terms, rank};
+pub use gate::{
+    Candidate, Choice, Exclusion, Filtered, Note, Policy, PolicyError, PolicyRules, Route, Terms, Trust,
+    rank, route,
+};
 pub use index::{Find, Index, IndexLimits, Inserted, Page};
 pub use neurons::{Neurons, Registration};
 pub use observations::{Observation, Observations};

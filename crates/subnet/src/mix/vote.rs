@@ -75,7 +75,7 @@ mod tests {
         let answers =
             [("Answer: 4", trust(50)), ("I think\nanswer: 5", trust(90)), ("Yes.\nAnswer: 4", trust(60))];
         let vote = majority(&answers).unwrap();
-        assert_eq!((vote.answer, vote.behind.to_string().as_str()), (2, "0.5499"));
+        assert_eq!((vote.answer, vote.behind.to_string().as_str()), (2, "0.5500"));
         assert_eq!(majority(&[("a", Score::ZERO)]).unwrap().answer, 0);
         assert_eq!(majority(&[]), None);
     }

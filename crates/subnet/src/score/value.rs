@@ -66,9 +66,10 @@ impl Score {
 }
 
 impl fmt::Display for Score {
-    /// With four decimals, rounded down: `0.8333`.
+    /// With four decimals: `0.8333`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = u64::from(self.0) * 10_000 / u64::from(u32::MAX);
+        let most = u64::from(u32::MAX);
+        let shown = (u64::from(self.0) * 10_000 + most / 2) / most;
         f.pad(&format!("{}.{:04}", shown / 10_000, shown % 10_000))
     }
 }
@@ -88,6 +89,7 @@ mod tests {
         assert_eq!(Score::ONE.shared(0), Score::ONE);
         assert_eq!(Score::ONE.to_string(), "1.0000");
         assert_eq!(Score::ratio(5, 6).to_string(), "0.8333");
+        assert_eq!(Score::ratio(1, 2).to_string(), "0.5000");
     }
 
     proptest! {
