@@ -21,6 +21,7 @@ mod corpus;
 mod draw;
 pub mod embedding;
 pub mod exact_answer;
+mod fingerprint;
 mod log;
 pub mod next_byte;
 mod question;
@@ -30,6 +31,7 @@ use std::fmt;
 
 pub use corpus::{Corpus, Document, MAX_CORPUS, MAX_DOCUMENTS};
 pub use draw::DrawError;
+pub use fingerprint::{Fingerprint, MAX_FINGERPRINT};
 pub use question::{Answer, MAX_ANSWER_TEXT, MAX_DIMENSIONS, MAX_VECTORS, Question, Reply};
 use serde::de::DeserializeOwned;
 pub use spec::{MAX_PARAMETERS, MechanismSpec, SpecError};
@@ -60,9 +62,14 @@ pub trait Task: fmt::Debug + Send + Sync {
     /// What a miner's replies are worth: `replies[i]` is to question `i`, and those that lack are missing.
     fn score(&self, replies: &[Reply]) -> Score;
 
-    /// Whether two miners' replies are so alike that one computation must have made both. Never, where right answers
-    /// are alike.
-    fn alike(&self, left: &[Reply], right: &[Reply]) -> bool {
+    /// What a miner's replies are compared with others' by; nothing, where right answers are alike.
+    fn fingerprint(&self, replies: &[Reply]) -> Fingerprint {
+        let _ = replies;
+        Fingerprint::default()
+    }
+
+    /// Whether two miners' replies are so alike that one computation must have made both.
+    fn alike(&self, left: &Fingerprint, right: &Fingerprint) -> bool {
         let _ = (left, right);
         false
     }

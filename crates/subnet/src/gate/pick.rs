@@ -1,7 +1,5 @@
 //! The order in which experts are asked: by cost, but for the known bad, newcomers, and two random choices.
 
-use nervure_primitives::Hash;
-
 use super::{Choice, Note, PolicyRules, cost::Ranked};
 use crate::{Dice, ExpertRecord, Score, Seed};
 
@@ -67,6 +65,15 @@ fn to_front(ranked: &mut [Ranked], at: usize, note: Note) {
     }
 }
 
-fn tie(record: &ExpertRecord, seed: u64) -> Hash {
-    Hash::of("nervure/gate/tie", &[&seed.to_be_bytes(), record.node.as_bytes(), record.expert.as_bytes()])
+/// A number that the seed and the expert decide, without a pattern: the finaliser of SplitMix64 over each eight bytes
+/// of its name. Not a hash that resists an attacker, who does not know the seed.
+fn tie(record: &ExpertRecord, seed: u64) -> u64 {
+    let name = record.node.as_bytes().chunks(8).chain(record.expert.as_bytes().chunks(8));
+    name.fold(seed, |mixed, part| {
+        let number = part.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let mixed = (mixed ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    })
 }

@@ -21,7 +21,7 @@ mod wordings;
 use serde::Deserialize;
 
 use self::vectors::{COSINE_ONE, Vectors};
-use super::{Corpus, DrawError, Mechanism, Parameters, Question, Reply, Task};
+use super::{Corpus, DrawError, Fingerprint, Mechanism, Parameters, Question, Reply, Task};
 use crate::{Dice, Score, Seed};
 
 /// Parameters of the mechanism.
@@ -128,11 +128,15 @@ impl Task for EmbeddingTask {
         Score::ratio((2 * right).saturating_sub(all), all)
     }
 
-    fn alike(&self, left: &[Reply], right: &[Reply]) -> bool {
-        let (Some(left), Some(right)) = (self.vectors(left), self.vectors(right)) else { return false };
-        let within = COSINE_ONE * i64::from(self.alike) / 1000;
-        let near = |(a, b): (i64, i64)| (a - b).abs() <= within;
-        self.cosines(&left).zip(self.cosines(&right)).all(|(l, r)| near((l.0, r.0)) && near((l.1, r.1)))
+    fn fingerprint(&self, replies: &[Reply]) -> Fingerprint {
+        let angles = |vectors: Vectors| self.cosines(&vectors).flat_map(|(near, far)| [near, far]).collect();
+        Fingerprint::new([self.vectors(replies).map(angles)])
+    }
+
+    fn alike(&self, left: &Fingerprint, right: &Fingerprint) -> bool {
+        let within = (COSINE_ONE * i64::from(self.alike) / 1000).unsigned_abs();
+        let near = |(l, r): (&[i64], &[i64])| l.iter().zip(r).all(|(l, r)| l.abs_diff(*r) <= within);
+        left.common(right).next().is_some_and(near)
     }
 }
 

@@ -20,7 +20,9 @@ mod distribution;
 use serde::Deserialize;
 
 use self::distribution::{Distribution, FLOOR_BITS};
-use super::{Answer, Corpus, DrawError, Mechanism, Parameters, Question, Reply, Task, log::FRACTION};
+use super::{
+    Answer, Corpus, DrawError, Fingerprint, Mechanism, Parameters, Question, Reply, Task, log::FRACTION,
+};
 use crate::{Dice, Score, Seed};
 
 /// Bits that an answer costs at most, and a missing one always.
@@ -118,10 +120,13 @@ impl Task for NextByteTask {
         Score::ratio(zero.saturating_sub(bits), zero)
     }
 
-    fn alike(&self, left: &[Reply], right: &[Reply]) -> bool {
-        let read = |reply: &Reply| Distribution::read(reply.answer());
-        let both = left.iter().zip(right).take(self.next.len());
-        let distances: Vec<Score> = both.filter_map(|(l, r)| Some(read(l)?.distance(&read(r)?))).collect();
+    fn fingerprint(&self, replies: &[Reply]) -> Fingerprint {
+        let read = |reply: &Reply| Distribution::read(reply.answer()).map(|read| read.coarse());
+        Fingerprint::new(replies.iter().take(self.next.len()).map(read))
+    }
+
+    fn alike(&self, left: &Fingerprint, right: &Fingerprint) -> bool {
+        let distances: Vec<Score> = left.common(right).map(|(l, r)| distribution::distance(l, r)).collect();
         // Too few answers in common prove nothing.
         distances.len() * 2 >= self.next.len()
             && Score::mean(distances) <= Score::ratio(self.rules.alike.into(), 1000)

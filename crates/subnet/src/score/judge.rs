@@ -13,7 +13,7 @@ use nervure_primitives::NodeId;
 
 use super::Score;
 use crate::{
-    mechanism::{Reply, Task},
+    mechanism::{Fingerprint, Reply, Task},
     task::MAX_MINERS,
 };
 
@@ -32,8 +32,9 @@ pub struct Judged {
 pub fn judge(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<Judged> {
     let answers = answers.get(..MAX_MINERS).unwrap_or(answers);
     let scores: Vec<Score> = answers.iter().map(|(_, replies)| task.score(replies)).collect();
-    let groups = groups(&scores, |a, b| match (answers.get(a), answers.get(b)) {
-        (Some((_, left)), Some((_, right))) => task.alike(left, right),
+    let prints: Vec<Fingerprint> = answers.iter().map(|(_, replies)| task.fingerprint(replies)).collect();
+    let groups = groups(&scores, |a, b| match (prints.get(a), prints.get(b)) {
+        (Some(left), Some(right)) => task.alike(left, right),
         _ => false,
     });
     let judged = answers.iter().zip(&scores).zip(&groups);
@@ -95,8 +96,12 @@ mod tests {
             Score::ratio(Self::byte(replies, 0).into(), 1000)
         }
 
-        fn alike(&self, left: &[Reply], right: &[Reply]) -> bool {
-            Self::byte(left, 1) == Self::byte(right, 1)
+        fn fingerprint(&self, replies: &[Reply]) -> Fingerprint {
+            Fingerprint::new([Some(Box::from([Self::byte(replies, 1).into()]))])
+        }
+
+        fn alike(&self, left: &Fingerprint, right: &Fingerprint) -> bool {
+            left == right
         }
     }
 

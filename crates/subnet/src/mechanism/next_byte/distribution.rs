@@ -46,11 +46,17 @@ impl Distribution {
         log2(self.sum).saturating_sub(log2(mass)).min(u64::from(FLOOR_BITS) << FRACTION)
     }
 
-    /// Half the sum of the differences: the mass that would have to move to make one of the other.
-    pub(super) fn distance(&self, other: &Self) -> Score {
-        let moved: u64 = self.masses.iter().zip(&other.masses).map(|(a, b)| a.abs_diff(*b)).sum();
-        Score::ratio(moved / 2, ONE)
+    /// The masses as parts of 2^20, to compare with others'.
+    pub(super) fn coarse(&self) -> Box<[i64]> {
+        self.masses.iter().map(|mass| (mass >> 20) as i64).collect()
     }
+}
+
+/// Half the sum of the differences of [coarse](Distribution::coarse) masses: what would have to move to make one of
+/// the other.
+pub(super) fn distance(left: &[i64], right: &[i64]) -> Score {
+    let moved: u64 = left.iter().zip(right).map(|(a, b)| a.abs_diff(*b)).sum();
+    Score::ratio(moved / 2, 1 << 20)
 }
 
 fn mass(probability: f32) -> Option<u64> {
