@@ -23,6 +23,8 @@ pub mod embedding;
 pub mod exact_answer;
 mod fingerprint;
 mod log;
+#[cfg(test)]
+mod longest_word;
 pub mod next_byte;
 mod question;
 mod spec;
@@ -54,8 +56,9 @@ pub trait Mechanism: fmt::Debug + Send + Sync {
     fn draw(&self, seed: Seed, corpus: &Corpus) -> Result<Box<dyn Task>, DrawError>;
 }
 
-/// A task: what is asked, and how answers to it are judged. Never leaves the validator as a whole.
-pub trait Task: fmt::Debug + Send + Sync {
+/// A task: what is asked, and how answers to it are judged. Never leaves the validator as a whole, and has no
+/// `Debug`, so that no log shows it.
+pub trait Task: Send + Sync {
     /// What each miner is sent, in this order.
     fn questions(&self) -> &[Question];
 
@@ -91,3 +94,6 @@ fn make<M: Parameters>(spec: &MechanismSpec) -> Result<Box<dyn Mechanism>, SpecE
         None => Ok(Box::new(mechanism)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,12 +82,6 @@ struct EmbeddingTask {
     alike: u16,
 }
 
-impl std::fmt::Debug for EmbeddingTask {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "EmbeddingTask({} triples)", self.triples.len())
-    }
-}
-
 impl EmbeddingTask {
     fn new(triples: Vec<Triple>, dice: &mut Dice, alike: u16) -> Self {
         let count = triples.len();

@@ -161,12 +161,6 @@ struct ExactAnswerTask {
     rules: ExactAnswer,
 }
 
-impl std::fmt::Debug for ExactAnswerTask {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ExactAnswerTask({} questions)", self.questions.len())
-    }
-}
-
 impl Task for ExactAnswerTask {
     fn questions(&self) -> &[Question] {
         &self.questions

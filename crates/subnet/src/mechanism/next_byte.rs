@@ -94,12 +94,6 @@ struct NextByteTask {
     rules: NextByte,
 }
 
-impl std::fmt::Debug for NextByteTask {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "NextByteTask({} contexts)", self.questions.len())
-    }
-}
-
 impl Task for NextByteTask {
     fn questions(&self) -> &[Question] {
         &self.questions

@@ -75,7 +75,6 @@ mod tests {
     };
 
     /// Scores the first byte of a text in thousandths; texts with the same second byte are alike.
-    #[derive(Debug)]
     struct Letters;
 
     impl Letters {
