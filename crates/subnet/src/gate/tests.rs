@@ -126,6 +126,20 @@ fn of_two_about_as_good_the_less_busy_is_asked() {
 
 proptest! {
     #[test]
+    fn better_scores_never_rank_lower(percents in proptest::collection::vec(0u64..=100, 2..6), more in 0u64..=100, policy in 0usize..4) {
+        let policies = [Policy::Balanced, Policy::Fastest, Policy::Cheapest, Policy::Trusted];
+        let rules = PolicyRules { explore: 0, about_as_good: 0, ..policies[policy].rules() };
+        let place = |percent: u64| {
+            let others = (2u8..).zip(&percents).map(|(seed, percent)| tested(seed, *percent));
+            let all = [tested(1, percent)].into_iter().chain(others).collect();
+            let choices = route(all, &terms(), &rules, NOW).choices;
+            choices.iter().position(|choice| choice.record.node == candidate(1).record.node).unwrap()
+        };
+        let less = more / 2;
+        prop_assert!(place(more) <= place(less));
+    }
+
+    #[test]
     fn what_is_worse_in_one_respect_never_ranks_higher(
         latency in 0u32..5000, load in 0u8..100, in_flight in 0u32..63, price in 0u64..1 << 40, which in 0..4
     ) {

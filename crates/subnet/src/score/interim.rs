@@ -218,6 +218,15 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_wire_is_frozen() {
+        let signed = SignedScores::sign(&key(1), &MESH, scores(1, vec![score(1, Score::ONE)])).unwrap();
+        assert_eq!(
+            nervure_primitives::Hash::of("frozen", &[signed.bytes()]).to_string(),
+            "686497af4c2b0c33b80b38e613053f9eac6d1ab2e1bc0068235ad5e80a20b965"
+        );
+    }
+
+    #[test]
     fn scores_are_ordered_and_bounded() {
         let refused = |list| assert_eq!(verified(1, &scores(1, list)), Err(InterimError::BadScores));
         refused(vec![score(2, Score::ONE), score(1, Score::ONE)]);

@@ -195,6 +195,24 @@ mod tests {
     }
 
     #[test]
+    fn the_wire_is_frozen() {
+        let signed = SignedReceipt::sign(
+            &key(2),
+            &MESH,
+            Receipt {
+                answer: AnswerHasher::default().finish(),
+                request: request_hash(&Hash::of("q", &[]), b"r"),
+                ..receipt()
+            },
+        )
+        .unwrap();
+        assert_eq!(
+            Hash::of("frozen", &[signed.bytes()]).to_string(),
+            "518ae8698fe779f39f5dadfba6c37e648d2b6dc352cb87b0639fabc2c31348df"
+        );
+    }
+
+    #[test]
     fn where_chunks_end_matters() {
         let hash = |chunks: &[&[u8]]| {
             let mut hasher = AnswerHasher::default();

@@ -14,7 +14,8 @@ const DECORATION: [char; 7] = ['*', '#', '>', '`', '_', ' ', '\t'];
 
 /// Every part of `text` that is named as the answer.
 pub(super) fn answers(text: &str) -> Vec<&str> {
-    let text = text.trim();
+    // What a model thinks aloud before its answer is not its answer.
+    let text = text.rsplit("</think>").next().unwrap_or(text).trim();
     let marks = marks(text);
     if marks.is_empty() {
         let alone = !text.is_empty() && (!text.contains('\n') || text.starts_with(['{', '[', '`']));
@@ -117,6 +118,7 @@ mod tests {
             "The answer is: 42.",
             "Answer:\n\n42\n",
             "42",
+            "<think>Answer: 41\nNo.</think>\nAnswer: 42",
             "Let me see.\n> ANSWER: 42\nGlad to help!",
         ] {
             assert_eq!(answers(text).first().map(|a| number(line(a))), Some(Some(42)), "{text}");

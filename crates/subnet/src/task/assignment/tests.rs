@@ -102,6 +102,15 @@ fn fields_are_bounded() {
 }
 
 #[test]
+fn the_wire_is_frozen() {
+    let signed = SignedAssignment::sign(&key(1), &MESH, assignment(1, 7)).unwrap();
+    assert_eq!(
+        Hash::of("frozen", &[signed.bytes()]).to_string(),
+        "74ca669f0ef6d245f110c2db00c9f77e8c5e2a9b788539dd175b22bf28b017cb"
+    );
+}
+
+#[test]
 fn the_largest_assignment_fits() {
     let largest = |a: &mut Assignment| {
         a.netuid = Netuid(u16::MAX);
