@@ -10,7 +10,7 @@
 //! each term times what the [`Policy`] makes of it. *Distrust* is what validators found lacking: see [`Trust`].
 //! The terms stay apart in the [`Route`], so that a choice can be explained. An expert that was never asked counts as
 //! if it began after 20 ms, and one that validators have not tested as if it were half good. Equal costs are decided
-//! by a hash of the seed and the expert, so that load spreads over equals and a choice can be repeated.
+//! by a number made of the seed and the expert, so that load spreads over equals and a choice can be repeated.
 //!
 //! Then [`route`] looks beyond the cost:
 //! * *Known to be bad* comes last, whatever the policy: the cheapest liar is still one.

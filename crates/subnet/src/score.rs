@@ -9,7 +9,8 @@
 //! is an integer: the same scores make the same weights on every machine.
 //!
 //! # What a hostile node can do
-//! * *Answer for two*: look-alikes share, see [`judge`].
+//! * *Answer for two*: look-alikes share a reward, see [`judge`]; what they lose of it is no measure of how good they
+//!   are, so that nobody loses questions by being copied.
 //! * *Spam scores*: only validators' are taken, one message of each is kept, and it is bounded.
 //! * *Praise its own*: the median by stake moves only within what honest validators say, while they have half the
 //!   stake.
@@ -25,6 +26,6 @@ mod weights;
 pub use board::{MAX_NEURONS, RuleError, Scoreboard, ScoringRules, Standing, StateError};
 pub use book::{InterimBook, MAX_VALIDATORS, Opinion};
 pub use interim::{InterimError, InterimScore, InterimScores, MAX_INTERIM_LEN, MAX_SCORES, SignedScores};
-pub use judge::{Judged, judge};
+pub use judge::{Judged, Mark, judge};
 pub(crate) use median::median;
 pub use value::Score;

@@ -107,7 +107,7 @@ fn set_task(board: &mut Scoreboard, seen: &mut Assignments, number: u64, degrade
     assert_eq!(outstanding.len(), 1, "the silent one owes a receipt");
     for judged in judge(task.as_ref(), &answers) {
         let miner = MINERS.into_iter().find(|miner| id(*miner) == judged.node).unwrap();
-        assert!(board.record(&registration(miner), judged.score));
+        assert!(board.record(&registration(miner), judged.mark));
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use nervure_primitives::cbor::{self, CborError, Limits};
 use serde::{Deserialize, Serialize};
 
-use super::Score;
+use super::{Mark, Score};
 use crate::Registration;
 
 /// Most neurons of a subnet.
@@ -51,8 +51,10 @@ pub struct RuleError(pub &'static str);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standing {
-    /// Its running average.
-    pub average: Score,
+    /// The running average of how good its answers were.
+    pub quality: Score,
+    /// The running average of its part of the reward for them.
+    pub reward: Score,
     /// Tasks that it was set.
     pub tasks: u32,
     /// How many of the last ones were worth nothing.
@@ -103,15 +105,18 @@ impl Scoreboard {
     }
 
     /// A neuron was set a task and did this well. False when it is not registered.
-    pub fn record(&mut self, neuron: &Registration, score: Score) -> bool {
-        let memory = u32::from(self.rules.memory);
+    pub fn record(&mut self, neuron: &Registration, mark: impl Into<Mark>) -> bool {
+        let (mark, memory) = (mark.into(), u32::from(self.rules.memory));
         let Some(standing) = self.standings.get_mut(neuron) else { return false };
         standing.tasks = standing.tasks.saturating_add(1);
-        standing.zeros = if score == Score::ZERO { standing.zeros.saturating_add(1) } else { 0 };
-        standing.average = match standing.zeros >= memory {
-            true => Score::ZERO,
-            false => moved(standing.average, score, standing.tasks.min(memory)),
-        };
+        standing.zeros = if mark.quality == Score::ZERO { standing.zeros.saturating_add(1) } else { 0 };
+        if standing.zeros >= memory {
+            (standing.quality, standing.reward) = (Score::ZERO, Score::ZERO);
+        } else {
+            let over = standing.tasks.min(memory);
+            standing.quality = moved(standing.quality, mark.quality, over);
+            standing.reward = moved(standing.reward, mark.reward(), over);
+        }
         true
     }
 
@@ -192,10 +197,10 @@ mod tests {
         let neuron = neuron(1, 5);
         let mut board = board(&[neuron]);
         (0..50).for_each(|_| assert!(board.record(&neuron, Score::ONE)));
-        let mut last = board.standing(&neuron).unwrap().average;
+        let mut last = board.standing(&neuron).unwrap().reward;
         for _ in 0..20 {
             board.record(&neuron, Score::ZERO);
-            let average = board.standing(&neuron).unwrap().average;
+            let average = board.standing(&neuron).unwrap().reward;
             assert!(average < last);
             last = average;
         }
@@ -225,7 +230,7 @@ mod tests {
             block: BlockHeight(u64::MAX),
         });
         full.registered(nodes.collect::<Vec<_>>());
-        let most = Standing { average: Score::ONE, tasks: u32::MAX, zeros: u32::MAX };
+        let most = Standing { quality: Score::ONE, reward: Score::ONE, tasks: u32::MAX, zeros: u32::MAX };
         full.standings.values_mut().for_each(|standing| *standing = most);
         assert_eq!(full.standings.len(), MAX_NEURONS);
         let mut read = full.clone();
@@ -240,7 +245,7 @@ mod tests {
             let neuron = neuron(1, 5);
             let mut board = board(&[neuron]);
             scores.iter().for_each(|score| { board.record(&neuron, Score::from_parts(*score)); });
-            let average = board.standing(&neuron).unwrap().average.parts();
+            let average = board.standing(&neuron).unwrap().quality.parts();
             let (least, most) = (scores.iter().min().unwrap(), scores.iter().max().unwrap());
             // Each step rounds down by less than one part.
             prop_assert!(average <= *most && average >= least.saturating_sub(60));

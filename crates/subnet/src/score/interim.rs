@@ -40,7 +40,7 @@ pub struct InterimScore {
     /// Since when it has been registered.
     #[serde(rename = "b")]
     pub block: BlockHeight,
-    /// Its running average.
+    /// The running average of its quality; what it shares of its reward does not show here.
     #[serde(rename = "s")]
     pub score: Score,
     /// Of how many tasks.
@@ -98,7 +98,7 @@ impl InterimScores {
         let scores = known.map(|(Registration { node, block }, standing)| InterimScore {
             node,
             block,
-            score: standing.average,
+            score: standing.quality,
             tasks: standing.tasks,
         });
         Self { netuid, validator, issued_at: now, scores: scores.collect() }

@@ -1,11 +1,13 @@
 //! Judging one task: each miner's score, and one reward for those whose answers are one.
 //!
 //! Miners whose answers are [alike](Task::alike) form a group, also through a third one, and each gets an equal
-//! share of its own score. Who was faster does not matter: time proves nothing about who copied whom.
+//! share of its own score. Who was faster does not matter: time proves nothing about who copied whom. How *good* an
+//! answer is does not change by being given twice: what gateways route by is not shared.
 //!
 //! # Hazards
 //! * A miner can take half of another's reward by asking it as a user and answering the same. It costs the thief a
-//!   registration and never pays more than the half; what keeps it small is the price of a registration.
+//!   registration and never pays more than the half; what keeps it small is the price of a registration. It takes
+//!   reward and no questions: the quality that validators publish stays.
 //! * Whether answers are alike is decided by a tolerance. Where it matters, each mechanism says what hiding below it
 //!   costs.
 
@@ -17,15 +19,36 @@ use crate::{
     task::MAX_MINERS,
 };
 
+/// What answers to one task are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// How good they are.
+    pub quality: Score,
+    /// Among how many miners the reward for them is shared; 1 when they are one miner's own.
+    pub sharers: usize,
+}
+
+impl Mark {
+    /// One miner's part of the reward.
+    pub fn reward(&self) -> Score {
+        self.quality.shared(self.sharers)
+    }
+}
+
+impl From<Score> for Mark {
+    /// Of answers that are one miner's own.
+    fn from(quality: Score) -> Self {
+        Self { quality, sharers: 1 }
+    }
+}
+
 /// What came of a miner's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judged {
     /// Who answered.
     pub node: NodeId,
-    /// What it gets.
-    pub score: Score,
-    /// Among how many the reward is shared, itself included; 1 when its answers are its own.
-    pub sharers: usize,
+    /// What its answers are worth.
+    pub mark: Mark,
 }
 
 /// Scores the replies of up to [`MAX_MINERS`] miners to one task; who is beyond that is not judged.
@@ -39,9 +62,9 @@ pub fn judge(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<Judged> {
     });
     let judged = answers.iter().zip(&scores).zip(&groups);
     judged
-        .map(|(((node, _), score), group)| {
+        .map(|(((node, _), quality), group)| {
             let sharers = groups.iter().filter(|other| *other == group).count();
-            Judged { node: *node, score: score.shared(sharers), sharers }
+            Judged { node: *node, mark: Mark { quality: *quality, sharers } }
         })
         .collect()
 }
@@ -114,16 +137,17 @@ mod tests {
     fn look_alikes_share_one_reward() {
         let judged = judged(&["da", "db", "da", "dc", "da"]);
         let alone = Score::ratio(100, 1000);
-        let sharers: Vec<_> = judged.iter().map(|judged| judged.sharers).collect();
+        let sharers: Vec<_> = judged.iter().map(|judged| judged.mark.sharers).collect();
         assert_eq!(sharers, [3, 1, 3, 1, 3]);
-        assert_eq!(judged[1].score, alone);
-        assert_eq!(judged[0].score, alone.shared(3));
+        assert_eq!(judged[1].mark.reward(), alone);
+        assert_eq!(judged[0].mark.reward(), alone.shared(3));
+        assert_eq!(judged[0].mark.quality, alone, "it is as good as ever");
     }
 
     #[test]
     fn those_who_answered_nothing_are_no_group() {
         let judged = judged(&["\0a", "\0a", "da"]);
-        assert!(judged.iter().all(|judged| judged.sharers == 1));
+        assert!(judged.iter().all(|judged| judged.mark.sharers == 1));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! The weights that a validator commits: of its averages, as the ledger wants them.
 //!
-//! A weight is proportional to a power of the average, less for whom few tasks are known of; the largest is 65,535,
-//! and what rounds to 0 is left out.
+//! A weight is proportional to a power of the average reward, less for whom few tasks are known of; the largest is
+//! 65,535, and what rounds to 0 is left out.
 
 use nervure_primitives::Uid;
 
@@ -27,7 +27,7 @@ impl Scoreboard {
 
     fn worth(&self, standing: Standing) -> u64 {
         let known = Score::ratio(standing.tasks.into(), self.rules.ramp.into());
-        let raised = (0..self.rules.power).fold(Score::ONE, |worth, _| worth.times(standing.average));
+        let raised = (0..self.rules.power).fold(Score::ONE, |worth, _| worth.times(standing.reward));
         u64::from(raised.times(known).parts())
     }
 }

@@ -35,7 +35,7 @@ fn probed(validator: u8, mechanism: &dyn Mechanism, corpus: &Corpus) -> Scoreboa
             miners().map(|miner| (id(miner), model(task.questions(), sure(miner), miner))).collect();
         for judged in judge(task.as_ref(), &answers) {
             let miner = miners().find(|miner| id(*miner) == judged.node).unwrap();
-            board.record(&registration(miner), judged.score);
+            board.record(&registration(miner), judged.mark);
         }
     }
     board

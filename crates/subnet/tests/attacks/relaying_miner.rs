@@ -28,11 +28,8 @@ fn relayed(replies: &[Reply]) -> Vec<Reply> {
 
 /// Each on its own.
 fn defenceless(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<Judged> {
-    let alone = |(node, replies): &(NodeId, Vec<Reply>)| Judged {
-        node: *node,
-        score: task.score(replies),
-        sharers: 1,
-    };
+    let alone =
+        |(node, replies): &(NodeId, Vec<Reply>)| Judged { node: *node, mark: task.score(replies).into() };
     answers.iter().map(alone).collect()
 }
 
@@ -50,7 +47,7 @@ fn weights(judge: Judge, relay: bool) -> [f64; 3] {
         }
         for judged in judge(task.as_ref(), &answers) {
             let seed = [GOOD, OTHER, RELAY].into_iter().find(|seed| id(*seed) == judged.node).unwrap();
-            assert!(board.record(&registration(seed), judged.score));
+            assert!(board.record(&registration(seed), judged.mark));
         }
     }
     let slots = [GOOD, OTHER, RELAY].map(|seed| (Uid(seed.into()), registration(seed)));
@@ -79,6 +76,23 @@ fn an_honest_miner_of_another_mind_shares_with_nobody() {
     let answers: Vec<_> =
         (0..6u8).map(|n| (id(10 + n), model(task.questions(), 0.4 + 0.1 * f32::from(n), n))).collect();
     let judged = judge(task.as_ref(), &answers);
-    let apart = judged.iter().filter(|judged| judged.sharers == 1).count();
+    let apart = judged.iter().filter(|judged| judged.mark.sharers == 1).count();
     assert!(apart >= 4, "{judged:?}");
+}
+
+/// Copying takes reward and must not take questions: gateways hear of quality, not of shares.
+#[test]
+fn being_copied_costs_no_reputation() {
+    let task = next_byte().draw(1.into(), &corpus()).unwrap();
+    let good = model(task.questions(), 0.75, 1);
+    let answers: Vec<_> = (10..16).map(|seed| (id(seed), good.clone())).collect();
+    let mut board = Scoreboard::new(ScoringRules::default()).unwrap();
+    board.registered((10..16).map(registration));
+    for judged in judge(task.as_ref(), &answers) {
+        let seed = (10..16).find(|seed| id(*seed) == judged.node).unwrap();
+        assert!(board.record(&registration(seed), judged.mark));
+    }
+    let standing = board.standing(&registration(GOOD)).unwrap();
+    assert_eq!(standing.quality, task.score(&good));
+    assert_eq!(standing.reward, task.score(&good).shared(6));
 }
