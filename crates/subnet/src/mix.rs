@@ -28,5 +28,5 @@ mod vote;
 pub use average::average;
 pub use distribution::{ByteDistribution, mixture};
 pub use fixed_share::{FixedShare, MAX_EXPERTS};
-pub use lock_step::{LockStep, LockStepRules, Mixed, Progress};
+pub use lock_step::{LockStep, LockStepRules, Mixed, PATIENCE, Progress};
 pub use vote::{Vote, best, majority, middle};

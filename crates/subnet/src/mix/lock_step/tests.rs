@@ -47,6 +47,22 @@ fn a_straggler_is_waited_for_and_comes_back() {
 }
 
 #[test]
+fn who_is_always_late_is_not_waited_for_any_more() {
+    let mut mix = three();
+    for step in 0..20 {
+        mix.spoke(0, step, &claim(1, 0.9), ms(step * 100));
+        let waits = matches!(mix.spoke(1, step, &claim(1, 0.9), ms(step * 100)), Progress::Waiting { .. });
+        assert_eq!(waits, step < u64::from(PATIENCE), "step {step}");
+        assert_eq!(experts(mix.tick(ms(step * 100 + 20))), 2);
+        mix.chose(1, ms(step * 100 + 20));
+    }
+    assert_eq!(mix.missed(2), 20);
+    mix.spoke(2, 20, &claim(1, 0.9), ms(2000));
+    mix.chose(1, ms(2000));
+    assert_eq!(mix.missed(2), 0, "in time once, it is waited for again");
+}
+
+#[test]
 fn one_is_enough_at_the_deadline_and_nobody_never_is() {
     let mut mix = three();
     assert_eq!(mix.tick(ms(2000)), Progress::Failed);
