@@ -6,8 +6,7 @@
 //!
 //! # What a hostile miner can do
 //! * *Look questions up*: the numbers and words in them are drawn, and no seed is used twice.
-//! * *Say everything at once*: the answer must be named as such, and when two different ones are, none counts
-//!   ([`Expected`]).
+//! * *Say everything at once*: the answer must be named as such, and when two different ones are, none counts.
 //! * *Solve by program* instead of a model: it then answers this kind of question as well as any model. Whoever wants
 //!   more of a model than that needs questions that programs cannot answer, from a mechanism of their own.
 //! * *Relay*: right answers are alike, so that nothing tells relayed ones apart here. [`Task::alike`] never holds.
@@ -25,10 +24,12 @@ mod words;
 
 use std::time::Duration;
 
-pub use expected::Expected;
 use serde::Deserialize;
 
-use self::puzzle::{Kind, Puzzle};
+use self::{
+    expected::Expected,
+    puzzle::{Kind, Puzzle},
+};
 use super::{Answer, Corpus, DrawError, Mechanism, Parameters, Question, Reply, Task};
 use crate::{Dice, Score, Seed};
 

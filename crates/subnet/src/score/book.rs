@@ -4,7 +4,7 @@
 //! stake behind what is said about it, the median lies between two honest scores. Of each validator the latest
 //! message counts, for an hour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nervure_primitives::{Netuid, NodeId, UnixMillis};
 
@@ -19,7 +19,7 @@ pub const MAX_VALIDATORS: usize = 64;
 pub struct Opinion {
     /// The median of its running averages.
     pub score: Score,
-    /// The median of the numbers of tasks behind them.
+    /// The tasks behind it: the median of what validators say, times their number.
     pub tasks: u32,
 }
 
@@ -72,11 +72,25 @@ impl InterimBook {
         let current = self.latest.iter().filter(|(_, kept)| now.since(kept.issued_at) < MAX_AGE);
         let said: Vec<(InterimScore, u64)> = current
             .filter_map(|(validator, kept)| Some((*kept.scores.get(&of.node)?, stake(validator))))
-            .filter(|(said, _)| said.block == of.block)
+            .filter(|(said, stake)| said.block == of.block && *stake > 0)
             .collect();
+        let validators = u32::try_from(said.len()).unwrap_or(u32::MAX);
         let scores = said.iter().map(|(said, stake)| (said.score, *stake));
         let tasks = said.iter().map(|(said, stake)| (said.tasks, *stake));
-        Some(Opinion { score: median(scores.collect())?, tasks: median(tasks.collect())? })
+        let tasks = median(tasks.collect())?.saturating_mul(validators);
+        Some(Opinion { score: median(scores.collect())?, tasks })
+    }
+
+    /// What validators think of everybody that they have said anything about. Costs about as much as decoding their
+    /// messages: make it when something changed, not for each question.
+    pub fn opinions(
+        &self,
+        stake: impl Fn(&NodeId) -> u64 + Copy,
+        now: UnixMillis,
+    ) -> BTreeMap<Registration, Opinion> {
+        let said = self.latest.values().flat_map(|kept| kept.scores.values());
+        let of: BTreeSet<_> = said.map(|said| Registration { node: said.node, block: said.block }).collect();
+        of.into_iter().filter_map(|of| Some((of, self.opinion(&of, stake, now)?))).collect()
     }
 
     fn has_room(&mut self, now: UnixMillis) -> bool {
@@ -122,6 +136,19 @@ mod tests {
         let opinion = |now| book.opinion(&NEURON, |_| 1, now).map(|opinion| opinion.score);
         assert_eq!(opinion(NOW), Some(Score::ratio(1, 2)));
         assert_eq!(opinion(NOW.plus(MAX_AGE + std::time::Duration::from_millis(1))), None);
+    }
+
+    #[test]
+    fn opinions_are_of_everybody_and_count_all_tasks() {
+        let mut book = InterimBook::new(Netuid(1));
+        for validator in 1..=3 {
+            let also = |told: &mut InterimScores| told.scores.push(score(9, Score::ONE));
+            assert!(book.insert(&signed(validator, also), NOW));
+        }
+        let opinions = book.opinions(|_| 1, NOW);
+        assert_eq!(opinions.len(), 2);
+        assert_eq!(opinions[&NEURON], Opinion { score: Score::ratio(1, 2), tasks: 60 });
+        assert_eq!(Some(opinions[&NEURON]), book.opinion(&NEURON, |_| 1, NOW));
     }
 
     #[test]

@@ -17,7 +17,8 @@ use crate::world::{Ledger, MESH, NOW, SUBNET, corpus, id, key, model, next_byte,
 const VALIDATORS: [u8; 3] = [1, 2, 3];
 const HONEST: [u8; 4] = [10, 11, 12, 13];
 const LIAR: u8 = 20;
-const PROBES: u64 = 50;
+/// Of each validator: 48 in all.
+const PROBES: u64 = 16;
 const QUESTIONS: u64 = 3000;
 
 fn miners() -> impl Iterator<Item = u8> {

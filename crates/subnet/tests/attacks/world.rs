@@ -1,6 +1,9 @@
 //! What the attacks have in common: a mesh, a few nodes, who is registered, and miners of known quality.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
 use nervure_subnet::{
@@ -39,7 +42,7 @@ pub(crate) fn registration(seed: u8) -> Registration {
 }
 
 /// A text in which each byte mostly follows from the last one.
-pub(crate) fn text() -> Arc<[u8]> {
+fn text() -> Arc<[u8]> {
     let mut dice = Dice::new(42.into());
     let mut last = b'a';
     let next = |_| {
@@ -54,7 +57,8 @@ pub(crate) fn follower(byte: u8) -> u8 {
 }
 
 pub(crate) fn corpus() -> Corpus {
-    Corpus::new([Document { capability: "text.generate".parse().unwrap(), text: text() }])
+    static TEXT: LazyLock<Arc<[u8]>> = LazyLock::new(text);
+    Corpus::new([Document { capability: "text.generate".parse().unwrap(), text: TEXT.clone() }])
 }
 
 pub(crate) fn next_byte() -> Box<dyn Mechanism> {

@@ -9,8 +9,7 @@ use super::{calendar::Date, extract};
 
 /// A right answer.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Expected {
+pub(super) enum Expected {
     /// A whole number.
     Number(i64),
     /// Words or numbers in this order.
@@ -27,7 +26,7 @@ pub enum Expected {
 
 impl Expected {
     /// Whether `text` gives this answer and no other.
-    pub fn is_answered_by(&self, text: &str) -> bool {
+    pub(super) fn is_answered_by(&self, text: &str) -> bool {
         let named = extract::answers(text);
         !named.is_empty() && named.iter().all(|answer| self.is(answer))
     }
