@@ -6,8 +6,9 @@
 //! # Cells
 //! A text is read as cells of one fixed length, and what a miner has to guess is always the *last byte of a cell*,
 //! what it is shown always the bytes before it in the same cell. So no task, now or later, shows what another one
-//! asks for, and a miner that writes down everything it was ever sent learns no answer. Changing the length of cells
-//! under way breaks this; bring new texts then.
+//! asks for, and a miner that writes down everything it was ever sent learns no answer. Two things break this:
+//! changing the length of cells under way, and cutting the passages of `embedding` from the same texts. Bring new
+//! texts then.
 
 use std::sync::Arc;
 

@@ -19,7 +19,14 @@ pub(super) const COSINE_ONE: i64 = 1 << 20;
 
 /// Vectors of one length, none of them zero.
 #[derive(Debug)]
-pub(super) struct Vectors(Vec<Vec<i64>>);
+pub(super) struct Vectors(Vec<Scaled>);
+
+/// A vector and the square of its length.
+#[derive(Debug)]
+struct Scaled {
+    components: Vec<i32>,
+    square: i64,
+}
 
 impl Vectors {
     /// The vectors of an answer; none where there are not `count`, they have different lengths or fewer than two
@@ -40,22 +47,25 @@ impl Vectors {
     pub(super) fn cosine(&self, a: usize, b: usize) -> i64 {
         let (Some(a), Some(b)) = (self.0.get(a), self.0.get(b)) else { return 0 };
         // At most 2^14 dimensions of 2^26 each: a product has at most 2^40, two lengths together 2^80.
-        let lengths = (i128::from(dot(a, a)) * i128::from(dot(b, b))).isqrt().max(1);
-        (i128::from(dot(a, b)) * i128::from(COSINE_ONE) / lengths) as i64
+        let lengths = (i128::from(a.square) * i128::from(b.square)).isqrt().max(1);
+        (i128::from(dot(&a.components, &b.components)) * i128::from(COSINE_ONE) / lengths) as i64
     }
 }
 
-fn dot(a: &[i64], b: &[i64]) -> i64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+fn dot(a: &[i32], b: &[i32]) -> i64 {
+    a.iter().zip(b).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum()
 }
 
-fn scaled(vector: &[f32]) -> Option<Vec<i64>> {
+fn scaled(vector: &[f32]) -> Option<Scaled> {
     // A NaN is neither at most the largest nor more than it, hence the explicit check.
     let largest = vector.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
     if !vector.iter().all(|x| x.is_finite()) || !(TINY..=HUGE).contains(&largest) {
         return None;
     }
-    Some(vector.iter().map(|x| (f64::from(*x) / f64::from(largest) * SCALE).round() as i64).collect())
+    let scale = |x: &f32| (f64::from(*x) / f64::from(largest) * SCALE).round() as i32;
+    let components: Vec<i32> = vector.iter().map(scale).collect();
+    let square = dot(&components, &components);
+    Some(Scaled { components, square })
 }
 
 #[cfg(test)]
