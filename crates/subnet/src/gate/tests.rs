@@ -1,3 +1,5 @@
+//! Whom the gate chooses, and why.
+
 use proptest::prelude::*;
 
 use super::*;

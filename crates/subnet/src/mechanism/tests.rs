@@ -1,3 +1,5 @@
+//! What holds of every mechanism, and of the guide's example.
+
 use std::time::Duration;
 
 use super::*;

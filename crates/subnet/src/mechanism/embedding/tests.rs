@@ -1,3 +1,5 @@
+//! What good, bad and degenerate vectors are worth.
+
 use std::time::Duration;
 
 use super::{

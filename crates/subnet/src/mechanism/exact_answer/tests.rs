@@ -1,3 +1,5 @@
+//! That the validator's own answers are right, and what others' are worth.
+
 use std::collections::BTreeSet;
 
 use super::{super::MechanismSpec, *};

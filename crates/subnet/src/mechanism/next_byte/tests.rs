@@ -1,3 +1,5 @@
+//! What knowing, echoing, leaving out and lying are worth.
+
 use std::{sync::LazyLock, time::Duration};
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Stragglers, the dead and liars in lock-step, and text that changes its domain.
+
 use proptest::prelude::*;
 
 use super::*;

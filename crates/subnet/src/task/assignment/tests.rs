@@ -1,3 +1,5 @@
+//! Which assignments are believed.
+
 use std::sync::OnceLock;
 
 use nervure_primitives::BlockHeight;
