@@ -36,6 +36,14 @@ pub struct Observation {
     pub paused_until: UnixMillis,
 }
 
+impl Observation {
+    /// Whether it is left alone at `now`. After a pause it is tried with one query; only an answer to that one opens
+    /// it to more.
+    pub fn is_paused(&self, now: UnixMillis) -> bool {
+        self.paused_until > now || (self.failures >= FAILURES_TO_OPEN && self.in_flight > 0)
+    }
+}
+
 /// What was seen of all experts.
 #[derive(Debug)]
 pub struct Observations(LruCache<(NodeId, String), Observation>);
@@ -110,6 +118,19 @@ mod tests {
         assert_eq!(all.of(&NODE, "a").paused_until, NOW.plus(LONGEST_PAUSE));
         all.first_byte(NODE, "a", Duration::from_millis(8));
         assert_eq!(all.of(&NODE, "a").paused_until, UnixMillis(0));
+    }
+
+    #[test]
+    fn after_a_pause_one_query_at_a_time() {
+        let mut all = Observations::default();
+        (0..3).for_each(|_| all.failed(NODE, "a", NOW));
+        assert!(all.of(&NODE, "a").is_paused(NOW));
+        let later = NOW.plus(FIRST_PAUSE);
+        assert!(!all.of(&NODE, "a").is_paused(later));
+        all.begin(NODE, "a");
+        assert!(all.of(&NODE, "a").is_paused(later), "one is on its way");
+        all.first_byte(NODE, "a", Duration::from_millis(8));
+        assert!(!all.of(&NODE, "a").is_paused(later));
     }
 
     #[test]

@@ -1,0 +1,49 @@
+//! What asking an expert costs, in milliseconds.
+
+use super::{Candidate, Choice, Note, PolicyRules, Trust};
+use crate::Score;
+
+/// Milliseconds to the first byte that an expert is given credit for before it was ever asked.
+const UNKNOWN_LATENCY_MS: u64 = 20;
+/// Milliseconds for each percent of load.
+const LOAD_MS: u64 = 2;
+/// Milliseconds for each query of ours that is with the expert already.
+const IN_FLIGHT_MS: u64 = 50;
+/// Milliseconds for each failure since the last success.
+const FAILURE_MS: u64 = 500;
+/// Base units per 1,000 tokens that weigh as much as one millisecond: a thousandth of a token.
+const PRICE_PER_MS: u64 = 1_000_000;
+/// Milliseconds for an expert that validators find worthless.
+const DISTRUST_MS: u64 = 2_000;
+
+/// An expert with its cost, and what else decides its place.
+pub(super) struct Ranked {
+    pub(super) choice: Choice,
+    pub(super) quality: Score,
+    pub(super) newcomer: bool,
+    /// Our queries that are with it, then its own word on its load.
+    pub(super) busy: (u32, u8),
+}
+
+/// The cost of a candidate under `rules`.
+pub(super) fn ranked(candidate: Candidate, trust: Trust, rules: &PolicyRules) -> Ranked {
+    let Candidate { record, seen } = candidate;
+    let quality = trust.quality();
+    let lacking = u64::from(Score::ONE.less(quality).parts()) * DISTRUST_MS / u64::from(u32::MAX);
+    let of = |percent: u16, millis: u64| millis.saturating_mul(percent.into()) / 100;
+    let latency = of(rules.speed, seen.latency_ms.map_or(UNKNOWN_LATENCY_MS, u64::from));
+    let load = of(rules.speed, u64::from(record.load) * LOAD_MS);
+    let in_flight = of(rules.speed, u64::from(seen.in_flight) * IN_FLIGHT_MS);
+    let failures = of(rules.failures, u64::from(seen.failures) * FAILURE_MS);
+    let price = of(rules.price, record.price / PRICE_PER_MS);
+    let distrust = of(rules.distrust, lacking);
+    let terms = [latency, load, in_flight, failures, price, distrust];
+    let cost = terms.into_iter().fold(0, u64::saturating_add);
+    let busy = (seen.in_flight, record.load);
+    let note = Note::None;
+    let choice = Choice { record, cost, latency, load, in_flight, failures, price, distrust, note };
+    Ranked { choice, quality, newcomer: trust.is_newcomer(), busy }
+}
+
+#[cfg(test)]
+pub(super) const PRICE_STEP: u64 = PRICE_PER_MS;

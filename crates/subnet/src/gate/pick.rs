@@ -1,0 +1,79 @@
+//! The order in which experts are asked: by cost, but for the known bad, newcomers, and two random choices.
+
+use super::{Choice, Note, PolicyRules, cost::Ranked};
+use crate::{Dice, ExpertRecord, Score, Seed};
+
+/// Milliseconds by which an expert may be worse and still be about as good, on top of the policy's percents.
+const ABOUT_MS: u64 = 5;
+
+/// Orders the experts. Whoever asks takes the first, and the next when that one fails.
+pub(super) fn order(mut ranked: Vec<Ranked>, seed: u64, rules: &PolicyRules) -> Vec<Choice> {
+    mark_bad(&mut ranked, rules);
+    ranked.sort_by_cached_key(|one| {
+        let choice = &one.choice;
+        (choice.note == Note::KnownBad, choice.cost, tie(&choice.record, seed))
+    });
+    let mut dice = Dice::new(Seed::from(seed));
+    if let Some(at) = newcomer(&ranked, &mut dice, rules) {
+        to_front(&mut ranked, at, Note::Explored);
+    } else if let Some(at) = less_busy_of_two(&ranked, &mut dice, rules) {
+        to_front(&mut ranked, at, Note::OfTwo);
+    }
+    ranked.into_iter().map(|one| one.choice).collect()
+}
+
+/// Marks those that were tested and are far from the best that was.
+fn mark_bad(ranked: &mut [Ranked], rules: &PolicyRules) {
+    let best = ranked.iter().filter(|one| !one.newcomer).map(|one| one.quality).max();
+    let least = best.unwrap_or(Score::ZERO).times(Score::ratio(rules.bad_below.into(), 100));
+    for one in ranked.iter_mut().filter(|one| !one.newcomer && one.quality < least) {
+        one.choice.note = Note::KnownBad;
+    }
+}
+
+/// A newcomer, when it is a newcomer's turn: each of them equally likely.
+fn newcomer(ranked: &[Ranked], dice: &mut Dice, rules: &PolicyRules) -> Option<usize> {
+    if dice.below(1000) >= rules.explore.into() {
+        return None;
+    }
+    let newcomers: Vec<usize> =
+        (0..ranked.len()).filter(|at| ranked.get(*at).is_some_and(|one| one.newcomer)).collect();
+    dice.pick(&newcomers).copied()
+}
+
+/// The less busy one of two among those that cost about as much as the best.
+fn less_busy_of_two(ranked: &[Ranked], dice: &mut Dice, rules: &PolicyRules) -> Option<usize> {
+    let best = ranked.first().filter(|_| rules.about_as_good > 0)?.choice.cost;
+    let more = best.saturating_mul(rules.about_as_good.into()) / 100;
+    let most = best.saturating_add(more).saturating_add(ABOUT_MS);
+    let good = |one: &&Ranked| one.choice.note == Note::None && one.choice.cost <= most;
+    let about_as_good = ranked.iter().take_while(good).count();
+    let drawn = dice.distinct(2, about_as_good as u64);
+    let busy = |at: &usize| ranked.get(*at).map(|one| (one.busy, one.choice.cost));
+    if drawn.len() < 2 {
+        return None;
+    }
+    drawn.into_iter().map(|at| at as usize).min_by_key(busy)
+}
+
+fn to_front(ranked: &mut [Ranked], at: usize, note: Note) {
+    if let Some(front) = ranked.get_mut(..=at) {
+        front.rotate_right(1);
+    }
+    if let Some(first) = ranked.first_mut() {
+        first.choice.note = note;
+    }
+}
+
+/// A number that the seed and the expert decide, without a pattern: the finaliser of SplitMix64 over each eight bytes
+/// of its name. Not a hash that resists an attacker, who does not know the seed.
+fn tie(record: &ExpertRecord, seed: u64) -> u64 {
+    let name = record.node.as_bytes().chunks(8).chain(record.expert.as_bytes().chunks(8));
+    name.fold(seed, |mixed, part| {
+        let number = part.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let mixed = (mixed ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    })
+}

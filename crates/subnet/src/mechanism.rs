@@ -1,0 +1,99 @@
+//! Incentive mechanisms: what a subnet's miners are asked by its validators, and what an answer is worth.
+//!
+//! # Design
+//! A [`Mechanism`] draws a [`Task`] from a seed: [`Question`]s, and, kept to itself, what the answers are judged by.
+//! A question says what a user's query says and nothing else, so that the node sends it the same way and *no miner
+//! can tell a task from a query by its form*. All miners of a task get the same questions at the same time, so that
+//! their scores can be compared; no question is put twice, because no seed is.
+//!
+//! A subnet names its mechanism and parameters in a [`MechanismSpec`]. To add a mechanism: one file with
+//! a type of parameters that is a `Mechanism`, and one line in `BUILT_IN`. `docs/mechanisms.md` walks through it.
+//!
+//! # Hazards
+//! * *Answers are hostile.* They are bounded where they enter a [`Reply`], and a scorer neither panics nor takes more
+//!   than linear time.
+//! * *Form is not everything.* A miner sees which node asks, and sees itself in an assignment. What hides a task then
+//!   is that the same node asks for users as well.
+//! * *A score is an integer.* Where an answer has floats, they are made integers by one rounding before anything is
+//!   computed.
+
+mod corpus;
+mod draw;
+pub mod embedding;
+pub mod exact_answer;
+mod fingerprint;
+mod log;
+#[cfg(test)]
+mod longest_word;
+pub mod next_byte;
+mod question;
+mod spec;
+
+use std::fmt;
+
+pub use corpus::{Corpus, Document, MAX_CORPUS, MAX_DOCUMENTS};
+pub use draw::DrawError;
+pub use fingerprint::{Fingerprint, MAX_FINGERPRINT};
+pub use question::{Answer, MAX_ANSWER_TEXT, MAX_DIMENSIONS, MAX_VECTORS, Question, Reply};
+use serde::de::DeserializeOwned;
+pub use spec::{MAX_PARAMETERS, MechanismSpec, SpecError};
+
+use crate::{Score, Seed};
+
+/// Every mechanism that a subnet can name.
+const BUILT_IN: &[(&str, Make)] = &[
+    ("next-byte", make::<next_byte::NextByte>),
+    ("exact-answer", make::<exact_answer::ExactAnswer>),
+    ("embedding", make::<embedding::Embedding>),
+];
+
+/// A way to set tasks and to score what comes back.
+pub trait Mechanism: fmt::Debug + Send + Sync {
+    /// Draws a task: the same one from the same seed and texts.
+    ///
+    /// # Errors
+    /// When the texts do not suffice.
+    fn draw(&self, seed: Seed, corpus: &Corpus) -> Result<Box<dyn Task>, DrawError>;
+}
+
+/// A task: what is asked, and how answers to it are judged. Never leaves the validator as a whole, and has no
+/// `Debug`, so that no log shows it.
+pub trait Task: Send + Sync {
+    /// What each miner is sent, in this order.
+    fn questions(&self) -> &[Question];
+
+    /// What a miner's replies are worth: `replies[i]` is to question `i`, and those that lack are missing.
+    fn score(&self, replies: &[Reply]) -> Score;
+
+    /// What a miner's replies are compared with others' by; nothing, where right answers are alike.
+    fn fingerprint(&self, replies: &[Reply]) -> Fingerprint {
+        let _ = replies;
+        Fingerprint::default()
+    }
+
+    /// Whether two miners' replies are so alike that one computation must have made both.
+    fn alike(&self, left: &Fingerprint, right: &Fingerprint) -> bool {
+        let _ = (left, right);
+        false
+    }
+}
+
+/// The parameters of a mechanism, each with a default.
+trait Parameters: Mechanism + DeserializeOwned + 'static {
+    /// The first parameter out of its bounds.
+    fn out_of_bounds(&self) -> Option<&'static str>;
+}
+
+/// Makes a mechanism from its parameters.
+type Make = fn(&MechanismSpec) -> Result<Box<dyn Mechanism>, SpecError>;
+
+fn make<M: Parameters>(spec: &MechanismSpec) -> Result<Box<dyn Mechanism>, SpecError> {
+    let mechanism: M = spec.parameters()?;
+    match mechanism.out_of_bounds() {
+        Some(parameter) => Err(SpecError::OutOfBounds { parameter }),
+        None => Ok(Box::new(mechanism)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! Vectors as a miner claims them, in integers.
+//!
+//! Each vector is divided by its largest component and scaled to 2^13, which loses nothing that a ranking is made of;
+//! division and rounding are exact in IEEE arithmetic, so that every machine reads the same integers.
+
+use super::super::{Answer, MAX_DIMENSIONS};
+
+/// Largest component, in the integers' unit.
+const SCALE: f64 = 8192.0;
+
+/// Largest component that is taken; models' lie far below.
+const HUGE: f32 = 1e9;
+
+/// Smallest length that is not taken for zero.
+const TINY: f32 = 1e-9;
+
+/// A cosine of 1.
+pub(super) const COSINE_ONE: i64 = 1 << 20;
+
+/// Vectors of one length, none of them zero.
+#[derive(Debug)]
+pub(super) struct Vectors(Vec<Scaled>);
+
+/// A vector and the square of its length.
+#[derive(Debug)]
+struct Scaled {
+    components: Vec<i32>,
+    square: i64,
+}
+
+impl Vectors {
+    /// The vectors of an answer; none where there are not `count`, they have different lengths or fewer than two
+    /// dimensions, or one has a component that is no number or huge, or none that is more than zero.
+    pub(super) fn read(answer: &Answer, count: usize) -> Option<Self> {
+        let Answer::Vectors(vectors) = answer else { return None };
+        let dimensions = vectors.first()?.len();
+        let regular = vectors.len() == count
+            && (2..=MAX_DIMENSIONS).contains(&dimensions)
+            && vectors.iter().all(|vector| vector.len() == dimensions);
+        if !regular {
+            return None;
+        }
+        vectors.iter().map(|vector| scaled(vector)).collect::<Option<_>>().map(Self)
+    }
+
+    /// The cosine between two of them, in parts of [`COSINE_ONE`]; of the same vector a little less, by rounding.
+    pub(super) fn cosine(&self, a: usize, b: usize) -> i64 {
+        let (Some(a), Some(b)) = (self.0.get(a), self.0.get(b)) else { return 0 };
+        // At most 2^14 dimensions of 2^26 each: a product has at most 2^40, two lengths together 2^80.
+        let lengths = (i128::from(a.square) * i128::from(b.square)).isqrt().max(1);
+        (i128::from(dot(&a.components, &b.components)) * i128::from(COSINE_ONE) / lengths) as i64
+    }
+}
+
+fn dot(a: &[i32], b: &[i32]) -> i64 {
+    a.iter().zip(b).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum()
+}
+
+fn scaled(vector: &[f32]) -> Option<Scaled> {
+    // A NaN is neither at most the largest nor more than it, hence the explicit check.
+    let largest = vector.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+    if !vector.iter().all(|x| x.is_finite()) || !(TINY..=HUGE).contains(&largest) {
+        return None;
+    }
+    let scale = |x: &f32| (f64::from(*x) / f64::from(largest) * SCALE).round() as i32;
+    let components: Vec<i32> = vector.iter().map(scale).collect();
+    let square = dot(&components, &components);
+    Some(Scaled { components, square })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(vectors: &[&[f32]]) -> Option<Vectors> {
+        let vectors: Vec<Vec<f32>> = vectors.iter().map(|vector| vector.to_vec()).collect();
+        Vectors::read(&Answer::Vectors(vectors.clone()), vectors.len())
+    }
+
+    #[test]
+    fn cosines_are_those_of_the_vectors() {
+        let vectors = read(&[&[1.0, 0.0], &[0.0, 5.0], &[2.0, 2.0], &[-3.0, 0.0]]).unwrap();
+        assert_eq!(vectors.cosine(0, 0), COSINE_ONE);
+        assert_eq!(vectors.cosine(0, 1), 0);
+        assert_eq!(vectors.cosine(0, 3), -COSINE_ONE);
+        assert_eq!(vectors.cosine(0, 2) * 1000 / COSINE_ONE, 707);
+        assert_eq!(vectors.cosine(0, 9), 0);
+    }
+
+    #[test]
+    fn degenerate_vectors_are_none() {
+        for bad in [&[0.0, 0.0], &[f32::NAN, 1.0], &[f32::INFINITY, 1.0], &[1e30, 1.0], &[1e-30, 0.0]] {
+            assert!(read(&[&[1.0, 0.5], bad]).is_none(), "{bad:?}");
+        }
+        assert!(read(&[]).is_none());
+        assert!(read(&[&[1.0]]).is_none(), "one dimension");
+        assert!(read(&[&[1.0, 2.0], &[1.0, 2.0, 3.0]]).is_none());
+        assert!(Vectors::read(&Answer::Vectors(vec![vec![1.0, 2.0]]), 2).is_none(), "too few");
+        assert!(Vectors::read(&Answer::Missing, 0).is_none());
+    }
+
+    #[test]
+    fn the_widest_vectors_do_not_overflow() {
+        let wide = vec![HUGE; MAX_DIMENSIONS];
+        let vectors = read(&[&wide, &wide]).unwrap();
+        assert_eq!(vectors.cosine(0, 1), COSINE_ONE);
+    }
+
+    proptest! {
+        #[test]
+        fn no_vectors_make_it_panic(
+            vectors in proptest::collection::vec(proptest::collection::vec(any::<f32>(), 0..4), 0..4)
+        ) {
+            if let Some(read) = Vectors::read(&Answer::Vectors(vectors.clone()), vectors.len()) {
+                prop_assert!(read.cosine(0, 1).abs() <= COSINE_ONE);
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! That the validator's own answers are right, and what others' are worth.
+
+use std::collections::BTreeSet;
+
+use super::{super::MechanismSpec, *};
+
+fn task(seed: u64) -> ExactAnswerTask {
+    let rules = ExactAnswer::default();
+    let mut dice = Dice::new(seed.into());
+    let puzzles: Vec<Puzzle> = (0..4).map(|_| rules.puzzle(&mut dice)).collect();
+    let questions = puzzles.iter().map(|puzzle| Question::Chat {
+        prompt: puzzle.prompt.clone(),
+        max_tokens: 256,
+        temperature_milli: 0,
+    });
+    ExactAnswerTask {
+        questions: questions.collect(),
+        expected: puzzles.into_iter().map(|p| p.expected).collect(),
+        rules,
+    }
+}
+
+fn reply(text: impl Into<String>, millis: u64) -> Reply {
+    Reply::new(Answer::Text(text.into()), Duration::from_millis(millis))
+}
+
+fn right(task: &ExactAnswerTask, millis: u64) -> Vec<Reply> {
+    task.expected
+        .iter()
+        .map(|expected| reply(format!("Sure.\n**Answer:** {}", expected.spelled()), millis))
+        .collect()
+}
+
+fn kinds() -> [Kind; 5] {
+    ExactAnswer::default().kinds().map(|(_, kind)| kind)
+}
+
+#[test]
+fn every_right_answer_is_taken_and_wrong_ones_are_not() {
+    for (number, kind) in kinds().into_iter().enumerate() {
+        for seed in 0..300u64 {
+            let puzzle = kind(&mut Dice::new(seed.into()));
+            let (prompt, expected) = (&puzzle.prompt, &puzzle.expected);
+            let spelled = expected.spelled();
+            assert!(expected.is_answered_by(&format!("Answer: {spelled}")), "{prompt} {spelled}");
+            assert!(
+                expected.is_answered_by(&format!("I think so.\n\nfinal answer: {spelled}\n")),
+                "{prompt}"
+            );
+            assert!(!expected.is_answered_by(prompt), "echo: {prompt}");
+            assert!(!expected.is_answered_by(&format!("Answer: {spelled}\nAnswer: 1{spelled}")), "{prompt}");
+            assert!(!expected.is_answered_by(""), "{number}");
+            assert!(prompt.len() < 1500 && prompt.contains("Answer:"), "{prompt}");
+        }
+    }
+}
+
+#[test]
+fn questions_hardly_ever_come_twice() {
+    for kind in kinds() {
+        let prompts: BTreeSet<String> =
+            (0..1000u64).map(|seed| kind(&mut Dice::new(seed.into())).prompt).collect();
+        assert!(prompts.len() >= 990, "{}", prompts.len());
+    }
+}
+
+/// The validator's own answers, checked against ones worked out by hand.
+#[test]
+fn known_questions_have_known_answers() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..2000u64 {
+        let puzzle = arithmetic::puzzle(&mut Dice::new(seed.into()));
+        let numbers: Vec<i64> =
+            puzzle.prompt.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
+        let Expected::Number(value) = puzzle.expected else { panic!("no number") };
+        let by_hand = match puzzle.prompt.as_str() {
+            p if p.contains(" is divided by ") => numbers[0] % numbers[1],
+            p if p.contains("full") => numbers[0] / numbers[1],
+            p if p.contains("coins") => numbers[4] - numbers[0] * numbers[1] - numbers[2] * numbers[3],
+            p if p.contains(" times ") => numbers[0] * numbers[1] - numbers[2],
+            p if p.contains('(') => (numbers[0] + numbers[1]) * numbers[2],
+            p if p.contains(" + ") => numbers[0] + numbers[1] * numbers[2],
+            p if p.contains(" * ") => numbers[0] - numbers[1] * numbers[2],
+            _ => numbers.iter().sum(),
+        };
+        assert_eq!(value, by_hand, "{}", puzzle.prompt);
+        seen.insert(by_hand);
+    }
+    assert!(seen.len() > 1000);
+}
+
+#[test]
+fn correctness_comes_before_speed() {
+    let task = task(1);
+    assert_eq!(task.score(&right(&task, 100)), Score::ONE);
+    let slow = task.score(&right(&task, 60_000));
+    assert_eq!(slow.to_string(), "0.9000");
+    let mut fast_but_one = right(&task, 0);
+    fast_but_one[2] = reply("Answer: no idea", 0);
+    assert!(task.score(&fast_but_one) < slow);
+    assert!(task.score(&right(&task, 2000)) > task.score(&right(&task, 3000)));
+    assert_eq!(task.score(&[]), Score::ZERO);
+    assert_eq!(task.score(&vec![Reply::new(Answer::Vectors(vec![]), Duration::ZERO); 4]), Score::ZERO);
+}
+
+#[test]
+fn right_answers_of_two_miners_are_no_copies() {
+    let task = task(2);
+    let print = task.fingerprint(&right(&task, 1));
+    assert!(!task.alike(&print, &print));
+}
+
+#[test]
+fn kinds_come_as_often_as_asked_for() {
+    let spec =
+        MechanismSpec::named("exact-answer").with("arithmetic", 0).with("sorting", 0).with("strings", 0);
+    let mechanism = spec.clone().with("json", 0).build().unwrap();
+    for seed in 0..20u64 {
+        for question in mechanism.draw(seed.into(), &Corpus::default()).unwrap().questions() {
+            let Question::Chat { prompt, .. } = question else { panic!("no chat") };
+            assert!(prompt.contains("da"), "day, date: {prompt}");
+        }
+    }
+    assert!(spec.with("json", 0).with("dates", 0).build().is_err(), "no kind at all");
+    assert!(
+        MechanismSpec::named("exact-answer").with("speed", 250).build().is_err(),
+        "speed before correctness"
+    );
+    assert!(MechanismSpec::named("exact-answer").with("slow_ms", 500).build().is_err());
+}

@@ -1,0 +1,64 @@
+//! What holds of every mechanism, and of the guide's example.
+
+use std::time::Duration;
+
+use super::*;
+
+/// The guide's example is a file of this crate, so that it compiles and does what the guide says.
+#[test]
+fn the_guide_shows_a_mechanism_that_works() {
+    let guide = include_str!("../../../../docs/mechanisms.md");
+    assert!(
+        guide.contains(include_str!("longest_word.rs")),
+        "docs/mechanisms.md shows another longest_word.rs"
+    );
+    let mechanism =
+        make::<longest_word::LongestWord>(&MechanismSpec::named("longest-word").with("words", 4)).unwrap();
+    let task = mechanism.draw(7.into(), &Corpus::default()).unwrap();
+    let [Question::Chat { prompt, .. }] = task.questions() else { panic!("one question") };
+    let words: Vec<&str> =
+        prompt.split(['?', '.']).nth(1).unwrap().split_once(" End").unwrap().0.trim().split(", ").collect();
+    let longest = words.iter().max_by_key(|word| word.len()).unwrap();
+    let score = |text: String| task.score(&[Reply::new(Answer::Text(text), Duration::ZERO)]);
+    assert_eq!(score(format!("Easy.\nAnswer: {longest}")), Score::ONE);
+    assert_eq!(score(format!("Answer: {}", words.join(", "))), Score::ZERO);
+    assert!(
+        make::<longest_word::LongestWord>(&MechanismSpec::named("longest-word").with("words", 1)).is_err()
+    );
+}
+
+/// Whoever gets the same seed draws the same task, and another seed another one.
+#[test]
+fn tasks_are_drawn_from_their_seeds() {
+    let text: Vec<u8> = (0..40_000u32).map(|n| b'a' + (n * n % 26) as u8).collect();
+    let corpus = Corpus::new([corpus::tests::document("text", &text)]);
+    for (name, _) in BUILT_IN {
+        let mechanism = MechanismSpec::named(*name).build().unwrap();
+        let questions = |seed: u64| mechanism.draw(seed.into(), &corpus).unwrap().questions().to_vec();
+        assert_eq!(questions(1), questions(1), "{name}");
+        assert_ne!(questions(1), questions(2), "{name}");
+    }
+}
+
+/// No mechanism lets itself be brought down, and none of its miners is worth anything who answers nothing.
+#[test]
+fn answers_of_every_kind_are_judged() {
+    let corpus = Corpus::new([corpus::tests::document("text", &[b'a'; 40_000])]);
+    let answers = [
+        Answer::Missing,
+        Answer::Text(String::new()),
+        Answer::Vectors(vec![vec![f32::NAN; 3]; 48]),
+        Answer::Distribution(vec![f32::NEG_INFINITY; 256]),
+    ];
+    for (name, _) in BUILT_IN {
+        let task = MechanismSpec::named(*name).build().unwrap().draw(1.into(), &corpus).unwrap();
+        for answer in &answers {
+            for count in [0, 1, 100] {
+                let replies = vec![Reply::new(answer.clone(), Duration::MAX); count];
+                assert_eq!(task.score(&replies), Score::ZERO, "{name} {answer:?}");
+                let print = task.fingerprint(&replies);
+                assert!(!task.alike(&print, &print), "{name} {answer:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The median of values that weigh differently.
+
+/// The smallest value such that at least half of the weight is on no more than it; none without weight.
+///
+/// While those who lie have less than half of the weight, it lies among what the others say.
+pub(crate) fn median<T: Ord + Copy>(mut values: Vec<(T, u64)>) -> Option<T> {
+    values.sort_unstable_by_key(|(value, _)| *value);
+    let total: u128 = values.iter().map(|(_, weight)| u128::from(*weight)).sum();
+    let mut so_far = 0u128;
+    values.into_iter().find_map(|(value, weight)| {
+        so_far += u128::from(weight);
+        (weight > 0 && so_far * 2 >= total).then_some(value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ends_and_ties() {
+        assert_eq!(median::<u8>(vec![]), None);
+        assert_eq!(median(vec![(5, 0)]), None);
+        assert_eq!(median(vec![(7, 1), (5, 1)]), Some(5));
+        assert_eq!(median(vec![(1, u64::MAX), (9, u64::MAX), (9, 1)]), Some(9));
+    }
+
+    proptest! {
+        #[test]
+        fn less_than_half_moves_it_only_among_what_the_others_say(
+            honest in proptest::collection::vec((any::<u32>(), 1u64..1000), 1..9),
+            lies in proptest::collection::vec((any::<u32>(), 1u64..1000), 0..9),
+        ) {
+            let weight = |of: &[(u32, u64)]| of.iter().map(|(_, weight)| weight).sum::<u64>();
+            prop_assume!(weight(&lies) < weight(&honest));
+            let median = median([honest.clone(), lies].concat()).unwrap();
+            let (least, most) = (honest.iter().min().unwrap().0, honest.iter().max().unwrap().0);
+            prop_assert!((least..=most).contains(&median));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What travels about a task: who set it to whom, and who answered what.
+//!
+//! # Design
+//! An [`Assignment`] is gossiped: a validator's word that it set *some* task to *these* miners until *then*. It holds
+//! a [`commitment`] to the content, never the content, so that the validator cannot make up afterwards what it asked,
+//! and nobody learns it before. A [`Receipt`] goes back to whoever asked: the miner's word that it answered *this*
+//! request of *this* asker with *that*. Miners sign one for every query, because they cannot tell a task from one.
+//!
+//! # What a hostile peer can do
+//! * *Forge*: whoever an assignment or a receipt names must have signed it, for this mesh and this kind of statement.
+//! * *Replay a receipt*: it binds asker, miner, query, request and answer, and [`Outstanding`] settles a query once.
+//! * *Replay an assignment*, or copy its commitment: an assignment ends, and the commitment binds the validator.
+//! * *Flood*: sizes and counts are bounded here, and [`Assignments`] keeps a bounded number, of each validator and in
+//!   all.
+//!
+//! # Hazard
+//! A miner that is named in an assignment and then asked something by that validator can guess that it is being
+//! tested. Gossip an assignment together with its questions, not ahead of them, and let validators ask for users too.
+
+mod assignment;
+mod assignments;
+mod outstanding;
+mod receipt;
+
+pub use assignment::{
+    Assignment, AssignmentError, MAX_ASSIGNMENT_LEN, MAX_MINERS, SignedAssignment, commitment,
+};
+pub use assignments::{Assignments, Filed, MAX_ASSIGNMENTS, MAX_PER_VALIDATOR};
+pub use outstanding::{Asked, MAX_OUTSTANDING, Outstanding};
+pub use receipt::{AnswerHasher, MAX_RECEIPT_LEN, Receipt, ReceiptError, SignedReceipt, request_hash};

@@ -1,0 +1,203 @@
+//! The queries of this node that wait for a receipt, each settled at most once.
+//!
+//! A receipt counts when it is from the node that was asked, about the query as it was asked, and about the answer as
+//! it came. The query is then forgotten, so that the same receipt shown again is for nothing. Bounded: a full table
+//! takes no more queries, which then have no receipts, until the old ones are settled or given up.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use nervure_primitives::{Hash, MeshId, Netuid, NodeId, UnixMillis};
+
+use super::{ReceiptError, SignedReceipt};
+
+/// Most queries that wait at once.
+pub const MAX_OUTSTANDING: usize = 65_536;
+
+/// How far apart two honest clocks may be.
+const CLOCK_SKEW: Duration = Duration::from_secs(30);
+
+/// A query of this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Its name, drawn by this node and never used before.
+    pub query: Hash,
+    /// In which subnet.
+    pub netuid: Netuid,
+    /// Whom.
+    pub miner: NodeId,
+    /// What: see [`super::request_hash`].
+    pub request: Hash,
+    /// When.
+    pub sent_at: UnixMillis,
+}
+
+/// The queries of one asker that wait for a receipt.
+#[derive(Debug)]
+pub struct Outstanding {
+    asker: NodeId,
+    mesh: MeshId,
+    asked: BTreeMap<Hash, Asked>,
+}
+
+impl Outstanding {
+    /// None yet, of `asker`.
+    pub const fn new(asker: NodeId, mesh: MeshId) -> Self {
+        Self { asker, mesh, asked: BTreeMap::new() }
+    }
+
+    /// A query goes out.
+    ///
+    /// # Errors
+    /// [`ReceiptError::Full`] when too many wait; [`ReceiptError::NameTaken`] when one of this name does.
+    pub fn ask(&mut self, asked: Asked) -> Result<(), ReceiptError> {
+        if self.asked.contains_key(&asked.query) {
+            return Err(ReceiptError::NameTaken);
+        }
+        if self.asked.len() >= MAX_OUTSTANDING {
+            return Err(ReceiptError::Full);
+        }
+        self.asked.insert(asked.query, asked);
+        Ok(())
+    }
+
+    /// A receipt came, for a query whose answer as it arrived has the hash `answer`. Settles the query.
+    ///
+    /// # Errors
+    /// The first reason not to accept it; the query then still waits.
+    pub fn settle(
+        &mut self,
+        bytes: &[u8],
+        answer: &Hash,
+        now: UnixMillis,
+    ) -> Result<SignedReceipt, ReceiptError> {
+        let signed = SignedReceipt::verify(bytes, &self.mesh)?;
+        let receipt = signed.receipt();
+        let asked = self.asked.get(&receipt.query).ok_or(ReceiptError::NoSuchQuery)?;
+        let same = [
+            ("asker", receipt.asker == self.asker),
+            ("miner", receipt.miner == asked.miner),
+            ("subnet", receipt.netuid == asked.netuid),
+            ("request", receipt.request == asked.request),
+            ("answer", receipt.answer == *answer),
+        ];
+        if let Some((what, _)) = same.into_iter().find(|(_, same)| !same) {
+            return Err(ReceiptError::Differs(what));
+        }
+        let (earliest, latest) = (asked.sent_at, now.plus(CLOCK_SKEW));
+        let took = Duration::from_millis(receipt.took_ms.into());
+        let possible = receipt.received_at.plus(CLOCK_SKEW) >= earliest
+            && receipt.received_at.plus(took) <= latest
+            && took <= now.since(asked.sent_at);
+        if !possible {
+            return Err(ReceiptError::ImpossibleTime);
+        }
+        let query = receipt.query;
+        self.asked.remove(&query);
+        Ok(signed)
+    }
+
+    /// Gives up the queries that went out before `before`.
+    pub fn give_up(&mut self, before: UnixMillis) {
+        self.asked.retain(|_, asked| asked.sent_at >= before);
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.asked.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Receipt, request_hash},
+        *,
+    };
+    use crate::record::tests::{MESH, NOW, key};
+
+    const LATER: UnixMillis = UnixMillis(NOW.0 + 100);
+
+    fn asked(number: u64) -> Asked {
+        let query = Hash::of("query", &[&number.to_be_bytes()]);
+        let request = request_hash(&query, b"what");
+        Asked { query, netuid: Netuid(1), miner: key(2).node_id(), request, sent_at: NOW }
+    }
+
+    fn answer() -> Hash {
+        Hash::of("answer", &[])
+    }
+
+    fn receipt(asked: &Asked, change: impl FnOnce(&mut Receipt)) -> Vec<u8> {
+        let mut receipt = Receipt {
+            netuid: asked.netuid,
+            asker: key(1).node_id(),
+            miner: asked.miner,
+            query: asked.query,
+            request: asked.request,
+            answer: answer(),
+            received_at: NOW,
+            took_ms: 90,
+        };
+        change(&mut receipt);
+        let signer = if receipt.miner == key(3).node_id() { 3 } else { 2 };
+        SignedReceipt::sign(&key(signer), &MESH, receipt).unwrap().bytes().to_vec()
+    }
+
+    fn waiting() -> Outstanding {
+        let mut outstanding = Outstanding::new(key(1).node_id(), MESH);
+        outstanding.ask(asked(1)).unwrap();
+        outstanding
+    }
+
+    #[test]
+    fn a_receipt_settles_its_query_once() {
+        let mut outstanding = waiting();
+        let bytes = receipt(&asked(1), |_| {});
+        assert!(outstanding.settle(&bytes, &answer(), LATER).is_ok());
+        assert_eq!(outstanding.settle(&bytes, &answer(), LATER), Err(ReceiptError::NoSuchQuery));
+        assert!(outstanding.is_empty());
+    }
+
+    #[test]
+    fn a_receipt_for_anything_else_settles_nothing() {
+        let mut outstanding = waiting();
+        let other = Hash::of("other", &[]);
+        let mut differs = |change: fn(&mut Receipt)| {
+            outstanding.settle(&receipt(&asked(1), change), &answer(), LATER).unwrap_err()
+        };
+        assert_eq!(differs(|r| r.asker = key(9).node_id()), ReceiptError::Differs("asker"));
+        assert_eq!(differs(|r| r.miner = key(3).node_id()), ReceiptError::Differs("miner"));
+        assert_eq!(differs(|r| r.netuid = Netuid(2)), ReceiptError::Differs("subnet"));
+        assert_eq!(differs(|r| r.request = Hash::of("other", &[])), ReceiptError::Differs("request"));
+        assert_eq!(differs(|r| r.answer = Hash::of("other", &[])), ReceiptError::Differs("answer"));
+        assert_eq!(differs(|r| r.took_ms = 101), ReceiptError::ImpossibleTime);
+        assert_eq!(differs(|r| r.received_at = UnixMillis(NOW.0 + 31_000)), ReceiptError::ImpossibleTime);
+        assert_eq!(differs(|r| r.received_at = UnixMillis(NOW.0 - 31_000)), ReceiptError::ImpossibleTime);
+        let settled = outstanding.settle(&receipt(&asked(1), |_| {}), &other, LATER);
+        assert_eq!(settled, Err(ReceiptError::Differs("answer")), "another answer than came");
+        assert_eq!(outstanding.len(), 1, "it still waits");
+    }
+
+    #[test]
+    fn names_are_used_once_and_memory_is_bounded() {
+        let mut outstanding = waiting();
+        assert_eq!(outstanding.ask(asked(1)), Err(ReceiptError::NameTaken));
+        let first = asked(1);
+        let name = |number: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            Hash::from_bytes(bytes)
+        };
+        for number in 1..MAX_OUTSTANDING {
+            outstanding.ask(Asked { query: name(number), ..first }).unwrap();
+        }
+        assert_eq!(outstanding.ask(asked(0)), Err(ReceiptError::Full));
+        outstanding.give_up(LATER);
+        assert!(outstanding.is_empty());
+    }
+}

@@ -1,0 +1,115 @@
+//! A miner claims a capability that it lacks, answers at once, and asks for nothing.
+//!
+//! Defence: validators' tasks show what it can do; after 50 of them at most 1 % of questions go to it.
+
+use std::time::Duration;
+
+use nervure_primitives::Amount;
+use nervure_subnet::{
+    Candidate, Dice, ExpertRecord, Observation, Policy, PolicyRules, Seed, Terms, Trust,
+    mechanism::{Corpus, Mechanism},
+    route,
+    score::{InterimBook, InterimScores, Scoreboard, ScoringRules, SignedScores, judge},
+};
+
+use crate::world::{Ledger, MESH, NOW, SUBNET, corpus, id, key, model, next_byte, registration};
+
+const VALIDATORS: [u8; 3] = [1, 2, 3];
+const HONEST: [u8; 4] = [10, 11, 12, 13];
+const LIAR: u8 = 20;
+/// Of each validator: 48 in all.
+const PROBES: u64 = 16;
+const QUESTIONS: u64 = 3000;
+
+fn miners() -> impl Iterator<Item = u8> {
+    HONEST.into_iter().chain([LIAR])
+}
+
+/// What a validator thinks after its share of the probes.
+fn probed(validator: u8, mechanism: &dyn Mechanism, corpus: &Corpus) -> Scoreboard {
+    let mut board = Scoreboard::new(ScoringRules::default()).unwrap();
+    board.registered(miners().map(registration));
+    for number in 0..PROBES {
+        let task = mechanism.draw(Seed::from(u64::from(validator)).derive("task", number), corpus).unwrap();
+        let sure = |miner| if miner == LIAR { 0.0 } else { 0.6 + 0.03 * f32::from(miner - 10) };
+        let answers: Vec<_> =
+            miners().map(|miner| (id(miner), model(task.questions(), sure(miner), miner))).collect();
+        for judged in judge(task.as_ref(), &answers) {
+            let miner = miners().find(|miner| id(*miner) == judged.node).unwrap();
+            board.record(&registration(miner), judged.mark);
+        }
+    }
+    board
+}
+
+/// What gossip made of it at a gateway.
+fn opinions() -> InterimBook {
+    let mut book = InterimBook::new(SUBNET);
+    let (mechanism, corpus) = (next_byte(), corpus());
+    for validator in VALIDATORS {
+        let board = probed(validator, mechanism.as_ref(), &corpus);
+        let told = InterimScores::of(&board, (id(validator), SUBNET), NOW);
+        let bytes = SignedScores::sign(&key(validator), &MESH, told).unwrap().bytes().to_vec();
+        assert!(book.insert(&SignedScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap(), NOW));
+    }
+    book
+}
+
+fn record(miner: u8) -> ExpertRecord {
+    ExpertRecord {
+        node: id(miner),
+        netuid: SUBNET,
+        expert: "e".into(),
+        capability: "text.generate".parse().unwrap(),
+        model: "m".into(),
+        context: 256,
+        max_output: 256,
+        price: if miner == LIAR { 0 } else { 5_000_000 },
+        byte_level: true,
+        load: if miner == LIAR { 0 } else { 30 },
+        addresses: vec![],
+        seq: 1,
+        issued_at: NOW,
+        expires_at: NOW.plus(Duration::from_secs(60)),
+        withdrawn: false,
+    }
+}
+
+/// The part of questions that go to the liar.
+fn routed_to_liar(trust: impl Fn(u8) -> Trust, rules: &PolicyRules) -> f64 {
+    let candidates: Vec<_> = miners()
+        .map(|miner| {
+            let latency_ms = Some(if miner == LIAR { 1 } else { 80 });
+            let seen = Observation { latency_ms, ..Observation::default() };
+            (Candidate { record: record(miner), seen }, trust(miner))
+        })
+        .collect();
+    let mut dice = Dice::new(3.into());
+    let mut to_liar = 0;
+    for _ in 0..QUESTIONS {
+        let budget = Amount::from_base_units(u64::MAX);
+        let terms = Terms { capability: None, model: None, filter: None, budget, seed: dice.bits() };
+        let chosen = route(candidates.clone(), &terms, rules, NOW);
+        to_liar += u64::from(chosen.choices[0].record.node == id(LIAR));
+    }
+    to_liar as f64 / QUESTIONS as f64
+}
+
+#[test]
+fn a_liar_is_routed_to_at_most_one_percent() {
+    let book = opinions();
+    let opinion = |miner| Trust::new(None, book.opinion(&registration(miner), |_| 1, NOW));
+    for policy in [Policy::Balanced, Policy::Fastest, Policy::Cheapest, Policy::Trusted] {
+        let share = routed_to_liar(opinion, &policy.rules());
+        assert!(share <= 0.01, "{policy:?}: {share}");
+    }
+    let share = routed_to_liar(opinion, &PolicyRules::ALONE);
+    assert!(share > 0.9, "who does not heed validators is taken in: {share}");
+}
+
+#[test]
+fn before_it_is_probed_it_gets_what_newcomers_get() {
+    let honest = |miner| if miner == LIAR { Trust::default() } else { Trust::new(Some((9, 10)), None) };
+    let share = routed_to_liar(honest, &Policy::Balanced.rules());
+    assert!((0.01..0.04).contains(&share), "{share}");
+}

@@ -1,0 +1,98 @@
+//! A miner without a model asks another one and returns its answers, with a little noise.
+//!
+//! Defence: look-alikes share one reward.
+
+use nervure_primitives::{NodeId, Uid};
+use nervure_subnet::{
+    mechanism::{Answer, Reply, Task},
+    score::{Judged, Scoreboard, ScoringRules, judge},
+};
+
+use crate::world::{corpus, id, model, next_byte, registration};
+
+const GOOD: u8 = 10;
+const OTHER: u8 = 11;
+const RELAY: u8 = 12;
+
+/// A way to judge a task.
+type Judge = fn(&dyn Task, &[(NodeId, Vec<Reply>)]) -> Vec<Judged>;
+
+/// The same answers, a hundredth of the mass spread out.
+fn relayed(replies: &[Reply]) -> Vec<Reply> {
+    let noisy = |reply: &Reply| match reply.answer() {
+        Answer::Distribution(masses) => masses.iter().map(|p| p * 0.99 + 0.01 / 256.0).collect(),
+        other => panic!("{other:?}"),
+    };
+    replies.iter().map(|reply| Reply::new(Answer::Distribution(noisy(reply)), reply.latency())).collect()
+}
+
+/// Each on its own.
+fn defenceless(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<Judged> {
+    let alone =
+        |(node, replies): &(NodeId, Vec<Reply>)| Judged { node: *node, mark: task.score(replies).into() };
+    answers.iter().map(alone).collect()
+}
+
+/// The weights of the three after 30 tasks; with and without the relaying miner.
+fn weights(judge: Judge, relay: bool) -> [f64; 3] {
+    let mut board = Scoreboard::new(ScoringRules { power: 1, ..ScoringRules::default() }).unwrap();
+    board.registered([GOOD, OTHER, RELAY].map(registration));
+    let (mechanism, corpus) = (next_byte(), corpus());
+    for seed in 0..30u64 {
+        let task = mechanism.draw(seed.into(), &corpus).unwrap();
+        let good = model(task.questions(), 0.75, 1);
+        let mut answers = vec![(id(OTHER), model(task.questions(), 0.5, 3)), (id(GOOD), good.clone())];
+        if relay {
+            answers.push((id(RELAY), relayed(&good)));
+        }
+        for judged in judge(task.as_ref(), &answers) {
+            let seed = [GOOD, OTHER, RELAY].into_iter().find(|seed| id(*seed) == judged.node).unwrap();
+            assert!(board.record(&registration(seed), judged.mark));
+        }
+    }
+    let slots = [GOOD, OTHER, RELAY].map(|seed| (Uid(seed.into()), registration(seed)));
+    let weights = board.weights(slots);
+    let all: f64 = weights.iter().map(|(_, weight)| f64::from(*weight)).sum();
+    [GOOD, OTHER, RELAY].map(|seed| {
+        weights.iter().find(|(uid, _)| uid.0 == u16::from(seed)).map_or(0.0, |(_, w)| f64::from(*w) / all)
+    })
+}
+
+/// What the two together take from the third by relaying.
+fn gain(judge: Judge) -> f64 {
+    let (before, after) = (weights(judge, false), weights(judge, true));
+    before[1] / after[1] - 1.0
+}
+
+#[test]
+fn relaying_gains_nothing() {
+    assert!(gain(judge).abs() < 0.02, "together they get what one did: {}", gain(judge));
+    assert!(gain(defenceless) > 0.4, "and without the defence much more: {}", gain(defenceless));
+}
+
+#[test]
+fn an_honest_miner_of_another_mind_shares_with_nobody() {
+    let task = next_byte().draw(1.into(), &corpus()).unwrap();
+    let answers: Vec<_> =
+        (0..6u8).map(|n| (id(10 + n), model(task.questions(), 0.4 + 0.1 * f32::from(n), n))).collect();
+    let judged = judge(task.as_ref(), &answers);
+    let apart = judged.iter().filter(|judged| judged.mark.sharers == 1).count();
+    assert!(apart >= 4, "{judged:?}");
+}
+
+/// Copying takes reward and must not take questions: gateways hear of quality, not of shares.
+#[test]
+fn being_copied_costs_no_reputation() {
+    let task = next_byte().draw(1.into(), &corpus()).unwrap();
+    let good = model(task.questions(), 0.75, 1);
+    let answers: Vec<_> = (10..16).map(|seed| (id(seed), good.clone())).collect();
+    let mut board = Scoreboard::new(ScoringRules::default()).unwrap();
+    board.registered((10..16).map(registration));
+    for judged in judge(task.as_ref(), &answers) {
+        let seed = (10..16).find(|seed| id(*seed) == judged.node).unwrap();
+        assert!(board.record(&registration(seed), judged.mark));
+    }
+    let standing = board.standing(&registration(GOOD)).unwrap();
+    assert_eq!(standing.quality, task.score(&good));
+    assert_eq!(standing.reward, task.score(&good).shared(6));
+}

@@ -1,0 +1,181 @@
+//! The whole loop without a network: tasks, assignments, receipts, scores, weights, opinions, routes.
+//!
+//! What a node does around these functions is send and store. Good miners end above mediocre ones, those above bad
+//! ones, a silent one at nothing; a restart changes nothing, and a miner that becomes bad is noticed.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use std::time::Duration;
+
+use nervure_primitives::{Amount, Hash, Uid, cbor};
+use nervure_subnet::{
+    Candidate, ExpertRecord, Observation, Policy, Seed, Terms, Trust,
+    mechanism::{Question, Reply},
+    route,
+    score::{InterimBook, InterimScores, Scoreboard, ScoringRules, SignedScores, judge},
+    task::{
+        AnswerHasher, Asked, Assignment, Assignments, Filed, Outstanding, Receipt, SignedAssignment,
+        SignedReceipt, commitment, request_hash,
+    },
+};
+
+#[path = "attacks/world.rs"]
+mod world;
+
+use world::{Ledger, MESH, NOW, SUBNET, corpus, id, key, model, next_byte, registration};
+
+const VALIDATOR: u8 = 1;
+const GOOD: u8 = 10;
+const MEDIOCRE: u8 = 11;
+const BAD: u8 = 12;
+const SILENT: u8 = 13;
+const MINERS: [u8; 4] = [GOOD, MEDIOCRE, BAD, SILENT];
+
+/// A miner: what it answers, and its receipt.
+fn answered(
+    miner: u8,
+    asked: &Asked,
+    questions: &[Question],
+    degraded: bool,
+) -> Option<(Vec<Reply>, Vec<u8>)> {
+    let sure = match miner {
+        GOOD if degraded => 0.05,
+        GOOD => 0.7,
+        MEDIOCRE => 0.45,
+        BAD => 0.1,
+        _ => return None,
+    };
+    let receipt = Receipt {
+        netuid: SUBNET,
+        asker: id(VALIDATOR),
+        miner: id(miner),
+        query: asked.query,
+        request: asked.request,
+        answer: answer_hash(),
+        received_at: NOW,
+        took_ms: 0,
+    };
+    let signed = SignedReceipt::sign(&key(miner), &MESH, receipt).unwrap();
+    Some((model(questions, sure, miner), signed.bytes().to_vec()))
+}
+
+fn answer_hash() -> Hash {
+    let mut hasher = AnswerHasher::default();
+    hasher.chunk(b"all chunks, as they came");
+    hasher.finish()
+}
+
+/// Sets one task, from its drawing to its scores.
+fn set_task(board: &mut Scoreboard, seen: &mut Assignments, number: u64, degraded: bool) {
+    let seed = Seed::from(1).derive("task", number);
+    let task = next_byte().draw(seed, &corpus()).unwrap();
+    let salt = Seed::from(1).derive("salt", number);
+    let mut miners = MINERS.map(id).to_vec();
+    miners.sort();
+    let assignment = Assignment {
+        netuid: SUBNET,
+        validator: id(VALIDATOR),
+        task: commitment((&id(VALIDATOR), SUBNET), task.questions(), &salt).unwrap(),
+        miners,
+        issued_at: NOW,
+        deadline: NOW.plus(Duration::from_secs(10)),
+    };
+    let signed = SignedAssignment::sign(&key(VALIDATOR), &MESH, assignment).unwrap();
+    let heard = SignedAssignment::verify(signed.bytes(), &MESH, NOW, &Ledger).unwrap();
+    assert!(heard.assignment().is_for(task.questions(), &salt));
+    assert_eq!(seen.file(heard, NOW), Filed::New);
+    seen.expire(NOW.plus(Duration::from_secs(10)));
+
+    let mut outstanding = Outstanding::new(id(VALIDATOR), MESH);
+    let mut answers = Vec::new();
+    for miner in MINERS {
+        let query = *seed.derive("query", miner.into()).as_bytes();
+        let query = Hash::from_bytes(query);
+        let body = cbor::encode(&task.questions()).unwrap();
+        let request = request_hash(&query, &body);
+        let asked = Asked { query, netuid: SUBNET, miner: id(miner), request, sent_at: NOW };
+        outstanding.ask(asked).unwrap();
+        let replies = match answered(miner, &asked, task.questions(), degraded) {
+            Some((replies, receipt)) => {
+                outstanding.settle(&receipt, &answer_hash(), NOW).unwrap();
+                replies
+            }
+            None => Vec::new(),
+        };
+        answers.push((id(miner), replies));
+    }
+    assert_eq!(outstanding.len(), 1, "the silent one owes a receipt");
+    for judged in judge(task.as_ref(), &answers) {
+        let miner = MINERS.into_iter().find(|miner| id(*miner) == judged.node).unwrap();
+        assert!(board.record(&registration(miner), judged.mark));
+    }
+}
+
+fn weights(board: &Scoreboard) -> [u16; 4] {
+    let slots = MINERS.map(|miner| (Uid(miner.into()), registration(miner)));
+    let weights = board.weights(slots);
+    MINERS.map(|miner| {
+        weights.iter().find(|(uid, _)| uid.0 == u16::from(miner)).map_or(0, |(_, weight)| *weight)
+    })
+}
+
+/// Whom a gateway asks first that heard the validator's interim scores.
+fn routed(board: &Scoreboard) -> u8 {
+    let told = InterimScores::of(board, (id(VALIDATOR), SUBNET), NOW);
+    let bytes = SignedScores::sign(&key(VALIDATOR), &MESH, told).unwrap().bytes().to_vec();
+    let mut book = InterimBook::new(SUBNET);
+    assert!(book.insert(&SignedScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap(), NOW));
+    let candidate = |miner| {
+        let trust = Trust::new(None, book.opinion(&registration(miner), |_| 1000, NOW));
+        (Candidate { record: record(miner), seen: Observation::default() }, trust)
+    };
+    let budget = Amount::from_base_units(u64::MAX);
+    let terms = Terms { capability: None, model: None, filter: None, budget, seed: 1 };
+    let route = route(MINERS.map(candidate).to_vec(), &terms, &Policy::Balanced.rules(), NOW);
+    MINERS.into_iter().find(|miner| id(*miner) == route.choices[0].record.node).unwrap()
+}
+
+fn record(miner: u8) -> ExpertRecord {
+    ExpertRecord {
+        node: id(miner),
+        netuid: SUBNET,
+        expert: "e".into(),
+        capability: "text.generate".parse().unwrap(),
+        model: "m".into(),
+        context: 256,
+        max_output: 256,
+        price: 0,
+        byte_level: true,
+        load: 0,
+        addresses: vec![],
+        seq: 1,
+        issued_at: NOW,
+        expires_at: NOW.plus(Duration::from_secs(60)),
+        withdrawn: false,
+    }
+}
+
+fn fresh() -> Scoreboard {
+    let mut board = Scoreboard::new(ScoringRules::default()).unwrap();
+    board.registered(MINERS.map(registration));
+    board
+}
+
+#[test]
+fn weights_and_routes_follow_quality() {
+    let (mut board, mut seen) = (fresh(), Assignments::default());
+    (0..20).for_each(|number| set_task(&mut board, &mut seen, number, false));
+    let [good, mediocre, bad, silent] = weights(&board);
+    assert_eq!((good, silent), (u16::MAX, 0));
+    assert!(good / 5 * 4 > mediocre && mediocre > 4 * bad, "{mediocre} {bad}");
+    assert_eq!(routed(&board), GOOD);
+
+    let mut again = fresh();
+    again.restore(&board.save().unwrap()).unwrap();
+    assert_eq!(weights(&again), weights(&board), "a restart changes nothing");
+
+    (20..40).for_each(|number| set_task(&mut again, &mut seen, number, true));
+    let [good, mediocre, ..] = weights(&again);
+    assert!(good < mediocre, "the good one became bad: {good} {mediocre}");
+    assert_eq!(routed(&again), MEDIOCRE);
+}
