@@ -159,7 +159,11 @@ impl<A: Application> World<'_, A> {
             Err(DriverError::Engine(error)) if self.is_honest(at) => {
                 self.watch.violate(Violation::Failed(error.to_string()));
             }
-            Err(DriverError::Engine(_)) => self.crash(at),
+            Err(DriverError::Engine(_)) => {
+                // What it did to itself may well happen again at once.
+                self.nodes[at].away = self.nodes[at].away.max(RETRY);
+                self.crash(at);
+            }
         }
     }
 
