@@ -7,7 +7,11 @@
 pub mod seed;
 
 use bytes::{Bytes, BytesMut};
-use nervure_consensus::yuma::case::Case;
+use nervure_consensus::{
+    bft::{Message, WalEntry},
+    checkpoint::CommitCertificate,
+    yuma::case::Case,
+};
 use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_ledger::{
     block::Block,
@@ -50,7 +54,7 @@ impl Registry for Everybody {
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 19] = [
+pub const TARGETS: [(&str, Target); 22] = [
     ("envelope", envelope),
     ("expert_record", expert_record),
     ("query_frame", query_frame),
@@ -70,6 +74,9 @@ pub const TARGETS: [(&str, Target); 19] = [
     ("swarm_answer", nervure_p2p::fuzzing::answer),
     ("peer_store", nervure_p2p::fuzzing::peers),
     ("upstream_answer", nervure_experts::fuzzing::upstream),
+    ("consensus_message", consensus_message),
+    ("commit_certificate", commit_certificate),
+    ("consensus_log", consensus_log),
 ];
 
 /// Whatever decodes must encode to the same bytes.
@@ -211,5 +218,26 @@ pub fn state_proof(data: &[u8]) {
         && proof.verify(&root, &record).is_ok()
     {
         assert_eq!(seed::record_of(&record.key()), Some(record));
+    }
+}
+
+/// Proposals, votes and certificates of consensus.
+pub fn consensus_message(data: &[u8]) {
+    if let Ok(message) = Message::decode(data) {
+        assert!(message.encode().is_ok_and(|again| again == data), "two encodings of one message");
+    }
+}
+
+/// Proofs that a height is decided.
+pub fn commit_certificate(data: &[u8]) {
+    if let Ok(certificate) = CommitCertificate::decode(data) {
+        assert!(certificate.encode().is_ok_and(|again| again == data), "two encodings of one certificate");
+    }
+}
+
+/// Entries of the write-ahead log.
+pub fn consensus_log(data: &[u8]) {
+    if let Ok(entry) = WalEntry::decode(data) {
+        assert!(entry.encode().is_ok_and(|again| again == data), "two encodings of one entry");
     }
 }

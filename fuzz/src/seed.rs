@@ -3,6 +3,13 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use bytes::BytesMut;
+use nervure_consensus::{
+    bft::{
+        Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote, Signed, Timer,
+        TimerKind, Verdict, Vote, VoteKind, WalEntry,
+    },
+    checkpoint::{CommitCertificate, SignatureList},
+};
 use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
 use nervure_ledger::{
     chain::Tip,
@@ -20,7 +27,7 @@ use nervure_p2p::query::{
     EndReason, QueryEnd, QueryOpen, QueryUsage,
     frame::{ErrorFrame, Frame},
 };
-use nervure_primitives::{Amount, BlockHeight, Hash, Netuid, NodeKey, Uid, cbor};
+use nervure_primitives::{Amount, BlockHeight, Hash, Netuid, NodeKey, Signature, Uid, cbor};
 use nervure_subnet::{
     ExpertRecord, SignedRecord,
     directory::{FindRecords, PageCursor, Request, Response},
@@ -64,6 +71,9 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
             "data: {\"choices\":[{\"text\":\"h\u{e9}\",\"finish_reason\":null}]}\n\ndata: [DONE]\n",
             "data: {\"error\":{\"message\":\"no\",\"code\":7}}\r\n",
         ]),
+        "consensus_message" => consensus_messages(),
+        "commit_certificate" => vec![commit_certificate().encode().unwrap_or_default()],
+        "consensus_log" => consensus_log(),
         _ => Vec::new(),
     }
 }
@@ -258,4 +268,63 @@ fn state_proofs() -> Vec<Vec<u8>> {
         Some([&length[..], &record, &encode(&proof)].concat())
     };
     keys.into_iter().filter_map(proof).collect()
+}
+
+/// A signature that need not hold: decoders do not verify.
+const UNVERIFIED: Signature = Signature::from_bytes([9; 64]);
+
+fn commit_certificate() -> CommitCertificate {
+    let signatures = (1..=3).map(|n| (NodeKey::from_seed(&[n; 32]).node_id(), UNVERIFIED));
+    let signatures = SignatureList::collect(signatures).unwrap_or_default();
+    CommitCertificate { height: BlockHeight(7), round: Round(1), value: value(), signatures }
+}
+
+fn value() -> Hash {
+    Hash::of("fuzz", &[])
+}
+
+fn vote(value: Option<Hash>) -> Signed<Vote> {
+    let statement = Vote { height: BlockHeight(7), round: Round(1), kind: VoteKind::Prevote, value };
+    Signed { statement, signer: key().node_id(), signature: UNVERIFIED }
+}
+
+fn proposal() -> Signed<Proposal> {
+    let (height, round) = (BlockHeight(7), Round(1));
+    let statement = Proposal { height, round, value: value(), valid_round: Some(Round(0)) };
+    Signed { statement, signer: key().node_id(), signature: UNVERIFIED }
+}
+
+fn polka() -> PolkaCertificate {
+    let CommitCertificate { height, round, value, signatures } = commit_certificate();
+    PolkaCertificate { height, round, value, signatures }
+}
+
+fn consensus_messages() -> Vec<Vec<u8>> {
+    let vote_of = |kind, value| RoundVote { signer: key().node_id(), kind, value, signature: UNVERIFIED };
+    let votes = vec![vote_of(VoteKind::Precommit, Some(value()))];
+    let reason = RoundReason::Precommits;
+    let round = RoundCertificate { height: BlockHeight(7), round: Round(1), reason, votes };
+    let skip = RoundCertificate { reason: RoundReason::Skip, ..round.clone() };
+    let messages = [
+        Message::Vote(vote(None)),
+        Message::Vote(vote(Some(value()))),
+        Message::Proposal(proposal()),
+        Message::Polka(polka()),
+        Message::Round(round),
+        Message::Round(skip),
+    ];
+    messages.iter().map(|message| message.encode().unwrap_or_default()).collect()
+}
+
+fn consensus_log() -> Vec<Vec<u8>> {
+    let (height, round) = (BlockHeight(7), Round(1));
+    let verdict = Verdict { height, round, proposer: key().node_id(), value: value(), valid: true };
+    let entries = [
+        WalEntry::Vote(vote(None)),
+        WalEntry::Proposal(proposal()),
+        WalEntry::Verdict(verdict),
+        WalEntry::Timeout(Timer { height, round, kind: TimerKind::Propose }),
+        WalEntry::Polka(polka()),
+    ];
+    entries.iter().map(|entry| entry.encode().unwrap_or_default()).collect()
 }

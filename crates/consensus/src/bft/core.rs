@@ -7,7 +7,8 @@
 //! Hazards that the engine answers for: the core multiplies powers by three and aborts on
 //! overflow (a validator set bounds its total), counts rounds without an upper end
 //! ([`MAX_ROUND`](super::MAX_ROUND)), queues messages of future heights by arrival order (it is
-//! never given any), and believes the answers to its questions about signatures.
+//! never given any), and believes the answers to its questions about signatures. It notes the
+//! time at which a height starts, but only for a target time, which it is never given.
 
 mod context;
 mod convert;

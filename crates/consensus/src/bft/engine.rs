@@ -46,6 +46,17 @@ pub struct Config {
 }
 
 impl Config {
+    /// For validators on one machine or in one data centre: listens for a second.
+    pub const fn local() -> Self {
+        Self::new(Timeouts::local(), Duration::from_secs(1))
+    }
+
+    /// For validators all over the world: listens for ten seconds, so that peers have sent what
+    /// they have at least three times.
+    pub const fn public() -> Self {
+        Self::new(Timeouts::public(), Duration::from_secs(10))
+    }
+
     /// An engine with these timers.
     pub const fn new(timeouts: Timeouts, listen: Duration) -> Self {
         Self { timeouts, listen, quorum: Quorum::TWO_THIRDS }

@@ -35,5 +35,5 @@ pub fn run_seed(seed: u64) -> Outcome {
 
 /// Runs `plan` on the built-in application.
 pub fn run_tally(plan: &Plan) -> Outcome {
-    run(plan, |genesis| Tally::new(genesis))
+    run(plan, Tally::new)
 }

@@ -1,5 +1,5 @@
-//! The write-ahead log of the height that is being decided, and the signer's record: a plain file that is
-//! appended to, because its sync stands between a vote and the network.
+//! The write-ahead log of the height that is being decided, its proposed blocks, and the signer's record: a
+//! plain file that is appended to, because its sync stands between a vote and the network.
 //!
 //! A frame is a length and a checksum in four bytes each, a byte of kind, and what was written. Reading
 //! stops at the first frame that is not whole: what follows was never synced, and nothing that depended on
@@ -21,17 +21,20 @@ use nervure_primitives::{
     cbor::{self, Limits},
 };
 
+use crate::block::MAX_BLOCK_LEN;
+
 /// The file is replaced by a new one when it is larger than this, in bytes.
 const ROTATE: u64 = 1 << 20;
 
-/// Largest frame that is read, in bytes.
-const MAX_FRAME: usize = 64 * 1024;
+/// Largest frame that is read, in bytes: a block.
+const MAX_FRAME: usize = MAX_BLOCK_LEN;
 
 /// Largest file that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
 
 const ENTRY: u8 = 1;
 const SIGNER: u8 = 2;
+const BLOCK: u8 = 3;
 
 /// Bytes before the content of a frame.
 const HEAD: usize = 9;
@@ -52,6 +55,8 @@ pub struct Recovered {
     pub signer: SignerRecord,
     /// The entries of all heights since the file was begun, in their order.
     pub entries: Vec<WalEntry>,
+    /// Proposed blocks, encoded, of the same heights.
+    pub blocks: Vec<Vec<u8>>,
 }
 
 impl Recovered {
@@ -87,6 +92,15 @@ impl Wal {
     /// What the disk says. The same holds for the other methods; nothing may be sent after one.
     pub fn append(&mut self, entry: &WalEntry) -> io::Result<()> {
         self.frame(ENTRY, &entry.encode().map_err(io::Error::other)?)
+    }
+
+    /// Appends a proposed block, so that it is durable when this node says that it is valid: if all nodes
+    /// stopped now, somebody must still have what may have been decided.
+    ///
+    /// # Errors
+    /// As for [`Self::append`].
+    pub fn append_block(&mut self, block: &[u8]) -> io::Result<()> {
+        self.frame(BLOCK, block)
     }
 
     /// Replaces the signer's record; it need not be durable yet.
@@ -161,6 +175,7 @@ fn recover(bytes: &[u8]) -> (Recovered, usize) {
                 Ok(entry) => recovered.entries.push(entry),
                 Err(_) => break,
             },
+            BLOCK => recovered.blocks.push(content.to_vec()),
             _ => match cbor::decode(content, Limits::new(MAX_FRAME)) {
                 Ok(record) => recovered.signer = record,
                 Err(_) => break,
@@ -177,7 +192,7 @@ fn next_frame(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let (kind, rest) = rest.split_first()?;
     let length = u32::from_be_bytes(*length) as usize;
     let content = rest.get(..length).filter(|_| length <= MAX_FRAME)?;
-    let known = matches!(*kind, ENTRY | SIGNER);
+    let known = matches!(*kind, ENTRY | SIGNER | BLOCK);
     (known && *sum == checksum(*kind, content)).then_some((*kind, content))
 }
 
@@ -206,6 +221,7 @@ mod tests {
         for height in 1..=3 {
             wal.append(&entry(height)).unwrap();
             wal.save_signer(&record(height)).unwrap();
+            wal.append_block(&[height as u8; 100]).unwrap();
         }
         wal.sync().unwrap();
         assert_eq!(Wal::open(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock, "one process only");
@@ -213,6 +229,7 @@ mod tests {
         let (_, recovered) = Wal::open(&path).unwrap();
         assert_eq!((recovered.of(BlockHeight(2)), recovered.entries.len()), (vec![entry(2)], 3));
         assert_eq!(recovered.signer, record(3));
+        assert_eq!(recovered.blocks, [[1; 100], [2; 100], [3; 100]]);
     }
 
     #[test]

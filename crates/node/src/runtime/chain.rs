@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_consensus::bft::{Config, Engine, Signer, Timeouts};
+use nervure_consensus::bft::{Config, Engine, Signer};
 use nervure_ledger::{
     chain::Tip,
     mempool::PoolRefusal,
@@ -185,9 +185,7 @@ impl Chain {
             counters: Arc::default(),
         };
         let signer = Signer::new(key.clone(), spec.mesh_id(), recovered.signer);
-        let timeouts = timeouts(spec);
-        // Long enough to be sent, twice, what this key may have signed before.
-        let engine = Engine::new(Config::new(timeouts, 2 * timeouts.rebroadcast), signer);
+        let engine = Engine::new(engine_config(spec), signer);
         let net = fetch::Net { network, runtime: tokio::runtime::Handle::current(), events };
         let host = host::Host::new(host::Parts {
             store: handle.store.clone(),
@@ -306,9 +304,9 @@ pub(crate) enum SubmitError {
 }
 
 /// How long validators wait for each other.
-fn timeouts(spec: &MeshSpec) -> Timeouts {
+fn engine_config(spec: &MeshSpec) -> Config {
     match spec.mesh.scope {
-        Scope::Local => Timeouts::local(),
-        Scope::Public => Timeouts::public(),
+        Scope::Local => Config::local(),
+        Scope::Public => Config::public(),
     }
 }

@@ -10,7 +10,7 @@ use nervure_primitives::Hash;
 use rand::Rng;
 
 use super::{Behaviour, FaultKind, events::Packet, plan::MS, world::World};
-use crate::bft::{Application, Message, Proposal, Signed, SignedProposal, SignedVote, Vote};
+use crate::bft::{Application, Message, Proposal, Signed, SignedProposal, SignedVote, Vote, VoteKind};
 
 impl<A: Application> World<'_, A> {
     /// An instance sends a message to all, in its manner.
@@ -62,16 +62,18 @@ impl<A: Application> World<'_, A> {
         let mut made: BTreeMap<Option<Hash>, Rc<[u8]>> = BTreeMap::new();
         for to in (0..self.nodes.len()).filter(|to| *to != at) {
             let Vote { height, round, .. } = vote.statement;
-            let value = self.favours.get(&(to, height, round)).copied().or(vote.statement.value);
-            if !made.contains_key(&value) {
-                let vote = Vote { value, ..vote.statement };
-                if let Some(bytes) = self.sign(at, vote, Message::Vote) {
-                    made.insert(value, bytes);
-                }
+            let favour = self.favours.get(&(to, height, round)).copied();
+            // The engine votes for its own block before it proposes it: too early to know which of
+            // the two blocks this receiver will see.
+            if favour.is_none() && vote.statement.value.is_some() {
+                continue;
             }
-            if let Some(bytes) = made.get(&value).cloned() {
-                self.send(at, to, Packet::Message(bytes), 0);
-            }
+            let value = favour.or(vote.statement.value);
+            let known = made.get(&value).cloned();
+            let twisted = Vote { value, ..vote.statement };
+            let Some(bytes) = known.or_else(|| self.sign(at, twisted, Message::Vote)) else { continue };
+            made.insert(value, bytes.clone());
+            self.send(at, to, Packet::Message(bytes), 0);
         }
         if made.len() > 1 {
             self.faults.note(FaultKind::Equivocation);
@@ -82,16 +84,22 @@ impl<A: Application> World<'_, A> {
     fn propose_two(&mut self, at: usize, proposal: &SignedProposal) {
         let node = &mut self.nodes[at];
         let other = node.app.propose(proposal.statement.round);
-        node.blocks.insert(other.id, other.body.into());
+        node.blocks.insert(other.id, other.body.clone().into());
         let second = Proposal { value: other.id, valid_round: None, ..proposal.statement };
         let first = Message::Proposal(*proposal).encode().ok().map(Rc::<[u8]>::from);
         let second = self.sign(at, second, Message::Proposal);
         let (Some(first), Some(second)) = (first, second) else { return };
         self.faults.note(FaultKind::Equivocation);
         let odd = self.rng.random_range(0..2);
-        for to in (0..self.nodes.len()).filter(|to| *to != at) {
-            let bytes = if to % 2 == odd { &first } else { &second };
+        let Proposal { height, round, value, .. } = proposal.statement;
+        for (turn, to) in (0..self.nodes.len()).filter(|to| *to != at).enumerate() {
+            let (bytes, value) = if turn % 2 == odd { (&first, value) } else { (&second, other.id) };
+            self.favours.insert((to, height, round), value);
             self.send(at, to, Packet::Message(bytes.clone()), 0);
+            let vote = Vote { height, round, kind: VoteKind::Prevote, value: Some(value) };
+            if let Some(vote) = self.sign(at, vote, Message::Vote) {
+                self.send(at, to, Packet::Message(vote), 0);
+            }
         }
     }
 

@@ -39,6 +39,9 @@ const BLOCK_TIME: Micros = 30 * MS;
 /// Between two attempts to get something.
 const RETRY: Micros = 60 * MS;
 
+/// The bytes of a certificate, and a block.
+type Decision = (Rc<[u8]>, Rc<[u8]>);
+
 /// A node of the run, or one of two that share a key.
 pub(super) struct Instance<A> {
     pub(super) key: NodeKey,
@@ -52,7 +55,7 @@ pub(super) struct Instance<A> {
     away: Micros,
     /// Blocks that were kept before they were called valid.
     pub(super) blocks: BTreeMap<Hash, Rc<[u8]>>,
-    chain: BTreeMap<BlockHeight, (Rc<[u8]>, Rc<[u8]>)>,
+    chain: BTreeMap<BlockHeight, Decision>,
     fetching: BTreeMap<Hash, Candidate>,
     timers: BTreeMap<Timer, u64>,
     scheduled: u64,
@@ -156,7 +159,11 @@ impl<A: Application> World<'_, A> {
             Err(DriverError::Engine(error)) if self.is_honest(at) => {
                 self.watch.violate(Violation::Failed(error.to_string()));
             }
-            Err(DriverError::Engine(_)) => self.crash(at),
+            Err(DriverError::Engine(_)) => {
+                // What it did to itself may well happen again at once.
+                self.nodes[at].away = self.nodes[at].away.max(RETRY);
+                self.crash(at);
+            }
         }
     }
 

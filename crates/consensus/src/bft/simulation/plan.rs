@@ -36,9 +36,17 @@ pub enum Behaviour {
 }
 
 impl Behaviour {
-    /// All that are not honest.
-    const BYZANTINE: [Self; 6] =
-        [Self::Silent, Self::Equivocator, Self::Amnesiac, Self::Mutator, Self::Delayer, Self::Twins];
+    /// All that are not honest, the most dangerous more than once.
+    const BYZANTINE: [Self; 8] = [
+        Self::Equivocator,
+        Self::Equivocator,
+        Self::Equivocator,
+        Self::Silent,
+        Self::Amnesiac,
+        Self::Mutator,
+        Self::Delayer,
+        Self::Twins,
+    ];
 
     /// Whether it keeps to the protocol.
     pub const fn is_honest(self) -> bool {
@@ -112,6 +120,8 @@ pub struct Plan {
     pub quorum: Quorum,
     /// How long nodes listen when they start.
     pub listen: Micros,
+    /// Whether the last honest validator has no seat at odd heights, if the others can spare it.
+    pub rotates: bool,
     /// Whether to keep the trace in words.
     pub verbose: bool,
     pub(super) incidents: Vec<(Micros, Incident)>,
@@ -141,6 +151,7 @@ impl Plan {
             target: BlockHeight(rng.random_range(3..6)),
             quorum: Quorum::TWO_THIRDS,
             listen: if rng.random_bool(0.2) { 150 * MS } else { 0 },
+            rotates: rng.random_bool(0.5),
             verbose: false,
             incidents,
         }
@@ -152,8 +163,7 @@ impl Plan {
         seats.iter().enumerate().flat_map(|(at, seat)| vec![at; copies(seat)]).collect()
     }
 
-    /// What the instance with this number starts from. At odd heights the last honest validator
-    /// has no seat, if the others can spare it.
+    /// What the instance with this number starts from.
     pub(super) fn genesis(&self, instance: usize) -> Option<Genesis> {
         let stakes = |seats: &[&Seat]| {
             ValidatorSet::from_stakes(seats.iter().map(|seat| (seat.key.node_id(), seat.power))).ok()
@@ -163,7 +173,7 @@ impl Plan {
         let spared = all.iter().rposition(|seat| seat.behaviour.is_honest())?;
         let fewer: Vec<&Seat> =
             all.iter().enumerate().filter(|(at, _)| *at != spared).map(|(_, seat)| *seat).collect();
-        let odd = if is_safe(&fewer) { stakes(&fewer)? } else { even.clone() };
+        let odd = if self.rotates && is_safe(&fewer) { stakes(&fewer)? } else { even.clone() };
         Some(Genesis { validators: [Arc::new(even), Arc::new(odd)], salt: instance as u64 })
     }
 }

@@ -172,6 +172,7 @@ impl Host {
         }
         self.tip = next.tip();
         self.awaited = None;
+        self.stirred = Instant::now();
         self.executed.clear();
         self.proposers.clear();
         self.parts.bodies.clear();

@@ -37,6 +37,9 @@ const TRANSACTION_BYTES: usize = MAX_BLOCK_LEN / 2;
 /// Between two requests of a follower that hears of no blocks.
 const POLL: Duration = Duration::from_secs(2);
 
+/// How long a validator commits nothing, beyond three blocks, before it asks others.
+const STALLED: Duration = Duration::from_secs(2);
+
 /// How long an answer to a request for blocks is waited for before another is asked.
 const SYNC_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -89,6 +92,8 @@ pub(super) struct Host {
     pub(super) begun: Instant,
     /// Since when blocks are awaited that others have.
     pub(super) syncing: Option<Instant>,
+    /// When something was last committed, or others asked because nothing was.
+    pub(super) stirred: Instant,
     /// Whose turn it was in each round of this height.
     pub(super) proposers: BTreeMap<u32, NodeId>,
     sent: u16,
@@ -110,6 +115,7 @@ impl Host {
             begin_at: Some(now),
             begun: now,
             syncing: None,
+            stirred: now,
             proposers: BTreeMap::new(),
             sent: 0,
         }
@@ -128,7 +134,7 @@ impl Host {
         let reader = self.parts.store.read()?;
         let next = self.tip.next(&reader, transactions, self.parts.threads).map_err(HostError::Block)?;
         let value = next.block.header.id();
-        self.keep(value, next);
+        self.keep(value, next)?;
         self.inputs.push_back(Input::Proposed { height, round, value });
         Ok(())
     }
@@ -151,7 +157,7 @@ impl Host {
         let reader = self.parts.store.read()?;
         let valid = match self.tip.check(&reader, block, self.parts.threads) {
             Ok(next) => {
-                self.keep(value, next);
+                self.keep(value, next)?;
                 true
             }
             Err(error @ BlockError::Tree(_)) => return Err(HostError::Block(error)),
@@ -165,11 +171,30 @@ impl Host {
         self.commit_awaited()
     }
 
-    fn keep(&mut self, id: Hash, next: Next) {
+    /// Keeps a block of this height; the engine's next sync makes it durable, before anything is signed for it.
+    fn keep(&mut self, id: Hash, next: Next) -> Result<(), HostError> {
         if let Ok(body) = next.block.encode() {
+            self.parts.wal.append_block(&body)?;
             self.parts.bodies.keep(id, body);
         }
         self.executed.insert(id, next);
+        Ok(())
+    }
+
+    /// Blocks that were proposed before this process began.
+    pub(super) fn recover(&mut self, blocks: Vec<Vec<u8>>) -> Result<(), HostError> {
+        let decoded = blocks.iter().filter_map(|bytes| Block::decode(bytes).ok());
+        for block in decoded.filter(|block| block.header.height == self.height()).collect::<Vec<_>>() {
+            let reader = self.parts.store.read()?;
+            if let Ok(next) = self.tip.check(&reader, &block, self.parts.threads) {
+                let id = block.header.id();
+                if let Ok(body) = block.encode() {
+                    self.parts.bodies.keep(id, body);
+                }
+                self.executed.insert(id, next);
+            }
+        }
+        Ok(())
     }
 
     /// Somebody is further: asks for the blocks in between, one request at a time.
@@ -185,6 +210,18 @@ impl Host {
     /// Asks somebody for the next block, and again later if that brings nothing.
     pub(super) fn poll(&mut self) {
         self.begin_at = Some(Instant::now() + POLL);
+        self.parts.net.poll(self.height());
+    }
+
+    /// When a validator that commits nothing asks whether others did: it may have missed a decision, and the others,
+    /// who have gone on, may not listen to it any more.
+    pub(super) fn stalled_at(&self) -> Option<Instant> {
+        (self.parts.part == Part::Validator).then(|| self.stirred + STALLED + 3 * self.parts.block_time)
+    }
+
+    /// Asks somebody for the block that this validator waits for.
+    pub(super) fn stalled(&mut self) {
+        self.stirred = Instant::now();
         self.parts.net.poll(self.height());
     }
 

@@ -75,7 +75,7 @@ impl Task {
     /// When something is due next.
     fn next_deadline(&mut self) -> Instant {
         let host = self.driver.host();
-        let due = host.timers.values().copied().chain(host.begin_at).min();
+        let due = host.timers.values().copied().chain(host.begin_at).chain(host.stalled_at()).min();
         due.unwrap_or_else(|| Instant::now() + LONGEST)
     }
 
@@ -86,6 +86,9 @@ impl Task {
             self.begin()?;
         }
         let host = self.driver.host();
+        if host.stalled_at().is_some_and(|at| at <= now) {
+            host.stalled();
+        }
         let due: Vec<_> = host.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, _)| *timer).collect();
         for timer in due {
             // An input before it may have cancelled it.
@@ -109,8 +112,9 @@ impl Task {
             tracing::warn!("this mesh has no validators with stake: it makes no blocks");
             return Ok(());
         };
-        let log = self.recovered.of(height);
-        self.recovered.entries.clear();
+        let recovered = std::mem::take(&mut self.recovered);
+        host.recover(recovered.blocks.clone()).map_err(DriverError::Host)?;
+        let log = recovered.of(height);
         self.feed(Input::Start { height, validators, log })
     }
 
