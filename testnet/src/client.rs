@@ -26,6 +26,21 @@ pub(crate) struct Health {
     /// Time since its start, in milliseconds.
     #[serde(default)]
     pub uptime_ms: u64,
+    /// Where it is in the chain.
+    #[serde(default)]
+    pub chain: Option<ChainHealth>,
+}
+
+/// Where a node is in the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct ChainHealth {
+    /// Its last block.
+    pub height: u64,
+    /// Milliseconds since it committed that.
+    pub age_ms: u64,
+    /// Milliseconds from the beginning of the last height to its commit, at a validator.
+    #[serde(default)]
+    pub finality_ms: Option<u64>,
 }
 
 /// Asks nodes over HTTP. Cheap to clone.

@@ -13,6 +13,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// Name of the key that holds a testnet's tokens, in its directory.
+pub const OWNER_KEY: &str = "owner.pem";
+
 /// The directory of one testnet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -33,6 +36,11 @@ impl Layout {
     /// The mesh spec.
     pub fn mesh(&self) -> PathBuf {
         self.dir.join("mesh.toml")
+    }
+
+    /// The key that holds the testnet's tokens and owns its subnets.
+    pub fn owner_key(&self) -> PathBuf {
+        self.dir.join(OWNER_KEY)
     }
 
     /// The state file; a directory with one is a testnet's.

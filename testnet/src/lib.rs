@@ -32,7 +32,7 @@ mod up;
 pub use control::{down, entry, kill, start};
 pub use error::TestnetError;
 pub use launch::{PORT_IN_USE_EXIT, STOP_WITH_STDIN_FLAG};
-pub use layout::{Layout, NodeLayout};
+pub use layout::{Layout, NodeLayout, OWNER_KEY};
 pub use node_file::NodeFile;
 pub use plan::{EXPERTS, MAX_NODES, NodePlan, Shape};
 pub use process::ProcessRef;

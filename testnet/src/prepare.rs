@@ -75,13 +75,14 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
         nodes.push(node_state(planned, &key, port));
         keys.push(key);
     }
-    let spec = mesh_spec(options, &nodes)?;
+    let owner = NodeKey::generate().map_err(|error| TestnetError::Randomness(error.to_string()))?;
+    let spec = mesh_spec(options, &nodes, owner.node_id())?;
     let state = State::new(spec.mesh_id(), options.binary.clone(), nodes);
     // First, so that whatever follows lies in a directory that is known to be a testnet's.
     state.save(layout)?;
     fs::write(layout.mesh(), spec.to_toml()).map_err(TestnetError::io("write", layout.mesh()))?;
-    for (node, key) in state.nodes.iter().zip(&keys) {
-        let path = layout.node(&node.name).key();
+    let keys = state.nodes.iter().map(|node| layout.node(&node.name).key()).zip(&keys);
+    for (path, key) in keys.chain([(layout.owner_key(), &owner)]) {
         // A second try of the same start finds the first one's keys.
         remove_if_there(&path)?;
         key_file::create(&path, key, None)?;

@@ -64,6 +64,12 @@ pub struct NodeReport {
     pub experts_known: Option<u32>,
     /// Time since its start in milliseconds, when it answers.
     pub uptime_ms: Option<u64>,
+    /// Its last block, when it answers and follows the chain.
+    pub height: Option<u64>,
+    /// Milliseconds since it committed that.
+    pub block_age_ms: Option<u64>,
+    /// Milliseconds from the beginning of the last height to its commit, at a validator.
+    pub finality_ms: Option<u64>,
 }
 
 /// Looks at the testnet in `dir` and asks its nodes, all at once.
@@ -107,6 +113,9 @@ fn look(layout: &Layout, node: &NodeState) -> NodeReport {
         peers_connected: None,
         experts_known: None,
         uptime_ms: None,
+        height: None,
+        block_age_ms: None,
+        finality_ms: None,
     }
 }
 
@@ -119,10 +128,14 @@ async fn ask(nodes: &mut [NodeReport]) {
         asked.spawn(async move { (index, client.health(http).await) });
     }
     while let Some(answer) = asked.join_next().await {
-        if let Ok((index, Ok(Health { peers_connected, experts_known, uptime_ms }))) = answer {
-            nodes[index].peers_connected = Some(peers_connected);
-            nodes[index].experts_known = Some(experts_known);
-            nodes[index].uptime_ms = Some(uptime_ms);
+        if let Ok((index, Ok(Health { peers_connected, experts_known, uptime_ms, chain }))) = answer {
+            let node = &mut nodes[index];
+            node.peers_connected = Some(peers_connected);
+            node.experts_known = Some(experts_known);
+            node.uptime_ms = Some(uptime_ms);
+            node.height = chain.map(|chain| chain.height);
+            node.block_age_ms = chain.map(|chain| chain.age_ms);
+            node.finality_ms = chain.and_then(|chain| chain.finality_ms);
         }
     }
 }

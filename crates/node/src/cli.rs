@@ -19,6 +19,7 @@ mod peers;
 mod signal;
 mod status;
 mod testnet;
+mod wallet;
 mod yuma;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -105,6 +106,9 @@ enum Command {
     /// Makes and reads keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Shows and spends what an owner key holds
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
     Yuma(yuma::YumaArgs),
     /// Measures, against a baseline in the same run
     #[command(subcommand)]
@@ -135,6 +139,7 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Peers(peers) => peers.run(&global).await,
         Command::Mesh(command) => command.run(&global).await,
         Command::Key(command) => command.run(&global),
+        Command::Wallet(command) => command.run(&global).await,
         Command::Yuma(yuma) => yuma.run(&global),
         Command::Bench(command) => command.run(&global).await,
         Command::Completions(completions) => completions.run(),

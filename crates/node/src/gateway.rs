@@ -23,6 +23,7 @@ mod error;
 mod experts;
 mod guard;
 mod key;
+mod ledger;
 mod metrics;
 mod openai;
 mod serve;
@@ -43,6 +44,7 @@ pub(crate) use ask::{AskBody, AskLine};
 pub(crate) use config::{GatewayConfig, GatewayError};
 pub(crate) use error::{ErrorBody, ErrorDetail};
 pub(crate) use key::{ApiKey, ApiKeyError};
+pub(crate) use ledger::SubmitBody;
 pub(crate) use serve::Gateway;
 pub(crate) use terms::Terms;
 
@@ -50,8 +52,17 @@ use crate::service::SharedService;
 use error::ApiError;
 
 /// Endpoints of every node.
-const NODE_ENDPOINTS: &[&str] =
-    &["GET /status", "GET /experts", "GET /peers", "GET /healthz", "GET /metrics", "POST /ask"];
+const NODE_ENDPOINTS: &[&str] = &[
+    "GET /status",
+    "GET /experts",
+    "GET /peers",
+    "GET /healthz",
+    "GET /metrics",
+    "POST /ask",
+    "GET /accounts/{owner}",
+    "POST /transactions",
+    "GET /transactions/{id}",
+];
 
 /// Endpoints that a gateway has as well.
 const OPENAI_ENDPOINTS: &[&str] = &[
@@ -85,7 +96,10 @@ fn router(app: App) -> Router {
         .route("/healthz", get(status::healthz))
         .route("/metrics", get(metrics::metrics))
         .route("/experts", get(experts::experts))
-        .route("/ask", post(ask::ask));
+        .route("/ask", post(ask::ask))
+        .route("/accounts/{owner}", get(ledger::account))
+        .route("/transactions", post(ledger::submit))
+        .route("/transactions/{id}", get(ledger::transaction));
     if app.config.openai {
         router = router.merge(openai::router());
     }

@@ -14,7 +14,12 @@ use bytes::BytesMut;
 use nervure_testnet::{Layout, NodeFile, ProcessRef};
 use serde::de::DeserializeOwned;
 
-use crate::gateway::{AskBody, AskLine, ErrorBody, ErrorDetail};
+use nervure_primitives::MeshId;
+
+use crate::{
+    gateway::{AskBody, AskLine, ErrorBody, ErrorDetail, SubmitBody},
+    service::TransactionView,
+};
 
 /// Largest answer that is read whole, in bytes.
 const MAX_ANSWER: usize = 16 << 20;
@@ -112,6 +117,18 @@ impl LocalNode {
         let request = self.client.get(self.url(path)).query(query);
         let body = read_all(self.checked(request).await?).await.map_err(|what| self.strange(what))?;
         serde_json::from_slice(&body).map_err(|error| self.strange(error.to_string()))
+    }
+
+    /// `POST /transactions`.
+    pub(crate) async fn submit(&self, body: &SubmitBody) -> Result<TransactionView, LocalError> {
+        let response = self.checked(self.client.post(self.url("/transactions")).json(body)).await?;
+        let body = read_all(response).await.map_err(|what| self.strange(what))?;
+        serde_json::from_slice(&body).map_err(|error| self.strange(error.to_string()))
+    }
+
+    /// The mesh that the node is in.
+    pub(crate) fn mesh(&self) -> MeshId {
+        self.file.mesh
     }
 
     /// `POST /ask`: the lines of the answer, as they come.

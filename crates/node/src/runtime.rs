@@ -16,6 +16,7 @@ mod directory;
 mod error;
 mod experts;
 mod gossip;
+mod ledger;
 mod mesh;
 mod metrics;
 mod ports;
@@ -43,6 +44,7 @@ use crate::{
     gateway::{Gateway, GatewayConfig},
 };
 use chain::{Chain, Opened};
+use ledger::LedgerDesk;
 use router::Router;
 use service::NodeService;
 use serving::ServedExperts;
@@ -92,7 +94,10 @@ impl Node {
             started,
             alone: mesh.alone,
             network: mesh.network.clone(),
-            chain: mesh.chain.as_ref().map(Chain::handle),
+            ledger: LedgerDesk {
+                chain: mesh.chain.as_ref().map(Chain::handle),
+                block_milliseconds: spec.consensus.block_milliseconds,
+            },
             router: Router::new(mesh.catalog.clone(), client, mesh.network.clone(), scope(spec)),
             catalog: mesh.catalog.clone(),
             directory: mesh.directory.clone(),

@@ -17,14 +17,14 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{future::BoxFuture, stream::BoxStream};
 use nervure_experts::{ExpertEvent, ExpertRequest};
-use nervure_primitives::{Amount, Capability};
+use nervure_primitives::{Amount, Capability, Envelope, Hash, NodeId};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use error::{AskError, Attempt};
 pub(crate) use strategy::Strategy;
 pub(crate) use view::{
-    CapabilityCount, Catalog, ChainStatus, ExpertView, FindPage, FindRequest, ModelView, NodeStatus,
-    PeerView, RouteView,
+    AccountView, CapabilityCount, Catalog, ChainStatus, ExpertView, FindPage, FindRequest, ModelView,
+    NodeStatus, PeerView, RouteView, TransactionState, TransactionView,
 };
 
 /// Whom a question is for.
@@ -97,6 +97,15 @@ pub(crate) trait MeshService: Send + Sync + 'static {
 
     /// The state of the node.
     fn status(&self) -> BoxFuture<'_, NodeStatus>;
+
+    /// What an owner key holds.
+    fn account(&self, owner: NodeId) -> BoxFuture<'_, Result<AccountView, AskError>>;
+
+    /// Hands in a signed transaction; with `dry_run`, only says what it would do.
+    fn submit(&self, envelope: Envelope, dry_run: bool) -> BoxFuture<'_, Result<TransactionView, AskError>>;
+
+    /// What became of a transaction.
+    fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, AskError>>;
 
     /// The nodes that this one is connected to.
     fn peers(&self) -> BoxFuture<'_, Vec<PeerView>>;

@@ -5,6 +5,8 @@
 #[path = "scenarios/mesh.rs"]
 mod mesh;
 
+#[path = "scenarios/chain.rs"]
+mod chain;
 #[path = "scenarios/cold.rs"]
 mod cold;
 #[path = "scenarios/crash.rs"]

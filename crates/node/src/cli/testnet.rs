@@ -86,9 +86,14 @@ fn show(report: &Report) -> anyhow::Result<()> {
             node.pid.map_or_else(dash, |pid| pid.to_string()),
             node.peers_connected.map_or_else(dash, |peers| peers.to_string()),
             node.experts_known.map_or_else(dash, |experts| experts.to_string()),
+            node.height.map_or_else(dash, |height| height.to_string()),
+            node.finality_ms.map_or_else(dash, |took| format!("{took} ms")),
             node.rss_bytes.map_or_else(dash, |bytes| format!("{} MiB", bytes >> 20)),
             node.http.map_or_else(dash, |http| http.to_string()),
         ]
     });
-    output::table(&["node", "state", "serves", "pid", "peers", "experts", "memory", "http"], rows)
+    output::table(
+        &["node", "state", "serves", "pid", "peers", "experts", "block", "final in", "memory", "http"],
+        rows,
+    )
 }

@@ -14,6 +14,7 @@ mod commit;
 mod fetch;
 mod gossip;
 mod host;
+mod settled;
 mod task;
 
 use std::{
@@ -30,6 +31,7 @@ use std::{
 use nervure_consensus::bft::{Config, Engine, Signer};
 use nervure_ledger::{
     chain::Tip,
+    event::Event as LedgerEvent,
     mempool::PoolRefusal,
     spec::{MeshSpec, Scope},
     store::{Options, Recovered, Store, StoreError, Wal},
@@ -40,6 +42,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::config::NodeConfig;
 use bodies::Bodies;
+use settled::Settled;
 use task::{Event, Task};
 
 pub(crate) use blocks::protocol;
@@ -165,6 +168,7 @@ pub(crate) struct ChainHandle {
     store: Arc<Store>,
     bodies: Arc<Bodies>,
     counters: Arc<ChainCounters>,
+    settled: Arc<Settled>,
 }
 
 impl Chain {
@@ -183,6 +187,7 @@ impl Chain {
             store: Arc::new(store),
             bodies: Arc::default(),
             counters: Arc::default(),
+            settled: Arc::default(),
         };
         let signer = Signer::new(key.clone(), spec.mesh_id(), recovered.signer);
         let engine = Engine::new(engine_config(spec), signer);
@@ -195,6 +200,7 @@ impl Chain {
             counters: handle.counters.clone(),
             net,
             part,
+            settled: handle.settled.clone(),
             block_time: Duration::from_millis(spec.consensus.block_milliseconds.into()),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         });
@@ -229,6 +235,11 @@ impl ChainHandle {
     /// What is known now.
     pub(crate) fn view(&self) -> watch::Ref<'_, ChainView> {
         self.view.borrow()
+    }
+
+    /// What became of one of the latest transactions, and in which block.
+    pub(crate) fn settled(&self, id: &Hash) -> Option<(BlockHeight, LedgerEvent)> {
+        self.settled.of(id)
     }
 
     /// What became of what came.

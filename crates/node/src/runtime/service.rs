@@ -5,23 +5,24 @@ use std::{sync::Arc, time::Instant};
 use futures::{FutureExt, future::BoxFuture};
 use nervure_ledger::spec::Role;
 use nervure_p2p::{NetworkHandle, NetworkStatus, query::ServerCounters};
-use nervure_primitives::MeshId;
+use nervure_primitives::{Envelope, Hash, MeshId, NodeId};
 use nervure_subnet::Find;
 use serde_json::Value;
 
 use super::{
     catalog::ExpertCatalog,
-    chain::ChainHandle,
     clock,
     directory::Directory,
     gossip::RecordCounters,
+    ledger::LedgerDesk,
     metrics,
     router::{Router, parse_filter},
     serving::ServedExperts,
     view,
 };
 use crate::service::{
-    Answer, Ask, AskError, Catalog, FindPage, FindRequest, MeshService, NodeStatus, PeerView,
+    AccountView, Answer, Ask, AskError, Catalog, FindPage, FindRequest, MeshService, NodeStatus, PeerView,
+    TransactionView,
 };
 
 /// What a node has to tell and to offer.
@@ -32,8 +33,7 @@ pub(crate) struct NodeService {
     /// Whether anybody else is to be found.
     pub alone: bool,
     pub network: NetworkHandle,
-    /// The chain, where this node follows it.
-    pub chain: Option<ChainHandle>,
+    pub ledger: LedgerDesk,
     pub router: Router,
     pub catalog: Arc<ExpertCatalog>,
     pub directory: Arc<Directory>,
@@ -116,11 +116,23 @@ impl MeshService for NodeService {
                 peers_connected: network.connected,
                 experts_known: u32::try_from(self.catalog.len()).unwrap_or(u32::MAX),
                 serving: self.experts.iter().map(|served| served.name.clone()).collect(),
-                chain: self.chain.as_ref().map(|chain| view::chain(&chain.view())),
+                chain: self.ledger.chain.as_ref().map(|chain| view::chain(&chain.view())),
                 network: serde_json::to_value(&network).unwrap_or(Value::Null),
             }
         }
         .boxed()
+    }
+
+    fn account(&self, owner: NodeId) -> BoxFuture<'_, Result<AccountView, AskError>> {
+        std::future::ready(self.ledger.account(owner)).boxed()
+    }
+
+    fn submit(&self, envelope: Envelope, dry_run: bool) -> BoxFuture<'_, Result<TransactionView, AskError>> {
+        self.ledger.submit(envelope, dry_run).boxed()
+    }
+
+    fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, AskError>> {
+        std::future::ready(self.ledger.transaction(id)).boxed()
     }
 
     fn peers(&self) -> BoxFuture<'_, Vec<PeerView>> {
@@ -138,7 +150,7 @@ impl MeshService for NodeService {
                 records: &self.records,
                 queries: self.queries.as_deref(),
                 experts: self.catalog.len(),
-                chain: self.chain.as_ref(),
+                chain: self.ledger.chain.as_ref(),
             })
         }
         .boxed()

@@ -56,6 +56,8 @@ struct Peer {
     node: NodeId,
     registered: bool,
     inbound: bool,
+    /// When its first connection was made.
+    since: Instant,
     address: Multiaddr,
     agent: String,
     /// Where it says it is, as far as that may be dialled; empty unless it answers lookups.

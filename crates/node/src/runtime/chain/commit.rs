@@ -170,6 +170,7 @@ impl Host {
         if durable {
             self.parts.wal.next_height()?;
         }
+        self.parts.settled.note(next.block.header.height, &next.events);
         self.tip = next.tip();
         self.awaited = None;
         self.stirred = Instant::now();
@@ -184,10 +185,12 @@ impl Host {
     fn report(&self, round: Round) {
         let (tip, waiting) = (self.tip.clone(), self.pool.len());
         tracing::debug!(height = %tip.header.height, round = round.0, waiting, "committed");
+        // A follower does not know when the height began.
+        let took = (self.parts.part == Part::Validator).then(|| self.begun.elapsed());
         self.parts.view.send_modify(|view| {
             view.behind = view.behind.filter(|behind| *behind > tip.header.height);
             view.silent_through = view.silent_through.filter(|through| *through > tip.header.height);
-            (view.committed, view.took) = (Instant::now(), Some(self.begun.elapsed()));
+            (view.committed, view.took) = (Instant::now(), took);
             (view.round, view.waiting) = (0, waiting);
             view.tip = tip.into();
         });

@@ -26,6 +26,7 @@ use super::{
     bodies::Bodies,
     fetch::Net,
     gossip::{self, CONSENSUS},
+    settled::Settled,
 };
 
 /// Transactions of a block that this node proposes: what a second of one core verifies comfortably.
@@ -68,6 +69,7 @@ pub(super) struct Parts {
     pub(super) counters: Arc<ChainCounters>,
     pub(super) net: Net,
     pub(super) part: Part,
+    pub(super) settled: Arc<Settled>,
     pub(super) block_time: Duration,
     pub(super) threads: NonZeroUsize,
 }

@@ -1,5 +1,7 @@
 //! What the swarm tells, and who handles it.
 
+use std::time::Duration;
+
 use libp2p::{
     Multiaddr, PeerId,
     core::ConnectedPoint,
@@ -20,6 +22,9 @@ use crate::{
 /// Strangers of one network (/24 or /48) of a public mesh get one in so many of the strangers' connections, at least
 /// one.
 const NETWORKS: usize = 8;
+
+/// How long after one connection another may be the other half of two dials at once.
+const AT_ONCE: Duration = Duration::from_secs(3);
 
 impl Task {
     pub(super) fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -76,6 +81,10 @@ impl Task {
             self.status.strangers_refused += 1;
             return self.disconnect(peer_id);
         }
+        if self.has_restarted(&peer_id, endpoint) {
+            tracing::debug!(%node, "dials again: it has restarted, and forgotten what it was told");
+            return self.disconnect(peer_id);
+        }
         self.dialer.connected(&peer_id);
         self.hear(&peer_id, registered);
         let address = endpoint.get_remote_address();
@@ -83,6 +92,7 @@ impl Task {
             node,
             registered,
             inbound: endpoint.is_listener(),
+            since: Instant::now(),
             address: address.clone(),
             agent: String::new(),
             routes: Vec::new(),
@@ -92,6 +102,15 @@ impl Task {
         if is_circuit(&peer.address) && !endpoint.is_relayed() {
             peer.address = address.clone();
         }
+    }
+
+    /// Whether a peer that dials is one that was killed and runs again, while its last connection has not timed out. To
+    /// gossip it would be the same peer, and it would never hear which topics are followed here; disconnected, it dials
+    /// once more and is told. Nobody who holds a connection dials; two that dial each other do it at once.
+    fn has_restarted(&self, peer: &PeerId, endpoint: &ConnectedPoint) -> bool {
+        let direct = endpoint.is_listener() && !endpoint.is_relayed();
+        let before = self.peers.get(peer).filter(|peer| !is_circuit(&peer.address));
+        direct && before.is_some_and(|peer| peer.since.elapsed() > AT_ONCE)
     }
 
     /// Whether one more stranger may connect from there.
