@@ -105,7 +105,7 @@ fn multiplexer() -> yamux::Config {
 }
 
 /// The part of an address that is dialled: all before the first identity.
-fn first_hop(address: &Multiaddr) -> Multiaddr {
+pub(crate) fn first_hop(address: &Multiaddr) -> Multiaddr {
     address.iter().take_while(|part| !matches!(part, Protocol::P2p(_))).collect()
 }
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{Global, output};
-use crate::{local::LocalNode, service::NodeStatus};
+use crate::{
+    local::LocalNode,
+    service::{ChainStatus, NodeStatus},
+};
 
 /// Shows the state of a running node
 #[derive(Debug, clap::Args)]
@@ -28,8 +31,35 @@ impl StatusArgs {
             ("peers", status.peers_connected.to_string()),
             ("experts", status.experts_known.to_string()),
             ("serves", serving),
+            ("block", status.chain.as_ref().map_or("follows no chain".into(), block)),
         ];
         rows.into_iter()
             .try_for_each(|(name, value)| output::line(&format!("{name:<8} {}", output::printable(&value))))
     }
+}
+
+/// Where the node is in the chain, in words.
+fn block(chain: &ChainStatus) -> String {
+    let epochs: Vec<_> =
+        chain.epochs.iter().map(|(netuid, epoch)| format!("{epoch} of subnet {netuid}")).collect();
+    let mut text = format!(
+        "{} ({} s ago, {} validators, epoch {})",
+        chain.height,
+        chain.age_ms / 1_000,
+        chain.validators,
+        epochs.join(", ")
+    );
+    if let Some(took) = chain.finality_ms {
+        text.push_str(&format!(", final after {took} ms"));
+    }
+    if let Some(behind) = chain.behind {
+        text.push_str(&format!("; others have {behind}"));
+    }
+    if let Some(through) = chain.silent_through {
+        text.push_str(&format!("; signs nothing up to {through}"));
+    }
+    if let Some(failed) = &chain.failed {
+        text.push_str(&format!("; FOLLOWS NO MORE: {failed}"));
+    }
+    text
 }

@@ -17,6 +17,7 @@ use crate::{
     diversity::subnet,
     gossip::Excess,
     network::{circuits::is_circuit, node_of},
+    transport::first_hop,
 };
 
 /// Strangers of one network (/24 or /48) of a public mesh get one in so many of the strangers' connections, at least
@@ -104,13 +105,17 @@ impl Task {
         }
     }
 
-    /// Whether a peer that dials is one that was killed and runs again, while its last connection has not timed out. To
-    /// gossip it would be the same peer, and it would never hear which topics are followed here; disconnected, it dials
-    /// once more and is told. Nobody who holds a connection dials; two that dial each other do it at once.
+    /// Whether a peer that dials from where it was is one that was killed and runs again, while its last connection has
+    /// not timed out. To gossip it would be the same peer, and it would never hear which topics are followed here;
+    /// disconnected, it dials once more and is told. Who probes whether this node can be reached dials from a port of
+    /// its own; two that dial each other do it at once.
     fn has_restarted(&self, peer: &PeerId, endpoint: &ConnectedPoint) -> bool {
-        let direct = endpoint.is_listener() && !endpoint.is_relayed();
-        let before = self.peers.get(peer).filter(|peer| !is_circuit(&peer.address));
-        direct && before.is_some_and(|peer| peer.since.elapsed() > AT_ONCE)
+        let ConnectedPoint::Listener { send_back_addr, .. } = endpoint else {
+            return false;
+        };
+        self.peers.get(peer).is_some_and(|before| {
+            before.since.elapsed() > AT_ONCE && first_hop(&before.address) == first_hop(send_back_addr)
+        })
     }
 
     /// Whether one more stranger may connect from there.
