@@ -14,6 +14,7 @@ mod commit;
 mod fetch;
 mod gossip;
 mod host;
+mod pace;
 mod settled;
 mod task;
 

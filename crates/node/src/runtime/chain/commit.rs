@@ -151,7 +151,7 @@ impl Host {
     /// When the next height begins, or, for a follower, when it is asked for if nobody announces it.
     fn wait_for_next(&mut self) {
         self.begin_at = Some(match self.parts.part {
-            Part::Validator => self.begun + self.parts.block_time,
+            Part::Validator => self.pace.next(Instant::now()),
             Part::Follower => Instant::now() + PATIENCE * self.parts.block_time,
         });
     }
@@ -186,7 +186,7 @@ impl Host {
         let (tip, waiting) = (self.tip.clone(), self.pool.len());
         tracing::debug!(height = %tip.header.height, round = round.0, waiting, "committed");
         // A follower does not know when the height began.
-        let took = (self.parts.part == Part::Validator).then(|| self.begun.elapsed());
+        let took = (self.parts.part == Part::Validator).then(|| self.pace.took(Instant::now()));
         self.parts.view.send_modify(|view| {
             view.behind = view.behind.filter(|behind| *behind > tip.header.height);
             view.silent_through = view.silent_through.filter(|through| *through > tip.header.height);

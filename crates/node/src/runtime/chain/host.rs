@@ -26,6 +26,7 @@ use super::{
     bodies::Bodies,
     fetch::Net,
     gossip::{self, CONSENSUS},
+    pace::Pace,
     settled::Settled,
 };
 
@@ -90,8 +91,7 @@ pub(super) struct Host {
     pub(super) refused: Option<Refusal>,
     /// When the next height begins, once the last one is committed; for a follower, when others are asked for it.
     pub(super) begin_at: Option<Instant>,
-    /// When this height began.
-    pub(super) begun: Instant,
+    pub(super) pace: Pace,
     /// Since when blocks are awaited that others have.
     pub(super) syncing: Option<Instant>,
     /// When something was last committed, or others asked because nothing was.
@@ -105,6 +105,7 @@ impl Host {
     pub(super) fn new(parts: Parts) -> Self {
         let tip = Tip::clone(&parts.view.borrow().tip);
         let now = Instant::now();
+        let pace = Pace::new(parts.block_time, now);
         Self {
             parts,
             tip,
@@ -115,7 +116,7 @@ impl Host {
             timers: BTreeMap::new(),
             refused: None,
             begin_at: Some(now),
-            begun: now,
+            pace,
             syncing: None,
             stirred: now,
             proposers: BTreeMap::new(),
@@ -197,6 +198,17 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// A validator speaks of the next height: it begins here too when enough of them do.
+    pub(super) fn hears(&mut self, from: NodeId, height: BlockHeight) {
+        let waiting = self.begin_at.is_some() && height == self.height();
+        if waiting
+            && let Some(validators) = self.tip.state.validators()
+            && self.pace.hears(from, validators)
+        {
+            self.begin_at = Some(Instant::now());
+        }
     }
 
     /// Somebody is further: asks for the blocks in between, one request at a time.

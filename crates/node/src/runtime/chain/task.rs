@@ -102,7 +102,8 @@ impl Task {
     /// The next height.
     fn begin(&mut self) -> Result<(), Failed> {
         let host = self.driver.host();
-        (host.begin_at, host.begun) = (None, Instant::now());
+        host.begin_at = None;
+        host.pace.begin(Instant::now());
         let height = host.height();
         if host.parts.part == Part::Follower {
             host.poll();
@@ -157,7 +158,9 @@ impl Task {
         let verdict = match decoded {
             None => Verdict::Reject,
             Some((decoded, from)) => {
-                self.driver.host().refused = None;
+                let host = self.driver.host();
+                host.hears(from, decoded.height());
+                host.refused = None;
                 self.feed(Input::Message { from, message: decoded })?;
                 match self.driver.host().refused.take() {
                     None => Verdict::Accept,
