@@ -6,6 +6,7 @@
 //! asks both in turns, so that a busy machine slows both, and the *ratios* are what counts. Medians over rounds.
 
 mod discovery;
+mod finality;
 mod load;
 mod nervure_echo;
 mod process;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 pub(crate) use discovery::{Scale, discover};
+pub(crate) use finality::finality;
 pub(crate) use report::Report;
 pub(crate) use server::{ServeKind, serve};
 

@@ -29,6 +29,12 @@ pub(crate) enum BenchCommand {
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
         clients: u16,
     },
+    /// How long the validators of the running testnet take to agree on a block
+    Finality {
+        /// Blocks
+        #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        blocks: u64,
+    },
     /// What a server process of the measurement runs
     #[command(hide = true)]
     Serve { kind: ServeKind },
@@ -76,6 +82,21 @@ impl BenchCommand {
                     ["publishing everything, twice".to_owned(), ms(found.publishing_ms)],
                 ];
                 let title = format!("{nodes} swarms, {experts} experts");
+                output::table(&[&title, ""], rows)
+            }
+            Self::Finality { blocks } => {
+                let seen = bench::finality(&global.testnet_dir()?, blocks).await?;
+                if global.json {
+                    return output::json(&seen);
+                }
+                let ms = |ms: f64| format!("{ms:.0} ms");
+                let rows = [
+                    ["from block to block, mean".to_owned(), ms(seen.interval_ms)],
+                    ["from the beginning of a height to its commit, p50".to_owned(), ms(seen.p50_ms)],
+                    ["p95".to_owned(), ms(seen.p95_ms)],
+                    ["worst".to_owned(), ms(seen.worst_ms)],
+                ];
+                let title = format!("{} blocks, {} validators", seen.blocks, seen.validators);
                 output::table(&[&title, ""], rows)
             }
             Self::Serve { kind } => tokio::task::spawn_blocking(move || bench::serve(kind)).await?,
