@@ -18,8 +18,8 @@ use nervure_ledger::{
     state::State,
     subnet::Hyperparameter,
     transaction::{
-        Call, CommitWeights, RegisterSubnet, SetHyperparameter, SetWeights, Stake, Transaction, Transfer,
-        Unstake, VoteSubnets,
+        Call, CommitWeights, RegisterSubnet, SetHyperparameter, SetMechanism, SetWeights, Stake, Transaction,
+        Transfer, Unstake, VoteSubnets,
     },
     tree::{Key, MemoryTree, Record, StateTree},
 };
@@ -27,7 +27,7 @@ use nervure_p2p::query::{
     EndReason, QueryEnd, QueryOpen, QueryUsage,
     frame::{ErrorFrame, Frame},
 };
-use nervure_primitives::{Amount, BlockHeight, Hash, Netuid, NodeKey, Signature, Uid, cbor};
+use nervure_primitives::{Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeKey, Signature, Uid, cbor};
 use nervure_subnet::{
     ExpertRecord, SignedRecord,
     directory::{FindRecords, PageCursor, Request, Response},
@@ -123,12 +123,13 @@ fn frames() -> Vec<Vec<u8>> {
         body: vec![1, 2, 3],
         deadline_ms: 1000,
         budget: Amount::from_base_units(5),
+        name: Some(root()),
     };
     let usage = QueryUsage { input: 3, output: 4 };
     let frames = [
         Frame::Open(open),
         Frame::Chunk(vec![9; 40].into()),
-        Frame::End(QueryEnd { chunks: 1, usage, reason: EndReason::Stop }),
+        Frame::End(QueryEnd { receipt: Some(vec![7; 9]), ..QueryEnd::new(usage, EndReason::Stop) }),
         Frame::Error(ErrorFrame { code: 2, message: "busy".into(), retry_after_ms: Some(7) }),
     ];
     let bytes = |frame: Frame| {
@@ -236,8 +237,12 @@ fn transactions() -> Vec<Vec<u8>> {
         Call::Transfer(Transfer { to: node, amount }),
         Call::Stake(Stake { node, amount }),
         Call::Unstake(Unstake { node, amount }),
-        Call::RegisterSubnet(RegisterSubnet { name: "two".into(), node, max_lock: amount }),
+        Call::RegisterSubnet(RegisterSubnet { name: "two".into(), node, max_lock: amount, mechanism: None }),
         Call::SetHyperparameter(SetHyperparameter { netuid, to: Hyperparameter::Tempo(9) }),
+        Call::SetMechanism(SetMechanism {
+            netuid,
+            to: MechanismSpec::named("next-byte").with("contexts", 8),
+        }),
         Call::CommitWeights(CommitWeights { netuid, hash: root() }),
         Call::SetWeights(SetWeights { netuid, weights, version_key: 0 }),
         Call::VoteSubnets(VoteSubnets { weights: vec![(netuid, 1)] }),

@@ -14,7 +14,7 @@ mod toml_text;
 
 use std::time::Duration;
 
-use nervure_primitives::{Amount, Hash, MeshId, Netuid, NodeId, cbor};
+use nervure_primitives::{Amount, Hash, MechanismSpec, MeshId, Netuid, NodeId, cbor};
 use serde::{Deserialize, Serialize};
 
 use crate::params::Params;
@@ -120,6 +120,16 @@ pub struct SubnetSpec {
     /// Who sets its hyperparameters and gets the owner's share; without one, nobody does.
     #[serde(default)]
     pub owner: Option<NodeId>,
+    /// How its validators set tasks; without one, they set none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mechanism: Option<MechanismSpec>,
+}
+
+impl SubnetSpec {
+    /// A subnet without an owner.
+    pub fn new(netuid: Netuid, name: impl Into<String>, mechanism: Option<MechanismSpec>) -> Self {
+        Self { netuid, name: name.into(), owner: None, mechanism }
+    }
 }
 
 /// What somebody holds from the beginning.
@@ -185,7 +195,8 @@ impl MeshSpec {
     }
 
     fn preset(name: &str, scope: Scope, economy: Params) -> Self {
-        let subnet = SubnetSpec { netuid: Netuid(1), name: "text-generation".into(), owner: None };
+        let next_byte = MechanismSpec::named("next-byte");
+        let subnet = SubnetSpec::new(Netuid(1), "text-generation", Some(next_byte));
         let (record_expiry_seconds, block_milliseconds) = match scope {
             Scope::Local => (30, 1_000),
             Scope::Public => (900, 12_000),

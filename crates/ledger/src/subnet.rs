@@ -9,7 +9,7 @@ mod neuron;
 
 use std::sync::Arc;
 
-use nervure_primitives::{Netuid, NodeId, Uid};
+use nervure_primitives::{MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 pub use hyperparameters::{HYPERPARAMETERS, Hyperparameter, Hyperparameters};
@@ -59,6 +59,12 @@ pub struct Subnet {
     pub changed: [u64; HYPERPARAMETERS],
     /// The root of the metagraph that the last epoch left.
     pub metagraph: Option<MetagraphRoot>,
+    /// How its validators set tasks; without one, they set none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mechanism: Option<MechanismSpec>,
+    /// The block at which its owner last changed that; 0 when nobody did.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mechanism_set: u64,
     /// Its neurons, by uid. Each is a record of its own in the state tree.
     #[serde(skip)]
     pub neurons: Vec<Arc<Neuron>>,
@@ -83,6 +89,8 @@ impl Subnet {
             hyperparameters: params.subnet.clone(),
             changed: [0; HYPERPARAMETERS],
             metagraph: None,
+            mechanism: None,
+            mechanism_set: 0,
             neurons: Vec::new(),
         }
     }
@@ -175,6 +183,10 @@ impl Subnet {
         let window = u128::from(window.max(1));
         self.average = self.average - self.average / window + (u128::from(emission) << 32) / window;
     }
+}
+
+fn is_zero(block: &u64) -> bool {
+    *block == 0
 }
 
 /// 128 bits as two integers: the encoding has none larger than 64 bits.

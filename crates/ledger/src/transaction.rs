@@ -18,6 +18,7 @@ mod register_node;
 mod register_subnet;
 mod reveal_weights;
 mod set_hyperparameter;
+mod set_mechanism;
 mod set_take;
 mod set_weights;
 mod stake;
@@ -39,6 +40,7 @@ pub use register_node::{RegisterNode, consent};
 pub use register_subnet::RegisterSubnet;
 pub use reveal_weights::{RevealWeights, commitment};
 pub use set_hyperparameter::SetHyperparameter;
+pub use set_mechanism::SetMechanism;
 pub use set_take::SetTake;
 pub use set_weights::SetWeights;
 pub use stake::Stake;
@@ -92,6 +94,8 @@ pub enum Call {
     RegisterNeuron(RegisterNeuron),
     /// Changes a rule of the signer's subnet.
     SetHyperparameter(SetHyperparameter),
+    /// Changes how tasks are set in the signer's subnet.
+    SetMechanism(SetMechanism),
     /// Signed by a node key: sets weights in a subnet without commit-reveal.
     SetWeights(SetWeights),
     /// Signed by a node key: promises weights without showing them.
@@ -182,6 +186,7 @@ fn by_owner(state: &mut State, owner: NodeId, transaction: &Transaction) -> Resu
         Call::RegisterSubnet(call) => call.apply(state, owner),
         Call::RegisterNeuron(call) => call.apply(state, owner),
         Call::SetHyperparameter(call) => call.apply(state, owner),
+        Call::SetMechanism(call) => call.apply(state, owner),
         _ => Err(Refusal::WrongKey),
     };
     if outcome.is_ok() {

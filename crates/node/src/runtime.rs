@@ -21,6 +21,7 @@ mod mesh;
 mod metrics;
 mod ports;
 mod price;
+mod receipts;
 mod registry;
 mod router;
 mod service;
@@ -45,6 +46,7 @@ use crate::{
 };
 use chain::{Chain, Opened};
 use ledger::LedgerDesk;
+use receipts::ReceiptSigner;
 use router::Router;
 use service::NodeService;
 use serving::ServedExperts;
@@ -83,7 +85,7 @@ impl Node {
         check_ports(&config)?;
         let node = key.node_id();
         let served = experts::start(&config.experts, &node.to_string(), &registry.netuids(&node)).await?;
-        let served = Arc::new(served);
+        let served = Arc::new(served.signing(ReceiptSigner::new(key.clone(), spec.mesh_id())));
         let query = start_query(&config, &key, spec, &registry, &served)?;
         let mesh = Mesh::start(&config, spec, &key, (registry, opened)).await?;
         let advertiser = query.as_ref().map(|server| mesh.advertiser(&config, spec, (&key, &served), server));

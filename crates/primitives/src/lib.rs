@@ -15,6 +15,7 @@ mod hash;
 mod id;
 mod key;
 pub mod key_file;
+mod mechanism;
 mod node_id;
 mod time;
 
@@ -25,5 +26,6 @@ pub use hash::{Hash, Hasher};
 pub use id::{BlockHeight, MeshId, Netuid, ParseIdError, Uid};
 pub use key::{NodeKey, Signature, SignatureError};
 pub use libp2p_identity::PeerId;
+pub use mechanism::{MAX_PARAMETERS, MechanismSpec};
 pub use node_id::{NodeId, NodeIdError};
 pub use time::UnixMillis;

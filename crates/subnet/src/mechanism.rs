@@ -34,9 +34,10 @@ use std::fmt;
 pub use corpus::{Corpus, Document, MAX_CORPUS, MAX_DOCUMENTS};
 pub use draw::DrawError;
 pub use fingerprint::{Fingerprint, MAX_FINGERPRINT};
+use nervure_primitives::MechanismSpec;
 pub use question::{Answer, MAX_ANSWER_TEXT, MAX_DIMENSIONS, MAX_VECTORS, Question, Reply};
 use serde::de::DeserializeOwned;
-pub use spec::{MAX_PARAMETERS, MechanismSpec, SpecError};
+pub use spec::{SpecError, build};
 
 use crate::{Score, Seed};
 
@@ -88,7 +89,7 @@ trait Parameters: Mechanism + DeserializeOwned + 'static {
 type Make = fn(&MechanismSpec) -> Result<Box<dyn Mechanism>, SpecError>;
 
 fn make<M: Parameters>(spec: &MechanismSpec) -> Result<Box<dyn Mechanism>, SpecError> {
-    let mechanism: M = spec.parameters()?;
+    let mechanism: M = spec::parameters(spec)?;
     match mechanism.out_of_bounds() {
         Some(parameter) => Err(SpecError::OutOfBounds { parameter }),
         None => Ok(Box::new(mechanism)),

@@ -26,7 +26,7 @@ fn spec() -> MeshSpec {
     spec.economy.subnet.commit_reveal = false;
     spec.economy.subnet.weights_interval = 0;
     let netuids: Vec<Netuid> = (1..=SUBNETS).map(Netuid).collect();
-    let subnet = |netuid| SubnetSpec { netuid, name: format!("subnet-{netuid}"), owner: None };
+    let subnet = |netuid| SubnetSpec::new(netuid, format!("subnet-{netuid}"), None);
     spec.subnets = netuids.iter().copied().map(subnet).collect();
     let node = |number, role, netuids, stake| NodeSpec {
         id: key(number).node_id(),

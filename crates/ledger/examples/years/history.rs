@@ -234,7 +234,12 @@ impl History {
         let key = newcomer(self.newcomers);
         self.newcomers += 1;
         let consent = consent(&key, &owner(who).node_id(), &self.state.mesh()).unwrap();
-        let found = RegisterSubnet { name: "new".into(), node: key.node_id(), max_lock: tokens(100_000) };
+        let found = RegisterSubnet {
+            name: "new".into(),
+            node: key.node_id(),
+            max_lock: tokens(100_000),
+            mechanism: None,
+        };
         let netuid = self.some_subnet();
         let rule = SetHyperparameter { netuid, to: Hyperparameter::Immunity(self.random.below(5_000)) };
         vec![

@@ -35,6 +35,9 @@ impl MeshSpec {
             if !seen.insert(subnet.netuid) {
                 return Err(SpecError::DuplicateSubnet { netuid: subnet.netuid });
             }
+            if subnet.mechanism.as_ref().is_some_and(|mechanism| !mechanism.is_well_formed()) {
+                return Err(SpecError::BadMechanism { netuid: subnet.netuid });
+            }
         }
         Ok(seen)
     }

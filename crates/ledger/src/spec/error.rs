@@ -8,6 +8,15 @@ use crate::params::OutOfRange;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
+    /// A mechanism that is none by its form.
+    #[error(
+        "mechanism of subnet {netuid}: names have 1 to 32 lower-case letters, digits, hyphens and underscores, and there \
+         are at most 16 parameters, each a whole number"
+    )]
+    BadMechanism {
+        /// The subnet.
+        netuid: Netuid,
+    },
     /// Larger than [`super::MAX_SPEC_LEN`].
     #[error("{bytes} bytes are more than a mesh spec may have ({})", super::MAX_SPEC_LEN)]
     TooLarge {

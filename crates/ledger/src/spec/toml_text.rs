@@ -210,6 +210,10 @@ fn write_subnet(text: &mut Text, subnet: &SubnetSpec) {
     if let Some(owner) = subnet.owner {
         text.set("owner", format_args!("\"{owner}\""));
     }
+    if let Some(mechanism) = &subnet.mechanism {
+        text.comment("How validators set tasks: next-byte, exact-answer or embedding, and its parameters.");
+        text.set("mechanism", inline(mechanism));
+    }
 }
 
 fn write_account(text: &mut Text, account: &AccountSpec) {

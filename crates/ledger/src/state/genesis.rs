@@ -73,6 +73,7 @@ impl State {
 fn subnet(spec: &MeshSpec, listed: &SubnetSpec) -> Subnet {
     let mut subnet = Subnet::new(listed.netuid, listed.name.clone(), 0, &spec.economy);
     subnet.owner = listed.owner;
+    subnet.mechanism.clone_from(&listed.mechanism);
     let members = spec.nodes.iter().filter(|node| node.netuids.contains(&listed.netuid));
     let neuron = |node: &NodeSpec| Neuron { permit: node.role == Role::Validator, ..Neuron::new(node.id, 0) };
     subnet.neurons = members.map(|node| Arc::new(neuron(node))).collect();

@@ -102,6 +102,11 @@ pub enum Outcome {
         /// Which one, and its value.
         to: Hyperparameter,
     },
+    /// A subnet has another mechanism.
+    MechanismSet {
+        /// The subnet.
+        netuid: Netuid,
+    },
     /// A vote counts.
     Voted,
 }

@@ -117,6 +117,12 @@ pub enum Refusal {
     /// Not a name.
     #[error("a name has 1 to 64 lower-case letters, digits and hyphens")]
     Name,
+    /// No mechanism by its form.
+    #[error(
+        "a mechanism has a name and at most 16 parameters; names have 1 to 32 lower-case letters, digits, hyphens and \
+         underscores"
+    )]
+    Mechanism,
     /// All subnets there may be exist, and all are immune or all numbers are used.
     #[error("no place for another subnet: all are taken by subnets that are still immune")]
     NoSubnetPlace,

@@ -3,7 +3,7 @@
 //! The cost is locked, not spent: it comes back when the subnet is dissolved, less what the owner has
 //! earned from it by then.
 
-use nervure_primitives::{Amount, Netuid, NodeId, Uid};
+use nervure_primitives::{Amount, MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Refusal, swap_key::owned};
@@ -27,12 +27,18 @@ pub struct RegisterSubnet {
     pub node: NodeId,
     /// The most that the signer is willing to lock.
     pub max_lock: Amount,
+    /// How its validators set tasks; without one, they set none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mechanism: Option<MechanismSpec>,
 }
 
 impl RegisterSubnet {
     pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
         if !is_name(&self.name) {
             return Err(Refusal::Name);
+        }
+        if self.mechanism.as_ref().is_some_and(|mechanism| !mechanism.is_well_formed()) {
+            return Err(Refusal::Mechanism);
         }
         owned(state, self.node, signer)?;
         let netuid = u16::try_from(state.next_netuid).map(Netuid).map_err(|_| Refusal::NoSubnetPlace)?;
@@ -52,6 +58,7 @@ impl RegisterSubnet {
         subnet.owner = Some(signer);
         subnet.owner_node = Some(self.node);
         subnet.locked = cost;
+        subnet.mechanism.clone_from(&self.mechanism);
         subnet.place(self.node, Uid(0), state.height);
         state.subnets.insert(netuid, subnet);
         state.next_netuid += 1;

@@ -8,10 +8,11 @@ use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
         Call, CommitWeights, Outcome, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights,
-        SetHyperparameter, SetTake, SetWeights, Stake, SwapKey, Transfer, Unstake, VoteSubnets, commitment,
+        SetHyperparameter, SetMechanism, SetTake, SetWeights, Stake, SwapKey, Transfer, Unstake, VoteSubnets,
+        commitment,
     },
 };
-use nervure_primitives::{Envelope, Hash, Netuid, NodeId, NodeKey, Uid};
+use nervure_primitives::{Envelope, Hash, MechanismSpec, Netuid, NodeId, NodeKey, Uid};
 use proptest::{collection::vec, prelude::*, strategy::ValueTree};
 
 use crate::world::{KEYS, World, node, owner, units};
@@ -67,6 +68,7 @@ fn call(world: &World, wish: Wish) -> Call {
             name: "random".into(),
             node: target,
             max_lock: units(u64::MAX),
+            mechanism: (amount % 2 == 0).then(|| mechanism(amount)),
         }),
         7 | 8 => Call::RegisterNeuron(RegisterNeuron { netuid: netuid(b), node: target, max_price: None }),
         9 => {
@@ -79,8 +81,14 @@ fn call(world: &World, wish: Wish) -> Call {
             let weights = vec![(Uid(0), amount as u16)];
             Call::SetWeights(SetWeights { netuid: netuid(b), weights, version_key: 0 })
         }
+        13 => Call::SetMechanism(SetMechanism { netuid: netuid(b), to: mechanism(amount) }),
         _ => Call::SetHyperparameter(SetHyperparameter { netuid: netuid(b), to: hyperparameter(a, amount) }),
     }
+}
+
+/// One that may be no mechanism by its form.
+fn mechanism(amount: u64) -> MechanismSpec {
+    MechanismSpec::named(if amount % 5 == 0 { "Not one" } else { "next-byte" }).with("contexts", amount)
 }
 
 /// A mesh where every owner has a node in subnet 1 and one has a subnet.
@@ -92,7 +100,12 @@ pub(crate) fn settled() -> World {
         world.call(&owner(who), Call::RegisterNeuron(join)).unwrap();
         world.call(&owner(who), Call::Stake(Stake { node: id, amount: units(1_000) })).unwrap();
     }
-    let found = RegisterSubnet { name: "two".into(), node: node(0).node_id(), max_lock: units(u64::MAX) };
+    let found = RegisterSubnet {
+        name: "two".into(),
+        node: node(0).node_id(),
+        max_lock: units(u64::MAX),
+        mechanism: None,
+    };
     world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
     let plain = SetHyperparameter { netuid: Netuid(2), to: Hyperparameter::CommitReveal(false) };
     world.call(&owner(0), Call::SetHyperparameter(plain)).unwrap();
@@ -158,5 +171,5 @@ fn the_random_blocks_carry_out_every_kind_of_transaction() {
             }
         }
     }
-    assert_eq!(kinds.len(), 13, "{kinds:?}");
+    assert_eq!(kinds.len(), 14, "{kinds:?}");
 }

@@ -4,11 +4,11 @@ use nervure_consensus::yuma::Cell;
 use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
-        Call, CommitWeights, Outcome, Refusal, RegisterNeuron, RegisterSubnet, SetHyperparameter, SetWeights,
-        Stake,
+        Call, CommitWeights, Outcome, Refusal, RegisterNeuron, RegisterSubnet, SetHyperparameter,
+        SetMechanism, SetWeights, Stake,
     },
 };
-use nervure_primitives::{Hash, Netuid, Uid};
+use nervure_primitives::{Hash, MechanismSpec, Netuid, Uid};
 
 use crate::world::{World, node, owner, params, units};
 
@@ -16,7 +16,7 @@ use crate::world::{World, node, owner, params, units};
 fn founded() -> World {
     let mut world = World::new();
     let id = world.register(0, 0);
-    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX) };
+    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX), mechanism: None };
     world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
     let id = world.register(1, 1);
     let join = RegisterNeuron { netuid: Netuid(2), node: id, max_price: None };
@@ -48,6 +48,24 @@ fn only_the_owner_sets_a_rule_and_each_only_now_and_then() {
     world.call(&owner(0), set(2, Hyperparameter::Immunity(9))).unwrap();
     world.wait(params().hyperparameter_interval);
     world.call(&owner(0), set(2, Hyperparameter::Kappa(50_000))).unwrap();
+}
+
+#[test]
+fn only_the_owner_sets_the_mechanism_and_only_now_and_then() {
+    let mut world = founded();
+    let set = |netuid, name| {
+        let to = MechanismSpec::named(name).with("contexts", 8);
+        Call::SetMechanism(SetMechanism { netuid: Netuid(netuid), to })
+    };
+    assert!(matches!(world.refusal(&owner(1), set(2, "next-byte")), Refusal::NotSubnetOwner { .. }));
+    assert!(matches!(world.refusal(&owner(0), set(9, "next-byte")), Refusal::NoSuchSubnet { .. }));
+    assert_eq!(world.refusal(&owner(0), set(2, "Next byte")), Refusal::Mechanism);
+    let done = world.call(&owner(0), set(2, "next-byte")).unwrap();
+    assert_eq!(done, Outcome::MechanismSet { netuid: Netuid(2) });
+    assert_eq!(world.subnet(2).mechanism.as_ref().unwrap().to_string(), "next-byte contexts=8");
+    assert!(matches!(world.refusal(&owner(0), set(2, "embedding")), Refusal::HyperparameterTooSoon { .. }));
+    world.wait(params().hyperparameter_interval);
+    world.call(&owner(0), set(2, "embedding")).unwrap();
 }
 
 #[test]

@@ -13,7 +13,12 @@ fn join(netuid: u16, node: NodeId) -> Call {
 }
 
 fn found(node: NodeId) -> Call {
-    Call::RegisterSubnet(RegisterSubnet { name: "images".into(), node, max_lock: units(u64::MAX) })
+    Call::RegisterSubnet(RegisterSubnet {
+        name: "images".into(),
+        node,
+        max_lock: units(u64::MAX),
+        mechanism: None,
+    })
 }
 
 /// Fills subnet 1 with nodes of owner 0 from `first` on, one per block.
@@ -136,9 +141,9 @@ fn a_subnet_locks_its_cost_and_the_next_one_costs_twice() {
     assert_eq!(outcome, Outcome::SubnetRegistered { netuid: Netuid(2), locked, dissolved: None });
     assert_eq!(world.subnet(2).owner_uid(), Some(Uid(0)));
     assert_eq!(world.state.lock_cost(), 1_900_000, "one block of decay");
-    let cheap = RegisterSubnet { name: "b".into(), node: b, max_lock: units(5) };
+    let cheap = RegisterSubnet { name: "b".into(), node: b, max_lock: units(5), mechanism: None };
     assert!(matches!(world.refusal(&owner(1), Call::RegisterSubnet(cheap)), Refusal::Price { .. }));
-    let bad = RegisterSubnet { name: "B!".into(), node: b, max_lock: units(u64::MAX) };
+    let bad = RegisterSubnet { name: "B!".into(), node: b, max_lock: units(u64::MAX), mechanism: None };
     assert!(matches!(world.refusal(&owner(1), Call::RegisterSubnet(bad)), Refusal::Name));
     assert!(matches!(world.refusal(&owner(1), found(a)), Refusal::NotOwner { .. }));
 }

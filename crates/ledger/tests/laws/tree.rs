@@ -120,7 +120,7 @@ fn the_root_of_a_known_history_is_frozen() {
     world.register(0, 0);
     world.wait(20);
     let root = MemoryTree::of(&world.state).unwrap().root().unwrap();
-    assert_eq!(root.to_string(), "73a21612a1adb993df396ea990f3fad95d4ed085274b5c314d9b2681f0f90a31");
+    assert_eq!(root.to_string(), "d31c063fe23c7506d1da8fdbe78e1d0451606c7290b889402ceb1b53034abd7e");
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn a_miner_earns_half_and_the_stakers_the_other_half() {
 fn an_owner_gets_18_percent_and_the_lock_counts_down_by_it() {
     let mut world = World::new();
     let id = world.register(0, 0);
-    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX) };
+    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX), mechanism: None };
     world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
     world.call(&node(200), Call::VoteSubnets(VoteSubnets { weights: vec![(Netuid(2), 1)] })).unwrap();
     world.next_epoch(2);
@@ -148,7 +148,7 @@ fn an_owner_gets_18_percent_and_the_lock_counts_down_by_it() {
 fn a_vote_moves_the_reward_and_comes_rarely() {
     let mut world = World::new();
     let id = world.register(0, 0);
-    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX) };
+    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX), mechanism: None };
     world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
     let pots = |world: &World| (world.subnet(1).average, world.subnet(2).average);
     let vote = |weights: &[(u16, u16)]| {
@@ -173,7 +173,7 @@ fn a_vote_moves_the_reward_and_comes_rarely() {
 fn epochs_of_neighbours_are_a_block_apart() {
     let mut world = World::new();
     let id = world.register(0, 0);
-    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX) };
+    let found = RegisterSubnet { name: "two".into(), node: id, max_lock: units(u64::MAX), mechanism: None };
     world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
     let mut ran = Vec::new();
     for _ in 0..10 {

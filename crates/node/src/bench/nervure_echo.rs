@@ -53,7 +53,7 @@ impl QueryService for Echo {
                 }
                 Err(_) => {}
             }
-            reply.end(QueryEnd { chunks: 0, usage: QueryUsage::default(), reason: EndReason::Stop }).await;
+            reply.end(QueryEnd::new(QueryUsage::default(), EndReason::Stop)).await;
         }
         .boxed()
     }
@@ -92,6 +92,7 @@ impl NervureEcho {
             body,
             deadline_ms: 10_000,
             budget: Amount::ZERO,
+            name: None,
         };
         let mut stream = self.client.open(self.node, &[self.server], open).await?;
         let mut came = 0;

@@ -16,10 +16,14 @@ use std::{
 
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use nervure_experts::{Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream};
-use nervure_p2p::query::{InboundQuery, QueryErrorCode, QueryOpen, QueryService, Replier};
+use nervure_p2p::query::{InboundQuery, QueryEnd, QueryErrorCode, QueryOpen, QueryService, Replier};
 use nervure_primitives::{Capability, Netuid};
 
-use super::{price, wire};
+use super::{
+    price,
+    receipts::{OpenReceipt, ReceiptSigner},
+    wire,
+};
 
 /// Most characters of an expert's complaint that travel back.
 const MAX_COMPLAINT: usize = 120;
@@ -69,17 +73,27 @@ impl Drop for AtWork {
 }
 
 /// The experts of this node, by name.
-pub(crate) struct ServedExperts(BTreeMap<String, ServedExpert>);
+pub(crate) struct ServedExperts {
+    experts: BTreeMap<String, ServedExpert>,
+    /// Who signs for their answers; without one, nobody does.
+    signer: Option<ReceiptSigner>,
+}
 
 impl ServedExperts {
     /// Experts by their names, which are distinct.
     pub(crate) fn new(experts: impl IntoIterator<Item = ServedExpert>) -> Self {
-        Self(experts.into_iter().map(|served| (served.name.clone(), served)).collect())
+        let experts = experts.into_iter().map(|served| (served.name.clone(), served)).collect();
+        Self { experts, signer: None }
+    }
+
+    /// The same, with receipts for their answers.
+    pub(crate) fn signing(self, signer: ReceiptSigner) -> Self {
+        Self { signer: Some(signer), ..self }
     }
 
     /// Every expert, in order of name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &ServedExpert> {
-        self.0.values()
+        self.experts.values()
     }
 
     /// The expert that a query is for: the one it names, else the first that its capability covers.
@@ -88,7 +102,7 @@ impl ServedExperts {
             served.netuid == open.netuid && open.capability.covers(&served.capability)
         };
         match &open.expert {
-            Some(name) => self.0.get(name).filter(fits),
+            Some(name) => self.experts.get(name).filter(fits),
             None => self.iter().find(fits),
         }
     }
@@ -96,14 +110,15 @@ impl ServedExperts {
 
 impl QueryService for ServedExperts {
     fn serve(&self, query: InboundQuery) -> BoxFuture<'static, ()> {
-        let InboundQuery { open, reply, .. } = query;
+        let InboundQuery { from, open, reply } = query;
         let Some(served) = self.pick(&open).cloned() else {
             return reply_no_such(reply).boxed();
         };
+        let receipt = self.signer.clone().zip(OpenReceipt::of(from, &open));
         async move {
             let _at_work = AtWork::begin(&served.in_progress);
             match accept(&served, &open) {
-                Ok(request) => stream(served.expert.run(request), reply).await,
+                Ok(request) => stream(served.expert.run(request), reply, receipt).await,
                 Err((code, complaint)) => reply.refuse(code, &complaint, None).await,
             }
         }
@@ -131,7 +146,11 @@ fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (Que
 }
 
 /// Moves an expert's events to the asker until one of them is done.
-async fn stream(mut events: ExpertStream, mut reply: Replier) {
+async fn stream(
+    mut events: ExpertStream,
+    mut reply: Replier,
+    mut receipt: Option<(ReceiptSigner, OpenReceipt)>,
+) {
     loop {
         let event = tokio::select! {
             biased;
@@ -140,7 +159,8 @@ async fn stream(mut events: ExpertStream, mut reply: Replier) {
         };
         let sent = match event {
             Some(Ok(ExpertEvent::Done { usage, reason })) => {
-                return reply.end(wire::end(usage, reason)).await;
+                let receipt = receipt.and_then(|(signer, open)| signer.sign(open));
+                return reply.end(QueryEnd { receipt, ..wire::end(usage, reason) }).await;
             }
             Some(Ok(event)) => wire::encode_event(&event),
             Some(Err(error)) => return refuse(reply, &error).await,
@@ -148,10 +168,14 @@ async fn stream(mut events: ExpertStream, mut reply: Replier) {
             None => return,
         };
         match sent {
-            Ok(chunk) => match reply.send(chunk).await {
-                Ok(()) => {}
-                Err(_gone) => return,
-            },
+            Ok(chunk) => {
+                if let Some((_, receipt)) = &mut receipt {
+                    receipt.chunk(&chunk);
+                }
+                if let Err(_gone) = reply.send(chunk).await {
+                    return;
+                }
+            }
             Err(error) => {
                 return reply.refuse(QueryErrorCode::Internal, &cut(&error.to_string()), None).await;
             }
@@ -211,6 +235,7 @@ mod tests {
             body: wire::encode_request(&request).unwrap(),
             deadline_ms: 1000,
             budget: Amount::ZERO,
+            name: None,
         }
     }
 

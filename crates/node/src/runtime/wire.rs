@@ -42,7 +42,7 @@ pub(crate) fn end(usage: Usage, reason: FinishReason) -> QueryEnd {
         _ => EndReason::Other,
     };
     let usage = QueryUsage { input: usage.prompt_tokens, output: usage.completion_tokens };
-    QueryEnd { chunks: 0, usage, reason }
+    QueryEnd::new(usage, reason)
 }
 
 /// The last event of a complete answer.

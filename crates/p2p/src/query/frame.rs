@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use nervure_primitives::{
-    Amount, Capability, Netuid,
+    Amount, Capability, Hash, Netuid,
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
@@ -50,10 +50,13 @@ pub struct QueryOpen {
     /// The most that the asker pays.
     #[serde(rename = "b")]
     pub budget: Amount,
+    /// What the asker calls the question; it gives no two the same name. With one, the expert's node signs a receipt.
+    #[serde(rename = "i", skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<Hash>,
 }
 
 /// The last frame of a complete answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueryEnd {
     /// How many chunks came before.
@@ -65,6 +68,16 @@ pub struct QueryEnd {
     /// Why it ended.
     #[serde(rename = "r")]
     pub reason: EndReason,
+    /// The node's signed word on what it answered, for a question with a name; the query plane does not look into it.
+    #[serde(rename = "s", with = "serde_bytes", skip_serializing_if = "Option::is_none", default)]
+    pub receipt: Option<Vec<u8>>,
+}
+
+impl QueryEnd {
+    /// The end of an answer that nobody wants a receipt for; how many chunks came before is filled in where it is sent.
+    pub const fn new(usage: QueryUsage, reason: EndReason) -> Self {
+        Self { chunks: 0, usage, reason, receipt: None }
+    }
 }
 
 /// Tokens read and written.
@@ -293,6 +306,7 @@ mod tests {
             body: vec![1, 2, 3],
             deadline_ms: 1000,
             budget: Amount::ZERO,
+            name: Some(Hash::of("name", &[])),
         }
     }
 
@@ -310,9 +324,10 @@ mod tests {
         let error = ErrorFrame { code: 2, message: "busy".into(), retry_after_ms: Some(5) };
         for frame in [
             Frame::Open(open()),
-            Frame::Open(QueryOpen { expert: None, ..open() }),
+            Frame::Open(QueryOpen { expert: None, name: None, ..open() }),
             Frame::Chunk(Bytes::from_static(b"hello")),
-            Frame::End(QueryEnd { chunks: 7, usage, reason: EndReason::Length }),
+            Frame::End(QueryEnd { chunks: 7, ..QueryEnd::new(usage, EndReason::Length) }),
+            Frame::End(QueryEnd { receipt: Some(vec![1; 670]), ..QueryEnd::new(usage, EndReason::Other) }),
             Frame::Error(error.clone()),
             Frame::Error(ErrorFrame { retry_after_ms: None, ..error }),
         ] {
@@ -323,7 +338,7 @@ mod tests {
     #[test]
     fn the_wire_is_frozen() {
         let mut bytes = BytesMut::new();
-        let end = QueryEnd { chunks: 1, usage: QueryUsage::default(), reason: EndReason::Stop };
+        let end = QueryEnd { chunks: 1, ..QueryEnd::new(QueryUsage::default(), EndReason::Stop) };
         Frame::End(end).encode(&mut bytes).unwrap();
         let hex = data_encoding::HEXLOWER.encode(&bytes);
         assert_eq!(hex, "0300000014a3616b0161726473746f706175a2616900616f00");

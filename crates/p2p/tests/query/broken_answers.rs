@@ -19,7 +19,7 @@ fn chunk() -> Frame {
 }
 
 fn end(chunks: u64) -> Frame {
-    Frame::End(QueryEnd { chunks, usage: QueryUsage::default(), reason: EndReason::Stop })
+    Frame::End(QueryEnd { chunks, ..QueryEnd::new(QueryUsage::default(), EndReason::Stop) })
 }
 
 async fn answered(bytes: Vec<u8>) -> Result<Answer, QueryError> {

@@ -116,8 +116,7 @@ async fn perform(does: Does, mut reply: Replier, go_on: &Notify) {
     }
 }
 
-const END: QueryEnd =
-    QueryEnd { chunks: 0, usage: QueryUsage { input: 1, output: 2 }, reason: EndReason::Stop };
+const END: QueryEnd = QueryEnd::new(QueryUsage { input: 1, output: 2 }, EndReason::Stop);
 
 /// The piece of that number: it differs from every other.
 pub(crate) fn piece(number: u32, size: u32) -> Bytes {
@@ -161,6 +160,7 @@ pub(crate) fn question(does: Does) -> QueryOpen {
         body: does.to_body(),
         deadline_ms: 60_000,
         budget: Amount::ZERO,
+        name: None,
     }
 }
 

@@ -1,30 +1,9 @@
-//! Which mechanism a subnet has, and its parameters, as its owner writes them.
-//!
-//! Parameters are whole numbers by name, so that they have one form in TOML, JSON and CBOR and no float gets into the
-//! ledger. An unknown name or a number out of bounds is an error where the spec is read, never a default.
+//! Mechanisms by name: an unknown name or a number out of bounds is an error where a spec is built, never a default.
 
-use std::collections::BTreeMap;
-
-use serde::{
-    Deserialize, Serialize,
-    de::{DeserializeOwned, value::MapDeserializer},
-};
+use nervure_primitives::{MAX_PARAMETERS, MechanismSpec};
+use serde::de::{DeserializeOwned, value::MapDeserializer};
 
 use super::{BUILT_IN, Mechanism};
-
-/// Most parameters of a mechanism.
-pub const MAX_PARAMETERS: usize = 16;
-
-/// A mechanism by name, with the parameters that are not left at their defaults.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MechanismSpec {
-    /// Its name, such as `next-byte`.
-    pub name: String,
-    /// Parameters by name; at most [`MAX_PARAMETERS`].
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub parameters: BTreeMap<String, u64>,
-}
 
 /// Why a spec names no mechanism.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,36 +26,22 @@ pub enum SpecError {
     },
 }
 
-impl MechanismSpec {
-    /// A mechanism with its defaults.
-    pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), parameters: BTreeMap::new() }
+/// The mechanism that `spec` names.
+///
+/// # Errors
+/// When there is none of the name, or a parameter is unknown or out of bounds.
+pub fn build(spec: &MechanismSpec) -> Result<Box<dyn Mechanism>, SpecError> {
+    if spec.parameters.len() > MAX_PARAMETERS {
+        return Err(SpecError::TooManyParameters);
     }
+    let made = BUILT_IN.iter().find(|(name, _)| *name == spec.name);
+    made.map_or(Err(SpecError::UnknownMechanism), |(_, make)| make(spec))
+}
 
-    /// The same with one more parameter set.
-    #[must_use]
-    pub fn with(mut self, parameter: impl Into<String>, value: u64) -> Self {
-        self.parameters.insert(parameter.into(), value);
-        self
-    }
-
-    /// The mechanism itself.
-    ///
-    /// # Errors
-    /// When there is none of the name, or a parameter is unknown or out of bounds.
-    pub fn build(&self) -> Result<Box<dyn Mechanism>, SpecError> {
-        if self.parameters.len() > MAX_PARAMETERS {
-            return Err(SpecError::TooManyParameters);
-        }
-        let made = BUILT_IN.iter().find(|(name, _)| *name == self.name);
-        made.map_or(Err(SpecError::UnknownMechanism), |(_, make)| make(self))
-    }
-
-    pub(super) fn parameters<M: DeserializeOwned>(&self) -> Result<M, SpecError> {
-        let parameters = self.parameters.iter().map(|(name, value)| (name.as_str(), *value));
-        M::deserialize(MapDeserializer::new(parameters))
-            .map_err(|error: serde::de::value::Error| SpecError::Parameter(error.to_string()))
-    }
+pub(super) fn parameters<M: DeserializeOwned>(spec: &MechanismSpec) -> Result<M, SpecError> {
+    let parameters = spec.parameters.iter().map(|(name, value)| (name.as_str(), *value));
+    M::deserialize(MapDeserializer::new(parameters))
+        .map_err(|error: serde::de::value::Error| SpecError::Parameter(error.to_string()))
 }
 
 fn names() -> String {
@@ -88,13 +53,13 @@ mod tests {
     use super::*;
 
     fn error(spec: MechanismSpec) -> SpecError {
-        spec.build().unwrap_err()
+        build(&spec).unwrap_err()
     }
 
     #[test]
     fn every_built_in_has_good_defaults() {
         for (name, _) in BUILT_IN {
-            assert!(MechanismSpec::named(*name).build().is_ok(), "{name}");
+            assert!(build(&MechanismSpec::named(*name)).is_ok(), "{name}");
         }
     }
 
@@ -107,14 +72,5 @@ mod tests {
         assert!(error(spec.clone().with("contests", 5)).to_string().contains("contests"));
         let many = (0..17).fold(spec, |spec, n| spec.with(format!("p{n}"), n));
         assert_eq!(error(many), SpecError::TooManyParameters);
-    }
-
-    #[test]
-    fn a_spec_is_plain_in_every_format() {
-        let spec = MechanismSpec::named("next-byte").with("contexts", 8);
-        let json = serde_json::to_string(&spec).unwrap();
-        assert_eq!(json, r#"{"name":"next-byte","parameters":{"contexts":8}}"#);
-        assert_eq!(serde_json::from_str::<MechanismSpec>(&json).unwrap(), spec);
-        assert!(serde_json::from_str::<MechanismSpec>(r#"{"name":"a","extra":1}"#).is_err());
     }
 }

@@ -33,7 +33,7 @@ fn tasks_are_drawn_from_their_seeds() {
     let text: Vec<u8> = (0..40_000u32).map(|n| b'a' + (n * n % 26) as u8).collect();
     let corpus = Corpus::new([corpus::tests::document("text", &text)]);
     for (name, _) in BUILT_IN {
-        let mechanism = MechanismSpec::named(*name).build().unwrap();
+        let mechanism = build(&MechanismSpec::named(*name)).unwrap();
         let questions = |seed: u64| mechanism.draw(seed.into(), &corpus).unwrap().questions().to_vec();
         assert_eq!(questions(1), questions(1), "{name}");
         assert_ne!(questions(1), questions(2), "{name}");
@@ -51,7 +51,7 @@ fn answers_of_every_kind_are_judged() {
         Answer::Distribution(vec![f32::NEG_INFINITY; 256]),
     ];
     for (name, _) in BUILT_IN {
-        let task = MechanismSpec::named(*name).build().unwrap().draw(1.into(), &corpus).unwrap();
+        let task = build(&MechanismSpec::named(*name)).unwrap().draw(1.into(), &corpus).unwrap();
         for answer in &answers {
             for count in [0, 1, 100] {
                 let replies = vec![Reply::new(answer.clone(), Duration::MAX); count];

@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
-use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
+use nervure_primitives::{BlockHeight, MechanismSpec, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
 use nervure_subnet::{
     Dice, Neurons, Registration,
-    mechanism::{Answer, Corpus, Document, Mechanism, MechanismSpec, Question, Reply},
+    mechanism::{Answer, Corpus, Document, Mechanism, Question, Reply, build},
 };
 
 pub(crate) const MESH: MeshId = MeshId::from_bytes([7; 32]);
@@ -62,7 +62,7 @@ pub(crate) fn corpus() -> Corpus {
 }
 
 pub(crate) fn next_byte() -> Box<dyn Mechanism> {
-    MechanismSpec::named("next-byte").build().unwrap()
+    build(&MechanismSpec::named("next-byte")).unwrap()
 }
 
 /// The replies of a model that knows the rule of the text as surely as `sure`, each model with an opinion of its own

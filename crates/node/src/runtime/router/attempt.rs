@@ -128,6 +128,7 @@ impl Attempts {
             body: self.body.to_vec(),
             deadline_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
             budget: self.budget,
+            name: None,
         }
     }
 

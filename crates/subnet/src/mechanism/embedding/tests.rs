@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::{Answer, MechanismSpec},
+    super::{Answer, MechanismSpec, build},
     *,
 };
 
@@ -91,11 +91,11 @@ fn turned_and_stretched_copies_are_alike_and_other_models_are_not() {
 
 #[test]
 fn texts_are_shuffled_and_fit_one_question() {
-    let mechanism = MechanismSpec::named("embedding").with("triples", 40).build().unwrap();
+    let mechanism = build(&MechanismSpec::named("embedding").with("triples", 40)).unwrap();
     let task = mechanism.draw(7.into(), &Corpus::default()).unwrap();
     let [Question::Embed { inputs }] = task.questions() else { panic!("one question") };
     assert_eq!(inputs.len(), 120);
-    assert!(MechanismSpec::named("embedding").with("passages", 17).build().is_err());
-    let mechanism = MechanismSpec::named("embedding").with("passages", 1).build().unwrap();
+    assert!(build(&MechanismSpec::named("embedding").with("passages", 17)).is_err());
+    let mechanism = build(&MechanismSpec::named("embedding").with("passages", 1)).unwrap();
     assert!(mechanism.draw(7.into(), &Corpus::default()).is_err(), "no texts to cut passages from");
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{super::MechanismSpec, *};
+use super::{
+    super::{MechanismSpec, build},
+    *,
+};
 
 fn task(seed: u64) -> ExactAnswerTask {
     let rules = ExactAnswer::default();
@@ -114,17 +117,17 @@ fn right_answers_of_two_miners_are_no_copies() {
 fn kinds_come_as_often_as_asked_for() {
     let spec =
         MechanismSpec::named("exact-answer").with("arithmetic", 0).with("sorting", 0).with("strings", 0);
-    let mechanism = spec.clone().with("json", 0).build().unwrap();
+    let mechanism = build(&spec.clone().with("json", 0)).unwrap();
     for seed in 0..20u64 {
         for question in mechanism.draw(seed.into(), &Corpus::default()).unwrap().questions() {
             let Question::Chat { prompt, .. } = question else { panic!("no chat") };
             assert!(prompt.contains("da"), "day, date: {prompt}");
         }
     }
-    assert!(spec.with("json", 0).with("dates", 0).build().is_err(), "no kind at all");
+    assert!(build(&spec.with("json", 0).with("dates", 0)).is_err(), "no kind at all");
     assert!(
-        MechanismSpec::named("exact-answer").with("speed", 250).build().is_err(),
+        build(&MechanismSpec::named("exact-answer").with("speed", 250)).is_err(),
         "speed before correctness"
     );
-    assert!(MechanismSpec::named("exact-answer").with("slow_ms", 500).build().is_err());
+    assert!(build(&MechanismSpec::named("exact-answer").with("slow_ms", 500)).is_err());
 }

@@ -5,7 +5,7 @@ use std::{sync::LazyLock, time::Duration};
 use proptest::prelude::*;
 
 use super::{
-    super::{MechanismSpec, corpus::tests::document},
+    super::{MechanismSpec, build, corpus::tests::document},
     *,
 };
 
@@ -127,7 +127,7 @@ fn copies_are_alike_and_honest_models_are_not() {
 fn nothing_that_was_shown_is_asked_for() {
     let text: Vec<u8> = (0..4096u32).flat_map(u32::to_be_bytes).collect();
     let corpus = Corpus::new([document("text", &text)]);
-    let mechanism = MechanismSpec::named("next-byte").with("cell", 64).build().unwrap();
+    let mechanism = build(&MechanismSpec::named("next-byte").with("cell", 64)).unwrap();
     let place = |window: &[u8]| text.windows(window.len()).position(|at| at == window).unwrap();
     let (mut shown, mut asked) = (vec![false; text.len()], vec![false; text.len()]);
     for seed in 0..40u64 {

@@ -1,0 +1,43 @@
+//! Changing how the validators of one's subnet set tasks.
+//!
+//! The ledger keeps what the owner says and does not know what it means: validators that do not know the mechanism set
+//! no tasks and say so.
+
+use nervure_primitives::{BlockHeight, MechanismSpec, Netuid, NodeId};
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Refusal};
+use crate::state::State;
+
+/// Gives a subnet of the signer another incentive mechanism, or other parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetMechanism {
+    /// The subnet.
+    pub netuid: Netuid,
+    /// The mechanism.
+    pub to: MechanismSpec,
+}
+
+impl SetMechanism {
+    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+        let netuid = self.netuid;
+        if !self.to.is_well_formed() {
+            return Err(Refusal::Mechanism);
+        }
+        let subnet = state.subnets.get(&netuid).ok_or(Refusal::NoSuchSubnet { netuid })?;
+        if subnet.owner != Some(signer) {
+            return Err(Refusal::NotSubnetOwner { netuid });
+        }
+        let from = subnet.mechanism_set.saturating_add(state.params.hyperparameter_interval);
+        if subnet.mechanism_set > 0 && state.height < from {
+            return Err(Refusal::HyperparameterTooSoon { from: BlockHeight(from) });
+        }
+        let height = state.height;
+        if let Some(subnet) = state.subnets.get_mut(&netuid) {
+            subnet.mechanism = Some(self.to.clone());
+            subnet.mechanism_set = height;
+        }
+        Ok(Outcome::MechanismSet { netuid })
+    }
+}
