@@ -110,6 +110,32 @@ pub async fn start(dir: &Path, name: &str, binary: &Path) -> Result<u32, Testnet
     Ok(process.pid)
 }
 
+/// Has the miner `name` serve what it serves with another quality, in percent: kills it, and starts it again as a
+/// process of `binary`; says which pid it has.
+///
+/// # Errors
+/// [`TestnetError::NoExpert`] when it serves nothing, and those of [`kill`] and [`start`].
+pub async fn degrade(dir: &Path, name: &str, percent: u8, binary: &Path) -> Result<u32, TestnetError> {
+    let layout = Layout::new(dir);
+    let state = State::load(&layout)?;
+    let served = state.node(name)?.expert.clone().ok_or_else(|| TestnetError::NoExpert(name.into()))?;
+    let expert = with_quality(&served, percent);
+    kill(dir, name).await?;
+    State::edit(&layout, |state| {
+        for node in state.nodes.iter_mut().filter(|node| node.name == name) {
+            node.expert = Some(expert.clone());
+        }
+    })?;
+    start(dir, name, binary).await
+}
+
+/// What is served, with another quality.
+fn with_quality(expert: &str, percent: u8) -> String {
+    let rest = expert.split(',').filter(|setting| !setting.trim_start().starts_with("quality="));
+    let rest = rest.collect::<Vec<_>>().join(",");
+    if percent < 100 { format!("{rest},quality={percent}") } else { rest }
+}
+
 /// Starts the process and enters it into the state, in one turn: of two who try, one is refused.
 fn respawn(layout: &Layout, name: &str, binary: &Path) -> Result<(Children, ProcessRef), TestnetError> {
     let _turn = owner::edit_turn(layout)?;

@@ -47,6 +47,9 @@ pub enum TestnetError {
     /// A node that should be killed does not run.
     #[error("{0} is not running")]
     NodeNotRunning(String),
+    /// A node that serves nothing cannot serve it worse.
+    #[error("{0} serves no expert")]
+    NoExpert(String),
     /// Too many nodes, or none.
     #[error("{0}")]
     BadShape(String),

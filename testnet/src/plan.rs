@@ -4,9 +4,18 @@ use nervure_ledger::spec::Role;
 
 use crate::TestnetError;
 
-/// What the miners serve, in turn. Two of each in the default testnet, so that there is a choice
-/// and a second one when the first is killed.
-pub const EXPERTS: [&str; 4] = ["builtin:rust", "builtin:python", "builtin:prose", "builtin:manual"];
+/// What the miners serve, in turn. Two of each in the default testnet, so that there is a choice and a second one when
+/// the first is killed; the second is a worse one, so that validators have something to find out.
+pub const EXPERTS: [&str; 8] = [
+    "builtin:rust",
+    "builtin:python",
+    "builtin:prose",
+    "builtin:manual",
+    "builtin:rust,quality=60",
+    "builtin:python,quality=60",
+    "builtin:prose,quality=60",
+    "builtin:manual,quality=60",
+];
 
 /// Most nodes in one testnet: a slip of the keyboard should not start a thousand processes.
 pub const MAX_NODES: usize = 64;
@@ -88,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_has_thirteen_nodes_and_every_expert_twice() {
+    fn the_default_has_thirteen_nodes_and_every_expert_once() {
         let plan = Shape::default().plan(&[]).unwrap();
         assert_eq!(plan.len(), 13);
         assert_eq!(
@@ -99,7 +108,7 @@ mod tests {
         for expert in EXPERTS {
             assert_eq!(
                 plan.iter().filter(|node| node.expert.as_deref() == Some(expert)).count(),
-                2,
+                1,
                 "{expert}"
             );
         }

@@ -196,6 +196,11 @@ impl MeshSpec {
 
     fn preset(name: &str, scope: Scope, economy: Params) -> Self {
         let next_byte = MechanismSpec::named("next-byte");
+        let next_byte = match scope {
+            // Tasks every two seconds, on one machine: small ones.
+            Scope::Local => next_byte.with("contexts", 8),
+            Scope::Public => next_byte,
+        };
         let subnet = SubnetSpec::new(Netuid(1), "text-generation", Some(next_byte));
         let (record_expiry_seconds, block_milliseconds) = match scope {
             Scope::Local => (30, 1_000),

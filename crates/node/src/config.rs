@@ -47,6 +47,8 @@ pub(crate) struct NodeConfig {
     pub mdns: bool,
     /// What a miner serves.
     pub experts: Vec<ExpertSpec>,
+    /// Where a validator's private texts are.
+    pub corpus: Option<PathBuf>,
     /// Whether the node follows the chain, as every node does that lives for more than one command.
     pub follow: bool,
 }
@@ -81,6 +83,8 @@ pub(crate) struct Said {
     pub mdns: bool,
     /// `--expert`.
     pub experts: Vec<ExpertSpec>,
+    /// `--corpus`.
+    pub corpus: Option<PathBuf>,
 }
 
 impl NodeConfig {
@@ -104,6 +108,7 @@ impl NodeConfig {
             relay_server: said.relay_server || file.relay_server,
             mdns: said.mdns || file.mdns,
             experts: or_file(said.experts, file.experts),
+            corpus: said.corpus.or(file.corpus),
             follow: true,
         }
     }

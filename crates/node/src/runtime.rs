@@ -19,6 +19,7 @@ mod gossip;
 mod ledger;
 mod mesh;
 mod metrics;
+mod opinions;
 mod ports;
 mod price;
 mod receipts;
@@ -26,10 +27,15 @@ mod registry;
 mod router;
 mod service;
 mod serving;
+mod validator;
 mod view;
 mod wire;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use nervure_ledger::spec::{self, MeshSpec};
 use nervure_p2p::{
@@ -50,6 +56,7 @@ use receipts::ReceiptSigner;
 use router::Router;
 use service::NodeService;
 use serving::ServedExperts;
+use validator::Validator;
 
 pub(crate) use clock::now;
 pub(crate) use error::StartError;
@@ -89,7 +96,11 @@ impl Node {
         let query = start_query(&config, &key, spec, &registry, &served)?;
         let mesh = Mesh::start(&config, spec, &key, (registry, opened)).await?;
         let advertiser = query.as_ref().map(|server| mesh.advertiser(&config, spec, (&key, &served), server));
+        let chain = mesh.chain.as_ref().map(Chain::handle);
+        let texts = validator::corpus(config.corpus.as_deref(), spec.mesh.scope)?;
+        let own_key = key.clone();
         let client = QueryClient::start(ClientConfig::new(key, mesh.id))?;
+        let router = Router::new(&mesh, client, scope(spec));
         let service = Arc::new(NodeService {
             mesh: mesh.id,
             role: config.role,
@@ -97,13 +108,14 @@ impl Node {
             alone: mesh.alone,
             network: mesh.network.clone(),
             ledger: LedgerDesk {
-                chain: mesh.chain.as_ref().map(Chain::handle),
+                chain: chain.clone(),
                 block_milliseconds: spec.consensus.block_milliseconds,
             },
-            router: Router::new(mesh.catalog.clone(), client, mesh.network.clone(), scope(spec)),
+            router: router.clone(),
             catalog: mesh.catalog.clone(),
             directory: mesh.directory.clone(),
             records: mesh.records.clone(),
+            opinions: mesh.opinions.clone(),
             queries: query.as_ref().map(|server| server.counters().clone()),
             experts: served,
         });
@@ -127,6 +139,21 @@ impl Node {
             above.spawn(answer_over_swarm(streams, server, stop.clone()));
         }
         above.spawn(gateway.run(stop.clone()));
+        if let Some(chain) = chain.filter(|_| config.role == Some(spec::Role::Validator)) {
+            let validator = Validator {
+                key: own_key,
+                mesh: mesh.id,
+                chain,
+                catalog: mesh.catalog.clone(),
+                opinions: mesh.opinions.clone(),
+                router,
+                network: mesh.network.clone(),
+                corpus: Arc::new(texts),
+                dir: config.dir.clone(),
+                block_time: Duration::from_millis(spec.consensus.block_milliseconds.into()),
+            };
+            above.spawn(validator.run(stop.clone()));
+        }
         if let Some(advertiser) = advertiser {
             above.spawn(advertiser.run(stop));
         }

@@ -18,6 +18,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{future::BoxFuture, stream::BoxStream};
 use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_primitives::{Amount, Capability, Envelope, Hash, NodeId};
+use nervure_subnet::Policy;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use error::{AskError, Attempt};
@@ -61,8 +62,10 @@ pub(crate) struct Ask {
     pub target: Target,
     /// What the expert is asked.
     pub request: ExpertRequest,
-    /// How experts are chosen.
+    /// How many experts are asked at once.
     pub strategy: Strategy,
+    /// What counts when they are chosen.
+    pub policy: Policy,
     /// The most that the asker pays; zero means free experts only.
     pub budget: Amount,
     /// How long the whole answer may take.

@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context;
 use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
 use nervure_primitives::{Amount, Capability};
+use nervure_subnet::Policy;
 
 use super::{Global, access::Access, explain, output};
 use crate::{
@@ -62,9 +63,12 @@ pub(crate) struct AskArgs {
     /// Stop before this text; up to four times
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// How experts are chosen: best, race or race:N
+    /// How many are asked at once: best, race or race:N
     #[arg(long, value_name = "STRATEGY", default_value = "best")]
     strategy: Strategy,
+    /// What counts when they are chosen: balanced, fastest, cheapest or trusted
+    #[arg(long, value_name = "POLICY", default_value = "balanced")]
+    policy: Policy,
     /// Only experts that pass this filter, such as 'context >= 4096 and price <= 5'
     #[arg(long = "where", value_name = "FILTER")]
     filter: Option<String>,
@@ -128,6 +132,7 @@ impl AskArgs {
             request: self.request()?,
             terms: Terms {
                 strategy: Some(self.strategy),
+                policy: Some(self.policy),
                 budget: self.budget.map(|amount| amount.to_string()),
                 filter: self.filter.clone(),
                 deadline_ms: Some(u64::try_from(Duration::from_secs(self.deadline).as_millis())?),

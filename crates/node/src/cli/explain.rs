@@ -12,10 +12,15 @@ const SHOWN: usize = 12;
 /// The route as text for people.
 pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
     let mut text = format!(
-        "{} on {} answers ({}: {} could be asked, {} left out, {} tried)\n",
+        "{} on {} answers ({}, {}, after block {}: {} could be asked, {} left out, {} tried)\n",
         printable(&expert.expert),
         expert.node.short(),
         route.strategy,
+        serde_json::to_value(route.policy)
+            .ok()
+            .and_then(|policy| policy.as_str().map(printable))
+            .unwrap_or_default(),
+        route.block,
         route.candidates,
         route.filtered,
         route.tried,
@@ -35,12 +40,16 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
             "+ in flight",
             "+ failures",
             "+ price",
+            "+ distrust",
+            "",
         ]);
         for (rank, choice) in choices.iter().take(SHOWN).enumerate() {
             let (name, node) = of(choice);
-            let terms = ["cost", "latency", "load", "in_flight", "failures", "price"]
+            let terms = ["cost", "latency", "load", "in_flight", "failures", "price", "distrust"]
                 .map(|term| number(choice, term));
-            let row = [(rank + 1).to_string(), name, node].into_iter().chain(terms);
+            let note = choice["note"].as_str().filter(|note| *note != "none").unwrap_or_default();
+            let note = printable(&note.replace('_', " "));
+            let row = [(rank + 1).to_string(), name, node].into_iter().chain(terms).chain([note]);
             table.add_row(row);
         }
         text += &table.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>();

@@ -38,6 +38,10 @@ pub(crate) struct JoinArgs {
     /// What to serve: builtin:NAME or openai:URL, with ,name= ,price= ,capability= ,netuid= (more than once)
     #[arg(long = "expert", value_name = "EXPERT")]
     experts: Vec<ExpertSpec>,
+    /// A validator's private texts: a directory for each capability, a file for each text. In a mesh on one machine,
+    /// texts of this program are used when there are none
+    #[arg(long, value_name = "DIR", env = "NERVURE_CORPUS")]
+    corpus: Option<PathBuf>,
     /// The address of the node's own sockets [default: loopback in a local mesh, all in a public one]
     #[arg(long, value_name = "IP")]
     bind: Option<IpAddr>,
@@ -116,6 +120,7 @@ impl JoinArgs {
             relay_server: self.relay_server,
             mdns: self.mdns,
             experts: self.experts,
+            corpus: self.corpus,
         };
         Ok(NodeConfig::resolve(dir, said, file, public))
     }

@@ -4,7 +4,7 @@ mod logs;
 mod progress;
 mod up;
 
-use nervure_testnet::{Report, Stage, down, kill, report, start};
+use nervure_testnet::{Report, Stage, degrade, down, kill, report, start};
 
 use super::{Global, output};
 use progress::Terminal;
@@ -22,6 +22,14 @@ pub(crate) enum TestnetCommand {
     Kill {
         /// Its name, such as miner-3
         node: String,
+    },
+    /// Makes a miner worse, or good again, by starting it with other settings
+    Degrade {
+        /// Its name, such as miner-3
+        node: String,
+        /// How much of what it says is not noise, in percent
+        #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
+        quality: u8,
     },
     /// Starts a node again that was killed
     Start {
@@ -50,6 +58,14 @@ impl TestnetCommand {
                 let pid = kill(&dir, &node).await?;
                 output::note(&format!(
                     "killed {node} (pid {pid}); start it again: nervure testnet start {node}"
+                ));
+                Ok(())
+            }
+            Self::Degrade { node, quality } => {
+                let pid = degrade(&dir, &node, quality, &std::env::current_exe()?).await?;
+                output::note(&format!(
+                    "{node} runs again with a quality of {quality} % (pid {pid}); validators will notice: nervure \
+                     subnet show 1"
                 ));
                 Ok(())
             }

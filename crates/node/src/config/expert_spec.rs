@@ -3,6 +3,7 @@
 //! ```text
 //! builtin:rust                                      a model that is part of the program
 //! builtin:rust,price=5,name=r1                      with a price and a name of its own
+//! builtin:rust,quality=40                           made worse on purpose, with 60 % of noise
 //! openai:http://127.0.0.1:11434/v1,model=qwen3:4b   any OpenAI-compatible server
 //! ```
 
@@ -28,6 +29,8 @@ pub(crate) struct ExpertSpec {
     pub price: u64,
     /// The subnet it serves in; the node's first subnet otherwise.
     pub netuid: Option<u16>,
+    /// How much of what it says is not noise, in percent; 100 but for trying things out.
+    pub quality: u8,
 }
 
 /// Where an expert's answers come from.
@@ -59,7 +62,9 @@ pub(crate) enum ExpertSpecError {
     #[error("nothing stands after the colon of '{0}'")]
     EmptySource(String),
     /// A setting that does not exist.
-    #[error("'{0}' is no setting of an expert: name, capability, price, netuid, model and key-env are")]
+    #[error(
+        "'{0}' is no setting of an expert: name, capability, price, netuid, quality, model and key-env are"
+    )]
     UnknownSetting(String),
     /// A setting with a value that it cannot have.
     #[error("{setting} cannot be '{value}': {reason}")]
@@ -78,7 +83,14 @@ impl FromStr for ExpertSpec {
 
     fn from_str(text: &str) -> Result<Self, ExpertSpecError> {
         let (head, settings) = text.split_once(',').unwrap_or((text, ""));
-        let mut spec = Self { source: source(head)?, name: None, capability: None, price: 0, netuid: None };
+        let mut spec = Self {
+            source: source(head)?,
+            name: None,
+            capability: None,
+            price: 0,
+            netuid: None,
+            quality: 100,
+        };
         for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
             let (key, value) =
                 setting.split_once('=').ok_or_else(|| ExpertSpecError::UnknownSetting(setting.to_owned()))?;
@@ -101,6 +113,12 @@ impl ExpertSpec {
         match (key, &mut self.source) {
             ("name", _) => self.name = Some(name(value)?),
             ("price", _) => self.price = number("price", value)?,
+            ("quality", _) => {
+                self.quality = number("quality", value)?;
+                if self.quality > 100 {
+                    return Err(bad("quality", value, &"a percentage, 0 to 100"));
+                }
+            }
             ("netuid", _) => self.netuid = Some(number("netuid", value)?),
             ("capability", _) => {
                 let parsed = value.parse().map_err(|e: CapabilityError| bad("capability", value, &e));
@@ -178,6 +196,10 @@ mod tests {
         assert_eq!(error("builtin:rust,pirce=5"), ExpertSpecError::UnknownSetting("pirce".into()));
         assert_eq!(error("builtin:rust,model=x"), ExpertSpecError::UnknownSetting("model".into()));
         assert!(matches!(error("builtin:rust,price=-1"), ExpertSpecError::BadValue { setting: "price", .. }));
+        assert!(matches!(
+            error("builtin:rust,quality=101"),
+            ExpertSpecError::BadValue { setting: "quality", .. }
+        ));
         assert!(matches!(error("builtin:rust,name=A B"), ExpertSpecError::BadValue { setting: "name", .. }));
     }
 }

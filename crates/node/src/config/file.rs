@@ -1,6 +1,10 @@
 //! The config file of a node: `node.toml` in its directory, or the one that `--config` names.
 
-use std::{io, net::IpAddr, path::Path};
+use std::{
+    io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use nervure_ledger::spec::Role;
@@ -40,6 +44,8 @@ pub(crate) struct FileConfig {
     pub mdns: bool,
     /// What a miner serves.
     pub experts: Vec<ExpertSpec>,
+    /// Where a validator's private texts are.
+    pub corpus: Option<PathBuf>,
 }
 
 impl FileConfig {

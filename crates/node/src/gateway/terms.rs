@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use nervure_experts::{ExpertError, ExpertRequest};
 use nervure_primitives::Amount;
+use nervure_subnet::Policy;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -29,6 +30,9 @@ pub(crate) struct Terms {
     /// `best`, `race` or `race:N`; `best` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
+    /// What counts: `balanced` (the default), `fastest`, `cheapest` or `trusted`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
     /// The most to pay, in tokens, as text: `"0.5"`. The node's own bound by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<String>,
@@ -41,12 +45,17 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Lays the headers `x-nervure-strategy`, `-budget`, `-where` and `-deadline-ms` over these terms.
+    /// Lays the headers `x-nervure-strategy`, `-policy`, `-budget`, `-where` and `-deadline-ms` over these terms.
     pub(super) fn with_headers(mut self, headers: &HeaderMap) -> Result<Self, ApiError> {
         if let Some(text) = header(headers, "x-nervure-strategy")? {
             let strategy =
                 text.parse().map_err(|error| ApiError::bad("x-nervure-strategy", format!("{error}")))?;
             self.strategy = Some(strategy);
+        }
+        if let Some(text) = header(headers, "x-nervure-policy")? {
+            let policy =
+                text.parse().map_err(|error| ApiError::bad("x-nervure-policy", format!("{error}")))?;
+            self.policy = Some(policy);
         }
         if let Some(text) = header(headers, "x-nervure-budget")? {
             self.budget = Some(text.to_owned());
@@ -78,6 +87,7 @@ impl Terms {
             target,
             request,
             strategy: self.strategy.unwrap_or_default(),
+            policy: self.policy.unwrap_or_default(),
             budget: budget(self.budget.as_deref(), app.config.max_budget)?,
             deadline: deadline(self.deadline_ms, app)?,
             explain: false,

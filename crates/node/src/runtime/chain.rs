@@ -238,6 +238,11 @@ impl ChainHandle {
         self.view.borrow()
     }
 
+    /// What is known, and a word whenever that changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<ChainView> {
+        self.view.clone()
+    }
+
     /// What became of one of the latest transactions, and in which block.
     pub(crate) fn settled(&self, id: &Hash) -> Option<(BlockHeight, LedgerEvent)> {
         self.settled.of(id)

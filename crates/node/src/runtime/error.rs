@@ -6,7 +6,7 @@ use nervure_ledger::{spec::Role, store::StoreError};
 use nervure_p2p::{NetworkError, query};
 use nervure_primitives::NodeId;
 
-use super::{experts::ServeError, ports::PortError};
+use super::{experts::ServeError, ports::PortError, validator::CorpusError};
 use crate::gateway::{ApiKeyError, GatewayError};
 
 /// Why a node does not start.
@@ -38,6 +38,9 @@ pub(crate) enum StartError {
     /// An expert cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// A validator's texts cannot be used.
+    #[error("the corpus: {0}")]
+    Corpus(#[from] CorpusError),
     /// The network does not start.
     #[error(transparent)]
     Network(#[from] NetworkError),

@@ -1,5 +1,7 @@
 //! From `--expert` to a model that answers.
 
+mod worse;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use nervure_experts::{
@@ -9,6 +11,7 @@ use nervure_primitives::{Capability, CapabilityError, Netuid};
 
 use super::serving::{ServedExpert, ServedExperts};
 use crate::config::{ExpertSource, ExpertSpec};
+use worse::WorseExpert;
 
 /// Why an expert cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +97,7 @@ fn netuid(spec: &ExpertSpec, node: &str, netuids: &[Netuid]) -> Result<Netuid, S
 
 async fn start_one(spec: &ExpertSpec, netuid: Netuid) -> Result<ServedExpert, ServeError> {
     let (default_name, expert) = match &spec.source {
-        ExpertSource::Builtin { model } => (model.clone(), builtin_expert(model)?),
+        ExpertSource::Builtin { model } => (model.clone(), builtin_expert(model, spec.quality)?),
         ExpertSource::OpenAi { url, model, key_env } => {
             let expert = upstream(spec, url, model.clone(), key_env.as_deref()).await?;
             (name_of(&expert.card().model), expert)
@@ -109,10 +112,11 @@ async fn start_one(spec: &ExpertSpec, netuid: Netuid) -> Result<ServedExpert, Se
     Ok(ServedExpert { name, netuid, capability, price: spec.price, expert, in_progress })
 }
 
-fn builtin_expert(name: &str) -> Result<Arc<dyn Expert>, ServeError> {
+fn builtin_expert(name: &str, quality: u8) -> Result<Arc<dyn Expert>, ServeError> {
     let model = builtin::find(name).ok_or_else(|| ServeError::NoSuchModel { name: name.to_owned() })?;
     let expert = ByteExpert::builtin(model, ServeOptions::default());
-    Ok(Arc::new(expert.map_err(|source| ServeError::Model { name: name.to_owned(), source })?))
+    let expert = expert.map_err(|source| ServeError::Model { name: name.to_owned(), source })?;
+    Ok(if quality < 100 { Arc::new(WorseExpert::new(expert, quality)) } else { Arc::new(expert) })
 }
 
 async fn upstream(

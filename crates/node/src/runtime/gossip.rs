@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::{
     catalog::ExpertCatalog,
     chain::{BLOCKS, CONSENSUS, ChainHandle, TRANSACTIONS},
+    opinions::{ASSIGNMENTS, Opinions, SCORES},
 };
 
 /// Bytes that the envelope adds to a record: signature, signer, mesh and field names, rounded up.
@@ -45,13 +46,18 @@ pub(crate) fn topics(netuids: impl Iterator<Item = Netuid>) -> Vec<TopicSpec> {
 /// Judges messages until the network ends.
 pub(crate) async fn run(
     mut messages: mpsc::Receiver<GossipMessage>,
-    catalog: Arc<ExpertCatalog>,
-    counters: Arc<RecordCounters>,
+    (catalog, counters): (Arc<ExpertCatalog>, Arc<RecordCounters>),
+    opinions: Arc<Opinions>,
     chain: Option<ChainHandle>,
 ) {
     while let Some(message) = messages.recv().await {
         if let (Some(chain), BLOCKS | CONSENSUS | TRANSACTIONS) = (&chain, message.topic.as_str()) {
             chain.hear(message).await;
+            continue;
+        }
+        if let ASSIGNMENTS | SCORES = message.topic.as_str() {
+            let verdict = opinions.hear(&message.topic, &message.data);
+            message.judge(verdict).await;
             continue;
         }
         let result = catalog.ingest(&message.data);

@@ -17,6 +17,7 @@ use super::{
     chain::{self, Chain, Opened, Part},
     directory::{self, Directory},
     gossip::{self, RecordCounters},
+    opinions::{self, Opinions},
     registry::LedgerRegistry,
     scope,
     serving::ServedExperts,
@@ -39,6 +40,8 @@ pub(crate) struct Mesh {
     pub catalog: Arc<ExpertCatalog>,
     pub directory: Arc<Directory>,
     pub records: Arc<RecordCounters>,
+    /// What validators say.
+    pub opinions: Arc<Opinions>,
     /// Where the network listens.
     pub listening: Vec<Multiaddr>,
     /// Whether nobody else is to be found.
@@ -73,18 +76,36 @@ impl Mesh {
         let handle = chain.as_ref().map(Chain::handle);
 
         let (id, tasks) = (spec.mesh_id(), TaskTracker::new());
+        let opinions = Arc::new(Opinions::new(id, registry.clone()));
         let catalog = Arc::new(ExpertCatalog::new(id, registry));
         let records = Arc::<RecordCounters>::default();
         let netuids = spec.subnets.iter().map(|subnet| subnet.netuid).collect();
         let directory = Directory::new(network.clone(), catalog.clone(), (id, netuids), spec.record_expiry());
         let directory = Arc::new(directory);
-        tasks.spawn(gossip::run(messages, catalog.clone(), records.clone(), handle.clone()));
+        tasks.spawn(gossip::run(
+            messages,
+            (catalog.clone(), records.clone()),
+            opinions.clone(),
+            handle.clone(),
+        ));
         tasks.spawn(directory::serve(inbox, catalog.clone(), handle));
         tasks.spawn(sweep(catalog.clone(), stop.clone()));
         let warming = directory.clone();
         tasks.spawn(async move { stop.run_until_cancelled(warming.warm_up(visitor)).await });
         tasks.close();
-        Ok(Self { id, network, catalog, directory, records, listening, alone, chain, tasks, stop: guard })
+        Ok(Self {
+            id,
+            network,
+            catalog,
+            directory,
+            records,
+            opinions,
+            listening,
+            alone,
+            chain,
+            tasks,
+            stop: guard,
+        })
     }
 
     /// Whoever says what `experts` there are, which `server` answers for.
@@ -139,6 +160,7 @@ fn network_config(
     network.reach.mdns = config.mdns;
     network.external.clone_from(&config.external);
     network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
+    network.topics.extend(opinions::topics());
     network.protocols = vec![directory::protocol()];
     if config.follow {
         network.topics.extend(chain::topics(part(config) == Part::Validator));

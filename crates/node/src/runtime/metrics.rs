@@ -12,12 +12,14 @@ use prometheus_client::{
 use super::{
     chain::{ChainHandle, ChainView},
     gossip::RecordCounters,
+    opinions::OpinionCounters,
 };
 
 /// What there is to tell.
 pub(crate) struct Sources<'a> {
     pub network: &'a NetworkStatus,
     pub records: &'a RecordCounters,
+    pub opinions: &'a OpinionCounters,
     pub queries: Option<&'a ServerCounters>,
     pub experts: usize,
     pub chain: Option<&'a ChainHandle>,
@@ -64,6 +66,11 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
         "Connections refused to nodes that are not registered",
         network.strangers_refused,
     );
+    let opinions = sources.opinions;
+    counter("assignments_accepted", "Assignments of validators taken in", load(&opinions.assignments));
+    counter("scores_accepted", "Interim scores of validators taken in", load(&opinions.scores));
+    counter("opinions_ignored", "Assignments and scores that said nothing new", load(&opinions.ignored));
+    counter("opinions_rejected", "Assignments and scores that were wrong", load(&opinions.rejected));
     let records = sources.records;
     counter("records_accepted", "Expert records taken in", load(&records.accepted));
     counter("records_ignored", "Expert records that said nothing new", load(&records.ignored));

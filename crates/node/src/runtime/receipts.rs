@@ -1,10 +1,13 @@
-//! Receipts: what this node signs for its answers, and what it makes of others'.
+//! Receipts: what this node signs for its answers, and how it checks what others sign for theirs.
 
 use std::time::Instant;
 
 use nervure_p2p::query::QueryOpen;
 use nervure_primitives::{Hash, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
-use nervure_subnet::task::{AnswerHasher, Receipt, SignedReceipt, request_hash};
+use nervure_subnet::task::{
+    AnswerHasher, Asked, Outstanding, Receipt, ReceiptError, SignedReceipt, request_hash,
+};
+use rand::Rng;
 
 use super::clock;
 
@@ -72,5 +75,95 @@ impl OpenReceipt {
     /// A chunk goes out.
     pub(crate) fn chunk(&mut self, chunk: &[u8]) {
         self.answer.chunk(chunk);
+    }
+}
+
+/// A question of this node with a name, and the receipt that its answer should end with.
+pub(crate) struct AwaitedReceipt {
+    asked: Asked,
+    answer: AnswerHasher,
+    came: Option<Vec<u8>>,
+}
+
+/// Why an answer has no good receipt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoReceipt {
+    /// None came.
+    #[error("the node signed no receipt for its answer")]
+    None,
+    /// It is not for this question, or not for this answer.
+    #[error(transparent)]
+    Wrong(#[from] ReceiptError),
+}
+
+/// A name that no other question has.
+pub(crate) fn new_name() -> Hash {
+    Hash::from_bytes(rand::rng().random())
+}
+
+impl AwaitedReceipt {
+    /// Of a question with the name `query` to `miner`.
+    pub(crate) fn new(miner: NodeId, netuid: Netuid, (query, body): (Hash, &[u8])) -> Self {
+        let request = request_hash(&query, body);
+        let asked = Asked { query, netuid, miner, request, sent_at: clock::now() };
+        Self { asked, answer: AnswerHasher::default(), came: None }
+    }
+
+    /// A piece of the answer came.
+    pub(crate) fn chunk(&mut self, chunk: &[u8]) {
+        self.answer.chunk(chunk);
+    }
+
+    /// The answer's end came, with a receipt or without one.
+    pub(crate) fn end(&mut self, receipt: Option<Vec<u8>>) {
+        self.came = receipt;
+    }
+
+    /// The receipt, checked against what was asked and what came; `asker` is this node.
+    pub(crate) fn settle(self, asker: NodeId, mesh: MeshId) -> Result<SignedReceipt, NoReceipt> {
+        let bytes = self.came.ok_or(NoReceipt::None)?;
+        let mut outstanding = Outstanding::new(asker, mesh);
+        outstanding.ask(self.asked)?;
+        Ok(outstanding.settle(&bytes, &self.answer.finish(), clock::now())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_primitives::Amount;
+
+    use super::*;
+
+    const MESH: MeshId = MeshId::from_bytes([7; 32]);
+
+    fn open(name: Option<Hash>) -> QueryOpen {
+        QueryOpen {
+            netuid: Netuid(1),
+            capability: "text".parse().unwrap(),
+            expert: None,
+            body: vec![1, 2, 3],
+            deadline_ms: 1_000,
+            budget: Amount::ZERO,
+            name,
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_for_one_question_and_its_whole_answer() {
+        let (miner, asker) = (NodeKey::from_seed(&[1; 32]), NodeKey::from_seed(&[2; 32]).node_id());
+        let answered = |chunks: &[&[u8]]| {
+            let name = new_name();
+            let mut theirs = OpenReceipt::of(asker, &open(Some(name))).unwrap();
+            let mut ours = AwaitedReceipt::new(miner.node_id(), Netuid(1), (name, &[1, 2, 3]));
+            theirs.chunk(b"one");
+            chunks.iter().for_each(|chunk| ours.chunk(chunk));
+            ours.end(ReceiptSigner::new(miner.clone(), MESH).sign(theirs));
+            ours.settle(asker, MESH)
+        };
+        assert_eq!(answered(&[b"one"]).unwrap().receipt().miner, miner.node_id());
+        assert_eq!(answered(&[b"two"]), Err(NoReceipt::Wrong(ReceiptError::Differs("answer"))));
+        assert!(OpenReceipt::of(asker, &open(None)).is_none(), "nobody asked for one");
+        let unsigned = AwaitedReceipt::new(miner.node_id(), Netuid(1), (new_name(), &[]));
+        assert_eq!(unsigned.settle(asker, MESH), Err(NoReceipt::None));
     }
 }

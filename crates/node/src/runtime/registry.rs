@@ -1,17 +1,21 @@
 //! Who may do what, as the ledger says, in the form that each layer asks for it.
 //!
-//! One value behind two traits: the network asks who is registered, the expert directory who may advertise. It looks at
+//! One value behind three traits: the network asks who is registered, the expert directory who may advertise, and whoever
+//! hears validators who is one. It looks at
 //! the last block that this node knows: what validators agreed on, from the next question on. A visitor, who follows no
 //! chain, knows the genesis.
 
+use std::sync::Arc;
+
 use nervure_ledger::{
+    chain::Tip,
     spec::{self, MeshSpec},
     state::State,
     store::StoreError,
 };
 use nervure_p2p::Admission;
-use nervure_primitives::{Netuid, NodeId};
-use nervure_subnet::Registry;
+use nervure_primitives::{BlockHeight, Netuid, NodeId};
+use nervure_subnet::{Neurons, Registry};
 use tokio::sync::watch;
 
 use super::chain::ChainView;
@@ -56,9 +60,13 @@ impl LedgerRegistry {
         })
     }
 
+    /// The last block that this node knows, and the state after it.
+    pub(crate) fn tip(&self) -> Arc<Tip> {
+        self.0.borrow().tip.clone()
+    }
+
     fn with<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        let tip = self.0.borrow().tip.clone();
-        look(&tip.state)
+        look(&self.tip().state)
     }
 }
 
@@ -71,5 +79,22 @@ impl Admission for LedgerRegistry {
 impl Registry for LedgerRegistry {
     fn may_advertise(&self, node: &NodeId, netuid: Netuid) -> bool {
         self.with(|state| state.subnets().get(&netuid).is_some_and(|subnet| subnet.uid_of(node).is_some()))
+    }
+}
+
+impl Neurons for LedgerRegistry {
+    fn may_validate(&self, node: &NodeId, netuid: Netuid) -> bool {
+        self.with(|state| {
+            let subnet = state.subnets().get(&netuid);
+            let neuron = subnet.and_then(|subnet| subnet.neuron(subnet.uid_of(node)?));
+            neuron.is_some_and(|neuron| neuron.permit)
+        })
+    }
+
+    fn registered_at(&self, node: &NodeId, netuid: Netuid) -> Option<BlockHeight> {
+        self.with(|state| {
+            let subnet = state.subnets().get(&netuid)?;
+            subnet.neuron(subnet.uid_of(node)?).map(|neuron| BlockHeight(neuron.registered))
+        })
     }
 }

@@ -5,6 +5,7 @@
 //! first event on the answer is bound to it: text of two experts never mixes.
 
 mod attempt;
+mod one;
 mod pool;
 mod select;
 
@@ -12,12 +13,14 @@ use std::{sync::Arc, time::Instant};
 
 use futures::{FutureExt, StreamExt, stream};
 use nervure_p2p::{NetworkHandle, Scope, query::QueryClient};
+use nervure_primitives::{MeshId, NodeId};
 use serde_json::Value;
 
-use super::{catalog::ExpertCatalog, view, wire};
+use super::{Mesh, catalog::ExpertCatalog, opinions::Opinions, view, wire};
 use crate::service::{Answer, Ask, AskError, RouteView, Strategy};
-use attempt::{Attempts, Begun};
+use attempt::Begun;
 
+pub(crate) use one::NotWhole;
 pub(crate) use select::parse as parse_filter;
 
 /// Routes questions to experts. Cheap to clone.
@@ -27,36 +30,35 @@ pub(crate) struct Router {
     client: QueryClient,
     network: NetworkHandle,
     scope: Scope,
+    opinions: Arc<Opinions>,
+    mesh: MeshId,
+    /// Who asks.
+    own: NodeId,
 }
 
 impl Router {
-    /// A router that asks through `client`, and through the swarm where that cannot reach.
-    pub(crate) fn new(
-        catalog: Arc<ExpertCatalog>,
-        client: QueryClient,
-        network: NetworkHandle,
-        scope: Scope,
-    ) -> Self {
-        Self { catalog, client, network, scope }
+    /// A router for the node of `mesh`, that asks through `client`, and through the swarm where that cannot reach.
+    pub(crate) fn new(mesh: &Mesh, client: QueryClient, scope: Scope) -> Self {
+        Self {
+            catalog: mesh.catalog.clone(),
+            client,
+            network: mesh.network.clone(),
+            scope,
+            opinions: mesh.opinions.clone(),
+            mesh: mesh.id,
+            own: mesh.network.node(),
+        }
     }
 
     /// Asks, and returns once an expert has begun to answer. Dropping the future or the answer frees every expert
     /// that works on it.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, AskError> {
         let until = Instant::now() + ask.deadline;
-        let selected = select::select(&self.catalog, &ask)?;
-        let route = selected.route;
+        let (block, trusts) = self.opinions.trusts();
+        let route = select::select(&self.catalog, &trusts, &ask)?;
         let body = wire::encode_request(&ask.request)
             .map_err(|error| AskError::Internal { reason: error.to_string() })?;
-        let attempts = Attempts {
-            client: self.client.clone(),
-            network: self.network.clone(),
-            catalog: self.catalog.clone(),
-            scope: self.scope,
-            body: Arc::from(body),
-            budget: ask.budget,
-            until,
-        };
+        let attempts = self.attempts(Arc::from(body), ask.budget, until);
         let candidates: Vec<_> = route.choices.iter().map(|choice| choice.record.clone()).collect();
         let pooled = pool::first(attempts, candidates, ask.strategy);
         let won = match tokio::time::timeout_at(until.into(), pooled.boxed()).await {
@@ -66,6 +68,8 @@ impl Router {
         let detail = ask.explain.then(|| serde_json::to_value(&route).unwrap_or(Value::Null));
         let route = RouteView {
             strategy: ask.strategy.to_string(),
+            policy: ask.policy,
+            block,
             candidates: count(route.choices.len()),
             filtered: count(route.filtered.len()),
             tried: count(won.tried),

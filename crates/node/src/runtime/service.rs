@@ -16,6 +16,7 @@ use super::{
     gossip::RecordCounters,
     ledger::LedgerDesk,
     metrics,
+    opinions::Opinions,
     router::{Router, parse_filter},
     serving::ServedExperts,
     view,
@@ -38,6 +39,7 @@ pub(crate) struct NodeService {
     pub catalog: Arc<ExpertCatalog>,
     pub directory: Arc<Directory>,
     pub records: Arc<RecordCounters>,
+    pub opinions: Arc<Opinions>,
     pub queries: Option<Arc<ServerCounters>>,
     pub experts: Arc<ServedExperts>,
 }
@@ -148,6 +150,7 @@ impl MeshService for NodeService {
             metrics::render(&metrics::Sources {
                 network: &self.network_status().await,
                 records: &self.records,
+                opinions: self.opinions.counters(),
                 queries: self.queries.as_deref(),
                 experts: self.catalog.len(),
                 chain: self.ledger.chain.as_ref(),

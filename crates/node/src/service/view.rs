@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use nervure_ledger::transaction::Outcome;
 use nervure_primitives::{Amount, BlockHeight, Capability, Hash, MeshId, Netuid, NodeId};
+use nervure_subnet::Policy;
 use serde::{Deserialize, Serialize};
 
 /// An expert as its record describes it, with what this node measured of it.
@@ -45,6 +46,12 @@ pub(crate) struct ExpertView {
 pub(crate) struct RouteView {
     /// `best`, `race:3`.
     pub strategy: String,
+    /// `balanced`, `trusted`.
+    #[serde(default)]
+    pub policy: Policy,
+    /// The last final block, whose incentives were weighed.
+    #[serde(default)]
+    pub block: BlockHeight,
     /// Experts that matched and could be asked.
     pub candidates: u32,
     /// Experts that matched but were left out.

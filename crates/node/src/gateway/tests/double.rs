@@ -11,7 +11,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Usage};
-use nervure_primitives::{Amount, Capability, Envelope, Hash, MeshId, Netuid, NodeId};
+use nervure_primitives::{Amount, BlockHeight, Capability, Envelope, Hash, MeshId, Netuid, NodeId};
 use tokio::sync::Semaphore;
 
 use crate::service::*;
@@ -156,6 +156,8 @@ impl MeshService for Double {
             let detail = ask.explain.then(|| serde_json::json!({ "choices": [] }));
             let route = RouteView {
                 strategy: ask.strategy.to_string(),
+                policy: ask.policy,
+                block: BlockHeight(7),
                 candidates: 4,
                 filtered: 1,
                 tried: 1,

@@ -11,10 +11,15 @@ use nervure_p2p::{
     Multiaddr, NetworkHandle, Scope, is_global,
     query::{QueryClient, QueryError, QueryErrorCode, QueryItem, QueryOpen, QueryStream},
 };
-use nervure_primitives::{Amount, NodeId};
+use nervure_primitives::{Amount, Hash, NodeId};
 use nervure_subnet::ExpertRecord;
 
-use crate::runtime::{catalog::ExpertCatalog, clock, wire};
+use crate::runtime::{
+    catalog::ExpertCatalog,
+    clock,
+    receipts::{self, AwaitedReceipt},
+    wire,
+};
 
 /// Makes attempts at one question.
 #[derive(Clone)]
@@ -91,18 +96,21 @@ impl Attempts {
         record: &ExpertRecord,
         place: Place,
     ) -> Result<((ExpertEvent, bool), Rest), Failure> {
-        let stream = self.open(record).await?;
-        let mut rest = Rest { stream, _place: place };
+        let (stream, receipt) = self.open(record).await?;
+        let mut rest = Rest { stream, receipt, _place: place };
         let first = rest.item().await?;
         Ok((first, rest))
     }
 
     /// Asks at the addresses that the record names; where none answers, on the swarm's own connection to the node, if
     /// there is one or nothing else was named.
-    async fn open(&self, record: &ExpertRecord) -> Result<QueryStream, Failure> {
+    async fn open(&self, record: &ExpertRecord) -> Result<(QueryStream, AwaitedReceipt), Failure> {
         let addresses = self.dialable(record);
-        let unreachable = match self.client.open(record.node, &addresses, self.question(record)).await {
-            Ok(stream) => return Ok(stream),
+        let name = receipts::new_name();
+        let receipt = AwaitedReceipt::new(record.node, record.netuid, (name, &self.body));
+        let question = self.question(record, name);
+        let unreachable = match self.client.open(record.node, &addresses, question.clone()).await {
+            Ok(stream) => return Ok((stream, receipt)),
             Err(error @ QueryError::Unreachable { .. }) => error,
             Err(error) => return Err(failure(&error)),
         };
@@ -114,12 +122,12 @@ impl Attempts {
             kind: FailureKind::Failed,
             reason: format!("{unreachable}; {error}"),
         })?;
-        let question = self.question(record);
-        self.client.open_on(record.node, stream, question).await.map_err(|error| failure(&error))
+        let stream = self.client.open_on(record.node, stream, question).await;
+        Ok((stream.map_err(|error| failure(&error))?, receipt))
     }
 
     /// The question to the expert of `record`, with the time that is left for it.
-    fn question(&self, record: &ExpertRecord) -> QueryOpen {
+    fn question(&self, record: &ExpertRecord, name: Hash) -> QueryOpen {
         let left = self.until.saturating_duration_since(Instant::now());
         QueryOpen {
             netuid: record.netuid,
@@ -128,7 +136,7 @@ impl Attempts {
             body: self.body.to_vec(),
             deadline_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
             budget: self.budget,
-            name: None,
+            name: Some(name),
         }
     }
 
@@ -148,10 +156,16 @@ impl Attempts {
 /// The rest of an answer. Dropping it tells the node to stop.
 pub(super) struct Rest {
     stream: QueryStream,
+    receipt: AwaitedReceipt,
     _place: Place,
 }
 
 impl Rest {
+    /// The receipt for all of the answer; to be called after its last event.
+    pub(super) fn into_receipt(self) -> AwaitedReceipt {
+        self.receipt
+    }
+
     /// The next event, and whether it is the last; in words why there is none.
     pub(super) async fn next(&mut self) -> Result<(ExpertEvent, bool), String> {
         self.item().await.map_err(|failure| failure.reason)
@@ -159,13 +173,19 @@ impl Rest {
 
     async fn item(&mut self) -> Result<(ExpertEvent, bool), Failure> {
         match self.stream.next().await.map_err(|error| failure(&error))? {
-            QueryItem::End(end) => Ok((wire::done(&end), true)),
-            QueryItem::Chunk(chunk) => match wire::decode_event(&chunk) {
-                // Only an end frame ends an answer: it is the one that is counted.
-                Ok(ExpertEvent::Done { .. }) => Err(broken("an end in the middle")),
-                Ok(event) => Ok((event, false)),
-                Err(error) => Err(broken(&error.to_string())),
-            },
+            QueryItem::End(mut end) => {
+                self.receipt.end(end.receipt.take());
+                Ok((wire::done(&end), true))
+            }
+            QueryItem::Chunk(chunk) => {
+                self.receipt.chunk(&chunk);
+                match wire::decode_event(&chunk) {
+                    // Only an end frame ends an answer: it is the one that is counted.
+                    Ok(ExpertEvent::Done { .. }) => Err(broken("an end in the middle")),
+                    Ok(event) => Ok((event, false)),
+                    Err(error) => Err(broken(&error.to_string())),
+                }
+            }
         }
     }
 }

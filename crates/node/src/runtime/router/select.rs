@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use nervure_subnet::{Candidate, Exclusion, ExpertRecord, Filter, Find, Route, Terms, rank};
+use nervure_subnet::{Candidate, Exclusion, ExpertRecord, Filter, Find, Route, Terms, route};
 use rand::Rng;
 
 use crate::{
-    runtime::{catalog::ExpertCatalog, clock, price},
+    runtime::{catalog::ExpertCatalog, clock, opinions::Trusts, price},
     service::{Ask, AskError, Target},
 };
 
@@ -16,14 +16,8 @@ const LATER: Duration = Duration::from_secs(1);
 /// Names that an error lists.
 const NAMES: usize = 64;
 
-/// What came of the gate.
-pub(super) struct Selected {
-    /// At least one choice.
-    pub(super) route: Route,
-}
-
-/// Ranks the experts for `ask`.
-pub(super) fn select(catalog: &ExpertCatalog, ask: &Ask) -> Result<Selected, AskError> {
+/// Ranks the experts for `ask`; at least one can be asked.
+pub(super) fn select(catalog: &ExpertCatalog, trusts: &Trusts, ask: &Ask) -> Result<Route, AskError> {
     let filter = ask.filter.as_deref().map(parse).transpose()?;
     let all = catalog.find(&Find::default()).records;
     let target = ask.target.clone().resolve(|name| all.iter().any(|record| record.model == name));
@@ -43,11 +37,15 @@ pub(super) fn select(catalog: &ExpertCatalog, ask: &Ask) -> Result<Selected, Ask
     if fitting.is_empty() {
         return Err(nobody(&terms, &all));
     }
-    let seen = |record: ExpertRecord| Candidate { seen: catalog.seen(&record.node, &record.expert), record };
-    let route = rank(fitting.into_iter().map(seen).collect(), &terms, clock::now());
+    let weighed = |record: ExpertRecord| {
+        let trust = trusts.get(&(record.netuid, record.node)).copied().unwrap_or_default();
+        (Candidate { seen: catalog.seen(&record.node, &record.expert), record }, trust)
+    };
+    let candidates = fitting.into_iter().map(weighed).collect();
+    let route = route(candidates, &terms, &ask.policy.rules(), clock::now());
     match route.choices.is_empty() {
         true => Err(all_left_out(&route, ask)),
-        false => Ok(Selected { route }),
+        false => Ok(route),
     }
 }
 

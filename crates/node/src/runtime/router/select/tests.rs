@@ -5,7 +5,7 @@ use std::time::Duration;
 use nervure_experts::{ExpertRequest, Sampling};
 use nervure_ledger::spec::{MeshSpec, NodeSpec, Role};
 use nervure_primitives::{Amount, Netuid, NodeKey};
-use nervure_subnet::{ExpertRecord, SignedRecord};
+use nervure_subnet::{ExpertRecord, Policy, SignedRecord};
 
 use super::*;
 use crate::{runtime::registry::LedgerRegistry, service::Strategy};
@@ -54,6 +54,7 @@ fn ask(target: Target) -> Ask {
         target,
         request,
         strategy: Strategy::Best,
+        policy: Policy::Balanced,
         budget: Amount::ZERO,
         deadline: Duration::from_secs(1),
         explain: false,
@@ -66,7 +67,7 @@ fn capability(name: &str) -> Target {
 }
 
 fn refusal(catalog: &ExpertCatalog, ask: &Ask) -> AskError {
-    select(catalog, ask).err().unwrap()
+    select(catalog, &Trusts::new(), ask).err().unwrap()
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn unknown_capabilities_and_models_come_with_what_is_known() {
         panic!()
     };
     assert_eq!(known, ["m0"]);
-    assert!(select(&catalog, &ask(Target::Named("m0".into()))).is_ok());
+    assert!(select(&catalog, &Trusts::new(), &ask(Target::Named("m0".into()))).is_ok());
 }
 
 #[test]
@@ -87,7 +88,8 @@ fn a_price_over_the_budget_is_named_and_a_budget_that_covers_it_is_enough() {
     let cheapest = Amount::from_base_units(5);
     let error = refusal(&catalog, &ask(capability("text")));
     assert_eq!(error, AskError::OverBudget { cheapest, budget: Amount::ZERO });
-    let route = select(&catalog, &Ask { budget: cheapest, ..ask(capability("text")) }).unwrap().route;
+    let route =
+        select(&catalog, &Trusts::new(), &Ask { budget: cheapest, ..ask(capability("text")) }).unwrap();
     assert_eq!((route.choices.len(), route.filtered.len()), (1, 1));
 }
 
@@ -97,7 +99,7 @@ fn a_filter_shows_its_mistake_and_whether_anything_passes() {
     let filtered = |filter: &str| Ask { filter: Some(filter.into()), ..ask(capability("text")) };
     assert!(matches!(refusal(&catalog, &filtered("context >")), AskError::BadFilter { .. }));
     assert_eq!(refusal(&catalog, &filtered("context > 9999")), AskError::NonePasses { known: 1 });
-    assert!(select(&catalog, &filtered("context >= 256")).is_ok());
+    assert!(select(&catalog, &Trusts::new(), &filtered("context >= 256")).is_ok());
 }
 
 #[test]

@@ -1,0 +1,126 @@
+//! From a task's question to a user's request, and from an expert's events to an answer.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use nervure_experts::{ChatMessage, ExpertEvent, ExpertRequest, Role, Sampling};
+use nervure_primitives::cbor::CborError;
+use nervure_subnet::{
+    ExpertRecord,
+    mechanism::{Answer, MAX_ANSWER_TEXT, Question, Reply},
+};
+
+use crate::runtime::{
+    price,
+    router::{NotWhole, Router},
+    wire,
+};
+
+/// Longest pause before an expert without room is asked again.
+const MOST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The request that a user with this question would send.
+fn request(question: &Question) -> Option<ExpertRequest> {
+    Some(match question {
+        Question::Chat { prompt, max_tokens, temperature_milli } => ExpertRequest::Chat {
+            messages: vec![ChatMessage { role: Role::User, content: prompt.clone() }],
+            sampling: Sampling {
+                max_tokens: *max_tokens,
+                temperature_milli: *temperature_milli,
+                ..Sampling::default()
+            },
+        },
+        Question::Embed { inputs } => ExpertRequest::Embed { inputs: inputs.clone() },
+        Question::Distribution { context } => ExpertRequest::Distribution { context: context.clone() },
+        _ => return None,
+    })
+}
+
+/// What the events of a whole answer say.
+fn answer(events: Vec<ExpertEvent>) -> Answer {
+    let (mut text, mut vectors, mut distribution) = (String::new(), Vec::new(), None);
+    for event in events {
+        match event {
+            ExpertEvent::Text(piece) if text.len() <= MAX_ANSWER_TEXT => text.push_str(&piece),
+            // In order, as experts promise; whatever comes otherwise is no answer.
+            ExpertEvent::Embedding { index, vector } if index as usize == vectors.len() => {
+                vectors.push(vector)
+            }
+            ExpertEvent::Distribution(probabilities) => distribution = Some(probabilities),
+            _ => return Answer::Missing,
+        }
+    }
+    match (distribution, vectors.is_empty()) {
+        (Some(probabilities), _) => Answer::Distribution(probabilities),
+        (None, false) => Answer::Vectors(vectors),
+        (None, true) => Answer::Text(text),
+    }
+}
+
+/// The bodies of a task's questions, encoded once for all miners.
+pub(super) struct Bodies(Vec<(ExpertRequest, Arc<[u8]>)>);
+
+impl Bodies {
+    /// Of these questions; those that this program cannot ask are left out, and count as not answered.
+    pub(super) fn of(questions: &[Question]) -> Result<Self, CborError> {
+        let encode = |request: ExpertRequest| {
+            let body = wire::encode_request(&request)?;
+            Ok((request, Arc::from(body)))
+        };
+        Ok(Self(questions.iter().filter_map(request).map(encode).collect::<Result<_, CborError>>()?))
+    }
+
+    /// Asks one expert everything, one question after the other, so that no validator takes more than one place in its
+    /// queue. What does not come in time, or without a good receipt, is missing.
+    pub(super) async fn ask(&self, router: &Router, record: &ExpertRecord, until: Instant) -> Vec<Reply> {
+        let mut replies = Vec::with_capacity(self.0.len());
+        for (request, body) in &self.0 {
+            let budget = price::most(record.price, request);
+            replies.push(one(router, record, (body, budget), until).await);
+        }
+        replies
+    }
+}
+
+async fn one(
+    router: &Router,
+    record: &ExpertRecord,
+    (body, budget): (&Arc<[u8]>, nervure_primitives::Amount),
+    until: Instant,
+) -> Reply {
+    while Instant::now() < until {
+        match router.ask_one(record.clone(), (body.clone(), budget), until).await {
+            Ok(whole) => match whole.receipt {
+                Ok(_) => return Reply::new(answer(whole.events), whole.waited),
+                Err(error) => {
+                    tracing::debug!(node = %record.node, %error, "an answer without a receipt counts for nothing");
+                    return Reply::missing();
+                }
+            },
+            Err(NotWhole::Busy(after)) => tokio::time::sleep(after.min(MOST_PAUSE)).await,
+            Err(NotWhole::Failed(reason)) => {
+                tracing::debug!(node = %record.node, reason, "no answer to a task's question");
+                return Reply::missing();
+            }
+        }
+    }
+    Reply::missing()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_one_kind_of_answer_or_none() {
+        let text = |text: &str| ExpertEvent::Text(text.into());
+        assert_eq!(answer(vec![text("a"), text("b")]), Answer::Text("ab".into()));
+        let vector = |index| ExpertEvent::Embedding { index, vector: vec![1.0] };
+        assert_eq!(answer(vec![vector(0), vector(1)]), Answer::Vectors(vec![vec![1.0]; 2]));
+        assert_eq!(answer(vec![vector(1), vector(0)]), Answer::Missing, "out of order");
+        assert_eq!(answer(vec![ExpertEvent::Distribution(vec![0.5; 2])]), Answer::Distribution(vec![0.5; 2]));
+        assert_eq!(answer(vec![text(&"x".repeat(MAX_ANSWER_TEXT + 1)), text("y")]), Answer::Missing);
+    }
+}

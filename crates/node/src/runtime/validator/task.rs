@@ -1,0 +1,153 @@
+//! One task: drawn, assigned, asked, judged.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use futures::{StreamExt, future::join_all, stream};
+use nervure_primitives::{Capability, Hash, Netuid, NodeId};
+use nervure_subnet::{
+    Dice, ExpertRecord, Find,
+    mechanism::{Corpus, Mechanism, Reply, Task},
+    score::judge,
+    task::{Assignment, MAX_MINERS, SignedAssignment, commitment},
+};
+
+use super::{Validator, ask::Bodies, desk::Desk, lock, new_seed};
+use crate::runtime::{clock, opinions::ASSIGNMENTS};
+
+/// Miners that are asked at once.
+const AT_ONCE: usize = 64;
+
+impl Validator {
+    /// Sets tasks in `netuid`, one for each capability that somebody claims, and scores them. False when there was
+    /// nobody to set any to.
+    pub(super) async fn set_tasks(
+        &self,
+        netuid: Netuid,
+        mechanism: &Arc<dyn Mechanism>,
+        desk: &Mutex<Desk>,
+    ) -> bool {
+        let records = self.records(netuid);
+        let tested = lock(desk).to_test(|node| records.contains_key(node));
+        let tasks = groups(tested, &records).into_iter().map(|(capability, miners)| {
+            self.set_task(netuid, mechanism.clone(), desk, (capability, miners, &records))
+        });
+        join_all(tasks).await.contains(&true)
+    }
+
+    /// Sets one task to those who claim `capability`, and scores it.
+    async fn set_task(
+        &self,
+        netuid: Netuid,
+        mechanism: Arc<dyn Mechanism>,
+        desk: &Mutex<Desk>,
+        (capability, miners, records): (
+            Option<Capability>,
+            BTreeSet<NodeId>,
+            &BTreeMap<NodeId, ExpertRecord>,
+        ),
+    ) -> bool {
+        let seed = new_seed();
+        let miners = choose(miners, &mut Dice::new(seed));
+        let (texts, drawn) = (self.texts(capability.as_ref()), seed.derive("task", 0));
+        // Drawing from large texts, and judging, are work for a thread that may take its time.
+        let task = tokio::task::spawn_blocking(move || mechanism.draw(drawn, &texts)).await;
+        let task: Arc<dyn Task> = match task {
+            Ok(Ok(task)) => Arc::from(task),
+            Ok(Err(error)) => {
+                tracing::warn!(%netuid, %error, "no task can be set: give this validator texts, with --corpus DIR");
+                return false;
+            }
+            Err(_) => return false,
+        };
+        let Ok(bodies) = Bodies::of(task.questions()) else { return false };
+        let Some(assignment) = self.assignment(netuid, task.as_ref(), miners.clone()) else { return false };
+        self.opinions.hear(ASSIGNMENTS, assignment.bytes());
+        self.publish(ASSIGNMENTS, assignment.bytes().to_vec()).await;
+
+        let until = Instant::now() + self.task_time();
+        let asked = stream::iter(miners).map(|miner| {
+            let (record, bodies) = (records.get(&miner), &bodies);
+            async move {
+                match record {
+                    Some(record) => (miner, bodies.ask(&self.router, record, until).await),
+                    None => (miner, Vec::new()),
+                }
+            }
+        });
+        let answers: Vec<(NodeId, Vec<Reply>)> = asked.buffer_unordered(AT_ONCE).collect().await;
+        let judged = tokio::task::spawn_blocking(move || judge(task.as_ref(), &answers)).await;
+        let Ok(judged) = judged else { return false };
+        tracing::debug!(%netuid, miners = judged.len(), "scored a task");
+        lock(desk).record(&judged)
+    }
+
+    /// What tests an expert for `capability`; everything, when there is nothing for it in particular.
+    fn texts(&self, capability: Option<&Capability>) -> Arc<Corpus> {
+        let fitting = capability.map(|capability| self.corpus.of(capability));
+        let fitting = fitting.filter(|texts| !texts.documents().is_empty());
+        fitting.map_or_else(|| self.corpus.clone(), Arc::new)
+    }
+
+    /// The expert that each node would be asked by, in `netuid`: the first by name.
+    fn records(&self, netuid: Netuid) -> BTreeMap<NodeId, ExpertRecord> {
+        let find = Find { netuid: Some(netuid), limit: usize::MAX, ..Find::default() };
+        let mut records = BTreeMap::new();
+        for record in self.catalog.find(&find).records {
+            records.entry(record.node).or_insert(record);
+        }
+        records
+    }
+
+    fn assignment(&self, netuid: Netuid, task: &dyn Task, miners: Vec<NodeId>) -> Option<SignedAssignment> {
+        let (own, now) = (self.own(), clock::now());
+        let task: Hash = commitment((&own, netuid), task.questions(), &new_seed()).ok()?;
+        let deadline = now.plus(self.task_time());
+        let assignment = Assignment { netuid, validator: own, task, miners, issued_at: now, deadline };
+        SignedAssignment::sign(&self.key, &self.mesh, assignment).ok()
+    }
+}
+
+/// Who is set the same task: those who claim the same. Whoever is silent claims nothing, and is set one of its own.
+fn groups(
+    miners: BTreeSet<NodeId>,
+    records: &BTreeMap<NodeId, ExpertRecord>,
+) -> BTreeMap<Option<Capability>, BTreeSet<NodeId>> {
+    let mut groups = BTreeMap::<_, BTreeSet<_>>::new();
+    for miner in miners {
+        let capability = records.get(&miner).map(|record| record.capability.clone());
+        groups.entry(capability).or_default().insert(miner);
+    }
+    groups
+}
+
+/// As many of `miners` as a task may have, in ascending order.
+fn choose(miners: BTreeSet<NodeId>, dice: &mut Dice) -> Vec<NodeId> {
+    let mut miners: Vec<NodeId> = miners.into_iter().collect();
+    if miners.len() > MAX_MINERS {
+        dice.shuffle(&mut miners);
+        miners.truncate(MAX_MINERS);
+        miners.sort_unstable();
+    }
+    miners
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_primitives::NodeKey;
+
+    use super::*;
+
+    #[test]
+    fn a_task_has_room_for_so_many_and_over_time_for_everybody() {
+        let everybody: BTreeSet<_> = (0..100).map(|n| NodeKey::from_seed(&[n; 32]).node_id()).collect();
+        let drawn = |seed: u64| choose(everybody.clone(), &mut Dice::new(seed.into()));
+        assert_eq!(drawn(1).len(), MAX_MINERS);
+        assert!(drawn(1).is_sorted());
+        let seen: BTreeSet<_> = (0..20).flat_map(drawn).collect();
+        assert_eq!(seen, everybody);
+    }
+}
