@@ -198,7 +198,7 @@ impl MeshSpec {
         let next_byte = MechanismSpec::named("next-byte");
         let next_byte = match scope {
             // Tasks every two seconds, on one machine: small ones.
-            Scope::Local => next_byte.with("contexts", 8),
+            Scope::Local => next_byte.with("contexts", 8).with("cell", 64),
             Scope::Public => next_byte,
         };
         let subnet = SubnetSpec::new(Netuid(1), "text-generation", Some(next_byte));

@@ -120,7 +120,7 @@ fn the_root_of_a_known_history_is_frozen() {
     world.register(0, 0);
     world.wait(20);
     let root = MemoryTree::of(&world.state).unwrap().root().unwrap();
-    assert_eq!(root.to_string(), "d31c063fe23c7506d1da8fdbe78e1d0451606c7290b889402ceb1b53034abd7e");
+    assert_eq!(root.to_string(), "3a16515302210f3b23e78c3957bd6befe9c9078a37c533cab50757f4fc59b396");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A validator's running averages of the neurons of one subnet.
 //!
-//! Of each neuron a mean over its first tasks, then an exponential moving average over about [`ScoringRules::memory`]
-//! of them. A neuron that was asked and did not answer scores 0 like one that answered wrongly; after `memory` zeros
+//! Of each neuron a mean over its first tasks, then an exponential moving average: of its reward over about
+//! [`ScoringRules::memory`] of them, because pay should be steady, and of its quality over the fewer of
+//! [`ScoringRules::attention`], because questions should leave a bad expert soon. A neuron that was asked and did not answer scores 0 like one that answered wrongly; after `memory` zeros
 //! in a row its average is exactly 0. A neuron that was not asked keeps what it has. The board holds who is
 //! registered and nobody else, so that it is bounded by the subnet.
 //!
@@ -29,6 +30,9 @@ pub struct ScoringRules {
     /// Tasks that an average looks back on, 1 to 1,000; 20 by default. Fewer, and luck decides; more, and a miner
     /// that became bad goes on earning.
     pub memory: u16,
+    /// Tasks that the average of quality looks back on, which routing goes by, 1 to 1,000; 6 by default. Fewer, and
+    /// questions follow luck; more, and they go on to a miner that became bad.
+    pub attention: u16,
     /// Tasks after which a newcomer counts fully, 1 to 1,000; 8 by default. At 1, one lucky answer is worth as much
     /// as a long record.
     pub ramp: u16,
@@ -38,7 +42,7 @@ pub struct ScoringRules {
 
 impl Default for ScoringRules {
     fn default() -> Self {
-        Self { memory: 20, ramp: 8, power: 2 }
+        Self { memory: 20, attention: 6, ramp: 8, power: 2 }
     }
 }
 
@@ -88,6 +92,7 @@ impl Scoreboard {
     pub fn new(rules: ScoringRules) -> Result<Self, RuleError> {
         let good = [
             ("memory", (1..=1000).contains(&rules.memory)),
+            ("attention", (1..=1000).contains(&rules.attention)),
             ("ramp", (1..=1000).contains(&rules.ramp)),
             ("power", (1..=8).contains(&rules.power)),
         ];
@@ -106,16 +111,17 @@ impl Scoreboard {
 
     /// A neuron was set a task and did this well. False when it is not registered.
     pub fn record(&mut self, neuron: &Registration, mark: impl Into<Mark>) -> bool {
-        let (mark, memory) = (mark.into(), u32::from(self.rules.memory));
+        let mark = mark.into();
+        let (memory, attention) = (u32::from(self.rules.memory), u32::from(self.rules.attention));
         let Some(standing) = self.standings.get_mut(neuron) else { return false };
         standing.tasks = standing.tasks.saturating_add(1);
         standing.zeros = if mark.quality == Score::ZERO { standing.zeros.saturating_add(1) } else { 0 };
         if standing.zeros >= memory {
             (standing.quality, standing.reward) = (Score::ZERO, Score::ZERO);
         } else {
-            let over = standing.tasks.min(memory);
-            standing.quality = moved(standing.quality, mark.quality, over);
-            standing.reward = moved(standing.reward, mark.reward(), over);
+            let tasks = standing.tasks;
+            standing.quality = moved(standing.quality, mark.quality, tasks.min(attention));
+            standing.reward = moved(standing.reward, mark.reward(), tasks.min(memory));
         }
         true
     }
