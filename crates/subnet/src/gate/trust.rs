@@ -24,7 +24,8 @@ impl Trust {
         Self { incentive: incentive.map(part), opinion }
     }
 
-    /// How good it is: the mean of what was finalised, which is agreed on but late, and of what is said since. A node
+    /// How good it is: the mean of what was finalised, which is agreed on but late, and of what is said since; no more
+    /// than that, so that bad news counts at once and in full, and good news when it is agreed on. A node
     /// that is being tested counts as half good at first, and for what is said of it in proportion to the tasks
     /// behind it.
     pub fn quality(&self) -> Score {
@@ -36,7 +37,7 @@ impl Trust {
         let said = parts(opinion.score.times(known)) + parts(UNTESTED.times(Score::ONE.less(known)));
         let said = Score::from_parts(u32::try_from(said).unwrap_or(u32::MAX));
         match self.incentive.filter(|_| !self.is_newcomer()) {
-            Some(incentive) => Score::mean([incentive, said]),
+            Some(incentive) => Score::mean([incentive, said]).min(said),
             None => said,
         }
     }

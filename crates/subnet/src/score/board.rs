@@ -30,7 +30,7 @@ pub struct ScoringRules {
     /// Tasks that an average looks back on, 1 to 1,000; 20 by default. Fewer, and luck decides; more, and a miner
     /// that became bad goes on earning.
     pub memory: u16,
-    /// Tasks that the average of quality looks back on, which routing goes by, 1 to 1,000; 6 by default. Fewer, and
+    /// Tasks that the average of quality looks back on, which routing goes by, 1 to 1,000; 5 by default. Fewer, and
     /// questions follow luck; more, and they go on to a miner that became bad.
     pub attention: u16,
     /// Tasks after which a newcomer counts fully, 1 to 1,000; 8 by default. At 1, one lucky answer is worth as much
@@ -42,7 +42,7 @@ pub struct ScoringRules {
 
 impl Default for ScoringRules {
     fn default() -> Self {
-        Self { memory: 20, attention: 6, ramp: 8, power: 2 }
+        Self { memory: 20, attention: 5, ramp: 8, power: 2 }
     }
 }
 
