@@ -19,6 +19,7 @@ mod peers;
 mod signal;
 mod status;
 mod testnet;
+mod verify;
 mod wallet;
 mod yuma;
 

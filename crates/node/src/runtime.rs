@@ -29,7 +29,7 @@ mod service;
 mod serving;
 mod validator;
 mod view;
-mod wire;
+pub(crate) mod wire;
 
 use std::{
     path::PathBuf,

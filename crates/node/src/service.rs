@@ -13,7 +13,10 @@ mod error;
 mod strategy;
 mod view;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures::{future::BoxFuture, stream::BoxStream};
 use nervure_experts::{ExpertEvent, ExpertRequest};
@@ -25,7 +28,7 @@ pub(crate) use error::{AskError, Attempt};
 pub(crate) use strategy::Strategy;
 pub(crate) use view::{
     AccountView, CapabilityCount, Catalog, ChainStatus, ExpertView, FindPage, FindRequest, ModelView,
-    NodeStatus, PeerView, RouteView, TransactionState, TransactionView,
+    NodeStatus, PeerView, ReceiptView, RouteView, TransactionState, TransactionView,
 };
 
 /// Whom a question is for.
@@ -72,6 +75,8 @@ pub(crate) struct Ask {
     pub deadline: Duration,
     /// Whether [`RouteView::detail`] is wanted; it costs an allocation per candidate.
     pub explain: bool,
+    /// Whether [`Answer::receipt`] is wanted; it costs the check of a signature.
+    pub receipt: bool,
     /// A filter over record fields, such as `context >= 4096 and price <= 5`.
     pub filter: Option<String>,
 }
@@ -84,6 +89,8 @@ pub(crate) struct Answer {
     pub expert: ExpertView,
     /// The answer as it comes; [`ExpertEvent::Done`] or an error is the last item.
     pub events: BoxStream<'static, Result<ExpertEvent, AskError>>,
+    /// The expert's receipt, where it was wanted: there before [`ExpertEvent::Done`] is.
+    pub receipt: Arc<OnceLock<ReceiptView>>,
 }
 
 /// What every node offers to its HTTP API.

@@ -10,10 +10,10 @@ use std::{
 
 use anyhow::Context;
 use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
-use nervure_primitives::{Amount, Capability};
+use nervure_primitives::{Amount, Capability, MeshId};
 use nervure_subnet::Policy;
 
-use super::{Global, access::Access, explain, output};
+use super::{Global, access::Access, explain, output, verify::Witness};
 use crate::{
     gateway::{AskBody, AskLine, Terms},
     local::Lines,
@@ -81,6 +81,9 @@ pub(crate) struct AskArgs {
     /// Show the candidates, what was filtered and why, and the numbers behind the choice
     #[arg(long)]
     explain: bool,
+    /// Check the expert's receipt: that it signed for exactly this question and this answer
+    #[arg(long)]
+    verify: bool,
     #[command(flatten)]
     access: Access,
 }
@@ -91,17 +94,26 @@ impl AskArgs {
         let body = self.body()?;
         let session = self.access.open(global).await?;
         let answered = match session.node.ask(&body).await {
-            Ok(lines) => self.print(lines, global).await,
+            Ok(lines) => self.print(lines, (&body.request, session.node.mesh()), global).await,
             Err(error) => Err(error.into()),
         };
         session.close().await;
         answered
     }
 
-    async fn print(&self, mut lines: Lines, global: &Global) -> anyhow::Result<()> {
+    async fn print(
+        &self,
+        mut lines: Lines,
+        (request, mesh): (&ExpertRequest, MeshId),
+        global: &Global,
+    ) -> anyhow::Result<()> {
+        let mut witness = Witness::new(mesh, request)?;
         let mut out = io::stdout().lock();
         let mut complete = false;
         while let Some(line) = lines.next().await? {
+            if self.verify {
+                witness.see(&line)?;
+            }
             if global.json {
                 serde_json::to_writer(&mut out, &line)?;
                 writeln!(out)?;
@@ -123,6 +135,14 @@ impl AskArgs {
             writeln!(out)?;
         }
         anyhow::ensure!(complete, "the answer broke off: what came is not the whole of it\nask again");
+        if self.verify {
+            let signed = witness.verify().context("NOT verified")?;
+            let receipt = signed.receipt();
+            output::note(&format!(
+                "verified: {} signed for this question and this answer ({} ms by its clock)",
+                receipt.miner, receipt.took_ms
+            ));
+        }
         Ok(())
     }
 
@@ -138,6 +158,7 @@ impl AskArgs {
                 deadline_ms: Some(u64::try_from(Duration::from_secs(self.deadline).as_millis())?),
             },
             explain: self.explain,
+            receipt: self.verify,
         })
     }
 

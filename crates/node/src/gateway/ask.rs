@@ -1,7 +1,7 @@
 //! `POST /ask`: the endpoint of `nervure ask`. JSON in, one JSON object per line out.
 //!
 //! The first line is `route` (who answers and why; in full with `explain`), then `text`, `embedding` or
-//! `distribution` as they come, last `done` or `error`. A response without its last line was cut. What fails before an expert has begun to answer has an HTTP
+//! `distribution` as they come, `receipt` where it was wanted, last `done` or `error`. A response without its last line was cut. What fails before an expert has begun to answer has an HTTP
 //! status and the error body of every other endpoint instead.
 
 use axum::{
@@ -21,7 +21,7 @@ use super::{
     error::{ApiError, ErrorDetail},
     terms::Terms,
 };
-use crate::service::{AskError, ExpertView, RouteView, Target};
+use crate::service::{AskError, ExpertView, ReceiptView, RouteView, Target};
 
 /// The request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub(crate) struct AskBody {
     /// Whether the first line shall have every candidate and every number.
     #[serde(default)]
     pub explain: bool,
+    /// Whether the expert's receipt is wanted.
+    #[serde(default)]
+    pub receipt: bool,
 }
 
 /// A line of the response.
@@ -66,6 +69,11 @@ pub(crate) enum AskLine {
     Distribution {
         /// 256 probabilities.
         probabilities: Vec<f32>,
+    },
+    /// The expert's word on the answer, right before its end.
+    Receipt {
+        /// The receipt, and what it is for.
+        receipt: ReceiptView,
     },
     /// The answer is complete.
     Done {
@@ -100,11 +108,16 @@ pub(super) async fn ask(
     JsonBody(body): JsonBody<AskBody>,
 ) -> Result<Response, ApiError> {
     let mut ask = body.terms.ask(&app, body.target, body.request)?;
-    ask.explain = body.explain;
+    (ask.explain, ask.receipt) = (body.explain, body.receipt);
     let begun = begin(&app, slot, ask).await?;
     let headers = begun.headers();
     let first = AskLine::Route { expert: begun.expert, route: begun.route };
-    let lines = stream::iter([first]).chain(begun.events.map(AskLine::from)).map(|line| encode(&line));
+    let receipt = begun.receipt;
+    let rest = begun.events.map(AskLine::from).flat_map(move |line| {
+        let receipt = matches!(line, AskLine::Done { .. }).then(|| receipt.get().cloned()).flatten();
+        stream::iter(receipt.map(|receipt| AskLine::Receipt { receipt }).into_iter().chain([line]))
+    });
+    let lines = stream::iter([first]).chain(rest).map(|line| encode(&line));
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, kind, Body::from_stream(lines)).into_response())
 }

@@ -91,6 +91,7 @@ impl Terms {
             budget: budget(self.budget.as_deref(), app.config.max_budget)?,
             deadline: deadline(self.deadline_ms, app)?,
             explain: false,
+            receipt: false,
             filter: self.filter.filter(|filter| !filter.trim().is_empty()),
         })
     }

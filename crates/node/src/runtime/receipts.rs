@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use data_encoding::HEXLOWER;
 use nervure_p2p::query::QueryOpen;
 use nervure_primitives::{Hash, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
 use nervure_subnet::task::{
@@ -10,6 +11,7 @@ use nervure_subnet::task::{
 use rand::Rng;
 
 use super::clock;
+use crate::service::ReceiptView;
 
 /// Signs for this node's answers.
 #[derive(Clone)]
@@ -117,6 +119,14 @@ impl AwaitedReceipt {
     /// The answer's end came, with a receipt or without one.
     pub(crate) fn end(&mut self, receipt: Option<Vec<u8>>) {
         self.came = receipt;
+    }
+
+    /// What whoever asked this node is shown of it.
+    pub(crate) fn view(self, asker: NodeId, mesh: MeshId) -> ReceiptView {
+        let Asked { query, netuid, miner: node, .. } = self.asked;
+        let receipt = self.came.as_deref().map(|bytes| HEXLOWER.encode(bytes));
+        let wrong = self.settle(asker, mesh).err().map(|error| error.to_string());
+        ReceiptView { asker, node, netuid, query, receipt, wrong }
     }
 
     /// The receipt, checked against what was asked and what came; `asker` is this node.

@@ -9,16 +9,20 @@ mod one;
 mod pool;
 mod select;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use futures::{FutureExt, StreamExt, stream};
+use nervure_experts::ExpertEvent;
 use nervure_p2p::{NetworkHandle, Scope, query::QueryClient};
 use nervure_primitives::{MeshId, NodeId};
 use serde_json::Value;
 
 use super::{Mesh, catalog::ExpertCatalog, opinions::Opinions, view, wire};
 use crate::service::{Answer, Ask, AskError, RouteView, Strategy};
-use attempt::Begun;
+use attempt::{Begun, Rest};
 
 pub(crate) use one::NotWhole;
 pub(crate) use select::parse as parse_filter;
@@ -75,7 +79,7 @@ impl Router {
             tried: count(won.tried),
             detail,
         };
-        Ok(answer(won.begun, route, &self.catalog, (until, ask.deadline)))
+        Ok(self.answer(won.begun, route, &ask, until))
     }
 }
 
@@ -83,30 +87,49 @@ fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// The answer that began, with its deadline over it.
-fn answer(
-    begun: Begun,
-    route: RouteView,
-    catalog: &ExpertCatalog,
-    (until, deadline): (Instant, std::time::Duration),
-) -> Answer {
-    let expert = view::expert(&begun.record, catalog, super::clock::now());
-    let rest = stream::unfold(Some(begun.rest), move |state| async move {
-        let mut rest = state?;
-        let next = tokio::time::timeout_at(until.into(), rest.next()).await;
-        let (item, ended) = match next {
-            Ok(Ok((event, ended))) => (Ok(event), ended),
-            Ok(Err(reason)) => (Err(AskError::Interrupted { reason }), true),
-            Err(_) => (Err(AskError::DeadlineExceeded { after: deadline }), true),
-        };
-        Some((item, (!ended).then_some(rest)))
-    });
-    let (first, ended) = begun.first;
-    let events = match ended {
-        true => stream::iter([Ok(first)]).boxed(),
-        false => stream::iter([Ok(first)]).chain(rest).boxed(),
-    };
-    Answer { route, expert, events }
+/// An answer in progress: its rest, and an event that has come already.
+struct Coming {
+    next: Option<(ExpertEvent, bool)>,
+    rest: Rest,
+}
+
+impl Coming {
+    async fn event(&mut self) -> Result<(ExpertEvent, bool), String> {
+        match self.next.take() {
+            Some(event) => Ok(event),
+            None => self.rest.next().await,
+        }
+    }
+}
+
+impl Router {
+    /// The answer that began, with its deadline over it.
+    fn answer(&self, begun: Begun, route: RouteView, ask: &Ask, until: Instant) -> Answer {
+        let expert = view::expert(&begun.record, &self.catalog, super::clock::now());
+        let receipt = Arc::new(OnceLock::new());
+        let (deadline, own, mesh) = (ask.deadline, self.own, self.mesh);
+        let wanted = ask.receipt.then(|| receipt.clone());
+        let coming = Coming { next: Some(begun.first), rest: begun.rest };
+        let events = stream::unfold(Some(coming), move |coming| {
+            let wanted = wanted.clone();
+            async move {
+                let mut coming = coming?;
+                Some(match tokio::time::timeout_at(until.into(), coming.event()).await {
+                    Ok(Ok((event, false))) => (Ok(event), Some(coming)),
+                    Ok(Ok((event, true))) => {
+                        if let Some(wanted) = wanted {
+                            // Nobody else sets it.
+                            let _ = wanted.set(coming.rest.into_receipt().view(own, mesh));
+                        }
+                        (Ok(event), None)
+                    }
+                    Ok(Err(reason)) => (Err(AskError::Interrupted { reason }), None),
+                    Err(_) => (Err(AskError::DeadlineExceeded { after: deadline }), None),
+                })
+            }
+        });
+        Answer { route, expert, events: events.boxed(), receipt }
+    }
 }
 
 /// How many experts may be tried for one question, those that race among them.

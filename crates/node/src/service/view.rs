@@ -63,6 +63,25 @@ pub(crate) struct RouteView {
     pub detail: Option<serde_json::Value>,
 }
 
+/// An expert's signed word on one answer, for whoever asked to check: see `docs/mechanisms.md`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReceiptView {
+    /// Who asked the expert: the node that was asked.
+    pub asker: NodeId,
+    /// Who answered.
+    pub node: NodeId,
+    /// In which subnet.
+    pub netuid: Netuid,
+    /// What the asker called the question.
+    pub query: Hash,
+    /// The signed receipt, in hexadecimal; none came when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// What is wrong with it, in the eyes of the node that asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<String>,
+}
+
 /// A question for expert records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FindRequest {

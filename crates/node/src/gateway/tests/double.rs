@@ -163,7 +163,8 @@ impl MeshService for Double {
                 tried: 1,
                 detail,
             };
-            Ok(Answer { route, expert: expert(name), events: events(&ask, name, working) })
+            let (expert, events) = (expert(name), events(&ask, name, working));
+            Ok(Answer { route, expert, events, receipt: Arc::default() })
         }
         .boxed()
     }

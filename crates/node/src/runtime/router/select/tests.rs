@@ -58,6 +58,7 @@ fn ask(target: Target) -> Ask {
         budget: Amount::ZERO,
         deadline: Duration::from_secs(1),
         explain: false,
+        receipt: false,
         filter: None,
     }
 }

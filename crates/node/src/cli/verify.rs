@@ -1,0 +1,170 @@
+//! `ask --verify`: whether what was shown is what the expert signed for.
+//!
+//! The node that asked shows the receipt and what it called the question. Everything else that the receipt names, this
+//! program has seen itself: the request that it sent, and the pieces of the answer as they came. So a node in between
+//! cannot pass off another answer, or another expert's.
+
+use data_encoding::HEXLOWER;
+use nervure_experts::{ExpertEvent, ExpertRequest};
+use nervure_primitives::MeshId;
+use nervure_subnet::task::{AnswerHasher, ReceiptError, SignedReceipt, request_hash};
+
+use crate::{
+    gateway::AskLine,
+    runtime::wire,
+    service::{ExpertView, ReceiptView},
+};
+
+/// Why an answer is not verified.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unverified {
+    /// There is none.
+    #[error("the expert signed no receipt for this answer")]
+    None,
+    /// It is none.
+    #[error("the receipt is no hexadecimal text")]
+    NotHex,
+    /// It is not good by itself.
+    #[error("the receipt does not hold: {0}")]
+    Bad(#[from] ReceiptError),
+    /// It is for something else.
+    #[error("the receipt names another {0} than what was shown")]
+    Differs(&'static str),
+}
+
+/// What was asked and what came of it, as this program saw it.
+pub(crate) struct Witness {
+    mesh: MeshId,
+    request: Vec<u8>,
+    expert: Option<ExpertView>,
+    answer: AnswerHasher,
+    receipt: Option<ReceiptView>,
+}
+
+impl Witness {
+    /// Of a question in `mesh`.
+    pub(crate) fn new(mesh: MeshId, request: &ExpertRequest) -> anyhow::Result<Self> {
+        let request = wire::encode_request(request)?;
+        Ok(Self { mesh, request, expert: None, answer: AnswerHasher::default(), receipt: None })
+    }
+
+    /// A line of the answer came.
+    pub(crate) fn see(&mut self, line: &AskLine) -> anyhow::Result<()> {
+        let event = match line {
+            AskLine::Route { expert, .. } => {
+                self.expert = Some(expert.clone());
+                return Ok(());
+            }
+            AskLine::Receipt { receipt } => {
+                self.receipt = Some(receipt.clone());
+                return Ok(());
+            }
+            AskLine::Text { text } => ExpertEvent::Text(text.clone()),
+            AskLine::Embedding { index, vector } => {
+                ExpertEvent::Embedding { index: *index, vector: vector.clone() }
+            }
+            AskLine::Distribution { probabilities } => ExpertEvent::Distribution(probabilities.clone()),
+            AskLine::Done { .. } | AskLine::Error { .. } => return Ok(()),
+        };
+        self.answer.chunk(&wire::encode_event(&event)?);
+        Ok(())
+    }
+
+    /// The receipt, when it is for exactly this.
+    pub(crate) fn verify(self) -> Result<SignedReceipt, Unverified> {
+        let shown = self.receipt.ok_or(Unverified::None)?;
+        let text = shown.receipt.ok_or(Unverified::None)?;
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| Unverified::NotHex)?;
+        let signed = SignedReceipt::verify(&bytes, &self.mesh)?;
+        let receipt = signed.receipt();
+        let expert = self.expert.as_ref();
+        let same = [
+            ("expert", expert.is_some_and(|expert| expert.node == receipt.miner)),
+            ("subnet", expert.is_some_and(|expert| expert.netuid == receipt.netuid)),
+            ("asker", receipt.asker == shown.asker),
+            ("question", receipt.request == request_hash(&receipt.query, &self.request)),
+            ("answer", receipt.answer == self.answer.finish()),
+        ];
+        match same.into_iter().find(|(_, same)| !same) {
+            Some((what, _)) => Err(Unverified::Differs(what)),
+            None => Ok(signed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_experts::Sampling;
+    use nervure_primitives::{Hash, Netuid, NodeKey, UnixMillis};
+    use nervure_subnet::task::Receipt;
+
+    use super::*;
+    use crate::service::{RouteView, Strategy};
+
+    const MESH: MeshId = MeshId::from_bytes([7; 32]);
+
+    fn request(prompt: &str) -> ExpertRequest {
+        ExpertRequest::Complete { prompt: prompt.into(), sampling: Sampling::default() }
+    }
+
+    /// What came to somebody who asked `asked` and was shown `shown`; the expert said "one" to "x".
+    fn witness(asked: &str, shown: &str, expert: u8) -> Result<SignedReceipt, Unverified> {
+        let (miner, asker) = (NodeKey::from_seed(&[1; 32]), NodeKey::from_seed(&[2; 32]).node_id());
+        let query = Hash::of("q", &[]);
+        let mut answer = AnswerHasher::default();
+        answer.chunk(&wire::encode_event(&ExpertEvent::Text("one".into())).unwrap());
+        let receipt = Receipt {
+            netuid: Netuid(1),
+            asker,
+            miner: miner.node_id(),
+            query,
+            request: request_hash(&query, &wire::encode_request(&request("x")).unwrap()),
+            answer: answer.finish(),
+            received_at: UnixMillis(1),
+            took_ms: 1,
+        };
+        let signed = SignedReceipt::sign(&miner, &MESH, receipt).unwrap();
+        let mut witness = Witness::new(MESH, &request(asked)).unwrap();
+        let expert: ExpertView = serde_json::from_value(serde_json::json!({
+            "node": NodeKey::from_seed(&[expert; 32]).node_id(), "netuid": 1, "expert": "e",
+            "capability": "text", "model": "m", "context": 1, "max_output": 1, "price": 0,
+            "byte_level": true, "load": 0, "relayed": false, "expires_in_ms": 1,
+        }))
+        .unwrap();
+        let route = RouteView {
+            strategy: Strategy::Best.to_string(),
+            policy: nervure_subnet::Policy::Balanced,
+            block: nervure_primitives::BlockHeight(1),
+            candidates: 1,
+            filtered: 0,
+            tried: 1,
+            detail: None,
+        };
+        witness.see(&AskLine::Route { expert, route }).unwrap();
+        witness.see(&AskLine::Text { text: shown.into() }).unwrap();
+        let view = ReceiptView {
+            asker,
+            node: miner.node_id(),
+            netuid: Netuid(1),
+            query,
+            receipt: Some(HEXLOWER.encode(signed.bytes())),
+            wrong: None,
+        };
+        witness.see(&AskLine::Receipt { receipt: view }).unwrap();
+        witness.verify()
+    }
+
+    #[test]
+    fn a_node_in_between_can_change_nothing() {
+        assert!(witness("x", "one", 1).is_ok());
+        assert_eq!(witness("y", "one", 1), Err(Unverified::Differs("question")));
+        assert_eq!(witness("x", "two", 1), Err(Unverified::Differs("answer")));
+        assert_eq!(witness("x", "one", 3), Err(Unverified::Differs("expert")));
+    }
+
+    #[test]
+    fn without_a_receipt_nothing_is_verified() {
+        let witness = Witness::new(MESH, &request("x")).unwrap();
+        assert_eq!(witness.verify(), Err(Unverified::None));
+    }
+}
