@@ -4,15 +4,17 @@
 //! not. `Subnet::place` is the only way into one and clears everything that refers to its last holder.
 
 mod hyperparameters;
+mod inputs;
 mod metagraph;
 mod neuron;
 
 use std::sync::Arc;
 
-use nervure_primitives::{Netuid, NodeId, Uid};
+use nervure_primitives::{Hash, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 pub use hyperparameters::{HYPERPARAMETERS, Hyperparameter, Hyperparameters};
+pub use inputs::{EpochInputs, MAX_INPUTS_LEN, NeuronInputs};
 pub use metagraph::{MAX_PROOF_STEPS, Metagraph, MetagraphProof, MetagraphRoot, MetagraphRow};
 pub use neuron::{Commit, Neuron};
 
@@ -59,6 +61,8 @@ pub struct Subnet {
     pub changed: [u64; HYPERPARAMETERS],
     /// The root of the metagraph that the last epoch left.
     pub metagraph: Option<MetagraphRoot>,
+    /// The hash of the [`EpochInputs`] that the last epoch was computed from.
+    pub inputs: Option<Hash>,
     /// Its neurons, by uid. Each is a record of its own in the state tree.
     #[serde(skip)]
     pub neurons: Vec<Arc<Neuron>>,
@@ -83,6 +87,7 @@ impl Subnet {
             hyperparameters: params.subnet.clone(),
             changed: [0; HYPERPARAMETERS],
             metagraph: None,
+            inputs: None,
             neurons: Vec::new(),
         }
     }

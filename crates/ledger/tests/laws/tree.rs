@@ -120,7 +120,7 @@ fn the_root_of_a_known_history_is_frozen() {
     world.register(0, 0);
     world.wait(20);
     let root = MemoryTree::of(&world.state).unwrap().root().unwrap();
-    assert_eq!(root.to_string(), "73a21612a1adb993df396ea990f3fad95d4ed085274b5c314d9b2681f0f90a31");
+    assert_eq!(root.to_string(), "82409def9a9f1803b0e16aac2ca0ceaf12a3a2b6c7b167e81eace28e92402283");
 }
 
 #[test]
