@@ -6,6 +6,7 @@
 mod access;
 mod ask;
 mod bench;
+mod checkpoint;
 mod completions;
 mod experts;
 mod explain;
@@ -16,9 +17,11 @@ mod logging;
 mod mesh;
 mod output;
 mod peers;
+mod score;
 mod signal;
 mod status;
 mod testnet;
+mod trust;
 mod wallet;
 mod yuma;
 
@@ -106,6 +109,12 @@ enum Command {
     /// Makes and reads keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Shows and verifies what validators agreed on
+    #[command(subcommand)]
+    Checkpoint(checkpoint::CheckpointCommand),
+    /// Explains scores
+    #[command(subcommand)]
+    Score(score::ScoreCommand),
     /// Shows and spends what an owner key holds
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -139,6 +148,8 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Peers(peers) => peers.run(&global).await,
         Command::Mesh(command) => command.run(&global).await,
         Command::Key(command) => command.run(&global),
+        Command::Checkpoint(command) => command.run(&global).await,
+        Command::Score(command) => command.run(&global).await,
         Command::Wallet(command) => command.run(&global).await,
         Command::Yuma(yuma) => yuma.run(&global),
         Command::Bench(command) => command.run(&global).await,

@@ -5,6 +5,7 @@ mod outcome;
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use nervure_ledger::transaction::{Call, Stake, Transaction, Transfer, Unstake};
 use nervure_primitives::{Amount, BlockHeight, NodeId, NodeKey, key_file};
 use nervure_testnet::OWNER_KEY;
@@ -89,7 +90,8 @@ impl WalletCommand {
         let fee = terms.fee.unwrap_or(account.min_fee);
         let expiry = BlockHeight(account.height.0.saturating_add(HOLDS_FOR));
         let transaction = Transaction { nonce: account.nonce, fee, expiry, call };
-        let envelope = transaction.seal(&key, &node.mesh())?;
+        let envelope =
+            transaction.seal(&key, &node.mesh().context("which mesh the node is in is not known")?)?;
         let spending = Spending { node, envelope, fee };
         spending.run(terms.dry_run, global).await
     }

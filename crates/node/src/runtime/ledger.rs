@@ -1,5 +1,8 @@
 //! What the node's users ask of the ledger, answered from the last block.
 
+mod proofs;
+mod subnets;
+
 use nervure_ledger::{
     event::Event,
     transaction::{Checked, Refusal},

@@ -121,6 +121,12 @@ pub(crate) enum AskError {
         /// What happened.
         reason: String,
     },
+    /// What was asked for is not here.
+    #[error("{what}")]
+    NotHere {
+        /// What, and why not.
+        what: String,
+    },
     /// A defect of this node.
     #[error("internal error: {reason}")]
     Internal {
@@ -144,6 +150,7 @@ impl AskError {
             Self::Interrupted { .. } => ("interrupted", 502, 6),
             Self::DeadlineExceeded { .. } => ("deadline_exceeded", 504, 7),
             Self::Unavailable { .. } => ("unavailable", 503, 8),
+            Self::NotHere { .. } => ("not_found", 404, 1),
             Self::Internal { .. } => ("internal", 500, 1),
         };
         Class { code, status, exit }
@@ -187,6 +194,7 @@ impl AskError {
             Self::Busy { .. } => "wait a moment and ask again",
             Self::Unavailable { .. } => "see how far it is: nervure peers",
             Self::Interrupted { .. } => "ask again: what came before the break is not the whole answer",
+            Self::NotHere { .. } => "see what is there: nervure checkpoint list, nervure subnet list",
             Self::Internal { .. } => "see the node's log, and report it",
         }
     }
