@@ -11,6 +11,7 @@
 
 mod error;
 mod ledger;
+mod refused;
 mod strategy;
 mod view;
 

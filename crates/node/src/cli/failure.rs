@@ -52,11 +52,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         return error.hint();
     }
     if let Some(LightFailure::Verify(error)) = error.downcast_ref::<LightFailure>() {
-        let hint = match error.is_proven_answer() {
-            true => "see the subnets and when their epochs end: nervure subnet list",
-            false => "do not believe this node: ask another one with --from IP:PORT",
-        };
-        return Some(hint.to_owned());
+        return Some(error.hint().to_owned());
     }
     if let Some(error) = error.downcast_ref::<StartError>() {
         return Some(error.hint().to_owned());
@@ -95,7 +91,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         return error.exit_code();
     }
     if let Some(LightFailure::Verify(error)) = error.downcast_ref::<LightFailure>() {
-        return if error.is_proven_answer() { 1 } else { UNVERIFIED_EXIT };
+        return if error.is_honest() { 1 } else { UNVERIFIED_EXIT };
     }
     match error.downcast_ref::<StartError>() {
         Some(error) if error.port_in_use() => PORT_IN_USE_EXIT,

@@ -76,9 +76,21 @@ impl VerifyError {
         Self::Unreadable { what, why: why.to_string() }
     }
 
-    /// Whether the ledger itself says that there is nothing to explain: that is proven, and no lie.
-    pub(crate) fn is_proven_answer(&self) -> bool {
-        matches!(self, Self::Score(ScoreError::NoSubnet { .. } | ScoreError::NoEpoch { .. }))
+    /// Whether an honest node would say so too.
+    pub(crate) fn is_honest(&self) -> bool {
+        matches!(
+            self,
+            Self::Before { .. } | Self::Score(ScoreError::NoSubnet { .. } | ScoreError::NoEpoch { .. })
+        )
+    }
+
+    /// What to do next.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Before { .. } => "trust an earlier block, or leave --trust out for the genesis",
+            _ if self.is_honest() => "see the subnets and when their epochs end: nervure subnet list",
+            _ => "do not believe this node: ask another one with --from IP:PORT",
+        }
     }
 }
 

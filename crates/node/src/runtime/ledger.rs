@@ -65,7 +65,7 @@ impl LedgerDesk {
                 return Ok(TransactionView { state: TransactionState::Possible, ..tried });
             }
             Tried::Refused(refusal) if dry_run || !matches!(refusal, Refusal::Nonce { .. }) => {
-                return Err(refused(refusal.to_string()));
+                return Err(AskError::Refused(refusal));
             }
             _ => {}
         }
