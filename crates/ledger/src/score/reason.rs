@@ -65,7 +65,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRegistered => f.write_str(
-                "the node had no slot in the subnet when the epoch was computed: take one with nervure neuron register",
+                "under this key the node had no slot in the subnet when the epoch was computed; one is taken with nervure neuron register",
             ),
             Self::Validates { dividends } => write!(
                 f,
