@@ -105,6 +105,7 @@ fn no_number_can_be_changed() {
     for change in changes {
         let mut inputs = EpochInputs::decode(&honest.inputs).unwrap();
         change(&mut inputs);
+        assert!(inputs.run().is_ok(), "it is an epoch: nothing but the hash refuses it");
         let lie = EpochProof { inputs: inputs.encode().unwrap(), ..honest.clone() };
         assert!(matches!(check(&lie), Err(ScoreError::Inputs { .. })));
     }
