@@ -15,6 +15,8 @@ use nervure_consensus::{
 use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_ledger::{
     block::Block,
+    checkpoint::Checkpoint,
+    score::{EpochProof, explain},
     snapshot as state_snapshot,
     spec::MeshSpec,
     state::State,
@@ -54,7 +56,7 @@ impl Registry for Everybody {
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 22] = [
+pub const TARGETS: [(&str, Target); 24] = [
     ("envelope", envelope),
     ("expert_record", expert_record),
     ("query_frame", query_frame),
@@ -70,6 +72,8 @@ pub const TARGETS: [(&str, Target); 22] = [
     ("block", block),
     ("snapshot", snapshot),
     ("state_proof", state_proof),
+    ("checkpoint", checkpoint),
+    ("epoch_proof", epoch_proof),
     ("swarm_request", nervure_p2p::fuzzing::request),
     ("swarm_answer", nervure_p2p::fuzzing::answer),
     ("peer_store", nervure_p2p::fuzzing::peers),
@@ -218,6 +222,29 @@ pub fn state_proof(data: &[u8]) {
         && proof.verify(&root, &record).is_ok()
     {
         assert_eq!(seed::record_of(&record.key()), Some(record));
+    }
+}
+
+/// Blocks as light clients are shown them.
+pub fn checkpoint(data: &[u8]) {
+    let Ok(checkpoint) = Checkpoint::decode(data) else { return };
+    assert!(checkpoint.encode().is_ok_and(|again| again == data), "two encodings of one checkpoint");
+    let Some(mut client) = seed::light_client() else { return };
+    // Nobody can have another block believed than the one that was agreed on.
+    if checkpoint.convince(&mut client).is_ok() {
+        assert_eq!(Some(checkpoint.header), seed::next_header());
+    }
+}
+
+/// Explanations of scores.
+pub fn epoch_proof(data: &[u8]) {
+    let Ok(proof) = EpochProof::decode(data) else { return };
+    assert!(proof.encode().is_ok_and(|again| again == data), "two encodings of one explanation");
+    let (Some(header), Some(honest)) = (seed::next_header(), seed::epoch_proof()) else { return };
+    let about = (Netuid(1), &seed::key().node_id());
+    // Nobody can have another explanation believed than the one that is true.
+    if let Ok(score) = explain(&header, about, &proof) {
+        assert_eq!(Ok(score), explain(&header, about, &honest));
     }
 }
 

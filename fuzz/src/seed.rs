@@ -8,11 +8,14 @@ use nervure_consensus::{
         Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote, Signed, Timer,
         TimerKind, Verdict, Vote, VoteKind, WalEntry,
     },
-    checkpoint::{CommitCertificate, SignatureList},
+    checkpoint::{CommitCertificate, LightClient, SignatureList},
 };
 use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
 use nervure_ledger::{
-    chain::Tip,
+    block::Header,
+    chain::{Next, Tip},
+    checkpoint::Checkpoint,
+    score::EpochProof,
     snapshot,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::State,
@@ -21,7 +24,7 @@ use nervure_ledger::{
         Call, CommitWeights, RegisterSubnet, SetHyperparameter, SetMechanism, SetWeights, Stake, Transaction,
         Transfer, Unstake, VoteSubnets,
     },
-    tree::{Key, MemoryTree, Record, StateTree},
+    tree::{Fact, Key, MemoryTree, Record, StateTree},
 };
 use nervure_p2p::query::{
     EndReason, QueryEnd, QueryOpen, QueryUsage,
@@ -62,6 +65,8 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "block" => blocks(),
         "snapshot" => snapshots(),
         "state_proof" => state_proofs(),
+        "checkpoint" => checkpoint().and_then(|one| one.encode().ok()).into_iter().collect(),
+        "epoch_proof" => epoch_proof().and_then(|one| one.encode().ok()).into_iter().collect(),
         "yuma_case" => vec![CASE.as_bytes().to_vec()],
         "swarm_request" => vec![[&[6u8][..], b"fuzz/1", &[0, 0, 0, 3, 1, 2, 3]].concat()],
         "swarm_answer" => vec![vec![0, 0, 0, 0, 3, 1, 2, 3], vec![1]],
@@ -273,6 +278,52 @@ fn state_proofs() -> Vec<Vec<u8>> {
         Some([&length[..], &record, &encode(&proof)].concat())
     };
     keys.into_iter().filter_map(proof).collect()
+}
+
+/// A client that trusts the genesis of [`mesh`].
+#[must_use]
+pub fn light_client() -> Option<LightClient> {
+    let (tip, _) = Tip::genesis(&mesh()).ok()?;
+    let validators = tip.state.validators()?.as_ref().clone();
+    LightClient::trusting(tip.header.mesh, &tip.header, validators).ok()
+}
+
+/// The block after the genesis, which ends an epoch.
+fn next() -> Option<Next> {
+    let (tip, _) = Tip::genesis(&mesh()).ok()?;
+    tip.next(&tree(), Vec::new(), NonZeroUsize::MIN).ok()
+}
+
+/// The header of the block after the genesis.
+#[must_use]
+pub fn next_header() -> Option<Header> {
+    next().map(|next| next.block.header)
+}
+
+fn checkpoint() -> Option<Checkpoint> {
+    let (header, state) = (next_header()?, state()?);
+    let mut certificate = CommitCertificate {
+        height: header.height,
+        round: Round(0),
+        value: header.id(),
+        signatures: SignatureList::default(),
+    };
+    let vote = Signed::sign(&key(), &header.mesh, certificate.vote()).ok()?;
+    certificate.signatures = SignatureList::collect([(vote.signer, vote.signature)]).ok()?;
+    let validators = state.validators()?.as_ref().clone();
+    Some(Checkpoint { header, certificate, validators, next_validators: None })
+}
+
+/// What explains the first epoch of [`key`].
+#[must_use]
+pub fn epoch_proof() -> Option<EpochProof> {
+    let next = next()?;
+    let inputs = next.epochs.first()?.inputs.clone();
+    let mut tree = tree();
+    tree.accept(next.update);
+    let fact = |key| Some(Fact::new(tree.prove(&key).ok()?));
+    let (subnet, neuron) = (fact(Key::Subnet(Netuid(1)))?, fact(Key::Neuron(Netuid(1), Uid(0))));
+    Some(EpochProof { subnet, inputs, neuron })
 }
 
 /// A signature that need not hold: decoders do not verify.

@@ -3,8 +3,9 @@
 //! The nodes are our own, on loopback; answers are bounded all the same, and no proxy of the
 //! environment stands between.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+use nervure_primitives::Netuid;
 use serde::Deserialize;
 
 /// Largest answer that is read, in bytes.
@@ -17,7 +18,7 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What of `/status` matters here; whatever else stands there is left aside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Health {
     /// Peers connected now.
     pub peers_connected: u32,
@@ -32,7 +33,7 @@ pub(crate) struct Health {
 }
 
 /// Where a node is in the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct ChainHealth {
     /// Its last block.
     pub height: u64,
@@ -41,6 +42,12 @@ pub(crate) struct ChainHealth {
     /// Milliseconds from the beginning of the last height to its commit, at a validator.
     #[serde(default)]
     pub finality_ms: Option<u64>,
+    /// The last block that ended an epoch.
+    #[serde(default)]
+    pub checkpoint: Option<u64>,
+    /// The subnets and their epochs.
+    #[serde(default)]
+    pub epochs: BTreeMap<Netuid, u64>,
 }
 
 /// Asks nodes over HTTP. Cheap to clone.

@@ -1,12 +1,13 @@
 //! How a testnet is, at this moment.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use nervure_ledger::spec::Role;
-use nervure_primitives::{MeshId, NodeId, UnixMillis};
+use nervure_primitives::{MeshId, Netuid, NodeId, UnixMillis};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -70,6 +71,10 @@ pub struct NodeReport {
     pub block_age_ms: Option<u64>,
     /// Milliseconds from the beginning of the last height to its commit, at a validator.
     pub finality_ms: Option<u64>,
+    /// The last block that ended an epoch, when it answers and there is one.
+    pub checkpoint: Option<u64>,
+    /// The subnets and their epochs, when it answers and follows the chain.
+    pub epochs: BTreeMap<Netuid, u64>,
 }
 
 /// Looks at the testnet in `dir` and asks its nodes, all at once.
@@ -116,6 +121,8 @@ fn look(layout: &Layout, node: &NodeState) -> NodeReport {
         height: None,
         block_age_ms: None,
         finality_ms: None,
+        checkpoint: None,
+        epochs: BTreeMap::new(),
     }
 }
 
@@ -133,9 +140,13 @@ async fn ask(nodes: &mut [NodeReport]) {
             node.peers_connected = Some(peers_connected);
             node.experts_known = Some(experts_known);
             node.uptime_ms = Some(uptime_ms);
-            node.height = chain.map(|chain| chain.height);
-            node.block_age_ms = chain.map(|chain| chain.age_ms);
-            node.finality_ms = chain.and_then(|chain| chain.finality_ms);
+            if let Some(chain) = chain {
+                node.height = Some(chain.height);
+                node.block_age_ms = Some(chain.age_ms);
+                node.finality_ms = chain.finality_ms;
+                node.checkpoint = chain.checkpoint;
+                node.epochs = chain.epochs;
+            }
         }
     }
 }

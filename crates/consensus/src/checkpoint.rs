@@ -15,7 +15,7 @@ mod validators;
 
 pub use certificate::{CertificateError, CommitCertificate, MAX_CERTIFICATE_LEN};
 pub(crate) use certificate::{require, signed_power};
-pub use light::{Header, LightClient, LightError, SignedHeader};
+pub use light::{DistantHeader, Header, LightClient, LightError, SignedHeader};
 pub use quorum::Quorum;
 pub use signatures::{SignatureList, SignatureListError};
 pub use validators::{MAX_TOTAL_POWER, MAX_VALIDATORS, Validator, ValidatorSet, ValidatorSetError};

@@ -35,6 +35,7 @@ mod bonds;
 pub mod case;
 mod emission;
 mod error;
+mod explain;
 mod input;
 mod median;
 mod output;
@@ -49,6 +50,7 @@ mod weights;
 mod math_tests;
 
 pub use error::{RowKind, YumaError};
+pub use explain::{Explanation, Opinion, explain};
 pub use input::{Cell, EpochInput, Neuron};
 pub use output::{EpochOutput, checked_sum};
 pub use params::{ACTIVITY_FACTOR_MILLI, BondsRule, LiquidAlpha, Params, activity_cutoff};

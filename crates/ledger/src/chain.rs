@@ -12,7 +12,7 @@ use crate::{
     block::{Block, Header, MAX_TRANSACTIONS},
     event::Event,
     spec::MeshSpec,
-    state::{GenesisError, State},
+    state::{Advanced, EpochRecord, GenesisError, State},
     transaction::Checked,
     tree::{MemoryTree, StateTree, TreeError, TreeUpdate, changes},
 };
@@ -35,6 +35,8 @@ pub struct Next {
     pub state: State,
     /// What happened in it.
     pub events: Vec<Event>,
+    /// What its epochs were computed from.
+    pub epochs: Vec<EpochRecord>,
     /// What it does to the state tree.
     pub update: TreeUpdate,
 }
@@ -122,7 +124,8 @@ impl Tip {
             return Err(BlockError::TooManyTransactions { count: transactions.len() });
         }
         let mut state = self.state.clone();
-        let events = state.advance(&Checked::all(&transactions, &state.mesh(), threads));
+        let checked = Checked::all(&transactions, &state.mesh(), threads);
+        let Advanced { events, epochs } = state.advance_recorded(&checked);
         let update = tree.update(&changes(Some(&self.state), &state))?;
         let header = Header {
             mesh: state.mesh(),
@@ -135,7 +138,7 @@ impl Tip {
         };
         let block = Block { header, transactions };
         block.encode()?;
-        Ok(Next { block, state, events, update })
+        Ok(Next { block, state, events, epochs, update })
     }
 
     /// What `block` does, if it follows this tip and its header says the truth.

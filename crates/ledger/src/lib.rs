@@ -10,11 +10,13 @@
 pub mod accounts;
 pub mod block;
 pub mod chain;
+pub mod checkpoint;
 pub mod economics;
 pub mod event;
 pub mod mempool;
 pub mod nodes;
 pub mod params;
+pub mod score;
 
 pub mod snapshot;
 pub mod spec;
@@ -23,3 +25,6 @@ pub mod store;
 pub mod subnet;
 pub mod transaction;
 pub mod tree;
+
+#[cfg(test)]
+mod testing;

@@ -24,6 +24,7 @@ use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
+pub use epochs::{Advanced, EpochRecord};
 pub use genesis::GenesisError;
 
 use crate::{
@@ -120,21 +121,26 @@ impl State {
     /// Applies the next block's transactions and says what happened. A transaction that is refused is an
     /// event; it changes nothing.
     pub fn advance(&mut self, transactions: &[Checked]) -> Vec<Event> {
+        self.advance_recorded(transactions).events
+    }
+
+    /// [`Self::advance`], with what the block's epochs were computed from.
+    pub fn advance_recorded(&mut self, transactions: &[Checked]) -> Advanced {
         self.height = self.height.saturating_add(1);
         self.begin_block();
-        let mut events = Vec::with_capacity(transactions.len());
+        let mut advanced = Advanced::default();
         for transaction in transactions {
             let id = transaction.id;
-            events.push(match transaction::execute(self, transaction) {
+            advanced.events.push(match transaction::execute(self, transaction) {
                 Ok(outcome) => Event::Applied { id, outcome },
                 Err(refusal) => Event::Refused { id, refusal },
             });
         }
-        self.run_epochs(&mut events);
+        self.run_epochs(&mut advanced);
         if self.height.is_multiple_of(self.params.election_interval) {
             self.elect();
         }
-        events
+        advanced
     }
 
     /// The numbers of the subnets, ascending.

@@ -17,6 +17,7 @@
 
 mod commit;
 mod error;
+mod evidence;
 mod prune;
 mod reader;
 mod tables;
@@ -29,6 +30,7 @@ use nervure_primitives::{BlockHeight, MeshId};
 use redb::{Database, ReadableDatabase};
 
 pub use error::StoreError;
+pub use evidence::{EpochEnd, KeptEpoch};
 pub use reader::Reader;
 pub use wal::{Recovered, Wal};
 
@@ -41,7 +43,7 @@ use crate::{
 use tables::Meta;
 
 /// The layout of the file. Files of another one are refused.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// How a store behaves.
 #[derive(Clone, Copy, Debug)]

@@ -4,15 +4,17 @@
 //! not. `Subnet::place` is the only way into one and clears everything that refers to its last holder.
 
 mod hyperparameters;
+mod inputs;
 mod metagraph;
 mod neuron;
 
 use std::sync::Arc;
 
-use nervure_primitives::{MechanismSpec, Netuid, NodeId, Uid};
+use nervure_primitives::{Hash, MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 pub use hyperparameters::{HYPERPARAMETERS, Hyperparameter, Hyperparameters};
+pub use inputs::{EpochInputs, MAX_INPUTS_LEN, NeuronInputs};
 pub use metagraph::{MAX_PROOF_STEPS, Metagraph, MetagraphProof, MetagraphRoot, MetagraphRow};
 pub use neuron::{Commit, Neuron};
 
@@ -65,6 +67,8 @@ pub struct Subnet {
     /// The block at which its owner last changed that; 0 when nobody did.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub mechanism_set: u64,
+    /// The hash of the [`EpochInputs`] that the last epoch was computed from.
+    pub inputs: Option<Hash>,
     /// Its neurons, by uid. Each is a record of its own in the state tree.
     #[serde(skip)]
     pub neurons: Vec<Arc<Neuron>>,
@@ -91,6 +95,7 @@ impl Subnet {
             metagraph: None,
             mechanism: None,
             mechanism_set: 0,
+            inputs: None,
             neurons: Vec::new(),
         }
     }

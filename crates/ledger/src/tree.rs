@@ -12,7 +12,9 @@
 //! Hazard: a proof is as good as the root it is checked against. A root comes from a certified header.
 
 mod change;
+mod fact;
 mod hasher;
+mod key_text;
 mod memory;
 mod proof;
 mod rebuild;
@@ -24,7 +26,9 @@ use jmt::{JellyfishMerkleTree, KeyHash, storage::TreeReader, storage::TreeUpdate
 use nervure_primitives::{Hash, cbor};
 
 pub use change::{Changes, changes};
+pub use fact::{Fact, MAX_FACT_LEN};
 pub(crate) use hasher::TreeHasher;
+pub use key_text::ParseKeyError;
 pub use memory::MemoryTree;
 pub use proof::{MAX_PROOF_LEN, ProofError, StateProof};
 pub use rebuild::RebuildError;

@@ -6,6 +6,7 @@
 mod access;
 mod ask;
 mod bench;
+mod checkpoint;
 mod completions;
 mod experts;
 mod explain;
@@ -14,13 +15,21 @@ mod join;
 mod key;
 mod logging;
 mod mesh;
+mod neuron;
 mod output;
 mod peers;
+mod score;
+mod sign;
 mod signal;
+mod stake;
 mod status;
+mod subnet;
 mod testnet;
+mod trust;
 mod verify;
+mod vote;
 mod wallet;
+mod weights;
 mod yuma;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -107,9 +116,28 @@ enum Command {
     /// Makes and reads keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Shows and verifies what validators agreed on
+    #[command(subcommand)]
+    Checkpoint(checkpoint::CheckpointCommand),
+    /// Explains scores
+    #[command(subcommand)]
+    Score(score::ScoreCommand),
     /// Shows and spends what an owner key holds
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// Stakes to nodes
+    #[command(subcommand)]
+    Stake(stake::StakeCommand),
+    /// Founds, shows and rules subnets
+    #[command(subcommand)]
+    Subnet(subnet::SubnetCommand),
+    /// Takes slots in subnets
+    #[command(subcommand)]
+    Neuron(neuron::NeuronCommand),
+    /// Sets weights, as a validator
+    #[command(subcommand)]
+    Weights(weights::WeightsCommand),
+    Vote(vote::VoteArgs),
     Yuma(yuma::YumaArgs),
     /// Measures, against a baseline in the same run
     #[command(subcommand)]
@@ -139,8 +167,15 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Status(status) => status.run(&global).await,
         Command::Peers(peers) => peers.run(&global).await,
         Command::Mesh(command) => command.run(&global).await,
-        Command::Key(command) => command.run(&global),
+        Command::Key(command) => command.run(&global).await,
+        Command::Checkpoint(command) => command.run(&global).await,
+        Command::Score(command) => command.run(&global).await,
         Command::Wallet(command) => command.run(&global).await,
+        Command::Stake(command) => command.run(&global).await,
+        Command::Subnet(command) => command.run(&global).await,
+        Command::Neuron(command) => command.run(&global).await,
+        Command::Weights(command) => command.run(&global).await,
+        Command::Vote(vote) => vote.run(&global).await,
         Command::Yuma(yuma) => yuma.run(&global),
         Command::Bench(command) => command.run(&global).await,
         Command::Completions(completions) => completions.run(),

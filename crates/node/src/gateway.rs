@@ -26,8 +26,10 @@ mod key;
 mod ledger;
 mod metrics;
 mod openai;
+mod proofs;
 mod serve;
 mod status;
+mod subnets;
 mod terms;
 
 use std::sync::Arc;
@@ -62,6 +64,13 @@ const NODE_ENDPOINTS: &[&str] = &[
     "GET /accounts/{owner}",
     "POST /transactions",
     "GET /transactions/{id}",
+    "GET /subnets",
+    "GET /subnets/{netuid}",
+    "GET /nodes/{node}",
+    "GET /checkpoints",
+    "GET /checkpoints/{height}",
+    "GET /facts",
+    "GET /epochs/{netuid}",
 ];
 
 /// Endpoints that a gateway has as well.
@@ -99,7 +108,14 @@ fn router(app: App) -> Router {
         .route("/ask", post(ask::ask))
         .route("/accounts/{owner}", get(ledger::account))
         .route("/transactions", post(ledger::submit))
-        .route("/transactions/{id}", get(ledger::transaction));
+        .route("/transactions/{id}", get(ledger::transaction))
+        .route("/subnets", get(subnets::subnets))
+        .route("/subnets/{netuid}", get(subnets::subnet))
+        .route("/nodes/{node}", get(subnets::node))
+        .route("/checkpoints", get(proofs::checkpoints))
+        .route("/checkpoints/{height}", get(proofs::checkpoint))
+        .route("/facts", get(proofs::fact))
+        .route("/epochs/{netuid}", get(proofs::epoch));
     if app.config.openai {
         router = router.merge(openai::router());
     }

@@ -8,6 +8,7 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use bytes::BytesMut;
@@ -26,6 +27,9 @@ const MAX_ANSWER: usize = 16 << 20;
 
 /// Longest line of an answer that comes in lines, in bytes.
 const MAX_LINE: usize = 1 << 20;
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a running node could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +68,8 @@ pub(crate) enum LocalError {
 
 /// The HTTP API of one running node.
 pub(crate) struct LocalNode {
-    file: NodeFile,
+    http: SocketAddr,
+    mesh: Option<MeshId>,
     client: reqwest::Client,
 }
 
@@ -103,9 +108,14 @@ impl LocalNode {
 
     /// The node that `file` describes.
     pub(crate) fn of(file: NodeFile) -> Result<Self, LocalError> {
-        let client = reqwest::Client::builder().no_proxy().build();
-        let client = client.map_err(|source| LocalError::Silent { http: file.http, source })?;
-        Ok(Self { file, client })
+        Ok(Self { mesh: Some(file.mesh), ..Self::at(file.http)? })
+    }
+
+    /// Whoever listens at `http`: nothing that it says is known to be true.
+    pub(crate) fn at(http: SocketAddr) -> Result<Self, LocalError> {
+        let client = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
+        let client = client.map_err(|source| LocalError::Silent { http, source })?;
+        Ok(Self { http, mesh: None, client })
     }
 
     /// `GET` of JSON.
@@ -126,23 +136,23 @@ impl LocalNode {
         serde_json::from_slice(&body).map_err(|error| self.strange(error.to_string()))
     }
 
-    /// The mesh that the node is in.
-    pub(crate) fn mesh(&self) -> MeshId {
-        self.file.mesh
+    /// The mesh that the node is in, as its own file says; none for one that was named by its address.
+    pub(crate) fn mesh(&self) -> Option<MeshId> {
+        self.mesh
     }
 
     /// `POST /ask`: the lines of the answer, as they come.
     pub(crate) async fn ask(&self, body: &AskBody) -> Result<Lines, LocalError> {
         let response = self.checked(self.client.post(self.url("/ask")).json(body)).await?;
-        Ok(Lines { response, http: self.file.http, buffer: BytesMut::new() })
+        Ok(Lines { response, http: self.http, buffer: BytesMut::new() })
     }
 
     fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.file.http)
+        format!("http://{}{path}", self.http)
     }
 
     async fn checked(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, LocalError> {
-        let http = self.file.http;
+        let http = self.http;
         let response = request.send().await.map_err(|source| LocalError::Silent { http, source })?;
         if response.status().is_success() {
             return Ok(response);
@@ -156,7 +166,7 @@ impl LocalNode {
     }
 
     fn strange(&self, what: String) -> LocalError {
-        LocalError::Strange { http: self.file.http, what }
+        LocalError::Strange { http: self.http, what }
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! The command line ([`cli`]) talks to running nodes over their HTTP API ([`local`], [`gateway`]) or becomes one
 //! ([`runtime`]). [`service`] is the seam between a node and its HTTP API, [`config`] what a node is told.
-//! [`mod@bench`] measures the query plane.
+//! [`light`] verifies what nodes say about the ledger. [`mod@bench`] measures the query plane.
 
 mod bench;
 mod cli;
 mod config;
 mod gateway;
+mod light;
 mod local;
 mod runtime;
 mod service;

@@ -10,6 +10,8 @@
 //! [`ExpertEvent::Done`] or an error last; a stream that just stops is taken for an interruption.
 
 mod error;
+mod ledger;
+mod refused;
 mod strategy;
 mod view;
 
@@ -25,6 +27,10 @@ use nervure_subnet::Policy;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use error::{AskError, Attempt};
+pub(crate) use ledger::{
+    CheckpointPage, CheckpointRow, CheckpointView, EpochView, FactView, LedgerReader, NeuronView, NodeView,
+    SubnetDetail, SubnetPage, SubnetView,
+};
 pub(crate) use strategy::Strategy;
 pub(crate) use view::{
     AccountView, CapabilityCount, Catalog, ChainStatus, ExpertView, FindPage, FindRequest, ModelView,
@@ -116,6 +122,9 @@ pub(crate) trait MeshService: Send + Sync + 'static {
 
     /// What became of a transaction.
     fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, AskError>>;
+
+    /// What it tells about the ledger.
+    fn ledger(&self) -> &dyn LedgerReader;
 
     /// The nodes that this one is connected to.
     fn peers(&self) -> BoxFuture<'_, Vec<PeerView>>;

@@ -2,23 +2,31 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+#[path = "scenarios/liar.rs"]
+mod liar;
 #[path = "scenarios/mesh.rs"]
 mod mesh;
 
 #[path = "scenarios/chain.rs"]
 mod chain;
+#[path = "scenarios/checkpoint.rs"]
+mod checkpoint;
 #[path = "scenarios/cold.rs"]
 mod cold;
 #[path = "scenarios/crash.rs"]
 mod crash;
 #[path = "scenarios/lifecycle.rs"]
 mod lifecycle;
+#[path = "scenarios/market.rs"]
+mod market;
 #[path = "scenarios/mistakes.rs"]
 mod mistakes;
 #[path = "scenarios/openai_client.rs"]
 mod openai_client;
 #[path = "scenarios/own_node.rs"]
 mod own_node;
+#[path = "scenarios/score.rs"]
+mod score;
 #[path = "scenarios/unreachable.rs"]
 mod unreachable;
 #[path = "scenarios/upstream.rs"]

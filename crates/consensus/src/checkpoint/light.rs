@@ -4,6 +4,9 @@
 //! further header must be signed by those validators and names the ones after it, so trust walks
 //! from set to set without a state, a peer to believe, or a clock.
 //!
+//! Not every height has to be walked: [`LightClient::skip`] goes to any later height whose certificate also has the
+//! signatures of more than two thirds of the power that is trusted so far.
+//!
 //! What headers contain is the ledger's business; [`Header`] is all that is needed of it.
 //!
 //! Guarantee: if at every height less than a third of the power was Byzantine *at that time*, the
@@ -67,6 +70,26 @@ pub enum LightError {
     /// The certificate does not hold.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// Not later than what is trusted already.
+    #[error("height {actual} is not after the trusted height {trusted}")]
+    NotLater {
+        /// The trusted height.
+        trusted: BlockHeight,
+        /// The header's height.
+        actual: BlockHeight,
+    },
+    /// Too few of the validators that are trusted signed a header this far ahead; one between may do.
+    #[error(
+        "of the trusted validators, {signed} of {total} voting power signed height {height}: too far a step"
+    )]
+    TooFar {
+        /// The header's height.
+        height: BlockHeight,
+        /// Power, in the trusted set, of those who signed.
+        signed: u64,
+        /// Power of the whole trusted set.
+        total: u64,
+    },
 }
 
 /// A trusted header's id and height, and the validators of the height after it.
@@ -148,5 +171,9 @@ impl LightClient {
     }
 }
 
+mod skip;
+
 #[cfg(test)]
 mod tests;
+
+pub use skip::DistantHeader;

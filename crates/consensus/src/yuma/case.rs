@@ -11,17 +11,19 @@
 //! time in proportion to the cells and n log n, so a bound on the text bounds both.
 
 mod error;
-mod explain;
 mod format;
 mod patch;
 mod report;
 mod state;
+mod table;
 
 pub use error::CaseError;
-pub use explain::{Explanation, Opinion, TableRow};
 pub use report::{Report, StepReport};
+pub use table::TableRow;
 
-use super::{EpochOutput, Trace, run_epoch, run_epoch_traced};
+use nervure_primitives::Uid;
+
+use super::{EpochOutput, Explanation, Trace, explain, run_epoch, run_epoch_traced};
 use format::CaseText;
 use state::State;
 
@@ -70,7 +72,7 @@ impl Case {
     /// Those of [`run`](Self::run), and [`CaseError::NoEpoch`] when no step runs one.
     pub fn table(&self) -> Result<Vec<TableRow>, CaseError> {
         let (state, output, _) = self.last_epoch()?;
-        Ok(explain::table(&state, &output))
+        Ok(table::table(&state, &output))
     }
 
     /// Why uid `uid` earned what it earned in the last epoch that the case runs.
@@ -83,7 +85,9 @@ impl Case {
             return Err(CaseError::NoSuchUid { uid, neurons: self.initial.len() });
         }
         let (state, output, trace) = self.last_epoch()?;
-        Ok(explain::explain(uid, &state, (&output, &trace)))
+        let stakes: Vec<u64> = state.slots().iter().map(|slot| slot.stake).collect();
+        let explained = explain(Uid(uid), &stakes, (&output, &trace));
+        explained.ok_or(CaseError::NoSuchUid { uid, neurons: self.initial.len() })
     }
 
     /// Runs the first `count` steps and hands each one's output (none where it runs no epoch) to

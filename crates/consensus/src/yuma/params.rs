@@ -44,7 +44,8 @@ impl Default for LiquidAlpha {
 }
 
 /// The parameters of a subnet's epoch. Their default is that of a new subnet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Params {
     /// The majority of stake that has to give a weight for it to count in full, of 65,535.
     pub kappa: u16,

@@ -3,45 +3,97 @@
 //! The pot is what the subnet collected since its last epoch. The owner gets its share; Yuma splits
 //! the rest. A miner's part goes to the balance of its node's owner, a validator's part to the stakes
 //! behind it, less its take. Whatever rounding leaves stays in the pot.
+//!
+//! What the epoch was computed from goes to whoever keeps it; its hash stays in the subnet's record.
 
 use std::sync::Arc;
 
-use nervure_consensus::yuma::{self, EpochInput, EpochOutput, YumaError, checked_sum};
+use nervure_consensus::yuma::{EpochOutput, checked_sum};
 use nervure_primitives::{Amount, Netuid};
 
 use super::State;
 use crate::{
     economics::emission::split,
     event::Event,
-    subnet::{Metagraph, Neuron, Subnet},
+    subnet::{EpochInputs, Metagraph, Neuron, NeuronInputs, Subnet},
 };
+
+/// What an epoch was computed from, for whoever wants to explain it later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochRecord {
+    /// The subnet.
+    pub netuid: Netuid,
+    /// The encoded [`EpochInputs`]; the subnet's record has their hash.
+    pub inputs: Vec<u8>,
+}
+
+/// What a block did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advanced {
+    /// What happened.
+    pub events: Vec<Event>,
+    /// What its epochs were computed from.
+    pub epochs: Vec<EpochRecord>,
+}
 
 impl State {
     /// Runs every epoch that is due.
-    pub(super) fn run_epochs(&mut self, events: &mut Vec<Event>) {
+    pub(super) fn run_epochs(&mut self, advanced: &mut Advanced) {
         let height = self.height;
         let due = self.subnets.iter().filter(|(_, subnet)| subnet.due <= height);
         let due: Vec<Netuid> = due.map(|(netuid, _)| *netuid).collect();
         for netuid in due {
             if let Some(mut subnet) = self.subnets.remove(&netuid) {
-                events.push(self.epoch(netuid, &mut subnet));
+                let inputs = self.inputs(netuid, &subnet);
+                match self.epoch(&mut subnet, &inputs) {
+                    Ok((event, inputs)) => {
+                        advanced.events.push(event);
+                        advanced.epochs.push(EpochRecord { netuid, inputs });
+                    }
+                    Err(why) => advanced.events.push(Event::EpochFailed { netuid, why }),
+                }
                 self.subnets.insert(netuid, subnet);
             }
         }
     }
 
-    fn epoch(&mut self, netuid: Netuid, subnet: &mut Subnet) -> Event {
-        let epoch = subnet.epoch;
-        let (owner_part, rest) =
+    /// What the epoch that is due is computed from.
+    fn inputs(&self, netuid: Netuid, subnet: &Subnet) -> EpochInputs {
+        let (owner_part, emission) =
             if subnet.owner.is_some() { split(subnet.pending) } else { (0, subnet.pending) };
-        let output = self.compute(subnet, rest);
-        subnet.end_epoch(self.height);
-        let output = match output {
-            Ok(output) => output,
-            Err(error) => return Event::EpochFailed { netuid, why: error.to_string() },
+        let set = &subnet.hyperparameters;
+        let promised = |neuron: &Neuron| neuron.commits.first().map(|commit| commit.block);
+        let neuron = |neuron: &Arc<Neuron>| NeuronInputs {
+            node: neuron.node,
+            stake: self.nodes.get(&neuron.node).map_or(0, |node| node.stake().base_units()),
+            last_update: neuron.last_update,
+            registered: neuron.registered,
+            permit: neuron.permit,
+            commit_block: if set.commit_reveal { promised(neuron) } else { None },
+            weights: neuron.weights.clone(),
+            bonds: neuron.bonds.clone(),
         };
+        EpochInputs {
+            netuid,
+            epoch: subnet.epoch,
+            block: self.height,
+            owner_part,
+            emission,
+            params: set.epoch(self.params.weight_stake, subnet.owner_uid(), subnet.last_step),
+            neurons: subnet.neurons.iter().map(neuron).collect(),
+        }
+    }
+
+    /// Computes and pays an epoch; returns what it was computed from, encoded. One that cannot be computed ends all the
+    /// same, and its pot waits for the next one.
+    fn epoch(&mut self, subnet: &mut Subnet, inputs: &EpochInputs) -> Result<(Event, Vec<u8>), String> {
+        let EpochInputs { netuid, epoch, owner_part, emission, .. } = *inputs;
+        let computed = inputs.run();
+        subnet.end_epoch(self.height);
+        let output = computed.map_err(|error| error.to_string())?;
+        let encoded = inputs.encode().map_err(|error| error.to_string())?;
         subnet.last_step = self.height;
-        let mut paid = self.pay(subnet, &output, rest);
+        let mut paid = self.pay(subnet, &output, emission);
         if let Some(owner) = subnet.owner {
             self.accounts.credit(owner, owner_part);
             subnet.earned = subnet.earned.saturating_add(owner_part);
@@ -50,28 +102,8 @@ impl State {
         subnet.pending = subnet.pending.saturating_sub(paid);
         keep(subnet, output);
         subnet.metagraph = Some(Metagraph::of(&self.nodes, netuid, epoch, subnet).root());
-        Event::Epoch { netuid, epoch, paid: Amount::from_base_units(paid) }
-    }
-
-    /// Yuma over what the subnet stores.
-    fn compute(&self, subnet: &Subnet, emission: u64) -> Result<EpochOutput, YumaError> {
-        let set = &subnet.hyperparameters;
-        let params = set.epoch(self.params.weight_stake, subnet.owner_uid(), subnet.last_step);
-        let promised = |neuron: &Neuron| neuron.commits.first().map(|commit| commit.block);
-        let neurons: Vec<yuma::Neuron<'_>> = subnet
-            .neurons
-            .iter()
-            .map(|neuron| yuma::Neuron {
-                stake: self.nodes.get(&neuron.node).map_or(0, |node| node.stake().base_units()),
-                last_update: neuron.last_update,
-                registered: neuron.registered,
-                permit: neuron.permit,
-                commit_block: if set.commit_reveal { promised(neuron) } else { None },
-                weights: &neuron.weights,
-                bonds: &neuron.bonds,
-            })
-            .collect();
-        yuma::run_epoch(&EpochInput { params: &params, block: self.height, emission, neurons: &neurons })
+        subnet.inputs = Some(EpochInputs::hash(&encoded));
+        Ok((Event::Epoch { netuid, epoch, paid: Amount::from_base_units(paid) }, encoded))
     }
 
     /// Pays miners and validators; returns what was paid, at most `emission`. Nothing is paid if the

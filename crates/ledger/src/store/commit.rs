@@ -5,7 +5,7 @@ use redb::{Durability, ReadableTable, WriteTransaction};
 use serde::Serialize;
 
 use super::{
-    First, Meta, Store, StoreError, VERSION, prune,
+    First, Meta, Store, StoreError, VERSION, evidence, prune,
     tables::{self, BLOCKS, CERTIFICATES, Definition, EVENTS, HEADERS, NODES, VALUES},
     tree::{stored, value_key},
 };
@@ -18,6 +18,7 @@ pub(super) fn first(store: &Store, first: &First<'_>) -> Result<(), StoreError> 
     Meta { format: VERSION, mesh: store.mesh, base: store.base }.write(&transaction)?;
     entry(&transaction, HEADERS, header.height, header)?;
     raw(&transaction, CERTIFICATES, header.height, first.certificate)?;
+    evidence::validators(&transaction, &first.tip.state)?;
     tree(&transaction, 0, &first.update)?;
     transaction.commit()?;
     Ok(())
@@ -37,6 +38,7 @@ pub(super) fn next(
     entry(&transaction, BLOCKS, height, &next.block)?;
     entry(&transaction, EVENTS, height, &next.events)?;
     raw(&transaction, CERTIFICATES, height, certificate)?;
+    evidence::write(&transaction, next)?;
     tree(&transaction, version, &next.update)?;
     prune::run(&transaction, version.saturating_sub(store.options.retain.max(1)))?;
     transaction.commit()?;

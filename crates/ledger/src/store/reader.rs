@@ -4,7 +4,7 @@ use nervure_primitives::{
     BlockHeight, Hash,
     cbor::{self, Limits},
 };
-use redb::{ReadTransaction, ReadableTable};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -104,7 +104,10 @@ impl Reader {
     }
 
     /// The oldest block whose state is kept.
-    fn oldest(&self) -> Result<BlockHeight, StoreError> {
+    ///
+    /// # Errors
+    /// As for [`Self::header`].
+    pub fn oldest(&self) -> Result<BlockHeight, StoreError> {
         let table = self.transaction.open_table(tables::STALE)?;
         // Until something was pruned, everything since the beginning is kept.
         let pruned = tables::get(&table, tables::STALE, super::prune::DONE)?;
@@ -157,13 +160,28 @@ impl Reader {
         of: Definition,
         height: BlockHeight,
     ) -> Result<Option<T>, StoreError> {
-        let key = height.0.to_be_bytes();
-        let found = tables::get(&self.transaction.open_table(of)?, of, &key)?;
-        found.map(|bytes| decode(of, &key, &bytes)).transpose()
+        self.decoded(of, &height.0.to_be_bytes())
+    }
+
+    /// The decoded value of a key.
+    pub(super) fn decoded<T: DeserializeOwned>(
+        &self,
+        of: Definition,
+        key: &[u8],
+    ) -> Result<Option<T>, StoreError> {
+        let found = tables::get(&self.table(of)?, of, key)?;
+        found.map(|bytes| decode(of, key, &bytes)).transpose()
+    }
+
+    pub(super) fn table(
+        &self,
+        of: Definition,
+    ) -> Result<ReadOnlyTable<&'static [u8], &'static [u8]>, StoreError> {
+        Ok(self.transaction.open_table(of)?)
     }
 }
 
-fn decode<T: DeserializeOwned>(of: Definition, key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
+pub(super) fn decode<T: DeserializeOwned>(of: Definition, key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
     let decoded = cbor::decode(bytes, Limits::new(MAX_ENTRY));
     decoded.map_err(|error| StoreError::damaged(tables::name(of, key), error))
 }

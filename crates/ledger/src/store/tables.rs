@@ -30,8 +30,16 @@ pub(super) const VALUES: Definition = TableDefinition::new("values");
 /// Version, kind and key to nothing: what no version from this one on needs.
 pub(super) const STALE: Definition = TableDefinition::new("stale");
 
+/// Hash of a validator set to the set.
+pub(super) const VALIDATORS: Definition = TableDefinition::new("validators");
+/// Height of a block that ended epochs to the metagraph roots that they left.
+pub(super) const CHECKPOINTS: Definition = TableDefinition::new("checkpoints");
+/// Number of a subnet to the block of its last epoch, and what that was computed from.
+pub(super) const EPOCHS: Definition = TableDefinition::new("epochs");
+
 /// All of them: a new file has them from the beginning.
-const ALL: [Definition; 8] = [META, BLOCKS, HEADERS, CERTIFICATES, EVENTS, NODES, VALUES, STALE];
+const ALL: [Definition; 11] =
+    [META, BLOCKS, HEADERS, CERTIFICATES, EVENTS, NODES, VALUES, STALE, VALIDATORS, CHECKPOINTS, EPOCHS];
 
 pub(super) const FORMAT: &str = "format";
 pub(super) const MESH: &str = "mesh";

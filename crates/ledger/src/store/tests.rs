@@ -1,12 +1,13 @@
 use std::num::NonZeroUsize;
 
-use nervure_primitives::{Amount, Envelope, Hash, NodeKey};
+use nervure_primitives::{Amount, Envelope, Hash, Netuid, NodeKey};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
 use crate::{
     spec::{AccountSpec, NodeSpec, Role},
+    subnet::EpochInputs,
     transaction::{Call, Transaction, Transfer},
     tree::{Key, Record, StateTree},
 };
@@ -200,4 +201,29 @@ fn an_imported_state_goes_on_as_if_it_had_been_here() {
     let wrong = Tip { header: tips[6].header.clone(), state: tips[7].state.clone() };
     let refused = Store::import(&Place::new().file(), wrong, None, options);
     assert!(matches!(refused, Err(StoreError::Root { .. })));
+}
+
+#[test]
+fn who_ended_an_epoch_and_from_what_is_kept() {
+    let place = Place::new();
+    let (store, tip) = place.open().unwrap();
+    let tips = grow(&store, tip, 12);
+    let reader = store.read().unwrap();
+    // Subnet 1 of a tempo of five: blocks 1, 6 and 11.
+    let ends = reader.epoch_ends(BlockHeight(u64::MAX), 2).unwrap();
+    assert_eq!(ends.iter().map(|end| end.height.0).collect::<Vec<_>>(), [11, 6]);
+    assert_eq!(reader.epoch_ends(BlockHeight(10), 9).unwrap().len(), 2);
+    let subnet = &tips[11].state.subnets()[&Netuid(1)];
+    assert_eq!(ends[0].metagraphs, [(Netuid(1), subnet.metagraph.unwrap())]);
+    assert_eq!(reader.epoch_end(BlockHeight(11)).unwrap(), Some(ends[0].clone()));
+    assert_eq!(reader.epoch_end(BlockHeight(10)).unwrap(), None);
+    let kept = reader.last_epoch(Netuid(1)).unwrap().unwrap();
+    assert_eq!(kept.block, BlockHeight(11));
+    assert_eq!(Some(EpochInputs::hash(&kept.inputs)), subnet.inputs);
+    assert_eq!(reader.last_epoch(Netuid(2)).unwrap(), None);
+    let set = tips[12].state.validators().unwrap();
+    assert_eq!(reader.validators(&set.hash()).unwrap().as_ref(), Some(set.as_ref()));
+    assert_eq!(reader.validators(&Hash::of("nobody", &[])).unwrap(), None);
+    assert!(reader.checkpoint(BlockHeight(0)).unwrap().is_none(), "the genesis has no certificate");
+    assert!(matches!(reader.checkpoint(BlockHeight(3)), Err(StoreError::Damaged { .. })), "b\"certificate\"");
 }

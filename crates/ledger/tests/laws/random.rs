@@ -68,7 +68,7 @@ fn call(world: &World, wish: Wish) -> Call {
             name: "random".into(),
             node: target,
             max_lock: units(u64::MAX),
-            mechanism: (amount % 2 == 0).then(|| mechanism(amount)),
+            mechanism: amount.is_multiple_of(2).then(|| mechanism(amount)),
         }),
         7 | 8 => Call::RegisterNeuron(RegisterNeuron { netuid: netuid(b), node: target, max_price: None }),
         9 => {
@@ -88,7 +88,8 @@ fn call(world: &World, wish: Wish) -> Call {
 
 /// One that may be no mechanism by its form.
 fn mechanism(amount: u64) -> MechanismSpec {
-    MechanismSpec::named(if amount % 5 == 0 { "Not one" } else { "next-byte" }).with("contexts", amount)
+    MechanismSpec::named(if amount.is_multiple_of(5) { "Not one" } else { "next-byte" })
+        .with("contexts", amount)
 }
 
 /// A mesh where every owner has a node in subnet 1 and one has a subnet.

@@ -120,7 +120,7 @@ fn the_root_of_a_known_history_is_frozen() {
     world.register(0, 0);
     world.wait(20);
     let root = MemoryTree::of(&world.state).unwrap().root().unwrap();
-    assert_eq!(root.to_string(), "3a16515302210f3b23e78c3957bd6befe9c9078a37c533cab50757f4fc59b396");
+    assert_eq!(root.to_string(), "d44f3cfbda7ad0d52399a1f1c78c084929adf4fddb292fad4e91dd0f7c579a59");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
-use nervure_primitives::{Amount, Capability, MeshId};
+use nervure_primitives::{Amount, Capability};
 use nervure_subnet::Policy;
 
 use super::{Global, access::Access, explain, output, verify::Witness};
@@ -94,7 +94,13 @@ impl AskArgs {
         let body = self.body()?;
         let session = self.access.open(global).await?;
         let answered = match session.node.ask(&body).await {
-            Ok(lines) => self.print(lines, (&body.request, session.node.mesh()), global).await,
+            Ok(lines) => {
+                let witness = self.verify.then(|| Witness::new(session.node.mesh(), &body.request));
+                match witness.transpose() {
+                    Ok(witness) => self.print(lines, witness, global).await,
+                    Err(error) => Err(error),
+                }
+            }
             Err(error) => Err(error.into()),
         };
         session.close().await;
@@ -104,14 +110,13 @@ impl AskArgs {
     async fn print(
         &self,
         mut lines: Lines,
-        (request, mesh): (&ExpertRequest, MeshId),
+        mut witness: Option<Witness>,
         global: &Global,
     ) -> anyhow::Result<()> {
-        let mut witness = Witness::new(mesh, request)?;
         let mut out = io::stdout().lock();
         let mut complete = false;
         while let Some(line) = lines.next().await? {
-            if self.verify {
+            if let Some(witness) = &mut witness {
                 witness.see(&line)?;
             }
             if global.json {
@@ -135,7 +140,7 @@ impl AskArgs {
             writeln!(out)?;
         }
         anyhow::ensure!(complete, "the answer broke off: what came is not the whole of it\nask again");
-        if self.verify {
+        if let Some(witness) = witness {
             let signed = witness.verify().context("NOT verified")?;
             let receipt = signed.receipt();
             output::note(&format!(

@@ -5,7 +5,11 @@ use std::process::ExitCode;
 use nervure_testnet::{PORT_IN_USE_EXIT, TestnetError};
 
 use super::output;
-use crate::{local::LocalError, runtime::StartError};
+use crate::{
+    light::{LightFailure, UNVERIFIED_EXIT},
+    local::LocalError,
+    runtime::StartError,
+};
 
 /// Prints `error` and says what to exit with.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
@@ -44,8 +48,11 @@ fn split(message: &str) -> (String, Option<String>) {
 }
 
 fn hint(error: &anyhow::Error) -> Option<String> {
-    if let Some(error) = error.downcast_ref::<LocalError>() {
+    if let Some(error) = local(error) {
         return error.hint();
+    }
+    if let Some(LightFailure::Verify(error)) = error.downcast_ref::<LightFailure>() {
+        return Some(error.hint().to_owned());
     }
     if let Some(error) = error.downcast_ref::<StartError>() {
         return Some(error.hint().to_owned());
@@ -72,9 +79,20 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
     Some(hint.to_owned())
 }
 
+/// What a node, or the way to it, had to say.
+fn local(error: &anyhow::Error) -> Option<&LocalError> {
+    match error.downcast_ref::<LightFailure>() {
+        Some(LightFailure::Node(error)) => Some(error),
+        _ => error.downcast_ref::<LocalError>(),
+    }
+}
+
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if let Some(error) = error.downcast_ref::<LocalError>() {
+    if let Some(error) = local(error) {
         return error.exit_code();
+    }
+    if let Some(LightFailure::Verify(error)) = error.downcast_ref::<LightFailure>() {
+        return if error.is_honest() { 1 } else { UNVERIFIED_EXIT };
     }
     match error.downcast_ref::<StartError>() {
         Some(error) if error.port_in_use() => PORT_IN_USE_EXIT,

@@ -1,13 +1,18 @@
 //! `nervure join`: become a node of a mesh.
 
-use std::{io::Read, net::IpAddr, path::PathBuf};
+use std::{
+    io::Read,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
+use nervure_ledger::spec::MeshSpec;
 use nervure_p2p::Multiaddr;
 use nervure_primitives::{Amount, NodeKey, key_file};
 use tokio_util::sync::CancellationToken;
 
-use super::{Global, key, mesh, output};
+use super::{Global, key, mesh, output, trust::MESH_FILE};
 use crate::{
     config::{ExpertSpec, FileConfig, NodeConfig, NodeRole, Said, parse_role},
     runtime::Node,
@@ -84,6 +89,7 @@ impl JoinArgs {
         let dir = global.own_node_dir()?;
         let spec = mesh::read(&self.mesh).await?;
         let key = own_key(&dir)?;
+        keep_spec(&dir, &spec)?;
         let stop = CancellationToken::new();
         super::signal::stop_on_signal(stop.clone())?;
         if self.stop_with_stdin {
@@ -126,8 +132,14 @@ impl JoinArgs {
     }
 }
 
+/// Leaves the spec beside the key: commands that verify what nodes say begin with its genesis.
+fn keep_spec(dir: &Path, spec: &MeshSpec) -> anyhow::Result<()> {
+    let path = dir.join(MESH_FILE);
+    std::fs::write(&path, spec.to_toml()).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// The key in `dir`; a node that has none yet makes one.
-fn own_key(dir: &std::path::Path) -> anyhow::Result<NodeKey> {
+fn own_key(dir: &Path) -> anyhow::Result<NodeKey> {
     let path = dir.join(key::KEY_FILE);
     if path.try_exists().with_context(|| format!("cannot look for the key {}", path.display()))? {
         return Ok(key_file::read(&path, key::passphrase().as_ref())?);

@@ -1,5 +1,7 @@
 //! `nervure key`: a node's key, by which the mesh knows it.
 
+mod ledger;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -31,6 +33,8 @@ pub(crate) enum KeyCommand {
         /// The key file [default: key.pem in the node's directory]
         file: Option<PathBuf>,
     },
+    Register(ledger::RegisterArgs),
+    Swap(ledger::SwapArgs),
 }
 
 #[derive(Serialize)]
@@ -41,9 +45,11 @@ struct Shown<'a> {
 
 impl KeyCommand {
     /// Runs the command.
-    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let default = || Ok::<_, anyhow::Error>(global.own_node_dir()?.join(KEY_FILE));
         let (path, key) = match self {
+            Self::Register(args) => return args.run(global).await,
+            Self::Swap(args) => return args.run(global).await,
             Self::New { out } => {
                 let path = out.map_or_else(default, Ok)?;
                 let key = create(&path)?;

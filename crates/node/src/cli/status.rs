@@ -52,6 +52,9 @@ fn block(chain: &ChainStatus) -> String {
     if let Some(took) = chain.finality_ms {
         text.push_str(&format!(", final after {took} ms"));
     }
+    if let Some(checkpoint) = chain.checkpoint {
+        text.push_str(&format!(", last checkpoint {checkpoint}"));
+    }
     if let Some(behind) = chain.behind {
         text.push_str(&format!("; others have {behind}"));
     }

@@ -4,7 +4,7 @@ mod logs;
 mod progress;
 mod up;
 
-use nervure_testnet::{Report, Stage, degrade, down, kill, report, start};
+use nervure_testnet::{NodeReport, Report, Stage, degrade, down, kill, report, start};
 
 use super::{Global, output};
 use progress::Terminal;
@@ -103,13 +103,38 @@ fn show(report: &Report) -> anyhow::Result<()> {
             node.peers_connected.map_or_else(dash, |peers| peers.to_string()),
             node.experts_known.map_or_else(dash, |experts| experts.to_string()),
             node.height.map_or_else(dash, |height| height.to_string()),
+            epochs(node),
             node.finality_ms.map_or_else(dash, |took| format!("{took} ms")),
+            node.checkpoint.map_or_else(dash, |block| block.to_string()),
             node.rss_bytes.map_or_else(dash, |bytes| format!("{} MiB", bytes >> 20)),
             node.http.map_or_else(dash, |http| http.to_string()),
         ]
     });
     output::table(
-        &["node", "state", "serves", "pid", "peers", "experts", "block", "final in", "memory", "http"],
+        &[
+            "node",
+            "state",
+            "serves",
+            "pid",
+            "peers",
+            "experts",
+            "block",
+            "epoch",
+            "final in",
+            "checkpoint",
+            "memory",
+            "http",
+        ],
         rows,
     )
+}
+
+/// The epochs of the subnets: with several, each with its subnet.
+fn epochs(node: &NodeReport) -> String {
+    let epochs: Vec<_> = node.epochs.iter().map(|(netuid, epoch)| format!("{epoch} of {netuid}")).collect();
+    match (&epochs[..], node.epochs.values().next()) {
+        ([], _) => "-".into(),
+        ([_], Some(epoch)) => epoch.to_string(),
+        _ => epochs.join(", "),
+    }
 }

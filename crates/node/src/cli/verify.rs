@@ -4,6 +4,7 @@
 //! program has seen itself: the request that it sent, and the pieces of the answer as they came. So a node in between
 //! cannot pass off another answer, or another expert's.
 
+use anyhow::Context;
 use data_encoding::HEXLOWER;
 use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_primitives::MeshId;
@@ -43,7 +44,9 @@ pub(crate) struct Witness {
 
 impl Witness {
     /// Of a question in `mesh`.
-    pub(crate) fn new(mesh: MeshId, request: &ExpertRequest) -> anyhow::Result<Self> {
+    pub(crate) fn new(mesh: Option<MeshId>, request: &ExpertRequest) -> anyhow::Result<Self> {
+        let mesh =
+            mesh.context("the node does not say which mesh it is in: name its directory with --dir")?;
         let request = wire::encode_request(request)?;
         Ok(Self { mesh, request, expert: None, answer: AnswerHasher::default(), receipt: None })
     }
@@ -124,7 +127,7 @@ mod tests {
             took_ms: 1,
         };
         let signed = SignedReceipt::sign(&miner, &MESH, receipt).unwrap();
-        let mut witness = Witness::new(MESH, &request(asked)).unwrap();
+        let mut witness = Witness::new(Some(MESH), &request(asked)).unwrap();
         let expert: ExpertView = serde_json::from_value(serde_json::json!({
             "node": NodeKey::from_seed(&[expert; 32]).node_id(), "netuid": 1, "expert": "e",
             "capability": "text", "model": "m", "context": 1, "max_output": 1, "price": 0,
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn without_a_receipt_nothing_is_verified() {
-        let witness = Witness::new(MESH, &request("x")).unwrap();
+        let witness = Witness::new(Some(MESH), &request("x")).unwrap();
         assert_eq!(witness.verify(), Err(Unverified::None));
     }
 }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::Context;
-use nervure_consensus::yuma::case::{Case, Explanation, TableRow};
+use nervure_consensus::yuma::{
+    Explanation,
+    case::{Case, TableRow},
+};
 use nervure_primitives::Amount;
 
 use super::{Global, output};

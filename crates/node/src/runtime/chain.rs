@@ -35,7 +35,7 @@ use nervure_ledger::{
     event::Event as LedgerEvent,
     mempool::PoolRefusal,
     spec::{MeshSpec, Scope},
-    store::{Options, Recovered, Store, StoreError, Wal},
+    store::{Options, Reader, Recovered, Store, StoreError, Wal},
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
@@ -246,6 +246,16 @@ impl ChainHandle {
     /// What became of one of the latest transactions, and in which block.
     pub(crate) fn settled(&self, id: &Hash) -> Option<(BlockHeight, LedgerEvent)> {
         self.settled.of(id)
+    }
+
+    /// Reads from the store, off the runtime's own threads: it waits for the disk.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.store.clone();
+        let reading = tokio::task::spawn_blocking(move || read(&store.read()?)).await;
+        reading.unwrap_or_else(|error| Err(StoreError::Io(std::io::Error::other(error))))
     }
 
     /// What became of what came.

@@ -1,5 +1,8 @@
 //! What the node's users ask of the ledger, answered from the last block.
 
+mod proofs;
+mod subnets;
+
 use nervure_ledger::{
     event::Event,
     transaction::{Checked, Refusal},
@@ -62,7 +65,7 @@ impl LedgerDesk {
                 return Ok(TransactionView { state: TransactionState::Possible, ..tried });
             }
             Tried::Refused(refusal) if dry_run || !matches!(refusal, Refusal::Nonce { .. }) => {
-                return Err(refused(refusal.to_string()));
+                return Err(AskError::Refused(refusal));
             }
             _ => {}
         }

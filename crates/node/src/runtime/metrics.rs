@@ -13,6 +13,7 @@ use super::{
     chain::{ChainHandle, ChainView},
     gossip::RecordCounters,
     opinions::OpinionCounters,
+    view,
 };
 
 /// What there is to tell.
@@ -39,16 +40,18 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
         gauge("queries_in_progress", "Queries being answered", load(&queries.in_progress));
     }
     if let Some(chain) = sources.chain {
-        let view = chain.view();
-        gauge("chain_height", "Height of the last block committed here", view.tip.header.height.0);
-        gauge("chain_round", "Round that the next block is in", view.round.into());
-        gauge("chain_waiting", "Transactions that wait for a block", view.waiting as u64);
+        let known = chain.view();
+        gauge("chain_height", "Height of the last block committed here", known.tip.header.height.0);
+        let checkpoint = view::last_checkpoint(&known.tip.state).map_or(0, |block| block.0);
+        gauge("chain_checkpoint", "Height of the last checkpoint; 0 before the first", checkpoint);
+        gauge("chain_round", "Round that the next block is in", known.round.into());
+        gauge("chain_waiting", "Transactions that wait for a block", known.waiting as u64);
         gauge(
             "chain_finality_ms",
             "Milliseconds from the beginning of the last height to its commit",
-            finality(&view),
+            finality(&known),
         );
-        gauge("chain_failed", "1 when this node follows the chain no more", view.failed.is_some().into());
+        gauge("chain_failed", "1 when this node follows the chain no more", known.failed.is_some().into());
     }
     let mut counter = |name: &str, help: &str, value: u64| {
         registry.register(name, help, ConstCounter::new(value));

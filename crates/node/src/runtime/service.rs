@@ -22,8 +22,8 @@ use super::{
     view,
 };
 use crate::service::{
-    AccountView, Answer, Ask, AskError, Catalog, FindPage, FindRequest, MeshService, NodeStatus, PeerView,
-    TransactionView,
+    AccountView, Answer, Ask, AskError, Catalog, FindPage, FindRequest, LedgerReader, MeshService,
+    NodeStatus, PeerView, TransactionView,
 };
 
 /// What a node has to tell and to offer.
@@ -135,6 +135,10 @@ impl MeshService for NodeService {
 
     fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, AskError>> {
         std::future::ready(self.ledger.transaction(id)).boxed()
+    }
+
+    fn ledger(&self) -> &dyn LedgerReader {
+        &self.ledger
     }
 
     fn peers(&self) -> BoxFuture<'_, Vec<PeerView>> {

@@ -5,8 +5,9 @@ use std::{
     time::Duration,
 };
 
+use nervure_ledger::state::State;
 use nervure_p2p::PeerInfo;
-use nervure_primitives::{Capability, NodeId, UnixMillis};
+use nervure_primitives::{BlockHeight, Capability, NodeId, UnixMillis};
 use nervure_subnet::ExpertRecord;
 
 use super::{catalog::ExpertCatalog, chain::ChainView};
@@ -69,11 +70,18 @@ pub(crate) fn chain(view: &ChainView) -> ChainStatus {
         round: view.round,
         validators: state.validators().map_or(0, |set| set.len() as u32),
         epochs: state.subnets().iter().map(|(netuid, subnet)| (*netuid, subnet.epoch)).collect(),
+        checkpoint: last_checkpoint(state),
         behind: view.behind,
         waiting: view.waiting as u32,
         silent_through: view.silent_through,
         failed: view.failed.clone(),
     }
+}
+
+/// The last block that ended an epoch of a subnet that still exists.
+pub(crate) fn last_checkpoint(state: &State) -> Option<BlockHeight> {
+    let last = state.subnets().values().map(|subnet| subnet.last_step).max();
+    last.filter(|block| *block > 0).map(BlockHeight)
 }
 
 /// A connected node.

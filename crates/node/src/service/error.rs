@@ -5,8 +5,11 @@
 
 use std::time::Duration;
 
+use nervure_ledger::transaction::Refusal;
 use nervure_primitives::{Amount, Capability, NodeId};
 use serde::{Deserialize, Serialize};
+
+use super::refused;
 
 /// Most names listed in a message.
 const NAMES_SHOWN: usize = 8;
@@ -121,6 +124,15 @@ pub(crate) enum AskError {
         /// What happened.
         reason: String,
     },
+    /// The ledger refuses the transaction.
+    #[error("the ledger refuses it: {0}")]
+    Refused(Refusal),
+    /// What was asked for is not here.
+    #[error("{what}")]
+    NotHere {
+        /// What, and why not.
+        what: String,
+    },
     /// A defect of this node.
     #[error("internal error: {reason}")]
     Internal {
@@ -144,6 +156,8 @@ impl AskError {
             Self::Interrupted { .. } => ("interrupted", 502, 6),
             Self::DeadlineExceeded { .. } => ("deadline_exceeded", 504, 7),
             Self::Unavailable { .. } => ("unavailable", 503, 8),
+            Self::Refused(_) => ("refused", 400, 2),
+            Self::NotHere { .. } => ("not_found", 404, 1),
             Self::Internal { .. } => ("internal", 500, 1),
         };
         Class { code, status, exit }
@@ -162,6 +176,7 @@ impl AskError {
     pub(crate) fn field(&self) -> Option<&str> {
         match self {
             Self::BadRequest { field, .. } => Some(field),
+            Self::Refused(_) => Some("transaction"),
             Self::UnknownModel { .. } | Self::NoExpert { .. } => Some("model"),
             Self::BadFilter { .. } | Self::NonePasses { .. } => Some("where"),
             Self::OverBudget { .. } => Some("budget"),
@@ -187,6 +202,8 @@ impl AskError {
             Self::Busy { .. } => "wait a moment and ask again",
             Self::Unavailable { .. } => "see how far it is: nervure peers",
             Self::Interrupted { .. } => "ask again: what came before the break is not the whole answer",
+            Self::Refused(refusal) => refused::next_step(refusal),
+            Self::NotHere { .. } => "see what is there: nervure checkpoint list, nervure subnet list",
             Self::Internal { .. } => "see the node's log, and report it",
         }
     }

@@ -189,6 +189,9 @@ pub(crate) struct ChainStatus {
     pub validators: u32,
     /// The subnets and their epochs.
     pub epochs: BTreeMap<Netuid, u64>,
+    /// The last block that ended an epoch: the last checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<BlockHeight>,
     /// The highest block that others have, while it is not here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<BlockHeight>,

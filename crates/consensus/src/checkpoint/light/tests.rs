@@ -125,3 +125,80 @@ fn the_next_validators_cannot_sign_for_this_height() {
     let error = client.advance(&usurped).unwrap_err();
     assert!(matches!(error, LightError::Certificate(CertificateError::UnknownSigner(_))));
 }
+
+fn distant(step: &SignedHeader<Block>) -> (ValidatorSet, Option<ValidatorSet>) {
+    (set(first_of(step.header.height)), step.next_validators.clone())
+}
+
+fn skip(client: &mut LightClient, step: &SignedHeader<Block>) -> Result<(), LightError> {
+    let (validators, next) = distant(step);
+    let (header, certificate) = (&step.header, &step.certificate);
+    client.skip(&DistantHeader {
+        header,
+        certificate,
+        validators: &validators,
+        next_validators: next.as_ref(),
+    })
+}
+
+#[test]
+fn skips_as_far_as_two_thirds_of_the_trusted_power_signed() {
+    let (genesis, steps) = chain();
+    let start = || LightClient::trusting(MESH, &genesis, set(1)).unwrap();
+    let mut client = start();
+    // Height 3 has 2 to 5: of 1 to 4, nine tenths of the power signed it. Height 4 has 3 to 6: seven tenths.
+    skip(&mut client, &steps[2]).unwrap();
+    assert_eq!((client.height(), client.next_validators()), (BlockHeight(3), &set(3)));
+    let mut client = start();
+    skip(&mut client, &steps[3]).unwrap();
+    // Height 5 has 4 to 7: four tenths are not enough, and one between is.
+    let mut client = start();
+    let far = skip(&mut client, &steps[4]).unwrap_err();
+    assert_eq!(far, LightError::TooFar { height: BlockHeight(5), signed: 4, total: 10 });
+    assert_eq!(client, start(), "a refusal changes nothing");
+    skip(&mut client, &steps[2]).unwrap();
+    skip(&mut client, &steps[4]).unwrap();
+    assert_eq!(client.id(), steps[4].header.id());
+    assert!(matches!(skip(&mut client, &steps[4]), Err(LightError::NotLater { .. })));
+}
+
+/// Those who were validators once, and nobody of today, sign a block of their own.
+#[test]
+fn strangers_cannot_be_skipped_to() {
+    let (genesis, steps) = chain();
+    let mut client = LightClient::trusting(MESH, &genesis, set(1)).unwrap();
+    let theirs =
+        Block { height: 4, parent: steps[2].header.id(), validators: set(9).hash(), next: set(9).hash() };
+    let forged = signed(theirs, 9, None);
+    let (header, certificate) = (&forged.header, &forged.certificate);
+    let step = DistantHeader { header, certificate, validators: &set(9), next_validators: None };
+    assert!(client.skip(&step).unwrap_err().is_too_far());
+    assert_eq!(forged.certificate.verify(&set(9), &MESH), Ok(()), "nothing else would have refused it");
+    // Their signatures next to those of the trusted do not make them validators.
+    let mut mixed = forged.clone();
+    let both =
+        (1..=4).chain(9..=12).map(|n| Signed::sign(&key(n), &MESH, forged.certificate.vote()).unwrap());
+    mixed.certificate.signatures =
+        SignatureList::collect(both.map(|vote| (vote.signer, vote.signature))).unwrap();
+    let (header, certificate) = (&mixed.header, &mixed.certificate);
+    let step = DistantHeader { header, certificate, validators: &set(9), next_validators: None };
+    assert!(matches!(client.skip(&step), Err(LightError::Certificate(CertificateError::UnknownSigner(_)))));
+}
+
+#[test]
+fn a_step_to_the_next_height_is_never_less_strict() {
+    let (genesis, steps) = chain();
+    let mut client = LightClient::trusting(MESH, &genesis, set(1)).unwrap();
+    let mut orphan = steps[0].clone();
+    orphan.header.parent = Hash::of("other", &[]);
+    assert_eq!(skip(&mut client, &orphan), Err(LightError::Parent(BlockHeight(1))));
+    let other = Block { validators: set(2).hash(), next: set(2).hash(), ..steps[0].header.clone() };
+    let forged = signed(other, 2, None);
+    let (header, certificate) = (&forged.header, &forged.certificate);
+    let step = DistantHeader { header, certificate, validators: &set(2), next_validators: None };
+    assert_eq!(client.skip(&step), Err(LightError::Validators(BlockHeight(1))));
+    let mut unsigned = steps[2].clone();
+    let rest = unsigned.certificate.signatures.iter().skip(2).cloned().collect::<Vec<_>>();
+    unsigned.certificate.signatures = SignatureList::collect(rest).unwrap();
+    assert!(skip(&mut client, &unsigned).is_err());
+}

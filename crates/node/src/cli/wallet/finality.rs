@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
+use indicatif::ProgressBar;
 use nervure_primitives::{Amount, Envelope};
 
 use super::{Global, outcome, output};
@@ -19,26 +20,29 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A signed transaction on its way.
-pub(super) struct Spending {
-    pub(super) node: LocalNode,
-    pub(super) envelope: Envelope,
-    pub(super) fee: Amount,
+pub(in crate::cli) struct Spending<'a> {
+    pub(in crate::cli) node: &'a LocalNode,
+    pub(in crate::cli) envelope: Envelope,
+    pub(in crate::cli) fee: Amount,
 }
 
-impl Spending {
-    /// Says what it costs, hands it in, and waits until it is final.
-    pub(super) async fn run(self, dry_run: bool, global: &Global) -> anyhow::Result<()> {
+impl Spending<'_> {
+    /// Says what it does and costs, hands it in, and waits until it is final. A dry run stops after the first.
+    pub(in crate::cli) async fn run(self, dry_run: bool, global: &Global) -> anyhow::Result<TransactionView> {
         let envelope = BASE64.encode(&self.envelope.encode()?);
         let tried = self.node.submit(&SubmitBody { envelope: envelope.clone(), dry_run: true }).await?;
         if let Some(outcome) = &tried.outcome {
-            output::note(&format!(
-                "this {}; it costs a fee of {} tokens",
-                outcome::future(outcome),
-                self.fee
-            ));
+            let cost = match self.fee.is_zero() {
+                true => "it costs nothing".to_owned(),
+                false => format!("it costs a fee of {} tokens", self.fee),
+            };
+            output::note(&format!("this {}; {cost}", outcome::future(outcome)));
         }
         if dry_run {
-            return if global.json { output::json(&tried) } else { Ok(()) };
+            if global.json {
+                output::json(&tried)?;
+            }
+            return Ok(tried);
         }
         let begun = Instant::now();
         let handed = self.node.submit(&SubmitBody { envelope, dry_run: false }).await?;
@@ -54,7 +58,7 @@ impl Spending {
                     "final in block {height} after {took:.1} s: {}",
                     outcome::past(outcome)
                 ));
-                Ok(())
+                Ok(done)
             }
             (TransactionState::Refused, ..) => {
                 anyhow::bail!("the ledger refused it: {}", done.refusal.unwrap_or_default())
@@ -67,12 +71,17 @@ impl Spending {
         }
     }
 
+    /// Waits, with a line that moves where somebody watches.
     async fn wait(&self, mut seen: TransactionView) -> anyhow::Result<TransactionView> {
-        let until = Instant::now() + PATIENCE;
-        while seen.state == TransactionState::Waiting && Instant::now() < until {
+        let begun = Instant::now();
+        let line = ProgressBar::new_spinner();
+        while seen.state == TransactionState::Waiting && begun.elapsed() < PATIENCE {
+            line.set_message(format!("waiting for its block, {:.1} s", begun.elapsed().as_secs_f64()));
+            line.tick();
             tokio::time::sleep(LOOK_EVERY).await;
             seen = self.node.get(&format!("/transactions/{}", seen.id), &[]).await?;
         }
+        line.finish_and_clear();
         Ok(seen)
     }
 }

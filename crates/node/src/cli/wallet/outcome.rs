@@ -1,16 +1,42 @@
 //! What a transaction does, in words.
 
-use nervure_ledger::transaction::Outcome;
+use nervure_ledger::{subnet::Hyperparameter, transaction::Outcome};
+use nervure_primitives::{Amount, Netuid, NodeId};
+
+use crate::cli::stake::percent;
 
 /// What it would do.
 pub(super) fn future(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Transferred { to, amount } => format!("pays {amount} tokens to {to}"),
+        Outcome::NodeRegistered { node } => format!("makes {node} a node of the signer"),
+        Outcome::KeySwapped { old, new } => format!("gives everything of node {old} to {new}, for good"),
+        Outcome::TakeSet { node, take } => {
+            format!("lets the owner of {node} keep {} of its stakers' dividends", percent(*take))
+        }
         Outcome::Staked { node, amount } => format!("stakes {amount} tokens to {node}"),
         Outcome::Unstaked { node, amount, free } => {
             format!("takes {amount} tokens back from {node}, to be spent from block {free} on")
         }
-        other => format!("does this: {other:?}"),
+        Outcome::SubnetRegistered { netuid, locked, dissolved } => {
+            format!("founds subnet {netuid} and locks {locked} tokens{}", instead(*dissolved))
+        }
+        Outcome::NeuronRegistered { netuid, uid, price, replaced } => {
+            format!("takes slot {uid} of subnet {netuid} and burns {price} tokens{}", from(*replaced))
+        }
+        Outcome::WeightsCommitted { netuid, reveal_in, .. } => {
+            format!(
+                "commits to weights in subnet {netuid}, to be revealed in epoch {reveal_in} and in no other"
+            )
+        }
+        Outcome::WeightsRevealed { netuid, .. } => format!("reveals weights in subnet {netuid}"),
+        Outcome::WeightsSet { netuid, .. } => format!("sets weights in subnet {netuid}"),
+        Outcome::HyperparameterSet { netuid, to } => {
+            format!("sets {} in subnet {netuid}", rule(to))
+        }
+        Outcome::MechanismSet { netuid } => format!("sets the mechanism of subnet {netuid}"),
+        Outcome::Voted => "votes on how the emission is shared among subnets".into(),
+        other => format!("does this: {}", json(other)),
     }
 }
 
@@ -18,10 +44,61 @@ pub(super) fn future(outcome: &Outcome) -> String {
 pub(super) fn past(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Transferred { to, amount } => format!("paid {amount} tokens to {to}"),
+        Outcome::NodeRegistered { node } => format!("{node} is a node of the signer"),
+        Outcome::KeySwapped { old, new } => format!("node {old} has the key {new}"),
+        Outcome::TakeSet { node, take } => {
+            format!("the owner of {node} keeps {} of its stakers' dividends", percent(*take))
+        }
         Outcome::Staked { node, amount } => format!("staked {amount} tokens to {node}"),
         Outcome::Unstaked { node, amount, free } => {
             format!("took {amount} tokens back from {node}, to be spent from block {free} on")
         }
-        other => format!("{other:?}"),
+        Outcome::SubnetRegistered { netuid, locked, dissolved } => {
+            format!("subnet {netuid} is founded, {locked} tokens are locked{}", instead(*dissolved))
+        }
+        Outcome::NeuronRegistered { netuid, uid, price, replaced } => {
+            format!("slot {uid} of subnet {netuid} is taken, {}{}", burned(*price), from(*replaced))
+        }
+        Outcome::WeightsCommitted { netuid, reveal_in, .. } => {
+            format!("weights in subnet {netuid} are committed, to be revealed in epoch {reveal_in}")
+        }
+        Outcome::WeightsRevealed { netuid, .. } => {
+            format!("the weights in subnet {netuid} count from now on")
+        }
+        Outcome::WeightsSet { netuid, .. } => format!("the weights in subnet {netuid} count from now on"),
+        Outcome::HyperparameterSet { netuid, to } => {
+            format!("{} in subnet {netuid}", rule(to))
+        }
+        Outcome::MechanismSet { netuid } => {
+            format!("validators set tasks in subnet {netuid} by the new mechanism")
+        }
+        Outcome::Voted => "the vote counts from now on".into(),
+        other => json(other),
     }
+}
+
+fn burned(price: Amount) -> String {
+    format!("{price} tokens are burned")
+}
+
+fn instead(dissolved: Option<Netuid>) -> String {
+    dissolved.map(|gone| format!("; subnet {gone} gives way to it")).unwrap_or_default()
+}
+
+fn from(replaced: Option<NodeId>) -> String {
+    replaced.map(|former| format!("; {former} loses it")).unwrap_or_default()
+}
+
+/// A rule and its value: `tempo = 120`.
+fn rule(to: &Hyperparameter) -> String {
+    match serde_json::to_value(to) {
+        Ok(serde_json::Value::Object(fields)) => {
+            fields.iter().map(|(name, value)| format!("{name} = {value}")).collect()
+        }
+        _ => json(to),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }

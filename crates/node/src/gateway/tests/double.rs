@@ -138,6 +138,11 @@ fn events(ask: &Ask, model: &str, working: Working) -> BoxStream<'static, Result
     stream::iter(items).chain(rest).map(move |item| (&working, item).1).boxed()
 }
 
+/// Follows no chain.
+struct NoLedger;
+
+impl LedgerReader for NoLedger {}
+
 impl MeshService for Double {
     fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, AskError>> {
         async move {
@@ -238,6 +243,10 @@ impl MeshService for Double {
         let state = TransactionState::Waiting;
         let view = TransactionView { id, state, height: None, outcome: None, refusal: None };
         std::future::ready(Ok(view)).boxed()
+    }
+
+    fn ledger(&self) -> &dyn LedgerReader {
+        &NoLedger
     }
 
     fn peers(&self) -> BoxFuture<'_, Vec<PeerView>> {

@@ -1,47 +1,12 @@
-//! Results for people: a table of a subnet, and the reasons for one uid's incentive.
+//! The reasons for one uid's incentive, out of a traced epoch.
 //!
 //! Shares are [`I32F32`]: they print as decimals, and serialise as decimal text.
 
+use nervure_primitives::Uid;
 use serde::Serialize;
 
-use super::state::State;
-use crate::{
-    fixed::I32F32,
-    yuma::{EpochOutput, Trace},
-};
-
-/// One uid's results. Proportions are of 65,535, amounts are base units.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "the fields are those of EpochOutput")]
-pub struct TableRow {
-    pub uid: u16,
-    pub stake: u64,
-    pub new_permit: bool,
-    pub consensus: u16,
-    pub incentive: u16,
-    pub dividends: u16,
-    pub validator_trust: u16,
-    pub server_emission: u64,
-    pub validator_emission: u64,
-    pub emission: u64,
-}
-
-/// One row per uid.
-pub(super) fn table(state: &State, output: &EpochOutput) -> Vec<TableRow> {
-    let row = |(uid, slot): (usize, &super::state::Slot)| TableRow {
-        uid: uid as u16,
-        stake: slot.stake,
-        new_permit: output.new_permits[uid],
-        consensus: output.consensus[uid],
-        incentive: output.incentive[uid],
-        dividends: output.dividends[uid],
-        validator_trust: output.validator_trust[uid],
-        server_emission: output.server_emission[uid],
-        validator_emission: output.validator_emission[uid],
-        emission: output.emission[uid],
-    };
-    state.slots().iter().enumerate().map(row).collect()
-}
+use super::{EpochOutput, Trace};
+use crate::fixed::I32F32;
 
 /// Why a uid earned what it earned as a miner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -85,35 +50,36 @@ pub struct Opinion {
     pub contribution: I32F32,
 }
 
-/// Collects the reasons out of a traced epoch.
-pub(super) fn explain(uid: u16, state: &State, (output, trace): (&EpochOutput, &Trace)) -> Explanation {
-    let column = usize::from(uid);
-    let opinion = |(validator, slot): (usize, &super::state::Slot)| {
+/// Collects the reasons out of a traced epoch; `stakes` are the raw stakes of all uids. `None` when there is no
+/// such uid.
+pub fn explain(uid: Uid, stakes: &[u64], (output, trace): (&EpochOutput, &Trace)) -> Option<Explanation> {
+    let column = usize::from(uid.0);
+    let consensus = *trace.consensus.get(column)?;
+    let opinion = |(validator, stake): (usize, &u64)| {
         let weight = trace.weights.get(validator, column).unwrap_or_default();
         let clipped = trace.clipped.get(validator, column).unwrap_or_default();
         Opinion {
             validator: validator as u16,
-            stake: slot.stake,
+            stake: *stake,
             active_stake: trace.active_stake[validator],
             weight,
-            consensus: trace.consensus[column],
+            consensus,
             clipped,
             was_clipped: clipped < weight,
             contribution: trace.active_stake[validator] * clipped,
         }
     };
     let matters = |opinion: &Opinion| opinion.active_stake > I32F32::ZERO || opinion.weight > I32F32::ZERO;
-    let mut validators: Vec<Opinion> =
-        state.slots().iter().enumerate().map(opinion).filter(matters).collect();
+    let mut validators: Vec<Opinion> = stakes.iter().enumerate().map(opinion).filter(matters).collect();
     validators.sort_by_key(|opinion| (std::cmp::Reverse(opinion.active_stake), opinion.validator));
-    Explanation {
-        uid,
+    Some(Explanation {
+        uid: uid.0,
         validators,
-        consensus: trace.consensus[column],
+        consensus,
         rank: trace.rank[column],
         rank_sum: trace.rank.iter().copied().sum(),
         trust: trace.trust[column],
         incentive: trace.incentive[column],
         server_emission: output.server_emission[column],
-    }
+    })
 }

@@ -1,0 +1,154 @@
+//! What an epoch was computed from, in one piece.
+//!
+//! Yuma reads what validators said, their stakes and bonds, and the rules of the subnet, as they are at the end of the
+//! block; a moment later the epoch itself has changed half of that. So the ledger keeps the hash of all of it in the
+//! subnet's record: who has the piece and a certified header can compute the epoch again, every intermediate result
+//! of it, and compare it with what the neurons' records say.
+//!
+//! The piece itself is no part of the state. A node keeps that of each subnet's last epoch and hands it to whoever asks.
+
+use nervure_consensus::yuma::{self, Cell, EpochInput, EpochOutput, Params, Trace, YumaError};
+use nervure_primitives::{
+    Hash, Netuid, NodeId, Uid,
+    cbor::{self, CborError, Limits},
+};
+use serde::{Deserialize, Serialize};
+
+/// Largest encoding in bytes: 256 neurons with 256 weights and 256 bonds each take 950 KiB.
+pub const MAX_INPUTS_LEN: usize = 1 << 20;
+
+/// What an epoch was computed from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochInputs {
+    /// The subnet.
+    pub netuid: Netuid,
+    /// The number of its epoch.
+    pub epoch: u64,
+    /// The block at whose end it was computed.
+    pub block: u64,
+    /// What the subnet's owner got before anything was shared, in base units.
+    pub owner_part: u64,
+    /// What miners and validators shared, in base units.
+    pub emission: u64,
+    /// The rules.
+    pub params: Params,
+    /// The neurons, by uid.
+    pub neurons: Vec<NeuronInputs>,
+}
+
+/// What an epoch knew of one neuron.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NeuronInputs {
+    /// The node in the slot.
+    pub node: NodeId,
+    /// What stood behind it, in base units.
+    pub stake: u64,
+    /// The block of its last commit or weights, or of its registration.
+    pub last_update: u64,
+    /// The block at which it got the slot.
+    pub registered: u64,
+    /// Whether it might set weights.
+    pub permit: bool,
+    /// The block of its earliest commit that was not revealed, where weights are committed.
+    pub commit_block: Option<u64>,
+    /// Its weights, ascending by uid.
+    pub weights: Vec<Cell>,
+    /// Its bonds, ascending by uid.
+    pub bonds: Vec<Cell>,
+}
+
+impl EpochInputs {
+    /// Its canonical bytes.
+    ///
+    /// # Errors
+    /// None in practice: integers and byte strings always encode.
+    pub fn encode(&self) -> Result<Vec<u8>, CborError> {
+        cbor::encode(self)
+    }
+
+    /// Reads one. Nothing is verified: see [`Self::hash`].
+    ///
+    /// # Errors
+    /// When `bytes` are too many or not canonical.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
+        cbor::decode(bytes, Limits::new(MAX_INPUTS_LEN))
+    }
+
+    /// What the subnet's record says of the encoded `bytes`.
+    pub fn hash(bytes: &[u8]) -> Hash {
+        Hash::of("nervure/epoch/1", &[bytes])
+    }
+
+    /// The slot of a node.
+    pub fn uid_of(&self, node: &NodeId) -> Option<Uid> {
+        self.neurons.iter().position(|neuron| neuron.node == *node).map(|uid| Uid(uid as u16))
+    }
+
+    /// Computes the epoch.
+    ///
+    /// # Errors
+    /// When it has no meaning, which what a ledger stores never should.
+    pub fn run(&self) -> Result<EpochOutput, YumaError> {
+        self.with_input(yuma::run_epoch)
+    }
+
+    /// Computes the epoch with every intermediate result.
+    ///
+    /// # Errors
+    /// As for [`Self::run`].
+    pub fn run_traced(&self) -> Result<(EpochOutput, Trace), YumaError> {
+        self.with_input(yuma::run_epoch_traced)
+    }
+
+    fn with_input<T>(&self, run: impl FnOnce(&EpochInput<'_>) -> T) -> T {
+        let neurons: Vec<yuma::Neuron<'_>> = self
+            .neurons
+            .iter()
+            .map(|neuron| yuma::Neuron {
+                stake: neuron.stake,
+                last_update: neuron.last_update,
+                registered: neuron.registered,
+                permit: neuron.permit,
+                commit_block: neuron.commit_block,
+                weights: &neuron.weights,
+                bonds: &neuron.bonds,
+            })
+            .collect();
+        let Self { params, block, emission, .. } = self;
+        run(&EpochInput { params, block: *block, emission: *emission, neurons: &neurons })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_fits_its_bound() {
+        let cells: Vec<Cell> = (0..256).map(|uid| (Uid(uid + 1_000), u16::MAX)).collect();
+        let neuron = NeuronInputs {
+            node: NodeId::from_bytes([7; 32]),
+            stake: u64::MAX,
+            last_update: u64::MAX,
+            registered: u64::MAX,
+            permit: true,
+            commit_block: Some(u64::MAX),
+            weights: cells.clone(),
+            bonds: cells,
+        };
+        let largest = EpochInputs {
+            netuid: Netuid(u16::MAX),
+            epoch: u64::MAX,
+            block: u64::MAX,
+            owner_part: u64::MAX,
+            emission: u64::MAX,
+            params: Params::default(),
+            neurons: vec![neuron; 256],
+        };
+        let bytes = largest.encode().unwrap();
+        assert!(bytes.len() < MAX_INPUTS_LEN, "{}", bytes.len());
+        assert_eq!(EpochInputs::decode(&bytes), Ok(largest));
+    }
+}

@@ -1,0 +1,177 @@
+//! A small chain with certificates, for tests of what light clients are shown.
+
+use std::num::NonZeroUsize;
+
+use nervure_consensus::{
+    bft::{Round, Signed},
+    checkpoint::{CommitCertificate, LightClient, SignatureList, ValidatorSet},
+    yuma::Cell,
+};
+use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeId, NodeKey};
+
+use crate::{
+    chain::{Next, Tip},
+    checkpoint::Checkpoint,
+    score::EpochProof,
+    spec::{AccountSpec, MeshSpec, NodeSpec, Role},
+    state::EpochRecord,
+    transaction::{Call, SetWeights, Stake, Transaction, Unstake},
+    tree::{Fact, Key, MemoryTree, StateTree},
+};
+
+/// The only subnet.
+pub(crate) const SUBNET: Netuid = Netuid(1);
+
+/// What each of the first validators stakes, in base units.
+const STAKE: u64 = 1_000_000_000;
+
+/// Keys of which validators are made; each owns itself.
+const VALIDATORS: u8 = 12;
+
+pub(crate) fn validator(index: u8) -> NodeKey {
+    NodeKey::from_seed(&[50 + index; 32])
+}
+
+pub(crate) fn miner(index: u8) -> NodeKey {
+    NodeKey::from_seed(&[150 + index; 32])
+}
+
+/// Blocks with their certificates, from the genesis on.
+pub(crate) struct Chain {
+    pub(crate) tip: Tip,
+    tree: MemoryTree,
+    genesis: Tip,
+    pub(crate) checkpoints: Vec<Checkpoint>,
+    pub(crate) epochs: Vec<EpochRecord>,
+    waiting: Vec<Envelope>,
+}
+
+impl Chain {
+    /// The first `staked` validators have stake, and there are three miners. Weights are plain, epochs end every five
+    /// blocks, validators are elected every four.
+    pub(crate) fn new(staked: u8) -> Self {
+        let mut spec = MeshSpec::local("light");
+        let economy = &mut spec.economy;
+        (economy.subnet.tempo, economy.election_interval) = (5, 4);
+        (economy.subnet.commit_reveal, economy.subnet.weights_interval) = (false, 0);
+        economy.min_stake = 1;
+        let listed = |key: NodeKey, role, stake| NodeSpec {
+            id: key.node_id(),
+            owner: None,
+            role,
+            netuids: vec![SUBNET],
+            stake: Amount::from_base_units(stake),
+        };
+        for index in 0..VALIDATORS {
+            let stake = if index < staked { STAKE } else { 0 };
+            spec.nodes.push(listed(validator(index), Role::Validator, stake));
+            let owner = validator(index).node_id();
+            spec.accounts.push(AccountSpec { owner, balance: Amount::from_base_units(STAKE * 10) });
+        }
+        spec.nodes.extend((0..3).map(|index| listed(miner(index), Role::Miner, 0)));
+        let (tip, update) = Tip::genesis(&spec).unwrap();
+        let mut tree = MemoryTree::default();
+        tree.accept(update);
+        let genesis = tip.clone();
+        Self { tip, tree, genesis, checkpoints: Vec::new(), epochs: Vec::new(), waiting: Vec::new() }
+    }
+
+    /// A client that trusts the genesis.
+    pub(crate) fn light_client(&self) -> LightClient {
+        let set = self.genesis.state.validators().unwrap();
+        LightClient::trusting(self.genesis.header.mesh, &self.genesis.header, set.as_ref().clone()).unwrap()
+    }
+
+    /// Puts a call into the next block.
+    pub(crate) fn call(&mut self, key: &NodeKey, call: Call) {
+        let node = key.node_id();
+        let (accounts, nodes) = (self.tip.state.accounts(), self.tip.state.nodes());
+        let (nonce, fee) = match call.is_of_node() {
+            true => (nodes.get(&node).unwrap().nonce, 0),
+            false => (accounts.get(&node).nonce, 1_000),
+        };
+        let (fee, expiry) = (Amount::from_base_units(fee), BlockHeight(u64::MAX));
+        let transaction = Transaction { nonce, fee, expiry, call };
+        self.waiting.push(transaction.seal(key, &self.tip.header.mesh).unwrap());
+    }
+
+    /// Sets the weights of a validator in the next block.
+    pub(crate) fn weigh(&mut self, index: u8, weights: &[Cell]) {
+        let call = SetWeights { netuid: SUBNET, weights: weights.to_vec(), version_key: 0 };
+        self.call(&validator(index), Call::SetWeights(call));
+    }
+
+    /// The stake of one validator goes, that of another comes.
+    pub(crate) fn move_stake(&mut self, round: usize) {
+        let turn = (round / 4) as u8;
+        let (out, into) = (turn % VALIDATORS, (turn + 4) % VALIDATORS);
+        let node = validator(out).node_id();
+        let amount = self.tip.state.nodes().get(&node).unwrap().stake_of(&node);
+        if !amount.is_zero() && round.is_multiple_of(4) {
+            self.call(&validator(out), Call::Unstake(Unstake { node, amount }));
+            let (node, amount) = (validator(into).node_id(), Amount::from_base_units(STAKE));
+            self.call(&validator(into), Call::Stake(Stake { node, amount }));
+        }
+    }
+
+    /// Makes blocks; the first has what waits.
+    pub(crate) fn grow(&mut self, blocks: usize) {
+        for _ in 0..blocks {
+            let waiting = std::mem::take(&mut self.waiting);
+            let next = self.tip.next(&self.tree, waiting, NonZeroUsize::MIN).unwrap();
+            let refused =
+                next.events.iter().find(|event| matches!(event, crate::event::Event::Refused { .. }));
+            assert_eq!(refused, None);
+            self.take(next);
+        }
+    }
+
+    fn take(&mut self, next: Next) {
+        let validators = self.tip.state.validators().unwrap().as_ref().clone();
+        let after = next.state.validators().unwrap().as_ref().clone();
+        let header = next.block.header.clone();
+        let next_validators = (after != validators).then_some(after);
+        let certificate = self.certify(&next, &validators);
+        self.checkpoints.push(Checkpoint { header, certificate, validators, next_validators });
+        self.tree.accept(next.update.clone());
+        if !next.epochs.is_empty() {
+            self.epochs.clone_from(&next.epochs);
+        }
+        self.tip = next.tip();
+    }
+
+    fn certify(&self, next: &Next, validators: &ValidatorSet) -> CommitCertificate {
+        let header = &next.block.header;
+        let mut certificate = CommitCertificate {
+            height: header.height,
+            round: Round(0),
+            value: header.id(),
+            signatures: SignatureList::default(),
+        };
+        let vote = certificate.vote();
+        let signers = (0..VALIDATORS).map(validator).filter(|key| validators.contains(&key.node_id()));
+        let signed = signers.map(|key| Signed::sign(&key, &header.mesh, vote).unwrap());
+        certificate.signatures =
+            SignatureList::collect(signed.map(|vote| (vote.signer, vote.signature))).unwrap();
+        certificate
+    }
+
+    pub(crate) fn checkpoint(&self, height: u64) -> Checkpoint {
+        self.checkpoints[height as usize - 1].clone()
+    }
+
+    /// What the tip's state says about `key`.
+    pub(crate) fn fact(&self, key: &Key) -> Fact {
+        Fact::new(self.tree.prove(key).unwrap())
+    }
+
+    /// What an honest server says about the last epoch of `node`.
+    pub(crate) fn epoch_proof(&self, node: &NodeId) -> EpochProof {
+        let uid = self.tip.state.subnets()[&SUBNET].uid_of(node);
+        EpochProof {
+            subnet: self.fact(&Key::Subnet(SUBNET)),
+            inputs: self.epochs.first().map(|epoch| epoch.inputs.clone()).unwrap_or_default(),
+            neuron: uid.map(|uid| self.fact(&Key::Neuron(SUBNET, uid))),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Keys of records as people and URLs write them: `account/ID`, `neuron/1/3`.
+
+use std::{fmt, str::FromStr};
+
+use nervure_primitives::{Netuid, Uid};
+
+use super::record::Key;
+
+/// Why a text names no record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{0}' names no record: chain, account/ID, node/ID, stake/NODE/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID or \
+     unbonding/BLOCK/ID"
+)]
+pub struct ParseKeyError(String);
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chain => f.write_str("chain"),
+            Self::Account(owner) => write!(f, "account/{owner}"),
+            Self::Unbonding(free, owner) => write!(f, "unbonding/{free}/{owner}"),
+            Self::Node(node) => write!(f, "node/{node}"),
+            Self::Stake(node, staker) => write!(f, "stake/{node}/{staker}"),
+            Self::Retired(node) => write!(f, "retired/{node}"),
+            Self::Vote(node) => write!(f, "vote/{node}"),
+            Self::Subnet(netuid) => write!(f, "subnet/{netuid}"),
+            Self::Neuron(netuid, uid) => write!(f, "neuron/{netuid}/{uid}"),
+        }
+    }
+}
+
+impl FromStr for Key {
+    type Err = ParseKeyError;
+
+    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
+        let wrong = || ParseKeyError(text.chars().take(120).collect());
+        let parts: Vec<&str> = text.splitn(4, '/').collect();
+        let key = match parts[..] {
+            ["chain"] => Some(Self::Chain),
+            ["account", owner] => owner.parse().ok().map(Self::Account),
+            ["node", node] => node.parse().ok().map(Self::Node),
+            ["retired", node] => node.parse().ok().map(Self::Retired),
+            ["vote", node] => node.parse().ok().map(Self::Vote),
+            ["subnet", netuid] => netuid.parse().ok().map(|netuid| Self::Subnet(Netuid(netuid))),
+            ["neuron", netuid, uid] => netuid
+                .parse()
+                .ok()
+                .zip(uid.parse().ok())
+                .map(|(netuid, uid)| Self::Neuron(Netuid(netuid), Uid(uid))),
+            ["stake", node, staker] => {
+                node.parse().ok().zip(staker.parse().ok()).map(|(node, staker)| Self::Stake(node, staker))
+            }
+            ["unbonding", free, owner] => {
+                free.parse().ok().zip(owner.parse().ok()).map(|(free, owner)| Self::Unbonding(free, owner))
+            }
+            _ => None,
+        };
+        key.ok_or_else(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_primitives::NodeKey;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_key_reads_back() {
+        let id = |n: u8| NodeKey::from_seed(&[n; 32]).node_id();
+        let keys = [
+            Key::Chain,
+            Key::Account(id(1)),
+            Key::Unbonding(7, id(1)),
+            Key::Node(id(2)),
+            Key::Stake(id(2), id(3)),
+            Key::Retired(id(4)),
+            Key::Vote(id(5)),
+            Key::Subnet(Netuid(9)),
+            Key::Neuron(Netuid(9), Uid(255)),
+        ];
+        for key in keys {
+            assert_eq!(key.to_string().parse(), Ok(key));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(\\PC|/){0,60}") {
+            if let Ok(key) = text.parse::<Key>() {
+                prop_assert_eq!(key.to_string().parse::<Key>(), Ok(key));
+            }
+        }
+    }
+}

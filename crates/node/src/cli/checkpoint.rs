@@ -1,0 +1,85 @@
+//! `nervure checkpoint`: what the validators agreed on at the end of epochs, and the proof of it.
+
+mod verify;
+
+use std::collections::BTreeMap;
+
+use nervure_ledger::subnet::MetagraphRoot;
+use nervure_primitives::{BlockHeight, Netuid};
+
+use super::{Global, output, trust};
+use crate::{
+    local::LocalNode,
+    service::{CheckpointPage, CheckpointView},
+};
+
+/// Shows and verifies what validators agreed on
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum CheckpointCommand {
+    /// Lists the latest checkpoints: the blocks that ended epochs
+    List {
+        /// How many at most
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+        limit: u16,
+        /// Only up to this block
+        #[arg(long, value_name = "HEIGHT")]
+        before: Option<BlockHeight>,
+    },
+    /// Shows a block as this node knows it, without verifying anything
+    Show {
+        /// The block [default: the last checkpoint]
+        height: Option<BlockHeight>,
+    },
+    Verify(verify::VerifyArgs),
+}
+
+impl CheckpointCommand {
+    /// Runs the command.
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        match self {
+            Self::List { limit, before } => {
+                let mut query = vec![("limit", limit.to_string())];
+                query.extend(before.map(|height| ("before", height.to_string())));
+                let page: CheckpointPage =
+                    LocalNode::find(&global.node_dir()?)?.get("/checkpoints", &query).await?;
+                if global.json { output::json(&page) } else { list(&page) }
+            }
+            Self::Show { height } => {
+                let which = height.map_or_else(|| "latest".to_owned(), |height| height.to_string());
+                let view: CheckpointView =
+                    LocalNode::find(&global.node_dir()?)?.get(&format!("/checkpoints/{which}"), &[]).await?;
+                if global.json { output::json(&view) } else { show(&view) }
+            }
+            Self::Verify(args) => args.run(global).await,
+        }
+    }
+}
+
+fn list(page: &CheckpointPage) -> anyhow::Result<()> {
+    let rows = page.checkpoints.iter().map(|row| {
+        let epochs = row.metagraphs.iter().map(|(netuid, root)| format!("{} of subnet {netuid}", root.epoch));
+        [row.height.to_string(), epochs.collect::<Vec<_>>().join(", "), row.block.to_string()]
+    });
+    output::table(&["block", "ended epoch", "id"], rows)?;
+    match page.next {
+        Some(next) => output::note(&format!("there are more: nervure checkpoint list --before {next}")),
+        None if page.checkpoints.is_empty() => output::note("no epoch has ended yet"),
+        None => {}
+    }
+    Ok(())
+}
+
+fn show(view: &CheckpointView) -> anyhow::Result<()> {
+    output::line(&format!("block       {} {}", view.height, view.block))?;
+    output::line(&format!("state       {}", view.state))?;
+    output::line(&format!("signed by   {} of {} validators", view.signers, view.validators))?;
+    metagraphs(&view.metagraphs, "")?;
+    output::note(&format!("nothing of this was verified; next: nervure checkpoint verify {}", view.height));
+    Ok(())
+}
+
+fn metagraphs(metagraphs: &BTreeMap<Netuid, MetagraphRoot>, proven: &str) -> anyhow::Result<()> {
+    metagraphs.iter().try_for_each(|(netuid, MetagraphRoot { epoch, root })| {
+        output::line(&format!("metagraph   {root} of epoch {epoch} of subnet {netuid}{proven}"))
+    })
+}

@@ -1,0 +1,145 @@
+//! `nervure checkpoint verify`: from what is trusted to a block, with nothing but certificates, and to single facts.
+
+use std::collections::BTreeMap;
+
+use nervure_consensus::checkpoint::ValidatorSet;
+use nervure_ledger::{
+    subnet::MetagraphRoot,
+    tree::{Key, Record},
+};
+use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
+use serde::Serialize;
+
+use super::{Global, metagraphs, output, trust::TrustArgs};
+use crate::{
+    light::{Light, LightFailure},
+    local::LocalError,
+    service::CheckpointView,
+};
+
+/// Verifies a block from the genesis on, with nothing but certificates
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A key is chain, account/ID, node/ID, stake/NODE/STAKER, vote/NODE, subnet/N or neuron/N/UID.
+Exit code 9 means that what the node said does not verify.
+
+Examples:
+  nervure checkpoint verify
+  nervure checkpoint verify 360 --fact subnet/1
+  nervure checkpoint verify --trust 360:BLOCK --from 192.0.2.7:8080")]
+pub(crate) struct VerifyArgs {
+    /// The block [default: the last checkpoint]
+    height: Option<BlockHeight>,
+    /// Also prove what the state after it says about this key
+    #[arg(long = "fact", value_name = "KEY")]
+    facts: Vec<Key>,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+/// What was verified.
+#[derive(Serialize)]
+struct Verified {
+    height: BlockHeight,
+    block: Hash,
+    state: Hash,
+    trusted: String,
+    certificates: usize,
+    signers: Vec<NodeId>,
+    validators: BTreeMap<NodeId, u64>,
+    next_validators: BTreeMap<NodeId, u64>,
+    /// Those of the epochs that ended with this block; none where the node asked cannot prove them any more.
+    metagraphs: Option<BTreeMap<Netuid, MetagraphRoot>>,
+    facts: Vec<(String, Option<Record>)>,
+}
+
+impl VerifyArgs {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let mut light = self.trust.open(global).await?;
+        let verified = self.verify(&mut light).await?;
+        if global.json { output::json(&verified) } else { verified.show() }
+    }
+
+    async fn verify(&self, light: &mut Light) -> Result<Verified, LightFailure> {
+        let at = light.believe(self.height).await?.checkpoint;
+        let height = at.height();
+        let mut facts = Vec::new();
+        for key in &self.facts {
+            facts.push((key.to_string(), light.fact(*key, height).await?));
+        }
+        Ok(Verified {
+            height,
+            block: at.header.id(),
+            state: at.header.state,
+            trusted: light.origin().to_owned(),
+            metagraphs: proven_metagraphs(light, height).await?,
+            certificates: light.steps(),
+            signers: at.certificate.signatures.iter().map(|(signer, _)| *signer).collect(),
+            validators: powers(&at.validators),
+            next_validators: powers(at.successors()),
+            facts,
+        })
+    }
+}
+
+fn powers(set: &ValidatorSet) -> BTreeMap<NodeId, u64> {
+    set.members().iter().map(|member| (member.node, member.power)).collect()
+}
+
+/// The metagraph roots of the epochs that the block ended. Which subnets to ask about is the node's word; what it says about
+/// them is proven.
+async fn proven_metagraphs(
+    light: &mut Light,
+    height: BlockHeight,
+) -> Result<Option<BTreeMap<Netuid, MetagraphRoot>>, LightFailure> {
+    let view: CheckpointView = light.node().get(&format!("/checkpoints/{height}"), &[]).await?;
+    let mut proven = BTreeMap::new();
+    for netuid in view.metagraphs.into_keys() {
+        match light.fact(Key::Subnet(netuid), height).await {
+            Ok(Some(Record::Subnet { subnet, .. })) => {
+                proven.extend(subnet.metagraph.map(|root| (netuid, root)));
+            }
+            Ok(_) => {}
+            Err(LightFailure::Node(LocalError::Refused(_))) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(proven))
+}
+
+impl Verified {
+    fn show(&self) -> anyhow::Result<()> {
+        let Self { height, block, state, validators, signers, .. } = self;
+        output::line(&format!("trusted     {}", output::printable(&self.trusted)))?;
+        output::line(&format!("block       {height} {block}"))?;
+        output::line(&format!("state       {state}"))?;
+        output::line(&format!("signed by   {} of {} validators", signers.len(), validators.len()))?;
+        for (node, power) in validators {
+            let signed = if signers.contains(node) { "signed" } else { "did not sign" };
+            output::line(&format!("validator   {node} power {power}, {signed}"))?;
+        }
+        self.show_successors()?;
+        match &self.metagraphs {
+            Some(roots) => metagraphs(roots, ", proven")?,
+            None => {
+                output::line("metagraph   not proven: the node asked keeps the state of this block no more")?;
+            }
+        }
+        for (key, record) in &self.facts {
+            let record = record.as_ref().map(serde_json::to_string).transpose()?;
+            let record = record.unwrap_or_else(|| "there is none".into());
+            output::line(&format!("fact        {key}: {}", output::printable(&record)))?;
+        }
+        output::note(&format!("verified, by way of {} certificates", self.certificates));
+        Ok(())
+    }
+
+    fn show_successors(&self) -> anyhow::Result<()> {
+        if self.validators == self.next_validators {
+            return output::line("successors  the same");
+        }
+        self.next_validators
+            .iter()
+            .try_for_each(|(node, power)| output::line(&format!("successor   {node} power {power}")))
+    }
+}

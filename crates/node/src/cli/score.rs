@@ -1,0 +1,124 @@
+//! `nervure score explain`: why a node earned what it earned, with the proof.
+
+mod show;
+
+use nervure_ledger::score::{Reason, Score};
+use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId};
+use serde::Serialize;
+
+use super::{Global, output, trust::TrustArgs};
+use crate::{
+    light::{Believed, Light},
+    service::{NodeView, SubnetPage},
+};
+
+/// Explains scores
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum ScoreCommand {
+    Explain(ExplainArgs),
+}
+
+/// Explains a node's last epoch: every validator's weight for it, and what became of that, with the proof
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The node that is asked hands out what the epoch was computed from. This program follows certificates from the
+genesis to a block that holds its hash, computes the epoch again, and compares the outcome with what the ledger
+recorded. Exit code 0 means that all of it verified, 9 that something did not.
+
+Examples:
+  nervure score explain NODE
+  nervure score explain NODE --netuid 3 --json")]
+pub(crate) struct ExplainArgs {
+    /// The node
+    node: NodeId,
+    /// The subnet [default: those that the node has a slot in, else the first]
+    #[arg(long, value_name = "N")]
+    netuid: Option<Netuid>,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+/// An explanation and why to believe it.
+#[derive(Serialize)]
+struct Explained {
+    #[serde(flatten)]
+    score: Score,
+    /// The reasons in words.
+    why: Vec<String>,
+    proof: Proof,
+}
+
+/// Where an explanation is proven.
+#[derive(Serialize)]
+struct Proof {
+    mesh: MeshId,
+    trusted: String,
+    certificates: usize,
+    height: BlockHeight,
+    block: Hash,
+    state: Hash,
+    signers: usize,
+    validators: usize,
+}
+
+impl ScoreCommand {
+    /// Runs the command.
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let Self::Explain(args) = self;
+        let explained = args.explain(global).await?;
+        match (global.json, &explained[..]) {
+            (true, [one]) => output::json(one),
+            (true, all) => output::json(&all),
+            (false, all) => all.iter().try_for_each(Explained::show),
+        }
+    }
+}
+
+impl ExplainArgs {
+    async fn explain(&self, global: &Global) -> anyhow::Result<Vec<Explained>> {
+        let mut light = self.trust.open(global).await?;
+        let netuids = match self.netuid {
+            Some(netuid) => vec![netuid],
+            None => subnets_of(&light, &self.node).await?,
+        };
+        let mut explained = Vec::new();
+        for (number, netuid) in netuids.into_iter().enumerate() {
+            if number > 0 {
+                // Certificates lead forward, and another subnet may have ended its epoch before.
+                light = self.trust.open(global).await?;
+            }
+            let (believed, score) = light.score(netuid, &self.node).await?;
+            explained.push(Explained::of(&light, &believed, score));
+        }
+        Ok(explained)
+    }
+}
+
+/// Where the node asked says that it has slots. Whether that is so turns out when it is verified.
+async fn subnets_of(light: &Light, node: &NodeId) -> anyhow::Result<Vec<Netuid>> {
+    let known: Result<NodeView, _> = light.node().get(&format!("/nodes/{node}"), &[]).await;
+    let mut netuids: Vec<Netuid> = known.map(|view| view.slots.into_keys().collect()).unwrap_or_default();
+    if netuids.is_empty() {
+        let page: SubnetPage = light.node().get("/subnets", &[]).await?;
+        netuids.extend(page.subnets.first().map(|subnet| subnet.netuid));
+    }
+    anyhow::ensure!(!netuids.is_empty(), "the mesh has no subnet\nfound one: nervure subnet create NAME");
+    Ok(netuids)
+}
+
+impl Explained {
+    fn of(light: &Light, believed: &Believed, score: Score) -> Self {
+        let at = &believed.checkpoint;
+        let proof = Proof {
+            mesh: light.mesh(),
+            trusted: light.origin().to_owned(),
+            certificates: light.steps(),
+            height: at.height(),
+            block: at.header.id(),
+            state: at.header.state,
+            signers: at.certificate.signatures.len(),
+            validators: at.validators.len(),
+        };
+        Self { why: score.reasons.iter().map(Reason::to_string).collect(), score, proof }
+    }
+}

@@ -1,0 +1,86 @@
+//! An explanation as people read it.
+
+use nervure_consensus::fixed::I32F32;
+use nervure_ledger::score::{ScoreOpinion, ScoreResult};
+
+use super::{Explained, output};
+
+impl Explained {
+    /// Prints it.
+    pub(super) fn show(&self) -> anyhow::Result<()> {
+        let Self { score, why, proof } = self;
+        let slot = score.uid.map_or_else(|| "no slot".to_owned(), |uid| format!("uid {uid}"));
+        output::line(&format!("node        {}", score.node))?;
+        output::line(&format!(
+            "epoch       {} of subnet {} ({}), computed at block {}: {slot}",
+            score.epoch,
+            score.netuid,
+            output::printable(&score.subnet),
+            score.block
+        ))?;
+        if let Some(result) = &score.result {
+            opinions(&score.opinions)?;
+            self.results(result)?;
+        }
+        if let Some(other) = score.now_held_by {
+            output::line(&format!("since then  the slot has another key: {other}"))?;
+        }
+        why.iter().try_for_each(|reason| output::line(&format!("why         {reason}")))?;
+        output::line(&format!(
+            "proof       block {} ({}), certified by {} of {} validators",
+            proof.height, proof.block, proof.signers, proof.validators
+        ))?;
+        output::line(&format!("trusted     {}", output::printable(&proof.trusted)))?;
+        output::note(&format!(
+            "verified: {} certificates, the records and their proofs, and the epoch computed again",
+            proof.certificates
+        ));
+        Ok(())
+    }
+
+    fn results(&self, result: &ScoreResult) -> anyhow::Result<()> {
+        let lines = [
+            ("consensus", result.consensus, "the most that the majority of the votes gives it"),
+            ("rank", result.rank, "the sum of what contributes"),
+            ("of", result.rank_sum, "the sum of all ranks"),
+            ("trust", result.trust, "what the cut left of the weights for it"),
+            ("incentive", result.incentive, "its share as a miner"),
+            ("dividends", result.dividends, "its share as a validator"),
+        ];
+        for (name, value, meaning) in lines {
+            output::line(&format!("{name:<11} {}   {meaning}", share(value)))?;
+        }
+        output::line(&format!(
+            "emission    {} tokens as a miner, {} as a validator, of {} that were shared; the subnet's owner got {} before",
+            result.as_miner, result.as_validator, self.score.shared, self.score.owner_part
+        ))?;
+        output::line(&format!(
+            "slot        since block {}, safe from newcomers until block {}{}",
+            result.registered,
+            result.immune_until,
+            if result.next_permit { ", with a validator permit" } else { "" }
+        ))
+    }
+}
+
+fn opinions(opinions: &[ScoreOpinion]) -> anyhow::Result<()> {
+    let rows = opinions.iter().map(|one| {
+        let remark = match one.ignored {
+            Some(ignored) => format!("does not count: {ignored}"),
+            None if one.raw == 0 => "gives it nothing".into(),
+            None if one.clipped < one.weight => "cut to the consensus".into(),
+            None => String::new(),
+        };
+        let numbers = [one.voting_share, one.weight, one.clipped, one.contributes].map(share);
+        let [votes, weight, clipped, contributes] = numbers;
+        let who = format!("{} (uid {})", one.validator.short(), one.uid);
+        [who, one.stake.to_string(), votes, weight, clipped, contributes, remark]
+    });
+    output::table(&["validator", "stake", "votes with", "weight", "cut to", "contributes", ""], rows)
+}
+
+/// A share of one as people read it.
+fn share(share: I32F32) -> String {
+    let parts = (i128::from(share.to_bits()) * 100_000) >> I32F32::FRACTION_BITS;
+    format!("{}.{:05}", parts / 100_000, parts % 100_000)
+}

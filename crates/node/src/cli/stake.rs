@@ -1,0 +1,106 @@
+//! `nervure stake`: putting tokens behind a node, and what its owner keeps of what they earn.
+
+use std::str::FromStr;
+
+use nervure_ledger::{
+    nodes::MAX_TAKE,
+    transaction::{Call, SetTake, Stake, Unstake},
+};
+use nervure_primitives::{Amount, NodeId};
+
+use super::{Global, sign::SpendArgs};
+
+/// Stakes to nodes
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum StakeCommand {
+    /// Stakes to a node: its dividends are shared with whoever staked to it
+    Add {
+        /// The node
+        node: NodeId,
+        /// How much, in tokens
+        amount: Amount,
+        #[command(flatten)]
+        terms: SpendArgs,
+    },
+    /// Takes stake back; it can be spent after the unbonding time
+    Remove {
+        /// The node
+        node: NodeId,
+        /// How much, in tokens
+        amount: Amount,
+        #[command(flatten)]
+        terms: SpendArgs,
+    },
+    /// Sets what the owner of a node keeps of its stakers' dividends; raising it is possible only now and then
+    Take {
+        /// The node
+        node: NodeId,
+        /// How much, in percent: at most 18
+        percent: Percent,
+        #[command(flatten)]
+        terms: SpendArgs,
+    },
+}
+
+impl StakeCommand {
+    /// Runs the command.
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let (call, terms) = match self {
+            Self::Add { node, amount, terms } => (Call::Stake(Stake { node, amount }), terms),
+            Self::Remove { node, amount, terms } => (Call::Unstake(Unstake { node, amount }), terms),
+            Self::Take { node, percent: Percent(take), terms } => {
+                (Call::SetTake(SetTake { node, take }), terms)
+            }
+        };
+        terms.send(call, global).await.map(drop)
+    }
+}
+
+/// A share of 65,535 that is written in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Percent(u16);
+
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("'{text}' is no share from 0 to 18 %, with at most two digits behind the point");
+        let digits = text.strip_suffix('%').unwrap_or(text).trim_end();
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || part.len() > 2 || !is_number(whole) || !is_number(part) {
+            return Err(wrong());
+        }
+        let hundredths: u64 = format!("{whole}{part:0<2}").parse().map_err(|_| wrong())?;
+        let share = hundredths.checked_mul(u16::MAX.into()).map(|share| share / 10_000);
+        let share = share.and_then(|share| u16::try_from(share).ok()).filter(|share| *share <= MAX_TAKE);
+        share.map(Self).ok_or_else(wrong)
+    }
+}
+
+/// A share of 65,535 as people read it.
+pub(super) fn percent(of_u16: u16) -> String {
+    // Rounded to the nearest hundredth, so that 18 % reads as such.
+    let hundredths = (u64::from(of_u16) * 10_000 + 32_767) / u64::from(u16::MAX);
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_written_in_percent() {
+        let parsed = |text: &str| text.parse::<Percent>().map(|Percent(share)| share);
+        assert_eq!(parsed("18"), Ok(MAX_TAKE));
+        assert_eq!((parsed("0"), parsed("10%"), parsed("0.5")), (Ok(0), Ok(6_553), Ok(327)));
+        for bad in ["", "18.1", "-1", "1.234", "x", "99999999999999999999", "1.x", "."] {
+            assert!(parsed(bad).is_err(), "{bad}");
+        }
+        assert_eq!(
+            (percent(MAX_TAKE), percent(6_553), percent(0)),
+            ("18.00 %".into(), "9.99 %".into(), "0.00 %".into())
+        );
+    }
+}

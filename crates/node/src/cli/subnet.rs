@@ -1,0 +1,137 @@
+//! `nervure subnet`: founding subnets, their rules, and their metagraphs.
+
+mod mechanism;
+mod rule;
+mod show;
+
+use anyhow::Context;
+use nervure_ledger::{
+    subnet::{Hyperparameter, Hyperparameters},
+    transaction::{Call, Outcome, RegisterSubnet, SetHyperparameter, SetMechanism},
+};
+use nervure_primitives::{Amount, MechanismSpec, Netuid, NodeId};
+
+use super::{
+    Global, output,
+    sign::{Signer, SpendArgs},
+};
+use crate::{
+    local::LocalNode,
+    service::{SubnetDetail, SubnetPage},
+};
+use rule::Rule;
+
+/// Founds, shows and rules subnets
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum SubnetCommand {
+    /// Founds a subnet: locks tokens, and puts a node of the signer into slot 0
+    Create {
+        /// What people call it: lower-case letters, digits and hyphens
+        name: String,
+        /// The owner's node, which never loses its slot
+        #[arg(long, value_name = "NODE")]
+        node: NodeId,
+        /// The most to lock, in tokens [default: what it costs now]
+        #[arg(long, value_name = "AMOUNT")]
+        max_lock: Option<Amount>,
+        /// How its validators set tasks: next-byte, exact-answer or embedding, with parameters after commas
+        #[arg(long, value_name = "NAME[,PARAMETER=N]", value_parser = mechanism::parse)]
+        mechanism: Option<MechanismSpec>,
+        /// A rule that is other than the default, set right after; can be given several times
+        #[arg(long = "set", value_name = "NAME=VALUE")]
+        rules: Vec<Rule>,
+        #[command(flatten)]
+        terms: SpendArgs,
+    },
+    /// Lists the subnets
+    List,
+    /// Shows a subnet with its metagraph: everybody in it, and what the last epoch gave them
+    Show {
+        /// Its number
+        netuid: Netuid,
+    },
+    /// Sets rules of a subnet of the signer
+    #[command(after_help = rule::HELP)]
+    Set {
+        /// Its number
+        netuid: Netuid,
+        /// Rules and their new values
+        #[arg(value_name = "NAME=VALUE", required_unless_present = "mechanism")]
+        rules: Vec<Rule>,
+        /// How its validators set tasks from now on, such as next-byte,contexts=48
+        #[arg(long, value_name = "NAME[,PARAMETER=N]", value_parser = mechanism::parse)]
+        mechanism: Option<MechanismSpec>,
+        #[command(flatten)]
+        terms: SpendArgs,
+    },
+}
+
+impl SubnetCommand {
+    /// Runs the command.
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        match self {
+            Self::Create { name, node, max_lock, mechanism, rules, terms } => {
+                let mut signer = terms.signer(global).await?;
+                let max_lock = match max_lock {
+                    Some(most) => most,
+                    // Nobody locks more than what they were shown.
+                    None => signer.node().get::<SubnetPage>("/subnets", &[]).await?.lock_cost,
+                };
+                let call = Call::RegisterSubnet(RegisterSubnet { name, node, max_lock, mechanism });
+                let done = signer.send(call, global).await?;
+                match done.outcome {
+                    Some(Outcome::SubnetRegistered { netuid, .. }) if !signer.is_dry_run() => {
+                        set(&mut signer, netuid, &rules, global).await
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::List => {
+                let page: SubnetPage = LocalNode::find(&global.node_dir()?)?.get("/subnets", &[]).await?;
+                if global.json { output::json(&page) } else { show::list(&page) }
+            }
+            Self::Show { netuid } => {
+                let detail = detail(&LocalNode::find(&global.node_dir()?)?, netuid).await?;
+                if global.json { output::json(&detail) } else { show::show(&detail) }
+            }
+            Self::Set { netuid, rules, mechanism, terms } => {
+                let mut signer = terms.signer(global).await?;
+                if let Some(to) = mechanism {
+                    signer.send(Call::SetMechanism(SetMechanism { netuid, to }), global).await?;
+                }
+                set(&mut signer, netuid, &rules, global).await
+            }
+        }
+    }
+}
+
+async fn detail(node: &LocalNode, netuid: Netuid) -> anyhow::Result<SubnetDetail> {
+    Ok(node.get(&format!("/subnets/{netuid}"), &[]).await?)
+}
+
+/// Sets one rule after the other: each is a transaction of its own.
+async fn set(signer: &mut Signer, netuid: Netuid, rules: &[Rule], global: &Global) -> anyhow::Result<()> {
+    for rule in rules {
+        let to = rule.change();
+        let done = signer.send(Call::SetHyperparameter(SetHyperparameter { netuid, to }), global).await;
+        done.with_context(|| format!("setting {rule} in subnet {netuid}"))?;
+    }
+    Ok(())
+}
+
+/// The value of each rule, by name, as people write it.
+fn values(rules: &Hyperparameters) -> anyhow::Result<Vec<(String, String)>> {
+    let serde_json::Value::Object(fields) = serde_json::to_value(rules)? else { return Ok(Vec::new()) };
+    let text = |value: serde_json::Value| match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    };
+    Ok(fields.into_iter().map(|(name, value)| (name, text(value))).collect())
+}
+
+impl Rule {
+    /// As the ledger takes it.
+    fn change(&self) -> Hyperparameter {
+        self.to
+    }
+}

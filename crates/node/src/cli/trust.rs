@@ -1,0 +1,72 @@
+//! What a command that verifies trusts, and whom it asks.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::bail;
+
+use super::{Global, mesh};
+use crate::{
+    light::{Light, Origin, Pin},
+    local::LocalNode,
+};
+
+/// Name of the mesh spec in the directory of a node or a testnet.
+pub(crate) const MESH_FILE: &str = "mesh.toml";
+
+/// What is trusted, and who is asked.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TrustArgs {
+    /// The mesh spec whose genesis is trusted, a file or a URL [default: that of the testnet or node here]
+    #[arg(long = "mesh", value_name = "SPEC", conflicts_with = "trust")]
+    mesh: Option<String>,
+    /// Trust this block instead of the genesis
+    #[arg(long, value_name = "HEIGHT:BLOCK")]
+    trust: Option<Pin>,
+    /// Ask whoever serves the HTTP API at this address [default: a node that runs here]
+    #[arg(long, value_name = "IP:PORT")]
+    from: Option<SocketAddr>,
+}
+
+impl TrustArgs {
+    /// A light client that begins with what is trusted.
+    pub(crate) async fn open(&self, global: &Global) -> anyhow::Result<Light> {
+        let node = match self.from {
+            Some(http) => LocalNode::at(http)?,
+            None => LocalNode::find(&global.node_dir()?)?,
+        };
+        let origin = match (&self.trust, &self.mesh) {
+            (Some(pin), _) => Origin::Pin(*pin),
+            (None, Some(spec)) => Origin::Genesis(Box::new(mesh::read(spec).await?)),
+            (None, None) => {
+                let path = spec_here(global)?;
+                Origin::Genesis(Box::new(mesh::read(&path.to_string_lossy()).await?))
+            }
+        };
+        let mesh = node.mesh();
+        let light = Light::start(node, origin).await?;
+        if let Some(mesh) = mesh.filter(|mesh| *mesh != light.mesh()) {
+            bail!(
+                "the node here is in mesh {mesh}, and what is trusted is of mesh {}\n\
+                 name the right spec with --mesh, or another node with --from",
+                light.mesh()
+            );
+        }
+        Ok(light)
+    }
+}
+
+/// The mesh spec of the testnet or node that commands work on.
+fn spec_here(global: &Global) -> anyhow::Result<PathBuf> {
+    let dir = global.node_dir()?;
+    let mut places = vec![dir.join(MESH_FILE)];
+    // The directory of a testnet's node.
+    places.extend(dir.ancestors().nth(2).map(|testnet| testnet.join(MESH_FILE)));
+    match places.into_iter().find(|place| place.is_file()) {
+        Some(place) => Ok(place),
+        None => bail!(
+            "there is no mesh spec in {}, so nothing is trusted to begin with\n\
+             name one: --mesh SPEC, or a block: --trust HEIGHT:BLOCK",
+            dir.display()
+        ),
+    }
+}

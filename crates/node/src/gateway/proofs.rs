@@ -1,0 +1,103 @@
+//! `GET /checkpoints`, `/checkpoints/{height}`, `/facts` and `/epochs/{netuid}`: the ledger, for those who verify.
+//!
+//! What a hostile client can do: have a page of checkpoints or one proof read from the disk per request. Nothing it sends is
+//! kept.
+
+use std::str::FromStr;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::Uri,
+};
+use nervure_ledger::tree::Key;
+use nervure_primitives::{BlockHeight, Netuid, NodeId};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{App, error::ApiError};
+use crate::service::{CheckpointPage, CheckpointView, EpochView, FactView};
+
+/// Checkpoints in a page that names no limit.
+const DEFAULT_LIMIT: usize = 20;
+
+/// Most checkpoints in a page: each is read from the disk.
+const MAX_LIMIT: usize = 200;
+
+/// The height in a path that means the last checkpoint.
+const LATEST: &str = "latest";
+
+/// The query of a page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PageParams {
+    before: Option<String>,
+    limit: Option<String>,
+}
+
+/// The query of a fact.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FactParams {
+    key: String,
+    height: Option<String>,
+}
+
+/// The query of an epoch.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct EpochParams {
+    node: String,
+}
+
+/// A page of checkpoints.
+pub(super) async fn checkpoints(State(app): State<App>, uri: Uri) -> Result<Json<CheckpointPage>, ApiError> {
+    let params: PageParams = query(&uri)?;
+    let up_to = params.before.map(|text| parse::<BlockHeight>("before", &text)).transpose()?;
+    let limit = match params.limit.as_deref().map(str::parse) {
+        None => DEFAULT_LIMIT,
+        Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
+        Some(_) => return Err(ApiError::bad("limit", format!("a whole number from 1 to {MAX_LIMIT}"))),
+    };
+    Ok(Json(app.service.ledger().checkpoints(up_to.unwrap_or(BlockHeight(u64::MAX)), limit).await?))
+}
+
+/// A block that can be believed.
+pub(super) async fn checkpoint(
+    State(app): State<App>,
+    Path(height): Path<String>,
+) -> Result<Json<CheckpointView>, ApiError> {
+    let height = if height == LATEST { None } else { Some(parse("height", &height)?) };
+    Ok(Json(app.service.ledger().checkpoint(height).await?))
+}
+
+/// What a state says about a key.
+pub(super) async fn fact(State(app): State<App>, uri: Uri) -> Result<Json<FactView>, ApiError> {
+    let params: FactParams = query(&uri)?;
+    let height = params.height.map(|text| parse::<BlockHeight>("height", &text)).transpose()?;
+    Ok(Json(app.service.ledger().fact(parse::<Key>("key", &params.key)?, height).await?))
+}
+
+/// What explains a node's last epoch.
+pub(super) async fn epoch(
+    State(app): State<App>,
+    Path(netuid): Path<String>,
+    uri: Uri,
+) -> Result<Json<EpochView>, ApiError> {
+    let params: EpochParams = query(&uri)?;
+    let (netuid, node) = (parse::<Netuid>("netuid", &netuid)?, parse::<NodeId>("node", &params.node)?);
+    Ok(Json(app.service.ledger().epoch(netuid, node).await?))
+}
+
+fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
+    let Query(params) =
+        Query::try_from_uri(uri).map_err(|error| ApiError::bad("query", error.body_text()))?;
+    Ok(params)
+}
+
+/// A part of a request, whose error names it.
+pub(super) fn parse<T: FromStr>(field: &str, text: &str) -> Result<T, ApiError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| ApiError::bad(field, error.to_string()))
+}

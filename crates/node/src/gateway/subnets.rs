@@ -1,0 +1,30 @@
+//! `GET /subnets`, `/subnets/{netuid}` and `/nodes/{node}`: the ledger, for those who trust this node.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+
+use super::{App, error::ApiError, proofs::parse};
+use crate::service::{NodeView, SubnetDetail, SubnetPage};
+
+/// All subnets.
+pub(super) async fn subnets(State(app): State<App>) -> Result<Json<SubnetPage>, ApiError> {
+    Ok(Json(app.service.ledger().subnets().await?))
+}
+
+/// A subnet and its neurons.
+pub(super) async fn subnet(
+    State(app): State<App>,
+    Path(netuid): Path<String>,
+) -> Result<Json<SubnetDetail>, ApiError> {
+    Ok(Json(app.service.ledger().subnet(parse("netuid", &netuid)?).await?))
+}
+
+/// A node of the ledger.
+pub(super) async fn node(
+    State(app): State<App>,
+    Path(node): Path<String>,
+) -> Result<Json<NodeView>, ApiError> {
+    Ok(Json(app.service.ledger().node(parse("node", &node)?).await?))
+}

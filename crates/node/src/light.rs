@@ -1,0 +1,220 @@
+//! A light client over a node's HTTP API: what it says is believed when certificates lead to it, and never otherwise.
+//!
+//! It starts from the genesis of a mesh spec, or from one block that the user names, and fetches blocks with their
+//! certificates. The node may be anybody's.
+//!
+//! What a hostile node can do: answer slowly, refuse, or have [`MAX_STEPS`](nervure_ledger::checkpoint::MAX_STEPS) certificates
+//! verified. What it cannot: have a record, a score or a block believed that validators did not agree on.
+
+mod error;
+
+use std::str::FromStr;
+
+use data_encoding::BASE64;
+use nervure_consensus::checkpoint::{LightClient, LightError};
+use nervure_ledger::{
+    chain::Tip,
+    checkpoint::{Checkpoint, Pursuit},
+    score::{EpochProof, Score, explain},
+    spec::MeshSpec,
+    tree::{Fact, Key, Record},
+};
+use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId};
+
+use crate::{
+    local::LocalNode,
+    service::{CheckpointView, EpochView, FactView},
+};
+pub(crate) use error::{LightFailure, UNVERIFIED_EXIT, VerifyError};
+
+/// A block that somebody vouches for: `HEIGHT:BLOCK`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pin {
+    height: BlockHeight,
+    block: Hash,
+}
+
+impl FromStr for Pin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (height, block) = text.split_once(':').ok_or("not of the form HEIGHT:BLOCK")?;
+        let height = height.parse().map_err(|error| format!("the height: {error}"))?;
+        Ok(Self { height, block: block.parse().map_err(|error| format!("the block: {error}"))? })
+    }
+}
+
+/// What somebody trusts to begin with.
+pub(crate) enum Origin {
+    /// The genesis of a spec.
+    Genesis(Box<MeshSpec>),
+    /// A block.
+    Pin(Pin),
+}
+
+/// A light client and the node that it asks.
+pub(crate) struct Light {
+    node: LocalNode,
+    client: LightClient,
+    mesh: MeshId,
+    origin: String,
+    steps: usize,
+}
+
+/// A block that certificates lead to.
+pub(crate) struct Believed {
+    /// The block.
+    pub checkpoint: Checkpoint,
+}
+
+impl Light {
+    /// Begins with what is trusted.
+    pub(crate) async fn start(node: LocalNode, origin: Origin) -> Result<Self, LightFailure> {
+        let (header, next, origin) = match origin {
+            Origin::Genesis(spec) => {
+                let Tip { header, state } = Tip::genesis(&spec)?.0;
+                let nobody = VerifyError::Start(LightError::NextValidators(header.height));
+                let next = state.validators().ok_or(nobody)?.as_ref().clone();
+                let origin = format!("the genesis of mesh {} ({})", spec.mesh.name, header.mesh);
+                (header, next, origin)
+            }
+            Origin::Pin(Pin { height, block }) => {
+                let checkpoint = fetch(&node, Some(height)).await?;
+                let found = checkpoint.header.id();
+                if found != block {
+                    return Err(VerifyError::OtherBlock { height, expected: block, found }.into());
+                }
+                let next = checkpoint.successors().clone();
+                (checkpoint.header, next, format!("block {height}:{block}"))
+            }
+        };
+        let mesh = header.mesh;
+        let client = LightClient::trusting(mesh, &header, next).map_err(VerifyError::Start)?;
+        Ok(Self { node, client, mesh, origin, steps: 0 })
+    }
+
+    /// What is trusted to begin with, in words.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The mesh.
+    pub(crate) fn mesh(&self) -> MeshId {
+        self.mesh
+    }
+
+    /// How many certificates were looked at.
+    pub(crate) fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// The node that is asked.
+    pub(crate) fn node(&self) -> &LocalNode {
+        &self.node
+    }
+
+    /// The block at `height`, or the last checkpoint, once certificates lead to it.
+    pub(crate) async fn believe(&mut self, height: Option<BlockHeight>) -> Result<Believed, LightFailure> {
+        let checkpoint = fetch(&self.node, height).await?;
+        self.reach(checkpoint).await
+    }
+
+    /// What the state after the block at `height` says about `key`.
+    pub(crate) async fn fact(
+        &mut self,
+        key: Key,
+        height: BlockHeight,
+    ) -> Result<Option<Record>, LightFailure> {
+        let query = [("key", key.to_string()), ("height", height.to_string())];
+        let view: FactView = self.node.get("/facts", &query).await?;
+        let checkpoint = checkpoint(&view.checkpoint)?;
+        same_height(Some(height), &checkpoint)?;
+        let fact = Fact::decode(&bytes("proof", &view.fact)?);
+        let fact = fact.map_err(|error| VerifyError::unreadable("proof", error))?;
+        let believed = self.reach(checkpoint).await?;
+        let root = &believed.checkpoint.header.state;
+        let record = fact.check(root, &key).map_err(|error| VerifyError::Fact { key, error })?;
+        Ok(record.cloned())
+    }
+
+    /// Why `node` earned what it earned in the last epoch of subnet `netuid`.
+    pub(crate) async fn score(
+        &mut self,
+        netuid: Netuid,
+        node: &NodeId,
+    ) -> Result<(Believed, Score), LightFailure> {
+        let query = [("node", node.to_string())];
+        let view: EpochView = self.node.get(&format!("/epochs/{netuid}"), &query).await?;
+        let checkpoint = checkpoint(&view.checkpoint)?;
+        let proof = EpochProof::decode(&bytes("explanation", &view.proof)?);
+        let proof = proof.map_err(|error| VerifyError::unreadable("explanation", error))?;
+        let believed = self.reach(checkpoint).await?;
+        let score = explain(&believed.checkpoint.header, (netuid, node), &proof);
+        Ok((believed, score.map_err(VerifyError::Score)?))
+    }
+
+    /// Follows certificates to `goal`.
+    async fn reach(&mut self, goal: Checkpoint) -> Result<Believed, LightFailure> {
+        let (height, found) = (goal.height(), goal.header.id());
+        let (trusted, expected) = (self.client.height(), self.client.id());
+        if height < trusted {
+            return Err(VerifyError::Before { height, trusted }.into());
+        }
+        if height == trusted {
+            return match found == expected {
+                true => Ok(Believed { checkpoint: goal }),
+                false => Err(VerifyError::OtherBlock { height, expected, found }.into()),
+            };
+        }
+        let mut pursuit = Pursuit::new(self.client.clone(), goal.clone());
+        while let Some(between) = pursuit.advance().map_err(VerifyError::Certificate)? {
+            let given = fetch(&self.node, Some(between)).await?;
+            pursuit.give(given).map_err(VerifyError::Certificate)?;
+        }
+        self.steps += pursuit.steps();
+        self.client = pursuit.client().clone();
+        Ok(Believed { checkpoint: goal })
+    }
+}
+
+/// A block with its certificate; nothing is verified yet.
+async fn fetch(node: &LocalNode, height: Option<BlockHeight>) -> Result<Checkpoint, LightFailure> {
+    let which = height.map_or_else(|| "latest".to_owned(), |height| height.to_string());
+    let view: CheckpointView = node.get(&format!("/checkpoints/{which}"), &[]).await?;
+    let found = checkpoint(&view.checkpoint)?;
+    same_height(height, &found)?;
+    Ok(found)
+}
+
+fn same_height(asked: Option<BlockHeight>, given: &Checkpoint) -> Result<(), VerifyError> {
+    match asked {
+        Some(asked) if asked != given.height() => {
+            Err(VerifyError::OtherHeight { asked, given: given.height() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn checkpoint(text: &str) -> Result<Checkpoint, VerifyError> {
+    Checkpoint::decode(&bytes("checkpoint", text)?)
+        .map_err(|error| VerifyError::unreadable("checkpoint", error))
+}
+
+fn bytes(what: &'static str, text: &str) -> Result<Vec<u8>, VerifyError> {
+    BASE64.decode(text.as_bytes()).map_err(|error| VerifyError::unreadable(what, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_is_a_height_and_a_block() {
+        let block = "ab".repeat(32);
+        let pin: Pin = format!("360:{block}").parse().unwrap();
+        assert_eq!((pin.height, pin.block.to_string()), (BlockHeight(360), block));
+        for bad in ["", "360", "x:ab", "360:ab", ":"] {
+            assert!(bad.parse::<Pin>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Checkpoints and proofs, from the store: for those who believe certificates and not this node.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64;
+use futures::{FutureExt, future::BoxFuture};
+use nervure_ledger::{
+    checkpoint::Checkpoint,
+    score::EpochProof,
+    store::{EpochEnd, KeptEpoch, Reader, StoreError},
+    subnet::EpochInputs,
+    tree::{Fact, Key},
+};
+use nervure_primitives::{BlockHeight, Netuid, NodeId};
+
+use super::LedgerDesk;
+use crate::service::{
+    AskError, CheckpointPage, CheckpointRow, CheckpointView, EpochView, FactView, LedgerReader, NodeView,
+    SubnetDetail, SubnetPage,
+};
+
+impl LedgerReader for LedgerDesk {
+    fn checkpoints(
+        &self,
+        up_to: BlockHeight,
+        most: usize,
+    ) -> BoxFuture<'_, Result<CheckpointPage, AskError>> {
+        self.read(move |reader| page(reader, up_to, most)).boxed()
+    }
+
+    fn checkpoint(&self, height: Option<BlockHeight>) -> BoxFuture<'_, Result<CheckpointView, AskError>> {
+        self.read(move |reader| checkpoint(reader, height)).boxed()
+    }
+
+    fn fact(&self, key: Key, height: Option<BlockHeight>) -> BoxFuture<'_, Result<FactView, AskError>> {
+        self.read(move |reader| fact(reader, &key, height)).boxed()
+    }
+
+    fn epoch(&self, netuid: Netuid, node: NodeId) -> BoxFuture<'_, Result<EpochView, AskError>> {
+        self.read(move |reader| epoch(reader, netuid, &node)).boxed()
+    }
+
+    fn subnets(&self) -> BoxFuture<'_, Result<SubnetPage, AskError>> {
+        std::future::ready(self.list_subnets()).boxed()
+    }
+
+    fn subnet(&self, netuid: Netuid) -> BoxFuture<'_, Result<SubnetDetail, AskError>> {
+        self.show_subnet(netuid).boxed()
+    }
+
+    fn node(&self, node: NodeId) -> BoxFuture<'_, Result<NodeView, AskError>> {
+        std::future::ready(self.show_node(node)).boxed()
+    }
+}
+
+/// Why something cannot be read, or is not here.
+pub(super) enum ReadError {
+    Store(StoreError),
+    NotHere(String),
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotKept { .. } => Self::NotHere(error.to_string()),
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl LedgerDesk {
+    /// Answers from the store.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, AskError> {
+        let read = self.chain()?.read(move |reader| match read(reader) {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(ReadError::NotHere(what)) => Ok(Err(AskError::NotHere { what })),
+            Err(ReadError::Store(error)) => Err(error),
+        });
+        match read.await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(%error, "the store cannot be read");
+                Err(AskError::Internal { reason: error.to_string() })
+            }
+        }
+    }
+}
+
+fn page(reader: &Reader, up_to: BlockHeight, most: usize) -> Result<CheckpointPage, ReadError> {
+    let ends = reader.epoch_ends(up_to, most)?;
+    let full = ends.len() == most;
+    let next =
+        ends.last().filter(|last| full && last.height.0 > 0).map(|last| BlockHeight(last.height.0 - 1));
+    let rows = ends.into_iter().map(|end| row(reader, end));
+    Ok(CheckpointPage { checkpoints: rows.collect::<Result<_, _>>()?, next })
+}
+
+fn row(reader: &Reader, EpochEnd { height, metagraphs }: EpochEnd) -> Result<CheckpointRow, ReadError> {
+    let header = reader.header(height)?.ok_or_else(|| no_block(reader, height))?;
+    let metagraphs = metagraphs.into_iter().collect();
+    Ok(CheckpointRow { height, block: header.id(), state: header.state, metagraphs })
+}
+
+fn checkpoint(reader: &Reader, height: Option<BlockHeight>) -> Result<CheckpointView, ReadError> {
+    let height = match height {
+        Some(height) => height,
+        None => {
+            let last = reader.epoch_ends(BlockHeight(u64::MAX), 1)?.pop();
+            last.ok_or_else(|| ReadError::NotHere("no epoch has ended yet: there is no checkpoint".into()))?
+                .height
+        }
+    };
+    let found = certified(reader, height)?;
+    let metagraphs = reader.epoch_end(height)?.map(|end| end.metagraphs).unwrap_or_default();
+    Ok(CheckpointView {
+        height,
+        block: found.header.id(),
+        state: found.header.state,
+        metagraphs: metagraphs.into_iter().collect(),
+        validators: found.validators.len() as u32,
+        signers: found.certificate.signatures.len() as u32,
+        checkpoint: encoded(found.encode())?,
+    })
+}
+
+fn fact(reader: &Reader, key: &Key, height: Option<BlockHeight>) -> Result<FactView, ReadError> {
+    let height = height.unwrap_or(reader.head().height);
+    let fact = Fact::new(reader.prove_at(height, key)?);
+    let checkpoint = encoded(certified(reader, height)?.encode())?;
+    Ok(FactView { height, key: key.to_string(), checkpoint, fact: encoded(fact.encode())? })
+}
+
+/// Proven at the block at which the epoch was computed while its state is kept, afterwards at the last block.
+fn epoch(reader: &Reader, netuid: Netuid, node: &NodeId) -> Result<EpochView, ReadError> {
+    let kept = reader.last_epoch(netuid)?;
+    let head = reader.head().height;
+    let oldest = reader.oldest()?;
+    let height = kept.as_ref().map(|kept| kept.block).filter(|block| *block >= oldest).unwrap_or(head);
+    let prove = |key: Key| reader.prove_at(height, &key).map(Fact::new);
+    let inputs = kept.map(|KeptEpoch { inputs, .. }| inputs).unwrap_or_default();
+    let uid = EpochInputs::decode(&inputs).ok().and_then(|inputs| inputs.uid_of(node));
+    let neuron = uid.map(|uid| prove(Key::Neuron(netuid, uid))).transpose()?;
+    let proof = EpochProof { subnet: prove(Key::Subnet(netuid))?, inputs, neuron };
+    let checkpoint = encoded(certified(reader, height)?.encode())?;
+    Ok(EpochView { height, checkpoint, proof: encoded(proof.encode())? })
+}
+
+/// A block with its certificate.
+fn certified(reader: &Reader, height: BlockHeight) -> Result<Checkpoint, ReadError> {
+    reader.checkpoint(height)?.ok_or_else(|| no_block(reader, height))
+}
+
+fn no_block(reader: &Reader, height: BlockHeight) -> ReadError {
+    let head = reader.head().height;
+    ReadError::NotHere(format!("there is no block {height} with a certificate here; the last one is {head}"))
+}
+
+fn encoded<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<String, ReadError> {
+    match bytes {
+        Ok(bytes) => Ok(BASE64.encode(&bytes)),
+        Err(error) => Err(ReadError::NotHere(error.to_string())),
+    }
+}
+
+/// By uid, what the epoch that was kept says about trust.
+pub(super) fn trust(reader: &Reader, netuid: Netuid) -> Result<BTreeMap<NodeId, u16>, ReadError> {
+    let Some(kept) = reader.last_epoch(netuid)? else { return Ok(BTreeMap::new()) };
+    let Ok(inputs) = EpochInputs::decode(&kept.inputs) else { return Ok(BTreeMap::new()) };
+    let Ok((_, trace)) = inputs.run_traced() else { return Ok(BTreeMap::new()) };
+    let trust = trace.trust.iter().map(|trust| trust.to_proportion());
+    Ok(inputs.neurons.iter().map(|neuron| neuron.node).zip(trust).collect())
+}

@@ -1,0 +1,80 @@
+//! A server that passes on what a node says, with lies in it.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+};
+
+use data_encoding::BASE64;
+use serde_json::Value;
+
+/// What becomes of an answer: the path that was asked, and the body.
+type Lie = Box<dyn FnMut(&str, &mut Value) + Send>;
+
+/// The server. Its thread ends with the test's process.
+pub struct Liar {
+    addr: SocketAddr,
+    lie: Arc<Mutex<Lie>>,
+}
+
+impl Liar {
+    /// Passes on what `node` says, honestly until told otherwise.
+    pub fn before(node: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let lie: Arc<Mutex<Lie>> = Arc::new(Mutex::new(Box::new(|_, _| {})));
+        let told = lie.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                // One that has gone away takes nothing with it.
+                let _ = pass_on(client, node, &told);
+            }
+        });
+        Self { addr, lie }
+    }
+
+    /// Lies like this from now on.
+    pub fn lies(&self, lie: impl FnMut(&str, &mut Value) + Send + 'static) {
+        *self.lie.lock().unwrap() = Box::new(lie);
+    }
+
+    pub fn addr(&self) -> String {
+        self.addr.to_string()
+    }
+}
+
+fn pass_on(mut client: TcpStream, node: SocketAddr, lie: &Mutex<Lie>) -> io::Result<()> {
+    let mut request = BufReader::new(client.try_clone()?);
+    let mut first = String::new();
+    request.read_line(&mut first)?;
+    let mut header = String::new();
+    while request.read_line(&mut header)? > 2 {
+        header.clear();
+    }
+    let path = first.split(' ').nth(1).unwrap_or("/");
+    let mut server = TcpStream::connect(node)?;
+    write!(server, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.lines().next().unwrap_or("HTTP/1.1 502 Bad Gateway").to_owned();
+    let mut body: Value = serde_json::from_str(body)?;
+    (lie.lock().unwrap())(path, &mut body);
+    let body = body.to_string();
+    let length = body.len();
+    write!(
+        client,
+        "{status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+}
+
+/// Flips a bit of a field in base64: `at` thousandths into it.
+pub fn flip(body: &mut Value, field: &str, at: usize) {
+    let Some(text) = body[field].as_str() else { return };
+    let mut bytes = BASE64.decode(text.as_bytes()).unwrap();
+    let place = bytes.len() * at / 1_000;
+    bytes[place] ^= 1;
+    body[field] = BASE64.encode(&bytes).into();
+}

@@ -1,0 +1,81 @@
+//! Founding a subnet, ruling it, and taking slots: every transaction says what it costs, and what it did.
+
+use crate::mesh::{Mesh, Said, eventually};
+
+/// A new key for a node, beside the testnet's.
+fn new_key(mesh: &Mesh, name: &str) -> (String, String) {
+    let path = mesh.dir().join(name).display().to_string();
+    let id = mesh.run(&["key", "new", "--out", &path]).well().out.trim().to_owned();
+    (path, id)
+}
+
+fn refused(said: &Said, why: &str, next: &str) {
+    assert!(said.code == 2 && said.err.contains(why) && said.err.contains(next), "{said:?}");
+}
+
+#[test]
+fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
+    let mesh = Mesh::up(&["--validators", "2", "--miners", "1"]);
+    let (file, node) = new_key(&mesh, "own.pem");
+    let early = mesh.run(&["subnet", "create", "mine", "--node", &node]);
+    refused(&early, "is not a registered node", "nervure key register");
+
+    let registered = mesh.run(&["key", "register", &file]).well();
+    assert!(registered.err.contains("a fee of 0.000001 tokens") && registered.err.contains("final in block"));
+    let dry = mesh.run(&["subnet", "create", "mine", "--node", &node, "--dry-run"]).well();
+    assert!(dry.err.contains("this founds subnet 2 and locks 100 tokens"), "{dry:?}");
+    let founded =
+        mesh.run(&["subnet", "create", "mine", "--node", &node, "--set", "tempo=6", "--set", "kappa=40000"]);
+    assert!(founded.well().err.contains("kappa = 40000 in subnet 2"));
+    let shown = mesh.run(&["subnet", "show", "2", "--json"]).well().json();
+    let rules = &shown["subnet"]["hyperparameters"];
+    assert_eq!((rules["tempo"].as_u64(), rules["kappa"].as_u64()), (Some(6), Some(40_000)));
+    assert_eq!(shown["neurons"][0]["node"], node.as_str());
+    let soon = mesh.run(&["subnet", "set", "2", "tempo=8"]);
+    refused(&soon, "can be changed again at block", "wait for that block");
+    let far = mesh.run(&["subnet", "set", "2", "immunity=99999"]);
+    refused(&far, "immunity = 99999", "docs/ledger.md");
+    let no_rule = mesh.run(&["subnet", "set", "2", "speed=1"]);
+    assert!(no_rule.code == 2 && no_rule.err.contains("unknown variant"), "{no_rule:?}");
+    let key = mesh.dir().join("nodes/miner-1/key.pem").display().to_string();
+    refused(
+        &mesh.run(&["neuron", "register", "--netuid", "1", "--node", &node, "--max-price", "0.0001"]),
+        "a slot costs",
+        "raise the limit",
+    );
+    let slot = mesh.run(&["neuron", "register", "--netuid", "1", "--node", &node]).well();
+    assert!(
+        slot.err.contains("burns 0.0005 tokens") && slot.err.contains("slot 3 of subnet 1 is taken"),
+        "{slot:?}"
+    );
+    refused(
+        &mesh.run(&["neuron", "register", "--netuid", "1", "--node", &node]),
+        "already",
+        "nervure subnet show",
+    );
+    refused(
+        &mesh.run(&["weights", "set", "2", "0=1", "--key", &key]),
+        "is not in subnet 2",
+        "nervure neuron register",
+    );
+    refused(
+        &mesh.run(&["weights", "set", "1", "0=1", "--key", &file]),
+        "takes weights by commit and reveal",
+        "nervure weights commit",
+    );
+
+    mesh.run(&["stake", "add", &node, "50"]).well();
+    mesh.run(&["stake", "take", &node, "7.5"]).well();
+    mesh.run(&["vote", "1=1", "2=3", "--key", &file]).well();
+    let (new_file, new_node) = new_key(&mesh, "next.pem");
+    let swapped = mesh.run(&["key", "swap", &node, &new_file]).well();
+    assert!(swapped.err.contains(&format!("node {node} has the key {new_node}")), "{swapped:?}");
+    eventually("the owner earns from the subnet", || {
+        let shown = mesh.run(&["subnet", "show", "2", "--json"]).well().json();
+        (shown["subnet"]["earned"].as_u64()? > 0)
+            .then(|| assert_eq!(shown["neurons"][0]["node"], new_node.as_str()))
+    });
+    let table = mesh.run(&["subnet", "list"]).well();
+    assert!(table.out.contains("text-generation") && table.out.contains("mine"), "{table:?}");
+    assert!(mesh.run(&["subnet", "show", "1"]).well().out.contains("incentive"));
+}
