@@ -130,7 +130,7 @@ impl Verified {
             let record = record.unwrap_or_else(|| "there is none".into());
             output::line(&format!("fact        {key}: {}", output::printable(&record)))?;
         }
-        output::note(&format!("verified, by way of {} certificates", self.certificates));
+        output::note(&format!("verified; certificates looked at on the way: {}", self.certificates));
         Ok(())
     }
 

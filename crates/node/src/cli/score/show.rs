@@ -32,7 +32,7 @@ impl Explained {
         ))?;
         output::line(&format!("trusted     {}", output::printable(&proof.trusted)))?;
         output::note(&format!(
-            "verified: {} certificates, the records and their proofs, and the epoch computed again",
+            "verified: the certificates ({}), the records under them, and the epoch, computed again",
             proof.certificates
         ));
         Ok(())

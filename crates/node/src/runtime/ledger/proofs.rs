@@ -90,10 +90,9 @@ impl LedgerDesk {
 }
 
 fn page(reader: &Reader, up_to: BlockHeight, most: usize) -> Result<CheckpointPage, ReadError> {
-    let ends = reader.epoch_ends(up_to, most)?;
-    let full = ends.len() == most;
-    let next =
-        ends.last().filter(|last| full && last.height.0 > 0).map(|last| BlockHeight(last.height.0 - 1));
+    // One more than wanted says whether there are more.
+    let mut ends = reader.epoch_ends(up_to, most.saturating_add(1))?;
+    let next = if ends.len() > most { ends.pop().map(|end| end.height) } else { None };
     let rows = ends.into_iter().map(|end| row(reader, end));
     Ok(CheckpointPage { checkpoints: rows.collect::<Result<_, _>>()?, next })
 }
