@@ -100,7 +100,7 @@ mod tests {
         }
         assert_eq!(
             (percent(MAX_TAKE), percent(6_553), percent(0)),
-            ("18.00 %".into(), "9.99 %".into(), "0.00 %".into())
+            ("18.00 %".into(), "10.00 %".into(), "0.00 %".into())
         );
     }
 }
