@@ -25,12 +25,14 @@ use nervure_ledger::{
 };
 use nervure_p2p::query::frame::Frame;
 use nervure_primitives::{
-    Amount, Capability, Envelope, MeshId, Netuid, NodeId, UnixMillis,
+    Amount, BlockHeight, Capability, Envelope, MeshId, Netuid, NodeId, Uid, UnixMillis,
     cbor::{self, Limits},
 };
 use nervure_subnet::{
-    Filter, Index, Registry, SignedRecord,
+    Filter, Index, Neurons, Registry, SignedRecord,
     directory::{self, Context},
+    score::{InterimBook, Scoreboard, ScoringRules, SignedScores},
+    task::{Assignments, Outstanding, SignedAssignment, SignedReceipt},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -52,11 +54,22 @@ impl Registry for Everybody {
     }
 }
 
+/// Everybody validates, and everybody is registered.
+impl Neurons for Everybody {
+    fn may_validate(&self, _: &NodeId, _: Netuid) -> bool {
+        true
+    }
+
+    fn registered_at(&self, _: &NodeId, _: Netuid) -> Option<BlockHeight> {
+        Some(BlockHeight(1))
+    }
+}
+
 /// A decoder and what must hold for it.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 24] = [
+pub const TARGETS: [(&str, Target); 28] = [
     ("envelope", envelope),
     ("expert_record", expert_record),
     ("query_frame", query_frame),
@@ -81,6 +94,10 @@ pub const TARGETS: [(&str, Target); 24] = [
     ("consensus_message", consensus_message),
     ("commit_certificate", commit_certificate),
     ("consensus_log", consensus_log),
+    ("assignment", assignment),
+    ("interim_scores", interim_scores),
+    ("receipt", receipt),
+    ("scoreboard", scoreboard),
 ];
 
 /// Whatever decodes must encode to the same bytes.
@@ -102,6 +119,43 @@ pub fn expert_record(data: &[u8]) {
     if let Ok(record) = SignedRecord::verify(data, &MESH, NOW, &Everybody) {
         assert_eq!(record.bytes(), data);
         Index::default().insert(record, NOW);
+    }
+}
+
+/// Assignments of validators.
+pub fn assignment(data: &[u8]) {
+    if let Ok(signed) = SignedAssignment::verify(data, &MESH, NOW, &Everybody) {
+        assert_eq!(signed.bytes(), data);
+        Assignments::default().file(signed, NOW);
+    }
+}
+
+/// Interim scores of validators.
+pub fn interim_scores(data: &[u8]) {
+    if let Ok(signed) = SignedScores::verify(data, &MESH, NOW, &Everybody) {
+        assert_eq!(signed.bytes(), data);
+        let mut book = InterimBook::new(signed.scores().netuid);
+        book.insert(&signed, NOW);
+        book.opinions(|_| u64::MAX, NOW);
+    }
+}
+
+/// Receipts of miners.
+pub fn receipt(data: &[u8]) {
+    if let Ok(signed) = SignedReceipt::verify(data, &MESH) {
+        assert_eq!(signed.bytes(), data);
+        let mut outstanding = Outstanding::new(signed.receipt().asker, MESH);
+        assert!(outstanding.settle(data, &signed.receipt().answer, NOW).is_err(), "nobody asked for it");
+    }
+}
+
+/// A validator's averages, as a restart finds them.
+pub fn scoreboard(data: &[u8]) {
+    let Ok(mut board) = Scoreboard::new(ScoringRules::default()) else { return };
+    board.registered([seed::registration()]);
+    if board.restore(data).is_ok() {
+        assert!(board.standings().count() == 1, "nobody comes in who is not registered");
+        board.weights([(Uid(0), seed::registration())]);
     }
 }
 

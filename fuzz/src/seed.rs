@@ -32,8 +32,10 @@ use nervure_p2p::query::{
 };
 use nervure_primitives::{Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeKey, Signature, Uid, cbor};
 use nervure_subnet::{
-    ExpertRecord, SignedRecord,
+    ExpertRecord, Registration, Score, SignedRecord,
     directory::{FindRecords, PageCursor, Request, Response},
+    score::{InterimScores, Scoreboard, ScoringRules, SignedScores},
+    task::{Assignment, Receipt, SignedAssignment, SignedReceipt},
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;
@@ -49,6 +51,10 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
     match name {
         "envelope" | "expert_record" => vec![record()],
         "query_frame" => frames(),
+        "assignment" => vec![assignment()],
+        "interim_scores" => vec![interim_scores()],
+        "receipt" => vec![receipt()],
+        "scoreboard" => vec![scoreboard().save().unwrap_or_default()],
         "expert_request" => requests(),
         "expert_event" => events(),
         "directory_request" => vec![
@@ -117,6 +123,52 @@ fn record() -> Vec<u8> {
         withdrawn: false,
     };
     SignedRecord::sign(&key(), &MESH, record).map(|signed| signed.bytes().to_vec()).unwrap_or_default()
+}
+
+/// The neuron of a board.
+pub fn registration() -> Registration {
+    Registration { node: key().node_id(), block: BlockHeight(1) }
+}
+
+fn scoreboard() -> Scoreboard {
+    let Ok(mut board) = Scoreboard::new(ScoringRules::default()) else {
+        unreachable!("the defaults are within their bounds")
+    };
+    board.registered([registration()]);
+    board.record(&registration(), Score::ratio(3, 4));
+    board
+}
+
+fn assignment() -> Vec<u8> {
+    let assignment = Assignment {
+        netuid: Netuid(1),
+        validator: key().node_id(),
+        task: root(),
+        miners: vec![NodeKey::from_seed(&[9; 32]).node_id()],
+        issued_at: NOW,
+        deadline: NOW.plus(Duration::from_secs(10)),
+    };
+    let signed = SignedAssignment::sign(&key(), &MESH, assignment);
+    signed.map(|signed| signed.bytes().to_vec()).unwrap_or_default()
+}
+
+fn interim_scores() -> Vec<u8> {
+    let scores = InterimScores::of(&scoreboard(), (key().node_id(), Netuid(1)), NOW);
+    SignedScores::sign(&key(), &MESH, scores).map(|signed| signed.bytes().to_vec()).unwrap_or_default()
+}
+
+fn receipt() -> Vec<u8> {
+    let receipt = Receipt {
+        netuid: Netuid(1),
+        asker: NodeKey::from_seed(&[9; 32]).node_id(),
+        miner: key().node_id(),
+        query: root(),
+        request: root(),
+        answer: root(),
+        received_at: NOW,
+        took_ms: 7,
+    };
+    SignedReceipt::sign(&key(), &MESH, receipt).map(|signed| signed.bytes().to_vec()).unwrap_or_default()
 }
 
 fn frames() -> Vec<Vec<u8>> {
