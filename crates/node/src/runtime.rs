@@ -42,7 +42,7 @@ use nervure_p2p::{
     QueryStreams, Scope,
     query::{ClientConfig, QueryClient, QueryServer, ServerConfig},
 };
-use nervure_primitives::NodeKey;
+use nervure_primitives::{NodeId, NodeKey};
 use nervure_testnet::NodeFile;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -62,6 +62,9 @@ pub(crate) use clock::now;
 pub(crate) use error::StartError;
 pub(crate) use mesh::Mesh;
 pub(crate) use registry::LedgerRegistry;
+
+/// How long blocks are waited for that know a node which the last one does not, when nobody is known to have later ones.
+const CATCH_UP: Duration = Duration::from_secs(8);
 
 /// A node that runs.
 pub(crate) struct Node {
@@ -88,13 +91,13 @@ impl Node {
             Some(opened) => LedgerRegistry::new(opened.view()),
             None => LedgerRegistry::of(spec)?,
         };
-        check_role(&config, &registry, &key)?;
         check_ports(&config)?;
         let node = key.node_id();
+        let mesh = Mesh::start(&config, spec, &key, (registry.clone(), opened)).await?;
+        admitted(&config, &mesh, &registry, node).await?;
         let served = experts::start(&config.experts, &node.to_string(), &registry.netuids(&node)).await?;
         let served = Arc::new(served.signing(ReceiptSigner::new(key.clone(), spec.mesh_id())));
         let query = start_query(&config, &key, spec, &registry, &served)?;
-        let mesh = Mesh::start(&config, spec, &key, (registry, opened)).await?;
         let advertiser = query.as_ref().map(|server| mesh.advertiser(&config, spec, (&key, &served), server));
         let chain = mesh.chain.as_ref().map(Chain::handle);
         let texts = validator::corpus(config.corpus.as_deref(), spec.mesh.scope)?;
@@ -187,16 +190,34 @@ async fn answer_over_swarm(mut streams: QueryStreams, server: Arc<QueryServer>, 
     }
 }
 
-/// A role that the mesh does not know this node by would be a node that nobody talks to.
-fn check_role(config: &NodeConfig, registry: &LedgerRegistry, key: &NodeKey) -> Result<(), StartError> {
-    let node = key.node_id();
-    let registered = registry.role(&node);
-    match (config.role, registered) {
-        (Some(wanted), registered) if registered != Some(wanted) && wanted != spec::Role::Gateway => {
-            Err(StartError::NotRegistered { node, wanted, registered })
+/// A role that the mesh does not know this node by would be a node that nobody talks to. One that was registered after
+/// the genesis is known to a later block than a new directory has: those are waited for.
+async fn admitted(
+    config: &NodeConfig,
+    mesh: &Mesh,
+    registry: &LedgerRegistry,
+    node: NodeId,
+) -> Result<(), StartError> {
+    let Some(wanted) = config.role.filter(|role| *role != spec::Role::Gateway) else { return Ok(()) };
+    // With a slot it may do either; whether it gets a validator's permit is for its stake to decide.
+    let has_slot =
+        || matches!(registry.role(&node), Some(spec::Role::Validator | spec::Role::Miner)).then_some(());
+    if let Some(chain) = mesh.chain.as_ref().filter(|_| has_slot().is_none() && !mesh.alone) {
+        let mut view = chain.handle().watch();
+        tracing::info!(
+            block = %view.borrow().tip.header.height,
+            "not registered by the last block that is here: looking for later ones"
+        );
+        let mut until = tokio::time::Instant::now() + CATCH_UP;
+        while has_slot().is_none()
+            && let Ok(Ok(())) = tokio::time::timeout_at(until, view.changed()).await
+        {
+            if view.borrow_and_update().behind.is_some() {
+                until = tokio::time::Instant::now() + CATCH_UP;
+            }
         }
-        _ => Ok(()),
     }
+    has_slot().ok_or_else(|| StartError::NotRegistered { node, wanted, registered: registry.role(&node) })
 }
 
 fn check_ports(config: &NodeConfig) -> Result<(), StartError> {

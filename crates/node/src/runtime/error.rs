@@ -15,8 +15,8 @@ use crate::gateway::{ApiKeyError, GatewayError};
 pub(crate) enum StartError {
     /// The mesh knows it as something else, or not at all.
     #[error("this node ({node}) is not registered as a {wanted} in the mesh: {}", match registered {
-        Some(role) => format!("it is registered as a {role}"),
-        None => "the mesh spec does not list it under [[nodes]]".to_owned(),
+        Some(_) => "it is a node of the ledger and has no slot in a subnet",
+        None => "the mesh spec does not list it under [[nodes]], and no transaction that is known here registered it",
     })]
     NotRegistered {
         /// Who it is.
@@ -84,7 +84,8 @@ impl StartError {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::NotRegistered { .. } => {
-                "give the mesh's owner the node's id (nervure key show), or join with --role none to look around"
+                "get a slot with nervure key register and nervure neuron register on a node that runs, let the mesh's \
+                 founder list its id (nervure key show), or join with --role none to look around"
             }
             Self::Chain(StoreError::Locked { .. }) => "stop the other node of this directory first",
             Self::Chain(StoreError::OtherMesh { .. } | StoreError::Format { .. }) => {

@@ -62,7 +62,7 @@ impl Mesh {
     ) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
-        let visitor = registry.role(&key.node_id()).is_none();
+        let visitor = registry.role(&key.node_id()).is_none() && config.role.is_none();
         let (requests, inbox) = directory::channel();
         let settings =
             NetworkConfig { requests: Some(requests), ..network_config(config, spec, key, visitor)? };
