@@ -4,6 +4,7 @@
 //! other; [`NodeConfig::resolve`] lays one over the other and fills in defaults. Nothing below this
 //! module looks at an environment variable.
 
+mod beginning;
 mod expert_spec;
 mod file;
 
@@ -15,6 +16,7 @@ use nervure_primitives::Amount;
 
 use crate::gateway::{ApiKey, ApiKeyError};
 
+pub(crate) use beginning::{Beginning, Pin};
 pub(crate) use expert_spec::{ExpertSource, ExpertSpec};
 pub(crate) use file::{FileConfig, parse_role};
 
@@ -47,6 +49,8 @@ pub(crate) struct NodeConfig {
     pub mdns: bool,
     /// What a miner serves.
     pub experts: Vec<ExpertSpec>,
+    /// What a node without a chain begins with, where it is not to replay history.
+    pub beginning: Option<Beginning>,
     /// Whether the node follows the chain, as every node does that lives for more than one command.
     pub follow: bool,
 }
@@ -81,6 +85,8 @@ pub(crate) struct Said {
     pub mdns: bool,
     /// `--expert`.
     pub experts: Vec<ExpertSpec>,
+    /// `--checkpoint`.
+    pub beginning: Option<Beginning>,
 }
 
 impl NodeConfig {
@@ -104,6 +110,7 @@ impl NodeConfig {
             relay_server: said.relay_server || file.relay_server,
             mdns: said.mdns || file.mdns,
             experts: or_file(said.experts, file.experts),
+            beginning: said.beginning.or(file.checkpoint),
             follow: true,
         }
     }

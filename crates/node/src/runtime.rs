@@ -25,6 +25,7 @@ mod registry;
 mod router;
 mod service;
 mod serving;
+mod state_sync;
 mod view;
 mod wire;
 
@@ -53,6 +54,7 @@ pub(crate) use clock::now;
 pub(crate) use error::StartError;
 pub(crate) use mesh::Mesh;
 pub(crate) use registry::LedgerRegistry;
+pub(crate) use state_sync::{StateSyncError, begin};
 
 /// A node that runs.
 pub(crate) struct Node {
