@@ -8,6 +8,8 @@
 //! What a hostile sender can do: make the reader take in [`MAX_LEN`] bytes before the root turns out to
 //! be wrong. What it cannot: have a single record used that is not under the root of the trusted header.
 
+mod assembly;
+
 use std::io::{self, Read, Write};
 
 use nervure_primitives::{
@@ -15,6 +17,8 @@ use nervure_primitives::{
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
+
+pub use assembly::{Assembly, MAX_STATE_LEN};
 
 use crate::{
     block::{Header, MAX_HEADER_LEN},
@@ -160,13 +164,19 @@ pub fn read(
     if let Some(expected) = trusted.filter(|trusted| **trusted != found) {
         return Err(SnapshotError::OtherBlock { found, expected: *expected });
     }
-    let state = State::from_records(spec, frames.records(head.records)?)?;
+    let state = state_of(spec, &head.header, frames.records(head.records)?)?;
+    Ok(Imported { tip: Tip { header: head.header, state }, certificate: head.certificate })
+}
+
+/// The state that `records` make, if it is the one that `header` names.
+fn state_of(spec: &MeshSpec, header: &Header, records: Vec<Record>) -> Result<State, SnapshotError> {
+    let state = State::from_records(spec, records)?;
     let found = MemoryTree::of(&state)?.root().unwrap_or(Hash::from_bytes([0; 32]));
     // The root covers the record that says the height, so that this is of the header's block.
-    if found != head.header.state || state.height() != head.header.height {
-        return Err(SnapshotError::Root { expected: head.header.state, found });
+    if found != header.state || state.height() != header.height {
+        return Err(SnapshotError::Root { expected: header.state, found });
     }
-    Ok(Imported { tip: Tip { header: head.header, state }, certificate: head.certificate })
+    Ok(state)
 }
 
 /// Frames as they come in.

@@ -18,6 +18,7 @@
 mod commit;
 mod error;
 mod evidence;
+mod page;
 mod prune;
 mod reader;
 mod tables;
@@ -31,6 +32,7 @@ use redb::{Database, ReadableDatabase};
 
 pub use error::StoreError;
 pub use evidence::{EpochEnd, KeptEpoch};
+pub use page::StatePage;
 pub use reader::Reader;
 pub use wal::{Recovered, Wal};
 

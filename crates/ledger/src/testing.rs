@@ -38,6 +38,7 @@ pub(crate) fn miner(index: u8) -> NodeKey {
 
 /// Blocks with their certificates, from the genesis on.
 pub(crate) struct Chain {
+    pub(crate) spec: MeshSpec,
     pub(crate) tip: Tip,
     tree: MemoryTree,
     genesis: Tip,
@@ -73,7 +74,7 @@ impl Chain {
         let mut tree = MemoryTree::default();
         tree.accept(update);
         let genesis = tip.clone();
-        Self { tip, tree, genesis, checkpoints: Vec::new(), epochs: Vec::new(), waiting: Vec::new() }
+        Self { spec, tip, tree, genesis, checkpoints: Vec::new(), epochs: Vec::new(), waiting: Vec::new() }
     }
 
     /// A client that trusts the genesis.

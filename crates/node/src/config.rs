@@ -4,6 +4,7 @@
 //! other; [`NodeConfig::resolve`] lays one over the other and fills in defaults. Nothing below this
 //! module looks at an environment variable.
 
+mod beginning;
 mod expert_spec;
 mod file;
 
@@ -15,6 +16,7 @@ use nervure_primitives::Amount;
 
 use crate::gateway::{ApiKey, ApiKeyError};
 
+pub(crate) use beginning::{Beginning, Pin};
 pub(crate) use expert_spec::{ExpertSource, ExpertSpec};
 pub(crate) use file::{FileConfig, parse_role};
 
@@ -49,6 +51,8 @@ pub(crate) struct NodeConfig {
     pub experts: Vec<ExpertSpec>,
     /// Where a validator's private texts are.
     pub corpus: Option<PathBuf>,
+    /// What a node without a chain begins with, where it is not to replay history.
+    pub beginning: Option<Beginning>,
     /// Whether the node follows the chain, as every node does that lives for more than one command.
     pub follow: bool,
 }
@@ -85,6 +89,8 @@ pub(crate) struct Said {
     pub experts: Vec<ExpertSpec>,
     /// `--corpus`.
     pub corpus: Option<PathBuf>,
+    /// `--checkpoint`.
+    pub beginning: Option<Beginning>,
 }
 
 impl NodeConfig {
@@ -109,6 +115,7 @@ impl NodeConfig {
             mdns: said.mdns || file.mdns,
             experts: or_file(said.experts, file.experts),
             corpus: said.corpus.or(file.corpus),
+            beginning: said.beginning.or(file.checkpoint),
             follow: true,
         }
     }

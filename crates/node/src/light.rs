@@ -8,8 +8,6 @@
 
 mod error;
 
-use std::str::FromStr;
-
 use data_encoding::BASE64;
 use nervure_consensus::checkpoint::{LightClient, LightError};
 use nervure_ledger::{
@@ -19,30 +17,14 @@ use nervure_ledger::{
     spec::MeshSpec,
     tree::{Fact, Key, Record},
 };
-use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId};
+use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
 
 use crate::{
+    config::Pin,
     local::LocalNode,
     service::{CheckpointView, EpochView, FactView},
 };
 pub(crate) use error::{LightFailure, UNVERIFIED_EXIT, VerifyError};
-
-/// A block that somebody vouches for: `HEIGHT:BLOCK`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pin {
-    height: BlockHeight,
-    block: Hash,
-}
-
-impl FromStr for Pin {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (height, block) = text.split_once(':').ok_or("not of the form HEIGHT:BLOCK")?;
-        let height = height.parse().map_err(|error| format!("the height: {error}"))?;
-        Ok(Self { height, block: block.parse().map_err(|error| format!("the block: {error}"))? })
-    }
-}
 
 /// What somebody trusts to begin with.
 pub(crate) enum Origin {
@@ -78,14 +60,15 @@ impl Light {
                 let origin = format!("the genesis of mesh {} ({})", spec.mesh.name, header.mesh);
                 (header, next, origin)
             }
-            Origin::Pin(Pin { height, block }) => {
+            Origin::Pin(pin) => {
+                let Pin { height, block } = pin;
                 let checkpoint = fetch(&node, Some(height)).await?;
                 let found = checkpoint.header.id();
                 if found != block {
                     return Err(VerifyError::OtherBlock { height, expected: block, found }.into());
                 }
                 let next = checkpoint.successors().clone();
-                (checkpoint.header, next, format!("block {height}:{block}"))
+                (checkpoint.header, next, format!("block {pin}"))
             }
         };
         let mesh = header.mesh;
@@ -202,19 +185,4 @@ fn checkpoint(text: &str) -> Result<Checkpoint, VerifyError> {
 
 fn bytes(what: &'static str, text: &str) -> Result<Vec<u8>, VerifyError> {
     BASE64.decode(text.as_bytes()).map_err(|error| VerifyError::unreadable(what, error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pin_is_a_height_and_a_block() {
-        let block = "ab".repeat(32);
-        let pin: Pin = format!("360:{block}").parse().unwrap();
-        assert_eq!((pin.height, pin.block.to_string()), (BlockHeight(360), block));
-        for bad in ["", "360", "x:ab", "360:ab", ":"] {
-            assert!(bad.parse::<Pin>().is_err(), "{bad}");
-        }
-    }
 }

@@ -27,6 +27,7 @@ mod registry;
 mod router;
 mod service;
 mod serving;
+mod state_sync;
 mod validator;
 mod view;
 pub(crate) mod wire;
@@ -62,6 +63,7 @@ pub(crate) use clock::now;
 pub(crate) use error::StartError;
 pub(crate) use mesh::Mesh;
 pub(crate) use registry::LedgerRegistry;
+pub(crate) use state_sync::{StateSyncError, begin};
 
 /// How long blocks are waited for that know a node which the last one does not, when nobody is known to have later ones.
 const CATCH_UP: Duration = Duration::from_secs(8);

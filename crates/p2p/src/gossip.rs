@@ -47,6 +47,9 @@ const DUPLICATES: Duration = Duration::from_secs(60);
 const MESSAGES_PER_PACKET: usize = 512;
 const CONTROL_PER_PACKET: usize = 512;
 
+/// Topics that a peer may name at once, at least: a node that follows few topics hears of all that others follow.
+const SUBSCRIPTIONS: usize = 64;
+
 /// Announcements of messages (IHAVE) taken from a peer between two heartbeats.
 const ANNOUNCEMENTS: usize = 10;
 
@@ -84,7 +87,7 @@ pub(crate) fn behaviour(config: &NetworkConfig) -> Result<Gossip, String> {
     let topics: HashSet<_> = config.topics.iter().map(|topic| IdentTopic::new(&topic.name).hash()).collect();
     let filter = MaxCountSubscriptionFilter {
         max_subscribed_topics: topics.len(),
-        max_subscriptions_per_request: topics.len().max(1) * 2,
+        max_subscriptions_per_request: (topics.len() * 2).max(SUBSCRIPTIONS),
         filter: WhitelistSubscriptionFilter(topics),
     };
     let mut gossip =

@@ -96,11 +96,16 @@ impl Reader {
         height: BlockHeight,
         key: &Key,
     ) -> Result<(Option<Record>, StateProof), StoreError> {
+        Ok(prove(&self.tree, self.kept(height)?, key)?)
+    }
+
+    /// The version of the tree after the block at `height`, if its state is kept.
+    pub(super) fn kept(&self, height: BlockHeight) -> Result<u64, StoreError> {
         let oldest = self.oldest()?;
         if height < oldest || height > self.tip.height {
             return Err(StoreError::NotKept { height, oldest, newest: self.tip.height });
         }
-        Ok(prove(&self.tree, height.0 - self.base, key)?)
+        Ok(height.0 - self.base)
     }
 
     /// The oldest block whose state is kept.

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
+    snapshot::Assembly,
     spec::{AccountSpec, NodeSpec, Role},
     subnet::EpochInputs,
     transaction::{Call, Transaction, Transfer},
@@ -168,6 +169,26 @@ fn a_file_is_for_one_process_and_one_mesh() {
     assert!(matches!(other, Err(StoreError::OtherMesh { .. })));
     let again = Store::import(&place.file(), tip, None, Options::default());
     assert!(matches!(again, Err(StoreError::Exists { .. })));
+}
+
+#[test]
+fn the_state_of_any_kept_block_comes_in_pages() {
+    let place = Place::new();
+    let (store, tip) = place.open().unwrap();
+    let tips = grow(&store, tip, 12);
+    let reader = store.read().unwrap();
+    for tip in &tips[7..] {
+        for room in [1, 300, 1 << 20] {
+            let mut assembly = Assembly::new(tip.header.clone());
+            while !assembly.is_complete() {
+                let page = reader.page(tip.header.height, assembly.after(), room).unwrap();
+                assembly.take(&page).unwrap();
+            }
+            assert_eq!(assembly.finish(&spec()).unwrap(), *tip);
+        }
+    }
+    let gone = reader.page(BlockHeight(6), None, 1);
+    assert!(matches!(gone, Err(StoreError::NotKept { .. })));
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub enum Key {
 
 impl Key {
     /// Where the record is in the tree.
-    pub(super) fn place(&self) -> Hash {
+    pub(crate) fn place(&self) -> Hash {
         let of = |kind: u8, parts: [&[u8]; 2]| Hash::of("nervure/state/1", &[&[kind], parts[0], parts[1]]);
         match self {
             Self::Chain => of(0, [&[], &[]]),

@@ -8,7 +8,7 @@ use super::output;
 use crate::{
     light::{LightFailure, UNVERIFIED_EXIT},
     local::LocalError,
-    runtime::StartError,
+    runtime::{StartError, StateSyncError},
 };
 
 /// Prints `error` and says what to exit with.
@@ -56,6 +56,10 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     }
     if let Some(error) = error.downcast_ref::<StartError>() {
         return Some(error.hint().to_owned());
+    }
+    if error.downcast_ref::<StateSyncError>().is_some() {
+        let hint = "compare the block with somebody you trust, try again, or leave --checkpoint out to replay history";
+        return Some(hint.to_owned());
     }
     error.downcast_ref::<TestnetError>().and_then(testnet_hint)
 }

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Global, key, mesh, output, trust::MESH_FILE};
 use crate::{
-    config::{ExpertSpec, FileConfig, NodeConfig, NodeRole, Said, parse_role},
-    runtime::Node,
+    config::{Beginning, ExpertSpec, FileConfig, NodeConfig, NodeRole, Said, parse_role},
+    runtime::{self, Node},
 };
 
 /// Name of the config file in a node's directory.
@@ -74,6 +74,10 @@ pub(crate) struct JoinArgs {
     /// Look for nodes of the mesh on the local network by multicast (local meshes only)
     #[arg(long)]
     mdns: bool,
+    /// Begin with the state of a recent block instead of replaying history: certificates lead there from this block,
+    /// or from the genesis. For a node without a chain; one that has a chain goes on with it
+    #[arg(long, value_name = "HEIGHT:BLOCK|genesis")]
+    checkpoint: Option<Beginning>,
     /// The config file [default: node.toml in the node's directory]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -97,6 +101,7 @@ impl JoinArgs {
         }
         let public = spec.mesh.scope == nervure_ledger::spec::Scope::Public;
         let config = self.resolve(dir, public)?;
+        begin_with_state(&config, &spec, &key).await?;
         let node = Node::start(config, &spec, key, stop).await?;
         let file = node.file();
         tracing::info!(node = %file.node, mesh = %file.mesh, role = %file.role, "joined");
@@ -127,9 +132,20 @@ impl JoinArgs {
             mdns: self.mdns,
             experts: self.experts,
             corpus: self.corpus,
+            beginning: self.checkpoint,
         };
         Ok(NodeConfig::resolve(dir, said, file, public))
     }
+}
+
+/// Fetches the state of a recent block, where the operator wants that and there is no chain yet.
+async fn begin_with_state(config: &NodeConfig, spec: &MeshSpec, key: &NodeKey) -> anyhow::Result<()> {
+    let Some(beginning) = config.beginning else { return Ok(()) };
+    match runtime::begin(config, spec, key, beginning).await? {
+        Some(height) => output::note(&format!("begins with the state of block {height}, which is verified")),
+        None => output::note("there is a chain here already: it goes on, and the checkpoint is not needed"),
+    }
+    Ok(())
 }
 
 /// Leaves the spec beside the key: commands that verify what nodes say begin with its genesis.

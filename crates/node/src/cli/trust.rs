@@ -6,7 +6,8 @@ use anyhow::bail;
 
 use super::{Global, mesh};
 use crate::{
-    light::{Light, Origin, Pin},
+    config::Pin,
+    light::{Light, Origin},
     local::LocalNode,
 };
 

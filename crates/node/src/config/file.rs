@@ -12,7 +12,7 @@ use nervure_p2p::Multiaddr;
 use nervure_primitives::Amount;
 use serde::Deserialize;
 
-use super::{ExpertSpec, NodeRole};
+use super::{Beginning, ExpertSpec, NodeRole};
 
 /// The same settings as the flags of `nervure join`, under the same names. All optional.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -46,6 +46,9 @@ pub(crate) struct FileConfig {
     pub experts: Vec<ExpertSpec>,
     /// Where a validator's private texts are.
     pub corpus: Option<PathBuf>,
+    /// What a node without a chain begins with: `HEIGHT:BLOCK` or `genesis`.
+    #[serde(deserialize_with = "beginning")]
+    pub checkpoint: Option<Beginning>,
 }
 
 impl FileConfig {
@@ -70,6 +73,12 @@ impl FileConfig {
 fn role<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<NodeRole>, D::Error> {
     let name = String::deserialize(deserializer)?;
     parse_role(&name).map(Some).map_err(serde::de::Error::custom)
+}
+
+/// Reads what is trusted as the command line does.
+fn beginning<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Beginning>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 /// Reads an amount as people write it: `"0.5"`.

@@ -61,6 +61,18 @@ const CACHE: usize = 8 << 20;
 /// Events that wait for the thread.
 const QUEUE: usize = 2_048;
 
+/// Whether there is a chain in the node's directory.
+pub(crate) fn exists(config: &NodeConfig) -> bool {
+    config.dir.join(CHAIN_FILE).exists()
+}
+
+/// Begins the chain in the node's directory with the state of a block, whose certificate was verified.
+pub(crate) fn import(config: &NodeConfig, tip: Tip, certificate: &[u8]) -> Result<(), StoreError> {
+    std::fs::create_dir_all(&config.dir)?;
+    let options = Options { cache: CACHE, ..Options::default() };
+    Store::import(&config.dir.join(CHAIN_FILE), tip, Some(certificate), options).map(drop)
+}
+
 /// What a node does for the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {

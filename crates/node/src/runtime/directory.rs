@@ -25,7 +25,7 @@ use nervure_subnet::{
 use serde_bytes::ByteBuf;
 use tokio::sync::{mpsc, watch};
 
-use super::{catalog::ExpertCatalog, chain::ChainHandle, clock};
+use super::{catalog::ExpertCatalog, chain::ChainHandle, clock, state_sync};
 
 /// Responsible nodes that are asked for each shard: one may leave records out, two rarely the same ones.
 const ASKED: usize = 2;
@@ -81,7 +81,12 @@ pub(crate) async fn serve(
         if request.protocol != PROTOCOL {
             if let Some(chain) = chain.clone() {
                 // As many at once as the protocol lets in.
-                tokio::spawn(async move { chain.answer(request).await });
+                tokio::spawn(async move {
+                    match request.protocol {
+                        state_sync::PROTOCOL => state_sync::answer(&chain, request).await,
+                        _ => chain.answer(request).await,
+                    }
+                });
             }
             continue;
         }

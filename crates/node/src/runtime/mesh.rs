@@ -21,6 +21,7 @@ use super::{
     registry::LedgerRegistry,
     scope,
     serving::ServedExperts,
+    state_sync,
 };
 use crate::config::NodeConfig;
 
@@ -166,6 +167,7 @@ fn network_config(
         network.topics.extend(chain::topics(part(config) == Part::Validator));
         network.protocols.push(chain::protocol());
     }
+    network.protocols.push(state_sync::protocol());
     network.peer_store = Some(config.dir.join(PEER_STORE));
     if visitor {
         // Nobody would ask it: routing tables hold registered nodes only.
