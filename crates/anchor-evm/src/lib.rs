@@ -1,0 +1,3 @@
+//! x
+mod contract;
+pub use contract::CheckpointAnchor;
