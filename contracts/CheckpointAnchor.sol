@@ -233,7 +233,7 @@ contract CheckpointAnchor {
         bytes32 domain =
             keccak256(abi.encode(DOMAIN_TYPE, NAME, VERSION, block.chainid, address(this)));
         bytes32 attestation = keccak256(abi.encode(ATTESTATION_TYPE, id, validators));
-        return keccak256(abi.encodePacked(hex"1901", domain, attestation));
+        return keccak256(abi.encodePacked(bytes2(0x1901), domain, attestation));
     }
 
     /// One walk through the set beside the signatures: both ascend, so nobody is counted twice.
