@@ -44,11 +44,25 @@ pub async fn deploy(
     deployment: &Deployment,
     limits: &Limits,
 ) -> Result<Deployed, AnchorError> {
-    let rpc = Rpc::new(endpoint, limits)?;
     let artefact = Artefact::load().map_err(AnchorError::Untrustworthy)?;
+    deploy_code(endpoint, account, deployment, limits, &artefact.bytecode).await
+}
+
+/// Deploys `code` instead of the contract: tests have broken ones.
+///
+/// # Errors
+/// As for [`deploy`].
+pub async fn deploy_code(
+    endpoint: &str,
+    account: &Account,
+    deployment: &Deployment,
+    limits: &Limits,
+    code: &[u8],
+) -> Result<Deployed, AnchorError> {
+    let rpc = Rpc::new(endpoint, limits)?;
     let Deployment { mesh, height, validators } = deployment;
     let arguments = (word(Hash::from_bytes(*mesh.as_bytes())), height.0, word(*validators)).abi_encode();
-    let input = [artefact.bytecode.as_ref(), &arguments].concat().into();
+    let input = [code, &arguments].concat().into();
     let chain = rpc.chain().await?;
     let call = Call { chain, to: TxKind::Create, input };
     let receipt = send(&rpc, account, &call, limits, &mut None).await?;

@@ -15,6 +15,7 @@
 //! crate's, and nothing but the node needs it.
 
 mod anchor;
+pub mod anvil;
 mod artefact;
 mod config;
 mod contract;
@@ -32,3 +33,6 @@ pub use deploy::{Deployed, Deployment, deploy};
 pub use read::NeuronProof;
 pub use rpc::RpcError;
 pub use send::Account;
+
+#[doc(hidden)]
+pub mod testing;

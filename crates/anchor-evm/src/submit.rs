@@ -74,8 +74,7 @@ impl EvmAnchor {
     }
 
     fn account(&self) -> Result<&Account, AnchorError> {
-        let none = || AnchorError::TooExpensive("no account that pays for it is configured".into());
-        self.account.as_ref().ok_or_else(none)
+        self.account.as_ref().ok_or(AnchorError::NoAccount)
     }
 
     /// Waits until the checkpoint is where it stays. `receipt` is that of our own transaction.

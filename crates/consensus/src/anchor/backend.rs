@@ -82,6 +82,9 @@ pub enum AnchorError {
     /// It would cost more than the operator allows: try again later, or allow more.
     #[error("the anchor asks for too much: {0}")]
     TooExpensive(String),
+    /// It costs something, and there is no account to pay with: somebody else has to submit.
+    #[error("no account is configured that could pay for it")]
+    NoAccount,
     /// The anchor says what cannot be: a wrong chain or contract, or answers that contradict each other.
     #[error("the anchor cannot be believed: {0}")]
     Untrustworthy(String),
