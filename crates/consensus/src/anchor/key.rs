@@ -7,15 +7,14 @@ use std::{fmt, str::FromStr};
 
 use data_encoding::HEXLOWER;
 use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use zeroize::Zeroizing;
 
 use super::words::{Word, keccak};
 
 /// What an anchor key is known by: the last 20 bytes of the hash of its public key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AnchorAddress(#[serde(with = "serde_bytes")] [u8; 20]);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AnchorAddress([u8; 20]);
 
 /// A signature by an anchor key.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +69,28 @@ impl FromStr for AnchorAddress {
         bytes
             .map(Self)
             .ok_or_else(|| format!("'{}' is not 0x and 40 hexadecimal digits", text.escape_debug()))
+    }
+}
+
+impl Serialize for AnchorAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AnchorAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text: std::borrow::Cow<'de, str> = Deserialize::deserialize(deserializer)?;
+            text.parse().map_err(D::Error::custom)
+        } else {
+            let bytes: serde_bytes::ByteArray<20> = Deserialize::deserialize(deserializer)?;
+            Ok(Self(bytes.into_array()))
+        }
     }
 }
 

@@ -14,14 +14,17 @@ use nervure_ledger::{
 use nervure_primitives::{Envelope, Hash, Netuid, NodeId, NodeKey, Uid};
 use proptest::{collection::vec, prelude::*, strategy::ValueTree};
 
-use crate::world::{KEYS, World, node, owner, units};
+use crate::{
+    anchor,
+    world::{KEYS, World, node, owner, units},
+};
 
 /// One random wish: who, which kind, two keys and an amount.
 pub(crate) type Wish = (u8, u8, u8, u8, u64);
 
 pub(crate) fn wishes() -> impl Strategy<Value = Vec<Vec<Wish>>> {
     let amount = prop_oneof![0u64..2_000, 0u64..200_000_000_000, Just(u64::MAX)];
-    vec(vec((0..KEYS, 0u8..15, 0..KEYS, 0..KEYS, amount), 0..4), 1..25)
+    vec(vec((0..KEYS, 0u8..16, 0..KEYS, 0..KEYS, amount), 0..4), 1..25)
 }
 
 fn netuid(b: u8) -> Netuid {
@@ -37,8 +40,8 @@ fn weights(b: u8) -> RevealWeights {
 /// Who signs: the validator of the genesis or a spare node key for what nodes sign.
 fn signer(wish: Wish) -> NodeKey {
     match wish {
-        (_, 9..=12, 0, ..) => node(200),
-        (who, 9..=12, ..) => node(who),
+        (_, 9..=12 | 15, 0, ..) => node(200),
+        (who, 9..=12 | 15, ..) => node(who),
         (who, ..) => owner(who),
     }
 }
@@ -79,6 +82,7 @@ fn call(world: &World, wish: Wish) -> Call {
             let weights = vec![(Uid(0), amount as u16)];
             Call::SetWeights(SetWeights { netuid: netuid(b), weights, version_key: 0 })
         }
+        15 => anchor::registration(world, &signer(wish), b),
         _ => Call::SetHyperparameter(SetHyperparameter { netuid: netuid(b), to: hyperparameter(a, amount) }),
     }
 }
@@ -147,7 +151,7 @@ fn kind(outcome: &Outcome) -> String {
 fn the_random_blocks_carry_out_every_kind_of_transaction() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut kinds = BTreeSet::new();
-    for _ in 0..40 {
+    for _ in 0..80 {
         let mut world = settled();
         for wishes in wishes().new_tree(&mut runner).unwrap().current() {
             let transactions = sign(&world, &wishes);
@@ -158,5 +162,5 @@ fn the_random_blocks_carry_out_every_kind_of_transaction() {
             }
         }
     }
-    assert_eq!(kinds.len(), 13, "{kinds:?}");
+    assert_eq!(kinds.len(), 14, "{kinds:?}");
 }
