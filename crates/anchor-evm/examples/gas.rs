@@ -52,8 +52,12 @@ impl Bench {
     /// Anchors a checkpoint with so many metagraphs, signed by as many validators as are needed.
     async fn anchor(&mut self, height: u64, metagraphs: u16, next: AnchorSet) -> Result<(usize, u64)> {
         let hash = |what: &str| Hash::of(what, &[&height.to_be_bytes()]);
-        let block =
-            AnchoredBlock { mesh: MESH, height: BlockHeight(height), block: hash("block"), state: hash("state") };
+        let block = AnchoredBlock {
+            mesh: MESH,
+            height: BlockHeight(height),
+            block: hash("block"),
+            state: hash("state"),
+        };
         let root = |netuid| Metagraph { netuid: Netuid(netuid), epoch: height, root: hash("metagraph") };
         let checkpoint = AnchorCheckpoint::new(block, (1..=metagraphs).map(root).collect(), next.hash())?;
         let domain = self.anchor.domain();

@@ -11,8 +11,8 @@
 //! endpoint that invents all of it, alone. A mesh that relies on what it reads configures several of
 //! different operators.
 //!
-//! It is a crate of its own, because its dependencies (alloy) take as long to build as the rest of a core
-//! crate's, and nothing but the node needs it.
+//! It is a crate of its own, because its dependencies (alloy) take longer to build than all of a core
+//! crate, and nothing but the node needs it.
 
 mod anchor;
 pub mod anvil;

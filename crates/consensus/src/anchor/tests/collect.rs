@@ -93,3 +93,17 @@ fn a_checkpoint_is_sorted_and_names_successors() {
     let many: Vec<u16> = (0..=256).collect();
     assert_eq!(with(&many, root), Err(CheckpointError::TooMany(257)));
 }
+
+/// What the contract computes (`digest`, `checkpointId`, `hashValidators`); whoever changes one of these makes every
+/// contract that is deployed worthless for the mesh.
+#[test]
+fn what_is_signed_is_frozen() {
+    let one = checkpoint(5, &four());
+    let digest = Hash::from_bytes(one.digest(&DOMAIN, &four().hash()));
+    let frozen = [FROZEN_SET, FROZEN_ID, FROZEN_DIGEST].map(|text| text.parse().unwrap());
+    assert_eq!([four().hash(), one.id(), digest], frozen);
+}
+
+const FROZEN_SET: &str = "1f9a1839ecd7af3af06827c4241a49763e83b688238363a8b8a3a6f0475acf09";
+const FROZEN_ID: &str = "eba80c056256704730a8df4530247d26db023985134bf8d310ad9ad690d4f7ef";
+const FROZEN_DIGEST: &str = "bc8c12de48b6c2398fae850c39fd65510cd478ccfdfdaa89b8328b47638b5332";
