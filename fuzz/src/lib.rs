@@ -8,6 +8,7 @@ pub mod seed;
 
 use bytes::{Bytes, BytesMut};
 use nervure_consensus::{
+    anchor::{AnchorDomain, Attestation, Submission},
     bft::{Message, WalEntry},
     checkpoint::CommitCertificate,
     yuma::case::Case,
@@ -69,7 +70,7 @@ impl Neurons for Everybody {
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 28] = [
+pub const TARGETS: [(&str, Target); 30] = [
     ("envelope", envelope),
     ("expert_record", expert_record),
     ("query_frame", query_frame),
@@ -98,6 +99,8 @@ pub const TARGETS: [(&str, Target); 28] = [
     ("interim_scores", interim_scores),
     ("receipt", receipt),
     ("scoreboard", scoreboard),
+    ("anchor_attestation", anchor_attestation),
+    ("anchor_submission", anchor_submission),
 ];
 
 /// Whatever decodes must encode to the same bytes.
@@ -105,6 +108,22 @@ fn canonical<T: Serialize + DeserializeOwned>(data: &[u8]) -> Option<T> {
     let value: T = cbor::decode(data, Limits::new(MOST)).ok()?;
     assert!(cbor::encode(&value).is_ok_and(|again| again == data), "two encodings of one value");
     Some(value)
+}
+
+/// Validators' words for checkpoints.
+pub fn anchor_attestation(data: &[u8]) {
+    if let Ok(one) = Attestation::decode(data) {
+        assert!(one.encode().is_ok_and(|again| again == data), "two encodings of one attestation");
+    }
+}
+
+/// Checkpoints with the signatures of a quorum, and the quorum.
+pub fn anchor_submission(data: &[u8]) {
+    if let Ok(one) = Submission::decode(data) {
+        assert!(one.encode().is_ok_and(|again| again == data), "two encodings of one submission");
+        // Whatever it is, it is judged without a panic.
+        let _ = one.verify(&AnchorDomain::LOCAL);
+    }
 }
 
 /// Signed envelopes.

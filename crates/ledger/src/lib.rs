@@ -8,6 +8,7 @@
 //! places as integer functions.
 
 pub mod accounts;
+pub mod anchors;
 pub mod block;
 pub mod chain;
 pub mod checkpoint;

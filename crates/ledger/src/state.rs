@@ -12,6 +12,7 @@
 //!
 //! A transaction that is refused changes nothing, not even its sender's nonce or balance.
 
+mod anchor;
 mod election;
 mod epochs;
 mod genesis;
@@ -29,6 +30,7 @@ pub use genesis::GenesisError;
 
 use crate::{
     accounts::Accounts,
+    anchors::Anchors,
     economics::{burn::decay_factor, emission::block_reward, lock::LastLock},
     event::Event,
     nodes::Nodes,
@@ -57,6 +59,7 @@ pub struct State {
     pub(crate) votes: OrdMap<NodeId, Vote>,
     /// Who makes blocks until the next election.
     pub(crate) validators: Option<Arc<ValidatorSet>>,
+    pub(crate) anchors: Anchors,
 }
 
 /// What a node says about how much of the emission each subnet deserves.
@@ -139,6 +142,7 @@ impl State {
         self.run_epochs(&mut advanced);
         if self.height.is_multiple_of(self.params.election_interval) {
             self.elect();
+            self.hand_over();
         }
         advanced
     }

@@ -13,6 +13,7 @@ mod checked;
 mod commit_weights;
 mod outcome;
 mod refusal;
+mod register_anchor_key;
 mod register_neuron;
 mod register_node;
 mod register_subnet;
@@ -35,6 +36,7 @@ pub use checked::Checked;
 pub use commit_weights::CommitWeights;
 pub use outcome::Outcome;
 pub use refusal::Refusal;
+pub use register_anchor_key::RegisterAnchorKey;
 pub use register_neuron::RegisterNeuron;
 pub use register_node::{RegisterNode, consent};
 pub use register_subnet::RegisterSubnet;
@@ -104,6 +106,8 @@ pub enum Call {
     RevealWeights(RevealWeights),
     /// Signed by a node key: says how the emission should be shared among subnets.
     VoteSubnets(VoteSubnets),
+    /// Signed by a node key: says which key it signs checkpoints with.
+    RegisterAnchorKey(RegisterAnchorKey),
 }
 
 impl Call {
@@ -111,7 +115,11 @@ impl Call {
     pub fn is_of_node(&self) -> bool {
         matches!(
             self,
-            Self::SetWeights(_) | Self::CommitWeights(_) | Self::RevealWeights(_) | Self::VoteSubnets(_)
+            Self::SetWeights(_)
+                | Self::CommitWeights(_)
+                | Self::RevealWeights(_)
+                | Self::VoteSubnets(_)
+                | Self::RegisterAnchorKey(_)
         )
     }
 }
@@ -156,6 +164,7 @@ fn by_node(state: &mut State, node: NodeId, transaction: &Transaction) -> Result
         Call::RevealWeights(call) => call.apply(state, node),
         Call::SetWeights(call) => call.apply(state, node),
         Call::VoteSubnets(call) => call.apply(state, node),
+        Call::RegisterAnchorKey(call) => call.apply(state, node),
         _ => Err(Refusal::WrongKey),
     }?;
     state.nodes.advance_nonce(&node);

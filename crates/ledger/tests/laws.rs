@@ -4,6 +4,8 @@
 
 #[path = "laws/accounts.rs"]
 mod accounts;
+#[path = "laws/anchor.rs"]
+mod anchor;
 #[path = "laws/chain.rs"]
 mod chain;
 #[path = "laws/random.rs"]

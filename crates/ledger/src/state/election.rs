@@ -22,6 +22,13 @@ impl State {
         self.validators.as_ref().map_or(Hash::from_bytes([0; 32]), |set| set.hash())
     }
 
+    /// Those who were elected sign the checkpoint of the next election, as far as they have anchor keys.
+    pub(super) fn hand_over(&mut self) {
+        if let Some(elected) = self.validators.clone() {
+            self.anchors.hand_over(&elected);
+        }
+    }
+
     /// Elects the permitted nodes with the largest stakes, each with its stake as its power. Without any,
     /// those in office stay: a mesh without validators could never have some again.
     pub(super) fn elect(&mut self) {

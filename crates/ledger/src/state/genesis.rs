@@ -8,6 +8,7 @@ use nervure_primitives::Netuid;
 use super::State;
 use crate::{
     accounts::Accounts,
+    anchors::Anchors,
     economics::{emission::CAP, lock::LastLock},
     nodes::{Node, Nodes},
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
@@ -63,6 +64,7 @@ impl State {
             next_netuid,
             votes: OrdMap::new(),
             validators: None,
+            anchors: Anchors::default(),
         };
         state.elect();
         Ok(state)

@@ -1,5 +1,6 @@
 //! What a transaction that was carried out did.
 
+use nervure_consensus::anchor::AnchorAddress;
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
@@ -109,4 +110,11 @@ pub enum Outcome {
     },
     /// A vote counts.
     Voted,
+    /// A node signs checkpoints with another key, from the next election on.
+    AnchorKeyRegistered {
+        /// The node.
+        node: NodeId,
+        /// The address of the key.
+        address: AnchorAddress,
+    },
 }

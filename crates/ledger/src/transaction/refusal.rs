@@ -1,5 +1,6 @@
 //! Why a transaction is refused.
 
+use nervure_consensus::anchor::AnchorAddress;
 use nervure_primitives::{Amount, BlockHeight, EnvelopeError, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
@@ -251,6 +252,24 @@ pub enum Refusal {
     /// The node voted a short while ago.
     #[error("the node can vote again at block {from}")]
     VoteTooSoon {
+        /// The first block at which it can.
+        from: BlockHeight,
+    },
+    /// An anchor key that a node has, the signer or another one.
+    #[error("{address} is a node's anchor key already")]
+    AnchorKeyTaken {
+        /// Its address.
+        address: AnchorAddress,
+    },
+    /// The anchor key did not agree to belong to this node.
+    #[error("the anchor key {address} did not sign that it belongs to this node")]
+    AnchorKeyProof {
+        /// Its address.
+        address: AnchorAddress,
+    },
+    /// The node registered an anchor key a short while ago.
+    #[error("the node can register another anchor key at block {from}")]
+    AnchorKeyTooSoon {
         /// The first block at which it can.
         from: BlockHeight,
     },

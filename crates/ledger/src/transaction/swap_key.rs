@@ -27,6 +27,8 @@ impl SwapKey {
                 subnet.swap(old, new);
             }
         }
+        // The new key has not said yet that the anchor key is its own.
+        state.anchors.remove(&old);
         if let Some(vote) = state.votes.remove(&old) {
             state.votes.insert(new, vote);
         }

@@ -40,6 +40,12 @@ pub fn changes(before: Option<&State>, after: &State) -> Changes {
     }
     let vote = |node: &NodeId, vote: &_| Record::Vote { node: *node, vote: Clone::clone(vote) };
     compare(&mut changes, &before.votes, &after.votes, vote);
+    let key = |node: &NodeId, key: &_| Record::AnchorKey { node: *node, key: *key };
+    compare(&mut changes, &before.anchors.keys, &after.anchors.keys, key);
+    if before.anchors.sets != after.anchors.sets {
+        // Once there, they are there for ever.
+        after.anchors.sets.iter().for_each(|sets| put(&mut changes, Record::of_sets(sets)));
+    }
     nodes(&mut changes, &before.nodes.active, &after.nodes.active);
     subnets(&mut changes, &before.subnets, &after.subnets);
     changes

@@ -9,8 +9,8 @@ use super::record::Key;
 /// Why a text names no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' names no record: chain, account/ID, node/ID, stake/NODE/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID or \
-     unbonding/BLOCK/ID"
+    "'{0}' names no record: chain, account/ID, node/ID, stake/NODE/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
+     unbonding/BLOCK/ID, anchor-key/ID or anchor-sets"
 )]
 pub struct ParseKeyError(String);
 
@@ -26,6 +26,8 @@ impl fmt::Display for Key {
             Self::Vote(node) => write!(f, "vote/{node}"),
             Self::Subnet(netuid) => write!(f, "subnet/{netuid}"),
             Self::Neuron(netuid, uid) => write!(f, "neuron/{netuid}/{uid}"),
+            Self::AnchorKey(node) => write!(f, "anchor-key/{node}"),
+            Self::AnchorSets => f.write_str("anchor-sets"),
         }
     }
 }
@@ -38,6 +40,8 @@ impl FromStr for Key {
         let parts: Vec<&str> = text.splitn(4, '/').collect();
         let key = match parts[..] {
             ["chain"] => Some(Self::Chain),
+            ["anchor-sets"] => Some(Self::AnchorSets),
+            ["anchor-key", node] => node.parse().ok().map(Self::AnchorKey),
             ["account", owner] => owner.parse().ok().map(Self::Account),
             ["node", node] => node.parse().ok().map(Self::Node),
             ["retired", node] => node.parse().ok().map(Self::Retired),
@@ -80,6 +84,8 @@ mod tests {
             Key::Vote(id(5)),
             Key::Subnet(Netuid(9)),
             Key::Neuron(Netuid(9), Uid(255)),
+            Key::AnchorKey(id(6)),
+            Key::AnchorSets,
         ];
         for key in keys {
             assert_eq!(key.to_string().parse(), Ok(key));

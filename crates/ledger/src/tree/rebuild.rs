@@ -11,6 +11,7 @@ use nervure_primitives::{MeshId, Netuid, NodeId, Uid};
 use super::record::{Chain, Key, Record};
 use crate::{
     accounts::Accounts,
+    anchors::{Anchors, Sets},
     economics::lock::LastLock,
     nodes::{Node, Nodes},
     params::Params,
@@ -52,6 +53,7 @@ struct Parts {
     votes: OrdMap<NodeId, crate::state::Vote>,
     subnets: OrdMap<Netuid, Subnet>,
     neurons: BTreeMap<(Netuid, Uid), Neuron>,
+    anchors: Anchors,
 }
 
 impl State {
@@ -83,6 +85,7 @@ impl State {
             last_lock: LastLock { amount: 0, block: 0 },
             votes: OrdMap::new(),
             validators: None,
+            anchors: Anchors::default(),
         }
     }
 }
@@ -111,6 +114,14 @@ impl Parts {
             Record::Vote { node, vote } => self.votes.insert(node, vote).is_some(),
             Record::Subnet { netuid, subnet } => self.subnets.insert(netuid, *subnet).is_some(),
             Record::Neuron { netuid, uid, neuron } => self.neurons.insert((netuid, uid), *neuron).is_some(),
+            // A key that two nodes have counts as twice, too.
+            Record::AnchorKey { node, key } => {
+                self.anchors.key_of(&node).is_some() || !self.anchors.insert(node, key)
+            }
+            Record::AnchorSets { signers, successors } => {
+                let sets = Sets { signers: signers.map(Arc::new), successors: Arc::new(successors) };
+                self.anchors.sets.replace(sets).is_some()
+            }
         };
         if twice { Err(RebuildError::Twice(key)) } else { Ok(()) }
     }
@@ -147,6 +158,7 @@ impl Parts {
             last_lock,
             votes: self.votes,
             validators: validators.map(Arc::new),
+            anchors: self.anchors,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What the leaves of the state tree say.
 
-use nervure_consensus::checkpoint::ValidatorSet;
+use nervure_consensus::{anchor::AnchorSet, checkpoint::ValidatorSet};
 use nervure_primitives::{
     Amount, BlockHeight, Hash, Netuid, NodeId, Uid,
     cbor::{self, CborError, Limits},
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::Account,
+    anchors::{RegisteredKey, Sets},
     economics::lock::LastLock,
     nodes::Node,
     state::Vote,
@@ -39,6 +40,10 @@ pub enum Key {
     Subnet(Netuid),
     /// A neuron.
     Neuron(Netuid, Uid),
+    /// The anchor key of a node.
+    AnchorKey(NodeId),
+    /// Who signs checkpoints.
+    AnchorSets,
 }
 
 impl Key {
@@ -55,6 +60,8 @@ impl Key {
             Self::Vote(node) => of(6, [node.as_bytes(), &[]]),
             Self::Subnet(netuid) => of(7, [&netuid.0.to_be_bytes(), &[]]),
             Self::Neuron(netuid, uid) => of(8, [&netuid.0.to_be_bytes(), &uid.0.to_be_bytes()]),
+            Self::AnchorKey(node) => of(9, [node.as_bytes(), &[]]),
+            Self::AnchorSets => of(10, [&[], &[]]),
         }
     }
 }
@@ -150,6 +157,20 @@ pub enum Record {
         /// The neuron.
         neuron: Box<Neuron>,
     },
+    /// See [`Key::AnchorKey`].
+    AnchorKey {
+        /// The node.
+        node: NodeId,
+        /// Its key.
+        key: RegisteredKey,
+    },
+    /// See [`Key::AnchorSets`].
+    AnchorSets {
+        /// Who signs the checkpoint of the last election.
+        signers: Option<AnchorSet>,
+        /// Who signs the checkpoint of the next election.
+        successors: AnchorSet,
+    },
 }
 
 impl Record {
@@ -165,6 +186,8 @@ impl Record {
             Self::Vote { node, .. } => Key::Vote(*node),
             Self::Subnet { netuid, .. } => Key::Subnet(*netuid),
             Self::Neuron { netuid, uid, .. } => Key::Neuron(*netuid, *uid),
+            Self::AnchorKey { node, .. } => Key::AnchorKey(*node),
+            Self::AnchorSets { .. } => Key::AnchorSets,
         }
     }
 
@@ -174,6 +197,11 @@ impl Record {
     /// When `bytes` are too many or not the canonical form of a record.
     pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
         cbor::decode(bytes, Limits::new(MAX_RECORD_LEN))
+    }
+
+    /// The record of those who sign checkpoints.
+    pub(super) fn of_sets(sets: &Sets) -> Self {
+        Self::AnchorSets { signers: sets.signers.as_deref().cloned(), successors: (*sets.successors).clone() }
     }
 
     /// The record of a node without its stakes.

@@ -15,14 +15,19 @@ use nervure_ledger::{
 use nervure_primitives::{Envelope, Hash, MechanismSpec, Netuid, NodeId, NodeKey, Uid};
 use proptest::{collection::vec, prelude::*, strategy::ValueTree};
 
-use crate::world::{KEYS, World, node, owner, units};
+use crate::{
+    anchor,
+    world::{KEYS, World, node, owner, units},
+};
 
 /// One random wish: who, which kind, two keys and an amount.
 pub(crate) type Wish = (u8, u8, u8, u8, u64);
 
 pub(crate) fn wishes() -> impl Strategy<Value = Vec<Vec<Wish>>> {
     let amount = prop_oneof![0u64..2_000, 0u64..200_000_000_000, Just(u64::MAX)];
-    vec(vec((0..KEYS, 0u8..15, 0..KEYS, 0..KEYS, amount), 0..4), 1..25)
+    // Commits and their reveals have to meet, so there are more of them.
+    let kind = prop_oneof![3 => 0u8..16, 1 => 9u8..11];
+    vec(vec((0..KEYS, kind, 0..KEYS, 0..KEYS, amount), 0..4), 1..25)
 }
 
 fn netuid(b: u8) -> Netuid {
@@ -38,8 +43,8 @@ fn weights(b: u8) -> RevealWeights {
 /// Who signs: the validator of the genesis or a spare node key for what nodes sign.
 fn signer(wish: Wish) -> NodeKey {
     match wish {
-        (_, 9..=12, 0, ..) => node(200),
-        (who, 9..=12, ..) => node(who),
+        (_, 9..=12 | 15, 0, ..) => node(200),
+        (who, 9..=12 | 15, ..) => node(who),
         (who, ..) => owner(who),
     }
 }
@@ -82,6 +87,7 @@ fn call(world: &World, wish: Wish) -> Call {
             Call::SetWeights(SetWeights { netuid: netuid(b), weights, version_key: 0 })
         }
         13 => Call::SetMechanism(SetMechanism { netuid: netuid(b), to: mechanism(amount) }),
+        15 => anchor::registration(world, &signer(wish), b),
         _ => Call::SetHyperparameter(SetHyperparameter { netuid: netuid(b), to: hyperparameter(a, amount) }),
     }
 }
@@ -161,7 +167,7 @@ fn kind(outcome: &Outcome) -> String {
 fn the_random_blocks_carry_out_every_kind_of_transaction() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut kinds = BTreeSet::new();
-    for _ in 0..40 {
+    for _ in 0..80 {
         let mut world = settled();
         for wishes in wishes().new_tree(&mut runner).unwrap().current() {
             let transactions = sign(&world, &wishes);
@@ -172,5 +178,5 @@ fn the_random_blocks_carry_out_every_kind_of_transaction() {
             }
         }
     }
-    assert_eq!(kinds.len(), 14, "{kinds:?}");
+    assert_eq!(kinds.len(), 15, "{kinds:?}");
 }

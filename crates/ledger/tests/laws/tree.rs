@@ -94,6 +94,7 @@ fn another(record: &Record) -> Record {
         Record::Vote { vote, .. } => vote.block += 1,
         Record::Subnet { subnet, .. } => subnet.price += 1,
         Record::Neuron { neuron, .. } => neuron.incentive ^= 1,
+        Record::AnchorKey { key, .. } => key.block += 1,
         other => *other = Record::Retired { node: NodeId::from_bytes([77; 32]) },
     }
     record

@@ -1,0 +1,95 @@
+//! The anchor: a contract, those who tell us about it, and an account that pays.
+
+use std::fmt;
+
+use nervure_consensus::anchor::{
+    Anchor, AnchorDomain, AnchorError, AnchorFuture, Anchored, Receipt, Submission,
+};
+use nervure_primitives::{BlockHeight, Hash, MeshId};
+use tokio::sync::Mutex;
+
+use crate::{Account, EvmConfig, artefact, artefact::Artefact, convert, rpc::Rpc, send::Offer};
+
+/// An anchor on an EVM chain. Reads go to all endpoints, submissions to the first.
+pub struct EvmAnchor {
+    pub(crate) config: EvmConfig,
+    pub(crate) account: Option<Account>,
+    /// At least one.
+    pub(crate) endpoints: Vec<Rpc>,
+    /// Held while a transaction is under way: two with one nonce would replace each other.
+    pub(crate) sending: Mutex<Option<Offer>>,
+}
+
+impl EvmAnchor {
+    /// Connects to a contract, after every endpoint that answers said that the chain is the right one and the
+    /// contract's code is ours, for `mesh`. Without an account it can only be read.
+    ///
+    /// # Errors
+    /// When none answers, or one says otherwise.
+    pub async fn connect(
+        config: EvmConfig,
+        mesh: MeshId,
+        account: Option<Account>,
+    ) -> Result<Self, AnchorError> {
+        let endpoints = Rpc::all(&config)?;
+        let code = Artefact::load().map_err(AnchorError::Untrustworthy)?.deployed(&mesh);
+        let (mut answered, mut unreachable) = (0, None);
+        for rpc in &endpoints {
+            match identify(rpc, &config.domain, &code).await {
+                Ok(()) => answered += 1,
+                Err(error) if error.is_passing() => unreachable = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        match unreachable {
+            Some(error) if answered == 0 => Err(error),
+            _ => Ok(Self { config, account, endpoints, sending: Mutex::new(None) }),
+        }
+    }
+}
+
+async fn identify(rpc: &Rpc, domain: &AnchorDomain, code: &[u8]) -> Result<(), AnchorError> {
+    let chain = rpc.chain().await?;
+    if chain != domain.chain {
+        let wrong = format!("an endpoint is on chain {chain}, not {}", domain.chain);
+        return Err(AnchorError::Untrustworthy(wrong));
+    }
+    let found = rpc.code(convert::address(domain.contract)).await?;
+    if found.as_ref() != code {
+        let found = artefact::short(&found);
+        let wrong = format!("at {} is another contract, or one for another mesh ({found})", domain.contract);
+        return Err(AnchorError::Untrustworthy(wrong));
+    }
+    Ok(())
+}
+
+impl fmt::Debug for EvmAnchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EvmAnchor")
+            .field("config", &self.config)
+            .field("account", &self.account)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Anchor for EvmAnchor {
+    fn domain(&self) -> AnchorDomain {
+        self.config.domain
+    }
+
+    fn submit<'a>(&'a self, submission: &'a Submission) -> AnchorFuture<'a, Receipt> {
+        Box::pin(self.submit_until_final(submission))
+    }
+
+    fn at(&self, height: BlockHeight) -> AnchorFuture<'_, Option<Anchored>> {
+        Box::pin(self.read_at(height))
+    }
+
+    fn list(&self, height: BlockHeight, most: usize) -> AnchorFuture<'_, Vec<Anchored>> {
+        Box::pin(self.read_list(height, most))
+    }
+
+    fn head(&self) -> AnchorFuture<'_, (BlockHeight, Hash)> {
+        Box::pin(self.read_head())
+    }
+}

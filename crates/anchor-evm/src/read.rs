@@ -1,0 +1,219 @@
+//! What the contract keeps, as far as all endpoints agree.
+//!
+//! Everything is read at one block that is taken to stay. An endpoint that cannot be reached, or does not have
+//! that block, does not count; one that answers otherwise than the first makes the answer untrustworthy.
+
+use alloy::{
+    eips::BlockId,
+    primitives::{B256, TxKind},
+    rpc::types::{Filter, TransactionInput, TransactionRequest},
+    sol_types::{SolCall, SolEvent},
+};
+use nervure_consensus::anchor::{AnchorError, Anchored, Reference};
+use nervure_primitives::{BlockHeight, Hash, Netuid};
+
+use crate::{
+    EvmAnchor,
+    contract::CheckpointAnchor as sol,
+    convert::{address, hash, word},
+    rpc::{Rpc, RpcError},
+};
+
+impl EvmAnchor {
+    pub(crate) async fn read_head(&self) -> Result<(BlockHeight, Hash), AnchorError> {
+        let at = self.last_final().await?;
+        let height = self.agreed(sol::latestHeightCall {}, at).await?;
+        let validators = self.agreed(sol::validatorsHashCall {}, at).await?;
+        Ok((BlockHeight(height), hash(validators)))
+    }
+
+    pub(crate) async fn read_at(&self, height: BlockHeight) -> Result<Option<Anchored>, AnchorError> {
+        let at = self.last_final().await?;
+        let Some((id, state)) = self.stored(height, at).await? else { return Ok(None) };
+        let reference = self.reference(height, id, at).await?;
+        Ok(Some(Anchored { height, id, state, reference }))
+    }
+
+    pub(crate) async fn read_list(
+        &self,
+        from: BlockHeight,
+        most: usize,
+    ) -> Result<Vec<Anchored>, AnchorError> {
+        let at = self.last_final().await?;
+        let (mut found, mut begin) = (Vec::new(), self.config.since);
+        while begin <= at && found.len() < most {
+            let end = begin.saturating_add(self.config.limits.range).min(at);
+            for (height, id, reference) in self.events(None, begin, end).await? {
+                if height < from || found.len() >= most {
+                    continue;
+                }
+                // An event is only the endpoint's word; what is kept is in the state.
+                match self.stored(height, at).await? {
+                    Some((stored, state)) if stored == id => {
+                        found.push(Anchored { height, id, state, reference: Some(reference) });
+                    }
+                    _ => return Err(contradiction("an event names a checkpoint that is not kept")),
+                }
+            }
+            begin = end.saturating_add(1);
+        }
+        Ok(found)
+    }
+
+    /// The metagraph root that is kept for an epoch of a subnet.
+    ///
+    /// # Errors
+    /// When no endpoint answers, or they contradict each other.
+    pub async fn metagraph(&self, netuid: Netuid, epoch: u64) -> Result<Option<Hash>, AnchorError> {
+        let at = self.last_final().await?;
+        let root = self.agreed(sol::metagraphRootCall { netuid: netuid.0, epoch }, at).await?;
+        Ok(Some(hash(root)).filter(|_| root != B256::ZERO))
+    }
+
+    /// The number of the last block that is taken to stay, and has the contract.
+    pub(crate) async fn last_final(&self) -> Result<u64, AnchorError> {
+        let last = self.first()?.last_final(self.config.finality).await?;
+        if last < self.config.since {
+            return Err(AnchorError::Unavailable("the contract is not deep enough in the chain yet".into()));
+        }
+        Ok(last)
+    }
+
+    pub(crate) fn first(&self) -> Result<&Rpc, AnchorError> {
+        Ok(self.endpoints.first().ok_or(RpcError::NoEndpoint)?)
+    }
+
+    /// The id and the state root that are kept for a height at block `at`.
+    pub(crate) async fn stored(
+        &self,
+        height: BlockHeight,
+        at: u64,
+    ) -> Result<Option<(Hash, Hash)>, AnchorError> {
+        let kept = self.agreed(sol::checkpointsCall { height: height.0 }, at).await?;
+        Ok(Some((hash(kept._0), hash(kept._1))).filter(|_| kept._0 != B256::ZERO))
+    }
+
+    /// The id that the first endpoint has for a height in its last block, which may not stay.
+    pub(crate) async fn stored_now(&self, height: BlockHeight) -> Result<Option<Hash>, AnchorError> {
+        let input = sol::checkpointsCall { height: height.0 }.abi_encode();
+        let answer = self.view(self.first()?, &input, BlockId::latest()).await?;
+        let kept = decoded::<sol::checkpointsCall>(&answer)?;
+        Ok(Some(hash(kept._0)).filter(|_| kept._0 != B256::ZERO))
+    }
+
+    /// What all endpoints that answer say, the first in any case.
+    async fn agreed<C>(&self, call: C, at: u64) -> Result<C::Return, AnchorError>
+    where
+        C: SolCall,
+    {
+        let input = call.abi_encode();
+        let mut answers = self.endpoints.iter();
+        let at = BlockId::number(at);
+        let first = self.view(answers.next().ok_or(RpcError::NoEndpoint)?, &input, at).await?;
+        for rpc in answers {
+            match self.view(rpc, &input, at).await {
+                Ok(other) if other != first => {
+                    return Err(contradiction("two endpoints say different things"));
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "an endpoint of the anchor's chain does not answer"),
+            }
+        }
+        decoded::<C>(&first)
+    }
+
+    async fn view(&self, rpc: &Rpc, input: &[u8], at: BlockId) -> Result<Vec<u8>, RpcError> {
+        let request = TransactionRequest {
+            to: Some(TxKind::Call(address(self.config.domain.contract))),
+            input: TransactionInput::new(input.to_vec().into()),
+            ..TransactionRequest::default()
+        };
+        Ok(rpc.call(&request, at).await?.to_vec())
+    }
+
+    /// The transaction that stored a checkpoint, searched from the last block backwards.
+    async fn reference(
+        &self,
+        height: BlockHeight,
+        id: Hash,
+        at: u64,
+    ) -> Result<Option<Reference>, AnchorError> {
+        let mut end = at;
+        loop {
+            let begin = end.saturating_sub(self.config.limits.range).max(self.config.since);
+            let events = self.events(Some(height), begin, end).await?;
+            if let Some((.., reference)) = events.into_iter().find(|(.., found, _)| *found == id) {
+                return Ok(Some(reference));
+            }
+            if begin <= self.config.since {
+                return Ok(None);
+            }
+            end = begin - 1;
+        }
+    }
+
+    /// The events of a range of blocks, in their order.
+    async fn events(
+        &self,
+        height: Option<BlockHeight>,
+        begin: u64,
+        end: u64,
+    ) -> Result<Vec<(BlockHeight, Hash, Reference)>, AnchorError> {
+        let mut filter = Filter::new()
+            .address(address(self.config.domain.contract))
+            .event_signature(sol::CheckpointAnchored::SIGNATURE_HASH)
+            .from_block(begin)
+            .to_block(end);
+        if let Some(height) = height {
+            filter = filter.topic1(alloy::primitives::U256::from(height.0));
+        }
+        let logs = self.first()?.logs(&filter).await?;
+        let event = |log: &alloy::rpc::types::Log| {
+            let event = sol::CheckpointAnchored::decode_log(&log.inner).ok()?;
+            let reference = Reference { transaction: hash(log.transaction_hash?), block: log.block_number? };
+            Some((BlockHeight(event.height), hash(event.id), reference))
+        };
+        logs.iter()
+            .map(|log| event(log).ok_or_else(|| contradiction("an event is not one of the contract's")))
+            .collect()
+    }
+
+    /// Whether `row` is in the metagraph that is kept for its epoch: the contract's own answer.
+    ///
+    /// # Errors
+    /// As for [`Self::metagraph`].
+    pub async fn verify_neuron(&self, row: &NeuronProof) -> Result<bool, AnchorError> {
+        let at = self.last_final().await?;
+        let call = sol::verifyNeuronCall {
+            epoch: row.epoch,
+            row: row.decode().ok_or_else(|| contradiction("a row is not encoded as one"))?,
+            proof: row.siblings.iter().map(|sibling| word(*sibling)).collect(),
+        };
+        self.agreed(call, at).await
+    }
+}
+
+/// A row of a metagraph as a contract is shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeuronProof {
+    /// The epoch whose metagraph it should be in.
+    pub epoch: u64,
+    /// The row, ABI-encoded.
+    pub row: Vec<u8>,
+    /// The hashes beside the way from the row's leaf to the root.
+    pub siblings: Vec<Hash>,
+}
+
+impl NeuronProof {
+    fn decode(&self) -> Option<sol::Neuron> {
+        alloy::sol_types::SolValue::abi_decode(&self.row).ok()
+    }
+}
+
+fn decoded<C: SolCall>(answer: &[u8]) -> Result<C::Return, AnchorError> {
+    C::abi_decode_returns(answer).map_err(|_| contradiction("an answer is not what the contract returns"))
+}
+
+fn contradiction(what: &str) -> AnchorError {
+    AnchorError::Untrustworthy(what.into())
+}

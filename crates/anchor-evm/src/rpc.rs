@@ -1,0 +1,171 @@
+//! One endpoint: the few questions that are asked, each repeated when it could not be answered.
+//!
+//! An endpoint that cannot be reached is asked again after a wait that doubles; one that says no is not.
+
+use std::{future::Future, time::Duration};
+
+use alloy::{
+    eips::BlockId,
+    network::Ethereum,
+    primitives::{Address, B256, Bytes},
+    providers::{Provider, RootProvider},
+    rpc::{
+        client::RpcClient,
+        types::{Filter, Log, TransactionReceipt, TransactionRequest},
+    },
+    transports::{RpcError as Failure, TransportErrorKind, TransportResult},
+};
+use nervure_consensus::anchor::AnchorError;
+
+use crate::{EvmConfig, Finality, Limits, transport::BoundedHttp};
+
+/// The first wait before a request is repeated.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// Longest text of an endpoint that is repeated, in characters.
+const MAX_TEXT: usize = 200;
+
+/// Why an endpoint did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RpcError {
+    /// Not an address of HTTP.
+    #[error("an endpoint is not an http or https address")]
+    Endpoint,
+    /// No endpoint is configured.
+    #[error("no endpoint of the chain is configured")]
+    NoEndpoint,
+    /// The HTTP client could not be made.
+    #[error("no HTTP client: {0}")]
+    Client(String),
+    /// It could not be reached, or answered with something else than JSON-RPC.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The contract refused, with this data.
+    #[error("the contract refuses: 0x{}", hex(.0))]
+    Reverted(Vec<u8>),
+    /// It says no.
+    #[error("the endpoint says: {0}")]
+    Refused(String),
+}
+
+fn hex(bytes: &[u8]) -> String {
+    alloy::primitives::hex::encode(bytes)
+}
+
+impl From<RpcError> for AnchorError {
+    fn from(error: RpcError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// A connection to one endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Rpc {
+    provider: RootProvider<Ethereum>,
+    tries: u32,
+}
+
+impl Rpc {
+    pub(crate) fn new(endpoint: &str, limits: &Limits) -> Result<Self, RpcError> {
+        let transport = BoundedHttp::new(endpoint, limits)?;
+        let provider = RootProvider::new(RpcClient::new(transport, false));
+        Ok(Self { provider, tries: limits.tries.max(1) })
+    }
+
+    /// All endpoints of a configuration.
+    pub(crate) fn all(config: &EvmConfig) -> Result<Vec<Self>, RpcError> {
+        if config.endpoints.is_empty() {
+            return Err(RpcError::NoEndpoint);
+        }
+        config.endpoints.iter().map(|endpoint| Self::new(endpoint, &config.limits)).collect()
+    }
+
+    async fn ask<T, F>(&self, question: impl Fn() -> F) -> Result<T, RpcError>
+    where
+        F: Future<Output = TransportResult<T>>,
+    {
+        let mut wait = FIRST_WAIT;
+        for _ in 1..self.tries {
+            match question().await.map_err(failure) {
+                Err(RpcError::Unreachable(_)) => {
+                    tokio::time::sleep(wait).await;
+                    wait *= 2;
+                }
+                answer => return answer,
+            }
+        }
+        question().await.map_err(failure)
+    }
+
+    pub(crate) async fn chain(&self) -> Result<u64, RpcError> {
+        self.ask(|| async { self.provider.get_chain_id().await }).await
+    }
+
+    pub(crate) async fn code(&self, contract: Address) -> Result<Bytes, RpcError> {
+        self.ask(|| async { self.provider.get_code_at(contract).await }).await
+    }
+
+    /// The number of the last block that is taken to stay; 0 when there is none yet.
+    pub(crate) async fn last_final(&self, finality: Finality) -> Result<u64, RpcError> {
+        match finality {
+            Finality::Depth(depth) => {
+                let last = self.ask(|| async { self.provider.get_block_number().await }).await?;
+                Ok(last.saturating_sub(depth))
+            }
+            Finality::Finalized => {
+                let block =
+                    self.ask(|| async { self.provider.get_block(BlockId::finalized()).await }).await?;
+                Ok(block.map_or(0, |block| block.header.number))
+            }
+        }
+    }
+
+    pub(crate) async fn call(&self, request: &TransactionRequest, at: BlockId) -> Result<Bytes, RpcError> {
+        self.ask(|| async { self.provider.call(request.clone()).block(at).await }).await
+    }
+
+    pub(crate) async fn estimate(&self, request: &TransactionRequest) -> Result<u64, RpcError> {
+        self.ask(|| async { self.provider.estimate_gas(request.clone()).await }).await
+    }
+
+    /// The nonce that follows those in blocks.
+    pub(crate) async fn nonce(&self, account: Address) -> Result<u64, RpcError> {
+        self.ask(|| async { self.provider.get_transaction_count(account).await }).await
+    }
+
+    /// Most per unit of gas, and the tip in it, in wei.
+    pub(crate) async fn fees(&self) -> Result<(u128, u128), RpcError> {
+        let fees = self.ask(|| async { self.provider.estimate_eip1559_fees().await }).await?;
+        Ok((fees.max_fee_per_gas, fees.max_priority_fee_per_gas))
+    }
+
+    /// Sends a signed transaction. Sending it again is harmless, so that answer counts as success.
+    pub(crate) async fn send(&self, raw: &[u8]) -> Result<(), RpcError> {
+        let sent = self.ask(|| async { self.provider.send_raw_transaction(raw).await.map(drop) }).await;
+        match sent {
+            Err(RpcError::Refused(text)) if text.contains("already") => Ok(()),
+            other => other,
+        }
+    }
+
+    pub(crate) async fn receipt(&self, transaction: B256) -> Result<Option<TransactionReceipt>, RpcError> {
+        self.ask(|| async { self.provider.get_transaction_receipt(transaction).await }).await
+    }
+
+    pub(crate) async fn logs(&self, filter: &Filter) -> Result<Vec<Log>, RpcError> {
+        self.ask(|| async { self.provider.get_logs(filter).await }).await
+    }
+}
+
+fn failure(error: Failure<TransportErrorKind>) -> RpcError {
+    let short =
+        |text: String| text.chars().filter(|one| !one.is_control()).take(MAX_TEXT).collect::<String>();
+    let Failure::ErrorResp(payload) = &error else {
+        return RpcError::Unreachable(short(error.to_string()));
+    };
+    match payload.as_revert_data() {
+        Some(data) if !data.is_empty() => RpcError::Reverted(data.to_vec()),
+        _ => RpcError::Refused(short(payload.message.to_string())),
+    }
+}

@@ -1,0 +1,17 @@
+//! What the tests need to show the contract what no honest caller sends.
+
+use alloy::{primitives::hex, sol_types::SolCall};
+use nervure_consensus::anchor::{AnchorError, Submission};
+
+pub use crate::{contract::CheckpointAnchor, deploy::deploy_code};
+
+/// The call that submits, as JSON-RPC takes it.
+pub fn calldata(submission: &Submission) -> String {
+    hex::encode_prefixed(crate::convert::submission(submission).abi_encode())
+}
+
+/// What the data of a revert says.
+pub fn refusal(data: &str) -> AnchorError {
+    hex::decode(data)
+        .map_or_else(|_| AnchorError::Untrustworthy(data.into()), |data| crate::convert::refusal(&data))
+}

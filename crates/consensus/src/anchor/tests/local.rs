@@ -1,0 +1,96 @@
+//! The file of the local backend.
+
+use std::{
+    fs,
+    future::Future,
+    path::{Path, PathBuf},
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use super::*;
+
+/// The local backend never waits: its futures are done when they are first asked.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let Poll::Ready(value) = pin!(future).poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("it waits")
+    };
+    value
+}
+
+fn open(path: &Path) -> Result<LocalAnchor, LocalError> {
+    LocalAnchor::open(path, keeper())
+}
+
+/// A file with checkpoints 1 to 3.
+fn filled() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("anchor");
+    let anchor = open(&path).unwrap();
+    for height in 1..=3 {
+        let receipt = now(anchor.submit(&submission(&checkpoint(height, &four()), &four(), &[1, 2, 3])));
+        assert_eq!(receipt.unwrap(), Receipt::Stored { reference: None, gas: None });
+    }
+    (directory, path)
+}
+
+fn heights(anchor: &LocalAnchor) -> Vec<u64> {
+    now(anchor.list(BlockHeight(0), 9)).unwrap().iter().map(|one| one.height.0).collect()
+}
+
+#[test]
+fn what_is_kept_is_there_after_a_restart() {
+    let (_directory, path) = filled();
+    let anchor = open(&path).unwrap();
+    assert_eq!(heights(&anchor), [1, 2, 3]);
+    assert_eq!(now(anchor.list(BlockHeight(2), 1)).unwrap().len(), 1);
+    assert_eq!(now(anchor.at(BlockHeight(2))).unwrap().unwrap().id, checkpoint(2, &four()).id());
+    assert_eq!(now(anchor.at(BlockHeight(9))).unwrap(), None);
+    assert_eq!(now(anchor.head()).unwrap(), (BlockHeight(3), four().hash()));
+    let again = now(anchor.submit(&submission(&checkpoint(3, &four()), &four(), &[2, 3, 4])));
+    assert_eq!(again.unwrap(), Receipt::Known);
+    let stale = now(anchor.submit(&submission(&checkpoint(2, &set(&[(1, 1)])), &four(), &[1, 2, 3])));
+    assert!(matches!(stale, Err(AnchorError::Refused(KeeperRefusal::Conflict { .. }))));
+    assert!(matches!(open(&path), Err(LocalError::Io { .. })), "one process at a time");
+}
+
+#[test]
+fn an_append_that_was_cut_short_is_dropped_and_made_again() {
+    let (_directory, path) = filled();
+    let whole = fs::read(&path).unwrap();
+    let record = whole.len() / 3;
+    for cut in [1, 4, 7, 8, 9, record / 2, record - 1] {
+        fs::write(&path, &whole[..2 * record + cut]).unwrap();
+        let anchor = open(&path).unwrap();
+        assert_eq!(heights(&anchor), [1, 2], "cut at {cut}");
+        now(anchor.submit(&submission(&checkpoint(3, &four()), &four(), &[1, 2, 3]))).unwrap();
+        drop(anchor);
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+}
+
+#[test]
+fn damage_is_refused_and_never_served() {
+    let (_directory, path) = filled();
+    let whole = fs::read(&path).unwrap();
+    let record = whole.len() / 3;
+    for at in (0..2 * record).step_by(5) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        fs::write(&path, &damaged).unwrap();
+        match open(&path) {
+            Err(LocalError::Damaged { .. }) => {}
+            // A length that is too long looks like an append that was cut short.
+            Ok(anchor) => assert!(at % record < 4 && heights(&anchor).len() == at / record, "byte {at}"),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_file_of_another_beginning_is_refused() {
+    let (_directory, path) = filled();
+    let other = Keeper::new(DOMAIN, MESH, BlockHeight(0), set(&[(1, 1)]).hash());
+    let refused = LocalAnchor::open(&path, other).unwrap_err();
+    assert!(refused.to_string().contains("signs the next checkpoint"), "{refused}");
+}
