@@ -15,7 +15,7 @@ impl State {
     /// The checkpoint of the block of `header`, if this is the state after it and the block is one with an
     /// election, and who signs it. It has the metagraphs of the epochs that ended since the election before;
     /// of a subnet that had several, the last. Beyond [`MAX_METAGRAPHS`] subnets the higher numbers are left out.
-    pub fn checkpoint(&self, header: &Header) -> Option<(AnchorCheckpoint, &AnchorSet)> {
+    pub fn anchor_checkpoint(&self, header: &Header) -> Option<(AnchorCheckpoint, &AnchorSet)> {
         let interval = self.params.election_interval;
         if header.height != self.height() || !self.height.is_multiple_of(interval) {
             return None;

@@ -100,7 +100,7 @@ fn each_election_leaves_a_checkpoint_that_the_set_before_it_signs() {
     election(&mut world);
     let first = world.state.anchors().successors().unwrap().clone();
     assert_eq!(first.members()[0].address, anchor_key(0).address());
-    assert_eq!(world.state.checkpoint(&header(&world)), None, "nobody signs this one");
+    assert_eq!(world.state.anchor_checkpoint(&header(&world)), None, "nobody signs this one");
     let deployed = world.state.height();
     let domain = nervure_consensus::anchor::AnchorDomain::LOCAL;
     let mut keeper = Keeper::new(domain, world.state.mesh(), deployed, first.hash());
@@ -112,7 +112,7 @@ fn each_election_leaves_a_checkpoint_that_the_set_before_it_signs() {
         }
         election(&mut world);
         let header = header(&world);
-        let (checkpoint, signers) = world.state.checkpoint(&header).unwrap();
+        let (checkpoint, signers) = world.state.anchor_checkpoint(&header).unwrap();
         assert_eq!((checkpoint.block(), checkpoint.state()), (header.id(), header.state));
         epochs.extend(checkpoint.metagraphs().iter().map(|one| one.epoch));
         let key = [0, 5].map(anchor_key).into_iter().find(|key| signers.power_of(&key.address()).is_some());
@@ -125,7 +125,7 @@ fn each_election_leaves_a_checkpoint_that_the_set_before_it_signs() {
     assert!(epochs.len() >= 3 && epochs.is_sorted(), "every epoch, once: {epochs:?}");
     let later = BlockHeight(world.state.height().0 + 1);
     let other = nervure_ledger::block::Header { height: later, ..header(&world) };
-    assert_eq!(world.state.checkpoint(&other), None, "another block's header");
+    assert_eq!(world.state.anchor_checkpoint(&other), None, "another block's header");
 }
 
 #[test]
