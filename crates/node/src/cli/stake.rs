@@ -68,7 +68,7 @@ impl FromStr for Percent {
             || format!("'{text}' is no share from 0 to 18 %, with at most two digits behind the point");
         let digits = text.strip_suffix('%').unwrap_or(text).trim_end();
         let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-        if part.len() > 2 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        if whole.is_empty() || part.len() > 2 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong());
         }
         let hundredths: u64 = format!("{whole}{part:0<2}").parse().map_err(|_| wrong())?;
@@ -99,7 +99,7 @@ mod tests {
         }
         assert_eq!(
             (percent(MAX_TAKE), percent(6_553), percent(0)),
-            ("18.00 %".into(), "9.99 %".into(), "0.00 %".into())
+            ("18.00 %".into(), "10.00 %".into(), "0.00 %".into())
         );
     }
 }
