@@ -68,7 +68,8 @@ impl FromStr for Percent {
             || format!("'{text}' is no share from 0 to 18 %, with at most two digits behind the point");
         let digits = text.strip_suffix('%').unwrap_or(text).trim_end();
         let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-        if whole.is_empty() || part.len() > 2 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || part.len() > 2 || !is_number(whole) || !is_number(part) {
             return Err(wrong());
         }
         let hundredths: u64 = format!("{whole}{part:0<2}").parse().map_err(|_| wrong())?;
