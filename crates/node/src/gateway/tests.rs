@@ -4,6 +4,7 @@ mod double;
 mod hostile;
 mod node;
 mod openai;
+mod proofs;
 mod python;
 mod shutdown;
 

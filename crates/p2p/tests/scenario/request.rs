@@ -143,7 +143,8 @@ async fn a_node_known_only_to_the_dht_is_found() {
     tokio::spawn(echo(requests));
     eventually("the hub knows it", async || hub.status().await.routing_table == 1).await;
     let b = asker(&mesh, mesh.stranger(3), &hub, spec()).await;
-    eventually("the asker has the hub to ask", async || b.status().await.routing_table == 1).await;
+    // It may hear of the other one from the hub before anybody looks.
+    eventually("the asker has the hub to ask", async || b.status().await.routing_table >= 1).await;
     assert_eq!(b.handle.request(a.id(), ECHO, b"found".to_vec()).await.unwrap(), b"found");
 }
 
