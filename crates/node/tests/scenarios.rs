@@ -27,6 +27,8 @@ mod openai_client;
 mod own_node;
 #[path = "scenarios/score.rs"]
 mod score;
+#[path = "scenarios/together.rs"]
+mod together;
 #[path = "scenarios/unreachable.rs"]
 mod unreachable;
 #[path = "scenarios/upstream.rs"]
