@@ -33,7 +33,10 @@ use nervure_subnet::{
     mix::{ByteDistribution, FixedShare, LockStep, LockStepRules, Mixed, Progress},
 };
 
-use super::attempt::{Attempts, Failure, FailureKind, broken};
+use super::{
+    attempt::{Attempts, Failure, FailureKind, broken},
+    pool::none_answered,
+};
 use crate::{
     runtime::wire,
     service::{AskError, ParticipantView},
@@ -76,6 +79,8 @@ pub(super) struct Mixture {
     context: Context,
     text: Continuation,
     prompt_tokens: u32,
+    /// Who failed before the first byte.
+    failures: Vec<(ExpertRecord, Failure)>,
     first: Option<Mixed>,
     done: Option<ExpertEvent>,
     pub(super) tried: usize,
@@ -136,12 +141,14 @@ impl Mixture {
             context: Context::new(&plan.prompt),
             text: Continuation::new(&plan.sampling),
             prompt_tokens: u32::try_from(plan.prompt.len()).unwrap_or(u32::MAX),
+            failures: Vec::new(),
             first: None,
             done: None,
         };
-        let first = mixture.step().await.map_err(|reason| AskError::Interrupted { reason })?;
-        mixture.first = Some(first);
-        Ok(mixture)
+        match mixture.step().await {
+            Ok(first) => Ok(Self { first: Some(first), ..mixture }),
+            Err(_) => Err(mixture.never_began()),
+        }
     }
 
     /// The next event; [`ExpertEvent::Done`] is the last. In words why there is none.
@@ -233,6 +240,9 @@ impl Mixture {
         let current = self.lock.step();
         let Some(member) = self.members.get_mut(at) else { return self.lock.tick(now) };
         member.asked = false;
+        if member.left.is_some() {
+            return self.lock.tick(now);
+        }
         match said {
             Ok(claimed) if ByteDistribution::read(&claimed).is_none() => {
                 self.drop_member(at, "it said what is no distribution".into())
@@ -247,6 +257,9 @@ impl Mixture {
             }
             Err(failure) => {
                 tracing::debug!(node = %member.record.node, reason = %failure.reason, "an expert of a mixture failed");
+                if current == 0 {
+                    self.failures.push((member.record.clone(), failure.clone()));
+                }
                 match self.waiting.pop_front().filter(|_| current == 0) {
                     Some(next) => {
                         member.record = next;
@@ -284,6 +297,13 @@ impl Mixture {
             self.attempts.failed(record);
             self.drop_member(at, "it was too slow".into());
         }
+    }
+
+    /// Why there is not even a first byte.
+    fn never_began(mut self) -> AskError {
+        let silent = self.members.into_iter().filter(|member| member.left.is_none());
+        self.failures.extend(silent.map(|member| (member.record, broken("it did not speak in time"))));
+        none_answered(self.failures)
     }
 
     fn nobody(&self) -> String {

@@ -47,7 +47,7 @@ pub(super) struct Decided {
     pub(super) record: ExpertRecord,
     /// The answer with its end.
     pub(super) events: Vec<ExpertEvent>,
-    /// Who took part, whoever counts most first, and their answers in the same order.
+    /// Who took part, whoever counts most first.
     pub(super) participants: Vec<ParticipantView>,
     /// Their answers in the same order.
     pub(super) answers: Vec<WholeAnswer>,
@@ -126,8 +126,8 @@ impl Panel {
         let needed = self.needed();
         let mut waiting = self.candidates.into_iter();
         let mut running = FuturesUnordered::new();
-        let (mut answers, mut failures): (Vec<(WholeAnswer, Score)>, Vec<(ExpertRecord, Failure)>) =
-            (Vec::new(), Vec::new());
+        let mut answers: Vec<(WholeAnswer, Score)> = Vec::new();
+        let mut failures: Vec<(ExpertRecord, Failure)> = Vec::new();
         let (mut tried, mut extra) = (0, 0);
         let mut until = Instant::now() + PATIENCE;
         while answers.len() < self.seats {
