@@ -9,6 +9,8 @@
 //! facts or follow instructions.
 
 pub mod builtin;
+mod contexts;
+mod continuation;
 mod evaluation;
 mod expert;
 mod generate;
@@ -19,6 +21,7 @@ mod sampler;
 mod session;
 mod weights;
 
+pub use continuation::{Continuation, Written};
 pub use evaluation::{bits_per_byte, byte_probabilities};
 pub use expert::{ByteExpert, ServeOptions};
 pub use model::{ByteModel, CONTEXT, DOCUMENT_START, Pass, parameter_shapes};

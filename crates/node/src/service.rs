@@ -33,8 +33,8 @@ pub(crate) use ledger::{
 };
 pub(crate) use strategy::Strategy;
 pub(crate) use view::{
-    AccountView, CapabilityCount, Catalog, ChainStatus, ExpertView, FindPage, FindRequest, ModelView,
-    NodeStatus, PeerView, ReceiptView, RouteView, TransactionState, TransactionView,
+    AccountView, CapabilityCount, Catalog, ChainStatus, Ending, ExpertView, FindPage, FindRequest, ModelView,
+    NodeStatus, ParticipantView, PeerView, ReceiptView, RouteView, TransactionState, TransactionView,
 };
 
 /// Whom a question is for.
@@ -81,7 +81,7 @@ pub(crate) struct Ask {
     pub deadline: Duration,
     /// Whether [`RouteView::detail`] is wanted; it costs an allocation per candidate.
     pub explain: bool,
-    /// Whether [`Answer::receipt`] is wanted; it costs the check of a signature.
+    /// Whether [`Ending::receipts`] are wanted; each costs the check of a signature.
     pub receipt: bool,
     /// A filter over record fields, such as `context >= 4096 and price <= 5`.
     pub filter: Option<String>,
@@ -91,12 +91,12 @@ pub(crate) struct Ask {
 pub(crate) struct Answer {
     /// How the expert was chosen.
     pub route: RouteView,
-    /// Who answers.
+    /// Who answers; of several who do together, the one that counts most.
     pub expert: ExpertView,
     /// The answer as it comes; [`ExpertEvent::Done`] or an error is the last item.
     pub events: BoxStream<'static, Result<ExpertEvent, AskError>>,
-    /// The expert's receipt, where it was wanted: there before [`ExpertEvent::Done`] is.
-    pub receipt: Arc<OnceLock<ReceiptView>>,
+    /// What is known in the end only: there before [`ExpertEvent::Done`] is, where there is something to say.
+    pub ending: Arc<OnceLock<Ending>>,
 }
 
 /// What every node offers to its HTTP API.

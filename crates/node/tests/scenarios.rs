@@ -31,6 +31,8 @@ mod score;
 mod scoring;
 #[path = "scenarios/state_sync.rs"]
 mod state_sync;
+#[path = "scenarios/together.rs"]
+mod together;
 #[path = "scenarios/unreachable.rs"]
 mod unreachable;
 #[path = "scenarios/upstream.rs"]

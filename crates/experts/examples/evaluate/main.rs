@@ -1,9 +1,10 @@
-//! Measures the built-in experts: bits per byte on held-out text, and how fast one worker writes.
+//! Measures the built-in experts: bits per byte on held-out text, alone and mixed, and how fast one worker writes.
 //!
 //! ```text
 //! cargo run --release -p nervure-experts --example evaluate              # a Markdown table of bits per byte
 //! cargo run --release -p nervure-experts --example evaluate -- --speed   # bytes per second of one worker
-//! cargo run --release -p nervure-experts --example evaluate -- --json    # either, as JSON
+//! cargo run --release -p nervure-experts --example evaluate -- --mixture # bits per byte where the domain changes
+//! cargo run --release -p nervure-experts --example evaluate -- --json    # any of them, as JSON
 //! ```
 //!
 //! Design: every model scores the text of every domain, which shows what the domains are worth to each other. The same
@@ -15,25 +16,42 @@
 // A measurement talks to whoever runs it.
 #![allow(clippy::print_stdout)]
 
+mod mixture;
 mod quality;
 mod speed;
 
 use anyhow::{Context, Result, bail};
+use serde::Serialize;
+
+/// What is measured.
+#[derive(Clone, Copy)]
+enum What {
+    Quality,
+    Mixture,
+    Speed,
+}
 
 fn main() -> Result<()> {
-    let (mut json, mut speed) = (false, false);
+    let (mut json, mut what) = (false, What::Quality);
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--json" => json = true,
-            "--speed" => speed = true,
-            other => bail!("unexpected argument {other}: --json and --speed are known"),
+            "--mixture" => what = What::Mixture,
+            "--speed" => what = What::Speed,
+            other => bail!("unexpected argument {other}: --json, --mixture and --speed are known"),
         }
     }
-    match (speed, json) {
-        (false, false) => print!("{}", quality::measure()?.markdown()),
-        (false, true) => println!("{}", serde_json::to_string_pretty(&quality::measure()?)?),
-        (true, false) => print!("{}", speed::markdown(&speed::measure()?)),
-        (true, true) => println!("{}", serde_json::to_string_pretty(&speed::measure()?)?),
+    match what {
+        What::Quality => show(json, &quality::measure()?, quality::Quality::markdown),
+        What::Mixture => show(json, &mixture::measure()?, mixture::Mixtures::markdown),
+        What::Speed => show(json, &speed::measure()?, |speeds| speed::markdown(speeds)),
+    }
+}
+
+fn show<T: Serialize>(json: bool, measured: &T, markdown: impl FnOnce(&T) -> String) -> Result<()> {
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(measured)?),
+        false => print!("{}", markdown(measured)),
     }
     Ok(())
 }

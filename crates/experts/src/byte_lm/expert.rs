@@ -12,10 +12,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::builtin::Builtin;
+use super::contexts::Contexts;
 use super::generate::{CHANNEL, Stopped, generate, send};
 use super::model::ByteModel;
 use super::queue::{Job, Queue};
-use super::session::{Session, next_distribution};
+use super::session::Session;
 use crate::{
     ChatMessage, Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Health,
     ModelCard, Usage,
@@ -70,6 +71,7 @@ impl ByteExpert {
                 card: expert.card.clone(),
                 model: model.clone(),
                 session: Session::new(model.clone()),
+                contexts: Contexts::new(model.clone()),
                 queue: expert.queue.clone(),
             };
             let thread = std::thread::Builder::new()
@@ -123,6 +125,7 @@ struct Worker {
     card: ModelCard,
     model: ByteModel,
     session: Session,
+    contexts: Contexts,
     queue: Queue,
 }
 
@@ -136,6 +139,7 @@ impl Worker {
                 Ok(Err(Stopped::Failed(error))) => Some(error),
                 Err(_) => {
                     self.session = Session::new(self.model.clone());
+                    self.contexts = Contexts::new(self.model.clone());
                     Some(ExpertError::Internal("the model failed on this request".to_owned()))
                 }
             };
@@ -158,7 +162,7 @@ impl Worker {
                 generate(&mut self.session, (&prompt, sampling), &job.events, || self.queue.is_closed())
             }
             ExpertRequest::Distribution { context } => {
-                let distribution = next_distribution(&self.model, context)?;
+                let distribution = self.contexts.next(context)?;
                 send(&job.events, ExpertEvent::Distribution(distribution.to_vec()))?;
                 let prompt_tokens = u32::try_from(context.len()).unwrap_or(u32::MAX);
                 let usage = Usage { prompt_tokens, completion_tokens: 1 };

@@ -1,21 +1,15 @@
 //! One answer of a byte model: the loop from prompt to `Done`.
 //!
-//! The worker never waits for its caller. Text is collected to pieces of [`PIECE`] bytes, and the channel holds as
-//! many pieces as the longest answer has, so that a caller who reads slowly holds some kilobytes and no thread.
+//! The worker never waits for its caller. Text leaves in pieces of [`PIECE`] bytes, and the channel holds as many
+//! pieces as the longest answer has, so that a caller who reads slowly holds some kilobytes and no thread.
 
 use tokio::sync::mpsc;
 
 use super::builtin::MAX_OUTPUT;
-use super::model::DOCUMENT_START;
-use super::sampler::Sampler;
+use super::continuation::{Continuation, PIECE};
 use super::session::Session;
-use crate::stop::StopScanner;
 use crate::stream::Item;
-use crate::utf8::Utf8Pieces;
-use crate::{ExpertError, ExpertEvent, FinishReason, Sampling, Usage};
-
-/// Bytes of text that are sent together, the first piece aside, which leaves at once.
-const PIECE: usize = 8;
+use crate::{ExpertError, ExpertEvent, Sampling, Usage};
 
 /// Items that the longest answer can consist of: its pieces, the first and the last of them shorter, and its end.
 pub(super) const CHANNEL: usize = MAX_OUTPUT as usize / PIECE + 4;
@@ -42,70 +36,28 @@ pub(super) fn generate(
     events: &mpsc::Sender<Item>,
     closing: impl Fn() -> bool,
 ) -> Result<(), Stopped> {
-    let mut sampler = Sampler::new(sampling);
-    let mut stops = StopScanner::new(&sampling.stop);
-    let mut writer = Writer { events, text: Utf8Pieces::default(), pending: String::new(), sent: false };
+    let mut text = Continuation::new(sampling);
     let mut logits = session.start(prompt.as_bytes())?;
-    let most = sampling.max_tokens.min(MAX_OUTPUT);
-    let mut written = 0;
     let reason = loop {
-        if written == most {
-            break FinishReason::Length;
-        }
         if events.is_closed() {
             return Err(Stopped::CallerLeft);
         }
         if closing() {
             return Err(Stopped::Failed(ExpertError::Cancelled));
         }
-        let byte = sampler.choose(&logits);
-        written += 1;
-        if byte == DOCUMENT_START {
-            break FinishReason::Stop;
+        let byte = text.choose(&logits);
+        let written = text.push(byte);
+        if !written.text.is_empty() {
+            send(events, ExpertEvent::Text(written.text))?;
         }
-        let passed = stops.push(byte);
-        writer.write(&passed.bytes)?;
-        if passed.stopped {
-            break FinishReason::Stop;
-        }
-        if written < most {
-            logits = session.push(byte)?;
+        match written.end {
+            Some(reason) => break reason,
+            None => logits = session.push(byte)?,
         }
     };
-    writer.write(&stops.finish())?;
     let prompt_tokens = u32::try_from(prompt.len()).unwrap_or(u32::MAX);
-    let usage = Usage { prompt_tokens, completion_tokens: written };
-    writer.finish(ExpertEvent::Done { usage, reason })
-}
-
-struct Writer<'a> {
-    events: &'a mpsc::Sender<Item>,
-    text: Utf8Pieces,
-    pending: String,
-    sent: bool,
-}
-
-impl Writer<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
-        self.pending += &self.text.push(bytes);
-        if self.pending.len() >= PIECE || (!self.sent && !self.pending.is_empty()) {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), Stopped> {
-        self.sent = true;
-        send(self.events, ExpertEvent::Text(std::mem::take(&mut self.pending)))
-    }
-
-    fn finish(mut self, done: ExpertEvent) -> Result<(), Stopped> {
-        self.pending += &self.text.finish();
-        if !self.pending.is_empty() {
-            self.flush()?;
-        }
-        send(self.events, done)
-    }
+    let usage = Usage { prompt_tokens, completion_tokens: text.written() };
+    send(events, ExpertEvent::Done { usage, reason })
 }
 
 /// Sends without waiting.

@@ -50,13 +50,20 @@ impl Session {
         self.extend(&[byte])
     }
 
+    /// The same as [`Self::start`], with as much of `text` in sight as the model can see; what [`next_distribution`]
+    /// sees.
+    pub(super) fn read(&mut self, text: &[u8]) -> Result<Vec<f32>, ExpertError> {
+        self.restart(opened(text, CONTEXT))
+    }
+
     fn restart(&mut self, window: Vec<u8>) -> Result<Vec<f32>, ExpertError> {
         self.memory.clear();
         self.window.clear();
         self.extend(&window)
     }
 
-    fn extend(&mut self, bytes: &[u8]) -> Result<Vec<f32>, ExpertError> {
+    /// Adds bytes for which there is room.
+    pub(super) fn extend(&mut self, bytes: &[u8]) -> Result<Vec<f32>, ExpertError> {
         let logits = self.model.extend(&mut self.memory, &self.window, bytes)?;
         self.window.extend_from_slice(bytes);
         Ok(logits.flatten_all()?.to_vec1()?)
@@ -82,14 +89,19 @@ pub fn next_distribution(model: &ByteModel, context: &[u8]) -> Result<[f32; 256]
     let window = opened(context, CONTEXT);
     let logits = model.forward(Pass { bytes: &window, batch: 1 })?;
     let last = logits.narrow(0, window.len() - 1, 1)?.flatten_all()?.to_vec1::<f32>()?;
-    let top = last.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    Ok(distribution(&last))
+}
+
+/// Probabilities of 256 logits.
+pub(super) fn distribution(logits: &[f32]) -> [f32; 256] {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut out = [0.0; 256];
-    for (slot, logit) in out.iter_mut().zip(last) {
+    for (slot, logit) in out.iter_mut().zip(logits) {
         *slot = (logit - top).exp().max(f32::MIN_POSITIVE);
     }
     let total: f32 = out.iter().sum();
     out.iter_mut().for_each(|p| *p /= total);
-    Ok(out)
+    out
 }
 
 #[cfg(test)]

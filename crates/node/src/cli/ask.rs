@@ -32,7 +32,8 @@ const DEFAULT_CAPABILITY: &str = "text.generate";
 Examples:
   nervure ask 'fn main() {' --capability text.generate.rust --max-tokens 64
   git diff | nervure ask --capability text.generate --temperature 0
-  nervure ask 'The sea' --strategy race:3 --explain")]
+  nervure ask 'The sea' --strategy race:3 --explain
+  nervure ask 'The sea' --strategy mix:3 --explain")]
 pub(crate) struct AskArgs {
     /// What to ask; `-` or nothing reads standard input
     prompt: Option<String>,
@@ -63,7 +64,8 @@ pub(crate) struct AskArgs {
     /// Stop before this text; up to four times
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// How many are asked at once: best, race or race:N
+    /// Who answers: best, race:N (the first of N), vote:N, average:N (embeddings) or mix:N (byte-level experts
+    /// write one text together)
     #[arg(long, value_name = "STRATEGY", default_value = "best")]
     strategy: Strategy,
     /// What counts when they are chosen: balanced, fastest, cheapest or trusted
@@ -114,7 +116,7 @@ impl AskArgs {
         global: &Global,
     ) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();
-        let mut complete = false;
+        let (mut complete, mut mixed) = (false, None);
         while let Some(line) = lines.next().await? {
             if let Some(witness) = &mut witness {
                 witness.see(&line)?;
@@ -131,6 +133,7 @@ impl AskArgs {
                     out.write_all(printable(&text).as_bytes())?;
                     out.flush()?;
                 }
+                AskLine::Mixed { participants } if !global.json && self.explain => mixed = Some(participants),
                 AskLine::Done { .. } => complete = true,
                 AskLine::Error { error } => return Err(crate::local::broken_off(error).into()),
                 _ => {}
@@ -138,6 +141,9 @@ impl AskArgs {
         }
         if !global.json {
             writeln!(out)?;
+        }
+        if let Some(participants) = mixed {
+            output::note(&explain::participants("in the end", &participants));
         }
         anyhow::ensure!(complete, "the answer broke off: what came is not the whole of it\nask again");
         if let Some(witness) = witness {
@@ -152,6 +158,10 @@ impl AskArgs {
     }
 
     fn body(&self) -> anyhow::Result<AskBody> {
+        anyhow::ensure!(
+            !self.verify || !matches!(self.strategy, Strategy::Average(_) | Strategy::Mix(_)),
+            "no expert signs for an answer that several made together\nleave out --verify, or ask with --strategy vote"
+        );
         Ok(AskBody {
             target: self.target()?,
             request: self.request()?,

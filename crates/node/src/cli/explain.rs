@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 use serde_json::Value;
 
 use super::output::printable;
-use crate::service::{ExpertView, RouteView};
+use crate::service::{ExpertView, ParticipantView, RouteView};
 
 /// Candidates that are shown; the JSON has them all.
 const SHOWN: usize = 12;
@@ -25,6 +25,9 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
         route.filtered,
         route.tried,
     );
+    if !route.participants.is_empty() {
+        text += &format!("{}\n", participants("together", &route.participants));
+    }
     let detail = route.detail.as_ref().unwrap_or(&Value::Null);
     let choices = list(detail, "choices");
     if !choices.is_empty() {
@@ -61,6 +64,23 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
         text += &format!("left out: {name} on {node}: {}\n", printable(&reason));
     }
     text
+}
+
+/// Who answers with others, `when`, by their say.
+pub(crate) fn participants(when: &str, participants: &[ParticipantView]) -> String {
+    let each = participants.iter().map(|participant| {
+        let ParticipantView { node, expert, weight, agrees, bytes, left } = participant;
+        let vote = match agrees {
+            Some(true) => ", agrees",
+            Some(false) => ", says something else",
+            None => "",
+        };
+        let bytes = bytes.map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();
+        let left = left.as_ref().map(|why| format!(", left: {}", printable(why))).unwrap_or_default();
+        let share = weight * 100.0;
+        format!("  {} on {}: {share:.1} %{vote}{bytes}{left}", printable(expert), node.short())
+    });
+    std::iter::once(format!("{when}:")).chain(each).collect::<Vec<_>>().join("\n")
 }
 
 fn list<'a>(detail: &'a Value, name: &str) -> &'a [Value] {

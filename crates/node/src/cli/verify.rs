@@ -2,7 +2,8 @@
 //!
 //! The node that asked shows the receipt and what it called the question. Everything else that the receipt names, this
 //! program has seen itself: the request that it sent, and the pieces of the answer as they came. So a node in between
-//! cannot pass off another answer, or another expert's.
+//! cannot pass off another answer, or another expert's. After a vote that is the receipt of the one whose answer is
+//! given; the others signed for answers that were not shown.
 
 use anyhow::Context;
 use data_encoding::HEXLOWER;
@@ -59,7 +60,7 @@ impl Witness {
                 return Ok(());
             }
             AskLine::Receipt { receipt } => {
-                self.receipt = Some(receipt.clone());
+                self.receipt.get_or_insert_with(|| receipt.clone());
                 return Ok(());
             }
             AskLine::Text { text } => ExpertEvent::Text(text.clone()),
@@ -67,7 +68,7 @@ impl Witness {
                 ExpertEvent::Embedding { index: *index, vector: vector.clone() }
             }
             AskLine::Distribution { probabilities } => ExpertEvent::Distribution(probabilities.clone()),
-            AskLine::Done { .. } | AskLine::Error { .. } => return Ok(()),
+            AskLine::Mixed { .. } | AskLine::Done { .. } | AskLine::Error { .. } => return Ok(()),
         };
         self.answer.chunk(&wire::encode_event(&event)?);
         Ok(())
@@ -141,6 +142,7 @@ mod tests {
             candidates: 1,
             filtered: 0,
             tried: 1,
+            participants: Vec::new(),
             detail: None,
         };
         witness.see(&AskLine::Route { expert, route }).unwrap();

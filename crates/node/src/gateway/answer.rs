@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{App, error::ApiError};
-use crate::service::{Answer, Ask, AskError, ExpertView, ReceiptView, RouteView};
+use crate::service::{Answer, Ask, AskError, Ending, ExpertView, RouteView};
 
 /// What the node gets beyond a deadline to report it in its own words, before the gateway does.
 const DEADLINE_SLACK: Duration = Duration::from_secs(2);
@@ -62,8 +62,8 @@ pub(super) struct Begun {
     pub(super) expert: ExpertView,
     /// The answer.
     pub(super) events: Events,
-    /// The expert's receipt, where it was wanted.
-    pub(super) receipt: Arc<OnceLock<ReceiptView>>,
+    /// What is known in the end only.
+    pub(super) ending: Arc<OnceLock<Ending>>,
 }
 
 /// A whole answer.
@@ -90,14 +90,14 @@ pub(super) async fn begin(app: &App, slot: Slot, ask: Ask) -> Result<Begun, AskE
     let deadline = ask.deadline;
     let expires = Box::pin(sleep(deadline + DEADLINE_SLACK));
     let answer = timeout(deadline + DEADLINE_SLACK, app.service.ask(ask)).await;
-    let Answer { route, expert, events, receipt } =
+    let Answer { route, expert, events, ending } =
         answer.map_err(|_| AskError::DeadlineExceeded { after: deadline })??;
     let bytes_left = app.config.limits.answer.get();
     Ok(Begun {
         route,
         expert,
         events: Events { running: Some((events, slot)), bytes_left, deadline, expires },
-        receipt,
+        ending,
     })
 }
 

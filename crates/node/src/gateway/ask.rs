@@ -1,8 +1,9 @@
 //! `POST /ask`: the endpoint of `nervure ask`. JSON in, one JSON object per line out.
 //!
 //! The first line is `route` (who answers and why; in full with `explain`), then `text`, `embedding` or
-//! `distribution` as they come, `receipt` where it was wanted, last `done` or `error`. A response without its last line was cut. What fails before an expert has begun to answer has an HTTP
-//! status and the error body of every other endpoint instead.
+//! `distribution` as they come, `mixed` where several wrote one text, a `receipt` of each where they were wanted, last
+//! `done` or `error`. A response without its last line was cut. What fails before an expert has begun to answer has an
+//! HTTP status and the error body of every other endpoint instead.
 
 use axum::{
     body::{Body, Bytes},
@@ -21,7 +22,7 @@ use super::{
     error::{ApiError, ErrorDetail},
     terms::Terms,
 };
-use crate::service::{AskError, ExpertView, ReceiptView, RouteView, Target};
+use crate::service::{AskError, Ending, ExpertView, ParticipantView, ReceiptView, RouteView, Target};
 
 /// The request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,7 +38,7 @@ pub(crate) struct AskBody {
     /// Whether the first line shall have every candidate and every number.
     #[serde(default)]
     pub explain: bool,
-    /// Whether the expert's receipt is wanted.
+    /// Whether the experts' receipts are wanted.
     #[serde(default)]
     pub receipt: bool,
 }
@@ -70,7 +71,12 @@ pub(crate) enum AskLine {
         /// 256 probabilities.
         probabilities: Vec<f32>,
     },
-    /// The expert's word on the answer, right before its end.
+    /// Who wrote a text that several wrote together, after the last of it.
+    Mixed {
+        /// They, and their weights in the end.
+        participants: Vec<ParticipantView>,
+    },
+    /// An expert's word on its answer, right before the end; of several, whoever gave the answer first.
     Receipt {
         /// The receipt, and what it is for.
         receipt: ReceiptView,
@@ -101,6 +107,15 @@ impl From<Result<ExpertEvent, AskError>> for AskLine {
     }
 }
 
+impl AskLine {
+    /// The lines of what is known in the end only.
+    fn before_done(ending: Ending) -> impl Iterator<Item = Self> {
+        let Ending { receipts, participants } = ending;
+        let mixed = (!participants.is_empty()).then_some(Self::Mixed { participants });
+        mixed.into_iter().chain(receipts.into_iter().map(|receipt| Self::Receipt { receipt }))
+    }
+}
+
 /// The handler.
 pub(super) async fn ask(
     State(app): State<App>,
@@ -112,10 +127,10 @@ pub(super) async fn ask(
     let begun = begin(&app, slot, ask).await?;
     let headers = begun.headers();
     let first = AskLine::Route { expert: begun.expert, route: begun.route };
-    let receipt = begun.receipt;
+    let ending = begun.ending;
     let rest = begun.events.map(AskLine::from).flat_map(move |line| {
-        let receipt = matches!(line, AskLine::Done { .. }).then(|| receipt.get().cloned()).flatten();
-        stream::iter(receipt.map(|receipt| AskLine::Receipt { receipt }).into_iter().chain([line]))
+        let ending = matches!(line, AskLine::Done { .. }).then(|| ending.get().cloned()).flatten();
+        stream::iter(AskLine::before_done(ending.unwrap_or_default()).chain([line]))
     });
     let lines = stream::iter([first]).chain(rest).map(|line| encode(&line));
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];

@@ -1,13 +1,18 @@
 //! A question's way: whom to ask ([`select`]), asking them with failover and racing ([`pool`]), and the stream of
-//! the one that answers ([`attempt`]).
+//! the one that answers ([`attempt`]). Several can answer together: with whole answers ([`panel`]), or byte by byte
+//! ([`mixture`]).
 //!
 //! Until an expert has begun to answer, another can take its place and the asker never knows. From its
-//! first event on the answer is bound to it: text of two experts never mixes.
+//! first event on the answer is bound to it: text of two experts never mixes unless it is asked for.
 
 mod attempt;
+mod mixture;
 mod one;
+mod panel;
 mod pool;
 mod select;
+mod together;
+mod whole;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -15,13 +20,14 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, stream};
-use nervure_experts::ExpertEvent;
+use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_p2p::{NetworkHandle, Scope, query::QueryClient};
-use nervure_primitives::{MeshId, NodeId};
+use nervure_primitives::{BlockHeight, MeshId, NodeId};
+use nervure_subnet::Route;
 use serde_json::Value;
 
 use super::{Mesh, catalog::ExpertCatalog, opinions::Opinions, view, wire};
-use crate::service::{Answer, Ask, AskError, RouteView, Strategy};
+use crate::service::{Answer, Ask, AskError, Ending, RouteView, Strategy};
 use attempt::{Begun, Rest};
 
 pub(crate) use one::NotWhole;
@@ -58,28 +64,46 @@ impl Router {
     /// that works on it.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, AskError> {
         let until = Instant::now() + ask.deadline;
+        let answered = match ask.strategy {
+            Strategy::Best | Strategy::Race(_) => self.ask_first(&ask, until).boxed(),
+            Strategy::Vote(_) | Strategy::Average(_) => self.ask_panel(&ask, until).boxed(),
+            Strategy::Mix(_) => self.ask_mixture(&ask, until).boxed(),
+        };
+        match tokio::time::timeout_at(until.into(), answered).await {
+            Ok(answer) => answer,
+            Err(_) => Err(AskError::DeadlineExceeded { after: ask.deadline }),
+        }
+    }
+
+    /// One expert answers: the first that begins to.
+    async fn ask_first(&self, ask: &Ask, until: Instant) -> Result<Answer, AskError> {
         let (block, trusts) = self.opinions.trusts();
-        let route = select::select(&self.catalog, &trusts, &ask)?;
-        let body = wire::encode_request(&ask.request)
-            .map_err(|error| AskError::Internal { reason: error.to_string() })?;
-        let attempts = self.attempts(Arc::from(body), ask.budget, until);
+        let route = select::select(&self.catalog, &trusts, ask)?;
+        let attempts = self.attempts(body(&ask.request)?, ask.budget, until);
         let candidates: Vec<_> = route.choices.iter().map(|choice| choice.record.clone()).collect();
-        let pooled = pool::first(attempts, candidates, ask.strategy);
-        let won = match tokio::time::timeout_at(until.into(), pooled.boxed()).await {
-            Ok(won) => won?,
-            Err(_) => return Err(AskError::DeadlineExceeded { after: ask.deadline }),
-        };
-        let detail = ask.explain.then(|| serde_json::to_value(&route).unwrap_or(Value::Null));
-        let route = RouteView {
-            strategy: ask.strategy.to_string(),
-            policy: ask.policy,
-            block,
-            candidates: count(route.choices.len()),
-            filtered: count(route.filtered.len()),
-            tried: count(won.tried),
-            detail,
-        };
-        Ok(self.answer(won.begun, route, &ask, until))
+        let won = pool::first(attempts, candidates, ask.strategy).await?;
+        let route = RouteView { tried: count(won.tried), ..route_view(ask, block, &route) };
+        Ok(self.answer(won.begun, route, ask, until))
+    }
+}
+
+/// A request as it travels.
+fn body(request: &ExpertRequest) -> Result<Arc<[u8]>, AskError> {
+    let body = wire::encode_request(request);
+    body.map(Arc::from).map_err(|error| AskError::Internal { reason: error.to_string() })
+}
+
+/// What is known of a route before anybody has answered.
+fn route_view(ask: &Ask, block: BlockHeight, route: &Route) -> RouteView {
+    RouteView {
+        strategy: ask.strategy.to_string(),
+        policy: ask.policy,
+        block,
+        candidates: count(route.choices.len()),
+        filtered: count(route.filtered.len()),
+        tried: 0,
+        participants: Vec::new(),
+        detail: ask.explain.then(|| serde_json::to_value(route).unwrap_or(Value::Null)),
     }
 }
 
@@ -106,9 +130,9 @@ impl Router {
     /// The answer that began, with its deadline over it.
     fn answer(&self, begun: Begun, route: RouteView, ask: &Ask, until: Instant) -> Answer {
         let expert = view::expert(&begun.record, &self.catalog, super::clock::now());
-        let receipt = Arc::new(OnceLock::new());
+        let ending = Arc::new(OnceLock::new());
         let (deadline, own, mesh) = (ask.deadline, self.own, self.mesh);
-        let wanted = ask.receipt.then(|| receipt.clone());
+        let wanted = ask.receipt.then(|| ending.clone());
         let coming = Coming { next: Some(begun.first), rest: begun.rest };
         let events = stream::unfold(Some(coming), move |coming| {
             let wanted = wanted.clone();
@@ -118,8 +142,9 @@ impl Router {
                     Ok(Ok((event, false))) => (Ok(event), Some(coming)),
                     Ok(Ok((event, true))) => {
                         if let Some(wanted) = wanted {
+                            let receipts = vec![coming.rest.into_receipt().view(own, mesh)];
                             // Nobody else sets it.
-                            let _ = wanted.set(coming.rest.into_receipt().view(own, mesh));
+                            let _ = wanted.set(Ending { receipts, ..Ending::default() });
                         }
                         (Ok(event), None)
                     }
@@ -128,7 +153,7 @@ impl Router {
                 })
             }
         });
-        Answer { route, expert, events: events.boxed(), receipt }
+        Answer { route, expert, events: events.boxed(), ending }
     }
 }
 

@@ -62,6 +62,18 @@ pub(crate) enum AskError {
         /// How many there are.
         known: usize,
     },
+    /// Fewer experts can take part than the strategy needs.
+    #[error("{strategy} needs {needed} experts {what}, and {found} can be asked")]
+    TooFew {
+        /// The strategy.
+        strategy: String,
+        /// Experts of which kind.
+        what: &'static str,
+        /// How many it needs.
+        needed: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// The filter does not parse.
     #[error("the filter is wrong at column {column}: {message}\n{rendered}")]
     BadFilter {
@@ -149,6 +161,7 @@ impl AskError {
             Self::BadFilter { .. } => ("bad_filter", 400, 2),
             Self::ContextTooLong { .. } => ("context_length_exceeded", 400, 2),
             Self::NoExpert { .. } | Self::NonePasses { .. } => ("no_expert", 404, 3),
+            Self::TooFew { .. } => ("too_few_experts", 404, 3),
             Self::UnknownModel { .. } => ("model_not_found", 404, 3),
             Self::OverBudget { .. } => ("over_budget", 402, 4),
             Self::Busy { .. } => ("busy", 429, 5),
@@ -180,6 +193,7 @@ impl AskError {
             Self::UnknownModel { .. } | Self::NoExpert { .. } => Some("model"),
             Self::BadFilter { .. } | Self::NonePasses { .. } => Some("where"),
             Self::OverBudget { .. } => Some("budget"),
+            Self::TooFew { .. } => Some("strategy"),
             _ => None,
         }
     }
@@ -191,6 +205,7 @@ impl AskError {
             Self::NonePasses { .. } => {
                 "widen the filter, or look at what it leaves: nervure experts find --where ..."
             }
+            Self::TooFew { .. } => "ask for a wider capability, or --strategy best",
             Self::BadFilter { .. } => "fields and operators: nervure experts find --help",
             Self::OverBudget { .. } => {
                 "raise --budget, or look for a cheaper one: nervure experts find --where 'price <= 0'"

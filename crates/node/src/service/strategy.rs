@@ -4,26 +4,31 @@ use std::{fmt, num::NonZeroU8, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Most experts that race; each one works, and may be paid, for one answer.
-pub(crate) const MAX_RACE: u8 = 8;
+/// Most experts that work on one question at once; each may be paid for it.
+pub(crate) const MOST_EXPERTS: u8 = 8;
 
-/// Racers of a plain `race`.
-const DEFAULT_RACE: u8 = 2;
-
-/// How experts are chosen. Written `best`, `race` (two experts) or `race:3`.
+/// How experts are chosen. Written `best`, or `race`, `vote`, `average`, `mix` with how many: `race:3`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) enum Strategy {
     /// The first of the ranking, with failover to the next until one begins to answer.
     #[default]
     Best,
-    /// The first answer of this many wins and the others are cancelled. From 2 to [`MAX_RACE`].
+    /// The first answer of this many wins and the others are cancelled. From 2 to [`MOST_EXPERTS`], as in all below.
     Race(NonZeroU8),
+    /// This many answer in whole, and what most trust is behind is given.
+    Vote(NonZeroU8),
+    /// This many give vectors, and their mean direction is given.
+    Average(NonZeroU8),
+    /// This many byte-level experts write one text together, byte by byte.
+    Mix(NonZeroU8),
 }
 
 /// A text that is no [`Strategy`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no strategy: write best, race, or race:N with N from 2 to {MAX_RACE}")]
+#[error(
+    "'{0}' is no strategy: write best, race:N, vote:N, average:N or mix:N with N from 2 to {MOST_EXPERTS}"
+)]
 pub(crate) struct BadStrategy(String);
 
 impl Strategy {
@@ -31,7 +36,20 @@ impl Strategy {
     pub(crate) fn width(self) -> usize {
         match self {
             Self::Best => 1,
-            Self::Race(racers) => usize::from(racers.get()),
+            Self::Race(experts) | Self::Vote(experts) | Self::Average(experts) | Self::Mix(experts) => {
+                usize::from(experts.get())
+            }
+        }
+    }
+
+    /// Its name without the number.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Race(_) => "race",
+            Self::Vote(_) => "vote",
+            Self::Average(_) => "average",
+            Self::Mix(_) => "mix",
         }
     }
 }
@@ -41,15 +59,23 @@ impl FromStr for Strategy {
 
     fn from_str(text: &str) -> Result<Self, BadStrategy> {
         let bad = || BadStrategy(text.chars().take(40).collect());
-        let racers = match text {
-            "best" => return Ok(Self::Best),
-            "race" => DEFAULT_RACE,
-            _ => text.strip_prefix("race:").and_then(|k| k.parse().ok()).ok_or_else(bad)?,
+        let (name, experts) = match text.split_once(':') {
+            Some((name, experts)) => (name, Some(experts.parse::<u8>().map_err(|_| bad())?)),
+            None => (text, None),
         };
-        match NonZeroU8::new(racers) {
-            Some(k) if (2..=MAX_RACE).contains(&racers) => Ok(Self::Race(k)),
-            _ => Err(bad()),
-        }
+        let strategy: fn(NonZeroU8) -> Self = match (name, experts) {
+            ("best", None) => return Ok(Self::Best),
+            ("race", _) => Self::Race,
+            ("vote", _) => Self::Vote,
+            ("average", _) => Self::Average,
+            ("mix", _) => Self::Mix,
+            _ => return Err(bad()),
+        };
+        // Of two votes, one that differs decides nothing.
+        let usual = if name == "vote" { 3 } else { 2 };
+        let experts =
+            NonZeroU8::new(experts.unwrap_or(usual)).filter(|n| (2..=MOST_EXPERTS).contains(&n.get()));
+        experts.map(strategy).ok_or_else(bad)
     }
 }
 
@@ -57,7 +83,7 @@ impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Best => f.write_str("best"),
-            Self::Race(racers) => write!(f, "race:{racers}"),
+            _ => write!(f, "{}:{}", self.name(), self.width()),
         }
     }
 }
@@ -82,11 +108,14 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes_and_nothing_else() {
-        for text in ["best", "race:2", "race:8"] {
+        for text in ["best", "race:2", "race:8", "vote:3", "average:2", "mix:4"] {
             assert_eq!(text.parse::<Strategy>().unwrap().to_string(), text);
         }
         assert_eq!("race".parse::<Strategy>().unwrap().width(), 2);
-        for bad in ["", "Best", "race:", "race:0", "race:1", "race:9", "race:256", "race:-2", "ensemble"] {
+        assert_eq!("vote".parse::<Strategy>().unwrap().width(), 3);
+        let bad =
+            ["", "Best", "best:1", "race:", "race:0", "race:1", "mix:9", "vote:256", "race:-2", "ensemble"];
+        for bad in bad {
             assert!(bad.parse::<Strategy>().is_err(), "{bad}");
         }
     }

@@ -58,9 +58,42 @@ pub(crate) struct RouteView {
     pub filtered: u32,
     /// Experts that were asked, the one that answers among them.
     pub tried: u32,
+    /// Those who work on the answer together, where several do; the one that counts most first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub participants: Vec<ParticipantView>,
     /// Every candidate with the terms of its score, and what was filtered and why; only where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<serde_json::Value>,
+}
+
+/// One of several experts behind an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ParticipantView {
+    /// The node that serves it.
+    pub node: NodeId,
+    /// Its name there.
+    pub expert: String,
+    /// Its say, from 0 to 1; all together have 1. Before a text is mixed by the trust in each, after it by what the
+    /// text made of it.
+    pub weight: f64,
+    /// Whether the answer that is given is its own, or says the same: in a vote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agrees: Option<bool>,
+    /// Bytes of a mixed text that it had a say in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Why it has no say any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+}
+
+/// What is known of an answer at its end only.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Ending {
+    /// The receipts of all who took part, where they were wanted, of whoever gave the answer first.
+    pub receipts: Vec<ReceiptView>,
+    /// Who took part in a mixed text, and the weights in the end.
+    pub participants: Vec<ParticipantView>,
 }
 
 /// An expert's signed word on one answer, for whoever asked to check: see `docs/mechanisms.md`.

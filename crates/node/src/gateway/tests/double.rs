@@ -166,10 +166,11 @@ impl MeshService for Double {
                 candidates: 4,
                 filtered: 1,
                 tried: 1,
+                participants: Vec::new(),
                 detail,
             };
             let (expert, events) = (expert(name), events(&ask, name, working));
-            Ok(Answer { route, expert, events, receipt: Arc::default() })
+            Ok(Answer { route, expert, events, ending: Arc::default() })
         }
         .boxed()
     }

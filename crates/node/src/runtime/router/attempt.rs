@@ -171,7 +171,8 @@ impl Rest {
         self.item().await.map_err(|failure| failure.reason)
     }
 
-    async fn item(&mut self) -> Result<(ExpertEvent, bool), Failure> {
+    /// The next event, and whether it is the last.
+    pub(super) async fn item(&mut self) -> Result<(ExpertEvent, bool), Failure> {
         match self.stream.next().await.map_err(|error| failure(&error))? {
             QueryItem::End(mut end) => {
                 self.receipt.end(end.receipt.take());
@@ -190,7 +191,8 @@ impl Rest {
     }
 }
 
-fn broken(reason: &str) -> Failure {
+/// What an expert did that no expert does.
+pub(super) fn broken(reason: &str) -> Failure {
     Failure { kind: FailureKind::Failed, reason: format!("the expert broke the protocol: {reason}") }
 }
 

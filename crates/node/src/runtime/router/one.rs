@@ -15,9 +15,6 @@ use super::{
 };
 use crate::runtime::receipts::NoReceipt;
 
-/// Most events of an answer that is taken whole.
-const MAX_EVENTS: usize = 8_192;
-
 /// A whole answer.
 pub(crate) struct Whole {
     /// What came, without the end.
@@ -48,20 +45,12 @@ impl Router {
         let began = Instant::now();
         let attempts = self.attempts(body, budget, until);
         let whole = async {
-            let begun = attempts.begin(record).await.map_err(|(_, failure)| match failure.kind {
+            let whole = attempts.whole(record).await.map_err(|(_, failure)| match failure.kind {
                 FailureKind::Busy(after) => NotWhole::Busy(after),
                 _ => NotWhole::Failed(failure.reason),
             })?;
-            let (mut rest, mut item, mut events) = (begun.rest, begun.first, Vec::new());
-            while !item.1 {
-                if events.len() >= MAX_EVENTS {
-                    return Err(NotWhole::Failed("the answer has too many pieces".into()));
-                }
-                events.push(item.0);
-                item = rest.next().await.map_err(NotWhole::Failed)?;
-            }
-            let receipt = rest.into_receipt().settle(self.own, self.mesh);
-            Ok(Whole { events, receipt, waited: began.elapsed() })
+            let receipt = whole.receipt.settle(self.own, self.mesh);
+            Ok(Whole { events: whole.events, receipt, waited: began.elapsed() })
         };
         match tokio::time::timeout_at(until.into(), whole).await {
             Ok(whole) => whole,

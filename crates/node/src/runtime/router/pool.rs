@@ -100,7 +100,7 @@ fn blame_the_silent(
 }
 
 /// What to tell the asker when nobody answered.
-fn none_answered(failures: Vec<(ExpertRecord, Failure)>) -> AskError {
+pub(super) fn none_answered(failures: Vec<(ExpertRecord, Failure)>) -> AskError {
     let kinds = || failures.iter().map(|(_, failure)| failure.kind);
     let busy = |kind| match kind {
         FailureKind::Busy(after) => Some(after),
