@@ -59,7 +59,7 @@ mod timer;
 mod vote;
 mod wal;
 
-pub use application::{Application, Block};
+pub use application::{Application, Block, CommitFailed};
 pub use driver::{Driver, DriverError, Host};
 pub use effect::{Candidate, Effect, Equivocation};
 pub use engine::{Config, Engine, EngineError, ROUNDS_AHEAD};

@@ -17,6 +17,7 @@ pub mod event;
 pub mod mempool;
 pub mod nodes;
 pub mod params;
+pub mod proposals;
 pub mod score;
 
 pub mod snapshot;

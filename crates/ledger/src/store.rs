@@ -28,7 +28,7 @@ mod wal;
 use std::path::{Path, PathBuf};
 
 use nervure_primitives::{BlockHeight, MeshId};
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadableDatabase, StorageBackend};
 
 pub use error::StoreError;
 pub use evidence::{EpochEnd, KeptEpoch};
@@ -92,6 +92,20 @@ impl Store {
     /// When the file is in use, of another mesh, damaged, or cannot be read or written.
     pub fn open(path: &Path, spec: &MeshSpec, options: Options) -> Result<(Self, Tip), StoreError> {
         Self::on(tables::open(path, options)?, path, spec, options)
+    }
+
+    /// [`Self::open`] on another storage than a file: for disks of tests, which fail when they are told to.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_on(
+        storage: impl StorageBackend,
+        spec: &MeshSpec,
+        options: Options,
+    ) -> Result<(Self, Tip), StoreError> {
+        let path = Path::new("a storage without a name");
+        let builder = || Database::builder().set_cache_size(options.cache).create_with_backend(storage);
+        Self::on(tables::guarded(path, builder)?, path, spec, options)
     }
 
     /// [`Self::open`] on a file that is open.

@@ -21,8 +21,8 @@ pub struct Block {
 
 /// A state machine that blocks move on.
 ///
-/// Deterministic: the same blocks lead to the same answers on every node. Everything before the
-/// last [`commit`](Self::commit) is durable; whatever else it holds may be gone after a crash.
+/// Deterministic: the same blocks lead to the same answers on every node. Everything up to the last
+/// [`commit`](Self::commit) that succeeded is durable; whatever else it holds may be gone after a crash.
 pub trait Application {
     /// The last committed height.
     fn height(&self) -> BlockHeight;
@@ -41,11 +41,24 @@ pub trait Application {
     fn validate(&mut self, body: &[u8]) -> bool;
 
     /// Commits the block that was decided, durably together with its certificate.
-    fn commit(&mut self, certificate: &CommitCertificate, body: &[u8]);
+    ///
+    /// # Errors
+    /// When the disk failed: the process has to stop, and what is found after a restart is the state before
+    /// the block or the state after it.
+    fn commit(&mut self, certificate: &CommitCertificate, body: &[u8]) -> Result<(), CommitFailed>;
 
     /// A name for the committed state, to compare nodes by.
     fn state_root(&self) -> Hash;
 
     /// The process crashed and starts again: forget what was not committed.
     fn restart(&mut self);
+
+    /// The power will fail after so many more writes, in the middle of a commit if it comes to that.
+    /// Only for applications that simulate their disk; a restart brings it back.
+    fn power_fails_after(&mut self, _writes: u32) {}
 }
+
+/// A commit that was not finished.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the block was not committed: {0}")]
+pub struct CommitFailed(pub String);

@@ -15,6 +15,8 @@ use crate::{
 
 mod crash;
 mod damage;
+#[path = "../../tests/simulation/disk.rs"]
+mod disk;
 
 /// A mesh with a few accounts, a validator and a miner, and an epoch every five blocks.
 fn spec() -> MeshSpec {

@@ -6,7 +6,7 @@ use nervure_primitives::{BlockHeight, Hash};
 
 use super::Genesis;
 use crate::{
-    bft::{Application, Block, Round},
+    bft::{Application, Block, CommitFailed, Round},
     checkpoint::{CommitCertificate, ValidatorSet},
 };
 
@@ -66,10 +66,11 @@ impl Application for Tally {
             && body[8..40] == *self.tip.as_bytes()
     }
 
-    fn commit(&mut self, certificate: &CommitCertificate, body: &[u8]) {
+    fn commit(&mut self, certificate: &CommitCertificate, body: &[u8]) -> Result<(), CommitFailed> {
         self.root = Hash::of("nervure/simulation/state", &[self.root.as_bytes(), body]);
         self.height = certificate.height;
         self.tip = certificate.value;
+        Ok(())
     }
 
     fn state_root(&self) -> Hash {

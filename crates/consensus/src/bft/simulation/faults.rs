@@ -23,6 +23,8 @@ pub enum FaultKind {
     LostWrites,
     /// A crash came in the middle of an input's effects.
     TornEffects,
+    /// The power failed in the middle of a commit.
+    TornCommit,
     /// A Byzantine validator said one thing to some and another to others.
     Equivocation,
     /// A Byzantine validator restarted without its memory.
@@ -43,7 +45,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Loss,
         Self::Duplicate,
         Self::Reorder,
@@ -51,6 +53,7 @@ impl FaultKind {
         Self::Crash,
         Self::LostWrites,
         Self::TornEffects,
+        Self::TornCommit,
         Self::Equivocation,
         Self::Amnesia,
         Self::Silence,

@@ -39,6 +39,9 @@ const BLOCK_TIME: Micros = 30 * MS;
 /// Between two attempts to get something.
 const RETRY: Micros = 60 * MS;
 
+/// A fuse that is measured in effects burns this much faster in writes of an application's disk.
+const WRITES_PER_EFFECT: u32 = 3;
+
 /// The bytes of a certificate, and a block.
 type Decision = (Rc<[u8]>, Rc<[u8]>);
 
@@ -56,6 +59,8 @@ pub(super) struct Instance<A> {
     /// Blocks that were kept before they were called valid.
     pub(super) blocks: BTreeMap<Hash, Rc<[u8]>>,
     chain: BTreeMap<BlockHeight, Decision>,
+    /// A commit that the power failed in.
+    torn: Option<(CommitCertificate, Decision)>,
     fetching: BTreeMap<Hash, Candidate>,
     timers: BTreeMap<Timer, u64>,
     scheduled: u64,
@@ -76,6 +81,7 @@ impl<A: Application> Instance<A> {
             away: 0,
             blocks: BTreeMap::new(),
             chain: BTreeMap::new(),
+            torn: None,
             fetching: BTreeMap::new(),
             timers: BTreeMap::new(),
             scheduled: 0,
@@ -100,6 +106,8 @@ impl<A: Application> World<'_, A> {
         }
         node.life += 1;
         node.app.restart();
+        self.find_chain(at);
+        let node = &mut self.nodes[at];
         let machine = std::mem::take(&mut node.parked);
         let signer = Signer::new(node.key.clone(), self.plan.mesh, machine.disk.record());
         node.driver = Some(Driver::new(Engine::new(config, signer), machine));
@@ -111,10 +119,26 @@ impl<A: Application> World<'_, A> {
         self.plan_local(at, 0, Local::Start);
     }
 
+    /// A process finds what its application has committed: all that it had, and perhaps the block that it was
+    /// committing when the power failed.
+    fn find_chain(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        let (found, had) = (node.app.height(), node.chain.keys().next_back().copied().unwrap_or_default());
+        match node.torn.take() {
+            Some((certificate, decision)) if certificate.height == found && found > had => {
+                node.chain.insert(found, decision);
+                self.is_committed(at, &certificate);
+            }
+            _ if found != had && self.is_honest(at) => self.watch.violate(Violation::Lost { height: had }),
+            _ => {}
+        }
+    }
+
     /// The process will crash after so many more effects.
     pub(super) fn light_fuse(&mut self, at: usize, effects: u32, away: Micros) {
         let node = &mut self.nodes[at];
         node.away = away;
+        node.app.power_fails_after(effects.saturating_mul(WRITES_PER_EFFECT));
         if let Some(driver) = node.driver.as_mut() {
             driver.host().fuse = Some(effects);
         }
@@ -151,7 +175,10 @@ impl<A: Application> World<'_, A> {
             self.faults.note(FaultKind::TornEffects);
         }
         for wish in wishes {
-            self.fulfil(at, wish);
+            // A commit may have been the end of it.
+            if self.nodes[at].driver.is_some() {
+                self.fulfil(at, wish);
+            }
         }
         match result {
             Ok(()) | Err(DriverError::Stopped) => {}
@@ -251,9 +278,10 @@ impl<A: Application> World<'_, A> {
         match what {
             Local::Start => {
                 let Some(driver) = self.nodes[at].driver.as_mut() else { return };
-                let log = driver.host().disk.log();
+                let mut log = driver.host().disk.log();
                 let node = &self.nodes[at];
                 let (height, validators) = (node.next_height(), node.app.validators());
+                log.retain(|entry| entry.height() == height);
                 self.input(at, Input::Start { height, validators, log });
             }
             Local::Timer(timer, turn) => {
@@ -318,21 +346,33 @@ impl<A: Application> World<'_, A> {
         if certificate.height != node.next_height() {
             return self.watch.violate(Violation::Failed("decided out of turn".into()));
         }
-        node.app.commit(certificate, &body);
-        node.chain.insert(certificate.height, (bytes.into(), body));
+        let decision: Decision = (bytes.into(), body.clone());
+        if let Err(error) = node.app.commit(certificate, &body) {
+            node.torn = Some((certificate.clone(), decision));
+            self.faults.note(FaultKind::TornCommit);
+            self.trace_of(8, at, &[], || format!("{at}: {error}"));
+            return self.crash(at);
+        }
+        node.chain.insert(certificate.height, decision);
         node.blocks.clear();
         node.fetching.clear();
-        let (height, root, next) = (certificate.height, node.app.state_root(), node.next_height());
+        let next = node.next_height();
         if let Some(driver) = node.driver.as_mut() {
             driver.host().disk.begin(next);
         }
-        self.trace_of(7, at, certificate.value.as_bytes(), || format!("{at}: decided {certificate:?}"));
+        self.is_committed(at, certificate);
+        self.plan_local(at, BLOCK_TIME, Local::Start);
+    }
+
+    fn is_committed(&mut self, at: usize, certificate: &CommitCertificate) {
+        let (height, root) = (certificate.height, self.nodes[at].app.state_root());
+        let detail = [*certificate.value.as_bytes(), *root.as_bytes()].concat();
+        self.trace_of(7, at, &detail, || format!("{at}: decided {certificate:?}, state {root}"));
         if self.is_honest(at) {
             self.watch.committed(height, certificate.value, root);
             let since = self.proposed.get(&height).copied().unwrap_or(self.now);
             self.finality = self.finality.max(self.now - since);
         }
-        self.plan_local(at, BLOCK_TIME, Local::Start);
     }
 
     /// A packet arrives at a process, or at nobody.

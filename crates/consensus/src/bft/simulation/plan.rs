@@ -168,13 +168,21 @@ impl Plan {
         let stakes = |seats: &[&Seat]| {
             ValidatorSet::from_stakes(seats.iter().map(|seat| (seat.key.node_id(), seat.power))).ok()
         };
-        let all: Vec<&Seat> = self.seats.iter().collect();
-        let even = stakes(&all)?;
-        let spared = all.iter().rposition(|seat| seat.behaviour.is_honest())?;
-        let fewer: Vec<&Seat> =
-            all.iter().enumerate().filter(|(at, _)| *at != spared).map(|(_, seat)| *seat).collect();
-        let odd = if self.rotates && is_safe(&fewer) { stakes(&fewer)? } else { even.clone() };
+        let spared = self.spared();
+        let fewer: Vec<&Seat> = self.without(spared).collect();
+        let even = stakes(&self.seats.iter().collect::<Vec<_>>())?;
+        let odd = stakes(&fewer)?;
         Some(Genesis { validators: [Arc::new(even), Arc::new(odd)], salt: instance as u64 })
+    }
+
+    /// The seat that is empty at odd heights: the last honest one, if seats rotate and the others can spare it.
+    pub fn spared(&self) -> Option<usize> {
+        let last = self.seats.iter().rposition(|seat| seat.behaviour.is_honest());
+        last.filter(|_| self.rotates && is_safe(&self.without(last).collect::<Vec<_>>()))
+    }
+
+    fn without(&self, spared: Option<usize>) -> impl Iterator<Item = &Seat> {
+        self.seats.iter().enumerate().filter(move |(at, _)| Some(*at) != spared).map(|(_, seat)| seat)
     }
 }
 

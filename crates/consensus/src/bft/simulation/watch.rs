@@ -30,6 +30,11 @@ pub enum Violation {
     Silenced(NodeId),
     /// An honest application refused what was decided.
     Contradicted(BlockHeight),
+    /// A restarted honest node did not have a block that it had committed.
+    Lost {
+        /// The height up to which it had committed.
+        height: BlockHeight,
+    },
     /// An engine failed.
     Failed(String),
     /// Honest nodes did not reach the target after the faults ended.

@@ -49,9 +49,9 @@ impl Host {
 
     /// Commits the block that was decided, if it is here.
     pub(super) fn commit_awaited(&mut self) -> Result<(), HostError> {
-        let here = |certificate: &mut CommitCertificate| self.executed.contains_key(&certificate.value);
+        let here = |certificate: &mut CommitCertificate| self.chain.holds(&certificate.value);
         let Some(certificate) = self.awaited.take_if(here) else { return Ok(()) };
-        if let Some(next) = self.executed.remove(&certificate.value) {
+        if let Some(next) = self.chain.take(&certificate.value) {
             let proposer = self.proposers.get(&certificate.round.0).copied();
             let block = next.block.encode();
             self.commit(next, &certificate, true)?;
@@ -99,14 +99,14 @@ impl Host {
     ) -> Result<(), HostError> {
         self.syncing = None;
         let blocks = blocks.unwrap_or_default();
-        let (count, before) = (blocks.len(), self.tip.header.height);
+        let (count, before) = (blocks.len(), self.chain.tip().header.height);
         for (number, certified) in blocks.into_iter().enumerate() {
             if self.follow(peer, certified, number + 1 == count)? == Followed::Disagreed {
                 break;
             }
         }
-        if self.tip.header.height > before {
-            tracing::info!(height = %self.tip.header.height, %peer, "caught up with blocks of others");
+        if self.chain.tip().header.height > before {
+            tracing::info!(height = %self.chain.tip().header.height, %peer, "caught up with blocks of others");
             self.begin_at = Some(Instant::now());
             if count == usize::from(MOST) {
                 self.syncing = Some(Instant::now());
@@ -127,24 +127,20 @@ impl Host {
         if height != self.height() {
             return Ok(Followed::Old);
         }
-        let Some(validators) = self.tip.state.validators() else { return Ok(Followed::Disagreed) };
+        let Some(validators) = self.chain.tip().state.validators() else { return Ok(Followed::Disagreed) };
         let agreed = (certificate.height, certificate.value) == (height, id)
-            && certificate.verify(validators, &self.tip.header.mesh).is_ok();
+            && certificate.verify(validators, &self.chain.tip().header.mesh).is_ok();
         if !agreed {
             tracing::warn!(%peer, %height, "a block without the validators' agreement");
             return Ok(Followed::Disagreed);
         }
-        let next = match self.executed.remove(&id) {
-            Some(next) => next,
-            None => {
-                let checked = self.tip.check(&self.parts.store.read()?, &block, self.parts.threads);
-                checked.map_err(|error| {
-                    tracing::error!(%height, %error, "the validators' block does not follow");
-                    HostError::Contradicted { height, id }
-                })?
-            }
-        };
-        self.commit(next, &certificate, durable)?;
+        self.chain.check(&self.parts.store.read()?, &block).map_err(|error| {
+            tracing::error!(%height, %error, "the validators' block does not follow");
+            HostError::Contradicted { height, id }
+        })?;
+        if let Some(next) = self.chain.take(&id) {
+            self.commit(next, &certificate, durable)?;
+        }
         Ok(Followed::Committed)
     }
 
@@ -171,19 +167,17 @@ impl Host {
             self.parts.wal.next_height()?;
         }
         self.parts.settled.note(next.block.header.height, &next.events);
-        self.tip = next.tip();
+        self.chain.committed(&next);
         self.awaited = None;
         self.stirred = Instant::now();
-        self.executed.clear();
         self.proposers.clear();
         self.parts.bodies.clear();
-        self.pool.update(&self.tip.state);
         self.report(certificate.round);
         Ok(())
     }
 
     fn report(&self, round: Round) {
-        let (tip, waiting) = (self.tip.clone(), self.pool.len());
+        let (tip, waiting) = (self.chain.tip().clone(), self.chain.pool().len());
         tracing::debug!(height = %tip.header.height, round = round.0, waiting, "committed");
         // A follower does not know when the height began.
         let took = (self.parts.part == Part::Validator).then(|| self.pace.took(Instant::now()));

@@ -13,9 +13,9 @@ use nervure_consensus::{
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
-    block::{Block, MAX_BLOCK_LEN},
-    chain::{BlockError, Next, Tip},
-    mempool::Mempool,
+    block::Block,
+    chain::{BlockError, Tip},
+    proposals::Proposals,
     store::{Store, StoreError, Wal},
 };
 use nervure_primitives::{BlockHeight, Hash, NodeId};
@@ -29,12 +29,6 @@ use super::{
     pace::Pace,
     settled::Settled,
 };
-
-/// Transactions of a block that this node proposes: what a second of one core verifies comfortably.
-const TRANSACTIONS: usize = 5_000;
-
-/// Bytes of transactions of a block that this node proposes; their envelopes come on top.
-const TRANSACTION_BYTES: usize = MAX_BLOCK_LEN / 2;
 
 /// Between two requests of a follower that hears of no blocks.
 const POLL: Duration = Duration::from_secs(2);
@@ -78,10 +72,8 @@ pub(super) struct Parts {
 /// The chain's hands: disk, network, timers, the state.
 pub(super) struct Host {
     pub(super) parts: Parts,
-    pub(super) tip: Tip,
-    pub(super) pool: Mempool,
-    /// Blocks of this height that were executed.
-    pub(super) executed: BTreeMap<Hash, Next>,
+    /// The tip, and blocks that may follow it.
+    pub(super) chain: Proposals,
     /// A decision whose block is not here yet.
     pub(super) awaited: Option<CommitCertificate>,
     /// Answers to the engine.
@@ -103,14 +95,12 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn new(parts: Parts) -> Self {
-        let tip = Tip::clone(&parts.view.borrow().tip);
+        let chain = Proposals::new(Tip::clone(&parts.view.borrow().tip), parts.threads);
         let now = Instant::now();
         let pace = Pace::new(parts.block_time, now);
         Self {
             parts,
-            tip,
-            pool: Mempool::default(),
-            executed: BTreeMap::new(),
+            chain,
             awaited: None,
             inputs: VecDeque::new(),
             timers: BTreeMap::new(),
@@ -126,18 +116,15 @@ impl Host {
 
     /// The height that is being decided.
     pub(super) fn height(&self) -> BlockHeight {
-        BlockHeight(self.tip.header.height.0.saturating_add(1))
+        self.chain.height()
     }
 
     fn propose(&mut self, height: BlockHeight, round: bft::Round) -> Result<(), HostError> {
         if height != self.height() {
             return Ok(());
         }
-        let transactions = self.pool.take(&self.tip.state, TRANSACTIONS, TRANSACTION_BYTES);
-        let reader = self.parts.store.read()?;
-        let next = self.tip.next(&reader, transactions, self.parts.threads).map_err(HostError::Block)?;
-        let value = next.block.header.id();
-        self.keep(value, next)?;
+        let (value, body) = self.chain.make(&self.parts.store.read()?).map_err(HostError::Block)?;
+        body.map_or(Ok(()), |body| self.keep(value, body))?;
         self.inputs.push_back(Input::Proposed { height, round, value });
         Ok(())
     }
@@ -145,7 +132,7 @@ impl Host {
     /// Says whether a proposed block is valid, when it is known; fetches it otherwise.
     fn validate(&mut self, candidate: Candidate) {
         let Candidate { height, value, .. } = candidate;
-        match self.executed.contains_key(&value) {
+        match self.chain.holds(&value) {
             true => self.inputs.push_back(Input::Validated { height, value, valid: true }),
             false => self.parts.net.body(candidate),
         }
@@ -154,13 +141,12 @@ impl Host {
     /// A fetched block of this height.
     pub(super) fn take_body(&mut self, candidate: &Candidate, block: &Block) -> Result<(), HostError> {
         let Candidate { height, value, .. } = *candidate;
-        if height != self.height() || self.executed.contains_key(&value) {
+        if height != self.height() || self.chain.holds(&value) {
             return Ok(());
         }
-        let reader = self.parts.store.read()?;
-        let valid = match self.tip.check(&reader, block, self.parts.threads) {
-            Ok(next) => {
-                self.keep(value, next)?;
+        let valid = match self.chain.check(&self.parts.store.read()?, block) {
+            Ok(()) => {
+                block.encode().map_or(Ok(()), |body| self.keep(value, body))?;
                 true
             }
             Err(error @ BlockError::Tree(_)) => return Err(HostError::Block(error)),
@@ -175,12 +161,9 @@ impl Host {
     }
 
     /// Keeps a block of this height; the engine's next sync makes it durable, before anything is signed for it.
-    fn keep(&mut self, id: Hash, next: Next) -> Result<(), HostError> {
-        if let Ok(body) = next.block.encode() {
-            self.parts.wal.append_block(&body)?;
-            self.parts.bodies.keep(id, body);
-        }
-        self.executed.insert(id, next);
+    fn keep(&mut self, id: Hash, body: Vec<u8>) -> Result<(), HostError> {
+        self.parts.wal.append_block(&body)?;
+        self.parts.bodies.keep(id, body);
         Ok(())
     }
 
@@ -188,13 +171,9 @@ impl Host {
     pub(super) fn recover(&mut self, blocks: Vec<Vec<u8>>) -> Result<(), HostError> {
         let decoded = blocks.iter().filter_map(|bytes| Block::decode(bytes).ok());
         for block in decoded.filter(|block| block.header.height == self.height()).collect::<Vec<_>>() {
-            let reader = self.parts.store.read()?;
-            if let Ok(next) = self.tip.check(&reader, &block, self.parts.threads) {
-                let id = block.header.id();
-                if let Ok(body) = block.encode() {
-                    self.parts.bodies.keep(id, body);
-                }
-                self.executed.insert(id, next);
+            let followed = self.chain.check(&self.parts.store.read()?, &block).is_ok();
+            if let (true, Ok(body)) = (followed, block.encode()) {
+                self.parts.bodies.keep(block.header.id(), body);
             }
         }
         Ok(())
@@ -204,7 +183,7 @@ impl Host {
     pub(super) fn hears(&mut self, from: NodeId, height: BlockHeight) {
         let waiting = self.begin_at.is_some() && height == self.height();
         if waiting
-            && let Some(validators) = self.tip.state.validators()
+            && let Some(validators) = self.chain.tip().state.validators()
             && self.pace.hears(from, validators)
         {
             self.begin_at = Some(Instant::now());

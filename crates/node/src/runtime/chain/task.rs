@@ -109,7 +109,7 @@ impl Task {
             host.poll();
             return Ok(());
         }
-        let Some(validators) = host.tip.state.validators().cloned() else {
+        let Some(validators) = host.chain.tip().state.validators().cloned() else {
             tracing::warn!("this mesh has no validators with stake: it makes no blocks");
             return Ok(());
         };
@@ -202,8 +202,8 @@ impl Task {
 
     fn insert(&mut self, envelope: Envelope) -> Result<Hash, PoolRefusal> {
         let host = self.driver.host();
-        let taken = host.pool.insert(envelope, &host.tip.state);
-        let waiting = host.pool.len();
+        let taken = host.chain.insert(envelope);
+        let waiting = host.chain.pool().len();
         host.parts.view.send_modify(|view| view.waiting = waiting);
         taken
     }

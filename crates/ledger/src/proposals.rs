@@ -1,0 +1,115 @@
+//! Blocks that may come next: made or checked, and kept until validators agree on one of them.
+//!
+//! This is what an application of the agreement engine does between two commits, without any disk: a node and
+//! the simulation both use it, so that what is simulated is what runs. Whoever holds it writes the block that
+//! [`Proposals::take`] gives, and then says so with [`Proposals::committed`].
+//!
+//! Hazard: what is kept grows with the rounds of a height, by at most two blocks of others in each. Blocks share
+//! their states with the tip, and are forgotten with the height.
+
+use std::{collections::BTreeMap, num::NonZeroUsize};
+
+use nervure_primitives::{BlockHeight, Envelope, Hash};
+
+use crate::{
+    block::{Block, MAX_BLOCK_LEN},
+    chain::{BlockError, Next, Tip},
+    mempool::{Mempool, PoolRefusal},
+    tree::StateTree,
+};
+
+/// Transactions of a block that is made here: what a second of one core verifies comfortably.
+const TRANSACTIONS: usize = 5_000;
+
+/// Bytes of transactions of a block that is made here; their envelopes come on top.
+const TRANSACTION_BYTES: usize = MAX_BLOCK_LEN / 2;
+
+/// The tip, what waits for a block, and the blocks that may follow.
+#[derive(Debug)]
+pub struct Proposals {
+    tip: Tip,
+    pool: Mempool,
+    kept: BTreeMap<Hash, Next>,
+    threads: NonZeroUsize,
+}
+
+impl Proposals {
+    /// On top of `tip`; signatures are verified on so many `threads`.
+    pub fn new(tip: Tip, threads: NonZeroUsize) -> Self {
+        Self { tip, pool: Mempool::default(), kept: BTreeMap::new(), threads }
+    }
+
+    /// The last committed block.
+    pub const fn tip(&self) -> &Tip {
+        &self.tip
+    }
+
+    /// Transactions that wait.
+    pub const fn pool(&self) -> &Mempool {
+        &self.pool
+    }
+
+    /// Takes a transaction for one of the next blocks.
+    ///
+    /// # Errors
+    /// When the pool does not take it.
+    pub fn insert(&mut self, envelope: Envelope) -> Result<Hash, PoolRefusal> {
+        self.pool.insert(envelope, &self.tip.state)
+    }
+
+    /// The height that is being decided.
+    pub const fn height(&self) -> BlockHeight {
+        BlockHeight(self.tip.header.height.0.saturating_add(1))
+    }
+
+    /// Makes a block of what waits: its id, and its bytes when it was not kept before. `tree` is that of the tip.
+    ///
+    /// # Errors
+    /// When the tree is damaged.
+    pub fn make(&mut self, tree: &impl StateTree) -> Result<(Hash, Option<Vec<u8>>), BlockError> {
+        let transactions = self.pool.take(&self.tip.state, TRANSACTIONS, TRANSACTION_BYTES);
+        let next = self.tip.next(tree, transactions, self.threads)?;
+        let (id, body) = (next.block.header.id(), next.block.encode()?);
+        let body = self.keep(id, next).then_some(body);
+        Ok((id, body))
+    }
+
+    /// Executes a block of somebody else's, and keeps it if it may follow.
+    ///
+    /// # Errors
+    /// [`BlockError::Tree`] when our own tree is damaged; any other says what is wrong with the block.
+    pub fn check(&mut self, tree: &impl StateTree, block: &Block) -> Result<(), BlockError> {
+        let id = block.header.id();
+        if !self.holds(&id) {
+            let next = self.tip.check(tree, block, self.threads)?;
+            self.keep(id, next);
+        }
+        Ok(())
+    }
+
+    /// Whether the block with this id may follow, as far as is known.
+    pub fn holds(&self, id: &Hash) -> bool {
+        self.kept.contains_key(id)
+    }
+
+    /// A block that may follow.
+    pub fn get(&self, id: &Hash) -> Option<&Next> {
+        self.kept.get(id)
+    }
+
+    /// A block that validators agreed on, to be written.
+    pub fn take(&mut self, id: &Hash) -> Option<Next> {
+        self.kept.remove(id)
+    }
+
+    /// `next` is written: it is the tip, and what waits is looked through.
+    pub fn committed(&mut self, next: &Next) {
+        self.tip = next.tip();
+        self.kept.clear();
+        self.pool.update(&self.tip.state);
+    }
+
+    fn keep(&mut self, id: Hash, next: Next) -> bool {
+        self.kept.insert(id, next).is_none()
+    }
+}

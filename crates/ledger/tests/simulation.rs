@@ -1,0 +1,92 @@
+//! Validators on a simulated network agree on blocks of the real ledger, thousands of times over.
+//!
+//! A failing seed is printed; `cargo run --release -p nervure-ledger --example simulate -- --seed S` replays it
+//! with its trace.
+
+use std::{ops::Range, thread};
+
+use nervure_consensus::{
+    bft::simulation::{Faults, Outcome, Plan, Violation},
+    checkpoint::Quorum,
+};
+
+#[path = "simulation/application.rs"]
+mod application;
+#[path = "simulation/crowd.rs"]
+mod crowd;
+#[path = "simulation/disk.rs"]
+mod disk;
+
+use application::run_ledger;
+
+/// Seeds that every run of the tests plays. Without optimisation one takes ten times as long.
+const SEEDS: u64 = if cfg!(debug_assertions) { 200 } else { 2_000 };
+
+fn run_seed(seed: u64) -> Outcome {
+    run_ledger(Plan::draw(seed), true)
+}
+
+/// Plays seeds on two threads and fails on the first violation; the faults, and the longest time to finality.
+fn play(seeds: Range<u64>) -> (Faults, u64) {
+    let half = |odd: u64| {
+        let (mut faults, mut finality) = (Faults::default(), 0);
+        for seed in seeds.clone().filter(|seed| seed % 2 == odd) {
+            let outcome = run_seed(seed);
+            assert_eq!(outcome.violations, [], "seed {seed}");
+            faults.add(&outcome.faults);
+            finality = finality.max(outcome.finality);
+        }
+        (faults, finality)
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(|| half(1));
+        let (mut faults, finality) = half(0);
+        match other.join() {
+            Ok((others, longest)) => {
+                faults.add(&others);
+                (faults, finality.max(longest))
+            }
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "whoever runs it wants to know what it did")]
+fn thousands_of_seeds_agree_on_blocks_and_states_and_recover() {
+    let (faults, finality) = play(0..SEEDS);
+    println!("{SEEDS} seeds; longest to finality {:.1} ms; faults:\n{faults}", finality as f64 / 1e3);
+    assert_eq!(faults.missing(), [], "a fault that never happened shows nothing:\n{faults}");
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in [0, 7, 42] {
+        let (one, again) = (run_seed(seed), run_seed(seed));
+        assert_eq!((one.trace, one.events), (again.trace, again.events), "seed {seed}");
+        assert_ne!(one.trace, run_seed(seed + 1).trace);
+    }
+}
+
+/// With a quorum of one half, two quorums need not share anybody honest: a simulation that does not notice would
+/// notice nothing.
+#[test]
+fn a_quorum_of_one_half_is_found_out() {
+    let forked = |seed: &u64| {
+        let mut weak = Plan::draw(*seed);
+        weak.quorum = Quorum::ONE_HALF;
+        let violations = run_ledger(weak, true).violations;
+        violations.iter().any(|violation| matches!(violation, Violation::Disagreement { .. }))
+    };
+    assert!((0..60).any(|seed| forked(&seed)), "60 seeds with half a quorum, and no two nodes disagreed");
+}
+
+/// Nor would one that does not notice what a disk loses that says it has synced.
+#[test]
+fn disks_that_lie_are_found_out() {
+    let lost = |seed: &u64| {
+        let violations = run_ledger(Plan::draw(*seed), false).violations;
+        violations.iter().any(|violation| matches!(violation, Violation::Lost { .. }))
+    };
+    assert!((0..20).any(|seed| lost(&seed)), "20 seeds on disks that lie, and no block was lost");
+}
