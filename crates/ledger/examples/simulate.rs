@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     };
     let run: Play = match args.iter().any(|arg| arg == "--tally") {
         true => |plan| run_tally(&plan),
-        false => |plan| application::run_ledger(plan, true),
+        false => |plan| application::run_ledger(plan, true).0,
     };
     match (number("--seed"), number("--seeds")) {
         (Some(seed), None) => replay(seed, run),

@@ -1,7 +1,7 @@
 //! The real ledger as an application of the simulation: blocks of signed transactions, executed, and committed to a
 //! real store on a disk that loses what was not synced.
 
-use std::{num::NonZeroUsize, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, num::NonZeroUsize, rc::Rc, sync::Arc};
 
 use nervure_consensus::{
     bft::{
@@ -12,6 +12,7 @@ use nervure_consensus::{
 };
 use nervure_ledger::{
     block,
+    event::Event,
     proposals::Proposals,
     spec::MeshSpec,
     store::{Options, Store, StoreError},
@@ -28,12 +29,14 @@ use super::{
 /// A store for a few blocks.
 const OPTIONS: Options = Options { retain: 2, cache: 1 << 20, durable: true };
 
-/// Plays `plan` with the real ledger, on disks that sync when they say so, or that lie.
-pub(crate) fn run_ledger(mut plan: Plan, honest_disks: bool) -> Outcome {
+/// Plays `plan` with the real ledger, on disks that sync when they say so, or that lie; and what the nodes'
+/// blocks did, by kind.
+pub(crate) fn run_ledger(mut plan: Plan, honest_disks: bool) -> (Outcome, BTreeMap<String, u64>) {
     let spec = Rc::new(crowd::spec(&plan));
     plan.mesh = spec.mesh_id();
-    let crowd = Crowd::new(&plan);
-    run(&plan, |genesis| Ledger::new(&spec, &crowd, genesis, honest_disks))
+    let (crowd, done) = (Crowd::new(&plan), Rc::default());
+    let outcome = run(&plan, |genesis| Ledger::new(&spec, &crowd, genesis, (honest_disks, Rc::clone(&done))));
+    (outcome, done.take())
 }
 
 /// A node's ledger.
@@ -43,19 +46,26 @@ pub(crate) struct Ledger {
     rng: ChaCha8Rng,
     disk: Disk,
     honest_disk: bool,
+    /// What committed blocks did, by kind.
+    done: Rc<RefCell<BTreeMap<String, u64>>>,
     /// None only while it is opened.
     open: Option<(Store, Proposals)>,
     started: bool,
 }
 
 impl Ledger {
-    fn new(spec: &Rc<MeshSpec>, crowd: &Crowd, genesis: &Genesis, honest_disk: bool) -> Self {
+    fn new(
+        spec: &Rc<MeshSpec>,
+        crowd: &Crowd,
+        genesis: &Genesis,
+        (honest_disk, done): (bool, Rc<RefCell<BTreeMap<String, u64>>>),
+    ) -> Self {
         let seed =
             Hash::of("nervure/simulation/ledger", &[&genesis.salt.to_be_bytes(), spec.mesh_id().as_bytes()]);
         let rng = ChaCha8Rng::from_seed(*seed.as_bytes());
         let disk = Disk::new(Vec::new(), honest_disk);
         let (spec, crowd) = (spec.clone(), crowd.clone());
-        let mut ledger = Self { spec, crowd, rng, disk, honest_disk, open: None, started: false };
+        let mut ledger = Self { spec, crowd, rng, disk, honest_disk, done, open: None, started: false };
         ledger.open();
         ledger
     }
@@ -93,6 +103,15 @@ impl Ledger {
             }
         }
     }
+}
+
+/// What an event is called: the kind of what was carried out, else its own.
+fn name(event: &Event) -> String {
+    let words = match event {
+        Event::Applied { outcome, .. } => format!("{outcome:?}"),
+        other => format!("{other:?}"),
+    };
+    words.chars().take_while(|letter| letter.is_alphanumeric()).collect()
 }
 
 fn open(disk: &Disk, spec: &MeshSpec) -> Result<(Store, Proposals), StoreError> {
@@ -148,9 +167,13 @@ impl Application for Ledger {
         let proof = certificate.encode().map_err(|error| failed(&error))?;
         if let Some(next) = chain.take(&certificate.value) {
             store.commit(&next, Some(&proof)).map_err(|error| failed(&error))?;
+            let elected = chain.tip().header.next_validators != next.block.header.next_validators;
             chain.committed(&next);
             let state = &chain.tip().state;
             assert_eq!(state.held(), u128::from(state.issuance()), "tokens were lost or made");
+            let mut done = self.done.borrow_mut();
+            let names = next.events.iter().map(name).chain(elected.then(|| "Elected".to_owned()));
+            names.for_each(|name| *done.entry(name).or_default() += 1);
         }
         Ok(())
     }

@@ -53,10 +53,10 @@ impl Candidates {
         Some(candidate)
     }
 
-    /// A verdict that needed no question.
-    pub(super) fn know(&mut self, value: Hash, valid: bool) {
-        self.asked.remove(&value);
+    /// A verdict that needed no question; returns the question, if it was asked all the same.
+    pub(super) fn know(&mut self, value: Hash, valid: bool) -> Option<Candidate> {
         self.verdicts.insert(value, valid);
+        self.asked.remove(&value)
     }
 
     /// What is known of a block.
@@ -74,9 +74,9 @@ impl Candidates {
         self.certified.as_ref().filter(|certificate| certificate.value == *value)
     }
 
-    /// Whether the same decision is certified already.
+    /// Whether the same decision is certified already, and waits for the application.
     pub(super) fn is_certified(&self, certificate: &CommitCertificate) -> bool {
         let known = self.certificate_of(&certificate.value);
-        known.is_some_and(|known| known.round == certificate.round)
+        known.is_some_and(|known| known.round == certificate.round) && self.is_asked(&certificate.value)
     }
 }

@@ -86,7 +86,7 @@ impl Engine {
     fn replay_entry(&mut self, entry: &WalEntry) -> Result<(), EngineError> {
         let node = self.node();
         match entry {
-            WalEntry::Verdict(verdict) => self.candidates.know(verdict.value, verdict.valid),
+            WalEntry::Verdict(verdict) => drop(self.candidates.know(verdict.value, verdict.valid)),
             WalEntry::Vote(vote) if vote.signer == node && self.desk.verify_vote(vote) => {
                 self.desk.signer.remember((*vote).into());
             }

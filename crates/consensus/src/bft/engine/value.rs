@@ -16,13 +16,15 @@ impl Engine {
         if !self.is_running() || self.position() != Some((height, round)) {
             return Ok(());
         }
-        self.candidates.know(value, true);
+        let asked = self.candidates.know(value, true);
         let block = core::LocallyProposedValue::new(
             core::Height(height),
             core::core_round(round),
             core::Block(value),
         );
-        self.feed(core::Input::Propose(block))
+        self.feed(core::Input::Propose(block))?;
+        // Somebody proposed the same block before, and what was said of it then waits for the verdict.
+        asked.map_or(Ok(()), |candidate| self.give_verdict(candidate, true))
     }
 
     /// The application has looked at a block. Ignored unless it was asked.

@@ -74,6 +74,30 @@ fn a_certificate_decides_without_a_vote() {
     assert_eq!(late.decided, [certificate]);
 }
 
+/// Blocks of the same transactions are the same block, whoever proposes them.
+#[test]
+fn who_proposes_a_block_that_others_have_decided_meanwhile_decides_it_too() {
+    let (first, ours) = (proposer(4, 1, 0), proposer(4, 1, 1));
+    assert_ne!(first, ours);
+    let mut engine = Node::new(ours).engine;
+    let mut give = |input| engine.handle(input).unwrap();
+    let hear = |message| Input::Message { from: node(99), message };
+    let elapsed = |kind| Input::Elapsed(crate::bft::Timer { height: BlockHeight(1), round: Round(0), kind });
+    give(Input::Start { height: BlockHeight(1), validators: validators(4), log: Vec::new() });
+    let value = block(BlockHeight(1), Round(0));
+    let asked = give(hear(proposal(first, 0, None, value)));
+    assert!(asked.iter().any(|effect| matches!(effect, Effect::Validate(_))), "{asked:?}");
+    for other in (1..=4).filter(|other| *other != ours) {
+        give(hear(vote(other, 0, VoteKind::Precommit, Some(value))));
+    }
+    // The application is still busy with it when the next round begins, which is ours.
+    give(elapsed(TimerKind::Propose));
+    let next = give(elapsed(TimerKind::Precommit));
+    assert!(next.iter().any(|effect| matches!(effect, Effect::Propose { .. })), "{next:?}");
+    let decided = give(Input::Proposed { height: BlockHeight(1), round: Round(1), value });
+    assert!(decided.iter().any(|effect| matches!(effect, Effect::Decided(_))), "{decided:?}");
+}
+
 #[test]
 fn who_sleeps_through_a_height_is_told() {
     let mut late = Node::new(4);
