@@ -3,7 +3,7 @@
 //!
 //! Kept for a bounded number of experts; the one seen longest ago is forgotten first.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 
 use lru::LruCache;
 use nervure_primitives::{NodeId, UnixMillis};
@@ -13,6 +13,12 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
 
 /// Weight of a new latency in the moving average: 1/4.
 const SMOOTHING: u32 = 4;
+
+/// Latencies of one expert that are remembered, 256 bytes.
+const LATENCIES: usize = 64;
+
+/// Latencies before which there is no telling what is late.
+const FEWEST_LATENCIES: usize = 8;
 
 /// Failures in a row after which an expert is left alone for a while.
 const FAILURES_TO_OPEN: u32 = 3;
@@ -28,6 +34,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub struct Observation {
     /// Smoothed milliseconds to the first byte; none before the first answer.
     pub latency_ms: Option<u32>,
+    /// Milliseconds within which 95 % of its last 64 answers began; none before the eighth.
+    pub late_ms: Option<u32>,
     /// Queries of this node that are with it now.
     pub in_flight: u32,
     /// Failures since the last success.
@@ -44,9 +52,17 @@ impl Observation {
     }
 }
 
+/// What is remembered of one expert.
+#[derive(Debug, Default)]
+struct Memory {
+    seen: Observation,
+    /// The last latencies, in milliseconds, at most [`LATENCIES`].
+    latencies: VecDeque<u32>,
+}
+
 /// What was seen of all experts.
 #[derive(Debug)]
-pub struct Observations(LruCache<(NodeId, String), Observation>);
+pub struct Observations(LruCache<(NodeId, String), Memory>);
 
 impl Default for Observations {
     fn default() -> Self {
@@ -57,33 +73,42 @@ impl Default for Observations {
 impl Observations {
     /// What was seen of an expert.
     pub fn of(&self, node: &NodeId, expert: &str) -> Observation {
-        self.0.peek(&(*node, expert.to_owned())).copied().unwrap_or_default()
+        self.0.peek(&(*node, expert.to_owned())).map(|memory| memory.seen).unwrap_or_default()
     }
 
     /// A query goes to an expert. To be followed by exactly one of the other three.
     pub fn begin(&mut self, node: NodeId, expert: &str) {
-        let seen = self.entry(node, expert);
+        let seen = &mut self.entry(node, expert).seen;
         seen.in_flight = seen.in_flight.saturating_add(1);
     }
 
     /// The first byte came after `latency`. The query is still with the expert.
     pub fn first_byte(&mut self, node: NodeId, expert: &str, latency: Duration) {
         let new = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
-        let seen = self.entry(node, expert);
+        let memory = self.entry(node, expert);
+        memory.remember(new);
+        let seen = &mut memory.seen;
         let smoothed = |old: u32| old - old / SMOOTHING + new / SMOOTHING;
         seen.latency_ms = Some(seen.latency_ms.map_or(new, smoothed));
         (seen.failures, seen.paused_until) = (0, UnixMillis(0));
     }
 
+    /// Another expert was quicker, and this one had not begun after `latency`. It takes at least as long, and were that
+    /// forgotten, an expert that is only waited for while it is quick would seem to be ever quicker.
+    pub fn overtaken(&mut self, node: NodeId, expert: &str, latency: Duration) {
+        let latency = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
+        self.entry(node, expert).remember(latency);
+    }
+
     /// The query is over, however it ended.
     pub fn end(&mut self, node: NodeId, expert: &str) {
-        let seen = self.entry(node, expert);
+        let seen = &mut self.entry(node, expert).seen;
         seen.in_flight = seen.in_flight.saturating_sub(1);
     }
 
     /// The expert failed before its first byte.
     pub fn failed(&mut self, node: NodeId, expert: &str, now: UnixMillis) {
-        let seen = self.entry(node, expert);
+        let seen = &mut self.entry(node, expert).seen;
         seen.failures = seen.failures.saturating_add(1);
         if let Some(further) = seen.failures.checked_sub(FAILURES_TO_OPEN) {
             let pause = FIRST_PAUSE.saturating_mul(1 << further.min(16)).min(LONGEST_PAUSE);
@@ -91,8 +116,24 @@ impl Observations {
         }
     }
 
-    fn entry(&mut self, node: NodeId, expert: &str) -> &mut Observation {
-        self.0.get_or_insert_mut((node, expert.to_owned()), Observation::default)
+    fn entry(&mut self, node: NodeId, expert: &str) -> &mut Memory {
+        self.0.get_or_insert_mut((node, expert.to_owned()), Memory::default)
+    }
+}
+
+impl Memory {
+    /// Adds a latency, by the nearest rank (the smallest that 95 % do not exceed).
+    fn remember(&mut self, latency: u32) {
+        if self.latencies.len() == LATENCIES {
+            self.latencies.pop_front();
+        }
+        self.latencies.push_back(latency);
+        if self.latencies.len() < FEWEST_LATENCIES {
+            return;
+        }
+        let mut sorted: Vec<u32> = self.latencies.iter().copied().collect();
+        sorted.sort_unstable();
+        self.seen.late_ms = sorted.get((sorted.len() * 95).div_ceil(100).saturating_sub(1)).copied();
     }
 }
 
@@ -143,6 +184,21 @@ mod tests {
         all.end(NODE, "a");
         all.end(NODE, "a");
         assert_eq!(all.of(&NODE, "a").in_flight, 0);
+    }
+
+    #[test]
+    fn late_is_what_one_in_twenty_is() {
+        let mut all = Observations::default();
+        let mut late = |latencies: std::ops::RangeInclusive<u64>| {
+            latencies.for_each(|ms| all.first_byte(NODE, "a", Duration::from_millis(ms)));
+            all.of(&NODE, "a").late_ms
+        };
+        assert_eq!(late(1..=7), None, "too few to tell");
+        assert_eq!(late(8..=20), Some(19));
+        assert_eq!(late(101..=164), Some(161), "of the last 64 only");
+        let before = all.of(&NODE, "a");
+        (0..3).for_each(|_| all.overtaken(NODE, "a", Duration::from_millis(161)));
+        assert_eq!(all.of(&NODE, "a"), before, "it stays as late as it was");
     }
 
     #[test]

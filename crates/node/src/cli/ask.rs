@@ -64,7 +64,7 @@ pub(crate) struct AskArgs {
     /// Stop before this text; up to four times
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// Who answers: best, race:N (the first of N), vote:N, average:N (embeddings) or mix:N (byte-level experts
+    /// Who answers: best, hedge (a second one when the first is late), race:N (the first of N), vote:N, average:N (embeddings) or mix:N (byte-level experts
     /// write one text together)
     #[arg(long, value_name = "STRATEGY", default_value = "best")]
     strategy: Strategy,

@@ -27,7 +27,7 @@ const MAX_NAME: usize = 256;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Terms {
-    /// `best`, `race:N`, `vote:N`, `average:N` or `mix:N`; `best` by default.
+    /// `best`, `hedge`, `race:N`, `vote:N`, `average:N` or `mix:N`; `best` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
     /// What counts: `balanced` (the default), `fastest`, `cheapest` or `trusted`.

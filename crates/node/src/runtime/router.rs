@@ -65,7 +65,7 @@ impl Router {
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, AskError> {
         let until = Instant::now() + ask.deadline;
         let answered = match ask.strategy {
-            Strategy::Best | Strategy::Race(_) => self.ask_first(&ask, until).boxed(),
+            Strategy::Best | Strategy::Hedge | Strategy::Race(_) => self.ask_first(&ask, until).boxed(),
             Strategy::Vote(_) | Strategy::Average(_) => self.ask_panel(&ask, until).boxed(),
             Strategy::Mix(_) => self.ask_mixture(&ask, until).boxed(),
         };

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 /// Most experts that work on one question at once; each may be paid for it.
 pub(crate) const MOST_EXPERTS: u8 = 8;
 
-/// How experts are chosen. Written `best`, or `race`, `vote`, `average`, `mix` with how many: `race:3`.
+/// How experts are chosen. Written `best`, `hedge`, or `race`, `vote`, `average`, `mix` with how many: `race:3`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) enum Strategy {
     /// The first of the ranking, with failover to the next until one begins to answer.
     #[default]
     Best,
+    /// As the best, and the next is asked too when the first is later than 95 % of its answers.
+    Hedge,
     /// The first answer of this many wins and the others are cancelled. From 2 to [`MOST_EXPERTS`], as in all below.
     Race(NonZeroU8),
     /// This many answer in whole, and what most trust is behind is given.
@@ -27,7 +29,7 @@ pub(crate) enum Strategy {
 /// A text that is no [`Strategy`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is no strategy: write best, race:N, vote:N, average:N or mix:N with N from 2 to {MOST_EXPERTS}"
+    "'{0}' is no strategy: write best, hedge, race:N, vote:N, average:N or mix:N with N from 2 to {MOST_EXPERTS}"
 )]
 pub(crate) struct BadStrategy(String);
 
@@ -35,7 +37,7 @@ impl Strategy {
     /// How many experts work at once.
     pub(crate) fn width(self) -> usize {
         match self {
-            Self::Best => 1,
+            Self::Best | Self::Hedge => 1,
             Self::Race(experts) | Self::Vote(experts) | Self::Average(experts) | Self::Mix(experts) => {
                 usize::from(experts.get())
             }
@@ -46,6 +48,7 @@ impl Strategy {
     fn name(self) -> &'static str {
         match self {
             Self::Best => "best",
+            Self::Hedge => "hedge",
             Self::Race(_) => "race",
             Self::Vote(_) => "vote",
             Self::Average(_) => "average",
@@ -65,6 +68,7 @@ impl FromStr for Strategy {
         };
         let strategy: fn(NonZeroU8) -> Self = match (name, experts) {
             ("best", None) => return Ok(Self::Best),
+            ("hedge", None) => return Ok(Self::Hedge),
             ("race", _) => Self::Race,
             ("vote", _) => Self::Vote,
             ("average", _) => Self::Average,
@@ -82,7 +86,7 @@ impl FromStr for Strategy {
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Best => f.write_str("best"),
+            Self::Best | Self::Hedge => f.write_str(self.name()),
             _ => write!(f, "{}:{}", self.name(), self.width()),
         }
     }
@@ -108,13 +112,15 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes_and_nothing_else() {
-        for text in ["best", "race:2", "race:8", "vote:3", "average:2", "mix:4"] {
+        for text in ["best", "hedge", "race:2", "race:8", "vote:3", "average:2", "mix:4"] {
             assert_eq!(text.parse::<Strategy>().unwrap().to_string(), text);
         }
         assert_eq!("race".parse::<Strategy>().unwrap().width(), 2);
         assert_eq!("vote".parse::<Strategy>().unwrap().width(), 3);
-        let bad =
-            ["", "Best", "best:1", "race:", "race:0", "race:1", "mix:9", "vote:256", "race:-2", "ensemble"];
+        let bad = [
+            "", "Best", "best:1", "hedge:2", "race:", "race:0", "race:1", "mix:9", "vote:256", "race:-2",
+            "ensemble",
+        ];
         for bad in bad {
             assert!(bad.parse::<Strategy>().is_err(), "{bad}");
         }

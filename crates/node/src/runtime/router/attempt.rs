@@ -31,6 +31,8 @@ pub(super) struct Attempts {
     pub(super) body: Arc<[u8]>,
     pub(super) budget: Amount,
     pub(super) until: Instant,
+    /// Whether the time to the first byte says how fast the expert usually begins.
+    pub(super) measured: bool,
 }
 
 /// An expert that has begun to answer.
@@ -72,9 +74,10 @@ impl Attempts {
         let began = Instant::now();
         match self.first(&record, place).await {
             Ok((first, rest)) => {
-                let mut seen = self.catalog.observations();
-                seen.first_byte(record.node, &record.expert, began.elapsed());
-                drop(seen);
+                if self.measured {
+                    let mut seen = self.catalog.observations();
+                    seen.first_byte(record.node, &record.expert, began.elapsed());
+                }
                 Ok(Begun { record, first, rest })
             }
             Err(failure) => {

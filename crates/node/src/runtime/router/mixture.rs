@@ -145,7 +145,10 @@ impl Mixture {
             first: None,
             done: None,
         };
-        match mixture.step().await {
+        let first = mixture.step().await;
+        // A step is much less than a usual question.
+        mixture.attempts.measured = false;
+        match first {
             Ok(first) => Ok(Self { first: Some(first), ..mixture }),
             Err(_) => Err(mixture.never_began()),
         }

@@ -68,6 +68,7 @@ impl Router {
             body,
             budget,
             until,
+            measured: true,
         }
     }
 }

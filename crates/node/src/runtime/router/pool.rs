@@ -3,9 +3,13 @@
 //! As many at once as the strategy says. Whenever one fails, the next takes its place. An expert that is silent for
 //! longer than it should gets company: the next is asked as well, and the first to begin wins (a *hedged*
 //! request; source: Dean and Barroso, "The Tail at Scale", 2013). So a miner that died a moment ago, whose record
-//! still stands, costs its askers a fraction of a second and not a timeout.
+//! still stands, costs its askers a fraction of a second and not a timeout. With the strategy `hedge` it gets company
+//! as soon as 95 % of its answers had begun.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use nervure_subnet::ExpertRecord;
@@ -39,6 +43,7 @@ pub(super) async fn first(
     let mut waiting: VecDeque<_> = candidates.into_iter().take(tries).collect();
     let mut running = FuturesUnordered::new();
     let mut asked: Vec<ExpertRecord> = Vec::new();
+    let mut began: Vec<Instant> = Vec::new();
     let mut failures: Vec<(ExpertRecord, Failure)> = Vec::new();
     let mut width = strategy.width();
     loop {
@@ -46,16 +51,28 @@ pub(super) async fn first(
             && let Some(record) = waiting.pop_front()
         {
             asked.push(record.clone());
+            began.push(Instant::now());
             let attempts = attempts.clone();
             running.push(async move { attempts.begin(record).await });
         }
-        let patience = asked.last().map_or(PATIENCE, |last| patience(&attempts, last));
+        let patience = match asked.as_slice() {
+            [only] if strategy == Strategy::Hedge => soon(&attempts, only),
+            [.., last] => patience(&attempts, last),
+            [] => PATIENCE,
+        };
         tokio::select! {
             biased;
             ended = running.next() => match ended {
                 Some(Ok(begun)) => {
-                    let hedged = width > strategy.width();
-                    blame_the_silent(&attempts, &asked, &begun, &failures, hedged);
+                    let company = width - strategy.width();
+                    let silent = silent(&asked, &begun.record, &failures);
+                    if company > 0 {
+                        overtaken(&attempts, silent.iter().map(|at| (&asked[*at], began[*at])));
+                    }
+                    // Whoever is only later than it mostly is did nothing wrong.
+                    if company > usize::from(strategy == Strategy::Hedge) {
+                        silent.iter().for_each(|at| attempts.failed(&asked[*at]));
+                    }
                     return Ok(Won { begun, tried: asked.len() });
                 }
                 Some(Err(failed)) => {
@@ -77,26 +94,29 @@ fn patience(attempts: &Attempts, record: &ExpertRecord) -> Duration {
     }
 }
 
-/// Experts that were overtaken after their time was up did not do well; those that merely lost a race did nothing
-/// wrong.
-fn blame_the_silent(
-    attempts: &Attempts,
-    asked: &[ExpertRecord],
-    winner: &Begun,
-    failures: &[(ExpertRecord, Failure)],
-    hedged: bool,
-) {
-    if !hedged {
-        return;
+/// When the expert is later than it mostly is.
+fn soon(attempts: &Attempts, record: &ExpertRecord) -> Duration {
+    match attempts.catalog.seen(&record.node, &record.expert).late_ms {
+        Some(late) => Duration::from_millis(u64::from(late)).min(MOST_PATIENCE),
+        None => patience(attempts, record),
     }
+}
+
+/// Those of `asked` that had time and did not begin. Who merely lost a race is among them.
+fn silent(asked: &[ExpertRecord], winner: &ExpertRecord, failures: &[(ExpertRecord, Failure)]) -> Vec<usize> {
     let same = |a: &ExpertRecord, b: &ExpertRecord| (a.node, &a.expert) == (b.node, &b.expert);
+    let is_silent = |record: &ExpertRecord| {
+        !same(record, winner) && !failures.iter().any(|(failed, _)| same(failed, record))
+    };
     // The one asked last had no time to be silent.
-    let Some((_, earlier)) = asked.split_last() else { return };
-    earlier
-        .iter()
-        .filter(|record| !same(record, &winner.record))
-        .filter(|record| !failures.iter().any(|(failed, _)| same(failed, record)))
-        .for_each(|record| attempts.failed(record));
+    let earlier = asked.split_last().map_or(&[][..], |(_, earlier)| earlier);
+    (0..earlier.len()).filter(|at| is_silent(&earlier[*at])).collect()
+}
+
+/// Remembers how long experts had not begun.
+fn overtaken<'a>(attempts: &Attempts, silent: impl Iterator<Item = (&'a ExpertRecord, Instant)>) {
+    let mut seen = attempts.catalog.observations();
+    silent.for_each(|(record, began)| seen.overtaken(record.node, &record.expert, began.elapsed()));
 }
 
 /// What to tell the asker when nobody answered.
