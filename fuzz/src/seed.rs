@@ -258,6 +258,7 @@ pub fn mesh() -> MeshSpec {
         role: Role::Validator,
         netuids: vec![Netuid(1)],
         stake,
+        anchor: None,
     });
     spec
 }

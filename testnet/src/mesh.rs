@@ -35,6 +35,7 @@ pub(crate) fn mesh_spec(
             role: node.role,
             netuids: if node.role == Role::Gateway { Vec::new() } else { vec![NETUID] },
             stake: tokens(stake),
+            anchor: None,
         });
         if let Some(port) = node.p2p_port {
             spec.network.bootstrap.push(format!("/ip4/127.0.0.1/udp/{port}/quic-v1/p2p/{}", node.node));

@@ -285,7 +285,10 @@ fn begun(bytes: &[u8], keeper: Keeper) -> Result<Begun, (u64, String)> {
     let Beginning { domain, mesh, height, validators } =
         cbor::decode(content, Limits::new(MAX_BEGINNING)).map_err(|error| (0, error.to_string()))?;
     if (domain, mesh) != (keeper.domain(), keeper.mesh()) {
-        return Err((0, format!("it is for mesh {mesh} and contract {} on chain {}", domain.contract, domain.chain)));
+        return Err((
+            0,
+            format!("it is for mesh {mesh} and contract {} on chain {}", domain.contract, domain.chain),
+        ));
     }
     let size = (bytes.len() - after.len()) as u64;
     Ok(Begun::Already { keeper: keeper.beginning(height, validators), size })
