@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
+use nervure_consensus::anchor::AnchorKeyFileError;
 use nervure_ledger::spec::SpecError;
 use nervure_primitives::key_file::KeyFileError;
 
@@ -50,6 +51,9 @@ pub enum TestnetError {
     /// A node that serves nothing cannot serve it worse.
     #[error("{0} serves no expert")]
     NoExpert(String),
+    /// An anchor key cannot be made.
+    #[error(transparent)]
+    AnchorKey(#[from] AnchorKeyFileError),
     /// Too many nodes, or none.
     #[error("{0}")]
     BadShape(String),

@@ -91,6 +91,11 @@ impl NodeLayout {
         self.dir.join("key.pem")
     }
 
+    /// The key that it signs anchored checkpoints with, if it is a validator.
+    pub fn anchor_key(&self) -> PathBuf {
+        self.dir.join("anchor.key")
+    }
+
     /// Its log.
     pub fn log(&self) -> PathBuf {
         self.dir.join("node.log")

@@ -1,5 +1,8 @@
 //! The mesh spec of a testnet: everything local, every node registered, validators to begin with.
 
+use std::collections::BTreeMap;
+
+use nervure_consensus::anchor::AnchorAddress;
 use nervure_ledger::spec::{AccountSpec, MeshSpec, NodeSpec, Role};
 use nervure_primitives::{Amount, Netuid, NodeId};
 
@@ -14,13 +17,14 @@ const OWNER_BALANCE: u64 = 100_000;
 /// The subnet that all nodes are in.
 const NETUID: Netuid = Netuid(1);
 
-/// The spec of the mesh that `options` describe, with these `nodes`; `owner` holds tokens and owns the subnets.
+/// The spec of the mesh that `options` describe, with these `nodes` and their `anchors`; `owner` holds tokens and owns the subnets.
 ///
 /// # Errors
 /// When it does not add up, for instance because of the name.
 pub(crate) fn mesh_spec(
     options: &UpOptions,
     nodes: &[NodeState],
+    anchors: &BTreeMap<NodeId, AnchorAddress>,
     owner: NodeId,
 ) -> Result<MeshSpec, TestnetError> {
     let mut spec = MeshSpec::local(&options.name);
@@ -35,7 +39,7 @@ pub(crate) fn mesh_spec(
             role: node.role,
             netuids: if node.role == Role::Gateway { Vec::new() } else { vec![NETUID] },
             stake: tokens(stake),
-            anchor: None,
+            anchor: anchors.get(&node.node).copied(),
         });
         if let Some(port) = node.p2p_port {
             spec.network.bootstrap.push(format!("/ip4/127.0.0.1/udp/{port}/quic-v1/p2p/{}", node.node));

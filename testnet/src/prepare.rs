@@ -2,6 +2,7 @@
 //! ports and the mesh spec.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, DirBuilder},
     io,
     net::{Ipv4Addr, TcpListener, UdpSocket},
@@ -9,8 +10,9 @@ use std::{
     path::Path,
 };
 
+use nervure_consensus::anchor::AnchorKey;
 use nervure_ledger::spec::Role;
-use nervure_primitives::{NodeKey, key_file};
+use nervure_primitives::{NodeId, NodeKey, key_file};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -76,7 +78,13 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
         keys.push(key);
     }
     let owner = NodeKey::generate().map_err(|error| TestnetError::Randomness(error.to_string()))?;
-    let spec = mesh_spec(options, &nodes, owner.node_id())?;
+    let anchors = nodes.iter().filter(|node| node.role == Role::Validator).map(|node| {
+        let key = AnchorKey::generate().map_err(|error| TestnetError::Randomness(error.to_string()))?;
+        Ok((node.node, key))
+    });
+    let anchors: BTreeMap<NodeId, AnchorKey> = anchors.collect::<Result<_, TestnetError>>()?;
+    let addresses = anchors.iter().map(|(node, key)| (*node, key.address())).collect();
+    let spec = mesh_spec(options, &nodes, &addresses, owner.node_id())?;
     let state = State::new(spec.mesh_id(), options.binary.clone(), nodes);
     // First, so that whatever follows lies in a directory that is known to be a testnet's.
     state.save(layout)?;
@@ -86,6 +94,11 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
         // A second try of the same start finds the first one's keys.
         remove_if_there(&path)?;
         key_file::create(&path, key, None)?;
+    }
+    for (node, key) in state.nodes.iter().filter_map(|node| Some((node, anchors.get(&node.node)?))) {
+        let path = layout.node(&node.name).anchor_key();
+        remove_if_there(&path)?;
+        key.write(&path)?;
     }
     Ok(state)
 }

@@ -9,6 +9,7 @@
 
 mod address;
 mod advertiser;
+mod anchor;
 mod catalog;
 mod chain;
 mod clock;
@@ -114,6 +115,7 @@ impl Node {
             network: mesh.network.clone(),
             ledger: LedgerDesk {
                 chain: chain.clone(),
+                anchoring: mesh.anchoring.clone(),
                 block_milliseconds: spec.consensus.block_milliseconds,
             },
             router: router.clone(),

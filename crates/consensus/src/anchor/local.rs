@@ -137,6 +137,13 @@ impl LocalAnchor {
         Submission::decode(&read).map(Some).map_err(|error| damaged(error.to_string()))
     }
 
+    /// The first checkpoint that is kept for a height from `height` on.
+    pub fn first_from(&self, height: BlockHeight) -> Option<Anchored> {
+        let inner = self.lock();
+        let from = inner.kept.partition_point(|one| one.anchored.height < height);
+        inner.kept.get(from).map(|one| one.anchored.clone())
+    }
+
     /// What is kept for a height.
     pub fn kept(&self, height: BlockHeight) -> Option<Anchored> {
         let inner = self.lock();

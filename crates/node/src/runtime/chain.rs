@@ -41,6 +41,7 @@ use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
 use tokio::sync::{oneshot, watch};
 
+use super::anchor::Anchoring;
 use crate::config::NodeConfig;
 use bodies::Bodies;
 use settled::Settled;
@@ -188,9 +189,9 @@ impl Chain {
     /// Starts the thread.
     pub(crate) fn start(
         (opened, part): (Opened, Part),
-        spec: &MeshSpec,
-        key: &NodeKey,
+        (spec, key): (&MeshSpec, &NodeKey),
         network: NetworkHandle,
+        anchoring: Arc<Anchoring>,
     ) -> std::io::Result<Self> {
         let Opened { store, wal, recovered, view } = opened;
         let (events, queue) = sync_channel(QUEUE);
@@ -214,6 +215,7 @@ impl Chain {
             net,
             part,
             settled: handle.settled.clone(),
+            anchoring,
             block_time: Duration::from_millis(spec.consensus.block_milliseconds.into()),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         });

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use nervure_consensus::anchor::AnchorKeyFileError;
 use nervure_ledger::{spec::Role, store::StoreError};
 use nervure_p2p::{NetworkError, query};
 use nervure_primitives::NodeId;
@@ -29,6 +30,9 @@ pub(crate) enum StartError {
     /// The chain in the node's directory cannot be used.
     #[error(transparent)]
     Chain(#[from] StoreError),
+    /// The anchor key, or that of the account that pays.
+    #[error(transparent)]
+    AnchorKey(#[from] AnchorKeyFileError),
     /// No thread for the chain.
     #[error("the thread of the chain does not start: {0}")]
     Thread(io::Error),

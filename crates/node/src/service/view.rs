@@ -197,9 +197,37 @@ pub(crate) struct NodeStatus {
     /// Where it is in the chain; none where it follows none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<ChainStatus>,
+    /// How anchoring goes; none where it follows no chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<AnchorStatus>,
     /// Details of the network layer: addresses, gossip, reachability, counters.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub network: serde_json::Value,
+}
+
+/// How anchoring goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AnchorStatus {
+    /// The id of the chain of the mesh's contract; none where checkpoints are kept in files only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<u64>,
+    /// The address of the contract.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
+    /// The address of this validator's anchor key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The last checkpoint that is signed and kept here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<BlockHeight>,
+    /// The last checkpoint in the contract, as far as this node has read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchored: Option<BlockHeight>,
+    /// Checkpoints that too few validators have signed yet.
+    pub open: u32,
+    /// What is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// Where a node is in the chain.

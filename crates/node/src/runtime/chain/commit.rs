@@ -172,6 +172,8 @@ impl Host {
         self.stirred = Instant::now();
         self.proposers.clear();
         self.parts.bodies.clear();
+        let live = self.parts.view.borrow().behind.is_none_or(|behind| behind <= next.block.header.height);
+        self.parts.anchoring.committed(self.chain.tip(), live);
         self.report(certificate.round);
         Ok(())
     }

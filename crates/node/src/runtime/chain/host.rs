@@ -29,6 +29,7 @@ use super::{
     pace::Pace,
     settled::Settled,
 };
+use crate::runtime::anchor::Anchoring;
 
 /// Between two requests of a follower that hears of no blocks.
 const POLL: Duration = Duration::from_secs(2);
@@ -65,6 +66,7 @@ pub(super) struct Parts {
     pub(super) net: Net,
     pub(super) part: Part,
     pub(super) settled: Arc<Settled>,
+    pub(super) anchoring: Arc<Anchoring>,
     pub(super) block_time: Duration,
     pub(super) threads: NonZeroUsize,
 }

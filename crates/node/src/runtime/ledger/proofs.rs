@@ -15,8 +15,8 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId};
 
 use super::LedgerDesk;
 use crate::service::{
-    AskError, CheckpointPage, CheckpointRow, CheckpointView, EpochView, FactView, LedgerReader, NodeView,
-    SubnetDetail, SubnetPage,
+    AnchoredView, AskError, CheckpointPage, CheckpointRow, CheckpointView, EpochView, FactView, LedgerReader,
+    NodeView, SubnetDetail, SubnetPage,
 };
 
 impl LedgerReader for LedgerDesk {
@@ -25,11 +25,22 @@ impl LedgerReader for LedgerDesk {
         up_to: BlockHeight,
         most: usize,
     ) -> BoxFuture<'_, Result<CheckpointPage, AskError>> {
-        self.read(move |reader| page(reader, up_to, most)).boxed()
+        async move {
+            let mut page = self.read(move |reader| page(reader, up_to, most)).await?;
+            for row in &mut page.checkpoints {
+                row.anchored = self.anchored(row.height);
+            }
+            Ok(page)
+        }
+        .boxed()
     }
 
     fn checkpoint(&self, height: Option<BlockHeight>) -> BoxFuture<'_, Result<CheckpointView, AskError>> {
-        self.read(move |reader| checkpoint(reader, height)).boxed()
+        async move {
+            let found = self.read(move |reader| checkpoint(reader, height)).await?;
+            Ok(CheckpointView { anchored: self.anchored(found.height), ..found })
+        }
+        .boxed()
     }
 
     fn fact(&self, key: Key, height: Option<BlockHeight>) -> BoxFuture<'_, Result<FactView, AskError>> {
@@ -69,6 +80,10 @@ impl From<StoreError> for ReadError {
 }
 
 impl LedgerDesk {
+    fn anchored(&self, height: BlockHeight) -> Option<AnchoredView> {
+        self.anchoring.as_ref().and_then(|anchoring| anchoring.covering(height))
+    }
+
     /// Answers from the store.
     pub(super) async fn read<T: Send + 'static>(
         &self,
@@ -100,7 +115,7 @@ fn page(reader: &Reader, up_to: BlockHeight, most: usize) -> Result<CheckpointPa
 fn row(reader: &Reader, EpochEnd { height, metagraphs }: EpochEnd) -> Result<CheckpointRow, ReadError> {
     let header = reader.header(height)?.ok_or_else(|| no_block(reader, height))?;
     let metagraphs = metagraphs.into_iter().collect();
-    Ok(CheckpointRow { height, block: header.id(), state: header.state, metagraphs })
+    Ok(CheckpointRow { height, block: header.id(), state: header.state, metagraphs, anchored: None })
 }
 
 fn checkpoint(reader: &Reader, height: Option<BlockHeight>) -> Result<CheckpointView, ReadError> {
@@ -119,6 +134,7 @@ fn checkpoint(reader: &Reader, height: Option<BlockHeight>) -> Result<Checkpoint
         block: found.header.id(),
         state: found.header.state,
         metagraphs: metagraphs.into_iter().collect(),
+        anchored: None,
         validators: found.validators.len() as u32,
         signers: found.certificate.signatures.len() as u32,
         checkpoint: encoded(found.encode())?,
