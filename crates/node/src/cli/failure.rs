@@ -79,7 +79,9 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
         TestnetError::NoExpert(_) => "name a miner; nervure testnet status says what each serves",
         TestnetError::NodeNotRunning(_) => "start it: nervure testnet start NODE",
         TestnetError::NodeRunning { .. } => "kill it first: nervure testnet kill NODE",
-        TestnetError::NotReady { .. } | TestnetError::NodeEnded { .. } => {
+        TestnetError::NotReady { .. }
+        | TestnetError::NodeEnded { .. }
+        | TestnetError::StandInSilent { .. } => {
             "see the whole log: nervure testnet logs NODE; on a slow machine raise --timeout"
         }
         _ => return None,
