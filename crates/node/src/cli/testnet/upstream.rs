@@ -30,17 +30,17 @@ impl UpstreamArgs {
     /// The server, which answers and has the models.
     pub(super) async fn server(self) -> anyhow::Result<Option<ModelServer>> {
         let Some(url) = self.upstream else { return Ok(None) };
-        let secret = self.key_env.as_deref().map(secret).transpose()?;
+        let key_env = self.key_env.as_deref();
         let wanted: Vec<Option<String>> = match self.models.is_empty() {
             true => vec![None],
             false => self.models.into_iter().map(Some).collect(),
         };
         let mut models = Vec::with_capacity(wanted.len());
         for model in wanted {
-            models.push(found(&url, model, secret.as_ref()).await?);
+            models.push(found(&url, model, key_env).await?);
         }
         if let Some(model) = &self.embedding {
-            found(&url, Some(model.clone()), secret.as_ref()).await?;
+            found(&url, Some(model.clone()), key_env).await?;
         }
         for model in models.iter().chain(&self.embedding) {
             fits_one_line(&url, model)?;
@@ -64,8 +64,9 @@ fn secret(variable: &str) -> anyhow::Result<ApiSecret> {
 }
 
 /// The model of that name at the server, or its first.
-async fn found(url: &str, model: Option<String>, secret: Option<&ApiSecret>) -> anyhow::Result<String> {
-    let config = OpenAiConfig { model, api_key: secret.cloned(), ..OpenAiConfig::new(url) };
+async fn found(url: &str, model: Option<String>, key_env: Option<&str>) -> anyhow::Result<String> {
+    let api_key = key_env.map(secret).transpose()?;
+    let config = OpenAiConfig { model, api_key, ..OpenAiConfig::new(url) };
     let expert = OpenAiExpert::connect(config)
         .await
         .with_context(|| format!("the model server {url} cannot be used, and nothing was started"));
