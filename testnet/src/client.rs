@@ -66,6 +66,12 @@ impl Client {
         serde_json::from_slice(&answer(request).await?).map_err(|error| error.to_string())
     }
 
+    /// `GET /v1/models`: whether there is anybody who lists some.
+    pub(crate) async fn models(&self, http: SocketAddr) -> Result<(), String> {
+        let request = self.0.get(format!("http://{http}/v1/models")).timeout(STATUS_TIMEOUT);
+        answer(request).await.map(drop)
+    }
+
     /// `POST /v1/completions` for the general capability; the answer must hold some text.
     pub(crate) async fn complete(&self, http: SocketAddr) -> Result<(), String> {
         let body = serde_json::json!({ "model": "text.generate", "prompt": "The mesh ", "max_tokens": 8 });

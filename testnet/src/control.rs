@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Layout, NodeFile, ProcessRef, Progress, TestnetError,
     client::Client,
-    launch::{Children, spawn},
+    launch::{Children, spawn, spawn_stand_in},
     logs, owner,
     owner::Owner,
     ready::{self, Board, Goal, Watched},
+    stand_in::{self, STAND_IN},
     state::{NodeState, Stage, State},
     stop,
     up::node_ended,
@@ -39,8 +40,7 @@ const LOG_LINES: usize = 15;
 pub async fn down(dir: &Path, progress: &mut dyn Progress) -> Result<Vec<String>, TestnetError> {
     let layout = Layout::new(dir);
     let state = State::load(&layout)?;
-    let alive: Vec<_> =
-        state.nodes.iter().filter_map(|node| Some((node.name.clone(), node.alive()?))).collect();
+    let alive = state.living();
     let names: Vec<_> = alive.iter().map(|(name, _)| name.clone()).collect();
     if owner::is_owned(&layout)
         && let Some(owner) = state.living_owner()
@@ -81,8 +81,11 @@ async fn ask_owner(layout: &Layout, owner: ProcessRef) -> Result<(), TestnetErro
 /// [`TestnetError::NodeNotRunning`] when it does not run.
 pub async fn kill(dir: &Path, name: &str) -> Result<u32, TestnetError> {
     let state = State::load(&Layout::new(dir))?;
-    let node = state.node(name)?;
-    let process = node.alive().ok_or_else(|| TestnetError::NodeNotRunning(name.into()))?;
+    let process = match state.stand_in(name) {
+        Some(stand_in) => stand_in.alive(),
+        None => state.node(name)?.alive(),
+    };
+    let process = process.ok_or_else(|| TestnetError::NodeNotRunning(name.into()))?;
     process.kill();
     let mut processes = vec![(name.to_owned(), process)];
     stop::gone(&mut processes, START_PATIENCE).await;
@@ -92,25 +95,29 @@ pub async fn kill(dir: &Path, name: &str) -> Result<u32, TestnetError> {
     }
 }
 
-/// Starts the node `name` of a running testnet again, as a process of `binary`, and waits until it is
-/// connected; says which pid it has.
+/// Starts the node `name` of a running testnet again, or its stand-in, as a process of `binary`, and waits until it is
+/// connected, or answers; says which pid it has.
 ///
 /// # Errors
 /// [`TestnetError::NodeRunning`] when it runs, [`TestnetError::NotRunning`] when the testnet does not.
 pub async fn start(dir: &Path, name: &str, binary: &Path) -> Result<u32, TestnetError> {
     let layout = Layout::new(dir);
     let state = State::load(&layout)?;
-    let node = state.node(name)?;
+    let node = if state.stand_in(name).is_none() { Some(state.node(name)?) } else { None };
     if state.stage != Stage::Ready || !(state.any_alive() || state.living_owner().is_some()) {
         return Err(TestnetError::NotRunning(dir.into()));
     }
     let (mut children, process) = respawn(&layout, name, binary)?;
-    connected(&layout, node, process, &mut children).await?;
+    match (node, state.stand_in(name)) {
+        (Some(node), _) => connected(&layout, node, process, &mut children).await?,
+        (None, Some(stand_in)) => stand_in::answers(&layout, stand_in, &mut children).await?,
+        (None, None) => {}
+    }
     children.release();
     Ok(process.pid)
 }
 
-/// Has the miner `name` serve what it serves with another quality, in percent: kills it, and starts it again as a
+/// Has the miner `name` serve all that it serves with another quality, in percent: kills it, and starts it again as a
 /// process of `binary`; says which pid it has.
 ///
 /// # Errors
@@ -118,12 +125,18 @@ pub async fn start(dir: &Path, name: &str, binary: &Path) -> Result<u32, Testnet
 pub async fn degrade(dir: &Path, name: &str, percent: u8, binary: &Path) -> Result<u32, TestnetError> {
     let layout = Layout::new(dir);
     let state = State::load(&layout)?;
-    let served = state.node(name)?.expert.clone().ok_or_else(|| TestnetError::NoExpert(name.into()))?;
-    let expert = with_quality(&served, percent);
+    let served = match state.stand_in(name) {
+        Some(_) => Vec::new(),
+        None => state.node(name)?.experts.clone(),
+    };
+    if served.is_empty() {
+        return Err(TestnetError::NoExpert(name.into()));
+    }
+    let experts: Vec<String> = served.iter().map(|served| with_quality(served, percent)).collect();
     kill(dir, name).await?;
     State::edit(&layout, |state| {
         for node in state.nodes.iter_mut().filter(|node| node.name == name) {
-            node.expert = Some(expert.clone());
+            node.experts.clone_from(&experts);
         }
     })?;
     start(dir, name, binary).await
@@ -142,14 +155,21 @@ fn respawn(layout: &Layout, name: &str, binary: &Path) -> Result<(Children, Proc
     let mut state = State::load(layout)?;
     let stdin =
         owner::tied_stdin(layout, state.living_owner()).map_err(TestnetError::io("open", layout.alive()))?;
-    let node = state.node(name)?;
-    if let Some(process) = node.alive() {
+    let stand_in = state.stand_in(name);
+    let living = if let Some(stand_in) = stand_in { stand_in.alive() } else { state.node(name)?.alive() };
+    if let Some(process) = living {
         return Err(TestnetError::NodeRunning { name: name.into(), pid: process.pid });
     }
-    let child = spawn(binary, layout, node, stdin)?;
+    let child = match stand_in {
+        Some(stand_in) => spawn_stand_in(binary, layout, stand_in.listen, stdin)?,
+        None => spawn(binary, layout, state.node(name)?, stdin)?,
+    };
     let process = ProcessRef::of(child.id().unwrap_or_default());
     let mut children = Children::default();
     children.add(name, child, process);
+    if let Some(stand_in) = state.stand_in.as_mut().filter(|_| name == STAND_IN) {
+        stand_in.process = Some(process);
+    }
     for node in state.nodes.iter_mut().filter(|node| node.name == name) {
         node.process = Some(process);
     }

@@ -6,7 +6,7 @@ use nervure_consensus::anchor::AnchorKeyFileError;
 use nervure_ledger::spec::SpecError;
 use nervure_primitives::key_file::KeyFileError;
 
-use crate::Phase;
+use crate::{Phase, stand_in::STAND_IN};
 
 /// Why something with a testnet did not work.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +116,14 @@ pub enum TestnetError {
         /// The end of that node's log.
         log: String,
     },
+    /// The stand-in for a model server does not answer.
+    #[error("after {} s the stand-in for a model server does not answer", waited.as_secs())]
+    StandInSilent {
+        /// How long it was given.
+        waited: Duration,
+        /// The end of its log.
+        log: String,
+    },
     /// Somebody asked for a stop before it was ready.
     #[error("stopped before the testnet was ready")]
     Interrupted,
@@ -147,6 +155,7 @@ impl TestnetError {
             Self::PortInUse { name, log }
             | Self::NodeEnded { name, log, .. }
             | Self::NotReady { name, log, .. } => Some((name, log)),
+            Self::StandInSilent { log, .. } => Some((STAND_IN, log)),
             _ => None,
         }
     }

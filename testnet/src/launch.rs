@@ -1,8 +1,10 @@
 //! One node as a process: its command line, its standard streams, and the wait for its end.
 
 use std::{
+    ffi::OsString,
     fs::{File, OpenOptions},
     io,
+    net::SocketAddr,
     path::Path,
     process::{ExitStatus, Stdio},
 };
@@ -12,7 +14,11 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{Layout, NodeFile, ProcessRef, TestnetError, state::NodeState};
+use crate::{
+    Layout, NodeFile, ProcessRef, TestnetError,
+    stand_in::{self, STAND_IN},
+    state::NodeState,
+};
 
 /// The exit code by which a node says that a port that it was told to use is taken.
 pub const PORT_IN_USE_EXIT: u8 = 5;
@@ -34,12 +40,33 @@ pub(crate) fn spawn(
     let paths = layout.node(&node.name);
     // The last process's file would otherwise pass for the new one's until it is overwritten.
     NodeFile::remove(paths.dir()).map_err(TestnetError::io("remove", paths.file()))?;
+    start(binary, layout, (&node.name, arguments(layout, node)), stdin)
+}
+
+/// Starts the stand-in for a model server, in the same way.
+pub(crate) fn spawn_stand_in(
+    binary: &Path,
+    layout: &Layout,
+    listen: SocketAddr,
+    stdin: Option<File>,
+) -> Result<Child, TestnetError> {
+    stand_in::make_dir(layout)?;
+    start(binary, layout, (STAND_IN, stand_in::arguments(listen).into()), stdin)
+}
+
+fn start(
+    binary: &Path,
+    layout: &Layout,
+    (name, arguments): (&str, Vec<OsString>),
+    stdin: Option<File>,
+) -> Result<Child, TestnetError> {
+    let paths = layout.node(name);
     let log = OpenOptions::new().create(true).append(true).open(paths.log());
     let log = log.map_err(TestnetError::io("open", paths.log()))?;
     let error_log = log.try_clone().map_err(TestnetError::io("open", paths.log()))?;
 
     let mut command = Command::new(binary);
-    command.args(arguments(layout, node)).stdout(log).stderr(error_log);
+    command.args(arguments).stdout(log).stderr(error_log);
     match stdin {
         Some(stdin) => command.arg(STOP_WITH_STDIN_FLAG).stdin(stdin),
         None => command.stdin(Stdio::null()),
@@ -52,21 +79,21 @@ pub(crate) fn spawn(
     // A group of its own: a Ctrl-C in the terminal is for `up`, which stops its nodes in good order.
     command.process_group(0);
     command.spawn().map_err(|source| TestnetError::Spawn {
-        name: node.name.clone(),
+        name: name.to_owned(),
         binary: binary.into(),
         source,
     })
 }
 
-fn arguments(layout: &Layout, node: &NodeState) -> Vec<std::ffi::OsString> {
+fn arguments(layout: &Layout, node: &NodeState) -> Vec<OsString> {
     let mut arguments = vec!["join".into(), layout.mesh().into_os_string()];
-    let mut option = |name: &str, value: std::ffi::OsString| arguments.extend([name.into(), value]);
+    let mut option = |name: &str, value: OsString| arguments.extend([name.into(), value]);
     option("--role", node.role.to_string().into());
     option("--dir", layout.node(&node.name).dir().into());
     if let Some(port) = node.p2p_port {
         option("--p2p-port", port.to_string().into());
     }
-    if let Some(expert) = &node.expert {
+    for expert in &node.experts {
         option("--expert", expert.into());
     }
     arguments
@@ -141,11 +168,12 @@ mod tests {
     use super::*;
     use nervure_ledger::spec::Role;
 
-    fn node(role: Role, expert: Option<&str>, p2p_port: Option<u16>) -> NodeState {
+    fn node(role: Role, experts: &[&str], p2p_port: Option<u16>) -> NodeState {
         NodeState {
             name: "n-1".into(),
             role,
-            expert: expert.map(Into::into),
+            experts: experts.iter().map(|expert| (*expert).into()).collect(),
+            netuids: Vec::new(),
             node: nervure_primitives::NodeKey::from_seed(&[1; 32]).node_id(),
             p2p_port,
             process: None,
@@ -155,11 +183,12 @@ mod tests {
     #[test]
     fn the_command_line_says_what_the_plan_says() {
         let layout = Layout::new("/t");
-        let miner = arguments(&layout, &node(Role::Miner, Some("builtin:rust"), None));
+        let miner = arguments(&layout, &node(Role::Miner, &["builtin:rust", "b"], None));
         let expected =
             ["join", "/t/mesh.toml", "--role", "miner", "--dir", "/t/nodes/n-1", "--expert", "builtin:rust"];
-        assert_eq!(miner, expected);
-        let validator = arguments(&layout, &node(Role::Validator, None, Some(9)));
+        assert_eq!(miner[..8], expected);
+        assert_eq!(miner[8..], ["--expert", "b"]);
+        let validator = arguments(&layout, &node(Role::Validator, &[], Some(9)));
         assert_eq!(validator[4..], ["--dir", "/t/nodes/n-1", "--p2p-port", "9"]);
     }
 

@@ -4,18 +4,15 @@ use std::collections::BTreeMap;
 
 use nervure_consensus::anchor::AnchorAddress;
 use nervure_ledger::spec::{AccountSpec, MeshSpec, NodeSpec, Role};
-use nervure_primitives::{Amount, Netuid, NodeId};
+use nervure_primitives::{Amount, NodeId};
 
-use crate::{TestnetError, UpOptions, state::NodeState};
+use crate::{TestnetError, UpOptions, state::NodeState, subnets};
 
 /// Stake of each validator, in tokens.
 const VALIDATOR_STAKE: u64 = 1_000;
 
 /// What the testnet's own key holds, in tokens.
 const OWNER_BALANCE: u64 = 100_000;
-
-/// The subnet that all nodes are in.
-const NETUID: Netuid = Netuid(1);
 
 /// The spec of the mesh that `options` describe, with these `nodes` and their `anchors`; `owner` holds tokens and owns the subnets.
 ///
@@ -28,6 +25,7 @@ pub(crate) fn mesh_spec(
     owner: NodeId,
 ) -> Result<MeshSpec, TestnetError> {
     let mut spec = MeshSpec::local(&options.name);
+    spec.subnets.extend(subnets::specs());
     if let Some(seconds) = options.record_expiry_seconds {
         spec.directory.record_expiry_seconds = seconds;
     }
@@ -37,7 +35,7 @@ pub(crate) fn mesh_spec(
             id: node.node,
             owner: None,
             role: node.role,
-            netuids: if node.role == Role::Gateway { Vec::new() } else { vec![NETUID] },
+            netuids: node.netuids.clone(),
             stake: tokens(stake),
             anchor: anchors.get(&node.node).copied(),
         });

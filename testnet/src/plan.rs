@@ -1,8 +1,14 @@
 //! What a testnet consists of: which nodes, under which names, serving what.
 
-use nervure_ledger::spec::Role;
+use std::collections::BTreeSet;
 
-use crate::TestnetError;
+use nervure_ledger::spec::Role;
+use nervure_primitives::Netuid;
+
+use crate::{
+    TestnetError,
+    subnets::{self, netuid_of},
+};
 
 /// What the miners serve, in turn. Two of each in the default testnet, so that there is a choice and a second one when
 /// the first is killed; the second is a worse one, so that validators have something to find out.
@@ -25,10 +31,19 @@ pub const MAX_NODES: usize = 64;
 pub struct Shape {
     /// Validators; all of them are bootstrap nodes, so there is at least one.
     pub validators: usize,
-    /// Miners, each with one expert.
+    /// Miners, each with one expert in its first subnet.
     pub miners: usize,
     /// Gateways.
     pub gateways: usize,
+}
+
+/// What the miners serve.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Serving {
+    /// One for each miner, in turn; [`EXPERTS`] when there are none.
+    pub(crate) each: Vec<String>,
+    /// Those of further subnets, best first; each goes to one miner, as long as there are miners.
+    pub(crate) further: Vec<Vec<String>>,
 }
 
 impl Default for Shape {
@@ -43,11 +58,11 @@ impl Shape {
         self.validators.saturating_add(self.miners).saturating_add(self.gateways)
     }
 
-    /// The nodes, validators first; the miners serve `experts` in turn, [`EXPERTS`] when there are none.
+    /// Checks that there can be a testnet of this shape.
     ///
     /// # Errors
     /// [`TestnetError::BadShape`] without a validator, or with more than [`MAX_NODES`] nodes.
-    pub fn plan(&self, experts: &[String]) -> Result<Vec<NodePlan>, TestnetError> {
+    pub fn check(&self) -> Result<(), TestnetError> {
         if self.validators == 0 {
             return Err(TestnetError::BadShape("a testnet needs a validator for the others to find".into()));
         }
@@ -57,82 +72,124 @@ impl Shape {
                 self.nodes()
             )));
         }
-        let roles = [
-            (Role::Validator, "validator", self.validators),
-            (Role::Miner, "miner", self.miners),
-            (Role::Gateway, "gateway", self.gateways),
-        ];
-        Ok(roles
-            .into_iter()
-            .flat_map(|(role, name, count)| {
-                (0..count).map(move |index| NodePlan::new(role, name, index, experts))
-            })
-            .collect())
+        Ok(())
+    }
+
+    /// The nodes, validators first.
+    ///
+    /// # Errors
+    /// Those of [`Shape::check`].
+    pub(crate) fn plan(&self, serving: &Serving) -> Result<Vec<NodePlan>, TestnetError> {
+        self.check()?;
+        let named = |name: &str, count: usize| (1..=count).map(|n| format!("{name}-{n}")).collect::<Vec<_>>();
+        let plain = |name, count, role, netuids: &[Netuid]| {
+            let plan = |name| NodePlan { name, role, experts: Vec::new(), netuids: netuids.to_vec() };
+            named(name, count).into_iter().map(plan).collect::<Vec<_>>()
+        };
+        let mut nodes = plain("validator", self.validators, Role::Validator, &subnets::ALL);
+        let served = serving.of_miners(self.miners);
+        nodes.extend(named("miner", self.miners).into_iter().zip(served).map(|(name, experts)| {
+            let netuids: BTreeSet<Netuid> = experts.iter().map(|expert| netuid_of(expert)).collect();
+            NodePlan { name, role: Role::Miner, experts, netuids: netuids.into_iter().collect() }
+        }));
+        nodes.extend(plain("gateway", self.gateways, Role::Gateway, &[]));
+        Ok(nodes)
+    }
+}
+
+impl Serving {
+    /// What each of so many miners serves. Further subnets begin where the one before ended, so that no miner has more
+    /// than its part while another has none.
+    fn of_miners(&self, miners: usize) -> Vec<Vec<String>> {
+        let each = |index: usize| match self.each.len() {
+            0 => EXPERTS[index % EXPERTS.len()].to_owned(),
+            count => self.each[index % count].clone(),
+        };
+        let mut served: Vec<Vec<String>> = (0..miners).map(|index| vec![each(index)]).collect();
+        let mut next = 0;
+        for experts in &self.further {
+            for expert in experts.iter().take(miners) {
+                served[next % miners].push(expert.clone());
+                next += 1;
+            }
+        }
+        served
     }
 }
 
 /// One node to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodePlan {
+pub(crate) struct NodePlan {
     /// Its name, for instance `miner-3`.
-    pub name: String,
+    pub(crate) name: String,
     /// What it does.
-    pub role: Role,
+    pub(crate) role: Role,
     /// What it serves, in the form of `--expert`.
-    pub expert: Option<String>,
-}
-
-impl NodePlan {
-    fn new(role: Role, name: &str, index: usize, experts: &[String]) -> Self {
-        let expert = (role == Role::Miner).then(|| match experts.len() {
-            0 => EXPERTS[index % EXPERTS.len()].to_owned(),
-            count => experts[index % count].clone(),
-        });
-        Self { name: format!("{name}-{}", index + 1), role, expert }
-    }
+    pub(crate) experts: Vec<String>,
+    /// The subnets that it is registered in.
+    pub(crate) netuids: Vec<Netuid>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subnets::{EMBEDDING, TEXT_API, TEXT_GENERATION};
+
+    fn of(each: &[&str]) -> Serving {
+        Serving { each: each.iter().map(|expert| (*expert).to_owned()).collect(), further: Vec::new() }
+    }
 
     #[test]
     fn the_default_has_thirteen_nodes_and_every_expert_once() {
-        let plan = Shape::default().plan(&[]).unwrap();
+        let further = subnets::experts(None, Some("http://127.0.0.1:1/v1")).to_vec();
+        let plan = Shape::default().plan(&Serving { further, ..of(&[]) }).unwrap();
         assert_eq!(plan.len(), 13);
-        assert_eq!(
-            (plan[0].name.as_str(), plan[0].role, &plan[0].expert),
-            ("validator-1", Role::Validator, &None)
-        );
+        assert_eq!((plan[0].name.as_str(), plan[0].role), ("validator-1", Role::Validator));
+        assert_eq!(plan[0].netuids, [TEXT_GENERATION, TEXT_API, EMBEDDING]);
         assert_eq!((plan[12].name.as_str(), plan[12].role), ("gateway-1", Role::Gateway));
         for expert in EXPERTS {
-            assert_eq!(
-                plan.iter().filter(|node| node.expert.as_deref() == Some(expert)).count(),
-                1,
-                "{expert}"
-            );
+            let first = |node: &&NodePlan| node.experts.first().is_some_and(|first| first == expert);
+            assert_eq!(plan.iter().filter(first).count(), 1, "{expert}");
         }
+        let served: Vec<_> = plan[4..12].iter().map(|node| node.experts.len()).collect();
+        assert_eq!(served, [2, 2, 2, 2, 2, 2, 1, 1], "three in each further subnet, one a miner");
+        assert_eq!(plan[4].netuids, [TEXT_GENERATION, TEXT_API]);
+        assert_eq!(plan[7].netuids, [TEXT_GENERATION, EMBEDDING]);
+    }
+
+    #[test]
+    fn few_miners_serve_in_several_subnets_and_in_each_once() {
+        let further = subnets::experts(None, Some("http://127.0.0.1:1/v1")).to_vec();
+        for miners in 1..4 {
+            let plan = Shape { validators: 1, miners, gateways: 0 };
+            let plan = plan.plan(&Serving { further: further.clone(), ..of(&[]) }).unwrap();
+            for node in &plan[1..] {
+                assert_eq!((node.experts.len(), node.netuids.len()), (3, 3), "{node:?}");
+            }
+        }
+        assert_eq!(Serving { further, ..of(&[]) }.of_miners(0), Vec::<Vec<String>>::new());
     }
 
     #[test]
     fn named_experts_are_served_in_turn() {
-        let experts = ["a".to_owned(), "b".to_owned()];
-        let plan = Shape { validators: 1, miners: 3, gateways: 0 }.plan(&experts).unwrap();
-        let served: Vec<_> = plan.iter().filter_map(|node| node.expert.as_deref()).collect();
-        assert_eq!(served, ["a", "b", "a"]);
+        let serving = of(&["a", "b,netuid=18"]);
+        let plan = Shape { validators: 1, miners: 3, gateways: 0 }.plan(&serving).unwrap();
+        let served: Vec<_> = plan.iter().flat_map(|node| node.experts.clone()).collect();
+        assert_eq!(served, ["a", "b,netuid=18", "a"]);
+        assert_eq!((&plan[1].netuids[..], &plan[2].netuids[..]), (&[TEXT_GENERATION][..], &[TEXT_API][..]));
     }
 
     #[test]
     fn names_are_unique() {
-        let plan = Shape { validators: 7, miners: 20, gateways: 3 }.plan(&[]).unwrap();
-        let names: std::collections::BTreeSet<_> = plan.iter().map(|node| &node.name).collect();
+        let plan = Shape { validators: 7, miners: 20, gateways: 3 }.plan(&of(&[])).unwrap();
+        let names: BTreeSet<_> = plan.iter().map(|node| &node.name).collect();
         assert_eq!(names.len(), plan.len());
     }
 
     #[test]
     fn what_cannot_be_is_refused() {
-        assert!(Shape { validators: 0, ..Shape::default() }.plan(&[]).is_err());
-        assert!(Shape { miners: 100, ..Shape::default() }.plan(&[]).is_err());
-        assert!(Shape { miners: usize::MAX, ..Shape::default() }.plan(&[]).is_err());
+        assert!(Shape { validators: 0, ..Shape::default() }.check().is_err());
+        assert!(Shape { miners: 100, ..Shape::default() }.check().is_err());
+        assert!(Shape { miners: usize::MAX, ..Shape::default() }.check().is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, DirBuilder},
     io,
-    net::{Ipv4Addr, TcpListener, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     os::unix::fs::DirBuilderExt,
     path::Path,
 };
@@ -16,11 +16,13 @@ use nervure_primitives::{NodeId, NodeKey, key_file};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Event, Layout, NodePlan, Progress, TestnetError, UpOptions,
+    Event, Layout, Progress, TestnetError, UpOptions,
     mesh::mesh_spec,
     owner::Owner,
+    plan::{NodePlan, Serving},
+    stand_in::StandInState,
     state::{NodeState, Stage, State},
-    stop,
+    stop, subnets,
 };
 
 /// What may lie in a directory that becomes a testnet's: what a run leaves that was killed at once.
@@ -49,8 +51,7 @@ pub(crate) async fn claim(layout: &Layout, progress: &mut dyn Progress) -> Resul
 
 /// Stops what an earlier run left running and removes its nodes' directories.
 async fn clear(layout: &Layout, state: &State, progress: &mut dyn Progress) -> Result<(), TestnetError> {
-    let left: Vec<_> =
-        state.nodes.iter().filter_map(|node| Some((node.name.clone(), node.alive()?))).collect();
+    let left = state.living();
     let stopped = left.iter().map(|(name, _)| name.clone()).collect();
     stop::stop(left, &CancellationToken::new(), progress).await?;
     if state.stage != Stage::Stopped {
@@ -66,7 +67,10 @@ async fn clear(layout: &Layout, state: &State, progress: &mut dyn Progress) -> R
 
 /// Writes state, keys and mesh spec of a new run.
 pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, TestnetError> {
-    let plan = options.shape.plan(&options.experts)?;
+    let stand_in = stand_in(options)?;
+    let url = stand_in.as_ref().map(StandInState::url);
+    let further = subnets::experts(options.upstream.as_ref(), url.as_deref()).to_vec();
+    let plan = options.shape.plan(&Serving { each: options.experts.clone(), further })?;
     let ports = free_ports(options.shape.validators).map_err(TestnetError::io("find", "a free port"))?;
     let mut ports = ports.into_iter();
     let mut keys = Vec::with_capacity(plan.len());
@@ -85,7 +89,7 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
     let anchors: BTreeMap<NodeId, AnchorKey> = anchors.collect::<Result<_, TestnetError>>()?;
     let addresses = anchors.iter().map(|(node, key)| (*node, key.address())).collect();
     let spec = mesh_spec(options, &nodes, &addresses, owner.node_id())?;
-    let state = State::new(spec.mesh_id(), options.binary.clone(), nodes);
+    let state = State::new(spec.mesh_id(), options.binary.clone(), nodes, stand_in);
     // First, so that whatever follows lies in a directory that is known to be a testnet's.
     state.save(layout)?;
     fs::write(layout.mesh(), spec.to_toml()).map_err(TestnetError::io("write", layout.mesh()))?;
@@ -103,11 +107,23 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
     Ok(state)
 }
 
+/// The stand-in that is to be: where nobody said what is served, it serves what no server of the user's does.
+fn stand_in(options: &UpOptions) -> Result<Option<StandInState>, TestnetError> {
+    let enough = options.upstream.as_ref().is_some_and(|server| server.embedding.is_some());
+    if !options.experts.is_empty() || options.shape.miners == 0 || enough {
+        return Ok(None);
+    }
+    let port = free_ports(1).map_err(TestnetError::io("find", "a free port"))?;
+    let listen = |port: &u16| SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
+    Ok(port.first().map(|port| StandInState { listen: listen(port), process: None }))
+}
+
 fn node_state(planned: NodePlan, key: &NodeKey, p2p_port: Option<u16>) -> NodeState {
     NodeState {
         name: planned.name,
         role: planned.role,
-        expert: planned.expert,
+        experts: planned.experts,
+        netuids: planned.netuids,
         node: key.node_id(),
         p2p_port,
         process: None,

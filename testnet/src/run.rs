@@ -81,8 +81,7 @@ impl Testnet {
         progress: &mut dyn Progress,
     ) -> Result<(), TestnetError> {
         let state = State::load(&self.layout).unwrap_or(self.state);
-        let alive = state.nodes.iter().filter_map(|node| Some((node.name.clone(), node.alive()?)));
-        let outcome = stop::stop(alive.collect(), hurry, progress).await;
+        let outcome = stop::stop(state.living(), hurry, progress).await;
         self.owner.untie_nodes();
         outcome?;
         while self.children.next().await.is_some() {}

@@ -7,10 +7,16 @@
 use std::{fs, io, path::PathBuf};
 
 use nervure_ledger::spec::Role;
-use nervure_primitives::{MeshId, NodeId, UnixMillis};
+use nervure_primitives::{MeshId, Netuid, NodeId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-use crate::{Layout, ProcessRef, TestnetError, Timings, node_file::write_json, owner::edit_turn};
+use crate::{
+    Layout, ProcessRef, TestnetError, Timings,
+    node_file::write_json,
+    owner::edit_turn,
+    stand_in::{STAND_IN, StandInState},
+    stop::Named,
+};
 
 /// The version of the state file that this program writes; it reads no other.
 const VERSION: u32 = 1;
@@ -49,6 +55,9 @@ pub struct State {
     pub timings_ms: Timings,
     /// Its nodes.
     pub nodes: Vec<NodeState>,
+    /// Its stand-in for a model server, where it has one.
+    #[serde(default)]
+    pub stand_in: Option<StandInState>,
 }
 
 /// One node of a run.
@@ -59,7 +68,11 @@ pub struct NodeState {
     /// What it does.
     pub role: Role,
     /// What it serves, in the form of `--expert`.
-    pub expert: Option<String>,
+    #[serde(default)]
+    pub experts: Vec<String>,
+    /// The subnets that it is registered in from the beginning.
+    #[serde(default)]
+    pub netuids: Vec<Netuid>,
     /// Who it is.
     pub node: NodeId,
     /// The port of its control plane, where the mesh spec names it; others let the system choose.
@@ -77,7 +90,12 @@ impl NodeState {
 
 impl State {
     /// A run of which nothing has been started.
-    pub(crate) fn new(mesh: MeshId, binary: PathBuf, nodes: Vec<NodeState>) -> Self {
+    pub(crate) fn new(
+        mesh: MeshId,
+        binary: PathBuf,
+        nodes: Vec<NodeState>,
+        stand_in: Option<StandInState>,
+    ) -> Self {
         Self {
             version: VERSION,
             mesh,
@@ -87,6 +105,7 @@ impl State {
             started_unix_ms: std::time::SystemTime::now().into(),
             timings_ms: Timings::default(),
             nodes,
+            stand_in,
         }
     }
 
@@ -132,10 +151,29 @@ impl State {
     /// # Errors
     /// [`TestnetError::UnknownNode`], with the names that there are.
     pub fn node(&self, name: &str) -> Result<&NodeState, TestnetError> {
-        self.nodes.iter().find(|node| node.name == name).ok_or_else(|| TestnetError::UnknownNode {
-            name: name.into(),
-            known: self.nodes.iter().map(|node| node.name.clone()).collect(),
-        })
+        self.nodes
+            .iter()
+            .find(|node| node.name == name)
+            .ok_or_else(|| TestnetError::UnknownNode { name: name.into(), known: self.names() })
+    }
+
+    /// The stand-in called `name`; none when that is another name, or there is none.
+    pub(crate) fn stand_in(&self, name: &str) -> Option<&StandInState> {
+        self.stand_in.as_ref().filter(|_| name == STAND_IN)
+    }
+
+    /// The names of its nodes and of its stand-in.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let stand_in = self.stand_in.as_ref().map(|_| STAND_IN.to_owned());
+        self.nodes.iter().map(|node| node.name.clone()).chain(stand_in).collect()
+    }
+
+    /// Its processes that still run, by name.
+    pub(crate) fn living(&self) -> Vec<Named> {
+        let stand_in =
+            self.stand_in.as_ref().and_then(|stand_in| Some((STAND_IN.to_owned(), stand_in.alive()?)));
+        let nodes = self.nodes.iter().filter_map(|node| Some((node.name.clone(), node.alive()?)));
+        nodes.chain(stand_in).collect()
     }
 
     /// The `up` in the foreground that owns this run, if it still lives.
@@ -165,12 +203,13 @@ mod tests {
         let node = NodeState {
             name: "validator-1".into(),
             role: Role::Validator,
-            expert: None,
+            experts: Vec::new(),
+            netuids: Vec::new(),
             node: nervure_primitives::NodeKey::from_seed(&[1; 32]).node_id(),
             p2p_port: Some(4000),
             process: Some(ProcessRef::own()),
         };
-        State::new(MeshId::from_bytes([9; 32]), "/bin/true".into(), vec![node])
+        State::new(MeshId::from_bytes([9; 32]), "/bin/true".into(), vec![node], None)
     }
 
     #[test]
@@ -206,6 +245,24 @@ mod tests {
         assert!(dead.is_sound(), "detached");
         dead.nodes[0].process = Some(gone);
         assert!(!dead.is_sound(), "all nodes are dead");
+    }
+
+    #[test]
+    fn the_stand_in_is_known_by_its_name_and_counts_among_what_lives() {
+        let listen = ([127, 0, 0, 1], 9).into();
+        let stand_in = Some(StandInState { listen, process: Some(ProcessRef::own()) });
+        let state = State { stand_in, ..state() };
+        assert!(state.stand_in("stand-in").is_some() && state.stand_in("validator-1").is_none());
+        assert_eq!(state.names(), ["validator-1", "stand-in"]);
+        assert_eq!(state.living().len(), 2);
+        let error = state.node("miner-9").unwrap_err().to_string();
+        assert!(error.contains("stand-in"), "{error}");
+        let without = serde_json::to_string(&state).unwrap().replace("\"experts\":[],\"netuids\":[],", "");
+        assert_eq!(
+            serde_json::from_str::<State>(&without).unwrap(),
+            state,
+            "what an older program wrote is read"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::{
     Layout, NodeFile, TestnetError, Timings,
     client::{Client, Health},
+    stand_in::{STAND_IN, StandInState},
     state::{NodeState, Stage, State},
 };
 
@@ -36,6 +37,36 @@ pub struct Report {
     pub timings_ms: Timings,
     /// Its nodes.
     pub nodes: Vec<NodeReport>,
+    /// Its stand-in for a model server, where it has one.
+    pub stand_in: Option<StandInReport>,
+}
+
+/// The stand-in for a model server.
+#[derive(Clone, Debug, Serialize)]
+pub struct StandInReport {
+    /// Its name, where nodes have theirs.
+    pub name: &'static str,
+    /// Whether its process runs.
+    pub alive: bool,
+    /// Its pid, while it runs.
+    pub pid: Option<u32>,
+    /// The base URL of its API.
+    pub url: String,
+    /// Its resident memory in bytes, where the system says.
+    pub rss_bytes: Option<u64>,
+}
+
+impl StandInReport {
+    fn of(stand_in: &StandInState) -> Self {
+        let process = stand_in.alive();
+        Self {
+            name: STAND_IN,
+            alive: process.is_some(),
+            pid: process.map(|process| process.pid),
+            url: stand_in.url(),
+            rss_bytes: process.and_then(|process| process.rss_bytes()),
+        }
+    }
 }
 
 /// One node.
@@ -46,7 +77,9 @@ pub struct NodeReport {
     /// What it does.
     pub role: Role,
     /// What it serves.
-    pub expert: Option<String>,
+    pub experts: Vec<String>,
+    /// The subnets that it was registered in when the testnet began.
+    pub netuids: Vec<Netuid>,
     /// Who it is.
     pub node: NodeId,
     /// Whether its process runs.
@@ -95,6 +128,7 @@ pub async fn report(dir: &Path) -> Result<Report, TestnetError> {
         started_unix_ms: state.started_unix_ms,
         timings_ms: state.timings_ms,
         nodes,
+        stand_in: state.stand_in.as_ref().map(StandInReport::of),
     })
 }
 
@@ -108,7 +142,8 @@ fn look(layout: &Layout, node: &NodeState) -> NodeReport {
     NodeReport {
         name: node.name.clone(),
         role: node.role,
-        expert: node.expert.clone(),
+        experts: node.experts.clone(),
+        netuids: node.netuids.clone(),
         node: node.node,
         alive: process.is_some(),
         pid: process.map(|process| process.pid),

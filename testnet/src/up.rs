@@ -1,6 +1,7 @@
 //! The start of a testnet: everything at once, watched until the first query is answered.
 
 use std::{
+    fs::File,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -9,11 +10,12 @@ use nervure_ledger::spec::Role;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Event, Layout, Phase, ProcessRef, Progress, Shape, Testnet, TestnetError,
+    Event, Layout, ModelServer, Phase, ProcessRef, Progress, Shape, Testnet, TestnetError,
     client::Client,
-    launch::{Children, Ended, spawn},
+    launch::{Children, Ended, spawn, spawn_stand_in},
     logs, owner, prepare,
     ready::{self, Board, Goal, Watched},
+    stand_in::{self, STAND_IN},
     state::{Stage, State},
 };
 
@@ -34,8 +36,11 @@ pub struct UpOptions {
     pub name: String,
     /// How many nodes of each role.
     pub shape: Shape,
-    /// What the miners serve in turn, in the form of `--expert`; the built-in models when empty.
+    /// What the miners serve in turn, in the form of `--expert`. When empty: the built-in models, and in the subnets of the
+    /// text API and of embeddings what `upstream` has, or else a stand-in.
     pub experts: Vec<String>,
+    /// A model server that miners of the text API subnet serve from.
+    pub upstream: Option<ModelServer>,
     /// Seconds that an expert record holds; that of a local mesh when not given.
     pub record_expiry_seconds: Option<u32>,
     /// Whether the nodes shall live on without this process.
@@ -54,7 +59,7 @@ pub async fn up(
     stop: &CancellationToken,
     progress: &mut dyn Progress,
 ) -> Result<Testnet, TestnetError> {
-    options.shape.plan(&options.experts)?;
+    options.shape.check()?;
     let layout = Layout::new(&options.dir);
     let mut owner = prepare::claim(&layout, progress).await?;
     let mut retried = false;
@@ -107,6 +112,9 @@ impl<'a> Start<'a> {
         if !self.options.detach {
             owner.tie_nodes(self.layout)?;
         }
+        let launched = self.launch_stand_in(&mut state).await;
+        self.state = Some(state.clone());
+        launched?;
         let launched = self.launch(&mut state);
         self.state = Some(state.clone());
         launched?;
@@ -119,15 +127,36 @@ impl<'a> Start<'a> {
         Ok(state)
     }
 
+    /// The standard input of a process that shall end with this one, unless it shall live on.
+    fn stdin(&self) -> Result<Option<File>, TestnetError> {
+        match self.options.detach {
+            true => Ok(None),
+            false => owner::tied_stdin(self.layout, Some(ProcessRef::own()))
+                .map_err(TestnetError::io("open", self.layout.alive())),
+        }
+    }
+
+    /// Starts the stand-in and waits until it answers: miners ask it for its models when they start.
+    async fn launch_stand_in(&mut self, state: &mut State) -> Result<(), TestnetError> {
+        let Some(mut stand_in) = state.stand_in.clone() else { return Ok(()) };
+        let child = spawn_stand_in(&self.options.binary, self.layout, stand_in.listen, self.stdin()?)?;
+        if let Some(process) = child.id().map(ProcessRef::of) {
+            stand_in.process = Some(process);
+            self.children.add(STAND_IN, child, process);
+        }
+        state.stand_in = Some(stand_in.clone());
+        state.save(self.layout)?;
+        tokio::select! {
+            () = self.stop.cancelled() => Err(TestnetError::Interrupted),
+            answers = stand_in::answers(self.layout, &stand_in, &mut self.children) => answers,
+        }
+    }
+
     /// Starts all processes, one right after the other, waiting for none.
     fn launch(&mut self, state: &mut State) -> Result<(), TestnetError> {
         for index in 0..state.nodes.len() {
+            let stdin = self.stdin()?;
             let node = &mut state.nodes[index];
-            let stdin = match self.options.detach {
-                true => None,
-                false => owner::tied_stdin(self.layout, Some(ProcessRef::own()))
-                    .map_err(TestnetError::io("open", self.layout.alive()))?,
-            };
             let child = spawn(&self.options.binary, self.layout, node, stdin)?;
             let process = child.id().map(ProcessRef::of);
             node.process = process;
@@ -146,7 +175,8 @@ impl<'a> Start<'a> {
             reason: format!("no HTTP client: {reason}"),
         })?;
         let shape = self.options.shape;
-        let goal = Goal::new(shape.nodes(), shape.validators, shape.miners);
+        let experts = state.nodes.iter().map(|node| node.experts.len()).sum();
+        let goal = Goal::new(shape.nodes(), shape.validators, experts);
         let watched = watched(self.layout, state);
         let mut board = Board::new(&watched, goal);
         let (_watchers, mut news) = ready::watch(watched, goal, &client);
@@ -213,8 +243,7 @@ impl<'a> Start<'a> {
     /// Stops whatever this try started, so that another may follow.
     async fn give_up(mut self, progress: &mut dyn Progress) -> Result<(), TestnetError> {
         let Some(mut state) = self.state.take() else { return Ok(()) };
-        let processes = state.nodes.iter().filter_map(|node| Some((node.name.clone(), node.process?)));
-        crate::stop::stop(processes.collect(), &CancellationToken::new(), progress).await?;
+        crate::stop::stop(state.living(), &CancellationToken::new(), progress).await?;
         while self.children.next().await.is_some() {}
         state.stage = Stage::Stopped;
         state.owner = None;

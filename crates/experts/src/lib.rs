@@ -18,6 +18,7 @@ mod expert;
 pub mod fuzzing;
 mod openai;
 mod request;
+pub mod stand_in;
 mod stop;
 mod stream;
 mod utf8;

@@ -22,6 +22,7 @@ mod score;
 mod sign;
 mod signal;
 mod stake;
+mod stand_in;
 mod status;
 mod subnet;
 mod testnet;
@@ -139,6 +140,7 @@ enum Command {
     Weights(weights::WeightsCommand),
     Vote(vote::VoteArgs),
     Yuma(yuma::YumaArgs),
+    StandIn(stand_in::StandInArgs),
     /// Measures, against a baseline in the same run
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -177,6 +179,7 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Weights(command) => command.run(&global).await,
         Command::Vote(vote) => vote.run(&global).await,
         Command::Yuma(yuma) => yuma.run(&global),
+        Command::StandIn(stand_in) => stand_in.run().await,
         Command::Bench(command) => command.run(&global).await,
         Command::Completions(completions) => completions.run(),
     }

@@ -5,7 +5,7 @@
 //!
 //! # What a hostile client can do, and what bounds it
 //! * *Connect and dawdle*: connections are counted, headers and bodies have deadlines, and so has a reader that
-//!   stops reading ([`serve`], [`body`]). A cap on connections makes others wait; it is no defence against a flood.
+//!   stops reading ([`connections`], [`body`]). A cap on connections makes others wait; it is no defence against a flood.
 //! * *Send much*: headers, bodies, JSON depth, messages and names are bounded before they are looked at ([`config::Limits`]).
 //! * *Ask much*: questions in progress are counted; beyond the cap the answer is 429 with `Retry-After`.
 //! * *Leave mid-answer*: the response body owns the answer, so that dropping one drops the other, and the expert
@@ -19,6 +19,7 @@ mod answer;
 mod ask;
 mod body;
 mod config;
+mod connections;
 mod error;
 mod experts;
 mod guard;
@@ -42,16 +43,19 @@ use axum::{
 };
 use tokio::sync::Semaphore;
 
+pub(crate) use answer::Whole;
 pub(crate) use ask::{AskBody, AskLine};
-pub(crate) use config::{GatewayConfig, GatewayError};
-pub(crate) use error::{ErrorBody, ErrorDetail};
+pub(crate) use body::{Bounded, JsonBody};
+pub(crate) use config::{GatewayConfig, GatewayError, Limits};
+pub(crate) use connections::serve;
+pub(crate) use error::{ApiError, ErrorBody, ErrorDetail, excerpt};
 pub(crate) use key::{ApiKey, ApiKeyError};
 pub(crate) use ledger::SubmitBody;
+pub(crate) use openai::{Form, Reply, unix_seconds};
 pub(crate) use serve::Gateway;
 pub(crate) use terms::Terms;
 
 use crate::service::SharedService;
-use error::ApiError;
 
 /// Endpoints of every node.
 const NODE_ENDPOINTS: &[&str] = &[
@@ -137,16 +141,12 @@ async fn not_found(State(app): State<App>, request: Request) -> ApiError {
     } else {
         ""
     };
-    ApiError::not_found(format!("there is no {}{note}; there are: {all}", error::excerpt(path)))
+    ApiError::not_found(format!("there is no {}{note}; there are: {all}", excerpt(path)))
 }
 
 /// Says that the endpoint wants another method. axum adds the `Allow` header.
 async fn wrong_method(request: Request) -> ApiError {
-    ApiError::wrong_method(format!(
-        "{} does not take {}",
-        error::excerpt(request.uri().path()),
-        request.method()
-    ))
+    ApiError::wrong_method(format!("{} does not take {}", excerpt(request.uri().path()), request.method()))
 }
 
 #[cfg(test)]

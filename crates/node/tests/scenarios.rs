@@ -29,6 +29,8 @@ mod own_node;
 mod score;
 #[path = "scenarios/scoring.rs"]
 mod scoring;
+#[path = "scenarios/seed_subnets.rs"]
+mod seed_subnets;
 #[path = "scenarios/state_sync.rs"]
 mod state_sync;
 #[path = "scenarios/together.rs"]

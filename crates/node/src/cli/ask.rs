@@ -26,12 +26,16 @@ const MAX_PROMPT: u64 = 256 * 1024;
 /// What people who do not say otherwise ask for.
 const DEFAULT_CAPABILITY: &str = "text.generate";
 
+/// What people who name a subnet ask for.
+const ANY_TEXT: &str = "text";
+
 /// Asks the mesh; without PROMPT, reads it from standard input
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   nervure ask 'fn main() {' --capability text.generate.rust --max-tokens 64
   git diff | nervure ask --capability text.generate --temperature 0
+  nervure ask --chat 'What is 6 * 7?' --subnet 18
   nervure ask 'The sea' --strategy race:3 --explain
   nervure ask 'The sea' --strategy mix:3 --explain")]
 pub(crate) struct AskArgs {
@@ -71,6 +75,9 @@ pub(crate) struct AskArgs {
     /// What counts when they are chosen: balanced, fastest, cheapest or trusted
     #[arg(long, value_name = "POLICY", default_value = "balanced")]
     policy: Policy,
+    /// Only experts of this subnet; without -c or -m, whatever they can do
+    #[arg(long, value_name = "NETUID")]
+    subnet: Option<u16>,
     /// Only experts that pass this filter, such as 'context >= 4096 and price <= 5'
     #[arg(long = "where", value_name = "FILTER")]
     filter: Option<String>,
@@ -169,7 +176,7 @@ impl AskArgs {
                 strategy: Some(self.strategy),
                 policy: Some(self.policy),
                 budget: self.budget.map(|amount| amount.to_string()),
-                filter: self.filter.clone(),
+                filter: self.filter(),
                 deadline_ms: Some(u64::try_from(Duration::from_secs(self.deadline).as_millis())?),
             },
             explain: self.explain,
@@ -181,8 +188,18 @@ impl AskArgs {
         Ok(match (&self.model, &self.capability) {
             (Some(model), _) => Target::Model(model.clone()),
             (None, Some(capability)) => Target::Capability(capability.clone()),
+            (None, None) if self.subnet.is_some() => Target::Capability(Capability::new(ANY_TEXT)?),
             (None, None) => Target::Capability(Capability::new(DEFAULT_CAPABILITY)?),
         })
+    }
+
+    /// The filter, with the subnet in it.
+    fn filter(&self) -> Option<String> {
+        match (self.subnet, &self.filter) {
+            (None, filter) => filter.clone(),
+            (Some(netuid), None) => Some(format!("netuid = {netuid}")),
+            (Some(netuid), Some(filter)) => Some(format!("netuid = {netuid} and ({filter})")),
+        }
     }
 
     fn request(&self) -> anyhow::Result<ExpertRequest> {

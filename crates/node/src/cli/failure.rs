@@ -9,6 +9,7 @@ use crate::{
     light::{LightFailure, UNVERIFIED_EXIT},
     local::LocalError,
     runtime::{StartError, StateSyncError},
+    stand_in::StandInError,
 };
 
 /// Prints `error` and says what to exit with.
@@ -57,6 +58,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(error) = error.downcast_ref::<StartError>() {
         return Some(error.hint().to_owned());
     }
+    if error.downcast_ref::<StandInError>().is_some() {
+        return Some("choose another address with --listen, such as 127.0.0.1:0".to_owned());
+    }
     if error.downcast_ref::<StateSyncError>().is_some() {
         let hint = "compare the block with somebody you trust, try again, or leave --checkpoint out to replay history";
         return Some(hint.to_owned());
@@ -75,7 +79,9 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
         TestnetError::NoExpert(_) => "name a miner; nervure testnet status says what each serves",
         TestnetError::NodeNotRunning(_) => "start it: nervure testnet start NODE",
         TestnetError::NodeRunning { .. } => "kill it first: nervure testnet kill NODE",
-        TestnetError::NotReady { .. } | TestnetError::NodeEnded { .. } => {
+        TestnetError::NotReady { .. }
+        | TestnetError::NodeEnded { .. }
+        | TestnetError::StandInSilent { .. } => {
             "see the whole log: nervure testnet logs NODE; on a slow machine raise --timeout"
         }
         _ => return None,
@@ -98,10 +104,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(LightFailure::Verify(error)) = error.downcast_ref::<LightFailure>() {
         return if error.is_honest() { 1 } else { UNVERIFIED_EXIT };
     }
-    match error.downcast_ref::<StartError>() {
-        Some(error) if error.port_in_use() => PORT_IN_USE_EXIT,
-        _ => 1,
-    }
+    let node = error.downcast_ref::<StartError>().is_some_and(StartError::port_in_use);
+    let stand_in = error.downcast_ref::<StandInError>().is_some_and(StandInError::port_in_use);
+    if node || stand_in { PORT_IN_USE_EXIT } else { 1 }
 }
 
 #[cfg(test)]

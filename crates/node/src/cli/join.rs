@@ -174,7 +174,7 @@ fn own_key(dir: &Path) -> anyhow::Result<NodeKey> {
 }
 
 /// Whoever started the node holds the other end of its standard input and may die without a word.
-fn stop_with_stdin(stop: CancellationToken) {
+pub(super) fn stop_with_stdin(stop: CancellationToken) {
     // A thread of its own: a read of standard input cannot be cancelled, and must not keep the runtime.
     std::thread::spawn(move || {
         let mut ignored = [0; 256];

@@ -3,8 +3,9 @@
 mod logs;
 mod progress;
 mod up;
+mod upstream;
 
-use nervure_testnet::{NodeReport, Report, Stage, degrade, down, kill, report, start};
+use nervure_testnet::{NodeReport, Report, STAND_IN, Stage, degrade, down, kill, report, start};
 
 use super::{Global, output};
 use progress::Terminal;
@@ -18,7 +19,7 @@ pub(crate) enum TestnetCommand {
     /// Shows its nodes
     Status,
     Logs(logs::LogsArgs),
-    /// Kills a node, as a crash would
+    /// Kills a node, or the stand-in, as a crash would
     Kill {
         /// Its name, such as miner-3
         node: String,
@@ -51,7 +52,9 @@ impl TestnetCommand {
             }
             Self::Down => {
                 let stopped = down(&dir, &mut Terminal::new()).await?;
-                output::note(&format!("stopped {} nodes", stopped.len()));
+                let nodes = stopped.iter().filter(|name| *name != STAND_IN).count();
+                let too = if nodes < stopped.len() { " and the stand-in" } else { "" };
+                output::note(&format!("stopped {nodes} nodes{too}"));
                 Ok(())
             }
             Self::Kill { node } => {
@@ -71,7 +74,8 @@ impl TestnetCommand {
             }
             Self::Start { node } => {
                 let pid = start(&dir, &node, &std::env::current_exe()?).await?;
-                output::note(&format!("{node} runs and is connected (pid {pid})"));
+                let how = if node == STAND_IN { "answers" } else { "is connected" };
+                output::note(&format!("{node} runs and {how} (pid {pid})"));
                 Ok(())
             }
         }
@@ -98,7 +102,7 @@ fn show(report: &Report) -> anyhow::Result<()> {
         [
             node.name.clone(),
             if node.alive { "up" } else { "down" }.into(),
-            node.expert.clone().unwrap_or_else(dash),
+            serves(&node.experts),
             node.pid.map_or_else(dash, |pid| pid.to_string()),
             node.peers_connected.map_or_else(dash, |peers| peers.to_string()),
             node.experts_known.map_or_else(dash, |experts| experts.to_string()),
@@ -110,6 +114,7 @@ fn show(report: &Report) -> anyhow::Result<()> {
             node.http.map_or_else(dash, |http| http.to_string()),
         ]
     });
+    let rows = rows.chain(stand_in(report));
     output::table(
         &[
             "node",
@@ -127,6 +132,32 @@ fn show(report: &Report) -> anyhow::Result<()> {
         ],
         rows,
     )
+}
+
+/// The stand-in among the nodes, where there is one.
+fn stand_in(report: &Report) -> Option<[String; 12]> {
+    let stand_in = report.stand_in.as_ref()?;
+    let mut row = [const { String::new() }; 12].map(|_| "-".to_owned());
+    row[0] = stand_in.name.to_owned();
+    row[1] = if stand_in.alive { "up" } else { "down" }.into();
+    row[2] = "a program, no model".into();
+    row[3] = stand_in.pid.map_or_else(|| "-".into(), |pid| pid.to_string());
+    row[10] = stand_in.rss_bytes.map_or_else(|| "-".into(), |bytes| format!("{} MiB", bytes >> 20));
+    row[11] = stand_in.url.trim_start_matches("http://").trim_end_matches("/v1").to_owned();
+    Some(row)
+}
+
+/// What is served, in short: a built-in model as it is written, of others the model or the server, and where.
+fn serves(experts: &[String]) -> String {
+    let short = |expert: &String| {
+        let setting = |name: &str| expert.split(',').find_map(|setting| setting.trim().strip_prefix(name));
+        let place = setting("netuid=").map(|netuid| format!(" in {netuid}")).unwrap_or_default();
+        match expert.strip_prefix("openai:") {
+            None => expert.clone(),
+            Some(url) => format!("{}{place}", setting("model=").unwrap_or(url)),
+        }
+    };
+    if experts.is_empty() { "-".into() } else { experts.iter().map(short).collect::<Vec<_>>().join("; ") }
 }
 
 /// The epochs of the subnets: with several, each with its subnet.

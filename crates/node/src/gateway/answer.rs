@@ -68,13 +68,13 @@ pub(super) struct Begun {
 
 /// A whole answer.
 #[derive(Default)]
-pub(super) struct Whole {
+pub(crate) struct Whole {
     /// All its text.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// All its vectors.
-    pub(super) vectors: Vec<Vec<f32>>,
+    pub(crate) vectors: Vec<Vec<f32>>,
     /// What it took.
-    pub(super) usage: Usage,
+    pub(crate) usage: Usage,
 }
 
 /// The events of an answer; ends after exactly one [`ExpertEvent::Done`] or error.

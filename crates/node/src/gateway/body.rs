@@ -14,14 +14,26 @@ use serde::de::DeserializeOwned;
 
 use super::{App, config::Limits, error::ApiError};
 
-/// A JSON body, decoded; an error names the field, the line and the column.
-pub(super) struct JsonBody<T>(pub(super) T);
+/// A state that says what a body may be.
+pub(crate) trait Bounded: Send + Sync {
+    /// The bounds.
+    fn limits(&self) -> &Limits;
+}
 
-impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
+impl Bounded for App {
+    fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+}
+
+/// A JSON body, decoded; an error names the field, the line and the column.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Bounded> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let limits = &app.config.limits;
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let limits = state.limits();
         let (parts, body) = request.into_parts();
         check_type(&parts.headers)?;
         match tokio::time::timeout(limits.body_timeout, read(body, limits)).await {

@@ -28,8 +28,9 @@ use super::{
     error::ApiError,
 };
 use crate::service::Target;
-use reply::{Form, Reply};
 use request::GenerateBody;
+
+pub(crate) use reply::{Form, Reply};
 
 /// The endpoints.
 pub(super) fn router() -> Router<App> {
@@ -63,6 +64,6 @@ async fn generate(
 }
 
 /// Seconds since 1970, for the field `created`.
-fn unix_seconds() -> u64 {
+pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -89,7 +89,9 @@ impl Advertiser {
         // The clock, so that a node that starts again is above its own last run.
         *seq = now.0.max(*seq + 1);
         for served in self.experts.iter() {
-            let down = match served.expert.health().await {
+            // A farewell need not know how the expert is.
+            let health = if withdrawn { Health::Ready } else { served.expert.health().await };
+            let down = match health {
                 Health::Ready => false,
                 Health::Down { reason } => {
                     tracing::warn!(expert = %served.name, %reason, "an expert cannot answer and is withdrawn");

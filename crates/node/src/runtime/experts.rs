@@ -116,7 +116,11 @@ fn builtin_expert(name: &str, quality: u8) -> Result<Arc<dyn Expert>, ServeError
     let model = builtin::find(name).ok_or_else(|| ServeError::NoSuchModel { name: name.to_owned() })?;
     let expert = ByteExpert::builtin(model, ServeOptions::default());
     let expert = expert.map_err(|source| ServeError::Model { name: name.to_owned(), source })?;
-    Ok(if quality < 100 { Arc::new(WorseExpert::new(expert, quality)) } else { Arc::new(expert) })
+    Ok(of_quality(expert, quality))
+}
+
+fn of_quality(expert: impl Expert, quality: u8) -> Arc<dyn Expert> {
+    if quality < 100 { Arc::new(WorseExpert::new(expert, quality)) } else { Arc::new(expert) }
 }
 
 async fn upstream(
@@ -139,7 +143,7 @@ async fn upstream(
         capability: spec.capability.as_ref().map(ToString::to_string),
         ..OpenAiConfig::new(url)
     };
-    Ok(Arc::new(OpenAiExpert::connect(config).await.map_err(failed)?))
+    Ok(of_quality(OpenAiExpert::connect(config).await.map_err(failed)?, spec.quality))
 }
 
 /// A name for a record out of a model's: `Qwen/Qwen3-4B` becomes `qwen-qwen3-4b`.

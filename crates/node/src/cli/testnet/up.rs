@@ -2,10 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use nervure_testnet::{RunEnd, Shape, Testnet, TestnetError, UpOptions, entry, report, up};
+use nervure_ledger::spec::Role;
+use nervure_testnet::{RunEnd, Shape, TEXT_API, Testnet, TestnetError, UpOptions, entry, report, up};
 use tokio_util::sync::CancellationToken;
 
-use super::{Global, output, progress::Terminal, show};
+use super::{Global, output, progress::Terminal, show, upstream::UpstreamArgs};
 use crate::{cli::signal, config::ExpertSpec};
 
 /// Starts it; Ctrl-C stops it
@@ -23,9 +24,12 @@ pub(crate) struct UpArgs {
     /// How many gateways
     #[arg(long, value_name = "N", default_value_t = 1)]
     gateways: usize,
-    /// What the miners serve in turn, as for `nervure join` [default: the built-in models]
+    /// What the miners serve in turn, as for `nervure join` [default: the built-in models, and in the subnets of text APIs
+    /// and embeddings a stand-in]
     #[arg(long = "expert", value_name = "EXPERT", value_parser = parse_expert)]
     experts: Vec<String>,
+    #[command(flatten)]
+    upstream: UpstreamArgs,
     /// What to call the mesh
     #[arg(long, value_name = "NAME", default_value = "testnet")]
     name: String,
@@ -54,6 +58,7 @@ impl UpArgs {
             name: self.name,
             shape: Shape { validators: self.validators, miners: self.miners, gateways: self.gateways },
             experts: self.experts,
+            upstream: self.upstream.server().await?,
             record_expiry_seconds: self.record_expiry,
             detach: self.detach,
             timeout: Duration::from_secs(self.timeout),
@@ -94,6 +99,9 @@ async fn announce(testnet: &Testnet, global: &Global) -> anyhow::Result<()> {
     output::note("\ntry:");
     output::note(&format!("  {me} experts find text.generate{at}"));
     output::note(&format!("  {me} ask 'fn main() {{' --capability text.generate.rust --explain{at}"));
+    if report.nodes.iter().any(|node| node.role == Role::Miner && node.netuids.contains(&TEXT_API)) {
+        output::note(&format!("  {me} ask --chat 'What is 6 * 7?' --subnet {TEXT_API}{at}"));
+    }
     if let Ok(gateway) = entry(dir) {
         output::note(&format!(
             "  curl -N http://{}/v1/completions -H 'content-type: application/json' \\\n       \

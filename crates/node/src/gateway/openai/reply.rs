@@ -7,7 +7,7 @@ use crate::gateway::answer::Whole;
 
 /// Which endpoint's shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// `/v1/chat/completions`.
     Chat,
     /// `/v1/completions`.
@@ -16,7 +16,7 @@ pub(super) enum Form {
 
 /// What all bodies of one reply have in common.
 #[derive(Debug, Clone)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     form: Form,
     id: String,
     created: u64,
@@ -25,7 +25,7 @@ pub(super) struct Reply {
 
 /// A body: a whole reply, or a chunk.
 #[derive(Debug, Serialize)]
-pub(super) struct Body<'r> {
+pub(crate) struct Body<'r> {
     id: &'r str,
     object: &'static str,
     created: u64,
@@ -66,7 +66,7 @@ struct Delta {
 
 /// What an answer took, in tokens of its expert.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct UsageBody {
+pub(crate) struct UsageBody {
     prompt_tokens: u32,
     completion_tokens: u32,
     total_tokens: u32,
@@ -85,13 +85,13 @@ impl From<Usage> for UsageBody {
 
 impl Reply {
     /// A reply by `model`, `created` seconds after 1970.
-    pub(super) fn new(form: Form, model: String, created: u64) -> Self {
+    pub(crate) fn new(form: Form, model: String, created: u64) -> Self {
         let prefix = if form == Form::Chat { "chatcmpl" } else { "cmpl" };
         Self { form, id: format!("{prefix}-{:032x}", rand::random::<u128>()), created, model }
     }
 
     /// The whole reply.
-    pub(super) fn whole(&self, whole: Whole, reason: FinishReason) -> Body<'_> {
+    pub(crate) fn whole(&self, whole: Whole, reason: FinishReason) -> Body<'_> {
         let reason = Some(finish_reason(reason));
         let choice = match self.form {
             Form::Chat => {
@@ -105,23 +105,23 @@ impl Reply {
     }
 
     /// The first chunk of a chat, which says who speaks.
-    pub(super) fn opening(&self) -> Option<Body<'_>> {
+    pub(crate) fn opening(&self) -> Option<Body<'_>> {
         let delta = Delta { role: Some("assistant"), content: Some(String::new()) };
         (self.form == Form::Chat).then(|| self.body(vec![Choice { delta: Some(delta), ..Choice::new(None) }]))
     }
 
     /// A chunk of text.
-    pub(super) fn chunk(&self, text: String) -> Body<'_> {
+    pub(crate) fn chunk(&self, text: String) -> Body<'_> {
         self.body(vec![self.part(Some(text), None)])
     }
 
     /// The chunk that says why the answer ended.
-    pub(super) fn ending(&self, reason: FinishReason) -> Body<'_> {
+    pub(crate) fn ending(&self, reason: FinishReason) -> Body<'_> {
         self.body(vec![self.part(None, Some(finish_reason(reason)))])
     }
 
     /// The chunk that says what the answer took; it has no choice.
-    pub(super) fn usage(&self, usage: Usage) -> Body<'_> {
+    pub(crate) fn usage(&self, usage: Usage) -> Body<'_> {
         Body { usage: Some(Some(usage.into())), ..self.body(Vec::new()) }
     }
 
@@ -140,7 +140,7 @@ impl Reply {
 
 impl Body<'_> {
     /// With `"usage": null`, where it says nothing of usage.
-    pub(super) fn with_null_usage(mut self) -> Self {
+    pub(crate) fn with_null_usage(mut self) -> Self {
         self.usage.get_or_insert(None);
         self
     }

@@ -1,0 +1,121 @@
+//! `--upstream` of `nervure testnet up`: a model server of the user's own, looked at before anything starts.
+
+use anyhow::Context;
+use clap::ArgGroup;
+use nervure_experts::{ApiSecret, Expert, OpenAiConfig, OpenAiExpert};
+use nervure_testnet::ModelServer;
+
+use crate::config::{ExpertSource, ExpertSpec};
+
+/// A model server for the miners of the text API subnet
+#[derive(Debug, Default, clap::Args)]
+#[command(group(ArgGroup::new("server").args(["upstream"])))]
+pub(super) struct UpstreamArgs {
+    /// A server that speaks the OpenAI API (Ollama, vLLM, llama.cpp) for the text API subnet, such as
+    /// http://127.0.0.1:11434/v1, instead of the stand-in
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Which of its models answer: a miner for each (more than once) [default: its first]
+    #[arg(long = "upstream-model", value_name = "NAME", requires = "server")]
+    models: Vec<String>,
+    /// Which of its models makes vectors for the embedding subnet [default: the stand-in's]
+    #[arg(long = "upstream-embedding", value_name = "NAME", requires = "server")]
+    embedding: Option<String>,
+    /// The environment variable with its key
+    #[arg(long = "upstream-key-env", value_name = "VARIABLE", requires = "server")]
+    key_env: Option<String>,
+}
+
+impl UpstreamArgs {
+    /// The server, which answers and has the models.
+    pub(super) async fn server(self) -> anyhow::Result<Option<ModelServer>> {
+        let Some(url) = self.upstream else { return Ok(None) };
+        let key_env = self.key_env.as_deref();
+        let wanted: Vec<Option<String>> = match self.models.is_empty() {
+            true => vec![None],
+            false => self.models.into_iter().map(Some).collect(),
+        };
+        let mut models = Vec::with_capacity(wanted.len());
+        for model in wanted {
+            models.push(found(&url, model, key_env).await?);
+        }
+        if let Some(model) = &self.embedding {
+            found(&url, Some(model.clone()), key_env).await?;
+        }
+        for model in models.iter().chain(&self.embedding) {
+            fits_one_line(&url, model)?;
+        }
+        Ok(Some(ModelServer { url, models, embedding: self.embedding, key_env: self.key_env }))
+    }
+}
+
+/// The server's key. The testnet's nodes get everything from the environment but what is meant for a node of the user's.
+fn secret(variable: &str) -> anyhow::Result<ApiSecret> {
+    anyhow::ensure!(
+        !variable.starts_with("NERVURE_"),
+        "the testnet's nodes do not see {variable}: variables with that prefix are for a node of your own\n\
+         put the key into a variable with another name"
+    );
+    let key = std::env::var(variable).ok().filter(|key| !key.is_empty());
+    let key = key.with_context(|| {
+        format!("the environment variable {variable}, which should hold the server's key, is not set\nexport it and try again")
+    })?;
+    Ok(ApiSecret::new(key)?)
+}
+
+/// The model of that name at the server, or its first.
+async fn found(url: &str, model: Option<String>, key_env: Option<&str>) -> anyhow::Result<String> {
+    let api_key = key_env.map(secret).transpose()?;
+    let config = OpenAiConfig { model, api_key, ..OpenAiConfig::new(url) };
+    let expert = OpenAiExpert::connect(config)
+        .await
+        .with_context(|| format!("the model server {url} cannot be used, and nothing was started"));
+    match expert {
+        Ok(expert) => Ok(expert.card().model.clone()),
+        Err(error) => anyhow::bail!(
+            "{error}: {}\nstart the server, check the URL (it ends in /v1), or leave --upstream out for the stand-in",
+            error.root_cause()
+        ),
+    }
+}
+
+/// Miners get their experts as one line of settings between commas.
+fn fits_one_line(url: &str, model: &str) -> anyhow::Result<()> {
+    let line = format!("openai:{url},model={model}").parse::<ExpertSpec>();
+    let same = |spec: &ExpertSpec| match &spec.source {
+        ExpertSource::OpenAi { url: read, model: Some(name), .. } => read == url && name == model,
+        _ => false,
+    };
+    anyhow::ensure!(
+        line.as_ref().is_ok_and(same),
+        "'{url}' with the model '{model}' cannot be written as an expert: neither may have a comma\n\
+         give the server another address or the model another name"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_are_refused() {
+        assert!(fits_one_line("http://127.0.0.1:1/v1", "qwen3:4b").is_ok());
+        assert!(fits_one_line("http://127.0.0.1:1/v1,price=9", "m").is_err());
+        assert!(fits_one_line("http://127.0.0.1:1/v1", "m,price=9").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_said_with_what_to_do() {
+        let args = UpstreamArgs { upstream: Some("http://127.0.0.1:1/v1".into()), ..UpstreamArgs::default() };
+        let error = args.server().await.unwrap_err().to_string();
+        assert!(error.contains("nothing was started") && error.contains("leave --upstream out"), "{error}");
+        let named = UpstreamArgs {
+            upstream: Some("http://127.0.0.1:1/v1".into()),
+            key_env: Some("NERVURE_KEY".into()),
+            ..UpstreamArgs::default()
+        };
+        assert!(named.server().await.unwrap_err().to_string().contains("another name"));
+        assert!(UpstreamArgs::default().server().await.unwrap().is_none());
+    }
+}

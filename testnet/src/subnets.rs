@@ -1,0 +1,120 @@
+//! The seed subnets of a testnet: their numbers, mechanisms, and what is served in them besides the built-in models.
+
+use nervure_ledger::spec::SubnetSpec;
+use nervure_primitives::{MechanismSpec, Netuid};
+
+/// Built-in byte models, tested by `next-byte`.
+pub const TEXT_GENERATION: Netuid = Netuid(1);
+
+/// Models behind OpenAI-compatible servers, tested by `exact-answer`.
+pub const TEXT_API: Netuid = Netuid(18);
+
+/// Embedding models, tested by `embedding`.
+pub const EMBEDDING: Netuid = Netuid(21);
+
+/// What an expert of the text API can do. Not below `text.generate`: those continue a text, these answer one.
+const CHAT: &str = "text.chat";
+
+/// What an embedding expert can do.
+const EMBED: &str = "text.embed";
+
+/// The stand-in's models in the text API, best first; what each is worth is in its name.
+const CHAT_STAND_INS: [&str; 3] = ["stand-in-100", "stand-in-70", "stand-in-40"];
+
+/// The same among embeddings.
+const EMBED_STAND_INS: [&str; 3] = ["stand-in-embed-100", "stand-in-embed-60", "stand-in-embed-30"];
+
+/// A model server of the user's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelServer {
+    /// Base URL, with the `/v1`; without a comma.
+    pub url: String,
+    /// The models that answer; a miner for each.
+    pub models: Vec<String>,
+    /// The model that makes vectors; without one, the stand-in does.
+    pub embedding: Option<String>,
+    /// The environment variable with its key.
+    pub key_env: Option<String>,
+}
+
+impl ModelServer {
+    /// What a miner serves from `model`, in the form of `--expert`.
+    fn expert(&self, model: &str, (capability, netuid): (&str, Netuid)) -> String {
+        let key = self.key_env.as_ref().map(|name| format!(",key-env={name}")).unwrap_or_default();
+        format!("openai:{},model={model},capability={capability},netuid={netuid}{key}", self.url)
+    }
+}
+
+/// The subnets that a testnet has besides that of [`TEXT_GENERATION`].
+pub(crate) fn specs() -> [SubnetSpec; 2] {
+    // Every validator sets a task every two seconds, all on one machine: small ones.
+    let exact = MechanismSpec::named("exact-answer").with("questions", 2);
+    let embedding = MechanismSpec::named("embedding").with("triples", 8);
+    [
+        SubnetSpec::new(TEXT_API, "text-api", Some(exact)),
+        SubnetSpec::new(EMBEDDING, "embedding", Some(embedding)),
+    ]
+}
+
+/// All subnets of a testnet.
+pub(crate) const ALL: [Netuid; 3] = [TEXT_GENERATION, TEXT_API, EMBEDDING];
+
+/// What miners serve in the text API and among embeddings, best first: from `server`, and from the stand-in at the base
+/// URL `stand_in` what `server` does not have.
+pub(crate) fn experts(server: Option<&ModelServer>, stand_in: Option<&str>) -> [Vec<String>; 2] {
+    let stood_in = |models: [&str; 3], what: (&str, Netuid)| -> Vec<String> {
+        let Some(url) = stand_in else { return Vec::new() };
+        let server = ModelServer { url: url.to_owned(), models: Vec::new(), embedding: None, key_env: None };
+        models.iter().map(|model| server.expert(model, what)).collect()
+    };
+    let (chat, embed) = ((CHAT, TEXT_API), (EMBED, EMBEDDING));
+    let text = match server {
+        Some(server) => server.models.iter().map(|model| server.expert(model, chat)).collect(),
+        None => stood_in(CHAT_STAND_INS, chat),
+    };
+    let embedding = match server.and_then(|server| Some((server, server.embedding.as_ref()?))) {
+        Some((server, model)) => vec![server.expert(model, embed)],
+        None => stood_in(EMBED_STAND_INS, embed),
+    };
+    [text, embedding]
+}
+
+/// The subnet that `expert`, in the form of `--expert`, is served in.
+pub(crate) fn netuid_of(expert: &str) -> Netuid {
+    let named = expert.split(',').find_map(|setting| setting.trim().strip_prefix("netuid=")?.parse().ok());
+    named.map_or(TEXT_GENERATION, Netuid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_takes_the_place_of_the_stand_in_as_far_as_it_goes() {
+        let mut server = ModelServer {
+            url: "http://127.0.0.1:11434/v1".into(),
+            models: vec!["qwen3:4b".into()],
+            embedding: None,
+            key_env: Some("KEY".into()),
+        };
+        let [text, embedding] = experts(Some(&server), Some("http://127.0.0.1:9/v1"));
+        assert_eq!(
+            text,
+            ["openai:http://127.0.0.1:11434/v1,model=qwen3:4b,capability=text.chat,netuid=18,key-env=KEY"]
+        );
+        assert!(
+            embedding.len() == 3 && embedding.iter().all(|expert| expert.contains("model=stand-in-embed-"))
+        );
+        server.embedding = Some("nomic".into());
+        let [_, embedding] = experts(Some(&server), None);
+        assert!(embedding.len() == 1 && embedding[0].contains("model=nomic,capability=text.embed,netuid=21"));
+        let [text, embedding] = experts(None, None);
+        assert!(text.is_empty() && embedding.is_empty());
+    }
+
+    #[test]
+    fn an_expert_says_where_it_is_served() {
+        assert_eq!(netuid_of("builtin:rust,quality=60"), TEXT_GENERATION);
+        assert_eq!(netuid_of("openai:http://x/v1, netuid=18,model=m"), TEXT_API);
+    }
+}
