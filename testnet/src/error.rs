@@ -116,6 +116,9 @@ pub enum TestnetError {
         /// The end of that node's log.
         log: String,
     },
+    /// The contract is not on the development chain.
+    #[error("the contract that keeps checkpoints is not deployed: {0}")]
+    Deploy(String),
     /// The stand-in for a model server does not answer.
     #[error("after {} s the stand-in for a model server does not answer", waited.as_secs())]
     StandInSilent {

@@ -113,9 +113,13 @@ fn stand_in(options: &UpOptions) -> Result<Option<StandInState>, TestnetError> {
     if !options.experts.is_empty() || options.shape.miners == 0 || enough {
         return Ok(None);
     }
-    let port = free_ports(1).map_err(TestnetError::io("find", "a free port"))?;
-    let listen = |port: &u16| SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
-    Ok(port.first().map(|port| StandInState { listen: listen(port), process: None }))
+    Ok(Some(StandInState { listen: free_address()?, process: None }))
+}
+
+/// A port on loopback that is free at this moment.
+pub(crate) fn free_address() -> Result<SocketAddr, TestnetError> {
+    let ports = free_ports(1).map_err(TestnetError::io("find", "a free port"))?;
+    Ok((Ipv4Addr::LOCALHOST, ports.first().copied().unwrap_or_default()).into())
 }
 
 fn node_state(planned: NodePlan, key: &NodeKey, p2p_port: Option<u16>) -> NodeState {

@@ -6,7 +6,7 @@ use nervure_ledger::spec::Role;
 use nervure_testnet::{RunEnd, Shape, TEXT_API, Testnet, TestnetError, UpOptions, entry, report, up};
 use tokio_util::sync::CancellationToken;
 
-use super::{Global, output, progress::Terminal, show, upstream::UpstreamArgs};
+use super::{Global, anvil::AnchorKind, output, progress::Terminal, show, upstream::UpstreamArgs};
 use crate::{cli::signal, config::ExpertSpec};
 
 /// Starts it; Ctrl-C stops it
@@ -30,6 +30,9 @@ pub(crate) struct UpArgs {
     experts: Vec<String>,
     #[command(flatten)]
     upstream: UpstreamArgs,
+    /// Where checkpoints are kept: in files of the nodes, or in a contract on a chain on this machine (anvil)
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    anchor: AnchorKind,
     /// What to call the mesh
     #[arg(long, value_name = "NAME", default_value = "testnet")]
     name: String,
@@ -60,6 +63,7 @@ impl UpArgs {
             experts: self.experts,
             upstream: self.upstream.server().await?,
             record_expiry_seconds: self.record_expiry,
+            chain: self.anchor.chain()?,
             detach: self.detach,
             timeout: Duration::from_secs(self.timeout),
         };
