@@ -60,7 +60,7 @@ use service::NodeService;
 use serving::ServedExperts;
 use validator::Validator;
 
-pub(crate) use anchor::KEY_FILE as ANCHOR_KEY_FILE;
+pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, block_of, last_anchored};
 pub(crate) use clock::now;
 pub(crate) use error::StartError;
 pub(crate) use mesh::Mesh;

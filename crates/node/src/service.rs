@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use error::{AskError, Attempt};
 pub(crate) use ledger::{
     AnchoredView, CheckpointPage, CheckpointRow, CheckpointView, EpochView, FactView, LedgerReader,
-    NeuronView, NodeView, SubnetDetail, SubnetPage, SubnetView,
+    NeuronView, NodeView, SubmissionView, SubnetDetail, SubnetPage, SubnetView,
 };
 pub(crate) use strategy::Strategy;
 pub(crate) use view::{

@@ -7,6 +7,8 @@ mod liar;
 #[path = "scenarios/mesh.rs"]
 mod mesh;
 
+#[path = "scenarios/anchor.rs"]
+mod anchor;
 #[path = "scenarios/chain.rs"]
 mod chain;
 #[path = "scenarios/checkpoint.rs"]

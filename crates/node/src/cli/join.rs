@@ -75,8 +75,8 @@ pub(crate) struct JoinArgs {
     #[arg(long)]
     mdns: bool,
     /// Begin with the state of a recent block instead of replaying history: certificates lead there from this block,
-    /// or from the genesis. For a node without a chain; one that has a chain goes on with it
-    #[arg(long, value_name = "HEIGHT:BLOCK|genesis")]
+    /// or from the genesis, or from the last one in the mesh's contract (with --anchor-rpc). For a node without a chain; one that has a chain goes on with it
+    #[arg(long, value_name = "HEIGHT:BLOCK|genesis|anchored")]
     checkpoint: Option<Beginning>,
     /// An endpoint (JSON-RPC over HTTP) of the chain that keeps the mesh's checkpoints; several have to agree
     #[arg(long, value_name = "URL")]

@@ -10,6 +10,7 @@
 mod forward;
 mod gathering;
 mod keep;
+mod read;
 mod wire;
 
 use std::{
@@ -23,7 +24,8 @@ use std::{
 };
 
 use nervure_consensus::anchor::{
-    AnchorDomain, AnchorError, AnchorKey, AnchorKeyFileError, Anchored, Keeper, LocalAnchor,
+    AnchorDomain, AnchorError, AnchorKey, AnchorKeyFileError, Anchored, Keeper, LocalAnchor, LocalError,
+    Submission,
 };
 use nervure_ledger::{
     chain::Tip,
@@ -41,7 +43,8 @@ use gathering::Gathering;
 use wire::{Request, Said};
 
 pub(crate) use forward::Forwarder;
-pub(crate) use wire::{ATTESTATIONS, PROTOCOL, protocol, topic};
+pub(crate) use read::{AnchoredError, block_of, last_anchored};
+pub(crate) use wire::{ATTESTATIONS, PROTOCOL, protocol, read as read_answer, topic};
 
 /// Name of the file of a validator's anchor key, in its directory.
 pub(crate) const KEY_FILE: &str = "anchor.key";
@@ -86,6 +89,11 @@ pub(crate) struct Anchoring {
 struct Outside {
     anchored: BTreeMap<BlockHeight, Anchored>,
     trouble: Option<String>,
+}
+
+/// Asks a peer for submissions of `domain` from a height on.
+pub(crate) fn request(domain: AnchorDomain, from: BlockHeight) -> Option<Vec<u8>> {
+    Request { domain, from }.encode().ok()
 }
 
 impl Anchoring {
@@ -186,6 +194,12 @@ impl Anchoring {
             transaction: reference.map(|reference| format!("0x{}", reference.transaction)),
             block: reference.map(|reference| reference.block),
         })
+    }
+
+    /// The whole of a checkpoint that is kept here. Reads from the disk.
+    pub(crate) fn submission(&self, height: BlockHeight) -> Result<Option<Submission>, LocalError> {
+        let found = self.log.get().map(|log| log.submission(height)).transpose()?.flatten();
+        Ok(found.filter(|found| found.checkpoint.height() == height))
     }
 
     /// How it goes.

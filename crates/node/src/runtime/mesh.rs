@@ -179,8 +179,8 @@ fn network_config(
         network.topics.extend(chain::topics(part(config) == Part::Validator));
         network.protocols.push(chain::protocol());
         network.topics.push(anchor::topic());
-        network.protocols.push(anchor::protocol());
     }
+    network.protocols.push(anchor::protocol());
     network.protocols.push(state_sync::protocol());
     network.peer_store = Some(config.dir.join(PEER_STORE));
     if visitor {

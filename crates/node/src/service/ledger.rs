@@ -31,6 +31,11 @@ pub(crate) trait LedgerReader: Send + Sync {
         nowhere()
     }
 
+    /// The whole of an anchored checkpoint, by its block.
+    fn anchored(&self, _height: BlockHeight) -> BoxFuture<'_, Result<SubmissionView, AskError>> {
+        nowhere()
+    }
+
     /// What the state after a block, or after the last one, says about a key.
     fn fact(&self, _key: Key, _height: Option<BlockHeight>) -> BoxFuture<'_, Result<FactView, AskError>> {
         nowhere()
@@ -70,6 +75,19 @@ pub(crate) struct CheckpointPage {
     /// Where the next page begins; none after the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<BlockHeight>,
+}
+
+/// The whole of an anchored checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SubmissionView {
+    /// Its block.
+    pub height: BlockHeight,
+    /// Its id, as the validators signed it.
+    pub id: Hash,
+    /// Validators that signed it.
+    pub signatures: u32,
+    /// The [`Submission`](nervure_consensus::anchor::Submission), in base64.
+    pub submission: String,
 }
 
 /// The anchored checkpoint by which a block can be looked up outside of the mesh.

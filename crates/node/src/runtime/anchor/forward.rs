@@ -8,15 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_anchor_evm::{Account, EvmAnchor, EvmConfig, Finality, Limits};
+use nervure_anchor_evm::{Account, EvmAnchor, EvmConfig};
 use nervure_consensus::anchor::{
     Anchor, AnchorError, AnchorKey, AnchorKeyFileError, LocalAnchor, Receipt, Submission, Turns,
 };
-use nervure_ledger::spec::{AnchorPlace, MeshSpec, Scope};
+use nervure_ledger::spec::{MeshSpec, Scope};
 use nervure_primitives::BlockHeight;
 use tokio_util::sync::CancellationToken;
 
-use super::Anchoring;
+use super::{Anchoring, read};
 use crate::config::NodeConfig;
 
 /// The first and the longest wait before something that failed is tried again.
@@ -28,11 +28,8 @@ const PAGE: usize = 64;
 
 /// How to reach the chain.
 pub(crate) struct Forwarder {
-    place: AnchorPlace,
-    endpoints: Vec<String>,
+    contract: EvmConfig,
     account: Option<Account>,
-    finality: Finality,
-    limits: Limits,
     /// Between two looks at the contract.
     look: Duration,
     /// How long one validator is waited for before the next one hands in.
@@ -56,28 +53,11 @@ impl Forwarder {
         // Only validators sign, and only who signs has a turn.
         let payer = anchoring.key.as_ref().map(|own| named.as_ref().unwrap_or(own));
         let account = payer.and_then(|key| Account::from_secret(&key.secret()));
-        let endpoints = config.anchor_rpc.clone();
-        Ok(Some(match spec.mesh.scope {
-            // A development chain has a block per transaction, so that none would ever follow the last.
-            Scope::Local => Self {
-                place,
-                endpoints,
-                account,
-                finality: Finality::Depth(0),
-                limits: Limits::LOCAL,
-                look: Duration::from_secs(1),
-                turn: Duration::from_secs(5),
-            },
-            Scope::Public => Self {
-                place,
-                endpoints,
-                account,
-                finality: Finality::Finalized,
-                limits: Limits::PUBLIC,
-                look: Duration::from_secs(30),
-                turn: Duration::from_secs(20 * 60),
-            },
-        }))
+        let (look, turn) = match spec.mesh.scope {
+            Scope::Local => (Duration::from_secs(1), Duration::from_secs(5)),
+            Scope::Public => (Duration::from_secs(30), Duration::from_secs(20 * 60)),
+        };
+        Ok(Some(Self { contract: read::config(&place, spec, &config.anchor_rpc), account, look, turn }))
     }
 
     /// Works until `stop`, or until something is wrong that time does not mend.
@@ -100,13 +80,7 @@ impl Forwarder {
     }
 
     async fn connected(&self, anchoring: &Anchoring, wait: &mut Duration) -> Result<(), AnchorError> {
-        let config = EvmConfig {
-            endpoints: self.endpoints.clone(),
-            domain: self.place.domain(),
-            since: self.place.since,
-            finality: self.finality,
-            limits: self.limits,
-        };
+        let config = self.contract.clone();
         let contract = EvmAnchor::connect(config, anchoring.mesh, self.account.clone()).await?;
         let mut read = BlockHeight(0);
         // Since when it is known that this checkpoint is the next to be handed in.

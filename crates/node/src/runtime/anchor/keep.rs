@@ -15,8 +15,8 @@ use nervure_primitives::BlockHeight;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ATTESTATIONS, Anchoring, PROTOCOL, lock,
-    wire::{self, Request, Said},
+    ATTESTATIONS, Anchoring, PROTOCOL, lock, request,
+    wire::{self, Said},
 };
 use crate::runtime::chain::ChainHandle;
 
@@ -129,7 +129,7 @@ impl Anchoring {
         let peers = network.peers().await.unwrap_or_default();
         let registered: Vec<_> = peers.into_iter().filter(|peer| peer.registered).collect();
         let Some(peer) = registered.get(turn % registered.len().max(1)) else { return };
-        let Ok(request) = (Request { domain: self.domain, from }).encode() else { return };
+        let Some(request) = request(self.domain, from) else { return };
         let Ok(answer) = network.request(peer.node, PROTOCOL, request).await else { return };
         let anchoring = self.clone();
         let keeping = tokio::task::spawn_blocking(move || {

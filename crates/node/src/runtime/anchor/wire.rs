@@ -101,7 +101,7 @@ pub(super) fn answer(log: &LocalAnchor, mut from: BlockHeight) -> Option<Vec<u8>
 }
 
 /// The submissions of an answer, of which nothing is verified.
-pub(super) fn read(bytes: &[u8]) -> Option<Vec<Submission>> {
+pub(crate) fn read(bytes: &[u8]) -> Option<Vec<Submission>> {
     let found: Vec<ByteBuf> = cbor::decode(bytes, Limits::new(MAX_ANSWER)).ok()?;
     found.iter().take(MOST).map(|bytes| Submission::decode(bytes).ok()).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use futures::{FutureExt, future::BoxFuture};
+use nervure_consensus::anchor::Submission;
 use nervure_ledger::{
     checkpoint::Checkpoint,
     score::EpochProof,
@@ -16,7 +17,7 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use super::LedgerDesk;
 use crate::service::{
     AnchoredView, AskError, CheckpointPage, CheckpointRow, CheckpointView, EpochView, FactView, LedgerReader,
-    NodeView, SubnetDetail, SubnetPage,
+    NodeView, SubmissionView, SubnetDetail, SubnetPage,
 };
 
 impl LedgerReader for LedgerDesk {
@@ -39,6 +40,24 @@ impl LedgerReader for LedgerDesk {
         async move {
             let found = self.read(move |reader| checkpoint(reader, height)).await?;
             Ok(CheckpointView { anchored: self.anchored(found.height), ..found })
+        }
+        .boxed()
+    }
+
+    fn anchored(&self, height: BlockHeight) -> BoxFuture<'_, Result<SubmissionView, AskError>> {
+        async move {
+            let anchoring = self.anchoring.clone();
+            let read = move || anchoring.map(|anchoring| anchoring.submission(height)).transpose();
+            let found = tokio::task::spawn_blocking(read).await;
+            match found.map(|found| found.map(Option::flatten)) {
+                Ok(Ok(Some(found))) => submission(&found),
+                Ok(Ok(None)) => {
+                    let what = format!("no checkpoint of block {height} is signed and kept here");
+                    Err(AskError::NotHere { what })
+                }
+                Ok(Err(error)) => Err(AskError::Internal { reason: error.to_string() }),
+                Err(error) => Err(AskError::Internal { reason: error.to_string() }),
+            }
         }
         .boxed()
     }
@@ -102,6 +121,16 @@ impl LedgerDesk {
             }
         }
     }
+}
+
+fn submission(found: &Submission) -> Result<SubmissionView, AskError> {
+    let bytes = found.encode().map_err(|error| AskError::Internal { reason: error.to_string() })?;
+    Ok(SubmissionView {
+        height: found.checkpoint.height(),
+        id: found.checkpoint.id(),
+        signatures: found.signatures.len() as u32,
+        submission: BASE64.encode(&bytes),
+    })
 }
 
 fn page(reader: &Reader, up_to: BlockHeight, most: usize) -> Result<CheckpointPage, ReadError> {
