@@ -73,6 +73,15 @@ impl Message {
         }
     }
 
+    /// Who signed it, if it is a statement of one validator.
+    pub const fn signer(&self) -> Option<NodeId> {
+        match self {
+            Self::Proposal(proposal) => Some(proposal.signer),
+            Self::Vote(vote) => Some(vote.signer),
+            Self::Polka(_) | Self::Round(_) => None,
+        }
+    }
+
     /// The round that it is about.
     pub const fn round(&self) -> Round {
         match self {

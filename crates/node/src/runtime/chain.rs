@@ -20,6 +20,7 @@ mod task;
 
 use std::{
     num::NonZeroUsize,
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -99,6 +100,8 @@ pub(crate) struct ChainView {
     pub waiting: usize,
     /// Up to which height this node's key signs nothing, because it was seen to have signed before.
     pub silent_through: Option<BlockHeight>,
+    /// Why no block is made, as far as this validator can tell.
+    pub stalled: Option<String>,
     /// Why this node follows no more; a restart is needed.
     pub failed: Option<String>,
 }
@@ -114,6 +117,7 @@ impl ChainView {
             behind: None,
             waiting: 0,
             silent_through: None,
+            stalled: None,
             failed: None,
         }
     }
@@ -153,17 +157,50 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Opens the chain in the node's directory, or begins it with the genesis of `spec`.
-    pub(crate) fn open(config: &NodeConfig, spec: &MeshSpec) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(&config.dir)?;
+    pub(crate) fn open(config: &NodeConfig, spec: &MeshSpec) -> Result<Self, OpenError> {
+        arm_fail_point();
+        std::fs::create_dir_all(&config.dir).map_err(StoreError::from)?;
         let options = Options { cache: CACHE, ..Options::default() };
-        let (store, tip) = Store::open(&config.dir.join(CHAIN_FILE), spec, options)?;
-        let (wal, recovered) = Wal::open(&config.dir.join(WAL_FILE))?;
-        Ok(Self { store, wal, recovered, view: watch::Sender::new(ChainView::of(tip)) })
+        let (chain, tip) = Store::open(&config.dir.join(CHAIN_FILE), spec, options)?;
+        let log = config.dir.join(WAL_FILE);
+        let (wal, recovered) = Wal::open(&log).map_err(|error| OpenError::Log(error, log))?;
+        Ok(Self { store: chain, wal, recovered, view: watch::Sender::new(ChainView::of(tip)) })
     }
 
     /// What is known of the chain, now and later.
     pub(crate) fn view(&self) -> watch::Receiver<ChainView> {
         self.view.subscribe()
+    }
+}
+
+/// Where a test wants this process to die.
+#[cfg(feature = "fail-points")]
+fn arm_fail_point() {
+    if let Ok(point) = std::env::var("NERVURE_FAIL_POINT")
+        && !nervure_ledger::fail_point::arm(&point)
+    {
+        tracing::error!(point, "there is no such fail point");
+    }
+}
+
+#[cfg(not(feature = "fail-points"))]
+const fn arm_fail_point() {}
+
+/// What on the disk cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The chain.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log of what this node's key signed.
+    #[error("the log of what this node signed, {}: {}", .1.display(), reason(.0))]
+    Log(#[source] std::io::Error, PathBuf),
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::WouldBlock => "in use by another process".into(),
+        _ => error.to_string(),
     }
 }
 

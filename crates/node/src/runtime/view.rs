@@ -74,6 +74,7 @@ pub(crate) fn chain(view: &ChainView) -> ChainStatus {
         behind: view.behind,
         waiting: view.waiting as u32,
         silent_through: view.silent_through,
+        stalled: view.stalled.clone(),
         failed: view.failed.clone(),
     }
 }

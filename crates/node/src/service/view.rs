@@ -233,6 +233,9 @@ pub(crate) struct ChainStatus {
     /// Up to which block this node signs nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_through: Option<BlockHeight>,
+    /// Why no block is made, as far as this validator can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled: Option<String>,
     /// Why it follows no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,

@@ -1,7 +1,7 @@
 //! What the engine wants done, done.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     num::NonZeroUsize,
     sync::{Arc, atomic::Ordering},
@@ -15,6 +15,7 @@ use nervure_consensus::{
 use nervure_ledger::{
     block::Block,
     chain::{BlockError, Tip},
+    fail_point::{Point, reach},
     proposals::Proposals,
     store::{Store, StoreError, Wal},
 };
@@ -88,6 +89,8 @@ pub(super) struct Host {
     pub(super) syncing: Option<Instant>,
     /// When something was last committed, or others asked because nothing was.
     pub(super) stirred: Instant,
+    /// Validators whose statements were used since the last commit.
+    pub(super) heard: BTreeSet<NodeId>,
     /// Whose turn it was in each round of this height.
     pub(super) proposers: BTreeMap<u32, NodeId>,
     sent: u16,
@@ -109,6 +112,7 @@ impl Host {
             pace,
             syncing: None,
             stirred: now,
+            heard: BTreeSet::new(),
             proposers: BTreeMap::new(),
             sent: 0,
         }
@@ -212,16 +216,42 @@ impl Host {
         (self.parts.part == Part::Validator).then(|| self.stirred + STALLED + 3 * self.parts.block_time)
     }
 
-    /// Asks somebody for the block that this validator waits for.
+    /// Asks somebody for the block that this validator waits for, and says why there is none.
     pub(super) fn stalled(&mut self) {
         self.stirred = Instant::now();
+        let why = self.why_stalled();
+        if let Some(why) = &why {
+            tracing::warn!(height = %self.height(), "{why}");
+        }
+        self.parts.view.send_modify(|view| view.stalled = why);
         self.parts.net.poll(self.height());
+    }
+
+    /// Who is heard, in voting power; nothing when enough are.
+    fn why_stalled(&self) -> Option<String> {
+        let validators = self.chain.tip().state.validators()?;
+        let heard = |node: &NodeId| self.heard.contains(node) || *node == self.parts.net.node();
+        let members = validators.members().iter();
+        let power: u128 =
+            members.filter(|member| heard(&member.node)).map(|member| u128::from(member.power)).sum();
+        let total = u128::from(validators.total_power());
+        (power * 3 <= total * 2).then(|| {
+            format!(
+                "no block is made: since the last one, validators with {} % of the voting power are heard, and it \
+                 takes more than two thirds",
+                power * 100 / total.max(1)
+            )
+        })
     }
 
     fn broadcast(&mut self, message: &bft::Message) {
         self.sent = self.sent.wrapping_add(1);
         match gossip::frame(message, self.sent) {
-            Ok(frame) => self.parts.net.publish(CONSENSUS, frame),
+            Ok(frame) => {
+                reach(Point::Publish);
+                self.parts.net.publish(CONSENSUS, frame);
+                reach(Point::Published);
+            }
             Err(error) => tracing::error!(%error, "a message of consensus does not encode"),
         }
     }

@@ -161,9 +161,14 @@ impl Task {
                 let host = self.driver.host();
                 host.hears(from, decoded.height());
                 host.refused = None;
+                let signer = decoded.signer();
                 self.feed(Input::Message { from, message: decoded })?;
-                match self.driver.host().refused.take() {
-                    None => Verdict::Accept,
+                let host = self.driver.host();
+                match host.refused.take() {
+                    None => {
+                        host.heard.extend(signer);
+                        Verdict::Accept
+                    }
                     Some(refusal) if refusal.blames_sender() => Verdict::Reject,
                     Some(_) => Verdict::Ignore,
                 }
