@@ -98,13 +98,26 @@ pub async fn kill(dir: &Path, name: &str) -> Result<u32, TestnetError> {
 /// # Errors
 /// [`TestnetError::NodeRunning`] when it runs, [`TestnetError::NotRunning`] when the testnet does not.
 pub async fn start(dir: &Path, name: &str, binary: &Path) -> Result<u32, TestnetError> {
+    start_with(dir, name, binary, &[]).await
+}
+
+/// [`start`] with more variables in the environment of the process.
+///
+/// # Errors
+/// As for [`start`].
+pub async fn start_with(
+    dir: &Path,
+    name: &str,
+    binary: &Path,
+    variables: &[(&str, String)],
+) -> Result<u32, TestnetError> {
     let layout = Layout::new(dir);
     let state = State::load(&layout)?;
     let node = state.node(name)?;
     if state.stage != Stage::Ready || !(state.any_alive() || state.living_owner().is_some()) {
         return Err(TestnetError::NotRunning(dir.into()));
     }
-    let (mut children, process) = respawn(&layout, name, binary)?;
+    let (mut children, process) = respawn(&layout, name, (binary, variables))?;
     connected(&layout, node, process, &mut children).await?;
     children.release();
     Ok(process.pid)
@@ -137,7 +150,11 @@ fn with_quality(expert: &str, percent: u8) -> String {
 }
 
 /// Starts the process and enters it into the state, in one turn: of two who try, one is refused.
-fn respawn(layout: &Layout, name: &str, binary: &Path) -> Result<(Children, ProcessRef), TestnetError> {
+fn respawn(
+    layout: &Layout,
+    name: &str,
+    (binary, variables): (&Path, &[(&str, String)]),
+) -> Result<(Children, ProcessRef), TestnetError> {
     let _turn = owner::edit_turn(layout)?;
     let mut state = State::load(layout)?;
     let stdin =
@@ -146,7 +163,7 @@ fn respawn(layout: &Layout, name: &str, binary: &Path) -> Result<(Children, Proc
     if let Some(process) = node.alive() {
         return Err(TestnetError::NodeRunning { name: name.into(), pid: process.pid });
     }
-    let child = spawn(binary, layout, node, stdin)?;
+    let child = spawn(binary, layout, node, stdin, variables)?;
     let process = ProcessRef::of(child.id().unwrap_or_default());
     let mut children = Children::default();
     children.add(name, child, process);

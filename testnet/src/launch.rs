@@ -24,12 +24,14 @@ pub const STOP_WITH_STDIN_FLAG: &str = "--stop-with-stdin";
 /// set for a node of their own (an API key, a port) must not reach thirteen others.
 const INHERITED: [&str; 2] = ["NERVURE_LOG", "NERVURE_LOG_FORMAT"];
 
-/// Starts `node` from `binary`. With a `stdin` it stops when that ends; its output is added to its log.
+/// Starts `node` from `binary`, with `variables` in its environment. With a `stdin` it stops when that ends; its output
+/// is added to its log.
 pub(crate) fn spawn(
     binary: &Path,
     layout: &Layout,
     node: &NodeState,
     stdin: Option<File>,
+    variables: &[(&str, String)],
 ) -> Result<Child, TestnetError> {
     let paths = layout.node(&node.name);
     // The last process's file would otherwise pass for the new one's until it is overwritten.
@@ -49,6 +51,7 @@ pub(crate) fn spawn(
             command.env_remove(name);
         }
     }
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     // A group of its own: a Ctrl-C in the terminal is for `up`, which stops its nodes in good order.
     command.process_group(0);
     command.spawn().map_err(|source| TestnetError::Spawn {

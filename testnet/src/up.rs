@@ -38,6 +38,8 @@ pub struct UpOptions {
     pub experts: Vec<String>,
     /// Seconds that an expert record holds; that of a local mesh when not given.
     pub record_expiry_seconds: Option<u32>,
+    /// Milliseconds from one block to the next; that of a local mesh when not given.
+    pub block_milliseconds: Option<u32>,
     /// Whether the nodes shall live on without this process.
     pub detach: bool,
     /// How long the start may take.
@@ -128,7 +130,7 @@ impl<'a> Start<'a> {
                 false => owner::tied_stdin(self.layout, Some(ProcessRef::own()))
                     .map_err(TestnetError::io("open", self.layout.alive()))?,
             };
-            let child = spawn(&self.options.binary, self.layout, node, stdin)?;
+            let child = spawn(&self.options.binary, self.layout, node, stdin, &[])?;
             let process = child.id().map(ProcessRef::of);
             node.process = process;
             if let Some(process) = process {

@@ -5,7 +5,7 @@
 //! knows the validators and can drop what it has seen before it spends time on a signature.
 
 use nervure_primitives::{
-    BlockHeight, Hash,
+    BlockHeight, Hash, NodeId,
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};

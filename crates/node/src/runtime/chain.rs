@@ -98,6 +98,8 @@ pub(crate) struct ChainView {
     pub behind: Option<BlockHeight>,
     /// Transactions that wait for a block.
     pub waiting: usize,
+    /// The highest block that this node's key signed something about.
+    pub signed: Option<BlockHeight>,
     /// Up to which height this node's key signs nothing, because it was seen to have signed before.
     pub silent_through: Option<BlockHeight>,
     /// Why no block is made, as far as this validator can tell.
@@ -116,6 +118,7 @@ impl ChainView {
             round: 0,
             behind: None,
             waiting: 0,
+            signed: None,
             silent_through: None,
             stalled: None,
             failed: None,
@@ -173,18 +176,14 @@ impl Opened {
     }
 }
 
-/// Where a test wants this process to die.
-#[cfg(feature = "fail-points")]
+/// Where a test wants this process to die. A program that is shipped knows no such place.
 fn arm_fail_point() {
-    if let Ok(point) = std::env::var("NERVURE_FAIL_POINT")
-        && !nervure_ledger::fail_point::arm(&point)
-    {
-        tracing::error!(point, "there is no such fail point");
+    let Ok(point) = std::env::var("NERVURE_FAIL_POINT") else { return };
+    match nervure_ledger::fail_point::arm(&point) {
+        Ok(()) => tracing::warn!(point, "this process will die at a fail point"),
+        Err(error) => tracing::error!(point, %error, "no fail point"),
     }
 }
-
-#[cfg(not(feature = "fail-points"))]
-const fn arm_fail_point() {}
 
 /// What on the disk cannot be used.
 #[derive(Debug, thiserror::Error)]

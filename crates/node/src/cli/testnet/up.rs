@@ -32,6 +32,9 @@ pub(crate) struct UpArgs {
     /// Seconds until an expert that died without a word is forgotten [default: 30]
     #[arg(long, value_name = "SECONDS")]
     record_expiry: Option<u32>,
+    /// Milliseconds from one block to the next [default: 1000]
+    #[arg(long, value_name = "MS")]
+    block_milliseconds: Option<u32>,
     /// Seconds that the start may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
@@ -55,6 +58,7 @@ impl UpArgs {
             shape: Shape { validators: self.validators, miners: self.miners, gateways: self.gateways },
             experts: self.experts,
             record_expiry_seconds: self.record_expiry,
+            block_milliseconds: self.block_milliseconds,
             detach: self.detach,
             timeout: Duration::from_secs(self.timeout),
         };

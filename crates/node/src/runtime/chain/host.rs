@@ -9,7 +9,7 @@ use std::{
 };
 
 use nervure_consensus::{
-    bft::{self, Candidate, Effect, Input, Refusal, Timer},
+    bft::{self, Candidate, Effect, Input, Refusal, SignerRecord, Timer},
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
@@ -89,7 +89,7 @@ pub(super) struct Host {
     pub(super) syncing: Option<Instant>,
     /// When something was last committed, or others asked because nothing was.
     pub(super) stirred: Instant,
-    /// Validators whose statements were used since the last commit.
+    /// Validators that spoke of this height since it began, or since this node last wondered why it takes so long.
     pub(super) heard: BTreeSet<NodeId>,
     /// Whose turn it was in each round of this height.
     pub(super) proposers: BTreeMap<u32, NodeId>,
@@ -224,6 +224,7 @@ impl Host {
             tracing::warn!(height = %self.height(), "{why}");
         }
         self.parts.view.send_modify(|view| view.stalled = why);
+        self.heard.clear();
         self.parts.net.poll(self.height());
     }
 
@@ -237,11 +238,23 @@ impl Host {
         let total = u128::from(validators.total_power());
         (power * 3 <= total * 2).then(|| {
             format!(
-                "no block is made: since the last one, validators with {} % of the voting power are heard, and it \
-                 takes more than two thirds",
+                "no block is made: validators with {} % of the voting power are heard, this one among them, and it \
+                 takes more than two thirds; see whether the others run and whether this machine reaches them \
+                 (nervure peers)",
                 power * 100 / total.max(1)
             )
         })
+    }
+
+    fn signs(&mut self, record: &SignerRecord) -> Result<(), HostError> {
+        self.parts.wal.save_signer(record)?;
+        let height = record.mark.map(|mark| mark.position().height);
+        self.parts.view.send_if_modified(|view| {
+            // Readers need not wake up for every signature.
+            view.signed = view.signed.max(height);
+            false
+        });
+        Ok(())
     }
 
     fn broadcast(&mut self, message: &bft::Message) {
@@ -284,7 +297,7 @@ impl bft::Host for Host {
     fn perform(&mut self, effect: Effect) -> Result<(), HostError> {
         match effect {
             Effect::Append(entry) => self.parts.wal.append(&entry)?,
-            Effect::SaveSigner(record) => self.parts.wal.save_signer(&record)?,
+            Effect::SaveSigner(record) => self.signs(&record)?,
             Effect::Sync => self.parts.wal.sync()?,
             Effect::Broadcast(message) => self.broadcast(&message),
             Effect::Schedule { timer, after } => drop(self.timers.insert(timer, Instant::now() + after)),

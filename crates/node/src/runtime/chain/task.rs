@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input};
+use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, Refusal};
 use nervure_ledger::{block::Block, mempool::PoolRefusal, store::Recovered, transaction};
 use nervure_p2p::{GossipMessage, Verdict};
 use nervure_primitives::{Envelope, Hash, NodeId};
@@ -164,11 +164,12 @@ impl Task {
                 let signer = decoded.signer();
                 self.feed(Input::Message { from, message: decoded })?;
                 let host = self.driver.host();
-                match host.refused.take() {
-                    None => {
-                        host.heard.extend(signer);
-                        Verdict::Accept
-                    }
+                let refused = host.refused.take();
+                if matches!(refused, None | Some(Refusal::Duplicate)) {
+                    host.heard.extend(signer);
+                }
+                match refused {
+                    None => Verdict::Accept,
                     Some(refusal) if refusal.blames_sender() => Verdict::Reject,
                     Some(_) => Verdict::Ignore,
                 }
