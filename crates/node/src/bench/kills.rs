@@ -228,10 +228,15 @@ impl Soak {
             starts.spawn(async move { start_with(&dir, &victim, &binary, &[]).await });
         }
         self.figures.restarts += victims.len() as u32;
-        let times = self.signing_since(victims, target, began).await?;
-        while let Some(started) = starts.join_next().await {
-            started??;
-        }
+        let times = {
+            let mut wait = std::pin::pin!(self.signing_since(victims, target, began));
+            loop {
+                tokio::select! {
+                    times = &mut wait => break times?,
+                    Some(started) = starts.join_next() => drop(started??),
+                }
+            }
+        };
         if victims.len() == 1 {
             self.back_alone.extend(&times);
         }

@@ -14,13 +14,13 @@ mod commit;
 mod fetch;
 mod gossip;
 mod host;
+mod open;
 mod pace;
 mod settled;
 mod task;
 
 use std::{
     num::NonZeroUsize,
-    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -36,43 +36,22 @@ use nervure_ledger::{
     event::Event as LedgerEvent,
     mempool::PoolRefusal,
     spec::{MeshSpec, Scope},
-    store::{Options, Reader, Recovered, Store, StoreError, Wal},
+    store::{Reader, Store, StoreError},
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
 use tokio::sync::{oneshot, watch};
 
-use crate::config::NodeConfig;
 use bodies::Bodies;
 use settled::Settled;
 use task::{Event, Task};
 
 pub(crate) use blocks::protocol;
 pub(crate) use gossip::{BLOCKS, CONSENSUS, TRANSACTIONS, topics};
-
-/// Name of the file of the chain, in the node's directory.
-const CHAIN_FILE: &str = "chain.redb";
-
-/// Name of the write-ahead log, beside it.
-const WAL_FILE: &str = "consensus.wal";
-
-/// Memory for the cache of the chain's file: an idle node is to stay small.
-const CACHE: usize = 8 << 20;
+pub(crate) use open::{OpenError, Opened, exists, import};
 
 /// Events that wait for the thread.
 const QUEUE: usize = 2_048;
-
-/// Whether there is a chain in the node's directory.
-pub(crate) fn exists(config: &NodeConfig) -> bool {
-    config.dir.join(CHAIN_FILE).exists()
-}
-
-/// Begins the chain in the node's directory with the state of a block, whose certificate was verified.
-pub(crate) fn import(config: &NodeConfig, tip: Tip, certificate: &[u8]) -> Result<(), StoreError> {
-    std::fs::create_dir_all(&config.dir)?;
-    let options = Options { cache: CACHE, ..Options::default() };
-    Store::import(&config.dir.join(CHAIN_FILE), tip, Some(certificate), options).map(drop)
-}
 
 /// What a node does for the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,59 +126,6 @@ pub(crate) struct ChainCounters {
 impl ChainCounters {
     pub(super) fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// What is on the disk, before anything runs.
-pub(crate) struct Opened {
-    store: Store,
-    wal: Wal,
-    recovered: Recovered,
-    view: watch::Sender<ChainView>,
-}
-
-impl Opened {
-    /// Opens the chain in the node's directory, or begins it with the genesis of `spec`.
-    pub(crate) fn open(config: &NodeConfig, spec: &MeshSpec) -> Result<Self, OpenError> {
-        arm_fail_point();
-        std::fs::create_dir_all(&config.dir).map_err(StoreError::from)?;
-        let options = Options { cache: CACHE, ..Options::default() };
-        let (chain, tip) = Store::open(&config.dir.join(CHAIN_FILE), spec, options)?;
-        let log = config.dir.join(WAL_FILE);
-        let (wal, recovered) = Wal::open(&log).map_err(|error| OpenError::Log(error, log))?;
-        Ok(Self { store: chain, wal, recovered, view: watch::Sender::new(ChainView::of(tip)) })
-    }
-
-    /// What is known of the chain, now and later.
-    pub(crate) fn view(&self) -> watch::Receiver<ChainView> {
-        self.view.subscribe()
-    }
-}
-
-/// Where a test wants this process to die. A program that is shipped knows no such place.
-fn arm_fail_point() {
-    let Ok(point) = std::env::var("NERVURE_FAIL_POINT") else { return };
-    match nervure_ledger::fail_point::arm(&point) {
-        Ok(()) => tracing::warn!(point, "this process will die at a fail point"),
-        Err(error) => tracing::error!(point, %error, "no fail point"),
-    }
-}
-
-/// What on the disk cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    /// The chain.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The log of what this node's key signed.
-    #[error("the log of what this node signed, {}: {}", .1.display(), reason(.0))]
-    Log(#[source] std::io::Error, PathBuf),
-}
-
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::WouldBlock => "in use by another process".into(),
-        _ => error.to_string(),
     }
 }
 
