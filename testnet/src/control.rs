@@ -99,6 +99,19 @@ pub async fn kill(dir: &Path, name: &str) -> Result<u32, TestnetError> {
 /// # Errors
 /// [`TestnetError::NodeRunning`] when it runs, [`TestnetError::NotRunning`] when the testnet does not.
 pub async fn start(dir: &Path, name: &str, binary: &Path) -> Result<u32, TestnetError> {
+    start_with(dir, name, binary, &[]).await
+}
+
+/// [`start`] with more variables in the environment of the process.
+///
+/// # Errors
+/// As for [`start`].
+pub async fn start_with(
+    dir: &Path,
+    name: &str,
+    binary: &Path,
+    variables: &[(&str, String)],
+) -> Result<u32, TestnetError> {
     let layout = Layout::new(dir);
     let state = State::load(&layout)?;
     let beside = state.stand_in(name).is_some() || state.chain(name).is_some();
@@ -106,7 +119,7 @@ pub async fn start(dir: &Path, name: &str, binary: &Path) -> Result<u32, Testnet
     if state.stage != Stage::Ready || !(state.any_alive() || state.living_owner().is_some()) {
         return Err(TestnetError::NotRunning(dir.into()));
     }
-    let (mut children, process) = respawn(&layout, name, binary)?;
+    let (mut children, process) = respawn(&layout, name, (binary, variables))?;
     match (node, state.stand_in(name)) {
         (Some(node), _) => connected(&layout, node, process, &mut children).await?,
         (None, Some(stand_in)) => stand_in::answers(&layout, stand_in, &mut children).await?,
@@ -159,7 +172,11 @@ fn with_quality(expert: &str, percent: u8) -> String {
 }
 
 /// Starts the process and enters it into the state, in one turn: of two who try, one is refused.
-fn respawn(layout: &Layout, name: &str, binary: &Path) -> Result<(Children, ProcessRef), TestnetError> {
+fn respawn(
+    layout: &Layout,
+    name: &str,
+    (binary, variables): (&Path, &[(&str, String)]),
+) -> Result<(Children, ProcessRef), TestnetError> {
     let _turn = owner::edit_turn(layout)?;
     let mut state = State::load(layout)?;
     let stdin =
@@ -171,7 +188,7 @@ fn respawn(layout: &Layout, name: &str, binary: &Path) -> Result<(Children, Proc
     let child = match (stand_in, state.chain(name)) {
         (Some(stand_in), _) => spawn_stand_in(binary, layout, stand_in.listen, stdin)?,
         (_, Some(chain)) => spawn_chain(layout, chain)?,
-        (None, None) => spawn(binary, layout, (state.node(name)?, state.chain.as_ref()), stdin)?,
+        (None, None) => spawn(binary, layout, (state.node(name)?, state.chain.as_ref()), stdin, variables)?,
     };
     let process = ProcessRef::of(child.id().unwrap_or_default());
     let mut children = Children::default();

@@ -32,17 +32,19 @@ pub const STOP_WITH_STDIN_FLAG: &str = "--stop-with-stdin";
 /// set for a node of their own (an API key, a port) must not reach thirteen others.
 const INHERITED: [&str; 2] = ["NERVURE_LOG", "NERVURE_LOG_FORMAT"];
 
-/// Starts `node` from `binary`. With a `stdin` it stops when that ends; its output is added to its log.
+/// Starts `node` from `binary`, with `variables` in its environment. With a `stdin` it stops when that ends; its output
+/// is added to its log.
 pub(crate) fn spawn(
     binary: &Path,
     layout: &Layout,
     (node, chain): (&NodeState, Option<&ChainState>),
     stdin: Option<File>,
+    variables: &[(&str, String)],
 ) -> Result<Child, TestnetError> {
     let paths = layout.node(&node.name);
     // The last process's file would otherwise pass for the new one's until it is overwritten.
     NodeFile::remove(paths.dir()).map_err(TestnetError::io("remove", paths.file()))?;
-    start(binary, layout, (&node.name, arguments(layout, node, chain)), stdin)
+    start(binary, layout, (&node.name, arguments(layout, node, chain)), stdin, variables)
 }
 
 /// Starts the stand-in for a model server, in the same way.
@@ -53,7 +55,7 @@ pub(crate) fn spawn_stand_in(
     stdin: Option<File>,
 ) -> Result<Child, TestnetError> {
     stand_in::make_dir(layout)?;
-    start(binary, layout, (STAND_IN, stand_in::arguments(listen).into()), stdin)
+    start(binary, layout, (STAND_IN, stand_in::arguments(listen).into()), stdin, &[])
 }
 
 /// Starts a development chain. Nothing tells it that the owner is gone: it ends with `down`, or before the next start.
@@ -62,7 +64,7 @@ pub(crate) fn spawn_chain(layout: &Layout, chain: &ChainState) -> Result<Child, 
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir.dir());
     made.map_err(TestnetError::io("make", dir.dir()))?;
     let arguments = chain.arguments.iter().map(OsString::from).collect();
-    start(&chain.program, layout, (CHAIN, arguments), None)
+    start(&chain.program, layout, (CHAIN, arguments), None, &[])
 }
 
 fn start(
@@ -70,6 +72,7 @@ fn start(
     layout: &Layout,
     (name, arguments): (&str, Vec<OsString>),
     stdin: Option<File>,
+    variables: &[(&str, String)],
 ) -> Result<Child, TestnetError> {
     let paths = layout.node(name);
     let log = OpenOptions::new().create(true).append(true).open(paths.log());
@@ -87,6 +90,7 @@ fn start(
             command.env_remove(name);
         }
     }
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     // A group of its own: a Ctrl-C in the terminal is for `up`, which stops its nodes in good order.
     command.process_group(0);
     command.spawn().map_err(|source| TestnetError::Spawn {

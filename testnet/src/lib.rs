@@ -33,7 +33,7 @@ mod subnets;
 mod up;
 
 pub use chain::{CHAIN, ChainState, Deploying, DevelopmentChain};
-pub use control::{degrade, down, entry, kill, start};
+pub use control::{degrade, down, entry, kill, start, start_with};
 pub use error::TestnetError;
 pub use launch::{PORT_IN_USE_EXIT, STOP_WITH_STDIN_FLAG};
 pub use layout::{Layout, NodeLayout, OWNER_KEY};

@@ -29,6 +29,9 @@ pub(crate) fn mesh_spec(
     if let Some(seconds) = options.record_expiry_seconds {
         spec.directory.record_expiry_seconds = seconds;
     }
+    if let Some(milliseconds) = options.block_milliseconds {
+        spec.consensus.block_milliseconds = milliseconds;
+    }
     for node in nodes {
         let stake = if node.role == Role::Validator { VALIDATOR_STAKE } else { 0 };
         spec.nodes.push(NodeSpec {

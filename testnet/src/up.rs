@@ -47,6 +47,8 @@ pub struct UpOptions {
     pub record_expiry_seconds: Option<u32>,
     /// A chain of its own that keeps its checkpoints; files of the nodes do when there is none.
     pub chain: Option<Arc<dyn DevelopmentChain>>,
+    /// Milliseconds from one block to the next; that of a local mesh when not given.
+    pub block_milliseconds: Option<u32>,
     /// Whether the nodes shall live on without this process.
     pub detach: bool,
     /// How long the start may take.
@@ -182,7 +184,7 @@ impl<'a> Start<'a> {
         for index in 0..state.nodes.len() {
             let stdin = self.stdin()?;
             let node = &mut state.nodes[index];
-            let child = spawn(&self.options.binary, self.layout, (node, state.chain.as_ref()), stdin)?;
+            let child = spawn(&self.options.binary, self.layout, (node, state.chain.as_ref()), stdin, &[])?;
             let process = child.id().map(ProcessRef::of);
             node.process = process;
             if let Some(process) = process {

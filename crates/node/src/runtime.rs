@@ -52,7 +52,7 @@ use crate::{
     config::NodeConfig,
     gateway::{Gateway, GatewayConfig},
 };
-use chain::{Chain, Opened};
+use chain::{Chain, OpenError, Opened};
 use ledger::LedgerDesk;
 use receipts::ReceiptSigner;
 use router::Router;
@@ -93,7 +93,7 @@ impl Node {
         let opened = config.follow.then(|| Opened::open(&config, spec)).transpose()?;
         let registry = match &opened {
             Some(opened) => LedgerRegistry::new(opened.view()),
-            None => LedgerRegistry::of(spec)?,
+            None => LedgerRegistry::of(spec).map_err(OpenError::from)?,
         };
         check_ports(&config)?;
         let node = key.node_id();

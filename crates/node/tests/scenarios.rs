@@ -17,6 +17,8 @@ mod checkpoint;
 mod cold;
 #[path = "scenarios/crash.rs"]
 mod crash;
+#[path = "scenarios/kills.rs"]
+mod kills;
 #[path = "scenarios/lifecycle.rs"]
 mod lifecycle;
 #[path = "scenarios/market.rs"]

@@ -13,7 +13,10 @@
 //! never misbehaves is never below zero. The third rejected message puts a peer below [`GRAYLIST`],
 //! where nothing is heard from it any more. The faults are forgotten over [`FORGIVEN`].
 //!
-//! The number of deliveries is not scored: on quiet topics it punishes the honest.
+//! The number of deliveries is not scored: on quiet topics it punishes the honest. Neither are messages that a peer
+//! takes too late or not at all: they wait for whoever was killed a moment ago, and it would pay for them when it is
+//! back. A process that was killed has also forgotten who sent it away from a topic and until when, so that it asks
+//! once too early on every topic: that is free, a few times.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -32,6 +35,16 @@ use crate::{NetworkConfig, Scope, wire};
 /// Heartbeat of gossip: short where a mesh must form within a second, the protocol's own elsewhere.
 const HEARTBEAT_LOCAL: Duration = Duration::from_millis(300);
 const HEARTBEAT_PUBLIC: Duration = Duration::from_secs(1);
+
+/// How long a peer that was sent away from a topic's mesh stays away.
+const AWAY_LOCAL: Duration = Duration::from_secs(10);
+const AWAY_PUBLIC: Duration = Duration::from_secs(60);
+
+/// Times within [`FORGIVEN`] that a peer may have forgotten that it was sent away, of all topics at once.
+const FORGETS: usize = 3;
+
+/// Other slips of a peer's protocol that are free, such as announcing what it then has no more.
+const SLIPS: usize = 6;
 
 /// Messages that wait for one slow peer.
 const QUEUE: usize = 256;
@@ -102,6 +115,10 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
         Scope::Local => HEARTBEAT_LOCAL,
         Scope::Public => HEARTBEAT_PUBLIC,
     };
+    let away = match config.scope {
+        Scope::Local => AWAY_LOCAL,
+        Scope::Public => AWAY_PUBLIC,
+    };
     let mut builder = gossipsub::ConfigBuilder::default();
     for topic in &config.topics {
         builder.max_transmit_size_for_topic(topic.max_len + OVERHEAD, IdentTopic::new(&topic.name).hash());
@@ -109,6 +126,8 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
     builder
         .heartbeat_interval(heartbeat)
         .heartbeat_initial_delay(heartbeat / 3)
+        .prune_backoff(away)
+        .graft_flood_threshold(Duration::ZERO)
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
         .max_transmit_size(longest + OVERHEAD)
@@ -139,6 +158,7 @@ fn thresholds() -> PeerScoreThresholds {
 
 fn scores(config: &NetworkConfig) -> PeerScoreParams {
     let share = MOST_GAINED / f64::from(u32::try_from(config.topics.len().max(1)).unwrap_or(u32::MAX));
+    let slips = u32::try_from(config.topics.len() * FORGETS + SLIPS).unwrap_or(u32::MAX);
     let topic = |name: &str| (IdentTopic::new(name).hash(), topic_scores(share));
     PeerScoreParams {
         topics: config.topics.iter().map(|spec| topic(&spec.name)).collect(),
@@ -147,8 +167,9 @@ fn scores(config: &NetworkConfig) -> PeerScoreParams {
         ip_colocation_factor_weight: if config.scope == Scope::Public { -5.0 } else { 0.0 },
         ip_colocation_factor_threshold: PER_ADDRESS,
         behaviour_penalty_weight: -10.0,
-        behaviour_penalty_threshold: 6.0,
+        behaviour_penalty_threshold: f64::from(slips),
         behaviour_penalty_decay: score_parameter_decay(FORGIVEN),
+        slow_peer_weight: 0.0,
         retain_score: RETAINED,
         ..PeerScoreParams::default()
     }

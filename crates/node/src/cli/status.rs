@@ -84,6 +84,9 @@ fn block(chain: &ChainStatus) -> String {
     if let Some(through) = chain.silent_through {
         text.push_str(&format!("; signs nothing up to {through}"));
     }
+    if let Some(stalled) = &chain.stalled {
+        text.push_str(&format!("; {stalled}"));
+    }
     if let Some(failed) = &chain.failed {
         text.push_str(&format!("; FOLLOWS NO MORE: {failed}"));
     }

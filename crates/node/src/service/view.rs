@@ -258,9 +258,15 @@ pub(crate) struct ChainStatus {
     pub behind: Option<BlockHeight>,
     /// Transactions that wait for a block.
     pub waiting: u32,
+    /// The highest block that this node signed something about since it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<BlockHeight>,
     /// Up to which block this node signs nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_through: Option<BlockHeight>,
+    /// Why no block is made, as far as this validator can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled: Option<String>,
     /// Why it follows no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,

@@ -46,8 +46,9 @@ fn validators_sign_checkpoints_and_every_node_keeps_them() {
 fn anvil() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let named = std::env::var_os("NERVURE_ANVIL").map(PathBuf::from);
-    let installed = ["amd64", "arm64"]
-        .map(|machine| root.join(format!("contracts/node_modules/@foundry-rs/anvil-linux-{machine}/bin/anvil")));
+    let installed = ["amd64", "arm64"].map(|machine| {
+        root.join(format!("contracts/node_modules/@foundry-rs/anvil-linux-{machine}/bin/anvil"))
+    });
     let found = named.into_iter().chain(installed).find(|path| path.is_file());
     if found.is_none() {
         eprintln!("SKIPPED: anvil is not here (npm ci in contracts/)");
@@ -137,7 +138,8 @@ fn a_testnet_without_the_program_of_the_chain_says_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let mut command = nervure();
     command.current_dir(home.path()).env("PATH", "").env("NERVURE_ANVIL", "/nowhere/anvil");
-    let said = command.arg("--dir").arg(home.path().join("t")).args(["testnet", "up", "--anchor", "evm"]).output();
+    let said =
+        command.arg("--dir").arg(home.path().join("t")).args(["testnet", "up", "--anchor", "evm"]).output();
     let said = Said::of(said.unwrap());
     assert!(said.code == 1 && said.err.contains("npm install"), "{said:?}");
     assert!(!home.path().join("t").exists(), "nothing was begun");

@@ -39,6 +39,9 @@ pub(crate) struct UpArgs {
     /// Seconds until an expert that died without a word is forgotten [default: 30]
     #[arg(long, value_name = "SECONDS")]
     record_expiry: Option<u32>,
+    /// Milliseconds from one block to the next [default: 1000]
+    #[arg(long, value_name = "MS")]
+    block_milliseconds: Option<u32>,
     /// Seconds that the start may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
@@ -64,6 +67,7 @@ impl UpArgs {
             upstream: self.upstream.server().await?,
             record_expiry_seconds: self.record_expiry,
             chain: self.anchor.chain()?,
+            block_milliseconds: self.block_milliseconds,
             detach: self.detach,
             timeout: Duration::from_secs(self.timeout),
         };
