@@ -24,7 +24,7 @@ fn status(mesh: &Mesh) -> Value {
 
 #[test]
 fn validators_sign_checkpoints_and_every_node_keeps_them() {
-    let mesh = Mesh::up(&["--validators", "4", "--miners", "1"]);
+    let mesh = Mesh::up(&["--validators", "4", "--miners", "1", "--block-milliseconds", "400"]);
     let anchored = eventually("a checkpoint in the gateway's file", || last_anchored(&mesh, false));
     let height = anchored["height"].as_u64().unwrap();
 
@@ -61,7 +61,7 @@ fn a_contract_keeps_them_while_its_chain_comes_and_goes() {
     let Some(anvil) = anvil() else { return };
     let mesh = Mesh::with(|command| {
         command.env("NERVURE_ANVIL", &anvil);
-        command.args(["--validators", "4", "--miners", "1", "--anchor", "evm"]);
+        command.args(["--validators", "4", "--miners", "1", "--anchor", "evm", "--block-milliseconds", "400"]);
     });
     let first = eventually("a checkpoint in the contract", || last_anchored(&mesh, true));
     assert!(first["transaction"].as_str().unwrap().starts_with("0x"), "{first}");
