@@ -262,12 +262,18 @@ enum Begun {
     Not(Keeper),
 }
 
+/// Where a file is damaged, and how.
+type Damage = (u64, String);
+
+/// The content of a record, and what follows it.
+type Cut<'a> = (&'a [u8], &'a [u8]);
+
 /// A record, and what follows it. None where the file ends within it.
 fn record<'a>(
     bytes: &'a [u8],
     rest: &'a [u8],
     most: usize,
-) -> Result<Option<(&'a [u8], &'a [u8])>, (u64, String)> {
+) -> Result<Option<Cut<'a>>, Damage> {
     let at = (bytes.len() - rest.len()) as u64;
     let Some((head, after)) = rest.split_first_chunk::<HEAD>() else { return Ok(None) };
     let length = word(head, 0);
@@ -283,7 +289,7 @@ fn record<'a>(
 }
 
 /// Reads the first record of a file, which has to be for the mesh and the domain of `keeper`.
-fn begun(bytes: &[u8], keeper: Keeper) -> Result<Begun, (u64, String)> {
+fn begun(bytes: &[u8], keeper: Keeper) -> Result<Begun, Damage> {
     let Some((content, after)) = record(bytes, bytes, MAX_BEGINNING)? else {
         // Cut short while it was being written, when nothing was kept yet; a longer file had a whole one.
         let cut = bytes.len() < HEAD + MAX_BEGINNING;
@@ -302,7 +308,7 @@ fn begun(bytes: &[u8], keeper: Keeper) -> Result<Begun, (u64, String)> {
 }
 
 /// Submits every further record of a file, up to the last whole one. Returns where and why one is damaged.
-fn replay(bytes: &[u8], inner: &mut Inner) -> Result<(), (u64, String)> {
+fn replay(bytes: &[u8], inner: &mut Inner) -> Result<(), Damage> {
     let mut rest = bytes.get(inner.size as usize..).unwrap_or_default();
     while let Some((content, after)) = record(bytes, rest, MAX_SUBMISSION_LEN)? {
         let at = inner.size;

@@ -99,7 +99,7 @@ impl Gathering {
     }
 
     /// Own attestations that are to be said now; again `every` so often.
-    pub(super) fn to_say(&mut self, now: Instant, every: Duration) -> Vec<Attestation> {
+    pub(super) fn due(&mut self, now: Instant, every: Duration) -> Vec<Attestation> {
         let due = self.open.values_mut().filter(|open| open.due <= now);
         due.filter_map(|open| {
             open.due = now + every;
@@ -195,9 +195,9 @@ mod tests {
         gathering.open((checkpoint(2), &set()), None, (now, NOW));
         gathering.open((checkpoint(3), &set()), Some(&key(1)), (now, NOW));
         gathering.open((checkpoint(4), &set()), Some(&key(1)), (now, every));
-        assert_eq!(gathering.to_say(now, every), [by(1, 3)]);
-        assert_eq!(gathering.to_say(now, every), []);
-        assert_eq!(gathering.to_say(now + every, every), [by(1, 3), by(1, 4)]);
+        assert_eq!(gathering.due(now, every), [by(1, 3)]);
+        assert_eq!(gathering.due(now, every), []);
+        assert_eq!(gathering.due(now + every, every), [by(1, 3), by(1, 4)]);
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Anchoring {
                 continue;
             }
             let now = std::time::Instant::now();
-            let say = lock(&self.gathering).to_say(now, AGAIN);
+            let say = lock(&self.gathering).due(now, AGAIN);
             for attestation in say {
                 number = number.wrapping_add(1);
                 let said = Said { domain: self.domain, attestation, number };
