@@ -70,7 +70,7 @@ impl Neurons for Everybody {
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 30] = [
+pub const TARGETS: [(&str, Target); 31] = [
     ("envelope", envelope),
     ("expert_record", expert_record),
     ("query_frame", query_frame),
@@ -91,6 +91,7 @@ pub const TARGETS: [(&str, Target); 30] = [
     ("swarm_request", nervure_p2p::fuzzing::request),
     ("swarm_answer", nervure_p2p::fuzzing::answer),
     ("peer_store", nervure_p2p::fuzzing::peers),
+    ("stand_in", nervure_experts::fuzzing::stand_in),
     ("upstream_answer", nervure_experts::fuzzing::upstream),
     ("consensus_message", consensus_message),
     ("commit_certificate", commit_certificate),

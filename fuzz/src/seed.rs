@@ -82,6 +82,13 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "swarm_answer" => vec![vec![0, 0, 0, 0, 3, 1, 2, 3], vec![1]],
         // Its form is private; what counts is that no file stops a node.
         "peer_store" => vec![record(), encode(&(1u8, Vec::<u8>::new()))],
+        "stand_in" => texts(&[
+            "Quick question: What is (12 + 3) * 4? Finish with a line that says \"Answer: \" and then just the number.",
+            "Sort these numbers from largest to smallest: 3, -1, 2. Conclude with \"Answer:\" and the items.",
+            "Replace every \"a\" in \"banana\" by \"4\".",
+            "Which date is 30 days after 2024-02-29? March 5, 2024 and 5 March 2024 are days.",
+            "Add up the ages per team: [{\"name\":\"Ada\",\"age\":7,\"team\":\"red\"}] Answer:",
+        ]),
         "upstream_answer" => texts(&[
             "data: {\"choices\":[{\"text\":\"h\u{e9}\",\"finish_reason\":null}]}\n\ndata: [DONE]\n",
             "data: {\"error\":{\"message\":\"no\",\"code\":7}}\r\n",

@@ -9,10 +9,12 @@ use crate::mesh::{Said, nervure};
 
 /// Runs the soak command in small.
 fn soak(args: &[&str]) -> Value {
-    assert!(
-        nervure_ledger::fail_point::ENABLED,
-        "built without the feature fail-points: nothing can die at them"
-    );
+    const {
+        assert!(
+            nervure_ledger::fail_point::ENABLED,
+            "built without the feature fail-points: nothing can die at them"
+        );
+    }
     let mut command = nervure();
     command.args(["bench", "kills", "--json", "--block-milliseconds", "250"]).args(args);
     let said = Said::of(command.output().unwrap()).well();

@@ -23,19 +23,19 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
     let registered = mesh.run(&["key", "register", &file]).well();
     assert!(registered.err.contains("a fee of 0.000001 tokens") && registered.err.contains("final in block"));
     let dry = mesh.run(&["subnet", "create", "mine", "--node", &node, "--dry-run"]).well();
-    assert!(dry.err.contains("this founds subnet 2 and locks 100 tokens"), "{dry:?}");
+    assert!(dry.err.contains("this founds subnet 22 and locks 100 tokens"), "{dry:?}");
     let founded =
         mesh.run(&["subnet", "create", "mine", "--node", &node, "--set", "tempo=6", "--set", "kappa=40000"]);
-    assert!(founded.well().err.contains("kappa = 40000 in subnet 2"));
-    let shown = mesh.run(&["subnet", "show", "2", "--json"]).well().json();
+    assert!(founded.well().err.contains("kappa = 40000 in subnet 22"));
+    let shown = mesh.run(&["subnet", "show", "22", "--json"]).well().json();
     let rules = &shown["subnet"]["hyperparameters"];
     assert_eq!((rules["tempo"].as_u64(), rules["kappa"].as_u64()), (Some(6), Some(40_000)));
     assert_eq!(shown["neurons"][0]["node"], node.as_str());
-    let soon = mesh.run(&["subnet", "set", "2", "tempo=8"]);
+    let soon = mesh.run(&["subnet", "set", "22", "tempo=8"]);
     refused(&soon, "can be changed again at block", "wait for that block");
-    let far = mesh.run(&["subnet", "set", "2", "immunity=99999"]);
+    let far = mesh.run(&["subnet", "set", "22", "immunity=99999"]);
     refused(&far, "immunity = 99999", "docs/ledger.md");
-    let no_rule = mesh.run(&["subnet", "set", "2", "speed=1"]);
+    let no_rule = mesh.run(&["subnet", "set", "22", "speed=1"]);
     assert!(no_rule.code == 2 && no_rule.err.contains("unknown variant"), "{no_rule:?}");
     let key = mesh.dir().join("nodes/miner-1/key.pem").display().to_string();
     refused(
@@ -54,8 +54,8 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
         "nervure subnet show",
     );
     refused(
-        &mesh.run(&["weights", "set", "2", "0=1", "--key", &key]),
-        "is not in subnet 2",
+        &mesh.run(&["weights", "set", "22", "0=1", "--key", &key]),
+        "is not in subnet 22",
         "nervure neuron register",
     );
     refused(
@@ -66,12 +66,12 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
 
     mesh.run(&["stake", "add", &node, "50"]).well();
     mesh.run(&["stake", "take", &node, "7.5"]).well();
-    mesh.run(&["vote", "1=1", "2=3", "--key", &file]).well();
+    mesh.run(&["vote", "1=1", "22=3", "--key", &file]).well();
     let (new_file, new_node) = new_key(&mesh, "next.pem");
     let swapped = mesh.run(&["key", "swap", &node, &new_file]).well();
     assert!(swapped.err.contains(&format!("node {node} has the key {new_node}")), "{swapped:?}");
     eventually("the owner earns from the subnet", || {
-        let shown = mesh.run(&["subnet", "show", "2", "--json"]).well().json();
+        let shown = mesh.run(&["subnet", "show", "22", "--json"]).well().json();
         (shown["subnet"]["earned"].as_u64()? > 0)
             .then(|| assert_eq!(shown["neurons"][0]["node"], new_node.as_str()))
     });

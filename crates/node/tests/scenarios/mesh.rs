@@ -77,8 +77,16 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    /// Starts one, detached, with more arguments for `up`.
+    /// Starts one, detached, with more arguments for `up`; its miners serve the built-in models and nothing else, so that
+    /// a test that is about something else pays for no further subnets.
     pub fn up(args: &[&str]) -> Self {
+        let models = nervure_testnet::EXPERTS.iter().flat_map(|expert| ["--expert", *expert]);
+        let built_in: Vec<_> = if args.contains(&"--expert") { Vec::new() } else { models.collect() };
+        Self::whole(&[&built_in[..], args].concat())
+    }
+
+    /// Starts one as `up` does by itself: with a stand-in, and miners in every seed subnet.
+    pub fn whole(args: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mesh = Self { dir: home.path().join("testnet"), _home: home };
         mesh.say(&["testnet", "up", "--detach"], args).well();

@@ -45,7 +45,7 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
 
 #[test]
 fn miners_of_text_apis_and_embeddings_earn_by_their_quality() {
-    let mesh = Mesh::up(&["--validators", "2", "--miners", "3"]);
+    let mesh = Mesh::whole(&["--validators", "2", "--miners", "3"]);
     let status = mesh.run(&["testnet", "status"]).well();
     assert!(
         status.out.contains("stand-in-100 in 18") && status.out.contains("a program, no model"),
@@ -76,7 +76,7 @@ fn miners_of_text_apis_and_embeddings_earn_by_their_quality() {
 
 #[test]
 fn a_stand_in_that_crashed_is_missed_and_comes_back() {
-    let mesh = Mesh::up(&["--validators", "1", "--miners", "1", "--record-expiry", "8"]);
+    let mesh = Mesh::whole(&["--validators", "1", "--miners", "1", "--record-expiry", "8"]);
     let stand_in = || mesh.run(&["testnet", "status", "--json"]).well().json()["stand_in"].clone();
     assert_eq!(stand_in()["alive"], true);
     assert_eq!(mesh.experts("text.chat").len(), 1);
@@ -120,7 +120,7 @@ fn a_server_of_ones_own_takes_the_place_of_the_stand_in() {
     let server = Server::start();
     let small = ["--validators", "1", "--miners", "2", "--upstream", &server.1];
     let models = ["--upstream-model", "stand-in-100", "--upstream-embedding", "stand-in-embed-100"];
-    let mesh = Mesh::up(&[&small[..], &models].concat());
+    let mesh = Mesh::whole(&[&small[..], &models].concat());
     assert!(mesh.run(&["testnet", "status", "--json"]).well().json()["stand_in"].is_null());
     assert_eq!((mesh.experts("text.chat").len(), mesh.experts("text.embed").len()), (1, 1));
     let said = mesh.run(&[

@@ -10,7 +10,7 @@ use nervure_ledger::{
     score::EpochProof,
     store::{EpochEnd, KeptEpoch, Reader, StoreError},
     subnet::EpochInputs,
-    tree::{Fact, Key},
+    tree::{Fact, Key, Record},
 };
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 
@@ -184,10 +184,20 @@ fn epoch(reader: &Reader, netuid: Netuid, node: &NodeId) -> Result<EpochView, Re
     let oldest = reader.oldest()?;
     let height = kept.as_ref().map(|kept| kept.block).filter(|block| *block >= oldest).unwrap_or(head);
     let prove = |key: Key| reader.prove_at(height, &key).map(Fact::new);
+    let subnet = reader.prove_at(height, &Key::Subnet(netuid))?;
+    if let (None, Some(Record::Subnet { subnet, .. })) = (&kept, &subnet.0)
+        && subnet.inputs.is_some()
+    {
+        let due = subnet.due;
+        return Err(ReadError::NotHere(format!(
+            "this node began after the last epoch of subnet {netuid}, and does not know what it was computed from; the \
+             next one ends at block {due}"
+        )));
+    }
     let inputs = kept.map(|KeptEpoch { inputs, .. }| inputs).unwrap_or_default();
     let uid = EpochInputs::decode(&inputs).ok().and_then(|inputs| inputs.uid_of(node));
     let neuron = uid.map(|uid| prove(Key::Neuron(netuid, uid))).transpose()?;
-    let proof = EpochProof { subnet: prove(Key::Subnet(netuid))?, inputs, neuron };
+    let proof = EpochProof { subnet: Fact::new(subnet), inputs, neuron };
     let checkpoint = encoded(certified(reader, height)?.encode())?;
     Ok(EpochView { height, checkpoint, proof: encoded(proof.encode())? })
 }
