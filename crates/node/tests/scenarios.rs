@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+#[path = "scenarios/cage.rs"]
+mod cage;
+#[path = "scenarios/crew.rs"]
+mod crew;
 #[path = "scenarios/liar.rs"]
 mod liar;
 #[path = "scenarios/mesh.rs"]
@@ -29,6 +33,8 @@ mod mistakes;
 mod openai_client;
 #[path = "scenarios/own_node.rs"]
 mod own_node;
+#[path = "scenarios/partition.rs"]
+mod partition;
 #[path = "scenarios/score.rs"]
 mod score;
 #[path = "scenarios/scoring.rs"]
