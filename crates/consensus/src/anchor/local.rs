@@ -269,11 +269,7 @@ type Damage = (u64, String);
 type Cut<'a> = (&'a [u8], &'a [u8]);
 
 /// A record, and what follows it. None where the file ends within it.
-fn record<'a>(
-    bytes: &'a [u8],
-    rest: &'a [u8],
-    most: usize,
-) -> Result<Option<Cut<'a>>, Damage> {
+fn record<'a>(bytes: &'a [u8], rest: &'a [u8], most: usize) -> Result<Option<Cut<'a>>, Damage> {
     let at = (bytes.len() - rest.len()) as u64;
     let Some((head, after)) = rest.split_first_chunk::<HEAD>() else { return Ok(None) };
     let length = word(head, 0);

@@ -61,7 +61,16 @@ fn a_contract_keeps_them_while_its_chain_comes_and_goes() {
     let Some(anvil) = anvil() else { return };
     let mesh = Mesh::with(|command| {
         command.env("NERVURE_ANVIL", &anvil);
-        command.args(["--validators", "4", "--miners", "1", "--anchor", "evm", "--block-milliseconds", "400"]);
+        command.args([
+            "--validators",
+            "4",
+            "--miners",
+            "1",
+            "--anchor",
+            "evm",
+            "--block-milliseconds",
+            "400",
+        ]);
     });
     let first = eventually("a checkpoint in the contract", || last_anchored(&mesh, true));
     assert!(first["transaction"].as_str().unwrap().starts_with("0x"), "{first}");
