@@ -65,6 +65,7 @@ pub(crate) use clock::now;
 pub(crate) use error::StartError;
 pub(crate) use mesh::Mesh;
 pub(crate) use registry::LedgerRegistry;
+pub(crate) use router::resumed;
 pub(crate) use state_sync::{StateSyncError, begin};
 
 /// How long blocks are waited for that know a node which the last one does not, when nobody is known to have later ones.

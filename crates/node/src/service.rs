@@ -34,8 +34,8 @@ pub(crate) use ledger::{
 pub(crate) use strategy::Strategy;
 pub(crate) use view::{
     AccountView, AnchorStatus, CapabilityCount, Catalog, ChainStatus, Ending, ExpertView, FindPage,
-    FindRequest, ModelView, NodeStatus, ParticipantView, PeerView, ReceiptView, RouteView, TransactionState,
-    TransactionView,
+    FindRequest, ModelView, NodeStatus, ParticipantView, PeerView, ReceiptView, RouteView, SuccessionView,
+    TransactionState, TransactionView,
 };
 
 /// Whom a question is for.

@@ -87,9 +87,24 @@ pub(crate) struct ParticipantView {
     pub left: Option<String>,
 }
 
+/// An expert that went on with another's answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SuccessionView {
+    /// Who could not end it.
+    pub from: NodeId,
+    /// Why not.
+    pub why: String,
+    /// Bytes of text that it had said.
+    pub at: u64,
+    /// Who went on.
+    pub expert: ExpertView,
+}
+
 /// What is known of an answer at its end only.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Ending {
+    /// Who took over from an expert that could not end the answer, in order.
+    pub took_over: Vec<SuccessionView>,
     /// The receipts of all who took part, where they were wanted, of whoever gave the answer first.
     pub receipts: Vec<ReceiptView>,
     /// Who took part in a mixed text, and the weights in the end.
