@@ -21,6 +21,8 @@ mod checkpoint;
 mod cold;
 #[path = "scenarios/crash.rs"]
 mod crash;
+#[path = "scenarios/failover.rs"]
+mod failover;
 #[path = "scenarios/kills.rs"]
 mod kills;
 #[path = "scenarios/lifecycle.rs"]

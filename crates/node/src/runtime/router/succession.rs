@@ -11,14 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_experts::{ExpertEvent, ExpertRequest, MAX_TEXT, Sampling};
+use nervure_experts::{ExpertEvent, ExpertRequest, MAX_TEXT};
 use nervure_primitives::NodeId;
 use nervure_subnet::ExpertRecord;
 
 use super::{
     Router,
     attempt::{Begun, Rest},
-    body, pool,
+    body, pool, select,
 };
 use crate::{
     runtime::{clock, receipts::AwaitedReceipt, view},
@@ -39,28 +39,18 @@ pub(super) struct Succession {
     record: ExpertRecord,
     next: Option<(ExpertEvent, bool)>,
     rest: Rest,
-    /// Who may go on, the best first; nobody when the answer is no text.
-    left: Vec<ExpertRecord>,
     /// What the asker has read.
     said: String,
     took_over: Vec<SuccessionView>,
 }
 
 impl Succession {
-    /// The answer that `begun` began; of the `candidates`, those on other nodes may go on with it.
-    pub(super) fn new(
-        router: Router,
-        (ask, until): (&Ask, Instant),
-        begun: Begun,
-        candidates: Vec<ExpertRecord>,
-    ) -> Self {
+    /// The answer that `begun` began.
+    pub(super) fn new(router: Router, (ask, until): (&Ask, Instant), begun: Begun) -> Self {
         let Begun { record, first, rest } = begun;
-        let is_text = sampling(&ask.request).is_some();
-        let mut left = if is_text { candidates } else { Vec::new() };
-        left.sort_by_key(|other| other.model != record.model);
         let ask = Arc::new(ask.clone());
         let (next, said, took_over) = (Some(first), String::new(), Vec::new());
-        Self { router, ask, until, record, next, rest, left, said, took_over }
+        Self { router, ask, until, record, next, rest, said, took_over }
     }
 
     /// The next event, and whether it is the last; in words why there is none.
@@ -151,13 +141,6 @@ impl Succession {
         });
         (self.record, self.rest) = (record, rest);
         first
-    }
-}
-
-fn sampling(request: &ExpertRequest) -> Option<&Sampling> {
-    match request {
-        ExpertRequest::Complete { sampling, .. } | ExpertRequest::Chat { sampling, .. } => Some(sampling),
-        _ => None,
     }
 }
 
