@@ -10,6 +10,8 @@ mod crew;
 mod liar;
 #[path = "scenarios/mesh.rs"]
 mod mesh;
+#[path = "scenarios/space.rs"]
+mod space;
 
 #[path = "scenarios/chain.rs"]
 mod chain;
@@ -19,6 +21,8 @@ mod checkpoint;
 mod cold;
 #[path = "scenarios/crash.rs"]
 mod crash;
+#[path = "scenarios/faults.rs"]
+mod faults;
 #[path = "scenarios/kills.rs"]
 mod kills;
 #[path = "scenarios/lifecycle.rs"]

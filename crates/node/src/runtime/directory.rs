@@ -25,7 +25,7 @@ use nervure_subnet::{
 use serde_bytes::ByteBuf;
 use tokio::sync::{mpsc, watch};
 
-use super::{catalog::ExpertCatalog, chain::ChainHandle, clock, state_sync};
+use super::{catalog::ExpertCatalog, chain::ChainHandle, clock, skew, state_sync};
 
 /// Responsible nodes that are asked for each shard: one may leave records out, two rarely the same ones.
 const ASKED: usize = 2;
@@ -79,7 +79,9 @@ pub(crate) async fn serve(
 ) {
     while let Some(request) = requests.recv().await {
         if request.protocol != PROTOCOL {
-            if let Some(chain) = chain.clone() {
+            if request.protocol == skew::PROTOCOL {
+                skew::answer(request).await;
+            } else if let Some(chain) = chain.clone() {
                 // As many at once as the protocol lets in.
                 tokio::spawn(async move {
                     match request.protocol {

@@ -21,6 +21,7 @@ use super::{
     registry::LedgerRegistry,
     scope,
     serving::ServedExperts,
+    skew::{self, Skew},
     state_sync,
 };
 use crate::config::NodeConfig;
@@ -43,6 +44,8 @@ pub(crate) struct Mesh {
     pub records: Arc<RecordCounters>,
     /// What validators say.
     pub opinions: Arc<Opinions>,
+    /// How far this machine's clock is off.
+    pub skew: Arc<Skew>,
     /// Where the network listens.
     pub listening: Vec<Multiaddr>,
     /// Whether nobody else is to be found.
@@ -91,6 +94,10 @@ impl Mesh {
         ));
         tasks.spawn(directory::serve(inbox, catalog.clone(), handle));
         tasks.spawn(sweep(catalog.clone(), stop.clone()));
+        let skew = Arc::<Skew>::default();
+        if config.follow {
+            tasks.spawn(skew.clone().watch(network.clone(), stop.clone()));
+        }
         let warming = directory.clone();
         tasks.spawn(async move { stop.run_until_cancelled(warming.warm_up(visitor)).await });
         tasks.close();
@@ -101,6 +108,7 @@ impl Mesh {
             directory,
             records,
             opinions,
+            skew,
             listening,
             alone,
             chain,
@@ -162,7 +170,7 @@ fn network_config(
     network.external.clone_from(&config.external);
     network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
     network.topics.extend(opinions::topics());
-    network.protocols = vec![directory::protocol()];
+    network.protocols = vec![directory::protocol(), skew::protocol()];
     if config.follow {
         network.topics.extend(chain::topics(part(config) == Part::Validator));
         network.protocols.push(chain::protocol());
