@@ -37,6 +37,8 @@ mod openai_client;
 mod own_node;
 #[path = "scenarios/partition.rs"]
 mod partition;
+#[path = "scenarios/pending.rs"]
+mod pending;
 #[path = "scenarios/score.rs"]
 mod score;
 #[path = "scenarios/scoring.rs"]

@@ -23,6 +23,10 @@ use super::{
 /// After how many block times without a block a follower asks for it.
 const PATIENCE: u32 = 3;
 
+/// After how many blocks since the start own transactions that still wait are said again, and then after how many.
+const FIRST_SAID: u32 = 2;
+const SAY_AGAIN: u32 = 64;
+
 /// What became of a block of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Followed {
@@ -188,6 +192,13 @@ impl Host {
         }
         self.parts.settled.note(next.block.header.height, &next.events);
         self.chain.committed(&next);
+        self.settle_pending();
+        if durable {
+            self.commits = self.commits.wrapping_add(1);
+            if self.commits == FIRST_SAID || self.commits.is_multiple_of(SAY_AGAIN) {
+                self.say_pending();
+            }
+        }
         self.awaited = None;
         self.stirred = Instant::now();
         self.proposers.clear();

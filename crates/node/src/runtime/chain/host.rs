@@ -26,8 +26,9 @@ use super::{
     ChainCounters, ChainView, Part,
     bodies::Bodies,
     fetch::Net,
-    gossip::{self, CONSENSUS},
+    gossip::{self, CONSENSUS, TRANSACTIONS},
     pace::Pace,
+    pending::Pending,
     settled::Settled,
 };
 
@@ -81,6 +82,7 @@ impl HostError {
 pub(super) struct Parts {
     pub(super) store: Arc<Store>,
     pub(super) wal: Wal,
+    pub(super) pending: Pending,
     pub(super) view: watch::Sender<ChainView>,
     pub(super) bodies: Arc<Bodies>,
     pub(super) counters: Arc<ChainCounters>,
@@ -116,6 +118,8 @@ pub(super) struct Host {
     pub(super) met_at: Option<BlockHeight>,
     /// Whose turn it was in each round of this height.
     pub(super) proposers: BTreeMap<u32, NodeId>,
+    /// Blocks that were committed one by one since the start.
+    pub(super) commits: u32,
     sent: u16,
 }
 
@@ -138,7 +142,38 @@ impl Host {
             heard: BTreeSet::new(),
             met_at: None,
             proposers: BTreeMap::new(),
+            commits: 0,
             sent: 0,
+        }
+    }
+
+    /// Offers the pool what waited when this node's last process ended.
+    pub(super) fn wait_again(&mut self) {
+        let pending: Vec<_> = self.parts.pending.iter().cloned().collect();
+        for envelope in pending {
+            let id = envelope.id();
+            match self.chain.insert(envelope) {
+                Ok(_) => tracing::info!(%id, "a transaction waits again"),
+                Err(refusal) => tracing::info!(%id, %refusal, "a transaction waits no more"),
+            }
+        }
+        self.settle_pending();
+        let waiting = self.chain.pool().len();
+        self.parts.view.send_modify(|view| view.waiting = waiting);
+    }
+
+    /// Forgets own transactions that wait no more.
+    pub(super) fn settle_pending(&mut self) {
+        let pool = self.chain.pool();
+        self.parts.pending.retain(|id| pool.contains(id));
+    }
+
+    /// Says own transactions again: who was not there when they were handed in does not know them.
+    pub(super) fn say_pending(&self) {
+        for envelope in self.parts.pending.iter() {
+            if let Ok(bytes) = envelope.encode() {
+                self.parts.net.publish(TRANSACTIONS, bytes);
+            }
         }
     }
 

@@ -61,6 +61,7 @@ impl Task {
     }
 
     fn work(&mut self) -> Result<(), Failed> {
+        self.driver.host().wait_again();
         self.driver.host().meet();
         loop {
             self.elapse()?;
@@ -201,10 +202,11 @@ impl Task {
     }
 
     fn submit(&mut self, envelope: Envelope, reply: oneshot::Sender<Result<Hash, PoolRefusal>>) {
-        let bytes = envelope.encode();
-        let taken = self.insert(envelope);
-        if let (Ok(_), Ok(bytes)) = (&taken, bytes) {
-            self.driver.host().parts.net.publish(TRANSACTIONS, bytes);
+        let taken = self.insert(envelope.clone());
+        if let (Ok(id), Ok(bytes)) = (&taken, envelope.encode()) {
+            let parts = &mut self.driver.host().parts;
+            parts.pending.add(*id, &envelope);
+            parts.net.publish(TRANSACTIONS, bytes);
         }
         // Whoever asked may have left.
         let _ = reply.send(taken);
