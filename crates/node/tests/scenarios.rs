@@ -10,6 +10,8 @@ mod crew;
 mod liar;
 #[path = "scenarios/mesh.rs"]
 mod mesh;
+#[path = "scenarios/space.rs"]
+mod space;
 
 #[path = "scenarios/anchor.rs"]
 mod anchor;
@@ -23,6 +25,8 @@ mod cold;
 mod crash;
 #[path = "scenarios/failover.rs"]
 mod failover;
+#[path = "scenarios/faults.rs"]
+mod faults;
 #[path = "scenarios/kills.rs"]
 mod kills;
 #[path = "scenarios/lifecycle.rs"]
@@ -37,6 +41,8 @@ mod openai_client;
 mod own_node;
 #[path = "scenarios/partition.rs"]
 mod partition;
+#[path = "scenarios/pending.rs"]
+mod pending;
 #[path = "scenarios/score.rs"]
 mod score;
 #[path = "scenarios/scoring.rs"]

@@ -111,19 +111,24 @@ impl Succession {
         Ok(self.hand_over(begun, why))
     }
 
-    /// Whoever goes on, if anybody may.
+    /// Whoever goes on: what is known of experts now, as one that died may have come back meanwhile. None when the answer is
+    /// no text, or has had too many.
     fn heir(&self) -> Option<impl Future<Output = Result<Begun, String>> + use<>> {
-        let dead: Vec<NodeId> = self.took_over.iter().map(|one| one.from).chain([self.record.node]).collect();
-        let left = self.left.iter().filter(|other| !dead.contains(&other.node));
-        let left: Vec<ExpertRecord> = left.cloned().collect();
-        if left.is_empty() || self.took_over.len() >= MOST {
+        if self.took_over.len() >= MOST {
             return None;
         }
         let request = resumed(&self.ask.request, &self.said)?;
-        let (router, budget, until) = (self.router.clone(), self.ask.budget, self.until);
+        let (router, ask, until) = (self.router.clone(), self.ask.clone(), self.until);
+        let (dead, model) = (self.record.node, self.record.model.clone());
+        let failed: Vec<NodeId> = self.took_over.iter().map(|one| one.from).collect();
         Some(async move {
+            let (_, trusts) = router.opinions.trusts();
+            let route = select::select(&router.catalog, &trusts, &ask).map_err(|error| error.to_string())?;
+            let others = route.choices.into_iter().map(|choice| choice.record);
+            let mut left: Vec<ExpertRecord> = others.filter(|other| other.node != dead).collect();
+            left.sort_by_key(|other| (other.model != model, failed.contains(&other.node)));
             let body = body(&request).map_err(|error| error.to_string())?;
-            let won = pool::first(router.attempts(body, budget, until), left, Strategy::Best).await;
+            let won = pool::first(router.attempts(body, ask.budget, until), left, Strategy::Best).await;
             won.map(|won| won.begun).map_err(|error| error.to_string())
         })
     }
