@@ -265,6 +265,7 @@ pub fn mesh() -> MeshSpec {
         role: Role::Validator,
         netuids: vec![Netuid(1)],
         stake,
+        anchor: None,
     });
     spec
 }

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Layout, NodeFile, ProcessRef, Progress, TestnetError,
+    chain::CHAIN,
     client::Client,
-    launch::{Children, spawn, spawn_stand_in},
+    launch::{Children, spawn, spawn_chain, spawn_stand_in},
     logs, owner,
     owner::Owner,
     ready::{self, Board, Goal, Watched},
@@ -81,10 +82,7 @@ async fn ask_owner(layout: &Layout, owner: ProcessRef) -> Result<(), TestnetErro
 /// [`TestnetError::NodeNotRunning`] when it does not run.
 pub async fn kill(dir: &Path, name: &str) -> Result<u32, TestnetError> {
     let state = State::load(&Layout::new(dir))?;
-    let process = match state.stand_in(name) {
-        Some(stand_in) => stand_in.alive(),
-        None => state.node(name)?.alive(),
-    };
+    let process = alive(&state, name)?;
     let process = process.ok_or_else(|| TestnetError::NodeNotRunning(name.into()))?;
     process.kill();
     let mut processes = vec![(name.to_owned(), process)];
@@ -101,14 +99,28 @@ pub async fn kill(dir: &Path, name: &str) -> Result<u32, TestnetError> {
 /// # Errors
 /// [`TestnetError::NodeRunning`] when it runs, [`TestnetError::NotRunning`] when the testnet does not.
 pub async fn start(dir: &Path, name: &str, binary: &Path) -> Result<u32, TestnetError> {
+    start_with(dir, name, binary, &[]).await
+}
+
+/// [`start`] with more variables in the environment of the process.
+///
+/// # Errors
+/// As for [`start`].
+pub async fn start_with(
+    dir: &Path,
+    name: &str,
+    binary: &Path,
+    variables: &[(&str, String)],
+) -> Result<u32, TestnetError> {
     let layout = Layout::new(dir);
     let state = State::load(&layout)?;
-    let node = if state.stand_in(name).is_none() { Some(state.node(name)?) } else { None };
+    let beside = state.stand_in(name).is_some() || state.chain(name).is_some();
+    let node = if beside { None } else { Some(state.node(name)?) };
     if state.stage != Stage::Ready || !(state.any_alive() || state.living_owner().is_some()) {
         return Err(TestnetError::NotRunning(dir.into()));
     }
     state.can_start(name)?;
-    let (mut children, process) = respawn(&layout, name, binary)?;
+    let (mut children, process) = respawn(&layout, name, (binary, variables))?;
     match (node, state.stand_in(name)) {
         (Some(node), _) => connected(&layout, node, process, &mut children).await?,
         (None, Some(stand_in)) => stand_in::answers(&layout, stand_in, &mut children).await?,
@@ -128,6 +140,7 @@ pub async fn degrade(dir: &Path, name: &str, percent: u8, binary: &Path) -> Resu
     let state = State::load(&layout)?;
     let served = match state.stand_in(name) {
         Some(_) => Vec::new(),
+        None if state.chain(name).is_some() => Vec::new(),
         None => state.node(name)?.experts.clone(),
     };
     if served.is_empty() {
@@ -144,6 +157,15 @@ pub async fn degrade(dir: &Path, name: &str, percent: u8, binary: &Path) -> Resu
     start(dir, name, binary).await
 }
 
+/// The process of that name, if it still runs.
+fn alive(state: &State, name: &str) -> Result<Option<ProcessRef>, TestnetError> {
+    match (state.stand_in(name), state.chain(name)) {
+        (Some(stand_in), _) => Ok(stand_in.alive()),
+        (_, Some(chain)) => Ok(chain.alive()),
+        (None, None) => Ok(state.node(name)?.alive()),
+    }
+}
+
 /// What is served, with another quality.
 fn with_quality(expert: &str, percent: u8) -> String {
     let rest = expert.split(',').filter(|setting| !setting.trim_start().starts_with("quality="));
@@ -152,25 +174,32 @@ fn with_quality(expert: &str, percent: u8) -> String {
 }
 
 /// Starts the process and enters it into the state, in one turn: of two who try, one is refused.
-fn respawn(layout: &Layout, name: &str, binary: &Path) -> Result<(Children, ProcessRef), TestnetError> {
+fn respawn(
+    layout: &Layout,
+    name: &str,
+    (binary, variables): (&Path, &[(&str, String)]),
+) -> Result<(Children, ProcessRef), TestnetError> {
     let _turn = owner::edit_turn(layout)?;
     let mut state = State::load(layout)?;
     let stdin =
         owner::tied_stdin(layout, state.living_owner()).map_err(TestnetError::io("open", layout.alive()))?;
     let stand_in = state.stand_in(name);
-    let living = if let Some(stand_in) = stand_in { stand_in.alive() } else { state.node(name)?.alive() };
-    if let Some(process) = living {
+    if let Some(process) = alive(&state, name)? {
         return Err(TestnetError::NodeRunning { name: name.into(), pid: process.pid });
     }
-    let child = match stand_in {
-        Some(stand_in) => spawn_stand_in(binary, layout, stand_in.listen, stdin)?,
-        None => spawn(binary, layout, state.node(name)?, stdin)?,
+    let child = match (stand_in, state.chain(name)) {
+        (Some(stand_in), _) => spawn_stand_in(binary, layout, stand_in.listen, stdin)?,
+        (_, Some(chain)) => spawn_chain(layout, chain)?,
+        (None, None) => spawn(binary, layout, (state.node(name)?, state.chain.as_ref()), stdin, variables)?,
     };
     let process = ProcessRef::of(child.id().unwrap_or_default());
     let mut children = Children::default();
     children.add(name, child, process);
     if let Some(stand_in) = state.stand_in.as_mut().filter(|_| name == STAND_IN) {
         stand_in.process = Some(process);
+    }
+    if let Some(chain) = state.chain.as_mut().filter(|_| name == CHAIN) {
+        chain.process = Some(process);
     }
     for node in state.nodes.iter_mut().filter(|node| node.name == name) {
         node.process = Some(process);

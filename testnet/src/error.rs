@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
+use nervure_consensus::anchor::AnchorKeyFileError;
 use nervure_ledger::spec::SpecError;
 use nervure_primitives::key_file::KeyFileError;
 
@@ -50,6 +51,9 @@ pub enum TestnetError {
     /// A node that serves nothing cannot serve it worse.
     #[error("{0} serves no expert")]
     NoExpert(String),
+    /// An anchor key cannot be made.
+    #[error(transparent)]
+    AnchorKey(#[from] AnchorKeyFileError),
     /// Too many nodes, or none.
     #[error("{0}")]
     BadShape(String),
@@ -112,6 +116,9 @@ pub enum TestnetError {
         /// The end of that node's log.
         log: String,
     },
+    /// The contract is not on the development chain.
+    #[error("the contract that keeps checkpoints is not deployed: {0}")]
+    Deploy(String),
     /// The stand-in for a model server does not answer.
     #[error("after {} s the stand-in for a model server does not answer", waited.as_secs())]
     StandInSilent {

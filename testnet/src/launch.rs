@@ -2,9 +2,10 @@
 
 use std::{
     ffi::OsString,
-    fs::{File, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io,
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
     path::Path,
     process::{ExitStatus, Stdio},
 };
@@ -16,6 +17,7 @@ use tokio::{
 
 use crate::{
     Layout, NodeFile, ProcessRef, TestnetError,
+    chain::{CHAIN, ChainState},
     stand_in::{self, STAND_IN},
     state::NodeState,
 };
@@ -30,17 +32,19 @@ pub const STOP_WITH_STDIN_FLAG: &str = "--stop-with-stdin";
 /// set for a node of their own (an API key, a port) must not reach thirteen others.
 const INHERITED: [&str; 2] = ["NERVURE_LOG", "NERVURE_LOG_FORMAT"];
 
-/// Starts `node` from `binary`. With a `stdin` it stops when that ends; its output is added to its log.
+/// Starts `node` from `binary`, with `variables` in its environment. With a `stdin` it stops when that ends; its output
+/// is added to its log.
 pub(crate) fn spawn(
     binary: &Path,
     layout: &Layout,
-    node: &NodeState,
+    (node, chain): (&NodeState, Option<&ChainState>),
     stdin: Option<File>,
+    variables: &[(&str, String)],
 ) -> Result<Child, TestnetError> {
     let paths = layout.node(&node.name);
     // The last process's file would otherwise pass for the new one's until it is overwritten.
     NodeFile::remove(paths.dir()).map_err(TestnetError::io("remove", paths.file()))?;
-    start(binary, layout, (&node.name, arguments(layout, node)), stdin)
+    start(binary, layout, (&node.name, arguments(layout, node, chain)), stdin, variables)
 }
 
 /// Starts the stand-in for a model server, in the same way.
@@ -51,7 +55,16 @@ pub(crate) fn spawn_stand_in(
     stdin: Option<File>,
 ) -> Result<Child, TestnetError> {
     stand_in::make_dir(layout)?;
-    start(binary, layout, (STAND_IN, stand_in::arguments(listen).into()), stdin)
+    start(binary, layout, (STAND_IN, stand_in::arguments(listen).into()), stdin, &[])
+}
+
+/// Starts a development chain. Nothing tells it that the owner is gone: it ends with `down`, or before the next start.
+pub(crate) fn spawn_chain(layout: &Layout, chain: &ChainState) -> Result<Child, TestnetError> {
+    let dir = layout.node(CHAIN);
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir.dir());
+    made.map_err(TestnetError::io("make", dir.dir()))?;
+    let arguments = chain.arguments.iter().map(OsString::from).collect();
+    start(&chain.program, layout, (CHAIN, arguments), None, &[])
 }
 
 fn start(
@@ -59,6 +72,7 @@ fn start(
     layout: &Layout,
     (name, arguments): (&str, Vec<OsString>),
     stdin: Option<File>,
+    variables: &[(&str, String)],
 ) -> Result<Child, TestnetError> {
     let paths = layout.node(name);
     let log = OpenOptions::new().create(true).append(true).open(paths.log());
@@ -76,6 +90,7 @@ fn start(
             command.env_remove(name);
         }
     }
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     // A group of its own: a Ctrl-C in the terminal is for `up`, which stops its nodes in good order.
     command.process_group(0);
     command.spawn().map_err(|source| TestnetError::Spawn {
@@ -85,7 +100,7 @@ fn start(
     })
 }
 
-fn arguments(layout: &Layout, node: &NodeState) -> Vec<OsString> {
+fn arguments(layout: &Layout, node: &NodeState, chain: Option<&ChainState>) -> Vec<OsString> {
     let mut arguments = vec!["join".into(), layout.mesh().into_os_string()];
     let mut option = |name: &str, value: OsString| arguments.extend([name.into(), value]);
     option("--role", node.role.to_string().into());
@@ -95,6 +110,9 @@ fn arguments(layout: &Layout, node: &NodeState) -> Vec<OsString> {
     }
     for expert in &node.experts {
         option("--expert", expert.into());
+    }
+    if let Some(chain) = chain {
+        option("--anchor-rpc", chain.endpoint().into());
     }
     arguments
 }
@@ -183,13 +201,21 @@ mod tests {
     #[test]
     fn the_command_line_says_what_the_plan_says() {
         let layout = Layout::new("/t");
-        let miner = arguments(&layout, &node(Role::Miner, &["builtin:rust", "b"], None));
+        let miner = arguments(&layout, &node(Role::Miner, &["builtin:rust", "b"], None), None);
         let expected =
             ["join", "/t/mesh.toml", "--role", "miner", "--dir", "/t/nodes/n-1", "--expert", "builtin:rust"];
         assert_eq!(miner[..8], expected);
         assert_eq!(miner[8..], ["--expert", "b"]);
-        let validator = arguments(&layout, &node(Role::Validator, &[], Some(9)));
-        assert_eq!(validator[4..], ["--dir", "/t/nodes/n-1", "--p2p-port", "9"]);
+        let chain = ChainState {
+            program: "anvil".into(),
+            arguments: Vec::new(),
+            listen: ([127, 0, 0, 1], 8).into(),
+            process: None,
+        };
+        let validator = arguments(&layout, &node(Role::Validator, &[], Some(9)), Some(&chain));
+        let rpc = ["--anchor-rpc", "http://127.0.0.1:8"];
+        assert_eq!(validator[4..8], ["--dir", "/t/nodes/n-1", "--p2p-port", "9"]);
+        assert_eq!(validator[8..], rpc);
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@
 //! DIR/alive                  a FIFO; nodes stop when its only writer, the owner, is gone
 //! DIR/nodes/NAME/key.pem     the node's key, 0600 in a 0700 directory
 //! DIR/nodes/NAME/node.log    its standard output and standard error
+//! DIR/nodes/chain/           the log and the state of the development chain, where there is one
 //! DIR/nodes/stand-in/        the log of the stand-in for a model server, where there is one
 //! DIR/nodes/NAME/node.json   written by the node itself when it is up (see `NodeFile`)
 //! ```
@@ -90,6 +91,11 @@ impl NodeLayout {
     /// The node's key.
     pub fn key(&self) -> PathBuf {
         self.dir.join("key.pem")
+    }
+
+    /// The key that it signs anchored checkpoints with, if it is a validator.
+    pub fn anchor_key(&self) -> PathBuf {
+        self.dir.join("anchor.key")
     }
 
     /// Its log.

@@ -9,6 +9,7 @@
 //! Three things make it safe to use carelessly: a lock says who owns a run, a process is known by
 //! pid *and* start time, and nodes that are not detached end with their owner, however that ends.
 
+mod chain;
 mod client;
 mod control;
 mod error;
@@ -31,7 +32,8 @@ mod stop;
 mod subnets;
 mod up;
 
-pub use control::{degrade, down, entry, kill, start};
+pub use chain::{CHAIN, ChainState, Deploying, DevelopmentChain};
+pub use control::{degrade, down, entry, kill, start, start_with};
 pub use error::TestnetError;
 pub use launch::{PORT_IN_USE_EXIT, STOP_WITH_STDIN_FLAG};
 pub use layout::{Layout, NodeLayout, OWNER_KEY};
@@ -42,6 +44,6 @@ pub use progress::{Event, Phase, Progress, Silent, Timings};
 pub use run::{RunEnd, Testnet};
 pub use stand_in::{STAND_IN, StandInState};
 pub use state::{NodeState, Stage, State};
-pub use status::{NodeReport, Report, StandInReport, report};
+pub use status::{ChainReport, NodeReport, Report, StandInReport, report};
 pub use subnets::{EMBEDDING, ModelServer, TEXT_API, TEXT_GENERATION};
 pub use up::{UpOptions, up};

@@ -2,6 +2,7 @@
 //! ports and the mesh spec.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, DirBuilder},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
@@ -9,8 +10,9 @@ use std::{
     path::Path,
 };
 
+use nervure_consensus::anchor::AnchorKey;
 use nervure_ledger::spec::Role;
-use nervure_primitives::{NodeKey, key_file};
+use nervure_primitives::{NodeId, NodeKey, key_file};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -80,7 +82,13 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
         keys.push(key);
     }
     let owner = NodeKey::generate().map_err(|error| TestnetError::Randomness(error.to_string()))?;
-    let spec = mesh_spec(options, &nodes, owner.node_id())?;
+    let anchors = nodes.iter().filter(|node| node.role == Role::Validator).map(|node| {
+        let key = AnchorKey::generate().map_err(|error| TestnetError::Randomness(error.to_string()))?;
+        Ok((node.node, key))
+    });
+    let anchors: BTreeMap<NodeId, AnchorKey> = anchors.collect::<Result<_, TestnetError>>()?;
+    let addresses = anchors.iter().map(|(node, key)| (*node, key.address())).collect();
+    let spec = mesh_spec(options, &nodes, &addresses, owner.node_id())?;
     let state = State::new(spec.mesh_id(), options.binary.clone(), nodes, stand_in);
     // First, so that whatever follows lies in a directory that is known to be a testnet's.
     state.save(layout)?;
@@ -91,6 +99,11 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
         remove_if_there(&path)?;
         key_file::create(&path, key, None)?;
     }
+    for (node, key) in state.nodes.iter().filter_map(|node| Some((node, anchors.get(&node.node)?))) {
+        let path = layout.node(&node.name).anchor_key();
+        remove_if_there(&path)?;
+        key.write(&path)?;
+    }
     Ok(state)
 }
 
@@ -100,9 +113,13 @@ fn stand_in(options: &UpOptions) -> Result<Option<StandInState>, TestnetError> {
     if !options.experts.is_empty() || options.shape.miners == 0 || enough {
         return Ok(None);
     }
-    let port = free_ports(1).map_err(TestnetError::io("find", "a free port"))?;
-    let listen = |port: &u16| SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
-    Ok(port.first().map(|port| StandInState { listen: listen(port), process: None }))
+    Ok(Some(StandInState { listen: free_address()?, process: None }))
+}
+
+/// A port on loopback that is free at this moment.
+pub(crate) fn free_address() -> Result<SocketAddr, TestnetError> {
+    let ports = free_ports(1).map_err(TestnetError::io("find", "a free port"))?;
+    Ok((Ipv4Addr::LOCALHOST, ports.first().copied().unwrap_or_default()).into())
 }
 
 fn node_state(planned: NodePlan, key: &NodeKey, p2p_port: Option<u16>) -> NodeState {

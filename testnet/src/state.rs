@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Layout, ProcessRef, TestnetError, Timings,
+    chain::{CHAIN, ChainState},
     node_file::write_json,
     owner::edit_turn,
     stand_in::{STAND_IN, StandInState},
@@ -58,6 +59,9 @@ pub struct State {
     /// Its stand-in for a model server, where it has one.
     #[serde(default)]
     pub stand_in: Option<StandInState>,
+    /// The chain whose contract keeps its checkpoints, where it has one of its own.
+    #[serde(default)]
+    pub chain: Option<ChainState>,
 }
 
 /// One node of a run.
@@ -106,6 +110,7 @@ impl State {
             timings_ms: Timings::default(),
             nodes,
             stand_in,
+            chain: None,
         }
     }
 
@@ -157,15 +162,12 @@ impl State {
             .ok_or_else(|| TestnetError::UnknownNode { name: name.into(), known: self.names() })
     }
 
-    /// Checks that a node or the stand-in is called `name`.
+    /// Checks that a node, the stand-in or the chain is called `name`.
     ///
     /// # Errors
     /// [`TestnetError::UnknownNode`], with the names that there are.
     pub fn knows(&self, name: &str) -> Result<(), TestnetError> {
-        match self.stand_in(name) {
-            Some(_) => Ok(()),
-            None => self.node(name).map(drop),
-        }
+        if self.names().iter().any(|known| known == name) { Ok(()) } else { self.node(name).map(drop) }
     }
 
     /// Checks that the stand-in runs, where the node called `name` serves from it: without it, the node would not start.
@@ -186,10 +188,16 @@ impl State {
         self.stand_in.as_ref().filter(|_| name == STAND_IN)
     }
 
-    /// The names of its nodes and of its stand-in.
+    /// The chain called `name`; none when that is another name, or there is none.
+    pub(crate) fn chain(&self, name: &str) -> Option<&ChainState> {
+        self.chain.as_ref().filter(|_| name == CHAIN)
+    }
+
+    /// The names of its nodes, its stand-in and its chain.
     pub(crate) fn names(&self) -> Vec<String> {
         let stand_in = self.stand_in.as_ref().map(|_| STAND_IN.to_owned());
-        self.nodes.iter().map(|node| node.name.clone()).chain(stand_in).collect()
+        let chain = self.chain.as_ref().map(|_| CHAIN.to_owned());
+        self.nodes.iter().map(|node| node.name.clone()).chain(stand_in).chain(chain).collect()
     }
 
     /// Its processes that still run, by name.
@@ -197,7 +205,9 @@ impl State {
         let stand_in =
             self.stand_in.as_ref().and_then(|stand_in| Some((STAND_IN.to_owned(), stand_in.alive()?)));
         let nodes = self.nodes.iter().filter_map(|node| Some((node.name.clone(), node.alive()?)));
-        nodes.chain(stand_in).collect()
+        // Last: whoever hands in checkpoints finds it there until the end.
+        let chain = self.chain.as_ref().and_then(|chain| Some((CHAIN.to_owned(), chain.alive()?)));
+        nodes.chain(stand_in).chain(chain).collect()
     }
 
     /// The `up` in the foreground that owns this run, if it still lives.

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     Layout, NodeFile, TestnetError, Timings,
+    chain::{CHAIN, ChainState},
     client::{Client, Health},
     stand_in::{STAND_IN, StandInState},
     state::{NodeState, Stage, State},
@@ -39,6 +40,33 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// Its stand-in for a model server, where it has one.
     pub stand_in: Option<StandInReport>,
+    /// The chain that keeps its checkpoints, where it has one of its own.
+    pub chain: Option<ChainReport>,
+}
+
+/// The chain that keeps checkpoints.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChainReport {
+    /// Its name, where nodes have theirs.
+    pub name: &'static str,
+    /// Whether its process runs.
+    pub alive: bool,
+    /// Its pid, while it runs.
+    pub pid: Option<u32>,
+    /// Where it answers.
+    pub endpoint: String,
+}
+
+impl ChainReport {
+    fn of(chain: &ChainState) -> Self {
+        let process = chain.alive();
+        Self {
+            name: CHAIN,
+            alive: process.is_some(),
+            pid: process.map(|process| process.pid),
+            endpoint: chain.endpoint(),
+        }
+    }
 }
 
 /// The stand-in for a model server.
@@ -129,6 +157,7 @@ pub async fn report(dir: &Path) -> Result<Report, TestnetError> {
         timings_ms: state.timings_ms,
         nodes,
         stand_in: state.stand_in.as_ref().map(StandInReport::of),
+        chain: state.chain.as_ref().map(ChainReport::of),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,9 +11,10 @@ use nervure_ledger::spec::Role;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Event, Layout, ModelServer, Phase, ProcessRef, Progress, Shape, Testnet, TestnetError,
+    DevelopmentChain, Event, Layout, ModelServer, Phase, ProcessRef, Progress, Shape, Testnet, TestnetError,
+    chain::{self, CHAIN, ChainState},
     client::Client,
-    launch::{Children, Ended, spawn, spawn_stand_in},
+    launch::{Children, Ended, spawn, spawn_chain, spawn_stand_in},
     logs, owner, prepare,
     ready::{self, Board, Goal, Watched},
     stand_in::{self, STAND_IN},
@@ -43,6 +45,10 @@ pub struct UpOptions {
     pub upstream: Option<ModelServer>,
     /// Seconds that an expert record holds; that of a local mesh when not given.
     pub record_expiry_seconds: Option<u32>,
+    /// A chain of its own that keeps its checkpoints; files of the nodes do when there is none.
+    pub chain: Option<Arc<dyn DevelopmentChain>>,
+    /// Milliseconds from one block to the next; that of a local mesh when not given.
+    pub block_milliseconds: Option<u32>,
     /// Whether the nodes shall live on without this process.
     pub detach: bool,
     /// How long the start may take.
@@ -112,6 +118,9 @@ impl<'a> Start<'a> {
         if !self.options.detach {
             owner.tie_nodes(self.layout)?;
         }
+        let launched = self.launch_chain(&mut state).await;
+        self.state = Some(state.clone());
+        launched?;
         let launched = self.launch_stand_in(&mut state).await;
         self.state = Some(state.clone());
         launched?;
@@ -136,6 +145,24 @@ impl<'a> Start<'a> {
         }
     }
 
+    /// Starts the chain that keeps checkpoints, and has the contract deployed: nodes read in the spec where it is.
+    async fn launch_chain(&mut self, state: &mut State) -> Result<(), TestnetError> {
+        let Some(chain) = self.options.chain.clone() else { return Ok(()) };
+        let mut of_run = ChainState::new(&*chain, prepare::free_address()?, self.layout);
+        let child = spawn_chain(self.layout, &of_run)?;
+        if let Some(process) = child.id().map(ProcessRef::of) {
+            of_run.process = Some(process);
+            self.children.add(CHAIN, child, process);
+        }
+        state.chain = Some(of_run.clone());
+        state.save(self.layout)?;
+        tokio::select! {
+            () = self.stop.cancelled() => Err(TestnetError::Interrupted),
+            Some(ended) = self.children.next() => Err(node_ended(self.layout, &ended)),
+            deployed = chain::deploy(&*chain, &of_run, self.layout) => deployed,
+        }
+    }
+
     /// Starts the stand-in and waits until it answers: miners ask it for its models when they start.
     async fn launch_stand_in(&mut self, state: &mut State) -> Result<(), TestnetError> {
         let Some(mut stand_in) = state.stand_in.clone() else { return Ok(()) };
@@ -157,7 +184,7 @@ impl<'a> Start<'a> {
         for index in 0..state.nodes.len() {
             let stdin = self.stdin()?;
             let node = &mut state.nodes[index];
-            let child = spawn(&self.options.binary, self.layout, node, stdin)?;
+            let child = spawn(&self.options.binary, self.layout, (node, state.chain.as_ref()), stdin, &[])?;
             let process = child.id().map(ProcessRef::of);
             node.process = process;
             if let Some(process) = process {

@@ -1,6 +1,6 @@
 //! The anchor: a contract, those who tell us about it, and an account that pays.
 
-use std::fmt;
+use std::{fmt, sync::PoisonError};
 
 use nervure_consensus::anchor::{
     Anchor, AnchorDomain, AnchorError, AnchorFuture, Anchored, Receipt, Submission,
@@ -18,6 +18,8 @@ pub struct EvmAnchor {
     pub(crate) endpoints: Vec<Rpc>,
     /// Held while a transaction is under way: two with one nonce would replace each other.
     pub(crate) sending: Mutex<Option<Offer>>,
+    /// The highest checkpoint that was read, and the chain's block that it is in.
+    searched: std::sync::Mutex<Option<(BlockHeight, u64)>>,
 }
 
 impl EvmAnchor {
@@ -43,8 +45,26 @@ impl EvmAnchor {
         }
         match unreachable {
             Some(error) if answered == 0 => Err(error),
-            _ => Ok(Self { config, account, endpoints, sending: Mutex::new(None) }),
+            _ => Ok(Self {
+                config,
+                account,
+                endpoints,
+                sending: Mutex::new(None),
+                searched: Default::default(),
+            }),
         }
+    }
+}
+
+impl EvmAnchor {
+    /// Up to where events were read before.
+    pub(crate) fn searched(&self) -> Option<(BlockHeight, u64)> {
+        *self.searched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn remember(&self, height: BlockHeight, block: u64) {
+        let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        *searched = (*searched).max(Some((height, block)));
     }
 }
 

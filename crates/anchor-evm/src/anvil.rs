@@ -12,6 +12,7 @@ use std::{
 };
 
 use alloy::primitives::hex;
+use nervure_consensus::anchor::{AnchorAddress, AnchorError};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -19,10 +20,13 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
-use crate::Account;
+use crate::{Account, Limits, convert, rpc::Rpc};
 
 /// Names the binary, when it is somewhere else.
 pub const ANVIL: &str = "NERVURE_ANVIL";
+
+/// What an account is given, in wei: a thousand tokens.
+const TOKENS: u128 = 1_000 * 10u128.pow(18);
 
 /// How long it may take to begin; 55 to 160 ms were measured.
 const START: Duration = Duration::from_secs(20);
@@ -49,6 +53,38 @@ pub struct Options {
     pub block_time: Option<Duration>,
     /// A file that it begins from, if it is there, and is written to when it is stopped.
     pub state: Option<PathBuf>,
+    /// How often that file is written meanwhile, in whole seconds.
+    pub save_every: Option<Duration>,
+}
+
+impl Options {
+    /// Its command line.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> =
+            ["--host", "127.0.0.1", "--port", &self.port.to_string()].map(OsString::from).to_vec();
+        if let Some(time) = self.block_time {
+            arguments.extend(["--block-time".into(), time.as_secs_f64().to_string().into()]);
+        }
+        if let Some(state) = &self.state {
+            arguments.extend(["--preserve-historical-states".into(), "--state".into(), state.into()]);
+        }
+        if let Some(every) = self.save_every {
+            arguments.extend(["--state-interval".into(), every.as_secs().max(1).to_string().into()]);
+        }
+        arguments
+    }
+}
+
+/// Gives accounts tokens, as only a development chain does.
+///
+/// # Errors
+/// When the chain at `endpoint` does not answer, or is another one.
+pub async fn fund(endpoint: &str, accounts: &[AnchorAddress], limits: &Limits) -> Result<(), AnchorError> {
+    let rpc = Rpc::new(endpoint, limits)?;
+    for account in accounts {
+        rpc.set_balance(convert::address(*account), TOKENS).await?;
+    }
+    Ok(())
 }
 
 /// Why there is no chain.
@@ -95,13 +131,7 @@ impl Anvil {
     /// When it does not.
     pub async fn start(program: &Path, options: &Options) -> Result<Self, AnvilError> {
         let mut command = Command::new(program);
-        command.args(["--host", "127.0.0.1", "--port", &options.port.to_string()]);
-        if let Some(time) = options.block_time {
-            command.args(["--block-time", &time.as_secs_f64().to_string()]);
-        }
-        if let Some(state) = &options.state {
-            command.arg("--preserve-historical-states").arg("--state").arg(state);
-        }
+        command.args(options.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let start = |error| AnvilError::Start { program: program.to_owned(), error };
         let mut child = command.spawn().map_err(start)?;

@@ -40,7 +40,9 @@ impl EvmAnchor {
         most: usize,
     ) -> Result<Vec<Anchored>, AnchorError> {
         let at = self.last_final().await?;
-        let (mut found, mut begin) = (Vec::new(), self.config.since);
+        // Heights grow with blocks: what was read up to here is not searched again.
+        let known = self.searched().filter(|(height, _)| *height < from);
+        let (mut found, mut begin) = (Vec::new(), known.map_or(self.config.since, |(_, block)| block));
         while begin <= at && found.len() < most {
             let end = begin.saturating_add(self.config.limits.range).min(at);
             for (height, id, reference) in self.events(None, begin, end).await? {
@@ -50,6 +52,7 @@ impl EvmAnchor {
                 // An event is only the endpoint's word; what is kept is in the state.
                 match self.stored(height, at).await? {
                     Some((stored, state)) if stored == id => {
+                        self.remember(height, reference.block);
                         found.push(Anchored { height, id, state, reference: Some(reference) });
                     }
                     _ => return Err(contradiction("an event names a checkpoint that is not kept")),

@@ -7,7 +7,7 @@ use std::{future::Future, time::Duration};
 use alloy::{
     eips::BlockId,
     network::Ethereum,
-    primitives::{Address, B256, Bytes},
+    primitives::{Address, B256, Bytes, U256},
     providers::{Provider, RootProvider},
     rpc::{
         client::RpcClient,
@@ -100,6 +100,15 @@ impl Rpc {
 
     pub(crate) async fn chain(&self) -> Result<u64, RpcError> {
         self.ask(|| async { self.provider.get_chain_id().await }).await
+    }
+
+    /// Of a development chain only.
+    pub(crate) async fn set_balance(&self, account: Address, wei: u128) -> Result<(), RpcError> {
+        self.ask(|| async {
+            let set = self.provider.client().request("anvil_setBalance", (account, U256::from(wei)));
+            set.await.map(|_: Option<bool>| ())
+        })
+        .await
     }
 
     pub(crate) async fn code(&self, contract: Address) -> Result<Bytes, RpcError> {

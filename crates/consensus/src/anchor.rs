@@ -21,6 +21,7 @@ mod checkpoint;
 mod collector;
 mod keeper;
 mod key;
+mod key_file;
 mod local;
 mod possession;
 mod submission;
@@ -37,6 +38,7 @@ pub use checkpoint::{
 pub use collector::Collector;
 pub use keeper::{Keeper, KeeperRefusal};
 pub use key::{AnchorAddress, AnchorKey, AnchorSignature, NotASignature};
+pub use key_file::AnchorKeyFileError;
 pub use local::{LocalAnchor, LocalError};
 pub use possession::Possession;
 pub use submission::{MAX_SUBMISSION_LEN, Submission, SubmissionError};

@@ -101,12 +101,23 @@ pub struct Sampling {
     pub seed: Option<u64>,
     /// Strings that end the answer and are not part of it; at most 4, each of 1 to 64 bytes.
     pub stop: Vec<String>,
+    /// Text that the answer has already, from an expert that could not end it: what comes goes on from there, and both
+    /// together have at most `max_tokens`. Empty for a new answer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub begun: String,
 }
 
 impl Default for Sampling {
     /// 256 tokens, temperature 0.8, top-p 0.95, a random seed, no stop strings.
     fn default() -> Self {
-        Self { max_tokens: 256, temperature_milli: 800, top_p_milli: 950, seed: None, stop: Vec::new() }
+        Self {
+            max_tokens: 256,
+            temperature_milli: 800,
+            top_p_milli: 950,
+            seed: None,
+            stop: Vec::new(),
+            begun: String::new(),
+        }
     }
 }
 
@@ -137,12 +148,13 @@ impl ExpertRequest {
     pub fn validate(&self) -> Result<(), ExpertError> {
         match self {
             Self::Complete { prompt, sampling } => {
-                text_within("prompt", [prompt.len()])?;
+                text_within("prompt", [prompt.len(), sampling.begun.len()])?;
                 sampling.validate()
             }
             Self::Chat { messages, sampling } => {
                 count_within("messages", messages.len(), MAX_MESSAGES)?;
-                text_within("messages", messages.iter().map(|m| m.content.len()))?;
+                let lengths = messages.iter().map(|message| message.content.len());
+                text_within("messages", lengths.chain([sampling.begun.len()]))?;
                 sampling.validate()
             }
             Self::Embed { inputs } => {

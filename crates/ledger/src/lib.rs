@@ -14,6 +14,7 @@ pub mod chain;
 pub mod checkpoint;
 pub mod economics;
 pub mod event;
+pub mod fail_point;
 pub mod mempool;
 pub mod nodes;
 pub mod params;

@@ -14,6 +14,7 @@ mod toml_text;
 
 use std::time::Duration;
 
+use nervure_consensus::anchor::{AnchorAddress, AnchorDomain};
 use nervure_primitives::{Amount, Hash, MechanismSpec, MeshId, Netuid, NodeId, cbor};
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +108,29 @@ pub struct NetworkSection {
     /// Multiaddresses of nodes to begin with, each ending in `/p2p/ID`.
     #[serde(default)]
     pub bootstrap: Vec<String>,
+    /// The contract that keeps its checkpoints; without one, nodes keep them in files of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<AnchorPlace>,
+}
+
+/// A contract that keeps checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnchorPlace {
+    /// The id of the chain (EIP-155).
+    pub chain: u64,
+    /// The address of the contract.
+    pub contract: AnchorAddress,
+    /// The block of the chain that the contract was deployed in.
+    #[serde(default)]
+    pub since: u64,
+}
+
+impl AnchorPlace {
+    /// What signatures have to be for.
+    pub const fn domain(&self) -> AnchorDomain {
+        AnchorDomain { chain: self.chain, contract: self.contract }
+    }
 }
 
 /// One subnet.
@@ -159,6 +183,9 @@ pub struct NodeSpec {
     /// What stands behind it, in base units.
     #[serde(default)]
     pub stake: Amount,
+    /// The address of the key that it signs anchored checkpoints with; whoever lists it answers for that it is the node's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<AnchorAddress>,
 }
 
 /// What a registered node does.
@@ -266,7 +293,14 @@ mod tests {
 
     fn node(seed: u8, role: Role) -> NodeSpec {
         let id = NodeKey::from_seed(&[seed; 32]).node_id();
-        NodeSpec { id, owner: None, role, netuids: vec![Netuid(1)], stake: Amount::from_base_units(5) }
+        NodeSpec {
+            id,
+            owner: None,
+            role,
+            netuids: vec![Netuid(1)],
+            stake: Amount::from_base_units(5),
+            anchor: None,
+        }
     }
 
     fn sample() -> MeshSpec {
@@ -284,6 +318,24 @@ mod tests {
         for spec in [sample(), MeshSpec::public("wide"), MeshSpec::local("a")] {
             assert_eq!(MeshSpec::parse(&spec.to_toml()), Ok(spec));
         }
+    }
+
+    #[test]
+    fn anchor_keys_and_the_contract_are_written_and_read() {
+        let (key, contract) = (AnchorAddress::from_bytes([5; 20]), AnchorAddress::from_bytes([6; 20]));
+        let mut spec = sample();
+        let mesh = spec.mesh_id();
+        spec.network.anchor = Some(AnchorPlace { chain: 31_337, contract, since: 1 });
+        assert_eq!(spec.mesh_id(), mesh, "a contract is deployed for a mesh that has its id");
+        spec.nodes[0].anchor = Some(key);
+        assert_ne!(spec.mesh_id(), mesh);
+        assert_eq!(MeshSpec::parse(&spec.to_toml()).as_ref(), Ok(&spec));
+        let state = crate::state::State::genesis(&spec).unwrap();
+        let successors = state.anchors().successors().unwrap();
+        assert_eq!(successors.members().iter().map(|one| one.address).collect::<Vec<_>>(), [key]);
+        spec.nodes[1].anchor = Some(key);
+        let twice = MeshSpec::parse(&spec.to_toml()).unwrap_err();
+        assert_eq!(twice, SpecError::DuplicateAnchorKey { node: spec.nodes[1].id });
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl Chain {
             role,
             netuids: vec![SUBNET],
             stake: Amount::from_base_units(stake),
+            anchor: None,
         };
         for index in 0..VALIDATORS {
             let stake = if index < staked { STAKE } else { 0 };

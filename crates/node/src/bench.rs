@@ -7,6 +7,7 @@
 
 mod discovery;
 mod finality;
+mod kills;
 mod load;
 mod nervure_echo;
 mod process;
@@ -20,6 +21,7 @@ use anyhow::Context;
 
 pub(crate) use discovery::{Scale, discover};
 pub(crate) use finality::finality;
+pub(crate) use kills::{Kills, Plan, kills};
 pub(crate) use report::Report;
 pub(crate) use server::{ServeKind, serve};
 

@@ -4,6 +4,7 @@
 //! next; the exit codes are in `docs/cli.md`.
 
 mod access;
+mod anchor;
 mod ask;
 mod bench;
 mod checkpoint;
@@ -120,6 +121,9 @@ enum Command {
     /// Shows and verifies what validators agreed on
     #[command(subcommand)]
     Checkpoint(checkpoint::CheckpointCommand),
+    /// Keeps checkpoints in a contract outside of the mesh
+    #[command(subcommand)]
+    Anchor(anchor::AnchorCommand),
     /// Explains scores
     #[command(subcommand)]
     Score(score::ScoreCommand),
@@ -171,6 +175,7 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Mesh(command) => command.run(&global).await,
         Command::Key(command) => command.run(&global).await,
         Command::Checkpoint(command) => command.run(&global).await,
+        Command::Anchor(command) => command.run(&global).await,
         Command::Score(command) => command.run(&global).await,
         Command::Wallet(command) => command.run(&global).await,
         Command::Stake(command) => command.run(&global).await,

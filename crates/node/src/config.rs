@@ -51,6 +51,10 @@ pub(crate) struct NodeConfig {
     pub experts: Vec<ExpertSpec>,
     /// Where a validator's private texts are.
     pub corpus: Option<PathBuf>,
+    /// Endpoints of the chain of the mesh's contract; without any, nothing is read from it or handed in.
+    pub anchor_rpc: Vec<String>,
+    /// The key of the account that pays for anchoring; a validator's anchor key where there is none.
+    pub anchor_account: Option<PathBuf>,
     /// What a node without a chain begins with, where it is not to replay history.
     pub beginning: Option<Beginning>,
     /// Whether the node follows the chain, as every node does that lives for more than one command.
@@ -89,6 +93,10 @@ pub(crate) struct Said {
     pub experts: Vec<ExpertSpec>,
     /// `--corpus`.
     pub corpus: Option<PathBuf>,
+    /// `--anchor-rpc`.
+    pub anchor_rpc: Vec<String>,
+    /// `--anchor-account`.
+    pub anchor_account: Option<PathBuf>,
     /// `--checkpoint`.
     pub beginning: Option<Beginning>,
 }
@@ -115,6 +123,8 @@ impl NodeConfig {
             mdns: said.mdns || file.mdns,
             experts: or_file(said.experts, file.experts),
             corpus: said.corpus.or(file.corpus),
+            anchor_rpc: if said.anchor_rpc.is_empty() { file.anchor_rpc } else { said.anchor_rpc },
+            anchor_account: said.anchor_account.or(file.anchor_account),
             beginning: said.beginning.or(file.checkpoint),
             follow: true,
         }

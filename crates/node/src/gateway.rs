@@ -118,6 +118,7 @@ fn router(app: App) -> Router {
         .route("/nodes/{node}", get(subnets::node))
         .route("/checkpoints", get(proofs::checkpoints))
         .route("/checkpoints/{height}", get(proofs::checkpoint))
+        .route("/anchored/{height}", get(proofs::anchored))
         .route("/facts", get(proofs::fact))
         .route("/epochs/{netuid}", get(proofs::epoch));
     if app.config.openai {

@@ -9,12 +9,16 @@
 mod error;
 
 use data_encoding::BASE64;
-use nervure_consensus::checkpoint::{LightClient, LightError};
+use nervure_consensus::{
+    anchor::{Anchored, Submission},
+    checkpoint::{LightClient, LightError, ValidatorSet},
+};
 use nervure_ledger::{
+    block::Header,
     chain::Tip,
     checkpoint::{Checkpoint, Pursuit},
     score::{EpochProof, Score, explain},
-    spec::MeshSpec,
+    spec::{AnchorPlace, MeshSpec},
     tree::{Fact, Key, Record},
 };
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
@@ -22,7 +26,8 @@ use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
 use crate::{
     config::Pin,
     local::LocalNode,
-    service::{CheckpointView, EpochView, FactView},
+    runtime::block_of,
+    service::{CheckpointView, EpochView, FactView, SubmissionView},
 };
 pub(crate) use error::{LightFailure, UNVERIFIED_EXIT, VerifyError};
 
@@ -32,6 +37,8 @@ pub(crate) enum Origin {
     Genesis(Box<MeshSpec>),
     /// A block.
     Pin(Pin),
+    /// A checkpoint in the contract of the mesh.
+    Anchored(AnchorPlace, Anchored),
 }
 
 /// A light client and the node that it asks.
@@ -49,6 +56,29 @@ pub(crate) struct Believed {
     pub checkpoint: Checkpoint,
 }
 
+/// The block that somebody vouches for, and who makes the next one.
+async fn pinned(node: &LocalNode, pin: Pin) -> Result<(Header, ValidatorSet), LightFailure> {
+    let Pin { height, block } = pin;
+    let checkpoint = fetch(node, Some(height)).await?;
+    let found = checkpoint.header.id();
+    if found != block {
+        return Err(VerifyError::OtherBlock { height, expected: block, found }.into());
+    }
+    let next = checkpoint.successors().clone();
+    Ok((checkpoint.header, next))
+}
+
+/// The block that an anchored checkpoint is about: the node has the whole checkpoint, the contract its hash.
+async fn anchored_block(node: &LocalNode, anchored: &Anchored) -> Result<Pin, LightFailure> {
+    let height = anchored.height;
+    let view: SubmissionView = node.get(&format!("/anchored/{height}"), &[]).await?;
+    let submission = Submission::decode(&bytes("anchored checkpoint", &view.submission)?);
+    let submission = submission.map_err(|error| VerifyError::unreadable("anchored checkpoint", error))?;
+    let other =
+        VerifyError::OtherAnchored { height, expected: anchored.id, found: submission.checkpoint.id() };
+    Ok(block_of(anchored, &submission).ok_or(other)?)
+}
+
 impl Light {
     /// Begins with what is trusted.
     pub(crate) async fn start(node: LocalNode, origin: Origin) -> Result<Self, LightFailure> {
@@ -61,14 +91,13 @@ impl Light {
                 (header, next, origin)
             }
             Origin::Pin(pin) => {
-                let Pin { height, block } = pin;
-                let checkpoint = fetch(&node, Some(height)).await?;
-                let found = checkpoint.header.id();
-                if found != block {
-                    return Err(VerifyError::OtherBlock { height, expected: block, found }.into());
-                }
-                let next = checkpoint.successors().clone();
-                (checkpoint.header, next, format!("block {pin}"))
+                let (header, next) = pinned(&node, pin).await?;
+                (header, next, format!("block {pin}"))
+            }
+            Origin::Anchored(AnchorPlace { chain, contract, .. }, anchored) => {
+                let (header, next) = pinned(&node, anchored_block(&node, &anchored).await?).await?;
+                let height = header.height;
+                (header, next, format!("block {height} in contract {contract} on chain {chain}"))
             }
         };
         let mesh = header.mesh;

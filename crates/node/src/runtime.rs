@@ -9,6 +9,7 @@
 
 mod address;
 mod advertiser;
+mod anchor;
 mod catalog;
 mod chain;
 mod clock;
@@ -51,7 +52,7 @@ use crate::{
     config::NodeConfig,
     gateway::{Gateway, GatewayConfig},
 };
-use chain::{Chain, Opened};
+use chain::{Chain, OpenError, Opened};
 use ledger::LedgerDesk;
 use receipts::ReceiptSigner;
 use router::Router;
@@ -59,10 +60,12 @@ use service::NodeService;
 use serving::ServedExperts;
 use validator::Validator;
 
+pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, block_of, last_anchored};
 pub(crate) use clock::now;
 pub(crate) use error::StartError;
 pub(crate) use mesh::Mesh;
 pub(crate) use registry::LedgerRegistry;
+pub(crate) use router::resumed;
 pub(crate) use state_sync::{StateSyncError, begin};
 
 /// How long blocks are waited for that know a node which the last one does not, when nobody is known to have later ones.
@@ -91,7 +94,7 @@ impl Node {
         let opened = config.follow.then(|| Opened::open(&config, spec)).transpose()?;
         let registry = match &opened {
             Some(opened) => LedgerRegistry::new(opened.view()),
-            None => LedgerRegistry::of(spec)?,
+            None => LedgerRegistry::of(spec).map_err(OpenError::from)?,
         };
         check_ports(&config)?;
         let node = key.node_id();
@@ -114,6 +117,7 @@ impl Node {
             network: mesh.network.clone(),
             ledger: LedgerDesk {
                 chain: chain.clone(),
+                anchoring: mesh.anchoring.clone(),
                 block_milliseconds: spec.consensus.block_milliseconds,
             },
             router: router.clone(),

@@ -28,13 +28,14 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use error::{AskError, Attempt};
 pub(crate) use ledger::{
-    CheckpointPage, CheckpointRow, CheckpointView, EpochView, FactView, LedgerReader, NeuronView, NodeView,
-    SubnetDetail, SubnetPage, SubnetView,
+    AnchoredView, CheckpointPage, CheckpointRow, CheckpointView, EpochView, FactView, LedgerReader,
+    NeuronView, NodeView, SubmissionView, SubnetDetail, SubnetPage, SubnetView,
 };
 pub(crate) use strategy::Strategy;
 pub(crate) use view::{
-    AccountView, CapabilityCount, Catalog, ChainStatus, Ending, ExpertView, FindPage, FindRequest, ModelView,
-    NodeStatus, ParticipantView, PeerView, ReceiptView, RouteView, TransactionState, TransactionView,
+    AccountView, AnchorStatus, CapabilityCount, Catalog, ChainStatus, Ending, ExpertView, FindPage,
+    FindRequest, ModelView, NodeStatus, ParticipantView, PeerView, ReceiptView, RouteView, SuccessionView,
+    TransactionState, TransactionView,
 };
 
 /// Whom a question is for.

@@ -1,4 +1,4 @@
-//! Cargo.lock against the table of versions below which a known hole is open.
+//! What is built into the program: Cargo.lock against the table of versions below which a known hole is open.
 //!
 //! Advisory databases lag behind for the network crates, so the table is ours. Each row is the
 //! first version that has the fix. One copy of each network crate: two would mean two sets of
@@ -46,6 +46,22 @@ fn no_network_crate_is_older_than_its_fixes() {
         let versions = locked.get(name).unwrap_or_else(|| panic!("{name} is not in Cargo.lock"));
         assert!(too_old(versions, least).is_empty(), "{name} must be at least {least:?}: {versions:?}");
     }
+}
+
+/// The lines of `cargo tree` for the program with these kinds of dependencies: each crate with its features.
+fn tree(edges: &str) -> String {
+    let mut command = std::process::Command::new(env!("CARGO"));
+    command.args(["tree", "--package", "nervure", "--edges", edges, "--format", "{p} [{f}]", "--offline"]);
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn what_is_shipped_cannot_be_told_to_die() {
+    assert!(tree("normal,build,dev").contains("fail-points"), "the tests have no fail points any more");
+    let shipped = tree("normal,build");
+    assert!(shipped.contains("nervure-ledger") && !shipped.contains("fail-points"), "{shipped}");
 }
 
 #[test]

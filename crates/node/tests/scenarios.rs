@@ -2,11 +2,17 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+#[path = "scenarios/cage.rs"]
+mod cage;
+#[path = "scenarios/crew.rs"]
+mod crew;
 #[path = "scenarios/liar.rs"]
 mod liar;
 #[path = "scenarios/mesh.rs"]
 mod mesh;
 
+#[path = "scenarios/anchor.rs"]
+mod anchor;
 #[path = "scenarios/chain.rs"]
 mod chain;
 #[path = "scenarios/checkpoint.rs"]
@@ -15,6 +21,8 @@ mod checkpoint;
 mod cold;
 #[path = "scenarios/crash.rs"]
 mod crash;
+#[path = "scenarios/kills.rs"]
+mod kills;
 #[path = "scenarios/later_subnet.rs"]
 mod later_subnet;
 #[path = "scenarios/lifecycle.rs"]
@@ -27,6 +35,8 @@ mod mistakes;
 mod openai_client;
 #[path = "scenarios/own_node.rs"]
 mod own_node;
+#[path = "scenarios/partition.rs"]
+mod partition;
 #[path = "scenarios/score.rs"]
 mod score;
 #[path = "scenarios/scoring.rs"]

@@ -9,7 +9,7 @@
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use libp2p::{
@@ -80,7 +80,7 @@ impl Behaviour {
     ) -> Result<Self, String> {
         let peer = key.public().to_peer_id();
         let identify = identify::Config::new(wire::mesh_version(&config.mesh), key.public())
-            .with_agent_version(concat!("nervure/", env!("CARGO_PKG_VERSION")).into())
+            .with_agent_version(wire::agent(SystemTime::now()))
             .with_push_listen_addr_updates(true)
             .with_cache_size(0);
         let reach = &config.reach;

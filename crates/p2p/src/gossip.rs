@@ -14,7 +14,10 @@
 //! never misbehaves is never below zero. The third rejected message puts a peer below [`GRAYLIST`],
 //! where nothing is heard from it any more. The faults are forgotten over [`FORGIVEN`].
 //!
-//! The number of deliveries is not scored: on quiet topics it punishes the honest.
+//! The number of deliveries is not scored: on quiet topics it punishes the honest. Neither are messages that a peer
+//! takes too late or not at all: they wait for whoever was killed a moment ago, and it would pay for them when it is
+//! back. A process that was killed has also forgotten who sent it away from a topic and until when, so that it asks
+//! once too early on every topic: that is free, a few times.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -33,6 +36,16 @@ use crate::{NetworkConfig, Scope, TopicFamily, wire};
 /// Heartbeat of gossip: short where a mesh must form within a second, the protocol's own elsewhere.
 const HEARTBEAT_LOCAL: Duration = Duration::from_millis(300);
 const HEARTBEAT_PUBLIC: Duration = Duration::from_secs(1);
+
+/// How long a peer that was sent away from a topic's mesh stays away.
+const AWAY_LOCAL: Duration = Duration::from_secs(10);
+const AWAY_PUBLIC: Duration = Duration::from_secs(60);
+
+/// Times within [`FORGIVEN`] that a peer may have forgotten that it was sent away, of all topics at once.
+const FORGETS: usize = 3;
+
+/// Other slips of a peer's protocol that are free, such as announcing what it then has no more.
+const SLIPS: usize = 6;
 
 /// Messages that wait for one slow peer.
 const QUEUE: usize = 256;
@@ -105,10 +118,15 @@ pub(crate) fn behaviour(config: &NetworkConfig) -> Result<Gossip, String> {
     Ok(gossip)
 }
 
+/// How many topics there can be at once.
+fn most_topics(config: &NetworkConfig) -> usize {
+    config.families.iter().fold(config.topics.len(), |most, family| most.saturating_add(family.most))
+}
+
 /// Whose subscriptions are taken, and how many of one peer.
 fn filter(config: &NetworkConfig) -> MaxCountSubscriptionFilter<Known> {
     let topics: HashSet<_> = config.topics.iter().map(|topic| IdentTopic::new(&topic.name).hash()).collect();
-    let most = config.families.iter().fold(topics.len(), |most, family| most.saturating_add(family.most));
+    let most = most_topics(config);
     MaxCountSubscriptionFilter {
         max_subscribed_topics: most,
         max_subscriptions_per_request: most.saturating_mul(2).max(SUBSCRIPTIONS),
@@ -123,6 +141,10 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
         Scope::Local => HEARTBEAT_LOCAL,
         Scope::Public => HEARTBEAT_PUBLIC,
     };
+    let away = match config.scope {
+        Scope::Local => AWAY_LOCAL,
+        Scope::Public => AWAY_PUBLIC,
+    };
     let mut builder = gossipsub::ConfigBuilder::default();
     for topic in &config.topics {
         builder.max_transmit_size_for_topic(topic.max_len + OVERHEAD, IdentTopic::new(&topic.name).hash());
@@ -130,6 +152,8 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
     builder
         .heartbeat_interval(heartbeat)
         .heartbeat_initial_delay(heartbeat / 3)
+        .prune_backoff(away)
+        .graft_flood_threshold(Duration::ZERO)
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
         .max_transmit_size(longest + OVERHEAD)
@@ -160,6 +184,8 @@ fn thresholds() -> PeerScoreThresholds {
 
 fn scores(config: &NetworkConfig) -> PeerScoreParams {
     let share = share(config.topics.len());
+    // A node that was killed forgets that of every topic, of those too that came since.
+    let slips = u32::try_from(most_topics(config) * FORGETS + SLIPS).unwrap_or(u32::MAX);
     let topic = |name: &str| (IdentTopic::new(name).hash(), topic_scores(share));
     PeerScoreParams {
         topics: config.topics.iter().map(|spec| topic(&spec.name)).collect(),
@@ -168,8 +194,9 @@ fn scores(config: &NetworkConfig) -> PeerScoreParams {
         ip_colocation_factor_weight: if config.scope == Scope::Public { -5.0 } else { 0.0 },
         ip_colocation_factor_threshold: PER_ADDRESS,
         behaviour_penalty_weight: -10.0,
-        behaviour_penalty_threshold: 6.0,
+        behaviour_penalty_threshold: f64::from(slips),
         behaviour_penalty_decay: score_parameter_decay(FORGIVEN),
+        slow_peer_weight: 0.0,
         retain_score: RETAINED,
         ..PeerScoreParams::default()
     }

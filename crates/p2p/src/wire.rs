@@ -1,10 +1,25 @@
 //! The names that this crate speaks under. Changed ones are another protocol; the test freezes them.
 
-use nervure_primitives::MeshId;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nervure_primitives::{Hash, MeshId};
 
 /// What identify calls a mesh; a peer that says another one is of another mesh.
 pub(crate) fn mesh_version(mesh: &MeshId) -> String {
     format!("/nervure/{mesh}")
+}
+
+/// What identify calls this program, and this process of it: one that began at another moment has another name.
+pub(crate) fn agent(began: SystemTime) -> String {
+    let moment = began.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let life = Hash::of("nervure/life", &[&moment.to_be_bytes()]).to_string();
+    let life = life.get(..8).unwrap_or_default();
+    format!("nervure/{} {life}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The program that an [`agent`] names, and the process; that is empty where nothing is said of it.
+pub(crate) fn agent_and_life(agent: &str) -> (&str, &str) {
+    agent.rsplit_once(' ').unwrap_or((agent, ""))
 }
 
 /// The DHT's protocol; whoever speaks it answers lookups.
@@ -45,5 +60,14 @@ mod tests {
         ];
         assert_eq!(names, wanted);
         assert!(long.starts_with(short.as_str()), "{short}");
+    }
+
+    #[test]
+    fn each_process_has_a_name_of_its_own() {
+        let now = SystemTime::now();
+        let (one, two) = (agent(now), agent(now + std::time::Duration::from_nanos(1)));
+        let ((program, life), (same, other)) = (agent_and_life(&one), agent_and_life(&two));
+        assert!(program == same && life != other && life.len() == 8);
+        assert_eq!(agent_and_life("nervure/0.1.0"), ("nervure/0.1.0", ""));
     }
 }

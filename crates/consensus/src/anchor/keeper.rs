@@ -93,6 +93,16 @@ impl Keeper {
         self
     }
 
+    /// The same rules for the same mesh and domain, beginning elsewhere.
+    pub(super) fn beginning(self, height: BlockHeight, validators: Hash) -> Self {
+        Self { latest: height, validators, ..self }
+    }
+
+    /// The mesh whose checkpoints are kept.
+    pub const fn mesh(&self) -> MeshId {
+        self.mesh
+    }
+
     /// What signatures have to be for.
     pub const fn domain(&self) -> AnchorDomain {
         self.domain

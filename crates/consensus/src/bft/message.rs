@@ -5,7 +5,7 @@
 //! knows the validators and can drop what it has seen before it spends time on a signature.
 
 use nervure_primitives::{
-    BlockHeight, Hash,
+    BlockHeight, Hash, NodeId,
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,15 @@ impl Message {
             Self::Vote(vote) => vote.statement.height,
             Self::Polka(certificate) => certificate.height,
             Self::Round(certificate) => certificate.height,
+        }
+    }
+
+    /// Who signed it, if it is a statement of one validator.
+    pub const fn signer(&self) -> Option<NodeId> {
+        match self {
+            Self::Proposal(proposal) => Some(proposal.signer),
+            Self::Vote(vote) => Some(vote.signer),
+            Self::Polka(_) | Self::Round(_) => None,
         }
     }
 

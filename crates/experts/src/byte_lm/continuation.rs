@@ -23,6 +23,8 @@ pub struct Continuation {
     shown: bool,
     written: u32,
     most: u32,
+    /// Bytes that pass the scanner and were shown before.
+    old: usize,
 }
 
 /// What a byte came to.
@@ -35,18 +37,37 @@ pub struct Written {
 }
 
 impl Continuation {
-    /// The text that `sampling` asks for, of at most [`MAX_OUTPUT`] bytes. Without a seed every text differs.
+    /// The text that `sampling` asks for, of at most [`MAX_OUTPUT`] bytes, or the rest of one that was begun. Without a
+    /// seed every text differs; with one, the rest is what it would have been.
     #[must_use]
     pub fn new(sampling: &Sampling) -> Self {
+        let mut sampler = Sampler::new(sampling);
+        let mut stops = StopScanner::new(&sampling.stop);
+        let begun = sampling.begun.as_bytes();
+        let passed: usize = begun
+            .iter()
+            .map(|byte| {
+                sampler.skip();
+                stops.push(*byte).bytes.len()
+            })
+            .sum();
         Self {
-            sampler: Sampler::new(sampling),
-            stops: StopScanner::new(&sampling.stop),
+            sampler,
+            stops,
             text: Utf8Pieces::default(),
             pending: String::new(),
-            shown: false,
-            written: 0,
+            shown: !begun.is_empty(),
+            written: u32::try_from(begun.len()).unwrap_or(u32::MAX),
             most: sampling.max_tokens.min(MAX_OUTPUT),
+            // Whoever began it may not have held these back.
+            old: begun.len().saturating_sub(passed),
         }
+    }
+
+    /// Why nothing is left to write.
+    #[must_use]
+    pub fn over(&self) -> Option<FinishReason> {
+        (self.written >= self.most).then_some(FinishReason::Length)
     }
 
     /// Bytes so far, those of a stop string among them.
@@ -68,20 +89,29 @@ impl Continuation {
             end = Some(FinishReason::Stop);
         } else {
             let passed = self.stops.push(byte);
-            self.pending += &self.text.push(&passed.bytes);
+            let new = self.new_of(&passed.bytes);
+            self.pending += &self.text.push(&passed.bytes[new..]);
             if passed.stopped {
                 end = Some(FinishReason::Stop);
             }
         }
         if end.is_some() {
             let held = self.stops.finish();
-            self.pending += &self.text.push(&held);
+            let new = self.new_of(&held);
+            self.pending += &self.text.push(&held[new..]);
             self.pending += &self.text.finish();
         }
         let ready = end.is_some() || self.pending.len() >= PIECE || !self.shown;
         let text = if ready { std::mem::take(&mut self.pending) } else { String::new() };
         self.shown |= !text.is_empty();
         Written { text, end }
+    }
+
+    /// Where in `bytes` begins what was not shown before.
+    fn new_of(&mut self, bytes: &[u8]) -> usize {
+        let old = self.old.min(bytes.len());
+        self.old -= old;
+        old
     }
 }
 
@@ -116,6 +146,27 @@ mod tests {
             "what was held"
         );
         assert_eq!(write("aé".as_bytes(), 2, &[]), ("a\u{fffd}".into(), Some(FinishReason::Length)));
+    }
+
+    #[test]
+    fn a_text_that_was_begun_goes_on_where_it_was() {
+        let rest = |begun: &str, bytes: &[u8], max_tokens, stop: &[&str]| {
+            let stop = stop.iter().map(|stop| (*stop).to_owned()).collect();
+            let sampling = Sampling { max_tokens, stop, begun: begun.into(), ..Sampling::default() };
+            let mut writing = Continuation::new(&sampling);
+            let mut text = String::new();
+            let end = bytes.iter().find_map(|byte| {
+                let written = writing.push(*byte);
+                text += &written.text;
+                written.end
+            });
+            (text, end)
+        };
+        assert_eq!(rest("abc", b"de", 5, &[]), ("de".into(), Some(FinishReason::Length)));
+        assert_eq!(rest("ab\n", b"\ncd", 9, &["\n\n"]), (String::new(), Some(FinishReason::Stop)));
+        assert_eq!(rest("ab\n", b"cd", 5, &["\n\n"]), ("cd".into(), Some(FinishReason::Length)), "not again");
+        let full = Sampling { max_tokens: 3, begun: "abc".into(), ..Sampling::default() };
+        assert_eq!(Continuation::new(&full).over(), Some(FinishReason::Length));
     }
 
     proptest! {

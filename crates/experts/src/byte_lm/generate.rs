@@ -37,8 +37,11 @@ pub(super) fn generate(
     closing: impl Fn() -> bool,
 ) -> Result<(), Stopped> {
     let mut text = Continuation::new(sampling);
-    let mut logits = session.start(prompt.as_bytes())?;
+    let mut logits = session.resume(prompt.as_bytes(), sampling.begun.as_bytes())?;
     let reason = loop {
+        if let Some(reason) = text.over() {
+            break reason;
+        }
         if events.is_closed() {
             return Err(Stopped::CallerLeft);
         }

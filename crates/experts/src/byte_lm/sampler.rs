@@ -23,6 +23,13 @@ impl Sampler {
         }
     }
 
+    /// Takes what a byte takes of the randomness that the seed makes, for one that was chosen elsewhere.
+    pub(super) fn skip(&mut self) {
+        if self.temperature != 0.0 {
+            let _: f32 = self.rng.random();
+        }
+    }
+
     /// The next byte given its logits.
     pub(super) fn choose(&mut self, logits: &[f32]) -> u8 {
         if self.temperature == 0.0 {

@@ -37,13 +37,29 @@ impl Session {
         self.restart(window)
     }
 
+    /// [`Self::start`] with `text`, and [`Self::push`] with every byte of `written`, in one pass: the window is where it
+    /// would be.
+    ///
+    /// # Errors
+    /// A fault of the computation.
+    pub fn resume(&mut self, text: &[u8], written: &[u8]) -> Result<Vec<f32>, ExpertError> {
+        let mut window = opened(text, KEEP);
+        for byte in written {
+            if window.len() == CONTEXT {
+                window = slid(&window);
+            }
+            window.push(*byte);
+        }
+        self.restart(window)
+    }
+
     /// Adds one byte and returns the 256 logits of the next one.
     ///
     /// # Errors
     /// A fault of the computation.
     pub fn push(&mut self, byte: u8) -> Result<Vec<f32>, ExpertError> {
         if self.window.len() == CONTEXT {
-            let mut window = self.window[CONTEXT + 1 - KEEP..].to_vec();
+            let mut window = slid(&self.window);
             window.push(byte);
             return self.restart(window);
         }
@@ -68,6 +84,11 @@ impl Session {
         self.window.extend_from_slice(bytes);
         Ok(logits.flatten_all()?.to_vec1()?)
     }
+}
+
+/// What stays of a full window when another byte comes.
+fn slid(window: &[u8]) -> Vec<u8> {
+    window[CONTEXT + 1 - KEEP..].to_vec()
 }
 
 /// The last `most` bytes of `text`, or all of it after [`DOCUMENT_START`].

@@ -15,6 +15,9 @@ use crate::{
 /// Longest piece of text in one event, in bytes, so that an event fits a frame.
 const MAX_PIECE: usize = 32 << 10;
 
+/// Bytes of a token, about.
+const BYTES_OF_A_TOKEN: usize = 4;
+
 /// Widest vector; wider ones do not fit a frame.
 const MAX_DIMENSIONS: usize = 16_384;
 
@@ -53,6 +56,8 @@ struct Streaming {
     pieces: u32,
     usage: Option<Usage>,
     finish: Option<FinishReason>,
+    /// What it has to say again before it says something new.
+    again: String,
 }
 
 impl State {
@@ -68,11 +73,20 @@ impl State {
                 Err(ExpertError::Unsupported { model: upstream.model.clone(), operation: "distributions" })
             }
             Self::Asking(upstream, request) => {
+                let again = again(&request);
                 let (path, body) = text_body(&upstream.model, request);
                 let response = upstream.send(upstream.request(Method::POST, path).json(&body)).await?;
                 let lines = Lines::new(upstream.limits.line);
-                let streaming =
-                    Streaming { upstream, response, lines, bytes: 0, pieces: 0, usage: None, finish: None };
+                let streaming = Streaming {
+                    upstream,
+                    response,
+                    lines,
+                    bytes: 0,
+                    pieces: 0,
+                    usage: None,
+                    finish: None,
+                    again,
+                };
                 Ok(Some(Self::Streaming(Box::new(streaming))))
             }
             Self::Streaming(mut streaming) => match streaming.read(ready).await? {
@@ -83,6 +97,15 @@ impl State {
     }
 }
 
+/// What of an answer that was begun the upstream will say once more. A text it goes on with; a chat it can only begin anew,
+/// as the API has no other way that all servers know.
+fn again(request: &ExpertRequest) -> String {
+    match request {
+        ExpertRequest::Chat { sampling, .. } => sampling.begun.clone(),
+        _ => String::new(),
+    }
+}
+
 /// Where a text is asked for, and how.
 fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
     let (path, field, what, sampling) = match request {
@@ -90,8 +113,11 @@ fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
             let message = |m: crate::ChatMessage| json!({"role": m.role.as_str(), "content": m.content});
             ("/chat/completions", "messages", messages.into_iter().map(message).collect(), sampling)
         }
-        ExpertRequest::Complete { prompt, sampling } => {
-            ("/completions", "prompt", Value::String(prompt), sampling)
+        ExpertRequest::Complete { prompt, mut sampling } => {
+            // How many tokens it had is not known: a guess that is rather too low.
+            let had = u32::try_from(sampling.begun.len() / BYTES_OF_A_TOKEN).unwrap_or(u32::MAX);
+            sampling.max_tokens = sampling.max_tokens.saturating_sub(had).max(1);
+            ("/completions", "prompt", Value::String(prompt + &sampling.begun), sampling)
         }
         ExpertRequest::Embed { .. } | ExpertRequest::Distribution { .. } => {
             ("/completions", "prompt", Value::Null, Sampling::default())
@@ -185,6 +211,7 @@ impl Streaming {
         }
         let Some(choice) = chunk.choices.into_iter().next() else { return Ok(()) };
         let text = choice.text.or(choice.delta.and_then(|delta| delta.content)).unwrap_or_default();
+        let text = self.new_of(text)?;
         if !text.is_empty() {
             self.pieces = self.pieces.saturating_add(1);
             ready.extend(pieces(&text).map(|piece| Ok(ExpertEvent::Text(piece.to_owned()))));
@@ -199,15 +226,40 @@ impl Streaming {
         Ok(())
     }
 
+    /// What of `text` is new, after an answer that was begun. An answer that begins in another way cannot go on with it.
+    fn new_of(&mut self, text: String) -> Result<String, ExpertError> {
+        if self.again.is_empty() {
+            return Ok(text);
+        }
+        if let Some(left) = self.again.strip_prefix(text.as_str()) {
+            self.again = left.to_owned();
+            return Ok(String::new());
+        }
+        match text.strip_prefix(self.again.as_str()) {
+            Some(new) => {
+                self.again.clear();
+                Ok(new.to_owned())
+            }
+            None => Err(another()),
+        }
+    }
+
     /// The end; an error when the upstream never said that it was one.
     fn done(&self) -> Item {
         let Some(reason) = self.finish else {
             let reason = "it went away before its answer was complete".to_owned();
             return Err(ExpertError::UpstreamUnavailable { reason });
         };
+        if !self.again.is_empty() {
+            return Err(another());
+        }
         let counted = Usage { prompt_tokens: 0, completion_tokens: self.pieces };
         Ok(ExpertEvent::Done { usage: self.usage.unwrap_or(counted), reason })
     }
+}
+
+fn another() -> ExpertError {
+    ExpertError::UpstreamInvalid { reason: "it gives another answer than the one that was begun".to_owned() }
 }
 
 /// An event of a stream; an error where the upstream says that there is one.

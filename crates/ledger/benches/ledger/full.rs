@@ -34,6 +34,7 @@ fn spec() -> MeshSpec {
         role,
         netuids,
         stake: Amount::from_base_units(stake),
+        anchor: None,
     };
     let validator = |number| node(number, Role::Validator, netuids.clone(), 1_000_000_000_000 + number);
     spec.nodes = (0..VALIDATORS).map(validator).collect();

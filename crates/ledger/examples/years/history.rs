@@ -89,6 +89,7 @@ fn spec() -> MeshSpec {
         role: Role::Validator,
         netuids: spec.subnets.iter().map(|subnet| subnet.netuid).collect(),
         stake: tokens(500_000),
+        anchor: None,
     };
     spec.nodes = (0..VALIDATORS).map(listed).collect();
     spec

@@ -24,7 +24,8 @@ fn genesis() -> State {
     let balance = Amount::from_base_units(1_000_000);
     spec.accounts = (0..20).map(|seed| AccountSpec { owner: key(seed).node_id(), balance }).collect();
     let (id, netuids) = (key(200).node_id(), vec![spec.subnets[0].netuid]);
-    spec.nodes = vec![NodeSpec { id, owner: None, role: Role::Validator, netuids, stake: balance }];
+    spec.nodes =
+        vec![NodeSpec { id, owner: None, role: Role::Validator, netuids, stake: balance, anchor: None }];
     State::genesis(&spec).unwrap()
 }
 

@@ -43,10 +43,13 @@ impl MeshSpec {
     }
 
     fn check_nodes(&self, netuids: &BTreeSet<Netuid>) -> Result<(), SpecError> {
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut anchors) = (BTreeSet::new(), BTreeSet::new());
         for node in &self.nodes {
             if !seen.insert(node.id) {
                 return Err(SpecError::DuplicateNode { node: node.id });
+            }
+            if node.anchor.is_some_and(|anchor| !anchors.insert(anchor)) {
+                return Err(SpecError::DuplicateAnchorKey { node: node.id });
             }
             if let Some(netuid) = node.netuids.iter().find(|netuid| !netuids.contains(netuid)) {
                 return Err(SpecError::NoSuchSubnet { node: node.id, netuid: *netuid });

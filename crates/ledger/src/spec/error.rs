@@ -52,6 +52,12 @@ pub enum SpecError {
         /// The node.
         node: NodeId,
     },
+    /// An anchor key of two nodes.
+    #[error("[[nodes]] {node} has the anchor key of another node: each needs its own")]
+    DuplicateAnchorKey {
+        /// The later node.
+        node: NodeId,
+    },
     /// A registration in a subnet that does not exist.
     #[error("[[nodes]] {node} is registered in subnet {netuid}, which [[subnets]] does not have")]
     NoSuchSubnet {

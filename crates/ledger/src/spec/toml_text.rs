@@ -72,6 +72,12 @@ fn mesh(text: &mut Text, spec: &MeshSpec) {
     text.comment("Nodes to begin with, as multiaddresses that end in /p2p/ID. Not part of the mesh id.");
     let addresses = spec.network.bootstrap.iter().map(|address| format!("    {},\n", quoted(address)));
     text.set("bootstrap", format_args!("[\n{}]", addresses.collect::<String>()));
+    if let Some(anchor) = &spec.network.anchor {
+        text.comment(
+            "The contract that keeps checkpoints: its chain, address, and the block it was deployed in.",
+        );
+        text.set("anchor", inline(anchor));
+    }
 }
 
 fn economy(text: &mut Text, economy: &Params) {
@@ -232,6 +238,10 @@ fn write_node(text: &mut Text, node: &NodeSpec) {
     text.set("role", format_args!("\"{}\"", node.role));
     text.set("netuids", format_args!("[{netuids}]"));
     text.set("stake", node.stake.base_units());
+    if let Some(anchor) = node.anchor {
+        text.comment("The address of the key that it signs anchored checkpoints with.");
+        text.set("anchor", format_args!("\"{anchor}\""));
+    }
 }
 
 /// A TOML string, escaped where needed.

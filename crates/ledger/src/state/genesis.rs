@@ -8,7 +8,7 @@ use nervure_primitives::Netuid;
 use super::State;
 use crate::{
     accounts::Accounts,
-    anchors::Anchors,
+    anchors::{Anchors, RegisteredKey},
     economics::{emission::CAP, lock::LastLock},
     nodes::{Node, Nodes},
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
@@ -39,7 +39,8 @@ impl State {
             Ok(issuance) if issuance <= CAP => issuance,
             _ => return Err(GenesisError::OverCap { held }),
         };
-        let (mut accounts, mut nodes) = (Accounts::default(), Nodes::default());
+        let (mut accounts, mut nodes, mut anchors) =
+            (Accounts::default(), Nodes::default(), Anchors::default());
         for account in &spec.accounts {
             accounts.credit(account.owner, account.balance.base_units());
         }
@@ -47,6 +48,10 @@ impl State {
             let owner = listed.owner.unwrap_or(listed.id);
             nodes.insert(listed.id, Node::new(owner, 0));
             nodes.add_stake(listed.id, owner, listed.stake.base_units());
+            if let Some(address) = listed.anchor {
+                // The spec's check refuses an address that is there twice; unchecked, the first counts.
+                let _ = anchors.insert(listed.id, RegisteredKey { address, block: 0 });
+            }
         }
         let listed = spec.subnets.iter().map(|listed| (listed.netuid, subnet(spec, listed)));
         let subnets: OrdMap<Netuid, Subnet> = listed.collect();
@@ -64,9 +69,10 @@ impl State {
             next_netuid,
             votes: OrdMap::new(),
             validators: None,
-            anchors: Anchors::default(),
+            anchors,
         };
         state.elect();
+        state.hand_over();
         Ok(state)
     }
 }

@@ -9,7 +9,11 @@ use super::{
     tables::{self, BLOCKS, CERTIFICATES, Definition, EVENTS, HEADERS, NODES, VALUES},
     tree::{stored, value_key},
 };
-use crate::{chain::Next, tree::TreeUpdate};
+use crate::{
+    chain::Next,
+    fail_point::{Point, reach},
+    tree::TreeUpdate,
+};
 
 /// The first block: its header and state, and what the file is.
 pub(super) fn first(store: &Store, first: &First<'_>) -> Result<(), StoreError> {
@@ -41,7 +45,9 @@ pub(super) fn next(
     evidence::write(&transaction, next)?;
     tree(&transaction, version, &next.update)?;
     prune::run(&transaction, version.saturating_sub(store.options.retain.max(1)))?;
+    reach(Point::StoreWritten);
     transaction.commit()?;
+    reach(Point::StoreCommitted);
     Ok(())
 }
 

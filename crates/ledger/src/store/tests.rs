@@ -32,6 +32,7 @@ fn spec() -> MeshSpec {
         role,
         netuids: spec.subnets.iter().map(|subnet| subnet.netuid).collect(),
         stake: Amount::from_base_units(stake),
+        anchor: None,
     };
     spec.nodes = vec![listed(10, Role::Validator, 5_000), listed(11, Role::Miner, 0)];
     spec

@@ -21,16 +21,19 @@ use nervure_primitives::{
     cbor::{self, Limits},
 };
 
-use crate::block::MAX_BLOCK_LEN;
+use crate::{
+    block::MAX_BLOCK_LEN,
+    fail_point::{self, Point, reach},
+};
 
-/// The file is replaced by a new one when it is larger than this, in bytes.
-const ROTATE: u64 = 1 << 20;
+/// The file is replaced by a new one when it is larger than this, in bytes; often, where tests wait for it.
+const ROTATE: u64 = if fail_point::ENABLED { 16 << 10 } else { 1 << 20 };
 
 /// Largest frame that is read, in bytes: a block.
 const MAX_FRAME: usize = MAX_BLOCK_LEN;
 
-/// Largest file that is read, in bytes.
-const MAX_FILE: u64 = 256 << 20;
+/// Largest file that is read, in bytes. It holds one height, whose blocks are written once each.
+const MAX_FILE: u64 = 1 << 30;
 
 const ENTRY: u8 = 1;
 const SIGNER: u8 = 2;
@@ -74,8 +77,14 @@ impl Wal {
     pub fn open(path: &Path) -> io::Result<(Self, Recovered)> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         file.try_lock().map_err(io::Error::from)?;
+        let size = file.metadata()?.len();
+        if size > MAX_FILE {
+            // To read a part of it would be to forget what was signed in the rest.
+            let why = format!("the log has {size} bytes, more than the {MAX_FILE} that are read");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
         let mut bytes = Vec::new();
-        (&mut file).take(MAX_FILE).read_to_end(&mut bytes)?;
+        file.read_to_end(&mut bytes)?;
         let (recovered, whole) = recover(&bytes);
         if whole < bytes.len() {
             // What is not whole would hide everything that is appended after it.
@@ -109,7 +118,11 @@ impl Wal {
     /// As for [`Self::append`].
     pub fn save_signer(&mut self, record: &SignerRecord) -> io::Result<()> {
         self.signer = *record;
-        self.frame(SIGNER, &cbor::encode(record).map_err(io::Error::other)?)
+        let content = cbor::encode(record).map_err(io::Error::other)?;
+        reach(Point::SignerWrite);
+        self.frame(SIGNER, &content)?;
+        reach(Point::SignerWritten);
+        Ok(())
     }
 
     /// Makes everything so far durable.
@@ -117,7 +130,10 @@ impl Wal {
     /// # Errors
     /// As for [`Self::append`].
     pub fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        reach(Point::LogSync);
+        self.file.sync_data()?;
+        reach(Point::LogSynced);
+        Ok(())
     }
 
     /// A height was committed: its entries are not needed any more.
@@ -131,20 +147,30 @@ impl Wal {
         let fresh = self.path.with_extension("new");
         let mut file = File::create(&fresh)?;
         file.try_lock().map_err(io::Error::from)?;
+        reach(Point::RotateCreated);
         let record = cbor::encode(&self.signer).map_err(io::Error::other)?;
         file.write_all(&framed(SIGNER, &record))?;
+        reach(Point::RotateWritten);
         file.sync_data()?;
+        reach(Point::RotateSynced);
         fs::rename(&fresh, &self.path)?;
+        reach(Point::RotateRenamed);
         if let Some(place) = self.path.parent().filter(|place| !place.as_os_str().is_empty()) {
             File::open(place)?.sync_all()?;
         }
         (self.file, self.size) = (file, (HEAD + record.len()) as u64);
+        reach(Point::Rotated);
         Ok(())
     }
 
     fn frame(&mut self, kind: u8, content: &[u8]) -> io::Result<()> {
         let bytes = framed(kind, content);
-        self.file.write_all(&bytes)?;
+        reach(Point::LogWrite);
+        let (first, second) = bytes.split_at(if fail_point::ENABLED { bytes.len() / 2 } else { 0 });
+        self.file.write_all(first)?;
+        reach(Point::LogHalf);
+        self.file.write_all(second)?;
+        reach(Point::LogWritten);
         self.size += bytes.len() as u64;
         Ok(())
     }

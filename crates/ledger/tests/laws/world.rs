@@ -74,6 +74,7 @@ impl World {
             role,
             netuids: vec![Netuid(1)],
             stake: units(stake),
+            anchor: None,
         };
         let nodes = vec![listed(0, Role::Validator, 1_000_000), listed(1, Role::Miner, 0)];
         let rich = |index| AccountSpec { owner: owner(index).node_id(), balance: units(1_000_000_000_000) };

@@ -82,6 +82,7 @@ pub(crate) fn spec(plan: &Plan) -> MeshSpec {
         role: Role::Validator,
         netuids: vec![SUBNET],
         stake: units(seat.power * UNIT),
+        anchor: None,
     };
     spec.nodes = plan.seats.iter().enumerate().map(listed).collect();
     let rich = |index| AccountSpec { owner: owner(index).node_id(), balance: units(1_000 * UNIT) };

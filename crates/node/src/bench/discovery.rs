@@ -146,6 +146,7 @@ async fn form(scale: Scale, progress: &mut impl FnMut(&str)) -> anyhow::Result<(
             role: Role::Miner,
             netuids,
             stake: Amount::ZERO,
+            anchor: None,
         });
     }
     let ports = free_ports()?;

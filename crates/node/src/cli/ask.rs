@@ -123,7 +123,7 @@ impl AskArgs {
         global: &Global,
     ) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();
-        let (mut complete, mut mixed) = (false, None);
+        let (mut complete, mut mixed, mut took_over) = (false, None, Vec::new());
         while let Some(line) = lines.next().await? {
             if let Some(witness) = &mut witness {
                 witness.see(&line)?;
@@ -141,6 +141,9 @@ impl AskArgs {
                     out.flush()?;
                 }
                 AskLine::Mixed { participants } if !global.json && self.explain => mixed = Some(participants),
+                AskLine::TookOver { succession } if !global.json && (self.explain || self.verify) => {
+                    took_over.push(succession);
+                }
                 AskLine::Done { .. } => complete = true,
                 AskLine::Error { error } => return Err(crate::local::broken_off(error).into()),
                 _ => {}
@@ -152,12 +155,19 @@ impl AskArgs {
         if let Some(participants) = mixed {
             output::note(&explain::participants("in the end", &participants));
         }
+        for succession in took_over {
+            output::note(&explain::succession(&succession));
+        }
         anyhow::ensure!(complete, "the answer broke off: what came is not the whole of it\nask again");
         if let Some(witness) = witness {
-            let signed = witness.verify().context("NOT verified")?;
+            let (signed, from) = witness.verify().context("NOT verified")?;
             let receipt = signed.receipt();
+            let what = match from {
+                0 => "this answer".to_owned(),
+                from => format!("what follows byte {from} of this answer; who began it signed for nothing"),
+            };
             output::note(&format!(
-                "verified: {} signed for this question and this answer ({} ms by its clock)",
+                "verified: {} signed for this question and {what} ({} ms by its clock)",
                 receipt.miner, receipt.took_ms
             ));
         }
@@ -210,6 +220,7 @@ impl AskArgs {
             top_p_milli: milli(self.top_p),
             seed: self.seed,
             stop: self.stop.clone(),
+            begun: String::new(),
         };
         if !self.chat {
             return Ok(ExpertRequest::Complete { prompt, sampling });

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use nervure_ledger::fail_point;
+
 use super::{Global, output};
-use crate::bench::{self, Effort, Scale, ServeKind};
+use crate::bench::{self, Effort, Kills, Plan, Scale, ServeKind};
 
 /// Measures, against a baseline in the same run
 #[derive(Debug, clap::Subcommand)]
@@ -34,6 +36,21 @@ pub(crate) enum BenchCommand {
         /// Blocks
         #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=100_000))]
         blocks: u64,
+    },
+    /// Kills validators of a testnet of its own, again and again, and looks whether a final block is ever lost
+    Kills {
+        /// Kills at random moments
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+        kills: u32,
+        /// How often a validator dies at every fail point; only in a program that has them
+        #[arg(long, value_name = "N", default_value_t = fail_point::ENABLED.into(), value_parser = clap::value_parser!(u32).range(0..=1_000))]
+        sweeps: u32,
+        /// Whatever is drawn comes from it
+        #[arg(long, value_name = "SEED", default_value_t = 1)]
+        seed: u64,
+        /// Milliseconds from one block to the next
+        #[arg(long, value_name = "MS", default_value_t = 1_000)]
+        block_milliseconds: u32,
     },
     /// What a server process of the measurement runs
     #[command(hide = true)]
@@ -99,7 +116,37 @@ impl BenchCommand {
                 let title = format!("{} blocks, {} validators", seen.blocks, seen.validators);
                 output::table(&[&title, ""], rows)
             }
+            Self::Kills { kills, sweeps, seed, block_milliseconds } => {
+                let plan = Plan { kills, sweeps, seed, block_milliseconds };
+                let seen = bench::kills(plan, output::note).await?;
+                show_kills(&seen, global)
+            }
             Self::Serve { kind } => tokio::task::spawn_blocking(move || bench::serve(kind)).await?,
         }
     }
+}
+
+/// What became of the kills; an error when something was lost.
+fn show_kills(seen: &Kills, global: &Global) -> anyhow::Result<()> {
+    if global.json {
+        output::json(seen)?;
+    } else {
+        let ms = |ms: f64| format!("{ms:.0} ms");
+        let at_points: u32 = seen.at_fail_points.values().sum();
+        let points = format!("{at_points} at {} fail points", seen.at_fail_points.len());
+        let rows = [
+            ["killed".to_owned(), format!("{} at random moments, {points}", seen.random)],
+            ["started again".to_owned(), seen.restarts.to_string()],
+            ["from the start of a process until it signs again, p50".to_owned(), ms(seen.back_p50_ms)],
+            ["p95".to_owned(), ms(seen.back_p95_ms)],
+            ["worst".to_owned(), ms(seen.back_worst_ms)],
+            ["worst while the three others ran".to_owned(), ms(seen.back_alone_worst_ms)],
+            ["final blocks compared, on every node".to_owned(), seen.heights.to_string()],
+            ["lost, replaced, contradicted".to_owned(), seen.complaints.len().to_string()],
+        ];
+        output::table(&[&format!("{} validators, seed {}", seen.validators, seen.seed), ""], rows)?;
+    }
+    let complaints = seen.complaints.join("\n");
+    anyhow::ensure!(complaints.is_empty(), "{} things went wrong\n{complaints}", seen.complaints.len());
+    Ok(())
 }

@@ -10,7 +10,7 @@ use nervure_primitives::{BlockHeight, Netuid};
 use super::{Global, output, trust};
 use crate::{
     local::LocalNode,
-    service::{CheckpointPage, CheckpointView},
+    service::{AnchoredView, CheckpointPage, CheckpointView},
 };
 
 /// Shows and verifies what validators agreed on
@@ -58,9 +58,10 @@ impl CheckpointCommand {
 fn list(page: &CheckpointPage) -> anyhow::Result<()> {
     let rows = page.checkpoints.iter().map(|row| {
         let epochs = row.metagraphs.iter().map(|(netuid, root)| format!("{} of subnet {netuid}", root.epoch));
-        [row.height.to_string(), epochs.collect::<Vec<_>>().join(", "), row.block.to_string()]
+        let anchored = row.anchored.as_ref().map_or_else(|| "not yet".into(), place);
+        [row.height.to_string(), epochs.collect::<Vec<_>>().join(", "), row.block.to_string(), anchored]
     });
-    output::table(&["block", "ended epoch", "id"], rows)?;
+    output::table(&["block", "ended epoch", "id", "anchored"], rows)?;
     match page.next {
         Some(next) => output::note(&format!("there are more: nervure checkpoint list --before {next}")),
         None if page.checkpoints.is_empty() => output::note("no epoch has ended yet"),
@@ -74,8 +75,18 @@ fn show(view: &CheckpointView) -> anyhow::Result<()> {
     output::line(&format!("state       {}", view.state))?;
     output::line(&format!("signed by   {} of {} validators", view.signers, view.validators))?;
     metagraphs(&view.metagraphs, "")?;
+    output::line(&format!("anchored    {}", view.anchored.as_ref().map_or_else(|| "not yet".into(), place)))?;
     output::note(&format!("nothing of this was verified; next: nervure checkpoint verify {}", view.height));
     Ok(())
+}
+
+/// Where a checkpoint can be looked up outside of the mesh.
+fn place(anchored: &AnchoredView) -> String {
+    let AnchoredView { height, transaction, block, .. } = anchored;
+    match (transaction, block) {
+        (Some(transaction), Some(block)) => format!("with block {height}, {transaction} in {block}"),
+        _ => format!("with block {height}, in this node's file"),
+    }
 }
 
 fn metagraphs(metagraphs: &BTreeMap<Netuid, MetagraphRoot>, proven: &str) -> anyhow::Result<()> {

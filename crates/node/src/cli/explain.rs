@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 use serde_json::Value;
 
 use super::output::printable;
-use crate::service::{ExpertView, ParticipantView, RouteView};
+use crate::service::{ExpertView, ParticipantView, RouteView, SuccessionView};
 
 /// Candidates that are shown; the JSON has them all.
 const SHOWN: usize = 12;
@@ -64,6 +64,18 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
         text += &format!("left out: {name} on {node}: {}\n", printable(&reason));
     }
     text
+}
+
+/// Who went on with an answer, in one line.
+pub(crate) fn succession(succession: &SuccessionView) -> String {
+    let SuccessionView { from, why, at, expert } = succession;
+    format!(
+        "after {at} bytes, {} on {} went on with the answer of {}: {}",
+        printable(&expert.expert),
+        expert.node,
+        from,
+        printable(why)
+    )
 }
 
 /// Who answers with others, `when`, by their say.

@@ -75,9 +75,15 @@ pub(crate) struct JoinArgs {
     #[arg(long)]
     mdns: bool,
     /// Begin with the state of a recent block instead of replaying history: certificates lead there from this block,
-    /// or from the genesis. For a node without a chain; one that has a chain goes on with it
-    #[arg(long, value_name = "HEIGHT:BLOCK|genesis")]
+    /// or from the genesis, or from the last one in the mesh's contract (with --anchor-rpc). For a node without a chain; one that has a chain goes on with it
+    #[arg(long, value_name = "HEIGHT:BLOCK|genesis|anchored")]
     checkpoint: Option<Beginning>,
+    /// An endpoint (JSON-RPC over HTTP) of the chain that keeps the mesh's checkpoints; several have to agree
+    #[arg(long, value_name = "URL")]
+    anchor_rpc: Vec<String>,
+    /// The file with the secret key of the account that pays for anchoring [default: the anchor key of this validator]
+    #[arg(long, value_name = "FILE")]
+    anchor_account: Option<PathBuf>,
     /// The config file [default: node.toml in the node's directory]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -132,6 +138,8 @@ impl JoinArgs {
             mdns: self.mdns,
             experts: self.experts,
             corpus: self.corpus,
+            anchor_rpc: self.anchor_rpc,
+            anchor_account: self.anchor_account,
             beginning: self.checkpoint,
         };
         Ok(NodeConfig::resolve(dir, said, file, public))

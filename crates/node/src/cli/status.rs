@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Global, output};
 use crate::{
     local::LocalNode,
-    service::{ChainStatus, NodeStatus},
+    service::{AnchorStatus, ChainStatus, NodeStatus},
 };
 
 /// Shows the state of a running node
@@ -31,11 +31,34 @@ impl StatusArgs {
             ("peers", status.peers_connected.to_string()),
             ("experts", status.experts_known.to_string()),
             ("serves", serving),
+            ("anchor", status.anchor.as_ref().map_or("keeps no checkpoints".into(), anchor)),
             ("block", status.chain.as_ref().map_or("follows no chain".into(), block)),
         ];
         rows.into_iter()
             .try_for_each(|(name, value)| output::line(&format!("{name:<8} {}", output::printable(&value))))
     }
+}
+
+/// How anchoring goes, in words.
+fn anchor(status: &AnchorStatus) -> String {
+    let mut text = match (&status.contract, status.chain) {
+        (Some(contract), Some(chain)) => format!("contract {contract} on chain {chain}"),
+        _ => "a file".into(),
+    };
+    match (status.anchored, status.kept.filter(|kept| kept.0 > 0)) {
+        (Some(anchored), Some(kept)) if anchored < kept => {
+            text.push_str(&format!(", up to block {anchored}; signed up to {kept}"));
+        }
+        (Some(last), _) | (None, Some(last)) => text.push_str(&format!(", up to block {last}")),
+        (None, None) => text.push_str(", nothing yet"),
+    }
+    if status.open > 1 {
+        text.push_str(&format!("; {} checkpoints wait for signatures", status.open));
+    }
+    if let Some(trouble) = &status.trouble {
+        text.push_str(&format!("; TROUBLE: {trouble}"));
+    }
+    text
 }
 
 /// Where the node is in the chain, in words.
@@ -60,6 +83,9 @@ fn block(chain: &ChainStatus) -> String {
     }
     if let Some(through) = chain.silent_through {
         text.push_str(&format!("; signs nothing up to {through}"));
+    }
+    if let Some(stalled) = &chain.stalled {
+        text.push_str(&format!("; {stalled}"));
     }
     if let Some(failed) = &chain.failed {
         text.push_str(&format!("; FOLLOWS NO MORE: {failed}"));

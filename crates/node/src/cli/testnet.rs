@@ -1,14 +1,18 @@
 //! `nervure testnet`: a whole mesh of real processes on this machine.
 
+mod anvil;
 mod logs;
 mod progress;
 mod up;
 mod upstream;
 
-use nervure_testnet::{NodeReport, Report, STAND_IN, Stage, degrade, down, kill, report, start};
+use nervure_testnet::{CHAIN, NodeReport, Report, STAND_IN, Stage, degrade, down, kill, report, start};
 
 use super::{Global, output};
 use progress::Terminal;
+
+/// Processes that are no nodes.
+const BESIDE: [&str; 2] = [STAND_IN, CHAIN];
 
 /// Runs a whole mesh on this machine
 #[derive(Debug, clap::Subcommand)]
@@ -52,9 +56,9 @@ impl TestnetCommand {
             }
             Self::Down => {
                 let stopped = down(&dir, &mut Terminal::new()).await?;
-                let nodes = stopped.iter().filter(|name| *name != STAND_IN).count();
-                let too = if nodes < stopped.len() { " and the stand-in" } else { "" };
-                output::note(&format!("stopped {nodes} nodes{too}"));
+                let beside: Vec<_> = stopped.iter().filter(|name| BESIDE.contains(&name.as_str())).collect();
+                let too: String = beside.iter().map(|name| format!(" and the {name}")).collect();
+                output::note(&format!("stopped {} nodes{too}", stopped.len() - beside.len()));
                 Ok(())
             }
             Self::Kill { node } => {
@@ -74,7 +78,7 @@ impl TestnetCommand {
             }
             Self::Start { node } => {
                 let pid = start(&dir, &node, &std::env::current_exe()?).await?;
-                let how = if node == STAND_IN { "answers" } else { "is connected" };
+                let how = if BESIDE.contains(&node.as_str()) { "answers" } else { "is connected" };
                 output::note(&format!("{node} runs and {how} (pid {pid})"));
                 Ok(())
             }
@@ -114,7 +118,7 @@ fn show(report: &Report) -> anyhow::Result<()> {
             node.http.map_or_else(dash, |http| http.to_string()),
         ]
     });
-    let rows = rows.chain(stand_in(report));
+    let rows = rows.chain(stand_in(report)).chain(chain(report));
     output::table(
         &[
             "node",
@@ -135,6 +139,18 @@ fn show(report: &Report) -> anyhow::Result<()> {
 }
 
 /// The stand-in among the nodes, where there is one.
+fn chain(report: &Report) -> Option<[String; 12]> {
+    let chain = report.chain.as_ref()?;
+    let mut row: [String; 12] = std::array::from_fn(|_| "-".to_owned());
+    row[0] = chain.name.to_owned();
+    row[1] = if chain.alive { "up" } else { "down" }.into();
+    row[2] = "the anchor's chain".into();
+    row[3] = chain.pid.map_or_else(|| "-".into(), |pid| pid.to_string());
+    row[11] = chain.endpoint.trim_start_matches("http://").to_owned();
+    Some(row)
+}
+
+/// The stand-in for a model server, as a row of the table.
 fn stand_in(report: &Report) -> Option<[String; 12]> {
     let stand_in = report.stand_in.as_ref()?;
     let mut row = [const { String::new() }; 12].map(|_| "-".to_owned());

@@ -9,6 +9,7 @@ use crate::{
     config::Pin,
     light::{Light, Origin},
     local::LocalNode,
+    runtime::last_anchored,
 };
 
 /// Name of the mesh spec in the directory of a node or a testnet.
@@ -23,6 +24,10 @@ pub(crate) struct TrustArgs {
     /// Trust this block instead of the genesis
     #[arg(long, value_name = "HEIGHT:BLOCK")]
     trust: Option<Pin>,
+    /// Trust the last checkpoint in the mesh's contract instead of the genesis, read over this endpoint of the chain
+    /// (several, of different operators, have to agree)
+    #[arg(long, value_name = "URL", conflicts_with = "trust")]
+    anchor_rpc: Vec<String>,
     /// Ask whoever serves the HTTP API at this address [default: a node that runs here]
     #[arg(long, value_name = "IP:PORT")]
     from: Option<SocketAddr>,
@@ -35,12 +40,20 @@ impl TrustArgs {
             Some(http) => LocalNode::at(http)?,
             None => LocalNode::find(&global.node_dir()?)?,
         };
-        let origin = match (&self.trust, &self.mesh) {
-            (Some(pin), _) => Origin::Pin(*pin),
-            (None, Some(spec)) => Origin::Genesis(Box::new(mesh::read(spec).await?)),
-            (None, None) => {
-                let path = spec_here(global)?;
-                Origin::Genesis(Box::new(mesh::read(&path.to_string_lossy()).await?))
+        let origin = match self.trust {
+            Some(pin) => Origin::Pin(pin),
+            None => {
+                let spec = match &self.mesh {
+                    Some(spec) => mesh::read(spec).await?,
+                    None => mesh::read(&spec_here(global)?.to_string_lossy()).await?,
+                };
+                match self.anchor_rpc.is_empty() {
+                    true => Origin::Genesis(Box::new(spec)),
+                    false => {
+                        let (place, anchored) = last_anchored(&spec, &self.anchor_rpc).await?;
+                        Origin::Anchored(place, anchored)
+                    }
+                }
             }
         };
         let mesh = node.mesh();

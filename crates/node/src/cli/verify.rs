@@ -6,6 +6,7 @@
 //! given; the others signed for answers that were not shown.
 
 use anyhow::Context;
+use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_primitives::MeshId;
@@ -13,7 +14,7 @@ use nervure_subnet::task::{AnswerHasher, ReceiptError, SignedReceipt, request_ha
 
 use crate::{
     gateway::AskLine,
-    runtime::wire,
+    runtime::{resumed, wire},
     service::{ExpertView, ReceiptView},
 };
 
@@ -37,9 +38,13 @@ pub(crate) enum Unverified {
 /// What was asked and what came of it, as this program saw it.
 pub(crate) struct Witness {
     mesh: MeshId,
-    request: Vec<u8>,
+    request: ExpertRequest,
     expert: Option<ExpertView>,
-    answer: AnswerHasher,
+    /// The text, and each event as it came, with the bytes of text before it.
+    text: String,
+    events: Vec<(u64, Bytes)>,
+    /// From which byte of text on another expert answered.
+    from: u64,
     receipt: Option<ReceiptView>,
 }
 
@@ -48,8 +53,8 @@ impl Witness {
     pub(crate) fn new(mesh: Option<MeshId>, request: &ExpertRequest) -> anyhow::Result<Self> {
         let mesh =
             mesh.context("the node does not say which mesh it is in: name its directory with --dir")?;
-        let request = wire::encode_request(request)?;
-        Ok(Self { mesh, request, expert: None, answer: AnswerHasher::default(), receipt: None })
+        let (request, text, events) = (request.clone(), String::new(), Vec::new());
+        Ok(Self { mesh, request, expert: None, text, events, from: 0, receipt: None })
     }
 
     /// A line of the answer came.
@@ -63,6 +68,11 @@ impl Witness {
                 self.receipt.get_or_insert_with(|| receipt.clone());
                 return Ok(());
             }
+            AskLine::TookOver { succession } => {
+                self.expert = Some(succession.expert.clone());
+                self.from = succession.at;
+                return Ok(());
+            }
             AskLine::Text { text } => ExpertEvent::Text(text.clone()),
             AskLine::Embedding { index, vector } => {
                 ExpertEvent::Embedding { index: *index, vector: vector.clone() }
@@ -70,12 +80,23 @@ impl Witness {
             AskLine::Distribution { probabilities } => ExpertEvent::Distribution(probabilities.clone()),
             AskLine::Mixed { .. } | AskLine::Done { .. } | AskLine::Error { .. } => return Ok(()),
         };
-        self.answer.chunk(&wire::encode_event(&event)?);
+        self.events.push((self.text.len() as u64, wire::encode_event(&event)?));
+        if let ExpertEvent::Text(text) = event {
+            self.text.push_str(&text);
+        }
         Ok(())
     }
 
-    /// The receipt, when it is for exactly this.
-    pub(crate) fn verify(self) -> Result<SignedReceipt, Unverified> {
+    /// The receipt, when it is for exactly this, and from which byte of the text on it is.
+    pub(crate) fn verify(self) -> Result<(SignedReceipt, u64), Unverified> {
+        let said = usize::try_from(self.from).ok().and_then(|from| self.text.get(..from));
+        let asked = match self.from {
+            0 => Some(self.request),
+            _ => said.and_then(|said| resumed(&self.request, said)),
+        };
+        let asked = asked.and_then(|asked| wire::encode_request(&asked).ok());
+        let mut answer = AnswerHasher::default();
+        self.events.iter().filter(|(at, _)| *at >= self.from).for_each(|(_, event)| answer.chunk(event));
         let shown = self.receipt.ok_or(Unverified::None)?;
         let text = shown.receipt.ok_or(Unverified::None)?;
         let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| Unverified::NotHex)?;
@@ -86,12 +107,12 @@ impl Witness {
             ("expert", expert.is_some_and(|expert| expert.node == receipt.miner)),
             ("subnet", expert.is_some_and(|expert| expert.netuid == receipt.netuid)),
             ("asker", receipt.asker == shown.asker),
-            ("question", receipt.request == request_hash(&receipt.query, &self.request)),
-            ("answer", receipt.answer == self.answer.finish()),
+            ("question", asked.is_some_and(|asked| receipt.request == request_hash(&receipt.query, &asked))),
+            ("answer", receipt.answer == answer.finish()),
         ];
         match same.into_iter().find(|(_, same)| !same) {
             Some((what, _)) => Err(Unverified::Differs(what)),
-            None => Ok(signed),
+            None => Ok((signed, self.from)),
         }
     }
 }
@@ -112,7 +133,7 @@ mod tests {
     }
 
     /// What came to somebody who asked `asked` and was shown `shown`; the expert said "one" to "x".
-    fn witness(asked: &str, shown: &str, expert: u8) -> Result<SignedReceipt, Unverified> {
+    fn witness(asked: &str, shown: &str, expert: u8) -> Result<(SignedReceipt, u64), Unverified> {
         let (miner, asker) = (NodeKey::from_seed(&[1; 32]), NodeKey::from_seed(&[2; 32]).node_id());
         let query = Hash::of("q", &[]);
         let mut answer = AnswerHasher::default();

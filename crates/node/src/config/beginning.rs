@@ -21,6 +21,8 @@ pub(crate) enum Beginning {
     Genesis,
     /// A block that somebody vouches for.
     Block(Pin),
+    /// The last checkpoint in the mesh's contract.
+    Anchored,
 }
 
 impl fmt::Display for Pin {
@@ -45,6 +47,7 @@ impl FromStr for Beginning {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "genesis" => Ok(Self::Genesis),
+            "anchored" => Ok(Self::Anchored),
             text => text.parse().map(Self::Block),
         }
     }
@@ -61,6 +64,7 @@ mod tests {
         assert_eq!((pin.height, pin.to_string()), (BlockHeight(360), text.clone()));
         assert_eq!(text.parse(), Ok(Beginning::Block(pin)));
         assert_eq!("genesis".parse(), Ok(Beginning::Genesis));
+        assert_eq!("anchored".parse(), Ok(Beginning::Anchored));
         for bad in ["", "360", "x:ab", "360:ab", ":"] {
             assert!(bad.parse::<Beginning>().is_err(), "{bad}");
         }

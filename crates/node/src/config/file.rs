@@ -46,6 +46,10 @@ pub(crate) struct FileConfig {
     pub experts: Vec<ExpertSpec>,
     /// Where a validator's private texts are.
     pub corpus: Option<PathBuf>,
+    /// Endpoints of the chain of the mesh's contract.
+    pub anchor_rpc: Vec<String>,
+    /// The key of the account that pays for anchoring.
+    pub anchor_account: Option<PathBuf>,
     /// What a node without a chain begins with: `HEIGHT:BLOCK` or `genesis`.
     #[serde(deserialize_with = "beginning")]
     pub checkpoint: Option<Beginning>,

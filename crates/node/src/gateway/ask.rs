@@ -22,7 +22,9 @@ use super::{
     error::{ApiError, ErrorDetail},
     terms::Terms,
 };
-use crate::service::{AskError, Ending, ExpertView, ParticipantView, ReceiptView, RouteView, Target};
+use crate::service::{
+    AskError, Ending, ExpertView, ParticipantView, ReceiptView, RouteView, SuccessionView, Target,
+};
 
 /// The request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,6 +78,11 @@ pub(crate) enum AskLine {
         /// They, and their weights in the end.
         participants: Vec<ParticipantView>,
     },
+    /// Another expert went on with the answer, told before its end.
+    TookOver {
+        /// Who from whom, and where.
+        succession: SuccessionView,
+    },
     /// An expert's word on its answer, right before the end; of several, whoever gave the answer first.
     Receipt {
         /// The receipt, and what it is for.
@@ -110,9 +117,13 @@ impl From<Result<ExpertEvent, AskError>> for AskLine {
 impl AskLine {
     /// The lines of what is known in the end only.
     fn before_done(ending: Ending) -> impl Iterator<Item = Self> {
-        let Ending { receipts, participants } = ending;
+        let Ending { receipts, participants, took_over } = ending;
         let mixed = (!participants.is_empty()).then_some(Self::Mixed { participants });
-        mixed.into_iter().chain(receipts.into_iter().map(|receipt| Self::Receipt { receipt }))
+        let took_over = took_over.into_iter().map(|succession| Self::TookOver { succession });
+        mixed
+            .into_iter()
+            .chain(took_over)
+            .chain(receipts.into_iter().map(|receipt| Self::Receipt { receipt }))
     }
 }
 

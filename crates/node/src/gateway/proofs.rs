@@ -1,4 +1,4 @@
-//! `GET /checkpoints`, `/checkpoints/{height}`, `/facts` and `/epochs/{netuid}`: the ledger, for those who verify.
+//! `GET /checkpoints`, `/checkpoints/{height}`, `/anchored/{height}`, `/facts` and `/epochs/{netuid}`: the ledger, for those who verify.
 //!
 //! What a hostile client can do: have a page of checkpoints or one proof read from the disk per request. Nothing it sends is
 //! kept.
@@ -15,7 +15,7 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{App, error::ApiError};
-use crate::service::{CheckpointPage, CheckpointView, EpochView, FactView};
+use crate::service::{CheckpointPage, CheckpointView, EpochView, FactView, SubmissionView};
 
 /// Checkpoints in a page that names no limit.
 const DEFAULT_LIMIT: usize = 20;
@@ -68,6 +68,14 @@ pub(super) async fn checkpoint(
 ) -> Result<Json<CheckpointView>, ApiError> {
     let height = if height == LATEST { None } else { Some(parse("height", &height)?) };
     Ok(Json(app.service.ledger().checkpoint(height).await?))
+}
+
+/// The whole of an anchored checkpoint.
+pub(super) async fn anchored(
+    State(app): State<App>,
+    Path(height): Path<String>,
+) -> Result<Json<SubmissionView>, ApiError> {
+    Ok(Json(app.service.ledger().anchored(parse("height", &height)?).await?))
 }
 
 /// What a state says about a key.

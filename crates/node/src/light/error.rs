@@ -52,6 +52,18 @@ pub(crate) enum VerifyError {
         /// The id that it has.
         found: Hash,
     },
+    /// Another checkpoint than the one in the contract.
+    #[error(
+        "the anchored checkpoint of block {height} is {expected} in the contract, and {found} at this node"
+    )]
+    OtherAnchored {
+        /// The height.
+        height: BlockHeight,
+        /// The id in the contract.
+        expected: Hash,
+        /// The id that the node's has.
+        found: Hash,
+    },
     /// Another height than the one that was asked for.
     #[error("block {asked} was asked for, and the node sent block {given}")]
     OtherHeight {

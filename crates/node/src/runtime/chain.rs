@@ -14,6 +14,7 @@ mod commit;
 mod fetch;
 mod gossip;
 mod host;
+mod open;
 mod pace;
 mod settled;
 mod task;
@@ -35,43 +36,23 @@ use nervure_ledger::{
     event::Event as LedgerEvent,
     mempool::PoolRefusal,
     spec::{MeshSpec, Scope},
-    store::{Options, Reader, Recovered, Store, StoreError, Wal},
+    store::{Reader, Store, StoreError},
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
 use tokio::sync::{oneshot, watch};
 
-use crate::config::NodeConfig;
+use super::anchor::Anchoring;
 use bodies::Bodies;
 use settled::Settled;
 use task::{Event, Task};
 
 pub(crate) use blocks::protocol;
 pub(crate) use gossip::{BLOCKS, CONSENSUS, TRANSACTIONS, topics};
-
-/// Name of the file of the chain, in the node's directory.
-const CHAIN_FILE: &str = "chain.redb";
-
-/// Name of the write-ahead log, beside it.
-const WAL_FILE: &str = "consensus.wal";
-
-/// Memory for the cache of the chain's file: an idle node is to stay small.
-const CACHE: usize = 8 << 20;
+pub(crate) use open::{OpenError, Opened, exists, import};
 
 /// Events that wait for the thread.
 const QUEUE: usize = 2_048;
-
-/// Whether there is a chain in the node's directory.
-pub(crate) fn exists(config: &NodeConfig) -> bool {
-    config.dir.join(CHAIN_FILE).exists()
-}
-
-/// Begins the chain in the node's directory with the state of a block, whose certificate was verified.
-pub(crate) fn import(config: &NodeConfig, tip: Tip, certificate: &[u8]) -> Result<(), StoreError> {
-    std::fs::create_dir_all(&config.dir)?;
-    let options = Options { cache: CACHE, ..Options::default() };
-    Store::import(&config.dir.join(CHAIN_FILE), tip, Some(certificate), options).map(drop)
-}
 
 /// What a node does for the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +78,12 @@ pub(crate) struct ChainView {
     pub behind: Option<BlockHeight>,
     /// Transactions that wait for a block.
     pub waiting: usize,
+    /// The highest block that this node's key signed something about.
+    pub signed: Option<BlockHeight>,
     /// Up to which height this node's key signs nothing, because it was seen to have signed before.
     pub silent_through: Option<BlockHeight>,
+    /// Why no block is made, as far as this validator can tell.
+    pub stalled: Option<String>,
     /// Why this node follows no more; a restart is needed.
     pub failed: Option<String>,
 }
@@ -113,7 +98,9 @@ impl ChainView {
             round: 0,
             behind: None,
             waiting: 0,
+            signed: None,
             silent_through: None,
+            stalled: None,
             failed: None,
         }
     }
@@ -143,30 +130,6 @@ impl ChainCounters {
     }
 }
 
-/// What is on the disk, before anything runs.
-pub(crate) struct Opened {
-    store: Store,
-    wal: Wal,
-    recovered: Recovered,
-    view: watch::Sender<ChainView>,
-}
-
-impl Opened {
-    /// Opens the chain in the node's directory, or begins it with the genesis of `spec`.
-    pub(crate) fn open(config: &NodeConfig, spec: &MeshSpec) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(&config.dir)?;
-        let options = Options { cache: CACHE, ..Options::default() };
-        let (store, tip) = Store::open(&config.dir.join(CHAIN_FILE), spec, options)?;
-        let (wal, recovered) = Wal::open(&config.dir.join(WAL_FILE))?;
-        Ok(Self { store, wal, recovered, view: watch::Sender::new(ChainView::of(tip)) })
-    }
-
-    /// What is known of the chain, now and later.
-    pub(crate) fn view(&self) -> watch::Receiver<ChainView> {
-        self.view.subscribe()
-    }
-}
-
 /// Reaches the chain's thread. Dropped, the thread ends.
 pub(crate) struct Chain {
     handle: ChainHandle,
@@ -188,9 +151,9 @@ impl Chain {
     /// Starts the thread.
     pub(crate) fn start(
         (opened, part): (Opened, Part),
-        spec: &MeshSpec,
-        key: &NodeKey,
+        (spec, key): (&MeshSpec, &NodeKey),
         network: NetworkHandle,
+        anchoring: Arc<Anchoring>,
     ) -> std::io::Result<Self> {
         let Opened { store, wal, recovered, view } = opened;
         let (events, queue) = sync_channel(QUEUE);
@@ -214,6 +177,7 @@ impl Chain {
             net,
             part,
             settled: handle.settled.clone(),
+            anchoring,
             block_time: Duration::from_millis(spec.consensus.block_milliseconds.into()),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         });

@@ -25,7 +25,14 @@ use nervure_subnet::{
 use serde_bytes::ByteBuf;
 use tokio::sync::{mpsc, watch};
 
-use super::{catalog::ExpertCatalog, chain::ChainHandle, clock, registry::LedgerRegistry, state_sync};
+use super::{
+    anchor::{self, Anchoring},
+    catalog::ExpertCatalog,
+    chain::ChainHandle,
+    clock,
+    registry::LedgerRegistry,
+    state_sync,
+};
 
 /// Responsible nodes that are asked for each shard: one may leave records out, two rarely the same ones.
 const ASKED: usize = 2;
@@ -75,14 +82,15 @@ pub(crate) fn channel() -> (mpsc::Sender<InboundRequest>, mpsc::Receiver<Inbound
 pub(crate) async fn serve(
     mut requests: mpsc::Receiver<InboundRequest>,
     catalog: Arc<ExpertCatalog>,
-    chain: Option<ChainHandle>,
+    chain: Option<(ChainHandle, Arc<Anchoring>)>,
 ) {
     while let Some(request) = requests.recv().await {
         if request.protocol != PROTOCOL {
-            if let Some(chain) = chain.clone() {
+            if let Some((chain, anchoring)) = chain.clone() {
                 // As many at once as the protocol lets in.
                 tokio::spawn(async move {
                     match request.protocol {
+                        anchor::PROTOCOL => anchoring.answer(request).await,
                         state_sync::PROTOCOL => state_sync::answer(&chain, request).await,
                         _ => chain.answer(request).await,
                     }

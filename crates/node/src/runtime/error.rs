@@ -2,11 +2,12 @@
 
 use std::{io, path::PathBuf};
 
+use nervure_consensus::anchor::AnchorKeyFileError;
 use nervure_ledger::{spec::Role, store::StoreError};
 use nervure_p2p::{NetworkError, query};
 use nervure_primitives::NodeId;
 
-use super::{experts::ServeError, ports::PortError, validator::CorpusError};
+use super::{chain::OpenError, experts::ServeError, ports::PortError, validator::CorpusError};
 use crate::gateway::{ApiKeyError, GatewayError};
 
 /// Why a node does not start.
@@ -28,7 +29,10 @@ pub(crate) enum StartError {
     },
     /// The chain in the node's directory cannot be used.
     #[error(transparent)]
-    Chain(#[from] StoreError),
+    Chain(#[from] OpenError),
+    /// The anchor key, or that of the account that pays.
+    #[error(transparent)]
+    AnchorKey(#[from] AnchorKeyFileError),
     /// No thread for the chain.
     #[error("the thread of the chain does not start: {0}")]
     Thread(io::Error),
@@ -87,12 +91,19 @@ impl StartError {
                 "get a slot with nervure key register and nervure neuron register on a node that runs, let the mesh's \
                  founder list its id (nervure key show), or join with --role none to look around"
             }
-            Self::Chain(StoreError::Locked { .. }) => "stop the other node of this directory first",
-            Self::Chain(StoreError::OtherMesh { .. } | StoreError::Format { .. }) => {
+            Self::Chain(OpenError::Store(StoreError::Locked { .. })) => {
+                "stop the other node of this directory first"
+            }
+            Self::Chain(OpenError::Store(StoreError::OtherMesh { .. } | StoreError::Format { .. })) => {
                 "use another directory, or move chain.redb and consensus.wal away"
             }
-            Self::Chain(StoreError::Io(_)) => "make room on the disk, or look at the directory's permissions",
-            Self::Chain(_) => {
+            Self::Chain(OpenError::Log(error, _)) if error.kind() == io::ErrorKind::WouldBlock => {
+                "stop the other node of this directory first: two that sign with one key can split the mesh"
+            }
+            Self::Chain(OpenError::Store(StoreError::Io(_)) | OpenError::Log(..)) => {
+                "make room on the disk, or look at the directory's permissions"
+            }
+            Self::Chain(OpenError::Store(..)) => {
                 "move chain.redb away, and never consensus.wal: the blocks come again from others, but only the log \
                  knows what this node signed"
             }

@@ -17,6 +17,7 @@ use nervure_subnet::{Inserted, MAX_RECORD_LEN, RecordError};
 use tokio::sync::{mpsc, watch};
 
 use super::{
+    anchor::{ATTESTATIONS, Anchoring},
     catalog::ExpertCatalog,
     chain::{BLOCKS, CONSENSUS, ChainHandle, ChainView, TRANSACTIONS},
     opinions::{ASSIGNMENTS, Opinions, SCORES},
@@ -82,12 +83,17 @@ pub(crate) async fn follow(
 pub(crate) async fn run(
     mut messages: mpsc::Receiver<GossipMessage>,
     (catalog, counters): (Arc<ExpertCatalog>, Arc<RecordCounters>),
-    opinions: Arc<Opinions>,
+    (opinions, anchoring): (Arc<Opinions>, Option<Arc<Anchoring>>),
     chain: Option<ChainHandle>,
 ) {
     while let Some(message) = messages.recv().await {
         if let (Some(chain), BLOCKS | CONSENSUS | TRANSACTIONS) = (&chain, message.topic.as_str()) {
             chain.hear(message).await;
+            continue;
+        }
+        if let (Some(anchoring), ATTESTATIONS) = (&anchoring, message.topic.as_str()) {
+            let verdict = anchoring.hear(&message.data);
+            message.judge(verdict).await;
             continue;
         }
         if let ASSIGNMENTS | SCORES = message.topic.as_str() {

@@ -3,19 +3,26 @@
 mod proofs;
 mod subnets;
 
+use std::sync::Arc;
+
 use nervure_ledger::{
     event::Event,
     transaction::{Checked, Refusal},
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, NodeId};
 
-use super::chain::{ChainHandle, SubmitError};
+use super::{
+    anchor::Anchoring,
+    chain::{ChainHandle, SubmitError},
+};
 use crate::service::{AccountView, AskError, TransactionState, TransactionView};
 
 /// The ledger as this node knows it.
 pub(crate) struct LedgerDesk {
     /// The chain, where this node follows it.
     pub chain: Option<ChainHandle>,
+    /// What is anchored, where it follows the chain.
+    pub anchoring: Option<Arc<Anchoring>>,
     /// Milliseconds from one block to the next, as the mesh means it.
     pub block_milliseconds: u32,
 }

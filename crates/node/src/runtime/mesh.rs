@@ -13,6 +13,7 @@ use tokio_util::{
 use super::{
     StartError, address,
     advertiser::Advertiser,
+    anchor::{self, Anchoring, Forwarder},
     catalog::ExpertCatalog,
     chain::{self, Chain, Opened, Part},
     directory::{self, Directory},
@@ -49,6 +50,8 @@ pub(crate) struct Mesh {
     pub alone: bool,
     /// The chain, where this node follows it.
     pub chain: Option<Chain>,
+    /// What is anchored of it.
+    pub anchoring: Option<Arc<Anchoring>>,
     tasks: TaskTracker,
     stop: DropGuard,
 }
@@ -71,9 +74,11 @@ impl Mesh {
         let (network, messages) = Network::start(settings, Arc::new(registry.clone()), stop.clone())?;
         let listening = listening(&network).await?;
 
-        let part = part(config);
-        let chain = opened.map(|opened| Chain::start((opened, part), spec, key, network.clone())).transpose();
-        let chain = chain.map_err(StartError::Thread)?;
+        let anchoring = opened.is_some().then(|| Anchoring::new(config, spec)).transpose()?.map(Arc::new);
+        let started = opened.zip(anchoring.clone()).map(|(opened, anchoring)| {
+            Chain::start((opened, part(config)), (spec, key), network.clone(), anchoring)
+        });
+        let chain = started.transpose().map_err(StartError::Thread)?;
         let handle = chain.as_ref().map(Chain::handle);
 
         let (id, tasks) = (spec.mesh_id(), TaskTracker::new());
@@ -86,7 +91,7 @@ impl Mesh {
         tasks.spawn(gossip::run(
             messages,
             (catalog.clone(), records.clone()),
-            opinions.clone(),
+            (opinions.clone(), anchoring.clone()),
             handle.clone(),
         ));
         if let Some(chain) = &handle {
@@ -95,7 +100,13 @@ impl Mesh {
             let stop = stop.clone();
             tasks.spawn(async move { stop.run_until_cancelled(following).await });
         }
-        tasks.spawn(directory::serve(inbox, catalog.clone(), handle));
+        if let Some((anchoring, chain)) = anchoring.clone().zip(handle.clone()) {
+            if let Some(forwarder) = Forwarder::new(config, spec, &anchoring)? {
+                tasks.spawn(forwarder.run(anchoring.clone(), stop.clone()));
+            }
+            tasks.spawn(anchoring.keep((chain, spec.clone()), network.clone(), stop.clone()));
+        }
+        tasks.spawn(directory::serve(inbox, catalog.clone(), handle.zip(anchoring.clone())));
         tasks.spawn(sweep(catalog.clone(), stop.clone()));
         let warming = directory.clone();
         tasks.spawn(async move { stop.run_until_cancelled(warming.warm_up(visitor)).await });
@@ -110,6 +121,7 @@ impl Mesh {
             listening,
             alone,
             chain,
+            anchoring,
             tasks,
             stop: guard,
         })
@@ -175,7 +187,9 @@ fn network_config(
     if config.follow {
         network.topics.extend(chain::topics(part(config) == Part::Validator));
         network.protocols.push(chain::protocol());
+        network.topics.push(anchor::topic());
     }
+    network.protocols.push(anchor::protocol());
     network.protocols.push(state_sync::protocol());
     network.peer_store = Some(config.dir.join(PEER_STORE));
     if visitor {

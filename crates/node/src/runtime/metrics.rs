@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nervure_p2p::{NetworkStatus, query::ServerCounters};
+use nervure_primitives::BlockHeight;
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::ConstCounter, gauge::ConstGauge},
@@ -10,6 +11,7 @@ use prometheus_client::{
 };
 
 use super::{
+    anchor::Anchoring,
     chain::{ChainHandle, ChainView},
     gossip::RecordCounters,
     opinions::OpinionCounters,
@@ -24,6 +26,7 @@ pub(crate) struct Sources<'a> {
     pub queries: Option<&'a ServerCounters>,
     pub experts: usize,
     pub chain: Option<&'a ChainHandle>,
+    pub anchoring: Option<&'a Anchoring>,
 }
 
 /// The metrics in the OpenMetrics text format.
@@ -52,6 +55,18 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
             finality(&known),
         );
         gauge("chain_failed", "1 when this node follows the chain no more", known.failed.is_some().into());
+    }
+    if let Some(anchoring) = sources.anchoring {
+        let status = anchoring.status();
+        let height = |height: Option<BlockHeight>| height.map_or(0, |height| height.0);
+        gauge(
+            "anchor_kept",
+            "Height of the last checkpoint that is signed and kept here",
+            height(status.kept),
+        );
+        gauge("anchor_anchored", "Height of the last checkpoint in the contract", height(status.anchored));
+        gauge("anchor_open", "Checkpoints that too few have signed yet", status.open.into());
+        gauge("anchor_trouble", "1 when checkpoints cannot be anchored", status.trouble.is_some().into());
     }
     let mut counter = |name: &str, help: &str, value: u64| {
         registry.register(name, help, ConstCounter::new(value));
@@ -96,6 +111,16 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
         counter("chain_equivocations", "Contradictions of validators", load(&counters.equivocations));
         counter("chain_refused_blocks", "Proposed blocks that were wrong", load(&counters.refused_blocks));
         counter("chain_dropped", "Messages dropped because too many waited", load(&counters.dropped));
+    }
+    if let Some(anchoring) = sources.anchoring {
+        let counters = anchoring.counters();
+        counter(
+            "attestations_accepted",
+            "Validators' signatures under checkpoints",
+            load(&counters.accepted),
+        );
+        counter("attestations_ignored", "Such signatures that said nothing new", load(&counters.ignored));
+        counter("attestations_rejected", "Such signatures that were wrong", load(&counters.rejected));
     }
     let mut text = String::new();
     // Writing into a string does not fail.

@@ -2,8 +2,8 @@
 //! the one that answers ([`attempt`]). Several can answer together: with whole answers ([`panel`]), or byte by byte
 //! ([`mixture`]).
 //!
-//! Until an expert has begun to answer, another can take its place and the asker never knows. From its
-//! first event on the answer is bound to it: text of two experts never mixes unless it is asked for.
+//! Until an expert has begun to answer, another can take its place and the asker never knows. Afterwards another
+//! goes on from the same byte if it dies ([`succession`]); text of two experts does not mix otherwise, unless it is asked for.
 
 mod attempt;
 mod mixture;
@@ -11,6 +11,7 @@ mod one;
 mod panel;
 mod pool;
 mod select;
+mod succession;
 mod together;
 mod whole;
 
@@ -20,18 +21,20 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, stream};
-use nervure_experts::{ExpertEvent, ExpertRequest};
+use nervure_experts::ExpertRequest;
 use nervure_p2p::{NetworkHandle, Scope, query::QueryClient};
 use nervure_primitives::{BlockHeight, MeshId, NodeId};
-use nervure_subnet::Route;
+use nervure_subnet::{ExpertRecord, Route};
 use serde_json::Value;
 
 use super::{Mesh, catalog::ExpertCatalog, opinions::Opinions, view, wire};
 use crate::service::{Answer, Ask, AskError, Ending, RouteView, Strategy};
-use attempt::{Begun, Rest};
+use attempt::Begun;
+use succession::Succession;
 
 pub(crate) use one::NotWhole;
 pub(crate) use select::parse as parse_filter;
+pub(crate) use succession::resumed;
 
 /// Routes questions to experts. Cheap to clone.
 #[derive(Clone)]
@@ -81,9 +84,9 @@ impl Router {
         let route = select::select(&self.catalog, &trusts, ask)?;
         let attempts = self.attempts(body(&ask.request)?, ask.budget, until);
         let candidates: Vec<_> = route.choices.iter().map(|choice| choice.record.clone()).collect();
-        let won = pool::first(attempts, candidates, ask.strategy).await?;
+        let won = pool::first(attempts, candidates.clone(), ask.strategy).await?;
         let route = RouteView { tried: count(won.tried), ..route_view(ask, block, &route) };
-        Ok(self.answer(won.begun, route, ask, until))
+        Ok(self.answer((won.begun, candidates), route, ask, until))
     }
 }
 
@@ -111,41 +114,34 @@ fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// An answer in progress: its rest, and an event that has come already.
-struct Coming {
-    next: Option<(ExpertEvent, bool)>,
-    rest: Rest,
-}
-
-impl Coming {
-    async fn event(&mut self) -> Result<(ExpertEvent, bool), String> {
-        match self.next.take() {
-            Some(event) => Ok(event),
-            None => self.rest.next().await,
-        }
-    }
-}
-
 impl Router {
     /// The answer that began, with its deadline over it.
-    fn answer(&self, begun: Begun, route: RouteView, ask: &Ask, until: Instant) -> Answer {
+    fn answer(
+        &self,
+        (begun, candidates): (Begun, Vec<ExpertRecord>),
+        route: RouteView,
+        ask: &Ask,
+        until: Instant,
+    ) -> Answer {
         let expert = view::expert(&begun.record, &self.catalog, super::clock::now());
         let ending = Arc::new(OnceLock::new());
         let (deadline, own, mesh) = (ask.deadline, self.own, self.mesh);
-        let wanted = ask.receipt.then(|| ending.clone());
-        let coming = Coming { next: Some(begun.first), rest: begun.rest };
-        let events = stream::unfold(Some(coming), move |coming| {
-            let wanted = wanted.clone();
+        let (told, receipt) = (ending.clone(), ask.receipt);
+        let coming = Succession::new(self.clone(), (ask, until), begun, candidates);
+        let events = stream::unfold(Some(Box::new(coming)), move |coming| {
+            let told = told.clone();
             async move {
                 let mut coming = coming?;
-                Some(match tokio::time::timeout_at(until.into(), coming.event()).await {
+                Some(match tokio::time::timeout_at(until.into(), coming.next()).await {
                     Ok(Ok((event, false))) => (Ok(event), Some(coming)),
                     Ok(Ok((event, true))) => {
-                        if let Some(wanted) = wanted {
-                            let receipts = vec![coming.rest.into_receipt().view(own, mesh)];
-                            // Nobody else sets it.
-                            let _ = wanted.set(Ending { receipts, ..Ending::default() });
-                        }
+                        let took_over = coming.took_over().to_vec();
+                        let receipts = match receipt {
+                            true => vec![coming.into_receipt().view(own, mesh)],
+                            false => Vec::new(),
+                        };
+                        // Nobody else sets it.
+                        let _ = told.set(Ending { receipts, took_over, ..Ending::default() });
                         (Ok(event), None)
                     }
                     Ok(Err(reason)) => (Err(AskError::Interrupted { reason }), None),

@@ -119,6 +119,7 @@ impl MeshService for NodeService {
                 experts_known: u32::try_from(self.catalog.len()).unwrap_or(u32::MAX),
                 serving: self.experts.iter().map(|served| served.name.clone()).collect(),
                 chain: self.ledger.chain.as_ref().map(|chain| view::chain(&chain.view())),
+                anchor: self.ledger.anchoring.as_ref().map(|anchoring| anchoring.status()),
                 network: serde_json::to_value(&network).unwrap_or(Value::Null),
             }
         }
@@ -158,6 +159,7 @@ impl MeshService for NodeService {
                 queries: self.queries.as_deref(),
                 experts: self.catalog.len(),
                 chain: self.ledger.chain.as_ref(),
+                anchoring: self.ledger.anchoring.as_deref(),
             })
         }
         .boxed()

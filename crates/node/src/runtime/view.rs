@@ -73,7 +73,9 @@ pub(crate) fn chain(view: &ChainView) -> ChainStatus {
         checkpoint: last_checkpoint(state),
         behind: view.behind,
         waiting: view.waiting as u32,
+        signed: view.signed,
         silent_through: view.silent_through,
+        stalled: view.stalled.clone(),
         failed: view.failed.clone(),
     }
 }

@@ -31,6 +31,11 @@ pub(crate) trait LedgerReader: Send + Sync {
         nowhere()
     }
 
+    /// The whole of an anchored checkpoint, by its block.
+    fn anchored(&self, _height: BlockHeight) -> BoxFuture<'_, Result<SubmissionView, AskError>> {
+        nowhere()
+    }
+
     /// What the state after a block, or after the last one, says about a key.
     fn fact(&self, _key: Key, _height: Option<BlockHeight>) -> BoxFuture<'_, Result<FactView, AskError>> {
         nowhere()
@@ -72,6 +77,34 @@ pub(crate) struct CheckpointPage {
     pub next: Option<BlockHeight>,
 }
 
+/// The whole of an anchored checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SubmissionView {
+    /// Its block.
+    pub height: BlockHeight,
+    /// Its id, as the validators signed it.
+    pub id: Hash,
+    /// Validators that signed it.
+    pub signatures: u32,
+    /// The [`Submission`](nervure_consensus::anchor::Submission), in base64.
+    pub submission: String,
+}
+
+/// The anchored checkpoint by which a block can be looked up outside of the mesh.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AnchoredView {
+    /// Its block: the one in question or the next with an election.
+    pub height: BlockHeight,
+    /// Its id, as the validators signed it.
+    pub id: Hash,
+    /// The transaction that put it into the contract; none where it is in this node's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
+    /// The chain's block with that transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<u64>,
+}
+
 /// A checkpoint in words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CheckpointRow {
@@ -83,6 +116,9 @@ pub(crate) struct CheckpointRow {
     pub state: Hash,
     /// The metagraph roots of the epochs that it ended, by subnet.
     pub metagraphs: BTreeMap<Netuid, MetagraphRoot>,
+    /// Where it is anchored; none while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchored: Option<AnchoredView>,
 }
 
 /// A block that can be believed.
@@ -96,6 +132,9 @@ pub(crate) struct CheckpointView {
     pub state: Hash,
     /// The metagraph roots of the epochs that it ended, by subnet; none for a block that is no checkpoint.
     pub metagraphs: BTreeMap<Netuid, MetagraphRoot>,
+    /// Where it is anchored; none while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchored: Option<AnchoredView>,
     /// Validators that agreed on it.
     pub validators: u32,
     /// Validators that signed it.

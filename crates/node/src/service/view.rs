@@ -87,9 +87,24 @@ pub(crate) struct ParticipantView {
     pub left: Option<String>,
 }
 
+/// An expert that went on with another's answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SuccessionView {
+    /// Who could not end it.
+    pub from: NodeId,
+    /// Why not.
+    pub why: String,
+    /// Bytes of text that it had said.
+    pub at: u64,
+    /// Who went on.
+    pub expert: ExpertView,
+}
+
 /// What is known of an answer at its end only.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Ending {
+    /// Who took over from an expert that could not end the answer, in order.
+    pub took_over: Vec<SuccessionView>,
     /// The receipts of all who took part, where they were wanted, of whoever gave the answer first.
     pub receipts: Vec<ReceiptView>,
     /// Who took part in a mixed text, and the weights in the end.
@@ -197,9 +212,37 @@ pub(crate) struct NodeStatus {
     /// Where it is in the chain; none where it follows none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<ChainStatus>,
+    /// How anchoring goes; none where it follows no chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<AnchorStatus>,
     /// Details of the network layer: addresses, gossip, reachability, counters.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub network: serde_json::Value,
+}
+
+/// How anchoring goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AnchorStatus {
+    /// The id of the chain of the mesh's contract; none where checkpoints are kept in files only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<u64>,
+    /// The address of the contract.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
+    /// The address of this validator's anchor key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The last checkpoint that is signed and kept here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<BlockHeight>,
+    /// The last checkpoint in the contract, as far as this node has read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchored: Option<BlockHeight>,
+    /// Checkpoints that too few validators have signed yet.
+    pub open: u32,
+    /// What is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// Where a node is in the chain.
@@ -230,9 +273,15 @@ pub(crate) struct ChainStatus {
     pub behind: Option<BlockHeight>,
     /// Transactions that wait for a block.
     pub waiting: u32,
+    /// The highest block that this node signed something about since it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<BlockHeight>,
     /// Up to which block this node signs nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_through: Option<BlockHeight>,
+    /// Why no block is made, as far as this validator can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled: Option<String>,
     /// Why it follows no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,

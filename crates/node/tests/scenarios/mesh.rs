@@ -93,6 +93,17 @@ impl Mesh {
         mesh
     }
 
+    /// Starts one, detached, with whatever `how` adds to the command.
+    pub fn with(how: impl FnOnce(&mut Command)) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mesh = Self { dir: home.path().join("testnet"), _home: home };
+        let mut command = nervure();
+        command.arg("--dir").arg(&mesh.dir).args(["testnet", "up", "--detach"]);
+        how(&mut command);
+        Said::of(command.output().unwrap()).well();
+        mesh
+    }
+
     /// Two validators, two miners (rust and python) and a gateway.
     pub fn small(args: &[&str]) -> Self {
         let all: Vec<_> = ["--validators", "2", "--miners", "2"].iter().chain(args).copied().collect();

@@ -131,3 +131,30 @@ fn topics_that_came_share_what_there_is_to_gain() {
     assert_eq!((gone.time_in_mesh_weight, gone.first_message_deliveries_weight), (0.0, 0.0));
     gone.validate().unwrap();
 }
+
+/// What slips of the protocol and messages that were taken too late cost.
+fn slips(parameters: &PeerScoreParams, slips: usize, late: usize) -> f64 {
+    let over = |count: usize, free: f64| (count as f64 - free).max(0.0).powi(2);
+    over(slips, parameters.behaviour_penalty_threshold) * parameters.behaviour_penalty_weight
+        + over(late, parameters.slow_peer_threshold) * parameters.slow_peer_weight
+}
+
+#[test]
+fn whoever_was_killed_pays_nothing_and_whoever_floods_does() {
+    for topics in [1, 6, 40] {
+        let parameters = parameters(topics);
+        assert_eq!(slips(&parameters, topics * FORGETS, 10_000), 0.0);
+        assert!(slips(&parameters, topics * FORGETS + SLIPS + 3, 0) < GRAYLIST);
+        let usual = PeerScoreParams::default();
+        let theirs = PeerScoreParams {
+            slow_peer_weight: usual.slow_peer_weight,
+            behaviour_penalty_threshold: 6.0,
+            ..parameters
+        };
+        assert!(slips(&theirs, 0, 22) < GRAYLIST, "22 messages waited for a node that was killed");
+        assert!(
+            topics < 6 || slips(&theirs, topics * 2, 0) < GRAYLIST,
+            "it asked too early, twice for each topic"
+        );
+    }
+}

@@ -63,6 +63,8 @@ struct Peer {
     since: Instant,
     address: Multiaddr,
     agent: String,
+    /// What tells this process of the node from the one before it, once it has said so.
+    life: Option<String>,
     /// Where it says it is, as far as that may be dialled; empty unless it answers lookups.
     routes: Vec<Multiaddr>,
     rtt_ms: Option<f64>,

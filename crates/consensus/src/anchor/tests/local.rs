@@ -34,6 +34,15 @@ fn filled() -> (tempfile::TempDir, PathBuf) {
     (directory, path)
 }
 
+/// Bytes of the first record, and of each further one.
+fn sizes(whole: &[u8]) -> (usize, usize) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("anchor");
+    drop(open(&path).unwrap());
+    let first = fs::read(&path).unwrap().len();
+    (first, (whole.len() - first) / 3)
+}
+
 fn heights(anchor: &LocalAnchor) -> Vec<u64> {
     now(anchor.list(BlockHeight(0), 9)).unwrap().iter().map(|one| one.height.0).collect()
 }
@@ -58,9 +67,9 @@ fn what_is_kept_is_there_after_a_restart() {
 fn an_append_that_was_cut_short_is_dropped_and_made_again() {
     let (_directory, path) = filled();
     let whole = fs::read(&path).unwrap();
-    let record = whole.len() / 3;
+    let (first, record) = sizes(&whole);
     for cut in [1, 4, 7, 8, 9, record / 2, record - 1] {
-        fs::write(&path, &whole[..2 * record + cut]).unwrap();
+        fs::write(&path, &whole[..first + 2 * record + cut]).unwrap();
         let anchor = open(&path).unwrap();
         assert_eq!(heights(&anchor), [1, 2], "cut at {cut}");
         now(anchor.submit(&submission(&checkpoint(3, &four()), &four(), &[1, 2, 3]))).unwrap();
@@ -70,27 +79,62 @@ fn an_append_that_was_cut_short_is_dropped_and_made_again() {
 }
 
 #[test]
+fn a_beginning_that_was_cut_short_is_made_again() {
+    let (_directory, path) = filled();
+    let whole = fs::read(&path).unwrap();
+    let (first, _) = sizes(&whole);
+    for cut in [0, 3, 8, first - 1] {
+        fs::write(&path, &whole[..cut]).unwrap();
+        drop(open(&path).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), &whole[..first], "cut at {cut}");
+    }
+}
+
+#[test]
+fn whole_submissions_are_read_back() {
+    let (_directory, path) = filled();
+    let anchor = open(&path).unwrap();
+    let kept = |height| anchor.submission(BlockHeight(height)).unwrap();
+    assert_eq!(kept(0), kept(1));
+    assert_eq!(kept(2), Some(submission(&checkpoint(2, &four()), &four(), &[1, 2, 3])));
+    assert_eq!(kept(4), None);
+    let next = submission(&checkpoint(4, &four()), &four(), &[2, 3, 4]);
+    anchor.keep(&next).unwrap();
+    assert_eq!((kept(4), anchor.latest()), (Some(next), BlockHeight(4)));
+}
+
+#[test]
 fn damage_is_refused_and_never_served() {
     let (_directory, path) = filled();
     let whole = fs::read(&path).unwrap();
-    let record = whole.len() / 3;
-    for at in (0..2 * record).step_by(5) {
+    let (first, record) = sizes(&whole);
+    for at in (0..first + 2 * record).step_by(5) {
         let mut damaged = whole.clone();
         damaged[at] ^= 1;
         fs::write(&path, &damaged).unwrap();
         match open(&path) {
             Err(LocalError::Damaged { .. }) => {}
             // A length that is too long looks like an append that was cut short.
-            Ok(anchor) => assert!(at % record < 4 && heights(&anchor).len() == at / record, "byte {at}"),
+            Ok(anchor) => {
+                let at = at.checked_sub(first).expect("the first record is never taken for cut short");
+                assert!(at % record < 4 && heights(&anchor).len() == at / record, "byte {at}");
+            }
             Err(other) => panic!("{other}"),
         }
     }
 }
 
 #[test]
-fn a_file_of_another_beginning_is_refused() {
+fn a_file_goes_on_with_its_own_beginning_and_is_for_one_mesh_and_domain() {
     let (_directory, path) = filled();
-    let other = Keeper::new(DOMAIN, MESH, BlockHeight(0), set(&[(1, 1)]).hash());
-    let refused = LocalAnchor::open(&path, other).unwrap_err();
-    assert!(refused.to_string().contains("signs the next checkpoint"), "{refused}");
+    let later = Keeper::new(DOMAIN, MESH, BlockHeight(7), set(&[(1, 1)]).hash());
+    assert_eq!(heights(&LocalAnchor::open(&path, later).unwrap()), [1, 2, 3]);
+    let elsewhere = AnchorDomain { chain: DOMAIN.chain + 1, ..DOMAIN };
+    for other in [
+        Keeper::new(elsewhere, MESH, BlockHeight(0), four().hash()),
+        Keeper::new(DOMAIN, MeshId::from_bytes([99; 32]), BlockHeight(0), four().hash()),
+    ] {
+        let refused = LocalAnchor::open(&path, other).unwrap_err();
+        assert!(refused.to_string().contains("it is for mesh"), "{refused}");
+    }
 }

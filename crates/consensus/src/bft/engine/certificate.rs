@@ -72,6 +72,10 @@ impl Engine {
     /// is, without signing, until the next.
     fn follow_while_listening(&mut self) -> Result<(), EngineError> {
         let listening = self.current.as_ref().is_some_and(|c| matches!(c.phase, Phase::Listening(_)));
+        if listening {
+            // Its timer may be cancelled with others from now on.
+            self.hearing.timer = None;
+        }
         if listening { self.begin() } else { Ok(()) }
     }
 

@@ -47,6 +47,11 @@ impl Early {
         self.heights.entry(message.height()).or_default().entry(signer).or_default().push(message);
     }
 
+    /// Forgets what was kept for heights before `height`.
+    pub(super) fn forget_before(&mut self, height: BlockHeight) {
+        self.heights = self.heights.split_off(&height);
+    }
+
     /// What was kept for `height`; forgets it and everything before it.
     pub(super) fn take(&mut self, height: BlockHeight) -> Vec<Message> {
         let later = self.heights.split_off(&BlockHeight(height.0.saturating_add(1)));

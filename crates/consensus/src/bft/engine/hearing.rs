@@ -11,7 +11,7 @@ use nervure_primitives::{BlockHeight, NodeId};
 
 use super::Engine;
 use crate::{
-    bft::{Effect, Mark, Witness},
+    bft::{Effect, Mark, Round, Timer, TimerKind, Witness},
     checkpoint::{Quorum, ValidatorSet},
 };
 
@@ -19,13 +19,19 @@ use crate::{
 pub(super) struct Hearing {
     /// How long to listen before the first signature; none once that is done.
     pub(super) listen: Option<Duration>,
+    /// The timer of the listening that is under way, set at the height that it began with.
+    pub(super) timer: Option<Timer>,
     /// The highest height that each validator was heard at.
     heights: BTreeMap<NodeId, BlockHeight>,
 }
 
 impl Hearing {
     pub(super) fn new(listen: Duration) -> Self {
-        Self { listen: Some(listen).filter(|listen| !listen.is_zero()), heights: BTreeMap::new() }
+        Self {
+            listen: Some(listen).filter(|listen| !listen.is_zero()),
+            timer: None,
+            heights: BTreeMap::new(),
+        }
     }
 
     /// Notes that `validator` was at `height`; forgets everybody else than `validators`.
@@ -48,6 +54,19 @@ impl Hearing {
 }
 
 impl Engine {
+    /// Listens for `after`, and goes on listening when the mesh has gone on by one height meanwhile: blocks may come
+    /// faster than that, and what began after this process an earlier one did not sign. A height further away, which
+    /// was caught up with, may be one that it did sign: listening begins anew.
+    pub(super) fn listen(&mut self, after: Duration, height: BlockHeight, before: Option<BlockHeight>) {
+        let next = before.is_some_and(|before| before.0.saturating_add(1) == height.0);
+        if self.hearing.timer.is_none() || !next {
+            let timer = Timer { height, round: Round(0), kind: TimerKind::Listen };
+            self.hearing.timer = Some(timer);
+            self.desk.outbox.push(Effect::CancelAll);
+            self.desk.outbox.push(Effect::Schedule { timer, after });
+        }
+    }
+
     /// A verified statement by somebody, who may be ourselves in an earlier life.
     pub(super) fn hear(&mut self, signer: NodeId, statement: Mark) {
         let Some(current) = &self.current else { return };

@@ -6,7 +6,7 @@ use nervure_primitives::BlockHeight;
 
 use super::{Current, Engine, EngineError, Phase, desk::Trusted, message::Stop};
 use crate::{
-    bft::{Effect, Message, Round, Timer, TimerKind, WalEntry, core},
+    bft::{Effect, Message, WalEntry, core},
     checkpoint::{Quorum, ValidatorSet},
 };
 
@@ -19,6 +19,8 @@ impl Engine {
         log: Vec<WalEntry>,
     ) -> Result<(), EngineError> {
         let members = core::Members::new(self.desk.mesh(), height, &validators);
+        let before = self.current.as_ref().map(|current| current.height);
+        self.early.forget_before(height);
         self.current = Some(Current { height, validators, members, phase: Phase::Listening(log) });
         self.candidates.clear();
         self.desk.height = height;
@@ -28,9 +30,7 @@ impl Engine {
         match listen {
             None => self.begin(),
             Some(after) => {
-                let timer = Timer { height, round: Round(0), kind: TimerKind::Listen };
-                self.desk.outbox.push(Effect::CancelAll);
-                self.desk.outbox.push(Effect::Schedule { timer, after });
+                self.listen(after, height, before);
                 Ok(())
             }
         }

@@ -13,14 +13,13 @@ impl Engine {
     /// A timer fired.
     pub(super) fn on_elapsed(&mut self, timer: Timer) -> Result<(), EngineError> {
         let Some(current) = &self.current else { return Ok(()) };
+        if timer.kind == TimerKind::Listen {
+            return self.has_listened(timer);
+        }
         if timer.height != current.height {
             return Ok(());
         }
         match (&current.phase, timer.kind) {
-            (Phase::Listening(_), TimerKind::Listen) => {
-                self.hearing.listen = None;
-                self.begin()
-            }
             (Phase::Running, TimerKind::Rebroadcast) => {
                 self.send_again(timer);
                 self.feed_timeout(timer)
@@ -28,6 +27,16 @@ impl Engine {
             (Phase::Running, _) => self.feed_timeout(timer),
             _ => Ok(()),
         }
+    }
+
+    /// The time of listening is over; a height that was followed without signing meanwhile is left at that.
+    fn has_listened(&mut self, timer: Timer) -> Result<(), EngineError> {
+        if self.hearing.timer.take_if(|awaited| *awaited == timer).is_none() {
+            return Ok(());
+        }
+        self.hearing.listen = None;
+        let listening = self.current.as_ref().is_some_and(|c| matches!(c.phase, Phase::Listening(_)));
+        if listening { self.begin() } else { Ok(()) }
     }
 
     /// Feeds a timer to the core, which ignores those of other rounds.

@@ -6,7 +6,7 @@ use nervure_ledger::spec::Role;
 use nervure_testnet::{RunEnd, Shape, TEXT_API, Testnet, TestnetError, UpOptions, entry, report, up};
 use tokio_util::sync::CancellationToken;
 
-use super::{Global, output, progress::Terminal, show, upstream::UpstreamArgs};
+use super::{Global, anvil::AnchorKind, output, progress::Terminal, show, upstream::UpstreamArgs};
 use crate::{cli::signal, config::ExpertSpec};
 
 /// Starts it; Ctrl-C stops it
@@ -30,12 +30,18 @@ pub(crate) struct UpArgs {
     experts: Vec<String>,
     #[command(flatten)]
     upstream: UpstreamArgs,
+    /// Where checkpoints are kept: in files of the nodes, or in a contract on a chain on this machine (anvil)
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    anchor: AnchorKind,
     /// What to call the mesh
     #[arg(long, value_name = "NAME", default_value = "testnet")]
     name: String,
     /// Seconds until an expert that died without a word is forgotten [default: 30]
     #[arg(long, value_name = "SECONDS")]
     record_expiry: Option<u32>,
+    /// Milliseconds from one block to the next [default: 1000]
+    #[arg(long, value_name = "MS")]
+    block_milliseconds: Option<u32>,
     /// Seconds that the start may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
@@ -60,6 +66,8 @@ impl UpArgs {
             experts: self.experts,
             upstream: self.upstream.server().await?,
             record_expiry_seconds: self.record_expiry,
+            chain: self.anchor.chain()?,
+            block_milliseconds: self.block_milliseconds,
             detach: self.detach,
             timeout: Duration::from_secs(self.timeout),
         };

@@ -222,6 +222,7 @@ impl MeshService for Double {
                 experts_known: 8,
                 serving: Vec::new(),
                 chain: None,
+                anchor: None,
                 network: serde_json::Value::Null,
             }
         }

@@ -6,7 +6,10 @@ use nervure_consensus::{
     bft::{Candidate, Round},
     checkpoint::CommitCertificate,
 };
-use nervure_ledger::chain::Next;
+use nervure_ledger::{
+    chain::Next,
+    fail_point::{Point, reach},
+};
 use nervure_p2p::Verdict;
 use nervure_primitives::NodeId;
 
@@ -58,6 +61,7 @@ impl Host {
             self.wait_for_next();
             let own = proposer == Some(self.parts.net.node());
             if let (true, Ok(block), Ok(proof)) = (own, block, certificate.encode()) {
+                reach(Point::Announce);
                 let announcement = Announcement::encode(certificate.height, block, proof);
                 self.parts.net.publish(BLOCKS, announcement);
             }
@@ -171,7 +175,10 @@ impl Host {
         self.awaited = None;
         self.stirred = Instant::now();
         self.proposers.clear();
+        self.heard.clear();
         self.parts.bodies.clear();
+        let live = self.parts.view.borrow().behind.is_none_or(|behind| behind <= next.block.header.height);
+        self.parts.anchoring.committed(self.chain.tip(), live);
         self.report(certificate.round);
         Ok(())
     }
@@ -185,7 +192,7 @@ impl Host {
             view.behind = view.behind.filter(|behind| *behind > tip.header.height);
             view.silent_through = view.silent_through.filter(|through| *through > tip.header.height);
             (view.committed, view.took) = (Instant::now(), took);
-            (view.round, view.waiting) = (0, waiting);
+            (view.round, view.waiting, view.stalled) = (0, waiting, None);
             view.tip = tip.into();
         });
     }

@@ -1,7 +1,7 @@
 //! What the engine wants done, done.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     num::NonZeroUsize,
     sync::{Arc, atomic::Ordering},
@@ -9,12 +9,13 @@ use std::{
 };
 
 use nervure_consensus::{
-    bft::{self, Candidate, Effect, Input, Refusal, Timer},
+    bft::{self, Candidate, Effect, Input, Refusal, SignerRecord, Timer},
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
     block::Block,
     chain::{BlockError, Tip},
+    fail_point::{Point, reach},
     proposals::Proposals,
     store::{Store, StoreError, Wal},
 };
@@ -29,6 +30,7 @@ use super::{
     pace::Pace,
     settled::Settled,
 };
+use crate::runtime::anchor::Anchoring;
 
 /// Between two requests of a follower that hears of no blocks.
 const POLL: Duration = Duration::from_secs(2);
@@ -65,6 +67,7 @@ pub(super) struct Parts {
     pub(super) net: Net,
     pub(super) part: Part,
     pub(super) settled: Arc<Settled>,
+    pub(super) anchoring: Arc<Anchoring>,
     pub(super) block_time: Duration,
     pub(super) threads: NonZeroUsize,
 }
@@ -88,6 +91,8 @@ pub(super) struct Host {
     pub(super) syncing: Option<Instant>,
     /// When something was last committed, or others asked because nothing was.
     pub(super) stirred: Instant,
+    /// Validators that spoke of this height since it began, or since this node last wondered why it takes so long.
+    pub(super) heard: BTreeSet<NodeId>,
     /// Whose turn it was in each round of this height.
     pub(super) proposers: BTreeMap<u32, NodeId>,
     sent: u16,
@@ -109,6 +114,7 @@ impl Host {
             pace,
             syncing: None,
             stirred: now,
+            heard: BTreeSet::new(),
             proposers: BTreeMap::new(),
             sent: 0,
         }
@@ -212,16 +218,55 @@ impl Host {
         (self.parts.part == Part::Validator).then(|| self.stirred + STALLED + 3 * self.parts.block_time)
     }
 
-    /// Asks somebody for the block that this validator waits for.
+    /// Asks somebody for the block that this validator waits for, and says why there is none.
     pub(super) fn stalled(&mut self) {
         self.stirred = Instant::now();
+        let why = self.why_stalled();
+        if let Some(why) = &why {
+            tracing::warn!(height = %self.height(), "{why}");
+        }
+        self.parts.view.send_modify(|view| view.stalled = why);
+        self.heard.clear();
         self.parts.net.poll(self.height());
+    }
+
+    /// Who is heard, in voting power; nothing when enough are.
+    fn why_stalled(&self) -> Option<String> {
+        let validators = self.chain.tip().state.validators()?;
+        let heard = |node: &NodeId| self.heard.contains(node) || *node == self.parts.net.node();
+        let members = validators.members().iter();
+        let power: u128 =
+            members.filter(|member| heard(&member.node)).map(|member| u128::from(member.power)).sum();
+        let total = u128::from(validators.total_power());
+        (power * 3 <= total * 2).then(|| {
+            format!(
+                "no block is made: validators with {} % of the voting power are heard, this one among them, and it \
+                 takes more than two thirds; see whether the others run and whether this machine reaches them \
+                 (nervure peers)",
+                power * 100 / total.max(1)
+            )
+        })
+    }
+
+    fn signs(&mut self, record: &SignerRecord) -> Result<(), HostError> {
+        self.parts.wal.save_signer(record)?;
+        let height = record.mark.map(|mark| mark.position().height);
+        self.parts.view.send_if_modified(|view| {
+            // Readers need not wake up for every signature.
+            view.signed = view.signed.max(height);
+            false
+        });
+        Ok(())
     }
 
     fn broadcast(&mut self, message: &bft::Message) {
         self.sent = self.sent.wrapping_add(1);
         match gossip::frame(message, self.sent) {
-            Ok(frame) => self.parts.net.publish(CONSENSUS, frame),
+            Ok(frame) => {
+                reach(Point::Publish);
+                self.parts.net.publish(CONSENSUS, frame);
+                reach(Point::Published);
+            }
             Err(error) => tracing::error!(%error, "a message of consensus does not encode"),
         }
     }
@@ -254,7 +299,7 @@ impl bft::Host for Host {
     fn perform(&mut self, effect: Effect) -> Result<(), HostError> {
         match effect {
             Effect::Append(entry) => self.parts.wal.append(&entry)?,
-            Effect::SaveSigner(record) => self.parts.wal.save_signer(&record)?,
+            Effect::SaveSigner(record) => self.signs(&record)?,
             Effect::Sync => self.parts.wal.sync()?,
             Effect::Broadcast(message) => self.broadcast(&message),
             Effect::Schedule { timer, after } => drop(self.timers.insert(timer, Instant::now() + after)),

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input};
+use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, Refusal};
 use nervure_ledger::{block::Block, mempool::PoolRefusal, store::Recovered, transaction};
 use nervure_p2p::{GossipMessage, Verdict};
 use nervure_primitives::{Envelope, Hash, NodeId};
@@ -161,8 +161,14 @@ impl Task {
                 let host = self.driver.host();
                 host.hears(from, decoded.height());
                 host.refused = None;
+                let signer = decoded.signer();
                 self.feed(Input::Message { from, message: decoded })?;
-                match self.driver.host().refused.take() {
+                let host = self.driver.host();
+                let refused = host.refused.take();
+                if matches!(refused, None | Some(Refusal::Duplicate)) {
+                    host.heard.extend(signer);
+                }
+                match refused {
                     None => Verdict::Accept,
                     Some(refusal) if refusal.blames_sender() => Verdict::Reject,
                     Some(_) => Verdict::Ignore,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use futures::{FutureExt, future::BoxFuture};
+use nervure_consensus::anchor::Submission;
 use nervure_ledger::{
     checkpoint::Checkpoint,
     score::EpochProof,
@@ -15,8 +16,8 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId};
 
 use super::LedgerDesk;
 use crate::service::{
-    AskError, CheckpointPage, CheckpointRow, CheckpointView, EpochView, FactView, LedgerReader, NodeView,
-    SubnetDetail, SubnetPage,
+    AnchoredView, AskError, CheckpointPage, CheckpointRow, CheckpointView, EpochView, FactView, LedgerReader,
+    NodeView, SubmissionView, SubnetDetail, SubnetPage,
 };
 
 impl LedgerReader for LedgerDesk {
@@ -25,11 +26,40 @@ impl LedgerReader for LedgerDesk {
         up_to: BlockHeight,
         most: usize,
     ) -> BoxFuture<'_, Result<CheckpointPage, AskError>> {
-        self.read(move |reader| page(reader, up_to, most)).boxed()
+        async move {
+            let mut page = self.read(move |reader| page(reader, up_to, most)).await?;
+            for row in &mut page.checkpoints {
+                row.anchored = self.anchored(row.height);
+            }
+            Ok(page)
+        }
+        .boxed()
     }
 
     fn checkpoint(&self, height: Option<BlockHeight>) -> BoxFuture<'_, Result<CheckpointView, AskError>> {
-        self.read(move |reader| checkpoint(reader, height)).boxed()
+        async move {
+            let found = self.read(move |reader| checkpoint(reader, height)).await?;
+            Ok(CheckpointView { anchored: self.anchored(found.height), ..found })
+        }
+        .boxed()
+    }
+
+    fn anchored(&self, height: BlockHeight) -> BoxFuture<'_, Result<SubmissionView, AskError>> {
+        async move {
+            let anchoring = self.anchoring.clone();
+            let read = move || anchoring.map(|anchoring| anchoring.submission(height)).transpose();
+            let found = tokio::task::spawn_blocking(read).await;
+            match found.map(|found| found.map(Option::flatten)) {
+                Ok(Ok(Some(found))) => submission(&found),
+                Ok(Ok(None)) => {
+                    let what = format!("no checkpoint of block {height} is signed and kept here");
+                    Err(AskError::NotHere { what })
+                }
+                Ok(Err(error)) => Err(AskError::Internal { reason: error.to_string() }),
+                Err(error) => Err(AskError::Internal { reason: error.to_string() }),
+            }
+        }
+        .boxed()
     }
 
     fn fact(&self, key: Key, height: Option<BlockHeight>) -> BoxFuture<'_, Result<FactView, AskError>> {
@@ -69,6 +99,10 @@ impl From<StoreError> for ReadError {
 }
 
 impl LedgerDesk {
+    fn anchored(&self, height: BlockHeight) -> Option<AnchoredView> {
+        self.anchoring.as_ref().and_then(|anchoring| anchoring.covering(height))
+    }
+
     /// Answers from the store.
     pub(super) async fn read<T: Send + 'static>(
         &self,
@@ -89,6 +123,16 @@ impl LedgerDesk {
     }
 }
 
+fn submission(found: &Submission) -> Result<SubmissionView, AskError> {
+    let bytes = found.encode().map_err(|error| AskError::Internal { reason: error.to_string() })?;
+    Ok(SubmissionView {
+        height: found.checkpoint.height(),
+        id: found.checkpoint.id(),
+        signatures: found.signatures.len() as u32,
+        submission: BASE64.encode(&bytes),
+    })
+}
+
 fn page(reader: &Reader, up_to: BlockHeight, most: usize) -> Result<CheckpointPage, ReadError> {
     // One more than wanted says whether there are more.
     let mut ends = reader.epoch_ends(up_to, most.saturating_add(1))?;
@@ -100,7 +144,7 @@ fn page(reader: &Reader, up_to: BlockHeight, most: usize) -> Result<CheckpointPa
 fn row(reader: &Reader, EpochEnd { height, metagraphs }: EpochEnd) -> Result<CheckpointRow, ReadError> {
     let header = reader.header(height)?.ok_or_else(|| no_block(reader, height))?;
     let metagraphs = metagraphs.into_iter().collect();
-    Ok(CheckpointRow { height, block: header.id(), state: header.state, metagraphs })
+    Ok(CheckpointRow { height, block: header.id(), state: header.state, metagraphs, anchored: None })
 }
 
 fn checkpoint(reader: &Reader, height: Option<BlockHeight>) -> Result<CheckpointView, ReadError> {
@@ -119,6 +163,7 @@ fn checkpoint(reader: &Reader, height: Option<BlockHeight>) -> Result<Checkpoint
         block: found.header.id(),
         state: found.header.state,
         metagraphs: metagraphs.into_iter().collect(),
+        anchored: None,
         validators: found.validators.len() as u32,
         signers: found.certificate.signatures.len() as u32,
         checkpoint: encoded(found.encode())?,

@@ -102,20 +102,9 @@ impl Panel {
             let reason = "too few experts gave a vector for each input".to_owned();
             return Err(AskError::Interrupted { reason });
         }
-        let mut events = Vec::with_capacity(inputs + 1);
-        for at in 0..inputs {
-            let of = |(answer, trust): &'_ (WholeAnswer, Score)| {
-                let vector = answer.vectors(inputs).and_then(|vectors| vectors.get(at).map(|v| v.to_vec()));
-                (vector.unwrap_or_default(), f64::from(trust.parts()))
-            };
-            let vectors: Vec<(Vec<f32>, f64)> = answers.iter().map(of).collect();
-            let weighed: Vec<(&[f32], f64)> =
-                vectors.iter().map(|(v, weight)| (v.as_slice(), *weight)).collect();
-            let vector = average(&weighed).ok_or_else(|| AskError::Interrupted {
-                reason: "the experts' vectors have no mean direction".into(),
-            })?;
-            events.push(ExpertEvent::Embedding { index: u32::try_from(at).unwrap_or(u32::MAX), vector });
-        }
+        let mut events = means(&answers, inputs).ok_or_else(|| AskError::Interrupted {
+            reason: "the experts' vectors have no mean direction".into(),
+        })?;
         events.push(ExpertEvent::Done { usage: usage(&answers), reason: FinishReason::Stop });
         let participants = views(&answers);
         let answers: Vec<WholeAnswer> = answers.into_iter().map(|(answer, _)| answer).collect();
@@ -178,6 +167,20 @@ fn vote(said: &[(&str, Score)]) -> Option<usize> {
     let median = middle(said)
         .and_then(|middle| said.iter().position(|(text, _)| exact_answer::number(text) == Some(middle)));
     Some(median.unwrap_or(most.answer))
+}
+
+/// The mean direction of each input's vectors; none where they have none.
+fn means(answers: &[(WholeAnswer, Score)], inputs: usize) -> Option<Vec<ExpertEvent>> {
+    let mut vectors: Vec<(Vec<&[f32]>, f64)> = Vec::new();
+    for ((answer, _), view) in answers.iter().zip(views(answers)) {
+        vectors.push((answer.vectors(inputs)?, view.weight));
+    }
+    let mean = |at: usize| {
+        let weighed: Option<Vec<(&[f32], f64)>> =
+            vectors.iter().map(|(vectors, weight)| Some((*vectors.get(at)?, *weight))).collect();
+        Some(ExpertEvent::Embedding { index: u32::try_from(at).ok()?, vector: average(&weighed?)? })
+    };
+    (0..inputs).map(mean).collect()
 }
 
 /// Whether two answers say the same, as a vote counts them.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use nervure_consensus::checkpoint::{LightClient, LightError};
+use nervure_consensus::{
+    anchor::{AnchorDomain, Anchored},
+    checkpoint::{LightClient, LightError},
+};
 use nervure_ledger::{
     chain::{StartError as GenesisError, Tip},
     checkpoint::{Checkpoint, Pursuit, PursuitError},
@@ -19,7 +22,7 @@ use nervure_primitives::{
 use super::{Answer, MAX_ANSWER, PROTOCOL, Request};
 use crate::{
     config::{Beginning, NodeConfig, Pin},
-    runtime::{LedgerRegistry, Mesh, StartError, chain},
+    runtime::{AnchoredError, LedgerRegistry, Mesh, StartError, anchor, block_of, chain, last_anchored},
 };
 
 /// How long the first peer is waited for.
@@ -49,6 +52,9 @@ pub(crate) enum StateSyncError {
     /// The state cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The contract says nothing to begin with.
+    #[error(transparent)]
+    Anchored(#[from] AnchoredError),
     /// Nobody to ask.
     #[error("no registered node of the mesh is connected: nobody to fetch the state from")]
     Nobody,
@@ -98,6 +104,27 @@ pub(crate) enum PeerError {
     State(#[from] SnapshotError),
 }
 
+/// What is trusted, with what the contract says where that is it.
+enum Start {
+    Genesis,
+    Block(Pin),
+    Anchored(AnchorDomain, Anchored),
+}
+
+impl Start {
+    async fn of(beginning: Beginning, spec: &MeshSpec, config: &NodeConfig) -> Result<Self, StateSyncError> {
+        Ok(match beginning {
+            Beginning::Genesis => Self::Genesis,
+            Beginning::Block(pin) => Self::Block(pin),
+            Beginning::Anchored => {
+                let (place, anchored) = last_anchored(spec, &config.anchor_rpc).await?;
+                tracing::info!(height = %anchored.height, contract = %place.contract, "the last anchored checkpoint");
+                Self::Anchored(place.domain(), anchored)
+            }
+        })
+    }
+}
+
 /// Fetches the state of a recent block and begins the chain with it. Returns the block; none when there is a chain already.
 pub(crate) async fn begin(
     config: &NodeConfig,
@@ -111,10 +138,11 @@ pub(crate) async fn begin(
     // For as long as this takes, on ports of its own: those that are named are for the node to come.
     let mut visit = config.clone();
     (visit.follow, visit.p2p_port) = (false, 0);
+    let beginning = Start::of(beginning, spec, config).await?;
     let boxed = |error: StartError| StateSyncError::Start(Box::new(error));
     let registry = LedgerRegistry::of(spec)?;
     let mesh = Mesh::start(&visit, spec, key, (registry, None)).await.map_err(boxed)?;
-    let fetched = from_anybody(&mesh.network, spec, beginning).await;
+    let fetched = from_anybody(&mesh.network, spec, &beginning).await;
     mesh.end().await;
     let (tip, certificate) = fetched?;
     let height = tip.header.height;
@@ -126,7 +154,7 @@ pub(crate) async fn begin(
 async fn from_anybody(
     network: &NetworkHandle,
     spec: &MeshSpec,
-    beginning: Beginning,
+    beginning: &Start,
 ) -> Result<(Tip, Vec<u8>), StateSyncError> {
     let mut until = tokio::time::Instant::now() + PATIENCE;
     let (mut asked, mut last) = (Vec::new(), None);
@@ -166,21 +194,33 @@ impl Source<'_> {
     async fn state(
         &self,
         spec: &MeshSpec,
-        beginning: Beginning,
+        beginning: &Start,
     ) -> Result<Result<(Tip, Vec<u8>), PeerError>, StateSyncError> {
         let client = match beginning {
-            Beginning::Genesis => {
+            Start::Genesis => {
                 let Tip { header, state } = Tip::genesis(spec)?.0;
                 let next = state.validators().map(|set| set.as_ref().clone());
                 let nobody = PeerError::Start(LightError::NextValidators(header.height));
                 next.ok_or(nobody).and_then(|next| Ok(LightClient::trusting(header.mesh, &header, next)?))
             }
-            Beginning::Block(pin) => self.trusted(pin).await,
+            Start::Block(pin) => self.trusted(*pin).await,
+            Start::Anchored(domain, anchored) => match self.anchored(*domain, anchored).await {
+                Ok(pin) => self.trusted(pin).await,
+                Err(error) => Err(error),
+            },
         };
         Ok(match client {
             Ok(client) => self.follow(spec, client).await,
             Err(error) => Err(error),
         })
+    }
+
+    /// The block of an anchored checkpoint, of which the contract has the hash and the peer the whole.
+    async fn anchored(&self, domain: AnchorDomain, anchored: &Anchored) -> Result<Pin, PeerError> {
+        let request = anchor::request(domain, anchored.height).ok_or(PeerError::Malformed)?;
+        let answer = self.network.request(self.peer, anchor::PROTOCOL, request).await?;
+        let found = anchor::read_answer(&answer).ok_or(PeerError::Malformed)?;
+        found.first().and_then(|first| block_of(anchored, first)).ok_or(PeerError::NotHere(anchored.height))
     }
 
     async fn trusted(&self, pin: Pin) -> Result<LightClient, PeerError> {

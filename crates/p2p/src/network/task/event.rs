@@ -96,6 +96,7 @@ impl Task {
             since: Instant::now(),
             address: address.clone(),
             agent: String::new(),
+            life: None,
             routes: Vec::new(),
             rtt_ms: None,
             excess: Excess::default(),

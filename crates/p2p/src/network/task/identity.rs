@@ -23,18 +23,33 @@ impl Task {
             tracing::debug!(peer = %peer_id, "a peer of another mesh");
             return self.disconnect(peer_id);
         }
+        let (agent, life) = wire::agent_and_life(&info.agent_version);
+        if self.has_another_life(&peer_id, life) {
+            tracing::debug!(peer = %peer_id, "it has restarted, and forgotten what it was told");
+            return self.disconnect(peer_id);
+        }
         self.dialer.met(&peer_id);
         let allowed = info.listen_addrs.into_iter().filter(|address| self.may_dial(address));
         let allowed: Vec<_> = allowed.take(ADDRESSES_PER_NODE).collect();
         let dht = wire::dht(&self.config.mesh);
         let serves = info.protocols.iter().any(|protocol| protocol.as_ref() == dht);
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
-        peer.agent = info.agent_version.chars().filter(|c| !c.is_control()).take(AGENT_LEN).collect();
+        peer.agent = agent.chars().filter(|c| !c.is_control()).take(AGENT_LEN).collect();
+        peer.life = Some(life.chars().take(AGENT_LEN).collect());
         peer.routes = if serves { allowed.clone() } else { Vec::new() };
         if peer.registered {
             self.book.remember(peer_id, &allowed, UnixMillis::from(SystemTime::now()));
             self.route(peer_id);
         }
+    }
+
+    /// Whether a peer is another process than the one that is connected already, while the connection of that one has
+    /// not timed out. To gossip both are the same peer, and the new one would never hear which topics are followed
+    /// here; disconnected, it dials once more and is told. Two processes with one key disconnect each other so, less
+    /// and less often: they are not [met](super::super::dialer::Dialer::met).
+    fn has_another_life(&self, peer: &PeerId, life: &str) -> bool {
+        let known = self.peers.get(peer).and_then(|peer| peer.life.as_deref());
+        known.is_some_and(|known| !known.chars().eq(life.chars().take(AGENT_LEN)))
     }
 
     /// Gives a registered peer its place in the routing table, if it answers lookups.

@@ -132,6 +132,28 @@ fn nothing_is_signed_before_listening_is_over() {
 }
 
 #[test]
+fn listening_outlasts_heights_that_come_faster_and_not_those_that_were_caught_up_with() {
+    let mut node = listening(1, SignerRecord::default());
+    let listens = |node: &Node| {
+        let timers = node.timers.keys().filter(|timer| timer.kind == TimerKind::Listen);
+        timers.map(|timer| timer.height.0).collect::<Vec<_>>()
+    };
+    // Others decide one height after the other, each before the time is over: to listen anew at each would be for ever.
+    (2..=5).for_each(|height| node.start(height, 4, Vec::new()));
+    assert_eq!(listens(&node), [1]);
+    // What was decided long ago came at once: an earlier life may have signed at the height that it led to.
+    node.start(9, 4, Vec::new());
+    assert_eq!(listens(&node), [9]);
+    node.start(10, 4, Vec::new());
+    assert!(node.sent.is_empty());
+    node.fire(TimerKind::Listen);
+    node.hear(vote(2, 0, VoteKind::Prevote, None));
+    assert!(!node.refusals().contains(&Refusal::Idle));
+    node.start(11, 4, Vec::new());
+    assert!(listens(&node).is_empty(), "it has listened");
+}
+
+#[test]
 fn an_earlier_life_silences_this_one() {
     let mut node = listening(1, SignerRecord::default());
     node.hear(vote(1, 3, VoteKind::Precommit, None));

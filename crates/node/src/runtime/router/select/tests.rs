@@ -20,6 +20,7 @@ fn catalog(records: &[(&str, u64)]) -> ExpertCatalog {
         role: Role::Miner,
         netuids: vec![Netuid(1)],
         stake: Amount::ZERO,
+        anchor: None,
     });
     let catalog = ExpertCatalog::new(spec.mesh_id(), LedgerRegistry::of(&spec).unwrap());
     for (number, (capability, price)) in records.iter().enumerate() {

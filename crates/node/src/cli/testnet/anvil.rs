@@ -1,0 +1,98 @@
+//! `--anchor` of `nervure testnet up`: a chain on this machine whose contract keeps the testnet's checkpoints.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::bail;
+use nervure_anchor_evm::{Deployment, Limits, anvil, deploy};
+use nervure_ledger::{
+    spec::{AnchorPlace, MeshSpec},
+    state::State,
+};
+use nervure_primitives::BlockHeight;
+use nervure_testnet::{Deploying, DevelopmentChain};
+
+/// Where the npm packages of the contract are, from the root of the repository.
+const MODULES: &str = "contracts/node_modules";
+
+/// How long the chain may take to begin.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Pause between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Where a testnet's checkpoints are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum AnchorKind {
+    /// In a file of each node.
+    #[default]
+    Local,
+    /// In a contract on a chain.
+    Evm,
+}
+
+impl AnchorKind {
+    /// The chain that is to be started, if there is to be one.
+    pub(super) fn chain(self) -> anyhow::Result<Option<Arc<dyn DevelopmentChain>>> {
+        match self {
+            Self::Local => Ok(None),
+            Self::Evm => match anvil::find(Path::new(MODULES)) {
+                Ok(program) => Ok(Some(Arc::new(Anvil { program }))),
+                Err(_) => bail!(
+                    "there is no anvil here, the program that is the chain\n\
+                     install it: npm install --prefix contracts @foundry-rs/anvil-linux-amd64 (in a clone: cd contracts && \
+                     npm ci --ignore-scripts), or name one: {}=PATH",
+                    anvil::ANVIL
+                ),
+            },
+        }
+    }
+}
+
+/// Anvil.
+#[derive(Debug)]
+struct Anvil {
+    program: PathBuf,
+}
+
+impl DevelopmentChain for Anvil {
+    fn program(&self) -> &Path {
+        &self.program
+    }
+
+    fn arguments(&self, port: u16, state: &Path) -> Vec<OsString> {
+        let save_every = Some(Duration::from_secs(1));
+        anvil::Options { port, state: Some(state.into()), save_every, block_time: None }.arguments()
+    }
+
+    fn deploy<'a>(&'a self, endpoint: &'a str, spec: &'a MeshSpec) -> Deploying<'a> {
+        Box::pin(deployed(endpoint, spec))
+    }
+}
+
+async fn deployed(endpoint: &str, spec: &MeshSpec) -> Result<AnchorPlace, String> {
+    let state = State::genesis(spec).map_err(|error| error.to_string())?;
+    let successors = state.anchors().successors().ok_or("the mesh spec names no anchor keys")?;
+    let deployment =
+        Deployment { mesh: spec.mesh_id(), height: BlockHeight(0), validators: successors.hash() };
+    let account = anvil::Anvil::account().ok_or("the chain has no account")?;
+    let until = Instant::now() + PATIENCE;
+    let deployed = loop {
+        match deploy(endpoint, &account, &deployment, &Limits::LOCAL).await {
+            // It has only just been started.
+            Err(error) if error.is_passing() && Instant::now() < until => {
+                tokio::time::sleep(LOOK_EVERY).await
+            }
+            other => break other.map_err(|error| error.to_string())?,
+        }
+    };
+    // Each pays from its own account: two transactions of one account would be in each other's way.
+    let payers: Vec<_> = successors.members().iter().map(|member| member.address).collect();
+    anvil::fund(endpoint, &payers, &Limits::LOCAL).await.map_err(|error| error.to_string())?;
+    let domain = deployed.domain;
+    Ok(AnchorPlace { chain: domain.chain, contract: domain.contract, since: deployed.block })
+}

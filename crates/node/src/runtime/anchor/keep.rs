@@ -1,0 +1,163 @@
+//! Keeping checkpoints in the node's own file: those that enough have signed here, and those of others when too few
+//! signatures came.
+
+use std::{sync::Arc, time::Duration};
+
+use nervure_consensus::anchor::{AnchorError, LocalAnchor, Submission};
+use nervure_ledger::{
+    chain::Tip,
+    snapshot::Assembly,
+    spec::MeshSpec,
+    store::{Reader, StoreError},
+};
+use nervure_p2p::NetworkHandle;
+use nervure_primitives::BlockHeight;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ATTESTATIONS, Anchoring, PROTOCOL, lock, request,
+    wire::{self, Said},
+};
+use crate::runtime::chain::ChainHandle;
+
+/// Between two looks at what is open.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// After how long an attestation is said again while its checkpoint is open.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// How long a checkpoint is open before others are asked whether they have kept it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Bytes of a page of a state.
+const PAGE: usize = 512 << 10;
+
+impl Anchoring {
+    /// Works until `stop`.
+    pub(crate) async fn keep(
+        self: Arc<Self>,
+        (chain, spec): (ChainHandle, MeshSpec),
+        network: NetworkHandle,
+        stop: CancellationToken,
+    ) {
+        self.resume(&chain, spec).await;
+        let (mut number, mut turn) = (0u16, 0usize);
+        loop {
+            let wait = async {
+                // Either is reason enough to look.
+                let _ = tokio::time::timeout(LOOK, self.stirred.notified()).await;
+            };
+            if stop.run_until_cancelled(wait).await.is_none() {
+                return;
+            }
+            let anchoring = self.clone();
+            let kept = tokio::task::spawn_blocking(move || anchoring.keep_complete()).await;
+            if let Ok(Err(error)) = kept {
+                self.trouble(Some(error.to_string()));
+                continue;
+            }
+            let now = std::time::Instant::now();
+            let say = lock(&self.gathering).due(now, AGAIN);
+            for attestation in say {
+                number = number.wrapping_add(1);
+                let said = Said { domain: self.domain, attestation, number };
+                if let Ok(bytes) = said.encode() {
+                    // Lost while nobody is there; it is said again.
+                    let _ = network.publish(ATTESTATIONS, bytes).await;
+                }
+            }
+            let (_, since) = lock(&self.gathering).waiting();
+            if since.is_some_and(|since| now.duration_since(since) > PATIENCE) {
+                self.ask_another(&network, turn).await;
+                turn = turn.wrapping_add(1);
+            }
+        }
+    }
+
+    /// Gathers signatures under the last election's checkpoint, which a process before this one may not have kept.
+    async fn resume(&self, chain: &ChainHandle, spec: MeshSpec) {
+        let tip = chain.view().tip.clone();
+        self.committed(&tip, false);
+        let (height, interval) = (tip.header.height.0, tip.state.params().election_interval.max(1));
+        if height.is_multiple_of(interval) {
+            return;
+        }
+        let elected = BlockHeight(height - height % interval);
+        match chain.read(move |reader| state_after(reader, elected, &spec)).await {
+            Ok(Some(tip)) => self.committed(&tip, false),
+            // Too long ago: others have it, or nobody does.
+            Ok(None) | Err(StoreError::NotKept { .. }) => {}
+            Err(error) => tracing::warn!(%error, "the last election cannot be read"),
+        }
+    }
+
+    /// Keeps whatever enough have signed. Waits for the disk.
+    fn keep_complete(&self) -> Result<(), AnchorError> {
+        let Some(log) = self.open_log()? else { return Ok(()) };
+        lock(&self.gathering).kept(log.latest());
+        loop {
+            let complete = lock(&self.gathering).complete(log.latest());
+            let Some(submission) = complete else { return Ok(()) };
+            if !self.keep_one(log, &submission)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Keeps a submission. False when one before it is missing.
+    fn keep_one(&self, log: &LocalAnchor, submission: &Submission) -> Result<bool, AnchorError> {
+        let height = submission.checkpoint.height();
+        match log.keep(submission) {
+            Ok(_) => {}
+            Err(AnchorError::Refused(refusal)) => {
+                tracing::debug!(%height, %refusal, "a checkpoint is not kept");
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        tracing::info!(%height, signatures = submission.signatures.len(), "a checkpoint is signed and kept");
+        lock(&self.gathering).kept(height);
+        self.kept.notify_waiters();
+        Ok(true)
+    }
+
+    /// Asks a registered peer for what it keeps from here on.
+    async fn ask_another(self: &Arc<Self>, network: &NetworkHandle, turn: usize) {
+        let Some(from) = self.log.get().map(|log| BlockHeight(log.latest().0.saturating_add(1))) else {
+            return;
+        };
+        let peers = network.peers().await.unwrap_or_default();
+        let registered: Vec<_> = peers.into_iter().filter(|peer| peer.registered).collect();
+        let Some(peer) = registered.get(turn % registered.len().max(1)) else { return };
+        let Some(request) = request(self.domain, from) else { return };
+        let Ok(answer) = network.request(peer.node, PROTOCOL, request).await else { return };
+        let anchoring = self.clone();
+        let keeping = tokio::task::spawn_blocking(move || {
+            let Some(log) = anchoring.log.get() else { return Ok(()) };
+            for submission in wire::read(&answer).unwrap_or_default() {
+                // Its quorum is verified before it is kept.
+                if !anchoring.keep_one(log, &submission)? {
+                    break;
+                }
+            }
+            Ok::<_, AnchorError>(())
+        });
+        if let Ok(Err(error)) = keeping.await {
+            self.trouble(Some(error.to_string()));
+        }
+    }
+}
+
+/// The block and the state after it, if both are kept.
+fn state_after(reader: &Reader, height: BlockHeight, spec: &MeshSpec) -> Result<Option<Tip>, StoreError> {
+    let Some(header) = reader.header(height)?.filter(|_| height.0 > 0) else { return Ok(None) };
+    let mut assembly = Assembly::new(header);
+    while !assembly.is_complete() {
+        let page = reader.page(height, assembly.after(), PAGE)?;
+        if let Err(error) = assembly.take(&page) {
+            tracing::warn!(%error, "a state that is kept does not fit its block");
+            return Ok(None);
+        }
+    }
+    Ok(assembly.finish(spec).ok())
+}

@@ -1,0 +1,115 @@
+//! The chain and the log on the disk, opened before anything runs.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use nervure_ledger::{
+    chain::Tip,
+    spec::MeshSpec,
+    store::{Options, Recovered, Store, StoreError, Wal},
+};
+use tokio::sync::watch;
+
+use super::ChainView;
+use crate::config::NodeConfig;
+
+/// Name of the file of the chain, in the node's directory.
+const CHAIN_FILE: &str = "chain.redb";
+
+/// Name of the write-ahead log, beside it.
+const WAL_FILE: &str = "consensus.wal";
+
+/// Memory for the cache of the chain's file: an idle node is to stay small.
+const CACHE: usize = 8 << 20;
+
+/// How long the files of a process that was killed may still be in use.
+const DYING: Duration = Duration::from_secs(3);
+
+/// Whether there is a chain in the node's directory.
+pub(crate) fn exists(config: &NodeConfig) -> bool {
+    config.dir.join(CHAIN_FILE).exists()
+}
+
+/// Begins the chain in the node's directory with the state of a block, whose certificate was verified.
+pub(crate) fn import(config: &NodeConfig, tip: Tip, certificate: &[u8]) -> Result<(), StoreError> {
+    std::fs::create_dir_all(&config.dir)?;
+    let options = Options { cache: CACHE, ..Options::default() };
+    Store::import(&config.dir.join(CHAIN_FILE), tip, Some(certificate), options).map(drop)
+}
+
+/// What is on the disk, before anything runs.
+pub(crate) struct Opened {
+    pub(super) store: Store,
+    pub(super) wal: Wal,
+    pub(super) recovered: Recovered,
+    pub(super) view: watch::Sender<ChainView>,
+}
+
+impl Opened {
+    /// Opens the chain in the node's directory, or begins it with the genesis of `spec`.
+    pub(crate) fn open(config: &NodeConfig, spec: &MeshSpec) -> Result<Self, OpenError> {
+        arm_fail_point();
+        std::fs::create_dir_all(&config.dir).map_err(StoreError::from)?;
+        let options = Options { cache: CACHE, ..Options::default() };
+        let (chain, tip) = patiently(|| Ok(Store::open(&config.dir.join(CHAIN_FILE), spec, options)?))?;
+        let log = config.dir.join(WAL_FILE);
+        let (wal, recovered) =
+            patiently(|| Wal::open(&log).map_err(|error| OpenError::Log(error, log.clone())))?;
+        Ok(Self { store: chain, wal, recovered, view: watch::Sender::new(ChainView::of(tip)) })
+    }
+
+    /// What is known of the chain, now and later.
+    pub(crate) fn view(&self) -> watch::Receiver<ChainView> {
+        self.view.subscribe()
+    }
+}
+
+/// Opens a file, again and again for a while when it is in use: a process that was killed holds its files until the last
+/// of its threads has left the disk.
+fn patiently<T>(open: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    let until = Instant::now() + DYING;
+    loop {
+        match open() {
+            Err(error) if error.is_in_use() && Instant::now() < until => std::thread::sleep(DYING / 100),
+            opened => return opened,
+        }
+    }
+}
+
+/// Where a test wants this process to die. A program that is shipped knows no such place.
+fn arm_fail_point() {
+    let Ok(point) = std::env::var("NERVURE_FAIL_POINT") else { return };
+    match nervure_ledger::fail_point::arm(&point) {
+        Ok(()) => tracing::warn!(point, "this process will die at a fail point"),
+        Err(error) => tracing::error!(point, %error, "no fail point"),
+    }
+}
+
+/// What on the disk cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The chain.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log of what this node's key signed.
+    #[error("the log of what this node signed, {}: {}", .1.display(), reason(.0))]
+    Log(#[source] std::io::Error, PathBuf),
+}
+
+impl OpenError {
+    fn is_in_use(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(error, StoreError::Locked { .. }),
+            Self::Log(error, _) => error.kind() == std::io::ErrorKind::WouldBlock,
+        }
+    }
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::WouldBlock => "in use by another process".into(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,174 @@
+//! An answer that outlives its expert: when one dies, or falls silent, in the middle of a text, another goes on from the
+//! same byte.
+//!
+//! The successor gets the same question with what the asker has read already, and says only what follows. It is of the
+//! same model where there is one: then the same seed makes the same text. Whoever is only silent is not given up
+//! before another has begun; so a slow expert that nobody can replace is waited for.
+
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use nervure_experts::{ExpertEvent, ExpertRequest, MAX_TEXT, Sampling};
+use nervure_primitives::NodeId;
+use nervure_subnet::ExpertRecord;
+
+use super::{
+    Router,
+    attempt::{Begun, Rest},
+    body, pool,
+};
+use crate::{
+    runtime::{clock, receipts::AwaitedReceipt, view},
+    service::{Ask, Strategy, SuccessionView},
+};
+
+/// How long an expert may be silent within a text before another is asked to go on.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Most experts that follow one another in one answer.
+const MOST: usize = 8;
+
+/// An answer in progress.
+pub(super) struct Succession {
+    router: Router,
+    ask: Arc<Ask>,
+    until: Instant,
+    record: ExpertRecord,
+    next: Option<(ExpertEvent, bool)>,
+    rest: Rest,
+    /// Who may go on, the best first; nobody when the answer is no text.
+    left: Vec<ExpertRecord>,
+    /// What the asker has read.
+    said: String,
+    took_over: Vec<SuccessionView>,
+}
+
+impl Succession {
+    /// The answer that `begun` began; of the `candidates`, those on other nodes may go on with it.
+    pub(super) fn new(
+        router: Router,
+        (ask, until): (&Ask, Instant),
+        begun: Begun,
+        candidates: Vec<ExpertRecord>,
+    ) -> Self {
+        let Begun { record, first, rest } = begun;
+        let is_text = sampling(&ask.request).is_some();
+        let mut left = if is_text { candidates } else { Vec::new() };
+        left.sort_by_key(|other| other.model != record.model);
+        let ask = Arc::new(ask.clone());
+        let (next, said, took_over) = (Some(first), String::new(), Vec::new());
+        Self { router, ask, until, record, next, rest, left, said, took_over }
+    }
+
+    /// The next event, and whether it is the last; in words why there is none.
+    pub(super) async fn next(&mut self) -> Result<(ExpertEvent, bool), String> {
+        let item = match self.next.take() {
+            Some(item) => item,
+            None => self.come().await?,
+        };
+        if let ExpertEvent::Text(text) = &item.0 {
+            self.said.push_str(text);
+        }
+        Ok(item)
+    }
+
+    /// Who took over from whom.
+    pub(super) fn took_over(&self) -> &[SuccessionView] {
+        &self.took_over
+    }
+
+    /// The receipt of whoever ended the answer, for its part of it.
+    pub(super) fn into_receipt(self) -> AwaitedReceipt {
+        self.rest.into_receipt()
+    }
+
+    async fn come(&mut self) -> Result<(ExpertEvent, bool), String> {
+        let heir = self.heir();
+        let (begun, why) = {
+            let mut event = pin!(self.rest.next());
+            let early = tokio::time::timeout(SILENCE, &mut event).await;
+            match (early, heir) {
+                (Ok(Ok(item)), _) => return Ok(item),
+                (Ok(Err(reason)), None) => return Err(reason),
+                (Ok(Err(reason)), Some(heir)) => match heir.await {
+                    Ok(begun) => (begun, reason),
+                    Err(none) => return Err(format!("{reason}; nobody else could go on: {none}")),
+                },
+                (Err(_), None) => return event.await,
+                (Err(_), Some(heir)) => {
+                    let mut heir = pin!(heir);
+                    tokio::select! {
+                        biased;
+                        item = &mut event => match item {
+                            Ok(item) => return Ok(item),
+                            Err(reason) => match heir.await {
+                                Ok(begun) => (begun, reason),
+                                Err(none) => return Err(format!("{reason}; nobody else could go on: {none}")),
+                            },
+                        },
+                        begun = &mut heir => match begun {
+                            Ok(begun) => (begun, format!("it said nothing for {} s", SILENCE.as_secs())),
+                            // Nobody is better than this one, which may only be slow.
+                            Err(_) => return event.await,
+                        },
+                    }
+                }
+            }
+        };
+        Ok(self.hand_over(begun, why))
+    }
+
+    /// Whoever goes on, if anybody may.
+    fn heir(&self) -> Option<impl Future<Output = Result<Begun, String>> + use<>> {
+        let dead: Vec<NodeId> = self.took_over.iter().map(|one| one.from).chain([self.record.node]).collect();
+        let left = self.left.iter().filter(|other| !dead.contains(&other.node));
+        let left: Vec<ExpertRecord> = left.cloned().collect();
+        if left.is_empty() || self.took_over.len() >= MOST {
+            return None;
+        }
+        let request = resumed(&self.ask.request, &self.said)?;
+        let (router, budget, until) = (self.router.clone(), self.ask.budget, self.until);
+        Some(async move {
+            let body = body(&request).map_err(|error| error.to_string())?;
+            let won = pool::first(router.attempts(body, budget, until), left, Strategy::Best).await;
+            won.map(|won| won.begun).map_err(|error| error.to_string())
+        })
+    }
+
+    fn hand_over(&mut self, begun: Begun, why: String) -> (ExpertEvent, bool) {
+        let Begun { record, first, rest } = begun;
+        tracing::info!(from = %self.record.node, to = %record.node, %why, "another expert goes on with an answer");
+        let catalog = &self.router.catalog;
+        catalog.observations().failed(self.record.node, &self.record.expert, clock::now());
+        self.took_over.push(SuccessionView {
+            from: self.record.node,
+            why,
+            at: self.said.len() as u64,
+            expert: view::expert(&record, catalog, clock::now()),
+        });
+        (self.record, self.rest) = (record, rest);
+        first
+    }
+}
+
+fn sampling(request: &ExpertRequest) -> Option<&Sampling> {
+    match request {
+        ExpertRequest::Complete { sampling, .. } | ExpertRequest::Chat { sampling, .. } => Some(sampling),
+        _ => None,
+    }
+}
+
+/// The same question with what was said already; none where that is too long to be asked, or no text.
+pub(crate) fn resumed(request: &ExpertRequest, said: &str) -> Option<ExpertRequest> {
+    let mut request = request.clone();
+    match &mut request {
+        ExpertRequest::Complete { sampling, .. } | ExpertRequest::Chat { sampling, .. } => {
+            sampling.begun.push_str(said);
+        }
+        _ => return None,
+    }
+    (said.len() <= MAX_TEXT && request.validate().is_ok()).then_some(request)
+}

@@ -1,0 +1,210 @@
+//! Validators of a mesh of their own, each a process that a test starts, stops and looks at.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::{
+    cage::Cage,
+    mesh::{Mesh, Said, eventually, nervure},
+};
+
+/// The port of every validator that has a machine of its own.
+const PORT: u16 = 4001;
+
+/// Some validators. Dropped, they are killed.
+pub struct Crew {
+    lives: Vec<Option<Child>>,
+    ports: Vec<u16>,
+    spec: PathBuf,
+    cage: Option<Cage>,
+    mesh: Mesh,
+}
+
+impl Crew {
+    /// So many validators of a mesh whose blocks come in so many milliseconds; nobody runs yet. With a cage, each has a
+    /// machine of its own there.
+    pub fn new(validators: usize, block_milliseconds: u32, cage: Option<Cage>) -> Self {
+        let (count, block) = (validators.to_string(), block_milliseconds.to_string());
+        // A testnet writes keys and the spec.
+        let mesh = Mesh::up(&[
+            "--validators",
+            &count,
+            "--miners",
+            "0",
+            "--gateways",
+            "0",
+            "--block-milliseconds",
+            &block,
+        ]);
+        mesh.run(&["testnet", "down"]).well();
+        let (text, mut ports) = (fs::read_to_string(mesh.mesh_file()).unwrap(), Vec::new());
+        let lines = text.lines().map(|line| match line.trim().strip_prefix("\"/ip4/127.0.0.1/udp/") {
+            Some(rest) => {
+                let (port, rest) = rest.split_once('/').unwrap();
+                let port = if cage.is_some() { PORT } else { port.parse().unwrap() };
+                let address = cage.as_ref().map_or("127.0.0.1".into(), |_| Cage::address(ports.len()));
+                ports.push(port);
+                format!("\"/ip4/{address}/udp/{port}/{rest}")
+            }
+            None => line.to_owned(),
+        });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        // Addresses are no part of what the mesh is.
+        let spec = mesh.dir().join("crew.toml");
+        fs::write(&spec, text).unwrap();
+        assert_eq!(ports.len(), validators);
+        Self { lives: (0..validators).map(|_| None).collect(), ports, spec, cage, mesh }
+    }
+
+    /// Starts all, and waits until they have a block more.
+    pub fn running(validators: usize, block_milliseconds: u32, cage: Option<Cage>) -> Self {
+        let mut crew = Self::new(validators, block_milliseconds, cage);
+        (0..validators).for_each(|number| crew.start(number));
+        crew.gets_to(&(0..validators).collect::<Vec<_>>(), 3);
+        crew
+    }
+
+    /// The wire between their machines.
+    pub fn cage(&self) -> &Cage {
+        self.cage.as_ref().unwrap()
+    }
+
+    /// The spec that they join.
+    pub fn spec(&self) -> &Path {
+        &self.spec
+    }
+
+    /// The directory of one.
+    pub fn dir(&self, number: usize) -> PathBuf {
+        self.mesh.dir().join("nodes").join(format!("validator-{}", number + 1))
+    }
+
+    /// What it wrote, since it began.
+    pub fn log(&self, number: usize) -> String {
+        fs::read_to_string(self.dir(number).join("node.log")).unwrap_or_default()
+    }
+
+    fn program(&self, number: usize) -> Command {
+        match &self.cage {
+            Some(cage) => cage.command(number, env!("CARGO_BIN_EXE_nervure")),
+            None => nervure(),
+        }
+    }
+
+    /// The command that joins as validator `number`, from `dir`.
+    pub fn join(&self, number: usize, dir: &Path) -> Command {
+        let mut command = self.program(number);
+        command.arg("--dir").arg(dir).arg("join").arg(&self.spec).args(["--role", "validator"]);
+        let log = OpenOptions::new().create(true).append(true).open(dir.join("node.log")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command
+    }
+
+    /// Starts one.
+    pub fn start(&mut self, number: usize) {
+        self.start_with(number, |_| {});
+    }
+
+    /// Starts one whose command is changed a little.
+    pub fn start_with(&mut self, number: usize, change: impl FnOnce(&mut Command)) {
+        let dir = self.dir(number);
+        let mut command = self.join(number, &dir);
+        command.args(["--p2p-port", &self.ports[number].to_string()]);
+        if self.cage.is_some() {
+            command.args(["--bind", &Cage::address(number)]);
+        }
+        change(&mut command);
+        let _ = fs::remove_file(dir.join("node.json"));
+        let former = self.lives[number].replace(command.spawn().unwrap());
+        assert!(former.is_none(), "it runs already");
+    }
+
+    /// Kills one as a crash would.
+    pub fn kill(&mut self, number: usize) {
+        let mut child = self.lives[number].take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Asks one to stop, and waits.
+    pub fn stop(&mut self, number: usize) {
+        let mut child = self.lives[number].take().unwrap();
+        let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
+    /// Waits until one has ended by itself; its exit code.
+    pub fn ended(&mut self, number: usize) -> Option<i32> {
+        self.lives[number].take().unwrap().wait().unwrap().code()
+    }
+
+    /// Runs a command about a node in `dir`, where validator `number` is.
+    pub fn ask_in(&self, number: usize, dir: &Path, args: &[&str]) -> Said {
+        Said::of(self.program(number).arg("--dir").arg(dir).args(args).output().unwrap())
+    }
+
+    /// Runs a command about one.
+    pub fn ask(&self, number: usize, args: &[&str]) -> Said {
+        self.ask_in(number, &self.dir(number), args)
+    }
+
+    /// Where one is in the chain; null when it does not answer.
+    pub fn chain(&self, number: usize) -> Value {
+        let said = self.ask(number, &["status", "--json"]);
+        if said.code == 0 { said.json()["chain"].clone() } else { Value::Null }
+    }
+
+    /// The last block of one.
+    pub fn height(&self, number: usize) -> u64 {
+        self.chain(number)["height"].as_u64().unwrap_or(0)
+    }
+
+    /// Waits until all of `numbers` have block `least`.
+    pub fn gets_to(&self, numbers: &[usize], least: u64) {
+        for number in numbers {
+            eventually(&format!("validator-{} has block {least}", number + 1), || {
+                (self.height(*number) >= least).then_some(())
+            });
+        }
+    }
+
+    /// Waits until one says `words` in its status, for people.
+    pub fn says(&self, number: usize, words: &str) -> String {
+        eventually(&format!("validator-{} says '{words}'", number + 1), || {
+            let said = self.ask(number, &["status"]);
+            said.out.contains(words).then_some(said.out)
+        })
+    }
+
+    /// Checks that all of `numbers` have the same blocks, and that none gave up; the last height that was compared.
+    pub fn agree(&self, numbers: &[usize]) -> u64 {
+        let upto = numbers.iter().map(|number| self.height(*number)).min().unwrap();
+        let mut blocks: BTreeMap<u64, Value> = BTreeMap::new();
+        for number in numbers {
+            assert_eq!(self.chain(*number)["failed"], Value::Null, "{}", self.log(*number));
+            for height in 1..=upto {
+                let shown = self.ask(*number, &["checkpoint", "show", &height.to_string(), "--json"]).well();
+                let block = shown.json()["block"].clone();
+                let first = blocks.entry(height).or_insert_with(|| block.clone());
+                assert_eq!(*first, block, "block {height} of validator-{}", number + 1);
+            }
+        }
+        upto
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        for child in self.lives.iter_mut().flatten() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

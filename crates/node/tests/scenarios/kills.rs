@@ -1,0 +1,41 @@
+//! `kill -9` of validators at every fail point and at random moments: no final block is lost, nobody signs twice, and
+//! whoever was killed comes back.
+//!
+//! The work is done by `nervure bench kills`, the soak command, in small here. A failing seed can be given to it.
+
+use serde_json::Value;
+
+use crate::mesh::{Said, nervure};
+
+/// Runs the soak command in small.
+fn soak(args: &[&str]) -> Value {
+    const {
+        assert!(
+            nervure_ledger::fail_point::ENABLED,
+            "built without the feature fail-points: nothing can die at them"
+        );
+    }
+    let mut command = nervure();
+    command.args(["bench", "kills", "--json", "--block-milliseconds", "250"]).args(args);
+    let said = Said::of(command.output().unwrap()).well();
+    let seen = said.json();
+    assert_eq!(seen["complaints"], serde_json::json!([]), "{said:?}");
+    assert!(seen["heights"].as_u64().unwrap() > 20, "{seen}");
+    seen
+}
+
+#[test]
+fn a_validator_dies_at_every_fail_point_and_nothing_is_lost() {
+    let seen = soak(&["--kills", "0", "--sweeps", "1", "--seed", "6"]);
+    let deaths = seen["at_fail_points"].as_object().unwrap();
+    for point in nervure_ledger::fail_point::Point::ALL {
+        assert_eq!(deaths[&format!("{point:?}")], 1, "{seen}");
+    }
+}
+
+#[test]
+fn validators_die_at_random_moments_and_nothing_is_lost() {
+    let seen = soak(&["--kills", "30", "--sweeps", "0", "--seed", "7"]);
+    assert_eq!(seen["random"], 30);
+    assert!(seen["restarts"].as_u64().unwrap() >= 30, "{seen}");
+}
