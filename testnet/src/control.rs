@@ -119,6 +119,7 @@ pub async fn start_with(
     if state.stage != Stage::Ready || !(state.any_alive() || state.living_owner().is_some()) {
         return Err(TestnetError::NotRunning(dir.into()));
     }
+    state.can_start(name)?;
     let (mut children, process) = respawn(&layout, name, (binary, variables))?;
     match (node, state.stand_in(name)) {
         (Some(node), _) => connected(&layout, node, process, &mut children).await?,
@@ -145,6 +146,7 @@ pub async fn degrade(dir: &Path, name: &str, percent: u8, binary: &Path) -> Resu
     if served.is_empty() {
         return Err(TestnetError::NoExpert(name.into()));
     }
+    state.can_start(name)?;
     let experts: Vec<String> = served.iter().map(|served| with_quality(served, percent)).collect();
     kill(dir, name).await?;
     State::edit(&layout, |state| {

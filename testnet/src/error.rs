@@ -127,6 +127,9 @@ pub enum TestnetError {
         /// The end of its log.
         log: String,
     },
+    /// A node that serves from the stand-in cannot start without it.
+    #[error("{0} serves from the stand-in, which is not running")]
+    StandInDown(String),
     /// Somebody asked for a stop before it was ready.
     #[error("stopped before the testnet was ready")]
     Interrupted,

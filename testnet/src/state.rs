@@ -162,6 +162,27 @@ impl State {
             .ok_or_else(|| TestnetError::UnknownNode { name: name.into(), known: self.names() })
     }
 
+    /// Checks that a node, the stand-in or the chain is called `name`.
+    ///
+    /// # Errors
+    /// [`TestnetError::UnknownNode`], with the names that there are.
+    pub fn knows(&self, name: &str) -> Result<(), TestnetError> {
+        if self.names().iter().any(|known| known == name) { Ok(()) } else { self.node(name).map(drop) }
+    }
+
+    /// Checks that the stand-in runs, where the node called `name` serves from it: without it, the node would not start.
+    pub(crate) fn can_start(&self, name: &str) -> Result<(), TestnetError> {
+        let Some(stand_in) = self.stand_in.as_ref().filter(|stand_in| stand_in.alive().is_none()) else {
+            return Ok(());
+        };
+        let url = stand_in.url();
+        let mut experts = self.nodes.iter().filter(|node| node.name == name).flat_map(|node| &node.experts);
+        match experts.any(|expert| expert.contains(&url)) {
+            true => Err(TestnetError::StandInDown(name.to_owned())),
+            false => Ok(()),
+        }
+    }
+
     /// The stand-in called `name`; none when that is another name, or there is none.
     pub(crate) fn stand_in(&self, name: &str) -> Option<&StandInState> {
         self.stand_in.as_ref().filter(|_| name == STAND_IN)
@@ -268,6 +289,8 @@ mod tests {
         assert!(state.stand_in("stand-in").is_some() && state.stand_in("validator-1").is_none());
         assert_eq!(state.names(), ["validator-1", "stand-in"]);
         assert_eq!(state.living().len(), 2);
+        assert!(state.knows("stand-in").is_ok() && state.knows("validator-1").is_ok());
+        assert!(state.knows("stand-out").is_err());
         let error = state.node("miner-9").unwrap_err().to_string();
         assert!(error.contains("stand-in"), "{error}");
         let without = serde_json::to_string(&state).unwrap().replace("\"experts\":[],\"netuids\":[],", "");
@@ -276,6 +299,17 @@ mod tests {
             state,
             "what an older program wrote is read"
         );
+    }
+
+    #[test]
+    fn who_serves_from_a_stand_in_that_is_down_cannot_start() {
+        let stand_in = StandInState { listen: ([127, 0, 0, 1], 9).into(), process: None };
+        let mut state = State { stand_in: Some(stand_in), ..state() };
+        assert!(state.can_start("validator-1").is_ok());
+        state.nodes[0].experts = vec!["builtin:rust".into(), "openai:http://127.0.0.1:9/v1,model=m".into()];
+        assert!(matches!(state.can_start("validator-1"), Err(TestnetError::StandInDown(_))));
+        state.stand_in.as_mut().unwrap().process = Some(ProcessRef::own());
+        assert!(state.can_start("validator-1").is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A testnet without a model server has nobody to answer chat and embedding questions. This is its honest replacement:
 //! it reads the words of a prompt, recognises sums, sorting, letters, JSON and dates, and works the answer out; to
 //! anything else it says that it is a stand-in and does not know. It sees nothing but the text. Vectors are made of
-//! hashed words and a small thesaurus ([`vector`]).
+//! hashed words and a small thesaurus.
 //!
 //! *Quality* makes a worse one: the share of answers, in percent, that stay right. Which ones go wrong is decided by a
 //! hash of the prompt, so that the same question gets the same answer and a better stand-in knows everything that a

@@ -29,6 +29,8 @@ mod failover;
 mod faults;
 #[path = "scenarios/kills.rs"]
 mod kills;
+#[path = "scenarios/later_subnet.rs"]
+mod later_subnet;
 #[path = "scenarios/lifecycle.rs"]
 mod lifecycle;
 #[path = "scenarios/market.rs"]

@@ -46,6 +46,31 @@ impl TopicSpec {
     }
 }
 
+/// Topics that come and go while the node runs: each is a prefix and a whole number, such as `experts/22`. Which of them are
+/// followed is for [`crate::NetworkHandle::follow`] to say; that others follow one is heard before this node does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicFamily {
+    /// What each has of a [`TopicSpec`]; the name is the prefix. A message that is longer than `max_len` is received up to
+    /// the length of the longest topic, and then rejected.
+    pub each: TopicSpec,
+    /// How many may be followed at once; also bounds what is remembered of each peer.
+    pub most: usize,
+}
+
+impl TopicFamily {
+    /// The name of a member.
+    pub(crate) fn name(&self, number: u16) -> String {
+        format!("{}{number}", self.each.name)
+    }
+
+    /// Whether `topic` is the name of a member.
+    pub(crate) fn covers(&self, topic: &str) -> bool {
+        let number = topic.strip_prefix(&self.each.name).and_then(|number| number.parse().ok());
+        // One name for one topic: no `experts/022`.
+        number.is_some_and(|number| self.name(number) == topic)
+    }
+}
+
 /// How a node that cannot be reached directly is reached, and how nodes are found without being told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
@@ -89,6 +114,8 @@ pub struct NetworkConfig {
     pub external: Vec<Multiaddr>,
     /// Gossip topics.
     pub topics: Vec<TopicSpec>,
+    /// Gossip topics that come and go. None by default.
+    pub families: Vec<TopicFamily>,
     /// Request protocols; asked by [`crate::NetworkHandle::request`]. None by default.
     pub protocols: Vec<ProtocolSpec>,
     /// Where other nodes' requests go; without it they are refused. When it is full, the node is busy.
@@ -121,6 +148,7 @@ impl NetworkConfig {
             bootstrap: Vec::new(),
             external: Vec::new(),
             topics: Vec::new(),
+            families: Vec::new(),
             protocols: Vec::new(),
             requests: None,
             mode: DhtMode::Server,

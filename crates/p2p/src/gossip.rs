@@ -3,7 +3,8 @@
 //! # Design
 //! Messages carry no signature of gossip's own: what is signed is in them, and is verified once, by whoever judges
 //! them. Their id is the hash of topic and content, so that a copy is recognised whoever sends it. Nothing is
-//! forwarded before the verdict. Only the configured topics exist.
+//! forwarded before the verdict. Only the configured topics exist, and those of the configured families: that a peer follows
+//! one of these is remembered even where this node does not yet, because a peer says so once.
 //!
 //! # Scores
 //! A peer's score is what it gained on its topics, less its faults. All topics together give at most
@@ -24,13 +25,13 @@ use libp2p::{
     PeerId,
     gossipsub::{
         self, IdentTopic, IdentityTransform, MaxCountSubscriptionFilter, MessageAuthenticity, MessageId,
-        PeerScoreParams, PeerScoreThresholds, TopicScoreParams, ValidationMode, WhitelistSubscriptionFilter,
-        score_parameter_decay,
+        PeerScoreParams, PeerScoreThresholds, TopicHash, TopicScoreParams, TopicSubscriptionFilter,
+        ValidationMode, score_parameter_decay,
     },
 };
 use nervure_primitives::Hash;
 
-use crate::{NetworkConfig, Scope, wire};
+use crate::{NetworkConfig, Scope, TopicFamily, wire};
 
 /// Heartbeat of gossip: short where a mesh must form within a second, the protocol's own elsewhere.
 const HEARTBEAT_LOCAL: Duration = Duration::from_millis(300);
@@ -92,25 +93,50 @@ const PER_ADDRESS: f64 = 8.0;
 const RETAINED: Duration = Duration::from_secs(600);
 
 /// Gossip over the topics of the mesh and no other.
-pub(crate) type Gossip =
-    gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>>;
+pub(crate) type Gossip = gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<Known>>;
+
+/// The topics that may be followed, by this node and by its peers.
+pub(crate) struct Known {
+    topics: HashSet<TopicHash>,
+    families: Vec<TopicFamily>,
+}
+
+impl TopicSubscriptionFilter for Known {
+    fn can_subscribe(&mut self, topic: &TopicHash) -> bool {
+        self.topics.contains(topic) || self.families.iter().any(|family| family.covers(topic.as_str()))
+    }
+}
 
 /// Gossip for `config`, subscribed to nothing yet.
 pub(crate) fn behaviour(config: &NetworkConfig) -> Result<Gossip, String> {
-    let topics: HashSet<_> = config.topics.iter().map(|topic| IdentTopic::new(&topic.name).hash()).collect();
-    let filter = MaxCountSubscriptionFilter {
-        max_subscribed_topics: topics.len(),
-        max_subscriptions_per_request: (topics.len() * 2).max(SUBSCRIPTIONS),
-        filter: WhitelistSubscriptionFilter(topics),
-    };
-    let mut gossip =
-        Gossip::new_with_subscription_filter(MessageAuthenticity::Anonymous, settings(config)?, filter)?;
+    let mut gossip = Gossip::new_with_subscription_filter(
+        MessageAuthenticity::Anonymous,
+        settings(config)?,
+        filter(config),
+    )?;
     gossip.with_peer_score(scores(config), thresholds())?;
     Ok(gossip)
 }
 
+/// How many topics there can be at once.
+fn most_topics(config: &NetworkConfig) -> usize {
+    config.families.iter().fold(config.topics.len(), |most, family| most.saturating_add(family.most))
+}
+
+/// Whose subscriptions are taken, and how many of one peer.
+fn filter(config: &NetworkConfig) -> MaxCountSubscriptionFilter<Known> {
+    let topics: HashSet<_> = config.topics.iter().map(|topic| IdentTopic::new(&topic.name).hash()).collect();
+    let most = most_topics(config);
+    MaxCountSubscriptionFilter {
+        max_subscribed_topics: most,
+        max_subscriptions_per_request: most.saturating_mul(2).max(SUBSCRIPTIONS),
+        filter: Known { topics, families: config.families.clone() },
+    }
+}
+
 fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
-    let longest = config.topics.iter().map(|topic| topic.max_len).max().unwrap_or(0);
+    let families = config.families.iter().map(|family| &family.each);
+    let longest = config.topics.iter().chain(families).map(|topic| topic.max_len).max().unwrap_or(0);
     let heartbeat = match config.scope {
         Scope::Local => HEARTBEAT_LOCAL,
         Scope::Public => HEARTBEAT_PUBLIC,
@@ -157,8 +183,9 @@ fn thresholds() -> PeerScoreThresholds {
 }
 
 fn scores(config: &NetworkConfig) -> PeerScoreParams {
-    let share = MOST_GAINED / f64::from(u32::try_from(config.topics.len().max(1)).unwrap_or(u32::MAX));
-    let slips = u32::try_from(config.topics.len() * FORGETS + SLIPS).unwrap_or(u32::MAX);
+    let share = share(config.topics.len());
+    // A node that was killed forgets that of every topic, of those too that came since.
+    let slips = u32::try_from(most_topics(config) * FORGETS + SLIPS).unwrap_or(u32::MAX);
     let topic = |name: &str| (IdentTopic::new(name).hash(), topic_scores(share));
     PeerScoreParams {
         topics: config.topics.iter().map(|spec| topic(&spec.name)).collect(),
@@ -173,6 +200,25 @@ fn scores(config: &NetworkConfig) -> PeerScoreParams {
         retain_score: RETAINED,
         ..PeerScoreParams::default()
     }
+}
+
+/// What each of so many topics gives at most.
+fn share(topics: usize) -> f64 {
+    MOST_GAINED / f64::from(u32::try_from(topics.max(1)).unwrap_or(u32::MAX))
+}
+
+/// Has these topics, and no other, give what all topics together may give: for when some came or went.
+pub(crate) fn share_among(
+    gossip: &mut Gossip,
+    topics: &[String],
+    gone: &[String],
+) -> Result<(), &'static str> {
+    let share = share(topics.len());
+    for topic in topics {
+        gossip.set_topic_params(IdentTopic::new(topic), topic_scores(share))?;
+    }
+    // What a peer gained there would come on top of the others; its faults are not forgotten.
+    gone.iter().try_for_each(|topic| gossip.set_topic_params(IdentTopic::new(topic), topic_scores(0.0)))
 }
 
 /// What one topic gives, at most `share`: a quarter for staying, the rest for bringing messages first.

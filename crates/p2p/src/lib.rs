@@ -23,10 +23,10 @@ mod wire;
 
 pub use address::is_global;
 pub use admission::Admission;
-pub use config::{DhtMode, NetworkConfig, Reach, Scope, TopicSpec};
+pub use config::{DhtMode, NetworkConfig, Reach, Scope, TopicFamily, TopicSpec};
 pub use libp2p::Multiaddr;
 pub use network::{
-    GossipMessage, Network, NetworkError, NetworkHandle, NetworkStatus, PeerInfo, PublishError, QueryStreams,
-    Stopped, StreamError, Verdict,
+    FollowError, GossipMessage, Network, NetworkError, NetworkHandle, NetworkStatus, PeerInfo, PublishError,
+    QueryStreams, Stopped, StreamError, Verdict,
 };
 pub use request::{InboundRequest, ProtocolSpec, RequestError};

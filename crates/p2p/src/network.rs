@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Admission, NetworkConfig, behaviour::Behaviour, transport};
 
-pub use command::{GossipMessage, PublishError, Stopped, Verdict};
+pub use command::{FollowError, GossipMessage, PublishError, Stopped, Verdict};
 pub use handle::{NetworkHandle, NetworkStatus, PeerInfo};
 pub use streams::{QueryStreams, StreamError};
 

@@ -78,6 +78,7 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
         TestnetError::UnknownNode { .. } => "see its nodes: nervure testnet status",
         TestnetError::NoExpert(_) => "name a miner; nervure testnet status says what each serves",
         TestnetError::NodeNotRunning(_) => "start it: nervure testnet start NODE",
+        TestnetError::StandInDown(_) => "start that first: nervure testnet start stand-in",
         TestnetError::NodeRunning { .. } => "kill it first: nervure testnet kill NODE",
         TestnetError::NotReady { .. }
         | TestnetError::NodeEnded { .. }

@@ -14,7 +14,7 @@ use std::{
 use futures::{StreamExt, stream};
 use lru::LruCache;
 use nervure_p2p::{InboundRequest, NetworkHandle, ProtocolSpec};
-use nervure_primitives::{Capability, Hash, MeshId, Netuid, NodeId, cbor};
+use nervure_primitives::{Capability, Hash, MeshId, NodeId, cbor};
 use nervure_subnet::{
     SignedRecord,
     directory::{
@@ -29,7 +29,9 @@ use super::{
     anchor::{self, Anchoring},
     catalog::ExpertCatalog,
     chain::ChainHandle,
-    clock, skew, state_sync,
+    clock,
+    registry::LedgerRegistry,
+    skew, state_sync,
 };
 
 /// Responsible nodes that are asked for each shard: one may leave records out, two rarely the same ones.
@@ -108,7 +110,7 @@ pub(crate) struct Directory {
     network: NetworkHandle,
     catalog: Arc<ExpertCatalog>,
     mesh: MeshId,
-    netuids: Vec<Netuid>,
+    registry: LedgerRegistry,
     expiry: Duration,
     /// Whether the first search is over.
     warm: watch::Sender<bool>,
@@ -116,15 +118,15 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// The directory of a mesh with these subnets, whose records live for `expiry`.
+    /// The directory of a mesh with the subnets that `registry` has, whose records live for `expiry`.
     pub(crate) fn new(
         network: NetworkHandle,
         catalog: Arc<ExpertCatalog>,
-        (mesh, netuids): (MeshId, Vec<Netuid>),
+        (mesh, registry): (MeshId, LedgerRegistry),
         expiry: Duration,
     ) -> Self {
         let nobody = Mutex::new(LruCache::new(REMEMBERED));
-        Self { network, catalog, mesh, netuids, expiry, warm: watch::Sender::new(false), nobody }
+        Self { network, catalog, mesh, registry, expiry, warm: watch::Sender::new(false), nobody }
     }
 
     /// The first search, for everything: what a node that joins late would otherwise hear only with the next renewals. A
@@ -165,12 +167,12 @@ impl Directory {
     pub(crate) async fn find(&self, capability: Option<&Capability>) -> bool {
         let now = clock::now();
         let mut searches = Vec::new();
-        for netuid in &self.netuids {
+        for netuid in self.registry.subnets() {
             for shard in 0..SHARDS {
                 for epoch in epochs(now, self.expiry) {
-                    let key = directory::key(&self.mesh, *netuid, capability, shard, epoch);
+                    let key = directory::key(&self.mesh, netuid, capability, shard, epoch);
                     let find = FindRecords {
-                        netuid: *netuid,
+                        netuid,
                         capability: capability.cloned(),
                         shard,
                         filter: None,

@@ -3,20 +3,23 @@
 //! What a hostile peer can do: make us verify one signature per message that passed the network's own bounds. A
 //! record that is wrong in itself is held against whoever sent it; one that is merely old, or too much, is not.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use nervure_p2p::{GossipMessage, TopicSpec, Verdict};
+use nervure_p2p::{GossipMessage, NetworkHandle, TopicFamily, TopicSpec, Verdict};
 use nervure_primitives::Netuid;
 use nervure_subnet::{Inserted, MAX_RECORD_LEN, RecordError};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     anchor::{ATTESTATIONS, Anchoring},
     catalog::ExpertCatalog,
-    chain::{BLOCKS, CONSENSUS, ChainHandle, TRANSACTIONS},
+    chain::{BLOCKS, CONSENSUS, ChainHandle, ChainView, TRANSACTIONS},
     opinions::{ASSIGNMENTS, Opinions, SCORES},
 };
 
@@ -34,14 +37,46 @@ pub(crate) struct RecordCounters {
     pub rejected: AtomicU64,
 }
 
+/// What the names of the topics begin with on which experts are advertised.
+const EXPERTS: &str = "experts/";
+
 /// The topic on which a subnet's experts are advertised.
 pub(crate) fn experts_topic(netuid: Netuid) -> String {
-    format!("experts/{netuid}")
+    format!("{EXPERTS}{netuid}")
 }
 
 /// The topics of a mesh with these subnets.
 pub(crate) fn topics(netuids: impl Iterator<Item = Netuid>) -> Vec<TopicSpec> {
     netuids.map(|netuid| TopicSpec::new(experts_topic(netuid), MAX_RECORD_LEN + ENVELOPE)).collect()
+}
+
+/// The topics of subnets that are founded later, of which a mesh has so many at most.
+pub(crate) fn later(most: u16) -> TopicFamily {
+    TopicFamily { each: TopicSpec::new(EXPERTS, MAX_RECORD_LEN + ENVELOPE), most: most.into() }
+}
+
+/// Follows the topics of the subnets that the ledger has besides those of the mesh spec, as they come and go. Ends with the
+/// chain or the network.
+pub(crate) async fn follow(
+    mut view: watch::Receiver<ChainView>,
+    network: NetworkHandle,
+    spec: BTreeSet<Netuid>,
+) {
+    let mut followed = BTreeSet::new();
+    loop {
+        let tip = view.borrow_and_update().tip.clone();
+        let founded = tip.state.subnets().keys().filter(|netuid| !spec.contains(*netuid));
+        let wanted: BTreeSet<u16> = founded.map(|netuid| netuid.0).collect();
+        if wanted != followed {
+            match network.follow(EXPERTS, wanted.clone()).await {
+                Ok(()) => followed = wanted,
+                Err(error) => tracing::warn!(%error, "experts of new subnets are not heard of by gossip"),
+            }
+        }
+        if view.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Judges messages until the network ends.

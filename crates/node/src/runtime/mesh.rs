@@ -86,10 +86,10 @@ impl Mesh {
 
         let (id, tasks) = (spec.mesh_id(), TaskTracker::new());
         let opinions = Arc::new(Opinions::new(id, registry.clone()));
-        let catalog = Arc::new(ExpertCatalog::new(id, registry));
+        let catalog = Arc::new(ExpertCatalog::new(id, registry.clone()));
         let records = Arc::<RecordCounters>::default();
-        let netuids = spec.subnets.iter().map(|subnet| subnet.netuid).collect();
-        let directory = Directory::new(network.clone(), catalog.clone(), (id, netuids), spec.record_expiry());
+        let directory =
+            Directory::new(network.clone(), catalog.clone(), (id, registry), spec.record_expiry());
         let directory = Arc::new(directory);
         tasks.spawn(gossip::run(
             messages,
@@ -97,6 +97,12 @@ impl Mesh {
             (opinions.clone(), anchoring.clone()),
             handle.clone(),
         ));
+        if let Some(chain) = &handle {
+            let known = spec.subnets.iter().map(|subnet| subnet.netuid).collect();
+            let following = gossip::follow(chain.watch(), network.clone(), known);
+            let stop = stop.clone();
+            tasks.spawn(async move { stop.run_until_cancelled(following).await });
+        }
         if let Some((anchoring, chain)) = anchoring.clone().zip(handle.clone()) {
             if let Some(forwarder) = Forwarder::new(config, spec, &anchoring)? {
                 tasks.spawn(forwarder.run(anchoring.clone(), stop.clone()));
@@ -182,6 +188,9 @@ fn network_config(
     network.external.clone_from(&config.external);
     network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
     network.topics.extend(opinions::topics());
+    if config.follow {
+        network.families.push(gossip::later(spec.economy.max_subnets));
+    }
     network.protocols = vec![directory::protocol(), skew::protocol()];
     if config.follow {
         network.topics.extend(chain::topics(part(config) == Part::Validator));

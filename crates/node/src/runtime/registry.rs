@@ -60,6 +60,11 @@ impl LedgerRegistry {
         })
     }
 
+    /// The subnets that there are.
+    pub(crate) fn subnets(&self) -> Vec<Netuid> {
+        self.with(|state| state.subnets().keys().copied().collect())
+    }
+
     /// The last block that this node knows, and the state after it.
     pub(crate) fn tip(&self) -> Arc<Tip> {
         self.0.borrow().tip.clone()

@@ -22,11 +22,14 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
 
     let registered = mesh.run(&["key", "register", &file]).well();
     assert!(registered.err.contains("a fee of 0.000001 tokens") && registered.err.contains("final in block"));
+    let topics = || mesh.run(&["status", "--json"]).well().json()["network"]["topics"].as_u64().unwrap();
+    let before = topics();
     let dry = mesh.run(&["subnet", "create", "mine", "--node", &node, "--dry-run"]).well();
     assert!(dry.err.contains("this founds subnet 22 and locks 100 tokens"), "{dry:?}");
     let founded =
         mesh.run(&["subnet", "create", "mine", "--node", &node, "--set", "tempo=6", "--set", "kappa=40000"]);
     assert!(founded.well().err.contains("kappa = 40000 in subnet 22"));
+    eventually("the gateway follows the new subnet's topic", || (topics() == before + 1).then_some(()));
     let shown = mesh.run(&["subnet", "show", "22", "--json"]).well().json();
     let rules = &shown["subnet"]["hyperparameters"];
     assert_eq!((rules["tempo"].as_u64(), rules["kappa"].as_u64()), (Some(6), Some(40_000)));

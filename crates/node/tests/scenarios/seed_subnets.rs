@@ -84,6 +84,11 @@ fn a_stand_in_that_crashed_is_missed_and_comes_back() {
     assert_eq!(stand_in()["alive"], false);
     eventually("its miner withdraws", || mesh.experts("text.chat").is_empty().then_some(()));
     assert_eq!(mesh.experts("text.generate").len(), 1, "what is built in goes on");
+    let early = mesh.run(&["testnet", "degrade", "miner-1"]);
+    assert!(early.code == 1 && early.err.contains("nervure testnet start stand-in"), "{early:?}");
+    assert_eq!(mesh.node("miner-1")["alive"], true, "it was not killed for nothing");
+    let log = mesh.run(&["testnet", "logs", "stand-in"]).well();
+    assert!(log.out.contains("which is no model"), "{log:?}");
     let no = mesh.run(&["testnet", "degrade", "stand-in"]);
     assert!(no.code == 1 && no.err.contains("serves no expert"), "{no:?}");
     let started = mesh.run(&["testnet", "start", "stand-in"]).well();

@@ -102,6 +102,36 @@ fn libp2p_accepts_the_parameters() {
     thresholds().validate().unwrap();
 }
 
+/// A peer may say of so many topics that it follows them, and of no others.
+#[test]
+fn families_widen_what_peers_may_name_and_no_further() {
+    let mut config =
+        NetworkConfig::new(NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([1; 32]), Scope::Public);
+    config.topics = vec![TopicSpec::new("a", 100)];
+    let hash = |name: &str| IdentTopic::new(name).hash();
+    let mut closed = filter(&config);
+    assert!(closed.can_subscribe(&hash("a")) && !closed.can_subscribe(&hash("f/7")));
+    config.families = vec![TopicFamily { each: TopicSpec::new("f/", 100), most: 128 }];
+    let mut open = filter(&config);
+    assert!(open.can_subscribe(&hash("a")) && open.can_subscribe(&hash("f/7")));
+    assert!(!open.can_subscribe(&hash("f/70000")) && !open.can_subscribe(&hash("g/7")));
+    assert_eq!((closed.max_subscribed_topics, open.max_subscribed_topics), (1, 129));
+}
+
+/// However many come and go, all topics together give no more than one fault takes.
+#[test]
+fn topics_that_came_share_what_there_is_to_gain() {
+    for topics in [1usize, 2, 9, 140] {
+        let one = topic_scores(share(topics));
+        let gained = one.time_in_mesh_cap * one.time_in_mesh_weight
+            + one.first_message_deliveries_cap * one.first_message_deliveries_weight;
+        assert!(gained * topics as f64 <= MOST_GAINED + 1e-9 && MOST_GAINED < -REJECTED);
+    }
+    let gone = topic_scores(0.0);
+    assert_eq!((gone.time_in_mesh_weight, gone.first_message_deliveries_weight), (0.0, 0.0));
+    gone.validate().unwrap();
+}
+
 /// What slips of the protocol and messages that were taken too late cost.
 fn slips(parameters: &PeerScoreParams, slips: usize, late: usize) -> f64 {
     let over = |count: usize, free: f64| (count as f64 - free).max(0.0).powi(2);

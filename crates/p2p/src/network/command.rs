@@ -1,5 +1,7 @@
 //! What travels between the task and those who hold its handle.
 
+use std::collections::BTreeSet;
+
 use libp2p::{PeerId, gossipsub::MessageId};
 use nervure_primitives::{Hash, NodeId};
 use tokio::sync::{mpsc, oneshot};
@@ -10,6 +12,7 @@ use crate::RequestError;
 /// A request to the task.
 pub(super) enum Command {
     Publish { topic: String, data: Vec<u8>, reply: oneshot::Sender<Result<(), PublishError>> },
+    Follow { family: String, numbers: BTreeSet<u16>, reply: oneshot::Sender<Result<(), FollowError>> },
     Closest { key: Hash, reply: oneshot::Sender<Vec<NodeId>> },
     Ask(Ask),
     Peers { reply: oneshot::Sender<Vec<PeerInfo>> },
@@ -46,6 +49,29 @@ pub enum PublishError {
     Nobody,
     /// Not one of the configured topics, or too long for it.
     #[error("the message does not fit the topic: {0}")]
+    Refused(String),
+    /// The network has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Why topics are not followed. Those that were followed before still are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FollowError {
+    /// Not one of the configured families.
+    #[error("there is no family of topics {0}")]
+    NoFamily(String),
+    /// More than the family may have.
+    #[error("{asked} topics, of which at most {most} may be followed at once")]
+    TooMany {
+        /// How many were asked for.
+        asked: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// Gossip refuses.
+    #[error("the topic is refused: {0}")]
     Refused(String),
     /// The network has stopped.
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! What the rest of the node holds of the network.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use libp2p::Multiaddr;
 use nervure_primitives::{Hash, NodeId};
@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::command::{Ask, Command, PublishError, Stopped};
+use super::command::{Ask, Command, FollowError, PublishError, Stopped};
 use super::streams::{QueryStreams, StreamError, Streams};
 use crate::{ProtocolSpec, RequestError};
 
@@ -42,6 +42,8 @@ pub struct NetworkStatus {
     pub listening: Vec<Multiaddr>,
     /// Nodes in the DHT's routing table.
     pub routing_table: u32,
+    /// Gossip topics that this node follows.
+    pub topics: u32,
     /// Gossip messages received and handed in for a verdict.
     pub gossip_received: u64,
     /// Gossip messages that were rejected, or refused before any verdict.
@@ -107,6 +109,14 @@ impl NetworkHandle {
     /// When nobody is connected who does, or the message does not fit the topic.
     pub async fn publish(&self, topic: &str, data: Vec<u8>) -> Result<(), PublishError> {
         self.ask(|reply| Command::Publish { topic: topic.into(), data, reply }).await?
+    }
+
+    /// Follows these members of a [`TopicFamily`](crate::TopicFamily), named by its prefix, and no others of it.
+    ///
+    /// # Errors
+    /// When there is no such family, or it may not have as many; then nothing changes.
+    pub async fn follow(&self, family: &str, numbers: BTreeSet<u16>) -> Result<(), FollowError> {
+        self.ask(|reply| Command::Follow { family: family.into(), numbers, reply }).await?
     }
 
     /// The nodes closest to `key` that the DHT finds, closest first.

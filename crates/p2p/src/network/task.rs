@@ -7,6 +7,7 @@ mod identity;
 mod reach;
 mod requests;
 mod routine;
+mod topics;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -34,12 +35,14 @@ use gossip::Gossip;
 use identity::Restarts;
 use requests::Requests;
 use routine::Routine;
+use topics::Topics;
 
 pub(super) struct Task {
     swarm: Swarm<Behaviour>,
     config: NetworkConfig,
     admission: Arc<dyn Admission>,
     gossip: Gossip,
+    topics: Topics,
     requests: Requests,
     dialer: Dialer,
     circuits: Circuits,
@@ -95,6 +98,7 @@ impl Task {
             circuits: Circuits::new(&config.listen),
             book: config.peer_store.as_deref().map_or_else(PeerStore::new, PeerStore::open),
             gossip: Gossip::new(gossip),
+            topics: Topics::new(&config),
             requests: Requests::new(&config),
             peers: BTreeMap::new(),
             lookups: HashMap::new(),
@@ -135,6 +139,7 @@ impl Task {
     fn command(&mut self, command: Command) {
         match command {
             Command::Publish { topic, data, reply } => drop(reply.send(self.publish(&topic, data))),
+            Command::Follow { family, numbers, reply } => drop(reply.send(self.follow(&family, &numbers))),
             Command::Closest { key, reply } => self.closest(key, reply),
             Command::Ask(ask) => self.ask(ask),
             Command::Peers { reply } => drop(reply.send(self.peer_infos())),
@@ -167,6 +172,7 @@ impl Task {
             connected: count(self.peers.len()),
             listening,
             routing_table: count(routing_table),
+            topics: count(self.topics.names().len()),
             dials_refused: self.refused.dials.load(Ordering::Relaxed),
             requests_failed: self.status.requests_failed + self.refused.requests.load(Ordering::Relaxed),
             known: count(self.book.len()),

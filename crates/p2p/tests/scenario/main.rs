@@ -12,6 +12,7 @@ mod connect;
 mod dial_filter;
 mod gossip;
 mod hostile;
+mod later_topics;
 mod limits;
 mod multicast;
 mod other_mesh;

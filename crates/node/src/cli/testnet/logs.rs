@@ -29,7 +29,7 @@ impl LogsArgs {
     /// Runs the command.
     pub(crate) async fn run(self, dir: &Path) -> anyhow::Result<()> {
         let layout = Layout::new(dir);
-        State::load(&layout)?.node(&self.node)?;
+        State::load(&layout)?.knows(&self.node)?;
         let path = layout.node(&self.node).log();
         let unreadable = || format!("cannot read the log {}", path.display());
         let mut tail = logs::tail(&path, self.lines).with_context(unreadable)?;

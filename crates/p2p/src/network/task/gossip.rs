@@ -1,6 +1,6 @@
 //! Gossip out, and gossip in: bounded before anybody looks at it, judged before it goes on.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use libp2p::{
     PeerId,
@@ -8,9 +8,10 @@ use libp2p::{
 };
 use tokio::sync::mpsc;
 
-use super::Task;
+use super::{Task, topics::Change};
 use crate::{
-    network::command::{GossipMessage, Judged, PublishError, Verdict},
+    gossip::share_among,
+    network::command::{FollowError, GossipMessage, Judged, PublishError, Verdict},
     rate::Rates,
 };
 
@@ -22,8 +23,8 @@ pub(super) struct Gossip {
     receiver: mpsc::Sender<GossipMessage>,
     verdicts: mpsc::Sender<Judged>,
     pub(super) judged: mpsc::Receiver<Judged>,
-    /// By peer, and by topic as an index among the configured ones.
-    rates: Rates<(PeerId, usize)>,
+    /// By peer and topic.
+    rates: Rates<(PeerId, u64)>,
 }
 
 impl Gossip {
@@ -43,7 +44,7 @@ enum Fate {
 
 impl Task {
     pub(super) fn publish(&mut self, topic: &str, data: Vec<u8>) -> Result<(), PublishError> {
-        let Some(spec) = self.config.topics.iter().find(|spec| spec.name == topic) else {
+        let Some(spec) = self.topics.get(topic).map(|topic| &topic.spec) else {
             return Err(PublishError::Refused(format!("there is no topic {topic}")));
         };
         if data.len() > spec.max_len {
@@ -54,6 +55,24 @@ impl Task {
             Err(gossipsub::PublishError::NoPeersSubscribedToTopic) => Err(PublishError::Nobody),
             Err(error) => Err(PublishError::Refused(error.to_string())),
         }
+    }
+
+    /// Follows these members of a family of topics, and no others of it.
+    pub(super) fn follow(&mut self, family: &str, numbers: &BTreeSet<u16>) -> Result<(), FollowError> {
+        let Change { come, gone } = self.topics.set(family, numbers)?;
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        for topic in &gone {
+            gossip.unsubscribe(&IdentTopic::new(topic));
+        }
+        for topic in &come {
+            let subscribed = gossip.subscribe(&IdentTopic::new(topic));
+            subscribed.map_err(|error| FollowError::Refused(error.to_string()))?;
+        }
+        if come.is_empty() && gone.is_empty() {
+            return Ok(());
+        }
+        share_among(gossip, &self.topics.names(), &gone)
+            .map_err(|error| FollowError::Refused(error.to_owned()))
     }
 
     pub(super) fn judge(&mut self, judged: Judged) {
@@ -106,14 +125,15 @@ impl Task {
 
     fn hand_in(&mut self, from: PeerId, id: &MessageId, message: gossipsub::Message) -> Fate {
         let topic = message.topic.into_string();
-        let Some(index) = self.config.topics.iter().position(|spec| spec.name == topic) else {
-            return Fate::Rejected;
+        let Some(known) = self.topics.get(&topic) else {
+            // Of a topic that went a moment ago, which the sender may not know.
+            return if self.topics.may_come(&topic) { Fate::Dropped } else { Fate::Rejected };
         };
-        let spec = &self.config.topics[index];
+        let (spec, number) = (&known.spec, known.number);
         if message.data.len() > spec.max_len {
             return Fate::Rejected;
         }
-        if !self.gossip.rates.take((from, index), spec.per_peer_per_second, Instant::now()) {
+        if !self.gossip.rates.take((from, number), spec.per_peer_per_second, Instant::now()) {
             if let Some(peer) = self.peers.get_mut(&from) {
                 peer.excess.add(&mut self.swarm.behaviour_mut().gossip, &from);
             }

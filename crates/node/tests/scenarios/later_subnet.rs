@@ -1,0 +1,37 @@
+//! A subnet that was founded under way is like any other: its miners are found, asked, and answer.
+
+use std::process::{Child, Stdio};
+
+use crate::mesh::{Mesh, eventually, nervure, run};
+
+/// A miner of one's own; killed on drop.
+struct Miner(Child);
+
+impl Drop for Miner {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_miner_of_a_subnet_that_was_founded_later_is_found_and_answers() {
+    let mesh = Mesh::up(&["--validators", "1", "--miners", "1"]);
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("miner");
+    let node = run(&dir, &["key", "new"]).well().out.trim().to_owned();
+    mesh.run(&["key", "register", dir.join("key.pem").to_str().unwrap()]).well();
+    mesh.run(&["subnet", "create", "mine", "--node", &node]).well();
+
+    let mut join = nervure();
+    join.arg("--dir").arg(&dir).arg("join").arg(mesh.mesh_file());
+    join.args(["--role", "miner", "--expert", "builtin:rust,netuid=22,name=late"]);
+    let _miner = Miner(join.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    eventually("its expert is found", || {
+        let found = mesh.experts("text.generate.rust");
+        found.iter().any(|expert| expert["expert"] == "late" && expert["netuid"] == 22).then_some(())
+    });
+    let ask = ["ask", "fn ", "-c", "text.generate.rust", "--subnet", "22", "--max-tokens", "5", "--explain"];
+    let said = mesh.run(&ask).well();
+    assert!(said.err.contains("late on "), "{said:?}");
+}
