@@ -5,9 +5,8 @@
 //! computed here, by the model itself: a byte that is missing, repeated or another is found.
 
 use std::{
-    collections::VecDeque,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -21,7 +20,7 @@ use nervure_experts::{
     Expert, ExpertEvent, ExpertRequest, Sampling,
     byte_lm::{ByteExpert, ServeOptions, builtin},
 };
-use nervure_testnet::{Shape, Silent, UpOptions, entry, kill, start, up};
+use nervure_testnet::{Layout, NodeFile, Shape, Silent, UpOptions, entry, kill, start, up};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -251,7 +250,7 @@ async fn stream(node: &LocalNode, request: ExpertRequest) -> anyhow::Result<Came
     }
 }
 
-/// Kills one miner after the other, each as soon as the last one runs again, so that only one is missing at a time.
+/// Kills the busiest miner, each time when the last one runs again, so that only one is missing at a time.
 async fn kill_on(
     plan: Streams,
     dir: PathBuf,
@@ -259,15 +258,29 @@ async fn kill_on(
     over: CancellationToken,
 ) -> anyhow::Result<u32> {
     let mut kills = 0;
-    let mut names: VecDeque<String> = (1..=plan.miners).map(|number| format!("miner-{number}")).collect();
     while over.run_until_cancelled(tokio::time::sleep(plan.pause)).await.is_some() {
-        let Some(name) = names.pop_front() else { break };
+        let mut busiest = (0, String::new());
+        for number in 1..=plan.miners {
+            let name = format!("miner-{number}");
+            busiest = busiest.max((in_progress(&dir, &name).await, name));
+        }
+        let (_, name) = busiest;
         kill(&dir, &name).await?;
         kills += 1;
         start(&dir, &name, &binary).await?;
-        names.push_back(name);
     }
     Ok(kills)
+}
+
+/// Questions that a miner works on, as its metrics say; 0 when it says nothing.
+async fn in_progress(dir: &Path, name: &str) -> u64 {
+    let read = async {
+        let file = NodeFile::read(Layout::new(dir).node(name).dir()).ok()??;
+        let text = reqwest::get(format!("http://{}/metrics", file.http)).await.ok()?.text().await.ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("nervure_queries_in_progress "))?;
+        line.trim().parse().ok()
+    };
+    read.await.unwrap_or(0)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -28,6 +28,10 @@ use crate::{
 /// How long an expert may be silent within a text before another is asked to go on.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// How long somebody who can go on is looked for, and the pause before all are asked again.
+const IDLE: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(250);
+
 /// Most experts that follow one another in one answer.
 const MOST: usize = 8;
 
@@ -122,14 +126,23 @@ impl Succession {
         let (dead, model) = (self.record.node, self.record.model.clone());
         let failed: Vec<NodeId> = self.took_over.iter().map(|one| one.from).collect();
         Some(async move {
-            let (_, trusts) = router.opinions.trusts();
-            let route = select::select(&router.catalog, &trusts, &ask).map_err(|error| error.to_string())?;
-            let others = route.choices.into_iter().map(|choice| choice.record);
-            let mut left: Vec<ExpertRecord> = others.filter(|other| other.node != dead).collect();
-            left.sort_by_key(|other| (other.model != model, failed.contains(&other.node)));
             let body = body(&request).map_err(|error| error.to_string())?;
-            let won = pool::first(router.attempts(body, ask.budget, until), left, Strategy::Best).await;
-            won.map(|won| won.begun).map_err(|error| error.to_string())
+            let give_up = Instant::now() + IDLE;
+            loop {
+                let (_, trusts) = router.opinions.trusts();
+                let route = select::select(&router.catalog, &trusts, &ask);
+                let choices = route.map_err(|error| error.to_string())?.choices;
+                let others = choices.into_iter().map(|choice| choice.record);
+                let mut left: Vec<ExpertRecord> = others.filter(|other| other.node != dead).collect();
+                left.sort_by_key(|other| (other.model != model, failed.contains(&other.node)));
+                let attempts = router.attempts(body.clone(), ask.budget, until);
+                match pool::first(attempts, left, Strategy::Best).await {
+                    Ok(won) => return Ok(won.begun),
+                    Err(error) if Instant::now() > give_up => return Err(error.to_string()),
+                    // Others may be busy, or just coming back.
+                    Err(_) => tokio::time::sleep(AGAIN).await,
+                }
+            }
         })
     }
 
