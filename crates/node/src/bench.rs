@@ -8,6 +8,8 @@
 mod discovery;
 mod failover;
 mod finality;
+mod gateway;
+mod http_answer;
 mod kills;
 mod load;
 mod nervure_echo;
@@ -23,6 +25,7 @@ use anyhow::Context;
 pub(crate) use discovery::{Scale, discover};
 pub(crate) use failover::{Failovers, Streams, failover};
 pub(crate) use finality::finality;
+pub(crate) use gateway::{GatewayReport, Way, gateway};
 pub(crate) use kills::{Kills, Plan, kills};
 pub(crate) use report::Report;
 pub(crate) use server::{ServeKind, serve};

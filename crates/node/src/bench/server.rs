@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use anyhow::Context;
 use nervure_primitives::NodeKey;
 
-use super::{nervure_echo, process::Hello, quinn_echo};
+use super::{http_answer, nervure_echo, process::Hello, quinn_echo};
 
 /// Which server.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -14,6 +14,8 @@ pub(crate) enum ServeKind {
     Nervure,
     /// Bare quinn.
     Quinn,
+    /// HTTP.
+    Http,
 }
 
 /// Serves until standard input ends. Blocks.
@@ -26,10 +28,14 @@ pub(crate) fn serve(kind: ServeKind) -> anyhow::Result<()> {
             hello(&Hello { node, address: server.local_addr() })?;
             wait();
         }
-        ServeKind::Quinn => {
+        ServeKind::Quinn | ServeKind::Http => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let _guard = runtime.enter();
-            hello(&Hello { node, address: quinn_echo::serve(&key)? })?;
+            let address = match kind {
+                ServeKind::Http => http_answer::serve()?,
+                _ => quinn_echo::serve(&key)?,
+            };
+            hello(&Hello { node, address })?;
             let waiting = std::thread::spawn(wait);
             runtime.block_on(async move {
                 // The runtime drives the server meanwhile; a thread's end cannot be awaited.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nervure_ledger::fail_point;
 
 use super::{Global, output};
-use crate::bench::{self, Effort, Failovers, Kills, Plan, Scale, ServeKind, Streams};
+use crate::bench::{self, Effort, Failovers, GatewayReport, Kills, Plan, Scale, ServeKind, Streams, Way};
 
 /// Measures, against a baseline in the same run
 #[derive(Debug, clap::Subcommand)]
@@ -69,6 +69,15 @@ pub(crate) enum BenchCommand {
         /// Milliseconds from a miner's return to the next kill
         #[arg(long, value_name = "MS", default_value_t = 1_000)]
         pause: u64,
+    },
+    /// The way through a gateway against the way straight to the miner, and nginx in front of a server beside them
+    Gateway {
+        /// Rounds; figures are medians over them
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+        rounds: u16,
+        /// Milliseconds for which each throughput is measured in each round
+        #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+        time: u64,
     },
     /// What a server process of the measurement runs
     #[command(hide = true)]
@@ -144,9 +153,34 @@ impl BenchCommand {
                 let plan = Streams { streams, parallel, miners, bytes, pause };
                 show_failovers(&bench::failover(plan, output::note).await?, global)
             }
+            Self::Gateway { rounds, time } => {
+                let seen = bench::gateway(rounds.into(), Duration::from_millis(time), output::note).await?;
+                show_gateway(&seen, global)
+            }
             Self::Serve { kind } => tokio::task::spawn_blocking(move || bench::serve(kind)).await?,
         }
     }
+}
+
+/// What each way costs.
+fn show_gateway(seen: &GatewayReport, global: &Global) -> anyhow::Result<()> {
+    if global.json {
+        return output::json(seen);
+    }
+    let us = |us: f64| format!("{us:.0} us");
+    let row = |name: &str, way: &Way, before: Option<&Way>| {
+        let added = before.map_or_else(|| "-".to_owned(), |before| us(way.p50_us - before.p50_us));
+        [name.to_owned(), us(way.p50_us), added, us(way.p99_us), format!("{:.0}", way.per_second)]
+    };
+    let mut rows = vec![
+        row("straight to the miner", &seen.straight, None),
+        row("through the gateway", &seen.gateway, Some(&seen.straight)),
+        row("straight to an HTTP server", &seen.upstream, None),
+    ];
+    rows.extend(seen.nginx.iter().map(|nginx| row("through nginx", nginx, Some(&seen.upstream))));
+    output::table(&["", "p50", "added", "p99", "per second"], rows)?;
+    output::note(&format!("{} cores, which all of it shares", seen.cores));
+    Ok(())
 }
 
 /// What became of the streams; an error when one broke off or said something else.

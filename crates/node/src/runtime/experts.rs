@@ -1,5 +1,6 @@
 //! From `--expert` to a model that answers.
 
+mod echo;
 mod worse;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -11,6 +12,7 @@ use nervure_primitives::{Capability, CapabilityError, Netuid};
 
 use super::serving::{ServedExpert, ServedExperts};
 use crate::config::{ExpertSource, ExpertSpec};
+use echo::{ECHO, EchoExpert};
 use worse::WorseExpert;
 
 /// Why an expert cannot be served.
@@ -113,6 +115,9 @@ async fn start_one(spec: &ExpertSpec, netuid: Netuid) -> Result<ServedExpert, Se
 }
 
 fn builtin_expert(name: &str, quality: u8) -> Result<Arc<dyn Expert>, ServeError> {
+    if name == ECHO {
+        return Ok(Arc::new(EchoExpert::new()));
+    }
     let model = builtin::find(name).ok_or_else(|| ServeError::NoSuchModel { name: name.to_owned() })?;
     let expert = ByteExpert::builtin(model, ServeOptions::default());
     let expert = expert.map_err(|source| ServeError::Model { name: name.to_owned(), source })?;

@@ -1,0 +1,51 @@
+//! `builtin:echo`: an expert that gives the text back, for measuring everything around experts.
+
+use futures::{FutureExt, future::BoxFuture, stream};
+use nervure_experts::{
+    Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Health, ModelCard, Usage,
+};
+
+/// Its name.
+pub(super) const ECHO: &str = "echo";
+
+/// The expert.
+pub(super) struct EchoExpert(ModelCard);
+
+impl EchoExpert {
+    pub(super) fn new() -> Self {
+        Self(ModelCard {
+            model: ECHO.into(),
+            capability: "text.echo".into(),
+            context: 4_096,
+            max_output: 4_096,
+            byte_level: false,
+            description: "Gives the text back.".into(),
+        })
+    }
+}
+
+impl Expert for EchoExpert {
+    fn card(&self) -> &ModelCard {
+        &self.0
+    }
+
+    fn run(&self, request: ExpertRequest) -> ExpertStream {
+        let unsupported =
+            |operation| ExpertStream::refused(ExpertError::Unsupported { model: ECHO.into(), operation });
+        match request {
+            ExpertRequest::Complete { prompt, .. } if !prompt.is_empty() => {
+                let length = u32::try_from(prompt.len()).unwrap_or(u32::MAX);
+                let usage = Usage { prompt_tokens: length, completion_tokens: length };
+                let done = ExpertEvent::Done { usage, reason: FinishReason::Stop };
+                ExpertStream::new(stream::iter([Ok(ExpertEvent::Text(prompt)), Ok(done)]))
+            }
+            ExpertRequest::Embed { .. } => unsupported("embeddings"),
+            ExpertRequest::Distribution { .. } => unsupported("distributions"),
+            ExpertRequest::Complete { .. } | ExpertRequest::Chat { .. } => unsupported("conversations"),
+        }
+    }
+
+    fn health(&self) -> BoxFuture<'_, Health> {
+        std::future::ready(Health::Ready).boxed()
+    }
+}
