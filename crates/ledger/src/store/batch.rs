@@ -5,6 +5,12 @@
 //! all of it or nothing. A batch that is dropped leaves the store as it was. There is one at a time, and no other commit
 //! beside it: that would wait for the batch, and forever on the same thread.
 
+use std::{cell::RefCell, collections::HashMap};
+
+use jmt::{
+    KeyHash, OwnedValue, Version,
+    storage::{LeafNode, Node, NodeKey, TreeReader},
+};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::{
@@ -22,7 +28,12 @@ use crate::{
 pub struct Batch<'a> {
     store: &'a Store,
     transaction: WriteTransaction,
+    /// Nodes of the tree that were read or written: the next block needs most of them again.
+    known: Known,
 }
+
+/// Nodes by their keys. As many as the batch's blocks touch.
+type Known = RefCell<HashMap<NodeKey, Node>>;
 
 impl Store {
     /// Begins a batch.
@@ -30,7 +41,11 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn batch(&self) -> Result<Batch<'_>, StoreError> {
-        Ok(Batch { store: self, transaction: commit::begin(self, self.options.durable)? })
+        Ok(Batch {
+            store: self,
+            transaction: commit::begin(self, self.options.durable)?,
+            known: Known::default(),
+        })
     }
 }
 
@@ -45,7 +60,7 @@ impl Batch<'_> {
         let version = self.store.version(tables::height(HEADERS, last.0.value())?);
         let nodes = self.transaction.open_table(NODES)?;
         let values = self.transaction.open_table(VALUES)?;
-        Ok(BatchTree { tree: StoredTree { nodes, values }, version })
+        Ok(BatchTree { tree: StoredTree { nodes, values }, version, known: &self.known })
     }
 
     /// Adds the next block, with its certificate.
@@ -53,7 +68,13 @@ impl Batch<'_> {
     /// # Errors
     /// When it does not follow the last one, or the disk fails; the batch is of no use any more then.
     pub fn push(&mut self, next: &Next, certificate: Option<&[u8]>) -> Result<(), StoreError> {
-        commit::write(self.store, &self.transaction, next, certificate)
+        commit::write(self.store, &self.transaction, next, certificate)?;
+        let (known, batch) = (self.known.get_mut(), &next.update.batch);
+        known.extend(batch.node_batch.nodes().iter().map(|(key, node)| (key.clone(), node.clone())));
+        for stale in &batch.stale_node_index_batch {
+            known.remove(&stale.node_key);
+        }
+        Ok(())
     }
 
     /// Writes all of them.
@@ -72,14 +93,36 @@ impl Batch<'_> {
 struct BatchTree<'t> {
     tree: StoredTree<Table<'t, &'static [u8], &'static [u8]>>,
     version: u64,
+    known: &'t Known,
+}
+
+impl TreeReader for BatchTree<'_> {
+    fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<Node>> {
+        if let Some(node) = self.known.borrow().get(key) {
+            return Ok(Some(node.clone()));
+        }
+        let found = self.tree.get_node_option(key)?;
+        if let Some(node) = &found {
+            self.known.borrow_mut().insert(key.clone(), node.clone());
+        }
+        Ok(found)
+    }
+
+    fn get_value_option(&self, version: Version, place: KeyHash) -> anyhow::Result<Option<OwnedValue>> {
+        self.tree.get_value_option(version, place)
+    }
+
+    fn get_rightmost_leaf(&self) -> anyhow::Result<Option<(NodeKey, LeafNode)>> {
+        self.tree.get_rightmost_leaf()
+    }
 }
 
 impl StateTree for BatchTree<'_> {
     fn update(&self, changes: &Changes) -> Result<TreeUpdate, TreeError> {
-        update(&self.tree, self.version.saturating_add(1), changes)
+        update(self, self.version.saturating_add(1), changes)
     }
 
     fn prove(&self, key: &Key) -> Result<(Option<Record>, StateProof), TreeError> {
-        prove(&self.tree, self.version, key)
+        prove(self, self.version, key)
     }
 }
