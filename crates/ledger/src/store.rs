@@ -15,6 +15,7 @@
 //! Hazard: a checksum is no signature. Whoever can write the file can write a consistent other one; a
 //! node that is handed a file should compare its head with a certificate.
 
+mod batch;
 mod commit;
 mod error;
 mod evidence;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 use nervure_primitives::{BlockHeight, MeshId};
 use redb::{Database, ReadableDatabase, StorageBackend};
 
+pub use batch::Batch;
 pub use error::StoreError;
 pub use evidence::{EpochEnd, KeptEpoch};
 pub use page::StatePage;

@@ -35,23 +35,34 @@ pub(super) fn next(
     certificate: Option<&[u8]>,
     durable: bool,
 ) -> Result<(), StoreError> {
-    let (height, version) = (next.block.header.height, store.version(next.block.header.height));
     let transaction = begin(store, durable)?;
-    follows(&transaction, height)?;
-    entry(&transaction, HEADERS, height, &next.block.header)?;
-    entry(&transaction, BLOCKS, height, &next.block)?;
-    entry(&transaction, EVENTS, height, &next.events)?;
-    raw(&transaction, CERTIFICATES, height, certificate)?;
-    evidence::write(&transaction, next)?;
-    tree(&transaction, version, &next.update)?;
-    prune::run(&transaction, version.saturating_sub(store.options.retain.max(1)))?;
+    write(store, &transaction, next, certificate)?;
     reach(Point::StoreWritten);
     transaction.commit()?;
     reach(Point::StoreCommitted);
     Ok(())
 }
 
-fn begin(store: &Store, durable: bool) -> Result<WriteTransaction, StoreError> {
+/// Writes the next block into a transaction.
+pub(super) fn write(
+    store: &Store,
+    transaction: &WriteTransaction,
+    next: &Next,
+    certificate: Option<&[u8]>,
+) -> Result<(), StoreError> {
+    let (height, version) = (next.block.header.height, store.version(next.block.header.height));
+    follows(transaction, height)?;
+    entry(transaction, HEADERS, height, &next.block.header)?;
+    entry(transaction, BLOCKS, height, &next.block)?;
+    entry(transaction, EVENTS, height, &next.events)?;
+    raw(transaction, CERTIFICATES, height, certificate)?;
+    evidence::write(transaction, next)?;
+    tree(transaction, version, &next.update)?;
+    prune::run(transaction, version.saturating_sub(store.options.retain.max(1)))
+}
+
+/// A transaction.
+pub(super) fn begin(store: &Store, durable: bool) -> Result<WriteTransaction, StoreError> {
     let mut transaction = store.db.begin_write()?;
     let durability = if durable { Durability::Immediate } else { Durability::None };
     transaction.set_durability(durability).map_err(|error| StoreError::damaged("the file", error))?;
@@ -62,9 +73,8 @@ fn begin(store: &Store, durable: bool) -> Result<WriteTransaction, StoreError> {
 fn follows(transaction: &WriteTransaction, given: BlockHeight) -> Result<(), StoreError> {
     let headers = transaction.open_table(HEADERS)?;
     let last = headers.last()?.ok_or_else(|| StoreError::damaged("table headers", "it is empty"))?;
-    let key = <[u8; 8]>::try_from(last.0.value());
-    let last = key.map_err(|_| StoreError::damaged(tables::name(HEADERS, last.0.value()), "not a height"))?;
-    let expected = BlockHeight(u64::from_be_bytes(last).saturating_add(1));
+    let last = tables::height(HEADERS, last.0.value())?;
+    let expected = BlockHeight(last.0.saturating_add(1));
     if given == expected { Ok(()) } else { Err(StoreError::Order { expected, given }) }
 }
 

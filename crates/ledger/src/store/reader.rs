@@ -27,7 +27,7 @@ const MAX_ENTRY: usize = 4 * MAX_BLOCK_LEN;
 /// A view of the chain that later commits do not change.
 pub struct Reader {
     transaction: ReadTransaction,
-    tree: StoredTree,
+    tree: StoredTree<ReadOnlyTable<&'static [u8], &'static [u8]>>,
     base: u64,
     tip: Header,
 }

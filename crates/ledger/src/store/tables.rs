@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use nervure_primitives::MeshId;
+use nervure_primitives::{BlockHeight, MeshId};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError};
 
 use super::{Options, StoreError};
@@ -150,6 +150,12 @@ pub(super) fn unseal<'a>(of: Definition, key: &[u8], sealed: &'a [u8]) -> Result
         Some((sum, value)) if *sum == checksum(of, key, value) => Ok(value),
         _ => Err(StoreError::damaged(name(of, key), "its checksum does not hold")),
     }
+}
+
+/// The height that is a key.
+pub(super) fn height(of: Definition, key: &[u8]) -> Result<BlockHeight, StoreError> {
+    let bytes = <[u8; 8]>::try_from(key).map(u64::from_be_bytes);
+    bytes.map(BlockHeight).map_err(|_| StoreError::damaged(name(of, key), "not a height"))
 }
 
 /// What errors call an entry.

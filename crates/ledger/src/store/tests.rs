@@ -13,6 +13,7 @@ use crate::{
     tree::{Key, Record, StateTree},
 };
 
+mod batch;
 mod crash;
 mod damage;
 #[path = "../../tests/simulation/disk.rs"]

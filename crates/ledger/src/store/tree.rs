@@ -4,19 +4,17 @@ use jmt::{
     KeyHash, OwnedValue, Version,
     storage::{LeafNode, Node, NodeKey, TreeReader},
 };
-use redb::ReadOnlyTable;
+use redb::ReadableTable;
 
 use super::{
     StoreError,
     tables::{self, NODES, VALUES},
 };
 
-type Entries = ReadOnlyTable<&'static [u8], &'static [u8]>;
-
-/// The tree of all versions that are kept.
-pub(super) struct StoredTree {
-    pub(super) nodes: Entries,
-    pub(super) values: Entries,
+/// The tree of all versions that are kept, in tables of this kind.
+pub(super) struct StoredTree<T> {
+    pub(super) nodes: T,
+    pub(super) values: T,
 }
 
 /// The key of a value: its place, then the version that wrote it.
@@ -39,7 +37,7 @@ pub(super) fn value(stored: &[u8]) -> Option<&[u8]> {
     stored.split_first().filter(|(there, _)| **there == 1).map(|(_, value)| value)
 }
 
-impl StoredTree {
+impl<T: ReadableTable<&'static [u8], &'static [u8]>> StoredTree<T> {
     fn node(&self, key: &NodeKey) -> Result<Option<Node>, StoreError> {
         let key = borsh::to_vec(key)?;
         let Some(bytes) = tables::get(&self.nodes, NODES, &key)? else { return Ok(None) };
@@ -58,7 +56,7 @@ impl StoredTree {
     }
 }
 
-impl TreeReader for StoredTree {
+impl<T: ReadableTable<&'static [u8], &'static [u8]>> TreeReader for StoredTree<T> {
     fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<Node>> {
         Ok(self.node(key)?)
     }

@@ -9,12 +9,8 @@ use crate::mesh::{Said, nervure};
 
 /// Runs the soak command in small.
 fn soak(args: &[&str]) -> Value {
-    const {
-        assert!(
-            nervure_ledger::fail_point::ENABLED,
-            "built without the feature fail-points: nothing can die at them"
-        );
-    }
+    // Without the feature nothing can die at them: that is to be seen, and not to pass.
+    const { assert!(nervure_ledger::fail_point::ENABLED, "built without the feature fail-points") };
     let mut command = nervure();
     command.args(["bench", "kills", "--json", "--block-milliseconds", "250"]).args(args);
     let said = Said::of(command.output().unwrap()).well();
@@ -35,7 +31,7 @@ fn a_validator_dies_at_every_fail_point_and_nothing_is_lost() {
 
 #[test]
 fn validators_die_at_random_moments_and_nothing_is_lost() {
-    let seen = soak(&["--kills", "30", "--sweeps", "0", "--seed", "7"]);
-    assert_eq!(seen["random"], 30);
-    assert!(seen["restarts"].as_u64().unwrap() >= 30, "{seen}");
+    let seen = soak(&["--kills", "24", "--sweeps", "0", "--seed", "7"]);
+    assert_eq!(seen["random"], 24);
+    assert!(seen["restarts"].as_u64().unwrap() >= 24, "{seen}");
 }

@@ -7,15 +7,17 @@ use nervure_consensus::{
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
+    block::Block,
     chain::Next,
     fail_point::{Point, reach},
+    tree::StateTree,
 };
 use nervure_p2p::Verdict;
-use nervure_primitives::NodeId;
+use nervure_primitives::{BlockHeight, NodeId};
 
 use super::{
     ChainCounters, Part,
-    blocks::{self, Certified, MOST},
+    blocks::{self, Certified},
     gossip::{Announcement, BLOCKS},
     host::{Host, HostError},
 };
@@ -30,7 +32,7 @@ const SAY_AGAIN: u32 = 64;
 /// What became of a block of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Followed {
-    /// It is committed.
+    /// It is the next one, and validators agreed on it.
     Committed,
     /// It is not the next one.
     Old,
@@ -61,7 +63,7 @@ impl Host {
         if let Some(next) = self.chain.take(&certificate.value) {
             let proposer = self.proposers.get(&certificate.round.0).copied();
             let block = next.block.encode();
-            self.commit(next, &certificate, true)?;
+            self.commit(&next, &certificate)?;
             self.wait_for_next();
             let own = proposer == Some(self.parts.net.node());
             if let (true, Ok(block), Ok(proof)) = (own, block, certificate.encode()) {
@@ -89,7 +91,7 @@ impl Host {
             return Ok(Verdict::Ignore);
         };
         let Some(certified) = blocks::read(block) else { return Ok(Verdict::Reject) };
-        match self.follow(peer, certified, true)? {
+        match self.follow(peer, &certified)? {
             Followed::Disagreed => Ok(Verdict::Reject),
             Followed::Old => Ok(Verdict::Ignore),
             Followed::Committed => {
@@ -108,52 +110,85 @@ impl Host {
         self.syncing = None;
         let answered = blocks.is_some();
         let blocks = blocks.unwrap_or_default();
-        let (count, before) = (blocks.len(), self.chain.tip().header.height);
-        for (number, certified) in blocks.into_iter().enumerate() {
-            if self.follow(peer, certified, number + 1 == count)? == Followed::Disagreed {
-                break;
-            }
+        if blocks.len() > 1 && blocks.first().is_some_and(|(block, _)| block.header.height == self.height()) {
+            // There may be more: they come while these are looked at.
+            self.syncing = Some(Instant::now());
+            self.parts.net.blocks(peer, BlockHeight(self.height().0.saturating_add(blocks.len() as u64)));
         }
-        if self.chain.tip().header.height > before {
+        if self.follow_all(peer, &blocks)? {
             tracing::info!(height = %self.chain.tip().header.height, %peer, "caught up with blocks of others");
             self.begin_at = Some(Instant::now());
-            if count == usize::from(MOST) {
-                self.syncing = Some(Instant::now());
-                self.parts.net.blocks(peer, self.height());
-            }
         } else if answered && self.met_at.is_none() {
             self.begin_at = Some(Instant::now());
         }
         Ok(())
     }
 
-    /// A block that others agreed on, verified against the validators that the block before it names.
-    fn follow(
-        &mut self,
-        peer: NodeId,
-        (block, certificate): Certified,
-        durable: bool,
-    ) -> Result<Followed, HostError> {
+    /// Writes blocks that others agreed on, all at once; whether there was any.
+    fn follow_all(&mut self, peer: NodeId, blocks: &[Certified]) -> Result<bool, HostError> {
+        if blocks.is_empty() {
+            return Ok(false);
+        }
+        let store = self.parts.store.clone();
+        let (mut batch, mut written) = (store.batch()?, Vec::new());
+        for (block, certificate) in blocks {
+            match self.may_follow(peer, block, certificate) {
+                Followed::Old => continue,
+                Followed::Disagreed => break,
+                Followed::Committed => {}
+            }
+            let Some(next) = self.carry_out(&batch.tree()?, block)? else { continue };
+            batch.push(&next, Some(&proof(certificate)?))?;
+            self.move_on(&next);
+            written.push((next.block.header.height, next.events, certificate.round));
+        }
+        let Some((_, _, round)) = written.last() else { return Ok(false) };
+        let round = *round;
+        batch.commit()?;
+        self.parts.wal.next_height()?;
+        for (height, events, _) in &written {
+            self.parts.settled.note(*height, events);
+        }
+        self.went_on(round);
+        Ok(true)
+    }
+
+    /// A block that others agreed on, if it is the next one.
+    fn follow(&mut self, peer: NodeId, (block, certificate): &Certified) -> Result<Followed, HostError> {
+        let followed = self.may_follow(peer, block, certificate);
+        if followed == Followed::Committed
+            && let Some(next) = self.carry_out(&self.parts.store.read()?, block)?
+        {
+            self.commit(&next, certificate)?;
+        }
+        Ok(followed)
+    }
+
+    /// Whether a block is the next one, verified against the validators that the block before it names.
+    fn may_follow(&mut self, peer: NodeId, block: &Block, certificate: &CommitCertificate) -> Followed {
         let (height, id) = (block.header.height, block.header.id());
         if height != self.height() {
-            return Ok(Followed::Old);
+            return Followed::Old;
         }
-        let Some(validators) = self.chain.tip().state.validators() else { return Ok(Followed::Disagreed) };
+        let Some(validators) = self.chain.tip().state.validators() else { return Followed::Disagreed };
         let agreed = (certificate.height, certificate.value) == (height, id)
             && certificate.verify(validators, &self.chain.tip().header.mesh).is_ok();
         if !agreed {
             tracing::warn!(%peer, %height, "a block without the validators' agreement");
-            return Ok(Followed::Disagreed);
+            return Followed::Disagreed;
         }
-        self.look_for_own(&certificate);
-        self.chain.check(&self.parts.store.read()?, &block).map_err(|error| {
+        self.look_for_own(certificate);
+        Followed::Committed
+    }
+
+    /// What a block does that validators agreed on. If it cannot follow, something is broken.
+    fn carry_out(&mut self, tree: &impl StateTree, block: &Block) -> Result<Option<Next>, HostError> {
+        let (height, id) = (block.header.height, block.header.id());
+        self.chain.check(tree, block).map_err(|error| {
             tracing::error!(%height, %error, "the validators' block does not follow");
             HostError::Contradicted { height, id }
         })?;
-        if let Some(next) = self.chain.take(&id) {
-            self.commit(next, &certificate, durable)?;
-        }
-        Ok(Followed::Committed)
+        Ok(self.chain.take(&id))
     }
 
     /// Shows the engine a signature of this node's key, which it may not know of.
@@ -176,38 +211,35 @@ impl Host {
         });
     }
 
-    fn commit(
-        &mut self,
-        next: Next,
-        certificate: &CommitCertificate,
-        durable: bool,
-    ) -> Result<(), HostError> {
-        let proof = certificate.encode().map_err(|error| HostError::Wal(std::io::Error::other(error)))?;
-        match durable {
-            true => self.parts.store.commit(&next, Some(&proof))?,
-            false => self.parts.store.commit_soon(&next, Some(&proof))?,
-        }
-        if durable {
-            self.parts.wal.next_height()?;
-        }
+    fn commit(&mut self, next: &Next, certificate: &CommitCertificate) -> Result<(), HostError> {
+        self.parts.store.commit(next, Some(&proof(certificate)?))?;
+        self.parts.wal.next_height()?;
         self.parts.settled.note(next.block.header.height, &next.events);
-        self.chain.committed(&next);
-        self.settle_pending();
-        if durable {
-            self.commits = self.commits.wrapping_add(1);
-            if self.commits == FIRST_SAID || self.commits.is_multiple_of(SAY_AGAIN) {
-                self.say_pending();
-            }
+        self.move_on(next);
+        self.went_on(certificate.round);
+        self.commits = self.commits.wrapping_add(1);
+        if self.commits == FIRST_SAID || self.commits.is_multiple_of(SAY_AGAIN) {
+            self.say_pending();
         }
+        Ok(())
+    }
+
+    /// Makes a block that is final the tip.
+    fn move_on(&mut self, next: &Next) {
+        self.chain.committed(next);
+        let live = self.parts.view.borrow().behind.is_none_or(|behind| behind <= next.block.header.height);
+        self.parts.anchoring.committed(self.chain.tip(), live);
+    }
+
+    /// The tip is another: forgets what was about the height before.
+    fn went_on(&mut self, round: Round) {
+        self.settle_pending();
         self.awaited = None;
         self.stirred = Instant::now();
         self.proposers.clear();
         self.heard.clear();
         self.parts.bodies.clear();
-        let live = self.parts.view.borrow().behind.is_none_or(|behind| behind <= next.block.header.height);
-        self.parts.anchoring.committed(self.chain.tip(), live);
-        self.report(certificate.round);
-        Ok(())
+        self.report(round);
     }
 
     fn report(&self, round: Round) {
@@ -234,4 +266,9 @@ impl Host {
         ChainCounters::count(&self.parts.counters.refused_blocks);
         self.parts.view.send_modify(|view| view.failed = Some(format!("{error}; {next}")));
     }
+}
+
+/// A certificate as it is kept.
+fn proof(certificate: &CommitCertificate) -> Result<Vec<u8>, HostError> {
+    certificate.encode().map_err(|error| HostError::Wal(std::io::Error::other(error)))
 }
