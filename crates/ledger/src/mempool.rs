@@ -113,6 +113,11 @@ impl Mempool {
         self.ids.len()
     }
 
+    /// Whether the transaction with this id waits.
+    pub fn contains(&self, id: &Hash) -> bool {
+        self.ids.contains(id)
+    }
+
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()

@@ -6,6 +6,7 @@
 //! asks both in turns, so that a busy machine slows both, and the *ratios* are what counts. Medians over rounds.
 
 mod discovery;
+mod failover;
 mod finality;
 mod kills;
 mod load;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 pub(crate) use discovery::{Scale, discover};
+pub(crate) use failover::{Failovers, Streams, failover};
 pub(crate) use finality::finality;
 pub(crate) use kills::{Kills, Plan, kills};
 pub(crate) use report::Report;

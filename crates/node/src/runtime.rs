@@ -28,6 +28,7 @@ mod registry;
 mod router;
 mod service;
 mod serving;
+mod skew;
 mod state_sync;
 mod validator;
 mod view;
@@ -125,6 +126,7 @@ impl Node {
             directory: mesh.directory.clone(),
             records: mesh.records.clone(),
             opinions: mesh.opinions.clone(),
+            skew: mesh.skew.clone(),
             queries: query.as_ref().map(|server| server.counters().clone()),
             experts: served,
         });

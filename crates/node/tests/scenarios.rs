@@ -10,6 +10,8 @@ mod crew;
 mod liar;
 #[path = "scenarios/mesh.rs"]
 mod mesh;
+#[path = "scenarios/space.rs"]
+mod space;
 
 #[path = "scenarios/anchor.rs"]
 mod anchor;
@@ -21,6 +23,10 @@ mod checkpoint;
 mod cold;
 #[path = "scenarios/crash.rs"]
 mod crash;
+#[path = "scenarios/failover.rs"]
+mod failover;
+#[path = "scenarios/faults.rs"]
+mod faults;
 #[path = "scenarios/kills.rs"]
 mod kills;
 #[path = "scenarios/later_subnet.rs"]
@@ -37,6 +43,8 @@ mod openai_client;
 mod own_node;
 #[path = "scenarios/partition.rs"]
 mod partition;
+#[path = "scenarios/pending.rs"]
+mod pending;
 #[path = "scenarios/score.rs"]
 mod score;
 #[path = "scenarios/scoring.rs"]

@@ -134,6 +134,7 @@ impl Engine {
             Input::Elapsed(timer) => self.on_elapsed(timer)?,
             Input::Proposed { height, round, value } => self.on_proposed(height, round, value)?,
             Input::Validated { height, value, valid } => self.on_validated(height, value, valid)?,
+            Input::OwnSignature { vote, began_here } => self.on_own_signature(vote, began_here),
             Input::Certificate { from, certificate } => self.on_certificate(from, certificate)?,
         }
         self.settle();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 
-use super::{Message, Round, Timer, WalEntry};
+use super::{Message, Round, SignedVote, Timer, WalEntry};
 use crate::checkpoint::{CommitCertificate, ValidatorSet};
 
 /// An event for the engine.
@@ -48,6 +48,13 @@ pub enum Input {
         value: Hash,
         /// Whether the application accepts it on top of the last committed block.
         valid: bool,
+    },
+    /// A signature of our own key, in the verified certificate of a block that came from others.
+    OwnSignature {
+        /// What was signed.
+        vote: SignedVote,
+        /// Whether the height began after this process did, so that no earlier life of it can have signed.
+        began_here: bool,
     },
     /// A peer showed that the height is decided. Not verified.
     Certificate {

@@ -101,6 +101,30 @@ async fn a_stream_becomes_events_and_its_own_usage() {
 }
 
 #[tokio::test]
+async fn a_chat_that_was_begun_elsewhere_goes_on_only_with_the_same_answer() {
+    let piece = |text: &str| {
+        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n")
+    };
+    let goes_on = async |begun: &str| {
+        let body = [&piece("one t"), &piece("wo thr"), &piece("ee"), STOP, DONE].map(String::as_str).concat();
+        let expert = connect(server("200 OK", "", body, Then::Close).await).await;
+        let messages = vec![crate::ChatMessage { role: crate::Role::User, content: "count".into() }];
+        let sampling = Sampling { begun: begun.into(), ..Sampling::default() };
+        let items: Vec<_> = expert.run(ExpertRequest::Chat { messages, sampling }).collect().await;
+        let said = items.iter().filter_map(|item| match item {
+            Ok(ExpertEvent::Text(text)) => Some(text.as_str()),
+            _ => None,
+        });
+        (said.collect::<String>(), items.last().unwrap().is_ok())
+    };
+    assert_eq!(goes_on("").await, ("one two three".into(), true));
+    assert_eq!(goes_on("one tw").await, ("o three".into(), true));
+    assert_eq!(goes_on("one two three").await, (String::new(), true));
+    assert_eq!(goes_on("one x").await, (String::new(), false), "another answer");
+    assert_eq!(goes_on("one two three four").await, (String::new(), false), "a shorter one");
+}
+
+#[tokio::test]
 async fn an_end_that_was_announced_needs_no_last_line_and_an_end_that_was_not_is_an_error() {
     let usage = Usage { prompt_tokens: 0, completion_tokens: 1 };
     let done = Ok(ExpertEvent::Done { usage, reason: FinishReason::Length });

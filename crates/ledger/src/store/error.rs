@@ -114,6 +114,7 @@ impl From<StorageError> for StoreError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::Io(error) => Self::Io(error),
+            StorageError::PreviousIo => Self::Io(std::io::Error::other("it failed before: start again")),
             other => Self::damaged("the file", other),
         }
     }

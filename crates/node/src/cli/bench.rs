@@ -5,7 +5,7 @@ use std::time::Duration;
 use nervure_ledger::fail_point;
 
 use super::{Global, output};
-use crate::bench::{self, Effort, Kills, Plan, Scale, ServeKind};
+use crate::bench::{self, Effort, Failovers, Kills, Plan, Scale, ServeKind, Streams};
 
 /// Measures, against a baseline in the same run
 #[derive(Debug, clap::Subcommand)]
@@ -51,6 +51,24 @@ pub(crate) enum BenchCommand {
         /// Milliseconds from one block to the next
         #[arg(long, value_name = "MS", default_value_t = 1_000)]
         block_milliseconds: u32,
+    },
+    /// Kills miners of a testnet of its own while they stream, and looks whether any client notices
+    Failover {
+        /// Streams in all
+        #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        streams: u32,
+        /// How many at once
+        #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
+        parallel: u32,
+        /// Miners, all with the same model
+        #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=16))]
+        miners: u32,
+        /// Bytes of each stream
+        #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=4_096))]
+        bytes: u32,
+        /// Milliseconds from a miner's return to the next kill
+        #[arg(long, value_name = "MS", default_value_t = 1_000)]
+        pause: u64,
     },
     /// What a server process of the measurement runs
     #[command(hide = true)]
@@ -121,9 +139,38 @@ impl BenchCommand {
                 let seen = bench::kills(plan, output::note).await?;
                 show_kills(&seen, global)
             }
+            Self::Failover { streams, parallel, miners, bytes, pause } => {
+                let pause = Duration::from_millis(pause);
+                let plan = Streams { streams, parallel, miners, bytes, pause };
+                show_failovers(&bench::failover(plan, output::note).await?, global)
+            }
             Self::Serve { kind } => tokio::task::spawn_blocking(move || bench::serve(kind)).await?,
         }
     }
+}
+
+/// What became of the streams; an error when one broke off or said something else.
+fn show_failovers(seen: &Failovers, global: &Global) -> anyhow::Result<()> {
+    if global.json {
+        output::json(seen)?;
+    } else {
+        let ms = |ms: f64| format!("{ms:.0} ms");
+        let rows = [
+            ["miners killed".to_owned(), seen.kills.to_string()],
+            ["streams that another miner went on with".to_owned(), seen.took_over.to_string()],
+            ["streams that came to their end".to_owned(), seen.whole.to_string()],
+            ["streams that said byte for byte what the model says".to_owned(), seen.identical.to_string()],
+            [
+                "longest silence of a stream that another went on with, p50".to_owned(),
+                ms(seen.silence_p50_ms),
+            ],
+            ["worst".to_owned(), ms(seen.silence_worst_ms)],
+        ];
+        output::table(&[&format!("{} streams", seen.streams), ""], rows)?;
+    }
+    let complaints = seen.complaints.join("\n");
+    anyhow::ensure!(complaints.is_empty(), "{} streams went wrong\n{complaints}", seen.complaints.len());
+    Ok(())
 }
 
 /// What became of the kills; an error when something was lost.

@@ -158,8 +158,12 @@ async fn begin_with_state(config: &NodeConfig, spec: &MeshSpec, key: &NodeKey) -
 
 /// Leaves the spec beside the key: commands that verify what nodes say begin with its genesis.
 fn keep_spec(dir: &Path, spec: &MeshSpec) -> anyhow::Result<()> {
-    let path = dir.join(MESH_FILE);
-    std::fs::write(&path, spec.to_toml()).with_context(|| format!("cannot write {}", path.display()))
+    let (path, text) = (dir.join(MESH_FILE), spec.to_toml());
+    if std::fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
+        // Written over on a full disk, it would be lost.
+        return Ok(());
+    }
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The key in `dir`; a node that has none yet makes one.

@@ -21,6 +21,7 @@ impl StatusArgs {
         }
         let serving = if status.serving.is_empty() { "nothing".into() } else { status.serving.join(", ") };
         let up = Duration::from_millis(status.uptime_ms).as_secs();
+        let clock = status.clock.map(|wrong| ("clock", wrong));
         let rows = [
             ("node", status.node.to_string()),
             ("mesh", status.mesh.to_string()),
@@ -35,6 +36,7 @@ impl StatusArgs {
             ("block", status.chain.as_ref().map_or("follows no chain".into(), block)),
         ];
         rows.into_iter()
+            .chain(clock)
             .try_for_each(|(name, value)| output::line(&format!("{name:<8} {}", output::printable(&value))))
     }
 }
@@ -82,7 +84,10 @@ fn block(chain: &ChainStatus) -> String {
         text.push_str(&format!("; others have {behind}"));
     }
     if let Some(through) = chain.silent_through {
-        text.push_str(&format!("; signs nothing up to {through}"));
+        text.push_str(&format!(
+            "; signs nothing up to block {through}: its key has signed what consensus.wal does not know (a restored \
+             backup, a lost log, or a second process with this key, which would have to stop)"
+        ));
     }
     if let Some(stalled) = &chain.stalled {
         text.push_str(&format!("; {stalled}"));

@@ -16,6 +16,7 @@ mod gossip;
 mod host;
 mod open;
 mod pace;
+mod pending;
 mod settled;
 mod task;
 
@@ -155,7 +156,7 @@ impl Chain {
         network: NetworkHandle,
         anchoring: Arc<Anchoring>,
     ) -> std::io::Result<Self> {
-        let Opened { store, wal, recovered, view } = opened;
+        let Opened { store, wal, recovered, pending, view } = opened;
         let (events, queue) = sync_channel(QUEUE);
         let handle = ChainHandle {
             events: Arc::new(Mutex::new(Some(events.clone()))),
@@ -171,6 +172,7 @@ impl Chain {
         let host = host::Host::new(host::Parts {
             store: handle.store.clone(),
             wal,
+            pending,
             view,
             bodies: handle.bodies.clone(),
             counters: handle.counters.clone(),

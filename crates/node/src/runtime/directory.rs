@@ -31,7 +31,7 @@ use super::{
     chain::ChainHandle,
     clock,
     registry::LedgerRegistry,
-    state_sync,
+    skew, state_sync,
 };
 
 /// Responsible nodes that are asked for each shard: one may leave records out, two rarely the same ones.
@@ -86,7 +86,9 @@ pub(crate) async fn serve(
 ) {
     while let Some(request) = requests.recv().await {
         if request.protocol != PROTOCOL {
-            if let Some((chain, anchoring)) = chain.clone() {
+            if request.protocol == skew::PROTOCOL {
+                skew::answer(request).await;
+            } else if let Some((chain, anchoring)) = chain.clone() {
                 // As many at once as the protocol lets in.
                 tokio::spawn(async move {
                     match request.protocol {

@@ -100,7 +100,7 @@ impl StartError {
             Self::Chain(OpenError::Log(error, _)) if error.kind() == io::ErrorKind::WouldBlock => {
                 "stop the other node of this directory first: two that sign with one key can split the mesh"
             }
-            Self::Chain(OpenError::Store(StoreError::Io(_)) | OpenError::Log(..)) => {
+            Self::NodeFile { .. } | Self::Chain(OpenError::Store(StoreError::Io(_)) | OpenError::Log(..)) => {
                 "make room on the disk, or look at the directory's permissions"
             }
             Self::Chain(OpenError::Store(..)) => {

@@ -22,6 +22,7 @@ use super::{
     registry::LedgerRegistry,
     scope,
     serving::ServedExperts,
+    skew::{self, Skew},
     state_sync,
 };
 use crate::config::NodeConfig;
@@ -44,6 +45,8 @@ pub(crate) struct Mesh {
     pub records: Arc<RecordCounters>,
     /// What validators say.
     pub opinions: Arc<Opinions>,
+    /// How far this machine's clock is off.
+    pub skew: Arc<Skew>,
     /// Where the network listens.
     pub listening: Vec<Multiaddr>,
     /// Whether nobody else is to be found.
@@ -108,6 +111,10 @@ impl Mesh {
         }
         tasks.spawn(directory::serve(inbox, catalog.clone(), handle.zip(anchoring.clone())));
         tasks.spawn(sweep(catalog.clone(), stop.clone()));
+        let skew = Arc::<Skew>::default();
+        if config.follow {
+            tasks.spawn(skew.clone().watch(network.clone(), stop.clone()));
+        }
         let warming = directory.clone();
         tasks.spawn(async move { stop.run_until_cancelled(warming.warm_up(visitor)).await });
         tasks.close();
@@ -118,6 +125,7 @@ impl Mesh {
             directory,
             records,
             opinions,
+            skew,
             listening,
             alone,
             chain,
@@ -183,7 +191,7 @@ fn network_config(
     if config.follow {
         network.families.push(gossip::later(spec.economy.max_subnets));
     }
-    network.protocols = vec![directory::protocol()];
+    network.protocols = vec![directory::protocol(), skew::protocol()];
     if config.follow {
         network.topics.extend(chain::topics(part(config) == Part::Validator));
         network.protocols.push(chain::protocol());

@@ -24,7 +24,7 @@ use futures::{FutureExt, StreamExt, stream};
 use nervure_experts::ExpertRequest;
 use nervure_p2p::{NetworkHandle, Scope, query::QueryClient};
 use nervure_primitives::{BlockHeight, MeshId, NodeId};
-use nervure_subnet::{ExpertRecord, Route};
+use nervure_subnet::Route;
 use serde_json::Value;
 
 use super::{Mesh, catalog::ExpertCatalog, opinions::Opinions, view, wire};
@@ -84,9 +84,9 @@ impl Router {
         let route = select::select(&self.catalog, &trusts, ask)?;
         let attempts = self.attempts(body(&ask.request)?, ask.budget, until);
         let candidates: Vec<_> = route.choices.iter().map(|choice| choice.record.clone()).collect();
-        let won = pool::first(attempts, candidates.clone(), ask.strategy).await?;
+        let won = pool::first(attempts, candidates, ask.strategy).await?;
         let route = RouteView { tried: count(won.tried), ..route_view(ask, block, &route) };
-        Ok(self.answer((won.begun, candidates), route, ask, until))
+        Ok(self.answer(won.begun, route, ask, until))
     }
 }
 
@@ -116,18 +116,12 @@ fn count(n: usize) -> u32 {
 
 impl Router {
     /// The answer that began, with its deadline over it.
-    fn answer(
-        &self,
-        (begun, candidates): (Begun, Vec<ExpertRecord>),
-        route: RouteView,
-        ask: &Ask,
-        until: Instant,
-    ) -> Answer {
+    fn answer(&self, begun: Begun, route: RouteView, ask: &Ask, until: Instant) -> Answer {
         let expert = view::expert(&begun.record, &self.catalog, super::clock::now());
         let ending = Arc::new(OnceLock::new());
         let (deadline, own, mesh) = (ask.deadline, self.own, self.mesh);
         let (told, receipt) = (ending.clone(), ask.receipt);
-        let coming = Succession::new(self.clone(), (ask, until), begun, candidates);
+        let coming = Succession::new(self.clone(), (ask, until), begun);
         let events = stream::unfold(Some(Box::new(coming)), move |coming| {
             let told = told.clone();
             async move {

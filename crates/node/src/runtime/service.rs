@@ -19,6 +19,7 @@ use super::{
     opinions::Opinions,
     router::{Router, parse_filter},
     serving::ServedExperts,
+    skew::Skew,
     view,
 };
 use crate::service::{
@@ -40,6 +41,7 @@ pub(crate) struct NodeService {
     pub directory: Arc<Directory>,
     pub records: Arc<RecordCounters>,
     pub opinions: Arc<Opinions>,
+    pub skew: Arc<Skew>,
     pub queries: Option<Arc<ServerCounters>>,
     pub experts: Arc<ServedExperts>,
 }
@@ -114,7 +116,8 @@ impl MeshService for NodeService {
                 role: self.role.map_or("none".into(), |role| role.to_string()),
                 version: env!("CARGO_PKG_VERSION").into(),
                 uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-                not_ready: waiting.then(|| "no node of the mesh is connected yet".into()),
+                not_ready: waiting.then(|| nobody(&network)),
+                clock: self.skew.complaint(),
                 peers_connected: network.connected,
                 experts_known: u32::try_from(self.catalog.len()).unwrap_or(u32::MAX),
                 serving: self.experts.iter().map(|served| served.name.clone()).collect(),
@@ -163,5 +166,16 @@ impl MeshService for NodeService {
             })
         }
         .boxed()
+    }
+}
+
+/// Why nobody is connected, as far as can be told.
+fn nobody(network: &NetworkStatus) -> String {
+    match network.wrong_mesh {
+        0 => "no node of the mesh is connected yet".into(),
+        count => format!(
+            "no node of the mesh is connected, and {count} connections led to nodes of another one: compare the mesh's id \
+             with theirs (nervure mesh show), and join with their spec"
+        ),
     }
 }

@@ -202,6 +202,9 @@ pub(crate) struct NodeStatus {
     /// Why it cannot serve yet; none when it is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_ready: Option<String>,
+    /// What is wrong with its machine's clock, by those of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
     /// Nodes that it is connected to.
     pub peers_connected: u32,
     /// Expert records in its index.

@@ -12,10 +12,21 @@ use serde_json::Value;
 use crate::{
     cage::Cage,
     mesh::{Mesh, Said, eventually, nervure},
+    space::SmallDisk,
 };
 
 /// The port of every validator that has a machine of its own.
 const PORT: u16 = 4001;
+
+/// A process. Dropped, it is killed.
+pub struct Life(Child);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// Some validators. Dropped, they are killed.
 pub struct Crew {
@@ -23,6 +34,7 @@ pub struct Crew {
     ports: Vec<u16>,
     spec: PathBuf,
     cage: Option<Cage>,
+    disks: BTreeMap<usize, SmallDisk>,
     mesh: Mesh,
 }
 
@@ -59,7 +71,8 @@ impl Crew {
         let spec = mesh.dir().join("crew.toml");
         fs::write(&spec, text).unwrap();
         assert_eq!(ports.len(), validators);
-        Self { lives: (0..validators).map(|_| None).collect(), ports, spec, cage, mesh }
+        let lives = (0..validators).map(|_| None).collect();
+        Self { lives, ports, spec, cage, disks: BTreeMap::new(), mesh }
     }
 
     /// Starts all, and waits until they have a block more.
@@ -75,6 +88,17 @@ impl Crew {
         self.cage.as_ref().unwrap()
     }
 
+    /// Puts the directory of one, which does not run, on a small disk. False where that cannot be.
+    pub fn on_small_disk(&mut self, number: usize, kibibytes: u64) -> bool {
+        let disk = SmallDisk::on(&self.dir(number), kibibytes);
+        disk.map(|disk| self.disks.insert(number, disk)).is_some()
+    }
+
+    /// The small disk of one.
+    pub fn disk(&self, number: usize) -> &SmallDisk {
+        &self.disks[&number]
+    }
+
     /// The spec that they join.
     pub fn spec(&self) -> &Path {
         &self.spec
@@ -87,23 +111,30 @@ impl Crew {
 
     /// What it wrote, since it began.
     pub fn log(&self, number: usize) -> String {
-        fs::read_to_string(self.dir(number).join("node.log")).unwrap_or_default()
+        fs::read_to_string(self.dir(number).with_extension("log")).unwrap_or_default()
     }
 
     fn program(&self, number: usize) -> Command {
-        match &self.cage {
-            Some(cage) => cage.command(number, env!("CARGO_BIN_EXE_nervure")),
-            None => nervure(),
+        let binary = env!("CARGO_BIN_EXE_nervure");
+        match (&self.cage, self.disks.get(&number)) {
+            (Some(cage), _) => cage.command(number, binary),
+            (None, Some(disk)) => disk.space().command(binary),
+            (None, None) => nervure(),
         }
     }
 
-    /// The command that joins as validator `number`, from `dir`.
-    pub fn join(&self, number: usize, dir: &Path) -> Command {
+    /// The command that joins `spec` as validator `number`, from `dir`.
+    fn joining(&self, number: usize, dir: &Path, spec: &Path) -> Command {
         let mut command = self.program(number);
-        command.arg("--dir").arg(dir).arg("join").arg(&self.spec).args(["--role", "validator"]);
-        let log = OpenOptions::new().create(true).append(true).open(dir.join("node.log")).unwrap();
+        command.arg("--dir").arg(dir).arg("join").arg(spec).args(["--role", "validator"]);
+        let log = OpenOptions::new().create(true).append(true).open(dir.with_extension("log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command
+    }
+
+    /// One more process as validator `number`, from another directory and at another port.
+    pub fn join_as(&self, number: usize, dir: &Path, spec: &Path) -> Life {
+        Life(self.joining(number, dir, spec).spawn().unwrap())
     }
 
     /// Starts one.
@@ -114,7 +145,7 @@ impl Crew {
     /// Starts one whose command is changed a little.
     pub fn start_with(&mut self, number: usize, change: impl FnOnce(&mut Command)) {
         let dir = self.dir(number);
-        let mut command = self.join(number, &dir);
+        let mut command = self.joining(number, &dir, &self.spec);
         command.args(["--p2p-port", &self.ports[number].to_string()]);
         if self.cage.is_some() {
             command.args(["--bind", &Cage::address(number)]);

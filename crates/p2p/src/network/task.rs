@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{Admission, NetworkConfig, behaviour::Behaviour, gossip::Excess, peer_store::PeerStore};
 use gossip::Gossip;
+use identity::Restarts;
 use requests::Requests;
 use routine::Routine;
 use topics::Topics;
@@ -52,6 +53,7 @@ pub(super) struct Task {
     routine: Routine,
     refused: Refused,
     status: NetworkStatus,
+    restarts: Restarts,
 }
 
 /// A connected peer.
@@ -102,6 +104,7 @@ impl Task {
             lookups: HashMap::new(),
             routine: Routine::new(),
             status: NetworkStatus::default(),
+            restarts: Restarts::default(),
             swarm,
             config,
             admission,

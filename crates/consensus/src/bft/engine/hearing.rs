@@ -11,9 +11,13 @@ use nervure_primitives::{BlockHeight, NodeId};
 
 use super::Engine;
 use crate::{
-    bft::{Effect, Mark, Round, Timer, TimerKind, Witness},
+    bft::{Effect, Mark, Round, SignedVote, Timer, TimerKind, Witness},
     checkpoint::{Quorum, ValidatorSet},
 };
+
+/// Heights beyond its last signature for which whoever shares our key is left alone: it goes on signing, and what it
+/// says is heard one height late.
+const LEFT_ALONE: u64 = 64;
 
 /// The ear of an engine.
 pub(super) struct Hearing {
@@ -64,6 +68,25 @@ impl Engine {
             self.hearing.timer = Some(timer);
             self.desk.outbox.push(Effect::CancelAll);
             self.desk.outbox.push(Effect::Schedule { timer, after });
+        }
+    }
+
+    /// A signature of our own that others hold. One that the record does not know was made by an earlier life, which the
+    /// record is too old for; or by another process, if it is about a height that began after this one did.
+    pub(super) fn on_own_signature(&mut self, vote: SignedVote, began_here: bool) {
+        if vote.signer != self.node() || vote.verify(self.desk.mesh()).is_err() {
+            return;
+        }
+        let (height, before) = (vote.statement.height, self.desk.signer.record().silent_through);
+        let witness = self.desk.signer.witness(vote.into());
+        let key_used_twice = witness == Witness::Conflict || (witness == Witness::Newer && began_here);
+        if key_used_twice {
+            self.desk.signer.be_silent_through(BlockHeight(height.0.saturating_add(LEFT_ALONE)));
+        }
+        self.desk.remember_signature();
+        let after = self.desk.signer.record().silent_through;
+        if let Some(through) = after.filter(|_| after != before) {
+            self.desk.outbox.push(Effect::Silenced { through, key_used_twice });
         }
     }
 

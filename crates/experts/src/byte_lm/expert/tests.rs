@@ -37,6 +37,32 @@ async fn the_same_seed_gives_the_same_text_of_the_length_that_was_asked_for() {
     assert_eq!(read(expert.run(complete(24, &[]))).await.0, text);
 }
 
+/// Over the length of a window, so that it slides on the way.
+#[tokio::test]
+async fn a_text_that_was_begun_elsewhere_goes_on_byte_for_byte() {
+    let expert = expert(4);
+    let ask = |seed, temperature_milli, begun: &str| {
+        let sampling = Sampling {
+            max_tokens: 400,
+            seed: Some(seed),
+            temperature_milli,
+            begun: begun.into(),
+            ..Sampling::default()
+        };
+        ExpertRequest::Complete { prompt: "pub fn ".into(), sampling }
+    };
+    for (seed, temperature) in [(1, 800), (2, 0)] {
+        let (whole, _) = read(expert.run(ask(seed, temperature, ""))).await;
+        for cut in [40, 250, 390].into_iter().chain([whole.len()]) {
+            let cut = whole.floor_char_boundary(cut);
+            let (rest, last) = read(expert.run(ask(seed, temperature, &whole[..cut]))).await;
+            assert_eq!(rest, whole[cut..], "seed {seed}, after {cut} bytes");
+            let Ok(ExpertEvent::Done { usage, reason }) = last else { panic!("{last:?}") };
+            assert_eq!((usage.completion_tokens, reason), (400, FinishReason::Length));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_stop_string_ends_the_text_and_is_not_part_of_it() {
     let expert = expert(4);

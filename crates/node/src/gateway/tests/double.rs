@@ -218,6 +218,7 @@ impl MeshService for Double {
                 version: "0.0.0".into(),
                 uptime_ms: 1,
                 not_ready: self.not_ready.lock().unwrap().clone(),
+                clock: None,
                 peers_connected: 12,
                 experts_known: 8,
                 serving: Vec::new(),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use nervure_consensus::{
-    bft::{Candidate, Round},
+    bft::{Candidate, DriverError, Input, Round, Signed},
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
@@ -22,6 +22,10 @@ use super::{
 
 /// After how many block times without a block a follower asks for it.
 const PATIENCE: u32 = 3;
+
+/// After how many blocks since the start own transactions that still wait are said again, and then after how many.
+const FIRST_SAID: u32 = 2;
+const SAY_AGAIN: u32 = 64;
 
 /// What became of a block of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +106,7 @@ impl Host {
         blocks: Option<Vec<Certified>>,
     ) -> Result<(), HostError> {
         self.syncing = None;
+        let answered = blocks.is_some();
         let blocks = blocks.unwrap_or_default();
         let (count, before) = (blocks.len(), self.chain.tip().header.height);
         for (number, certified) in blocks.into_iter().enumerate() {
@@ -116,6 +121,8 @@ impl Host {
                 self.syncing = Some(Instant::now());
                 self.parts.net.blocks(peer, self.height());
             }
+        } else if answered && self.met_at.is_none() {
+            self.begin_at = Some(Instant::now());
         }
         Ok(())
     }
@@ -138,6 +145,7 @@ impl Host {
             tracing::warn!(%peer, %height, "a block without the validators' agreement");
             return Ok(Followed::Disagreed);
         }
+        self.look_for_own(&certificate);
         self.chain.check(&self.parts.store.read()?, &block).map_err(|error| {
             tracing::error!(%height, %error, "the validators' block does not follow");
             HostError::Contradicted { height, id }
@@ -146,6 +154,18 @@ impl Host {
             self.commit(next, &certificate, durable)?;
         }
         Ok(Followed::Committed)
+    }
+
+    /// Shows the engine a signature of this node's key, which it may not know of.
+    fn look_for_own(&mut self, certificate: &CommitCertificate) {
+        let own = self.parts.net.node();
+        if self.parts.part == Part::Validator
+            && let Some(signature) = certificate.signatures.of(&own)
+        {
+            let vote = Signed { statement: certificate.vote(), signer: own, signature: *signature };
+            let began_here = self.met_at.is_some_and(|met| certificate.height.0 > met.0.saturating_add(1));
+            self.inputs.push_back(Input::OwnSignature { vote, began_here });
+        }
     }
 
     /// When the next height begins, or, for a follower, when it is asked for if nobody announces it.
@@ -172,6 +192,13 @@ impl Host {
         }
         self.parts.settled.note(next.block.header.height, &next.events);
         self.chain.committed(&next);
+        self.settle_pending();
+        if durable {
+            self.commits = self.commits.wrapping_add(1);
+            if self.commits == FIRST_SAID || self.commits.is_multiple_of(SAY_AGAIN) {
+                self.say_pending();
+            }
+        }
         self.awaited = None;
         self.stirred = Instant::now();
         self.proposers.clear();
@@ -197,10 +224,14 @@ impl Host {
         });
     }
 
-    /// Ends: says why.
-    pub(super) fn fail(&self, error: &dyn std::error::Error) {
-        tracing::error!(error = %error, "this node follows the chain no more; start it again when that is mended");
+    /// Ends: says why, and what to do.
+    pub(super) fn fail(&self, error: &DriverError<HostError>) {
+        let next = match error {
+            DriverError::Host(error) => error.hint(),
+            _ => "start this node again, and report it with the log",
+        };
+        tracing::error!(%error, next, "this node follows the chain no more");
         ChainCounters::count(&self.parts.counters.refused_blocks);
-        self.parts.view.send_modify(|view| view.failed = Some(error.to_string()));
+        self.parts.view.send_modify(|view| view.failed = Some(format!("{error}; {next}")));
     }
 }

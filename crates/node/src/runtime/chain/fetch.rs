@@ -51,6 +51,20 @@ impl Net {
         });
     }
 
+    /// Fetches committed blocks from `height` on of the first registered node that is connected, as soon as one is.
+    pub(super) fn meet(&self, height: BlockHeight) {
+        let net = self.clone();
+        self.runtime.spawn(async move {
+            for _ in 0..TRIES {
+                let peers = net.network.peers().await.unwrap_or_default();
+                if let Some(peer) = peers.into_iter().find(|peer| peer.registered) {
+                    return net.blocks(peer.node, height);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        });
+    }
+
     /// Sends a message to everybody. One that nobody is there for is lost: it is sent again.
     pub(super) fn publish(&self, topic: &'static str, data: Vec<u8>) {
         let network = self.network.clone();

@@ -26,8 +26,9 @@ use super::{
     ChainCounters, ChainView, Part,
     bodies::Bodies,
     fetch::Net,
-    gossip::{self, CONSENSUS},
+    gossip::{self, CONSENSUS, TRANSACTIONS},
     pace::Pace,
+    pending::Pending,
     settled::Settled,
 };
 use crate::runtime::anchor::Anchoring;
@@ -37,6 +38,9 @@ const POLL: Duration = Duration::from_secs(2);
 
 /// How long a validator commits nothing, beyond three blocks, before it asks others.
 const STALLED: Duration = Duration::from_secs(2);
+
+/// How long a validator that has just started looks for others, before it begins with the block that it has.
+const MEETING: Duration = Duration::from_secs(3);
 
 /// How long an answer to a request for blocks is waited for before another is asked.
 const SYNC_PATIENCE: Duration = Duration::from_secs(10);
@@ -52,15 +56,34 @@ pub(super) enum HostError {
     Block(BlockError),
     #[error(
         "validators agreed on block {height} ({id}), which this node finds wrong: either it or a third of them \
-         is broken; compare versions and look at the logs before starting again"
+         is broken; compare versions and look at the logs"
     )]
     Contradicted { height: BlockHeight, id: Hash },
+}
+
+impl HostError {
+    /// What to do next.
+    pub(super) const fn hint(&self) -> &'static str {
+        match self {
+            Self::Wal(_) | Self::Store(StoreError::Io(_)) => {
+                "make room on the disk, or mend it, and start this node again: nothing that is not on the disk was \
+                 signed or is final"
+            }
+            Self::Store(_) => {
+                "stop this node, move chain.redb away, and never consensus.wal, and start it again: the blocks come \
+                 from others"
+            }
+            Self::Block(_) => "start this node again, and report it with the log",
+            Self::Contradicted { .. } => "ask the other validators before starting it again",
+        }
+    }
 }
 
 /// What a host is made of.
 pub(super) struct Parts {
     pub(super) store: Arc<Store>,
     pub(super) wal: Wal,
+    pub(super) pending: Pending,
     pub(super) view: watch::Sender<ChainView>,
     pub(super) bodies: Arc<Bodies>,
     pub(super) counters: Arc<ChainCounters>,
@@ -93,8 +116,12 @@ pub(super) struct Host {
     pub(super) stirred: Instant,
     /// Validators that spoke of this height since it began, or since this node last wondered why it takes so long.
     pub(super) heard: BTreeSet<NodeId>,
+    /// The height that this node had when it first knew what others have; none before that.
+    pub(super) met_at: Option<BlockHeight>,
     /// Whose turn it was in each round of this height.
     pub(super) proposers: BTreeMap<u32, NodeId>,
+    /// Blocks that were committed one by one since the start.
+    pub(super) commits: u32,
     sent: u16,
 }
 
@@ -110,13 +137,59 @@ impl Host {
             inputs: VecDeque::new(),
             timers: BTreeMap::new(),
             refused: None,
-            begin_at: Some(now),
+            begin_at: Some(now + MEETING),
             pace,
             syncing: None,
             stirred: now,
             heard: BTreeSet::new(),
+            met_at: None,
             proposers: BTreeMap::new(),
+            commits: 0,
             sent: 0,
+        }
+    }
+
+    /// Offers the pool what waited when this node's last process ended.
+    pub(super) fn wait_again(&mut self) {
+        let pending: Vec<_> = self.parts.pending.iter().cloned().collect();
+        for envelope in pending {
+            let id = envelope.id();
+            match self.chain.insert(envelope) {
+                Ok(_) => tracing::info!(%id, "a transaction waits again"),
+                Err(refusal) => tracing::info!(%id, %refusal, "a transaction waits no more"),
+            }
+        }
+        self.settle_pending();
+        let waiting = self.chain.pool().len();
+        self.parts.view.send_modify(|view| view.waiting = waiting);
+    }
+
+    /// Forgets own transactions that wait no more.
+    pub(super) fn settle_pending(&mut self) {
+        let pool = self.chain.pool();
+        self.parts.pending.retain(|id| pool.contains(id));
+    }
+
+    /// Says own transactions again: who was not there when they were handed in does not know them.
+    pub(super) fn say_pending(&self) {
+        for envelope in self.parts.pending.iter() {
+            if let Ok(bytes) = envelope.encode() {
+                self.parts.net.publish(TRANSACTIONS, bytes);
+            }
+        }
+    }
+
+    /// Asks what others have, before anything else: what this node's key may have signed since its files were written is
+    /// seen there, and nothing is signed for heights that are long decided.
+    pub(super) fn meet(&mut self) {
+        let own = self.parts.net.node();
+        let alone = self.chain.tip().state.validators().is_some_and(|validators| {
+            let power = u128::from(validators.power_of(&own).unwrap_or(0));
+            power * 3 > u128::from(validators.total_power()) * 2
+        });
+        match alone || self.parts.part == Part::Follower {
+            true => self.begin_at = Some(Instant::now()),
+            false => self.parts.net.meet(self.height()),
         }
     }
 

@@ -12,7 +12,7 @@ use nervure_ledger::{
 };
 use tokio::sync::watch;
 
-use super::ChainView;
+use super::{ChainView, pending::Pending};
 use crate::config::NodeConfig;
 
 /// Name of the file of the chain, in the node's directory.
@@ -20,6 +20,9 @@ const CHAIN_FILE: &str = "chain.redb";
 
 /// Name of the write-ahead log, beside it.
 const WAL_FILE: &str = "consensus.wal";
+
+/// Name of the file of own transactions that wait, beside it.
+const PENDING_FILE: &str = "transactions.pending";
 
 /// Memory for the cache of the chain's file: an idle node is to stay small.
 const CACHE: usize = 8 << 20;
@@ -44,6 +47,7 @@ pub(crate) struct Opened {
     pub(super) store: Store,
     pub(super) wal: Wal,
     pub(super) recovered: Recovered,
+    pub(super) pending: Pending,
     pub(super) view: watch::Sender<ChainView>,
 }
 
@@ -57,7 +61,8 @@ impl Opened {
         let log = config.dir.join(WAL_FILE);
         let (wal, recovered) =
             patiently(|| Wal::open(&log).map_err(|error| OpenError::Log(error, log.clone())))?;
-        Ok(Self { store: chain, wal, recovered, view: watch::Sender::new(ChainView::of(tip)) })
+        let pending = Pending::open(&config.dir.join(PENDING_FILE));
+        Ok(Self { store: chain, wal, recovered, pending, view: watch::Sender::new(ChainView::of(tip)) })
     }
 
     /// What is known of the chain, now and later.

@@ -61,6 +61,8 @@ impl Task {
     }
 
     fn work(&mut self) -> Result<(), Failed> {
+        self.driver.host().wait_again();
+        self.driver.host().meet();
         loop {
             self.elapse()?;
             let wait = self.next_deadline().saturating_duration_since(Instant::now());
@@ -103,6 +105,7 @@ impl Task {
     fn begin(&mut self) -> Result<(), Failed> {
         let host = self.driver.host();
         host.begin_at = None;
+        host.met_at.get_or_insert(host.chain.tip().header.height);
         host.pace.begin(Instant::now());
         let height = host.height();
         if host.parts.part == Part::Follower {
@@ -183,7 +186,9 @@ impl Task {
     fn announced(&mut self, message: &GossipMessage) -> Result<Verdict, Failed> {
         let announcement = Announcement::decode(&message.data).ok().zip(NodeId::try_from(message.from).ok());
         let Some((announcement, from)) = announcement else { return Ok(Verdict::Reject) };
-        self.driver.host().announced(from, &announcement).map_err(DriverError::Host)
+        let verdict = self.driver.host().announced(from, &announcement).map_err(DriverError::Host)?;
+        self.drain()?;
+        Ok(verdict)
     }
 
     /// A transaction by gossip: forwarded when the pool takes it.
@@ -197,10 +202,11 @@ impl Task {
     }
 
     fn submit(&mut self, envelope: Envelope, reply: oneshot::Sender<Result<Hash, PoolRefusal>>) {
-        let bytes = envelope.encode();
-        let taken = self.insert(envelope);
-        if let (Ok(_), Ok(bytes)) = (&taken, bytes) {
-            self.driver.host().parts.net.publish(TRANSACTIONS, bytes);
+        let taken = self.insert(envelope.clone());
+        if let (Ok(id), Ok(bytes)) = (&taken, envelope.encode()) {
+            let parts = &mut self.driver.host().parts;
+            parts.pending.add(*id, &envelope);
+            parts.net.publish(TRANSACTIONS, bytes);
         }
         // Whoever asked may have left.
         let _ = reply.send(taken);

@@ -11,14 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_experts::{ExpertEvent, ExpertRequest, MAX_TEXT, Sampling};
+use nervure_experts::{ExpertEvent, ExpertRequest, MAX_TEXT};
 use nervure_primitives::NodeId;
 use nervure_subnet::ExpertRecord;
 
 use super::{
     Router,
     attempt::{Begun, Rest},
-    body, pool,
+    body, pool, select,
 };
 use crate::{
     runtime::{clock, receipts::AwaitedReceipt, view},
@@ -39,28 +39,18 @@ pub(super) struct Succession {
     record: ExpertRecord,
     next: Option<(ExpertEvent, bool)>,
     rest: Rest,
-    /// Who may go on, the best first; nobody when the answer is no text.
-    left: Vec<ExpertRecord>,
     /// What the asker has read.
     said: String,
     took_over: Vec<SuccessionView>,
 }
 
 impl Succession {
-    /// The answer that `begun` began; of the `candidates`, those on other nodes may go on with it.
-    pub(super) fn new(
-        router: Router,
-        (ask, until): (&Ask, Instant),
-        begun: Begun,
-        candidates: Vec<ExpertRecord>,
-    ) -> Self {
+    /// The answer that `begun` began.
+    pub(super) fn new(router: Router, (ask, until): (&Ask, Instant), begun: Begun) -> Self {
         let Begun { record, first, rest } = begun;
-        let is_text = sampling(&ask.request).is_some();
-        let mut left = if is_text { candidates } else { Vec::new() };
-        left.sort_by_key(|other| other.model != record.model);
         let ask = Arc::new(ask.clone());
         let (next, said, took_over) = (Some(first), String::new(), Vec::new());
-        Self { router, ask, until, record, next, rest, left, said, took_over }
+        Self { router, ask, until, record, next, rest, said, took_over }
     }
 
     /// The next event, and whether it is the last; in words why there is none.
@@ -121,19 +111,24 @@ impl Succession {
         Ok(self.hand_over(begun, why))
     }
 
-    /// Whoever goes on, if anybody may.
+    /// Whoever goes on: what is known of experts now, as one that died may have come back meanwhile. None when the answer is
+    /// no text, or has had too many.
     fn heir(&self) -> Option<impl Future<Output = Result<Begun, String>> + use<>> {
-        let dead: Vec<NodeId> = self.took_over.iter().map(|one| one.from).chain([self.record.node]).collect();
-        let left = self.left.iter().filter(|other| !dead.contains(&other.node));
-        let left: Vec<ExpertRecord> = left.cloned().collect();
-        if left.is_empty() || self.took_over.len() >= MOST {
+        if self.took_over.len() >= MOST {
             return None;
         }
         let request = resumed(&self.ask.request, &self.said)?;
-        let (router, budget, until) = (self.router.clone(), self.ask.budget, self.until);
+        let (router, ask, until) = (self.router.clone(), self.ask.clone(), self.until);
+        let (dead, model) = (self.record.node, self.record.model.clone());
+        let failed: Vec<NodeId> = self.took_over.iter().map(|one| one.from).collect();
         Some(async move {
+            let (_, trusts) = router.opinions.trusts();
+            let route = select::select(&router.catalog, &trusts, &ask).map_err(|error| error.to_string())?;
+            let others = route.choices.into_iter().map(|choice| choice.record);
+            let mut left: Vec<ExpertRecord> = others.filter(|other| other.node != dead).collect();
+            left.sort_by_key(|other| (other.model != model, failed.contains(&other.node)));
             let body = body(&request).map_err(|error| error.to_string())?;
-            let won = pool::first(router.attempts(body, budget, until), left, Strategy::Best).await;
+            let won = pool::first(router.attempts(body, ask.budget, until), left, Strategy::Best).await;
             won.map(|won| won.begun).map_err(|error| error.to_string())
         })
     }
@@ -151,13 +146,6 @@ impl Succession {
         });
         (self.record, self.rest) = (record, rest);
         first
-    }
-}
-
-fn sampling(request: &ExpertRequest) -> Option<&Sampling> {
-    match request {
-        ExpertRequest::Complete { sampling, .. } | ExpertRequest::Chat { sampling, .. } => Some(sampling),
-        _ => None,
     }
 }
 

@@ -1,9 +1,13 @@
 //! What a peer says of itself, and what is believed.
 
-use std::time::SystemTime;
+use std::{
+    collections::VecDeque,
+    time::{Duration, SystemTime},
+};
 
 use libp2p::{Multiaddr, PeerId, identify, multiaddr::Protocol};
 use nervure_primitives::UnixMillis;
+use tokio::time::Instant;
 
 use super::Task;
 use crate::{
@@ -11,6 +15,30 @@ use crate::{
     diversity::{self, ADDRESSES_PER_NODE},
     is_global, wire,
 };
+
+/// Restarts of one peer that are believed in a short time, and how short that is.
+const RESTARTS: usize = 3;
+const SHORT: Duration = Duration::from_secs(5);
+
+/// Restarts that are remembered, of all peers.
+const REMEMBERED: usize = 64;
+
+/// The latest restarts.
+#[derive(Default)]
+pub(super) struct Restarts(VecDeque<(PeerId, Instant)>);
+
+impl Restarts {
+    /// Whether another restart of `peer` may be believed; notes it then.
+    fn is_rare(&mut self, peer: PeerId, now: Instant) -> bool {
+        self.0.retain(|(_, at)| now.saturating_duration_since(*at) < SHORT);
+        let rare = self.0.iter().filter(|(one, _)| *one == peer).count() < RESTARTS;
+        if rare {
+            self.0.truncate(REMEMBERED - 1);
+            self.0.push_front((peer, now));
+        }
+        rare
+    }
+}
 
 /// Longest agent name that is kept, in characters.
 const AGENT_LEN: usize = 64;
@@ -24,7 +52,7 @@ impl Task {
             return self.disconnect(peer_id);
         }
         let (agent, life) = wire::agent_and_life(&info.agent_version);
-        if self.has_another_life(&peer_id, life) {
+        if self.has_another_life(&peer_id, life) && self.restarts.is_rare(peer_id, Instant::now()) {
             tracing::debug!(peer = %peer_id, "it has restarted, and forgotten what it was told");
             return self.disconnect(peer_id);
         }
@@ -45,8 +73,8 @@ impl Task {
 
     /// Whether a peer is another process than the one that is connected already, while the connection of that one has
     /// not timed out. To gossip both are the same peer, and the new one would never hear which topics are followed
-    /// here; disconnected, it dials once more and is told. Two processes with one key disconnect each other so, less
-    /// and less often: they are not [met](super::super::dialer::Dialer::met).
+    /// here; disconnected, it dials once more and is told. Two processes with one key would disconnect each
+    /// other for ever: only a few restarts in a short time are believed.
     fn has_another_life(&self, peer: &PeerId, life: &str) -> bool {
         let known = self.peers.get(peer).and_then(|peer| peer.life.as_deref());
         known.is_some_and(|known| !known.chars().eq(life.chars().take(AGENT_LEN)))
@@ -68,5 +96,20 @@ impl Task {
     pub(super) fn may_dial(&self, address: &Multiaddr) -> bool {
         let relays = address.iter().filter(|part| *part == Protocol::P2pCircuit).count();
         relays <= 1 && (self.config.scope == Scope::Local || is_global(address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_restarts_all_the_time_is_not_believed_and_memory_is_bounded() {
+        let (mut restarts, now, peer) = (Restarts::default(), Instant::now(), PeerId::random());
+        assert_eq!([(); 5].map(|()| restarts.is_rare(peer, now)), [true, true, true, false, false]);
+        assert!(restarts.is_rare(PeerId::random(), now));
+        assert!(restarts.is_rare(peer, now + SHORT));
+        (0..1_000).for_each(|_| assert!(restarts.is_rare(PeerId::random(), now + SHORT)));
+        assert_eq!(restarts.0.len(), REMEMBERED);
     }
 }

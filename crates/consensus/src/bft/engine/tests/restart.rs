@@ -180,6 +180,35 @@ fn a_second_process_with_our_key_is_noticed() {
 }
 
 #[test]
+fn own_signatures_in_certificates_tell_an_old_record_and_a_second_process() {
+    let own = |height: u64| {
+        let statement = Vote {
+            height: BlockHeight(height),
+            round: Round(0),
+            kind: VoteKind::Precommit,
+            value: Some(Hash::of("v", &[])),
+        };
+        Signed::sign(&key(1), &MESH, statement).unwrap()
+    };
+    let mut node = listening(1, SignerRecord::default());
+    node.give(Input::OwnSignature { vote: own(40), began_here: false });
+    assert!(node.other.contains(&Effect::Silenced { through: BlockHeight(40), key_used_twice: false }));
+    assert_eq!(node.record.silent_through, Some(BlockHeight(40)));
+    // It is in the record now, and nothing new the next time.
+    let count = node.other.len();
+    node.give(Input::OwnSignature { vote: own(40), began_here: true });
+    node.give(Input::OwnSignature { vote: own(7), began_here: true });
+    assert_eq!(node.other.len(), count);
+    let mut forged = own(99);
+    forged.statement.height = BlockHeight(100);
+    node.give(Input::OwnSignature { vote: forged, began_here: true });
+    assert_eq!(node.other.len(), count, "a forged one says nothing");
+
+    node.give(Input::OwnSignature { vote: own(41), began_here: true });
+    assert!(node.other.contains(&Effect::Silenced { through: BlockHeight(105), key_used_twice: true }));
+}
+
+#[test]
 fn peers_can_say_what_they_heard() {
     let mut node = Node::new(1);
     node.start(1, 4, Vec::new());

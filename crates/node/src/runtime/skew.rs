@@ -1,0 +1,149 @@
+//! Whether this machine's clock is right, by what other nodes say of theirs.
+//!
+//! Blocks have no time and are agreed on without one, so that a wrong clock endangers nothing that is final. But expert
+//! records, assignments, receipts and scores carry times, and others refuse those that are [half a minute](MOST) off: a
+//! node with a wrong clock is alone without knowing why. So every node asks some registered ones now and then, and
+//! says how far it is from their median.
+//!
+//! What a hostile node can do: say a wrong time, which moves the median only when most of those who are asked do. What is
+//! wrong is only said; nothing else comes of it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use nervure_p2p::{InboundRequest, NetworkHandle, ProtocolSpec};
+use nervure_primitives::{NodeId, UnixMillis};
+use rand::seq::SliceRandom;
+use tokio_util::sync::CancellationToken;
+
+use super::clock;
+
+/// Name and version of the protocol: nothing is asked, and the answer is eight bytes, big-endian.
+pub(super) const PROTOCOL: &str = "clock/1";
+
+/// Nodes that are asked at a time, and of how many the median is believed.
+const ASKED: usize = 9;
+const BELIEVED: usize = 3;
+
+/// Until the first time that others are asked, and between two times.
+const FIRST: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(30);
+
+/// How far a clock may be off without a word: a third of what others bear with.
+const MOST: Duration = Duration::from_secs(10);
+
+/// The bounds of the protocol.
+pub(super) fn protocol() -> ProtocolSpec {
+    ProtocolSpec { max_request: 0, max_response: 8, per_peer_per_second: 2, ..ProtocolSpec::new(PROTOCOL) }
+}
+
+/// Answers a request.
+pub(super) async fn answer(request: InboundRequest) {
+    request.respond(clock::now().0.to_be_bytes().to_vec()).await;
+}
+
+/// How far this clock is from those of others.
+#[derive(Debug, Default)]
+pub(crate) struct Skew(Mutex<Option<Found>>);
+
+/// What was found the last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Found {
+    /// Milliseconds that this clock is ahead of the median of others; negative behind it.
+    ahead: i64,
+    /// Of how many.
+    of: usize,
+}
+
+impl Skew {
+    /// What is wrong with the clock, and what to do; nothing when it is right, or nobody was heard.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let found = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let off = Duration::from_millis(found.ahead.unsigned_abs());
+        (off > MOST).then(|| {
+            let way = if found.ahead > 0 { "ahead of" } else { "behind" };
+            format!(
+                "{} s {way} the median of {} other nodes, who refuse what carries such times (blocks carry none): set \
+                 it, for instance with timedatectl set-ntp true",
+                off.as_secs(),
+                found.of
+            )
+        })
+    }
+
+    /// Asks others now and then, until `stop`.
+    pub(super) async fn watch(self: Arc<Self>, network: NetworkHandle, stop: CancellationToken) {
+        let mut pause = FIRST;
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            let times = ask(&network).await;
+            pause = if times.len() < BELIEVED { FIRST * 2 } else { EVERY };
+            let before = self.complaint().is_some();
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = judge(times);
+            if let Some(complaint) = self.complaint().filter(|_| !before) {
+                tracing::error!("this machine's clock is {complaint}");
+            }
+        }
+    }
+}
+
+/// How far this clock is ahead of each of some nodes', in milliseconds.
+async fn ask(network: &NetworkHandle) -> Vec<i64> {
+    let peers = network.peers().await.unwrap_or_default();
+    let mut registered: Vec<_> =
+        peers.into_iter().filter(|peer| peer.registered).map(|peer| peer.node).collect();
+    registered.shuffle(&mut rand::rng());
+    let asked: FuturesUnordered<_> =
+        registered.into_iter().take(ASKED).map(|node| ahead_of(network, node)).collect();
+    asked.filter_map(std::future::ready).collect().await
+}
+
+/// How far this clock is ahead of that of `node`, in milliseconds: in the middle of the time that the answer took.
+async fn ahead_of(network: &NetworkHandle, node: NodeId) -> Option<i64> {
+    let sent = clock::now();
+    let answer = network.request(node, PROTOCOL, Vec::new()).await.ok()?;
+    let theirs = u64::from_be_bytes(answer.try_into().ok()?);
+    Some(difference(sent, clock::now(), theirs))
+}
+
+fn difference(sent: UnixMillis, received: UnixMillis, theirs: u64) -> i64 {
+    let middle = i128::from(sent.0) + (i128::from(received.0) - i128::from(sent.0)) / 2;
+    let ahead = (middle - i128::from(theirs)).clamp(i64::MIN.into(), i64::MAX.into());
+    i64::try_from(ahead).unwrap_or_default()
+}
+
+/// The median, when enough have answered.
+fn judge(mut times: Vec<i64>) -> Option<Found> {
+    times.sort_unstable();
+    let ahead = times.get(times.len() / 2).copied().filter(|_| times.len() >= BELIEVED)?;
+    Some(Found { ahead, of: times.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(times: &[i64]) -> Option<String> {
+        Skew(Mutex::new(judge(times.to_vec()))).complaint()
+    }
+
+    #[test]
+    fn most_of_the_others_decide_and_a_few_say_nothing() {
+        assert_eq!(says(&[0, 10, -900]), None);
+        assert_eq!(says(&[3_600_000, 3_600_000]), None, "two may both be wrong");
+        let ahead = says(&[3_600_400, 3_600_000, 3_599_000]).unwrap();
+        assert!(ahead.starts_with("3600 s ahead of the median of 3 other nodes"), "{ahead}");
+        assert!(says(&[-60_000; 5]).unwrap().starts_with("60 s behind"));
+        assert_eq!(says(&[i64::MAX, i64::MIN, 0, 3, i64::MIN]), None, "two liars of five");
+    }
+
+    #[test]
+    fn absurd_times_do_not_overflow() {
+        assert_eq!(difference(UnixMillis(10), UnixMillis(20), 5), 10);
+        assert_eq!(difference(UnixMillis(0), UnixMillis(0), u64::MAX), i64::MIN);
+        assert_eq!(difference(UnixMillis(u64::MAX), UnixMillis(u64::MAX), 0), i64::MAX);
+        assert!(says(&[i64::MIN; 3]).is_some());
+    }
+}

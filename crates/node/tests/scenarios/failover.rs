@@ -1,0 +1,13 @@
+//! Miners die while they stream, and no client notices: the work of `nervure bench failover`, in small.
+
+use crate::mesh::{Said, nervure};
+
+#[test]
+fn a_stream_goes_on_from_the_same_byte_when_its_miner_dies() {
+    let mut command = nervure();
+    command.args(["bench", "failover", "--json", "--streams", "30", "--parallel", "3", "--miners", "3"]);
+    let said = Said::of(command.args(["--bytes", "300", "--pause", "500"]).output().unwrap()).well();
+    let seen = said.json();
+    assert_eq!((seen["whole"].as_u64(), seen["identical"].as_u64()), (Some(30), Some(30)), "{said:?}");
+    assert!(seen["kills"].as_u64() >= Some(1) && seen["took_over"].as_u64() >= Some(1), "{seen}");
+}
