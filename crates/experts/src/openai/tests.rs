@@ -106,7 +106,7 @@ async fn a_chat_that_was_begun_elsewhere_goes_on_only_with_the_same_answer() {
         format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n")
     };
     let goes_on = async |begun: &str| {
-        let body = [&piece("one t"), &piece("wo thr"), &piece("ee"), STOP, DONE].map(String::as_str).concat();
+        let body = [&*piece("one t"), &*piece("wo thr"), &*piece("ee"), STOP, DONE].concat();
         let expert = connect(server("200 OK", "", body, Then::Close).await).await;
         let messages = vec![crate::ChatMessage { role: crate::Role::User, content: "count".into() }];
         let sampling = Sampling { begun: begun.into(), ..Sampling::default() };

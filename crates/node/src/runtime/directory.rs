@@ -40,8 +40,11 @@ const ASKED: usize = 2;
 /// Pages that are read from one node: at 100 records or more each, far beyond what a shard holds.
 const MAX_PAGES: usize = 64;
 
-/// Lookups and requests in flight for one search or publication.
+/// Lookups and requests in flight for one publication, or for a search in one subnet.
 const PARALLEL: usize = 8;
+
+/// Subnets that are searched at once; a visitor does not wait for long, however many there are.
+const SUBNETS: usize = 8;
 
 /// How long a capability that nobody had is not looked up again.
 const NOBODY_FOR: Duration = Duration::from_secs(3);
@@ -167,7 +170,9 @@ impl Directory {
     pub(crate) async fn find(&self, capability: Option<&Capability>) -> bool {
         let now = clock::now();
         let mut searches = Vec::new();
-        for netuid in self.registry.subnets() {
+        let netuids = self.registry.subnets();
+        let subnets = netuids.len();
+        for netuid in netuids {
             for shard in 0..SHARDS {
                 for epoch in epochs(now, self.expiry) {
                     let key = directory::key(&self.mesh, netuid, capability, shard, epoch);
@@ -183,7 +188,8 @@ impl Directory {
                 }
             }
         }
-        let answered = stream::iter(searches).buffer_unordered(PARALLEL).collect::<Vec<_>>().await;
+        let at_once = PARALLEL * subnets.clamp(1, SUBNETS);
+        let answered = stream::iter(searches).buffer_unordered(at_once).collect::<Vec<_>>().await;
         answered.into_iter().any(|answered| answered)
     }
 

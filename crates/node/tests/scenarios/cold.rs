@@ -14,8 +14,12 @@ fn a_visitor_finds_every_expert_and_is_answered() {
         let found = run(home.path(), &["experts", "find", "--mesh", spec, "--json"]);
         (found.code == 0 && found.json()["experts"].as_array().unwrap().len() == 6).then_some(())
     });
-    let found = run(home.path(), &["experts", "find", "text.generate.rust", "--mesh", spec, "--json"]).well();
-    assert_eq!(found.json()["experts"].as_array().unwrap().len(), 2);
+    // A visitor searches for a few seconds and answers with what it has by then: on a busy machine, not always all.
+    eventually("it finds those that can do something", || {
+        let find = ["experts", "find", "text.generate.rust", "--mesh", spec, "--json"];
+        let found = run(home.path(), &find).well().json();
+        (found["experts"].as_array().unwrap().len() == 2).then_some(())
+    });
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "5", "--mesh", spec];
     assert_eq!(run(home.path(), &ask).well().out.trim_end_matches('\n').len(), 5);
     let url = serve_once(std::fs::read_to_string(spec).unwrap());
