@@ -56,6 +56,7 @@ fn spec() -> MeshSpec {
             role: Role::Validator,
             netuids: vec![Netuid(1)],
             stake: Amount::from_tokens(1_000).unwrap(),
+            anchor: None,
         });
     }
     let account = |number| AccountSpec {
