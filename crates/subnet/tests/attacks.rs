@@ -1,7 +1,8 @@
 //! Attacks on scoring and routing, each played twice: against the defence, and against nothing.
 //!
 //! A test here holds when the attack fails against the defence *and* succeeds without it: a test that nothing can
-//! fail proves nothing.
+//! fail proves nothing. That a minority of the stake cannot lift its miner is a law of Yuma consensus, and tried
+//! in the same way in `crates/consensus/tests/laws.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
@@ -9,11 +10,17 @@
 mod assignment_forgery;
 #[path = "attacks/capability_liar.rs"]
 mod capability_liar;
+#[path = "attacks/economy.rs"]
+mod economy;
 #[path = "attacks/receipt_replay.rs"]
 mod receipt_replay;
 #[path = "attacks/relaying_miner.rs"]
 mod relaying_miner;
+#[path = "attacks/revealers.rs"]
+mod revealers;
 #[path = "attacks/score_spam.rs"]
 mod score_spam;
+#[path = "attacks/weight_copier.rs"]
+mod weight_copier;
 #[path = "attacks/world.rs"]
 mod world;
