@@ -106,9 +106,13 @@ impl Observations {
         seen.in_flight = seen.in_flight.saturating_sub(1);
     }
 
-    /// The expert failed before its first byte.
+    /// The expert failed before its first byte, or died within an answer. While it is left alone this changes nothing: the
+    /// queries that were with it when it died are one failure, not many.
     pub fn failed(&mut self, node: NodeId, expert: &str, now: UnixMillis) {
         let seen = &mut self.entry(node, expert).seen;
+        if seen.paused_until > now {
+            return;
+        }
         seen.failures = seen.failures.saturating_add(1);
         if let Some(further) = seen.failures.checked_sub(FAILURES_TO_OPEN) {
             let pause = FIRST_PAUSE.saturating_mul(1 << further.min(16)).min(LONGEST_PAUSE);
@@ -153,10 +157,14 @@ mod tests {
         assert_eq!(all.of(&NODE, "a").paused_until, UnixMillis(0));
         all.failed(NODE, "a", NOW);
         assert_eq!(all.of(&NODE, "a").paused_until, NOW.plus(FIRST_PAUSE));
+        (0..50).for_each(|_| all.failed(NODE, "a", NOW));
+        assert_eq!(all.of(&NODE, "a").paused_until, NOW.plus(FIRST_PAUSE), "one death fails many queries");
+        let mut now = NOW;
         for _ in 0..100 {
-            all.failed(NODE, "a", NOW);
+            now = all.of(&NODE, "a").paused_until;
+            all.failed(NODE, "a", now);
         }
-        assert_eq!(all.of(&NODE, "a").paused_until, NOW.plus(LONGEST_PAUSE));
+        assert_eq!(all.of(&NODE, "a").paused_until, now.plus(LONGEST_PAUSE));
         all.first_byte(NODE, "a", Duration::from_millis(8));
         assert_eq!(all.of(&NODE, "a").paused_until, UnixMillis(0));
     }

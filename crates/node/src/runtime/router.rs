@@ -24,13 +24,13 @@ use futures::{FutureExt, StreamExt, stream};
 use nervure_experts::ExpertRequest;
 use nervure_p2p::{NetworkHandle, Scope, query::QueryClient};
 use nervure_primitives::{BlockHeight, MeshId, NodeId};
-use nervure_subnet::Route;
+use nervure_subnet::{Exclusion, Route};
 use serde_json::Value;
 
 use super::{Mesh, catalog::ExpertCatalog, opinions::Opinions, view, wire};
 use crate::service::{Answer, Ask, AskError, Ending, RouteView, Strategy};
 use attempt::Begun;
-use succession::Succession;
+use succession::{AGAIN, IDLE, Succession};
 
 pub(crate) use one::NotWhole;
 pub(crate) use select::parse as parse_filter;
@@ -78,16 +78,44 @@ impl Router {
         }
     }
 
-    /// One expert answers: the first that begins to.
+    /// One expert answers: the first that begins to. When those who were asked failed and others are left alone for
+    /// a while because they did before, all are asked again for some time: somebody may be back.
     async fn ask_first(&self, ask: &Ask, until: Instant) -> Result<Answer, AskError> {
-        let (block, trusts) = self.opinions.trusts();
-        let route = select::select(&self.catalog, &trusts, ask)?;
-        let attempts = self.attempts(body(&ask.request)?, ask.budget, until);
-        let candidates: Vec<_> = route.choices.iter().map(|choice| choice.record.clone()).collect();
-        let won = pool::first(attempts, candidates, ask.strategy).await?;
-        let route = RouteView { tried: count(won.tried), ..route_view(ask, block, &route) };
-        Ok(self.answer(won.begun, route, ask, until))
+        let (body, give_up) = (body(&ask.request)?, Instant::now() + IDLE);
+        let mut failed: Option<AskError> = None;
+        loop {
+            let (block, trusts) = self.opinions.trusts();
+            let waits = |failed: &Option<AskError>| failed.is_some() && Instant::now() < give_up;
+            let route = match select::select(&self.catalog, &trusts, ask) {
+                Ok(route) => route,
+                Err(AskError::Busy { .. }) if waits(&failed) => {
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+                Err(error) => return Err(failed.unwrap_or(error)),
+            };
+            let attempts = self.attempts(body.clone(), ask.budget, until);
+            let candidates: Vec<_> = route.choices.iter().map(|choice| choice.record.clone()).collect();
+            match pool::first(attempts, candidates, ask.strategy).await {
+                Ok(won) => {
+                    let route = RouteView { tried: count(won.tried), ..route_view(ask, block, &route) };
+                    return Ok(self.answer(won.begun, route, ask, until));
+                }
+                Err(error @ AskError::AllFailed { .. })
+                    if waits(&failed) || (failed.is_none() && leaves_somebody_alone(&route)) =>
+                {
+                    failed = Some(error);
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
+}
+
+/// Whether there are experts that fit and are not asked because they failed several times in a row.
+fn leaves_somebody_alone(route: &Route) -> bool {
+    route.filtered.iter().any(|filtered| filtered.reason == Exclusion::Paused)
 }
 
 /// A request as it travels.

@@ -28,9 +28,9 @@ use crate::{
 /// How long an expert may be silent within a text before another is asked to go on.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// How long somebody who can go on is looked for, and the pause before all are asked again.
-const IDLE: Duration = Duration::from_secs(5);
-const AGAIN: Duration = Duration::from_millis(250);
+/// How long somebody who can answer or go on is looked for, and the pause before all are asked again.
+pub(super) const IDLE: Duration = Duration::from_secs(5);
+pub(super) const AGAIN: Duration = Duration::from_millis(250);
 
 /// Most experts that follow one another in one answer.
 const MOST: usize = 8;
