@@ -7,6 +7,7 @@ mod access;
 mod anchor;
 mod ask;
 mod bench;
+mod certify;
 mod checkpoint;
 mod completions;
 mod experts;

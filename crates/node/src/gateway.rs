@@ -32,6 +32,7 @@ mod serve;
 mod status;
 mod subnets;
 mod terms;
+mod traces;
 
 use std::sync::Arc;
 
@@ -75,6 +76,7 @@ const NODE_ENDPOINTS: &[&str] = &[
     "GET /checkpoints/{height}",
     "GET /facts",
     "GET /epochs/{netuid}",
+    "GET /anchored/{height}",
 ];
 
 /// Endpoints that a gateway has as well.
@@ -84,6 +86,7 @@ const OPENAI_ENDPOINTS: &[&str] = &[
     "POST /v1/chat/completions",
     "POST /v1/completions",
     "POST /v1/embeddings",
+    "GET /traces/{id}",
 ];
 
 /// What the handlers share.
@@ -94,6 +97,8 @@ pub(crate) struct Shared {
     config: GatewayConfig,
     /// One permit per question in progress.
     slots: Arc<Semaphore>,
+    /// Why the last answers came from whom they did, where that was asked for.
+    traces: traces::Traces,
     /// Counters of this API.
     metrics: metrics::HttpMetrics,
 }
@@ -122,7 +127,7 @@ fn router(app: App) -> Router {
         .route("/facts", get(proofs::fact))
         .route("/epochs/{netuid}", get(proofs::epoch));
     if app.config.openai {
-        router = router.merge(openai::router());
+        router = router.merge(openai::router()).route("/traces/{id}", get(traces::trace));
     }
     router
         .fallback(not_found)

@@ -19,15 +19,16 @@ use nervure_ledger::{
     checkpoint::{Checkpoint, Pursuit},
     score::{EpochProof, Score, explain},
     spec::{AnchorPlace, MeshSpec},
+    subnet::Neuron,
     tree::{Fact, Key, Record},
 };
-use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
+use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId, Uid};
 
 use crate::{
     config::Pin,
     local::LocalNode,
     runtime::block_of,
-    service::{CheckpointView, EpochView, FactView, SubmissionView},
+    service::{CheckpointView, EpochView, FactView, NodeView, SubmissionView},
 };
 pub(crate) use error::{LightFailure, UNVERIFIED_EXIT, VerifyError};
 
@@ -147,6 +148,22 @@ impl Light {
         let root = &believed.checkpoint.header.state;
         let record = fact.check(root, &key).map_err(|error| VerifyError::Fact { key, error })?;
         Ok(record.cloned())
+    }
+
+    /// What the state after the block at `height` says about `node` in subnet `netuid`. In which slot to look is the word of
+    /// the node that is asked; that it is the right one is proven.
+    pub(crate) async fn neuron(
+        &mut self,
+        (netuid, node): (Netuid, NodeId),
+        height: BlockHeight,
+    ) -> Result<(Uid, Neuron), LightFailure> {
+        let none = VerifyError::NoSlot { node, netuid, height };
+        let view: NodeView = self.node.get(&format!("/nodes/{node}"), &[]).await?;
+        let Some(uid) = view.slots.get(&netuid).copied() else { return Err(none.into()) };
+        match self.fact(Key::Neuron(netuid, uid), height).await? {
+            Some(Record::Neuron { neuron, .. }) if neuron.node == node => Ok((uid, *neuron)),
+            _ => Err(none.into()),
+        }
     }
 
     /// Why `node` earned what it earned in the last epoch of subnet `netuid`.

@@ -67,6 +67,7 @@ pub(crate) enum LocalError {
 }
 
 /// The HTTP API of one running node.
+#[derive(Clone)]
 pub(crate) struct LocalNode {
     http: SocketAddr,
     mesh: Option<MeshId>,

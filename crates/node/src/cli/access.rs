@@ -46,6 +46,11 @@ impl Access {
 }
 
 impl Session {
+    /// Whether the node lives for this command only.
+    pub(crate) fn is_visitor(&self) -> bool {
+        self.visitor.is_some()
+    }
+
     /// Leaves the mesh again, if it was joined for this.
     pub(crate) async fn close(self) {
         if let Some(visitor) = self.visitor {

@@ -10,11 +10,18 @@ use std::{
 
 use anyhow::Context;
 use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
-use nervure_primitives::{Amount, Capability};
+use nervure_primitives::{Amount, BlockHeight, Capability, Netuid, NodeId};
 use nervure_subnet::Policy;
 
-use super::{Global, access::Access, explain, output, verify::Witness};
+use super::{
+    Global,
+    access::{Access, Session},
+    certify::certify,
+    explain, output, trust,
+    verify::Witness,
+};
 use crate::{
+    config::Pin,
     gateway::{AskBody, AskLine, Terms},
     local::Lines,
     service::{Strategy, Target},
@@ -90,9 +97,13 @@ pub(crate) struct AskArgs {
     /// Show the candidates, what was filtered and why, and the numbers behind the choice
     #[arg(long)]
     explain: bool,
-    /// Check the expert's receipt: that it signed for exactly this question and this answer
+    /// Check the expert's receipt (that it signed for exactly this question and this answer), and the certificate of the
+    /// block whose incentives it was chosen by
     #[arg(long)]
     verify: bool,
+    /// Trust this block instead of the genesis (with --verify)
+    #[arg(long, value_name = "HEIGHT:BLOCK", requires = "verify")]
+    trust: Option<Pin>,
     #[command(flatten)]
     access: Access,
 }
@@ -102,18 +113,52 @@ impl AskArgs {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let body = self.body()?;
         let session = self.access.open(global).await?;
-        let answered = match session.node.ask(&body).await {
-            Ok(lines) => {
-                let witness = self.verify.then(|| Witness::new(session.node.mesh(), &body.request));
-                match witness.transpose() {
-                    Ok(witness) => self.print(lines, witness, global).await,
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) => Err(error.into()),
-        };
+        let answered = self.ask(&session, &body, global).await;
         session.close().await;
         answered
+    }
+
+    async fn ask(&self, session: &Session, body: &AskBody, global: &Global) -> anyhow::Result<()> {
+        let lines = session.node.ask(body).await?;
+        let signs = self.verify && !self.made_by_several();
+        let witness = signs.then(|| Witness::new(session.node.mesh(), &body.request)).transpose()?;
+        let chosen = self.print(lines, witness, global).await?;
+        match self.verify {
+            true => self.certify(session, chosen, global).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Proves what they were chosen by, as far as validators agreed on it.
+    async fn certify(&self, session: &Session, chosen: Chosen, global: &Global) -> anyhow::Result<()> {
+        if self.made_by_several() {
+            output::note("nobody signed for the answer: several experts made it together");
+        }
+        if chosen.after == BlockHeight(0) {
+            output::note(match session.is_visitor() {
+                true => {
+                    "not certified: with --mesh no chain is followed, so no incentive counted; ask a node that runs"
+                }
+                false => "not certified: it was chosen before the first block, so no incentive counted",
+            });
+            return Ok(());
+        }
+        let mut light = trust::begin(session.node.clone(), self.trust, global).await?;
+        let certified = certify(&mut light, chosen.after, &chosen.experts).await.context("NOT certified")?;
+        match global.json {
+            true => {
+                output::line(&serde_json::json!({ "type": "certified", "certified": certified }).to_string())
+            }
+            false => {
+                certified.lines().iter().for_each(|line| output::note(line));
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether no single expert can sign for the answer.
+    fn made_by_several(&self) -> bool {
+        matches!(self.strategy, Strategy::Average(_) | Strategy::Mix(_))
     }
 
     async fn print(
@@ -121,13 +166,15 @@ impl AskArgs {
         mut lines: Lines,
         mut witness: Option<Witness>,
         global: &Global,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Chosen> {
         let mut out = io::stdout().lock();
         let (mut complete, mut mixed, mut took_over) = (false, None, Vec::new());
+        let mut chosen = Chosen::default();
         while let Some(line) = lines.next().await? {
             if let Some(witness) = &mut witness {
                 witness.see(&line)?;
             }
+            chosen.see(&line);
             if global.json {
                 serde_json::to_writer(&mut out, &line)?;
                 writeln!(out)?;
@@ -171,14 +218,10 @@ impl AskArgs {
                 receipt.miner, receipt.took_ms
             ));
         }
-        Ok(())
+        Ok(chosen)
     }
 
     fn body(&self) -> anyhow::Result<AskBody> {
-        anyhow::ensure!(
-            !self.verify || !matches!(self.strategy, Strategy::Average(_) | Strategy::Mix(_)),
-            "no expert signs for an answer that several made together\nleave out --verify, or ask with --strategy vote"
-        );
         Ok(AskBody {
             target: self.target()?,
             request: self.request()?,
@@ -188,6 +231,7 @@ impl AskArgs {
                 budget: self.budget.map(|amount| amount.to_string()),
                 filter: self.filter(),
                 deadline_ms: Some(u64::try_from(Duration::from_secs(self.deadline).as_millis())?),
+                explain: None,
             },
             explain: self.explain,
             receipt: self.verify,
@@ -247,6 +291,33 @@ impl AskArgs {
                 );
                 Ok(prompt)
             }
+        }
+    }
+}
+
+/// Who was chosen, and after which block.
+#[derive(Default)]
+struct Chosen {
+    after: BlockHeight,
+    experts: Vec<(Netuid, NodeId)>,
+}
+
+impl Chosen {
+    /// A line of the answer came.
+    fn see(&mut self, line: &AskLine) {
+        match line {
+            AskLine::Route { expert, route } => {
+                self.after = route.block;
+                let together = route.participants.iter().map(|one| (one.netuid, one.node));
+                self.experts.extend(together);
+                if route.participants.is_empty() {
+                    self.experts.push((expert.netuid, expert.node));
+                }
+            }
+            AskLine::TookOver { succession } => {
+                self.experts.push((succession.expert.netuid, succession.expert.node));
+            }
+            _ => {}
         }
     }
 }

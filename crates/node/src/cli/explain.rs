@@ -81,7 +81,7 @@ pub(crate) fn succession(succession: &SuccessionView) -> String {
 /// Who answers with others, `when`, by their say.
 pub(crate) fn participants(when: &str, participants: &[ParticipantView]) -> String {
     let each = participants.iter().map(|participant| {
-        let ParticipantView { node, expert, weight, agrees, bytes, left } = participant;
+        let ParticipantView { node, expert, weight, agrees, bytes, left, .. } = participant;
         let vote = match agrees {
             Some(true) => ", agrees",
             Some(false) => ", says something else",

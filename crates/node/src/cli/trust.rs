@@ -69,6 +69,15 @@ impl TrustArgs {
     }
 }
 
+/// A light client of `node` that begins with `pin`, or with the genesis of the spec of the testnet or node here.
+pub(crate) async fn begin(node: LocalNode, pin: Option<Pin>, global: &Global) -> anyhow::Result<Light> {
+    let origin = match pin {
+        Some(pin) => Origin::Pin(pin),
+        None => Origin::Genesis(Box::new(mesh::read(&spec_here(global)?.to_string_lossy()).await?)),
+    };
+    Ok(Light::start(node, origin).await?)
+}
+
 /// The mesh spec of the testnet or node that commands work on.
 fn spec_here(global: &Global) -> anyhow::Result<PathBuf> {
     let dir = global.node_dir()?;

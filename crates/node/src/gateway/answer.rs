@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, StatusCode, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header::LINK, request::Parts},
 };
 use futures::{Stream, StreamExt, stream::BoxStream};
 use nervure_experts::{ExpertEvent, FinishReason, Usage};
@@ -22,7 +22,7 @@ use tokio::{
     time::{Sleep, sleep, timeout},
 };
 
-use super::{App, error::ApiError};
+use super::{App, error::ApiError, traces};
 use crate::service::{Answer, Ask, AskError, Ending, ExpertView, RouteView};
 
 /// What the node gets beyond a deadline to report it in its own words, before the gateway does.
@@ -102,10 +102,12 @@ pub(super) async fn begin(app: &App, slot: Slot, ask: Ask) -> Result<Begun, AskE
 }
 
 impl Begun {
-    /// Headers that say who answers and why.
+    /// Headers that say who answers and why, and lead to the certificate of the block whose incentives counted.
     pub(super) fn headers(&self) -> HeaderMap {
         let route = serde_json::json!({
             "strategy": self.route.strategy,
+            "policy": self.route.policy,
+            "block": self.route.block,
             "candidates": self.route.candidates,
             "filtered": self.route.filtered,
             "tried": self.route.tried,
@@ -113,6 +115,20 @@ impl Begun {
         let mut headers = HeaderMap::new();
         headers.insert(EXPERT_HEADER, printable(&format!("{}/{}", self.expert.node, self.expert.expert)));
         headers.insert(ROUTE_HEADER, printable(&route.to_string()));
+        if let Some(path) = traces::checkpoint(&self.route) {
+            headers.append(LINK, printable(&format!("<{path}>; rel=\"describedby\"; title=\"certificate\"")));
+        }
+        headers
+    }
+
+    /// The same, and where it was asked for, a link to the whole trace.
+    pub(super) fn headers_and_trace(&self, app: &App) -> HeaderMap {
+        let mut headers = self.headers();
+        let wanted = self.route.detail.is_some();
+        let kept = wanted.then(|| app.traces.keep(&self.expert, &self.route, &self.ending)).flatten();
+        if let Some(path) = kept {
+            headers.append(LINK, printable(&format!("<{path}>; rel=\"describedby\"; title=\"trace\"")));
+        }
         headers
     }
 }

@@ -134,7 +134,7 @@ pub(super) async fn ask(
     JsonBody(body): JsonBody<AskBody>,
 ) -> Result<Response, ApiError> {
     let mut ask = body.terms.ask(&app, body.target, body.request)?;
-    (ask.explain, ask.receipt) = (body.explain, body.receipt);
+    (ask.explain, ask.receipt) = (ask.explain || body.explain, ask.receipt || body.receipt);
     let begun = begin(&app, slot, ask).await?;
     let headers = begun.headers();
     let first = AskLine::Route { expert: begun.expert, route: begun.route };

@@ -54,7 +54,7 @@ async fn generate(
     let (stream, include_usage) = (body.stream(), body.include_usage()?);
     let terms = body.nervure.unwrap_or_default().with_headers(headers)?;
     let begun = begin(app, slot, terms.ask(app, Target::Named(body.model), request)?).await?;
-    let headers = begun.headers();
+    let headers = begun.headers_and_trace(app);
     let reply = Reply::new(form, begun.expert.model.clone(), unix_seconds());
     if stream {
         return Ok((headers, stream::sse(reply, begun.events, include_usage)).into_response());

@@ -11,6 +11,7 @@ use super::{
     connections::{self, permits},
     metrics::HttpMetrics,
     router,
+    traces::Traces,
 };
 use crate::service::SharedService;
 
@@ -30,7 +31,8 @@ impl Gateway {
         let listener = TcpListener::bind(bind).await.map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         let slots = Arc::new(Semaphore::new(permits(config.limits.questions.get())));
-        let shared = Arc::new(Shared { service, config, slots, metrics: HttpMetrics::default() });
+        let (traces, metrics) = (Traces::default(), HttpMetrics::default());
+        let shared = Arc::new(Shared { service, config, slots, traces, metrics });
         Ok(Self { listener, local_addr, shared })
     }
 

@@ -42,10 +42,14 @@ pub(crate) struct Terms {
     /// Milliseconds for the whole answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
+    /// Whether the reply shall lead to a trace: every candidate, every number, and the experts' receipts. Not by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explain: Option<bool>,
 }
 
 impl Terms {
-    /// Lays the headers `x-nervure-strategy`, `-policy`, `-budget`, `-where` and `-deadline-ms` over these terms.
+    /// Lays the headers `x-nervure-strategy`, `-policy`, `-budget`, `-where`, `-deadline-ms` and `-explain` over these
+    /// terms.
     pub(super) fn with_headers(mut self, headers: &HeaderMap) -> Result<Self, ApiError> {
         if let Some(text) = header(headers, "x-nervure-strategy")? {
             let strategy =
@@ -69,6 +73,10 @@ impl Terms {
                 .map_err(|_| ApiError::bad("x-nervure-deadline-ms", "a whole number of milliseconds"))?;
             self.deadline_ms = Some(ms);
         }
+        if let Some(text) = header(headers, "x-nervure-explain")? {
+            let explain = text.parse().map_err(|_| ApiError::bad("x-nervure-explain", "true or false"))?;
+            self.explain = Some(explain);
+        }
         Ok(self)
     }
 
@@ -83,6 +91,7 @@ impl Terms {
             return Err(ApiError::bad("where", format!("a filter has at most {MAX_FILTER} bytes")));
         }
         request.validate().map_err(out_of_bounds)?;
+        let explain = self.explain.unwrap_or(false);
         Ok(Ask {
             target,
             request,
@@ -90,8 +99,8 @@ impl Terms {
             policy: self.policy.unwrap_or_default(),
             budget: budget(self.budget.as_deref(), app.config.max_budget)?,
             deadline: deadline(self.deadline_ms, app)?,
-            explain: false,
-            receipt: false,
+            explain,
+            receipt: explain,
             filter: self.filter.filter(|filter| !filter.trim().is_empty()),
         })
     }

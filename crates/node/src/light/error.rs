@@ -7,7 +7,7 @@ use nervure_ledger::{
     score::ScoreError,
     tree::{Key, ProofError},
 };
-use nervure_primitives::{BlockHeight, Hash};
+use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 
 use crate::local::LocalError;
 
@@ -33,6 +33,16 @@ pub(crate) enum VerifyError {
         key: Key,
         /// What is wrong with it.
         error: ProofError,
+    },
+    /// A node is not where the node that was asked says it is.
+    #[error("{node} had no slot in subnet {netuid} after block {height}, as far as the node asked can show")]
+    NoSlot {
+        /// The node.
+        node: NodeId,
+        /// The subnet.
+        netuid: Netuid,
+        /// The block.
+        height: BlockHeight,
     },
     /// Not even readable.
     #[error("the {what} that the node sent cannot be read: {why}")]

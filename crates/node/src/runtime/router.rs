@@ -78,17 +78,16 @@ impl Router {
         }
     }
 
-    /// One expert answers: the first that begins to. When those who were asked failed and others are left alone for
-    /// a while because they did before, all are asked again for some time: somebody may be back.
+    /// One expert answers: the first that begins to. When there are several and all of them failed, they are asked again
+    /// for some time: whoever has just died may be back.
     async fn ask_first(&self, ask: &Ask, until: Instant) -> Result<Answer, AskError> {
         let (body, give_up) = (body(&ask.request)?, Instant::now() + IDLE);
         let mut failed: Option<AskError> = None;
         loop {
             let (block, trusts) = self.opinions.trusts();
-            let waits = |failed: &Option<AskError>| failed.is_some() && Instant::now() < give_up;
             let route = match select::select(&self.catalog, &trusts, ask) {
                 Ok(route) => route,
-                Err(AskError::Busy { .. }) if waits(&failed) => {
+                Err(AskError::Busy { .. }) if failed.is_some() && Instant::now() < give_up => {
                     tokio::time::sleep(AGAIN).await;
                     continue;
                 }
@@ -102,7 +101,7 @@ impl Router {
                     return Ok(self.answer(won.begun, route, ask, until));
                 }
                 Err(error @ AskError::AllFailed { .. })
-                    if waits(&failed) || (failed.is_none() && leaves_somebody_alone(&route)) =>
+                    if Instant::now() < give_up && has_several(&route) =>
                 {
                     failed = Some(error);
                     tokio::time::sleep(AGAIN).await;
@@ -113,9 +112,10 @@ impl Router {
     }
 }
 
-/// Whether there are experts that fit and are not asked because they failed several times in a row.
-fn leaves_somebody_alone(route: &Route) -> bool {
-    route.filtered.iter().any(|filtered| filtered.reason == Exclusion::Paused)
+/// Whether more than one expert fits, those that are left alone for a while among them.
+fn has_several(route: &Route) -> bool {
+    let paused = route.filtered.iter().filter(|filtered| filtered.reason == Exclusion::Paused);
+    route.choices.len() + paused.count() > 1
 }
 
 /// A request as it travels.

@@ -71,6 +71,8 @@ pub(crate) struct RouteView {
 pub(crate) struct ParticipantView {
     /// The node that serves it.
     pub node: NodeId,
+    /// The subnet that it serves it in.
+    pub netuid: Netuid,
     /// Its name there.
     pub expert: String,
     /// Its say, from 0 to 1; all together have 1. Before a text is mixed by the trust in each, after it by what the

@@ -48,15 +48,29 @@ fn pass_on(mut client: TcpStream, node: SocketAddr, lie: &Mutex<Lie>) -> io::Res
     let mut request = BufReader::new(client.try_clone()?);
     let mut first = String::new();
     request.read_line(&mut first)?;
-    let mut header = String::new();
+    let (mut header, mut length) = (String::new(), 0);
     while request.read_line(&mut header)? > 2 {
+        let (name, value) = header.split_once(':').unwrap_or_default();
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().unwrap_or(0);
+        }
         header.clear();
     }
+    let mut asked = vec![0; length];
+    request.read_exact(&mut asked)?;
     let path = first.split(' ').nth(1).unwrap_or("/");
     let mut server = TcpStream::connect(node)?;
-    write!(server, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    write!(
+        server,
+        "{}\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n",
+        first.trim_end()
+    )?;
+    server.write_all(&asked)?;
     let mut answer = Vec::new();
     server.read_to_end(&mut answer)?;
+    if path == "/ask" {
+        return client.write_all(&answer);
+    }
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.lines().next().unwrap_or("HTTP/1.1 502 Bad Gateway").to_owned();

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::mesh::{Mesh, eventually};
+use crate::{
+    liar::{Liar, flip},
+    mesh::{Mesh, eventually, run},
+};
 
 const EXPERTS: [&str; 4] = ["--expert", "builtin:rust", "--expert", "builtin:rust,quality=50"];
 
@@ -53,10 +56,50 @@ fn good_miners_earn_more_and_questions_leave_one_that_becomes_bad() {
 }
 
 #[test]
-fn an_answer_comes_with_a_receipt_that_holds() {
+fn an_answer_comes_with_a_receipt_and_a_certificate_that_hold() {
     let mesh = Mesh::small(&EXPERTS);
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "9", "--verify"];
     let said = mesh.run(&ask).well();
     let signer = said.err.lines().find_map(|line| line.strip_prefix("verified: ")).unwrap();
     assert!([id(&mesh, "miner-1"), id(&mesh, "miner-2")].iter().any(|id| signer.starts_with(id)), "{said:?}");
+    let certified = eventually("there is a block to choose by", || {
+        let said = mesh.run(&[&ask[..], &["--json"]].concat()).well();
+        let lines: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let certified = lines.iter().find(|line| line["type"] == "certified")?["certified"].clone();
+        assert_eq!(certified["height"], lines[0]["route"]["block"]);
+        Some(certified)
+    });
+    assert!(certified["trusted"].as_str().unwrap().contains("genesis"), "{certified}");
+    assert!(certified["signers"].as_u64() > Some(0), "{certified}");
+    nobody_in_between_makes_up_a_certificate(&mesh);
+}
+
+/// The command talks to whoever stands in `node.json`: a liar that passes on what the gateway says.
+fn nobody_in_between_makes_up_a_certificate(mesh: &Mesh) {
+    let liar = Liar::before(mesh.http("gateway-1"));
+    let between = tempfile::tempdir().unwrap();
+    let file = std::fs::read_to_string(mesh.dir().join("nodes/gateway-1/node.json")).unwrap();
+    let mut file: Value = serde_json::from_str(&file).unwrap();
+    file["http"] = liar.addr().into();
+    std::fs::write(between.path().join("node.json"), file.to_string()).unwrap();
+    std::fs::copy(mesh.mesh_file(), between.path().join("mesh.toml")).unwrap();
+    let ask = || {
+        let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2", "--verify"];
+        run(between.path(), &ask)
+    };
+    let honest = ask().well();
+    assert!(honest.err.contains("certified: block "), "{honest:?}");
+    for (at, field) in [(200, "checkpoint"), (900, "checkpoint"), (300, "fact"), (950, "fact")] {
+        liar.lies(move |_, body| flip(body, field, at));
+        let said = ask();
+        assert!(said.code == 9 && said.err.contains("NOT certified"), "{field} {at}: {said:?}");
+    }
+    // Another neuron's slot, with its own good proof.
+    liar.lies(|path, body| {
+        if path.starts_with("/nodes/") {
+            body["slots"]["1"] = 0.into();
+        }
+    });
+    let said = ask();
+    assert!(said.code == 9 && said.err.contains("had no slot in subnet 1"), "{said:?}");
 }

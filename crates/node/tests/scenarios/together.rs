@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::mesh::{Mesh, Said};
+use crate::mesh::{Mesh, Said, eventually};
 
 /// The lines that `ask --json` printed, by their type.
 fn lines(said: &Said, kind: &str) -> Vec<Value> {
@@ -48,8 +48,12 @@ fn several_experts_answer_together() {
     assert_eq!(few.code, 3, "{few:?}");
     let unfit = ask("average:2", &[]);
     assert!(unfit.code == 2 && unfit.err.contains("average is for embeddings"), "{unfit:?}");
-    let unsigned = ask("mix:2", &["--verify"]);
-    assert!(unsigned.code != 0 && unsigned.err.contains("no expert signs"), "{unsigned:?}");
+    let certified = eventually("there is a block to choose by", || {
+        let unsigned = ask("mix:2", &["--verify"]).well();
+        assert!(unsigned.err.contains("nobody signed for the answer"), "{unsigned:?}");
+        lines(&unsigned, "certified").first().map(|line| line["certified"].clone())
+    });
+    assert_eq!(certified["experts"].as_array().unwrap().len(), 2, "{certified}");
 }
 
 /// Asks a gateway and returns its answer, line by line.

@@ -63,7 +63,7 @@ pub(super) async fn embeddings(
     let terms = body.nervure.unwrap_or_default().with_headers(&headers)?;
     let ask = terms.ask(&app, Target::Named(body.model), ExpertRequest::Embed { inputs })?;
     let begun = begin(&app, slot, ask).await?;
-    let (headers, model) = (begun.headers(), begun.expert.model.clone());
+    let (headers, model) = (begun.headers_and_trace(&app), begun.expert.model.clone());
     let (whole, _) = begun.events.whole().await?;
     if whole.vectors.len() != wanted {
         let reason = format!("{} vectors came for {wanted} inputs", whole.vectors.len());

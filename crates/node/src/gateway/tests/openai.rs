@@ -31,8 +31,46 @@ async fn a_chat_whole() {
     assert!(body["id"].as_str().unwrap().starts_with("chatcmpl-"));
     assert!(reply.header("x-nervure-expert").ends_with("/w?rds"), "{:?}", reply.headers);
     let route: Value = serde_json::from_str(reply.header("x-nervure-route")).unwrap();
-    assert_eq!(route, json!({ "strategy": "best", "candidates": 4, "filtered": 1, "tried": 1 }));
+    let counts = json!({ "strategy": "best", "policy": "balanced", "block": 7, "candidates": 4, "filtered": 1, "tried": 1 });
+    assert_eq!(route, counts);
+    assert_eq!(reply.header("link"), "</checkpoints/7>; rel=\"describedby\"; title=\"certificate\"");
     assert_eq!(api.double.last().target, Target::Named("words".into()));
+}
+
+#[tokio::test]
+async fn whoever_asks_why_gets_a_trace() {
+    let api = start(|_| ()).await;
+    let mut body = chat("words");
+    body["nervure"] = json!({ "explain": true });
+    let reply = api.post("/v1/chat/completions", &body).await;
+    let links: Vec<&str> = reply.headers.get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
+    let path = links.iter().find(|link| link.contains("title=\"trace\"")).unwrap();
+    let path = path.strip_prefix('<').unwrap().split('>').next().unwrap();
+    let trace = api.get(path).await.json();
+    assert_eq!(trace["route"]["detail"], json!({ "choices": [] }));
+    assert_eq!(
+        (&trace["checkpoint"], &trace["expert"]["model"]),
+        (&json!("/checkpoints/7"), &json!("words"))
+    );
+    assert!(api.double.last().receipt, "what the experts signed belongs to it");
+    let other = api.get("/traces/00").await;
+    assert!(other.error(404, "unknown_url").contains("there is no trace 00"));
+}
+
+#[tokio::test]
+async fn traces_are_bounded() {
+    let api = start(|_| ()).await;
+    let body = json!({ "model": "words", "input": ["Hi"], "nervure": { "explain": true } });
+    let mut paths = Vec::new();
+    for _ in 0..260 {
+        let reply = api.post("/v1/embeddings", &body).await;
+        let links: Vec<_> = reply.headers.get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
+        let path = links.iter().find_map(|link| link.strip_prefix("</traces/")).unwrap();
+        paths.push(format!("/traces/{}", path.split('>').next().unwrap()));
+    }
+    assert_eq!(api.get(&paths[3]).await.status, 404, "the oldest make room");
+    assert_eq!(api.get(&paths[4]).await.status, 200);
+    assert_eq!(api.get(paths.last().unwrap()).await.status, 200);
 }
 
 #[tokio::test]

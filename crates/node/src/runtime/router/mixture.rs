@@ -182,6 +182,7 @@ impl Mixture {
     pub(super) fn participants(&self) -> Vec<ParticipantView> {
         let view = |(member, weight): (&Member, &f64)| ParticipantView {
             node: member.record.node,
+            netuid: member.record.netuid,
             expert: member.record.expert.clone(),
             weight: *weight,
             agrees: None,

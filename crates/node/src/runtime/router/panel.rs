@@ -197,6 +197,7 @@ fn views(answers: &[(WholeAnswer, Score)]) -> Vec<ParticipantView> {
     };
     let view = |(answer, trust): &(WholeAnswer, Score)| ParticipantView {
         node: answer.record.node,
+        netuid: answer.record.netuid,
         expert: answer.record.expert.clone(),
         weight: weight(trust),
         agrees: None,

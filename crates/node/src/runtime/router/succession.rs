@@ -35,6 +35,14 @@ pub(super) const AGAIN: Duration = Duration::from_millis(250);
 /// Most experts that follow one another in one answer.
 const MOST: usize = 8;
 
+/// What came first.
+enum Came {
+    /// Something from the expert that is answering, or why there is no more.
+    Event(Result<(ExpertEvent, bool), String>),
+    /// Another that goes on.
+    Heir(Box<Begun>),
+}
+
 /// An answer in progress.
 pub(super) struct Succession {
     router: Router,
@@ -81,38 +89,35 @@ impl Succession {
 
     async fn come(&mut self) -> Result<(ExpertEvent, bool), String> {
         let heir = self.heir();
-        let (begun, why) = {
+        let came = {
             let mut event = pin!(self.rest.next());
-            let early = tokio::time::timeout(SILENCE, &mut event).await;
-            match (early, heir) {
-                (Ok(Ok(item)), _) => return Ok(item),
-                (Ok(Err(reason)), None) => return Err(reason),
-                (Ok(Err(reason)), Some(heir)) => match heir.await {
-                    Ok(begun) => (begun, reason),
-                    Err(none) => return Err(format!("{reason}; nobody else could go on: {none}")),
+            match (tokio::time::timeout(SILENCE, &mut event).await, heir) {
+                (Ok(item), _) => Came::Event(item),
+                (Err(_), None) => Came::Event(event.await),
+                (Err(_), Some(heir)) => tokio::select! {
+                    biased;
+                    item = &mut event => Came::Event(item),
+                    begun = heir => match begun {
+                        Ok(begun) => Came::Heir(Box::new(begun)),
+                        // Nobody is better than this one, which may only be slow.
+                        Err(_) => Came::Event(event.await),
+                    },
                 },
-                (Err(_), None) => return event.await,
-                (Err(_), Some(heir)) => {
-                    let mut heir = pin!(heir);
-                    tokio::select! {
-                        biased;
-                        item = &mut event => match item {
-                            Ok(item) => return Ok(item),
-                            Err(reason) => match heir.await {
-                                Ok(begun) => (begun, reason),
-                                Err(none) => return Err(format!("{reason}; nobody else could go on: {none}")),
-                            },
-                        },
-                        begun = &mut heir => match begun {
-                            Ok(begun) => (begun, format!("it said nothing for {} s", SILENCE.as_secs())),
-                            // Nobody is better than this one, which may only be slow.
-                            Err(_) => return event.await,
-                        },
-                    }
-                }
             }
         };
-        Ok(self.hand_over(begun, why))
+        match came {
+            Came::Event(Ok(item)) => Ok(item),
+            Came::Heir(begun) => {
+                Ok(self.hand_over(*begun, format!("it said nothing for {} s", SILENCE.as_secs())))
+            }
+            Came::Event(Err(reason)) => match self.heir() {
+                None => Err(reason),
+                Some(heir) => match heir.await {
+                    Ok(begun) => Ok(self.hand_over(begun, reason)),
+                    Err(none) => Err(format!("{reason}; nobody else could go on: {none}")),
+                },
+            },
+        }
     }
 
     /// Whoever goes on: what is known of experts now, as one that died may have come back meanwhile. None when the answer is
