@@ -81,17 +81,20 @@ impl Router {
     /// One expert answers: the first that begins to. When there are several and all of them failed, they are asked again
     /// for some time: whoever has just died may be back.
     async fn ask_first(&self, ask: &Ask, until: Instant) -> Result<Answer, AskError> {
-        let (body, give_up) = (body(&ask.request)?, Instant::now() + IDLE);
-        let mut failed: Option<AskError> = None;
+        let body = body(&ask.request)?;
+        // What went wrong last, and until when it is tried again.
+        let mut failed: Option<(AskError, Instant)> = None;
         loop {
             let (block, trusts) = self.opinions.trusts();
             let route = match select::select(&self.catalog, &trusts, ask) {
                 Ok(route) => route,
-                Err(AskError::Busy { .. }) if failed.is_some() && Instant::now() < give_up => {
+                Err(AskError::Busy { .. })
+                    if failed.as_ref().is_some_and(|(_, give_up)| Instant::now() < *give_up) =>
+                {
                     tokio::time::sleep(AGAIN).await;
                     continue;
                 }
-                Err(error) => return Err(failed.unwrap_or(error)),
+                Err(error) => return Err(failed.map_or(error, |(first, _)| first)),
             };
             let attempts = self.attempts(body.clone(), ask.budget, until);
             let candidates: Vec<_> = route.choices.iter().map(|choice| choice.record.clone()).collect();
@@ -100,10 +103,12 @@ impl Router {
                     let route = RouteView { tried: count(won.tried), ..route_view(ask, block, &route) };
                     return Ok(self.answer(won.begun, route, ask, until));
                 }
-                Err(error @ AskError::AllFailed { .. })
-                    if Instant::now() < give_up && has_several(&route) =>
-                {
-                    failed = Some(error);
+                Err(error @ AskError::AllFailed { .. }) if has_several(&route) => {
+                    let give_up = failed.map_or_else(|| Instant::now() + IDLE, |(_, give_up)| give_up);
+                    if Instant::now() >= give_up {
+                        return Err(error);
+                    }
+                    failed = Some((error, give_up));
                     tokio::time::sleep(AGAIN).await;
                 }
                 Err(error) => return Err(error),

@@ -28,7 +28,7 @@ use crate::{
 /// How long an expert may be silent within a text before another is asked to go on.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// How long somebody who can answer or go on is looked for, and the pause before all are asked again.
+/// How long somebody who can answer or go on is looked for once all have failed, and the pause before they are asked again.
 pub(super) const IDLE: Duration = Duration::from_secs(5);
 pub(super) const AGAIN: Duration = Duration::from_millis(250);
 
@@ -132,20 +132,29 @@ impl Succession {
         let failed: Vec<NodeId> = self.took_over.iter().map(|one| one.from).collect();
         Some(async move {
             let body = body(&request).map_err(|error| error.to_string())?;
-            let give_up = Instant::now() + IDLE;
+            let mut give_up: Option<Instant> = None;
             loop {
                 let (_, trusts) = router.opinions.trusts();
-                let route = select::select(&router.catalog, &trusts, &ask);
-                let choices = route.map_err(|error| error.to_string())?.choices;
-                let others = choices.into_iter().map(|choice| choice.record);
-                let mut left: Vec<ExpertRecord> = others.filter(|other| other.node != dead).collect();
-                left.sort_by_key(|other| (other.model != model, failed.contains(&other.node)));
-                let attempts = router.attempts(body.clone(), ask.budget, until);
-                match pool::first(attempts, left, Strategy::Best).await {
+                let won = match select::select(&router.catalog, &trusts, &ask) {
+                    Ok(route) => {
+                        let others = route.choices.into_iter().map(|choice| choice.record);
+                        let mut left: Vec<ExpertRecord> = others.filter(|other| other.node != dead).collect();
+                        left.sort_by_key(|other| (other.model != model, failed.contains(&other.node)));
+                        let attempts = router.attempts(body.clone(), ask.budget, until);
+                        pool::first(attempts, left, Strategy::Best).await
+                    }
+                    Err(error) => Err(error),
+                };
+                match won {
                     Ok(won) => return Ok(won.begun),
-                    Err(error) if Instant::now() > give_up => return Err(error.to_string()),
+                    Err(error) if give_up.is_some_and(|end| Instant::now() > end) => {
+                        return Err(error.to_string());
+                    }
                     // Others may be busy, or just coming back.
-                    Err(_) => tokio::time::sleep(AGAIN).await,
+                    Err(_) => {
+                        give_up.get_or_insert_with(|| Instant::now() + IDLE);
+                        tokio::time::sleep(AGAIN).await;
+                    }
                 }
             }
         })
