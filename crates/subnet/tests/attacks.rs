@@ -10,6 +10,8 @@
 mod assignment_forgery;
 #[path = "attacks/capability_liar.rs"]
 mod capability_liar;
+#[path = "attacks/early_praise.rs"]
+mod early_praise;
 #[path = "attacks/economy.rs"]
 mod economy;
 #[path = "attacks/receipt_replay.rs"]

@@ -1,8 +1,9 @@
 //! One opinion of many: the interim scores of a subnet's validators, weighed by stake.
 //!
-//! A neuron's opinion is the median of what validators say, by stake: while those who lie have less than half of the
-//! stake behind what is said about it, the median lies between two honest scores. Of each validator the latest
-//! message counts, for an hour.
+//! A neuron's opinion is the median of what validators say, by stake. Whoever speaks, but not about this neuron, votes as
+//! well, for half good after no task: else the few who want a newcomer praised would be alone with it until the others
+//! have tested it. So while those who lie have less than half of the stake of all who speak, the median lies between
+//! two honest votes. Of each validator the latest message counts, for an hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +15,15 @@ use crate::{Neurons, Registration};
 /// Most validators of a subnet.
 pub const MAX_VALIDATORS: usize = 64;
 
+/// What a validator that has not tested a neuron thinks of it.
+const UNTESTED: Score = Score::from_parts(u32::MAX / 2);
+
 /// What validators think of a neuron.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opinion {
     /// The median of its running averages.
     pub score: Score,
-    /// The tasks behind it: the median of what validators say, times their number.
+    /// The tasks behind it: the median of what validators say, times the number of those who have tested it.
     pub tasks: u32,
 }
 
@@ -70,14 +74,20 @@ impl InterimBook {
         now: UnixMillis,
     ) -> Option<Opinion> {
         let current = self.latest.iter().filter(|(_, kept)| now.since(kept.issued_at) < MAX_AGE);
-        let said: Vec<(InterimScore, u64)> = current
-            .filter_map(|(validator, kept)| Some((*kept.scores.get(&of.node)?, stake(validator))))
-            .filter(|(said, stake)| said.block == of.block && *stake > 0)
+        let votes: Vec<(Option<InterimScore>, u64)> = current
+            .map(|(validator, kept)| {
+                let said = kept.scores.get(&of.node).filter(|said| said.block == of.block);
+                (said.copied(), stake(validator))
+            })
+            .filter(|(_, stake)| *stake > 0)
             .collect();
-        let validators = u32::try_from(said.len()).unwrap_or(u32::MAX);
-        let scores = said.iter().map(|(said, stake)| (said.score, *stake));
-        let tasks = said.iter().map(|(said, stake)| (said.tasks, *stake));
-        let tasks = median(tasks.collect())?.saturating_mul(validators);
+        let testers = votes.iter().filter(|(said, _)| said.is_some()).count();
+        if testers == 0 {
+            return None;
+        }
+        let scores = votes.iter().map(|(said, stake)| (said.map_or(UNTESTED, |said| said.score), *stake));
+        let tasks = votes.iter().map(|(said, stake)| (said.map_or(0, |said| said.tasks), *stake));
+        let tasks = median(tasks.collect())?.saturating_mul(u32::try_from(testers).unwrap_or(u32::MAX));
         Some(Opinion { score: median(scores.collect())?, tasks })
     }
 
@@ -149,6 +159,23 @@ mod tests {
         assert_eq!(opinions.len(), 2);
         assert_eq!(opinions[&NEURON], Opinion { score: Score::ratio(1, 2), tasks: 60 });
         assert_eq!(Some(opinions[&NEURON]), book.opinion(&NEURON, |_| 1, NOW));
+    }
+
+    #[test]
+    fn whoever_is_silent_about_a_neuron_votes_too() {
+        let mut book = InterimBook::new(Netuid(1));
+        assert!(book.insert(&says(1, Score::ONE), NOW));
+        let about_another = |validator| signed(validator, |told| told.scores[0] = score(9, Score::ONE));
+        for validator in 2..=3 {
+            assert!(book.insert(&about_another(validator), NOW));
+        }
+        let opinion = |stakes: [u64; 3]| {
+            let stake =
+                |node: &NodeId| (1..=3).zip(stakes).find(|(n, _)| key(*n).node_id() == *node).unwrap().1;
+            book.opinion(&NEURON, stake, NOW).unwrap()
+        };
+        assert_eq!(opinion([1, 1, 1]), Opinion { score: UNTESTED, tasks: 0 });
+        assert_eq!(opinion([3, 1, 1]), Opinion { score: Score::ONE, tasks: 20 });
     }
 
     #[test]

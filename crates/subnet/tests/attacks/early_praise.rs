@@ -1,0 +1,47 @@
+//! A few validators praise a miner that has just come, before the others have tested it.
+//!
+//! Defence: validators that are silent about a neuron vote as well. In a subnet of thousands of miners, where each validator
+//! meets a given one now and then, two fifths of all questions went to liars without it (`examples/market.rs`).
+
+use nervure_subnet::{
+    Score, Trust,
+    score::{InterimBook, InterimScore, InterimScores, SignedScores},
+};
+
+use crate::world::{Ledger, MESH, NOW, SUBNET, id, key, registration};
+
+const FRIENDS: [u8; 2] = [1, 2];
+const HONEST: [u8; 3] = [3, 4, 5];
+const OLD: u8 = 10;
+const NEW: u8 = 11;
+
+fn told(by: u8, miner: u8, score: Score) -> SignedScores {
+    let score = InterimScore { node: id(miner), block: registration(miner).block, score, tasks: 1_000 };
+    let said = InterimScores { netuid: SUBNET, validator: id(by), issued_at: NOW, scores: vec![score] };
+    let bytes = SignedScores::sign(&key(by), &MESH, said).unwrap().bytes().to_vec();
+    SignedScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap()
+}
+
+/// What the gate thinks of the newcomer when `speaking` validators besides its friends are heard.
+fn newcomer(speaking: &[u8]) -> Trust {
+    let mut book = InterimBook::new(SUBNET);
+    for friend in FRIENDS {
+        assert!(book.insert(&told(friend, NEW, Score::ONE), NOW));
+    }
+    for validator in speaking {
+        assert!(book.insert(&told(*validator, OLD, Score::ratio(9, 10)), NOW));
+    }
+    Trust::new(None, book.opinion(&registration(NEW), |_| 1, NOW))
+}
+
+#[test]
+fn whom_a_few_praise_early_stays_a_newcomer() {
+    let trust = newcomer(&HONEST);
+    assert!(trust.is_newcomer(), "{trust:?}");
+    assert_eq!(trust.quality().to_string(), "0.5000");
+    let alone = newcomer(&[]);
+    assert!(
+        !alone.is_newcomer() && alone.quality() == Score::ONE,
+        "where only those count who tested it: {alone:?}"
+    );
+}
