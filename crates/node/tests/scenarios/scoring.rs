@@ -53,6 +53,11 @@ fn good_miners_earn_more_and_questions_leave_one_that_becomes_bad() {
     eventually("and so does the incentive", || {
         (incentive(&mesh, &worse) > incentive(&mesh, &good)).then_some(())
     });
+
+    mesh.run(&["testnet", "kill", "miner-1"]).well();
+    eventually("whoever is silent earns nothing", || {
+        (incentive(&mesh, &good) == 0 && incentive(&mesh, &worse) > 0).then_some(())
+    });
 }
 
 #[test]
