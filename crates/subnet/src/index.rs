@@ -50,6 +50,8 @@ type Id = (NodeId, String);
 pub struct Find {
     /// Only experts that this covers.
     pub capability: Option<Capability>,
+    /// Only experts with this model.
+    pub model: Option<String>,
     /// Only experts of this subnet.
     pub netuid: Option<Netuid>,
     /// Only experts that pass.
@@ -63,7 +65,7 @@ pub struct Find {
 impl Default for Find {
     /// Everything.
     fn default() -> Self {
-        Self { capability: None, netuid: None, filter: None, limit: usize::MAX, after: None }
+        Self { capability: None, model: None, netuid: None, filter: None, limit: usize::MAX, after: None }
     }
 }
 
@@ -167,6 +169,7 @@ impl Find {
     fn matches(&self, record: &ExpertRecord, now: UnixMillis) -> bool {
         lives(record, now)
             && self.capability.as_ref().is_none_or(|wanted| wanted.covers(&record.capability))
+            && self.model.as_ref().is_none_or(|model| *model == record.model)
             && self.netuid.is_none_or(|netuid| netuid == record.netuid)
             && self.filter.as_ref().is_none_or(|filter| filter.matches(record))
     }

@@ -55,6 +55,7 @@ impl NodeService {
     fn find(&self, find: &FindRequest) -> Result<FindPage, AskError> {
         let page = self.catalog.find(&Find {
             capability: find.capability.clone(),
+            model: None,
             netuid: find.netuid,
             filter: find.filter.as_deref().map(parse_filter).transpose()?,
             limit: find.limit,

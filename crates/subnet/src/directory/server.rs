@@ -71,6 +71,7 @@ fn page(index: &Index, find: &FindRecords, now: UnixMillis) -> Response {
     };
     let wanted = Find {
         capability: find.capability.clone(),
+        model: None,
         netuid: Some(find.netuid),
         filter,
         limit: usize::from(find.limit).min(MAX_PAGE),

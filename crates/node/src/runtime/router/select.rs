@@ -19,9 +19,8 @@ const NAMES: usize = 64;
 /// Ranks the experts for `ask`; at least one can be asked.
 pub(super) fn select(catalog: &ExpertCatalog, trusts: &Trusts, ask: &Ask) -> Result<Route, AskError> {
     let filter = ask.filter.as_deref().map(parse).transpose()?;
-    let all = catalog.find(&Find::default()).records;
-    let target = ask.target.clone().resolve(|name| all.iter().any(|record| record.model == name));
-    let target = target.map_err(|error| with_known(error, &all))?;
+    let target = ask.target.clone().resolve(|name| catalog.has_model(name));
+    let target = target.map_err(|error| with_known(error, catalog))?;
     let (capability, model) = match target {
         Target::Capability(capability) => (Some(capability), None),
         Target::Model(model) | Target::Named(model) => (None, Some(model)),
@@ -33,9 +32,12 @@ pub(super) fn select(catalog: &ExpertCatalog, trusts: &Trusts, ask: &Ask) -> Res
         budget: price::affordable(ask.budget, &ask.request),
         seed: rand::rng().random(),
     };
-    let fitting: Vec<_> = all.iter().filter(|record| fits(record, &terms)).cloned().collect();
+    // An explanation of a question about code lists no painters.
+    let fitting =
+        Find { capability: terms.capability.clone(), model: terms.model.clone(), ..Find::default() };
+    let fitting = catalog.find(&fitting).records;
     if fitting.is_empty() {
-        return Err(nobody(&terms, &all));
+        return Err(nobody(&terms, catalog));
     }
     let weighed = |record: ExpertRecord| {
         let trust = trusts.get(&(record.netuid, record.node)).copied().unwrap_or_default();
@@ -58,23 +60,18 @@ pub(crate) fn parse(source: &str) -> Result<Filter, AskError> {
     })
 }
 
-/// What the route need not mention when it does not: an explanation of a question about code lists no painters.
-fn fits(record: &ExpertRecord, terms: &Terms) -> bool {
-    terms.capability.as_ref().is_none_or(|capability| capability.covers(&record.capability))
-        && terms.model.as_ref().is_none_or(|model| *model == record.model)
-}
-
-fn nobody(terms: &Terms, all: &[ExpertRecord]) -> AskError {
+fn nobody(terms: &Terms, catalog: &ExpertCatalog) -> AskError {
     let error = match (&terms.capability, &terms.model) {
         (Some(capability), _) => AskError::NoExpert { capability: capability.clone(), known: Vec::new() },
         (None, model) => {
             AskError::UnknownModel { model: model.clone().unwrap_or_default(), known: Vec::new() }
         }
     };
-    with_known(error, all)
+    with_known(error, catalog)
 }
 
-fn with_known(error: AskError, all: &[ExpertRecord]) -> AskError {
+fn with_known(error: AskError, catalog: &ExpertCatalog) -> AskError {
+    let all = catalog.find(&Find::default()).records;
     let names = |name: fn(&ExpertRecord) -> String| {
         let distinct: BTreeSet<_> = all.iter().map(name).collect();
         distinct.into_iter().take(NAMES).collect()
