@@ -1,12 +1,12 @@
 //! What a node is told: flags over environment over config file over the defaults of the mesh's scope.
 //!
-//! Flags and environment are one layer (`clap` merges them, flags first); [`FileConfig`] is the
+//! Flags and environment are one layer of [`Settings`] (`clap` merges them, flags first), the config file is the
 //! other; [`NodeConfig::resolve`] lays one over the other and fills in defaults. Nothing below this
 //! module looks at an environment variable.
 
 mod beginning;
 mod expert_spec;
-mod file;
+mod settings;
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -18,7 +18,7 @@ use crate::gateway::{ApiKey, ApiKeyError};
 
 pub(crate) use beginning::{Beginning, Pin};
 pub(crate) use expert_spec::{ExpertSource, ExpertSpec};
-pub(crate) use file::{FileConfig, parse_role};
+pub(crate) use settings::Settings;
 
 /// Everything that a long-running node needs to know besides the mesh spec.
 #[derive(Clone)]
@@ -64,50 +64,12 @@ pub(crate) struct NodeConfig {
 /// A role, or none: a node without one follows the mesh and serves the DHT.
 pub(crate) type NodeRole = Option<Role>;
 
-/// The layer of flags and environment variables: what is `None` or empty was not said.
-#[derive(Clone, Default)]
-pub(crate) struct Said {
-    /// `--role`; the outer option says whether anything was said.
-    pub role: Option<NodeRole>,
-    /// `--bind`.
-    pub bind: Option<IpAddr>,
-    /// `--p2p-port`.
-    pub p2p_port: Option<u16>,
-    /// `--query-port`.
-    pub query_port: Option<u16>,
-    /// `--http-port`.
-    pub http_port: Option<u16>,
-    /// `--http-bind`.
-    pub http_bind: Option<IpAddr>,
-    /// `NERVURE_API_KEY`.
-    pub api_key: Option<String>,
-    /// `--max-budget`.
-    pub max_budget: Option<Amount>,
-    /// `--external`.
-    pub external: Vec<Multiaddr>,
-    /// `--relay-server`.
-    pub relay_server: bool,
-    /// `--mdns`.
-    pub mdns: bool,
-    /// `--expert`.
-    pub experts: Vec<ExpertSpec>,
-    /// `--corpus`.
-    pub corpus: Option<PathBuf>,
-    /// `--anchor-rpc`.
-    pub anchor_rpc: Vec<String>,
-    /// `--anchor-account`.
-    pub anchor_account: Option<PathBuf>,
-    /// `--checkpoint`.
-    pub beginning: Option<Beginning>,
-}
-
 impl NodeConfig {
     /// Lays `said` over `file` over the defaults. `public` is the mesh's scope: a local mesh stays on loopback
     /// unless told otherwise, a public one listens everywhere.
-    pub(crate) fn resolve(dir: PathBuf, said: Said, file: FileConfig, public: bool) -> Self {
+    pub(crate) fn resolve(dir: PathBuf, said: Settings, file: Settings, public: bool) -> Self {
         let loopback = IpAddr::from([127, 0, 0, 1]);
         let everywhere = IpAddr::from([0, 0, 0, 0]);
-        let or_file = |said: Vec<ExpertSpec>, file| if said.is_empty() { file } else { said };
         Self {
             role: said.role.or(file.role).unwrap_or_default(),
             dir,
@@ -116,16 +78,16 @@ impl NodeConfig {
             query_port: said.query_port.or(file.query_port).unwrap_or(0),
             http_port: said.http_port.or(file.http_port).unwrap_or(0),
             http_bind: said.http_bind.or(file.http_bind).unwrap_or(loopback),
-            api_key_texts: said.api_key.into_iter().chain(file.api_keys).collect(),
+            api_key_texts: said.api_keys.into_iter().chain(file.api_keys).collect(),
             max_budget: said.max_budget.or(file.max_budget).unwrap_or(Amount::ZERO),
-            external: if said.external.is_empty() { file.external } else { said.external },
+            external: or(said.external, file.external),
             relay_server: said.relay_server || file.relay_server,
             mdns: said.mdns || file.mdns,
-            experts: or_file(said.experts, file.experts),
+            experts: or(said.experts, file.experts),
             corpus: said.corpus.or(file.corpus),
-            anchor_rpc: if said.anchor_rpc.is_empty() { file.anchor_rpc } else { said.anchor_rpc },
+            anchor_rpc: or(said.anchor_rpc, file.anchor_rpc),
             anchor_account: said.anchor_account.or(file.anchor_account),
-            beginning: said.beginning.or(file.checkpoint),
+            beginning: said.checkpoint.or(file.checkpoint),
             follow: true,
         }
     }
@@ -136,17 +98,22 @@ impl NodeConfig {
     }
 }
 
+/// What was said, or else what the file says.
+fn or<T>(said: Vec<T>, file: Vec<T>) -> Vec<T> {
+    if said.is_empty() { file } else { said }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn file(text: &str) -> FileConfig {
-        FileConfig::parse(text).unwrap()
+    fn file(text: &str) -> Settings {
+        Settings::parse(text).unwrap()
     }
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
-        let said = Said { query_port: Some(7), ..Said::default() };
+        let said = Settings { query_port: Some(7), ..Settings::default() };
         let file = file("query_port = 8\np2p_port = 9\nexperts = [\"builtin:rust\"]");
         let config = NodeConfig::resolve("/d".into(), said, file, false);
         assert_eq!((config.query_port, config.p2p_port, config.http_port), (7, 9, 0));
@@ -155,9 +122,9 @@ mod tests {
 
     #[test]
     fn a_local_mesh_stays_on_loopback_and_http_always_does() {
-        let local = NodeConfig::resolve("/d".into(), Said::default(), FileConfig::default(), false);
+        let local = NodeConfig::resolve("/d".into(), Settings::default(), Settings::default(), false);
         assert!(local.bind.is_loopback() && local.http_bind.is_loopback());
-        let public = NodeConfig::resolve("/d".into(), Said::default(), FileConfig::default(), true);
+        let public = NodeConfig::resolve("/d".into(), Settings::default(), Settings::default(), true);
         assert!(public.bind.is_unspecified() && public.http_bind.is_loopback());
     }
 }

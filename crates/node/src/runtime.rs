@@ -59,7 +59,6 @@ use receipts::ReceiptSigner;
 use router::Router;
 use service::NodeService;
 use serving::ServedExperts;
-use validator::Validator;
 
 pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, block_of, last_anchored};
 pub(crate) use clock::now;
@@ -131,17 +130,7 @@ impl Node {
             experts: served,
         });
         let gateway = Gateway::bind(gateway_config(&config)?, service).await?;
-        let file = NodeFile {
-            pid: std::process::id(),
-            name: name(&config),
-            role: config.role.map_or("none".into(), |role| role.to_string()),
-            node,
-            mesh: mesh.id,
-            http: gateway.local_addr(),
-            query: query.as_ref().map(QueryServer::local_addr),
-            p2p: mesh.listening.iter().map(ToString::to_string).collect(),
-            started_unix_ms: clock::now(),
-        };
+        let file = node_file(&config, &mesh, gateway.local_addr(), query.as_ref());
         file.write(&config.dir)
             .map_err(|source| StartError::NodeFile { path: config.dir.join(NodeFile::NAME), source })?;
         let query = query.map(Arc::new);
@@ -151,18 +140,8 @@ impl Node {
         }
         above.spawn(gateway.run(stop.clone()));
         if let Some(chain) = chain.filter(|_| config.role == Some(spec::Role::Validator)) {
-            let validator = Validator {
-                key: own_key,
-                mesh: mesh.id,
-                chain,
-                catalog: mesh.catalog.clone(),
-                opinions: mesh.opinions.clone(),
-                router,
-                network: mesh.network.clone(),
-                corpus: Arc::new(texts),
-                dir: config.dir.clone(),
-                block_time: Duration::from_millis(spec.consensus.block_milliseconds.into()),
-            };
+            let block_time = Duration::from_millis(spec.consensus.block_milliseconds.into());
+            let validator = mesh.validator((own_key, config.dir.clone()), (chain, block_time), router, texts);
             above.spawn(validator.run(stop.clone()));
         }
         if let Some(advertiser) = advertiser {
@@ -265,6 +244,26 @@ fn scope(spec: &MeshSpec) -> Scope {
     match spec.mesh.scope {
         spec::Scope::Local => Scope::Local,
         spec::Scope::Public => Scope::Public,
+    }
+}
+
+/// What other programs on this machine find the node by.
+fn node_file(
+    config: &NodeConfig,
+    mesh: &Mesh,
+    http: std::net::SocketAddr,
+    query: Option<&QueryServer>,
+) -> NodeFile {
+    NodeFile {
+        pid: std::process::id(),
+        name: name(config),
+        role: config.role.map_or("none".into(), |role| role.to_string()),
+        node: mesh.network.node(),
+        mesh: mesh.id,
+        http,
+        query: query.map(QueryServer::local_addr),
+        p2p: mesh.listening.iter().map(ToString::to_string).collect(),
+        started_unix_ms: clock::now(),
     }
 }
 

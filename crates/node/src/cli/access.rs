@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Global, mesh};
 use crate::{
-    config::{FileConfig, NodeConfig, Said},
+    config::{NodeConfig, Settings},
     local::LocalNode,
     runtime::Node,
 };
@@ -70,7 +70,7 @@ async fn visit(source: &str) -> anyhow::Result<Visitor> {
     let key = NodeKey::generate().context("the system has no randomness for a key")?;
     let stop = CancellationToken::new();
     let public = spec.mesh.scope == nervure_ledger::spec::Scope::Public;
-    let mut config = NodeConfig::resolve(dir.path().into(), Said::default(), FileConfig::default(), public);
+    let mut config = NodeConfig::resolve(dir.path().into(), Settings::default(), Settings::default(), public);
     config.follow = false;
     let node = Node::start(config, &spec, key, stop.clone()).await?;
     Ok(Visitor { node, stop, _dir: dir })

@@ -2,19 +2,17 @@
 
 use std::{
     io::Read,
-    net::IpAddr,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use nervure_ledger::spec::MeshSpec;
-use nervure_p2p::Multiaddr;
-use nervure_primitives::{Amount, NodeKey, key_file};
+use nervure_primitives::{NodeKey, key_file};
 use tokio_util::sync::CancellationToken;
 
 use super::{Global, key, mesh, output, trust::MESH_FILE};
 use crate::{
-    config::{Beginning, ExpertSpec, FileConfig, NodeConfig, NodeRole, Said, parse_role},
+    config::{NodeConfig, Settings},
     runtime::{self, Node},
 };
 
@@ -37,53 +35,8 @@ Examples:
 pub(crate) struct JoinArgs {
     /// The mesh spec: a file or a URL
     mesh: String,
-    /// miner, validator, gateway or none
-    #[arg(long, value_parser = parse_role, value_name = "ROLE")]
-    role: Option<NodeRole>,
-    /// What to serve: builtin:NAME or openai:URL, with ,name= ,price= ,capability= ,netuid= (more than once)
-    #[arg(long = "expert", value_name = "EXPERT")]
-    experts: Vec<ExpertSpec>,
-    /// A validator's private texts: a directory for each capability, a file for each text. In a mesh on one machine,
-    /// texts of this program are used when there are none
-    #[arg(long, value_name = "DIR", env = "NERVURE_CORPUS")]
-    corpus: Option<PathBuf>,
-    /// The address of the node's own sockets [default: loopback in a local mesh, all in a public one]
-    #[arg(long, value_name = "IP")]
-    bind: Option<IpAddr>,
-    /// UDP and TCP port of the control plane [default: a free one]
-    #[arg(long, value_name = "PORT")]
-    p2p_port: Option<u16>,
-    /// UDP port of the query plane [default: a free one]
-    #[arg(long, value_name = "PORT")]
-    query_port: Option<u16>,
-    /// TCP port of the HTTP API [default: a free one]
-    #[arg(long, value_name = "PORT")]
-    http_port: Option<u16>,
-    /// The address of the HTTP API; anything but loopback needs an API key [default: 127.0.0.1]
-    #[arg(long, value_name = "IP")]
-    http_bind: Option<IpAddr>,
-    /// The most that one question to the HTTP API may spend, in tokens of the mesh [default: 0]
-    #[arg(long, value_name = "AMOUNT")]
-    max_budget: Option<Amount>,
-    /// An address at which others reach this node, such as /ip4/203.0.113.7/udp/4001/quic-v1
-    #[arg(long, value_name = "MULTIADDR")]
-    external: Vec<Multiaddr>,
-    /// Relay for nodes that cannot be dialled, within the network's limits
-    #[arg(long)]
-    relay_server: bool,
-    /// Look for nodes of the mesh on the local network by multicast (local meshes only)
-    #[arg(long)]
-    mdns: bool,
-    /// Begin with the state of a recent block instead of replaying history: certificates lead there from this block,
-    /// or from the genesis, or from the last one in the mesh's contract (with --anchor-rpc). For a node without a chain; one that has a chain goes on with it
-    #[arg(long, value_name = "HEIGHT:BLOCK|genesis|anchored")]
-    checkpoint: Option<Beginning>,
-    /// An endpoint (JSON-RPC over HTTP) of the chain that keeps the mesh's checkpoints; several have to agree
-    #[arg(long, value_name = "URL")]
-    anchor_rpc: Vec<String>,
-    /// The file with the secret key of the account that pays for anchoring [default: the anchor key of this validator]
-    #[arg(long, value_name = "FILE")]
-    anchor_account: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
     /// The config file [default: node.toml in the node's directory]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -123,25 +76,9 @@ impl JoinArgs {
     fn resolve(self, dir: PathBuf, public: bool) -> anyhow::Result<NodeConfig> {
         let named = self.config.is_some();
         let path = self.config.unwrap_or_else(|| dir.join(CONFIG_FILE));
-        let file = FileConfig::read(&path, named)?;
-        let said = Said {
-            role: self.role,
-            bind: self.bind,
-            p2p_port: self.p2p_port,
-            query_port: self.query_port,
-            http_port: self.http_port,
-            http_bind: self.http_bind,
-            api_key: std::env::var("NERVURE_API_KEY").ok().filter(|key| !key.is_empty()),
-            max_budget: self.max_budget,
-            external: self.external,
-            relay_server: self.relay_server,
-            mdns: self.mdns,
-            experts: self.experts,
-            corpus: self.corpus,
-            anchor_rpc: self.anchor_rpc,
-            anchor_account: self.anchor_account,
-            beginning: self.checkpoint,
-        };
+        let file = Settings::read(&path, named)?;
+        let api_key = std::env::var("NERVURE_API_KEY").ok().filter(|key| !key.is_empty());
+        let said = Settings { api_keys: api_key.into_iter().collect(), ..self.settings };
         Ok(NodeConfig::resolve(dir, said, file, public))
     }
 }

@@ -73,12 +73,12 @@ mod tests {
     use nervure_primitives::NodeKey;
 
     use super::*;
-    use crate::config::{FileConfig, Said};
+    use crate::config::Settings;
 
     fn config(external: &[&str]) -> NodeConfig {
         let external = external.iter().map(|text| text.parse().unwrap()).collect();
-        let said = Said { external, ..Said::default() };
-        NodeConfig::resolve("/d".into(), said, FileConfig::default(), true)
+        let said = Settings { external, ..Settings::default() };
+        NodeConfig::resolve("/d".into(), said, Settings::default(), true)
     }
 
     #[test]

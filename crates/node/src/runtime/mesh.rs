@@ -1,10 +1,11 @@
 //! The node's part in the mesh: the network, the experts that it hears of, the directory. Everything else stands on it.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use nervure_ledger::spec::{MeshSpec, Role};
 use nervure_p2p::{DhtMode, Multiaddr, Network, NetworkConfig, NetworkHandle, query::QueryServer};
 use nervure_primitives::{MeshId, NodeKey};
+use nervure_subnet::mechanism::Corpus;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -15,15 +16,17 @@ use super::{
     advertiser::Advertiser,
     anchor::{self, Anchoring, Forwarder},
     catalog::ExpertCatalog,
-    chain::{self, Chain, Opened, Part},
+    chain::{self, Chain, ChainHandle, Opened, Part},
     directory::{self, Directory},
     gossip::{self, RecordCounters},
     opinions::{self, Opinions},
     registry::LedgerRegistry,
+    router::Router,
     scope,
     serving::ServedExperts,
     skew::{self, Skew},
     state_sync,
+    validator::Validator,
 };
 use crate::config::NodeConfig;
 
@@ -152,6 +155,28 @@ impl Mesh {
             network: self.network.clone(),
             catalog: self.catalog.clone(),
             directory: self.directory.clone(),
+        }
+    }
+
+    /// Whoever sets tasks with `texts` and scores the answers, under `key` and with its averages in `dir`.
+    pub(crate) fn validator(
+        &self,
+        (key, dir): (NodeKey, PathBuf),
+        (chain, block_time): (ChainHandle, Duration),
+        router: Router,
+        texts: Corpus,
+    ) -> Validator {
+        Validator {
+            key,
+            mesh: self.id,
+            chain,
+            catalog: self.catalog.clone(),
+            opinions: self.opinions.clone(),
+            router,
+            network: self.network.clone(),
+            corpus: Arc::new(texts),
+            dir,
+            block_time,
         }
     }
 

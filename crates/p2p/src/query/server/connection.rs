@@ -1,13 +1,17 @@
 //! One connection: who it is, and its streams.
 
 use std::{
-    sync::{Arc, PoisonError, atomic::Ordering},
+    borrow::Cow,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use nervure_primitives::NodeId;
 use quinn::Incoming;
-use tokio::time::timeout;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{InboundQuery, Place, Replier, ServerCounters, Shared};
@@ -67,40 +71,16 @@ pub(super) async fn query(
 ) {
     let mut receive = FrameReader::sharing(receive, shared.memory.clone());
     let _in_progress = InProgress::begin(&shared.counters);
-    let began = Instant::now();
     let reply = Replier::new(send);
-    let rate = match shared.admission.is_registered(&from) {
-        true => shared.config.rate_registered,
-        false => shared.config.rate_stranger,
-    };
-    let allowed = shared.rates.lock().unwrap_or_else(PoisonError::into_inner).take(from, rate.get(), began);
-    if !allowed {
-        ServerCounters::count(&shared.counters.rate_limited);
-        receive.stop();
-        let refusal = reply.refuse(QueryErrorCode::RateLimited, "too many queries", Some(LATER));
-        return in_time(&shared, refusal).await;
-    }
-    let Ok(_place) = shared.places_for_queries.clone().try_acquire_owned() else {
-        ServerCounters::count(&shared.counters.refused);
-        receive.stop();
-        return in_time(&shared, reply.refuse(QueryErrorCode::Busy, "too many queries in all", Some(LATER)))
-            .await;
-    };
-    let open = match timeout(shared.config.header, open(&mut receive)).await {
-        Ok(Ok(open)) => open,
-        Ok(Err(FrameError::NoRoom)) => {
-            ServerCounters::count(&shared.counters.refused);
+    let (open, _place) = match admit(&shared, &from, &mut receive).await {
+        Ok(admitted) => admitted,
+        Err(Refusal { counter, code, message, later }) => {
+            ServerCounters::count(counter);
             receive.stop();
-            return in_time(&shared, reply.refuse(QueryErrorCode::Busy, "no room for it", Some(LATER))).await;
-        }
-        other => {
-            ServerCounters::count(&shared.counters.malformed);
-            receive.stop();
-            let (code, message) = match other {
-                Ok(Err(error)) => (QueryErrorCode::BadRequest, error.to_string()),
-                _ => (QueryErrorCode::DeadlineExceeded, "the question took too long".into()),
-            };
-            return in_time(&shared, reply.refuse(code, &message, None)).await;
+            // Late is as good as never: dropping the replier resets the stream. An asker that grants no window must not
+            // keep its place for longer than a question may take.
+            let _ = timeout(shared.config.header, reply.refuse(code, &message, later)).await;
+            return;
         }
     };
     let abandoned = reply.abandoned();
@@ -124,10 +104,60 @@ pub(super) async fn query(
     }
 }
 
-/// Sends a refusal, for as long as a question may take: an asker that grants no window must not keep its place.
-async fn in_time(shared: &Shared, refusal: impl Future<Output = ()>) {
-    // Late is as good as never: dropping the replier resets the stream.
-    let _ = timeout(shared.config.header, refusal).await;
+/// Why a question is not taken.
+struct Refusal<'a> {
+    counter: &'a AtomicU64,
+    code: QueryErrorCode,
+    message: Cow<'static, str>,
+    later: Option<Duration>,
+}
+
+/// Takes a question in: within its asker's rate, where there is a place for it, and whole.
+async fn admit<'a>(
+    shared: &'a Shared,
+    from: &NodeId,
+    receive: &mut FrameReader,
+) -> Result<(QueryOpen, OwnedSemaphorePermit), Refusal<'a>> {
+    let counters = &shared.counters;
+    let refuse = |counter, code, message: &'static str, later| Refusal {
+        counter,
+        code,
+        message: message.into(),
+        later,
+    };
+    let rate = match shared.admission.is_registered(from) {
+        true => shared.config.rate_registered,
+        false => shared.config.rate_stranger,
+    };
+    let allowed =
+        shared.rates.lock().unwrap_or_else(PoisonError::into_inner).take(*from, rate.get(), Instant::now());
+    if !allowed {
+        return Err(refuse(
+            &counters.rate_limited,
+            QueryErrorCode::RateLimited,
+            "too many queries",
+            Some(LATER),
+        ));
+    }
+    let Ok(place) = shared.places_for_queries.clone().try_acquire_owned() else {
+        return Err(refuse(&counters.refused, QueryErrorCode::Busy, "too many queries in all", Some(LATER)));
+    };
+    match timeout(shared.config.header, open(receive)).await {
+        Ok(Ok(open)) => Ok((open, place)),
+        Ok(Err(FrameError::NoRoom)) => {
+            Err(refuse(&counters.refused, QueryErrorCode::Busy, "no room for it", Some(LATER)))
+        }
+        Ok(Err(error)) => Err(Refusal {
+            counter: &counters.malformed,
+            code: QueryErrorCode::BadRequest,
+            message: error.to_string().into(),
+            later: None,
+        }),
+        Err(_) => {
+            let (code, message) = (QueryErrorCode::DeadlineExceeded, "the question took too long");
+            Err(refuse(&counters.malformed, code, message, None))
+        }
+    }
 }
 
 /// The asker's one frame.
