@@ -126,4 +126,11 @@ mod tests {
         let request = Request { domain, from: BlockHeight(u64::MAX) };
         assert_eq!(Request::decode(&request.encode().unwrap()).unwrap(), request);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = (Said::decode(&bytes), Request::decode(&bytes), read(&bytes));
+        }
+    }
 }

@@ -78,3 +78,27 @@ impl Announcement {
         cbor::decode(bytes, Limits::new(MAX_ANNOUNCEMENT))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_large_block_is_announced_without_its_bytes() {
+        let told = |len| {
+            Announcement::decode(&Announcement::encode(BlockHeight(7), vec![1; len], vec![2; 9])).unwrap()
+        };
+        let (block, certificate) = told(1_000).block.unwrap();
+        assert_eq!((block.len(), certificate.len()), (1_000, 9));
+        assert_eq!(told(MAX_ANNOUNCEMENT), Announcement { height: BlockHeight(7), block: None });
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = (unframe(&bytes), Announcement::decode(&bytes));
+        }
+    }
+}
