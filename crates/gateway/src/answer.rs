@@ -1,8 +1,8 @@
 //! An answer on its way to a client: bounded in number, bytes and time, and cancelled when the client leaves.
 //!
-//! [`Events`] owns what must be given back (the slot among the questions in progress, the expert's stream) and sits inside
-//! the response body. When the client goes, hyper drops the body, and with it the events: that is the whole of cancelling. Both are
-//! also given back as soon as the answer ends, not when the client gets round to reading its end.
+//! [`AnswerEvents`] owns what must be given back (the permit of the query, the expert's stream) and is part of
+//! the response body. When the client leaves, hyper drops the body, and with it the events: this is how a query is cancelled.
+//! Both are also given back as soon as the answer ends, even if the client has not read its end.
 
 use std::{
     pin::Pin,
@@ -16,6 +16,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header::LINK, request::Parts},
 };
 use futures::{Stream, StreamExt, stream::BoxStream};
+use nervure_api::{AnswerStream, AnswerSummary, ExpertView, Query, RouteView, ServiceError};
 use nervure_experts::{ExpertEvent, FinishReason, Usage};
 use tokio::{
     sync::OwnedSemaphorePermit,
@@ -23,16 +24,15 @@ use tokio::{
 };
 
 use super::{App, error::ApiError, traces};
-use crate::service::{AnswerStream, AnswerSummary, ExpertView, Query, RouteView, ServiceError};
 
-/// What the node gets beyond a deadline to report it in its own words, before the gateway does.
+/// Extra time after a deadline in which the node may report it itself, before the gateway does.
 const DEADLINE_SLACK: Duration = Duration::from_secs(2);
 
-/// When a client that found all slots taken may come back.
-const BUSY_RETRY: Duration = Duration::from_secs(1);
+/// When a client may try again after it found all permits taken.
+const BUSY_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// What an event weighs besides its content, in bytes, so that empty ones run out as well.
-const EVENT_OVERHEAD: usize = 16;
+/// Charged for an event besides its content, so that an endless stream of empty events ends as well.
+const EVENT_OVERHEAD_BYTES: usize = 16;
 
 /// Response header: `NODE/EXPERT`.
 const EXPERT_HEADER: &str = "x-nervure-expert";
@@ -40,69 +40,69 @@ const EXPERT_HEADER: &str = "x-nervure-expert";
 /// Response header: the route in short, as JSON.
 const ROUTE_HEADER: &str = "x-nervure-route";
 
-/// A place among the questions in progress. As an extractor, it is taken before the body is read.
-pub(super) struct Slot(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+/// The permit of a query in progress. As an extractor, it is taken before the body is read.
+pub(super) struct QueryPermit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
-impl FromRequestParts<App> for Slot {
+impl FromRequestParts<App> for QueryPermit {
     type Rejection = ApiError;
 
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        app.slots.clone().try_acquire_owned().map(Self).map_err(|_| {
-            let message = format!("this node already works on {} questions", app.config.limits.questions);
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(BUSY_RETRY)
+        app.permits.clone().try_acquire_owned().map(Self).map_err(|_| {
+            let message = format!("this node is already working on {} queries", app.config.limits.max_queries);
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(BUSY_RETRY_DELAY)
         })
     }
 }
 
 /// An answer that has begun.
-pub(super) struct Begun {
+pub(super) struct RunningAnswer {
     /// How the expert was chosen.
     pub(super) route: RouteView,
-    /// Who answers.
+    /// The expert that answers.
     pub(super) expert: ExpertView,
     /// The answer.
-    pub(super) events: Events,
-    /// What is known in the end only.
-    pub(super) ending: Arc<OnceLock<AnswerSummary>>,
+    pub(super) events: AnswerEvents,
+    /// What is known only when it ends.
+    pub(super) summary: Arc<OnceLock<AnswerSummary>>,
 }
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Default)]
-pub(crate) struct Whole {
+pub struct CompleteAnswer {
     /// All its text.
-    pub(crate) text: String,
+    pub text: String,
     /// All its vectors.
-    pub(crate) vectors: Vec<Vec<f32>>,
-    /// What it took.
-    pub(crate) usage: Usage,
+    pub vectors: Vec<Vec<f32>>,
+    /// Tokens read and written.
+    pub usage: Usage,
 }
 
 /// The events of an answer; ends after exactly one [`ExpertEvent::Done`] or error.
-pub(super) struct Events {
-    running: Option<(BoxStream<'static, Result<ExpertEvent, ServiceError>>, Slot)>,
+pub(super) struct AnswerEvents {
+    running: Option<(BoxStream<'static, Result<ExpertEvent, ServiceError>>, QueryPermit)>,
     bytes_left: usize,
     deadline: Duration,
     expires: Pin<Box<Sleep>>,
 }
 
 /// Asks, and waits until an expert has begun to answer.
-pub(super) async fn begin(app: &App, slot: Slot, ask: Query) -> Result<Begun, ServiceError> {
-    let deadline = ask.deadline;
+pub(super) async fn start(app: &App, permit: QueryPermit, query: Query) -> Result<RunningAnswer, ServiceError> {
+    let deadline = query.deadline;
     let expires = Box::pin(sleep(deadline + DEADLINE_SLACK));
-    let answer = timeout(deadline + DEADLINE_SLACK, app.service.ask(ask)).await;
-    let AnswerStream { route, expert, events, summary: ending } =
+    let answer = timeout(deadline + DEADLINE_SLACK, app.service.ask(query)).await;
+    let AnswerStream { route, expert, events, summary } =
         answer.map_err(|_| ServiceError::DeadlineExceeded { after: deadline })??;
-    let bytes_left = app.config.limits.answer.get();
-    Ok(Begun {
+    let bytes_left = app.config.limits.max_answer.get();
+    Ok(RunningAnswer {
         route,
         expert,
-        events: Events { running: Some((events, slot)), bytes_left, deadline, expires },
-        ending,
+        events: AnswerEvents { running: Some((events, permit)), bytes_left, deadline, expires },
+        summary,
     })
 }
 
-impl Begun {
-    /// Headers that say who answers and why, and lead to the certificate of the block whose incentives counted.
+impl RunningAnswer {
+    /// Headers that name the expert and the route, and link to the certificate of the block whose incentives were weighed.
     pub(super) fn headers(&self) -> HeaderMap {
         let route = serde_json::json!({
             "strategy": self.route.strategy,
@@ -121,68 +121,70 @@ impl Begun {
         headers
     }
 
-    /// The same, and where it was asked for, a link to the whole trace.
+    /// The same headers, and a link to the trace if one was requested.
     pub(super) fn headers_and_trace(&self, app: &App) -> HeaderMap {
         let mut headers = self.headers();
-        let wanted = self.route.detail.is_some();
-        let kept = wanted.then(|| app.traces.keep(&self.expert, &self.route, &self.ending)).flatten();
-        if let Some(path) = kept {
+        let requested = self.route.detail.is_some();
+        let stored = requested.then(|| app.traces.store(&self.expert, &self.route, &self.summary)).flatten();
+        if let Some(path) = stored {
             headers.append(LINK, printable(&format!("<{path}>; rel=\"describedby\"; title=\"trace\"")));
         }
         headers
     }
 }
 
-impl Events {
-    /// Waits for the whole answer.
-    pub(super) async fn whole(mut self) -> Result<(Whole, FinishReason), ServiceError> {
-        let mut whole = Whole::default();
+impl AnswerEvents {
+    /// Waits for the complete answer.
+    pub(super) async fn complete(mut self) -> Result<(CompleteAnswer, FinishReason), ServiceError> {
+        let mut answer = CompleteAnswer::default();
         while let Some(event) = self.next().await {
             match event? {
-                ExpertEvent::Text(text) => whole.text.push_str(&text),
-                ExpertEvent::Embedding { index, vector } => whole.add(index, vector)?,
-                ExpertEvent::Distribution(_) => return Err(strange("probabilities that nobody asked for")),
+                ExpertEvent::Text(text) => answer.text.push_str(&text),
+                ExpertEvent::Embedding { index, vector } => answer.add(index, vector)?,
+                ExpertEvent::Distribution(_) => return Err(invalid_event("unrequested probabilities")),
                 ExpertEvent::Done { usage, reason } => {
-                    whole.usage = usage;
-                    return Ok((whole, reason));
+                    answer.usage = usage;
+                    return Ok((answer, reason));
                 }
             }
         }
-        Err(broke_off())
+        Err(cut_off())
     }
 
-    /// Takes an event's size off what is left.
-    fn weigh(&mut self, event: ExpertEvent) -> Result<ExpertEvent, ServiceError> {
+    /// Charges an event's size to the bytes that are left.
+    fn charge(&mut self, event: ExpertEvent) -> Result<ExpertEvent, ServiceError> {
         let bytes = match &event {
             ExpertEvent::Text(text) => text.len(),
             ExpertEvent::Embedding { vector, .. } => size_of_val(vector.as_slice()),
             ExpertEvent::Distribution(probabilities) => size_of_val(probabilities.as_slice()),
             ExpertEvent::Done { .. } => return Ok(event),
         };
-        match self.bytes_left.checked_sub(bytes + EVENT_OVERHEAD) {
+        match self.bytes_left.checked_sub(bytes + EVENT_OVERHEAD_BYTES) {
             Some(left) => {
                 self.bytes_left = left;
                 Ok(event)
             }
-            None => Err(strange("more than this node takes")),
+            None => Err(invalid_event("more than this node accepts")),
         }
     }
 }
 
-impl Stream for Events {
+impl Stream for AnswerEvents {
     type Item = Result<ExpertEvent, ServiceError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some((events, _)) = &mut self.running else { return Poll::Ready(None) };
+        // The stream goes first: an event that is ready counts even at the deadline.
         let item = match events.poll_next_unpin(cx) {
             Poll::Ready(Some(item)) => item,
-            Poll::Ready(None) => Err(broke_off()),
+            Poll::Ready(None) => Err(cut_off()),
             Poll::Pending => {
                 ready!(self.expires.as_mut().poll(cx));
                 Err(ServiceError::DeadlineExceeded { after: self.deadline })
             }
         };
-        let item = item.and_then(|event| self.weigh(event));
+        let item = item.and_then(|event| self.charge(event));
+        // Frees the expert now; the client may be slow to read the end.
         if matches!(item, Err(_) | Ok(ExpertEvent::Done { .. })) {
             self.running = None;
         }
@@ -190,31 +192,31 @@ impl Stream for Events {
     }
 }
 
-impl Whole {
-    /// Adds the next vector: each comes once, in order, and is made of numbers.
+impl CompleteAnswer {
+    /// Adds the next vector: each comes once, in order, and is finite.
     fn add(&mut self, index: u32, vector: Vec<f32>) -> Result<(), ServiceError> {
         if usize::try_from(index) != Ok(self.vectors.len()) {
-            return Err(strange("vectors out of order"));
+            return Err(invalid_event("vectors out of order"));
         }
         if !vector.iter().all(|x| x.is_finite()) {
-            return Err(strange("a vector with what is no number"));
+            return Err(invalid_event("a vector with an invalid number"));
         }
         self.vectors.push(vector);
         Ok(())
     }
 }
 
-/// The expert sent what it should not.
-fn strange(what: &str) -> ServiceError {
+/// The expert sent an event that it must not.
+fn invalid_event(what: &str) -> ServiceError {
     ServiceError::Interrupted { reason: format!("the expert sent {what}") }
 }
 
-/// The stream stopped without its last word.
-fn broke_off() -> ServiceError {
-    ServiceError::Interrupted { reason: "it stopped without saying that it was complete".into() }
+/// The stream stopped without its last event.
+fn cut_off() -> ServiceError {
+    ServiceError::Interrupted { reason: "the stream ended without its last event".into() }
 }
 
-/// A header value of what may be a stranger's text: everything but printable ASCII becomes `?`.
+/// A header value of text that may be a stranger's: everything but printable ASCII becomes `?`.
 fn printable(text: &str) -> HeaderValue {
     let clean: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
     HeaderValue::try_from(clean).unwrap_or(HeaderValue::from_static("?"))
@@ -225,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_values_are_ascii_whatever_an_expert_calls_itself() {
+    fn replaces_all_but_printable_ascii_in_headers() {
         assert_eq!(printable("a/é\r\nset-cookie: x\u{7f}"), "a/???set-cookie: x?");
     }
 }

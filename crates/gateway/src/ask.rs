@@ -1,9 +1,7 @@
 //! `POST /ask`: the endpoint of `nervure ask`. JSON in, one JSON object per line out.
 //!
-//! The first line is `route` (who answers and why; in full with `explain`), then `text`, `embedding` or
-//! `distribution` as they come, `mixed` where several wrote one text, a `receipt` of each where they were wanted, last
-//! `done` or `error`. A response without its last line was cut. What fails before an expert has begun to answer has an
-//! HTTP status and the error body of every other endpoint instead.
+//! The lines are [`AskLine`]s. A query that fails before an expert has begun to answer has an HTTP status and the error
+//! body of every other endpoint instead.
 
 use axum::{
     body::{Body, Bytes},
@@ -17,7 +15,7 @@ use nervure_experts::ExpertEvent;
 
 use super::{
     App,
-    answer::{Slot, begin},
+    answer::{QueryPermit, start},
     body::JsonBody,
     error::ApiError,
     terms::query,
@@ -37,18 +35,19 @@ fn line(item: Result<ExpertEvent, ServiceError>) -> AskLine {
 /// The handler.
 pub(super) async fn ask(
     State(app): State<App>,
-    slot: Slot,
+    permit: QueryPermit,
     JsonBody(body): JsonBody<AskBody>,
 ) -> Result<Response, ApiError> {
-    let mut ask = query(body.terms, &app, body.target, body.request)?;
-    (ask.explain, ask.receipt) = (ask.explain || body.explain, ask.receipt || body.receipt);
-    let begun = begin(&app, slot, ask).await?;
-    let headers = begun.headers();
-    let first = AskLine::Route { expert: begun.expert, route: begun.route };
-    let ending = begun.ending;
-    let rest = begun.events.map(line).flat_map(move |line| {
-        let ending = matches!(line, AskLine::Done { .. }).then(|| ending.get().cloned()).flatten();
-        stream::iter(AskLine::of_summary(ending.unwrap_or_default()).chain([line]))
+    let mut query = query(body.terms, &app, body.target, body.request)?;
+    query.explain |= body.explain;
+    query.receipt |= body.receipt;
+    let running = start(&app, permit, query).await?;
+    let headers = running.headers();
+    let first = AskLine::Route { expert: running.expert, route: running.route };
+    let summary = running.summary;
+    let rest = running.events.map(line).flat_map(move |line| {
+        let summary = matches!(line, AskLine::Done { .. }).then(|| summary.get().cloned()).flatten();
+        stream::iter(AskLine::of_summary(summary.unwrap_or_default()).chain([line]))
     });
     let lines = stream::iter([first]).chain(rest).map(|line| encode(&line));
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];

@@ -1,8 +1,8 @@
-//! Reading a JSON body from a stranger: bounded in bytes, time and depth, and never taken for JSON when it does not say so.
+//! Reads a JSON body from a stranger: bounded in bytes, time and depth, and only if its content type says JSON.
 //!
 //! The content type is required because a web page can send `text/plain` anywhere without being asked, but not
-//! `application/json`. Depth is bounded by `serde_json`: 128 levels of what is
-//! read, and no recursion over what is skipped.
+//! `application/json`. `serde_json` bounds the depth: 128 levels
+//! of what is read, and no recursion over what is skipped.
 
 use axum::{
     body::{Body, Bytes, HttpBody},
@@ -12,24 +12,24 @@ use axum::{
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 
-use super::{App, config::Limits, error::ApiError};
+use super::{App, config::HttpLimits, error::ApiError};
 
-/// A state that says what a body may be.
-pub(crate) trait Bounded: Send + Sync {
-    /// The bounds.
-    fn limits(&self) -> &Limits;
+/// A router state that has limits.
+pub trait HasLimits: Send + Sync {
+    /// The limits.
+    fn limits(&self) -> &HttpLimits;
 }
 
-impl Bounded for App {
-    fn limits(&self) -> &Limits {
+impl HasLimits for App {
+    fn limits(&self) -> &HttpLimits {
         &self.config.limits
     }
 }
 
 /// A JSON body, decoded; an error names the field, the line and the column.
-pub(crate) struct JsonBody<T>(pub(crate) T);
+pub struct JsonBody<T>(pub T);
 
-impl<T: DeserializeOwned, S: Bounded> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned, S: HasLimits> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
@@ -48,22 +48,22 @@ impl<T: DeserializeOwned, S: Bounded> FromRequest<S> for JsonBody<T> {
 
 /// Requires `application/json` and no compression.
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let refuse =
+    let reject =
         |message| Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
     if headers.contains_key(header::CONTENT_ENCODING) {
-        return refuse("send the body as it is, without a content-encoding");
+        return reject("send the body as it is, without a content-encoding");
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    refuse("send JSON, with the header 'Content-Type: application/json'")
+    reject("send JSON, with the header 'Content-Type: application/json'")
 }
 
 /// Collects the body, up to the limit.
-async fn read(body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
-    let limit = limits.body.get();
+async fn read(body: Body, limits: &HttpLimits) -> Result<Bytes, ApiError> {
+    let limit = limits.max_body.get();
     let too_large = || {
         let message = format!("a request body has at most {limit} bytes");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
@@ -75,7 +75,7 @@ async fn read(body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
     let mut collected = Vec::with_capacity(announced);
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| ApiError::bad("body", "the body broke off"))?;
+        let chunk = chunk.map_err(|_| ApiError::bad("body", "the body was cut off"))?;
         if collected.len() + chunk.len() > limit {
             return Err(too_large());
         }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_field_and_the_place() {
+    fn names_the_field_and_the_place_of_an_error() {
         let (param, message) = fault("{\"messages\": [{\"n\": 1},\n {\"n\": \"x\"}]}");
         assert_eq!(param, "messages[1].n");
         assert!(message.contains("line 2 column"), "{message}");
@@ -127,10 +127,10 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_an_error_and_no_stack_overflow() {
+    fn rejects_deep_nesting_without_a_stack_overflow() {
         let deep = "[".repeat(1 << 20);
         assert!(decode::<serde_json::Value>(deep.as_bytes()).is_err());
         let hidden = format!("{{\"messages\": [], \"x\": {deep}");
-        assert!(decode::<Doc>(hidden.as_bytes()).is_err(), "what nobody reads is skipped without recursion");
+        assert!(decode::<Doc>(hidden.as_bytes()).is_err(), "a skipped value is not recursed into");
     }
 }

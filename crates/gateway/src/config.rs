@@ -1,4 +1,4 @@
-//! What an operator can set about the HTTP API, and why it can refuse to start.
+//! The settings of the HTTP API, and why it does not start.
 
 use std::{
     io,
@@ -11,12 +11,12 @@ use nervure_primitives::Amount;
 
 use super::key::ApiKey;
 
-/// Settings of the HTTP API. [`GatewayConfig::loopback`] is the preset to begin from.
+/// Settings of the HTTP API. [`GatewayConfig::loopback`] is the preset to start from.
 #[derive(Debug, Clone)]
-pub(crate) struct GatewayConfig {
+pub struct GatewayConfig {
     /// Address and port to listen on; port 0 lets the system choose. Anything but loopback needs a key.
     pub bind: SocketAddr,
-    /// Keys that open the API. Where there is one, every request but `/healthz` must show one.
+    /// Keys that open the API. If there is one, every request except `/healthz` needs one.
     pub api_keys: Vec<ApiKey>,
     /// Origins of web pages, such as `http://localhost:3000`, that may use the API without a key besides its own.
     pub allow_origins: Vec<String>,
@@ -25,18 +25,18 @@ pub(crate) struct GatewayConfig {
     /// The most that one request may spend; a request may name less. Zero reaches free experts only.
     pub max_budget: Amount,
     /// Bounds on what clients can make the node do.
-    pub limits: Limits,
+    pub limits: HttpLimits,
 }
 
 /// Bounds on what clients can make the node do.
 #[derive(Debug, Clone)]
-pub(crate) struct Limits {
+pub struct HttpLimits {
     /// Longest request body in bytes; 1 MiB by default.
-    pub body: NonZeroUsize,
-    /// Questions in progress, streams included; beyond it 429. 64 by default. Body memory is at most this times `body`.
-    pub questions: NonZeroU32,
+    pub max_body: NonZeroUsize,
+    /// Queries in progress, streams included; beyond it 429. 64 by default. Body memory is at most this times `max_body`.
+    pub max_queries: NonZeroU32,
     /// Open connections; beyond it new ones wait to be accepted. 512 by default.
-    pub connections: NonZeroU32,
+    pub max_connections: NonZeroU32,
     /// Time for a request's headers, and the longest that a connection may idle between requests; 15 s by default.
     pub header_timeout: Duration,
     /// Time for a whole request body; 15 s by default.
@@ -44,30 +44,33 @@ pub(crate) struct Limits {
     /// How long a client may not read while there is something to send, before it is cut; 30 s by default.
     pub write_timeout: Duration,
     /// Time for an answer when the request names none; 60 s by default.
-    pub deadline: Duration,
+    pub default_deadline: Duration,
     /// The most that a request may name; 10 minutes by default.
     pub max_deadline: Duration,
     /// Longest answer in bytes; an expert that sends more is cut off. 8 MiB by default.
-    pub answer: NonZeroUsize,
+    pub max_answer: NonZeroUsize,
     /// Time that answers in progress get at shutdown; 5 s by default.
-    pub grace: Duration,
+    pub shutdown_timeout: Duration,
 }
 
 impl GatewayConfig {
     /// On loopback, without a key, on a port that the system chooses.
-    pub(crate) fn loopback() -> Self {
+    pub fn loopback() -> Self {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             api_keys: Vec::new(),
             allow_origins: Vec::new(),
             openai: false,
             max_budget: Amount::ZERO,
-            limits: Limits::default(),
+            limits: HttpLimits::default(),
         }
     }
 
-    /// Refuses what must not run: an open API on an address that others can reach.
-    pub(crate) fn check(&self) -> Result<(), GatewayError> {
+    /// Rejects an API without keys on an address that other hosts can reach.
+    ///
+    /// # Errors
+    /// [`GatewayError::OpenWithoutKey`]
+    pub fn check(&self) -> Result<(), GatewayError> {
         if self.bind.ip().is_loopback() || !self.api_keys.is_empty() {
             return Ok(());
         }
@@ -75,7 +78,7 @@ impl GatewayConfig {
     }
 }
 
-impl Default for Limits {
+impl Default for HttpLimits {
     fn default() -> Self {
         const fn size(n: usize) -> NonZeroUsize {
             NonZeroUsize::MIN.saturating_add(n - 1)
@@ -84,27 +87,26 @@ impl Default for Limits {
             NonZeroU32::MIN.saturating_add(n - 1)
         }
         Self {
-            body: size(1 << 20),
-            questions: count(64),
-            connections: count(512),
+            max_body: size(1 << 20),
+            max_queries: count(64),
+            max_connections: count(512),
             header_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(30),
-            deadline: Duration::from_secs(60),
+            default_deadline: Duration::from_secs(60),
             max_deadline: Duration::from_secs(600),
-            answer: size(8 << 20),
-            grace: Duration::from_secs(5),
+            max_answer: size(8 << 20),
+            shutdown_timeout: Duration::from_secs(5),
         }
     }
 }
 
 /// Why the HTTP API does not start.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum GatewayError {
+pub enum GatewayError {
     /// An address that others can reach, and no key.
     #[error(
-        "the HTTP API would be open to anybody who reaches {bind}: set an API key (NERVURE_API_KEY, or api_keys \
+        "the HTTP API would be open to every host that reaches {bind}: set an API key (NERVURE_API_KEY, or api_keys \
          in node.toml), or bind it to 127.0.0.1"
     )]
     OpenWithoutKey {
@@ -121,7 +123,7 @@ pub(crate) enum GatewayError {
     },
 }
 
-/// What to do about a port that somebody else has.
+/// The next step if another program has the port.
 fn in_use_hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "; choose another port with --http-port, or 0 for a free one",
@@ -134,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_loopback_goes_without_a_key() {
+    fn requires_a_key_beyond_loopback() {
         let mut config = GatewayConfig::loopback();
         assert!(config.check().is_ok());
         config.bind = "[::1]:80".parse().unwrap();

@@ -1,12 +1,12 @@
 //! The sockets under an HTTP API: accepting, deadlines of a connection, and stopping.
 //!
-//! HTTP/1.1 only: every client of the OpenAI API speaks it, and it has no streams to flood or headers to inflate. Deadlines lie
-//! where a client can dawdle: hyper's for headers, which also bounds idling between requests; the body's
-//! ([`super::body`]); and a write deadline on the socket, so that a client which does not read its answer is cut, and with the
-//! connection goes the answer and the expert.
+//! HTTP/1.1 only: every client of the OpenAI API speaks it, and it has no streams to flood or headers to inflate. There is a
+//! deadline wherever a client can stall: hyper's for headers, which also bounds idling between requests; the body's
+//! ([`super::body`]); and a write deadline on the socket. A client that does not read its answer is disconnected, which also
+//! frees the expert.
 //!
-//! Stopping: no new connections; those at rest close at once; answers in progress get [`Limits::grace`], then are cut. A
-//! cut answer lacks its last word (`[DONE]`, `done`) and its last chunk, so no client takes it for a whole one.
+//! Stopping: no new connections; idle ones close at once; answers in progress get [`HttpLimits::shutdown_timeout`], then are cut off. Such
+//! an answer lacks its last line (`[DONE]`, `done`) and its last chunk, so no client takes it for a complete one.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -24,61 +24,61 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::config::Limits;
+use super::config::HttpLimits;
 
 /// Longest request line and headers, in bytes.
-const MAX_HEAD: usize = 32 * 1024;
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// Most headers of a request.
 const MAX_HEADERS: usize = 64;
 
 /// Pause after a failure to accept (no file descriptors left, mostly): it will not pass sooner by trying faster.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener` until `stop`, then until every answer in progress has ended or its grace is over.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
-    let grace = limits.grace;
+/// Serves `router` on `listener` until `stop`, then until every answer in progress has ended or [`HttpLimits::shutdown_timeout`] has passed.
+pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, stop: CancellationToken) {
+    let shutdown_timeout = limits.shutdown_timeout;
     let tracked = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(permits(limits.connections.get())));
+    let connection_permits = Arc::new(Semaphore::new(permit_count(limits.max_connections.get())));
     let connections = Connections { router, limits: Arc::new(limits), stop, cut: CancellationToken::new() };
-    while let Some((socket, place)) = connections.accept(&listener, &places).await {
-        tracked.spawn(connections.clone().serve(socket, place));
+    while let Some((socket, permit)) = connections.accept(&listener, &connection_permits).await {
+        tracked.spawn(connections.clone().serve(socket, permit));
     }
     drop(listener);
     tracked.close();
-    if timeout(grace, tracked.wait()).await.is_err() {
-        tracing::info!(connections = tracked.len(), "cutting HTTP connections that outlast the grace");
+    if timeout(shutdown_timeout, tracked.wait()).await.is_err() {
+        tracing::info!(connections = tracked.len(), "closing HTTP connections that outlast the shutdown timeout");
         connections.cut.cancel();
         tracked.wait().await;
     }
 }
 
-/// What each connection needs.
+/// Shared by all connections.
 #[derive(Clone)]
 struct Connections {
     router: Router,
-    limits: Arc<Limits>,
+    limits: Arc<HttpLimits>,
     /// No new requests.
     stop: CancellationToken,
-    /// No more of anything.
+    /// No more answers either.
     cut: CancellationToken,
 }
 
 impl Connections {
-    /// The next connection; none when stopping. Waits for a place first: beyond the cap, clients queue in the kernel.
+    /// The next connection; none when stopping. Waits for a permit first: beyond the cap, clients queue in the kernel.
     async fn accept(
         &self,
         listener: &TcpListener,
-        places: &Arc<Semaphore>,
+        connection_permits: &Arc<Semaphore>,
     ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
         let next = async {
-            let place = places.clone().acquire_owned().await.ok()?;
+            let permit = connection_permits.clone().acquire_owned().await.ok()?;
             loop {
                 match listener.accept().await {
-                    Ok((socket, _)) => return Some((socket, place)),
+                    Ok((socket, _)) => return Some((socket, permit)),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept an HTTP connection");
-                        sleep(ACCEPT_PAUSE).await;
+                        sleep(ACCEPT_RETRY_DELAY).await;
                     }
                 }
             }
@@ -87,7 +87,7 @@ impl Connections {
     }
 
     /// One connection, to its end.
-    async fn serve(self, socket: TcpStream, _place: OwnedSemaphorePermit) {
+    async fn serve(self, socket: TcpStream, _permit: OwnedSemaphorePermit) {
         let limits = &self.limits;
         // Small chunks of a stream must not wait for each other. A failure here costs latency only.
         let _ = socket.set_nodelay(true);
@@ -96,7 +96,7 @@ impl Connections {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
-            .max_buf_size(MAX_HEAD)
+            .max_buf_size(MAX_HEAD_BYTES)
             .max_headers(MAX_HEADERS)
             .serve_connection(TokioIo::new(Box::pin(socket)), TowerToHyperService::new(self.router));
         let mut connection = pin!(connection);
@@ -108,12 +108,12 @@ impl Connections {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%error, "an HTTP connection broke off");
+            tracing::debug!(%error, "an HTTP connection failed");
         }
     }
 }
 
 /// A count as a semaphore takes it.
-pub(super) fn permits(count: u32) -> usize {
+pub(super) fn permit_count(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
 }

@@ -1,5 +1,4 @@
-//! What a client sees when something fails: one JSON body on every endpoint, in the form of the OpenAI API with a few more
-//! fields.
+//! Error responses: one JSON body on every endpoint, in the form of the OpenAI API with a few more fields.
 
 use std::time::Duration;
 
@@ -11,14 +10,14 @@ use axum::{
 use nervure_api::{ErrorBody, ErrorDetail, ServiceError};
 
 /// Longest piece of a client's or a remote node's text that is repeated in a message, in characters.
-const EXCERPT: usize = 120;
+const MAX_EXCERPT_CHARS: usize = 120;
 
 /// Longest message, in characters: parts of it come from remote nodes.
-const MAX_MESSAGE: usize = 2_000;
+const MAX_MESSAGE_CHARS: usize = 2_000;
 
-/// A response that says what went wrong.
+/// An error response.
 #[derive(Debug, Clone)]
-pub(crate) struct ApiError {
+pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     detail: Box<ErrorDetail>,
@@ -29,10 +28,10 @@ pub(crate) struct ApiError {
 pub(super) struct ErrorCode(pub(super) &'static str);
 
 impl ApiError {
-    /// An error that is not an [`ServiceError`].
-    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    /// An error that is not a [`ServiceError`].
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let detail = ErrorDetail {
-            message: cut(message.into(), MAX_MESSAGE),
+            message: cut(message.into(), MAX_MESSAGE_CHARS),
             kind: kind(status).to_owned(),
             param: None,
             code: Some(code.to_owned()),
@@ -45,12 +44,12 @@ impl ApiError {
     }
 
     /// 400 about `field`.
-    pub(crate) fn bad(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn bad(field: impl Into<String>, message: impl Into<String>) -> Self {
         ServiceError::InvalidRequest { field: field.into(), message: message.into() }.into()
     }
 
-    /// 400 about a field of the OpenAI API that is understood and not offered.
-    pub(crate) fn unsupported(field: &str, message: &str) -> Self {
+    /// 400 about a field of the OpenAI API that is known and not supported.
+    pub fn unsupported(field: &str, message: &str) -> Self {
         let mut error =
             Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", format!("{field}: {message}"));
         error.detail.param = Some(field.to_owned());
@@ -58,23 +57,23 @@ impl ApiError {
     }
 
     /// 404: no such endpoint.
-    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+    pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
     }
 
     /// 405.
-    pub(crate) fn wrong_method(message: impl Into<String>) -> Self {
+    pub fn wrong_method(message: impl Into<String>) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
     }
 
     /// Adds `Retry-After`.
-    pub(crate) fn retry_after(mut self, after: Duration) -> Self {
+    pub fn retry_after(mut self, after: Duration) -> Self {
         self.detail.retry_after_ms = u64::try_from(after.as_millis()).ok();
         self
     }
 
     /// The body.
-    pub(crate) fn into_body(self) -> ErrorBody {
+    pub fn into_body(self) -> ErrorBody {
         ErrorBody { error: *self.detail }
     }
 }
@@ -84,7 +83,7 @@ impl From<ServiceError> for ApiError {
         let class = error.class();
         let status = StatusCode::from_u16(class.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut api = Self::new(status, class.code, error.to_string());
-        api.detail.param = error.field().map(|field| cut(field.to_owned(), EXCERPT));
+        api.detail.param = error.field().map(|field| cut(field.to_owned(), MAX_EXCERPT_CHARS));
         api.detail.hint = Some(error.hint().to_owned());
         api.detail.exit_code = Some(class.exit);
         if let ServiceError::AllFailed { attempts } = &error {
@@ -126,10 +125,10 @@ fn kind(status: StatusCode) -> &'static str {
 }
 
 /// A piece of foreign text for a message: short, and without control characters.
-pub(crate) fn excerpt(text: &str) -> String {
+pub fn excerpt(text: &str) -> String {
     cut(
-        text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(EXCERPT + 1).collect(),
-        EXCERPT,
+        text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(MAX_EXCERPT_CHARS + 1).collect(),
+        MAX_EXCERPT_CHARS,
     )
 }
 
@@ -146,16 +145,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_strangers_wrote_is_cut_and_cleaned() {
+    fn cuts_and_cleans_foreign_text() {
         assert_eq!(excerpt("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
-        assert_eq!(excerpt(&"é".repeat(500)).chars().count(), EXCERPT + 1);
+        assert_eq!(excerpt(&"é".repeat(500)).chars().count(), MAX_EXCERPT_CHARS + 1);
         let reason = "x".repeat(100_000);
         let body = ApiError::from(ServiceError::Interrupted { reason }).into_body();
         assert!(body.error.message.len() < 3_000);
     }
 
     #[test]
-    fn retry_after_is_whole_seconds_and_at_least_one() {
+    fn rounds_retry_after_up_to_whole_seconds() {
         let busy = ServiceError::Busy { retry_after: Duration::from_millis(200) };
         let response = ApiError::from(busy).into_response();
         assert_eq!(response.status(), 429);

@@ -5,20 +5,20 @@ use axum::{
     extract::{Query, State},
     http::Uri,
 };
+use nervure_api::{ExpertPage, ExpertSearch};
 use nervure_primitives::Netuid;
 use serde::Deserialize;
 
 use super::{App, error::ApiError};
-use crate::service::{ExpertPage, ExpertSearch};
 
-/// Records in a page that names no limit.
-const DEFAULT_LIMIT: usize = 50;
+/// Records in a page without `limit`.
+const DEFAULT_PAGE_ITEMS: usize = 50;
 
 /// Most records in a page; bounds what one request makes the node encode (about 300 bytes each).
-const MAX_LIMIT: usize = 500;
+const MAX_PAGE_ITEMS: usize = 500;
 
 /// Longest filter or cursor, in bytes.
-const MAX_TEXT: usize = 1024;
+const MAX_PARAMETER_BYTES: usize = 1024;
 
 /// The query string, as text: each part is parsed by itself, so that its error names it.
 #[derive(Debug, Default, Deserialize)]
@@ -36,14 +36,14 @@ struct Params {
 pub(super) async fn experts(State(app): State<App>, uri: Uri) -> Result<Json<ExpertPage>, ApiError> {
     let Query(params) =
         Query::<Params>::try_from_uri(&uri).map_err(|error| ApiError::bad("query", error.body_text()))?;
-    Ok(Json(app.service.experts(params.find()?).await?))
+    Ok(Json(app.service.experts(params.search()?).await?))
 }
 
 impl Params {
-    fn find(self) -> Result<ExpertSearch, ApiError> {
+    fn search(self) -> Result<ExpertSearch, ApiError> {
         let text = |name, text: Option<String>| match text {
-            Some(text) if text.len() > MAX_TEXT => {
-                Err(ApiError::bad(name, format!("at most {MAX_TEXT} bytes")))
+            Some(text) if text.len() > MAX_PARAMETER_BYTES => {
+                Err(ApiError::bad(name, format!("at most {MAX_PARAMETER_BYTES} bytes")))
             }
             text => Ok(text.filter(|text| !text.trim().is_empty())),
         };
@@ -59,11 +59,11 @@ impl Params {
     }
 }
 
-/// From 1 to [`MAX_LIMIT`].
+/// From 1 to [`MAX_PAGE_ITEMS`].
 fn limit(text: Option<String>) -> Result<usize, ApiError> {
-    let Some(text) = text else { return Ok(DEFAULT_LIMIT) };
+    let Some(text) = text else { return Ok(DEFAULT_PAGE_ITEMS) };
     match text.parse() {
-        Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
-        _ => Err(ApiError::bad("limit", format!("a whole number from 1 to {MAX_LIMIT}"))),
+        Ok(limit) if (1..=MAX_PAGE_ITEMS).contains(&limit) => Ok(limit),
+        _ => Err(ApiError::bad("limit", format!("a whole number from 1 to {MAX_PAGE_ITEMS}"))),
     }
 }

@@ -1,7 +1,7 @@
-//! Who may talk to the API: a holder of a key, or, where there are no keys, programs of this host and no web page of another.
+//! Access to the API: holders of a key, or, without keys, programs of this host and no web page of another origin.
 //!
 //! A node on loopback is within reach of every page in the user's browser. A page can send a request
-//! across origins without reading the answer (and a question costs), and by *DNS rebinding* it can make its own
+//! across origins without reading the answer (and a query costs), and by *DNS rebinding* it can make its own
 //! name point here and read the answer as well. So without keys the name in `Host` must be one of
 //! this host, and an `Origin`, which browsers add and pages cannot forge, must be the API's own or an allowed one.
 //! With keys neither matters: a page does not have the key.
@@ -18,12 +18,10 @@ use super::{
     config::GatewayConfig,
     error::{ApiError, excerpt},
     key::ApiKey,
+    routes::is_open,
 };
 
-/// Where anybody may ask, so that a supervisor needs no key: says "ready" or "not ready" and nothing else.
-const OPEN_PATH: &str = "/healthz";
-
-/// Lets a request through, or says why not.
+/// Passes a request on, or rejects it.
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     match admit(&app.config, request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
@@ -34,50 +32,50 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
 /// The decision.
 fn admit(config: &GatewayConfig, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
     if !config.api_keys.is_empty() {
-        return if uri.path() == OPEN_PATH { Ok(()) } else { check_key(config, headers) };
+        return if is_open(uri.path()) { Ok(()) } else { check_key(config, headers) };
     }
     let host = check_host(uri, headers)?;
     check_origin(config, headers, &host)
 }
 
-/// `Authorization: Bearer KEY` with a key of ours.
+/// `Authorization: Bearer KEY` with one of our keys.
 fn check_key(config: &GatewayConfig, headers: &HeaderMap) -> Result<(), ApiError> {
     let shown = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    let refuse = |message| Err(ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message));
+    let reject = |message| Err(ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message));
     let Some(shown) = shown else {
-        return refuse("this API needs a key: send the header 'Authorization: Bearer KEY'");
+        return reject("this API needs a key: send the header 'Authorization: Bearer KEY'");
     };
     match shown.split_at_checked(7) {
         Some((scheme, secret)) if scheme.eq_ignore_ascii_case(b"bearer ") => {
             if ApiKey::any_opens(&config.api_keys, secret) {
                 Ok(())
             } else {
-                refuse("this key does not open this API")
+                reject("this key is not valid for this API")
             }
         }
-        _ => refuse("the header 'Authorization' must read 'Bearer KEY'"),
+        _ => reject("the header 'Authorization' must read 'Bearer KEY'"),
     }
 }
 
 /// One name of this host in `Host`, and in the request line where it has one; gives the `Host`.
 fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
-    let refuse = |name: &str| {
+    let reject = |name: &str| {
         let message = format!(
-            "this API serves this host only and knows no '{}': ask 127.0.0.1 or localhost, or set an API key to serve others",
+            "this API serves this host only and does not know '{}': use 127.0.0.1 or localhost, or set an API key to serve others",
             excerpt(name)
         );
         Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_host", message))
     };
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return refuse("request without exactly one Host header");
+        return reject("request without exactly one Host header");
     };
     let host = String::from_utf8_lossy(host.as_bytes()).to_ascii_lowercase();
     if !host.parse().is_ok_and(|name| is_this_host(&name)) {
-        return refuse(&host);
+        return reject(&host);
     }
     match uri.authority() {
-        Some(name) if !is_this_host(name) => refuse(name.as_str()),
+        Some(name) if !is_this_host(name) => reject(name.as_str()),
         _ => Ok(host),
     }
 }
@@ -124,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn without_keys_only_names_of_this_host_are_served() {
+    fn serves_only_names_of_this_host_without_keys() {
         let config = GatewayConfig::loopback();
         for host in [
             "localhost",
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn without_keys_pages_of_other_origins_are_refused() {
+    fn rejects_pages_of_other_origins_without_keys() {
         let mut config = GatewayConfig::loopback();
         let from = |config: &_, origin| ask(config, &[("host", "localhost:80"), ("origin", origin)]);
         assert_eq!(from(&config, "http://localhost:80"), 200);
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn with_keys_the_key_decides_and_nothing_else() {
+    fn decides_by_the_key_alone_with_keys() {
         let mut config = GatewayConfig::loopback();
         config.api_keys.push(ApiKey::from_secret("correct-horse-battery").unwrap());
         let with = |value| ask(&config, &[("host", "mesh.example"), ("authorization", value)]);
@@ -188,7 +186,7 @@ mod tests {
         {
             assert_eq!(with(wrong), 401, "{wrong}");
         }
-        assert_eq!(ask(&config, &[("host", "localhost")]), 401, "loopback is no key");
+        assert_eq!(ask(&config, &[("host", "localhost")]), 401, "loopback does not replace a key");
         assert!(admit(&config, &Uri::from_static("/healthz"), &HeaderMap::new()).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! API keys: only their SHA-256 is kept, and comparing takes as long for a near miss as for a far one.
 //!
-//! A fast hash is enough because a key is no password: [`MIN_SECRET_LEN`] characters or more, meant to be drawn at random.
+//! A fast hash is enough because a key is not a password: [`MIN_SECRET_BYTES`] characters or more, meant to be random.
 
 use std::fmt;
 
@@ -9,48 +9,47 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 /// Shortest key, in bytes.
-pub(crate) const MIN_SECRET_LEN: usize = 16;
+pub const MIN_SECRET_BYTES: usize = 16;
 
 /// Longest key, in bytes; bounds what is hashed for a stranger.
-const MAX_SECRET_LEN: usize = 512;
+const MAX_SECRET_BYTES: usize = 512;
 
-/// Before the digest of a key, where the key itself shall not stand in a config file.
+/// Prefix of a key's digest, for config files that must not hold the key itself.
 const DIGEST_PREFIX: &str = "sha256:";
 
 /// An API key, as its SHA-256.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct ApiKey([u8; 32]);
+pub struct ApiKey([u8; 32]);
 
-/// Why a text is no [`ApiKey`].
+/// Why a text is not a valid [`ApiKey`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum ApiKeyError {
+pub enum ApiKeyError {
     /// Outside the bounds on length.
     #[error(
-        "an API key has {MIN_SECRET_LEN} to {MAX_SECRET_LEN} characters, this one has {0}; draw one: openssl rand -hex 24"
+        "an API key has {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} characters, this one has {0}; generate one: openssl rand -hex 24"
     )]
     Length(usize),
     /// A character that cannot stand in a header.
-    #[error("an API key is printable ASCII without blanks; draw one: openssl rand -hex 24")]
+    #[error("an API key is printable ASCII without spaces; generate one: openssl rand -hex 24")]
     Characters,
     /// `sha256:` without 64 hexadecimal digits behind it.
     #[error(
-        "after '{DIGEST_PREFIX}' stand the 64 hexadecimal digits of the key's SHA-256: printf %s KEY | sha256sum"
+        "after '{DIGEST_PREFIX}' come the 64 hexadecimal digits of the key's SHA-256: printf %s KEY | sha256sum"
     )]
     Digest,
 }
 
 impl ApiKey {
-    /// Reads a key as it stands in a setting: the key itself, or `sha256:` and its digest.
-    pub(crate) fn parse(text: &str) -> Result<Self, ApiKeyError> {
+    /// Parses a key as a setting has it: the key itself, or `sha256:` and its digest.
+    pub fn parse(text: &str) -> Result<Self, ApiKeyError> {
         let Some(digest) = text.strip_prefix(DIGEST_PREFIX) else { return Self::from_secret(text) };
         let bytes = HEXLOWER_PERMISSIVE.decode(digest.as_bytes()).map_err(|_| ApiKeyError::Digest)?;
         bytes.try_into().map(Self).map_err(|_| ApiKeyError::Digest)
     }
 
     /// The key with this secret.
-    pub(crate) fn from_secret(secret: &str) -> Result<Self, ApiKeyError> {
-        if !(MIN_SECRET_LEN..=MAX_SECRET_LEN).contains(&secret.len()) {
+    pub fn from_secret(secret: &str) -> Result<Self, ApiKeyError> {
+        if !(MIN_SECRET_BYTES..=MAX_SECRET_BYTES).contains(&secret.len()) {
             return Err(ApiKeyError::Length(secret.len()));
         }
         if !secret.bytes().all(|b| b.is_ascii_graphic()) {
@@ -59,9 +58,9 @@ impl ApiKey {
         Ok(Self(Sha256::digest(secret).into()))
     }
 
-    /// Whether one of `keys` has the secret `shown`. Looks at each of them, found or not.
-    pub(crate) fn any_opens(keys: &[Self], shown: &[u8]) -> bool {
-        if shown.len() > MAX_SECRET_LEN {
+    /// Whether one of `keys` has the secret `shown`. Compares with each of them, so that the time does not tell which.
+    pub fn any_opens(keys: &[Self], shown: &[u8]) -> bool {
+        if shown.len() > MAX_SECRET_BYTES {
             return false;
         }
         let digest: [u8; 32] = Sha256::digest(shown).into();
@@ -81,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opens_with_its_secret_only_and_never_prints_it() {
+    fn accepts_its_secret_only_and_never_prints_it() {
         let keys = ["correct-horse-battery", "another-key-of-mine"].map(|s| ApiKey::from_secret(s).unwrap());
         assert!(ApiKey::any_opens(&keys, b"correct-horse-battery"));
         assert!(ApiKey::any_opens(&keys, b"another-key-of-mine"));
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_stands_for_its_secret() {
+    fn accepts_a_digest_for_its_secret() {
         // printf %s correct-horse-battery | sha256sum
         let digest = data_encoding::HEXLOWER.encode(&Sha256::digest("correct-horse-battery"));
         let key = ApiKey::parse(&format!("sha256:{digest}")).unwrap();
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn weak_and_unsendable_keys_are_refused() {
+    fn rejects_short_and_unprintable_keys() {
         assert_eq!(ApiKey::parse("short"), Err(ApiKeyError::Length(5)));
         assert_eq!(ApiKey::parse("a key with blanks in it"), Err(ApiKeyError::Characters));
     }

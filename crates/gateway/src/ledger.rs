@@ -11,7 +11,7 @@ use nervure_primitives::{Envelope, Hash, NodeId};
 
 use super::{App, body::JsonBody, error::ApiError};
 
-/// What an owner key holds.
+/// `GET /accounts/{owner}`.
 pub(super) async fn account(
     State(app): State<App>,
     Path(owner): Path<String>,
@@ -20,7 +20,7 @@ pub(super) async fn account(
     Ok(Json(app.service.account(owner).await?))
 }
 
-/// Takes a transaction.
+/// `POST /transactions`.
 pub(super) async fn submit(
     State(app): State<App>,
     JsonBody(body): JsonBody<SubmitBody>,
@@ -31,7 +31,7 @@ pub(super) async fn submit(
     Ok(Json(app.service.submit(envelope, body.dry_run).await?))
 }
 
-/// What became of a transaction.
+/// `GET /transactions/{id}`.
 pub(super) async fn transaction(
     State(app): State<App>,
     Path(id): Path<String>,

@@ -1,6 +1,7 @@
 //! `GET /metrics`: the node's metrics and those of this API, in the OpenMetrics text format.
 //!
-//! Labels are routes, statuses and error codes from this program's own lists, never a client's text: a client cannot make series.
+//! Labels are routes, statuses and error codes from this program's own lists, never a client's text: a client cannot create
+//! series.
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -16,15 +17,15 @@ use prometheus_client::{
 
 use super::{App, error::ErrorCode};
 
-/// What OpenMetrics text is called.
+/// The content type of OpenMetrics text.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The line that ends an OpenMetrics text.
-const END: &str = "# EOF";
+const OPENMETRICS_END: &str = "# EOF";
 
 /// Counters of this API.
 #[derive(Default)]
-pub(crate) struct HttpMetrics {
+pub(super) struct HttpMetrics {
     requests: Family<RequestLabels, Counter>,
     errors: Family<ErrorLabels, Counter>,
 }
@@ -45,13 +46,13 @@ impl HttpMetrics {
     fn encode(&self, in_progress: u32) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::with_prefix("nervure_http");
         registry.register("requests", "Requests answered, by route and status", self.requests.clone());
-        registry.register("errors", "Requests refused or failed, by error code", self.errors.clone());
+        registry.register("errors", "Requests rejected or failed, by error code", self.errors.clone());
         let gauge = prometheus_client::metrics::gauge::Gauge::<i64>::default();
         gauge.set(i64::from(in_progress));
-        registry.register("questions_in_progress", "Questions being answered now", gauge);
+        registry.register("questions_in_progress", "Queries in progress", gauge);
         let mut text = String::new();
         encode(&mut text, &registry)?;
-        Ok(text.trim_end().trim_end_matches(END).to_owned())
+        Ok(text.trim_end().trim_end_matches(OPENMETRICS_END).to_owned())
     }
 }
 
@@ -70,10 +71,10 @@ pub(super) async fn count(State(app): State<App>, request: Request, next: Next) 
 /// The handler.
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     let node = app.service.metrics().await;
-    let free = u32::try_from(app.slots.available_permits()).unwrap_or(u32::MAX);
-    let own = app.metrics.encode(app.config.limits.questions.get().saturating_sub(free)).unwrap_or_default();
-    let node = node.trim_end().trim_end_matches(END).trim_end();
+    let free = u32::try_from(app.permits.available_permits()).unwrap_or(u32::MAX);
+    let own = app.metrics.encode(app.config.limits.max_queries.get().saturating_sub(free)).unwrap_or_default();
+    let node = node.trim_end().trim_end_matches(OPENMETRICS_END).trim_end();
     let separator = if node.is_empty() { "" } else { "\n" };
-    let text = format!("{node}{separator}{own}{END}\n");
+    let text = format!("{node}{separator}{own}{OPENMETRICS_END}\n");
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }

@@ -1,7 +1,7 @@
-//! `GET /checkpoints`, `/checkpoints/{height}`, `/anchored/{height}`, `/facts` and `/epochs/{netuid}`: the ledger, for those who verify.
+//! `GET /checkpoints`, `/checkpoints/{height}`, `/anchored/{height}`, `/facts` and `/epochs/{netuid}`: the ledger, for clients that verify.
 //!
-//! What a hostile client can do: have a page of checkpoints or one proof read from the disk per request. Nothing it sends is
-//! kept.
+//! What a hostile client can do: make the node read a page of checkpoints or one proof from the disk per request. Nothing
+//! that it sends is kept.
 
 use std::str::FromStr;
 
@@ -10,23 +10,20 @@ use axum::{
     extract::{Path, Query, State},
     http::Uri,
 };
+use nervure_api::{CheckpointPage, CheckpointView, EpochView, StateProofView, SubmissionView, paths::LATEST};
 use nervure_ledger::tree::Key;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{App, error::ApiError};
-use crate::service::{CheckpointPage, CheckpointView, EpochView, StateProofView, SubmissionView};
 
-/// Checkpoints in a page that names no limit.
-const DEFAULT_LIMIT: usize = 20;
+/// Checkpoints in a page without `limit`.
+const DEFAULT_PAGE_ITEMS: usize = 20;
 
 /// Most checkpoints in a page: each is read from the disk.
-const MAX_LIMIT: usize = 200;
+const MAX_PAGE_ITEMS: usize = 200;
 
-/// The height in a path that means the last checkpoint.
-const LATEST: &str = "latest";
-
-/// The query of a page.
+/// The parameters of a page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct PageParams {
@@ -34,15 +31,15 @@ struct PageParams {
     limit: Option<String>,
 }
 
-/// The query of a fact.
+/// The parameters of a state proof.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct FactParams {
+struct StateProofParams {
     key: String,
     height: Option<String>,
 }
 
-/// The query of an epoch.
+/// The parameters of an epoch.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct EpochParams {
@@ -54,14 +51,14 @@ pub(super) async fn checkpoints(State(app): State<App>, uri: Uri) -> Result<Json
     let params: PageParams = query(&uri)?;
     let up_to = params.before.map(|text| parse::<BlockHeight>("before", &text)).transpose()?;
     let limit = match params.limit.as_deref().map(str::parse) {
-        None => DEFAULT_LIMIT,
-        Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
-        Some(_) => return Err(ApiError::bad("limit", format!("a whole number from 1 to {MAX_LIMIT}"))),
+        None => DEFAULT_PAGE_ITEMS,
+        Some(Ok(limit)) if (1..=MAX_PAGE_ITEMS).contains(&limit) => limit,
+        Some(_) => return Err(ApiError::bad("limit", format!("a whole number from 1 to {MAX_PAGE_ITEMS}"))),
     };
     Ok(Json(app.service.ledger().checkpoints(up_to.unwrap_or(BlockHeight(u64::MAX)), limit).await?))
 }
 
-/// A block that can be believed.
+/// A block with its certificate.
 pub(super) async fn checkpoint(
     State(app): State<App>,
     Path(height): Path<String>,
@@ -70,7 +67,7 @@ pub(super) async fn checkpoint(
     Ok(Json(app.service.ledger().checkpoint(height).await?))
 }
 
-/// The whole of an anchored checkpoint.
+/// A checkpoint as it was anchored.
 pub(super) async fn anchored(
     State(app): State<App>,
     Path(height): Path<String>,
@@ -78,14 +75,14 @@ pub(super) async fn anchored(
     Ok(Json(app.service.ledger().anchored(parse("height", &height)?).await?))
 }
 
-/// What a state says about a key.
-pub(super) async fn fact(State(app): State<App>, uri: Uri) -> Result<Json<StateProofView>, ApiError> {
-    let params: FactParams = query(&uri)?;
+/// A record of a state with its proof.
+pub(super) async fn state_proof(State(app): State<App>, uri: Uri) -> Result<Json<StateProofView>, ApiError> {
+    let params: StateProofParams = query(&uri)?;
     let height = params.height.map(|text| parse::<BlockHeight>("height", &text)).transpose()?;
-    Ok(Json(app.service.ledger().fact(parse::<Key>("key", &params.key)?, height).await?))
+    Ok(Json(app.service.ledger().state_proof(parse::<Key>("key", &params.key)?, height).await?))
 }
 
-/// What explains a node's last epoch.
+/// The proof of a node's last epoch.
 pub(super) async fn epoch(
     State(app): State<App>,
     Path(netuid): Path<String>,
@@ -102,7 +99,7 @@ fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
     Ok(params)
 }
 
-/// A part of a request, whose error names it.
+/// Parses a part of a request; the error names it.
 pub(super) fn parse<T: FromStr>(field: &str, text: &str) -> Result<T, ApiError>
 where
     T::Err: std::fmt::Display,

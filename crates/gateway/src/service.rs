@@ -1,7 +1,6 @@
 //! The seam between the HTTP API and the running node.
 //!
-//! The gateway knows [`MeshService`] and nothing below it: no swarm, no index, no query client. The
-//! runtime implements the trait; tests implement it with a double.
+//! The gateway knows [`MeshService`] and nothing below it. A node implements the trait; tests implement it with a mock.
 //!
 //! Two rules bind an implementation. *Dropping cancels*: dropping the future of [`MeshService::ask`], or the
 //! [`AnswerStream`] that it returned, frees the expert at once. *An answer has an explicit end*: `events` yields
@@ -12,25 +11,22 @@ mod ledger;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use nervure_api::{
+    AccountView, AnswerStream, Catalog, ExpertPage, ExpertSearch, NodeStatus, PeerView, Query, ServiceError,
+    TransactionView,
+};
 use nervure_primitives::{Envelope, Hash, NodeId};
 
-pub(crate) use ledger::LedgerReader;
-pub(crate) use nervure_api::{
-    AccountView, AnchorRecordView, AnchorStatus, AnswerStream, AnswerSummary, CapabilityCount, Catalog,
-    ChainStatus, CheckpointPage, CheckpointRow, CheckpointView, EpochView, ExpertPage, ExpertSearch,
-    ExpertView, FailedAttempt, ModelView, NeuronView, NodeStatus, NodeView, ParticipantView, PeerPage,
-    PeerView, Query, QueryTarget, ReceiptView, RouteView, ServiceError, StateProofView, Strategy,
-    SubmissionView, SubnetDetail, SubnetPage, SubnetView, TakeoverView, TransactionState, TransactionView,
-};
+pub use ledger::LedgerReader;
 
-/// What every node offers to its HTTP API.
-pub(crate) trait MeshService: Send + Sync + 'static {
+/// What a node offers to its HTTP API.
+pub trait MeshService: Send + Sync + 'static {
     /// Finds an expert and asks it. Ready as soon as one has begun to answer: until then the implementation may
-    /// fail over to the next, after that the answer is bound to its expert.
+    /// fail over to the next; after that the answer is bound to its expert.
     fn ask(&self, query: Query) -> BoxFuture<'_, Result<AnswerStream, ServiceError>>;
 
     /// A page of the expert records that this node knows.
-    fn experts(&self, find: ExpertSearch) -> BoxFuture<'_, Result<ExpertPage, ServiceError>>;
+    fn experts(&self, search: ExpertSearch) -> BoxFuture<'_, Result<ExpertPage, ServiceError>>;
 
     /// The models and capabilities that this node knows now, each once, in order of name.
     fn catalog(&self) -> BoxFuture<'_, Catalog>;
@@ -38,20 +34,16 @@ pub(crate) trait MeshService: Send + Sync + 'static {
     /// The state of the node.
     fn status(&self) -> BoxFuture<'_, NodeStatus>;
 
-    /// What an owner key holds.
+    /// The account of an owner key.
     fn account(&self, owner: NodeId) -> BoxFuture<'_, Result<AccountView, ServiceError>>;
 
-    /// Hands in a signed transaction; with `dry_run`, only says what it would do.
-    fn submit(
-        &self,
-        envelope: Envelope,
-        dry_run: bool,
-    ) -> BoxFuture<'_, Result<TransactionView, ServiceError>>;
+    /// Submits a signed transaction; with `dry_run`, checks it only.
+    fn submit(&self, envelope: Envelope, dry_run: bool) -> BoxFuture<'_, Result<TransactionView, ServiceError>>;
 
-    /// What became of a transaction.
+    /// The state of a transaction.
     fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, ServiceError>>;
 
-    /// What it tells about the ledger.
+    /// The ledger as this node knows it.
     fn ledger(&self) -> &dyn LedgerReader;
 
     /// The nodes that this one is connected to.
@@ -62,4 +54,4 @@ pub(crate) trait MeshService: Send + Sync + 'static {
 }
 
 /// A shared service, as the gateway holds it.
-pub(crate) type SharedService = Arc<dyn MeshService>;
+pub type SharedService = Arc<dyn MeshService>;

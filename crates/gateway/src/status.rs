@@ -1,4 +1,4 @@
-//! `GET /status`, `/peers` and `/healthz`: how the node is.
+//! `GET /status`, `/peers` and `/healthz`: the state of the node.
 
 use axum::{Json, extract::State, http::StatusCode};
 use nervure_api::{NodeStatus, PeerPage};
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::App;
 
-/// Everything the node says about itself.
+/// `GET /status`.
 pub(super) async fn status(State(app): State<App>) -> Json<NodeStatus> {
     Json(app.service.status().await)
 }
 
-/// `{"peers": [..]}`.
+/// `GET /peers`.
 pub(super) async fn peers(State(app): State<App>) -> Json<PeerPage> {
     Json(PeerPage { peers: app.service.peers().await })
 }

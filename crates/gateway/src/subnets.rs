@@ -1,12 +1,13 @@
-//! `GET /subnets`, `/subnets/{netuid}` and `/nodes/{node}`: the ledger, for those who trust this node.
+//! `GET /subnets`, `/subnets/{netuid}` and `/nodes/{node}`: the ledger, for clients that trust this node.
 
 use axum::{
     Json,
     extract::{Path, State},
 };
 
+use nervure_api::{NodeView, SubnetDetail, SubnetPage};
+
 use super::{App, error::ApiError, proofs::parse};
-use crate::service::{NodeView, SubnetDetail, SubnetPage};
 
 /// All subnets.
 pub(super) async fn subnets(State(app): State<App>) -> Result<Json<SubnetPage>, ApiError> {

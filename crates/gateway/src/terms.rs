@@ -1,7 +1,6 @@
-//! The terms of a question that the OpenAI API has no word for: how experts are chosen, what may be spent, how long it may take.
+//! Reads the terms of a query, and applies the operator's bounds.
 //!
-//! They stand in the object `nervure` of a `/v1` request or in headers (which win, because a
-//! proxy or a client's configuration sets them), and in `terms` of `/ask`.
+//! Headers win over the object `nervure` of a `/v1` request, because a proxy or a client's configuration sets them.
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
@@ -78,7 +77,7 @@ pub(super) fn query(
     })
 }
 
-/// A request that no expert would take, by the name that its field has in the HTTP API.
+/// A request that no expert accepts, by the name that its field has in the HTTP API.
 fn invalid_request(error: ExpertError) -> ApiError {
     match error {
         ExpertError::BadRequest { field, reason } => {
@@ -88,29 +87,29 @@ fn invalid_request(error: ExpertError) -> ApiError {
     }
 }
 
-/// The budget asked for, at most what the operator allows.
-fn budget(text: Option<&str>, most: Amount) -> Result<Amount, ApiError> {
-    let Some(text) = text else { return Ok(most) };
-    let asked: Amount = excerpt(text).parse().map_err(|error| ApiError::bad("budget", format!("{error}")))?;
-    if asked > most {
+/// The requested budget, within the operator's bound.
+fn budget(text: Option<&str>, max: Amount) -> Result<Amount, ApiError> {
+    let Some(text) = text else { return Ok(max) };
+    let requested: Amount = excerpt(text).parse().map_err(|error| ApiError::bad("budget", format!("{error}")))?;
+    if requested > max {
         return Err(ApiError::bad(
             "budget",
-            format!("this node spends at most {most} tokens on one question"),
+            format!("this node spends at most {max} tokens on one query"),
         ));
     }
-    Ok(asked)
+    Ok(requested)
 }
 
-/// The deadline asked for, at most what the operator allows.
+/// The requested deadline, within the operator's bound.
 fn deadline(ms: Option<u64>, app: &App) -> Result<Duration, ApiError> {
     let limits = &app.config.limits;
-    let Some(ms) = ms else { return Ok(limits.deadline) };
-    let asked = Duration::from_millis(ms);
-    if asked.is_zero() || asked > limits.max_deadline {
-        let most = limits.max_deadline.as_millis();
-        return Err(ApiError::bad("deadline_ms", format!("a deadline is from 1 to {most} milliseconds")));
+    let Some(ms) = ms else { return Ok(limits.default_deadline) };
+    let requested = Duration::from_millis(ms);
+    if requested.is_zero() || requested > limits.max_deadline {
+        let max = limits.max_deadline.as_millis();
+        return Err(ApiError::bad("deadline_ms", format!("a deadline is from 1 to {max} milliseconds")));
     }
-    Ok(asked)
+    Ok(requested)
 }
 
 /// A header's value, parsed; the error names the header.

@@ -1,6 +1,6 @@
-//! The API over a real socket, before a double of the node.
+//! The API over a real socket, in front of a mock node.
 
-mod double;
+mod mock_service;
 mod hostile;
 mod node;
 mod openai;
@@ -15,15 +15,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Gateway, GatewayConfig};
-use double::Double;
+use mock_service::MockService;
 
 /// Longer than anything here takes; a test that reaches it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A running API before a double.
+/// A running API in front of a mock node.
 struct Running {
     addr: SocketAddr,
-    double: Arc<Double>,
+    service: Arc<MockService>,
     stop: CancellationToken,
     task: JoinHandle<()>,
     http: reqwest::Client,
@@ -33,16 +33,16 @@ struct Running {
 async fn start(change: impl FnOnce(&mut GatewayConfig)) -> Running {
     let mut config = GatewayConfig { openai: true, ..GatewayConfig::loopback() };
     change(&mut config);
-    let double = Arc::new(Double::default());
-    let gateway = Gateway::bind(config, double.clone()).await.unwrap();
+    let service = Arc::new(MockService::default());
+    let gateway = Gateway::bind(config, service.clone()).await.unwrap();
     let (addr, stop) = (gateway.local_addr(), CancellationToken::new());
     let task = tokio::spawn(gateway.run(stop.clone()));
     Running {
         addr,
-        double,
+        service,
         stop,
         task,
-        http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(),
+        http: reqwest::Client::builder().no_proxy().timeout(TEST_TIMEOUT).build().unwrap(),
     }
 }
 

@@ -3,7 +3,7 @@
     python3 openai_client.py --base-url http://127.0.0.1:PORT/v1 [--api-key KEY] [--model NAME] [--capability PATH]
 
 The base URL can also stand in OPENAI_BASE_URL. Without --model, the first model of the list is asked; without
---capability, the capability text.generate. With --double, also asks the names at which the double of the gateway's own
+--capability, the capability text.generate. With --mock, also asks the names at which the mock of the gateway's own
 tests misbehaves. Prints one line per check and `ok: all N checks` at the end; exits 1 at the first that fails.
 Where the package is not installed it prints SKIPPED and exits 0.
 """
@@ -28,7 +28,7 @@ def check(function):
 
 
 def double_only(function):
-    """Registers a check that needs the double's misbehaving models."""
+    """Registers a check that needs the mock's misbehaving models."""
     CHECKS.append((function, (True,)))
     return function
 
@@ -179,7 +179,7 @@ def main():
     parser.add_argument("--api-key", default="none-needed-on-loopback")
     parser.add_argument("--model")
     parser.add_argument("--capability", default="text.generate")
-    parser.add_argument("--double", action="store_true")
+    parser.add_argument("--mock", action="store_true")
     args = parser.parse_args()
     if not args.base_url:
         parser.error("name the gateway with --base-url or OPENAI_BASE_URL")
@@ -187,7 +187,7 @@ def main():
     args.model = args.model or next(iter(client.models.list())).id
     done = 0
     for function, when in CHECKS:
-        if args.double not in when:
+        if args.mock not in when:
             continue
         try:
             function(client, args)

@@ -5,9 +5,9 @@ use nervure_experts::{ChatMessage, ExpertRequest, MAX_MESSAGES, Role};
 use serde_json::Value;
 
 use super::{generate, request};
-use crate::gateway::{
+use crate::{
     App,
-    answer::Slot,
+    answer::QueryPermit,
     body::JsonBody,
     error::{ApiError, excerpt},
 };
@@ -15,7 +15,7 @@ use crate::gateway::{
 /// The handler.
 pub(super) async fn chat(
     State(app): State<App>,
-    slot: Slot,
+    permit: QueryPermit,
     headers: HeaderMap,
     JsonBody(mut body): JsonBody<request::GenerateBody>,
 ) -> Result<Response, ApiError> {
@@ -26,7 +26,7 @@ pub(super) async fn chat(
     }
     let messages = messages.into_iter().enumerate().map(|(at, message)| convert(at, message));
     let messages = messages.collect::<Result<Vec<_>, _>>()?;
-    generate(&app, slot, &headers, body, ExpertRequest::Chat { messages, sampling }).await
+    generate(&app, permit, &headers, body, ExpertRequest::Chat { messages, sampling }).await
 }
 
 /// Message number `at`, as experts take it.
@@ -37,7 +37,7 @@ fn convert(at: usize, message: request::Message) -> Result<ChatMessage, ApiError
         "assistant" => Role::Assistant,
         other => {
             let message =
-                format!("'{}' is not offered: system, developer, user or assistant", excerpt(other));
+                format!("'{}' is not supported: system, developer, user or assistant", excerpt(other));
             return Err(ApiError::bad(format!("messages[{at}].role"), message));
         }
     };
@@ -48,13 +48,13 @@ fn convert(at: usize, message: request::Message) -> Result<ChatMessage, ApiError
             .iter()
             .map(text_of)
             .collect::<Option<String>>()
-            .ok_or_else(|| bad("only parts of the form {\"type\": \"text\", \"text\": ..} are offered"))?,
+            .ok_or_else(|| bad("only parts of the form {\"type\": \"text\", \"text\": ..} are supported"))?,
         _ => return Err(bad("a string, or an array of text parts")),
     };
     Ok(ChatMessage { role, content })
 }
 
-/// The text of a part, if it is one.
+/// The text of a text part.
 fn text_of(part: &Value) -> Option<&str> {
     if part["type"] == "text" { part["text"].as_str() } else { None }
 }

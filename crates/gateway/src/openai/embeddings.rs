@@ -1,6 +1,6 @@
 //! `POST /v1/embeddings`.
 //!
-//! Vectors go out as numbers or, as the official clients ask for by default, as base64 of little-endian 32-bit floats.
+//! Vectors are sent as numbers or, as the official clients request by default, as base64 of little-endian 32-bit floats.
 
 use axum::{
     Json,
@@ -15,9 +15,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::request::OneOrMany;
-use crate::gateway::{
+use crate::{
     App,
-    answer::{Slot, begin},
+    answer::{QueryPermit, start},
     body::JsonBody,
     error::ApiError,
     terms::{query, with_headers},
@@ -46,50 +46,50 @@ enum Encoding {
 /// The handler.
 pub(super) async fn embeddings(
     State(app): State<App>,
-    slot: Slot,
+    permit: QueryPermit,
     headers: HeaderMap,
     JsonBody(body): JsonBody<EmbedBody>,
 ) -> Result<Response, ApiError> {
     if body.dimensions.is_some_and(|value| !value.is_null()) {
         return Err(ApiError::unsupported(
             "dimensions",
-            "not offered: a vector has the length that its model gives it",
+            "not supported: a vector has the length that its model gives it",
         ));
     }
     let inputs = inputs(body.input)?;
-    let wanted = inputs.len();
+    let expected = inputs.len();
     let terms = with_headers(body.nervure.unwrap_or_default(), &headers)?;
-    let ask = query(terms, &app, QueryTarget::Named(body.model), ExpertRequest::Embed { inputs })?;
-    let begun = begin(&app, slot, ask).await?;
-    let (headers, model) = (begun.headers_and_trace(&app), begun.expert.model.clone());
-    let (whole, _) = begun.events.whole().await?;
-    if whole.vectors.len() != wanted {
-        let reason = format!("{} vectors came for {wanted} inputs", whole.vectors.len());
+    let query = query(terms, &app, QueryTarget::Named(body.model), ExpertRequest::Embed { inputs })?;
+    let running = start(&app, permit, query).await?;
+    let (headers, model) = (running.headers_and_trace(&app), running.expert.model.clone());
+    let (answer, _) = running.events.complete().await?;
+    if answer.vectors.len() != expected {
+        let reason = format!("{} vectors for {expected} inputs", answer.vectors.len());
         return Err(ServiceError::Interrupted { reason }.into());
     }
-    let data = whole.vectors.iter().enumerate();
+    let data = answer.vectors.iter().enumerate();
     let data = data.map(|(index, vector)| {
         json!({ "object": "embedding", "index": index, "embedding": encode(vector, body.encoding_format) })
     });
     let usage =
-        json!({ "prompt_tokens": whole.usage.prompt_tokens, "total_tokens": whole.usage.prompt_tokens });
+        json!({ "prompt_tokens": answer.usage.prompt_tokens, "total_tokens": answer.usage.prompt_tokens });
     let reply = json!({ "object": "list", "data": data.collect::<Vec<_>>(), "model": model, "usage": usage });
     Ok((headers, Json(reply)).into_response())
 }
 
 /// One text or several, none empty.
 fn inputs(value: Value) -> Result<Vec<String>, ApiError> {
-    let refuse = |message: String| Err(ApiError::bad("input", message));
+    let reject = |message: String| Err(ApiError::bad("input", message));
     let inputs = match serde_json::from_value(value) {
         Ok(OneOrMany::One(text)) => vec![text],
         Ok(OneOrMany::Many(texts)) => texts,
-        Err(_) => return refuse("a string or an array of strings; tokens are not offered".into()),
+        Err(_) => return reject("a string or an array of strings; tokens are not supported".into()),
     };
     if inputs.is_empty() || inputs.len() > MAX_INPUTS {
-        return refuse(format!("1 to {MAX_INPUTS} texts"));
+        return reject(format!("1 to {MAX_INPUTS} texts"));
     }
     if inputs.iter().any(String::is_empty) {
-        return refuse("a text must not be empty".into());
+        return reject("a text must not be empty".into());
     }
     Ok(inputs)
 }
@@ -110,12 +110,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_holds_little_endian_floats() {
+    fn encodes_base64_of_little_endian_floats() {
         assert_eq!(encode(&[1.0, -2.0], Encoding::Base64), json!("AACAPwAAAMA="));
     }
 
     #[test]
-    fn only_texts_are_taken() {
+    fn accepts_texts_only() {
         assert_eq!(inputs(json!("a")).unwrap(), ["a"]);
         assert_eq!(inputs(json!(["a", "b"])).unwrap(), ["a", "b"]);
         for bad in

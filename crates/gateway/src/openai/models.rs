@@ -1,18 +1,16 @@
-//! `GET /v1/models` and `/v1/models/{id}`: what `model` can name now, models first, then capabilities.
+//! `GET /v1/models` and `/v1/models/{id}`: the values of `model`, models first, then capabilities.
 
 use axum::{
     Json,
     extract::{Path, State},
 };
+use nervure_api::{Catalog, ServiceError};
 use serde::Serialize;
 
 use crate::{
-    gateway::{
         App,
         error::{ApiError, excerpt},
-    },
-    service::{Catalog, ServiceError},
-};
+    };
 
 /// An entry of the list.
 #[derive(Debug, Clone, Serialize)]
@@ -22,12 +20,12 @@ pub(super) struct Model {
     /// Always 0: an expert record says when it was renewed, not when its model was made.
     created: u64,
     owned_by: &'static str,
-    nervure: Extra,
+    nervure: ModelExtension,
 }
 
-/// What the OpenAI API has no field for.
+/// Fields that the OpenAI API does not have.
 #[derive(Debug, Clone, Serialize)]
-struct Extra {
+struct ModelExtension {
     /// `model` or `capability`.
     kind: &'static str,
     capability: String,
@@ -38,14 +36,14 @@ struct Extra {
 
 /// The list.
 #[derive(Debug, Serialize)]
-pub(super) struct List {
+pub(super) struct ModelList {
     object: &'static str,
     data: Vec<Model>,
 }
 
 /// `GET /v1/models`.
-pub(super) async fn list(State(app): State<App>) -> Json<List> {
-    Json(List { object: "list", data: entries(app.service.catalog().await) })
+pub(super) async fn list(State(app): State<App>) -> Json<ModelList> {
+    Json(ModelList { object: "list", data: entries(app.service.catalog().await) })
 }
 
 /// `GET /v1/models/{id}`; names of models may hold slashes.
@@ -60,13 +58,13 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Resul
     }
 }
 
-/// Every name once. A name that is both means the model, as in a question.
+/// Every name once. A name that is both means the model, as in a query.
 fn entries(catalog: Catalog) -> Vec<Model> {
     let entry = |id, nervure| Model { id, object: "model", created: 0, owned_by: "nervure", nervure };
     let mut all: Vec<Model> = Vec::with_capacity(catalog.models.len() + catalog.capabilities.len());
     for model in catalog.models {
         let capability = model.capability.to_string();
-        let extra = Extra { kind: "model", capability, experts: model.experts, context: Some(model.context) };
+        let extra = ModelExtension { kind: "model", capability, experts: model.experts, context: Some(model.context) };
         all.push(entry(model.model, extra));
     }
     let models = all.len();
@@ -74,7 +72,7 @@ fn entries(catalog: Catalog) -> Vec<Model> {
         let id = found.capability.to_string();
         if all[..models].iter().all(|model| model.id != id) {
             let extra =
-                Extra { kind: "capability", capability: id.clone(), experts: found.experts, context: None };
+                ModelExtension { kind: "capability", capability: id.clone(), experts: found.experts, context: None };
             all.push(entry(id, extra));
         }
     }

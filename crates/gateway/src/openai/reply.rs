@@ -1,31 +1,31 @@
-//! Replies in the shape of the OpenAI API: whole ones, and the chunks of a stream.
+//! Replies in the form of the OpenAI API: complete ones, and the chunks of a stream.
 
 use nervure_experts::{FinishReason, Usage};
 use serde::Serialize;
 
-use crate::gateway::answer::Whole;
+use crate::CompleteAnswer;
 
-/// Which endpoint's shape.
+/// Which endpoint's form a reply has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum ReplyKind {
     /// `/v1/chat/completions`.
     Chat,
     /// `/v1/completions`.
     Completion,
 }
 
-/// What all bodies of one reply have in common.
+/// A reply: what its bodies have in common.
 #[derive(Debug, Clone)]
-pub(crate) struct Reply {
-    form: Form,
+pub struct TextReply {
+    kind: ReplyKind,
     id: String,
     created: u64,
     model: String,
 }
 
-/// A body: a whole reply, or a chunk.
+/// A body: a complete reply, or a chunk.
 #[derive(Debug, Serialize)]
-pub(crate) struct Body<'r> {
+pub struct ReplyBody<'r> {
     id: &'r str,
     object: &'static str,
     created: u64,
@@ -64,9 +64,9 @@ struct Delta {
     content: Option<String>,
 }
 
-/// What an answer took, in tokens of its expert.
+/// Usage in tokens of the expert.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct UsageBody {
+pub struct UsageBody {
     prompt_tokens: u32,
     completion_tokens: u32,
     total_tokens: u32,
@@ -83,64 +83,64 @@ impl From<Usage> for UsageBody {
     }
 }
 
-impl Reply {
+impl TextReply {
     /// A reply by `model`, `created` seconds after 1970.
-    pub(crate) fn new(form: Form, model: String, created: u64) -> Self {
-        let prefix = if form == Form::Chat { "chatcmpl" } else { "cmpl" };
-        Self { form, id: format!("{prefix}-{:032x}", rand::random::<u128>()), created, model }
+    pub fn new(kind: ReplyKind, model: String, created: u64) -> Self {
+        let prefix = if kind == ReplyKind::Chat { "chatcmpl" } else { "cmpl" };
+        Self { kind, id: format!("{prefix}-{:032x}", rand::random::<u128>()), created, model }
     }
 
-    /// The whole reply.
-    pub(crate) fn whole(&self, whole: Whole, reason: FinishReason) -> Body<'_> {
+    /// The complete reply.
+    pub fn complete(&self, answer: CompleteAnswer, reason: FinishReason) -> ReplyBody<'_> {
         let reason = Some(finish_reason(reason));
-        let choice = match self.form {
-            Form::Chat => {
-                let message = Message { role: "assistant", content: whole.text, refusal: None };
+        let choice = match self.kind {
+            ReplyKind::Chat => {
+                let message = Message { role: "assistant", content: answer.text, refusal: None };
                 Choice { message: Some(message), ..Choice::new(reason) }
             }
-            Form::Completion => Choice { text: Some(whole.text), ..Choice::new(reason) },
+            ReplyKind::Completion => Choice { text: Some(answer.text), ..Choice::new(reason) },
         };
-        let object = if self.form == Form::Chat { "chat.completion" } else { "text_completion" };
-        Body { object, usage: Some(Some(whole.usage.into())), ..self.body(vec![choice]) }
+        let object = if self.kind == ReplyKind::Chat { "chat.completion" } else { "text_completion" };
+        ReplyBody { object, usage: Some(Some(answer.usage.into())), ..self.body(vec![choice]) }
     }
 
-    /// The first chunk of a chat, which says who speaks.
-    pub(crate) fn opening(&self) -> Option<Body<'_>> {
+    /// The first chunk of a chat, which names the role.
+    pub fn first_chunk(&self) -> Option<ReplyBody<'_>> {
         let delta = Delta { role: Some("assistant"), content: Some(String::new()) };
-        (self.form == Form::Chat).then(|| self.body(vec![Choice { delta: Some(delta), ..Choice::new(None) }]))
+        (self.kind == ReplyKind::Chat).then(|| self.body(vec![Choice { delta: Some(delta), ..Choice::new(None) }]))
     }
 
     /// A chunk of text.
-    pub(crate) fn chunk(&self, text: String) -> Body<'_> {
+    pub fn chunk(&self, text: String) -> ReplyBody<'_> {
         self.body(vec![self.part(Some(text), None)])
     }
 
     /// The chunk that says why the answer ended.
-    pub(crate) fn ending(&self, reason: FinishReason) -> Body<'_> {
+    pub fn last_chunk(&self, reason: FinishReason) -> ReplyBody<'_> {
         self.body(vec![self.part(None, Some(finish_reason(reason)))])
     }
 
-    /// The chunk that says what the answer took; it has no choice.
-    pub(crate) fn usage(&self, usage: Usage) -> Body<'_> {
-        Body { usage: Some(Some(usage.into())), ..self.body(Vec::new()) }
+    /// The chunk of usage; it has no choice.
+    pub fn usage_chunk(&self, usage: Usage) -> ReplyBody<'_> {
+        ReplyBody { usage: Some(Some(usage.into())), ..self.body(Vec::new()) }
     }
 
     fn part(&self, text: Option<String>, reason: Option<&'static str>) -> Choice {
-        match self.form {
-            Form::Chat => Choice { delta: Some(Delta { role: None, content: text }), ..Choice::new(reason) },
-            Form::Completion => Choice { text: Some(text.unwrap_or_default()), ..Choice::new(reason) },
+        match self.kind {
+            ReplyKind::Chat => Choice { delta: Some(Delta { role: None, content: text }), ..Choice::new(reason) },
+            ReplyKind::Completion => Choice { text: Some(text.unwrap_or_default()), ..Choice::new(reason) },
         }
     }
 
-    fn body(&self, choices: Vec<Choice>) -> Body<'_> {
-        let object = if self.form == Form::Chat { "chat.completion.chunk" } else { "text_completion" };
-        Body { id: &self.id, object, created: self.created, model: &self.model, choices, usage: None }
+    fn body(&self, choices: Vec<Choice>) -> ReplyBody<'_> {
+        let object = if self.kind == ReplyKind::Chat { "chat.completion.chunk" } else { "text_completion" };
+        ReplyBody { id: &self.id, object, created: self.created, model: &self.model, choices, usage: None }
     }
 }
 
-impl Body<'_> {
-    /// With `"usage": null`, where it says nothing of usage.
-    pub(crate) fn with_null_usage(mut self) -> Self {
+impl ReplyBody<'_> {
+    /// With `"usage": null`, unless it has a usage.
+    pub fn with_null_usage(mut self) -> Self {
         self.usage.get_or_insert(None);
         self
     }
@@ -152,7 +152,7 @@ impl Choice {
     }
 }
 
-/// The OpenAI API's word for why an answer ended.
+/// The `finish_reason` of the OpenAI API.
 fn finish_reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Stop => "stop",

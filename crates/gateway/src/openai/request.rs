@@ -1,7 +1,7 @@
-//! What the chat and the completion endpoint take, and what of it is refused.
+//! The request of the chat and completion endpoints, and its unsupported fields.
 //!
-//! Both share one shape; each handler reads its own part. Fields that would change the answer and cannot be honoured are decoded as raw
-//! JSON and refused unless they hold the value that means "off".
+//! Both share one type; each handler reads its own part. Unsupported fields that would change the answer are decoded as raw
+//! JSON and rejected unless their value means "off".
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use nervure_experts::{MAX_STOP_LEN, MAX_STOPS, Sampling};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::gateway::error::ApiError;
+use crate::error::ApiError;
 
 /// The body of `/v1/chat/completions` and `/v1/completions`.
 #[derive(Debug, Deserialize)]
@@ -31,7 +31,7 @@ pub(super) struct GenerateBody {
     top_p: Option<f64>,
     seed: Option<i64>,
     stop: Option<OneOrMany>,
-    // Below: what is refused unless it means "off". Named one by one, because flattening would cost errors their place.
+    // Below: fields that are rejected unless they mean "off". Each is listed, because with `flatten` errors lose their position.
     n: Option<Value>,
     best_of: Option<Value>,
     logprobs: Option<Value>,
@@ -54,9 +54,9 @@ pub(super) struct GenerateBody {
 /// One message of a conversation.
 #[derive(Debug, Deserialize)]
 pub(super) struct Message {
-    /// Who speaks.
+    /// Its role.
     pub(super) role: String,
-    /// What: a text, or parts of which only text is taken.
+    /// A text, or parts, of which only text is supported.
     pub(super) content: Option<Value>,
 }
 
@@ -75,8 +75,8 @@ pub(super) enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// Whether the value asks for nothing.
-fn off(value: &Value) -> bool {
+/// Whether the value means "off".
+fn is_off(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Number(number) => number.as_f64() == Some(0.0),
@@ -86,55 +86,55 @@ fn off(value: &Value) -> bool {
     }
 }
 
-/// Whether the value asks for one.
-fn one(value: &Value) -> bool {
+/// Whether the value is one or absent.
+fn is_one(value: &Value) -> bool {
     value.is_null() || value.as_u64() == Some(1)
 }
 
-/// A field that would change the answer: its name, its value, whether that value means "off", and what to say.
-type Refusal<'b> = (&'static str, &'b Option<Value>, fn(&Value) -> bool, &'static str);
+/// A field that would change the answer: its name, its value, whether that value means "off", and the error message.
+type UnsupportedField<'b> = (&'static str, &'b Option<Value>, fn(&Value) -> bool, &'static str);
 
 impl GenerateBody {
-    /// Every field that cannot be honoured.
-    fn refusals(&self) -> [Refusal<'_>; 17] {
-        const PENALTIES: &str = "penalties are not offered";
-        const TOOLS: &str = "tools are not offered";
-        const TEXT: &str = "only text is offered";
-        let no_tool: fn(&Value) -> bool = |v| off(v) || v == "none" || v == "auto";
+    /// Every unsupported field.
+    fn unsupported(&self) -> [UnsupportedField<'_>; 17] {
+        const PENALTIES: &str = "penalties are not supported";
+        const TOOLS: &str = "tools are not supported";
+        const TEXT: &str = "only text is supported";
+        let no_tool: fn(&Value) -> bool = |v| is_off(v) || v == "none" || v == "auto";
         [
-            ("n", &self.n, one, "one choice per request is offered; send several requests for more"),
+            ("n", &self.n, is_one, "one choice per request is supported; send several requests for more"),
             (
                 "best_of",
                 &self.best_of,
-                one,
-                "not offered; set nervure.strategy to race for the first of several experts",
+                is_one,
+                "not supported; set nervure.strategy to race for the first of several experts",
             ),
-            ("logprobs", &self.logprobs, |v| v.is_null() || v == false, "log probabilities are not offered"),
-            ("top_logprobs", &self.top_logprobs, off, "log probabilities are not offered"),
-            ("echo", &self.echo, off, "not offered; put the prompt before the answer yourself"),
-            ("suffix", &self.suffix, |v| off(v) || v == "", "filling in the middle is not offered"),
-            ("frequency_penalty", &self.frequency_penalty, off, PENALTIES),
-            ("presence_penalty", &self.presence_penalty, off, PENALTIES),
-            ("logit_bias", &self.logit_bias, off, "not offered: experts have tokens of their own"),
-            ("tools", &self.tools, off, TOOLS),
-            ("functions", &self.functions, off, TOOLS),
+            ("logprobs", &self.logprobs, |v| v.is_null() || v == false, "log probabilities are not supported"),
+            ("top_logprobs", &self.top_logprobs, is_off, "log probabilities are not supported"),
+            ("echo", &self.echo, is_off, "not supported; prepend the prompt to the answer yourself"),
+            ("suffix", &self.suffix, |v| is_off(v) || v == "", "filling in the middle is not supported"),
+            ("frequency_penalty", &self.frequency_penalty, is_off, PENALTIES),
+            ("presence_penalty", &self.presence_penalty, is_off, PENALTIES),
+            ("logit_bias", &self.logit_bias, is_off, "not supported: each expert has its own tokenizer"),
+            ("tools", &self.tools, is_off, TOOLS),
+            ("functions", &self.functions, is_off, TOOLS),
             ("tool_choice", &self.tool_choice, no_tool, TOOLS),
             ("function_call", &self.function_call, no_tool, TOOLS),
-            ("response_format", &self.response_format, |v| off(v) || v["type"] == "text", TEXT),
-            ("audio", &self.audio, off, TEXT),
-            ("modalities", &self.modalities, |v| off(v) || *v == serde_json::json!(["text"]), TEXT),
-            ("web_search_options", &self.web_search_options, off, "searching the web is not offered"),
+            ("response_format", &self.response_format, |v| is_off(v) || v["type"] == "text", TEXT),
+            ("audio", &self.audio, is_off, TEXT),
+            ("modalities", &self.modalities, |v| is_off(v) || *v == serde_json::json!(["text"]), TEXT),
+            ("web_search_options", &self.web_search_options, is_off, "web search is not supported"),
         ]
     }
 }
 
 impl GenerateBody {
-    /// Whether the answer shall come as it is made.
+    /// Whether the answer is streamed.
     pub(super) fn stream(&self) -> bool {
         self.stream.unwrap_or(false)
     }
 
-    /// Whether the stream shall end with what it took.
+    /// Whether the stream ends with its usage.
     pub(super) fn include_usage(&self) -> Result<bool, ApiError> {
         match &self.stream_options {
             Some(_) if !self.stream() => Err(ApiError::bad("stream_options", "only with \"stream\": true")),
@@ -143,10 +143,10 @@ impl GenerateBody {
         }
     }
 
-    /// How to sample, after refusing what cannot be honoured. What is left out is for [`Sampling::default`], which suits
-    /// small models, and not for the defaults of OpenAI's.
+    /// How to sample; an error for an unsupported field. Absent fields get [`Sampling::default`], which suits small models,
+    /// rather than OpenAI's defaults.
     pub(super) fn sampling(&self) -> Result<Sampling, ApiError> {
-        for (field, value, harmless, message) in self.refusals() {
+        for (field, value, harmless, message) in self.unsupported() {
             if value.as_ref().is_some_and(|value| !harmless(value)) {
                 return Err(ApiError::unsupported(field, message));
             }
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_honoured_is_refused_by_name() {
+    fn rejects_unsupported_fields_by_name() {
         let asked = json!({
             "n": 2, "best_of": 3, "logprobs": true, "top_logprobs": 5, "echo": true, "suffix": "x", "frequency_penalty": 0.5,
             "presence_penalty": -1, "logit_bias": {"50256": -100}, "tools": [{}], "functions": [{}],
@@ -225,7 +225,7 @@ mod tests {
             "audio": {"voice": "x"}, "modalities": ["audio"], "web_search_options": {"a": 1},
         });
         let asked = asked.as_object().unwrap();
-        assert_eq!(asked.len(), 17, "every refusal is tested");
+        assert_eq!(asked.len(), 17, "every unsupported field is tested");
         for (field, value) in asked {
             assert_eq!(sampling(json!({ field: value })).unwrap_err().1.as_ref(), Some(field));
         }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_mean_off_and_fields_that_change_nothing_pass() {
+    fn accepts_values_that_mean_off() {
         let harmless = json!({
             "n": 1, "best_of": 1, "logprobs": false, "top_logprobs": null, "echo": false, "suffix": null, "frequency_penalty": 0,
             "presence_penalty": 0.0, "logit_bias": {}, "tools": [], "response_format": {"type": "text"}, "tool_choice": "none",
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_bounds() {
+    fn bounds_numbers() {
         for bad in [
             json!({ "temperature": 2.1 }),
             json!({ "temperature": -0.1 }),

@@ -1,7 +1,7 @@
 //! An answer as server-sent events, in the form that OpenAI's clients read.
 //!
-//! A stream that ends well ends with `data: [DONE]`. One that breaks off has `data: {"error": ..}` last and no `[DONE]`: the
-//! official clients raise that as an error, so a broken answer never passes for a short one.
+//! A complete stream ends with `data: [DONE]`. One that breaks off has `data: {"error": ..}` last and no `[DONE]`: the
+//! official clients raise that as an error, so an incomplete answer never passes for a short one.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -10,38 +10,36 @@ use axum::response::{
     sse::{Event, KeepAlive},
 };
 use futures::{StreamExt, stream};
+use nervure_api::ServiceError;
 use nervure_experts::ExpertEvent;
 
-use super::reply::{Body, Reply};
-use crate::{
-    gateway::{answer::Events, error::ApiError},
-    service::ServiceError,
-};
+use super::reply::{ReplyBody, TextReply};
+use crate::{answer::AnswerEvents, error::ApiError};
 
-/// Silence after which a comment is sent: it keeps proxies from closing, and finds out a client that is gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Time without an event after which a comment is sent: it keeps proxies from closing, and detects a client that left.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The last event of a whole answer.
-const DONE: &str = "[DONE]";
+/// The data of the last event of a complete answer.
+const DONE_DATA: &str = "[DONE]";
 
 /// The response.
-pub(super) fn sse(reply: Reply, events: Events, include_usage: bool) -> impl IntoResponse {
+pub(super) fn sse(reply: TextReply, events: AnswerEvents, include_usage: bool) -> impl IntoResponse {
     let chunker = Chunker { reply, include_usage };
-    let first: Vec<Event> = chunker.opening();
+    let first: Vec<Event> = chunker.first();
     let rest = events.flat_map(move |item| stream::iter(chunker.events(item)));
     let events = stream::iter(first).chain(rest).map(Ok::<_, Infallible>);
-    ([("x-accel-buffering", "no")], Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    ([("x-accel-buffering", "no")], Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL)))
 }
 
-/// Makes server-sent events of an answer's.
+/// Turns the events of an answer into server-sent events.
 struct Chunker {
-    reply: Reply,
+    reply: TextReply,
     include_usage: bool,
 }
 
 impl Chunker {
-    fn opening(&self) -> Vec<Event> {
-        self.reply.opening().map(|body| self.event(body)).into_iter().collect()
+    fn first(&self) -> Vec<Event> {
+        self.reply.first_chunk().map(|body| self.event(body)).into_iter().collect()
     }
 
     fn events(&self, item: Result<ExpertEvent, ServiceError>) -> Vec<Event> {
@@ -49,15 +47,15 @@ impl Chunker {
             Ok(ExpertEvent::Text(text)) => vec![self.event(self.reply.chunk(text))],
             Ok(ExpertEvent::Embedding { .. } | ExpertEvent::Distribution(_)) => Vec::new(),
             Ok(ExpertEvent::Done { usage, reason }) => {
-                let ending = self.event(self.reply.ending(reason));
-                let usage = self.include_usage.then(|| self.event(self.reply.usage(usage)));
-                [ending].into_iter().chain(usage).chain([Event::default().data(DONE)]).collect()
+                let last = self.event(self.reply.last_chunk(reason));
+                let usage = self.include_usage.then(|| self.event(self.reply.usage_chunk(usage)));
+                [last].into_iter().chain(usage).chain([Event::default().data(DONE_DATA)]).collect()
             }
             Err(error) => vec![json(&ApiError::from(error).into_body())],
         }
     }
 
-    fn event(&self, body: Body<'_>) -> Event {
+    fn event(&self, body: ReplyBody<'_>) -> Event {
         if self.include_usage { json(&body.with_null_usage()) } else { json(&body) }
     }
 }

@@ -1,4 +1,4 @@
-//! What a node that follows the chain answers about the ledger.
+//! The ledger, as a node that follows the chain answers about it.
 
 use futures::{FutureExt, future::BoxFuture};
 use nervure_api::{
@@ -8,61 +8,61 @@ use nervure_api::{
 use nervure_ledger::tree::Key;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 
-/// What a node that follows the chain can be asked about it. A node that follows none says so.
-pub(crate) trait LedgerReader: Send + Sync {
+/// The ledger of a node. Every method has a default for nodes that follow no chain: [`ServiceError::Unavailable`].
+pub trait LedgerReader: Send + Sync {
     /// The latest checkpoints up to a height, the latest first.
     fn checkpoints(
         &self,
         _up_to: BlockHeight,
-        _most: usize,
+        _limit: usize,
     ) -> BoxFuture<'_, Result<CheckpointPage, ServiceError>> {
-        nowhere()
+        no_chain()
     }
 
-    /// A block that can be believed; without a height, the last checkpoint.
+    /// A block with its certificate; without a height, the last checkpoint.
     fn checkpoint(
         &self,
         _height: Option<BlockHeight>,
     ) -> BoxFuture<'_, Result<CheckpointView, ServiceError>> {
-        nowhere()
+        no_chain()
     }
 
-    /// The whole of an anchored checkpoint, by its block.
+    /// A checkpoint as it was sent to the outside chain, by its block.
     fn anchored(&self, _height: BlockHeight) -> BoxFuture<'_, Result<SubmissionView, ServiceError>> {
-        nowhere()
+        no_chain()
     }
 
-    /// What the state after a block, or after the last one, says about a key.
-    fn fact(
+    /// A record of the state after a block, or after the last one, with its proof.
+    fn state_proof(
         &self,
         _key: Key,
         _height: Option<BlockHeight>,
     ) -> BoxFuture<'_, Result<StateProofView, ServiceError>> {
-        nowhere()
+        no_chain()
     }
 
-    /// What explains the last epoch of a node in a subnet.
+    /// The proof of the last epoch of a node in a subnet.
     fn epoch(&self, _netuid: Netuid, _node: NodeId) -> BoxFuture<'_, Result<EpochView, ServiceError>> {
-        nowhere()
+        no_chain()
     }
 
     /// All subnets.
     fn subnets(&self) -> BoxFuture<'_, Result<SubnetPage, ServiceError>> {
-        nowhere()
+        no_chain()
     }
 
     /// A subnet and its neurons.
     fn subnet(&self, _netuid: Netuid) -> BoxFuture<'_, Result<SubnetDetail, ServiceError>> {
-        nowhere()
+        no_chain()
     }
 
     /// A node of the ledger.
     fn node(&self, _node: NodeId) -> BoxFuture<'_, Result<NodeView, ServiceError>> {
-        nowhere()
+        no_chain()
     }
 }
 
-fn nowhere<T: Send + 'static>() -> BoxFuture<'static, Result<T, ServiceError>> {
-    let reason = "this node follows no chain".into();
+fn no_chain<T: Send + 'static>() -> BoxFuture<'static, Result<T, ServiceError>> {
+    let reason = "this node does not follow the chain".into();
     std::future::ready(Err(ServiceError::Unavailable { reason })).boxed()
 }

@@ -9,11 +9,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PATIENCE, Running, start};
-use crate::gateway::{Gateway, GatewayConfig, GatewayError};
+use super::{TEST_TIMEOUT, Running, start};
+use crate::{Gateway, GatewayConfig, GatewayError};
 
 /// Short enough to wait for, in the tests of deadlines.
-const SHORT: Duration = Duration::from_millis(200);
+const ABORT_DELAY: Duration = Duration::from_millis(200);
 
 /// Sends bytes on a connection of its own and reads until the server closes it.
 async fn raw(api: &Running, request: &str) -> String {
@@ -22,7 +22,7 @@ async fn raw(api: &Running, request: &str) -> String {
     let mut reply = Vec::new();
     // A reset after the reply is a close as well.
     let _ =
-        timeout(PATIENCE, socket.read_to_end(&mut reply)).await.expect("the server kept the connection open");
+        timeout(TEST_TIMEOUT, socket.read_to_end(&mut reply)).await.expect("the server kept the connection open");
     String::from_utf8_lossy(&reply).into_owned()
 }
 
@@ -31,79 +31,79 @@ fn chat(model: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_while_an_expert_answers_frees_it() {
+async fn frees_the_expert_of_a_client_that_leaves() {
     let api = start(|_| ()).await;
     for path in ["/v1/chat/completions", "/ask"] {
         let ask = json!({ "target": { "model": "silent" }, "request": { "embed": { "inputs": ["a"] } } });
         let body = if path == "/ask" { ask } else { chat("silent") };
         let mut response = api.send(path, &body).await;
         response.chunk().await.unwrap().expect("the first piece came");
-        assert_eq!(api.double.freed_count(), 0);
+        assert_eq!(api.service.freed_count(), 0);
         drop(response);
-        api.double.freed().await;
+        api.service.freed().await;
     }
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_while_no_expert_answers_yet_ends_the_question() {
+async fn cancels_the_query_of_a_client_that_leaves_before_the_answer() {
     let api = start(|_| ()).await;
     let body = chat("never");
     let request = api.send("/v1/chat/completions", &body);
-    assert!(timeout(SHORT, request).await.is_err());
-    api.double.freed().await;
+    assert!(timeout(ABORT_DELAY, request).await.is_err());
+    api.service.freed().await;
 }
 
 #[tokio::test]
-async fn a_client_that_stops_reading_is_cut() {
+async fn disconnects_a_client_that_stops_reading() {
     let api = start(|config| {
-        config.limits.write_timeout = SHORT;
-        config.limits.answer = usize::MAX.try_into().unwrap();
+        config.limits.write_timeout = ABORT_DELAY;
+        config.limits.max_answer = usize::MAX.try_into().unwrap();
     })
     .await;
     let body = chat("flood").to_string();
     let mut socket = TcpStream::connect(api.addr).await.unwrap();
     let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
     socket.write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
-    api.double.freed().await;
+    api.service.freed().await;
 }
 
 #[tokio::test]
-async fn an_expert_that_never_stops_is_cut() {
-    let api = start(|config| config.limits.answer = 100_000.try_into().unwrap()).await;
+async fn cuts_off_an_endless_answer() {
+    let api = start(|config| config.limits.max_answer = 100_000.try_into().unwrap()).await;
     let text = api.post("/v1/chat/completions", &chat("flood")).await.text;
-    assert!(text.contains("more than this node takes") && !text.contains("[DONE]"));
+    assert!(text.contains("more than this node accepts") && !text.contains("[DONE]"));
     assert!(text.len() < 200_000);
-    api.double.freed().await;
+    api.service.freed().await;
 }
 
 #[tokio::test]
-async fn the_gateway_keeps_a_deadline_that_the_node_forgets() {
+async fn enforces_a_deadline_that_the_node_ignores() {
     let api = start(|_| ()).await;
     let mut body = chat("never");
     body["nervure"] = json!({ "deadline_ms": 50 });
     api.post("/v1/chat/completions", &body).await.error(504, "deadline_exceeded");
     body["model"] = json!("silent");
     assert!(api.post("/v1/chat/completions", &body).await.text.contains("deadline_exceeded"));
-    api.double.freed().await;
+    api.service.freed().await;
 }
 
 #[tokio::test]
-async fn questions_beyond_the_cap_are_told_to_come_back_and_places_are_given_back() {
-    let api = start(|config| config.limits.questions = 1.try_into().unwrap()).await;
+async fn rejects_queries_beyond_the_cap_and_returns_permits() {
+    let api = start(|config| config.limits.max_queries = 1.try_into().unwrap()).await;
     let first = api.send("/v1/chat/completions", &chat("silent")).await;
     let refused = api.post("/v1/chat/completions", &chat("words")).await;
     refused.error(429, "too_many_requests");
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(api.get("/healthz").await.status, 200, "the node itself can still be asked how it is");
     drop(first);
-    api.double.freed().await;
+    api.service.freed().await;
     // The place is given back with the expert: both are dropped together.
     assert_eq!(api.post("/v1/chat/completions", &chat("words")).await.status, 200);
 }
 
 #[tokio::test]
-async fn large_bodies_are_refused_announced_or_not() {
-    let api = start(|config| config.limits.body = 1000.try_into().unwrap()).await;
+async fn rejects_large_bodies_announced_or_not() {
+    let api = start(|config| config.limits.max_body = 1000.try_into().unwrap()).await;
     api.post("/ask", &json!("x".repeat(2000))).await.error(413, "body_too_large");
     let chunks = futures::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>("x".repeat(100))));
     let request = api.http.post(api.url("/ask")).header("content-type", "application/json");
@@ -114,20 +114,20 @@ async fn large_bodies_are_refused_announced_or_not() {
 }
 
 #[tokio::test]
-async fn large_heads_are_refused() {
+async fn rejects_large_heads() {
     let api = start(|_| ()).await;
     let large = format!("GET /status HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(100_000));
     assert!(raw(&api, &large).await.starts_with("HTTP/1.1 431"));
     let many = format!("GET /status HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: y\r\n".repeat(100));
     assert!(raw(&api, &many).await.starts_with("HTTP/1.1 431"));
-    assert!(raw(&api, "\u{16}\u{3}\u{1} this is no HTTP\r\n\r\n").await.starts_with("HTTP/1.1 400"));
+    assert!(raw(&api, "\u{16}\u{3}\u{1} this is not HTTP\r\n\r\n").await.starts_with("HTTP/1.1 400"));
 }
 
 #[tokio::test]
-async fn dawdlers_are_cut() {
+async fn disconnects_stalled_clients() {
     let api = start(|config| {
-        config.limits.header_timeout = SHORT;
-        config.limits.body_timeout = SHORT;
+        config.limits.header_timeout = ABORT_DELAY;
+        config.limits.body_timeout = ABORT_DELAY;
     })
     .await;
     assert_eq!(raw(&api, "").await, "", "a connection that says nothing");
@@ -140,10 +140,10 @@ async fn dawdlers_are_cut() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_cap_wait_for_a_place() {
+async fn queues_connections_beyond_the_cap() {
     let api = start(|config| {
-        config.limits.connections = 1.try_into().unwrap();
-        config.limits.header_timeout = SHORT;
+        config.limits.max_connections = 1.try_into().unwrap();
+        config.limits.header_timeout = ABORT_DELAY;
     })
     .await;
     let idler = TcpStream::connect(api.addr).await.unwrap();
@@ -152,7 +152,7 @@ async fn connections_beyond_the_cap_wait_for_a_place() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_json_are_refused_with_the_place() {
+async fn rejects_invalid_json_with_its_position() {
     let api = start(|_| ()).await;
     let send = |kind: &'static str, body: &'static str| {
         let request = api.http.post(api.url("/v1/chat/completions")).header("content-type", kind).body(body);
@@ -169,7 +169,7 @@ async fn bodies_that_are_no_json_are_refused_with_the_place() {
 }
 
 #[tokio::test]
-async fn unknown_paths_and_methods_are_told_what_there_is() {
+async fn lists_the_endpoints_for_an_unknown_path() {
     let api = start(|_| ()).await;
     let message = api.get("/v2/x").await.error(404, "unknown_url");
     assert!(message.contains("POST /v1/chat/completions") && message.contains("GET /healthz"), "{message}");
@@ -179,7 +179,7 @@ async fn unknown_paths_and_methods_are_told_what_there_is() {
 }
 
 #[tokio::test]
-async fn web_pages_and_rebound_names_are_refused() {
+async fn rejects_web_pages_and_rebound_names() {
     let api = start(|_| ()).await;
     let with = |name: &'static str, value: &'static str| {
         let request = api.http.post(api.url("/ask")).header(name, value).json(&json!({}));
@@ -196,10 +196,10 @@ async fn web_pages_and_rebound_names_are_refused() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_said_with_a_way_out() {
+async fn reports_a_port_in_use_with_the_next_step() {
     let api = start(|_| ()).await;
     let config = GatewayConfig { bind: api.addr, ..GatewayConfig::loopback() };
-    let error = Gateway::bind(config, api.double.clone()).await.err().unwrap();
+    let error = Gateway::bind(config, api.service.clone()).await.err().unwrap();
     assert!(matches!(error, GatewayError::Bind { .. }));
     assert!(error.to_string().contains("--http-port"), "{error}");
 }

@@ -2,29 +2,28 @@
 
 use serde_json::json;
 
-use super::{double::WORDS, start};
-use crate::{
-    gateway::{ApiKey, AskLine},
-    service::{ExpertPage, NodeStatus, QueryTarget, Strategy},
-};
+use super::{mock_service::WORDS, start};
+use nervure_api::AskLine;
+use crate::ApiKey;
+use nervure_api::{ExpertPage, NodeStatus, QueryTarget, Strategy};
 
 #[tokio::test]
-async fn status_peers_and_health() {
+async fn serves_status_peers_and_health() {
     let api = start(|_| ()).await;
     let status: NodeStatus = serde_json::from_str(&api.get("/status").await.text).unwrap();
     assert_eq!((status.peers_connected, status.experts_known, status.role.as_str()), (12, 8, "gateway"));
     assert_eq!(api.get("/peers").await.json()["peers"][0]["direction"], "out");
     assert_eq!(api.get("/healthz").await.status, 200);
 
-    *api.double.not_ready.lock().unwrap() = Some("no peer yet".into());
+    *api.service.not_ready.lock().unwrap() = Some("no peer yet".into());
     let health = api.get("/healthz").await;
     assert_eq!((health.status, health.json()["reason"].as_str()), (503, Some("no peer yet")));
 }
 
 #[tokio::test]
-async fn a_stranger_may_know_whether_it_is_ready_but_not_why() {
+async fn hides_the_reason_of_unreadiness_from_strangers() {
     let api = start(|config| config.api_keys.push(ApiKey::parse("0123456789abcdef").unwrap())).await;
-    *api.double.not_ready.lock().unwrap() = Some("secret".into());
+    *api.service.not_ready.lock().unwrap() = Some("secret".into());
     let health = api.get("/healthz").await;
     assert_eq!(health.status, 503);
     assert!(!health.text.contains("secret"));
@@ -36,7 +35,7 @@ async fn a_stranger_may_know_whether_it_is_ready_but_not_why() {
 }
 
 #[tokio::test]
-async fn experts_come_in_pages() {
+async fn pages_experts() {
     let api = start(|_| ()).await;
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -54,7 +53,7 @@ async fn experts_come_in_pages() {
 }
 
 #[tokio::test]
-async fn each_part_of_a_search_has_its_error() {
+async fn names_the_invalid_parameter_of_a_search() {
     let api = start(|_| ()).await;
     for (query, param) in [
         ("capability=Text", "capability"),
@@ -72,7 +71,7 @@ async fn each_part_of_a_search_has_its_error() {
 }
 
 #[tokio::test]
-async fn ask_answers_line_by_line() {
+async fn answers_ask_line_by_line() {
     let api = start(|_| ()).await;
     let body = json!({
         "target": { "model": "words" },
@@ -91,7 +90,7 @@ async fn ask_answers_line_by_line() {
     assert_eq!(text.collect::<Vec<_>>(), WORDS);
     assert!(matches!(lines.last(), Some(AskLine::Done { usage, .. }) if usage.completion_tokens == 3));
 
-    let asked = api.double.last();
+    let asked = api.service.last();
     assert_eq!(asked.target, QueryTarget::Model("words".into()));
     assert_eq!((asked.strategy.width(), asked.deadline.as_millis()), (3, 1234));
     assert_eq!(asked.filter.as_deref(), Some("price <= 5"));
@@ -99,7 +98,7 @@ async fn ask_answers_line_by_line() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_ends_with_an_error_line() {
+async fn ends_a_failed_answer_with_an_error_line() {
     let api = start(|_| ()).await;
     for model in ["fails", "cut"] {
         let body = json!({ "target": { "model": model }, "request": { "embed": { "inputs": ["a"] } } });
@@ -107,12 +106,12 @@ async fn an_answer_that_breaks_off_ends_with_an_error_line() {
         let last: AskLine = serde_json::from_str(reply.text.lines().last().unwrap()).unwrap();
         let AskLine::Error { error } = last else { panic!("{}", reply.text) };
         assert_eq!((error.code.as_deref(), error.exit_code), (Some("interrupted"), Some(6)));
-        api.double.freed().await;
+        api.service.freed().await;
     }
 }
 
 #[tokio::test]
-async fn a_question_in_vain_says_why_and_what_next() {
+async fn explains_a_failed_query_with_the_next_step() {
     let api = start(|_| ()).await;
     let ask = |target| json!({ "target": target, "request": { "embed": { "inputs": ["a"] } } });
     let reply = api.post("/ask", &ask(json!({ "capability": "image.generate" }))).await;
@@ -126,7 +125,7 @@ async fn a_question_in_vain_says_why_and_what_next() {
 }
 
 #[tokio::test]
-async fn terms_have_bounds() {
+async fn bounds_terms() {
     let api = start(|config| config.max_budget = "2".parse().unwrap()).await;
     let ask = |terms| json!({ "target": { "model": "words" }, "request": { "embed": { "inputs": ["a"] } }, "terms": terms });
     for (terms, param) in [
@@ -143,11 +142,11 @@ async fn terms_have_bounds() {
         assert_eq!(reply.json()["error"]["param"], param);
     }
     assert_eq!(api.post("/ask", &ask(json!({ "budget": "1.5" }))).await.status, 200);
-    assert_eq!(api.double.last().budget.to_string(), "1.5");
+    assert_eq!(api.service.last().budget.to_string(), "1.5");
 }
 
 #[tokio::test]
-async fn metrics_are_the_nodes_and_our_own() {
+async fn merges_the_metrics_of_node_and_api() {
     let api = start(|_| ()).await;
     api.get("/status").await;
     api.get("/no/such/1").await;

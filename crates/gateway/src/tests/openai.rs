@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Running, double::WORDS, start};
-use crate::service::QueryTarget;
+use super::{Running, mock_service::WORDS, start};
+use nervure_api::QueryTarget;
 
 /// The events of a stream.
 async fn stream(api: &Running, path: &str, mut body: Value) -> Vec<String> {
@@ -19,7 +19,7 @@ fn chat(model: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_chat_whole() {
+async fn answers_a_chat() {
     let api = start(|_| ()).await;
     let reply = api.post("/v1/chat/completions", &chat("words")).await;
     let body = reply.json();
@@ -34,11 +34,11 @@ async fn a_chat_whole() {
     let counts = json!({ "strategy": "best", "policy": "balanced", "block": 7, "candidates": 4, "filtered": 1, "tried": 1 });
     assert_eq!(route, counts);
     assert_eq!(reply.header("link"), "</checkpoints/7>; rel=\"describedby\"; title=\"certificate\"");
-    assert_eq!(api.double.last().target, QueryTarget::Named("words".into()));
+    assert_eq!(api.service.last().target, QueryTarget::Named("words".into()));
 }
 
 #[tokio::test]
-async fn whoever_asks_why_gets_a_trace() {
+async fn serves_a_trace_for_explain() {
     let api = start(|_| ()).await;
     let mut body = chat("words");
     body["nervure"] = json!({ "explain": true });
@@ -52,13 +52,13 @@ async fn whoever_asks_why_gets_a_trace() {
         (&trace["checkpoint"], &trace["expert"]["model"]),
         (&json!("/checkpoints/7"), &json!("words"))
     );
-    assert!(api.double.last().receipt, "what the experts signed belongs to it");
+    assert!(api.service.last().receipt, "what the experts signed belongs to it");
     let other = api.get("/traces/00").await;
-    assert!(other.error(404, "unknown_url").contains("there is no trace 00"));
+    assert!(other.error(404, "unknown_url").contains("no trace 00"));
 }
 
 #[tokio::test]
-async fn traces_are_bounded() {
+async fn bounds_traces() {
     let api = start(|_| ()).await;
     let body = json!({ "model": "words", "input": ["Hi"], "nervure": { "explain": true } });
     let mut paths = Vec::new();
@@ -74,7 +74,7 @@ async fn traces_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_chat_as_a_stream() {
+async fn streams_a_chat() {
     let api = start(|_| ()).await;
     let events = stream(&api, "/v1/chat/completions", chat("words")).await;
     assert_eq!(events.last().unwrap(), "[DONE]");
@@ -89,7 +89,7 @@ async fn a_chat_as_a_stream() {
 }
 
 #[tokio::test]
-async fn a_completion_as_a_stream_with_usage() {
+async fn streams_a_completion_with_usage() {
     let api = start(|_| ()).await;
     let body = json!({ "model": "words", "prompt": ["Hi"], "stream_options": { "include_usage": true } });
     let events = stream(&api, "/v1/completions", body).await;
@@ -103,7 +103,7 @@ async fn a_completion_as_a_stream_with_usage() {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_off_says_so_and_is_never_done() {
+async fn ends_a_failed_stream_with_an_error_and_without_done() {
     let api = start(|_| ()).await;
     for model in ["fails", "cut"] {
         let events = stream(&api, "/v1/chat/completions", chat(model)).await;
@@ -116,7 +116,7 @@ async fn a_stream_that_breaks_off_says_so_and_is_never_done() {
 }
 
 #[tokio::test]
-async fn errors_have_their_status_and_form() {
+async fn maps_errors_to_status_and_form() {
     let api = start(|_| ()).await;
     for (model, status, code) in [
         ("unknown", 404, "model_not_found"),
@@ -139,7 +139,7 @@ async fn errors_have_their_status_and_form() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named() {
+async fn names_the_invalid_field() {
     let api = start(|_| ()).await;
     let message = |message| json!({ "model": "words", "messages": [message] });
     let many = json!({ "role": "user", "content": "x" });
@@ -178,7 +178,7 @@ async fn what_is_wrong_is_named() {
 }
 
 #[tokio::test]
-async fn embeddings_as_numbers_and_as_base64() {
+async fn encodes_embeddings_as_numbers_and_base64() {
     let api = start(|_| ()).await;
     let mut body = json!({ "model": "words", "input": ["a", "bcd"] });
     let reply = api.post("/v1/embeddings", &body).await.json();
@@ -198,7 +198,7 @@ async fn embeddings_as_numbers_and_as_base64() {
 }
 
 #[tokio::test]
-async fn models_are_models_and_capabilities_each_once() {
+async fn lists_models_and_capabilities_once() {
     let api = start(|_| ()).await;
     let list = api.get("/v1/models").await.json();
     let entry =
@@ -219,14 +219,14 @@ async fn models_are_models_and_capabilities_each_once() {
 }
 
 #[tokio::test]
-async fn headers_set_terms_and_win() {
+async fn prefers_headers_over_body_terms() {
     let api = start(|_| ()).await;
     let mut body = chat("words");
     body["nervure"] = json!({ "strategy": "race:3", "where": "price <= 5" });
     let request =
         api.http.post(api.url("/v1/chat/completions")).json(&body).header("x-nervure-strategy", "best");
     assert_eq!(request.send().await.unwrap().status(), 200);
-    let asked = api.double.last();
+    let asked = api.service.last();
     assert_eq!((asked.strategy.width(), asked.filter.as_deref()), (1, Some("price <= 5")));
     let request =
         api.http.post(api.url("/v1/chat/completions")).json(&body).header("x-nervure-deadline-ms", "soon");

@@ -5,7 +5,7 @@ use std::{path::Path, process::Stdio};
 use tokio::process::Command;
 
 use super::start;
-use crate::gateway::ApiKey;
+use crate::ApiKey;
 
 /// The client's side; it prints `SKIPPED` and succeeds where the package is missing.
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openai_client.py");
@@ -19,7 +19,7 @@ async fn the_official_client_works_unmodified() {
     let client = Command::new(&python)
         .arg(SCRIPT)
         .args(["--base-url", &api.url("/v1"), "--api-key", key, "--model", "org/words"])
-        .arg("--double")
+        .arg("--mock")
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

@@ -1,4 +1,4 @@
-//! A node made of words: what it does with a question is in the name of the model.
+//! A mock node: the name of the model says how it answers.
 
 use std::{
     sync::{Arc, Mutex},
@@ -14,13 +14,14 @@ use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Usage};
 use nervure_primitives::{Amount, BlockHeight, Capability, Envelope, Hash, MeshId, Netuid, NodeId};
 use tokio::sync::Semaphore;
 
-use crate::service::*;
+use nervure_api::*;
+use crate::{LedgerReader, MeshService};
 
 /// The words of an answer; the accent and the newline test the framing.
 pub(super) const WORDS: [&str; 3] = ["Hé", "llo\n", "world"];
 
-/// The double.
-pub(super) struct Double {
+/// The mock node.
+pub(super) struct MockService {
     /// One permit per expert that was freed: by its end or by being dropped.
     freed: Arc<Semaphore>,
     /// The last question.
@@ -29,7 +30,7 @@ pub(super) struct Double {
     pub(super) not_ready: Mutex<Option<String>>,
 }
 
-impl Default for Double {
+impl Default for MockService {
     fn default() -> Self {
         Self { freed: Arc::new(Semaphore::new(0)), asked: Mutex::default(), not_ready: Mutex::default() }
     }
@@ -44,10 +45,10 @@ impl Drop for Working {
     }
 }
 
-impl Double {
+impl MockService {
     /// Waits until one more expert was freed.
     pub(super) async fn freed(&self) {
-        let freed = tokio::time::timeout(super::PATIENCE, self.freed.acquire()).await;
+        let freed = tokio::time::timeout(super::TEST_TIMEOUT, self.freed.acquire()).await;
         freed.expect("an expert was never freed").unwrap().forget();
     }
 
@@ -81,7 +82,7 @@ pub(super) fn expert(model: &str) -> ExpertView {
     }
 }
 
-/// What a model's name makes of a question before it is answered.
+/// The error that a model's name stands for.
 fn refusal(name: &str) -> Option<ServiceError> {
     let budget = Amount::ZERO;
     let failed = |failure: &str| FailedAttempt {
@@ -150,7 +151,7 @@ struct NoLedger;
 
 impl LedgerReader for NoLedger {}
 
-impl MeshService for Double {
+impl MeshService for MockService {
     fn ask(&self, ask: Query) -> BoxFuture<'_, Result<AnswerStream, ServiceError>> {
         async move {
             *self.asked.lock().unwrap() = Some(ask.clone());
