@@ -51,9 +51,9 @@ fn thousands_of_seeds_agree_and_recover() {
 #[test]
 fn a_run_without_faults_is_not_enough() {
     let mut plan = Plan::draw(1);
-    plan.calm = 0;
-    for seat in &mut plan.seats {
-        seat.behaviour = Behaviour::Honest;
+    plan.faults_end = 0;
+    for validator in &mut plan.validators {
+        validator.behaviour = Behaviour::Honest;
     }
     let outcome = run_tally(&plan);
     assert_eq!(outcome.violations, []);

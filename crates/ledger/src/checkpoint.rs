@@ -10,7 +10,7 @@
 mod pursuit;
 
 use nervure_consensus::checkpoint::{
-    CommitCertificate, DistantHeader, LightClient, LightError, MAX_CERTIFICATE_LEN, MAX_VALIDATORS,
+    CommitCertificate, DistantHeader, LightClient, LightError, MAX_CERTIFICATE_BYTES, MAX_VALIDATORS,
     ValidatorSet,
 };
 use nervure_primitives::{
@@ -27,7 +27,7 @@ use crate::block::{Header, MAX_HEADER_LEN};
 const MAX_VALIDATORS_LEN: usize = MAX_VALIDATORS * 50 + 16;
 
 /// Largest encoding of a checkpoint in bytes.
-pub const MAX_CHECKPOINT_LEN: usize = MAX_HEADER_LEN + MAX_CERTIFICATE_LEN + 2 * MAX_VALIDATORS_LEN + 128;
+pub const MAX_CHECKPOINT_LEN: usize = MAX_HEADER_LEN + MAX_CERTIFICATE_BYTES + 2 * MAX_VALIDATORS_LEN + 128;
 
 /// A block's header, and what it takes to believe it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

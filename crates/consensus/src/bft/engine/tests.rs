@@ -10,7 +10,7 @@ use nervure_primitives::{Hash, MeshId, NodeKey};
 
 use super::*;
 use crate::{
-    bft::{Message, Proposal, Signed, SignerRecord, Timer, Vote, VoteKind},
+    bft::{Message, Proposal, SignedStatement, SignerRecord, Timer, Vote, VoteKind},
     checkpoint::CommitCertificate,
 };
 
@@ -35,7 +35,7 @@ pub(super) fn validators(count: u8) -> Arc<ValidatorSet> {
 
 pub(super) fn vote(n: u8, round: u32, kind: VoteKind, value: Option<Hash>) -> Message {
     let vote = Vote { height: BlockHeight(1), round: Round(round), kind, value };
-    Message::Vote(Signed::sign(&key(n), &MESH, vote).unwrap())
+    Message::Vote(SignedStatement::sign(&key(n), &MESH, vote).unwrap())
 }
 
 pub(super) fn config() -> Config {
@@ -43,7 +43,7 @@ pub(super) fn config() -> Config {
 }
 
 /// An engine with what its node keeps for it.
-pub(super) struct Node {
+pub(super) struct TestNode {
     pub(super) engine: Engine,
     pub(super) log: Vec<WalEntry>,
     pub(super) record: SignerRecord,
@@ -54,7 +54,7 @@ pub(super) struct Node {
     pub(super) valid: bool,
 }
 
-impl Node {
+impl TestNode {
     pub(super) fn new(n: u8) -> Self {
         Self::with(n, config(), SignerRecord::default())
     }
@@ -108,11 +108,11 @@ impl Node {
         None
     }
 
-    pub(super) fn hear(&mut self, message: Message) {
+    pub(super) fn receive(&mut self, message: Message) {
         self.give(Input::Message { from: node(99), message });
     }
 
-    pub(super) fn refusals(&mut self) -> Vec<crate::bft::Refusal> {
+    pub(super) fn refusals(&mut self) -> Vec<crate::bft::MessageError> {
         let others = std::mem::take(&mut self.other);
         let refusals = others.into_iter().filter_map(|effect| match effect {
             Effect::Refused { reason, .. } => Some(reason),
@@ -130,7 +130,7 @@ impl Node {
 }
 
 /// Delivers everything that was sent until nothing moves.
-pub(super) fn deliver(nodes: &mut [Node]) {
+pub(super) fn deliver(nodes: &mut [TestNode]) {
     loop {
         let sent: Vec<_> = nodes.iter_mut().flat_map(|node| std::mem::take(&mut node.sent)).collect();
         if sent.is_empty() {
@@ -138,7 +138,7 @@ pub(super) fn deliver(nodes: &mut [Node]) {
         }
         for message in sent {
             for node in nodes.iter_mut() {
-                node.hear(message.clone());
+                node.receive(message.clone());
             }
         }
     }
@@ -146,12 +146,12 @@ pub(super) fn deliver(nodes: &mut [Node]) {
 
 /// The validator whose turn it is.
 pub(super) fn proposer(count: u8, height: u64, round: u32) -> u8 {
-    let members = core::Members::new(&MESH, BlockHeight(height), &validators(count));
+    let members = core::CoreValidatorSet::new(&MESH, BlockHeight(height), &validators(count));
     (1..=count).find(|n| node(*n) == members.proposer(round)).unwrap()
 }
 
 pub(super) fn proposal(n: u8, round: u32, valid_round: Option<u32>, value: Hash) -> Message {
     let valid_round = valid_round.map(Round);
     let proposal = Proposal { height: BlockHeight(1), round: Round(round), value, valid_round };
-    Message::Proposal(Signed::sign(&key(n), &MESH, proposal).unwrap())
+    Message::Proposal(SignedStatement::sign(&key(n), &MESH, proposal).unwrap())
 }

@@ -24,8 +24,8 @@ fn signs_each_position_once() {
     let mut signer = signer(SignerRecord::default());
     let first = signer.sign(vote(5, 0, VoteKind::Prevote, 1)).unwrap();
     assert_eq!(signer.sign(first.statement).unwrap(), first, "the same again is the same bytes");
-    assert!(matches!(signer.sign(vote(5, 0, VoteKind::Prevote, 2)), Err(SignRefusal::Marked(_))));
-    assert!(matches!(signer.sign(vote(4, 9, VoteKind::Precommit, 1)), Err(SignRefusal::Marked(_))));
+    assert!(matches!(signer.sign(vote(5, 0, VoteKind::Prevote, 2)), Err(SignError::AlreadySigned(_))));
+    assert!(matches!(signer.sign(vote(4, 9, VoteKind::Precommit, 1)), Err(SignError::AlreadySigned(_))));
     signer.sign(vote(5, 0, VoteKind::Precommit, 2)).unwrap();
     assert!(signer.sign(first.statement).is_err(), "below the mark even the same is refused");
 }
@@ -34,10 +34,10 @@ fn signs_each_position_once() {
 fn a_change_is_handed_out_once() {
     let mut signer = signer(SignerRecord::default());
     signer.sign(vote(5, 0, VoteKind::Prevote, 1)).unwrap();
-    let record = signer.take_change().unwrap();
-    assert_eq!((record, signer.take_change()), (signer.record(), None));
+    let record = signer.take_changed_record().unwrap();
+    assert_eq!((record, signer.take_changed_record()), (signer.record(), None));
     signer.sign(vote(5, 0, VoteKind::Prevote, 1)).unwrap();
-    assert_eq!(signer.take_change(), None, "nothing new to remember");
+    assert_eq!(signer.take_changed_record(), None, "nothing new to remember");
     let bytes = cbor::encode(&record).unwrap();
     assert_eq!(cbor::decode::<SignerRecord>(&bytes, Limits::new(512)).unwrap(), record);
 }
@@ -50,8 +50,8 @@ fn an_old_record_is_silenced_by_its_own_later_signature() {
     let later = now.sign(vote(9, 3, VoteKind::Precommit, 1)).unwrap();
 
     let mut restored = signer(backup);
-    assert_eq!(restored.witness(later.into()), Witness::Newer);
-    assert_eq!(restored.sign(vote(9, 4, VoteKind::Prevote, 2)), Err(SignRefusal::Silent(BlockHeight(9))));
+    assert_eq!(restored.witness(later.into()), OwnSignatureCheck::Newer);
+    assert_eq!(restored.sign(vote(9, 4, VoteKind::Prevote, 2)), Err(SignError::Silent(BlockHeight(9))));
     let again = signer(restored.record());
     assert!(!again.may_sign_at(BlockHeight(9)) && again.may_sign_at(BlockHeight(10)), "survives a restart");
 }
@@ -60,10 +60,12 @@ fn an_old_record_is_silenced_by_its_own_later_signature() {
 fn a_key_used_twice_is_noticed() {
     let mut signer = signer(SignerRecord::default());
     signer.sign(vote(5, 0, VoteKind::Prevote, 1)).unwrap();
-    let by_us = |vote| Mark::from(Signed::sign(&NodeKey::from_seed(&[1; 32]), &MESH, vote).unwrap());
-    assert_eq!(signer.witness(by_us(vote(5, 0, VoteKind::Prevote, 1))), Witness::Known);
-    assert_eq!(signer.witness(by_us(vote(4, 0, VoteKind::Prevote, 2))), Witness::Known);
-    assert_eq!(signer.witness(by_us(vote(5, 0, VoteKind::Prevote, 2))), Witness::Conflict);
+    let by_us = |vote| {
+        HighWaterMark::from(SignedStatement::sign(&NodeKey::from_seed(&[1; 32]), &MESH, vote).unwrap())
+    };
+    assert_eq!(signer.witness(by_us(vote(5, 0, VoteKind::Prevote, 1))), OwnSignatureCheck::Known);
+    assert_eq!(signer.witness(by_us(vote(4, 0, VoteKind::Prevote, 2))), OwnSignatureCheck::Known);
+    assert_eq!(signer.witness(by_us(vote(5, 0, VoteKind::Prevote, 2))), OwnSignatureCheck::Conflict);
     assert!(!signer.may_sign_at(BlockHeight(5)));
 }
 
@@ -71,7 +73,7 @@ fn a_key_used_twice_is_noticed() {
 fn nothing_is_signed_while_listening() {
     let mut signer = signer(SignerRecord::default());
     signer.set_listening(true);
-    assert_eq!(signer.sign(vote(5, 0, VoteKind::Prevote, 1)), Err(SignRefusal::Listening));
+    assert_eq!(signer.sign(vote(5, 0, VoteKind::Prevote, 1)), Err(SignError::Listening));
     signer.set_listening(false);
     assert!(signer.sign(vote(5, 0, VoteKind::Prevote, 1)).is_ok());
 }

@@ -4,7 +4,7 @@ use nervure_primitives::NodeKey;
 
 use super::*;
 use crate::{
-    bft::{Round, Signed},
+    bft::{Round, SignedStatement},
     checkpoint::SignatureList,
 };
 
@@ -59,7 +59,8 @@ fn signed(header: Block, first: u8, next: Option<ValidatorSet>) -> SignedHeader<
         value: header.id(),
         signatures: SignatureList::default(),
     };
-    let votes = (first..first + 4).map(|n| Signed::sign(&key(n), &MESH, certificate.vote()).unwrap());
+    let votes =
+        (first..first + 4).map(|n| SignedStatement::sign(&key(n), &MESH, certificate.vote()).unwrap());
     certificate.signatures = SignatureList::collect(votes.map(|vote| (vote.signer, vote.signature))).unwrap();
     SignedHeader { header, certificate, next_validators: next }
 }
@@ -176,8 +177,9 @@ fn strangers_cannot_be_skipped_to() {
     assert_eq!(forged.certificate.verify(&set(9), &MESH), Ok(()), "nothing else would have refused it");
     // Their signatures next to those of the trusted do not make them validators.
     let mut mixed = forged.clone();
-    let both =
-        (1..=4).chain(9..=12).map(|n| Signed::sign(&key(n), &MESH, forged.certificate.vote()).unwrap());
+    let both = (1..=4)
+        .chain(9..=12)
+        .map(|n| SignedStatement::sign(&key(n), &MESH, forged.certificate.vote()).unwrap());
     mixed.certificate.signatures =
         SignatureList::collect(both.map(|vote| (vote.signer, vote.signature))).unwrap();
     let (header, certificate) = (&mixed.header, &mixed.certificate);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use nervure_consensus::{
-    bft::{self, Candidate, Effect, Input, Refusal, SignerRecord, Timer},
+    bft::{self, Candidate, Effect, Input, MessageError, SignerRecord, Timer},
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
@@ -106,7 +106,7 @@ pub(super) struct Host {
     pub(super) inputs: VecDeque<Input>,
     pub(super) timers: BTreeMap<Timer, Instant>,
     /// Why the message that is being handled was refused.
-    pub(super) refused: Option<Refusal>,
+    pub(super) refused: Option<MessageError>,
     /// When the next height begins, once the last one is committed; for a follower, when others are asked for it.
     pub(super) begin_at: Option<Instant>,
     pub(super) pace: Pace,

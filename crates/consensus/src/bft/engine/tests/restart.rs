@@ -1,15 +1,15 @@
 //! Crashes, logs, and signatures of an earlier life.
 
 use super::*;
-use crate::bft::{Refusal, TimerKind};
+use crate::bft::{MessageError, TimerKind};
 
 /// Runs a round until `node` has prevoted, and returns everything it was sent.
-fn prevoted() -> (Vec<Node>, usize) {
-    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+fn prevoted() -> (Vec<TestNode>, usize) {
+    let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
     let proposals: Vec<_> = nodes.iter_mut().flat_map(|node| std::mem::take(&mut node.sent)).collect();
     for message in proposals {
-        nodes.iter_mut().for_each(|node| node.hear(message.clone()));
+        nodes.iter_mut().for_each(|node| node.receive(message.clone()));
     }
     let at = nodes.iter().position(|node| node.sent.len() == 1).unwrap();
     (nodes, at)
@@ -21,7 +21,7 @@ fn a_replay_leads_to_the_same_state_and_signs_nothing_new() {
     let n = u8::try_from(at).unwrap() + 1;
     let sent = nodes[at].sent.clone();
     let (log, record) = (nodes[at].log.clone(), nodes[at].record);
-    let mut again = Node::with(n, config(), record);
+    let mut again = TestNode::with(n, config(), record);
     again.start(1, 4, log.clone());
     assert_eq!(again.sent, sent, "the same vote, sent again");
     assert_eq!((again.record, &again.log), (record, &log), "nothing is signed or logged anew");
@@ -38,7 +38,7 @@ fn a_log_without_its_unsynced_tail_is_made_up_for() {
     let mut log = nodes[at].log.clone();
     let lost = log.pop().unwrap();
     assert!(matches!(lost, WalEntry::Vote(vote) if vote.signer == node(n)), "our own vote is lost");
-    let mut again = Node::with(n, config(), SignerRecord::default());
+    let mut again = TestNode::with(n, config(), SignerRecord::default());
     again.start(1, 4, log);
     assert_eq!(again.sent, nodes[at].sent, "the same statement is signed again");
     assert_eq!((&again.log, again.record), (&nodes[at].log, nodes[at].record));
@@ -47,7 +47,7 @@ fn a_log_without_its_unsynced_tail_is_made_up_for() {
 #[test]
 fn a_lost_record_is_found_in_the_log() {
     let (nodes, at) = prevoted();
-    let mut again = Node::with(u8::try_from(at).unwrap() + 1, config(), SignerRecord::default());
+    let mut again = TestNode::with(u8::try_from(at).unwrap() + 1, config(), SignerRecord::default());
     again.start(1, 4, nodes[at].log.clone());
     assert_eq!(again.record, nodes[at].record);
 }
@@ -55,7 +55,7 @@ fn a_lost_record_is_found_in_the_log() {
 #[test]
 fn without_its_log_a_validator_is_silent_for_the_height() {
     let (nodes, at) = prevoted();
-    let mut again = Node::with(u8::try_from(at).unwrap() + 1, config(), nodes[at].record);
+    let mut again = TestNode::with(u8::try_from(at).unwrap() + 1, config(), nodes[at].record);
     again.start(1, 4, Vec::new());
     assert!(again.other.contains(&Effect::Silenced { through: BlockHeight(1), key_used_twice: false }));
     again.fire(TimerKind::Propose);
@@ -70,31 +70,31 @@ fn without_its_log_a_validator_is_silent_for_the_height() {
 #[test]
 fn a_silent_proposer_does_not_wait_for_itself() {
     let n = proposer(4, 1, 0);
-    let mut silent = Node::new(n);
+    let mut silent = TestNode::new(n);
     let mut engine = Engine::new(config(), Signer::new(key(n), MESH, SignerRecord::default()));
     let start = Input::Start { height: BlockHeight(1), validators: validators(4), log: Vec::new() };
     let asked = engine.handle(start).unwrap();
     assert!(asked.iter().any(|effect| matches!(effect, Effect::Propose { .. })));
     std::mem::swap(&mut silent.engine, &mut engine);
-    silent.hear(vote(n, 3, VoteKind::Precommit, None));
+    silent.receive(vote(n, 3, VoteKind::Precommit, None));
     let (height, round) = (BlockHeight(1), Round(0));
     silent.give(Input::Proposed { height, round, value: block(height, round) });
     assert!(silent.sent.is_empty(), "{:?}", silent.sent);
     silent.fire(TimerKind::Propose);
     let others = (1..=4).filter(|other| *other != n);
-    others.for_each(|other| silent.hear(vote(other, 0, VoteKind::Prevote, None)));
+    others.for_each(|other| silent.receive(vote(other, 0, VoteKind::Prevote, None)));
     let others = (1..=4).filter(|other| *other != n);
-    others.for_each(|other| silent.hear(vote(other, 0, VoteKind::Precommit, None)));
+    others.for_each(|other| silent.receive(vote(other, 0, VoteKind::Precommit, None)));
     silent.fire(TimerKind::Precommit);
     assert_eq!(silent.engine.position(), Some((BlockHeight(1), Round(1))));
 }
 
 #[test]
 fn a_decision_in_the_log_is_told_again() {
-    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+    let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
     deliver(&mut nodes);
-    let mut again = Node::with(1, config(), nodes[0].record);
+    let mut again = TestNode::with(1, config(), nodes[0].record);
     again.start(1, 4, nodes[0].log.clone());
     assert_eq!(again.decided, nodes[0].decided);
 }
@@ -116,8 +116,8 @@ fn what_is_sent_was_saved_before() {
     assert!(last < synced, "one sync serves all");
 }
 
-fn listening(n: u8, record: SignerRecord) -> Node {
-    let mut node = Node::with(n, Config::new(Timeouts::local(), Duration::from_secs(1)), record);
+fn listening(n: u8, record: SignerRecord) -> TestNode {
+    let mut node = TestNode::with(n, Config::new(Timeouts::local(), Duration::from_secs(1)), record);
     node.start(1, 4, Vec::new());
     node
 }
@@ -125,7 +125,7 @@ fn listening(n: u8, record: SignerRecord) -> Node {
 #[test]
 fn nothing_is_signed_before_listening_is_over() {
     let mut node = listening(1, SignerRecord::default());
-    node.hear(vote(2, 0, VoteKind::Prevote, None));
+    node.receive(vote(2, 0, VoteKind::Prevote, None));
     assert!(node.sent.is_empty() && node.log.is_empty());
     node.fire(TimerKind::Listen);
     assert!(node.log.iter().any(|entry| matches!(entry, WalEntry::Vote(v) if v.signer == super::node(2))));
@@ -134,7 +134,7 @@ fn nothing_is_signed_before_listening_is_over() {
 #[test]
 fn listening_outlasts_heights_that_come_faster_and_not_those_that_were_caught_up_with() {
     let mut node = listening(1, SignerRecord::default());
-    let listens = |node: &Node| {
+    let listens = |node: &TestNode| {
         let timers = node.timers.keys().filter(|timer| timer.kind == TimerKind::Listen);
         timers.map(|timer| timer.height.0).collect::<Vec<_>>()
     };
@@ -147,8 +147,8 @@ fn listening_outlasts_heights_that_come_faster_and_not_those_that_were_caught_up
     node.start(10, 4, Vec::new());
     assert!(node.sent.is_empty());
     node.fire(TimerKind::Listen);
-    node.hear(vote(2, 0, VoteKind::Prevote, None));
-    assert!(!node.refusals().contains(&Refusal::Idle));
+    node.receive(vote(2, 0, VoteKind::Prevote, None));
+    assert!(!node.refusals().contains(&MessageError::NotStarted));
     node.start(11, 4, Vec::new());
     assert!(listens(&node).is_empty(), "it has listened");
 }
@@ -156,7 +156,7 @@ fn listening_outlasts_heights_that_come_faster_and_not_those_that_were_caught_up
 #[test]
 fn an_earlier_life_silences_this_one() {
     let mut node = listening(1, SignerRecord::default());
-    node.hear(vote(1, 3, VoteKind::Precommit, None));
+    node.receive(vote(1, 3, VoteKind::Precommit, None));
     node.fire(TimerKind::Listen);
     assert!(node.other.contains(&Effect::Silenced { through: BlockHeight(1), key_used_twice: false }));
     for kind in [TimerKind::Propose, TimerKind::Rebroadcast] {
@@ -172,10 +172,10 @@ fn an_earlier_life_silences_this_one() {
 fn a_second_process_with_our_key_is_noticed() {
     let turn = proposer(4, 1, 0);
     let n = if turn == 1 { 2 } else { 1 };
-    let mut node = Node::new(n);
+    let mut node = TestNode::new(n);
     node.start(1, 4, Vec::new());
     node.fire(TimerKind::Propose);
-    node.hear(vote(n, 0, VoteKind::Prevote, Some(Hash::of("v", &[]))));
+    node.receive(vote(n, 0, VoteKind::Prevote, Some(Hash::of("v", &[]))));
     assert!(node.other.contains(&Effect::Silenced { through: BlockHeight(1), key_used_twice: true }));
 }
 
@@ -188,7 +188,7 @@ fn own_signatures_in_certificates_tell_an_old_record_and_a_second_process() {
             kind: VoteKind::Precommit,
             value: Some(Hash::of("v", &[])),
         };
-        Signed::sign(&key(1), &MESH, statement).unwrap()
+        SignedStatement::sign(&key(1), &MESH, statement).unwrap()
     };
     let mut node = listening(1, SignerRecord::default());
     node.give(Input::OwnSignature { vote: own(40), began_here: false });
@@ -210,14 +210,14 @@ fn own_signatures_in_certificates_tell_an_old_record_and_a_second_process() {
 
 #[test]
 fn peers_can_say_what_they_heard() {
-    let mut node = Node::new(1);
+    let mut node = TestNode::new(1);
     node.start(1, 4, Vec::new());
-    node.hear(vote(2, 4, VoteKind::Prevote, None));
-    let heard = node.engine.heard_from(&super::node(2));
+    node.receive(vote(2, 4, VoteKind::Prevote, None));
+    let heard = node.engine.votes_by(&super::node(2));
     assert_eq!(
         heard.into_iter().map(Message::Vote).collect::<Vec<_>>(),
         [vote(2, 4, VoteKind::Prevote, None)]
     );
-    assert!(node.engine.heard_from(&super::node(3)).is_empty());
-    assert_ne!(node.refusals(), [Refusal::Idle]);
+    assert!(node.engine.votes_by(&super::node(3)).is_empty());
+    assert_ne!(node.refusals(), [MessageError::NotStarted]);
 }

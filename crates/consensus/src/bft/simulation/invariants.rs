@@ -1,25 +1,25 @@
-//! The invariants, checked at every step.
+//! The invariants of a run, checked at every step.
 
 use std::{collections::BTreeMap, fmt};
 
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 
-use crate::bft::{Message, Placed, Position, Proposal, Vote};
+use crate::bft::{Message, Position, Proposal, Statement, Vote};
 
-/// Something that must never happen.
+/// A violated invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
-    /// Two honest nodes committed different blocks, or reached different states by the same.
+    /// Two honest nodes committed different blocks, or the same block with different states.
     Disagreement {
-        /// Where.
+        /// The height.
         height: BlockHeight,
     },
     /// An honest node sent two statements for one position.
     DoubleSigning {
-        /// Who.
+        /// The node.
         node: NodeId,
-        /// Where.
+        /// The position.
         position: Position,
     },
     /// An honest node was accused of equivocation.
@@ -28,7 +28,7 @@ pub enum Violation {
     Blamed(NodeId),
     /// An honest node found its own record to be old.
     Silenced(NodeId),
-    /// An honest application refused what was decided.
+    /// An honest application called a decided block invalid.
     Contradicted(BlockHeight),
     /// A restarted honest node did not have a block that it had committed.
     Lost {
@@ -39,7 +39,7 @@ pub enum Violation {
     Failed(String),
     /// Honest nodes did not reach the target after the faults ended.
     Stuck {
-        /// The height of the slowest.
+        /// The height of the slowest honest node.
         height: BlockHeight,
     },
 }
@@ -50,23 +50,23 @@ impl fmt::Display for Violation {
     }
 }
 
-/// A statement of either kind.
+/// A vote or proposal without its signature.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stated {
+enum UnsignedStatement {
     Vote(Vote),
     Proposal(Proposal),
 }
 
-/// Remembers what honest nodes did.
+/// The commits and statements of honest nodes.
 #[derive(Default)]
-pub(super) struct Watch {
+pub(super) struct InvariantChecker {
     committed: BTreeMap<BlockHeight, (Hash, Hash)>,
-    stated: BTreeMap<(NodeId, Position), Stated>,
+    statements: BTreeMap<(NodeId, Position), UnsignedStatement>,
     pub(super) violations: Vec<Violation>,
 }
 
-impl Watch {
-    /// An honest node committed a block and is in a state.
+impl InvariantChecker {
+    /// Checks a commit of an honest node and the state after it.
     pub(super) fn committed(&mut self, height: BlockHeight, value: Hash, root: Hash) {
         let first = *self.committed.entry(height).or_insert((value, root));
         if first != (value, root) {
@@ -74,18 +74,20 @@ impl Watch {
         }
     }
 
-    /// An honest node sends a message.
+    /// Checks a message that an honest node sends.
     pub(super) fn sent(&mut self, node: NodeId, message: &Message) {
-        let (signer, position, stated) = match message {
-            Message::Vote(vote) => (vote.signer, vote.statement.position(), Stated::Vote(vote.statement)),
+        let (signer, position, statement) = match message {
+            Message::Vote(vote) => {
+                (vote.signer, vote.statement.position(), UnsignedStatement::Vote(vote.statement))
+            }
             Message::Proposal(proposal) => {
-                let statement = proposal.statement;
-                (proposal.signer, statement.position(), Stated::Proposal(statement))
+                let proposed = proposal.statement;
+                (proposal.signer, proposed.position(), UnsignedStatement::Proposal(proposed))
             }
             Message::Polka(_) | Message::Round(_) => return,
         };
-        // Proposals of others are passed on.
-        if signer == node && *self.stated.entry((signer, position)).or_insert(stated) != stated {
+        // Nodes also forward the proposals of others.
+        if signer == node && *self.statements.entry((signer, position)).or_insert(statement) != statement {
             self.violate(Violation::DoubleSigning { node, position });
         }
     }
