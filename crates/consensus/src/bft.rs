@@ -50,7 +50,6 @@ mod input;
 mod justification;
 mod message;
 mod message_error;
-mod message_error;
 mod proposer;
 mod signer;
 #[cfg(feature = "simulation")]
@@ -69,11 +68,6 @@ pub use message_error::MessageError;
 pub use signer::{HighWaterMark, OwnSignatureCheck, SignError, Signer, SignerRecord};
 pub use timer::{Timeouts, Timer, TimerKind};
 pub use wal::{Verdict, WalEntry};
-
-pub use crate::statement::{
-    MAX_ROUND, MAX_STATEMENT_BYTES, Position, Proposal, Round, SignedProposal, SignedStatement, SignedVote,
-    Statement, Step, Vote, VoteKind,
-};
 
 pub use crate::statement::{
     MAX_ROUND, MAX_STATEMENT_BYTES, Position, Proposal, Round, SignedProposal, SignedStatement, SignedVote,

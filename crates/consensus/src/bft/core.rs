@@ -13,7 +13,6 @@
 mod context;
 mod convert;
 mod round;
-mod round;
 
 pub(super) use arc_malachitebft_core_consensus::{
     ConsensusMsg, Effect, Error, Input, LivenessMsg, LocallyProposedValue, MisbehaviorEvidence, Params,
@@ -28,5 +27,4 @@ pub(super) use context::{
     BftContext, Block, CoreAddress, CoreProposal, CoreSignature, CoreValidatorSet, CoreVote, Height,
 };
 pub(super) use convert::*;
-pub(super) use round::{core_round, round_of};
 pub(super) use round::{core_round, round_of};

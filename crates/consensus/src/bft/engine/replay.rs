@@ -162,17 +162,6 @@ pub(super) fn start_height(
     core::Input::StartHeight(core::Height(height), members, restart, None, policy)
 }
 
-/// The core's input for a new height. A height ends as soon as it is decided, so there is no target
-/// time and no vote extension.
-pub(super) fn start_height(
-    height: BlockHeight,
-    members: core::CoreValidatorSet,
-    restart: bool,
-) -> core::Input<core::BftContext> {
-    let policy = core::VoteExtensionPolicy::Disabled;
-    core::Input::StartHeight(core::Height(height), members, restart, None, policy)
-}
-
 /// The core's input for an entry.
 fn input(entry: &WalEntry) -> Option<core::Input<core::BftContext>> {
     Some(match entry {

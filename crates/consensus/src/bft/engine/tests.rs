@@ -1,16 +1,19 @@
-//! Engines wired to each other without loss or delay.
+//! Engines connected to each other without loss or delay.
 
 mod agree;
 mod bounds;
 mod restart;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use nervure_primitives::{Hash, MeshId, NodeKey};
 
 use super::*;
 use crate::{
-    bft::{Message, Proposal, SignedStatement, SignerRecord, Timer, Vote, VoteKind},
+    bft::{Message, Proposal, SignedStatement, SignerRecord, Timeouts, Timer, Vote, VoteKind},
     checkpoint::CommitCertificate,
 };
 
@@ -42,7 +45,7 @@ pub(super) fn config() -> Config {
     Config::new(Timeouts::local(), Duration::ZERO)
 }
 
-/// An engine with what its node keeps for it.
+/// An engine with the state of its node.
 pub(super) struct TestNode {
     pub(super) engine: Engine,
     pub(super) log: Vec<WalEntry>,
@@ -77,7 +80,7 @@ impl TestNode {
         self.give(Input::Start { height: BlockHeight(height), validators: validators(count), log });
     }
 
-    /// Gives an input and does what the engine wants, answering its questions at once.
+    /// Handles an input and performs the effects, answering requests at once.
     pub(super) fn give(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
@@ -112,16 +115,16 @@ impl TestNode {
         self.give(Input::Message { from: node(99), message });
     }
 
-    pub(super) fn refusals(&mut self) -> Vec<crate::bft::MessageError> {
+    pub(super) fn errors(&mut self) -> Vec<crate::bft::MessageError> {
         let others = std::mem::take(&mut self.other);
-        let refusals = others.into_iter().filter_map(|effect| match effect {
+        let errors = others.into_iter().filter_map(|effect| match effect {
             Effect::Refused { reason, .. } => Some(reason),
             _ => None,
         });
-        refusals.collect()
+        errors.collect()
     }
 
-    /// Lets the timer of this kind fire.
+    /// Fires the timer of this kind.
     pub(super) fn fire(&mut self, kind: crate::bft::TimerKind) {
         let timer = *self.timers.keys().find(|timer| timer.kind == kind).expect("the timer runs");
         self.timers.remove(&timer);
@@ -129,7 +132,7 @@ impl TestNode {
     }
 }
 
-/// Delivers everything that was sent until nothing moves.
+/// Delivers messages until none are left.
 pub(super) fn deliver(nodes: &mut [TestNode]) {
     loop {
         let sent: Vec<_> = nodes.iter_mut().flat_map(|node| std::mem::take(&mut node.sent)).collect();
@@ -144,7 +147,7 @@ pub(super) fn deliver(nodes: &mut [TestNode]) {
     }
 }
 
-/// The validator whose turn it is.
+/// The proposer of a round.
 pub(super) fn proposer(count: u8, height: u64, round: u32) -> u8 {
     let members = core::CoreValidatorSet::new(&MESH, BlockHeight(height), &validators(count));
     (1..=count).find(|n| node(*n) == members.proposer(round)).unwrap()

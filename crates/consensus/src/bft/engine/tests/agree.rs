@@ -1,10 +1,10 @@
-//! Heights get decided.
+//! Heights are decided.
 
 use super::*;
 use crate::bft::TimerKind;
 
 #[test]
-fn four_validators_decide_height_after_height() {
+fn four_validators_decide_every_height() {
     let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     for height in 1..=5 {
         nodes.iter_mut().for_each(|node| node.start(height, 4, Vec::new()));
@@ -20,7 +20,7 @@ fn four_validators_decide_height_after_height() {
 }
 
 #[test]
-fn one_validator_agrees_with_itself() {
+fn a_single_validator_decides_alone() {
     let mut nodes = [TestNode::new(1)];
     nodes[0].start(1, 1, Vec::new());
     deliver(&mut nodes);
@@ -28,9 +28,9 @@ fn one_validator_agrees_with_itself() {
 }
 
 #[test]
-fn a_dead_proposer_costs_a_round() {
-    let dead = proposer(4, 1, 0);
-    let mut nodes: Vec<_> = (1..=4).filter(|n| *n != dead).map(TestNode::new).collect();
+fn a_crashed_proposer_costs_a_round() {
+    let crashed = proposer(4, 1, 0);
+    let mut nodes: Vec<_> = (1..=4).filter(|n| *n != crashed).map(TestNode::new).collect();
     nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
     for kind in [TimerKind::Propose, TimerKind::Precommit] {
         deliver(&mut nodes);
@@ -44,7 +44,7 @@ fn a_dead_proposer_costs_a_round() {
 }
 
 #[test]
-fn what_the_application_refuses_is_not_decided() {
+fn an_invalid_block_is_not_decided() {
     let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().for_each(|node| {
         node.valid = false;
@@ -60,7 +60,7 @@ fn what_the_application_refuses_is_not_decided() {
 fn a_certificate_decides_without_a_vote() {
     let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().take(3).for_each(|node| node.start(1, 4, Vec::new()));
-    // The proposer may be the one that sleeps.
+    // The proposer may be the validator that is late.
     if proposer(4, 1, 0) == 4 {
         nodes.iter_mut().take(3).for_each(|node| node.fire(TimerKind::Propose));
         deliver(&mut nodes[..3]);
@@ -74,9 +74,9 @@ fn a_certificate_decides_without_a_vote() {
     assert_eq!(late.decided, [certificate]);
 }
 
-/// Blocks of the same transactions are the same block, whoever proposes them.
+/// Blocks of the same transactions are the same block, whichever validator proposes them.
 #[test]
-fn who_proposes_a_block_that_others_have_decided_meanwhile_decides_it_too() {
+fn a_proposer_of_an_already_decided_block_decides_it_too() {
     let (first, ours) = (proposer(4, 1, 0), proposer(4, 1, 1));
     assert_ne!(first, ours);
     let mut engine = TestNode::new(ours).engine;
@@ -99,7 +99,7 @@ fn who_proposes_a_block_that_others_have_decided_meanwhile_decides_it_too() {
 }
 
 #[test]
-fn who_sleeps_through_a_height_is_told() {
+fn a_message_of_a_later_height_reports_the_node_as_behind() {
     let mut late = TestNode::new(4);
     late.start(1, 4, Vec::new());
     let ahead = Vote { height: BlockHeight(2), round: Round(0), kind: VoteKind::Prevote, value: None };
@@ -109,7 +109,7 @@ fn who_sleeps_through_a_height_is_told() {
 }
 
 #[test]
-fn two_votes_in_one_place_are_evidence() {
+fn two_votes_at_one_position_are_evidence() {
     let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
     let (one, other) = (Hash::of("one", &[]), Hash::of("other", &[]));

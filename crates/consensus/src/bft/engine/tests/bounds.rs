@@ -1,4 +1,4 @@
-//! What peers may send and what becomes of it.
+//! Bounds on the messages of peers.
 
 use super::*;
 use crate::{
@@ -18,7 +18,7 @@ fn value() -> Hash {
 }
 
 #[test]
-fn refusals_name_the_reason() {
+fn errors_name_the_reason_and_the_blame() {
     let other = if proposer(4, 1, 0) == 2 { 3 } else { 2 };
     let forged = match vote(2, 0, VoteKind::Prevote, None) {
         Message::Vote(mut vote) => {
@@ -38,7 +38,7 @@ fn refusals_name_the_reason() {
     for (message, reason, blame) in cases {
         let mut node = started();
         node.receive(message);
-        assert_eq!(node.refusals(), std::slice::from_ref(&reason));
+        assert_eq!(node.errors(), std::slice::from_ref(&reason));
         assert_eq!(reason.blames_sender(), blame, "{reason}");
         assert!(
             node.log.iter().all(|entry| !matches!(entry, WalEntry::Vote(v) if v.signer != super::node(1)))
@@ -47,41 +47,41 @@ fn refusals_name_the_reason() {
 }
 
 #[test]
-fn a_height_that_is_over_is_old_and_nothing_comes_before_the_first() {
+fn refuses_messages_of_decided_heights_and_before_the_first_height() {
     let mut early = TestNode::new(1);
     early.receive(vote(2, 0, VoteKind::Prevote, None));
-    assert_eq!(early.refusals(), [MessageError::NotStarted]);
+    assert_eq!(early.errors(), [MessageError::NotStarted]);
     let mut late = TestNode::new(1);
     late.start(2, 4, Vec::new());
     late.other.clear();
     late.receive(vote(2, 0, VoteKind::Prevote, None));
-    assert_eq!(late.refusals(), [MessageError::OldHeight(BlockHeight(1))]);
+    assert_eq!(late.errors(), [MessageError::OldHeight(BlockHeight(1))]);
 }
 
 #[test]
-fn the_same_again_costs_no_verification() {
+fn a_duplicate_costs_no_verification() {
     let mut node = started();
     node.receive(vote(2, 0, VoteKind::Prevote, None));
     let logged = node.log.len();
-    // With a signature that does not hold: it is not even looked at.
+    // The signature is invalid, but it is not verified.
     if let Message::Vote(mut vote) = vote(2, 0, VoteKind::Prevote, None) {
         vote.signature = nervure_primitives::Signature::from_bytes([7; 64]);
         node.receive(Message::Vote(vote));
     }
-    assert_eq!((node.refusals(), node.log.len()), (vec![MessageError::Duplicate], logged));
+    assert_eq!((node.errors(), node.log.len()), (vec![MessageError::Duplicate], logged));
 }
 
 #[test]
-fn a_proposer_gets_two_blocks_a_round_looked_at() {
+fn a_proposer_gets_two_blocks_per_round_validated() {
     let turn = (0..10).find(|round| proposer(4, 1, *round) != 1).unwrap();
     let proposer = proposer(4, 1, turn);
     let mut node = started();
     for n in 0..5u8 {
         node.receive(proposal(proposer, turn, None, Hash::of("v", &[&[n]])));
     }
-    assert_eq!(node.refusals(), vec![MessageError::LimitReached; 3]);
+    assert_eq!(node.errors(), vec![MessageError::LimitReached; 3]);
     let verdicts = node.log.iter().filter(|entry| matches!(entry, WalEntry::Verdict(_))).count();
-    assert!(verdicts <= 3, "two of the other's, perhaps one of ours");
+    assert!(verdicts <= 3, "two of the proposer, and perhaps one of ours");
 }
 
 #[test]
@@ -89,11 +89,11 @@ fn votes_for_later_heights_are_kept_and_used() {
     let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().take(3).for_each(|node| node.start(2, 4, Vec::new()));
     nodes[3].start(1, 4, Vec::new());
-    let sleepy_leads = proposer(4, 2, 0) == 4;
+    let late_proposes = proposer(4, 2, 0) == 4;
     deliver(&mut nodes);
     nodes[3].start(2, 4, Vec::new());
     deliver(&mut nodes);
-    assert_eq!(nodes[3].decided.len(), 1, "the sleepy one leads: {sleepy_leads}");
+    assert_eq!(nodes[3].decided.len(), 1, "the late validator proposes: {late_proposes}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn certificates_need_power_order_and_signatures() {
     let weak = |signed| MessageError::Certificate(CertificateError::TooLittlePower { signed, total: 40 });
     let (skip, precommits) = (RoundReason::Skip, RoundReason::Precommits);
     let mut node = started();
-    for (message, refusal) in [
+    for (message, error) in [
         (polka(&[2, 3]), Some(weak(20))),
         (round(&[2], skip, VoteKind::Prevote), Some(weak(10))),
         (round(&[2, 3], precommits, VoteKind::Precommit), Some(weak(20))),
@@ -135,7 +135,7 @@ fn certificates_need_power_order_and_signatures() {
         (polka(&[2, 3, 4]), Some(MessageError::Duplicate)),
     ] {
         node.receive(message);
-        assert_eq!(node.refusals(), Vec::from_iter(refusal));
+        assert_eq!(node.errors(), Vec::from_iter(error));
     }
     assert_eq!(node.engine.position(), Some((BlockHeight(1), Round(5))), "skipped ahead");
 }

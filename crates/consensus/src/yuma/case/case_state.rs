@@ -1,4 +1,4 @@
-//! [`State`]: the subnet between the steps of a case.
+//! [`CaseState`]: the subnet between the steps of a case.
 
 use nervure_primitives::Uid;
 
@@ -10,7 +10,7 @@ use crate::yuma::{Cell, EpochInput, EpochOutput, Neuron, Params};
 
 /// A neuron that owns its rows.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Slot {
+pub(super) struct CaseNeuron {
     pub stake: u64,
     pub last_update: u64,
     pub registered: u64,
@@ -20,21 +20,21 @@ pub(super) struct Slot {
     pub bonds: Vec<Cell>,
 }
 
-/// The subnet as the next epoch will see it.
+/// The subnet before the next epoch.
 #[derive(Clone, Debug)]
-pub(super) struct State {
+pub(super) struct CaseState {
     params: Params,
     emission: u64,
     block: u64,
-    slots: Vec<Slot>,
+    slots: Vec<CaseNeuron>,
 }
 
-impl State {
+impl CaseState {
     /// The state before the first step.
     pub(super) fn new(text: &CaseText) -> Result<Self, CaseError> {
         let initial = &text.initial;
         check_lengths(initial, text.n)?;
-        let slot = |uid: usize| Slot {
+        let slot = |uid: usize| CaseNeuron {
             stake: initial.stake[uid],
             last_update: initial.last_update.get(uid).copied().unwrap_or_default(),
             registered: initial.registered.get(uid).copied().unwrap_or_default(),
@@ -53,7 +53,7 @@ impl State {
     }
 
     /// The slots, by uid.
-    pub(super) fn slots(&self) -> &[Slot] {
+    pub(super) fn slots(&self) -> &[CaseNeuron] {
         &self.slots
     }
 
@@ -84,22 +84,23 @@ impl State {
         Ok(())
     }
 
-    /// Gives a slot to somebody else, who inherits nothing: not even the weights that others gave.
+    /// Registers a uid to a new holder, which inherits nothing: the weights of others for it become
+    /// zero.
     fn reregister(&mut self, change: &Reregister) {
         for slot in &mut self.slots {
             slot.weights.iter_mut().filter(|(uid, _)| *uid == change.uid).for_each(|cell| cell.1 = 0);
         }
-        self.slots[usize::from(change.uid.0)] = Slot {
+        self.slots[usize::from(change.uid.0)] = CaseNeuron {
             stake: change.stake,
             last_update: change.block,
             registered: change.block,
-            ..Slot::default()
+            ..CaseNeuron::default()
         };
     }
 
     /// Calls `run` with the state as the input of an epoch.
     pub(super) fn with_input<'s, T>(&'s self, run: impl FnOnce(&EpochInput<'_>) -> T) -> T {
-        let neuron = |slot: &'s Slot| Neuron {
+        let neuron = |slot: &'s CaseNeuron| Neuron {
             stake: slot.stake,
             last_update: slot.last_update,
             registered: slot.registered,
@@ -117,7 +118,7 @@ impl State {
         })
     }
 
-    /// Takes over what an epoch leaves to the next one.
+    /// Takes over the permits and bonds that an epoch leaves to the next one.
     pub(super) fn carry_over(&mut self, output: &EpochOutput) {
         for ((slot, permit), bonds) in self.slots.iter_mut().zip(&output.new_permits).zip(&output.bonds) {
             slot.permit = *permit;
