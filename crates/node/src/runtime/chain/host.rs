@@ -323,7 +323,7 @@ impl Host {
 
     fn signs(&mut self, record: &SignerRecord) -> Result<(), HostError> {
         self.parts.wal.save_signer(record)?;
-        let height = record.mark.map(|mark| mark.position().height);
+        let height = record.last_signed.map(|last| last.position().height);
         self.parts.view.send_if_modified(|view| {
             // Readers need not wake up for every signature.
             view.signed = view.signed.max(height);
