@@ -74,15 +74,15 @@ pub enum ExpertError {
 }
 
 impl ExpertError {
+    /// An internal error with `message` cut to [`MAX_MESSAGE`] characters and without control characters.
+    #[must_use]
+    pub fn internal(message: &str) -> Self {
+        Self::Internal(printable(message))
+    }
+
     /// A refusal that names its field.
     pub(crate) fn field(field: &'static str, reason: impl Into<String>) -> Self {
         Self::BadRequest { field, reason: reason.into() }
-    }
-}
-
-impl From<candle_core::Error> for ExpertError {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Internal(printable(&error.to_string()))
     }
 }
 

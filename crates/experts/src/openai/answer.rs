@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Upstream, body, refusal, refusal::Refusal, sse::Lines};
 use crate::{
-    ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Sampling, Usage, stream::Item,
+    ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Sampling, Usage, stream::ExpertItem,
 };
 
 /// Longest piece of text in one event, in bytes, so that an event fits a frame.
@@ -62,7 +62,7 @@ struct Streaming {
 
 impl State {
     /// Does the next thing; `None` after the last.
-    async fn step(self, ready: &mut VecDeque<Item>) -> Result<Option<Self>, ExpertError> {
+    async fn step(self, ready: &mut VecDeque<ExpertItem>) -> Result<Option<Self>, ExpertError> {
         match self {
             Self::Ended => Ok(None),
             Self::Asking(upstream, ExpertRequest::Embed { inputs }) => {
@@ -175,7 +175,7 @@ struct WireUsage {
 
 impl Streaming {
     /// Takes in the next piece; false when that was all.
-    async fn read(&mut self, ready: &mut VecDeque<Item>) -> Result<bool, ExpertError> {
+    async fn read(&mut self, ready: &mut VecDeque<ExpertItem>) -> Result<bool, ExpertError> {
         let limits = self.upstream.limits;
         let Some(piece) = body::piece(&mut self.response, limits.between).await? else {
             // Some servers say why they ended and leave out the last line.
@@ -203,7 +203,7 @@ impl Streaming {
         }
     }
 
-    fn chunk(&mut self, line: &[u8], ready: &mut VecDeque<Item>) -> Result<(), ExpertError> {
+    fn chunk(&mut self, line: &[u8], ready: &mut VecDeque<ExpertItem>) -> Result<(), ExpertError> {
         let chunk = read_chunk(line)?;
         if let Some(usage) = chunk.usage {
             let WireUsage { prompt_tokens, completion_tokens } = usage;
@@ -245,7 +245,7 @@ impl Streaming {
     }
 
     /// The end; an error when the upstream never said that it was one.
-    fn done(&self) -> Item {
+    fn done(&self) -> ExpertItem {
         let Some(reason) = self.finish else {
             let reason = "it went away before its answer was complete".to_owned();
             return Err(ExpertError::UpstreamUnavailable { reason });
@@ -307,7 +307,7 @@ struct Embedding {
 async fn embed(
     upstream: &Upstream,
     inputs: Vec<String>,
-    ready: &mut VecDeque<Item>,
+    ready: &mut VecDeque<ExpertItem>,
 ) -> Result<(), ExpertError> {
     let wanted = inputs.len();
     let body = json!({"model": upstream.model, "input": inputs, "encoding_format": "float"});
