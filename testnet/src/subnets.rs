@@ -102,9 +102,7 @@ mod tests {
             text,
             ["openai:http://127.0.0.1:11434/v1,model=qwen3:4b,capability=text.chat,netuid=18,key-env=KEY"]
         );
-        assert!(
-            embedding.len() == 3 && embedding.iter().all(|expert| expert.contains("model=mock-embed-"))
-        );
+        assert!(embedding.len() == 3 && embedding.iter().all(|expert| expert.contains("model=mock-embed-")));
         server.embedding = Some("nomic".into());
         let [_, embedding] = experts(Some(&server), None);
         assert!(embedding.len() == 1 && embedding[0].contains("model=nomic,capability=text.embed,netuid=21"));

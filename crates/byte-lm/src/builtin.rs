@@ -5,9 +5,9 @@
 use nervure_experts::ModelCard;
 use nervure_experts::byte_text::{CONTEXT_BYTES, MAX_OUTPUT_BYTES};
 
+use crate::ModelError;
 use crate::model::ByteModel;
 use crate::weights::load;
-use crate::ModelError;
 
 /// One built-in model.
 #[derive(Debug)]

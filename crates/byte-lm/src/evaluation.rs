@@ -25,7 +25,9 @@ pub fn byte_probabilities(model: &ByteModel, text: &[u8]) -> Result<Vec<f64>, Mo
     let mut stream = vec![DOCUMENT_START];
     stream.extend_from_slice(text);
     let mut out = Vec::with_capacity(text.len());
-    for batch in windows(text.len()).chunk_by(|a, b| a.len() == b.len()).flat_map(|same| same.chunks(BATCH_WINDOWS)) {
+    for batch in
+        windows(text.len()).chunk_by(|a, b| a.len() == b.len()).flat_map(|same| same.chunks(BATCH_WINDOWS))
+    {
         let bytes: Vec<u8> = batch.iter().flat_map(|window| &stream[window.clone()]).copied().collect();
         let logits = model.forward(Pass { bytes: &bytes, batch: batch.len() })?;
         let logits = logits.flatten_all()?.to_vec1::<f32>()?;
@@ -68,8 +70,8 @@ fn probability(logits: &[f32], byte: u8) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Session, builtin};
     use super::*;
+    use crate::{Session, builtin};
 
     #[test]
     fn windows_cover_every_byte_once() {

@@ -77,7 +77,9 @@ impl ByteExpert {
             let thread = std::thread::Builder::new()
                 .name(format!("expert-{number}"))
                 .spawn(move || worker.run())
-                .map_err(|error| ExpertError::Internal(format!("cannot start a thread for the expert: {error}")))?;
+                .map_err(|error| {
+                    ExpertError::Internal(format!("cannot start a thread for the expert: {error}"))
+                })?;
             expert.workers.push(thread);
         }
         Ok(expert)

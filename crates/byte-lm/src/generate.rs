@@ -65,8 +65,8 @@ pub(crate) fn generate(
 pub(crate) fn send(events: &mpsc::Sender<ExpertItem>, event: ExpertEvent) -> Result<(), GenerateError> {
     events.try_send(Ok(event)).map_err(|error| match error {
         mpsc::error::TrySendError::Closed(_) => GenerateError::CallerLeft,
-        mpsc::error::TrySendError::Full(_) => {
-            GenerateError::Failed(ExpertError::Internal("the answer has more pieces than its channel holds".to_owned()))
-        }
+        mpsc::error::TrySendError::Full(_) => GenerateError::Failed(ExpertError::Internal(
+            "the answer has more pieces than its channel holds".to_owned(),
+        )),
     })
 }

@@ -43,7 +43,11 @@ struct QueueState {
 
 impl Queue {
     pub(crate) fn new(capacity: usize) -> Self {
-        let state = QueueState { jobs: VecDeque::with_capacity(capacity), closed: false, typical: INITIAL_REQUEST_DURATION };
+        let state = QueueState {
+            jobs: VecDeque::with_capacity(capacity),
+            closed: false,
+            typical: INITIAL_REQUEST_DURATION,
+        };
         Self { shared: Arc::new(Shared { state: Mutex::new(state), ready: Condvar::new(), capacity }) }
     }
 

@@ -50,7 +50,8 @@ impl SessionCache {
 
     /// Takes the session that has read the longest proper prefix of `seen`, if the window has room for the rest.
     fn take(&mut self, seen: &[u8]) -> Option<(Vec<u8>, Session)> {
-        let fits = |read: &[u8]| read.len() < seen.len() && seen.len() < CONTEXT_BYTES && seen.starts_with(read);
+        let fits =
+            |read: &[u8]| read.len() < seen.len() && seen.len() < CONTEXT_BYTES && seen.starts_with(read);
         let candidates = self.sessions.iter().enumerate().filter(|(_, (read, _))| fits(read));
         let (index, _) = candidates.max_by_key(|(_, (read, _))| read.len())?;
         self.sessions.remove(index)
@@ -65,8 +66,8 @@ impl SessionCache {
 
 #[cfg(test)]
 mod tests {
-    use crate::{builtin, next_distribution};
     use super::*;
+    use crate::{builtin, next_distribution};
 
     #[test]
     fn a_cached_session_does_not_change_the_distribution() {
@@ -74,8 +75,7 @@ mod tests {
         let text = &builtin::tests::heldout("rust")[..CONTEXT_BYTES + 8];
         let mut cache = SessionCache::new(model.clone());
         let mut same = |context: &[u8]| {
-            let (cached, fresh) =
-                (cache.next(context).unwrap(), next_distribution(&model, context).unwrap());
+            let (cached, fresh) = (cache.next(context).unwrap(), next_distribution(&model, context).unwrap());
             let apart = cached.iter().zip(fresh).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(apart < 1e-4, "{} bytes: {apart}", context.len());
         };

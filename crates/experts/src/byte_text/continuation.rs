@@ -165,7 +165,11 @@ mod tests {
         };
         assert_eq!(rest("abc", b"de", 5, &[]), ("de".into(), Some(FinishReason::Length)));
         assert_eq!(rest("ab\n", b"\ncd", 9, &["\n\n"]), (String::new(), Some(FinishReason::Stop)));
-        assert_eq!(rest("ab\n", b"cd", 5, &["\n\n"]), ("cd".into(), Some(FinishReason::Length)), "a byte that was sent is not sent again");
+        assert_eq!(
+            rest("ab\n", b"cd", 5, &["\n\n"]),
+            ("cd".into(), Some(FinishReason::Length)),
+            "a byte that was sent is not sent again"
+        );
         let full = Sampling { max_tokens: 3, begun: "abc".into(), ..Sampling::default() };
         assert_eq!(Continuation::new(&full).finished(), Some(FinishReason::Length));
     }

@@ -24,7 +24,9 @@ const MONTHS: [&str; 12] = [
 /// Answers a question about dates.
 pub(super) fn solve(question: &Question<'_>) -> Option<Solution> {
     match *dates(&question.lower).as_slice() {
-        [day] if question.contains_any(&["weekday", "day of the week"]) => Some(Solution::Weekday(day.weekday())),
+        [day] if question.contains_any(&["weekday", "day of the week"]) => {
+            Some(Solution::Weekday(day.weekday()))
+        }
         [from, to] if question.contains_any(&["how many days", "count the days"]) => {
             Some(Solution::Number((to - from).whole_days().abs()))
         }

@@ -19,7 +19,8 @@ const OPERATOR_NAMES: [(&str, &str); 7] = [
 /// The value of the expression in a lower-case text. The expression is everything from the first number or bracket to the
 /// last; `None` when that is not a valid expression.
 pub(super) fn value(text: &str) -> Option<i64> {
-    let plain = OPERATOR_NAMES.iter().fold(text.replace(',', ""), |text, (word, sign)| text.replace(word, sign));
+    let plain =
+        OPERATOR_NAMES.iter().fold(text.replace(',', ""), |text, (word, sign)| text.replace(word, sign));
     let first = plain.find(|c: char| c.is_ascii_digit() || c == '(')?;
     let signs = plain[..first].bytes().rev().take_while(|sign| *sign == b'-').count();
     let last = plain.rfind(|c: char| c.is_ascii_digit() || c == ')')?;

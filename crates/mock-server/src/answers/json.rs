@@ -88,7 +88,8 @@ fn inverted(fields: &Record) -> Option<Value> {
 
 fn renamed(question: &Question<'_>, fields: Record) -> Option<Value> {
     let [old, new] = question.quoted().try_into().ok()?;
-    if !question.contains_any(&["rename", "should be called", "change the key"]) || !fields.contains_key(old) {
+    if !question.contains_any(&["rename", "should be called", "change the key"]) || !fields.contains_key(old)
+    {
         return None;
     }
     let name = |key: String| if key == old { new.to_owned() } else { key };

@@ -12,8 +12,12 @@ pub(super) fn solve(question: &Question<'_>) -> Option<Solution> {
         [text] if question.contains_any(&["backwards", "reverse", "back to front"]) => {
             Some(Solution::Text(text.chars().rev().collect()))
         }
-        [letter, text] if question.contains_any(&["how many times", "how often", "count"]) => counted(letter, text),
-        [from, text, to] if question.contains_any(&["replace", "substitute", "change"]) && !from.is_empty() => {
+        [letter, text] if question.contains_any(&["how many times", "how often", "count"]) => {
+            counted(letter, text)
+        }
+        [from, text, to]
+            if question.contains_any(&["replace", "substitute", "change"]) && !from.is_empty() =>
+        {
             Some(Solution::Text(text.replace(from, to)))
         }
         [] => initials(question).or_else(|| capitals(question)),

@@ -8,7 +8,8 @@ pub(super) fn solve(question: &Question<'_>) -> Option<Solution> {
         return None;
     }
     let items: Vec<&str> = question.after_colon()?.split(',').map(str::trim).collect();
-    let descending = question.contains_any(&["largest to smallest", "descending", "reverse", "longest first"]);
+    let descending =
+        question.contains_any(&["largest to smallest", "descending", "reverse", "longest first"]);
     let sorted = if question.contains_any(&["smallest", "largest", "ascending", "descending"]) {
         numbers(&items)?
     } else if question.contains_any(&["length"]) {

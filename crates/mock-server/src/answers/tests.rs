@@ -22,9 +22,7 @@ fn score(mechanism: &dyn Mechanism, model: MockModel, seeds: std::ops::Range<u64
 fn reply(model: MockModel, question: &Question) -> Reply {
     let answer = match question {
         Question::Chat { prompt, .. } => Answer::Text(model.answer(prompt)),
-        Question::Embed { inputs } => {
-            Answer::Vectors(inputs.iter().map(|text| model.embed(text)).collect())
-        }
+        Question::Embed { inputs } => Answer::Vectors(inputs.iter().map(|text| model.embed(text)).collect()),
         _ => Answer::Missing,
     };
     Reply::new(answer, Duration::ZERO)
@@ -114,16 +112,7 @@ fn each_name_belongs_to_one_model() {
         assert_eq!(MockModel::named(&model.to_string()), Some(model));
     }
     assert_eq!(MockModel::named("mock-embed-7"), Some(MockModel::embedding(7)));
-    for name in [
-        "",
-        "gpt",
-        "mock-",
-        "mock-101",
-        "mock-070",
-        "mock--1",
-        "mock-embed-",
-        "mock-+7",
-    ] {
+    for name in ["", "gpt", "mock-", "mock-101", "mock-070", "mock--1", "mock-embed-", "mock-+7"] {
         assert_eq!(MockModel::named(name), None, "{name}");
     }
 }

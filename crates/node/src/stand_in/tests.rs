@@ -100,8 +100,7 @@ async fn it_says_what_it_is_and_what_it_cannot() {
         "{models:?}"
     );
     let chat = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "x"}]});
-    let long =
-        json!({"model": "mock-100", "messages": [{"role": "user", "content": "x".repeat(600_000)}]});
+    let long = json!({"model": "mock-100", "messages": [{"role": "user", "content": "x".repeat(600_000)}]});
     let many = json!({"model": "mock-embed-100", "input": vec!["x"; 129]});
     for (path, body, status, says) in [
         ("/v1/chat/completions", chat("gpt-5"), 404, "stand-in has no model 'gpt-5' for this"),
