@@ -82,7 +82,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "swarm_answer" => vec![vec![0, 0, 0, 0, 3, 1, 2, 3], vec![1]],
         // Its form is private; what counts is that no file stops a node.
         "peer_store" => vec![record(), encode(&(1u8, Vec::<u8>::new()))],
-        "stand_in" => texts(&[
+        "mock_server" => texts(&[
             "Quick question: What is (12 + 3) * 4? Finish with a line that says \"Answer: \" and then just the number.",
             "Sort these numbers from largest to smallest: 3, -1, 2. Conclude with \"Answer:\" and the items.",
             "Replace every \"a\" in \"banana\" by \"4\".",
