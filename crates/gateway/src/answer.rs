@@ -48,8 +48,10 @@ impl FromRequestParts<App> for QueryPermit {
 
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, ApiError> {
         app.permits.clone().try_acquire_owned().map(Self).map_err(|_| {
-            let message = format!("this node is already working on {} queries", app.config.limits.max_queries);
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(BUSY_RETRY_DELAY)
+            let message =
+                format!("this node is already working on {} queries", app.config.limits.max_queries);
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
+                .retry_after(BUSY_RETRY_DELAY)
         })
     }
 }
@@ -86,7 +88,11 @@ pub(super) struct AnswerEvents {
 }
 
 /// Asks, and waits until an expert has begun to answer.
-pub(super) async fn start(app: &App, permit: QueryPermit, query: Query) -> Result<RunningAnswer, ServiceError> {
+pub(super) async fn start(
+    app: &App,
+    permit: QueryPermit,
+    query: Query,
+) -> Result<RunningAnswer, ServiceError> {
     let deadline = query.deadline;
     let expires = Box::pin(sleep(deadline + DEADLINE_SLACK));
     let answer = timeout(deadline + DEADLINE_SLACK, app.service.ask(query)).await;

@@ -4,6 +4,8 @@
 //! `application/json`. `serde_json` bounds the depth: 128 levels
 //! of what is read, and no recursion over what is skipped.
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{FromRequest, Request},
@@ -12,7 +14,7 @@ use axum::{
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 
-use super::{App, config::HttpLimits, error::ApiError};
+use super::{config::HttpLimits, error::ApiError, state::GatewayState};
 
 /// A router state that has limits.
 pub trait HasLimits: Send + Sync {
@@ -20,7 +22,13 @@ pub trait HasLimits: Send + Sync {
     fn limits(&self) -> &HttpLimits;
 }
 
-impl HasLimits for App {
+impl<T: HasLimits> HasLimits for Arc<T> {
+    fn limits(&self) -> &HttpLimits {
+        self.as_ref().limits()
+    }
+}
+
+impl HasLimits for GatewayState {
     fn limits(&self) -> &HttpLimits {
         &self.config.limits
     }

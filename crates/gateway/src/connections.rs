@@ -47,7 +47,10 @@ pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, st
     drop(listener);
     tracked.close();
     if timeout(shutdown_timeout, tracked.wait()).await.is_err() {
-        tracing::info!(connections = tracked.len(), "closing HTTP connections that outlast the shutdown timeout");
+        tracing::info!(
+            connections = tracked.len(),
+            "closing HTTP connections that outlast the shutdown timeout"
+        );
         connections.cut.cancel();
         tracked.wait().await;
     }

@@ -127,7 +127,10 @@ fn kind(status: StatusCode) -> &'static str {
 /// A piece of foreign text for a message: short, and without control characters.
 pub fn excerpt(text: &str) -> String {
     cut(
-        text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(MAX_EXCERPT_CHARS + 1).collect(),
+        text.chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .take(MAX_EXCERPT_CHARS + 1)
+            .collect(),
         MAX_EXCERPT_CHARS,
     )
 }

@@ -72,7 +72,8 @@ pub(super) async fn count(State(app): State<App>, request: Request, next: Next) 
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     let node = app.service.metrics().await;
     let free = u32::try_from(app.permits.available_permits()).unwrap_or(u32::MAX);
-    let own = app.metrics.encode(app.config.limits.max_queries.get().saturating_sub(free)).unwrap_or_default();
+    let own =
+        app.metrics.encode(app.config.limits.max_queries.get().saturating_sub(free)).unwrap_or_default();
     let node = node.trim_end().trim_end_matches(OPENMETRICS_END).trim_end();
     let separator = if node.is_empty() { "" } else { "\n" };
     let text = format!("{node}{separator}{own}{OPENMETRICS_END}\n");

@@ -40,7 +40,8 @@ async fn generate(
     body: GenerateBody,
     request: ExpertRequest,
 ) -> Result<Response, ApiError> {
-    let kind = if matches!(request, ExpertRequest::Chat { .. }) { ReplyKind::Chat } else { ReplyKind::Completion };
+    let kind =
+        if matches!(request, ExpertRequest::Chat { .. }) { ReplyKind::Chat } else { ReplyKind::Completion };
     let (stream, include_usage) = (body.stream(), body.include_usage()?);
     let terms = with_headers(body.nervure.unwrap_or_default(), headers)?;
     let running = start(app, permit, query(terms, app, QueryTarget::Named(body.model), request)?).await?;

@@ -156,7 +156,8 @@ mod tests {
     use super::*;
 
     /// What clients read about the API.
-    const DOCUMENTATION: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol/http.md"));
+    const DOCUMENTATION: &str =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol/http.md"));
 
     #[test]
     fn documents_every_route() {

@@ -38,7 +38,11 @@ pub trait MeshService: Send + Sync + 'static {
     fn account(&self, owner: NodeId) -> BoxFuture<'_, Result<AccountView, ServiceError>>;
 
     /// Submits a signed transaction; with `dry_run`, checks it only.
-    fn submit(&self, envelope: Envelope, dry_run: bool) -> BoxFuture<'_, Result<TransactionView, ServiceError>>;
+    fn submit(
+        &self,
+        envelope: Envelope,
+        dry_run: bool,
+    ) -> BoxFuture<'_, Result<TransactionView, ServiceError>>;
 
     /// The state of a transaction.
     fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, ServiceError>>;

@@ -90,12 +90,10 @@ fn invalid_request(error: ExpertError) -> ApiError {
 /// The requested budget, within the operator's bound.
 fn budget(text: Option<&str>, max: Amount) -> Result<Amount, ApiError> {
     let Some(text) = text else { return Ok(max) };
-    let requested: Amount = excerpt(text).parse().map_err(|error| ApiError::bad("budget", format!("{error}")))?;
+    let requested: Amount =
+        excerpt(text).parse().map_err(|error| ApiError::bad("budget", format!("{error}")))?;
     if requested > max {
-        return Err(ApiError::bad(
-            "budget",
-            format!("this node spends at most {max} tokens on one query"),
-        ));
+        return Err(ApiError::bad("budget", format!("this node spends at most {max} tokens on one query")));
     }
     Ok(requested)
 }

@@ -1,7 +1,7 @@
 //! The API over a real socket, in front of a mock node.
 
-mod mock_service;
 mod hostile;
+mod mock_service;
 mod node;
 mod openai;
 mod proofs;

@@ -61,7 +61,8 @@ impl TraceStore {
         let id = format!("{:032x}", rand::rng().random::<u128>());
         let path = paths::trace(&id);
         // The route is the large part; the summary has at most a line per expert that took part.
-        let trace = StoredTrace { id, expert: expert.clone(), route: route.clone(), summary: summary.clone(), bytes };
+        let trace =
+            StoredTrace { id, expert: expert.clone(), route: route.clone(), summary: summary.clone(), bytes };
         let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buffer.bytes += bytes;
         buffer.traces.push_back(trace);

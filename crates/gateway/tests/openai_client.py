@@ -27,7 +27,7 @@ def check(function):
     return function
 
 
-def double_only(function):
+def mock_only(function):
     """Registers a check that needs the mock's misbehaving models."""
     CHECKS.append((function, (True,)))
     return function
@@ -145,12 +145,12 @@ def leaving_a_stream_is_harmless(client, args):
     assert list(client.models.list())
 
 
-@double_only
+@mock_only
 def a_key_is_needed(client, args):
     expect(openai.AuthenticationError, lambda: client.with_options(api_key="x" * 20).models.list())
 
 
-@double_only
+@mock_only
 def embeddings_in_both_encodings(client, args):
     for encoding in (openai.NOT_GIVEN, "float", "base64"):
         reply = client.embeddings.create(model=args.model, input=["a", "bcd"], encoding_format=encoding)
@@ -158,7 +158,7 @@ def embeddings_in_both_encodings(client, args):
             assert [row.embedding for row in reply.data] == [[1.0, 0.5], [3.0, 0.5]], reply.data
 
 
-@double_only
+@mock_only
 def failures_of_the_mesh_have_their_types(client, args):
     def chat(model, **more):
         return client.chat.completions.create(model=model, messages=messages(), **more)

@@ -9,6 +9,7 @@
 mod error;
 
 use data_encoding::BASE64;
+use nervure_api::{CheckpointView, Client, EpochView, NodeView, StateProofView, SubmissionView};
 use nervure_consensus::{
     anchor::{Anchored, Submission},
     checkpoint::ValidatorSet,
@@ -27,12 +28,7 @@ use nervure_light::{
 };
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId, Uid};
 
-use crate::{
-    config::Pin,
-    local::LocalNode,
-    runtime::block_of,
-    service::{CheckpointView, EpochView, NodeView, StateProofView, SubmissionView},
-};
+use crate::{config::Pin, runtime::block_of};
 pub(crate) use error::{LightFailure, UNVERIFIED_EXIT, VerifyError};
 
 /// What somebody trusts to begin with.
@@ -47,7 +43,7 @@ pub(crate) enum Origin {
 
 /// A light client and the node that it asks.
 pub(crate) struct Light {
-    node: LocalNode,
+    node: Client,
     client: LightClient,
     mesh: MeshId,
     origin: String,
@@ -61,7 +57,7 @@ pub(crate) struct Believed {
 }
 
 /// The block that somebody vouches for, and who makes the next one.
-async fn pinned(node: &LocalNode, pin: Pin) -> Result<(Header, ValidatorSet), LightFailure> {
+async fn pinned(node: &Client, pin: Pin) -> Result<(Header, ValidatorSet), LightFailure> {
     let Pin { height, block } = pin;
     let checkpoint = fetch(node, Some(height)).await?;
     let found = checkpoint.header.id();
@@ -73,9 +69,9 @@ async fn pinned(node: &LocalNode, pin: Pin) -> Result<(Header, ValidatorSet), Li
 }
 
 /// The block that an anchored checkpoint is about: the node has the whole checkpoint, the contract its hash.
-async fn anchored_block(node: &LocalNode, anchored: &Anchored) -> Result<Pin, LightFailure> {
+async fn anchored_block(node: &Client, anchored: &Anchored) -> Result<Pin, LightFailure> {
     let height = anchored.height;
-    let view: SubmissionView = node.get(&format!("/anchored/{height}"), &[]).await?;
+    let view: SubmissionView = node.anchored(height).await?;
     let submission = Submission::decode(&bytes("anchored checkpoint", &view.submission)?);
     let submission = submission.map_err(|error| VerifyError::unreadable("anchored checkpoint", error))?;
     let other =
@@ -85,7 +81,7 @@ async fn anchored_block(node: &LocalNode, anchored: &Anchored) -> Result<Pin, Li
 
 impl Light {
     /// Begins with what is trusted.
-    pub(crate) async fn start(node: LocalNode, origin: Origin) -> Result<Self, LightFailure> {
+    pub(crate) async fn start(node: Client, origin: Origin) -> Result<Self, LightFailure> {
         let (header, next, origin) = match origin {
             Origin::Genesis(spec) => {
                 let Tip { header, state } = Tip::genesis(&spec)?.0;
@@ -125,7 +121,7 @@ impl Light {
     }
 
     /// The node that is asked.
-    pub(crate) fn node(&self) -> &LocalNode {
+    pub(crate) fn node(&self) -> &Client {
         &self.node
     }
 
@@ -141,8 +137,7 @@ impl Light {
         key: Key,
         height: BlockHeight,
     ) -> Result<Option<Record>, LightFailure> {
-        let query = [("key", key.to_string()), ("height", height.to_string())];
-        let view: StateProofView = self.node.get("/facts", &query).await?;
+        let view: StateProofView = self.node.state_proof(&key, Some(height)).await?;
         let checkpoint = checkpoint(&view.checkpoint)?;
         same_height(Some(height), &checkpoint)?;
         let fact = Fact::decode(&bytes("proof", &view.fact)?);
@@ -161,7 +156,7 @@ impl Light {
         height: BlockHeight,
     ) -> Result<(Uid, Neuron), LightFailure> {
         let none = VerifyError::NoSlot { node, netuid, height };
-        let view: NodeView = self.node.get(&format!("/nodes/{node}"), &[]).await?;
+        let view: NodeView = self.node.node(&node).await?;
         let Some(uid) = view.slots.get(&netuid).copied() else { return Err(none.into()) };
         match self.fact(Key::Neuron(netuid, uid), height).await? {
             Some(Record::Neuron { neuron, .. }) if neuron.node == node => Ok((uid, *neuron)),
@@ -175,8 +170,7 @@ impl Light {
         netuid: Netuid,
         node: &NodeId,
     ) -> Result<(Believed, Score), LightFailure> {
-        let query = [("node", node.to_string())];
-        let view: EpochView = self.node.get(&format!("/epochs/{netuid}"), &query).await?;
+        let view: EpochView = self.node.epoch(netuid, node).await?;
         let checkpoint = checkpoint(&view.checkpoint)?;
         let proof = EpochProof::decode(&bytes("explanation", &view.proof)?);
         let proof = proof.map_err(|error| VerifyError::unreadable("explanation", error))?;
@@ -210,9 +204,8 @@ impl Light {
 }
 
 /// A block with its certificate; nothing is verified yet.
-async fn fetch(node: &LocalNode, height: Option<BlockHeight>) -> Result<Checkpoint, LightFailure> {
-    let which = height.map_or_else(|| "latest".to_owned(), |height| height.to_string());
-    let view: CheckpointView = node.get(&format!("/checkpoints/{which}"), &[]).await?;
+async fn fetch(node: &Client, height: Option<BlockHeight>) -> Result<Checkpoint, LightFailure> {
+    let view: CheckpointView = node.checkpoint(height).await?;
     let found = checkpoint(&view.checkpoint)?;
     same_height(height, &found)?;
     Ok(found)

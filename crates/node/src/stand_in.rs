@@ -1,6 +1,6 @@
 //! The stand-in for a model server: a small process that speaks the OpenAI API on loopback and answers by program.
 //!
-//! What it knows is in [`nervure_experts::stand_in`]; this is its HTTP. It says what it is wherever somebody may look: in
+//! What it knows is in [`nervure_mock_server`]; this is its HTTP. It says what it is wherever somebody may look: in
 //! the names and the owner of its models, in every answer, and in its errors.
 //!
 //! # What a hostile client can do
@@ -26,14 +26,13 @@ use axum::{
     http::{StatusCode, request::Parts},
     routing::{get, post},
 };
-use nervure_experts::stand_in::{Kind, LISTED, StandIn};
+use nervure_gateway::{ApiError, HasLimits, HttpLimits, excerpt, serve};
+use nervure_mock_server::{LISTED_MODELS, MockModel, ModelKind};
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::sync::CancellationToken;
-
-use crate::gateway::{ApiError, Bounded, Limits, excerpt, serve};
 
 /// Questions at once; more are told to come again.
 const QUESTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
@@ -95,12 +94,12 @@ impl StandInServer {
 
     /// Answers until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let limits = Limits {
-            body: BODY,
-            questions: QUESTIONS,
-            connections: CONNECTIONS,
-            grace: Duration::from_secs(1),
-            ..Limits::default()
+        let limits = HttpLimits {
+            max_body: BODY,
+            max_queries: QUESTIONS,
+            max_connections: CONNECTIONS,
+            shutdown_timeout: Duration::from_secs(1),
+            ..HttpLimits::default()
         };
         let slots = Arc::new(Semaphore::new(QUESTIONS.get() as usize));
         let app = Arc::new(Shared { limits: limits.clone(), slots });
@@ -110,14 +109,14 @@ impl StandInServer {
 
 /// What the handlers share.
 struct Shared {
-    limits: Limits,
+    limits: HttpLimits,
     slots: Arc<Semaphore>,
 }
 
 type App = Arc<Shared>;
 
-impl Bounded for App {
-    fn limits(&self) -> &Limits {
+impl HasLimits for Shared {
+    fn limits(&self) -> &HttpLimits {
         &self.limits
     }
 }
@@ -156,9 +155,9 @@ impl FromRequestParts<App> for Slot {
 }
 
 /// The stand-in called `model`, which must do this.
-fn named(model: &str, kind: Kind) -> Result<StandIn, ApiError> {
-    StandIn::named(model).filter(|stand_in| stand_in.kind() == kind).ok_or_else(|| {
-        let known = LISTED.iter().filter(|listed| listed.kind() == kind).map(ToString::to_string);
+fn named(model: &str, kind: ModelKind) -> Result<MockModel, ApiError> {
+    MockModel::named(model).filter(|stand_in| stand_in.kind() == kind).ok_or_else(|| {
+        let known = LISTED_MODELS.iter().filter(|listed| listed.kind() == kind).map(ToString::to_string);
         let known = known.collect::<Vec<_>>().join(", ");
         let message = format!("the stand-in has no model '{}' for this: it has {known}", excerpt(model));
         ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message)

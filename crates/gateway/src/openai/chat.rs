@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The handler.
-pub(super) async fn chat(
+pub(crate) async fn chat(
     State(app): State<App>,
     permit: QueryPermit,
     headers: HeaderMap,
@@ -44,11 +44,11 @@ fn convert(at: usize, message: request::Message) -> Result<ChatMessage, ApiError
     let bad = |message| ApiError::bad(format!("messages[{at}].content"), message);
     let content = match message.content {
         Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => parts
-            .iter()
-            .map(text_of)
-            .collect::<Option<String>>()
-            .ok_or_else(|| bad("only parts of the form {\"type\": \"text\", \"text\": ..} are supported"))?,
+        Some(Value::Array(parts)) => {
+            parts.iter().map(text_of).collect::<Option<String>>().ok_or_else(|| {
+                bad("only parts of the form {\"type\": \"text\", \"text\": ..} are supported")
+            })?
+        }
         _ => return Err(bad("a string, or an array of text parts")),
     };
     Ok(ChatMessage { role, content })

@@ -8,7 +8,7 @@ use super::{generate, request::GenerateBody};
 use crate::{App, answer::QueryPermit, body::JsonBody, error::ApiError};
 
 /// The handler.
-pub(super) async fn completions(
+pub(crate) async fn completions(
     State(app): State<App>,
     permit: QueryPermit,
     headers: HeaderMap,
@@ -29,9 +29,9 @@ fn prompt(value: Option<Value>) -> Result<String, ApiError> {
             (Some(Value::String(_)), false) => {
                 reject("one prompt per request is supported; send several requests")
             }
-            _ => {
-                reject("a string; arrays of tokens are not supported, because each expert has its own tokenizer")
-            }
+            _ => reject(
+                "a string; arrays of tokens are not supported, because each expert has its own tokenizer",
+            ),
         },
         None | Some(Value::Null) => reject("missing: the text to continue"),
         Some(_) => reject("a string"),

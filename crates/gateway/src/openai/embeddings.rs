@@ -25,7 +25,7 @@ use crate::{
 
 /// The request.
 #[derive(Debug, Deserialize)]
-pub(super) struct EmbedBody {
+pub(crate) struct EmbedBody {
     model: String,
     input: Value,
     #[serde(default)]
@@ -44,7 +44,7 @@ enum Encoding {
 }
 
 /// The handler.
-pub(super) async fn embeddings(
+pub(crate) async fn embeddings(
     State(app): State<App>,
     permit: QueryPermit,
     headers: HeaderMap,

@@ -8,13 +8,13 @@ use nervure_api::{Catalog, ServiceError};
 use serde::Serialize;
 
 use crate::{
-        App,
-        error::{ApiError, excerpt},
-    };
+    App,
+    error::{ApiError, excerpt},
+};
 
 /// An entry of the list.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Model {
+pub(crate) struct Model {
     id: String,
     object: &'static str,
     /// Always 0: an expert record says when it was renewed, not when its model was made.
@@ -36,18 +36,18 @@ struct ModelExtension {
 
 /// The list.
 #[derive(Debug, Serialize)]
-pub(super) struct ModelList {
+pub(crate) struct ModelList {
     object: &'static str,
     data: Vec<Model>,
 }
 
 /// `GET /v1/models`.
-pub(super) async fn list(State(app): State<App>) -> Json<ModelList> {
+pub(crate) async fn list(State(app): State<App>) -> Json<ModelList> {
     Json(ModelList { object: "list", data: entries(app.service.catalog().await) })
 }
 
 /// `GET /v1/models/{id}`; names of models may hold slashes.
-pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
+pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
     let all = entries(app.service.catalog().await);
     match all.iter().find(|model| model.id == id) {
         Some(model) => Ok(Json(model.clone())),
@@ -64,15 +64,24 @@ fn entries(catalog: Catalog) -> Vec<Model> {
     let mut all: Vec<Model> = Vec::with_capacity(catalog.models.len() + catalog.capabilities.len());
     for model in catalog.models {
         let capability = model.capability.to_string();
-        let extra = ModelExtension { kind: "model", capability, experts: model.experts, context: Some(model.context) };
+        let extra = ModelExtension {
+            kind: "model",
+            capability,
+            experts: model.experts,
+            context: Some(model.context),
+        };
         all.push(entry(model.model, extra));
     }
     let models = all.len();
     for found in catalog.capabilities {
         let id = found.capability.to_string();
         if all[..models].iter().all(|model| model.id != id) {
-            let extra =
-                ModelExtension { kind: "capability", capability: id.clone(), experts: found.experts, context: None };
+            let extra = ModelExtension {
+                kind: "capability",
+                capability: id.clone(),
+                experts: found.experts,
+                context: None,
+            };
             all.push(entry(id, extra));
         }
     }

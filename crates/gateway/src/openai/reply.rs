@@ -66,7 +66,7 @@ struct Delta {
 
 /// Usage in tokens of the expert.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct UsageBody {
+struct UsageBody {
     prompt_tokens: u32,
     completion_tokens: u32,
     total_tokens: u32,
@@ -107,7 +107,8 @@ impl TextReply {
     /// The first chunk of a chat, which names the role.
     pub fn first_chunk(&self) -> Option<ReplyBody<'_>> {
         let delta = Delta { role: Some("assistant"), content: Some(String::new()) };
-        (self.kind == ReplyKind::Chat).then(|| self.body(vec![Choice { delta: Some(delta), ..Choice::new(None) }]))
+        (self.kind == ReplyKind::Chat)
+            .then(|| self.body(vec![Choice { delta: Some(delta), ..Choice::new(None) }]))
     }
 
     /// A chunk of text.
@@ -127,7 +128,9 @@ impl TextReply {
 
     fn part(&self, text: Option<String>, reason: Option<&'static str>) -> Choice {
         match self.kind {
-            ReplyKind::Chat => Choice { delta: Some(Delta { role: None, content: text }), ..Choice::new(reason) },
+            ReplyKind::Chat => {
+                Choice { delta: Some(Delta { role: None, content: text }), ..Choice::new(reason) }
+            }
             ReplyKind::Completion => Choice { text: Some(text.unwrap_or_default()), ..Choice::new(reason) },
         }
     }

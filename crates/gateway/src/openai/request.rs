@@ -14,15 +14,15 @@ use crate::error::ApiError;
 
 /// The body of `/v1/chat/completions` and `/v1/completions`.
 #[derive(Debug, Deserialize)]
-pub(super) struct GenerateBody {
+pub(crate) struct GenerateBody {
     /// A model's name or a capability.
-    pub(super) model: String,
+    pub(crate) model: String,
     /// The conversation, of a chat.
-    pub(super) messages: Option<Vec<Message>>,
+    pub(crate) messages: Option<Vec<Message>>,
     /// The beginning, of a completion.
-    pub(super) prompt: Option<Value>,
+    pub(crate) prompt: Option<Value>,
     /// Terms of the mesh.
-    pub(super) nervure: Option<QueryTerms>,
+    pub(crate) nervure: Option<QueryTerms>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     max_tokens: Option<u32>,
@@ -53,11 +53,11 @@ pub(super) struct GenerateBody {
 
 /// One message of a conversation.
 #[derive(Debug, Deserialize)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// Its role.
-    pub(super) role: String,
+    pub(crate) role: String,
     /// A text, or parts, of which only text is supported.
-    pub(super) content: Option<Value>,
+    pub(crate) content: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,7 +68,7 @@ struct StreamOptions {
 /// One text or several.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "expected a string or an array of strings")]
-pub(super) enum OneOrMany {
+pub(crate) enum OneOrMany {
     /// One.
     One(String),
     /// Several.
@@ -109,7 +109,12 @@ impl GenerateBody {
                 is_one,
                 "not supported; set nervure.strategy to race for the first of several experts",
             ),
-            ("logprobs", &self.logprobs, |v| v.is_null() || v == false, "log probabilities are not supported"),
+            (
+                "logprobs",
+                &self.logprobs,
+                |v| v.is_null() || v == false,
+                "log probabilities are not supported",
+            ),
             ("top_logprobs", &self.top_logprobs, is_off, "log probabilities are not supported"),
             ("echo", &self.echo, is_off, "not supported; prepend the prompt to the answer yourself"),
             ("suffix", &self.suffix, |v| is_off(v) || v == "", "filling in the middle is not supported"),
@@ -130,12 +135,12 @@ impl GenerateBody {
 
 impl GenerateBody {
     /// Whether the answer is streamed.
-    pub(super) fn stream(&self) -> bool {
+    pub(crate) fn stream(&self) -> bool {
         self.stream.unwrap_or(false)
     }
 
     /// Whether the stream ends with its usage.
-    pub(super) fn include_usage(&self) -> Result<bool, ApiError> {
+    pub(crate) fn include_usage(&self) -> Result<bool, ApiError> {
         match &self.stream_options {
             Some(_) if !self.stream() => Err(ApiError::bad("stream_options", "only with \"stream\": true")),
             Some(options) => Ok(options.include_usage.unwrap_or(false)),
@@ -145,7 +150,7 @@ impl GenerateBody {
 
     /// How to sample; an error for an unsupported field. Absent fields get [`Sampling::default`], which suits small models,
     /// rather than OpenAI's defaults.
-    pub(super) fn sampling(&self) -> Result<Sampling, ApiError> {
+    pub(crate) fn sampling(&self) -> Result<Sampling, ApiError> {
         for (field, value, harmless, message) in self.unsupported() {
             if value.as_ref().is_some_and(|value| !harmless(value)) {
                 return Err(ApiError::unsupported(field, message));

@@ -28,7 +28,10 @@ pub(super) fn sse(reply: TextReply, events: AnswerEvents, include_usage: bool) -
     let first: Vec<Event> = chunker.first();
     let rest = events.flat_map(move |item| stream::iter(chunker.events(item)));
     let events = stream::iter(first).chain(rest).map(Ok::<_, Infallible>);
-    ([("x-accel-buffering", "no")], Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL)))
+    (
+        [("x-accel-buffering", "no")],
+        Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL)),
+    )
 }
 
 /// Turns the events of an answer into server-sent events.

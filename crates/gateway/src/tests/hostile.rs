@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{TEST_TIMEOUT, Running, start};
+use super::{Running, TEST_TIMEOUT, start};
 use crate::{Gateway, GatewayConfig, GatewayError};
 
 /// Short enough to wait for, in the tests of deadlines.
@@ -21,8 +21,9 @@ async fn raw(api: &Running, request: &str) -> String {
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut reply = Vec::new();
     // A reset after the reply is a close as well.
-    let _ =
-        timeout(TEST_TIMEOUT, socket.read_to_end(&mut reply)).await.expect("the server kept the connection open");
+    let _ = timeout(TEST_TIMEOUT, socket.read_to_end(&mut reply))
+        .await
+        .expect("the server kept the connection open");
     String::from_utf8_lossy(&reply).into_owned()
 }
 

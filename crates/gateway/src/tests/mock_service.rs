@@ -14,8 +14,8 @@ use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Usage};
 use nervure_primitives::{Amount, BlockHeight, Capability, Envelope, Hash, MeshId, Netuid, NodeId};
 use tokio::sync::Semaphore;
 
-use nervure_api::*;
 use crate::{LedgerReader, MeshService};
+use nervure_api::*;
 
 /// The words of an answer; the accent and the newline test the framing.
 pub(super) const WORDS: [&str; 3] = ["Hé", "llo\n", "world"];

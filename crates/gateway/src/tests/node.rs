@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{mock_service::WORDS, start};
-use nervure_api::AskLine;
 use crate::ApiKey;
+use nervure_api::AskLine;
 use nervure_api::{ExpertPage, NodeStatus, QueryTarget, Strategy};
 
 #[tokio::test]

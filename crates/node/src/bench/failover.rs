@@ -16,21 +16,15 @@ use std::{
 
 use anyhow::Context;
 use futures::StreamExt;
-use nervure_experts::{
-    Expert, ExpertEvent, ExpertRequest, Sampling,
-    byte_lm::{ByteExpert, ServeOptions, builtin},
-};
+use nervure_api::{AskBody, AskLine, Client, QueryTarget, QueryTerms};
+use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
+use nervure_experts::{Expert, ExpertEvent, ExpertRequest, Sampling};
 use nervure_testnet::{Layout, NodeFile, Shape, Silent, UpOptions, entry, kill, start, up};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::report::percentile;
-use crate::{
-    gateway::{AskBody, AskLine, QueryTerms},
-    local::LocalNode,
-    service::QueryTarget,
-};
 
 /// What all miners serve.
 const MODEL: &str = "rust";
@@ -200,7 +194,7 @@ async fn ask_on(
     next: Arc<AtomicU32>,
     done: Arc<Mutex<Vec<(u32, Came)>>>,
 ) -> anyhow::Result<()> {
-    let node = LocalNode::at(gateway)?;
+    let node = Client::new(gateway)?;
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= plan.streams {
@@ -211,7 +205,7 @@ async fn ask_on(
     }
 }
 
-async fn stream(node: &LocalNode, request: ExpertRequest) -> anyhow::Result<Came> {
+async fn stream(node: &Client, request: ExpertRequest) -> anyhow::Result<Came> {
     let terms = QueryTerms { deadline_ms: Some(120_000), ..QueryTerms::default() };
     let target = QueryTarget::Capability(format!("text.generate.{MODEL}").parse()?);
     let body = AskBody { target, request, terms, explain: false, receipt: false };

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use nervure_api::{AskBody, AskLine, AskLines, ClientError, QueryTarget, QueryTerms, Strategy};
 use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
 use nervure_primitives::{Amount, BlockHeight, Capability, Netuid, NodeId};
 use nervure_subnet::Policy;
@@ -20,12 +21,7 @@ use super::{
     explain, output, trust,
     verify::Witness,
 };
-use crate::{
-    config::Pin,
-    gateway::{AskBody, AskLine, QueryTerms},
-    local::Lines,
-    service::{QueryTarget, Strategy},
-};
+use crate::config::Pin;
 
 /// Longest prompt that is read from standard input, in bytes; experts refuse longer ones.
 const MAX_PROMPT: u64 = 256 * 1024;
@@ -119,7 +115,7 @@ impl AskArgs {
     }
 
     async fn ask(&self, session: &Session, body: &AskBody, global: &Global) -> anyhow::Result<()> {
-        let lines = session.node.ask(body).await?;
+        let lines = session.node.client().ask(body).await?;
         let signs = self.verify && !self.made_by_several();
         let witness = signs.then(|| Witness::new(session.node.mesh(), &body.request)).transpose()?;
         let chosen = self.print(lines, witness, global).await?;
@@ -143,7 +139,7 @@ impl AskArgs {
             });
             return Ok(());
         }
-        let mut light = trust::begin(session.node.clone(), self.trust, global).await?;
+        let mut light = trust::begin(session.node.client().clone(), self.trust, global).await?;
         let certified = certify(&mut light, chosen.after, &chosen.experts).await.context("NOT certified")?;
         match global.json {
             true => {
@@ -163,7 +159,7 @@ impl AskArgs {
 
     async fn print(
         &self,
-        mut lines: Lines,
+        mut lines: AskLines,
         mut witness: Option<Witness>,
         global: &Global,
     ) -> anyhow::Result<Chosen> {
@@ -192,7 +188,7 @@ impl AskArgs {
                     took_over.push(succession);
                 }
                 AskLine::Done { .. } => complete = true,
-                AskLine::Error { error } => return Err(crate::local::broken_off(error).into()),
+                AskLine::Error { error } => return Err(ClientError::from(error).into()),
                 _ => {}
             }
         }

@@ -4,14 +4,12 @@ mod verify;
 
 use std::collections::BTreeMap;
 
+use nervure_api::{AnchorRecordView, CheckpointPage, CheckpointView};
 use nervure_ledger::subnet::MetagraphRoot;
 use nervure_primitives::{BlockHeight, Netuid};
 
 use super::{Global, output, trust};
-use crate::{
-    local::LocalNode,
-    service::{AnchorRecordView, CheckpointPage, CheckpointView},
-};
+use crate::local::LocalNode;
 
 /// Shows and verifies what validators agreed on
 #[derive(Debug, clap::Subcommand)]
@@ -38,16 +36,13 @@ impl CheckpointCommand {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
             Self::List { limit, before } => {
-                let mut query = vec![("limit", limit.to_string())];
-                query.extend(before.map(|height| ("before", height.to_string())));
                 let page: CheckpointPage =
-                    LocalNode::find(&global.node_dir()?)?.get("/checkpoints", &query).await?;
+                    LocalNode::find(&global.node_dir()?)?.client().checkpoints(before, limit.into()).await?;
                 if global.json { output::json(&page) } else { list(&page) }
             }
             Self::Show { height } => {
-                let which = height.map_or_else(|| "latest".to_owned(), |height| height.to_string());
                 let view: CheckpointView =
-                    LocalNode::find(&global.node_dir()?)?.get(&format!("/checkpoints/{which}"), &[]).await?;
+                    LocalNode::find(&global.node_dir()?)?.client().checkpoint(height).await?;
                 if global.json { output::json(&view) } else { show(&view) }
             }
             Self::Verify(args) => args.run(global).await,

@@ -1,12 +1,9 @@
 //! `nervure experts`: who in the mesh can do what.
 
+use nervure_api::{Client, ExpertPage, ExpertSearch, ExpertView};
 use nervure_primitives::{Amount, Capability, Netuid};
 
 use super::{Global, access::Access, output};
-use crate::{
-    local::LocalNode,
-    service::{ExpertPage, ExpertView},
-};
 
 /// Records per request, when more are wanted than one page holds.
 const PAGE: usize = 500;
@@ -139,17 +136,17 @@ impl FindArgs {
 
     async fn found(&self, global: &Global) -> anyhow::Result<ExpertPage> {
         let session = self.access.open(global).await?;
-        let found = self.search(&session.node).await;
+        let found = self.search(session.node.client()).await;
         session.close().await;
         found
     }
 
-    async fn search(&self, node: &LocalNode) -> anyhow::Result<ExpertPage> {
+    async fn search(&self, node: &Client) -> anyhow::Result<ExpertPage> {
         let limit = self.limit as usize;
         let mut found = ExpertPage::default();
         loop {
-            let query = self.query((limit - found.experts.len()).min(PAGE), found.next.as_deref());
-            let mut page: ExpertPage = node.get("/experts", &query).await?;
+            let search = self.page((limit - found.experts.len()).min(PAGE), found.next.clone());
+            let mut page = node.experts(&search).await?;
             found.experts.append(&mut page.experts);
             found.next = page.next;
             if found.next.is_none() || found.experts.len() >= limit {
@@ -158,15 +155,14 @@ impl FindArgs {
         }
     }
 
-    fn query(&self, limit: usize, cursor: Option<&str>) -> Vec<(&'static str, String)> {
-        let parts = [
-            ("capability", self.capability.as_ref().map(ToString::to_string)),
-            ("where", self.filter.clone()),
-            ("netuid", self.netuid.map(|netuid| netuid.to_string())),
-            ("limit", Some(limit.to_string())),
-            ("cursor", cursor.map(ToOwned::to_owned)),
-        ];
-        parts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    fn page(&self, limit: usize, cursor: Option<String>) -> ExpertSearch {
+        ExpertSearch {
+            capability: self.capability.clone(),
+            netuid: self.netuid,
+            filter: self.filter.clone(),
+            limit,
+            cursor,
+        }
     }
 }
 

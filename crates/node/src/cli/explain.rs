@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 use serde_json::Value;
 
 use super::output::printable;
-use crate::service::{ExpertView, ParticipantView, RouteView, TakeoverView};
+use nervure_api::{ExpertView, ParticipantView, RouteView, TakeoverView};
 
 /// Candidates that are shown; the JSON has them all.
 const SHOWN: usize = 12;

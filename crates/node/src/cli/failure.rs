@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
+use nervure_api::ClientError;
 use nervure_testnet::{PORT_IN_USE_EXIT, TestnetError};
 
 use super::output;
 use crate::{
     light::{LightFailure, UNVERIFIED_EXIT},
-    local::LocalError,
+    local::LocalNodeError,
     runtime::{StartError, StateSyncError},
     stand_in::StandInError,
 };
@@ -49,7 +50,10 @@ fn split(message: &str) -> (String, Option<String>) {
 }
 
 fn hint(error: &anyhow::Error) -> Option<String> {
-    if let Some(error) = local(error) {
+    if let Some(error) = error.downcast_ref::<LocalNodeError>() {
+        return error.hint();
+    }
+    if let Some(error) = client(error) {
         return error.hint();
     }
     if let Some(LightFailure::Verify(error)) = error.downcast_ref::<LightFailure>() {
@@ -90,16 +94,19 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// What a node, or the way to it, had to say.
-fn local(error: &anyhow::Error) -> Option<&LocalError> {
+/// The error of a request to a node.
+fn client(error: &anyhow::Error) -> Option<&ClientError> {
     match error.downcast_ref::<LightFailure>() {
         Some(LightFailure::Node(error)) => Some(error),
-        _ => error.downcast_ref::<LocalError>(),
+        _ => error.downcast_ref::<ClientError>(),
     }
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if let Some(error) = local(error) {
+    if let Some(error) = error.downcast_ref::<LocalNodeError>() {
+        return error.exit_code();
+    }
+    if let Some(error) = client(error) {
         return error.exit_code();
     }
     if let Some(LightFailure::Verify(error)) = error.downcast_ref::<LightFailure>() {

@@ -5,7 +5,6 @@ use nervure_ledger::transaction::{Call, RegisterNeuron};
 use nervure_primitives::{Amount, Netuid, NodeId, key_file};
 
 use super::{Global, key, sign::SpendArgs};
-use crate::service::SubnetDetail;
 
 /// Takes slots in subnets
 #[derive(Debug, clap::Subcommand)]
@@ -35,7 +34,7 @@ impl NeuronCommand {
         let max_price = match max_price {
             Some(most) => most,
             // Nobody pays more than what they were shown.
-            None => signer.node().get::<SubnetDetail>(&format!("/subnets/{netuid}"), &[]).await?.subnet.price,
+            None => signer.node().subnet(netuid).await?.subnet.price,
         };
         let call = Call::RegisterNeuron(RegisterNeuron { netuid, node, max_price: Some(max_price) });
         signer.send(call, global).await.map(drop)

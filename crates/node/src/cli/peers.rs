@@ -1,7 +1,7 @@
 //! `nervure peers`: whom a running node is connected to.
 
 use super::{Global, output};
-use crate::{local::LocalNode, service::PeerPage};
+use crate::local::LocalNode;
 
 /// Shows the nodes that a running node is connected to
 #[derive(Debug, clap::Args)]
@@ -10,7 +10,7 @@ pub(crate) struct PeersArgs {}
 impl PeersArgs {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let answer: PeerPage = LocalNode::find(&global.node_dir()?)?.get("/peers", &[]).await?;
+        let answer = LocalNode::find(&global.node_dir()?)?.client().peers().await?;
         if global.json {
             return output::json(&answer);
         }

@@ -2,15 +2,13 @@
 
 mod show;
 
+use nervure_api::{NodeView, SubnetPage};
 use nervure_light::score::{Reason, Score};
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId};
 use serde::Serialize;
 
 use super::{Global, output, trust::TrustArgs};
-use crate::{
-    light::{Believed, Light},
-    service::{NodeView, SubnetPage},
-};
+use crate::light::{Believed, Light};
 
 /// Explains scores
 #[derive(Debug, clap::Subcommand)]
@@ -96,10 +94,10 @@ impl ExplainArgs {
 
 /// Where the node asked says that it has slots. Whether that is so turns out when it is verified.
 async fn subnets_of(light: &Light, node: &NodeId) -> anyhow::Result<Vec<Netuid>> {
-    let known: Result<NodeView, _> = light.node().get(&format!("/nodes/{node}"), &[]).await;
+    let known: Result<NodeView, _> = light.node().node(&node).await;
     let mut netuids: Vec<Netuid> = known.map(|view| view.slots.into_keys().collect()).unwrap_or_default();
     if netuids.is_empty() {
-        let page: SubnetPage = light.node().get("/subnets", &[]).await?;
+        let page: SubnetPage = light.node().subnets().await?;
         netuids.extend(page.subnets.first().map(|subnet| subnet.netuid));
     }
     anyhow::ensure!(!netuids.is_empty(), "the mesh has no subnet\nfound one: nervure subnet create NAME");

@@ -6,15 +6,13 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use nervure_api::{AccountView, Client, NodeView, TransactionView};
 use nervure_ledger::transaction::{Call, Transaction};
 use nervure_primitives::{Amount, BlockHeight, MeshId, NodeId, NodeKey, key_file};
 use nervure_testnet::{Layout, OWNER_KEY};
 
 use super::{Global, key, wallet::finality::Spending};
-use crate::{
-    local::LocalNode,
-    service::{AccountView, NodeView, TransactionView},
-};
+use crate::local::LocalNode;
 
 /// Blocks in which a transaction can be carried out.
 const HOLDS_FOR: u64 = 100;
@@ -81,7 +79,7 @@ impl SpendArgs {
     pub(crate) async fn signer(&self, global: &Global) -> anyhow::Result<Signer> {
         let node = LocalNode::find(&global.node_dir()?)?;
         let key = self.key.read(global)?;
-        let account: AccountView = node.get(&format!("/accounts/{}", key.node_id()), &[]).await?;
+        let account: AccountView = node.client().account(&key.node_id()).await?;
         let AccountView { nonce, height, min_fee, .. } = account;
         Ok(Signer { node, key, nonce, fee: self.fee.unwrap_or(min_fee), height, dry_run: self.dry_run })
     }
@@ -98,7 +96,7 @@ impl NodeSignArgs {
         let node = LocalNode::find(&global.node_dir()?)?;
         let path = self.key.clone().map_or_else(|| node_key_here(global), Ok)?;
         let key = key_file::read(&path, key::passphrase().as_ref())?;
-        let view: NodeView = node.get(&format!("/nodes/{}", key.node_id()), &[]).await?;
+        let view: NodeView = node.client().node(&key.node_id()).await?;
         let NodeView { nonce, height, .. } = view;
         Ok(Signer { node, key, nonce, fee: Amount::ZERO, height, dry_run: self.dry_run })
     }
@@ -132,8 +130,8 @@ impl Signer {
     }
 
     /// The node that is asked.
-    pub(crate) fn node(&self) -> &LocalNode {
-        &self.node
+    pub(crate) fn node(&self) -> &Client {
+        self.node.client()
     }
 
     /// Whether nothing is to be handed in.
@@ -147,7 +145,7 @@ impl Signer {
         let expiry = BlockHeight(self.height.0.saturating_add(HOLDS_FOR));
         let transaction = Transaction { nonce: self.nonce, fee: self.fee, expiry, call };
         let envelope = transaction.seal(&self.key, &mesh)?;
-        let spending = Spending { node: &self.node, envelope, fee: self.fee };
+        let spending = Spending { node: self.node.client(), envelope, fee: self.fee };
         let done = spending.run(self.dry_run, global).await?;
         self.nonce = self.nonce.saturating_add(1);
         self.height = done.height.unwrap_or(self.height);

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use super::{Global, output};
-use crate::{
-    local::LocalNode,
-    service::{AnchorStatus, ChainStatus, NodeStatus},
-};
+use crate::local::LocalNode;
+use nervure_api::{AnchorStatus, ChainStatus};
 
 /// Shows the state of a running node
 #[derive(Debug, clap::Args)]
@@ -15,7 +13,7 @@ pub(crate) struct StatusArgs {}
 impl StatusArgs {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let status: NodeStatus = LocalNode::find(&global.node_dir()?)?.get("/status", &[]).await?;
+        let status = LocalNode::find(&global.node_dir()?)?.client().status().await?;
         if global.json {
             return output::json(&status);
         }

@@ -5,6 +5,7 @@ mod rule;
 mod show;
 
 use anyhow::Context;
+use nervure_api::{Client, SubnetDetail};
 use nervure_ledger::{
     subnet::{Hyperparameter, Hyperparameters},
     transaction::{Call, Outcome, RegisterSubnet, SetHyperparameter, SetMechanism},
@@ -15,10 +16,7 @@ use super::{
     Global, output,
     sign::{Signer, SpendArgs},
 };
-use crate::{
-    local::LocalNode,
-    service::{SubnetDetail, SubnetPage},
-};
+use crate::local::LocalNode;
 use rule::Rule;
 
 /// Founds, shows and rules subnets
@@ -75,7 +73,7 @@ impl SubnetCommand {
                 let max_lock = match max_lock {
                     Some(most) => most,
                     // Nobody locks more than what they were shown.
-                    None => signer.node().get::<SubnetPage>("/subnets", &[]).await?.lock_cost,
+                    None => signer.node().subnets().await?.lock_cost,
                 };
                 let call = Call::RegisterSubnet(RegisterSubnet { name, node, max_lock, mechanism });
                 let done = signer.send(call, global).await?;
@@ -87,11 +85,11 @@ impl SubnetCommand {
                 }
             }
             Self::List => {
-                let page: SubnetPage = LocalNode::find(&global.node_dir()?)?.get("/subnets", &[]).await?;
+                let page = LocalNode::find(&global.node_dir()?)?.client().subnets().await?;
                 if global.json { output::json(&page) } else { show::list(&page) }
             }
             Self::Show { netuid } => {
-                let detail = detail(&LocalNode::find(&global.node_dir()?)?, netuid).await?;
+                let detail = detail(LocalNode::find(&global.node_dir()?)?.client(), netuid).await?;
                 if global.json { output::json(&detail) } else { show::show(&detail) }
             }
             Self::Set { netuid, rules, mechanism, terms } => {
@@ -105,8 +103,8 @@ impl SubnetCommand {
     }
 }
 
-async fn detail(node: &LocalNode, netuid: Netuid) -> anyhow::Result<SubnetDetail> {
-    Ok(node.get(&format!("/subnets/{netuid}"), &[]).await?)
+async fn detail(node: &Client, netuid: Netuid) -> anyhow::Result<SubnetDetail> {
+    Ok(node.subnet(netuid).await?)
 }
 
 /// Sets one rule after the other: each is a transaction of its own.

@@ -11,6 +11,7 @@ use crate::{
     local::LocalNode,
     runtime::last_anchored,
 };
+use nervure_api::Client;
 
 /// Name of the mesh spec in the directory of a node or a testnet.
 pub(crate) const MESH_FILE: &str = "mesh.toml";
@@ -57,7 +58,7 @@ impl TrustArgs {
             }
         };
         let mesh = node.mesh();
-        let light = Light::start(node, origin).await?;
+        let light = Light::start(node.client().clone(), origin).await?;
         if let Some(mesh) = mesh.filter(|mesh| *mesh != light.mesh()) {
             bail!(
                 "the node here is in mesh {mesh}, and what is trusted is of mesh {}\n\
@@ -70,7 +71,7 @@ impl TrustArgs {
 }
 
 /// A light client of `node` that begins with `pin`, or with the genesis of the spec of the testnet or node here.
-pub(crate) async fn begin(node: LocalNode, pin: Option<Pin>, global: &Global) -> anyhow::Result<Light> {
+pub(crate) async fn begin(node: Client, pin: Option<Pin>, global: &Global) -> anyhow::Result<Light> {
     let origin = match pin {
         Some(pin) => Origin::Pin(pin),
         None => Origin::Genesis(Box::new(mesh::read(&spec_here(global)?.to_string_lossy()).await?)),

@@ -8,15 +8,12 @@
 use anyhow::Context;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use nervure_api::{AskLine, ExpertView, ReceiptView};
 use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_primitives::MeshId;
 use nervure_subnet::task::{AnswerHasher, ReceiptError, SignedReceipt, request_hash};
 
-use crate::{
-    gateway::AskLine,
-    runtime::{resumed, wire},
-    service::{ExpertView, ReceiptView},
-};
+use crate::runtime::{resumed, wire};
 
 /// Why an answer is not verified.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -124,7 +121,7 @@ mod tests {
     use nervure_subnet::task::Receipt;
 
     use super::*;
-    use crate::service::{RouteView, Strategy};
+    use nervure_api::{RouteView, Strategy};
 
     const MESH: MeshId = MeshId::from_bytes([7; 32]);
 

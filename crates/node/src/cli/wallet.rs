@@ -3,6 +3,7 @@
 pub(super) mod finality;
 mod outcome;
 
+use nervure_api::AccountView;
 use nervure_ledger::transaction::{Call, Stake, Transfer, Unstake};
 use nervure_primitives::{Amount, NodeId};
 
@@ -10,7 +11,7 @@ use super::{
     Global, output,
     sign::{KeyArgs, SpendArgs},
 };
-use crate::{local::LocalNode, service::AccountView};
+use crate::local::LocalNode;
 
 /// Shows and spends what an owner key holds
 #[derive(Debug, clap::Subcommand)]
@@ -62,7 +63,7 @@ impl WalletCommand {
 async fn show_of(args: &KeyArgs, global: &Global) -> anyhow::Result<()> {
     let owner = args.read(global)?.node_id();
     let node = LocalNode::find(&global.node_dir()?)?;
-    show(&node.get(&format!("/accounts/{owner}"), &[]).await?, global)
+    show(&node.client().account(&owner).await?, global)
 }
 
 fn show(account: &AccountView, global: &Global) -> anyhow::Result<()> {

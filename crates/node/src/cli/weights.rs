@@ -6,12 +6,13 @@ mod promise;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
+use nervure_api::{Client, SubnetDetail};
 use nervure_consensus::yuma::Cell;
 use nervure_ledger::transaction::{Call, CommitWeights, Outcome, RevealWeights, SetWeights, commitment};
 use nervure_primitives::{Hash, Netuid, Uid};
 
 use super::{Global, output, sign::NodeSignArgs};
-use crate::{local::LocalNode, service::SubnetDetail};
+use crate::local::LocalNode;
 use promise::Promise;
 
 /// Between two looks at the epoch.
@@ -81,7 +82,7 @@ impl WeightsCommand {
             Self::Reveal { file, wait, terms } => {
                 let Promise { weights, reveal_in, .. } = Promise::read(&file)?;
                 if wait {
-                    until(&LocalNode::find(&global.node_dir()?)?, weights.netuid, reveal_in).await?;
+                    until(LocalNode::find(&global.node_dir()?)?.client(), weights.netuid, reveal_in).await?;
                 }
                 terms.send(Call::RevealWeights(weights), global).await.map(drop)
             }
@@ -100,7 +101,7 @@ async fn commit(
     let mesh = signer.mesh()?;
     let weights = RevealWeights { netuid, weights, salt: Hash::from_bytes(rand::random()), version_key };
     let hash = commitment(&mesh, &signer.id(), &weights);
-    let detail: SubnetDetail = signer.node().get(&format!("/subnets/{netuid}"), &[]).await?;
+    let detail: SubnetDetail = signer.node().subnet(netuid).await?;
     let reveal_in = detail.subnet.epoch.saturating_add(1);
     let mut promise = Promise { node: signer.id(), reveal_in, weights };
     let call = Call::CommitWeights(CommitWeights { netuid, hash });
@@ -136,10 +137,10 @@ async fn commit(
 }
 
 /// Waits until a subnet is in `epoch`.
-async fn until(node: &LocalNode, netuid: Netuid, epoch: u64) -> anyhow::Result<()> {
+async fn until(node: &Client, netuid: Netuid, epoch: u64) -> anyhow::Result<()> {
     let mut said = false;
     loop {
-        let detail: SubnetDetail = node.get(&format!("/subnets/{netuid}"), &[]).await?;
+        let detail: SubnetDetail = node.subnet(netuid).await?;
         if detail.subnet.epoch >= epoch {
             return Ok(());
         }

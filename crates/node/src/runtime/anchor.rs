@@ -23,6 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nervure_api::{AnchorRecordView, AnchorStatus};
 use nervure_consensus::anchor::{
     AnchorDomain, AnchorError, AnchorKey, AnchorKeyFileError, Anchored, Keeper, LocalAnchor, LocalError,
     Submission,
@@ -35,10 +36,7 @@ use nervure_p2p::{InboundRequest, Verdict};
 use nervure_primitives::{BlockHeight, Hash, MeshId};
 use tokio::sync::Notify;
 
-use crate::{
-    config::NodeConfig,
-    service::{AnchorRecordView, AnchorStatus},
-};
+use crate::config::NodeConfig;
 use gathering::Gathering;
 use wire::{Request, Said};
 

@@ -5,6 +5,7 @@ mod subnets;
 
 use std::sync::Arc;
 
+use nervure_api::{AccountView, ServiceError, TransactionState, TransactionView};
 use nervure_ledger::{
     event::Event,
     transaction::{Checked, Refusal},
@@ -15,7 +16,6 @@ use super::{
     anchor::Anchoring,
     chain::{ChainHandle, SubmitError},
 };
-use crate::service::{AccountView, ServiceError, TransactionState, TransactionView};
 
 /// The ledger as this node knows it.
 pub(crate) struct LedgerDesk {

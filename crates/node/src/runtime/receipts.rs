@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use data_encoding::HEXLOWER;
+use nervure_api::ReceiptView;
 use nervure_p2p::query::QueryOpen;
 use nervure_primitives::{Hash, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
 use nervure_subnet::task::{
@@ -11,7 +12,6 @@ use nervure_subnet::task::{
 use rand::Rng;
 
 use super::clock;
-use crate::service::ReceiptView;
 
 /// Signs for this node's answers.
 #[derive(Clone)]

@@ -21,6 +21,7 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, stream};
+use nervure_api::{AnswerStream, AnswerSummary, Query, RouteView, ServiceError, Strategy};
 use nervure_experts::ExpertRequest;
 use nervure_p2p::{NetworkHandle, Scope, query::QueryClient};
 use nervure_primitives::{BlockHeight, MeshId, NodeId};
@@ -28,7 +29,6 @@ use nervure_subnet::{Exclusion, Route};
 use serde_json::Value;
 
 use super::{Mesh, catalog::ExpertCatalog, opinions::Opinions, view, wire};
-use crate::service::{AnswerStream, AnswerSummary, Query, RouteView, ServiceError, Strategy};
 use attempt::Begun;
 use succession::{AGAIN, IDLE, Succession};
 

@@ -3,6 +3,11 @@
 use std::{sync::Arc, time::Instant};
 
 use futures::{FutureExt, future::BoxFuture};
+use nervure_api::{
+    AccountView, AnswerStream, Catalog, ExpertPage, ExpertSearch, NodeStatus, PeerView, Query, ServiceError,
+    TransactionView,
+};
+use nervure_gateway::{LedgerReader, MeshService};
 use nervure_ledger::spec::Role;
 use nervure_p2p::{NetworkHandle, NetworkStatus, query::ServerCounters};
 use nervure_primitives::{Envelope, Hash, MeshId, NodeId};
@@ -21,10 +26,6 @@ use super::{
     serving::ServedExperts,
     skew::Skew,
     view,
-};
-use crate::service::{
-    AccountView, AnswerStream, Catalog, ExpertPage, ExpertSearch, LedgerReader, MeshService, NodeStatus,
-    PeerView, Query, ServiceError, TransactionView,
 };
 
 /// What a node has to tell and to offer.

@@ -5,13 +5,13 @@ use std::{
     time::Duration,
 };
 
+use nervure_api::{CapabilityCount, Catalog, ChainStatus, ExpertView, ModelView, PeerView, ServiceError};
 use nervure_ledger::state::State;
 use nervure_p2p::PeerInfo;
 use nervure_primitives::{BlockHeight, Capability, NodeId, UnixMillis};
 use nervure_subnet::ExpertRecord;
 
 use super::{catalog::ExpertCatalog, chain::ChainView};
-use crate::service::{CapabilityCount, Catalog, ChainStatus, ExpertView, ModelView, PeerView, ServiceError};
 
 /// An expert as its record describes it, with what this node measured of it.
 pub(crate) fn expert(record: &ExpertRecord, catalog: &ExpertCatalog, now: UnixMillis) -> ExpertView {

@@ -7,11 +7,12 @@ use axum::{
     response::{IntoResponse, Response, Sse, sse::Event},
 };
 use futures::stream;
-use nervure_experts::{FinishReason, MAX_MESSAGES, Usage, stand_in::Kind};
+use nervure_experts::{FinishReason, MAX_MESSAGES, Usage};
+use nervure_gateway::{ApiError, CompleteAnswer, JsonBody, ReplyKind, TextReply, unix_seconds};
+use nervure_mock_server::ModelKind;
 use serde::Deserialize;
 
 use super::{Slot, named};
-use crate::gateway::{ApiError, Form, JsonBody, Reply, Whole, unix_seconds};
 
 /// Tokens of an answer when nobody says how many.
 const TOKENS: u32 = 1024;
@@ -47,7 +48,7 @@ pub(super) async fn chat(_slot: Slot, JsonBody(body): JsonBody<TextBody>) -> Res
     }
     let last = body.messages.iter().rfind(|message| message.role == "user");
     let question = last.map(|message| message.content.as_str());
-    answer(&body, question.ok_or_else(|| ApiError::bad("messages", "no message of a user"))?, Form::Chat)
+    answer(&body, question.ok_or_else(|| ApiError::bad("messages", "no message of a user"))?, ReplyKind::Chat)
 }
 
 /// `POST /v1/completions`.
@@ -56,11 +57,11 @@ pub(super) async fn completions(
     JsonBody(body): JsonBody<TextBody>,
 ) -> Result<Response, ApiError> {
     let question = body.prompt.as_deref().ok_or_else(|| ApiError::bad("prompt", "a string"))?;
-    answer(&body, question, Form::Completion)
+    answer(&body, question, ReplyKind::Completion)
 }
 
-fn answer(body: &TextBody, question: &str, form: Form) -> Result<Response, ApiError> {
-    let stand_in = named(&body.model, Kind::Chat)?;
+fn answer(body: &TextBody, question: &str, form: ReplyKind) -> Result<Response, ApiError> {
+    let stand_in = named(&body.model, ModelKind::Chat)?;
     let text = stand_in.answer(question);
     let most = body.max_completion_tokens.or(body.max_tokens).unwrap_or(TOKENS) as usize;
     let words: Vec<&str> = text.split_inclusive([' ', '\n']).collect();
@@ -71,29 +72,29 @@ fn answer(body: &TextBody, question: &str, form: Form) -> Result<Response, ApiEr
         prompt_tokens: count(question.split_whitespace().count()),
         completion_tokens: count(words.len()),
     };
-    let reply = Reply::new(form, body.model.clone(), unix_seconds());
+    let reply = TextReply::new(form, body.model.clone(), unix_seconds());
     if body.stream.unwrap_or(false) {
         let wanted = body.stream_options.as_ref().and_then(|options| options.include_usage);
         let usage = wanted.unwrap_or(false).then_some(usage);
         return Ok(sse(&reply, words, reason, usage).into_response());
     }
-    let whole = Whole { text: words.concat(), usage, ..Whole::default() };
-    Ok(Json(reply.whole(whole, reason)).into_response())
+    let whole = CompleteAnswer { text: words.concat(), usage, ..CompleteAnswer::default() };
+    Ok(Json(reply.complete(whole, reason)).into_response())
 }
 
 /// The answer word by word.
 fn sse(
-    reply: &Reply,
+    reply: &TextReply,
     words: &[&str],
     reason: FinishReason,
     usage: Option<Usage>,
 ) -> impl IntoResponse + use<> {
     // Our own types always encode; an event that did not would be empty, which clients skip.
     let event = |body| Event::default().json_data(body).unwrap_or_default();
-    let mut events: Vec<Event> = reply.opening().map(event).into_iter().collect();
+    let mut events: Vec<Event> = reply.first_chunk().map(event).into_iter().collect();
     events.extend(words.iter().map(|word| event(reply.chunk((*word).to_owned()))));
-    events.push(event(reply.ending(reason)));
-    events.extend(usage.map(|usage| event(reply.usage(usage))));
+    events.push(event(reply.last_chunk(reason)));
+    events.extend(usage.map(|usage| event(reply.usage_chunk(usage))));
     events.push(Event::default().data("[DONE]"));
     Sse::new(stream::iter(events.into_iter().map(Ok::<_, Infallible>)))
 }

@@ -7,7 +7,7 @@ use crate::mesh::{Mesh, Said};
 #[test]
 fn the_official_client_streams_completions_and_chats() {
     let python = std::env::var("NERVURE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openai_client.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway/tests/openai_client.py");
     match Command::new(&python).args(["-c", "import openai"]).output() {
         Ok(output) if output.status.success() => {}
         _ => {

@@ -8,16 +8,14 @@ use std::{
 
 use anyhow::Context;
 use data_encoding::BASE64;
+use nervure_api::{CheckpointView, ClientError};
 use nervure_ledger::checkpoint::Checkpoint;
-use nervure_primitives::{Hash, NodeId};
+use nervure_primitives::{BlockHeight, Hash, NodeId};
 use nervure_testnet::NodeFile;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{LOOK, judge::Seen};
-use crate::{
-    local::LocalNode,
-    service::{CheckpointView, NodeStatus},
-};
+use crate::local::LocalNode;
 
 /// Longest wait for one answer: a node may be killed while it answers.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -38,7 +36,7 @@ async fn look_at(name: String, dir: PathBuf, seen: watch::Sender<Seen>) {
         if let Ok(Some(file)) = NodeFile::read(&dir)
             && known.as_ref().is_none_or(|(before, _)| *before != file)
         {
-            known = LocalNode::of(file.clone()).ok().map(|node| (file, node));
+            known = LocalNode::of(&file).ok().map(|node| (file, node));
         }
         if let Some((file, node)) = &known
             && let Ok(Some((height, block))) = tokio::time::timeout(ANSWER, tip(node)).await
@@ -58,7 +56,7 @@ async fn look_at(name: String, dir: PathBuf, seen: watch::Sender<Seen>) {
 }
 
 async fn tip(node: &LocalNode) -> Option<(u64, Hash)> {
-    let status = node.get::<NodeStatus>("/status", &[]).await.ok()?;
+    let status = node.client().status().await.ok()?;
     status.chain.map(|chain| (chain.height.0, chain.block))
 }
 
@@ -68,8 +66,8 @@ async fn signers(node: &LocalNode, height: u64) -> Option<Vec<NodeId>> {
     Some(checkpoint.certificate.signatures.iter().map(|(signer, _)| *signer).collect())
 }
 
-async fn checkpoint(node: &LocalNode, height: u64) -> Result<CheckpointView, crate::local::LocalError> {
-    node.get(&format!("/checkpoints/{height}"), &[]).await
+async fn checkpoint(node: &LocalNode, height: u64) -> Result<CheckpointView, ClientError> {
+    node.client().checkpoint(Some(BlockHeight(height))).await
 }
 
 /// The blocks from the first to `upto` of the node in `dir`, once it has them.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nervure_api::{CheckpointView, ClientError};
 use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_ledger::{
     subnet::MetagraphRoot,
@@ -11,11 +12,7 @@ use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 use serde::Serialize;
 
 use super::{Global, metagraphs, output, trust::TrustArgs};
-use crate::{
-    light::{Light, LightFailure},
-    local::LocalError,
-    service::CheckpointView,
-};
+use crate::light::{Light, LightFailure};
 
 /// Verifies a block from the genesis on, with nothing but certificates
 #[derive(Debug, clap::Args)]
@@ -92,7 +89,7 @@ async fn proven_metagraphs(
     light: &mut Light,
     height: BlockHeight,
 ) -> Result<Option<BTreeMap<Netuid, MetagraphRoot>>, LightFailure> {
-    let view: CheckpointView = light.node().get(&format!("/checkpoints/{height}"), &[]).await?;
+    let view: CheckpointView = light.node().checkpoint(Some(height)).await?;
     let mut proven = BTreeMap::new();
     for netuid in view.metagraphs.into_keys() {
         match light.fact(Key::Subnet(netuid), height).await {
@@ -100,7 +97,7 @@ async fn proven_metagraphs(
                 proven.extend(subnet.metagraph.map(|root| (netuid, root)));
             }
             Ok(_) => {}
-            Err(LightFailure::Node(LocalError::Refused(_))) => return Ok(None),
+            Err(LightFailure::Node(ClientError::Response(_))) => return Ok(None),
             Err(error) => return Err(error),
         }
     }

@@ -1,7 +1,7 @@
 //! Subnets as tables.
 
 use super::{output, values};
-use crate::service::{NeuronView, SubnetDetail, SubnetPage, SubnetView};
+use nervure_api::{NeuronView, SubnetDetail, SubnetPage, SubnetView};
 
 /// Prints all subnets.
 pub(super) fn list(page: &SubnetPage) -> anyhow::Result<()> {

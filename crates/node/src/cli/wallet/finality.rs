@@ -4,14 +4,10 @@ use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use indicatif::ProgressBar;
+use nervure_api::{Client, SubmitBody, TransactionState, TransactionView};
 use nervure_primitives::{Amount, Envelope};
 
 use super::{Global, outcome, output};
-use crate::{
-    gateway::SubmitBody,
-    local::LocalNode,
-    service::{TransactionState, TransactionView},
-};
 
 /// How long a transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -21,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A signed transaction on its way.
 pub(in crate::cli) struct Spending<'a> {
-    pub(in crate::cli) node: &'a LocalNode,
+    pub(in crate::cli) node: &'a Client,
     pub(in crate::cli) envelope: Envelope,
     pub(in crate::cli) fee: Amount,
 }
@@ -79,7 +75,7 @@ impl Spending<'_> {
             line.set_message(format!("waiting for its block, {:.1} s", begun.elapsed().as_secs_f64()));
             line.tick();
             tokio::time::sleep(LOOK_EVERY).await;
-            seen = self.node.get(&format!("/transactions/{}", seen.id), &[]).await?;
+            seen = self.node.transaction(&seen.id).await?;
         }
         line.finish_and_clear();
         Ok(seen)

@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use futures::{FutureExt, future::BoxFuture};
+use nervure_api::{
+    AnchorRecordView, CheckpointPage, CheckpointRow, CheckpointView, EpochView, NodeView, ServiceError,
+    StateProofView, SubmissionView, SubnetDetail, SubnetPage,
+};
 use nervure_consensus::anchor::Submission;
+use nervure_gateway::LedgerReader;
 use nervure_ledger::{
     checkpoint::Checkpoint,
     store::{EpochEnd, KeptEpoch, Reader, StoreError},
@@ -15,10 +20,6 @@ use nervure_light::score::EpochProof;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 
 use super::LedgerDesk;
-use crate::service::{
-    AnchorRecordView, CheckpointPage, CheckpointRow, CheckpointView, EpochView, LedgerReader, NodeView,
-    ServiceError, StateProofView, SubmissionView, SubnetDetail, SubnetPage,
-};
 
 impl LedgerReader for LedgerDesk {
     fn checkpoints(
@@ -62,7 +63,7 @@ impl LedgerReader for LedgerDesk {
         .boxed()
     }
 
-    fn fact(
+    fn state_proof(
         &self,
         key: Key,
         height: Option<BlockHeight>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nervure_api::{NeuronView, NodeView, ServiceError, SubnetDetail, SubnetPage, SubnetView};
 use nervure_ledger::{
     state::State,
     subnet::{Neuron, Subnet},
@@ -9,7 +10,6 @@ use nervure_ledger::{
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 
 use super::{LedgerDesk, proofs};
-use crate::service::{NeuronView, NodeView, ServiceError, SubnetDetail, SubnetPage, SubnetView};
 
 impl LedgerDesk {
     /// All subnets.

@@ -14,6 +14,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use nervure_api::{ParticipantView, ServiceError};
 use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Usage};
 use nervure_subnet::{
     ExpertRecord, Score,
@@ -27,7 +28,6 @@ use super::{
     pool::none_answered,
     whole::WholeAnswer,
 };
-use crate::service::{ParticipantView, ServiceError};
 
 /// How long the others have when enough have answered.
 const GRACE: Duration = Duration::from_secs(2);

@@ -12,13 +12,13 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
+use nervure_api::{FailedAttempt, ServiceError, Strategy};
 use nervure_subnet::ExpertRecord;
 
 use super::{
     attempt::{Attempts, Begun, Failure, FailureKind},
     most_tries,
 };
-use crate::service::{FailedAttempt, ServiceError, Strategy};
 
 /// Silence after which an expert that was never asked before gets company.
 const PATIENCE: Duration = Duration::from_millis(400);

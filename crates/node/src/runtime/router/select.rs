@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use nervure_api::{Query, QueryTarget, ServiceError};
 use nervure_subnet::{Candidate, Exclusion, ExpertRecord, Filter, Find, Route, Terms, route};
 use rand::Rng;
 
-use crate::{
-    runtime::{catalog::ExpertCatalog, clock, opinions::Trusts, price},
-    service::{Query, QueryTarget, ServiceError},
-};
+use crate::runtime::{catalog::ExpertCatalog, clock, opinions::Trusts, price};
 
 /// When to come back, when all experts are busy or paused.
 const LATER: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nervure_api::{Query, Strategy, TakeoverView};
 use nervure_experts::{ExpertEvent, ExpertRequest, MAX_TEXT};
 use nervure_primitives::NodeId;
 use nervure_subnet::ExpertRecord;
@@ -20,10 +21,7 @@ use super::{
     attempt::{Begun, Rest},
     body, pool, select,
 };
-use crate::{
-    runtime::{clock, receipts::AwaitedReceipt, view},
-    service::{Query, Strategy, TakeoverView},
-};
+use crate::runtime::{clock, receipts::AwaitedReceipt, view};
 
 /// How long an expert may be silent within a text before another is asked to go on.
 const SILENCE: Duration = Duration::from_secs(2);

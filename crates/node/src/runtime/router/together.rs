@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use futures::{StreamExt, stream};
+use nervure_api::{AnswerStream, AnswerSummary, Query, RouteView, ServiceError, Strategy};
 use nervure_experts::ExpertRequest;
 use nervure_primitives::Amount;
 use nervure_subnet::{Choice, ExpertRecord, Score};
@@ -13,10 +14,7 @@ use super::{
     panel::{self, Panel},
     route_view, select,
 };
-use crate::{
-    runtime::{clock, opinions::Trusts, view},
-    service::{AnswerStream, AnswerSummary, Query, RouteView, ServiceError, Strategy},
-};
+use crate::runtime::{clock, opinions::Trusts, view};
 
 /// Least experts of an answer that several make.
 const FEWEST: usize = 2;
@@ -98,7 +96,7 @@ impl Router {
 /// The text of a mixture, with its deadline over it.
 fn written(
     mixture: Mixture,
-    (route, expert): (RouteView, crate::service::ExpertView),
+    (route, expert): (RouteView, nervure_api::ExpertView),
     ask: &Query,
     until: Instant,
 ) -> AnswerStream {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use nervure_api::Strategy;
 use nervure_experts::{ExpertRequest, Sampling};
 use nervure_ledger::spec::{MeshSpec, NodeSpec, Role};
 use nervure_primitives::{Amount, Netuid, NodeKey};
 use nervure_subnet::{ExpertRecord, Policy, SignedRecord};
 
 use super::*;
-use crate::{runtime::registry::LedgerRegistry, service::Strategy};
+use crate::runtime::registry::LedgerRegistry;
 
 fn catalog(records: &[(&str, u64)]) -> ExpertCatalog {
     let key = NodeKey::from_seed(&[1; 32]);
