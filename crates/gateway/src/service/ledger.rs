@@ -63,6 +63,6 @@ pub trait LedgerReader: Send + Sync {
 }
 
 fn no_chain<T: Send + 'static>() -> BoxFuture<'static, Result<T, ServiceError>> {
-    let reason = "this node does not follow the chain".into();
+    let reason = "this node follows no chain".into();
     std::future::ready(Err(ServiceError::Unavailable { reason })).boxed()
 }

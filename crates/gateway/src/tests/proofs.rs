@@ -1,11 +1,11 @@
-//! The endpoints about the ledger: what is asked is checked before anything is read, and a node without a chain says so.
+//! The endpoints about the ledger: parameters are checked before anything is read.
 
 use super::start;
 
 const NODE: &str = "12D3KooWRapHF4Den8EzTSxucdDB4B4g7wi6XrvAhCFXKY9rR232";
 
 #[tokio::test]
-async fn what_is_no_question_is_refused_by_name() {
+async fn names_the_invalid_parameter() {
     let api = start(|_| ()).await;
     let bad = [
         ("/checkpoints?limit=0", "limit"),
@@ -31,9 +31,9 @@ async fn what_is_no_question_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_node_without_a_chain_says_so() {
+async fn reports_a_node_without_a_chain() {
     let api = start(|_| ()).await;
-    let questions = [
+    let paths = [
         "/checkpoints".to_owned(),
         "/checkpoints/latest".to_owned(),
         "/checkpoints/7".to_owned(),
@@ -44,7 +44,7 @@ async fn a_node_without_a_chain_says_so() {
         "/subnets/1".to_owned(),
         format!("/nodes/{NODE}"),
     ];
-    for path in questions {
+    for path in paths {
         assert!(api.get(&path).await.error(503, "unavailable").contains("follows no chain"), "{path}");
     }
 }
