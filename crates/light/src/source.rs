@@ -40,35 +40,18 @@ pub trait Source {
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// The encoded [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint) at `height`, or the last one that ended an epoch.
-    fn checkpoint(
-        &self,
-        height: Option<BlockHeight>,
-    ) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
+    fn checkpoint(&self, height: Option<BlockHeight>) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
 
     /// What the state after the block at `height` says about `key`.
-    fn fact(
-        &self,
-        key: Key,
-        height: BlockHeight,
-    ) -> impl Future<Output = Result<FactResponse, Self::Error>>;
+    fn fact(&self, key: Key, height: BlockHeight) -> impl Future<Output = Result<FactResponse, Self::Error>>;
 
     /// What explains the last epoch of `node` in subnet `netuid`.
-    fn epoch(
-        &self,
-        netuid: Netuid,
-        node: NodeId,
-    ) -> impl Future<Output = Result<EpochResponse, Self::Error>>;
+    fn epoch(&self, netuid: Netuid, node: NodeId)
+    -> impl Future<Output = Result<EpochResponse, Self::Error>>;
 
     /// The slot of `node` in subnet `netuid`, or none. A hint where to look: what is there is proven.
-    fn uid(
-        &self,
-        netuid: Netuid,
-        node: NodeId,
-    ) -> impl Future<Output = Result<Option<Uid>, Self::Error>>;
+    fn uid(&self, netuid: Netuid, node: NodeId) -> impl Future<Output = Result<Option<Uid>, Self::Error>>;
 
     /// The encoded [`Submission`](nervure_consensus::anchor::Submission) of the anchored checkpoint at `height`.
-    fn submission(
-        &self,
-        height: BlockHeight,
-    ) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
+    fn submission(&self, height: BlockHeight) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
 }

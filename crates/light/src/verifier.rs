@@ -72,7 +72,8 @@ impl<S: Source> Verifier<S> {
                 (header, next, format!("block {block}"))
             }
             TrustAnchor::Anchored(AnchorPlace { chain, contract, .. }, anchored) => {
-                let (header, next) = trusted_block(&source, anchored_block(&source, &anchored).await?).await?;
+                let (header, next) =
+                    trusted_block(&source, anchored_block(&source, &anchored).await?).await?;
                 let height = header.height;
                 (header, next, format!("block {height} in contract {contract} on chain {chain}"))
             }
@@ -153,7 +154,8 @@ impl<S: Source> Verifier<S> {
         let response = self.source.epoch(netuid, *node).await.map_err(VerifierError::Source)?;
         let EpochResponse { checkpoint, proof } = response;
         let checkpoint = decode_checkpoint(&checkpoint)?;
-        let proof = EpochProof::decode(&proof).map_err(|error| VerifyError::unreadable("explanation", error))?;
+        let proof =
+            EpochProof::decode(&proof).map_err(|error| VerifyError::unreadable("explanation", error))?;
         let verified = self.reach(checkpoint).await?;
         let score = explain(&verified.header, (netuid, node), &proof);
         Ok((verified, score.map_err(VerifyError::Score)?))

@@ -216,7 +216,7 @@ fn refuses_a_forged_certificate() {
     };
     let error = checkpoint_refusal(source);
     let VerifyError::Certificate(BisectionError::Light { error, .. }) = error else { panic!("{error}") };
-    assert!(matches!(error, LightClientError::Certificate(CertificateError::Signature(_))), "{error}");
+    assert!(matches!(error, LightClientError::Certificate(CertificateError::InvalidSignature(_))), "{error}");
     // Too few signatures, at every height, so that bisection ends at the block after the genesis.
     let mut source = MemorySource::honest(weighed());
     source.checkpoint = |chain, height| {

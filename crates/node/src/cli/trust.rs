@@ -73,7 +73,11 @@ impl TrustArgs {
 }
 
 /// A light client of `node` that trusts `trust`, or with the genesis of the spec of the testnet or node here.
-pub(crate) async fn begin(node: LocalNode, trust: Option<TrustedBlock>, global: &Global) -> anyhow::Result<NodeVerifier> {
+pub(crate) async fn begin(
+    node: LocalNode,
+    trust: Option<TrustedBlock>,
+    global: &Global,
+) -> anyhow::Result<NodeVerifier> {
     let anchor = match trust {
         Some(block) => TrustAnchor::Block(block),
         None => TrustAnchor::Genesis(Box::new(mesh::read(&spec_here(global)?.to_string_lossy()).await?)),
