@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nervure_protocol::FieldError;
+
 /// Longest message that is taken over from an upstream, in characters.
 pub const MAX_MESSAGE: usize = 512;
 
@@ -71,6 +73,12 @@ pub enum ExpertError {
     /// A fault of ours.
     #[error("internal error of the expert: {0}")]
     Internal(String),
+}
+
+impl From<FieldError> for ExpertError {
+    fn from(error: FieldError) -> Self {
+        Self::BadRequest { field: error.field, reason: error.reason }
+    }
 }
 
 impl ExpertError {

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use nervure_experts::{ExpertError, ExpertRequest};
 use nervure_primitives::Amount;
+use nervure_protocol::{ExpertRequest, FieldError};
 use nervure_subnet::Policy;
 use serde::{Deserialize, Serialize};
 
@@ -107,13 +107,8 @@ impl Terms {
 }
 
 /// A request that no expert would take, by the name that its field has in the HTTP API.
-fn out_of_bounds(error: ExpertError) -> ApiError {
-    match error {
-        ExpertError::BadRequest { field, reason } => {
-            ApiError::bad(field.strip_prefix("sampling.").unwrap_or(field), reason)
-        }
-        other => ApiError::bad("request", other.to_string()),
-    }
+fn out_of_bounds(error: FieldError) -> ApiError {
+    ApiError::bad(error.field.strip_prefix("sampling.").unwrap_or(error.field), error.reason)
 }
 
 /// The budget asked for, at most what the operator allows.

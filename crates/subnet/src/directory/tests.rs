@@ -9,11 +9,11 @@ use serde_bytes::ByteBuf;
 use super::*;
 use crate::{
     Index, SignedRecord,
-    record::tests::{Everybody, MESH, NOW, key as node_key, record},
+    testing::{AllowAll, MESH, NOW, key as node_key, record},
 };
 
-fn context() -> Context<'static, Everybody> {
-    Context { mesh: &MESH, registry: &Everybody, now: NOW }
+fn context() -> Context<'static, AllowAll> {
+    Context { mesh: &MESH, registry: &AllowAll, now: NOW }
 }
 
 fn signed(seed: u8, expert: &str, capability: &str) -> SignedRecord {

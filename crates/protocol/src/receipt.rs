@@ -1,40 +1,36 @@
-//! Receipts: a miner's signed word on what it answered to whom.
+//! Receipts: a miner's signed proof of what it answered.
 //!
 //! A receipt names both nodes, the query, the request and the answer. It proves that the miner gave that answer to
-//! that request; what it says about time is the miner's own view, and proves nothing.
+//! that request. Its times are the miner's own claim and prove nothing.
 //!
-//! Hazard: [`SignedReceipt::verify`] proves who signed, not that the receipt is for what one asked: that is settled
-//! by [`Outstanding`](super::Outstanding).
+//! Hazard: [`SignedReceipt::verify`] proves who signed, not that the receipt is for a query of the receiver. The
+//! receiver compares it with the query that it sent.
 
 use nervure_primitives::{
-    Domain, Envelope, EnvelopeError, Hash, Hasher, MeshId, Netuid, NodeId, NodeKey, UnixMillis,
+    Envelope, EnvelopeError, Hash, Hasher, MeshId, Netuid, NodeId, NodeKey, UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 
-/// Largest receipt, in bytes, without its signature.
-pub const MAX_RECEIPT_LEN: usize = 512;
+use crate::{
+    bounds::{MAX_ANSWER_MS, MAX_RECEIPT_LEN},
+    domains,
+};
 
-/// Longest time that a receipt may claim for an answer, in milliseconds: ten minutes, as a query may take at most.
-const MAX_TOOK_MS: u32 = 600_000;
-
-/// What a receipt's signature is for.
-const DOMAIN: Domain = Domain::new("nervure/receipt/1");
-
-/// What a miner says about an answer of its.
+/// What a miner answered to whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
-    /// In which subnet it was asked.
+    /// The subnet of the query.
     pub netuid: Netuid,
-    /// By whom.
+    /// The node that asked.
     pub asker: NodeId,
-    /// Who answered.
+    /// The node that answered.
     pub miner: NodeId,
-    /// What the asker calls the query; it gives no two the same name.
+    /// The asker's unique name for the query.
     pub query: Hash,
-    /// What was asked: see [`request_hash`].
+    /// The [`request_hash`].
     pub request: Hash,
-    /// What was answered: see [`AnswerHasher`].
+    /// The hash of the answer, by an [`AnswerHasher`].
     pub answer: Hash,
     /// When the miner had the whole request, by its clock.
     pub received_at: UnixMillis,
@@ -42,7 +38,7 @@ pub struct Receipt {
     pub took_ms: u32,
 }
 
-/// Why a receipt is not accepted.
+/// Why a receipt is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiptError {
@@ -55,36 +51,21 @@ pub enum ReceiptError {
     /// A field out of its bounds.
     #[error("{0} is out of bounds")]
     OutOfBounds(&'static str),
-    /// For no query that waits for one: never asked, settled already, or given up.
-    #[error("no query waits for this receipt")]
-    NoSuchQuery,
-    /// For a query, but not as it was asked.
-    #[error("the receipt has another {0} than the query")]
-    Differs(&'static str),
-    /// It claims times that cannot be.
-    #[error("the receipt claims a time that cannot be")]
-    ImpossibleTime,
-    /// A query of this name waits already.
-    #[error("a query of this name waits already")]
-    NameTaken,
-    /// Too many queries wait already.
-    #[error("too many queries wait for receipts")]
-    Full,
 }
 
-/// What a receipt calls a request: the hash of the query's name and the request as it went over the wire.
+/// The hash of a request in a receipt: of the query's name and the request's bytes on the wire.
 pub fn request_hash(query: &Hash, body: &[u8]) -> Hash {
-    Hash::of("nervure/request", &[query.as_bytes(), body])
+    Hash::of(domains::REQUEST, &[query.as_bytes(), body])
 }
 
-/// What a receipt calls an answer: the hash of its chunks as they went over the wire, each with its length.
+/// The hash of an answer in a receipt: of its chunks' bytes on the wire, each with its length.
 #[derive(Clone, Debug)]
 pub struct AnswerHasher(Hasher);
 
 impl Default for AnswerHasher {
     /// The hash of no chunks yet.
     fn default() -> Self {
-        Self(Hasher::new("nervure/answer"))
+        Self(Hasher::new(domains::ANSWER))
     }
 }
 
@@ -114,17 +95,17 @@ impl SignedReceipt {
     /// When a field is out of its bounds.
     pub fn sign(key: &NodeKey, mesh: &MeshId, receipt: Receipt) -> Result<Self, ReceiptError> {
         receipt.check()?;
-        let bytes = Envelope::seal(key, DOMAIN, mesh, &receipt)?.encode()?;
+        let bytes = Envelope::seal(key, domains::RECEIPT, mesh, &receipt)?.encode()?;
         Ok(Self { receipt, bytes })
     }
 
-    /// Verifies that the miner that a receipt names signed it, as anybody can who is shown one.
+    /// Verifies that the miner that a receipt names signed it.
     ///
     /// # Errors
-    /// When it is no receipt, out of bounds, or signed by somebody else.
+    /// When it is not a receipt, out of bounds, or signed by another node.
     pub fn verify(bytes: &[u8], mesh: &MeshId) -> Result<Self, ReceiptError> {
         let envelope = Envelope::decode(bytes, MAX_RECEIPT_LEN)?;
-        let receipt: Receipt = envelope.open(DOMAIN, mesh, MAX_RECEIPT_LEN)?;
+        let receipt: Receipt = envelope.open(domains::RECEIPT, mesh, MAX_RECEIPT_LEN)?;
         if envelope.signer() != receipt.miner {
             return Err(ReceiptError::NotItsOwn);
         }
@@ -132,7 +113,7 @@ impl SignedReceipt {
         Ok(Self { receipt, bytes: bytes.to_vec() })
     }
 
-    /// What it says.
+    /// The receipt.
     pub fn receipt(&self) -> &Receipt {
         &self.receipt
     }
@@ -145,7 +126,7 @@ impl SignedReceipt {
 
 impl Receipt {
     fn check(&self) -> Result<(), ReceiptError> {
-        match self.took_ms <= MAX_TOOK_MS {
+        match self.took_ms <= MAX_ANSWER_MS {
             true => Ok(()),
             false => Err(ReceiptError::OutOfBounds("took_ms")),
         }
@@ -155,7 +136,7 @@ impl Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::{MESH, NOW, key};
+    use crate::testing::{MESH, NOW, key};
 
     fn receipt() -> Receipt {
         Receipt {
@@ -171,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_miner_signs_its_receipts() {
+    fn refuses_a_receipt_of_another_signer() {
         let signed = SignedReceipt::sign(&key(2), &MESH, receipt()).unwrap();
         assert_eq!(SignedReceipt::verify(signed.bytes(), &MESH), Ok(signed.clone()));
         let forged = SignedReceipt::sign(&key(3), &MESH, receipt()).unwrap();
@@ -182,12 +163,12 @@ mod tests {
 
     #[test]
     fn fields_are_bounded_and_the_largest_fits() {
-        let long = Receipt { took_ms: MAX_TOOK_MS + 1, ..receipt() };
+        let long = Receipt { took_ms: MAX_ANSWER_MS + 1, ..receipt() };
         assert_eq!(SignedReceipt::sign(&key(2), &MESH, long), Err(ReceiptError::OutOfBounds("took_ms")));
         let largest = Receipt {
             netuid: Netuid(u16::MAX),
             received_at: UnixMillis(u64::MAX),
-            took_ms: MAX_TOOK_MS,
+            took_ms: MAX_ANSWER_MS,
             ..receipt()
         };
         let signed = SignedReceipt::sign(&key(2), &MESH, largest).unwrap();
@@ -195,25 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wire_is_frozen() {
-        let signed = SignedReceipt::sign(
-            &key(2),
-            &MESH,
-            Receipt {
-                answer: AnswerHasher::default().finish(),
-                request: request_hash(&Hash::of("q", &[]), b"r"),
-                ..receipt()
-            },
-        )
-        .unwrap();
-        assert_eq!(
-            Hash::of("frozen", &[signed.bytes()]).to_string(),
-            "518ae8698fe779f39f5dadfba6c37e648d2b6dc352cb87b0639fabc2c31348df"
-        );
-    }
-
-    #[test]
-    fn where_chunks_end_matters() {
+    fn the_hash_of_an_answer_depends_on_where_its_chunks_end() {
         let hash = |chunks: &[&[u8]]| {
             let mut hasher = AnswerHasher::default();
             chunks.iter().for_each(|chunk| hasher.chunk(chunk));
@@ -225,7 +188,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>) {
             proptest::prop_assert!(SignedReceipt::verify(&bytes, &MESH).is_err());
         }
     }

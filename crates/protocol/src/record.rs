@@ -1,47 +1,26 @@
-//! Expert records: a miner's signed, expiring word about one of its experts.
+//! Expert records: a miner's signed, expiring advertisement of one of its experts.
 //!
-//! A record is believed when the node it names signed it for this mesh, that node may advertise in its
-//! subnet, and it has neither expired nor come from the future. A later record of the same expert replaces an
-//! earlier one by its sequence number; a withdrawn one is kept until it expires, so that the record it replaces
-//! cannot come back.
+//! A record is valid when the node it names signed it for this mesh, that node may advertise in the record's
+//! subnet, and the record has neither expired nor been issued in the future. A record with a higher sequence number
+//! replaces an earlier one of the same expert. A withdrawn record is kept until it expires, so that the record it
+//! replaced cannot come back.
 //!
 //! What a hostile node can do: send [`MAX_RECORD_LEN`] bytes and make us verify one signature.
 
 use std::{net::SocketAddr, time::Duration};
 
-use nervure_primitives::{
-    Capability, Domain, Envelope, EnvelopeError, MeshId, Netuid, NodeId, NodeKey, UnixMillis,
-};
+use nervure_primitives::{Capability, Envelope, EnvelopeError, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-/// Largest record, in bytes, without its signature.
-pub const MAX_RECORD_LEN: usize = 1536;
+use crate::{
+    Registry,
+    bounds::{
+        MAX_ADDRESSES, MAX_CLOCK_SKEW, MAX_EXPERT_LEN, MAX_MODEL_LEN, MAX_RECORD_LEN, MAX_RECORD_LIFETIME,
+    },
+    domains,
+};
 
-/// Longest life of a record.
-pub const MAX_LIFETIME: Duration = Duration::from_secs(3600);
-
-/// How far ahead a record's clock may be.
-const CLOCK_SKEW: Duration = Duration::from_secs(30);
-
-/// Most addresses in a record.
-const MAX_ADDRESSES: usize = 4;
-
-/// Longest name of an expert, in bytes.
-const MAX_EXPERT_LEN: usize = 32;
-
-/// Longest name of a model, in bytes.
-const MAX_MODEL_LEN: usize = 128;
-
-/// What a record's signature is for.
-const DOMAIN: Domain = Domain::new("nervure/expert/1");
-
-/// Who may advertise in a subnet.
-pub trait Registry {
-    /// Whether `node` may advertise experts in `netuid`.
-    fn may_advertise(&self, node: &NodeId, netuid: Netuid) -> bool;
-}
-
-/// What a miner says about one of its experts.
+/// An advertisement of one expert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpertRecord {
@@ -63,7 +42,7 @@ pub struct ExpertRecord {
     pub price: u64,
     /// Whether its tokens are bytes.
     pub byte_level: bool,
-    /// How busy it is, in percent.
+    /// How busy it is, in percent, 0 to 100.
     pub load: u8,
     /// Where its node answers queries; at most 4.
     pub addresses: Vec<SocketAddr>,
@@ -71,13 +50,13 @@ pub struct ExpertRecord {
     pub seq: u64,
     /// When it was signed.
     pub issued_at: UnixMillis,
-    /// When it ceases to hold.
+    /// When it expires.
     pub expires_at: UnixMillis,
     /// Whether the expert is gone.
     pub withdrawn: bool,
 }
 
-/// Why a record is not believed.
+/// Why a record is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -98,7 +77,7 @@ pub enum RecordError {
     /// A field out of its bounds.
     #[error("{0} is out of bounds")]
     OutOfBounds(&'static str),
-    /// No longer holds.
+    /// Its expiry has passed.
     #[error("expired")]
     Expired,
     /// Its clock is ahead of ours.
@@ -120,14 +99,14 @@ impl SignedRecord {
     /// When a field is out of its bounds.
     pub fn sign(key: &NodeKey, mesh: &MeshId, record: ExpertRecord) -> Result<Self, RecordError> {
         record.check()?;
-        let bytes = Envelope::seal(key, DOMAIN, mesh, &record)?.encode()?;
+        let bytes = Envelope::seal(key, domains::EXPERT_RECORD, mesh, &record)?.encode()?;
         Ok(Self { record, bytes })
     }
 
     /// Verifies a record that came from outside.
     ///
     /// # Errors
-    /// The first reason not to believe it.
+    /// The first rule that it breaks.
     pub fn verify(
         bytes: &[u8],
         mesh: &MeshId,
@@ -135,12 +114,12 @@ impl SignedRecord {
         registry: &impl Registry,
     ) -> Result<Self, RecordError> {
         let envelope = Envelope::decode(bytes, MAX_RECORD_LEN)?;
-        let record: ExpertRecord = envelope.open(DOMAIN, mesh, MAX_RECORD_LEN)?;
+        let record: ExpertRecord = envelope.open(domains::EXPERT_RECORD, mesh, MAX_RECORD_LEN)?;
         if envelope.signer() != record.node {
             return Err(RecordError::NotItsOwn);
         }
         record.check()?;
-        if record.issued_at > now.plus(CLOCK_SKEW) {
+        if record.issued_at > now.plus(MAX_CLOCK_SKEW) {
             return Err(RecordError::FromTheFuture);
         }
         if record.expires_at <= now {
@@ -152,7 +131,7 @@ impl SignedRecord {
         Ok(Self { record, bytes: bytes.to_vec() })
     }
 
-    /// What it says.
+    /// The record.
     pub fn record(&self) -> &ExpertRecord {
         &self.record
     }
@@ -176,7 +155,7 @@ impl ExpertRecord {
             ("model", model),
             ("load", self.load <= 100),
             ("addresses", self.addresses.len() <= MAX_ADDRESSES),
-            ("expires_at", lifetime > Duration::ZERO && lifetime <= MAX_LIFETIME),
+            ("expires_at", lifetime > Duration::ZERO && lifetime <= MAX_RECORD_LIFETIME),
         ];
         match checks.into_iter().find(|(_, good)| !good) {
             Some((field, _)) => Err(RecordError::OutOfBounds(field)),
@@ -186,60 +165,26 @@ impl ExpertRecord {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    pub(crate) const MESH: MeshId = MeshId::from_bytes([7; 32]);
-    pub(crate) const NOW: UnixMillis = UnixMillis(1_000_000);
-
-    pub(crate) struct Everybody;
-
-    impl Registry for Everybody {
-        fn may_advertise(&self, _: &NodeId, netuid: Netuid) -> bool {
-            netuid == Netuid(1)
-        }
-    }
-
-    pub(crate) fn key(seed: u8) -> NodeKey {
-        NodeKey::from_seed(&[seed; 32])
-    }
-
-    pub(crate) fn record(seed: u8, expert: &str, capability: &str) -> ExpertRecord {
-        ExpertRecord {
-            node: key(seed).node_id(),
-            netuid: Netuid(1),
-            expert: expert.into(),
-            capability: capability.parse().unwrap(),
-            model: "byte-rust".into(),
-            context: 256,
-            max_output: 4096,
-            price: 0,
-            byte_level: true,
-            load: 0,
-            addresses: vec![([127, 0, 0, 1], 4000).into()],
-            seq: 1,
-            issued_at: NOW,
-            expires_at: NOW.plus(Duration::from_secs(30)),
-            withdrawn: false,
-        }
-    }
+    use crate::testing::{AllowAll, MESH, NOW, key, record};
 
     fn verified(bytes: &[u8], now: UnixMillis) -> Result<SignedRecord, RecordError> {
-        SignedRecord::verify(bytes, &MESH, now, &Everybody)
+        SignedRecord::verify(bytes, &MESH, now, &AllowAll)
     }
 
     #[test]
-    fn a_record_is_believed_in_its_time_and_mesh() {
+    fn a_record_is_valid_in_its_time_and_mesh() {
         let signed = SignedRecord::sign(&key(1), &MESH, record(1, "r", "text.generate")).unwrap();
         assert_eq!(verified(signed.bytes(), NOW), Ok(signed.clone()));
         assert_eq!(verified(signed.bytes(), NOW.plus(Duration::from_secs(30))), Err(RecordError::Expired));
         assert_eq!(verified(signed.bytes(), UnixMillis(0)), Err(RecordError::FromTheFuture));
         let elsewhere = MeshId::from_bytes([8; 32]);
-        assert!(SignedRecord::verify(signed.bytes(), &elsewhere, NOW, &Everybody).is_err());
+        assert!(SignedRecord::verify(signed.bytes(), &elsewhere, NOW, &AllowAll).is_err());
     }
 
     #[test]
-    fn nobody_speaks_for_another_or_where_it_may_not() {
+    fn refuses_another_nodes_record_and_one_of_an_unregistered_node() {
         let forged = SignedRecord::sign(&key(2), &MESH, record(1, "r", "text")).unwrap();
         assert_eq!(verified(forged.bytes(), NOW), Err(RecordError::NotItsOwn));
         let astray = ExpertRecord { netuid: Netuid(2), ..record(1, "r", "text") };
@@ -249,7 +194,7 @@ pub(crate) mod tests {
 
     #[test]
     fn fields_are_bounded() {
-        let refused = |change: fn(&mut ExpertRecord)| {
+        let out_of_bounds = |change: fn(&mut ExpertRecord)| {
             let mut record = record(1, "r", "text");
             change(&mut record);
             match SignedRecord::sign(&key(1), &MESH, record) {
@@ -257,13 +202,16 @@ pub(crate) mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(refused(|r| r.expert = "A".into()), "expert");
-        assert_eq!(refused(|r| r.expert = "a".repeat(33)), "expert");
-        assert_eq!(refused(|r| r.model = "\u{1b}[31m".into()), "model");
-        assert_eq!(refused(|r| r.load = 101), "load");
-        assert_eq!(refused(|r| r.addresses = vec![([1, 1, 1, 1], 1).into(); 5]), "addresses");
-        assert_eq!(refused(|r| r.expires_at = r.issued_at), "expires_at");
-        assert_eq!(refused(|r| r.expires_at = r.issued_at.plus(Duration::from_secs(3601))), "expires_at");
+        assert_eq!(out_of_bounds(|r| r.expert = "A".into()), "expert");
+        assert_eq!(out_of_bounds(|r| r.expert = "a".repeat(33)), "expert");
+        assert_eq!(out_of_bounds(|r| r.model = "\u{1b}[31m".into()), "model");
+        assert_eq!(out_of_bounds(|r| r.load = 101), "load");
+        assert_eq!(out_of_bounds(|r| r.addresses = vec![([1, 1, 1, 1], 1).into(); 5]), "addresses");
+        assert_eq!(out_of_bounds(|r| r.expires_at = r.issued_at), "expires_at");
+        assert_eq!(
+            out_of_bounds(|r| r.expires_at = r.issued_at.plus(Duration::from_secs(3601))),
+            "expires_at"
+        );
     }
 
     #[test]
@@ -278,7 +226,7 @@ pub(crate) mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>) {
             proptest::prop_assert!(verified(&bytes, NOW).is_err());
         }
     }

@@ -1,52 +1,21 @@
-//! What a miner is asked and what comes back, in the terms of a user's query.
+//! A miner's reply to one request of a task.
 //!
-//! The node turns a [`Question`] into the request that a user's words become, with the defaults that a user gets for
-//! everything that is not said here, and a miner's events into an [`Answer`]. This crate does not know the models'
-//! crate, hence the likeness.
+//! The node collects a miner's events into an [`Answer`].
 
 use std::time::Duration;
 
-use serde::Serialize;
-
-/// Longest text of an answer that is looked at, in bytes; a longer one is no answer.
+/// Longest text of an answer that is scored, in bytes; a longer one counts as missing.
 pub const MAX_ANSWER_TEXT: usize = 64 << 10;
 /// Most vectors of one answer.
 pub const MAX_VECTORS: usize = 128;
 /// Most dimensions of one vector.
 pub const MAX_DIMENSIONS: usize = 16_384;
 
-/// One question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Question {
-    /// A conversation of one message.
-    Chat {
-        /// What is said.
-        prompt: String,
-        /// Most tokens to write.
-        max_tokens: u32,
-        /// Temperature in thousandths.
-        temperature_milli: u32,
-    },
-    /// Vectors for texts.
-    Embed {
-        /// The texts.
-        inputs: Vec<String>,
-    },
-    /// The distribution of the byte that follows.
-    Distribution {
-        /// What came before.
-        #[serde(with = "serde_bytes")]
-        context: Vec<u8>,
-    },
-}
-
-/// What came back, as it came: nothing about it is known to be true.
+/// An answer, unverified.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Answer {
-    /// Nothing, or nothing whole, in time.
+    /// No complete answer in time.
     #[default]
     Missing,
     /// The text of all pieces.
@@ -65,7 +34,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A reply; an answer beyond the bounds of this module is a missing one.
+    /// A reply; an answer beyond the bounds of this module counts as missing.
     pub fn new(answer: Answer, latency: Duration) -> Self {
         let answer = if answer.is_bounded() { answer } else { Answer::Missing };
         Self { answer, latency }
@@ -76,7 +45,7 @@ impl Reply {
         Self::default()
     }
 
-    /// What came back.
+    /// The answer.
     pub const fn answer(&self) -> &Answer {
         &self.answer
     }
@@ -105,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_large_is_missing() {
+    fn an_answer_over_its_bounds_counts_as_missing() {
         let kept = |answer: Answer| Reply::new(answer.clone(), Duration::ZERO).answer == answer;
         assert!(kept(Answer::Text("x".repeat(MAX_ANSWER_TEXT))));
         assert!(!kept(Answer::Text("x".repeat(MAX_ANSWER_TEXT + 1))));

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use nervure_protocol::query::{Frame, FrameError};
 use tokio::time::{Instant, timeout_at};
 
 use crate::query::{
     QueryEnd, QueryError,
-    frame::{Frame, FrameError, FrameReader},
-    way::{Receiving, Sending},
+    frame_reader::{FrameReadError, FrameReader},
+    stream::{Receiving, Sending},
 };
 
 /// A piece of an answer, or its end.
@@ -69,9 +70,9 @@ impl QueryStream {
                 Err(QueryError::Truncated(format!("{} of {} pieces came", self.chunks, end.chunks)))
             }
             Ok(Frame::Error(error)) => Err(error.into()),
-            Ok(Frame::Open(_)) => Err(QueryError::Protocol(FrameError::UnknownKind(1))),
-            Err(FrameError::Truncated) => Err(QueryError::Truncated(FrameError::Truncated.to_string())),
-            Err(error) => Err(QueryError::Protocol(error)),
+            Ok(open @ Frame::Open(_)) => Err(QueryError::Protocol(FrameError::UnexpectedKind(open.kind()))),
+            Err(FrameReadError::Frame(error)) => Err(QueryError::Protocol(error)),
+            Err(error) => Err(QueryError::Truncated(error.to_string())),
         }
     }
 }

@@ -30,21 +30,20 @@ pub enum ExpertEvent {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
-    /// Tokens read. From an upstream that does not say: 0.
+    /// Tokens read. 0 when an upstream does not report them.
     pub prompt_tokens: u32,
-    /// Tokens written, a stop string's among them. From an upstream that does not say: its pieces of text.
+    /// Tokens written, including a stop string's. The number of text events when an upstream does not report them.
     pub completion_tokens: u32,
 }
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum FinishReason {
     /// The model ended its text, or a stop string came.
     Stop,
     /// The asked-for length was reached.
     Length,
-    /// An upstream's reason that this crate does not know, such as a content filter.
+    /// Another reason, such as an upstream's content filter.
     Other,
 }

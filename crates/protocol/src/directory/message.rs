@@ -1,32 +1,32 @@
-//! What is asked and answered, in canonical CBOR. Names are frozen.
+//! Requests and responses.
 
 use nervure_primitives::{Capability, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-/// A request.
+/// A request to a node that is responsible for a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Request {
-    /// Keep these signed records and hand them on to whoever asks; at most [`super::MAX_PUBLISH`].
+pub enum DirectoryRequest {
+    /// Store these signed records and return them to askers; at most [`crate::bounds::MAX_PUBLISH`].
     Publish {
         /// The records as they were signed.
         records: Vec<ByteBuf>,
     },
-    /// Give a page of records.
+    /// Return a page of records.
     Find(FindRecords),
 }
 
-/// What to find.
+/// Which records to return.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FindRecords {
-    /// In which subnet.
+    /// The subnet.
     pub netuid: Netuid,
-    /// Only experts that this covers; all when none is named.
+    /// Only experts whose capability this covers; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capability: Option<Capability>,
-    /// Of which shard.
+    /// The shard.
     pub shard: u8,
     /// Only experts that pass this filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,15 +48,15 @@ pub struct PageCursor {
     pub expert: String,
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Response {
-    /// What became of the records.
+pub enum DirectoryResponse {
+    /// How many records were stored.
     Published {
-        /// Kept, or known already.
+        /// Stored, or known already.
         kept: u16,
-        /// Not kept.
+        /// Not stored.
         refused: u16,
     },
     /// A page.
@@ -67,7 +67,7 @@ pub enum Response {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<PageCursor>,
     },
-    /// The request makes no sense.
+    /// The request is not valid.
     Refused {
         /// Why not, at most 200 bytes.
         reason: String,

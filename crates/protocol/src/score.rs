@@ -1,7 +1,7 @@
 //! A score between 0 and 1, as a whole number of parts.
 //!
-//! Weights on the ledger are made from scores, and everybody who holds the same scores must make the same weights: so
-//! there is no float from here on. A part is 1 / (2^32 - 1), so that 1 itself is a score.
+//! Weights on the ledger are made from scores, and the same scores must make the same weights on every machine, so no
+//! score is a float. A part is 1 / (2^32 - 1), so that 1 itself is a score.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 pub struct Score(u32);
 
 impl Score {
-    /// Nothing.
+    /// The lowest score, 0.
     pub const ZERO: Self = Self(0);
 
-    /// As good as it gets.
+    /// The highest score, 1.
     pub const ONE: Self = Self(u32::MAX);
 
     /// A score of so many parts.

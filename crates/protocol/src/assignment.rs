@@ -1,44 +1,31 @@
-//! Assignments: a validator's signed word that it set a task, without a word about what.
+//! Assignments: a validator's signed commitment to a task, without the task's content.
 //!
 //! What a hostile node can do: send [`MAX_ASSIGNMENT_LEN`] bytes and make us verify one signature and look up
 //! [`MAX_MINERS`] nodes.
 
-use std::time::Duration;
-
 use nervure_primitives::{
-    Domain, Envelope, EnvelopeError, Hash, MeshId, Netuid, NodeId, NodeKey, UnixMillis,
+    Envelope, EnvelopeError, Hash, MeshId, Netuid, NodeId, NodeKey, UnixMillis,
     cbor::{self, CborError},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Neurons, Seed, mechanism::Question};
+use crate::{
+    ExpertRequest, Neurons,
+    bounds::{MAX_ASSIGNMENT_LEN, MAX_CLOCK_SKEW, MAX_MINERS, MAX_TASK_TIME},
+    domains,
+};
 
-/// Largest assignment, in bytes, without its signature.
-pub const MAX_ASSIGNMENT_LEN: usize = 4096;
-
-/// Most miners of one task.
-pub const MAX_MINERS: usize = 64;
-
-/// Longest time that a task may take.
-const MAX_TIME: Duration = Duration::from_secs(600);
-
-/// How far ahead an assignment's clock may be.
-const CLOCK_SKEW: Duration = Duration::from_secs(30);
-
-/// What an assignment's signature is for.
-const DOMAIN: Domain = Domain::new("nervure/assignment/1");
-
-/// What a validator says about a task that it sets.
+/// That a validator set a task, to which miners and until when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
-    /// In which subnet.
+    /// The subnet.
     pub netuid: Netuid,
-    /// Who set it.
+    /// The validator that set it.
     pub validator: NodeId,
-    /// What it is, without saying: see [`commitment`].
+    /// The [`commitment`] to its content.
     pub task: Hash,
-    /// To whom; 1 to [`MAX_MINERS`], in ascending order, nobody twice.
+    /// The assigned miners; 1 to [`MAX_MINERS`], in ascending order, without duplicates.
     pub miners: Vec<NodeId>,
     /// When it was set.
     pub issued_at: UnixMillis,
@@ -46,7 +33,7 @@ pub struct Assignment {
     pub deadline: UnixMillis,
 }
 
-/// Why an assignment is not believed.
+/// Why an assignment is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AssignmentError {
@@ -59,7 +46,7 @@ pub enum AssignmentError {
     /// A field out of its bounds.
     #[error("{0} is out of bounds")]
     OutOfBounds(&'static str),
-    /// Its time is over.
+    /// Its deadline has passed.
     #[error("its deadline has passed")]
     Expired,
     /// Its clock is ahead of ours.
@@ -73,7 +60,7 @@ pub enum AssignmentError {
         /// The subnet.
         netuid: Netuid,
     },
-    /// It names somebody who is not registered there.
+    /// It names a miner that is not registered there.
     #[error("{node} is not registered in subnet {netuid}")]
     NotRegistered {
         /// The node.
@@ -83,25 +70,25 @@ pub enum AssignmentError {
     },
 }
 
-/// A commitment to what a validator asks in a task. It binds who asks and where, so that it is worth nothing to
-/// anybody else; the salt keeps short questions from being guessed, and is disclosed with them or not at all.
+/// A commitment to the requests of a task. It binds the validator and the subnet, so that a copy of it is useless to
+/// other validators. The salt keeps short requests from being guessed; it is disclosed with them or not at all.
 ///
 /// # Errors
-/// None in practice: questions always encode.
+/// None in practice: requests always encode.
 pub fn commitment(
     (validator, netuid): (&NodeId, Netuid),
-    questions: &[Question],
-    salt: &Seed,
+    requests: &[ExpertRequest],
+    salt: &[u8; 32],
 ) -> Result<Hash, CborError> {
-    let content = cbor::encode(&questions)?;
-    let parts: [&[u8]; 4] = [validator.as_bytes(), &netuid.0.to_be_bytes(), salt.as_bytes(), &content];
-    Ok(Hash::of("nervure/task", &parts))
+    let content = cbor::encode(&requests)?;
+    let parts: [&[u8]; 4] = [validator.as_bytes(), &netuid.0.to_be_bytes(), salt, &content];
+    Ok(Hash::of(domains::TASK, &parts))
 }
 
 impl Assignment {
-    /// Whether this is what was committed to.
-    pub fn is_for(&self, questions: &[Question], salt: &Seed) -> bool {
-        commitment((&self.validator, self.netuid), questions, salt).as_ref() == Ok(&self.task)
+    /// Whether these requests were committed to.
+    pub fn is_for(&self, requests: &[ExpertRequest], salt: &[u8; 32]) -> bool {
+        commitment((&self.validator, self.netuid), requests, salt).as_ref() == Ok(&self.task)
     }
 
     fn check(&self) -> Result<(), AssignmentError> {
@@ -110,7 +97,7 @@ impl Assignment {
             ("miners", (1..=MAX_MINERS).contains(&self.miners.len()) && ordered),
             ("miners", !self.miners.contains(&self.validator)),
             ("deadline", self.deadline > self.issued_at),
-            ("deadline", self.deadline.since(self.issued_at) <= MAX_TIME),
+            ("deadline", self.deadline.since(self.issued_at) <= MAX_TASK_TIME),
         ];
         match checks.into_iter().find(|(_, good)| !good) {
             Some((field, _)) => Err(AssignmentError::OutOfBounds(field)),
@@ -144,14 +131,14 @@ impl SignedAssignment {
     /// When a field is out of its bounds.
     pub fn sign(key: &NodeKey, mesh: &MeshId, assignment: Assignment) -> Result<Self, AssignmentError> {
         assignment.check()?;
-        let bytes = Envelope::seal(key, DOMAIN, mesh, &assignment)?.encode()?;
+        let bytes = Envelope::seal(key, domains::ASSIGNMENT, mesh, &assignment)?.encode()?;
         Ok(Self { assignment, bytes })
     }
 
     /// Verifies an assignment that came from outside.
     ///
     /// # Errors
-    /// The first reason not to believe it.
+    /// The first rule that it breaks.
     pub fn verify(
         bytes: &[u8],
         mesh: &MeshId,
@@ -159,12 +146,12 @@ impl SignedAssignment {
         neurons: &impl Neurons,
     ) -> Result<Self, AssignmentError> {
         let envelope = Envelope::decode(bytes, MAX_ASSIGNMENT_LEN)?;
-        let assignment: Assignment = envelope.open(DOMAIN, mesh, MAX_ASSIGNMENT_LEN)?;
+        let assignment: Assignment = envelope.open(domains::ASSIGNMENT, mesh, MAX_ASSIGNMENT_LEN)?;
         if envelope.signer() != assignment.validator {
             return Err(AssignmentError::NotItsOwn);
         }
         assignment.check()?;
-        if assignment.issued_at > now.plus(CLOCK_SKEW) {
+        if assignment.issued_at > now.plus(MAX_CLOCK_SKEW) {
             return Err(AssignmentError::FromTheFuture);
         }
         if assignment.deadline <= now {
@@ -174,7 +161,7 @@ impl SignedAssignment {
         Ok(Self { assignment, bytes: bytes.to_vec() })
     }
 
-    /// What it says.
+    /// The assignment.
     pub fn assignment(&self) -> &Assignment {
         &self.assignment
     }
@@ -186,4 +173,4 @@ impl SignedAssignment {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -4,10 +4,10 @@ use nervure_primitives::cbor::{self, Limits};
 
 use super::*;
 
-fn field_of(result: Result<(), ExpertError>) -> &'static str {
+fn field_of(result: Result<(), FieldError>) -> &'static str {
     match result {
-        Err(ExpertError::BadRequest { field, .. }) => field,
-        other => panic!("expected a refusal, got {other:?}"),
+        Err(FieldError { field, .. }) => field,
+        Ok(()) => panic!("expected an error"),
     }
 }
 

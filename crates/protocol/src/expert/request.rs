@@ -5,22 +5,25 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ExpertError;
+use crate::bounds::{
+    MAX_INPUTS, MAX_MESSAGES, MAX_STOP_LEN, MAX_STOPS, MAX_TEMPERATURE_MILLI, MAX_TEXT, MAX_TOKENS,
+};
 
-/// Most bytes of text in one request, all its parts together.
-pub const MAX_TEXT: usize = 256 * 1024;
-/// Most messages of one chat.
-pub const MAX_MESSAGES: usize = 256;
-/// Most inputs of one embedding request.
-pub const MAX_INPUTS: usize = 128;
-/// Most stop strings.
-pub const MAX_STOPS: usize = 4;
-/// Longest stop string, in bytes.
-pub const MAX_STOP_LEN: usize = 64;
-/// Most tokens that may be asked for; a model may give fewer ([`crate::ModelCard::max_output`]).
-const MAX_TOKENS: u32 = 1 << 20;
-/// Highest temperature, in thousandths.
-const MAX_TEMPERATURE_MILLI: u32 = 5000;
+/// A field of a request that is out of its bounds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct FieldError {
+    /// Path of the field.
+    pub field: &'static str,
+    /// What it must be.
+    pub reason: String,
+}
+
+impl FieldError {
+    fn new(field: &'static str, reason: impl Into<String>) -> Self {
+        Self { field, reason: reason.into() }
+    }
+}
 
 /// One request to an expert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +62,7 @@ pub enum ExpertRequest {
 pub struct ChatMessage {
     /// Who speaks.
     pub role: Role,
-    /// What is said.
+    /// Its text.
     pub content: String,
 }
 
@@ -101,8 +104,8 @@ pub struct Sampling {
     pub seed: Option<u64>,
     /// Strings that end the answer and are not part of it; at most 4, each of 1 to 64 bytes.
     pub stop: Vec<String>,
-    /// Text that the answer has already, from an expert that could not end it: what comes goes on from there, and both
-    /// together have at most `max_tokens`. Empty for a new answer.
+    /// Text that the answer has already, from an expert that failed before its end: the answer continues after it, and
+    /// both together have at most `max_tokens`. Empty for a new answer.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub begun: String,
 }
@@ -125,27 +128,33 @@ impl Sampling {
     /// Checks every field against its bounds.
     ///
     /// # Errors
-    /// [`ExpertError::BadRequest`] naming the first field out of bounds.
-    pub fn validate(&self) -> Result<(), ExpertError> {
+    /// [`FieldError`] naming the first field out of bounds.
+    pub fn validate(&self) -> Result<(), FieldError> {
         within("sampling.max_tokens", self.max_tokens, 1, MAX_TOKENS)?;
         within("sampling.temperature_milli", self.temperature_milli, 0, MAX_TEMPERATURE_MILLI)?;
         within("sampling.top_p_milli", self.top_p_milli, 1, 1000)?;
         if self.stop.len() > MAX_STOPS {
-            return Err(ExpertError::field("sampling.stop", format!("at most {MAX_STOPS} stop strings")));
+            return Err(FieldError::new("sampling.stop", format!("at most {MAX_STOPS} stop strings")));
         }
         if self.stop.iter().any(|stop| stop.is_empty() || stop.len() > MAX_STOP_LEN) {
-            return Err(ExpertError::field("sampling.stop", format!("each of 1 to {MAX_STOP_LEN} bytes")));
+            return Err(FieldError::new("sampling.stop", format!("each of 1 to {MAX_STOP_LEN} bytes")));
         }
         Ok(())
     }
 }
 
 impl ExpertRequest {
+    /// A chat of one user message.
+    pub fn chat(prompt: impl Into<String>, sampling: Sampling) -> Self {
+        let message = ChatMessage { role: Role::User, content: prompt.into() };
+        Self::Chat { messages: vec![message], sampling }
+    }
+
     /// Checks every field against its bounds.
     ///
     /// # Errors
-    /// [`ExpertError::BadRequest`] naming the first field out of bounds.
-    pub fn validate(&self) -> Result<(), ExpertError> {
+    /// [`FieldError`] naming the first field out of bounds.
+    pub fn validate(&self) -> Result<(), FieldError> {
         match self {
             Self::Complete { prompt, sampling } => {
                 text_within("prompt", [prompt.len(), sampling.begun.len()])?;
@@ -166,26 +175,26 @@ impl ExpertRequest {
     }
 }
 
-fn within(field: &'static str, value: u32, low: u32, high: u32) -> Result<(), ExpertError> {
+fn within(field: &'static str, value: u32, low: u32, high: u32) -> Result<(), FieldError> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
-    Err(ExpertError::field(field, format!("{value} is not within {low} and {high}")))
+    Err(FieldError::new(field, format!("{value} is not within {low} and {high}")))
 }
 
-fn count_within(field: &'static str, count: usize, most: usize) -> Result<(), ExpertError> {
+fn count_within(field: &'static str, count: usize, most: usize) -> Result<(), FieldError> {
     if (1..=most).contains(&count) {
         return Ok(());
     }
-    Err(ExpertError::field(field, format!("{count} given, 1 to {most} allowed")))
+    Err(FieldError::new(field, format!("{count} given, 1 to {most} allowed")))
 }
 
-fn text_within(field: &'static str, lengths: impl IntoIterator<Item = usize>) -> Result<(), ExpertError> {
+fn text_within(field: &'static str, lengths: impl IntoIterator<Item = usize>) -> Result<(), FieldError> {
     let total = lengths.into_iter().fold(0usize, usize::saturating_add);
     if total <= MAX_TEXT {
         return Ok(());
     }
-    Err(ExpertError::field(field, format!("{total} bytes of text, at most {MAX_TEXT} allowed")))
+    Err(FieldError::new(field, format!("{total} bytes of text, at most {MAX_TEXT} allowed")))
 }
 
 #[cfg(test)]
