@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use nervure_primitives::MechanismSpec;
-use nervure_subnet::mechanism::{Answer, Corpus, Mechanism, Question, Reply, build};
+use nervure_protocol::ExpertRequest;
+use nervure_subnet::mechanism::{Answer, Corpus, Mechanism, Reply, build};
 use proptest::prelude::*;
 
 use super::*;
@@ -13,16 +14,16 @@ fn score(mechanism: &dyn Mechanism, stand_in: StandIn, seeds: std::ops::Range<u6
     let count = (seeds.end - seeds.start) as f64;
     let scores = seeds.map(|seed| {
         let task = mechanism.draw(seed.into(), &Corpus::default()).unwrap();
-        let replies: Vec<Reply> = task.questions().iter().map(|question| reply(stand_in, question)).collect();
+        let replies: Vec<Reply> = task.requests().iter().map(|question| reply(stand_in, question)).collect();
         task.score(&replies).to_string().parse::<f64>().unwrap()
     });
     scores.sum::<f64>() / count
 }
 
-fn reply(stand_in: StandIn, question: &Question) -> Reply {
+fn reply(stand_in: StandIn, question: &ExpertRequest) -> Reply {
     let answer = match question {
-        Question::Chat { prompt, .. } => Answer::Text(stand_in.answer(prompt)),
-        Question::Embed { inputs } => {
+        ExpertRequest::Chat { messages, .. } => Answer::Text(stand_in.answer(&messages[0].content)),
+        ExpertRequest::Embed { inputs } => {
             Answer::Vectors(inputs.iter().map(|text| stand_in.embed(text)).collect())
         }
         _ => Answer::Missing,
@@ -46,8 +47,9 @@ fn at_full_quality_every_kind_of_question_is_answered_rightly() {
         let mechanism = build(&only(kind)).unwrap();
         for seed in 0..400u64 {
             let task = mechanism.draw(seed.into(), &Corpus::default()).unwrap();
-            for question in task.questions() {
-                let Question::Chat { prompt, .. } = question else { panic!("no chat") };
+            for question in task.requests() {
+                let ExpertRequest::Chat { messages, .. } = question else { panic!("not a chat") };
+                let prompt = &messages[0].content;
                 assert!(solve(prompt).is_some(), "{kind} {seed}: {prompt}");
             }
         }

@@ -46,3 +46,35 @@ pub fn keys(
     let prefixes = capability.prefixes().map(Some).chain([None]);
     prefixes.map(|prefix| key(mesh, netuid, prefix.as_ref(), shard, epoch)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, MESH};
+
+    #[test]
+    fn keys_differ_in_every_part_and_cover_every_prefix() {
+        let node = testing::key(1).node_id();
+        let capability: Capability = "text.generate.rust".parse().unwrap();
+        let of = keys(&MESH, (&node, Netuid(1)), &capability, 7);
+        assert_eq!(of.len(), 4);
+        let asked: Capability = "text.generate".parse().unwrap();
+        assert!(of.contains(&key(&MESH, Netuid(1), Some(&asked), shard(&node), 7)));
+        assert!(of.contains(&key(&MESH, Netuid(1), None, shard(&node), 7)));
+        let others = [
+            key(&MeshId::from_bytes([9; 32]), Netuid(1), Some(&asked), shard(&node), 7),
+            key(&MESH, Netuid(2), Some(&asked), shard(&node), 7),
+            key(&MESH, Netuid(1), Some(&asked), shard(&node) + 1, 7),
+            key(&MESH, Netuid(1), Some(&asked), shard(&node), 8),
+        ];
+        assert!(others.iter().all(|other| !of.contains(other)));
+    }
+
+    #[test]
+    fn the_previous_epoch_counts_for_one_expiry() {
+        let expiry = Duration::from_secs(30);
+        let start = UnixMillis(5 * EPOCH.as_millis() as u64);
+        assert_eq!(epochs(start, expiry).collect::<Vec<_>>(), [5, 4]);
+        assert_eq!(epochs(start.plus(expiry), expiry).collect::<Vec<_>>(), [5]);
+    }
+}
