@@ -1,6 +1,6 @@
 //! The topics of consensus messages, committed blocks and transactions.
 
-use nervure_consensus::bft::{MAX_MESSAGE_LEN, Message};
+use nervure_consensus::bft::{MAX_MESSAGE_BYTES, Message};
 use nervure_ledger::transaction;
 use nervure_p2p::TopicSpec;
 use nervure_primitives::cbor::CborError;
@@ -11,7 +11,7 @@ use nervure_protocol::{
 };
 
 // The protocol's bounds are those of the documents; an envelope adds at most 160 bytes to a transaction.
-const _: () = assert!(bounds::MAX_CONSENSUS_MESSAGE == MAX_MESSAGE_LEN);
+const _: () = assert!(bounds::MAX_CONSENSUS_MESSAGE == MAX_MESSAGE_BYTES);
 const _: () = assert!(bounds::MAX_TRANSACTION == transaction::MAX_LEN + 160);
 
 /// The topics of the chain. Only validators follow consensus. A round of 64 validators is 130 messages, and each may be
