@@ -9,17 +9,16 @@ use nervure_consensus::{
         Possession, Submission,
     },
     bft::{
-        Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote, Signed, Timer,
-        TimerKind, Verdict, Vote, VoteKind, WalEntry,
+        Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote,
+        SignedStatement, Timer, TimerKind, Verdict, Vote, VoteKind, WalEntry,
     },
-    checkpoint::{CommitCertificate, LightClient, SignatureList},
+    checkpoint::{CommitCertificate, SignatureList},
 };
 use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
 use nervure_ledger::{
     block::Header,
     chain::{Next, Tip},
     checkpoint::Checkpoint,
-    score::EpochProof,
     snapshot,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::State,
@@ -30,6 +29,7 @@ use nervure_ledger::{
     },
     tree::{Fact, Key, MemoryTree, Record, StateTree},
 };
+use nervure_light::{LightClient, score::EpochProof};
 use nervure_p2p::query::{
     EndReason, QueryEnd, QueryOpen, QueryUsage,
     frame::{ErrorFrame, Frame},
@@ -82,7 +82,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "swarm_answer" => vec![vec![0, 0, 0, 0, 3, 1, 2, 3], vec![1]],
         // Its form is private; what counts is that no file stops a node.
         "peer_store" => vec![record(), encode(&(1u8, Vec::<u8>::new()))],
-        "stand_in" => texts(&[
+        "mock_server" => texts(&[
             "Quick question: What is (12 + 3) * 4? Finish with a line that says \"Answer: \" and then just the number.",
             "Sort these numbers from largest to smallest: 3, -1, 2. Conclude with \"Answer:\" and the items.",
             "Replace every \"a\" in \"banana\" by \"4\".",
@@ -352,7 +352,7 @@ fn state_proofs() -> Vec<Vec<u8>> {
 pub fn light_client() -> Option<LightClient> {
     let (tip, _) = Tip::genesis(&mesh()).ok()?;
     let validators = tip.state.validators()?.as_ref().clone();
-    LightClient::trusting(tip.header.mesh, &tip.header, validators).ok()
+    LightClient::trusting(&tip.header, validators).ok()
 }
 
 /// The block after the genesis, which ends an epoch.
@@ -375,7 +375,7 @@ fn checkpoint() -> Option<Checkpoint> {
         value: header.id(),
         signatures: SignatureList::default(),
     };
-    let vote = Signed::sign(&key(), &header.mesh, certificate.vote()).ok()?;
+    let vote = SignedStatement::sign(&key(), &header.mesh, certificate.vote()).ok()?;
     certificate.signatures = SignatureList::collect([(vote.signer, vote.signature)]).ok()?;
     let validators = state.validators()?.as_ref().clone();
     Some(Checkpoint { header, certificate, validators, next_validators: None })
@@ -431,15 +431,15 @@ fn value() -> Hash {
     Hash::of("fuzz", &[])
 }
 
-fn vote(value: Option<Hash>) -> Signed<Vote> {
+fn vote(value: Option<Hash>) -> SignedStatement<Vote> {
     let statement = Vote { height: BlockHeight(7), round: Round(1), kind: VoteKind::Prevote, value };
-    Signed { statement, signer: key().node_id(), signature: UNVERIFIED }
+    SignedStatement { statement, signer: key().node_id(), signature: UNVERIFIED }
 }
 
-fn proposal() -> Signed<Proposal> {
+fn proposal() -> SignedStatement<Proposal> {
     let (height, round) = (BlockHeight(7), Round(1));
     let statement = Proposal { height, round, value: value(), valid_round: Some(Round(0)) };
-    Signed { statement, signer: key().node_id(), signature: UNVERIFIED }
+    SignedStatement { statement, signer: key().node_id(), signature: UNVERIFIED }
 }
 
 fn polka() -> PolkaCertificate {

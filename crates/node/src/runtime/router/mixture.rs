@@ -26,7 +26,7 @@ use std::{
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use nervure_experts::{
     ExpertEvent, ExpertRequest, Sampling, Usage,
-    byte_lm::{CONTEXT, Continuation, KEEP},
+    byte_text::{CONTEXT_BYTES, Continuation, RETAINED_BYTES},
 };
 use nervure_subnet::{
     ExpertRecord, Score,
@@ -39,7 +39,7 @@ use super::{
 };
 use crate::{
     runtime::wire,
-    service::{AskError, ParticipantView},
+    service::{ParticipantView, ServiceError},
 };
 
 /// How long a step waits for the others when half of the experts have spoken.
@@ -101,19 +101,19 @@ struct Member {
     left: Option<String>,
 }
 
-/// What experts are told of the text so far: a window that grows to [`CONTEXT`] and then begins again with its last
-/// [`KEEP`] bytes, so that experts which remember it seldom have to read it anew.
+/// What experts are told of the text so far: a window that grows to [`CONTEXT_BYTES`] and then begins again with its last
+/// [`RETAINED_BYTES`] bytes, so that experts which remember it seldom have to read it anew.
 struct Context(Vec<u8>);
 
 impl Context {
     fn new(prompt: &str) -> Self {
         let bytes = prompt.as_bytes();
-        Self(bytes[bytes.len().saturating_sub(KEEP)..].to_vec())
+        Self(bytes[bytes.len().saturating_sub(RETAINED_BYTES)..].to_vec())
     }
 
     fn push(&mut self, byte: u8) {
-        if self.0.len() + 1 >= CONTEXT {
-            self.0.drain(..self.0.len() + 1 - KEEP);
+        if self.0.len() + 1 >= CONTEXT_BYTES {
+            self.0.drain(..self.0.len() + 1 - RETAINED_BYTES);
         }
         self.0.push(byte);
     }
@@ -121,7 +121,7 @@ impl Context {
 
 impl Mixture {
     /// Asks the first experts, and returns when the first byte can be chosen.
-    pub(super) async fn begin(attempts: Attempts, plan: Plan) -> Result<Self, AskError> {
+    pub(super) async fn begin(attempts: Attempts, plan: Plan) -> Result<Self, ServiceError> {
         let trust: Vec<f64> = plan.candidates.iter().map(|(_, trust)| f64::from(trust.parts())).collect();
         let mut records: VecDeque<ExpertRecord> =
             plan.candidates.into_iter().map(|(record, _)| record).collect();
@@ -129,7 +129,7 @@ impl Mixture {
         let enough = NonZeroUsize::new(members.len().div_ceil(2)).unwrap_or(NonZeroUsize::MIN);
         let rules = LockStepRules { k_min: enough, grace: GRACE, deadline: STEP };
         let weights = FixedShare::new(&trust[..members.len()])
-            .ok_or_else(|| AskError::Internal { reason: "a mixture of no experts".into() })?;
+            .ok_or_else(|| ServiceError::Internal { reason: "a mixture of no experts".into() })?;
         let mut mixture = Self {
             attempts,
             tried: members.len(),
@@ -304,7 +304,7 @@ impl Mixture {
     }
 
     /// Why there is not even a first byte.
-    fn never_began(mut self) -> AskError {
+    fn never_began(mut self) -> ServiceError {
         let silent = self.members.into_iter().filter(|member| member.left.is_none());
         self.failures.extend(silent.map(|member| (member.record, broken("it did not speak in time"))));
         none_answered(self.failures)
@@ -364,16 +364,16 @@ mod tests {
     fn the_window_grows_and_begins_again_with_the_end_of_the_text() {
         let text: Vec<u8> = (0..1000u32).map(|at| b'a' + (at % 26) as u8).collect();
         let mut context = Context::new(std::str::from_utf8(&text[..300]).unwrap());
-        assert_eq!(context.0, text[300 - KEEP..300]);
+        assert_eq!(context.0, text[300 - RETAINED_BYTES..300]);
         let mut anew = 0;
         for (at, byte) in text.iter().enumerate().skip(300) {
             let before = context.0.len();
             context.push(*byte);
-            assert!(context.0.len() < CONTEXT && context.0.len() >= KEEP);
+            assert!(context.0.len() < CONTEXT_BYTES && context.0.len() >= RETAINED_BYTES);
             assert!(text[..=at].ends_with(&context.0), "{at}");
             anew += u32::from(context.0.len() <= before);
         }
-        assert_eq!(anew, 700 / (CONTEXT - KEEP) as u32, "seldom");
+        assert_eq!(anew, 700 / (CONTEXT_BYTES - RETAINED_BYTES) as u32, "seldom");
     }
 
     #[test]

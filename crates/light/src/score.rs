@@ -1,0 +1,304 @@
+//! Why a node earned what it earned, proven: from a certified header down to every validator's weight.
+//!
+//! An [`EpochProof`] holds the subnet's record with its proof, what the subnet's last epoch was computed from (whose hash is
+//! in that record), and the neuron's record with its proof. [`explain`] checks all three against a header, computes the epoch
+//! again, and compares the outcome with the neuron's record: validators that agreed on something else than Yuma consensus
+//! gives would be found out too.
+//!
+//! What a hostile server can do: have [`MAX_EPOCH_PROOF_LEN`] bytes hashed, and refuse to answer. What it cannot: change any
+//! number in the explanation.
+
+mod opinion;
+mod reason;
+
+use nervure_consensus::{
+    fixed::I32F32,
+    yuma::{self, EpochOutput, Trace, YumaError},
+};
+use nervure_primitives::{
+    Amount, BlockHeight, Hash, Netuid, NodeId, Uid,
+    cbor::{self, CborError, Limits},
+};
+use serde::{Deserialize, Serialize};
+
+pub use opinion::{Ignored, ScoreOpinion};
+pub use reason::Reason;
+
+use nervure_ledger::{
+    block::Header,
+    subnet::{EpochInputs, MAX_INPUTS_LEN, Neuron, Subnet},
+    tree::{Fact, Key, MAX_FACT_LEN, ProofError, Record},
+};
+
+/// Largest encoding of a proof in bytes.
+pub const MAX_EPOCH_PROOF_LEN: usize = MAX_INPUTS_LEN + 2 * MAX_FACT_LEN + 64;
+
+/// Everything that explains one neuron's last epoch. Nothing is verified until [`explain`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochProof {
+    /// The subnet's record.
+    pub subnet: Fact,
+    /// The encoded [`EpochInputs`] of its last epoch; empty when it had none.
+    #[serde(with = "serde_bytes")]
+    pub inputs: Vec<u8>,
+    /// The record of the neuron; none when the node had no slot.
+    pub neuron: Option<Fact>,
+}
+
+/// Which part of an explanation does not verify, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScoreError {
+    /// The subnet's record is not in the state.
+    #[error("the record of the subnet: {0}")]
+    Subnet(ProofError),
+    /// There is no such subnet, which is proven.
+    #[error("there is no subnet {netuid} after block {block}")]
+    NoSubnet {
+        /// Its number.
+        netuid: Netuid,
+        /// The block of which that is proven.
+        block: BlockHeight,
+    },
+    /// The subnet had no epoch yet, which is proven.
+    #[error("subnet {netuid} had no epoch up to block {block}: its first one ends at block {due}")]
+    NoEpoch {
+        /// Its number.
+        netuid: Netuid,
+        /// The block of which that is proven.
+        block: BlockHeight,
+        /// The block at which its epoch ends.
+        due: BlockHeight,
+    },
+    /// What the epoch was computed from is not what the validators agreed on.
+    #[error("what the epoch was computed from has hash {found}, the validators agreed on {expected}")]
+    Inputs {
+        /// What the subnet's record says.
+        expected: Hash,
+        /// What was given.
+        found: Hash,
+    },
+    /// What the epoch was computed from cannot be read.
+    #[error("what the epoch was computed from: {0}")]
+    Malformed(#[from] CborError),
+    /// The epoch cannot be computed.
+    #[error("the epoch cannot be computed: {0}")]
+    Yuma(#[from] YumaError),
+    /// The neuron's record is missing.
+    #[error("the record of uid {0} is missing")]
+    Missing(Uid),
+    /// The neuron's record is not in the state.
+    #[error("the record of the neuron: {0}")]
+    Neuron(ProofError),
+    /// The ledger says something else than the computation.
+    #[error("the ledger says {what} = {recorded}, Yuma consensus gives {computed}")]
+    Disagrees {
+        /// Which number.
+        what: &'static str,
+        /// What the neuron's record says.
+        recorded: u64,
+        /// What comes out.
+        computed: u64,
+    },
+}
+
+impl EpochProof {
+    /// Its canonical bytes.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn encode(&self) -> Result<Vec<u8>, CborError> {
+        cbor::encode(self)
+    }
+
+    /// Reads one; verifies nothing.
+    ///
+    /// # Errors
+    /// When `bytes` are too many or not canonical.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
+        cbor::decode(bytes, Limits::new(MAX_EPOCH_PROOF_LEN))
+    }
+}
+
+/// What a node earned in the last epoch of a subnet, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Score {
+    /// The subnet.
+    pub netuid: Netuid,
+    /// What people call it.
+    pub subnet: String,
+    /// The number of the epoch.
+    pub epoch: u64,
+    /// The block at whose end it was computed.
+    pub block: BlockHeight,
+    /// What miners and validators shared.
+    pub shared: Amount,
+    /// What the subnet's owner got before.
+    pub owner_part: Amount,
+    /// The node.
+    pub node: NodeId,
+    /// Its slot; none when it had none.
+    pub uid: Option<Uid>,
+    /// What became of it; none without a slot.
+    pub result: Option<ScoreResult>,
+    /// Who took its slot, or which key the node has since.
+    pub now_held_by: Option<NodeId>,
+    /// Every validator's word about it, most voting stake first.
+    pub opinions: Vec<ScoreOpinion>,
+    /// Why, in words.
+    pub reasons: Vec<Reason>,
+}
+
+/// The outcome of an epoch for one neuron. Shares are decimals in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ScoreResult {
+    /// The largest weight that the majority of voting stake gives it: what is above is cut.
+    pub consensus: I32F32,
+    /// The sum of its cut weights, each times its validator's voting stake.
+    pub rank: I32F32,
+    /// The sum of all ranks.
+    pub rank_sum: I32F32,
+    /// How much of the weights for it the cut left.
+    pub trust: I32F32,
+    /// Its share of all ranks.
+    pub incentive: I32F32,
+    /// Its share of all dividends.
+    pub dividends: I32F32,
+    /// The sum of its own weights after the cut.
+    pub validator_trust: I32F32,
+    /// What it earned as a miner.
+    pub as_miner: Amount,
+    /// What it earned as a validator, before its take.
+    pub as_validator: Amount,
+    /// Whether it might set weights.
+    pub permit: bool,
+    /// Whether it may from now on.
+    pub next_permit: bool,
+    /// The block at which it got its slot.
+    pub registered: BlockHeight,
+    /// Until which block it cannot lose its slot to a newcomer.
+    pub immune_until: BlockHeight,
+}
+
+/// An epoch that was computed again.
+struct Computed {
+    inputs: EpochInputs,
+    output: EpochOutput,
+    trace: Trace,
+}
+
+/// Explains the last epoch of `node` in subnet `netuid`, under a header that is trusted.
+///
+/// # Errors
+/// The first part that does not verify.
+pub fn explain(
+    header: &Header,
+    (netuid, node): (Netuid, &NodeId),
+    proof: &EpochProof,
+) -> Result<Score, ScoreError> {
+    let root = &header.state;
+    let record = proof.subnet.check(root, &Key::Subnet(netuid)).map_err(ScoreError::Subnet)?;
+    let Some(Record::Subnet { subnet, .. }) = record else {
+        return Err(ScoreError::NoSubnet { netuid, block: header.height });
+    };
+    let computed = compute(header, netuid, subnet, &proof.inputs)?;
+    let uid = computed.inputs.uid_of(node);
+    let neuron = match (uid, &proof.neuron) {
+        (None, _) => None,
+        (Some(uid), None) => return Err(ScoreError::Missing(uid)),
+        (Some(uid), Some(fact)) => {
+            match fact.check(root, &Key::Neuron(netuid, uid)).map_err(ScoreError::Neuron)? {
+                Some(Record::Neuron { neuron, .. }) => Some((uid, neuron.as_ref())),
+                _ => return Err(ScoreError::Missing(uid)),
+            }
+        }
+    };
+    let mut score = told(&computed, subnet, *node);
+    if let Some((uid, neuron)) = neuron {
+        let before = &computed.inputs.neurons[usize::from(uid.0)];
+        // Whoever has the slot since another block is somebody else.
+        if neuron.registered == before.registered {
+            compare(neuron, uid, &computed.output)?;
+        }
+        score.now_held_by = (neuron.node != *node).then_some(neuron.node);
+    }
+    Ok(score)
+}
+
+/// Computes the epoch again, from inputs that the subnet's record names.
+fn compute(header: &Header, netuid: Netuid, subnet: &Subnet, bytes: &[u8]) -> Result<Computed, ScoreError> {
+    let due = BlockHeight(subnet.due);
+    let expected = subnet.inputs.ok_or(ScoreError::NoEpoch { netuid, block: header.height, due })?;
+    let found = EpochInputs::hash(bytes);
+    if found != expected {
+        return Err(ScoreError::Inputs { expected, found });
+    }
+    let inputs = EpochInputs::decode(bytes)?;
+    let (output, trace) = inputs.run_traced()?;
+    Ok(Computed { inputs, output, trace })
+}
+
+/// Holds what the ledger recorded against what comes out.
+fn compare(neuron: &Neuron, uid: Uid, output: &EpochOutput) -> Result<(), ScoreError> {
+    let at = usize::from(uid.0);
+    let pairs = [
+        ("consensus", neuron.consensus.into(), output.consensus[at].into()),
+        ("incentive", neuron.incentive.into(), output.incentive[at].into()),
+        ("dividends", neuron.dividends.into(), output.dividends[at].into()),
+        ("validator trust", neuron.validator_trust.into(), output.validator_trust[at].into()),
+        ("emission", neuron.emission, output.emission[at]),
+        ("permit", neuron.permit.into(), output.new_permits[at].into()),
+    ];
+    match pairs.into_iter().find(|(_, recorded, computed)| recorded != computed) {
+        Some((what, recorded, computed)) => Err(ScoreError::Disagrees { what, recorded, computed }),
+        None => Ok(()),
+    }
+}
+
+fn told(computed: &Computed, subnet: &Subnet, node: NodeId) -> Score {
+    let inputs = &computed.inputs;
+    let uid = inputs.uid_of(&node);
+    let mut score = Score {
+        netuid: inputs.netuid,
+        subnet: subnet.name.clone(),
+        epoch: inputs.epoch,
+        block: BlockHeight(inputs.block),
+        shared: Amount::from_base_units(inputs.emission),
+        owner_part: Amount::from_base_units(inputs.owner_part),
+        node,
+        uid,
+        result: uid.and_then(|uid| result(computed, subnet, uid)),
+        now_held_by: None,
+        opinions: uid.map(|uid| opinion::all(computed, uid)).unwrap_or_default(),
+        reasons: Vec::new(),
+    };
+    score.reasons = reason::of(computed, &score);
+    score
+}
+
+fn result(computed: &Computed, subnet: &Subnet, uid: Uid) -> Option<ScoreResult> {
+    let Computed { inputs, output, trace } = computed;
+    let at = usize::from(uid.0);
+    let stakes: Vec<u64> = inputs.neurons.iter().map(|neuron| neuron.stake).collect();
+    let explained = yuma::explain(uid, &stakes, (output, trace))?;
+    let neuron = inputs.neurons.get(at)?;
+    Some(ScoreResult {
+        consensus: explained.consensus,
+        rank: explained.rank,
+        rank_sum: explained.rank_sum,
+        trust: explained.trust,
+        incentive: explained.incentive,
+        dividends: trace.dividends[at],
+        validator_trust: trace.validator_trust[at],
+        as_miner: Amount::from_base_units(output.server_emission[at]),
+        as_validator: Amount::from_base_units(output.validator_emission[at]),
+        permit: trace.permits[at],
+        next_permit: output.new_permits[at],
+        registered: BlockHeight(neuron.registered),
+        immune_until: BlockHeight(neuron.registered.saturating_add(subnet.hyperparameters.immunity)),
+    })
+}
+
+#[cfg(test)]
+mod tests;
