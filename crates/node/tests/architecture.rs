@@ -16,8 +16,14 @@ use std::{
 use serde_json::Value;
 
 /// Crates that take clock, randomness, storage and network from outside.
-const PURE: [&str; 6] =
-    ["nervure-primitives", "nervure-protocol", "nervure-consensus", "nervure-ledger", "nervure-light", "nervure-subnet"];
+const PURE: [&str; 6] = [
+    "nervure-primitives",
+    "nervure-protocol",
+    "nervure-consensus",
+    "nervure-ledger",
+    "nervure-light",
+    "nervure-subnet",
+];
 
 /// What a pure crate must not depend on directly.
 const EFFECTS: [&str; 9] =

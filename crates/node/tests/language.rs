@@ -107,9 +107,8 @@ fn denied_in(line: &str, code: bool) -> Vec<(&'static str, &'static str)> {
 /// Whether `word` is in `line` and not a part of a longer word.
 fn has_word(line: &str, word: &str) -> bool {
     let part = |character: Option<char>| character.is_some_and(|one| one.is_alphanumeric() || one == '_');
-    line.match_indices(word).any(|(at, _)| {
-        !part(line[..at].chars().next_back()) && !part(line[at + word.len()..].chars().next())
-    })
+    line.match_indices(word)
+        .any(|(at, _)| !part(line[..at].chars().next_back()) && !part(line[at + word.len()..].chars().next()))
 }
 
 /// Every file below `dir` with one of these endings.
