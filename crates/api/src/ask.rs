@@ -4,7 +4,7 @@
 //! several experts wrote one text, a `took_over` per expert that took over, a `receipt` of each expert if requested, last
 //! `done` or `error`. A response without its last line was cut off.
 
-use nervure_experts::{ExpertRequest, FinishReason, Usage};
+use nervure_protocol::{ExpertRequest, FinishReason, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -6,8 +6,8 @@ use std::{
 };
 
 use futures::stream::BoxStream;
-use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_primitives::{Amount, Capability};
+use nervure_protocol::{ExpertEvent, ExpertRequest};
 use nervure_subnet::Policy;
 use serde::{Deserialize, Serialize};
 

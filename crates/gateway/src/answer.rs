@@ -17,7 +17,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt, stream::BoxStream};
 use nervure_api::{AnswerStream, AnswerSummary, ExpertView, Query, RouteView, ServiceError};
-use nervure_experts::{ExpertEvent, FinishReason, Usage};
+use nervure_protocol::{ExpertEvent, FinishReason, Usage};
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Sleep, sleep, timeout},

@@ -11,7 +11,7 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use nervure_api::{AskBody, AskLine, ServiceError};
-use nervure_experts::ExpertEvent;
+use nervure_protocol::ExpertEvent;
 
 use super::{
     App,

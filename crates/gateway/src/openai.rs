@@ -20,7 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use nervure_api::QueryTarget;
-use nervure_experts::ExpertRequest;
+use nervure_protocol::ExpertRequest;
 
 use super::{
     App,

@@ -16,7 +16,7 @@ use nervure_ledger::spec::Role;
 use nervure_p2p::Multiaddr;
 use nervure_primitives::Amount;
 
-pub use beginning::{Beginning, Pin};
+pub use beginning::Beginning;
 pub use expert_spec::{ExpertSource, ExpertSpec, ExpertSpecError};
 pub use preset::Preset;
 pub(crate) use settings::Settings;

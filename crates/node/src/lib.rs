@@ -19,22 +19,21 @@
 //!
 //! # Modules
 //! The command line ([`cli`]) talks to running nodes over their HTTP API (`local`) or becomes one
-//! (`runtime`). `config` holds a node's settings. `light` verifies
-//! what nodes say about the ledger. `stand_in` is a mock model server. `bench` measures the query plane.
+//! (`runtime`). `config` holds a node's settings. `stand_in` is a mock model server. `bench` measures the query plane.
 
 pub mod cli;
 
 mod bench;
 mod builder;
 mod config;
-mod light;
 mod local;
 mod runtime;
 mod stand_in;
 
 pub use builder::NodeBuilder;
-pub use config::{Beginning, ExpertSource, ExpertSpec, ExpertSpecError, NodeConfig, NodeRole, Pin, Preset};
+pub use config::{Beginning, ExpertSource, ExpertSpec, ExpertSpecError, NodeConfig, NodeRole, Preset};
 pub use nervure_ledger::spec::{MeshSpec, Role};
+pub use nervure_light::TrustedBlock;
 pub use nervure_primitives::{Amount, NodeId, NodeKey};
 pub use nervure_testnet::NodeFile;
 pub use runtime::{Node, StartError};

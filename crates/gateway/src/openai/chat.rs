@@ -1,7 +1,7 @@
 //! `POST /v1/chat/completions`.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
-use nervure_experts::{ChatMessage, ExpertRequest, MAX_MESSAGES, Role};
+use nervure_protocol::{ChatMessage, ExpertRequest, Role, bounds::MAX_MESSAGES};
 use serde_json::Value;
 
 use super::{generate, request};

@@ -1,7 +1,7 @@
 //! `POST /v1/completions`.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
-use nervure_experts::ExpertRequest;
+use nervure_protocol::ExpertRequest;
 use serde_json::Value;
 
 use super::{generate, request::GenerateBody};

@@ -10,7 +10,7 @@ use axum::{
 };
 use data_encoding::BASE64;
 use nervure_api::{QueryTarget, QueryTerms, ServiceError};
-use nervure_experts::{ExpertRequest, MAX_INPUTS};
+use nervure_protocol::{ExpertRequest, bounds::MAX_INPUTS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

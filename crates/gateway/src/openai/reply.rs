@@ -1,6 +1,6 @@
 //! Replies in the form of the OpenAI API: complete ones, and the chunks of a stream.
 
-use nervure_experts::{FinishReason, Usage};
+use nervure_protocol::{FinishReason, Usage};
 use serde::Serialize;
 
 use crate::CompleteAnswer;

@@ -6,7 +6,10 @@
 use std::ops::RangeInclusive;
 
 use nervure_api::QueryTerms;
-use nervure_experts::{MAX_STOP_LEN, MAX_STOPS, Sampling};
+use nervure_protocol::{
+    Sampling,
+    bounds::{MAX_STOP_LEN, MAX_STOPS},
+};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -11,7 +11,7 @@ use axum::response::{
 };
 use futures::{StreamExt, stream};
 use nervure_api::ServiceError;
-use nervure_experts::ExpertEvent;
+use nervure_protocol::ExpertEvent;
 
 use super::reply::{ReplyBody, TextReply};
 use crate::{answer::AnswerEvents, error::ApiError};

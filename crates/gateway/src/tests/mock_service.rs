@@ -10,8 +10,8 @@ use futures::{
     future::{BoxFuture, pending},
     stream::{self, BoxStream},
 };
-use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Usage};
 use nervure_primitives::{Amount, BlockHeight, Capability, Envelope, Hash, MeshId, Netuid, NodeId};
+use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Usage};
 use tokio::sync::Semaphore;
 
 use crate::{LedgerReader, MeshService};

@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context;
 use nervure_api::{AskBody, AskLine, AskLines, ClientError, QueryTarget, QueryTerms, Strategy};
 use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
+use nervure_light::TrustedBlock;
 use nervure_primitives::{Amount, BlockHeight, Capability, Netuid, NodeId};
 use nervure_subnet::Policy;
 
@@ -21,7 +22,6 @@ use super::{
     explain, output, trust,
     verify::Witness,
 };
-use crate::config::Pin;
 
 /// Longest prompt that is read from standard input, in bytes; experts refuse longer ones.
 const MAX_PROMPT: u64 = 256 * 1024;
@@ -99,7 +99,7 @@ pub(crate) struct AskArgs {
     verify: bool,
     /// Trust this block instead of the genesis (with --verify)
     #[arg(long, value_name = "HEIGHT:BLOCK", requires = "verify")]
-    trust: Option<Pin>,
+    trust: Option<TrustedBlock>,
     #[command(flatten)]
     access: Access,
 }

@@ -3,15 +3,18 @@
 use std::process::ExitCode;
 
 use nervure_api::ClientError;
+use nervure_light::VerifyError;
 use nervure_testnet::{PORT_IN_USE_EXIT, TestnetError};
 
-use super::output;
+use super::{output, trust::LightError};
 use crate::{
-    light::{LightFailure, UNVERIFIED_EXIT},
     local::LocalNodeError,
     runtime::{StartError, StateSyncError},
     stand_in::StandInError,
 };
+
+/// What the program exits with when something does not verify.
+const UNVERIFIED_EXIT: u8 = 9;
 
 /// Prints `error` and says what to exit with.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
@@ -50,14 +53,14 @@ fn split(message: &str) -> (String, Option<String>) {
 }
 
 fn hint(error: &anyhow::Error) -> Option<String> {
-    if let Some(error) = error.downcast_ref::<LocalNodeError>() {
+    if let Some(error) = local(error) {
         return error.hint();
     }
     if let Some(error) = client(error) {
         return error.hint();
     }
-    if let Some(LightFailure::Verify(error)) = error.downcast_ref::<LightFailure>() {
-        return Some(error.hint().to_owned());
+    if let Some(LightError::Verify(error)) = error.downcast_ref::<LightError>() {
+        return Some(verify_hint(error).to_owned());
     }
     if let Some(error) = error.downcast_ref::<StartError>() {
         return Some(error.hint().to_owned());
@@ -70,6 +73,14 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         return Some(hint.to_owned());
     }
     error.downcast_ref::<TestnetError>().and_then(testnet_hint)
+}
+
+fn verify_hint(error: &VerifyError) -> &'static str {
+    match error {
+        VerifyError::Before { .. } => "trust an earlier block, or leave --trust out for the genesis",
+        _ if error.is_honest() => "see the subnets and when their epochs end: nervure subnet list",
+        _ => "do not believe this node: ask another one with --from IP:PORT",
+    }
 }
 
 fn testnet_hint(error: &TestnetError) -> Option<String> {
@@ -94,22 +105,27 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// The error of a request to a node.
+/// Why a node of this machine could not be asked.
+fn local(error: &anyhow::Error) -> Option<&LocalNodeError> {
+    error.downcast_ref::<LocalNodeError>()
+}
+
+/// Why a request over HTTP failed, that of a light client included.
 fn client(error: &anyhow::Error) -> Option<&ClientError> {
-    match error.downcast_ref::<LightFailure>() {
-        Some(LightFailure::Node(error)) => Some(error),
+    match error.downcast_ref::<LightError>() {
+        Some(LightError::Source(error)) => Some(error),
         _ => error.downcast_ref::<ClientError>(),
     }
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if let Some(error) = error.downcast_ref::<LocalNodeError>() {
+    if let Some(error) = local(error) {
         return error.exit_code();
     }
     if let Some(error) = client(error) {
         return error.exit_code();
     }
-    if let Some(LightFailure::Verify(error)) = error.downcast_ref::<LightFailure>() {
+    if let Some(LightError::Verify(error)) = error.downcast_ref::<LightError>() {
         return if error.is_honest() { 1 } else { UNVERIFIED_EXIT };
     }
     let node = error.downcast_ref::<StartError>().is_some_and(StartError::port_in_use);

@@ -11,7 +11,7 @@ use data_encoding::HEXLOWER;
 use nervure_api::{AskLine, ExpertView, ReceiptView};
 use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_primitives::MeshId;
-use nervure_subnet::task::{AnswerHasher, ReceiptError, SignedReceipt, request_hash};
+use nervure_protocol::{AnswerHasher, ReceiptError, SignedReceipt, request_hash};
 
 use crate::runtime::{resumed, wire};
 
