@@ -18,7 +18,7 @@ use worse::WorseExpert;
 /// Why an expert cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum ServeError {
+pub enum ServeError {
     /// No built-in model of that name.
     #[error("there is no built-in model '{name}': there are {}", known())]
     NoSuchModel {

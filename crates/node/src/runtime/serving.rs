@@ -20,7 +20,6 @@ use nervure_p2p::query::{InboundQuery, QueryEnd, QueryErrorCode, QueryOpen, Quer
 use nervure_primitives::{Capability, Netuid};
 
 use super::{
-    price,
     receipts::{OpenReceipt, ReceiptSigner},
     wire,
 };
@@ -135,7 +134,7 @@ fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (Que
     let bad = |error: &dyn std::fmt::Display| (QueryErrorCode::BadRequest, cut(&error.to_string()));
     let request = wire::decode_request(&open.body).map_err(|error| bad(&error))?;
     request.validate().map_err(|error| bad(&error))?;
-    let cost = price::most(served.price, &request);
+    let cost = price::max_cost(served.price, &request);
     if cost > open.budget {
         return Err((
             QueryErrorCode::BudgetExceeded,
@@ -220,8 +219,7 @@ mod tests {
             name: name.into(),
             netuid: Netuid(1),
             capability: model.card().capability.parse().unwrap(),
-            price,
-            expert: Arc::new(ByteExpert::builtin(model, ServeOptions::default()).unwrap()),
+                    expert: Arc::new(ByteExpert::builtin(model, ServeOptions::default()).unwrap()),
             in_progress: Arc::default(),
         }
     }

@@ -27,6 +27,7 @@ use std::{
 use nervure_ledger::{chain::Tip, spec, subnet::Subnet};
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::{MeshId, Netuid, NodeId, NodeKey};
+use nervure_router::Router;
 use nervure_subnet::{
     Seed,
     mechanism::{Corpus, Mechanism, build},
@@ -41,7 +42,6 @@ use super::{
     chain::ChainHandle,
     clock,
     opinions::{Opinions, SCORES},
-    router::Router,
 };
 use desk::Desk;
 

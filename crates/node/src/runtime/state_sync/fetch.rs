@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use nervure_consensus::{
-    anchor::{AnchorDomain, Anchored},
-    checkpoint::{LightClient, LightError},
-};
+use nervure_consensus::anchor::{AnchorDomain, Anchored};
 use nervure_ledger::{
     chain::{StartError as GenesisError, Tip},
-    checkpoint::{Checkpoint, Pursuit, PursuitError},
+    checkpoint::Checkpoint,
     snapshot::{Assembly, SnapshotError},
     spec::MeshSpec,
     store::{StatePage, StoreError},
 };
+use nervure_light::{Bisection, BisectionError, LightClient, LightClientError};
 use nervure_p2p::{NetworkHandle, RequestError};
 use nervure_primitives::{
     BlockHeight, Hash, NodeId, NodeKey,
@@ -42,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Why a node does not begin with a state.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StateSyncError {
+pub enum StateSyncError {
     /// The network does not start.
     #[error(transparent)]
     Start(#[from] Box<StartError>),
@@ -70,7 +68,7 @@ pub(crate) enum StateSyncError {
 
 /// What is wrong with a peer, or with what it gave.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PeerError {
+pub enum PeerError {
     /// It does not answer.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -95,10 +93,10 @@ pub(crate) enum PeerError {
     },
     /// The trusted block does not name the validators after it.
     #[error(transparent)]
-    Start(#[from] LightError),
+    Start(#[from] LightClientError),
     /// Certificates do not lead there.
     #[error(transparent)]
-    Certificate(#[from] PursuitError),
+    Certificate(#[from] BisectionError),
     /// The records are not the state of the block.
     #[error(transparent)]
     State(#[from] SnapshotError),
@@ -200,8 +198,8 @@ impl Source<'_> {
             Start::Genesis => {
                 let Tip { header, state } = Tip::genesis(spec)?.0;
                 let next = state.validators().map(|set| set.as_ref().clone());
-                let nobody = PeerError::Start(LightError::NextValidators(header.height));
-                next.ok_or(nobody).and_then(|next| Ok(LightClient::trusting(header.mesh, &header, next)?))
+                let nobody = PeerError::Start(LightClientError::NextValidators(header.height));
+                next.ok_or(nobody).and_then(|next| Ok(LightClient::trusting(&header, next)?))
             }
             Start::Block(pin) => self.trusted(*pin).await,
             Start::Anchored(domain, anchored) => match self.anchored(*domain, anchored).await {
@@ -231,7 +229,7 @@ impl Source<'_> {
             return Err(PeerError::OtherBlock { height, expected, found });
         }
         let next = checkpoint.successors().clone();
-        Ok(LightClient::trusting(checkpoint.header.mesh, &checkpoint.header, next)?)
+        Ok(LightClient::trusting(&checkpoint.header, next)?)
     }
 
     /// Follows certificates to the last checkpoint, and fetches its state.
@@ -243,9 +241,9 @@ impl Source<'_> {
         }
         let (height, id) = (goal.height(), goal.header.id());
         if (height, id) != (client.height(), client.id()) {
-            let mut pursuit = Pursuit::new(client, goal.clone());
-            while let Some(between) = pursuit.advance()? {
-                pursuit.give(self.block(Some(between)).await?)?;
+            let mut bisection = Bisection::new(client, goal.clone());
+            while let Some(between) = bisection.advance()? {
+                bisection.supply(self.block(Some(between)).await?)?;
             }
         }
         tracing::info!(%height, block = %id, peer = %self.peer, "block is certified; fetching its state");

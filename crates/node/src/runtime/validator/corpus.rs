@@ -27,7 +27,7 @@ const OWN: &[(&str, &[u8])] = &[
 
 /// Why a directory holds no corpus.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CorpusError {
+pub enum CorpusError {
     /// It cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
