@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     AnswerReceipt, Environment,
-    dial::{AnswerItem, EventStream, DialError, ExpertQuery, RefusalCode},
+    dial::{AnswerItem, DialError, EventStream, ExpertQuery, RefusalCode},
     in_flight::InFlightGuard,
 };
 

@@ -7,7 +7,7 @@ use nervure_subnet::ExpertRecord;
 
 use crate::{
     AnswerReceipt,
-    attempt::{AttemptSpec, AttemptError, protocol_failure},
+    attempt::{AttemptError, AttemptSpec, protocol_failure},
 };
 
 /// Events of one collected answer.

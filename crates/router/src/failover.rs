@@ -7,11 +7,15 @@ use nervure_subnet::{Exclusion, Route};
 use tokio::time::{Instant, sleep};
 
 use crate::{Router, race::race, resumable, router::encode, select::select, view::count};
-use nervure_api::{AnswerStream, Query, ServiceError, RouteView};
+use nervure_api::{AnswerStream, Query, RouteView, ServiceError};
 
 impl Router {
     /// Asks until an expert starts to answer, or retrying makes no more sense.
-    pub(crate) async fn ask_with_failover(&self, query: &Query, deadline: Instant) -> Result<AnswerStream, ServiceError> {
+    pub(crate) async fn ask_with_failover(
+        &self,
+        query: &Query,
+        deadline: Instant,
+    ) -> Result<AnswerStream, ServiceError> {
         let body = encode(&query.request)?;
         // The last error, and until when the experts are asked again.
         let mut failed: Option<(ServiceError, Instant)> = None;
@@ -32,8 +36,10 @@ impl Router {
             let candidates = route.choices.iter().map(|choice| choice.record.clone()).collect();
             match race(spec, candidates, query.strategy).await {
                 Ok(winner) => {
-                    let route =
-                        RouteView { tried: count(winner.tried), ..self.route_view(query, trust.block, &route) };
+                    let route = RouteView {
+                        tried: count(winner.tried),
+                        ..self.route_view(query, trust.block, &route)
+                    };
                     return Ok(resumable::answer(self, winner.answer, route, (query, deadline)));
                 }
                 Err(error @ ServiceError::AllFailed { .. }) if has_several(&route) => {

@@ -1,7 +1,8 @@
 //! Scripted experts in virtual time: a mesh for one router, and a trace of what it does.
 
+mod dial;
+
 use std::{
-    collections::BTreeMap,
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -10,19 +11,20 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
+use futures::StreamExt;
 use nervure_api::{AnswerStream, AnswerSummary, Query, QueryTarget, ServiceError, Strategy};
-use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
-use nervure_primitives::{Amount, BlockHeight, Hash, MeshId, Netuid, NodeId, UnixMillis, cbor};
+use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling};
+use nervure_primitives::{Amount, BlockHeight, MeshId, Netuid, NodeId, UnixMillis};
 use nervure_subnet::{
     Dice, ExpertRecord, Find, Observation, Observations, Page, Policy, Score, Seed, Trust, score::Opinion,
 };
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    AnswerEnd, AnswerItem, Catalog, Clock, ComposedPiece, Composer, Dial, DialError, Entropy, Environment,
-    EventStream, ExpertQuery, RefusalCode, Router, TrustSnapshot, TrustSource, TrustTable,
+    Catalog, Clock, ComposedPiece, Composer, DialError, Entropy, Environment, ExpertQuery, RefusalCode,
+    Router, TrustSnapshot, TrustSource, TrustTable,
 };
+use dial::FakeDial;
 
 /// The wall clock when a test starts.
 const EPOCH: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -173,13 +175,7 @@ impl FakeMesh {
         let table: TrustTable = experts.iter().map(trust).collect();
         let records = experts.iter().map(|expert| expert.record.clone()).collect();
         let catalog = Arc::new(FakeCatalog { records, observations: Mutex::default() });
-        let dial = Arc::new(FakeDial(Arc::new(DialState {
-            start,
-            experts: experts.into_iter().map(|expert| (expert.record.node, expert)).collect(),
-            calls: Mutex::default(),
-            trace: Mutex::default(),
-            queries: Mutex::default(),
-        })));
+        let dial = Arc::new(FakeDial::new(experts));
         let router = Router::new(Environment {
             node: NodeId::from_bytes([255; 32]),
             mesh: MeshId::from_bytes([7; 32]),
@@ -195,11 +191,11 @@ impl FakeMesh {
 
     /// What the experts saw so far: milliseconds, event and expert.
     pub(crate) fn trace(&self) -> Vec<String> {
-        self.dial.0.trace.lock().unwrap().clone()
+        self.dial.trace()
     }
 
     pub(crate) fn queries(&self) -> Vec<ExpertQuery> {
-        self.dial.0.queries.lock().unwrap().clone()
+        self.dial.queries()
     }
 
     pub(crate) fn observation(&self, number: u8) -> Observation {
@@ -216,7 +212,8 @@ impl FakeMesh {
     /// Has expert `number` known for having started within 1 to 20 ms: its 95th percentile is 19 ms.
     pub(crate) fn teach_latencies(&self, number: u8) {
         let mut observations = self.catalog.observations();
-        (1..=20).for_each(|latency| observations.first_byte(node(number), &format!("e{number}"), ms(latency)));
+        (1..=20)
+            .for_each(|latency| observations.first_byte(node(number), &format!("e{number}"), ms(latency)));
     }
 
     /// Asks and reads the whole answer.
@@ -240,7 +237,10 @@ impl FakeAnswer {
         while let Some(event) = answer.events.next().await {
             events.push(event?);
         }
-        assert!(matches!(events.last(), Some(ExpertEvent::Done { .. })), "an answer ends with Done or an error");
+        assert!(
+            matches!(events.last(), Some(ExpertEvent::Done { .. })),
+            "an answer ends with Done or an error"
+        );
         let summary = answer.summary.get().cloned().unwrap_or_default();
         Ok(Self { node: answer.expert.node, route: answer.route, events, summary })
     }
@@ -321,9 +321,9 @@ struct GreedyComposer {
 
 impl Composer for GreedyComposer {
     fn choose(&mut self, logarithms: &[f32]) -> u8 {
-        let likeliest = (0..=u8::MAX).rev().max_by(|a, b| {
-            logarithms[usize::from(*a)].total_cmp(&logarithms[usize::from(*b)])
-        });
+        let likeliest = (0..=u8::MAX)
+            .rev()
+            .max_by(|a, b| logarithms[usize::from(*a)].total_cmp(&logarithms[usize::from(*b)]));
         likeliest.unwrap()
     }
 
@@ -335,104 +335,6 @@ impl Composer for GreedyComposer {
 
     fn written(&self) -> u32 {
         self.written
-    }
-}
-
-/// Reaches the scripted experts.
-pub(crate) struct FakeDial(Arc<DialState>);
-
-struct DialState {
-    start: Instant,
-    experts: BTreeMap<NodeId, FakeExpert>,
-    calls: Mutex<BTreeMap<NodeId, u32>>,
-    trace: Mutex<Vec<String>>,
-    queries: Mutex<Vec<ExpertQuery>>,
-}
-
-impl DialState {
-    fn note(&self, what: &str, expert: &str) {
-        let at = self.start.elapsed().as_millis();
-        self.trace.lock().unwrap().push(format!("{at} {what} {expert}"));
-    }
-}
-
-/// Notes that a query was cancelled when it is dropped before its end.
-struct CancelProbe {
-    state: Arc<DialState>,
-    expert: String,
-    is_over: bool,
-}
-
-impl CancelProbe {
-    fn over(&mut self, what: &str) {
-        self.is_over = true;
-        self.state.note(what, &self.expert);
-    }
-}
-
-impl Drop for CancelProbe {
-    fn drop(&mut self) {
-        if !self.is_over {
-            self.state.note("cancel", &self.expert);
-        }
-    }
-}
-
-impl Dial for FakeDial {
-    fn dial(&self, query: ExpertQuery) -> BoxFuture<'_, Result<EventStream, DialError>> {
-        let state = self.0.clone();
-        let request: ExpertRequest = cbor::decode(&query.body, cbor::Limits::new(1 << 20)).unwrap();
-        let expert = &state.experts[&query.record.node];
-        let call = {
-            let mut calls = state.calls.lock().unwrap();
-            let calls = calls.entry(query.record.node).or_default();
-            std::mem::replace(calls, *calls + 1)
-        };
-        let steps = (expert.script)(&request, call);
-        let name = query.record.expert.clone();
-        state.note("dial", &name);
-        state.queries.lock().unwrap().push(query);
-        let mut probe = CancelProbe { state, expert: name, is_over: false };
-        async move {
-            // Whether the dial fails, or the stream that it gives, must make no difference to the router.
-            if let [Step::Fail(error)] = steps.as_slice() {
-                probe.over("fail");
-                return Err(error.clone());
-            }
-            let stream = stream::unfold((steps.into_iter(), probe), |(mut steps, mut probe)| async move {
-                let item = next_item(&mut steps, &mut probe).await;
-                Some((item, (steps, probe)))
-            });
-            Ok(stream.boxed())
-        }
-        .boxed()
-    }
-}
-
-async fn next_item(
-    steps: &mut std::vec::IntoIter<Step>,
-    probe: &mut CancelProbe,
-) -> Result<AnswerItem, DialError> {
-    loop {
-        match steps.next() {
-            Some(Step::Wait(duration)) => sleep(duration).await,
-            Some(Step::Event(event)) => return Ok(AnswerItem::Event(event)),
-            Some(Step::End(reason)) => {
-                probe.over("end");
-                let usage = Usage { prompt_tokens: 1, completion_tokens: 2 };
-                return Ok(AnswerItem::End(AnswerEnd {
-                    usage,
-                    reason,
-                    answer: Hash::of("answer", &[]),
-                    receipt: None,
-                }));
-            }
-            Some(Step::Fail(error)) => {
-                probe.over("fail");
-                return Err(error);
-            }
-            Some(Step::Hang) | None => std::future::pending().await,
-        }
     }
 }
 

@@ -43,10 +43,7 @@ pub(crate) fn require(
 
 /// The error for a strategy that does not suit the request.
 pub(crate) fn unsuitable(strategy: &str, suits: &str) -> ServiceError {
-    ServiceError::InvalidRequest {
-        field: "strategy".into(),
-        message: format!("{strategy} is for {suits}"),
-    }
+    ServiceError::InvalidRequest { field: "strategy".into(), message: format!("{strategy} is for {suits}") }
 }
 
 #[cfg(test)]

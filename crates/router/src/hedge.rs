@@ -20,8 +20,9 @@ const USUAL_LATENCIES: u64 = 3;
 /// The silence after which an expert counts as stuck: three times its usual.
 pub(crate) fn stuck_delay(observation: &Observation) -> Duration {
     match observation.latency_ms {
-        Some(usual) => Duration::from_millis(u64::from(usual) * USUAL_LATENCIES)
-            .clamp(MIN_HEDGE_DELAY, MAX_HEDGE_DELAY),
+        Some(usual) => {
+            Duration::from_millis(u64::from(usual) * USUAL_LATENCIES).clamp(MIN_HEDGE_DELAY, MAX_HEDGE_DELAY)
+        }
         None => DEFAULT_HEDGE_DELAY,
     }
 }

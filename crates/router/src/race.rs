@@ -10,16 +10,12 @@
 
 use std::collections::VecDeque;
 
-use futures::{
-    FutureExt, StreamExt,
-    future::BoxFuture,
-    stream::FuturesUnordered,
-};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use nervure_subnet::ExpertRecord;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    attempt::{AttemptSpec, AttemptError, StartedAnswer},
+    attempt::{AttemptError, AttemptSpec, StartedAnswer},
     failure, hedge,
 };
 use nervure_api::{ServiceError, Strategy};

@@ -55,12 +55,7 @@ impl AnswerReceipt {
     ///
     /// # Errors
     /// When there is none, or it is not for this query and this answer.
-    pub fn verify(
-        self,
-        asker: NodeId,
-        mesh: MeshId,
-        now: UnixMillis,
-    ) -> Result<SignedReceipt, ReceiptFault> {
+    pub fn verify(self, asker: NodeId, mesh: MeshId, now: UnixMillis) -> Result<SignedReceipt, ReceiptFault> {
         let (answer, bytes) = self.signed.ok_or(ReceiptFault::Missing)?;
         let mut outstanding = Outstanding::new(asker, mesh);
         outstanding.ask(self.asked)?;

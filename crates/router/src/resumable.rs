@@ -30,7 +30,7 @@ use crate::{
     router::encode,
     select::select,
 };
-use nervure_api::{AnswerStream, Query, ServiceError, AnswerSummary, RouteView, Strategy, TakeoverView};
+use nervure_api::{AnswerStream, AnswerSummary, Query, RouteView, ServiceError, Strategy, TakeoverView};
 
 /// What a stream that waits for its expert wakes up for.
 enum Wake {

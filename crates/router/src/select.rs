@@ -103,8 +103,8 @@ fn all_excluded(route: &Route, query: &Query) -> ServiceError {
     if because(Exclusion::Saturated).chain(because(Exclusion::Paused)).next().is_some() {
         return ServiceError::Busy { retry_after: BUSY_RETRY_AFTER };
     }
-    let costs = because(Exclusion::OverBudget)
-        .map(|filtered| price::max_cost(filtered.record.price, &query.request));
+    let costs =
+        because(Exclusion::OverBudget).map(|filtered| price::max_cost(filtered.record.price, &query.request));
     match costs.min() {
         Some(cheapest) => ServiceError::OverBudget { cheapest, budget: query.budget },
         None => ServiceError::NoMatch { known: route.filtered.len() },

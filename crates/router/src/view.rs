@@ -5,7 +5,7 @@ use nervure_subnet::{ExpertRecord, Observation, Route};
 use serde_json::Value;
 
 use crate::Router;
-use nervure_api::{Query, ExpertView, RouteView};
+use nervure_api::{ExpertView, Query, RouteView};
 
 /// An expert as its record describes it, with what this node observed of it.
 pub fn expert_view(record: &ExpertRecord, observation: &Observation, now: UnixMillis) -> ExpertView {

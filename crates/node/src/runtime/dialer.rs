@@ -136,9 +136,8 @@ mod tests {
 
     #[test]
     fn refusals_keep_what_the_router_acts_on() {
-        let refused = |code, retry_after| {
-            dial_error(QueryError::Refused { code, message: "m".into(), retry_after })
-        };
+        let refused =
+            |code, retry_after| dial_error(QueryError::Refused { code, message: "m".into(), retry_after });
         let soon = Some(Duration::from_secs(3));
         for code in [QueryErrorCode::Busy, QueryErrorCode::RateLimited] {
             let DialError::Refused { code: RefusalCode::Busy, retry_after, .. } = refused(code, soon) else {

@@ -11,16 +11,8 @@ use nervure_subnet::{ExpertRecord, Find};
 use serde_json::Value;
 
 use super::{
-    catalog::ExpertCatalog,
-    clock,
-    directory::Directory,
-    gossip::RecordCounters,
-    ledger::LedgerDesk,
-    metrics,
-    opinions::Opinions,
-    serving::ServedExperts,
-    skew::Skew,
-    view,
+    catalog::ExpertCatalog, clock, directory::Directory, gossip::RecordCounters, ledger::LedgerDesk, metrics,
+    opinions::Opinions, serving::ServedExperts, skew::Skew, view,
 };
 use crate::service::{
     AccountView, AnswerStream, Catalog, ExpertPage, ExpertSearch, LedgerReader, MeshService, NodeStatus,
@@ -65,10 +57,7 @@ impl NodeService {
         let view = |record: &ExpertRecord| {
             expert_view(record, &self.catalog.seen(&record.node, &record.expert), now)
         };
-        Ok(ExpertPage {
-            experts: page.records.iter().map(view).collect(),
-            next: page.next.map(view::cursor),
-        })
+        Ok(ExpertPage { experts: page.records.iter().map(view).collect(), next: page.next.map(view::cursor) })
     }
 }
 

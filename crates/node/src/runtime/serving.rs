@@ -219,7 +219,7 @@ mod tests {
             name: name.into(),
             netuid: Netuid(1),
             capability: model.card().capability.parse().unwrap(),
-                    expert: Arc::new(ByteExpert::builtin(model, ServeOptions::default()).unwrap()),
+            expert: Arc::new(ByteExpert::builtin(model, ServeOptions::default()).unwrap()),
             in_progress: Arc::default(),
         }
     }

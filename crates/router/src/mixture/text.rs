@@ -113,10 +113,8 @@ impl MixedText {
             self.add(byte);
             let piece = self.composer.push(byte);
             if let Some(reason) = piece.end {
-                let usage = Usage {
-                    prompt_tokens: self.prompt_tokens,
-                    completion_tokens: self.composer.written(),
-                };
+                let usage =
+                    Usage { prompt_tokens: self.prompt_tokens, completion_tokens: self.composer.written() };
                 self.done = Some(ExpertEvent::Done { usage, reason });
             }
             if !piece.text.is_empty() {
@@ -172,9 +170,8 @@ impl MixedText {
         member.is_asked = true;
         let (spec, record, step) = (self.spec.clone(), member.record.clone(), self.lock.step());
         let context = self.window.bytes().to_vec();
-        let reply = async move {
-            StepReply { member: at, step, result: distribution(spec, record, context).await }
-        };
+        let reply =
+            async move { StepReply { member: at, step, result: distribution(spec, record, context).await } };
         self.running.push(reply.boxed());
     }
 

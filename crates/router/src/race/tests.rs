@@ -52,7 +52,8 @@ fn without_a_hedge_the_slow_expert_is_waited_for_longer() {
         let slow = FakeExpert::new(0, writer("abc", ms(10_000)));
         let mesh = FakeMesh::new(vec![slow, FakeExpert::new(1, writer("abc", ms(5)))]);
         mesh.teach_latencies(0);
-        assert_eq!(winner(&run(&mesh, "best").await.unwrap()), ("e1", 2));
+        let won = run(&mesh, "best").await.unwrap();
+        assert_eq!(winner(&won), ("e1", 2));
         assert_eq!(mesh.trace(), ["0 dial e0", "150 dial e1", "155 cancel e0"]);
         assert_eq!(mesh.observation(0).failures, 1, "to be stuck is one");
     });
@@ -76,7 +77,8 @@ fn a_failed_expert_is_replaced_at_once() {
         let dead = |number| FakeExpert::new(number, unreachable());
         let refusing = FakeExpert::new(1, refuser(RefusalCode::Other, None, ms(30)));
         let mesh = FakeMesh::new(vec![dead(0), refusing, FakeExpert::new(2, writer("abc", ms(5)))]);
-        assert_eq!(winner(&run(&mesh, "best").await.unwrap()), ("e2", 3));
+        let won = run(&mesh, "best").await.unwrap();
+        assert_eq!(winner(&won), ("e2", 3));
         assert_eq!(mesh.trace(), ["0 dial e0", "0 fail e0", "0 dial e1", "30 fail e1", "30 dial e2"]);
     });
 }
@@ -93,7 +95,11 @@ fn a_race_asks_its_width_at_once_and_cancels_the_losers() {
         let trace = mesh.trace();
         assert_eq!(trace[..3], ["0 dial e0", "0 dial e1", "0 dial e2"]);
         assert!(trace[3..].iter().all(|line| line.starts_with("100 cancel")), "{trace:?}");
-        assert_eq!([0, 1].map(|number| mesh.observation(number).failures), [0, 0], "a loser did nothing wrong");
+        assert_eq!(
+            [0, 1].map(|number| mesh.observation(number).failures),
+            [0, 0],
+            "a loser did nothing wrong"
+        );
     });
 }
 

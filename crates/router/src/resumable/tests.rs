@@ -19,7 +19,8 @@ use crate::{
 };
 
 /// The text of every expert here, with characters of one to four bytes.
-const TEXT: &str = "Die Größe des Baums misst man in µm und 🌳; naïve readers count bytes, α to ω, and are wrong.";
+const TEXT: &str =
+    "Die Größe des Baums misst man in µm und 🌳; naïve readers count bytes, α to ω, and are wrong.";
 
 /// Stands in for "never" where a limit is switched off.
 const NEVER: Duration = Duration::from_secs(1 << 30);
@@ -128,7 +129,10 @@ fn a_stalled_expert_is_replaced_after_the_stall_timeout() {
         assert_eq!(answer.text(), TEXT);
         assert_eq!(answer.summary.took_over[0].why, "it sent nothing for 2 s");
         let stalled_for = STALL_TIMEOUT.as_millis() as u64 + 20;
-        assert_eq!(mesh.trace()[1..3], [format!("{stalled_for} dial e1"), format!("{} cancel e0", stalled_for + 20)]);
+        assert_eq!(
+            mesh.trace()[1..3],
+            [format!("{stalled_for} dial e1"), format!("{} cancel e0", stalled_for + 20)]
+        );
     });
 }
 
@@ -160,7 +164,7 @@ fn a_slow_expert_without_a_successor_is_waited_for() {
 }
 
 #[test]
-fn an_expert_that_wakes_up_before_its_successor_starts_goes_on_itself() {
+fn an_expert_that_recovers_before_its_successor_starts_continues_itself() {
     virtually(async {
         let slow = FakeExpert::new(0, |request: &ExpertRequest, _| {
             let mut steps = pieces(TEXT, request);
@@ -216,7 +220,7 @@ fn takeovers_are_bounded() {
         while let Some(Ok(_)) = answer.events.next().await {
             events += 1;
         }
-        assert!(events > 1 + MAX_TAKEOVERS, "the variant without the bound goes on: {events}");
+        assert!(events > 1 + MAX_TAKEOVERS, "the variant without the bound continues: {events}");
     });
 }
 
@@ -225,7 +229,8 @@ fn a_successor_has_the_same_model_where_there_is_one() {
     virtually(async {
         let other = healthy(1).with_model("other");
         let mesh = FakeMesh::new(vec![until(0, 30, died()), other, healthy(2)]);
-        let query = Query { target: nervure_api::QueryTarget::Capability("text".parse().unwrap()), ..query("best") };
+        let query =
+            Query { target: nervure_api::QueryTarget::Capability("text".parse().unwrap()), ..query("best") };
         let answer = mesh.ask(query).await.unwrap();
         assert_eq!(answer.summary.took_over[0].expert.node, node(2), "though expert 1 is more trusted");
     });

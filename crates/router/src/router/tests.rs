@@ -6,7 +6,9 @@ use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason};
 use nervure_subnet::{Dice, Seed};
 
 use super::*;
-use crate::fake::{FakeAnswer, FakeExpert, FakeMesh, Step, died, ms, pieces, query, random_pauses, virtually};
+use crate::fake::{
+    FakeAnswer, FakeExpert, FakeMesh, Step, died, ms, pieces, query, random_pauses, virtually,
+};
 
 const STRATEGIES: [&str; 5] = ["best", "hedge", "race:3", "vote:3", "mix:3"];
 
@@ -64,7 +66,10 @@ fn no_answer_takes_longer_than_its_deadline() {
             }
         }
     }
-    assert!(answered > 100 && failed > 20, "{answered} answered, {failed} failed: the runs are too much alike");
+    assert!(
+        answered > 100 && failed > 20,
+        "{answered} answered, {failed} failed: the runs are too much alike"
+    );
 }
 
 #[test]

@@ -47,7 +47,8 @@ async fn unknown_capabilities_and_models_come_with_the_known_ones() {
 async fn known_names_are_bounded() {
     let names: Vec<String> = (0..MAX_KNOWN_NAMES + 5).map(|number| format!("text.a{number}")).collect();
     let experts: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 0)).collect();
-    let Err(ServiceError::NoExpert { known, .. }) = selected(&mesh(&experts), &to(capability("image"))) else {
+    let Err(ServiceError::NoExpert { known, .. }) = selected(&mesh(&experts), &to(capability("image")))
+    else {
         panic!()
     };
     assert_eq!(known.len(), MAX_KNOWN_NAMES);
