@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use nervure_experts::{Sampling, byte_lm};
+use nervure_experts::{Sampling, byte_text};
 use nervure_p2p::{Scope, query::QueryClient};
 use nervure_primitives::UnixMillis;
 use nervure_router::{
@@ -15,7 +15,8 @@ use rand::Rng;
 use super::{Mesh, catalog::ExpertCatalog, clock, dialer::QueryDialer, opinions::Opinions};
 
 // A mixture sends windows that a built-in model reads from its cache.
-const _: () = assert!(WINDOW_BYTES == byte_lm::CONTEXT && WINDOW_KEPT_BYTES == byte_lm::KEEP);
+const _: () =
+    assert!(WINDOW_BYTES == byte_text::CONTEXT_BYTES && WINDOW_KEPT_BYTES == byte_text::RETAINED_BYTES);
 
 /// The router of the node of `mesh`, which asks through `client`.
 pub(crate) fn router(mesh: &Mesh, client: QueryClient, scope: Scope) -> Router {
@@ -65,11 +66,11 @@ impl Entropy for SystemEntropy {
 }
 
 /// The text of a mixture, written as the built-in models write theirs.
-struct ByteText(byte_lm::Continuation);
+struct ByteText(byte_text::Continuation);
 
 impl ByteText {
     fn new(sampling: &Sampling) -> Self {
-        Self(byte_lm::Continuation::new(sampling))
+        Self(byte_text::Continuation::new(sampling))
     }
 }
 
@@ -79,8 +80,8 @@ impl Composer for ByteText {
     }
 
     fn push(&mut self, byte: u8) -> ComposedPiece {
-        let written = self.0.push(byte);
-        ComposedPiece { text: written.text, end: written.end }
+        let step = self.0.push(byte);
+        ComposedPiece { text: step.text, end: step.end }
     }
 
     fn written(&self) -> u32 {
