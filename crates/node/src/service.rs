@@ -18,7 +18,7 @@ pub(crate) use ledger::LedgerReader;
 pub(crate) use nervure_api::{
     AccountView, AnchorRecordView, AnchorStatus, AnswerStream, AnswerSummary, CapabilityCount, Catalog,
     ChainStatus, CheckpointPage, CheckpointRow, CheckpointView, EpochView, ExpertPage, ExpertSearch,
-    ExpertView, FailedAttempt, ModelView, NeuronView, NodeStatus, NodeView, ParticipantView, PeerPage,
+    ExpertView, ModelView, NeuronView, NodeStatus, NodeView, ParticipantView, PeerPage,
     PeerView, Query, QueryTarget, ReceiptView, RouteView, ServiceError, StateProofView, Strategy,
     SubmissionView, SubnetDetail, SubnetPage, SubnetView, TakeoverView, TransactionState, TransactionView,
 };

@@ -18,6 +18,7 @@ use futures::{FutureExt, StreamExt, future::BoxFuture};
 use nervure_experts::{Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream};
 use nervure_p2p::query::{InboundQuery, QueryEnd, QueryErrorCode, QueryOpen, QueryService, Replier};
 use nervure_primitives::{Capability, Netuid};
+use nervure_router::price;
 
 use super::{
     receipts::{OpenReceipt, ReceiptSigner},
@@ -220,6 +221,7 @@ mod tests {
             name: name.into(),
             netuid: Netuid(1),
             capability: model.card().capability.parse().unwrap(),
+            price,
             expert: Arc::new(ByteExpert::builtin(model, ServeOptions::default()).unwrap()),
             in_progress: Arc::default(),
         }
