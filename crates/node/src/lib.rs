@@ -28,7 +28,6 @@ mod bench;
 mod builder;
 mod config;
 mod gateway;
-mod light;
 mod local;
 #[cfg(feature = "mock-server")]
 mod mock_server;
@@ -36,8 +35,9 @@ mod runtime;
 mod service;
 
 pub use builder::NodeBuilder;
-pub use config::{Beginning, ExpertSource, ExpertSpec, ExpertSpecError, NodeConfig, NodeRole, Pin, Preset};
+pub use config::{Beginning, ExpertSource, ExpertSpec, ExpertSpecError, NodeConfig, NodeRole, Preset};
 pub use nervure_ledger::spec::{MeshSpec, Role};
+pub use nervure_light::TrustedBlock;
 pub use nervure_primitives::{Amount, NodeId, NodeKey};
 pub use nervure_testnet::NodeFile;
 pub use runtime::{Node, StartError};

@@ -47,7 +47,7 @@ use wire::{Request, Said};
 pub(crate) use forward::Forwarder;
 #[cfg(not(feature = "anchor-evm"))]
 pub(crate) use read::check_supported;
-pub(crate) use read::{AnchoredError, block_of, last_anchored};
+pub(crate) use read::{AnchoredError, last_anchored};
 pub(crate) use wire::{protocol, read as read_answer, topic};
 
 /// Name of the file of a validator's anchor key, in its directory.

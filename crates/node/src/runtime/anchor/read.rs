@@ -4,12 +4,10 @@
 use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits};
 #[cfg(feature = "anchor-evm")]
 use nervure_consensus::anchor::Anchor;
-use nervure_consensus::anchor::{AnchorError, Anchored, Submission};
+use nervure_consensus::anchor::{AnchorError, Anchored};
 #[cfg(feature = "anchor-evm")]
 use nervure_ledger::spec::Scope;
 use nervure_ledger::spec::{AnchorPlace, MeshSpec};
-
-use crate::config::Pin;
 
 /// Why there is nothing to begin with.
 #[derive(Debug, thiserror::Error)]
@@ -70,12 +68,4 @@ pub(crate) fn check_supported(spec: &MeshSpec, endpoints: &[String]) -> Result<(
         return Err(AnchoredError::Unsupported);
     }
     Ok(())
-}
-
-/// The block that an anchored checkpoint is about, if `submission` is that checkpoint. Its signatures need not be looked
-/// at: its id is the hash of all that it says.
-pub(crate) fn block_of(anchored: &Anchored, submission: &Submission) -> Option<Pin> {
-    let checkpoint = &submission.checkpoint;
-    let same = checkpoint.id() == anchored.id;
-    same.then(|| Pin { height: checkpoint.height(), block: checkpoint.block() })
 }
