@@ -3,14 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use nervure_experts::ExpertEvent;
 use nervure_primitives::Amount;
-use nervure_subnet::ExpertRecord;
+use nervure_protocol::{ExpertEvent, ExpertRecord, query::QueryErrorCode};
 use tokio::time::Instant;
 
 use crate::{
     AnswerReceipt, Environment,
-    dial::{AnswerItem, DialError, EventStream, ExpertQuery, RefusalCode},
+    dial::{AnswerItem, DialError, EventStream, ExpertQuery},
     in_flight::InFlightGuard,
 };
 
@@ -156,11 +155,13 @@ pub(crate) fn protocol_failure(reason: &str) -> AttemptFailure {
 impl From<DialError> for AttemptFailure {
     fn from(error: DialError) -> Self {
         let kind = match error {
-            DialError::Refused { code: RefusalCode::Busy, retry_after, .. } => {
-                FailureKind::Busy(retry_after.unwrap_or(DEFAULT_RETRY_AFTER))
-            }
-            DialError::Refused { code: RefusalCode::BadRequest, .. } => FailureKind::BadRequest,
-            DialError::Refused { code: RefusalCode::DoesNotFit, .. } => FailureKind::DoesNotFit,
+            DialError::Refused {
+                code: QueryErrorCode::Busy | QueryErrorCode::RateLimited,
+                retry_after,
+                ..
+            } => FailureKind::Busy(retry_after.unwrap_or(DEFAULT_RETRY_AFTER)),
+            DialError::Refused { code: QueryErrorCode::BadRequest, .. } => FailureKind::BadRequest,
+            DialError::Refused { code: QueryErrorCode::DoesNotFit, .. } => FailureKind::DoesNotFit,
             _ => FailureKind::Failed,
         };
         Self { kind, reason: error.to_string() }

@@ -2,13 +2,11 @@
 //!
 //! What a hostile expert can do: fill memory up to [`MAX_ANSWER_EVENTS`] and [`MAX_ANSWER_BYTES`], until the deadline.
 
-use nervure_experts::{ExpertEvent, FinishReason, Usage};
-use nervure_subnet::ExpertRecord;
-
 use crate::{
     AnswerReceipt,
     attempt::{AttemptError, AttemptSpec, protocol_failure},
 };
+use nervure_protocol::{ExpertEvent, ExpertRecord, FinishReason, Usage};
 
 /// Events of one collected answer.
 const MAX_ANSWER_EVENTS: usize = 8_192;

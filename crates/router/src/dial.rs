@@ -10,9 +10,8 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{future::BoxFuture, stream::BoxStream};
-use nervure_experts::{ExpertEvent, FinishReason, Usage};
 use nervure_primitives::{Amount, Hash};
-use nervure_subnet::ExpertRecord;
+use nervure_protocol::{ExpertEvent, ExpertRecord, FinishReason, Usage, query::QueryErrorCode};
 
 /// Opens queries to experts.
 ///
@@ -59,23 +58,10 @@ pub struct AnswerEnd {
     pub usage: Usage,
     /// Why the answer ended.
     pub reason: FinishReason,
-    /// The hash of the answer as it arrived: see [`nervure_subnet::task::AnswerHasher`].
+    /// The hash of the answer as it arrived: see [`nervure_protocol::AnswerHasher`].
     pub answer: Hash,
     /// The node's signed receipt, not verified yet.
     pub receipt: Option<Vec<u8>>,
-}
-
-/// What a node's refusal means to the asker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefusalCode {
-    /// The expert has no room now, or the asker asks too often.
-    Busy,
-    /// The request is wrong or out of bounds.
-    BadRequest,
-    /// The request is longer than the expert's context.
-    DoesNotFit,
-    /// Any other reason.
-    Other,
 }
 
 /// Why a query has no answer, or only a part of one.
@@ -87,8 +73,8 @@ pub enum DialError {
     /// The node refused or failed, and said so.
     #[error("{message}")]
     Refused {
-        /// What the refusal means.
-        code: RefusalCode,
+        /// The kind of refusal.
+        code: QueryErrorCode,
         /// The node's words, not to be trusted.
         message: String,
         /// When asking again may help.

@@ -2,9 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use nervure_experts::ExpertEvent;
 use nervure_primitives::Amount;
-use nervure_subnet::{ExpertRecord, task::SignedReceipt};
+use nervure_protocol::{ExpertEvent, ExpertRecord, SignedReceipt};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{ReceiptFault, Router, attempt::FailureKind};

@@ -23,8 +23,8 @@ use futures::{
     stream::{self, FuturesUnordered},
 };
 use nervure_api::{AnswerStream, AnswerSummary, ParticipantView, Query, RouteView, ServiceError, Strategy};
-use nervure_experts::{ExpertEvent, ExpertRequest};
-use nervure_subnet::{Choice, ExpertRecord, Score};
+use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, Score};
+use nervure_subnet::Choice;
 use tokio::time::{Instant, sleep_until};
 
 use crate::{

@@ -8,8 +8,8 @@ use std::{
     sync::{Arc, MutexGuard},
 };
 
-use nervure_experts::{FinishReason, Sampling};
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId, UnixMillis};
+use nervure_protocol::{FinishReason, Sampling};
 use nervure_subnet::{Find, Observation, Observations, Page, Trust};
 
 use crate::Dial;

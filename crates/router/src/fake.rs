@@ -13,16 +13,16 @@ use std::{
 
 use futures::StreamExt;
 use nervure_api::{AnswerStream, AnswerSummary, Query, QueryTarget, ServiceError, Strategy};
-use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling};
 use nervure_primitives::{Amount, BlockHeight, MeshId, Netuid, NodeId, UnixMillis};
-use nervure_subnet::{
-    Dice, ExpertRecord, Find, Observation, Observations, Page, Policy, Score, Seed, Trust, score::Opinion,
+use nervure_protocol::{
+    ExpertEvent, ExpertRecord, ExpertRequest, FinishReason, Sampling, Score, query::QueryErrorCode,
 };
+use nervure_subnet::{Dice, Find, Observation, Observations, Page, Policy, Seed, Trust, score::Opinion};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Catalog, Clock, ComposedPiece, Composer, DialError, Entropy, Environment, ExpertQuery, RefusalCode,
-    Router, TrustSnapshot, TrustSource, TrustTable,
+    Catalog, Clock, ComposedPiece, Composer, DialError, Entropy, Environment, ExpertQuery, Router,
+    TrustSnapshot, TrustSource, TrustTable,
 };
 use dial::FakeDial;
 
@@ -135,7 +135,7 @@ pub(crate) fn prefix(request: &ExpertRequest) -> &str {
 
 /// An expert that refuses after `latency`.
 pub(crate) fn refuser(
-    code: RefusalCode,
+    code: QueryErrorCode,
     retry_after: Option<Duration>,
     latency: Duration,
 ) -> impl Fn(&ExpertRequest, u32) -> Vec<Step> + Send + Sync + 'static {

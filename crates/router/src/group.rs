@@ -2,7 +2,8 @@
 
 use nervure_api::{Query, ServiceError};
 use nervure_primitives::Amount;
-use nervure_subnet::{Choice, ExpertRecord, Score};
+use nervure_protocol::{ExpertRecord, Score};
+use nervure_subnet::Choice;
 
 use crate::TrustSnapshot;
 

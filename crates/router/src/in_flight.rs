@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nervure_primitives::NodeId;
-use nervure_subnet::ExpertRecord;
+use nervure_protocol::ExpertRecord;
 
 use crate::Environment;
 

@@ -43,7 +43,7 @@ mod router;
 mod select;
 mod view;
 
-pub use dial::{AnswerEnd, AnswerItem, Dial, DialError, EventStream, ExpertQuery, RefusalCode};
+pub use dial::{AnswerEnd, AnswerItem, Dial, DialError, EventStream, ExpertQuery};
 pub use direct::{DirectAnswer, DirectError};
 pub use environment::{
     Catalog, Clock, ComposedPiece, Composer, Entropy, Environment, TrustSnapshot, TrustSource, TrustTable,

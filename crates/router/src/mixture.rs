@@ -30,7 +30,7 @@ use std::{
 
 use futures::{StreamExt, stream};
 use nervure_api::{AnswerStream, AnswerSummary, ExpertView, Query, RouteView, ServiceError};
-use nervure_experts::{ExpertEvent, ExpertRequest};
+use nervure_protocol::{ExpertEvent, ExpertRequest};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{

@@ -1,7 +1,7 @@
 //! What an answer may cost: a price per 1,000 tokens of output, times the most tokens that were asked for.
 
-use nervure_experts::ExpertRequest;
 use nervure_primitives::Amount;
+use nervure_protocol::ExpertRequest;
 
 /// Tokens of output that an answer without a length counts as.
 const FLAT_TOKENS: u64 = 1000;
@@ -30,10 +30,10 @@ fn tokens(request: &ExpertRequest) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use nervure_experts::Sampling;
     use proptest::prelude::*;
 
     use super::*;
+    use nervure_protocol::Sampling;
 
     fn request(max_tokens: u32) -> ExpertRequest {
         let sampling = Sampling { max_tokens, ..Sampling::default() };

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use nervure_subnet::ExpertRecord;
+use nervure_protocol::ExpertRecord;
 use tokio::time::{Instant, sleep};
 
 use crate::{

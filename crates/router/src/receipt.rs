@@ -2,7 +2,8 @@
 
 use data_encoding::HEXLOWER;
 use nervure_primitives::{Hash, MeshId, NodeId, UnixMillis};
-use nervure_subnet::task::{Asked, Outstanding, ReceiptError, SignedReceipt, request_hash};
+use nervure_protocol::{SignedReceipt, request_hash};
+use nervure_subnet::task::{Asked, Outstanding, SettleError};
 
 use crate::ExpertQuery;
 use nervure_api::ReceiptView;
@@ -22,7 +23,7 @@ pub enum ReceiptFault {
     Missing,
     /// It is for another query, or for another answer.
     #[error(transparent)]
-    Invalid(#[from] ReceiptError),
+    Invalid(#[from] SettleError),
 }
 
 impl AnswerReceipt {

@@ -18,9 +18,8 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use nervure_experts::{ExpertEvent, ExpertRequest, MAX_TEXT};
 use nervure_primitives::NodeId;
-use nervure_subnet::ExpertRecord;
+use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, bounds::MAX_TEXT};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::{

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
-use nervure_experts::ExpertRequest;
-use nervure_primitives::{Amount, cbor};
+use nervure_primitives::Amount;
+use nervure_protocol::{ExpertRequest, query::body::encode_request};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{Environment, attempt::AttemptSpec};
@@ -83,7 +83,7 @@ impl Router {
 
 /// A request as it travels.
 pub(crate) fn encode(request: &ExpertRequest) -> Result<Arc<[u8]>, ServiceError> {
-    let body = cbor::encode(request);
+    let body = encode_request(request);
     body.map(Arc::from).map_err(|error| ServiceError::Internal { reason: error.to_string() })
 }
 

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use nervure_api::{Query, QueryTarget, ServiceError};
-use nervure_subnet::{Candidate, Exclusion, ExpertRecord, Filter, FilterError, Find, Route, Terms, route};
+use nervure_protocol::ExpertRecord;
+use nervure_subnet::{Candidate, Exclusion, Filter, FilterError, Find, Route, Terms, route};
 
 use crate::{Catalog, Environment, TrustSnapshot, price};
 

@@ -1,7 +1,8 @@
 //! What the API shows of experts and routes.
 
 use nervure_primitives::{BlockHeight, UnixMillis};
-use nervure_subnet::{ExpertRecord, Observation, Route};
+use nervure_protocol::ExpertRecord;
+use nervure_subnet::{Observation, Route};
 use serde_json::Value;
 
 use crate::Router;

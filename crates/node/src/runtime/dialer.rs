@@ -6,16 +6,16 @@
 use std::net::SocketAddr;
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
-use nervure_experts::ExpertEvent;
 use nervure_p2p::{
     Multiaddr, NetworkHandle, Scope, is_global,
-    query::{QueryClient, QueryError, QueryErrorCode, QueryItem, QueryOpen, QueryStream},
+    query::{QueryClient, QueryError, QueryItem, QueryStream},
 };
 use nervure_primitives::NodeId;
-use nervure_router::{AnswerEnd, AnswerItem, Dial, DialError, EventStream, ExpertQuery, RefusalCode};
-use nervure_subnet::{ExpertRecord, task::AnswerHasher};
-
-use super::wire;
+use nervure_protocol::{
+    AnswerHasher, ExpertRecord,
+    query::{QueryOpen, body::decode_event},
+};
+use nervure_router::{AnswerEnd, AnswerItem, Dial, DialError, EventStream, ExpertQuery};
 
 /// Opens queries from this node.
 pub(crate) struct QueryDialer {
@@ -89,14 +89,13 @@ fn events(stream: QueryStream) -> EventStream {
         Some(match stream.next().await {
             Ok(QueryItem::Chunk(chunk)) => {
                 answer.chunk(&chunk);
-                match wire::decode_event(&chunk) {
+                match decode_event(&chunk) {
                     Ok(event) => (Ok(AnswerItem::Event(event)), Some((stream, answer))),
                     Err(error) => (Err(DialError::Protocol(error.to_string())), None),
                 }
             }
-            Ok(QueryItem::End(mut end)) => {
-                let receipt = end.receipt.take();
-                let ExpertEvent::Done { usage, reason } = wire::done(&end) else { return None };
+            Ok(QueryItem::End(end)) => {
+                let (usage, reason, receipt) = (end.usage, end.reason, end.receipt);
                 let end = AnswerEnd { usage, reason, answer: answer.finish(), receipt };
                 (Ok(AnswerItem::End(end)), None)
             }
@@ -109,7 +108,7 @@ fn events(stream: QueryStream) -> EventStream {
 fn dial_error(error: QueryError) -> DialError {
     match error {
         QueryError::Refused { code, message, retry_after } => {
-            DialError::Refused { code: refusal_code(code), message, retry_after }
+            DialError::Refused { code, message, retry_after }
         }
         QueryError::Unreachable { .. } | QueryError::WrongNode { .. } => {
             DialError::Unreachable(error.to_string())
@@ -119,34 +118,20 @@ fn dial_error(error: QueryError) -> DialError {
     }
 }
 
-fn refusal_code(code: QueryErrorCode) -> RefusalCode {
-    match code {
-        QueryErrorCode::Busy | QueryErrorCode::RateLimited => RefusalCode::Busy,
-        QueryErrorCode::BadRequest => RefusalCode::BadRequest,
-        QueryErrorCode::DoesNotFit => RefusalCode::DoesNotFit,
-        _ => RefusalCode::Other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use nervure_protocol::query::QueryErrorCode;
+
     use super::*;
 
     #[test]
-    fn refusals_keep_what_the_router_acts_on() {
-        let refused =
-            |code, retry_after| dial_error(QueryError::Refused { code, message: "m".into(), retry_after });
-        let soon = Some(Duration::from_secs(3));
-        for code in [QueryErrorCode::Busy, QueryErrorCode::RateLimited] {
-            let DialError::Refused { code: RefusalCode::Busy, retry_after, .. } = refused(code, soon) else {
-                panic!("{code:?}")
-            };
-            assert_eq!(retry_after, soon);
-        }
-        let other = refused(QueryErrorCode::ExpertFailed, None);
-        assert!(matches!(other, DialError::Refused { code: RefusalCode::Other, .. }));
+    fn a_refusal_keeps_what_the_router_acts_on() {
+        let retry_after = Some(Duration::from_secs(3));
+        let (code, message) = (QueryErrorCode::Busy, "m".to_owned());
+        let refused = QueryError::Refused { code, message: message.clone(), retry_after };
+        assert_eq!(dial_error(refused), DialError::Refused { code, message, retry_after });
     }
 
     #[test]

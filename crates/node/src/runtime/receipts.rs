@@ -78,7 +78,7 @@ impl OpenReceipt {
 #[cfg(test)]
 mod tests {
     use nervure_primitives::Amount;
-    use nervure_subnet::task::{Asked, Outstanding, ReceiptError};
+    use nervure_subnet::task::{Asked, Outstanding, SettleError};
 
     use super::*;
 
@@ -118,7 +118,7 @@ mod tests {
             outstanding.settle(&signed, &answer.finish(), clock::now())
         };
         assert_eq!(verified(b"one").unwrap().receipt().miner, miner.node_id());
-        assert_eq!(verified(b"two"), Err(ReceiptError::Differs("answer")));
+        assert_eq!(verified(b"two"), Err(SettleError::Differs("answer")));
     }
 
     #[test]

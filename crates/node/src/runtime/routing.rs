@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use nervure_experts::{Sampling, byte_text};
+use nervure_experts::byte_text;
 use nervure_p2p::{Scope, query::QueryClient};
 use nervure_primitives::UnixMillis;
+use nervure_protocol::Sampling;
 use nervure_router::{
     Catalog, Clock, ComposedPiece, Composer, Entropy, Environment, Router, TrustSnapshot, TrustSource,
     WINDOW_BYTES, WINDOW_KEPT_BYTES,

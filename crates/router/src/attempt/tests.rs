@@ -1,12 +1,12 @@
 //! One query to one scripted expert.
 
-use nervure_experts::FinishReason;
-
 use super::*;
 use crate::fake::{FakeExpert, FakeMesh, Step, died, ms, refuser, unreachable, virtually, writer};
+use nervure_protocol::FinishReason;
+use nervure_protocol::query::QueryErrorCode;
 
 fn spec(mesh: &FakeMesh) -> AttemptSpec {
-    let request = nervure_experts::ExpertRequest::Embed { inputs: vec!["x".into()] };
+    let request = nervure_protocol::ExpertRequest::Embed { inputs: vec!["x".into()] };
     let body = crate::router::encode(&request).unwrap();
     mesh.router.attempt_spec(body, Amount::ZERO, Instant::now() + ms(30_000))
 }
@@ -82,11 +82,15 @@ fn refusals_keep_their_meaning() {
             (kind, mesh.observation(0).failures, mesh.in_flight())
         })
     };
-    assert_eq!(kind(RefusalCode::Busy, Some(ms(70))), (FailureKind::Busy(ms(70)), 0, 0));
-    assert_eq!(kind(RefusalCode::Busy, None), (FailureKind::Busy(DEFAULT_RETRY_AFTER), 0, 0));
-    assert_eq!(kind(RefusalCode::BadRequest, None), (FailureKind::BadRequest, 0, 0));
-    assert_eq!(kind(RefusalCode::DoesNotFit, None), (FailureKind::DoesNotFit, 0, 0));
-    assert_eq!(kind(RefusalCode::Other, None), (FailureKind::Failed, 1, 0), "only this counts against it");
+    assert_eq!(kind(QueryErrorCode::Busy, Some(ms(70))), (FailureKind::Busy(ms(70)), 0, 0));
+    assert_eq!(kind(QueryErrorCode::Busy, None), (FailureKind::Busy(DEFAULT_RETRY_AFTER), 0, 0));
+    assert_eq!(kind(QueryErrorCode::BadRequest, None), (FailureKind::BadRequest, 0, 0));
+    assert_eq!(kind(QueryErrorCode::DoesNotFit, None), (FailureKind::DoesNotFit, 0, 0));
+    assert_eq!(
+        kind(QueryErrorCode::ExpertFailed, None),
+        (FailureKind::Failed, 1, 0),
+        "only this counts against it"
+    );
 }
 
 #[test]

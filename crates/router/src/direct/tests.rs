@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::{
-    RefusalCode,
     fake::{FakeExpert, FakeMesh, Step, died, ms, query, refuser, virtually, writer},
     router::encode,
 };
+use nervure_protocol::query::QueryErrorCode;
 
 async fn ask(expert: FakeExpert, deadline: Duration) -> (Result<DirectAnswer, DirectError>, Duration) {
     let mesh = FakeMesh::new(vec![expert, FakeExpert::new(1, writer("another", ms(1)))]);
@@ -31,7 +31,7 @@ fn the_whole_answer_comes_with_its_receipt_and_duration() {
 #[test]
 fn a_busy_expert_says_when_to_ask_again() {
     virtually(async {
-        let busy = FakeExpert::new(0, refuser(RefusalCode::Busy, Some(ms(40)), ms(1)));
+        let busy = FakeExpert::new(0, refuser(QueryErrorCode::Busy, Some(ms(40)), ms(1)));
         assert_eq!(ask(busy, ms(5_000)).await.0.err(), Some(DirectError::Busy(ms(40))));
     });
 }

@@ -1,9 +1,8 @@
 //! One answer out of several: the vote on texts, the mean of vectors.
 
 use nervure_api::ParticipantView;
-use nervure_experts::{ExpertEvent, FinishReason, Usage};
+use nervure_protocol::{ExpertEvent, FinishReason, Score, Usage};
 use nervure_subnet::{
-    Score,
     mechanism::exact_answer,
     mix::{average, majority, middle},
 };

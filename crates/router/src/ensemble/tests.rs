@@ -1,10 +1,10 @@
 //! Votes and averages of scripted experts.
 
 use nervure_primitives::Amount;
+use nervure_protocol::FinishReason;
 
 use super::*;
 use crate::fake::{FakeExpert, FakeMesh, Step, ms, node, query, unreachable, virtually};
-use nervure_experts::FinishReason;
 use nervure_subnet::{Dice, Seed};
 
 /// An expert that gives `events` after `latency`.

@@ -1,11 +1,11 @@
 //! Experts that fail before the first byte, and come back or not.
 
+use nervure_protocol::query::QueryErrorCode;
 use std::time::Duration;
 
 use nervure_api::ServiceError;
 
 use crate::{
-    RefusalCode,
     fake::{FakeExpert, FakeMesh, Step, ms, node, query, refuser, unreachable, virtually, writer},
     router::{RETRY_DELAY, RETRY_TIMEOUT},
 };
@@ -70,7 +70,7 @@ fn a_single_expert_is_not_asked_again() {
 #[test]
 fn busy_experts_are_not_asked_again() {
     virtually(async {
-        let busy = |number| FakeExpert::new(number, refuser(RefusalCode::Busy, Some(ms(700)), ms(5)));
+        let busy = |number| FakeExpert::new(number, refuser(QueryErrorCode::Busy, Some(ms(700)), ms(5)));
         let mesh = FakeMesh::new(vec![busy(0), busy(1)]);
         let error = mesh.ask(query("best")).await.unwrap_err();
         assert_eq!(error, ServiceError::Busy { retry_after: ms(700) });

@@ -6,8 +6,8 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
-use nervure_experts::{ExpertRequest, Usage};
 use nervure_primitives::{Hash, NodeId, cbor};
+use nervure_protocol::{ExpertRequest, Usage};
 use tokio::time::{Instant, sleep};
 
 use super::{FakeExpert, Step};

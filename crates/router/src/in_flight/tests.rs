@@ -1,10 +1,8 @@
 //! Counts return to zero however a query ends: dropped at any moment, or read to its end.
 
-use crate::{
-    RefusalCode,
-    fake::{FakeExpert, FakeMesh, Step, died, drop_after, ms, query, refuser, virtually, writer},
-};
-use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason};
+use crate::fake::{FakeExpert, FakeMesh, Step, died, drop_after, ms, query, refuser, virtually, writer};
+use nervure_protocol::query::QueryErrorCode;
+use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason};
 
 /// Experts that fail in many ways, and two that do well.
 fn experts() -> Vec<FakeExpert> {
@@ -30,7 +28,7 @@ fn experts() -> Vec<FakeExpert> {
         steps
     };
     vec![
-        FakeExpert::new(0, refuser(RefusalCode::Busy, None, ms(15))),
+        FakeExpert::new(0, refuser(QueryErrorCode::Busy, None, ms(15))),
         FakeExpert::new(1, dying),
         FakeExpert::new(2, stalling),
         FakeExpert::new(3, distribution),

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use nervure_api::ParticipantView;
-use nervure_experts::{ExpertEvent, ExpertRequest};
-use nervure_primitives::cbor;
-use nervure_subnet::ExpertRecord;
+use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, query::body::encode_request};
 use tokio::time::sleep;
 
 use crate::attempt::{AttemptFailure, AttemptSpec, FailureKind, protocol_failure};
@@ -56,7 +54,7 @@ pub(super) async fn distribution(
     record: ExpertRecord,
     context: Vec<u8>,
 ) -> Result<Vec<f32>, AttemptFailure> {
-    let body = cbor::encode(&ExpertRequest::Distribution { context });
+    let body = encode_request(&ExpertRequest::Distribution { context });
     let body = body.map_err(|error| protocol_failure(&error.to_string()))?;
     let spec = AttemptSpec { body: body.into(), ..spec };
     loop {

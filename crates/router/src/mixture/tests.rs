@@ -1,7 +1,7 @@
 //! Texts that scripted experts write together.
 
-use nervure_experts::FinishReason;
 use nervure_primitives::Amount;
+use nervure_protocol::FinishReason;
 
 use super::*;
 use crate::fake::{FakeAnswer, FakeExpert, FakeMesh, Step, died, ms, node, query, unreachable, virtually};
@@ -130,7 +130,7 @@ fn a_stalling_expert_costs_a_bounded_time_and_is_dropped_in_the_end() {
 fn a_busy_expert_is_asked_again() {
     virtually(async {
         let error = crate::DialError::Refused {
-            code: crate::RefusalCode::Busy,
+            code: nervure_protocol::query::QueryErrorCode::Busy,
             message: "busy".into(),
             retry_after: Some(ms(60_000)),
         };

@@ -4,11 +4,8 @@ use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use nervure_api::{ParticipantView, ServiceError};
-use nervure_experts::{ExpertEvent, Sampling, Usage};
-use nervure_subnet::{
-    ExpertRecord,
-    mix::{ByteDistribution, FixedShare, LockStep, LockStepRules, Mixed, Progress},
-};
+use nervure_protocol::{ExpertEvent, ExpertRecord, Sampling, Usage};
+use nervure_subnet::mix::{ByteDistribution, FixedShare, LockStep, LockStepRules, Mixed, Progress};
 use tokio::time::{Instant, sleep_until};
 
 use super::{

@@ -1,14 +1,12 @@
 //! Who is asked when, who wins, and what is remembered of the others.
 
+use nervure_protocol::query::QueryErrorCode;
 use std::time::Duration;
 
 use nervure_primitives::Amount;
 
 use super::*;
-use crate::{
-    RefusalCode,
-    fake::{FakeExpert, FakeMesh, Step, ms, query, refuser, unreachable, virtually, writer},
-};
+use crate::fake::{FakeExpert, FakeMesh, Step, ms, query, refuser, unreachable, virtually, writer};
 
 /// Runs a race of all experts in their order.
 async fn run(mesh: &FakeMesh, strategy: &str) -> Result<RaceWinner, ServiceError> {
@@ -75,7 +73,7 @@ fn a_second_hedge_makes_the_silent_ones_failures() {
 fn a_failed_expert_is_replaced_at_once() {
     virtually(async {
         let dead = |number| FakeExpert::new(number, unreachable());
-        let refusing = FakeExpert::new(1, refuser(RefusalCode::Other, None, ms(30)));
+        let refusing = FakeExpert::new(1, refuser(QueryErrorCode::ExpertFailed, None, ms(30)));
         let mesh = FakeMesh::new(vec![dead(0), refusing, FakeExpert::new(2, writer("abc", ms(5)))]);
         let won = run(&mesh, "best").await.unwrap();
         assert_eq!(winner(&won), ("e2", 3));

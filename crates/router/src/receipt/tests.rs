@@ -1,7 +1,7 @@
 //! Receipts that are missing, valid, and for something else.
 
 use nervure_primitives::{NodeKey, UnixMillis};
-use nervure_subnet::task::{AnswerHasher, Receipt};
+use nervure_protocol::{AnswerHasher, Receipt};
 
 use super::*;
 use crate::fake::{FakeExpert, ms, unreachable};
@@ -49,7 +49,7 @@ fn a_receipt_is_for_one_query_and_its_whole_answer() {
         receipt.verify(asker, MESH, NOW)
     };
     assert_eq!(verified(b"one").unwrap().receipt().miner, miner.node_id());
-    assert_eq!(verified(b"two"), Err(ReceiptFault::Invalid(ReceiptError::Differs("answer"))));
+    assert_eq!(verified(b"two"), Err(ReceiptFault::Invalid(SettleError::Differs("answer"))));
 }
 
 #[test]

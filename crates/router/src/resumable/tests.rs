@@ -6,7 +6,7 @@ use std::{
 };
 
 use nervure_api::{Query, ServiceError};
-use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling};
+use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Sampling};
 use nervure_subnet::{Dice, Seed};
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason};
+use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason};
 use nervure_subnet::{Dice, Seed};
 
 use super::*;

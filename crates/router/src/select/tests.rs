@@ -1,7 +1,7 @@
 //! What the asker is told when no expert may be asked.
 
-use nervure_experts::ExpertRequest;
 use nervure_primitives::Amount;
+use nervure_protocol::ExpertRequest;
 use nervure_subnet::Policy;
 
 use super::*;
