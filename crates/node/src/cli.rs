@@ -6,6 +6,7 @@
 mod access;
 mod anchor;
 mod ask;
+#[cfg(feature = "bench")]
 mod bench;
 mod certify;
 mod checkpoint;
@@ -146,7 +147,8 @@ enum Command {
     Vote(vote::VoteArgs),
     Yuma(yuma::YumaArgs),
     StandIn(stand_in::StandInArgs),
-    /// Measures, against a baseline in the same run
+    /// Measures the mesh against baselines in the same run
+    #[cfg(feature = "bench")]
     #[command(subcommand)]
     Bench(bench::BenchCommand),
     Completions(completions::CompletionsArgs),
@@ -203,6 +205,7 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Vote(vote) => vote.run(&global).await,
         Command::Yuma(yuma) => yuma.run(&global),
         Command::StandIn(stand_in) => stand_in.run().await,
+        #[cfg(feature = "bench")]
         Command::Bench(command) => command.run(&global).await,
         Command::Completions(completions) => completions.run(),
     }
