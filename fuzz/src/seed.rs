@@ -9,8 +9,8 @@ use nervure_consensus::{
         Possession, Submission,
     },
     bft::{
-        Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote, Signed, Timer,
-        TimerKind, Verdict, Vote, VoteKind, WalEntry,
+        Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote,
+        SignedStatement, Timer, TimerKind, Verdict, Vote, VoteKind, WalEntry,
     },
     checkpoint::{CommitCertificate, SignatureList},
 };
@@ -30,15 +30,12 @@ use nervure_ledger::{
     tree::{Fact, Key, MemoryTree, Record, StateTree},
 };
 use nervure_light::{LightClient, score::EpochProof};
-use nervure_p2p::query::{
-    EndReason, QueryEnd, QueryOpen, QueryUsage,
-    frame::{ErrorFrame, Frame},
-};
 use nervure_primitives::{Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeKey, Signature, Uid, cbor};
+use nervure_protocol::query::{ErrorFrame, Frame, QueryEnd, QueryOpen};
 use nervure_subnet::{
     ExpertRecord, Registration, Score, SignedRecord,
     directory::{FindRecords, PageCursor, Request, Response},
-    score::{InterimScores, Scoreboard, ScoringRules, SignedScores},
+    score::{Scoreboard, ScoringRules, SignedLiveScores},
     task::{Assignment, Receipt, SignedAssignment, SignedReceipt},
 };
 use serde::Serialize;
@@ -82,7 +79,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "swarm_answer" => vec![vec![0, 0, 0, 0, 3, 1, 2, 3], vec![1]],
         // Its form is private; what counts is that no file stops a node.
         "peer_store" => vec![record(), encode(&(1u8, Vec::<u8>::new()))],
-        "stand_in" => texts(&[
+        "mock_server" => texts(&[
             "Quick question: What is (12 + 3) * 4? Finish with a line that says \"Answer: \" and then just the number.",
             "Sort these numbers from largest to smallest: 3, -1, 2. Conclude with \"Answer:\" and the items.",
             "Replace every \"a\" in \"banana\" by \"4\".",
@@ -166,8 +163,8 @@ fn assignment() -> Vec<u8> {
 }
 
 fn interim_scores() -> Vec<u8> {
-    let scores = InterimScores::of(&scoreboard(), (key().node_id(), Netuid(1)), NOW);
-    SignedScores::sign(&key(), &MESH, scores).map(|signed| signed.bytes().to_vec()).unwrap_or_default()
+    let scores = scoreboard().live_scores((key().node_id(), Netuid(1)), NOW);
+    SignedLiveScores::sign(&key(), &MESH, scores).map(|signed| signed.bytes().to_vec()).unwrap_or_default()
 }
 
 fn receipt() -> Vec<u8> {
@@ -195,11 +192,11 @@ fn frames() -> Vec<Vec<u8>> {
         budget: Amount::from_base_units(5),
         name: Some(root()),
     };
-    let usage = QueryUsage { input: 3, output: 4 };
+    let usage = Usage { prompt_tokens: 3, completion_tokens: 4 };
     let frames = [
         Frame::Open(open),
         Frame::Chunk(vec![9; 40].into()),
-        Frame::End(QueryEnd { receipt: Some(vec![7; 9]), ..QueryEnd::new(usage, EndReason::Stop) }),
+        Frame::End(QueryEnd { receipt: Some(vec![7; 9]), ..QueryEnd::new(usage, FinishReason::Stop) }),
         Frame::Error(ErrorFrame { code: 2, message: "busy".into(), retry_after_ms: Some(7) }),
     ];
     let bytes = |frame: Frame| {
@@ -375,7 +372,7 @@ fn checkpoint() -> Option<Checkpoint> {
         value: header.id(),
         signatures: SignatureList::default(),
     };
-    let vote = Signed::sign(&key(), &header.mesh, certificate.vote()).ok()?;
+    let vote = SignedStatement::sign(&key(), &header.mesh, certificate.vote()).ok()?;
     certificate.signatures = SignatureList::collect([(vote.signer, vote.signature)]).ok()?;
     let validators = state.validators()?.as_ref().clone();
     Some(Checkpoint { header, certificate, validators, next_validators: None })
@@ -431,15 +428,15 @@ fn value() -> Hash {
     Hash::of("fuzz", &[])
 }
 
-fn vote(value: Option<Hash>) -> Signed<Vote> {
+fn vote(value: Option<Hash>) -> SignedStatement<Vote> {
     let statement = Vote { height: BlockHeight(7), round: Round(1), kind: VoteKind::Prevote, value };
-    Signed { statement, signer: key().node_id(), signature: UNVERIFIED }
+    SignedStatement { statement, signer: key().node_id(), signature: UNVERIFIED }
 }
 
-fn proposal() -> Signed<Proposal> {
+fn proposal() -> SignedStatement<Proposal> {
     let (height, round) = (BlockHeight(7), Round(1));
     let statement = Proposal { height, round, value: value(), valid_round: Some(Round(0)) };
-    Signed { statement, signer: key().node_id(), signature: UNVERIFIED }
+    SignedStatement { statement, signer: key().node_id(), signature: UNVERIFIED }
 }
 
 fn polka() -> PolkaCertificate {

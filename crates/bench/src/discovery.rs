@@ -266,7 +266,11 @@ fn free_ports() -> anyhow::Result<[u16; BOOTSTRAP_NODES]> {
 }
 
 /// Every swarm publishes its share of the experts.
-async fn publish<N: DiscoveryNode>(swarms: &[Swarm<N>], spec: &MeshSpec, experts: usize) -> anyhow::Result<()> {
+async fn publish<N: DiscoveryNode>(
+    swarms: &[Swarm<N>],
+    spec: &MeshSpec,
+    experts: usize,
+) -> anyhow::Result<()> {
     let spec = Arc::new(spec.clone());
     let work = swarms.iter().enumerate().map(|(index, swarm)| {
         let spec = spec.clone();

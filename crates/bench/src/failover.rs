@@ -17,10 +17,8 @@ use std::{
 use anyhow::Context;
 use futures::StreamExt;
 use nervure_api::{AskBody, AskLine, AskLines, Client, QueryTarget, QueryTerms};
-use nervure_experts::{
-    Expert, ExpertEvent, ExpertRequest, Sampling,
-    byte_lm::{ByteExpert, ServeOptions, builtin},
-};
+use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
+use nervure_experts::{Expert, ExpertEvent, ExpertRequest, Sampling};
 use nervure_testnet::{Layout, NodeFile, Shape, Silent, UpOptions, entry, kill, start, up};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -162,7 +160,9 @@ fn summary(kills: u32, results: Vec<(u32, StreamResult)>, expected: &[String]) -
         }
         match result.error {
             Some(error) => report.complaints.push(format!("stream {number}: {error}")),
-            None if !same => report.complaints.push(format!("the text of stream {number} differs from the model's")),
+            None if !same => {
+                report.complaints.push(format!("the text of stream {number} differs from the model's"))
+            }
             None => {}
         }
     }

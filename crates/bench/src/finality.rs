@@ -63,8 +63,7 @@ pub async fn finality(dir: &Path, blocks: u64) -> anyhow::Result<FinalityReport>
             let blocks = to - from;
             let interval_ms = ended.duration_since(began).as_secs_f64() * 1e3 / blocks as f64;
             let mut times: Vec<_> = times.into_values().collect();
-            let [p50_ms, p95_ms, worst_ms] =
-                [50, 95, 100].map(|percent| percentile_ms(&mut times, percent));
+            let [p50_ms, p95_ms, worst_ms] = [50, 95, 100].map(|percent| percentile_ms(&mut times, percent));
             return Ok(FinalityReport {
                 validators: validators.len(),
                 blocks,

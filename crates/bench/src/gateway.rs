@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context;
 use nervure_experts::{ExpertRequest, Sampling};
 use nervure_p2p::query::{ClientConfig, QueryClient, QueryItem, QueryOpen};
-use nervure_primitives::{Amount, Capability, MeshId, Netuid, NodeId, cbor, key_file};
+use nervure_primitives::{Amount, Capability, MeshId, Netuid, NodeId, key_file};
 use nervure_testnet::{Layout, NodeFile, Shape, Silent, UpOptions, up};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -117,10 +117,19 @@ async fn measure(
     for round in 1..=rounds {
         progress(&format!("round {round} of {rounds}"));
         samples[0].add(direct.sequential().await?, direct.throughput(time).await?);
-        samples[1].add(through.sequential(SEQUENTIAL_QUERIES).await?, through.throughput(CONCURRENT_QUERIES, time).await?);
-        samples[2].add(upstream.sequential(SEQUENTIAL_QUERIES).await?, upstream.throughput(CONCURRENT_QUERIES, time).await?);
+        samples[1].add(
+            through.sequential(SEQUENTIAL_QUERIES).await?,
+            through.throughput(CONCURRENT_QUERIES, time).await?,
+        );
+        samples[2].add(
+            upstream.sequential(SEQUENTIAL_QUERIES).await?,
+            upstream.throughput(CONCURRENT_QUERIES, time).await?,
+        );
         if let Some(proxied) = &proxied {
-            samples[3].add(proxied.sequential(SEQUENTIAL_QUERIES).await?, proxied.throughput(CONCURRENT_QUERIES, time).await?);
+            samples[3].add(
+                proxied.sequential(SEQUENTIAL_QUERIES).await?,
+                proxied.throughput(CONCURRENT_QUERIES, time).await?,
+            );
         }
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -174,7 +183,7 @@ impl DirectPath {
             netuid: Netuid(1),
             capability: Capability::new("text.generate")?,
             expert: Some("echo".into()),
-            body: cbor::encode(&request)?,
+            body: nervure_protocol::query::body::encode_request(&request)?,
             deadline_ms: 10_000,
             budget: Amount::ZERO,
             name: None,

@@ -192,7 +192,10 @@ impl Soak {
             self.figures.restarts += 1;
             let mut served = None;
             while State::load(&Layout::new(&self.dir))?.node(victim)?.alive().is_some() {
-                anyhow::ensure!(began.elapsed() < STEP_TIMEOUT, "{victim} did not reach the fail point {armed}");
+                anyhow::ensure!(
+                    began.elapsed() < STEP_TIMEOUT,
+                    "{victim} did not reach the fail point {armed}"
+                );
                 if served.is_none() && self.signs(victim, target) {
                     served = Some(began.elapsed());
                 }

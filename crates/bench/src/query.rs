@@ -52,7 +52,10 @@ pub struct QueryEffort {
 ///
 /// # Errors
 /// If a server process does not start or a query fails.
-pub fn query(effort: QueryEffort, progress: impl FnMut(&str) + Send + 'static) -> anyhow::Result<QueryReport> {
+pub fn query(
+    effort: QueryEffort,
+    progress: impl FnMut(&str) + Send + 'static,
+) -> anyhow::Result<QueryReport> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Work on a single-threaded runtime must not be spread: everything below shares this thread.
     runtime.block_on(measure(effort, progress))

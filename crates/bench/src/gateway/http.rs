@@ -77,7 +77,10 @@ impl Connection {
         self.received.clear();
         loop {
             let read = self.socket.read_buf(&mut self.received).await?;
-            anyhow::ensure!(read > 0 && self.received.len() <= MAX_ANSWER_BYTES, "the answer broke off, or is too long");
+            anyhow::ensure!(
+                read > 0 && self.received.len() <= MAX_ANSWER_BYTES,
+                "the answer broke off, or is too long"
+            );
             let Some(head) = self.received.windows(4).position(|end| end == b"\r\n\r\n") else { continue };
             let text = std::str::from_utf8(&self.received[..head])?;
             anyhow::ensure!(text.starts_with("HTTP/1.1 200"), "{}", text.lines().next().unwrap_or_default());

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use data_encoding::BASE64;
-use nervure_api::{Client, ClientError, CheckpointView};
+use nervure_api::{CheckpointView, Client, ClientError};
 use nervure_ledger::checkpoint::Checkpoint;
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 use nervure_testnet::NodeFile;
@@ -20,7 +20,9 @@ use super::{POLL_INTERVAL, verdict::Observations};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Watches all `nodes` (names and directories) until the returned set is dropped.
-pub(super) fn all(nodes: impl Iterator<Item = (String, PathBuf)>) -> (JoinSet<()>, watch::Receiver<Observations>) {
+pub(super) fn all(
+    nodes: impl Iterator<Item = (String, PathBuf)>,
+) -> (JoinSet<()>, watch::Receiver<Observations>) {
     let (sender, seen) = watch::channel(Observations::default());
     let mut watchers = JoinSet::new();
     for (name, dir) in nodes {

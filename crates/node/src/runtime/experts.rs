@@ -5,9 +5,8 @@ mod worse;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use nervure_experts::{
-    ApiSecret, ByteExpert, Expert, ExpertError, OpenAiConfig, OpenAiExpert, ServeOptions, builtin,
-};
+use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
+use nervure_experts::{ApiSecret, Expert, ExpertError, OpenAiConfig, OpenAiExpert};
 use nervure_primitives::{Capability, CapabilityError, Netuid};
 
 use super::serving::{ServedExpert, ServedExperts};

@@ -9,7 +9,7 @@ use std::{
 };
 
 use nervure_consensus::{
-    bft::{self, Candidate, Effect, Input, Refusal, SignerRecord, Timer},
+    bft::{self, Candidate, Effect, Input, MessageError, SignerRecord, Timer},
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
@@ -20,15 +20,11 @@ use nervure_ledger::{
     store::{Store, StoreError, Wal},
 };
 use nervure_primitives::{BlockHeight, Hash, NodeId};
+use nervure_protocol::topics::{CONSENSUS, TRANSACTIONS};
 use tokio::sync::watch;
 
 use super::{
-    ChainCounters, ChainView, Part,
-    bodies::Bodies,
-    fetch::Net,
-    gossip::{self, CONSENSUS, TRANSACTIONS},
-    pace::Pace,
-    pending::Pending,
+    ChainCounters, ChainView, Part, bodies::Bodies, fetch::Net, gossip, pace::Pace, pending::Pending,
     settled::Settled,
 };
 use crate::runtime::anchor::Anchoring;
@@ -106,7 +102,7 @@ pub(super) struct Host {
     pub(super) inputs: VecDeque<Input>,
     pub(super) timers: BTreeMap<Timer, Instant>,
     /// Why the message that is being handled was refused.
-    pub(super) refused: Option<Refusal>,
+    pub(super) refused: Option<MessageError>,
     /// When the next height begins, once the last one is committed; for a follower, when others are asked for it.
     pub(super) begin_at: Option<Instant>,
     pub(super) pace: Pace,
@@ -174,7 +170,7 @@ impl Host {
     pub(super) fn say_pending(&self) {
         for envelope in self.parts.pending.iter() {
             if let Ok(bytes) = envelope.encode() {
-                self.parts.net.publish(TRANSACTIONS, bytes);
+                self.parts.net.publish(TRANSACTIONS.name, bytes);
             }
         }
     }
@@ -323,7 +319,7 @@ impl Host {
 
     fn signs(&mut self, record: &SignerRecord) -> Result<(), HostError> {
         self.parts.wal.save_signer(record)?;
-        let height = record.mark.map(|mark| mark.position().height);
+        let height = record.last_signed.map(|last| last.position().height);
         self.parts.view.send_if_modified(|view| {
             // Readers need not wake up for every signature.
             view.signed = view.signed.max(height);
@@ -337,7 +333,7 @@ impl Host {
         match gossip::frame(message, self.sent) {
             Ok(frame) => {
                 reach(Point::Publish);
-                self.parts.net.publish(CONSENSUS, frame);
+                self.parts.net.publish(CONSENSUS.name, frame);
                 reach(Point::Published);
             }
             Err(error) => tracing::error!(%error, "a message of consensus does not encode"),
