@@ -1,9 +1,7 @@
-//! What the way through a gateway costs: small questions to an expert that gives them back, straight over the query plane and
-//! through the gateway's OpenAI API; and beside them what a plain reverse proxy (nginx) costs in front of a server
-//! that does as little.
+//! What a gateway adds to a query: small queries to an expert that echoes, directly over the query plane and through
+//! the gateway's OpenAI API; for comparison, what a plain reverse proxy (nginx) adds in front of a minimal HTTP server.
 //!
-//! All in one run, in turns, so that a busy machine slows all of them. Everything shares the machine's cores: the
-//! client, the gateway or proxy, and who answers.
+//! Client, gateway or proxy, and server share the machine's cores.
 
 mod http;
 mod proxy;
@@ -22,43 +20,53 @@ use nervure_testnet::{Layout, NodeFile, Shape, Silent, UpOptions, up};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{process::Server, report, server::ServeKind};
-use crate::runtime::wire;
+use crate::{
+    process::ServerProcess,
+    server::ServerKind,
+    stats::{median, percentile_us},
+};
 use http::HttpLoad;
 
-/// The text that goes there and back.
+/// The text of each query and its answer.
 const TEXT: &str = "The mesh gives this back.";
 
-/// Questions at once while throughput is measured; the gateway takes at most 64.
-const AT_ONCE: usize = 32;
+/// Concurrent queries while throughput is measured; the gateway takes at most 64.
+const CONCURRENT_QUERIES: usize = 32;
 
-/// Questions one after the other in each round.
-const IN_TURN: usize = 500;
+/// Sequential queries in each round.
+const SEQUENTIAL_QUERIES: usize = 500;
 
-/// Requests per second and p50 of one way.
+/// Latency and throughput of one path.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct Way {
+pub struct PathFigures {
+    /// Median latency.
     pub p50_us: f64,
+    /// 99th percentile.
     pub p99_us: f64,
+    /// Queries per second, with 32 concurrent ones.
     pub per_second: f64,
 }
 
-/// What was measured.
+/// The figures of all paths.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct GatewayReport {
+pub struct GatewayReport {
+    /// Cores of this machine.
     pub cores: usize,
-    /// A registered node asks the miner itself.
-    pub straight: Way,
-    /// An OpenAI client asks the gateway, which asks the miner.
-    pub gateway: Way,
-    /// The server that does as little, asked itself.
-    pub upstream: Way,
-    /// The same through nginx; none where nginx is not installed.
-    pub nginx: Option<Way>,
+    /// A registered node queries the miner.
+    pub direct: PathFigures,
+    /// An OpenAI client queries the gateway, which queries the miner.
+    pub gateway: PathFigures,
+    /// An HTTP client queries the minimal server.
+    pub upstream: PathFigures,
+    /// The same through nginx; absent where nginx is not installed.
+    pub nginx: Option<PathFigures>,
 }
 
-/// Measures, telling `progress` how far it is.
-pub(crate) async fn gateway(
+/// Measures all paths and reports to `progress`.
+///
+/// # Errors
+/// If the testnet or a server does not start, or a query fails.
+pub async fn gateway(
     rounds: usize,
     time: Duration,
     mut progress: impl FnMut(&str),
@@ -92,35 +100,44 @@ async fn measure(
     let layout = Layout::new(dir);
     let file = |name: &str| {
         let file = NodeFile::read(layout.node(name).dir())?;
-        file.with_context(|| format!("{name} says nothing about itself"))
+        file.with_context(|| format!("{name} has written no node.json"))
     };
     let (miner, gateway) = (file("miner-1")?, file("gateway-1")?);
-    let straight = Straight::new(&layout, &miner)?;
+    let direct = DirectPath::new(&layout, &miner)?;
     let body = serde_json::json!({ "model": "text.generate", "prompt": TEXT, "max_tokens": 64 }).to_string();
     let through = HttpLoad::new(gateway.http, "/v1/completions", &body);
-    let server = Server::start(ServeKind::Http)?;
+    let server = ServerProcess::start(ServerKind::Http)?;
     let upstream = HttpLoad::new(server.hello.address, "/v1/completions", &body);
     let proxy = proxy::Nginx::start(server.hello.address)?;
     if proxy.is_none() {
-        progress("nginx is not installed here (apt-get install nginx-light): it is left out");
+        progress("nginx is not installed (apt-get install nginx-light) and is left out");
     }
     let proxied = proxy.as_ref().map(|proxy| HttpLoad::new(proxy.address(), "/v1/completions", &body));
     let mut samples: [Samples; 4] = Default::default();
     for round in 1..=rounds {
         progress(&format!("round {round} of {rounds}"));
-        samples[0].add(straight.in_turn().await?, straight.throughput(time).await?);
-        samples[1].add(through.in_turn(IN_TURN).await?, through.throughput(AT_ONCE, time).await?);
-        samples[2].add(upstream.in_turn(IN_TURN).await?, upstream.throughput(AT_ONCE, time).await?);
+        samples[0].add(direct.sequential().await?, direct.throughput(time).await?);
+        samples[1].add(
+            through.sequential(SEQUENTIAL_QUERIES).await?,
+            through.throughput(CONCURRENT_QUERIES, time).await?,
+        );
+        samples[2].add(
+            upstream.sequential(SEQUENTIAL_QUERIES).await?,
+            upstream.throughput(CONCURRENT_QUERIES, time).await?,
+        );
         if let Some(proxied) = &proxied {
-            samples[3].add(proxied.in_turn(IN_TURN).await?, proxied.throughput(AT_ONCE, time).await?);
+            samples[3].add(
+                proxied.sequential(SEQUENTIAL_QUERIES).await?,
+                proxied.throughput(CONCURRENT_QUERIES, time).await?,
+            );
         }
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let [straight, gateway, upstream, nginx] = samples.map(Samples::way);
-    Ok(GatewayReport { cores, straight, gateway, upstream, nginx: proxied.map(|_| nginx) })
+    let [direct, gateway, upstream, nginx] = samples.map(Samples::summary);
+    Ok(GatewayReport { cores, direct, gateway, upstream, nginx: proxied.map(|_| nginx) })
 }
 
-/// What one way did, by round.
+/// The samples of one path, over all rounds.
 #[derive(Default)]
 struct Samples {
     times: Vec<Duration>,
@@ -133,28 +150,28 @@ impl Samples {
         self.rates.push(rate);
     }
 
-    fn way(mut self) -> Way {
+    fn summary(mut self) -> PathFigures {
         if self.rates.is_empty() {
-            return Way::default();
+            return PathFigures::default();
         }
-        Way {
-            p50_us: report::percentile(&mut self.times, 50),
-            p99_us: report::percentile(&mut self.times, 99),
-            per_second: report::median(&mut self.rates),
+        PathFigures {
+            p50_us: percentile_us(&mut self.times, 50),
+            p99_us: percentile_us(&mut self.times, 99),
+            per_second: median(&mut self.rates),
         }
     }
 }
 
-/// The way of a node that asks the miner itself.
-struct Straight {
+/// Queries straight to the miner.
+struct DirectPath {
     client: QueryClient,
     miner: NodeId,
     address: SocketAddr,
     open: QueryOpen,
 }
 
-impl Straight {
-    /// As the validator, whom the miner knows.
+impl DirectPath {
+    /// With the validator's key, which the miner admits.
     fn new(layout: &Layout, miner: &NodeFile) -> anyhow::Result<Self> {
         let key = key_file::read(&layout.node("validator-1").key(), None)?;
         let mesh: MeshId = miner.mesh;
@@ -166,7 +183,7 @@ impl Straight {
             netuid: Netuid(1),
             capability: Capability::new("text.generate")?,
             expert: Some("echo".into()),
-            body: wire::encode_request(&request)?.to_vec(),
+            body: nervure_protocol::query::body::encode_request(&request)?,
             deadline_ms: 10_000,
             budget: Amount::ZERO,
             name: None,
@@ -176,21 +193,21 @@ impl Straight {
         Ok(Self { client, miner: miner.node, address, open })
     }
 
-    async fn ask(&self) -> anyhow::Result<()> {
+    async fn query(&self) -> anyhow::Result<()> {
         let mut stream = self.client.open(self.miner, &[self.address], self.open.clone()).await?;
         let mut chunks = 0;
         while let QueryItem::Chunk(_) = stream.next().await? {
             chunks += 1;
         }
-        anyhow::ensure!(chunks == 1, "{chunks} pieces came back");
+        anyhow::ensure!(chunks == 1, "{chunks} chunks came back");
         Ok(())
     }
 
-    async fn in_turn(&self) -> anyhow::Result<Vec<Duration>> {
-        let mut times = Vec::with_capacity(IN_TURN);
-        for _ in 0..IN_TURN {
+    async fn sequential(&self) -> anyhow::Result<Vec<Duration>> {
+        let mut times = Vec::with_capacity(SEQUENTIAL_QUERIES);
+        for _ in 0..SEQUENTIAL_QUERIES {
             let began = Instant::now();
-            self.ask().await?;
+            self.query().await?;
             times.push(began.elapsed());
         }
         Ok(times)
@@ -201,12 +218,12 @@ impl Straight {
         let one = || async {
             let mut done = 0u64;
             while Instant::now() < until {
-                self.ask().await?;
+                self.query().await?;
                 done += 1;
             }
             anyhow::Ok(done)
         };
-        let all = futures::future::try_join_all((0..AT_ONCE).map(|_| one())).await?;
+        let all = futures::future::try_join_all((0..CONCURRENT_QUERIES).map(|_| one())).await?;
         Ok(all.iter().sum::<u64>() as f64 / began.elapsed().as_secs_f64())
     }
 }

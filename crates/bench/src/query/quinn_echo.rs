@@ -1,4 +1,4 @@
-//! The baseline: quinn and nothing else. A stream per request, no frames, no limits but quinn's own.
+//! The baseline: quinn alone, with a stream per request, no frames, and no limits but quinn's own.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -12,15 +12,16 @@ use quinn::{
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 
-use super::{PAYLOAD, load::Subject, process::Hello};
+use super::{PAYLOAD_BYTES, load::EchoClient};
+use crate::process::ServerHello;
 
-/// Longest request that is read.
-const MOST: usize = 64 * 1024;
+/// Longest request that is read, in bytes.
+const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 /// Streams at once, as many as the query plane allows.
 const MAX_STREAMS: u32 = 256;
 
-/// The first byte of a request: give it back, or stream as many chunks as the next four bytes say.
+/// The first byte of a request: echo it, or stream as many chunks as the next four bytes say.
 const ECHO: u8 = 0;
 const STREAM: u8 = 1;
 
@@ -54,7 +55,7 @@ pub(crate) fn serve(key: &NodeKey) -> anyhow::Result<SocketAddr> {
     tokio::spawn(async move {
         while let Some(incoming) = endpoint.accept().await {
             tokio::spawn(async move {
-                // A client that goes is no error.
+                // A client that disconnects is not an error.
                 let _ = connection(incoming).await;
             });
         }
@@ -67,12 +68,12 @@ async fn connection(incoming: quinn::Incoming) -> anyhow::Result<()> {
     loop {
         let (mut send, mut receive) = connection.accept_bi().await?;
         tokio::spawn(async move {
-            let request = receive.read_to_end(MOST).await?;
+            let request = receive.read_to_end(MAX_REQUEST_BYTES).await?;
             match request.split_first() {
                 Some((&STREAM, count)) => {
                     let count = u32::from_be_bytes(count.try_into()?);
                     for _ in 0..count {
-                        send.write_all(&[7; PAYLOAD]).await?;
+                        send.write_all(&[7; PAYLOAD_BYTES]).await?;
                     }
                 }
                 _ => send.write_all(&request).await?,
@@ -93,7 +94,7 @@ pub(crate) struct QuinnEcho {
 
 impl QuinnEcho {
     /// On the current runtime.
-    pub(crate) fn connect(server: &Hello) -> anyhow::Result<Self> {
+    pub(crate) fn connect(server: &ServerHello) -> anyhow::Result<Self> {
         let key = NodeKey::generate().context("no randomness")?;
         let tls = libp2p_tls::make_client_config(&key.libp2p_keypair(), Some(server.node.peer_id()))?;
         let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
@@ -105,37 +106,37 @@ impl QuinnEcho {
         Ok(self.endpoint.connect_with(self.config.clone(), self.server, SERVER_NAME)?.await?)
     }
 
-    async fn kept(&self) -> anyhow::Result<&Connection> {
+    async fn shared_connection(&self) -> anyhow::Result<&Connection> {
         self.connection.get_or_try_init(|| self.dial()).await
     }
 }
 
-async fn ask(connection: &Connection, request: &[u8], expected: usize) -> anyhow::Result<()> {
+async fn send_request(connection: &Connection, request: &[u8], expected: usize) -> anyhow::Result<()> {
     let (mut send, mut receive) = connection.open_bi().await?;
     send.write_all(request).await?;
     send.finish()?;
     let answer = receive.read_to_end(expected).await?;
-    anyhow::ensure!(answer.len() == expected, "{} bytes came back of {expected}", answer.len());
+    anyhow::ensure!(answer.len() == expected, "{} of {expected} bytes came back", answer.len());
     Ok(())
 }
 
-impl Subject for QuinnEcho {
+impl EchoClient for QuinnEcho {
     async fn echo(&self, payload: &[u8]) -> anyhow::Result<()> {
         let mut request = Vec::with_capacity(payload.len() + 1);
         request.push(ECHO);
         request.extend_from_slice(payload);
-        ask(self.kept().await?, &request, request.len()).await
+        send_request(self.shared_connection().await?, &request, request.len()).await
     }
 
     async fn stream(&self, chunks: u32) -> anyhow::Result<()> {
         let mut request = vec![STREAM];
         request.extend_from_slice(&chunks.to_be_bytes());
-        ask(self.kept().await?, &request, PAYLOAD * chunks as usize).await
+        send_request(self.shared_connection().await?, &request, PAYLOAD_BYTES * chunks as usize).await
     }
 
     async fn handshake(&self) -> anyhow::Result<()> {
         let connection = self.dial().await?;
-        ask(&connection, &[ECHO], 1).await?;
+        send_request(&connection, &[ECHO], 1).await?;
         connection.close(0u32.into(), b"");
         Ok(())
     }

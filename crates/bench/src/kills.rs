@@ -1,11 +1,11 @@
-//! The soak of crashes: validators of a testnet of its own are killed, at fail points and at random moments, and started
-//! again at once, while the whole chain is watched.
+//! Validators that are killed: a soak test of crashes.
 //!
-//! Every block that any node ever said was final is remembered, and in the end every node must have it. A node is *back in
-//! service* when others hold its signature for a block whose height had not begun when it was started again. What goes wrong is listed and
-//! not stopped at, so that one run shows all of it.
+//! The measurement starts its own testnet and kills validators, at fail points and at random moments, and restarts them at
+//! once, while it watches the whole chain. Every block that any node ever reported as final is remembered; in the end every
+//! node must have it. A node is *back in service* when others hold its signature for a block whose height had not begun
+//! when it was restarted. A fault does not stop the run but is listed, so that one run shows all of them.
 
-mod judge;
+mod verdict;
 mod watch;
 
 use std::{
@@ -23,49 +23,54 @@ use serde::Serialize;
 use tokio::{sync::watch as channel, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::report::percentile;
-use judge::{Seen, complaints};
+use crate::stats::percentile_ms;
+use verdict::{Observations, complaints};
 
 /// Validators: the fewest of which one may be missing.
 const VALIDATORS: usize = 4;
 
-/// How long anything may take that has to happen. Not a measurement.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a step may take before the run is given up. Not a measurement.
+const STEP_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(25);
+/// Between two looks at a node.
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Longest pause before random kills, in milliseconds: a kill finds a node at any moment of a height, or just started.
-const PAUSE: u64 = 1_500;
+/// Longest pause before random kills, in milliseconds: longer than a height, so that a kill hits any moment of it.
+const MAX_PAUSE_MS: u64 = 1_500;
 
-/// What is to be done.
+/// How much is killed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
+pub struct KillsPlan {
     /// Kills at random moments.
     pub kills: u32,
-    /// How often all fail points are gone through.
+    /// How often one validator is killed at every fail point in turn.
     pub sweeps: u32,
-    /// Whatever is drawn comes from it.
+    /// Seed of all random choices.
     pub seed: u64,
-    /// From one block to the next.
+    /// Milliseconds from one block to the next.
     pub block_milliseconds: u32,
 }
 
-/// What happened.
+/// What the kills did.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Kills {
+pub struct KillsReport {
+    /// Seed of all random choices.
     pub seed: u64,
+    /// Validators of the testnet.
     pub validators: usize,
-    /// SIGKILL at random moments.
+    /// Kills at random moments.
     pub random: u32,
     /// Deaths at each fail point.
     pub at_fail_points: BTreeMap<String, u32>,
+    /// Restarts after kills of both kinds.
     pub restarts: u32,
-    /// From the start of the process until others hold its signature for a block whose height began after that.
+    /// From the start of the process until others hold its signature for a block whose height began after that, median.
     pub back_p50_ms: f64,
+    /// The same, 95th percentile.
     pub back_p95_ms: f64,
+    /// The longest.
     pub back_worst_ms: f64,
-    /// The same of those restarts for which the other validators had two thirds of the power.
+    /// The longest of those restarts for which the other validators had two thirds of the power.
     pub back_alone_worst_ms: f64,
     /// Final blocks that were compared, on every node.
     pub heights: u64,
@@ -73,8 +78,11 @@ pub(crate) struct Kills {
     pub complaints: Vec<String>,
 }
 
-/// Kills and starts again, telling `progress` how far it is.
-pub(crate) async fn kills(plan: Plan, mut progress: impl FnMut(&str)) -> anyhow::Result<Kills> {
+/// Kills and restarts, and reports to `progress`.
+///
+/// # Errors
+/// If the testnet does not start or a step takes too long. A lost block is not an error but a complaint.
+pub async fn kills(plan: KillsPlan, mut progress: impl FnMut(&str)) -> anyhow::Result<KillsReport> {
     anyhow::ensure!(
         plan.sweeps == 0 || fail_point::ENABLED,
         "this program was built without fail points\nuse --sweeps 0, or build it with them: cargo run -p nervure \
@@ -92,7 +100,7 @@ pub(crate) async fn kills(plan: Plan, mut progress: impl FnMut(&str)) -> anyhow:
         record_expiry_seconds: None,
         block_milliseconds: Some(plan.block_milliseconds),
         detach: false,
-        timeout: PATIENCE,
+        timeout: STEP_TIMEOUT,
     };
     let testnet = up(&options, &CancellationToken::new(), &mut Silent).await?;
     let mut soak = Soak::new(&options.dir, plan.seed)?;
@@ -107,17 +115,17 @@ pub(crate) async fn kills(plan: Plan, mut progress: impl FnMut(&str)) -> anyhow:
     Ok(soak.figures)
 }
 
-/// A run under way.
+/// A run in progress.
 struct Soak {
     dir: PathBuf,
     names: Vec<String>,
     ids: BTreeMap<String, NodeId>,
     rng: StdRng,
-    seen: channel::Receiver<Seen>,
+    seen: channel::Receiver<Observations>,
     _watchers: JoinSet<()>,
     back: Vec<Duration>,
     back_alone: Vec<Duration>,
-    figures: Kills,
+    figures: KillsReport,
 }
 
 impl Soak {
@@ -137,7 +145,7 @@ impl Soak {
             _watchers: watchers,
             back: Vec::new(),
             back_alone: Vec::new(),
-            figures: Kills {
+            figures: KillsReport {
                 seed,
                 validators: VALIDATORS,
                 random: 0,
@@ -153,7 +161,7 @@ impl Soak {
         })
     }
 
-    async fn run(&mut self, plan: Plan, progress: &mut impl FnMut(&str)) -> anyhow::Result<()> {
+    async fn run(&mut self, plan: KillsPlan, progress: &mut impl FnMut(&str)) -> anyhow::Result<()> {
         self.signing(&self.names.clone(), 1).await?;
         for sweep in 0..plan.sweeps {
             let victim = (plan.seed as usize).wrapping_add(sweep as usize) % self.names.len();
@@ -162,13 +170,13 @@ impl Soak {
             self.sweep(&victim, progress).await?;
         }
         while self.figures.random < plan.kills {
-            self.strike(plan.kills - self.figures.random).await?;
+            self.kill_random(plan.kills - self.figures.random).await?;
             progress(&format!("{} of {} random kills", self.figures.random, plan.kills));
         }
         self.finish().await
     }
 
-    /// Has `victim` die at one fail point after the other.
+    /// Kills `victim` at one fail point after the other.
     async fn sweep(&mut self, victim: &str, progress: &mut impl FnMut(&str)) -> anyhow::Result<()> {
         kill(&self.dir, victim).await?;
         for point in Point::ALL {
@@ -184,16 +192,19 @@ impl Soak {
             self.figures.restarts += 1;
             let mut served = None;
             while State::load(&Layout::new(&self.dir))?.node(victim)?.alive().is_some() {
-                anyhow::ensure!(began.elapsed() < PATIENCE, "{victim} never came to the fail point {armed}");
+                anyhow::ensure!(
+                    began.elapsed() < STEP_TIMEOUT,
+                    "{victim} did not reach the fail point {armed}"
+                );
                 if served.is_none() && self.signs(victim, target) {
                     served = Some(began.elapsed());
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
             progress(&format!(
                 "{armed}: died after {} ms, in service {}",
                 began.elapsed().as_millis(),
-                served.map_or("not before".into(), |served: Duration| format!(
+                served.map_or("not reached".into(), |served: Duration| format!(
                     "after {} ms",
                     served.as_millis()
                 ))
@@ -205,13 +216,13 @@ impl Soak {
         self.restart(&[victim.to_owned()]).await
     }
 
-    /// Kills some at a random moment and starts them again.
-    async fn strike(&mut self, most: u32) -> anyhow::Result<()> {
-        // Mostly one, which the others do without; sometimes more, and now and then all.
+    /// Kills one or several at a random moment and restarts them.
+    async fn kill_random(&mut self, max: u32) -> anyhow::Result<()> {
+        // Mostly one, which the quorum can miss; sometimes several, rarely all.
         let count =
-            [1, 1, 1, 1, 1, 1, 2, 2, 3, 4].choose(&mut self.rng).copied().unwrap_or(1).min(most as usize);
+            [1, 1, 1, 1, 1, 1, 2, 2, 3, 4].choose(&mut self.rng).copied().unwrap_or(1).min(max as usize);
         let victims: Vec<_> = self.names.choose_multiple(&mut self.rng, count).cloned().collect();
-        tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..PAUSE))).await;
+        tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..MAX_PAUSE_MS))).await;
         for victim in &victims {
             kill(&self.dir, victim).await?;
             self.figures.random += 1;
@@ -219,7 +230,7 @@ impl Soak {
         self.restart(&victims).await
     }
 
-    /// Starts `victims` again, and waits until all of them sign.
+    /// Restarts `victims`, and waits until all of them sign.
     async fn restart(&mut self, victims: &[String]) -> anyhow::Result<()> {
         let target = self.next_height();
         let began = Instant::now();
@@ -246,7 +257,7 @@ impl Soak {
         Ok(())
     }
 
-    /// A height that has not begun: nobody who is dead now has signed for it.
+    /// A height that has not begun, so that no dead validator has signed for it.
     fn next_height(&self) -> u64 {
         self.seen.borrow().highest() + 2
     }
@@ -276,14 +287,14 @@ impl Soak {
             }
             let missing = names.iter().find(|name| !times.contains_key(name));
             if let Some(missing) = missing {
-                anyhow::ensure!(began.elapsed() < PATIENCE, "{missing} does not sign at height {target}");
+                anyhow::ensure!(began.elapsed() < STEP_TIMEOUT, "{missing} does not sign at height {target}");
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(times.into_values().collect())
     }
 
-    /// Compares what all nodes have with what was ever final, and reads the logs.
+    /// Compares the chains of all nodes with every block that was ever final, and searches the logs.
     async fn finish(&mut self) -> anyhow::Result<()> {
         let height = self.next_height();
         self.signing(&self.names.clone(), height).await?;
@@ -292,13 +303,13 @@ impl Soak {
         let layout = Layout::new(&self.dir);
         let mut logs = BTreeMap::new();
         for name in &self.names {
-            let blocks = watch::chain(layout.node(name).dir(), upto, PATIENCE).await?;
+            let blocks = watch::chain(layout.node(name).dir(), upto, STEP_TIMEOUT).await?;
             chains.insert(name.clone(), blocks);
             logs.insert(name.clone(), std::fs::read_to_string(layout.node(name).log())?);
         }
         self.figures.complaints = complaints((&self.seen.borrow(), upto), &chains, &logs);
         self.figures.heights = upto;
-        let ms = |times: &mut Vec<Duration>, percent| percentile(times, percent) / 1e3;
+        let ms = |times: &mut Vec<Duration>, percent| percentile_ms(times, percent);
         self.figures.back_p50_ms = ms(&mut self.back, 50);
         self.figures.back_p95_ms = ms(&mut self.back, 95);
         self.figures.back_worst_ms = ms(&mut self.back, 100);

@@ -10,31 +10,39 @@ use nervure_ledger::spec::Role;
 use nervure_testnet::report;
 use serde::Serialize;
 
-use super::report::percentile;
+use crate::stats::percentile_ms;
 
-/// Between two looks at the nodes: blocks come every second, so none is missed.
-const LOOK: Duration = Duration::from_millis(200);
+/// Between two looks at the nodes: below the block time of a second, so that no block is missed.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long no further block is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the next block may take.
+const BLOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What was seen. Times from the beginning of a height to its durable commit, of every validator.
+/// Times from the beginning of a height to its durable commit, of every validator.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Finality {
+pub struct FinalityReport {
+    /// Validators that were watched.
     pub validators: usize,
+    /// Blocks that were watched.
     pub blocks: u64,
-    /// From one block to the next, the mean.
+    /// Mean time from one block to the next.
     pub interval_ms: f64,
+    /// Median.
     pub p50_ms: f64,
+    /// 95th percentile.
     pub p95_ms: f64,
+    /// The longest.
     pub worst_ms: f64,
 }
 
-/// Watches the testnet in `dir` until it has made so many blocks.
-pub(crate) async fn finality(dir: &Path, blocks: u64) -> anyhow::Result<Finality> {
+/// Watches the testnet in `dir` until it has made `blocks` blocks.
+///
+/// # Errors
+/// If no testnet runs there, or it stops making blocks.
+pub async fn finality(dir: &Path, blocks: u64) -> anyhow::Result<FinalityReport> {
     let (mut times, mut validators) = (BTreeMap::new(), BTreeSet::new());
     let (mut first, mut last) = (None, None);
-    let mut stirred = Instant::now();
+    let mut advanced = Instant::now();
     loop {
         for node in report(dir).await?.nodes {
             let (Role::Validator, Some(height), Some(took)) = (node.role, node.height, node.finality_ms)
@@ -44,8 +52,8 @@ pub(crate) async fn finality(dir: &Path, blocks: u64) -> anyhow::Result<Finality
             validators.insert(node.node);
             times.insert((node.node, height), Duration::from_millis(took));
             if last.is_none_or(|(reached, _)| height > reached) {
-                stirred = Instant::now();
-                last = Some((height, stirred));
+                advanced = Instant::now();
+                last = Some((height, advanced));
                 first = first.or(last);
             }
         }
@@ -55,9 +63,8 @@ pub(crate) async fn finality(dir: &Path, blocks: u64) -> anyhow::Result<Finality
             let blocks = to - from;
             let interval_ms = ended.duration_since(began).as_secs_f64() * 1e3 / blocks as f64;
             let mut times: Vec<_> = times.into_values().collect();
-            let [p50_ms, p95_ms, worst_ms] =
-                [50, 95, 100].map(|percent| percentile(&mut times, percent) / 1e3);
-            return Ok(Finality {
+            let [p50_ms, p95_ms, worst_ms] = [50, 95, 100].map(|percent| percentile_ms(&mut times, percent));
+            return Ok(FinalityReport {
                 validators: validators.len(),
                 blocks,
                 interval_ms,
@@ -67,10 +74,10 @@ pub(crate) async fn finality(dir: &Path, blocks: u64) -> anyhow::Result<Finality
             });
         }
         anyhow::ensure!(
-            stirred.elapsed() < PATIENCE,
+            advanced.elapsed() < BLOCK_TIMEOUT,
             "no block for {} s: see nervure testnet status",
-            PATIENCE.as_secs()
+            BLOCK_TIMEOUT.as_secs()
         );
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

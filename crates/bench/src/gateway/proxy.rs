@@ -9,8 +9,8 @@ use std::{
 use anyhow::Context;
 use tempfile::TempDir;
 
-/// How long it may take to listen.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long nginx may take to listen.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running nginx; killed when this is dropped.
 pub(super) struct Nginx {
@@ -20,7 +20,7 @@ pub(super) struct Nginx {
 }
 
 impl Nginx {
-    /// In front of `upstream`; none where there is no nginx.
+    /// Starts nginx in front of `upstream`; `None` where it is not installed.
     pub(super) fn start(upstream: SocketAddr) -> anyhow::Result<Option<Self>> {
         let home = tempfile::tempdir()?;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
@@ -41,12 +41,12 @@ impl Nginx {
         let child = match command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
             Ok(child) => child,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).context("nginx does not start"),
+            Err(error) => return Err(error).context("nginx did not start"),
         };
         let nginx = Self { child, address, _home: home };
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(address).is_err() {
-            anyhow::ensure!(Instant::now() < until, "nginx does not listen");
+            anyhow::ensure!(Instant::now() < until, "nginx does not listen in time");
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(Some(nginx))
@@ -59,7 +59,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Both fail only when it is gone.
+        // Both fail only when it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,8 +1,8 @@
-//! Miners that die while they stream: does the client notice?
+//! Miners that are killed while they stream: does the client notice?
 //!
-//! A testnet of its own, whose miners all serve the same model. Streams with seeds of their own run side by side, and again
-//! and again the miner that is busiest is killed (`kill -9`) and started again. What every stream should say is
-//! computed here, by the model itself: a byte that is missing, repeated or another is found.
+//! The measurement starts its own testnet, whose miners all serve the same model. Streams with different seeds run side by
+//! side while the busiest miner is killed (`kill -9`) and restarted over and over. The expected text of every stream is
+//! computed here with the same model, so that a missing, repeated or different byte is found.
 
 use std::{
     net::SocketAddr,
@@ -16,6 +16,7 @@ use std::{
 
 use anyhow::Context;
 use futures::StreamExt;
+use nervure_api::{AskBody, AskLine, AskLines, Client, QueryTarget, QueryTerms};
 use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
 use nervure_experts::{Expert, ExpertEvent, ExpertRequest, Sampling};
 use nervure_testnet::{Layout, NodeFile, Shape, Silent, UpOptions, entry, kill, start, up};
@@ -23,69 +24,72 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::report::percentile;
-use crate::{
-    gateway::{AskBody, AskLine, QueryTerms},
-    local::LocalNode,
-    service::QueryTarget,
-};
+use crate::stats::percentile_ms;
 
-/// What all miners serve.
+/// The built-in model that all miners serve.
 const MODEL: &str = "rust";
 
-/// Seeds of the streams, again and again: each text is computed once.
+/// Different seeds; stream N has seed N modulo this. The text of each is computed once.
 const SEEDS: u32 = 10;
 
-/// How long the testnet may take to begin.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the testnet may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// What is to be done.
+/// How long a stream may take, failovers included, in milliseconds.
+const STREAM_TIMEOUT_MS: u64 = 120_000;
+
+/// How much is measured.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Streams {
+pub struct FailoverPlan {
     /// Streams in all.
     pub streams: u32,
-    /// How many at once.
+    /// Concurrent streams.
     pub parallel: u32,
     /// Miners.
     pub miners: u32,
-    /// Bytes of each.
+    /// Bytes of each stream.
     pub bytes: u32,
-    /// Between a miner's return and the next kill.
+    /// Pause between a miner's restart and the next kill.
     pub pause: Duration,
 }
 
-/// What happened.
+/// What the streams went through.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Failovers {
+pub struct FailoverReport {
+    /// Streams in all.
     pub streams: u32,
-    /// Streams that came to their end.
-    pub whole: u32,
-    /// Those that said exactly what the model says.
+    /// Streams that ended as they should.
+    pub completed: u32,
+    /// Completed streams whose text is exactly the model's.
     pub identical: u32,
     /// Miners killed.
     pub kills: u32,
-    /// Times that another miner went on with a stream.
-    pub took_over: u32,
-    /// Longest silence within each stream with a takeover, in milliseconds.
-    pub silence_p50_ms: f64,
-    pub silence_worst_ms: f64,
-    /// What went wrong, of the streams that did.
+    /// Times that another miner continued a stream.
+    pub takeovers: u32,
+    /// The longest pause within each stream with a takeover, median.
+    pub pause_p50_ms: f64,
+    /// The longest of all.
+    pub pause_worst_ms: f64,
+    /// What went wrong.
     pub complaints: Vec<String>,
 }
 
-/// One stream.
+/// What one stream delivered.
 #[derive(Debug, Default)]
-struct Came {
+struct StreamResult {
     text: String,
-    whole: bool,
-    took_over: u32,
-    silence: Duration,
+    completed: bool,
+    takeovers: u32,
+    longest_pause: Duration,
     error: Option<String>,
 }
 
-/// Streams and kills, telling `progress` how far it is.
-pub(crate) async fn failover(plan: Streams, mut progress: impl FnMut(&str)) -> anyhow::Result<Failovers> {
-    progress("what every stream should say");
+/// Streams and kills, and reports to `progress`.
+///
+/// # Errors
+/// If the testnet does not start or a miner does not restart. A faulty stream is not an error but a complaint.
+pub async fn failover(plan: FailoverPlan, mut progress: impl FnMut(&str)) -> anyhow::Result<FailoverReport> {
+    progress("computing the expected texts");
     let expected = Arc::new(expected(plan.bytes).await?);
     let home = tempfile::tempdir().context("cannot make a directory for the testnet")?;
     let shape = Shape { validators: 1, miners: plan.miners as usize, gateways: 1 };
@@ -100,7 +104,7 @@ pub(crate) async fn failover(plan: Streams, mut progress: impl FnMut(&str)) -> a
         block_milliseconds: None,
         chain: None,
         detach: false,
-        timeout: PATIENCE,
+        timeout: START_TIMEOUT,
     };
     let testnet = up(&options, &CancellationToken::new(), &mut Silent).await?;
     let outcome = run(plan, &options, expected, &mut progress).await;
@@ -109,66 +113,65 @@ pub(crate) async fn failover(plan: Streams, mut progress: impl FnMut(&str)) -> a
 }
 
 async fn run(
-    plan: Streams,
+    plan: FailoverPlan,
     options: &UpOptions,
     expected: Arc<Vec<String>>,
     progress: &mut impl FnMut(&str),
-) -> anyhow::Result<Failovers> {
+) -> anyhow::Result<FailoverReport> {
     let gateway = entry(&options.dir)?.http;
-    let (next, done) = (Arc::new(AtomicU32::new(0)), Arc::new(Mutex::new(Vec::<(u32, Came)>::new())));
+    let (next, done) = (Arc::new(AtomicU32::new(0)), Arc::new(Mutex::new(Vec::<(u32, StreamResult)>::new())));
     let mut askers = JoinSet::new();
     for _ in 0..plan.parallel {
-        askers.spawn(ask_on(plan, gateway, next.clone(), done.clone()));
+        askers.spawn(stream_until_done(plan, gateway, next.clone(), done.clone()));
     }
     let over = CancellationToken::new();
     let killing = {
         let (dir, binary, over) = (options.dir.clone(), options.binary.clone(), over.clone());
-        tokio::spawn(async move { kill_on(plan, dir, binary, over).await })
+        tokio::spawn(async move { kill_until(plan, dir, binary, over).await })
     };
-    let mut told = 0;
+    let mut reported = 0;
     while !askers.is_empty() {
         tokio::select! {
             asker = askers.join_next() => { asker.transpose()?.transpose()?; }
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
         let count = lock(&done).len();
-        if count >= told + 100 {
+        if count >= reported + 100 {
             progress(&format!("{count} of {} streams", plan.streams));
-            told = count;
+            reported = count;
         }
     }
     over.cancel();
     let kills = killing.await??;
-    let came = std::mem::take(&mut *lock(&done));
-    Ok(judge(kills, came, &expected))
+    let results = std::mem::take(&mut *lock(&done));
+    Ok(summary(kills, results, &expected))
 }
 
-fn judge(kills: u32, came: Vec<(u32, Came)>, expected: &[String]) -> Failovers {
-    let mut seen = Failovers { streams: came.len() as u32, kills, ..Failovers::default() };
-    let mut silences = Vec::new();
-    for (number, came) in came {
-        let same = came.text == expected[(number % SEEDS) as usize];
-        seen.whole += u32::from(came.whole);
-        seen.identical += u32::from(same && came.whole);
-        seen.took_over += came.took_over;
-        if came.took_over > 0 {
-            silences.push(came.silence);
+fn summary(kills: u32, results: Vec<(u32, StreamResult)>, expected: &[String]) -> FailoverReport {
+    let mut report = FailoverReport { streams: results.len() as u32, kills, ..FailoverReport::default() };
+    let mut pauses = Vec::new();
+    for (number, result) in results {
+        let same = result.text == expected[(number % SEEDS) as usize];
+        report.completed += u32::from(result.completed);
+        report.identical += u32::from(same && result.completed);
+        report.takeovers += result.takeovers;
+        if result.takeovers > 0 {
+            pauses.push(result.longest_pause);
         }
-        match came.error {
-            Some(error) => seen.complaints.push(format!("stream {number}: {error}")),
-            None if !same => seen.complaints.push(format!("stream {number} says something else")),
+        match result.error {
+            Some(error) => report.complaints.push(format!("stream {number}: {error}")),
+            None if !same => {
+                report.complaints.push(format!("the text of stream {number} differs from the model's"))
+            }
             None => {}
         }
     }
-    let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    seen.silence_worst_ms = silences.iter().max().copied().map_or(0.0, ms);
-    if !silences.is_empty() {
-        seen.silence_p50_ms = percentile(&mut silences, 50) / 1e3;
-    }
-    seen
+    report.pause_p50_ms = percentile_ms(&mut pauses, 50);
+    report.pause_worst_ms = percentile_ms(&mut pauses, 100);
+    report
 }
 
-/// What the model says, by seed.
+/// The model's text for each seed.
 async fn expected(bytes: u32) -> anyhow::Result<Vec<String>> {
     let model = builtin::find(MODEL).context("the model is not built in")?;
     let expert = ByteExpert::builtin(model, ServeOptions::default())?;
@@ -191,66 +194,73 @@ fn request(number: u32, bytes: u32) -> ExpertRequest {
     ExpertRequest::Complete { prompt: "pub fn ".into(), sampling }
 }
 
-/// Asks one stream after the other until there are enough.
-async fn ask_on(
-    plan: Streams,
+/// Opens one stream after the other until there are enough.
+async fn stream_until_done(
+    plan: FailoverPlan,
     gateway: SocketAddr,
     next: Arc<AtomicU32>,
-    done: Arc<Mutex<Vec<(u32, Came)>>>,
+    done: Arc<Mutex<Vec<(u32, StreamResult)>>>,
 ) -> anyhow::Result<()> {
-    let node = LocalNode::at(gateway)?;
+    let client = Client::new(gateway)?;
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= plan.streams {
             return Ok(());
         }
-        let came = stream(&node, request(number, plan.bytes)).await?;
-        lock(&done).push((number, came));
+        let result = stream(&client, request(number, plan.bytes)).await?;
+        lock(&done).push((number, result));
     }
 }
 
-async fn stream(node: &LocalNode, request: ExpertRequest) -> anyhow::Result<Came> {
-    let terms = QueryTerms { deadline_ms: Some(120_000), ..QueryTerms::default() };
+async fn stream(client: &Client, request: ExpertRequest) -> anyhow::Result<StreamResult> {
+    let terms = QueryTerms { deadline_ms: Some(STREAM_TIMEOUT_MS), ..QueryTerms::default() };
     let target = QueryTarget::Capability(format!("text.generate.{MODEL}").parse()?);
     let body = AskBody { target, request, terms, explain: false, receipt: false };
-    let mut came = Came::default();
-    let mut lines = loop {
-        match node.ask(&body).await {
-            Ok(lines) => break lines,
-            // All miners have as much as they take: that is said before a stream begins, with when to come again.
+    let mut result = StreamResult::default();
+    loop {
+        match client.ask(&body).await {
+            Ok(lines) => {
+                read(lines, &mut result).await;
+                return Ok(result);
+            }
+            // All miners are busy: the gateway says so before a stream begins, with the time to retry.
             Err(error) => match error.retry_after() {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => {
-                    came.error = Some(format!("not begun: {error}"));
-                    return Ok(came);
+                    result.error = Some(format!("not begun: {error}"));
+                    return Ok(result);
                 }
             },
         }
-    };
+    }
+}
+
+/// Reads a stream to its end.
+async fn read(mut lines: AskLines, result: &mut StreamResult) {
     let mut last = Instant::now();
     loop {
         match lines.next().await {
             Ok(Some(AskLine::Text { text })) => {
-                came.silence = came.silence.max(last.elapsed());
+                result.longest_pause = result.longest_pause.max(last.elapsed());
                 last = Instant::now();
-                came.text.push_str(&text);
+                result.text.push_str(&text);
             }
-            Ok(Some(AskLine::TookOver { .. })) => came.took_over += 1,
-            Ok(Some(AskLine::Done { .. })) => came.whole = true,
-            Ok(Some(AskLine::Error { error })) => came.error = Some(error.message),
+            Ok(Some(AskLine::TookOver { .. })) => result.takeovers += 1,
+            Ok(Some(AskLine::Done { .. })) => result.completed = true,
+            Ok(Some(AskLine::Error { error })) => result.error = Some(error.message),
             Ok(Some(_)) => {}
-            Ok(None) => return Ok(came),
+            Ok(None) => return,
             Err(error) => {
-                came.error = Some(error.to_string());
-                return Ok(came);
+                result.error = Some(error.to_string());
+                return;
             }
         }
     }
 }
 
-/// Kills the busiest miner, each time when the last one runs again, so that only one is missing at a time.
-async fn kill_on(
-    plan: Streams,
+/// Kills the busiest miner and restarts it, until `over`: only one miner is missing at a time.
+async fn kill_until(
+    plan: FailoverPlan,
     dir: PathBuf,
     binary: PathBuf,
     over: CancellationToken,
@@ -270,7 +280,7 @@ async fn kill_on(
     Ok(kills)
 }
 
-/// Questions that a miner works on, as its metrics say; 0 when it says nothing.
+/// Queries that a miner is working on, by its metrics; 0 when it does not answer.
 async fn in_progress(dir: &Path, name: &str) -> u64 {
     let read = async {
         let file = NodeFile::read(Layout::new(dir).node(name).dir()).ok()??;

@@ -1,4 +1,4 @@
-//! A server that answers every request with the same completion: the least that an HTTP server of this program's kind does.
+//! A minimal HTTP server: it answers every request with the same completion.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,7 +11,7 @@ const ANSWER: &str = concat!(
     r#""usage":{"prompt_tokens":25,"completion_tokens":25,"total_tokens":50}}"#
 );
 
-/// Serves on the current runtime; says where.
+/// Serves on the current runtime, and returns the address.
 pub(crate) fn serve() -> anyhow::Result<SocketAddr> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;

@@ -1,4 +1,4 @@
-//! The subject: the query plane as miners and gateways run it, with an expert that gives the question back.
+//! The query plane as miners and gateways run it, with a service that echoes.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -18,17 +18,18 @@ use nervure_p2p::{
 use nervure_primitives::{Amount, Capability, MeshId, Netuid, NodeId, NodeKey};
 use nervure_protocol::{FinishReason, Usage};
 
-use super::{PAYLOAD, load::Subject, process::Hello};
+use super::{PAYLOAD_BYTES, load::EchoClient};
+use crate::process::ServerHello;
 
-/// A mesh of its own.
+/// The mesh that server and client are in; no other node knows it.
 const MESH: MeshId = MeshId::from_bytes([0xBE; 32]);
 
-/// A body of this length asks for as many chunks as it says; every other comes back.
-const STREAM_LEN: usize = 4;
+/// A body of this length is the number of chunks to stream; any other is echoed.
+const STREAM_REQUEST_BYTES: usize = 4;
 
-struct Everybody;
+struct AllowAll;
 
-impl Admission for Everybody {
+impl Admission for AllowAll {
     fn is_registered(&self, _: &NodeId) -> bool {
         true
     }
@@ -40,9 +41,9 @@ impl QueryService for Echo {
     fn serve(&self, query: InboundQuery) -> BoxFuture<'static, ()> {
         let InboundQuery { open, mut reply, .. } = query;
         async move {
-            match <[u8; STREAM_LEN]>::try_from(open.body.as_slice()) {
+            match <[u8; STREAM_REQUEST_BYTES]>::try_from(open.body.as_slice()) {
                 Ok(count) => {
-                    let chunk = Bytes::from_static(&[7; PAYLOAD]);
+                    let chunk = Bytes::from_static(&[7; PAYLOAD_BYTES]);
                     for _ in 0..u32::from_be_bytes(count) {
                         if reply.send(chunk.clone()).await.is_err() {
                             return;
@@ -63,9 +64,9 @@ impl QueryService for Echo {
 /// A server on a free port of loopback.
 pub(crate) fn serve(key: NodeKey) -> anyhow::Result<QueryServer> {
     let mut config = ServerConfig::new(key, MESH, (Ipv4Addr::LOCALHOST, 0).into());
-    // Counted as ever, but not to be reached: the default is what one node may ask, less than what one can.
+    // The rate is still counted, but never reached: the default is below what one client can send.
     config.rate_registered = std::num::NonZeroU32::MAX;
-    Ok(QueryServer::start(config, Arc::new(Everybody), Arc::new(Echo))?)
+    Ok(QueryServer::start(config, Arc::new(AllowAll), Arc::new(Echo))?)
 }
 
 /// A client of such a server.
@@ -78,7 +79,7 @@ pub(crate) struct NervureEcho {
 
 impl NervureEcho {
     /// On the current runtime.
-    pub(crate) fn connect(server: &Hello) -> anyhow::Result<Self> {
+    pub(crate) fn connect(server: &ServerHello) -> anyhow::Result<Self> {
         let key = NodeKey::generate().context("no randomness")?;
         let client = QueryClient::here(ClientConfig::new(key, MESH))?;
         let capability = Capability::new("text.echo")?;
@@ -96,22 +97,22 @@ impl NervureEcho {
             name: None,
         };
         let mut stream = self.client.open(self.node, &[self.server], open).await?;
-        let mut came = 0;
+        let mut received = 0;
         while let QueryItem::Chunk(chunk) = stream.next().await? {
-            came += chunk.len();
+            received += chunk.len();
         }
-        anyhow::ensure!(came == expected, "{came} bytes came back of {expected}");
+        anyhow::ensure!(received == expected, "{received} of {expected} bytes came back");
         Ok(())
     }
 }
 
-impl Subject for NervureEcho {
+impl EchoClient for NervureEcho {
     async fn echo(&self, payload: &[u8]) -> anyhow::Result<()> {
         self.ask(payload.to_vec(), payload.len()).await
     }
 
     async fn stream(&self, chunks: u32) -> anyhow::Result<()> {
-        self.ask(chunks.to_be_bytes().to_vec(), PAYLOAD * chunks as usize).await
+        self.ask(chunks.to_be_bytes().to_vec(), PAYLOAD_BYTES * chunks as usize).await
     }
 
     async fn handshake(&self) -> anyhow::Result<()> {

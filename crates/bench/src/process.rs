@@ -1,4 +1,4 @@
-//! A server process: started, asked where it listens, stopped on drop.
+//! A server process: started with this program, stopped on drop.
 
 use std::{
     io::{BufRead, BufReader},
@@ -13,24 +13,24 @@ use nervure_primitives::NodeId;
 use nervure_testnet::ProcessRef;
 use serde::{Deserialize, Serialize};
 
-use super::server::ServeKind;
+use crate::server::ServerKind;
 
-/// What a server process says about itself.
+/// The line that a server process prints when it listens.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Hello {
+pub(crate) struct ServerHello {
     pub node: NodeId,
     pub address: SocketAddr,
 }
 
 /// A server process.
-pub(crate) struct Server {
+pub(crate) struct ServerProcess {
     child: Child,
-    pub(crate) hello: Hello,
+    pub(crate) hello: ServerHello,
 }
 
-impl Server {
+impl ServerProcess {
     /// Starts this program as a server of `kind`.
-    pub(crate) fn start(kind: ServeKind) -> anyhow::Result<Self> {
+    pub(crate) fn start(kind: ServerKind) -> anyhow::Result<Self> {
         let name = kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bench", "serve", &name]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -44,27 +44,27 @@ impl Server {
         Ok(Self { child, hello })
     }
 
-    /// CPU time of the server and of this process together, where the system says.
+    /// CPU time of the server and of this process together, where the system tells.
     pub(crate) fn cpu_with_own(&self) -> Option<Duration> {
         Some(cpu(self.child.id())? + cpu(std::process::id())?)
     }
 
-    /// Resident memory of the server, where the system says.
+    /// Resident memory of the server, where the system tells.
     pub(crate) fn rss_bytes(&self) -> Option<u64> {
         ProcessRef::of(self.child.id()).rss_bytes()
     }
 }
 
-impl Drop for Server {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // Killed as well: what hangs shall not stay. Both fail only when it is gone.
+        // It ends with its standard input; a hanging one is killed. Both calls fail only when it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// User and system time of a process, from `/proc/PID/stat`. Source: proc(5); 100 ticks a second on Linux.
+/// User and system time of a process, from `/proc/PID/stat`. Source: proc(5); Linux counts 100 ticks a second.
 fn cpu(pid: u32) -> Option<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = stat.rsplit_once(')')?.1;
