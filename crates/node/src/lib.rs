@@ -19,16 +19,16 @@
 //!
 //! # Modules
 //! The command line ([`cli`]) talks to running nodes over their HTTP API (`local`) or becomes one
-//! (`runtime`). `config` holds a node's settings. `stand_in` is a mock model server. `bench` measures the query plane.
+//! (`runtime`). `config` holds a node's settings. `mock_server` is a mock model server.
 
 pub mod cli;
 
-mod bench;
 mod builder;
 mod config;
 mod local;
+#[cfg(feature = "mock-server")]
+mod mock_server;
 mod runtime;
-mod stand_in;
 
 pub use builder::NodeBuilder;
 pub use config::{Beginning, ExpertSource, ExpertSpec, ExpertSpecError, NodeConfig, NodeRole, Preset};

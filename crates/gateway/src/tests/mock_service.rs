@@ -85,7 +85,7 @@ pub(super) fn expert(model: &str) -> ExpertView {
 /// The error that a model's name stands for.
 fn refusal(name: &str) -> Option<ServiceError> {
     let budget = Amount::ZERO;
-    let failed = |failure: &str| FailedAttempt {
+    let failed = |failure: &str| nervure_api::FailedAttempt {
         node: NodeId::from_bytes([8; 32]),
         expert: "e".into(),
         failure: failure.into(),

@@ -12,8 +12,9 @@ use nervure_api::{AskLine, ExpertView, ReceiptView};
 use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_primitives::MeshId;
 use nervure_protocol::{AnswerHasher, ReceiptError, SignedReceipt, request_hash};
+use nervure_router::with_prefix;
 
-use crate::runtime::{resumed, wire};
+use crate::runtime::wire;
 
 /// Why an answer is not verified.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +90,7 @@ impl Witness {
         let said = usize::try_from(self.from).ok().and_then(|from| self.text.get(..from));
         let asked = match self.from {
             0 => Some(self.request),
-            _ => said.and_then(|said| resumed(&self.request, said)),
+            _ => said.and_then(|said| with_prefix(&self.request, said)),
         };
         let asked = asked.and_then(|asked| wire::encode_request(&asked).ok());
         let mut answer = AnswerHasher::default();
