@@ -7,8 +7,8 @@
 pub mod seed;
 
 use bytes::{Bytes, BytesMut};
+use nervure_anchor::{AnchorDomain, Attestation, Submission};
 use nervure_consensus::{
-    anchor::{AnchorDomain, Attestation, Submission},
     bft::{Message, WalEntry},
     checkpoint::CommitCertificate,
     yuma::case::Case,

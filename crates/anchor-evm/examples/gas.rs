@@ -9,13 +9,14 @@
 
 use std::{error::Error, path::Path};
 
+use nervure_anchor::{
+    Anchor, AnchorCheckpoint, AnchorKey, AnchorSet, AnchoredBlock, Attestation, AttestationSet,
+    MetagraphRoot, SubmissionReceipt,
+};
 use nervure_anchor_evm::{
     Deployment, EvmAnchor, EvmConfig, Finality, Limits,
     anvil::{Anvil, Options, find},
     deploy,
-};
-use nervure_consensus::anchor::{
-    Anchor, AnchorCheckpoint, AnchorKey, AnchorSet, AnchoredBlock, Attestation, Collector, Metagraph, Receipt,
 };
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid};
 
@@ -58,16 +59,18 @@ impl Bench {
             block: hash("block"),
             state: hash("state"),
         };
-        let root = |netuid| Metagraph { netuid: Netuid(netuid), epoch: height, root: hash("metagraph") };
+        let root = |netuid| MetagraphRoot { netuid: Netuid(netuid), epoch: height, root: hash("metagraph") };
         let checkpoint = AnchorCheckpoint::new(block, (1..=metagraphs).map(root).collect(), next.hash())?;
         let domain = self.anchor.domain();
-        let mut collector = Collector::new(domain, checkpoint.clone(), self.validators.clone());
+        let mut signatures = AttestationSet::new(domain, checkpoint.clone(), self.validators.clone());
         for key in &self.keys {
-            collector.add(&Attestation::sign(key, &checkpoint, &domain, &self.validators.hash()))?;
+            signatures.add(&Attestation::sign(key, &checkpoint, &domain, &self.validators.hash()))?;
         }
-        let submission = collector.submission().ok_or("no quorum")?;
+        let submission = signatures.submission().ok_or("no quorum")?;
         let receipt = self.anchor.submit(&submission).await?;
-        let Receipt::Stored { gas: Some(gas), .. } = receipt else { return Err("it was not stored".into()) };
+        let SubmissionReceipt::Stored { gas: Some(gas), .. } = receipt else {
+            return Err("it was not stored".into());
+        };
         self.validators = next;
         Ok((submission.signatures.len(), gas))
     }

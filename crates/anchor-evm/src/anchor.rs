@@ -2,8 +2,8 @@
 
 use std::{fmt, sync::PoisonError};
 
-use nervure_consensus::anchor::{
-    Anchor, AnchorDomain, AnchorError, AnchorFuture, Anchored, Receipt, Submission,
+use nervure_anchor::{
+    Anchor, AnchorDomain, AnchorError, AnchorFuture, AnchoredCheckpoint, Submission, SubmissionReceipt,
 };
 use nervure_primitives::{BlockHeight, Hash, MeshId};
 use tokio::sync::Mutex;
@@ -39,7 +39,7 @@ impl EvmAnchor {
         for rpc in &endpoints {
             match identify(rpc, &config.domain, &code).await {
                 Ok(()) => answered += 1,
-                Err(error) if error.is_passing() => unreachable = Some(error),
+                Err(error) if error.is_transient() => unreachable = Some(error),
                 Err(error) => return Err(error),
             }
         }
@@ -97,15 +97,15 @@ impl Anchor for EvmAnchor {
         self.config.domain
     }
 
-    fn submit<'a>(&'a self, submission: &'a Submission) -> AnchorFuture<'a, Receipt> {
+    fn submit<'a>(&'a self, submission: &'a Submission) -> AnchorFuture<'a, SubmissionReceipt> {
         Box::pin(self.submit_until_final(submission))
     }
 
-    fn at(&self, height: BlockHeight) -> AnchorFuture<'_, Option<Anchored>> {
+    fn at(&self, height: BlockHeight) -> AnchorFuture<'_, Option<AnchoredCheckpoint>> {
         Box::pin(self.read_at(height))
     }
 
-    fn list(&self, height: BlockHeight, most: usize) -> AnchorFuture<'_, Vec<Anchored>> {
+    fn list(&self, height: BlockHeight, most: usize) -> AnchorFuture<'_, Vec<AnchoredCheckpoint>> {
         Box::pin(self.read_list(height, most))
     }
 

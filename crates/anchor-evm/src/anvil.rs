@@ -12,7 +12,7 @@ use std::{
 };
 
 use alloy::primitives::hex;
-use nervure_consensus::anchor::{AnchorAddress, AnchorError};
+use nervure_anchor::{AnchorAddress, AnchorError};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use nervure_consensus::anchor::AnchorDomain;
+use nervure_anchor::AnchorDomain;
 
 /// Where the contract is and how much to believe.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! Putting a contract on a chain: anybody may, and whoever did has no rights to it.
 
 use alloy::{primitives::TxKind, sol_types::SolValue};
-use nervure_consensus::anchor::{AnchorAddress, AnchorDomain, AnchorError};
+use nervure_anchor::{AnchorAddress, AnchorDomain, AnchorError};
 use nervure_primitives::{BlockHeight, Hash, MeshId};
 
 use crate::{

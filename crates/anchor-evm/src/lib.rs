@@ -1,6 +1,6 @@
 //! The anchor on an EVM chain: `contracts/CheckpointAnchor.sol` and the client that submits to it.
 //!
-//! [`EvmAnchor`] implements [`Anchor`](nervure_consensus::anchor::Anchor). Whoever runs it is only a messenger: the
+//! [`EvmAnchor`] implements [`Anchor`](nervure_anchor::Anchor). Whoever runs it is only a messenger: the
 //! contract checks the quorum, so a validator that submits can neither forge a checkpoint nor hold one back
 //! that another one submits.
 //!

@@ -9,7 +9,7 @@ use alloy::{
     rpc::types::{Filter, TransactionInput, TransactionRequest},
     sol_types::{SolCall, SolEvent},
 };
-use nervure_consensus::anchor::{AnchorError, Anchored, Reference};
+use nervure_anchor::{AnchorError, AnchoredCheckpoint, TransactionRef};
 use nervure_primitives::{BlockHeight, Hash, Netuid};
 
 use crate::{
@@ -27,18 +27,21 @@ impl EvmAnchor {
         Ok((BlockHeight(height), hash(validators)))
     }
 
-    pub(crate) async fn read_at(&self, height: BlockHeight) -> Result<Option<Anchored>, AnchorError> {
+    pub(crate) async fn read_at(
+        &self,
+        height: BlockHeight,
+    ) -> Result<Option<AnchoredCheckpoint>, AnchorError> {
         let at = self.last_final().await?;
         let Some((id, state)) = self.stored(height, at).await? else { return Ok(None) };
         let reference = self.reference(height, id, at).await?;
-        Ok(Some(Anchored { height, id, state, reference }))
+        Ok(Some(AnchoredCheckpoint { height, id, state, reference }))
     }
 
     pub(crate) async fn read_list(
         &self,
         from: BlockHeight,
         most: usize,
-    ) -> Result<Vec<Anchored>, AnchorError> {
+    ) -> Result<Vec<AnchoredCheckpoint>, AnchorError> {
         let at = self.last_final().await?;
         // Heights grow with blocks: what was read up to here is not searched again.
         let known = self.searched().filter(|(height, _)| *height < from);
@@ -53,7 +56,7 @@ impl EvmAnchor {
                 match self.stored(height, at).await? {
                     Some((stored, state)) if stored == id => {
                         self.remember(height, reference.block);
-                        found.push(Anchored { height, id, state, reference: Some(reference) });
+                        found.push(AnchoredCheckpoint { height, id, state, reference: Some(reference) });
                     }
                     _ => return Err(contradiction("an event names a checkpoint that is not kept")),
                 }
@@ -140,7 +143,7 @@ impl EvmAnchor {
         height: BlockHeight,
         id: Hash,
         at: u64,
-    ) -> Result<Option<Reference>, AnchorError> {
+    ) -> Result<Option<TransactionRef>, AnchorError> {
         let mut end = at;
         loop {
             let begin = end.saturating_sub(self.config.limits.range).max(self.config.since);
@@ -161,7 +164,7 @@ impl EvmAnchor {
         height: Option<BlockHeight>,
         begin: u64,
         end: u64,
-    ) -> Result<Vec<(BlockHeight, Hash, Reference)>, AnchorError> {
+    ) -> Result<Vec<(BlockHeight, Hash, TransactionRef)>, AnchorError> {
         let mut filter = Filter::new()
             .address(address(self.config.domain.contract))
             .event_signature(sol::CheckpointAnchored::SIGNATURE_HASH)
@@ -173,7 +176,8 @@ impl EvmAnchor {
         let logs = self.first()?.logs(&filter).await?;
         let event = |log: &alloy::rpc::types::Log| {
             let event = sol::CheckpointAnchored::decode_log(&log.inner).ok()?;
-            let reference = Reference { transaction: hash(log.transaction_hash?), block: log.block_number? };
+            let reference =
+                TransactionRef { transaction: hash(log.transaction_hash?), block: log.block_number? };
             Some((BlockHeight(event.height), hash(event.id), reference))
         };
         logs.iter()

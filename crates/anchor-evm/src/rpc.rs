@@ -15,7 +15,7 @@ use alloy::{
     },
     transports::{RpcError as Failure, TransportErrorKind, TransportResult},
 };
-use nervure_consensus::anchor::AnchorError;
+use nervure_anchor::AnchorError;
 
 use crate::{EvmConfig, Finality, Limits, transport::BoundedHttp};
 

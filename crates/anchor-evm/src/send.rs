@@ -7,7 +7,7 @@ use alloy::{
     rpc::types::{TransactionInput, TransactionReceipt, TransactionRequest},
     signers::{SignerSync, local::PrivateKeySigner},
 };
-use nervure_consensus::anchor::AnchorError;
+use nervure_anchor::AnchorError;
 use zeroize::Zeroizing;
 
 use crate::{

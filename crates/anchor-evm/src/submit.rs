@@ -11,7 +11,7 @@ use alloy::{
     rpc::types::TransactionReceipt,
     sol_types::{SolCall, SolEvent},
 };
-use nervure_consensus::anchor::{AnchorError, KeeperRefusal, Receipt, Reference, Submission};
+use nervure_anchor::{AnchorError, CheckpointRejection, Submission, SubmissionReceipt, TransactionRef};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
@@ -36,14 +36,17 @@ enum Seen {
 }
 
 impl EvmAnchor {
-    pub(crate) async fn submit_until_final(&self, submission: &Submission) -> Result<Receipt, AnchorError> {
+    pub(crate) async fn submit_until_final(
+        &self,
+        submission: &Submission,
+    ) -> Result<SubmissionReceipt, AnchorError> {
         // What the contract would refuse is not worth a request.
-        submission.verify(&self.config.domain).map_err(KeeperRefusal::from)?;
+        submission.verify(&self.config.domain).map_err(CheckpointRejection::from)?;
         let deadline = Instant::now() + self.config.limits.submit;
         let (mut wait, mut last) = (FIRST_WAIT, AnchorError::Unavailable("there was no time to try".into()));
         loop {
             match timeout_at(deadline, self.attempt(submission)).await {
-                Ok(Err(error)) if error.is_passing() => {
+                Ok(Err(error)) if error.is_transient() => {
                     tracing::info!(%error, "a checkpoint is not anchored yet");
                     last = error;
                 }
@@ -57,10 +60,10 @@ impl EvmAnchor {
         }
     }
 
-    async fn attempt(&self, submission: &Submission) -> Result<Receipt, AnchorError> {
+    async fn attempt(&self, submission: &Submission) -> Result<SubmissionReceipt, AnchorError> {
         let mut last = self.sending.lock().await;
         match self.seen(submission).await? {
-            Seen::Final => return Ok(Receipt::Known),
+            Seen::Final => return Ok(SubmissionReceipt::AlreadyStored),
             Seen::Shallow => return self.until_final(submission, None).await,
             Seen::Nowhere => {}
         }
@@ -82,11 +85,12 @@ impl EvmAnchor {
         &self,
         submission: &Submission,
         receipt: Option<TransactionReceipt>,
-    ) -> Result<Receipt, AnchorError> {
+    ) -> Result<SubmissionReceipt, AnchorError> {
         loop {
             match self.seen(submission).await? {
                 Seen::Final => {
-                    return Ok(receipt.map_or(Receipt::Known, |receipt| stored(submission, &receipt)));
+                    return Ok(receipt
+                        .map_or(SubmissionReceipt::AlreadyStored, |receipt| stored(submission, &receipt)));
                 }
                 Seen::Shallow => sleep(self.config.limits.poll).await,
                 Seen::Nowhere => {
@@ -98,7 +102,7 @@ impl EvmAnchor {
 
     async fn seen(&self, submission: &Submission) -> Result<Seen, AnchorError> {
         let (height, id) = (submission.checkpoint.height(), submission.checkpoint.id());
-        let conflict = |stored| KeeperRefusal::Conflict { height, stored, submitted: id };
+        let conflict = |stored| CheckpointRejection::Conflict { height, stored, submitted: id };
         let last_final = self.last_final().await?;
         match self.stored(height, last_final).await? {
             Some((stored, _)) if stored == id => return Ok(Seen::Final),
@@ -115,15 +119,15 @@ impl EvmAnchor {
 }
 
 /// What our transaction did: nothing, when another one was there before it.
-fn stored(submission: &Submission, receipt: &TransactionReceipt) -> Receipt {
+fn stored(submission: &Submission, receipt: &TransactionReceipt) -> SubmissionReceipt {
     let ours = |log: &alloy::rpc::types::Log| {
         sol::CheckpointAnchored::decode_log(&log.inner)
             .is_ok_and(|event| hash(event.id) == submission.checkpoint.id())
     };
     if !receipt.status() || !receipt.logs().iter().any(ours) {
-        return Receipt::Known;
+        return SubmissionReceipt::AlreadyStored;
     }
     let block = receipt.block_number;
-    let reference = block.map(|block| Reference { transaction: hash(receipt.transaction_hash), block });
-    Receipt::Stored { reference, gas: Some(receipt.gas_used) }
+    let reference = block.map(|block| TransactionRef { transaction: hash(receipt.transaction_hash), block });
+    SubmissionReceipt::Stored { reference, gas: Some(receipt.gas_used) }
 }

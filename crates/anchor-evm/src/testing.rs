@@ -1,7 +1,7 @@
 //! What the tests need to show the contract what no honest caller sends.
 
 use alloy::{primitives::hex, sol_types::SolCall};
-use nervure_consensus::anchor::{AnchorError, Submission};
+use nervure_anchor::{AnchorError, Submission};
 
 pub use crate::{contract::CheckpointAnchor, deploy::deploy_code};
 

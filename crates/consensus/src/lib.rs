@@ -7,12 +7,8 @@
 //! [`checkpoint`] holds what a decision leaves behind: certificates that anybody can check who
 //! knows the validators, and the light client that follows the validators from height to height.
 //!
-//! [`anchor`] keeps checkpoints outside of the mesh: what validators sign for that, and where it is kept.
-//!
-//! Nothing here reads a clock, draws a random number or does I/O, but for two edges of [`anchor`]: a new
-//! key and the file of the local backend.
+//! Nothing here reads a clock, draws a random number or does I/O.
 
-pub mod anchor;
 pub mod bft;
 pub mod checkpoint;
 pub mod fixed;

@@ -11,10 +11,8 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use nervure_consensus::{
-    anchor::{AnchorAddress, AnchorSet},
-    checkpoint::{Quorum, ValidatorSet},
-};
+use nervure_anchor::{AnchorAddress, AnchorSet};
+use nervure_consensus::checkpoint::{Quorum, ValidatorSet};
 use nervure_primitives::NodeId;
 use serde::{Deserialize, Serialize};
 

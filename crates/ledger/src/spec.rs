@@ -14,7 +14,7 @@ mod toml_text;
 
 use std::time::Duration;
 
-use nervure_consensus::anchor::{AnchorAddress, AnchorDomain};
+use nervure_anchor::{AnchorAddress, AnchorDomain};
 use nervure_primitives::{Amount, Hash, MechanismSpec, MeshId, Netuid, NodeId, cbor};
 use serde::{Deserialize, Serialize};
 

@@ -9,10 +9,8 @@
 mod error;
 
 use data_encoding::BASE64;
-use nervure_consensus::{
-    anchor::{Anchored, Submission},
-    checkpoint::{LightClient, LightError, ValidatorSet},
-};
+use nervure_anchor::{AnchoredCheckpoint, Submission};
+use nervure_consensus::checkpoint::{LightClient, LightError, ValidatorSet};
 use nervure_ledger::{
     block::Header,
     chain::Tip,
@@ -39,7 +37,7 @@ pub(crate) enum Origin {
     /// A block.
     Pin(Pin),
     /// A checkpoint in the contract of the mesh.
-    Anchored(AnchorPlace, Anchored),
+    AnchoredCheckpoint(AnchorPlace, AnchoredCheckpoint),
 }
 
 /// A light client and the node that it asks.
@@ -70,7 +68,7 @@ async fn pinned(node: &LocalNode, pin: Pin) -> Result<(Header, ValidatorSet), Li
 }
 
 /// The block that an anchored checkpoint is about: the node has the whole checkpoint, the contract its hash.
-async fn anchored_block(node: &LocalNode, anchored: &Anchored) -> Result<Pin, LightFailure> {
+async fn anchored_block(node: &LocalNode, anchored: &AnchoredCheckpoint) -> Result<Pin, LightFailure> {
     let height = anchored.height;
     let view: SubmissionView = node.get(&format!("/anchored/{height}"), &[]).await?;
     let submission = Submission::decode(&bytes("anchored checkpoint", &view.submission)?);
@@ -95,7 +93,7 @@ impl Light {
                 let (header, next) = pinned(&node, pin).await?;
                 (header, next, format!("block {pin}"))
             }
-            Origin::Anchored(AnchorPlace { chain, contract, .. }, anchored) => {
+            Origin::AnchoredCheckpoint(AnchorPlace { chain, contract, .. }, anchored) => {
                 let (header, next) = pinned(&node, anchored_block(&node, &anchored).await?).await?;
                 let height = header.height;
                 (header, next, format!("block {height} in contract {contract} on chain {chain}"))

@@ -1,9 +1,7 @@
 //! Attacks on the contract, and variants of it that each let one of them through.
 
+use nervure_anchor::{Anchor, AnchorAddress, AnchorDomain, AnchorSignature, Attestation, Submission};
 use nervure_anchor_evm::{Deployed, anvil::Options, testing};
-use nervure_consensus::anchor::{
-    Anchor, AnchorAddress, AnchorDomain, AnchorSignature, Attestation, Submission,
-};
 
 use crate::{
     chain::{Chain, LIMITS, account, deployment, run},

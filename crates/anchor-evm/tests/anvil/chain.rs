@@ -2,12 +2,12 @@
 
 use std::{fmt::Debug, future::Future, time::Duration};
 
+use nervure_anchor::{AnchorError, AnchorSet, Submission};
 use nervure_anchor_evm::{
     Account, Deployed, Deployment, EvmAnchor, EvmConfig, Finality, Limits,
     anvil::{Anvil, Options},
     deploy, testing,
 };
-use nervure_consensus::anchor::{AnchorError, AnchorSet, Submission};
 use nervure_primitives::BlockHeight;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Anchoring, handing over, and refusing.
 
+use nervure_anchor::{Anchor, AnchorError, CheckpointRejection, SubmissionReceipt};
 use nervure_anchor_evm::{EvmAnchor, anvil::Options};
-use nervure_consensus::anchor::{Anchor, AnchorError, KeeperRefusal, Receipt};
 use nervure_primitives::{BlockHeight, MeshId, Netuid};
 
 use crate::{
@@ -18,7 +18,7 @@ fn checkpoints_are_anchored_and_validators_hand_over() {
         let five = set(&[(1, 10), (2, 10), (3, 10), (4, 10), (5, 30)]);
         let first = checkpoint(10, &five);
         let receipt = anchor.submit(&signed(&domain, &first, &four(), &[1, 2, 3])).await.unwrap();
-        let Receipt::Stored { reference: Some(reference), gas: Some(gas) } = receipt else {
+        let SubmissionReceipt::Stored { reference: Some(reference), gas: Some(gas) } = receipt else {
             panic!("{receipt:?}")
         };
         assert!(gas < 250_000, "{gas}");
@@ -30,7 +30,10 @@ fn checkpoints_are_anchored_and_validators_hand_over() {
 
         let by_the_old = signed(&domain, &checkpoint(20, &four()), &four(), &[1, 2, 3, 4]);
         let refused = anchor.submit(&by_the_old).await.unwrap_err();
-        assert!(matches!(refused, AnchorError::Refused(KeeperRefusal::OtherValidators { .. })), "{refused}");
+        assert!(
+            matches!(refused, AnchorError::Rejected(CheckpointRejection::OtherValidators { .. })),
+            "{refused}"
+        );
         anchor.submit(&signed(&domain, &checkpoint(20, &four()), &five, &[1, 2, 5])).await.unwrap();
         anchor.submit(&signed(&domain, &checkpoint(30, &four()), &four(), &[2, 3, 4])).await.unwrap();
         let heights: Vec<_> =
@@ -46,18 +49,22 @@ fn the_same_again_costs_nothing_and_anything_else_is_refused() {
         let (anchor, domain) = (chain.anchor(0).await, chain.contract.domain);
         let first = signed(&domain, &checkpoint(10, &four()), &four(), &[1, 2, 3]);
         anchor.submit(&first).await.unwrap();
-        assert_eq!(anchor.submit(&first).await.unwrap(), Receipt::Known);
+        assert_eq!(anchor.submit(&first).await.unwrap(), SubmissionReceipt::AlreadyStored);
         let by_others = signed(&domain, &checkpoint(10, &four()), &four(), &[2, 3, 4]);
-        assert_eq!(anchor.submit(&by_others).await.unwrap(), Receipt::Known);
+        assert_eq!(anchor.submit(&by_others).await.unwrap(), SubmissionReceipt::AlreadyStored);
         let restarted = chain.anchor(0).await;
-        assert_eq!(restarted.submit(&first).await.unwrap(), Receipt::Known, "after a restart, too");
+        assert_eq!(
+            restarted.submit(&first).await.unwrap(),
+            SubmissionReceipt::AlreadyStored,
+            "after a restart, too"
+        );
         assert!(!chain.show(&chain.contract, &first).await.unwrap(), "the contract says so without an error");
         let conflict = signed(&domain, &variant(10, 10, &four(), "other"), &four(), &[1, 2, 3, 4]);
         let refused = anchor.submit(&conflict).await.unwrap_err();
-        assert!(matches!(refused, AnchorError::Refused(KeeperRefusal::Conflict { .. })), "{refused}");
+        assert!(matches!(refused, AnchorError::Rejected(CheckpointRejection::Conflict { .. })), "{refused}");
         let stale = signed(&domain, &checkpoint(9, &four()), &four(), &[1, 2, 3, 4]);
         let refused = anchor.submit(&stale).await.unwrap_err();
-        assert!(matches!(refused, AnchorError::Refused(KeeperRefusal::Stale { .. })), "{refused}");
+        assert!(matches!(refused, AnchorError::Rejected(CheckpointRejection::Stale { .. })), "{refused}");
         let account = crate::chain::ask(
             chain.anvil.endpoint(),
             "eth_getTransactionCount",
@@ -83,7 +90,10 @@ fn two_validators_that_submit_at_once_both_succeed() {
         let first = signed(&domain, &checkpoint(10, &four()), &four(), &[1, 2, 3]);
         let second = signed(&domain, &checkpoint(10, &four()), &four(), &[2, 3, 4]);
         let (one, other) = tokio::join!(one.submit(&first), other.submit(&second));
-        let stored = [one.unwrap(), other.unwrap()].iter().filter(|one| **one != Receipt::Known).count();
+        let stored = [one.unwrap(), other.unwrap()]
+            .iter()
+            .filter(|one| **one != SubmissionReceipt::AlreadyStored)
+            .count();
         assert_eq!(stored, 1);
     });
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use nervure_anchor::{Anchor, AnchorDomain, AnchorError};
 use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits, anvil::Options};
-use nervure_consensus::anchor::{Anchor, AnchorDomain, AnchorError};
 use nervure_primitives::BlockHeight;
 use serde_json::{Value, json};
 use tokio::{
@@ -98,16 +98,16 @@ fn floods_silence_and_nonsense_are_an_endpoint_that_is_not_there() {
     run(async {
         let flood = endpoint(|question| result(question, json!("0".repeat(1 << 20)))).await;
         let refused = connect(config(vec![flood])).await;
-        assert!(refused.is_passing() && refused.to_string().contains("too large"), "{refused}");
+        assert!(refused.is_transient() && refused.to_string().contains("too large"), "{refused}");
         let nonsense = endpoint(|_| Some("<html>".into())).await;
-        assert!(connect(config(vec![nonsense])).await.is_passing());
+        assert!(connect(config(vec![nonsense])).await.is_transient());
         let silent = endpoint(|_| None).await;
         let begun = std::time::Instant::now();
-        assert!(connect(config(vec![silent])).await.is_passing());
+        assert!(connect(config(vec![silent])).await.is_transient());
         assert!(begun.elapsed() < Duration::from_secs(3), "two tries of 200 ms");
         let nobody = "http://127.0.0.1:1/secret-key".to_owned();
         let refused = connect(config(vec![nobody])).await;
-        assert!(refused.is_passing() && !refused.to_string().contains("secret-key"), "{refused}");
+        assert!(refused.is_transient() && !refused.to_string().contains("secret-key"), "{refused}");
         for wrong in ["file:///etc/passwd", "nonsense", ""] {
             connect(config(vec![wrong.to_owned()])).await;
         }
@@ -162,7 +162,7 @@ fn an_endpoint_that_invents_what_is_kept_is_contradicted() {
         }
         // Alone, it is not believed about what was submitted either: it is another checkpoint.
         let anchor = EvmAnchor::connect(with(vec![liar]), MESH, Some(account())).await.unwrap();
-        assert!(matches!(anchor.submit(&first).await, Err(AnchorError::Refused(_))));
+        assert!(matches!(anchor.submit(&first).await, Err(AnchorError::Rejected(_))));
         // One that is not there does not keep the others from answering.
         let gone = vec![real, "http://127.0.0.1:1".to_owned()];
         let anchor = EvmAnchor::connect(with(gone), MESH, None).await.unwrap();

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use nervure_anchor::{Anchor, AnchorError, SubmissionReceipt};
 use nervure_anchor_evm::{
     EvmAnchor, EvmConfig, Limits,
     anvil::{Anvil, Options},
 };
-use nervure_consensus::anchor::{Anchor, AnchorError, Receipt};
 use nervure_primitives::BlockHeight;
 use serde_json::json;
 
@@ -34,16 +34,16 @@ fn what_is_anchored_survives_a_restart_and_the_rest_is_caught_up() {
         chain.anvil.stop().await.unwrap();
 
         let down = anchor.submit(&of(20)).await.unwrap_err();
-        assert!(matches!(down, AnchorError::Unavailable(_)) && down.is_passing(), "{down}");
+        assert!(matches!(down, AnchorError::Unavailable(_)) && down.is_transient(), "{down}");
         let down = anchor.at(BlockHeight(10)).await.unwrap_err();
-        assert!(down.is_passing(), "{down}");
+        assert!(down.is_transient(), "{down}");
 
         let again = Options { state, port, ..Options::default() };
         let _anvil = Anvil::start(&tools::anvil().unwrap(), &again).await.unwrap();
-        assert_eq!(anchor.submit(&of(10)).await.unwrap(), Receipt::Known, "it was kept");
+        assert_eq!(anchor.submit(&of(10)).await.unwrap(), SubmissionReceipt::AlreadyStored, "it was kept");
         for height in [20, 30, 40] {
             let receipt = anchor.submit(&of(height)).await.unwrap();
-            assert!(matches!(receipt, Receipt::Stored { .. }), "{receipt:?}");
+            assert!(matches!(receipt, SubmissionReceipt::Stored { .. }), "{receipt:?}");
         }
         assert_eq!(anchor.list(BlockHeight(0), 9).await.unwrap().len(), 4);
     });
@@ -73,7 +73,10 @@ fn a_checkpoint_that_the_chain_takes_back_is_submitted_again() {
         assert!(after.block > before.block, "{before:?} {after:?}");
         chain.mine(3).await;
         let receipt = submitting.await.unwrap().unwrap();
-        assert!(matches!(receipt, Receipt::Stored { reference: Some(at), .. } if at == after), "{receipt:?}");
+        assert!(
+            matches!(receipt, SubmissionReceipt::Stored { reference: Some(at), .. } if at == after),
+            "{receipt:?}"
+        );
     });
 }
 
@@ -114,7 +117,7 @@ fn too_high_a_price_is_not_paid() {
             let config = EvmConfig { limits, ..chain.config(0) };
             let anchor = EvmAnchor::connect(config, MESH, Some(account())).await.unwrap();
             let refused = anchor.submit(&first).await.unwrap_err();
-            assert!(matches!(refused, AnchorError::TooExpensive(_)) && refused.is_passing(), "{refused}");
+            assert!(matches!(refused, AnchorError::TooExpensive(_)) && refused.is_transient(), "{refused}");
         }
     });
 }

@@ -1,6 +1,6 @@
 //! What a transaction that was carried out did.
 
-use nervure_consensus::anchor::AnchorAddress;
+use nervure_anchor::AnchorAddress;
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 

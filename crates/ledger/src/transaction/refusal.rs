@@ -1,6 +1,6 @@
 //! Why a transaction is refused.
 
-use nervure_consensus::anchor::AnchorAddress;
+use nervure_anchor::AnchorAddress;
 use nervure_primitives::{Amount, BlockHeight, EnvelopeError, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 

@@ -4,7 +4,7 @@
 //! somebody else's, whose signatures would then count for the wrong node or for none. It can be replaced once
 //! between two elections, as it counts from the next one on.
 
-use nervure_consensus::anchor::{AnchorAddress, Possession};
+use nervure_anchor::{AnchorAddress, ProofOfPossession};
 use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub struct RegisterAnchorKey {
     /// The address of the key.
     pub address: AnchorAddress,
     /// The key's word that it belongs to the signing node.
-    pub possession: Possession,
+    pub possession: ProofOfPossession,
 }
 
 impl RegisterAnchorKey {

@@ -1,6 +1,7 @@
 //! What the leaves of the state tree say.
 
-use nervure_consensus::{anchor::AnchorSet, checkpoint::ValidatorSet};
+use nervure_anchor::AnchorSet;
+use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{
     Amount, BlockHeight, Hash, Netuid, NodeId, Uid,
     cbor::{self, CborError, Limits},

@@ -1,6 +1,6 @@
 //! Anchor keys: who may register which, and what elections make of them.
 
-use nervure_consensus::anchor::{AnchorKey, Attestation, Keeper, Possession, Submission};
+use nervure_anchor::{AnchorKey, Attestation, CheckpointStore, ProofOfPossession, Submission};
 use nervure_ledger::{
     chain::Tip,
     state::State,
@@ -21,7 +21,7 @@ pub(crate) fn anchor_key(index: u8) -> AnchorKey {
 /// The registration of anchor key `index` by `node`.
 pub(crate) fn registration(world: &World, node: &NodeKey, index: u8) -> Call {
     let key = anchor_key(index);
-    let possession = Possession::prove(&key, &node.node_id(), &world.state.mesh());
+    let possession = ProofOfPossession::prove(&key, &node.node_id(), &world.state.mesh());
     Call::RegisterAnchorKey(RegisterAnchorKey { address: key.address(), possession })
 }
 
@@ -102,8 +102,8 @@ fn each_election_leaves_a_checkpoint_that_the_set_before_it_signs() {
     assert_eq!(first.members()[0].address, anchor_key(0).address());
     assert_eq!(world.state.anchor_checkpoint(&header(&world)), None, "nobody signs this one");
     let deployed = world.state.height();
-    let domain = nervure_consensus::anchor::AnchorDomain::LOCAL;
-    let mut keeper = Keeper::new(domain, world.state.mesh(), deployed, first.hash());
+    let domain = nervure_anchor::AnchorDomain::LOCAL;
+    let mut store = CheckpointStore::new(domain, world.state.mesh(), deployed, first.hash());
     let mut epochs = Vec::new();
     for index in [0, 5, 5, 5] {
         if index == 5 {
@@ -118,10 +118,10 @@ fn each_election_leaves_a_checkpoint_that_the_set_before_it_signs() {
         let key = [0, 5].map(anchor_key).into_iter().find(|key| signers.power_of(&key.address()).is_some());
         let attestation = Attestation::sign(&key.unwrap(), &checkpoint, &domain, &signers.hash());
         let (validators, signatures) = (signers.clone(), vec![attestation.signature]);
-        assert_eq!(keeper.submit(&Submission { checkpoint, validators, signatures }), Ok(true));
+        assert_eq!(store.submit(&Submission { checkpoint, validators, signatures }), Ok(true));
     }
-    assert_eq!(keeper.validators(), world.state.anchors().successors().unwrap().hash());
-    assert_ne!(keeper.validators(), first.hash(), "the new key signs");
+    assert_eq!(store.validators(), world.state.anchors().successors().unwrap().hash());
+    assert_ne!(store.validators(), first.hash(), "the new key signs");
     assert!(epochs.len() >= 3 && epochs.is_sorted(), "every epoch, once: {epochs:?}");
     let later = BlockHeight(world.state.height().0 + 1);
     let other = nervure_ledger::block::Header { height: later, ..header(&world) };

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use nervure_anchor::{AnchorKey, AnchorSet, ProofOfPossession};
 use nervure_anchor_evm::{Account, Deployment, Limits, deploy};
-use nervure_consensus::anchor::{AnchorKey, AnchorSet, Possession};
 use nervure_ledger::{
     spec::AnchorPlace,
     state::State,
@@ -107,7 +107,7 @@ impl RegisterArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
         let key = AnchorKey::read(&file_here(self.anchor_key, global)?)?;
         let mut signer = self.terms.signer(global).await?;
-        let possession = Possession::prove(&key, &signer.id(), &signer.mesh()?);
+        let possession = ProofOfPossession::prove(&key, &signer.id(), &signer.mesh()?);
         let call = Call::RegisterAnchorKey(RegisterAnchorKey { address: key.address(), possession });
         signer.send(call, global).await.map(drop)
     }

@@ -9,7 +9,7 @@ use nervure_ledger::{
 };
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 
-use crate::local::LocalError;
+use crate::local::LocalAnchorError;
 
 /// What the program exits with when something does not verify.
 pub(crate) const UNVERIFIED_EXIT: u8 = 9;
@@ -121,7 +121,7 @@ impl VerifyError {
 pub(crate) enum LightFailure {
     /// The node does not answer, or refuses.
     #[error(transparent)]
-    Node(#[from] LocalError),
+    Node(#[from] LocalAnchorError),
     /// It answered, and is not believed.
     #[error(transparent)]
     Verify(#[from] VerifyError),

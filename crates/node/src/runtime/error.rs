@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use nervure_consensus::anchor::AnchorKeyFileError;
+use nervure_anchor::AnchorKeyFileError;
 use nervure_ledger::{spec::Role, store::StoreError};
 use nervure_p2p::{NetworkError, query};
 use nervure_primitives::NodeId;

@@ -86,7 +86,7 @@ pub(crate) struct SubmissionView {
     pub id: Hash,
     /// Validators that signed it.
     pub signatures: u32,
-    /// The [`Submission`](nervure_consensus::anchor::Submission), in base64.
+    /// The [`Submission`](nervure_anchor::Submission), in base64.
     pub submission: String,
 }
 

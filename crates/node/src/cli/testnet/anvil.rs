@@ -84,7 +84,7 @@ async fn deployed(endpoint: &str, spec: &MeshSpec) -> Result<AnchorPlace, String
     let deployed = loop {
         match deploy(endpoint, &account, &deployment, &Limits::LOCAL).await {
             // It has only just been started.
-            Err(error) if error.is_passing() && Instant::now() < until => {
+            Err(error) if error.is_transient() && Instant::now() < until => {
                 tokio::time::sleep(LOOK_EVERY).await
             }
             other => break other.map_err(|error| error.to_string())?,

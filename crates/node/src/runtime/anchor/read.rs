@@ -1,7 +1,7 @@
 //! Reading the mesh's contract, for whoever begins with what it keeps.
 
+use nervure_anchor::{Anchor, AnchorError, AnchoredCheckpoint, Submission};
 use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits};
-use nervure_consensus::anchor::{Anchor, AnchorError, Anchored, Submission};
 use nervure_ledger::spec::{AnchorPlace, MeshSpec, Scope};
 
 use crate::config::Pin;
@@ -34,7 +34,7 @@ pub(super) fn config(place: &AnchorPlace, spec: &MeshSpec, endpoints: &[String])
 pub(crate) async fn last_anchored(
     spec: &MeshSpec,
     endpoints: &[String],
-) -> Result<(AnchorPlace, Anchored), AnchoredError> {
+) -> Result<(AnchorPlace, AnchoredCheckpoint), AnchoredError> {
     let place = spec.network.anchor.ok_or(AnchoredError::NoContract)?;
     let contract = EvmAnchor::connect(config(&place, spec, endpoints), spec.mesh_id(), None).await?;
     let (head, _) = contract.head().await?;
@@ -43,7 +43,7 @@ pub(crate) async fn last_anchored(
 
 /// The block that an anchored checkpoint is about, if `submission` is that checkpoint. Its signatures need not be looked
 /// at: its id is the hash of all that it says.
-pub(crate) fn block_of(anchored: &Anchored, submission: &Submission) -> Option<Pin> {
+pub(crate) fn block_of(anchored: &AnchoredCheckpoint, submission: &Submission) -> Option<Pin> {
     let checkpoint = &submission.checkpoint;
     let same = checkpoint.id() == anchored.id;
     same.then(|| Pin { height: checkpoint.height(), block: checkpoint.block() })

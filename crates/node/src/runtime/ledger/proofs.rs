@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use futures::{FutureExt, future::BoxFuture};
-use nervure_consensus::anchor::Submission;
+use nervure_anchor::Submission;
 use nervure_ledger::{
     checkpoint::Checkpoint,
     score::EpochProof,

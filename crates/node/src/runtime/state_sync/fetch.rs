@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use nervure_consensus::{
-    anchor::{AnchorDomain, Anchored},
-    checkpoint::{LightClient, LightError},
-};
+use nervure_anchor::{AnchorDomain, AnchoredCheckpoint};
+use nervure_consensus::checkpoint::{LightClient, LightError};
 use nervure_ledger::{
     chain::{StartError as GenesisError, Tip},
     checkpoint::{Checkpoint, Pursuit, PursuitError},
@@ -54,7 +52,7 @@ pub(crate) enum StateSyncError {
     Store(#[from] StoreError),
     /// The contract says nothing to begin with.
     #[error(transparent)]
-    Anchored(#[from] AnchoredError),
+    AnchoredCheckpoint(#[from] AnchoredError),
     /// Nobody to ask.
     #[error("no registered node of the mesh is connected: nobody to fetch the state from")]
     Nobody,
@@ -108,7 +106,7 @@ pub(crate) enum PeerError {
 enum Start {
     Genesis,
     Block(Pin),
-    Anchored(AnchorDomain, Anchored),
+    AnchoredCheckpoint(AnchorDomain, AnchoredCheckpoint),
 }
 
 impl Start {
@@ -116,10 +114,10 @@ impl Start {
         Ok(match beginning {
             Beginning::Genesis => Self::Genesis,
             Beginning::Block(pin) => Self::Block(pin),
-            Beginning::Anchored => {
+            Beginning::AnchoredCheckpoint => {
                 let (place, anchored) = last_anchored(spec, &config.anchor_rpc).await?;
                 tracing::info!(height = %anchored.height, contract = %place.contract, "the last anchored checkpoint");
-                Self::Anchored(place.domain(), anchored)
+                Self::AnchoredCheckpoint(place.domain(), anchored)
             }
         })
     }
@@ -204,7 +202,7 @@ impl Source<'_> {
                 next.ok_or(nobody).and_then(|next| Ok(LightClient::trusting(header.mesh, &header, next)?))
             }
             Start::Block(pin) => self.trusted(*pin).await,
-            Start::Anchored(domain, anchored) => match self.anchored(*domain, anchored).await {
+            Start::AnchoredCheckpoint(domain, anchored) => match self.anchored(*domain, anchored).await {
                 Ok(pin) => self.trusted(pin).await,
                 Err(error) => Err(error),
             },
@@ -216,7 +214,7 @@ impl Source<'_> {
     }
 
     /// The block of an anchored checkpoint, of which the contract has the hash and the peer the whole.
-    async fn anchored(&self, domain: AnchorDomain, anchored: &Anchored) -> Result<Pin, PeerError> {
+    async fn anchored(&self, domain: AnchorDomain, anchored: &AnchoredCheckpoint) -> Result<Pin, PeerError> {
         let request = anchor::request(domain, anchored.height).ok_or(PeerError::Malformed)?;
         let answer = self.network.request(self.peer, anchor::PROTOCOL, request).await?;
         let found = anchor::read_answer(&answer).ok_or(PeerError::Malformed)?;

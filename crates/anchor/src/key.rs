@@ -10,7 +10,7 @@ use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use zeroize::Zeroizing;
 
-use super::words::{Word, keccak};
+use super::abi::{Word, keccak};
 
 /// What an anchor key is known by: the last 20 bytes of the hash of its public key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +24,7 @@ pub struct AnchorSignature(#[serde(with = "serde_bytes")] [u8; 64]);
 /// Bytes that no key signed, or a signature in another form than the only one that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a signature by an anchor key")]
-pub struct NotASignature;
+pub struct InvalidSignature;
 
 impl AnchorAddress {
     /// Wraps 20 raw bytes.
@@ -109,17 +109,17 @@ impl AnchorSignature {
     ///
     /// # Errors
     /// When nobody did, or the higher s is used: the contract refuses the same.
-    pub fn signer(&self, digest: &[u8; 32]) -> Result<AnchorAddress, NotASignature> {
+    pub fn signer(&self, digest: &[u8; 32]) -> Result<AnchorAddress, InvalidSignature> {
         let mut bytes = self.0;
         let odd = bytes[32] & 0x80 != 0;
         bytes[32] &= 0x7f;
-        let signature = Signature::from_slice(&bytes).map_err(|_| NotASignature)?;
+        let signature = Signature::from_slice(&bytes).map_err(|_| InvalidSignature)?;
         if signature.normalize_s().is_some() {
-            return Err(NotASignature);
+            return Err(InvalidSignature);
         }
         let parity = RecoveryId::new(odd, false);
         let key = VerifyingKey::recover_from_prehash(digest, &signature, parity);
-        key.map(|key| AnchorAddress::of(&key)).map_err(|_| NotASignature)
+        key.map(|key| AnchorAddress::of(&key)).map_err(|_| InvalidSignature)
     }
 }
 
@@ -166,7 +166,7 @@ impl AnchorKey {
     }
 
     /// Signs a digest as it is. Callers sign statements, which know their domain.
-    pub(super) fn sign(&self, digest: &Word) -> AnchorSignature {
+    pub(crate) fn sign(&self, digest: &Word) -> AnchorSignature {
         // Fails for one digest in 2^128, for which there is no signature.
         let Ok((signature, parity)) = self.0.sign_prehash_recoverable(digest) else {
             return AnchorSignature([0; 64]);
@@ -225,7 +225,7 @@ mod tests {
         // The few higher ones that the compact form can say at all: between half the order and 2^255.
         bytes[32..].fill(255);
         bytes[32] = 0x7f;
-        assert_eq!(AnchorSignature(bytes).signer(&[9; 32]), Err(NotASignature));
+        assert_eq!(AnchorSignature(bytes).signer(&[9; 32]), Err(InvalidSignature));
     }
 
     proptest! {

@@ -12,15 +12,15 @@ use std::time::Duration;
 use nervure_primitives::Hash;
 
 use super::{
+    abi::{address, hash},
     checkpoint::AnchorCheckpoint,
     key::AnchorAddress,
     validators::AnchorSet,
-    words::{address, hash},
 };
 
 /// The order of the members for one checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turns {
+pub struct SubmissionSchedule {
     order: Vec<AnchorAddress>,
     timeout: Duration,
 }
@@ -28,9 +28,9 @@ pub struct Turns {
 /// There are no turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a time-out of nothing would be everybody's turn at once")]
-pub struct TurnsError;
+pub struct ScheduleError;
 
-impl Turns {
+impl SubmissionSchedule {
     /// The order in which `validators` submit `checkpoint`, each `timeout` after the one before it.
     ///
     /// # Errors
@@ -39,9 +39,9 @@ impl Turns {
         checkpoint: &AnchorCheckpoint,
         validators: &AnchorSet,
         timeout: Duration,
-    ) -> Result<Self, TurnsError> {
+    ) -> Result<Self, ScheduleError> {
         if timeout.is_zero() {
-            return Err(TurnsError);
+            return Err(ScheduleError);
         }
         Ok(Self { order: order(&checkpoint.id(), validators), timeout })
     }

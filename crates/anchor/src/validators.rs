@@ -1,6 +1,6 @@
 //! Who signs a checkpoint, and with how much power, as a contract knows it.
 //!
-//! The same rules as for a [`ValidatorSet`](crate::checkpoint::ValidatorSet), with the addresses of anchor
+//! The same rules as for a [`ValidatorSet`](nervure_consensus::checkpoint::ValidatorSet), with the addresses of anchor
 //! keys instead of node keys: sorted, nobody twice, nobody without power, at most [`MAX_VALIDATORS`], at
 //! most [`MAX_TOTAL_POWER`] together. Whatever decodes has these properties.
 
@@ -8,10 +8,10 @@ use nervure_primitives::Hash;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    abi::{Word, address, hash, number},
     key::AnchorAddress,
-    words::{Word, address, hash, number},
 };
-use crate::checkpoint::{MAX_TOTAL_POWER, MAX_VALIDATORS};
+use nervure_consensus::checkpoint::{MAX_TOTAL_POWER, MAX_VALIDATORS};
 
 /// A member of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,8 +7,8 @@ use nervure_primitives::{MeshId, NodeId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    key::{AnchorAddress, AnchorKey, AnchorSignature, NotASignature},
-    words::{Word, hash, keccak, typed},
+    abi::{Word, hash, keccak, typed},
+    key::{AnchorAddress, AnchorKey, AnchorSignature, InvalidSignature},
 };
 
 const DOMAIN_TYPE: &[u8] = b"EIP712Domain(string name,string version)";
@@ -19,9 +19,9 @@ const STATEMENT_TYPE: &[u8] = b"AnchorKey(bytes32 mesh,bytes32 node)";
 /// The word of an anchor key that it belongs to a node of a mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Possession(AnchorSignature);
+pub struct ProofOfPossession(AnchorSignature);
 
-impl Possession {
+impl ProofOfPossession {
     /// The word of `key` that it belongs to `node` on `mesh`.
     pub fn prove(key: &AnchorKey, node: &NodeId, mesh: &MeshId) -> Self {
         Self(key.sign(&digest(node, mesh)))
@@ -32,9 +32,14 @@ impl Possession {
     ///
     /// # Errors
     /// When it did not.
-    pub fn verify(&self, address: &AnchorAddress, node: &NodeId, mesh: &MeshId) -> Result<(), NotASignature> {
+    pub fn verify(
+        &self,
+        address: &AnchorAddress,
+        node: &NodeId,
+        mesh: &MeshId,
+    ) -> Result<(), InvalidSignature> {
         let signer = self.0.signer(&digest(node, mesh))?;
-        if signer == *address { Ok(()) } else { Err(NotASignature) }
+        if signer == *address { Ok(()) } else { Err(InvalidSignature) }
     }
 }
 
@@ -52,10 +57,10 @@ mod tests {
         let (node, other) = (NodeId::from_bytes([1; 32]), NodeId::from_bytes([2; 32]));
         let (mesh, elsewhere) = (MeshId::from_bytes([3; 32]), MeshId::from_bytes([4; 32]));
         let key = AnchorKey::from_secret(&[5; 32]).unwrap();
-        let proof = Possession::prove(&key, &node, &mesh);
+        let proof = ProofOfPossession::prove(&key, &node, &mesh);
         let address = key.address();
         assert_eq!(proof.verify(&address, &node, &mesh), Ok(()));
-        assert_eq!(proof.verify(&address, &other, &mesh), Err(NotASignature));
-        assert_eq!(proof.verify(&address, &node, &elsewhere), Err(NotASignature));
+        assert_eq!(proof.verify(&address, &other, &mesh), Err(InvalidSignature));
+        assert_eq!(proof.verify(&address, &node, &elsewhere), Err(InvalidSignature));
     }
 }

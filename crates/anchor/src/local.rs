@@ -21,8 +21,8 @@ use nervure_primitives::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Anchor, AnchorDomain, AnchorError, AnchorFuture, Anchored, Keeper, KeeperRefusal, MAX_SUBMISSION_LEN,
-    Receipt, Submission,
+    Anchor, AnchorDomain, AnchorError, AnchorFuture, AnchoredCheckpoint, CheckpointRejection,
+    CheckpointStore, MAX_SUBMISSION_LEN, Submission, SubmissionReceipt,
 };
 
 /// Bytes before a record.
@@ -45,14 +45,14 @@ pub struct LocalAnchor {
 struct Inner {
     file: File,
     size: u64,
-    keeper: Keeper,
+    keeper: CheckpointStore,
     kept: Vec<Kept>,
 }
 
 /// A checkpoint in the file, and where its record begins.
 #[derive(Debug)]
 struct Kept {
-    anchored: Anchored,
+    anchored: AnchoredCheckpoint,
     at: u64,
 }
 
@@ -73,7 +73,7 @@ struct Beginning {
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LocalError {
+pub enum LocalAnchorError {
     /// What the disk says; [`io::ErrorKind::WouldBlock`] when another process has the file.
     #[error("the anchor's file {}: {error}", path.display())]
     Io {
@@ -100,13 +100,13 @@ impl LocalAnchor {
     ///
     /// # Errors
     /// When the disk says no, another process has the file, it is damaged, or for another mesh or domain than `keeper`.
-    pub fn open(path: &Path, keeper: Keeper) -> Result<Self, LocalError> {
-        let io = |error| LocalError::Io { path: path.to_owned(), error };
+    pub fn open(path: &Path, keeper: CheckpointStore) -> Result<Self, LocalAnchorError> {
+        let io = |error| LocalAnchorError::Io { path: path.to_owned(), error };
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
         file.try_lock().map_err(|error| io(error.into()))?;
         let mut bytes = Vec::new();
         (&mut file).take(MAX_FILE).read_to_end(&mut bytes).map_err(io)?;
-        let damaged = |(at, why)| LocalError::Damaged { path: path.to_owned(), at, why };
+        let damaged = |(at, why)| LocalAnchorError::Damaged { path: path.to_owned(), at, why };
         let mut inner = match begun(&bytes, keeper).map_err(damaged)? {
             Begun::Already { keeper, size } => Inner { file, size, keeper, kept: Vec::new() },
             Begun::Not(keeper) => {
@@ -128,24 +128,24 @@ impl LocalAnchor {
     ///
     /// # Errors
     /// When the file cannot be read any more.
-    pub fn submission(&self, height: BlockHeight) -> Result<Option<Submission>, LocalError> {
+    pub fn submission(&self, height: BlockHeight) -> Result<Option<Submission>, LocalAnchorError> {
         let mut inner = self.lock();
         let from = inner.kept.partition_point(|one| one.anchored.height < height);
         let Some(at) = inner.kept.get(from).map(|one| one.at) else { return Ok(None) };
-        let read = inner.read(at).map_err(|error| LocalError::Io { path: self.path.clone(), error })?;
-        let damaged = |why: String| LocalError::Damaged { path: self.path.clone(), at, why };
+        let read = inner.read(at).map_err(|error| LocalAnchorError::Io { path: self.path.clone(), error })?;
+        let damaged = |why: String| LocalAnchorError::Damaged { path: self.path.clone(), at, why };
         Submission::decode(&read).map(Some).map_err(|error| damaged(error.to_string()))
     }
 
     /// The first checkpoint that is kept for a height from `height` on.
-    pub fn first_from(&self, height: BlockHeight) -> Option<Anchored> {
+    pub fn first_from(&self, height: BlockHeight) -> Option<AnchoredCheckpoint> {
         let inner = self.lock();
         let from = inner.kept.partition_point(|one| one.anchored.height < height);
         inner.kept.get(from).map(|one| one.anchored.clone())
     }
 
     /// What is kept for a height.
-    pub fn kept(&self, height: BlockHeight) -> Option<Anchored> {
+    pub fn kept(&self, height: BlockHeight) -> Option<AnchoredCheckpoint> {
         let inner = self.lock();
         let at = inner.kept.binary_search_by_key(&height, |one| one.anchored.height).ok()?;
         inner.kept.get(at).map(|one| one.anchored.clone())
@@ -165,18 +165,18 @@ impl LocalAnchor {
     ///
     /// # Errors
     /// When the rules refuse it, or the disk says no.
-    pub fn keep(&self, submission: &Submission) -> Result<Receipt, AnchorError> {
+    pub fn keep(&self, submission: &Submission) -> Result<SubmissionReceipt, AnchorError> {
         let mut inner = self.lock();
         if !inner.keeper.check(submission)? {
-            return Ok(Receipt::Known);
+            return Ok(SubmissionReceipt::AlreadyStored);
         }
-        let io = |error| LocalError::Io { path: self.path.clone(), error };
+        let io = |error| LocalAnchorError::Io { path: self.path.clone(), error };
         let content = submission.encode().map_err(std::io::Error::other).map_err(io)?;
         let at = inner.size;
         inner.append(&content).map_err(io)?;
         inner.keeper.submit(submission)?;
         inner.kept.push(Kept { anchored: anchored(submission), at });
-        Ok(Receipt::Stored { reference: None, gas: None })
+        Ok(SubmissionReceipt::Stored { reference: None, gas: None })
     }
 }
 
@@ -214,15 +214,15 @@ impl Anchor for LocalAnchor {
         self.lock().keeper.domain()
     }
 
-    fn submit<'a>(&'a self, submission: &'a Submission) -> AnchorFuture<'a, Receipt> {
+    fn submit<'a>(&'a self, submission: &'a Submission) -> AnchorFuture<'a, SubmissionReceipt> {
         Box::pin(async { self.keep(submission) })
     }
 
-    fn at(&self, height: BlockHeight) -> AnchorFuture<'_, Option<Anchored>> {
+    fn at(&self, height: BlockHeight) -> AnchorFuture<'_, Option<AnchoredCheckpoint>> {
         Box::pin(async move { Ok(self.kept(height)) })
     }
 
-    fn list(&self, height: BlockHeight, most: usize) -> AnchorFuture<'_, Vec<Anchored>> {
+    fn list(&self, height: BlockHeight, most: usize) -> AnchorFuture<'_, Vec<AnchoredCheckpoint>> {
         Box::pin(async move {
             let inner = self.lock();
             let from = inner.kept.partition_point(|one| one.anchored.height < height);
@@ -238,9 +238,9 @@ impl Anchor for LocalAnchor {
     }
 }
 
-fn anchored(submission: &Submission) -> Anchored {
+fn anchored(submission: &Submission) -> AnchoredCheckpoint {
     let one = &submission.checkpoint;
-    Anchored { height: one.height(), id: one.id(), state: one.state(), reference: None }
+    AnchoredCheckpoint { height: one.height(), id: one.id(), state: one.state(), reference: None }
 }
 
 fn framed(content: &[u8]) -> Vec<u8> {
@@ -258,8 +258,8 @@ fn word(head: &[u8; HEAD], from: usize) -> usize {
 
 /// Whether a file has begun.
 enum Begun {
-    Already { keeper: Keeper, size: u64 },
-    Not(Keeper),
+    Already { keeper: CheckpointStore, size: u64 },
+    Not(CheckpointStore),
 }
 
 /// Where a file is damaged, and how.
@@ -285,7 +285,7 @@ fn record<'a>(bytes: &'a [u8], rest: &'a [u8], most: usize) -> Result<Option<Cut
 }
 
 /// Reads the first record of a file, which has to be for the mesh and the domain of `keeper`.
-fn begun(bytes: &[u8], keeper: Keeper) -> Result<Begun, Damage> {
+fn begun(bytes: &[u8], keeper: CheckpointStore) -> Result<Begun, Damage> {
     let Some((content, after)) = record(bytes, bytes, MAX_BEGINNING)? else {
         // Cut short while it was being written, when nothing was kept yet; a longer file had a whole one.
         let cut = bytes.len() < HEAD + MAX_BEGINNING;
@@ -320,6 +320,6 @@ fn replay(bytes: &[u8], inner: &mut Inner) -> Result<(), Damage> {
     Ok(())
 }
 
-fn reason(refusal: &KeeperRefusal) -> String {
+fn reason(refusal: &CheckpointRejection) -> String {
     format!("a checkpoint that is to be refused: {refusal}")
 }

@@ -12,18 +12,18 @@ use super::{
     submission::Submission,
     validators::AnchorSet,
 };
-use crate::checkpoint::Quorum;
+use nervure_consensus::checkpoint::Quorum;
 
 /// The signatures under one checkpoint.
 #[derive(Clone, Debug)]
-pub struct Collector {
+pub struct AttestationSet {
     domain: AnchorDomain,
     checkpoint: AnchorCheckpoint,
     validators: AnchorSet,
     signatures: BTreeMap<AnchorAddress, AnchorSignature>,
 }
 
-impl Collector {
+impl AttestationSet {
     /// Nothing yet, for a checkpoint that `validators` sign.
     pub fn new(domain: AnchorDomain, checkpoint: AnchorCheckpoint, validators: AnchorSet) -> Self {
         Self { domain, checkpoint, validators, signatures: BTreeMap::new() }

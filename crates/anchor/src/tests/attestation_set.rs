@@ -9,7 +9,7 @@ fn attest(n: u8, checkpoint: &AnchorCheckpoint) -> Attestation {
 #[test]
 fn more_than_two_thirds_make_a_submission_and_not_one_signature_more() {
     let (one, mut collector) =
-        (checkpoint(5, &four()), Collector::new(DOMAIN, checkpoint(5, &four()), four()));
+        (checkpoint(5, &four()), AttestationSet::new(DOMAIN, checkpoint(5, &four()), four()));
     for n in [4, 1] {
         assert_eq!(collector.add(&attest(n, &one)), Ok(true));
         assert_eq!(collector.add(&attest(n, &one)), Ok(false), "known");
@@ -27,7 +27,7 @@ fn more_than_two_thirds_make_a_submission_and_not_one_signature_more() {
 fn the_most_powerful_signatures_are_used() {
     let set = set(&[(1, 1), (2, 90), (3, 9)]);
     let one = checkpoint(5, &set);
-    let mut collector = Collector::new(DOMAIN, one.clone(), set.clone());
+    let mut collector = AttestationSet::new(DOMAIN, one.clone(), set.clone());
     for n in [1, 2, 3] {
         collector.add(&Attestation::sign(&key(n), &one, &DOMAIN, &set.hash())).unwrap();
     }
@@ -40,7 +40,7 @@ fn the_most_powerful_signatures_are_used() {
 #[test]
 fn nothing_else_counts() {
     let (one, other) = (checkpoint(5, &four()), checkpoint(6, &four()));
-    let mut collector = Collector::new(DOMAIN, one.clone(), four());
+    let mut collector = AttestationSet::new(DOMAIN, one.clone(), four());
     let mut refused = |attestation: Attestation| collector.add(&attestation).unwrap_err();
     assert_eq!(refused(attest(1, &other)), AttestationError::OtherCheckpoint(other.id()));
     assert_eq!(refused(attest(9, &one)), AttestationError::UnknownSigner(key(9).address()));
@@ -61,8 +61,11 @@ fn bytes_round_trip_within_their_bounds() {
     assert_eq!(Attestation::decode(&bytes), Ok(attestation));
 
     let root = Hash::from_bytes([9; 32]);
-    let metagraphs =
-        (0..MAX_METAGRAPHS as u16).map(|n| Metagraph { netuid: Netuid(n + 9_000), epoch: u64::MAX, root });
+    let metagraphs = (0..MAX_METAGRAPHS as u16).map(|n| MetagraphRoot {
+        netuid: Netuid(n + 9_000),
+        epoch: u64::MAX,
+        root,
+    });
     let block = AnchoredBlock { mesh: MESH, height: BlockHeight(u64::MAX), block: root, state: root };
     let checkpoint = AnchorCheckpoint::new(block, metagraphs.collect(), root).unwrap();
     let bytes = checkpoint.encode().unwrap();
@@ -83,7 +86,7 @@ fn a_checkpoint_is_sorted_and_names_successors() {
     let root = Hash::from_bytes([9; 32]);
     let block = AnchoredBlock { mesh: MESH, height: BlockHeight(1), block: root, state: root };
     let with = |netuids: &[u16], next| {
-        let metagraph = |netuid: &u16| Metagraph { netuid: Netuid(*netuid), epoch: 1, root };
+        let metagraph = |netuid: &u16| MetagraphRoot { netuid: Netuid(*netuid), epoch: 1, root };
         AnchorCheckpoint::new(block, netuids.iter().map(metagraph).collect(), next).map(|_| ())
     };
     assert_eq!(with(&[1, 2], root), Ok(()));

@@ -1,9 +1,9 @@
 //! A mesh of keys that sign checkpoints, for the tests of this module.
 
-mod collect;
-mod keep;
+mod attestation_set;
 mod local;
-mod turns;
+mod schedule;
+mod store;
 
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid};
 
@@ -29,7 +29,7 @@ fn checkpoint(height: u64, next: &AnchorSet) -> AnchorCheckpoint {
     let hash = |what: &str| Hash::of(what, &[&height.to_be_bytes()]);
     let block =
         AnchoredBlock { mesh: MESH, height: BlockHeight(height), block: hash("block"), state: hash("state") };
-    let metagraphs = vec![Metagraph { netuid: Netuid(1), epoch: height, root: hash("metagraph") }];
+    let metagraphs = vec![MetagraphRoot { netuid: Netuid(1), epoch: height, root: hash("metagraph") }];
     AnchorCheckpoint::new(block, metagraphs, next.hash()).unwrap()
 }
 
@@ -42,6 +42,6 @@ fn submission(checkpoint: &AnchorCheckpoint, validators: &AnchorSet, signers: &[
     Submission { checkpoint: checkpoint.clone(), validators: validators.clone(), signatures }
 }
 
-fn keeper() -> Keeper {
-    Keeper::new(DOMAIN, MESH, BlockHeight(0), four().hash())
+fn keeper() -> CheckpointStore {
+    CheckpointStore::new(DOMAIN, MESH, BlockHeight(0), four().hash())
 }

@@ -12,8 +12,8 @@ use nervure_primitives::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    abi::{Word, address, hash, keccak, number, typed},
     key::AnchorAddress,
-    words::{Word, address, hash, keccak, number, typed},
 };
 
 /// Most metagraph roots of a checkpoint: each costs a submission about 25,000 gas.
@@ -54,7 +54,7 @@ impl AnchorDomain {
 /// The root of the metagraph that an epoch left in a subnet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Metagraph {
+pub struct MetagraphRoot {
     /// The subnet.
     #[serde(rename = "n")]
     pub netuid: Netuid,
@@ -86,7 +86,7 @@ struct Fields {
     #[serde(rename = "s")]
     state: Hash,
     #[serde(rename = "m")]
-    metagraphs: Vec<Metagraph>,
+    metagraphs: Vec<MetagraphRoot>,
     #[serde(rename = "n")]
     next_validators: Hash,
 }
@@ -130,7 +130,7 @@ impl AnchorCheckpoint {
     /// When the metagraphs are not sorted by subnet or too many, or `next_validators` is zero.
     pub fn new(
         block: AnchoredBlock,
-        metagraphs: Vec<Metagraph>,
+        metagraphs: Vec<MetagraphRoot>,
         next_validators: Hash,
     ) -> Result<Self, CheckpointError> {
         let AnchoredBlock { mesh, height, block, state } = block;
@@ -179,7 +179,7 @@ impl AnchorCheckpoint {
     }
 
     /// The metagraphs of the epochs that ended since the last checkpoint, by subnet.
-    pub fn metagraphs(&self) -> &[Metagraph] {
+    pub fn metagraphs(&self) -> &[MetagraphRoot] {
         &self.fields.metagraphs
     }
 
@@ -197,8 +197,8 @@ impl AnchorCheckpoint {
 
 impl Fields {
     fn id(&self) -> Hash {
-        let metagraph = |one: &Metagraph| {
-            let Metagraph { netuid, epoch, root } = one;
+        let metagraph = |one: &MetagraphRoot| {
+            let MetagraphRoot { netuid, epoch, root } = one;
             hash(&[keccak(METAGRAPH_TYPE), number(netuid.0.into()), number(*epoch), *root.as_bytes()])
         };
         let metagraphs: Vec<Word> = self.metagraphs.iter().map(metagraph).collect();

@@ -18,7 +18,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     value
 }
 
-fn open(path: &Path) -> Result<LocalAnchor, LocalError> {
+fn open(path: &Path) -> Result<LocalAnchor, LocalAnchorError> {
     LocalAnchor::open(path, keeper())
 }
 
@@ -29,7 +29,7 @@ fn filled() -> (tempfile::TempDir, PathBuf) {
     let anchor = open(&path).unwrap();
     for height in 1..=3 {
         let receipt = now(anchor.submit(&submission(&checkpoint(height, &four()), &four(), &[1, 2, 3])));
-        assert_eq!(receipt.unwrap(), Receipt::Stored { reference: None, gas: None });
+        assert_eq!(receipt.unwrap(), SubmissionReceipt::Stored { reference: None, gas: None });
     }
     (directory, path)
 }
@@ -57,10 +57,10 @@ fn what_is_kept_is_there_after_a_restart() {
     assert_eq!(now(anchor.at(BlockHeight(9))).unwrap(), None);
     assert_eq!(now(anchor.head()).unwrap(), (BlockHeight(3), four().hash()));
     let again = now(anchor.submit(&submission(&checkpoint(3, &four()), &four(), &[2, 3, 4])));
-    assert_eq!(again.unwrap(), Receipt::Known);
+    assert_eq!(again.unwrap(), SubmissionReceipt::AlreadyStored);
     let stale = now(anchor.submit(&submission(&checkpoint(2, &set(&[(1, 1)])), &four(), &[1, 2, 3])));
-    assert!(matches!(stale, Err(AnchorError::Refused(KeeperRefusal::Conflict { .. }))));
-    assert!(matches!(open(&path), Err(LocalError::Io { .. })), "one process at a time");
+    assert!(matches!(stale, Err(AnchorError::Rejected(CheckpointRejection::Conflict { .. }))));
+    assert!(matches!(open(&path), Err(LocalAnchorError::Io { .. })), "one process at a time");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn damage_is_refused_and_never_served() {
         damaged[at] ^= 1;
         fs::write(&path, &damaged).unwrap();
         match open(&path) {
-            Err(LocalError::Damaged { .. }) => {}
+            Err(LocalAnchorError::Damaged { .. }) => {}
             // A length that is too long looks like an append that was cut short.
             Ok(anchor) => {
                 let at = at.checked_sub(first).expect("the first record is never taken for cut short");
@@ -127,12 +127,12 @@ fn damage_is_refused_and_never_served() {
 #[test]
 fn a_file_goes_on_with_its_own_beginning_and_is_for_one_mesh_and_domain() {
     let (_directory, path) = filled();
-    let later = Keeper::new(DOMAIN, MESH, BlockHeight(7), set(&[(1, 1)]).hash());
+    let later = CheckpointStore::new(DOMAIN, MESH, BlockHeight(7), set(&[(1, 1)]).hash());
     assert_eq!(heights(&LocalAnchor::open(&path, later).unwrap()), [1, 2, 3]);
     let elsewhere = AnchorDomain { chain: DOMAIN.chain + 1, ..DOMAIN };
     for other in [
-        Keeper::new(elsewhere, MESH, BlockHeight(0), four().hash()),
-        Keeper::new(DOMAIN, MeshId::from_bytes([99; 32]), BlockHeight(0), four().hash()),
+        CheckpointStore::new(elsewhere, MESH, BlockHeight(0), four().hash()),
+        CheckpointStore::new(DOMAIN, MeshId::from_bytes([99; 32]), BlockHeight(0), four().hash()),
     ] {
         let refused = LocalAnchor::open(&path, other).unwrap_err();
         assert!(refused.to_string().contains("it is for mesh"), "{refused}");

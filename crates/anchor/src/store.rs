@@ -1,6 +1,6 @@
 //! The rules of keeping checkpoints, as the contract has them.
 //!
-//! [`Keeper::submit`] decides in the same order as `CheckpointAnchor.submit`; a test shows both thousands
+//! [`CheckpointStore::submit`] decides in the same order as `CheckpointAnchor.submit`; a test shows both thousands
 //! of submissions and compares. The local backend is this and a file.
 
 use std::collections::BTreeMap;
@@ -11,11 +11,11 @@ use super::{
     checkpoint::AnchorDomain,
     submission::{Submission, SubmissionError},
 };
-use crate::checkpoint::Quorum;
+use nervure_consensus::checkpoint::Quorum;
 
 /// What is kept of the checkpoints of a mesh.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keeper {
+pub struct CheckpointStore {
     domain: AnchorDomain,
     mesh: MeshId,
     latest: BlockHeight,
@@ -28,7 +28,7 @@ pub struct Keeper {
 /// Why a submission is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeeperRefusal {
+pub enum CheckpointRejection {
     /// About another mesh.
     #[error("a checkpoint of mesh {0}")]
     OtherMesh(MeshId),
@@ -71,7 +71,7 @@ pub enum KeeperRefusal {
     },
 }
 
-impl Keeper {
+impl CheckpointStore {
     /// Keeps nothing yet: the first checkpoint has to be above `height` and signed by the set with the
     /// hash `validators`.
     pub fn new(domain: AnchorDomain, mesh: MeshId, height: BlockHeight, validators: Hash) -> Self {
@@ -88,13 +88,13 @@ impl Keeper {
 
     /// A broken keeper, for a test that has to notice.
     #[cfg(test)]
-    pub(super) fn with_quorum(mut self, quorum: Quorum) -> Self {
+    pub(crate) fn with_quorum(mut self, quorum: Quorum) -> Self {
         self.quorum = quorum;
         self
     }
 
     /// The same rules for the same mesh and domain, beginning elsewhere.
-    pub(super) fn beginning(self, height: BlockHeight, validators: Hash) -> Self {
+    pub(crate) fn beginning(self, height: BlockHeight, validators: Hash) -> Self {
         Self { latest: height, validators, ..self }
     }
 
@@ -132,29 +132,29 @@ impl Keeper {
     ///
     /// # Errors
     /// Why it would not.
-    pub fn check(&self, submission: &Submission) -> Result<bool, KeeperRefusal> {
+    pub fn check(&self, submission: &Submission) -> Result<bool, CheckpointRejection> {
         let checkpoint = &submission.checkpoint;
         let (height, id) = (checkpoint.height(), checkpoint.id());
         if checkpoint.mesh() != self.mesh {
-            return Err(KeeperRefusal::OtherMesh(checkpoint.mesh()));
+            return Err(CheckpointRejection::OtherMesh(checkpoint.mesh()));
         }
         match self.checkpoint(height) {
             Some(stored) if stored == id => return Ok(false),
-            Some(stored) => return Err(KeeperRefusal::Conflict { height, stored, submitted: id }),
+            Some(stored) => return Err(CheckpointRejection::Conflict { height, stored, submitted: id }),
             None if height <= self.latest => {
-                return Err(KeeperRefusal::Stale { height, latest: self.latest });
+                return Err(CheckpointRejection::Stale { height, latest: self.latest });
             }
             None => {}
         }
         let (expected, submitted) = (self.validators, submission.validators.hash());
         if expected != submitted {
-            return Err(KeeperRefusal::OtherValidators { expected, submitted });
+            return Err(CheckpointRejection::OtherValidators { expected, submitted });
         }
         submission.verify_for(self.quorum, &self.domain)?;
         for one in checkpoint.metagraphs() {
             let (netuid, epoch) = (one.netuid, one.epoch);
             if self.metagraph(netuid, epoch).is_some_and(|root| root != one.root) {
-                return Err(KeeperRefusal::ConflictingMetagraph { netuid, epoch });
+                return Err(CheckpointRejection::ConflictingMetagraph { netuid, epoch });
             }
         }
         Ok(true)
@@ -164,7 +164,7 @@ impl Keeper {
     ///
     /// # Errors
     /// Why it is refused; nothing has changed then.
-    pub fn submit(&mut self, submission: &Submission) -> Result<bool, KeeperRefusal> {
+    pub fn submit(&mut self, submission: &Submission) -> Result<bool, CheckpointRejection> {
         let taken = self.check(submission)?;
         if taken {
             let checkpoint = &submission.checkpoint;

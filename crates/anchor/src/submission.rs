@@ -9,7 +9,7 @@ use super::{
     key::{AnchorAddress, AnchorSignature},
     validators::AnchorSet,
 };
-use crate::checkpoint::{MAX_VALIDATORS, Quorum};
+use nervure_consensus::checkpoint::{MAX_VALIDATORS, Quorum};
 
 /// Largest encoding of a submission in bytes: per validator 32 of set entry and 66 of signature; the rest.
 pub const MAX_SUBMISSION_LEN: usize = MAX_CHECKPOINT_LEN + MAX_VALIDATORS * (34 + 66) + 64;
@@ -79,7 +79,7 @@ impl Submission {
     }
 
     /// [`Self::verify`] against another quorum.
-    pub(super) fn verify_for(&self, quorum: Quorum, domain: &AnchorDomain) -> Result<(), SubmissionError> {
+    pub(crate) fn verify_for(&self, quorum: Quorum, domain: &AnchorDomain) -> Result<(), SubmissionError> {
         let digest = self.checkpoint.digest(domain, &self.validators.hash());
         let (mut last, mut signed) = (None, 0u64);
         for (index, signature) in self.signatures.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! The rules of keeping.
 
 use super::*;
-use crate::checkpoint::Quorum;
+use nervure_consensus::checkpoint::Quorum;
 
 #[test]
 fn checkpoints_follow_one_another_and_validators_hand_over() {
@@ -9,7 +9,7 @@ fn checkpoints_follow_one_another_and_validators_hand_over() {
     assert_eq!(keeper.submit(&submission(&checkpoint(5, &five), &four(), &[1, 2, 3])), Ok(true));
     assert_eq!((keeper.latest(), keeper.validators()), (BlockHeight(5), five.hash()));
     let old = submission(&checkpoint(6, &four()), &four(), &[1, 2, 3]);
-    let refused = KeeperRefusal::OtherValidators { expected: five.hash(), submitted: four().hash() };
+    let refused = CheckpointRejection::OtherValidators { expected: five.hash(), submitted: four().hash() };
     assert_eq!(keeper.submit(&old), Err(refused));
     let few = submission(&checkpoint(6, &four()), &five, &[1, 2, 3, 4]);
     let refused = SubmissionError::TooLittlePower { signed: 40, total: 70 };
@@ -28,19 +28,19 @@ fn the_same_again_is_known_and_anything_else_is_refused() {
     assert_eq!(keeper.submit(&others), Ok(false), "by other signers, but the same");
     let before = keeper.clone();
     let conflict = submission(&checkpoint(5, &set(&[(9, 1)])), &four(), &[1, 2, 3, 4]);
-    assert!(matches!(keeper.submit(&conflict), Err(KeeperRefusal::Conflict { .. })));
+    assert!(matches!(keeper.submit(&conflict), Err(CheckpointRejection::Conflict { .. })));
     let stale = submission(&checkpoint(4, &four()), &four(), &[1, 2, 3, 4]);
-    assert!(matches!(keeper.submit(&stale), Err(KeeperRefusal::Stale { .. })));
+    assert!(matches!(keeper.submit(&stale), Err(CheckpointRejection::Stale { .. })));
     let root = Hash::from_bytes([1; 32]);
     let block = AnchoredBlock { mesh: MESH, height: BlockHeight(7), block: root, state: root };
-    let metagraphs = vec![Metagraph { netuid: Netuid(1), epoch: 5, root }];
+    let metagraphs = vec![MetagraphRoot { netuid: Netuid(1), epoch: 5, root }];
     let rewritten = AnchorCheckpoint::new(block, metagraphs.clone(), root).unwrap();
     let refused = keeper.submit(&submission(&rewritten, &four(), &[1, 2, 3]));
-    assert!(matches!(refused, Err(KeeperRefusal::ConflictingMetagraph { .. })));
+    assert!(matches!(refused, Err(CheckpointRejection::ConflictingMetagraph { .. })));
     let mesh = MeshId::from_bytes([9; 32]);
     let elsewhere = AnchorCheckpoint::new(AnchoredBlock { mesh, ..block }, Vec::new(), root).unwrap();
     let refused = keeper.submit(&submission(&elsewhere, &four(), &[1, 2, 3]));
-    assert_eq!(refused, Err(KeeperRefusal::OtherMesh(mesh)));
+    assert_eq!(refused, Err(CheckpointRejection::OtherMesh(mesh)));
     assert_eq!(keeper, before, "what was refused left a trace");
 }
 
@@ -67,7 +67,7 @@ fn attacks() -> Vec<(&'static str, Submission)> {
 #[test]
 fn what_is_not_signed_by_a_quorum_is_refused() {
     for (what, attack) in attacks() {
-        assert!(matches!(keeper().submit(&attack), Err(KeeperRefusal::Quorum(_))), "{what}");
+        assert!(matches!(keeper().submit(&attack), Err(CheckpointRejection::Quorum(_))), "{what}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::{fmt, future::Future, pin::Pin};
 
 use nervure_primitives::{BlockHeight, Hash};
 
-use super::{AnchorDomain, KeeperRefusal, Submission};
+use super::{AnchorDomain, CheckpointRejection, Submission};
 
 /// What a method of an [`Anchor`] returns: boxed, so that a node can choose its backend when it starts.
 pub type AnchorFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, AnchorError>> + Send + 'a>>;
@@ -20,13 +20,13 @@ pub trait Anchor: Send + Sync + fmt::Debug {
 
     /// Has a checkpoint kept, and returns when it is kept for good: on a chain, when it is behind the
     /// configured number of blocks. Somebody else's submission of the same checkpoint is a success.
-    fn submit<'a>(&'a self, submission: &'a Submission) -> AnchorFuture<'a, Receipt>;
+    fn submit<'a>(&'a self, submission: &'a Submission) -> AnchorFuture<'a, SubmissionReceipt>;
 
     /// What is kept for a height, for good.
-    fn at(&self, height: BlockHeight) -> AnchorFuture<'_, Option<Anchored>>;
+    fn at(&self, height: BlockHeight) -> AnchorFuture<'_, Option<AnchoredCheckpoint>>;
 
     /// What is kept for good, from `height` on and at most `most`, by height.
-    fn list(&self, height: BlockHeight, most: usize) -> AnchorFuture<'_, Vec<Anchored>>;
+    fn list(&self, height: BlockHeight, most: usize) -> AnchorFuture<'_, Vec<AnchoredCheckpoint>>;
 
     /// The height of the last checkpoint that is kept for good and the hash of the set that signs the
     /// next one. Before the first checkpoint, what the anchor was made with.
@@ -35,7 +35,7 @@ pub trait Anchor: Send + Sync + fmt::Debug {
 
 /// A checkpoint that an anchor keeps. Whoever needs all of it gets it from any peer, and compares the id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Anchored {
+pub struct AnchoredCheckpoint {
     /// Its height.
     pub height: BlockHeight,
     /// Its id.
@@ -43,12 +43,12 @@ pub struct Anchored {
     /// The root of the state after the block.
     pub state: Hash,
     /// Where it can be looked up.
-    pub reference: Option<Reference>,
+    pub reference: Option<TransactionRef>,
 }
 
 /// A transaction on a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reference {
+pub struct TransactionRef {
     /// The hash of the transaction.
     pub transaction: Hash,
     /// The number of the block that it is in.
@@ -57,11 +57,11 @@ pub struct Reference {
 
 /// What became of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receipt {
+pub enum SubmissionReceipt {
     /// It is kept because of this submission.
     Stored {
         /// The transaction, where there is one.
-        reference: Option<Reference>,
+        reference: Option<TransactionRef>,
         /// What it used, where that costs something.
         gas: Option<u64>,
     },
@@ -75,7 +75,7 @@ pub enum Receipt {
 pub enum AnchorError {
     /// The rules of keeping refuse it: trying again will not help.
     #[error(transparent)]
-    Refused(#[from] KeeperRefusal),
+    Refused(#[from] CheckpointRejection),
     /// The anchor cannot be reached, or does not get to it in time: try again later.
     #[error("the anchor cannot be reached: {0}")]
     Unavailable(String),
@@ -90,12 +90,12 @@ pub enum AnchorError {
     Untrustworthy(String),
     /// The file of a local anchor.
     #[error(transparent)]
-    Local(#[from] super::LocalError),
+    Local(#[from] super::LocalAnchorError),
 }
 
 impl AnchorError {
     /// Whether the same may succeed later.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::TooExpensive(_))
     }
 }

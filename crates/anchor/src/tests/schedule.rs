@@ -10,7 +10,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[test]
 fn one_begins_and_another_takes_over_after_each_time_out() {
-    let turns = Turns::new(&checkpoint(5, &four()), &four(), TIMEOUT).unwrap();
+    let turns = SubmissionSchedule::new(&checkpoint(5, &four()), &four(), TIMEOUT).unwrap();
     for (passed, due) in [(0, 1), (29, 1), (30, 2), (89, 3), (90, 4), (1 << 40, 4)] {
         assert_eq!(turns.due(Duration::from_secs(passed)).len(), due, "after {passed} s");
     }
@@ -19,7 +19,7 @@ fn one_begins_and_another_takes_over_after_each_time_out() {
         assert_eq!(turns.wait(member), Some(TIMEOUT * place));
     }
     assert_eq!(turns.wait(&key(9).address()), None);
-    assert!(Turns::new(&checkpoint(5, &four()), &four(), Duration::ZERO).is_err());
+    assert!(SubmissionSchedule::new(&checkpoint(5, &four()), &four(), Duration::ZERO).is_err());
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn everybody_gets_a_fair_share() {
     let mut first: BTreeMap<AnchorAddress, u32> = BTreeMap::new();
     let four = four();
     for height in 0..4_000 {
-        let turns = Turns::new(&checkpoint(height, &four), &four, TIMEOUT).unwrap();
+        let turns = SubmissionSchedule::new(&checkpoint(height, &four), &four, TIMEOUT).unwrap();
         *first.entry(turns.due(Duration::ZERO)[0]).or_default() += 1;
     }
     // A thousand each is expected, with a standard deviation of 27.
@@ -40,8 +40,8 @@ proptest! {
     fn any_one_that_is_alive_submits_in_the_end(height: u64, alive in 1u8..=16) {
         let member = |n: u8| (AnchorAddress::from_bytes([n; 20]), u64::from(n));
         let set = AnchorSet::new((1..=16).map(member)).unwrap();
-        let turns = Turns::new(&checkpoint(height, &set), &set, TIMEOUT).unwrap();
-        prop_assert_eq!(&turns, &Turns::new(&checkpoint(height, &set), &set, TIMEOUT).unwrap());
+        let turns = SubmissionSchedule::new(&checkpoint(height, &set), &set, TIMEOUT).unwrap();
+        prop_assert_eq!(&turns, &SubmissionSchedule::new(&checkpoint(height, &set), &set, TIMEOUT).unwrap());
         let alive = member(alive).0;
         let wait = turns.wait(&alive).unwrap();
         prop_assert!(wait < TIMEOUT * 16);

@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_consensus::anchor::{
-    AnchorCheckpoint, AnchorDomain, AnchorKey, AnchorSet, Attestation, Collector, Submission,
+use nervure_anchor::{
+    AnchorCheckpoint, AnchorDomain, AnchorKey, AnchorSet, Attestation, AttestationSet, Submission,
 };
 use nervure_p2p::Verdict;
 use nervure_primitives::BlockHeight;
@@ -23,7 +23,7 @@ const EARLY: usize = 256;
 
 /// What is being signed.
 #[derive(Debug)]
-pub(super) struct Gathering {
+pub(super) struct AttestationCollector {
     domain: AnchorDomain,
     open: BTreeMap<BlockHeight, Open>,
     early: VecDeque<Attestation>,
@@ -31,14 +31,14 @@ pub(super) struct Gathering {
 
 #[derive(Debug)]
 struct Open {
-    collector: Collector,
+    signatures: AttestationSet,
     own: Option<Attestation>,
     since: Instant,
     /// When the own attestation is to be said.
     due: Instant,
 }
 
-impl Gathering {
+impl AttestationCollector {
     /// Nothing yet.
     pub(super) fn new(domain: AnchorDomain) -> Self {
         Self { domain, open: BTreeMap::new(), early: VecDeque::new() }
@@ -58,21 +58,21 @@ impl Gathering {
         }
         let key = key.filter(|key| signers.power_of(&key.address()).is_some());
         let own = key.map(|key| Attestation::sign(key, &checkpoint, &self.domain, &signers.hash()));
-        let mut collector = Collector::new(self.domain, checkpoint, signers.clone());
-        let id = collector.checkpoint().id();
+        let mut signatures = AttestationSet::new(self.domain, checkpoint, signers.clone());
+        let id = signatures.checkpoint().id();
         let (its, others): (VecDeque<_>, _) = self.early.drain(..).partition(|one| one.checkpoint == id);
         self.early = others;
         for attestation in own.iter().chain(&its) {
             // One that does not count came too early to be held against anybody.
-            let _ = collector.add(attestation);
+            let _ = signatures.add(attestation);
         }
-        self.open.insert(height, Open { collector, own, since: now, due: now + wait });
+        self.open.insert(height, Open { signatures, own, since: now, due: now + wait });
         true
     }
 
     /// Takes an attestation that came by gossip.
     pub(super) fn take(&mut self, attestation: Attestation) -> Verdict {
-        let of = |open: &&mut Open| open.collector.checkpoint().id() == attestation.checkpoint;
+        let of = |open: &&mut Open| open.signatures.checkpoint().id() == attestation.checkpoint;
         let Some(open) = self.open.values_mut().find(of) else {
             if self.early.len() >= EARLY {
                 self.early.pop_front();
@@ -80,7 +80,7 @@ impl Gathering {
             self.early.push_back(attestation);
             return Verdict::Ignore;
         };
-        match open.collector.add(&attestation) {
+        match open.signatures.add(&attestation) {
             Ok(true) => Verdict::Accept,
             Ok(false) => Verdict::Ignore,
             Err(_) => Verdict::Reject,
@@ -90,7 +90,7 @@ impl Gathering {
     /// The first checkpoint above `latest` that enough have signed.
     pub(super) fn complete(&self, latest: BlockHeight) -> Option<Submission> {
         let above = self.open.iter().filter(|(height, _)| **height > latest);
-        above.map(|(_, open)| open).find_map(|open| open.collector.submission())
+        above.map(|(_, open)| open).find_map(|open| open.signatures.submission())
     }
 
     /// Forgets what is kept.
@@ -116,7 +116,7 @@ impl Gathering {
 
 #[cfg(test)]
 mod tests {
-    use nervure_consensus::anchor::AnchoredBlock;
+    use nervure_anchor::AnchoredBlock;
     use nervure_primitives::{Hash, MeshId};
 
     use super::*;
@@ -145,70 +145,70 @@ mod tests {
         Attestation::sign(&key(byte), &checkpoint(height), &AnchorDomain::LOCAL, &set().hash())
     }
 
-    fn gathering(heights: std::ops::RangeInclusive<u64>) -> Gathering {
-        let mut gathering = Gathering::new(AnchorDomain::LOCAL);
+    fn collecting(heights: std::ops::RangeInclusive<u64>) -> AttestationCollector {
+        let mut collector = AttestationCollector::new(AnchorDomain::LOCAL);
         for height in heights {
-            gathering.open((checkpoint(height), &set()), Some(&key(1)), (Instant::now(), NOW));
+            collector.open((checkpoint(height), &set()), Some(&key(1)), (Instant::now(), NOW));
         }
-        gathering
+        collector
     }
 
     #[test]
     fn enough_signatures_complete_a_checkpoint_and_the_lowest_comes_first() {
-        let mut gathering = gathering(1..=2);
+        let mut collector = collecting(1..=2);
         for height in [2, 1] {
             for byte in [2, 3] {
-                assert_eq!(gathering.take(by(byte, height)), Verdict::Accept);
-                assert_eq!(gathering.take(by(byte, height)), Verdict::Ignore, "no news");
+                assert_eq!(collector.take(by(byte, height)), Verdict::Accept);
+                assert_eq!(collector.take(by(byte, height)), Verdict::Ignore, "no news");
             }
         }
-        let height = |latest| gathering.complete(BlockHeight(latest)).map(|one| one.checkpoint.height().0);
+        let height = |latest| collector.complete(BlockHeight(latest)).map(|one| one.checkpoint.height().0);
         assert_eq!((height(0), height(1), height(2)), (Some(1), Some(2), None));
-        gathering.kept(BlockHeight(1));
-        assert_eq!(gathering.waiting().0, 1);
+        collector.kept(BlockHeight(1));
+        assert_eq!(collector.waiting().0, 1);
     }
 
     #[test]
     fn what_comes_before_its_checkpoint_counts_when_that_comes() {
-        let mut gathering = gathering(1..=1);
+        let mut collector = collecting(1..=1);
         for byte in [2, 3] {
-            assert_eq!(gathering.take(by(byte, 2)), Verdict::Ignore);
+            assert_eq!(collector.take(by(byte, 2)), Verdict::Ignore);
         }
-        assert!(gathering.open((checkpoint(2), &set()), Some(&key(1)), (Instant::now(), NOW)));
-        assert_eq!(gathering.complete(BlockHeight(0)).unwrap().checkpoint.height(), BlockHeight(2));
+        assert!(collector.open((checkpoint(2), &set()), Some(&key(1)), (Instant::now(), NOW)));
+        assert_eq!(collector.complete(BlockHeight(0)).unwrap().checkpoint.height(), BlockHeight(2));
     }
 
     #[test]
     fn a_stranger_and_a_false_signature_are_refused() {
-        let mut gathering = gathering(1..=1);
-        assert_eq!(gathering.take(by(9, 1)), Verdict::Reject);
+        let mut collector = collecting(1..=1);
+        assert_eq!(collector.take(by(9, 1)), Verdict::Reject);
         let false_one = Attestation { signer: key(2).address(), ..by(3, 1) };
-        assert_eq!(gathering.take(false_one), Verdict::Reject);
-        assert_eq!(gathering.complete(BlockHeight(0)), None);
+        assert_eq!(collector.take(false_one), Verdict::Reject);
+        assert_eq!(collector.complete(BlockHeight(0)), None);
     }
 
     #[test]
     fn only_a_member_signs_and_says_so_again() {
         let (now, every) = (Instant::now(), Duration::from_secs(5));
-        let mut gathering = Gathering::new(AnchorDomain::LOCAL);
-        gathering.open((checkpoint(1), &set()), Some(&key(9)), (now, NOW));
-        gathering.open((checkpoint(2), &set()), None, (now, NOW));
-        gathering.open((checkpoint(3), &set()), Some(&key(1)), (now, NOW));
-        gathering.open((checkpoint(4), &set()), Some(&key(1)), (now, every));
-        assert_eq!(gathering.due(now, every), [by(1, 3)]);
-        assert_eq!(gathering.due(now, every), []);
-        assert_eq!(gathering.due(now + every, every), [by(1, 3), by(1, 4)]);
+        let mut collector = AttestationCollector::new(AnchorDomain::LOCAL);
+        collector.open((checkpoint(1), &set()), Some(&key(9)), (now, NOW));
+        collector.open((checkpoint(2), &set()), None, (now, NOW));
+        collector.open((checkpoint(3), &set()), Some(&key(1)), (now, NOW));
+        collector.open((checkpoint(4), &set()), Some(&key(1)), (now, every));
+        assert_eq!(collector.due(now, every), [by(1, 3)]);
+        assert_eq!(collector.due(now, every), []);
+        assert_eq!(collector.due(now + every, every), [by(1, 3), by(1, 4)]);
     }
 
     #[test]
     fn both_lists_are_bounded_and_the_oldest_checkpoints_stay() {
-        let mut gathering = gathering(1..=OPEN as u64);
-        assert!(!gathering.open((checkpoint(999), &set()), None, (Instant::now(), NOW)));
-        assert_eq!(gathering.waiting().0, OPEN);
+        let mut collector = collecting(1..=OPEN as u64);
+        assert!(!collector.open((checkpoint(999), &set()), None, (Instant::now(), NOW)));
+        assert_eq!(collector.waiting().0, OPEN);
         for height in 0..EARLY as u64 + 9 {
             let id = Hash::from_bytes([height as u8; 32]);
-            gathering.take(Attestation { checkpoint: id, ..by(2, 1) });
+            collector.take(Attestation { checkpoint: id, ..by(2, 1) });
         }
-        assert_eq!(gathering.early.len(), EARLY);
+        assert_eq!(collector.early.len(), EARLY);
     }
 }
