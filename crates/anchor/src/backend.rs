@@ -66,7 +66,7 @@ pub enum SubmissionReceipt {
         gas: Option<u64>,
     },
     /// It was kept already.
-    Known,
+    AlreadyStored,
 }
 
 /// Why an anchor does not answer, or not as hoped.
@@ -75,7 +75,7 @@ pub enum SubmissionReceipt {
 pub enum AnchorError {
     /// The rules of keeping refuse it: trying again will not help.
     #[error(transparent)]
-    Refused(#[from] CheckpointRejection),
+    Rejected(#[from] CheckpointRejection),
     /// The anchor cannot be reached, or does not get to it in time: try again later.
     #[error("the anchor cannot be reached: {0}")]
     Unavailable(String),
