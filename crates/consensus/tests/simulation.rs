@@ -1,7 +1,7 @@
 //! Validators on a simulated network, thousands of times over.
 //!
-//! With an application that only counts; `crates/ledger/tests/simulation.rs` has the real one. A failing
-//! seed is printed; `cargo run --release -p nervure-ledger --example simulate -- --tally --seed S`
+//! With an application that only counts; `crates/store/tests/simulation.rs` has the real one. A failing
+//! seed is printed; `cargo run --release -p nervure-store --example simulate -- --tally --seed S`
 //! replays it with its trace.
 
 use std::{ops::Range, thread};

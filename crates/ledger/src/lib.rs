@@ -14,17 +14,14 @@ pub mod chain;
 pub mod checkpoint;
 pub mod economics;
 pub mod event;
-pub mod fail_point;
 pub mod mempool;
 pub mod nodes;
 pub mod params;
 pub mod proposals;
 pub mod score;
-
 pub mod snapshot;
 pub mod spec;
 pub mod state;
-pub mod store;
 pub mod subnet;
 pub mod transaction;
 pub mod tree;

@@ -18,7 +18,7 @@ use nervure_primitives::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use assembly::{Assembly, MAX_STATE_LEN};
+pub use assembly::{Assembly, MAX_STATE_LEN, StatePage};
 
 use crate::{
     block::{Header, MAX_HEADER_LEN},

@@ -6,10 +6,19 @@
 use nervure_primitives::Hash;
 
 use super::{SnapshotError, state_of};
-use crate::{block::Header, chain::Tip, spec::MeshSpec, store::StatePage, tree::Record};
+use crate::{block::Header, chain::Tip, spec::MeshSpec, tree::Record};
 
 /// Largest state that is put together in memory, in bytes.
 pub const MAX_STATE_LEN: usize = 1 << 30;
+
+/// Some of a state's records, in the order of the tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatePage {
+    /// The encoded records.
+    pub records: Vec<Vec<u8>>,
+    /// Whether these are the last ones.
+    pub last: bool,
+}
 
 /// The state of one block, as far as it has come.
 #[derive(Debug)]

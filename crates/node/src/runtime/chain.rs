@@ -37,10 +37,10 @@ use nervure_ledger::{
     event::Event as LedgerEvent,
     mempool::PoolRefusal,
     spec::{MeshSpec, Scope},
-    store::{Reader, Store, StoreError},
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
+use nervure_store::{Reader, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use super::anchor::Anchoring;

@@ -3,9 +3,10 @@
 use std::{io, path::PathBuf};
 
 use nervure_anchor::AnchorKeyFileError;
-use nervure_ledger::{spec::Role, store::StoreError};
+use nervure_ledger::spec::Role;
 use nervure_p2p::{NetworkError, query};
 use nervure_primitives::NodeId;
+use nervure_store::StoreError;
 
 use super::{chain::OpenError, experts::ServeError, ports::PortError, validator::CorpusError};
 use crate::gateway::{ApiKeyError, GatewayError};

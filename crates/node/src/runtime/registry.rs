@@ -11,10 +11,10 @@ use nervure_ledger::{
     chain::Tip,
     spec::{self, MeshSpec},
     state::State,
-    store::StoreError,
 };
 use nervure_p2p::Admission;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
+use nervure_store::StoreError;
 use nervure_subnet::{Neurons, Registry};
 use tokio::sync::watch;
 

@@ -9,12 +9,13 @@
 
 mod fetch;
 
-use nervure_ledger::store::{Reader, StatePage, StoreError};
+use nervure_ledger::snapshot::StatePage;
 use nervure_p2p::{InboundRequest, ProtocolSpec};
 use nervure_primitives::{
     BlockHeight, Hash,
     cbor::{self, Limits},
 };
+use nervure_store::{Reader, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 

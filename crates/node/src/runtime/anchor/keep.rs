@@ -4,14 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use nervure_anchor::{AnchorError, LocalAnchor, Submission};
-use nervure_ledger::{
-    chain::Tip,
-    snapshot::Assembly,
-    spec::MeshSpec,
-    store::{Reader, StoreError},
-};
+use nervure_ledger::{chain::Tip, snapshot::Assembly, spec::MeshSpec};
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::BlockHeight;
+use nervure_store::{Reader, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::{

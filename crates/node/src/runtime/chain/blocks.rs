@@ -4,15 +4,13 @@
 //! What it answers is used only after its certificate, or its id, has been checked.
 
 use nervure_consensus::checkpoint::CommitCertificate;
-use nervure_ledger::{
-    block::{Block, MAX_BLOCK_LEN},
-    store::{Reader, Store, StoreError},
-};
+use nervure_ledger::block::{Block, MAX_BLOCK_LEN};
 use nervure_p2p::ProtocolSpec;
 use nervure_primitives::{
     BlockHeight, Hash,
     cbor::{self, Limits},
 };
+use nervure_store::{Reader, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 

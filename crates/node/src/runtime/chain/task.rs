@@ -6,9 +6,10 @@ use std::{
 };
 
 use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, Refusal};
-use nervure_ledger::{block::Block, mempool::PoolRefusal, store::Recovered, transaction};
+use nervure_ledger::{block::Block, mempool::PoolRefusal, transaction};
 use nervure_p2p::{GossipMessage, Verdict};
 use nervure_primitives::{Envelope, Hash, NodeId};
+use nervure_store::RecoveredLog;
 use tokio::sync::oneshot;
 
 use super::{
@@ -43,13 +44,13 @@ pub(super) enum Event {
 pub(super) struct Task {
     driver: Driver<Host>,
     queue: Receiver<Event>,
-    recovered: Recovered,
+    recovered: RecoveredLog,
 }
 
 type Failed = DriverError<HostError>;
 
 impl Task {
-    pub(super) fn new(engine: Engine, host: Host, recovered: Recovered, queue: Receiver<Event>) -> Self {
+    pub(super) fn new(engine: Engine, host: Host, recovered: RecoveredLog, queue: Receiver<Event>) -> Self {
         Self { driver: Driver::new(engine, host), queue, recovered }
     }
 

@@ -7,15 +7,15 @@ use nervure_consensus::checkpoint::{LightClient, LightError};
 use nervure_ledger::{
     chain::{StartError as GenesisError, Tip},
     checkpoint::{Checkpoint, Pursuit, PursuitError},
-    snapshot::{Assembly, SnapshotError},
+    snapshot::{Assembly, SnapshotError, StatePage},
     spec::MeshSpec,
-    store::{StatePage, StoreError},
 };
 use nervure_p2p::{NetworkHandle, RequestError};
 use nervure_primitives::{
     BlockHeight, Hash, NodeId, NodeKey,
     cbor::{self, Limits},
 };
+use nervure_store::StoreError;
 
 use super::{Answer, MAX_ANSWER, PROTOCOL, Request};
 use crate::{

@@ -10,14 +10,9 @@ use nervure_consensus::{
     },
     checkpoint::{CommitCertificate, ValidatorSet},
 };
-use nervure_ledger::{
-    block,
-    event::Event,
-    proposals::Proposals,
-    spec::MeshSpec,
-    store::{Options, Store, StoreError},
-};
+use nervure_ledger::{block, event::Event, proposals::Proposals, spec::MeshSpec};
 use nervure_primitives::{BlockHeight, Hash};
+use nervure_store::{Store, StoreError, StoreOptions};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -27,7 +22,7 @@ use super::{
 };
 
 /// A store for a few blocks.
-const OPTIONS: Options = Options { retain: 2, cache: 1 << 20, durable: true };
+const OPTIONS: StoreOptions = StoreOptions { retain: 2, cache: 1 << 20, durable: true };
 
 /// Plays `plan` with the real ledger, on disks that sync when they say so, or that lie; and what the nodes'
 /// blocks did, by kind.

@@ -5,11 +5,11 @@ use std::{fs, num::NonZeroUsize, sync::Arc};
 use nervure_ledger::{
     chain::Tip,
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
-    store::{Options, Store},
     transaction::{Call, SetWeights, Transaction},
     tree::{Key, MemoryTree, StateTree},
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, Uid};
+use nervure_store::{Store, StoreOptions};
 
 use super::{key, line, timed};
 
@@ -73,7 +73,7 @@ pub(super) fn report(threads: NonZeroUsize) {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("chain.redb");
     let spec = spec();
-    let ((store, mut tip), begun) = timed(|| Store::open(&path, &spec, Options::default()).unwrap());
+    let ((store, mut tip), begun) = timed(|| Store::open(&path, &spec, StoreOptions::default()).unwrap());
     line("the genesis, written", begun, "");
     // A block for each subnet's weights, and on until all had two epochs.
     let mut times = Vec::new();
@@ -102,7 +102,7 @@ pub(super) fn report(threads: NonZeroUsize) {
     line("a proof of one neuron", time, "");
     drop((tree, store));
     let file = fs::metadata(&path).unwrap().len() >> 20;
-    let ((store, again), time) = timed(|| Store::open(&path, &spec, Options::default()).unwrap());
+    let ((store, again), time) = timed(|| Store::open(&path, &spec, StoreOptions::default()).unwrap());
     assert_eq!(again, tip);
     line("opening it again", time, &format!("every page and the root checked, {file} MiB"));
     drop((again, state, store));

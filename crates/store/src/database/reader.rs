@@ -12,7 +12,7 @@ use super::{
     tables::{self, BLOCKS, CERTIFICATES, Definition, EVENTS, HEADERS, NODES, VALUES},
     tree::{self, StoredTree},
 };
-use crate::{
+use nervure_ledger::{
     block::{Block, Header, MAX_BLOCK_LEN},
     chain::Tip,
     event::Event,

@@ -5,7 +5,7 @@ use super::*;
 /// The blocks of a chain, each as it was made.
 fn history(blocks: usize) -> (TempDir, Vec<Next>) {
     let place = TempDir::new().unwrap();
-    let (store, mut tip) = Store::open(&place.path().join("one"), &spec(), Options::default()).unwrap();
+    let (store, mut tip) = Store::open(&place.path().join("one"), &spec(), StoreOptions::default()).unwrap();
     let made = (0..blocks).map(|_| {
         let next = next(&store, &tip);
         store.commit(&next, Some(b"certificate")).unwrap();
@@ -18,7 +18,7 @@ fn history(blocks: usize) -> (TempDir, Vec<Next>) {
 
 #[test]
 fn many_at_once_are_the_same_as_one_by_one() {
-    let options = Options { retain: 7, ..Options::default() };
+    let options = StoreOptions { retain: 7, ..StoreOptions::default() };
     let (_place, made) = history(40);
     let place = TempDir::new().unwrap();
     let (path, mut header) = (place.path().join("all"), None);
@@ -52,7 +52,7 @@ fn many_at_once_are_the_same_as_one_by_one() {
 fn a_batch_that_is_dropped_or_does_not_follow_changes_nothing() {
     let (_place, made) = history(6);
     let place = TempDir::new().unwrap();
-    let (store, tip) = Store::open(&place.path().join("all"), &spec(), Options::default()).unwrap();
+    let (store, tip) = Store::open(&place.path().join("all"), &spec(), StoreOptions::default()).unwrap();
     let mut batch = store.batch().unwrap();
     made.iter().take(3).for_each(|next| batch.push(next, None).unwrap());
     assert!(matches!(batch.push(&made[5], None), Err(StoreError::Order { .. })));

@@ -1,13 +1,13 @@
 //! Times blocks of transfers, with and without a disk, next to what they cannot do without: verifying
 //! their signatures one by one, and bringing their bytes to the disk.
 //!
-//! `cargo bench -p nervure-ledger` prints medians of the runs. With `-- --full` it builds a mesh of 128 full
+//! `cargo bench -p nervure-store` prints medians of the runs. With `-- --full` it builds a mesh of 128 full
 //! subnets instead and says how much memory it takes, and how long its blocks, epochs, proofs and opening
 //! take.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-#[path = "ledger/full.rs"]
+#[path = "store/full.rs"]
 mod full;
 
 use std::{
@@ -21,11 +21,11 @@ use std::{
 use nervure_ledger::{
     chain::{Next, Tip},
     spec::{AccountSpec, MeshSpec},
-    store::{Options, Store},
     transaction::{Call, Checked, DOMAIN, MAX_LEN, Transaction, Transfer},
     tree::{MemoryTree, StateTree, changes},
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, NodeKey};
+use nervure_store::{Store, StoreOptions};
 
 /// Transfers of a block.
 const TRANSFERS: usize = 1_000;
@@ -121,7 +121,7 @@ fn ratio(time: Duration, bare: Duration) -> String {
 /// Blocks of transfers committed to a file.
 fn on_disk(spec: &MeshSpec, keys: &[NodeKey], threads: NonZeroUsize, durable: bool) {
     let place = tempfile::tempdir().unwrap();
-    let options = Options { durable, ..Options::default() };
+    let options = StoreOptions { durable, ..StoreOptions::default() };
     let (store, mut tip) = Store::open(&place.path().join("chain.redb"), spec, options).unwrap();
     let (mut whole, mut commits, mut raw) = (Vec::new(), Vec::new(), Vec::new());
     let mut file = File::create(place.path().join("raw")).unwrap();

@@ -8,7 +8,7 @@ use std::{
 use nervure_primitives::{BlockHeight, MeshId};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError};
 
-use super::{Options, StoreError};
+use super::{StoreError, StoreOptions};
 
 /// A table from bytes to sealed bytes. Heights and versions are big-endian, so that they sort as numbers.
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -51,7 +51,7 @@ const CHECKSUM: usize = 4;
 /// Opens the file, repairs what a crash left half done, and checks every page of it: redb trusts the
 /// pages that it reads, so that a damaged one has to be found before. On some damage it panics instead
 /// of saying so; that is damage all the same.
-pub(super) fn open(path: &Path, options: Options) -> Result<Database, StoreError> {
+pub(super) fn open(path: &Path, options: StoreOptions) -> Result<Database, StoreError> {
     guarded(path, || Database::builder().set_cache_size(options.cache).create(path))
 }
 

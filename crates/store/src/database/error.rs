@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use nervure_primitives::{BlockHeight, Hash, MeshId};
 use redb::{CommitError, DatabaseError, StorageError, TableError, TransactionError};
 
-use crate::{
+use nervure_ledger::{
     chain::StartError,
     tree::{RebuildError, TreeError},
 };

@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 
+use nervure_ledger::snapshot::StatePage;
 use nervure_primitives::{BlockHeight, Hash};
 
 use super::{
@@ -9,15 +10,6 @@ use super::{
     tables::{self, VALUES},
     tree::{value, value_key},
 };
-
-/// Some of a state's records, in the order of the tree.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StatePage {
-    /// The encoded records.
-    pub records: Vec<Vec<u8>>,
-    /// Whether these are the last ones.
-    pub last: bool,
-}
 
 /// A page that is being filled.
 struct Filling {

@@ -13,7 +13,9 @@ use super::{
     reader::decode,
     tables::{self, CHECKPOINTS, EPOCHS, VALIDATORS},
 };
-use crate::{chain::Next, checkpoint::Checkpoint, event::Event, state::State, subnet::MetagraphRoot};
+use nervure_ledger::{
+    chain::Next, checkpoint::Checkpoint, event::Event, state::State, subnet::MetagraphRoot,
+};
 
 /// A block that ended epochs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +29,10 @@ pub struct EpochEnd {
 /// What the last epoch of a subnet was computed from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct KeptEpoch {
+pub struct StoredEpoch {
     /// The block at whose end it was computed.
     pub block: BlockHeight,
-    /// The encoded [`EpochInputs`](crate::subnet::EpochInputs).
+    /// The encoded [`EpochInputs`](nervure_ledger::subnet::EpochInputs).
     #[serde(with = "serde_bytes")]
     pub inputs: Vec<u8>,
 }
@@ -48,7 +50,7 @@ pub(super) fn write(transaction: &WriteTransaction, next: &Next) -> Result<(), S
         put(transaction, CHECKPOINTS, &block.0.to_be_bytes(), &metagraphs)?;
     }
     for epoch in &next.epochs {
-        let kept = KeptEpoch { block, inputs: epoch.inputs.clone() };
+        let kept = StoredEpoch { block, inputs: epoch.inputs.clone() };
         put(transaction, EPOCHS, &epoch.netuid.0.to_be_bytes(), &kept)?;
     }
     Ok(())
@@ -137,7 +139,7 @@ impl Reader {
     ///
     /// # Errors
     /// As for [`Self::checkpoint`].
-    pub fn last_epoch(&self, netuid: Netuid) -> Result<Option<KeptEpoch>, StoreError> {
+    pub fn last_epoch(&self, netuid: Netuid) -> Result<Option<StoredEpoch>, StoreError> {
         self.decoded(EPOCHS, &netuid.0.to_be_bytes())
     }
 }

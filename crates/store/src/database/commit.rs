@@ -9,11 +9,8 @@ use super::{
     tables::{self, BLOCKS, CERTIFICATES, Definition, EVENTS, HEADERS, NODES, VALUES},
     tree::{stored, value_key},
 };
-use crate::{
-    chain::Next,
-    fail_point::{Point, reach},
-    tree::TreeUpdate,
-};
+use crate::fail_point::{Point, reach};
+use nervure_ledger::{chain::Next, tree::TreeUpdate};
 
 /// The first block: its header and state, and what the file is.
 pub(super) fn first(store: &Store, first: &First<'_>) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! Validators on a simulated network agree on blocks of the real ledger, thousands of times over.
 //!
-//! A failing seed is printed; `cargo run --release -p nervure-ledger --example simulate -- --seed S` replays it
+//! A failing seed is printed; `cargo run --release -p nervure-store --example simulate -- --seed S` replays it
 //! with its trace.
 
 use std::{collections::BTreeMap, ops::Range, thread};

@@ -1,8 +1,8 @@
 //! Plays seeded runs of the agreement simulation and says what went wrong in them.
 //!
 //! ```text
-//! cargo run --release -p nervure-ledger --example simulate -- --seeds 10000
-//! cargo run --release -p nervure-ledger --example simulate -- --seed 42
+//! cargo run --release -p nervure-store --example simulate -- --seeds 10000
+//! cargo run --release -p nervure-store --example simulate -- --seed 42
 //! ```
 //!
 //! The first plays the seeds from 0 (or `--first N`) on all cores and prints how many it played,

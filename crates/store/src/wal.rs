@@ -21,10 +21,8 @@ use nervure_primitives::{
     cbor::{self, Limits},
 };
 
-use crate::{
-    block::MAX_BLOCK_LEN,
-    fail_point::{self, Point, reach},
-};
+use crate::fail_point::{self, Point, reach};
+use nervure_ledger::block::MAX_BLOCK_LEN;
 
 /// The file is replaced by a new one when it is larger than this, in bytes; often, where tests wait for it.
 const ROTATE: u64 = if fail_point::ENABLED { 16 << 10 } else { 1 << 20 };
@@ -53,7 +51,7 @@ pub struct Wal {
 
 /// What a log held.
 #[derive(Debug, Default)]
-pub struct Recovered {
+pub struct RecoveredLog {
     /// The signer's record.
     pub signer: SignerRecord,
     /// The entries of all heights since the file was begun, in their order.
@@ -62,7 +60,7 @@ pub struct Recovered {
     pub blocks: Vec<Vec<u8>>,
 }
 
-impl Recovered {
+impl RecoveredLog {
     /// The entries of one height.
     pub fn of(&self, height: BlockHeight) -> Vec<WalEntry> {
         self.entries.iter().filter(|entry| entry.height() == height).cloned().collect()
@@ -74,7 +72,7 @@ impl Wal {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when another process has it open; whatever else the disk says.
-    pub fn open(path: &Path) -> io::Result<(Self, Recovered)> {
+    pub fn open(path: &Path) -> io::Result<(Self, RecoveredLog)> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         file.try_lock().map_err(io::Error::from)?;
         let size = file.metadata()?.len();
@@ -193,8 +191,8 @@ fn checksum(kind: u8, content: &[u8]) -> [u8; 4] {
 }
 
 /// What whole frames `bytes` begins with, and how long those are.
-fn recover(bytes: &[u8]) -> (Recovered, usize) {
-    let (mut recovered, mut at) = (Recovered::default(), 0);
+fn recover(bytes: &[u8]) -> (RecoveredLog, usize) {
+    let (mut recovered, mut at) = (RecoveredLog::default(), 0);
     while let Some((kind, content)) = next_frame(&bytes[at..]) {
         match kind {
             ENTRY => match WalEntry::decode(content) {

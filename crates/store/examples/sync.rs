@@ -2,8 +2,8 @@
 //! disk, as a node does it, and one after the other for comparison.
 //!
 //! ```text
-//! cargo run --release -p nervure-ledger --example sync
-//! cargo run --release -p nervure-ledger --example sync -- --blocks 5000 --transfers 10
+//! cargo run --release -p nervure-store --example sync
+//! cargo run --release -p nervure-store --example sync -- --blocks 5000 --transfers 10
 //! ```
 //!
 //! The mesh is a local one of four validators: an epoch every ten blocks. The network is left out.
@@ -25,11 +25,11 @@ use nervure_ledger::{
     block::Block,
     chain::{Next, Tip},
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
-    store::{Options, Store},
     transaction::{Call, Transaction, Transfer},
     tree::MemoryTree,
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeKey};
+use nervure_store::{Store, StoreOptions};
 
 /// Blocks of one answer of a peer, and so of one transaction.
 const TOGETHER: usize = 500;
@@ -173,7 +173,7 @@ fn batched(store: &Store, mut tip: Tip, blocks: &[(Vec<u8>, Vec<u8>)], times: &m
 type Way = fn(&Store, Tip, &[(Vec<u8>, Vec<u8>)], &mut Times) -> Tip;
 
 fn measure(what: &str, way: Way, place: &Path, blocks: &[(Vec<u8>, Vec<u8>)]) -> Tip {
-    let (store, tip) = Store::open(&place.join(what), &spec(), Options::default()).unwrap();
+    let (store, tip) = Store::open(&place.join(what), &spec(), StoreOptions::default()).unwrap();
     let (mut times, begun) = (Times::default(), Instant::now());
     let tip = way(&store, tip, blocks, &mut times);
     let whole = begun.elapsed();

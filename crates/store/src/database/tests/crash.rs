@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{disk::Disk, *};
 
 fn open(disk: &Disk) -> Result<(Store, Tip), StoreError> {
-    Store::open_on(disk.clone(), &spec(), Options { retain: 5, ..Options::default() })
+    Store::open_on(disk.clone(), &spec(), StoreOptions { retain: 5, ..StoreOptions::default() })
 }
 
 /// Commits blocks until the power fails; the last tip that was committed, if any was, and the one after.

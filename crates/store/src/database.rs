@@ -24,7 +24,6 @@ mod prune;
 mod reader;
 mod tables;
 mod tree;
-mod wal;
 
 use std::path::{Path, PathBuf};
 
@@ -33,12 +32,10 @@ use redb::{Database, ReadableDatabase, StorageBackend};
 
 pub use batch::Batch;
 pub use error::StoreError;
-pub use evidence::{EpochEnd, KeptEpoch};
-pub use page::StatePage;
+pub use evidence::{EpochEnd, StoredEpoch};
 pub use reader::Reader;
-pub use wal::{Recovered, Wal};
 
-use crate::{
+use nervure_ledger::{
     block::Header,
     chain::{Next, Tip},
     spec::MeshSpec,
@@ -51,7 +48,7 @@ const VERSION: u64 = 2;
 
 /// How a store behaves.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct StoreOptions {
     /// How many blocks back the state can still be read and proven; at least 1. More cost disk: what a
     /// block changes is kept that long. Default 1,000.
     pub retain: u64,
@@ -62,7 +59,7 @@ pub struct Options {
     pub durable: bool,
 }
 
-impl Default for Options {
+impl Default for StoreOptions {
     fn default() -> Self {
         Self { retain: 1_000, cache: 64 << 20, durable: true }
     }
@@ -83,7 +80,7 @@ pub struct Store {
     mesh: MeshId,
     /// The height whose tree is version 0: that of the genesis, or of the snapshot it began with.
     base: u64,
-    options: Options,
+    options: StoreOptions,
 }
 
 impl Store {
@@ -92,7 +89,7 @@ impl Store {
     ///
     /// # Errors
     /// When the file is in use, of another mesh, damaged, or cannot be read or written.
-    pub fn open(path: &Path, spec: &MeshSpec, options: Options) -> Result<(Self, Tip), StoreError> {
+    pub fn open(path: &Path, spec: &MeshSpec, options: StoreOptions) -> Result<(Self, Tip), StoreError> {
         Self::on(tables::open(path, options)?, path, spec, options)
     }
 
@@ -103,7 +100,7 @@ impl Store {
     pub fn open_on(
         storage: impl StorageBackend,
         spec: &MeshSpec,
-        options: Options,
+        options: StoreOptions,
     ) -> Result<(Self, Tip), StoreError> {
         let path = Path::new("a storage without a name");
         let builder = || Database::builder().set_cache_size(options.cache).create_with_backend(storage);
@@ -111,7 +108,12 @@ impl Store {
     }
 
     /// [`Self::open`] on a file that is open.
-    fn on(db: Database, path: &Path, spec: &MeshSpec, options: Options) -> Result<(Self, Tip), StoreError> {
+    fn on(
+        db: Database,
+        path: &Path,
+        spec: &MeshSpec,
+        options: StoreOptions,
+    ) -> Result<(Self, Tip), StoreError> {
         match Meta::read(&db)? {
             Some(meta) => Self::resume(db, path, spec, options, &meta),
             None => {
@@ -130,7 +132,7 @@ impl Store {
         path: &Path,
         tip: Tip,
         certificate: Option<&[u8]>,
-        options: Options,
+        options: StoreOptions,
     ) -> Result<(Self, Tip), StoreError> {
         let db = tables::open(path, options)?;
         if Meta::read(&db)?.is_some() {
@@ -177,7 +179,7 @@ impl Store {
         db: Database,
         path: &Path,
         spec: &MeshSpec,
-        options: Options,
+        options: StoreOptions,
         meta: &Meta,
     ) -> Result<(Self, Tip), StoreError> {
         let mesh = spec.mesh_id();
@@ -195,7 +197,7 @@ impl Store {
     fn begin(
         db: Database,
         path: &Path,
-        options: Options,
+        options: StoreOptions,
         first: First<'_>,
     ) -> Result<(Self, Tip), StoreError> {
         let Header { mesh, height, .. } = first.tip.header;

@@ -18,9 +18,9 @@ use super::{
     tables::{self, HEADERS, NODES, VALUES},
     tree::StoredTree,
 };
-use crate::{
+use crate::fail_point::{Point, reach};
+use nervure_ledger::{
     chain::Next,
-    fail_point::{Point, reach},
     tree::{Changes, Key, Record, StateProof, StateTree, TreeError, TreeUpdate, prove, update},
 };
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{
+use nervure_ledger::{
     snapshot::Assembly,
     spec::{AccountSpec, NodeSpec, Role},
     subnet::EpochInputs,
@@ -83,7 +83,7 @@ impl Place {
     }
 
     fn open(&self) -> Result<(Store, Tip), StoreError> {
-        Store::open(&self.file(), &spec(), Options { retain: 5, ..Options::default() })
+        Store::open(&self.file(), &spec(), StoreOptions { retain: 5, ..StoreOptions::default() })
     }
 }
 
@@ -169,9 +169,9 @@ fn a_file_is_for_one_process_and_one_mesh() {
     let (store, tip) = place.open().unwrap();
     assert!(matches!(place.open(), Err(StoreError::Locked { .. })));
     drop(store);
-    let other = Store::open(&place.file(), &MeshSpec::local("other"), Options::default());
+    let other = Store::open(&place.file(), &MeshSpec::local("other"), StoreOptions::default());
     assert!(matches!(other, Err(StoreError::OtherMesh { .. })));
-    let again = Store::import(&place.file(), tip, None, Options::default());
+    let again = Store::import(&place.file(), tip, None, StoreOptions::default());
     assert!(matches!(again, Err(StoreError::Exists { .. })));
 }
 
@@ -210,7 +210,7 @@ fn an_imported_state_goes_on_as_if_it_had_been_here() {
     let (place, elsewhere) = (Place::new(), Place::new());
     let (store, tip) = place.open().unwrap();
     let tips = grow(&store, tip, 7);
-    let options = Options { retain: 5, ..Options::default() };
+    let options = StoreOptions { retain: 5, ..StoreOptions::default() };
     let (copy, tip) = Store::import(&elsewhere.file(), tips[7].clone(), Some(b"it"), options).unwrap();
     assert_eq!(tip, tips[7]);
     assert_eq!(grow(&copy, tip, 8), grow(&store, tips[7].clone(), 8));

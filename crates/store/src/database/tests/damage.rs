@@ -11,7 +11,12 @@ struct Served {
     blocks: Vec<Next1>,
 }
 
-type Next1 = (Option<crate::block::Block>, Option<Vec<crate::event::Event>>, Option<Vec<u8>>, Option<Hash>);
+type Next1 = (
+    Option<nervure_ledger::block::Block>,
+    Option<Vec<nervure_ledger::event::Event>>,
+    Option<Vec<u8>>,
+    Option<Hash>,
+);
 
 fn serve(place: &Place) -> Result<Served, StoreError> {
     let (store, tip) = place.open()?;
