@@ -7,11 +7,11 @@ use futures::{FutureExt, future::BoxFuture};
 use nervure_anchor::Submission;
 use nervure_ledger::{
     checkpoint::Checkpoint,
-    score::EpochProof,
     store::{EpochEnd, KeptEpoch, Reader, StoreError},
     subnet::EpochInputs,
     tree::{Fact, Key, Record},
 };
+use nervure_light::score::EpochProof;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 
 use super::LedgerDesk;
