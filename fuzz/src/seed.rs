@@ -12,14 +12,13 @@ use nervure_consensus::{
         Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote, Signed, Timer,
         TimerKind, Verdict, Vote, VoteKind, WalEntry,
     },
-    checkpoint::{CommitCertificate, LightClient, SignatureList},
+    checkpoint::{CommitCertificate, SignatureList},
 };
 use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
 use nervure_ledger::{
     block::Header,
     chain::{Next, Tip},
     checkpoint::Checkpoint,
-    score::EpochProof,
     snapshot,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::State,
@@ -30,6 +29,7 @@ use nervure_ledger::{
     },
     tree::{Fact, Key, MemoryTree, Record, StateTree},
 };
+use nervure_light::{LightClient, score::EpochProof};
 use nervure_p2p::query::{
     EndReason, QueryEnd, QueryOpen, QueryUsage,
     frame::{ErrorFrame, Frame},
@@ -352,7 +352,7 @@ fn state_proofs() -> Vec<Vec<u8>> {
 pub fn light_client() -> Option<LightClient> {
     let (tip, _) = Tip::genesis(&mesh()).ok()?;
     let validators = tip.state.validators()?.as_ref().clone();
-    LightClient::trusting(tip.header.mesh, &tip.header, validators).ok()
+    LightClient::trusting(&tip.header, validators).ok()
 }
 
 /// The block after the genesis, which ends an epoch.

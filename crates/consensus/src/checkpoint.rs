@@ -1,21 +1,18 @@
 //! What a decision leaves behind: proof that the validators of a height agreed on a block.
 //!
 //! A [`ValidatorSet`] says who may vote with how much power; a [`CommitCertificate`] carries
-//! precommits of more than two thirds of it; a [`LightClient`] follows the sets from height to
-//! height with nothing but headers and certificates.
+//! precommits of more than two thirds of it.
 //!
 //! Everything here decodes from canonical CBOR, is bounded by [`MAX_VALIDATORS`], and is a pure
 //! function of its bytes: what verifies here verifies everywhere.
 
 mod certificate;
-mod light;
 mod quorum;
 mod signatures;
 mod validators;
 
 pub use certificate::{CertificateError, CommitCertificate, MAX_CERTIFICATE_LEN};
 pub(crate) use certificate::{require, signed_power};
-pub use light::{DistantHeader, Header, LightClient, LightError, SignedHeader};
 pub use quorum::Quorum;
 pub use signatures::{SignatureList, SignatureListError};
 pub use validators::{MAX_TOTAL_POWER, MAX_VALIDATORS, Validator, ValidatorSet, ValidatorSetError};

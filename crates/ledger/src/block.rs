@@ -5,7 +5,6 @@
 //! and the hashes of the validators that agree on this block and on the next one, so that certificates can
 //! be followed from block to block without anything else.
 
-use nervure_consensus::checkpoint;
 use nervure_primitives::{
     BlockHeight, Envelope, Hash, MeshId,
     cbor::{self, CborError, Limits},
@@ -48,28 +47,6 @@ impl Header {
             Ok(bytes) => Hash::of("nervure/block/1", &[&bytes]),
             Err(_) => unreachable!("integers and byte strings always encode"),
         }
-    }
-}
-
-impl checkpoint::Header for Header {
-    fn id(&self) -> Hash {
-        Self::id(self)
-    }
-
-    fn height(&self) -> BlockHeight {
-        self.height
-    }
-
-    fn parent(&self) -> Hash {
-        self.parent
-    }
-
-    fn validators_hash(&self) -> Hash {
-        self.validators
-    }
-
-    fn next_validators_hash(&self) -> Hash {
-        self.next_validators
     }
 }
 

@@ -1,25 +1,14 @@
-//! A block that can be believed without its history: header, certificate, and the validators on either side of it.
+//! A block with everything that proves it: header, certificate, and the validators of its height and of the next one.
 //!
-//! Every block with a certificate can be given in this form. Those at whose end an epoch was computed are the mesh's
-//! *checkpoints*: their state has new metagraph roots. A [`Pursuit`] walks from a header that is trusted to such a block with
-//! nothing but more of the same, fetched by whoever drives it from anybody at all.
-//!
-//! What a hostile server can do: send [`MAX_CHECKPOINT_LEN`] bytes per step, for [`MAX_STEPS`] steps, and have one
-//! certificate verified for each. What it cannot: have a header believed that the validators did not agree on.
+//! Tendermint calls this a light block. Every block with a certificate has this form; those that end an epoch are the mesh's
+//! *checkpoints*: their state has new metagraph roots. Stores keep its parts, nodes serve it, and a light client verifies it.
 
-mod pursuit;
-
-use nervure_consensus::checkpoint::{
-    CommitCertificate, DistantHeader, LightClient, LightError, MAX_CERTIFICATE_LEN, MAX_VALIDATORS,
-    ValidatorSet,
-};
+use nervure_consensus::checkpoint::{CommitCertificate, MAX_CERTIFICATE_LEN, MAX_VALIDATORS, ValidatorSet};
 use nervure_primitives::{
     BlockHeight,
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
-
-pub use pursuit::{MAX_STEPS, Pursuit, PursuitError};
 
 use crate::block::{Header, MAX_HEADER_LEN};
 
@@ -29,7 +18,7 @@ const MAX_VALIDATORS_LEN: usize = MAX_VALIDATORS * 50 + 16;
 /// Largest encoding of a checkpoint in bytes.
 pub const MAX_CHECKPOINT_LEN: usize = MAX_HEADER_LEN + MAX_CERTIFICATE_LEN + 2 * MAX_VALIDATORS_LEN + 128;
 
-/// A block's header, and what it takes to believe it.
+/// A block's header, and what proves it. Decoding verifies nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
@@ -39,7 +28,7 @@ pub struct Checkpoint {
     pub certificate: CommitCertificate,
     /// The validators that agreed on it.
     pub validators: ValidatorSet,
-    /// The validators that agree on the next block, when they are others.
+    /// The validators that agree on the next block; none when they are the same.
     pub next_validators: Option<ValidatorSet>,
 }
 
@@ -69,21 +58,25 @@ impl Checkpoint {
     pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
         cbor::decode(bytes, Limits::new(MAX_CHECKPOINT_LEN))
     }
-
-    /// Brings `client` here.
-    ///
-    /// # Errors
-    /// When this does not follow from what the client trusts; see [`LightClient::skip`].
-    pub fn convince(&self, client: &mut LightClient) -> Result<(), LightError> {
-        let Self { header, certificate, validators, next_validators } = self;
-        client.skip(&DistantHeader {
-            header,
-            certificate,
-            validators,
-            next_validators: next_validators.as_ref(),
-        })
-    }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use nervure_primitives::NodeId;
+
+    use super::*;
+    use crate::testing::Chain;
+
+    #[test]
+    fn the_largest_fits_its_bound_and_reads_back() {
+        let mut chain = Chain::new(4);
+        chain.grow(10);
+        let mut largest = chain.checkpoint(10);
+        assert_eq!(Checkpoint::decode(&largest.encode().unwrap()), Ok(largest.clone()));
+        let many = (0..MAX_VALIDATORS as u8).map(|n| (NodeId::from_bytes([n; 32]), u64::MAX >> 8));
+        let set = ValidatorSet::from_stakes(many).unwrap();
+        (largest.validators, largest.next_validators) = (set.clone(), Some(set));
+        let bytes = largest.encode().unwrap();
+        assert!(bytes.len() < MAX_CHECKPOINT_LEN, "{}", bytes.len());
+    }
+}

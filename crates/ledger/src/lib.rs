@@ -18,7 +18,6 @@ pub mod mempool;
 pub mod nodes;
 pub mod params;
 pub mod proposals;
-pub mod score;
 pub mod snapshot;
 pub mod spec;
 pub mod state;
@@ -26,5 +25,5 @@ pub mod subnet;
 pub mod transaction;
 pub mod tree;
 
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

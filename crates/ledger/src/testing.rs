@@ -1,18 +1,19 @@
-//! A small chain with certificates, for tests of what light clients are shown.
+//! A small chain with certificates, for tests: keys, stakes and blocks are the same in every run.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::num::NonZeroUsize;
 
 use nervure_consensus::{
     bft::{Round, Signed},
-    checkpoint::{CommitCertificate, LightClient, SignatureList, ValidatorSet},
+    checkpoint::{CommitCertificate, SignatureList, ValidatorSet},
     yuma::Cell,
 };
-use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeId, NodeKey};
+use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeKey};
 
 use crate::{
     chain::{Next, Tip},
     checkpoint::Checkpoint,
-    score::EpochProof,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::EpochRecord,
     transaction::{Call, SetWeights, Stake, Transaction, Unstake},
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The only subnet.
-pub(crate) const SUBNET: Netuid = Netuid(1);
+pub const SUBNET: Netuid = Netuid(1);
 
 /// What each of the first validators stakes, in base units.
 const STAKE: u64 = 1_000_000_000;
@@ -28,29 +29,36 @@ const STAKE: u64 = 1_000_000_000;
 /// Keys of which validators are made; each owns itself.
 const VALIDATORS: u8 = 12;
 
-pub(crate) fn validator(index: u8) -> NodeKey {
+/// The key of a validator.
+pub fn validator(index: u8) -> NodeKey {
     NodeKey::from_seed(&[50 + index; 32])
 }
 
-pub(crate) fn miner(index: u8) -> NodeKey {
+/// The key of a miner.
+pub fn miner(index: u8) -> NodeKey {
     NodeKey::from_seed(&[150 + index; 32])
 }
 
 /// Blocks with their certificates, from the genesis on.
-pub(crate) struct Chain {
-    pub(crate) spec: MeshSpec,
-    pub(crate) tip: Tip,
+pub struct Chain {
+    /// What the chain begins with.
+    pub spec: MeshSpec,
+    /// The genesis, and the state after it.
+    pub genesis: Tip,
+    /// The last block, and the state after it.
+    pub tip: Tip,
+    /// All blocks, that of height 1 first.
+    pub checkpoints: Vec<Checkpoint>,
+    /// What the last epochs were computed from.
+    pub epochs: Vec<EpochRecord>,
     tree: MemoryTree,
-    genesis: Tip,
-    pub(crate) checkpoints: Vec<Checkpoint>,
-    pub(crate) epochs: Vec<EpochRecord>,
     waiting: Vec<Envelope>,
 }
 
 impl Chain {
     /// The first `staked` validators have stake, and there are three miners. Weights are plain, epochs end every five
     /// blocks, validators are elected every four.
-    pub(crate) fn new(staked: u8) -> Self {
+    pub fn new(staked: u8) -> Self {
         let mut spec = MeshSpec::local("light");
         let economy = &mut spec.economy;
         (economy.subnet.tempo, economy.election_interval) = (5, 4);
@@ -78,14 +86,8 @@ impl Chain {
         Self { spec, tip, tree, genesis, checkpoints: Vec::new(), epochs: Vec::new(), waiting: Vec::new() }
     }
 
-    /// A client that trusts the genesis.
-    pub(crate) fn light_client(&self) -> LightClient {
-        let set = self.genesis.state.validators().unwrap();
-        LightClient::trusting(self.genesis.header.mesh, &self.genesis.header, set.as_ref().clone()).unwrap()
-    }
-
     /// Puts a call into the next block.
-    pub(crate) fn call(&mut self, key: &NodeKey, call: Call) {
+    pub fn call(&mut self, key: &NodeKey, call: Call) {
         let node = key.node_id();
         let (accounts, nodes) = (self.tip.state.accounts(), self.tip.state.nodes());
         let (nonce, fee) = match call.is_of_node() {
@@ -98,13 +100,13 @@ impl Chain {
     }
 
     /// Sets the weights of a validator in the next block.
-    pub(crate) fn weigh(&mut self, index: u8, weights: &[Cell]) {
+    pub fn weigh(&mut self, index: u8, weights: &[Cell]) {
         let call = SetWeights { netuid: SUBNET, weights: weights.to_vec(), version_key: 0 };
         self.call(&validator(index), Call::SetWeights(call));
     }
 
     /// The stake of one validator goes, that of another comes.
-    pub(crate) fn move_stake(&mut self, round: usize) {
+    pub fn move_stake(&mut self, round: usize) {
         let turn = (round / 4) as u8;
         let (out, into) = (turn % VALIDATORS, (turn + 4) % VALIDATORS);
         let node = validator(out).node_id();
@@ -117,7 +119,7 @@ impl Chain {
     }
 
     /// Makes blocks; the first has what waits.
-    pub(crate) fn grow(&mut self, blocks: usize) {
+    pub fn grow(&mut self, blocks: usize) {
         for _ in 0..blocks {
             let waiting = std::mem::take(&mut self.waiting);
             let next = self.tip.next(&self.tree, waiting, NonZeroUsize::MIN).unwrap();
@@ -158,22 +160,13 @@ impl Chain {
         certificate
     }
 
-    pub(crate) fn checkpoint(&self, height: u64) -> Checkpoint {
+    /// The block at `height`, which is at least 1.
+    pub fn checkpoint(&self, height: u64) -> Checkpoint {
         self.checkpoints[height as usize - 1].clone()
     }
 
     /// What the tip's state says about `key`.
-    pub(crate) fn fact(&self, key: &Key) -> Fact {
+    pub fn fact(&self, key: &Key) -> Fact {
         Fact::new(self.tree.prove(key).unwrap())
-    }
-
-    /// What an honest server says about the last epoch of `node`.
-    pub(crate) fn epoch_proof(&self, node: &NodeId) -> EpochProof {
-        let uid = self.tip.state.subnets()[&SUBNET].uid_of(node);
-        EpochProof {
-            subnet: self.fact(&Key::Subnet(SUBNET)),
-            inputs: self.epochs.first().map(|epoch| epoch.inputs.clone()).unwrap_or_default(),
-            neuron: uid.map(|uid| self.fact(&Key::Neuron(SUBNET, uid))),
-        }
     }
 }

@@ -3,22 +3,25 @@
 //! It starts from the genesis of a mesh spec, or from one block that the user names, and fetches blocks with their
 //! certificates. The node may be anybody's.
 //!
-//! What a hostile node can do: answer slowly, refuse, or have [`MAX_STEPS`](nervure_ledger::checkpoint::MAX_STEPS) certificates
+//! What a hostile node can do: answer slowly, refuse, or have [`MAX_STEPS`](nervure_light::MAX_STEPS) certificates
 //! verified. What it cannot: have a record, a score or a block believed that validators did not agree on.
 
 mod error;
 
 use data_encoding::BASE64;
 use nervure_anchor::{AnchoredCheckpoint, Submission};
-use nervure_consensus::checkpoint::{LightClient, LightError, ValidatorSet};
+use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_ledger::{
     block::Header,
     chain::Tip,
-    checkpoint::{Checkpoint, Pursuit},
-    score::{EpochProof, Score, explain},
+    checkpoint::Checkpoint,
     spec::{AnchorPlace, MeshSpec},
     subnet::Neuron,
     tree::{Fact, Key, Record},
+};
+use nervure_light::{
+    Bisection, LightClient, LightClientError,
+    score::{EpochProof, Score, explain},
 };
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId, Uid};
 
@@ -84,7 +87,7 @@ impl Light {
         let (header, next, origin) = match origin {
             Origin::Genesis(spec) => {
                 let Tip { header, state } = Tip::genesis(&spec)?.0;
-                let nobody = VerifyError::Start(LightError::NextValidators(header.height));
+                let nobody = VerifyError::Start(LightClientError::NextValidators(header.height));
                 let next = state.validators().ok_or(nobody)?.as_ref().clone();
                 let origin = format!("the genesis of mesh {} ({})", spec.mesh.name, header.mesh);
                 (header, next, origin)
@@ -100,7 +103,7 @@ impl Light {
             }
         };
         let mesh = header.mesh;
-        let client = LightClient::trusting(mesh, &header, next).map_err(VerifyError::Start)?;
+        let client = LightClient::trusting(&header, next).map_err(VerifyError::Start)?;
         Ok(Self { node, client, mesh, origin, steps: 0 })
     }
 
@@ -193,13 +196,13 @@ impl Light {
                 false => Err(VerifyError::OtherBlock { height, expected, found }.into()),
             };
         }
-        let mut pursuit = Pursuit::new(self.client.clone(), goal.clone());
-        while let Some(between) = pursuit.advance().map_err(VerifyError::Certificate)? {
+        let mut bisection = Bisection::new(self.client.clone(), goal.clone());
+        while let Some(between) = bisection.advance().map_err(VerifyError::Certificate)? {
             let given = fetch(&self.node, Some(between)).await?;
-            pursuit.give(given).map_err(VerifyError::Certificate)?;
+            bisection.supply(given).map_err(VerifyError::Certificate)?;
         }
-        self.steps += pursuit.steps();
-        self.client = pursuit.client().clone();
+        self.steps += bisection.steps();
+        self.client = bisection.client().clone();
         Ok(Believed { checkpoint: goal })
     }
 }

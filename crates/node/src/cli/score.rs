@@ -2,7 +2,7 @@
 
 mod show;
 
-use nervure_ledger::score::{Reason, Score};
+use nervure_light::score::{Reason, Score};
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId};
 use serde::Serialize;
 

@@ -1,12 +1,10 @@
 //! Why a light client does not believe what it is told.
 
-use nervure_consensus::checkpoint::LightError;
 use nervure_ledger::{
     chain::StartError,
-    checkpoint::PursuitError,
-    score::ScoreError,
     tree::{Key, ProofError},
 };
+use nervure_light::{BisectionError, LightClientError, score::ScoreError};
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 
 use crate::local::LocalAnchorError;
@@ -19,10 +17,10 @@ pub(crate) const UNVERIFIED_EXIT: u8 = 9;
 pub(crate) enum VerifyError {
     /// No certificates lead there.
     #[error("the certificates do not hold: {0}")]
-    Certificate(#[from] PursuitError),
+    Certificate(#[from] BisectionError),
     /// The trusted block does not name the validators after it.
     #[error("the trusted block does not hold: {0}")]
-    Start(#[from] LightError),
+    Start(#[from] LightClientError),
     /// A part of an explanation is not what validators agreed on, or there is nothing to explain.
     #[error("{0}")]
     Score(#[from] ScoreError),

@@ -163,7 +163,7 @@ pub(crate) struct EpochView {
     pub height: BlockHeight,
     /// The block's [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint), in base64.
     pub checkpoint: String,
-    /// The [`EpochProof`](nervure_ledger::score::EpochProof), in base64.
+    /// The [`EpochProof`](nervure_light::score::EpochProof), in base64.
     pub proof: String,
 }
 

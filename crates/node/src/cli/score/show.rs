@@ -1,7 +1,7 @@
 //! An explanation as people read it.
 
 use nervure_consensus::fixed::I32F32;
-use nervure_ledger::score::{ScoreOpinion, ScoreResult};
+use nervure_light::score::{ScoreOpinion, ScoreResult};
 
 use super::{Explained, output};
 

@@ -7,10 +7,10 @@ use futures::{FutureExt, future::BoxFuture};
 use nervure_anchor::Submission;
 use nervure_ledger::{
     checkpoint::Checkpoint,
-    score::EpochProof,
     subnet::EpochInputs,
     tree::{Fact, Key, Record},
 };
+use nervure_light::score::EpochProof;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use nervure_store::{EpochEnd, Reader, StoreError, StoredEpoch};
 

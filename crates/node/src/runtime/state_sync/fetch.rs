@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use nervure_anchor::{AnchorDomain, AnchoredCheckpoint};
-use nervure_consensus::checkpoint::{LightClient, LightError};
 use nervure_ledger::{
     chain::{StartError as GenesisError, Tip},
-    checkpoint::{Checkpoint, Pursuit, PursuitError},
+    checkpoint::Checkpoint,
     snapshot::{Assembly, SnapshotError, StatePage},
     spec::MeshSpec,
 };
+use nervure_light::{Bisection, BisectionError, LightClient, LightClientError};
 use nervure_p2p::{NetworkHandle, RequestError};
 use nervure_primitives::{
     BlockHeight, Hash, NodeId, NodeKey,
@@ -93,10 +93,10 @@ pub(crate) enum PeerError {
     },
     /// The trusted block does not name the validators after it.
     #[error(transparent)]
-    Start(#[from] LightError),
+    Start(#[from] LightClientError),
     /// Certificates do not lead there.
     #[error(transparent)]
-    Certificate(#[from] PursuitError),
+    Certificate(#[from] BisectionError),
     /// The records are not the state of the block.
     #[error(transparent)]
     State(#[from] SnapshotError),
@@ -198,8 +198,8 @@ impl Source<'_> {
             Start::Genesis => {
                 let Tip { header, state } = Tip::genesis(spec)?.0;
                 let next = state.validators().map(|set| set.as_ref().clone());
-                let nobody = PeerError::Start(LightError::NextValidators(header.height));
-                next.ok_or(nobody).and_then(|next| Ok(LightClient::trusting(header.mesh, &header, next)?))
+                let nobody = PeerError::Start(LightClientError::NextValidators(header.height));
+                next.ok_or(nobody).and_then(|next| Ok(LightClient::trusting(&header, next)?))
             }
             Start::Block(pin) => self.trusted(*pin).await,
             Start::AnchoredCheckpoint(domain, anchored) => match self.anchored(*domain, anchored).await {
@@ -229,7 +229,7 @@ impl Source<'_> {
             return Err(PeerError::OtherBlock { height, expected, found });
         }
         let next = checkpoint.successors().clone();
-        Ok(LightClient::trusting(checkpoint.header.mesh, &checkpoint.header, next)?)
+        Ok(LightClient::trusting(&checkpoint.header, next)?)
     }
 
     /// Follows certificates to the last checkpoint, and fetches its state.
@@ -241,9 +241,9 @@ impl Source<'_> {
         }
         let (height, id) = (goal.height(), goal.header.id());
         if (height, id) != (client.height(), client.id()) {
-            let mut pursuit = Pursuit::new(client, goal.clone());
-            while let Some(between) = pursuit.advance()? {
-                pursuit.give(self.block(Some(between)).await?)?;
+            let mut bisection = Bisection::new(client, goal.clone());
+            while let Some(between) = bisection.advance()? {
+                bisection.supply(self.block(Some(between)).await?)?;
             }
         }
         tracing::info!(%height, block = %id, peer = %self.peer, "block is certified; fetching its state");

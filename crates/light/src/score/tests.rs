@@ -3,7 +3,8 @@
 use nervure_primitives::NodeKey;
 
 use super::*;
-use crate::{
+use crate::testing::epoch_proof;
+use nervure_ledger::{
     subnet::NeuronInputs,
     testing::{Chain, SUBNET, miner, validator},
 };
@@ -27,7 +28,7 @@ fn weighed() -> Chain {
 
 fn explained(chain: &Chain, key: &NodeKey) -> Result<Score, ScoreError> {
     let node = key.node_id();
-    explain(&chain.tip.header, (SUBNET, &node), &chain.epoch_proof(&node))
+    explain(&chain.tip.header, (SUBNET, &node), &epoch_proof(&chain, &node))
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn without_an_epoch_there_is_nothing_to_explain() {
     let none = explained(&chain, &miner(0)).unwrap_err();
     assert!(matches!(none, ScoreError::NoEpoch { due: BlockHeight(1), .. }), "{none}");
     let node = miner(0).node_id();
-    let mut proof = chain.epoch_proof(&node);
+    let mut proof = epoch_proof(&chain, &node);
     proof.subnet = chain.fact(&Key::Subnet(Netuid(7)));
     let nowhere = explain(&chain.tip.header, (Netuid(7), &node), &proof).unwrap_err();
     assert!(matches!(nowhere, ScoreError::NoSubnet { .. }), "{nowhere}");
@@ -92,7 +93,7 @@ type Change = fn(&mut EpochInputs);
 fn no_number_can_be_changed() {
     let chain = weighed();
     let node = miner(0).node_id();
-    let honest = chain.epoch_proof(&node);
+    let honest = epoch_proof(&chain, &node);
     let check = |proof: &EpochProof| explain(&chain.tip.header, (SUBNET, &node), proof);
     let neuron = |inputs: &mut EpochInputs, change: fn(&mut NeuronInputs)| change(&mut inputs.neurons[3]);
     let changes: [Change; 5] = [
@@ -114,7 +115,7 @@ fn no_number_can_be_changed() {
     let lie = EpochProof { inputs: inputs.encode().unwrap(), ..honest.clone() };
     assert!(matches!(check(&lie), Err(ScoreError::Inputs { .. })));
     // The records of others, or of another block.
-    let other = EpochProof { neuron: chain.epoch_proof(&miner(1).node_id()).neuron, ..honest.clone() };
+    let other = EpochProof { neuron: epoch_proof(&chain, &miner(1).node_id()).neuron, ..honest.clone() };
     assert!(matches!(check(&other), Err(ScoreError::Neuron(_))));
     let missing = EpochProof { neuron: None, ..honest.clone() };
     assert!(matches!(check(&missing), Err(ScoreError::Missing(_))));
@@ -132,7 +133,7 @@ fn no_number_can_be_changed() {
 #[test]
 fn a_record_that_is_not_what_yuma_gives_is_found_out() {
     let chain = weighed();
-    let inputs = EpochInputs::decode(&chain.epoch_proof(&miner(0).node_id()).inputs).unwrap();
+    let inputs = EpochInputs::decode(&epoch_proof(&chain, &miner(0).node_id()).inputs).unwrap();
     let output = inputs.run().unwrap();
     let record = chain.tip.state.subnets()[&SUBNET].neuron(MINERS[0]).unwrap();
     assert_eq!(compare(record, MINERS[0], &output), Ok(()));
@@ -146,8 +147,8 @@ fn a_record_that_is_not_what_yuma_gives_is_found_out() {
 fn a_proof_reads_back_and_a_flipped_bit_is_noticed() {
     let chain = weighed();
     let node = miner(0).node_id();
-    let bytes = chain.epoch_proof(&node).encode().unwrap();
-    assert_eq!(EpochProof::decode(&bytes).unwrap(), chain.epoch_proof(&node));
+    let bytes = epoch_proof(&chain, &node).encode().unwrap();
+    assert_eq!(EpochProof::decode(&bytes).unwrap(), epoch_proof(&chain, &node));
     for at in (0..bytes.len()).step_by(7) {
         let mut flipped = bytes.clone();
         flipped[at] ^= 4;

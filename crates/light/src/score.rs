@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use opinion::{Ignored, ScoreOpinion};
 pub use reason::Reason;
 
-use crate::{
+use nervure_ledger::{
     block::Header,
     subnet::{EpochInputs, MAX_INPUTS_LEN, Neuron, Subnet},
     tree::{Fact, Key, MAX_FACT_LEN, ProofError, Record},

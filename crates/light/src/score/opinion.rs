@@ -7,7 +7,7 @@ use nervure_primitives::{Amount, BlockHeight, NodeId, Uid};
 use serde::Serialize;
 
 use super::Computed;
-use crate::subnet::{EpochInputs, NeuronInputs};
+use nervure_ledger::subnet::{EpochInputs, NeuronInputs};
 
 /// One validator's word about one neuron. Shares are decimals in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,0 +1,121 @@
+//! Bisection: the way from a trusted header to a later checkpoint.
+//!
+//! The checkpoint is tried at once; when too few of the trusted validators signed it, the one half-way is requested, and so
+//! on. Between two neighbours no step is too far, so that the way is found whenever there is one.
+//!
+//! What a hostile server can do: send [`MAX_CHECKPOINT_LEN`](nervure_ledger::checkpoint::MAX_CHECKPOINT_LEN) bytes per step,
+//! for [`MAX_STEPS`] steps, and have one certificate verified for each. What it cannot: have a header believed that the
+//! validators did not agree on.
+
+use nervure_ledger::checkpoint::Checkpoint;
+use nervure_primitives::BlockHeight;
+
+use crate::{LightClient, LightClientError};
+
+/// Most checkpoints that one bisection verifies: validators that are replaced every two weeks need 26 a year.
+pub const MAX_STEPS: usize = 4_096;
+
+/// Why a checkpoint is not verified.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BisectionError {
+    /// A header or certificate does not verify.
+    #[error("block {height}: {error}")]
+    Light {
+        /// The header's height.
+        height: BlockHeight,
+        /// The rule that it breaks.
+        error: LightClientError,
+    },
+    /// A checkpoint of another height than the requested one.
+    #[error("requested block {requested}, received block {received}")]
+    OtherHeight {
+        /// The requested height.
+        requested: BlockHeight,
+        /// The height of the checkpoint received.
+        received: BlockHeight,
+    },
+    /// More than [`MAX_STEPS`].
+    #[error(
+        "the validators changed so often that {MAX_STEPS} certificates do not lead there: trust a later block"
+    )]
+    TooManySteps,
+}
+
+/// A light client on the way to a checkpoint. It fetches nothing itself.
+#[derive(Clone, Debug)]
+pub struct Bisection {
+    client: LightClient,
+    /// Checkpoints still to be verified: the goal first, the nearest last.
+    pending: Vec<Checkpoint>,
+    /// The height that [`Self::advance`] requested.
+    requested: Option<BlockHeight>,
+    steps: usize,
+}
+
+impl Bisection {
+    /// From what `client` trusts to `goal`.
+    pub fn new(client: LightClient, goal: Checkpoint) -> Self {
+        Self { client, pending: vec![goal], requested: None, steps: 0 }
+    }
+
+    /// Verifies as far as possible. Returns the height to fetch next, or `None` when the goal is verified.
+    ///
+    /// # Errors
+    /// When a checkpoint is not what the validators agreed on.
+    pub fn advance(&mut self) -> Result<Option<BlockHeight>, BisectionError> {
+        if let Some(requested) = self.requested {
+            return Ok(Some(requested));
+        }
+        while let Some(nearest) = self.pending.last() {
+            let height = nearest.height();
+            self.steps += 1;
+            if self.steps > MAX_STEPS {
+                return Err(BisectionError::TooManySteps);
+            }
+            match self.client.verify(nearest) {
+                Ok(()) => drop(self.pending.pop()),
+                Err(error) => {
+                    let distance = height.0.saturating_sub(self.client.height().0);
+                    // Neighbours have nothing between them: the certificate itself is too weak.
+                    if !error.is_too_far() || distance < 2 {
+                        return Err(BisectionError::Light { height, error });
+                    }
+                    self.requested = Some(BlockHeight(height.0 - distance / 2));
+                    return Ok(self.requested);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the checkpoint of the height that [`Self::advance`] requested.
+    ///
+    /// # Errors
+    /// [`BisectionError::OtherHeight`].
+    pub fn supply(&mut self, checkpoint: Checkpoint) -> Result<(), BisectionError> {
+        let received = checkpoint.height();
+        match self.requested.take() {
+            Some(requested) if requested == received => {
+                self.pending.push(checkpoint);
+                Ok(())
+            }
+            requested => {
+                let requested = requested.unwrap_or(self.client.height());
+                Err(BisectionError::OtherHeight { requested, received })
+            }
+        }
+    }
+
+    /// How many certificates were verified or tried.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// What is trusted now.
+    pub fn client(&self) -> &LightClient {
+        &self.client
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Verification of a header from an earlier one, with certificates only.
+//!
+//! A [`LightClient`] knows one header that it trusts and the validators of the next height. It moves to any later height
+//! whose certificate has the signatures of more than two thirds of the power that it trusts (Tendermint's skipping
+//! verification), without a state, a peer to believe, or a clock.
+//!
+//! Why skipping is as sound as verifying every height: more than two thirds of the trusted power signed a precommit for the
+//! header. Some of those signers are honest, and honest validators precommit only blocks that follow the chain they know,
+//! so the header names the validators that its height really had. More than two thirds of *those* precommitted it in one
+//! round, which decides. An adversary who could forge that could forge the very next height too.
+//!
+//! Guarantee: if at every height less than a third of the power was Byzantine *at that time*, the header reached is the one
+//! that the mesh decided. Hazard: validators that left long ago may sign a second history without any risk (a long-range
+//! attack), so the first trusted header has to be recent, which is what anchors are for.
+
+use nervure_consensus::checkpoint::{CertificateError, CommitCertificate, Quorum, ValidatorSet};
+use nervure_ledger::{block::Header, checkpoint::Checkpoint};
+use nervure_primitives::{BlockHeight, Hash, MeshId};
+
+/// Why a header does not follow from the trusted one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LightClientError {
+    /// The header of the next height has another parent.
+    #[error("the header of height {0} does not follow the trusted one")]
+    Parent(BlockHeight),
+    /// The header names other validators than its predecessor announced, or than those given with it.
+    #[error("the header of height {0} names other validators than were announced")]
+    Validators(BlockHeight),
+    /// The validators of the next height are missing, or not those that the header announces.
+    #[error("the validators announced by height {0} are missing or different")]
+    NextValidators(BlockHeight),
+    /// The certificate is for another block.
+    #[error("the certificate is not for the header of height {0}")]
+    OtherBlock(BlockHeight),
+    /// The certificate does not verify.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The header is not later than the trusted one.
+    #[error("height {actual} is not after the trusted height {trusted}")]
+    NotLater {
+        /// The trusted height.
+        trusted: BlockHeight,
+        /// The header's height.
+        actual: BlockHeight,
+    },
+    /// Too few of the trusted validators signed a header this far ahead; a header between may be reachable.
+    #[error(
+        "of the trusted validators, {signed} of {total} voting power signed height {height}: the step is too far"
+    )]
+    TooFar {
+        /// The header's height.
+        height: BlockHeight,
+        /// Power, in the trusted set, of the signers.
+        signed: u64,
+        /// Power of the whole trusted set.
+        total: u64,
+    },
+}
+
+impl LightClientError {
+    /// Whether a header between may be missing, rather than this one being wrong.
+    pub fn is_too_far(&self) -> bool {
+        matches!(self, Self::TooFar { .. })
+    }
+}
+
+/// A trusted header's id and height, and the validators of the height after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LightClient {
+    mesh: MeshId,
+    id: Hash,
+    height: BlockHeight,
+    next: ValidatorSet,
+}
+
+impl LightClient {
+    /// Starts from a header that is trusted for outside reasons (genesis, or an anchored checkpoint) and the validators
+    /// of the next height.
+    ///
+    /// # Errors
+    /// [`LightClientError::NextValidators`] when `next` are not the validators that the header announces.
+    pub fn trusting(header: &Header, next: ValidatorSet) -> Result<Self, LightClientError> {
+        if header.next_validators != next.hash() {
+            return Err(LightClientError::NextValidators(header.height));
+        }
+        Ok(Self { mesh: header.mesh, id: header.id(), height: header.height, next })
+    }
+
+    /// The mesh of the trusted header.
+    pub const fn mesh(&self) -> MeshId {
+        self.mesh
+    }
+
+    /// The id of the trusted header.
+    pub const fn id(&self) -> Hash {
+        self.id
+    }
+
+    /// The height of the trusted header.
+    pub const fn height(&self) -> BlockHeight {
+        self.height
+    }
+
+    /// The validators of the next height.
+    pub const fn next_validators(&self) -> &ValidatorSet {
+        &self.next
+    }
+
+    /// Moves to a later height. Cheap checks come first; on an error nothing has changed.
+    ///
+    /// # Errors
+    /// [`LightClientError::TooFar`] when a step to a height between may succeed; otherwise the first rule that the header
+    /// or its certificate breaks.
+    pub fn verify(&mut self, checkpoint: &Checkpoint) -> Result<(), LightClientError> {
+        let Checkpoint { header, certificate, validators, .. } = checkpoint;
+        let (height, id) = (header.height, header.id());
+        self.check_header(header, validators)?;
+        if (certificate.height, certificate.value) != (height, id) {
+            return Err(LightClientError::OtherBlock(height));
+        }
+        let next = checkpoint.successors();
+        if header.next_validators != next.hash() {
+            return Err(LightClientError::NextValidators(height));
+        }
+        self.check_overlap(certificate)?;
+        certificate.verify(validators, &self.mesh)?;
+        (self.id, self.height, self.next) = (id, height, next.clone());
+        Ok(())
+    }
+
+    fn check_header(&self, header: &Header, validators: &ValidatorSet) -> Result<(), LightClientError> {
+        let height = header.height;
+        if height <= self.height {
+            return Err(LightClientError::NotLater { trusted: self.height, actual: height });
+        }
+        let adjacent = height.0 - self.height.0 == 1;
+        if adjacent && header.parent != self.id {
+            return Err(LightClientError::Parent(height));
+        }
+        // The validators of the very next height are known exactly; further ahead the certificate has to prove them.
+        if header.validators != validators.hash() || (adjacent && *validators != self.next) {
+            return Err(LightClientError::Validators(height));
+        }
+        Ok(())
+    }
+
+    /// Refuses a certificate that more than two thirds of the trusted power did not sign. No signer is counted twice:
+    /// signers in a certificate are sorted and different.
+    fn check_overlap(&self, certificate: &CommitCertificate) -> Result<(), LightClientError> {
+        let trusted = certificate.signatures.iter().filter_map(|(signer, _)| self.next.power_of(signer));
+        let signed = trusted.fold(0u64, u64::saturating_add);
+        let total = self.next.total_power();
+        match Quorum::TWO_THIRDS.is_met(signed, total) {
+            true => Ok(()),
+            false => Err(LightClientError::TooFar { height: certificate.height, signed, total }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
