@@ -3,12 +3,13 @@
 //! Not encrypted: the key moves nothing on the mesh, and the account that pays for anchoring holds little.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read, Write},
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use data_encoding::HEXLOWER;
+use nervure_primitives::durable::{self, Access};
 use zeroize::Zeroizing;
 
 use super::AnchorKey;
@@ -74,14 +75,7 @@ impl AnchorKey {
     /// When the file cannot be made, or is there already.
     pub fn write(&self, path: &Path) -> Result<(), AnchorKeyFileError> {
         let text = Zeroizing::new(HEXLOWER.encode(self.secret().as_slice()) + "\n");
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(path).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
+        let written = durable::create(path, text.as_bytes(), Access::Owner);
         written.map_err(|error| AnchorKeyFileError::Io { path: path.to_owned(), error })
     }
 }

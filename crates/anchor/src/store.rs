@@ -94,7 +94,7 @@ impl CheckpointStore {
     }
 
     /// The same rules for the same mesh and domain, beginning elsewhere.
-    pub(crate) fn beginning(self, height: BlockHeight, validators: Hash) -> Self {
+    pub(crate) fn starting_at(self, height: BlockHeight, validators: Hash) -> Self {
         Self { latest: height, validators, ..self }
     }
 

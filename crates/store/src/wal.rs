@@ -1,55 +1,47 @@
-//! The write-ahead log of the height that is being decided, its proposed blocks, and the signer's record: a
-//! plain file that is appended to, because its sync stands between a vote and the network.
+//! The write-ahead log of the height that is being decided: the engine's entries, the proposed blocks and the
+//! signer's record. A plain file that is appended to, because its sync stands between a vote and the network.
 //!
-//! A frame is a length and a checksum in four bytes each, a byte of kind, and what was written. Reading
-//! stops at the first frame that is not whole: what follows was never synced, and nothing that depended on
-//! it has left the node. The latest signer's record counts. When the file grows beyond [`ROTATE`], the next height
-//! begins a new one that replaces it in one rename.
+//! A payload of the [`AppendLog`] is a byte of kind and what was written. Reading stops at the first frame that
+//! is not whole: what follows was never synced, and nothing that depended on it has left the node. The latest
+//! signer's record counts. When the file grows beyond [`ROTATE_BYTES`], the next height replaces it by one
+//! that holds the record alone.
 //!
 //! Hazard: a *prefix* that is damaged looks like a short file, and its record like an old one. The signer
 //! of `nervure-consensus` says what then protects: it listens before it signs.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use nervure_consensus::bft::{SignerRecord, WalEntry};
+use nervure_ledger::block::MAX_BLOCK_LEN;
 use nervure_primitives::{
     BlockHeight,
     cbor::{self, Limits},
+    durable::{AppendLog, LogContents, LogFormat, ReplaceStep},
 };
 
 use crate::fail_point::{self, Point, reach};
-use nervure_ledger::block::MAX_BLOCK_LEN;
 
-/// The file is replaced by a new one when it is larger than this, in bytes; often, where tests wait for it.
-const ROTATE: u64 = if fail_point::ENABLED { 16 << 10 } else { 1 << 20 };
+/// The file is replaced by a new one when it is larger than this. Tests with fail points wait for it, so that
+/// it is small there.
+const ROTATE_BYTES: u64 = if fail_point::ENABLED { 16 << 10 } else { 1 << 20 };
 
-/// Largest frame that is read, in bytes: a block.
-const MAX_FRAME: usize = MAX_BLOCK_LEN;
+/// The length of a frame counts its content without the byte of kind; the largest content is a block. The
+/// file holds one height, whose blocks are written once each.
+const FORMAT: LogFormat =
+    LogFormat { magic: b"", uncounted: 1, max_payload: MAX_BLOCK_LEN, max_file: 1 << 30 };
 
-/// Largest file that is read, in bytes. It holds one height, whose blocks are written once each.
-const MAX_FILE: u64 = 1 << 30;
-
-const ENTRY: u8 = 1;
-const SIGNER: u8 = 2;
-const BLOCK: u8 = 3;
-
-/// Bytes before the content of a frame.
-const HEAD: usize = 9;
+const KIND_ENTRY: u8 = 1;
+const KIND_SIGNER: u8 = 2;
+const KIND_BLOCK: u8 = 3;
 
 /// The log, open for appending. The file is locked: a second process with the same key must not sign.
 #[derive(Debug)]
 pub struct Wal {
-    path: PathBuf,
-    file: File,
-    size: u64,
+    log: AppendLog,
     signer: SignerRecord,
 }
 
-/// What a log held.
+/// The content of a log.
 #[derive(Debug, Default)]
 pub struct RecoveredLog {
     /// The signer's record.
@@ -68,29 +60,16 @@ impl RecoveredLog {
 }
 
 impl Wal {
-    /// Opens the log at `path`, or begins it, and reads what it holds.
+    /// Opens the log at `path`, or creates it, and reads what it holds.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when another process has it open; whatever else the disk says.
+    /// [`io::ErrorKind::WouldBlock`] when another process has it open; any other error of the disk.
     pub fn open(path: &Path) -> io::Result<(Self, RecoveredLog)> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        file.try_lock().map_err(io::Error::from)?;
-        let size = file.metadata()?.len();
-        if size > MAX_FILE {
-            // To read a part of it would be to forget what was signed in the rest.
-            let why = format!("the log has {size} bytes, more than the {MAX_FILE} that are read");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
-        }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let (recovered, whole) = recover(&bytes);
-        if whole < bytes.len() {
-            // What is not whole would hide everything that is appended after it.
-            file.set_len(whole as u64)?;
-            file.sync_data()?;
-        }
-        let wal = Self { path: path.to_owned(), file, size: whole as u64, signer: recovered.signer };
-        Ok((wal, recovered))
+        let (mut log, contents) = AppendLog::open(path, FORMAT)?;
+        let (recovered, end) = recover(&contents);
+        // A frame that is not whole would hide everything that is appended after it.
+        log.truncate(end)?;
+        Ok((Self { log, signer: recovered.signer }, recovered))
     }
 
     /// Appends an entry; it need not be durable yet.
@@ -98,16 +77,16 @@ impl Wal {
     /// # Errors
     /// What the disk says. The same holds for the other methods; nothing may be sent after one.
     pub fn append(&mut self, entry: &WalEntry) -> io::Result<()> {
-        self.frame(ENTRY, &entry.encode().map_err(io::Error::other)?)
+        self.frame(KIND_ENTRY, &entry.encode().map_err(io::Error::other)?)
     }
 
     /// Appends a proposed block, so that it is durable when this node says that it is valid: if all nodes
-    /// stopped now, somebody must still have what may have been decided.
+    /// stopped now, one of them must still have the block that may have been decided.
     ///
     /// # Errors
     /// As for [`Self::append`].
     pub fn append_block(&mut self, block: &[u8]) -> io::Result<()> {
-        self.frame(BLOCK, block)
+        self.frame(KIND_BLOCK, block)
     }
 
     /// Replaces the signer's record; it need not be durable yet.
@@ -118,7 +97,7 @@ impl Wal {
         self.signer = *record;
         let content = cbor::encode(record).map_err(io::Error::other)?;
         reach(Point::SignerWrite);
-        self.frame(SIGNER, &content)?;
+        self.frame(KIND_SIGNER, &content)?;
         reach(Point::SignerWritten);
         Ok(())
     }
@@ -129,7 +108,7 @@ impl Wal {
     /// As for [`Self::append`].
     pub fn sync(&mut self) -> io::Result<()> {
         reach(Point::LogSync);
-        self.file.sync_data()?;
+        self.log.sync()?;
         reach(Point::LogSynced);
         Ok(())
     }
@@ -139,89 +118,71 @@ impl Wal {
     /// # Errors
     /// As for [`Self::append`].
     pub fn next_height(&mut self) -> io::Result<()> {
-        if self.size < ROTATE {
+        if self.log.size() < ROTATE_BYTES {
             return Ok(());
         }
-        let fresh = self.path.with_extension("new");
-        let mut file = File::create(&fresh)?;
-        file.try_lock().map_err(io::Error::from)?;
-        reach(Point::RotateCreated);
         let record = cbor::encode(&self.signer).map_err(io::Error::other)?;
-        file.write_all(&framed(SIGNER, &record))?;
-        reach(Point::RotateWritten);
-        file.sync_data()?;
-        reach(Point::RotateSynced);
-        fs::rename(&fresh, &self.path)?;
-        reach(Point::RotateRenamed);
-        if let Some(place) = self.path.parent().filter(|place| !place.as_os_str().is_empty()) {
-            File::open(place)?.sync_all()?;
-        }
-        (self.file, self.size) = (file, (HEAD + record.len()) as u64);
-        reach(Point::Rotated);
-        Ok(())
+        self.log.replace([payload(KIND_SIGNER, &record)], |step| {
+            reach(match step {
+                ReplaceStep::Created => Point::RotateCreated,
+                ReplaceStep::Written => Point::RotateWritten,
+                ReplaceStep::Synced => Point::RotateSynced,
+                ReplaceStep::Renamed => Point::RotateRenamed,
+                ReplaceStep::Finished => Point::Rotated,
+            });
+        })
     }
 
     fn frame(&mut self, kind: u8, content: &[u8]) -> io::Result<()> {
-        let bytes = framed(kind, content);
+        let payload = payload(kind, content);
         reach(Point::LogWrite);
-        let (first, second) = bytes.split_at(if fail_point::ENABLED { bytes.len() / 2 } else { 0 });
-        self.file.write_all(first)?;
-        reach(Point::LogHalf);
-        self.file.write_all(second)?;
+        if fail_point::ENABLED {
+            self.log.append_in_halves(&payload, || reach(Point::LogHalf))?;
+        } else {
+            self.log.append(&payload)?;
+        }
         reach(Point::LogWritten);
-        self.size += bytes.len() as u64;
         Ok(())
     }
 }
 
-fn framed(kind: u8, content: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEAD + content.len());
-    bytes.extend_from_slice(&(content.len() as u32).to_be_bytes());
-    bytes.extend_from_slice(&checksum(kind, content));
-    bytes.push(kind);
-    bytes.extend_from_slice(content);
-    bytes
+fn payload(kind: u8, content: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(1 + content.len());
+    payload.push(kind);
+    payload.extend_from_slice(content);
+    payload
 }
 
-fn checksum(kind: u8, content: &[u8]) -> [u8; 4] {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&[kind]);
-    hasher.update(content);
-    hasher.finalize().to_be_bytes()
-}
-
-/// What whole frames `bytes` begins with, and how long those are.
-fn recover(bytes: &[u8]) -> (RecoveredLog, usize) {
-    let (mut recovered, mut at) = (RecoveredLog::default(), 0);
-    while let Some((kind, content)) = next_frame(&bytes[at..]) {
-        match kind {
-            ENTRY => match WalEntry::decode(content) {
-                Ok(entry) => recovered.entries.push(entry),
-                Err(_) => break,
-            },
-            BLOCK => recovered.blocks.push(content.to_vec()),
-            _ => match cbor::decode(content, Limits::new(MAX_FRAME)) {
-                Ok(record) => recovered.signer = record,
-                Err(_) => break,
-            },
+/// The whole frames that a log begins with, and where they end.
+fn recover(contents: &LogContents) -> (RecoveredLog, u64) {
+    let (mut recovered, mut end) = (RecoveredLog::default(), 0);
+    for frame in contents.frames().map_while(Result::ok) {
+        if recovered.take(frame.payload).is_none() {
+            break;
         }
-        at += HEAD + content.len();
+        end = frame.end;
     }
-    (recovered, at)
+    (recovered, end)
 }
 
-fn next_frame(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let (sum, rest) = rest.split_first_chunk::<4>()?;
-    let (kind, rest) = rest.split_first()?;
-    let length = u32::from_be_bytes(*length) as usize;
-    let content = rest.get(..length).filter(|_| length <= MAX_FRAME)?;
-    let known = matches!(*kind, ENTRY | SIGNER | BLOCK);
-    (known && *sum == checksum(*kind, content)).then_some((*kind, content))
+impl RecoveredLog {
+    /// Adds what a frame holds; `None` when that is not readable.
+    fn take(&mut self, payload: &[u8]) -> Option<()> {
+        let (kind, content) = payload.split_first()?;
+        match *kind {
+            KIND_ENTRY => self.entries.push(WalEntry::decode(content).ok()?),
+            KIND_BLOCK => self.blocks.push(content.to_vec()),
+            KIND_SIGNER => self.signer = cbor::decode(content, Limits::new(MAX_BLOCK_LEN)).ok()?,
+            _ => return None,
+        }
+        Some(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use nervure_consensus::bft::{Round, Timer, TimerKind};
     use proptest::prelude::*;
     use tempfile::TempDir;
@@ -262,7 +223,7 @@ mod tests {
         let path = place.path().join("wal");
         let (mut wal, _) = Wal::open(&path).unwrap();
         wal.save_signer(&record(7)).unwrap();
-        while wal.size < ROTATE {
+        while wal.log.size() < ROTATE_BYTES {
             wal.append(&entry(7)).unwrap();
         }
         wal.next_height().unwrap();
@@ -275,7 +236,7 @@ mod tests {
         drop(wal);
         let (wal, recovered) = Wal::open(&path).unwrap();
         assert_eq!((recovered.signer, recovered.entries), (record(7), vec![entry(8)]));
-        assert!(wal.size < 1_000);
+        assert!(wal.log.size() < 1_000);
     }
 
     proptest! {

@@ -99,7 +99,7 @@ fn whole_submissions_are_read_back() {
     assert_eq!(kept(2), Some(submission(&checkpoint(2, &four()), &four(), &[1, 2, 3])));
     assert_eq!(kept(4), None);
     let next = submission(&checkpoint(4, &four()), &four(), &[2, 3, 4]);
-    anchor.keep(&next).unwrap();
+    anchor.store(&next).unwrap();
     assert_eq!((kept(4), anchor.latest()), (Some(next), BlockHeight(4)));
 }
 

@@ -103,7 +103,7 @@ impl Anchoring {
     /// Keeps a submission. False when one before it is missing.
     fn keep_one(&self, log: &LocalAnchor, submission: &Submission) -> Result<bool, AnchorError> {
         let height = submission.checkpoint.height();
-        match log.keep(submission) {
+        match log.store(submission) {
             Ok(_) => {}
             Err(AnchorError::Rejected(refusal)) => {
                 tracing::debug!(%height, %refusal, "a checkpoint is not kept");
