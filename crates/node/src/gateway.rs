@@ -45,16 +45,14 @@ use axum::{
 use tokio::sync::Semaphore;
 
 pub(crate) use answer::Whole;
-pub(crate) use ask::{AskBody, AskLine};
 pub(crate) use body::{Bounded, JsonBody};
 pub(crate) use config::{GatewayConfig, GatewayError, Limits};
 pub(crate) use connections::serve;
-pub(crate) use error::{ApiError, ErrorBody, ErrorDetail, excerpt};
+pub(crate) use error::{ApiError, excerpt};
 pub(crate) use key::{ApiKey, ApiKeyError};
-pub(crate) use ledger::SubmitBody;
+pub(crate) use nervure_api::{AskBody, AskLine, ErrorBody, ErrorDetail, QueryTerms, SubmitBody};
 pub(crate) use openai::{Form, Reply, unix_seconds};
 pub(crate) use serve::Gateway;
-pub(crate) use terms::Terms;
 
 use crate::service::SharedService;
 

@@ -29,7 +29,7 @@ use crate::{
     config::Pin,
     local::LocalNode,
     runtime::block_of,
-    service::{CheckpointView, EpochView, FactView, NodeView, SubmissionView},
+    service::{CheckpointView, EpochView, NodeView, StateProofView, SubmissionView},
 };
 pub(crate) use error::{LightFailure, UNVERIFIED_EXIT, VerifyError};
 
@@ -140,7 +140,7 @@ impl Light {
         height: BlockHeight,
     ) -> Result<Option<Record>, LightFailure> {
         let query = [("key", key.to_string()), ("height", height.to_string())];
-        let view: FactView = self.node.get("/facts", &query).await?;
+        let view: StateProofView = self.node.get("/facts", &query).await?;
         let checkpoint = checkpoint(&view.checkpoint)?;
         same_height(Some(height), &checkpoint)?;
         let fact = Fact::decode(&bytes("proof", &view.fact)?);

@@ -27,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::report::percentile;
 use crate::{
-    gateway::{AskBody, AskLine, Terms},
+    gateway::{AskBody, AskLine, QueryTerms},
     local::LocalNode,
-    service::Target,
+    service::QueryTarget,
 };
 
 /// What all miners serve.
@@ -212,8 +212,8 @@ async fn ask_on(
 }
 
 async fn stream(node: &LocalNode, request: ExpertRequest) -> anyhow::Result<Came> {
-    let terms = Terms { deadline_ms: Some(120_000), ..Terms::default() };
-    let target = Target::Capability(format!("text.generate.{MODEL}").parse()?);
+    let terms = QueryTerms { deadline_ms: Some(120_000), ..QueryTerms::default() };
+    let target = QueryTarget::Capability(format!("text.generate.{MODEL}").parse()?);
     let body = AskBody { target, request, terms, explain: false, receipt: false };
     let mut came = Came::default();
     let mut lines = loop {

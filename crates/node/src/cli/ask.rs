@@ -22,9 +22,9 @@ use super::{
 };
 use crate::{
     config::Pin,
-    gateway::{AskBody, AskLine, Terms},
+    gateway::{AskBody, AskLine, QueryTerms},
     local::Lines,
-    service::{Strategy, Target},
+    service::{QueryTarget, Strategy},
 };
 
 /// Longest prompt that is read from standard input, in bytes; experts refuse longer ones.
@@ -225,7 +225,7 @@ impl AskArgs {
         Ok(AskBody {
             target: self.target()?,
             request: self.request()?,
-            terms: Terms {
+            terms: QueryTerms {
                 strategy: Some(self.strategy),
                 policy: Some(self.policy),
                 budget: self.budget.map(|amount| amount.to_string()),
@@ -238,12 +238,12 @@ impl AskArgs {
         })
     }
 
-    fn target(&self) -> anyhow::Result<Target> {
+    fn target(&self) -> anyhow::Result<QueryTarget> {
         Ok(match (&self.model, &self.capability) {
-            (Some(model), _) => Target::Model(model.clone()),
-            (None, Some(capability)) => Target::Capability(capability.clone()),
-            (None, None) if self.subnet.is_some() => Target::Capability(Capability::new(ANY_TEXT)?),
-            (None, None) => Target::Capability(Capability::new(DEFAULT_CAPABILITY)?),
+            (Some(model), _) => QueryTarget::Model(model.clone()),
+            (None, Some(capability)) => QueryTarget::Capability(capability.clone()),
+            (None, None) if self.subnet.is_some() => QueryTarget::Capability(Capability::new(ANY_TEXT)?),
+            (None, None) => QueryTarget::Capability(Capability::new(DEFAULT_CAPABILITY)?),
         })
     }
 

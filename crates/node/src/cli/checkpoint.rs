@@ -10,7 +10,7 @@ use nervure_primitives::{BlockHeight, Netuid};
 use super::{Global, output, trust};
 use crate::{
     local::LocalNode,
-    service::{AnchoredView, CheckpointPage, CheckpointView},
+    service::{AnchorRecordView, CheckpointPage, CheckpointView},
 };
 
 /// Shows and verifies what validators agreed on
@@ -81,8 +81,8 @@ fn show(view: &CheckpointView) -> anyhow::Result<()> {
 }
 
 /// Where a checkpoint can be looked up outside of the mesh.
-fn place(anchored: &AnchoredView) -> String {
-    let AnchoredView { height, transaction, block, .. } = anchored;
+fn place(anchored: &AnchorRecordView) -> String {
+    let AnchorRecordView { height, transaction, block, .. } = anchored;
     match (transaction, block) {
         (Some(transaction), Some(block)) => format!("with block {height}, {transaction} in {block}"),
         _ => format!("with block {height}, in this node's file"),

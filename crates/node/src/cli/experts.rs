@@ -5,7 +5,7 @@ use nervure_primitives::{Amount, Capability, Netuid};
 use super::{Global, access::Access, output};
 use crate::{
     local::LocalNode,
-    service::{ExpertView, FindPage},
+    service::{ExpertPage, ExpertView},
 };
 
 /// Records per request, when more are wanted than one page holds.
@@ -137,19 +137,19 @@ impl FindArgs {
         Ok(())
     }
 
-    async fn found(&self, global: &Global) -> anyhow::Result<FindPage> {
+    async fn found(&self, global: &Global) -> anyhow::Result<ExpertPage> {
         let session = self.access.open(global).await?;
         let found = self.search(&session.node).await;
         session.close().await;
         found
     }
 
-    async fn search(&self, node: &LocalNode) -> anyhow::Result<FindPage> {
+    async fn search(&self, node: &LocalNode) -> anyhow::Result<ExpertPage> {
         let limit = self.limit as usize;
-        let mut found = FindPage::default();
+        let mut found = ExpertPage::default();
         loop {
             let query = self.query((limit - found.experts.len()).min(PAGE), found.next.as_deref());
-            let mut page: FindPage = node.get("/experts", &query).await?;
+            let mut page: ExpertPage = node.get("/experts", &query).await?;
             found.experts.append(&mut page.experts);
             found.next = page.next;
             if found.next.is_none() || found.experts.len() >= limit {

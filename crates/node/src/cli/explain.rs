@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 use serde_json::Value;
 
 use super::output::printable;
-use crate::service::{ExpertView, ParticipantView, RouteView, SuccessionView};
+use crate::service::{ExpertView, ParticipantView, RouteView, TakeoverView};
 
 /// Candidates that are shown; the JSON has them all.
 const SHOWN: usize = 12;
@@ -67,8 +67,8 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
 }
 
 /// Who went on with an answer, in one line.
-pub(crate) fn succession(succession: &SuccessionView) -> String {
-    let SuccessionView { from, why, at, expert } = succession;
+pub(crate) fn succession(succession: &TakeoverView) -> String {
+    let TakeoverView { from, why, at, expert } = succession;
     format!(
         "after {at} bytes, {} on {} went on with the answer of {}: {}",
         printable(&expert.expert),

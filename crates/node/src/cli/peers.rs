@@ -1,22 +1,16 @@
 //! `nervure peers`: whom a running node is connected to.
 
 use super::{Global, output};
-use crate::{local::LocalNode, service::PeerView};
+use crate::{local::LocalNode, service::PeerPage};
 
 /// Shows the nodes that a running node is connected to
 #[derive(Debug, clap::Args)]
 pub(crate) struct PeersArgs {}
 
-/// The answer of `/peers`.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Peers {
-    peers: Vec<PeerView>,
-}
-
 impl PeersArgs {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let answer: Peers = LocalNode::find(&global.node_dir()?)?.get("/peers", &[]).await?;
+        let answer: PeerPage = LocalNode::find(&global.node_dir()?)?.get("/peers", &[]).await?;
         if global.json {
             return output::json(&answer);
         }

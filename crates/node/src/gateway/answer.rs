@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{App, error::ApiError, traces};
-use crate::service::{Answer, Ask, AskError, Ending, ExpertView, RouteView};
+use crate::service::{AnswerStream, AnswerSummary, ExpertView, Query, RouteView, ServiceError};
 
 /// What the node gets beyond a deadline to report it in its own words, before the gateway does.
 const DEADLINE_SLACK: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ pub(super) struct Begun {
     /// The answer.
     pub(super) events: Events,
     /// What is known in the end only.
-    pub(super) ending: Arc<OnceLock<Ending>>,
+    pub(super) ending: Arc<OnceLock<AnswerSummary>>,
 }
 
 /// A whole answer.
@@ -79,19 +79,19 @@ pub(crate) struct Whole {
 
 /// The events of an answer; ends after exactly one [`ExpertEvent::Done`] or error.
 pub(super) struct Events {
-    running: Option<(BoxStream<'static, Result<ExpertEvent, AskError>>, Slot)>,
+    running: Option<(BoxStream<'static, Result<ExpertEvent, ServiceError>>, Slot)>,
     bytes_left: usize,
     deadline: Duration,
     expires: Pin<Box<Sleep>>,
 }
 
 /// Asks, and waits until an expert has begun to answer.
-pub(super) async fn begin(app: &App, slot: Slot, ask: Ask) -> Result<Begun, AskError> {
+pub(super) async fn begin(app: &App, slot: Slot, ask: Query) -> Result<Begun, ServiceError> {
     let deadline = ask.deadline;
     let expires = Box::pin(sleep(deadline + DEADLINE_SLACK));
     let answer = timeout(deadline + DEADLINE_SLACK, app.service.ask(ask)).await;
-    let Answer { route, expert, events, ending } =
-        answer.map_err(|_| AskError::DeadlineExceeded { after: deadline })??;
+    let AnswerStream { route, expert, events, summary: ending } =
+        answer.map_err(|_| ServiceError::DeadlineExceeded { after: deadline })??;
     let bytes_left = app.config.limits.answer.get();
     Ok(Begun {
         route,
@@ -135,7 +135,7 @@ impl Begun {
 
 impl Events {
     /// Waits for the whole answer.
-    pub(super) async fn whole(mut self) -> Result<(Whole, FinishReason), AskError> {
+    pub(super) async fn whole(mut self) -> Result<(Whole, FinishReason), ServiceError> {
         let mut whole = Whole::default();
         while let Some(event) = self.next().await {
             match event? {
@@ -152,7 +152,7 @@ impl Events {
     }
 
     /// Takes an event's size off what is left.
-    fn weigh(&mut self, event: ExpertEvent) -> Result<ExpertEvent, AskError> {
+    fn weigh(&mut self, event: ExpertEvent) -> Result<ExpertEvent, ServiceError> {
         let bytes = match &event {
             ExpertEvent::Text(text) => text.len(),
             ExpertEvent::Embedding { vector, .. } => size_of_val(vector.as_slice()),
@@ -170,7 +170,7 @@ impl Events {
 }
 
 impl Stream for Events {
-    type Item = Result<ExpertEvent, AskError>;
+    type Item = Result<ExpertEvent, ServiceError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some((events, _)) = &mut self.running else { return Poll::Ready(None) };
@@ -179,7 +179,7 @@ impl Stream for Events {
             Poll::Ready(None) => Err(broke_off()),
             Poll::Pending => {
                 ready!(self.expires.as_mut().poll(cx));
-                Err(AskError::DeadlineExceeded { after: self.deadline })
+                Err(ServiceError::DeadlineExceeded { after: self.deadline })
             }
         };
         let item = item.and_then(|event| self.weigh(event));
@@ -192,7 +192,7 @@ impl Stream for Events {
 
 impl Whole {
     /// Adds the next vector: each comes once, in order, and is made of numbers.
-    fn add(&mut self, index: u32, vector: Vec<f32>) -> Result<(), AskError> {
+    fn add(&mut self, index: u32, vector: Vec<f32>) -> Result<(), ServiceError> {
         if usize::try_from(index) != Ok(self.vectors.len()) {
             return Err(strange("vectors out of order"));
         }
@@ -205,13 +205,13 @@ impl Whole {
 }
 
 /// The expert sent what it should not.
-fn strange(what: &str) -> AskError {
-    AskError::Interrupted { reason: format!("the expert sent {what}") }
+fn strange(what: &str) -> ServiceError {
+    ServiceError::Interrupted { reason: format!("the expert sent {what}") }
 }
 
 /// The stream stopped without its last word.
-fn broke_off() -> AskError {
-    AskError::Interrupted { reason: "it stopped without saying that it was complete".into() }
+fn broke_off() -> ServiceError {
+    ServiceError::Interrupted { reason: "it stopped without saying that it was complete".into() }
 }
 
 /// A header value of what may be a stranger's text: everything but printable ASCII becomes `?`.

@@ -8,48 +8,13 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
-
-use crate::service::{AskError, Attempt};
+use nervure_api::{ErrorBody, ErrorDetail, ServiceError};
 
 /// Longest piece of a client's or a remote node's text that is repeated in a message, in characters.
 const EXCERPT: usize = 120;
 
 /// Longest message, in characters: parts of it come from remote nodes.
 const MAX_MESSAGE: usize = 2_000;
-
-/// The body: `{"error": {...}}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ErrorBody {
-    /// What went wrong.
-    pub error: ErrorDetail,
-}
-
-/// What went wrong. `message`, `type`, `param` and `code` are those of the OpenAI API.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ErrorDetail {
-    /// For people.
-    pub message: String,
-    /// The family of errors.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The field of the request at fault.
-    pub param: Option<String>,
-    /// A stable name.
-    pub code: Option<String>,
-    /// What to do next at a terminal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-    /// What the command line exits with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<u8>,
-    /// Milliseconds to wait before asking again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after_ms: Option<u64>,
-    /// Experts that were asked in vain.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub attempts: Vec<Attempt>,
-}
 
 /// A response that says what went wrong.
 #[derive(Debug, Clone)]
@@ -64,7 +29,7 @@ pub(crate) struct ApiError {
 pub(super) struct ErrorCode(pub(super) &'static str);
 
 impl ApiError {
-    /// An error that is not an [`AskError`].
+    /// An error that is not an [`ServiceError`].
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let detail = ErrorDetail {
             message: cut(message.into(), MAX_MESSAGE),
@@ -81,7 +46,7 @@ impl ApiError {
 
     /// 400 about `field`.
     pub(crate) fn bad(field: impl Into<String>, message: impl Into<String>) -> Self {
-        AskError::BadRequest { field: field.into(), message: message.into() }.into()
+        ServiceError::InvalidRequest { field: field.into(), message: message.into() }.into()
     }
 
     /// 400 about a field of the OpenAI API that is understood and not offered.
@@ -114,15 +79,15 @@ impl ApiError {
     }
 }
 
-impl From<AskError> for ApiError {
-    fn from(error: AskError) -> Self {
+impl From<ServiceError> for ApiError {
+    fn from(error: ServiceError) -> Self {
         let class = error.class();
         let status = StatusCode::from_u16(class.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut api = Self::new(status, class.code, error.to_string());
         api.detail.param = error.field().map(|field| cut(field.to_owned(), EXCERPT));
         api.detail.hint = Some(error.hint().to_owned());
         api.detail.exit_code = Some(class.exit);
-        if let AskError::AllFailed { attempts } = &error {
+        if let ServiceError::AllFailed { attempts } = &error {
             api.detail.attempts.clone_from(attempts);
         }
         match error.retry_after() {
@@ -185,13 +150,13 @@ mod tests {
         assert_eq!(excerpt("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
         assert_eq!(excerpt(&"é".repeat(500)).chars().count(), EXCERPT + 1);
         let reason = "x".repeat(100_000);
-        let body = ApiError::from(AskError::Interrupted { reason }).into_body();
+        let body = ApiError::from(ServiceError::Interrupted { reason }).into_body();
         assert!(body.error.message.len() < 3_000);
     }
 
     #[test]
     fn retry_after_is_whole_seconds_and_at_least_one() {
-        let busy = AskError::Busy { retry_after: Duration::from_millis(200) };
+        let busy = ServiceError::Busy { retry_after: Duration::from_millis(200) };
         let response = ApiError::from(busy).into_response();
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");

@@ -9,7 +9,7 @@ use nervure_primitives::Netuid;
 use serde::Deserialize;
 
 use super::{App, error::ApiError};
-use crate::service::{FindPage, FindRequest};
+use crate::service::{ExpertPage, ExpertSearch};
 
 /// Records in a page that names no limit.
 const DEFAULT_LIMIT: usize = 50;
@@ -33,14 +33,14 @@ struct Params {
 }
 
 /// The handler.
-pub(super) async fn experts(State(app): State<App>, uri: Uri) -> Result<Json<FindPage>, ApiError> {
+pub(super) async fn experts(State(app): State<App>, uri: Uri) -> Result<Json<ExpertPage>, ApiError> {
     let Query(params) =
         Query::<Params>::try_from_uri(&uri).map_err(|error| ApiError::bad("query", error.body_text()))?;
     Ok(Json(app.service.experts(params.find()?).await?))
 }
 
 impl Params {
-    fn find(self) -> Result<FindRequest, ApiError> {
+    fn find(self) -> Result<ExpertSearch, ApiError> {
         let text = |name, text: Option<String>| match text {
             Some(text) if text.len() > MAX_TEXT => {
                 Err(ApiError::bad(name, format!("at most {MAX_TEXT} bytes")))
@@ -49,7 +49,7 @@ impl Params {
         };
         let capability = text("capability", self.capability)?.map(|text| text.parse()).transpose();
         let netuid = text("netuid", self.netuid)?.map(|text| text.parse::<Netuid>()).transpose();
-        Ok(FindRequest {
+        Ok(ExpertSearch {
             capability: capability.map_err(|error| ApiError::bad("capability", format!("{error}")))?,
             netuid: netuid.map_err(|error| ApiError::bad("netuid", error.to_string()))?,
             filter: text("where", self.filter)?,

@@ -5,23 +5,11 @@ use axum::{
     extract::{Path, State},
 };
 use data_encoding::BASE64;
+use nervure_api::{AccountView, SubmitBody, TransactionView};
 use nervure_ledger::transaction::MAX_LEN;
 use nervure_primitives::{Envelope, Hash, NodeId};
-use serde::{Deserialize, Serialize};
 
 use super::{App, body::JsonBody, error::ApiError};
-use crate::service::{AccountView, TransactionView};
-
-/// A signed transaction.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SubmitBody {
-    /// The canonical CBOR of its envelope, in base64.
-    pub envelope: String,
-    /// Whether only to say what it would do.
-    #[serde(default)]
-    pub dry_run: bool,
-}
 
 /// What an owner key holds.
 pub(super) async fn account(

@@ -20,14 +20,15 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use nervure_api::QueryTarget;
 use nervure_experts::ExpertRequest;
 
 use super::{
     App,
     answer::{Slot, begin},
     error::ApiError,
+    terms::{query, with_headers},
 };
-use crate::service::Target;
 use request::GenerateBody;
 
 pub(crate) use reply::{Form, Reply};
@@ -52,8 +53,8 @@ async fn generate(
 ) -> Result<Response, ApiError> {
     let form = if matches!(request, ExpertRequest::Chat { .. }) { Form::Chat } else { Form::Completion };
     let (stream, include_usage) = (body.stream(), body.include_usage()?);
-    let terms = body.nervure.unwrap_or_default().with_headers(headers)?;
-    let begun = begin(app, slot, terms.ask(app, Target::Named(body.model), request)?).await?;
+    let terms = with_headers(body.nervure.unwrap_or_default(), headers)?;
+    let begun = begin(app, slot, query(terms, app, QueryTarget::Named(body.model), request)?).await?;
     let headers = begun.headers_and_trace(app);
     let reply = Reply::new(form, begun.expert.model.clone(), unix_seconds());
     if stream {

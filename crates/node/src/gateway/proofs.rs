@@ -15,7 +15,7 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{App, error::ApiError};
-use crate::service::{CheckpointPage, CheckpointView, EpochView, FactView, SubmissionView};
+use crate::service::{CheckpointPage, CheckpointView, EpochView, StateProofView, SubmissionView};
 
 /// Checkpoints in a page that names no limit.
 const DEFAULT_LIMIT: usize = 20;
@@ -79,7 +79,7 @@ pub(super) async fn anchored(
 }
 
 /// What a state says about a key.
-pub(super) async fn fact(State(app): State<App>, uri: Uri) -> Result<Json<FactView>, ApiError> {
+pub(super) async fn fact(State(app): State<App>, uri: Uri) -> Result<Json<StateProofView>, ApiError> {
     let params: FactParams = query(&uri)?;
     let height = params.height.map(|text| parse::<BlockHeight>("height", &text)).transpose()?;
     Ok(Json(app.service.ledger().fact(parse::<Key>("key", &params.key)?, height).await?))

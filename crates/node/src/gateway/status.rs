@@ -1,10 +1,10 @@
 //! `GET /status`, `/peers` and `/healthz`: how the node is.
 
 use axum::{Json, extract::State, http::StatusCode};
+use nervure_api::{NodeStatus, PeerPage};
 use serde_json::{Value, json};
 
 use super::App;
-use crate::service::NodeStatus;
 
 /// Everything the node says about itself.
 pub(super) async fn status(State(app): State<App>) -> Json<NodeStatus> {
@@ -12,8 +12,8 @@ pub(super) async fn status(State(app): State<App>) -> Json<NodeStatus> {
 }
 
 /// `{"peers": [..]}`.
-pub(super) async fn peers(State(app): State<App>) -> Json<Value> {
-    Json(json!({ "peers": app.service.peers().await }))
+pub(super) async fn peers(State(app): State<App>) -> Json<PeerPage> {
+    Json(PeerPage { peers: app.service.peers().await })
 }
 
 /// 200 when the node can serve, 503 and the reason when not. Needs no key, so the reason is for this host only.

@@ -12,14 +12,13 @@ use axum::{
     Json,
     extract::{Path, State},
 };
+use nervure_api::{AnswerSummary, ExpertView, RouteView, TraceView, paths};
 use rand::Rng;
-use serde::Serialize;
 
 use super::{
     App,
     error::{ApiError, excerpt},
 };
-use crate::service::{Ending, ExpertView, ParticipantView, ReceiptView, RouteView, SuccessionView};
 
 /// Most traces that are kept.
 const MOST: usize = 256;
@@ -43,29 +42,8 @@ struct Trace {
     id: String,
     expert: ExpertView,
     route: RouteView,
-    ending: Arc<OnceLock<Ending>>,
+    ending: Arc<OnceLock<AnswerSummary>>,
     bytes: usize,
-}
-
-/// A trace as it is told.
-#[derive(Debug, Serialize)]
-pub(super) struct TraceView {
-    /// Who began to answer.
-    expert: ExpertView,
-    /// Why: every candidate with the terms of its cost, and what was left out.
-    route: RouteView,
-    /// Where the certificate of the block is whose incentives counted; `/facts` proves single ones. None before the first
-    /// block.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checkpoint: Option<String>,
-    /// Whether the answer has ended; what follows is known then.
-    ended: bool,
-    /// Who took over from whom.
-    took_over: Vec<SuccessionView>,
-    /// What the experts signed.
-    receipts: Vec<ReceiptView>,
-    /// Who took part in a mixed text, and the weights in the end.
-    participants: Vec<ParticipantView>,
 }
 
 impl Traces {
@@ -74,14 +52,14 @@ impl Traces {
         &self,
         expert: &ExpertView,
         route: &RouteView,
-        ending: &Arc<OnceLock<Ending>>,
+        ending: &Arc<OnceLock<AnswerSummary>>,
     ) -> Option<String> {
         let bytes = serde_json::to_vec(route).ok()?.len();
         if bytes > MOST_BYTES {
             return None;
         }
         let id = format!("{:032x}", rand::rng().random::<u128>());
-        let path = format!("/traces/{id}");
+        let path = paths::trace(&id);
         let trace = Trace { id, expert: expert.clone(), route: route.clone(), ending: ending.clone(), bytes };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.bytes += bytes;
@@ -101,7 +79,7 @@ impl Traces {
 
 /// The path of the certificate of the block whose incentives a route went by; none before the first block.
 pub(super) fn checkpoint(route: &RouteView) -> Option<String> {
-    (route.block.0 > 0).then(|| format!("/checkpoints/{}", route.block))
+    (route.block.0 > 0).then(|| paths::checkpoint(Some(route.block)))
 }
 
 /// The handler.
@@ -114,7 +92,7 @@ pub(super) async fn trace(
         return Err(ApiError::not_found(format!("there is no trace {}; {kept}", excerpt(&id))));
     };
     let ended = ending.get();
-    let Ending { receipts, participants, took_over } = ended.cloned().unwrap_or_default();
+    let AnswerSummary { receipts, participants, took_over } = ended.cloned().unwrap_or_default();
     let (checkpoint, ended) = (checkpoint(&route), ended.is_some());
     Ok(Json(TraceView { expert, route, checkpoint, ended, took_over, receipts, participants }))
 }

@@ -37,7 +37,7 @@ use tokio::sync::Notify;
 
 use crate::{
     config::NodeConfig,
-    service::{AnchorStatus, AnchoredView},
+    service::{AnchorRecordView, AnchorStatus},
 };
 use collector::AttestationCollector;
 use wire::{Request, Said};
@@ -182,13 +182,13 @@ impl Anchoring {
     }
 
     /// The anchored checkpoint that says what was final at `height`: the first one from there on.
-    pub(crate) fn covering(&self, height: BlockHeight) -> Option<AnchoredView> {
+    pub(crate) fn covering(&self, height: BlockHeight) -> Option<AnchorRecordView> {
         let anchored = match self.is_local() {
             true => self.log.get()?.first_from(height)?,
             false => lock(&self.outside).anchored.range(height..).next().map(|(_, one)| one.clone())?,
         };
         let reference = anchored.reference;
-        Some(AnchoredView {
+        Some(AnchorRecordView {
             height: anchored.height,
             id: anchored.id,
             transaction: reference.map(|reference| format!("0x{}", reference.transaction)),

@@ -15,7 +15,7 @@ use super::{
     anchor::Anchoring,
     chain::{ChainHandle, SubmitError},
 };
-use crate::service::{AccountView, AskError, TransactionState, TransactionView};
+use crate::service::{AccountView, ServiceError, TransactionState, TransactionView};
 
 /// The ledger as this node knows it.
 pub(crate) struct LedgerDesk {
@@ -28,13 +28,13 @@ pub(crate) struct LedgerDesk {
 }
 
 impl LedgerDesk {
-    fn chain(&self) -> Result<&ChainHandle, AskError> {
+    fn chain(&self) -> Result<&ChainHandle, ServiceError> {
         let reason = "this node lives for one command and follows no chain".into();
-        self.chain.as_ref().ok_or(AskError::Unavailable { reason })
+        self.chain.as_ref().ok_or(ServiceError::Unavailable { reason })
     }
 
     /// What an owner key holds.
-    pub(crate) fn account(&self, owner: NodeId) -> Result<AccountView, AskError> {
+    pub(crate) fn account(&self, owner: NodeId) -> Result<AccountView, ServiceError> {
         let tip = self.chain()?.view().tip.clone();
         let (state, accounts) = (&tip.state, tip.state.accounts());
         let account = accounts.get(&owner);
@@ -60,7 +60,7 @@ impl LedgerDesk {
         &self,
         envelope: Envelope,
         dry_run: bool,
-    ) -> Result<TransactionView, AskError> {
+    ) -> Result<TransactionView, ServiceError> {
         let chain = self.chain()?;
         let id = envelope.id();
         let tip = chain.view().tip.clone();
@@ -72,19 +72,19 @@ impl LedgerDesk {
                 return Ok(TransactionView { state: TransactionState::Possible, ..tried });
             }
             Tried::Refused(refusal) if dry_run || !matches!(refusal, Refusal::Nonce { .. }) => {
-                return Err(AskError::Refused(refusal));
+                return Err(ServiceError::Rejected(refusal));
             }
             _ => {}
         }
         match chain.submit(envelope).await {
             Ok(id) => Ok(waiting(id)),
             Err(SubmitError::Refused(refusal)) => Err(refused(refusal.to_string())),
-            Err(error) => Err(AskError::Unavailable { reason: error.to_string() }),
+            Err(error) => Err(ServiceError::Unavailable { reason: error.to_string() }),
         }
     }
 
     /// What became of a transaction.
-    pub(crate) fn transaction(&self, id: Hash) -> Result<TransactionView, AskError> {
+    pub(crate) fn transaction(&self, id: Hash) -> Result<TransactionView, ServiceError> {
         let Some((height, event)) = self.chain()?.settled(&id) else { return Ok(waiting(id)) };
         Ok(match view(id, Some(height), Some(event)) {
             Tried::Done(done) => done,
@@ -123,6 +123,6 @@ fn waiting(id: Hash) -> TransactionView {
     TransactionView { id, state: TransactionState::Waiting, height: None, outcome: None, refusal: None }
 }
 
-fn refused(message: String) -> AskError {
-    AskError::BadRequest { field: "transaction".into(), message }
+fn refused(message: String) -> ServiceError {
+    ServiceError::InvalidRequest { field: "transaction".into(), message }
 }

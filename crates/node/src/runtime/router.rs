@@ -28,7 +28,7 @@ use nervure_subnet::{Exclusion, Route};
 use serde_json::Value;
 
 use super::{Mesh, catalog::ExpertCatalog, opinions::Opinions, view, wire};
-use crate::service::{Answer, Ask, AskError, Ending, RouteView, Strategy};
+use crate::service::{AnswerStream, AnswerSummary, Query, RouteView, ServiceError, Strategy};
 use attempt::Begun;
 use succession::{AGAIN, IDLE, Succession};
 
@@ -65,7 +65,7 @@ impl Router {
 
     /// Asks, and returns once an expert has begun to answer. Dropping the future or the answer frees every expert
     /// that works on it.
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, AskError> {
+    pub(crate) async fn ask(&self, ask: Query) -> Result<AnswerStream, ServiceError> {
         let until = Instant::now() + ask.deadline;
         let answered = match ask.strategy {
             Strategy::Best | Strategy::Hedge | Strategy::Race(_) => self.ask_first(&ask, until).boxed(),
@@ -74,21 +74,21 @@ impl Router {
         };
         match tokio::time::timeout_at(until.into(), answered).await {
             Ok(answer) => answer,
-            Err(_) => Err(AskError::DeadlineExceeded { after: ask.deadline }),
+            Err(_) => Err(ServiceError::DeadlineExceeded { after: ask.deadline }),
         }
     }
 
     /// One expert answers: the first that begins to. When there are several and all of them failed, they are asked again
     /// for some time: whoever has just died may be back.
-    async fn ask_first(&self, ask: &Ask, until: Instant) -> Result<Answer, AskError> {
+    async fn ask_first(&self, ask: &Query, until: Instant) -> Result<AnswerStream, ServiceError> {
         let body = body(&ask.request)?;
         // What went wrong last, and until when it is tried again.
-        let mut failed: Option<(AskError, Instant)> = None;
+        let mut failed: Option<(ServiceError, Instant)> = None;
         loop {
             let (block, trusts) = self.opinions.trusts();
             let route = match select::select(&self.catalog, &trusts, ask) {
                 Ok(route) => route,
-                Err(AskError::Busy { .. })
+                Err(ServiceError::Busy { .. })
                     if failed.as_ref().is_some_and(|(_, give_up)| Instant::now() < *give_up) =>
                 {
                     tokio::time::sleep(AGAIN).await;
@@ -103,7 +103,7 @@ impl Router {
                     let route = RouteView { tried: count(won.tried), ..route_view(ask, block, &route) };
                     return Ok(self.answer(won.begun, route, ask, until));
                 }
-                Err(error @ AskError::AllFailed { .. }) if has_several(&route) => {
+                Err(error @ ServiceError::AllFailed { .. }) if has_several(&route) => {
                     let give_up = failed.map_or_else(|| Instant::now() + IDLE, |(_, give_up)| give_up);
                     if Instant::now() >= give_up {
                         return Err(error);
@@ -124,13 +124,13 @@ fn has_several(route: &Route) -> bool {
 }
 
 /// A request as it travels.
-fn body(request: &ExpertRequest) -> Result<Arc<[u8]>, AskError> {
+fn body(request: &ExpertRequest) -> Result<Arc<[u8]>, ServiceError> {
     let body = wire::encode_request(request);
-    body.map(Arc::from).map_err(|error| AskError::Internal { reason: error.to_string() })
+    body.map(Arc::from).map_err(|error| ServiceError::Internal { reason: error.to_string() })
 }
 
 /// What is known of a route before anybody has answered.
-fn route_view(ask: &Ask, block: BlockHeight, route: &Route) -> RouteView {
+fn route_view(ask: &Query, block: BlockHeight, route: &Route) -> RouteView {
     RouteView {
         strategy: ask.strategy.to_string(),
         policy: ask.policy,
@@ -149,7 +149,7 @@ fn count(n: usize) -> u32 {
 
 impl Router {
     /// The answer that began, with its deadline over it.
-    fn answer(&self, begun: Begun, route: RouteView, ask: &Ask, until: Instant) -> Answer {
+    fn answer(&self, begun: Begun, route: RouteView, ask: &Query, until: Instant) -> AnswerStream {
         let expert = view::expert(&begun.record, &self.catalog, super::clock::now());
         let ending = Arc::new(OnceLock::new());
         let (deadline, own, mesh) = (ask.deadline, self.own, self.mesh);
@@ -168,15 +168,15 @@ impl Router {
                             false => Vec::new(),
                         };
                         // Nobody else sets it.
-                        let _ = told.set(Ending { receipts, took_over, ..Ending::default() });
+                        let _ = told.set(AnswerSummary { receipts, took_over, ..AnswerSummary::default() });
                         (Ok(event), None)
                     }
-                    Ok(Err(reason)) => (Err(AskError::Interrupted { reason }), None),
-                    Err(_) => (Err(AskError::DeadlineExceeded { after: deadline }), None),
+                    Ok(Err(reason)) => (Err(ServiceError::Interrupted { reason }), None),
+                    Err(_) => (Err(ServiceError::DeadlineExceeded { after: deadline }), None),
                 })
             }
         });
-        Answer { route, expert, events: events.boxed(), ending }
+        AnswerStream { route, expert, events: events.boxed(), summary: ending }
     }
 }
 

@@ -23,8 +23,8 @@ use super::{
     view,
 };
 use crate::service::{
-    AccountView, Answer, Ask, AskError, Catalog, FindPage, FindRequest, LedgerReader, MeshService,
-    NodeStatus, PeerView, TransactionView,
+    AccountView, AnswerStream, Catalog, ExpertPage, ExpertSearch, LedgerReader, MeshService, NodeStatus,
+    PeerView, Query, ServiceError, TransactionView,
 };
 
 /// What a node has to tell and to offer.
@@ -52,7 +52,7 @@ impl NodeService {
         self.network.status().await.unwrap_or_default()
     }
 
-    fn find(&self, find: &FindRequest) -> Result<FindPage, AskError> {
+    fn find(&self, find: &ExpertSearch) -> Result<ExpertPage, ServiceError> {
         let page = self.catalog.find(&Find {
             capability: find.capability.clone(),
             model: None,
@@ -62,7 +62,7 @@ impl NodeService {
             after: find.cursor.as_deref().map(view::parse_cursor).transpose()?,
         });
         let now = clock::now();
-        Ok(FindPage {
+        Ok(ExpertPage {
             experts: page.records.iter().map(|record| view::expert(record, &self.catalog, now)).collect(),
             next: page.next.map(view::cursor),
         })
@@ -70,16 +70,16 @@ impl NodeService {
 }
 
 impl MeshService for NodeService {
-    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, AskError>> {
+    fn ask(&self, ask: Query) -> BoxFuture<'_, Result<AnswerStream, ServiceError>> {
         async move {
             self.directory.warm().await;
             // Before anybody is met, "no expert is known" would be a wrong answer.
             if self.catalog.len() == 0 && !self.alone && self.network_status().await.connected == 0 {
                 let reason = "no node of the mesh is connected yet".into();
-                return Err(AskError::Unavailable { reason });
+                return Err(ServiceError::Unavailable { reason });
             }
             match self.router.ask(ask.clone()).await {
-                Err(AskError::NoExpert { capability, .. }) => {
+                Err(ServiceError::NoExpert { capability, .. }) => {
                     self.directory.look_up(&capability).await;
                     self.router.ask(ask).await
                 }
@@ -89,7 +89,7 @@ impl MeshService for NodeService {
         .boxed()
     }
 
-    fn experts(&self, find: FindRequest) -> BoxFuture<'_, Result<FindPage, AskError>> {
+    fn experts(&self, find: ExpertSearch) -> BoxFuture<'_, Result<ExpertPage, ServiceError>> {
         async move {
             self.directory.warm().await;
             let page = self.find(&find)?;
@@ -130,15 +130,19 @@ impl MeshService for NodeService {
         .boxed()
     }
 
-    fn account(&self, owner: NodeId) -> BoxFuture<'_, Result<AccountView, AskError>> {
+    fn account(&self, owner: NodeId) -> BoxFuture<'_, Result<AccountView, ServiceError>> {
         std::future::ready(self.ledger.account(owner)).boxed()
     }
 
-    fn submit(&self, envelope: Envelope, dry_run: bool) -> BoxFuture<'_, Result<TransactionView, AskError>> {
+    fn submit(
+        &self,
+        envelope: Envelope,
+        dry_run: bool,
+    ) -> BoxFuture<'_, Result<TransactionView, ServiceError>> {
         self.ledger.submit(envelope, dry_run).boxed()
     }
 
-    fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, AskError>> {
+    fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, ServiceError>> {
         std::future::ready(self.ledger.transaction(id)).boxed()
     }
 

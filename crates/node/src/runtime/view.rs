@@ -11,7 +11,7 @@ use nervure_primitives::{BlockHeight, Capability, NodeId, UnixMillis};
 use nervure_subnet::ExpertRecord;
 
 use super::{catalog::ExpertCatalog, chain::ChainView};
-use crate::service::{AskError, CapabilityCount, Catalog, ChainStatus, ExpertView, ModelView, PeerView};
+use crate::service::{CapabilityCount, Catalog, ChainStatus, ExpertView, ModelView, PeerView, ServiceError};
 
 /// An expert as its record describes it, with what this node measured of it.
 pub(crate) fn expert(record: &ExpertRecord, catalog: &ExpertCatalog, now: UnixMillis) -> ExpertView {
@@ -103,8 +103,11 @@ pub(crate) fn cursor((node, expert): (NodeId, String)) -> String {
 }
 
 /// Where a page begins.
-pub(crate) fn parse_cursor(text: &str) -> Result<(NodeId, String), AskError> {
-    let bad = || AskError::BadRequest { field: "cursor".into(), message: "not one that a page gave".into() };
+pub(crate) fn parse_cursor(text: &str) -> Result<(NodeId, String), ServiceError> {
+    let bad = || ServiceError::InvalidRequest {
+        field: "cursor".into(),
+        message: "not one that a page gave".into(),
+    };
     let (node, expert) = text.split_once('/').ok_or_else(bad)?;
     Ok((node.parse().map_err(|_| bad())?, expert.to_owned()))
 }

@@ -9,20 +9,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use data_encoding::BASE64;
+use nervure_api::{QueryTarget, QueryTerms, ServiceError};
 use nervure_experts::{ExpertRequest, MAX_INPUTS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::request::OneOrMany;
-use crate::{
-    gateway::{
-        App,
-        answer::{Slot, begin},
-        body::JsonBody,
-        error::ApiError,
-        terms::Terms,
-    },
-    service::{AskError, Target},
+use crate::gateway::{
+    App,
+    answer::{Slot, begin},
+    body::JsonBody,
+    error::ApiError,
+    terms::{query, with_headers},
 };
 
 /// The request.
@@ -33,7 +31,7 @@ pub(super) struct EmbedBody {
     #[serde(default)]
     encoding_format: Encoding,
     dimensions: Option<Value>,
-    nervure: Option<Terms>,
+    nervure: Option<QueryTerms>,
 }
 
 /// How vectors are written.
@@ -60,14 +58,14 @@ pub(super) async fn embeddings(
     }
     let inputs = inputs(body.input)?;
     let wanted = inputs.len();
-    let terms = body.nervure.unwrap_or_default().with_headers(&headers)?;
-    let ask = terms.ask(&app, Target::Named(body.model), ExpertRequest::Embed { inputs })?;
+    let terms = with_headers(body.nervure.unwrap_or_default(), &headers)?;
+    let ask = query(terms, &app, QueryTarget::Named(body.model), ExpertRequest::Embed { inputs })?;
     let begun = begin(&app, slot, ask).await?;
     let (headers, model) = (begun.headers_and_trace(&app), begun.expert.model.clone());
     let (whole, _) = begun.events.whole().await?;
     if whole.vectors.len() != wanted {
         let reason = format!("{} vectors came for {wanted} inputs", whole.vectors.len());
-        return Err(AskError::Interrupted { reason }.into());
+        return Err(ServiceError::Interrupted { reason }.into());
     }
     let data = whole.vectors.iter().enumerate();
     let data = data.map(|(index, vector)| {

@@ -11,7 +11,7 @@ use crate::{
         App,
         error::{ApiError, excerpt},
     },
-    service::{AskError, Catalog},
+    service::{Catalog, ServiceError},
 };
 
 /// An entry of the list.
@@ -55,7 +55,7 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Resul
         Some(model) => Ok(Json(model.clone())),
         None => {
             let known = all.into_iter().map(|model| model.id).collect();
-            Err(AskError::UnknownModel { model: excerpt(&id), known }.into())
+            Err(ServiceError::UnknownModel { model: excerpt(&id), known }.into())
         }
     }
 }

@@ -5,11 +5,12 @@
 
 use std::ops::RangeInclusive;
 
+use nervure_api::QueryTerms;
 use nervure_experts::{MAX_STOP_LEN, MAX_STOPS, Sampling};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::gateway::{error::ApiError, terms::Terms};
+use crate::gateway::error::ApiError;
 
 /// The body of `/v1/chat/completions` and `/v1/completions`.
 #[derive(Debug, Deserialize)]
@@ -20,8 +21,8 @@ pub(super) struct GenerateBody {
     pub(super) messages: Option<Vec<Message>>,
     /// The beginning, of a completion.
     pub(super) prompt: Option<Value>,
-    /// Terms of ours.
-    pub(super) nervure: Option<Terms>,
+    /// Terms of the mesh.
+    pub(super) nervure: Option<QueryTerms>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     max_tokens: Option<u32>,

@@ -15,7 +15,7 @@ use nervure_experts::ExpertEvent;
 use super::reply::{Body, Reply};
 use crate::{
     gateway::{answer::Events, error::ApiError},
-    service::AskError,
+    service::ServiceError,
 };
 
 /// Silence after which a comment is sent: it keeps proxies from closing, and finds out a client that is gone.
@@ -44,7 +44,7 @@ impl Chunker {
         self.reply.opening().map(|body| self.event(body)).into_iter().collect()
     }
 
-    fn events(&self, item: Result<ExpertEvent, AskError>) -> Vec<Event> {
+    fn events(&self, item: Result<ExpertEvent, ServiceError>) -> Vec<Event> {
         match item {
             Ok(ExpertEvent::Text(text)) => vec![self.event(self.reply.chunk(text))],
             Ok(ExpertEvent::Embedding { .. } | ExpertEvent::Distribution(_)) => Vec::new(),

@@ -24,7 +24,7 @@ pub(super) struct Double {
     /// One permit per expert that was freed: by its end or by being dropped.
     freed: Arc<Semaphore>,
     /// The last question.
-    pub(super) asked: Mutex<Option<Ask>>,
+    pub(super) asked: Mutex<Option<Query>>,
     /// Why it is not ready.
     pub(super) not_ready: Mutex<Option<String>>,
 }
@@ -57,7 +57,7 @@ impl Double {
     }
 
     /// The last question.
-    pub(super) fn last(&self) -> Ask {
+    pub(super) fn last(&self) -> Query {
         self.asked.lock().unwrap().clone().expect("nothing was asked")
     }
 }
@@ -82,29 +82,34 @@ pub(super) fn expert(model: &str) -> ExpertView {
 }
 
 /// What a model's name makes of a question before it is answered.
-fn refusal(name: &str) -> Option<AskError> {
+fn refusal(name: &str) -> Option<ServiceError> {
     let budget = Amount::ZERO;
-    let failed = |failure: &str| Attempt {
+    let failed = |failure: &str| FailedAttempt {
         node: NodeId::from_bytes([8; 32]),
         expert: "e".into(),
         failure: failure.into(),
     };
     Some(match name {
-        "busy" => AskError::Busy { retry_after: Duration::from_millis(1500) },
-        "dear" => AskError::OverBudget { cheapest: Amount::from_base_units(5), budget },
-        "broken" => AskError::AllFailed { attempts: vec![failed("timed out"), failed("refused")] },
-        "late" => AskError::DeadlineExceeded { after: Duration::from_secs(1) },
-        "long" => AskError::ContextTooLong { reason: "9000 of 4096".into() },
-        "stopping" => AskError::Unavailable { reason: "it is stopping".into() },
-        "unknown" | "Unknown Model" => {
-            AskError::UnknownModel { model: name.into(), known: vec!["words".into(), "text.generate".into()] }
-        }
+        "busy" => ServiceError::Busy { retry_after: Duration::from_millis(1500) },
+        "dear" => ServiceError::OverBudget { cheapest: Amount::from_base_units(5), budget },
+        "broken" => ServiceError::AllFailed { attempts: vec![failed("timed out"), failed("refused")] },
+        "late" => ServiceError::DeadlineExceeded { after: Duration::from_secs(1) },
+        "long" => ServiceError::ContextTooLong { reason: "9000 of 4096".into() },
+        "stopping" => ServiceError::Unavailable { reason: "it is stopping".into() },
+        "unknown" | "Unknown Model" => ServiceError::UnknownModel {
+            model: name.into(),
+            known: vec!["words".into(), "text.generate".into()],
+        },
         _ => return None,
     })
 }
 
 /// The answer of `model`, which may go wrong half-way.
-fn events(ask: &Ask, model: &str, working: Working) -> BoxStream<'static, Result<ExpertEvent, AskError>> {
+fn events(
+    ask: &Query,
+    model: &str,
+    working: Working,
+) -> BoxStream<'static, Result<ExpertEvent, ServiceError>> {
     let text = |word: &str| Ok(ExpertEvent::Text(word.to_owned()));
     let done = Ok(ExpertEvent::Done {
         usage: Usage { prompt_tokens: 5, completion_tokens: 3 },
@@ -115,7 +120,9 @@ fn events(ask: &Ask, model: &str, working: Working) -> BoxStream<'static, Result
         ("flood", _) => Vec::new(),
         ("silent", _) => vec![text(WORDS[0])],
         ("cut", _) => vec![text(WORDS[0])],
-        ("fails", _) => vec![text(WORDS[0]), Err(AskError::Interrupted { reason: "the expert died".into() })],
+        ("fails", _) => {
+            vec![text(WORDS[0]), Err(ServiceError::Interrupted { reason: "the expert died".into() })]
+        }
         (_, ExpertRequest::Embed { inputs }) if model != "text-only" => {
             let first = if model == "disordered" { 1 } else { 0 };
             let half = if model == "nan" { f32::NAN } else { 0.5 };
@@ -144,12 +151,12 @@ struct NoLedger;
 impl LedgerReader for NoLedger {}
 
 impl MeshService for Double {
-    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, AskError>> {
+    fn ask(&self, ask: Query) -> BoxFuture<'_, Result<AnswerStream, ServiceError>> {
         async move {
             *self.asked.lock().unwrap() = Some(ask.clone());
-            let (Target::Named(name) | Target::Model(name)) = &ask.target else {
-                let Target::Capability(capability) = ask.target else { unreachable!() };
-                return Err(AskError::NoExpert { capability, known: vec!["text.generate".into()] });
+            let (QueryTarget::Named(name) | QueryTarget::Model(name)) = &ask.target else {
+                let QueryTarget::Capability(capability) = ask.target else { unreachable!() };
+                return Err(ServiceError::NoExpert { capability, known: vec!["text.generate".into()] });
             };
             if let Some(error) = refusal(name) {
                 return Err(error);
@@ -170,16 +177,16 @@ impl MeshService for Double {
                 detail,
             };
             let (expert, events) = (expert(name), events(&ask, name, working));
-            Ok(Answer { route, expert, events, ending: Arc::default() })
+            Ok(AnswerStream { route, expert, events, summary: Arc::default() })
         }
         .boxed()
     }
 
-    fn experts(&self, find: FindRequest) -> BoxFuture<'_, Result<FindPage, AskError>> {
+    fn experts(&self, find: ExpertSearch) -> BoxFuture<'_, Result<ExpertPage, ServiceError>> {
         async move {
             if find.filter.as_deref() == Some("context >") {
                 let rendered = "context >\n         ^".into();
-                return Err(AskError::BadFilter {
+                return Err(ServiceError::InvalidFilter {
                     column: 10,
                     message: "expected a number".into(),
                     rendered,
@@ -188,7 +195,7 @@ impl MeshService for Double {
             let first = find.cursor.map_or(0, |cursor| cursor.parse().unwrap());
             let experts = (first..8).take(find.limit).map(|at| expert(&format!("m{at}"))).collect::<Vec<_>>();
             let next = first + experts.len();
-            Ok(FindPage { experts, next: (next < 8).then(|| next.to_string()) })
+            Ok(ExpertPage { experts, next: (next < 8).then(|| next.to_string()) })
         }
         .boxed()
     }
@@ -230,19 +237,23 @@ impl MeshService for Double {
         .boxed()
     }
 
-    fn account(&self, owner: NodeId) -> BoxFuture<'_, Result<AccountView, AskError>> {
+    fn account(&self, owner: NodeId) -> BoxFuture<'_, Result<AccountView, ServiceError>> {
         let reason = format!("no ledger knows {owner} here");
-        std::future::ready(Err(AskError::Unavailable { reason })).boxed()
+        std::future::ready(Err(ServiceError::Unavailable { reason })).boxed()
     }
 
-    fn submit(&self, envelope: Envelope, dry_run: bool) -> BoxFuture<'_, Result<TransactionView, AskError>> {
+    fn submit(
+        &self,
+        envelope: Envelope,
+        dry_run: bool,
+    ) -> BoxFuture<'_, Result<TransactionView, ServiceError>> {
         let state = if dry_run { TransactionState::Possible } else { TransactionState::Waiting };
         let id = envelope.id();
         let view = TransactionView { id, state, height: None, outcome: None, refusal: None };
         std::future::ready(Ok(view)).boxed()
     }
 
-    fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, AskError>> {
+    fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, ServiceError>> {
         let state = TransactionState::Waiting;
         let view = TransactionView { id, state, height: None, outcome: None, refusal: None };
         std::future::ready(Ok(view)).boxed()

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{double::WORDS, start};
 use crate::{
     gateway::{ApiKey, AskLine},
-    service::{FindPage, NodeStatus, Strategy, Target},
+    service::{ExpertPage, NodeStatus, QueryTarget, Strategy},
 };
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn experts_come_in_pages() {
         let page = api
             .get(&format!("/experts?capability=text&where=price%20%3C%3D%205&limit=3&cursor={cursor}"))
             .await;
-        let page: FindPage = serde_json::from_str(&page.text).unwrap();
+        let page: ExpertPage = serde_json::from_str(&page.text).unwrap();
         seen.extend(page.experts.into_iter().map(|expert| expert.model));
         match page.next {
             Some(next) => cursor = next,
@@ -92,7 +92,7 @@ async fn ask_answers_line_by_line() {
     assert!(matches!(lines.last(), Some(AskLine::Done { usage, .. }) if usage.completion_tokens == 3));
 
     let asked = api.double.last();
-    assert_eq!(asked.target, Target::Model("words".into()));
+    assert_eq!(asked.target, QueryTarget::Model("words".into()));
     assert_eq!((asked.strategy.width(), asked.deadline.as_millis()), (3, 1234));
     assert_eq!(asked.filter.as_deref(), Some("price <= 5"));
     assert_ne!(asked.strategy, Strategy::Best);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Running, double::WORDS, start};
-use crate::service::Target;
+use crate::service::QueryTarget;
 
 /// The events of a stream.
 async fn stream(api: &Running, path: &str, mut body: Value) -> Vec<String> {
@@ -34,7 +34,7 @@ async fn a_chat_whole() {
     let counts = json!({ "strategy": "best", "policy": "balanced", "block": 7, "candidates": 4, "filtered": 1, "tried": 1 });
     assert_eq!(route, counts);
     assert_eq!(reply.header("link"), "</checkpoints/7>; rel=\"describedby\"; title=\"certificate\"");
-    assert_eq!(api.double.last().target, Target::Named("words".into()));
+    assert_eq!(api.double.last().target, QueryTarget::Named("words".into()));
 }
 
 #[tokio::test]

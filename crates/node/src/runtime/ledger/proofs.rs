@@ -16,8 +16,8 @@ use nervure_store::{EpochEnd, Reader, StoreError, StoredEpoch};
 
 use super::LedgerDesk;
 use crate::service::{
-    AnchoredView, AskError, CheckpointPage, CheckpointRow, CheckpointView, EpochView, FactView, LedgerReader,
-    NodeView, SubmissionView, SubnetDetail, SubnetPage,
+    AnchorRecordView, CheckpointPage, CheckpointRow, CheckpointView, EpochView, LedgerReader, NodeView,
+    ServiceError, StateProofView, SubmissionView, SubnetDetail, SubnetPage,
 };
 
 impl LedgerReader for LedgerDesk {
@@ -25,7 +25,7 @@ impl LedgerReader for LedgerDesk {
         &self,
         up_to: BlockHeight,
         most: usize,
-    ) -> BoxFuture<'_, Result<CheckpointPage, AskError>> {
+    ) -> BoxFuture<'_, Result<CheckpointPage, ServiceError>> {
         async move {
             let mut page = self.read(move |reader| page(reader, up_to, most)).await?;
             for row in &mut page.checkpoints {
@@ -36,7 +36,7 @@ impl LedgerReader for LedgerDesk {
         .boxed()
     }
 
-    fn checkpoint(&self, height: Option<BlockHeight>) -> BoxFuture<'_, Result<CheckpointView, AskError>> {
+    fn checkpoint(&self, height: Option<BlockHeight>) -> BoxFuture<'_, Result<CheckpointView, ServiceError>> {
         async move {
             let found = self.read(move |reader| checkpoint(reader, height)).await?;
             Ok(CheckpointView { anchored: self.anchored(found.height), ..found })
@@ -44,7 +44,7 @@ impl LedgerReader for LedgerDesk {
         .boxed()
     }
 
-    fn anchored(&self, height: BlockHeight) -> BoxFuture<'_, Result<SubmissionView, AskError>> {
+    fn anchored(&self, height: BlockHeight) -> BoxFuture<'_, Result<SubmissionView, ServiceError>> {
         async move {
             let anchoring = self.anchoring.clone();
             let read = move || anchoring.map(|anchoring| anchoring.submission(height)).transpose();
@@ -53,32 +53,36 @@ impl LedgerReader for LedgerDesk {
                 Ok(Ok(Some(found))) => submission(&found),
                 Ok(Ok(None)) => {
                     let what = format!("no checkpoint of block {height} is signed and kept here");
-                    Err(AskError::NotHere { what })
+                    Err(ServiceError::NotFound { what })
                 }
-                Ok(Err(error)) => Err(AskError::Internal { reason: error.to_string() }),
-                Err(error) => Err(AskError::Internal { reason: error.to_string() }),
+                Ok(Err(error)) => Err(ServiceError::Internal { reason: error.to_string() }),
+                Err(error) => Err(ServiceError::Internal { reason: error.to_string() }),
             }
         }
         .boxed()
     }
 
-    fn fact(&self, key: Key, height: Option<BlockHeight>) -> BoxFuture<'_, Result<FactView, AskError>> {
+    fn fact(
+        &self,
+        key: Key,
+        height: Option<BlockHeight>,
+    ) -> BoxFuture<'_, Result<StateProofView, ServiceError>> {
         self.read(move |reader| fact(reader, &key, height)).boxed()
     }
 
-    fn epoch(&self, netuid: Netuid, node: NodeId) -> BoxFuture<'_, Result<EpochView, AskError>> {
+    fn epoch(&self, netuid: Netuid, node: NodeId) -> BoxFuture<'_, Result<EpochView, ServiceError>> {
         self.read(move |reader| epoch(reader, netuid, &node)).boxed()
     }
 
-    fn subnets(&self) -> BoxFuture<'_, Result<SubnetPage, AskError>> {
+    fn subnets(&self) -> BoxFuture<'_, Result<SubnetPage, ServiceError>> {
         std::future::ready(self.list_subnets()).boxed()
     }
 
-    fn subnet(&self, netuid: Netuid) -> BoxFuture<'_, Result<SubnetDetail, AskError>> {
+    fn subnet(&self, netuid: Netuid) -> BoxFuture<'_, Result<SubnetDetail, ServiceError>> {
         self.show_subnet(netuid).boxed()
     }
 
-    fn node(&self, node: NodeId) -> BoxFuture<'_, Result<NodeView, AskError>> {
+    fn node(&self, node: NodeId) -> BoxFuture<'_, Result<NodeView, ServiceError>> {
         std::future::ready(self.show_node(node)).boxed()
     }
 }
@@ -86,20 +90,20 @@ impl LedgerReader for LedgerDesk {
 /// Why something cannot be read, or is not here.
 pub(super) enum ReadError {
     Store(StoreError),
-    NotHere(String),
+    NotFound(String),
 }
 
 impl From<StoreError> for ReadError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NotKept { .. } => Self::NotHere(error.to_string()),
+            StoreError::NotKept { .. } => Self::NotFound(error.to_string()),
             error => Self::Store(error),
         }
     }
 }
 
 impl LedgerDesk {
-    fn anchored(&self, height: BlockHeight) -> Option<AnchoredView> {
+    fn anchored(&self, height: BlockHeight) -> Option<AnchorRecordView> {
         self.anchoring.as_ref().and_then(|anchoring| anchoring.covering(height))
     }
 
@@ -107,24 +111,24 @@ impl LedgerDesk {
     pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
-    ) -> Result<T, AskError> {
+    ) -> Result<T, ServiceError> {
         let read = self.chain()?.read(move |reader| match read(reader) {
             Ok(answer) => Ok(Ok(answer)),
-            Err(ReadError::NotHere(what)) => Ok(Err(AskError::NotHere { what })),
+            Err(ReadError::NotFound(what)) => Ok(Err(ServiceError::NotFound { what })),
             Err(ReadError::Store(error)) => Err(error),
         });
         match read.await {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::error!(%error, "the store cannot be read");
-                Err(AskError::Internal { reason: error.to_string() })
+                Err(ServiceError::Internal { reason: error.to_string() })
             }
         }
     }
 }
 
-fn submission(found: &Submission) -> Result<SubmissionView, AskError> {
-    let bytes = found.encode().map_err(|error| AskError::Internal { reason: error.to_string() })?;
+fn submission(found: &Submission) -> Result<SubmissionView, ServiceError> {
+    let bytes = found.encode().map_err(|error| ServiceError::Internal { reason: error.to_string() })?;
     Ok(SubmissionView {
         height: found.checkpoint.height(),
         id: found.checkpoint.id(),
@@ -152,7 +156,7 @@ fn checkpoint(reader: &Reader, height: Option<BlockHeight>) -> Result<Checkpoint
         Some(height) => height,
         None => {
             let last = reader.epoch_ends(BlockHeight(u64::MAX), 1)?.pop();
-            last.ok_or_else(|| ReadError::NotHere("no epoch has ended yet: there is no checkpoint".into()))?
+            last.ok_or_else(|| ReadError::NotFound("no epoch has ended yet: there is no checkpoint".into()))?
                 .height
         }
     };
@@ -170,11 +174,11 @@ fn checkpoint(reader: &Reader, height: Option<BlockHeight>) -> Result<Checkpoint
     })
 }
 
-fn fact(reader: &Reader, key: &Key, height: Option<BlockHeight>) -> Result<FactView, ReadError> {
+fn fact(reader: &Reader, key: &Key, height: Option<BlockHeight>) -> Result<StateProofView, ReadError> {
     let height = height.unwrap_or(reader.head().height);
     let fact = Fact::new(reader.prove_at(height, key)?);
     let checkpoint = encoded(certified(reader, height)?.encode())?;
-    Ok(FactView { height, key: key.to_string(), checkpoint, fact: encoded(fact.encode())? })
+    Ok(StateProofView { height, key: key.to_string(), checkpoint, fact: encoded(fact.encode())? })
 }
 
 /// Proven at the block at which the epoch was computed while its state is kept, afterwards at the last block.
@@ -189,7 +193,7 @@ fn epoch(reader: &Reader, netuid: Netuid, node: &NodeId) -> Result<EpochView, Re
         && subnet.inputs.is_some()
     {
         let due = subnet.due;
-        return Err(ReadError::NotHere(format!(
+        return Err(ReadError::NotFound(format!(
             "this node began after the last epoch of subnet {netuid}, and does not know what it was computed from; the \
              next one ends at block {due}"
         )));
@@ -209,13 +213,13 @@ fn certified(reader: &Reader, height: BlockHeight) -> Result<Checkpoint, ReadErr
 
 fn no_block(reader: &Reader, height: BlockHeight) -> ReadError {
     let head = reader.head().height;
-    ReadError::NotHere(format!("there is no block {height} with a certificate here; the last one is {head}"))
+    ReadError::NotFound(format!("there is no block {height} with a certificate here; the last one is {head}"))
 }
 
 fn encoded<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<String, ReadError> {
     match bytes {
         Ok(bytes) => Ok(BASE64.encode(&bytes)),
-        Err(error) => Err(ReadError::NotHere(error.to_string())),
+        Err(error) => Err(ReadError::NotFound(error.to_string())),
     }
 }
 

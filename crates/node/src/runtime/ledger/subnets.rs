@@ -9,11 +9,11 @@ use nervure_ledger::{
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 
 use super::{LedgerDesk, proofs};
-use crate::service::{AskError, NeuronView, NodeView, SubnetDetail, SubnetPage, SubnetView};
+use crate::service::{NeuronView, NodeView, ServiceError, SubnetDetail, SubnetPage, SubnetView};
 
 impl LedgerDesk {
     /// All subnets.
-    pub(super) fn list_subnets(&self) -> Result<SubnetPage, AskError> {
+    pub(super) fn list_subnets(&self) -> Result<SubnetPage, ServiceError> {
         let tip = self.chain()?.view().tip.clone();
         let state = &tip.state;
         Ok(SubnetPage {
@@ -24,13 +24,13 @@ impl LedgerDesk {
     }
 
     /// A subnet and its neurons.
-    pub(super) async fn show_subnet(&self, netuid: Netuid) -> Result<SubnetDetail, AskError> {
+    pub(super) async fn show_subnet(&self, netuid: Netuid) -> Result<SubnetDetail, ServiceError> {
         let tip = self.chain()?.view().tip.clone();
         let state = &tip.state;
         let subnet = state
             .subnets()
             .get(&netuid)
-            .ok_or_else(|| AskError::NotHere { what: format!("there is no subnet {netuid}") })?;
+            .ok_or_else(|| ServiceError::NotFound { what: format!("there is no subnet {netuid}") })?;
         let trust = self.read(move |reader| proofs::trust(reader, netuid)).await?;
         let neurons = (0u16..).map(Uid).zip(&subnet.neurons);
         Ok(SubnetDetail {
@@ -41,12 +41,12 @@ impl LedgerDesk {
     }
 
     /// A node of the ledger.
-    pub(super) fn show_node(&self, node: NodeId) -> Result<NodeView, AskError> {
+    pub(super) fn show_node(&self, node: NodeId) -> Result<NodeView, ServiceError> {
         let tip = self.chain()?.view().tip.clone();
         let state = &tip.state;
         let found = state.nodes().get(&node);
-        let found =
-            found.ok_or_else(|| AskError::NotHere { what: format!("{node} is not a registered node") })?;
+        let found = found
+            .ok_or_else(|| ServiceError::NotFound { what: format!("{node} is not a registered node") })?;
         let slots =
             state.subnets().iter().filter_map(|(netuid, subnet)| Some((*netuid, subnet.uid_of(&node)?)));
         Ok(NodeView {

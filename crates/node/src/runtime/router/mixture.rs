@@ -39,7 +39,7 @@ use super::{
 };
 use crate::{
     runtime::wire,
-    service::{AskError, ParticipantView},
+    service::{ParticipantView, ServiceError},
 };
 
 /// How long a step waits for the others when half of the experts have spoken.
@@ -121,7 +121,7 @@ impl Context {
 
 impl Mixture {
     /// Asks the first experts, and returns when the first byte can be chosen.
-    pub(super) async fn begin(attempts: Attempts, plan: Plan) -> Result<Self, AskError> {
+    pub(super) async fn begin(attempts: Attempts, plan: Plan) -> Result<Self, ServiceError> {
         let trust: Vec<f64> = plan.candidates.iter().map(|(_, trust)| f64::from(trust.parts())).collect();
         let mut records: VecDeque<ExpertRecord> =
             plan.candidates.into_iter().map(|(record, _)| record).collect();
@@ -129,7 +129,7 @@ impl Mixture {
         let enough = NonZeroUsize::new(members.len().div_ceil(2)).unwrap_or(NonZeroUsize::MIN);
         let rules = LockStepRules { k_min: enough, grace: GRACE, deadline: STEP };
         let weights = FixedShare::new(&trust[..members.len()])
-            .ok_or_else(|| AskError::Internal { reason: "a mixture of no experts".into() })?;
+            .ok_or_else(|| ServiceError::Internal { reason: "a mixture of no experts".into() })?;
         let mut mixture = Self {
             attempts,
             tried: members.len(),
@@ -304,7 +304,7 @@ impl Mixture {
     }
 
     /// Why there is not even a first byte.
-    fn never_began(mut self) -> AskError {
+    fn never_began(mut self) -> ServiceError {
         let silent = self.members.into_iter().filter(|member| member.left.is_none());
         self.failures.extend(silent.map(|member| (member.record, broken("it did not speak in time"))));
         none_answered(self.failures)

@@ -27,7 +27,7 @@ use super::{
     pool::none_answered,
     whole::WholeAnswer,
 };
-use crate::service::{AskError, ParticipantView};
+use crate::service::{ParticipantView, ServiceError};
 
 /// How long the others have when enough have answered.
 const GRACE: Duration = Duration::from_secs(2);
@@ -75,7 +75,7 @@ impl Panel {
     }
 
     /// Asks, and gives the answer that most trust is behind.
-    pub(super) async fn vote(self, attempts: Attempts) -> Result<Decided, AskError> {
+    pub(super) async fn vote(self, attempts: Attempts) -> Result<Decided, ServiceError> {
         let Heard { mut answers, tried } = self.hear(attempts).await?;
         let texts: Vec<String> = answers.iter().map(|(answer, _)| answer.text()).collect();
         let said: Vec<(&str, Score)> =
@@ -94,15 +94,15 @@ impl Panel {
     }
 
     /// Asks, and gives the mean direction of the vectors of each of `inputs` texts.
-    pub(super) async fn average(self, attempts: Attempts, inputs: usize) -> Result<Decided, AskError> {
+    pub(super) async fn average(self, attempts: Attempts, inputs: usize) -> Result<Decided, ServiceError> {
         let needed = self.needed();
         let Heard { mut answers, tried } = self.hear(attempts).await?;
         answers.retain(|(answer, _)| answer.vectors(inputs).is_some());
         if answers.len() < needed {
             let reason = "too few experts gave a vector for each input".to_owned();
-            return Err(AskError::Interrupted { reason });
+            return Err(ServiceError::Interrupted { reason });
         }
-        let mut events = means(&answers, inputs).ok_or_else(|| AskError::Interrupted {
+        let mut events = means(&answers, inputs).ok_or_else(|| ServiceError::Interrupted {
             reason: "the experts' vectors have no mean direction".into(),
         })?;
         events.push(ExpertEvent::Done { usage: usage(&answers), reason: FinishReason::Stop });
@@ -111,7 +111,7 @@ impl Panel {
         Ok(Decided { record: answers[0].record.clone(), events, participants, answers, tried })
     }
 
-    async fn hear(self, attempts: Attempts) -> Result<Heard, AskError> {
+    async fn hear(self, attempts: Attempts) -> Result<Heard, ServiceError> {
         let needed = self.needed();
         let mut waiting = self.candidates.into_iter();
         let mut running = FuturesUnordered::new();

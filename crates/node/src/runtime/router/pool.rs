@@ -18,7 +18,7 @@ use super::{
     attempt::{Attempts, Begun, Failure, FailureKind},
     most_tries,
 };
-use crate::service::{AskError, Attempt, Strategy};
+use crate::service::{FailedAttempt, ServiceError, Strategy};
 
 /// Silence after which an expert that was never asked before gets company.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -38,7 +38,7 @@ pub(super) async fn first(
     attempts: Attempts,
     candidates: Vec<ExpertRecord>,
     strategy: Strategy,
-) -> Result<Won, AskError> {
+) -> Result<Won, ServiceError> {
     let tries = most_tries(strategy);
     let mut waiting: VecDeque<_> = candidates.into_iter().take(tries).collect();
     let mut running = FuturesUnordered::new();
@@ -120,7 +120,7 @@ fn overtaken<'a>(attempts: &Attempts, silent: impl Iterator<Item = (&'a ExpertRe
 }
 
 /// What to tell the asker when nobody answered.
-pub(super) fn none_answered(failures: Vec<(ExpertRecord, Failure)>) -> AskError {
+pub(super) fn none_answered(failures: Vec<(ExpertRecord, Failure)>) -> ServiceError {
     let kinds = || failures.iter().map(|(_, failure)| failure.kind);
     let busy = |kind| match kind {
         FailureKind::Busy(after) => Some(after),
@@ -129,7 +129,7 @@ pub(super) fn none_answered(failures: Vec<(ExpertRecord, Failure)>) -> AskError 
     if let Some(retry_after) = kinds().filter_map(busy).min()
         && kinds().all(|kind| busy(kind).is_some())
     {
-        return AskError::Busy { retry_after };
+        return ServiceError::Busy { retry_after };
     }
     let first = failures.first().map(|(_, failure)| failure.clone());
     if let Some(Failure { kind, reason }) = first
@@ -137,16 +137,16 @@ pub(super) fn none_answered(failures: Vec<(ExpertRecord, Failure)>) -> AskError 
     {
         match kind {
             FailureKind::BadRequest => {
-                return AskError::BadRequest { field: "request".into(), message: reason };
+                return ServiceError::InvalidRequest { field: "request".into(), message: reason };
             }
-            FailureKind::DoesNotFit => return AskError::ContextTooLong { reason },
+            FailureKind::DoesNotFit => return ServiceError::ContextTooLong { reason },
             FailureKind::Busy(_) | FailureKind::Failed => {}
         }
     }
-    let attempts = failures.into_iter().map(|(record, failure)| Attempt {
+    let attempts = failures.into_iter().map(|(record, failure)| FailedAttempt {
         node: record.node,
         expert: record.expert,
         failure: failure.reason,
     });
-    AskError::AllFailed { attempts: attempts.collect() }
+    ServiceError::AllFailed { attempts: attempts.collect() }
 }

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use crate::{
     runtime::{catalog::ExpertCatalog, clock, opinions::Trusts, price},
-    service::{Ask, AskError, Target},
+    service::{Query, QueryTarget, ServiceError},
 };
 
 /// When to come back, when all experts are busy or paused.
@@ -17,13 +17,13 @@ const LATER: Duration = Duration::from_secs(1);
 const NAMES: usize = 64;
 
 /// Ranks the experts for `ask`; at least one can be asked.
-pub(super) fn select(catalog: &ExpertCatalog, trusts: &Trusts, ask: &Ask) -> Result<Route, AskError> {
+pub(super) fn select(catalog: &ExpertCatalog, trusts: &Trusts, ask: &Query) -> Result<Route, ServiceError> {
     let filter = ask.filter.as_deref().map(parse).transpose()?;
     let target = ask.target.clone().resolve(|name| catalog.has_model(name));
     let target = target.map_err(|error| with_known(error, catalog))?;
     let (capability, model) = match target {
-        Target::Capability(capability) => (Some(capability), None),
-        Target::Model(model) | Target::Named(model) => (None, Some(model)),
+        QueryTarget::Capability(capability) => (Some(capability), None),
+        QueryTarget::Model(model) | QueryTarget::Named(model) => (None, Some(model)),
     };
     let terms = Terms {
         capability,
@@ -52,52 +52,52 @@ pub(super) fn select(catalog: &ExpertCatalog, trusts: &Trusts, ask: &Ask) -> Res
 }
 
 /// Parses a filter; the error shows the place.
-pub(crate) fn parse(source: &str) -> Result<Filter, AskError> {
-    source.parse().map_err(|error: nervure_subnet::FilterError| AskError::BadFilter {
+pub(crate) fn parse(source: &str) -> Result<Filter, ServiceError> {
+    source.parse().map_err(|error: nervure_subnet::FilterError| ServiceError::InvalidFilter {
         column: error.column,
         message: error.message.clone(),
         rendered: error.render(source),
     })
 }
 
-fn nobody(terms: &Terms, catalog: &ExpertCatalog) -> AskError {
+fn nobody(terms: &Terms, catalog: &ExpertCatalog) -> ServiceError {
     let error = match (&terms.capability, &terms.model) {
-        (Some(capability), _) => AskError::NoExpert { capability: capability.clone(), known: Vec::new() },
+        (Some(capability), _) => ServiceError::NoExpert { capability: capability.clone(), known: Vec::new() },
         (None, model) => {
-            AskError::UnknownModel { model: model.clone().unwrap_or_default(), known: Vec::new() }
+            ServiceError::UnknownModel { model: model.clone().unwrap_or_default(), known: Vec::new() }
         }
     };
     with_known(error, catalog)
 }
 
-fn with_known(error: AskError, catalog: &ExpertCatalog) -> AskError {
+fn with_known(error: ServiceError, catalog: &ExpertCatalog) -> ServiceError {
     let all = catalog.find(&Find::default()).records;
     let names = |name: fn(&ExpertRecord) -> String| {
         let distinct: BTreeSet<_> = all.iter().map(name).collect();
         distinct.into_iter().take(NAMES).collect()
     };
     match error {
-        AskError::NoExpert { capability, .. } => {
-            AskError::NoExpert { capability, known: names(|record| record.capability.to_string()) }
+        ServiceError::NoExpert { capability, .. } => {
+            ServiceError::NoExpert { capability, known: names(|record| record.capability.to_string()) }
         }
-        AskError::UnknownModel { model, .. } => {
-            AskError::UnknownModel { model, known: names(|record| record.model.clone()) }
+        ServiceError::UnknownModel { model, .. } => {
+            ServiceError::UnknownModel { model, known: names(|record| record.model.clone()) }
         }
         other => other,
     }
 }
 
 /// Experts fit and none may be asked: the reason that the asker can do most about.
-fn all_left_out(route: &Route, ask: &Ask) -> AskError {
+fn all_left_out(route: &Route, ask: &Query) -> ServiceError {
     let because = |reason| route.filtered.iter().filter(move |filtered| filtered.reason == reason);
     if because(Exclusion::Saturated).chain(because(Exclusion::Paused)).next().is_some() {
-        return AskError::Busy { retry_after: LATER };
+        return ServiceError::Busy { retry_after: LATER };
     }
     let prices =
         because(Exclusion::OverBudget).map(|filtered| price::most(filtered.record.price, &ask.request));
     match prices.min() {
-        Some(cheapest) => AskError::OverBudget { cheapest, budget: ask.budget },
-        None => AskError::NonePasses { known: route.filtered.len() },
+        Some(cheapest) => ServiceError::OverBudget { cheapest, budget: ask.budget },
+        None => ServiceError::NoMatch { known: route.filtered.len() },
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     runtime::{clock, receipts::AwaitedReceipt, view},
-    service::{Ask, Strategy, SuccessionView},
+    service::{Query, Strategy, TakeoverView},
 };
 
 /// How long an expert may be silent within a text before another is asked to go on.
@@ -46,19 +46,19 @@ enum Came {
 /// An answer in progress.
 pub(super) struct Succession {
     router: Router,
-    ask: Arc<Ask>,
+    ask: Arc<Query>,
     until: Instant,
     record: ExpertRecord,
     next: Option<(ExpertEvent, bool)>,
     rest: Rest,
     /// What the asker has read.
     said: String,
-    took_over: Vec<SuccessionView>,
+    took_over: Vec<TakeoverView>,
 }
 
 impl Succession {
     /// The answer that `begun` began.
-    pub(super) fn new(router: Router, (ask, until): (&Ask, Instant), begun: Begun) -> Self {
+    pub(super) fn new(router: Router, (ask, until): (&Query, Instant), begun: Begun) -> Self {
         let Begun { record, first, rest } = begun;
         let ask = Arc::new(ask.clone());
         let (next, said, took_over) = (Some(first), String::new(), Vec::new());
@@ -78,7 +78,7 @@ impl Succession {
     }
 
     /// Who took over from whom.
-    pub(super) fn took_over(&self) -> &[SuccessionView] {
+    pub(super) fn took_over(&self) -> &[TakeoverView] {
         &self.took_over
     }
 
@@ -165,7 +165,7 @@ impl Succession {
         tracing::info!(from = %self.record.node, to = %record.node, %why, "another expert goes on with an answer");
         let catalog = &self.router.catalog;
         catalog.observations().failed(self.record.node, &self.record.expert, clock::now());
-        self.took_over.push(SuccessionView {
+        self.took_over.push(TakeoverView {
             from: self.record.node,
             why,
             at: self.said.len() as u64,

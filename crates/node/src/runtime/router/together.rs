@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     runtime::{clock, opinions::Trusts, view},
-    service::{Answer, Ask, AskError, Ending, RouteView, Strategy},
+    service::{AnswerStream, AnswerSummary, Query, RouteView, ServiceError, Strategy},
 };
 
 /// Least experts of an answer that several make.
@@ -23,7 +23,7 @@ const FEWEST: usize = 2;
 
 impl Router {
     /// Several experts answer in whole, and one answer is made of theirs.
-    pub(super) async fn ask_panel(&self, ask: &Ask, until: Instant) -> Result<Answer, AskError> {
+    pub(super) async fn ask_panel(&self, ask: &Query, until: Instant) -> Result<AnswerStream, ServiceError> {
         let inputs = panel::inputs(&ask.request);
         match (ask.strategy, &ask.request) {
             (Strategy::Average(_), _) if inputs.is_none() => return Err(unfit("average", "embeddings")),
@@ -32,7 +32,7 @@ impl Router {
             }
             _ => {}
         }
-        let share = Ask { budget: share(ask.budget, ask.strategy.width()), ..ask.clone() };
+        let share = Query { budget: share(ask.budget, ask.strategy.width()), ..ask.clone() };
         let (block, trusts) = self.opinions.trusts();
         let route = select::select(&self.catalog, &trusts, &share)?;
         // Only vectors of one model can be averaged: the model of the first choice.
@@ -51,22 +51,26 @@ impl Router {
             false => Vec::new(),
         };
         let (tried, participants) = (count(decided.tried), decided.participants);
-        Ok(Answer {
+        Ok(AnswerStream {
             route: RouteView { tried, participants, ..route_view(ask, block, &route) },
             expert: view::expert(&decided.record, &self.catalog, clock::now()),
             events: stream::iter(decided.events.into_iter().map(Ok)).boxed(),
-            ending: Arc::new(Ending { receipts, ..Ending::default() }.into()),
+            summary: Arc::new(AnswerSummary { receipts, ..AnswerSummary::default() }.into()),
         })
     }
 
     /// Several byte-level experts write one text together.
-    pub(super) async fn ask_mixture(&self, ask: &Ask, until: Instant) -> Result<Answer, AskError> {
+    pub(super) async fn ask_mixture(
+        &self,
+        ask: &Query,
+        until: Instant,
+    ) -> Result<AnswerStream, ServiceError> {
         let ExpertRequest::Complete { prompt, sampling } = &ask.request else {
             return Err(unfit("mix", "a text to continue"));
         };
         // A step is a question of its own, to each of them.
         let steps = usize::try_from(sampling.max_tokens).unwrap_or(usize::MAX);
-        let share = Ask {
+        let share = Query {
             budget: share(ask.budget, ask.strategy.width().saturating_mul(steps)),
             request: ExpertRequest::Distribution { context: Vec::new() },
             ..ask.clone()
@@ -95,10 +99,10 @@ impl Router {
 fn written(
     mixture: Mixture,
     (route, expert): (RouteView, crate::service::ExpertView),
-    ask: &Ask,
+    ask: &Query,
     until: Instant,
-) -> Answer {
-    let ending: Arc<std::sync::OnceLock<Ending>> = Arc::default();
+) -> AnswerStream {
+    let ending: Arc<std::sync::OnceLock<AnswerSummary>> = Arc::default();
     let (told, deadline) = (ending.clone(), ask.deadline);
     let events = stream::unfold(Some(Box::new(mixture)), move |mixture| {
         let told = told.clone();
@@ -108,16 +112,16 @@ fn written(
                 Ok(Ok(event)) if Mixture::is_done(&event) => {
                     let participants = mixture.participants();
                     // Nobody else sets it.
-                    let _ = told.set(Ending { participants, ..Ending::default() });
+                    let _ = told.set(AnswerSummary { participants, ..AnswerSummary::default() });
                     (Ok(event), None)
                 }
                 Ok(Ok(event)) => (Ok(event), Some(mixture)),
-                Ok(Err(reason)) => (Err(AskError::Interrupted { reason }), None),
-                Err(_) => (Err(AskError::DeadlineExceeded { after: deadline }), None),
+                Ok(Err(reason)) => (Err(ServiceError::Interrupted { reason }), None),
+                Err(_) => (Err(ServiceError::DeadlineExceeded { after: deadline }), None),
             })
         }
     });
-    Answer { route, expert, events: events.boxed(), ending }
+    AnswerStream { route, expert, events: events.boxed(), summary: ending }
 }
 
 /// Experts with the trust in each.
@@ -137,13 +141,13 @@ fn share(budget: Amount, questions: usize) -> Amount {
     Amount::from_base_units(budget.base_units() / questions)
 }
 
-fn enough(ask: &Ask, what: &'static str, (needed, found): (usize, usize)) -> Result<(), AskError> {
+fn enough(ask: &Query, what: &'static str, (needed, found): (usize, usize)) -> Result<(), ServiceError> {
     match found < needed {
-        true => Err(AskError::TooFew { strategy: ask.strategy.to_string(), what, needed, found }),
+        true => Err(ServiceError::TooFewExperts { strategy: ask.strategy.to_string(), what, needed, found }),
         false => Ok(()),
     }
 }
 
-fn unfit(strategy: &str, what: &str) -> AskError {
-    AskError::BadRequest { field: "strategy".into(), message: format!("{strategy} is for {what}") }
+fn unfit(strategy: &str, what: &str) -> ServiceError {
+    ServiceError::InvalidRequest { field: "strategy".into(), message: format!("{strategy} is for {what}") }
 }

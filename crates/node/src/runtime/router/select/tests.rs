@@ -46,12 +46,12 @@ fn catalog(records: &[(&str, u64)]) -> ExpertCatalog {
     catalog
 }
 
-fn ask(target: Target) -> Ask {
+fn ask(target: QueryTarget) -> Query {
     let request = ExpertRequest::Complete {
         prompt: "x".into(),
         sampling: Sampling { max_tokens: 1000, ..Sampling::default() },
     };
-    Ask {
+    Query {
         target,
         request,
         strategy: Strategy::Best,
@@ -64,24 +64,25 @@ fn ask(target: Target) -> Ask {
     }
 }
 
-fn capability(name: &str) -> Target {
-    Target::Capability(name.parse().unwrap())
+fn capability(name: &str) -> QueryTarget {
+    QueryTarget::Capability(name.parse().unwrap())
 }
 
-fn refusal(catalog: &ExpertCatalog, ask: &Ask) -> AskError {
+fn refusal(catalog: &ExpertCatalog, ask: &Query) -> ServiceError {
     select(catalog, &Trusts::new(), ask).err().unwrap()
 }
 
 #[test]
 fn unknown_capabilities_and_models_come_with_what_is_known() {
     let catalog = catalog(&[("text.generate.rust", 0)]);
-    let AskError::NoExpert { known, .. } = refusal(&catalog, &ask(capability("image"))) else { panic!() };
+    let ServiceError::NoExpert { known, .. } = refusal(&catalog, &ask(capability("image"))) else { panic!() };
     assert_eq!(known, ["text.generate.rust"]);
-    let AskError::UnknownModel { known, .. } = refusal(&catalog, &ask(Target::Model("x".into()))) else {
+    let ServiceError::UnknownModel { known, .. } = refusal(&catalog, &ask(QueryTarget::Model("x".into())))
+    else {
         panic!()
     };
     assert_eq!(known, ["m0"]);
-    assert!(select(&catalog, &Trusts::new(), &ask(Target::Named("m0".into()))).is_ok());
+    assert!(select(&catalog, &Trusts::new(), &ask(QueryTarget::Named("m0".into()))).is_ok());
 }
 
 #[test]
@@ -89,18 +90,18 @@ fn a_price_over_the_budget_is_named_and_a_budget_that_covers_it_is_enough() {
     let catalog = catalog(&[("text.generate", 7), ("text.generate", 5)]);
     let cheapest = Amount::from_base_units(5);
     let error = refusal(&catalog, &ask(capability("text")));
-    assert_eq!(error, AskError::OverBudget { cheapest, budget: Amount::ZERO });
+    assert_eq!(error, ServiceError::OverBudget { cheapest, budget: Amount::ZERO });
     let route =
-        select(&catalog, &Trusts::new(), &Ask { budget: cheapest, ..ask(capability("text")) }).unwrap();
+        select(&catalog, &Trusts::new(), &Query { budget: cheapest, ..ask(capability("text")) }).unwrap();
     assert_eq!((route.choices.len(), route.filtered.len()), (1, 1));
 }
 
 #[test]
 fn a_filter_shows_its_mistake_and_whether_anything_passes() {
     let catalog = catalog(&[("text.generate", 0)]);
-    let filtered = |filter: &str| Ask { filter: Some(filter.into()), ..ask(capability("text")) };
-    assert!(matches!(refusal(&catalog, &filtered("context >")), AskError::BadFilter { .. }));
-    assert_eq!(refusal(&catalog, &filtered("context > 9999")), AskError::NonePasses { known: 1 });
+    let filtered = |filter: &str| Query { filter: Some(filter.into()), ..ask(capability("text")) };
+    assert!(matches!(refusal(&catalog, &filtered("context >")), ServiceError::InvalidFilter { .. }));
+    assert_eq!(refusal(&catalog, &filtered("context > 9999")), ServiceError::NoMatch { known: 1 });
     assert!(select(&catalog, &Trusts::new(), &filtered("context >= 256")).is_ok());
 }
 
@@ -109,5 +110,5 @@ fn experts_that_rest_are_busy_and_not_absent() {
     let catalog = catalog(&[("text.generate", 0)]);
     let node = catalog.find(&Find::default()).records[0].node;
     (0..3).for_each(|_| catalog.observations().failed(node, "e0", clock::now()));
-    assert!(matches!(refusal(&catalog, &ask(capability("text"))), AskError::Busy { .. }));
+    assert!(matches!(refusal(&catalog, &ask(capability("text"))), ServiceError::Busy { .. }));
 }

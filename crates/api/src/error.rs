@@ -9,14 +9,14 @@ use nervure_ledger::transaction::Refusal;
 use nervure_primitives::{Amount, Capability, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::refused;
+mod rejection;
 
 /// Most names listed in a message.
 const NAMES_SHOWN: usize = 8;
 
 /// One expert that was asked in vain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Attempt {
+pub struct FailedAttempt {
     /// The node asked.
     pub node: NodeId,
     /// Its expert.
@@ -27,7 +27,7 @@ pub(crate) struct Attempt {
 
 /// What a failure means to a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Class {
+pub struct ErrorClass {
     /// A stable name, the `code` of the HTTP API.
     pub code: &'static str,
     /// The HTTP status.
@@ -39,7 +39,7 @@ pub(crate) struct Class {
 /// Why a question got no answer, or only part of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum AskError {
+pub enum ServiceError {
     /// No known expert has the capability.
     #[error("no expert for {capability} is known{}", known_suffix(.known))]
     NoExpert {
@@ -58,13 +58,13 @@ pub(crate) enum AskError {
     },
     /// Experts are known for it, and the asker's filter leaves all of them out.
     #[error("{known} experts do that, and none of them passes the filter")]
-    NonePasses {
+    NoMatch {
         /// How many there are.
         known: usize,
     },
     /// Fewer experts can take part than the strategy needs.
     #[error("{strategy} needs {needed} experts {what}, and {found} can be asked")]
-    TooFew {
+    TooFewExperts {
         /// The strategy.
         strategy: String,
         /// Experts of which kind.
@@ -76,7 +76,7 @@ pub(crate) enum AskError {
     },
     /// The filter does not parse.
     #[error("the filter is wrong at column {column}: {message}\n{rendered}")]
-    BadFilter {
+    InvalidFilter {
         /// Where, counted from 1.
         column: usize,
         /// What was expected.
@@ -96,7 +96,7 @@ pub(crate) enum AskError {
     #[error("all {} experts that were asked failed{}", .attempts.len(), last_failure(.attempts))]
     AllFailed {
         /// Whom we asked and what they said.
-        attempts: Vec<Attempt>,
+        attempts: Vec<FailedAttempt>,
     },
     /// The deadline passed.
     #[error("no complete answer within {} ms", .after.as_millis())]
@@ -106,7 +106,7 @@ pub(crate) enum AskError {
     },
     /// The request is wrong.
     #[error("{field}: {message}")]
-    BadRequest {
+    InvalidRequest {
         /// Which field.
         field: String,
         /// What is wrong with it.
@@ -138,10 +138,10 @@ pub(crate) enum AskError {
     },
     /// The ledger refuses the transaction.
     #[error("the ledger refuses it: {0}")]
-    Refused(Refusal),
+    Rejected(Refusal),
     /// What was asked for is not here.
     #[error("{what}")]
-    NotHere {
+    NotFound {
         /// What, and why not.
         what: String,
     },
@@ -153,15 +153,15 @@ pub(crate) enum AskError {
     },
 }
 
-impl AskError {
+impl ServiceError {
     /// What the failure means to a program.
-    pub(crate) fn class(&self) -> Class {
+    pub fn class(&self) -> ErrorClass {
         let (code, status, exit) = match self {
-            Self::BadRequest { .. } => ("invalid_request", 400, 2),
-            Self::BadFilter { .. } => ("bad_filter", 400, 2),
+            Self::InvalidRequest { .. } => ("invalid_request", 400, 2),
+            Self::InvalidFilter { .. } => ("bad_filter", 400, 2),
             Self::ContextTooLong { .. } => ("context_length_exceeded", 400, 2),
-            Self::NoExpert { .. } | Self::NonePasses { .. } => ("no_expert", 404, 3),
-            Self::TooFew { .. } => ("too_few_experts", 404, 3),
+            Self::NoExpert { .. } | Self::NoMatch { .. } => ("no_expert", 404, 3),
+            Self::TooFewExperts { .. } => ("too_few_experts", 404, 3),
             Self::UnknownModel { .. } => ("model_not_found", 404, 3),
             Self::OverBudget { .. } => ("over_budget", 402, 4),
             Self::Busy { .. } => ("busy", 429, 5),
@@ -169,15 +169,15 @@ impl AskError {
             Self::Interrupted { .. } => ("interrupted", 502, 6),
             Self::DeadlineExceeded { .. } => ("deadline_exceeded", 504, 7),
             Self::Unavailable { .. } => ("unavailable", 503, 8),
-            Self::Refused(_) => ("refused", 400, 2),
-            Self::NotHere { .. } => ("not_found", 404, 1),
+            Self::Rejected(_) => ("refused", 400, 2),
+            Self::NotFound { .. } => ("not_found", 404, 1),
             Self::Internal { .. } => ("internal", 500, 1),
         };
-        Class { code, status, exit }
+        ErrorClass { code, status, exit }
     }
 
     /// When to ask again, where waiting helps.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after } => Some(*retry_after),
             Self::Unavailable { .. } => Some(Duration::from_secs(2)),
@@ -186,39 +186,39 @@ impl AskError {
     }
 
     /// The field of the request at fault, where one is.
-    pub(crate) fn field(&self) -> Option<&str> {
+    pub fn field(&self) -> Option<&str> {
         match self {
-            Self::BadRequest { field, .. } => Some(field),
-            Self::Refused(_) => Some("transaction"),
+            Self::InvalidRequest { field, .. } => Some(field),
+            Self::Rejected(_) => Some("transaction"),
             Self::UnknownModel { .. } | Self::NoExpert { .. } => Some("model"),
-            Self::BadFilter { .. } | Self::NonePasses { .. } => Some("where"),
+            Self::InvalidFilter { .. } | Self::NoMatch { .. } => Some("where"),
             Self::OverBudget { .. } => Some("budget"),
-            Self::TooFew { .. } => Some("strategy"),
+            Self::TooFewExperts { .. } => Some("strategy"),
             _ => None,
         }
     }
 
     /// What to do next, for people at a terminal.
-    pub(crate) fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::NoExpert { .. } | Self::UnknownModel { .. } => "see what is there: nervure experts find",
-            Self::NonePasses { .. } => {
+            Self::NoMatch { .. } => {
                 "widen the filter, or look at what it leaves: nervure experts find --where ..."
             }
-            Self::TooFew { .. } => "ask for a wider capability, or --strategy best",
-            Self::BadFilter { .. } => "fields and operators: nervure experts find --help",
+            Self::TooFewExperts { .. } => "ask for a wider capability, or --strategy best",
+            Self::InvalidFilter { .. } => "fields and operators: nervure experts find --help",
             Self::OverBudget { .. } => {
                 "raise --budget, or look for a cheaper one: nervure experts find --where 'price <= 0'"
             }
             Self::AllFailed { .. } => "try again, or look at them: nervure experts find, nervure peers",
             Self::DeadlineExceeded { .. } => "raise --deadline, ask for fewer tokens, or try --strategy race",
-            Self::BadRequest { .. } => "see nervure ask --help, or docs/protocol/http.md",
+            Self::InvalidRequest { .. } => "see nervure ask --help, or docs/protocol/http.md",
             Self::ContextTooLong { .. } => "shorten the prompt, or ask with --where 'context >= N'",
             Self::Busy { .. } => "wait a moment and ask again",
             Self::Unavailable { .. } => "see how far it is: nervure peers",
             Self::Interrupted { .. } => "ask again: what came before the break is not the whole answer",
-            Self::Refused(refusal) => refused::next_step(refusal),
-            Self::NotHere { .. } => "see what is there: nervure checkpoint list, nervure subnet list",
+            Self::Rejected(refusal) => rejection::next_step(refusal),
+            Self::NotFound { .. } => "see what is there: nervure checkpoint list, nervure subnet list",
             Self::Internal { .. } => "see the node's log, and report it",
         }
     }
@@ -237,7 +237,7 @@ fn known_suffix(known: &[String]) -> String {
 }
 
 /// `; the last one: timed out`, or nothing.
-fn last_failure(attempts: &[Attempt]) -> String {
+fn last_failure(attempts: &[FailedAttempt]) -> String {
     attempts.last().map(|last| format!("; the last, {}: {}", last.expert, last.failure)).unwrap_or_default()
 }
 
@@ -248,13 +248,13 @@ mod tests {
     #[test]
     fn long_lists_are_cut_in_the_message() {
         let known = (0..20).map(|i| format!("m{i}")).collect();
-        let text = AskError::UnknownModel { model: "x".into(), known }.to_string();
+        let text = ServiceError::UnknownModel { model: "x".into(), known }.to_string();
         assert!(text.ends_with("m7 and 12 more"), "{text}");
     }
 
     #[test]
     fn only_what_may_pass_by_itself_says_when_to_come_back() {
-        assert!(AskError::Busy { retry_after: Duration::from_secs(3) }.retry_after().is_some());
-        assert!(AskError::DeadlineExceeded { after: Duration::from_secs(3) }.retry_after().is_none());
+        assert!(ServiceError::Busy { retry_after: Duration::from_secs(3) }.retry_after().is_some());
+        assert!(ServiceError::DeadlineExceeded { after: Duration::from_secs(3) }.retry_after().is_none());
     }
 }

@@ -5,18 +5,18 @@ use std::{fmt, num::NonZeroU8, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 /// Most experts that work on one question at once; each may be paid for it.
-pub(crate) const MOST_EXPERTS: u8 = 8;
+pub const MAX_EXPERTS: u8 = 8;
 
 /// How experts are chosen. Written `best`, `hedge`, or `race`, `vote`, `average`, `mix` with how many: `race:3`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(crate) enum Strategy {
+pub enum Strategy {
     /// The first of the ranking, with failover to the next until one begins to answer.
     #[default]
     Best,
     /// As the best, and the next is asked too when the first is later than 95 % of its answers.
     Hedge,
-    /// The first answer of this many wins and the others are cancelled. From 2 to [`MOST_EXPERTS`], as in all below.
+    /// The first answer of this many wins and the others are cancelled. From 2 to [`MAX_EXPERTS`], as in all below.
     Race(NonZeroU8),
     /// This many answer in whole, and what most trust is behind is given.
     Vote(NonZeroU8),
@@ -29,13 +29,13 @@ pub(crate) enum Strategy {
 /// A text that is no [`Strategy`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is no strategy: write best, hedge, race:N, vote:N, average:N or mix:N with N from 2 to {MOST_EXPERTS}"
+    "'{0}' is no strategy: write best, hedge, race:N, vote:N, average:N or mix:N with N from 2 to {MAX_EXPERTS}"
 )]
-pub(crate) struct BadStrategy(String);
+pub struct StrategyError(String);
 
 impl Strategy {
     /// How many experts work at once.
-    pub(crate) fn width(self) -> usize {
+    pub fn width(self) -> usize {
         match self {
             Self::Best | Self::Hedge => 1,
             Self::Race(experts) | Self::Vote(experts) | Self::Average(experts) | Self::Mix(experts) => {
@@ -58,10 +58,10 @@ impl Strategy {
 }
 
 impl FromStr for Strategy {
-    type Err = BadStrategy;
+    type Err = StrategyError;
 
-    fn from_str(text: &str) -> Result<Self, BadStrategy> {
-        let bad = || BadStrategy(text.chars().take(40).collect());
+    fn from_str(text: &str) -> Result<Self, StrategyError> {
+        let bad = || StrategyError(text.chars().take(40).collect());
         let (name, experts) = match text.split_once(':') {
             Some((name, experts)) => (name, Some(experts.parse::<u8>().map_err(|_| bad())?)),
             None => (text, None),
@@ -78,7 +78,7 @@ impl FromStr for Strategy {
         // Of two votes, one that differs decides nothing.
         let usual = if name == "vote" { 3 } else { 2 };
         let experts =
-            NonZeroU8::new(experts.unwrap_or(usual)).filter(|n| (2..=MOST_EXPERTS).contains(&n.get()));
+            NonZeroU8::new(experts.unwrap_or(usual)).filter(|n| (2..=MAX_EXPERTS).contains(&n.get()));
         experts.map(strategy).ok_or_else(bad)
     }
 }
@@ -93,9 +93,9 @@ impl fmt::Display for Strategy {
 }
 
 impl TryFrom<String> for Strategy {
-    type Error = BadStrategy;
+    type Error = StrategyError;
 
-    fn try_from(text: String) -> Result<Self, BadStrategy> {
+    fn try_from(text: String) -> Result<Self, StrategyError> {
         text.parse()
     }
 }

@@ -1,0 +1,102 @@
+//! `POST /ask`: the request, and the lines of its response.
+//!
+//! The first line is `route` (in full with `explain`), then `text`, `embedding` or `distribution` as they come, `mixed` if
+//! several experts wrote one text, a `took_over` per expert that took over, a `receipt` of each expert if requested, last
+//! `done` or `error`. A response without its last line was cut off.
+
+use nervure_experts::{ExpertRequest, FinishReason, Usage};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AnswerSummary, ErrorDetail, ExpertView, ParticipantView, QueryTarget, QueryTerms, ReceiptView, RouteView,
+    TakeoverView,
+};
+
+/// The request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskBody {
+    /// Which experts it is for: `{"capability": ..}`, `{"model": ..}` or `{"named": ..}`.
+    pub target: QueryTarget,
+    /// The request to the expert.
+    pub request: ExpertRequest,
+    /// How experts are chosen, and bounds on cost and time.
+    #[serde(default)]
+    pub terms: QueryTerms,
+    /// Whether the first line lists every candidate and every number.
+    #[serde(default)]
+    pub explain: bool,
+    /// Whether the experts' receipts are wanted.
+    #[serde(default)]
+    pub receipt: bool,
+}
+
+/// A line of the response.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum AskLine {
+    /// The expert that answers, and why.
+    Route {
+        /// The expert.
+        expert: ExpertView,
+        /// How it was chosen.
+        route: RouteView,
+    },
+    /// A piece of the answer.
+    Text {
+        /// The piece.
+        text: String,
+    },
+    /// The vector of one input.
+    Embedding {
+        /// The index of the input.
+        index: u32,
+        /// Its vector.
+        vector: Vec<f32>,
+    },
+    /// The probability of each byte to come next.
+    Distribution {
+        /// 256 probabilities.
+        probabilities: Vec<f32>,
+    },
+    /// The experts that wrote a mixed text, after the last of it.
+    Mixed {
+        /// The experts and their final weights.
+        participants: Vec<ParticipantView>,
+    },
+    /// Another expert took over the answer; sent before its end.
+    TookOver {
+        /// Which expert from which, and where.
+        succession: TakeoverView,
+    },
+    /// An expert's receipt, right before the end; the one whose answer was given comes first.
+    Receipt {
+        /// The receipt and the query that it is for.
+        receipt: ReceiptView,
+    },
+    /// The answer is complete.
+    Done {
+        /// Tokens read and written.
+        usage: Usage,
+        /// Why it ended.
+        reason: FinishReason,
+    },
+    /// The answer broke off; what came before is incomplete.
+    Error {
+        /// What went wrong.
+        error: ErrorDetail,
+    },
+}
+
+impl AskLine {
+    /// The lines of a summary, which come before [`AskLine::Done`].
+    pub fn of_summary(summary: AnswerSummary) -> impl Iterator<Item = Self> {
+        let AnswerSummary { receipts, participants, took_over } = summary;
+        let mixed = (!participants.is_empty()).then_some(Self::Mixed { participants });
+        let took_over = took_over.into_iter().map(|succession| Self::TookOver { succession });
+        mixed
+            .into_iter()
+            .chain(took_over)
+            .chain(receipts.into_iter().map(|receipt| Self::Receipt { receipt }))
+    }
+}

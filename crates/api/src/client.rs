@@ -1,0 +1,179 @@
+//! A typed client of a node's HTTP API.
+//!
+//! The node may be a stranger's: every answer is bounded, and nothing in one is known to be true. What has to be believed is
+//! verified by the light client.
+
+mod error;
+mod lines;
+mod transport;
+
+use std::{net::SocketAddr, time::Duration};
+
+use nervure_ledger::tree::Key;
+use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
+
+pub use error::ClientError;
+pub use lines::AskLines;
+use transport::Parameters;
+
+use crate::{
+    AccountView, AskBody, CheckpointPage, CheckpointView, EpochView, ExpertPage, ExpertSearch, NodeStatus,
+    NodeView, PeerPage, StateProofView, SubmissionView, SubmitBody, SubnetDetail, SubnetPage, TraceView,
+    TransactionView, paths,
+};
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client of one node. Cheap to clone; clones share their connections.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), nervure_api::ClientError> {
+/// let node = nervure_api::Client::new(([127, 0, 0, 1], 8080).into())?;
+/// let status = node.status().await?;
+/// println!("{} knows {} experts", status.node, status.experts_known);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: SocketAddr,
+    client: reqwest::Client,
+    timeout: Option<Duration>,
+}
+
+impl Client {
+    /// A client of the node whose HTTP API listens at `http`. It connects with its first request.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] if the system offers no TLS.
+    pub fn new(http: SocketAddr) -> Result<Self, ClientError> {
+        // No proxy of the environment may stand between a command and a node on loopback.
+        let client = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
+        let client = client.map_err(|source| ClientError::Unreachable { http, source })?;
+        Ok(Self { http, client, timeout: None })
+    }
+
+    /// The same connections, to the node at `http`.
+    #[must_use]
+    pub fn at(&self, http: SocketAddr) -> Self {
+        Self { http, ..self.clone() }
+    }
+
+    /// Gives up every request, its answer included, after `timeout`. Without this there is no bound: an answer to a query may
+    /// take minutes.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+
+    /// Where the node's HTTP API listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// `GET /status`.
+    pub async fn status(&self) -> Result<NodeStatus, ClientError> {
+        self.get(paths::STATUS, &[]).await
+    }
+
+    /// `GET /peers`.
+    pub async fn peers(&self) -> Result<PeerPage, ClientError> {
+        self.get(paths::PEERS, &[]).await
+    }
+
+    /// `GET /experts`: a page of expert records.
+    pub async fn experts(&self, search: &ExpertSearch) -> Result<ExpertPage, ClientError> {
+        let parameters: Parameters = [
+            ("capability", search.capability.as_ref().map(ToString::to_string)),
+            ("where", search.filter.clone()),
+            ("netuid", search.netuid.map(|netuid| netuid.to_string())),
+            ("limit", Some(search.limit.to_string())),
+            ("cursor", search.cursor.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
+        self.get(paths::EXPERTS, &parameters).await
+    }
+
+    /// `POST /ask`: the lines of the answer, as they come.
+    pub async fn ask(&self, body: &AskBody) -> Result<AskLines, ClientError> {
+        let response = self.post(paths::ASK, body).await?;
+        Ok(AskLines::new(response, self.http))
+    }
+
+    /// `GET /accounts/{owner}`.
+    pub async fn account(&self, owner: &NodeId) -> Result<AccountView, ClientError> {
+        self.get(&paths::account(owner), &[]).await
+    }
+
+    /// `POST /transactions`.
+    pub async fn submit(&self, body: &SubmitBody) -> Result<TransactionView, ClientError> {
+        let response = self.post(paths::TRANSACTIONS, body).await?;
+        self.decode(response).await
+    }
+
+    /// `GET /transactions/{id}`.
+    pub async fn transaction(&self, id: &Hash) -> Result<TransactionView, ClientError> {
+        self.get(&paths::transaction(id), &[]).await
+    }
+
+    /// `GET /subnets`.
+    pub async fn subnets(&self) -> Result<SubnetPage, ClientError> {
+        self.get(paths::SUBNETS, &[]).await
+    }
+
+    /// `GET /subnets/{netuid}`.
+    pub async fn subnet(&self, netuid: Netuid) -> Result<SubnetDetail, ClientError> {
+        self.get(&paths::subnet(netuid), &[]).await
+    }
+
+    /// `GET /nodes/{node}`.
+    pub async fn node(&self, node: &NodeId) -> Result<NodeView, ClientError> {
+        self.get(&paths::node(node), &[]).await
+    }
+
+    /// `GET /checkpoints`: at most `limit` of them from `before` down, the latest first.
+    pub async fn checkpoints(
+        &self,
+        before: Option<BlockHeight>,
+        limit: usize,
+    ) -> Result<CheckpointPage, ClientError> {
+        let mut parameters = vec![("limit", limit.to_string())];
+        parameters.extend(before.map(|height| ("before", height.to_string())));
+        self.get(paths::CHECKPOINTS, &parameters).await
+    }
+
+    /// `GET /checkpoints/{height}`; without a height, the last checkpoint.
+    pub async fn checkpoint(&self, height: Option<BlockHeight>) -> Result<CheckpointView, ClientError> {
+        self.get(&paths::checkpoint(height), &[]).await
+    }
+
+    /// `GET /anchored/{height}`.
+    pub async fn anchored(&self, height: BlockHeight) -> Result<SubmissionView, ClientError> {
+        self.get(&paths::anchored(height), &[]).await
+    }
+
+    /// `GET /facts`: what the state after the block at `height`, or after the last one, says about `key`.
+    pub async fn state_proof(
+        &self,
+        key: &Key,
+        height: Option<BlockHeight>,
+    ) -> Result<StateProofView, ClientError> {
+        let mut parameters = vec![("key", key.to_string())];
+        parameters.extend(height.map(|height| ("height", height.to_string())));
+        self.get(paths::FACTS, &parameters).await
+    }
+
+    /// `GET /epochs/{netuid}`: the proof of the last epoch of `node` there.
+    pub async fn epoch(&self, netuid: Netuid, node: &NodeId) -> Result<EpochView, ClientError> {
+        self.get(&paths::epoch(netuid), &[("node", node.to_string())]).await
+    }
+
+    /// `GET /traces/{id}`.
+    pub async fn trace(&self, id: &str) -> Result<TraceView, ClientError> {
+        self.get(&paths::trace(id), &[]).await
+    }
+}

@@ -1,0 +1,70 @@
+//! Why a request to a node failed.
+
+use std::{net::SocketAddr, time::Duration};
+
+use crate::{ErrorBody, ErrorDetail};
+
+/// Exit code of a command whose node is unreachable.
+pub(crate) const UNREACHABLE_EXIT: u8 = 8;
+
+/// Why a request to a node failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The node does not answer.
+    #[error("the node at {http} does not answer: {source}")]
+    Unreachable {
+        /// Where its HTTP API should listen.
+        http: SocketAddr,
+        /// Why not.
+        source: reqwest::Error,
+    },
+    /// The node answered with an error.
+    #[error("{}", .0.error.message)]
+    Response(Box<ErrorBody>),
+    /// The answer is not one that this program understands.
+    #[error("invalid response from the node at {http}: {what}; does it run another version?")]
+    InvalidResponse {
+        /// Where it listens.
+        http: SocketAddr,
+        /// What is wrong with the answer.
+        what: String,
+    },
+}
+
+impl ClientError {
+    /// The next step, for people at a terminal.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { .. } => Some("check whether it is running: nervure testnet status".into()),
+            Self::Response(body) => body.error.hint.clone(),
+            Self::InvalidResponse { .. } => None,
+        }
+    }
+
+    /// When to try again, where the node says so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Response(body) => body.error.retry_after_ms.map(Duration::from_millis),
+            _ => None,
+        }
+    }
+
+    /// The exit code of a command that failed with this.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unreachable { .. } => UNREACHABLE_EXIT,
+            Self::Response(body) => body.error.exit_code.unwrap_or(1),
+            Self::InvalidResponse { .. } => 1,
+        }
+    }
+}
+
+/// The error line of an answer that began and broke off.
+impl From<ErrorDetail> for ClientError {
+    fn from(error: ErrorDetail) -> Self {
+        Self::Response(Box::new(ErrorBody { error }))
+    }
+}

@@ -1,0 +1,79 @@
+//! Requests and bounded answers.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Client, ClientError};
+
+/// Largest answer that is read whole, in bytes.
+const MAX_RESPONSE_BYTES: usize = 16 << 20;
+
+/// The parameters of a query string.
+pub(super) type Parameters = Vec<(&'static str, String)>;
+
+impl Client {
+    /// `GET` of JSON.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        parameters: &[(&str, String)],
+    ) -> Result<T, ClientError> {
+        let request = self.client.get(self.url(path)).query(parameters);
+        self.decode(self.send(request).await?).await
+    }
+
+    /// `POST` of JSON; the answer is not read yet.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<reqwest::Response, ClientError> {
+        self.send(self.client.post(self.url(path)).json(body)).await
+    }
+
+    /// Reads and decodes a JSON answer.
+    pub(super) async fn decode<T: DeserializeOwned>(
+        &self,
+        response: reqwest::Response,
+    ) -> Result<T, ClientError> {
+        let body = read(response).await.map_err(|what| self.invalid(what))?;
+        serde_json::from_slice(&body).map_err(|error| self.invalid(error.to_string()))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.http)
+    }
+
+    /// Sends, and turns an error response into an error.
+    async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<reqwest::Response, ClientError> {
+        if let Some(timeout) = self.timeout {
+            request = request.timeout(timeout);
+        }
+        let http = self.http;
+        let response = request.send().await.map_err(|source| ClientError::Unreachable { http, source })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = read(response).await.map_err(|what| self.invalid(what))?;
+        match serde_json::from_slice(&body) {
+            Ok(body) => Err(ClientError::Response(Box::new(body))),
+            Err(_) => Err(self.invalid(format!("status {status} without an error body"))),
+        }
+    }
+
+    fn invalid(&self, what: String) -> ClientError {
+        ClientError::InvalidResponse { http: self.http, what }
+    }
+}
+
+/// The whole body, up to [`MAX_RESPONSE_BYTES`].
+async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+            return Err(format!("more than {MAX_RESPONSE_BYTES} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

@@ -1,0 +1,38 @@
+//! The body of every error response: the form of the OpenAI API with a few more fields.
+
+use serde::{Deserialize, Serialize};
+
+use crate::FailedAttempt;
+
+/// The body: `{"error": {...}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong. `message`, `type`, `param` and `code` are those of the OpenAI API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorDetail {
+    /// For people.
+    pub message: String,
+    /// The family of errors.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The field of the request at fault.
+    pub param: Option<String>,
+    /// A stable name.
+    pub code: Option<String>,
+    /// The next step at a terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The exit code of the command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
+    /// Milliseconds to wait before the next try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// Experts that were asked and failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<FailedAttempt>,
+}

@@ -1,0 +1,94 @@
+//! Experts, as the node's index lists them.
+//!
+//! The addresses of experts are left out on purpose: a miner's query address is for the nodes that may ask it.
+
+use nervure_primitives::{Capability, Netuid, NodeId};
+use serde::{Deserialize, Serialize};
+
+/// An expert as its record describes it, with what this node measured of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpertView {
+    /// The node that serves it.
+    pub node: NodeId,
+    /// The subnet that it serves in.
+    pub netuid: Netuid,
+    /// Its name on its node.
+    pub expert: String,
+    /// What it can do.
+    pub capability: Capability,
+    /// The model behind it.
+    pub model: String,
+    /// Tokens of context that it takes.
+    pub context: u32,
+    /// Most tokens that it writes in one answer.
+    pub max_output: u32,
+    /// Base units per 1,000 tokens of output.
+    pub price: u64,
+    /// Whether its tokens are bytes.
+    pub byte_level: bool,
+    /// How busy it said it was, in percent.
+    pub load: u8,
+    /// Whether it is reached through a relay.
+    pub relayed: bool,
+    /// Milliseconds until its record expires.
+    pub expires_in_ms: u64,
+    /// Smoothed milliseconds to its first byte, where this node has asked it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u32>,
+}
+
+/// A question for expert records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExpertSearch {
+    /// Only experts that this covers.
+    pub capability: Option<Capability>,
+    /// Only experts of this subnet.
+    pub netuid: Option<Netuid>,
+    /// Only experts that pass this filter.
+    pub filter: Option<String>,
+    /// Most records in the page; at least 1.
+    pub limit: usize,
+    /// Where the last page ended, as [`ExpertPage::next`] said.
+    pub cursor: Option<String>,
+}
+
+/// A page of expert records.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpertPage {
+    /// The experts.
+    pub experts: Vec<ExpertView>,
+    /// Where the next page begins; none after the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// What can be asked for by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// Every model, once.
+    pub models: Vec<ModelView>,
+    /// Every capability that some expert has, and their prefixes.
+    pub capabilities: Vec<CapabilityCount>,
+}
+
+/// A model that some expert serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelView {
+    /// Its name.
+    pub model: String,
+    /// The capability of its experts.
+    pub capability: Capability,
+    /// How many experts serve it.
+    pub experts: u32,
+    /// The longest context that one of them takes, in tokens.
+    pub context: u32,
+}
+
+/// A capability and how many experts it finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CapabilityCount {
+    /// The capability.
+    pub capability: Capability,
+    /// How many experts it covers.
+    pub experts: u32,
+}

@@ -1,0 +1,148 @@
+//! The paths of the HTTP API.
+//!
+//! A constant is a route as axum writes it, with the names of its parameters in braces; a function fills one in.
+
+use std::fmt::Display;
+
+use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
+
+/// The state of the node.
+pub const STATUS: &str = "/status";
+
+/// The expert records that the node knows.
+pub const EXPERTS: &str = "/experts";
+
+/// The nodes that the node is connected to.
+pub const PEERS: &str = "/peers";
+
+/// Whether the node is ready.
+pub const HEALTHZ: &str = "/healthz";
+
+/// The metrics, in the OpenMetrics text format.
+pub const METRICS: &str = "/metrics";
+
+/// A query to the mesh.
+pub const ASK: &str = "/ask";
+
+/// An owner key's account.
+pub const ACCOUNT: &str = "/accounts/{owner}";
+
+/// Where transactions are submitted.
+pub const TRANSACTIONS: &str = "/transactions";
+
+/// A transaction.
+pub const TRANSACTION: &str = "/transactions/{id}";
+
+/// All subnets.
+pub const SUBNETS: &str = "/subnets";
+
+/// A subnet and its neurons.
+pub const SUBNET: &str = "/subnets/{netuid}";
+
+/// A node of the ledger.
+pub const NODE: &str = "/nodes/{node}";
+
+/// A page of checkpoints.
+pub const CHECKPOINTS: &str = "/checkpoints";
+
+/// A block with its certificate; [`LATEST`] in place of the height names the last checkpoint.
+pub const CHECKPOINT: &str = "/checkpoints/{height}";
+
+/// The height in a path that names the last checkpoint.
+pub const LATEST: &str = "latest";
+
+/// A checkpoint as it was sent to the outside chain.
+pub const ANCHORED: &str = "/anchored/{height}";
+
+/// A state proof.
+pub const FACTS: &str = "/facts";
+
+/// The proof of a node's last epoch in a subnet.
+pub const EPOCH: &str = "/epochs/{netuid}";
+
+/// The trace of an answer.
+pub const TRACE: &str = "/traces/{id}";
+
+/// The models and capabilities, in the form of the OpenAI API.
+pub const MODELS: &str = "/v1/models";
+
+/// A model or capability; its name may contain slashes.
+pub const MODEL: &str = "/v1/models/{*id}";
+
+/// Chat completions of the OpenAI API.
+pub const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
+
+/// Completions of the OpenAI API.
+pub const COMPLETIONS: &str = "/v1/completions";
+
+/// Embeddings of the OpenAI API.
+pub const EMBEDDINGS: &str = "/v1/embeddings";
+
+/// [`ACCOUNT`] of `owner`.
+#[must_use]
+pub fn account(owner: &NodeId) -> String {
+    fill(ACCOUNT, "{owner}", owner)
+}
+
+/// [`TRANSACTION`] with this id.
+#[must_use]
+pub fn transaction(id: &Hash) -> String {
+    fill(TRANSACTION, "{id}", id)
+}
+
+/// [`SUBNET`] with this number.
+#[must_use]
+pub fn subnet(netuid: Netuid) -> String {
+    fill(SUBNET, "{netuid}", netuid)
+}
+
+/// [`NODE`] with this id.
+#[must_use]
+pub fn node(node: &NodeId) -> String {
+    fill(NODE, "{node}", node)
+}
+
+/// [`CHECKPOINT`] at `height`, or the last one.
+#[must_use]
+pub fn checkpoint(height: Option<BlockHeight>) -> String {
+    match height {
+        Some(height) => fill(CHECKPOINT, "{height}", height),
+        None => fill(CHECKPOINT, "{height}", LATEST),
+    }
+}
+
+/// [`ANCHORED`] at `height`.
+#[must_use]
+pub fn anchored(height: BlockHeight) -> String {
+    fill(ANCHORED, "{height}", height)
+}
+
+/// [`EPOCH`] of a subnet.
+#[must_use]
+pub fn epoch(netuid: Netuid) -> String {
+    fill(EPOCH, "{netuid}", netuid)
+}
+
+/// [`TRACE`] with this id, of hexadecimal digits.
+#[must_use]
+pub fn trace(id: &str) -> String {
+    fill(TRACE, "{id}", id)
+}
+
+/// `route` with one parameter filled in.
+fn fill(route: &str, parameter: &str, value: impl Display) -> String {
+    route.replace(parameter, &value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fills_in_every_parameter() {
+        assert_eq!(checkpoint(None), "/checkpoints/latest");
+        assert_eq!(checkpoint(Some(BlockHeight(7))), "/checkpoints/7");
+        assert_eq!(subnet(Netuid(3)), "/subnets/3");
+        assert_eq!(trace("ab"), "/traces/ab");
+    }
+}

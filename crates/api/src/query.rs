@@ -1,0 +1,101 @@
+//! A query to the mesh, and the answer while it streams.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures::stream::BoxStream;
+use nervure_experts::{ExpertEvent, ExpertRequest};
+use nervure_primitives::{Amount, Capability};
+use nervure_subnet::Policy;
+use serde::{Deserialize, Serialize};
+
+use crate::{ExpertView, ParticipantView, ReceiptView, RouteView, ServiceError, Strategy, TakeoverView};
+
+/// Which experts a query is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueryTarget {
+    /// Any expert whose capability this one covers.
+    Capability(Capability),
+    /// An expert that serves the model of this name.
+    Model(String),
+    /// Either, as in the `model` field of the OpenAI API: a model where one is known under that name,
+    /// else a capability, else [`ServiceError::UnknownModel`]. See [`QueryTarget::resolve`].
+    Named(String),
+}
+
+impl QueryTarget {
+    /// Turns [`QueryTarget::Named`] into a model or a capability; the other two stay as they are.
+    pub fn resolve(self, knows_model: impl Fn(&str) -> bool) -> Result<Self, ServiceError> {
+        let Self::Named(name) = self else { return Ok(self) };
+        if knows_model(&name) {
+            return Ok(Self::Model(name));
+        }
+        match Capability::new(&name) {
+            Ok(capability) => Ok(Self::Capability(capability)),
+            Err(_) => Err(ServiceError::UnknownModel { model: name, known: Vec::new() }),
+        }
+    }
+}
+
+/// One query to the mesh.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// Which experts it is for.
+    pub target: QueryTarget,
+    /// The request to the expert.
+    pub request: ExpertRequest,
+    /// How experts are chosen, and how many are asked at once.
+    pub strategy: Strategy,
+    /// Which of trust, latency and price counts most.
+    pub policy: Policy,
+    /// The most that the asker pays; zero means free experts only.
+    pub budget: Amount,
+    /// How long the whole answer may take.
+    pub deadline: Duration,
+    /// Whether to fill [`RouteView::detail`]; it costs an allocation per candidate.
+    pub explain: bool,
+    /// Whether to fill [`AnswerSummary::receipts`]; each costs the check of a signature.
+    pub receipt: bool,
+    /// A filter over record fields, such as `context >= 4096 and price <= 5`.
+    pub filter: Option<String>,
+}
+
+/// An answer that has begun. Dropping it cancels the query.
+pub struct AnswerStream {
+    /// How the expert was chosen.
+    pub route: RouteView,
+    /// The expert that answers; of several that answer together, the one with the largest weight.
+    pub expert: ExpertView,
+    /// The events of the answer; [`ExpertEvent::Done`] or an error is the last item.
+    pub events: BoxStream<'static, Result<ExpertEvent, ServiceError>>,
+    /// The summary, set before [`ExpertEvent::Done`] is yielded; it stays empty where there is nothing to add.
+    pub summary: Arc<OnceLock<AnswerSummary>>,
+}
+
+/// What is known about an answer only when it ends.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AnswerSummary {
+    /// The experts that took over from one that failed, in order.
+    pub took_over: Vec<TakeoverView>,
+    /// The receipts of all that took part, if requested; the one whose answer was given comes first.
+    pub receipts: Vec<ReceiptView>,
+    /// The experts that took part in a mixed text, with their final weights.
+    pub participants: Vec<ParticipantView>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resolves_a_name_as_a_model_before_a_capability() {
+        let knows = |name: &str| name == "gpt-4" || name == "llama3:8b";
+        let named = |name: &str| QueryTarget::Named(name.into()).resolve(knows);
+        assert_eq!(named("gpt-4"), Ok(QueryTarget::Model("gpt-4".into())), "though it reads as a capability");
+        assert_eq!(named("text.generate"), Ok(QueryTarget::Capability("text.generate".parse().unwrap())));
+        assert!(matches!(named("Llama 9"), Err(ServiceError::UnknownModel { .. })));
+    }
+}

@@ -1,0 +1,32 @@
+//! The terms of a query that the OpenAI API has no field for: how experts are chosen, the budget, the deadline.
+//!
+//! They are the object `nervure` of a `/v1` request, headers of one, and `terms` of `/ask`.
+
+use nervure_subnet::Policy;
+use serde::{Deserialize, Serialize};
+
+use crate::Strategy;
+
+/// Terms of a query. The node's operator sets the default of each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueryTerms {
+    /// `best`, `hedge`, `race:N`, `vote:N`, `average:N` or `mix:N`; `best` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// What counts most: `balanced` (the default), `fastest`, `cheapest` or `trusted`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+    /// The most to pay, in tokens, as text: `"0.5"`. The node's own bound by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<String>,
+    /// A filter over experts, such as `context >= 4096 and price <= 5`.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Milliseconds for the whole answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
+    /// Whether to record a trace: every candidate, every number, and the experts' receipts. Off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explain: Option<bool>,
+}

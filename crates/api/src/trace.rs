@@ -1,0 +1,25 @@
+//! The trace of an answer that was requested with `explain`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ExpertView, ParticipantView, ReceiptView, RouteView, TakeoverView};
+
+/// Why an answer came from its expert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TraceView {
+    /// The expert that began to answer.
+    pub expert: ExpertView,
+    /// Every candidate with the terms of its cost, and what was left out.
+    pub route: RouteView,
+    /// The path of the certificate of the block whose incentives were weighed; absent before the first block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+    /// Whether the answer has ended; what follows is known then.
+    pub ended: bool,
+    /// The experts that took over.
+    pub took_over: Vec<TakeoverView>,
+    /// The receipts that the experts signed.
+    pub receipts: Vec<ReceiptView>,
+    /// The experts that took part in a mixed text, with their final weights.
+    pub participants: Vec<ParticipantView>,
+}
