@@ -1,4 +1,4 @@
-//! A checkpoint from the signatures of a mesh's validators to another contract's question about a miner.
+//! A checkpoint's way from the validators' signatures to a contract that verifies a miner's score.
 //!
 //! ```text
 //! $ (cd contracts && npm ci --ignore-scripts)
@@ -14,7 +14,7 @@ use nervure_anchor::{
 };
 use nervure_anchor_evm::{
     Deployment, EvmAnchor, EvmConfig, Finality, Limits, NeuronProof,
-    anvil::{Anvil, Options, find},
+    anvil::{Anvil, AnvilOptions, find},
     deploy,
 };
 use nervure_ledger::subnet::{Metagraph, MetagraphRow};
@@ -44,7 +44,7 @@ fn row(uid: u16) -> MetagraphRow {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/node_modules");
-    let anvil = Anvil::start(&find(&modules)?, &Options::default()).await?;
+    let anvil = Anvil::start(&find(&modules)?, &AnvilOptions::default()).await?;
     let account = Anvil::account().ok_or("no account")?;
     let keys: Vec<_> = (1..=4).filter_map(|n| AnchorKey::from_secret(&[n; 32])).collect();
     let set = AnchorSet::new(keys.iter().map(|key| (key.address(), 10)))?;

@@ -1,4 +1,4 @@
-//! Between the mesh's types and the contract's.
+//! Conversions between the mesh's types and the contract's.
 
 use alloy::{
     primitives::{Address, B256},
@@ -56,14 +56,14 @@ pub(crate) fn submission(submission: &Submission) -> sol::submitCall {
     }
 }
 
-/// Why the contract refuses, in the words of [`CheckpointRejection`].
-pub(crate) fn refusal(data: &[u8]) -> AnchorError {
+/// The contract's revert as a [`CheckpointRejection`].
+pub(crate) fn rejection(data: &[u8]) -> AnchorError {
     let Ok(revert) = Revert::abi_decode(data) else {
-        return AnchorError::Untrustworthy("the contract refuses for a reason that it does not have".into());
+        return AnchorError::Untrustworthy("the contract reverted with an unknown error".into());
     };
     let small = |number: alloy::primitives::U256| u64::try_from(number).unwrap_or(u64::MAX);
     let index = |number| usize::try_from(small(number)).unwrap_or(usize::MAX);
-    let refusal = match revert {
+    let rejection = match revert {
         Revert::Conflict(it) => CheckpointRejection::Conflict {
             height: BlockHeight(it.height),
             stored: hash(it.stored),
@@ -87,13 +87,13 @@ pub(crate) fn refusal(data: &[u8]) -> AnchorError {
         Revert::TooLittlePower(it) => {
             SubmissionError::TooLittlePower { signed: small(it.signed), total: small(it.total) }.into()
         }
-        // Our types cannot say what these refuse.
+        // The types of this crate exclude what these errors are about.
         Revert::Zero(_)
         | Revert::TooManyValidators(_)
         | Revert::UnsortedValidators(_)
         | Revert::UnsortedMetagraphs(_) => {
-            return AnchorError::Untrustworthy("the contract refuses what was not submitted".into());
+            return AnchorError::Untrustworthy("the contract rejected a call that was not submitted".into());
         }
     };
-    AnchorError::Rejected(refusal)
+    AnchorError::Rejected(rejection)
 }

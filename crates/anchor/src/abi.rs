@@ -31,7 +31,7 @@ pub(crate) fn keccak(bytes: &[u8]) -> Word {
     Keccak256::digest(bytes).into()
 }
 
-/// What is signed: the EIP-712 prefix, the hash of the domain and that of the statement.
+/// The digest that is signed: the EIP-712 prefix, the hash of the domain and that of the statement.
 pub(crate) fn typed(domain: &Word, statement: &Word) -> Word {
     let mut hasher = Keccak256::new();
     hasher.update([0x19, 0x01]);

@@ -1,10 +1,10 @@
 //! One validator's signature under a checkpoint, as it travels between validators.
 //!
-//! It carries the id of the checkpoint and not the checkpoint: a validator computes that from its own
-//! state, and counts only what agrees with it.
+//! It carries the checkpoint's id, not the checkpoint: a validator computes that from its own state, and
+//! counts only attestations that agree with it.
 //!
-//! What a hostile peer can do: make us recover one key for each attestation about a checkpoint that we know
-//! and by a member that has not signed yet.
+//! What a hostile peer can do: make this node recover one key for each attestation that names a known
+//! checkpoint and a member that has not signed it yet.
 
 use nervure_primitives::{
     Hash,
@@ -21,14 +21,14 @@ use super::{
 /// Largest encoding of an attestation in bytes.
 pub const MAX_ATTESTATION_LEN: usize = 160;
 
-/// A validator's word for a checkpoint.
+/// A validator's signature for a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attestation {
     /// The id of the checkpoint.
     #[serde(rename = "c")]
     pub checkpoint: Hash,
-    /// Who signed.
+    /// The address of the signer.
     #[serde(rename = "a")]
     pub signer: AnchorAddress,
     /// The signature.
@@ -43,14 +43,14 @@ pub enum AttestationError {
     /// Not the canonical form of an attestation.
     #[error(transparent)]
     Cbor(#[from] CborError),
-    /// About another checkpoint.
-    #[error("it is about checkpoint {0}")]
+    /// For another checkpoint.
+    #[error("the attestation is for checkpoint {0}")]
     OtherCheckpoint(Hash),
-    /// By somebody who does not sign this checkpoint.
+    /// By an address outside the signing set.
     #[error("{0} is not in the set that signs this checkpoint")]
     UnknownSigner(AnchorAddress),
-    /// The signature does not hold.
-    #[error("the signature of {0} does not hold")]
+    /// The signature is not valid.
+    #[error("the signature of {0} is not valid")]
     Signature(AnchorAddress),
 }
 

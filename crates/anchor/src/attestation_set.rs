@@ -1,7 +1,7 @@
-//! Gathering attestations until they are a quorum.
+//! The attestations of one checkpoint, until they are a quorum.
 //!
-//! One collector is about one checkpoint, and holds at most one signature per member of the set that signs
-//! it. The first one counts: a key has one signature that holds per digest and nonce, and any will do.
+//! A set holds at most one signature per member of the signing set. The first valid one counts: a key can make
+//! several for one digest, and any of them will do.
 
 use std::collections::BTreeMap;
 
@@ -24,25 +24,25 @@ pub struct AttestationSet {
 }
 
 impl AttestationSet {
-    /// Nothing yet, for a checkpoint that `validators` sign.
+    /// An empty set for a checkpoint that `validators` sign.
     pub fn new(domain: AnchorDomain, checkpoint: AnchorCheckpoint, validators: AnchorSet) -> Self {
         Self { domain, checkpoint, validators, signatures: BTreeMap::new() }
     }
 
-    /// What is signed.
+    /// The checkpoint.
     pub fn checkpoint(&self) -> &AnchorCheckpoint {
         &self.checkpoint
     }
 
-    /// Who signs it.
+    /// The signing set.
     pub fn validators(&self) -> &AnchorSet {
         &self.validators
     }
 
-    /// Takes an attestation. Whether it is news: what is known is not verified again.
+    /// Adds an attestation and returns whether it is new; a known one is not verified again.
     ///
     /// # Errors
-    /// Why it does not count.
+    /// When the attestation does not count.
     pub fn add(&mut self, attestation: &Attestation) -> Result<bool, AttestationError> {
         let Attestation { checkpoint, signer, signature } = *attestation;
         if checkpoint == self.checkpoint.id() && self.signatures.contains_key(&signer) {
@@ -53,7 +53,7 @@ impl AttestationSet {
         Ok(true)
     }
 
-    /// Everything so far, to be told to others.
+    /// All attestations so far, for gossip.
     pub fn attestations(&self) -> impl Iterator<Item = Attestation> + '_ {
         let checkpoint = self.checkpoint.id();
         self.signatures.iter().map(move |(signer, signature)| Attestation {
@@ -63,8 +63,8 @@ impl AttestationSet {
         })
     }
 
-    /// A submission, once more than two thirds of the power have signed: with as few signatures as do, the
-    /// most powerful ones, because each costs gas.
+    /// A submission, once more than two thirds of the power have signed. It has as few signatures as possible,
+    /// the most powerful ones, because each costs gas.
     pub fn submission(&self) -> Option<Submission> {
         let power = |signer: &AnchorAddress| self.validators.power_of(signer).unwrap_or(0);
         let mut signers: Vec<AnchorAddress> = self.signatures.keys().copied().collect();

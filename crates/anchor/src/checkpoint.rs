@@ -1,9 +1,8 @@
-//! What is anchored of a block, and the digest that validators sign.
+//! A checkpoint for the anchor, and the digest that validators sign.
 //!
-//! The *id* of a checkpoint is the EIP-712 hash of all that it says. What is signed is the id together with
-//! the hash of the signing set, under a domain that names the chain and the contract: a signature is
-//! worth nothing on another chain, for another contract or mesh, or for a set in which its key has another
-//! power.
+//! The *id* of a checkpoint is the EIP-712 hash of its fields. Validators sign the id together with the hash
+//! of the signing set, under a domain that names the chain and the contract: a signature is worth nothing
+//! on another chain, for another contract or mesh, or for a set in which its key has another power.
 
 use nervure_primitives::{
     BlockHeight, Hash, MeshId, Netuid,
@@ -31,7 +30,7 @@ const CHECKPOINT_TYPE: &[u8] = b"Checkpoint(bytes32 mesh,uint64 height,bytes32 b
 Metagraph[] metagraphs,bytes32 nextValidators)";
 const ATTESTATION_TYPE: &[u8] = b"Attestation(Checkpoint checkpoint,bytes32 validators)";
 
-/// Where checkpoints are kept: a contract on a chain.
+/// The contract that stores checkpoints, and its chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnchorDomain {
@@ -42,7 +41,7 @@ pub struct AnchorDomain {
 }
 
 impl AnchorDomain {
-    /// No chain at all: the local backend.
+    /// No chain: the local backend.
     pub const LOCAL: Self = Self { chain: 0, contract: AnchorAddress::from_bytes([0; 20]) };
 
     fn separator(&self) -> Word {
@@ -66,7 +65,7 @@ pub struct MetagraphRoot {
     pub root: Hash,
 }
 
-/// What a block made final.
+/// A block, its state and the signers of the next checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
 pub struct AnchorCheckpoint {
@@ -91,7 +90,7 @@ struct Fields {
     next_validators: Hash,
 }
 
-/// Why something is not a checkpoint.
+/// Why a checkpoint is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
@@ -102,11 +101,11 @@ pub enum CheckpointError {
     #[error("{0} metagraphs are more than the {MAX_METAGRAPHS} of a checkpoint")]
     TooMany(usize),
     /// Two metagraphs of one subnet, or not sorted by subnet.
-    #[error("the metagraph of subnet {0} is there twice or out of order")]
+    #[error("the metagraph of subnet {0} is a duplicate or out of order")]
     Unsorted(Netuid),
-    /// Nobody could sign what comes after it.
-    #[error("it names no successors")]
-    NoSuccessors,
+    /// Without a next set, no further checkpoint could be signed.
+    #[error("the checkpoint names no next validators")]
+    NoNextValidators,
 }
 
 /// The header's part of a checkpoint.
@@ -153,7 +152,7 @@ impl AnchorCheckpoint {
         Ok(cbor::encode(self)?)
     }
 
-    /// Its name: the EIP-712 hash of all that it says.
+    /// Its id: the EIP-712 hash of its fields.
     pub const fn id(&self) -> Hash {
         self.id
     }
@@ -188,7 +187,7 @@ impl AnchorCheckpoint {
         self.fields.next_validators
     }
 
-    /// What a member of the set with the hash `validators` signs.
+    /// The digest that a member of the set with the hash `validators` signs.
     pub fn digest(&self, domain: &AnchorDomain, validators: &Hash) -> [u8; 32] {
         let kind = keccak(&[ATTESTATION_TYPE, CHECKPOINT_TYPE, METAGRAPH_TYPE].concat());
         typed(&domain.separator(), &hash(&[kind, *self.id.as_bytes(), *validators.as_bytes()]))
@@ -226,7 +225,7 @@ impl TryFrom<Fields> for AnchorCheckpoint {
             return Err(CheckpointError::Unsorted(pair[1].netuid));
         }
         if fields.next_validators == Hash::from_bytes([0; 32]) {
-            return Err(CheckpointError::NoSuccessors);
+            return Err(CheckpointError::NoNextValidators);
         }
         let id = fields.id();
         Ok(Self { fields, id })

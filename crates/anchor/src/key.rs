@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::abi::{Word, keccak};
 
-/// What an anchor key is known by: the last 20 bytes of the hash of its public key.
+/// The address of an anchor key: the last 20 bytes of the hash of its public key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnchorAddress([u8; 20]);
 
@@ -21,9 +21,9 @@ pub struct AnchorAddress([u8; 20]);
 #[serde(transparent)]
 pub struct AnchorSignature(#[serde(with = "serde_bytes")] [u8; 64]);
 
-/// Bytes that no key signed, or a signature in another form than the only one that is taken.
+/// The bytes are not a signature in its only accepted form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a signature by an anchor key")]
+#[error("not a valid signature of an anchor key")]
 pub struct InvalidSignature;
 
 impl AnchorAddress {
@@ -105,10 +105,10 @@ impl AnchorSignature {
         &self.0
     }
 
-    /// Who signed `digest`.
+    /// The address that signed `digest`.
     ///
     /// # Errors
-    /// When nobody did, or the higher s is used: the contract refuses the same.
+    /// When the signature is not valid or uses the higher s: the contract refuses the same.
     pub fn signer(&self, digest: &[u8; 32]) -> Result<AnchorAddress, InvalidSignature> {
         let mut bytes = self.0;
         let odd = bytes[32] & 0x80 != 0;
@@ -138,12 +138,12 @@ impl AnchorKey {
     /// A new key from the operating system's randomness.
     ///
     /// # Errors
-    /// When the operating system has none to give.
+    /// When the operating system has no randomness.
     pub fn generate() -> Result<Self, getrandom::Error> {
         loop {
             let mut secret = Zeroizing::new([0; 32]);
             getrandom::fill(secret.as_mut())?;
-            // All but one in 2^127 are keys.
+            // All but one in 2^127 numbers are valid keys.
             if let Some(key) = Self::from_secret(&secret) {
                 return Ok(key);
             }
@@ -155,17 +155,17 @@ impl AnchorKey {
         SigningKey::from_slice(secret).ok().map(Self)
     }
 
-    /// The secret number, to keep it in a file.
+    /// The secret number, for a key file.
     pub fn secret(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0.to_bytes().into())
     }
 
-    /// What the key is known by.
+    /// The address of the key.
     pub fn address(&self) -> AnchorAddress {
         AnchorAddress::of(self.0.verifying_key())
     }
 
-    /// Signs a digest as it is. Callers sign statements, which know their domain.
+    /// Signs a digest as it is. Callers hash a statement together with its domain.
     pub(crate) fn sign(&self, digest: &Word) -> AnchorSignature {
         // Fails for one digest in 2^128, for which there is no signature.
         let Ok((signature, parity)) = self.0.sign_prehash_recoverable(digest) else {
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_that_is_no_key_and_no_text_that_is_no_address() {
+    fn refuses_invalid_secrets_and_addresses() {
         assert!(AnchorKey::from_secret(&[0; 32]).is_none() && AnchorKey::from_secret(&[255; 32]).is_none());
         for text in ["", "0x", "0xf39F", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb9226g"] {
             assert!(text.parse::<AnchorAddress>().is_err(), "{text}");
@@ -212,17 +212,17 @@ mod tests {
     }
 
     #[test]
-    fn of_the_two_s_that_fit_only_the_lower_is_taken() {
+    fn refuses_the_higher_of_the_two_valid_s() {
         let key = AnchorKey::from_secret(&[7; 32]).unwrap();
         let signature = key.sign(&[9; 32]);
         let mut bytes = signature.0;
         bytes[32] &= 0x7f;
         let low = Signature::from_slice(&bytes).unwrap();
         let high = Signature::from_scalars(low.r(), -*low.s()).unwrap();
-        assert_eq!(high.normalize_s(), Some(low), "it is as good a signature");
+        assert_eq!(high.normalize_s(), Some(low), "it is a valid ECDSA signature");
         let twin: [u8; 64] = high.to_bytes().into();
         assert_ne!(AnchorSignature(twin).signer(&[9; 32]), Ok(key.address()));
-        // The few higher ones that the compact form can say at all: between half the order and 2^255.
+        // The compact form can express a few of the higher s: between half the order and 2^255.
         bytes[32..].fill(255);
         bytes[32] = 0x7f;
         assert_eq!(AnchorSignature(bytes).signer(&[9; 32]), Err(InvalidSignature));
@@ -230,7 +230,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whoever_signed_is_recovered(secret in 1u8.., digest: [u8; 32], other: [u8; 32]) {
+        fn recovers_the_signer(secret in 1u8.., digest: [u8; 32], other: [u8; 32]) {
             let key = AnchorKey::from_secret(&[secret; 32]);
             prop_assume!(key.is_some());
             let key = key.unwrap();
@@ -240,7 +240,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic(low: [u8; 32], high: [u8; 32], digest: [u8; 32]) {
+        fn no_input_panics(low: [u8; 32], high: [u8; 32], digest: [u8; 32]) {
             let bytes: Vec<u8> = [low, high].concat();
             let _ = AnchorSignature::from_bytes(bytes.try_into().unwrap()).signer(&digest);
         }

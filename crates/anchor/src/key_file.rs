@@ -14,29 +14,29 @@ use zeroize::Zeroizing;
 
 use super::AnchorKey;
 
-/// Largest file that is read, in bytes.
-const MAX_LEN: u64 = 80;
+/// Largest file that is read.
+const MAX_FILE_BYTES: u64 = 80;
 
-/// Why there is no key.
+/// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnchorKeyFileError {
-    /// What the disk says.
+    /// The disk failed.
     #[error("the anchor key {}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the disk says.
+        /// The disk failed.
         error: io::Error,
     },
     /// Not a key.
-    #[error("{} holds no anchor key: that is 64 hexadecimal digits", path.display())]
+    #[error("{} is not an anchor key file: it has to hold 64 hexadecimal digits", path.display())]
     NotAKey {
         /// The file.
         path: PathBuf,
     },
     /// No randomness.
-    #[error("the system has no randomness for an anchor key")]
+    #[error("the operating system has no randomness for an anchor key")]
     Randomness,
 }
 
@@ -48,7 +48,7 @@ impl AnchorKey {
     pub fn read(path: &Path) -> Result<Self, AnchorKeyFileError> {
         let io = |error| AnchorKeyFileError::Io { path: path.to_owned(), error };
         let mut text = Zeroizing::new(String::new());
-        File::open(path).and_then(|file| file.take(MAX_LEN).read_to_string(&mut text)).map_err(io)?;
+        File::open(path).and_then(|file| file.take(MAX_FILE_BYTES).read_to_string(&mut text)).map_err(io)?;
         let digits = text.trim();
         let digits = Zeroizing::new(digits.strip_prefix("0x").unwrap_or(digits).to_ascii_lowercase());
         let bytes = HEXLOWER.decode(digits.as_bytes()).ok().map(Zeroizing::new);
@@ -59,10 +59,10 @@ impl AnchorKey {
         secret.and_then(Self::from_secret).ok_or_else(not_a_key)
     }
 
-    /// Makes a key, and the file at `path` with it; one that is there already is left alone.
+    /// Makes a key and a new file at `path` with it.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// When the file cannot be created, or exists.
     pub fn create(path: &Path) -> Result<Self, AnchorKeyFileError> {
         let key = Self::generate().map_err(|_| AnchorKeyFileError::Randomness)?;
         key.write(path)?;
@@ -72,7 +72,7 @@ impl AnchorKey {
     /// Writes the key to a new file at `path`.
     ///
     /// # Errors
-    /// When the file cannot be made, or is there already.
+    /// When the file cannot be created, or exists.
     pub fn write(&self, path: &Path) -> Result<(), AnchorKeyFileError> {
         let text = Zeroizing::new(HEXLOWER.encode(self.secret().as_slice()) + "\n");
         let written = durable::create(path, text.as_bytes(), Access::Owner);
@@ -85,12 +85,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_made_is_read_and_nothing_else() {
+    fn reads_a_created_key_and_refuses_other_content() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("anchor.key");
         let key = AnchorKey::create(&path).unwrap();
         assert_eq!(AnchorKey::read(&path).unwrap().address(), key.address());
-        assert!(AnchorKey::create(&path).is_err(), "it would be lost");
+        assert!(AnchorKey::create(&path).is_err(), "the first key would be lost");
         for text in ["", "12", "zz", &"0".repeat(64), &"1".repeat(66)] {
             std::fs::write(&path, text).unwrap();
             assert!(matches!(AnchorKey::read(&path), Err(AnchorKeyFileError::NotAKey { .. })), "{text}");
@@ -101,7 +101,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn nobody_else_may_read_it() {
+    fn only_the_owner_can_read_it() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("anchor.key");

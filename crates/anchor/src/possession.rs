@@ -1,7 +1,7 @@
-//! A proof that whoever registers an anchor key has it.
+//! A proof that a node which registers an anchor key has its secret.
 //!
-//! Without it a validator could register the address of another one, or one whose key nobody has. The
-//! statement names the mesh and the node, so that a proof seen on the ledger is worth nothing to others.
+//! Without it a validator could register another validator's address, or one without a key. The statement
+//! names the mesh and the node, so that a proof on the ledger is worth nothing to other nodes.
 
 use nervure_primitives::{MeshId, NodeId};
 use serde::{Deserialize, Serialize};
@@ -16,22 +16,22 @@ const NAME: &[u8] = b"Nervure anchor key";
 const VERSION: &[u8] = b"1";
 const STATEMENT_TYPE: &[u8] = b"AnchorKey(bytes32 mesh,bytes32 node)";
 
-/// The word of an anchor key that it belongs to a node of a mesh.
+/// An anchor key's signature under the statement that it belongs to a node of a mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProofOfPossession(AnchorSignature);
 
 impl ProofOfPossession {
-    /// The word of `key` that it belongs to `node` on `mesh`.
+    /// Proves that `key` belongs to `node` on `mesh`.
     pub fn prove(key: &AnchorKey, node: &NodeId, mesh: &MeshId) -> Self {
         Self(key.sign(&digest(node, mesh)))
     }
 
-    /// Checks that the key of `address` said so. Random bytes may fit a random address, to which nobody has
-    /// the key; they fit none that was chosen before them.
+    /// Checks that the key of `address` signed. Random bytes recover to a random address, of which no one has
+    /// the key; they match no address that was chosen before them.
     ///
     /// # Errors
-    /// When it did not.
+    /// When another key signed, or none.
     pub fn verify(
         &self,
         address: &AnchorAddress,

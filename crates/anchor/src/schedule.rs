@@ -1,11 +1,11 @@
-//! Who submits a checkpoint, and who does when that one does not.
+//! Which validator submits a checkpoint, and which ones do when it does not.
 //!
-//! The members of the set that signs stand in an order drawn from the id of the checkpoint. The first
-//! begins at once, each further one after another time-out, and whoever has begun goes on trying: so each
-//! validator pays for its share of the checkpoints, and all but one of them may be dead. Two submitting at
-//! the same time do no harm, because an anchor takes the same checkpoint once.
+//! The checkpoint's id determines an order of the members of the signing set. The first starts at once, each
+//! further one a timeout later, and all that have started keep trying. So each validator pays for its share
+//! of the checkpoints, and all but one of them may be down. Two submissions at the same time do no harm,
+//! because an anchor stores a checkpoint once.
 //!
-//! A grinding proposer can steer its block's id and so the order. It gains nothing but not to pay.
+//! A proposer can grind its block's id and so the order. Its only gain is not to pay.
 
 use std::time::Duration;
 
@@ -25,16 +25,16 @@ pub struct SubmissionSchedule {
     timeout: Duration,
 }
 
-/// There are no turns.
+/// The timeout is zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a time-out of nothing would be everybody's turn at once")]
+#[error("with a timeout of zero all validators would submit at once")]
 pub struct ScheduleError;
 
 impl SubmissionSchedule {
     /// The order in which `validators` submit `checkpoint`, each `timeout` after the one before it.
     ///
     /// # Errors
-    /// When the time-out is zero.
+    /// When the timeout is zero.
     pub fn new(
         checkpoint: &AnchorCheckpoint,
         validators: &AnchorSet,
@@ -46,17 +46,17 @@ impl SubmissionSchedule {
         Ok(Self { order: order(&checkpoint.id(), validators), timeout })
     }
 
-    /// Those whose turn it is, `elapsed` after the quorum was complete; the first has waited longest.
+    /// The members that submit `elapsed` after the quorum was complete, the first one first.
     pub fn due(&self, elapsed: Duration) -> &[AnchorAddress] {
         let passed = elapsed.as_nanos() / self.timeout.as_nanos();
-        let begun = usize::try_from(passed).unwrap_or(usize::MAX).saturating_add(1).min(self.order.len());
-        &self.order[..begun]
+        let started = usize::try_from(passed).unwrap_or(usize::MAX).saturating_add(1).min(self.order.len());
+        &self.order[..started]
     }
 
-    /// After how long it is this member's turn; `None` for who is no member.
+    /// How long after the quorum this member starts; `None` if it is not a member.
     pub fn wait(&self, member: &AnchorAddress) -> Option<Duration> {
-        let place = self.order.iter().position(|one| one == member)?;
-        Some(self.timeout.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)))
+        let position = self.order.iter().position(|one| one == member)?;
+        Some(self.timeout.saturating_mul(u32::try_from(position).unwrap_or(u32::MAX)))
     }
 }
 

@@ -1,7 +1,7 @@
-//! The rules of keeping checkpoints, as the contract has them.
+//! The rules for storing checkpoints, as the contract has them.
 //!
-//! [`CheckpointStore::submit`] decides in the same order as `CheckpointAnchor.submit`; a test shows both thousands
-//! of submissions and compares. The local backend is this and a file.
+//! [`CheckpointStore::submit`] checks in the same order as `CheckpointAnchor.submit`; a test gives both thousands
+//! of submissions and compares the results. The local backend is this store and a file.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use nervure_consensus::checkpoint::Quorum;
 
-/// What is kept of the checkpoints of a mesh.
+/// The stored checkpoints of a mesh, and the set that signs the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckpointStore {
     domain: AnchorDomain,
@@ -25,44 +25,44 @@ pub struct CheckpointStore {
     quorum: Quorum,
 }
 
-/// Why a submission is refused.
+/// Why a submission is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointRejection {
-    /// About another mesh.
-    #[error("a checkpoint of mesh {0}")]
+    /// For another mesh.
+    #[error("the checkpoint is of mesh {0}")]
     OtherMesh(MeshId),
     /// Another checkpoint is stored for this height.
-    #[error("checkpoint {stored} is kept for height {height}, not {submitted}")]
+    #[error("height {height} has checkpoint {stored}, not {submitted}")]
     Conflict {
         /// The height.
         height: BlockHeight,
-        /// What is stored.
+        /// The id of the stored checkpoint.
         stored: Hash,
-        /// What was submitted.
+        /// The id of the submitted one.
         submitted: Hash,
     },
     /// Not above the last checkpoint.
-    #[error("height {height} is not above {latest}, that of the last checkpoint")]
+    #[error("height {height} is not above {latest}, the height of the last checkpoint")]
     Stale {
         /// Its height.
         height: BlockHeight,
         /// The height of the last one.
         latest: BlockHeight,
     },
-    /// Signed by validators that do not count now.
-    #[error("it is signed by the set {submitted}, but {expected} signs the next checkpoint")]
+    /// Signed by another set than the next one.
+    #[error("set {submitted} signed, but set {expected} signs the next checkpoint")]
     OtherValidators {
-        /// The hash of those whose turn it is.
+        /// The hash of the set that signs the next checkpoint.
         expected: Hash,
-        /// The hash of those who signed.
+        /// The hash of the submitted set.
         submitted: Hash,
     },
     /// The signatures are not a quorum.
     #[error(transparent)]
     Quorum(#[from] SubmissionError),
     /// Another root is stored for an epoch.
-    #[error("another metagraph is kept for epoch {epoch} of subnet {netuid}")]
+    #[error("epoch {epoch} of subnet {netuid} has another metagraph")]
     ConflictingMetagraph {
         /// The subnet.
         netuid: Netuid,
@@ -72,8 +72,8 @@ pub enum CheckpointRejection {
 }
 
 impl CheckpointStore {
-    /// Keeps nothing yet: the first checkpoint has to be above `height` and signed by the set with the
-    /// hash `validators`.
+    /// An empty store: the first checkpoint has to be above `height` and signed by the set with the hash
+    /// `validators`.
     pub fn new(domain: AnchorDomain, mesh: MeshId, height: BlockHeight, validators: Hash) -> Self {
         Self {
             domain,
@@ -86,24 +86,24 @@ impl CheckpointStore {
         }
     }
 
-    /// A broken keeper, for a test that has to notice.
+    /// A broken store, for a test that has to notice it.
     #[cfg(test)]
     pub(crate) fn with_quorum(mut self, quorum: Quorum) -> Self {
         self.quorum = quorum;
         self
     }
 
-    /// The same rules for the same mesh and domain, beginning elsewhere.
+    /// The same mesh and domain, from another height and set on.
     pub(crate) fn starting_at(self, height: BlockHeight, validators: Hash) -> Self {
         Self { latest: height, validators, ..self }
     }
 
-    /// The mesh whose checkpoints are kept.
+    /// The mesh of the checkpoints.
     pub const fn mesh(&self) -> MeshId {
         self.mesh
     }
 
-    /// What signatures have to be for.
+    /// The domain that signatures have to name.
     pub const fn domain(&self) -> AnchorDomain {
         self.domain
     }
@@ -128,10 +128,10 @@ impl CheckpointStore {
         self.metagraphs.get(&(netuid, epoch)).copied()
     }
 
-    /// Whether a submission would be taken; `false` when this very checkpoint is kept already.
+    /// Whether a submission would be stored; `false` when the same checkpoint is stored already.
     ///
     /// # Errors
-    /// Why it would not.
+    /// Why it would be rejected.
     pub fn check(&self, submission: &Submission) -> Result<bool, CheckpointRejection> {
         let checkpoint = &submission.checkpoint;
         let (height, id) = (checkpoint.height(), checkpoint.id());
@@ -160,21 +160,21 @@ impl CheckpointStore {
         Ok(true)
     }
 
-    /// Keeps a checkpoint. `false` when this very one is kept already.
+    /// Stores a checkpoint; `false` when the same one is stored already.
     ///
     /// # Errors
-    /// Why it is refused; nothing has changed then.
+    /// Why it is rejected; nothing has changed then.
     pub fn submit(&mut self, submission: &Submission) -> Result<bool, CheckpointRejection> {
-        let taken = self.check(submission)?;
-        if taken {
+        let new = self.check(submission)?;
+        if new {
             let checkpoint = &submission.checkpoint;
             self.checkpoints.insert(checkpoint.height(), checkpoint.id());
             self.latest = checkpoint.height();
             self.validators = checkpoint.next_validators();
-            // A root of zeros is that of no rows: nothing can be shown to be in it.
+            // A root of zeros means no rows: no proof leads to it, so that it is not stored.
             let roots = checkpoint.metagraphs().iter().filter(|one| one.root != Hash::from_bytes([0; 32]));
             self.metagraphs.extend(roots.map(|one| ((one.netuid, one.epoch), one.root)));
         }
-        Ok(taken)
+        Ok(new)
     }
 }

@@ -29,18 +29,18 @@ pub struct Submission {
     pub signatures: Vec<AnchorSignature>,
 }
 
-/// Why signatures are not a quorum.
+/// Why a submission is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmissionError {
     /// Not the canonical form of a submission.
     #[error(transparent)]
     Cbor(#[from] CborError),
-    /// A signature that is none, or not in its only accepted form.
-    #[error("signature {0} is not one")]
+    /// Not a signature in its only accepted form.
+    #[error("signature {0} is not a valid signature")]
     Signature(usize),
-    /// Signed by somebody who is no member, has signed already, or is out of order.
-    #[error("signature {0} is by {1}, who is not expected there")]
+    /// The signer is not a member, has signed already, or is out of order.
+    #[error("signature {0} is by {1}: not a member, a duplicate, or out of order")]
     Signer(usize, AnchorAddress),
     /// Too little power signed.
     #[error("the signers have {signed} of {total} voting power, which is not enough")]
@@ -73,7 +73,7 @@ impl Submission {
     /// signature has to hold, by members in the order of their addresses.
     ///
     /// # Errors
-    /// The first reason why not.
+    /// The first violation.
     pub fn verify(&self, domain: &AnchorDomain) -> Result<(), SubmissionError> {
         self.verify_for(Quorum::TWO_THIRDS, domain)
     }

@@ -42,6 +42,6 @@ fn submission(checkpoint: &AnchorCheckpoint, validators: &AnchorSet, signers: &[
     Submission { checkpoint: checkpoint.clone(), validators: validators.clone(), signatures }
 }
 
-fn keeper() -> CheckpointStore {
+fn empty_store() -> CheckpointStore {
     CheckpointStore::new(DOMAIN, MESH, BlockHeight(0), four().hash())
 }

@@ -1,8 +1,8 @@
-//! Who signs a checkpoint, and with how much power, as a contract knows it.
+//! The set that signs a checkpoint, with its voting powers, as a contract knows it.
 //!
 //! The same rules as for a [`ValidatorSet`](nervure_consensus::checkpoint::ValidatorSet), with the addresses of anchor
-//! keys instead of node keys: sorted, nobody twice, nobody without power, at most [`MAX_VALIDATORS`], at
-//! most [`MAX_TOTAL_POWER`] together. Whatever decodes has these properties.
+//! keys instead of node keys: sorted, no duplicates, none without power, at most [`MAX_VALIDATORS`], at most
+//! [`MAX_TOTAL_POWER`] together. Every decoded set has these properties.
 
 use nervure_primitives::Hash;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub struct AnchorValidator {
     pub power: u64,
 }
 
-/// Those who sign the next checkpoint.
+/// The validators that sign the next checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<AnchorValidator>", into = "Vec<AnchorValidator>")]
 pub struct AnchorSet {
@@ -34,18 +34,18 @@ pub struct AnchorSet {
     hash: Hash,
 }
 
-/// Why some validators are not a set.
+/// Why a set is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnchorSetError {
-    /// Nobody: nothing could ever be anchored.
-    #[error("nobody is in the set")]
+    /// No member: nothing could ever be anchored.
+    #[error("the set is empty")]
     Empty,
     /// More than [`MAX_VALIDATORS`].
     #[error("{0} validators are more than the {MAX_VALIDATORS} that a set can have")]
     TooMany(usize),
     /// Repeated, or not in the order of the addresses.
-    #[error("{0} is there twice or out of order")]
+    #[error("{0} is a duplicate or out of order")]
     Unsorted(AnchorAddress),
     /// An entry without power.
     #[error("{0} has no voting power")]
@@ -56,10 +56,10 @@ pub enum AnchorSetError {
 }
 
 impl AnchorSet {
-    /// The set of these addresses and powers, in whatever order they come.
+    /// The set of these addresses and powers, in any order.
     ///
     /// # Errors
-    /// When they are not a set.
+    /// When they are not a valid set.
     pub fn new(powers: impl IntoIterator<Item = (AnchorAddress, u64)>) -> Result<Self, AnchorSetError> {
         let mut members: Vec<_> =
             powers.into_iter().map(|(address, power)| AnchorValidator { address, power }).collect();
@@ -72,7 +72,7 @@ impl AnchorSet {
         &self.members
     }
 
-    /// All the power.
+    /// The total voting power.
     pub const fn total_power(&self) -> u64 {
         self.total
     }
@@ -83,7 +83,7 @@ impl AnchorSet {
         self.members.get(at).map(|member| member.power)
     }
 
-    /// The name of exactly this set: keccak-256 of `abi.encode((address, uint64)[])`.
+    /// The hash of the set: keccak-256 of `abi.encode((address, uint64)[])`.
     pub const fn hash(&self) -> Hash {
         self.hash
     }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn only_sets_decode() {
+    fn refuses_invalid_sets() {
         let of = |members: &[(u8, u64)]| {
             AnchorSet::try_from(members.iter().map(|(byte, power)| member(*byte, *power)).collect::<Vec<_>>())
         };
@@ -153,12 +153,12 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_says_who_has_how_much() {
+    fn the_hash_covers_addresses_and_powers() {
         let of = |members: &[(u8, u64)]| {
             let powers = members.iter().map(|(byte, power)| (member(*byte, 0).address, *power));
             AnchorSet::new(powers).unwrap().hash()
         };
-        assert_eq!(of(&[(1, 1), (2, 2)]), of(&[(2, 2), (1, 1)]), "in whatever order they come");
+        assert_eq!(of(&[(1, 1), (2, 2)]), of(&[(2, 2), (1, 1)]), "in any order");
         assert_ne!(of(&[(1, 1), (2, 2)]), of(&[(1, 2), (2, 1)]));
     }
 }

@@ -1,9 +1,9 @@
-//! The contract and [`CheckpointStore`] say the same to the same submissions.
+//! The contract and [`CheckpointStore`] decide alike on the same submissions.
 
 use nervure_anchor::{
     Anchor, AnchorError, AnchorSet, AnchorSignature, CheckpointRejection, CheckpointStore, Submission,
 };
-use nervure_anchor_evm::anvil::Options;
+use nervure_anchor_evm::anvil::AnvilOptions;
 use nervure_primitives::BlockHeight;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
@@ -12,7 +12,7 @@ use crate::{
     mesh::{MESH, four, set, signed, variant},
 };
 
-/// A submission, from small numbers: height, which sets sign and follow, who signs, what is wrong with it.
+/// A submission, from small numbers: height, the sets that sign and follow, the signers, the flaw.
 type Wish = (u64, u8, u8, Vec<u8>, u8);
 
 fn wishes() -> impl Strategy<Value = Vec<Wish>> {
@@ -26,7 +26,7 @@ fn of(which: u8) -> AnchorSet {
 
 fn submission(store: &CheckpointStore, (height, by, next, mut signers, flaw): Wish) -> Submission {
     signers.dedup();
-    // Mostly something that may follow, so that both get somewhere.
+    // Mostly valid successors, so that both stores make progress.
     let height = if flaw == 4 { height } else { store.latest().0 + height };
     let by = if flaw != 3 && of(by).hash() != store.validators() { 1 - by } else { by };
     let what = if flaw == 6 { "other" } else { "metagraph" };
@@ -45,9 +45,9 @@ fn submission(store: &CheckpointStore, (height, by, next, mut signers, flaw): Wi
 }
 
 #[test]
-fn the_contract_and_the_keeper_decide_alike() {
+fn the_contract_and_the_store_decide_alike() {
     run(async {
-        let Some(chain) = Chain::start(Options::default()).await else { return };
+        let Some(chain) = Chain::start(AnvilOptions::default()).await else { return };
         let anchor = chain.anchor(0).await;
         let mut store = CheckpointStore::new(chain.contract.domain, MESH, BlockHeight(0), four().hash());
         let mut runner = TestRunner::deterministic();

@@ -1,4 +1,4 @@
-//! Gathering attestations.
+//! Collecting attestations.
 
 use super::*;
 
@@ -7,41 +7,41 @@ fn attest(n: u8, checkpoint: &AnchorCheckpoint) -> Attestation {
 }
 
 #[test]
-fn more_than_two_thirds_make_a_submission_and_not_one_signature_more() {
-    let (one, mut collector) =
+fn more_than_two_thirds_make_a_submission_with_no_surplus_signature() {
+    let (one, mut signatures) =
         (checkpoint(5, &four()), AttestationSet::new(DOMAIN, checkpoint(5, &four()), four()));
     for n in [4, 1] {
-        assert_eq!(collector.add(&attest(n, &one)), Ok(true));
-        assert_eq!(collector.add(&attest(n, &one)), Ok(false), "known");
-        assert_eq!(collector.submission(), None);
+        assert_eq!(signatures.add(&attest(n, &one)), Ok(true));
+        assert_eq!(signatures.add(&attest(n, &one)), Ok(false), "already known");
+        assert_eq!(signatures.submission(), None);
     }
-    assert_eq!(collector.add(&attest(2, &one)), Ok(true));
-    let submission = collector.submission().unwrap();
+    assert_eq!(signatures.add(&attest(2, &one)), Ok(true));
+    let submission = signatures.submission().unwrap();
     assert_eq!(submission.verify(&DOMAIN), Ok(()));
-    collector.add(&attest(3, &one)).unwrap();
-    assert_eq!(collector.submission().unwrap().signatures.len(), 3);
-    assert_eq!(collector.attestations().count(), 4);
+    signatures.add(&attest(3, &one)).unwrap();
+    assert_eq!(signatures.submission().unwrap().signatures.len(), 3);
+    assert_eq!(signatures.attestations().count(), 4);
 }
 
 #[test]
 fn the_most_powerful_signatures_are_used() {
     let set = set(&[(1, 1), (2, 90), (3, 9)]);
     let one = checkpoint(5, &set);
-    let mut collector = AttestationSet::new(DOMAIN, one.clone(), set.clone());
+    let mut signatures = AttestationSet::new(DOMAIN, one.clone(), set.clone());
     for n in [1, 2, 3] {
-        collector.add(&Attestation::sign(&key(n), &one, &DOMAIN, &set.hash())).unwrap();
+        signatures.add(&Attestation::sign(&key(n), &one, &DOMAIN, &set.hash())).unwrap();
     }
-    let submission = collector.submission().unwrap();
+    let submission = signatures.submission().unwrap();
     let digest = one.digest(&DOMAIN, &set.hash());
     let signers: Vec<_> = submission.signatures.iter().map(|one| one.signer(&digest).unwrap()).collect();
     assert_eq!(signers, [key(2).address()]);
 }
 
 #[test]
-fn nothing_else_counts() {
+fn refuses_attestations_by_others_or_for_others() {
     let (one, other) = (checkpoint(5, &four()), checkpoint(6, &four()));
-    let mut collector = AttestationSet::new(DOMAIN, one.clone(), four());
-    let mut refused = |attestation: Attestation| collector.add(&attestation).unwrap_err();
+    let mut signatures = AttestationSet::new(DOMAIN, one.clone(), four());
+    let mut refused = |attestation: Attestation| signatures.add(&attestation).unwrap_err();
     assert_eq!(refused(attest(1, &other)), AttestationError::OtherCheckpoint(other.id()));
     assert_eq!(refused(attest(9, &one)), AttestationError::UnknownSigner(key(9).address()));
     let forged = Attestation { signer: key(1).address(), ..attest(2, &one) };
@@ -82,7 +82,7 @@ fn bytes_round_trip_within_their_bounds() {
 }
 
 #[test]
-fn a_checkpoint_is_sorted_and_names_successors() {
+fn a_checkpoint_is_sorted_and_names_the_next_validators() {
     let root = Hash::from_bytes([9; 32]);
     let block = AnchoredBlock { mesh: MESH, height: BlockHeight(1), block: root, state: root };
     let with = |netuids: &[u16], next| {
@@ -92,15 +92,15 @@ fn a_checkpoint_is_sorted_and_names_successors() {
     assert_eq!(with(&[1, 2], root), Ok(()));
     assert_eq!(with(&[1, 1], root), Err(CheckpointError::Unsorted(Netuid(1))));
     assert_eq!(with(&[2, 1], root), Err(CheckpointError::Unsorted(Netuid(1))));
-    assert_eq!(with(&[1], Hash::from_bytes([0; 32])), Err(CheckpointError::NoSuccessors));
+    assert_eq!(with(&[1], Hash::from_bytes([0; 32])), Err(CheckpointError::NoNextValidators));
     let many: Vec<u16> = (0..=256).collect();
     assert_eq!(with(&many, root), Err(CheckpointError::TooMany(257)));
 }
 
-/// What the contract computes (`digest`, `checkpointId`, `hashValidators`); whoever changes one of these makes every
-/// contract that is deployed worthless for the mesh.
+/// The values that the contract computes (`digest`, `checkpointId`, `hashValidators`); a change of one of these makes
+/// every deployed contract worthless for the mesh.
 #[test]
-fn what_is_signed_is_frozen() {
+fn the_signed_digest_is_frozen() {
     let one = checkpoint(5, &four());
     let digest = Hash::from_bytes(one.digest(&DOMAIN, &four().hash()));
     let frozen = [FROZEN_SET, FROZEN_ID, FROZEN_DIGEST].map(|text| text.parse().unwrap());

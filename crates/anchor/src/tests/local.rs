@@ -19,7 +19,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn open(path: &Path) -> Result<LocalAnchor, LocalAnchorError> {
-    LocalAnchor::open(path, keeper())
+    LocalAnchor::open(path, empty_store())
 }
 
 /// A file with checkpoints 1 to 3.
@@ -48,7 +48,7 @@ fn heights(anchor: &LocalAnchor) -> Vec<u64> {
 }
 
 #[test]
-fn what_is_kept_is_there_after_a_restart() {
+fn stored_checkpoints_survive_a_restart() {
     let (_directory, path) = filled();
     let anchor = open(&path).unwrap();
     assert_eq!(heights(&anchor), [1, 2, 3]);
@@ -64,7 +64,7 @@ fn what_is_kept_is_there_after_a_restart() {
 }
 
 #[test]
-fn an_append_that_was_cut_short_is_dropped_and_made_again() {
+fn a_torn_append_is_dropped_and_repeated() {
     let (_directory, path) = filled();
     let whole = fs::read(&path).unwrap();
     let (first, record) = sizes(&whole);
@@ -79,7 +79,7 @@ fn an_append_that_was_cut_short_is_dropped_and_made_again() {
 }
 
 #[test]
-fn a_beginning_that_was_cut_short_is_made_again() {
+fn a_torn_first_record_is_written_again() {
     let (_directory, path) = filled();
     let whole = fs::read(&path).unwrap();
     let (first, _) = sizes(&whole);
@@ -104,7 +104,7 @@ fn whole_submissions_are_read_back() {
 }
 
 #[test]
-fn damage_is_refused_and_never_served() {
+fn refuses_a_damaged_file() {
     let (_directory, path) = filled();
     let whole = fs::read(&path).unwrap();
     let (first, record) = sizes(&whole);
@@ -125,7 +125,7 @@ fn damage_is_refused_and_never_served() {
 }
 
 #[test]
-fn a_file_goes_on_with_its_own_beginning_and_is_for_one_mesh_and_domain() {
+fn a_file_keeps_its_first_record_and_belongs_to_one_mesh_and_domain() {
     let (_directory, path) = filled();
     let later = CheckpointStore::new(DOMAIN, MESH, BlockHeight(7), set(&[(1, 1)]).hash());
     assert_eq!(heights(&LocalAnchor::open(&path, later).unwrap()), [1, 2, 3]);

@@ -46,7 +46,7 @@ impl AnchorKind {
                     "there is no anvil here, the program that is the chain\n\
                      install it: npm install --prefix contracts @foundry-rs/anvil-linux-amd64 (in a clone: cd contracts && \
                      npm ci --ignore-scripts), or name one: {}=PATH",
-                    anvil::ANVIL
+                    anvil::ANVIL_ENV
                 ),
             },
         }
@@ -66,7 +66,8 @@ impl DevelopmentChain for Anvil {
 
     fn arguments(&self, port: u16, state: &Path) -> Vec<OsString> {
         let save_every = Some(Duration::from_secs(1));
-        anvil::Options { port, state: Some(state.into()), save_every, block_time: None }.arguments()
+        anvil::AnvilOptions { port, state: Some(state.into()), save_interval: save_every, block_time: None }
+            .arguments()
     }
 
     fn deploy<'a>(&'a self, endpoint: &'a str, spec: &'a MeshSpec) -> Deploying<'a> {
