@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Why a node does not begin with a state.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StateSyncError {
+pub enum StateSyncError {
     /// The network does not start.
     #[error(transparent)]
     Start(#[from] Box<StartError>),
@@ -68,7 +68,7 @@ pub(crate) enum StateSyncError {
 
 /// What is wrong with a peer, or with what it gave.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PeerError {
+pub enum PeerError {
     /// It does not answer.
     #[error(transparent)]
     Request(#[from] RequestError),
