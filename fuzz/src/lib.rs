@@ -91,7 +91,7 @@ pub const TARGETS: [(&str, Target); 31] = [
     ("swarm_request", nervure_p2p::fuzzing::request),
     ("swarm_answer", nervure_p2p::fuzzing::answer),
     ("peer_store", nervure_p2p::fuzzing::peers),
-    ("stand_in", nervure_experts::fuzzing::stand_in),
+    ("mock_server", nervure_mock_server::fuzzing::mock_server),
     ("upstream_answer", nervure_experts::fuzzing::upstream),
     ("consensus_message", consensus_message),
     ("commit_certificate", commit_certificate),

@@ -9,8 +9,8 @@ use nervure_anchor::{
 };
 use nervure_consensus::{
     bft::{
-        Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote, Signed, Timer,
-        TimerKind, Verdict, Vote, VoteKind, WalEntry,
+        Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote,
+        SignedStatement, Timer, TimerKind, Verdict, Vote, VoteKind, WalEntry,
     },
     checkpoint::{CommitCertificate, SignatureList},
 };
@@ -82,7 +82,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "swarm_answer" => vec![vec![0, 0, 0, 0, 3, 1, 2, 3], vec![1]],
         // Its form is private; what counts is that no file stops a node.
         "peer_store" => vec![record(), encode(&(1u8, Vec::<u8>::new()))],
-        "stand_in" => texts(&[
+        "mock_server" => texts(&[
             "Quick question: What is (12 + 3) * 4? Finish with a line that says \"Answer: \" and then just the number.",
             "Sort these numbers from largest to smallest: 3, -1, 2. Conclude with \"Answer:\" and the items.",
             "Replace every \"a\" in \"banana\" by \"4\".",
@@ -375,7 +375,7 @@ fn checkpoint() -> Option<Checkpoint> {
         value: header.id(),
         signatures: SignatureList::default(),
     };
-    let vote = Signed::sign(&key(), &header.mesh, certificate.vote()).ok()?;
+    let vote = SignedStatement::sign(&key(), &header.mesh, certificate.vote()).ok()?;
     certificate.signatures = SignatureList::collect([(vote.signer, vote.signature)]).ok()?;
     let validators = state.validators()?.as_ref().clone();
     Some(Checkpoint { header, certificate, validators, next_validators: None })
@@ -431,15 +431,15 @@ fn value() -> Hash {
     Hash::of("fuzz", &[])
 }
 
-fn vote(value: Option<Hash>) -> Signed<Vote> {
+fn vote(value: Option<Hash>) -> SignedStatement<Vote> {
     let statement = Vote { height: BlockHeight(7), round: Round(1), kind: VoteKind::Prevote, value };
-    Signed { statement, signer: key().node_id(), signature: UNVERIFIED }
+    SignedStatement { statement, signer: key().node_id(), signature: UNVERIFIED }
 }
 
-fn proposal() -> Signed<Proposal> {
+fn proposal() -> SignedStatement<Proposal> {
     let (height, round) = (BlockHeight(7), Round(1));
     let statement = Proposal { height, round, value: value(), valid_round: Some(Round(0)) };
-    Signed { statement, signer: key().node_id(), signature: UNVERIFIED }
+    SignedStatement { statement, signer: key().node_id(), signature: UNVERIFIED }
 }
 
 fn polka() -> PolkaCertificate {

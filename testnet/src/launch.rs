@@ -28,9 +28,12 @@ pub const PORT_IN_USE_EXIT: u8 = 5;
 /// The flag that makes a node stop when its standard input ends.
 pub const STOP_WITH_STDIN_FLAG: &str = "--stop-with-stdin";
 
+/// Worker threads of a node, where the user does not set them: all nodes share the cores of this machine.
+const WORKER_THREADS: (&str, &str) = ("NERVURE_WORKER_THREADS", "2");
+
 /// Variables of ours that a node inherits. All others with our prefix stay away: what a user
 /// set for a node of their own (an API key, a port) must not reach thirteen others.
-const INHERITED: [&str; 2] = ["NERVURE_LOG", "NERVURE_LOG_FORMAT"];
+const INHERITED: [&str; 3] = ["NERVURE_LOG", "NERVURE_LOG_FORMAT", WORKER_THREADS.0];
 
 /// Starts `node` from `binary`, with `variables` in its environment. With a `stdin` it stops when that ends; its output
 /// is added to its log.
@@ -89,6 +92,9 @@ fn start(
         if name.to_str().is_some_and(|name| name.starts_with("NERVURE_") && !INHERITED.contains(&name)) {
             command.env_remove(name);
         }
+    }
+    if std::env::var_os(WORKER_THREADS.0).is_none() {
+        command.env(WORKER_THREADS.0, WORKER_THREADS.1);
     }
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     // A group of its own: a Ctrl-C in the terminal is for `up`, which stops its nodes in good order.

@@ -19,10 +19,10 @@ const CHAT: &str = "text.chat";
 const EMBED: &str = "text.embed";
 
 /// The stand-in's models in the text API, best first; what each is worth is in its name.
-const CHAT_STAND_INS: [&str; 3] = ["stand-in-100", "stand-in-70", "stand-in-40"];
+const CHAT_STAND_INS: [&str; 3] = ["mock-100", "mock-70", "mock-40"];
 
 /// The same among embeddings.
-const EMBED_STAND_INS: [&str; 3] = ["stand-in-embed-100", "stand-in-embed-60", "stand-in-embed-30"];
+const EMBED_STAND_INS: [&str; 3] = ["mock-embed-100", "mock-embed-60", "mock-embed-30"];
 
 /// A model server of the user's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,9 +102,7 @@ mod tests {
             text,
             ["openai:http://127.0.0.1:11434/v1,model=qwen3:4b,capability=text.chat,netuid=18,key-env=KEY"]
         );
-        assert!(
-            embedding.len() == 3 && embedding.iter().all(|expert| expert.contains("model=stand-in-embed-"))
-        );
+        assert!(embedding.len() == 3 && embedding.iter().all(|expert| expert.contains("model=mock-embed-")));
         server.embedding = Some("nomic".into());
         let [_, embedding] = experts(Some(&server), None);
         assert!(embedding.len() == 1 && embedding[0].contains("model=nomic,capability=text.embed,netuid=21"));

@@ -18,17 +18,17 @@ use std::time::{Duration, Instant};
 
 use nervure_primitives::NodeKey;
 
-/// How many turns each takes; the fastest of each counts, as the rest is the machine's noise.
-const TURNS: usize = 5;
+/// Runs per measurement. The fastest counts, which leaves out noise of the machine.
+const RUNS: usize = 5;
 
 fn keys(count: u8) -> Vec<NodeKey> {
     (1..=count).map(|n| NodeKey::from_seed(&[n; 32])).collect()
 }
 
 fn timed(heights: u64, run: impl FnOnce(u64)) -> Duration {
-    let begun = Instant::now();
+    let start = Instant::now();
     run(heights);
-    begun.elapsed() / u32::try_from(heights).unwrap_or(u32::MAX)
+    start.elapsed() / u32::try_from(heights).unwrap_or(u32::MAX)
 }
 
 #[allow(clippy::print_stdout)]
@@ -36,7 +36,7 @@ fn main() {
     println!("{:>10} {:>12} {:>12} {:>6}", "validators", "core", "engine", "ratio");
     for (count, heights) in [(4u8, 100), (16, 20), (64, 3)] {
         let (mut core, mut ours) = (Duration::MAX, Duration::MAX);
-        for _ in 0..TURNS {
+        for _ in 0..RUNS {
             core = core.min(timed(heights, |heights| bare::run(&keys(count), heights)));
             ours = ours.min(timed(heights, |heights| engine::run(&keys(count), heights)));
         }

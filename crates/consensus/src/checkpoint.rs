@@ -1,7 +1,7 @@
-//! What a decision leaves behind: proof that the validators of a height agreed on a block.
+//! Proof that the validators of a height decided a block.
 //!
-//! A [`ValidatorSet`] says who may vote with how much power; a [`CommitCertificate`] carries
-//! precommits of more than two thirds of it.
+//! A [`ValidatorSet`] is the list of validators with their voting power. A [`CommitCertificate`]
+//! carries precommits of more than two thirds of that power.
 //!
 //! Everything here decodes from canonical CBOR, is bounded by [`MAX_VALIDATORS`], and is a pure
 //! function of its bytes: what verifies here verifies everywhere.
@@ -11,7 +11,7 @@ mod quorum;
 mod signatures;
 mod validators;
 
-pub use certificate::{CertificateError, CommitCertificate, MAX_CERTIFICATE_LEN};
+pub use certificate::{CertificateError, CommitCertificate, MAX_CERTIFICATE_BYTES};
 pub(crate) use certificate::{require, signed_power};
 pub use quorum::Quorum;
 pub use signatures::{SignatureList, SignatureListError};

@@ -1,7 +1,7 @@
 //! Fixed point numbers whose every operation is pinned to the bit.
 //!
-//! Nodes only agree on an epoch when each of them computes exactly the same integers, so nothing in
-//! this crate uses floating point. Three formats occur:
+//! Nodes agree on an epoch only if all of them compute exactly the same integers, so this crate uses
+//! no floating point. There are three formats, those of Bittensor's chain:
 //!
 //! | format | type | used for |
 //! |---|---|---|
@@ -9,9 +9,9 @@
 //! | I64F64 | [`I64F64`] | raw stakes and their sum |
 //! | I96F32 | [`share_of`] | amounts: a share times an amount, rounded down |
 //!
-//! The rules are few: a product is rounded towards negative infinity, a quotient is truncated towards
-//! zero, a division by zero gives zero, and whatever does not fit saturates. The operators of the
-//! types obey them, which lets formulas read like formulas; nothing here can panic.
+//! A product is rounded towards negative infinity, a quotient is truncated towards zero, a division
+//! by zero gives zero, and every overflow saturates. The operators of the types follow these rules,
+//! and no operation panics.
 //!
 //! A proportion leaves the module as a u16 by [`I32F32::to_proportion`] (rounded down) and enters it
 //! by [`I32F32::from_proportion`]. [`max_upscale`] is the only place where rounding to nearest happens.
@@ -28,15 +28,15 @@ pub use i32f32::I32F32;
 pub use i64f64::I64F64;
 pub use upscale::{max_upscale, max_upscale_u16};
 
-/// `amount * share`, rounded down, as I96F32 has it: a negative share gives nothing and what does
-/// not fit saturates.
+/// `amount * share`, rounded down, as in I96F32: a negative share gives zero, and an overflow
+/// saturates.
 pub fn share_of(amount: u64, share: I32F32) -> u64 {
-    // Below 2^63 times below 2^64: the product always fits.
+    // The factors are below 2^63 and 2^64, so the product fits.
     let product = i128::from(share.to_bits()) * i128::from(amount);
     u64::try_from((product >> I32F32::FRACTION_BITS).max(0)).unwrap_or(u64::MAX)
 }
 
-/// Divides every value by `sum`; leaves the values alone when `sum` is zero.
+/// Divides every value by `sum`; leaves the values unchanged when `sum` is zero.
 pub fn normalize_by(values: &mut [I32F32], sum: I32F32) {
     let sum = Divisor::new(sum);
     if !sum.is_zero() {
@@ -46,7 +46,7 @@ pub fn normalize_by(values: &mut [I32F32], sum: I32F32) {
     }
 }
 
-/// Divides every value by their sum; leaves the values alone when it is zero.
+/// Divides every value by their sum; leaves the values unchanged when it is zero.
 pub fn normalize(values: &mut [I32F32]) {
     let sum = values.iter().copied().sum();
     normalize_by(values, sum);
@@ -58,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    /// The same amount by a library's I96F32.
+    /// The same amount in I96F32 of the `fixed` crate.
     fn oracle(amount: u64, share: I32F32) -> u64 {
         use fixed::types::I96F32;
         let share = I96F32::from_num(fixed::types::I32F32::from_bits(share.to_bits()));
@@ -67,7 +67,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_share_is_what_i96f32_says(amount: u64, share: i64) {
+        fn share_of_agrees_with_i96f32(amount: u64, share: i64) {
             let share = I32F32::from_bits(share);
             prop_assert_eq!(share_of(amount, share), oracle(amount, share));
         }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_sum_leaves_the_values_alone() {
+    fn a_zero_sum_leaves_the_values_unchanged() {
         let mut values = [I32F32::ONE, -I32F32::ONE];
         normalize(&mut values);
         assert_eq!(values, [I32F32::ONE, -I32F32::ONE]);

@@ -1,15 +1,16 @@
-//! How the validators of a mesh come to agree.
+//! How the validators of a mesh agree: Yuma consensus and Byzantine agreement on blocks.
 //!
 //! [`yuma`] turns stakes and weights into ranks, bonds and emission shares: pure functions over
 //! exact integers, the same on every machine. [`fixed`] is the arithmetic that it is written in.
 //!
-//! [`bft`] decides one block per height among the validators, whose voting power is their stake;
-//! [`checkpoint`] holds what a decision leaves behind: certificates that anybody can check who
-//! knows the validators, and the light client that follows the validators from height to height.
+//! [`bft`] decides one block per height among the validators, whose voting power is their stake.
+//! [`checkpoint`] has the proof of a decision: a certificate that anyone who knows the validators can
+//! verify, and the light client that follows the validators from height to height.
 //!
 //! Nothing here reads a clock, draws a random number or does I/O.
 
 pub mod bft;
 pub mod checkpoint;
 pub mod fixed;
+mod statement;
 pub mod yuma;

@@ -1,13 +1,13 @@
-//! Yuma consensus: from what validators say about miners to what everybody earns.
+//! Yuma consensus: from the validators' weights to incentive, dividends and emission.
 //!
-//! Each validator gives every miner a weight. The consensus weight of a miner is the largest one that
-//! at least a share kappa of the voting stake gives it; weights above it are cut down to it, so that a
-//! minority cannot lift a miner. What is left, weighted by stake, ranks the miners. Validators earn by
-//! their bonds, moving averages of their weights, in the miners that earn.
+//! Each validator gives miners weights. The consensus weight of a miner is the largest weight that at
+//! least a share kappa of the voting stake gives it. Weights above it are clipped to it, so that a
+//! minority cannot raise a miner. The clipped weights, weighted by stake, rank the miners. Validators
+//! earn dividends by their bonds in the miners that earn; bonds are moving averages of weights.
 //!
 //! [`run_epoch`] computes one epoch of one subnet from an [`EpochInput`], a pure function of integers
 //! ([`crate::fixed`]): the same input gives the same bits on every machine. [`run_epoch_traced`] also
-//! hands out every intermediate result. [`case`] runs epochs described in JSON files.
+//! returns every intermediate result. [`case`] runs epochs described in JSON files.
 //!
 //! ```
 //! use nervure_consensus::yuma::{EpochInput, Neuron, Params, run_epoch};
@@ -22,14 +22,14 @@
 //! # Ok::<(), nervure_consensus::yuma::YumaError>(())
 //! ```
 //!
-//! # Where the rules leave a choice
+//! # Choices where Bittensor's rules are open
 //!
-//! * A column that nobody's stake exceeds the minority in (kappa 0) has its largest vote as consensus.
+//! * A column in which no stake exceeds the minority (kappa 0) has its largest weight as consensus.
 //! * Weights and bonds may come in any order; naming a uid twice or one that does not exist is an error.
 //! * A bond that rounds to zero in u16 is stored as an explicit zero, as long as it is above zero in
 //!   32 fraction bits.
 //! * Raw stakes above 2^63 - 1 saturate, and so does their sum: beyond that, shares no longer add up to
-//!   one, and the epoch pays more than its emission. [`EpochOutput::remainder`] tells.
+//!   one, and the epoch pays more than its emission. [`EpochOutput::remainder`] is then none.
 
 mod bonds;
 pub mod case;
@@ -50,7 +50,7 @@ mod weights;
 mod math_tests;
 
 pub use error::{RowKind, YumaError};
-pub use explain::{Explanation, Opinion, explain};
+pub use explain::{Explanation, ValidatorWeight, explain};
 pub use input::{Cell, EpochInput, Neuron};
 pub use output::{EpochOutput, checked_sum};
 pub use params::{ACTIVITY_FACTOR_MILLI, BondsRule, LiquidAlpha, Params, activity_cutoff};
@@ -63,7 +63,7 @@ use crate::fixed::{I32F32, normalize};
 ///
 /// # Errors
 ///
-/// A [`YumaError`] for input without a meaning: crossed bounds, uids that do not exist or come twice.
+/// A [`YumaError`] for invalid input: crossed bounds, and uids that do not exist or come twice.
 pub fn run_epoch(input: &EpochInput<'_>) -> Result<EpochOutput, YumaError> {
     compute(input, None)
 }
@@ -79,7 +79,7 @@ pub fn run_epoch_traced(input: &EpochInput<'_>) -> Result<(EpochOutput, Trace), 
     Ok((output, trace))
 }
 
-/// The epoch, step by step; copies its intermediate results into `trace` if there is one.
+/// Computes the epoch; copies intermediate results into `trace` if there is one.
 fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<EpochOutput, YumaError> {
     input.check()?;
     let stake = stake::shares(input);
@@ -87,6 +87,7 @@ fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<Epoc
     let new_permits = permits::next(&stake, input.params.max_validators, input.params.owner);
     let active_stake = stake::active(input, &stake, &permits);
 
+    // Incentive uses the clipped weights; bonds use a mix of both, below.
     let weights = weights::masked(input, &permits)?;
     let consensus = median::consensus(&active_stake, &weights, input.params.kappa());
     let clipped = weights.clipped(&consensus);
@@ -101,29 +102,30 @@ fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<Epoc
         trace.clipped = clipped.clone();
     }
 
+    // beta = 0 lets bonds follow the validator's own weights, beta = 1 the clipped ones.
     let weights = Matrix::interpolated(weights, clipped, input.params.bonds_penalty());
-    let market = bonds::Market {
+    let inputs = bonds::BondInputs {
         active_stake: &active_stake,
         weights: &weights,
         consensus: &consensus,
         incentive: &incentive,
     };
-    let bonds = bonds::update(input, &market)?;
-    let earned = emission::Earned {
+    let bonds = bonds::update(input, &inputs)?;
+    let shares = emission::EmissionShares {
         incentive: &incentive,
         dividends: &bonds.dividends,
         active_stake: &active_stake,
         stake: &stake,
     };
-    let split = emission::split(input.emission, &earned);
+    let amounts = emission::split(input.emission, &shares);
     let output = EpochOutput {
         consensus: proportions(&consensus),
         incentive: proportions(&incentive),
         dividends: proportions(&bonds.dividends),
         validator_trust: proportions(&validator_trust),
-        server_emission: split.server,
-        validator_emission: split.validator,
-        emission: split.combined,
+        server_emission: amounts.server,
+        validator_emission: amounts.validator,
+        emission: amounts.combined,
         bonds: bonds::to_stored(&bonds.after, &new_permits),
         new_permits,
     };

@@ -11,7 +11,7 @@ use proptest::{collection::vec, prelude::*, sample::subsequence};
 
 /// A neuron that owns its rows.
 #[derive(Clone, Debug, Default)]
-struct Slot {
+struct OwnedNeuron {
     stake: u64,
     last_update: u64,
     registered: u64,
@@ -25,7 +25,7 @@ struct Slot {
 struct Subnet {
     params: Params,
     block: u64,
-    slots: Vec<Slot>,
+    neurons: Vec<OwnedNeuron>,
 }
 
 const EMISSION: u64 = 1_000_000_000;
@@ -33,16 +33,16 @@ const EMISSION: u64 = 1_000_000_000;
 impl Subnet {
     fn with_input<T>(&self, emission: u64, run: impl FnOnce(&EpochInput<'_>) -> T) -> T {
         let neurons: Vec<Neuron<'_>> = self
-            .slots
+            .neurons
             .iter()
-            .map(|slot| Neuron {
-                stake: slot.stake,
-                last_update: slot.last_update,
-                registered: slot.registered,
-                permit: slot.permit,
-                commit_block: slot.commit_block,
-                weights: &slot.weights,
-                bonds: &slot.bonds,
+            .map(|neuron| Neuron {
+                stake: neuron.stake,
+                last_update: neuron.last_update,
+                registered: neuron.registered,
+                permit: neuron.permit,
+                commit_block: neuron.commit_block,
+                weights: &neuron.weights,
+                bonds: &neuron.bonds,
             })
             .collect();
         run(&EpochInput { params: &self.params, block: self.block, emission, neurons: &neurons })
@@ -72,7 +72,7 @@ fn subnet() -> impl Strategy<Value = Subnet> {
     let params = (rule(), any::<u16>(), any::<u16>(), 0u32..=1_000_000, 1u32..12);
     (params, 1usize..10).prop_flat_map(
         |((bonds, kappa, bonds_penalty, bonds_moving_average, max_validators), n)| {
-            let slot = (0u64..1_000_000, 900u64..1_000, 890u64..1_000, any::<bool>(), cells(n), cells(n));
+            let neuron = (0u64..1_000_000, 900u64..1_000, 890u64..1_000, any::<bool>(), cells(n), cells(n));
             let params = Params {
                 bonds,
                 kappa,
@@ -82,32 +82,35 @@ fn subnet() -> impl Strategy<Value = Subnet> {
                 activity_cutoff: 60,
                 ..Params::default()
             };
-            (Just(params), vec(slot, n), prop::option::of(0..n as u16)).prop_map(|(params, slots, owner)| {
-                let slot = |(uid, (stake, last_update, registered, permit, weights, bonds))| Slot {
-                    stake: stake * 16 + uid as u64, // distinct
-                    last_update,
-                    registered,
-                    permit,
-                    commit_block: None,
-                    weights,
-                    bonds,
-                };
-                let slots = slots.into_iter().enumerate().map(slot).collect();
-                Subnet { params: Params { owner: owner.map(Uid), ..params }, block: 1_000, slots }
-            })
+            (Just(params), vec(neuron, n), prop::option::of(0..n as u16)).prop_map(
+                |(params, neurons, owner)| {
+                    let neuron =
+                        |(uid, (stake, last_update, registered, permit, weights, bonds))| OwnedNeuron {
+                            stake: stake * 16 + uid as u64, // distinct
+                            last_update,
+                            registered,
+                            permit,
+                            commit_block: None,
+                            weights,
+                            bonds,
+                        };
+                    let neurons = neurons.into_iter().enumerate().map(neuron).collect();
+                    Subnet { params: Params { owner: owner.map(Uid), ..params }, block: 1_000, neurons }
+                },
+            )
         },
     )
 }
 
-/// Gives the slot of uid i to uid `to[i]`.
+/// Moves the neuron of uid i to uid `to[i]`.
 fn permuted(subnet: &Subnet, to: &[usize]) -> Subnet {
     let uid = |uid: Uid| Uid(to[usize::from(uid.0)] as u16);
     let cells = |cells: &[Cell]| cells.iter().map(|(to, value)| (uid(*to), *value)).collect();
     let mut moved = subnet.clone();
     moved.params.owner = subnet.params.owner.map(uid);
-    for (from, slot) in subnet.slots.iter().enumerate() {
-        moved.slots[to[from]] =
-            Slot { weights: cells(&slot.weights), bonds: cells(&slot.bonds), ..slot.clone() };
+    for (from, neuron) in subnet.neurons.iter().enumerate() {
+        moved.neurons[to[from]] =
+            OwnedNeuron { weights: cells(&neuron.weights), bonds: cells(&neuron.bonds), ..neuron.clone() };
     }
     moved
 }
@@ -120,11 +123,11 @@ fn sorted(mut row: Vec<Cell>) -> Vec<Cell> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// Names do not matter. Exactly: no sum here comes near saturation, so no order shows; ties for
-    /// permits, which do go by uid, are kept out by distinct stakes.
+    /// Uids do not matter, exactly: no sum here comes near saturation, so the order of addition does not
+    /// matter; ties for permits, which depend on the uid, are excluded by distinct stakes.
     #[test]
     fn permuting_uids_permutes_results(subnet in subnet(), seed in any::<prop::sample::Index>()) {
-        let n = subnet.slots.len();
+        let n = subnet.neurons.len();
         let shift = seed.index(n);
         let to: Vec<usize> = (0..n).map(|uid| (n - 1 - uid + shift) % n).collect();
         let (before, after) = (subnet.run(), permuted(&subnet, &to).run());
@@ -144,21 +147,21 @@ proptest! {
     #[test]
     fn rows_may_come_in_any_order(subnet in subnet()) {
         let mut turned = subnet.clone();
-        for slot in &mut turned.slots {
-            slot.weights.reverse();
-            slot.bonds.reverse();
+        for neuron in &mut turned.neurons {
+            neuron.weights.reverse();
+            neuron.bonds.reverse();
         }
         prop_assert_eq!(subnet.run(), turned.run());
     }
 
-    /// Who has no stake decides nothing about miners or about others' earnings.
+    /// A validator without stake affects neither miners nor the earnings of others.
     #[test]
     fn weights_without_stake_change_nothing(subnet in subnet(), row in cells(9)) {
         let mut subnet = subnet;
-        let n = subnet.slots.len();
-        subnet.slots[0] = Slot { stake: 0, permit: true, last_update: 1_000, ..subnet.slots[0].clone() };
+        let n = subnet.neurons.len();
+        subnet.neurons[0] = OwnedNeuron { stake: 0, permit: true, last_update: 1_000, ..subnet.neurons[0].clone() };
         let before = subnet.run();
-        subnet.slots[0].weights = row.into_iter().filter(|(uid, _)| usize::from(uid.0) < n).collect();
+        subnet.neurons[0].weights = row.into_iter().filter(|(uid, _)| usize::from(uid.0) < n).collect();
         let after = subnet.run();
         prop_assert_eq!(&before.consensus, &after.consensus);
         prop_assert_eq!(&before.incentive, &after.incentive);
@@ -182,16 +185,16 @@ proptest! {
     #[test]
     fn scaling_all_stakes_changes_nothing(subnet in subnet(), scale in 1u64..50_000_000_000) {
         let mut scaled = subnet.clone();
-        scaled.slots.iter_mut().for_each(|slot| slot.stake *= scale);
+        scaled.neurons.iter_mut().for_each(|neuron| neuron.stake *= scale);
         prop_assert_eq!(subnet.run(), scaled.run());
     }
 
-    /// Nothing is minted: shares sum to at most one, and rounding loses less than a unit per uid and
+    /// No emission is created: shares sum to at most one, and rounding loses less than a unit per uid and
     /// the resolution of a share (2^-32 of the emission) for each of at most three divisions.
     #[test]
     fn emission_is_split_without_minting(subnet in subnet()) {
         let (output, trace) = subnet.with_input(EMISSION, run_epoch_traced).unwrap();
-        let n = subnet.slots.len() as u64;
+        let n = subnet.neurons.len() as u64;
         let sum: i64 = trace.incentive.iter().map(|share| share.to_bits()).sum();
         prop_assert!(sum <= 1 << 32);
         prop_assert!(sum == 0 || sum >= (1 << 32) - n as i64, "incentive sums to {sum} of 2^32");
@@ -218,7 +221,7 @@ proptest! {
 
 /// Ten honest validators give miner 10 everything; `colluders` of ten of equal stake give miner 11.
 fn coalition(colluders: usize, kappa: u16) -> EpochOutput {
-    let slot = |uid: usize| Slot {
+    let neuron = |uid: usize| OwnedNeuron {
         stake: if uid < 10 { 1_000 } else { 0 },
         last_update: 1_000,
         permit: uid < 10,
@@ -229,10 +232,14 @@ fn coalition(colluders: usize, kappa: u16) -> EpochOutput {
         } else {
             vec![]
         },
-        ..Slot::default()
+        ..OwnedNeuron::default()
     };
-    Subnet { params: Params { kappa, ..Params::default() }, block: 1_000, slots: (0..12).map(slot).collect() }
-        .run()
+    Subnet {
+        params: Params { kappa, ..Params::default() },
+        block: 1_000,
+        neurons: (0..12).map(neuron).collect(),
+    }
+    .run()
 }
 
 /// Whether a coalition without a majority gets nothing for its miner.
@@ -244,34 +251,34 @@ fn clips_minorities(kappa: u16) -> bool {
 }
 
 #[test]
-fn a_coalition_below_kappa_cannot_lift_its_miner() {
+fn a_coalition_below_kappa_cannot_raise_its_miner() {
     assert!(clips_minorities(32_767));
     // Broken variants: a median that takes the largest vote, or asks only for a tenth of the stake.
     assert!(!clips_minorities(0));
     assert!(!clips_minorities(6_553));
-    // And what the rule does allow.
+    // The rule allows a majority.
     assert!(coalition(6, 32_767).incentive[11] > 0);
 }
 
 proptest! {
-    /// However the honest majority is spread and whatever the minority says, no miner's clipped weight
-    /// exceeds the largest that an honest validator gave.
+    /// For all weights of the honest majority and of the minority, no miner's clipped weight exceeds
+    /// the largest weight of an honest validator.
     #[test]
     fn a_minority_stays_below_the_clip(honest in vec(vec(1u16.., 3), 4..8), lies in vec(vec(any::<u16>(), 3), 1..4)) {
         let honest_count = honest.len();
         let rows: Vec<Vec<u16>> = honest.into_iter().chain(lies).collect();
         let validators = rows.len();
-        let slot = |uid: usize| Slot {
+        let neuron = |uid: usize| OwnedNeuron {
             stake: if uid < honest_count { 1_000 } else if uid < validators { 999 } else { 0 },
             last_update: 1_000,
             permit: uid < validators,
             weights: rows.get(uid).map_or(vec![], |row| {
                 row.iter().enumerate().map(|(miner, value)| (Uid((validators + miner) as u16), *value)).collect()
             }),
-            ..Slot::default()
+            ..OwnedNeuron::default()
         };
-        let slots = (0..validators + 3).map(slot).collect();
-        let subnet = Subnet { params: Params::default(), block: 1_000, slots };
+        let neurons = (0..validators + 3).map(neuron).collect();
+        let subnet = Subnet { params: Params::default(), block: 1_000, neurons };
         let (_, trace) = subnet.with_input(EMISSION, run_epoch_traced).unwrap();
         for miner in validators..validators + 3 {
             let largest = (0..honest_count).filter_map(|uid| trace.weights.get(uid, miner)).max().unwrap();
@@ -281,29 +288,30 @@ proptest! {
     }
 }
 
-/// Anything that the types allow.
+/// Any input that the types allow.
 fn hostile() -> impl Strategy<Value = Subnet> {
     let number = || prop_oneof![0u64..4, any::<u64>(), (u64::MAX - 3)..=u64::MAX];
     let cells = |max: u16| {
         vec((0..=max, any::<u16>()), 0..6)
             .prop_map(|row| row.into_iter().map(|(uid, v)| (Uid(uid), v)).collect())
     };
-    let slot = (number(), number(), number(), any::<bool>(), prop::option::of(number()), cells(5), cells(5))
-        .prop_map(|(stake, last_update, registered, permit, commit_block, weights, bonds)| Slot {
-            stake,
-            last_update,
-            registered,
-            permit,
-            commit_block,
-            weights,
-            bonds,
-        });
+    let neuron =
+        (number(), number(), number(), any::<bool>(), prop::option::of(number()), cells(5), cells(5))
+            .prop_map(|(stake, last_update, registered, permit, commit_block, weights, bonds)| OwnedNeuron {
+                stake,
+                last_update,
+                registered,
+                permit,
+                commit_block,
+                weights,
+                bonds,
+            });
     let liquid = (any::<u16>(), any::<u16>(), any::<i32>())
         .prop_map(|(low, high, steepness)| BondsRule::Yuma3Liquid(LiquidAlpha { low, high, steepness }));
     let rule = prop_oneof![Just(BondsRule::Yuma2), Just(BondsRule::Yuma3), liquid];
     let first = (any::<u16>(), any::<u16>(), 0u32..1_100_000, rule, 0u32..8);
     let second = (number(), number(), number(), prop::option::of(0u16..8), number());
-    (first, second, number(), vec(slot, 0..6)).prop_map(|(first, second, block, slots)| {
+    (first, second, number(), vec(neuron, 0..6)).prop_map(|(first, second, block, neurons)| {
         let (kappa, bonds_penalty, bonds_moving_average, bonds, max_validators) = first;
         let (tempo, activity_cutoff, stake_threshold, owner, last_step_block) = second;
         let params = Params {
@@ -318,7 +326,7 @@ fn hostile() -> impl Strategy<Value = Subnet> {
             owner: owner.map(Uid),
             last_step_block,
         };
-        Subnet { params, block, slots }
+        Subnet { params, block, neurons }
     })
 }
 
@@ -326,14 +334,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
     #[test]
     fn hostile_numbers_give_a_result_or_an_error(subnet in hostile(), emission: u64) {
-        let n = subnet.slots.len();
+        let n = subnet.neurons.len();
         if let Ok(output) = subnet.with_input(emission, run_epoch) {
             prop_assert_eq!(output.emission.len(), n);
             prop_assert_eq!(output.bonds.len(), n);
-            // What it leaves is a valid input.
+            // Its bonds are a valid input of the next epoch.
             let mut next = subnet.clone();
-            for (slot, bonds) in next.slots.iter_mut().zip(output.bonds) {
-                slot.bonds = bonds;
+            for (neuron, bonds) in next.neurons.iter_mut().zip(output.bonds) {
+                neuron.bonds = bonds;
             }
             prop_assert!(next.with_input(emission, run_epoch_traced).is_ok());
         }
@@ -342,33 +350,34 @@ proptest! {
 
 #[test]
 fn small_and_empty_subnets() {
-    let empty = Subnet { params: Params::default(), block: 5, slots: vec![] };
+    let empty = Subnet { params: Params::default(), block: 5, neurons: vec![] };
     assert_eq!(empty.run(), EpochOutput::default());
     assert_eq!(empty.run().remainder(EMISSION), Some(EMISSION));
 
-    let alone = Subnet { slots: vec![Slot { stake: 7, ..Slot::default() }], ..empty.clone() };
+    let alone = Subnet { neurons: vec![OwnedNeuron { stake: 7, ..OwnedNeuron::default() }], ..empty.clone() };
     assert_eq!(alone.run().emission, [EMISSION], "the only staker, although it may not vote yet");
-    let poor = Subnet { slots: vec![Slot::default(); 3], ..empty };
+    let poor = Subnet { neurons: vec![OwnedNeuron::default(); 3], ..empty };
     assert_eq!(poor.run().emission, [0, 0, 0]);
     assert_eq!(poor.run().new_permits, [false; 3]);
 }
 
 #[test]
-fn everybody_inactive_is_paid_by_stake() {
-    let slot = |stake| Slot { stake, permit: true, weights: vec![(Uid(2), 9)], ..Slot::default() };
+fn emission_goes_by_stake_when_all_are_inactive() {
+    let neuron =
+        |stake| OwnedNeuron { stake, permit: true, weights: vec![(Uid(2), 9)], ..OwnedNeuron::default() };
     let params = Params { activity_cutoff: 10, ..Params::default() };
-    let slots = vec![slot(1), slot(3), slot(0)];
-    let output = Subnet { params, block: 11, slots }.run();
+    let neurons = vec![neuron(1), neuron(3), neuron(0)];
+    let output = Subnet { params, block: 11, neurons }.run();
     assert_eq!(output.validator_emission, [EMISSION / 4, EMISSION / 4 * 3, 0]);
     assert_eq!(output.server_emission, [0, 0, 0]);
 }
 
 #[test]
-fn rows_that_mean_nothing_are_refused() {
+fn refuses_invalid_rows() {
     let with = |cells: &[(u16, u16)]| {
         let weights = cells.iter().map(|(uid, value)| (Uid(*uid), *value)).collect();
-        let slots = vec![Slot { weights, ..Slot::default() }, Slot::default()];
-        Subnet { params: Params::default(), block: 1, slots }.with_input(1, run_epoch)
+        let neurons = vec![OwnedNeuron { weights, ..OwnedNeuron::default() }, OwnedNeuron::default()];
+        Subnet { params: Params::default(), block: 1, neurons }.with_input(1, run_epoch)
     };
     assert!(with(&[(1, 5), (0, 5)]).is_ok());
     assert!(matches!(with(&[(0, 5), (2, 5)]), Err(YumaError::UidOutOfRange { uid: Uid(2), .. })));
@@ -376,19 +385,19 @@ fn rows_that_mean_nothing_are_refused() {
 }
 
 #[test]
-fn a_completed_step_moves_the_line_for_recent_registrations() {
+fn a_completed_step_moves_the_start_of_recent_registrations() {
     let run = |last_step_block, registered| {
-        let validator = Slot {
+        let validator = OwnedNeuron {
             stake: 9,
             permit: true,
             last_update: 99,
             weights: vec![(Uid(1), 65_535)],
             bonds: vec![(Uid(1), 65_535)],
-            ..Slot::default()
+            ..OwnedNeuron::default()
         };
         let params = Params { last_step_block, tempo: 10, ..Params::default() };
-        let slots = vec![validator, Slot { registered, ..Slot::default() }];
-        Subnet { params, block: 100, slots }.run().bonds[0][0].1
+        let neurons = vec![validator, OwnedNeuron { registered, ..OwnedNeuron::default() }];
+        Subnet { params, block: 100, neurons }.run().bonds[0][0].1
     };
     let (fresh, kept) = (6_553, 65_535);
     assert_eq!((run(0, 89), run(0, 90)), (kept, fresh), "without a step, one tempo ago counts");

@@ -1,6 +1,6 @@
-//! Validators on a simulated network, thousands of times over.
+//! Validators on a simulated network, under thousands of seeds.
 //!
-//! With an application that only counts; `crates/store/tests/simulation.rs` has the real one. A failing
+//! The application only counts blocks; `crates/store/tests/simulation.rs` has the real one. A failing
 //! seed is printed; `cargo run --release -p nervure-store --example simulate -- --tally --seed S`
 //! replays it with its trace.
 
@@ -11,11 +11,11 @@ use nervure_consensus::{
     checkpoint::Quorum,
 };
 
-/// Seeds that every run of the tests plays.
+/// The number of seeds per test run.
 const SEEDS: u64 = 2_000;
 
-/// Plays seeds on two threads and fails on the first violation.
-fn play(seeds: Range<u64>) -> Faults {
+/// Runs seeds on two threads and fails on the first violation.
+fn run_seeds(seeds: Range<u64>) -> Faults {
     let half = |odd: u64| {
         let mut faults = Faults::default();
         for seed in seeds.clone().filter(|seed| seed % 2 == odd) {
@@ -38,22 +38,22 @@ fn play(seeds: Range<u64>) -> Faults {
 
 #[test]
 fn thousands_of_seeds_agree_and_recover() {
-    let faults = play(0..SEEDS);
+    let faults = run_seeds(0..SEEDS);
     // The counting application has no disk of its own.
     assert_eq!(
         faults.missing(),
         [FaultKind::TornCommit],
-        "a fault that never happened shows nothing:\n{faults}"
+        "a kind of fault that never happened is not tested:\n{faults}"
     );
 }
 
-/// The check above does fail when a kind of fault is missing.
+/// The check above fails when a kind of fault is missing.
 #[test]
-fn a_run_without_faults_is_not_enough() {
+fn a_run_without_faults_reports_them_as_missing() {
     let mut plan = Plan::draw(1);
-    plan.calm = 0;
-    for seat in &mut plan.seats {
-        seat.behaviour = Behaviour::Honest;
+    plan.faults_end = 0;
+    for validator in &mut plan.validators {
+        validator.behaviour = Behaviour::Honest;
     }
     let outcome = run_tally(&plan);
     assert_eq!(outcome.violations, []);
@@ -62,7 +62,7 @@ fn a_run_without_faults_is_not_enough() {
 }
 
 #[test]
-fn the_same_seed_is_the_same_run() {
+fn the_same_seed_gives_the_same_trace() {
     for seed in [0, 7, 42] {
         let (one, again) = (run_seed(seed), run_seed(seed));
         assert_eq!((one.trace, one.events), (again.trace, again.events));
@@ -70,10 +70,10 @@ fn the_same_seed_is_the_same_run() {
     }
 }
 
-/// With a quorum of one half, two quorums need not share anybody honest: a simulation that does
-/// not notice would notice nothing.
+/// Two quorums of one half need not share an honest validator: a simulation that does not detect
+/// the fork tests nothing.
 #[test]
-fn a_quorum_of_one_half_is_found_out() {
+fn detects_forks_with_a_quorum_of_one_half() {
     let weak = |seed| -> Outcome {
         let mut plan = Plan::draw(seed);
         plan.quorum = Quorum::ONE_HALF;

@@ -1,6 +1,6 @@
 //! Runs every epoch vector and compares every number that it states, exactly.
 //!
-//! The vectors of kind `math` judge inner functions; they are run by the unit tests of the crate.
+//! The vectors of kind `math` test inner functions; the unit tests of the crate run them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -56,7 +56,7 @@ const FIELDS: [&str; 9] = [
 ];
 
 #[test]
-fn every_epoch_vector_is_met_exactly() {
+fn epoch_vectors_match_exactly() {
     let mut compared = 0;
     for (id, vector) in vectors("epoch") {
         let got = run(&vector);
@@ -93,7 +93,7 @@ fn close(place: &str, got: &Value, want: &Value, tolerance: f64) {
 }
 
 #[test]
-fn every_fraction_that_upstream_states_is_met() {
+fn fractions_stated_upstream_match() {
     let mut compared = 0;
     for (id, vector) in vectors("epoch") {
         let got = run(&vector);
@@ -137,7 +137,7 @@ fn every_fraction_that_upstream_states_is_met() {
 
 /// The compact graphs of 512 uids, written out.
 #[test]
-fn every_uniform_graph_is_met_exactly() {
+fn uniform_graphs_match_exactly() {
     let vectors = vectors("epoch_uniform");
     assert!(!vectors.is_empty());
     for (id, vector) in vectors {
@@ -192,7 +192,7 @@ fn every_uniform_graph_is_met_exactly() {
 
 /// The two vectors whose upstream tests state inequalities.
 #[test]
-fn relations_that_upstream_states_hold() {
+fn relations_stated_upstream_hold() {
     let bond = |step: &Value, uid: u64| {
         let row: Vec<(u64, u64)> = serde_json::from_value(step["bonds_u16"][0].clone()).unwrap();
         row.iter().find(|cell| cell.0 == uid).map_or(0, |cell| cell.1)

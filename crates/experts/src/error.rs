@@ -1,18 +1,18 @@
-//! Why an expert did not answer, or did not answer to the end.
+//! Why an expert did not answer, or did not complete its answer.
 
 use std::time::Duration;
 
-/// Longest message that is taken over from an upstream, in characters.
+/// Longest error message from an upstream that is passed on, in characters.
 pub const MAX_MESSAGE: usize = 512;
 
-/// The last item of a stream that did not end with `Done`.
+/// The last item of a stream that does not end with `Done`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExpertError {
-    /// The expert's queue is full, or its upstream says so.
+    /// The queue of the expert, or of its upstream, is full.
     #[error("the expert is busy; try again in {} ms", retry_after.as_millis())]
     Busy {
-        /// When a place is likely to be free.
+        /// Estimated time until a place is free.
         retry_after: Duration,
     },
     /// A field of the request is out of its bounds.
@@ -20,32 +20,32 @@ pub enum ExpertError {
     BadRequest {
         /// Path of the field.
         field: &'static str,
-        /// What it must be.
+        /// What is wrong with it.
         reason: String,
     },
     /// The request does not fit the model's context.
     #[error("the request does not fit the model's context of {limit} tokens: {message}")]
     ContextTooLong {
-        /// Context of the model, in tokens.
+        /// Context of the model, in tokens; 0 if the upstream does not report it.
         limit: u32,
-        /// What the model's server said.
+        /// The message of the model server.
         message: String,
     },
-    /// This model cannot do this at all.
+    /// The model does not have this operation.
     #[error("{model} does not support {operation}")]
     Unsupported {
-        /// The model asked.
+        /// The model.
         model: String,
-        /// The operation asked for.
+        /// The requested operation.
         operation: &'static str,
     },
-    /// The upstream cannot be reached, or went away before its answer was complete.
+    /// The upstream cannot be reached, or closed the connection before its answer was complete.
     #[error("the model server is unavailable: {reason}")]
     UpstreamUnavailable {
         /// What happened.
         reason: String,
     },
-    /// The upstream answered with an error of its own.
+    /// The upstream answered with an error.
     #[error("the model server refused with status {status}: {message}")]
     UpstreamRefused {
         /// HTTP status, or the code of an error inside a stream.
@@ -53,36 +53,36 @@ pub enum ExpertError {
         /// Its message, at most [`MAX_MESSAGE`] characters without control characters.
         message: String,
     },
-    /// The upstream sent nothing for too long.
+    /// The upstream sent no data for too long.
     #[error("the model server sent nothing for {} ms", after.as_millis())]
     UpstreamStalled {
-        /// The limit that passed.
+        /// The timeout.
         after: Duration,
     },
-    /// The upstream sent what the protocol does not allow, or more than is accepted.
+    /// The upstream violated the protocol or a size limit.
     #[error("the model server broke the protocol: {reason}")]
     UpstreamInvalid {
-        /// Which rule it broke.
+        /// The violated rule.
         reason: String,
     },
-    /// The expert was shut down while the request waited or ran.
+    /// The expert was shut down before the answer was complete.
     #[error("the expert was stopped before the answer was complete")]
     Cancelled,
-    /// A fault of ours.
+    /// A bug or a fault of this node.
     #[error("internal error of the expert: {0}")]
     Internal(String),
 }
 
 impl ExpertError {
+    /// An internal error with `message` cut to [`MAX_MESSAGE`] characters and without control characters.
+    #[must_use]
+    pub fn internal(message: &str) -> Self {
+        Self::Internal(printable(message))
+    }
+
     /// A refusal that names its field.
     pub(crate) fn field(field: &'static str, reason: impl Into<String>) -> Self {
         Self::BadRequest { field, reason: reason.into() }
-    }
-}
-
-impl From<candle_core::Error> for ExpertError {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Internal(printable(&error.to_string()))
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_text_is_cut_and_cleaned() {
+    fn an_upstreams_message_is_cut_and_has_no_control_characters() {
         let cleaned = printable(&format!("a\u{1b}[31m\n{}", "é".repeat(2 * MAX_MESSAGE)));
         assert_eq!(cleaned.chars().count(), MAX_MESSAGE);
         assert!(cleaned.starts_with("a [31m é"));

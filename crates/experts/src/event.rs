@@ -1,4 +1,4 @@
-//! What an expert streams back.
+//! The events of a streamed answer.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 pub enum ExpertEvent {
     /// The next piece of text, valid UTF-8 and never empty.
     Text(String),
-    /// The vector of one input; one event per input, in order.
+    /// The vector of one input: one event per input, in order.
     Embedding {
         /// Position of the input in the request.
         index: u32,
-        /// Its vector.
+        /// The vector.
         vector: Vec<f32>,
     },
     /// The probabilities of the 256 possible next bytes.
     Distribution(Vec<f32>),
-    /// The answer is complete. Always the last item of a stream without error.
+    /// The answer is complete: the last item of every stream that does not end with an error.
     Done {
-        /// What it cost.
+        /// Tokens read and written.
         usage: Usage,
-        /// Why it ended.
+        /// Why the answer ended.
         reason: FinishReason,
     },
 }
@@ -30,9 +30,9 @@ pub enum ExpertEvent {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
-    /// Tokens read. From an upstream that does not say: 0.
+    /// Tokens read; 0 from an upstream that does not report them.
     pub prompt_tokens: u32,
-    /// Tokens written, a stop string's among them. From an upstream that does not say: its pieces of text.
+    /// Tokens written, including those of a stop string. An upstream that does not report them: its pieces of text.
     pub completion_tokens: u32,
 }
 
@@ -41,10 +41,10 @@ pub struct Usage {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FinishReason {
-    /// The model ended its text, or a stop string came.
+    /// The model ended its text, or wrote a stop string.
     Stop,
-    /// The asked-for length was reached.
+    /// The requested length was reached.
     Length,
-    /// An upstream's reason that this crate does not know, such as a content filter.
+    /// Another reason of an upstream, such as a content filter.
     Other,
 }

@@ -1,33 +1,33 @@
-//! The one trait behind which every model stands.
+//! The trait of everything that a miner serves.
 
 use futures::future::BoxFuture;
 
 use crate::{ExpertRequest, ExpertStream, ModelCard};
 
-/// Something that answers requests. Object-safe: the node holds `Arc<dyn Expert>`.
+/// A served model. Object-safe: the node holds `Arc<dyn Expert>`.
 pub trait Expert: Send + Sync + 'static {
-    /// What it serves.
+    /// Name, capability and limits of the model.
     fn card(&self) -> &ModelCard;
 
-    /// Starts one answer. Refusals, too, come through the stream, as its only item.
+    /// Starts one answer. A refusal is the only item of its stream.
     ///
-    /// Dropping the stream cancels the work: a queued request is forgotten, a running one stops within one
-    /// token, an upstream's connection is closed. Must be called, and the stream polled, inside a tokio
-    /// runtime with time and I/O enabled.
+    /// Dropping the stream cancels the work: a queued request is removed, a running one stops within one token, and the
+    /// connection to an upstream is closed. Must be called, and the stream polled, inside a tokio runtime with time and
+    /// I/O enabled.
     fn run(&self, request: ExpertRequest) -> ExpertStream;
 
-    /// Whether requests have a chance now. The node withdraws the expert's record while it has none.
+    /// Whether the expert can answer now. The node withdraws the expert's record while it cannot.
     fn health(&self) -> BoxFuture<'_, Health>;
 }
 
-/// State of an expert, as far as it can be told without a request.
+/// The health of an expert, as far as it can be checked without a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It answers.
+    /// It can answer.
     Ready,
     /// It cannot answer.
     Down {
-        /// What is wrong, for the operator.
+        /// Why, for the operator.
         reason: String,
     },
 }

@@ -1,15 +1,14 @@
-//! What a miner serves: a uniform, cancellable stream of answers, whatever model stands behind it.
+//! What a miner serves: the expert trait and OpenAI-compatible upstreams.
 //!
-//! An [`Expert`] takes an [`ExpertRequest`] and answers with an [`ExpertStream`]. [`ByteExpert`] serves the
-//! byte-level language models that ship with this crate ([`builtin`]), run by candle on threads of their own: no
-//! download, no GPU. [`OpenAiExpert`] serves a model of any OpenAI-compatible server.
+//! An [`Expert`] takes an [`ExpertRequest`] and answers with an [`ExpertStream`]. [`OpenAiExpert`] serves a model of any
+//! OpenAI-compatible server. [`byte_text`] is what byte-level experts and mixtures of them share.
 //!
-//! Every expert promises the same: a stream ends with [`ExpertEvent::Done`] or with an error, never by merely stopping;
-//! dropping it frees the expert at once; everything that a caller can send is bounded.
+//! Every expert guarantees: a stream ends with [`ExpertEvent::Done`] or with an error; dropping the stream frees the
+//! expert at once; every field of a request is bounded.
 //!
-//! Capabilities are plain dotted paths here; the node parses them.
+//! Capabilities are strings in this crate; the node parses them.
 
-pub mod byte_lm;
+pub mod byte_text;
 mod card;
 mod error;
 mod event;
@@ -18,13 +17,8 @@ mod expert;
 pub mod fuzzing;
 mod openai;
 mod request;
-pub mod stand_in;
-mod stop;
 mod stream;
-mod utf8;
 
-pub use byte_lm::builtin;
-pub use byte_lm::{ByteExpert, ServeOptions};
 pub use card::ModelCard;
 pub use error::{ExpertError, MAX_MESSAGE};
 pub use event::{ExpertEvent, FinishReason, Usage};
@@ -33,4 +27,4 @@ pub use openai::{ApiSecret, OpenAiConfig, OpenAiExpert, UpstreamLimits};
 pub use request::{
     ChatMessage, ExpertRequest, MAX_INPUTS, MAX_MESSAGES, MAX_STOP_LEN, MAX_STOPS, MAX_TEXT, Role, Sampling,
 };
-pub use stream::ExpertStream;
+pub use stream::{ExpertItem, ExpertStream};

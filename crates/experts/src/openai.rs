@@ -1,11 +1,11 @@
-//! An expert behind any server that speaks the OpenAI API: vLLM, llama.cpp, Ollama, or a gateway of another mesh.
+//! An expert whose model is served by an OpenAI-compatible server: vLLM, llama.cpp, Ollama, or a gateway of another mesh.
 //!
-//! The upstream is the operator's choice and still not trusted: whatever it sends is bounded in size and time before it is
-//! decoded, its errors are passed on typed and cut, and an answer counts as whole only when the upstream has said why
-//! it ended. Redirects and proxies are off: the questions of others go where the operator said and nowhere else.
+//! The operator chooses the upstream, but its data is not trusted: responses are bounded in size and time before they are
+//! decoded, error messages are truncated, and an answer is complete only if the upstream reports why it ended. Redirects
+//! and proxies are off, so that clients' requests reach only the server that the operator named.
 //!
-//! The answer is produced while its stream is polled; dropping the stream closes the connection, which is how these
-//! servers learn that nobody listens any more.
+//! The answer is read while its stream is polled. Dropping the stream closes the connection, which cancels the answer in
+//! these servers.
 
 mod answer;
 mod body;
@@ -24,18 +24,18 @@ pub use config::{ApiSecret, OpenAiConfig, UpstreamLimits};
 use crate::{Expert, ExpertError, ExpertRequest, ExpertStream, Health, ModelCard};
 
 /// Largest model list, in bytes.
-const MAX_MODELS: usize = 1 << 20;
+const MAX_MODEL_LIST_BYTES: usize = 1 << 20;
 
-/// Most names of models in an error.
-const NAMES: usize = 8;
+/// Most model names in an error message.
+const MAX_NAMES_IN_ERROR: usize = 8;
 
-/// Time for a model list.
-const MODELS_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the server may take to send its model list.
+const MODEL_LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Tokens of context that a model is taken to have when its server does not say.
+/// Tokens of context of a model whose server does not report them.
 const DEFAULT_CONTEXT: u32 = 8192;
 
-/// What a model behind an API is taken to do.
+/// The capability of a model for which the operator names none.
 const DEFAULT_CAPABILITY: &str = "text.generate";
 
 /// A model of an upstream server.
@@ -45,18 +45,18 @@ pub struct OpenAiExpert {
     card: ModelCard,
 }
 
-/// What every request needs.
+/// The parts of an expert that every request needs.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     client: reqwest::Client,
-    /// Without a slash at its end.
+    /// The base URL, without a slash at its end.
     base: String,
     secret: Option<ApiSecret>,
     limits: UpstreamLimits,
     model: String,
 }
 
-/// One model of a list; servers add fields of their own.
+/// One model of a model list; servers add further fields.
 #[derive(Debug, Deserialize)]
 struct ListedModel {
     id: String,
@@ -70,11 +70,11 @@ struct ModelList {
 }
 
 impl OpenAiExpert {
-    /// Asks the server for its models and takes the one that `config` names, else the first.
+    /// Fetches the server's model list and serves the model that `config` names, or else the first one.
     ///
     /// # Errors
-    /// [`ExpertError::BadRequest`] for a URL that is none, [`ExpertError::UpstreamUnavailable`] and its kin when the
-    /// server does not answer, [`ExpertError::UpstreamInvalid`] when it does not have the model.
+    /// [`ExpertError::BadRequest`] if the URL is not valid, [`ExpertError::UpstreamUnavailable`] or another `Upstream*`
+    /// error if the server does not answer, [`ExpertError::UpstreamInvalid`] if it does not have the model.
     pub async fn connect(config: OpenAiConfig) -> Result<Self, ExpertError> {
         let base = config.checked_base()?;
         let client = reqwest::Client::builder()
@@ -82,7 +82,7 @@ impl OpenAiExpert {
             .no_proxy()
             .connect_timeout(config.limits.connect)
             .build()
-            .map_err(|error| ExpertError::Internal(format!("no HTTP client: {error}")))?;
+            .map_err(|error| ExpertError::Internal(format!("cannot create an HTTP client: {error}")))?;
         let mut upstream =
             Upstream { client, base, secret: config.api_key, limits: config.limits, model: String::new() };
         let listed = upstream.models().await?;
@@ -128,7 +128,7 @@ impl Expert for OpenAiExpert {
 }
 
 impl Upstream {
-    /// A request to `path`, with the secret.
+    /// A request to `path`, with the API key.
     fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.base));
         match &self.secret {
@@ -137,12 +137,12 @@ impl Upstream {
         }
     }
 
-    /// Sends a request and waits for the head of its response, which must be a success.
+    /// Sends a request and waits for the head of its response; any status but success is an error.
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, ExpertError> {
-        let patience = self.limits.first_byte;
-        let response = match timeout(patience, request.send()).await {
+        let limit = self.limits.first_byte;
+        let response = match timeout(limit, request.send()).await {
             Ok(response) => response.map_err(|error| refusal::unavailable(&error))?,
-            Err(_) => return Err(ExpertError::UpstreamStalled { after: patience }),
+            Err(_) => return Err(ExpertError::UpstreamStalled { after: limit }),
         };
         match response.status().is_success() {
             true => Ok(response),
@@ -151,13 +151,13 @@ impl Upstream {
     }
 
     async fn models(&self) -> Result<Vec<ListedModel>, ExpertError> {
-        let ask = async {
+        let fetch = async {
             let response = self.send(self.request(reqwest::Method::GET, "/models")).await?;
-            body::read(response, MAX_MODELS, self.limits.between).await
+            body::read(response, MAX_MODEL_LIST_BYTES, self.limits.between).await
         };
-        let body = match timeout(MODELS_PATIENCE, ask).await {
+        let body = match timeout(MODEL_LIST_TIMEOUT, fetch).await {
             Ok(body) => body?,
-            Err(_) => return Err(ExpertError::UpstreamStalled { after: MODELS_PATIENCE }),
+            Err(_) => return Err(ExpertError::UpstreamStalled { after: MODEL_LIST_TIMEOUT }),
         };
         let list: ModelList = serde_json::from_slice(&body).map_err(|error| refusal::invalid(&error))?;
         Ok(list.data)
@@ -165,7 +165,8 @@ impl Upstream {
 }
 
 fn choose(listed: Vec<ListedModel>, wanted: Option<&str>) -> Result<ListedModel, ExpertError> {
-    let names: Vec<_> = listed.iter().take(NAMES).map(|model| crate::error::printable(&model.id)).collect();
+    let names: Vec<_> =
+        listed.iter().take(MAX_NAMES_IN_ERROR).map(|model| crate::error::printable(&model.id)).collect();
     let found = listed.into_iter().find(|model| wanted.is_none_or(|wanted| model.id == wanted));
     found.ok_or_else(|| ExpertError::UpstreamInvalid {
         reason: match wanted {
@@ -175,9 +176,9 @@ fn choose(listed: Vec<ListedModel>, wanted: Option<&str>) -> Result<ListedModel,
     })
 }
 
-/// What the stream of an answer goes through, without a connection.
+/// Decodes `data` as a streamed answer, without a connection.
 pub(crate) fn fuzz(data: &[u8]) {
-    let mut lines = sse::Lines::new(4096);
+    let mut lines = sse::SseLines::new(4096);
     for piece in data.chunks(data.len().div_ceil(2).max(1)) {
         lines.push(piece);
         while let Ok(Some(line)) = lines.next() {

@@ -1,13 +1,13 @@
-//! What an expert can be asked, and the bounds of each field.
+//! Requests to an expert, and the bounds of each field.
 //!
-//! Requests arrive from strangers inside a query's open frame, as canonical CBOR. Rates are integers in
-//! thousandths, so that there is one encoding for one request. [`ExpertRequest::validate`] runs before any work.
+//! Requests come from untrusted clients inside a query's open frame, as canonical CBOR. Rates are integers in thousandths,
+//! so that every request has one encoding. [`ExpertRequest::validate`] runs before any work.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ExpertError;
 
-/// Most bytes of text in one request, all its parts together.
+/// Most bytes of text in one request, over all its parts.
 pub const MAX_TEXT: usize = 256 * 1024;
 /// Most messages of one chat.
 pub const MAX_MESSAGES: usize = 256;
@@ -17,7 +17,7 @@ pub const MAX_INPUTS: usize = 128;
 pub const MAX_STOPS: usize = 4;
 /// Longest stop string, in bytes.
 pub const MAX_STOP_LEN: usize = 64;
-/// Most tokens that may be asked for; a model may give fewer ([`crate::ModelCard::max_output`]).
+/// Most tokens that may be requested; a model may write fewer ([`crate::ModelCard::max_output`]).
 const MAX_TOKENS: u32 = 1 << 20;
 /// Highest temperature, in thousandths.
 const MAX_TEMPERATURE_MILLI: u32 = 5000;
@@ -26,28 +26,28 @@ const MAX_TEMPERATURE_MILLI: u32 = 5000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ExpertRequest {
-    /// Continue a text.
+    /// Continues a text.
     Complete {
         /// The text.
         prompt: String,
-        /// How to choose tokens.
+        /// How to choose tokens and when to stop.
         sampling: Sampling,
     },
-    /// Answer the last message of a conversation.
+    /// Answers the last message of a conversation.
     Chat {
         /// The conversation, oldest message first; at least one.
         messages: Vec<ChatMessage>,
-        /// How to choose tokens.
+        /// How to choose tokens and when to stop.
         sampling: Sampling,
     },
-    /// Vectors for texts.
+    /// Computes the vectors of texts.
     Embed {
         /// The texts; at least one.
         inputs: Vec<String>,
     },
-    /// The distribution of the byte that follows a context (byte-level models only).
+    /// Computes the distribution of the byte that follows a context (byte-level models only).
     Distribution {
-        /// What came before; models look at its end.
+        /// The bytes before; a model sees only the end of a long context.
         #[serde(with = "serde_bytes")]
         context: Vec<u8>,
     },
@@ -57,19 +57,19 @@ pub enum ExpertRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChatMessage {
-    /// Who speaks.
+    /// The author.
     pub role: Role,
-    /// What is said.
+    /// The text.
     pub content: String,
 }
 
-/// Who speaks in a conversation.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Instructions.
+    /// The operator's instructions.
     System,
-    /// The person.
+    /// The user.
     User,
     /// The model.
     Assistant,
@@ -87,22 +87,22 @@ impl Role {
     }
 }
 
-/// How tokens are chosen and when to stop.
+/// How tokens are chosen, and when the answer stops.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
-    /// Most tokens to write (bytes for byte-level models), at least 1. A model gives at most its own maximum.
+    /// Most tokens to write (bytes for byte-level models), at least 1. The model's own maximum applies too.
     pub max_tokens: u32,
-    /// Temperature in thousandths, 0 to 5000; 0 always takes the likeliest token.
+    /// Temperature in thousandths, 0 to 5000; with 0 the most likely token is always chosen.
     pub temperature_milli: u32,
-    /// Choose among the likeliest tokens that hold this much of the mass, in thousandths, 1 to 1000.
+    /// Top-p: the probability mass of the most likely tokens among which one is chosen, in thousandths, 1 to 1000.
     pub top_p_milli: u32,
-    /// The same seed gives the same text, where the model supports it.
+    /// With the same seed the answer is the same, if the model supports it.
     pub seed: Option<u64>,
-    /// Strings that end the answer and are not part of it; at most 4, each of 1 to 64 bytes.
+    /// Strings that end the answer and are not part of it: at most 4, each of 1 to 64 bytes.
     pub stop: Vec<String>,
-    /// Text that the answer has already, from an expert that could not end it: what comes goes on from there, and both
-    /// together have at most `max_tokens`. Empty for a new answer.
+    /// The beginning of the answer, from an expert that failed. The new expert continues after it; both parts together
+    /// have at most `max_tokens`. Empty for a new answer.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub begun: String,
 }
@@ -173,11 +173,11 @@ fn within(field: &'static str, value: u32, low: u32, high: u32) -> Result<(), Ex
     Err(ExpertError::field(field, format!("{value} is not within {low} and {high}")))
 }
 
-fn count_within(field: &'static str, count: usize, most: usize) -> Result<(), ExpertError> {
-    if (1..=most).contains(&count) {
+fn count_within(field: &'static str, count: usize, max: usize) -> Result<(), ExpertError> {
+    if (1..=max).contains(&count) {
         return Ok(());
     }
-    Err(ExpertError::field(field, format!("{count} given, 1 to {most} allowed")))
+    Err(ExpertError::field(field, format!("{count} given, 1 to {max} allowed")))
 }
 
 fn text_within(field: &'static str, lengths: impl IntoIterator<Item = usize>) -> Result<(), ExpertError> {

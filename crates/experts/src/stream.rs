@@ -1,12 +1,11 @@
-//! The stream of an answer: bounded, cancelled by dropping it, and never ending silently.
+//! The stream of an answer: bounded, cancelled by dropping it, and with an explicit end.
 //!
-//! Two sources feed it. A worker thread writes into a bounded channel and sees at its next token that the
-//! receiver is gone. An upstream's answer is produced only while the stream is polled, so that dropping the stream
-//! drops the connection.
+//! It has one of two sources. A worker thread writes into a bounded channel and sees before its next token that the
+//! receiver was dropped. An upstream's answer is read only while the stream is polled, so that dropping the stream closes
+//! the connection.
 //!
-//! The invariant kept here: the last item is `Done` or an error. A source that stops without either, because its
-//! thread died or its code forgot, becomes [`ExpertError::Internal`], so that a short answer is never
-//! taken for a whole one.
+//! Invariant: the last item is `Done` or an error. A source that stops without either, because its thread died or because
+//! of a bug, ends with [`ExpertError::Internal`], so that a truncated answer never counts as complete.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -19,28 +18,29 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::{ExpertError, ExpertEvent};
 
 /// One item of an answer.
-pub(crate) type Item = Result<ExpertEvent, ExpertError>;
+pub type ExpertItem = Result<ExpertEvent, ExpertError>;
 
 /// The events of one answer. Dropping it cancels the work.
 pub struct ExpertStream {
-    /// `None` once the last item is out: the source is freed then, not when the caller lets go.
-    source: Option<BoxStream<'static, Item>>,
+    /// `None` after the last item: the source is freed then, even if the caller keeps the stream.
+    source: Option<BoxStream<'static, ExpertItem>>,
 }
 
 impl ExpertStream {
-    /// The stream of what `source` yields, up to its first `Done` or error.
-    pub fn new(source: impl Stream<Item = Item> + Send + 'static) -> Self {
+    /// The stream of the items of `source`, up to the first `Done` or error.
+    pub fn new(source: impl Stream<Item = ExpertItem> + Send + 'static) -> Self {
         Self { source: Some(Box::pin(source)) }
     }
 
-    /// A stream of one refusal.
+    /// A stream whose only item is `error`.
     #[must_use]
     pub fn refused(error: ExpertError) -> Self {
         Self::new(futures::stream::iter([Err(error)]))
     }
 
-    /// A stream and the channel that feeds it; `capacity` items wait at most.
-    pub(crate) fn channel(capacity: usize) -> (mpsc::Sender<Item>, Self) {
+    /// A stream and the channel that feeds it, which buffers at most `capacity` items.
+    #[must_use]
+    pub fn channel(capacity: usize) -> (mpsc::Sender<ExpertItem>, Self) {
         let (sender, receiver) = mpsc::channel(capacity);
         (sender, Self::new(ReceiverStream::new(receiver)))
     }
@@ -53,9 +53,9 @@ impl std::fmt::Debug for ExpertStream {
 }
 
 impl Stream for ExpertStream {
-    type Item = Item;
+    type Item = ExpertItem;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<ExpertItem>> {
         let Some(source) = self.source.as_mut() else { return Poll::Ready(None) };
         let item = match source.as_mut().poll_next(context) {
             Poll::Pending => return Poll::Pending,
@@ -76,16 +76,16 @@ mod tests {
     use super::*;
     use crate::{FinishReason, Usage};
 
-    fn done() -> Item {
+    fn done() -> ExpertItem {
         Ok(ExpertEvent::Done { usage: Usage::default(), reason: FinishReason::Stop })
     }
 
-    async fn collect(source: Vec<Item>) -> Vec<Item> {
+    async fn collect(source: Vec<ExpertItem>) -> Vec<ExpertItem> {
         ExpertStream::new(futures::stream::iter(source)).collect().await
     }
 
     #[tokio::test]
-    async fn nothing_follows_the_end() {
+    async fn no_item_follows_the_end() {
         let text = || Ok(ExpertEvent::Text("a".into()));
         assert_eq!(collect(vec![text(), done(), text()]).await, vec![text(), done()]);
         let error = || Err(ExpertError::Cancelled);
@@ -93,14 +93,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_source_that_merely_stops_is_an_error() {
+    async fn a_source_without_an_end_is_an_error() {
         let items = collect(vec![Ok(ExpertEvent::Text("half".into()))]).await;
         assert_eq!(items.len(), 2);
         assert!(matches!(items[1], Err(ExpertError::Internal(_))));
     }
 
     #[tokio::test]
-    async fn the_channel_closes_when_the_stream_is_dropped() {
+    async fn dropping_the_stream_closes_the_channel() {
         let (sender, stream) = ExpertStream::channel(1);
         assert!(!sender.is_closed());
         drop(stream);

@@ -3,7 +3,7 @@
 //! Tendermint calls this a light block. Every block with a certificate has this form; those that end an epoch are the mesh's
 //! *checkpoints*: their state has new metagraph roots. Stores keep its parts, nodes serve it, and a light client verifies it.
 
-use nervure_consensus::checkpoint::{CommitCertificate, MAX_CERTIFICATE_LEN, MAX_VALIDATORS, ValidatorSet};
+use nervure_consensus::checkpoint::{CommitCertificate, MAX_CERTIFICATE_BYTES, MAX_VALIDATORS, ValidatorSet};
 use nervure_primitives::{
     BlockHeight,
     cbor::{self, CborError, Limits},
@@ -16,7 +16,7 @@ use crate::block::{Header, MAX_HEADER_LEN};
 const MAX_VALIDATORS_LEN: usize = MAX_VALIDATORS * 50 + 16;
 
 /// Largest encoding of a checkpoint in bytes.
-pub const MAX_CHECKPOINT_LEN: usize = MAX_HEADER_LEN + MAX_CERTIFICATE_LEN + 2 * MAX_VALIDATORS_LEN + 128;
+pub const MAX_CHECKPOINT_LEN: usize = MAX_HEADER_LEN + MAX_CERTIFICATE_BYTES + 2 * MAX_VALIDATORS_LEN + 128;
 
 /// A block's header, and what proves it. Decoding verifies nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 
 use nervure_consensus::{
-    bft::{Round, Signed},
+    bft::{Round, SignedStatement},
     checkpoint::{CommitCertificate, SignatureList, ValidatorSet},
     yuma::Cell,
 };
@@ -154,7 +154,7 @@ impl Chain {
         };
         let vote = certificate.vote();
         let signers = (0..VALIDATORS).map(validator).filter(|key| validators.contains(&key.node_id()));
-        let signed = signers.map(|key| Signed::sign(&key, &header.mesh, vote).unwrap());
+        let signed = signers.map(|key| SignedStatement::sign(&key, &header.mesh, vote).unwrap());
         certificate.signatures =
             SignatureList::collect(signed.map(|vote| (vote.signer, vote.signature))).unwrap();
         certificate

@@ -152,13 +152,30 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
+/// The fewest worker threads: with one, a task that computes would hold up the network.
+const MIN_WORKER_THREADS: usize = 2;
+
+impl Command {
+    /// Threads of the async runtime: one for each core, unless `join` was told otherwise.
+    fn worker_threads(&self) -> usize {
+        let set = match self {
+            Self::Join(join) => join.worker_threads(),
+            _ => None,
+        };
+        let cores = || std::thread::available_parallelism().map_or(MIN_WORKER_THREADS, usize::from);
+        set.map_or_else(cores, usize::from).max(MIN_WORKER_THREADS)
+    }
+}
+
 /// Parses the command line and runs the command.
-pub(crate) fn run() -> ExitCode {
+pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failure::report(&anyhow::Error::from(error).context("cannot start")),
-    };
+    let threads = cli.command.worker_threads();
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return failure::report(&anyhow::Error::from(error).context("cannot start")),
+        };
     match runtime.block_on(dispatch(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),

@@ -6,6 +6,7 @@
 
 mod beginning;
 mod expert_spec;
+mod preset;
 mod settings;
 
 use std::{net::IpAddr, path::PathBuf};
@@ -16,13 +17,14 @@ use nervure_primitives::Amount;
 
 use crate::gateway::{ApiKey, ApiKeyError};
 
-pub(crate) use beginning::{Beginning, Pin};
-pub(crate) use expert_spec::{ExpertSource, ExpertSpec};
+pub use beginning::{Beginning, Pin};
+pub use expert_spec::{ExpertSource, ExpertSpec, ExpertSpecError};
+pub use preset::Preset;
 pub(crate) use settings::Settings;
 
 /// Everything that a long-running node needs to know besides the mesh spec.
 #[derive(Clone)]
-pub(crate) struct NodeConfig {
+pub struct NodeConfig {
     /// What the node does in the mesh.
     pub role: NodeRole,
     /// Its directory: key, peer store, `node.json`.
@@ -62,34 +64,41 @@ pub(crate) struct NodeConfig {
 }
 
 /// A role, or none: a node without one follows the mesh and serves the DHT.
-pub(crate) type NodeRole = Option<Role>;
+pub type NodeRole = Option<Role>;
 
 impl NodeConfig {
-    /// Lays `said` over `file` over the defaults. `public` is the mesh's scope: a local mesh stays on loopback
-    /// unless told otherwise, a public one listens everywhere.
-    pub(crate) fn resolve(dir: PathBuf, said: Settings, file: Settings, public: bool) -> Self {
-        let loopback = IpAddr::from([127, 0, 0, 1]);
-        let everywhere = IpAddr::from([0, 0, 0, 0]);
+    /// The defaults of `preset` for a node in `dir`.
+    pub fn new(preset: Preset, dir: PathBuf) -> Self {
+        Self::resolve(dir, Settings::default(), Settings::default(), preset)
+    }
+
+    /// Lays `flags` over `file` over the defaults of `preset`.
+    pub(crate) fn resolve(dir: PathBuf, flags: Settings, file: Settings, preset: Preset) -> Self {
         Self {
-            role: said.role.or(file.role).unwrap_or_default(),
+            role: flags.role.or(file.role).unwrap_or_default(),
             dir,
-            bind: said.bind.or(file.bind).unwrap_or(if public { everywhere } else { loopback }),
-            p2p_port: said.p2p_port.or(file.p2p_port).unwrap_or(0),
-            query_port: said.query_port.or(file.query_port).unwrap_or(0),
-            http_port: said.http_port.or(file.http_port).unwrap_or(0),
-            http_bind: said.http_bind.or(file.http_bind).unwrap_or(loopback),
-            api_key_texts: said.api_keys.into_iter().chain(file.api_keys).collect(),
-            max_budget: said.max_budget.or(file.max_budget).unwrap_or(Amount::ZERO),
-            external: or(said.external, file.external),
-            relay_server: said.relay_server || file.relay_server,
-            mdns: said.mdns || file.mdns,
-            experts: or(said.experts, file.experts),
-            corpus: said.corpus.or(file.corpus),
-            anchor_rpc: or(said.anchor_rpc, file.anchor_rpc),
-            anchor_account: said.anchor_account.or(file.anchor_account),
-            beginning: said.checkpoint.or(file.checkpoint),
+            bind: flags.bind.or(file.bind).unwrap_or(preset.bind()),
+            p2p_port: flags.p2p_port.or(file.p2p_port).unwrap_or(0),
+            query_port: flags.query_port.or(file.query_port).unwrap_or(0),
+            http_port: flags.http_port.or(file.http_port).unwrap_or(0),
+            http_bind: flags.http_bind.or(file.http_bind).unwrap_or(Preset::Local.bind()),
+            api_key_texts: flags.api_keys.into_iter().chain(file.api_keys).collect(),
+            max_budget: flags.max_budget.or(file.max_budget).unwrap_or(Amount::ZERO),
+            external: first_non_empty(flags.external, file.external),
+            relay_server: flags.relay_server || file.relay_server,
+            mdns: flags.mdns || file.mdns,
+            experts: first_non_empty(flags.experts, file.experts),
+            corpus: flags.corpus.or(file.corpus),
+            anchor_rpc: first_non_empty(flags.anchor_rpc, file.anchor_rpc),
+            anchor_account: flags.anchor_account.or(file.anchor_account),
+            beginning: flags.checkpoint.or(file.checkpoint),
             follow: true,
         }
+    }
+
+    /// Adds a key that opens the HTTP API from elsewhere. It is checked when the node starts.
+    pub(crate) fn add_api_key(&mut self, text: String) {
+        self.api_key_texts.push(text);
     }
 
     /// The keys that open the HTTP API from elsewhere.
@@ -98,9 +107,9 @@ impl NodeConfig {
     }
 }
 
-/// What was said, or else what the file says.
-fn or<T>(said: Vec<T>, file: Vec<T>) -> Vec<T> {
-    if said.is_empty() { file } else { said }
+/// The values of the flags, or else those of the file.
+fn first_non_empty<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
+    if flags.is_empty() { file } else { flags }
 }
 
 #[cfg(test)]
@@ -113,18 +122,18 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
-        let said = Settings { query_port: Some(7), ..Settings::default() };
+        let flags = Settings { query_port: Some(7), ..Settings::default() };
         let file = file("query_port = 8\np2p_port = 9\nexperts = [\"builtin:rust\"]");
-        let config = NodeConfig::resolve("/d".into(), said, file, false);
+        let config = NodeConfig::resolve("/d".into(), flags, file, Preset::Local);
         assert_eq!((config.query_port, config.p2p_port, config.http_port), (7, 9, 0));
         assert_eq!(config.experts.len(), 1);
     }
 
     #[test]
     fn a_local_mesh_stays_on_loopback_and_http_always_does() {
-        let local = NodeConfig::resolve("/d".into(), Settings::default(), Settings::default(), false);
+        let local = NodeConfig::new(Preset::Local, "/d".into());
         assert!(local.bind.is_loopback() && local.http_bind.is_loopback());
-        let public = NodeConfig::resolve("/d".into(), Settings::default(), Settings::default(), true);
+        let public = NodeConfig::new(Preset::Public, "/d".into());
         assert!(public.bind.is_unspecified() && public.http_bind.is_loopback());
     }
 }

@@ -40,7 +40,7 @@ pub(crate) enum Origin {
     /// A block.
     Pin(Pin),
     /// A checkpoint in the contract of the mesh.
-    AnchoredCheckpoint(AnchorPlace, AnchoredCheckpoint),
+    Anchored(AnchorPlace, AnchoredCheckpoint),
 }
 
 /// A light client and the node that it asks.
@@ -96,7 +96,7 @@ impl Light {
                 let (header, next) = pinned(&node, pin).await?;
                 (header, next, format!("block {pin}"))
             }
-            Origin::AnchoredCheckpoint(AnchorPlace { chain, contract, .. }, anchored) => {
+            Origin::Anchored(AnchorPlace { chain, contract, .. }, anchored) => {
                 let (header, next) = pinned(&node, anchored_block(&node, &anchored).await?).await?;
                 let height = header.height;
                 (header, next, format!("block {height} in contract {contract} on chain {chain}"))

@@ -35,6 +35,7 @@ mod view;
 pub(crate) mod wire;
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -62,7 +63,7 @@ use serving::ServedExperts;
 
 pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, block_of, last_anchored};
 pub(crate) use clock::now;
-pub(crate) use error::StartError;
+pub use error::StartError;
 pub(crate) use mesh::Mesh;
 pub(crate) use registry::LedgerRegistry;
 pub(crate) use router::resumed;
@@ -71,8 +72,8 @@ pub(crate) use state_sync::{StateSyncError, begin};
 /// How long blocks are waited for that know a node which the last one does not, when nobody is known to have later ones.
 const CATCH_UP: Duration = Duration::from_secs(8);
 
-/// A node that runs.
-pub(crate) struct Node {
+/// A running node. Made by [`Node::builder`].
+pub struct Node {
     file: NodeFile,
     dir: PathBuf,
     /// What works above the mesh and ends first.
@@ -151,13 +152,23 @@ impl Node {
         Ok(Self { file, dir: config.dir, above, mesh, query })
     }
 
-    /// What the node says about itself.
-    pub(crate) fn file(&self) -> &NodeFile {
+    /// The address of the HTTP API, with the port that was chosen.
+    pub fn http_addr(&self) -> SocketAddr {
+        self.file.http
+    }
+
+    /// The node's id: the public half of its key.
+    pub fn id(&self) -> NodeId {
+        self.file.node
+    }
+
+    /// The content of `node.json`, by which other programs on this machine find the node.
+    pub fn file(&self) -> &NodeFile {
         &self.file
     }
 
-    /// Waits until the node has ended in good order.
-    pub(crate) async fn wait(mut self) {
+    /// Waits until `stop` was cancelled and the node has ended in good order.
+    pub async fn wait(mut self) {
         self.above.wait().await;
         self.mesh.end().await;
         if let Some(query) = self.query.take() {
@@ -248,12 +259,7 @@ fn scope(spec: &MeshSpec) -> Scope {
 }
 
 /// What other programs on this machine find the node by.
-fn node_file(
-    config: &NodeConfig,
-    mesh: &Mesh,
-    http: std::net::SocketAddr,
-    query: Option<&QueryServer>,
-) -> NodeFile {
+fn node_file(config: &NodeConfig, mesh: &Mesh, http: SocketAddr, query: Option<&QueryServer>) -> NodeFile {
     NodeFile {
         pid: std::process::id(),
         name: name(config),

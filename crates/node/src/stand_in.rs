@@ -1,6 +1,6 @@
 //! The stand-in for a model server: a small process that speaks the OpenAI API on loopback and answers by program.
 //!
-//! What it knows is in [`nervure_experts::stand_in`]; this is its HTTP. It says what it is wherever somebody may look: in
+//! What it knows is in [`nervure_mock_server`]; this is its HTTP. It says what it is wherever somebody may look: in
 //! the names and the owner of its models, in every answer, and in its errors.
 //!
 //! # What a hostile client can do
@@ -26,7 +26,7 @@ use axum::{
     http::{StatusCode, request::Parts},
     routing::{get, post},
 };
-use nervure_experts::stand_in::{Kind, LISTED, StandIn};
+use nervure_mock_server::{LISTED_MODELS, MockModel, ModelKind};
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -156,9 +156,9 @@ impl FromRequestParts<App> for Slot {
 }
 
 /// The stand-in called `model`, which must do this.
-fn named(model: &str, kind: Kind) -> Result<StandIn, ApiError> {
-    StandIn::named(model).filter(|stand_in| stand_in.kind() == kind).ok_or_else(|| {
-        let known = LISTED.iter().filter(|listed| listed.kind() == kind).map(ToString::to_string);
+fn named(model: &str, kind: ModelKind) -> Result<MockModel, ApiError> {
+    MockModel::named(model).filter(|stand_in| stand_in.kind() == kind).ok_or_else(|| {
+        let known = LISTED_MODELS.iter().filter(|listed| listed.kind() == kind).map(ToString::to_string);
         let known = known.collect::<Vec<_>>().join(", ");
         let message = format!("the stand-in has no model '{}' for this: it has {known}", excerpt(model));
         ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message)

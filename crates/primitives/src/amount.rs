@@ -1,7 +1,7 @@
-//! Token amounts, counted in whole base units so that nothing is ever rounded by accident.
+//! Token amounts, counted in whole base units so that no amount is rounded.
 //!
-//! Arithmetic is checked: there is no `Add` implementation, because an overflow of money must be an
-//! error that the caller handles and never a wrap or a panic.
+//! Arithmetic is checked: there is no `Add` implementation, because an overflow of tokens has to be an
+//! error that the caller handles, not a wrap or a panic.
 
 use std::{fmt, str::FromStr};
 
@@ -76,7 +76,7 @@ impl Amount {
         Self(self.0.saturating_sub(other.0))
     }
 
-    /// Whether nothing is there.
+    /// Whether it is zero.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_amount() {
+    fn refuses_invalid_amounts() {
         for bad in ["", ".", "1.", ".5", "-1", "1e3", "1,5", "0x10", " 1"] {
             assert!(matches!(bad.parse::<Amount>(), Err(AmountError::NotANumber(_))), "{bad}");
         }

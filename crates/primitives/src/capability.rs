@@ -1,17 +1,17 @@
 //! Capabilities: what an expert can do, as a dotted path from general to special.
 //!
-//! `text.generate` *covers* `text.generate.rust`: asking for the general finds the special. The
-//! converse does not hold: an expert for `text.generate` is not offered to someone who asked for
-//! Rust. Paths are lower-case ASCII so that two spellings of one capability cannot exist.
+//! `text.generate` *covers* `text.generate.rust`: a query for the general capability finds experts for
+//! the special one, but not the converse: a query for Rust does not find an expert for
+//! `text.generate`. Paths are lower-case ASCII, so that a capability has one spelling.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Longest capability, in bytes; bounds DHT keys, index entries and frames.
+/// Upper bound for a capability in bytes. Bounds DHT keys, index entries and frames.
 pub const MAX_CAPABILITY_LEN: usize = 64;
 
-/// Most segments in a capability; bounds the number of prefixes that one record is filed under.
+/// Upper bound for the segments of a capability. Bounds the prefixes that a record is indexed under.
 pub const MAX_CAPABILITY_SEGMENTS: usize = 6;
 
 /// A dotted path such as `text.generate.rust`.
@@ -31,13 +31,18 @@ pub enum CapabilityError {
     /// More than [`MAX_CAPABILITY_SEGMENTS`] segments.
     #[error("a capability has at most {MAX_CAPABILITY_SEGMENTS} segments, this one has {0}")]
     TooDeep(usize),
-    /// A segment that is empty or has a character which does not belong.
-    #[error("'{0}' is no capability: write lower-case words joined by dots, such as text.generate.rust")]
+    /// A segment that is empty or has an invalid character.
+    #[error(
+        "'{0}' is not a valid capability: write lower-case words joined by dots, such as text.generate.rust"
+    )]
     BadSegment(String),
 }
 
 impl Capability {
-    /// Parses `text`, or says what is wrong with it.
+    /// Parses `text`.
+    ///
+    /// # Errors
+    /// When it is too long, too deep, or has an invalid segment.
     pub fn new(text: &str) -> Result<Self, CapabilityError> {
         if text.len() > MAX_CAPABILITY_LEN {
             return Err(CapabilityError::TooLong(text.len()));
@@ -57,10 +62,11 @@ impl Capability {
         &self.0
     }
 
-    /// Whether an expert with capability `other` answers a question for `self`: `other` is `self`
-    /// or lies below it.
+    /// Whether an expert with capability `other` matches a query for `self`: `other` is `self` or
+    /// below it.
     pub fn covers(&self, other: &Self) -> bool {
         match other.0.strip_prefix(&*self.0) {
+            // A dot has to follow, or `text.gen` would cover `text.generate`.
             Some(rest) => rest.is_empty() || rest.starts_with('.'),
             None => false,
         }
@@ -131,7 +137,7 @@ mod tests {
         assert!(!cap("text.generate.rust").covers(&cap("text.generate")));
         assert!(
             !cap("text.gen").covers(&cap("text.generate")),
-            "a prefix of letters is no prefix of segments"
+            "a prefix of letters is not a prefix of segments"
         );
     }
 

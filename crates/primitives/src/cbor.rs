@@ -1,10 +1,10 @@
 //! Canonical CBOR: one encoding for one value, bounded before it is decoded.
 //!
 //! The format is DAG-CBOR without tags: definite lengths, shortest integers, map keys sorted by
-//! length and then bytes, 64-bit floats. [`decode`] first walks the bytes ([`scan`]) without
-//! allocating, and only what passes reaches serde.
+//! length and then bytes, 64-bit floats. [`decode`] first scans the bytes ([`scan`]) without
+//! allocating; only bytes that pass reach serde.
 //!
-//! What a hostile sender can do: send up to [`Limits::max_len`] bytes and make us walk them once.
+//! What a hostile sender can do: send up to [`Limits::max_len`] bytes and make us scan them once.
 //! It cannot make the decoder recurse past [`MAX_DEPTH`], or announce more elements than there are
 //! bytes left to hold them.
 
@@ -13,7 +13,7 @@ mod scan;
 pub use scan::{MAX_DEPTH, scan};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// How much to accept.
+/// The limits of a decoder.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     max_len: usize,
@@ -25,13 +25,13 @@ impl Limits {
         Self { max_len }
     }
 
-    /// Most bytes of input.
+    /// The largest accepted input, in bytes.
     pub const fn max_len(self) -> usize {
         self.max_len
     }
 }
 
-/// Why bytes were refused.
+/// Why a value was not encoded or decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CborError {
@@ -40,7 +40,7 @@ pub enum CborError {
     TooLarge {
         /// The limit in bytes.
         limit: usize,
-        /// What was given, in bytes.
+        /// The size of the input in bytes.
         actual: usize,
     },
     /// Nested deeper than [`MAX_DEPTH`].
@@ -49,18 +49,18 @@ pub enum CborError {
         /// Offset of the value that went too deep.
         at: usize,
     },
-    /// Ends in the middle of a value, or announces more than is there.
+    /// Ends in the middle of a value, or announces more elements than there are bytes.
     #[error("ends before the value does (at byte {at})")]
     Truncated {
         /// Offset of the value that does not fit.
         at: usize,
     },
-    /// Well-formed perhaps, but not the one canonical encoding.
+    /// Not the canonical encoding.
     #[error("not canonical at byte {at}: {what}")]
     NotCanonical {
         /// Offset of the offending header.
         at: usize,
-        /// Which rule it breaks.
+        /// The violated rule.
         what: &'static str,
     },
     /// Canonical CBOR, but not of the expected type.
@@ -82,7 +82,7 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CborError> {
 /// Decodes exactly one canonical value.
 ///
 /// # Errors
-/// Anything else is refused; see [`CborError`].
+/// When the bytes are not one canonical value of the type; see [`CborError`].
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], limits: Limits) -> Result<T, CborError> {
     if bytes.len() > limits.max_len {
         return Err(CborError::TooLarge { limit: limits.max_len, actual: bytes.len() });
@@ -113,7 +113,7 @@ mod tests {
     const LIMITS: Limits = Limits::new(4096);
 
     #[test]
-    fn refuses_every_other_spelling() {
+    fn refuses_non_canonical_encodings() {
         let cases: [(&str, &[u8]); 10] = [
             ("one in two bytes", &[0x18, 1]),
             ("255 in three bytes", &[0x19, 0, 255]),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_is_not_there_is_refused_before_allocating() {
+    fn refuses_announced_lengths_beyond_the_input_before_allocating() {
         assert!(matches!(scan(&[0x9b, 0, 0, 0, 1, 0, 0, 0, 0]), Err(CborError::Truncated { .. })));
         assert!(matches!(scan(&[0x5a, 0xff, 0xff, 0xff, 0xff]), Err(CborError::Truncated { .. })));
         assert!(matches!(
@@ -168,7 +168,7 @@ mod tests {
         }
 
         #[test]
-        fn what_decodes_is_canonical(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fn decoded_values_encode_to_the_same_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             if let Ok(value) = decode::<BTreeMap<String, u64>>(&bytes, LIMITS) {
                 prop_assert_eq!(encode(&value).unwrap(), bytes);
             }

@@ -1,12 +1,12 @@
-//! The signed envelope: how anything travels that somebody must answer for.
+//! The signed envelope of statements that are sent between nodes.
 //!
-//! A signature covers a *domain* (what kind of statement), the *mesh id* (where it holds) and the
-//! *body bytes as received*. A statement of one kind can therefore not be replayed as another, nor
-//! on another mesh, and no re-encoding stands between what was signed and what is checked. Domain
-//! and mesh id do not travel: the receiver states which it expects.
+//! A signature covers a *domain* (the kind of statement), the *mesh id* and the *body bytes as
+//! received*. A statement of one kind can therefore not be replayed as another kind or on another
+//! mesh, and the body is not encoded again between signing and verifying. Domain and mesh id are not
+//! sent: the receiver passes those that it expects.
 //!
-//! Hazard: `open` proves who said it, not that it is fresh or that the signer may say it. Expiry,
-//! sequence numbers and admission are checked by the receiver's own rules.
+//! Hazard: `open` proves the signer, not that the statement is fresh or that the signer is permitted
+//! to make it. The receiver checks expiry, sequence numbers and admission.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -15,14 +15,14 @@ use crate::{
     cbor::{self, CborError, Limits},
 };
 
-/// Longest domain name in bytes; its length is a single byte of the signed message.
+/// Upper bound for a domain name in bytes; its length is a single byte of the signed message.
 pub const MAX_DOMAIN_LEN: usize = 64;
 
 /// Bytes that an envelope adds to its body: map header, three keys, id, signature and length
 /// prefixes, rounded up.
-const OVERHEAD: usize = 160;
+const OVERHEAD_BYTES: usize = 160;
 
-/// What kind of statement a signature is for, such as `nervure/expert/1`.
+/// The kind of statement that a signature is for, such as `nervure/expert/1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Domain(&'static str);
 
@@ -39,16 +39,16 @@ impl Domain {
     }
 }
 
-/// A body with the signature of the node that answers for it.
+/// A body with a signature.
 ///
-/// Nothing about it is verified until [`Envelope::open`] says so.
+/// Nothing in it is verified before [`Envelope::open`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
     /// Canonical CBOR of the statement.
     #[serde(rename = "b", with = "serde_bytes")]
     body: Vec<u8>,
-    /// Who answers for it.
+    /// The claimed signer.
     #[serde(rename = "k")]
     signer: NodeId,
     /// Signature over domain, mesh id and body.
@@ -63,7 +63,7 @@ pub enum EnvelopeError {
     /// The envelope or its body is not canonical CBOR of the expected form, or too large.
     #[error(transparent)]
     Cbor(#[from] CborError),
-    /// The signature does not hold for this domain, mesh and body.
+    /// The signature is invalid for this domain, mesh and body.
     #[error(transparent)]
     Signature(#[from] SignatureError),
 }
@@ -87,7 +87,8 @@ impl Envelope {
     /// Verifies the signature, then decodes the body. `max_body` bounds the body in bytes.
     ///
     /// # Errors
-    /// [`EnvelopeError::Signature`] before anything of the body was decoded.
+    /// When the body is too large, the signature is invalid (checked before the body is decoded), or
+    /// the body is not a canonical `T`.
     pub fn open<T: DeserializeOwned>(
         &self,
         domain: Domain,
@@ -101,12 +102,12 @@ impl Envelope {
         Ok(cbor::decode(&self.body, Limits::new(max_body))?)
     }
 
-    /// Reads an envelope whose body has at most `max_body` bytes. Verifies nothing.
+    /// Decodes an envelope whose body has at most `max_body` bytes. Verifies nothing.
     ///
     /// # Errors
-    /// When `bytes` are too many or not the canonical form of an envelope.
+    /// When `bytes` are too long or not a canonical envelope.
     pub fn decode(bytes: &[u8], max_body: usize) -> Result<Self, EnvelopeError> {
-        Ok(cbor::decode(bytes, Limits::new(max_body.saturating_add(OVERHEAD)))?)
+        Ok(cbor::decode(bytes, Limits::new(max_body.saturating_add(OVERHEAD_BYTES)))?)
     }
 
     /// The canonical bytes of the envelope.
@@ -117,7 +118,7 @@ impl Envelope {
         Ok(cbor::encode(self)?)
     }
 
-    /// Who claims to have signed: true only once [`Envelope::open`] has succeeded.
+    /// The claimed signer. Proven only once [`Envelope::open`] has succeeded.
     pub const fn signer(&self) -> NodeId {
         self.signer
     }
@@ -127,7 +128,7 @@ impl Envelope {
         &self.body
     }
 
-    /// A name for exactly this statement by this signer.
+    /// The hash of signer and body.
     pub fn id(&self) -> Hash {
         Hash::of("nervure/envelope", &[self.signer.as_bytes(), &self.body])
     }
@@ -157,13 +158,13 @@ mod tests {
         MeshId::from_bytes([byte; 32])
     }
 
-    fn sealed() -> Envelope {
+    fn envelope() -> Envelope {
         Envelope::seal(&NodeKey::from_seed(&[1; 32]), DOMAIN, &mesh(1), &("hello", 5u64)).unwrap()
     }
 
     #[test]
     fn opens_only_in_its_domain_and_mesh() {
-        let bytes = sealed().encode().unwrap();
+        let bytes = envelope().encode().unwrap();
         let envelope = Envelope::decode(&bytes, 64).unwrap();
         assert_eq!(envelope.open::<(String, u64)>(DOMAIN, &mesh(1), 64).unwrap(), ("hello".into(), 5));
         for (domain, mesh) in [(OTHER, mesh(1)), (DOMAIN, mesh(2))] {
@@ -176,28 +177,28 @@ mod tests {
     fn a_domain_cannot_borrow_bytes_from_the_mesh_id() {
         let short = signed_message(Domain::new("a"), &mesh(b'b'), b"");
         let long = signed_message(Domain::new("ab"), &mesh(b'b'), b"");
-        assert!(!long.starts_with(&short[..2]), "the length byte keeps the border");
+        assert!(!long.starts_with(&short[..2]), "the length byte separates domain and mesh id");
     }
 
     #[test]
     fn size_is_checked_first() {
-        let refused = sealed().open::<(String, u64)>(DOMAIN, &mesh(1), 3);
+        let refused = envelope().open::<(String, u64)>(DOMAIN, &mesh(1), 3);
         assert!(matches!(refused, Err(EnvelopeError::Cbor(CborError::TooLarge { limit: 3, .. }))));
         assert!(Envelope::decode(&vec![0; 500], 64).is_err());
     }
 
     #[test]
-    fn overhead_is_enough() {
+    fn the_overhead_bound_holds() {
         let key = NodeKey::from_seed(&[1; 32]);
         let large = Envelope::seal(&key, DOMAIN, &mesh(1), &vec![7u8; 70_000]).unwrap();
         let extra = large.encode().unwrap().len() - large.body().len();
-        assert!(extra <= OVERHEAD, "{extra}");
+        assert!(extra <= OVERHEAD_BYTES, "{extra}");
     }
 
     proptest! {
         #[test]
-        fn any_flipped_bit_is_refused(bit in 0usize..8 * 90) {
-            let envelope = sealed();
+        fn refuses_every_flipped_bit(bit in 0usize..8 * 90) {
+            let envelope = envelope();
             let mut bytes = envelope.encode().unwrap();
             let bit = bit % (bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);

@@ -1,5 +1,5 @@
-//! SHA-256 hashes, always computed under a domain so that no hash of one kind is ever taken for
-//! another.
+//! SHA-256 hashes, always computed under a domain, so that a hash of one kind is never valid as
+//! another kind.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,7 @@ bytes32! {
 }
 
 impl Hash {
-    /// Hash of `parts` under `domain`. Each part is preceded by its length, so that moving a border
+    /// Hash of `parts` under `domain`. Each part is preceded by its length, so that moving bytes
     /// between two parts changes the hash.
     pub fn of(domain: &str, parts: &[&[u8]]) -> Self {
         let mut hasher = Hasher::new(domain);
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn borders_and_domains_matter() {
+    fn part_boundaries_and_domains_change_the_hash() {
         assert_ne!(Hash::of("a", &[b"bc", b"d"]), Hash::of("a", &[b"b", b"cd"]));
         assert_ne!(Hash::of("a", &[b"b"]), Hash::of("b", &[b"b"]));
         assert_ne!(Hash::of("a", &[]), Hash::of("a", &[b""]));

@@ -1,16 +1,16 @@
-//! Identifiers and counters as types of their own, so that a uid is never passed for a netuid.
+//! Identifiers and counters as separate types, so that a uid is never passed for a netuid.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not the identifier it should be.
+/// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not {expected}")]
 pub struct ParseIdError {
-    /// What was given, cut to 80 characters.
+    /// The text, cut to 80 characters.
     pub text: String,
-    /// What was expected, with its form.
+    /// The expected form.
     pub expected: &'static str,
 }
 
@@ -68,8 +68,8 @@ macro_rules! bytes32 {
     };
 }
 
-/// Serde for a type with `Display`, `FromStr`, `as_bytes` and `from_bytes`: text where people read,
-/// a CBOR byte string elsewhere.
+/// Serde for a type with `Display`, `FromStr`, `as_bytes` and `from_bytes`: text in human-readable
+/// formats, a byte string elsewhere.
 macro_rules! serde_bytes32 {
     ($name:ident) => {
         impl serde::Serialize for $name {
@@ -99,12 +99,12 @@ macro_rules! serde_bytes32 {
 pub(crate) use {bytes32, serde_bytes32};
 
 bytes32! {
-    /// Which mesh: the hash of its canonical mesh spec. Part of every signature.
+    /// The id of a mesh: the hash of its canonical mesh spec. Part of every signature.
     MeshId
 }
 
 impl MeshId {
-    /// The first eight digits, for names that people read: protocol names, directories, logs.
+    /// The first eight digits, for protocol names, directories and logs.
     pub fn short(&self) -> String {
         data_encoding::HEXLOWER.encode(&self.as_bytes()[..4])
     }
@@ -141,18 +141,18 @@ macro_rules! number {
 }
 
 number! {
-    /// Which subnet of the mesh.
+    /// The number of a subnet.
     Netuid(u16)
 }
 
 number! {
-    /// Which slot of a subnet. A slot outlives its holders: scores belong to the holder's
+    /// The number of a slot in a subnet. A slot outlives its holders: scores belong to the holder's
     /// [`NodeId`](crate::NodeId) and registration, never to a uid.
     Uid(u16)
 }
 
 number! {
-    /// Number of a block, counted from 0 (genesis).
+    /// The number of a block, counted from 0 (genesis).
     BlockHeight(u64)
 }
 
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_text_is_refused_and_cut() {
+    fn refuses_invalid_text_and_cuts_it() {
         let error = "x".repeat(500).parse::<MeshId>().unwrap_err();
         assert_eq!(error.text.len(), 80);
         assert!("-1".parse::<Netuid>().is_err());

@@ -13,11 +13,11 @@ use crate::NodeId;
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature(#[serde(with = "serde_bytes")] [u8; 64]);
 
-/// A signature that is not that node's signature over those bytes.
+/// The signature is not by the signer over the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the signature is not by {signer} over this message")]
 pub struct SignatureError {
-    /// Who should have signed.
+    /// The claimed signer.
     pub signer: NodeId,
 }
 
@@ -32,8 +32,8 @@ impl Signature {
         &self.0
     }
 
-    /// Checks that `signer` made this signature over `message`. Strict: keys of small order and
-    /// signatures that another implementation could read differently are refused.
+    /// Checks that `signer` made this signature over `message`. Strict: refuses keys of small order
+    /// and signatures that other implementations may accept or not.
     pub fn verify(&self, signer: &NodeId, message: &[u8]) -> Result<(), SignatureError> {
         VerifyingKey::from_bytes(signer.as_bytes())
             .and_then(|key| key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(&self.0)))
@@ -55,19 +55,19 @@ impl NodeKey {
     /// A new key from the operating system's randomness.
     ///
     /// # Errors
-    /// When the operating system has none to give.
+    /// When the operating system has no randomness.
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut())?;
         Ok(Self::from_seed(&seed))
     }
 
-    /// The key of a 32-byte seed. Whoever knows the seed is the node.
+    /// The key of a 32-byte seed. Keep the seed secret: it is the node's identity.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(SigningKey::from_bytes(seed))
     }
 
-    /// The public half.
+    /// The public key.
     pub fn node_id(&self) -> NodeId {
         NodeId::from_bytes(self.0.verifying_key().to_bytes())
     }
@@ -78,7 +78,7 @@ impl NodeKey {
         Signature(self.0.sign(message).to_bytes())
     }
 
-    /// The same key in the form that libp2p and its TLS certificates want.
+    /// The same key as libp2p and its TLS certificates use it.
     pub fn libp2p_keypair(&self) -> Keypair {
         let seed = Zeroizing::new(self.0.to_bytes());
         match Keypair::ed25519_from_bytes(*seed) {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libp2p_sees_the_same_node_and_signature() {
+    fn libp2p_agrees_on_node_and_signature() {
         let key = NodeKey::from_seed(&[7; 32]);
         let pair = key.libp2p_keypair();
         assert_eq!(pair.public().to_peer_id(), key.node_id().peer_id());
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_signer_over_the_message_verifies() {
+    fn verifies_only_the_signer_and_the_message() {
         let (key, other) = (NodeKey::from_seed(&[1; 32]), NodeKey::from_seed(&[2; 32]));
         let signature = key.sign(b"message");
         assert_eq!(signature.verify(&key.node_id(), b"message"), Ok(()));
@@ -124,8 +124,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_small_order_signs_nothing() {
-        // The identity point verifies everything under the lax check; the strict one refuses it.
+    fn refuses_keys_of_small_order() {
+        // Under the lax check, the identity point verifies every message.
         let mut identity = [0; 32];
         identity[0] = 1;
         let forged = Signature::from_bytes([0; 64]);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_secret() {
+    fn debug_output_has_no_secret() {
         let seed = [0xaa; 32];
         let shown = format!("{:?}", NodeKey::from_seed(&seed));
         assert!(!shown.contains("aaaaaaaa") && !shown.contains("170, 170"), "{shown}");

@@ -1,7 +1,7 @@
 //! Key files: PKCS#8 PEM, 0600 in a 0700 directory, encrypted where a passphrase is given.
 //!
-//! A file or directory that others can read is refused rather than repaired: the key in it may
-//! already have been copied, and only its owner can judge that. Encryption is PBES2 with scrypt
+//! A file or directory that others can read is refused, not repaired: the key may already have been
+//! copied, and only its owner can judge that. Encryption is PBES2 with scrypt
 //! (RFC 7914), so OpenSSL reads these files too.
 
 use std::{
@@ -22,11 +22,11 @@ use crate::{
     durable::{self, Access},
 };
 
-/// Largest key file that is read, in bytes; a real one has about 500.
-const MAX_FILE_LEN: u64 = 8 * 1024;
+/// The largest key file that is read, in bytes. Key files have about 500.
+const MAX_FILE_BYTES: u64 = 8 * 1024;
 
-/// Permission bits for group and others.
-const OTHERS: u32 = 0o077;
+/// The permission bits of group and others.
+const GROUP_AND_OTHERS_MODE: u32 = 0o077;
 
 /// First line of an encrypted key file.
 const ENCRYPTED_LABEL: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
@@ -48,15 +48,15 @@ impl std::fmt::Debug for Passphrase {
     }
 }
 
-/// Why a key file was not written or read. Each says what to do next.
+/// Why a key file was not written or read. Each message names the next step.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
-    /// The file is there already; a key is never overwritten.
-    #[error("{0} exists already, and a key is never overwritten: move it away or choose another path")]
+    /// The file exists already; a key is never overwritten.
+    #[error("{0} already exists, and a key is never overwritten: move it or choose another path")]
     Exists(PathBuf),
     /// There is no such file.
-    #[error("there is no key file {0}: make one with `nervure key new --out {0}`")]
+    #[error("there is no key file {0}: create one with `nervure key new --out {0}`")]
     Missing(PathBuf),
     /// Others may read the file.
     #[error(
@@ -86,26 +86,26 @@ pub enum KeyFileError {
     /// Not an ed25519 key in PKCS#8 PEM.
     #[error("{0} is not an ed25519 key in PKCS#8 PEM form")]
     NotAKey(PathBuf),
-    /// The disk said no.
+    /// A file operation failed.
     #[error("cannot {action} {path}: {source}")]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// On which path.
+        /// The path.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// Writes `key` to a new file at `path`, mode 0600, making its directory with mode 0700 if needed.
+/// Writes `key` to a new file at `path`, mode 0600, creating its directory with mode 0700 if needed.
 ///
 /// # Errors
 /// When the file exists, when the directory is open to others, or on a disk error.
 pub fn create(path: &Path, key: &NodeKey, passphrase: Option<&Passphrase>) -> Result<(), KeyFileError> {
     let directory = parent(path);
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|source| KeyFileError::Io {
-        action: "make",
+        action: "create",
         path: directory.into(),
         source,
     })?;
@@ -125,7 +125,7 @@ pub fn create(path: &Path, key: &NodeKey, passphrase: Option<&Passphrase>) -> Re
 ///
 /// # Errors
 /// When others may read it, when it is encrypted and `passphrase` is missing or wrong, or when it
-/// is no key.
+/// is not a key.
 pub fn read(path: &Path, passphrase: Option<&Passphrase>) -> Result<NodeKey, KeyFileError> {
     let pem = read_private(path)?;
     let not_a_key = || KeyFileError::NotAKey(path.into());
@@ -139,17 +139,17 @@ pub fn read(path: &Path, passphrase: Option<&Passphrase>) -> Result<NodeKey, Key
     Ok(NodeKey::from_signing_key(key))
 }
 
-/// Reads a small text file that nobody else may read.
+/// Reads a small text file that only its owner may read.
 fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
     let metadata = fs::metadata(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => KeyFileError::Missing(path.into()),
         _ => KeyFileError::Io { action: "read", path: path.into(), source },
     })?;
-    if metadata.mode() & OTHERS != 0 {
+    if metadata.mode() & GROUP_AND_OTHERS_MODE != 0 {
         return Err(KeyFileError::FileMode { path: path.into(), mode: metadata.mode() & 0o7777 });
     }
     check_directory(parent(path))?;
-    if !metadata.is_file() || metadata.len() > MAX_FILE_LEN {
+    if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
         return Err(KeyFileError::NotAKey(path.into()));
     }
     fs::read_to_string(path).map(Zeroizing::new).map_err(|source| match source.kind() {
@@ -160,11 +160,11 @@ fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
 
 fn check_directory(path: &Path) -> Result<(), KeyFileError> {
     let metadata = fs::metadata(path).map_err(|source| KeyFileError::Io {
-        action: "look at",
+        action: "inspect",
         path: path.into(),
         source,
     })?;
-    match metadata.mode() & OTHERS {
+    match metadata.mode() & GROUP_AND_OTHERS_MODE {
         0 => Ok(()),
         _ => Err(KeyFileError::DirectoryMode { path: path.into(), mode: metadata.mode() & 0o7777 }),
     }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wider_mode_is_refused() {
+    fn refuses_files_that_others_can_read() {
         let (_dir, path, _) = written();
         set_mode(&path, 0o640);
         assert!(
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passphrase_encrypts() {
+    fn a_passphrase_encrypts_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys/node.pem");
         let key = NodeKey::from_seed(&[4; 32]);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_said_to_be_none() {
+    fn refuses_files_that_are_not_keys() {
         let (_dir, path, _) = written();
         fs::write(&path, "hello").unwrap();
         assert!(matches!(read(&path, None), Err(KeyFileError::NotAKey(_))));

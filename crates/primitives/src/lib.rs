@@ -1,11 +1,11 @@
-//! Everybody's vocabulary: the types that every other Nervure crate speaks in.
+//! The types that all other Nervure crates share.
 //!
 //! Identifiers ([`NodeId`], [`MeshId`], [`Netuid`], [`Uid`]), quantities ([`Amount`],
 //! [`BlockHeight`], [`UnixMillis`]), [`struct@Hash`]es, dotted [`Capability`] paths, canonical CBOR
-//! ([`cbor`]), keys and their files ([`NodeKey`], [`key_file`]), and the signed [`Envelope`] that
-//! everything crossing the network under somebody's name travels in.
+//! ([`cbor`]), keys and their files ([`NodeKey`], [`key_file`]), and the signed [`Envelope`] of
+//! statements between nodes.
 //!
-//! Nothing here opens a socket or reads a clock; [`key_file`] alone touches the disk.
+//! No type here opens a socket or reads a clock; only [`key_file`] uses the disk.
 
 mod amount;
 mod capability;

@@ -1,19 +1,19 @@
-//! Which incentive mechanism a subnet has, and its parameters, as its owner writes them.
+//! The incentive mechanism of a subnet: its name and parameters, as the owner writes them.
 //!
-//! Parameters are whole numbers by name, so that they have one form in TOML, JSON and CBOR and no float gets into the
-//! ledger. What a name and its parameters *mean* is known where mechanisms are built, not here.
+//! Parameters are whole numbers by name, so that they have one form in TOML, JSON and CBOR and the
+//! ledger has no floats. The code that builds mechanisms gives names and parameters their meaning.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Most parameters of a mechanism.
+/// Upper bound for the parameters of a mechanism.
 pub const MAX_PARAMETERS: usize = 16;
 
-/// Longest name of a mechanism or a parameter, in bytes.
-const MAX_NAME: usize = 32;
+/// Upper bound for the name of a mechanism or a parameter, in bytes.
+const MAX_NAME_BYTES: usize = 32;
 
-/// Largest number: what TOML can say.
+/// The largest value: TOML integers have 63 bits.
 const MAX_VALUE: u64 = i64::MAX as u64;
 
 /// A mechanism by name, with the parameters that are not left at their defaults.
@@ -40,11 +40,11 @@ impl MechanismSpec {
         self
     }
 
-    /// Whether names are 1 to 32 lower-case letters, digits, hyphens and underscores, and nothing is too many or too
-    /// much. Says nothing about whether there is such a mechanism.
+    /// Whether names are 1 to 32 lower-case letters, digits, hyphens and underscores, and parameters
+    /// are within their bounds. Does not check whether there is such a mechanism.
     pub fn is_well_formed(&self) -> bool {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-        let name = |text: &String| (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(plain);
+        let name = |text: &String| (1..=MAX_NAME_BYTES).contains(&text.len()) && text.bytes().all(plain);
         name(&self.name)
             && self.parameters.len() <= MAX_PARAMETERS
             && self.parameters.iter().all(|(key, value)| name(key) && *value <= MAX_VALUE)
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spec_is_plain_in_every_format() {
+    fn a_spec_has_one_form_in_text_and_json() {
         let spec = MechanismSpec::named("next-byte").with("contexts", 8);
         assert_eq!(spec.to_string(), "next-byte contexts=8");
         let json = serde_json::to_string(&spec).unwrap();
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn form_has_bounds() {
+    fn refuses_specs_out_of_bounds() {
         let spec = MechanismSpec::named("next-byte");
         assert!(spec.clone().with("zero_at", MAX_VALUE).is_well_formed());
         assert!(!spec.clone().with("zero_at", MAX_VALUE + 1).is_well_formed());

@@ -1,6 +1,6 @@
 //! The identity of a node: its ed25519 public key, which is also its libp2p PeerId.
 //!
-//! A PeerId of an ed25519 key is the key itself behind a fixed prefix (an identity multihash of the
+//! A PeerId of an ed25519 key is the key after a fixed prefix (an identity multihash of the
 //! protobuf-encoded key), so the two convert without loss and without a lookup.
 
 use std::{fmt, str::FromStr};
@@ -9,8 +9,8 @@ use libp2p_identity::PeerId;
 
 use crate::id::serde_bytes32;
 
-/// What stands before the 32 key bytes in the PeerId of an ed25519 key: identity multihash of
-/// 36 bytes, protobuf field 1 (key type ed25519), field 2 (32 bytes of key).
+/// The prefix of the PeerId of an ed25519 key, before the 32 key bytes: identity multihash of 36
+/// bytes, protobuf field 1 (key type ed25519), field 2 (32 bytes of key).
 /// Source: libp2p peer-ids specification, "Keys".
 const PEER_ID_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
 
@@ -25,7 +25,7 @@ pub struct NodeId([u8; 32]);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeIdError {
-    /// Not a PeerId at all.
+    /// Not a PeerId.
     #[error("'{0}' is not a node id: expected a PeerId such as 12D3KooW...")]
     NotAPeerId(String),
     /// A PeerId of another kind of key.

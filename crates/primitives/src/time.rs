@@ -1,7 +1,6 @@
 //! Wall-clock instants as they appear in signed records.
 //!
-//! This type only carries a time: reading the clock is the business of the node, which passes
-//! `now` inwards.
+//! The node reads the clock and passes `now` to the pure crates.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct UnixMillis(pub u64);
 
 impl UnixMillis {
-    /// The instant `after` later; saturates at the end of time.
+    /// The instant `after` later, saturating.
     pub fn plus(self, after: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)))
     }

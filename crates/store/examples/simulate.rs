@@ -92,8 +92,13 @@ fn replay(seed: u64, run: Play) -> ExitCode {
     plan.verbose = true;
     let outcome = run(plan.clone());
     outcome.lines.iter().for_each(|line| println!("{line}"));
-    for (at, seat) in plan.seats.iter().enumerate() {
-        println!("validator {at}: power {}, {:?}, {}", seat.power, seat.behaviour, seat.key.node_id());
+    for (at, validator) in plan.validators.iter().enumerate() {
+        println!(
+            "validator {at}: power {}, {:?}, {}",
+            validator.power,
+            validator.behaviour,
+            validator.key.node_id()
+        );
     }
     println!("seed {seed}, trace {}, {} events", outcome.trace, outcome.events);
     print!("{}", outcome.faults);

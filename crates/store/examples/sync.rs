@@ -18,7 +18,7 @@ use std::{
 };
 
 use nervure_consensus::{
-    bft::{Round, Signed},
+    bft::{Round, SignedStatement},
     checkpoint::{CommitCertificate, SignatureList},
 };
 use nervure_ledger::{
@@ -83,7 +83,7 @@ fn certificate(block: &Block) -> CommitCertificate {
     let mut certificate =
         CommitCertificate { height, round: Round(0), value, signatures: SignatureList::collect([]).unwrap() };
     let sign = |number| {
-        let signed = Signed::sign(&key(number), &block.header.mesh, certificate.vote()).unwrap();
+        let signed = SignedStatement::sign(&key(number), &block.header.mesh, certificate.vote()).unwrap();
         (signed.signer, signed.signature)
     };
     certificate.signatures = SignatureList::collect((0..SIGNERS as u16).map(sign)).unwrap();

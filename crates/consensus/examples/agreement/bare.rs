@@ -1,5 +1,5 @@
-//! Validators with the bare core: the smallest context that it runs with, everything signed and
-//! verified with the same keys, nothing admitted, remembered or bounded.
+//! Validators with the bare core: the smallest context that it runs with. Messages are signed and
+//! verified with the same keys; there are no bounds, no signer's record and no log.
 
 use std::collections::VecDeque;
 
@@ -12,36 +12,36 @@ use types::{NilOrVal, Round, SignedMessage, Validity, VoteType};
 #[path = "context.rs"]
 mod context;
 
-use context::{Bare, Block, Member, Members, Number, Seat, Vote};
+use context::{Address, BareContext, Block, Height, Validator, ValidatorSet, Vote};
 
 /// A message between validators.
-type Message = SignedConsensusMsg<Bare>;
+type Message = SignedConsensusMsg<BareContext>;
 
-struct Node {
+struct BareNode {
     key: NodeKey,
-    state: consensus::State<Bare>,
+    state: consensus::State<BareContext>,
     wire: Vec<Message>,
-    todo: VecDeque<Input<Bare>>,
+    todo: VecDeque<Input<BareContext>>,
     decided: u64,
 }
 
 /// Decides `heights` heights among `keys`.
 pub(crate) fn run(keys: &[NodeKey], heights: u64) {
-    let mut seats: Vec<_> =
-        keys.iter().map(|key| Seat { member: Member(key.node_id()), power: 10 }).collect();
-    seats.sort_by_key(|seat| seat.member);
-    let members = Members(seats.into());
-    let mut nodes: Vec<_> = keys.iter().map(|key| Node::new(key.clone(), members.clone())).collect();
+    let mut validators: Vec<_> =
+        keys.iter().map(|key| Validator { member: Address(key.node_id()), power: 10 }).collect();
+    validators.sort_by_key(|validator| validator.member);
+    let members = ValidatorSet(validators.into());
+    let mut nodes: Vec<_> = keys.iter().map(|key| BareNode::new(key.clone(), members.clone())).collect();
     for height in 1..=heights {
         let mut wire = VecDeque::new();
         for (at, node) in nodes.iter_mut().enumerate() {
             let policy = types::VoteExtensionPolicy::Disabled;
-            node.give(Input::StartHeight(Number(height), members.clone(), false, None, policy));
+            node.handle(Input::StartHeight(Height(height), members.clone(), false, None, policy));
             wire.extend(node.wire.drain(..).map(|message| (at, message)));
         }
         while let Some((from, message)) = wire.pop_front() {
             for (at, node) in nodes.iter_mut().enumerate().filter(|(at, _)| *at != from) {
-                node.hear(&message);
+                node.receive(&message);
                 wire.extend(node.wire.drain(..).map(|message| (at, message)));
             }
         }
@@ -49,21 +49,21 @@ pub(crate) fn run(keys: &[NodeKey], heights: u64) {
     assert!(nodes.iter().all(|node| node.decided == heights), "every validator decides");
 }
 
-impl Node {
-    fn new(key: NodeKey, members: Members) -> Self {
+impl BareNode {
+    fn new(key: NodeKey, members: ValidatorSet) -> Self {
         let params = consensus::Params {
-            address: Member(key.node_id()),
+            address: Address(key.node_id()),
             threshold_params: consensus::ThresholdParams::default(),
             value_payload: consensus::ValuePayload::ProposalAndParts,
             enabled: true,
         };
-        let state = consensus::State::new(Bare, Number(0), members, params, 16, 256);
+        let state = consensus::State::new(BareContext, Height(0), members, params, 16, 256);
         Self { key, state, wire: Vec::new(), todo: VecDeque::new(), decided: 0 }
     }
 
-    fn hear(&mut self, message: &Message) {
+    fn receive(&mut self, message: &Message) {
         match message.clone() {
-            SignedConsensusMsg::Vote(vote) => self.give(Input::Vote(vote)),
+            SignedConsensusMsg::Vote(vote) => self.handle(Input::Vote(vote)),
             SignedConsensusMsg::Proposal(proposal) => {
                 let value = consensus::ProposedValue {
                     height: proposal.message.height,
@@ -73,48 +73,51 @@ impl Node {
                     value: proposal.message.block,
                     validity: Validity::Valid,
                 };
-                self.give(Input::Proposal(proposal));
-                self.give(Input::ProposedValue(value, types::ValueOrigin::Consensus));
+                self.handle(Input::Proposal(proposal));
+                self.handle(Input::ProposedValue(value, types::ValueOrigin::Consensus));
             }
         }
     }
 
-    fn give(&mut self, input: Input<Bare>) {
+    fn handle(&mut self, input: Input<BareContext>) {
         self.todo.push_back(input);
         while let Some(input) = self.todo.pop_front() {
             let Self { key, state, wire, todo, decided } = self;
-            let mut desk = Desk { key, wire, todo, decided };
-            let run = || consensus::process!(input: input, state: state, metrics: &(), with: effect => desk.perform(effect));
-            let outcome: Result<(), Box<consensus::Error<Bare>>> = run();
+            let mut adapter = BareAdapter { key, wire, todo, decided };
+            let run = || consensus::process!(input: input, state: state, metrics: &(), with: effect => adapter.perform(effect));
+            let outcome: Result<(), Box<consensus::Error<BareContext>>> = run();
             outcome.unwrap_or_else(|error| panic!("{error}"));
         }
     }
 }
 
-struct Desk<'a> {
+struct BareAdapter<'a> {
     key: &'a NodeKey,
     wire: &'a mut Vec<Message>,
-    todo: &'a mut VecDeque<Input<Bare>>,
+    todo: &'a mut VecDeque<Input<BareContext>>,
     decided: &'a mut u64,
 }
 
-impl Desk<'_> {
-    fn perform(&mut self, effect: Effect<Bare>) -> Result<consensus::Resume<Bare>, std::convert::Infallible> {
+impl BareAdapter<'_> {
+    fn perform(
+        &mut self,
+        effect: Effect<BareContext>,
+    ) -> Result<consensus::Resume<BareContext>, std::convert::Infallible> {
         Ok(match effect {
             Effect::SignVote(vote, r) => {
                 let signature = self.key.sign(&vote.bytes());
-                r.resume_with(SignedMessage::new(vote, context::Sig(signature)))
+                r.resume_with(SignedMessage::new(vote, context::EdSignature(signature)))
             }
             Effect::SignProposal(proposal, r) => {
                 let signature = self.key.sign(&proposal.bytes());
-                r.resume_with(SignedMessage::new(proposal, context::Sig(signature)))
+                r.resume_with(SignedMessage::new(proposal, context::EdSignature(signature)))
             }
             Effect::VerifySignature(message, key, r) => {
                 let bytes = match &message.message {
                     consensus::ConsensusMsg::Vote(vote) => vote.bytes(),
                     consensus::ConsensusMsg::Proposal(proposal) => proposal.bytes(),
                 };
-                // Nobody verifies what it signed itself, here or in our engine.
+                // Own signatures are not verified, here or in our engine.
                 let own = key.0 == self.key.node_id();
                 r.resume_with(own || message.signature.0.verify(&key.0, &bytes).is_ok())
             }
@@ -138,7 +141,7 @@ impl Desk<'_> {
 }
 
 /// A vote's kind and value as bytes.
-fn spell(vote: &Vote) -> [u8; 9] {
+fn encode_choice(vote: &Vote) -> [u8; 9] {
     let value = match vote.value {
         NilOrVal::Nil => 0,
         NilOrVal::Val(block) => block.0,

@@ -22,20 +22,20 @@ pub(crate) fn run(keys: &[NodeKey], heights: u64) {
         for engine in &mut engines {
             let (height, validators) = (BlockHeight(height), validators.clone());
             let start = Input::Start { height, validators, log: Vec::new() };
-            decided += give(engine, start, &mut wire);
+            decided += handle(engine, start, &mut wire);
         }
         while let Some((from, message)) = wire.pop_front() {
             for engine in engines.iter_mut().filter(|engine| engine.node() != from) {
                 let message = message.clone();
-                decided += give(engine, Input::Message { from, message }, &mut wire);
+                decided += handle(engine, Input::Message { from, message }, &mut wire);
             }
         }
         assert_eq!(decided, keys.len(), "every validator decides");
     }
 }
 
-/// Gives an input, answers what the engine asks, and returns how many heights that decided.
-fn give(engine: &mut Engine, input: Input, wire: &mut VecDeque<(NodeId, Message)>) -> usize {
+/// Handles an input, answers the engine's requests, and returns how many heights were decided.
+fn handle(engine: &mut Engine, input: Input, wire: &mut VecDeque<(NodeId, Message)>) -> usize {
     let node = engine.node();
     let (mut inputs, mut decided) = (VecDeque::from([input]), 0);
     while let Some(input) = inputs.pop_front() {

@@ -1,13 +1,13 @@
-//! The loop around an engine: inputs in, effects performed in order, nothing after a failure.
+//! The driver of an engine: takes inputs and performs the effects in order.
 //!
-//! A [`Host`] performs effects; a [`Driver`] makes sure that they are performed as the engine
-//! lists them, and that after the first one that fails nothing more is done at all: an engine
-//! whose effects were dropped believes things that are not on disk.
+//! A [`Host`] performs single effects. A [`Driver`] performs them in the engine's order and performs
+//! none after the first that fails: an engine whose effects were dropped assumes state that is not
+//! on disk.
 
 use super::{Effect, Engine, EngineError, Input};
 
-/// Performs effects. None of them waits for an answer: what takes time is begun, and its result
-/// comes back as an [`Input`]. [`Effect::Sync`] alone is over when this returns.
+/// Performs effects. An effect that takes time is only started, and its result comes back as an
+/// [`Input`]. Only [`Effect::Sync`] is complete when [`perform`](Self::perform) returns.
 pub trait Host {
     /// Why an effect could not be performed.
     type Error: std::error::Error;
@@ -15,7 +15,7 @@ pub trait Host {
     /// Performs an effect.
     ///
     /// # Errors
-    /// When the node must stop: nothing of what follows will be performed.
+    /// When the node must stop. No later effect is performed.
     fn perform(&mut self, effect: Effect) -> Result<(), Self::Error>;
 }
 
@@ -23,18 +23,18 @@ pub trait Host {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DriverError<E: std::error::Error> {
-    /// The engine cannot go on.
+    /// The engine failed.
     #[error(transparent)]
     Engine(EngineError),
     /// An effect failed.
     #[error("an effect could not be performed: {0}")]
     Host(E),
-    /// It stopped before; the process has to be started again.
+    /// An earlier input failed. Restart the process.
     #[error("stopped by an earlier failure")]
     Stopped,
 }
 
-/// An engine with its host.
+/// An engine and the host that performs its effects.
 pub struct Driver<H> {
     engine: Engine,
     host: H,
@@ -42,16 +42,17 @@ pub struct Driver<H> {
 }
 
 impl<H: Host> Driver<H> {
-    /// Puts the two together.
+    /// A driver of `engine` on `host`.
     pub const fn new(engine: Engine, host: H) -> Self {
         Self { engine, host, stopped: false }
     }
 
-    /// Handles one input completely.
+    /// Handles one input and performs its effects.
     ///
     /// # Errors
     /// The first failure, and from then on [`DriverError::Stopped`].
     pub fn handle(&mut self, input: Input) -> Result<(), DriverError<H::Error>> {
+        // Stopped until proven otherwise: an early return leaves it so.
         if std::mem::replace(&mut self.stopped, true) {
             return Err(DriverError::Stopped);
         }
@@ -63,7 +64,7 @@ impl<H: Host> Driver<H> {
         Ok(())
     }
 
-    /// The engine, to look at.
+    /// The engine.
     pub const fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -73,7 +74,7 @@ impl<H: Host> Driver<H> {
         &mut self.host
     }
 
-    /// Takes the host back, for a restart.
+    /// Returns the host, for a restart.
     pub fn into_host(self) -> H {
         self.host
     }
@@ -91,27 +92,27 @@ mod tests {
         checkpoint::ValidatorSet,
     };
 
-    /// A disk that is full from the start.
+    /// A disk without space.
     #[derive(Default)]
-    struct Full(Vec<Effect>);
+    struct FullDisk(Vec<Effect>);
 
-    impl Host for Full {
+    impl Host for FullDisk {
         type Error = std::io::Error;
 
         fn perform(&mut self, effect: Effect) -> Result<(), Self::Error> {
-            let full = matches!(effect, Effect::Sync);
+            let fails = matches!(effect, Effect::Sync);
             self.0.push(effect);
-            if full { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+            if fails { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
         }
     }
 
     #[test]
-    fn nothing_leaves_after_a_failed_sync() {
+    fn sends_nothing_after_a_failed_sync() {
         let (key, mesh) = (NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([3; 32]));
         let validators = Arc::new(ValidatorSet::from_stakes([(key.node_id(), 1)]).unwrap());
         let signer = Signer::new(key, mesh, SignerRecord::default());
         let engine = Engine::new(Config::new(Timeouts::local(), Duration::ZERO), signer);
-        let mut driver = Driver::new(engine, Full::default());
+        let mut driver = Driver::new(engine, FullDisk::default());
         driver.handle(Input::Start { height: BlockHeight(1), validators, log: Vec::new() }).unwrap();
         let (height, round) = driver.engine().position().unwrap();
         let value = nervure_primitives::Hash::of("v", &[]);

@@ -1,110 +1,109 @@
-//! What the engine wants done.
+//! Effects: what the engine asks the node to do.
 //!
-//! Effects are performed in the order in which they are listed. [`Effect::Sync`] is the one that
-//! safety hangs on: whatever was to be appended or saved before it has to be durable before
-//! anything after it is done.
+//! The node performs effects in their order. Safety depends on [`Effect::Sync`]: everything appended
+//! or saved before it has to be durable before any later effect is performed.
 
 use std::time::Duration;
 
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 
-use super::{Message, Refusal, Round, SignedProposal, SignedVote, SignerRecord, Timer, WalEntry};
+use super::{Message, MessageError, Round, SignedProposal, SignedVote, SignerRecord, Timer, WalEntry};
 use crate::checkpoint::CommitCertificate;
 
-/// Something for the node to do.
+/// An action for the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
-    /// Append to the write-ahead log of the current height; need not be durable yet.
+    /// Append to the write-ahead log of the current height. Need not be durable yet.
     Append(WalEntry),
-    /// Replace the signer's record; need not be durable yet, but never may it be while an entry
-    /// appended before it is not: then nothing could be signed until the next height.
+    /// Replace the signer's record. Need not be durable yet, but must not become durable before the
+    /// entries appended before it: a restarted node would sign nothing until the next height.
     SaveSigner(SignerRecord),
-    /// Make everything appended and saved so far durable, then go on. If that fails, stop the
-    /// process without performing what follows.
+    /// Make everything appended and saved so far durable, then continue. If that fails, stop the
+    /// process and perform no later effect.
     Sync,
     /// Send to all validators.
     Broadcast(Message),
-    /// Start the timer, or start it again.
+    /// Start or restart a timer.
     Schedule {
-        /// Which.
+        /// The timer.
         timer: Timer,
-        /// How long it runs.
+        /// When it fires.
         after: Duration,
     },
     /// Stop the timer if it runs.
     Cancel(Timer),
     /// Stop all timers.
     CancelAll,
-    /// Build a block and answer with [`Input::Proposed`](super::Input::Proposed), or do nothing.
+    /// Build a block and answer with [`Input::Proposed`](super::Input::Proposed), or not at all.
     Propose {
-        /// For which height.
+        /// The height.
         height: BlockHeight,
-        /// For which round.
+        /// The round.
         round: Round,
-        /// When the others will stop waiting.
+        /// How long the other validators wait for the proposal.
         within: Duration,
     },
     /// Fetch the block, execute it, and answer with [`Input::Validated`](super::Input::Validated).
     Validate(Candidate),
     /// The height is decided: commit the block with its certificate, durably, then start the next
-    /// height. May come again after a crash.
+    /// height. May repeat after a crash.
     Decided(CommitCertificate),
-    /// A validator signed two statements where it may sign one. Comes with the decision of the
-    /// height and can be proven to anybody.
+    /// A validator equivocated. Emitted with the decision of the height; the two signatures prove it
+    /// to third parties.
     Evidence(Equivocation),
-    /// What a peer sent was not used. [`Refusal::blames_sender`] says whether to hold it against
-    /// the peer; what is not refused may be forwarded.
+    /// A message of a peer was not used. [`MessageError::blames_sender`] says whether to penalise
+    /// the peer. A message without this effect may be forwarded.
     Refused {
-        /// Who sent it.
+        /// The sender.
         from: NodeId,
-        /// Why.
-        reason: Refusal,
+        /// The reason.
+        reason: MessageError,
     },
-    /// A validator is at a later height: fetch what was decided since. Comes as often as it is
-    /// heard; the node asks once.
+    /// A validator is at a later height: fetch the decisions since. Repeats with every such message;
+    /// the node asks once.
     Behind {
-        /// Who was heard, and may be asked.
+        /// The peer that sent the message, and may be asked.
         peer: NodeId,
-        /// The height it is at.
+        /// The validator's height.
         height: BlockHeight,
     },
-    /// Our key has been seen to sign beyond our record, or the log lacks what we last signed:
-    /// nothing is signed up to this height.
+    /// Our key has signed beyond our record, or the log lacks our last statement: nothing is signed
+    /// up to this height.
     Silenced {
-        /// The last height without our signature.
+        /// The last height at which nothing is signed.
         through: BlockHeight,
-        /// Whether another process signs with our key right now.
+        /// Whether another process signs with our key.
         key_used_twice: bool,
     },
-    /// The others decided a block that our application calls invalid. Either we or more than a
-    /// third of the power are wrong: stop, and let a person look.
+    /// The other validators decided a block that our application calls invalid. Either we or more
+    /// than a third of the power are faulty: stop and let an operator investigate.
     Contradicted(CommitCertificate),
-    /// A round began. For logs and metrics.
+    /// A round started. For logs and metrics.
     RoundStarted {
         /// The height.
         height: BlockHeight,
         /// The round.
         round: Round,
-        /// Whose turn it is.
+        /// Its proposer.
         proposer: NodeId,
     },
 }
 
-/// A block that somebody wants decided.
+/// A proposed block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// The height.
     pub height: BlockHeight,
-    /// The round in which it was first seen.
+    /// The round in which it was first proposed.
     pub round: Round,
     /// The block's hash.
     pub value: Hash,
-    /// Who proposed it then, and should have the block.
+    /// Its proposer in that round, which should have the block.
     pub proposer: NodeId,
 }
 
-/// Two signatures that exclude each other, by the same validator.
+/// Evidence of equivocation: two conflicting statements signed by one validator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Equivocation {
     /// Two votes of one kind in one round.
@@ -114,7 +113,7 @@ pub enum Equivocation {
 }
 
 impl Equivocation {
-    /// Who did it.
+    /// The validator that signed both.
     pub const fn culprit(&self) -> NodeId {
         match self {
             Self::Votes(vote, _) => vote.signer,

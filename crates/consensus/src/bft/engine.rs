@@ -1,112 +1,73 @@
 //! The engine: one input in, an ordered list of effects out.
 //!
 //! [`Engine::handle`] is a function of the inputs so far: no clock, no randomness, no disk, no
-//! socket. It owns the agreement core (`core`), which decides, and answers its questions: signing
-//! goes through the [`Signer`], signatures are verified before a message is fed, and everything to
-//! be remembered comes out as an effect before whatever depends on it.
+//! socket. It owns the agreement core (`core`), which decides, and answers the core's questions:
+//! the [`Signer`] signs, signatures are verified before a message is fed to the core, and what has
+//! to be durable is emitted as an effect before anything that depends on it.
 //!
-//! What a peer can make it do is bounded before a signature is looked at: messages of other
-//! heights, of rounds more than [`ROUNDS_AHEAD`] away, by strangers, and duplicates cost a few
-//! comparisons. What passes costs one verification, or one per validator for a certificate.
+//! A peer's message is bounded before its signature is checked: messages of other heights, of
+//! rounds more than [`MAX_ROUNDS_AHEAD`] ahead, by unknown signers, and duplicates cost a few
+//! comparisons. A message that passes costs one verification, or one per validator for a
+//! certificate.
 
 mod candidates;
 mod certificate;
-mod desk;
-mod early;
-mod hearing;
+mod config;
+mod core_adapter;
+mod double_sign_guard;
+mod effect_buffer;
+mod error;
+mod future_messages;
 mod message;
-mod outbox;
+mod own_signature;
 mod replay;
 mod start;
 mod timer;
 mod value;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use nervure_primitives::{BlockHeight, NodeId};
 
-use self::{candidates::Candidates, desk::Desk, early::Early, hearing::Hearing};
-use super::{Effect, Input, Round, SignedVote, Signer, Timeouts, WalEntry, core};
-use crate::checkpoint::{Quorum, ValidatorSet};
+use self::{
+    candidates::Candidates, core_adapter::CoreAdapter, double_sign_guard::DoubleSignGuard,
+    future_messages::FutureMessages,
+};
+pub use self::{config::Config, error::EngineError};
+use super::{Effect, Input, Round, SignedVote, Signer, WalEntry, core};
+use crate::checkpoint::ValidatorSet;
 
-/// Messages more rounds ahead than this are dropped; round certificates are not, and bring a node
-/// forward that missed more.
-pub const ROUNDS_AHEAD: u32 = 10;
-
-/// How an engine behaves.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// How long timers run.
-    pub timeouts: Timeouts,
-    /// How long to listen for own signatures of an earlier life before the first signature.
-    /// Longer is safer after a restored backup and slower after every restart; zero turns the
-    /// protection off.
-    pub listen: Duration,
-    quorum: Quorum,
-}
-
-impl Config {
-    /// For validators on one machine or in one data centre: listens for a second.
-    pub const fn local() -> Self {
-        Self::new(Timeouts::local(), Duration::from_secs(1))
-    }
-
-    /// For validators all over the world: listens for ten seconds, so that peers have sent what
-    /// they have at least three times.
-    pub const fn public() -> Self {
-        Self::new(Timeouts::public(), Duration::from_secs(10))
-    }
-
-    /// An engine with these timers.
-    pub const fn new(timeouts: Timeouts, listen: Duration) -> Self {
-        Self { timeouts, listen, quorum: Quorum::TWO_THIRDS }
-    }
-
-    /// Decides with another quorum. **Unsafe**; only for the test that has to notice.
-    #[cfg(any(test, feature = "simulation"))]
-    pub const fn with_quorum(mut self, quorum: Quorum) -> Self {
-        self.quorum = quorum;
-        self
-    }
-}
-
-/// What the engine cannot go on after. Stop the process: its state is no longer to be trusted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EngineError {
-    /// The write-ahead log leads to other votes than the ones it holds.
-    #[error("the write-ahead log does not lead to the votes in it: {0}")]
-    Diverged(String),
-    /// The agreement core met a state that should not exist.
-    #[error("the agreement core failed: {0}")]
-    Core(String),
-}
+/// Votes and proposals more rounds ahead than this are dropped. Round certificates are not: they
+/// bring a node forward that missed more rounds.
+pub const MAX_ROUNDS_AHEAD: u32 = 10;
 
 /// Decides heights, one after the other.
 pub struct Engine {
-    state: Option<core::State<core::Agreement>>,
-    desk: Desk,
-    current: Option<Current>,
-    early: Early,
+    /// The core's state; none before the first height runs.
+    state: Option<core::State<core::BftContext>>,
+    adapter: CoreAdapter,
+    current: Option<CurrentHeight>,
+    future_messages: FutureMessages,
     candidates: Candidates,
-    hearing: Hearing,
+    guard: DoubleSignGuard,
 }
 
 /// The height being decided.
-struct Current {
+struct CurrentHeight {
     height: BlockHeight,
     validators: Arc<ValidatorSet>,
-    members: core::Members,
+    members: core::CoreValidatorSet,
     phase: Phase,
 }
 
-/// How far a height is.
+/// The phases of a height.
 enum Phase {
-    /// Nothing is signed yet; messages are kept for when the core starts.
+    /// Nothing is signed yet. The log waits for the core to start; messages wait in
+    /// [`FutureMessages`].
     Listening(Vec<WalEntry>),
     /// The core runs.
     Running,
-    /// The decision is out, the next height has not started.
+    /// The decision is emitted and the next height has not started.
     Decided,
 }
 
@@ -115,18 +76,18 @@ impl Engine {
     pub fn new(config: Config, signer: Signer) -> Self {
         Self {
             state: None,
-            hearing: Hearing::new(config.listen),
-            desk: Desk::new(&config, signer),
+            guard: DoubleSignGuard::new(config.listen),
+            adapter: CoreAdapter::new(&config, signer),
             current: None,
-            early: Early::default(),
+            future_messages: FutureMessages::default(),
             candidates: Candidates::default(),
         }
     }
 
-    /// Takes one input and says what to do about it, in order.
+    /// Handles one input and returns the effects to perform, in order.
     ///
     /// # Errors
-    /// [`EngineError`] means that the process has to stop; nothing a peer sends leads there.
+    /// [`EngineError`] means that the process has to stop. No message of a peer causes it.
     pub fn handle(&mut self, input: Input) -> Result<Vec<Effect>, EngineError> {
         match input {
             Input::Start { height, validators, log } => self.on_start(height, validators, log)?,
@@ -137,51 +98,51 @@ impl Engine {
             Input::OwnSignature { vote, began_here } => self.on_own_signature(vote, began_here),
             Input::Certificate { from, certificate } => self.on_certificate(from, certificate)?,
         }
-        self.settle();
-        Ok(self.desk.outbox.drain())
+        self.finish_input();
+        Ok(self.adapter.effects.drain())
     }
 
-    /// Whose engine it is.
+    /// The node that it signs for.
     pub const fn node(&self) -> NodeId {
-        self.desk.signer.node()
+        self.adapter.signer.node()
     }
 
-    /// The signer, to look at.
+    /// The signer.
     pub const fn signer(&self) -> &Signer {
-        &self.desk.signer
+        &self.adapter.signer
     }
 
-    /// The height and round it is in, once started.
+    /// The current height and round, once started.
     pub fn position(&self) -> Option<(BlockHeight, Round)> {
         let current = self.current.as_ref()?;
         let round = self.state.as_ref().map_or(Round(0), |state| core::round_of(state.round()));
         Some((current.height, round))
     }
 
-    /// The votes of `node` at the current height that were heard, at most two per round: the
-    /// answer to a restarted peer that asks for its own signatures.
-    pub fn heard_from(&self, node: &NodeId) -> Vec<SignedVote> {
+    /// The votes of `node` that were received at the current height, at most two per round. A
+    /// restarted peer asks for them, to learn its own earlier signatures.
+    pub fn votes_by(&self, node: &NodeId) -> Vec<SignedVote> {
         let rounds = self.state.iter().flat_map(|state| state.driver.votes().all_rounds().values());
         let votes = rounds.flat_map(|round| round.received_votes()).map(core::vote_of);
         votes.filter(|vote| vote.signer == *node).collect()
     }
 
-    /// Feeds the core, answering its questions on the way.
-    fn feed(&mut self, input: core::Input<core::Agreement>) -> Result<(), EngineError> {
+    /// Runs the core on one input.
+    fn feed(&mut self, input: core::Input<core::BftContext>) -> Result<(), EngineError> {
         let Some(state) = self.state.as_mut() else { return Ok(()) };
-        self.desk.feed(state, input)
+        self.adapter.feed(state, input)
     }
 
-    /// Whether messages can go to the core.
+    /// Whether the core accepts messages of the current height.
     fn is_running(&self) -> bool {
         self.current.as_ref().is_some_and(|current| matches!(current.phase, Phase::Running))
     }
 
-    /// Ends an input: notes a decision, forgets what was trusted for this input only.
-    fn settle(&mut self) {
-        self.desk.trusted.clear();
-        if let Some(round) = self.desk.take_decision() {
-            self.desk.patience.learn(round);
+    /// Ends an input: takes over a decision and forgets which statements this input verified.
+    fn finish_input(&mut self) {
+        self.adapter.verified.clear();
+        if let Some(round) = self.adapter.take_decision() {
+            self.adapter.backoff.learn(round);
             if let Some(current) = self.current.as_mut() {
                 current.phase = Phase::Decided;
             }

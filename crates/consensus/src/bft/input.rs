@@ -1,4 +1,4 @@
-//! What may happen to the engine.
+//! Inputs: the events that an engine reacts to.
 
 use std::sync::Arc;
 
@@ -12,53 +12,54 @@ use crate::checkpoint::{CommitCertificate, ValidatorSet};
 #[non_exhaustive]
 pub enum Input {
     /// Decide this height. The first input, and the answer to every
-    /// [`Effect::Decided`](super::Effect::Decided) once the block is committed; given when it is
-    /// time for the next block, since that is when the wait for a proposal begins.
+    /// [`Effect::Decided`](super::Effect::Decided) once the block is committed. Sent when the next
+    /// block is due, because the propose timeout starts with it.
     Start {
         /// The height after the last committed one.
         height: BlockHeight,
-        /// Who decides it.
+        /// The validators of the height.
         validators: Arc<ValidatorSet>,
-        /// What the write-ahead log holds of this height: empty unless the process was restarted.
+        /// The write-ahead log of this height: empty unless the process was restarted.
         log: Vec<WalEntry>,
     },
     /// A peer sent a message. Decoded, not verified.
     Message {
-        /// Who sent it, to be told apart from who signed it.
+        /// The peer that sent it, not necessarily its signer.
         from: NodeId,
         /// The message.
         message: Message,
     },
-    /// A timer fired. Timers of the past may fire late and do nothing.
+    /// A timer fired. A late timer of an earlier height or round has no effect.
     Elapsed(Timer),
     /// The block asked for by [`Effect::Propose`](super::Effect::Propose).
     Proposed {
-        /// The height asked for.
+        /// The requested height.
         height: BlockHeight,
-        /// The round asked for.
+        /// The requested round.
         round: Round,
         /// The block's hash. The node can serve the block from now on.
         value: Hash,
     },
     /// The answer to [`Effect::Validate`](super::Effect::Validate).
     Validated {
-        /// The height asked about.
+        /// The height of the candidate.
         height: BlockHeight,
         /// The block's hash.
         value: Hash,
         /// Whether the application accepts it on top of the last committed block.
         valid: bool,
     },
-    /// A signature of our own key, in the verified certificate of a block that came from others.
+    /// A signature by our own key in the verified certificate of a block decided by others.
     OwnSignature {
-        /// What was signed.
+        /// The signed precommit.
         vote: SignedVote,
-        /// Whether the height began after this process did, so that no earlier life of it can have signed.
+        /// Whether the height began after this process started, so that no earlier process of this
+        /// node can have signed there.
         began_here: bool,
     },
-    /// A peer showed that the height is decided. Not verified.
+    /// A peer sent the certificate of a height. Not verified.
     Certificate {
-        /// Who sent it.
+        /// The peer that sent it.
         from: NodeId,
         /// The certificate.
         certificate: CommitCertificate,

@@ -1,16 +1,16 @@
-//! Bundles of votes that bring a peer forward which missed them.
+//! Bundles of votes that bring a peer forward that missed them.
 //!
-//! A [`PolkaCertificate`] shows that more than two thirds prevoted a block in a round, which lets
-//! a locked validator accept it again. A [`RoundCertificate`] shows why to be in a later round.
-//! Neither decides anything, and neither is signed as a whole: every vote in it is.
+//! A [`PolkaCertificate`] shows that more than two thirds prevoted a block in a round, so that a
+//! validator locked on another block in an earlier round may prevote it. A [`RoundCertificate`]
+//! justifies a later round. Neither decides a height, and only the votes inside are signed.
 //!
-//! What a hostile sender can do: make us verify up to one signature per validator, stopping at the
-//! first that is wrong. A certificate that is already known is dropped before that.
+//! What a hostile sender can do: make us verify up to one signature per validator; verification
+//! stops at the first invalid one. A known certificate is dropped before.
 
 use nervure_primitives::{BlockHeight, Hash, MeshId, NodeId, Signature};
 use serde::{Deserialize, Serialize};
 
-use super::{Round, Signed, Statement, Vote, VoteKind};
+use super::{Round, SignedStatement, Statement, Vote, VoteKind};
 use crate::checkpoint::{
     CertificateError, MAX_VALIDATORS, Quorum, SignatureList, ValidatorSet, require, signed_power,
 };
@@ -47,34 +47,34 @@ impl PolkaCertificate {
             Vote { height: self.height, round: self.round, kind: VoteKind::Prevote, value: Some(self.value) };
         let message = vote.message(mesh)?;
         for (signer, signature) in self.signatures.iter() {
-            signature.verify(signer, &message).map_err(|_| CertificateError::Signature(*signer))?;
+            signature.verify(signer, &message).map_err(|_| CertificateError::InvalidSignature(*signer))?;
         }
         Ok(())
     }
 }
 
-/// Why a round may be entered.
+/// The reason to enter a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RoundReason {
-    /// More than a third already voted in it: somebody honest is there.
+    /// More than a third of the power voted in it: at least one honest validator is in it.
     #[serde(rename = "skip")]
     Skip,
-    /// More than two thirds precommitted in the round before, though not the same thing.
+    /// More than two thirds of the power precommitted in the round before, without a decision.
     #[serde(rename = "precommits")]
     Precommits,
 }
 
-/// One vote of a [`RoundCertificate`], without what all share.
+/// A vote of a [`RoundCertificate`], without the height and round that all its votes share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoundVote {
-    /// Who voted.
+    /// The validator.
     #[serde(rename = "n")]
     pub signer: NodeId,
-    /// Which vote.
+    /// Prevote or precommit.
     #[serde(rename = "k")]
     pub kind: VoteKind,
-    /// For what.
+    /// The block's hash, or none for nil.
     #[serde(rename = "v")]
     pub value: Option<Hash>,
     /// The vote's signature.
@@ -92,7 +92,7 @@ pub struct RoundCertificate {
     /// The round of the votes.
     #[serde(rename = "r")]
     pub round: Round,
-    /// What they justify.
+    /// Why they justify a round.
     #[serde(rename = "w")]
     pub reason: RoundReason,
     /// The votes, sorted by signer, one each.
@@ -101,17 +101,17 @@ pub struct RoundCertificate {
 }
 
 impl RoundCertificate {
-    /// The votes that it bundles.
-    pub fn votes(&self) -> impl Iterator<Item = Signed<Vote>> + '_ {
-        self.votes.iter().map(|vote| Signed {
+    /// The votes in full.
+    pub fn votes(&self) -> impl Iterator<Item = SignedStatement<Vote>> + '_ {
+        self.votes.iter().map(|vote| SignedStatement {
             statement: Vote { height: self.height, round: self.round, kind: vote.kind, value: vote.value },
             signer: vote.signer,
             signature: vote.signature,
         })
     }
 
-    /// Whether its form is right: bounded, sorted, nobody twice, nothing but precommits where
-    /// precommits are claimed. Checked before anything else.
+    /// Whether its form is valid: bounded, sorted, one vote per signer, and only precommits where
+    /// precommits are the reason. Checked first.
     pub(super) fn is_well_formed(&self) -> bool {
         self.votes.len() <= MAX_VALIDATORS
             && self.votes.windows(2).all(|pair| pair[0].signer < pair[1].signer)
@@ -119,7 +119,7 @@ impl RoundCertificate {
                 || self.votes.iter().all(|vote| vote.kind == VoteKind::Precommit))
     }
 
-    /// Checks power first, then every signature. `quorum` is what precommits need.
+    /// Checks power first, then every signature. `quorum` is the quorum of precommits.
     pub(super) fn verify(
         &self,
         quorum: Quorum,
@@ -133,7 +133,7 @@ impl RoundCertificate {
         signed_power(self.votes.iter().map(|vote| &vote.signer), validators)
             .and_then(|signed| require(needed, signed, validators))?;
         for vote in self.votes() {
-            vote.verify(mesh).map_err(|_| CertificateError::Signature(vote.signer))?;
+            vote.verify(mesh).map_err(|_| CertificateError::InvalidSignature(vote.signer))?;
         }
         Ok(())
     }

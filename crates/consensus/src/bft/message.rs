@@ -1,8 +1,8 @@
-//! Everything that validators send each other, and its size.
+//! The messages between validators, and their size limits.
 //!
 //! One encoding for one message: canonical CBOR, a map with the kind as its only key. Decoding
-//! checks form and size and verifies nothing; the [`Engine`](super::Engine) verifies, because it
-//! knows the validators and can drop what it has seen before it spends time on a signature.
+//! checks form and size only. The [`Engine`](super::Engine) verifies signatures: it knows the
+//! validators and drops known messages before it spends time on a signature.
 
 use nervure_primitives::{
     BlockHeight, Hash, NodeId,
@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::{PolkaCertificate, Round, RoundCertificate, SignedProposal, SignedVote};
 use crate::checkpoint::MAX_VALIDATORS;
 
-/// Most bytes of a proposal or vote on the wire.
-pub const MAX_STATEMENT_MESSAGE_LEN: usize = 320;
+/// Upper bound for a proposal or vote on the wire.
+pub const MAX_STATEMENT_MESSAGE_BYTES: usize = 320;
 
-/// Most bytes of any message: a round certificate with a vote of every validator, each with id,
-/// kind, hash and signature, and 128 bytes for what they share.
-pub const MAX_MESSAGE_LEN: usize = MAX_VALIDATORS * 168 + 128;
+/// Upper bound for every message: a round certificate with a vote of every validator (168 bytes of
+/// id, kind, hash and signature) and 128 bytes for the shared fields.
+pub const MAX_MESSAGE_BYTES: usize = MAX_VALIDATORS * 168 + 128;
 
 /// A message between validators.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,28 +29,28 @@ pub enum Message {
     /// A validator's vote.
     #[serde(rename = "vote")]
     Vote(SignedVote),
-    /// Why a block may be accepted again.
+    /// Votes that let a locked validator prevote a block.
     #[serde(rename = "polka")]
     Polka(PolkaCertificate),
-    /// Why to be in a later round.
+    /// Votes that justify a later round.
     #[serde(rename = "round")]
     Round(RoundCertificate),
 }
 
 impl Message {
-    /// Reads a message; verifies nothing but its form.
+    /// Decodes a message. Checks its form, not its signatures.
     ///
     /// # Errors
-    /// When `bytes` are too many for their kind or not canonical.
+    /// When `bytes` are too long for their kind or not canonical.
     pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
-        let message: Self = cbor::decode(bytes, Limits::new(MAX_MESSAGE_LEN))?;
+        let message: Self = cbor::decode(bytes, Limits::new(MAX_MESSAGE_BYTES))?;
         if let Self::Round(certificate) = &message
             && !certificate.is_well_formed()
         {
             return Err(CborError::Structure("votes of a round certificate are sorted, one each".into()));
         }
         if cbor::encode(&message)? != bytes {
-            return Err(CborError::Structure("not the message's only encoding".into()));
+            return Err(CborError::Structure("not the canonical encoding of the message".into()));
         }
         Ok(message)
     }
@@ -73,7 +73,7 @@ impl Message {
         }
     }
 
-    /// Who signed it, if it is a statement of one validator.
+    /// The signer, if it is a statement of one validator.
     pub const fn signer(&self) -> Option<NodeId> {
         match self {
             Self::Proposal(proposal) => Some(proposal.signer),
@@ -92,7 +92,7 @@ impl Message {
         }
     }
 
-    /// A name for exactly this message: gossip's duplicate check.
+    /// The hash of the message, by which gossip detects duplicates.
     ///
     /// # Errors
     /// None in practice: messages always encode.
@@ -106,7 +106,7 @@ mod tests {
     use nervure_primitives::{MeshId, NodeKey, Signature};
 
     use super::*;
-    use crate::bft::{Proposal, RoundReason, RoundVote, Signed, VoteKind};
+    use crate::bft::{Proposal, RoundReason, RoundVote, SignedStatement, VoteKind};
 
     fn largest() -> RoundCertificate {
         let mut votes: Vec<_> = (0..64)
@@ -136,10 +136,10 @@ mod tests {
             valid_round: Some(round),
         };
         let mesh = MeshId::from_bytes([3; 32]);
-        let proposal = Signed::sign(&NodeKey::from_seed(&[1; 32]), &mesh, proposal).unwrap();
+        let proposal = SignedStatement::sign(&NodeKey::from_seed(&[1; 32]), &mesh, proposal).unwrap();
         for (message, limit) in [
-            (Message::Round(largest()), MAX_MESSAGE_LEN),
-            (Message::Proposal(proposal), MAX_STATEMENT_MESSAGE_LEN),
+            (Message::Round(largest()), MAX_MESSAGE_BYTES),
+            (Message::Proposal(proposal), MAX_STATEMENT_MESSAGE_BYTES),
         ] {
             let bytes = message.encode().unwrap();
             assert!(bytes.len() <= limit, "{} of {limit}", bytes.len());
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn votes_of_a_round_certificate_are_in_order_and_of_the_right_kind() {
+    fn refuses_round_certificates_with_unordered_or_wrong_votes() {
         let refused = |change: fn(&mut RoundCertificate)| {
             let mut certificate = largest();
             change(&mut certificate);

@@ -1,18 +1,18 @@
-//! Who proposes in which round of a height.
+//! The proposer of each round of a height.
 //!
-//! Every height draws an order of its validators: one after the other, each with a chance that is
-//! its share of the power not yet drawn. Round r belongs to the r-th of that order, again from the
-//! front after the last. The draw is a hash of mesh, height and position, so everybody computes the
-//! same one.
+//! Each height draws an order of its validators without replacement, where the probability of each
+//! draw is the validator's share of the remaining power. Round r belongs to the r-th validator in
+//! that order, modulo its length. The draw is a hash of mesh, height and position, so every node
+//! computes the same order.
 //!
-//! Why so: over many heights everybody opens as often as its power says; within a height nobody
-//! gets a second round before all others had one, so that `f` dead proposers cost `f` rounds and
-//! not more; and nothing has to be remembered between heights, which keeps restarts, sync and
-//! light clients out of it. A round robin with memory would be as fair but would have to be
-//! replayed; one restarted at every height would always open with the largest validator.
+//! Over many heights, each validator proposes first as often as its power says. Within a height, no
+//! validator gets a second round before every other one had a round, so `f` crashed proposers cost
+//! `f` rounds and not more. The order has no state between heights, so restarts, sync and light
+//! clients need not replay one. Tendermint's weighted round robin is as fair but has state, and
+//! restarted at every height it would always begin with the largest validator.
 //!
-//! Hazard: the order is known in advance, so a proposer can be attacked in time for its turn. That
-//! costs rounds, never safety.
+//! Hazard: the order is known in advance, so a proposer can be attacked in its turn. That costs
+//! rounds, never safety.
 
 use nervure_primitives::{BlockHeight, Hash, MeshId};
 
@@ -33,15 +33,15 @@ pub(super) fn order(mesh: &MeshId, height: BlockHeight, validators: &ValidatorSe
     order
 }
 
-/// 128 bits for one position. Taken modulo a power of at most 2^60 they favour nobody by more
-/// than one part in 2^68.
+/// 128 pseudo-random bits for one position. Modulo a power of at most 2^60, their bias is below one
+/// part in 2^68.
 fn draw(mesh: &MeshId, height: BlockHeight, position: usize) -> u128 {
     let (height, position) = (height.0.to_be_bytes(), (position as u64).to_be_bytes());
     let hash = Hash::of("nervure/proposer", &[mesh.as_bytes(), &height, &position]);
     hash.as_bytes().iter().take(16).fold(0, |value, byte| value << 8 | u128::from(*byte))
 }
 
-/// Which of `left` the power `drawn` falls on.
+/// The index in `left` of the validator whose share of the power contains `drawn`.
 fn position(drawn: u128, left: &[usize], validators: &ValidatorSet) -> usize {
     let mut below = 0u128;
     for (at, member) in left.iter().enumerate() {
@@ -73,7 +73,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everybody_gets_a_turn(powers in proptest::collection::vec(1u64..1 << 50, 1..64), height: u64) {
+        fn the_order_contains_every_validator_once(powers in proptest::collection::vec(1u64..1 << 50, 1..64), height: u64) {
             let mut order = order(&MESH, BlockHeight(height), &set(&powers));
             order.sort_unstable();
             prop_assert_eq!(order, (0..powers.len()).collect::<Vec<_>>());
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn power_is_how_often_one_opens() {
+    fn validators_propose_first_in_proportion_to_their_power() {
         let set = set(&[1, 2, 7]);
         let mut first = [0u32; 3];
         for height in 0..10_000 {

@@ -1,90 +1,39 @@
-//! The one place that signs: it remembers where it last did, and never goes back.
+//! The signer: signs each position of the protocol at most once.
 //!
-//! A validator that signs two different statements for one place of the protocol can split the
-//! mesh. So the [`Signer`] keeps a [`Mark`], the highest [`Position`] it ever signed at and what
-//! it signed there, and refuses everything at or below it that is not the very same statement,
-//! whatever the state machine above it believes. The engine hands out every change as
-//! [`Effect::SaveSigner`](super::Effect::SaveSigner) before the signature it belongs to.
+//! A validator that signs two different statements at one [`Position`] can split the mesh. The
+//! [`Signer`] therefore keeps a [`HighWaterMark`], the statement that it last signed, and refuses
+//! every other statement at that position or below, whatever the state machine above it asks for.
+//! The engine emits each change as [`Effect::SaveSigner`](super::Effect::SaveSigner) before the
+//! signature that caused it.
 //!
-//! # What is guaranteed
+//! # Guarantees
 //!
-//! * With the latest record on disk, no two conflicting signatures, whatever crashes.
-//! * With the latest record but **without the log** of the height, nothing at all is signed at that
-//!   height, since the log alone knows what we are locked on.
-//! * With an **old record** (a restored backup, a second process with the same key): from the
-//!   moment one signature by our key above the mark is shown to the engine, in a vote, a proposal
-//!   or any certificate, nothing is signed up to the height of that signature, nor up to the
-//!   highest height that validators with more than a third of the power are heard to be at. Such
-//!   proof cannot be forged, it *is* our signature. The refusal is part of the record and
-//!   survives restarts.
-//! * Before the first signature after a start the engine listens for a while
-//!   ([`Config::listen`](super::Config::listen)) and signs nothing, so that this proof can come.
+//! * With the latest record on disk, no two conflicting signatures are made, whatever crashes.
+//! * With the latest record but **without the log** of the height, nothing is signed at that height,
+//!   because only the log knows the locked value.
+//! * With an **old record** (a restored backup, or a second process with the same key): once the
+//!   engine sees one signature of our key above the high-water mark, in a vote, a proposal or a
+//!   certificate, nothing is signed up to the height of that signature, nor up to the highest
+//!   height that validators with more than a third of the power have reached. This evidence cannot
+//!   be forged, because it is our own signature. The suspension is part of the record and survives
+//!   restarts.
+//! * After a start the engine first listens ([`Config::listen`](super::Config::listen)) and signs
+//!   nothing, so that this evidence can arrive.
 //!
-//! # What is not
+//! # Limits
 //!
-//! A node with an old record that nobody shows its later signatures while it listens (isolated,
-//! surrounded by liars, or too short a listening time) can sign twice. Nothing on the machine
-//! itself can tell an old record from a fresh one; only the network can.
+//! A node with an old record can sign twice if no peer shows it a later signature while it listens:
+//! when it is isolated, when all its peers are hostile, or when the listening time is too short. The
+//! machine alone cannot tell an old record from a current one; only the network can.
 
 use nervure_primitives::{BlockHeight, MeshId, NodeId, NodeKey, cbor::CborError};
 use serde::{Deserialize, Serialize};
 
-use super::{Proposal, Round, Signed, SignedProposal, SignedVote, Statement, Vote, VoteKind};
+use crate::statement::{Position, SignedProposal, SignedStatement, SignedVote, Statement};
 
-/// The steps of a round, in the order in which one signs in them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Step {
-    /// Proposing.
-    #[serde(rename = "propose")]
-    Propose,
-    /// Prevoting.
-    #[serde(rename = "prevote")]
-    Prevote,
-    /// Precommitting.
-    #[serde(rename = "precommit")]
-    Precommit,
-}
-
-/// A place in the protocol at which a validator signs one statement and no other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Position {
-    /// The height.
-    #[serde(rename = "h")]
-    pub height: BlockHeight,
-    /// The round.
-    #[serde(rename = "r")]
-    pub round: Round,
-    /// The step.
-    #[serde(rename = "s")]
-    pub step: Step,
-}
-
-/// A statement that has its one place.
-pub trait Placed: Statement {
-    /// Where it is made.
-    fn position(&self) -> Position;
-}
-
-impl Placed for Vote {
-    fn position(&self) -> Position {
-        let step = match self.kind {
-            VoteKind::Prevote => Step::Prevote,
-            VoteKind::Precommit => Step::Precommit,
-        };
-        Position { height: self.height, round: self.round, step }
-    }
-}
-
-impl Placed for Proposal {
-    fn position(&self) -> Position {
-        Position { height: self.height, round: self.round, step: Step::Propose }
-    }
-}
-
-/// A signed statement of either kind.
+/// A signed vote or proposal. In a [`SignerRecord`], the statement at the highest position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Mark {
+pub enum HighWaterMark {
     /// A vote.
     #[serde(rename = "vote")]
     Vote(SignedVote),
@@ -93,8 +42,8 @@ pub enum Mark {
     Proposal(SignedProposal),
 }
 
-impl Mark {
-    /// Where it was made.
+impl HighWaterMark {
+    /// The position of the statement.
     pub fn position(&self) -> Position {
         match self {
             Self::Vote(vote) => vote.statement.position(),
@@ -103,60 +52,60 @@ impl Mark {
     }
 }
 
-impl From<SignedVote> for Mark {
+impl From<SignedVote> for HighWaterMark {
     fn from(vote: SignedVote) -> Self {
         Self::Vote(vote)
     }
 }
 
-impl From<SignedProposal> for Mark {
+impl From<SignedProposal> for HighWaterMark {
     fn from(proposal: SignedProposal) -> Self {
         Self::Proposal(proposal)
     }
 }
 
-/// What has to survive everything. Written durably before the signature it is about leaves.
+/// The signer's durable state. It is on disk before the signature that changed it is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignerRecord {
-    /// Our statement at the highest position known, whoever made it.
+    /// The statement of our key at the highest position known, even if another process signed it.
     #[serde(rename = "m")]
-    pub mark: Option<Mark>,
-    /// Sign nothing up to this height: the record was once seen to be older than our signatures.
+    pub last_signed: Option<HighWaterMark>,
+    /// Sign nothing up to this height: the record was found to be older than our signatures.
     #[serde(rename = "q")]
     pub silent_through: Option<BlockHeight>,
 }
 
-/// Why a signature was refused.
+/// Why the signer refused to sign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SignRefusal {
-    /// Still listening for signatures of an earlier life.
+pub enum SignError {
+    /// The engine still listens for signatures of an earlier process.
     #[error("still listening for our own earlier signatures")]
     Listening,
-    /// The record was found to be old; the heights it may be missing are left to others.
+    /// The record was found to be old; nothing is signed at the heights that it may lack.
     #[error("our record is older than our signatures: nothing is signed up to height {0}")]
-    Silent(BlockHeight),
-    /// Something was already signed at this position or a later one.
+    Suspended(BlockHeight),
+    /// Another statement was already signed at this position or a later one.
     #[error("already signed at height {}, round {}, {:?}", .0.height, .0.round, .0.step)]
-    Marked(Position),
+    AlreadySigned(Position),
     /// The statement does not encode.
     #[error(transparent)]
     Cbor(#[from] CborError),
 }
 
-/// What a signature by our own key, seen outside, tells.
+/// What a signature by our own key that was received from the network says about the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Witness {
+pub enum OwnSignatureCheck {
     /// Nothing new.
     Known,
-    /// The key has signed beyond what the record knew: the record is old, or the key is used twice.
+    /// The key has signed above the high-water mark: the record is old, or the key is used twice.
     Newer,
-    /// The key has signed something else at the very position of the mark: it is used twice.
+    /// The key has signed another statement at the high-water mark: it is used twice.
     Conflict,
 }
 
-/// Signs for a validator, each position once.
+/// Signs for a validator, each position at most once.
 #[derive(Clone, Debug)]
 pub struct Signer {
     key: NodeKey,
@@ -168,23 +117,23 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer that goes on where `record` ends. A key that never signed has the default record.
+    /// A signer that continues from `record`. A key that never signed has the default record.
     pub fn new(key: NodeKey, mesh: MeshId, record: SignerRecord) -> Self {
         let node = key.node_id();
         Self { key, node, mesh, record, changed: false, listening: false }
     }
 
-    /// Whose signatures these are.
+    /// The node that it signs for.
     pub const fn node(&self) -> NodeId {
         self.node
     }
 
-    /// Where it signs.
+    /// The mesh that it signs for.
     pub const fn mesh(&self) -> &MeshId {
         &self.mesh
     }
 
-    /// What has to survive.
+    /// The state to be kept durably.
     pub const fn record(&self) -> SignerRecord {
         self.record
     }
@@ -192,70 +141,73 @@ impl Signer {
     /// Signs `statement` unless that could contradict an earlier signature.
     ///
     /// # Errors
-    /// Whatever is not above the mark, or the very statement at it, is refused.
-    pub fn sign<T: Placed>(&mut self, statement: T) -> Result<Signed<T>, SignRefusal>
+    /// When the statement is not above the high-water mark, unless it is the very same statement.
+    pub fn sign<T: Statement>(&mut self, statement: T) -> Result<SignedStatement<T>, SignError>
     where
-        Mark: From<Signed<T>>,
+        HighWaterMark: From<SignedStatement<T>>,
     {
         let position = statement.position();
         if self.listening {
-            return Err(SignRefusal::Listening);
+            return Err(SignError::Listening);
         }
-        if let Some(through) = self.record.silent_through.filter(|through| position.height <= *through) {
-            return Err(SignRefusal::Silent(through));
+        if let Some(through) = self.suspended_at(position.height) {
+            return Err(SignError::Suspended(through));
         }
-        let signed = Signed::sign(&self.key, &self.mesh, statement)?;
+        let signed = SignedStatement::sign(&self.key, &self.mesh, statement)?;
         let mark = signed.into();
-        match self.record.mark {
+        match self.record.last_signed {
+            // Ed25519 is deterministic: the same statement has the same signature, so a replay may
+            // sign it again.
             Some(last) if last == mark => {}
-            Some(last) if last.position() >= position => return Err(SignRefusal::Marked(last.position())),
-            _ => self.mark(mark),
+            Some(last) if last.position() >= position => {
+                return Err(SignError::AlreadySigned(last.position()));
+            }
+            _ => self.raise(mark),
         }
         Ok(signed)
     }
 
-    /// Takes note of an own statement found in the log: the record may have been lost with the
-    /// last writes before a crash.
-    pub(super) fn remember(&mut self, mark: Mark) {
-        if self.record.mark.is_none_or(|last| last.position() < mark.position()) {
-            self.mark(mark);
+    /// Notes an own statement found in the log: a crash may have lost the last write of the record.
+    pub(super) fn remember(&mut self, mark: HighWaterMark) {
+        if self.record.last_signed.is_none_or(|last| last.position() < mark.position()) {
+            self.raise(mark);
         }
     }
 
-    fn mark(&mut self, mark: Mark) {
-        self.record.mark = Some(mark);
+    fn raise(&mut self, mark: HighWaterMark) {
+        self.record.last_signed = Some(mark);
         self.changed = true;
     }
 
-    /// Takes note of a signature by our own key, verified by the caller, that came from outside.
-    pub fn witness(&mut self, seen: Mark) -> Witness {
+    /// Notes a signature by our own key that came from the network. The caller has verified it.
+    pub fn check_own_signature(&mut self, seen: HighWaterMark) -> OwnSignatureCheck {
         let position = seen.position();
-        match self.record.mark {
-            Some(last) if last == seen || last.position() > position => Witness::Known,
+        match self.record.last_signed {
+            Some(last) if last == seen || last.position() > position => OwnSignatureCheck::Known,
             Some(last) if last.position() == position => {
-                self.be_silent_through(position.height);
-                Witness::Conflict
+                self.suspend_through(position.height);
+                OwnSignatureCheck::Conflict
             }
             _ => {
-                self.mark(seen);
-                self.be_silent_through(position.height);
-                Witness::Newer
+                self.raise(seen);
+                self.suspend_through(position.height);
+                OwnSignatureCheck::Newer
             }
         }
     }
 
     /// The height up to which nothing is signed, if `height` is at or below it.
-    pub fn silent_at(&self, height: BlockHeight) -> Option<BlockHeight> {
+    pub fn suspended_at(&self, height: BlockHeight) -> Option<BlockHeight> {
         self.record.silent_through.filter(|through| height <= *through)
     }
 
     /// Whether it may sign at `height` at all.
     pub fn may_sign_at(&self, height: BlockHeight) -> bool {
-        !self.listening && self.silent_at(height).is_none()
+        !self.listening && self.suspended_at(height).is_none()
     }
 
-    /// Signs nothing up to `height`.
-    pub(super) fn be_silent_through(&mut self, height: BlockHeight) {
+    /// Signs nothing up to `height`. A suspension is only ever extended.
+    pub(super) fn suspend_through(&mut self, height: BlockHeight) {
         if self.record.silent_through.is_none_or(|through| through < height) {
             self.record.silent_through = Some(height);
             self.changed = true;
@@ -267,8 +219,8 @@ impl Signer {
         self.listening = listening;
     }
 
-    /// The record, if it changed since this was last asked.
-    pub(super) fn take_change(&mut self) -> Option<SignerRecord> {
+    /// The record, if it changed since the last call.
+    pub(super) fn take_changed_record(&mut self) -> Option<SignerRecord> {
         std::mem::take(&mut self.changed).then_some(self.record)
     }
 }

@@ -1,32 +1,33 @@
-//! A network of validators in one thread on simulated time, with everything going wrong.
+//! A network of validators in one thread on simulated time, with faults.
 //!
-//! [`run`] plays one [`Plan`]: real engines, real signatures, any [`Application`](super::Application), links that lose,
-//! delay, duplicate and reorder, partitions, crashes between any two effects that lose what was not
-//! synced, and Byzantine validators below a third of the power. A plan is drawn from a seed, and so
-//! is everything in it: the same seed gives the same trace, whose hash is in the [`Outcome`].
+//! [`run`] executes one [`Plan`]: real engines, real signatures, any
+//! [`Application`](super::Application), links that lose, delay, duplicate and reorder packets,
+//! partitions, crashes between any two effects that lose unsynced writes, and Byzantine validators
+//! below a third of the power. A plan and all its random choices come from a seed: the same seed
+//! gives the same trace, whose hash is in the [`Outcome`].
 //!
-//! Watched throughout ([`Violation`]): no two honest nodes commit different blocks or reach
+//! Invariants that are checked at every step ([`Violation`]): no two honest nodes commit different blocks or reach
 //! different states; no honest node ever sends two conflicting statements, is accused of it, or is
 //! blamed for what it forwards; and once the faults end, every honest node reaches the target
-//! height within [`PATIENCE`] of simulated time.
+//! height within [`RECOVERY_TIMEOUT`] of simulated time.
 //!
-//! What it does not show: real disks, real sockets, and threads. Those are tested where they are.
+//! Not covered: real disks, sockets and threads. Their crates test them.
 
 mod application;
 mod byzantine;
 mod events;
 mod faults;
 mod instance;
+mod invariants;
 mod machine;
 mod plan;
-mod watch;
 mod world;
 
 pub use application::Tally;
 pub use faults::{FaultKind, Faults};
-pub use plan::{Behaviour, Genesis, Links, Micros, Plan, Seat};
-pub use watch::Violation;
-pub use world::{Outcome, PATIENCE, run};
+pub use invariants::Violation;
+pub use plan::{Behaviour, Genesis, Links, Micros, Plan, SimulatedValidator};
+pub use world::{Outcome, RECOVERY_TIMEOUT, run};
 
 /// Runs the plan of `seed` on the built-in application.
 pub fn run_seed(seed: u64) -> Outcome {

@@ -1,9 +1,9 @@
-//! Timers, how long they run, and how they adapt.
+//! Timers and timeouts, and how timeouts adapt.
 //!
-//! Agreement is safe whatever the timers do; they only decide how long to wait for the slow and
-//! the dead. Each round waits longer than the one before, so that some round is long enough for
-//! any network whose delays have a bound. A height that needed several rounds makes the next ones
-//! start more patiently, and every height decided at once takes a step of that back.
+//! Safety does not depend on timers. They decide how long to wait for slow and crashed validators.
+//! Timeouts grow with the round, so that some round is long enough for every network whose delays
+//! are bounded. A height that needed several rounds makes the next heights start with longer
+//! timeouts, and every height decided in round 0 takes one step back.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use serde::{Deserialize, Serialize};
 
 use super::Round;
 
-/// Most steps that earlier heights can add to the patience of the next.
-const MAX_PATIENCE: u32 = 8;
+/// How many steps earlier heights can add to the timeouts of the next.
+const MAX_BACKOFF_STEPS: u32 = 8;
 
-/// What a timer is for.
+/// The purpose of a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TimerKind {
-    /// How long to wait for a proposal before voting nil.
+    /// Wait for a proposal, then prevote nil.
     #[serde(rename = "propose")]
     Propose,
-    /// How long to wait for the rest of the prevotes once two thirds disagree.
+    /// Wait for more prevotes once two thirds of the power have prevoted without a polka.
     #[serde(rename = "prevote")]
     Prevote,
-    /// How long to wait for the rest of the precommits once two thirds disagree.
+    /// Wait for more precommits once two thirds of the power have precommitted without a decision.
     #[serde(rename = "precommit")]
     Precommit,
-    /// When to send again what may have been lost.
+    /// Send again what may have been lost.
     #[serde(rename = "rebroadcast")]
     Rebroadcast,
-    /// How long to listen before the first signature of a process.
+    /// Listen before the first signature of a process.
     #[serde(rename = "listen")]
     Listen,
 }
@@ -45,24 +45,26 @@ pub struct Timer {
     /// The round that it belongs to.
     #[serde(rename = "r")]
     pub round: Round,
-    /// What it is for.
+    /// Its purpose.
     #[serde(rename = "k")]
     pub kind: TimerKind,
 }
 
-/// How long timers run.
+/// The timeouts of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the proposal of round 0: fetching and executing a block included. Too short and honest
-    /// proposers are passed over.
+    /// For the proposal of round 0, with the time to fetch and execute its block. If it is too short,
+    /// honest proposers lose their rounds.
     pub propose: Duration,
-    /// For late votes of round 0. Too short costs rounds, too long costs time when votes disagree.
+    /// For late votes of round 0. If it is too short, heights take more rounds; if it is too long,
+    /// rounds with split votes take longer.
     pub vote: Duration,
-    /// What every further round, and every step of patience, adds to each of the two.
+    /// Added to both by every further round and every step of backoff.
     pub step: Duration,
-    /// Between two rounds of sending again. Too short floods, too long stalls after losses.
+    /// Between two rebroadcasts. If it is too short, the mesh is flooded; if it is too long, heights
+    /// stall after losses.
     pub rebroadcast: Duration,
-    /// No timer runs longer.
+    /// Upper bound for every timeout.
     pub longest: Duration,
 }
 
@@ -78,7 +80,7 @@ impl Timeouts {
         }
     }
 
-    /// For validators all over the world: blocks every 12 seconds.
+    /// For validators around the world: blocks every 12 seconds.
     pub const fn public() -> Self {
         Self {
             propose: Duration::from_secs(3),
@@ -89,28 +91,29 @@ impl Timeouts {
         }
     }
 
-    /// How long a timer of `kind` runs in `round`, with `patience` steps from earlier heights.
-    pub(super) fn duration(&self, kind: TimerKind, round: Round, patience: Patience) -> Duration {
+    /// The timeout of `kind` in `round`, with `backoff` steps from earlier heights:
+    /// `min(longest, base + step * (round + backoff))`.
+    pub(super) fn duration(&self, kind: TimerKind, round: Round, backoff: TimeoutBackoff) -> Duration {
         let base = match kind {
             TimerKind::Propose => self.propose,
             TimerKind::Prevote | TimerKind::Precommit => self.vote,
             TimerKind::Rebroadcast | TimerKind::Listen => return self.rebroadcast.min(self.longest),
         };
-        let steps = round.0.saturating_add(patience.0);
+        let steps = round.0.saturating_add(backoff.0);
         base.saturating_add(self.step.saturating_mul(steps)).min(self.longest)
     }
 }
 
-/// How many steps longer than configured timers start.
+/// Steps that earlier heights add to the timeouts of the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Patience(u32);
+pub(super) struct TimeoutBackoff(u32);
 
-impl Patience {
-    /// Learns from a height that was decided in `round`.
+impl TimeoutBackoff {
+    /// Adapts to a height that was decided in `round`.
     pub(super) fn learn(&mut self, round: Round) {
         self.0 = match round.0 {
             0 => self.0.saturating_sub(1),
-            rounds => self.0.saturating_add(rounds).min(MAX_PATIENCE),
+            rounds => self.0.saturating_add(rounds).min(MAX_BACKOFF_STEPS),
         };
     }
 }
@@ -120,21 +123,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_and_trouble_make_patient_within_the_limit() {
+    fn timeouts_grow_with_rounds_and_backoff_up_to_the_limit() {
         let timeouts = Timeouts::local();
-        let of = |round, patience| timeouts.duration(TimerKind::Propose, Round(round), Patience(patience));
+        let of =
+            |round, backoff| timeouts.duration(TimerKind::Propose, Round(round), TimeoutBackoff(backoff));
         assert_eq!(of(0, 0), Duration::from_millis(500));
         assert_eq!(of(2, 1), Duration::from_millis(1100));
         assert_eq!(of(u32::MAX, u32::MAX), timeouts.longest);
     }
 
     #[test]
-    fn patience_comes_with_trouble_and_goes_without() {
-        let mut patience = Patience::default();
-        patience.learn(Round(3));
-        patience.learn(Round(0));
-        assert_eq!(patience, Patience(2));
-        patience.learn(Round(1 << 19));
-        assert_eq!(patience, Patience(MAX_PATIENCE));
+    fn backoff_grows_with_late_rounds_and_shrinks_with_round_0() {
+        let mut backoff = TimeoutBackoff::default();
+        backoff.learn(Round(3));
+        backoff.learn(Round(0));
+        assert_eq!(backoff, TimeoutBackoff(2));
+        backoff.learn(Round(1 << 19));
+        assert_eq!(backoff, TimeoutBackoff(MAX_BACKOFF_STEPS));
     }
 }

@@ -1,17 +1,16 @@
-//! What the write-ahead log remembers of the height being decided.
+//! Entries of the write-ahead log of the height being decided.
 //!
-//! Every verified message, verdict and timeout that moved the state machine is an entry; feeding
-//! the entries of a height to a fresh engine ([`Input::Start`](super::Input::Start)) brings it to
-//! the same state. Our own votes are among them and are used again as they are, so that replaying
-//! signs nothing that was signed before.
+//! Every verified message, verdict and timeout that changed the state machine is an entry. The
+//! entries of a height bring a new engine ([`Input::Start`](super::Input::Start)) to the same state.
+//! Our own votes are among them and are used as they are, so that a replay signs nothing twice.
 //!
-//! Framing, checksums and syncing are the store's business. It may lose any tail of entries that
-//! were not followed by [`Effect::Sync`](super::Effect::Sync): nothing that depended on them has
-//! left the node. It must not lose an entry and keep a signer's record that was saved after it:
-//! write the log first. At the start of the next height the log starts empty.
+//! The store frames, checksums and syncs the log. It may lose any tail of entries that were not
+//! followed by [`Effect::Sync`](super::Effect::Sync): nothing that depends on them has left the node.
+//! It must not lose an entry and keep a signer's record that was saved after it, so it writes the
+//! log first. The log of the next height starts empty.
 //!
-//! Hazard: entries are read back from our own disk but decoded like anything from outside; the
-//! signatures in them are verified again on replay.
+//! Hazard: entries come from our own disk but are decoded like messages from outside, and their
+//! signatures are verified again on replay.
 
 use nervure_primitives::{
     BlockHeight, Hash, NodeId,
@@ -19,7 +18,7 @@ use nervure_primitives::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_MESSAGE_LEN, Mark, PolkaCertificate, Round, SignedProposal, SignedVote, Timer};
+use super::{HighWaterMark, MAX_MESSAGE_BYTES, PolkaCertificate, Round, SignedProposal, SignedVote, Timer};
 
 /// A verdict on a proposed block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +30,7 @@ pub struct Verdict {
     /// The round in which the block was first proposed.
     #[serde(rename = "r")]
     pub round: Round,
-    /// Who proposed it then.
+    /// Its proposer in that round.
     #[serde(rename = "n")]
     pub proposer: NodeId,
     /// The block's hash.
@@ -45,13 +44,13 @@ pub struct Verdict {
 /// An entry of the write-ahead log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WalEntry {
-    /// A verified vote, ours or another's.
+    /// A verified vote, ours or another validator's.
     #[serde(rename = "vote")]
     Vote(SignedVote),
-    /// A verified proposal, ours or another's.
+    /// A verified proposal, ours or another validator's.
     #[serde(rename = "proposal")]
     Proposal(SignedProposal),
-    /// What the application thinks of a block.
+    /// The application's verdict on a block.
     #[serde(rename = "verdict")]
     Verdict(Verdict),
     /// A timer that fired.
@@ -62,22 +61,22 @@ pub enum WalEntry {
     Polka(PolkaCertificate),
 }
 
-impl From<Mark> for WalEntry {
-    fn from(statement: Mark) -> Self {
+impl From<HighWaterMark> for WalEntry {
+    fn from(statement: HighWaterMark) -> Self {
         match statement {
-            Mark::Vote(vote) => Self::Vote(vote),
-            Mark::Proposal(proposal) => Self::Proposal(proposal),
+            HighWaterMark::Vote(vote) => Self::Vote(vote),
+            HighWaterMark::Proposal(proposal) => Self::Proposal(proposal),
         }
     }
 }
 
 impl WalEntry {
-    /// Reads an entry.
+    /// Decodes an entry.
     ///
     /// # Errors
-    /// When `bytes` are too many or not canonical.
+    /// When `bytes` are too long or not canonical.
     pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
-        cbor::decode(bytes, Limits::new(MAX_MESSAGE_LEN))
+        cbor::decode(bytes, Limits::new(MAX_MESSAGE_BYTES))
     }
 
     /// The canonical bytes.

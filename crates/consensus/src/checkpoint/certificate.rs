@@ -1,12 +1,12 @@
 //! The proof that a height is decided: precommits of more than two thirds of the power.
 //!
-//! Every signature is an ordinary precommit of the protocol ([`Vote`]), so a certificate needs
-//! nobody's extra consent: whoever saw the votes can build it, and different nodes may hold
-//! different, equally valid ones for the same block.
+//! Every signature is an ordinary precommit ([`Vote`]), so a certificate needs no further message:
+//! every node that has the votes can build it, and different nodes may hold different, equally valid
+//! certificates for the same block.
 //!
-//! What a hostile sender can do: have at most [`MAX_CERTIFICATE_LEN`] bytes decoded and one
-//! signature per validator verified, and fewer than that once one is wrong. Unknown signers are
-//! refused rather than skipped, so one statement does not have endless spellings.
+//! What a hostile sender can do: make us decode at most [`MAX_CERTIFICATE_BYTES`] bytes and verify
+//! one signature per validator; verification stops at the first invalid one. Certificates with
+//! unknown signers are refused, so padding cannot make more valid encodings of one certificate.
 
 use nervure_primitives::{
     BlockHeight, Hash, MeshId, NodeId,
@@ -15,11 +15,11 @@ use nervure_primitives::{
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_VALIDATORS, Quorum, SignatureList, ValidatorSet};
-use crate::bft::{Round, Statement, Vote, VoteKind};
+use crate::statement::{Round, Statement, Vote, VoteKind};
 
-/// Most bytes of an encoded certificate: per signature 34 of id and 66 of signature with an array
-/// header, and 128 for the rest.
-pub const MAX_CERTIFICATE_LEN: usize = MAX_VALIDATORS * (34 + 66 + 1) + 128;
+/// Upper bound for an encoded certificate: per signature 34 bytes of id, 66 of signature and 1 of
+/// array header, and 128 bytes for the other fields.
+pub const MAX_CERTIFICATE_BYTES: usize = MAX_VALIDATORS * (34 + 66 + 1) + 128;
 
 /// Precommits that decide a height.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct CommitCertificate {
     /// The height that it decides.
     #[serde(rename = "h")]
     pub height: BlockHeight,
-    /// The round whose precommits these are.
+    /// The round of the precommits.
     #[serde(rename = "r")]
     pub round: Round,
     /// The block's hash.
@@ -39,19 +39,19 @@ pub struct CommitCertificate {
     pub signatures: SignatureList,
 }
 
-/// Why votes do not prove what they should.
+/// Why a certificate is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// Not the canonical form of a certificate.
+    /// The bytes are not a canonical certificate.
     #[error(transparent)]
     Cbor(#[from] CborError),
-    /// Somebody signed who is no validator of the height.
+    /// A signer is not a validator of the height.
     #[error("{0} is not a validator of this height")]
     UnknownSigner(NodeId),
-    /// A signature does not hold.
-    #[error("the signature of {0} does not hold")]
-    Signature(NodeId),
+    /// A signature is invalid.
+    #[error("invalid signature of {0}")]
+    InvalidSignature(NodeId),
     /// Too little power signed.
     #[error("the signers have {signed} of {total} voting power, which is not enough")]
     TooLittlePower {
@@ -63,12 +63,12 @@ pub enum CertificateError {
 }
 
 impl CommitCertificate {
-    /// Reads a certificate; verifies nothing.
+    /// Decodes a certificate without verifying it.
     ///
     /// # Errors
-    /// When `bytes` are too many or not canonical.
+    /// When `bytes` are too long or not canonical.
     pub fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
-        Ok(cbor::decode(bytes, Limits::new(MAX_CERTIFICATE_LEN))?)
+        Ok(cbor::decode(bytes, Limits::new(MAX_CERTIFICATE_BYTES))?)
     }
 
     /// The canonical bytes.
@@ -83,7 +83,7 @@ impl CommitCertificate {
     /// this value on `mesh`.
     ///
     /// # Errors
-    /// The first reason why not.
+    /// The first check that fails.
     pub fn verify(&self, validators: &ValidatorSet, mesh: &MeshId) -> Result<(), CertificateError> {
         self.verify_for(Quorum::TWO_THIRDS, validators, mesh)
     }
@@ -99,18 +99,18 @@ impl CommitCertificate {
             .and_then(|signed| require(quorum, signed, validators))?;
         let message = self.vote().message(mesh)?;
         for (signer, signature) in self.signatures.iter() {
-            signature.verify(signer, &message).map_err(|_| CertificateError::Signature(*signer))?;
+            signature.verify(signer, &message).map_err(|_| CertificateError::InvalidSignature(*signer))?;
         }
         Ok(())
     }
 
-    /// The vote that everybody in it cast.
+    /// The precommit that every signer cast.
     pub fn vote(&self) -> Vote {
         Vote { height: self.height, round: self.round, kind: VoteKind::Precommit, value: Some(self.value) }
     }
 }
 
-/// The power of `signers`, who must all be members.
+/// The total power of `signers`, who must all be members.
 pub(crate) fn signed_power<'a>(
     signers: impl Iterator<Item = &'a NodeId>,
     validators: &ValidatorSet,
@@ -138,7 +138,7 @@ mod tests {
     use nervure_primitives::NodeKey;
 
     use super::*;
-    use crate::bft::Signed;
+    use crate::statement::SignedStatement;
 
     const MESH: MeshId = MeshId::from_bytes([3; 32]);
 
@@ -158,7 +158,7 @@ mod tests {
             signatures: SignatureList::default(),
         };
         let vote = certificate.vote();
-        let signed = signers.iter().map(|n| Signed::sign(&key(*n), &MESH, vote).unwrap());
+        let signed = signers.iter().map(|n| SignedStatement::sign(&key(*n), &MESH, vote).unwrap());
         certificate.signatures =
             SignatureList::collect(signed.map(|vote| (vote.signer, vote.signature))).unwrap();
         certificate
@@ -172,11 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn strangers_other_meshes_and_other_values_do_not_count() {
+    fn refuses_unknown_signers_other_meshes_and_other_values() {
         let refused = certificate(&[1, 2, 3, 5]).verify(&validators(), &MESH);
         assert_eq!(refused, Err(CertificateError::UnknownSigner(key(5).node_id())));
         let elsewhere = certificate(&[1, 2, 3]).verify(&validators(), &MeshId::from_bytes([4; 32]));
-        assert!(matches!(elsewhere, Err(CertificateError::Signature(_))));
+        assert!(matches!(elsewhere, Err(CertificateError::InvalidSignature(_))));
         let forge = |change: fn(&mut CommitCertificate)| {
             let mut forged = certificate(&[1, 2, 3]);
             change(&mut forged);
@@ -188,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_round_trip_within_the_bound() {
+    fn the_largest_certificate_fits_and_round_trips() {
         let keys: Vec<_> = (0..64).map(key).collect();
         let list = keys.iter().map(|key| (key.node_id(), nervure_primitives::Signature::from_bytes([9; 64])));
         let mut largest = certificate(&[1, 2, 3]);
         (largest.height, largest.round) = (BlockHeight(u64::MAX), Round(u32::MAX));
         largest.signatures = SignatureList::collect(list).unwrap();
         let bytes = largest.encode().unwrap();
-        assert!(bytes.len() <= MAX_CERTIFICATE_LEN, "{}", bytes.len());
+        assert!(bytes.len() <= MAX_CERTIFICATE_BYTES, "{}", bytes.len());
         assert_eq!(CommitCertificate::decode(&bytes).unwrap(), largest);
     }
 }

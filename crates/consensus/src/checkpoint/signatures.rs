@@ -1,7 +1,7 @@
 //! Signatures of several validators under one statement, sorted by signer.
 //!
-//! Sorted and without repetition, so that one set of signatures has one encoding and nobody is
-//! counted twice; at most [`MAX_VALIDATORS`], so that no list costs more than that to check.
+//! A list is sorted and without repetition, so that one set of signatures has one encoding and no
+//! signer counts twice. It has at most [`MAX_VALIDATORS`] entries, which bounds its verification.
 
 use nervure_primitives::{NodeId, Signature};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use super::MAX_VALIDATORS;
 #[serde(try_from = "Vec<(NodeId, Signature)>", into = "Vec<(NodeId, Signature)>")]
 pub struct SignatureList(Vec<(NodeId, Signature)>);
 
-/// Why some signatures are not a list.
+/// Why signatures are not a valid list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureListError {
@@ -44,12 +44,12 @@ impl SignatureList {
         self.0.iter()
     }
 
-    /// How many.
+    /// The number of signatures.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether nobody signed.
+    /// Whether the list has no signatures.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn sorted_and_once_each() {
+    fn lists_are_sorted_with_one_signature_per_signer() {
         let list = SignatureList::collect([by(2), by(1), by(2)]).unwrap();
         assert_eq!(list.iter().copied().collect::<Vec<_>>(), [by(1), by(2)]);
         assert_eq!((list.of(&by(1).0), list.of(&by(3).0)), (Some(&by(1).1), None));

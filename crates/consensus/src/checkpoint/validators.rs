@@ -1,27 +1,27 @@
-//! Who may vote at a height, and with how much power.
+//! The validators of a height and their voting power.
 //!
-//! A set is sorted by node id, names nobody twice, holds nobody without power, and its powers add
-//! up to at most [`MAX_TOTAL_POWER`]. Whatever decodes has these properties, so nothing that uses
-//! a set checks them again. Its [`hash`](ValidatorSet::hash) is the name that headers and light
-//! clients know it by.
+//! A set is sorted by node id, has each node once, no validator without power, and a total power of
+//! at most [`MAX_TOTAL_POWER`]. Decoding checks these properties, so users of a set do not. Headers
+//! and light clients refer to a set by its [`hash`](ValidatorSet::hash).
 //!
 //! Hazard: scaling ([`ValidatorSet::from_stakes`]) loses low bits of the stakes when their sum is
-//! above the limit. It is a function of the stakes alone, so every node loses the same ones.
+//! above the limit. Scaling is a function of the stakes alone, so every node loses the same bits.
 
 use nervure_primitives::{Hash, NodeId};
 use serde::{Deserialize, Serialize};
 
-/// Most validators in a set. Bounds every certificate, and the work of checking one.
+/// Upper bound for the validators of a set. Bounds every certificate and the work to verify one.
 pub const MAX_VALIDATORS: usize = 64;
 
-/// Most power in a set: three times it, what thresholds compute with, is far from overflowing 64 bits.
+/// Upper bound for the total power of a set. Thresholds compute with three times the power, which
+/// does not overflow 64 bits.
 pub const MAX_TOTAL_POWER: u64 = 1 << 60;
 
 /// A member of a validator set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validator {
-    /// Its node, whose key signs its votes.
+    /// Its node id; the node key signs its votes.
     #[serde(rename = "n")]
     pub node: NodeId,
     /// Its voting power, above zero.
@@ -38,11 +38,11 @@ pub struct ValidatorSet {
     hash: Hash,
 }
 
-/// Why some validators are not a set.
+/// Why validators are not a valid set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValidatorSetError {
-    /// Nobody has power: nothing could ever be decided.
+    /// No validator has power, so no height could be decided.
     #[error("a validator set needs at least one validator with power")]
     Empty,
     /// More than [`MAX_VALIDATORS`].
@@ -50,7 +50,7 @@ pub enum ValidatorSetError {
     TooMany(usize),
     /// Two entries for one node.
     #[error("{0} is in the set twice")]
-    Twice(NodeId),
+    Duplicate(NodeId),
     /// The entries are not sorted by node id.
     #[error("{0} is out of order: a validator set is sorted by node id")]
     Unsorted(NodeId),
@@ -63,9 +63,9 @@ pub enum ValidatorSetError {
 }
 
 impl ValidatorSet {
-    /// The set in which everybody's power is their stake. Stakes that add up to more than
-    /// [`MAX_TOTAL_POWER`] are all divided by the smallest power of two that makes them fit, and
-    /// who has nothing left is left out.
+    /// The set in which each validator's power is its stake. Stakes that add up to more than
+    /// [`MAX_TOTAL_POWER`] are all divided by the smallest power of two that makes them fit;
+    /// validators without remaining power are left out.
     ///
     /// # Errors
     /// When a node occurs twice, or too few or too many have stake.
@@ -73,6 +73,7 @@ impl ValidatorSet {
         let mut stakes: Vec<_> = stakes.into_iter().collect();
         stakes.sort_unstable_by_key(|(node, _)| *node);
         let total: u128 = stakes.iter().map(|(_, stake)| u128::from(*stake)).sum();
+        // A shift keeps the ratios of the stakes; every node computes the same one.
         let shift = (0..128).find(|shift| total >> shift <= u128::from(MAX_TOTAL_POWER)).unwrap_or(0);
         let scaled = stakes
             .into_iter()
@@ -85,13 +86,13 @@ impl ValidatorSet {
         &self.members
     }
 
-    /// How many members.
+    /// The number of members.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// All the power.
+    /// The total power.
     pub const fn total_power(&self) -> u64 {
         self.total
     }
@@ -107,7 +108,7 @@ impl ValidatorSet {
         self.power_of(node).is_some()
     }
 
-    /// The name of exactly this set.
+    /// The hash that identifies this set.
     pub const fn hash(&self) -> Hash {
         self.hash
     }
@@ -126,12 +127,12 @@ impl TryFrom<Vec<Validator>> for ValidatorSet {
         for pair in members.windows(2) {
             match pair[0].node.cmp(&pair[1].node) {
                 std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => return Err(ValidatorSetError::Twice(pair[1].node)),
+                std::cmp::Ordering::Equal => return Err(ValidatorSetError::Duplicate(pair[1].node)),
                 std::cmp::Ordering::Greater => return Err(ValidatorSetError::Unsorted(pair[1].node)),
             }
         }
-        if let Some(idle) = members.iter().find(|member| member.power == 0) {
-            return Err(ValidatorSetError::NoPower(idle.node));
+        if let Some(powerless) = members.iter().find(|member| member.power == 0) {
+            return Err(ValidatorSetError::NoPower(powerless.node));
         }
         let total: u128 = members.iter().map(|member| u128::from(member.power)).sum();
         let total = u64::try_from(total).ok().filter(|total| *total <= MAX_TOTAL_POWER);
@@ -169,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn only_sets_decode() {
+    fn refuses_invalid_sets() {
         let of = |members: &[(u8, u64)]| {
             let members: Vec<_> =
                 members.iter().map(|(n, power)| Validator { node: node(*n), power: *power }).collect();
             ValidatorSet::try_from(members)
         };
         assert_eq!(of(&[]), Err(ValidatorSetError::Empty));
-        assert_eq!(of(&[(1, 1), (1, 2)]), Err(ValidatorSetError::Twice(node(1))));
+        assert_eq!(of(&[(1, 1), (1, 2)]), Err(ValidatorSetError::Duplicate(node(1))));
         assert_eq!(of(&[(2, 1), (1, 2)]), Err(ValidatorSetError::Unsorted(node(1))));
         assert_eq!(of(&[(1, 1), (2, 0)]), Err(ValidatorSetError::NoPower(node(2))));
         assert_eq!(of(&[(1, MAX_TOTAL_POWER), (2, 1)]), Err(ValidatorSetError::TooMuchPower));
@@ -187,11 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_says_who_has_how_much() {
+    fn the_hash_covers_nodes_and_powers() {
         let of = |stakes: &[(u8, u64)]| {
             ValidatorSet::from_stakes(stakes.iter().map(|(n, stake)| (node(*n), *stake))).unwrap().hash()
         };
-        assert_eq!(of(&[(1, 1), (2, 2)]), of(&[(2, 2), (1, 1)]), "in whatever order they come");
+        assert_eq!(of(&[(1, 1), (2, 2)]), of(&[(2, 2), (1, 1)]), "in any order");
         assert_ne!(of(&[(1, 1), (2, 2)]), of(&[(1, 2), (2, 1)]));
         assert_eq!(of(&[(1, 1), (2, 2)]).to_string(), FROZEN, "a change here forks every mesh");
     }

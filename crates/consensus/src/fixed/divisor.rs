@@ -1,9 +1,9 @@
 //! [`Divisor`]: many exact divisions by the same number.
 //!
-//! Most of an epoch is dividing columns by their sums. A reciprocal is computed once per divisor; a
-//! quotient is then two multiplications and a correction, and still the same to the last bit as the
-//! division: the estimate from a reciprocal that was rounded down is never too large and short by at
-//! most one.
+//! An epoch spends most of its time dividing columns by their sums. A reciprocal is computed once per
+//! divisor; a quotient is then two multiplications and a correction, equal to the division in every
+//! bit: an estimate from a rounded-down reciprocal is never too large, and too small by at most one
+//! (Granlund and Montgomery, "Division by invariant integers using multiplication", 1994).
 
 use super::I32F32;
 
@@ -27,7 +27,7 @@ impl Divisor {
     pub(crate) fn new(value: I32F32) -> Self {
         let bits = value.to_bits();
         if bits <= 0 {
-            // Never asked for in an epoch; a limit below zero sends everything to the plain division.
+            // Does not occur in an epoch. A limit below zero sends every dividend to the plain division.
             return Self { value, divisor: 1, reciprocal: 0, shift: 0, limit: -1 };
         }
         let whole = bits.trailing_zeros() >= I32F32::FRACTION_BITS;
@@ -36,12 +36,12 @@ impl Divisor {
         Self { value, divisor, reciprocal: u64::MAX / divisor, shift, limit }
     }
 
-    /// Whether this is zero, by which nothing should be divided.
+    /// Whether the divisor is zero. Callers then leave their values unchanged.
     pub(crate) fn is_zero(&self) -> bool {
         self.value == I32F32::ZERO
     }
 
-    /// `dividend / self`, exactly as the operator has it.
+    /// `dividend / self`, equal to the operator's result.
     #[inline]
     pub(crate) fn divide(&self, dividend: I32F32) -> I32F32 {
         let bits = dividend.to_bits();
@@ -50,6 +50,7 @@ impl Divisor {
         }
         let dividend = bits.unsigned_abs() << self.shift;
         let estimate = ((u128::from(dividend) * u128::from(self.reciprocal)) >> 64) as u64;
+        // A remainder of at least the divisor means that the estimate is one too small.
         let rest = dividend - estimate * self.divisor;
         I32F32::from_bits(i64::try_from(estimate + u64::from(rest >= self.divisor)).unwrap_or(i64::MAX))
     }
@@ -77,8 +78,8 @@ mod tests {
         }
 
         #[test]
-        fn exact_multiples_are_not_short(q in 0i64..1 << 16, b in 1i64..1 << 40) {
-            // The dividend is the smallest with this quotient, where an estimate would be short.
+        fn exact_multiples_are_not_too_small(q in 0i64..1 << 16, b in 1i64..1 << 40) {
+            // The dividend is the smallest with this quotient, where an uncorrected estimate would be too small.
             let (a, b) = (I32F32::from_bits((q * b) >> 32), I32F32::from_bits(b));
             prop_assert_eq!(Divisor::new(b).divide(a), a / b);
         }

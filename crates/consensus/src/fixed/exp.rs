@@ -1,24 +1,24 @@
-//! The exponential function and the sigmoid made of it.
+//! The exponential function, and the sigmoid.
 //!
-//! The series and its quirks are part of the consensus rules: the argument is clamped to [-20, 20],
+//! The series and its peculiarities are those of the reference chain, and part of the consensus rules: the argument is clamped to [-20, 20],
 //! the Taylor terms 2 to 31 are summed whatever they contribute, a negative argument is the
-//! reciprocal of the positive one, and exactly 1 gives e with 23 fraction bits. (Exactly -1 does take
-//! the series: the special case is looked up before the sign is taken off.)
+//! reciprocal of the positive one, and exactly 1 gives e with 23 fraction bits. (Exactly -1 uses the
+//! series: the special case is checked before the sign is removed.)
 
 use super::I32F32;
 
-/// The largest magnitude of an argument.
-const LIMIT: I32F32 = I32F32::from_int(20);
+/// Arguments are clamped to this magnitude.
+const MAX_ARGUMENT: I32F32 = I32F32::from_int(20);
 
-/// The last term of the series.
+/// The exponent of the last term of the series.
 const LAST_TERM: i64 = 31;
 
-/// e cut to 23 fraction bits: floor(e * 2^23) * 2^9.
+/// e truncated to 23 fraction bits: floor(e * 2^23) * 2^9.
 const E: I32F32 = I32F32::from_bits(22_802_600 << 9);
 
 /// `e^x` for x clamped to [-20, 20].
 pub fn exp(x: I32F32) -> I32F32 {
-    let x = x.clamp(-LIMIT, LIMIT);
+    let x = x.clamp(-MAX_ARGUMENT, MAX_ARGUMENT);
     if x == I32F32::ONE {
         return E;
     }
@@ -32,10 +32,12 @@ fn series(x: I32F32) -> I32F32 {
     let mut sum = I32F32::ONE + x;
     let mut term = x;
     for i in 2..=LAST_TERM {
+        // Divided as an integer, which truncates like the operator but needs no conversion of `i`.
         term = I32F32::from_bits((term * x).to_bits() / i);
         sum += term;
         if term == I32F32::ZERO {
-            break; // every later term is zero too
+            // Every later term is zero too.
+            break;
         }
     }
     sum
@@ -57,21 +59,21 @@ mod tests {
     }
 
     #[test]
-    fn special_values() {
+    fn special_values_are_exact() {
         assert_eq!(exp(I32F32::ZERO), I32F32::ONE);
         assert_eq!(E.to_bits(), ((std::f64::consts::E * 2f64.powi(23)) as i64) << 9);
         assert_eq!(exp(I32F32::ONE), E);
-        assert_ne!(exp(-I32F32::ONE), I32F32::ONE / E, "minus one takes the series");
-        assert_eq!(exp(I32F32::MAX), exp(LIMIT));
-        assert_eq!(exp(I32F32::MIN), exp(-LIMIT));
+        assert_ne!(exp(-I32F32::ONE), I32F32::ONE / E, "-1 uses the series");
+        assert_eq!(exp(I32F32::MAX), exp(MAX_ARGUMENT));
+        assert_eq!(exp(I32F32::MIN), exp(-MAX_ARGUMENT));
     }
 
     proptest! {
         #[test]
-        fn is_close_to_the_real_function(bits in -(20i64 << 32)..(20i64 << 32)) {
+        fn approximates_the_real_function(bits in -(20i64 << 32)..(20i64 << 32)) {
             let x = I32F32::from_bits(bits);
             let (got, want) = (float(exp(x)), float(x).exp());
-            // 31 terms are short of e^20 by less than one per cent.
+            // 31 terms underestimate e^20 by less than one per cent.
             prop_assert!((got - want).abs() <= 1e-8 + want * 0.01, "{got} {want}");
             if bits.abs() < 5 << 32 {
                 prop_assert!((got - want).abs() <= 1e-7 * want.max(1.0), "{got} {want}");

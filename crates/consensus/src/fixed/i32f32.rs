@@ -1,8 +1,8 @@
-//! [`I32F32`]: 64 bits, 32 of them behind the point.
+//! [`I32F32`]: 64 bits, 32 of them fraction bits.
 //!
-//! Operators saturate instead of overflowing: an epoch over hostile numbers must end in the same
-//! (useless) result everywhere, never in a panic on some nodes. The division takes the shortest exact
-//! path that the operands allow, because it dominates an epoch.
+//! Operators saturate: an epoch over hostile numbers must give the same (useless) result on every
+//! node, and no panic on any. Division takes the shortest exact path for its operands, because it
+//! dominates the time of an epoch.
 
 use std::{
     fmt,
@@ -14,13 +14,13 @@ use std::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct I32F32(i64);
 
-/// The fraction bits of a number.
+/// The mask of the fraction bits.
 const FRACTION_MASK: i64 = (1 << I32F32::FRACTION_BITS) - 1;
 
 impl I32F32 {
-    /// How many bits stand behind the point.
+    /// The number of fraction bits.
     pub const FRACTION_BITS: u32 = 32;
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(0);
     /// One half.
     pub const HALF: Self = Self(1 << (Self::FRACTION_BITS - 1));
@@ -65,6 +65,7 @@ impl I32F32 {
     /// The nearest whole number; half away from zero.
     #[must_use]
     pub const fn round(self) -> Self {
+        // Rounds the magnitude, so that halves move away from zero on both sides.
         let magnitude = self.0.unsigned_abs();
         let rounded = (magnitude + Self::HALF.0.unsigned_abs()) & !(FRACTION_MASK.unsigned_abs());
         match (rounded <= i64::MAX.unsigned_abs(), self.0 < 0) {
@@ -143,11 +144,11 @@ impl Div for I32F32 {
         if b == 0 {
             return Self::ZERO;
         }
-        // Almost every division of an epoch is a proportion: both fit, and one 64-bit division does.
+        // Almost every dividend of an epoch is a proportion below one: one 64-bit division is enough.
         if b > 0 && (0..=FRACTION_MASK).contains(&a) {
             return Self::saturate_unsigned((a.unsigned_abs() << Self::FRACTION_BITS) / b.unsigned_abs());
         }
-        // By a whole number: (a << 32) / b equals a / (b >> 32).
+        // A whole divisor: (a << 32) / b equals a / (b >> 32).
         if b > 0 && b & FRACTION_MASK == 0 {
             return Self(a / (b >> Self::FRACTION_BITS));
         }
@@ -171,7 +172,7 @@ impl Sum for I32F32 {
 }
 
 impl fmt::Display for I32F32 {
-    /// Decimal digits, cut (not rounded) after six places or as many as the format asks for.
+    /// Decimal digits, truncated after six places or as many as the format asks for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = f.precision().unwrap_or(6).min(32);
         let magnitude = self.0.unsigned_abs();
@@ -190,7 +191,7 @@ impl fmt::Display for I32F32 {
 }
 
 impl serde::Serialize for I32F32 {
-    /// Decimal text with ten places, which keeps every u16 proportion apart.
+    /// Decimal text with ten places, enough to distinguish all u16 proportions.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{self:.10}"))
     }

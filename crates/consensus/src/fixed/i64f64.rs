@@ -1,6 +1,6 @@
-//! [`I64F64`]: 128 bits, 64 of them behind the point; wide enough for raw stakes.
+//! [`I64F64`]: 128 bits, 64 of them fraction bits; wide enough for raw stakes.
 //!
-//! Only what normalising stakes needs: sums and quotients of numbers that are not negative. A stake
+//! It has only what normalising stakes needs: sums and quotients of non-negative numbers. A stake
 //! above 2^63 - 1 base units (four hundred times the supply) saturates, and so does a sum of them.
 
 use std::{iter::Sum, ops::Add, ops::Div};
@@ -12,7 +12,7 @@ use super::I32F32;
 pub struct I64F64(u128);
 
 impl I64F64 {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(0);
     /// The largest number, 2^63 - 2^-64.
     pub const MAX: Self = Self(u128::MAX >> 1);
@@ -27,12 +27,12 @@ impl I64F64 {
         self.0
     }
 
-    /// Whether nothing stands behind the point.
+    /// Whether all fraction bits are zero.
     const fn is_whole(self) -> bool {
         self.0 & u64::MAX as u128 == 0
     }
 
-    /// The same number with the last 32 fraction bits cut off, saturating.
+    /// The number truncated to 32 fraction bits, saturating.
     pub fn to_i32f32(self) -> I32F32 {
         I32F32::from_bits(i64::try_from(self.0 >> 32).unwrap_or(i64::MAX))
     }
@@ -67,7 +67,7 @@ impl Div for I64F64 {
             // (a << 64) / b equals a / (b >> 64).
             return Self(a / (b >> 64)).min(Self::MAX);
         }
-        // Long division of a << 64, one bit at a time: only saturated stakes come here.
+        // Long division of a << 64, one bit at a time. Slow, but only saturated sums are not whole.
         let (mut quotient, mut rest) = (a / b, a % b);
         for _ in 0..64 {
             if quotient >> 126 != 0 {

@@ -1,16 +1,17 @@
-//! Scaling a vector so that its largest value becomes 65,535: how submitted weights are stored.
+//! Scaling of a vector so that its largest value becomes 65,535: how submitted weights are stored.
 //!
-//! The only rounding to nearest (half away from zero) of the whole protocol happens here. Two paths
-//! keep the product within range, and they differ in the last bit: up to a maximum of 32,768 a value
-//! is multiplied first, above it the factor is divided out first. Both are part of the rules.
+//! This is the only rounding to nearest (half away from zero) in the protocol. Two paths keep the
+//! product within range, and they differ in the last bit: up to a maximum of 32,768 the value is
+//! multiplied first, above it the factor is computed first. Both are part of the consensus rules
+//! (`vec_max_upscale_to_u16` of the reference chain).
 
 use super::I32F32;
 
-/// The largest maximum for which `value * 65535` still fits.
-const MULTIPLY_FIRST_UP_TO: I32F32 = I32F32::from_int(32_768);
+/// The largest maximum for which `value * 65535` fits.
+const MAX_MULTIPLIED_FIRST: I32F32 = I32F32::from_int(32_768);
 
-/// 65,535.
-const FULL: I32F32 = I32F32::from_int(65_535);
+/// The largest u16 weight.
+const MAX_WEIGHT: I32F32 = I32F32::from_int(65_535);
 
 /// The values scaled so that the largest becomes 65,535; negative ones and all zeros become 0.
 pub fn max_upscale(values: &[I32F32]) -> Vec<u16> {
@@ -19,7 +20,7 @@ pub fn max_upscale(values: &[I32F32]) -> Vec<u16> {
         return vec![0; values.len()];
     }
     let scale = |value: I32F32| {
-        if max > MULTIPLY_FIRST_UP_TO { value * (FULL / max) } else { value * FULL / max }
+        if max > MAX_MULTIPLIED_FIRST { value * (MAX_WEIGHT / max) } else { value * MAX_WEIGHT / max }
     };
     values.iter().map(|value| scale(*value).round().to_u16()).collect()
 }
@@ -38,7 +39,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_largest_becomes_full_and_order_stays(values: Vec<u16>) {
+        fn the_largest_becomes_65535_and_the_order_stays(values: Vec<u16>) {
             let scaled = max_upscale_u16(&values);
             prop_assert_eq!(scaled.len(), values.len());
             if values.iter().any(|value| *value != 0) {
@@ -54,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_paths_round_as_the_rules_say() {
+    fn halves_round_away_from_zero() {
         assert_eq!(max_upscale_u16(&[1, 2]), [32_768, 65_535], "a half goes up");
         assert_eq!(max_upscale(&[-I32F32::ONE, I32F32::ONE]), [0, 65_535]);
     }

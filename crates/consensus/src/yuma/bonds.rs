@@ -1,66 +1,66 @@
 //! Bonds and the dividends that they pay.
 //!
-//! A bond is a validator's stake in a miner that it saw early: it grows epoch by epoch while the
-//! validator gives weight to the miner and pays a share of what the miner earns. How it grows is the
-//! subnet's choice: [`yuma2`], [`yuma3`], or Yuma 3 with [`liquid_alpha`].
+//! A bond is a validator's interest in a miner. It grows epoch by epoch while the validator gives
+//! weight to the miner, and pays a share of the miner's incentive. The subnet selects the rule: [`yuma2`], [`yuma3`], or Yuma 3 with [`liquid_alpha`].
 
 mod liquid_alpha;
 mod yuma2;
 mod yuma3;
 
 #[cfg(test)]
-pub(crate) use liquid_alpha::{Speed, average};
+pub(crate) use liquid_alpha::{AlphaSigmoid, average};
 
 use nervure_primitives::Uid;
 
 use super::{BondsRule, Cell, EpochInput, RowKind, YumaError, sparse::Matrix};
 use crate::fixed::{I32F32, normalize};
 
-/// What the weights of this epoch say, as far as bonds are concerned.
-pub(crate) struct Market<'a> {
+/// The inputs of a bonds rule, besides the old bonds.
+pub(crate) struct BondInputs<'a> {
     /// The share of voting stake of each uid.
     pub active_stake: &'a [I32F32],
     /// The weights that buy bonds.
     pub weights: &'a Matrix,
     /// The consensus weight of each uid.
     pub consensus: &'a [I32F32],
-    /// What each uid earns as a miner, of one.
+    /// The incentive of each uid, as a share of one.
     pub incentive: &'a [I32F32],
 }
 
-/// Bonds after an epoch, and what they pay.
+/// The bonds before and after an epoch, and the dividends.
 pub(crate) struct Bonds {
     /// The bonds that the epoch started from, in the scale of the subnet's rule.
     pub before: Matrix,
     /// The bonds in the form that is stored: each cell a share of at most one.
     pub after: Matrix,
-    /// What each uid earns as a validator, of one.
+    /// The dividends of each uid, as a share of one.
     pub dividends: Vec<I32F32>,
 }
 
-/// Runs the subnet's rule.
-pub(crate) fn update(input: &EpochInput<'_>, market: &Market<'_>) -> Result<Bonds, YumaError> {
+/// Updates the bonds by the subnet's rule.
+pub(crate) fn update(input: &EpochInput<'_>, inputs: &BondInputs<'_>) -> Result<Bonds, YumaError> {
     let before = stored(input)?;
     let alpha = input.params.bonds_alpha();
     let (before, after, mut dividends) = match input.params.bonds {
         BondsRule::Yuma2 => {
             let before = yuma2::from_stored(before);
-            let (after, dividends) = yuma2::update(&before, market, alpha);
+            let (after, dividends) = yuma2::update(&before, inputs, alpha);
             (before, after, dividends)
         }
         BondsRule::Yuma3 => {
-            let after = Matrix::averaged(market.weights, &before, alpha);
-            let dividends = yuma3::dividends(&after, market);
+            let after = Matrix::averaged(inputs.weights, &before, alpha);
+            let dividends = yuma3::dividends(&after, inputs);
             (before, after, dividends)
         }
         BondsRule::Yuma3Liquid(bounds) => {
-            let settled = market.consensus.iter().all(|consensus| *consensus == I32F32::ZERO);
-            let after = if settled {
-                Matrix::averaged(market.weights, &before, alpha)
+            // Without any consensus the sigmoid has no reference, so all bonds share one alpha.
+            let no_consensus = inputs.consensus.iter().all(|consensus| *consensus == I32F32::ZERO);
+            let after = if no_consensus {
+                Matrix::averaged(inputs.weights, &before, alpha)
             } else {
-                liquid_alpha::averaged(market, &before, bounds)
+                liquid_alpha::averaged(inputs, &before, bounds)
             };
-            let dividends = yuma3::dividends(&after, market);
+            let dividends = yuma3::dividends(&after, inputs);
             (before, after, dividends)
         }
     };
@@ -69,7 +69,7 @@ pub(crate) fn update(input: &EpochInput<'_>, market: &Market<'_>) -> Result<Bond
 }
 
 /// The stored bonds as shares of 65,535, without the columns of uids that registered since the last
-/// epoch: whoever takes a slot inherits no bonds in it.
+/// epoch: the new holder of a uid inherits no bonds in it.
 fn stored(input: &EpochInput<'_>) -> Result<Matrix, YumaError> {
     let from = input.params.bonds_from_block(input.block);
     let n = input.neurons.len();

@@ -1,20 +1,20 @@
-//! Cases: epochs described in JSON, to try a weight matrix or to judge an implementation.
+//! Cases: epochs described in JSON, to try a weight matrix or to test an implementation.
 //!
-//! This is the one part of the crate that knows a text format; consensus itself never calls it. A case
+//! No other part of the crate knows a text format; consensus itself never calls this one. A case
 //! names a subnet (`n` uids, `params`, `initial` state) and `steps`; each step changes the state and
 //! then, unless it says `"run_epoch": false`, runs an epoch whose bonds and permits the next step
 //! starts from. `docs/yuma.md` describes every field.
 //!
-//! [`Case::parse`] and [`Case::run`] are meant for input that somebody typed: an error names the place,
-//! by line and column where the text is no case, by path (`steps[2].set.stake`) where it is one that
-//! makes no sense. What is parsed is at most a constant factor larger than its text, and an epoch takes
-//! time in proportion to the cells and n log n, so a bound on the text bounds both.
+//! [`Case::parse`] and [`Case::run`] are for hand-written input: an error names the place, by line and
+//! column where the text is not a valid case, by path (`steps[2].set.stake`) where a value is invalid.
+//! A parsed case is at most a constant factor larger than its text, and an epoch takes time in
+//! proportion to the cells and n log n, so a bound on the text bounds both.
 
+mod case_state;
 mod error;
 mod format;
 mod patch;
 mod report;
-mod state;
 mod table;
 
 pub use error::CaseError;
@@ -24,18 +24,18 @@ pub use table::TableRow;
 use nervure_primitives::Uid;
 
 use super::{EpochOutput, Explanation, Trace, explain, run_epoch, run_epoch_traced};
+use case_state::CaseState;
 use format::CaseText;
-use state::State;
 
-/// A case whose shape was checked: state and steps fit each other.
+/// A case whose lists and uids were checked.
 #[derive(Clone, Debug)]
 pub struct Case {
     text: CaseText,
-    initial: State,
+    initial: CaseState,
 }
 
 impl Case {
-    /// Reads a case.
+    /// Parses a case.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Case {
     pub fn parse(json: &str) -> Result<Self, CaseError> {
         let text: CaseText = serde_json::from_str(json).map_err(CaseError::from_json)?;
         text.check_kind()?;
-        let initial = State::new(&text)?;
+        let initial = CaseState::new(&text)?;
         Ok(Self { text, initial })
     }
 
@@ -75,7 +75,7 @@ impl Case {
         Ok(table::table(&state, &output))
     }
 
-    /// Why uid `uid` earned what it earned in the last epoch that the case runs.
+    /// The reasons for the incentive of `uid` in the last epoch that the case runs.
     ///
     /// # Errors
     ///
@@ -92,7 +92,11 @@ impl Case {
 
     /// Runs the first `count` steps and hands each one's output (none where it runs no epoch) to
     /// `visit`; returns the state afterwards.
-    fn replay(&self, count: usize, mut visit: impl FnMut(Option<EpochOutput>)) -> Result<State, CaseError> {
+    fn replay(
+        &self,
+        count: usize,
+        mut visit: impl FnMut(Option<EpochOutput>),
+    ) -> Result<CaseState, CaseError> {
         let mut state = self.initial.clone();
         for (index, step) in self.text.steps.iter().take(count).enumerate() {
             state.apply(&step.set, index)?;
@@ -109,7 +113,7 @@ impl Case {
     }
 
     /// The last epoch: the state that it started from, its output and its trace.
-    fn last_epoch(&self) -> Result<(State, EpochOutput, Trace), CaseError> {
+    fn last_epoch(&self) -> Result<(CaseState, EpochOutput, Trace), CaseError> {
         let last = self.text.steps.iter().rposition(|step| step.run_epoch).ok_or(CaseError::NoEpoch)?;
         let mut state = self.replay(last, |_| {})?;
         state.apply(&self.text.steps[last].set, last)?;

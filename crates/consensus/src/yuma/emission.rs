@@ -1,20 +1,20 @@
-//! Sharing out the emission: half by incentive, half by dividends, or by stake when nobody earned.
+//! The split of the emission: half by incentive, half by dividends, or by stake when no uid shares.
 
 use crate::fixed::{I32F32, normalize_by, share_of};
 
 /// Amounts by uid, in base units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Split {
+pub(crate) struct EmissionAmounts {
     pub server: Vec<u64>,
     pub validator: Vec<u64>,
     pub combined: Vec<u64>,
 }
 
-/// What each uid earned, as shares of one.
-pub(crate) struct Earned<'a> {
-    /// As a miner.
+/// What the emission is split by: shares of one, by uid.
+pub(crate) struct EmissionShares<'a> {
+    /// For miners.
     pub incentive: &'a [I32F32],
-    /// As a validator.
+    /// For validators.
     pub dividends: &'a [I32F32],
     /// The voting stake, the first fallback.
     pub active_stake: &'a [I32F32],
@@ -22,22 +22,24 @@ pub(crate) struct Earned<'a> {
     pub stake: &'a [I32F32],
 }
 
-/// Splits `emission`, every amount rounded down. Nothing says that the parts sum up to the whole: the
+/// Splits `emission`, every amount rounded down. The parts may sum to less than the whole; the
 /// remainder stays with the caller.
-pub(crate) fn split(emission: u64, earned: &Earned<'_>) -> Split {
-    let mut server = earned.incentive.to_vec();
-    let mut validator = earned.dividends.to_vec();
+pub(crate) fn split(emission: u64, shares: &EmissionShares<'_>) -> EmissionAmounts {
+    let mut server = shares.incentive.to_vec();
+    let mut validator = shares.dividends.to_vec();
     let mut combined: Vec<I32F32> = server.iter().zip(&validator).map(|(i, d)| *i + *d).collect();
+    // Both halves are divided by one sum, so that miners and validators share in proportion to what
+    // each side earned.
     let sum: I32F32 = combined.iter().copied().sum();
-    for shares in [&mut server, &mut validator, &mut combined] {
-        normalize_by(shares, sum);
+    for column in [&mut server, &mut validator, &mut combined] {
+        normalize_by(column, sum);
     }
     if sum == I32F32::ZERO {
-        let nobody_votes = earned.active_stake.iter().all(|stake| *stake == I32F32::ZERO);
-        let fallback = if nobody_votes { earned.stake } else { earned.active_stake };
+        let no_votes = shares.active_stake.iter().all(|stake| *stake == I32F32::ZERO);
+        let fallback = if no_votes { shares.stake } else { shares.active_stake };
         validator = fallback.to_vec();
         combined = validator.clone();
     }
     let amounts = |shares: Vec<I32F32>| shares.into_iter().map(|share| share_of(emission, share)).collect();
-    Split { server: amounts(server), validator: amounts(validator), combined: amounts(combined) }
+    EmissionAmounts { server: amounts(server), validator: amounts(validator), combined: amounts(combined) }
 }

@@ -23,7 +23,7 @@ impl fmt::Display for RowKind {
 }
 
 /// Why an epoch cannot be computed. The ledger checks all of this when it takes weights and
-/// parameters, so an epoch that fails points at a bug or at a hand-written case.
+/// parameters, so a failure means a bug or a hand-written case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum YumaError {
@@ -63,7 +63,7 @@ pub enum YumaError {
         /// The uid that is named twice.
         uid: Uid,
     },
-    /// More than all of the old bonds would be kept.
+    /// The bonds moving average is above one.
     #[error("a bonds moving average of {ppm} millionths is more than one")]
     MovingAverage {
         /// The moving average in millionths.

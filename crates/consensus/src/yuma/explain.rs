@@ -8,20 +8,20 @@ use serde::Serialize;
 use super::{EpochOutput, Trace};
 use crate::fixed::I32F32;
 
-/// Why a uid earned what it earned as a miner.
+/// The reasons for a uid's incentive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// The uid.
     pub uid: u16,
-    /// What each permitted validator with stake or weights said about it, most voting stake first.
-    pub validators: Vec<Opinion>,
-    /// The largest weight that the majority of stake gives: weights above it are cut to it.
+    /// The weight of each permitted validator with stake or weights, most voting stake first.
+    pub validators: Vec<ValidatorWeight>,
+    /// The largest weight that the majority of stake gives. Weights above it are clipped to it.
     pub consensus: I32F32,
     /// The sum of all contributions.
     pub rank: I32F32,
     /// The sum of all uids' ranks.
     pub rank_sum: I32F32,
-    /// How much of the stake-weighted weights the clip left.
+    /// The share of its stake-weighted weights that clipping left.
     pub trust: I32F32,
     /// The rank as a share of all ranks.
     pub incentive: I32F32,
@@ -29,9 +29,9 @@ pub struct Explanation {
     pub server_emission: u64,
 }
 
-/// What one validator said about a uid and what became of it.
+/// A validator's weight for a uid, before and after clipping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Opinion {
+pub struct ValidatorWeight {
     /// The validator.
     pub validator: u16,
     /// Its raw stake, in base units.
@@ -40,11 +40,11 @@ pub struct Opinion {
     pub active_stake: I32F32,
     /// Its normalised weight for the uid; zero when it gives none or the weight was masked.
     pub weight: I32F32,
-    /// The consensus that the weight was held against.
+    /// The consensus weight that clips it.
     pub consensus: I32F32,
-    /// What was left of the weight.
+    /// The clipped weight.
     pub clipped: I32F32,
-    /// Whether the consensus cut it.
+    /// Whether it was clipped.
     pub was_clipped: bool,
     /// Voting stake times clipped weight.
     pub contribution: I32F32,
@@ -55,10 +55,10 @@ pub struct Opinion {
 pub fn explain(uid: Uid, stakes: &[u64], (output, trace): (&EpochOutput, &Trace)) -> Option<Explanation> {
     let column = usize::from(uid.0);
     let consensus = *trace.consensus.get(column)?;
-    let opinion = |(validator, stake): (usize, &u64)| {
+    let validator_weight = |(validator, stake): (usize, &u64)| {
         let weight = trace.weights.get(validator, column).unwrap_or_default();
         let clipped = trace.clipped.get(validator, column).unwrap_or_default();
-        Opinion {
+        ValidatorWeight {
             validator: validator as u16,
             stake: *stake,
             active_stake: trace.active_stake[validator],
@@ -69,9 +69,10 @@ pub fn explain(uid: Uid, stakes: &[u64], (output, trace): (&EpochOutput, &Trace)
             contribution: trace.active_stake[validator] * clipped,
         }
     };
-    let matters = |opinion: &Opinion| opinion.active_stake > I32F32::ZERO || opinion.weight > I32F32::ZERO;
-    let mut validators: Vec<Opinion> = stakes.iter().enumerate().map(opinion).filter(matters).collect();
-    validators.sort_by_key(|opinion| (std::cmp::Reverse(opinion.active_stake), opinion.validator));
+    let matters = |one: &ValidatorWeight| one.active_stake > I32F32::ZERO || one.weight > I32F32::ZERO;
+    let mut validators: Vec<ValidatorWeight> =
+        stakes.iter().enumerate().map(validator_weight).filter(matters).collect();
+    validators.sort_by_key(|one| (std::cmp::Reverse(one.active_stake), one.validator));
     Some(Explanation {
         uid: uid.0,
         validators,

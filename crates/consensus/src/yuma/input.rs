@@ -1,8 +1,7 @@
-//! What an epoch is computed from: [`EpochInput`], one [`Neuron`] per uid.
+//! The input of an epoch: [`EpochInput`], with one [`Neuron`] per uid.
 //!
-//! Rows are borrowed from whoever stores them. They are normally ascending by uid, and then used as
-//! they are; a row in another order is sorted into a copy, a row that names a uid twice or one that
-//! does not exist is refused.
+//! Rows are borrowed from their store. A row that is ascending by uid is used as it is; a row in
+//! another order is sorted into a copy; a row with a duplicate or unknown uid is refused.
 
 use std::borrow::Cow;
 
@@ -10,13 +9,13 @@ use nervure_primitives::Uid;
 
 use super::{Params, RowKind, YumaError};
 
-/// A cell of a row as it is stored: who it is about and how much, of 65,535.
+/// A cell of a row as it is stored: a uid and a value of 65,535.
 pub type Cell = (Uid, u16);
 
-/// The most neurons that uids can tell apart.
+/// Upper bound for the neurons of a subnet: a uid has 16 bits.
 const MAX_NEURONS: usize = 1 << 16;
 
-/// Everything about one uid that an epoch looks at.
+/// The state of one uid that an epoch depends on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Neuron<'a> {
     /// Raw stake in base units.
@@ -44,14 +43,14 @@ pub struct EpochInput<'a> {
     pub params: &'a Params,
     /// The block at which the epoch runs.
     pub block: u64,
-    /// What there is to share out, in base units.
+    /// The emission to split, in base units.
     pub emission: u64,
     /// The neurons, by uid.
     pub neurons: &'a [Neuron<'a>],
 }
 
 impl EpochInput<'_> {
-    /// Refuses what has no meaning, except in rows: those are checked as they are read.
+    /// Refuses invalid input. Rows are checked when they are read.
     pub(crate) fn check(&self) -> Result<(), YumaError> {
         if self.neurons.len() > MAX_NEURONS {
             return Err(YumaError::TooManyNeurons { neurons: self.neurons.len() });

@@ -1,7 +1,7 @@
 //! Runs the `math` vectors on the functions that epochs are made of.
 //!
-//! Their numbers went through floating point upstream, so each has a tolerance. Functions of vectors
-//! that an epoch does not need by themselves (masks) are judged through the epoch's own tests.
+//! Their numbers went through floating point upstream, so each has a tolerance. Vectors of functions
+//! that an epoch does not have by themselves (masks) are covered by the epoch's own tests.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     LiquidAlpha, Params,
-    bonds::{Speed, average},
+    bonds::{AlphaSigmoid, average},
     median,
     output::checked_sum,
     sparse::Matrix,
@@ -58,7 +58,7 @@ fn flat(value: &Value) -> Vec<f64> {
 }
 
 /// Runs `function` on every case of a vector and compares within its tolerance.
-fn judge(name: &str, function: impl Fn(&Value) -> Vec<I32F32>) {
+fn check_vector(name: &str, function: impl Fn(&Value) -> Vec<I32F32>) {
     let path = format!("{}/tests/vectors/yuma/math_{name}.json", env!("CARGO_MANIFEST_DIR"));
     let file: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let cases = file["cases"].as_array().unwrap();
@@ -83,13 +83,13 @@ fn whole(values: Vec<u16>) -> Vec<I32F32> {
 }
 
 #[test]
-fn vectors_and_scalars() {
-    judge("normalize", |input| {
+fn vector_and_scalar_functions_match_the_vectors() {
+    check_vector("normalize", |input| {
         let mut values = vector(&input["vector"]);
         normalize(&mut values);
         values
     });
-    judge("inplace_normalize", |input| {
+    check_vector("inplace_normalize", |input| {
         let mut values = vector(&input["vector"]);
         normalize(&mut values);
         values
@@ -97,61 +97,63 @@ fn vectors_and_scalars() {
     let pairs = |input: &Value, a: &str, b: &str, f: fn((I32F32, I32F32)) -> I32F32| -> Vec<I32F32> {
         vector(&input[a]).into_iter().zip(vector(&input[b])).map(f).collect()
     };
-    judge("vec_mul", |input| pairs(input, "a", "b", |(a, b)| a * b));
-    judge("vecdiv", |input| pairs(input, "x", "y", |(x, y)| x / y));
-    judge("vec_max_upscale_to_u16", |input| whole(max_upscale(&vector(&input["vector"]))));
-    judge("vec_u16_max_upscale_to_u16", |input| {
+    check_vector("vec_mul", |input| pairs(input, "a", "b", |(a, b)| a * b));
+    check_vector("vecdiv", |input| pairs(input, "x", "y", |(x, y)| x / y));
+    check_vector("vec_max_upscale_to_u16", |input| whole(max_upscale(&vector(&input["vector"]))));
+    check_vector("vec_u16_max_upscale_to_u16", |input| {
         let values: Vec<u16> = serde_json::from_value(input["vector"].clone()).unwrap();
         whole(max_upscale_u16(&values))
     });
-    judge("sigmoid_safe", |input| {
+    check_vector("sigmoid_safe", |input| {
         let (rho, kappa) = (number(&input["rho"]), number(&input["kappa"]));
         vector(&input["x"]).into_iter().map(|x| sigmoid(x, rho, kappa)).collect()
     });
-    judge("bonds_alpha_from_moving_average", |input| {
+    check_vector("bonds_alpha_from_moving_average", |input| {
         let ppm = input["bonds_moving_average_ppm"].as_u64().unwrap() as u32;
         vec![Params { bonds_moving_average: ppm, ..Params::default() }.bonds_alpha()]
     });
-    judge("alpha_sigmoid_grid", |input| {
+    check_vector("alpha_sigmoid_grid", |input| {
         let of = |name: &str| input[name].as_i64().unwrap();
-        let speed = Speed::new(LiquidAlpha {
+        let sigmoid = AlphaSigmoid::new(LiquidAlpha {
             low: of("alpha_low_u16") as u16,
             high: of("alpha_high_u16") as u16,
             steepness: of("alpha_sigmoid_steepness") as i32,
         });
-        vec![speed.of(number(&input["consensus"]), number(&input["weight"]), number(&input["bond"]))]
+        vec![sigmoid.of(number(&input["consensus"]), number(&input["weight"]), number(&input["bond"]))]
     });
 }
 
 #[test]
-fn one_matrix() {
-    judge("inplace_row_normalize", |input| {
+fn matrix_functions_match_the_vectors() {
+    check_vector("inplace_row_normalize", |input| {
         let mut matrix = matrix(&input["matrix"]);
         matrix.normalize_rows();
         dense(&matrix)
     });
-    judge("inplace_col_max_upscale", |input| {
+    check_vector("inplace_col_max_upscale", |input| {
         let mut matrix = matrix(&input["matrix"]);
         matrix.upscale_columns();
         dense(&matrix)
     });
-    judge("row_hadamard", |input| {
+    check_vector("row_hadamard", |input| {
         let mut matrix = matrix(&input["matrix"]);
         matrix.scale_rows(&vector(&input["vector"]));
         dense(&matrix)
     });
-    judge("col_clip", |input| dense(&matrix(&input["matrix"]).clipped(&vector(&input["threshold"]))));
-    judge("row_sum", |input| matrix(&input["matrix"]).row_sums());
-    judge("matmul_transpose", |input| matrix(&input["matrix"]).weighted_row_sums(&vector(&input["vector"])));
+    check_vector("col_clip", |input| dense(&matrix(&input["matrix"]).clipped(&vector(&input["threshold"]))));
+    check_vector("row_sum", |input| matrix(&input["matrix"]).row_sums());
+    check_vector("matmul_transpose", |input| {
+        matrix(&input["matrix"]).weighted_row_sums(&vector(&input["vector"]))
+    });
 }
 
 #[test]
-fn two_matrices_and_the_median() {
-    judge("interpolate", |input| {
+fn two_matrix_functions_and_the_median_match_the_vectors() {
+    check_vector("interpolate", |input| {
         dense(&Matrix::interpolated(matrix(&input["a"]), matrix(&input["b"]), number(&input["ratio"])))
     });
     for name in ["mat_ema_alpha_dense", "mat_ema_alpha_sparse"] {
-        judge(name, |input| {
+        check_vector(name, |input| {
             let rows = |name: &str| -> Vec<Vec<I32F32>> {
                 input[name].as_array().unwrap().iter().map(vector).collect()
             };
@@ -164,14 +166,14 @@ fn two_matrices_and_the_median() {
                 .collect()
         });
     }
-    judge("weighted_median_col", |input| {
+    check_vector("weighted_median_col", |input| {
         let weights = matrix(&input["score"]);
         median::consensus(&vector(&input["stake"]), &weights, number(&input["majority"]))
     });
 }
 
 #[test]
-fn integers() {
+fn integer_functions_match_the_vectors() {
     let read = |name: &str| -> Value {
         let path = format!("{}/tests/vectors/yuma/math_{name}.json", env!("CARGO_MANIFEST_DIR"));
         serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()

@@ -1,19 +1,25 @@
 //! The consensus weight of every uid: a stake-weighted median.
 //!
-//! Only rows with stake vote, and an absent cell votes for zero. Sorted by weight, the consensus is the
-//! first vote at which the stake so far *exceeds* the minority `1 - kappa`; equality moves on to the
-//! next one, and nothing is interpolated. So at least a share kappa of the stake gives the consensus
-//! weight or more, and a smaller coalition cannot lift it. When rounding (or kappa = 0) leaves the
-//! minority at or above all stake, the largest vote is taken.
+//! Only rows with stake count, and an absent cell counts as a weight of zero. In ascending order of
+//! weight, the consensus is the first weight at which the cumulative stake *exceeds* the minority
+//! `1 - kappa`; at equality the next weight is taken, without interpolation. At least a share kappa of
+//! the stake therefore gives the consensus weight or more, and a smaller coalition cannot raise it.
+//! When rounding (or kappa = 0) leaves the minority at or above all stake, the largest weight is taken.
+//!
+//! This is `weighted_median_col` of the reference chain, whose vectors test it.
 
 use super::sparse::Matrix;
 use crate::fixed::{I32F32, normalize};
 
-/// A vote for a weight above zero: the weight and the stake behind it.
-type Vote = (I32F32, I32F32);
+/// A weight above zero, and the stake of the row that gives it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct WeightedValue {
+    weight: I32F32,
+    stake: I32F32,
+}
 
-/// How many votes are sorted at once.
-const SORTED_UP_TO: usize = 8;
+/// Up to this many values are sorted; more are partitioned.
+const MAX_SORTED_VALUES: usize = 8;
 
 /// The consensus weight of every column of `weights` by the stake of its rows.
 pub(crate) fn consensus(stake: &[I32F32], weights: &Matrix, kappa: I32F32) -> Vec<I32F32> {
@@ -23,21 +29,24 @@ pub(crate) fn consensus(stake: &[I32F32], weights: &Matrix, kappa: I32F32) -> Ve
     let minority = total - kappa;
     let voters = stake.iter().filter(|stake| **stake > I32F32::ZERO).count();
 
-    let (starts, mut votes) = votes_by_column(&stake, weights);
+    let (starts, mut values) = values_by_column(&stake, weights);
     let column = |bounds: &[usize]| {
-        let votes = &mut votes[bounds[0]..bounds[1]];
-        let positive: I32F32 = votes.iter().map(|vote| vote.1).sum();
-        if votes.len() < voters && total - positive > minority {
+        let values = &mut values[bounds[0]..bounds[1]];
+        let positive: I32F32 = values.iter().map(|value| value.stake).sum();
+        // The rows without a weight here stand at the front of the order, with a weight of zero. If
+        // their stake already exceeds the minority, the consensus is zero.
+        if values.len() < voters && total - positive > minority {
             return I32F32::ZERO;
         }
-        first_above(votes, total - positive, minority)
+        first_above(values, total - positive, minority)
     };
     starts.windows(2).map(column).collect()
 }
 
-/// All votes above zero, column after column, and where each column starts.
-fn votes_by_column(stake: &[I32F32], weights: &Matrix) -> (Vec<usize>, Vec<Vote>) {
+/// All weights above zero of rows with stake, column after column, and where each column starts.
+fn values_by_column(stake: &[I32F32], weights: &Matrix) -> (Vec<usize>, Vec<WeightedValue>) {
     let voting = || (0..weights.rows()).filter(|row| stake[*row] > I32F32::ZERO);
+    // A counting sort by column: count, accumulate, place.
     let mut starts = vec![0; weights.columns() + 1];
     for row in voting() {
         for (column, _) in weights.iter_row(row).filter(|(_, weight)| *weight > I32F32::ZERO) {
@@ -47,75 +56,77 @@ fn votes_by_column(stake: &[I32F32], weights: &Matrix) -> (Vec<usize>, Vec<Vote>
     for column in 1..starts.len() {
         starts[column] += starts[column - 1];
     }
-    let mut votes = vec![Vote::default(); starts.last().copied().unwrap_or(0)];
+    let mut values = vec![WeightedValue::default(); starts.last().copied().unwrap_or(0)];
     let mut next = starts.clone();
     for row in voting() {
         for (column, weight) in weights.iter_row(row).filter(|(_, weight)| *weight > I32F32::ZERO) {
-            votes[next[column]] = (weight, stake[row]);
+            values[next[column]] = WeightedValue { weight, stake: stake[row] };
             next[column] += 1;
         }
     }
-    (starts, votes)
+    (starts, values)
 }
 
 /// The first weight in ascending order at which `below` and the stake up to it exceed `minority`; the
-/// largest weight when none does, zero when there is no vote.
+/// largest weight when none does, zero when there is no value.
 ///
-/// Sorts only as much as it needs: votes are split around a pivot, and the search goes on in the part
-/// where the sum passes the minority.
-fn first_above(mut votes: &mut [Vote], mut below: I32F32, minority: I32F32) -> I32F32 {
-    while votes.len() > SORTED_UP_TO {
-        let pivot = middle(votes);
-        let (smaller, smaller_stake) = tally(votes, |weight| weight < pivot);
+/// A quickselect by stake: values are partitioned around a pivot, and the search continues in the part
+/// in which the cumulative stake passes the minority.
+fn first_above(mut values: &mut [WeightedValue], mut below: I32F32, minority: I32F32) -> I32F32 {
+    while values.len() > MAX_SORTED_VALUES {
+        let pivot = median_of_three(values);
+        let (smaller, smaller_stake) = count(values, |weight| weight < pivot);
         if smaller > 0 && below + smaller_stake > minority {
-            votes = gather(votes, |weight| weight < pivot);
+            values = partition(values, |weight| weight < pivot);
             continue;
         }
-        let (equal, equal_stake) = tally(votes, |weight| weight == pivot);
+        let (equal, equal_stake) = count(values, |weight| weight == pivot);
         below += smaller_stake + equal_stake;
-        if smaller + equal == votes.len() || below > minority {
+        if smaller + equal == values.len() || below > minority {
             return pivot;
         }
-        votes = gather(votes, |weight| weight > pivot);
+        values = partition(values, |weight| weight > pivot);
     }
-    votes.sort_unstable_by_key(|vote| vote.0);
-    for (weight, stake) in votes.iter() {
-        below += *stake;
+    values.sort_unstable_by_key(|value| value.weight);
+    for value in values.iter() {
+        below += value.stake;
         if below > minority {
-            return *weight;
+            return value.weight;
         }
     }
-    votes.last().map_or(I32F32::ZERO, |vote| vote.0)
+    values.last().map_or(I32F32::ZERO, |value| value.weight)
 }
 
-/// The middle one of the first, the middle and the last weight.
-fn middle(votes: &[Vote]) -> I32F32 {
-    let (a, b, c) = (votes[0].0, votes[votes.len() / 2].0, votes[votes.len() - 1].0);
+/// The median of the first, the middle and the last weight.
+fn median_of_three(values: &[WeightedValue]) -> I32F32 {
+    let at = |index: usize| values[index].weight;
+    let (a, b, c) = (at(0), at(values.len() / 2), at(values.len() - 1));
     a.max(b).min(a.min(b).max(c))
 }
 
-/// How many votes have a weight that passes, and the stake behind them. Stakes here are shares of at
-/// most one, so that plain addition cannot overflow.
-fn tally(votes: &[Vote], passes: impl Fn(I32F32) -> bool) -> (usize, I32F32) {
-    let (mut count, mut bits) = (0, 0);
-    for (weight, stake) in votes {
-        let passes = passes(*weight);
-        count += usize::from(passes);
-        bits += stake.to_bits() & -i64::from(passes);
+/// The number of values whose weight passes, and their stake. Stakes are shares that sum to at most
+/// one, so plain addition cannot overflow.
+fn count(values: &[WeightedValue], passes: impl Fn(I32F32) -> bool) -> (usize, I32F32) {
+    let (mut number, mut bits) = (0, 0);
+    for value in values {
+        let passes = passes(value.weight);
+        number += usize::from(passes);
+        // -1 is all ones and 0 is none: adds the stake or nothing, without a branch.
+        bits += value.stake.to_bits() & -i64::from(passes);
     }
-    (count, I32F32::from_bits(bits))
+    (number, I32F32::from_bits(bits))
 }
 
-/// Moves the votes whose weight passes to the front, without a branch that could be mispredicted, and
-/// returns them.
-fn gather(votes: &mut [Vote], passes: impl Fn(I32F32) -> bool) -> &mut [Vote] {
+/// Moves the values whose weight passes to the front, without a branch that could be mispredicted, and
+/// returns them. Overwrites the others.
+fn partition(values: &mut [WeightedValue], passes: impl Fn(I32F32) -> bool) -> &mut [WeightedValue] {
     let mut kept = 0;
-    for at in 0..votes.len() {
-        let vote = votes[at];
-        votes[kept] = vote;
-        kept += usize::from(passes(vote.0));
+    for at in 0..values.len() {
+        let value = values[at];
+        values[kept] = value;
+        kept += usize::from(passes(value.weight));
     }
-    &mut votes[..kept]
+    &mut values[..kept]
 }
 
 #[cfg(test)]
@@ -124,12 +135,12 @@ mod tests {
 
     use super::*;
 
-    /// The definition, word by word.
-    fn by_sorting(mut votes: Vec<Vote>, mut below: I32F32, minority: I32F32) -> I32F32 {
-        votes.sort();
+    /// The definition, without optimisation.
+    fn by_sorting(mut values: Vec<WeightedValue>, mut below: I32F32, minority: I32F32) -> I32F32 {
+        values.sort();
         let mut largest = I32F32::ZERO;
-        for (weight, stake) in votes {
-            (below, largest) = (below + stake, weight);
+        for value in values {
+            (below, largest) = (below + value.stake, value.weight);
             if below > minority {
                 break;
             }
@@ -140,14 +151,14 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
         #[test]
-        fn selecting_finds_what_sorting_finds(
-            votes in prop::collection::vec((0i64..40, 0i64..100), 0..90), below in 0i64..500, minority in -9i64..5_000,
+        fn selection_agrees_with_sorting(
+            values in prop::collection::vec((0i64..40, 0i64..100), 0..90), below in 0i64..500, minority in -9i64..5_000,
         ) {
             let number = I32F32::from_bits;
-            let votes: Vec<Vote> = votes.into_iter().map(|(weight, stake)| (number(weight), number(stake))).collect();
-            let want = by_sorting(votes.clone(), number(below), number(minority));
-            let mut votes = votes;
-            prop_assert_eq!(first_above(&mut votes, number(below), number(minority)), want);
+            let value = |(weight, stake)| WeightedValue { weight: number(weight), stake: number(stake) };
+            let mut values: Vec<WeightedValue> = values.into_iter().map(value).collect();
+            let want = by_sorting(values.clone(), number(below), number(minority));
+            prop_assert_eq!(first_above(&mut values, number(below), number(minority)), want);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an epoch results in: [`EpochOutput`].
+//! The results of an epoch: [`EpochOutput`].
 
 use super::Cell;
 
@@ -10,9 +10,9 @@ use super::Cell;
 pub struct EpochOutput {
     /// The weight that the majority of stake gives each uid.
     pub consensus: Vec<u16>,
-    /// What each uid earned as a miner.
+    /// The incentive of each uid, as a miner.
     pub incentive: Vec<u16>,
-    /// What each uid earned as a validator.
+    /// The dividends of each uid, as a validator.
     pub dividends: Vec<u16>,
     /// How much of each validator's weights was within the consensus.
     pub validator_trust: Vec<u16>,
@@ -22,14 +22,14 @@ pub struct EpochOutput {
     pub validator_emission: Vec<u64>,
     /// The emission of each uid in all, rounded once.
     pub emission: Vec<u64>,
-    /// Who may validate in the next epoch.
+    /// Which uids have a validator permit in the next epoch.
     pub new_permits: Vec<bool>,
     /// The bonds to keep for the next epoch, ascending by uid; empty for uids without a new permit.
     pub bonds: Vec<Vec<Cell>>,
 }
 
 impl EpochOutput {
-    /// What rounding left of `emission` after every [`emission`](Self::emission) is paid; `None` if
+    /// The remainder of `emission` after every [`emission`](Self::emission) is paid; `None` if
     /// more than `emission` would be paid, which only happens when raw stakes exceed 2^63.
     pub fn remainder(&self, emission: u64) -> Option<u64> {
         emission.checked_sub(checked_sum(&self.emission)?)

@@ -1,4 +1,4 @@
-//! What a subnet may set about its epoch: [`Params`].
+//! The parameters of a subnet's epoch: [`Params`].
 
 use nervure_primitives::Uid;
 use serde::{Deserialize, Serialize};
@@ -18,14 +18,14 @@ const PARTS_PER_MILLION: u32 = 1_000_000;
 pub enum BondsRule {
     /// Bonds are shares of a miner, weighted by stake when they are bought: normalised per column.
     Yuma2,
-    /// Each validator's bonds are its own average of what it saw, weighted by stake when they pay.
+    /// Each validator's bonds are the moving average of its own weights, weighted by stake when they pay.
     Yuma3,
-    /// Yuma 3 with a speed of its own for each cell.
+    /// Yuma 3 with an alpha per cell.
     Yuma3Liquid(LiquidAlpha),
 }
 
-/// How fast bonds follow weights under liquid alpha: slow where a validator follows the consensus,
-/// fast where it is ahead of it.
+/// How fast bonds follow weights under liquid alpha: slowly where a validator follows the consensus,
+/// fast where it is ahead of the consensus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LiquidAlpha {
@@ -33,7 +33,7 @@ pub struct LiquidAlpha {
     pub low: u16,
     /// The fastest one, of 65,535.
     pub high: u16,
-    /// How sharply it goes from one to the other, in hundredths.
+    /// The steepness of the sigmoid between the bounds, in hundredths.
     pub steepness: i32,
 }
 
@@ -43,19 +43,19 @@ impl Default for LiquidAlpha {
     }
 }
 
-/// The parameters of a subnet's epoch. Their default is that of a new subnet.
+/// The parameters of a subnet's epoch. The defaults are those of a new subnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
     /// The majority of stake that has to give a weight for it to count in full, of 65,535.
     pub kappa: u16,
-    /// How much of a weight above the consensus is kept out of bonds, of 65,535.
+    /// How much of a weight above the consensus does not count for bonds, of 65,535.
     pub bonds_penalty: u16,
     /// How much of the old bonds an epoch keeps, in millionths.
     pub bonds_moving_average: u32,
-    /// Which bonds.
+    /// The bonds rule.
     pub bonds: BondsRule,
-    /// How many uids get a validator permit at most.
+    /// Upper bound for validator permits.
     pub max_validators: u32,
     /// Blocks between two epochs.
     pub tempo: u64,
@@ -106,6 +106,7 @@ impl Params {
 
     /// The share of new bonds in an epoch: `1 - m / 10^6`, where the quotient is truncated.
     pub(crate) fn bonds_alpha(&self) -> I32F32 {
+        // Plain integer division: the reference chain truncates this quotient, not the difference.
         let kept =
             (u64::from(self.bonds_moving_average) << I32F32::FRACTION_BITS) / u64::from(PARTS_PER_MILLION);
         I32F32::ONE - I32F32::from_bits(kept as i64)
@@ -121,7 +122,7 @@ impl Params {
         }
     }
 
-    /// Refuses parameters that have no meaning, for a subnet of `neurons` uids.
+    /// Refuses parameters that are invalid for a subnet of `neurons` uids.
     pub(crate) fn check(&self, neurons: usize) -> Result<(), YumaError> {
         if let Some(owner) = self.owner
             && usize::from(owner.0) >= neurons
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn meaningless_parameters_are_refused() {
+    fn refuses_invalid_parameters() {
         let owner = Params { owner: Some(Uid(3)), ..Params::default() };
         assert!(matches!(owner.check(3), Err(YumaError::OwnerOutOfRange { .. })));
         assert_eq!(owner.check(4), Ok(()));
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn recent_means_since_the_last_step_or_one_tempo_ago() {
+    fn registrations_are_recent_since_the_last_step_or_for_one_tempo() {
         let fresh = Params { tempo: 10, ..Params::default() };
         assert_eq!(fresh.bonds_from_block(25), 15);
         assert_eq!(fresh.bonds_from_block(5), 0);

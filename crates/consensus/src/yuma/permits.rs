@@ -1,4 +1,4 @@
-//! Who may validate.
+//! Validator permits.
 
 use nervure_primitives::Uid;
 
@@ -17,6 +17,8 @@ pub(crate) fn next(shares: &[I32F32], max: u32, owner: Option<Uid>) -> Vec<bool>
     let dropped = shares.len().saturating_sub(max as usize);
     if dropped > 0 {
         let mut order: Vec<usize> = (0..shares.len()).collect();
+        // Equal shares are ordered by uid, so that the higher uid keeps its permit: the rule of the
+        // reference chain, whose stable sort drops from the front.
         order.select_nth_unstable_by_key(dropped - 1, |uid| (shares[*uid], *uid));
         for uid in &order[..dropped] {
             permits[*uid] = false;
@@ -44,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_never_gets_one_and_the_owner_always_does() {
+    fn zero_stake_gets_no_permit_and_the_owner_always_has_one() {
         assert_eq!(permits(&[0, 7, 0], 3, None), [false, true, false]);
         assert_eq!(permits(&[0, 7, 9], 1, Some(0)), [true, false, true]);
         assert_eq!(permits(&[3, 7], 0, Some(0)), [true, false]);

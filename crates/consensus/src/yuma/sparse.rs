@@ -2,7 +2,7 @@
 //!
 //! Compressed rows: all cells lie in two flat arrays, row after row, each row ascending by uid. A cell
 //! that is present and zero is not the same as an absent one (an explicit zero weight keeps a bond
-//! alive, an omitted one ends it), so operations say when they drop cells. Operations over whole
+//! alive, an omitted one ends it), so operations document when they drop cells. Operations over whole
 //! matrices are in [`ops`](self), two-matrix ones in `merge`.
 
 mod merge;
@@ -12,7 +12,7 @@ pub(crate) use merge::merge_rows;
 
 use crate::fixed::I32F32;
 
-/// A sparse matrix of [`I32F32`]: a row per uid that gives, a column per uid that receives.
+/// A sparse matrix of [`I32F32`]: a row per validator, a column per uid that it weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matrix {
     /// How many columns there are; every uid of a cell is below it.

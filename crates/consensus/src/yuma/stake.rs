@@ -1,4 +1,4 @@
-//! Stakes as shares: of everybody, and of those who vote in this epoch.
+//! Stakes as shares: of all stake, and of the stake that votes in this epoch.
 
 use super::EpochInput;
 use crate::fixed::{I32F32, I64F64, normalize};
@@ -11,6 +11,7 @@ pub(crate) fn shares(input: &EpochInput<'_>) -> Vec<I32F32> {
         let counts = stake >= threshold || input.is_owner(uid);
         if counts { I64F64::from_int(stake) } else { I64F64::ZERO }
     };
+    // I64F64 because raw stakes do not fit into the 31 integer bits of I32F32.
     let stakes = input.neurons.iter().map(|neuron| neuron.stake).enumerate();
     normalized(stakes.map(counted).collect())
 }

@@ -3,11 +3,11 @@
 use super::Matrix;
 use crate::fixed::I32F32;
 
-/// What an epoch went through, in the order of the computation; vectors and matrix rows are indexed by
+/// The intermediate results in the order of the computation; vectors and matrix rows are indexed by
 /// uid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// Who set weights recently enough.
+    /// Which uids set weights recently enough.
     pub active: Vec<bool>,
     /// Shares of all stake.
     pub stake: Vec<I32F32>,

@@ -1,4 +1,4 @@
-//! From stored weights to the matrix that votes: masked, then normalised.
+//! The weights that count in an epoch: stored weights, masked and normalised.
 
 use super::{EpochInput, RowKind, YumaError, sparse::Matrix};
 use crate::fixed::I32F32;
@@ -7,7 +7,7 @@ use crate::fixed::I32F32;
 ///
 /// A row counts when its uid holds a permit. A cell does not count when a uid weights itself (unless
 /// it is the owner), when it was set at or before the registration of the uid it is about, or when it
-/// was committed before that: a newcomer inherits nothing.
+/// was committed before that: the new holder of a uid inherits nothing.
 pub(crate) fn masked(input: &EpochInput<'_>, permits: &[bool]) -> Result<Matrix, YumaError> {
     let n = input.neurons.len();
     let cells = input.neurons.iter().zip(permits).filter(|(_, permit)| **permit);
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::yuma::{Cell, Neuron, Params};
 
-    /// Three uids of which uid 0 gives everybody the same weight, changed by `change`.
+    /// Three uids, of which uid 0 gives all three the same weight, changed by `change`.
     fn row_of_uid_0(params: &Params, change: impl FnOnce(&mut [Neuron<'_>; 3])) -> Vec<u16> {
         let weights: [Cell; 3] = [(Uid(0), 9), (Uid(1), 9), (Uid(2), 9)];
         let mut neurons = [Neuron { last_update: 10, ..Neuron::default() }; 3];
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mask_drops_what_it_should() {
+    fn each_mask_drops_its_cells() {
         let params = Params::default();
         assert_eq!(row_of_uid_0(&params, |_| {}), [1, 2], "no weight for oneself");
         let owner = Params { owner: Some(Uid(0)), ..Params::default() };

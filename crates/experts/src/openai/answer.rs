@@ -1,4 +1,4 @@
-//! One answer of an upstream: the request in its form, and its stream back in ours.
+//! One answer of an upstream: encodes the request for its API and decodes its stream into events.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -7,23 +7,23 @@ use reqwest::{Method, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Upstream, body, refusal, refusal::Refusal, sse::Lines};
+use super::{Upstream, body, refusal, refusal::UpstreamErrorBody, sse::SseLines};
 use crate::{
-    ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Sampling, Usage, stream::Item,
+    ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Sampling, Usage, stream::ExpertItem,
 };
 
-/// Longest piece of text in one event, in bytes, so that an event fits a frame.
-const MAX_PIECE: usize = 32 << 10;
+/// Longest text of one event, in bytes: an event must fit a frame.
+const MAX_PIECE_BYTES: usize = 32 << 10;
 
-/// Bytes of a token, about.
-const BYTES_OF_A_TOKEN: usize = 4;
+/// Bytes of a token, a rough average.
+const BYTES_PER_TOKEN: usize = 4;
 
-/// Widest vector; wider ones do not fit a frame.
+/// Most numbers of a vector; more do not fit a frame.
 const MAX_DIMENSIONS: usize = 16_384;
 
 /// The answer of `upstream` to a valid request.
 pub(super) fn stream(upstream: Arc<Upstream>, request: ExpertRequest) -> ExpertStream {
-    let state = State::Asking(upstream, request);
+    let state = AnswerState::Requested(upstream, request);
     ExpertStream::new(stream::unfold((state, VecDeque::new()), |(mut state, mut ready)| async move {
         loop {
             if let Some(item) = ready.pop_front() {
@@ -33,51 +33,51 @@ pub(super) fn stream(upstream: Arc<Upstream>, request: ExpertRequest) -> ExpertS
                 Ok(next) => next?,
                 Err(error) => {
                     ready.push_back(Err(error));
-                    State::Ended
+                    AnswerState::Ended
                 }
             };
         }
     }))
 }
 
-/// How far an answer is.
-enum State {
-    Asking(Arc<Upstream>, ExpertRequest),
-    Streaming(Box<Streaming>),
+/// The progress of an answer.
+enum AnswerState {
+    Requested(Arc<Upstream>, ExpertRequest),
+    Streaming(Box<TextStream>),
     Ended,
 }
 
-/// A text that comes.
-struct Streaming {
+/// A streamed text.
+struct TextStream {
     upstream: Arc<Upstream>,
     response: Response,
-    lines: Lines,
+    lines: SseLines,
     bytes: usize,
     pieces: u32,
     usage: Option<Usage>,
     finish: Option<FinishReason>,
-    /// What it has to say again before it says something new.
-    again: String,
+    /// The rest of a begun answer, which the upstream must repeat before its new text.
+    repeated: String,
 }
 
-impl State {
-    /// Does the next thing; `None` after the last.
-    async fn step(self, ready: &mut VecDeque<Item>) -> Result<Option<Self>, ExpertError> {
+impl AnswerState {
+    /// Performs the next step and adds its events to `ready`; `None` after the last step.
+    async fn step(self, ready: &mut VecDeque<ExpertItem>) -> Result<Option<Self>, ExpertError> {
         match self {
             Self::Ended => Ok(None),
-            Self::Asking(upstream, ExpertRequest::Embed { inputs }) => {
+            Self::Requested(upstream, ExpertRequest::Embed { inputs }) => {
                 embed(&upstream, inputs, ready).await?;
                 Ok(Some(Self::Ended))
             }
-            Self::Asking(upstream, ExpertRequest::Distribution { .. }) => {
+            Self::Requested(upstream, ExpertRequest::Distribution { .. }) => {
                 Err(ExpertError::Unsupported { model: upstream.model.clone(), operation: "distributions" })
             }
-            Self::Asking(upstream, request) => {
-                let again = again(&request);
+            Self::Requested(upstream, request) => {
+                let repeated = text_to_repeat(&request);
                 let (path, body) = text_body(&upstream.model, request);
                 let response = upstream.send(upstream.request(Method::POST, path).json(&body)).await?;
-                let lines = Lines::new(upstream.limits.line);
-                let streaming = Streaming {
+                let lines = SseLines::new(upstream.limits.line);
+                let text = TextStream {
                     upstream,
                     response,
                     lines,
@@ -85,38 +85,38 @@ impl State {
                     pieces: 0,
                     usage: None,
                     finish: None,
-                    again,
+                    repeated,
                 };
-                Ok(Some(Self::Streaming(Box::new(streaming))))
+                Ok(Some(Self::Streaming(Box::new(text))))
             }
-            Self::Streaming(mut streaming) => match streaming.read(ready).await? {
-                true => Ok(Some(Self::Streaming(streaming))),
+            Self::Streaming(mut text) => match text.read(ready).await? {
+                true => Ok(Some(Self::Streaming(text))),
                 false => Ok(Some(Self::Ended)),
             },
         }
     }
 }
 
-/// What of an answer that was begun the upstream will say once more. A text it goes on with; a chat it can only begin anew,
-/// as the API has no other way that all servers know.
-fn again(request: &ExpertRequest) -> String {
+/// The begun text that the upstream will repeat. It continues a completion, but it answers a chat from the start: the API
+/// has no way to continue a message that all servers support.
+fn text_to_repeat(request: &ExpertRequest) -> String {
     match request {
         ExpertRequest::Chat { sampling, .. } => sampling.begun.clone(),
         _ => String::new(),
     }
 }
 
-/// Where a text is asked for, and how.
+/// The path and the body of a request for text.
 fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
-    let (path, field, what, sampling) = match request {
+    let (path, field, input, sampling) = match request {
         ExpertRequest::Chat { messages, sampling } => {
             let message = |m: crate::ChatMessage| json!({"role": m.role.as_str(), "content": m.content});
             ("/chat/completions", "messages", messages.into_iter().map(message).collect(), sampling)
         }
         ExpertRequest::Complete { prompt, mut sampling } => {
-            // How many tokens it had is not known: a guess that is rather too low.
-            let had = u32::try_from(sampling.begun.len() / BYTES_OF_A_TOKEN).unwrap_or(u32::MAX);
-            sampling.max_tokens = sampling.max_tokens.saturating_sub(had).max(1);
+            // The number of tokens in the begun text is unknown; this estimate is rather too low.
+            let written = u32::try_from(sampling.begun.len() / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
+            sampling.max_tokens = sampling.max_tokens.saturating_sub(written).max(1);
             ("/completions", "prompt", Value::String(prompt + &sampling.begun), sampling)
         }
         ExpertRequest::Embed { .. } | ExpertRequest::Distribution { .. } => {
@@ -132,9 +132,9 @@ fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
         "stream": true,
         "stream_options": {"include_usage": true},
     });
-    body[field] = what;
+    body[field] = input;
     if let Some(seed) = sampling.seed {
-        // The API's seeds are signed; the largest of ours fold onto others.
+        // The API's seeds are signed 64-bit numbers, so the highest bit is dropped.
         body["seed"] = json!(seed & i64::MAX.unsigned_abs());
     }
     if !sampling.stop.is_empty() {
@@ -143,7 +143,7 @@ fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
     (path, body)
 }
 
-/// An event of a stream, with what we read of it.
+/// An event of a stream; fields that are not used here are left out.
 #[derive(Debug, Deserialize)]
 struct Chunk {
     #[serde(default)]
@@ -154,9 +154,9 @@ struct Chunk {
 
 #[derive(Debug, Deserialize)]
 struct Choice {
-    /// Of a completion.
+    /// The text of a completion.
     text: Option<String>,
-    /// Of a chat.
+    /// The text of a chat.
     delta: Option<Delta>,
     finish_reason: Option<String>,
 }
@@ -173,12 +173,12 @@ struct WireUsage {
     completion_tokens: u32,
 }
 
-impl Streaming {
-    /// Takes in the next piece; false when that was all.
-    async fn read(&mut self, ready: &mut VecDeque<Item>) -> Result<bool, ExpertError> {
+impl TextStream {
+    /// Reads the next piece; false at the end of the answer.
+    async fn read(&mut self, ready: &mut VecDeque<ExpertItem>) -> Result<bool, ExpertError> {
         let limits = self.upstream.limits;
         let Some(piece) = body::piece(&mut self.response, limits.between).await? else {
-            // Some servers say why they ended and leave out the last line.
+            // Some servers send a finish reason but no `[DONE]` line.
             ready.push_back(self.done());
             return Ok(false);
         };
@@ -203,7 +203,7 @@ impl Streaming {
         }
     }
 
-    fn chunk(&mut self, line: &[u8], ready: &mut VecDeque<Item>) -> Result<(), ExpertError> {
+    fn chunk(&mut self, line: &[u8], ready: &mut VecDeque<ExpertItem>) -> Result<(), ExpertError> {
         let chunk = read_chunk(line)?;
         if let Some(usage) = chunk.usage {
             let WireUsage { prompt_tokens, completion_tokens } = usage;
@@ -211,7 +211,7 @@ impl Streaming {
         }
         let Some(choice) = chunk.choices.into_iter().next() else { return Ok(()) };
         let text = choice.text.or(choice.delta.and_then(|delta| delta.content)).unwrap_or_default();
-        let text = self.new_of(text)?;
+        let text = self.new_text(text)?;
         if !text.is_empty() {
             self.pieces = self.pieces.saturating_add(1);
             ready.extend(pieces(&text).map(|piece| Ok(ExpertEvent::Text(piece.to_owned()))));
@@ -226,54 +226,54 @@ impl Streaming {
         Ok(())
     }
 
-    /// What of `text` is new, after an answer that was begun. An answer that begins in another way cannot go on with it.
-    fn new_of(&mut self, text: String) -> Result<String, ExpertError> {
-        if self.again.is_empty() {
+    /// The part of `text` after the begun answer. An answer with another beginning cannot continue it and is an error.
+    fn new_text(&mut self, text: String) -> Result<String, ExpertError> {
+        if self.repeated.is_empty() {
             return Ok(text);
         }
-        if let Some(left) = self.again.strip_prefix(text.as_str()) {
-            self.again = left.to_owned();
+        if let Some(left) = self.repeated.strip_prefix(text.as_str()) {
+            self.repeated = left.to_owned();
             return Ok(String::new());
         }
-        match text.strip_prefix(self.again.as_str()) {
+        match text.strip_prefix(self.repeated.as_str()) {
             Some(new) => {
-                self.again.clear();
+                self.repeated.clear();
                 Ok(new.to_owned())
             }
-            None => Err(another()),
+            None => Err(different_answer()),
         }
     }
 
-    /// The end; an error when the upstream never said that it was one.
-    fn done(&self) -> Item {
+    /// The last item; an error when the upstream has not sent a finish reason.
+    fn done(&self) -> ExpertItem {
         let Some(reason) = self.finish else {
-            let reason = "it went away before its answer was complete".to_owned();
+            let reason = "it closed the connection before its answer was complete".to_owned();
             return Err(ExpertError::UpstreamUnavailable { reason });
         };
-        if !self.again.is_empty() {
-            return Err(another());
+        if !self.repeated.is_empty() {
+            return Err(different_answer());
         }
         let counted = Usage { prompt_tokens: 0, completion_tokens: self.pieces };
         Ok(ExpertEvent::Done { usage: self.usage.unwrap_or(counted), reason })
     }
 }
 
-fn another() -> ExpertError {
-    ExpertError::UpstreamInvalid { reason: "it gives another answer than the one that was begun".to_owned() }
+fn different_answer() -> ExpertError {
+    ExpertError::UpstreamInvalid { reason: "its answer differs from the one that was begun".to_owned() }
 }
 
-/// An event of a stream; an error where the upstream says that there is one.
+/// Decodes an event of a stream; an error event becomes an error.
 fn read_chunk(line: &[u8]) -> Result<Chunk, ExpertError> {
     let value: Value = serde_json::from_slice(line).map_err(|error| refusal::invalid(&error))?;
     if value.get("error").is_some()
-        && let Some(refusal) = Refusal::of(&value)
+        && let Some(error) = UpstreamErrorBody::of(&value)
     {
-        return Err(refusal.into_error(500, None));
+        return Err(error.into_error(500, None));
     }
     serde_json::from_value(value).map_err(|error| refusal::invalid(&error))
 }
 
-/// What each line of a stream goes through.
+/// Decodes a line as an event.
 pub(super) fn fuzz(line: &[u8]) {
     if let Ok(chunk) = read_chunk(line) {
         let texts = chunk.choices.iter().filter_map(|choice| choice.text.as_deref());
@@ -281,10 +281,10 @@ pub(super) fn fuzz(line: &[u8]) {
     }
 }
 
-/// `text` in pieces of at most [`MAX_PIECE`] bytes, cut between characters.
+/// `text` in pieces of at most [`MAX_PIECE_BYTES`], cut between characters.
 pub(super) fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
-        let end = (0..=MAX_PIECE.min(text.len())).rev().find(|at| text.is_char_boundary(*at))?;
+        let end = (0..=MAX_PIECE_BYTES.min(text.len())).rev().find(|at| text.is_char_boundary(*at))?;
         let (piece, rest) = text.split_at(end);
         text = rest;
         (!piece.is_empty()).then_some(piece)
@@ -307,7 +307,7 @@ struct Embedding {
 async fn embed(
     upstream: &Upstream,
     inputs: Vec<String>,
-    ready: &mut VecDeque<Item>,
+    ready: &mut VecDeque<ExpertItem>,
 ) -> Result<(), ExpertError> {
     let wanted = inputs.len();
     let body = json!({"model": upstream.model, "input": inputs, "encoding_format": "float"});
@@ -315,12 +315,12 @@ async fn embed(
     let body = body::read(response, upstream.limits.answer, upstream.limits.between).await?;
     let mut answer: Embeddings = serde_json::from_slice(&body).map_err(|error| refusal::invalid(&error))?;
     answer.data.sort_by_key(|embedding| embedding.index);
-    let good = |(place, embedding): (usize, &Embedding)| {
-        embedding.index == place
+    let valid = |(position, embedding): (usize, &Embedding)| {
+        embedding.index == position
             && (1..=MAX_DIMENSIONS).contains(&embedding.embedding.len())
             && embedding.embedding.iter().all(|value| value.is_finite())
     };
-    if answer.data.len() != wanted || !answer.data.iter().enumerate().all(good) {
+    if answer.data.len() != wanted || !answer.data.iter().enumerate().all(valid) {
         let reason = format!("{} usable vectors for {wanted} inputs", answer.data.len());
         return Err(ExpertError::UpstreamInvalid { reason });
     }

@@ -1,4 +1,4 @@
-//! A whole response body, bounded in size and in the time between its pieces.
+//! Reads a response body, bounded in size and in the time between its pieces.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use crate::ExpertError;
 /// The next piece of a body; `None` at its end.
 pub(super) async fn piece(
     response: &mut Response,
-    between: Duration,
+    piece_timeout: Duration,
 ) -> Result<Option<bytes::Bytes>, ExpertError> {
-    match timeout(between, response.chunk()).await {
+    match timeout(piece_timeout, response.chunk()).await {
         Ok(piece) => piece.map_err(|error| refusal::unavailable(&error)),
-        Err(_) => Err(ExpertError::UpstreamStalled { after: between }),
+        Err(_) => Err(ExpertError::UpstreamStalled { after: piece_timeout }),
     }
 }
 
-/// All of a body of at most `most` bytes.
+/// The whole body, of at most `max_bytes`.
 pub(super) async fn read(
     mut response: Response,
-    most: usize,
-    between: Duration,
+    max_bytes: usize,
+    piece_timeout: Duration,
 ) -> Result<Vec<u8>, ExpertError> {
     let mut body = Vec::new();
-    while let Some(piece) = piece(&mut response, between).await? {
-        if body.len() + piece.len() > most {
-            return Err(ExpertError::UpstreamInvalid { reason: format!("more than {most} bytes") });
+    while let Some(piece) = piece(&mut response, piece_timeout).await? {
+        if body.len() + piece.len() > max_bytes {
+            return Err(ExpertError::UpstreamInvalid { reason: format!("more than {max_bytes} bytes") });
         }
         body.extend_from_slice(&piece);
     }

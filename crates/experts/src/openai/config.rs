@@ -1,4 +1,4 @@
-//! Settings of an upstream, and its secret.
+//! Settings of an upstream, and its API key.
 
 use std::{fmt, time::Duration};
 
@@ -7,33 +7,33 @@ use zeroize::Zeroizing;
 
 use crate::ExpertError;
 
-/// Which server, which model.
+/// The server and the model to serve.
 #[derive(Debug)]
 pub struct OpenAiConfig {
-    /// Where its API is, with the `/v1`: `http://127.0.0.1:11434/v1`.
+    /// Base URL of the API, with the `/v1`: `http://127.0.0.1:11434/v1`.
     pub base_url: String,
-    /// Which of its models; its first one when not given.
+    /// Name of the model; the first one of the server by default.
     pub model: Option<String>,
-    /// Its API key.
+    /// API key of the server.
     pub api_key: Option<ApiSecret>,
-    /// What the model can do; `text.generate` when not given.
+    /// Capability of the model; `text.generate` by default.
     pub capability: Option<String>,
-    /// Tokens of context; what the server says when not given, else 8,192.
+    /// Tokens of context; by default the server's figure, or else 8,192.
     pub context: Option<u32>,
-    /// Bounds on the server.
+    /// Time and size limits.
     pub limits: UpstreamLimits,
 }
 
-/// Bounds on what a server may take and send.
+/// How long a server may take, and how much it may send.
 #[derive(Clone, Copy, Debug)]
 pub struct UpstreamLimits {
-    /// Time for connecting; 5 s by default.
+    /// Timeout of the connection; 5 s by default.
     pub connect: Duration,
-    /// Time to the head of a response; 60 s by default, as long prompts take long.
+    /// Timeout of the head of a response; 60 s by default, because long prompts take long.
     pub first_byte: Duration,
-    /// Time between pieces; 30 s by default.
+    /// Timeout between two pieces of a body; 30 s by default.
     pub between: Duration,
-    /// Longest answer in bytes, with all of its framing; 64 MiB by default.
+    /// Longest answer in bytes, with its framing; 64 MiB by default.
     pub answer: usize,
     /// Longest line of a stream in bytes; 256 KiB by default.
     pub line: usize,
@@ -52,7 +52,7 @@ impl Default for UpstreamLimits {
 }
 
 impl OpenAiConfig {
-    /// The first model of the server at `base_url`.
+    /// The settings for the first model of the server at `base_url`.
     #[must_use]
     pub fn new(base_url: impl Into<String>) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl OpenAiConfig {
         }
     }
 
-    /// The base URL without a slash at its end, if it is one that may be asked.
+    /// The base URL without a slash at its end, if it is valid.
     pub(super) fn checked_base(&self) -> Result<String, ExpertError> {
         let bad = |reason: &str| ExpertError::field("base_url", reason.to_owned());
         let url = reqwest::Url::parse(&self.base_url).map_err(|_| bad("not a URL"))?;
@@ -73,35 +73,35 @@ impl OpenAiConfig {
             return Err(bad("must begin with http:// or https:// and name a host"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(bad("must not hold a password: give the key by itself"));
+            return Err(bad("must not contain a password: set the API key instead"));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(bad("must end with its path"));
+            return Err(bad("must not have a query or a fragment"));
         }
         Ok(url.as_str().trim_end_matches('/').to_owned())
     }
 }
 
-/// A secret for an upstream. Never printed, wiped when dropped.
+/// The API key of an upstream. Never printed; its memory is wiped when it is dropped.
 pub struct ApiSecret(Zeroizing<String>);
 
 impl ApiSecret {
-    /// A secret that can stand in a header.
+    /// A key that is valid in an HTTP header.
     ///
     /// # Errors
-    /// [`ExpertError::BadRequest`] when it is empty or has characters that a header cannot have.
+    /// [`ExpertError::BadRequest`] when it is empty or has characters that a header must not contain.
     pub fn new(secret: String) -> Result<Self, ExpertError> {
         let secret = Zeroizing::new(secret);
         match !secret.is_empty() && secret.bytes().all(|b| b.is_ascii_graphic()) {
             true => Ok(Self(secret)),
-            false => Err(ExpertError::field("api_key", "printable ASCII without blanks")),
+            false => Err(ExpertError::field("api_key", "must be printable ASCII without spaces")),
         }
     }
 
     /// The value of the authorization header.
     pub(super) fn header(&self) -> HeaderValue {
         let text = Zeroizing::new(format!("Bearer {}", self.0.as_str()));
-        // The constructor has checked the characters.
+        // Does not fail: the constructor has checked the characters.
         let mut value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""));
         value.set_sensitive(true);
         value
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_that_must_not_be_asked_are_refused() {
+    fn refuses_invalid_base_urls() {
         let checked = |url: &str| OpenAiConfig::new(url).checked_base();
         assert_eq!(checked("http://127.0.0.1:11434/v1/").unwrap(), "http://127.0.0.1:11434/v1");
         for bad in
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_printed() {
+    fn a_key_is_not_printed() {
         let secret = ApiSecret::new("sk-very-secret".into()).unwrap();
         assert!(!format!("{secret:?} {:?}", secret.header()).contains("very"));
         assert!(ApiSecret::new("a\nb".into()).is_err());

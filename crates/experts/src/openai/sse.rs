@@ -1,45 +1,45 @@
-//! Server-sent events, as far as the OpenAI API uses them: lines that begin with `data:`.
+//! Server-sent events in the subset that the OpenAI API uses: lines that begin with `data:`.
 //!
-//! Source: the HTML standard, "Server-sent events", 9.2.5. An event of the API is one line, so lines are what is given out.
+//! Source: the HTML standard, "Server-sent events", 9.2.5. An event of the API is one line, so the reader returns lines.
 
 use bytes::{Buf, BytesMut};
 
-/// Splits a stream of bytes into the payloads of `data:` lines, none longer than a bound.
+/// Splits a stream of bytes into the payloads of `data:` lines; the length of a line is bounded.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct SseLines {
     buffer: BytesMut,
-    most: usize,
-    /// How much of the buffer is known to have no line end.
+    max_line_bytes: usize,
+    /// Bytes at the start of the buffer that are known to have no line end.
     searched: usize,
 }
 
-/// A line is longer than may be.
+/// A line is longer than the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub(super) struct LineTooLong;
 
-impl Lines {
-    pub(super) fn new(most: usize) -> Self {
-        Self { buffer: BytesMut::new(), most, searched: 0 }
+impl SseLines {
+    pub(super) fn new(max_line_bytes: usize) -> Self {
+        Self { buffer: BytesMut::new(), max_line_bytes, searched: 0 }
     }
 
-    /// Adds what came.
+    /// Adds received bytes.
     pub(super) fn push(&mut self, piece: &[u8]) {
         self.buffer.extend_from_slice(piece);
     }
 
-    /// The next payload; `None` until more has come.
-    pub(super) fn next(&mut self) -> Result<Option<BytesMut>, TooLong> {
+    /// The next payload; `None` until more bytes arrive.
+    pub(super) fn next(&mut self) -> Result<Option<BytesMut>, LineTooLong> {
         loop {
             let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
                 self.searched = self.buffer.len();
-                return if self.buffer.len() > self.most { Err(TooLong) } else { Ok(None) };
+                return if self.buffer.len() > self.max_line_bytes { Err(LineTooLong) } else { Ok(None) };
             };
             let end = self.searched + end;
             self.searched = 0;
             let mut line = self.buffer.split_to(end);
             self.buffer.advance(1);
-            if line.len() > self.most {
-                return Err(TooLong);
+            if line.len() > self.max_line_bytes {
+                return Err(LineTooLong);
             }
             if line.last() == Some(&b'\r') {
                 line.truncate(line.len() - 1);
@@ -49,7 +49,7 @@ impl Lines {
                 line.advance(b"data:".len() + blank);
                 return Ok(Some(line));
             }
-            // Comments, empty lines, and fields that the API does not use.
+            // Skipped: comments, empty lines, and fields that the API does not use.
         }
     }
 }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn all(pieces: &[&[u8]]) -> Vec<String> {
-        let mut lines = Lines::new(64);
+        let mut lines = SseLines::new(64);
         let mut found = Vec::new();
         for piece in pieces {
             lines.push(piece);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn payloads_come_whole_whatever_the_pieces() {
+    fn payloads_do_not_depend_on_the_pieces() {
         assert_eq!(
             all(&[b": hi\ndata: a\n\nda", b"ta:b\r\n\r\nevent: x\ndata: [DONE]\n"]),
             ["a", "b", "[DONE]"]
@@ -81,17 +81,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_an_end_is_refused() {
-        let mut lines = Lines::new(8);
+    fn refuses_a_line_that_is_too_long() {
+        let mut lines = SseLines::new(8);
         lines.push(b"data: 12");
         assert_eq!(lines.next(), Ok(None));
         lines.push(b"3");
-        assert_eq!(lines.next(), Err(TooLong));
+        assert_eq!(lines.next(), Err(LineTooLong));
     }
 
     proptest! {
         #[test]
-        fn where_the_pieces_are_cut_changes_nothing(text in "(data: [a-c]{0,5}\r?\n|:x\n|\n){0,8}", cut in 0usize..60) {
+        fn any_split_gives_the_same_payloads(text in "(data: [a-c]{0,5}\r?\n|:x\n|\n){0,8}", cut in 0usize..60) {
             let bytes = text.as_bytes();
             let (one, two) = bytes.split_at(cut.min(bytes.len()));
             prop_assert_eq!(all(&[one, two]), all(&[bytes]));

@@ -1,4 +1,4 @@
-//! Against a server that says exactly what a test wants it to, byte by byte.
+//! Runs the expert against a server that sends exactly the bytes of a test.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use tokio::{
 use super::*;
 use crate::{ExpertEvent, FinishReason, Sampling, Usage};
 
-/// What the server does after the head and body of an answer.
+/// The server's behaviour after the head and body of an answer.
 #[derive(Clone, Copy, PartialEq)]
-enum Then {
+enum AfterBody {
     Close,
     Stall,
 }
 
 const MODELS: &str = r#"{"data":[{"id":"m1","max_model_len":4096},{"id":"m2"}]}"#;
 
-/// A server whose answer to every POST is `status`, more head, and `body`; its model list is always good.
-async fn server(status: &'static str, head: &'static str, body: String, then: Then) -> String {
+/// A server that answers every POST with `status`, the header lines `head` and `body`; its model list is always valid.
+async fn server(status: &'static str, head: &'static str, body: String, then: AfterBody) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -34,7 +34,7 @@ async fn server(status: &'static str, head: &'static str, body: String, then: Th
                         return;
                     }
                 }
-                // All of it: a socket closed with bytes unread resets, and the answer is lost.
+                // Reads the whole request: closing a socket with unread bytes resets it, and the answer is lost.
                 let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
                 let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
                 let length: usize = length.map_or(0, |length| length.parse().unwrap());
@@ -42,12 +42,12 @@ async fn server(status: &'static str, head: &'static str, body: String, then: Th
                     socket.read_buf(&mut request).await.unwrap();
                 }
                 let (status, head, body, then) = match request.starts_with(b"GET") {
-                    true => ("200 OK", "", MODELS.to_owned(), Then::Close),
+                    true => ("200 OK", "", MODELS.to_owned(), AfterBody::Close),
                     false => (status, head, body, then),
                 };
                 let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\n{head}\r\n{body}");
                 socket.write_all(answer.as_bytes()).await.unwrap();
-                if then == Then::Stall {
+                if then == AfterBody::Stall {
                     std::future::pending::<()>().await;
                 }
             });
@@ -67,14 +67,14 @@ fn complete() -> ExpertRequest {
     ExpertRequest::Complete { prompt: "a".into(), sampling: Sampling::default() }
 }
 
-/// Everything that a server's answer becomes.
-async fn answer(body: impl Into<String>, then: Then) -> Vec<Result<ExpertEvent, ExpertError>> {
+/// The items that the expert makes of a server's answer.
+async fn answer(body: impl Into<String>, then: AfterBody) -> Vec<Result<ExpertEvent, ExpertError>> {
     let expert = connect(server("200 OK", "", body.into(), then).await).await;
     expert.run(complete()).collect().await
 }
 
 async fn refusal(status: &'static str, head: &'static str, body: &str) -> ExpertError {
-    let expert = connect(server(status, head, body.into(), Then::Close).await).await;
+    let expert = connect(server(status, head, body.into(), AfterBody::Close).await).await;
     let items: Vec<_> = expert.run(complete()).collect().await;
     items.into_iter().next().unwrap().unwrap_err()
 }
@@ -93,65 +93,71 @@ const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"comp
 const DONE: &str = "data: [DONE]\n\n";
 
 #[tokio::test]
-async fn a_stream_becomes_events_and_its_own_usage() {
+async fn a_stream_becomes_events_and_the_upstreams_usage() {
     let usage = Usage { prompt_tokens: 3, completion_tokens: 9 };
     let done = Ok(ExpertEvent::Done { usage, reason: FinishReason::Length });
     let whole = [PIECE, PIECE, STOP, USAGE, DONE].concat();
-    assert_eq!(answer(whole, Then::Stall).await, [text("hé"), text("hé"), done]);
+    assert_eq!(answer(whole, AfterBody::Stall).await, [text("hé"), text("hé"), done]);
 }
 
 #[tokio::test]
-async fn a_chat_that_was_begun_elsewhere_goes_on_only_with_the_same_answer() {
+async fn a_begun_chat_continues_only_with_the_same_answer() {
     let piece = |text: &str| {
         format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n")
     };
-    let goes_on = async |begun: &str| {
+    let continued = async |begun: &str| {
         let body = [&*piece("one t"), &*piece("wo thr"), &*piece("ee"), STOP, DONE].concat();
-        let expert = connect(server("200 OK", "", body, Then::Close).await).await;
+        let expert = connect(server("200 OK", "", body, AfterBody::Close).await).await;
         let messages = vec![crate::ChatMessage { role: crate::Role::User, content: "count".into() }];
         let sampling = Sampling { begun: begun.into(), ..Sampling::default() };
         let items: Vec<_> = expert.run(ExpertRequest::Chat { messages, sampling }).collect().await;
-        let said = items.iter().filter_map(|item| match item {
+        let text = items.iter().filter_map(|item| match item {
             Ok(ExpertEvent::Text(text)) => Some(text.as_str()),
             _ => None,
         });
-        (said.collect::<String>(), items.last().unwrap().is_ok())
+        (text.collect::<String>(), items.last().unwrap().is_ok())
     };
-    assert_eq!(goes_on("").await, ("one two three".into(), true));
-    assert_eq!(goes_on("one tw").await, ("o three".into(), true));
-    assert_eq!(goes_on("one two three").await, (String::new(), true));
-    assert_eq!(goes_on("one x").await, (String::new(), false), "another answer");
-    assert_eq!(goes_on("one two three four").await, (String::new(), false), "a shorter one");
+    assert_eq!(continued("").await, ("one two three".into(), true));
+    assert_eq!(continued("one tw").await, ("o three".into(), true));
+    assert_eq!(continued("one two three").await, (String::new(), true));
+    assert_eq!(continued("one x").await, (String::new(), false), "another answer");
+    assert_eq!(continued("one two three four").await, (String::new(), false), "a shorter one");
 }
 
 #[tokio::test]
-async fn an_end_that_was_announced_needs_no_last_line_and_an_end_that_was_not_is_an_error() {
+async fn an_answer_needs_a_finish_reason_but_no_done_line() {
     let usage = Usage { prompt_tokens: 0, completion_tokens: 1 };
     let done = Ok(ExpertEvent::Done { usage, reason: FinishReason::Length });
-    assert_eq!(answer([PIECE, STOP].concat(), Then::Close).await, [text("hé"), done]);
+    assert_eq!(answer([PIECE, STOP].concat(), AfterBody::Close).await, [text("hé"), done]);
     for cut in [PIECE.to_owned(), [PIECE, DONE].concat()] {
-        let items = answer(cut, Then::Close).await;
+        let items = answer(cut, AfterBody::Close).await;
         assert!(matches!(last_error(&items), ExpertError::UpstreamUnavailable { .. }), "{items:?}");
     }
 }
 
 #[tokio::test]
-async fn what_is_too_long_late_or_senseless_ends_the_answer() {
-    let items = answer(PIECE, Then::Stall).await;
+async fn stalls_oversized_data_and_invalid_json_end_the_answer() {
+    let items = answer(PIECE, AfterBody::Stall).await;
     assert!(matches!(last_error(&items), ExpertError::UpstreamStalled { .. }), "{items:?}");
     let endless = format!("data: {}", "x".repeat(600));
-    assert!(matches!(last_error(&answer(endless, Then::Stall).await), ExpertError::UpstreamInvalid { .. }));
+    assert!(matches!(
+        last_error(&answer(endless, AfterBody::Stall).await),
+        ExpertError::UpstreamInvalid { .. }
+    ));
     let huge = PIECE.repeat(100);
-    assert!(matches!(last_error(&answer(huge, Then::Stall).await), ExpertError::UpstreamInvalid { .. }));
+    assert!(matches!(last_error(&answer(huge, AfterBody::Stall).await), ExpertError::UpstreamInvalid { .. }));
     let garbage = "data: {\"choices\": 7}\n";
-    assert!(matches!(last_error(&answer(garbage, Then::Close).await), ExpertError::UpstreamInvalid { .. }));
+    assert!(matches!(
+        last_error(&answer(garbage, AfterBody::Close).await),
+        ExpertError::UpstreamInvalid { .. }
+    ));
     let mid = [PIECE, "data: {\"error\":{\"message\":\"out of memory\"}}\n"].concat();
     let refused = ExpertError::UpstreamRefused { status: 500, message: "out of memory".into() };
-    assert_eq!(last_error(&answer(mid, Then::Stall).await), &refused);
+    assert_eq!(last_error(&answer(mid, AfterBody::Stall).await), &refused);
 }
 
 #[tokio::test]
-async fn refusals_are_typed_and_secrets_stay_in() {
+async fn refusals_are_typed_and_do_not_contain_the_key() {
     let busy = refusal("429 Too Many Requests", "retry-after: 7\r\n", "{}").await;
     assert_eq!(busy, ExpertError::Busy { retry_after: Duration::from_secs(7) });
     let long = r#"{"error":{"message":"too long","code":"context_length_exceeded"}}"#;
@@ -163,9 +169,9 @@ async fn refusals_are_typed_and_secrets_stay_in() {
 }
 
 #[tokio::test]
-async fn vectors_come_in_order_or_not_at_all() {
+async fn vectors_come_in_order_or_the_answer_fails() {
     let embed = |body: &'static str| async move {
-        let expert = connect(server("200 OK", "", body.into(), Then::Close).await).await;
+        let expert = connect(server("200 OK", "", body.into(), AfterBody::Close).await).await;
         let inputs = vec!["a".into(), "b".into()];
         expert.run(ExpertRequest::Embed { inputs }).collect::<Vec<_>>().await
     };
@@ -185,8 +191,8 @@ async fn vectors_come_in_order_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn models_are_chosen_and_their_absence_is_noticed() {
-    let base = server("200 OK", "", String::new(), Then::Close).await;
+async fn chooses_a_model_and_reports_a_missing_one() {
+    let base = server("200 OK", "", String::new(), AfterBody::Close).await;
     let first = connect(base.clone()).await;
     assert_eq!((first.card().model.as_str(), first.card().context), ("m1", 4096));
     assert_eq!(first.health().await, Health::Ready);
@@ -194,12 +200,12 @@ async fn models_are_chosen_and_their_absence_is_noticed() {
     assert_eq!(OpenAiExpert::connect(wanted("m2")).await.unwrap().card().context, DEFAULT_CONTEXT);
     let error = OpenAiExpert::connect(wanted("m3")).await.unwrap_err().to_string();
     assert!(error.contains("m1, m2"), "{error}");
-    let nobody = OpenAiExpert::connect(OpenAiConfig::new("http://127.0.0.1:1/v1")).await.unwrap_err();
-    assert!(matches!(nobody, ExpertError::UpstreamUnavailable { .. }));
+    let unreachable = OpenAiExpert::connect(OpenAiConfig::new("http://127.0.0.1:1/v1")).await.unwrap_err();
+    assert!(matches!(unreachable, ExpertError::UpstreamUnavailable { .. }));
 }
 
 #[test]
-fn long_text_is_cut_between_characters() {
+fn splits_long_text_between_characters() {
     let text = "é".repeat(40_000);
     let cut: Vec<_> = answer_pieces(&text);
     assert!(cut.len() > 1 && cut.iter().all(|piece| piece.len() <= 32 << 10));

@@ -18,7 +18,7 @@ fn sampling(change: impl FnOnce(&mut Sampling)) -> Sampling {
 }
 
 #[test]
-fn every_sampling_bound_is_named() {
+fn an_error_names_the_sampling_field() {
     assert_eq!(Sampling::default().validate(), Ok(()));
     for (wrong, field) in [
         (sampling(|s| s.max_tokens = 0), "sampling.max_tokens"),
@@ -35,7 +35,7 @@ fn every_sampling_bound_is_named() {
 }
 
 #[test]
-fn texts_and_counts_are_bounded() {
+fn refuses_too_much_text_and_too_many_items() {
     let long = "x".repeat(MAX_TEXT / 2 + 1);
     let message = ChatMessage { role: Role::User, content: long.clone() };
     let sampling = Sampling::default();
@@ -53,7 +53,7 @@ fn texts_and_counts_are_bounded() {
 }
 
 #[test]
-fn requests_survive_canonical_cbor_and_unknown_fields_do_not() {
+fn requests_have_a_canonical_encoding_without_unknown_fields() {
     let requests = [
         ExpertRequest::Complete { prompt: "fn main".into(), sampling: sampling(|s| s.seed = Some(u64::MAX)) },
         ExpertRequest::Chat {

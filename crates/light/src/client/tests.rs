@@ -1,7 +1,7 @@
 //! The light client on a small chain whose validators change.
 
 use nervure_consensus::{
-    bft::{Round, Signed},
+    bft::{Round, SignedStatement},
     checkpoint::SignatureList,
 };
 use nervure_primitives::NodeKey;
@@ -43,7 +43,8 @@ fn signed(header: Header, first: u8, next_validators: Option<ValidatorSet>) -> C
 }
 
 fn signatures(certificate: &CommitCertificate, signers: impl IntoIterator<Item = u8>) -> SignatureList {
-    let votes = signers.into_iter().map(|n| Signed::sign(&key(n), &MESH, certificate.vote()).unwrap());
+    let votes =
+        signers.into_iter().map(|n| SignedStatement::sign(&key(n), &MESH, certificate.vote()).unwrap());
     SignatureList::collect(votes.map(|vote| (vote.signer, vote.signature))).unwrap()
 }
 

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use super::report::percentile;
 use crate::{
-    config::{NodeConfig, Settings},
+    config::{NodeConfig, Preset, Settings},
     runtime::{LedgerRegistry, Mesh, now},
 };
 
@@ -186,7 +186,7 @@ fn free_ports() -> anyhow::Result<[u16; BOOTSTRAP]> {
 async fn swarm(spec: &MeshSpec, key: NodeKey, p2p_port: u16) -> anyhow::Result<Swarm> {
     let dir = tempfile::tempdir()?;
     let said = Settings { bind: Some(LOOPBACK), p2p_port: Some(p2p_port), ..Settings::default() };
-    let config = NodeConfig::resolve(dir.path().into(), said, Settings::default(), false);
+    let config = NodeConfig::resolve(dir.path().into(), said, Settings::default(), Preset::Local);
     let mesh = Mesh::start(&config, spec, &key, (LedgerRegistry::of(spec)?, None)).await?;
     Ok(Swarm { key, mesh, _dir: dir })
 }

@@ -16,10 +16,8 @@ use std::{
 
 use anyhow::Context;
 use futures::StreamExt;
-use nervure_experts::{
-    Expert, ExpertEvent, ExpertRequest, Sampling,
-    byte_lm::{ByteExpert, ServeOptions, builtin},
-};
+use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
+use nervure_experts::{Expert, ExpertEvent, ExpertRequest, Sampling};
 use nervure_testnet::{Layout, NodeFile, Shape, Silent, UpOptions, entry, kill, start, up};
 use serde::Serialize;
 use tokio::task::JoinSet;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Global, mesh};
 use crate::{
-    config::{NodeConfig, Settings},
+    config::{NodeConfig, Preset},
     local::LocalNode,
     runtime::Node,
 };
@@ -69,8 +69,7 @@ async fn visit(source: &str) -> anyhow::Result<Visitor> {
     let dir = tempfile::tempdir().context("cannot make a directory for a short-lived node")?;
     let key = NodeKey::generate().context("the system has no randomness for a key")?;
     let stop = CancellationToken::new();
-    let public = spec.mesh.scope == nervure_ledger::spec::Scope::Public;
-    let mut config = NodeConfig::resolve(dir.path().into(), Settings::default(), Settings::default(), public);
+    let mut config = NodeConfig::new(Preset::of(&spec), dir.path().into());
     config.follow = false;
     let node = Node::start(config, &spec, key, stop.clone()).await?;
     Ok(Visitor { node, stop, _dir: dir })

@@ -2,6 +2,7 @@
 
 use std::{
     io::Read,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Global, key, mesh, output, trust::MESH_FILE};
 use crate::{
-    config::{NodeConfig, Settings},
+    config::{NodeConfig, Preset, Settings},
     runtime::{self, Node},
 };
 
@@ -44,12 +45,20 @@ pub(crate) struct JoinArgs {
     /// The config file [default: node.toml in the node's directory]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Worker threads of the node, at least 2 [default: one for each core]
+    #[arg(long, value_name = "N", env = "NERVURE_WORKER_THREADS")]
+    worker_threads: Option<NonZeroUsize>,
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
 }
 
 impl JoinArgs {
+    /// Threads of the async runtime, where they are set.
+    pub(super) fn worker_threads(&self) -> Option<NonZeroUsize> {
+        self.worker_threads
+    }
+
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         super::logging::start()?;
@@ -62,35 +71,36 @@ impl JoinArgs {
         if self.stop_with_stdin {
             stop_with_stdin(stop.clone());
         }
-        let public = spec.mesh.scope == nervure_ledger::spec::Scope::Public;
-        let config = self.resolve(dir, public)?;
-        begin_with_state(&config, &spec, &key).await?;
-        let node = Node::start(config, &spec, key, stop).await?;
+        let preset = Preset::of(&spec);
+        let mut config = self.resolve(dir, preset)?;
+        sync_state(&mut config, &spec, &key).await?;
+        let name = spec.mesh.name.clone();
+        let node = Node::builder(preset).config(config).spec(spec).key(key).start(stop).await?;
         let file = node.file();
         tracing::info!(node = %file.node, mesh = %file.mesh, role = %file.role, "joined");
         output::note(&format!(
             "{} {} in mesh {}; HTTP API: http://{}",
-            file.role, file.node, spec.mesh.name, file.http
+            file.role, file.node, name, file.http
         ));
         node.wait().await;
         tracing::info!("stopped");
         Ok(())
     }
 
-    fn resolve(self, dir: PathBuf, public: bool) -> anyhow::Result<NodeConfig> {
+    fn resolve(self, dir: PathBuf, preset: Preset) -> anyhow::Result<NodeConfig> {
         let named = self.config.is_some();
         let path = self.config.unwrap_or_else(|| dir.join(CONFIG_FILE));
         let file = Settings::read(&path, named)?;
         let api_key = std::env::var("NERVURE_API_KEY").ok().filter(|key| !key.is_empty());
-        let said = Settings { api_keys: api_key.into_iter().collect(), ..self.settings };
-        Ok(NodeConfig::resolve(dir, said, file, public))
+        let flags = Settings { api_keys: api_key.into_iter().collect(), ..self.settings };
+        Ok(NodeConfig::resolve(dir, flags, file, preset))
     }
 }
 
 /// Fetches the state of a recent block, where the operator wants that and there is no chain yet.
-async fn begin_with_state(config: &NodeConfig, spec: &MeshSpec, key: &NodeKey) -> anyhow::Result<()> {
-    let Some(beginning) = config.beginning else { return Ok(()) };
-    match runtime::begin(config, spec, key, beginning).await? {
+async fn sync_state(config: &mut NodeConfig, spec: &MeshSpec, key: &NodeKey) -> anyhow::Result<()> {
+    let Some(checkpoint) = config.beginning.take() else { return Ok(()) };
+    match runtime::begin(config, spec, key, checkpoint).await? {
         Some(height) => output::note(&format!("begins with the state of block {height}, which is verified")),
         None => output::note("there is a chain here already: it goes on, and the checkpoint is not needed"),
     }

@@ -12,12 +12,10 @@ use nervure_primitives::{
 use serde::Serialize;
 
 use super::{Global, output};
+pub(crate) use crate::builder::KEY_FILE;
 
 /// The environment variable with the passphrase of key files.
 const PASSPHRASE: &str = "NERVURE_KEY_PASSPHRASE";
-
-/// Name of the key file in a node's directory.
-pub(crate) const KEY_FILE: &str = "key.pem";
 
 /// Makes and reads keys
 #[derive(Debug, clap::Subcommand)]

@@ -6,7 +6,7 @@ use nervure_primitives::{BlockHeight, Hash};
 
 /// A block that somebody vouches for: `HEIGHT:BLOCK`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pin {
+pub struct Pin {
     /// Its height.
     pub height: BlockHeight,
     /// Its id.
@@ -16,7 +16,7 @@ pub(crate) struct Pin {
 /// What a node without a chain begins with, when it is not to replay history: certificates lead from there to a recent
 /// block, whose state is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Beginning {
+pub enum Beginning {
     /// The genesis of the mesh spec.
     Genesis,
     /// A block that somebody vouches for.

@@ -18,7 +18,7 @@ const MAX_NAME_LEN: usize = 32;
 /// One expert that a miner is to serve.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct ExpertSpec {
+pub struct ExpertSpec {
     /// Where its answers come from.
     pub source: ExpertSource,
     /// Its name on this node; a default is derived from the source.
@@ -35,7 +35,7 @@ pub(crate) struct ExpertSpec {
 
 /// Where an expert's answers come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ExpertSource {
+pub enum ExpertSource {
     /// A model that is part of the program.
     Builtin {
         /// Which: `rust`, `python` and so on.
@@ -54,7 +54,7 @@ pub(crate) enum ExpertSource {
 
 /// Why a text is no [`ExpertSpec`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ExpertSpecError {
+pub enum ExpertSpecError {
     /// Neither `builtin:` nor `openai:`.
     #[error("'{0}' is no expert: write builtin:NAME or openai:URL, for instance builtin:rust")]
     UnknownSource(String),

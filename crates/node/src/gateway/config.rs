@@ -101,7 +101,7 @@ impl Default for Limits {
 /// Why the HTTP API does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum GatewayError {
+pub enum GatewayError {
     /// An address that others can reach, and no key.
     #[error(
         "the HTTP API would be open to anybody who reaches {bind}: set an API key (NERVURE_API_KEY, or api_keys \

@@ -24,7 +24,7 @@ pub(crate) struct ApiKey([u8; 32]);
 /// Why a text is no [`ApiKey`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum ApiKeyError {
+pub enum ApiKeyError {
     /// Outside the bounds on length.
     #[error(
         "an API key has {MIN_SECRET_LEN} to {MAX_SECRET_LEN} characters, this one has {0}; draw one: openssl rand -hex 24"

@@ -7,7 +7,7 @@ use nervure_ledger::{
 use nervure_light::{BisectionError, LightClientError, score::ScoreError};
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 
-use crate::local::LocalAnchorError;
+use crate::local::LocalError;
 
 /// What the program exits with when something does not verify.
 pub(crate) const UNVERIFIED_EXIT: u8 = 9;
@@ -119,7 +119,7 @@ impl VerifyError {
 pub(crate) enum LightFailure {
     /// The node does not answer, or refuses.
     #[error(transparent)]
-    Node(#[from] LocalAnchorError),
+    Node(#[from] LocalError),
     /// It answered, and is not believed.
     #[error(transparent)]
     Verify(#[from] VerifyError),

@@ -73,12 +73,12 @@ mod tests {
     use nervure_primitives::NodeKey;
 
     use super::*;
-    use crate::config::Settings;
+    use crate::config::{Preset, Settings};
 
     fn config(external: &[&str]) -> NodeConfig {
         let external = external.iter().map(|text| text.parse().unwrap()).collect();
         let said = Settings { external, ..Settings::default() };
-        NodeConfig::resolve("/d".into(), said, Settings::default(), true)
+        NodeConfig::resolve("/d".into(), said, Settings::default(), Preset::Public)
     }
 
     #[test]

@@ -5,16 +5,33 @@ use std::{io, path::PathBuf};
 use nervure_anchor::AnchorKeyFileError;
 use nervure_ledger::spec::Role;
 use nervure_p2p::{NetworkError, query};
-use nervure_primitives::NodeId;
+use nervure_primitives::{NodeId, key_file::KeyFileError};
 use nervure_store::StoreError;
 
-use super::{chain::OpenError, experts::ServeError, ports::PortError, validator::CorpusError};
+use super::{
+    StateSyncError, chain::OpenError, experts::ServeError, ports::PortError, validator::CorpusError,
+};
 use crate::gateway::{ApiKeyError, GatewayError};
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum StartError {
+pub enum StartError {
+    /// A builder lacks a setting.
+    #[error("the node has no {missing}")]
+    Incomplete {
+        /// The setter that has to be called.
+        missing: &'static str,
+    },
+    /// The node's key file cannot be read or made.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The system has no randomness for a key.
+    #[error("the system has no randomness for a key")]
+    NoRandomness,
+    /// The state of the checkpoint cannot be synced.
+    #[error(transparent)]
+    StateSync(#[from] Box<StateSyncError>),
     /// The mesh knows it as something else, or not at all.
     #[error("this node ({node}) is not registered as a {wanted} in the mesh: {}", match registered {
         Some(_) => "it is a node of the ledger and has no slot in a subnet",
@@ -88,6 +105,7 @@ impl StartError {
     /// What to do about it.
     pub(crate) fn hint(&self) -> &'static str {
         match self {
+            Self::Incomplete { .. } => "call that setter of the builder before start",
             Self::NotRegistered { .. } => {
                 "get a slot with nervure key register and nervure neuron register on a node that runs, let the mesh's \
                  founder list its id (nervure key show), or join with --role none to look around"

@@ -5,9 +5,8 @@ mod worse;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use nervure_experts::{
-    ApiSecret, ByteExpert, Expert, ExpertError, OpenAiConfig, OpenAiExpert, ServeOptions, builtin,
-};
+use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
+use nervure_experts::{ApiSecret, Expert, ExpertError, OpenAiConfig, OpenAiExpert};
 use nervure_primitives::{Capability, CapabilityError, Netuid};
 
 use super::serving::{ServedExpert, ServedExperts};
@@ -18,7 +17,7 @@ use worse::WorseExpert;
 /// Why an expert cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum ServeError {
+pub enum ServeError {
     /// No built-in model of that name.
     #[error("there is no built-in model '{name}': there are {}", known())]
     NoSuchModel {

@@ -9,7 +9,7 @@ use std::{
 /// A port that cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[error("port {port} ({protocol}) cannot be used on {address}: {source}")]
-pub(crate) struct PortError {
+pub struct PortError {
     /// The port.
     pub port: u16,
     /// UDP or TCP.

@@ -209,7 +209,8 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use nervure_experts::{ByteExpert, Sampling, ServeOptions, builtin};
+    use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
+    use nervure_experts::Sampling;
     use nervure_primitives::Amount;
 
     use super::*;

@@ -1,7 +1,8 @@
 //! `POST /v1/embeddings`.
 
 use axum::Json;
-use nervure_experts::{MAX_INPUTS, MAX_TEXT, stand_in::Kind};
+use nervure_experts::{MAX_INPUTS, MAX_TEXT};
+use nervure_mock_server::ModelKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -39,7 +40,7 @@ pub(super) async fn embeddings(
     _slot: Slot,
     JsonBody(body): JsonBody<EmbedBody>,
 ) -> Result<Json<Value>, ApiError> {
-    let stand_in = named(&body.model, Kind::Embedding)?;
+    let stand_in = named(&body.model, ModelKind::Embedding)?;
     if body.encoding_format == Encoding::Base64 {
         return Err(ApiError::unsupported(
             "encoding_format",

@@ -1,29 +1,29 @@
 //! `GET /v1/models` and `/v1/models/{id}`: the stand-in's models, each owned by a stand-in.
 
 use axum::{Json, extract::Path};
-use nervure_experts::stand_in::{LISTED, MAX_PROMPT, OWNER, StandIn};
+use nervure_mock_server::{LISTED_MODELS, MAX_PROMPT_BYTES, MODEL_OWNER, MockModel};
 use serde_json::{Value, json};
 
 use crate::gateway::{ApiError, excerpt};
 
 /// `GET /v1/models`.
 pub(super) async fn list() -> Json<Value> {
-    Json(json!({ "object": "list", "data": LISTED.map(entry) }))
+    Json(json!({ "object": "list", "data": LISTED_MODELS.map(entry) }))
 }
 
 /// `GET /v1/models/{id}`.
 pub(super) async fn one(Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let unknown = || ApiError::not_found(format!("the stand-in has no model '{}'", excerpt(&id)));
-    StandIn::named(&id).map(|stand_in| Json(entry(stand_in))).ok_or_else(unknown)
+    MockModel::named(&id).map(|stand_in| Json(entry(stand_in))).ok_or_else(unknown)
 }
 
-fn entry(stand_in: StandIn) -> Value {
+fn entry(stand_in: MockModel) -> Value {
     json!({
         "id": stand_in.to_string(),
         "object": "model",
         "created": 0,
-        "owned_by": OWNER,
+        "owned_by": MODEL_OWNER,
         // Its tokens are words, and no word is shorter than a byte.
-        "max_model_len": MAX_PROMPT,
+        "max_model_len": MAX_PROMPT_BYTES,
     })
 }

@@ -38,12 +38,12 @@ async fn it_answers_whole_and_word_by_word() {
     let ask = |stream: bool| {
         let messages =
             json!([{"role": "system", "content": "x"}, {"role": "user", "content": "What is 6 * 7?"}]);
-        json!({"model": "stand-in-100", "messages": messages, "stream": stream, "temperature": 0.7})
+        json!({"model": "mock-100", "messages": messages, "stream": stream, "temperature": 0.7})
     };
     let (status, whole) = post(address, "/v1/chat/completions", &ask(false)).await;
     let whole: Value = serde_json::from_str(&whole).unwrap();
     let text = whole["choices"][0]["message"]["content"].as_str().unwrap();
-    assert!(status == 200 && text.ends_with("Answer: 42") && text.contains("stand-in"), "{whole}");
+    assert!(status == 200 && text.ends_with("Answer: 42") && text.contains("mock"), "{whole}");
     let (_, stream) = post(address, "/v1/chat/completions", &ask(true)).await;
     let pieces =
         stream.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
@@ -52,17 +52,17 @@ async fn it_answers_whole_and_word_by_word() {
         .collect();
     assert_eq!(streamed, text);
     assert!(stream.trim_end().ends_with("data: [DONE]"), "{stream}");
-    let cut = json!({"model": "stand-in-100", "prompt": "What is 6 * 7?", "max_tokens": 2});
+    let cut = json!({"model": "mock-100", "prompt": "What is 6 * 7?", "max_tokens": 2});
     let (_, cut) = post(address, "/v1/completions", &cut).await;
     let cut: Value = serde_json::from_str(&cut).unwrap();
     assert_eq!(cut["choices"][0]["finish_reason"], "length");
-    assert_eq!(cut["choices"][0]["text"], "A stand-in, ");
+    assert_eq!(cut["choices"][0]["text"], "Computed by ");
 }
 
 #[tokio::test]
 async fn the_expert_of_miners_understands_it() {
     let (address, _stop) = start().await;
-    let chat = expert(address, "stand-in-100").await;
+    let chat = expert(address, "mock-100").await;
     assert_eq!((chat.health().await, chat.card().context), (Health::Ready, 16_384));
     let messages =
         vec![ChatMessage { role: Role::User, content: "Which date is 2 days after 2024-02-28?".into() }];
@@ -80,7 +80,7 @@ async fn the_expert_of_miners_understands_it() {
         matches!(events.last(), Some(Ok(ExpertEvent::Done { usage, .. })) if usage.completion_tokens > 3)
     );
 
-    let vectors = expert(address, "stand-in-embed-100").await;
+    let vectors = expert(address, "mock-embed-100").await;
     let inputs = vec!["the dog barks".into(), "a hound".into(), String::new()];
     let events: Vec<_> = vectors.run(ExpertRequest::Embed { inputs }).collect().await;
     assert!(
@@ -96,22 +96,21 @@ async fn it_says_what_it_is_and_what_it_cannot() {
         reqwest::get(format!("http://{address}/v1/models")).await.unwrap().json::<Value>().await.unwrap();
     let models = models["data"].as_array().unwrap();
     assert!(
-        models.len() == 6 && models.iter().all(|model| model["owned_by"] == "nervure stand-in"),
+        models.len() == 6 && models.iter().all(|model| model["owned_by"] == "nervure mock server"),
         "{models:?}"
     );
     let chat = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "x"}]});
-    let long =
-        json!({"model": "stand-in-100", "messages": [{"role": "user", "content": "x".repeat(600_000)}]});
-    let many = json!({"model": "stand-in-embed-100", "input": vec!["x"; 129]});
+    let long = json!({"model": "mock-100", "messages": [{"role": "user", "content": "x".repeat(600_000)}]});
+    let many = json!({"model": "mock-embed-100", "input": vec!["x"; 129]});
     for (path, body, status, says) in [
         ("/v1/chat/completions", chat("gpt-5"), 404, "stand-in has no model 'gpt-5' for this"),
-        ("/v1/chat/completions", chat("stand-in-embed-100"), 404, "stand-in-100, stand-in-70"),
-        ("/v1/chat/completions", json!({"model": "stand-in-100", "messages": []}), 400, "no message"),
+        ("/v1/chat/completions", chat("mock-embed-100"), 404, "mock-100, mock-70"),
+        ("/v1/chat/completions", json!({"model": "mock-100", "messages": []}), 400, "no message"),
         ("/v1/chat/completions", json!({"messages": 3}), 400, "messages"),
         ("/v1/chat/completions", long, 413, "body"),
-        ("/v1/completions", json!({"model": "stand-in-100"}), 400, "prompt"),
+        ("/v1/completions", json!({"model": "mock-100"}), 400, "prompt"),
         ("/v1/embeddings", many, 400, "128 texts"),
-        ("/v1/embeddings", json!({"model": "stand-in-embed-100", "input": [1]}), 400, "input"),
+        ("/v1/embeddings", json!({"model": "mock-embed-100", "input": [1]}), 400, "input"),
         ("/v1/images", json!({}), 404, "stand-in"),
     ] {
         let (got, text) = post(address, path, &body).await;

@@ -7,7 +7,8 @@ use axum::{
     response::{IntoResponse, Response, Sse, sse::Event},
 };
 use futures::stream;
-use nervure_experts::{FinishReason, MAX_MESSAGES, Usage, stand_in::Kind};
+use nervure_experts::{FinishReason, MAX_MESSAGES, Usage};
+use nervure_mock_server::ModelKind;
 use serde::Deserialize;
 
 use super::{Slot, named};
@@ -60,7 +61,7 @@ pub(super) async fn completions(
 }
 
 fn answer(body: &TextBody, question: &str, form: Form) -> Result<Response, ApiError> {
-    let stand_in = named(&body.model, Kind::Chat)?;
+    let stand_in = named(&body.model, ModelKind::Chat)?;
     let text = stand_in.answer(question);
     let most = body.max_completion_tokens.or(body.max_tokens).unwrap_or(TOKENS) as usize;
     let words: Vec<&str> = text.split_inclusive([' ', '\n']).collect();

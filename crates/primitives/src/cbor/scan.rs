@@ -1,4 +1,4 @@
-//! A walk over CBOR bytes that allocates nothing and refuses what is not canonical in form.
+//! A scan of CBOR bytes that allocates nothing and refuses non-canonical forms.
 //!
 //! Checked here: definite lengths, shortest headers, no tags, only false, true, null and 64-bit
 //! floats, depth, and that every announced length fits into the bytes that are left. Left to the
@@ -6,21 +6,21 @@
 
 use super::CborError;
 
-/// Deepest nesting of arrays and maps. Our deepest message has five levels.
+/// The deepest nesting of arrays and maps. The deepest message has five levels.
 pub const MAX_DEPTH: usize = 8;
 
 /// Checks that `bytes` are one value in canonical form.
 ///
 /// # Errors
-/// The first rule that is broken, with its offset.
+/// The first violated rule, with its offset.
 pub fn scan(bytes: &[u8]) -> Result<(), CborError> {
-    let mut walk = Walk { bytes, at: 0 };
-    // How many values are still to come at each open level.
+    let mut scanner = Scanner { bytes, at: 0 };
+    // A stack of fixed size instead of recursion: how many values are left at each open level.
     let mut open = [0u64; MAX_DEPTH];
     let mut depth = 0;
     loop {
-        let start = walk.at;
-        let children = walk.value()?;
+        let start = scanner.at;
+        let children = scanner.value()?;
         if children > 0 {
             let level = open.get_mut(depth).ok_or(CborError::TooDeep { at: start })?;
             *level = children;
@@ -38,20 +38,19 @@ pub fn scan(bytes: &[u8]) -> Result<(), CborError> {
             break;
         }
     }
-    if walk.at < bytes.len() {
-        return Err(CborError::NotCanonical { at: walk.at, what: "bytes after the value" });
+    if scanner.at < bytes.len() {
+        return Err(CborError::NotCanonical { at: scanner.at, what: "bytes after the value" });
     }
     Ok(())
 }
 
-struct Walk<'a> {
+struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl Walk<'_> {
-    /// Steps over one header (and the content of a string); returns the number of values that
-    /// follow inside it.
+impl Scanner<'_> {
+    /// Skips one header (and the content of a string); returns the number of values inside it.
     fn value(&mut self) -> Result<u64, CborError> {
         let start = self.at;
         let first = *self.bytes.get(start).ok_or(CborError::Truncated { at: start })?;
@@ -72,6 +71,8 @@ impl Walk<'_> {
                 self.at += argument as usize;
                 Ok(0)
             }
+            // Every element takes at least one byte, every map entry two: a longer announcement is
+            // refused before anything is allocated for it.
             4 if argument > left => Err(CborError::Truncated { at: start }),
             4 => Ok(argument),
             _ if argument > left / 2 => Err(CborError::Truncated { at: start }),

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, num::NonZeroUsize, rc::Rc, sync:
 
 use nervure_consensus::{
     bft::{
-        Application, Block, CommitFailed, Round,
+        Application, Block, CommitError, Round,
         simulation::{Genesis, Outcome, Plan, run},
     },
     checkpoint::{CommitCertificate, ValidatorSet},
@@ -150,8 +150,8 @@ impl Application for Ledger {
         chain.check(&reader, &block).is_ok()
     }
 
-    fn commit(&mut self, certificate: &CommitCertificate, body: &[u8]) -> Result<(), CommitFailed> {
-        let failed = |error: &dyn std::fmt::Display| CommitFailed(error.to_string());
+    fn commit(&mut self, certificate: &CommitCertificate, body: &[u8]) -> Result<(), CommitError> {
+        let failed = |error: &dyn std::fmt::Display| CommitError(error.to_string());
         let (store, chain) = self.parts_mut();
         let block = block::Block::decode(body).map_err(|error| failed(&error))?;
         let reader = store.read().map_err(|error| failed(&error))?;

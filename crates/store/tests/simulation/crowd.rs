@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use nervure_consensus::bft::simulation::{Plan, Seat};
+use nervure_consensus::bft::simulation::{Plan, SimulatedValidator};
 use nervure_ledger::{
     params::Params,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
@@ -34,8 +34,8 @@ const SUBNET: Netuid = Netuid(1);
 #[derive(Clone, Debug)]
 pub(crate) struct Crowd {
     seed: u64,
-    seats: Vec<Seat>,
-    spared: Option<usize>,
+    validators: Vec<SimulatedValidator>,
+    rotated_out: Option<usize>,
 }
 
 fn owner(index: u8) -> NodeKey {
@@ -46,15 +46,15 @@ fn newcomer(index: u8) -> NodeKey {
     NodeKey::from_seed(&[200 + index % OWNERS; 32])
 }
 
-fn owner_of(seat: usize) -> u8 {
-    (seat % usize::from(OWNERS)) as u8
+fn owner_of(validator: usize) -> u8 {
+    (validator % usize::from(OWNERS)) as u8
 }
 
 fn units(units: u64) -> Amount {
     Amount::from_base_units(units)
 }
 
-/// The mesh of a plan: its seats are validators, epochs and elections come every two blocks.
+/// The mesh of a plan: its validators, and, epochs and elections come every two blocks.
 pub(crate) fn spec(plan: &Plan) -> MeshSpec {
     let economy = Params {
         min_fee: 10,
@@ -76,15 +76,15 @@ pub(crate) fn spec(plan: &Plan) -> MeshSpec {
         ..Params::local()
     };
     let mut spec = MeshSpec { economy, ..MeshSpec::local(&format!("simulation-{}", plan.seed)) };
-    let listed = |(at, seat): (usize, &Seat)| NodeSpec {
-        id: seat.key.node_id(),
+    let listed = |(at, validator): (usize, &SimulatedValidator)| NodeSpec {
+        id: validator.key.node_id(),
         owner: Some(owner(owner_of(at)).node_id()),
         role: Role::Validator,
         netuids: vec![SUBNET],
-        stake: units(seat.power * UNIT),
+        stake: units(validator.power * UNIT),
         anchor: None,
     };
-    spec.nodes = plan.seats.iter().enumerate().map(listed).collect();
+    spec.nodes = plan.validators.iter().enumerate().map(listed).collect();
     let rich = |index| AccountSpec { owner: owner(index).node_id(), balance: units(1_000 * UNIT) };
     spec.accounts = (0..OWNERS).map(rich).collect();
     spec
@@ -92,7 +92,7 @@ pub(crate) fn spec(plan: &Plan) -> MeshSpec {
 
 impl Crowd {
     pub(crate) fn new(plan: &Plan) -> Self {
-        Self { seed: plan.seed, seats: plan.seats.clone(), spared: plan.spared() }
+        Self { seed: plan.seed, validators: plan.validators.clone(), rotated_out: plan.rotated_out() }
     }
 
     /// What they want of the block after `state`.
@@ -108,13 +108,13 @@ impl Crowd {
 
     /// The spared validator leaves with all of its stake, and comes back.
     fn rotation(&self, state: &State) -> Option<(NodeKey, Call)> {
-        let seat = self.spared?;
-        let (key, node) = (owner(owner_of(seat)), self.seats.get(seat)?.key.node_id());
+        let validator = self.rotated_out?;
+        let (key, node) = (owner(owner_of(validator)), self.validators.get(validator)?.key.node_id());
         let staked = state.nodes().get(&node)?.stake_of(&key.node_id());
         match (state.height().0 % 4, staked.is_zero()) {
             (0, false) => Some((key, Call::Unstake(Unstake { node, amount: staked }))),
             (2, true) => {
-                let amount = units(self.seats.get(seat)?.power * UNIT);
+                let amount = units(self.validators.get(validator)?.power * UNIT);
                 Some((key, Call::Stake(Stake { node, amount })))
             }
             _ => None,
@@ -123,8 +123,8 @@ impl Crowd {
 
     fn call(&self, rng: &mut ChaCha8Rng, state: &State) -> (NodeKey, Call) {
         let who = rng.random_range(0..OWNERS);
-        let at = rng.random_range(0..self.seats.len());
-        let (seat, key) = (&self.seats[at], owner(who));
+        let at = rng.random_range(0..self.validators.len());
+        let (validator, key) = (&self.validators[at], owner(who));
         let mesh = state.mesh();
         let call = match rng.random_range(0..14u8) {
             0..3 => {
@@ -139,12 +139,13 @@ impl Crowd {
                 let node = newcomer(who).node_id();
                 Call::RegisterNeuron(RegisterNeuron { netuid: SUBNET, node, max_price: None })
             }
-            5 if seat.behaviour.is_honest() => {
-                Call::Stake(Stake { node: seat.key.node_id(), amount: units(rng.random_range(100..UNIT)) })
-            }
+            5 if validator.behaviour.is_honest() => Call::Stake(Stake {
+                node: validator.key.node_id(),
+                amount: units(rng.random_range(100..UNIT)),
+            }),
             5 | 6 => Call::Unstake(Unstake { node: newcomer(who).node_id(), amount: units(1) }),
             7 => {
-                let (node, take) = (seat.key.node_id(), rng.random_range(0..12_000));
+                let (node, take) = (validator.key.node_id(), rng.random_range(0..12_000));
                 return (owner(owner_of(at)), Call::SetTake(SetTake { node, take }));
             }
             8 => {
@@ -157,7 +158,7 @@ impl Crowd {
                 let to = Hyperparameter::Immunity(rng.random_range(0..20));
                 Call::SetHyperparameter(SetHyperparameter { netuid, to })
             }
-            _ => return (seat.key.clone(), weights(rng, state, &seat.key.node_id())),
+            _ => return (validator.key.clone(), weights(rng, state, &validator.key.node_id())),
         };
         (key, call)
     }

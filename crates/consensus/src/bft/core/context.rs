@@ -1,4 +1,4 @@
-//! Our identifiers, votes and validators in the shape that the core is generic over.
+//! Our ids, votes and validators as the core's context types.
 
 use std::{fmt, sync::Arc};
 
@@ -6,42 +6,43 @@ use arc_malachitebft_core_types as core;
 use nervure_primitives::{BlockHeight, Hash, MeshId, NodeId, Signature};
 
 use crate::{
-    bft::{Proposal, Vote, VoteKind, proposer},
+    bft::proposer,
     checkpoint::ValidatorSet,
+    statement::{Proposal, Round, Vote, VoteKind},
 };
 
-/// The context: which types the core works with, and how statements are made.
+/// The context: the types that the core works with, and how it builds statements.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::bft) struct Agreement;
+pub(in crate::bft) struct BftContext;
 
 /// A height.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::bft) struct Height(pub(in crate::bft) BlockHeight);
 
-/// A validator by its node id.
+/// The address of a validator, and its public key: both are the node id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::bft) struct Member(pub(in crate::bft) NodeId);
+pub(in crate::bft) struct CoreAddress(pub(in crate::bft) NodeId);
 
-/// A block by its hash: to the core it is value and value id in one.
+/// A block by its hash. For the core it is the value and the value's id in one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::bft) struct Block(pub(in crate::bft) Hash);
 
-/// A signature; ordered by its bytes because the core wants an order.
+/// A signature, ordered by its bytes because the core needs an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::bft) struct Sig(pub(in crate::bft) Signature);
+pub(in crate::bft) struct CoreSignature(pub(in crate::bft) Signature);
 
-impl Sig {
-    /// What stands where the signer refused to sign. It verifies for nobody and is never sent.
+impl CoreSignature {
+    /// The placeholder for a signature that the signer refused. It never verifies and is never sent.
     pub(in crate::bft) const NONE: Self = Self(Signature::from_bytes([0; 64]));
 }
 
-impl PartialOrd for Sig {
+impl PartialOrd for CoreSignature {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Sig {
+impl Ord for CoreSignature {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.0.as_bytes().cmp(other.0.as_bytes())
     }
@@ -49,76 +50,78 @@ impl Ord for Sig {
 
 /// The validators of one height in the order in which they propose.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::bft) struct Members(Arc<Inner>);
+pub(in crate::bft) struct CoreValidatorSet(Arc<Inner>);
 
 #[derive(Debug, PartialEq, Eq)]
 struct Inner {
-    members: Vec<Seat>,
+    members: Vec<CoreValidator>,
     order: Vec<usize>,
     total: u64,
 }
 
-/// A validator with its power.
+/// A validator and its power.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::bft) struct Seat {
-    member: Member,
+pub(in crate::bft) struct CoreValidator {
+    member: CoreAddress,
     power: u64,
 }
 
-impl Members {
+impl CoreValidatorSet {
     pub(in crate::bft) fn new(mesh: &MeshId, height: BlockHeight, validators: &ValidatorSet) -> Self {
         let members = validators.members().iter();
-        let members = members.map(|v| Seat { member: Member(v.node), power: v.power }).collect();
+        let members =
+            members.map(|v| CoreValidator { member: CoreAddress(v.node), power: v.power }).collect();
         let order = proposer::order(mesh, height, validators);
         Self(Arc::new(Inner { members, order, total: validators.total_power() }))
     }
 
-    fn proposer_seat(&self, round: u32) -> &Seat {
-        // Neither is empty: a validator set has members, and all of them are drawn.
+    fn proposer_of(&self, round: u32) -> &CoreValidator {
+        // Neither list is empty: a validator set has members, and the order contains all of them.
         let at = self.0.order[round as usize % self.0.order.len()];
         &self.0.members[at]
     }
 
     /// The proposer of `round`.
     pub(in crate::bft) fn proposer(&self, round: u32) -> NodeId {
-        self.proposer_seat(round).member.0
+        self.proposer_of(round).member.0
     }
 }
 
-/// A vote as the core keeps it.
+/// A vote and its signer, as the core keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::bft) struct CoreVote {
     pub(in crate::bft) vote: Vote,
     value: core::NilOrVal<Block>,
-    member: Member,
+    member: CoreAddress,
 }
 
 impl CoreVote {
     pub(in crate::bft) fn new(vote: Vote, member: NodeId) -> Self {
         let value = vote.value.map_or(core::NilOrVal::Nil, |value| core::NilOrVal::Val(Block(value)));
-        Self { vote, value, member: Member(member) }
+        Self { vote, value, member: CoreAddress(member) }
     }
 }
 
-/// A proposal as the core keeps it.
+/// A proposal and its signer, as the core keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::bft) struct CoreProposal {
     pub(in crate::bft) proposal: Proposal,
     block: Block,
-    member: Member,
+    member: CoreAddress,
 }
 
 impl CoreProposal {
     pub(in crate::bft) fn new(proposal: Proposal, member: NodeId) -> Self {
-        Self { proposal, block: Block(proposal.value), member: Member(member) }
+        Self { proposal, block: Block(proposal.value), member: CoreAddress(member) }
     }
 }
 
-/// Blocks travel outside of agreement, so there are no parts.
+/// The core's type for parts of a proposal. Blocks are transferred outside the core, so there are
+/// none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::bft) struct NoParts;
+pub(in crate::bft) struct NoProposalParts;
 
-impl core::ProposalPart<Agreement> for NoParts {
+impl core::ProposalPart<BftContext> for NoProposalParts {
     fn is_first(&self) -> bool {
         true
     }
@@ -127,7 +130,7 @@ impl core::ProposalPart<Agreement> for NoParts {
     }
 }
 
-impl fmt::Display for Member {
+impl fmt::Display for CoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -145,7 +148,7 @@ impl fmt::Display for Height {
     }
 }
 
-impl core::Address for Member {}
+impl core::Address for CoreAddress {}
 
 impl core::Height for Height {
     const ZERO: Self = Self(BlockHeight(0));
@@ -170,11 +173,11 @@ impl core::Value for Block {
     }
 }
 
-impl core::Validator<Agreement> for Seat {
-    fn address(&self) -> &Member {
+impl core::Validator<BftContext> for CoreValidator {
+    fn address(&self) -> &CoreAddress {
         &self.member
     }
-    fn public_key(&self) -> &Member {
+    fn public_key(&self) -> &CoreAddress {
         &self.member
     }
     fn voting_power(&self) -> u64 {
@@ -182,23 +185,23 @@ impl core::Validator<Agreement> for Seat {
     }
 }
 
-impl core::ValidatorSet<Agreement> for Members {
+impl core::ValidatorSet<BftContext> for CoreValidatorSet {
     fn count(&self) -> usize {
         self.0.members.len()
     }
     fn total_voting_power(&self) -> u64 {
         self.0.total
     }
-    fn get_by_address(&self, member: &Member) -> Option<&Seat> {
-        let at = self.0.members.binary_search_by_key(member, |seat| seat.member).ok()?;
+    fn get_by_address(&self, member: &CoreAddress) -> Option<&CoreValidator> {
+        let at = self.0.members.binary_search_by_key(member, |validator| validator.member).ok()?;
         self.0.members.get(at)
     }
-    fn get_by_index(&self, index: usize) -> Option<&Seat> {
+    fn get_by_index(&self, index: usize) -> Option<&CoreValidator> {
         self.0.members.get(index)
     }
 }
 
-impl core::Vote<Agreement> for CoreVote {
+impl core::Vote<BftContext> for CoreVote {
     fn height(&self) -> Height {
         Height(self.vote.height)
     }
@@ -217,21 +220,21 @@ impl core::Vote<Agreement> for CoreVote {
             VoteKind::Precommit => core::VoteType::Precommit,
         }
     }
-    fn validator_address(&self) -> &Member {
+    fn validator_address(&self) -> &CoreAddress {
         &self.member
     }
-    fn extension(&self) -> Option<&core::SignedExtension<Agreement>> {
+    fn extension(&self) -> Option<&core::SignedExtension<BftContext>> {
         None
     }
-    fn take_extension(&mut self) -> Option<core::SignedExtension<Agreement>> {
+    fn take_extension(&mut self) -> Option<core::SignedExtension<BftContext>> {
         None
     }
-    fn extend(self, _: core::SignedExtension<Agreement>) -> Self {
+    fn extend(self, _: core::SignedExtension<BftContext>) -> Self {
         self
     }
 }
 
-impl core::Proposal<Agreement> for CoreProposal {
+impl core::Proposal<BftContext> for CoreProposal {
     fn height(&self) -> Height {
         Height(self.proposal.height)
     }
@@ -247,50 +250,55 @@ impl core::Proposal<Agreement> for CoreProposal {
     fn pol_round(&self) -> core::Round {
         core::Round::from(self.proposal.valid_round.map(|round| round.0))
     }
-    fn validator_address(&self) -> &Member {
+    fn validator_address(&self) -> &CoreAddress {
         &self.member
     }
 }
 
-/// Keys and signatures as the core names them; it never signs or verifies by itself.
+/// The core's signature scheme. The core itself neither signs nor verifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::bft) struct Ed25519;
 
 impl core::SigningScheme for Ed25519 {
     type DecodingError = std::array::TryFromSliceError;
-    type Signature = Sig;
-    type PublicKey = Member;
+    type Signature = CoreSignature;
+    type PublicKey = CoreAddress;
     type PrivateKey = ();
 
-    fn decode_signature(bytes: &[u8]) -> Result<Sig, Self::DecodingError> {
-        Ok(Sig(Signature::from_bytes(bytes.try_into()?)))
+    fn decode_signature(bytes: &[u8]) -> Result<CoreSignature, Self::DecodingError> {
+        Ok(CoreSignature(Signature::from_bytes(bytes.try_into()?)))
     }
-    fn encode_signature(signature: &Sig) -> Vec<u8> {
+    fn encode_signature(signature: &CoreSignature) -> Vec<u8> {
         signature.0.as_bytes().to_vec()
     }
-    fn decode_public_key(bytes: &[u8]) -> Result<Member, Self::DecodingError> {
-        Ok(Member(NodeId::from_bytes(bytes.try_into()?)))
+    fn decode_public_key(bytes: &[u8]) -> Result<CoreAddress, Self::DecodingError> {
+        Ok(CoreAddress(NodeId::from_bytes(bytes.try_into()?)))
     }
-    fn encode_public_key(key: &Member) -> Vec<u8> {
+    fn encode_public_key(key: &CoreAddress) -> Vec<u8> {
         key.0.as_bytes().to_vec()
     }
 }
 
-impl core::Context for Agreement {
-    type Address = Member;
+impl core::Context for BftContext {
+    type Address = CoreAddress;
     type Height = Height;
-    type ProposalPart = NoParts;
+    type ProposalPart = NoProposalParts;
     type Proposal = CoreProposal;
-    type Validator = Seat;
-    type ValidatorSet = Members;
+    type Validator = CoreValidator;
+    type ValidatorSet = CoreValidatorSet;
     type Timeouts = core::LinearTimeouts;
     type Value = Block;
     type Vote = CoreVote;
     type Extension = ();
     type SigningScheme = Ed25519;
 
-    fn select_proposer<'a>(&self, members: &'a Members, _: Height, round: core::Round) -> &'a Seat {
-        members.proposer_seat(round.as_u32().unwrap_or(0))
+    fn select_proposer<'a>(
+        &self,
+        members: &'a CoreValidatorSet,
+        _: Height,
+        round: core::Round,
+    ) -> &'a CoreValidator {
+        members.proposer_of(round.as_u32().unwrap_or(0))
     }
 
     fn new_proposal(
@@ -299,13 +307,13 @@ impl core::Context for Agreement {
         round: core::Round,
         block: Block,
         pol_round: core::Round,
-        member: Member,
+        member: CoreAddress,
     ) -> CoreProposal {
         let proposal = Proposal {
             height: height.0,
-            round: super::round_of(round),
+            round: super::round::round_of(round),
             value: block.0,
-            valid_round: pol_round.as_u32().map(crate::bft::Round),
+            valid_round: pol_round.as_u32().map(Round),
         };
         CoreProposal::new(proposal, member.0)
     }
@@ -315,7 +323,7 @@ impl core::Context for Agreement {
         height: Height,
         round: core::Round,
         value: core::NilOrVal<Block>,
-        member: Member,
+        member: CoreAddress,
     ) -> CoreVote {
         vote(VoteKind::Prevote, (height, round), value, member)
     }
@@ -325,7 +333,7 @@ impl core::Context for Agreement {
         height: Height,
         round: core::Round,
         value: core::NilOrVal<Block>,
-        member: Member,
+        member: CoreAddress,
     ) -> CoreVote {
         vote(VoteKind::Precommit, (height, round), value, member)
     }
@@ -335,11 +343,11 @@ fn vote(
     kind: VoteKind,
     (height, round): (Height, core::Round),
     value: core::NilOrVal<Block>,
-    member: Member,
+    member: CoreAddress,
 ) -> CoreVote {
     let value = match value {
         core::NilOrVal::Nil => None,
         core::NilOrVal::Val(block) => Some(block.0),
     };
-    CoreVote::new(Vote { height: height.0, round: super::round_of(round), kind, value }, member.0)
+    CoreVote::new(Vote { height: height.0, round: super::round::round_of(round), kind, value }, member.0)
 }

@@ -1,59 +1,57 @@
-//! Our messages as the core's, and back. Nothing here verifies anything.
+//! Our messages as the core's, and back. No function here verifies signatures.
 
 use arc_malachitebft_core_types as core;
 use nervure_primitives::{NodeId, Signature};
 
 use super::{
-    Agreement, Block, Height, Member, PeerId, Sig,
+    BftContext, Block, CoreAddress, CoreSignature, Height, PeerId,
     context::{CoreProposal, CoreVote},
+    round::{core_round, round_of},
 };
 use crate::{
     bft::{
-        PolkaCertificate, Round, RoundCertificate, RoundReason, RoundVote, Signed, SignedProposal,
+        PolkaCertificate, RoundCertificate, RoundReason, RoundVote, SignedProposal, SignedStatement,
         SignedVote, Timer, TimerKind, VoteKind,
     },
     checkpoint::{CommitCertificate, SignatureList},
 };
 
-/// The core's rounds start below zero; ours at zero.
-pub(in crate::bft) fn round_of(round: core::Round) -> Round {
-    Round(round.as_u32().unwrap_or(0))
+pub(in crate::bft) fn core_vote(vote: &SignedVote) -> core::SignedVote<BftContext> {
+    core::SignedMessage::new(CoreVote::new(vote.statement, vote.signer), CoreSignature(vote.signature))
 }
 
-pub(in crate::bft) const fn core_round(round: Round) -> core::Round {
-    core::Round::new(round.0)
-}
-
-pub(in crate::bft) fn core_vote(vote: &SignedVote) -> core::SignedVote<Agreement> {
-    core::SignedMessage::new(CoreVote::new(vote.statement, vote.signer), Sig(vote.signature))
-}
-
-pub(in crate::bft) fn vote_of(vote: &core::SignedVote<Agreement>) -> SignedVote {
+pub(in crate::bft) fn vote_of(vote: &core::SignedVote<BftContext>) -> SignedVote {
     let signer = core::Vote::validator_address(&vote.message).0;
-    Signed { statement: vote.message.vote, signer, signature: vote.signature.0 }
+    SignedStatement { statement: vote.message.vote, signer, signature: vote.signature.0 }
 }
 
-pub(in crate::bft) fn core_proposal(proposal: &SignedProposal) -> core::SignedProposal<Agreement> {
-    core::SignedMessage::new(CoreProposal::new(proposal.statement, proposal.signer), Sig(proposal.signature))
+pub(in crate::bft) fn core_proposal(proposal: &SignedProposal) -> core::SignedProposal<BftContext> {
+    core::SignedMessage::new(
+        CoreProposal::new(proposal.statement, proposal.signer),
+        CoreSignature(proposal.signature),
+    )
 }
 
-pub(in crate::bft) fn proposal_of(proposal: &core::SignedProposal<Agreement>) -> SignedProposal {
+pub(in crate::bft) fn proposal_of(proposal: &core::SignedProposal<BftContext>) -> SignedProposal {
     let signer = core::Proposal::validator_address(&proposal.message).0;
-    Signed { statement: proposal.message.proposal, signer, signature: proposal.signature.0 }
+    SignedStatement { statement: proposal.message.proposal, signer, signature: proposal.signature.0 }
 }
 
-pub(in crate::bft) fn core_polka(polka: &PolkaCertificate) -> core::PolkaCertificate<Agreement> {
+pub(in crate::bft) fn core_polka(polka: &PolkaCertificate) -> core::PolkaCertificate<BftContext> {
     let signatures = polka.signatures.iter();
     core::PolkaCertificate {
         height: Height(polka.height),
         round: core_round(polka.round),
         value_id: Block(polka.value),
-        polka_signatures: signatures.map(|(n, s)| core::PolkaSignature::new(Member(*n), Sig(*s))).collect(),
+        polka_signatures: signatures
+            .map(|(n, s)| core::PolkaSignature::new(CoreAddress(*n), CoreSignature(*s)))
+            .collect(),
     }
 }
 
-/// None when the core bundled more votes than a validator set can cast, which it does not.
-pub(in crate::bft) fn polka_of(polka: &core::PolkaCertificate<Agreement>) -> Option<PolkaCertificate> {
+/// None when the certificate has more votes than a validator set has members, which the core
+/// never builds.
+pub(in crate::bft) fn polka_of(polka: &core::PolkaCertificate<BftContext>) -> Option<PolkaCertificate> {
     Some(PolkaCertificate {
         height: polka.height.0,
         round: round_of(polka.round),
@@ -64,7 +62,7 @@ pub(in crate::bft) fn polka_of(polka: &core::PolkaCertificate<Agreement>) -> Opt
 
 pub(in crate::bft) fn core_round_certificate(
     certificate: &RoundCertificate,
-) -> core::RoundCertificate<Agreement> {
+) -> core::RoundCertificate<BftContext> {
     let cert_type = match certificate.reason {
         RoundReason::Skip => core::RoundCertificateType::Skip,
         RoundReason::Precommits => core::RoundCertificateType::Precommit,
@@ -79,7 +77,7 @@ pub(in crate::bft) fn core_round_certificate(
 }
 
 pub(in crate::bft) fn round_certificate_of(
-    certificate: &core::RoundCertificate<Agreement>,
+    certificate: &core::RoundCertificate<BftContext>,
 ) -> RoundCertificate {
     let reason = match certificate.cert_type {
         core::RoundCertificateType::Skip => RoundReason::Skip,
@@ -98,6 +96,7 @@ pub(in crate::bft) fn round_certificate_of(
         signature: vote.signature.0,
     });
     let mut votes: Vec<_> = votes.collect();
+    // The wire format wants one vote per signer, in order of signers.
     votes.sort_by_key(|vote| vote.signer);
     votes.dedup_by_key(|vote| vote.signer);
     RoundCertificate { height: certificate.height.0, round: round_of(certificate.round), reason, votes }
@@ -105,10 +104,11 @@ pub(in crate::bft) fn round_certificate_of(
 
 pub(in crate::bft) fn core_commit(
     certificate: &CommitCertificate,
-) -> core::ExtendedCommitCertificate<Agreement> {
+) -> core::ExtendedCommitCertificate<BftContext> {
     let signatures = certificate.signatures.iter();
-    let signature =
-        |(n, s): &(NodeId, Signature)| core::ExtendedCommitSignature::new(Member(*n), Sig(*s), None);
+    let signature = |(n, s): &(NodeId, Signature)| {
+        core::ExtendedCommitSignature::new(CoreAddress(*n), CoreSignature(*s), None)
+    };
     core::ExtendedCommitCertificate {
         height: Height(certificate.height),
         round: core_round(certificate.round),
@@ -117,9 +117,10 @@ pub(in crate::bft) fn core_commit(
     }
 }
 
-/// None when the core bundled more votes than a validator set can cast, which it does not.
+/// None when the certificate has more votes than a validator set has members, which the core
+/// never builds.
 pub(in crate::bft) fn commit_of(
-    certificate: &core::CommitCertificate<Agreement>,
+    certificate: &core::CommitCertificate<BftContext>,
 ) -> Option<CommitCertificate> {
     let signatures = certificate.commit_signatures.iter();
     Some(CommitCertificate {
@@ -130,7 +131,7 @@ pub(in crate::bft) fn commit_of(
     })
 }
 
-/// The timer as the core names it; listening is none of its timers.
+/// The core's timer for ours; none for the listening timer, which the core does not know.
 pub(in crate::bft) const fn core_timeout(timer: Timer) -> Option<core::Timeout> {
     let kind = match timer.kind {
         TimerKind::Propose => core::TimeoutKind::Propose,
@@ -142,7 +143,7 @@ pub(in crate::bft) const fn core_timeout(timer: Timer) -> Option<core::Timeout> 
     Some(core::Timeout::new(core_round(timer.round), kind))
 }
 
-/// The peer that a synced certificate came from, as the core names it.
+/// The core's id of the peer that sent a certificate.
 pub(in crate::bft) fn core_peer(node: &NodeId) -> Option<PeerId> {
     PeerId::from_bytes(&node.peer_id().to_bytes()).ok()
 }

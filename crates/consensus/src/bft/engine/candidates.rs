@@ -1,7 +1,7 @@
-//! Blocks that somebody wants decided at this height, and what the application says of them.
+//! Blocks proposed at this height, and the application's verdicts on them.
 //!
-//! Each block is asked about once. Two per round are taken from a Byzantine proposer, no more, so
-//! the number of questions grows with the rounds only; [`MOST`] is where it ends.
+//! The application validates each block once. A Byzantine proposer gets at most two blocks per round
+//! validated, so their number grows with the rounds, up to [`MAX_CANDIDATES`].
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use nervure_primitives::Hash;
 
 use crate::{bft::Candidate, checkpoint::CommitCertificate};
 
-/// Most blocks kept track of at a height: two for each of more rounds than any height sees.
-const MOST: usize = 1024;
+/// How many blocks of a height are tracked: two for each of more rounds than a height takes.
+const MAX_CANDIDATES: usize = 1024;
 
-/// The blocks of a height.
+/// The candidate blocks of a height.
 #[derive(Default)]
 pub(super) struct Candidates {
     asked: BTreeMap<Hash, Candidate>,
@@ -26,45 +26,46 @@ impl Candidates {
         *self = Self::default();
     }
 
-    /// Whether there is room for one more.
-    pub(super) fn has_room(&self) -> bool {
-        self.asked.len() + self.verdicts.len() < MOST
+    /// Whether another block can be tracked.
+    pub(super) fn has_capacity(&self) -> bool {
+        self.asked.len() + self.verdicts.len() < MAX_CANDIDATES
     }
 
-    /// The application is about to be asked.
+    /// Notes that the application is asked about a block.
     pub(super) fn ask(&mut self, candidate: Candidate) {
         self.asked.insert(candidate.value, candidate);
     }
 
-    /// Whether the application is being asked.
+    /// Whether the application's answer is due.
     pub(super) fn is_asked(&self, value: &Hash) -> bool {
         self.asked.contains_key(value)
     }
 
-    /// What is still to be answered.
+    /// The blocks whose validation is due.
     pub(super) fn unanswered(&self) -> impl Iterator<Item = Candidate> + '_ {
         self.asked.values().copied()
     }
 
-    /// An answer to a question that was asked; returns the question.
+    /// Notes the application's answer; returns the candidate if it was asked about.
     pub(super) fn answer(&mut self, value: &Hash, valid: bool) -> Option<Candidate> {
         let candidate = self.asked.remove(value)?;
         self.verdicts.insert(*value, valid);
         Some(candidate)
     }
 
-    /// A verdict that needed no question; returns the question, if it was asked all the same.
-    pub(super) fn know(&mut self, value: Hash, valid: bool) -> Option<Candidate> {
+    /// Notes a verdict that does not come from a validation: on our own block, or out of the log.
+    /// Returns the candidate if its validation is due, because another validator proposed it too.
+    pub(super) fn set_verdict(&mut self, value: Hash, valid: bool) -> Option<Candidate> {
         self.verdicts.insert(value, valid);
         self.asked.remove(&value)
     }
 
-    /// What is known of a block.
+    /// The verdict on a block, if it is known.
     pub(super) fn verdict(&self, value: &Hash) -> Option<bool> {
         self.verdicts.get(value).copied()
     }
 
-    /// The height is decided for this block, whatever we do.
+    /// Notes that the height is decided, by a certificate.
     pub(super) fn certify(&mut self, certificate: CommitCertificate) {
         self.certified = Some(certificate);
     }
@@ -74,7 +75,7 @@ impl Candidates {
         self.certified.as_ref().filter(|certificate| certificate.value == *value)
     }
 
-    /// Whether the same decision is certified already, and waits for the application.
+    /// Whether the same decision is known and waits for the application.
     pub(super) fn is_certified(&self, certificate: &CommitCertificate) -> bool {
         let known = self.certificate_of(&certificate.value);
         known.is_some_and(|known| known.round == certificate.round) && self.is_asked(&certificate.value)

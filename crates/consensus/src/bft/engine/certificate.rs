@@ -1,90 +1,96 @@
-//! Certificates: of rounds and polkas from peers, and of heights decided without us.
+//! Commit certificates of peers: heights that were decided without this node.
 
 use nervure_primitives::{MeshId, NodeId};
 
-use super::{Engine, EngineError, Phase, message::Stop};
+use super::{
+    Engine, Phase,
+    error::{EngineError, HandlerError},
+};
 use crate::{
-    bft::{Candidate, Effect, Refusal, Signed, core},
+    bft::{Candidate, Effect, MessageError, SignedStatement, core},
     checkpoint::{CertificateError, CommitCertificate, Quorum, ValidatorSet},
 };
 
 impl Engine {
-    /// A peer showed that a height is decided.
+    /// Handles a certificate that shows a height to be decided.
     pub(super) fn on_certificate(
         &mut self,
         from: NodeId,
         certificate: CommitCertificate,
     ) -> Result<(), EngineError> {
-        let outcome = self.check_commit(&certificate).map_err(Stop::from);
+        let outcome = self.check_commit(&certificate).map_err(HandlerError::from);
         let outcome = outcome.and_then(|()| Ok(self.accept_certificate(from, &certificate)?));
         self.report(from, outcome)
     }
 
-    fn check_commit(&mut self, certificate: &CommitCertificate) -> Result<(), Refusal> {
-        let current = self.current.as_ref().ok_or(Refusal::Idle)?;
+    fn check_commit(&mut self, certificate: &CommitCertificate) -> Result<(), MessageError> {
+        let current = self.current.as_ref().ok_or(MessageError::NotStarted)?;
         let decided = matches!(current.phase, Phase::Decided);
         if certificate.height < current.height || decided && certificate.height == current.height {
-            return Err(Refusal::Old(certificate.height));
+            return Err(MessageError::OldHeight(certificate.height));
         }
         if certificate.height > current.height {
-            return Err(Refusal::Early(certificate.height));
+            return Err(MessageError::FutureHeight(certificate.height));
         }
         if self.candidates.is_certified(certificate) {
-            return Err(Refusal::Duplicate);
+            return Err(MessageError::Duplicate);
         }
         self.verify_certificate(|quorum, validators, mesh| certificate.verify_for(quorum, validators, mesh))
     }
 
-    /// Lets the core decide as the certificate says, once the block is known to be valid.
+    /// Lets the core decide by the certificate, once the application has validated the block.
     fn accept_certificate(
         &mut self,
         from: NodeId,
         certificate: &CommitCertificate,
     ) -> Result<(), EngineError> {
         if let Some(signature) = certificate.signatures.of(&self.node()) {
-            let ours = Signed { statement: certificate.vote(), signer: self.node(), signature: *signature };
-            self.hear(ours.signer, ours.into());
+            // Our own signature in a certificate may be one that an old record does not know.
+            let ours =
+                SignedStatement { statement: certificate.vote(), signer: self.node(), signature: *signature };
+            self.observe(ours.signer, ours.into());
         }
         self.follow_while_listening()?;
         let Some(peer) = core::core_peer(&from) else { return Ok(()) };
         self.candidates.certify(certificate.clone());
         let response = core::ValueResponse::new(peer, Default::default(), core::core_commit(certificate));
         self.feed(core::Input::SyncValueResponse(response))?;
-        for wanted in std::mem::take(&mut self.desk.wanted) {
-            self.want(wanted)?;
+        for candidate in std::mem::take(&mut self.adapter.certified) {
+            self.validate_decided(candidate)?;
         }
         Ok(())
     }
 
-    /// Asks for a block that is already decided, unless the answer is known.
-    fn want(&mut self, wanted: Candidate) -> Result<(), EngineError> {
-        match self.candidates.verdict(&wanted.value) {
-            Some(valid) => self.give_verdict(wanted, valid),
+    /// Asks the application about a decided block, unless the verdict is known.
+    fn validate_decided(&mut self, candidate: Candidate) -> Result<(), EngineError> {
+        match self.candidates.verdict(&candidate.value) {
+            Some(valid) => self.feed_verdict(candidate, valid),
             None => {
-                self.candidates.ask(wanted);
-                self.desk.outbox.push(Effect::Validate(wanted));
+                self.candidates.ask(candidate);
+                self.adapter.effects.push(Effect::Validate(candidate));
                 Ok(())
             }
         }
     }
 
-    /// A height that is decided already needs no vote of ours: follow it, and go on listening, that
-    /// is, without signing, until the next.
+    /// Runs the core on a decided height although the engine still listens: the height needs no vote
+    /// of ours, and the signer keeps refusing until the listening period is over.
     fn follow_while_listening(&mut self) -> Result<(), EngineError> {
         let listening = self.current.as_ref().is_some_and(|c| matches!(c.phase, Phase::Listening(_)));
         if listening {
-            // Its timer may be cancelled with others from now on.
-            self.hearing.timer = None;
+            // A running height cancels all timers, the listening timer included. The next height
+            // schedules it again.
+            self.guard.timer = None;
         }
-        if listening { self.begin() } else { Ok(()) }
+        if listening { self.run_height() } else { Ok(()) }
     }
 
-    /// Verifies what `check` verifies, with the validators of this height.
+    /// Runs `check` with the quorum and the validators of this height.
     pub(super) fn verify_certificate(
         &self,
         check: impl FnOnce(Quorum, &ValidatorSet, &MeshId) -> Result<(), CertificateError>,
-    ) -> Result<(), Refusal> {
-        let current = self.current.as_ref().ok_or(Refusal::Idle)?;
-        Ok(check(self.desk.quorum(), &current.validators, self.desk.mesh())?)
+    ) -> Result<(), MessageError> {
+        let current = self.current.as_ref().ok_or(MessageError::NotStarted)?;
+        Ok(check(self.adapter.quorum(), &current.validators, self.adapter.mesh())?)
     }
 }

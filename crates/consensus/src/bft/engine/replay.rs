@@ -1,24 +1,24 @@
-//! Bringing a fresh core to where the log ends.
+//! Replay of the write-ahead log after a restart.
 //!
-//! The entries go through the core as they once did, and it wishes for the same effects again.
-//! Most of them were done long ago; what is left in force at the end is done: timers that still
-//! run, our statements of the current round, a block still to be proposed, questions still open,
-//! and the decision, if the log leads to one. Entries that the log already has are not appended
-//! again; what the crash kept from being logged is.
+//! The entries run through a new core in their order, and it emits the same effects again. Most of
+//! them were performed before the crash. Those still pending at the end are performed: timers that
+//! still run, our statements of the current round, a block still to be proposed, validations still
+//! due, and the decision, if the log leads to one. Entries that the log already has are not
+//! appended again; entries that the crash kept from being logged are.
 //!
-//! Our own statements in the log are sent as they are. One that is not in it was never sent, and
-//! is signed now, if the signer agrees.
+//! Our own statements in the log are sent as they are. A statement that is not in the log was never
+//! sent; it is signed now, if the signer agrees.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use nervure_primitives::BlockHeight;
 
-use super::{Engine, EngineError, start::start};
+use super::{Engine, error::EngineError};
 use crate::bft::{Effect, Message, Timer, WalEntry, core};
 
-/// What is left in force of the effects of a replay.
+/// Effects of a replay that are still to be performed.
 #[derive(Default)]
-struct Leftover {
+struct PendingEffects {
     append: Vec<WalEntry>,
     timers: BTreeMap<Timer, Duration>,
     statements: Vec<Message>,
@@ -26,8 +26,9 @@ struct Leftover {
     others: Vec<Effect>,
 }
 
-impl Leftover {
-    fn take(&mut self, effects: Vec<Effect>, log: &[WalEntry]) {
+impl PendingEffects {
+    /// Adds the effects of one entry and drops those that they cancel.
+    fn add(&mut self, effects: Vec<Effect>, log: &[WalEntry]) {
         for effect in effects {
             match effect {
                 Effect::Append(entry) if log.contains(&entry) => {}
@@ -46,7 +47,7 @@ impl Leftover {
                 Effect::Decided(_) | Effect::Evidence(_) | Effect::Contradicted(_) => {
                     self.others.push(effect);
                 }
-                // Questions are asked again from what is unanswered; the rest is past.
+                // `resume` asks again about unanswered candidates. The rest concerns the past.
                 _ => {}
             }
         }
@@ -54,100 +55,115 @@ impl Leftover {
 }
 
 impl Engine {
-    /// Starts `height` where `log` ends.
+    /// Starts `height` and brings the core to the end of `log`.
     pub(super) fn replay(
         &mut self,
         height: BlockHeight,
-        members: core::Members,
+        members: core::CoreValidatorSet,
         log: Vec<WalEntry>,
     ) -> Result<(), EngineError> {
         let log: Vec<_> = log.into_iter().filter(|entry| entry.height() == height).collect();
         let inputs: Vec<_> = log.iter().filter_map(input).collect();
         if let Some(state) = self.state.as_mut() {
+            // With this index the core takes our own votes from the log instead of signing them
+            // again, and detects a replay that leads to other votes.
             state.index_wal_entries(&inputs);
         }
-        let mut left = Leftover::default();
-        self.feed(start(height, members, true))?;
-        left.take(self.drain_replayed(), &log);
+        let mut pending = PendingEffects::default();
+        self.feed(start_height(height, members, true))?;
+        pending.add(self.drain_replayed(), &log);
         for entry in &log {
+            // A logged timeout has fired, so its timer no longer runs.
             if let WalEntry::Timeout(timer) = entry {
-                left.timers.remove(timer);
+                pending.timers.remove(timer);
             }
             self.replay_entry(entry)?;
-            left.take(self.drain_replayed(), &log);
+            pending.add(self.drain_replayed(), &log);
         }
         if let Some(state) = self.state.as_mut() {
             state.reset_entries_index();
         }
-        self.resume(left);
+        self.resume(pending);
         Ok(())
     }
 
     fn replay_entry(&mut self, entry: &WalEntry) -> Result<(), EngineError> {
         let node = self.node();
         match entry {
-            WalEntry::Verdict(verdict) => drop(self.candidates.know(verdict.value, verdict.valid)),
-            WalEntry::Vote(vote) if vote.signer == node && self.desk.verify_vote(vote) => {
-                self.desk.signer.remember((*vote).into());
+            WalEntry::Verdict(verdict) => drop(self.candidates.set_verdict(verdict.value, verdict.valid)),
+            WalEntry::Vote(vote) if vote.signer == node && self.adapter.verify_vote(vote) => {
+                self.adapter.signer.remember((*vote).into());
             }
-            WalEntry::Proposal(ours) if ours.signer == node && self.desk.verify_proposal(ours) => {
-                self.desk.signer.remember((*ours).into());
+            WalEntry::Proposal(ours) if ours.signer == node && self.adapter.verify_proposal(ours) => {
+                self.adapter.signer.remember((*ours).into());
             }
             _ => {}
         }
-        self.desk.remember_signature();
+        self.adapter.save_signer_record();
         if let Some(input) = input(entry) {
             self.feed(input)?;
         }
         match entry {
-            WalEntry::Proposal(proposal) => self.look_at(proposal),
+            WalEntry::Proposal(proposal) => self.request_validation(proposal),
             _ => Ok(()),
         }
     }
 
-    /// The effects of one entry, without the signer's record, which stays to be saved.
+    /// The effects of one entry. The signer's record stays in the buffer, to be saved at the end.
     fn drain_replayed(&mut self) -> Vec<Effect> {
-        let effects = self.desk.outbox.drain();
+        let effects = self.adapter.effects.drain();
         let (record, rest): (Vec<_>, Vec<_>) =
             effects.into_iter().partition(|effect| matches!(effect, Effect::SaveSigner(_)));
         if !record.is_empty() {
-            self.desk.outbox.save(self.desk.signer.record());
+            self.adapter.effects.save(self.adapter.signer.record());
         }
         rest
     }
 
-    /// Puts what is left in force into the outbox.
-    fn resume(&mut self, left: Leftover) {
+    /// Emits the pending effects.
+    fn resume(&mut self, pending: PendingEffects) {
         let position = self.position();
         let proposing = self.state.as_ref().is_some_and(|state| state.driver.step_is_propose());
-        let outbox = &mut self.desk.outbox;
-        left.append.into_iter().for_each(|entry| outbox.append(entry));
-        outbox.push(Effect::CancelAll);
-        for (timer, after) in left.timers {
-            outbox.push(Effect::Schedule { timer, after });
+        let effects = &mut self.adapter.effects;
+        pending.append.into_iter().for_each(|entry| effects.append(entry));
+        effects.push(Effect::CancelAll);
+        for (timer, after) in pending.timers {
+            effects.push(Effect::Schedule { timer, after });
         }
-        for message in left.statements {
+        // Statements of earlier rounds were sent before and are of no use now.
+        for message in pending.statements {
             if position == Some((message.height(), message.round())) {
-                outbox.require_sync();
-                outbox.push(Effect::Broadcast(message));
+                effects.require_sync();
+                effects.push(Effect::Broadcast(message));
             }
         }
-        if let Some(Effect::Propose { height, round, within }) = left.propose
+        if let Some(Effect::Propose { height, round, within }) = pending.propose
             && proposing
             && position == Some((height, round))
-            && self.desk.proposal.is_none_or(|proposal| proposal.statement.round != round)
+            && self.adapter.proposal.is_none_or(|proposal| proposal.statement.round != round)
         {
-            outbox.push(Effect::Propose { height, round, within });
+            effects.push(Effect::Propose { height, round, within });
         }
         for candidate in self.candidates.unanswered() {
-            outbox.push(Effect::Validate(candidate));
+            effects.push(Effect::Validate(candidate));
         }
-        left.others.into_iter().for_each(|effect| outbox.push(effect));
+        pending.others.into_iter().for_each(|effect| effects.push(effect));
     }
 }
 
+/// The core's input for a new height. A height ends as soon as it is decided, so there is no target
+/// time and no vote extension.
+pub(super) fn start_height(
+    height: BlockHeight,
+    members: core::CoreValidatorSet,
+    restart: bool,
+) -> core::Input<core::BftContext> {
+    let policy = core::VoteExtensionPolicy::Disabled;
+    core::Input::StartHeight(core::Height(height), members, restart, None, policy)
+}
+
 /// The core's input for an entry.
-fn input(entry: &WalEntry) -> Option<core::Input<core::Agreement>> {
+fn input(entry: &WalEntry) -> Option<core::Input<core::BftContext>> {
     Some(match entry {
         WalEntry::Vote(vote) => core::Input::Vote(core::core_vote(vote)),
         WalEntry::Proposal(proposal) => core::Input::Proposal(core::core_proposal(proposal)),
@@ -156,7 +172,7 @@ fn input(entry: &WalEntry) -> Option<core::Input<core::Agreement>> {
                 height: core::Height(verdict.height),
                 round: core::core_round(verdict.round),
                 valid_round: core::Round::Nil,
-                proposer: core::Member(verdict.proposer),
+                proposer: core::CoreAddress(verdict.proposer),
                 value: core::Block(verdict.value),
                 validity: core::Validity::from_bool(verdict.valid),
             },

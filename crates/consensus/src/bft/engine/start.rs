@@ -1,34 +1,41 @@
-//! The beginning of a height: listening, replaying, running.
+//! The start of a height: listen, replay the log, run.
 
 use std::sync::Arc;
 
 use nervure_primitives::BlockHeight;
 
-use super::{Current, Engine, EngineError, Phase, desk::Trusted, message::Stop};
+use super::{
+    CurrentHeight, Engine, Phase,
+    core_adapter::VerifiedStatement,
+    error::{EngineError, HandlerError},
+    replay::start_height,
+};
 use crate::{
     bft::{Effect, Message, WalEntry, core},
     checkpoint::{Quorum, ValidatorSet},
 };
 
 impl Engine {
-    /// A height is to be decided.
+    /// Starts a height.
     pub(super) fn on_start(
         &mut self,
         height: BlockHeight,
         validators: Arc<ValidatorSet>,
         log: Vec<WalEntry>,
     ) -> Result<(), EngineError> {
-        let members = core::Members::new(self.desk.mesh(), height, &validators);
+        let members = core::CoreValidatorSet::new(self.adapter.mesh(), height, &validators);
         let before = self.current.as_ref().map(|current| current.height);
-        self.early.forget_before(height);
-        self.current = Some(Current { height, validators, members, phase: Phase::Listening(log) });
+        self.future_messages.forget_before(height);
+        self.current = Some(CurrentHeight { height, validators, members, phase: Phase::Listening(log) });
         self.candidates.clear();
-        self.desk.height = height;
-        self.desk.proposal = None;
-        let listen = self.hearing.listen;
-        self.desk.signer.set_listening(listen.is_some());
+        self.adapter.height = height;
+        self.adapter.proposal = None;
+        // The signer refuses until the listening period is over, also at heights that are decided
+        // meanwhile.
+        let listen = self.guard.listen;
+        self.adapter.signer.set_listening(listen.is_some());
         match listen {
-            None => self.begin(),
+            None => self.run_height(),
             Some(after) => {
                 self.listen(after, height, before);
                 Ok(())
@@ -36,87 +43,85 @@ impl Engine {
         }
     }
 
-    /// Lets the core begin, with the log first and what was heard early after it.
-    pub(super) fn begin(&mut self) -> Result<(), EngineError> {
+    /// Starts the core: first the log, then the messages that were kept for this height.
+    pub(super) fn run_height(&mut self) -> Result<(), EngineError> {
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let Phase::Listening(log) = std::mem::replace(&mut current.phase, Phase::Running) else {
             return Ok(());
         };
         let (height, members) = (current.height, current.members.clone());
-        if self.hearing.listen.is_none() {
-            self.desk.signer.set_listening(false);
+        if self.guard.listen.is_none() {
+            self.adapter.signer.set_listening(false);
         }
         if self.state.is_none() {
             self.state = Some(self.new_state(height, members.clone()));
         }
-        self.doubt(height, &log);
+        self.check_log_is_complete(height, &log);
         if log.is_empty() {
-            self.feed(start(height, members, false))?;
+            self.feed(start_height(height, members, false))?;
         } else {
             self.replay(height, members, log)?;
         }
-        self.catch_up(height)
+        self.feed_kept_messages(height)
     }
 
-    /// Feeds what was kept for this height.
-    fn catch_up(&mut self, height: BlockHeight) -> Result<(), EngineError> {
-        for message in self.early.take(height) {
-            // Verified when it was kept; a refusal here concerns nobody any more.
+    /// Feeds the messages that were kept for this height.
+    fn feed_kept_messages(&mut self, height: BlockHeight) -> Result<(), EngineError> {
+        for message in self.future_messages.take(height) {
+            // It was verified when it was kept, and its sender is no longer known, so an error that
+            // concerns the message is dropped.
             let outcome = match message {
                 Message::Vote(vote) => {
-                    self.desk.trusted.push(Trusted::Vote(vote));
-                    self.take_vote(vote, None)
+                    self.adapter.verified.push(VerifiedStatement::Vote(vote));
+                    self.handle_vote(vote, None)
                 }
                 Message::Proposal(proposal) => {
-                    self.desk.trusted.push(Trusted::Proposal(proposal));
-                    self.take_proposal(proposal, None)
+                    self.adapter.verified.push(VerifiedStatement::Proposal(proposal));
+                    self.handle_proposal(proposal, None)
                 }
                 Message::Polka(_) | Message::Round(_) => continue,
             };
-            self.desk.trusted.clear();
-            if let Err(Stop::Failed(error)) = outcome {
+            self.adapter.verified.clear();
+            if let Err(HandlerError::Engine(error)) = outcome {
                 return Err(error);
             }
         }
         Ok(())
     }
 
-    /// The log of a height holds all that we said in it. If it lacks what the signer last signed,
-    /// it was lost, and with it perhaps the block that we are locked on: who does not know what it
-    /// promised says nothing more at this height.
-    fn doubt(&mut self, height: BlockHeight, log: &[WalEntry]) {
-        let mark = self.desk.signer.record().mark.filter(|mark| mark.position().height == height);
-        let lost = mark.is_some_and(|mark| !log.contains(&WalEntry::from(mark)));
-        if lost && self.desk.signer.silent_at(height).is_none() {
-            self.desk.signer.be_silent_through(height);
-            self.desk.remember_signature();
-            self.desk.outbox.push(Effect::Silenced { through: height, key_used_twice: false });
+    /// Suspends signing at this height if the log lacks our last statement. The log of a height holds
+    /// all our statements in it, so then it was lost, and with it perhaps the locked value. A
+    /// validator that does not know its lock could vote against it.
+    fn check_log_is_complete(&mut self, height: BlockHeight, log: &[WalEntry]) {
+        let last = self.adapter.signer.record().last_signed;
+        let last = last.filter(|last| last.position().height == height);
+        let lost = last.is_some_and(|last| !log.contains(&WalEntry::from(last)));
+        if lost && self.adapter.signer.suspended_at(height).is_none() {
+            self.adapter.signer.suspend_through(height);
+            self.adapter.save_signer_record();
+            self.adapter.effects.push(Effect::Silenced { through: height, key_used_twice: false });
         }
     }
 
-    fn new_state(&self, height: BlockHeight, members: core::Members) -> core::State<core::Agreement> {
+    fn new_state(
+        &self,
+        height: BlockHeight,
+        members: core::CoreValidatorSet,
+    ) -> core::State<core::BftContext> {
         let param = |quorum: Quorum| core::ThresholdParam::new(quorum.numerator(), quorum.denominator());
         let params = core::Params {
-            address: core::Member(self.node()),
+            address: core::CoreAddress(self.node()),
             threshold_params: core::ThresholdParams {
-                quorum: param(self.desk.quorum()),
+                quorum: param(self.adapter.quorum()),
                 honest: param(Quorum::ONE_THIRD),
             },
-            // A proposal becomes whole by the application's verdict on its block.
+            // Blocks travel outside the core. In this mode it waits for the verdict on a proposed
+            // block before it votes.
             value_payload: core::ValuePayload::ProposalAndParts,
             enabled: true,
         };
-        // Nothing is ever fed before its height, so the core's own queue stays empty.
-        core::State::new(core::Agreement, core::Height(height), members, params, 1, 1)
+        // The engine feeds no message before its height, so the core's own queue stays empty and
+        // needs no capacity.
+        core::State::new(core::BftContext, core::Height(height), members, params, 1, 1)
     }
-}
-
-/// The core's own input for a new height; heights end as soon as they are decided.
-pub(super) fn start(
-    height: BlockHeight,
-    members: core::Members,
-    restart: bool,
-) -> core::Input<core::Agreement> {
-    let policy = core::VoteExtensionPolicy::Disabled;
-    core::Input::StartHeight(core::Height(height), members, restart, None, policy)
 }

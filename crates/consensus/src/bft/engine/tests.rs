@@ -1,16 +1,19 @@
-//! Engines wired to each other without loss or delay.
+//! Engines connected to each other without loss or delay.
 
 mod agree;
 mod bounds;
 mod restart;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use nervure_primitives::{Hash, MeshId, NodeKey};
 
 use super::*;
 use crate::{
-    bft::{Message, Proposal, Signed, SignerRecord, Timer, Vote, VoteKind},
+    bft::{Message, Proposal, SignedStatement, SignerRecord, Timeouts, Timer, Vote, VoteKind},
     checkpoint::CommitCertificate,
 };
 
@@ -35,15 +38,15 @@ pub(super) fn validators(count: u8) -> Arc<ValidatorSet> {
 
 pub(super) fn vote(n: u8, round: u32, kind: VoteKind, value: Option<Hash>) -> Message {
     let vote = Vote { height: BlockHeight(1), round: Round(round), kind, value };
-    Message::Vote(Signed::sign(&key(n), &MESH, vote).unwrap())
+    Message::Vote(SignedStatement::sign(&key(n), &MESH, vote).unwrap())
 }
 
 pub(super) fn config() -> Config {
     Config::new(Timeouts::local(), Duration::ZERO)
 }
 
-/// An engine with what its node keeps for it.
-pub(super) struct Node {
+/// An engine with the state of its node.
+pub(super) struct TestNode {
     pub(super) engine: Engine,
     pub(super) log: Vec<WalEntry>,
     pub(super) record: SignerRecord,
@@ -54,7 +57,7 @@ pub(super) struct Node {
     pub(super) valid: bool,
 }
 
-impl Node {
+impl TestNode {
     pub(super) fn new(n: u8) -> Self {
         Self::with(n, config(), SignerRecord::default())
     }
@@ -77,7 +80,7 @@ impl Node {
         self.give(Input::Start { height: BlockHeight(height), validators: validators(count), log });
     }
 
-    /// Gives an input and does what the engine wants, answering its questions at once.
+    /// Handles an input and performs the effects, answering requests at once.
     pub(super) fn give(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
@@ -108,20 +111,20 @@ impl Node {
         None
     }
 
-    pub(super) fn hear(&mut self, message: Message) {
+    pub(super) fn receive(&mut self, message: Message) {
         self.give(Input::Message { from: node(99), message });
     }
 
-    pub(super) fn refusals(&mut self) -> Vec<crate::bft::Refusal> {
+    pub(super) fn errors(&mut self) -> Vec<crate::bft::MessageError> {
         let others = std::mem::take(&mut self.other);
-        let refusals = others.into_iter().filter_map(|effect| match effect {
+        let errors = others.into_iter().filter_map(|effect| match effect {
             Effect::Refused { reason, .. } => Some(reason),
             _ => None,
         });
-        refusals.collect()
+        errors.collect()
     }
 
-    /// Lets the timer of this kind fire.
+    /// Fires the timer of this kind.
     pub(super) fn fire(&mut self, kind: crate::bft::TimerKind) {
         let timer = *self.timers.keys().find(|timer| timer.kind == kind).expect("the timer runs");
         self.timers.remove(&timer);
@@ -129,8 +132,8 @@ impl Node {
     }
 }
 
-/// Delivers everything that was sent until nothing moves.
-pub(super) fn deliver(nodes: &mut [Node]) {
+/// Delivers messages until none are left.
+pub(super) fn deliver(nodes: &mut [TestNode]) {
     loop {
         let sent: Vec<_> = nodes.iter_mut().flat_map(|node| std::mem::take(&mut node.sent)).collect();
         if sent.is_empty() {
@@ -138,20 +141,20 @@ pub(super) fn deliver(nodes: &mut [Node]) {
         }
         for message in sent {
             for node in nodes.iter_mut() {
-                node.hear(message.clone());
+                node.receive(message.clone());
             }
         }
     }
 }
 
-/// The validator whose turn it is.
+/// The proposer of a round.
 pub(super) fn proposer(count: u8, height: u64, round: u32) -> u8 {
-    let members = core::Members::new(&MESH, BlockHeight(height), &validators(count));
+    let members = core::CoreValidatorSet::new(&MESH, BlockHeight(height), &validators(count));
     (1..=count).find(|n| node(*n) == members.proposer(round)).unwrap()
 }
 
 pub(super) fn proposal(n: u8, round: u32, valid_round: Option<u32>, value: Hash) -> Message {
     let valid_round = valid_round.map(Round);
     let proposal = Proposal { height: BlockHeight(1), round: Round(round), value, valid_round };
-    Message::Proposal(Signed::sign(&key(n), &MESH, proposal).unwrap())
+    Message::Proposal(SignedStatement::sign(&key(n), &MESH, proposal).unwrap())
 }

@@ -1,27 +1,27 @@
-//! Timers that fired, and what is sent again when nothing moves.
+//! Timers that fired, and rebroadcasts.
 //!
-//! Messages get lost, and nobody acknowledges any. So as long as a height is undecided, a
-//! validator sends again from time to time what the others may lack: its votes of this round, the
-//! certificate that brought it into the round, its proposal, and the polka of the block that it
-//! holds to be valid. Whoever hears that is as far as it is; heights that were left behind are
-//! caught up with by certificates ([`Effect::Behind`](crate::bft::Effect::Behind)).
+//! Messages get lost and are not acknowledged. While a height is undecided, a validator therefore
+//! repeats what its peers may lack: its votes of this round, the certificate that brought it into
+//! the round, its proposal, and the polka of its valid value. A peer that receives them reaches the
+//! same round and step. A peer at an earlier height catches up by certificates
+//! ([`Effect::Behind`](crate::bft::Effect::Behind)).
 
-use super::{Engine, EngineError, Phase};
+use super::{Engine, Phase, error::EngineError};
 use crate::bft::{Message, Timer, TimerKind, core};
 
 impl Engine {
-    /// A timer fired.
+    /// Handles a timer that fired.
     pub(super) fn on_elapsed(&mut self, timer: Timer) -> Result<(), EngineError> {
         let Some(current) = &self.current else { return Ok(()) };
         if timer.kind == TimerKind::Listen {
-            return self.has_listened(timer);
+            return self.on_listen_elapsed(timer);
         }
         if timer.height != current.height {
             return Ok(());
         }
         match (&current.phase, timer.kind) {
             (Phase::Running, TimerKind::Rebroadcast) => {
-                self.send_again(timer);
+                self.rebroadcast(timer);
                 self.feed_timeout(timer)
             }
             (Phase::Running, _) => self.feed_timeout(timer),
@@ -29,17 +29,17 @@ impl Engine {
         }
     }
 
-    /// The time of listening is over; a height that was followed without signing meanwhile is left at that.
-    fn has_listened(&mut self, timer: Timer) -> Result<(), EngineError> {
-        if self.hearing.timer.take_if(|awaited| *awaited == timer).is_none() {
+    /// Ends the listening period. A height that already runs without signing is not started again.
+    fn on_listen_elapsed(&mut self, timer: Timer) -> Result<(), EngineError> {
+        if self.guard.timer.take_if(|awaited| *awaited == timer).is_none() {
             return Ok(());
         }
-        self.hearing.listen = None;
+        self.guard.listen = None;
         let listening = self.current.as_ref().is_some_and(|c| matches!(c.phase, Phase::Listening(_)));
-        if listening { self.begin() } else { Ok(()) }
+        if listening { self.run_height() } else { Ok(()) }
     }
 
-    /// Feeds a timer to the core, which ignores those of other rounds.
+    /// Feeds a timer to the core, which ignores timers of other rounds.
     pub(super) fn feed_timeout(&mut self, timer: Timer) -> Result<(), EngineError> {
         match core::core_timeout(timer) {
             Some(timeout) => self.feed(core::Input::TimeoutElapsed(timeout)),
@@ -47,8 +47,8 @@ impl Engine {
         }
     }
 
-    /// What the core does not send again by itself.
-    fn send_again(&mut self, timer: Timer) {
+    /// Sends what the core does not repeat by itself: the polka of its valid value and our proposal.
+    fn rebroadcast(&mut self, timer: Timer) {
         let Some(state) = &self.state else { return };
         if core::round_of(state.round()) != timer.round {
             return;
@@ -57,9 +57,9 @@ impl Engine {
             let polka = state.polka_certificate(valid.round, &valid.value)?;
             core::polka_of(polka).map(Message::Polka)
         });
-        let proposal = self.desk.proposal.filter(|proposal| proposal.statement.round == timer.round);
+        let proposal = self.adapter.proposal.filter(|proposal| proposal.statement.round == timer.round);
         for message in polka.into_iter().chain(proposal.map(Message::Proposal)) {
-            self.desk.outbox.broadcast(message);
+            self.adapter.effects.broadcast(message);
         }
     }
 }

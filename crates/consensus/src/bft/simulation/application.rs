@@ -1,4 +1,4 @@
-//! The built-in application: a chain of blocks that count, with validators that change.
+//! The built-in application: it counts blocks, and its validators change with the height.
 
 use std::sync::Arc;
 
@@ -6,17 +6,17 @@ use nervure_primitives::{BlockHeight, Hash};
 
 use super::Genesis;
 use crate::{
-    bft::{Application, Block, CommitFailed, Round},
+    bft::{Application, Block, CommitError, Round},
     checkpoint::{CommitCertificate, ValidatorSet},
 };
 
-/// Height, parent, salt and round.
-const BODY_LEN: usize = 8 + 32 + 8 + 4;
+/// Bytes of a block body: height, parent, salt and round.
+const BODY_BYTES: usize = 8 + 32 + 8 + 4;
 
 /// Counts blocks. Its state root covers every block committed.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    /// Who decides even and odd heights.
+    /// The validators of even and odd heights.
     sets: [Arc<ValidatorSet>; 2],
     height: BlockHeight,
     tip: Hash,
@@ -57,16 +57,16 @@ impl Application for Tally {
     }
 
     fn id_of(&self, body: &[u8]) -> Option<Hash> {
-        (body.len() == BODY_LEN).then(|| Hash::of("nervure/simulation/block", &[body]))
+        (body.len() == BODY_BYTES).then(|| Hash::of("nervure/simulation/block", &[body]))
     }
 
     fn validate(&mut self, body: &[u8]) -> bool {
-        body.len() == BODY_LEN
+        body.len() == BODY_BYTES
             && body[..8] == self.next().0.to_be_bytes()
             && body[8..40] == *self.tip.as_bytes()
     }
 
-    fn commit(&mut self, certificate: &CommitCertificate, body: &[u8]) -> Result<(), CommitFailed> {
+    fn commit(&mut self, certificate: &CommitCertificate, body: &[u8]) -> Result<(), CommitError> {
         self.root = Hash::of("nervure/simulation/state", &[self.root.as_bytes(), body]);
         self.height = certificate.height;
         self.tip = certificate.value;

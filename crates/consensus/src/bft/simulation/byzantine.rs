@@ -1,20 +1,22 @@
-//! How validators speak that do not keep to the protocol.
+//! How Byzantine validators send messages.
 //!
-//! Each Byzantine validator runs an ordinary engine, and what it says is twisted on the way out.
-//! The equivocator is the strongest: it knows what every receiver saw proposed, and votes for that,
-//! with valid signatures.
+//! Each Byzantine validator runs an ordinary engine, and its messages are changed on the way out.
+//! The equivocator is the strongest: it knows which block every receiver saw proposed first, and
+//! votes for that block with valid signatures.
 
 use std::{collections::BTreeMap, rc::Rc};
 
 use nervure_primitives::Hash;
 use rand::Rng;
 
-use super::{Behaviour, FaultKind, events::Packet, plan::MS, world::World};
-use crate::bft::{Application, Message, Proposal, Signed, SignedProposal, SignedVote, Vote, VoteKind};
+use super::{Behaviour, FaultKind, events::Packet, plan::MILLISECOND, world::World};
+use crate::bft::{
+    Application, Message, Proposal, SignedProposal, SignedStatement, SignedVote, Vote, VoteKind,
+};
 
 impl<A: Application> World<'_, A> {
-    /// An instance sends a message to all, in its manner.
-    pub(super) fn speak(&mut self, at: usize, message: Message) {
+    /// Sends a message of an instance to all others, changed by its behaviour.
+    pub(super) fn send_with_behaviour(&mut self, at: usize, message: Message) {
         match (self.nodes[at].behaviour, message) {
             (Behaviour::Silent, _) => self.faults.note(FaultKind::Silence),
             (Behaviour::Equivocator, Message::Vote(vote)) => self.vote_for_all(at, &vote),
@@ -22,19 +24,19 @@ impl<A: Application> World<'_, A> {
             (Behaviour::Mutator, message) => self.mutate(at, &message),
             (Behaviour::Delayer, message) if self.rng.random_bool(0.4) => {
                 self.faults.note(FaultKind::Delay);
-                let extra = self.rng.random_range(100..3_000) * MS;
-                self.say(at, &message, extra);
+                let extra = self.rng.random_range(100..3_000) * MILLISECOND;
+                self.send_to_all(at, &message, extra);
             }
             (behaviour, message) => {
                 if behaviour == Behaviour::Twins && self.is_second(at) {
                     self.faults.note(FaultKind::Twin);
                 }
-                self.say(at, &message, 0);
+                self.send_to_all(at, &message, 0);
             }
         }
     }
 
-    fn say(&mut self, at: usize, message: &Message, extra: u64) {
+    fn send_to_all(&mut self, at: usize, message: &Message, extra: u64) {
         if let Ok(bytes) = message.encode() {
             self.send_all(at, &Rc::from(bytes), extra);
         }
@@ -57,21 +59,21 @@ impl<A: Application> World<'_, A> {
         self.send_all(at, &Rc::from(bytes), 0);
     }
 
-    /// Votes for whatever each receiver saw first.
+    /// Votes for the block that each receiver saw first.
     fn vote_for_all(&mut self, at: usize, vote: &SignedVote) {
         let mut made: BTreeMap<Option<Hash>, Rc<[u8]>> = BTreeMap::new();
         for to in (0..self.nodes.len()).filter(|to| *to != at) {
             let Vote { height, round, .. } = vote.statement;
-            let favour = self.favours.get(&(to, height, round)).copied();
-            // The engine votes for its own block before it proposes it: too early to know which of
-            // the two blocks this receiver will see.
-            if favour.is_none() && vote.statement.value.is_some() {
+            let seen = self.first_seen.get(&(to, height, round)).copied();
+            // The engine votes for its own block before it proposes it. It is not yet decided which
+            // of the two blocks this receiver will see.
+            if seen.is_none() && vote.statement.value.is_some() {
                 continue;
             }
-            let value = favour.or(vote.statement.value);
+            let value = seen.or(vote.statement.value);
             let known = made.get(&value).cloned();
-            let twisted = Vote { value, ..vote.statement };
-            let Some(bytes) = known.or_else(|| self.sign(at, twisted, Message::Vote)) else { continue };
+            let changed = Vote { value, ..vote.statement };
+            let Some(bytes) = known.or_else(|| self.sign(at, changed, Message::Vote)) else { continue };
             made.insert(value, bytes.clone());
             self.send(at, to, Packet::Message(bytes), 0);
         }
@@ -94,7 +96,7 @@ impl<A: Application> World<'_, A> {
         let Proposal { height, round, value, .. } = proposal.statement;
         for (turn, to) in (0..self.nodes.len()).filter(|to| *to != at).enumerate() {
             let (bytes, value) = if turn % 2 == odd { (&first, value) } else { (&second, other.id) };
-            self.favours.insert((to, height, round), value);
+            self.first_seen.insert((to, height, round), value);
             self.send(at, to, Packet::Message(bytes.clone()), 0);
             let vote = Vote { height, round, kind: VoteKind::Prevote, value: Some(value) };
             if let Some(vote) = self.sign(at, vote, Message::Vote) {
@@ -103,14 +105,14 @@ impl<A: Application> World<'_, A> {
         }
     }
 
-    /// Signs without a signer's memory.
+    /// Signs without the signer's double-sign check.
     fn sign<T: crate::bft::Statement>(
         &self,
         at: usize,
         statement: T,
-        message: impl FnOnce(Signed<T>) -> Message,
+        message: impl FnOnce(SignedStatement<T>) -> Message,
     ) -> Option<Rc<[u8]>> {
-        let signed = Signed::sign(&self.nodes[at].key, &self.plan.mesh, statement).ok()?;
+        let signed = SignedStatement::sign(&self.nodes[at].key, &self.plan.mesh, statement).ok()?;
         message(signed).encode().ok().map(Rc::from)
     }
 }

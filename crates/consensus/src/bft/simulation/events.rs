@@ -1,4 +1,4 @@
-//! What happens when: a queue in simulated time.
+//! The event queue, in simulated time.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -7,33 +7,33 @@ use nervure_primitives::{BlockHeight, Hash};
 use super::{Micros, plan::Incident};
 use crate::bft::{Round, Timer};
 
-/// Something on its way between nodes.
+/// A packet between nodes.
 #[derive(Clone, Debug)]
 pub(super) enum Packet {
     /// A consensus message.
     Message(Rc<[u8]>),
-    /// "Send me this block."
+    /// A request for a block.
     GetBlock(Hash),
     /// A block.
     Block(Hash, Rc<[u8]>),
-    /// "How was this height decided?"
+    /// A request for the decision of a height.
     GetDecision(BlockHeight),
-    /// So, with the certificate's bytes and the block.
+    /// A decision: the bytes of the certificate, and the block.
     Decision(Rc<[u8]>, Rc<[u8]>),
 }
 
-/// Something that happens to an instance of a node, if that process still runs.
+/// An event inside one process of an instance; dropped if that process no longer runs.
 #[derive(Clone, Debug)]
-pub(super) enum Local {
-    /// Time for the next height.
+pub(super) enum LocalEvent {
+    /// The next height is due.
     Start,
-    /// A timer, as it was scheduled for the so-many-th time.
+    /// A timer, with the number of its scheduling: a rescheduled timer invalidates earlier ones.
     Timer(Timer, u64),
-    /// Our block is built.
+    /// The instance's block is built.
     Proposed(BlockHeight, Round, Hash),
     /// A block has been executed.
     Validated(BlockHeight, Hash, bool),
-    /// Ask again for a block that did not come.
+    /// Ask again for a block that did not arrive.
     Fetch(Hash),
 }
 
@@ -41,12 +41,12 @@ pub(super) enum Local {
 #[derive(Clone, Debug)]
 pub(super) enum Event {
     Deliver { from: usize, to: usize, packet: Packet },
-    Local { instance: usize, life: u32, what: Local },
+    Local { instance: usize, incarnation: u32, event: LocalEvent },
     Incident(Incident),
     Restart(usize),
 }
 
-/// Events in order of time; those of one instant in the order in which they were planned.
+/// Events by time; events of one instant in the order in which they were planned.
 #[derive(Default)]
 pub(super) struct Events {
     queue: BTreeMap<(Micros, u64), Event>,

@@ -1,7 +1,7 @@
-//! What went wrong, counted by kind.
+//! The faults of a run, counted by kind.
 //!
-//! A fault counts when it happened, not when it was planned: a run in which nothing of a kind took
-//! effect has shown nothing about it.
+//! A fault counts when it takes effect, not when it is planned: a run in which no fault of a kind
+//! took effect has not tested it.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -13,7 +13,7 @@ pub enum FaultKind {
     Loss,
     /// A packet came twice.
     Duplicate,
-    /// A packet was overtaken on purpose.
+    /// A packet was delayed past later ones.
     Reorder,
     /// A packet did not cross a partition.
     Partition,
@@ -25,19 +25,19 @@ pub enum FaultKind {
     TornEffects,
     /// The power failed in the middle of a commit.
     TornCommit,
-    /// A Byzantine validator said one thing to some and another to others.
+    /// A Byzantine validator sent different statements to different receivers.
     Equivocation,
-    /// A Byzantine validator restarted without its memory.
+    /// A Byzantine validator restarted without its log and signer's record.
     Amnesia,
-    /// A Byzantine validator said nothing.
+    /// A Byzantine validator withheld a message.
     Silence,
     /// A Byzantine validator sent damaged bytes.
     Mutation,
-    /// A Byzantine validator held a message back.
+    /// A Byzantine validator delayed a message.
     Delay,
-    /// A second instance with the same key spoke.
+    /// A second instance with the same key sent a message.
     Twin,
-    /// A node began by listening for its own signatures.
+    /// A node listened for its own signatures after a start.
     Listening,
     /// A node caught up by a certificate.
     Sync,
@@ -70,7 +70,7 @@ impl FaultKind {
 pub struct Faults(BTreeMap<FaultKind, u64>);
 
 impl Faults {
-    /// One more.
+    /// Counts a fault.
     pub(super) fn note(&mut self, kind: FaultKind) {
         *self.0.entry(kind).or_default() += 1;
     }
@@ -80,14 +80,14 @@ impl Faults {
         self.0.get(&kind).copied().unwrap_or(0)
     }
 
-    /// Adds those of another run.
+    /// Adds the faults of another run.
     pub fn add(&mut self, other: &Self) {
         for (kind, count) in &other.0 {
             *self.0.entry(*kind).or_default() += count;
         }
     }
 
-    /// The kinds that never happened.
+    /// The kinds of faults that never happened.
     pub fn missing(&self) -> Vec<FaultKind> {
         FaultKind::ALL.into_iter().filter(|kind| self.count(*kind) == 0).collect()
     }

@@ -1,8 +1,8 @@
 //! A simulated node: an engine on a machine, with an application and the protocols around them.
 //!
-//! What it does beyond the engine is what a real node has to do: fetch blocks and ask again when
-//! they do not come, keep a block before calling it valid, fetch decisions when it is behind, and
-//! start the next height when the block is committed.
+//! Beyond the engine it does what a real node has to do: fetch blocks and retry, store a block before
+//! calling it valid, fetch decisions when it is behind, and start the next height when the block is
+//! committed.
 
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
@@ -10,21 +10,21 @@ use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey};
 use rand::Rng;
 
 use super::{
-    Behaviour, FaultKind, Micros, Seat, Violation,
-    events::{Event, Local, Packet},
+    Behaviour, FaultKind, Micros, SimulatedValidator, Violation,
+    events::{Event, LocalEvent, Packet},
     machine::Machine,
-    plan::MS,
+    plan::MILLISECOND,
     world::World,
 };
 use crate::{
     bft::{
-        Application, Candidate, Config, Driver, DriverError, Effect, Engine, Input, Message, Refusal, Signer,
-        Timeouts, Timer,
+        Application, Candidate, Config, Driver, DriverError, Effect, Engine, Input, Message, MessageError,
+        Signer, Timeouts, Timer,
     },
     checkpoint::CommitCertificate,
 };
 
-/// Timers that fit the simulated links.
+/// Timeouts that fit the simulated links.
 const TIMEOUTS: Timeouts = Timeouts {
     propose: Duration::from_millis(120),
     vote: Duration::from_millis(60),
@@ -33,16 +33,16 @@ const TIMEOUTS: Timeouts = Timeouts {
     longest: Duration::from_secs(3),
 };
 
-/// Between a commit and the next height.
-const BLOCK_TIME: Micros = 30 * MS;
+/// The time between a commit and the next height.
+const BLOCK_TIME: Micros = 30 * MILLISECOND;
 
-/// Between two attempts to get something.
-const RETRY: Micros = 60 * MS;
+/// The time between two requests for a block or a decision.
+const RETRY_DELAY: Micros = 60 * MILLISECOND;
 
-/// A fuse that is measured in effects burns this much faster in writes of an application's disk.
+/// Writes to the application's disk that count as one effect when a crash is scheduled.
 const WRITES_PER_EFFECT: u32 = 3;
 
-/// The bytes of a certificate, and a block.
+/// The bytes of a certificate, and the body of a block.
 type Decision = (Rc<[u8]>, Rc<[u8]>);
 
 /// A node of the run, or one of two that share a key.
@@ -50,43 +50,43 @@ pub(super) struct Instance<A> {
     pub(super) key: NodeKey,
     pub(super) behaviour: Behaviour,
     pub(super) app: A,
-    /// How many processes of it there were.
-    pub(super) life: u32,
+    /// The number of process starts and ends; events of earlier processes are dropped.
+    pub(super) incarnation: u32,
     driver: Option<Driver<Machine>>,
-    /// What is left of the machine between two processes.
-    parked: Machine,
-    away: Micros,
-    /// Blocks that were kept before they were called valid.
+    /// The machine while no process runs.
+    stopped_machine: Machine,
+    downtime: Micros,
+    /// Blocks that were stored before they were called valid.
     pub(super) blocks: BTreeMap<Hash, Rc<[u8]>>,
     chain: BTreeMap<BlockHeight, Decision>,
-    /// A commit that the power failed in.
-    torn: Option<(CommitCertificate, Decision)>,
+    /// A commit during which the power failed.
+    torn_commit: Option<(CommitCertificate, Decision)>,
     fetching: BTreeMap<Hash, Candidate>,
     timers: BTreeMap<Timer, u64>,
     scheduled: u64,
-    asked: Micros,
-    /// When each peer may be told of a decision again.
-    told: BTreeMap<NodeId, Micros>,
+    next_decision_request: Micros,
+    /// When a decision may be sent to each peer again.
+    decision_resend_at: BTreeMap<NodeId, Micros>,
 }
 
 impl<A: Application> Instance<A> {
-    pub(super) fn new(seat: &Seat, app: A) -> Self {
+    pub(super) fn new(validator: &SimulatedValidator, app: A) -> Self {
         Self {
-            key: seat.key.clone(),
-            behaviour: seat.behaviour,
+            key: validator.key.clone(),
+            behaviour: validator.behaviour,
             app,
-            life: 0,
+            incarnation: 0,
             driver: None,
-            parked: Machine::default(),
-            away: 0,
+            stopped_machine: Machine::default(),
+            downtime: 0,
             blocks: BTreeMap::new(),
             chain: BTreeMap::new(),
-            torn: None,
+            torn_commit: None,
             fetching: BTreeMap::new(),
             timers: BTreeMap::new(),
             scheduled: 0,
-            asked: 0,
-            told: BTreeMap::new(),
+            next_decision_request: 0,
+            decision_resend_at: BTreeMap::new(),
         }
     }
 
@@ -96,7 +96,7 @@ impl<A: Application> Instance<A> {
 }
 
 impl<A: Application> World<'_, A> {
-    /// A process starts.
+    /// Starts a process.
     pub(super) fn restart(&mut self, at: usize) {
         let listen = Duration::from_micros(self.plan.listen);
         let config = Config::new(TIMEOUTS, listen).with_quorum(self.plan.quorum);
@@ -104,47 +104,49 @@ impl<A: Application> World<'_, A> {
         if node.driver.is_some() {
             return;
         }
-        node.life += 1;
+        node.incarnation += 1;
         node.app.restart();
-        self.find_chain(at);
+        self.recover_chain(at);
         let node = &mut self.nodes[at];
-        let machine = std::mem::take(&mut node.parked);
+        let machine = std::mem::take(&mut node.stopped_machine);
         let signer = Signer::new(node.key.clone(), self.plan.mesh, machine.disk.record());
         node.driver = Some(Driver::new(Engine::new(config, signer), machine));
         if !listen.is_zero() {
             self.faults.note(FaultKind::Listening);
         }
-        let life = self.nodes[at].life;
-        self.trace_of(5, at, &life.to_be_bytes(), || format!("{at}: process {life}"));
-        self.plan_local(at, 0, Local::Start);
+        let incarnation = self.nodes[at].incarnation;
+        self.trace_of(5, at, &incarnation.to_be_bytes(), || format!("{at}: process {incarnation}"));
+        self.plan_local(at, 0, LocalEvent::Start);
     }
 
-    /// A process finds what its application has committed: all that it had, and perhaps the block that it was
-    /// committing when the power failed.
-    fn find_chain(&mut self, at: usize) {
+    /// Compares the chain with the state that the application recovered: all that was committed, and
+    /// perhaps the block that was being committed when the power failed.
+    fn recover_chain(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         let (found, had) = (node.app.height(), node.chain.keys().next_back().copied().unwrap_or_default());
-        match node.torn.take() {
+        match node.torn_commit.take() {
             Some((certificate, decision)) if certificate.height == found && found > had => {
                 node.chain.insert(found, decision);
-                self.is_committed(at, &certificate);
+                self.note_commit(at, &certificate);
             }
-            _ if found != had && self.is_honest(at) => self.watch.violate(Violation::Lost { height: had }),
+            _ if found != had && self.is_honest(at) => {
+                self.invariants.violate(Violation::Lost { height: had })
+            }
             _ => {}
         }
     }
 
-    /// The process will crash after so many more effects.
-    pub(super) fn light_fuse(&mut self, at: usize, effects: u32, away: Micros) {
+    /// Schedules a crash after `effects` more effects.
+    pub(super) fn schedule_crash(&mut self, at: usize, effects: u32, downtime: Micros) {
         let node = &mut self.nodes[at];
-        node.away = away;
+        node.downtime = downtime;
         node.app.power_fails_after(effects.saturating_mul(WRITES_PER_EFFECT));
         if let Some(driver) = node.driver.as_mut() {
-            driver.host().fuse = Some(effects);
+            driver.host().effects_until_crash = Some(effects);
         }
     }
 
-    /// The process is gone, with all that was not synced.
+    /// Ends the process and loses what was not synced.
     fn crash(&mut self, at: usize) {
         let (node, rng) = (&mut self.nodes[at], &mut self.rng);
         let Some(driver) = node.driver.take() else { return };
@@ -157,45 +159,45 @@ impl<A: Application> World<'_, A> {
             self.faults.note(FaultKind::Amnesia);
             machine.disk.forget();
         }
-        (machine.fuse, machine.wishes) = (None, Vec::new());
-        (node.parked, node.fetching, node.timers) = (machine, BTreeMap::new(), BTreeMap::new());
-        node.life += 1;
-        let back = self.now + node.away;
+        (machine.effects_until_crash, machine.host_effects) = (None, Vec::new());
+        (node.stopped_machine, node.fetching, node.timers) = (machine, BTreeMap::new(), BTreeMap::new());
+        node.incarnation += 1;
+        let back = self.now + node.downtime;
         self.events.plan(back, Event::Restart(at));
         self.trace_of(6, at, &[], || format!("{at}: crash"));
     }
 
-    /// Gives an input to the engine and fulfils what it wishes.
+    /// Handles an input and performs its effects.
     fn input(&mut self, at: usize, input: Input) {
         let Some(driver) = self.nodes[at].driver.as_mut() else { return };
         let result = driver.handle(input);
-        let wishes = std::mem::take(&mut driver.host().wishes);
-        let torn = matches!(result, Err(DriverError::Host(_)));
-        if torn && !wishes.is_empty() {
+        let host_effects = std::mem::take(&mut driver.host().host_effects);
+        let torn_commit = matches!(result, Err(DriverError::Host(_)));
+        if torn_commit && !host_effects.is_empty() {
             self.faults.note(FaultKind::TornEffects);
         }
-        for wish in wishes {
-            // A commit may have been the end of it.
+        for effect in host_effects {
+            // A commit may have crashed the process.
             if self.nodes[at].driver.is_some() {
-                self.fulfil(at, wish);
+                self.perform(at, effect);
             }
         }
         match result {
             Ok(()) | Err(DriverError::Stopped) => {}
             Err(DriverError::Host(_)) => self.crash(at),
             Err(DriverError::Engine(error)) if self.is_honest(at) => {
-                self.watch.violate(Violation::Failed(error.to_string()));
+                self.invariants.violate(Violation::Failed(error.to_string()));
             }
             Err(DriverError::Engine(_)) => {
-                // What it did to itself may well happen again at once.
-                self.nodes[at].away = self.nodes[at].away.max(RETRY);
+                // A Byzantine node may damage its own state again at once, so do not restart in a loop.
+                self.nodes[at].downtime = self.nodes[at].downtime.max(RETRY_DELAY);
                 self.crash(at);
             }
         }
     }
 
-    fn fulfil(&mut self, at: usize, wish: Effect) {
-        match wish {
+    fn perform(&mut self, at: usize, effect: Effect) {
+        match effect {
             Effect::Broadcast(message) => self.broadcast(at, message),
             Effect::Schedule { timer, after } => {
                 let node = &mut self.nodes[at];
@@ -203,34 +205,34 @@ impl<A: Application> World<'_, A> {
                 let turn = node.scheduled;
                 node.timers.insert(timer, turn);
                 let after = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
-                self.plan_local(at, after, Local::Timer(timer, turn));
+                self.plan_local(at, after, LocalEvent::Timer(timer, turn));
             }
             Effect::Cancel(timer) => drop(self.nodes[at].timers.remove(&timer)),
             Effect::CancelAll => self.nodes[at].timers.clear(),
             Effect::Propose { height, round, .. } => {
                 let block = self.nodes[at].app.propose(round);
                 self.nodes[at].blocks.insert(block.id, block.body.into());
-                let after = self.rng.random_range(MS..10 * MS);
-                self.plan_local(at, after, Local::Proposed(height, round, block.id));
+                let after = self.rng.random_range(MILLISECOND..10 * MILLISECOND);
+                self.plan_local(at, after, LocalEvent::Proposed(height, round, block.id));
             }
             Effect::Validate(candidate) => self.validate(at, candidate),
             Effect::Decided(certificate) => self.commit(at, &certificate),
             Effect::Behind { peer, .. } => {
                 let height = self.nodes[at].next_height();
-                if self.now >= self.nodes[at].asked {
-                    self.nodes[at].asked = self.now + RETRY;
+                if self.now >= self.nodes[at].next_decision_request {
+                    self.nodes[at].next_decision_request = self.now + RETRY_DELAY;
                     self.send_to(at, peer, &Packet::GetDecision(height));
                 }
             }
-            Effect::Refused { from, reason: Refusal::Old(height) } => {
+            Effect::Refused { from, reason: MessageError::OldHeight(height) } => {
                 let node = &mut self.nodes[at];
-                let told = node.told.get(&from).is_some_and(|told| self.now < *told);
-                if let Some((certificate, body)) = node.chain.get(&height).cloned().filter(|_| !told) {
-                    node.told.insert(from, self.now + RETRY);
+                let too_soon = node.decision_resend_at.get(&from).is_some_and(|at| self.now < *at);
+                if let Some((certificate, body)) = node.chain.get(&height).cloned().filter(|_| !too_soon) {
+                    node.decision_resend_at.insert(from, self.now + RETRY_DELAY);
                     self.send_to(at, from, &Packet::Decision(certificate, body));
                 }
             }
-            other => self.judge(at, &other),
+            other => self.check_effect(at, &other),
         }
     }
 
@@ -243,8 +245,8 @@ impl<A: Application> World<'_, A> {
         }
     }
 
-    /// Effects that an honest node should not see.
-    fn judge(&mut self, at: usize, effect: &Effect) {
+    /// Reports effects that an honest node must not emit.
+    fn check_effect(&mut self, at: usize, effect: &Effect) {
         if !self.is_honest(at) {
             return;
         }
@@ -259,24 +261,24 @@ impl<A: Application> World<'_, A> {
             Effect::Contradicted(certificate) => Violation::Contradicted(certificate.height),
             _ => return,
         };
-        self.watch.violate(violation);
+        self.invariants.violate(violation);
     }
 
     fn broadcast(&mut self, at: usize, message: Message) {
         if self.is_honest(at) {
             let node = self.nodes[at].key.node_id();
-            self.watch.sent(node, &message);
+            self.invariants.sent(node, &message);
         }
         if let Message::Proposal(proposal) = &message {
             self.proposed.entry(proposal.statement.height).or_insert(self.now);
         }
-        self.speak(at, message);
+        self.send_with_behaviour(at, message);
     }
 
-    /// Something happens inside a process.
-    pub(super) fn local(&mut self, at: usize, what: Local) {
-        match what {
-            Local::Start => {
+    /// Handles an event inside a process.
+    pub(super) fn local(&mut self, at: usize, event: LocalEvent) {
+        match event {
+            LocalEvent::Start => {
                 let Some(driver) = self.nodes[at].driver.as_mut() else { return };
                 let mut log = driver.host().disk.log();
                 let node = &self.nodes[at];
@@ -284,19 +286,19 @@ impl<A: Application> World<'_, A> {
                 log.retain(|entry| entry.height() == height);
                 self.input(at, Input::Start { height, validators, log });
             }
-            Local::Timer(timer, turn) => {
+            LocalEvent::Timer(timer, turn) => {
                 if self.nodes[at].timers.get(&timer) == Some(&turn) {
                     self.nodes[at].timers.remove(&timer);
                     self.input(at, Input::Elapsed(timer));
                 }
             }
-            Local::Proposed(height, round, value) => {
+            LocalEvent::Proposed(height, round, value) => {
                 self.input(at, Input::Proposed { height, round, value });
             }
-            Local::Validated(height, value, valid) => {
+            LocalEvent::Validated(height, value, valid) => {
                 self.input(at, Input::Validated { height, value, valid });
             }
-            Local::Fetch(id) => self.fetch(at, id),
+            LocalEvent::Fetch(id) => self.fetch(at, id),
         }
     }
 
@@ -314,7 +316,7 @@ impl<A: Application> World<'_, A> {
         }
     }
 
-    /// Asks anybody for a block that is still wanted, and will ask again.
+    /// Asks a random peer for a block that is still needed, and schedules a retry.
     fn fetch(&mut self, at: usize, id: Hash) {
         let node = &self.nodes[at];
         let wanted = node.fetching.get(&id).is_some_and(|c| c.height == node.next_height());
@@ -324,7 +326,7 @@ impl<A: Application> World<'_, A> {
         }
         let peer = self.rng.random_range(0..self.nodes.len());
         self.send(at, peer, Packet::GetBlock(id), 0);
-        self.plan_local(at, RETRY, Local::Fetch(id));
+        self.plan_local(at, RETRY_DELAY, LocalEvent::Fetch(id));
     }
 
     fn execute(&mut self, at: usize, candidate: Candidate) {
@@ -332,8 +334,8 @@ impl<A: Application> World<'_, A> {
         let Some(body) = node.blocks.get(&candidate.value).cloned() else { return };
         if candidate.height == node.next_height() {
             let valid = node.app.validate(&body);
-            let after = self.rng.random_range(MS / 2..5 * MS);
-            self.plan_local(at, after, Local::Validated(candidate.height, candidate.value, valid));
+            let after = self.rng.random_range(MILLISECOND / 2..5 * MILLISECOND);
+            self.plan_local(at, after, LocalEvent::Validated(candidate.height, candidate.value, valid));
         }
     }
 
@@ -341,14 +343,14 @@ impl<A: Application> World<'_, A> {
         let node = &mut self.nodes[at];
         let (Some(body), Ok(bytes)) = (node.blocks.get(&certificate.value).cloned(), certificate.encode())
         else {
-            return self.watch.violate(Violation::Failed("decided a block that nobody kept".into()));
+            return self.invariants.violate(Violation::Failed("decided a block that is not stored".into()));
         };
         if certificate.height != node.next_height() {
-            return self.watch.violate(Violation::Failed("decided out of turn".into()));
+            return self.invariants.violate(Violation::Failed("decided a height out of order".into()));
         }
         let decision: Decision = (bytes.into(), body.clone());
         if let Err(error) = node.app.commit(certificate, &body) {
-            node.torn = Some((certificate.clone(), decision));
+            node.torn_commit = Some((certificate.clone(), decision));
             self.faults.note(FaultKind::TornCommit);
             self.trace_of(8, at, &[], || format!("{at}: {error}"));
             return self.crash(at);
@@ -360,22 +362,22 @@ impl<A: Application> World<'_, A> {
         if let Some(driver) = node.driver.as_mut() {
             driver.host().disk.begin(next);
         }
-        self.is_committed(at, certificate);
-        self.plan_local(at, BLOCK_TIME, Local::Start);
+        self.note_commit(at, certificate);
+        self.plan_local(at, BLOCK_TIME, LocalEvent::Start);
     }
 
-    fn is_committed(&mut self, at: usize, certificate: &CommitCertificate) {
+    fn note_commit(&mut self, at: usize, certificate: &CommitCertificate) {
         let (height, root) = (certificate.height, self.nodes[at].app.state_root());
         let detail = [*certificate.value.as_bytes(), *root.as_bytes()].concat();
         self.trace_of(7, at, &detail, || format!("{at}: decided {certificate:?}, state {root}"));
         if self.is_honest(at) {
-            self.watch.committed(height, certificate.value, root);
+            self.invariants.committed(height, certificate.value, root);
             let since = self.proposed.get(&height).copied().unwrap_or(self.now);
             self.finality = self.finality.max(self.now - since);
         }
     }
 
-    /// A packet arrives at a process, or at nobody.
+    /// Handles a packet; dropped when no process runs.
     pub(super) fn receive(&mut self, from: usize, to: usize, packet: Packet) {
         if self.nodes[to].driver.is_none() {
             return;
@@ -386,7 +388,7 @@ impl<A: Application> World<'_, A> {
                 if let Message::Proposal(proposal) = &message {
                     let statement = proposal.statement;
                     let key = (to, statement.height, statement.round);
-                    self.favours.entry(key).or_insert(statement.value);
+                    self.first_seen.entry(key).or_insert(statement.value);
                 }
                 let from = self.nodes[from].key.node_id();
                 self.input(to, Input::Message { from, message });
@@ -405,7 +407,7 @@ impl<A: Application> World<'_, A> {
                     self.execute(to, candidate);
                 }
             }
-            // Not the block that was asked for.
+            // The body is not the block of that id.
             Packet::Block(..) => {}
             Packet::GetDecision(height) => {
                 if let Some((certificate, body)) = self.nodes[to].chain.get(&height).cloned() {

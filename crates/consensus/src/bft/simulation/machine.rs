@@ -1,4 +1,4 @@
-//! The machine under a simulated node: a disk that forgets, and a plug that can be pulled.
+//! The machine under a simulated node: a disk that loses unsynced writes, and power that can fail.
 
 use nervure_primitives::BlockHeight;
 use rand::Rng;
@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::bft::{Effect, Host, SignerRecord, WalEntry};
 
-/// What is written, and what of it would survive.
+/// Written data: synced, which survives a crash, and unsynced.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Disk {
     log: Vec<WalEntry>,
@@ -21,14 +21,14 @@ impl Disk {
         self.record = self.unsynced_record.take().unwrap_or(self.record);
     }
 
-    /// The power goes: any tail of what was not synced is lost. True if something was.
+    /// Fails the power: any tail of the unsynced writes is lost. Returns whether one was.
     pub(super) fn crash(&mut self, rng: &mut ChaCha8Rng) -> bool {
         let kept = rng.random_range(0..=self.unsynced.len());
         let lost_entries = kept < self.unsynced.len();
         let lost = lost_entries || self.unsynced_record.is_some();
         self.unsynced.truncate(kept);
         self.log.append(&mut self.unsynced);
-        // The record is written after the log.
+        // The record is written after the log, so it is lost if any entry is.
         if !lost_entries && rng.random_bool(0.5) {
             self.record = self.unsynced_record.unwrap_or(self.record);
         }
@@ -50,41 +50,41 @@ impl Disk {
         self.record
     }
 
-    /// Loses everything, as only the Byzantine do.
+    /// Loses everything. Only Byzantine nodes do.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
 }
 
-/// Performs effects until the plug is pulled.
+/// Performs effects until the power fails.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
     pub(super) disk: Disk,
-    /// How many more effects it lives for.
-    pub(super) fuse: Option<u32>,
-    /// What the world has to do.
-    pub(super) wishes: Vec<Effect>,
+    /// How many more effects are performed.
+    pub(super) effects_until_crash: Option<u32>,
+    /// Effects for the simulated network and application.
+    pub(super) host_effects: Vec<Effect>,
 }
 
-/// The plug was pulled.
+/// The power failed.
 #[derive(Debug, thiserror::Error)]
 #[error("crashed")]
-pub(super) struct Crashed;
+pub(super) struct CrashError;
 
 impl Host for Machine {
-    type Error = Crashed;
+    type Error = CrashError;
 
-    fn perform(&mut self, effect: Effect) -> Result<(), Crashed> {
-        match self.fuse.as_mut() {
-            Some(0) => return Err(Crashed),
-            Some(fuse) => *fuse -= 1,
+    fn perform(&mut self, effect: Effect) -> Result<(), CrashError> {
+        match self.effects_until_crash.as_mut() {
+            Some(0) => return Err(CrashError),
+            Some(effects_until_crash) => *effects_until_crash -= 1,
             None => {}
         }
         match effect {
             Effect::Append(entry) => self.disk.unsynced.push(entry),
             Effect::SaveSigner(record) => self.disk.unsynced_record = Some(record),
             Effect::Sync => self.disk.sync(),
-            wish => self.wishes.push(wish),
+            effect => self.host_effects.push(effect),
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a run will be like, drawn from its seed.
+//! The plan of a run, drawn from its seed.
 
 use std::sync::Arc;
 
@@ -8,35 +8,34 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::checkpoint::{Quorum, ValidatorSet};
 
-/// Simulated time in microseconds since the beginning.
+/// Simulated time, in microseconds since the start of the run.
 pub type Micros = u64;
 
-/// A millisecond of simulated time.
-pub(super) const MS: Micros = 1_000;
+/// One millisecond of simulated time.
+pub(super) const MILLISECOND: Micros = 1_000;
 
 /// How a validator behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Behaviour {
-    /// As it should.
+    /// Follows the protocol.
     Honest,
-    /// Says nothing.
+    /// Sends no messages.
     Silent,
-    /// Tells everybody what suits them: votes for whatever block the receiver saw first, two
-    /// blocks when it proposes.
+    /// Votes for the block that each receiver saw first, and proposes two blocks.
     Equivocator,
-    /// Forgets everything when it crashes, its signatures too, and crashes often.
+    /// Loses its log and signer's record when it crashes, and crashes often.
     Amnesiac,
     /// Damages what it sends.
     Mutator,
-    /// Holds messages back, some for longer than heights take.
+    /// Delays messages, some for longer than a height takes.
     Delayer,
     /// Runs twice with one key.
     Twins,
 }
 
 impl Behaviour {
-    /// All that are not honest, the most dangerous more than once.
+    /// The Byzantine behaviours; the most dangerous one is drawn more often.
     const BYZANTINE: [Self; 8] = [
         Self::Equivocator,
         Self::Equivocator,
@@ -56,73 +55,73 @@ impl Behaviour {
 
 /// A validator of a run.
 #[derive(Clone, Debug)]
-pub struct Seat {
+pub struct SimulatedValidator {
     /// Its key.
     pub key: NodeKey,
-    /// Its power at even heights.
+    /// Its voting power.
     pub power: u64,
     /// How it behaves.
     pub behaviour: Behaviour,
 }
 
-/// How packets travel while faults last. Afterwards they take between `fastest` and `slowest` and
-/// all arrive, once each.
+/// The links while faults last. Afterwards, packets take between `fastest` and `slowest`, and each
+/// arrives exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Links {
-    /// Shortest time on the way.
+    /// The shortest delay.
     pub fastest: Micros,
-    /// Longest time on the way.
+    /// The longest delay, unless a packet is reordered.
     pub slowest: Micros,
-    /// Lost, per thousand.
+    /// Lost packets, per thousand.
     pub loss: u32,
-    /// Duplicated, per thousand.
+    /// Duplicated packets, per thousand.
     pub duplicate: u32,
-    /// Held up for a multiple of the longest time, per thousand.
+    /// Packets delayed by a multiple of the longest delay, per thousand.
     pub reorder: u32,
 }
 
-/// Something that happens to the whole network or to a node.
+/// An incident of the network or of one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Incident {
-    /// From now on only instances with the same number reach each other.
+    /// Only instances with the same number reach each other.
     Partition(Vec<u8>),
-    /// Everybody reaches everybody.
+    /// Ends a partition: all instances reach each other.
     Join,
-    /// The instance crashes after so many more effects, and is away for a while.
-    Crash { instance: usize, effects: u32, away: Micros },
+    /// The instance crashes after `effects` more effects, and restarts after `downtime`.
+    Crash { instance: usize, effects: u32, downtime: Micros },
 }
 
-/// What all nodes start from.
+/// The initial state of a node.
 #[derive(Clone, Debug)]
 pub struct Genesis {
-    /// Who decides even and odd heights.
+    /// The validators of even and odd heights.
     pub validators: [Arc<ValidatorSet>; 2],
-    /// Differs between nodes.
+    /// Differs between nodes, so that their blocks do.
     pub salt: u64,
 }
 
-/// A run to be.
+/// The plan of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What it was drawn from.
+    /// The seed that it was drawn from.
     pub seed: u64,
-    /// The mesh; drawn too, so that the order of proposers differs between seeds.
+    /// The mesh id, drawn so that the order of proposers differs between seeds.
     pub mesh: MeshId,
-    /// The validators, Byzantine ones with less than a third of the power.
-    pub seats: Vec<Seat>,
+    /// The validators. Byzantine ones have less than a third of the power.
+    pub validators: Vec<SimulatedValidator>,
     /// The links.
     pub links: Links,
     /// When faults end.
-    pub calm: Micros,
+    pub faults_end: Micros,
     /// The height that every honest node has to reach.
     pub target: BlockHeight,
-    /// What decides. Anything but two thirds is for tests of this simulation.
+    /// The quorum. Any other than two thirds is for tests of this simulation.
     pub quorum: Quorum,
     /// How long nodes listen when they start.
     pub listen: Micros,
-    /// Whether the last honest validator has no seat at odd heights, if the others can spare it.
+    /// Whether the last honest validator leaves the set at odd heights, if the rest stays safe.
     pub rotates: bool,
-    /// Whether to keep the trace in words.
+    /// Whether to keep the trace as text.
     pub verbose: bool,
     pub(super) incidents: Vec<(Micros, Incident)>,
 }
@@ -131,108 +130,123 @@ impl Plan {
     /// Draws the plan of a seed.
     pub fn draw(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let seats = draw_seats(&mut rng);
-        let calm = rng.random_range(500..2_500) * MS;
-        let slowest = rng.random_range(2..40) * MS;
+        let validators = draw_validators(&mut rng);
+        let faults_end = rng.random_range(500..2_500) * MILLISECOND;
+        let slowest = rng.random_range(2..40) * MILLISECOND;
         let links = Links {
-            fastest: rng.random_range(200..2 * MS),
+            fastest: rng.random_range(200..2 * MILLISECOND),
             slowest,
             loss: pick(&mut rng, &[0, 20, 100, 250]),
             duplicate: pick(&mut rng, &[0, 50, 200]),
             reorder: pick(&mut rng, &[0, 50, 200]),
         };
-        let incidents = draw_incidents(&mut rng, &seats, calm);
+        let incidents = draw_incidents(&mut rng, &validators, faults_end);
         Self {
             seed,
             mesh: MeshId::from_bytes(*Hash::of("nervure/simulation", &[&seed.to_be_bytes()]).as_bytes()),
-            seats,
+            validators,
             links,
-            calm,
+            faults_end,
             target: BlockHeight(rng.random_range(3..6)),
             quorum: Quorum::TWO_THIRDS,
-            listen: if rng.random_bool(0.2) { 150 * MS } else { 0 },
+            listen: if rng.random_bool(0.2) { 150 * MILLISECOND } else { 0 },
             rotates: rng.random_bool(0.5),
             verbose: false,
             incidents,
         }
     }
 
-    /// Which seat each instance has: twins have two instances.
-    pub(super) fn instances(seats: &[Seat]) -> Vec<usize> {
-        let copies = |seat: &Seat| if seat.behaviour == Behaviour::Twins { 2 } else { 1 };
-        seats.iter().enumerate().flat_map(|(at, seat)| vec![at; copies(seat)]).collect()
+    /// The validator of each instance: twins have two instances.
+    pub(super) fn instances(validators: &[SimulatedValidator]) -> Vec<usize> {
+        let copies =
+            |validator: &SimulatedValidator| if validator.behaviour == Behaviour::Twins { 2 } else { 1 };
+        validators.iter().enumerate().flat_map(|(at, validator)| vec![at; copies(validator)]).collect()
     }
 
-    /// What the instance with this number starts from.
+    /// The initial state of an instance.
     pub(super) fn genesis(&self, instance: usize) -> Option<Genesis> {
-        let stakes = |seats: &[&Seat]| {
-            ValidatorSet::from_stakes(seats.iter().map(|seat| (seat.key.node_id(), seat.power))).ok()
+        let stakes = |validators: &[&SimulatedValidator]| {
+            ValidatorSet::from_stakes(
+                validators.iter().map(|validator| (validator.key.node_id(), validator.power)),
+            )
+            .ok()
         };
-        let spared = self.spared();
-        let fewer: Vec<&Seat> = self.without(spared).collect();
-        let even = stakes(&self.seats.iter().collect::<Vec<_>>())?;
+        let rotated_out = self.rotated_out();
+        let fewer: Vec<&SimulatedValidator> = self.without(rotated_out).collect();
+        let even = stakes(&self.validators.iter().collect::<Vec<_>>())?;
         let odd = stakes(&fewer)?;
         Some(Genesis { validators: [Arc::new(even), Arc::new(odd)], salt: instance as u64 })
     }
 
-    /// The seat that is empty at odd heights: the last honest one, if seats rotate and the others can spare it.
-    pub fn spared(&self) -> Option<usize> {
-        let last = self.seats.iter().rposition(|seat| seat.behaviour.is_honest());
+    /// The validator that is not in the set at odd heights: the last honest one, if validators rotate
+    /// and the rest stays safe.
+    pub fn rotated_out(&self) -> Option<usize> {
+        let last = self.validators.iter().rposition(|validator| validator.behaviour.is_honest());
         last.filter(|_| self.rotates && is_safe(&self.without(last).collect::<Vec<_>>()))
     }
 
-    fn without(&self, spared: Option<usize>) -> impl Iterator<Item = &Seat> {
-        self.seats.iter().enumerate().filter(move |(at, _)| Some(*at) != spared).map(|(_, seat)| seat)
+    fn without(&self, rotated_out: Option<usize>) -> impl Iterator<Item = &SimulatedValidator> {
+        self.validators
+            .iter()
+            .enumerate()
+            .filter(move |(at, _)| Some(*at) != rotated_out)
+            .map(|(_, validator)| validator)
     }
 }
 
-/// Whether the Byzantine have less than a third.
-fn is_safe(seats: &[&Seat]) -> bool {
-    let power = |seats: &mut dyn Iterator<Item = &&Seat>| seats.map(|seat| seat.power).sum::<u64>();
-    let byzantine = power(&mut seats.iter().filter(|seat| !seat.behaviour.is_honest()));
-    byzantine * 3 < power(&mut seats.iter())
+/// Whether Byzantine validators have less than a third of the power.
+fn is_safe(validators: &[&SimulatedValidator]) -> bool {
+    let power = |validators: &mut dyn Iterator<Item = &&SimulatedValidator>| {
+        validators.map(|validator| validator.power).sum::<u64>()
+    };
+    let byzantine = power(&mut validators.iter().filter(|validator| !validator.behaviour.is_honest()));
+    byzantine * 3 < power(&mut validators.iter())
 }
 
-fn draw_seats(rng: &mut ChaCha8Rng) -> Vec<Seat> {
+fn draw_validators(rng: &mut ChaCha8Rng) -> Vec<SimulatedValidator> {
     let count = rng.random_range(4..=7u8);
     let even = rng.random_bool(0.6);
-    let mut seats: Vec<_> = (1..=count)
-        .map(|n| Seat {
+    let mut validators: Vec<_> = (1..=count)
+        .map(|n| SimulatedValidator {
             key: NodeKey::from_seed(&[n; 32]),
             power: if even { 10 } else { rng.random_range(1..30) },
             behaviour: Behaviour::Honest,
         })
         .collect();
-    let mut order: Vec<_> = (0..seats.len()).collect();
+    let mut order: Vec<_> = (0..validators.len()).collect();
     order.shuffle(rng);
     for at in order.into_iter().take(2) {
-        seats[at].behaviour = pick(rng, &Behaviour::BYZANTINE);
-        if !is_safe(&seats.iter().collect::<Vec<_>>()) || rng.random_bool(0.2) {
-            seats[at].behaviour = Behaviour::Honest;
+        validators[at].behaviour = pick(rng, &Behaviour::BYZANTINE);
+        if !is_safe(&validators.iter().collect::<Vec<_>>()) || rng.random_bool(0.2) {
+            validators[at].behaviour = Behaviour::Honest;
         }
     }
-    seats
+    validators
 }
 
-fn draw_incidents(rng: &mut ChaCha8Rng, seats: &[Seat], calm: Micros) -> Vec<(Micros, Incident)> {
-    let instances = Plan::instances(seats);
+fn draw_incidents(
+    rng: &mut ChaCha8Rng,
+    validators: &[SimulatedValidator],
+    faults_end: Micros,
+) -> Vec<(Micros, Incident)> {
+    let instances = Plan::instances(validators);
     let mut incidents = Vec::new();
     for _ in 0..rng.random_range(0..3u8) {
-        let at = rng.random_range(0..calm);
+        let at = rng.random_range(0..faults_end);
         let groups = instances.iter().map(|_| rng.random_range(0..2)).collect();
         incidents.push((at, Incident::Partition(groups)));
-        incidents.push((rng.random_range(at..=calm), Incident::Join));
+        incidents.push((rng.random_range(at..=faults_end), Incident::Join));
     }
-    for (instance, seat) in instances.iter().enumerate() {
-        let most = if seats[*seat].behaviour == Behaviour::Amnesiac { 6 } else { 2 };
-        for _ in 0..rng.random_range(0..=most) {
+    for (instance, validator) in instances.iter().enumerate() {
+        let max_crashes = if validators[*validator].behaviour == Behaviour::Amnesiac { 6 } else { 2 };
+        for _ in 0..rng.random_range(0..=max_crashes) {
             let effects = rng.random_range(0..12);
-            let away = rng.random_range(0..400) * MS;
-            let crash = Incident::Crash { instance, effects, away };
-            incidents.push((rng.random_range(0..calm), crash));
+            let downtime = rng.random_range(0..400) * MILLISECOND;
+            let crash = Incident::Crash { instance, effects, downtime };
+            incidents.push((rng.random_range(0..faults_end), crash));
         }
     }
-    incidents.push((calm, Incident::Join));
+    incidents.push((faults_end, Incident::Join));
     incidents
 }
 

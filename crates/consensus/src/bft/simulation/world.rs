@@ -1,4 +1,4 @@
-//! The run itself: time passes, packets travel, processes die and return.
+//! The run: the clock, the links and the processes.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -8,20 +8,20 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     Behaviour, FaultKind, Faults, Genesis, Micros, Plan, Violation,
-    events::{Event, Events, Local, Packet},
+    events::{Event, Events, LocalEvent, Packet},
     instance::Instance,
-    plan::{Incident, MS},
-    watch::Watch,
+    invariants::InvariantChecker,
+    plan::{Incident, MILLISECOND},
 };
 use crate::bft::{Application, Round};
 
-/// How much simulated time after the last fault the target may take.
-pub const PATIENCE: Micros = 60_000 * MS;
+/// The simulated time after the last fault within which the target has to be reached.
+pub const RECOVERY_TIMEOUT: Micros = 60_000 * MILLISECOND;
 
-/// No run needs so many events; one that has them is going round in circles.
-const MOST_EVENTS: u64 = 1_000_000;
+/// Upper bound for the events of a run. A run that exceeds it makes no progress.
+const MAX_EVENTS: u64 = 1_000_000;
 
-/// What a run showed.
+/// The result of a run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -29,17 +29,17 @@ pub struct Outcome {
     pub seed: u64,
     /// Hash of everything that happened, in order.
     pub trace: Hash,
-    /// What went wrong, on purpose.
+    /// The injected faults.
     pub faults: Faults,
-    /// What must not have happened.
+    /// The violated invariants.
     pub violations: Vec<Violation>,
     /// The longest time from a height's first proposal until the last honest node had committed it.
     pub finality: Micros,
     /// Time from the end of the faults until every honest node had reached the target.
     pub recovery: Micros,
-    /// How many events it took.
+    /// The number of events.
     pub events: u64,
-    /// The trace in words, if the plan wanted it.
+    /// The trace as text, if the plan asked for it.
     pub lines: Vec<String>,
 }
 
@@ -49,11 +49,11 @@ pub(super) struct World<'a, A> {
     pub(super) now: Micros,
     pub(super) events: Events,
     pub(super) nodes: Vec<Instance<A>>,
-    pub(super) watch: Watch,
+    pub(super) invariants: InvariantChecker,
     pub(super) faults: Faults,
-    /// What each instance saw proposed first: what equivocators tell it.
-    pub(super) favours: BTreeMap<(usize, BlockHeight, Round), Hash>,
-    /// When a height was first proposed.
+    /// The block that each instance saw proposed first. Equivocators vote for it.
+    pub(super) first_seen: BTreeMap<(usize, BlockHeight, Round), Hash>,
+    /// The time of the first proposal of each height.
     pub(super) proposed: BTreeMap<BlockHeight, Micros>,
     pub(super) finality: Micros,
     groups: Vec<u8>,
@@ -61,30 +61,31 @@ pub(super) struct World<'a, A> {
     lines: Vec<String>,
 }
 
-/// Runs `plan`, with an application made for each instance.
+/// Runs `plan` with an application per instance, made by `make`.
 pub fn run<A: Application>(plan: &Plan, make: impl Fn(&Genesis) -> A) -> Outcome {
     let mut world = World::new(plan, make);
-    let (mut steps, mut recovered) = (0u64, plan.calm);
+    let (mut steps, mut recovered) = (0u64, plan.faults_end);
     while let Some((at, event)) = world.events.next() {
         world.now = at;
         recovered = recovered.max(at);
-        if at > plan.calm + PATIENCE || steps > MOST_EVENTS {
+        if at > plan.faults_end + RECOVERY_TIMEOUT || steps > MAX_EVENTS {
             let height = world.slowest();
-            world.watch.violate(Violation::Stuck { height });
+            world.invariants.violate(Violation::Stuck { height });
         }
-        if !world.watch.violations.is_empty() || at >= plan.calm && world.slowest() >= plan.target {
+        if !world.invariants.violations.is_empty() || at >= plan.faults_end && world.slowest() >= plan.target
+        {
             break;
         }
         steps += 1;
-        world.happen(event);
+        world.handle(event);
     }
     Outcome {
         seed: plan.seed,
         trace: world.trace.finish(),
         faults: world.faults,
-        violations: world.watch.violations,
+        violations: world.invariants.violations,
         finality: world.finality,
-        recovery: recovered - plan.calm,
+        recovery: recovered - plan.faults_end,
         events: steps,
         lines: world.lines,
     }
@@ -95,11 +96,11 @@ impl<'a, A: Application> World<'a, A> {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed ^ 0x5eed);
         let mut events = Events::default();
         let mut nodes = Vec::new();
-        for (at, seat) in Plan::instances(&plan.seats).into_iter().enumerate() {
+        for (at, validator) in Plan::instances(&plan.validators).into_iter().enumerate() {
             if let Some(genesis) = plan.genesis(at) {
-                nodes.push(Instance::new(&plan.seats[seat], make(&genesis)));
+                nodes.push(Instance::new(&plan.validators[validator], make(&genesis)));
             }
-            events.plan(rng.random_range(0..20 * MS), Event::Restart(at));
+            events.plan(rng.random_range(0..20 * MILLISECOND), Event::Restart(at));
         }
         for (at, incident) in &plan.incidents {
             events.plan(*at, Event::Incident(incident.clone()));
@@ -111,9 +112,9 @@ impl<'a, A: Application> World<'a, A> {
             events,
             groups: vec![0; nodes.len()],
             nodes,
-            watch: Watch::default(),
+            invariants: InvariantChecker::default(),
             faults: Faults::default(),
-            favours: BTreeMap::new(),
+            first_seen: BTreeMap::new(),
             proposed: BTreeMap::new(),
             finality: 0,
             trace: Hasher::new("nervure/simulation/trace"),
@@ -127,7 +128,7 @@ impl<'a, A: Application> World<'a, A> {
         honest.map(|node| node.app.height()).min().unwrap_or(self.plan.target)
     }
 
-    fn happen(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         match event {
             Event::Restart(at) => self.restart(at),
             Event::Incident(Incident::Partition(groups)) => {
@@ -138,13 +139,13 @@ impl<'a, A: Application> World<'a, A> {
                 self.trace_of(2, 0, &[], || "join".into());
                 self.groups.iter_mut().for_each(|group| *group = 0);
             }
-            Event::Incident(Incident::Crash { instance, effects, away }) => {
-                self.light_fuse(instance, effects, away);
+            Event::Incident(Incident::Crash { instance, effects, downtime }) => {
+                self.schedule_crash(instance, effects, downtime);
             }
-            Event::Local { instance, life, what } => {
-                if self.nodes.get(instance).is_some_and(|node| node.life == life) {
-                    self.trace_of(3, instance, &[], || format!("{instance}: {what:?}"));
-                    self.local(instance, what);
+            Event::Local { instance, incarnation, event } => {
+                if self.nodes.get(instance).is_some_and(|node| node.incarnation == incarnation) {
+                    self.trace_of(3, instance, &[], || format!("{instance}: {event:?}"));
+                    self.local(instance, event);
                 }
             }
             Event::Deliver { from, to, packet } => {
@@ -158,44 +159,44 @@ impl<'a, A: Application> World<'a, A> {
         }
     }
 
-    /// Puts something into the trace.
-    pub(super) fn trace_of(&mut self, tag: u8, at: usize, detail: &[u8], words: impl FnOnce() -> String) {
+    /// Adds an entry to the trace.
+    pub(super) fn trace_of(&mut self, tag: u8, at: usize, detail: &[u8], text: impl FnOnce() -> String) {
         self.trace.update(&self.now.to_be_bytes());
         self.trace.update(&[tag, u8::try_from(at).unwrap_or(u8::MAX)]);
         self.trace.update(detail);
         if self.plan.verbose {
-            self.lines.push(format!("{:>9} us  {}", self.now, words()));
+            self.lines.push(format!("{:>9} us  {}", self.now, text()));
         }
     }
 
-    /// Whether faults of the network still happen.
-    pub(super) fn is_stormy(&self) -> bool {
-        self.now < self.plan.calm
+    /// Whether links still have faults.
+    pub(super) fn faults_are_active(&self) -> bool {
+        self.now < self.plan.faults_end
     }
 
-    /// Sends a packet over a link, with what links do to packets.
+    /// Sends a packet over a link, with its faults.
     pub(super) fn send(&mut self, from: usize, to: usize, packet: Packet, extra: Micros) {
         let links = self.plan.links;
         if self.groups.get(from) != self.groups.get(to) {
             return self.faults.note(FaultKind::Partition);
         }
-        let stormy = self.is_stormy();
+        let faulty = self.faults_are_active();
         let mut copies = 1;
-        if stormy && self.rng.random_ratio(links.loss, 1000) {
+        if faulty && self.rng.random_ratio(links.loss, 1000) {
             return self.faults.note(FaultKind::Loss);
         }
-        if stormy && self.rng.random_ratio(links.duplicate, 1000) {
+        if faulty && self.rng.random_ratio(links.duplicate, 1000) {
             self.faults.note(FaultKind::Duplicate);
             copies = 2;
         }
         for _ in 0..copies {
-            let mut way = self.rng.random_range(links.fastest..=links.slowest) + extra;
-            if stormy && self.rng.random_ratio(links.reorder, 1000) {
+            let mut delay = self.rng.random_range(links.fastest..=links.slowest) + extra;
+            if faulty && self.rng.random_ratio(links.reorder, 1000) {
                 self.faults.note(FaultKind::Reorder);
-                way += self.rng.random_range(0..=4 * links.slowest);
+                delay += self.rng.random_range(0..=4 * links.slowest);
             }
             let packet = packet.clone();
-            self.events.plan(self.now + way, Event::Deliver { from, to, packet });
+            self.events.plan(self.now + delay, Event::Deliver { from, to, packet });
         }
     }
 
@@ -206,13 +207,13 @@ impl<'a, A: Application> World<'a, A> {
         }
     }
 
-    /// Plans something for a process, unless it dies before.
-    pub(super) fn plan_local(&mut self, instance: usize, after: Micros, what: Local) {
-        let life = self.nodes[instance].life;
-        self.events.plan(self.now + after, Event::Local { instance, life, what });
+    /// Plans an event for the current process of an instance.
+    pub(super) fn plan_local(&mut self, instance: usize, after: Micros, event: LocalEvent) {
+        let incarnation = self.nodes[instance].incarnation;
+        self.events.plan(self.now + after, Event::Local { instance, incarnation, event });
     }
 
-    /// Whether the node of this instance keeps to the protocol.
+    /// Whether this instance follows the protocol.
     pub(super) fn is_honest(&self, instance: usize) -> bool {
         self.nodes.get(instance).is_some_and(|node| node.behaviour == Behaviour::Honest)
     }

@@ -1,11 +1,10 @@
-//! Liquid alpha: a speed of its own for every bond.
+//! Liquid alpha: an alpha per bond.
 //!
-//! A sigmoid of how far a weight is above the consensus (or, when the validator is selling, of how far
-//! it is below the bond) moves the speed between two bounds. The bonds are Yuma 3's, with one
-//! difference: a bond only survives where the weights name the miner. An explicit zero lets it decay,
-//! an omission ends it at once.
+//! Alpha is a sigmoid between two bounds, of how far a weight is above the consensus, or, when it is
+//! below the bond, of how far. The bonds are Yuma 3's, with one difference: a bond exists only where
+//! the weights have a cell. An explicit zero lets it decay, an absent cell ends it at once.
 
-use super::Market;
+use super::BondInputs;
 use crate::{
     fixed::{I32F32, exp},
     yuma::{
@@ -14,35 +13,35 @@ use crate::{
     },
 };
 
-/// The bounds and steepness of liquid alpha, ready to use.
+/// The sigmoid of liquid alpha, with its parameters converted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Speed {
+pub(crate) struct AlphaSigmoid {
     low: I32F32,
     high: I32F32,
-    /// Minus the steepness, in ones.
+    /// The negated steepness, in ones.
     slope: I32F32,
-    /// The speed of a cell without any difference: by far the most common one.
-    at_rest: I32F32,
+    /// Alpha at a difference of zero, by far the most common one: saves an `exp` per cell.
+    at_zero: I32F32,
 }
 
-impl Speed {
+impl AlphaSigmoid {
     /// Converts the parameters.
     pub(crate) fn new(params: LiquidAlpha) -> Self {
-        let mut speed = Self {
+        let mut sigmoid = Self {
             low: I32F32::from_proportion(params.low),
             high: I32F32::from_proportion(params.high),
             slope: I32F32::from_int(params.steepness) / I32F32::from_int(-100),
-            at_rest: I32F32::ZERO,
+            at_zero: I32F32::ZERO,
         };
-        speed.at_rest = speed.of_difference(I32F32::ZERO);
-        speed
+        sigmoid.at_zero = sigmoid.of_difference(I32F32::ZERO);
+        sigmoid
     }
 
-    /// The share of the new weight in the bond.
+    /// Alpha: the share of the new weight in the bond.
     pub(crate) fn of(&self, consensus: I32F32, weight: I32F32, bond: I32F32) -> I32F32 {
         let difference = if weight >= bond { weight - consensus } else { bond - weight };
         let difference = difference.clamp(I32F32::ZERO, I32F32::ONE);
-        if difference == I32F32::ZERO { self.at_rest } else { self.of_difference(difference) }
+        if difference == I32F32::ZERO { self.at_zero } else { self.of_difference(difference) }
     }
 
     /// `low + (high - low) / (1 + exp(-steepness (difference - 0.5)))`, within the bounds.
@@ -53,14 +52,14 @@ impl Speed {
 }
 
 /// The bonds after the epoch: `min(1, (1 - alpha_ij) B_ij + alpha_ij w_ij)` where w is present.
-pub(super) fn averaged(market: &Market<'_>, before: &Matrix, params: LiquidAlpha) -> Matrix {
-    let speed = Speed::new(params);
-    let weights = market.weights;
+pub(super) fn averaged(inputs: &BondInputs<'_>, before: &Matrix, params: LiquidAlpha) -> Matrix {
+    let sigmoid = AlphaSigmoid::new(params);
+    let weights = inputs.weights;
     let mut after = Matrix::with_capacity(weights.rows(), weights.columns(), weights.cells());
     for row in 0..weights.rows() {
         merge_rows((weights, before), row, |uid, weight, bond| {
             let (Some(weight), bond) = (weight, bond.unwrap_or_default()) else { return };
-            let alpha = speed.of(market.consensus[usize::from(uid)], weight, bond);
+            let alpha = sigmoid.of(inputs.consensus[usize::from(uid)], weight, bond);
             let value = average(weight, bond, alpha);
             if value > I32F32::ZERO {
                 after.push(uid, value);

@@ -1,8 +1,8 @@
-//! Yuma 2: bonds are shares of a miner, and a validator buys them with its stake.
+//! Yuma 2: bonds are shares of a miner, weighted by the validator's stake.
 //!
-//! Every column is normalised at every step, so what one validator gains in a miner the others lose.
+//! Every column is normalised at every step, so a validator's gain in a miner is the others' loss.
 
-use super::Market;
+use super::BondInputs;
 use crate::{fixed::I32F32, yuma::sparse::Matrix};
 
 /// Stored bonds as shares of each miner.
@@ -13,13 +13,14 @@ pub(super) fn from_stored(mut stored: Matrix) -> Matrix {
 
 /// The bonds after the epoch, each column scaled to a largest of one, and the dividends before they
 /// are normalised: `D_i = sum_j E_ij I_j`.
-pub(super) fn update(before: &Matrix, market: &Market<'_>, alpha: I32F32) -> (Matrix, Vec<I32F32>) {
-    let mut bought = market.weights.clone();
-    bought.scale_rows(market.active_stake);
-    bought.normalize_columns();
-    let mut bonds = Matrix::averaged(&bought, before, alpha);
+pub(super) fn update(before: &Matrix, inputs: &BondInputs<'_>, alpha: I32F32) -> (Matrix, Vec<I32F32>) {
+    let mut bond_weights = inputs.weights.clone();
+    bond_weights.scale_rows(inputs.active_stake);
+    bond_weights.normalize_columns();
+    let mut bonds = Matrix::averaged(&bond_weights, before, alpha);
     bonds.normalize_columns();
-    let dividends = bonds.weighted_row_sums(market.incentive);
+    let dividends = bonds.weighted_row_sums(inputs.incentive);
+    // Stored as shares of the column's maximum, to use all 16 bits.
     bonds.upscale_columns();
     (bonds, dividends)
 }

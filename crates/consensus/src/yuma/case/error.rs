@@ -46,7 +46,7 @@ pub enum CaseError {
 }
 
 impl CaseError {
-    /// Takes the place out of serde_json's error.
+    /// Moves the place from serde_json's message into the fields.
     pub(super) fn from_json(error: serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
         let place = format!(" at line {line} column {column}");

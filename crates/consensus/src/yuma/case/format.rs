@@ -1,8 +1,7 @@
 //! The JSON form of a case, field by field.
 //!
-//! Whatever steers the computation refuses unknown fields, so that a misspelt one is not ignored. The
-//! outermost object and the steps allow them: there, vectors keep what they expect and where they come
-//! from.
+//! Objects that affect the computation refuse unknown fields, so that a misspelt one is not ignored.
+//! The outermost object and the steps allow them: vectors keep expected results and sources there.
 
 use nervure_primitives::Uid;
 use serde::Deserialize;
@@ -13,12 +12,12 @@ use crate::yuma::{ACTIVITY_FACTOR_MILLI, BondsRule, Cell, LiquidAlpha, Params, a
 /// A case as it is written.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct CaseText {
-    /// What the file is; only `epoch` is a case.
+    /// The kind of the file; only `epoch` is a case.
     #[serde(default)]
     kind: Option<String>,
     /// How many uids there are.
     pub n: usize,
-    /// What every epoch shares out, in base units.
+    /// The emission of every epoch, in base units.
     #[serde(default = "one_token")]
     pub emission: u64,
     /// The subnet's parameters; those left out are a new subnet's.
@@ -26,7 +25,7 @@ pub(super) struct CaseText {
     pub params: ParamsText,
     /// The state before the first step.
     pub initial: Initial,
-    /// What happens then.
+    /// The steps.
     pub steps: Vec<Step>,
 }
 
@@ -90,7 +89,7 @@ impl Default for ParamsText {
 }
 
 impl ParamsText {
-    /// The parameters that they mean. Liquid alpha is a way of Yuma 3 and says nothing to Yuma 2.
+    /// The parameters. Liquid alpha is a variant of Yuma 3 and has no effect on Yuma 2.
     pub(super) fn params(&self) -> Params {
         let liquid = LiquidAlpha {
             low: self.alpha_low_u16,
@@ -143,12 +142,12 @@ pub(super) struct Initial {
 pub(super) struct Step {
     #[serde(default)]
     pub set: Changes,
-    #[serde(default = "yes")]
+    #[serde(default = "run_epoch_by_default")]
     pub run_epoch: bool,
 }
 
 /// Steps run an epoch unless they say otherwise.
-fn yes() -> bool {
+fn run_epoch_by_default() -> bool {
     true
 }
 
@@ -167,7 +166,7 @@ pub(super) struct Changes {
     pub reregister: Option<Reregister>,
 }
 
-/// A slot that changes hands.
+/// A uid that is registered to a new holder.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reregister {

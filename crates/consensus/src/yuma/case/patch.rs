@@ -55,7 +55,7 @@ impl<T: Clone> Patch<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Not an untagged enum: that would lose the place of an error inside.
+        // Not an untagged enum, which would lose the place of an error inside.
         deserializer.deserialize_any(PatchVisitor(PhantomData))
     }
 }

@@ -1,4 +1,4 @@
-//! [`Report`]: what a case results in, as JSON.
+//! [`Report`]: the results of a case, as JSON.
 
 use serde::Serialize;
 

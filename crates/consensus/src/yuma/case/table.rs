@@ -1,8 +1,8 @@
-//! Results for people: a table of a subnet.
+//! The results of an epoch as a table.
 
 use serde::Serialize;
 
-use super::state::State;
+use super::case_state::CaseState;
 use crate::yuma::EpochOutput;
 
 /// One uid's results. Proportions are of 65,535, amounts are base units.
@@ -22,8 +22,8 @@ pub struct TableRow {
 }
 
 /// One row per uid.
-pub(super) fn table(state: &State, output: &EpochOutput) -> Vec<TableRow> {
-    let row = |(uid, slot): (usize, &super::state::Slot)| TableRow {
+pub(super) fn table(state: &CaseState, output: &EpochOutput) -> Vec<TableRow> {
+    let row = |(uid, slot): (usize, &super::case_state::CaseNeuron)| TableRow {
         uid: uid as u16,
         stake: slot.stake,
         new_permit: output.new_permits[uid],

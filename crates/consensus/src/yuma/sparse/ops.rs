@@ -1,7 +1,7 @@
 //! Operations on one [`Matrix`]: sums, normalising, scaling, clipping.
 //!
 //! Sums run in ascending order of rows and, within a row, of uids. They saturate, but cannot reach the
-//! bound with weights and bonds of at most 65,535 in at most 32,768 rows, so the order shows nowhere.
+//! bound with weights and bonds of at most 65,535 in at most 32,768 rows, so the order of addition never matters.
 
 use super::Matrix;
 use crate::fixed::{Divisor, I32F32, normalize, normalize_by};
@@ -21,7 +21,7 @@ impl Matrix {
         sums
     }
 
-    /// `sum_i factor_i * m_ij` for each column j: what the givers say, weighted by who they are.
+    /// `sum_i factor_i * m_ij` for each column j.
     pub(crate) fn weighted_column_sums(&self, factors: &[I32F32]) -> Vec<I32F32> {
         let mut sums = vec![I32F32::ZERO; self.columns];
         for (row, factor) in factors.iter().enumerate().filter(|(_, factor)| **factor != I32F32::ZERO) {
@@ -39,7 +39,7 @@ impl Matrix {
     }
 
     /// [`weighted_row_sums`](Self::weighted_row_sums) of the matrix with normalised columns, without
-    /// making that matrix.
+    /// building that matrix.
     pub(crate) fn weighted_share_sums(&self, factors: &[I32F32]) -> Vec<I32F32> {
         let sums: Vec<Divisor> = self.column_sums().into_iter().map(Divisor::new).collect();
         let share = |(column, value): (usize, I32F32)| {

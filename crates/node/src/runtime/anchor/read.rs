@@ -8,7 +8,7 @@ use crate::config::Pin;
 
 /// Why there is nothing to begin with.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AnchoredError {
+pub enum AnchoredError {
     /// Checkpoints of this mesh are in no contract.
     #[error("the mesh spec names no contract ([network] anchor) that keeps checkpoints")]
     NoContract,

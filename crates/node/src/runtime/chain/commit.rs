@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use nervure_consensus::{
-    bft::{Candidate, DriverError, Input, Round, Signed},
+    bft::{Candidate, DriverError, Input, Round, SignedStatement},
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{block::Block, chain::Next, tree::StateTree};
@@ -193,7 +193,7 @@ impl Host {
         if self.parts.part == Part::Validator
             && let Some(signature) = certificate.signatures.of(&own)
         {
-            let vote = Signed { statement: certificate.vote(), signer: own, signature: *signature };
+            let vote = SignedStatement { statement: certificate.vote(), signer: own, signature: *signature };
             let began_here = self.met_at.is_some_and(|met| certificate.height.0 > met.0.saturating_add(1));
             self.inputs.push_back(Input::OwnSignature { vote, began_here });
         }

@@ -3,7 +3,7 @@
 //! Gossip carries one message once. A vote that is sent again because it may have been lost is the same
 //! message, so that a counter goes before it: two bytes that say nothing.
 
-use nervure_consensus::bft::{MAX_MESSAGE_LEN, Message};
+use nervure_consensus::bft::{MAX_MESSAGE_BYTES, Message};
 use nervure_ledger::transaction;
 use nervure_p2p::TopicSpec;
 use nervure_primitives::{
@@ -36,7 +36,7 @@ const ENVELOPE: usize = 160;
 pub(crate) fn topics(validator: bool) -> Vec<TopicSpec> {
     let blocks = TopicSpec { per_peer_per_second: 20, ..TopicSpec::new(BLOCKS, MAX_ANNOUNCEMENT) };
     let transactions = TopicSpec::new(TRANSACTIONS, transaction::MAX_LEN + ENVELOPE);
-    let consensus = TopicSpec::new(CONSENSUS, MAX_MESSAGE_LEN + COUNTER);
+    let consensus = TopicSpec::new(CONSENSUS, MAX_MESSAGE_BYTES + COUNTER);
     let mut topics = vec![blocks, TopicSpec { per_peer_per_second: 500, ..transactions }];
     topics.extend(validator.then_some(TopicSpec { per_peer_per_second: 1_000, ..consensus }));
     topics

@@ -9,7 +9,7 @@ use std::{
 };
 
 use nervure_consensus::{
-    bft::{self, Candidate, Effect, Input, Refusal, SignerRecord, Timer},
+    bft::{self, Candidate, Effect, Input, MessageError, SignerRecord, Timer},
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
@@ -106,7 +106,7 @@ pub(super) struct Host {
     pub(super) inputs: VecDeque<Input>,
     pub(super) timers: BTreeMap<Timer, Instant>,
     /// Why the message that is being handled was refused.
-    pub(super) refused: Option<Refusal>,
+    pub(super) refused: Option<MessageError>,
     /// When the next height begins, once the last one is committed; for a follower, when others are asked for it.
     pub(super) begin_at: Option<Instant>,
     pub(super) pace: Pace,
@@ -323,7 +323,7 @@ impl Host {
 
     fn signs(&mut self, record: &SignerRecord) -> Result<(), HostError> {
         self.parts.wal.save_signer(record)?;
-        let height = record.mark.map(|mark| mark.position().height);
+        let height = record.last_signed.map(|last| last.position().height);
         self.parts.view.send_if_modified(|view| {
             // Readers need not wake up for every signature.
             view.signed = view.signed.max(height);

@@ -91,7 +91,7 @@ fn arm_fail_point() {
 
 /// What on the disk cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
+pub enum OpenError {
     /// The chain.
     #[error(transparent)]
     Store(#[from] StoreError),

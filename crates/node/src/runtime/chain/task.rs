@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, Refusal};
+use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, MessageError};
 use nervure_ledger::{block::Block, mempool::PoolRefusal, transaction};
 use nervure_p2p::{GossipMessage, Verdict};
 use nervure_primitives::{Envelope, Hash, NodeId};
@@ -169,7 +169,7 @@ impl Task {
                 self.feed(Input::Message { from, message: decoded })?;
                 let host = self.driver.host();
                 let refused = host.refused.take();
-                if matches!(refused, None | Some(Refusal::Duplicate)) {
+                if matches!(refused, None | Some(MessageError::Duplicate)) {
                     host.heard.extend(signer);
                 }
                 match refused {

@@ -26,7 +26,7 @@ use std::{
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use nervure_experts::{
     ExpertEvent, ExpertRequest, Sampling, Usage,
-    byte_lm::{CONTEXT, Continuation, KEEP},
+    byte_text::{CONTEXT_BYTES, Continuation, RETAINED_BYTES},
 };
 use nervure_subnet::{
     ExpertRecord, Score,
@@ -101,19 +101,19 @@ struct Member {
     left: Option<String>,
 }
 
-/// What experts are told of the text so far: a window that grows to [`CONTEXT`] and then begins again with its last
-/// [`KEEP`] bytes, so that experts which remember it seldom have to read it anew.
+/// What experts are told of the text so far: a window that grows to [`CONTEXT_BYTES`] and then begins again with its last
+/// [`RETAINED_BYTES`] bytes, so that experts which remember it seldom have to read it anew.
 struct Context(Vec<u8>);
 
 impl Context {
     fn new(prompt: &str) -> Self {
         let bytes = prompt.as_bytes();
-        Self(bytes[bytes.len().saturating_sub(KEEP)..].to_vec())
+        Self(bytes[bytes.len().saturating_sub(RETAINED_BYTES)..].to_vec())
     }
 
     fn push(&mut self, byte: u8) {
-        if self.0.len() + 1 >= CONTEXT {
-            self.0.drain(..self.0.len() + 1 - KEEP);
+        if self.0.len() + 1 >= CONTEXT_BYTES {
+            self.0.drain(..self.0.len() + 1 - RETAINED_BYTES);
         }
         self.0.push(byte);
     }
@@ -364,16 +364,16 @@ mod tests {
     fn the_window_grows_and_begins_again_with_the_end_of_the_text() {
         let text: Vec<u8> = (0..1000u32).map(|at| b'a' + (at % 26) as u8).collect();
         let mut context = Context::new(std::str::from_utf8(&text[..300]).unwrap());
-        assert_eq!(context.0, text[300 - KEEP..300]);
+        assert_eq!(context.0, text[300 - RETAINED_BYTES..300]);
         let mut anew = 0;
         for (at, byte) in text.iter().enumerate().skip(300) {
             let before = context.0.len();
             context.push(*byte);
-            assert!(context.0.len() < CONTEXT && context.0.len() >= KEEP);
+            assert!(context.0.len() < CONTEXT_BYTES && context.0.len() >= RETAINED_BYTES);
             assert!(text[..=at].ends_with(&context.0), "{at}");
             anew += u32::from(context.0.len() <= before);
         }
-        assert_eq!(anew, 700 / (CONTEXT - KEEP) as u32, "seldom");
+        assert_eq!(anew, 700 / (CONTEXT_BYTES - RETAINED_BYTES) as u32, "seldom");
     }
 
     #[test]

@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Why a node does not begin with a state.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StateSyncError {
+pub enum StateSyncError {
     /// The network does not start.
     #[error(transparent)]
     Start(#[from] Box<StartError>),
@@ -52,7 +52,7 @@ pub(crate) enum StateSyncError {
     Store(#[from] StoreError),
     /// The contract says nothing to begin with.
     #[error(transparent)]
-    AnchoredCheckpoint(#[from] AnchoredError),
+    Anchored(#[from] AnchoredError),
     /// Nobody to ask.
     #[error("no registered node of the mesh is connected: nobody to fetch the state from")]
     Nobody,
@@ -68,7 +68,7 @@ pub(crate) enum StateSyncError {
 
 /// What is wrong with a peer, or with what it gave.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PeerError {
+pub enum PeerError {
     /// It does not answer.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -106,7 +106,7 @@ pub(crate) enum PeerError {
 enum Start {
     Genesis,
     Block(Pin),
-    AnchoredCheckpoint(AnchorDomain, AnchoredCheckpoint),
+    Anchored(AnchorDomain, AnchoredCheckpoint),
 }
 
 impl Start {
@@ -114,10 +114,10 @@ impl Start {
         Ok(match beginning {
             Beginning::Genesis => Self::Genesis,
             Beginning::Block(pin) => Self::Block(pin),
-            Beginning::AnchoredCheckpoint => {
+            Beginning::Anchored => {
                 let (place, anchored) = last_anchored(spec, &config.anchor_rpc).await?;
                 tracing::info!(height = %anchored.height, contract = %place.contract, "the last anchored checkpoint");
-                Self::AnchoredCheckpoint(place.domain(), anchored)
+                Self::Anchored(place.domain(), anchored)
             }
         })
     }
@@ -202,7 +202,7 @@ impl Source<'_> {
                 next.ok_or(nobody).and_then(|next| Ok(LightClient::trusting(&header, next)?))
             }
             Start::Block(pin) => self.trusted(*pin).await,
-            Start::AnchoredCheckpoint(domain, anchored) => match self.anchored(*domain, anchored).await {
+            Start::Anchored(domain, anchored) => match self.anchored(*domain, anchored).await {
                 Ok(pin) => self.trusted(pin).await,
                 Err(error) => Err(error),
             },

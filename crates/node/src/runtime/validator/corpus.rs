@@ -16,7 +16,7 @@ const OWN: &[(&str, &[u8])] = &[
     ("text.generate.rust", include_bytes!("../../../../consensus/src/yuma/median.rs")),
     ("text.generate.rust", include_bytes!("../../../../p2p/src/query/client.rs")),
     ("text.generate.rust", include_bytes!("../../../../subnet/src/index.rs")),
-    ("text.generate.python", include_bytes!("../../../../experts/examples/corpus.py")),
+    ("text.generate.python", include_bytes!("../../../../byte-lm/examples/corpus.py")),
     ("text.generate.prose", include_bytes!("../../../../../docs/architecture.md")),
     ("text.generate.prose", include_bytes!("../../../../../docs/ledger.md")),
     ("text.generate.prose", include_bytes!("../../../../../docs/mechanisms.md")),
@@ -27,7 +27,7 @@ const OWN: &[(&str, &[u8])] = &[
 
 /// Why a directory holds no corpus.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CorpusError {
+pub enum CorpusError {
     /// It cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {

@@ -1,11 +1,11 @@
-//! Heights get decided.
+//! Heights are decided.
 
 use super::*;
 use crate::bft::TimerKind;
 
 #[test]
-fn four_validators_decide_height_after_height() {
-    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+fn four_validators_decide_every_height() {
+    let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     for height in 1..=5 {
         nodes.iter_mut().for_each(|node| node.start(height, 4, Vec::new()));
         deliver(&mut nodes);
@@ -20,17 +20,17 @@ fn four_validators_decide_height_after_height() {
 }
 
 #[test]
-fn one_validator_agrees_with_itself() {
-    let mut nodes = [Node::new(1)];
+fn a_single_validator_decides_alone() {
+    let mut nodes = [TestNode::new(1)];
     nodes[0].start(1, 1, Vec::new());
     deliver(&mut nodes);
     assert_eq!(nodes[0].decided.len(), 1);
 }
 
 #[test]
-fn a_dead_proposer_costs_a_round() {
-    let dead = proposer(4, 1, 0);
-    let mut nodes: Vec<_> = (1..=4).filter(|n| *n != dead).map(Node::new).collect();
+fn a_crashed_proposer_costs_a_round() {
+    let crashed = proposer(4, 1, 0);
+    let mut nodes: Vec<_> = (1..=4).filter(|n| *n != crashed).map(TestNode::new).collect();
     nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
     for kind in [TimerKind::Propose, TimerKind::Precommit] {
         deliver(&mut nodes);
@@ -44,8 +44,8 @@ fn a_dead_proposer_costs_a_round() {
 }
 
 #[test]
-fn what_the_application_refuses_is_not_decided() {
-    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+fn an_invalid_block_is_not_decided() {
+    let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().for_each(|node| {
         node.valid = false;
         node.start(1, 4, Vec::new());
@@ -58,9 +58,9 @@ fn what_the_application_refuses_is_not_decided() {
 
 #[test]
 fn a_certificate_decides_without_a_vote() {
-    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+    let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().take(3).for_each(|node| node.start(1, 4, Vec::new()));
-    // The proposer may be the one that sleeps.
+    // The proposer may be the validator that is late.
     if proposer(4, 1, 0) == 4 {
         nodes.iter_mut().take(3).for_each(|node| node.fire(TimerKind::Propose));
         deliver(&mut nodes[..3]);
@@ -74,21 +74,21 @@ fn a_certificate_decides_without_a_vote() {
     assert_eq!(late.decided, [certificate]);
 }
 
-/// Blocks of the same transactions are the same block, whoever proposes them.
+/// Blocks of the same transactions are the same block, whichever validator proposes them.
 #[test]
-fn who_proposes_a_block_that_others_have_decided_meanwhile_decides_it_too() {
+fn a_proposer_of_an_already_decided_block_decides_it_too() {
     let (first, ours) = (proposer(4, 1, 0), proposer(4, 1, 1));
     assert_ne!(first, ours);
-    let mut engine = Node::new(ours).engine;
+    let mut engine = TestNode::new(ours).engine;
     let mut give = |input| engine.handle(input).unwrap();
-    let hear = |message| Input::Message { from: node(99), message };
+    let receive = |message| Input::Message { from: node(99), message };
     let elapsed = |kind| Input::Elapsed(crate::bft::Timer { height: BlockHeight(1), round: Round(0), kind });
     give(Input::Start { height: BlockHeight(1), validators: validators(4), log: Vec::new() });
     let value = block(BlockHeight(1), Round(0));
-    let asked = give(hear(proposal(first, 0, None, value)));
+    let asked = give(receive(proposal(first, 0, None, value)));
     assert!(asked.iter().any(|effect| matches!(effect, Effect::Validate(_))), "{asked:?}");
     for other in (1..=4).filter(|other| *other != ours) {
-        give(hear(vote(other, 0, VoteKind::Precommit, Some(value))));
+        give(receive(vote(other, 0, VoteKind::Precommit, Some(value))));
     }
     // The application is still busy with it when the next round begins, which is ours.
     give(elapsed(TimerKind::Propose));
@@ -99,23 +99,23 @@ fn who_proposes_a_block_that_others_have_decided_meanwhile_decides_it_too() {
 }
 
 #[test]
-fn who_sleeps_through_a_height_is_told() {
-    let mut late = Node::new(4);
+fn a_message_of_a_later_height_reports_the_node_as_behind() {
+    let mut late = TestNode::new(4);
     late.start(1, 4, Vec::new());
     let ahead = Vote { height: BlockHeight(2), round: Round(0), kind: VoteKind::Prevote, value: None };
-    late.hear(Message::Vote(Signed::sign(&key(1), &MESH, ahead).unwrap()));
+    late.receive(Message::Vote(SignedStatement::sign(&key(1), &MESH, ahead).unwrap()));
     let behind = Effect::Behind { peer: node(99), height: BlockHeight(2) };
     assert!(late.other.contains(&behind), "{:?}", late.other);
 }
 
 #[test]
-fn two_votes_in_one_place_are_evidence() {
-    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+fn two_votes_at_one_position_are_evidence() {
+    let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
     let (one, other) = (Hash::of("one", &[]), Hash::of("other", &[]));
     for node in &mut nodes {
-        node.hear(vote(2, 7, VoteKind::Prevote, Some(one)));
-        node.hear(vote(2, 7, VoteKind::Prevote, Some(other)));
+        node.receive(vote(2, 7, VoteKind::Prevote, Some(one)));
+        node.receive(vote(2, 7, VoteKind::Prevote, Some(other)));
     }
     deliver(&mut nodes);
     for node in &nodes {

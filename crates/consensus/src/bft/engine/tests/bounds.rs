@@ -1,13 +1,13 @@
-//! What peers may send and what becomes of it.
+//! Bounds on the messages of peers.
 
 use super::*;
 use crate::{
-    bft::{PolkaCertificate, Refusal, RoundCertificate, RoundReason, RoundVote},
+    bft::{MessageError, PolkaCertificate, RoundCertificate, RoundReason, RoundVote},
     checkpoint::{CertificateError, SignatureList},
 };
 
-fn started() -> Node {
-    let mut node = Node::new(1);
+fn started() -> TestNode {
+    let mut node = TestNode::new(1);
     node.start(1, 4, Vec::new());
     node.other.clear();
     node
@@ -18,7 +18,7 @@ fn value() -> Hash {
 }
 
 #[test]
-fn refusals_name_the_reason() {
+fn errors_name_the_reason_and_the_blame() {
     let other = if proposer(4, 1, 0) == 2 { 3 } else { 2 };
     let forged = match vote(2, 0, VoteKind::Prevote, None) {
         Message::Vote(mut vote) => {
@@ -28,17 +28,17 @@ fn refusals_name_the_reason() {
         message => message,
     };
     let cases = [
-        (vote(9, 0, VoteKind::Prevote, None), Refusal::NotAValidator(node(9)), false),
-        (vote(2, 11, VoteKind::Prevote, None), Refusal::FarRound, false),
-        (vote(2, u32::MAX, VoteKind::Prevote, None), Refusal::Absurd, true),
-        (proposal(other, 0, None, value()), Refusal::NotTheProposer(node(other)), false),
-        (proposal(other, 3, Some(3), value()), Refusal::Absurd, true),
-        (forged, Refusal::Signature(node(3)), true),
+        (vote(9, 0, VoteKind::Prevote, None), MessageError::NotAValidator(node(9)), false),
+        (vote(2, 11, VoteKind::Prevote, None), MessageError::FutureRound, false),
+        (vote(2, u32::MAX, VoteKind::Prevote, None), MessageError::InvalidRound, true),
+        (proposal(other, 0, None, value()), MessageError::NotProposer(node(other)), false),
+        (proposal(other, 3, Some(3), value()), MessageError::InvalidRound, true),
+        (forged, MessageError::InvalidSignature(node(3)), true),
     ];
     for (message, reason, blame) in cases {
         let mut node = started();
-        node.hear(message);
-        assert_eq!(node.refusals(), std::slice::from_ref(&reason));
+        node.receive(message);
+        assert_eq!(node.errors(), std::slice::from_ref(&reason));
         assert_eq!(reason.blames_sender(), blame, "{reason}");
         assert!(
             node.log.iter().all(|entry| !matches!(entry, WalEntry::Vote(v) if v.signer != super::node(1)))
@@ -47,53 +47,53 @@ fn refusals_name_the_reason() {
 }
 
 #[test]
-fn a_height_that_is_over_is_old_and_nothing_comes_before_the_first() {
-    let mut early = Node::new(1);
-    early.hear(vote(2, 0, VoteKind::Prevote, None));
-    assert_eq!(early.refusals(), [Refusal::Idle]);
-    let mut late = Node::new(1);
+fn refuses_messages_of_decided_heights_and_before_the_first_height() {
+    let mut early = TestNode::new(1);
+    early.receive(vote(2, 0, VoteKind::Prevote, None));
+    assert_eq!(early.errors(), [MessageError::NotStarted]);
+    let mut late = TestNode::new(1);
     late.start(2, 4, Vec::new());
     late.other.clear();
-    late.hear(vote(2, 0, VoteKind::Prevote, None));
-    assert_eq!(late.refusals(), [Refusal::Old(BlockHeight(1))]);
+    late.receive(vote(2, 0, VoteKind::Prevote, None));
+    assert_eq!(late.errors(), [MessageError::OldHeight(BlockHeight(1))]);
 }
 
 #[test]
-fn the_same_again_costs_no_verification() {
+fn a_duplicate_costs_no_verification() {
     let mut node = started();
-    node.hear(vote(2, 0, VoteKind::Prevote, None));
+    node.receive(vote(2, 0, VoteKind::Prevote, None));
     let logged = node.log.len();
-    // With a signature that does not hold: it is not even looked at.
+    // The signature is invalid, but it is not verified.
     if let Message::Vote(mut vote) = vote(2, 0, VoteKind::Prevote, None) {
         vote.signature = nervure_primitives::Signature::from_bytes([7; 64]);
-        node.hear(Message::Vote(vote));
+        node.receive(Message::Vote(vote));
     }
-    assert_eq!((node.refusals(), node.log.len()), (vec![Refusal::Duplicate], logged));
+    assert_eq!((node.errors(), node.log.len()), (vec![MessageError::Duplicate], logged));
 }
 
 #[test]
-fn a_proposer_gets_two_blocks_a_round_looked_at() {
+fn a_proposer_gets_two_blocks_per_round_validated() {
     let turn = (0..10).find(|round| proposer(4, 1, *round) != 1).unwrap();
     let proposer = proposer(4, 1, turn);
     let mut node = started();
     for n in 0..5u8 {
-        node.hear(proposal(proposer, turn, None, Hash::of("v", &[&[n]])));
+        node.receive(proposal(proposer, turn, None, Hash::of("v", &[&[n]])));
     }
-    assert_eq!(node.refusals(), vec![Refusal::Crowded; 3]);
+    assert_eq!(node.errors(), vec![MessageError::LimitReached; 3]);
     let verdicts = node.log.iter().filter(|entry| matches!(entry, WalEntry::Verdict(_))).count();
-    assert!(verdicts <= 3, "two of the other's, perhaps one of ours");
+    assert!(verdicts <= 3, "two of the proposer, and perhaps one of ours");
 }
 
 #[test]
 fn votes_for_later_heights_are_kept_and_used() {
-    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+    let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().take(3).for_each(|node| node.start(2, 4, Vec::new()));
     nodes[3].start(1, 4, Vec::new());
-    let sleepy_leads = proposer(4, 2, 0) == 4;
+    let late_proposes = proposer(4, 2, 0) == 4;
     deliver(&mut nodes);
     nodes[3].start(2, 4, Vec::new());
     deliver(&mut nodes);
-    assert_eq!(nodes[3].decided.len(), 1, "the sleepy one leads: {sleepy_leads}");
+    assert_eq!(nodes[3].decided.len(), 1, "the late validator proposes: {late_proposes}");
 }
 
 #[test]
@@ -121,21 +121,21 @@ fn certificates_need_power_order_and_signatures() {
         votes.sort_by_key(|vote| vote.signer);
         Message::Round(RoundCertificate { height: BlockHeight(1), round: Round(5), reason, votes })
     };
-    let weak = |signed| Refusal::Certificate(CertificateError::TooLittlePower { signed, total: 40 });
+    let weak = |signed| MessageError::Certificate(CertificateError::TooLittlePower { signed, total: 40 });
     let (skip, precommits) = (RoundReason::Skip, RoundReason::Precommits);
     let mut node = started();
-    for (message, refusal) in [
+    for (message, error) in [
         (polka(&[2, 3]), Some(weak(20))),
         (round(&[2], skip, VoteKind::Prevote), Some(weak(10))),
         (round(&[2, 3], precommits, VoteKind::Precommit), Some(weak(20))),
-        (round(&[2, 3], precommits, VoteKind::Prevote), Some(Refusal::Absurd)),
+        (round(&[2, 3], precommits, VoteKind::Prevote), Some(MessageError::InvalidRound)),
         (round(&[2, 3], skip, VoteKind::Prevote), None),
-        (round(&[2, 3], skip, VoteKind::Prevote), Some(Refusal::Duplicate)),
+        (round(&[2, 3], skip, VoteKind::Prevote), Some(MessageError::Duplicate)),
         (polka(&[2, 3, 4]), None),
-        (polka(&[2, 3, 4]), Some(Refusal::Duplicate)),
+        (polka(&[2, 3, 4]), Some(MessageError::Duplicate)),
     ] {
-        node.hear(message);
-        assert_eq!(node.refusals(), Vec::from_iter(refusal));
+        node.receive(message);
+        assert_eq!(node.errors(), Vec::from_iter(error));
     }
     assert_eq!(node.engine.position(), Some((BlockHeight(1), Round(5))), "skipped ahead");
 }

@@ -1,15 +1,15 @@
-//! Crashes, logs, and signatures of an earlier life.
+//! Crashes, replays, and signatures of an earlier process.
 
 use super::*;
-use crate::bft::{Refusal, TimerKind};
+use crate::bft::{MessageError, TimerKind};
 
-/// Runs a round until `node` has prevoted, and returns everything it was sent.
-fn prevoted() -> (Vec<Node>, usize) {
-    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+/// Runs a round until a node has prevoted. Returns the nodes and the index of that node.
+fn prevoted() -> (Vec<TestNode>, usize) {
+    let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
     let proposals: Vec<_> = nodes.iter_mut().flat_map(|node| std::mem::take(&mut node.sent)).collect();
     for message in proposals {
-        nodes.iter_mut().for_each(|node| node.hear(message.clone()));
+        nodes.iter_mut().for_each(|node| node.receive(message.clone()));
     }
     let at = nodes.iter().position(|node| node.sent.len() == 1).unwrap();
     (nodes, at)
@@ -21,10 +21,10 @@ fn a_replay_leads_to_the_same_state_and_signs_nothing_new() {
     let n = u8::try_from(at).unwrap() + 1;
     let sent = nodes[at].sent.clone();
     let (log, record) = (nodes[at].log.clone(), nodes[at].record);
-    let mut again = Node::with(n, config(), record);
+    let mut again = TestNode::with(n, config(), record);
     again.start(1, 4, log.clone());
     assert_eq!(again.sent, sent, "the same vote, sent again");
-    assert_eq!((again.record, &again.log), (record, &log), "nothing is signed or logged anew");
+    assert_eq!((again.record, &again.log), (record, &log), "no signature or log entry is added");
     assert_eq!(again.engine.position(), nodes[at].engine.position());
     nodes[at] = again;
     deliver(&mut nodes);
@@ -32,30 +32,30 @@ fn a_replay_leads_to_the_same_state_and_signs_nothing_new() {
 }
 
 #[test]
-fn a_log_without_its_unsynced_tail_is_made_up_for() {
+fn a_lost_unsynced_tail_is_signed_and_logged_again() {
     let (nodes, at) = prevoted();
     let n = u8::try_from(at).unwrap() + 1;
     let mut log = nodes[at].log.clone();
     let lost = log.pop().unwrap();
     assert!(matches!(lost, WalEntry::Vote(vote) if vote.signer == node(n)), "our own vote is lost");
-    let mut again = Node::with(n, config(), SignerRecord::default());
+    let mut again = TestNode::with(n, config(), SignerRecord::default());
     again.start(1, 4, log);
     assert_eq!(again.sent, nodes[at].sent, "the same statement is signed again");
     assert_eq!((&again.log, again.record), (&nodes[at].log, nodes[at].record));
 }
 
 #[test]
-fn a_lost_record_is_found_in_the_log() {
+fn a_lost_record_is_recovered_from_the_log() {
     let (nodes, at) = prevoted();
-    let mut again = Node::with(u8::try_from(at).unwrap() + 1, config(), SignerRecord::default());
+    let mut again = TestNode::with(u8::try_from(at).unwrap() + 1, config(), SignerRecord::default());
     again.start(1, 4, nodes[at].log.clone());
     assert_eq!(again.record, nodes[at].record);
 }
 
 #[test]
-fn without_its_log_a_validator_is_silent_for_the_height() {
+fn a_validator_without_its_log_signs_nothing_at_the_height() {
     let (nodes, at) = prevoted();
-    let mut again = Node::with(u8::try_from(at).unwrap() + 1, config(), nodes[at].record);
+    let mut again = TestNode::with(u8::try_from(at).unwrap() + 1, config(), nodes[at].record);
     again.start(1, 4, Vec::new());
     assert!(again.other.contains(&Effect::Silenced { through: BlockHeight(1), key_used_twice: false }));
     again.fire(TimerKind::Propose);
@@ -63,44 +63,44 @@ fn without_its_log_a_validator_is_silent_for_the_height() {
     assert!(again.sent.is_empty(), "{:?}", again.sent);
     again.start(2, 4, Vec::new());
     again.fire(TimerKind::Propose);
-    assert!(!again.sent.is_empty(), "but not for the next");
+    assert!(!again.sent.is_empty(), "but signs at the next height");
 }
 
 /// A proposer that may not sign must not wait for its own proposal.
 #[test]
-fn a_silent_proposer_does_not_wait_for_itself() {
+fn a_suspended_proposer_does_not_wait_for_itself() {
     let n = proposer(4, 1, 0);
-    let mut silent = Node::new(n);
+    let mut suspended = TestNode::new(n);
     let mut engine = Engine::new(config(), Signer::new(key(n), MESH, SignerRecord::default()));
     let start = Input::Start { height: BlockHeight(1), validators: validators(4), log: Vec::new() };
     let asked = engine.handle(start).unwrap();
     assert!(asked.iter().any(|effect| matches!(effect, Effect::Propose { .. })));
-    std::mem::swap(&mut silent.engine, &mut engine);
-    silent.hear(vote(n, 3, VoteKind::Precommit, None));
+    std::mem::swap(&mut suspended.engine, &mut engine);
+    suspended.receive(vote(n, 3, VoteKind::Precommit, None));
     let (height, round) = (BlockHeight(1), Round(0));
-    silent.give(Input::Proposed { height, round, value: block(height, round) });
-    assert!(silent.sent.is_empty(), "{:?}", silent.sent);
-    silent.fire(TimerKind::Propose);
+    suspended.give(Input::Proposed { height, round, value: block(height, round) });
+    assert!(suspended.sent.is_empty(), "{:?}", suspended.sent);
+    suspended.fire(TimerKind::Propose);
     let others = (1..=4).filter(|other| *other != n);
-    others.for_each(|other| silent.hear(vote(other, 0, VoteKind::Prevote, None)));
+    others.for_each(|other| suspended.receive(vote(other, 0, VoteKind::Prevote, None)));
     let others = (1..=4).filter(|other| *other != n);
-    others.for_each(|other| silent.hear(vote(other, 0, VoteKind::Precommit, None)));
-    silent.fire(TimerKind::Precommit);
-    assert_eq!(silent.engine.position(), Some((BlockHeight(1), Round(1))));
+    others.for_each(|other| suspended.receive(vote(other, 0, VoteKind::Precommit, None)));
+    suspended.fire(TimerKind::Precommit);
+    assert_eq!(suspended.engine.position(), Some((BlockHeight(1), Round(1))));
 }
 
 #[test]
-fn a_decision_in_the_log_is_told_again() {
-    let mut nodes: Vec<_> = (1..=4).map(Node::new).collect();
+fn a_decision_in_the_log_is_emitted_again() {
+    let mut nodes: Vec<_> = (1..=4).map(TestNode::new).collect();
     nodes.iter_mut().for_each(|node| node.start(1, 4, Vec::new()));
     deliver(&mut nodes);
-    let mut again = Node::with(1, config(), nodes[0].record);
+    let mut again = TestNode::with(1, config(), nodes[0].record);
     again.start(1, 4, nodes[0].log.clone());
     assert_eq!(again.decided, nodes[0].decided);
 }
 
 #[test]
-fn what_is_sent_was_saved_before() {
+fn records_are_saved_before_messages_are_sent() {
     let mut engine = Engine::new(config(), Signer::new(key(1), MESH, SignerRecord::default()));
     let start = Input::Start { height: BlockHeight(1), validators: validators(1), log: Vec::new() };
     let mut effects = engine.handle(start).unwrap();
@@ -116,47 +116,47 @@ fn what_is_sent_was_saved_before() {
     assert!(last < synced, "one sync serves all");
 }
 
-fn listening(n: u8, record: SignerRecord) -> Node {
-    let mut node = Node::with(n, Config::new(Timeouts::local(), Duration::from_secs(1)), record);
+fn listening(n: u8, record: SignerRecord) -> TestNode {
+    let mut node = TestNode::with(n, Config::new(Timeouts::local(), Duration::from_secs(1)), record);
     node.start(1, 4, Vec::new());
     node
 }
 
 #[test]
-fn nothing_is_signed_before_listening_is_over() {
+fn signs_nothing_before_listening_is_over() {
     let mut node = listening(1, SignerRecord::default());
-    node.hear(vote(2, 0, VoteKind::Prevote, None));
+    node.receive(vote(2, 0, VoteKind::Prevote, None));
     assert!(node.sent.is_empty() && node.log.is_empty());
     node.fire(TimerKind::Listen);
     assert!(node.log.iter().any(|entry| matches!(entry, WalEntry::Vote(v) if v.signer == super::node(2))));
 }
 
 #[test]
-fn listening_outlasts_heights_that_come_faster_and_not_those_that_were_caught_up_with() {
+fn listening_continues_at_the_next_height_and_restarts_after_catching_up() {
     let mut node = listening(1, SignerRecord::default());
-    let listens = |node: &Node| {
+    let listens = |node: &TestNode| {
         let timers = node.timers.keys().filter(|timer| timer.kind == TimerKind::Listen);
         timers.map(|timer| timer.height.0).collect::<Vec<_>>()
     };
-    // Others decide one height after the other, each before the time is over: to listen anew at each would be for ever.
+    // Others decide heights faster than the listening period. A restart at each would never end.
     (2..=5).for_each(|height| node.start(height, 4, Vec::new()));
     assert_eq!(listens(&node), [1]);
-    // What was decided long ago came at once: an earlier life may have signed at the height that it led to.
+    // After catching up, an earlier process may have signed at this height.
     node.start(9, 4, Vec::new());
     assert_eq!(listens(&node), [9]);
     node.start(10, 4, Vec::new());
     assert!(node.sent.is_empty());
     node.fire(TimerKind::Listen);
-    node.hear(vote(2, 0, VoteKind::Prevote, None));
-    assert!(!node.refusals().contains(&Refusal::Idle));
+    node.receive(vote(2, 0, VoteKind::Prevote, None));
+    assert!(!node.errors().contains(&MessageError::NotStarted));
     node.start(11, 4, Vec::new());
     assert!(listens(&node).is_empty(), "it has listened");
 }
 
 #[test]
-fn an_earlier_life_silences_this_one() {
+fn a_signature_of_an_earlier_process_suspends_signing() {
     let mut node = listening(1, SignerRecord::default());
-    node.hear(vote(1, 3, VoteKind::Precommit, None));
+    node.receive(vote(1, 3, VoteKind::Precommit, None));
     node.fire(TimerKind::Listen);
     assert!(node.other.contains(&Effect::Silenced { through: BlockHeight(1), key_used_twice: false }));
     for kind in [TimerKind::Propose, TimerKind::Rebroadcast] {
@@ -169,18 +169,18 @@ fn an_earlier_life_silences_this_one() {
 }
 
 #[test]
-fn a_second_process_with_our_key_is_noticed() {
+fn detects_a_second_process_with_our_key() {
     let turn = proposer(4, 1, 0);
     let n = if turn == 1 { 2 } else { 1 };
-    let mut node = Node::new(n);
+    let mut node = TestNode::new(n);
     node.start(1, 4, Vec::new());
     node.fire(TimerKind::Propose);
-    node.hear(vote(n, 0, VoteKind::Prevote, Some(Hash::of("v", &[]))));
+    node.receive(vote(n, 0, VoteKind::Prevote, Some(Hash::of("v", &[]))));
     assert!(node.other.contains(&Effect::Silenced { through: BlockHeight(1), key_used_twice: true }));
 }
 
 #[test]
-fn own_signatures_in_certificates_tell_an_old_record_and_a_second_process() {
+fn own_signatures_in_certificates_reveal_an_old_record_or_a_second_process() {
     let own = |height: u64| {
         let statement = Vote {
             height: BlockHeight(height),
@@ -188,13 +188,13 @@ fn own_signatures_in_certificates_tell_an_old_record_and_a_second_process() {
             kind: VoteKind::Precommit,
             value: Some(Hash::of("v", &[])),
         };
-        Signed::sign(&key(1), &MESH, statement).unwrap()
+        SignedStatement::sign(&key(1), &MESH, statement).unwrap()
     };
     let mut node = listening(1, SignerRecord::default());
     node.give(Input::OwnSignature { vote: own(40), began_here: false });
     assert!(node.other.contains(&Effect::Silenced { through: BlockHeight(40), key_used_twice: false }));
     assert_eq!(node.record.silent_through, Some(BlockHeight(40)));
-    // It is in the record now, and nothing new the next time.
+    // The record contains it now.
     let count = node.other.len();
     node.give(Input::OwnSignature { vote: own(40), began_here: true });
     node.give(Input::OwnSignature { vote: own(7), began_here: true });
@@ -202,22 +202,22 @@ fn own_signatures_in_certificates_tell_an_old_record_and_a_second_process() {
     let mut forged = own(99);
     forged.statement.height = BlockHeight(100);
     node.give(Input::OwnSignature { vote: forged, began_here: true });
-    assert_eq!(node.other.len(), count, "a forged one says nothing");
+    assert_eq!(node.other.len(), count, "a forged signature is ignored");
 
     node.give(Input::OwnSignature { vote: own(41), began_here: true });
     assert!(node.other.contains(&Effect::Silenced { through: BlockHeight(105), key_used_twice: true }));
 }
 
 #[test]
-fn peers_can_say_what_they_heard() {
-    let mut node = Node::new(1);
+fn returns_the_votes_of_a_validator() {
+    let mut node = TestNode::new(1);
     node.start(1, 4, Vec::new());
-    node.hear(vote(2, 4, VoteKind::Prevote, None));
-    let heard = node.engine.heard_from(&super::node(2));
+    node.receive(vote(2, 4, VoteKind::Prevote, None));
+    let heard = node.engine.votes_by(&super::node(2));
     assert_eq!(
         heard.into_iter().map(Message::Vote).collect::<Vec<_>>(),
         [vote(2, 4, VoteKind::Prevote, None)]
     );
-    assert!(node.engine.heard_from(&super::node(3)).is_empty());
-    assert_ne!(node.refusals(), [Refusal::Idle]);
+    assert!(node.engine.votes_by(&super::node(3)).is_empty());
+    assert_ne!(node.errors(), [MessageError::NotStarted]);
 }

@@ -1,0 +1,20 @@
+//! Text written byte by byte from distributions of the next byte, and the constants that byte-level experts share.
+//!
+//! A byte-level expert continues text with [`Continuation`]. A router that mixes the distributions of several experts
+//! uses the same code, so that both treat temperature, top-p, seeds and stop strings alike.
+
+mod continuation;
+mod sampler;
+mod stop;
+mod utf8;
+
+pub use continuation::{Continuation, ContinuationStep, PIECE_BYTES};
+
+/// Bytes that a byte-level model sees at most.
+pub const CONTEXT_BYTES: usize = 256;
+/// Bytes of a full window that stay visible when it slides.
+pub const RETAINED_BYTES: usize = 192;
+/// Longest answer of a byte-level expert, in bytes.
+pub const MAX_OUTPUT_BYTES: u32 = 4096;
+/// The byte that opens a document: each document of the training text follows one.
+pub const DOCUMENT_START: u8 = 0;

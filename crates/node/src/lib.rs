@@ -1,0 +1,43 @@
+//! A Nervure node as a library: configured with a builder, started inside your program.
+//!
+//! ```no_run
+//! use nervure::{CancellationToken, Node, Preset};
+//!
+//! # async fn embed() -> Result<(), nervure::StartError> {
+//! let stop = CancellationToken::new();
+//! let node = Node::builder(Preset::Local).dir("/var/lib/my-node").start(stop.clone()).await?;
+//! println!("node {} answers at http://{}", node.id(), node.http_addr());
+//!
+//! stop.cancel();
+//! node.wait().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Preset`] says what a builder starts from, [`NodeBuilder`] what it can set. `examples/embed-node.rs` runs.
+//! [`cli`] is the program `nervure`, which is built on the same API.
+//!
+//! # Modules
+//! The command line ([`cli`]) talks to running nodes over their HTTP API (`local`, `gateway`) or becomes one
+//! (`runtime`). `service` is the seam between a node and its HTTP API, `config` holds a node's settings. `light` verifies
+//! what nodes say about the ledger. `stand_in` is a mock model server. `bench` measures the query plane.
+
+pub mod cli;
+
+mod bench;
+mod builder;
+mod config;
+mod gateway;
+mod light;
+mod local;
+mod runtime;
+mod service;
+mod stand_in;
+
+pub use builder::NodeBuilder;
+pub use config::{Beginning, ExpertSource, ExpertSpec, ExpertSpecError, NodeConfig, NodeRole, Pin, Preset};
+pub use nervure_ledger::spec::{MeshSpec, Role};
+pub use nervure_primitives::{Amount, NodeId, NodeKey};
+pub use nervure_testnet::NodeFile;
+pub use runtime::{Node, StartError};
+pub use tokio_util::sync::CancellationToken;
