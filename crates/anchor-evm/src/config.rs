@@ -70,10 +70,10 @@ impl Limits {
 
     /// For a chain on this machine.
     pub const LOCAL: Self = Self {
-        request: Duration::from_secs(5),
-        submit: Duration::from_secs(30),
-        poll: Duration::from_millis(50),
-        patience: 40,
+        request_timeout: Duration::from_secs(5),
+        submit_timeout: Duration::from_secs(30),
+        poll_interval: Duration::from_millis(50),
+        max_polls: 40,
         ..Self::PUBLIC
     };
 }

@@ -21,8 +21,8 @@ use nervure_primitives::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Anchor, AnchorDomain, AnchorError, AnchorFuture, AnchoredCheckpoint, CheckpointRejection,
-    CheckpointStore, MAX_SUBMISSION_LEN, Submission, SubmissionReceipt,
+    Anchor, AnchorDomain, AnchorError, AnchorFuture, AnchoredCheckpoint, CheckpointStore, MAX_SUBMISSION_LEN,
+    Submission, SubmissionReceipt,
 };
 
 /// The largest file is ten years of checkpoints of a large mesh.
