@@ -21,7 +21,7 @@ use nervure_ledger::{
     checkpoint::Checkpoint,
     snapshot,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
-    state::State,
+    state::LedgerState,
     subnet::Hyperparameter,
     transaction::{
         Call, CommitWeights, RegisterAnchorKey, RegisterSubnet, SetHyperparameter, SetMechanism, SetWeights,
@@ -276,8 +276,8 @@ fn spec() -> String {
 
 /// The first state of [`mesh`].
 #[must_use]
-pub fn state() -> Option<State> {
-    State::genesis(&mesh()).ok()
+pub fn state() -> Option<LedgerState> {
+    LedgerState::genesis(&mesh()).ok()
 }
 
 fn tree() -> MemoryTree {

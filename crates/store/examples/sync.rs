@@ -9,7 +9,7 @@
 //! The mesh is a local one of four validators: an epoch every ten blocks. The network is left out.
 
 #![allow(clippy::print_stdout, reason = "a report is what it is for")]
-#![allow(clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
+#![allow(clippy::unwrap_used, reason = "a measurement that fails stops")]
 
 use std::{
     num::NonZeroUsize,

@@ -2,8 +2,8 @@
 //!
 //! A block is written in one durable transaction with everything that belongs to it ([`Store::commit`]),
 //! so that a file holds the last committed block and never a part of the next one, wherever the process
-//! was killed. Readers see the file as it was when they began ([`Store::read`]), and writing goes on
-//! beside them.
+//! was killed. Readers see the file as it was when they began ([`Store::read`]), and commits do not
+//! disturb them.
 //!
 //! Every value carries a checksum over its table, its key and itself, and opening a store rebuilds the
 //! state from its records and compares the root with that of the last header: what was changed on disk
@@ -12,7 +12,7 @@
 //!
 //! The state of old blocks is pruned; their headers, which name its root, stay.
 //!
-//! Hazard: a checksum is no signature. Whoever can write the file can write a consistent other one; a
+//! Hazard: a checksum is not a signature. An attacker with write access can make a consistent other file; a
 //! node that is handed a file should compare its head with a certificate.
 
 mod batch;

@@ -39,7 +39,7 @@ pub enum Point {
     Rotated,
     /// When a block is written to the store, before it is committed.
     StoreWritten,
-    /// After a block is committed, before the log goes on to the next height.
+    /// After a block is committed, before the log moves to the next height.
     StoreCommitted,
     /// Before a message of consensus is sent.
     Publish,
@@ -72,18 +72,18 @@ impl Point {
     ];
 }
 
-/// Whether this program can be told to die.
+/// Whether this program has fail points.
 pub const ENABLED: bool = cfg!(feature = "fail-points");
 
-/// Why no point is armed.
+/// Why a point could not be armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArmError {
     /// The feature is off.
     #[error("this program was built without fail points (the feature fail-points)")]
     Disabled,
-    /// Nobody knows it.
-    #[error("there is no such fail point")]
+    /// No point has this name.
+    #[error("this is not a valid fail point")]
     Unknown,
 }
 

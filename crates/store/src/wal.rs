@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_and_the_last_record_counts() {
+    fn reads_what_was_appended_and_the_last_record_counts() {
         let place = TempDir::new().unwrap();
         let path = place.path().join("wal");
         let (mut wal, recovered) = Wal::open(&path).unwrap();
@@ -241,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cut_or_changed_tail_is_dropped_and_the_rest_stays(at in 0usize..400, to: u8, cut: bool) {
+        fn a_damaged_tail_is_dropped_and_the_rest_stays(at in 0usize..400, to: u8, cut: bool) {
             let place = TempDir::new().unwrap();
             let path = place.path().join("wal");
             let (mut wal, _) = Wal::open(&path).unwrap();

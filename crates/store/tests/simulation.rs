@@ -65,7 +65,7 @@ fn play(seeds: Range<u64>) -> Seen {
 }
 
 #[test]
-#[allow(clippy::print_stdout, reason = "whoever runs it wants to know what it did")]
+#[allow(clippy::print_stdout, reason = "the output is the test's report")]
 fn thousands_of_seeds_agree_on_blocks_and_states_and_recover() {
     let Seen { faults, done, finality } = play(0..SEEDS);
     println!("{SEEDS} seeds; longest to finality {:.1} ms; faults:\n{faults}", finality as f64 / 1e3);
@@ -85,7 +85,7 @@ fn the_same_seed_is_the_same_run() {
     }
 }
 
-/// With a quorum of one half, two quorums need not share anybody honest: a simulation that does not notice would
+/// With a quorum of one half, two quorums need not share an honest validator: a simulation that does not notice would
 /// notice nothing.
 #[test]
 fn a_quorum_of_one_half_is_found_out() {

@@ -1,7 +1,7 @@
-//! A state that comes in pages from somebody who need not be trusted.
+//! A state that arrives in pages from a peer that need not be trusted.
 //!
-//! Records come in the order of the tree, so that none comes twice and it is known how far the state is. Whether they are the
-//! right ones, the root tells when all are there.
+//! Records come in the order of the tree, so that none comes twice and it is known how far the state is. When all are
+//! there, the root shows whether they are the right ones.
 
 use nervure_primitives::Hash;
 
@@ -68,7 +68,7 @@ impl Assembly {
     /// Takes the next page.
     ///
     /// # Errors
-    /// When it is no page of a state: records out of order or unreadable, none at all though more are to come, or too many.
+    /// When it is not a valid page: records out of order or unreadable, an empty page that is not the last, or too many.
     pub fn take(&mut self, page: &StatePage) -> Result<(), SnapshotError> {
         if page.records.is_empty() && !page.last {
             return Err(SnapshotError::Order { record: self.records.len() as u64 });

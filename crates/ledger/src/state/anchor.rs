@@ -3,10 +3,10 @@
 use nervure_anchor::{AnchorCheckpoint, AnchorSet, AnchoredBlock, MAX_METAGRAPHS, MetagraphRoot};
 use nervure_primitives::Hash;
 
-use super::State;
+use super::LedgerState;
 use crate::{anchors::Anchors, block::Header};
 
-impl State {
+impl LedgerState {
     /// Anchor keys, and who signs checkpoints with them.
     pub fn anchors(&self) -> &Anchors {
         &self.anchors

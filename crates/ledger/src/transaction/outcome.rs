@@ -11,7 +11,7 @@ use crate::subnet::Hyperparameter;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Somebody was paid.
+    /// Tokens were transferred.
     Transferred {
         /// Who.
         to: NodeId,

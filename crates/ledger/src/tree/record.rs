@@ -13,7 +13,7 @@ use crate::{
     anchors::{RegisteredKey, Sets},
     economics::lock::LastLock,
     nodes::Node,
-    state::Vote,
+    state::SubnetVote,
     subnet::{Neuron, Subnet},
 };
 
@@ -75,7 +75,7 @@ pub struct Chain {
     pub height: BlockHeight,
     /// All base units that exist.
     pub issuance: u64,
-    /// Minted and not yet anybody's, in base units.
+    /// Minted and not assigned yet, in base units.
     pub carry: u64,
     /// The number of the next subnet.
     pub next_netuid: u32,
@@ -140,7 +140,7 @@ pub enum Record {
         /// The node.
         node: NodeId,
         /// What it said.
-        vote: Vote,
+        vote: SubnetVote,
     },
     /// See [`Key::Subnet`].
     Subnet {

@@ -7,7 +7,7 @@ use nervure_anchor::{AnchorKey, AnchorSet, ProofOfPossession};
 use nervure_anchor_evm::{Account, Deployment, Limits, deploy};
 use nervure_ledger::{
     spec::AnchorPlace,
-    state::State,
+    state::LedgerState,
     transaction::{Call, RegisterAnchorKey},
     tree::{Key, Record},
 };
@@ -156,7 +156,7 @@ impl DeployArgs {
 
 async fn of_genesis(spec: &str) -> anyhow::Result<(MeshId, BlockHeight, AnchorSet)> {
     let spec = mesh::read(spec).await?;
-    let state = State::genesis(&spec)?;
+    let state = LedgerState::genesis(&spec)?;
     match state.anchors().successors() {
         Some(set) => Ok((spec.mesh_id(), BlockHeight(0), set.clone())),
         None => bail!(

@@ -35,7 +35,7 @@ use nervure_consensus::bft::{Config, Engine, Signer};
 use nervure_ledger::{
     chain::Tip,
     event::Event as LedgerEvent,
-    mempool::PoolRefusal,
+    mempool::MempoolError,
     spec::{MeshSpec, Scope},
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
@@ -299,7 +299,7 @@ impl ChainHandle {
 pub(crate) enum SubmitError {
     /// The pool does not take it.
     #[error(transparent)]
-    Refused(#[from] PoolRefusal),
+    Refused(#[from] MempoolError),
     /// Too much is going on.
     #[error("the node is busy: try again in a moment")]
     Busy,

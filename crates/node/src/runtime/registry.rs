@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nervure_ledger::{
     chain::Tip,
     spec::{self, MeshSpec},
-    state::State,
+    state::LedgerState,
 };
 use nervure_p2p::Admission;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
@@ -70,7 +70,7 @@ impl LedgerRegistry {
         self.0.borrow().tip.clone()
     }
 
-    fn with<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+    fn with<T>(&self, look: impl FnOnce(&LedgerState) -> T) -> T {
         look(&self.tip().state)
     }
 }

@@ -1,4 +1,4 @@
-//! 128 subnets of 256 neurons, every validator with weights and bonds for everybody.
+//! 128 subnets of 256 neurons, every validator with weights and bonds for all neurons.
 
 use std::{fs, num::NonZeroUsize, sync::Arc};
 

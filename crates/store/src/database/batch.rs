@@ -1,7 +1,7 @@
 //! Many blocks in one transaction, for a node that was away: each follows the one before it, and the disk is waited for
 //! once for all of them.
 //!
-//! What is pushed is read through the batch ([`Batch::tree`]) and by nobody else before [`Batch::commit`], which writes
+//! Pushed blocks are visible only through the batch ([`Batch::tree`]) before [`Batch::commit`], which writes
 //! all of it or nothing. A batch that is dropped leaves the store as it was. There is one at a time, and no other commit
 //! beside it: that would wait for the batch, and forever on the same thread.
 

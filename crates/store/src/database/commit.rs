@@ -119,7 +119,7 @@ fn tree(transaction: &WriteTransaction, version: u64, update: &TreeUpdate) -> Re
         let key = value_key(&place.0, version);
         tables::put(&mut values, VALUES, &key, &stored(value.as_deref()))?;
         if value.is_none() {
-            // Nobody needs to know forever that it was removed.
+            // The removal mark itself is pruned with the versions before it.
             stale.value(&key)?;
         }
     }

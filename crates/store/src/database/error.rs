@@ -27,7 +27,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A layout that this version does not know.
-    #[error("{path} has format {found}, this version reads format {known}")]
+    #[error("{path} has format {found}, but this version reads format {known}")]
     Format {
         /// The file.
         path: PathBuf,
@@ -62,8 +62,8 @@ pub enum StoreError {
         /// What the records make.
         found: Hash,
     },
-    /// Records that are no state.
-    #[error("the stored records are no state: {0}")]
+    /// Records that do not make a valid state.
+    #[error("the stored records are not a valid state: {0}")]
     Rebuild(#[from] RebuildError),
     /// The state of a block that was pruned, or is not there yet.
     #[error("the state of block {height} is not kept: blocks {oldest} to {newest} are")]
@@ -83,7 +83,7 @@ pub enum StoreError {
         /// The given one.
         given: BlockHeight,
     },
-    /// There is no first block to begin with.
+    /// The spec has no valid first block.
     #[error(transparent)]
     Start(#[from] StartError),
     /// A state tree that is damaged.

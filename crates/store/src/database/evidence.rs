@@ -14,7 +14,7 @@ use super::{
     tables::{self, CHECKPOINTS, EPOCHS, VALIDATORS},
 };
 use nervure_ledger::{
-    chain::Next, checkpoint::Checkpoint, event::Event, state::State, subnet::MetagraphRoot,
+    chain::Next, checkpoint::Checkpoint, event::Event, state::LedgerState, subnet::MetagraphRoot,
 };
 
 /// A block that ended epochs.
@@ -57,7 +57,7 @@ pub(super) fn write(transaction: &WriteTransaction, next: &Next) -> Result<(), S
 }
 
 /// Writes the validators of the next block, unless they are known.
-pub(super) fn validators(transaction: &WriteTransaction, state: &State) -> Result<(), StoreError> {
+pub(super) fn validators(transaction: &WriteTransaction, state: &LedgerState) -> Result<(), StoreError> {
     let Some(set) = state.validators() else { return Ok(()) };
     let key = set.hash();
     if transaction.open_table(VALIDATORS)?.get(key.as_bytes().as_slice())?.is_some() {
@@ -106,7 +106,7 @@ impl Reader {
         self.decoded(VALIDATORS, hash.as_bytes())
     }
 
-    /// What the block at `height` ended; `None` when it is no checkpoint.
+    /// The epochs that the block at `height` ended; `None` when it ended none.
     ///
     /// # Errors
     /// As for [`Self::checkpoint`].

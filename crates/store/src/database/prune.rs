@@ -1,4 +1,4 @@
-//! Forgetting the state of old blocks.
+//! Pruning the state of old blocks.
 //!
 //! Every entry of the tree that a version replaces is listed under that version. When no block needs the
 //! versions before it any more, what is listed goes. A block so deletes about as much as it once wrote.
@@ -13,8 +13,8 @@ use super::{
 /// The entry that says up to which version everything stale is gone. Its key sorts after all others.
 pub(super) const DONE: &[u8] = &[0xff; 9];
 
-/// Most entries that one block deletes: after an epoch there are more, and the next blocks go on.
-const BUDGET: usize = 20_000;
+/// Most entries that one block deletes. After an epoch there are more, which later blocks delete.
+const MAX_DELETIONS_PER_BLOCK: usize = 20_000;
 
 /// What kind of entry is stale.
 const NODE: u8 = 0;
@@ -55,7 +55,7 @@ pub(super) fn run(transaction: &WriteTransaction, oldest: u64) -> Result<(), Sto
     let mut stale = transaction.open_table(STALE)?;
     let last = oldest.saturating_add(1).to_be_bytes();
     let mut listed = Vec::new();
-    for entry in stale.range::<&[u8]>(..last.as_slice())?.take(BUDGET) {
+    for entry in stale.range::<&[u8]>(..last.as_slice())?.take(MAX_DELETIONS_PER_BLOCK) {
         listed.push(entry?.0.value().to_vec());
     }
     let (mut nodes, mut values) = (transaction.open_table(NODES)?, transaction.open_table(VALUES)?);
@@ -67,6 +67,6 @@ pub(super) fn run(transaction: &WriteTransaction, oldest: u64) -> Result<(), Sto
         }
         stale.remove(entry.as_slice())?;
     }
-    // What is left over is still whole for the versions that need it, but nobody may rely on that.
+    // Older versions may still be complete, but readers must not rely on them.
     tables::put(&mut stale, STALE, DONE, &oldest.to_be_bytes())
 }

@@ -17,12 +17,12 @@ use nervure_ledger::{
     chain::Tip,
     event::Event,
     spec::MeshSpec,
-    state::State,
+    state::LedgerState,
     tree::{Changes, Key, MemoryTree, Record, StateProof, StateTree, TreeError, TreeUpdate, prove, update},
 };
 
 /// Largest stored entry in bytes. Events say a little more than the transactions that caused them.
-const MAX_ENTRY: usize = 4 * MAX_BLOCK_LEN;
+const MAX_ENTRY_BYTES: usize = 4 * MAX_BLOCK_LEN;
 
 /// A view of the chain that later commits do not change.
 pub struct Reader {
@@ -148,7 +148,7 @@ impl Reader {
     /// # Errors
     /// When anything of it is not what was written.
     pub fn tip(&self, spec: &MeshSpec) -> Result<Tip, StoreError> {
-        let state = State::from_records(spec, self.records()?)?;
+        let state = LedgerState::from_records(spec, self.records()?)?;
         let root = MemoryTree::of(&state)?.root();
         let (expected, found) = (self.tip.state, root.unwrap_or(Hash::from_bytes([0; 32])));
         if expected != found {
@@ -187,7 +187,7 @@ impl Reader {
 }
 
 pub(super) fn decode<T: DeserializeOwned>(of: Definition, key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
-    let decoded = cbor::decode(bytes, Limits::new(MAX_ENTRY));
+    let decoded = cbor::decode(bytes, Limits::new(MAX_ENTRY_BYTES));
     decoded.map_err(|error| StoreError::damaged(tables::name(of, key), error))
 }
 

@@ -46,7 +46,7 @@ pub(super) const MESH: &str = "mesh";
 pub(super) const BASE: &str = "base";
 
 /// Bytes of a checksum.
-const CHECKSUM: usize = 4;
+const CHECKSUM_BYTES: usize = 4;
 
 /// Opens the file, repairs what a crash left half done, and checks every page of it: redb trusts the
 /// pages that it reads, so that a damaged one has to be found before. On some damage it panics instead
@@ -137,7 +137,7 @@ pub(super) fn put(
     key: &[u8],
     value: &[u8],
 ) -> Result<(), StoreError> {
-    let mut sealed = Vec::with_capacity(CHECKSUM + value.len());
+    let mut sealed = Vec::with_capacity(CHECKSUM_BYTES + value.len());
     sealed.extend_from_slice(&checksum(of, key, value));
     sealed.extend_from_slice(value);
     table.insert(key, sealed.as_slice())?;
@@ -146,9 +146,9 @@ pub(super) fn put(
 
 /// What was sealed under `key`, if it is unchanged.
 pub(super) fn unseal<'a>(of: Definition, key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], StoreError> {
-    match sealed.split_first_chunk::<CHECKSUM>() {
+    match sealed.split_first_chunk::<CHECKSUM_BYTES>() {
         Some((sum, value)) if *sum == checksum(of, key, value) => Ok(value),
-        _ => Err(StoreError::damaged(name(of, key), "its checksum does not hold")),
+        _ => Err(StoreError::damaged(name(of, key), "its checksum does not match")),
     }
 }
 
@@ -165,7 +165,7 @@ pub(super) fn name(of: Definition, key: &[u8]) -> String {
     format!("entry {hex} of table {}", of.name())
 }
 
-fn checksum(of: Definition, key: &[u8], value: &[u8]) -> [u8; CHECKSUM] {
+fn checksum(of: Definition, key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
     use redb::TableHandle;
     let mut hasher = crc32fast::Hasher::new();
     let length = (key.len() as u64).to_be_bytes();

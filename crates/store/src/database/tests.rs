@@ -53,7 +53,7 @@ fn pay(tip: &Tip, from: u8, to: u8) -> Envelope {
     Transaction { nonce, fee, expiry, call }.seal(&from, &tip.header.mesh).unwrap()
 }
 
-/// The block after `tip`: a transfer to somebody new each time.
+/// The block after `tip`: a transfer to a new account each time.
 fn next(store: &Store, tip: &Tip) -> Next {
     let height = tip.header.height.0 as u8;
     let transactions = vec![pay(tip, height % 4, 20 + height), pay(tip, (height + 1) % 4, 0)];
@@ -105,7 +105,7 @@ fn reopening_gives_the_last_block_and_everything_before_it() {
         assert_eq!(reader.certificate(height).unwrap().unwrap(), b"certificate");
     }
     assert_eq!(reader.block(BlockHeight(13)).unwrap(), None);
-    assert_eq!(grow(&store, tip, 3).len(), 4, "and it goes on");
+    assert_eq!(grow(&store, tip, 3).len(), 4, "and the chain continues");
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn an_imported_state_goes_on_as_if_it_had_been_here() {
 }
 
 #[test]
-fn who_ended_an_epoch_and_from_what_is_kept() {
+fn keeps_epoch_ends_and_their_inputs() {
     let place = Place::new();
     let (store, tip) = place.open().unwrap();
     let tips = grow(&store, tip, 12);
@@ -248,7 +248,7 @@ fn who_ended_an_epoch_and_from_what_is_kept() {
     assert_eq!(reader.last_epoch(Netuid(2)).unwrap(), None);
     let set = tips[12].state.validators().unwrap();
     assert_eq!(reader.validators(&set.hash()).unwrap().as_ref(), Some(set.as_ref()));
-    assert_eq!(reader.validators(&Hash::of("nobody", &[])).unwrap(), None);
+    assert_eq!(reader.validators(&Hash::of("unknown", &[])).unwrap(), None);
     assert!(reader.checkpoint(BlockHeight(0)).unwrap().is_none(), "the genesis has no certificate");
     assert!(matches!(reader.checkpoint(BlockHeight(3)), Err(StoreError::Damaged { .. })), "b\"certificate\"");
 }

@@ -9,7 +9,7 @@ use nervure_consensus::bft::simulation::{Plan, SimulatedValidator};
 use nervure_ledger::{
     params::Params,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
-    state::State,
+    state::LedgerState,
     subnet::{Hyperparameter, Hyperparameters},
     transaction::{
         Call, CommitWeights, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights, SetHyperparameter,
@@ -96,7 +96,7 @@ impl Crowd {
     }
 
     /// What they want of the block after `state`.
-    pub(crate) fn wishes(&self, state: &State) -> Vec<Envelope> {
+    pub(crate) fn wishes(&self, state: &LedgerState) -> Vec<Envelope> {
         let seed = self.seed.rotate_left(17) ^ state.height().0;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut sent = BTreeMap::new();
@@ -107,7 +107,7 @@ impl Crowd {
     }
 
     /// The spared validator leaves with all of its stake, and comes back.
-    fn rotation(&self, state: &State) -> Option<(NodeKey, Call)> {
+    fn rotation(&self, state: &LedgerState) -> Option<(NodeKey, Call)> {
         let validator = self.rotated_out?;
         let (key, node) = (owner(owner_of(validator)), self.validators.get(validator)?.key.node_id());
         let staked = state.nodes().get(&node)?.stake_of(&key.node_id());
@@ -121,7 +121,7 @@ impl Crowd {
         }
     }
 
-    fn call(&self, rng: &mut ChaCha8Rng, state: &State) -> (NodeKey, Call) {
+    fn call(&self, rng: &mut ChaCha8Rng, state: &LedgerState) -> (NodeKey, Call) {
         let who = rng.random_range(0..OWNERS);
         let at = rng.random_range(0..self.validators.len());
         let (validator, key) = (&self.validators[at], owner(who));
@@ -165,7 +165,7 @@ impl Crowd {
 }
 
 /// What validators say about each other.
-fn weights(rng: &mut ChaCha8Rng, state: &State, node: &NodeId) -> Call {
+fn weights(rng: &mut ChaCha8Rng, state: &LedgerState, node: &NodeId) -> Call {
     let subnet = state.subnets().get(&SUBNET);
     let neurons = subnet.map_or(1, |subnet| subnet.neurons.len() as u16);
     // The same at each height, so that a later reveal fits an earlier commit.
@@ -188,7 +188,12 @@ fn weights(rng: &mut ChaCha8Rng, state: &State, node: &NodeId) -> Call {
 }
 
 /// Signs a call with the nonce that is due after those that were signed before.
-fn seal(state: &State, sent: &mut BTreeMap<NodeId, u64>, key: &NodeKey, call: Call) -> Option<Envelope> {
+fn seal(
+    state: &LedgerState,
+    sent: &mut BTreeMap<NodeId, u64>,
+    key: &NodeKey,
+    call: Call,
+) -> Option<Envelope> {
     let node = key.node_id();
     let (nonce, fee) = match call.is_of_node() {
         true => (state.nodes().get(&node).map_or(0, |node| node.nonce), 0),

@@ -11,7 +11,7 @@ use anyhow::bail;
 use nervure_anchor_evm::{Deployment, Limits, anvil, deploy};
 use nervure_ledger::{
     spec::{AnchorPlace, MeshSpec},
-    state::State,
+    state::LedgerState,
 };
 use nervure_primitives::BlockHeight;
 use nervure_testnet::{Deploying, DevelopmentChain};
@@ -76,7 +76,7 @@ impl DevelopmentChain for Anvil {
 }
 
 async fn deployed(endpoint: &str, spec: &MeshSpec) -> Result<AnchorPlace, String> {
-    let state = State::genesis(spec).map_err(|error| error.to_string())?;
+    let state = LedgerState::genesis(spec).map_err(|error| error.to_string())?;
     let successors = state.anchors().successors().ok_or("the mesh spec names no anchor keys")?;
     let deployment =
         Deployment { mesh: spec.mesh_id(), height: BlockHeight(0), validators: successors.hash() };

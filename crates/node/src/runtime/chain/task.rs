@@ -6,7 +6,7 @@ use std::{
 };
 
 use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, MessageError};
-use nervure_ledger::{block::Block, mempool::PoolRefusal, transaction};
+use nervure_ledger::{block::Block, mempool::MempoolError, transaction};
 use nervure_p2p::{GossipMessage, Verdict};
 use nervure_primitives::{Envelope, Hash, NodeId};
 use nervure_store::RecoveredLog;
@@ -31,7 +31,7 @@ pub(super) enum Event {
     /// A transaction by gossip.
     Offered(GossipMessage),
     /// A transaction of this node's users.
-    Submit(Envelope, oneshot::Sender<Result<Hash, PoolRefusal>>),
+    Submit(Envelope, oneshot::Sender<Result<Hash, MempoolError>>),
     /// The block of a proposal, or that nobody has it.
     Body(Candidate, Option<Block>),
     /// Committed blocks of a peer, or that it has none.
@@ -202,7 +202,7 @@ impl Task {
         }
     }
 
-    fn submit(&mut self, envelope: Envelope, reply: oneshot::Sender<Result<Hash, PoolRefusal>>) {
+    fn submit(&mut self, envelope: Envelope, reply: oneshot::Sender<Result<Hash, MempoolError>>) {
         let taken = self.insert(envelope.clone());
         if let (Ok(id), Ok(bytes)) = (&taken, envelope.encode()) {
             let parts = &mut self.driver.host().parts;
@@ -213,7 +213,7 @@ impl Task {
         let _ = reply.send(taken);
     }
 
-    fn insert(&mut self, envelope: Envelope) -> Result<Hash, PoolRefusal> {
+    fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
         let host = self.driver.host();
         let taken = host.chain.insert(envelope);
         let waiting = host.chain.pool().len();

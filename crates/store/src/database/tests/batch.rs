@@ -17,7 +17,7 @@ fn history(blocks: usize) -> (TempDir, Vec<Next>) {
 }
 
 #[test]
-fn many_at_once_are_the_same_as_one_by_one() {
+fn a_batch_equals_single_commits() {
     let options = StoreOptions { retain: 7, ..StoreOptions::default() };
     let (_place, made) = history(40);
     let place = TempDir::new().unwrap();
@@ -32,7 +32,7 @@ fn many_at_once_are_the_same_as_one_by_one() {
             batch.push(&next, Some(b"certificate")).unwrap();
             tip = next.tip();
         }
-        assert_eq!(store.read().unwrap().head().height.0 % 15, 0, "nobody sees half of it");
+        assert_eq!(store.read().unwrap().head().height.0 % 15, 0, "no reader sees a part of it");
         batch.commit().unwrap();
         header = Some(tip.header.clone());
     }

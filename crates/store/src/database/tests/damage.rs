@@ -68,7 +68,7 @@ fn flipped_bits_are_never_served() {
 }
 
 #[test]
-fn what_is_cut_off_is_missed() {
+fn detects_missing_entries() {
     let (bytes, right) = sample();
     for part in 0..40 {
         let place = Place::new();
