@@ -115,7 +115,7 @@ proptest! {
         let all: Vec<&PendingTransaction> = pool.waiting.values().flat_map(BTreeMap::values).collect();
         prop_assert_eq!(all.len(), pool.len());
         prop_assert_eq!(all.iter().map(|one| one.bytes).sum::<usize>(), pool.bytes);
-        prop_assert!(pool.waiting.values().all(|waiting| waiting.len() <= PER_SIGNER));
+        prop_assert!(pool.waiting.values().all(|waiting| waiting.len() <= MAX_PER_SIGNER));
         let mut next: BTreeMap<NodeId, u64> = BTreeMap::new();
         for (signer, nonce) in taken(&pool, usize::MAX) {
             let expected = next.entry(signer).or_default();
