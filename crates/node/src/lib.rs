@@ -28,15 +28,15 @@ mod bench;
 mod builder;
 mod config;
 mod gateway;
-mod light;
 mod local;
 mod runtime;
 mod service;
 mod stand_in;
 
 pub use builder::NodeBuilder;
-pub use config::{Beginning, ExpertSource, ExpertSpec, ExpertSpecError, NodeConfig, NodeRole, Pin, Preset};
+pub use config::{Beginning, ExpertSource, ExpertSpec, ExpertSpecError, NodeConfig, NodeRole, Preset};
 pub use nervure_ledger::spec::{MeshSpec, Role};
+pub use nervure_light::TrustedBlock;
 pub use nervure_primitives::{Amount, NodeId, NodeKey};
 pub use nervure_testnet::NodeFile;
 pub use runtime::{Node, StartError};

@@ -143,8 +143,8 @@ impl DeployArgs {
     /// Who signs the next checkpoint, proven.
     async fn of_last_checkpoint(&self, global: &Global) -> anyhow::Result<(MeshId, BlockHeight, AnchorSet)> {
         let mut light = self.trust.open(global).await?;
-        let height = light.believe(None).await?.checkpoint.height();
-        match light.fact(Key::AnchorSets, height).await? {
+        let height = light.checkpoint(None).await?.height();
+        match light.record(Key::AnchorSets, height).await? {
             Some(Record::AnchorSets { successors, .. }) => Ok((light.mesh(), height, successors)),
             _ => bail!(
                 "at block {height}, validators with an anchor key have no two thirds of the voting power\n\

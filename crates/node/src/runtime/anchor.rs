@@ -43,7 +43,7 @@ use collector::AttestationCollector;
 use wire::{Request, Said};
 
 pub(crate) use forward::Forwarder;
-pub(crate) use read::{AnchoredError, block_of, last_anchored};
+pub(crate) use read::{AnchoredError, last_anchored};
 pub(crate) use wire::{protocol, read as read_answer, topic};
 
 /// Name of the file of a validator's anchor key, in its directory.

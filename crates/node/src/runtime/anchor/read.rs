@@ -1,10 +1,8 @@
 //! Reading the mesh's contract, for whoever begins with what it keeps.
 
-use nervure_anchor::{Anchor, AnchorError, AnchoredCheckpoint, Submission};
+use nervure_anchor::{Anchor, AnchorError, AnchoredCheckpoint};
 use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits};
 use nervure_ledger::spec::{AnchorPlace, MeshSpec, Scope};
-
-use crate::config::Pin;
 
 /// Why there is nothing to begin with.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +37,4 @@ pub(crate) async fn last_anchored(
     let contract = EvmAnchor::connect(config(&place, spec, endpoints), spec.mesh_id(), None).await?;
     let (head, _) = contract.head().await?;
     Ok((place, contract.at(head).await?.ok_or(AnchoredError::Nothing)?))
-}
-
-/// The block that an anchored checkpoint is about, if `submission` is that checkpoint. Its signatures need not be looked
-/// at: its id is the hash of all that it says.
-pub(crate) fn block_of(anchored: &AnchoredCheckpoint, submission: &Submission) -> Option<Pin> {
-    let checkpoint = &submission.checkpoint;
-    let same = checkpoint.id() == anchored.id;
-    same.then(|| Pin { height: checkpoint.height(), block: checkpoint.block() })
 }
