@@ -32,7 +32,6 @@ mod skew;
 mod state_sync;
 mod validator;
 mod view;
-pub(crate) mod wire;
 
 use std::{
     net::SocketAddr,
@@ -61,12 +60,14 @@ use router::Router;
 use service::NodeService;
 use serving::ServedExperts;
 
-pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, block_of, last_anchored};
+pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, last_anchored};
 pub(crate) use clock::now;
 pub use error::StartError;
 pub(crate) use mesh::Mesh;
 pub(crate) use registry::LedgerRegistry;
 pub(crate) use router::resumed;
+// For the modules that still say `wire`.
+pub(crate) use nervure_protocol::query::body as wire;
 pub(crate) use state_sync::{StateSyncError, begin};
 
 /// How long blocks are waited for that know a node which the last one does not, when nobody is known to have later ones.

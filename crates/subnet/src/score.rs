@@ -2,8 +2,8 @@
 //!
 //! # Design
 //! [`judge`] scores one task's answers and lets look-alikes share one reward. A [`Scoreboard`] keeps the running
-//! average of every neuron and makes the validator's weights of it. Between two epochs, [`InterimScores`] tell others
-//! what a validator thinks so far; an [`InterimBook`] makes one opinion of many, by stake.
+//! average of every neuron and makes the validator's weights of it. Between two epochs, [`LiveScores`] tell others
+//! what a validator thinks so far; an [`LiveScoreBook`] makes one opinion of many, by stake.
 //!
 //! Everything is bound to a [`Registration`](crate::Registration): who registers again inherits nothing. Everything
 //! is an integer: the same scores make the same weights on every machine.
@@ -17,15 +17,16 @@
 
 mod board;
 mod book;
-mod interim;
 mod judge;
 mod median;
-mod value;
 mod weights;
 
 pub use board::{MAX_NEURONS, RuleError, Scoreboard, ScoringRules, Standing, StateError};
-pub use book::{InterimBook, MAX_VALIDATORS, Opinion};
-pub use interim::{InterimError, InterimScore, InterimScores, MAX_INTERIM_LEN, MAX_SCORES, SignedScores};
+pub use book::{LiveScoreBook, MAX_VALIDATORS, Opinion};
 pub use judge::{Judged, Mark, judge};
 pub(crate) use median::median;
-pub use value::Score;
+// For the crates that do not name nervure_protocol yet.
+pub use nervure_protocol::{
+    LiveScore, LiveScores, LiveScoresError, Score, SignedLiveScores,
+    bounds::{MAX_LIVE_SCORES_LEN, MAX_SCORES},
+};

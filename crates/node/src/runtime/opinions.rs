@@ -15,29 +15,18 @@ use std::{
 use nervure_ledger::state::State;
 use nervure_p2p::{TopicSpec, Verdict};
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
+use nervure_protocol::topics::{ASSIGNMENTS, SCORES};
 use nervure_subnet::{
     Registration, Trust,
-    score::{InterimBook, InterimError, MAX_INTERIM_LEN, Opinion, SignedScores},
-    task::{AssignmentError, Assignments, Filed, MAX_ASSIGNMENT_LEN, SignedAssignment},
+    score::{LiveScoreBook, LiveScoresError, Opinion, SignedLiveScores},
+    task::{AssignmentError, Assignments, Filed, SignedAssignment},
 };
 
 use super::{clock, registry::LedgerRegistry};
 
-/// The topic of assignments.
-pub(crate) const ASSIGNMENTS: &str = "assignments";
-
-/// The topic of interim scores.
-pub(crate) const SCORES: &str = "scores";
-
-/// Bytes that the envelope adds, rounded up.
-const ENVELOPE: usize = 256;
-
 /// The topics of this module.
 pub(crate) fn topics() -> [TopicSpec; 2] {
-    [
-        TopicSpec::new(ASSIGNMENTS, MAX_ASSIGNMENT_LEN + ENVELOPE),
-        TopicSpec::new(SCORES, MAX_INTERIM_LEN + ENVELOPE),
-    ]
+    [TopicSpec::of(ASSIGNMENTS), TopicSpec::of(SCORES)]
 }
 
 /// What became of what validators said.
@@ -67,7 +56,7 @@ pub(crate) struct Opinions {
 
 #[derive(Default)]
 struct Said {
-    books: BTreeMap<Netuid, InterimBook>,
+    books: BTreeMap<Netuid, LiveScoreBook>,
     /// What was last made of them, at which block; none once somebody has said something new.
     made: Option<(BlockHeight, Arc<Trusts>)>,
 }
@@ -82,7 +71,7 @@ impl Opinions {
     /// Judges a message of one of the topics.
     pub(crate) fn hear(&self, topic: &str, data: &[u8]) -> Verdict {
         let (verdict, taken) = match topic {
-            ASSIGNMENTS => (self.assignment(data), &self.counters.assignments),
+            _ if topic == ASSIGNMENTS.name => (self.assignment(data), &self.counters.assignments),
             _ => (self.scores(data), &self.counters.scores),
         };
         let counter = match verdict {
@@ -113,21 +102,23 @@ impl Opinions {
 
     fn scores(&self, data: &[u8]) -> Verdict {
         let now = clock::now();
-        match SignedScores::verify(data, &self.mesh, now, &self.registry) {
+        match SignedLiveScores::verify(data, &self.mesh, now, &self.registry) {
             Ok(signed) if self.take(&signed) => Verdict::Accept,
             Ok(_) => Verdict::Ignore,
-            Err(InterimError::TooOld | InterimError::FromTheFuture | InterimError::NotAValidator { .. }) => {
-                Verdict::Ignore
-            }
+            Err(
+                LiveScoresError::TooOld
+                | LiveScoresError::FromTheFuture
+                | LiveScoresError::NotAValidator { .. },
+            ) => Verdict::Ignore,
             Err(_) => Verdict::Reject,
         }
     }
 
     /// Takes verified scores, of others or this node's own. False when they are no news.
-    pub(crate) fn take(&self, signed: &SignedScores) -> bool {
+    pub(crate) fn take(&self, signed: &SignedLiveScores) -> bool {
         let netuid = signed.scores().netuid;
         let mut said = lock(&self.said);
-        let book = said.books.entry(netuid).or_insert_with(|| InterimBook::new(netuid));
+        let book = said.books.entry(netuid).or_insert_with(|| LiveScoreBook::new(netuid));
         let news = book.insert(signed, clock::now());
         if news {
             said.made = None;
@@ -159,7 +150,7 @@ impl Opinions {
     }
 }
 
-fn trusts(state: &State, books: &BTreeMap<Netuid, InterimBook>) -> Trusts {
+fn trusts(state: &State, books: &BTreeMap<Netuid, LiveScoreBook>) -> Trusts {
     let now = clock::now();
     let stake = |node: &NodeId| state.nodes().get(node).map_or(0, |node| node.stake().base_units());
     let mut trusts = Trusts::new();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, thread};
 use nervure_primitives::{MeshId, Netuid, UnixMillis};
 use nervure_subnet::{
     Dice, Registration, Seed, Trust,
-    score::{InterimBook, MAX_SCORES, Opinion, SignedScores},
+    score::{LiveScoreBook, MAX_SCORES, Opinion, SignedLiveScores},
 };
 use serde::Serialize;
 
@@ -137,7 +137,7 @@ impl Life {
     }
 
     /// Tests, and what validators say of them, by page. On two threads: what one does tells the others nothing.
-    fn test(&mut self, now: UnixMillis) -> Vec<Vec<SignedScores>> {
+    fn test(&mut self, now: UnixMillis) -> Vec<Vec<SignedLiveScores>> {
         let miners = &self.miners.all;
         let mut ordered: Vec<&Miner> = miners.iter().collect();
         ordered.sort_by_key(|miner| miner.registration.node);
@@ -198,10 +198,10 @@ impl Life {
 }
 
 /// Median opinions of everybody.
-fn opinions(said: Vec<Vec<SignedScores>>, now: UnixMillis) -> BTreeMap<Registration, Opinion> {
+fn opinions(said: Vec<Vec<SignedLiveScores>>, now: UnixMillis) -> BTreeMap<Registration, Opinion> {
     let pages = said.first().map_or(0, Vec::len);
-    let mut books: Vec<InterimBook> =
-        (0..pages).map(|page| InterimBook::new(Netuid(page as u16 + 1))).collect();
+    let mut books: Vec<LiveScoreBook> =
+        (0..pages).map(|page| LiveScoreBook::new(Netuid(page as u16 + 1))).collect();
     for pages in &said {
         for (book, page) in books.iter_mut().zip(pages) {
             book.insert(page, now);

@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nervure_primitives::{Netuid, NodeId, UnixMillis};
+use nervure_protocol::{LiveScore, Neurons, Score, SignedLiveScores, bounds::MAX_SCORES_AGE};
 
-use super::{InterimScore, Score, SignedScores, interim::MAX_AGE, median};
-use crate::{Neurons, Registration};
+use super::median;
+use crate::Registration;
 
 /// Most validators of a subnet.
 pub const MAX_VALIDATORS: usize = 64;
@@ -29,7 +30,7 @@ pub struct Opinion {
 
 /// The latest interim scores of each validator of one subnet.
 #[derive(Debug)]
-pub struct InterimBook {
+pub struct LiveScoreBook {
     netuid: Netuid,
     latest: BTreeMap<NodeId, Kept>,
 }
@@ -37,17 +38,17 @@ pub struct InterimBook {
 #[derive(Debug)]
 struct Kept {
     issued_at: UnixMillis,
-    scores: BTreeMap<NodeId, InterimScore>,
+    scores: BTreeMap<NodeId, LiveScore>,
 }
 
-impl InterimBook {
+impl LiveScoreBook {
     /// Nobody's scores yet, for `netuid`.
     pub const fn new(netuid: Netuid) -> Self {
         Self { netuid, latest: BTreeMap::new() }
     }
 
     /// Takes verified scores. False when they are no news, of another subnet, or of one validator too many.
-    pub fn insert(&mut self, signed: &SignedScores, now: UnixMillis) -> bool {
+    pub fn insert(&mut self, signed: &SignedLiveScores, now: UnixMillis) -> bool {
         let told = signed.scores();
         let newer = match self.latest.get(&told.validator) {
             Some(kept) => told.issued_at > kept.issued_at,
@@ -73,8 +74,8 @@ impl InterimBook {
         stake: impl Fn(&NodeId) -> u64,
         now: UnixMillis,
     ) -> Option<Opinion> {
-        let current = self.latest.iter().filter(|(_, kept)| now.since(kept.issued_at) < MAX_AGE);
-        let votes: Vec<(Option<InterimScore>, u64)> = current
+        let current = self.latest.iter().filter(|(_, kept)| now.since(kept.issued_at) < MAX_SCORES_AGE);
+        let votes: Vec<(Option<LiveScore>, u64)> = current
             .map(|(validator, kept)| {
                 let said = kept.scores.get(&of.node).filter(|said| said.block == of.block);
                 (said.copied(), stake(validator))
@@ -105,7 +106,7 @@ impl InterimBook {
 
     fn has_room(&mut self, now: UnixMillis) -> bool {
         if self.latest.len() >= MAX_VALIDATORS {
-            self.latest.retain(|_, kept| now.since(kept.issued_at) < MAX_AGE);
+            self.latest.retain(|_, kept| now.since(kept.issued_at) < MAX_SCORES_AGE);
         }
         self.latest.len() < MAX_VALIDATORS
     }
@@ -115,44 +116,48 @@ impl InterimBook {
 mod tests {
     use nervure_primitives::BlockHeight;
 
-    use super::{
-        super::{
-            InterimScores,
-            interim::tests::{score, scores},
-        },
-        *,
-    };
-    use crate::record::tests::{MESH, NOW, key};
+    use nervure_protocol::LiveScores;
+
+    use super::*;
+    use crate::testing::{MESH, NOW, key};
 
     const NEURON: Registration = Registration { node: NodeId::from_bytes([1; 32]), block: BlockHeight(5) };
 
-    fn signed(validator: u8, change: impl FnOnce(&mut InterimScores)) -> SignedScores {
-        let mut told = scores(validator, vec![score(1, Score::ratio(1, 2))]);
-        change(&mut told);
-        SignedScores::sign(&key(validator), &MESH, told).unwrap()
+    fn score(number: u8, score: Score) -> LiveScore {
+        LiveScore { node: NodeId::from_bytes([number; 32]), block: BlockHeight(5), score, tasks: 20 }
     }
 
-    fn says(validator: u8, value: Score) -> SignedScores {
+    fn scores(validator: u8, scores: Vec<LiveScore>) -> LiveScores {
+        LiveScores { netuid: Netuid(1), validator: key(validator).node_id(), issued_at: NOW, scores }
+    }
+
+    fn signed(validator: u8, change: impl FnOnce(&mut LiveScores)) -> SignedLiveScores {
+        let mut told = scores(validator, vec![score(1, Score::ratio(1, 2))]);
+        change(&mut told);
+        SignedLiveScores::sign(&key(validator), &MESH, told).unwrap()
+    }
+
+    fn says(validator: u8, value: Score) -> SignedLiveScores {
         signed(validator, |told| told.scores[0].score = value)
     }
 
     #[test]
     fn the_latest_word_counts_for_its_time() {
-        let mut book = InterimBook::new(Netuid(1));
+        let mut book = LiveScoreBook::new(Netuid(1));
         assert!(book.insert(&says(1, Score::ONE), NOW));
         assert!(!book.insert(&says(1, Score::ZERO), NOW), "no later");
         let later = signed(1, |told| told.issued_at = UnixMillis(NOW.0 + 1));
         assert!(book.insert(&later, NOW));
         let opinion = |now| book.opinion(&NEURON, |_| 1, now).map(|opinion| opinion.score);
         assert_eq!(opinion(NOW), Some(Score::ratio(1, 2)));
-        assert_eq!(opinion(NOW.plus(MAX_AGE + std::time::Duration::from_millis(1))), None);
+        assert_eq!(opinion(NOW.plus(MAX_SCORES_AGE + std::time::Duration::from_millis(1))), None);
     }
 
     #[test]
     fn opinions_are_of_everybody_and_count_all_tasks() {
-        let mut book = InterimBook::new(Netuid(1));
+        let mut book = LiveScoreBook::new(Netuid(1));
         for validator in 1..=3 {
-            let also = |told: &mut InterimScores| told.scores.push(score(9, Score::ONE));
+            let also = |told: &mut LiveScores| told.scores.push(score(9, Score::ONE));
             assert!(book.insert(&signed(validator, also), NOW));
         }
         let opinions = book.opinions(|_| 1, NOW);
@@ -163,7 +168,7 @@ mod tests {
 
     #[test]
     fn whoever_is_silent_about_a_neuron_votes_too() {
-        let mut book = InterimBook::new(Netuid(1));
+        let mut book = LiveScoreBook::new(Netuid(1));
         assert!(book.insert(&says(1, Score::ONE), NOW));
         let about_another = |validator| signed(validator, |told| told.scores[0] = score(9, Score::ONE));
         for validator in 2..=3 {
@@ -180,9 +185,9 @@ mod tests {
 
     #[test]
     fn another_subnet_or_registration_is_another_matter() {
-        let mut book = InterimBook::new(Netuid(2));
+        let mut book = LiveScoreBook::new(Netuid(2));
         assert!(!book.insert(&says(1, Score::ONE), NOW));
-        let mut book = InterimBook::new(Netuid(1));
+        let mut book = LiveScoreBook::new(Netuid(1));
         assert!(book.insert(&says(1, Score::ONE), NOW));
         let again = Registration { block: BlockHeight(6), ..NEURON };
         assert_eq!(book.opinion(&again, |_| 1, NOW), None);
@@ -191,12 +196,12 @@ mod tests {
 
     #[test]
     fn validators_are_bounded() {
-        let mut book = InterimBook::new(Netuid(1));
+        let mut book = LiveScoreBook::new(Netuid(1));
         for validator in 1..=MAX_VALIDATORS as u8 {
             assert!(book.insert(&says(validator, Score::ONE), NOW));
         }
         assert!(!book.insert(&says(70, Score::ONE), NOW));
-        let later = NOW.plus(MAX_AGE);
+        let later = NOW.plus(MAX_SCORES_AGE);
         assert!(book.insert(&signed(70, |told| told.issued_at = later), later), "old ones make room");
     }
 }

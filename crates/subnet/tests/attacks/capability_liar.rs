@@ -9,7 +9,7 @@ use nervure_subnet::{
     Candidate, Dice, ExpertRecord, Observation, Policy, PolicyRules, Seed, Terms, Trust,
     mechanism::{Corpus, Mechanism},
     route,
-    score::{InterimBook, InterimScores, Scoreboard, ScoringRules, SignedScores, judge},
+    score::{LiveScoreBook, Scoreboard, ScoringRules, SignedLiveScores, judge},
 };
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, corpus, id, key, model, next_byte, registration};
@@ -33,7 +33,7 @@ fn probed(validator: u8, mechanism: &dyn Mechanism, corpus: &Corpus) -> Scoreboa
         let task = mechanism.draw(Seed::from(u64::from(validator)).derive("task", number), corpus).unwrap();
         let sure = |miner| if miner == LIAR { 0.0 } else { 0.6 + 0.03 * f32::from(miner - 10) };
         let answers: Vec<_> =
-            miners().map(|miner| (id(miner), model(task.questions(), sure(miner), miner))).collect();
+            miners().map(|miner| (id(miner), model(task.requests(), sure(miner), miner))).collect();
         for judged in judge(task.as_ref(), &answers) {
             let miner = miners().find(|miner| id(*miner) == judged.node).unwrap();
             board.record(&registration(miner), judged.mark);
@@ -43,14 +43,14 @@ fn probed(validator: u8, mechanism: &dyn Mechanism, corpus: &Corpus) -> Scoreboa
 }
 
 /// What gossip made of it at a gateway.
-fn opinions() -> InterimBook {
-    let mut book = InterimBook::new(SUBNET);
+fn opinions() -> LiveScoreBook {
+    let mut book = LiveScoreBook::new(SUBNET);
     let (mechanism, corpus) = (next_byte(), corpus());
     for validator in VALIDATORS {
         let board = probed(validator, mechanism.as_ref(), &corpus);
-        let told = InterimScores::of(&board, (id(validator), SUBNET), NOW);
-        let bytes = SignedScores::sign(&key(validator), &MESH, told).unwrap().bytes().to_vec();
-        assert!(book.insert(&SignedScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap(), NOW));
+        let told = board.live_scores((id(validator), SUBNET), NOW);
+        let bytes = SignedLiveScores::sign(&key(validator), &MESH, told).unwrap().bytes().to_vec();
+        assert!(book.insert(&SignedLiveScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap(), NOW));
     }
     book
 }
