@@ -1,8 +1,8 @@
 //! Transactions of this node's own users that wait for a block, kept across restarts.
 //!
 //! A plain file beside the chain: a length, a checksum and a sealed transaction, one after the other, appended as they come
-//! and written anew when some are settled. Nothing waits for the disk, so that a power failure may lose the latest; a
-//! process that is killed loses none. What is read is offered to the pool like anything else: what the ledger would refuse
+//! and written again when some are in a block. Nothing waits for the disk, so that a power failure may lose the latest; a
+//! process that is killed loses none. What is read is offered to the mempool like anything else: what the ledger would refuse
 //! by now is dropped there.
 //!
 //! Others' transactions are not kept: whoever they belong to keeps them.

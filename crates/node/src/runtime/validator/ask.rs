@@ -16,7 +16,7 @@ use crate::runtime::{
 };
 
 /// Longest pause before an expert without room is asked again.
-const MOST_PAUSE: Duration = Duration::from_secs(2);
+const MAX_BUSY_DELAY: Duration = Duration::from_secs(2);
 
 /// What the events of a whole answer say.
 fn answer(events: Vec<ExpertEvent>) -> Answer {
@@ -24,7 +24,7 @@ fn answer(events: Vec<ExpertEvent>) -> Answer {
     for event in events {
         match event {
             ExpertEvent::Text(piece) if text.len() <= MAX_ANSWER_TEXT => text.push_str(&piece),
-            // In order, as experts promise; whatever comes otherwise is no answer.
+            // Experts send vectors in order; any other order is not an answer.
             ExpertEvent::Embedding { index, vector } if index as usize == vectors.len() => {
                 vectors.push(vector)
             }
@@ -40,9 +40,9 @@ fn answer(events: Vec<ExpertEvent>) -> Answer {
 }
 
 /// The bodies of a task's requests, encoded once for all miners.
-pub(super) struct Bodies(Vec<(ExpertRequest, Arc<[u8]>)>);
+pub(super) struct EncodedRequests(Vec<(ExpertRequest, Arc<[u8]>)>);
 
-impl Bodies {
+impl EncodedRequests {
     /// Encodes these requests.
     pub(super) fn of(requests: &[ExpertRequest]) -> Result<Self, CborError> {
         let encode =
@@ -77,7 +77,7 @@ async fn one(
                     return Reply::missing();
                 }
             },
-            Err(NotWhole::Busy(after)) => tokio::time::sleep(after.min(MOST_PAUSE)).await,
+            Err(NotWhole::Busy(after)) => tokio::time::sleep(after.min(MAX_BUSY_DELAY)).await,
             Err(NotWhole::Failed(reason)) => {
                 tracing::debug!(node = %record.node, reason, "no answer to a task's question");
                 return Reply::missing();
