@@ -35,13 +35,13 @@ use nervure_consensus::bft::{Config, Engine, Signer};
 use nervure_ledger::{
     chain::Tip,
     event::Event as LedgerEvent,
-    mempool::PoolRefusal,
+    mempool::MempoolError,
     spec::{MeshSpec, Scope},
-    store::{Reader, Store, StoreError},
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
 use nervure_protocol::topics::{BLOCKS, CONSENSUS};
+use nervure_store::{Reader, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use super::anchor::Anchoring;
@@ -300,8 +300,8 @@ impl ChainHandle {
 pub(crate) enum SubmitError {
     /// The mempool rejects it.
     #[error(transparent)]
-    Refused(#[from] PoolRefusal),
-    /// The queue is full.
+    Refused(#[from] MempoolError),
+    /// Too much is going on.
     #[error("the node is busy: try again in a moment")]
     Busy,
     /// The chain's thread has ended.
