@@ -53,7 +53,7 @@ use crate::{
     config::NodeConfig,
     gateway::{Gateway, GatewayConfig},
 };
-use chain::{Chain, OpenError, OpenChain};
+use chain::{Chain, OpenChain, OpenError};
 use ledger::LedgerDesk;
 use receipts::ReceiptSigner;
 use service::NodeService;

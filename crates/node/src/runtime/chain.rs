@@ -9,7 +9,6 @@
 //! bound are dropped and counted; votes are sent again.
 
 mod blocks;
-mod proposed;
 mod commit;
 mod fetch;
 mod gossip;
@@ -17,6 +16,7 @@ mod host;
 mod open;
 mod pacemaker;
 mod pending;
+mod proposed;
 mod receipts;
 mod task;
 
@@ -51,7 +51,7 @@ use task::{Event, Task};
 
 pub(crate) use blocks::protocol;
 pub(crate) use gossip::topics;
-pub(crate) use open::{OpenError, OpenChain, exists, import};
+pub(crate) use open::{OpenChain, OpenError, exists, import};
 
 /// Events that wait for the thread. When the queue is full, gossip is dropped and counted.
 const MAX_QUEUED_EVENTS: usize = 2_048;
@@ -250,7 +250,10 @@ impl ChainHandle {
             _ => Event::Transaction(message),
         };
         let dropped = self.send(event);
-        if let Some(Event::Consensus(message) | Event::BlockAnnounced(message) | Event::Transaction(message)) = dropped {
+        if let Some(
+            Event::Consensus(message) | Event::BlockAnnounced(message) | Event::Transaction(message),
+        ) = dropped
+        {
             ChainCounters::count(&self.counters.dropped);
             message.judge(Verdict::Ignore).await;
         }

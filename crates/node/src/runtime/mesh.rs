@@ -17,7 +17,7 @@ use super::{
     advertiser::Advertiser,
     anchor::{self, Anchoring},
     catalog::ExpertCatalog,
-    chain::{self, Chain, ChainHandle, OpenChain, ChainRole},
+    chain::{self, Chain, ChainHandle, ChainRole, OpenChain},
     directory::{self, Directory},
     gossip::{self, RecordCounters},
     opinions::{self, Opinions},

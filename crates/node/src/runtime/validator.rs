@@ -124,7 +124,8 @@ impl Validator {
             worker.follow(*netuid, subnet);
             lock(&worker.store).registered(subnet, &own);
             let idle = worker.running.as_ref().is_none_or(JoinHandle::is_finished);
-            let Some(mechanism) = worker.mechanism.clone().filter(|_| idle && height >= worker.next_task) else {
+            let Some(mechanism) = worker.mechanism.clone().filter(|_| idle && height >= worker.next_task)
+            else {
                 continue;
             };
             worker.next_task = height + interval(subnet);

@@ -195,7 +195,8 @@ impl Host {
             && let Some(signature) = certificate.signatures.of(&own)
         {
             let vote = SignedStatement { statement: certificate.vote(), signer: own, signature: *signature };
-            let began_here = self.handshake_height.is_some_and(|met| certificate.height.0 > met.0.saturating_add(1));
+            let began_here =
+                self.handshake_height.is_some_and(|met| certificate.height.0 > met.0.saturating_add(1));
             self.inputs.push_back(Input::OwnSignature { vote, began_here });
         }
     }
@@ -215,7 +216,9 @@ impl Host {
         self.set_tip(next);
         self.start_height(certificate.round);
         self.commits = self.commits.wrapping_add(1);
-        if self.commits == FIRST_REBROADCAST_BLOCKS || self.commits.is_multiple_of(REBROADCAST_INTERVAL_BLOCKS) {
+        if self.commits == FIRST_REBROADCAST_BLOCKS
+            || self.commits.is_multiple_of(REBROADCAST_INTERVAL_BLOCKS)
+        {
             self.rebroadcast_pending();
         }
         Ok(())

@@ -24,8 +24,8 @@ use nervure_store::{Store, StoreError, Wal};
 use tokio::sync::watch;
 
 use super::{
-    ChainCounters, ChainView, ChainRole, proposed::ProposedBlocks, fetch::Net, gossip, pacemaker::Pacemaker, pending::Pending,
-    receipts::TxReceipts,
+    ChainCounters, ChainRole, ChainView, fetch::Net, gossip, pacemaker::Pacemaker, pending::Pending,
+    proposed::ProposedBlocks, receipts::TxReceipts,
 };
 use crate::runtime::anchor::Anchoring;
 
@@ -284,7 +284,8 @@ impl Host {
     /// When a validator that commits nothing asks whether others did. It may have missed a decision, and validators at
     /// a later height ignore its messages.
     pub(super) fn stall_deadline(&self) -> Option<Instant> {
-        (self.deps.role == ChainRole::Validator).then(|| self.last_activity + STALL_TIMEOUT + 3 * self.deps.block_time)
+        (self.deps.role == ChainRole::Validator)
+            .then(|| self.last_activity + STALL_TIMEOUT + 3 * self.deps.block_time)
     }
 
     /// Asks a peer for the block that this validator waits for, and reports why there is none.

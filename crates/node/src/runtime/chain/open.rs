@@ -54,7 +54,8 @@ impl OpenChain {
         arm_fail_point();
         std::fs::create_dir_all(&config.dir).map_err(StoreError::from)?;
         let options = StoreOptions { cache: CACHE_BYTES, ..StoreOptions::default() };
-        let (chain, tip) = retry_while_locked(|| Ok(Store::open(&config.dir.join(CHAIN_FILE), spec, options)?))?;
+        let (chain, tip) =
+            retry_while_locked(|| Ok(Store::open(&config.dir.join(CHAIN_FILE), spec, options)?))?;
         let log = config.dir.join(WAL_FILE);
         let (wal, recovered) =
             retry_while_locked(|| Wal::open(&log).map_err(|error| OpenError::Log(error, log.clone())))?;
@@ -74,7 +75,9 @@ fn retry_while_locked<T>(open: impl Fn() -> Result<T, OpenError>) -> Result<T, O
     let until = Instant::now() + RELEASE_TIMEOUT;
     loop {
         match open() {
-            Err(error) if error.is_in_use() && Instant::now() < until => std::thread::sleep(RELEASE_TIMEOUT / 100),
+            Err(error) if error.is_in_use() && Instant::now() < until => {
+                std::thread::sleep(RELEASE_TIMEOUT / 100)
+            }
             opened => return opened,
         }
     }

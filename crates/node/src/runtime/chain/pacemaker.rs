@@ -43,7 +43,8 @@ impl Pacemaker {
 
     /// When the height after the one committed at `now` begins.
     pub(super) fn next(&self, now: Instant) -> Instant {
-        (self.begun + self.block_time).max(now + self.block_time - self.block_time / AGREEMENT_ALLOWANCE_DIVISOR)
+        (self.begun + self.block_time)
+            .max(now + self.block_time - self.block_time / AGREEMENT_ALLOWANCE_DIVISOR)
     }
 
     /// Whether the next height should begin, now that `from` has sent a message of it.
@@ -105,6 +106,8 @@ mod tests {
             others.begin(next.0);
             early.begin(next.1);
         }
-        assert!(others.begun.saturating_duration_since(early.begun) <= BLOCK_TIME / AGREEMENT_ALLOWANCE_DIVISOR);
+        assert!(
+            others.begun.saturating_duration_since(early.begun) <= BLOCK_TIME / AGREEMENT_ALLOWANCE_DIVISOR
+        );
     }
 }

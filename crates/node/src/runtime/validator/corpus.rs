@@ -37,7 +37,9 @@ pub enum CorpusError {
         source: io::Error,
     },
     /// A directory in it has a name that is not a capability.
-    #[error("{0} is not a valid capability: name each directory after what its texts test, as in text.generate.rust")]
+    #[error(
+        "{0} is not a valid capability: name each directory after what its texts test, as in text.generate.rust"
+    )]
     Capability(String),
     /// There are too many texts, or too much of them.
     #[error("more than {MAX_DOCUMENTS} texts or {MAX_CORPUS} bytes")]

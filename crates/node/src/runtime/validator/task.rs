@@ -16,7 +16,7 @@ use nervure_subnet::{
     task::{Assignment, MAX_MINERS, SignedAssignment, commitment},
 };
 
-use super::{Validator, ask::EncodedRequests, store::ValidatorStore, lock, new_seed};
+use super::{Validator, ask::EncodedRequests, lock, new_seed, store::ValidatorStore};
 use crate::runtime::clock;
 
 /// Miners that are asked at once.
@@ -79,7 +79,8 @@ impl Validator {
                 }
             }
         });
-        let answers: Vec<(NodeId, Vec<Reply>)> = asked.buffer_unordered(MAX_CONCURRENT_MINERS).collect().await;
+        let answers: Vec<(NodeId, Vec<Reply>)> =
+            asked.buffer_unordered(MAX_CONCURRENT_MINERS).collect().await;
         let judged = tokio::task::spawn_blocking(move || judge(task.as_ref(), &answers)).await;
         let Ok(judged) = judged else { return false };
         tracing::debug!(%netuid, miners = judged.len(), "scored a task");

@@ -10,7 +10,7 @@ use nervure_ledger::{
 };
 use nervure_primitives::{Amount, BlockHeight, Netuid};
 
-use super::{SubnetWorker, Validator, store::ValidatorStore, lock};
+use super::{SubnetWorker, Validator, lock, store::ValidatorStore};
 
 /// Weights are committed in the last part of an epoch: one in this many, and at least [`MIN_COMMIT_WINDOW_BLOCKS`].
 const COMMIT_WINDOW_DIVISOR: u64 = 3;
@@ -25,7 +25,12 @@ pub(super) struct PendingWeights(Option<(u64, u64)>);
 
 impl PendingWeights {
     /// Submits what is due in all subnets.
-    pub(super) async fn next(&mut self, validator: &Validator, tip: &Tip, workers: &BTreeMap<Netuid, SubnetWorker>) {
+    pub(super) async fn next(
+        &mut self,
+        validator: &Validator,
+        tip: &Tip,
+        workers: &BTreeMap<Netuid, SubnetWorker>,
+    ) {
         let own = validator.own();
         let Some(node) = tip.state.nodes().get(&own) else { return };
         let height = tip.header.height.0;
