@@ -60,7 +60,7 @@ use router::Router;
 use service::NodeService;
 use serving::ServedExperts;
 
-pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, block_of, last_anchored};
+pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, last_anchored};
 pub(crate) use clock::now;
 pub use error::StartError;
 pub(crate) use mesh::Mesh;

@@ -1,4 +1,4 @@
-//! `GET /v1/models` and `/v1/models/{id}`: the stand-in's models, each owned by a stand-in.
+//! `GET /v1/models` and `/v1/models/{id}`: the mock model server's models, each owned by a mock model server.
 
 use axum::{Json, extract::Path};
 use nervure_mock_server::{LISTED_MODELS, MAX_PROMPT_BYTES, MODEL_OWNER, MockModel};
@@ -13,13 +13,13 @@ pub(super) async fn list() -> Json<Value> {
 
 /// `GET /v1/models/{id}`.
 pub(super) async fn one(Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
-    let unknown = || ApiError::not_found(format!("the stand-in has no model '{}'", excerpt(&id)));
-    MockModel::named(&id).map(|stand_in| Json(entry(stand_in))).ok_or_else(unknown)
+    let unknown = || ApiError::not_found(format!("the mock model server has no model '{}'", excerpt(&id)));
+    MockModel::named(&id).map(|mock_server| Json(entry(mock_server))).ok_or_else(unknown)
 }
 
-fn entry(stand_in: MockModel) -> Value {
+fn entry(mock_server: MockModel) -> Value {
     json!({
-        "id": stand_in.to_string(),
+        "id": mock_server.to_string(),
         "object": "model",
         "created": 0,
         "owned_by": MODEL_OWNER,

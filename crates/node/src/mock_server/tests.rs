@@ -1,4 +1,4 @@
-//! The stand-in over a real socket, by plain HTTP and by the expert that miners put before any model server.
+//! The mock model server over a real socket, by plain HTTP and by the expert that miners put before any model server.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn start() -> (SocketAddr, DropGuard) {
-    let server = StandInServer::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let server = MockServer::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let (address, stop) = (server.local_addr(), CancellationToken::new());
     tokio::spawn(server.run(stop.clone()));
     (address, stop.drop_guard())
@@ -103,7 +103,7 @@ async fn it_says_what_it_is_and_what_it_cannot() {
     let long = json!({"model": "mock-100", "messages": [{"role": "user", "content": "x".repeat(600_000)}]});
     let many = json!({"model": "mock-embed-100", "input": vec!["x"; 129]});
     for (path, body, status, says) in [
-        ("/v1/chat/completions", chat("gpt-5"), 404, "stand-in has no model 'gpt-5' for this"),
+        ("/v1/chat/completions", chat("gpt-5"), 404, "mock model server has no model 'gpt-5' for this"),
         ("/v1/chat/completions", chat("mock-embed-100"), 404, "mock-100, mock-70"),
         ("/v1/chat/completions", json!({"model": "mock-100", "messages": []}), 400, "no message"),
         ("/v1/chat/completions", json!({"messages": 3}), 400, "messages"),
@@ -111,7 +111,7 @@ async fn it_says_what_it_is_and_what_it_cannot() {
         ("/v1/completions", json!({"model": "mock-100"}), 400, "prompt"),
         ("/v1/embeddings", many, 400, "128 texts"),
         ("/v1/embeddings", json!({"model": "mock-embed-100", "input": [1]}), 400, "input"),
-        ("/v1/images", json!({}), 404, "stand-in"),
+        ("/v1/images", json!({}), 404, "mock model server"),
     ] {
         let (got, text) = post(address, path, &body).await;
         assert!(got == status && text.contains(says), "{path}: {got} {text}");
@@ -120,8 +120,8 @@ async fn it_says_what_it_is_and_what_it_cannot() {
 
 #[tokio::test]
 async fn only_this_machine_can_reach_it_and_a_taken_port_is_told() {
-    let open = StandInServer::bind(([0, 0, 0, 0], 0).into()).await.err().unwrap();
-    assert!(matches!(open, StandInError::NotLoopback(_)), "{open}");
+    let open = MockServer::bind(([0, 0, 0, 0], 0).into()).await.err().unwrap();
+    assert!(matches!(open, MockServerError::NotLoopback(_)), "{open}");
     let (address, _stop) = start().await;
-    assert!(StandInServer::bind(address).await.err().unwrap().port_in_use());
+    assert!(MockServer::bind(address).await.err().unwrap().port_in_use());
 }

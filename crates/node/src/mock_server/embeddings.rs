@@ -26,7 +26,7 @@ enum Input {
     Many(Vec<String>),
 }
 
-/// How vectors are written; the stand-in writes numbers.
+/// How vectors are written; the mock model server writes numbers.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Encoding {
@@ -40,11 +40,11 @@ pub(super) async fn embeddings(
     _slot: Slot,
     JsonBody(body): JsonBody<EmbedBody>,
 ) -> Result<Json<Value>, ApiError> {
-    let stand_in = named(&body.model, ModelKind::Embedding)?;
+    let mock_server = named(&body.model, ModelKind::Embedding)?;
     if body.encoding_format == Encoding::Base64 {
         return Err(ApiError::unsupported(
             "encoding_format",
-            "the stand-in writes vectors as numbers: say float",
+            "the mock model server writes vectors as numbers: say float",
         ));
     }
     let inputs = match body.input {
@@ -57,7 +57,7 @@ pub(super) async fn embeddings(
     }
     let words: usize = inputs.iter().map(|text| text.split_whitespace().count()).sum();
     let data = inputs.iter().enumerate().map(
-        |(index, text)| json!({ "object": "embedding", "index": index, "embedding": stand_in.embed(text) }),
+        |(index, text)| json!({ "object": "embedding", "index": index, "embedding": mock_server.embed(text) }),
     );
     let usage = json!({ "prompt_tokens": words, "total_tokens": words });
     Ok(Json(

@@ -61,8 +61,8 @@ pub(super) async fn completions(
 }
 
 fn answer(body: &TextBody, question: &str, form: Form) -> Result<Response, ApiError> {
-    let stand_in = named(&body.model, ModelKind::Chat)?;
-    let text = stand_in.answer(question);
+    let mock_server = named(&body.model, ModelKind::Chat)?;
+    let text = mock_server.answer(question);
     let most = body.max_completion_tokens.or(body.max_tokens).unwrap_or(TOKENS) as usize;
     let words: Vec<&str> = text.split_inclusive([' ', '\n']).collect();
     let reason = if words.len() > most { FinishReason::Length } else { FinishReason::Stop };

@@ -1,4 +1,4 @@
-//! The stand-in for a model server: a small process that speaks the OpenAI API on loopback and answers by program.
+//! The mock model server: a small process that speaks the OpenAI API on loopback and answers by program.
 //!
 //! What it knows is in [`nervure_mock_server`]; this is its HTTP. It says what it is wherever somebody may look: in
 //! the names and the owner of its models, in every answer, and in its errors.
@@ -49,12 +49,12 @@ const COME_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why it does not start.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StandInError {
+pub(crate) enum MockServerError {
     /// An address that others can reach.
-    #[error("the stand-in listens on loopback only, and {0} is not: it has no keys and is no model")]
+    #[error("the mock model server listens on loopback only, and {0} is not: it has no keys and is no model")]
     NotLoopback(SocketAddr),
     /// The address cannot be bound.
-    #[error("the stand-in cannot listen on {listen}: {source}")]
+    #[error("the mock model server cannot listen on {listen}: {source}")]
     Bind {
         /// The address.
         listen: SocketAddr,
@@ -63,26 +63,26 @@ pub(crate) enum StandInError {
     },
 }
 
-impl StandInError {
+impl MockServerError {
     /// Whether somebody else has the port.
     pub(crate) fn port_in_use(&self) -> bool {
         matches!(self, Self::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
     }
 }
 
-/// The stand-in, bound and not yet running.
-pub(crate) struct StandInServer {
+/// The mock model server, bound and not yet running.
+pub(crate) struct MockServer {
     listener: TcpListener,
     local_addr: SocketAddr,
 }
 
-impl StandInServer {
+impl MockServer {
     /// Binds to a loopback address; port 0 lets the system choose.
-    pub(crate) async fn bind(listen: SocketAddr) -> Result<Self, StandInError> {
+    pub(crate) async fn bind(listen: SocketAddr) -> Result<Self, MockServerError> {
         if !listen.ip().is_loopback() {
-            return Err(StandInError::NotLoopback(listen));
+            return Err(MockServerError::NotLoopback(listen));
         }
-        let failed = |source| StandInError::Bind { listen, source };
+        let failed = |source| MockServerError::Bind { listen, source };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, local_addr })
@@ -136,7 +136,7 @@ fn router(app: App) -> Router {
 async fn not_found(request: Request) -> ApiError {
     let path = excerpt(request.uri().path());
     ApiError::not_found(format!(
-        "this is a stand-in for a model server and has no {path}; it has /v1/models, /v1/chat/completions, /v1/completions \
+        "this is a mock model server and has no {path}; it has /v1/models, /v1/chat/completions, /v1/completions \
          and /v1/embeddings"
     ))
 }
@@ -149,18 +149,19 @@ impl FromRequestParts<App> for Slot {
 
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, ApiError> {
         app.slots.clone().try_acquire_owned().map(Self).map_err(|_| {
-            let message = format!("the stand-in already works on {QUESTIONS} questions");
+            let message = format!("the mock model server already works on {QUESTIONS} questions");
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(COME_AGAIN)
         })
     }
 }
 
-/// The stand-in called `model`, which must do this.
+/// The mock model server called `model`, which must do this.
 fn named(model: &str, kind: ModelKind) -> Result<MockModel, ApiError> {
-    MockModel::named(model).filter(|stand_in| stand_in.kind() == kind).ok_or_else(|| {
+    MockModel::named(model).filter(|mock_server| mock_server.kind() == kind).ok_or_else(|| {
         let known = LISTED_MODELS.iter().filter(|listed| listed.kind() == kind).map(ToString::to_string);
         let known = known.collect::<Vec<_>>().join(", ");
-        let message = format!("the stand-in has no model '{}' for this: it has {known}", excerpt(model));
+        let message =
+            format!("the mock model server has no model '{}' for this: it has {known}", excerpt(model));
         ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message)
     })
 }

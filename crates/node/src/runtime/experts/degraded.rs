@@ -1,25 +1,25 @@
-//! An expert made worse on purpose, for trying out what the mesh does about it: `quality=40` mixes 60 % of noise into
-//! what a model says.
+//! An expert with noise in its answers, for testing how the mesh reacts: `quality=40` mixes 60 % of noise into a model's
+//! answers.
 
 use futures::{StreamExt, future::BoxFuture};
 use nervure_experts::{Expert, ExpertEvent, ExpertRequest, ExpertStream, Health, ModelCard};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// An expert whose answers are partly noise.
-pub(super) struct WorseExpert<E> {
+pub(super) struct DegradedExpert<E> {
     inner: E,
-    /// The part that is not noise.
+    /// The share of an answer that is not noise, 0 to 1.
     quality: f32,
 }
 
-impl<E: Expert> WorseExpert<E> {
-    /// `inner`, with so many percent of what it says.
+impl<E: Expert> DegradedExpert<E> {
+    /// `inner`, with `percent` of its answers kept and the rest replaced by noise.
     pub(super) fn new(inner: E, percent: u8) -> Self {
         Self { inner, quality: f32::from(percent.min(100)) / 100.0 }
     }
 }
 
-impl<E: Expert> Expert for WorseExpert<E> {
+impl<E: Expert> Expert for DegradedExpert<E> {
     fn card(&self) -> &ModelCard {
         self.inner.card()
     }
@@ -31,7 +31,7 @@ impl<E: Expert> Expert for WorseExpert<E> {
             None => StdRng::from_rng(&mut rand::rng()),
         };
         let events = self.inner.run(request);
-        ExpertStream::new(events.map(move |item| item.map(|event| worsened(event, quality, &mut noise))))
+        ExpertStream::new(events.map(move |item| item.map(|event| degraded(event, quality, &mut noise))))
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {
@@ -39,7 +39,7 @@ impl<E: Expert> Expert for WorseExpert<E> {
     }
 }
 
-/// The same seed makes the same noise.
+/// The seed of the noise: the same request seed gives the same noise.
 fn seed(request: &ExpertRequest) -> Option<u64> {
     match request {
         ExpertRequest::Complete { sampling, .. } | ExpertRequest::Chat { sampling, .. } => sampling.seed,
@@ -47,7 +47,7 @@ fn seed(request: &ExpertRequest) -> Option<u64> {
     }
 }
 
-fn worsened(event: ExpertEvent, quality: f32, rng: &mut StdRng) -> ExpertEvent {
+fn degraded(event: ExpertEvent, quality: f32, rng: &mut StdRng) -> ExpertEvent {
     match event {
         ExpertEvent::Text(text) => {
             let letter = |c| match rng.random::<f32>() < quality {
@@ -74,16 +74,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn noise_keeps_the_form() {
-        let worsened = |event, quality| worsened(event, quality, &mut StdRng::seed_from_u64(1));
-        let ExpertEvent::Distribution(mixed) = worsened(ExpertEvent::Distribution(vec![1.0, 0.0]), 0.4)
+    fn noise_keeps_the_form_of_an_event() {
+        let degraded = |event, quality| degraded(event, quality, &mut StdRng::seed_from_u64(1));
+        let ExpertEvent::Distribution(mixed) = degraded(ExpertEvent::Distribution(vec![1.0, 0.0]), 0.4)
         else {
             panic!()
         };
         assert!((mixed[0] - 0.7).abs() < 1e-6 && (mixed[1] - 0.3).abs() < 1e-6, "{mixed:?}");
         let text = ExpertEvent::Text("thé end".into());
-        assert_eq!(worsened(text.clone(), 1.0), text);
-        let ExpertEvent::Text(noise) = worsened(text, 0.0) else { panic!() };
+        assert_eq!(degraded(text.clone(), 1.0), text);
+        let ExpertEvent::Text(noise) = degraded(text, 0.0) else { panic!() };
         assert!(noise.len() == 7 && noise.bytes().all(|b| b.is_ascii_lowercase()), "{noise}");
     }
 }
