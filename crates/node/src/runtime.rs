@@ -14,6 +14,7 @@ mod catalog;
 mod chain;
 mod clock;
 mod directory;
+mod dispatch;
 mod error;
 mod experts;
 mod gossip;

@@ -31,6 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::FutureExt;
 use nervure_consensus::bft::{Config, Engine, Signer};
 use nervure_ledger::{
     chain::Tip,
@@ -41,10 +42,17 @@ use nervure_ledger::{
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
-use nervure_protocol::topics::{BLOCKS, CONSENSUS};
+use nervure_protocol::{
+    protocols::CHAIN,
+    topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
+};
 use tokio::sync::{oneshot, watch};
 
-use super::anchor::Anchoring;
+use super::{
+    anchor::Anchoring,
+    directory::{ProtocolHandlers, register_concurrent},
+    gossip::TopicHandlers,
+};
 use bodies::Bodies;
 use settled::Settled;
 use task::{Event, Task};
@@ -52,6 +60,22 @@ use task::{Event, Task};
 pub(crate) use blocks::protocol;
 pub(crate) use gossip::topics;
 pub(crate) use open::{OpenError, Opened, exists, import};
+
+/// Registers the handlers of the chain's topics and of requests for blocks.
+pub(crate) fn register(topics: &mut TopicHandlers, protocols: &mut ProtocolHandlers, chain: &ChainHandle) {
+    for topic in [BLOCKS, CONSENSUS, TRANSACTIONS] {
+        let chain = chain.clone();
+        topics.register(topic.name, move |message| {
+            let chain = chain.clone();
+            async move { chain.hear(message).await }.boxed()
+        });
+    }
+    let chain = chain.clone();
+    register_concurrent(protocols, CHAIN.name, move |request| {
+        let chain = chain.clone();
+        async move { chain.answer(request).await }
+    });
+}
 
 /// Events that wait for the thread.
 const QUEUE: usize = 2_048;
@@ -247,6 +271,7 @@ impl ChainHandle {
         let event = match message.topic.as_str() {
             topic if topic == CONSENSUS.name => Event::Heard(message),
             topic if topic == BLOCKS.name => Event::Announced(message),
+            // Transactions: no other topic is registered with this handler.
             _ => Event::Offered(message),
         };
         let dropped = self.send(event);
