@@ -8,6 +8,7 @@ mod absent;
 mod access;
 mod anchor;
 mod ask;
+#[cfg(feature = "bench")]
 mod bench;
 mod certify;
 mod checkpoint;
@@ -158,7 +159,11 @@ enum Command {
     #[cfg(not(feature = "mock-server"))]
     #[command(alias = "stand-in")]
     MockServer(absent::AbsentArgs),
-    /// Measures, against a baseline in the same run
+    /// Not in this build: measurements
+    #[cfg(not(feature = "bench"))]
+    Bench(absent::AbsentArgs),
+    /// Measures the mesh against baselines in the same run
+    #[cfg(feature = "bench")]
     #[command(subcommand)]
     Bench(bench::BenchCommand),
     Completions(completions::CompletionsArgs),
@@ -223,6 +228,9 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
             output::note("nervure stand-in is deprecated: use nervure mock-server");
             args.run().await
         }
+        #[cfg(not(feature = "bench"))]
+        Command::Bench(_) => Err(absent::error("nervure bench", "bench")),
+        #[cfg(feature = "bench")]
         Command::Bench(command) => command.run(&global).await,
         Command::Completions(completions) => completions.run(),
     }

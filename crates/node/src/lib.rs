@@ -20,11 +20,10 @@
 //! # Modules
 //! The command line ([`cli`]) talks to running nodes over their HTTP API (`local`, `gateway`) or becomes one
 //! (`runtime`). `service` is the seam between a node and its HTTP API, `config` holds a node's settings. `light` verifies
-//! what nodes say about the ledger. `mock_server` is a mock model server. `bench` measures the query plane.
+//! what nodes say about the ledger. `mock_server` is a mock model server.
 
 pub mod cli;
 
-mod bench;
 mod builder;
 mod config;
 mod gateway;

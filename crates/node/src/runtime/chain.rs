@@ -36,9 +36,8 @@ use nervure_consensus::bft::{Config, Engine, Signer};
 use nervure_ledger::{
     chain::Tip,
     event::Event as LedgerEvent,
-    mempool::PoolRefusal,
+    mempool::MempoolError,
     spec::{MeshSpec, Scope},
-    store::{Reader, Store, StoreError},
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
@@ -46,6 +45,7 @@ use nervure_protocol::{
     protocols::CHAIN,
     topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
 };
+use nervure_store::{Reader, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use super::{
@@ -325,7 +325,7 @@ impl ChainHandle {
 pub(crate) enum SubmitError {
     /// The pool does not take it.
     #[error(transparent)]
-    Refused(#[from] PoolRefusal),
+    Refused(#[from] MempoolError),
     /// Too much is going on.
     #[error("the node is busy: try again in a moment")]
     Busy,
