@@ -15,6 +15,7 @@ mod chain;
 mod clock;
 mod dialer;
 mod directory;
+mod dispatch;
 mod error;
 mod experts;
 mod gossip;

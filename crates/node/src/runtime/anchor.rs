@@ -18,12 +18,13 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use futures::FutureExt;
 use nervure_anchor::{
     AnchorDomain, AnchorError, AnchorKey, AnchorKeyFileError, AnchoredCheckpoint, CheckpointStore,
     LocalAnchor, LocalAnchorError, Submission,
@@ -35,8 +36,13 @@ use nervure_ledger::{
 };
 use nervure_p2p::{InboundRequest, Verdict};
 use nervure_primitives::{BlockHeight, Hash, MeshId};
+use nervure_protocol::{protocols::ANCHOR, topics::ATTESTATIONS};
 use tokio::sync::Notify;
 
+use super::{
+    directory::{ProtocolHandlers, register_concurrent},
+    gossip::TopicHandlers,
+};
 use crate::config::NodeConfig;
 use collector::AttestationCollector;
 use wire::{Request, Said};
@@ -47,6 +53,21 @@ pub(crate) use forward::Forwarder;
 pub(crate) use read::check_supported;
 pub(crate) use read::{AnchoredError, last_anchored};
 pub(crate) use wire::{protocol, read as read_answer, topic};
+
+/// Registers the handlers of attestations and of requests for submissions.
+pub(crate) fn register(
+    topics: &mut TopicHandlers,
+    protocols: &mut ProtocolHandlers,
+    anchoring: &Arc<Anchoring>,
+) {
+    let hearing = anchoring.clone();
+    topics.register(ATTESTATIONS.name, move |message| {
+        let verdict = hearing.hear(&message.data);
+        message.judge(verdict).boxed()
+    });
+    let answering = anchoring.clone();
+    register_concurrent(protocols, ANCHOR.name, move |request| answering.clone().answer(request));
+}
 
 /// Name of the file of a validator's anchor key, in its directory.
 pub(crate) const KEY_FILE: &str = "anchor.key";
@@ -167,7 +188,7 @@ impl Anchoring {
     }
 
     /// Answers another node's request for submissions.
-    pub(crate) async fn answer(self: std::sync::Arc<Self>, request: InboundRequest) {
+    pub(crate) async fn answer(self: Arc<Self>, request: InboundRequest) {
         let Ok(Request { domain, from }) = Request::decode(&request.data) else { return };
         if domain != self.domain {
             return;

@@ -31,6 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::FutureExt;
 use nervure_consensus::bft::{Config, Engine, Signer};
 use nervure_ledger::{
     chain::Tip,
@@ -40,11 +41,18 @@ use nervure_ledger::{
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
-use nervure_protocol::topics::{BLOCKS, CONSENSUS};
+use nervure_protocol::{
+    protocols::CHAIN,
+    topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
+};
 use nervure_store::{Reader, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
-use super::anchor::Anchoring;
+use super::{
+    anchor::Anchoring,
+    directory::{ProtocolHandlers, register_concurrent},
+    gossip::TopicHandlers,
+};
 use proposed::ProposedBlocks;
 use receipts::TxReceipts;
 use task::{Event, Task};
@@ -53,7 +61,23 @@ pub(crate) use blocks::protocol;
 pub(crate) use gossip::topics;
 pub(crate) use open::{OpenChain, OpenError, exists, import};
 
-/// Events that wait for the thread. When the queue is full, gossip is dropped and counted.
+/// Registers the handlers of the chain's topics and of requests for blocks.
+pub(crate) fn register(topics: &mut TopicHandlers, protocols: &mut ProtocolHandlers, chain: &ChainHandle) {
+    for topic in [BLOCKS, CONSENSUS, TRANSACTIONS] {
+        let chain = chain.clone();
+        topics.register(topic.name, move |message| {
+            let chain = chain.clone();
+            async move { chain.handle_gossip(message).await }.boxed()
+        });
+    }
+    let chain = chain.clone();
+    register_concurrent(protocols, CHAIN.name, move |request| {
+        let chain = chain.clone();
+        async move { chain.answer(request).await }
+    });
+}
+
+/// Events that wait for the thread.
 const MAX_QUEUED_EVENTS: usize = 2_048;
 
 /// What a node does for the chain.
@@ -247,6 +271,7 @@ impl ChainHandle {
         let event = match message.topic.as_str() {
             topic if topic == CONSENSUS.name => Event::Consensus(message),
             topic if topic == BLOCKS.name => Event::BlockAnnounced(message),
+            // Transactions: no other topic is registered with this handler.
             _ => Event::Transaction(message),
         };
         let dropped = self.send(event);

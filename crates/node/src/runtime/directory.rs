@@ -11,11 +11,11 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use lru::LruCache;
 use nervure_p2p::{InboundRequest, NetworkHandle, ProtocolSpec};
 use nervure_primitives::{Capability, Hash, MeshId, NodeId, cbor};
-use nervure_protocol::protocols::{ANCHOR, CLOCK, DIRECTORY, STATE};
+use nervure_protocol::protocols::DIRECTORY;
 use nervure_subnet::{
     SignedRecord,
     directory::{
@@ -26,10 +26,7 @@ use nervure_subnet::{
 use serde_bytes::ByteBuf;
 use tokio::sync::{mpsc, watch};
 
-use super::{
-    anchor::Anchoring, catalog::ExpertCatalog, chain::ChainHandle, clock, registry::LedgerRegistry, skew,
-    state_sync,
-};
+use super::{catalog::ExpertCatalog, clock, dispatch::Dispatcher, registry::LedgerRegistry};
 
 /// Responsible nodes that are asked for each shard: one may leave records out, two rarely the same ones.
 const ASKED: usize = 2;
@@ -76,31 +73,38 @@ pub(crate) fn channel() -> (mpsc::Sender<InboundRequest>, mpsc::Receiver<Inbound
     mpsc::channel(WAITING)
 }
 
-/// Answers requests until the network ends: those for blocks are handed on to the chain, which answers beside this.
-pub(crate) async fn serve(
-    mut requests: mpsc::Receiver<InboundRequest>,
-    catalog: Arc<ExpertCatalog>,
-    chain: Option<(ChainHandle, Arc<Anchoring>)>,
-) {
+/// The handlers of request protocols.
+pub(crate) type ProtocolHandlers = Dispatcher<InboundRequest>;
+
+/// Hands each request to its protocol's handler, until the network ends.
+pub(crate) async fn serve(mut requests: mpsc::Receiver<InboundRequest>, protocols: ProtocolHandlers) {
     while let Some(request) = requests.recv().await {
-        if request.protocol != PROTOCOL {
-            if request.protocol == CLOCK.name {
-                skew::answer(request).await;
-            } else if let Some((chain, anchoring)) = chain.clone() {
-                // As many at once as the protocol lets in.
-                tokio::spawn(async move {
-                    match request.protocol {
-                        name if name == ANCHOR.name => anchoring.answer(request).await,
-                        name if name == STATE.name => state_sync::answer(&chain, request).await,
-                        _ => chain.answer(request).await,
-                    }
-                });
-            }
-            continue;
+        // Without a handler it is dropped, which refuses it.
+        if let Some(handle) = protocols.handler(request.protocol) {
+            handle(request).await;
         }
-        let answer = catalog.answer(&request.data);
-        request.respond(answer).await;
     }
+}
+
+/// Registers the handler of the directory.
+pub(crate) fn register(protocols: &mut ProtocolHandlers, catalog: &Arc<ExpertCatalog>) {
+    let catalog = catalog.clone();
+    protocols.register(DIRECTORY.name, move |request| {
+        let answer = catalog.answer(&request.data);
+        request.respond(answer).boxed()
+    });
+}
+
+/// Registers a handler that answers beside the others: as many requests at once as the protocol's bound lets in.
+pub(crate) fn register_concurrent<F, A>(protocols: &mut ProtocolHandlers, name: &'static str, answer: F)
+where
+    F: Fn(InboundRequest) -> A + Send + Sync + 'static,
+    A: Future<Output = ()> + Send + 'static,
+{
+    protocols.register(name, move |request| {
+        tokio::spawn(answer(request));
+        std::future::ready(()).boxed()
+    });
 }
 
 /// Asks the directory.

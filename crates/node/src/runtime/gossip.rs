@@ -11,21 +11,17 @@ use std::{
     },
 };
 
+use futures::FutureExt;
 use nervure_p2p::{GossipMessage, NetworkHandle, TopicFamily, TopicSpec, Verdict};
 use nervure_primitives::Netuid;
 use nervure_protocol::{
     RecordError,
-    topics::{self, ASSIGNMENTS, ATTESTATIONS, BLOCKS, CONSENSUS, EXPERTS, SCORES, TRANSACTIONS, Topic},
+    topics::{self, EXPERTS},
 };
 use nervure_subnet::Inserted;
 use tokio::sync::{mpsc, watch};
 
-use super::{
-    anchor::Anchoring,
-    catalog::ExpertCatalog,
-    chain::{ChainHandle, ChainView},
-    opinions::Opinions,
-};
+use super::{catalog::ExpertCatalog, chain::ChainView, dispatch::Dispatcher};
 
 /// What became of the records that came.
 #[derive(Debug, Default)]
@@ -72,42 +68,45 @@ pub(crate) async fn follow(
     }
 }
 
-/// Judges messages until the network ends.
-pub(crate) async fn run(
-    mut messages: mpsc::Receiver<GossipMessage>,
-    (catalog, counters): (Arc<ExpertCatalog>, Arc<RecordCounters>),
-    (opinions, anchoring): (Arc<Opinions>, Option<Arc<Anchoring>>),
-    chain: Option<ChainHandle>,
-) {
+/// The handlers of gossip topics.
+pub(crate) type TopicHandlers = Dispatcher<GossipMessage>;
+
+/// Hands each message to its topic's handler, until the network ends.
+pub(crate) async fn run(mut messages: mpsc::Receiver<GossipMessage>, topics: TopicHandlers) {
     while let Some(message) = messages.recv().await {
-        let of = |topics: &[Topic]| topics.iter().any(|topic| topic.name == message.topic);
-        if let (Some(chain), true) = (&chain, of(&[BLOCKS, CONSENSUS, TRANSACTIONS])) {
-            chain.handle_gossip(message).await;
-            continue;
+        match topics.handler(&message.topic) {
+            Some(handle) => handle(message).await,
+            None => message.judge(Verdict::Ignore).await,
         }
-        if let (Some(anchoring), true) = (&anchoring, of(&[ATTESTATIONS])) {
-            let verdict = anchoring.hear(&message.data);
-            message.judge(verdict).await;
-            continue;
-        }
-        if of(&[ASSIGNMENTS, SCORES]) {
-            let verdict = opinions.hear(&message.topic, &message.data);
-            message.judge(verdict).await;
-            continue;
-        }
-        let result = catalog.ingest(&message.data);
-        let verdict = verdict(&result);
-        let counter = match verdict {
-            Verdict::Accept => &counters.accepted,
-            Verdict::Ignore => &counters.ignored,
-            Verdict::Reject => &counters.rejected,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-        if let (Verdict::Reject, Err(error)) = (verdict, &result) {
-            tracing::debug!(from = %message.from, %error, "a wrong expert record");
-        }
-        message.judge(verdict).await;
     }
+}
+
+/// Registers the handler of expert records.
+pub(crate) fn register(
+    topics: &mut TopicHandlers,
+    catalog: &Arc<ExpertCatalog>,
+    counters: &Arc<RecordCounters>,
+) {
+    let (catalog, counters) = (catalog.clone(), counters.clone());
+    topics.register_family(EXPERTS.name, move |message| {
+        let verdict = ingest(&catalog, &counters, &message);
+        message.judge(verdict).boxed()
+    });
+}
+
+fn ingest(catalog: &ExpertCatalog, counters: &RecordCounters, message: &GossipMessage) -> Verdict {
+    let result = catalog.ingest(&message.data);
+    let verdict = verdict(&result);
+    let counter = match verdict {
+        Verdict::Accept => &counters.accepted,
+        Verdict::Ignore => &counters.ignored,
+        Verdict::Reject => &counters.rejected,
+    };
+    counter.fetch_add(1, Ordering::Relaxed);
+    if let (Verdict::Reject, Err(error)) = (verdict, &result) {
+        tracing::debug!(from = %message.from, %error, "a wrong expert record");
+    }
+    verdict
 }
 
 fn verdict(result: &Result<Inserted, RecordError>) -> Verdict {

@@ -18,8 +18,8 @@ use super::{
     anchor::{self, Anchoring},
     catalog::ExpertCatalog,
     chain::{self, Chain, ChainHandle, ChainRole, OpenChain},
-    directory::{self, Directory},
-    gossip::{self, RecordCounters},
+    directory::{self, Directory, ProtocolHandlers},
+    gossip::{self, RecordCounters, TopicHandlers},
     opinions::{self, Opinions},
     registry::LedgerRegistry,
     scope,
@@ -94,12 +94,19 @@ impl Mesh {
         let directory =
             Directory::new(network.clone(), catalog.clone(), (id, registry), spec.record_expiry());
         let directory = Arc::new(directory);
-        tasks.spawn(gossip::run(
-            messages,
-            (catalog.clone(), records.clone()),
-            (opinions.clone(), anchoring.clone()),
-            handle.clone(),
-        ));
+        let mut topics = TopicHandlers::new("topic");
+        gossip::register(&mut topics, &catalog, &records);
+        opinions::register(&mut topics, &opinions);
+        let mut protocols = ProtocolHandlers::new("request protocol");
+        directory::register(&mut protocols, &catalog);
+        skew::register(&mut protocols);
+        if let Some((chain, anchoring)) = handle.as_ref().zip(anchoring.as_ref()) {
+            chain::register(&mut topics, &mut protocols, chain);
+            anchor::register(&mut topics, &mut protocols, anchoring);
+            state_sync::register(&mut protocols, chain);
+        }
+        tasks.spawn(gossip::run(messages, topics));
+        tasks.spawn(directory::serve(inbox, protocols));
         if let Some(chain) = &handle {
             let known = spec.subnets.iter().map(|subnet| subnet.netuid).collect();
             let following = gossip::follow(chain.watch(), network.clone(), known);
@@ -115,7 +122,6 @@ impl Mesh {
             }
             tasks.spawn(anchoring.keep((chain, spec.clone()), network.clone(), stop.clone()));
         }
-        tasks.spawn(directory::serve(inbox, catalog.clone(), handle.zip(anchoring.clone())));
         tasks.spawn(sweep(catalog.clone(), stop.clone()));
         let skew = Arc::<Skew>::default();
         if config.follow {

@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use futures::FutureExt;
 use nervure_ledger::state::LedgerState;
 use nervure_p2p::{TopicSpec, Verdict};
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
@@ -23,11 +24,22 @@ use nervure_subnet::{
     task::{AssignmentError, Assignments, Filed, SignedAssignment},
 };
 
-use super::{clock, registry::LedgerRegistry};
+use super::{clock, gossip::TopicHandlers, registry::LedgerRegistry};
 
 /// The topics of this module.
 pub(crate) fn topics() -> [TopicSpec; 2] {
     [TopicSpec::of(ASSIGNMENTS), TopicSpec::of(SCORES)]
+}
+
+/// Registers the handlers of assignments and live scores.
+pub(crate) fn register(topics: &mut TopicHandlers, opinions: &Arc<Opinions>) {
+    for topic in [ASSIGNMENTS, SCORES] {
+        let opinions = opinions.clone();
+        topics.register(topic.name, move |message| {
+            let verdict = opinions.hear(topic.name, &message.data);
+            message.judge(verdict).boxed()
+        });
+    }
 }
 
 /// What became of what validators said.

@@ -13,14 +13,14 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, stream::FuturesUnordered};
-use nervure_p2p::{InboundRequest, NetworkHandle, ProtocolSpec};
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use nervure_p2p::{NetworkHandle, ProtocolSpec};
 use nervure_primitives::{NodeId, UnixMillis};
 use nervure_protocol::{clock::ClockResponse, protocols::CLOCK};
 use rand::seq::SliceRandom;
 use tokio_util::sync::CancellationToken;
 
-use super::clock;
+use super::{clock, directory::ProtocolHandlers};
 
 /// Nodes that are asked at a time, and of how many the median is believed.
 const ASKED: usize = 9;
@@ -38,9 +38,10 @@ pub(super) fn protocol() -> ProtocolSpec {
     ProtocolSpec { per_peer_per_second: 2, ..ProtocolSpec::of(CLOCK) }
 }
 
-/// Answers a request.
-pub(super) async fn answer(request: InboundRequest) {
-    request.respond(ClockResponse(clock::now()).encode().to_vec()).await;
+/// Registers the handler of requests for the time.
+pub(super) fn register(protocols: &mut ProtocolHandlers) {
+    let now = || ClockResponse(clock::now()).encode().to_vec();
+    protocols.register(CLOCK.name, move |request| request.respond(now()).boxed());
 }
 
 /// How far this clock is from those of others.

@@ -20,7 +20,10 @@ use nervure_protocol::{
 use nervure_store::{Reader, StoreError};
 use serde_bytes::ByteBuf;
 
-use super::chain::ChainHandle;
+use super::{
+    chain::ChainHandle,
+    directory::{ProtocolHandlers, register_concurrent},
+};
 
 pub(crate) use fetch::{StateSyncError, begin};
 
@@ -35,8 +38,17 @@ pub(super) fn protocol() -> ProtocolSpec {
     ProtocolSpec { inbound: INBOUND, ..ProtocolSpec::of(STATE) }
 }
 
+/// Registers the handler of requests for the state.
+pub(super) fn register(protocols: &mut ProtocolHandlers, chain: &ChainHandle) {
+    let chain = chain.clone();
+    register_concurrent(protocols, STATE.name, move |request| {
+        let chain = chain.clone();
+        async move { answer(&chain, request).await }
+    });
+}
+
 /// Answers another node.
-pub(super) async fn answer(chain: &ChainHandle, request: InboundRequest) {
+async fn answer(chain: &ChainHandle, request: InboundRequest) {
     let Ok(asked) = StateRequest::decode(&request.data) else { return };
     match chain.read(move |reader| look_up(reader, asked)).await {
         Ok(answer) => {

@@ -1,0 +1,120 @@
+//! One table of every name, topic, protocol, domain and bound, frozen in `fixtures/names.txt`.
+//!
+//! `NERVURE_WRITE_FIXTURES=1 cargo test -p nervure-protocol` writes it. A changed line is another protocol.
+
+use std::{fmt::Write as _, fs, path::PathBuf};
+
+use nervure_primitives::{MeshId, Netuid};
+use nervure_protocol::{bounds, directory, domains, names, protocols, topics};
+
+macro_rules! bounds {
+    ($table:ident, $($name:ident),* $(,)?) => {
+        $(writeln!($table, "bound {} {:?}", stringify!($name), bounds::$name).unwrap();)*
+    };
+}
+
+fn table() -> String {
+    let mesh = MeshId::from_bytes([0xab; 32]);
+    let mut table = String::new();
+    for name in [
+        names::mesh_version(&mesh),
+        names::dht(&mesh),
+        names::gossip(&mesh),
+        names::requests(&mesh),
+        names::query(&mesh),
+        names::query_alpn(&mesh),
+        names::agent("0.1.0", std::time::UNIX_EPOCH),
+        topics::experts(Netuid(22)),
+    ] {
+        writeln!(table, "name {name}").unwrap();
+    }
+    for topic in topics::ALL {
+        writeln!(table, "topic {} {}", topic.name, topic.max_len).unwrap();
+    }
+    for protocol in protocols::ALL {
+        let protocols::Protocol { name, max_request, max_response } = protocol;
+        writeln!(table, "protocol {name} {max_request} {max_response}").unwrap();
+    }
+    let signed = [domains::EXPERT_RECORD, domains::ASSIGNMENT, domains::RECEIPT, domains::LIVE_SCORES];
+    for domain in signed {
+        writeln!(table, "signature {}", domain.as_str()).unwrap();
+    }
+    for domain in [
+        domains::TASK,
+        domains::REQUEST,
+        domains::ANSWER,
+        domains::DIRECTORY_SHARD,
+        domains::DIRECTORY_KEY,
+        domains::INCARNATION,
+        domains::GOSSIP_MESSAGE,
+        domains::QUERY_RESET,
+    ] {
+        writeln!(table, "hash {domain}").unwrap();
+    }
+    let (shards, replicas, epoch) = (directory::SHARDS, directory::REPLICAS, directory::EPOCH);
+    writeln!(table, "directory shards {shards} replicas {replicas} epoch {epoch:?}").unwrap();
+    bounds!(
+        table,
+        MAX_TEXT,
+        MAX_MESSAGES,
+        MAX_INPUTS,
+        MAX_STOPS,
+        MAX_STOP_LEN,
+        MAX_TOKENS,
+        MAX_TEMPERATURE_MILLI,
+        MAX_REQUEST_BODY,
+        MAX_EVENT,
+        MAX_OPEN,
+        MAX_CHUNK,
+        MAX_CLOSING,
+        MAX_ERROR_MESSAGE,
+        MAX_RECORD_LEN,
+        MAX_RECORD_LIFETIME,
+        MAX_ADDRESSES,
+        MAX_EXPERT_LEN,
+        MAX_MODEL_LEN,
+        MAX_ASSIGNMENT_LEN,
+        MAX_MINERS,
+        MAX_TASK_TIME,
+        MAX_RECEIPT_LEN,
+        MAX_ANSWER_MS,
+        MAX_LIVE_SCORES_LEN,
+        MAX_SCORES,
+        MAX_SCORES_AGE,
+        MAX_CLOCK_SKEW,
+        ENVELOPE_OVERHEAD,
+        MAX_PUBLISH,
+        MAX_PAGE,
+        MAX_CONSENSUS_MESSAGE,
+        CONSENSUS_COUNTER,
+        MAX_TRANSACTION,
+        MAX_BLOCK_ANNOUNCEMENT,
+        MAX_BLOCK,
+        MAX_BLOCKS,
+        STATE_PAGE,
+        MAX_STATE_RECORD,
+        MAX_ATTESTATION,
+        MAX_SUBMISSION,
+        MAX_SUBMISSIONS,
+    );
+    table
+}
+
+#[test]
+fn names_and_bounds_are_frozen() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/names.txt");
+    if std::env::var_os("NERVURE_WRITE_FIXTURES").is_some() {
+        return fs::write(path, table()).unwrap();
+    }
+    assert_eq!(fs::read_to_string(path).unwrap(), table());
+}
+
+/// A bound that is missing in the table would not be frozen.
+#[test]
+fn every_bound_is_in_the_table() {
+    let source = include_str!("../src/bounds.rs");
+    for line in source.lines().filter_map(|line| line.strip_prefix("pub const ")) {
+        let name = line.split(':').next().unwrap();
+        assert!(table().contains(&format!("bound {name} ")), "{name} is not in the table");
+    }
+}
