@@ -38,7 +38,7 @@ use nervure_primitives::{Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeK
 use nervure_subnet::{
     ExpertRecord, Registration, Score, SignedRecord,
     directory::{FindRecords, PageCursor, Request, Response},
-    score::{InterimScores, Scoreboard, ScoringRules, SignedScores},
+    score::{InterimScores, MovingAverageTable, ScoringRules, SignedScores},
     task::{Assignment, Receipt, SignedAssignment, SignedReceipt},
 };
 use serde::Serialize;
@@ -143,11 +143,11 @@ pub fn registration() -> Registration {
     Registration { node: key().node_id(), block: BlockHeight(1) }
 }
 
-fn scoreboard() -> Scoreboard {
-    let Ok(mut board) = Scoreboard::new(ScoringRules::default()) else {
+fn scoreboard() -> MovingAverageTable {
+    let Ok(mut board) = MovingAverageTable::new(ScoringRules::default()) else {
         unreachable!("the defaults are within their bounds")
     };
-    board.registered([registration()]);
+    board.set_registered([registration()]);
     board.record(&registration(), Score::ratio(3, 4));
     board
 }

@@ -1,14 +1,14 @@
-//! What travels about a task: who set it to whom, and who answered what.
+//! Assignments and receipts: which task was set to which miners, and what they answered.
 //!
 //! # Design
-//! An [`Assignment`] is gossiped: a validator's word that it set *some* task to *these* miners until *then*. It holds
-//! a [`commitment`] to the content, never the content, so that the validator cannot make up afterwards what it asked,
-//! and nobody learns it before. A [`Receipt`] goes back to whoever asked: the miner's word that it answered *this*
+//! An [`Assignment`] is gossiped: a validator's statement that it set *a* task to *these* miners until a deadline. It holds
+//! a [`commitment`] to the content, never the content, so that the validator cannot change afterwards what it asked,
+//! and no node learns it before. A [`Receipt`] goes back to whoever asked: the miner's word that it answered *this*
 //! request of *this* asker with *that*. Miners sign one for every query, because they cannot tell a task from one.
 //!
 //! # What a hostile peer can do
 //! * *Forge*: whoever an assignment or a receipt names must have signed it, for this mesh and this kind of statement.
-//! * *Replay a receipt*: it binds asker, miner, query, request and answer, and [`Outstanding`] settles a query once.
+//! * *Replay a receipt*: it binds asker, miner, query, request and answer, and [`PendingQueries`] settles a query once.
 //! * *Replay an assignment*, or copy its commitment: an assignment ends, and the commitment binds the validator.
 //! * *Flood*: sizes and counts are bounded here, and [`Assignments`] keeps a bounded number, of each validator and in
 //!   all.
@@ -19,12 +19,12 @@
 
 mod assignment;
 mod assignments;
-mod outstanding;
+mod pending_queries;
 mod receipt;
 
 pub use assignment::{
     Assignment, AssignmentError, MAX_ASSIGNMENT_LEN, MAX_MINERS, SignedAssignment, commitment,
 };
-pub use assignments::{Assignments, Filed, MAX_ASSIGNMENTS, MAX_PER_VALIDATOR};
-pub use outstanding::{Asked, MAX_OUTSTANDING, Outstanding};
+pub use assignments::{AssignmentOutcome, Assignments, MAX_ASSIGNMENTS, MAX_PER_VALIDATOR};
+pub use pending_queries::{MAX_PENDING_QUERIES, PendingQueries, PendingQuery};
 pub use receipt::{AnswerHasher, MAX_RECEIPT_LEN, Receipt, ReceiptError, SignedReceipt, request_hash};

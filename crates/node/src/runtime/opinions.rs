@@ -17,8 +17,8 @@ use nervure_p2p::{TopicSpec, Verdict};
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
 use nervure_subnet::{
     Registration, Trust,
-    score::{InterimBook, InterimError, MAX_INTERIM_LEN, Opinion, SignedScores},
-    task::{AssignmentError, Assignments, Filed, MAX_ASSIGNMENT_LEN, SignedAssignment},
+    score::{InterimError, LiveScoreTable, MAX_INTERIM_LEN, MedianScore, SignedScores},
+    task::{AssignmentError, AssignmentOutcome, Assignments, MAX_ASSIGNMENT_LEN, SignedAssignment},
 };
 
 use super::{clock, registry::LedgerRegistry};
@@ -67,7 +67,7 @@ pub(crate) struct Opinions {
 
 #[derive(Default)]
 struct Said {
-    books: BTreeMap<Netuid, InterimBook>,
+    books: BTreeMap<Netuid, LiveScoreTable>,
     /// What was last made of them, at which block; none once somebody has said something new.
     made: Option<(BlockHeight, Arc<Trusts>)>,
 }
@@ -97,9 +97,9 @@ impl Opinions {
     fn assignment(&self, data: &[u8]) -> Verdict {
         let now = clock::now();
         let verified = SignedAssignment::verify(data, &self.mesh, now, &self.registry);
-        match verified.map(|signed| lock(&self.assignments).file(signed, now)) {
-            Ok(Filed::New) => Verdict::Accept,
-            Ok(Filed::Known | Filed::Full) => Verdict::Ignore,
+        match verified.map(|signed| lock(&self.assignments).insert(signed, now)) {
+            Ok(AssignmentOutcome::New) => Verdict::Accept,
+            Ok(AssignmentOutcome::Known | AssignmentOutcome::Full) => Verdict::Ignore,
             // A ledger that moves on reaches nodes at different times: the sender may know more than we.
             Err(
                 AssignmentError::Expired
@@ -107,7 +107,7 @@ impl Opinions {
                 | AssignmentError::NotAValidator { .. }
                 | AssignmentError::NotRegistered { .. },
             ) => Verdict::Ignore,
-            Ok(Filed::Contradiction) | Err(_) => Verdict::Reject,
+            Ok(AssignmentOutcome::Contradiction) | Err(_) => Verdict::Reject,
         }
     }
 
@@ -127,7 +127,7 @@ impl Opinions {
     pub(crate) fn take(&self, signed: &SignedScores) -> bool {
         let netuid = signed.scores().netuid;
         let mut said = lock(&self.said);
-        let book = said.books.entry(netuid).or_insert_with(|| InterimBook::new(netuid));
+        let book = said.books.entry(netuid).or_insert_with(|| LiveScoreTable::new(netuid));
         let news = book.insert(signed, clock::now());
         if news {
             said.made = None;
@@ -159,13 +159,13 @@ impl Opinions {
     }
 }
 
-fn trusts(state: &State, books: &BTreeMap<Netuid, InterimBook>) -> Trusts {
+fn trusts(state: &State, books: &BTreeMap<Netuid, LiveScoreTable>) -> Trusts {
     let now = clock::now();
     let stake = |node: &NodeId| state.nodes().get(node).map_or(0, |node| node.stake().base_units());
     let mut trusts = Trusts::new();
     for (netuid, subnet) in state.subnets() {
-        let opinions: BTreeMap<Registration, Opinion> =
-            books.get(netuid).map(|book| book.opinions(stake, now)).unwrap_or_default();
+        let opinions: BTreeMap<Registration, MedianScore> =
+            books.get(netuid).map(|book| book.medians(stake, now)).unwrap_or_default();
         let largest = subnet.neurons.iter().map(|neuron| neuron.incentive).max().unwrap_or(0);
         for neuron in &subnet.neurons {
             let of = Registration { node: neuron.node, block: BlockHeight(neuron.registered) };

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use nervure_p2p::query::QueryOpen;
 use nervure_primitives::{Hash, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
 use nervure_subnet::task::{
-    AnswerHasher, Asked, Outstanding, Receipt, ReceiptError, SignedReceipt, request_hash,
+    AnswerHasher, PendingQueries, PendingQuery, Receipt, ReceiptError, SignedReceipt, request_hash,
 };
 use rand::Rng;
 
@@ -82,7 +82,7 @@ impl OpenReceipt {
 
 /// A question of this node with a name, and the receipt that its answer should end with.
 pub(crate) struct AwaitedReceipt {
-    asked: Asked,
+    asked: PendingQuery,
     answer: AnswerHasher,
     came: Option<Vec<u8>>,
 }
@@ -107,7 +107,7 @@ impl AwaitedReceipt {
     /// Of a question with the name `query` to `miner`.
     pub(crate) fn new(miner: NodeId, netuid: Netuid, (query, body): (Hash, &[u8])) -> Self {
         let request = request_hash(&query, body);
-        let asked = Asked { query, netuid, miner, request, sent_at: clock::now() };
+        let asked = PendingQuery { query, netuid, miner, request, sent_at: clock::now() };
         Self { asked, answer: AnswerHasher::default(), came: None }
     }
 
@@ -123,7 +123,7 @@ impl AwaitedReceipt {
 
     /// What whoever asked this node is shown of it.
     pub(crate) fn view(self, asker: NodeId, mesh: MeshId) -> ReceiptView {
-        let Asked { query, netuid, miner: node, .. } = self.asked;
+        let PendingQuery { query, netuid, miner: node, .. } = self.asked;
         let receipt = self.came.as_deref().map(|bytes| HEXLOWER.encode(bytes));
         let wrong = self.settle(asker, mesh).err().map(|error| error.to_string());
         ReceiptView { asker, node, netuid, query, receipt, wrong }
@@ -132,7 +132,7 @@ impl AwaitedReceipt {
     /// The receipt, checked against what was asked and what came; `asker` is this node.
     pub(crate) fn settle(self, asker: NodeId, mesh: MeshId) -> Result<SignedReceipt, NoReceipt> {
         let bytes = self.came.ok_or(NoReceipt::None)?;
-        let mut outstanding = Outstanding::new(asker, mesh);
+        let mut outstanding = PendingQueries::new(asker, mesh);
         outstanding.ask(self.asked)?;
         Ok(outstanding.settle(&bytes, &self.answer.finish(), clock::now())?)
     }

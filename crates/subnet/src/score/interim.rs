@@ -12,7 +12,7 @@ use nervure_primitives::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Score, Scoreboard};
+use super::{MovingAverageTable, Score};
 use crate::{Neurons, Registration};
 
 /// Most scores in a message: the slots of a subnet.
@@ -93,13 +93,13 @@ pub enum InterimError {
 
 impl InterimScores {
     /// What a validator's board says now, of the first [`MAX_SCORES`] neurons that were set a task.
-    pub fn of(board: &Scoreboard, (validator, netuid): (NodeId, Netuid), now: UnixMillis) -> Self {
-        let known = board.standings().filter(|(_, standing)| standing.tasks > 0).take(MAX_SCORES);
-        let scores = known.map(|(Registration { node, block }, standing)| InterimScore {
+    pub fn of(board: &MovingAverageTable, (validator, netuid): (NodeId, Netuid), now: UnixMillis) -> Self {
+        let known = board.iter().filter(|(_, averages)| averages.tasks > 0).take(MAX_SCORES);
+        let scores = known.map(|(Registration { node, block }, averages)| InterimScore {
             node,
             block,
-            score: standing.quality,
-            tasks: standing.tasks,
+            score: averages.quality,
+            tasks: averages.tasks,
         });
         Self { netuid, validator, issued_at: now, scores: scores.collect() }
     }
@@ -248,9 +248,9 @@ pub(super) mod tests {
 
     #[test]
     fn a_board_tells_what_it_knows() {
-        let mut board = Scoreboard::new(super::super::ScoringRules::default()).unwrap();
+        let mut board = MovingAverageTable::new(super::super::ScoringRules::default()).unwrap();
         let neuron = |n: u8| Registration { node: NodeId::from_bytes([n; 32]), block: BlockHeight(5) };
-        board.registered([neuron(1), neuron(2)]);
+        board.set_registered([neuron(1), neuron(2)]);
         board.record(&neuron(2), Score::ONE);
         let told = InterimScores::of(&board, (key(1).node_id(), Netuid(1)), NOW);
         assert_eq!(told.scores, [InterimScore { tasks: 1, ..score(2, Score::ONE) }]);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use nervure_subnet::{Candidate, Exclusion, ExpertRecord, Filter, Find, Route, Terms, route};
+use nervure_subnet::{Candidate, Exclusion, ExpertRecord, Filter, Find, QueryTerms, Route, route};
 use rand::Rng;
 
 use crate::{
@@ -25,7 +25,7 @@ pub(super) fn select(catalog: &ExpertCatalog, trusts: &Trusts, ask: &Query) -> R
         QueryTarget::Capability(capability) => (Some(capability), None),
         QueryTarget::Model(model) | QueryTarget::Named(model) => (None, Some(model)),
     };
-    let terms = Terms {
+    let terms = QueryTerms {
         capability,
         model,
         filter,
@@ -60,7 +60,7 @@ pub(crate) fn parse(source: &str) -> Result<Filter, ServiceError> {
     })
 }
 
-fn nobody(terms: &Terms, catalog: &ExpertCatalog) -> ServiceError {
+fn nobody(terms: &QueryTerms, catalog: &ExpertCatalog) -> ServiceError {
     let error = match (&terms.capability, &terms.model) {
         (Some(capability), _) => ServiceError::NoExpert { capability: capability.clone(), known: Vec::new() },
         (None, model) => {

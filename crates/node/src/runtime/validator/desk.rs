@@ -15,7 +15,7 @@ use nervure_primitives::{
 };
 use nervure_subnet::{
     Registration,
-    score::{Judged, Scoreboard, ScoringRules},
+    score::{MinerResult, MovingAverageTable, ScoringRules},
 };
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ const MAX_PROMISES: usize = 16;
 /// A subnet's board and promises.
 pub(super) struct Desk {
     path: PathBuf,
-    board: Scoreboard,
+    board: MovingAverageTable,
     promises: Vec<Promise>,
 }
 
@@ -54,7 +54,7 @@ struct Saved {
 impl Desk {
     /// With what was kept in `path`, as far as it is still about somebody.
     pub(super) fn open(path: PathBuf, subnet: &Subnet, own: &NodeId) -> Self {
-        let Ok(board) = Scoreboard::new(ScoringRules::default()) else {
+        let Ok(board) = MovingAverageTable::new(ScoringRules::default()) else {
             unreachable!("the defaults are within their bounds")
         };
         let mut desk = Self { path, board, promises: Vec::new() };
@@ -70,27 +70,28 @@ impl Desk {
 
     /// Who is registered now, this validator itself left out.
     pub(super) fn registered(&mut self, subnet: &Subnet, own: &NodeId) {
-        self.board.registered(slots(subnet).map(|(_, neuron)| neuron).filter(|neuron| neuron.node != *own));
+        self.board
+            .set_registered(slots(subnet).map(|(_, neuron)| neuron).filter(|neuron| neuron.node != *own));
     }
 
     /// What is thought of everybody.
-    pub(super) fn board(&self) -> &Scoreboard {
+    pub(super) fn board(&self) -> &MovingAverageTable {
         &self.board
     }
 
     /// Who can be set a task: whoever serves, and whoever did and is silent now.
     pub(super) fn to_test(&self, serves: impl Fn(&NodeId) -> bool) -> BTreeSet<NodeId> {
-        let known = self.board.standings();
+        let known = self.board.iter();
         let tested = known.filter(|(neuron, standing)| standing.tasks > 0 || serves(&neuron.node));
         tested.map(|(neuron, _)| neuron.node).collect()
     }
 
     /// Enters what a task has shown. False when that cannot be kept.
-    pub(super) fn record(&mut self, judged: &[Judged]) -> bool {
-        let neurons: Vec<Registration> = self.board.standings().map(|(neuron, _)| neuron).collect();
+    pub(super) fn record(&mut self, judged: &[MinerResult]) -> bool {
+        let neurons: Vec<Registration> = self.board.iter().map(|(neuron, _)| neuron).collect();
         for judged in judged {
             if let Some(neuron) = neurons.iter().find(|neuron| neuron.node == judged.node) {
-                self.board.record(neuron, judged.mark);
+                self.board.record(neuron, judged.result);
             }
         }
         self.save()

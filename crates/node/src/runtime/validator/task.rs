@@ -11,7 +11,7 @@ use nervure_primitives::{Capability, Hash, Netuid, NodeId};
 use nervure_subnet::{
     Dice, ExpertRecord, Find,
     mechanism::{Corpus, Mechanism, Reply, Task},
-    score::judge,
+    score::evaluate,
     task::{Assignment, MAX_MINERS, SignedAssignment, commitment},
 };
 
@@ -79,7 +79,7 @@ impl Validator {
             }
         });
         let answers: Vec<(NodeId, Vec<Reply>)> = asked.buffer_unordered(AT_ONCE).collect().await;
-        let judged = tokio::task::spawn_blocking(move || judge(task.as_ref(), &answers)).await;
+        let judged = tokio::task::spawn_blocking(move || evaluate(task.as_ref(), &answers)).await;
         let Ok(judged) = judged else { return false };
         tracing::debug!(%netuid, miners = judged.len(), "scored a task");
         lock(desk).record(&judged)
