@@ -24,15 +24,15 @@ use nervure_ledger::{
     tree::{Key, Record, StateProof},
 };
 use nervure_light::score::{EpochProof, explain};
-use nervure_p2p::query::frame::Frame;
 use nervure_primitives::{
     Amount, BlockHeight, Capability, Envelope, MeshId, Netuid, NodeId, Uid, UnixMillis,
     cbor::{self, Limits},
 };
+use nervure_protocol::query::Frame;
 use nervure_subnet::{
     Filter, Index, Neurons, Registry, SignedRecord,
     directory::{self, Context},
-    score::{LiveScoreTable, MovingAverageTable, ScoringRules, SignedScores},
+    score::{LiveScoreTable, MovingAverageTable, ScoringRules, SignedLiveScores},
     task::{Assignments, PendingQueries, SignedAssignment, SignedReceipt},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -152,7 +152,7 @@ pub fn assignment(data: &[u8]) {
 
 /// Interim scores of validators.
 pub fn interim_scores(data: &[u8]) {
-    if let Ok(signed) = SignedScores::verify(data, &MESH, NOW, &Everybody) {
+    if let Ok(signed) = SignedLiveScores::verify(data, &MESH, NOW, &Everybody) {
         assert_eq!(signed.bytes(), data);
         let mut book = LiveScoreTable::new(signed.scores().netuid);
         book.insert(&signed, NOW);

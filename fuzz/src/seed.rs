@@ -30,15 +30,12 @@ use nervure_ledger::{
     tree::{Fact, Key, MemoryTree, Record, StateTree},
 };
 use nervure_light::{LightClient, score::EpochProof};
-use nervure_p2p::query::{
-    EndReason, QueryEnd, QueryOpen, QueryUsage,
-    frame::{ErrorFrame, Frame},
-};
 use nervure_primitives::{Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeKey, Signature, Uid, cbor};
+use nervure_protocol::query::{ErrorFrame, Frame, QueryEnd, QueryOpen};
 use nervure_subnet::{
     ExpertRecord, Registration, Score, SignedRecord,
     directory::{FindRecords, PageCursor, Request, Response},
-    score::{InterimScores, MovingAverageTable, ScoringRules, SignedScores},
+    score::{MovingAverageTable, ScoringRules, SignedLiveScores},
     task::{Assignment, Receipt, SignedAssignment, SignedReceipt},
 };
 use serde::Serialize;
@@ -166,8 +163,8 @@ fn assignment() -> Vec<u8> {
 }
 
 fn interim_scores() -> Vec<u8> {
-    let scores = InterimScores::of(&scoreboard(), (key().node_id(), Netuid(1)), NOW);
-    SignedScores::sign(&key(), &MESH, scores).map(|signed| signed.bytes().to_vec()).unwrap_or_default()
+    let scores = scoreboard().live_scores((key().node_id(), Netuid(1)), NOW);
+    SignedLiveScores::sign(&key(), &MESH, scores).map(|signed| signed.bytes().to_vec()).unwrap_or_default()
 }
 
 fn receipt() -> Vec<u8> {
@@ -195,11 +192,11 @@ fn frames() -> Vec<Vec<u8>> {
         budget: Amount::from_base_units(5),
         name: Some(root()),
     };
-    let usage = QueryUsage { input: 3, output: 4 };
+    let usage = Usage { prompt_tokens: 3, completion_tokens: 4 };
     let frames = [
         Frame::Open(open),
         Frame::Chunk(vec![9; 40].into()),
-        Frame::End(QueryEnd { receipt: Some(vec![7; 9]), ..QueryEnd::new(usage, EndReason::Stop) }),
+        Frame::End(QueryEnd { receipt: Some(vec![7; 9]), ..QueryEnd::new(usage, FinishReason::Stop) }),
         Frame::Error(ErrorFrame { code: 2, message: "busy".into(), retry_after_ms: Some(7) }),
     ];
     let bytes = |frame: Frame| {

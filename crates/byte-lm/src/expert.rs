@@ -104,7 +104,7 @@ impl Expert for ByteExpert {
 
     fn run(&self, request: ExpertRequest) -> ExpertStream {
         let (events, stream) = ExpertStream::channel(MAX_ANSWER_ITEMS);
-        let queued = request.validate().and_then(|()| match request {
+        let queued = request.validate().map_err(ExpertError::from).and_then(|()| match request {
             ExpertRequest::Embed { .. } => {
                 Err(ExpertError::Unsupported { model: self.card.model.clone(), operation: "embeddings" })
             }

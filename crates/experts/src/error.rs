@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nervure_protocol::FieldError;
+
 /// Longest error message from an upstream that is passed on, in characters.
 pub const MAX_MESSAGE: usize = 512;
 
@@ -71,6 +73,12 @@ pub enum ExpertError {
     /// A bug or a fault of this node.
     #[error("internal error of the expert: {0}")]
     Internal(String),
+}
+
+impl From<FieldError> for ExpertError {
+    fn from(error: FieldError) -> Self {
+        Self::BadRequest { field: error.field, reason: error.reason }
+    }
 }
 
 impl ExpertError {

@@ -11,20 +11,19 @@
 pub mod byte_text;
 mod card;
 mod error;
-mod event;
 mod expert;
 #[doc(hidden)]
 pub mod fuzzing;
 mod openai;
-mod request;
 mod stream;
 
 pub use card::ModelCard;
 pub use error::{ExpertError, MAX_MESSAGE};
-pub use event::{ExpertEvent, FinishReason, Usage};
 pub use expert::{Expert, Health};
 pub use openai::{ApiSecret, OpenAiConfig, OpenAiExpert, UpstreamLimits};
-pub use request::{
-    ChatMessage, ExpertRequest, MAX_INPUTS, MAX_MESSAGES, MAX_STOP_LEN, MAX_STOPS, MAX_TEXT, Role, Sampling,
+// For the crates that do not name nervure_protocol yet.
+pub use nervure_protocol::{
+    ChatMessage, ExpertEvent, ExpertRequest, FinishReason, Role, Sampling, Usage,
+    bounds::{MAX_INPUTS, MAX_MESSAGES, MAX_STOP_LEN, MAX_STOPS, MAX_TEXT},
 };
 pub use stream::{ExpertItem, ExpertStream};

@@ -109,7 +109,7 @@ impl Expert for OpenAiExpert {
     fn run(&self, request: ExpertRequest) -> ExpertStream {
         match request.validate() {
             Ok(()) => answer::stream(self.upstream.clone(), request),
-            Err(error) => ExpertStream::refused(error),
+            Err(error) => ExpertStream::refused(error.into()),
         }
     }
 

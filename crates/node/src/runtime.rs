@@ -32,7 +32,6 @@ mod skew;
 mod state_sync;
 mod validator;
 mod view;
-pub(crate) mod wire;
 
 use std::{
     net::SocketAddr,
@@ -67,6 +66,8 @@ pub use error::StartError;
 pub(crate) use mesh::Mesh;
 pub(crate) use registry::LedgerRegistry;
 pub(crate) use router::resumed;
+// For the modules that still say `wire`.
+pub(crate) use nervure_protocol::query::body as wire;
 pub(crate) use state_sync::{StateSyncError, begin};
 
 /// How long blocks are waited for that know a node which the last one does not, when nobody is known to have later ones.

@@ -23,6 +23,7 @@ use libp2p::{
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
     upnp,
 };
+use nervure_protocol::names;
 
 use crate::{
     DhtMode, NetworkConfig, Scope,
@@ -31,7 +32,6 @@ use crate::{
         MEMORY,
         codec::{self, Codec},
     },
-    wire,
 };
 
 /// Share of the machine's memory above which no connection is taken, where the configuration names no bytes.
@@ -79,8 +79,8 @@ impl Behaviour {
         unread: Arc<AtomicU64>,
     ) -> Result<Self, String> {
         let peer = key.public().to_peer_id();
-        let identify = identify::Config::new(wire::mesh_version(&config.mesh), key.public())
-            .with_agent_version(wire::agent(SystemTime::now()))
+        let identify = identify::Config::new(names::mesh_version(&config.mesh), key.public())
+            .with_agent_version(names::agent(env!("CARGO_PKG_VERSION"), SystemTime::now()))
             .with_push_listen_addr_updates(true)
             .with_cache_size(0);
         let reach = &config.reach;
@@ -124,7 +124,7 @@ fn memory(config: &NetworkConfig) -> memory_connection_limits::Behaviour {
 }
 
 fn dht(peer: PeerId, config: &NetworkConfig) -> Result<kad::Behaviour<MemoryStore>, String> {
-    let name = StreamProtocol::try_from_owned(wire::dht(&config.mesh)).map_err(|error| error.to_string())?;
+    let name = StreamProtocol::try_from_owned(names::dht(&config.mesh)).map_err(|error| error.to_string())?;
     let mut kad = kad::Config::new(name);
     kad.set_record_filtering(kad::StoreInserts::FilterBoth)
         .set_kbucket_inserts(kad::BucketInserts::Manual)
@@ -146,7 +146,7 @@ fn requests(
 ) -> Result<request_response::Behaviour<Codec>, String> {
     codec::check(&config.protocols)?;
     let name =
-        StreamProtocol::try_from_owned(wire::requests(&config.mesh)).map_err(|error| error.to_string())?;
+        StreamProtocol::try_from_owned(names::requests(&config.mesh)).map_err(|error| error.to_string())?;
     let longest = config.protocols.iter().map(|spec| spec.timeout).max().unwrap_or(NO_PROTOCOL);
     let support = if config.protocols.is_empty() { None } else { Some((name, ProtocolSupport::Full)) };
     let settings = request_response::Config::default()

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use libp2p::Multiaddr;
 use nervure_primitives::{MeshId, NodeKey};
+use nervure_protocol::topics::Topic;
 use tokio::sync::mpsc;
 
 use crate::{InboundRequest, ProtocolSpec};
@@ -43,6 +44,11 @@ impl TopicSpec {
     /// A topic with at most 200 messages a second from one peer.
     pub fn new(name: impl Into<String>, max_len: usize) -> Self {
         Self { name: name.into(), max_len, per_peer_per_second: 200 }
+    }
+
+    /// A topic of the protocol, with the same rate.
+    pub fn of(topic: Topic) -> Self {
+        Self::new(topic.name, topic.max_len)
     }
 }
 

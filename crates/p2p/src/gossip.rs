@@ -30,8 +30,9 @@ use libp2p::{
     },
 };
 use nervure_primitives::Hash;
+use nervure_protocol::{domains, names};
 
-use crate::{NetworkConfig, Scope, TopicFamily, wire};
+use crate::{NetworkConfig, Scope, TopicFamily};
 
 /// Heartbeat of gossip: short where a mesh must form within a second, the protocol's own elsewhere.
 const HEARTBEAT_LOCAL: Duration = Duration::from_millis(300);
@@ -163,10 +164,10 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
         .max_control_messages_sent(CONTROL_PER_PACKET)
         .max_ihave_messages_heartbeat(ANNOUNCEMENTS)
         .flood_publish(true)
-        .protocol_id_prefix(wire::gossip(&config.mesh))
+        .protocol_id_prefix(names::gossip(&config.mesh))
         .message_id_fn(|message| {
             let topic = message.topic.as_str().as_bytes();
-            MessageId::from(Hash::of("nervure/gossip", &[topic, &message.data]).as_bytes().to_vec())
+            MessageId::from(Hash::of(domains::GOSSIP_MESSAGE, &[topic, &message.data]).as_bytes().to_vec())
         })
         .build()
         .map_err(|error| error.to_string())

@@ -19,7 +19,6 @@ pub mod query;
 mod rate;
 mod request;
 mod transport;
-mod wire;
 
 pub use address::is_global;
 pub use admission::Admission;

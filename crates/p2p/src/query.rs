@@ -6,7 +6,7 @@
 //! mesh fails in the handshake. The endpoint runs on a single-threaded runtime in a thread of its own,
 //! which needs less than half the CPU of a shared one per query.
 //!
-//! A stream carries frames ([`frame`]): the asker's *open* and nothing more; the expert's *chunks*, then
+//! A stream carries [frames](nervure_protocol::query): the asker's *open* and nothing more; the expert's *chunks*, then
 //! one *end* or one *error*. The end says how many chunks there were. A stream that stops without
 //! it, or with another count, is an error to the asker and never a short answer.
 //!
@@ -21,13 +21,13 @@
 mod client;
 mod config;
 mod error;
-pub mod frame;
+mod frame_reader;
 mod server;
+mod stream;
 mod tls;
-mod way;
 
 pub use client::{QueryClient, QueryItem, QueryStream};
 pub use config::{ClientConfig, ServerConfig};
-pub use error::{QueryError, QueryErrorCode, StartError};
-pub use frame::{EndReason, QueryEnd, QueryOpen, QueryUsage};
+pub use error::{QueryError, StartError};
+pub use nervure_protocol::query::{QueryEnd, QueryErrorCode, QueryOpen};
 pub use server::{Gone, InboundQuery, QueryServer, QueryService, Replier, ServerCounters};

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use libp2p::request_response::ResponseChannel;
 use nervure_primitives::NodeId;
+use nervure_protocol::protocols::Protocol;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::network::Stopped;
@@ -58,6 +59,12 @@ impl ProtocolSpec {
             inbound: 64,
             per_peer_per_second: 20,
         }
+    }
+
+    /// A protocol with its own lengths and the other bounds of [`ProtocolSpec::new`].
+    pub fn of(protocol: Protocol) -> Self {
+        let Protocol { name, max_request, max_response } = protocol;
+        Self { max_request, max_response, ..Self::new(name) }
     }
 
     /// What one peer may ask per second.

@@ -169,7 +169,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::tests::record;
+    use crate::testing::record;
 
     fn passes(filter: &str) -> bool {
         filter.parse::<Filter>().unwrap().matches(&record(1, "r1", "text.generate.rust"))

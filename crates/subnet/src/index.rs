@@ -186,7 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::tests::{MESH, NOW, key, record};
+    use crate::testing::{MESH, NOW, key, record};
 
     fn signed(seed: u8, expert: &str, change: impl FnOnce(&mut ExpertRecord)) -> SignedRecord {
         let mut record = record(seed, expert, "text.generate.rust");

@@ -20,9 +20,10 @@ pub mod mechanism;
 pub mod mix;
 mod neurons;
 mod observations;
-mod record;
 pub mod score;
 pub mod task;
+#[cfg(test)]
+mod testing;
 
 pub use dice::{Dice, Seed};
 pub use filter::{Filter, FilterError, MAX_FILTER_LEN};
@@ -31,7 +32,10 @@ pub use gate::{
     rank, route,
 };
 pub use index::{Find, Index, IndexLimits, Inserted, Page};
-pub use neurons::{Neurons, Registration};
+pub use neurons::Registration;
+// For the crates that do not name nervure_protocol yet.
+pub use nervure_protocol::{
+    ExpertRecord, Neurons, RecordError, Registry, Score, SignedRecord,
+    bounds::{MAX_RECORD_LEN, MAX_RECORD_LIFETIME as MAX_LIFETIME},
+};
 pub use observations::{Observation, Observations};
-pub use record::{ExpertRecord, MAX_LIFETIME, MAX_RECORD_LEN, RecordError, Registry, SignedRecord};
-pub use score::Score;

@@ -1,10 +1,10 @@
 //! Incentive mechanisms: what a subnet's miners are asked by its validators, and what an answer is worth.
 //!
 //! # Design
-//! A [`Mechanism`] draws a [`Task`] from a seed: [`Question`]s, and, kept to itself, what the answers are result by.
-//! A question says what a user's query says and nothing else, so that the node sends it the same way and *no miner
-//! can tell a task from a query by its form*. All miners of a task get the same questions at the same time, so that
-//! their scores can be compared; no question is put twice, because no seed is.
+//! A [`Mechanism`] draws a [`Task`] from a seed: [`ExpertRequest`]s, and, kept to itself, what the answers are result
+//! by. A request is what a user's query becomes, so that the node sends it the same way and *no miner can tell a task
+//! from a query by its form*. All miners of a task get the same requests at the same time, so that their scores can be
+//! compared; no request is sent twice, because no seed is used twice.
 //!
 //! A subnet names its mechanism and parameters in a [`MechanismSpec`]. To add a mechanism: one file with
 //! a type of parameters that is a `Mechanism`, and one line in `BUILT_IN`. `docs/mechanisms.md` walks through it.
@@ -26,7 +26,7 @@ mod log;
 #[cfg(test)]
 mod longest_word;
 pub mod next_byte;
-mod question;
+mod reply;
 mod spec;
 
 use std::fmt;
@@ -35,7 +35,8 @@ pub use corpus::{Corpus, Document, MAX_CORPUS, MAX_DOCUMENTS};
 pub use draw::DrawError;
 pub use fingerprint::{Fingerprint, MAX_FINGERPRINT};
 use nervure_primitives::MechanismSpec;
-pub use question::{Answer, MAX_ANSWER_TEXT, MAX_DIMENSIONS, MAX_VECTORS, Question, Reply};
+use nervure_protocol::ExpertRequest;
+pub use reply::{Answer, MAX_ANSWER_TEXT, MAX_DIMENSIONS, MAX_VECTORS, Reply};
 use serde::de::DeserializeOwned;
 pub use spec::{SpecError, build};
 
@@ -61,9 +62,9 @@ pub trait Mechanism: fmt::Debug + Send + Sync {
 /// `Debug`, so that no log shows it.
 pub trait Task: Send + Sync {
     /// What each miner is sent, in this order.
-    fn questions(&self) -> &[Question];
+    fn requests(&self) -> &[ExpertRequest];
 
-    /// What a miner's replies are worth: `replies[i]` is to question `i`, and those that lack are missing.
+    /// What a miner's replies are worth: `replies[i]` is to request `i`, and those that lack are missing.
     fn score(&self, replies: &[Reply]) -> Score;
 
     /// What a miner's replies are compared with others' by; nothing, where right answers are alike.

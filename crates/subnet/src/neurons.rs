@@ -1,24 +1,16 @@
-//! Who is who in a subnet, as the ledger has it, and what that makes of a node's past.
+//! Registrations: what earned, measured or published values are bound to.
 
-use nervure_primitives::{BlockHeight, Netuid, NodeId};
+use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-/// A subnet's neurons, as of the state that the asker goes by.
-pub trait Neurons {
-    /// Whether `node` may set tasks and publish scores in `netuid`: it holds a validator permit there.
-    fn may_validate(&self, node: &NodeId, netuid: Netuid) -> bool;
-
-    /// The block at which `node` was registered in `netuid`; none when it is not.
-    fn registered_at(&self, node: &NodeId, netuid: Netuid) -> Option<BlockHeight>;
-}
-
-/// A node's time in a subnet: from one registration to its end. Whatever was earned, measured or said about a node
-/// holds for one registration; who registers again, or takes over a slot, begins anew.
+/// A node's time in a subnet: from one registration to its end. What was earned, measured or
+/// published about a node holds for one registration: a node that registers again, or takes over a slot, inherits
+/// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
-    /// Who.
+    /// The node.
     pub node: NodeId,
-    /// Since which block.
+    /// The block at which it was registered.
     pub block: BlockHeight,
 }

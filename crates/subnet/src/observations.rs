@@ -1,7 +1,6 @@
-//! What this node itself saw of experts: how fast they began to answer, whether they failed, how many queries
-//! are with them.
+//! This node's own observations of experts: latency, failures and queries in flight.
 //!
-//! ValidatorScores for a bounded number of experts; the one seen longest ago is forgotten first.
+//! Kept for a bounded number of experts; the least recently used is dropped first.
 
 use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 

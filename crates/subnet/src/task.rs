@@ -17,14 +17,14 @@
 //! A miner that is named in an assignment and then asked something by that validator can guess that it is being
 //! tested. Gossip an assignment together with its questions, not ahead of them, and let validators ask for users too.
 
-mod assignment;
 mod assignments;
 mod pending_queries;
-mod receipt;
 
-pub use assignment::{
-    Assignment, AssignmentError, MAX_ASSIGNMENT_LEN, MAX_MINERS, SignedAssignment, commitment,
-};
 pub use assignments::{AssignmentOutcome, Assignments, MAX_ASSIGNMENTS, MAX_PER_VALIDATOR};
-pub use pending_queries::{MAX_PENDING_QUERIES, PendingQueries, PendingQuery};
-pub use receipt::{AnswerHasher, MAX_RECEIPT_LEN, Receipt, ReceiptError, SignedReceipt, request_hash};
+// For the crates that do not name nervure_protocol yet.
+pub use nervure_protocol::{
+    AnswerHasher, Assignment, AssignmentError, Receipt, SignedAssignment, SignedReceipt,
+    bounds::{MAX_ASSIGNMENT_LEN, MAX_MINERS, MAX_RECEIPT_LEN},
+    commitment, request_hash,
+};
+pub use pending_queries::{MAX_PENDING_QUERIES, PendingQueries, PendingQuery, SettleError};

@@ -8,11 +8,12 @@
 use std::time::Duration;
 
 use nervure_primitives::{Amount, Hash, Uid, cbor};
+use nervure_protocol::ExpertRequest;
 use nervure_subnet::{
     Candidate, ExpertRecord, Observation, Policy, QueryTerms, Seed, Trust,
-    mechanism::{Question, Reply},
+    mechanism::Reply,
     route,
-    score::{InterimScores, LiveScoreTable, MovingAverageTable, ScoringRules, SignedScores, evaluate},
+    score::{LiveScoreTable, MovingAverageTable, ScoringRules, SignedLiveScores, evaluate},
     task::{
         AnswerHasher, Assignment, AssignmentOutcome, Assignments, PendingQueries, PendingQuery, Receipt,
         SignedAssignment, SignedReceipt, commitment, request_hash,
@@ -35,7 +36,7 @@ const MINERS: [u8; 4] = [GOOD, MEDIOCRE, BAD, SILENT];
 fn answered(
     miner: u8,
     asked: &PendingQuery,
-    questions: &[Question],
+    requests: &[ExpertRequest],
     degraded: bool,
 ) -> Option<(Vec<Reply>, Vec<u8>)> {
     let sure = match miner {
@@ -56,7 +57,7 @@ fn answered(
         took_ms: 0,
     };
     let signed = SignedReceipt::sign(&key(miner), &MESH, receipt).unwrap();
-    Some((model(questions, sure, miner), signed.bytes().to_vec()))
+    Some((model(requests, sure, miner), signed.bytes().to_vec()))
 }
 
 fn answer_hash() -> Hash {
@@ -75,14 +76,14 @@ fn set_task(board: &mut MovingAverageTable, seen: &mut Assignments, number: u64,
     let assignment = Assignment {
         netuid: SUBNET,
         validator: id(VALIDATOR),
-        task: commitment((&id(VALIDATOR), SUBNET), task.questions(), &salt).unwrap(),
+        task: commitment((&id(VALIDATOR), SUBNET), task.requests(), salt.as_bytes()).unwrap(),
         miners,
         issued_at: NOW,
         deadline: NOW.plus(Duration::from_secs(10)),
     };
     let signed = SignedAssignment::sign(&key(VALIDATOR), &MESH, assignment).unwrap();
     let heard = SignedAssignment::verify(signed.bytes(), &MESH, NOW, &Ledger).unwrap();
-    assert!(heard.assignment().is_for(task.questions(), &salt));
+    assert!(heard.assignment().is_for(task.requests(), salt.as_bytes()));
     assert_eq!(seen.insert(heard, NOW), AssignmentOutcome::New);
     seen.expire(NOW.plus(Duration::from_secs(10)));
 
@@ -91,11 +92,11 @@ fn set_task(board: &mut MovingAverageTable, seen: &mut Assignments, number: u64,
     for miner in MINERS {
         let query = *seed.derive("query", miner.into()).as_bytes();
         let query = Hash::from_bytes(query);
-        let body = cbor::encode(&task.questions()).unwrap();
+        let body = cbor::encode(&task.requests()).unwrap();
         let request = request_hash(&query, &body);
         let asked = PendingQuery { query, netuid: SUBNET, miner: id(miner), request, sent_at: NOW };
         outstanding.ask(asked).unwrap();
-        let replies = match answered(miner, &asked, task.questions(), degraded) {
+        let replies = match answered(miner, &asked, task.requests(), degraded) {
             Some((replies, receipt)) => {
                 outstanding.settle(&receipt, &answer_hash(), NOW).unwrap();
                 replies
@@ -121,10 +122,10 @@ fn weights(board: &MovingAverageTable) -> [u16; 4] {
 
 /// Whom a gateway asks first that heard the validator's interim scores.
 fn routed(board: &MovingAverageTable) -> u8 {
-    let published = InterimScores::of(board, (id(VALIDATOR), SUBNET), NOW);
-    let bytes = SignedScores::sign(&key(VALIDATOR), &MESH, published).unwrap().bytes().to_vec();
+    let published = board.live_scores((id(VALIDATOR), SUBNET), NOW);
+    let bytes = SignedLiveScores::sign(&key(VALIDATOR), &MESH, published).unwrap().bytes().to_vec();
     let mut book = LiveScoreTable::new(SUBNET);
-    assert!(book.insert(&SignedScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap(), NOW));
+    assert!(book.insert(&SignedLiveScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap(), NOW));
     let candidate = |miner| {
         let trust = Trust::new(None, book.median_of(&registration(miner), |_| 1000, NOW));
         (Candidate { record: record(miner), seen: Observation::default() }, trust)

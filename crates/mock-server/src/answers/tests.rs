@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use nervure_primitives::MechanismSpec;
-use nervure_subnet::mechanism::{Answer, Corpus, Mechanism, Question, Reply, build};
+use nervure_protocol::ExpertRequest;
+use nervure_subnet::mechanism::{Answer, Corpus, Mechanism, Reply, build};
 use proptest::prelude::*;
 
 use super::*;
@@ -13,16 +14,18 @@ fn score(mechanism: &dyn Mechanism, model: MockModel, seeds: std::ops::Range<u64
     let count = (seeds.end - seeds.start) as f64;
     let scores = seeds.map(|seed| {
         let task = mechanism.draw(seed.into(), &Corpus::default()).unwrap();
-        let replies: Vec<Reply> = task.questions().iter().map(|question| reply(model, question)).collect();
+        let replies: Vec<Reply> = task.requests().iter().map(|request| reply(model, request)).collect();
         task.score(&replies).to_string().parse::<f64>().unwrap()
     });
     scores.sum::<f64>() / count
 }
 
-fn reply(model: MockModel, question: &Question) -> Reply {
-    let answer = match question {
-        Question::Chat { prompt, .. } => Answer::Text(model.answer(prompt)),
-        Question::Embed { inputs } => Answer::Vectors(inputs.iter().map(|text| model.embed(text)).collect()),
+fn reply(model: MockModel, request: &ExpertRequest) -> Reply {
+    let answer = match request {
+        ExpertRequest::Chat { messages, .. } => Answer::Text(model.answer(&messages[0].content)),
+        ExpertRequest::Embed { inputs } => {
+            Answer::Vectors(inputs.iter().map(|text| model.embed(text)).collect())
+        }
         _ => Answer::Missing,
     };
     Reply::new(answer, Duration::ZERO)
@@ -44,8 +47,9 @@ fn full_quality_answers_every_kind_of_question_correctly() {
         let mechanism = build(&only(kind)).unwrap();
         for seed in 0..400u64 {
             let task = mechanism.draw(seed.into(), &Corpus::default()).unwrap();
-            for question in task.questions() {
-                let Question::Chat { prompt, .. } = question else { panic!("not a chat") };
+            for question in task.requests() {
+                let ExpertRequest::Chat { messages, .. } = question else { panic!("not a chat") };
+                let prompt = &messages[0].content;
                 assert!(solve(prompt).is_some(), "{kind} {seed}: {prompt}");
             }
         }

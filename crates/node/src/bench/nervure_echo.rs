@@ -11,11 +11,12 @@ use futures::{FutureExt, future::BoxFuture};
 use nervure_p2p::{
     Admission,
     query::{
-        ClientConfig, EndReason, InboundQuery, QueryClient, QueryEnd, QueryErrorCode, QueryItem, QueryOpen,
-        QueryServer, QueryService, QueryUsage, ServerConfig,
+        ClientConfig, InboundQuery, QueryClient, QueryEnd, QueryErrorCode, QueryItem, QueryOpen, QueryServer,
+        QueryService, ServerConfig,
     },
 };
 use nervure_primitives::{Amount, Capability, MeshId, Netuid, NodeId, NodeKey};
+use nervure_protocol::{FinishReason, Usage};
 
 use super::{PAYLOAD, load::Subject, process::Hello};
 
@@ -53,7 +54,7 @@ impl QueryService for Echo {
                 }
                 Err(_) => {}
             }
-            reply.end(QueryEnd::new(QueryUsage::default(), EndReason::Stop)).await;
+            reply.end(QueryEnd::new(Usage::default(), FinishReason::Stop)).await;
         }
         .boxed()
     }

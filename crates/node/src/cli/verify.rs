@@ -10,7 +10,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_primitives::MeshId;
-use nervure_subnet::task::{AnswerHasher, ReceiptError, SignedReceipt, request_hash};
+use nervure_protocol::{AnswerHasher, ReceiptError, SignedReceipt, request_hash};
 
 use crate::{
     gateway::AskLine,

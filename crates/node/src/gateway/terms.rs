@@ -7,8 +7,8 @@ use std::{fmt::Display, str::FromStr, time::Duration};
 
 use axum::http::HeaderMap;
 use nervure_api::{Query, QueryTarget, QueryTerms};
-use nervure_experts::{ExpertError, ExpertRequest};
 use nervure_primitives::Amount;
+use nervure_protocol::{ExpertRequest, FieldError};
 
 use super::{
     App,
@@ -79,13 +79,8 @@ pub(super) fn query(
 }
 
 /// A request that no expert would take, by the name that its field has in the HTTP API.
-fn invalid_request(error: ExpertError) -> ApiError {
-    match error {
-        ExpertError::BadRequest { field, reason } => {
-            ApiError::bad(field.strip_prefix("sampling.").unwrap_or(field), reason)
-        }
-        other => ApiError::bad("request", other.to_string()),
-    }
+fn invalid_request(error: FieldError) -> ApiError {
+    ApiError::bad(error.field.strip_prefix("sampling.").unwrap_or(error.field), error.reason)
 }
 
 /// The budget asked for, at most what the operator allows.

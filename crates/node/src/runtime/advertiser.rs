@@ -9,6 +9,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use nervure_experts::Health;
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::{MeshId, NodeKey, UnixMillis};
+use nervure_protocol::topics;
 use nervure_subnet::{ExpertRecord, SignedRecord};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,6 @@ use super::{
     catalog::ExpertCatalog,
     clock,
     directory::Directory,
-    gossip::experts_topic,
     serving::{ServedExpert, ServedExperts},
 };
 
@@ -106,7 +106,7 @@ impl Advertiser {
         }
         for signed in &records {
             self.catalog.insert_own(signed.clone());
-            let topic = experts_topic(signed.record().netuid);
+            let topic = topics::experts(signed.record().netuid);
             if let Err(error) = self.network.publish(&topic, signed.bytes().to_vec()).await {
                 tracing::debug!(expert = %signed.record().expert, %error, "not gossiped this time");
             }

@@ -44,7 +44,7 @@ use wire::{Request, Said};
 
 pub(crate) use forward::Forwarder;
 pub(crate) use read::{AnchoredError, block_of, last_anchored};
-pub(crate) use wire::{ATTESTATIONS, PROTOCOL, protocol, read as read_answer, topic};
+pub(crate) use wire::{protocol, read as read_answer, topic};
 
 /// Name of the file of a validator's anchor key, in its directory.
 pub(crate) const KEY_FILE: &str = "anchor.key";

@@ -41,6 +41,7 @@ use nervure_ledger::{
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
+use nervure_protocol::topics::{BLOCKS, CONSENSUS};
 use tokio::sync::{oneshot, watch};
 
 use super::anchor::Anchoring;
@@ -49,7 +50,7 @@ use settled::Settled;
 use task::{Event, Task};
 
 pub(crate) use blocks::protocol;
-pub(crate) use gossip::{BLOCKS, CONSENSUS, TRANSACTIONS, topics};
+pub(crate) use gossip::topics;
 pub(crate) use open::{OpenError, Opened, exists, import};
 
 /// Events that wait for the thread.
@@ -244,8 +245,8 @@ impl ChainHandle {
     /// A message of gossip, on one of the chain's topics. It gets its verdict there.
     pub(crate) async fn hear(&self, message: GossipMessage) {
         let event = match message.topic.as_str() {
-            CONSENSUS => Event::Heard(message),
-            BLOCKS => Event::Announced(message),
+            topic if topic == CONSENSUS.name => Event::Heard(message),
+            topic if topic == BLOCKS.name => Event::Announced(message),
             _ => Event::Offered(message),
         };
         let dropped = self.send(event);

@@ -15,6 +15,7 @@ use futures::{StreamExt, stream};
 use lru::LruCache;
 use nervure_p2p::{InboundRequest, NetworkHandle, ProtocolSpec};
 use nervure_primitives::{Capability, Hash, MeshId, NodeId, cbor};
+use nervure_protocol::protocols::{ANCHOR, CLOCK, DIRECTORY, STATE};
 use nervure_subnet::{
     SignedRecord,
     directory::{
@@ -26,12 +27,8 @@ use serde_bytes::ByteBuf;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    anchor::{self, Anchoring},
-    catalog::ExpertCatalog,
-    chain::ChainHandle,
-    clock,
-    registry::LedgerRegistry,
-    skew, state_sync,
+    anchor::Anchoring, catalog::ExpertCatalog, chain::ChainHandle, clock, registry::LedgerRegistry, skew,
+    state_sync,
 };
 
 /// Responsible nodes that are asked for each shard: one may leave records out, two rarely the same ones.
@@ -68,11 +65,9 @@ const WAITING: usize = 256;
 /// The bounds of the protocol.
 pub(crate) fn protocol() -> ProtocolSpec {
     ProtocolSpec {
-        max_request: directory::MAX_REQUEST,
-        max_response: directory::MAX_RESPONSE,
         // A stranger gets a quarter: enough for one search of a mesh that one node answers for alone.
         per_peer_per_second: 120,
-        ..ProtocolSpec::new(PROTOCOL)
+        ..ProtocolSpec::of(DIRECTORY)
     }
 }
 
@@ -89,14 +84,14 @@ pub(crate) async fn serve(
 ) {
     while let Some(request) = requests.recv().await {
         if request.protocol != PROTOCOL {
-            if request.protocol == skew::PROTOCOL {
+            if request.protocol == CLOCK.name {
                 skew::answer(request).await;
             } else if let Some((chain, anchoring)) = chain.clone() {
                 // As many at once as the protocol lets in.
                 tokio::spawn(async move {
                     match request.protocol {
-                        anchor::PROTOCOL => anchoring.answer(request).await,
-                        state_sync::PROTOCOL => state_sync::answer(&chain, request).await,
+                        name if name == ANCHOR.name => anchoring.answer(request).await,
+                        name if name == STATE.name => state_sync::answer(&chain, request).await,
                         _ => chain.answer(request).await,
                     }
                 });

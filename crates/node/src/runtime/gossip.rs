@@ -13,18 +13,19 @@ use std::{
 
 use nervure_p2p::{GossipMessage, NetworkHandle, TopicFamily, TopicSpec, Verdict};
 use nervure_primitives::Netuid;
-use nervure_subnet::{Inserted, MAX_RECORD_LEN, RecordError};
+use nervure_protocol::{
+    RecordError,
+    topics::{self, ASSIGNMENTS, ATTESTATIONS, BLOCKS, CONSENSUS, EXPERTS, SCORES, TRANSACTIONS, Topic},
+};
+use nervure_subnet::Inserted;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    anchor::{ATTESTATIONS, Anchoring},
+    anchor::Anchoring,
     catalog::ExpertCatalog,
-    chain::{BLOCKS, CONSENSUS, ChainHandle, ChainView, TRANSACTIONS},
-    opinions::{ASSIGNMENTS, Opinions, SCORES},
+    chain::{ChainHandle, ChainView},
+    opinions::Opinions,
 };
-
-/// Bytes that the envelope adds to a record: signature, signer, mesh and field names, rounded up.
-const ENVELOPE: usize = 256;
 
 /// What became of the records that came.
 #[derive(Debug, Default)]
@@ -37,22 +38,14 @@ pub(crate) struct RecordCounters {
     pub rejected: AtomicU64,
 }
 
-/// What the names of the topics begin with on which experts are advertised.
-const EXPERTS: &str = "experts/";
-
-/// The topic on which a subnet's experts are advertised.
-pub(crate) fn experts_topic(netuid: Netuid) -> String {
-    format!("{EXPERTS}{netuid}")
-}
-
 /// The topics of a mesh with these subnets.
 pub(crate) fn topics(netuids: impl Iterator<Item = Netuid>) -> Vec<TopicSpec> {
-    netuids.map(|netuid| TopicSpec::new(experts_topic(netuid), MAX_RECORD_LEN + ENVELOPE)).collect()
+    netuids.map(|netuid| TopicSpec::new(topics::experts(netuid), EXPERTS.max_len)).collect()
 }
 
 /// The topics of subnets that are founded later, of which a mesh has so many at most.
 pub(crate) fn later(most: u16) -> TopicFamily {
-    TopicFamily { each: TopicSpec::new(EXPERTS, MAX_RECORD_LEN + ENVELOPE), most: most.into() }
+    TopicFamily { each: TopicSpec::of(EXPERTS), most: most.into() }
 }
 
 /// Follows the topics of the subnets that the ledger has besides those of the mesh spec, as they come and go. Ends with the
@@ -68,7 +61,7 @@ pub(crate) async fn follow(
         let founded = tip.state.subnets().keys().filter(|netuid| !spec.contains(*netuid));
         let wanted: BTreeSet<u16> = founded.map(|netuid| netuid.0).collect();
         if wanted != followed {
-            match network.follow(EXPERTS, wanted.clone()).await {
+            match network.follow(EXPERTS.name, wanted.clone()).await {
                 Ok(()) => followed = wanted,
                 Err(error) => tracing::warn!(%error, "experts of new subnets are not heard of by gossip"),
             }
@@ -87,16 +80,17 @@ pub(crate) async fn run(
     chain: Option<ChainHandle>,
 ) {
     while let Some(message) = messages.recv().await {
-        if let (Some(chain), BLOCKS | CONSENSUS | TRANSACTIONS) = (&chain, message.topic.as_str()) {
+        let of = |topics: &[Topic]| topics.iter().any(|topic| topic.name == message.topic);
+        if let (Some(chain), true) = (&chain, of(&[BLOCKS, CONSENSUS, TRANSACTIONS])) {
             chain.hear(message).await;
             continue;
         }
-        if let (Some(anchoring), ATTESTATIONS) = (&anchoring, message.topic.as_str()) {
+        if let (Some(anchoring), true) = (&anchoring, of(&[ATTESTATIONS])) {
             let verdict = anchoring.hear(&message.data);
             message.judge(verdict).await;
             continue;
         }
-        if let ASSIGNMENTS | SCORES = message.topic.as_str() {
+        if of(&[ASSIGNMENTS, SCORES]) {
             let verdict = opinions.hear(&message.topic, &message.data);
             message.judge(verdict).await;
             continue;

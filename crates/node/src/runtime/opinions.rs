@@ -15,29 +15,18 @@ use std::{
 use nervure_ledger::state::State;
 use nervure_p2p::{TopicSpec, Verdict};
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
+use nervure_protocol::topics::{ASSIGNMENTS, SCORES};
 use nervure_subnet::{
     Registration, Trust,
-    score::{InterimError, LiveScoreTable, MAX_INTERIM_LEN, MedianScore, SignedScores},
-    task::{AssignmentError, AssignmentOutcome, Assignments, MAX_ASSIGNMENT_LEN, SignedAssignment},
+    score::{LiveScoreTable, LiveScoresError, MedianScore, SignedLiveScores},
+    task::{AssignmentError, AssignmentOutcome, Assignments, SignedAssignment},
 };
 
 use super::{clock, registry::LedgerRegistry};
 
-/// The topic of assignments.
-pub(crate) const ASSIGNMENTS: &str = "assignments";
-
-/// The topic of interim scores.
-pub(crate) const SCORES: &str = "scores";
-
-/// Bytes that the envelope adds, rounded up.
-const ENVELOPE: usize = 256;
-
 /// The topics of this module.
 pub(crate) fn topics() -> [TopicSpec; 2] {
-    [
-        TopicSpec::new(ASSIGNMENTS, MAX_ASSIGNMENT_LEN + ENVELOPE),
-        TopicSpec::new(SCORES, MAX_INTERIM_LEN + ENVELOPE),
-    ]
+    [TopicSpec::of(ASSIGNMENTS), TopicSpec::of(SCORES)]
 }
 
 /// What became of what validators said.
@@ -82,7 +71,7 @@ impl Opinions {
     /// Judges a message of one of the topics.
     pub(crate) fn hear(&self, topic: &str, data: &[u8]) -> Verdict {
         let (verdict, taken) = match topic {
-            ASSIGNMENTS => (self.assignment(data), &self.counters.assignments),
+            _ if topic == ASSIGNMENTS.name => (self.assignment(data), &self.counters.assignments),
             _ => (self.scores(data), &self.counters.scores),
         };
         let counter = match verdict {
@@ -113,18 +102,20 @@ impl Opinions {
 
     fn scores(&self, data: &[u8]) -> Verdict {
         let now = clock::now();
-        match SignedScores::verify(data, &self.mesh, now, &self.registry) {
+        match SignedLiveScores::verify(data, &self.mesh, now, &self.registry) {
             Ok(signed) if self.take(&signed) => Verdict::Accept,
             Ok(_) => Verdict::Ignore,
-            Err(InterimError::TooOld | InterimError::FromTheFuture | InterimError::NotAValidator { .. }) => {
-                Verdict::Ignore
-            }
+            Err(
+                LiveScoresError::TooOld
+                | LiveScoresError::FromTheFuture
+                | LiveScoresError::NotAValidator { .. },
+            ) => Verdict::Ignore,
             Err(_) => Verdict::Reject,
         }
     }
 
     /// Takes verified scores, of others or this node's own. False when they are no news.
-    pub(crate) fn take(&self, signed: &SignedScores) -> bool {
+    pub(crate) fn take(&self, signed: &SignedLiveScores) -> bool {
         let netuid = signed.scores().netuid;
         let mut said = lock(&self.said);
         let book = said.books.entry(netuid).or_insert_with(|| LiveScoreTable::new(netuid));

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use nervure_p2p::query::QueryOpen;
 use nervure_primitives::{Hash, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
 use nervure_subnet::task::{
-    AnswerHasher, PendingQueries, PendingQuery, Receipt, ReceiptError, SignedReceipt, request_hash,
+    AnswerHasher, PendingQueries, PendingQuery, Receipt, SettleError, SignedReceipt, request_hash,
 };
 use rand::Rng;
 
@@ -95,7 +95,7 @@ pub(crate) enum NoReceipt {
     None,
     /// It is not for this question, or not for this answer.
     #[error(transparent)]
-    Wrong(#[from] ReceiptError),
+    Wrong(#[from] SettleError),
 }
 
 /// A name that no other question has.
@@ -171,7 +171,7 @@ mod tests {
             ours.settle(asker, MESH)
         };
         assert_eq!(answered(&[b"one"]).unwrap().receipt().miner, miner.node_id());
-        assert_eq!(answered(&[b"two"]), Err(NoReceipt::Wrong(ReceiptError::Differs("answer"))));
+        assert_eq!(answered(&[b"two"]), Err(NoReceipt::Wrong(SettleError::Differs("answer"))));
         assert!(OpenReceipt::of(asker, &open(None)).is_none(), "nobody asked for one");
         let unsigned = AwaitedReceipt::new(miner.node_id(), Netuid(1), (new_name(), &[]));
         assert_eq!(unsigned.settle(asker, MESH), Err(NoReceipt::None));

@@ -16,13 +16,11 @@ use std::{
 use futures::{StreamExt, stream::FuturesUnordered};
 use nervure_p2p::{InboundRequest, NetworkHandle, ProtocolSpec};
 use nervure_primitives::{NodeId, UnixMillis};
+use nervure_protocol::{clock::ClockResponse, protocols::CLOCK};
 use rand::seq::SliceRandom;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
-
-/// Name and version of the protocol: nothing is asked, and the answer is eight bytes, big-endian.
-pub(super) const PROTOCOL: &str = "clock/1";
 
 /// Nodes that are asked at a time, and of how many the median is believed.
 const ASKED: usize = 9;
@@ -37,12 +35,12 @@ const MOST: Duration = Duration::from_secs(10);
 
 /// The bounds of the protocol.
 pub(super) fn protocol() -> ProtocolSpec {
-    ProtocolSpec { max_request: 0, max_response: 8, per_peer_per_second: 2, ..ProtocolSpec::new(PROTOCOL) }
+    ProtocolSpec { per_peer_per_second: 2, ..ProtocolSpec::of(CLOCK) }
 }
 
 /// Answers a request.
 pub(super) async fn answer(request: InboundRequest) {
-    request.respond(clock::now().0.to_be_bytes().to_vec()).await;
+    request.respond(ClockResponse(clock::now()).encode().to_vec()).await;
 }
 
 /// How far this clock is from those of others.
@@ -103,9 +101,9 @@ async fn ask(network: &NetworkHandle) -> Vec<i64> {
 /// How far this clock is ahead of that of `node`, in milliseconds: in the middle of the time that the answer took.
 async fn ahead_of(network: &NetworkHandle, node: NodeId) -> Option<i64> {
     let sent = clock::now();
-    let answer = network.request(node, PROTOCOL, Vec::new()).await.ok()?;
-    let theirs = u64::from_be_bytes(answer.try_into().ok()?);
-    Some(difference(sent, clock::now(), theirs))
+    let answer = network.request(node, CLOCK.name, Vec::new()).await.ok()?;
+    let ClockResponse(theirs) = ClockResponse::decode(&answer)?;
+    Some(difference(sent, clock::now(), theirs.0))
 }
 
 fn difference(sent: UnixMillis, received: UnixMillis, theirs: u64) -> i64 {

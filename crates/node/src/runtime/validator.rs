@@ -27,22 +27,17 @@ use std::{
 use nervure_ledger::{chain::Tip, spec, subnet::Subnet};
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::{MeshId, Netuid, NodeId, NodeKey};
+use nervure_protocol::topics::SCORES;
 use nervure_subnet::{
     Seed,
     mechanism::{Corpus, Mechanism, build},
-    score::{InterimScores, SignedScores},
+    score::SignedLiveScores,
 };
 use rand::Rng;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    catalog::ExpertCatalog,
-    chain::ChainHandle,
-    clock,
-    opinions::{Opinions, SCORES},
-    router::Router,
-};
+use super::{catalog::ExpertCatalog, chain::ChainHandle, clock, opinions::Opinions, router::Router};
 use desk::Desk;
 
 pub(crate) use corpus::CorpusError;
@@ -152,11 +147,11 @@ impl Validator {
     /// Tells everybody what this validator thinks of a subnet's neurons.
     async fn tell(&self, netuid: Netuid, desk: &Mutex<Desk>) {
         let now = clock::now();
-        let scores = InterimScores::of(lock(desk).board(), (self.own(), netuid), now);
-        match SignedScores::sign(&self.key, &self.mesh, scores) {
+        let scores = lock(desk).board().live_scores((self.own(), netuid), now);
+        match SignedLiveScores::sign(&self.key, &self.mesh, scores) {
             Ok(signed) => {
                 self.opinions.take(&signed);
-                self.publish(SCORES, signed.bytes().to_vec()).await;
+                self.publish(SCORES.name, signed.bytes().to_vec()).await;
             }
             Err(error) => tracing::error!(%netuid, %error, "interim scores cannot be signed"),
         }

@@ -9,10 +9,10 @@ use futures::StreamExt;
 use libp2p::{Stream, StreamProtocol};
 use libp2p_stream::{Control, IncomingStreams};
 use nervure_primitives::{MeshId, NodeId};
+use nervure_protocol::names;
 use tokio::time::timeout;
 
 use super::node_of;
-use crate::wire;
 
 /// How long opening may take, dialling included.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ impl fmt::Debug for Streams {
 impl Streams {
     pub(super) fn new(control: Control, mesh: &MeshId) -> Result<Self, String> {
         let protocol =
-            StreamProtocol::try_from_owned(wire::query(mesh)).map_err(|error| error.to_string())?;
+            StreamProtocol::try_from_owned(names::query(mesh)).map_err(|error| error.to_string())?;
         Ok(Self { control, protocol })
     }
 

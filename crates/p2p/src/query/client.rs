@@ -1,6 +1,6 @@
 //! The side that asks: a thread with an endpoint, connections by node, a stream for each query.
 
-mod stream;
+mod answer_stream;
 
 use std::{
     collections::HashMap,
@@ -13,17 +13,17 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use lru::LruCache;
 use nervure_primitives::NodeId;
+use nervure_protocol::query::Frame;
 use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, TokioRuntime};
 use tokio::time::timeout;
 
 use super::{
     ClientConfig, QueryError, QueryOpen, StartError,
-    frame::Frame,
+    stream::{self, Receiving},
     tls,
-    way::{self, Receiving},
 };
 
-pub use stream::{QueryItem, QueryStream};
+pub use answer_stream::{QueryItem, QueryStream};
 
 /// How long the news of our leaving may take.
 const FAREWELL: Duration = Duration::from_millis(300);
@@ -153,7 +153,7 @@ impl QueryClient {
         let deadline = Duration::from_millis(open.deadline_ms.into());
         let mut bytes = BytesMut::new();
         Frame::Open(open).encode(&mut bytes).map_err(QueryError::Protocol)?;
-        let (mut send, receive) = way::split(stream, tokio_util::sync::CancellationToken::new());
+        let (mut send, receive) = stream::split(stream, tokio_util::sync::CancellationToken::new());
         let first = self.0.config.first_byte;
         let sent =
             timeout(first, send.write(bytes.freeze())).await.map_err(|_| QueryError::Stalled(first))?;

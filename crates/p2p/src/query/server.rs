@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{QueryOpen, ServerConfig, StartError, tls, way};
+use super::{QueryOpen, ServerConfig, StartError, stream, tls};
 use crate::{Admission, rate::Rates};
 
 pub use reply::{Gone, Replier};
@@ -147,7 +147,7 @@ impl QueryServer {
             return ServerCounters::count(&self.shared.counters.refused);
         };
         let left = CancellationToken::new();
-        let answer = connection::query(self.shared.clone(), from, way::split(stream, left.clone()), left);
+        let answer = connection::query(self.shared.clone(), from, stream::split(stream, left.clone()), left);
         self.shared.tasks.spawn(async move {
             answer.await;
             drop(place);

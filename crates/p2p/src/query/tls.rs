@@ -5,6 +5,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use nervure_primitives::{Hash, MeshId, NodeId, NodeKey};
+use nervure_protocol::{domains, names};
 use quinn::{
     Connection, EndpointConfig, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
@@ -30,7 +31,7 @@ const CLIENT_IDLE: Duration = Duration::from_secs(10);
 
 /// The protocol name: version and mesh.
 fn alpn(mesh: &MeshId) -> Vec<u8> {
-    format!("nervure-query/1/{mesh}").into_bytes()
+    names::query_alpn(mesh).into_bytes()
 }
 
 pub(super) fn server(config: &ServerConfig) -> Result<quinn::ServerConfig, StartError> {
@@ -51,7 +52,7 @@ pub(super) fn server(config: &ServerConfig) -> Result<quinn::ServerConfig, Start
 /// An endpoint's settings. The key for stateless resets follows from the node's own, so that a node that died and came
 /// back can tell its former askers at once that their connections are gone.
 pub(super) fn endpoint(key: &NodeKey) -> EndpointConfig {
-    let secret = Hash::of("nervure/query/reset", &[key.sign(b"nervure/query/reset/1").as_bytes()]);
+    let secret = Hash::of(domains::QUERY_RESET, &[key.sign(domains::QUERY_RESET_SECRET).as_bytes()]);
     EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())))
 }
 

@@ -11,7 +11,7 @@ async fn pieces_come_in_order_and_the_end_counts_them() {
     for (count, size) in [(1, 11), (50, 1000), (40, 200 * 1024), (0, 0)] {
         let (pieces, end) = ask(&client, node.id, node.at, Does::Stream(count, size)).await.unwrap();
         assert_eq!(pieces, (0..count).map(|number| piece(number, size)).collect::<Vec<_>>());
-        assert_eq!((end.chunks, end.usage.output), (count.into(), 2));
+        assert_eq!((end.chunks, end.usage.completion_tokens), (count.into(), 2));
     }
     assert_eq!(node.count(|counters| &counters.connections), 1);
 }

@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::BytesMut;
-use nervure_p2p::query::frame::Frame;
 use nervure_primitives::{MeshId, NodeKey};
+use nervure_protocol::query::Frame;
 use quinn::{
     Connection, Endpoint, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use nervure_p2p::query::{
-    ClientConfig, EndReason, QueryClient, QueryEnd, QueryError, QueryUsage,
-    frame::{Frame, FrameError, MAX_CHUNK},
+use nervure_p2p::query::{ClientConfig, QueryClient, QueryEnd, QueryError};
+use nervure_protocol::{
+    FinishReason, Usage,
+    bounds::MAX_CHUNK,
+    query::{Frame, FrameError},
 };
 use quinn::Connection;
 
@@ -19,7 +21,7 @@ fn chunk() -> Frame {
 }
 
 fn end(chunks: u64) -> Frame {
-    Frame::End(QueryEnd { chunks, ..QueryEnd::new(QueryUsage::default(), EndReason::Stop) })
+    Frame::End(QueryEnd { chunks, ..QueryEnd::new(Usage::default(), FinishReason::Stop) })
 }
 
 async fn answered(bytes: Vec<u8>) -> Result<Answer, QueryError> {
@@ -67,13 +69,12 @@ async fn a_wrong_count_is_truncated() {
 
 #[tokio::test]
 async fn unknown_kinds_and_questions_break_the_protocol() {
-    for (bytes, kind) in [
-        (bare::header(9, 0), 9),
-        (bare::header(0, 0), 0),
-        (bare::bytes(&[Frame::Open(question(Does::Hang))]), 1),
+    for (bytes, error) in [
+        (bare::header(9, 0), FrameError::UnknownKind(9)),
+        (bare::header(0, 0), FrameError::UnknownKind(0)),
+        (bare::bytes(&[Frame::Open(question(Does::Hang))]), FrameError::UnexpectedKind(1)),
     ] {
-        let answer = answered(bytes).await;
-        assert_eq!(answer.unwrap_err(), QueryError::Protocol(FrameError::UnknownKind(kind)));
+        assert_eq!(answered(bytes).await.unwrap_err(), QueryError::Protocol(error));
     }
 }
 

@@ -73,7 +73,7 @@ async fn a_dropped_replier_resets_the_stream_rather_than_finishing_it() {
     let node = Node::start(server_config());
     let (_kept, connection) = bare::connect(&crate::mesh::key(2), node.at).await;
     let (mut send, mut receive) = connection.open_bi().await.unwrap();
-    let open = bare::bytes(&[nervure_p2p::query::frame::Frame::Open(question(Does::DropReplier))]);
+    let open = bare::bytes(&[nervure_protocol::query::Frame::Open(question(Does::DropReplier))]);
     send.write_all(&open).await.unwrap();
     assert!(receive.read_to_end(1 << 20).await.is_err());
 }

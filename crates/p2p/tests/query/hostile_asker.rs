@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use futures::FutureExt;
-use nervure_p2p::query::frame::Frame;
+use nervure_protocol::query::Frame;
 use quinn::Connection;
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 

@@ -15,11 +15,12 @@ use futures::{FutureExt, future::BoxFuture};
 use nervure_p2p::{
     Admission,
     query::{
-        ClientConfig, EndReason, InboundQuery, QueryClient, QueryEnd, QueryError, QueryItem, QueryOpen,
-        QueryServer, QueryService, QueryStream, QueryUsage, Replier, ServerConfig,
+        ClientConfig, InboundQuery, QueryClient, QueryEnd, QueryError, QueryItem, QueryOpen, QueryServer,
+        QueryService, QueryStream, Replier, ServerConfig,
     },
 };
 use nervure_primitives::{Amount, MeshId, Netuid, NodeId, NodeKey};
+use nervure_protocol::{FinishReason, Usage};
 use tokio::sync::Notify;
 
 /// The mesh of most nodes here.
@@ -116,7 +117,7 @@ async fn perform(does: Does, mut reply: Replier, go_on: &Notify) {
     }
 }
 
-const END: QueryEnd = QueryEnd::new(QueryUsage { input: 1, output: 2 }, EndReason::Stop);
+const END: QueryEnd = QueryEnd::new(Usage { prompt_tokens: 1, completion_tokens: 2 }, FinishReason::Stop);
 
 /// The piece of that number: it differs from every other.
 pub(crate) fn piece(number: u32, size: u32) -> Bytes {

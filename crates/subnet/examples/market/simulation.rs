@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, thread};
 use nervure_primitives::{MeshId, Netuid, UnixMillis};
 use nervure_subnet::{
     Dice, Registration, Seed, Trust,
-    score::{LiveScoreTable, MAX_SCORES, MedianScore, SignedScores},
+    score::{LiveScoreTable, MAX_SCORES, MedianScore, SignedLiveScores},
 };
 use serde::Serialize;
 
@@ -137,7 +137,7 @@ impl Simulation {
     }
 
     /// Tests, and what validators say of them, by page. On two threads: what one does tells the others nothing.
-    fn test(&mut self, now: UnixMillis) -> Vec<Vec<SignedScores>> {
+    fn test(&mut self, now: UnixMillis) -> Vec<Vec<SignedLiveScores>> {
         let miners = &self.miners.all;
         let mut ordered: Vec<&Miner> = miners.iter().collect();
         ordered.sort_by_key(|miner| miner.registration.node);
@@ -198,7 +198,7 @@ impl Simulation {
 }
 
 /// Median opinions of everybody.
-fn opinions(said: Vec<Vec<SignedScores>>, now: UnixMillis) -> BTreeMap<Registration, MedianScore> {
+fn opinions(said: Vec<Vec<SignedLiveScores>>, now: UnixMillis) -> BTreeMap<Registration, MedianScore> {
     let pages = said.first().map_or(0, Vec::len);
     let mut books: Vec<LiveScoreTable> =
         (0..pages).map(|page| LiveScoreTable::new(Netuid(page as u16 + 1))).collect();

@@ -4,7 +4,7 @@ use nervure_consensus::yuma::Cell;
 use nervure_primitives::{MeshId, Netuid, NodeKey, Uid, UnixMillis};
 use nervure_subnet::{
     Dice, Score, Seed,
-    score::{InterimScore, InterimScores, MAX_SCORES, MovingAverageTable, ScoringRules, SignedScores},
+    score::{LiveScore, LiveScores, MAX_SCORES, MovingAverageTable, ScoringRules, SignedLiveScores},
 };
 
 use crate::miners::{Miner, unit};
@@ -65,17 +65,22 @@ impl Validator {
     }
 
     /// What it gossips, a page for each of `pages`, which are in order of node.
-    pub(crate) fn says(&self, pages: &[Vec<&Miner>], mesh: &MeshId, now: UnixMillis) -> Vec<SignedScores> {
+    pub(crate) fn says(
+        &self,
+        pages: &[Vec<&Miner>],
+        mesh: &MeshId,
+        now: UnixMillis,
+    ) -> Vec<SignedLiveScores> {
         let page = |(number, miners): (usize, &Vec<&Miner>)| {
             let scores = miners.iter().filter_map(|miner| self.score(miner)).take(MAX_SCORES).collect();
             let netuid = Netuid(number as u16 + 1);
-            let said = InterimScores { netuid, validator: self.key.node_id(), issued_at: now, scores };
-            SignedScores::sign(&self.key, mesh, said).expect("in order and not too many")
+            let said = LiveScores { netuid, validator: self.key.node_id(), issued_at: now, scores };
+            SignedLiveScores::sign(&self.key, mesh, said).expect("in order and not too many")
         };
         pages.iter().enumerate().map(page).collect()
     }
 
-    fn score(&self, miner: &Miner) -> Option<InterimScore> {
+    fn score(&self, miner: &Miner) -> Option<LiveScore> {
         let (score, tasks) = match self.lies {
             true => (if miner.liar { Score::ONE } else { Score::ZERO }, PRETENDED_TASKS),
             false => {
@@ -84,6 +89,6 @@ impl Validator {
                 (averages.quality, averages.tasks)
             }
         };
-        Some(InterimScore { node: miner.registration.node, block: miner.registration.block, score, tasks })
+        Some(LiveScore { node: miner.registration.node, block: miner.registration.block, score, tasks })
     }
 }

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use nervure_primitives::cbor;
+use nervure_primitives::{Netuid, cbor};
 use proptest::prelude::*;
 use serde_bytes::ByteBuf;
 
 use super::*;
 use crate::{
     Index, SignedRecord,
-    record::tests::{Everybody, MESH, NOW, key as node_key, record},
+    testing::{AllowAll, MESH, NOW, key as node_key, record},
 };
 
-fn context() -> Context<'static, Everybody> {
-    Context { mesh: &MESH, registry: &Everybody, now: NOW }
+fn context() -> Context<'static, AllowAll> {
+    Context { mesh: &MESH, registry: &AllowAll, now: NOW }
 }
 
 fn signed(seed: u8, expert: &str, capability: &str) -> SignedRecord {
@@ -121,32 +121,6 @@ fn a_page_that_leads_backwards_ends_the_search() {
     assert_eq!(read_page(&page(&low, some()), Some(&high)).unwrap().next, None);
     assert_eq!(read_page(&page(&high, some()), Some(&high)).unwrap().next, None);
     assert_eq!(read_page(&page(&high, vec![]), None).unwrap().next, None, "an empty page leads nowhere");
-}
-
-#[test]
-fn keys_differ_in_every_part_and_cover_every_prefix() {
-    let node = node_key(1).node_id();
-    let capability: Capability = "text.generate.rust".parse().unwrap();
-    let of = keys(&MESH, (&node, Netuid(1)), &capability, 7);
-    assert_eq!(of.len(), 4);
-    let asked: Capability = "text.generate".parse().unwrap();
-    assert!(of.contains(&key(&MESH, Netuid(1), Some(&asked), shard(&node), 7)));
-    assert!(of.contains(&key(&MESH, Netuid(1), None, shard(&node), 7)));
-    let others = [
-        key(&MeshId::from_bytes([9; 32]), Netuid(1), Some(&asked), shard(&node), 7),
-        key(&MESH, Netuid(2), Some(&asked), shard(&node), 7),
-        key(&MESH, Netuid(1), Some(&asked), shard(&node) + 1, 7),
-        key(&MESH, Netuid(1), Some(&asked), shard(&node), 8),
-    ];
-    assert!(others.iter().all(|other| !of.contains(other)));
-}
-
-#[test]
-fn after_an_epoch_has_begun_the_one_before_counts_for_one_expiry() {
-    let expiry = Duration::from_secs(30);
-    let begun = UnixMillis(5 * EPOCH.as_millis() as u64);
-    assert_eq!(epochs(begun, expiry).collect::<Vec<_>>(), [5, 4]);
-    assert_eq!(epochs(begun.plus(expiry), expiry).collect::<Vec<_>>(), [5]);
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::tests::{NOW, record};
+use crate::testing::{NOW, record};
 use crate::{Score, score::MedianScore};
 
 fn terms() -> QueryTerms {

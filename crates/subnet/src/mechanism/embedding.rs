@@ -18,10 +18,11 @@ mod passages;
 mod vectors;
 mod wordings;
 
+use nervure_protocol::ExpertRequest;
 use serde::Deserialize;
 
 use self::vectors::{COSINE_ONE, Vectors};
-use super::{Corpus, DrawError, Fingerprint, Mechanism, Parameters, Question, Reply, Task};
+use super::{Corpus, DrawError, Fingerprint, Mechanism, Parameters, Reply, Task};
 use crate::{Dice, Score, Seed};
 
 /// Parameters of the mechanism.
@@ -77,7 +78,7 @@ impl Mechanism for Embedding {
 
 /// The texts, and where each triple's are among them.
 struct EmbeddingTask {
-    questions: [Question; 1],
+    requests: [ExpertRequest; 1],
     triples: Vec<[usize; 3]>,
     alike: u16,
 }
@@ -95,7 +96,7 @@ impl EmbeddingTask {
             }
         }
         let inputs = placed.into_iter().map(|(_, text)| text).collect();
-        Self { questions: [Question::Embed { inputs }], triples: places, alike }
+        Self { requests: [ExpertRequest::Embed { inputs }], triples: places, alike }
     }
 
     fn vectors(&self, replies: &[Reply]) -> Option<Vectors> {
@@ -111,8 +112,8 @@ impl EmbeddingTask {
 }
 
 impl Task for EmbeddingTask {
-    fn questions(&self) -> &[Question] {
-        &self.questions
+    fn requests(&self) -> &[ExpertRequest] {
+        &self.requests
     }
 
     fn score(&self, replies: &[Reply]) -> Score {

@@ -24,13 +24,14 @@ mod words;
 
 use std::time::Duration;
 
+use nervure_protocol::{ExpertRequest, Sampling};
 use serde::Deserialize;
 
 use self::{
     expected::Expected,
     puzzle::{Kind, Puzzle},
 };
-use super::{Answer, Corpus, DrawError, Mechanism, Parameters, Question, Reply, Task};
+use super::{Answer, Corpus, DrawError, Mechanism, Parameters, Reply, Task};
 use crate::{Dice, Score, Seed};
 
 /// Lengths that askers commonly allow an answer.
@@ -141,30 +142,31 @@ impl ExactAnswer {
 impl Mechanism for ExactAnswer {
     fn draw(&self, seed: Seed, _: &Corpus) -> Result<Box<dyn Task>, DrawError> {
         let mut dice = Dice::new(seed);
-        let (mut questions, mut expected) = (Vec::new(), Vec::new());
+        let (mut requests, mut expected) = (Vec::new(), Vec::new());
         for _ in 0..self.questions {
             let puzzle = self.puzzle(&mut dice);
-            questions.push(Question::Chat {
-                prompt: puzzle.prompt,
+            let sampling = Sampling {
                 max_tokens: dice.pick(&MAX_TOKENS).copied().unwrap_or(256),
                 temperature_milli: dice.pick(&TEMPERATURES).copied().unwrap_or(0),
-            });
+                ..Sampling::default()
+            };
+            requests.push(ExpertRequest::chat(puzzle.prompt, sampling));
             expected.push(puzzle.expected);
         }
-        Ok(Box::new(ExactAnswerTask { questions, expected, rules: self.clone() }))
+        Ok(Box::new(ExactAnswerTask { requests, expected, rules: self.clone() }))
     }
 }
 
 /// Questions and their answers.
 struct ExactAnswerTask {
-    questions: Vec<Question>,
+    requests: Vec<ExpertRequest>,
     expected: Vec<Expected>,
     rules: ExactAnswer,
 }
 
 impl Task for ExactAnswerTask {
-    fn questions(&self) -> &[Question] {
-        &self.questions
+    fn requests(&self) -> &[ExpertRequest] {
+        &self.requests
     }
 
     fn score(&self, replies: &[Reply]) -> Score {

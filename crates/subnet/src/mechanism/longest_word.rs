@@ -2,9 +2,10 @@
 //!
 //! A hostile miner can name all words: then it has named no single answer.
 
+use nervure_protocol::{ExpertRequest, Sampling};
 use serde::Deserialize;
 
-use super::{Answer, Corpus, DrawError, Mechanism, Parameters, Question, Reply, Task, exact_answer::named};
+use super::{Answer, Corpus, DrawError, Mechanism, Parameters, Reply, Task, exact_answer::named};
 use crate::{Dice, Score, Seed};
 
 /// Parameters of the mechanism.
@@ -38,20 +39,21 @@ impl Mechanism for LongestWord {
             "Which of these words is the longest? {} End with \"Answer:\" and the word.",
             words.join(", ")
         );
-        let question = Question::Chat { prompt, max_tokens: 256, temperature_milli: 0 };
-        Ok(Box::new(LongestWordTask { questions: [question], longest }))
+        let sampling = Sampling { max_tokens: 256, temperature_milli: 0, ..Sampling::default() };
+        let requests = [ExpertRequest::chat(prompt, sampling)];
+        Ok(Box::new(LongestWordTask { requests, longest }))
     }
 }
 
-/// A question and its answer.
+/// A request and its answer.
 struct LongestWordTask {
-    questions: [Question; 1],
+    requests: [ExpertRequest; 1],
     longest: String,
 }
 
 impl Task for LongestWordTask {
-    fn questions(&self) -> &[Question] {
-        &self.questions
+    fn requests(&self) -> &[ExpertRequest] {
+        &self.requests
     }
 
     fn score(&self, replies: &[Reply]) -> Score {

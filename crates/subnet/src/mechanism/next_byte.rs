@@ -17,12 +17,11 @@
 
 mod distribution;
 
+use nervure_protocol::ExpertRequest;
 use serde::Deserialize;
 
 use self::distribution::{Distribution, FLOOR_BITS};
-use super::{
-    Answer, Corpus, DrawError, Fingerprint, Mechanism, Parameters, Question, Reply, Task, log::FRACTION_BITS,
-};
+use super::{Answer, Corpus, DrawError, Fingerprint, Mechanism, Parameters, Reply, Task, log::FRACTION_BITS};
 use crate::{Dice, Score, Seed};
 
 /// Bits that an answer costs at most, and a missing one always.
@@ -74,29 +73,29 @@ impl Mechanism for NextByte {
         let numbers = dice.distinct(need, have as u64);
         let cells = numbers.into_iter().filter_map(|number| corpus.cell(number as usize, length));
         let drawn = cells.filter_map(|cell| question(cell, &mut dice));
-        let (questions, next) = drawn.unzip();
-        Ok(Box::new(NextByteTask { questions, next, rules: self.clone() }))
+        let (requests, next) = drawn.unzip();
+        Ok(Box::new(NextByteTask { requests, next, rules: self.clone() }))
     }
 }
 
 /// A context that ends where the cell's last byte begins, as long as chance wants it, and that byte.
-fn question(cell: &[u8], dice: &mut Dice) -> Option<(Question, u8)> {
+fn question(cell: &[u8], dice: &mut Dice) -> Option<(ExpertRequest, u8)> {
     let (next, before) = cell.split_last()?;
     let longest = before.len();
     let length = dice.within(longest.div_ceil(4) as u64, longest as u64) as usize;
-    Some((Question::Distribution { context: before[longest - length..].to_vec() }, *next))
+    Some((ExpertRequest::Distribution { context: before[longest - length..].to_vec() }, *next))
 }
 
 /// Contexts, and the bytes that follow them.
 struct NextByteTask {
-    questions: Vec<Question>,
+    requests: Vec<ExpertRequest>,
     next: Vec<u8>,
     rules: NextByte,
 }
 
 impl Task for NextByteTask {
-    fn questions(&self) -> &[Question] {
-        &self.questions
+    fn requests(&self) -> &[ExpertRequest] {
+        &self.requests
     }
 
     fn score(&self, replies: &[Reply]) -> Score {

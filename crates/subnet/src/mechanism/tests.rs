@@ -15,7 +15,8 @@ fn the_guide_shows_a_mechanism_that_works() {
     let mechanism =
         make::<longest_word::LongestWord>(&MechanismSpec::named("longest-word").with("words", 4)).unwrap();
     let task = mechanism.draw(7.into(), &Corpus::default()).unwrap();
-    let [Question::Chat { prompt, .. }] = task.questions() else { panic!("one question") };
+    let [ExpertRequest::Chat { messages, .. }] = task.requests() else { panic!("one request") };
+    let prompt = &messages[0].content;
     let words: Vec<&str> =
         prompt.split(['?', '.']).nth(1).unwrap().split_once(" End").unwrap().0.trim().split(", ").collect();
     let longest = words.iter().max_by_key(|word| word.len()).unwrap();
@@ -34,9 +35,9 @@ fn tasks_are_drawn_from_their_seeds() {
     let corpus = Corpus::new([corpus::tests::document("text", &text)]);
     for (name, _) in BUILT_IN {
         let mechanism = build(&MechanismSpec::named(*name)).unwrap();
-        let questions = |seed: u64| mechanism.draw(seed.into(), &corpus).unwrap().questions().to_vec();
-        assert_eq!(questions(1), questions(1), "{name}");
-        assert_ne!(questions(1), questions(2), "{name}");
+        let requests = |seed: u64| mechanism.draw(seed.into(), &corpus).unwrap().requests().to_vec();
+        assert_eq!(requests(1), requests(1), "{name}");
+        assert_ne!(requests(1), requests(2), "{name}");
     }
 }
 

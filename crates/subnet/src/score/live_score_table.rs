@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nervure_primitives::{Netuid, NodeId, UnixMillis};
+use nervure_protocol::{LiveScore, Neurons, Score, SignedLiveScores, bounds::MAX_SCORES_AGE};
 
-use super::{InterimScore, Score, SignedScores, interim::MAX_AGE, median};
-use crate::{Neurons, Registration};
+use super::median;
+use crate::Registration;
 
 /// Upper bound for the validators of a subnet.
 pub const MAX_VALIDATORS: usize = 64;
@@ -37,7 +38,7 @@ pub struct LiveScoreTable {
 #[derive(Debug)]
 struct ValidatorScores {
     issued_at: UnixMillis,
-    scores: BTreeMap<NodeId, InterimScore>,
+    scores: BTreeMap<NodeId, LiveScore>,
 }
 
 impl LiveScoreTable {
@@ -47,7 +48,7 @@ impl LiveScoreTable {
     }
 
     /// Inserts verified scores. False when they are not newer, of another subnet, or beyond the bound.
-    pub fn insert(&mut self, signed: &SignedScores, now: UnixMillis) -> bool {
+    pub fn insert(&mut self, signed: &SignedLiveScores, now: UnixMillis) -> bool {
         let told = signed.scores();
         let newer = match self.latest.get(&told.validator) {
             Some(kept) => told.issued_at > kept.issued_at,
@@ -73,8 +74,8 @@ impl LiveScoreTable {
         stake: impl Fn(&NodeId) -> u64,
         now: UnixMillis,
     ) -> Option<MedianScore> {
-        let current = self.latest.iter().filter(|(_, kept)| now.since(kept.issued_at) < MAX_AGE);
-        let votes: Vec<(Option<InterimScore>, u64)> = current
+        let current = self.latest.iter().filter(|(_, kept)| now.since(kept.issued_at) < MAX_SCORES_AGE);
+        let votes: Vec<(Option<LiveScore>, u64)> = current
             .map(|(validator, kept)| {
                 let said = kept.scores.get(&of.node).filter(|said| said.block == of.block);
                 (said.copied(), stake(validator))
@@ -105,7 +106,7 @@ impl LiveScoreTable {
 
     fn has_room(&mut self, now: UnixMillis) -> bool {
         if self.latest.len() >= MAX_VALIDATORS {
-            self.latest.retain(|_, kept| now.since(kept.issued_at) < MAX_AGE);
+            self.latest.retain(|_, kept| now.since(kept.issued_at) < MAX_SCORES_AGE);
         }
         self.latest.len() < MAX_VALIDATORS
     }
@@ -115,24 +116,28 @@ impl LiveScoreTable {
 mod tests {
     use nervure_primitives::BlockHeight;
 
-    use super::{
-        super::{
-            InterimScores,
-            interim::tests::{score, scores},
-        },
-        *,
-    };
-    use crate::record::tests::{MESH, NOW, key};
+    use nervure_protocol::LiveScores;
+
+    use super::*;
+    use crate::testing::{MESH, NOW, key};
 
     const NEURON: Registration = Registration { node: NodeId::from_bytes([1; 32]), block: BlockHeight(5) };
 
-    fn signed(validator: u8, change: impl FnOnce(&mut InterimScores)) -> SignedScores {
-        let mut told = scores(validator, vec![score(1, Score::ratio(1, 2))]);
-        change(&mut told);
-        SignedScores::sign(&key(validator), &MESH, told).unwrap()
+    fn score(number: u8, score: Score) -> LiveScore {
+        LiveScore { node: NodeId::from_bytes([number; 32]), block: BlockHeight(5), score, tasks: 20 }
     }
 
-    fn says(validator: u8, value: Score) -> SignedScores {
+    fn scores(validator: u8, scores: Vec<LiveScore>) -> LiveScores {
+        LiveScores { netuid: Netuid(1), validator: key(validator).node_id(), issued_at: NOW, scores }
+    }
+
+    fn signed(validator: u8, change: impl FnOnce(&mut LiveScores)) -> SignedLiveScores {
+        let mut told = scores(validator, vec![score(1, Score::ratio(1, 2))]);
+        change(&mut told);
+        SignedLiveScores::sign(&key(validator), &MESH, told).unwrap()
+    }
+
+    fn says(validator: u8, value: Score) -> SignedLiveScores {
         signed(validator, |told| told.scores[0].score = value)
     }
 
@@ -145,14 +150,14 @@ mod tests {
         assert!(book.insert(&later, NOW));
         let opinion = |now| book.median_of(&NEURON, |_| 1, now).map(|opinion| opinion.score);
         assert_eq!(opinion(NOW), Some(Score::ratio(1, 2)));
-        assert_eq!(opinion(NOW.plus(MAX_AGE + std::time::Duration::from_millis(1))), None);
+        assert_eq!(opinion(NOW.plus(MAX_SCORES_AGE + std::time::Duration::from_millis(1))), None);
     }
 
     #[test]
     fn opinions_are_of_everybody_and_count_all_tasks() {
         let mut book = LiveScoreTable::new(Netuid(1));
         for validator in 1..=3 {
-            let also = |told: &mut InterimScores| told.scores.push(score(9, Score::ONE));
+            let also = |told: &mut LiveScores| told.scores.push(score(9, Score::ONE));
             assert!(book.insert(&signed(validator, also), NOW));
         }
         let opinions = book.medians(|_| 1, NOW);
@@ -196,7 +201,7 @@ mod tests {
             assert!(book.insert(&says(validator, Score::ONE), NOW));
         }
         assert!(!book.insert(&says(70, Score::ONE), NOW));
-        let later = NOW.plus(MAX_AGE);
+        let later = NOW.plus(MAX_SCORES_AGE);
         assert!(book.insert(&signed(70, |told| told.issued_at = later), later), "old ones make room");
     }
 }

@@ -11,10 +11,14 @@
 
 use std::collections::BTreeMap;
 
-use nervure_primitives::cbor::{self, CborError, Limits};
+use nervure_primitives::{
+    Netuid, NodeId, UnixMillis,
+    cbor::{self, CborError, Limits},
+};
+use nervure_protocol::{LiveScore, LiveScores, Score, bounds::MAX_SCORES};
 use serde::{Deserialize, Serialize};
 
-use super::{Score, TaskResult};
+use super::TaskResult;
 use crate::Registration;
 
 /// Most neurons of a subnet.
@@ -140,6 +144,18 @@ impl MovingAverageTable {
 
     /// Encodes the averages, to restore them after a restart.
     ///
+    /// The live scores that a validator publishes: of the first [`MAX_SCORES`] neurons that were set a task.
+    pub fn live_scores(&self, (validator, netuid): (NodeId, Netuid), now: UnixMillis) -> LiveScores {
+        let tested = self.iter().filter(|(_, averages)| averages.tasks > 0).take(MAX_SCORES);
+        let scores = tested.map(|(Registration { node, block }, averages)| LiveScore {
+            node,
+            block,
+            score: averages.quality,
+            tasks: averages.tasks,
+        });
+        LiveScores { netuid, validator, issued_at: now, scores: scores.collect() }
+    }
+
     /// # Errors
     /// None in practice: integers always encode.
     pub fn save(&self) -> Result<Vec<u8>, CborError> {
@@ -178,7 +194,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::tests::key;
+    use crate::testing::key;
 
     fn neuron(seed: u8, block: u64) -> Registration {
         Registration { node: key(seed).node_id(), block: BlockHeight(block) }
@@ -199,6 +215,18 @@ mod tests {
         assert_eq!(board.averages_of(&old), None);
         assert_eq!(board.averages_of(&new), Some(MovingAverages::default()));
         assert!(!board.record(&old, Score::ONE), "it is no longer registered");
+    }
+
+    #[test]
+    fn live_scores_are_of_tested_neurons_only() {
+        let (tested, untested) = (neuron(2, 5), neuron(3, 5));
+        let mut board = board(&[tested, untested]);
+        board.record(&tested, Score::ONE);
+        let published = board.live_scores((key(1).node_id(), Netuid(1)), UnixMillis(1));
+        let Registration { node, block } = tested;
+        assert_eq!(published.scores, [LiveScore { node, block, score: Score::ONE, tasks: 1 }]);
+        let mesh = nervure_primitives::MeshId::from_bytes([7; 32]);
+        assert!(nervure_protocol::SignedLiveScores::sign(&key(1), &mesh, published).is_ok());
     }
 
     #[test]

@@ -12,8 +12,8 @@
 //!   costs.
 
 use nervure_primitives::NodeId;
+use nervure_protocol::Score;
 
-use super::Score;
 use crate::{
     mechanism::{Fingerprint, Reply, Task},
     task::MAX_MINERS,
@@ -90,13 +90,11 @@ fn groups(scores: &[Score], alike: impl Fn(usize, usize) -> bool) -> Vec<usize> 
 mod tests {
     use std::time::Duration;
 
+    use nervure_protocol::ExpertRequest;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        mechanism::{Answer, Question},
-        record::tests::key,
-    };
+    use crate::{mechanism::Answer, testing::key};
 
     /// Scores the first byte of a text in thousandths; texts with the same second byte are alike.
     struct Letters;
@@ -111,7 +109,7 @@ mod tests {
     }
 
     impl Task for Letters {
-        fn questions(&self) -> &[Question] {
+        fn requests(&self) -> &[ExpertRequest] {
             &[]
         }
 

@@ -72,11 +72,26 @@ impl Assignments {
 mod tests {
     use std::time::Duration;
 
-    use super::{
-        super::{Assignment, assignment::tests::assignment},
-        *,
-    };
-    use crate::record::tests::{MESH, NOW, key};
+    use nervure_primitives::Netuid;
+    use nervure_protocol::Assignment;
+
+    use super::*;
+    use crate::testing::{MESH, NOW, key};
+
+    fn assignment(validator: u8, task: u64) -> Assignment {
+        Assignment {
+            netuid: Netuid(1),
+            validator: key(validator).node_id(),
+            task: Hash::of("task", &[&task.to_be_bytes()]),
+            miners: {
+                let mut miners = vec![key(10).node_id(), key(11).node_id()];
+                miners.sort();
+                miners
+            },
+            issued_at: NOW,
+            deadline: NOW.plus(Duration::from_secs(20)),
+        }
+    }
 
     fn signed(validator: u8, assignment: Assignment) -> SignedAssignment {
         SignedAssignment::sign(&key(validator), &MESH, assignment).unwrap()
@@ -85,8 +100,8 @@ mod tests {
     #[test]
     fn no_validator_evicts_others_and_ended_assignments_make_room() {
         let mut book = Assignments::default();
-        for salt in 0..MAX_PER_VALIDATOR as u64 {
-            assert_eq!(book.insert(signed(1, assignment(1, salt)), NOW), AssignmentOutcome::New);
+        for task in 0..MAX_PER_VALIDATOR as u64 {
+            assert_eq!(book.insert(signed(1, assignment(1, task)), NOW), AssignmentOutcome::New);
         }
         assert_eq!(book.insert(signed(1, assignment(1, 999)), NOW), AssignmentOutcome::Full);
         assert_eq!(

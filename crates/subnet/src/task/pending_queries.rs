@@ -7,14 +7,33 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use nervure_primitives::{Hash, MeshId, Netuid, NodeId, UnixMillis};
-
-use super::{ReceiptError, SignedReceipt};
+use nervure_protocol::{ReceiptError, SignedReceipt, bounds::MAX_CLOCK_SKEW};
 
 /// Upper bound for waiting queries.
 pub const MAX_PENDING_QUERIES: usize = 65_536;
 
-/// How far apart two honest clocks may be.
-const CLOCK_SKEW: Duration = Duration::from_secs(30);
+/// Why a receipt does not settle a query, or a query is not recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettleError {
+    /// Not a valid receipt.
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
+    /// No query waits for it: never asked, settled already, or given up.
+    #[error("no query waits for this receipt")]
+    NoSuchQuery,
+    /// The receipt differs from the query.
+    #[error("the receipt has another {0} than the query")]
+    Differs(&'static str),
+    /// It claims times that cannot be.
+    #[error("the receipt claims a time that cannot be")]
+    ImpossibleTime,
+    /// A query of this name waits already.
+    #[error("a query of this name waits already")]
+    NameTaken,
+    /// Too many queries wait already.
+    #[error("too many queries wait for receipts")]
+    Full,
+}
 
 /// A query of this node that waits for a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +67,13 @@ impl PendingQueries {
     /// Adds a query that is sent.
     ///
     /// # Errors
-    /// [`ReceiptError::Full`] when too many wait; [`ReceiptError::NameTaken`] when one of this name does.
-    pub fn ask(&mut self, asked: PendingQuery) -> Result<(), ReceiptError> {
+    /// [`SettleError::Full`] when too many wait; [`SettleError::NameTaken`] when one of this name does.
+    pub fn ask(&mut self, asked: PendingQuery) -> Result<(), SettleError> {
         if self.asked.contains_key(&asked.query) {
-            return Err(ReceiptError::NameTaken);
+            return Err(SettleError::NameTaken);
         }
         if self.asked.len() >= MAX_PENDING_QUERIES {
-            return Err(ReceiptError::Full);
+            return Err(SettleError::Full);
         }
         self.asked.insert(asked.query, asked);
         Ok(())
@@ -69,10 +88,10 @@ impl PendingQueries {
         bytes: &[u8],
         answer: &Hash,
         now: UnixMillis,
-    ) -> Result<SignedReceipt, ReceiptError> {
+    ) -> Result<SignedReceipt, SettleError> {
         let signed = SignedReceipt::verify(bytes, &self.mesh)?;
         let receipt = signed.receipt();
-        let asked = self.asked.get(&receipt.query).ok_or(ReceiptError::NoSuchQuery)?;
+        let asked = self.asked.get(&receipt.query).ok_or(SettleError::NoSuchQuery)?;
         let same = [
             ("asker", receipt.asker == self.asker),
             ("miner", receipt.miner == asked.miner),
@@ -81,15 +100,15 @@ impl PendingQueries {
             ("answer", receipt.answer == *answer),
         ];
         if let Some((what, _)) = same.into_iter().find(|(_, same)| !same) {
-            return Err(ReceiptError::Differs(what));
+            return Err(SettleError::Differs(what));
         }
-        let (earliest, latest) = (asked.sent_at, now.plus(CLOCK_SKEW));
+        let (earliest, latest) = (asked.sent_at, now.plus(MAX_CLOCK_SKEW));
         let took = Duration::from_millis(receipt.took_ms.into());
-        let possible = receipt.received_at.plus(CLOCK_SKEW) >= earliest
+        let possible = receipt.received_at.plus(MAX_CLOCK_SKEW) >= earliest
             && receipt.received_at.plus(took) <= latest
             && took <= now.since(asked.sent_at);
         if !possible {
-            return Err(ReceiptError::ImpossibleTime);
+            return Err(SettleError::ImpossibleTime);
         }
         let query = receipt.query;
         self.asked.remove(&query);
@@ -114,11 +133,10 @@ impl PendingQueries {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{Receipt, request_hash},
-        *,
-    };
-    use crate::record::tests::{MESH, NOW, key};
+    use nervure_protocol::{Receipt, request_hash};
+
+    use super::*;
+    use crate::testing::{MESH, NOW, key};
 
     const LATER: UnixMillis = UnixMillis(NOW.0 + 100);
 
@@ -159,7 +177,7 @@ mod tests {
         let mut outstanding = waiting();
         let bytes = receipt(&asked(1), |_| {});
         assert!(outstanding.settle(&bytes, &answer(), LATER).is_ok());
-        assert_eq!(outstanding.settle(&bytes, &answer(), LATER), Err(ReceiptError::NoSuchQuery));
+        assert_eq!(outstanding.settle(&bytes, &answer(), LATER), Err(SettleError::NoSuchQuery));
         assert!(outstanding.is_empty());
     }
 
@@ -170,23 +188,23 @@ mod tests {
         let mut differs = |change: fn(&mut Receipt)| {
             outstanding.settle(&receipt(&asked(1), change), &answer(), LATER).unwrap_err()
         };
-        assert_eq!(differs(|r| r.asker = key(9).node_id()), ReceiptError::Differs("asker"));
-        assert_eq!(differs(|r| r.miner = key(3).node_id()), ReceiptError::Differs("miner"));
-        assert_eq!(differs(|r| r.netuid = Netuid(2)), ReceiptError::Differs("subnet"));
-        assert_eq!(differs(|r| r.request = Hash::of("other", &[])), ReceiptError::Differs("request"));
-        assert_eq!(differs(|r| r.answer = Hash::of("other", &[])), ReceiptError::Differs("answer"));
-        assert_eq!(differs(|r| r.took_ms = 101), ReceiptError::ImpossibleTime);
-        assert_eq!(differs(|r| r.received_at = UnixMillis(NOW.0 + 31_000)), ReceiptError::ImpossibleTime);
-        assert_eq!(differs(|r| r.received_at = UnixMillis(NOW.0 - 31_000)), ReceiptError::ImpossibleTime);
+        assert_eq!(differs(|r| r.asker = key(9).node_id()), SettleError::Differs("asker"));
+        assert_eq!(differs(|r| r.miner = key(3).node_id()), SettleError::Differs("miner"));
+        assert_eq!(differs(|r| r.netuid = Netuid(2)), SettleError::Differs("subnet"));
+        assert_eq!(differs(|r| r.request = Hash::of("other", &[])), SettleError::Differs("request"));
+        assert_eq!(differs(|r| r.answer = Hash::of("other", &[])), SettleError::Differs("answer"));
+        assert_eq!(differs(|r| r.took_ms = 101), SettleError::ImpossibleTime);
+        assert_eq!(differs(|r| r.received_at = UnixMillis(NOW.0 + 31_000)), SettleError::ImpossibleTime);
+        assert_eq!(differs(|r| r.received_at = UnixMillis(NOW.0 - 31_000)), SettleError::ImpossibleTime);
         let settled = outstanding.settle(&receipt(&asked(1), |_| {}), &other, LATER);
-        assert_eq!(settled, Err(ReceiptError::Differs("answer")), "another answer than came");
+        assert_eq!(settled, Err(SettleError::Differs("answer")), "another answer than came");
         assert_eq!(outstanding.len(), 1, "it still waits");
     }
 
     #[test]
     fn names_are_used_once_and_memory_is_bounded() {
         let mut outstanding = waiting();
-        assert_eq!(outstanding.ask(asked(1)), Err(ReceiptError::NameTaken));
+        assert_eq!(outstanding.ask(asked(1)), Err(SettleError::NameTaken));
         let first = asked(1);
         let name = |number: usize| {
             let mut bytes = [0; 32];
@@ -196,7 +214,7 @@ mod tests {
         for number in 1..MAX_PENDING_QUERIES {
             outstanding.ask(PendingQuery { query: name(number), ..first }).unwrap();
         }
-        assert_eq!(outstanding.ask(asked(0)), Err(ReceiptError::Full));
+        assert_eq!(outstanding.ask(asked(0)), Err(SettleError::Full));
         outstanding.give_up(LATER);
         assert!(outstanding.is_empty());
     }

@@ -5,10 +5,8 @@
 use std::time::Duration;
 
 use nervure_primitives::{Domain, Envelope, MeshId, NodeKey, cbor};
-use nervure_subnet::{
-    mechanism::Question,
-    task::{Assignment, MAX_ASSIGNMENT_LEN, SignedAssignment, commitment},
-};
+use nervure_protocol::ExpertRequest;
+use nervure_subnet::task::{Assignment, MAX_ASSIGNMENT_LEN, SignedAssignment, commitment};
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, id, key};
 
@@ -17,11 +15,11 @@ const MINER: u8 = 10;
 const STRANGER: u8 = 99;
 
 fn assignment(validator: u8) -> Assignment {
-    let questions = [Question::Distribution { context: b"abc".to_vec() }];
+    let questions = [ExpertRequest::Distribution { context: b"abc".to_vec() }];
     Assignment {
         netuid: SUBNET,
         validator: id(validator),
-        task: commitment((&id(validator), SUBNET), &questions, &1.into()).unwrap(),
+        task: commitment((&id(validator), SUBNET), &questions, &[1; 32]).unwrap(),
         miners: vec![id(11)],
         issued_at: NOW,
         deadline: NOW.plus(Duration::from_secs(10)),

@@ -9,7 +9,7 @@ use nervure_subnet::{
     Candidate, Dice, ExpertRecord, Observation, Policy, PolicyRules, QueryTerms, Seed, Trust,
     mechanism::{Corpus, Mechanism},
     route,
-    score::{InterimScores, LiveScoreTable, MovingAverageTable, ScoringRules, SignedScores, evaluate},
+    score::{LiveScoreTable, MovingAverageTable, ScoringRules, SignedLiveScores, evaluate},
 };
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, corpus, id, key, model, next_byte, registration};
@@ -33,7 +33,7 @@ fn probed(validator: u8, mechanism: &dyn Mechanism, corpus: &Corpus) -> MovingAv
         let task = mechanism.draw(Seed::from(u64::from(validator)).derive("task", number), corpus).unwrap();
         let sure = |miner| if miner == LIAR { 0.0 } else { 0.6 + 0.03 * f32::from(miner - 10) };
         let answers: Vec<_> =
-            miners().map(|miner| (id(miner), model(task.questions(), sure(miner), miner))).collect();
+            miners().map(|miner| (id(miner), model(task.requests(), sure(miner), miner))).collect();
         for result in evaluate(task.as_ref(), &answers) {
             let miner = miners().find(|miner| id(*miner) == result.node).unwrap();
             board.record(&registration(miner), result.result);
@@ -48,9 +48,9 @@ fn opinions() -> LiveScoreTable {
     let (mechanism, corpus) = (next_byte(), corpus());
     for validator in VALIDATORS {
         let board = probed(validator, mechanism.as_ref(), &corpus);
-        let published = InterimScores::of(&board, (id(validator), SUBNET), NOW);
-        let bytes = SignedScores::sign(&key(validator), &MESH, published).unwrap().bytes().to_vec();
-        assert!(book.insert(&SignedScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap(), NOW));
+        let published = board.live_scores((id(validator), SUBNET), NOW);
+        let bytes = SignedLiveScores::sign(&key(validator), &MESH, published).unwrap().bytes().to_vec();
+        assert!(book.insert(&SignedLiveScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap(), NOW));
     }
     book
 }

@@ -5,7 +5,7 @@
 
 use nervure_subnet::{
     Score, Trust,
-    score::{InterimScore, InterimScores, LiveScoreTable, SignedScores},
+    score::{LiveScore, LiveScoreTable, LiveScores, SignedLiveScores},
 };
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, id, key, registration};
@@ -15,11 +15,11 @@ const HONEST: [u8; 3] = [3, 4, 5];
 const OLD: u8 = 10;
 const NEW: u8 = 11;
 
-fn published(by: u8, miner: u8, score: Score) -> SignedScores {
-    let score = InterimScore { node: id(miner), block: registration(miner).block, score, tasks: 1_000 };
-    let said = InterimScores { netuid: SUBNET, validator: id(by), issued_at: NOW, scores: vec![score] };
-    let bytes = SignedScores::sign(&key(by), &MESH, said).unwrap().bytes().to_vec();
-    SignedScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap()
+fn published(by: u8, miner: u8, score: Score) -> SignedLiveScores {
+    let score = LiveScore { node: id(miner), block: registration(miner).block, score, tasks: 1_000 };
+    let said = LiveScores { netuid: SUBNET, validator: id(by), issued_at: NOW, scores: vec![score] };
+    let bytes = SignedLiveScores::sign(&key(by), &MESH, said).unwrap().bytes().to_vec();
+    SignedLiveScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap()
 }
 
 /// What the gate thinks of the newcomer when `speaking` validators besides its friends are heard.

@@ -3,8 +3,9 @@
 //! Defence: a receipt binds asker, miner, query, request and answer, and settles a query once.
 
 use nervure_primitives::Hash;
+use nervure_protocol::ReceiptError;
 use nervure_subnet::task::{
-    AnswerHasher, PendingQueries, PendingQuery, Receipt, ReceiptError, SignedReceipt, request_hash,
+    AnswerHasher, PendingQueries, PendingQuery, Receipt, SettleError, SignedReceipt, request_hash,
 };
 
 use crate::world::{MESH, NOW, SUBNET, id, key};
@@ -80,5 +81,8 @@ fn changing_any_field_breaks_the_signature() {
     let at = first.windows(32).position(|window| window == old.as_bytes()).unwrap();
     let mut forged = first;
     forged[at..at + 32].copy_from_slice(new.as_bytes());
-    assert!(matches!(table.settle(&forged, &answer(), NOW), Err(ReceiptError::Envelope(_))));
+    assert!(matches!(
+        table.settle(&forged, &answer(), NOW),
+        Err(SettleError::Receipt(ReceiptError::Envelope(_)))
+    ));
 }

@@ -42,8 +42,8 @@ fn weights(evaluate: Evaluate, relay: bool) -> [f64; 3] {
     let (mechanism, corpus) = (next_byte(), corpus());
     for seed in 0..30u64 {
         let task = mechanism.draw(seed.into(), &corpus).unwrap();
-        let good = model(task.questions(), 0.75, 1);
-        let mut answers = vec![(id(OTHER), model(task.questions(), 0.5, 3)), (id(GOOD), good.clone())];
+        let good = model(task.requests(), 0.75, 1);
+        let mut answers = vec![(id(OTHER), model(task.requests(), 0.5, 3)), (id(GOOD), good.clone())];
         if relay {
             answers.push((id(RELAY), relayed(&good)));
         }
@@ -76,7 +76,7 @@ fn relaying_gains_nothing() {
 fn an_honest_miner_of_another_mind_shares_with_nobody() {
     let task = next_byte().draw(1.into(), &corpus()).unwrap();
     let answers: Vec<_> =
-        (0..6u8).map(|n| (id(10 + n), model(task.questions(), 0.4 + 0.1 * f32::from(n), n))).collect();
+        (0..6u8).map(|n| (id(10 + n), model(task.requests(), 0.4 + 0.1 * f32::from(n), n))).collect();
     let result = evaluate(task.as_ref(), &answers);
     let apart = result.iter().filter(|result| result.result.sharers == 1).count();
     assert!(apart >= 4, "{result:?}");
@@ -86,7 +86,7 @@ fn an_honest_miner_of_another_mind_shares_with_nobody() {
 #[test]
 fn being_copied_costs_no_reputation() {
     let task = next_byte().draw(1.into(), &corpus()).unwrap();
-    let good = model(task.questions(), 0.75, 1);
+    let good = model(task.requests(), 0.75, 1);
     let answers: Vec<_> = (10..16).map(|seed| (id(seed), good.clone())).collect();
     let mut board = MovingAverageTable::new(ScoringRules::default()).unwrap();
     board.set_registered((10..16).map(registration));

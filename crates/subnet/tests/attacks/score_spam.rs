@@ -5,7 +5,7 @@
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use nervure_subnet::{
     Neurons, Score,
-    score::{InterimScore, InterimScores, LiveScoreTable, MAX_VALIDATORS, SignedScores},
+    score::{LiveScore, LiveScoreTable, LiveScores, MAX_VALIDATORS, SignedLiveScores},
 };
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, id, key, registration};
@@ -29,18 +29,18 @@ impl Neurons for AllValidators {
 }
 
 fn published(by: u8, good: Score, friend: Score) -> Vec<u8> {
-    let score = |miner, score| InterimScore { node: id(miner), block: BlockHeight(1), score, tasks: 20 };
+    let score = |miner, score| LiveScore { node: id(miner), block: BlockHeight(1), score, tasks: 20 };
     let mut scores = vec![score(GOOD, good), score(FRIEND, friend)];
     scores.sort_by_key(|score| score.node);
-    let message = InterimScores { netuid: SUBNET, validator: id(by), issued_at: NOW, scores };
-    SignedScores::sign(&key(by), &MESH, message).unwrap().bytes().to_vec()
+    let message = LiveScores { netuid: SUBNET, validator: id(by), issued_at: NOW, scores };
+    SignedLiveScores::sign(&key(by), &MESH, message).unwrap().bytes().to_vec()
 }
 
 /// What is thought of the good miner and of the spammers' friend when the spam came first.
 fn opinions(neurons: &impl Neurons, stake: impl Fn(&NodeId) -> u64 + Copy) -> [Option<Score>; 2] {
     let mut book = LiveScoreTable::new(SUBNET);
     let mut hear = |bytes: Vec<u8>| {
-        if let Ok(scores) = SignedScores::verify(&bytes, &MESH, NOW, neurons) {
+        if let Ok(scores) = SignedLiveScores::verify(&bytes, &MESH, NOW, neurons) {
             book.insert(&scores, NOW);
         }
     };

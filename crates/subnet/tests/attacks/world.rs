@@ -6,9 +6,10 @@ use std::{
 };
 
 use nervure_primitives::{BlockHeight, MechanismSpec, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
+use nervure_protocol::ExpertRequest;
 use nervure_subnet::{
     Dice, Neurons, Registration,
-    mechanism::{Answer, Corpus, Document, Mechanism, Question, Reply, build},
+    mechanism::{Answer, Corpus, Document, Mechanism, Reply, build},
 };
 
 pub(crate) const MESH: MeshId = MeshId::from_bytes([7; 32]);
@@ -67,15 +68,15 @@ pub(crate) fn next_byte() -> Box<dyn Mechanism> {
 
 /// The replies of a model that knows the rule of the text as surely as `sure`, each model with an opinion of its own
 /// on the rest.
-pub(crate) fn model(questions: &[Question], sure: f32, taste: u8) -> Vec<Reply> {
-    questions
+pub(crate) fn model(requests: &[ExpertRequest], sure: f32, taste: u8) -> Vec<Reply> {
+    requests
         .iter()
         .map(|question| Reply::new(Answer::Distribution(believed(question, sure, taste)), Duration::ZERO))
         .collect()
 }
 
-fn believed(question: &Question, sure: f32, taste: u8) -> Vec<f32> {
-    let Question::Distribution { context } = question else { panic!("another question") };
+fn believed(question: &ExpertRequest, sure: f32, taste: u8) -> Vec<f32> {
+    let ExpertRequest::Distribution { context } = question else { panic!("another question") };
     let mut masses = vec![0.0; 256];
     let letters: Vec<f32> = (0..26u8).map(|letter| 1.0 + f32::from(letter.wrapping_mul(taste) % 5)).collect();
     let all: f32 = letters.iter().sum();

@@ -12,10 +12,11 @@ use nervure_ledger::{
 };
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::BlockHeight;
+use nervure_protocol::{protocols::ANCHOR, topics::ATTESTATIONS};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ATTESTATIONS, Anchoring, PROTOCOL, lock, request,
+    Anchoring, lock, request,
     wire::{self, Said},
 };
 use crate::runtime::chain::ChainHandle;
@@ -63,7 +64,7 @@ impl Anchoring {
                 let said = Said { domain: self.domain, attestation, number };
                 if let Ok(bytes) = said.encode() {
                     // Lost while nobody is there; it is said again.
-                    let _ = network.publish(ATTESTATIONS, bytes).await;
+                    let _ = network.publish(ATTESTATIONS.name, bytes).await;
                 }
             }
             let (_, since) = lock(&self.gathering).waiting();
@@ -130,7 +131,7 @@ impl Anchoring {
         let registered: Vec<_> = peers.into_iter().filter(|peer| peer.registered).collect();
         let Some(peer) = registered.get(turn % registered.len().max(1)) else { return };
         let Some(request) = request(self.domain, from) else { return };
-        let Ok(answer) = network.request(peer.node, PROTOCOL, request).await else { return };
+        let Ok(answer) = network.request(peer.node, ANCHOR.name, request).await else { return };
         let anchoring = self.clone();
         let keeping = tokio::task::spawn_blocking(move || {
             let Some(log) = anchoring.log.get() else { return Ok(()) };

@@ -8,38 +8,29 @@ use nervure_primitives::{
     BlockHeight,
     cbor::{self, CborError, Limits},
 };
+use nervure_protocol::{
+    bounds::{self, MAX_SUBMISSIONS},
+    protocols::ANCHOR,
+    topics::ATTESTATIONS,
+};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-/// The topic of attestations.
-pub(crate) const ATTESTATIONS: &str = "attestations";
+/// Bytes around the submissions of a response, rounded up.
+const RESPONSE_OVERHEAD: usize = 64;
 
-/// Name and version of the protocol.
-pub(crate) const PROTOCOL: &str = "anchor/1";
+// The protocol's bounds are those of the documents.
+const _: () = assert!(bounds::MAX_ATTESTATION == MAX_ATTESTATION_LEN);
+const _: () = assert!(bounds::MAX_SUBMISSION == MAX_SUBMISSION_LEN);
 
-/// Bytes of a domain, a number and their names, rounded up.
-const AROUND: usize = 64;
-
-/// Longest message in bytes.
-const MAX_SAID: usize = MAX_ATTESTATION_LEN + AROUND;
-
-/// Most submissions of an answer.
-pub(super) const MOST: usize = 64;
-
-/// Longest answer in bytes.
-const MAX_ANSWER: usize = 16 * MAX_SUBMISSION_LEN;
-
-/// Longest request in bytes.
-const MAX_REQUEST: usize = 64;
-
-/// The topic. Sixty-four validators, each of which may say it again.
+/// The topic. Sixty-four validators, each of which may send its attestation again.
 pub(crate) fn topic() -> TopicSpec {
-    TopicSpec { per_peer_per_second: 200, ..TopicSpec::new(ATTESTATIONS, MAX_SAID) }
+    TopicSpec { per_peer_per_second: 200, ..TopicSpec::of(ATTESTATIONS) }
 }
 
 /// The bounds of the protocol.
 pub(crate) fn protocol() -> ProtocolSpec {
-    ProtocolSpec { max_request: MAX_REQUEST, max_response: MAX_ANSWER, ..ProtocolSpec::new(PROTOCOL) }
+    ProtocolSpec::of(ANCHOR)
 }
 
 /// An attestation as it goes round. Its domain is there so that nodes which know another contract do not hold it
@@ -61,7 +52,7 @@ impl Said {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, CborError> {
-        cbor::decode(bytes, Limits::new(MAX_SAID))
+        cbor::decode(bytes, Limits::new(ATTESTATIONS.max_len))
     }
 }
 
@@ -81,14 +72,14 @@ impl Request {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, CborError> {
-        cbor::decode(bytes, Limits::new(MAX_REQUEST))
+        cbor::decode(bytes, Limits::new(ANCHOR.max_request))
     }
 }
 
 /// The submissions that are kept from a height on, as many as fit. Reads from the disk.
 pub(super) fn answer(log: &LocalAnchor, mut from: BlockHeight) -> Option<Vec<u8>> {
-    let (mut found, mut room) = (Vec::new(), MAX_ANSWER - AROUND);
-    while found.len() < MOST
+    let (mut found, mut room) = (Vec::new(), ANCHOR.max_response - RESPONSE_OVERHEAD);
+    while found.len() < MAX_SUBMISSIONS
         && let Some(submission) = log.submission(from).ok()?
     {
         let bytes = submission.encode().ok()?;
@@ -102,8 +93,8 @@ pub(super) fn answer(log: &LocalAnchor, mut from: BlockHeight) -> Option<Vec<u8>
 
 /// The submissions of an answer, of which nothing is verified.
 pub(crate) fn read(bytes: &[u8]) -> Option<Vec<Submission>> {
-    let found: Vec<ByteBuf> = cbor::decode(bytes, Limits::new(MAX_ANSWER)).ok()?;
-    found.iter().take(MOST).map(|bytes| Submission::decode(bytes).ok()).collect()
+    let found: Vec<ByteBuf> = cbor::decode(bytes, Limits::new(ANCHOR.max_response)).ok()?;
+    found.iter().take(MAX_SUBMISSIONS).map(|bytes| Submission::decode(bytes).ok()).collect()
 }
 
 #[cfg(test)]

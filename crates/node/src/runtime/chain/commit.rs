@@ -14,11 +14,11 @@ use nervure_ledger::{
 };
 use nervure_p2p::Verdict;
 use nervure_primitives::{BlockHeight, NodeId};
+use nervure_protocol::{chain::BlockAnnouncement, topics::BLOCKS};
 
 use super::{
     ChainCounters, Part,
     blocks::{self, Certified},
-    gossip::{Announcement, BLOCKS},
     host::{Host, HostError},
 };
 
@@ -68,8 +68,8 @@ impl Host {
             let own = proposer == Some(self.parts.net.node());
             if let (true, Ok(block), Ok(proof)) = (own, block, certificate.encode()) {
                 reach(Point::Announce);
-                let announcement = Announcement::encode(certificate.height, block, proof);
-                self.parts.net.publish(BLOCKS, announcement);
+                let announcement = BlockAnnouncement::new(certificate.height, block, proof);
+                self.parts.net.publish(BLOCKS.name, announcement.encode().unwrap_or_default());
             }
         }
         Ok(())
@@ -79,7 +79,7 @@ impl Host {
     pub(super) fn announced(
         &mut self,
         peer: NodeId,
-        announcement: &Announcement,
+        announcement: &BlockAnnouncement,
     ) -> Result<Verdict, HostError> {
         let height = announcement.height;
         if height < self.height() {

@@ -6,12 +6,10 @@ use nervure_consensus::bft::Candidate;
 use nervure_ledger::block::Block;
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::{BlockHeight, Hash, NodeId};
+use nervure_protocol::{chain::BlocksRequest, protocols::CHAIN};
 use tokio::runtime::Handle;
 
-use super::{
-    blocks::{self, PROTOCOL, Request},
-    task::Event,
-};
+use super::{blocks, task::Event};
 
 /// How often a block is asked for, of the proposer and of others.
 const TRIES: u32 = 20;
@@ -93,7 +91,10 @@ impl Net {
     pub(super) fn blocks(&self, peer: NodeId, height: BlockHeight) {
         let net = self.clone();
         self.runtime.spawn(async move {
-            let asked = net.network.request(peer, PROTOCOL, blocks::ask(Request::From(height))).await;
+            let asked = net
+                .network
+                .request(peer, CHAIN.name, BlocksRequest::From(height).encode().unwrap_or_default())
+                .await;
             let blocks = match &asked {
                 Ok(bytes) => blocks::read_blocks(bytes),
                 Err(error) => {
@@ -113,7 +114,10 @@ impl Net {
                 if peer == self.network.node() {
                     continue;
                 }
-                let answer = self.network.request(peer, PROTOCOL, blocks::ask(Request::Body(id))).await;
+                let answer = self
+                    .network
+                    .request(peer, CHAIN.name, BlocksRequest::Body(id).encode().unwrap_or_default())
+                    .await;
                 if let Some(block) = answer.ok().and_then(|bytes| blocks::read_body(&bytes, &id)) {
                     return Some(block);
                 }

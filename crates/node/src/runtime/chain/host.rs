@@ -20,15 +20,11 @@ use nervure_ledger::{
     store::{Store, StoreError, Wal},
 };
 use nervure_primitives::{BlockHeight, Hash, NodeId};
+use nervure_protocol::topics::{CONSENSUS, TRANSACTIONS};
 use tokio::sync::watch;
 
 use super::{
-    ChainCounters, ChainView, Part,
-    bodies::Bodies,
-    fetch::Net,
-    gossip::{self, CONSENSUS, TRANSACTIONS},
-    pace::Pace,
-    pending::Pending,
+    ChainCounters, ChainView, Part, bodies::Bodies, fetch::Net, gossip, pace::Pace, pending::Pending,
     settled::Settled,
 };
 use crate::runtime::anchor::Anchoring;
@@ -174,7 +170,7 @@ impl Host {
     pub(super) fn say_pending(&self) {
         for envelope in self.parts.pending.iter() {
             if let Ok(bytes) = envelope.encode() {
-                self.parts.net.publish(TRANSACTIONS, bytes);
+                self.parts.net.publish(TRANSACTIONS.name, bytes);
             }
         }
     }
@@ -337,7 +333,7 @@ impl Host {
         match gossip::frame(message, self.sent) {
             Ok(frame) => {
                 reach(Point::Publish);
-                self.parts.net.publish(CONSENSUS, frame);
+                self.parts.net.publish(CONSENSUS.name, frame);
                 reach(Point::Published);
             }
             Err(error) => tracing::error!(%error, "a message of consensus does not encode"),

@@ -9,12 +9,13 @@ use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, Mess
 use nervure_ledger::{block::Block, mempool::PoolRefusal, store::Recovered, transaction};
 use nervure_p2p::{GossipMessage, Verdict};
 use nervure_primitives::{Envelope, Hash, NodeId};
+use nervure_protocol::{chain::BlockAnnouncement, topics::TRANSACTIONS};
 use tokio::sync::oneshot;
 
 use super::{
     Part,
     blocks::Certified,
-    gossip::{self, Announcement, TRANSACTIONS},
+    gossip,
     host::{Host, HostError},
 };
 
@@ -184,7 +185,8 @@ impl Task {
 
     /// A committed block by gossip: forwarded when it is the next one here too.
     fn announced(&mut self, message: &GossipMessage) -> Result<Verdict, Failed> {
-        let announcement = Announcement::decode(&message.data).ok().zip(NodeId::try_from(message.from).ok());
+        let announcement =
+            BlockAnnouncement::decode(&message.data).ok().zip(NodeId::try_from(message.from).ok());
         let Some((announcement, from)) = announcement else { return Ok(Verdict::Reject) };
         let verdict = self.driver.host().announced(from, &announcement).map_err(DriverError::Host)?;
         self.drain()?;
@@ -206,7 +208,7 @@ impl Task {
         if let (Ok(id), Ok(bytes)) = (&taken, envelope.encode()) {
             let parts = &mut self.driver.host().parts;
             parts.pending.add(*id, &envelope);
-            parts.net.publish(TRANSACTIONS, bytes);
+            parts.net.publish(TRANSACTIONS.name, bytes);
         }
         // Whoever asked may have left.
         let _ = reply.send(taken);

@@ -12,12 +12,12 @@ use nervure_ledger::{
 };
 use nervure_light::{Bisection, BisectionError, LightClient, LightClientError};
 use nervure_p2p::{NetworkHandle, RequestError};
-use nervure_primitives::{
-    BlockHeight, Hash, NodeId, NodeKey,
-    cbor::{self, Limits},
+use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey};
+use nervure_protocol::{
+    protocols::{ANCHOR, STATE},
+    state_sync::{StateRequest, StateResponse},
 };
 
-use super::{Answer, MAX_ANSWER, PROTOCOL, Request};
 use crate::{
     config::{Beginning, NodeConfig, Pin},
     runtime::{AnchoredError, LedgerRegistry, Mesh, StartError, anchor, block_of, chain, last_anchored},
@@ -216,7 +216,7 @@ impl Source<'_> {
     /// The block of an anchored checkpoint, of which the contract has the hash and the peer the whole.
     async fn anchored(&self, domain: AnchorDomain, anchored: &Anchored) -> Result<Pin, PeerError> {
         let request = anchor::request(domain, anchored.height).ok_or(PeerError::Malformed)?;
-        let answer = self.network.request(self.peer, anchor::PROTOCOL, request).await?;
+        let answer = self.network.request(self.peer, ANCHOR.name, request).await?;
         let found = anchor::read_answer(&answer).ok_or(PeerError::Malformed)?;
         found.first().and_then(|first| block_of(anchored, first)).ok_or(PeerError::NotHere(anchored.height))
     }
@@ -256,7 +256,9 @@ impl Source<'_> {
         let height = goal.height();
         let mut assembly = Assembly::new(goal.header.clone());
         while !assembly.is_complete() {
-            let Answer::Records(page) = self.ask(Request::Records(height, assembly.after())).await? else {
+            let StateResponse::Records(page) =
+                self.ask(StateRequest::Records(height, assembly.after())).await?
+            else {
                 return Err(PeerError::Malformed);
             };
             let (records, last) = page.ok_or(PeerError::NotHere(height))?;
@@ -273,7 +275,7 @@ impl Source<'_> {
     }
 
     async fn block(&self, height: Option<BlockHeight>) -> Result<Checkpoint, PeerError> {
-        let Answer::Block(found) = self.ask(Request::Block(height)).await? else {
+        let StateResponse::Block(found) = self.ask(StateRequest::Block(height)).await? else {
             return Err(PeerError::Malformed);
         };
         let missing = height.map_or(PeerError::NoCheckpoint, PeerError::NotHere);
@@ -284,13 +286,13 @@ impl Source<'_> {
         }
     }
 
-    async fn ask(&self, request: Request) -> Result<Answer, PeerError> {
-        let data = cbor::encode(&request).map_err(|_| PeerError::Malformed)?;
+    async fn ask(&self, request: StateRequest) -> Result<StateResponse, PeerError> {
+        let data = request.encode().map_err(|_| PeerError::Malformed)?;
         let mut tries = 0;
         loop {
-            match self.network.request(self.peer, PROTOCOL, data.clone()).await {
+            match self.network.request(self.peer, STATE.name, data.clone()).await {
                 Ok(bytes) => {
-                    return cbor::decode(&bytes, Limits::new(MAX_ANSWER)).map_err(|_| PeerError::Malformed);
+                    return StateResponse::decode(&bytes).map_err(|_| PeerError::Malformed);
                 }
                 Err(RequestError::Busy | RequestError::TooOften) if tries < RETRIES => {
                     tries += 1;

@@ -1,16 +1,13 @@
-//! From a task's question to a user's request, and from an expert's events to an answer.
+//! Sends a task's requests as a user's queries are sent, and collects an expert's events into an answer.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use nervure_experts::{ChatMessage, ExpertEvent, ExpertRequest, Role, Sampling};
 use nervure_primitives::cbor::CborError;
-use nervure_subnet::{
-    ExpertRecord,
-    mechanism::{Answer, MAX_ANSWER_TEXT, Question, Reply},
-};
+use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest};
+use nervure_subnet::mechanism::{Answer, MAX_ANSWER_TEXT, Reply};
 
 use crate::runtime::{
     price,
@@ -20,23 +17,6 @@ use crate::runtime::{
 
 /// Longest pause before an expert without room is asked again.
 const MOST_PAUSE: Duration = Duration::from_secs(2);
-
-/// The request that a user with this question would send.
-fn request(question: &Question) -> Option<ExpertRequest> {
-    Some(match question {
-        Question::Chat { prompt, max_tokens, temperature_milli } => ExpertRequest::Chat {
-            messages: vec![ChatMessage { role: Role::User, content: prompt.clone() }],
-            sampling: Sampling {
-                max_tokens: *max_tokens,
-                temperature_milli: *temperature_milli,
-                ..Sampling::default()
-            },
-        },
-        Question::Embed { inputs } => ExpertRequest::Embed { inputs: inputs.clone() },
-        Question::Distribution { context } => ExpertRequest::Distribution { context: context.clone() },
-        _ => return None,
-    })
-}
 
 /// What the events of a whole answer say.
 fn answer(events: Vec<ExpertEvent>) -> Answer {
@@ -59,17 +39,15 @@ fn answer(events: Vec<ExpertEvent>) -> Answer {
     }
 }
 
-/// The bodies of a task's questions, encoded once for all miners.
+/// The bodies of a task's requests, encoded once for all miners.
 pub(super) struct Bodies(Vec<(ExpertRequest, Arc<[u8]>)>);
 
 impl Bodies {
-    /// Of these questions; those that this program cannot ask are left out, and count as not answered.
-    pub(super) fn of(questions: &[Question]) -> Result<Self, CborError> {
-        let encode = |request: ExpertRequest| {
-            let body = wire::encode_request(&request)?;
-            Ok((request, Arc::from(body)))
-        };
-        Ok(Self(questions.iter().filter_map(request).map(encode).collect::<Result<_, CborError>>()?))
+    /// Encodes these requests.
+    pub(super) fn of(requests: &[ExpertRequest]) -> Result<Self, CborError> {
+        let encode =
+            |request: &ExpertRequest| Ok((request.clone(), Arc::from(wire::encode_request(request)?)));
+        Ok(Self(requests.iter().map(encode).collect::<Result<_, CborError>>()?))
     }
 
     /// Asks one expert everything, one question after the other, so that no validator takes more than one place in its

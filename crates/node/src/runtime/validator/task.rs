@@ -8,6 +8,7 @@ use std::{
 
 use futures::{StreamExt, future::join_all, stream};
 use nervure_primitives::{Capability, Hash, Netuid, NodeId};
+use nervure_protocol::topics::ASSIGNMENTS;
 use nervure_subnet::{
     Dice, ExpertRecord, Find,
     mechanism::{Corpus, Mechanism, Reply, Task},
@@ -16,7 +17,7 @@ use nervure_subnet::{
 };
 
 use super::{Validator, ask::Bodies, desk::Desk, lock, new_seed};
-use crate::runtime::{clock, opinions::ASSIGNMENTS};
+use crate::runtime::clock;
 
 /// Miners that are asked at once.
 const AT_ONCE: usize = 64;
@@ -63,10 +64,10 @@ impl Validator {
             }
             Err(_) => return false,
         };
-        let Ok(bodies) = Bodies::of(task.questions()) else { return false };
+        let Ok(bodies) = Bodies::of(task.requests()) else { return false };
         let Some(assignment) = self.assignment(netuid, task.as_ref(), miners.clone()) else { return false };
-        self.opinions.hear(ASSIGNMENTS, assignment.bytes());
-        self.publish(ASSIGNMENTS, assignment.bytes().to_vec()).await;
+        self.opinions.hear(ASSIGNMENTS.name, assignment.bytes());
+        self.publish(ASSIGNMENTS.name, assignment.bytes().to_vec()).await;
 
         let until = Instant::now() + self.task_time();
         let asked = stream::iter(miners).map(|miner| {
@@ -104,7 +105,7 @@ impl Validator {
 
     fn assignment(&self, netuid: Netuid, task: &dyn Task, miners: Vec<NodeId>) -> Option<SignedAssignment> {
         let (own, now) = (self.own(), clock::now());
-        let task: Hash = commitment((&own, netuid), task.questions(), &new_seed()).ok()?;
+        let task: Hash = commitment((&own, netuid), task.requests(), new_seed().as_bytes()).ok()?;
         let deadline = now.plus(self.task_time());
         let assignment = Assignment { netuid, validator: own, task, miners, issued_at: now, deadline };
         SignedAssignment::sign(&self.key, &self.mesh, assignment).ok()

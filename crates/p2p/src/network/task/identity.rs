@@ -7,13 +7,14 @@ use std::{
 
 use libp2p::{Multiaddr, PeerId, identify, multiaddr::Protocol};
 use nervure_primitives::UnixMillis;
+use nervure_protocol::names;
 use tokio::time::Instant;
 
 use super::Task;
 use crate::{
     Scope,
     diversity::{self, ADDRESSES_PER_NODE},
-    is_global, wire,
+    is_global,
 };
 
 /// Restarts of one peer that are believed in a short time, and how short that is.
@@ -46,12 +47,12 @@ const AGENT_LEN: usize = 64;
 impl Task {
     pub(super) fn identified(&mut self, event: identify::Event) {
         let identify::Event::Received { peer_id, info, .. } = event else { return };
-        if info.protocol_version != wire::mesh_version(&self.config.mesh) {
+        if info.protocol_version != names::mesh_version(&self.config.mesh) {
             self.status.wrong_mesh += 1;
             tracing::debug!(peer = %peer_id, "a peer of another mesh");
             return self.disconnect(peer_id);
         }
-        let (agent, life) = wire::agent_and_life(&info.agent_version);
+        let (agent, life) = names::agent_and_incarnation(&info.agent_version);
         if self.has_another_life(&peer_id, life) && self.restarts.is_rare(peer_id, Instant::now()) {
             tracing::debug!(peer = %peer_id, "it has restarted, and forgotten what it was told");
             return self.disconnect(peer_id);
@@ -59,7 +60,7 @@ impl Task {
         self.dialer.met(&peer_id);
         let allowed = info.listen_addrs.into_iter().filter(|address| self.may_dial(address));
         let allowed: Vec<_> = allowed.take(ADDRESSES_PER_NODE).collect();
-        let dht = wire::dht(&self.config.mesh);
+        let dht = names::dht(&self.config.mesh);
         let serves = info.protocols.iter().any(|protocol| protocol.as_ref() == dht);
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
         peer.agent = agent.chars().filter(|c| !c.is_control()).take(AGENT_LEN).collect();

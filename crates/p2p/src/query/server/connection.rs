@@ -10,6 +10,7 @@ use std::{
 };
 
 use nervure_primitives::NodeId;
+use nervure_protocol::query::{Frame, FrameError};
 use quinn::Incoming;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -17,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 use super::{InboundQuery, Place, Replier, ServerCounters, Shared};
 use crate::query::{
     QueryErrorCode, QueryOpen,
-    frame::{Frame, FrameError, FrameReader},
+    frame_reader::{FrameReadError, FrameReader},
+    stream::{Receiving, Sending},
     tls,
-    way::{Receiving, Sending},
 };
 
 /// Drives a connection from its first packet to its last.
@@ -144,7 +145,7 @@ async fn admit<'a>(
     };
     match timeout(shared.config.header, open(receive)).await {
         Ok(Ok(open)) => Ok((open, place)),
-        Ok(Err(FrameError::NoRoom)) => {
+        Ok(Err(FrameReadError::NoMemory)) => {
             Err(refuse(&counters.refused, QueryErrorCode::Busy, "no room for it", Some(LATER)))
         }
         Ok(Err(error)) => Err(Refusal {
@@ -161,9 +162,9 @@ async fn admit<'a>(
 }
 
 /// The asker's one frame.
-async fn open(receive: &mut FrameReader) -> Result<QueryOpen, FrameError> {
+async fn open(receive: &mut FrameReader) -> Result<QueryOpen, FrameReadError> {
     match receive.next().await? {
         Frame::Open(open) => Ok(open),
-        _ => Err(FrameError::UnknownKind(0)),
+        other => Err(FrameError::UnexpectedKind(other.kind()).into()),
     }
 }

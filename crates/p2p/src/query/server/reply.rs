@@ -11,12 +11,12 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-
-use crate::query::{
-    QueryEnd, QueryErrorCode,
-    frame::{ErrorFrame, Frame, MAX_MESSAGE},
-    way::Sending,
+use nervure_protocol::{
+    bounds::MAX_ERROR_MESSAGE,
+    query::{ErrorFrame, Frame},
 };
+
+use crate::query::{QueryEnd, QueryErrorCode, stream::Sending};
 
 /// The asker is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +68,7 @@ impl Replier {
 
     /// Ends an answer that failed.
     pub async fn refuse(mut self, code: QueryErrorCode, message: &str, retry_after: Option<Duration>) {
-        let message = message.chars().take(MAX_MESSAGE / 4).collect();
+        let message = message.chars().take(MAX_ERROR_MESSAGE / 4).collect();
         let retry_after_ms = retry_after.map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
         self.close(&Frame::Error(ErrorFrame { code: code as u16, message, retry_after_ms })).await;
     }

@@ -66,8 +66,8 @@ fn degenerate_vectors_are_worth_nothing() {
 #[test]
 fn a_constant_with_a_little_noise_is_no_better_than_a_coin() {
     let task = task(4);
-    let texts = match &task.questions[0] {
-        Question::Embed { inputs } => inputs,
+    let texts = match &task.requests[0] {
+        ExpertRequest::Embed { inputs } => inputs,
         other => panic!("{other:?}"),
     };
     let vectors = texts.iter().map(|text| vec![1.0, 1.0, text.len() as f32 / 1e6]).collect();
@@ -93,7 +93,7 @@ fn turned_and_stretched_copies_are_alike_and_other_models_are_not() {
 fn texts_are_shuffled_and_fit_one_question() {
     let mechanism = build(&MechanismSpec::named("embedding").with("triples", 40)).unwrap();
     let task = mechanism.draw(7.into(), &Corpus::default()).unwrap();
-    let [Question::Embed { inputs }] = task.questions() else { panic!("one question") };
+    let [ExpertRequest::Embed { inputs }] = task.requests() else { panic!("one question") };
     assert_eq!(inputs.len(), 120);
     assert!(build(&MechanismSpec::named("embedding").with("passages", 17)).is_err());
     let mechanism = build(&MechanismSpec::named("embedding").with("passages", 1)).unwrap();

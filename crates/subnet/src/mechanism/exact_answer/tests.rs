@@ -11,13 +11,10 @@ fn task(seed: u64) -> ExactAnswerTask {
     let rules = ExactAnswer::default();
     let mut dice = Dice::new(seed.into());
     let puzzles: Vec<Puzzle> = (0..4).map(|_| rules.puzzle(&mut dice)).collect();
-    let questions = puzzles.iter().map(|puzzle| Question::Chat {
-        prompt: puzzle.prompt.clone(),
-        max_tokens: 256,
-        temperature_milli: 0,
-    });
+    let sampling = Sampling { max_tokens: 256, temperature_milli: 0, ..Sampling::default() };
+    let requests = puzzles.iter().map(|puzzle| ExpertRequest::chat(puzzle.prompt.clone(), sampling.clone()));
     ExactAnswerTask {
-        questions: questions.collect(),
+        requests: requests.collect(),
         expected: puzzles.into_iter().map(|p| p.expected).collect(),
         rules,
     }
@@ -119,8 +116,9 @@ fn kinds_come_as_often_as_asked_for() {
         MechanismSpec::named("exact-answer").with("arithmetic", 0).with("sorting", 0).with("strings", 0);
     let mechanism = build(&spec.clone().with("json", 0)).unwrap();
     for seed in 0..20u64 {
-        for question in mechanism.draw(seed.into(), &Corpus::default()).unwrap().questions() {
-            let Question::Chat { prompt, .. } = question else { panic!("no chat") };
+        for question in mechanism.draw(seed.into(), &Corpus::default()).unwrap().requests() {
+            let ExpertRequest::Chat { messages, .. } = question else { panic!("not a chat") };
+            let prompt = &messages[0].content;
             assert!(prompt.contains("da"), "day, date: {prompt}");
         }
     }

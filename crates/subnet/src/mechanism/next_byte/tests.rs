@@ -24,9 +24,9 @@ fn task(seed: u64) -> NextByteTask {
     let mut dice = Dice::new(seed.into());
     let corpus = corpus();
     let cells = dice.distinct(32, corpus.cells(192) as u64);
-    let (questions, next) =
+    let (requests, next) =
         cells.into_iter().filter_map(|n| question(corpus.cell(n as usize, 192)?, &mut dice)).unzip();
-    NextByteTask { questions, next, rules }
+    NextByteTask { requests, next, rules }
 }
 
 fn reply(distribution: Vec<f32>) -> Reply {
@@ -41,8 +41,8 @@ fn knowing(byte: u8, share: f32) -> Reply {
 }
 
 fn all(task: &NextByteTask, answer: impl Fn(&[u8], u8) -> Reply) -> Vec<Reply> {
-    let contexts = task.questions.iter().map(|question| match question {
-        Question::Distribution { context } => context.as_slice(),
+    let contexts = task.requests.iter().map(|request| match request {
+        ExpertRequest::Distribution { context } => context.as_slice(),
         _ => &[],
     });
     contexts.zip(&task.next).map(|(context, next)| answer(context, *next)).collect()
@@ -131,8 +131,8 @@ fn nothing_that_was_shown_is_asked_for() {
     let place = |window: &[u8]| text.windows(window.len()).position(|at| at == window).unwrap();
     let (mut shown, mut asked) = (vec![false; text.len()], vec![false; text.len()]);
     for seed in 0..40u64 {
-        for question in mechanism.draw(seed.into(), &corpus).unwrap().questions() {
-            let Question::Distribution { context } = question else { panic!("another question") };
+        for question in mechanism.draw(seed.into(), &corpus).unwrap().requests() {
+            let ExpertRequest::Distribution { context } = question else { panic!("another question") };
             let start = place(context);
             shown[start..start + context.len()].fill(true);
             asked[start + context.len()] = true;

@@ -1,0 +1,201 @@
+//! Requests to an expert, and the bounds of each field.
+//!
+//! Requests come from untrusted clients inside a query's open frame, as canonical CBOR. Rates are integers in thousandths,
+//! so that every request has one encoding. [`ExpertRequest::validate`] runs before any work.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounds::{
+    MAX_INPUTS, MAX_MESSAGES, MAX_STOP_LEN, MAX_STOPS, MAX_TEMPERATURE_MILLI, MAX_TEXT, MAX_TOKENS,
+};
+
+/// A field of a request that is out of its bounds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct FieldError {
+    /// Path of the field.
+    pub field: &'static str,
+    /// What it must be.
+    pub reason: String,
+}
+
+impl FieldError {
+    fn new(field: &'static str, reason: impl Into<String>) -> Self {
+        Self { field, reason: reason.into() }
+    }
+}
+
+/// One request to an expert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ExpertRequest {
+    /// Continues a text.
+    Complete {
+        /// The text.
+        prompt: String,
+        /// How to choose tokens and when to stop.
+        sampling: Sampling,
+    },
+    /// Answers the last message of a conversation.
+    Chat {
+        /// The conversation, oldest message first; at least one.
+        messages: Vec<ChatMessage>,
+        /// How to choose tokens and when to stop.
+        sampling: Sampling,
+    },
+    /// Computes the vectors of texts.
+    Embed {
+        /// The texts; at least one.
+        inputs: Vec<String>,
+    },
+    /// Computes the distribution of the byte that follows a context (byte-level models only).
+    Distribution {
+        /// The bytes before; a model sees only the end of a long context.
+        #[serde(with = "serde_bytes")]
+        context: Vec<u8>,
+    },
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChatMessage {
+    /// The author.
+    pub role: Role,
+    /// The text.
+    pub content: String,
+}
+
+/// The author of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The operator's instructions.
+    System,
+    /// The user.
+    User,
+    /// The model.
+    Assistant,
+}
+
+impl Role {
+    /// Its name in the OpenAI API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+}
+
+/// How tokens are chosen, and when the answer stops.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// Most tokens to write (bytes for byte-level models), at least 1. The model's own maximum applies too.
+    pub max_tokens: u32,
+    /// Temperature in thousandths, 0 to 5000; with 0 the most likely token is always chosen.
+    pub temperature_milli: u32,
+    /// Top-p: the probability mass of the most likely tokens among which one is chosen, in thousandths, 1 to 1000.
+    pub top_p_milli: u32,
+    /// With the same seed the answer is the same, if the model supports it.
+    pub seed: Option<u64>,
+    /// Strings that end the answer and are not part of it: at most 4, each of 1 to 64 bytes.
+    pub stop: Vec<String>,
+    /// The beginning of the answer, from an expert that failed. The new expert continues after it; both parts together
+    /// have at most `max_tokens`. Empty for a new answer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub begun: String,
+}
+
+impl Default for Sampling {
+    /// 256 tokens, temperature 0.8, top-p 0.95, a random seed, no stop strings.
+    fn default() -> Self {
+        Self {
+            max_tokens: 256,
+            temperature_milli: 800,
+            top_p_milli: 950,
+            seed: None,
+            stop: Vec::new(),
+            begun: String::new(),
+        }
+    }
+}
+
+impl Sampling {
+    /// Checks every field against its bounds.
+    ///
+    /// # Errors
+    /// [`FieldError`] naming the first field out of bounds.
+    pub fn validate(&self) -> Result<(), FieldError> {
+        within("sampling.max_tokens", self.max_tokens, 1, MAX_TOKENS)?;
+        within("sampling.temperature_milli", self.temperature_milli, 0, MAX_TEMPERATURE_MILLI)?;
+        within("sampling.top_p_milli", self.top_p_milli, 1, 1000)?;
+        if self.stop.len() > MAX_STOPS {
+            return Err(FieldError::new("sampling.stop", format!("at most {MAX_STOPS} stop strings")));
+        }
+        if self.stop.iter().any(|stop| stop.is_empty() || stop.len() > MAX_STOP_LEN) {
+            return Err(FieldError::new("sampling.stop", format!("each of 1 to {MAX_STOP_LEN} bytes")));
+        }
+        Ok(())
+    }
+}
+
+impl ExpertRequest {
+    /// A chat of one user message.
+    pub fn chat(prompt: impl Into<String>, sampling: Sampling) -> Self {
+        let message = ChatMessage { role: Role::User, content: prompt.into() };
+        Self::Chat { messages: vec![message], sampling }
+    }
+
+    /// Checks every field against its bounds.
+    ///
+    /// # Errors
+    /// [`FieldError`] naming the first field out of bounds.
+    pub fn validate(&self) -> Result<(), FieldError> {
+        match self {
+            Self::Complete { prompt, sampling } => {
+                text_within("prompt", [prompt.len(), sampling.begun.len()])?;
+                sampling.validate()
+            }
+            Self::Chat { messages, sampling } => {
+                count_within("messages", messages.len(), MAX_MESSAGES)?;
+                let lengths = messages.iter().map(|message| message.content.len());
+                text_within("messages", lengths.chain([sampling.begun.len()]))?;
+                sampling.validate()
+            }
+            Self::Embed { inputs } => {
+                count_within("inputs", inputs.len(), MAX_INPUTS)?;
+                text_within("inputs", inputs.iter().map(String::len))
+            }
+            Self::Distribution { context } => text_within("context", [context.len()]),
+        }
+    }
+}
+
+fn within(field: &'static str, value: u32, low: u32, high: u32) -> Result<(), FieldError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(FieldError::new(field, format!("{value} is not within {low} and {high}")))
+}
+
+fn count_within(field: &'static str, count: usize, max: usize) -> Result<(), FieldError> {
+    if (1..=max).contains(&count) {
+        return Ok(());
+    }
+    Err(FieldError::new(field, format!("{count} given, 1 to {max} allowed")))
+}
+
+fn text_within(field: &'static str, lengths: impl IntoIterator<Item = usize>) -> Result<(), FieldError> {
+    let total = lengths.into_iter().fold(0usize, usize::saturating_add);
+    if total <= MAX_TEXT {
+        return Ok(());
+    }
+    Err(FieldError::new(field, format!("{total} bytes of text, at most {MAX_TEXT} allowed")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! Every wire message, name, domain, topic and bound of a mesh, with frozen fixtures.
+//!
+//! # Design
+//! [`names`], [`topics`], [`protocols`], [`domains`] and [`bounds`] are the five lists: whatever two nodes must agree
+//! on before they can talk stands in one of them. The other modules hold the messages. A message type is a plain
+//! value with a canonical CBOR form; signed ones have a `Signed*` type that is verified or does not exist.
+//!
+//! A message that carries a document of consensus or the ledger (a block, a certificate, a record of the state)
+//! carries it as bytes, so that this crate knows neither. Messages that *are* such a document (consensus messages,
+//! transactions, attestations, submissions) keep their types in those crates; here are their topics, protocols and
+//! bounds, and the node asserts at compile time that both agree.
+//!
+//! # Hazards
+//! Everything here is frozen: `fixtures/` holds the bytes of every message, and a test compares the table of all
+//! names and bounds. A changed fixture is another protocol and needs another name.
+
+mod assignment;
+pub mod bounds;
+pub mod chain;
+pub mod clock;
+pub mod directory;
+pub mod domains;
+mod expert;
+mod live_scores;
+pub mod names;
+pub mod protocols;
+pub mod query;
+mod receipt;
+mod record;
+mod registry;
+mod score;
+pub mod state_sync;
+#[cfg(test)]
+mod testing;
+pub mod topics;
+
+pub use assignment::{Assignment, AssignmentError, SignedAssignment, commitment};
+pub use expert::{ChatMessage, ExpertEvent, ExpertRequest, FieldError, FinishReason, Role, Sampling, Usage};
+pub use live_scores::{LiveScore, LiveScores, LiveScoresError, SignedLiveScores};
+pub use receipt::{AnswerHasher, Receipt, ReceiptError, SignedReceipt, request_hash};
+pub use record::{ExpertRecord, RecordError, SignedRecord};
+pub use registry::{Neurons, Registry};
+pub use score::Score;

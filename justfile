@@ -1,0 +1,35 @@
+# `just` lists the recipes. Each is a plain cargo command: `just` is a convenience, not a requirement.
+
+_default:
+    @just --list
+
+# Formats, lints and checks the docs, as CI does
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Runs all tests
+test:
+    cargo test --workspace
+
+# Runs the tests of one crate, such as `just unit ledger`
+unit crate:
+    cargo test -p nervure-{{crate}}
+
+# Starts a mesh of 13 nodes on this machine; Ctrl-C stops it
+mesh *args:
+    cargo run --release -- testnet up {{args}}
+
+# Writes the generated parts of the docs again
+docs:
+    UPDATE_DOCS=1 cargo test -p nervure --test architecture
+    cargo doc --workspace --no-deps
+
+# Fuzzes one decoder for a minute; needs nightly and cargo-fuzz
+fuzz target seconds="60":
+    cargo +nightly fuzz run --features libfuzzer {{target}} -- -max_total_time={{seconds}}
+
+# Runs everything that CI runs
+ci:
+    .ci/run
