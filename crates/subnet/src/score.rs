@@ -1,37 +1,7 @@
 //! Scores: from task results to moving averages, live scores and weights.
 //!
 //! # Design
-//! [`judge`] scores one task's answers and lets look-alikes share one reward. A [`MovingAverageTable`] keeps the running
-//! average of every neuron and makes the validator's weights of it. Between two epochs, [`LiveScores`] publish a
-//! validator's averages so far; an [`LiveScoreTable`] computes the median by stake of several validators' scores.
-//!
-//! Every value is bound to a [`Registration`](crate::Registration): a node that registers again inherits
-//! nothing. Every value is an integer: the same results give the same weights on every machine.
-//!
-//! # What a hostile node can do
-//! * *Copy answers*: alike answers share a reward, see [`judge`]; their quality is not shared,
-//!   so a copied miner loses no queries.
-//! * *Spam scores*: only validators' are taken, one message of each is kept, and it is bounded.
-//! * *Praise its own miners*: while honest validators have half the stake, the median by stake stays within
-//!   their scores.
-
-mod live_score_table;
-mod median;
-mod moving_averages;
-mod task_result;
-mod weights;
-
-pub use live_score_table::{LiveScoreTable, MAX_VALIDATORS, MedianScore};
-pub(crate) use median::median;
-pub use moving_averages::{
-    MAX_NEURONS, MovingAverageTable, MovingAverages, RuleError, ScoringRules, StateError,
-};
-pub use task_result::{MinerResult, TaskResult, evaluate};
-// For the crates that do not name nervure_protocol yet.
-pub use nervure_protocol::{
-    LiveScore, LiveScores, LiveScoresError, Score, SignedLiveScores,
-    bounds::{MAX_LIVE_SCORES_LEN, MAX_SCORES},
-};//! [`evaluate`] turns the answers to one task into [`TaskResult`]s; miners with alike answers share one
+//! [`evaluate`] turns the answers to one task into [`TaskResult`]s; miners with alike answers share one
 //! reward. A [`MovingAverageTable`] keeps the moving averages of every neuron and computes the validator's
 //! weights from them. Between two epochs a validator publishes [`LiveScores`]; a [`LiveScoreTable`] computes
 //! their median by stake.
@@ -40,7 +10,7 @@ pub use nervure_protocol::{
 //! nothing. Every value is an integer: the same results give the same weights on every machine.
 //!
 //! # What a hostile node can do
-//! * *Copy answers*: alike answers share a reward, see [`judge`]; their quality is not shared,
+//! * *Copy answers*: alike answers share a reward, see [`evaluate`]; their quality is not shared,
 //!   so a copied miner loses no queries.
 //! * *Spam scores*: only validators' are taken, one message of each is kept, and it is bounded.
 //! * *Praise its own miners*: while honest validators have half the stake, the median by stake stays within
@@ -62,4 +32,4 @@ pub use task_result::{MinerResult, TaskResult, evaluate};
 pub use nervure_protocol::{
     LiveScore, LiveScores, LiveScoresError, Score, SignedLiveScores,
     bounds::{MAX_LIVE_SCORES_LEN, MAX_SCORES},
-};
+};/;
