@@ -32,4 +32,4 @@ pub use task_result::{MinerResult, TaskResult, evaluate};
 pub use nervure_protocol::{
     LiveScore, LiveScores, LiveScoresError, Score, SignedLiveScores,
     bounds::{MAX_LIVE_SCORES_LEN, MAX_SCORES},
-};/;
+};
