@@ -17,6 +17,7 @@ mod expert;
 pub mod paths;
 mod query;
 mod route;
+mod source;
 mod status;
 mod strategy;
 mod subnet;

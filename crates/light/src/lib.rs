@@ -2,17 +2,24 @@
 //!
 //! A [`LightClient`] trusts one header, and moves to a later one when validators that it trusts signed a certificate for
 //! it. [`Bisection`] finds a way to a header that is too far for one step. A verified header names the root of the state,
-//! under which [facts](nervure_ledger::tree::Fact) are checked and [scores](score::explain) are explained.
+//! under which [facts](nervure_ledger::tree::Fact) are checked and [scores](score::explain) are explained. A [`Verifier`]
+//! does all of that over a [`Source`], which fetches bytes and need not be trusted.
 //!
-//! Everything here is a pure function of bytes that came from an untrusted server: no input or output, no clock, no
-//! randomness. What a hostile server can do is said where its bytes are checked.
+//! The crate has no input or output of its own, no clock and no randomness, and builds for wasm32. What a hostile server can
+//! do is said where its bytes are checked.
 
 mod bisection;
 mod client;
 pub mod score;
+mod source;
+mod trust;
+mod verifier;
 
 pub use bisection::{Bisection, BisectionError, MAX_STEPS};
 pub use client::{LightClient, LightClientError};
+pub use source::{EpochResponse, FactResponse, Source};
+pub use trust::{ParseTrustedBlockError, TrustAnchor, TrustedBlock};
+pub use verifier::{VerifiedCheckpoint, Verifier, VerifierError, VerifyError};
 
 #[cfg(test)]
 mod testing;

@@ -17,7 +17,7 @@ use nervure_primitives::Amount;
 
 use crate::gateway::{ApiKey, ApiKeyError};
 
-pub use beginning::{Beginning, Pin};
+pub use beginning::Beginning;
 pub use expert_spec::{ExpertSource, ExpertSpec, ExpertSpecError};
 pub use preset::Preset;
 pub(crate) use settings::Settings;

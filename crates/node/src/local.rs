@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use nervure_api::{Client, ClientError};
 use nervure_testnet::{Layout, NodeFile, ProcessRef};
 use serde::de::DeserializeOwned;
 
@@ -125,6 +126,11 @@ impl LocalNode {
         let client = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
         let client = client.map_err(|source| LocalError::Silent { http, source })?;
         Ok(Self { http, mesh: None, client })
+    }
+
+    /// The typed client of its HTTP API.
+    pub(crate) fn api(&self) -> Result<Client, ClientError> {
+        Client::new(self.http)
     }
 
     /// `GET` of JSON.

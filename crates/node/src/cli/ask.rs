@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context;
 use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
+use nervure_light::TrustedBlock;
 use nervure_primitives::{Amount, BlockHeight, Capability, Netuid, NodeId};
 use nervure_subnet::Policy;
 
@@ -21,7 +22,6 @@ use super::{
     verify::Witness,
 };
 use crate::{
-    config::Pin,
     gateway::{AskBody, AskLine, QueryTerms},
     local::Lines,
     service::{QueryTarget, Strategy},
@@ -103,7 +103,7 @@ pub(crate) struct AskArgs {
     verify: bool,
     /// Trust this block instead of the genesis (with --verify)
     #[arg(long, value_name = "HEIGHT:BLOCK", requires = "verify")]
-    trust: Option<Pin>,
+    trust: Option<TrustedBlock>,
     #[command(flatten)]
     access: Access,
 }

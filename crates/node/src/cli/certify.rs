@@ -8,7 +8,7 @@
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId, Uid};
 use serde::Serialize;
 
-use crate::light::{Light, LightFailure};
+use super::trust::{LightError, NodeVerifier};
 
 /// Of which an incentive is a part.
 const WHOLE: f64 = 65_535.0;
@@ -36,11 +36,11 @@ struct Incentive {
 
 /// Proves the incentives of nodes in subnets after the block at `height`.
 pub(super) async fn certify(
-    light: &mut Light,
+    light: &mut NodeVerifier,
     height: BlockHeight,
     experts: &[(Netuid, NodeId)],
-) -> Result<Certified, LightFailure> {
-    let at = light.believe(Some(height)).await?.checkpoint;
+) -> Result<Certified, LightError> {
+    let at = light.checkpoint(Some(height)).await?;
     let mut proven = Vec::new();
     for (netuid, node) in experts {
         let (uid, neuron) = light.neuron((*netuid, *node), height).await?;
@@ -52,7 +52,7 @@ pub(super) async fn certify(
         block: at.header.id(),
         signers: at.certificate.signatures.len(),
         validators: at.validators.len(),
-        trusted: light.origin().to_owned(),
+        trusted: light.trusted().to_owned(),
         experts: proven,
     })
 }

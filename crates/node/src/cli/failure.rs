@@ -2,15 +2,20 @@
 
 use std::process::ExitCode;
 
+use nervure_api::ClientError;
+use nervure_light::VerifyError;
 use nervure_testnet::{PORT_IN_USE_EXIT, TestnetError};
 
-use super::output;
+use super::{output, trust::LightError};
+#[cfg(feature = "mock-server")]
+use crate::mock_server::MockServerError;
 use crate::{
-    light::{LightFailure, UNVERIFIED_EXIT},
     local::LocalError,
     runtime::{StartError, StateSyncError},
-    stand_in::StandInError,
 };
+
+/// What the program exits with when something does not verify.
+const UNVERIFIED_EXIT: u8 = 9;
 
 /// Prints `error` and says what to exit with.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
@@ -52,13 +57,17 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(error) = local(error) {
         return error.hint();
     }
-    if let Some(LightFailure::Verify(error)) = error.downcast_ref::<LightFailure>() {
-        return Some(error.hint().to_owned());
+    if let Some(error) = client(error) {
+        return error.hint();
+    }
+    if let Some(LightError::Verify(error)) = error.downcast_ref::<LightError>() {
+        return Some(verify_hint(error).to_owned());
     }
     if let Some(error) = error.downcast_ref::<StartError>() {
         return Some(error.hint().to_owned());
     }
-    if error.downcast_ref::<StandInError>().is_some() {
+    #[cfg(feature = "mock-server")]
+    if error.downcast_ref::<MockServerError>().is_some() {
         return Some("choose another address with --listen, such as 127.0.0.1:0".to_owned());
     }
     if error.downcast_ref::<StateSyncError>().is_some() {
@@ -66,6 +75,14 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         return Some(hint.to_owned());
     }
     error.downcast_ref::<TestnetError>().and_then(testnet_hint)
+}
+
+fn verify_hint(error: &VerifyError) -> &'static str {
+    match error {
+        VerifyError::Before { .. } => "trust an earlier block, or leave --trust out for the genesis",
+        _ if error.is_honest() => "see the subnets and when their epochs end: nervure subnet list",
+        _ => "do not believe this node: ask another one with --from IP:PORT",
+    }
 }
 
 fn testnet_hint(error: &TestnetError) -> Option<String> {
@@ -78,11 +95,11 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
         TestnetError::UnknownNode { .. } => "see its nodes: nervure testnet status",
         TestnetError::NoExpert(_) => "name a miner; nervure testnet status says what each serves",
         TestnetError::NodeNotRunning(_) => "start it: nervure testnet start NODE",
-        TestnetError::StandInDown(_) => "start that first: nervure testnet start stand-in",
+        TestnetError::MockServerDown(_) => "start that first: nervure testnet start mock-server",
         TestnetError::NodeRunning { .. } => "kill it first: nervure testnet kill NODE",
         TestnetError::NotReady { .. }
         | TestnetError::NodeEnded { .. }
-        | TestnetError::StandInSilent { .. } => {
+        | TestnetError::MockServerSilent { .. } => {
             "see the whole log: nervure testnet logs NODE; on a slow machine raise --timeout"
         }
         _ => return None,
@@ -90,11 +107,16 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// What a node, or the way to it, had to say.
+/// Why a node of this machine could not be asked.
 fn local(error: &anyhow::Error) -> Option<&LocalError> {
-    match error.downcast_ref::<LightFailure>() {
-        Some(LightFailure::Node(error)) => Some(error),
-        _ => error.downcast_ref::<LocalError>(),
+    error.downcast_ref::<LocalError>()
+}
+
+/// Why a request over HTTP failed, that of a light client included.
+fn client(error: &anyhow::Error) -> Option<&ClientError> {
+    match error.downcast_ref::<LightError>() {
+        Some(LightError::Source(error)) => Some(error),
+        _ => error.downcast_ref::<ClientError>(),
     }
 }
 
@@ -102,12 +124,18 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(error) = local(error) {
         return error.exit_code();
     }
-    if let Some(LightFailure::Verify(error)) = error.downcast_ref::<LightFailure>() {
+    if let Some(error) = client(error) {
+        return error.exit_code();
+    }
+    if let Some(LightError::Verify(error)) = error.downcast_ref::<LightError>() {
         return if error.is_honest() { 1 } else { UNVERIFIED_EXIT };
     }
+    #[cfg(feature = "mock-server")]
+    if error.downcast_ref::<MockServerError>().is_some_and(MockServerError::port_in_use) {
+        return PORT_IN_USE_EXIT;
+    }
     let node = error.downcast_ref::<StartError>().is_some_and(StartError::port_in_use);
-    let stand_in = error.downcast_ref::<StandInError>().is_some_and(StandInError::port_in_use);
-    if node || stand_in { PORT_IN_USE_EXIT } else { 1 }
+    if node { PORT_IN_USE_EXIT } else { 1 }
 }
 
 #[cfg(test)]

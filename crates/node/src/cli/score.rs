@@ -2,14 +2,16 @@
 
 mod show;
 
-use nervure_light::score::{Reason, Score};
+use nervure_light::{
+    VerifiedCheckpoint,
+    score::{Reason, Score},
+};
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId};
 use serde::Serialize;
 
-use super::{Global, output, trust::TrustArgs};
-use crate::{
-    light::{Believed, Light},
-    service::{NodeView, SubnetPage},
+use super::{
+    Global, output,
+    trust::{NodeVerifier, TrustArgs},
 };
 
 /// Explains scores
@@ -87,19 +89,19 @@ impl ExplainArgs {
                 // Certificates lead forward, and another subnet may have ended its epoch before.
                 light = self.trust.open(global).await?;
             }
-            let (believed, score) = light.score(netuid, &self.node).await?;
-            explained.push(Explained::of(&light, &believed, score));
+            let (checkpoint, score) = light.score(netuid, &self.node).await?;
+            explained.push(Explained::of(&light, &checkpoint, score));
         }
         Ok(explained)
     }
 }
 
 /// Where the node asked says that it has slots. Whether that is so turns out when it is verified.
-async fn subnets_of(light: &Light, node: &NodeId) -> anyhow::Result<Vec<Netuid>> {
-    let known: Result<NodeView, _> = light.node().get(&format!("/nodes/{node}"), &[]).await;
+async fn subnets_of(light: &NodeVerifier, node: &NodeId) -> anyhow::Result<Vec<Netuid>> {
+    let known = light.source().node(node).await;
     let mut netuids: Vec<Netuid> = known.map(|view| view.slots.into_keys().collect()).unwrap_or_default();
     if netuids.is_empty() {
-        let page: SubnetPage = light.node().get("/subnets", &[]).await?;
+        let page = light.source().subnets().await?;
         netuids.extend(page.subnets.first().map(|subnet| subnet.netuid));
     }
     anyhow::ensure!(!netuids.is_empty(), "the mesh has no subnet\nfound one: nervure subnet create NAME");
@@ -107,11 +109,10 @@ async fn subnets_of(light: &Light, node: &NodeId) -> anyhow::Result<Vec<Netuid>>
 }
 
 impl Explained {
-    fn of(light: &Light, believed: &Believed, score: Score) -> Self {
-        let at = &believed.checkpoint;
+    fn of(light: &NodeVerifier, at: &VerifiedCheckpoint, score: Score) -> Self {
         let proof = Proof {
             mesh: light.mesh(),
-            trusted: light.origin().to_owned(),
+            trusted: light.trusted().to_owned(),
             certificates: light.steps(),
             height: at.height(),
             block: at.header.id(),

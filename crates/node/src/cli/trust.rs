@@ -3,17 +3,20 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::bail;
+use nervure_api::{Client, ClientError};
+use nervure_light::{TrustAnchor, TrustedBlock, Verifier, VerifierError};
 
 use super::{Global, mesh};
-use crate::{
-    config::Pin,
-    light::{Light, Origin},
-    local::LocalNode,
-    runtime::last_anchored,
-};
+use crate::{local::LocalNode, runtime::last_anchored};
 
 /// Name of the mesh spec in the directory of a node or a testnet.
 pub(crate) const MESH_FILE: &str = "mesh.toml";
+
+/// A light client over the HTTP API of a node, which need not be trusted.
+pub(crate) type NodeVerifier = Verifier<Client>;
+
+/// Why a light client over HTTP has no result.
+pub(crate) type LightError = VerifierError<ClientError>;
 
 /// What is trusted, and who is asked.
 #[derive(Debug, clap::Args)]
@@ -23,7 +26,7 @@ pub(crate) struct TrustArgs {
     mesh: Option<String>,
     /// Trust this block instead of the genesis
     #[arg(long, value_name = "HEIGHT:BLOCK")]
-    trust: Option<Pin>,
+    trust: Option<TrustedBlock>,
     /// Trust the last checkpoint in the mesh's contract instead of the genesis, read over this endpoint of the chain
     /// (several, of different operators, have to agree)
     #[arg(long, value_name = "URL", conflicts_with = "trust")]
@@ -35,29 +38,29 @@ pub(crate) struct TrustArgs {
 
 impl TrustArgs {
     /// A light client that begins with what is trusted.
-    pub(crate) async fn open(&self, global: &Global) -> anyhow::Result<Light> {
+    pub(crate) async fn open(&self, global: &Global) -> anyhow::Result<NodeVerifier> {
         let node = match self.from {
             Some(http) => LocalNode::at(http)?,
             None => LocalNode::find(&global.node_dir()?)?,
         };
-        let origin = match self.trust {
-            Some(pin) => Origin::Pin(pin),
+        let anchor = match self.trust {
+            Some(block) => TrustAnchor::Block(block),
             None => {
                 let spec = match &self.mesh {
                     Some(spec) => mesh::read(spec).await?,
                     None => mesh::read(&spec_here(global)?.to_string_lossy()).await?,
                 };
                 match self.anchor_rpc.is_empty() {
-                    true => Origin::Genesis(Box::new(spec)),
+                    true => TrustAnchor::Genesis(Box::new(spec)),
                     false => {
                         let (place, anchored) = last_anchored(&spec, &self.anchor_rpc).await?;
-                        Origin::Anchored(place, anchored)
+                        TrustAnchor::Anchored(place, anchored)
                     }
                 }
             }
         };
         let mesh = node.mesh();
-        let light = Light::start(node, origin).await?;
+        let light = Verifier::start(node.api()?, anchor).await?;
         if let Some(mesh) = mesh.filter(|mesh| *mesh != light.mesh()) {
             bail!(
                 "the node here is in mesh {mesh}, and what is trusted is of mesh {}\n\
@@ -69,13 +72,17 @@ impl TrustArgs {
     }
 }
 
-/// A light client of `node` that begins with `pin`, or with the genesis of the spec of the testnet or node here.
-pub(crate) async fn begin(node: LocalNode, pin: Option<Pin>, global: &Global) -> anyhow::Result<Light> {
-    let origin = match pin {
-        Some(pin) => Origin::Pin(pin),
-        None => Origin::Genesis(Box::new(mesh::read(&spec_here(global)?.to_string_lossy()).await?)),
+/// A light client of `node` that trusts `trust`, or with the genesis of the spec of the testnet or node here.
+pub(crate) async fn begin(
+    node: LocalNode,
+    trust: Option<TrustedBlock>,
+    global: &Global,
+) -> anyhow::Result<NodeVerifier> {
+    let anchor = match trust {
+        Some(block) => TrustAnchor::Block(block),
+        None => TrustAnchor::Genesis(Box::new(mesh::read(&spec_here(global)?.to_string_lossy()).await?)),
     };
-    Ok(Light::start(node, origin).await?)
+    Ok(Verifier::start(node.api()?, anchor).await?)
 }
 
 /// The mesh spec of the testnet or node that commands work on.

@@ -7,6 +7,7 @@
 //!
 //! What a hostile peer can do is said where its messages are read: [`gathering`], [`wire`].
 
+#[cfg(feature = "anchor-evm")]
 mod forward;
 mod gathering;
 mod keep;
@@ -42,8 +43,11 @@ use crate::{
 use gathering::Gathering;
 use wire::{Request, Said};
 
+#[cfg(feature = "anchor-evm")]
 pub(crate) use forward::Forwarder;
-pub(crate) use read::{AnchoredError, block_of, last_anchored};
+#[cfg(not(feature = "anchor-evm"))]
+pub(crate) use read::check_supported;
+pub(crate) use read::{AnchoredError, last_anchored};
 pub(crate) use wire::{protocol, read as read_answer, topic};
 
 /// Name of the file of a validator's anchor key, in its directory.
@@ -53,6 +57,7 @@ pub(crate) const KEY_FILE: &str = "anchor.key";
 const PAST: Duration = Duration::from_secs(10);
 
 /// Checkpoints of the chain that are remembered.
+#[cfg(feature = "anchor-evm")]
 const REMEMBERED: usize = 1_024;
 
 /// What became of attestations.
@@ -231,6 +236,7 @@ impl Anchoring {
         Ok(self.log.get())
     }
 
+    #[cfg(feature = "anchor-evm")]
     fn note(&self, anchored: Vec<Anchored>) {
         let mut outside = lock(&self.outside);
         outside.anchored.extend(anchored.into_iter().map(|one| (one.height, one)));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nervure_api::ClientError;
 use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_ledger::{
     subnet::MetagraphRoot,
@@ -10,11 +11,9 @@ use nervure_ledger::{
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 use serde::Serialize;
 
-use super::{Global, metagraphs, output, trust::TrustArgs};
-use crate::{
-    light::{Light, LightFailure},
-    local::LocalError,
-    service::CheckpointView,
+use super::{
+    Global, metagraphs, output,
+    trust::{LightError, NodeVerifier, TrustArgs},
 };
 
 /// Verifies a block from the genesis on, with nothing but certificates
@@ -60,18 +59,18 @@ impl VerifyArgs {
         if global.json { output::json(&verified) } else { verified.show() }
     }
 
-    async fn verify(&self, light: &mut Light) -> Result<Verified, LightFailure> {
-        let at = light.believe(self.height).await?.checkpoint;
+    async fn verify(&self, light: &mut NodeVerifier) -> Result<Verified, LightError> {
+        let at = light.checkpoint(self.height).await?;
         let height = at.height();
         let mut facts = Vec::new();
         for key in &self.facts {
-            facts.push((key.to_string(), light.fact(*key, height).await?));
+            facts.push((key.to_string(), light.record(*key, height).await?));
         }
         Ok(Verified {
             height,
             block: at.header.id(),
             state: at.header.state,
-            trusted: light.origin().to_owned(),
+            trusted: light.trusted().to_owned(),
             metagraphs: proven_metagraphs(light, height).await?,
             certificates: light.steps(),
             signers: at.certificate.signatures.iter().map(|(signer, _)| *signer).collect(),
@@ -89,18 +88,18 @@ fn powers(set: &ValidatorSet) -> BTreeMap<NodeId, u64> {
 /// The metagraph roots of the epochs that the block ended. Which subnets to ask about is the node's word; what it says about
 /// them is proven.
 async fn proven_metagraphs(
-    light: &mut Light,
+    light: &mut NodeVerifier,
     height: BlockHeight,
-) -> Result<Option<BTreeMap<Netuid, MetagraphRoot>>, LightFailure> {
-    let view: CheckpointView = light.node().get(&format!("/checkpoints/{height}"), &[]).await?;
+) -> Result<Option<BTreeMap<Netuid, MetagraphRoot>>, LightError> {
+    let view = light.source().checkpoint(Some(height)).await.map_err(LightError::Source)?;
     let mut proven = BTreeMap::new();
     for netuid in view.metagraphs.into_keys() {
-        match light.fact(Key::Subnet(netuid), height).await {
+        match light.record(Key::Subnet(netuid), height).await {
             Ok(Some(Record::Subnet { subnet, .. })) => {
                 proven.extend(subnet.metagraph.map(|root| (netuid, root)));
             }
             Ok(_) => {}
-            Err(LightFailure::Node(LocalError::Refused(_))) => return Ok(None),
+            Err(LightError::Source(ClientError::Response(_))) => return Ok(None),
             Err(error) => return Err(error),
         }
     }

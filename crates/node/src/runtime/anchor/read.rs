@@ -1,10 +1,13 @@
 //! Reading the mesh's contract, for whoever begins with what it keeps.
 
+#[cfg(feature = "anchor-evm")]
 use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits};
-use nervure_consensus::anchor::{Anchor, AnchorError, Anchored, Submission};
-use nervure_ledger::spec::{AnchorPlace, MeshSpec, Scope};
-
-use crate::config::Pin;
+#[cfg(feature = "anchor-evm")]
+use nervure_consensus::anchor::Anchor;
+use nervure_consensus::anchor::{AnchorError, Anchored};
+#[cfg(feature = "anchor-evm")]
+use nervure_ledger::spec::Scope;
+use nervure_ledger::spec::{AnchorPlace, MeshSpec};
 
 /// Why there is nothing to begin with.
 #[derive(Debug, thiserror::Error)]
@@ -16,11 +19,17 @@ pub enum AnchoredError {
     #[error("the contract that keeps checkpoints: {0}")]
     Contract(#[from] AnchorError),
     /// The contract is empty.
+    #[cfg(feature = "anchor-evm")]
     #[error("no checkpoint is anchored yet")]
     Nothing,
+    /// The build has no client of EVM chains.
+    #[cfg(not(feature = "anchor-evm"))]
+    #[error("this build cannot reach the chain of the contract; build with --features anchor-evm")]
+    Unsupported,
 }
 
 /// How to reach the contract of the mesh of `spec` over `endpoints`.
+#[cfg(feature = "anchor-evm")]
 pub(super) fn config(place: &AnchorPlace, spec: &MeshSpec, endpoints: &[String]) -> EvmConfig {
     let (finality, limits) = match spec.mesh.scope {
         // A development chain has a block per transaction, so that none would ever follow the last.
@@ -31,6 +40,7 @@ pub(super) fn config(place: &AnchorPlace, spec: &MeshSpec, endpoints: &[String])
 }
 
 /// The last checkpoint in the contract of the mesh of `spec`. As good as `endpoints` are: all that answer have to agree.
+#[cfg(feature = "anchor-evm")]
 pub(crate) async fn last_anchored(
     spec: &MeshSpec,
     endpoints: &[String],
@@ -41,10 +51,21 @@ pub(crate) async fn last_anchored(
     Ok((place, contract.at(head).await?.ok_or(AnchoredError::Nothing)?))
 }
 
-/// The block that an anchored checkpoint is about, if `submission` is that checkpoint. Its signatures need not be looked
-/// at: its id is the hash of all that it says.
-pub(crate) fn block_of(anchored: &Anchored, submission: &Submission) -> Option<Pin> {
-    let checkpoint = &submission.checkpoint;
-    let same = checkpoint.id() == anchored.id;
-    same.then(|| Pin { height: checkpoint.height(), block: checkpoint.block() })
+/// Always an error: this build cannot read a contract.
+#[cfg(not(feature = "anchor-evm"))]
+pub(crate) async fn last_anchored(
+    spec: &MeshSpec,
+    _endpoints: &[String],
+) -> Result<(AnchorPlace, Anchored), AnchoredError> {
+    spec.network.anchor.ok_or(AnchoredError::NoContract)?;
+    Err(AnchoredError::Unsupported)
+}
+
+/// Refuses settings that need a client of the chain, which this build does not have.
+#[cfg(not(feature = "anchor-evm"))]
+pub(crate) fn check_supported(spec: &MeshSpec, endpoints: &[String]) -> Result<(), AnchoredError> {
+    if spec.network.anchor.is_some() && !endpoints.is_empty() {
+        return Err(AnchoredError::Unsupported);
+    }
+    Ok(())
 }

@@ -10,7 +10,7 @@ use nervure_ledger::{
     spec::MeshSpec,
     store::{StatePage, StoreError},
 };
-use nervure_light::{Bisection, BisectionError, LightClient, LightClientError};
+use nervure_light::{Bisection, BisectionError, LightClient, LightClientError, TrustedBlock};
 use nervure_p2p::{NetworkHandle, RequestError};
 use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey};
 use nervure_protocol::{
@@ -19,8 +19,8 @@ use nervure_protocol::{
 };
 
 use crate::{
-    config::{Beginning, NodeConfig, Pin},
-    runtime::{AnchoredError, LedgerRegistry, Mesh, StartError, anchor, block_of, chain, last_anchored},
+    config::{Beginning, NodeConfig},
+    runtime::{AnchoredError, LedgerRegistry, Mesh, StartError, anchor, chain, last_anchored},
 };
 
 /// How long the first peer is waited for.
@@ -105,7 +105,7 @@ pub enum PeerError {
 /// What is trusted, with what the contract says where that is it.
 enum Start {
     Genesis,
-    Block(Pin),
+    Block(TrustedBlock),
     Anchored(AnchorDomain, Anchored),
 }
 
@@ -113,7 +113,7 @@ impl Start {
     async fn of(beginning: Beginning, spec: &MeshSpec, config: &NodeConfig) -> Result<Self, StateSyncError> {
         Ok(match beginning {
             Beginning::Genesis => Self::Genesis,
-            Beginning::Block(pin) => Self::Block(pin),
+            Beginning::Block(block) => Self::Block(block),
             Beginning::Anchored => {
                 let (place, anchored) = last_anchored(spec, &config.anchor_rpc).await?;
                 tracing::info!(height = %anchored.height, contract = %place.contract, "the last anchored checkpoint");
@@ -201,9 +201,9 @@ impl Source<'_> {
                 let nobody = PeerError::Start(LightClientError::NextValidators(header.height));
                 next.ok_or(nobody).and_then(|next| Ok(LightClient::trusting(&header, next)?))
             }
-            Start::Block(pin) => self.trusted(*pin).await,
+            Start::Block(block) => self.trusted(*block).await,
             Start::Anchored(domain, anchored) => match self.anchored(*domain, anchored).await {
-                Ok(pin) => self.trusted(pin).await,
+                Ok(block) => self.trusted(block).await,
                 Err(error) => Err(error),
             },
         };
@@ -214,15 +214,16 @@ impl Source<'_> {
     }
 
     /// The block of an anchored checkpoint, of which the contract has the hash and the peer the whole.
-    async fn anchored(&self, domain: AnchorDomain, anchored: &Anchored) -> Result<Pin, PeerError> {
+    async fn anchored(&self, domain: AnchorDomain, anchored: &Anchored) -> Result<TrustedBlock, PeerError> {
         let request = anchor::request(domain, anchored.height).ok_or(PeerError::Malformed)?;
         let answer = self.network.request(self.peer, ANCHOR.name, request).await?;
         let found = anchor::read_answer(&answer).ok_or(PeerError::Malformed)?;
-        found.first().and_then(|first| block_of(anchored, first)).ok_or(PeerError::NotHere(anchored.height))
+        let block = found.first().and_then(|first| TrustedBlock::of_anchored(anchored, first));
+        block.ok_or(PeerError::NotHere(anchored.height))
     }
 
-    async fn trusted(&self, pin: Pin) -> Result<LightClient, PeerError> {
-        let Pin { height, block: expected } = pin;
+    async fn trusted(&self, trusted: TrustedBlock) -> Result<LightClient, PeerError> {
+        let TrustedBlock { height, block: expected } = trusted;
         let checkpoint = self.block(Some(height)).await?;
         let found = checkpoint.header.id();
         if found != expected {

@@ -1,0 +1,57 @@
+//! Where a light client gets checkpoints and proofs from.
+//!
+//! A source moves canonical bytes and interprets none of them: it may be an HTTP client, a peer, a file, or a test that
+//! lies. Whatever it returns is decoded within bounds and verified by the [`Verifier`](crate::Verifier).
+
+use std::future::Future;
+
+use nervure_ledger::tree::Key;
+use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
+
+/// An encoded [`Fact`](nervure_ledger::tree::Fact) and the encoded checkpoint under whose state root it is proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactResponse {
+    /// The checkpoint.
+    pub checkpoint: Vec<u8>,
+    /// The record, or its absence, with its proof.
+    pub fact: Vec<u8>,
+}
+
+/// An encoded [`EpochProof`](crate::score::EpochProof) and the encoded checkpoint under whose state root it is proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochResponse {
+    /// The checkpoint.
+    pub checkpoint: Vec<u8>,
+    /// What explains the epoch.
+    pub proof: Vec<u8>,
+}
+
+/// A server of checkpoints and proofs. It need not be trusted.
+///
+/// A source should bound what it reads: the largest responses are
+/// [`MAX_CHECKPOINT_LEN`](nervure_ledger::checkpoint::MAX_CHECKPOINT_LEN),
+/// [`MAX_FACT_LEN`](nervure_ledger::tree::MAX_FACT_LEN) and
+/// [`MAX_EPOCH_PROOF_LEN`](crate::score::MAX_EPOCH_PROOF_LEN) bytes.
+///
+/// The futures are not bound to be `Send`, because those of a browser are not; those of a native source are `Send` wherever
+/// the source is known.
+pub trait Source {
+    /// Why a request failed: no connection, a refusal, or an answer without the bytes in it.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// The encoded [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint) at `height`, or the last one that ended an epoch.
+    fn checkpoint(&self, height: Option<BlockHeight>) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
+
+    /// What the state after the block at `height` says about `key`.
+    fn fact(&self, key: Key, height: BlockHeight) -> impl Future<Output = Result<FactResponse, Self::Error>>;
+
+    /// What explains the last epoch of `node` in subnet `netuid`.
+    fn epoch(&self, netuid: Netuid, node: NodeId)
+    -> impl Future<Output = Result<EpochResponse, Self::Error>>;
+
+    /// The slot of `node` in subnet `netuid`, or none. A hint where to look: what is there is proven.
+    fn uid(&self, netuid: Netuid, node: NodeId) -> impl Future<Output = Result<Option<Uid>, Self::Error>>;
+
+    /// The encoded [`Submission`](nervure_consensus::anchor::Submission) of the anchored checkpoint at `height`.
+    fn submission(&self, height: BlockHeight) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
+}

@@ -1,0 +1,242 @@
+//! A light client over a [`Source`]: what the source returns is believed when certificates lead to it, and never otherwise.
+//!
+//! It starts from a [`TrustAnchor`], and fetches blocks with their certificates and proofs. The source need not be trusted.
+//!
+//! What a hostile source can do: answer slowly, refuse, or have [`MAX_STEPS`](crate::MAX_STEPS) certificates verified. What
+//! it cannot: have a record, a score or a block believed that validators did not agree on.
+
+mod error;
+
+use std::ops::Deref;
+
+use nervure_consensus::{
+    anchor::{Anchored, Submission},
+    checkpoint::ValidatorSet,
+};
+use nervure_ledger::{
+    block::Header,
+    chain::Tip,
+    checkpoint::Checkpoint,
+    spec::{AnchorPlace, MeshSpec},
+    subnet::Neuron,
+    tree::{Fact, Key, Record},
+};
+use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId, Uid};
+
+pub use error::{VerifierError, VerifyError};
+
+use crate::{
+    Bisection, LightClient, LightClientError, TrustAnchor, TrustedBlock,
+    score::{EpochProof, Score, explain},
+    source::{EpochResponse, FactResponse, Source},
+};
+
+/// The result of a request to a source of type `S` and of its verification.
+type Verified<T, S> = Result<T, VerifierError<<S as Source>::Error>>;
+
+/// A [`LightClient`] and the source that it fetches from.
+#[derive(Debug)]
+pub struct Verifier<S> {
+    source: S,
+    client: LightClient,
+    trusted: String,
+    steps: usize,
+}
+
+/// A checkpoint to which certificates lead from what is trusted. Only a [`Verifier`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedCheckpoint(Checkpoint);
+
+impl Deref for VerifiedCheckpoint {
+    type Target = Checkpoint;
+
+    fn deref(&self) -> &Checkpoint {
+        &self.0
+    }
+}
+
+impl<S: Source> Verifier<S> {
+    /// Starts with what is trusted.
+    ///
+    /// # Errors
+    /// When `source` fails, or does not have the block that is trusted.
+    pub async fn start(source: S, anchor: TrustAnchor) -> Verified<Self, S> {
+        let (header, next, trusted) = match anchor {
+            TrustAnchor::Genesis(spec) => {
+                let (header, next) = genesis(&spec)?;
+                let trusted = format!("the genesis of mesh {} ({})", spec.mesh.name, header.mesh);
+                (header, next, trusted)
+            }
+            TrustAnchor::Block(block) => {
+                let (header, next) = trusted_block(&source, block).await?;
+                (header, next, format!("block {block}"))
+            }
+            TrustAnchor::Anchored(AnchorPlace { chain, contract, .. }, anchored) => {
+                let (header, next) =
+                    trusted_block(&source, anchored_block(&source, &anchored).await?).await?;
+                let height = header.height;
+                (header, next, format!("block {height} in contract {contract} on chain {chain}"))
+            }
+        };
+        let client = LightClient::trusting(&header, next).map_err(VerifyError::Start)?;
+        Ok(Self { source, client, trusted, steps: 0 })
+    }
+
+    /// What is trusted to begin with, in words.
+    pub fn trusted(&self) -> &str {
+        &self.trusted
+    }
+
+    /// The mesh.
+    pub fn mesh(&self) -> MeshId {
+        self.client.mesh()
+    }
+
+    /// How many certificates were verified or tried.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Where checkpoints and proofs come from.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The block at `height`, or the last checkpoint, once certificates lead to it.
+    ///
+    /// # Errors
+    /// When the source fails, or its answer does not verify. The same holds for all that follow.
+    pub async fn checkpoint(&mut self, height: Option<BlockHeight>) -> Verified<VerifiedCheckpoint, S> {
+        let checkpoint = fetch(&self.source, height).await?;
+        self.reach(checkpoint).await
+    }
+
+    /// The record of `key` in the state after the block at `height`; none where it is proven that there is none.
+    ///
+    /// # Errors
+    /// As for [`Self::checkpoint`].
+    pub async fn record(&mut self, key: Key, height: BlockHeight) -> Verified<Option<Record>, S> {
+        let response = self.source.fact(key, height).await.map_err(VerifierError::Source)?;
+        let FactResponse { checkpoint, fact } = response;
+        let checkpoint = decode_checkpoint(&checkpoint)?;
+        check_height(Some(height), &checkpoint)?;
+        let fact = Fact::decode(&fact).map_err(|error| VerifyError::unreadable("proof", error))?;
+        let verified = self.reach(checkpoint).await?;
+        let root = &verified.header.state;
+        let record = fact.check(root, &key).map_err(|error| VerifyError::Fact { key, error })?;
+        Ok(record.cloned())
+    }
+
+    /// The neuron of `node` in subnet `netuid` after the block at `height`. The source says in which slot to look; that the
+    /// node is there is proven.
+    ///
+    /// # Errors
+    /// As for [`Self::checkpoint`], and [`VerifyError::NoSlot`].
+    pub async fn neuron(
+        &mut self,
+        (netuid, node): (Netuid, NodeId),
+        height: BlockHeight,
+    ) -> Verified<(Uid, Neuron), S> {
+        let none = VerifyError::NoSlot { node, netuid, height };
+        let uid = self.source.uid(netuid, node).await.map_err(VerifierError::Source)?;
+        let Some(uid) = uid else { return Err(none.into()) };
+        match self.record(Key::Neuron(netuid, uid), height).await? {
+            Some(Record::Neuron { neuron, .. }) if neuron.node == node => Ok((uid, *neuron)),
+            _ => Err(none.into()),
+        }
+    }
+
+    /// Why `node` earned what it earned in the last epoch of subnet `netuid`, and the block under which that is proven.
+    ///
+    /// # Errors
+    /// As for [`Self::checkpoint`].
+    pub async fn score(&mut self, netuid: Netuid, node: &NodeId) -> Verified<(VerifiedCheckpoint, Score), S> {
+        let response = self.source.epoch(netuid, *node).await.map_err(VerifierError::Source)?;
+        let EpochResponse { checkpoint, proof } = response;
+        let checkpoint = decode_checkpoint(&checkpoint)?;
+        let proof =
+            EpochProof::decode(&proof).map_err(|error| VerifyError::unreadable("explanation", error))?;
+        let verified = self.reach(checkpoint).await?;
+        let score = explain(&verified.header, (netuid, node), &proof);
+        Ok((verified, score.map_err(VerifyError::Score)?))
+    }
+
+    /// Follows certificates to `goal`.
+    async fn reach(&mut self, goal: Checkpoint) -> Verified<VerifiedCheckpoint, S> {
+        let (height, found) = (goal.height(), goal.header.id());
+        let (trusted, expected) = (self.client.height(), self.client.id());
+        if height < trusted {
+            return Err(VerifyError::Before { height, trusted }.into());
+        }
+        if height == trusted {
+            // Its id covers the whole header, which is all that is believed of a block that was reached before.
+            return match found == expected {
+                true => Ok(VerifiedCheckpoint(goal)),
+                false => Err(VerifyError::OtherBlock { height, expected, found }.into()),
+            };
+        }
+        let mut bisection = Bisection::new(self.client.clone(), goal.clone());
+        while let Some(between) = bisection.advance().map_err(VerifyError::Certificate)? {
+            let received = fetch(&self.source, Some(between)).await?;
+            bisection.supply(received).map_err(VerifyError::Certificate)?;
+        }
+        self.steps += bisection.steps();
+        self.client = bisection.client().clone();
+        Ok(VerifiedCheckpoint(goal))
+    }
+}
+
+/// The first header of a mesh and the validators of block 1.
+fn genesis<E>(spec: &MeshSpec) -> Result<(Header, ValidatorSet), VerifierError<E>> {
+    let Tip { header, state } = Tip::genesis(spec).map_err(VerifierError::Genesis)?.0;
+    let no_validators = VerifyError::Start(LightClientError::NextValidators(header.height));
+    let next = state.validators().ok_or(no_validators)?.as_ref().clone();
+    Ok((header, next))
+}
+
+/// The header of the trusted block, and the validators of the block after it.
+async fn trusted_block<S: Source>(source: &S, trusted: TrustedBlock) -> Verified<(Header, ValidatorSet), S> {
+    let TrustedBlock { height, block } = trusted;
+    let checkpoint = fetch(source, Some(height)).await?;
+    let found = checkpoint.header.id();
+    if found != block {
+        return Err(VerifyError::OtherBlock { height, expected: block, found }.into());
+    }
+    let next = checkpoint.successors().clone();
+    Ok((checkpoint.header, next))
+}
+
+/// The block of an anchored checkpoint: the source has the whole checkpoint, the contract its hash.
+async fn anchored_block<S: Source>(source: &S, anchored: &Anchored) -> Verified<TrustedBlock, S> {
+    let height = anchored.height;
+    let submission = source.submission(height).await.map_err(VerifierError::Source)?;
+    let submission = Submission::decode(&submission)
+        .map_err(|error| VerifyError::unreadable("anchored checkpoint", error))?;
+    let found = submission.checkpoint.id();
+    let other = VerifyError::OtherAnchored { height, expected: anchored.id, found };
+    Ok(TrustedBlock::of_anchored(anchored, &submission).ok_or(other)?)
+}
+
+/// A block with its certificate; nothing is verified yet.
+async fn fetch<S: Source>(source: &S, height: Option<BlockHeight>) -> Verified<Checkpoint, S> {
+    let bytes = source.checkpoint(height).await.map_err(VerifierError::Source)?;
+    let found = decode_checkpoint(&bytes)?;
+    check_height(height, &found)?;
+    Ok(found)
+}
+
+fn check_height(requested: Option<BlockHeight>, received: &Checkpoint) -> Result<(), VerifyError> {
+    match requested {
+        Some(requested) if requested != received.height() => {
+            Err(VerifyError::OtherHeight { requested, received: received.height() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, VerifyError> {
+    Checkpoint::decode(bytes).map_err(|error| VerifyError::unreadable("checkpoint", error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! Why a verifier does not believe what its source returned.
+
+use nervure_ledger::{
+    chain::StartError,
+    tree::{Key, ProofError},
+};
+use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
+
+use crate::{BisectionError, LightClientError, score::ScoreError};
+
+/// Why a response is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// No certificates lead to the block.
+    #[error("the certificates do not verify: {0}")]
+    Certificate(#[from] BisectionError),
+    /// The trusted block does not name the validators after it.
+    #[error("the trusted block does not verify: {0}")]
+    Start(#[from] LightClientError),
+    /// A part of an explanation is not what validators agreed on, or there is nothing to explain.
+    #[error("{0}")]
+    Score(#[from] ScoreError),
+    /// A record is not in the state.
+    #[error("the proof of {key} does not verify: {error}")]
+    Fact {
+        /// The record's key.
+        key: Key,
+        /// What is wrong with the proof.
+        error: ProofError,
+    },
+    /// A node is not in the slot that the source named.
+    #[error("{node} had no slot in subnet {netuid} after block {height}, as far as the source can prove")]
+    NoSlot {
+        /// The node.
+        node: NodeId,
+        /// The subnet.
+        netuid: Netuid,
+        /// The block.
+        height: BlockHeight,
+    },
+    /// A response that is not canonical, or too large.
+    #[error("the {what} that the node sent cannot be decoded: {why}")]
+    Unreadable {
+        /// What was requested.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Another block than the trusted one.
+    #[error("block {height} of this node is {found}, and the one that is trusted is {expected}")]
+    OtherBlock {
+        /// The height.
+        height: BlockHeight,
+        /// The trusted id.
+        expected: Hash,
+        /// The id of the block received.
+        found: Hash,
+    },
+    /// Another checkpoint than the one in the contract.
+    #[error(
+        "the anchored checkpoint of block {height} is {expected} in the contract, and {found} at this node"
+    )]
+    OtherAnchored {
+        /// The height.
+        height: BlockHeight,
+        /// The id in the contract.
+        expected: Hash,
+        /// The id of the checkpoint received.
+        found: Hash,
+    },
+    /// A block of another height than the requested one.
+    #[error("requested block {requested}, and the node sent block {received}")]
+    OtherHeight {
+        /// The requested height.
+        requested: BlockHeight,
+        /// The height of the block received.
+        received: BlockHeight,
+    },
+    /// A block before the trusted one.
+    #[error("block {height} is before the trusted block {trusted}, and certificates lead forward only")]
+    Before {
+        /// The requested block.
+        height: BlockHeight,
+        /// The trusted block.
+        trusted: BlockHeight,
+    },
+}
+
+impl VerifyError {
+    pub(super) fn unreadable(what: &'static str, why: impl std::fmt::Display) -> Self {
+        Self::Unreadable { what, why: why.to_string() }
+    }
+
+    /// Whether an honest source gives rise to this error too, so that it accuses the source of nothing.
+    pub fn is_honest(&self) -> bool {
+        matches!(
+            self,
+            Self::Before { .. } | Self::Score(ScoreError::NoSubnet { .. } | ScoreError::NoEpoch { .. })
+        )
+    }
+}
+
+/// Why a verifier has no result. `E` is the error of its [`Source`](crate::Source).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifierError<E> {
+    /// The source does not answer, or refuses.
+    #[error(transparent)]
+    Source(E),
+    /// The source answered, and the answer does not verify.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The mesh spec has no genesis.
+    #[error("the mesh spec has no genesis: {0}")]
+    Genesis(#[source] StartError),
+}
