@@ -53,7 +53,7 @@ use crate::{
     config::NodeConfig,
     gateway::{Gateway, GatewayConfig},
 };
-use chain::{Chain, OpenError, Opened};
+use chain::{Chain, OpenChain, OpenError};
 use ledger::LedgerDesk;
 use receipts::ReceiptSigner;
 use service::NodeService;
@@ -91,7 +91,7 @@ impl Node {
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         let started = Instant::now();
-        let opened = config.follow.then(|| Opened::open(&config, spec)).transpose()?;
+        let opened = config.follow.then(|| OpenChain::open(&config, spec)).transpose()?;
         let registry = match &opened {
             Some(opened) => LedgerRegistry::new(opened.view()),
             None => LedgerRegistry::of(spec).map_err(OpenError::from)?,

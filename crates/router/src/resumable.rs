@@ -182,7 +182,7 @@ impl Successor {
         let limits = self.router.limits;
         let mut give_up: Option<Instant> = None;
         loop {
-            // Selected anew each time: an expert that died may be back.
+            // Selected again each time: an expert that died may be back.
             let winner = match self.candidates() {
                 Ok(candidates) => {
                     let spec = self.router.attempt_spec(body.clone(), self.query.budget, self.deadline);

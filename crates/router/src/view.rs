@@ -33,7 +33,7 @@ impl Router {
         expert_view(record, &observation, self.environment.clock.now())
     }
 
-    /// What is known of a route before an expert has answered.
+    /// The view of a route before an expert has answered.
     pub(crate) fn route_view(&self, query: &Query, block: BlockHeight, route: &Route) -> RouteView {
         RouteView {
             strategy: query.strategy.to_string(),

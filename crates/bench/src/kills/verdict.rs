@@ -8,7 +8,7 @@ use nervure_primitives::{Hash, NodeId};
 const FAULT_MESSAGES: [(&str, &str); 4] = [
     ("a validator contradicted itself", "heard two signatures of one validator for one place"),
     ("another process signs with this node's key", "found its own key used twice"),
-    ("follows the chain no more", "gave up following the chain"),
+    ("stopped following the chain", "gave up following the chain"),
     ("panicked at", "panicked"),
 ];
 

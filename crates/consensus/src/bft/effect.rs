@@ -12,7 +12,6 @@ use crate::checkpoint::CommitCertificate;
 
 /// An action for the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Effect {
     /// Append to the write-ahead log of the current height. Need not be durable yet.
     Append(WalEntry),

@@ -1,23 +1,23 @@
-//! The chain at work: this node's part in agreeing on blocks, and what everybody else asks of it.
+//! This node's role in agreeing on blocks, and the handle through which the rest of the node uses the chain.
 //!
 //! One thread owns the agreement engine, the store, the write-ahead log and the mempool ([`task`]); it
-//! waits for the disk, which no task of the runtime should. It hears of everything through one bounded
-//! queue, and says what it knows in a [`watch`] channel. What has to wait for the network (fetching a
-//! block, publishing) is done by tasks that report back to the queue.
+//! waits for the disk, which no task of the runtime should. All inputs arrive through one bounded queue,
+//! and it publishes its state in a [`watch`] channel. Work that waits for the network (fetching a block,
+//! publishing) runs in tasks that report back to the queue.
 //!
-//! What a hostile peer can do: fill the queue, at the rate that gossip allows it. What then does not fit is
-//! dropped and counted; votes are sent again.
+//! What a hostile peer can do: fill the queue, at the rate that gossip allows it. Events beyond the
+//! bound are dropped and counted; votes are sent again.
 
 mod blocks;
-mod bodies;
 mod commit;
 mod fetch;
 mod gossip;
 mod host;
 mod open;
-mod pace;
+mod pacemaker;
 mod pending;
-mod settled;
+mod proposed;
+mod receipts;
 mod task;
 
 use std::{
@@ -45,27 +45,27 @@ use nervure_store::{Reader, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use super::anchor::Anchoring;
-use bodies::Bodies;
-use settled::Settled;
+use proposed::ProposedBlocks;
+use receipts::TxReceipts;
 use task::{Event, Task};
 
 pub(crate) use blocks::protocol;
 pub(crate) use gossip::topics;
-pub(crate) use open::{OpenError, Opened, exists, import};
+pub(crate) use open::{OpenChain, OpenError, exists, import};
 
-/// Events that wait for the thread.
-const QUEUE: usize = 2_048;
+/// Events that wait for the thread. When the queue is full, gossip is dropped and counted.
+const MAX_QUEUED_EVENTS: usize = 2_048;
 
 /// What a node does for the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum ChainRole {
     /// Agrees on blocks with the other validators, whenever it is elected.
     Validator,
     /// Takes the blocks that validators agreed on.
     Follower,
 }
 
-/// What a node knows of the chain.
+/// The state of the chain as this node knows it.
 #[derive(Clone, Debug)]
 pub(crate) struct ChainView {
     /// The last block and the state after it.
@@ -86,7 +86,7 @@ pub(crate) struct ChainView {
     pub silent_through: Option<BlockHeight>,
     /// Why no block is made, as far as this validator can tell.
     pub stalled: Option<String>,
-    /// Why this node follows no more; a restart is needed.
+    /// Why this node has stopped following the chain; a restart is needed.
     pub failed: Option<String>,
 }
 
@@ -107,18 +107,18 @@ impl ChainView {
         }
     }
 
-    /// That of the genesis of `spec`: what somebody knows who follows no chain.
+    /// The view of the genesis of `spec`, for a client that follows no chain.
     pub(crate) fn genesis(spec: &MeshSpec) -> Result<Self, StoreError> {
         Ok(Self::of(Tip::genesis(spec)?.0))
     }
 }
 
-/// What became of what came.
+/// Counts of dropped and rejected input.
 #[derive(Debug, Default)]
 pub(crate) struct ChainCounters {
     /// Events that found the queue full.
     pub dropped: AtomicU64,
-    /// Validators' contradictions that were proven.
+    /// Equivocations of validators that were proven.
     pub equivocations: AtomicU64,
     /// Blocks of others that this node refused.
     pub refused_blocks: AtomicU64,
@@ -132,54 +132,54 @@ impl ChainCounters {
     }
 }
 
-/// Reaches the chain's thread. Dropped, the thread ends.
+/// Owns the chain's thread, which ends when this is dropped.
 pub(crate) struct Chain {
     handle: ChainHandle,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the rest of the node holds of the chain. Cheap to clone.
+/// How the rest of the node reaches the chain. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ChainHandle {
     events: Arc<Mutex<Option<SyncSender<Event>>>>,
     view: watch::Receiver<ChainView>,
     store: Arc<Store>,
-    bodies: Arc<Bodies>,
+    proposed: Arc<ProposedBlocks>,
     counters: Arc<ChainCounters>,
-    settled: Arc<Settled>,
+    receipts: Arc<TxReceipts>,
 }
 
 impl Chain {
     /// Starts the thread.
     pub(crate) fn start(
-        (opened, part): (Opened, Part),
+        (opened, role): (OpenChain, ChainRole),
         (spec, key): (&MeshSpec, &NodeKey),
         network: NetworkHandle,
         anchoring: Arc<Anchoring>,
     ) -> std::io::Result<Self> {
-        let Opened { store, wal, recovered, pending, view } = opened;
-        let (events, queue) = sync_channel(QUEUE);
+        let OpenChain { store, wal, recovered, pending, view } = opened;
+        let (events, queue) = sync_channel(MAX_QUEUED_EVENTS);
         let handle = ChainHandle {
             events: Arc::new(Mutex::new(Some(events.clone()))),
             view: view.subscribe(),
             store: Arc::new(store),
-            bodies: Arc::default(),
+            proposed: Arc::default(),
             counters: Arc::default(),
-            settled: Arc::default(),
+            receipts: Arc::default(),
         };
         let signer = Signer::new(key.clone(), spec.mesh_id(), recovered.signer);
         let engine = Engine::new(engine_config(spec), signer);
         let net = fetch::Net { network, runtime: tokio::runtime::Handle::current(), events };
-        let host = host::Host::new(host::Parts {
+        let host = host::Host::new(host::HostDeps {
             store: handle.store.clone(),
             wal,
             pending,
             view,
-            bodies: handle.bodies.clone(),
+            proposed: handle.proposed.clone(),
             counters: handle.counters.clone(),
             net,
-            part,
-            settled: handle.settled.clone(),
+            role,
+            receipts: handle.receipts.clone(),
             anchoring,
             block_time: Duration::from_millis(spec.consensus.block_milliseconds.into()),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -189,7 +189,7 @@ impl Chain {
         Ok(Self { handle, thread: Some(thread) })
     }
 
-    /// What others hold of it.
+    /// A handle to the chain.
     pub(crate) fn handle(&self) -> ChainHandle {
         self.handle.clone()
     }
@@ -212,19 +212,19 @@ impl Drop for Chain {
 }
 
 impl ChainHandle {
-    /// What is known now.
+    /// The current state.
     pub(crate) fn view(&self) -> watch::Ref<'_, ChainView> {
         self.view.borrow()
     }
 
-    /// What is known, and a word whenever that changes.
+    /// The current state, and a notification of every change.
     pub(crate) fn watch(&self) -> watch::Receiver<ChainView> {
         self.view.clone()
     }
 
-    /// What became of one of the latest transactions, and in which block.
-    pub(crate) fn settled(&self, id: &Hash) -> Option<(BlockHeight, LedgerEvent)> {
-        self.settled.of(id)
+    /// The outcome of one of the latest transactions, and its block.
+    pub(crate) fn receipt_of(&self, id: &Hash) -> Option<(BlockHeight, LedgerEvent)> {
+        self.receipts.of(id)
     }
 
     /// Reads from the store, off the runtime's own threads: it waits for the disk.
@@ -237,20 +237,23 @@ impl ChainHandle {
         reading.unwrap_or_else(|error| Err(StoreError::Io(std::io::Error::other(error))))
     }
 
-    /// What became of what came.
+    /// The chain's counters.
     pub(crate) fn counters(&self) -> &ChainCounters {
         &self.counters
     }
 
-    /// A message of gossip, on one of the chain's topics. It gets its verdict there.
-    pub(crate) async fn hear(&self, message: GossipMessage) {
+    /// Hands a gossip message on one of the chain's topics to the thread, which returns its verdict.
+    pub(crate) async fn handle_gossip(&self, message: GossipMessage) {
         let event = match message.topic.as_str() {
-            topic if topic == CONSENSUS.name => Event::Heard(message),
-            topic if topic == BLOCKS.name => Event::Announced(message),
-            _ => Event::Offered(message),
+            topic if topic == CONSENSUS.name => Event::Consensus(message),
+            topic if topic == BLOCKS.name => Event::BlockAnnounced(message),
+            _ => Event::Transaction(message),
         };
         let dropped = self.send(event);
-        if let Some(Event::Heard(message) | Event::Announced(message) | Event::Offered(message)) = dropped {
+        if let Some(
+            Event::Consensus(message) | Event::BlockAnnounced(message) | Event::Transaction(message),
+        ) = dropped
+        {
             ChainCounters::count(&self.counters.dropped);
             message.judge(Verdict::Ignore).await;
         }
@@ -258,16 +261,16 @@ impl ChainHandle {
 
     /// Answers another node's request for blocks.
     pub(crate) async fn answer(&self, request: InboundRequest) {
-        let (store, bodies) = (self.store.clone(), self.bodies.clone());
+        let (store, proposed) = (self.store.clone(), self.proposed.clone());
         let data = request.data.clone();
         // The store reads from the disk.
-        let answer = tokio::task::spawn_blocking(move || blocks::answer(&store, &bodies, &data)).await;
+        let answer = tokio::task::spawn_blocking(move || blocks::answer(&store, &proposed, &data)).await;
         if let Ok(Some(answer)) = answer {
             request.respond(answer).await;
         }
     }
 
-    /// Hands in a transaction; it is offered to the others when the pool takes it.
+    /// Submits a transaction; it is gossiped when the mempool accepts it.
     pub(crate) async fn submit(&self, envelope: Envelope) -> Result<Hash, SubmitError> {
         let (reply, answer) = oneshot::channel();
         if self.send(Event::Submit(envelope, reply)).is_some() {
@@ -276,7 +279,7 @@ impl ChainHandle {
         Ok(answer.await.map_err(|_| SubmitError::Stopped)??)
     }
 
-    /// Gives the event back when there is no room for it, or nobody to take it.
+    /// Returns the event when the queue is full or the thread has ended.
     fn send(&self, event: Event) -> Option<Event> {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(events) = events.as_ref() else { return Some(event) };
@@ -289,23 +292,23 @@ impl ChainHandle {
     fn close(&self) {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(events) = events {
-            // Behind what is in the queue; a full queue means that the thread is awake and will see it soon.
+            // Queued behind other events. With a full queue the thread is awake and will see that all senders are gone.
             let _ = events.send(Event::Stop);
         }
     }
 }
 
-/// Why a transaction was not handed in.
+/// Why a transaction was not submitted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SubmitError {
-    /// The pool does not take it.
+    /// The mempool rejects it.
     #[error(transparent)]
     Refused(#[from] MempoolError),
     /// Too much is going on.
     #[error("the node is busy: try again in a moment")]
     Busy,
     /// The chain's thread has ended.
-    #[error("this node follows the chain no more: see `nervure status`")]
+    #[error("this node has stopped following the chain: see `nervure status`")]
     Stopped,
 }
 

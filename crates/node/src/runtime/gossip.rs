@@ -82,7 +82,7 @@ pub(crate) async fn run(
     while let Some(message) = messages.recv().await {
         let of = |topics: &[Topic]| topics.iter().any(|topic| topic.name == message.topic);
         if let (Some(chain), true) = (&chain, of(&[BLOCKS, CONSENSUS, TRANSACTIONS])) {
-            chain.hear(message).await;
+            chain.handle_gossip(message).await;
             continue;
         }
         if let (Some(anchoring), true) = (&anchoring, of(&[ATTESTATIONS])) {

@@ -85,7 +85,7 @@ impl LedgerDesk {
 
     /// What became of a transaction.
     pub(crate) fn transaction(&self, id: Hash) -> Result<TransactionView, ServiceError> {
-        let Some((height, event)) = self.chain()?.settled(&id) else { return Ok(waiting(id)) };
+        let Some((height, event)) = self.chain()?.receipt_of(&id) else { return Ok(waiting(id)) };
         Ok(match view(id, Some(height), Some(event)) {
             Tried::Done(done) => done,
             Tried::Refused(refusal) => TransactionView {

@@ -17,7 +17,7 @@ use super::{
     advertiser::Advertiser,
     anchor::{self, Anchoring},
     catalog::ExpertCatalog,
-    chain::{self, Chain, ChainHandle, Opened, Part},
+    chain::{self, Chain, ChainHandle, ChainRole, OpenChain},
     directory::{self, Directory},
     gossip::{self, RecordCounters},
     opinions::{self, Opinions},
@@ -68,7 +68,7 @@ impl Mesh {
         config: &NodeConfig,
         spec: &MeshSpec,
         key: &NodeKey,
-        (registry, opened): (LedgerRegistry, Option<Opened>),
+        (registry, opened): (LedgerRegistry, Option<OpenChain>),
     ) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
@@ -196,10 +196,10 @@ impl Mesh {
 }
 
 /// Whether the node's operator means it to make blocks.
-fn part(config: &NodeConfig) -> Part {
+fn part(config: &NodeConfig) -> ChainRole {
     match config.role {
-        Some(Role::Validator) => Part::Validator,
-        _ => Part::Follower,
+        Some(Role::Validator) => ChainRole::Validator,
+        _ => ChainRole::Follower,
     }
 }
 
@@ -221,7 +221,7 @@ fn network_config(
     }
     network.protocols = vec![directory::protocol(), skew::protocol()];
     if config.follow {
-        network.topics.extend(chain::topics(part(config) == Part::Validator));
+        network.topics.extend(chain::topics(part(config) == ChainRole::Validator));
         network.protocols.push(chain::protocol());
         network.topics.push(anchor::topic());
     }

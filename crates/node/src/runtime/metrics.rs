@@ -54,7 +54,11 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
             "Milliseconds from the beginning of the last height to its commit",
             finality(&known),
         );
-        gauge("chain_failed", "1 when this node follows the chain no more", known.failed.is_some().into());
+        gauge(
+            "chain_failed",
+            "1 when this node has stopped following the chain",
+            known.failed.is_some().into(),
+        );
     }
     if let Some(anchoring) = sources.anchoring {
         let status = anchoring.status();

@@ -1,11 +1,11 @@
-//! A validator's work in its subnets: it sets tasks, scores what comes back, tells others, and puts weights onto the
-//! ledger.
+//! A validator's work in its subnets: it sets tasks, scores the answers, gossips live scores, and commits and reveals
+//! weights on the ledger.
 //!
 //! # Design
 //! One task follows the chain. With each block it looks at every subnet in which this node holds a permit: a task is
 //! due five times per tempo (at a moment of this validator's own, so that validators do not all ask at once), and
 //! once per epoch there are weights to commit, and those of the epoch before to reveal. Tasks run beside it, at most
-//! one per subnet. Averages and promised weights are on the disk before anybody hears of them: see [`Desk`].
+//! one per subnet. Moving averages and committed weights are on the disk before they are published: see [`ValidatorStore`].
 //!
 //! # What a hostile miner can do
 //! Answer late, wrongly, with too much or not at all: each costs that miner's task and nothing else. All its answers
@@ -13,7 +13,7 @@
 
 mod ask;
 mod corpus;
-mod desk;
+mod store;
 mod task;
 mod weights;
 
@@ -39,21 +39,21 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{catalog::ExpertCatalog, chain::ChainHandle, clock, opinions::Opinions};
-use desk::Desk;
+use store::ValidatorStore;
 
 pub(crate) use corpus::CorpusError;
 
 /// Tasks of one validator per tempo.
 const TASKS_PER_TEMPO: u64 = 5;
 
-/// Name of the directory with this validator's averages and promises, in the node's own.
-const DIR: &str = "validator";
+/// Name of the directory with this validator's moving averages and weight commits, in the node's directory.
+const STORE_DIR: &str = "validator";
 
 /// How long a task may take, in block times, and its bounds.
 const BLOCKS_PER_TASK: u32 = 10;
 const TASK_TIME: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(120));
 
-/// What a validator works with.
+/// The validator and what it depends on.
 pub(crate) struct Validator {
     pub(crate) key: NodeKey,
     pub(crate) mesh: MeshId,
@@ -68,8 +68,8 @@ pub(crate) struct Validator {
 }
 
 /// One subnet in which this node validates.
-struct Seat {
-    desk: Arc<Mutex<Desk>>,
+struct SubnetWorker {
+    store: Arc<Mutex<ValidatorStore>>,
     mechanism: Option<Arc<dyn Mechanism>>,
     /// What the mechanism was built from.
     spec: Option<nervure_primitives::MechanismSpec>,
@@ -92,15 +92,15 @@ impl Validator {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let this = Arc::new(self);
         let mut view = this.chain.watch();
-        let mut seats = BTreeMap::new();
-        let mut sent = weights::Sent::default();
+        let mut workers = BTreeMap::new();
+        let mut sent = weights::PendingWeights::default();
         while stop.run_until_cancelled(view.changed()).await.is_some_and(|changed| changed.is_ok()) {
             let tip = view.borrow_and_update().tip.clone();
-            this.look(&tip, &mut seats);
-            sent.next(&this, &tip, &seats).await;
+            this.on_block(&tip, &mut workers);
+            sent.next(&this, &tip, &workers).await;
         }
-        for seat in seats.into_values() {
-            if let Some(running) = seat.running {
+        for worker in workers.into_values() {
+            if let Some(running) = worker.running {
                 running.abort();
             }
         }
@@ -110,51 +110,52 @@ impl Validator {
         self.key.node_id()
     }
 
-    /// Takes seats, gives up those that are lost, and sets the tasks that are due.
-    fn look(self: &Arc<Self>, tip: &Tip, seats: &mut BTreeMap<Netuid, Seat>) {
+    /// Opens workers for new permits, drops those whose permit is lost, and sets the tasks that are due.
+    fn on_block(self: &Arc<Self>, tip: &Tip, workers: &mut BTreeMap<Netuid, SubnetWorker>) {
         let own = self.own();
         let permitted = |subnet: &Subnet| {
             subnet.uid_of(&own).and_then(|uid| subnet.neuron(uid)).is_some_and(|neuron| neuron.permit)
         };
         let subnets = tip.state.subnets();
-        seats.retain(|netuid, _| subnets.get(netuid).is_some_and(permitted));
+        workers.retain(|netuid, _| subnets.get(netuid).is_some_and(permitted));
         for (netuid, subnet) in subnets.iter().filter(|(_, subnet)| permitted(subnet)) {
             let height = tip.header.height.0;
-            let seat = seats.entry(*netuid).or_insert_with(|| self.sit(*netuid, height, subnet));
-            seat.follow(*netuid, subnet);
-            lock(&seat.desk).registered(subnet, &own);
-            let idle = seat.running.as_ref().is_none_or(JoinHandle::is_finished);
-            let Some(mechanism) = seat.mechanism.clone().filter(|_| idle && height >= seat.next_task) else {
+            let worker = workers.entry(*netuid).or_insert_with(|| self.open(*netuid, height, subnet));
+            worker.follow(*netuid, subnet);
+            lock(&worker.store).registered(subnet, &own);
+            let idle = worker.running.as_ref().is_none_or(JoinHandle::is_finished);
+            let Some(mechanism) = worker.mechanism.clone().filter(|_| idle && height >= worker.next_task)
+            else {
                 continue;
             };
-            seat.next_task = height + interval(subnet);
-            let (this, desk, netuid) = (self.clone(), seat.desk.clone(), *netuid);
-            seat.running = Some(tokio::spawn(async move {
-                if this.set_tasks(netuid, &mechanism, &desk).await {
-                    this.tell(netuid, &desk).await;
+            worker.next_task = height + interval(subnet);
+            let (this, store, netuid) = (self.clone(), worker.store.clone(), *netuid);
+            worker.running = Some(tokio::spawn(async move {
+                if this.set_tasks(netuid, &mechanism, &store).await {
+                    this.publish_scores(netuid, &store).await;
                 }
             }));
         }
     }
 
-    fn sit(&self, netuid: Netuid, height: u64, subnet: &Subnet) -> Seat {
-        let path = self.dir.join(DIR).join(format!("{netuid}.cbor"));
-        // Not with the others' first tasks: each begins somewhere within the interval.
+    fn open(&self, netuid: Netuid, height: u64, subnet: &Subnet) -> SubnetWorker {
+        let path = self.dir.join(STORE_DIR).join(format!("{netuid}.cbor"));
+        // A random offset within the interval, so that validators do not all ask at once.
         let next_task = height + rand::rng().random_range(0..interval(subnet));
-        let desk = Arc::new(Mutex::new(Desk::open(path, subnet, &self.own())));
-        Seat { desk, mechanism: None, spec: None, next_task, running: None }
+        let store = Arc::new(Mutex::new(ValidatorStore::open(path, subnet, &self.own())));
+        SubnetWorker { store, mechanism: None, spec: None, next_task, running: None }
     }
 
-    /// Tells everybody what this validator thinks of a subnet's neurons.
-    async fn tell(&self, netuid: Netuid, desk: &Mutex<Desk>) {
+    /// Publishes this validator's live scores of a subnet's neurons.
+    async fn publish_scores(&self, netuid: Netuid, store: &Mutex<ValidatorStore>) {
         let now = clock::now();
-        let scores = lock(desk).board().live_scores((self.own(), netuid), now);
+        let scores = lock(store).board().live_scores((self.own(), netuid), now);
         match SignedLiveScores::sign(&self.key, &self.mesh, scores) {
             Ok(signed) => {
                 self.opinions.take(&signed);
                 self.publish(SCORES.name, signed.bytes().to_vec()).await;
             }
-            Err(error) => tracing::error!(%netuid, %error, "interim scores cannot be signed"),
+            Err(error) => tracing::error!(%netuid, %error, "live scores cannot be signed"),
         }
     }
 
@@ -170,7 +171,7 @@ impl Validator {
     }
 }
 
-impl Seat {
+impl SubnetWorker {
     /// Builds the subnet's mechanism when its owner has changed it.
     fn follow(&mut self, netuid: Netuid, subnet: &Subnet) {
         if self.spec == subnet.mechanism {
@@ -180,7 +181,7 @@ impl Seat {
         self.mechanism = match self.spec.as_ref().map(build).transpose() {
             Ok(mechanism) => mechanism.map(Arc::from),
             Err(error) => {
-                tracing::warn!(%netuid, %error, "no tasks are set: this program does not know the subnet's mechanism");
+                tracing::warn!(%netuid, %error, "no tasks are set: the subnet's mechanism is unknown to this version");
                 None
             }
         };
@@ -192,7 +193,7 @@ fn interval(subnet: &Subnet) -> u64 {
     (subnet.hyperparameters.tempo / TASKS_PER_TEMPO).max(1)
 }
 
-/// Randomness that nobody else knows.
+/// A seed from the operating system's randomness, known to this validator only.
 fn new_seed() -> Seed {
     Seed::from_bytes(rand::rng().random())
 }

@@ -23,7 +23,7 @@ fn a_minority_stops_and_says_why_and_everything_heals() {
 fn one_alone(crew: &mut Crew) {
     crew.cage().cut_off(&[3]);
     let said = crew.says(3, "no block is made: validators with 25 % of the voting power are heard");
-    assert!(said.contains("it takes more than two thirds; see whether the others run"), "{said}");
+    assert!(said.contains("it takes more than two thirds; check whether the others run"), "{said}");
     let alone = crew.height(3);
     crew.gets_to(&[0, 1, 2], alone + 5);
     assert!(crew.height(3) <= alone + 1, "a quarter of the power made blocks");

@@ -1,4 +1,4 @@
-//! Who is asked when, who wins, and what is remembered of the others.
+//! When each expert is asked, which one wins, and what is recorded of the others.
 
 use nervure_protocol::query::QueryErrorCode;
 use std::time::Duration;

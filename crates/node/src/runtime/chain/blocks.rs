@@ -15,7 +15,7 @@ use nervure_protocol::{
 use nervure_store::{Reader, Store, StoreError};
 use serde_bytes::ByteBuf;
 
-use super::bodies::Bodies;
+use super::proposed::ProposedBlocks;
 
 // The response has room for the largest block and its certificate.
 const _: () = assert!(bounds::MAX_BLOCK == MAX_BLOCK_LEN);
@@ -32,9 +32,9 @@ pub(crate) fn protocol() -> ProtocolSpec {
 pub(super) type Certified = (Block, CommitCertificate);
 
 /// Answers a request; none when it is not one, or the store is damaged.
-pub(super) fn answer(store: &Store, bodies: &Bodies, request: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn answer(store: &Store, proposed: &ProposedBlocks, request: &[u8]) -> Option<Vec<u8>> {
     let response = match BlocksRequest::decode(request).ok()? {
-        BlocksRequest::Body(id) => BlocksResponse::Body(bodies.get(&id).map(ByteBuf::from)),
+        BlocksRequest::Body(id) => BlocksResponse::Body(proposed.get(&id).map(ByteBuf::from)),
         BlocksRequest::From(height) => match store.read().and_then(|reader| blocks(&reader, height)) {
             Ok(blocks) => BlocksResponse::Blocks(blocks),
             Err(error) => {

@@ -1,4 +1,4 @@
-//! Decided blocks: committed one by one, or many when this node was away.
+//! Commits decided blocks: one by one, or many at once after an absence.
 
 use std::time::Instant;
 
@@ -13,21 +13,21 @@ use nervure_protocol::{chain::BlockAnnouncement, topics::BLOCKS};
 use nervure_store::fail_point::{Point, reach};
 
 use super::{
-    ChainCounters, Part,
+    ChainCounters, ChainRole,
     blocks::{self, Certified},
     host::{Host, HostError},
 };
 
-/// After how many block times without a block a follower asks for it.
-const PATIENCE: u32 = 3;
+/// A follower asks for the next block after this many block times without one.
+const FOLLOWER_TIMEOUT_BLOCKS: u32 = 3;
 
-/// After how many blocks since the start own transactions that still wait are said again, and then after how many.
-const FIRST_SAID: u32 = 2;
-const SAY_AGAIN: u32 = 64;
+/// Own pending transactions are published again after this many blocks since the start, and then at this interval.
+const FIRST_REBROADCAST_BLOCKS: u32 = 2;
+const REBROADCAST_INTERVAL_BLOCKS: u32 = 64;
 
-/// What became of a block of others.
+/// What happened to a block that other validators agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Followed {
+enum FollowOutcome {
     /// It is the next one, and validators agreed on it.
     Committed,
     /// It is not the next one.
@@ -47,7 +47,7 @@ impl Host {
         if let Some(CommitCertificate { height, round, value, ref signatures, .. }) = self.awaited
             && let Some((signer, _)) = signatures.iter().next()
         {
-            self.parts.net.body(Candidate { height, round, value, proposer: *signer });
+            self.deps.net.body(Candidate { height, round, value, proposer: *signer });
         }
         Ok(())
     }
@@ -61,18 +61,18 @@ impl Host {
             let block = next.block.encode();
             self.commit(&next, &certificate)?;
             self.wait_for_next();
-            let own = proposer == Some(self.parts.net.node());
+            let own = proposer == Some(self.deps.net.node());
             if let (true, Ok(block), Ok(proof)) = (own, block, certificate.encode()) {
                 reach(Point::Announce);
                 let announcement = BlockAnnouncement::new(certificate.height, block, proof);
-                self.parts.net.publish(BLOCKS.name, announcement.encode().unwrap_or_default());
+                self.deps.net.publish(BLOCKS.name, announcement.encode().unwrap_or_default());
             }
         }
         Ok(())
     }
 
-    /// A peer says that a block is committed; the verdict says whether it goes on to others.
-    pub(super) fn announced(
+    /// A peer announces a committed block; the verdict says whether it is forwarded.
+    pub(super) fn on_announcement(
         &mut self,
         peer: NodeId,
         announcement: &BlockAnnouncement,
@@ -88,9 +88,9 @@ impl Host {
         };
         let Some(certified) = blocks::read(block) else { return Ok(Verdict::Reject) };
         match self.follow(peer, &certified)? {
-            Followed::Disagreed => Ok(Verdict::Reject),
-            Followed::Old => Ok(Verdict::Ignore),
-            Followed::Committed => {
+            FollowOutcome::Disagreed => Ok(Verdict::Reject),
+            FollowOutcome::Old => Ok(Verdict::Ignore),
+            FollowOutcome::Committed => {
                 self.wait_for_next();
                 Ok(Verdict::Accept)
             }
@@ -98,7 +98,7 @@ impl Host {
     }
 
     /// Blocks that were decided without this node; what comes after the first that does not hold is dropped.
-    pub(super) fn take_blocks(
+    pub(super) fn on_blocks_fetched(
         &mut self,
         peer: NodeId,
         blocks: Option<Vec<Certified>>,
@@ -109,12 +109,12 @@ impl Host {
         if blocks.len() > 1 && blocks.first().is_some_and(|(block, _)| block.header.height == self.height()) {
             // There may be more: they come while these are looked at.
             self.syncing = Some(Instant::now());
-            self.parts.net.blocks(peer, BlockHeight(self.height().0.saturating_add(blocks.len() as u64)));
+            self.deps.net.blocks(peer, BlockHeight(self.height().0.saturating_add(blocks.len() as u64)));
         }
         if self.follow_all(peer, &blocks)? {
             tracing::info!(height = %self.chain.tip().header.height, %peer, "caught up with blocks of others");
             self.begin_at = Some(Instant::now());
-        } else if answered && self.met_at.is_none() {
+        } else if answered && self.handshake_height.is_none() {
             self.begin_at = Some(Instant::now());
         }
         Ok(())
@@ -125,60 +125,60 @@ impl Host {
         if blocks.is_empty() {
             return Ok(false);
         }
-        let store = self.parts.store.clone();
+        let store = self.deps.store.clone();
         let (mut batch, mut written) = (store.batch()?, Vec::new());
         for (block, certificate) in blocks {
-            match self.may_follow(peer, block, certificate) {
-                Followed::Old => continue,
-                Followed::Disagreed => break,
-                Followed::Committed => {}
+            match self.verify_next(peer, block, certificate) {
+                FollowOutcome::Old => continue,
+                FollowOutcome::Disagreed => break,
+                FollowOutcome::Committed => {}
             }
-            let Some(next) = self.carry_out(&batch.tree()?, block)? else { continue };
+            let Some(next) = self.execute(&batch.tree()?, block)? else { continue };
             batch.push(&next, Some(&proof(certificate)?))?;
-            self.move_on(&next);
+            self.set_tip(&next);
             written.push((next.block.header.height, next.events, certificate.round));
         }
         let Some((_, _, round)) = written.last() else { return Ok(false) };
         let round = *round;
         batch.commit()?;
-        self.parts.wal.next_height()?;
+        self.deps.wal.next_height()?;
         for (height, events, _) in &written {
-            self.parts.settled.note(*height, events);
+            self.deps.receipts.note(*height, events);
         }
-        self.went_on(round);
+        self.start_height(round);
         Ok(true)
     }
 
     /// A block that others agreed on, if it is the next one.
-    fn follow(&mut self, peer: NodeId, (block, certificate): &Certified) -> Result<Followed, HostError> {
-        let followed = self.may_follow(peer, block, certificate);
-        if followed == Followed::Committed
-            && let Some(next) = self.carry_out(&self.parts.store.read()?, block)?
+    fn follow(&mut self, peer: NodeId, (block, certificate): &Certified) -> Result<FollowOutcome, HostError> {
+        let followed = self.verify_next(peer, block, certificate);
+        if followed == FollowOutcome::Committed
+            && let Some(next) = self.execute(&self.deps.store.read()?, block)?
         {
             self.commit(&next, certificate)?;
         }
         Ok(followed)
     }
 
-    /// Whether a block is the next one, verified against the validators that the block before it names.
-    fn may_follow(&mut self, peer: NodeId, block: &Block, certificate: &CommitCertificate) -> Followed {
+    /// Verifies that a block is the next one, against the validators that the block before it names.
+    fn verify_next(&mut self, peer: NodeId, block: &Block, certificate: &CommitCertificate) -> FollowOutcome {
         let (height, id) = (block.header.height, block.header.id());
         if height != self.height() {
-            return Followed::Old;
+            return FollowOutcome::Old;
         }
-        let Some(validators) = self.chain.tip().state.validators() else { return Followed::Disagreed };
+        let Some(validators) = self.chain.tip().state.validators() else { return FollowOutcome::Disagreed };
         let agreed = (certificate.height, certificate.value) == (height, id)
             && certificate.verify(validators, &self.chain.tip().header.mesh).is_ok();
         if !agreed {
-            tracing::warn!(%peer, %height, "a block without the validators' agreement");
-            return Followed::Disagreed;
+            tracing::warn!(%peer, %height, "a block with an invalid commit certificate");
+            return FollowOutcome::Disagreed;
         }
-        self.look_for_own(certificate);
-        Followed::Committed
+        self.report_own_signature(certificate);
+        FollowOutcome::Committed
     }
 
-    /// What a block does that validators agreed on. If it cannot follow, something is broken.
-    fn carry_out(&mut self, tree: &impl StateTree, block: &Block) -> Result<Option<Next>, HostError> {
+    /// Executes a block that validators agreed on. An error means that this node or a third of them is faulty.
+    fn execute(&mut self, tree: &impl StateTree, block: &Block) -> Result<Option<Next>, HostError> {
         let (height, id) = (block.header.height, block.header.id());
         self.chain.check(tree, block).map_err(|error| {
             tracing::error!(%height, %error, "the validators' block does not follow");
@@ -187,54 +187,58 @@ impl Host {
         Ok(self.chain.take(&id))
     }
 
-    /// Shows the engine a signature of this node's key, which it may not know of.
-    fn look_for_own(&mut self, certificate: &CommitCertificate) {
-        let own = self.parts.net.node();
-        if self.parts.part == Part::Validator
+    /// Reports a signature of this node's own key to the engine, which may not know it: then another process or an old
+    /// backup has signed with this key.
+    fn report_own_signature(&mut self, certificate: &CommitCertificate) {
+        let own = self.deps.net.node();
+        if self.deps.role == ChainRole::Validator
             && let Some(signature) = certificate.signatures.of(&own)
         {
             let vote = SignedStatement { statement: certificate.vote(), signer: own, signature: *signature };
-            let began_here = self.met_at.is_some_and(|met| certificate.height.0 > met.0.saturating_add(1));
+            let began_here =
+                self.handshake_height.is_some_and(|met| certificate.height.0 > met.0.saturating_add(1));
             self.inputs.push_back(Input::OwnSignature { vote, began_here });
         }
     }
 
-    /// When the next height begins, or, for a follower, when it is asked for if nobody announces it.
+    /// Schedules the next height or, for a follower, the next request if no peer announces a block.
     fn wait_for_next(&mut self) {
-        self.begin_at = Some(match self.parts.part {
-            Part::Validator => self.pace.next(Instant::now()),
-            Part::Follower => Instant::now() + PATIENCE * self.parts.block_time,
+        self.begin_at = Some(match self.deps.role {
+            ChainRole::Validator => self.pacemaker.next(Instant::now()),
+            ChainRole::Follower => Instant::now() + FOLLOWER_TIMEOUT_BLOCKS * self.deps.block_time,
         });
     }
 
     fn commit(&mut self, next: &Next, certificate: &CommitCertificate) -> Result<(), HostError> {
-        self.parts.store.commit(next, Some(&proof(certificate)?))?;
-        self.parts.wal.next_height()?;
-        self.parts.settled.note(next.block.header.height, &next.events);
-        self.move_on(next);
-        self.went_on(certificate.round);
+        self.deps.store.commit(next, Some(&proof(certificate)?))?;
+        self.deps.wal.next_height()?;
+        self.deps.receipts.note(next.block.header.height, &next.events);
+        self.set_tip(next);
+        self.start_height(certificate.round);
         self.commits = self.commits.wrapping_add(1);
-        if self.commits == FIRST_SAID || self.commits.is_multiple_of(SAY_AGAIN) {
-            self.say_pending();
+        if self.commits == FIRST_REBROADCAST_BLOCKS
+            || self.commits.is_multiple_of(REBROADCAST_INTERVAL_BLOCKS)
+        {
+            self.rebroadcast_pending();
         }
         Ok(())
     }
 
     /// Makes a block that is final the tip.
-    fn move_on(&mut self, next: &Next) {
+    fn set_tip(&mut self, next: &Next) {
         self.chain.committed(next);
-        let live = self.parts.view.borrow().behind.is_none_or(|behind| behind <= next.block.header.height);
-        self.parts.anchoring.committed(self.chain.tip(), live);
+        let live = self.deps.view.borrow().behind.is_none_or(|behind| behind <= next.block.header.height);
+        self.deps.anchoring.committed(self.chain.tip(), live);
     }
 
-    /// The tip is another: forgets what was about the height before.
-    fn went_on(&mut self, round: Round) {
-        self.settle_pending();
+    /// The tip has changed: drops the state of the height before.
+    fn start_height(&mut self, round: Round) {
+        self.prune_pending();
         self.awaited = None;
-        self.stirred = Instant::now();
+        self.last_activity = Instant::now();
         self.proposers.clear();
         self.heard.clear();
-        self.parts.bodies.clear();
+        self.deps.proposed.clear();
         self.report(round);
     }
 
@@ -242,8 +246,8 @@ impl Host {
         let (tip, waiting) = (self.chain.tip().clone(), self.chain.pool().len());
         tracing::debug!(height = %tip.header.height, round = round.0, waiting, "committed");
         // A follower does not know when the height began.
-        let took = (self.parts.part == Part::Validator).then(|| self.pace.took(Instant::now()));
-        self.parts.view.send_modify(|view| {
+        let took = (self.deps.role == ChainRole::Validator).then(|| self.pacemaker.took(Instant::now()));
+        self.deps.view.send_modify(|view| {
             view.behind = view.behind.filter(|behind| *behind > tip.header.height);
             view.silent_through = view.silent_through.filter(|through| *through > tip.header.height);
             (view.committed, view.took) = (Instant::now(), took);
@@ -252,19 +256,19 @@ impl Host {
         });
     }
 
-    /// Ends: says why, and what to do.
+    /// Reports why the node stops following the chain, and what to do.
     pub(super) fn fail(&self, error: &DriverError<HostError>) {
         let next = match error {
             DriverError::Host(error) => error.hint(),
             _ => "start this node again, and report it with the log",
         };
-        tracing::error!(%error, next, "this node follows the chain no more");
-        ChainCounters::count(&self.parts.counters.refused_blocks);
-        self.parts.view.send_modify(|view| view.failed = Some(format!("{error}; {next}")));
+        tracing::error!(%error, next, "this node has stopped following the chain");
+        ChainCounters::count(&self.deps.counters.refused_blocks);
+        self.deps.view.send_modify(|view| view.failed = Some(format!("{error}; {next}")));
     }
 }
 
-/// A certificate as it is kept.
+/// A certificate as it is stored.
 fn proof(certificate: &CommitCertificate) -> Result<Vec<u8>, HostError> {
     certificate.encode().map_err(|error| HostError::Wal(std::io::Error::other(error)))
 }

@@ -1,4 +1,4 @@
-//! What has to wait for the network, on the runtime's tasks; results come back as events.
+//! Work that waits for the network runs on the runtime's tasks; results return to the thread as events.
 
 use std::{sync::mpsc::SyncSender, time::Duration};
 
@@ -11,16 +11,16 @@ use tokio::runtime::Handle;
 
 use super::{blocks, task::Event};
 
-/// How often a block is asked for, of the proposer and of others.
-const TRIES: u32 = 20;
+/// Rounds in which the proposer and other peers are asked for a block.
+const MAX_FETCH_ROUNDS: u32 = 20;
 
-/// Pause between two rounds of asking.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Delay between two such rounds.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Others that are asked in each round.
-const OTHERS: usize = 3;
+/// Peers besides the proposer that are asked in each round.
+const MAX_OTHER_PEERS: usize = 3;
 
-/// The way to the network, and back to the thread.
+/// Reaches the network, and returns results to the thread.
 #[derive(Clone)]
 pub(super) struct Net {
     pub(super) network: NetworkHandle,
@@ -34,12 +34,12 @@ impl Net {
         self.network.node()
     }
 
-    /// Fetches committed blocks from `height` on, of whoever registered is connected.
+    /// Fetches committed blocks from `height` on from a connected registered node.
     pub(super) fn poll(&self, height: BlockHeight) {
         let net = self.clone();
         self.runtime.spawn(async move {
             let peers = net.network.peers().await.unwrap_or_default();
-            // Another one for another height, so that one that is behind or silent is not asked forever.
+            // Rotates with the height, so that a peer that is behind or silent is not asked forever.
             let registered: Vec<_> = peers.into_iter().filter(|peer| peer.registered).collect();
             let turn = height.0 as usize % registered.len().max(1);
             match registered.get(turn) {
@@ -50,20 +50,20 @@ impl Net {
     }
 
     /// Fetches committed blocks from `height` on of the first registered node that is connected, as soon as one is.
-    pub(super) fn meet(&self, height: BlockHeight) {
+    pub(super) fn handshake_heights(&self, height: BlockHeight) {
         let net = self.clone();
         self.runtime.spawn(async move {
-            for _ in 0..TRIES {
+            for _ in 0..MAX_FETCH_ROUNDS {
                 let peers = net.network.peers().await.unwrap_or_default();
                 if let Some(peer) = peers.into_iter().find(|peer| peer.registered) {
                     return net.blocks(peer.node, height);
                 }
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
         });
     }
 
-    /// Sends a message to everybody. One that nobody is there for is lost: it is sent again.
+    /// Publishes a message. Without peers it is lost; the caller sends it again later.
     pub(super) fn publish(&self, topic: &'static str, data: Vec<u8>) {
         let network = self.network.clone();
         self.runtime.spawn(async move {
@@ -82,7 +82,7 @@ impl Net {
     pub(super) fn body(&self, candidate: Candidate) {
         let net = self.clone();
         self.runtime.spawn(async move {
-            let block = net.ask_for(candidate.proposer, candidate.value).await;
+            let block = net.fetch_block(candidate.proposer, candidate.value).await;
             net.report(Event::Body(candidate, block));
         });
     }
@@ -106,11 +106,11 @@ impl Net {
         });
     }
 
-    async fn ask_for(&self, proposer: NodeId, id: Hash) -> Option<Block> {
-        for _ in 0..TRIES {
+    async fn fetch_block(&self, proposer: NodeId, id: Hash) -> Option<Block> {
+        for _ in 0..MAX_FETCH_ROUNDS {
             let peers = self.network.peers().await.ok()?;
             let others = peers.into_iter().filter(|peer| peer.registered && peer.node != proposer);
-            for peer in [proposer].into_iter().chain(others.map(|peer| peer.node).take(OTHERS)) {
+            for peer in [proposer].into_iter().chain(others.map(|peer| peer.node).take(MAX_OTHER_PEERS)) {
                 if peer == self.network.node() {
                     continue;
                 }
@@ -122,12 +122,12 @@ impl Net {
                     return Some(block);
                 }
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
         None
     }
 
-    /// A result that finds no room is lost like a message: whoever needed it asks again.
+    /// Drops the result when the queue is full: the requester asks again.
     fn report(&self, event: Event) {
         let _ = self.events.try_send(event);
     }

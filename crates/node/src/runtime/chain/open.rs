@@ -18,14 +18,14 @@ const CHAIN_FILE: &str = "chain.redb";
 /// Name of the write-ahead log, beside it.
 const WAL_FILE: &str = "consensus.wal";
 
-/// Name of the file of own transactions that wait, beside it.
+/// Name of the file of own pending transactions, beside it.
 const PENDING_FILE: &str = "transactions.pending";
 
-/// Memory for the cache of the chain's file: an idle node is to stay small.
-const CACHE: usize = 8 << 20;
+/// Cache of the chain's database. Small, so that an idle node needs little memory.
+const CACHE_BYTES: usize = 8 << 20;
 
-/// How long the files of a process that was killed may still be in use.
-const DYING: Duration = Duration::from_secs(3);
+/// How long the files of a killed process may stay locked.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Whether there is a chain in the node's directory.
 pub(crate) fn exists(config: &NodeConfig) -> bool {
@@ -35,12 +35,12 @@ pub(crate) fn exists(config: &NodeConfig) -> bool {
 /// Begins the chain in the node's directory with the state of a block, whose certificate was verified.
 pub(crate) fn import(config: &NodeConfig, tip: Tip, certificate: &[u8]) -> Result<(), StoreError> {
     std::fs::create_dir_all(&config.dir)?;
-    let options = StoreOptions { cache: CACHE, ..StoreOptions::default() };
+    let options = StoreOptions { cache: CACHE_BYTES, ..StoreOptions::default() };
     Store::import(&config.dir.join(CHAIN_FILE), tip, Some(certificate), options).map(drop)
 }
 
-/// What is on the disk, before anything runs.
-pub(crate) struct Opened {
+/// The files of the chain, opened before anything runs.
+pub(crate) struct OpenChain {
     pub(super) store: Store,
     pub(super) wal: Wal,
     pub(super) recovered: RecoveredLog,
@@ -48,39 +48,42 @@ pub(crate) struct Opened {
     pub(super) view: watch::Sender<ChainView>,
 }
 
-impl Opened {
+impl OpenChain {
     /// Opens the chain in the node's directory, or begins it with the genesis of `spec`.
     pub(crate) fn open(config: &NodeConfig, spec: &MeshSpec) -> Result<Self, OpenError> {
         arm_fail_point();
         std::fs::create_dir_all(&config.dir).map_err(StoreError::from)?;
-        let options = StoreOptions { cache: CACHE, ..StoreOptions::default() };
-        let (chain, tip) = patiently(|| Ok(Store::open(&config.dir.join(CHAIN_FILE), spec, options)?))?;
+        let options = StoreOptions { cache: CACHE_BYTES, ..StoreOptions::default() };
+        let (chain, tip) =
+            retry_while_locked(|| Ok(Store::open(&config.dir.join(CHAIN_FILE), spec, options)?))?;
         let log = config.dir.join(WAL_FILE);
         let (wal, recovered) =
-            patiently(|| Wal::open(&log).map_err(|error| OpenError::Log(error, log.clone())))?;
+            retry_while_locked(|| Wal::open(&log).map_err(|error| OpenError::Log(error, log.clone())))?;
         let pending = Pending::open(&config.dir.join(PENDING_FILE));
         Ok(Self { store: chain, wal, recovered, pending, view: watch::Sender::new(ChainView::of(tip)) })
     }
 
-    /// What is known of the chain, now and later.
+    /// The state of the chain, with notifications.
     pub(crate) fn view(&self) -> watch::Receiver<ChainView> {
         self.view.subscribe()
     }
 }
 
-/// Opens a file, again and again for a while when it is in use: a process that was killed holds its files until the last
-/// of its threads has left the disk.
-fn patiently<T>(open: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
-    let until = Instant::now() + DYING;
+/// Opens a file, and retries while it is locked: a killed process holds its files until its last thread has finished
+/// with the disk.
+fn retry_while_locked<T>(open: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    let until = Instant::now() + RELEASE_TIMEOUT;
     loop {
         match open() {
-            Err(error) if error.is_in_use() && Instant::now() < until => std::thread::sleep(DYING / 100),
+            Err(error) if error.is_in_use() && Instant::now() < until => {
+                std::thread::sleep(RELEASE_TIMEOUT / 100)
+            }
             opened => return opened,
         }
     }
 }
 
-/// Where a test wants this process to die. A program that is shipped knows no such place.
+/// Arms the fail point at which a test wants this process to exit. Released programs have none.
 fn arm_fail_point() {
     let Ok(point) = std::env::var("NERVURE_FAIL_POINT") else { return };
     match nervure_store::fail_point::arm(&point) {
@@ -89,7 +92,7 @@ fn arm_fail_point() {
     }
 }
 
-/// What on the disk cannot be used.
+/// Why the files of the chain cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The chain.

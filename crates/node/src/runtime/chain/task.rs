@@ -14,23 +14,23 @@ use nervure_store::RecoveredLog;
 use tokio::sync::oneshot;
 
 use super::{
-    Part,
+    ChainRole,
     blocks::Certified,
     gossip,
     host::{Host, HostError},
 };
 
 /// The longest that the thread sleeps.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_SLEEP: Duration = Duration::from_secs(60);
 
 /// Something that happened.
 pub(super) enum Event {
     /// A message of consensus.
-    Heard(GossipMessage),
+    Consensus(GossipMessage),
     /// A committed block by gossip.
-    Announced(GossipMessage),
+    BlockAnnounced(GossipMessage),
     /// A transaction by gossip.
-    Offered(GossipMessage),
+    Transaction(GossipMessage),
     /// A transaction of this node's users.
     Submit(Envelope, oneshot::Sender<Result<Hash, MempoolError>>),
     /// The block of a proposal, or that nobody has it.
@@ -48,25 +48,25 @@ pub(super) struct Task {
     recovered: RecoveredLog,
 }
 
-type Failed = DriverError<HostError>;
+type TaskError = DriverError<HostError>;
 
 impl Task {
     pub(super) fn new(engine: Engine, host: Host, recovered: RecoveredLog, queue: Receiver<Event>) -> Self {
         Self { driver: Driver::new(engine, host), queue, recovered }
     }
 
-    /// Runs until the node ends, or it cannot go on.
+    /// Runs until the node stops, or a fatal error.
     pub(super) fn run(mut self) {
         if let Err(error) = self.work() {
             self.driver.host().fail(&error);
         }
     }
 
-    fn work(&mut self) -> Result<(), Failed> {
-        self.driver.host().wait_again();
-        self.driver.host().meet();
+    fn work(&mut self) -> Result<(), TaskError> {
+        self.driver.host().restore_pending();
+        self.driver.host().handshake_heights();
         loop {
-            self.elapse()?;
+            self.fire_timers()?;
             let wait = self.next_deadline().saturating_duration_since(Instant::now());
             match self.queue.recv_timeout(wait) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -79,19 +79,19 @@ impl Task {
     /// When something is due next.
     fn next_deadline(&mut self) -> Instant {
         let host = self.driver.host();
-        let due = host.timers.values().copied().chain(host.begin_at).chain(host.stalled_at()).min();
-        due.unwrap_or_else(|| Instant::now() + LONGEST)
+        let due = host.timers.values().copied().chain(host.begin_at).chain(host.stall_deadline()).min();
+        due.unwrap_or_else(|| Instant::now() + MAX_SLEEP)
     }
 
-    /// Whatever is due.
-    fn elapse(&mut self) -> Result<(), Failed> {
+    /// Fires what is due.
+    fn fire_timers(&mut self) -> Result<(), TaskError> {
         let now = Instant::now();
         if self.driver.host().begin_at.is_some_and(|at| at <= now) {
             self.begin()?;
         }
         let host = self.driver.host();
-        if host.stalled_at().is_some_and(|at| at <= now) {
-            host.stalled();
+        if host.stall_deadline().is_some_and(|at| at <= now) {
+            host.on_stall();
         }
         let due: Vec<_> = host.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, _)| *timer).collect();
         for timer in due {
@@ -103,14 +103,14 @@ impl Task {
         Ok(())
     }
 
-    /// The next height.
-    fn begin(&mut self) -> Result<(), Failed> {
+    /// Begins the next height.
+    fn begin(&mut self) -> Result<(), TaskError> {
         let host = self.driver.host();
         host.begin_at = None;
-        host.met_at.get_or_insert(host.chain.tip().header.height);
-        host.pace.begin(Instant::now());
+        host.handshake_height.get_or_insert(host.chain.tip().header.height);
+        host.pacemaker.begin(Instant::now());
         let height = host.height();
-        if host.parts.part == Part::Follower {
+        if host.deps.role == ChainRole::Follower {
             host.poll();
             return Ok(());
         }
@@ -124,17 +124,17 @@ impl Task {
         self.feed(Input::Start { height, validators, log })
     }
 
-    fn handle(&mut self, event: Event) -> Result<(), Failed> {
+    fn handle(&mut self, event: Event) -> Result<(), TaskError> {
         match event {
-            Event::Heard(message) => self.hear(message),
-            Event::Announced(message) => {
-                let verdict = self.announced(&message)?;
-                self.driver.host().parts.net.spawn(message.judge(verdict));
+            Event::Consensus(message) => self.handle_gossip(message),
+            Event::BlockAnnounced(message) => {
+                let verdict = self.on_announcement(&message)?;
+                self.driver.host().deps.net.spawn(message.judge(verdict));
                 Ok(())
             }
-            Event::Offered(message) => {
-                let verdict = self.offered(&message.data);
-                self.driver.host().parts.net.spawn(message.judge(verdict));
+            Event::Transaction(message) => {
+                let verdict = self.on_transaction(&message.data);
+                self.driver.host().deps.net.spawn(message.judge(verdict));
                 Ok(())
             }
             Event::Submit(envelope, reply) => {
@@ -142,15 +142,15 @@ impl Task {
                 Ok(())
             }
             Event::Body(candidate, Some(block)) => {
-                self.driver.host().take_body(&candidate, &block).map_err(DriverError::Host)?;
+                self.driver.host().on_block_fetched(&candidate, &block).map_err(DriverError::Host)?;
                 self.drain()
             }
             Event::Body(candidate, None) => {
-                tracing::debug!(height = %candidate.height, id = %candidate.value, "nobody has the proposed block");
+                tracing::debug!(height = %candidate.height, id = %candidate.value, "no peer has the proposed block");
                 Ok(())
             }
             Event::Blocks(peer, blocks) => {
-                self.driver.host().take_blocks(peer, blocks).map_err(DriverError::Host)?;
+                self.driver.host().on_blocks_fetched(peer, blocks).map_err(DriverError::Host)?;
                 self.drain()
             }
             Event::Stop => Ok(()),
@@ -158,13 +158,13 @@ impl Task {
     }
 
     /// A message of consensus: the engine judges it.
-    fn hear(&mut self, message: GossipMessage) -> Result<(), Failed> {
+    fn handle_gossip(&mut self, message: GossipMessage) -> Result<(), TaskError> {
         let decoded = gossip::unframe(&message.data).ok().zip(NodeId::try_from(message.from).ok());
         let verdict = match decoded {
             None => Verdict::Reject,
             Some((decoded, from)) => {
                 let host = self.driver.host();
-                host.hears(from, decoded.height());
+                host.on_next_height_message(from, decoded.height());
                 host.refused = None;
                 let signer = decoded.signer();
                 self.feed(Input::Message { from, message: decoded })?;
@@ -180,22 +180,22 @@ impl Task {
                 }
             }
         };
-        self.driver.host().parts.net.spawn(message.judge(verdict));
+        self.driver.host().deps.net.spawn(message.judge(verdict));
         Ok(())
     }
 
     /// A committed block by gossip: forwarded when it is the next one here too.
-    fn announced(&mut self, message: &GossipMessage) -> Result<Verdict, Failed> {
+    fn on_announcement(&mut self, message: &GossipMessage) -> Result<Verdict, TaskError> {
         let announcement =
             BlockAnnouncement::decode(&message.data).ok().zip(NodeId::try_from(message.from).ok());
         let Some((announcement, from)) = announcement else { return Ok(Verdict::Reject) };
-        let verdict = self.driver.host().announced(from, &announcement).map_err(DriverError::Host)?;
+        let verdict = self.driver.host().on_announcement(from, &announcement).map_err(DriverError::Host)?;
         self.drain()?;
         Ok(verdict)
     }
 
     /// A transaction by gossip: forwarded when the pool takes it.
-    fn offered(&mut self, data: &[u8]) -> Verdict {
+    fn on_transaction(&mut self, data: &[u8]) -> Verdict {
         let Ok(envelope) = Envelope::decode(data, transaction::MAX_LEN) else { return Verdict::Reject };
         match self.insert(envelope) {
             Ok(_) => Verdict::Accept,
@@ -207,11 +207,11 @@ impl Task {
     fn submit(&mut self, envelope: Envelope, reply: oneshot::Sender<Result<Hash, MempoolError>>) {
         let taken = self.insert(envelope.clone());
         if let (Ok(id), Ok(bytes)) = (&taken, envelope.encode()) {
-            let parts = &mut self.driver.host().parts;
-            parts.pending.add(*id, &envelope);
-            parts.net.publish(TRANSACTIONS.name, bytes);
+            let deps = &mut self.driver.host().deps;
+            deps.pending.add(*id, &envelope);
+            deps.net.publish(TRANSACTIONS.name, bytes);
         }
-        // Whoever asked may have left.
+        // The caller may have gone away.
         let _ = reply.send(taken);
     }
 
@@ -219,17 +219,17 @@ impl Task {
         let host = self.driver.host();
         let taken = host.chain.insert(envelope);
         let waiting = host.chain.pool().len();
-        host.parts.view.send_modify(|view| view.waiting = waiting);
+        host.deps.view.send_modify(|view| view.waiting = waiting);
         taken
     }
 
-    /// An input, and then the answers to what the engine asked meanwhile.
-    fn feed(&mut self, input: Input) -> Result<(), Failed> {
+    /// Handles an input, then the inputs that its effects produced.
+    fn feed(&mut self, input: Input) -> Result<(), TaskError> {
         self.driver.handle(input)?;
         self.drain()
     }
 
-    fn drain(&mut self) -> Result<(), Failed> {
+    fn drain(&mut self) -> Result<(), TaskError> {
         while let Some(input) = self.driver.host().inputs.pop_front() {
             self.driver.handle(input)?;
         }

@@ -13,7 +13,7 @@ use nervure_subnet::mechanism::{Answer, MAX_ANSWER_TEXT, Reply};
 use crate::runtime::wire;
 
 /// Longest pause before an expert without room is asked again.
-const MOST_PAUSE: Duration = Duration::from_secs(2);
+const MAX_BUSY_DELAY: Duration = Duration::from_secs(2);
 
 /// What the events of a whole answer say.
 fn answer(events: Vec<ExpertEvent>) -> Answer {
@@ -21,7 +21,7 @@ fn answer(events: Vec<ExpertEvent>) -> Answer {
     for event in events {
         match event {
             ExpertEvent::Text(piece) if text.len() <= MAX_ANSWER_TEXT => text.push_str(&piece),
-            // In order, as experts promise; whatever comes otherwise is no answer.
+            // Experts send vectors in order; any other order is not an answer.
             ExpertEvent::Embedding { index, vector } if index as usize == vectors.len() => {
                 vectors.push(vector)
             }
@@ -37,9 +37,9 @@ fn answer(events: Vec<ExpertEvent>) -> Answer {
 }
 
 /// The bodies of a task's requests, encoded once for all miners.
-pub(super) struct Bodies(Vec<(ExpertRequest, Arc<[u8]>)>);
+pub(super) struct EncodedRequests(Vec<(ExpertRequest, Arc<[u8]>)>);
 
-impl Bodies {
+impl EncodedRequests {
     /// Encodes these requests.
     pub(super) fn of(requests: &[ExpertRequest]) -> Result<Self, CborError> {
         let encode =
@@ -74,7 +74,7 @@ async fn one(
                     return Reply::missing();
                 }
             },
-            Err(DirectError::Busy(after)) => tokio::time::sleep(after.min(MOST_PAUSE)).await,
+            Err(DirectError::Busy(after)) => tokio::time::sleep(after.min(MAX_BUSY_DELAY)).await,
             Err(DirectError::Failed(reason)) => {
                 tracing::debug!(node = %record.node, reason, "no answer to a task's question");
                 return Reply::missing();

@@ -1,7 +1,7 @@
 //! A validator's private texts: a directory, or, in a mesh on one machine, some of this program's own.
 //!
-//! Private is meant: what miners may have read before measures their memory. The texts that come with the program are
-//! for trying things out; the models that come with it were not trained on them.
+//! Private matters: texts that miners may have seen measure memory. The texts that come with the program are for local
+//! meshes; the built-in models were not trained on them.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -9,7 +9,7 @@ use nervure_primitives::Capability;
 use nervure_subnet::mechanism::{Corpus, Document, MAX_CORPUS, MAX_DOCUMENTS};
 
 /// Rust, Python and prose of this repository.
-const OWN: &[(&str, &[u8])] = &[
+const BUILTIN_TEXTS: &[(&str, &[u8])] = &[
     ("text.generate.rust", include_bytes!("../../../../ledger/src/state.rs")),
     ("text.generate.rust", include_bytes!("../../../../store/src/database.rs")),
     ("text.generate.rust", include_bytes!("../../../../ledger/src/mempool.rs")),
@@ -31,13 +31,15 @@ pub enum CorpusError {
     /// It cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
-        /// What.
+        /// The path.
         path: String,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// A directory in it has a name that is no capability.
-    #[error("{0} is no capability: name each directory after what its texts test, as in text.generate.rust")]
+    /// A directory in it has a name that is not a capability.
+    #[error(
+        "{0} is not a valid capability: name each directory after what its texts test, as in text.generate.rust"
+    )]
     Capability(String),
     /// There are too many texts, or too much of them.
     #[error("more than {MAX_DOCUMENTS} texts or {MAX_CORPUS} bytes")]
@@ -54,7 +56,7 @@ pub(super) fn own() -> Corpus {
     let document = |(capability, text): &(&str, &[u8])| {
         Some(Document { capability: capability.parse().ok()?, text: Arc::from(*text) })
     };
-    Corpus::new(OWN.iter().filter_map(document))
+    Corpus::new(BUILTIN_TEXTS.iter().filter_map(document))
 }
 
 /// The texts in `dir`: a directory for each capability, a file for each text.
@@ -113,6 +115,6 @@ mod tests {
     #[test]
     fn the_own_texts_suffice_for_many_tasks() {
         let bytes: usize = own().documents().iter().map(|document| document.text.len()).sum();
-        assert!(own().documents().len() == OWN.len() && bytes > 100_000, "{bytes}");
+        assert!(own().documents().len() == BUILTIN_TEXTS.len() && bytes > 100_000, "{bytes}");
     }
 }

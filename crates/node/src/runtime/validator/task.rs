@@ -1,4 +1,4 @@
-//! One task: drawn, assigned, asked, judged.
+//! One task: drawn, assigned, asked, evaluated.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,11 +16,11 @@ use nervure_subnet::{
     task::{Assignment, MAX_MINERS, SignedAssignment, commitment},
 };
 
-use super::{Validator, ask::Bodies, desk::Desk, lock, new_seed};
+use super::{Validator, ask::EncodedRequests, lock, new_seed, store::ValidatorStore};
 use crate::runtime::clock;
 
 /// Miners that are asked at once.
-const AT_ONCE: usize = 64;
+const MAX_CONCURRENT_MINERS: usize = 64;
 
 impl Validator {
     /// Sets tasks in `netuid`, one for each capability that somebody claims, and scores them. False when there was
@@ -29,22 +29,22 @@ impl Validator {
         &self,
         netuid: Netuid,
         mechanism: &Arc<dyn Mechanism>,
-        desk: &Mutex<Desk>,
+        store: &Mutex<ValidatorStore>,
     ) -> bool {
         let records = self.records(netuid);
-        let tested = lock(desk).to_test(|node| records.contains_key(node));
+        let tested = lock(store).to_test(|node| records.contains_key(node));
         let tasks = groups(tested, &records).into_iter().map(|(capability, miners)| {
-            self.set_task(netuid, mechanism.clone(), desk, (capability, miners, &records))
+            self.set_task(netuid, mechanism.clone(), store, (capability, miners, &records))
         });
         join_all(tasks).await.contains(&true)
     }
 
-    /// Sets one task to those who claim `capability`, and scores it.
+    /// Sets one task to the miners that claim `capability`, and scores it.
     async fn set_task(
         &self,
         netuid: Netuid,
         mechanism: Arc<dyn Mechanism>,
-        desk: &Mutex<Desk>,
+        store: &Mutex<ValidatorStore>,
         (capability, miners, records): (
             Option<Capability>,
             BTreeSet<NodeId>,
@@ -59,12 +59,12 @@ impl Validator {
         let task: Arc<dyn Task> = match task {
             Ok(Ok(task)) => Arc::from(task),
             Ok(Err(error)) => {
-                tracing::warn!(%netuid, %error, "no task can be set: give this validator texts, with --corpus DIR");
+                tracing::warn!(%netuid, %error, "no task can be set: give this validator texts, with --corpus STORE_DIR");
                 return false;
             }
             Err(_) => return false,
         };
-        let Ok(bodies) = Bodies::of(task.requests()) else { return false };
+        let Ok(bodies) = EncodedRequests::of(task.requests()) else { return false };
         let Some(assignment) = self.assignment(netuid, task.as_ref(), miners.clone()) else { return false };
         self.opinions.hear(ASSIGNMENTS.name, assignment.bytes());
         self.publish(ASSIGNMENTS.name, assignment.bytes().to_vec()).await;
@@ -79,14 +79,15 @@ impl Validator {
                 }
             }
         });
-        let answers: Vec<(NodeId, Vec<Reply>)> = asked.buffer_unordered(AT_ONCE).collect().await;
-        let judged = tokio::task::spawn_blocking(move || evaluate(task.as_ref(), &answers)).await;
-        let Ok(judged) = judged else { return false };
-        tracing::debug!(%netuid, miners = judged.len(), "scored a task");
-        lock(desk).record(&judged)
+        let answers: Vec<(NodeId, Vec<Reply>)> =
+            asked.buffer_unordered(MAX_CONCURRENT_MINERS).collect().await;
+        let results = tokio::task::spawn_blocking(move || evaluate(task.as_ref(), &answers)).await;
+        let Ok(results) = results else { return false };
+        tracing::debug!(%netuid, miners = results.len(), "scored a task");
+        lock(store).record(&results)
     }
 
-    /// What tests an expert for `capability`; everything, when there is nothing for it in particular.
+    /// The texts for `capability`; all texts when there are none for it.
     fn texts(&self, capability: Option<&Capability>) -> Arc<Corpus> {
         let fitting = capability.map(|capability| self.corpus.of(capability));
         let fitting = fitting.filter(|texts| !texts.documents().is_empty());
@@ -112,7 +113,8 @@ impl Validator {
     }
 }
 
-/// Who is set the same task: those who claim the same. Whoever is silent claims nothing, and is set one of its own.
+/// Groups of miners that get the same task: those that claim the same capability. Miners without a record form a group
+/// of their own.
 fn groups(
     miners: BTreeSet<NodeId>,
     records: &BTreeMap<NodeId, ExpertRecord>,
@@ -143,12 +145,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_has_room_for_so_many_and_over_time_for_everybody() {
-        let everybody: BTreeSet<_> = (0..100).map(|n| NodeKey::from_seed(&[n; 32]).node_id()).collect();
-        let drawn = |seed: u64| choose(everybody.clone(), &mut Dice::new(seed.into()));
+    fn draws_at_most_max_miners_and_over_time_all() {
+        let all_miners: BTreeSet<_> = (0..100).map(|n| NodeKey::from_seed(&[n; 32]).node_id()).collect();
+        let drawn = |seed: u64| choose(all_miners.clone(), &mut Dice::new(seed.into()));
         assert_eq!(drawn(1).len(), MAX_MINERS);
         assert!(drawn(1).is_sorted());
         let seen: BTreeSet<_> = (0..20).flat_map(drawn).collect();
-        assert_eq!(seen, everybody);
+        assert_eq!(seen, all_miners);
     }
 }

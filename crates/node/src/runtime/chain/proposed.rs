@@ -7,19 +7,19 @@ use std::{
 
 use nervure_primitives::Hash;
 
-/// Blocks that are kept. A validator proposes one per round, and rounds of a height are few.
-const MOST: usize = 16;
+/// Most blocks in memory. A validator proposes one per round, and a height has few rounds.
+const MAX_PROPOSED_BLOCKS: usize = 16;
 
 /// Encoded blocks by their ids.
 #[derive(Debug, Default)]
-pub(super) struct Bodies(Mutex<BTreeMap<Hash, Vec<u8>>>);
+pub(super) struct ProposedBlocks(Mutex<BTreeMap<Hash, Vec<u8>>>);
 
-impl Bodies {
+impl ProposedBlocks {
     /// Keeps a block until the height is decided.
     pub(super) fn keep(&self, id: Hash, body: Vec<u8>) {
-        let mut bodies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if bodies.len() < MOST {
-            bodies.insert(id, body);
+        let mut proposed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if proposed.len() < MAX_PROPOSED_BLOCKS {
+            proposed.insert(id, body);
         }
     }
 
@@ -28,7 +28,7 @@ impl Bodies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    /// Forgets all: the height is decided.
+    /// Drops all of them: the height is decided.
     pub(super) fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -1,4 +1,4 @@
-//! What became of the latest transactions, for those who wait for theirs.
+//! The outcomes of the latest transactions, for callers that wait for them.
 
 use std::{
     num::NonZeroUsize,
@@ -9,31 +9,31 @@ use lru::LruCache;
 use nervure_ledger::event::Event;
 use nervure_primitives::{BlockHeight, Hash};
 
-/// Transactions that are remembered: blocks keep the others.
-const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(49_999);
+/// Most outcomes in memory. Older ones are in the blocks.
+const MAX_TX_RECEIPTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(49_999);
 
 /// The latest transactions' blocks and events, by their ids.
 #[derive(Debug)]
-pub(super) struct Settled(Mutex<LruCache<Hash, (BlockHeight, Event)>>);
+pub(super) struct TxReceipts(Mutex<LruCache<Hash, (BlockHeight, Event)>>);
 
-impl Default for Settled {
+impl Default for TxReceipts {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(MOST)))
+        Self(Mutex::new(LruCache::new(MAX_TX_RECEIPTS)))
     }
 }
 
-impl Settled {
-    /// Notes what happened in a block.
+impl TxReceipts {
+    /// Adds the outcomes of a block.
     pub(super) fn note(&self, height: BlockHeight, events: &[Event]) {
-        let mut settled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut receipts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events {
             if let Event::Applied { id, .. } | Event::Refused { id, .. } = event {
-                settled.put(*id, (height, event.clone()));
+                receipts.put(*id, (height, event.clone()));
             }
         }
     }
 
-    /// What became of a transaction.
+    /// The outcome of a transaction.
     pub(super) fn of(&self, id: &Hash) -> Option<(BlockHeight, Event)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }

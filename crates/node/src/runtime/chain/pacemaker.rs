@@ -1,9 +1,9 @@
 //! When the next height begins: every block time, and together with the other validators.
 //!
-//! A clock of its own would keep a validator for ever as far from the others as it once was: too late, they wait for
-//! its proposals; too early, it waits for theirs and gives their turns up. So whoever is late begins when more than a
-//! third of the voting power has (at least one of them honest), and whoever is early begins a block time after the last
-//! *commit*, which is one moment for all, less an [`ALLOWANCE`] for what agreeing takes.
+//! With independent clocks, a validator that is late stays late and the others wait for its proposals; one that is early
+//! waits for theirs and skips their rounds. So a late validator begins when more than a third of the voting power has
+//! begun (at least one of them honest). An early one begins a block time after the last *commit*, which is the same
+//! moment for all, less an allowance ([`AGREEMENT_ALLOWANCE_DIVISOR`]) for the time that agreement takes.
 
 use std::{
     collections::BTreeSet,
@@ -13,19 +13,19 @@ use std::{
 use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::NodeId;
 
-/// One in so many parts of the block time may pass from the beginning of a height to its commit without making the next
-/// one later. Less would make blocks slower than they should be, more would leave the early too early.
-const ALLOWANCE: u32 = 8;
+/// This fraction of the block time (one in N) may pass from the beginning of a height to its commit without delaying the
+/// next height. A smaller fraction would slow blocks down; a larger one would leave early validators too early.
+const AGREEMENT_ALLOWANCE_DIVISOR: u32 = 8;
 
-/// The beginnings of heights.
-pub(super) struct Pace {
+/// Decides when heights begin.
+pub(super) struct Pacemaker {
     block_time: Duration,
     begun: Instant,
-    /// Who has begun the next height, while it is awaited.
+    /// Validators that have begun the next height before this node.
     ahead: BTreeSet<NodeId>,
 }
 
-impl Pace {
+impl Pacemaker {
     pub(super) const fn new(block_time: Duration, now: Instant) -> Self {
         Self { block_time, begun: now, ahead: BTreeSet::new() }
     }
@@ -43,11 +43,12 @@ impl Pace {
 
     /// When the height after the one committed at `now` begins.
     pub(super) fn next(&self, now: Instant) -> Instant {
-        (self.begun + self.block_time).max(now + self.block_time - self.block_time / ALLOWANCE)
+        (self.begun + self.block_time)
+            .max(now + self.block_time - self.block_time / AGREEMENT_ALLOWANCE_DIVISOR)
     }
 
-    /// Whether it is time, now that `from` speaks of the height that has not begun here.
-    pub(super) fn hears(&mut self, from: NodeId, validators: &ValidatorSet) -> bool {
+    /// Whether the next height should begin, now that `from` has sent a message of it.
+    pub(super) fn on_next_height_message(&mut self, from: NodeId, validators: &ValidatorSet) -> bool {
         if validators.contains(&from) {
             self.ahead.insert(from);
         }
@@ -75,29 +76,29 @@ mod tests {
 
     #[test]
     fn two_of_four_pull_a_third_along_and_one_does_not() {
-        let mut pace = Pace::new(BLOCK_TIME, Instant::now());
+        let mut pacemaker = Pacemaker::new(BLOCK_TIME, Instant::now());
         let validators = validators();
-        assert!(!pace.hears(node(1), &validators));
-        assert!(!pace.hears(node(1), &validators), "again is no second one");
-        assert!(!pace.hears(node(9), &validators), "no validator");
-        assert!(pace.hears(node(2), &validators));
-        pace.begin(Instant::now());
-        assert!(!pace.hears(node(3), &validators), "that was another height");
+        assert!(!pacemaker.on_next_height_message(node(1), &validators));
+        assert!(!pacemaker.on_next_height_message(node(1), &validators), "the same validator counts once");
+        assert!(!pacemaker.on_next_height_message(node(9), &validators), "not a validator");
+        assert!(pacemaker.on_next_height_message(node(2), &validators));
+        pacemaker.begin(Instant::now());
+        assert!(!pacemaker.on_next_height_message(node(3), &validators), "that was another height");
     }
 
     #[test]
     fn blocks_come_every_block_time_when_agreeing_is_quick() {
         let start = Instant::now();
-        let pace = Pace::new(BLOCK_TIME, start);
-        assert_eq!(pace.next(start + BLOCK_TIME / 20), start + BLOCK_TIME);
+        let pacemaker = Pacemaker::new(BLOCK_TIME, start);
+        assert_eq!(pacemaker.next(start + BLOCK_TIME / 20), start + BLOCK_TIME);
     }
 
     /// Three at one moment, and one that begins 0.9 of a block time before them: each commits when the three do.
     #[test]
-    fn whoever_is_early_is_pulled_back() {
+    fn an_early_validator_is_pulled_back() {
         let start = Instant::now();
-        let mut others = Pace::new(BLOCK_TIME, start + BLOCK_TIME * 9 / 10);
-        let mut early = Pace::new(BLOCK_TIME, start);
+        let mut others = Pacemaker::new(BLOCK_TIME, start + BLOCK_TIME * 9 / 10);
+        let mut early = Pacemaker::new(BLOCK_TIME, start);
         let took = BLOCK_TIME / 20;
         for _ in 0..2 {
             let committed = others.begun + took;
@@ -105,6 +106,8 @@ mod tests {
             others.begin(next.0);
             early.begin(next.1);
         }
-        assert!(others.begun.saturating_duration_since(early.begun) <= BLOCK_TIME / ALLOWANCE);
+        assert!(
+            others.begun.saturating_duration_since(early.begun) <= BLOCK_TIME / AGREEMENT_ALLOWANCE_DIVISOR
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What a validator keeps of one subnet: its averages, and the weights that it has promised. On the disk whenever it
-//! changes, so that a restart forgets neither.
+//! A validator's state for one subnet: its moving averages, and the weights that it has committed. Every change is on
+//! the disk before it is used, so that a restart loses neither.
 
 use std::{
     collections::BTreeSet,
@@ -21,89 +21,89 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 /// Largest file, in bytes.
-const MAX_LEN: usize = 2 << 20;
+const MAX_STORE_BYTES: usize = 2 << 20;
 
-/// Most promises that are kept: a subnet takes fewer.
-const MAX_PROMISES: usize = 16;
+/// Most commits that are stored: a subnet accepts fewer.
+const MAX_WEIGHT_COMMITS: usize = 16;
 
-/// A subnet's board and promises.
-pub(super) struct Desk {
+/// A subnet's scoreboard and weight commits.
+pub(super) struct ValidatorStore {
     path: PathBuf,
     board: MovingAverageTable,
-    promises: Vec<Promise>,
+    commits: Vec<WeightCommit>,
 }
 
-/// Weights that were committed to, or are about to be.
+/// Weights that are committed, or about to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Promise {
-    /// The subnet's epoch in which they were promised; they are shown in the next.
+pub(super) struct WeightCommit {
+    /// The subnet's epoch of the commit; the weights are revealed in the next.
     pub epoch: u64,
-    /// What is to be shown.
+    /// The weights to reveal.
     pub weights: RevealWeights,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Saved {
+struct StoredState {
     #[serde(with = "serde_bytes")]
     board: Vec<u8>,
-    promises: Vec<Promise>,
+    commits: Vec<WeightCommit>,
 }
 
-impl Desk {
-    /// With what was kept in `path`, as far as it is still about somebody.
+impl ValidatorStore {
+    /// Opens the state in `path`; scores of neurons that are no longer registered are dropped.
     pub(super) fn open(path: PathBuf, subnet: &Subnet, own: &NodeId) -> Self {
         let Ok(board) = MovingAverageTable::new(ScoringRules::default()) else {
             unreachable!("the defaults are within their bounds")
         };
-        let mut desk = Self { path, board, promises: Vec::new() };
-        desk.registered(subnet, own);
-        if let Some(saved) = read(&desk.path) {
-            desk.promises = saved.promises.into_iter().take(MAX_PROMISES).collect();
-            if let Err(error) = desk.board.restore(&saved.board) {
-                tracing::warn!(path = %desk.path.display(), %error, "scores are begun anew");
+        let mut store = Self { path, board, commits: Vec::new() };
+        store.registered(subnet, own);
+        if let Some(saved) = read(&store.path) {
+            store.commits = saved.commits.into_iter().take(MAX_WEIGHT_COMMITS).collect();
+            if let Err(error) = store.board.restore(&saved.board) {
+                tracing::warn!(path = %store.path.display(), %error, "scores start from zero");
             }
         }
-        desk
+        store
     }
 
-    /// Who is registered now, this validator itself left out.
+    /// Updates the registered neurons, without this validator itself.
     pub(super) fn registered(&mut self, subnet: &Subnet, own: &NodeId) {
         self.board
             .set_registered(slots(subnet).map(|(_, neuron)| neuron).filter(|neuron| neuron.node != *own));
     }
 
-    /// What is thought of everybody.
+    /// The moving averages.
     pub(super) fn board(&self) -> &MovingAverageTable {
         &self.board
     }
 
-    /// Who can be set a task: whoever serves, and whoever did and is silent now.
+    /// The nodes to test: those that serve, and those that were tested before and serve no longer.
     pub(super) fn to_test(&self, serves: impl Fn(&NodeId) -> bool) -> BTreeSet<NodeId> {
         let known = self.board.iter();
-        let tested = known.filter(|(neuron, standing)| standing.tasks > 0 || serves(&neuron.node));
+        let tested = known.filter(|(neuron, averages)| averages.tasks > 0 || serves(&neuron.node));
         tested.map(|(neuron, _)| neuron.node).collect()
     }
 
-    /// Enters what a task has shown. False when that cannot be kept.
-    pub(super) fn record(&mut self, judged: &[MinerResult]) -> bool {
+    /// Records task results. False when they cannot be stored.
+    pub(super) fn record(&mut self, results: &[MinerResult]) -> bool {
         let neurons: Vec<Registration> = self.board.iter().map(|(neuron, _)| neuron).collect();
-        for judged in judged {
-            if let Some(neuron) = neurons.iter().find(|neuron| neuron.node == judged.node) {
-                self.board.record(neuron, judged.result);
+        for one in results {
+            if let Some(neuron) = neurons.iter().find(|neuron| neuron.node == one.node) {
+                self.board.record(neuron, one.result);
             }
         }
         self.save()
     }
 
-    /// The weights that the averages make.
+    /// The weights computed from the moving averages.
     pub(super) fn weights(&self, subnet: &Subnet) -> Vec<Cell> {
         self.board.weights(slots(subnet))
     }
 
     /// Promises the weights of now for `epoch`; none when nobody has earned any, or they cannot be kept.
-    pub(super) fn promise(&mut self, netuid: Netuid, subnet: &Subnet) -> Option<RevealWeights> {
+    pub(super) fn commit(&mut self, netuid: Netuid, subnet: &Subnet) -> Option<RevealWeights> {
         let weights = self.weights(subnet);
         if weights.is_empty() {
             return None;
@@ -111,30 +111,30 @@ impl Desk {
         let salt = Hash::from_bytes(rand::rng().random());
         let version_key = subnet.hyperparameters.version_key;
         let weights = RevealWeights { netuid, weights, salt, version_key };
-        self.promises.retain(|promise| promise.epoch.saturating_add(1) >= subnet.epoch);
-        self.promises.push(Promise { epoch: subnet.epoch, weights: weights.clone() });
+        self.commits.retain(|commit| commit.epoch.saturating_add(1) >= subnet.epoch);
+        self.commits.push(WeightCommit { epoch: subnet.epoch, weights: weights.clone() });
         self.save().then_some(weights)
     }
 
-    /// The promise of `epoch`.
-    pub(super) fn promised(&self, epoch: u64) -> Option<&RevealWeights> {
-        self.promises.iter().rfind(|promise| promise.epoch == epoch).map(|promise| &promise.weights)
+    /// The weights committed in `epoch`.
+    pub(super) fn committed(&self, epoch: u64) -> Option<&RevealWeights> {
+        self.commits.iter().rfind(|commit| commit.epoch == epoch).map(|commit| &commit.weights)
     }
 
     fn save(&self) -> bool {
         let written = self
             .board
             .save()
-            .and_then(|board| cbor::encode(&Saved { board, promises: self.promises.clone() }));
+            .and_then(|board| cbor::encode(&StoredState { board, commits: self.commits.clone() }));
         let written = written.map_err(std::io::Error::other).and_then(|bytes| write(&self.path, &bytes));
         if let Err(error) = &written {
-            tracing::error!(path = %self.path.display(), %error, "scores cannot be kept");
+            tracing::error!(path = %self.path.display(), %error, "scores cannot be stored");
         }
         written.is_ok()
     }
 }
 
-/// The slots of a subnet and who is in them since when.
+/// The slots of a subnet with their registrations.
 fn slots(subnet: &Subnet) -> impl Iterator<Item = (Uid, Registration)> + '_ {
     (0u16..)
         .map(Uid)
@@ -142,17 +142,17 @@ fn slots(subnet: &Subnet) -> impl Iterator<Item = (Uid, Registration)> + '_ {
         .map(|(uid, neuron)| (uid, Registration { node: neuron.node, block: BlockHeight(neuron.registered) }))
 }
 
-fn read(path: &Path) -> Option<Saved> {
+fn read(path: &Path) -> Option<StoredState> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "scores cannot be read and are begun anew");
+            tracing::warn!(path = %path.display(), %error, "scores cannot be read and start from zero");
             return None;
         }
     };
-    let saved = cbor::decode(&bytes, Limits::new(MAX_LEN));
-    saved.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "scores are begun anew")).ok()
+    let saved = cbor::decode(&bytes, Limits::new(MAX_STORE_BYTES));
+    saved.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "scores start from zero")).ok()
 }
 
 /// Replaces a file as a whole.
