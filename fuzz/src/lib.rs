@@ -32,8 +32,8 @@ use nervure_protocol::query::Frame;
 use nervure_subnet::{
     Filter, Index, Neurons, Registry, SignedRecord,
     directory::{self, Context},
-    score::{LiveScoreBook, Scoreboard, ScoringRules, SignedLiveScores},
-    task::{Assignments, Outstanding, SignedAssignment, SignedReceipt},
+    score::{LiveScoreTable, MovingAverageTable, ScoringRules, SignedLiveScores},
+    task::{Assignments, PendingQueries, SignedAssignment, SignedReceipt},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -146,7 +146,7 @@ pub fn expert_record(data: &[u8]) {
 pub fn assignment(data: &[u8]) {
     if let Ok(signed) = SignedAssignment::verify(data, &MESH, NOW, &Everybody) {
         assert_eq!(signed.bytes(), data);
-        Assignments::default().file(signed, NOW);
+        Assignments::default().insert(signed, NOW);
     }
 }
 
@@ -154,9 +154,9 @@ pub fn assignment(data: &[u8]) {
 pub fn interim_scores(data: &[u8]) {
     if let Ok(signed) = SignedLiveScores::verify(data, &MESH, NOW, &Everybody) {
         assert_eq!(signed.bytes(), data);
-        let mut book = LiveScoreBook::new(signed.scores().netuid);
+        let mut book = LiveScoreTable::new(signed.scores().netuid);
         book.insert(&signed, NOW);
-        book.opinions(|_| u64::MAX, NOW);
+        book.medians(|_| u64::MAX, NOW);
     }
 }
 
@@ -164,17 +164,17 @@ pub fn interim_scores(data: &[u8]) {
 pub fn receipt(data: &[u8]) {
     if let Ok(signed) = SignedReceipt::verify(data, &MESH) {
         assert_eq!(signed.bytes(), data);
-        let mut outstanding = Outstanding::new(signed.receipt().asker, MESH);
+        let mut outstanding = PendingQueries::new(signed.receipt().asker, MESH);
         assert!(outstanding.settle(data, &signed.receipt().answer, NOW).is_err(), "nobody asked for it");
     }
 }
 
 /// A validator's averages, as a restart finds them.
 pub fn scoreboard(data: &[u8]) {
-    let Ok(mut board) = Scoreboard::new(ScoringRules::default()) else { return };
-    board.registered([seed::registration()]);
+    let Ok(mut board) = MovingAverageTable::new(ScoringRules::default()) else { return };
+    board.set_registered([seed::registration()]);
     if board.restore(data).is_ok() {
-        assert!(board.standings().count() == 1, "nobody comes in who is not registered");
+        assert!(board.iter().count() == 1, "only registered neurons are restored");
         board.weights([(Uid(0), seed::registration())]);
     }
 }

@@ -35,7 +35,7 @@ use nervure_protocol::query::{ErrorFrame, Frame, QueryEnd, QueryOpen};
 use nervure_subnet::{
     ExpertRecord, Registration, Score, SignedRecord,
     directory::{FindRecords, PageCursor, Request, Response},
-    score::{Scoreboard, ScoringRules, SignedLiveScores},
+    score::{MovingAverageTable, ScoringRules, SignedLiveScores},
     task::{Assignment, Receipt, SignedAssignment, SignedReceipt},
 };
 use serde::Serialize;
@@ -140,11 +140,11 @@ pub fn registration() -> Registration {
     Registration { node: key().node_id(), block: BlockHeight(1) }
 }
 
-fn scoreboard() -> Scoreboard {
-    let Ok(mut board) = Scoreboard::new(ScoringRules::default()) else {
+fn scoreboard() -> MovingAverageTable {
+    let Ok(mut board) = MovingAverageTable::new(ScoringRules::default()) else {
         unreachable!("the defaults are within their bounds")
     };
-    board.registered([registration()]);
+    board.set_registered([registration()]);
     board.record(&registration(), Score::ratio(3, 4));
     board
 }

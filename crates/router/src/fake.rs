@@ -17,7 +17,7 @@ use nervure_primitives::{Amount, BlockHeight, MeshId, Netuid, NodeId, UnixMillis
 use nervure_protocol::{
     ExpertEvent, ExpertRecord, ExpertRequest, FinishReason, Sampling, Score, query::QueryErrorCode,
 };
-use nervure_subnet::{Dice, Find, Observation, Observations, Page, Policy, Seed, Trust, score::Opinion};
+use nervure_subnet::{Dice, Find, Observation, Observations, Page, Policy, Seed, Trust, score::MedianScore};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -169,7 +169,7 @@ impl FakeMesh {
         let start = Instant::now();
         let trust = |expert: &FakeExpert| {
             let score = Score::ratio(expert.trust_percent, 100);
-            let trust = Trust::new(None, Some(Opinion { score, tasks: 100 }));
+            let trust = Trust::new(None, Some(MedianScore { score, tasks: 100 }));
             ((expert.record.netuid, expert.record.node), trust)
         };
         let table: TrustTable = experts.iter().map(trust).collect();

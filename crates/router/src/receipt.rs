@@ -3,14 +3,14 @@
 use data_encoding::HEXLOWER;
 use nervure_primitives::{Hash, MeshId, NodeId, UnixMillis};
 use nervure_protocol::{SignedReceipt, request_hash};
-use nervure_subnet::task::{Asked, Outstanding, SettleError};
+use nervure_subnet::task::{PendingQueries, PendingQuery, SettleError};
 
 use crate::ExpertQuery;
 use nervure_api::ReceiptView;
 
 /// The receipt of one query. Empty until the answer is complete.
 pub struct AnswerReceipt {
-    asked: Asked,
+    asked: PendingQuery,
     /// The hash of the answer as it arrived, and the receipt that came with its end.
     signed: Option<(Hash, Vec<u8>)>,
 }
@@ -29,7 +29,7 @@ pub enum ReceiptFault {
 impl AnswerReceipt {
     /// For the answer to `query`.
     pub(crate) fn new(query: &ExpertQuery, sent_at: UnixMillis) -> Self {
-        let asked = Asked {
+        let asked = PendingQuery {
             query: query.id,
             netuid: query.record.netuid,
             miner: query.record.node,
@@ -46,7 +46,7 @@ impl AnswerReceipt {
 
     /// What the API shows of it; `asker` is this node.
     pub(crate) fn view(self, asker: NodeId, mesh: MeshId, now: UnixMillis) -> ReceiptView {
-        let Asked { query, netuid, miner: node, .. } = self.asked;
+        let PendingQuery { query, netuid, miner: node, .. } = self.asked;
         let receipt = self.signed.as_ref().map(|(_, bytes)| HEXLOWER.encode(bytes));
         let wrong = self.verify(asker, mesh, now).err().map(|fault| fault.to_string());
         ReceiptView { asker, node, netuid, query, receipt, wrong }
@@ -58,7 +58,7 @@ impl AnswerReceipt {
     /// When there is none, or it is not for this query and this answer.
     pub fn verify(self, asker: NodeId, mesh: MeshId, now: UnixMillis) -> Result<SignedReceipt, ReceiptFault> {
         let (answer, bytes) = self.signed.ok_or(ReceiptFault::Missing)?;
-        let mut outstanding = Outstanding::new(asker, mesh);
+        let mut outstanding = PendingQueries::new(asker, mesh);
         outstanding.ask(self.asked)?;
         Ok(outstanding.settle(&bytes, &answer, now)?)
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use nervure_api::{Query, QueryTarget, ServiceError};
 use nervure_protocol::ExpertRecord;
-use nervure_subnet::{Candidate, Exclusion, Filter, FilterError, Find, Route, Terms, route};
+use nervure_subnet::{Candidate, Exclusion, Filter, FilterError, Find, QueryTerms, Route, route};
 
 use crate::{Catalog, Environment, TrustSnapshot, price};
 
@@ -54,7 +54,7 @@ pub fn parse_filter(source: &str) -> Result<Filter, ServiceError> {
 }
 
 /// What the gate needs to know of `query`.
-fn terms(environment: &Environment, query: &Query) -> Result<Terms, ServiceError> {
+fn terms(environment: &Environment, query: &Query) -> Result<QueryTerms, ServiceError> {
     let catalog = environment.catalog.as_ref();
     let filter = query.filter.as_deref().map(parse_filter).transpose()?;
     let target = query.target.clone().resolve(|name| catalog.has_model(name));
@@ -62,7 +62,7 @@ fn terms(environment: &Environment, query: &Query) -> Result<Terms, ServiceError
         QueryTarget::Capability(capability) => (Some(capability), None),
         QueryTarget::Model(model) | QueryTarget::Named(model) => (None, Some(model)),
     };
-    Ok(Terms {
+    Ok(QueryTerms {
         capability,
         model,
         filter,
@@ -71,7 +71,7 @@ fn terms(environment: &Environment, query: &Query) -> Result<Terms, ServiceError
     })
 }
 
-fn no_expert(terms: &Terms, catalog: &dyn Catalog) -> ServiceError {
+fn no_expert(terms: &QueryTerms, catalog: &dyn Catalog) -> ServiceError {
     let known = Vec::new();
     let error = match (&terms.capability, &terms.model) {
         (Some(capability), _) => ServiceError::NoExpert { capability: capability.clone(), known },

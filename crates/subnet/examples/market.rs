@@ -13,25 +13,25 @@
 //! and uselessly. One honest miner in a thousand breaks in an epoch and is as useless from then on, and as many slots
 //! (by incentive, the least) go to newcomers, of which again one in ten is a liar.
 //!
-//! *Validators.* Each sets five tasks an epoch to 64 miners drawn by lot, and sees a mark that is off by up to 0.1. One in
+//! *Validators.* Each sets five tasks an epoch to 64 miners drawn by lot, and sees a result that is off by up to 0.1. One in
 //! five lies for the liars, in its weights and in its scores.
 
 #![allow(clippy::expect_used, reason = "a simulation may fail where it stands")]
 
 #[path = "market/consensus.rs"]
 mod consensus;
-#[path = "market/life.rs"]
-mod life;
 #[path = "market/miners.rs"]
 mod miners;
 #[path = "market/questions.rs"]
 mod questions;
+#[path = "market/simulation.rs"]
+mod simulation;
 #[path = "market/validators.rs"]
 mod validators;
 
 use std::process::ExitCode;
 
-use life::{Life, Plan};
+use simulation::{Plan, Simulation};
 
 const USAGE: &str =
     "usage: market [--miners N] [--validators N] [--epochs N] [--questions N] [--seed N] [--json]";
@@ -43,14 +43,14 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    let mut life = Life::new(plan);
+    let mut simulation = Simulation::new(plan);
     for epoch in 0..plan.epochs {
-        life.epoch();
+        simulation.epoch();
         if (epoch + 1) % 100 == 0 {
             eprintln!("{} of {} epochs", epoch + 1, plan.epochs);
         }
     }
-    let report = life.report();
+    let report = simulation.report();
     match json {
         true => println!("{}", serde_json::json!(report)),
         false => print!("{report}"),

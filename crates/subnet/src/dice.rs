@@ -1,16 +1,16 @@
-//! Repeatable choices: whoever holds the [`Seed`] makes the same ones again.
+//! Repeatable choices: the same [`Seed`] gives the same choices.
 //!
-//! A stream of SHA-256 blocks over the seed and a counter. Nothing here is random by itself: the seed comes from
-//! outside, and whoever must not foresee a choice must not know the seed.
+//! A stream of SHA-256 blocks over the seed and a counter. The caller supplies the seed; a party that must
+//! not predict a choice must not know the seed.
 
 use std::fmt;
 
 use nervure_primitives::Hash;
 
 /// Bytes of one block of the stream.
-const BLOCK: usize = 32;
+const BLOCK_BYTES: usize = 32;
 
-/// What choices are made from. Secret until they may be known, so that `Debug` does not show it.
+/// The seed of choices. Secret until the choices may be known, so `Debug` does not show it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seed([u8; 32]);
 
@@ -50,19 +50,19 @@ impl fmt::Debug for Seed {
 pub struct Dice {
     seed: Seed,
     counter: u64,
-    block: [u8; BLOCK],
+    block: [u8; BLOCK_BYTES],
     used: usize,
 }
 
 impl Dice {
     /// The choices of `seed`, from the first one on.
     pub const fn new(seed: Seed) -> Self {
-        Self { seed, counter: 0, block: [0; BLOCK], used: BLOCK }
+        Self { seed, counter: 0, block: [0; BLOCK_BYTES], used: BLOCK_BYTES }
     }
 
     /// 64 bits.
     pub fn bits(&mut self) -> u64 {
-        if self.used >= BLOCK {
+        if self.used >= BLOCK_BYTES {
             let parts: [&[u8]; 2] = [self.seed.as_bytes(), &self.counter.to_be_bytes()];
             self.block = *Hash::of("nervure/dice", &parts).as_bytes();
             (self.counter, self.used) = (self.counter.wrapping_add(1), 0);
@@ -138,12 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn debug_tells_nothing() {
+    fn debug_does_not_show_the_seed() {
         assert_eq!(format!("{:?}", Seed::from_bytes([0xaa; 32])), "Seed(secret)");
     }
 
     #[test]
-    fn numbers_are_even() {
+    fn numbers_are_uniform() {
         let mut dice = Dice::new(7.into());
         let mut counts = [0u32; 8];
         (0..8000).for_each(|_| counts[dice.index(8)] += 1);

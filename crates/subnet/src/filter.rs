@@ -36,7 +36,7 @@ pub struct FilterError {
 }
 
 impl FilterError {
-    /// `source` with a mark under the column.
+    /// `source` with a result under the column.
     pub fn render(&self, source: &str) -> String {
         format!("{source}\n{:>column$}", '^', column = self.column)
     }

@@ -1,4 +1,4 @@
-//! The gate: whom to ask, and why.
+//! The gate: ranks the candidates for a query by cost.
 //!
 //! # Design
 //! Each candidate gets a cost in milliseconds, the lowest is asked first:
@@ -7,21 +7,21 @@
 //! cost = latency + load * 2 + in_flight * 50 + failures * 500 + price + distrust * 2,000
 //! ```
 //!
-//! each term times what the [`Policy`] makes of it. *Distrust* is what validators found lacking: see [`Trust`].
-//! The terms stay apart in the [`Route`], so that a choice can be explained. An expert that was never asked counts as
+//! each term times the [`Policy`]'s factor. *Distrust* is one minus the quality that validators found: see
+//! [`Trust`]. The [`Route`] keeps the terms, so that a choice can be explained. An expert that was never asked counts as
 //! if it began after 20 ms, and one that validators have not tested as if it were half good. Equal costs are decided
 //! by a number made of the seed and the expert, so that load spreads over equals and a choice can be repeated.
 //!
 //! Then [`route`] looks beyond the cost:
-//! * *Known to be bad* comes last, whatever the policy: the cheapest liar is still one.
+//! * *Known bad* experts come last under every policy.
 //! * *Newcomers* are asked first now and then, so that a good one is found.
 //! * Among those that cost about as much as the best, *two random choices*: two are drawn and the less busy one is
 //!   asked, so that gateways that think alike do not all ask the same one.
 //!
-//! An expert that failed several times in a row is left alone for a while and then tried with one query at a time.
+//! An expert that failed several times in a row is paused and then tried with one query at a time.
 //!
 //! # What a hostile miner can do
-//! * *Lie about its load or price*: load weighs little next to what is measured, and nobody is charged more than the
+//! * *Lie about its load or price*: load weighs little next to what is measured, and no query is charged more than the
 //!   record says.
 //! * *Come back under new names*: all newcomers together get the policy's share of exploration.
 //! * *Claim a capability that it lacks*: validators' tasks show it, and it comes last.
@@ -38,13 +38,13 @@ pub use trust::Trust;
 
 use crate::{ExpertRecord, Filter, Observation};
 
-/// Queries of ours that one expert has at most.
+/// Upper bound for this node's queries in flight with one expert.
 const MAX_IN_FLIGHT: u32 = 64;
 
-/// What an asker wants of an expert.
+/// The terms of a query: which experts may answer it.
 #[derive(Clone, Debug)]
-pub struct Terms {
-    /// Only experts that this covers.
+pub struct QueryTerms {
+    /// Only experts that this capability covers.
     pub capability: Option<Capability>,
     /// Only experts with this model.
     pub model: Option<String>,
@@ -56,12 +56,12 @@ pub struct Terms {
     pub seed: u64,
 }
 
-/// An expert that could be asked, and what was seen of it.
+/// An expert that matches a query, with this node's observations.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// Its record.
     pub record: ExpertRecord,
-    /// What this node saw of it.
+    /// This node's observations.
     pub seen: Observation,
 }
 
@@ -82,18 +82,18 @@ pub struct Choice {
     pub failures: u64,
     /// For its price.
     pub price: u64,
-    /// For what validators found lacking.
+    /// For the quality that validators found lacking.
     pub distrust: u64,
-    /// What else brought it where it is.
+    /// What besides its cost decided its place.
     pub note: Note,
 }
 
-/// What, besides its cost, put an expert where it is.
+/// What besides its cost decided an expert's place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Note {
-    /// Nothing.
+    /// Only its cost.
     #[default]
     None,
     /// It is new and gets a chance.
@@ -117,9 +117,9 @@ pub enum Exclusion {
     FilteredOut,
     /// It costs more than the asker pays.
     OverBudget,
-    /// It failed several times in a row and is left alone for a while.
+    /// It failed several times in a row and is paused.
     Paused,
-    /// Enough of our queries are with it.
+    /// It has the most queries of this node that one expert may have.
     Saturated,
 }
 
@@ -132,7 +132,7 @@ pub struct Filtered {
     pub reason: Exclusion,
 }
 
-/// Whom to ask, in order, and who was left out.
+/// The experts to ask, in order, and those left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Route {
     /// The experts to ask, best first.
@@ -141,16 +141,16 @@ pub struct Route {
     pub filtered: Vec<Filtered>,
 }
 
-/// Orders `candidates` for a question on `terms` by what this node itself saw of them, with no opinion on anybody.
-pub fn rank(candidates: Vec<Candidate>, terms: &Terms, now: UnixMillis) -> Route {
+/// Orders `candidates` for a question on `terms` by what this node itself saw of them, with no live_score on anybody.
+pub fn rank(candidates: Vec<Candidate>, terms: &QueryTerms, now: UnixMillis) -> Route {
     let unknown = candidates.into_iter().map(|candidate| (candidate, Trust::default()));
     ordered(unknown, terms, &PolicyRules::ALONE, now)
 }
 
-/// Orders `candidates` for a question on `terms`, each with what validators think of it.
+/// Orders `candidates` for a question on `terms`, each with its trust.
 pub fn route(
     candidates: Vec<(Candidate, Trust)>,
-    terms: &Terms,
+    terms: &QueryTerms,
     rules: &PolicyRules,
     now: UnixMillis,
 ) -> Route {
@@ -159,7 +159,7 @@ pub fn route(
 
 fn ordered(
     candidates: impl Iterator<Item = (Candidate, Trust)>,
-    terms: &Terms,
+    terms: &QueryTerms,
     rules: &PolicyRules,
     now: UnixMillis,
 ) -> Route {
@@ -174,7 +174,7 @@ fn ordered(
     Route { choices: pick::order(ranked, terms.seed, rules), filtered }
 }
 
-fn exclusion(candidate: &Candidate, terms: &Terms, now: UnixMillis) -> Option<Exclusion> {
+fn exclusion(candidate: &Candidate, terms: &QueryTerms, now: UnixMillis) -> Option<Exclusion> {
     let Candidate { record, seen } = candidate;
     let rules = [
         (

@@ -1,7 +1,7 @@
 //! The local index: every expert that this node knows of, found by capability.
 //!
-//! Bounded per node and in all. A full index refuses newcomers rather than make room: an entry lives only as
-//! long as its record, so that room comes by itself, and nobody can push others out by advertising more.
+//! Bounded per node and in all. A full index refuses new entries: an entry lives only as long as its record,
+//! and no node can evict others by advertising more.
 
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
@@ -27,18 +27,18 @@ impl Default for IndexLimits {
     }
 }
 
-/// What became of a record.
+/// The outcome of inserting a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
     /// An expert that was not known.
     New,
-    /// Later news of a known expert.
+    /// A later record of a known expert.
     Newer,
-    /// Nothing new.
+    /// Not newer than the known record.
     Stale,
-    /// Another record under the same number: its node contradicts itself. The first one stays.
+    /// Another record under the same number: the node signed two. The first one stays.
     Contradiction,
-    /// No room, for this node or for anybody.
+    /// The bound of the node or of the index is reached.
     Full,
 }
 
@@ -91,7 +91,7 @@ impl Index {
         Self { limits, records: BTreeMap::new() }
     }
 
-    /// Files a verified record.
+    /// Inserts a verified record.
     pub fn insert(&mut self, record: SignedRecord, now: UnixMillis) -> Inserted {
         let id = (record.record().node, record.record().expert.clone());
         let Some(known) = self.records.get(&id) else {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn only_later_news_counts() {
+    fn only_later_records_replace() {
         let mut index = Index::default();
         assert_eq!(index.insert(signed(1, "a", |r| r.seq = 5), NOW), Inserted::New);
         assert_eq!(index.insert(signed(1, "a", |r| r.seq = 5), NOW), Inserted::Stale);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_pushes_others_out() {
+    fn no_node_evicts_others() {
         let two = NonZeroUsize::new(2).unwrap();
         let mut index = Index::new(IndexLimits { per_node: two, total: NonZeroUsize::new(3).unwrap() });
         assert_eq!(index.insert(signed(1, "a", |_| {}), NOW), Inserted::New);

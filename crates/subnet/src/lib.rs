@@ -1,15 +1,15 @@
-//! What a subnet does live: which experts there are, what they are worth, and which of them is asked. Pure: time,
-//! randomness and data come in as arguments.
+//! A subnet's live part: finding experts, scoring miners and routing queries. Pure: time, randomness
+//! and data come in as arguments.
 //!
 //! *Finding.* [`ExpertRecord`]s are signed, sequenced and expiring; [`SignedRecord`] is one that was verified. The
-//! [`Index`] holds them, a [`Filter`] selects among them, and the [`directory`] hands them to whoever has not heard
-//! of them.
+//! [`Index`] holds them, a [`Filter`] selects among them, and the [`directory`] serves them to nodes that
+//! have not received them by gossip.
 //!
-//! *Scoring.* A [`mechanism`] draws tasks and judges answers; [`task`] is what travels about them, and [`score`]
-//! makes running averages, weights and opinions of what came back.
+//! *Scoring.* A [`mechanism`] draws tasks and scores answers, [`task`] has assignments and receipts, and
+//! [`score`] turns task results into moving averages, live scores and weights.
 //!
-//! *Asking.* [`rank`] and [`route`] decide whom to ask, keeping every number behind the choice, and [`mix`] makes one
-//! answer of several.
+//! *Routing.* [`rank`] and [`route`] order the candidates and keep every number behind the order, and
+//! [`mix`] combines several answers into one.
 
 mod dice;
 pub mod directory;
@@ -28,7 +28,7 @@ mod testing;
 pub use dice::{Dice, Seed};
 pub use filter::{Filter, FilterError, MAX_FILTER_LEN};
 pub use gate::{
-    Candidate, Choice, Exclusion, Filtered, Note, Policy, PolicyError, PolicyRules, Route, Terms, Trust,
+    Candidate, Choice, Exclusion, Filtered, Note, Policy, PolicyError, PolicyRules, QueryTerms, Route, Trust,
     rank, route,
 };
 pub use index::{Find, Index, IndexLimits, Inserted, Page};

@@ -1,7 +1,7 @@
 //! Incentive mechanisms: what a subnet's miners are asked by its validators, and what an answer is worth.
 //!
 //! # Design
-//! A [`Mechanism`] draws a [`Task`] from a seed: [`ExpertRequest`]s, and, kept to itself, what the answers are judged
+//! A [`Mechanism`] draws a [`Task`] from a seed: [`ExpertRequest`]s, and, kept to itself, what the answers are result
 //! by. A request is what a user's query becomes, so that the node sends it the same way and *no miner can tell a task
 //! from a query by its form*. All miners of a task get the same requests at the same time, so that their scores can be
 //! compared; no request is sent twice, because no seed is used twice.
@@ -58,7 +58,7 @@ pub trait Mechanism: fmt::Debug + Send + Sync {
     fn draw(&self, seed: Seed, corpus: &Corpus) -> Result<Box<dyn Task>, DrawError>;
 }
 
-/// A task: what is asked, and how answers to it are judged. Never leaves the validator as a whole, and has no
+/// A task: what is asked, and how answers to it are result. Never leaves the validator as a whole, and has no
 /// `Debug`, so that no log shows it.
 pub trait Task: Send + Sync {
     /// What each miner is sent, in this order.

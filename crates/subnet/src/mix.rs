@@ -9,13 +9,13 @@
 //! | [`mixture`] | byte-level models | the weighted mean of the next byte's distributions |
 //!
 //! A mixture is made at every byte: [`LockStep`] waits for enough experts and not for all, and [`FixedShare`] moves
-//! the weights to whoever predicts the text at hand.
+//! the weights to the experts that predict the current text.
 //!
 //! Floats are used here and nowhere near the ledger: a mixed answer goes to one client, and no two nodes have to
 //! agree on it.
 //!
 //! # What a hostile expert can do
-//! * *Say what is no distribution, or no vector*: it is left out, in lock-step for the rest of the answer.
+//! * *Return an invalid distribution or vector*: it is left out, in lock-step for the rest of the answer.
 //! * *Stall*: a step waits for it no longer than the grace, and it loses no more than its say.
 //! * *Mislead*: each wrong prediction costs weight, down to the floor; see [`FixedShare`] for the bound.
 
@@ -23,10 +23,10 @@ mod average;
 mod distribution;
 mod fixed_share;
 mod lock_step;
-mod vote;
+mod majority;
 
 pub use average::average;
 pub use distribution::{ByteDistribution, mixture};
 pub use fixed_share::{FixedShare, MAX_EXPERTS};
-pub use lock_step::{LockStep, LockStepRules, Mixed, PATIENCE, Progress};
-pub use vote::{Vote, best, majority, middle};
+pub use lock_step::{LockStep, LockStepRules, MAX_MISSED_STEPS, Mixed, Progress};
+pub use majority::{MajorityVote, best, majority, middle};

@@ -1,77 +1,75 @@
-//! What this node itself saw of experts: how fast they began to answer, whether they failed, how many queries
-//! are with them.
+//! This node's own observations of experts: latency, failures and queries in flight.
 //!
-//! Kept for a bounded number of experts; the one seen longest ago is forgotten first.
+//! Kept for a bounded number of experts; the least recently used is dropped first.
 
 use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 
 use lru::LruCache;
 use nervure_primitives::{NodeId, UnixMillis};
 
-/// Experts that are remembered.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
+/// Upper bound for experts.
+const MAX_EXPERTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
 
 /// Weight of a new latency in the moving average: 1/4.
 const SMOOTHING: u32 = 4;
 
-/// Latencies of one expert that are remembered, 256 bytes.
-const LATENCIES: usize = 64;
+/// Latencies kept per expert, 256 bytes.
+const MAX_LATENCIES: usize = 64;
 
-/// Latencies before which there is no telling what is late.
-const FEWEST_LATENCIES: usize = 8;
+/// Latencies needed before a percentile is computed.
+const MIN_LATENCIES: usize = 8;
 
-/// Failures in a row after which an expert is left alone for a while.
-const FAILURES_TO_OPEN: u32 = 3;
+/// Failures in a row after which an expert is paused.
+const MIN_FAILURES: u32 = 3;
 
-/// How long an expert is left alone at first; doubles with each further failure.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The first pause; doubles with each further failure.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest that an expert is left alone.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest pause.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// What was seen of one expert.
+/// The observations of one expert.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Observation {
     /// Smoothed milliseconds to the first byte; none before the first answer.
     pub latency_ms: Option<u32>,
     /// Milliseconds within which 95 % of its last 64 answers began; none before the eighth.
     pub late_ms: Option<u32>,
-    /// Queries of this node that are with it now.
+    /// Queries of this node in flight.
     pub in_flight: u32,
     /// Failures since the last success.
     pub failures: u32,
-    /// It is left alone until then.
+    /// It is paused until then.
     pub paused_until: UnixMillis,
 }
 
 impl Observation {
-    /// Whether it is left alone at `now`. After a pause it is tried with one query; only an answer to that one opens
-    /// it to more.
+    /// Whether it is paused at `now`. After a pause it gets one query at a time until one is answered.
     pub fn is_paused(&self, now: UnixMillis) -> bool {
-        self.paused_until > now || (self.failures >= FAILURES_TO_OPEN && self.in_flight > 0)
+        self.paused_until > now || (self.failures >= MIN_FAILURES && self.in_flight > 0)
     }
 }
 
-/// What is remembered of one expert.
+/// The history of one expert.
 #[derive(Debug, Default)]
 struct Memory {
     seen: Observation,
-    /// The last latencies, in milliseconds, at most [`LATENCIES`].
+    /// The last latencies, in milliseconds, at most [`MAX_LATENCIES`].
     latencies: VecDeque<u32>,
 }
 
-/// What was seen of all experts.
+/// The observations of all experts.
 #[derive(Debug)]
 pub struct Observations(LruCache<(NodeId, String), Memory>);
 
 impl Default for Observations {
     fn default() -> Self {
-        Self(LruCache::new(REMEMBERED))
+        Self(LruCache::new(MAX_EXPERTS))
     }
 }
 
 impl Observations {
-    /// What was seen of an expert.
+    /// The observations of an expert.
     pub fn of(&self, node: &NodeId, expert: &str) -> Observation {
         self.0.peek(&(*node, expert.to_owned())).map(|memory| memory.seen).unwrap_or_default()
     }
@@ -100,7 +98,7 @@ impl Observations {
         self.entry(node, expert).remember(latency);
     }
 
-    /// The query is over, however it ended.
+    /// The query ended, with or without success.
     pub fn end(&mut self, node: NodeId, expert: &str) {
         let seen = &mut self.entry(node, expert).seen;
         seen.in_flight = seen.in_flight.saturating_sub(1);
@@ -114,8 +112,8 @@ impl Observations {
             return;
         }
         seen.failures = seen.failures.saturating_add(1);
-        if let Some(further) = seen.failures.checked_sub(FAILURES_TO_OPEN) {
-            let pause = FIRST_PAUSE.saturating_mul(1 << further.min(16)).min(LONGEST_PAUSE);
+        if let Some(further) = seen.failures.checked_sub(MIN_FAILURES) {
+            let pause = MIN_PAUSE.saturating_mul(1 << further.min(16)).min(MAX_PAUSE);
             seen.paused_until = now.plus(pause);
         }
     }
@@ -128,11 +126,11 @@ impl Observations {
 impl Memory {
     /// Adds a latency, by the nearest rank (the smallest that 95 % do not exceed).
     fn remember(&mut self, latency: u32) {
-        if self.latencies.len() == LATENCIES {
+        if self.latencies.len() == MAX_LATENCIES {
             self.latencies.pop_front();
         }
         self.latencies.push_back(latency);
-        if self.latencies.len() < FEWEST_LATENCIES {
+        if self.latencies.len() < MIN_LATENCIES {
             return;
         }
         let mut sorted: Vec<u32> = self.latencies.iter().copied().collect();
@@ -156,15 +154,15 @@ mod tests {
         }
         assert_eq!(all.of(&NODE, "a").paused_until, UnixMillis(0));
         all.failed(NODE, "a", NOW);
-        assert_eq!(all.of(&NODE, "a").paused_until, NOW.plus(FIRST_PAUSE));
+        assert_eq!(all.of(&NODE, "a").paused_until, NOW.plus(MIN_PAUSE));
         (0..50).for_each(|_| all.failed(NODE, "a", NOW));
-        assert_eq!(all.of(&NODE, "a").paused_until, NOW.plus(FIRST_PAUSE), "one death fails many queries");
+        assert_eq!(all.of(&NODE, "a").paused_until, NOW.plus(MIN_PAUSE), "one death fails many queries");
         let mut now = NOW;
         for _ in 0..100 {
             now = all.of(&NODE, "a").paused_until;
             all.failed(NODE, "a", now);
         }
-        assert_eq!(all.of(&NODE, "a").paused_until, now.plus(LONGEST_PAUSE));
+        assert_eq!(all.of(&NODE, "a").paused_until, now.plus(MAX_PAUSE));
         all.first_byte(NODE, "a", Duration::from_millis(8));
         assert_eq!(all.of(&NODE, "a").paused_until, UnixMillis(0));
     }
@@ -174,7 +172,7 @@ mod tests {
         let mut all = Observations::default();
         (0..3).for_each(|_| all.failed(NODE, "a", NOW));
         assert!(all.of(&NODE, "a").is_paused(NOW));
-        let later = NOW.plus(FIRST_PAUSE);
+        let later = NOW.plus(MIN_PAUSE);
         assert!(!all.of(&NODE, "a").is_paused(later));
         all.begin(NODE, "a");
         assert!(all.of(&NODE, "a").is_paused(later), "one is on its way");
@@ -215,6 +213,6 @@ mod tests {
         for number in 0..20_000 {
             all.begin(NODE, &number.to_string());
         }
-        assert_eq!(all.0.len(), REMEMBERED.get());
+        assert_eq!(all.0.len(), MAX_EXPERTS.get());
     }
 }

@@ -1,30 +1,33 @@
-//! Scores: what answers were worth, what miners are worth, and what of that goes onto the ledger.
+//! Scores: from task results to moving averages, live scores and weights.
 //!
 //! # Design
-//! [`judge`] scores one task's answers and lets look-alikes share one reward. A [`Scoreboard`] keeps the running
-//! average of every neuron and makes the validator's weights of it. Between two epochs, [`LiveScores`] tell others
-//! what a validator thinks so far; an [`LiveScoreBook`] makes one opinion of many, by stake.
+//! [`evaluate`] turns the answers to one task into [`TaskResult`]s; miners with alike answers share one
+//! reward. A [`MovingAverageTable`] keeps the moving averages of every neuron and computes the validator's
+//! weights from them. Between two epochs a validator publishes [`LiveScores`]; a [`LiveScoreTable`] computes
+//! their median by stake.
 //!
-//! Everything is bound to a [`Registration`](crate::Registration): who registers again inherits nothing. Everything
-//! is an integer: the same scores make the same weights on every machine.
+//! Every value is bound to a [`Registration`](crate::Registration): a node that registers again inherits
+//! nothing. Every value is an integer: the same results give the same weights on every machine.
 //!
 //! # What a hostile node can do
-//! * *Answer for two*: look-alikes share a reward, see [`judge`]; what they lose of it is no measure of how good they
-//!   are, so that nobody loses questions by being copied.
+//! * *Copy answers*: alike answers share a reward, see [`evaluate`]; their quality is not shared,
+//!   so a copied miner loses no queries.
 //! * *Spam scores*: only validators' are taken, one message of each is kept, and it is bounded.
-//! * *Praise its own*: the median by stake moves only within what honest validators say, while they have half the
-//!   stake.
+//! * *Praise its own miners*: while honest validators have half the stake, the median by stake stays within
+//!   their scores.
 
-mod board;
-mod book;
-mod judge;
+mod live_score_table;
 mod median;
+mod moving_averages;
+mod task_result;
 mod weights;
 
-pub use board::{MAX_NEURONS, RuleError, Scoreboard, ScoringRules, Standing, StateError};
-pub use book::{LiveScoreBook, MAX_VALIDATORS, Opinion};
-pub use judge::{Judged, Mark, judge};
+pub use live_score_table::{LiveScoreTable, MAX_VALIDATORS, MedianScore};
 pub(crate) use median::median;
+pub use moving_averages::{
+    MAX_NEURONS, MovingAverageTable, MovingAverages, RuleError, ScoringRules, StateError,
+};
+pub use task_result::{MinerResult, TaskResult, evaluate};
 // For the crates that do not name nervure_protocol yet.
 pub use nervure_protocol::{
     LiveScore, LiveScores, LiveScoresError, Score, SignedLiveScores,

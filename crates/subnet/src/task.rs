@@ -1,14 +1,14 @@
-//! What travels about a task: who set it to whom, and who answered what.
+//! Assignments and receipts: which task was set to which miners, and what they answered.
 //!
 //! # Design
-//! An [`Assignment`] is gossiped: a validator's word that it set *some* task to *these* miners until *then*. It holds
-//! a [`commitment`] to the content, never the content, so that the validator cannot make up afterwards what it asked,
-//! and nobody learns it before. A [`Receipt`] goes back to whoever asked: the miner's word that it answered *this*
+//! An [`Assignment`] is gossiped: a validator's statement that it set *a* task to *these* miners until a deadline. It holds
+//! a [`commitment`] to the content, never the content, so that the validator cannot change afterwards what it asked,
+//! and no node learns it before. A [`Receipt`] goes back to whoever asked: the miner's word that it answered *this*
 //! request of *this* asker with *that*. Miners sign one for every query, because they cannot tell a task from one.
 //!
 //! # What a hostile peer can do
 //! * *Forge*: whoever an assignment or a receipt names must have signed it, for this mesh and this kind of statement.
-//! * *Replay a receipt*: it binds asker, miner, query, request and answer, and [`Outstanding`] settles a query once.
+//! * *Replay a receipt*: it binds asker, miner, query, request and answer, and [`PendingQueries`] settles a query once.
 //! * *Replay an assignment*, or copy its commitment: an assignment ends, and the commitment binds the validator.
 //! * *Flood*: sizes and counts are bounded here, and [`Assignments`] keeps a bounded number, of each validator and in
 //!   all.
@@ -18,13 +18,13 @@
 //! tested. Gossip an assignment together with its questions, not ahead of them, and let validators ask for users too.
 
 mod assignments;
-mod outstanding;
+mod pending_queries;
 
-pub use assignments::{Assignments, Filed, MAX_ASSIGNMENTS, MAX_PER_VALIDATOR};
+pub use assignments::{AssignmentOutcome, Assignments, MAX_ASSIGNMENTS, MAX_PER_VALIDATOR};
 // For the crates that do not name nervure_protocol yet.
 pub use nervure_protocol::{
     AnswerHasher, Assignment, AssignmentError, Receipt, SignedAssignment, SignedReceipt,
     bounds::{MAX_ASSIGNMENT_LEN, MAX_MINERS, MAX_RECEIPT_LEN},
     commitment, request_hash,
 };
-pub use outstanding::{Asked, MAX_OUTSTANDING, Outstanding, SettleError};
+pub use pending_queries::{MAX_PENDING_QUERIES, PendingQueries, PendingQuery, SettleError};

@@ -9,21 +9,21 @@
 
 #[path = "../examples/market/consensus.rs"]
 mod consensus;
-#[path = "../examples/market/life.rs"]
-mod life;
 #[path = "../examples/market/miners.rs"]
 mod miners;
 #[path = "../examples/market/questions.rs"]
 mod questions;
+#[path = "../examples/market/simulation.rs"]
+mod simulation;
 #[path = "../examples/market/validators.rs"]
 mod validators;
 
-use life::{Life, Plan, Report};
+use simulation::{Plan, Report, Simulation};
 
 fn play(plan: Plan) -> Report {
-    let mut life = Life::new(plan);
-    (0..plan.epochs).for_each(|_| life.epoch());
-    life.report()
+    let mut simulation = Simulation::new(plan);
+    (0..plan.epochs).for_each(|_| simulation.epoch());
+    simulation.report()
 }
 
 const SMALL: Plan = Plan { miners: 300, validators: 10, epochs: 60, questions: 20, seed: 1 };

@@ -10,13 +10,13 @@ use std::time::Duration;
 use nervure_primitives::{Amount, Hash, Uid, cbor};
 use nervure_protocol::ExpertRequest;
 use nervure_subnet::{
-    Candidate, ExpertRecord, Observation, Policy, Seed, Terms, Trust,
+    Candidate, ExpertRecord, Observation, Policy, QueryTerms, Seed, Trust,
     mechanism::Reply,
     route,
-    score::{LiveScoreBook, Scoreboard, ScoringRules, SignedLiveScores, judge},
+    score::{LiveScoreTable, MovingAverageTable, ScoringRules, SignedLiveScores, evaluate},
     task::{
-        AnswerHasher, Asked, Assignment, Assignments, Filed, Outstanding, Receipt, SignedAssignment,
-        SignedReceipt, commitment, request_hash,
+        AnswerHasher, Assignment, AssignmentOutcome, Assignments, PendingQueries, PendingQuery, Receipt,
+        SignedAssignment, SignedReceipt, commitment, request_hash,
     },
 };
 
@@ -35,7 +35,7 @@ const MINERS: [u8; 4] = [GOOD, MEDIOCRE, BAD, SILENT];
 /// A miner: what it answers, and its receipt.
 fn answered(
     miner: u8,
-    asked: &Asked,
+    asked: &PendingQuery,
     requests: &[ExpertRequest],
     degraded: bool,
 ) -> Option<(Vec<Reply>, Vec<u8>)> {
@@ -67,7 +67,7 @@ fn answer_hash() -> Hash {
 }
 
 /// Sets one task, from its drawing to its scores.
-fn set_task(board: &mut Scoreboard, seen: &mut Assignments, number: u64, degraded: bool) {
+fn set_task(board: &mut MovingAverageTable, seen: &mut Assignments, number: u64, degraded: bool) {
     let seed = Seed::from(1).derive("task", number);
     let task = next_byte().draw(seed, &corpus()).unwrap();
     let salt = Seed::from(1).derive("salt", number);
@@ -84,17 +84,17 @@ fn set_task(board: &mut Scoreboard, seen: &mut Assignments, number: u64, degrade
     let signed = SignedAssignment::sign(&key(VALIDATOR), &MESH, assignment).unwrap();
     let heard = SignedAssignment::verify(signed.bytes(), &MESH, NOW, &Ledger).unwrap();
     assert!(heard.assignment().is_for(task.requests(), salt.as_bytes()));
-    assert_eq!(seen.file(heard, NOW), Filed::New);
+    assert_eq!(seen.insert(heard, NOW), AssignmentOutcome::New);
     seen.expire(NOW.plus(Duration::from_secs(10)));
 
-    let mut outstanding = Outstanding::new(id(VALIDATOR), MESH);
+    let mut outstanding = PendingQueries::new(id(VALIDATOR), MESH);
     let mut answers = Vec::new();
     for miner in MINERS {
         let query = *seed.derive("query", miner.into()).as_bytes();
         let query = Hash::from_bytes(query);
         let body = cbor::encode(&task.requests()).unwrap();
         let request = request_hash(&query, &body);
-        let asked = Asked { query, netuid: SUBNET, miner: id(miner), request, sent_at: NOW };
+        let asked = PendingQuery { query, netuid: SUBNET, miner: id(miner), request, sent_at: NOW };
         outstanding.ask(asked).unwrap();
         let replies = match answered(miner, &asked, task.requests(), degraded) {
             Some((replies, receipt)) => {
@@ -106,13 +106,13 @@ fn set_task(board: &mut Scoreboard, seen: &mut Assignments, number: u64, degrade
         answers.push((id(miner), replies));
     }
     assert_eq!(outstanding.len(), 1, "the silent one owes a receipt");
-    for judged in judge(task.as_ref(), &answers) {
-        let miner = MINERS.into_iter().find(|miner| id(*miner) == judged.node).unwrap();
-        assert!(board.record(&registration(miner), judged.mark));
+    for result in evaluate(task.as_ref(), &answers) {
+        let miner = MINERS.into_iter().find(|miner| id(*miner) == result.node).unwrap();
+        assert!(board.record(&registration(miner), result.result));
     }
 }
 
-fn weights(board: &Scoreboard) -> [u16; 4] {
+fn weights(board: &MovingAverageTable) -> [u16; 4] {
     let slots = MINERS.map(|miner| (Uid(miner.into()), registration(miner)));
     let weights = board.weights(slots);
     MINERS.map(|miner| {
@@ -121,17 +121,17 @@ fn weights(board: &Scoreboard) -> [u16; 4] {
 }
 
 /// Whom a gateway asks first that heard the validator's interim scores.
-fn routed(board: &Scoreboard) -> u8 {
-    let told = board.live_scores((id(VALIDATOR), SUBNET), NOW);
-    let bytes = SignedLiveScores::sign(&key(VALIDATOR), &MESH, told).unwrap().bytes().to_vec();
-    let mut book = LiveScoreBook::new(SUBNET);
+fn routed(board: &MovingAverageTable) -> u8 {
+    let published = board.live_scores((id(VALIDATOR), SUBNET), NOW);
+    let bytes = SignedLiveScores::sign(&key(VALIDATOR), &MESH, published).unwrap().bytes().to_vec();
+    let mut book = LiveScoreTable::new(SUBNET);
     assert!(book.insert(&SignedLiveScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap(), NOW));
     let candidate = |miner| {
-        let trust = Trust::new(None, book.opinion(&registration(miner), |_| 1000, NOW));
+        let trust = Trust::new(None, book.median_of(&registration(miner), |_| 1000, NOW));
         (Candidate { record: record(miner), seen: Observation::default() }, trust)
     };
     let budget = Amount::from_base_units(u64::MAX);
-    let terms = Terms { capability: None, model: None, filter: None, budget, seed: 1 };
+    let terms = QueryTerms { capability: None, model: None, filter: None, budget, seed: 1 };
     let route = route(MINERS.map(candidate).to_vec(), &terms, &Policy::Balanced.rules(), NOW);
     MINERS.into_iter().find(|miner| id(*miner) == route.choices[0].record.node).unwrap()
 }
@@ -156,9 +156,9 @@ fn record(miner: u8) -> ExpertRecord {
     }
 }
 
-fn fresh() -> Scoreboard {
-    let mut board = Scoreboard::new(ScoringRules::default()).unwrap();
-    board.registered(MINERS.map(registration));
+fn fresh() -> MovingAverageTable {
+    let mut board = MovingAverageTable::new(ScoringRules::default()).unwrap();
+    board.set_registered(MINERS.map(registration));
     board
 }
 

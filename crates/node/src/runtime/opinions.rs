@@ -20,8 +20,8 @@ use nervure_protocol::topics::{ASSIGNMENTS, SCORES};
 use nervure_router::TrustTable;
 use nervure_subnet::{
     Registration, Trust,
-    score::{LiveScoreBook, LiveScoresError, Opinion, SignedLiveScores},
-    task::{AssignmentError, Assignments, Filed, SignedAssignment},
+    score::{LiveScoreTable, LiveScoresError, MedianScore, SignedLiveScores},
+    task::{AssignmentError, AssignmentOutcome, Assignments, SignedAssignment},
 };
 
 use super::{clock, gossip::TopicHandlers, registry::LedgerRegistry};
@@ -66,7 +66,7 @@ pub(crate) struct Opinions {
 
 #[derive(Default)]
 struct Said {
-    books: BTreeMap<Netuid, LiveScoreBook>,
+    books: BTreeMap<Netuid, LiveScoreTable>,
     /// What was last made of them, at which block; none once somebody has said something new.
     made: Option<(BlockHeight, Arc<TrustTable>)>,
 }
@@ -96,9 +96,9 @@ impl Opinions {
     fn assignment(&self, data: &[u8]) -> Verdict {
         let now = clock::now();
         let verified = SignedAssignment::verify(data, &self.mesh, now, &self.registry);
-        match verified.map(|signed| lock(&self.assignments).file(signed, now)) {
-            Ok(Filed::New) => Verdict::Accept,
-            Ok(Filed::Known | Filed::Full) => Verdict::Ignore,
+        match verified.map(|signed| lock(&self.assignments).insert(signed, now)) {
+            Ok(AssignmentOutcome::New) => Verdict::Accept,
+            Ok(AssignmentOutcome::Known | AssignmentOutcome::Full) => Verdict::Ignore,
             // A ledger that moves on reaches nodes at different times: the sender may know more than we.
             Err(
                 AssignmentError::Expired
@@ -106,7 +106,7 @@ impl Opinions {
                 | AssignmentError::NotAValidator { .. }
                 | AssignmentError::NotRegistered { .. },
             ) => Verdict::Ignore,
-            Ok(Filed::Contradiction) | Err(_) => Verdict::Reject,
+            Ok(AssignmentOutcome::Contradiction) | Err(_) => Verdict::Reject,
         }
     }
 
@@ -128,7 +128,7 @@ impl Opinions {
     pub(crate) fn take(&self, signed: &SignedLiveScores) -> bool {
         let netuid = signed.scores().netuid;
         let mut said = lock(&self.said);
-        let book = said.books.entry(netuid).or_insert_with(|| LiveScoreBook::new(netuid));
+        let book = said.books.entry(netuid).or_insert_with(|| LiveScoreTable::new(netuid));
         let news = book.insert(signed, clock::now());
         if news {
             said.made = None;
@@ -160,13 +160,13 @@ impl Opinions {
     }
 }
 
-fn trusts(state: &LedgerState, books: &BTreeMap<Netuid, LiveScoreBook>) -> TrustTable {
+fn trusts(state: &LedgerState, books: &BTreeMap<Netuid, LiveScoreTable>) -> TrustTable {
     let now = clock::now();
     let stake = |node: &NodeId| state.nodes().get(node).map_or(0, |node| node.stake().base_units());
     let mut trusts = TrustTable::new();
     for (netuid, subnet) in state.subnets() {
-        let opinions: BTreeMap<Registration, Opinion> =
-            books.get(netuid).map(|book| book.opinions(stake, now)).unwrap_or_default();
+        let opinions: BTreeMap<Registration, MedianScore> =
+            books.get(netuid).map(|book| book.medians(stake, now)).unwrap_or_default();
         let largest = subnet.neurons.iter().map(|neuron| neuron.incentive).max().unwrap_or(0);
         for neuron in &subnet.neurons {
             let of = Registration { node: neuron.node, block: BlockHeight(neuron.registered) };

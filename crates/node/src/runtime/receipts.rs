@@ -78,7 +78,7 @@ impl OpenReceipt {
 #[cfg(test)]
 mod tests {
     use nervure_primitives::Amount;
-    use nervure_subnet::task::{Asked, Outstanding, SettleError};
+    use nervure_subnet::task::{PendingQueries, PendingQuery, SettleError};
 
     use super::*;
 
@@ -100,7 +100,7 @@ mod tests {
     fn a_receipt_is_for_one_query_and_its_whole_answer() {
         let (miner, asker) = (NodeKey::from_seed(&[1; 32]), NodeKey::from_seed(&[2; 32]).node_id());
         let query = Hash::of("query", &[]);
-        let asked = Asked {
+        let asked = PendingQuery {
             query,
             netuid: Netuid(1),
             miner: miner.node_id(),
@@ -111,7 +111,7 @@ mod tests {
             let mut receipt = OpenReceipt::of(asker, &open(Some(query))).unwrap();
             receipt.chunk(b"one");
             let signed = ReceiptSigner::new(miner.clone(), MESH).sign(receipt).unwrap();
-            let mut outstanding = Outstanding::new(asker, MESH);
+            let mut outstanding = PendingQueries::new(asker, MESH);
             outstanding.ask(asked).unwrap();
             let mut answer = AnswerHasher::default();
             answer.chunk(arrived);

@@ -13,10 +13,10 @@ const EMISSION: u64 = TEMPO * 820_000_000;
 /// What each validator has staked, in base units.
 const STAKE: u64 = 1_000_000_000_000;
 
-/// The ledger's part: what was promised, what counts, and bonds.
+/// The ledger's part: what was committed, what counts, and bonds.
 pub(crate) struct Consensus {
     params: Params,
-    promised: Vec<Vec<Cell>>,
+    committed: Vec<Vec<Cell>>,
     bonds: Vec<Vec<Cell>>,
     committed_at: u64,
 }
@@ -24,12 +24,12 @@ pub(crate) struct Consensus {
 impl Consensus {
     pub(crate) fn new(validators: usize) -> Self {
         let none = || vec![Vec::new(); validators];
-        Self { params: Params::default(), promised: none(), bonds: none(), committed_at: 0 }
+        Self { params: Params::default(), committed: none(), bonds: none(), committed_at: 0 }
     }
 
-    /// The epoch that ends at `block`: last epoch's promises count, and `rows` are promised for the next.
+    /// The epoch that ends at `block`: last epoch's promises count, and `rows` are committed for the next.
     pub(crate) fn epoch(&mut self, block: u64, miners: &[Miner], rows: Vec<Vec<Cell>>) -> EpochOutput {
-        let shown = std::mem::replace(&mut self.promised, rows);
+        let shown = std::mem::replace(&mut self.committed, rows);
         let mut neurons: Vec<Neuron<'_>> = Vec::with_capacity(shown.len() + miners.len());
         for (weights, bonds) in shown.iter().zip(&self.bonds) {
             let last_update = self.committed_at;

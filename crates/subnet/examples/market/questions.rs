@@ -1,7 +1,7 @@
 //! Questions to the gate, and to others that choose in a simpler way.
 
 use nervure_primitives::{Amount, UnixMillis};
-use nervure_subnet::{Candidate, Dice, Note, Observation, Policy, Terms, Trust, rank, route};
+use nervure_subnet::{Candidate, Dice, Note, Observation, Policy, QueryTerms, Trust, rank, route};
 use serde::Serialize;
 
 use crate::miners::Miner;
@@ -72,7 +72,7 @@ pub(crate) fn ask(
     let best = miners.iter().max_by(|a, b| a.quality.total_cmp(&b.quality));
     for _ in 0..count {
         let budget = Amount::from_base_units(u64::MAX);
-        let terms = Terms { capability: None, model: None, filter: None, budget, seed: dice.bits() };
+        let terms = QueryTerms { capability: None, model: None, filter: None, budget, seed: dice.bits() };
         for (tally, policy) in
             [(&mut tallies.balanced, Policy::Balanced), (&mut tallies.trusted, Policy::Trusted)]
         {

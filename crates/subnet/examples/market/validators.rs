@@ -4,7 +4,7 @@ use nervure_consensus::yuma::Cell;
 use nervure_primitives::{MeshId, Netuid, NodeKey, Uid, UnixMillis};
 use nervure_subnet::{
     Dice, Score, Seed,
-    score::{LiveScore, LiveScores, MAX_SCORES, Scoreboard, ScoringRules, SignedLiveScores},
+    score::{LiveScore, LiveScores, MAX_SCORES, MovingAverageTable, ScoringRules, SignedLiveScores},
 };
 
 use crate::miners::{Miner, unit};
@@ -13,7 +13,7 @@ use crate::miners::{Miner, unit};
 const TASKS: u64 = 5;
 const MINERS_PER_TASK: usize = 64;
 
-/// How far a mark is off at most, of 1.
+/// How far a result is off at most, of 1.
 const LUCK: f64 = 0.1;
 
 /// One in so many lies.
@@ -24,7 +24,7 @@ const PRETENDED_TASKS: u32 = 1_000;
 
 pub(crate) struct Validator {
     key: NodeKey,
-    board: Scoreboard,
+    board: MovingAverageTable,
     lies: bool,
     dice: Dice,
 }
@@ -33,7 +33,7 @@ impl Validator {
     pub(crate) fn new(index: usize, seed: Seed) -> Self {
         Self {
             key: NodeKey::from_seed(seed.derive("key", index as u64).as_bytes()),
-            board: Scoreboard::new(ScoringRules::default()).expect("default rules"),
+            board: MovingAverageTable::new(ScoringRules::default()).expect("default rules"),
             lies: index % LIARS == LIARS - 1,
             dice: Dice::new(seed.derive("validator", index as u64)),
         }
@@ -44,13 +44,13 @@ impl Validator {
         if self.lies {
             return;
         }
-        self.board.registered(miners.iter().map(|miner| miner.registration));
+        self.board.set_registered(miners.iter().map(|miner| miner.registration));
         for _ in 0..TASKS {
             for slot in self.dice.distinct(MINERS_PER_TASK, miners.len() as u64) {
                 let miner = &miners[slot as usize];
                 let luck = (unit(&mut self.dice) * 2.0 - 1.0) * LUCK;
-                let mark = ((miner.quality + luck).clamp(0.0, 1.0) * f64::from(u32::MAX)) as u32;
-                self.board.record(&miner.registration, Score::from_parts(mark));
+                let result = ((miner.quality + luck).clamp(0.0, 1.0) * f64::from(u32::MAX)) as u32;
+                self.board.record(&miner.registration, Score::from_parts(result));
             }
         }
     }
@@ -84,9 +84,9 @@ impl Validator {
         let (score, tasks) = match self.lies {
             true => (if miner.liar { Score::ONE } else { Score::ZERO }, PRETENDED_TASKS),
             false => {
-                let standing =
-                    self.board.standing(&miner.registration).filter(|standing| standing.tasks > 0)?;
-                (standing.quality, standing.tasks)
+                let averages =
+                    self.board.averages_of(&miner.registration).filter(|averages| averages.tasks > 0)?;
+                (averages.quality, averages.tasks)
             }
         };
         Some(LiveScore { node: miner.registration.node, block: miner.registration.block, score, tasks })

@@ -13,13 +13,13 @@ use super::{
 use crate::{Find, Index, Inserted, Registry, SignedRecord};
 
 /// Bytes of an answer that are not records.
-const OVERHEAD: usize = 512;
+const RESPONSE_OVERHEAD_BYTES: usize = 512;
 
 /// Bytes that each record adds to its own.
-const PER_RECORD: usize = 4;
+const RECORD_OVERHEAD_BYTES: usize = 4;
 
 /// Longest reason of a refusal, in characters.
-const MAX_REASON: usize = 48;
+const MAX_REASON_CHARS: usize = 48;
 
 /// What an answer depends on besides the index.
 pub struct Context<'a, R> {
@@ -43,7 +43,7 @@ pub fn answer<R: Registry>(index: &mut Index, request: &[u8], context: &Context<
 }
 
 fn refused(reason: &dyn std::fmt::Display) -> Response {
-    Response::Refused { reason: reason.to_string().chars().take(MAX_REASON).collect() }
+    Response::Refused { reason: reason.to_string().chars().take(MAX_REASON_CHARS).collect() }
 }
 
 fn publish<R: Registry>(index: &mut Index, records: &[ByteBuf], context: &Context<'_, R>) -> Response {
@@ -77,12 +77,12 @@ fn page(index: &Index, find: &FindRecords, now: UnixMillis) -> Response {
         limit: usize::from(find.limit).min(MAX_PAGE),
         after: find.after.clone().map(|after| (after.node, after.expert)),
     };
-    let mut room = MAX_RESPONSE - OVERHEAD;
+    let mut room = MAX_RESPONSE - RESPONSE_OVERHEAD_BYTES;
     let mut records: Vec<ByteBuf> = Vec::new();
     let mut last = None;
     let of_shard = index.signed(&wanted, now).filter(|record| shard(&record.record().node) == find.shard);
     for record in of_shard {
-        let size = record.bytes().len() + PER_RECORD;
+        let size = record.bytes().len() + RECORD_OVERHEAD_BYTES;
         if records.len() == wanted.limit || size > room {
             return Response::Page { records, next: last };
         }

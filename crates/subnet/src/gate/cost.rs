@@ -17,7 +17,7 @@ const PRICE_PER_MS: u64 = 1_000_000;
 const DISTRUST_MS: u64 = 2_000;
 
 /// An expert with its cost, and what else decides its place.
-pub(super) struct Ranked {
+pub(super) struct RankedCandidate {
     pub(super) choice: Choice,
     pub(super) quality: Score,
     pub(super) newcomer: bool,
@@ -26,7 +26,7 @@ pub(super) struct Ranked {
 }
 
 /// The cost of a candidate under `rules`.
-pub(super) fn ranked(candidate: Candidate, trust: Trust, rules: &PolicyRules) -> Ranked {
+pub(super) fn ranked(candidate: Candidate, trust: Trust, rules: &PolicyRules) -> RankedCandidate {
     let Candidate { record, seen } = candidate;
     let quality = trust.quality();
     let lacking = u64::from(Score::ONE.less(quality).parts()) * DISTRUST_MS / u64::from(u32::MAX);
@@ -42,7 +42,7 @@ pub(super) fn ranked(candidate: Candidate, trust: Trust, rules: &PolicyRules) ->
     let busy = (seen.in_flight, record.load);
     let note = Note::None;
     let choice = Choice { record, cost, latency, load, in_flight, failures, price, distrust, note };
-    Ranked { choice, quality, newcomer: trust.is_newcomer(), busy }
+    RankedCandidate { choice, quality, newcomer: trust.is_newcomer(), busy }
 }
 
 #[cfg(test)]

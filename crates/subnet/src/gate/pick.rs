@@ -1,13 +1,13 @@
 //! The order in which experts are asked: by cost, but for the known bad, newcomers, and two random choices.
 
-use super::{Choice, Note, PolicyRules, cost::Ranked};
+use super::{Choice, Note, PolicyRules, cost::RankedCandidate};
 use crate::{Dice, ExpertRecord, Score, Seed};
 
 /// Milliseconds by which an expert may be worse and still be about as good, on top of the policy's percents.
-const ABOUT_MS: u64 = 5;
+const COST_TOLERANCE_MS: u64 = 5;
 
 /// Orders the experts. Whoever asks takes the first, and the next when that one fails.
-pub(super) fn order(mut ranked: Vec<Ranked>, seed: u64, rules: &PolicyRules) -> Vec<Choice> {
+pub(super) fn order(mut ranked: Vec<RankedCandidate>, seed: u64, rules: &PolicyRules) -> Vec<Choice> {
     mark_bad(&mut ranked, rules);
     ranked.sort_by_cached_key(|one| {
         let choice = &one.choice;
@@ -23,7 +23,7 @@ pub(super) fn order(mut ranked: Vec<Ranked>, seed: u64, rules: &PolicyRules) -> 
 }
 
 /// Marks those that were tested and are far from the best that was.
-fn mark_bad(ranked: &mut [Ranked], rules: &PolicyRules) {
+fn mark_bad(ranked: &mut [RankedCandidate], rules: &PolicyRules) {
     let best = ranked.iter().filter(|one| !one.newcomer).map(|one| one.quality).max();
     let least = best.unwrap_or(Score::ZERO).times(Score::ratio(rules.bad_below.into(), 100));
     for one in ranked.iter_mut().filter(|one| !one.newcomer && one.quality < least) {
@@ -32,7 +32,7 @@ fn mark_bad(ranked: &mut [Ranked], rules: &PolicyRules) {
 }
 
 /// A newcomer, when it is a newcomer's turn: each of them equally likely.
-fn newcomer(ranked: &[Ranked], dice: &mut Dice, rules: &PolicyRules) -> Option<usize> {
+fn newcomer(ranked: &[RankedCandidate], dice: &mut Dice, rules: &PolicyRules) -> Option<usize> {
     if dice.below(1000) >= rules.explore.into() {
         return None;
     }
@@ -42,11 +42,11 @@ fn newcomer(ranked: &[Ranked], dice: &mut Dice, rules: &PolicyRules) -> Option<u
 }
 
 /// The less busy one of two among those that cost about as much as the best.
-fn less_busy_of_two(ranked: &[Ranked], dice: &mut Dice, rules: &PolicyRules) -> Option<usize> {
+fn less_busy_of_two(ranked: &[RankedCandidate], dice: &mut Dice, rules: &PolicyRules) -> Option<usize> {
     let best = ranked.first().filter(|_| rules.about_as_good > 0)?.choice.cost;
     let more = best.saturating_mul(rules.about_as_good.into()) / 100;
-    let most = best.saturating_add(more).saturating_add(ABOUT_MS);
-    let good = |one: &&Ranked| one.choice.note == Note::None && one.choice.cost <= most;
+    let most = best.saturating_add(more).saturating_add(COST_TOLERANCE_MS);
+    let good = |one: &&RankedCandidate| one.choice.note == Note::None && one.choice.cost <= most;
     let about_as_good = ranked.iter().take_while(good).count();
     let drawn = dice.distinct(2, about_as_good as u64);
     let busy = |at: &usize| ranked.get(*at).map(|one| (one.busy, one.choice.cost));
@@ -56,7 +56,7 @@ fn less_busy_of_two(ranked: &[Ranked], dice: &mut Dice, rules: &PolicyRules) -> 
     drawn.into_iter().map(|at| at as usize).min_by_key(busy)
 }
 
-fn to_front(ranked: &mut [Ranked], at: usize, note: Note) {
+fn to_front(ranked: &mut [RankedCandidate], at: usize, note: Note) {
     if let Some(front) = ranked.get_mut(..=at) {
         front.rotate_right(1);
     }

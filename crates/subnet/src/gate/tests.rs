@@ -4,34 +4,34 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{NOW, record};
-use crate::{Score, score::Opinion};
+use crate::{Score, score::MedianScore};
 
-fn terms() -> Terms {
+fn terms() -> QueryTerms {
     let budget = Amount::from_base_units(u64::MAX);
-    Terms { capability: None, model: None, filter: None, budget, seed: 1 }
+    QueryTerms { capability: None, model: None, filter: None, budget, seed: 1 }
 }
 
 fn candidate(seed: u8) -> Candidate {
     Candidate { record: record(seed, "a", "text.generate.rust"), seen: Observation::default() }
 }
 
-fn reason(candidate: Candidate, terms: &Terms) -> Option<Exclusion> {
+fn reason(candidate: Candidate, terms: &QueryTerms) -> Option<Exclusion> {
     rank(vec![candidate], terms, NOW).filtered.first().map(|filtered| filtered.reason)
 }
 
 #[test]
 fn every_exclusion_names_its_reason() {
-    let other = Terms { capability: Some("image".parse().unwrap()), ..terms() };
+    let other = QueryTerms { capability: Some("image".parse().unwrap()), ..terms() };
     assert_eq!(reason(candidate(1), &other), Some(Exclusion::OtherCapability));
     assert_eq!(
-        reason(candidate(1), &Terms { model: Some("x".into()), ..terms() }),
+        reason(candidate(1), &QueryTerms { model: Some("x".into()), ..terms() }),
         Some(Exclusion::OtherModel)
     );
     let filter = Some("context > 100000".parse().unwrap());
-    assert_eq!(reason(candidate(1), &Terms { filter, ..terms() }), Some(Exclusion::FilteredOut));
+    assert_eq!(reason(candidate(1), &QueryTerms { filter, ..terms() }), Some(Exclusion::FilteredOut));
     let mut dear = candidate(1);
     dear.record.price = 1;
-    assert_eq!(reason(dear, &Terms { budget: Amount::ZERO, ..terms() }), Some(Exclusion::OverBudget));
+    assert_eq!(reason(dear, &QueryTerms { budget: Amount::ZERO, ..terms() }), Some(Exclusion::OverBudget));
     let seen = Observation { paused_until: UnixMillis(NOW.0 + 1), ..Observation::default() };
     assert_eq!(reason(Candidate { seen, ..candidate(1) }, &terms()), Some(Exclusion::Paused));
     let seen = Observation { in_flight: MAX_IN_FLIGHT, ..Observation::default() };
@@ -43,7 +43,7 @@ fn every_exclusion_names_its_reason() {
 fn equals_share_the_load() {
     let first = |seed| {
         let candidates = (1..=4).map(candidate).collect();
-        rank(candidates, &Terms { seed, ..terms() }, NOW).choices[0].record.node
+        rank(candidates, &QueryTerms { seed, ..terms() }, NOW).choices[0].record.node
     };
     let chosen: std::collections::BTreeSet<_> = (0..64).map(first).collect();
     assert_eq!(chosen.len(), 4);
@@ -59,14 +59,14 @@ fn a_newcomer_is_tried_before_the_slow() {
 }
 
 fn tested(seed: u8, percent: u64) -> (Candidate, Trust) {
-    let opinion = Some(Opinion { score: Score::ratio(percent, 100), tasks: 50 });
-    (candidate(seed), Trust { incentive: None, opinion })
+    let live_score = Some(MedianScore { score: Score::ratio(percent, 100), tasks: 50 });
+    (candidate(seed), Trust { incentive: None, live_score })
 }
 
 /// How often each candidate is asked first, by its node, over many questions.
 fn shares(candidates: &[(Candidate, Trust)], policy: Policy) -> Vec<usize> {
     let first = |seed| {
-        route(candidates.to_vec(), &Terms { seed, ..terms() }, &policy.rules(), NOW).choices[0].clone()
+        route(candidates.to_vec(), &QueryTerms { seed, ..terms() }, &policy.rules(), NOW).choices[0].clone()
     };
     let firsts: Vec<_> = (0..2000).map(|seed| first(seed).record.node).collect();
     let count = |(candidate, _): &(Candidate, Trust)| {

@@ -1,27 +1,27 @@
-//! What the mesh thinks of an expert's node: what was finalised, and what validators say since.
+//! Trust: finalised incentive and live scores, combined.
 
-use crate::{Score, score::Opinion};
+use crate::{Score, score::MedianScore};
 
-/// Tasks after which a node is no newcomer any more.
-const TESTED: u32 = 16;
+/// Tasks after which a node is no longer a newcomer.
+const MIN_TESTED_TASKS: u32 = 16;
 
-/// What a node counts as that nobody has tested.
+/// The quality of a node that no validator has tested.
 const UNTESTED: Score = Score::from_parts(u32::MAX / 2);
 
-/// What the mesh thinks of a node in one subnet.
+/// The trust in a node in one subnet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     /// Its incentive at the last checkpoint, as a part of the subnet's largest; none when it was not registered then.
     pub incentive: Option<Score>,
-    /// What validators say of it since, by stake.
-    pub opinion: Option<Opinion>,
+    /// The validators' live scores since, their median by stake.
+    pub live_score: Option<MedianScore>,
 }
 
 impl Trust {
     /// From an incentive as the ledger has it and the largest one in the subnet.
-    pub fn new(incentive: Option<(u16, u16)>, opinion: Option<Opinion>) -> Self {
+    pub fn new(incentive: Option<(u16, u16)>, live_score: Option<MedianScore>) -> Self {
         let part = |(own, largest): (u16, u16)| Score::ratio(own.into(), largest.into());
-        Self { incentive: incentive.map(part), opinion }
+        Self { incentive: incentive.map(part), live_score }
     }
 
     /// How good it is: the mean of what was finalised, which is agreed on but late, and of what is said since; no more
@@ -29,23 +29,23 @@ impl Trust {
     /// that is being tested counts as half good at first, and for what is said of it in proportion to the tasks
     /// behind it.
     pub fn quality(&self) -> Score {
-        let Some(opinion) = self.opinion else {
+        let Some(live_score) = self.live_score else {
             return self.incentive.unwrap_or(UNTESTED);
         };
-        let known = Score::ratio(opinion.tasks.into(), TESTED.into());
+        let known = Score::ratio(live_score.tasks.into(), MIN_TESTED_TASKS.into());
         let parts = |score: Score| u64::from(score.parts());
-        let said = parts(opinion.score.times(known)) + parts(UNTESTED.times(Score::ONE.less(known)));
-        let said = Score::from_parts(u32::try_from(said).unwrap_or(u32::MAX));
+        let live = parts(live_score.score.times(known)) + parts(UNTESTED.times(Score::ONE.less(known)));
+        let live = Score::from_parts(u32::try_from(live).unwrap_or(u32::MAX));
         match self.incentive.filter(|_| !self.is_newcomer()) {
-            Some(incentive) => Score::mean([incentive, said]).min(said),
-            None => said,
+            Some(incentive) => Score::mean([incentive, live]).min(live),
+            None => live,
         }
     }
 
     /// Whether too little is known of it: neither has it earned anything nor been set 16 tasks.
     pub fn is_newcomer(&self) -> bool {
         let earned = self.incentive.is_some_and(|incentive| incentive > Score::ZERO);
-        !earned && self.opinion.is_none_or(|opinion| opinion.tasks < TESTED)
+        !earned && self.live_score.is_none_or(|live_score| live_score.tasks < MIN_TESTED_TASKS)
     }
 }
 
@@ -53,18 +53,18 @@ impl Trust {
 mod tests {
     use super::*;
 
-    fn said(percent: u64, tasks: u32) -> Option<Opinion> {
-        Some(Opinion { score: Score::ratio(percent, 100), tasks })
+    fn said(percent: u64, tasks: u32) -> Option<MedianScore> {
+        Some(MedianScore { score: Score::ratio(percent, 100), tasks })
     }
 
     #[test]
     fn a_newcomer_is_half_good_until_it_is_tested() {
-        let quality = |opinion| Trust { incentive: None, opinion }.quality().to_string();
+        let quality = |live_score| Trust { incentive: None, live_score }.quality().to_string();
         assert_eq!(quality(None), "0.5000");
         assert_eq!(quality(said(0, 8)), "0.2500");
         assert_eq!(quality(said(90, 16)), "0.9000");
-        assert!(Trust { incentive: None, opinion: said(90, 15) }.is_newcomer());
-        assert!(!Trust { incentive: None, opinion: said(90, 16) }.is_newcomer());
+        assert!(Trust { incentive: None, live_score: said(90, 15) }.is_newcomer());
+        assert!(!Trust { incentive: None, live_score: said(90, 16) }.is_newcomer());
     }
 
     #[test]

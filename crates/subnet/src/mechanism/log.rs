@@ -4,7 +4,7 @@
 //! the integer part that appears is the next digit.
 
 /// Fractional bits of a logarithm.
-pub(super) const FRACTION: u32 = 16;
+pub(super) const FRACTION_BITS: u32 = 16;
 
 /// The logarithm of `x` to base 2, rounded down, in 2^-16; 0 for 0.
 pub(super) fn log2(x: u64) -> u64 {
@@ -12,7 +12,7 @@ pub(super) fn log2(x: u64) -> u64 {
     // 1 <= mantissa < 2, with 63 fractional bits.
     let mut mantissa = u128::from(x) << (63 - whole);
     let mut digits = u64::from(whole);
-    for _ in 0..FRACTION {
+    for _ in 0..FRACTION_BITS {
         mantissa = (mantissa * mantissa) >> 63;
         let digit = (mantissa >> 64) as u64;
         mantissa >>= digit;
@@ -30,7 +30,7 @@ mod tests {
     #[test]
     fn powers_are_exact() {
         for power in 0..64 {
-            assert_eq!(log2(1 << power), power << FRACTION);
+            assert_eq!(log2(1 << power), power << FRACTION_BITS);
         }
         assert_eq!(log2(0), 0);
         assert_eq!(log2(3), 103_872, "1.58496 * 65536, rounded down");

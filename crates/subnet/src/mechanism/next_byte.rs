@@ -8,7 +8,7 @@
 //! # What a hostile miner can do
 //! * *Echo*, or return what is frequent: it gets what a model of that quality gets. The byte asked for is in no
 //!   context of any task, see [`Corpus`].
-//! * *Leave out* contexts that it finds hard: a missing answer costs [`MOST_BITS`], knowing nothing costs 8.
+//! * *Leave out* contexts that it finds hard: a missing answer costs [`MAX_BITS`], knowing nothing costs 8.
 //! * *Return what is no distribution*: all its answers to the task count nothing.
 //! * *Relay*: distributions that hardly differ over the whole task make two miners [`alike`](Task::alike), and they
 //!   share one reward. Noise that hides it must move a tenth of the mass, which costs some 4 % of the score: that
@@ -21,11 +21,11 @@ use nervure_protocol::ExpertRequest;
 use serde::Deserialize;
 
 use self::distribution::{Distribution, FLOOR_BITS};
-use super::{Answer, Corpus, DrawError, Fingerprint, Mechanism, Parameters, Reply, Task, log::FRACTION};
+use super::{Answer, Corpus, DrawError, Fingerprint, Mechanism, Parameters, Reply, Task, log::FRACTION_BITS};
 use crate::{Dice, Score, Seed};
 
 /// Bits that an answer costs at most, and a missing one always.
-pub const MOST_BITS: u32 = FLOOR_BITS;
+pub const MAX_BITS: u32 = FLOOR_BITS;
 
 /// Parameters of the mechanism.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -102,14 +102,14 @@ impl Task for NextByteTask {
         let mut bits = 0;
         for (at, next) in self.next.iter().enumerate() {
             match replies.get(at).map(Reply::answer) {
-                None | Some(Answer::Missing) => bits += u64::from(MOST_BITS) << FRACTION,
+                None | Some(Answer::Missing) => bits += u64::from(MAX_BITS) << FRACTION_BITS,
                 Some(answer) => match Distribution::read(answer) {
                     Some(distribution) => bits += distribution.bits(*next),
                     None => return Score::ZERO,
                 },
             }
         }
-        let zero = ((u64::from(self.rules.zero_at) << FRACTION) / 1000) * self.next.len() as u64;
+        let zero = ((u64::from(self.rules.zero_at) << FRACTION_BITS) / 1000) * self.next.len() as u64;
         Score::ratio(zero.saturating_sub(bits), zero)
     }
 

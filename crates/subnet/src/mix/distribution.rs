@@ -4,7 +4,7 @@
 //! one.
 
 /// How far from 1 a claimed sum may be: what rounding in a model may do.
-const SLACK: f64 = 1.0 / 256.0;
+const SUM_TOLERANCE: f64 = 1.0 / 256.0;
 
 /// Probabilities of the 256 bytes. Invariant: none negative, their sum 1 but for rounding.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ impl ByteDistribution {
     pub fn read(claimed: &[f32]) -> Option<Self> {
         let valid = |p: &f32| (0.0..=1.01).contains(p);
         let sum: f64 = claimed.iter().map(|p| f64::from(*p)).sum();
-        if claimed.len() != 256 || !claimed.iter().all(valid) || (sum - 1.0).abs() > SLACK {
+        if claimed.len() != 256 || !claimed.iter().all(valid) || (sum - 1.0).abs() > SUM_TOLERANCE {
             return None;
         }
         let mut probabilities = Box::new([0.0; 256]);

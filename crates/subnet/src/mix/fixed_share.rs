@@ -27,7 +27,7 @@ pub const MAX_EXPERTS: usize = 16;
 const DEFAULT_SHARE: f64 = 1.0 / 64.0;
 
 /// The largest share that makes sense: half forgets everything at once.
-const MOST_SHARE: f64 = 0.5;
+const MAX_SHARE: f64 = 0.5;
 
 /// Weights of experts, adapted byte by byte. Invariant: at least one, none below `share / N`, their sum 1 but for
 /// rounding.
@@ -58,7 +58,7 @@ impl FixedShare {
     /// The same with another share, from 0 (the text never changes) to one half.
     #[must_use]
     pub fn with_share(mut self, share: f64) -> Self {
-        self.share = if share.is_nan() { DEFAULT_SHARE } else { share.clamp(0.0, MOST_SHARE) };
+        self.share = if share.is_nan() { DEFAULT_SHARE } else { share.clamp(0.0, MAX_SHARE) };
         self
     }
 

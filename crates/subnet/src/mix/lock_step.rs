@@ -9,11 +9,11 @@
 //! * anybody has, and `deadline` has passed since the step began.
 //!
 //! The caller then chooses a byte, tells it with [`LockStep::chose`], and sends it to *every* expert that is left,
-//! stragglers too: an expert that missed one step speaks again at the next. One that missed [`PATIENCE`] in a row is
+//! stragglers too: an expert that missed one step speaks again at the next. One that missed [`MAX_MISSED_STEPS`] in a row is
 //! not waited for until it is in time again; [`LockStep::missed`] tells the caller when to give it up.
 //!
 //! # What a hostile expert can do
-//! * *Stall*: [`PATIENCE`] steps wait for it, `grace` each, and it has no say in them.
+//! * *Stall*: [`MAX_MISSED_STEPS`] steps wait for it, `grace` each, and it has no say in them.
 //! * *Speak of a byte that has not been chosen yet*, or say what is no distribution: it is out.
 //! * *Speak twice, or late*: the first word of a step counts, and none after it.
 
@@ -21,8 +21,8 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use super::{ByteDistribution, FixedShare, mixture};
 
-/// Steps in a row that an expert may miss before the others stop waiting for it.
-pub const PATIENCE: u32 = 4;
+/// Steps in a row that an expert may miss before steps stop waiting for it.
+pub const MAX_MISSED_STEPS: u32 = 4;
 
 /// How long a step waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl LockStep {
         let count = |wanted: fn(&Member) -> bool| self.members.iter().filter(|member| wanted(member)).count();
         let spoke = count(|member| matches!(member, Member::Spoke(_)));
         let silent = count(|member| matches!(member, Member::Silent(_)));
-        let awaited = count(|member| matches!(member, Member::Silent(missed) if *missed < PATIENCE));
+        let awaited = count(|member| matches!(member, Member::Silent(missed) if *missed < MAX_MISSED_STEPS));
         let end = self.began.saturating_add(self.rules.deadline);
         if spoke + silent == 0 || (spoke == 0 && now >= end) {
             return Progress::Failed;

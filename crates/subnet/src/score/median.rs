@@ -1,15 +1,15 @@
-//! The median of values that weigh differently.
+//! The weighted median.
 
 /// The smallest value such that at least half of the weight is on no more than it; none without weight.
 ///
-/// While those who lie have less than half of the weight, it lies among what the others say.
+/// While liars have less than half of the weight, it lies within the range of the honest values.
 pub(crate) fn median<T: Ord + Copy>(mut values: Vec<(T, u64)>) -> Option<T> {
     values.sort_unstable_by_key(|(value, _)| *value);
     let total: u128 = values.iter().map(|(_, weight)| u128::from(*weight)).sum();
-    let mut so_far = 0u128;
+    let mut cumulative = 0u128;
     values.into_iter().find_map(|(value, weight)| {
-        so_far += u128::from(weight);
-        (weight > 0 && so_far * 2 >= total).then_some(value)
+        cumulative += u128::from(weight);
+        (weight > 0 && cumulative * 2 >= total).then_some(value)
     })
 }
 
@@ -29,7 +29,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn less_than_half_moves_it_only_among_what_the_others_say(
+        fn less_than_half_of_the_weight_cannot_move_it_out_of_the_honest_range(
             honest in proptest::collection::vec((any::<u32>(), 1u64..1000), 1..9),
             lies in proptest::collection::vec((any::<u32>(), 1u64..1000), 0..9),
         ) {

@@ -1,33 +1,33 @@
-//! The weights that a validator commits: of its averages, as the ledger wants them.
+//! The weights that a validator commits, from its moving averages.
 //!
-//! A weight is proportional to a power of the average reward, less for whom few tasks are known of; the largest is
-//! 65,535, and what rounds to 0 is left out.
+//! A weight is proportional to a power of the average reward, and less for neurons with few tasks; the
+//! largest is 65,535, and weights that round to 0 are left out.
 
 use nervure_primitives::Uid;
 
-use super::{Score, Scoreboard, Standing};
+use super::{MovingAverageTable, MovingAverages, Score};
 use crate::Registration;
 
 /// The largest weight.
-const FULL: u64 = u16::MAX as u64;
+const MAX_WEIGHT: u64 = u16::MAX as u64;
 
-impl Scoreboard {
-    /// The weights of the neurons in `slots`; none above 0 when nobody has scored. In the order of `slots`.
+impl MovingAverageTable {
+    /// The weights of the neurons in `slots`; empty when no neuron has an average above 0. In the order of `slots`.
     pub fn weights(&self, slots: impl IntoIterator<Item = (Uid, Registration)>) -> Vec<(Uid, u16)> {
-        let worth = |(uid, neuron)| Some((uid, self.worth(self.standing(&neuron)?)));
+        let worth = |(uid, neuron)| Some((uid, self.worth(self.averages_of(&neuron)?)));
         let worths: Vec<(Uid, u64)> = slots.into_iter().filter_map(worth).collect();
         let most = worths.iter().map(|(_, worth)| *worth).max().unwrap_or(0);
         let weight = |(uid, worth): (Uid, u64)| {
             // Worths have 32 bits, so that this fits.
-            let weight = (worth * FULL + most / 2).checked_div(most)?;
+            let weight = (worth * MAX_WEIGHT + most / 2).checked_div(most)?;
             u16::try_from(weight).ok().filter(|weight| *weight > 0).map(|weight| (uid, weight))
         };
         worths.into_iter().filter_map(weight).collect()
     }
 
-    fn worth(&self, standing: Standing) -> u64 {
-        let known = Score::ratio(standing.tasks.into(), self.rules.ramp.into());
-        let raised = (0..self.rules.power).fold(Score::ONE, |worth, _| worth.times(standing.reward));
+    fn worth(&self, averages: MovingAverages) -> u64 {
+        let known = Score::ratio(averages.tasks.into(), self.rules.ramp.into());
+        let raised = (0..self.rules.power).fold(Score::ONE, |worth, _| worth.times(averages.reward));
         u64::from(raised.times(known).parts())
     }
 }
@@ -47,9 +47,9 @@ mod tests {
         (0..count as u8).map(|number| (Uid(u16::from(number) + 100), neuron(number))).collect()
     }
 
-    fn board(rules: ScoringRules, scores: &[(Score, u32)]) -> Scoreboard {
-        let mut board = Scoreboard::new(rules).unwrap();
-        board.registered(slots(scores.len()).into_iter().map(|(_, neuron)| neuron));
+    fn board(rules: ScoringRules, scores: &[(Score, u32)]) -> MovingAverageTable {
+        let mut board = MovingAverageTable::new(rules).unwrap();
+        board.set_registered(slots(scores.len()).into_iter().map(|(_, neuron)| neuron));
         for (number, (score, times)) in scores.iter().enumerate() {
             (0..*times).for_each(|_| assert!(board.record(&neuron(number as u8), *score)));
         }
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_gets_all_and_nothing_stays_nothing() {
+    fn the_best_gets_the_largest_weight_and_zero_gets_none() {
         let half = Score::ratio(1, 2);
         let board =
             board(ScoringRules::default(), &[(Score::ONE, 8), (half, 8), (Score::ZERO, 8), (half, 0)]);
@@ -67,21 +67,21 @@ mod tests {
     }
 
     #[test]
-    fn one_lucky_answer_is_not_a_record() {
+    fn one_lucky_answer_weighs_little() {
         let board = board(ScoringRules::default(), &[(Score::ONE, 1), (Score::ratio(9, 10), 30)]);
         let weights = board.weights(slots(2));
         assert!(weights[0].1 < weights[1].1 / 5, "{weights:?}");
     }
 
     #[test]
-    fn nobody_scored() {
+    fn weights_are_empty_without_scores() {
         assert_eq!(board(ScoringRules::default(), &[(Score::ZERO, 9); 3]).weights(slots(3)), []);
         assert_eq!(board(ScoringRules::default(), &[]).weights(slots(0)), []);
     }
 
     proptest! {
         #[test]
-        fn better_never_weighs_less(scores in proptest::collection::vec((any::<u32>(), 1u32..12), 1..8), power in 1u8..=8) {
+        fn a_better_neuron_never_weighs_less(scores in proptest::collection::vec((any::<u32>(), 1u32..12), 1..8), power in 1u8..=8) {
             let rules = ScoringRules { power, ..ScoringRules::default() };
             let scores: Vec<_> = scores.into_iter().map(|(score, times)| (Score::from_parts(score), times)).collect();
             let board = board(rules, &scores);

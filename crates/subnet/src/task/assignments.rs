@@ -1,7 +1,7 @@
-//! The assignments that a node has heard of and that have not ended.
+//! The assignments that a node has received and that have not ended.
 //!
-//! Bounded, of each validator and in all. A full book refuses newcomers: what is in it ends by itself, and nobody can
-//! push others' assignments out by setting more tasks.
+//! Bounded, of each validator and in all. A full table refuses new ones: entries end by themselves, and no validator
+//! can evict the assignments of others by setting more tasks.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,22 @@ use nervure_primitives::{Hash, NodeId, UnixMillis};
 
 use super::SignedAssignment;
 
-/// Most assignments at once.
+/// Upper bound for assignments.
 pub const MAX_ASSIGNMENTS: usize = 16_384;
 
-/// Most assignments of one validator at once.
+/// Upper bound for assignments of one validator.
 pub const MAX_PER_VALIDATOR: usize = 64;
 
-/// What became of an assignment.
+/// The outcome of inserting an assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filed {
+pub enum AssignmentOutcome {
     /// It was not known.
     New,
-    /// It was.
+    /// It was known.
     Known,
-    /// Another one by the same validator for the same task: it contradicts itself. The first one stays.
+    /// The validator signed another assignment of the same task. The first one stays.
     Contradiction,
-    /// No room, for this validator or for anybody.
+    /// The bound of the validator or of the table is reached.
     Full,
 }
 
@@ -33,22 +33,22 @@ pub enum Filed {
 pub struct Assignments(BTreeMap<(NodeId, Hash), SignedAssignment>);
 
 impl Assignments {
-    /// Files a verified assignment.
-    pub fn file(&mut self, signed: SignedAssignment, now: UnixMillis) -> Filed {
+    /// Inserts a verified assignment.
+    pub fn insert(&mut self, signed: SignedAssignment, now: UnixMillis) -> AssignmentOutcome {
         let (validator, task) = (signed.assignment().validator, signed.assignment().task);
         match self.0.get(&(validator, task)) {
-            Some(known) if *known == signed => return Filed::Known,
-            Some(_) => return Filed::Contradiction,
+            Some(known) if *known == signed => return AssignmentOutcome::Known,
+            Some(_) => return AssignmentOutcome::Contradiction,
             None => {}
         }
         if !self.has_room(&validator) {
             self.expire(now);
         }
         if !self.has_room(&validator) {
-            return Filed::Full;
+            return AssignmentOutcome::Full;
         }
         self.0.insert((validator, task), signed);
-        Filed::New
+        AssignmentOutcome::New
     }
 
     /// The assignment of a task.
@@ -98,17 +98,21 @@ mod tests {
     }
 
     #[test]
-    fn nobody_pushes_others_out_and_room_comes_by_itself() {
+    fn no_validator_evicts_others_and_ended_assignments_make_room() {
         let mut book = Assignments::default();
         for task in 0..MAX_PER_VALIDATOR as u64 {
-            assert_eq!(book.file(signed(1, assignment(1, task)), NOW), Filed::New);
+            assert_eq!(book.insert(signed(1, assignment(1, task)), NOW), AssignmentOutcome::New);
         }
-        assert_eq!(book.file(signed(1, assignment(1, 999)), NOW), Filed::Full);
-        assert_eq!(book.file(signed(2, assignment(2, 999)), NOW), Filed::New, "another validator");
+        assert_eq!(book.insert(signed(1, assignment(1, 999)), NOW), AssignmentOutcome::Full);
+        assert_eq!(
+            book.insert(signed(2, assignment(2, 999)), NOW),
+            AssignmentOutcome::New,
+            "another validator"
+        );
         let later = NOW.plus(Duration::from_secs(20));
         let mut fresh = assignment(1, 999);
         fresh.deadline = later.plus(Duration::from_secs(20));
-        assert_eq!(book.file(signed(1, fresh), later), Filed::New);
+        assert_eq!(book.insert(signed(1, fresh), later), AssignmentOutcome::New);
         assert_eq!(book.0.len(), 1);
     }
 
@@ -116,11 +120,11 @@ mod tests {
     fn a_task_is_assigned_once() {
         let mut book = Assignments::default();
         let first = signed(1, assignment(1, 7));
-        assert_eq!(book.file(first.clone(), NOW), Filed::New);
-        assert_eq!(book.file(first.clone(), NOW), Filed::Known);
+        assert_eq!(book.insert(first.clone(), NOW), AssignmentOutcome::New);
+        assert_eq!(book.insert(first.clone(), NOW), AssignmentOutcome::Known);
         let mut other = assignment(1, 7);
         other.miners.pop();
-        assert_eq!(book.file(signed(1, other), NOW), Filed::Contradiction);
+        assert_eq!(book.insert(signed(1, other), NOW), AssignmentOutcome::Contradiction);
         assert_eq!(book.get(&key(1).node_id(), &first.assignment().task), Some(&first));
     }
 }

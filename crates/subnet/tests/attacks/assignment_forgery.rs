@@ -1,4 +1,4 @@
-//! Somebody announces tasks in a validator's name, to make miners look silent or to flood the mesh.
+//! A node announces tasks in a validator's name, to make miners look silent or to flood the mesh.
 //!
 //! Defence: an assignment is believed when the validator that it names signed it, for this mesh, and is one.
 
@@ -12,7 +12,7 @@ use crate::world::{Ledger, MESH, NOW, SUBNET, id, key};
 
 const VALIDATOR: u8 = 1;
 const MINER: u8 = 10;
-const NOBODY: u8 = 99;
+const STRANGER: u8 = 99;
 
 fn assignment(validator: u8) -> Assignment {
     let questions = [ExpertRequest::Distribution { context: b"abc".to_vec() }];
@@ -30,14 +30,14 @@ fn signed(signer: &NodeKey, mesh: &MeshId, assignment: &Assignment) -> Vec<u8> {
     SignedAssignment::sign(signer, mesh, assignment.clone()).unwrap().bytes().to_vec()
 }
 
-/// What forgers send, each in its own way.
+/// What forgers send, each in its own strategy.
 fn forgeries() -> Vec<(&'static str, Vec<u8>)> {
     let other_purpose =
         Envelope::seal(&key(VALIDATOR), Domain::new("nervure/other/1"), &MESH, &assignment(VALIDATOR));
     vec![
         ("another's name", signed(&key(MINER), &MESH, &assignment(VALIDATOR))),
         ("a miner's own", signed(&key(MINER), &MESH, &assignment(MINER))),
-        ("a stranger's own", signed(&key(NOBODY), &MESH, &assignment(NOBODY))),
+        ("a stranger's own", signed(&key(STRANGER), &MESH, &assignment(STRANGER))),
         ("another mesh", signed(&key(VALIDATOR), &MeshId::from_bytes([8; 32]), &assignment(VALIDATOR))),
         ("another purpose", other_purpose.unwrap().encode().unwrap()),
     ]
@@ -48,7 +48,7 @@ fn defended(bytes: &[u8]) -> bool {
 }
 
 /// Reads what it says and does not ask who says it.
-fn defenceless(bytes: &[u8]) -> bool {
+fn undefended(bytes: &[u8]) -> bool {
     let read = |envelope: Envelope| {
         cbor::decode::<Assignment>(envelope.body(), cbor::Limits::new(MAX_ASSIGNMENT_LEN))
     };
@@ -56,11 +56,11 @@ fn defenceless(bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn no_forgery_is_believed() {
+fn refuses_every_forgery() {
     let honest = signed(&key(VALIDATOR), &MESH, &assignment(VALIDATOR));
-    assert!(defended(&honest) && defenceless(&honest));
+    assert!(defended(&honest) && undefended(&honest));
     for (name, forgery) in forgeries() {
         assert!(!defended(&forgery), "{name}");
-        assert!(defenceless(&forgery), "{name}: a forgery that nobody believes is none");
+        assert!(undefended(&forgery), "{name}: a forgery has to work without the defence");
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use nervure_primitives::Amount;
 use nervure_subnet::{
-    Candidate, Dice, ExpertRecord, Observation, Policy, PolicyRules, Seed, Terms, Trust,
+    Candidate, Dice, ExpertRecord, Observation, Policy, PolicyRules, QueryTerms, Seed, Trust,
     mechanism::{Corpus, Mechanism},
     route,
-    score::{LiveScoreBook, Scoreboard, ScoringRules, SignedLiveScores, judge},
+    score::{LiveScoreTable, MovingAverageTable, ScoringRules, SignedLiveScores, evaluate},
 };
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, corpus, id, key, model, next_byte, registration};
@@ -26,30 +26,30 @@ fn miners() -> impl Iterator<Item = u8> {
 }
 
 /// What a validator thinks after its share of the probes.
-fn probed(validator: u8, mechanism: &dyn Mechanism, corpus: &Corpus) -> Scoreboard {
-    let mut board = Scoreboard::new(ScoringRules::default()).unwrap();
-    board.registered(miners().map(registration));
+fn probed(validator: u8, mechanism: &dyn Mechanism, corpus: &Corpus) -> MovingAverageTable {
+    let mut board = MovingAverageTable::new(ScoringRules::default()).unwrap();
+    board.set_registered(miners().map(registration));
     for number in 0..PROBES {
         let task = mechanism.draw(Seed::from(u64::from(validator)).derive("task", number), corpus).unwrap();
         let sure = |miner| if miner == LIAR { 0.0 } else { 0.6 + 0.03 * f32::from(miner - 10) };
         let answers: Vec<_> =
             miners().map(|miner| (id(miner), model(task.requests(), sure(miner), miner))).collect();
-        for judged in judge(task.as_ref(), &answers) {
-            let miner = miners().find(|miner| id(*miner) == judged.node).unwrap();
-            board.record(&registration(miner), judged.mark);
+        for result in evaluate(task.as_ref(), &answers) {
+            let miner = miners().find(|miner| id(*miner) == result.node).unwrap();
+            board.record(&registration(miner), result.result);
         }
     }
     board
 }
 
 /// What gossip made of it at a gateway.
-fn opinions() -> LiveScoreBook {
-    let mut book = LiveScoreBook::new(SUBNET);
+fn opinions() -> LiveScoreTable {
+    let mut book = LiveScoreTable::new(SUBNET);
     let (mechanism, corpus) = (next_byte(), corpus());
     for validator in VALIDATORS {
         let board = probed(validator, mechanism.as_ref(), &corpus);
-        let told = board.live_scores((id(validator), SUBNET), NOW);
-        let bytes = SignedLiveScores::sign(&key(validator), &MESH, told).unwrap().bytes().to_vec();
+        let published = board.live_scores((id(validator), SUBNET), NOW);
+        let bytes = SignedLiveScores::sign(&key(validator), &MESH, published).unwrap().bytes().to_vec();
         assert!(book.insert(&SignedLiveScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap(), NOW));
     }
     book
@@ -88,7 +88,7 @@ fn routed_to_liar(trust: impl Fn(u8) -> Trust, rules: &PolicyRules) -> f64 {
     let mut to_liar = 0;
     for _ in 0..QUESTIONS {
         let budget = Amount::from_base_units(u64::MAX);
-        let terms = Terms { capability: None, model: None, filter: None, budget, seed: dice.bits() };
+        let terms = QueryTerms { capability: None, model: None, filter: None, budget, seed: dice.bits() };
         let chosen = route(candidates.clone(), &terms, rules, NOW);
         to_liar += u64::from(chosen.choices[0].record.node == id(LIAR));
     }
@@ -98,7 +98,7 @@ fn routed_to_liar(trust: impl Fn(u8) -> Trust, rules: &PolicyRules) -> f64 {
 #[test]
 fn a_liar_is_routed_to_at_most_one_percent() {
     let book = opinions();
-    let opinion = |miner| Trust::new(None, book.opinion(&registration(miner), |_| 1, NOW));
+    let opinion = |miner| Trust::new(None, book.median_of(&registration(miner), |_| 1, NOW));
     for policy in [Policy::Balanced, Policy::Fastest, Policy::Cheapest, Policy::Trusted] {
         let share = routed_to_liar(opinion, &policy.rules());
         assert!(share <= 0.01, "{policy:?}: {share}");

@@ -5,7 +5,7 @@
 
 use nervure_subnet::{
     Score, Trust,
-    score::{LiveScore, LiveScoreBook, LiveScores, SignedLiveScores},
+    score::{LiveScore, LiveScoreTable, LiveScores, SignedLiveScores},
 };
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, id, key, registration};
@@ -15,7 +15,7 @@ const HONEST: [u8; 3] = [3, 4, 5];
 const OLD: u8 = 10;
 const NEW: u8 = 11;
 
-fn told(by: u8, miner: u8, score: Score) -> SignedLiveScores {
+fn published(by: u8, miner: u8, score: Score) -> SignedLiveScores {
     let score = LiveScore { node: id(miner), block: registration(miner).block, score, tasks: 1_000 };
     let said = LiveScores { netuid: SUBNET, validator: id(by), issued_at: NOW, scores: vec![score] };
     let bytes = SignedLiveScores::sign(&key(by), &MESH, said).unwrap().bytes().to_vec();
@@ -24,18 +24,18 @@ fn told(by: u8, miner: u8, score: Score) -> SignedLiveScores {
 
 /// What the gate thinks of the newcomer when `speaking` validators besides its friends are heard.
 fn newcomer(speaking: &[u8]) -> Trust {
-    let mut book = LiveScoreBook::new(SUBNET);
+    let mut book = LiveScoreTable::new(SUBNET);
     for friend in FRIENDS {
-        assert!(book.insert(&told(friend, NEW, Score::ONE), NOW));
+        assert!(book.insert(&published(friend, NEW, Score::ONE), NOW));
     }
     for validator in speaking {
-        assert!(book.insert(&told(*validator, OLD, Score::ratio(9, 10)), NOW));
+        assert!(book.insert(&published(*validator, OLD, Score::ratio(9, 10)), NOW));
     }
-    Trust::new(None, book.opinion(&registration(NEW), |_| 1, NOW))
+    Trust::new(None, book.median_of(&registration(NEW), |_| 1, NOW))
 }
 
 #[test]
-fn whom_a_few_praise_early_stays_a_newcomer() {
+fn early_praise_by_a_few_keeps_a_newcomer() {
     let trust = newcomer(&HONEST);
     assert!(trust.is_newcomer(), "{trust:?}");
     assert_eq!(trust.quality().to_string(), "0.5000");

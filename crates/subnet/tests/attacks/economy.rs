@@ -1,5 +1,5 @@
 //! A subnet on the real ledger whose miners' quality drifts, for attacks that are about weights: honest validators
-//! test, average and weigh; one of them has ways of its own.
+//! test, average and weigh; one of them follows another strategy.
 
 use nervure_ledger::{
     spec::{MeshSpec, NodeSpec, Role},
@@ -10,15 +10,15 @@ use nervure_ledger::{
 use nervure_primitives::{Amount, BlockHeight, Hash, NodeId, NodeKey, Uid};
 use nervure_subnet::{
     Dice, Registration, Score,
-    score::{Scoreboard, ScoringRules},
+    score::{MovingAverageTable, ScoringRules},
 };
 
 use crate::world::{SUBNET, key, registration};
 
 const VALIDATORS: u8 = 8;
 
-/// The odd one.
-const ODD: u8 = VALIDATORS - 1;
+/// The attacker.
+const ATTACKER: u8 = VALIDATORS - 1;
 
 const MINERS: u8 = 24;
 const FIRST_MINER: u8 = 50;
@@ -38,14 +38,14 @@ type Row = Vec<(Uid, u16)>;
 
 /// What the odd validator does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// What everybody does.
+pub(crate) enum Strategy {
+    /// Follows the protocol.
     Honest,
-    /// Tests nobody, and weighs as the others were last seen to.
+    /// Tests no miner, and copies the weights that the others last revealed.
     Copies,
-    /// Promises honestly and shows nothing before the epoch after the one in which it has to.
+    /// Commits honestly and reveals an epoch too late.
     RevealsLate,
-    /// Tests nobody, promises several guesses, and shows the one that is nearest to what the others have shown.
+    /// Tests no miner, commits several guesses, and reveals the one nearest to the revealed weights of the others.
     ChoosesReveal,
 }
 
@@ -55,8 +55,8 @@ pub(crate) struct Economy {
     miners: Vec<Registration>,
     validators: Vec<NodeKey>,
     quality: Vec<f64>,
-    boards: Vec<Scoreboard>,
-    promised: Vec<Vec<RevealWeights>>,
+    boards: Vec<MovingAverageTable>,
+    committed: Vec<Vec<RevealWeights>>,
     /// What the odd one shows too late, or saw an epoch ago.
     late: Row,
     dice: Dice,
@@ -66,12 +66,12 @@ pub(crate) struct Economy {
 /// What the odd validator earned for each unit of stake, as a part of what the honest ones did.
 ///
 /// `drift` is how far a miner's quality moves in an epoch, at most.
-pub(crate) fn earned(way: Way, commit_reveal: bool, drift: f64) -> f64 {
+pub(crate) fn earned(strategy: Strategy, commit_reveal: bool, drift: f64) -> f64 {
     let mut economy = Economy::new(commit_reveal, drift);
-    (0..WARM_UP).for_each(|_| drop(economy.epoch(way)));
+    (0..WARM_UP).for_each(|_| drop(economy.epoch(strategy)));
     let mut sums = [0.0; VALIDATORS as usize];
     for _ in 0..EPOCHS {
-        for (sum, dividends) in sums.iter_mut().zip(economy.epoch(way)) {
+        for (sum, dividends) in sums.iter_mut().zip(economy.epoch(strategy)) {
             *sum += dividends;
         }
     }
@@ -103,9 +103,9 @@ fn spec(commit_reveal: bool) -> MeshSpec {
 
 impl Economy {
     fn new(commit_reveal: bool, drift: f64) -> Self {
-        let mut board = Scoreboard::new(ScoringRules::default()).unwrap();
+        let mut board = MovingAverageTable::new(ScoringRules::default()).unwrap();
         let miners: Vec<_> = (0..MINERS).map(|index| registration(FIRST_MINER + index)).collect();
-        board.registered(miners.iter().copied());
+        board.set_registered(miners.iter().copied());
         let mut dice = Dice::new(7.into());
         let quality = (0..MINERS).map(|_| unit(&mut dice)).collect();
         Self {
@@ -114,7 +114,7 @@ impl Economy {
             validators: (0..VALIDATORS).map(validator).collect(),
             quality,
             boards: vec![board; VALIDATORS.into()],
-            promised: vec![Vec::new(); VALIDATORS.into()],
+            committed: vec![Vec::new(); VALIDATORS.into()],
             late: Row::new(),
             dice,
             drift,
@@ -122,14 +122,14 @@ impl Economy {
     }
 
     /// One epoch; what each validator earned in it, as a part of all.
-    fn epoch(&mut self, way: Way) -> Vec<f64> {
+    fn epoch(&mut self, strategy: Strategy) -> Vec<f64> {
         let epoch = self.subnet().epoch;
         self.drift();
         self.test();
         if self.subnet().hyperparameters.commit_reveal {
-            self.promise_and_show(way)
+            self.commit_and_reveal(strategy)
         } else {
-            self.set(way)
+            self.set(strategy)
         }
         while self.subnet().epoch == epoch {
             self.block(Vec::new());
@@ -152,50 +152,51 @@ impl Economy {
             for (miner, quality) in self.miners.iter().zip(&self.quality) {
                 for _ in 0..TASKS {
                     let luck = (unit(&mut self.dice) - 0.5) * 0.2;
-                    let mark =
+                    let result =
                         Score::from_parts(((quality + luck).clamp(0.0, 1.0) * f64::from(u32::MAX)) as u32);
-                    assert!(board.record(miner, mark));
+                    assert!(board.record(miner, result));
                 }
             }
         }
     }
 
     /// Without commit and reveal, the odd one comes last, when it has seen the others.
-    fn set(&mut self, way: Way) {
+    fn set(&mut self, strategy: Strategy) {
         let set = |weights| Call::SetWeights(SetWeights { netuid: SUBNET, weights, version_key: 0 });
-        let honest = (0..ODD).map(|index| (index, set(self.honest(index)))).collect();
+        let honest = (0..ATTACKER).map(|index| (index, set(self.honest(index)))).collect();
         self.block(honest);
-        let own = self.honest(ODD);
-        let weights = match way {
-            Way::Honest => own,
-            Way::Copies | Way::ChoosesReveal => self.seen(),
-            Way::RevealsLate => std::mem::replace(&mut self.late, own),
+        let own = self.honest(ATTACKER);
+        let weights = match strategy {
+            Strategy::Honest => own,
+            Strategy::Copies | Strategy::ChoosesReveal => self.seen(),
+            Strategy::RevealsLate => std::mem::replace(&mut self.late, own),
         };
-        self.block(vec![(ODD, set(weights))]);
+        self.block(vec![(ATTACKER, set(weights))]);
     }
 
-    fn promise_and_show(&mut self, way: Way) {
-        let shown = |index: u8| self.promised[usize::from(index)].first().map(|row| (index, reveal(row)));
-        let honest =
-            (0..VALIDATORS).filter(|index| way == Way::Honest || way == Way::Copies || *index != ODD);
+    fn commit_and_reveal(&mut self, strategy: Strategy) {
+        let shown = |index: u8| self.committed[usize::from(index)].first().map(|row| (index, reveal(row)));
+        let honest = (0..VALIDATORS).filter(|index| {
+            strategy == Strategy::Honest || strategy == Strategy::Copies || *index != ATTACKER
+        });
         self.block(honest.filter_map(shown).collect());
-        match way {
-            Way::Honest | Way::Copies => {}
-            Way::ChoosesReveal => {
+        match strategy {
+            Strategy::Honest | Strategy::Copies => {}
+            Strategy::ChoosesReveal => {
                 let best = self.nearest();
-                self.block(best.map(|row| (ODD, reveal(&row))).into_iter().collect());
+                self.block(best.map(|row| (ATTACKER, reveal(&row))).into_iter().collect());
             }
-            Way::RevealsLate => {
-                let now = self.promised[usize::from(ODD)].first().map(|row| row.weights.clone());
+            Strategy::RevealsLate => {
+                let now = self.committed[usize::from(ATTACKER)].first().map(|row| row.weights.clone());
                 let before = std::mem::replace(&mut self.late, now.unwrap_or_default());
-                self.block(vec![(ODD, reveal(&self.row(ODD, before)))]);
+                self.block(vec![(ATTACKER, reveal(&self.row(ATTACKER, before)))]);
             }
         }
         let mut calls = Vec::new();
         for index in 0..VALIDATORS {
-            let rows = match way {
-                Way::Copies if index == ODD => vec![self.seen()],
-                Way::ChoosesReveal if index == ODD => self.guesses(),
+            let rows = match strategy {
+                Strategy::Copies if index == ATTACKER => vec![self.seen()],
+                Strategy::ChoosesReveal if index == ATTACKER => self.guesses(),
                 _ => vec![self.honest(index)],
             };
             let rows =
@@ -205,7 +206,7 @@ impl Economy {
                     commitment(&self.state.mesh(), &self.validators[usize::from(index)].node_id(), row);
                 calls.push((index, Call::CommitWeights(CommitWeights { netuid: SUBNET, hash })));
             }
-            self.promised[usize::from(index)] = rows;
+            self.committed[usize::from(index)] = rows;
         }
         self.block(calls);
     }
@@ -223,7 +224,7 @@ impl Economy {
 
     /// The mean of what the honest ones have shown.
     fn seen(&self) -> Row {
-        let rows: Vec<&Row> = (0..ODD).map(|index| &self.validator(index).weights).collect();
+        let rows: Vec<&Row> = (0..ATTACKER).map(|index| &self.validator(index).weights).collect();
         let sum = |uid| rows.iter().map(|row| u64::from(weight_of(row, uid))).sum::<u64>();
         let mean = |uid| (sum(uid) / rows.len() as u64) as u16;
         let miners = self.miners.iter().map(|miner| self.uid(&miner.node));
@@ -251,7 +252,7 @@ impl Economy {
                 |(uid, weight): &(Uid, u16)| u64::from(weight.abs_diff(weight_of(&row.weights, *uid)));
             seen.iter().map(apart).sum::<u64>()
         };
-        self.promised[usize::from(ODD)].iter().min_by_key(distance).cloned()
+        self.committed[usize::from(ATTACKER)].iter().min_by_key(distance).cloned()
     }
 
     fn subnet(&self) -> &Subnet {

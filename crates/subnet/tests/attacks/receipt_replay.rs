@@ -1,11 +1,11 @@
-//! A miner shows a receipt again: for a query that it did not answer, or to somebody who did not ask.
+//! A miner shows a receipt again: for a query that it did not answer, or to a node that did not ask.
 //!
 //! Defence: a receipt binds asker, miner, query, request and answer, and settles a query once.
 
 use nervure_primitives::Hash;
 use nervure_protocol::ReceiptError;
 use nervure_subnet::task::{
-    AnswerHasher, Asked, Outstanding, Receipt, SettleError, SignedReceipt, request_hash,
+    AnswerHasher, PendingQueries, PendingQuery, Receipt, SettleError, SignedReceipt, request_hash,
 };
 
 use crate::world::{MESH, NOW, SUBNET, id, key};
@@ -17,10 +17,10 @@ const MINER: u8 = 10;
 /// Whether an asker accepts these bytes, for an answer with this hash.
 type Accepts<'a> = &'a mut dyn FnMut(&[u8], &Hash) -> bool;
 
-fn asked(number: u8) -> Asked {
+fn asked(number: u8) -> PendingQuery {
     let query = Hash::of("query", &[&[number]]);
     let request = request_hash(&query, b"the same words each time");
-    Asked { query, netuid: SUBNET, miner: id(MINER), request, sent_at: NOW }
+    PendingQuery { query, netuid: SUBNET, miner: id(MINER), request, sent_at: NOW }
 }
 
 fn answer() -> Hash {
@@ -29,7 +29,7 @@ fn answer() -> Hash {
     hasher.finish()
 }
 
-fn receipt(asked: &Asked) -> Vec<u8> {
+fn receipt(asked: &PendingQuery) -> Vec<u8> {
     let receipt = Receipt {
         netuid: asked.netuid,
         asker: id(ASKER),
@@ -49,15 +49,15 @@ fn replayed(asker: Accepts<'_>, other: Accepts<'_>) -> usize {
     let first = receipt(&asked(1));
     assert!(asker(&first, &answer()), "the honest receipt is accepted");
     let again = asker(&first, &answer());
-    // The second query is answered by nobody; all that comes is the first one's receipt.
+    // The second query is not answered; all that arrives is the first one's receipt.
     let for_another = asker(&first, &AnswerHasher::default().finish());
     let elsewhere = other(&first, &answer());
     [again, for_another, elsewhere].into_iter().filter(|accepted| *accepted).count()
 }
 
 #[test]
-fn a_receipt_counts_once_for_one_query_of_one_asker() {
-    let mut tables = [ASKER, OTHER_ASKER].map(|seed| Outstanding::new(id(seed), MESH));
+fn a_receipt_settles_one_query_of_one_asker_once() {
+    let mut tables = [ASKER, OTHER_ASKER].map(|seed| PendingQueries::new(id(seed), MESH));
     tables.iter_mut().for_each(|table| [1, 2].iter().for_each(|number| table.ask(asked(*number)).unwrap()));
     let [mut mine, mut other] = tables;
     let accepted =
@@ -73,7 +73,7 @@ fn a_receipt_counts_once_for_one_query_of_one_asker() {
 
 #[test]
 fn changing_any_field_breaks_the_signature() {
-    let mut table = Outstanding::new(id(ASKER), MESH);
+    let mut table = PendingQueries::new(id(ASKER), MESH);
     table.ask(asked(2)).unwrap();
     let first = receipt(&asked(1));
     // The attacker writes the second query's name over the first one's.

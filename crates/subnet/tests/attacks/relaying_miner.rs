@@ -5,7 +5,7 @@
 use nervure_primitives::{NodeId, Uid};
 use nervure_subnet::{
     mechanism::{Answer, Reply, Task},
-    score::{Judged, Scoreboard, ScoringRules, judge},
+    score::{MinerResult, MovingAverageTable, ScoringRules, evaluate},
 };
 
 use crate::world::{corpus, id, model, next_byte, registration};
@@ -14,8 +14,8 @@ const GOOD: u8 = 10;
 const OTHER: u8 = 11;
 const RELAY: u8 = 12;
 
-/// A way to judge a task.
-type Judge = fn(&dyn Task, &[(NodeId, Vec<Reply>)]) -> Vec<Judged>;
+/// A strategy to evaluate a task.
+type Evaluate = fn(&dyn Task, &[(NodeId, Vec<Reply>)]) -> Vec<MinerResult>;
 
 /// The same answers, a hundredth of the mass spread out.
 fn relayed(replies: &[Reply]) -> Vec<Reply> {
@@ -27,16 +27,18 @@ fn relayed(replies: &[Reply]) -> Vec<Reply> {
 }
 
 /// Each on its own.
-fn defenceless(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<Judged> {
-    let alone =
-        |(node, replies): &(NodeId, Vec<Reply>)| Judged { node: *node, mark: task.score(replies).into() };
+fn undefended(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<MinerResult> {
+    let alone = |(node, replies): &(NodeId, Vec<Reply>)| MinerResult {
+        node: *node,
+        result: task.score(replies).into(),
+    };
     answers.iter().map(alone).collect()
 }
 
 /// The weights of the three after 30 tasks; with and without the relaying miner.
-fn weights(judge: Judge, relay: bool) -> [f64; 3] {
-    let mut board = Scoreboard::new(ScoringRules { power: 1, ..ScoringRules::default() }).unwrap();
-    board.registered([GOOD, OTHER, RELAY].map(registration));
+fn weights(evaluate: Evaluate, relay: bool) -> [f64; 3] {
+    let mut board = MovingAverageTable::new(ScoringRules { power: 1, ..ScoringRules::default() }).unwrap();
+    board.set_registered([GOOD, OTHER, RELAY].map(registration));
     let (mechanism, corpus) = (next_byte(), corpus());
     for seed in 0..30u64 {
         let task = mechanism.draw(seed.into(), &corpus).unwrap();
@@ -45,9 +47,9 @@ fn weights(judge: Judge, relay: bool) -> [f64; 3] {
         if relay {
             answers.push((id(RELAY), relayed(&good)));
         }
-        for judged in judge(task.as_ref(), &answers) {
-            let seed = [GOOD, OTHER, RELAY].into_iter().find(|seed| id(*seed) == judged.node).unwrap();
-            assert!(board.record(&registration(seed), judged.mark));
+        for result in evaluate(task.as_ref(), &answers) {
+            let seed = [GOOD, OTHER, RELAY].into_iter().find(|seed| id(*seed) == result.node).unwrap();
+            assert!(board.record(&registration(seed), result.result));
         }
     }
     let slots = [GOOD, OTHER, RELAY].map(|seed| (Uid(seed.into()), registration(seed)));
@@ -59,15 +61,15 @@ fn weights(judge: Judge, relay: bool) -> [f64; 3] {
 }
 
 /// What the two together take from the third by relaying.
-fn gain(judge: Judge) -> f64 {
-    let (before, after) = (weights(judge, false), weights(judge, true));
+fn gain(evaluate: Evaluate) -> f64 {
+    let (before, after) = (weights(evaluate, false), weights(evaluate, true));
     before[1] / after[1] - 1.0
 }
 
 #[test]
 fn relaying_gains_nothing() {
-    assert!(gain(judge).abs() < 0.02, "together they get what one did: {}", gain(judge));
-    assert!(gain(defenceless) > 0.4, "and without the defence much more: {}", gain(defenceless));
+    assert!(gain(evaluate).abs() < 0.02, "together they get what one did: {}", gain(evaluate));
+    assert!(gain(undefended) > 0.4, "and without the defence much more: {}", gain(undefended));
 }
 
 #[test]
@@ -75,9 +77,9 @@ fn an_honest_miner_of_another_mind_shares_with_nobody() {
     let task = next_byte().draw(1.into(), &corpus()).unwrap();
     let answers: Vec<_> =
         (0..6u8).map(|n| (id(10 + n), model(task.requests(), 0.4 + 0.1 * f32::from(n), n))).collect();
-    let judged = judge(task.as_ref(), &answers);
-    let apart = judged.iter().filter(|judged| judged.mark.sharers == 1).count();
-    assert!(apart >= 4, "{judged:?}");
+    let result = evaluate(task.as_ref(), &answers);
+    let apart = result.iter().filter(|result| result.result.sharers == 1).count();
+    assert!(apart >= 4, "{result:?}");
 }
 
 /// Copying takes reward and must not take questions: gateways hear of quality, not of shares.
@@ -86,13 +88,13 @@ fn being_copied_costs_no_reputation() {
     let task = next_byte().draw(1.into(), &corpus()).unwrap();
     let good = model(task.requests(), 0.75, 1);
     let answers: Vec<_> = (10..16).map(|seed| (id(seed), good.clone())).collect();
-    let mut board = Scoreboard::new(ScoringRules::default()).unwrap();
-    board.registered((10..16).map(registration));
-    for judged in judge(task.as_ref(), &answers) {
-        let seed = (10..16).find(|seed| id(*seed) == judged.node).unwrap();
-        assert!(board.record(&registration(seed), judged.mark));
+    let mut board = MovingAverageTable::new(ScoringRules::default()).unwrap();
+    board.set_registered((10..16).map(registration));
+    for result in evaluate(task.as_ref(), &answers) {
+        let seed = (10..16).find(|seed| id(*seed) == result.node).unwrap();
+        assert!(board.record(&registration(seed), result.result));
     }
-    let standing = board.standing(&registration(GOOD)).unwrap();
-    assert_eq!(standing.quality, task.score(&good));
-    assert_eq!(standing.reward, task.score(&good).shared(6));
+    let averages = board.averages_of(&registration(GOOD)).unwrap();
+    assert_eq!(averages.quality, task.score(&good));
+    assert_eq!(averages.reward, task.score(&good).shared(6));
 }

@@ -5,7 +5,7 @@
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use nervure_subnet::{
     Neurons, Score,
-    score::{LiveScore, LiveScoreBook, LiveScores, MAX_VALIDATORS, SignedLiveScores},
+    score::{LiveScore, LiveScoreTable, LiveScores, MAX_VALIDATORS, SignedLiveScores},
 };
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, id, key, registration};
@@ -15,10 +15,10 @@ const GOOD: u8 = 10;
 const FRIEND: u8 = 11;
 const SPAMMERS: std::ops::Range<u8> = 100..200;
 
-/// Believes everybody.
-struct Nobody;
+/// Accepts every node as a validator.
+struct AllValidators;
 
-impl Neurons for Nobody {
+impl Neurons for AllValidators {
     fn may_validate(&self, _: &NodeId, _: Netuid) -> bool {
         true
     }
@@ -28,7 +28,7 @@ impl Neurons for Nobody {
     }
 }
 
-fn told(by: u8, good: Score, friend: Score) -> Vec<u8> {
+fn published(by: u8, good: Score, friend: Score) -> Vec<u8> {
     let score = |miner, score| LiveScore { node: id(miner), block: BlockHeight(1), score, tasks: 20 };
     let mut scores = vec![score(GOOD, good), score(FRIEND, friend)];
     scores.sort_by_key(|score| score.node);
@@ -38,23 +38,23 @@ fn told(by: u8, good: Score, friend: Score) -> Vec<u8> {
 
 /// What is thought of the good miner and of the spammers' friend when the spam came first.
 fn opinions(neurons: &impl Neurons, stake: impl Fn(&NodeId) -> u64 + Copy) -> [Option<Score>; 2] {
-    let mut book = LiveScoreBook::new(SUBNET);
+    let mut book = LiveScoreTable::new(SUBNET);
     let mut hear = |bytes: Vec<u8>| {
         if let Ok(scores) = SignedLiveScores::verify(&bytes, &MESH, NOW, neurons) {
             book.insert(&scores, NOW);
         }
     };
-    SPAMMERS.for_each(|spammer| hear(told(spammer, Score::ZERO, Score::ONE)));
-    HONEST.iter().for_each(|validator| hear(told(*validator, Score::ratio(9, 10), Score::ratio(1, 10))));
-    [GOOD, FRIEND].map(|miner| book.opinion(&registration(miner), stake, NOW).map(|opinion| opinion.score))
+    SPAMMERS.for_each(|spammer| hear(published(spammer, Score::ZERO, Score::ONE)));
+    HONEST.iter().for_each(|validator| hear(published(*validator, Score::ratio(9, 10), Score::ratio(1, 10))));
+    [GOOD, FRIEND].map(|miner| book.median_of(&registration(miner), stake, NOW).map(|opinion| opinion.score))
 }
 
 #[test]
-fn spam_changes_no_opinion() {
+fn spam_changes_no_median() {
     let stake = |node: &NodeId| u64::from(HONEST.iter().any(|validator| id(*validator) == *node));
     assert_eq!(opinions(&Ledger, stake), [Some(Score::ratio(9, 10)), Some(Score::ratio(1, 10))]);
-    let defenceless = opinions(&Nobody, |_| 1);
-    assert_eq!(defenceless, [Some(Score::ZERO), Some(Score::ONE)], "everybody is believed");
+    let undefended = opinions(&AllValidators, |_| 1);
+    assert_eq!(undefended, [Some(Score::ZERO), Some(Score::ONE)], "all scores count");
     assert!(usize::from(SPAMMERS.end - SPAMMERS.start) > MAX_VALIDATORS, "the spam is more than the memory");
-    assert_eq!(opinions(&Nobody, stake), [None, None], "it even keeps the honest out");
+    assert_eq!(opinions(&AllValidators, stake), [None, None], "it even keeps the honest out");
 }

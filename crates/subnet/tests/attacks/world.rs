@@ -16,7 +16,7 @@ pub(crate) const MESH: MeshId = MeshId::from_bytes([7; 32]);
 pub(crate) const NOW: UnixMillis = UnixMillis(1_000_000_000);
 pub(crate) const SUBNET: Netuid = Netuid(1);
 
-/// Nodes 1 to 5 are validators, 10 to 29 miners; all others are nobody.
+/// Nodes 1 to 5 are validators, 10 to 29 miners; no other node is registered.
 pub(crate) struct Ledger;
 
 impl Neurons for Ledger {

@@ -15,7 +15,7 @@ use nervure_primitives::{
 };
 use nervure_subnet::{
     Registration,
-    score::{Judged, Scoreboard, ScoringRules},
+    score::{MinerResult, MovingAverageTable, ScoringRules},
 };
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ const MAX_WEIGHT_COMMITS: usize = 16;
 /// A subnet's scoreboard and weight commits.
 pub(super) struct ValidatorStore {
     path: PathBuf,
-    board: Scoreboard,
+    board: MovingAverageTable,
     commits: Vec<WeightCommit>,
 }
 
@@ -54,7 +54,7 @@ struct StoredState {
 impl ValidatorStore {
     /// Opens the state in `path`; scores of neurons that are no longer registered are dropped.
     pub(super) fn open(path: PathBuf, subnet: &Subnet, own: &NodeId) -> Self {
-        let Ok(board) = Scoreboard::new(ScoringRules::default()) else {
+        let Ok(board) = MovingAverageTable::new(ScoringRules::default()) else {
             unreachable!("the defaults are within their bounds")
         };
         let mut store = Self { path, board, commits: Vec::new() };
@@ -70,27 +70,28 @@ impl ValidatorStore {
 
     /// Updates the registered neurons, without this validator itself.
     pub(super) fn registered(&mut self, subnet: &Subnet, own: &NodeId) {
-        self.board.registered(slots(subnet).map(|(_, neuron)| neuron).filter(|neuron| neuron.node != *own));
+        self.board
+            .set_registered(slots(subnet).map(|(_, neuron)| neuron).filter(|neuron| neuron.node != *own));
     }
 
     /// The moving averages.
-    pub(super) fn board(&self) -> &Scoreboard {
+    pub(super) fn board(&self) -> &MovingAverageTable {
         &self.board
     }
 
     /// The nodes to test: those that serve, and those that were tested before and serve no longer.
     pub(super) fn to_test(&self, serves: impl Fn(&NodeId) -> bool) -> BTreeSet<NodeId> {
-        let known = self.board.standings();
-        let tested = known.filter(|(neuron, standing)| standing.tasks > 0 || serves(&neuron.node));
+        let known = self.board.iter();
+        let tested = known.filter(|(neuron, averages)| averages.tasks > 0 || serves(&neuron.node));
         tested.map(|(neuron, _)| neuron.node).collect()
     }
 
     /// Records task results. False when they cannot be stored.
-    pub(super) fn record(&mut self, judged: &[Judged]) -> bool {
-        let neurons: Vec<Registration> = self.board.standings().map(|(neuron, _)| neuron).collect();
-        for judged in judged {
-            if let Some(neuron) = neurons.iter().find(|neuron| neuron.node == judged.node) {
-                self.board.record(neuron, judged.mark);
+    pub(super) fn record(&mut self, results: &[MinerResult]) -> bool {
+        let neurons: Vec<Registration> = self.board.iter().map(|(neuron, _)| neuron).collect();
+        for one in results {
+            if let Some(neuron) = neurons.iter().find(|neuron| neuron.node == one.node) {
+                self.board.record(neuron, one.result);
             }
         }
         self.save()

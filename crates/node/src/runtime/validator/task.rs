@@ -1,4 +1,4 @@
-//! One task: drawn, assigned, asked, judged.
+//! One task: drawn, assigned, asked, evaluated.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use nervure_protocol::topics::ASSIGNMENTS;
 use nervure_subnet::{
     Dice, ExpertRecord, Find,
     mechanism::{Corpus, Mechanism, Reply, Task},
-    score::judge,
+    score::evaluate,
     task::{Assignment, MAX_MINERS, SignedAssignment, commitment},
 };
 
@@ -81,10 +81,10 @@ impl Validator {
         });
         let answers: Vec<(NodeId, Vec<Reply>)> =
             asked.buffer_unordered(MAX_CONCURRENT_MINERS).collect().await;
-        let judged = tokio::task::spawn_blocking(move || judge(task.as_ref(), &answers)).await;
-        let Ok(judged) = judged else { return false };
-        tracing::debug!(%netuid, miners = judged.len(), "scored a task");
-        lock(store).record(&judged)
+        let results = tokio::task::spawn_blocking(move || evaluate(task.as_ref(), &answers)).await;
+        let Ok(results) = results else { return false };
+        tracing::debug!(%netuid, miners = results.len(), "scored a task");
+        lock(store).record(&results)
     }
 
     /// The texts for `capability`; all texts when there are none for it.

@@ -7,12 +7,12 @@ use super::{
 use crate::Dice;
 
 /// Bytes of one passage, before it is cut to whole characters.
-const PASSAGE: usize = 240;
+const PASSAGE_BYTES: usize = 240;
 
 /// Draws a triple.
 pub(super) fn triple(dice: &mut Dice, corpus: &Corpus) -> Result<Triple, DrawError> {
     let long: Vec<&Document> =
-        corpus.documents().iter().filter(|document| document.text.len() >= 2 * PASSAGE).collect();
+        corpus.documents().iter().filter(|document| document.text.len() >= 2 * PASSAGE_BYTES).collect();
     let too_little =
         |have| DrawError::TooLittleText { what: "capabilities with long documents", have, need: 2 };
     let of = *dice.pick(&long).ok_or_else(|| too_little(0))?;
@@ -20,16 +20,16 @@ pub(super) fn triple(dice: &mut Dice, corpus: &Corpus) -> Result<Triple, DrawErr
         long.iter().filter(|other| other.capability != of.capability).copied().collect();
     let other = *dice.pick(&others).ok_or_else(|| too_little(1))?;
     // The first passage begins in the first half and the second where the first has ended.
-    let room = of.text.len() - 2 * PASSAGE;
+    let room = of.text.len() - 2 * PASSAGE_BYTES;
     let first = dice.within(0, room as u64) as usize;
-    let second = first + PASSAGE + dice.within(0, (room - first) as u64) as usize;
-    let elsewhere = dice.within(0, (other.text.len() - PASSAGE) as u64) as usize;
+    let second = first + PASSAGE_BYTES + dice.within(0, (room - first) as u64) as usize;
+    let elsewhere = dice.within(0, (other.text.len() - PASSAGE_BYTES) as u64) as usize;
     Ok(Triple { anchor: passage(of, first), near: passage(of, second), far: passage(other, elsewhere) })
 }
 
 /// The passage from there on; a character that the cut broke is left out.
 fn passage(document: &Document, from: usize) -> String {
-    let bytes = document.text.get(from..from + PASSAGE).unwrap_or_default();
+    let bytes = document.text.get(from..from + PASSAGE_BYTES).unwrap_or_default();
     String::from_utf8_lossy(bytes).replace(char::REPLACEMENT_CHARACTER, "")
 }
 
@@ -42,11 +42,11 @@ mod tests {
         let corpus = Corpus::new([
             document("text.a", &b"a".repeat(2000)),
             document("text.a", b"too short"),
-            document("text.b", &b"b".repeat(2 * PASSAGE)),
+            document("text.b", &b"b".repeat(2 * PASSAGE_BYTES)),
         ]);
         for seed in 0..50u64 {
             let triple = triple(&mut Dice::new(seed.into()), &corpus).unwrap();
-            assert_eq!(triple.anchor.len(), PASSAGE);
+            assert_eq!(triple.anchor.len(), PASSAGE_BYTES);
             assert_eq!(triple.anchor, triple.near);
             assert_ne!(triple.anchor, triple.far);
         }

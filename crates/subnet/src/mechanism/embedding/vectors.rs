@@ -9,10 +9,10 @@ use super::super::{Answer, MAX_DIMENSIONS};
 const SCALE: f64 = 8192.0;
 
 /// Largest component that is taken; models' lie far below.
-const HUGE: f32 = 1e9;
+const MAX_COMPONENT: f32 = 1e9;
 
 /// Smallest length that is not taken for zero.
-const TINY: f32 = 1e-9;
+const MIN_LENGTH: f32 = 1e-9;
 
 /// A cosine of 1.
 pub(super) const COSINE_ONE: i64 = 1 << 20;
@@ -59,7 +59,7 @@ fn dot(a: &[i32], b: &[i32]) -> i64 {
 fn scaled(vector: &[f32]) -> Option<Scaled> {
     // A NaN is neither at most the largest nor more than it, hence the explicit check.
     let largest = vector.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
-    if !vector.iter().all(|x| x.is_finite()) || !(TINY..=HUGE).contains(&largest) {
+    if !vector.iter().all(|x| x.is_finite()) || !(MIN_LENGTH..=MAX_COMPONENT).contains(&largest) {
         return None;
     }
     let scale = |x: &f32| (f64::from(*x) / f64::from(largest) * SCALE).round() as i32;
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_widest_vectors_do_not_overflow() {
-        let wide = vec![HUGE; MAX_DIMENSIONS];
+        let wide = vec![MAX_COMPONENT; MAX_DIMENSIONS];
         let vectors = read(&[&wide, &wide]).unwrap();
         assert_eq!(vectors.cosine(0, 1), COSINE_ONE);
     }

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 /// Longest answer that is looked into, in bytes; more than any right one has.
-const LONGEST: usize = 4096;
+const MAX_ANSWER_BYTES: usize = 4096;
 
 /// What Markdown and politeness put around an answer.
 const DECORATION: [char; 7] = ['*', '#', '>', '`', '_', ' ', '\t'];
@@ -56,7 +56,7 @@ fn strip_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
 /// The first line of an answer that says anything, without decoration.
 pub(super) fn line(answer: &str) -> &str {
     let stripped = answer.lines().map(|line| line.trim().trim_matches(DECORATION));
-    stripped.filter(|line| line.len() <= LONGEST).find(|line| !line.is_empty()).unwrap_or_default()
+    stripped.filter(|line| line.len() <= MAX_ANSWER_BYTES).find(|line| !line.is_empty()).unwrap_or_default()
 }
 
 /// The same without quotes around it and a full stop after it.
@@ -96,7 +96,9 @@ pub(super) fn json(answer: &str) -> Option<Value> {
     let start = answer.find(['{', '['])?;
     // Nothing but a fence and its language may stand before it.
     let before = answer.get(..start)?.trim();
-    if !matches!(before.trim_matches('`').trim(), "" | "json" | "JSON") || answer.len() - start > LONGEST {
+    if !matches!(before.trim_matches('`').trim(), "" | "json" | "JSON")
+        || answer.len() - start > MAX_ANSWER_BYTES
+    {
         return None;
     }
     serde_json::Deserializer::from_str(answer.get(start..)?).into_iter().next()?.ok()

@@ -5,7 +5,7 @@
 
 use super::super::{
     Answer,
-    log::{FRACTION, log2},
+    log::{FRACTION_BITS, log2},
 };
 use crate::Score;
 
@@ -17,9 +17,9 @@ const ONE: u64 = 1 << 40;
 
 /// How far the sum may be from 1: what rounding in a model may do. The masses are divided by their sum, so that
 /// nothing is gained.
-const SLACK: u64 = ONE >> 8;
+const SUM_TOLERANCE: u64 = ONE >> 8;
 
-/// Masses of the 256 bytes; their sum is 1 within [`SLACK`].
+/// Masses of the 256 bytes; their sum is 1 within [`SUM_TOLERANCE`].
 #[derive(Debug)]
 pub(super) struct Distribution {
     masses: Vec<u64>,
@@ -37,13 +37,13 @@ impl Distribution {
         let masses: Option<Vec<u64>> = probabilities.iter().map(|p| mass(*p)).collect();
         let masses = masses?;
         let sum = masses.iter().sum();
-        (ONE - SLACK..=ONE + SLACK).contains(&sum).then_some(Self { masses, sum })
+        (ONE - SUM_TOLERANCE..=ONE + SUM_TOLERANCE).contains(&sum).then_some(Self { masses, sum })
     }
 
     /// -log2 of the probability of `byte`, in 2^-16 bits, at most [`FLOOR_BITS`].
     pub(super) fn bits(&self, byte: u8) -> u64 {
         let mass = self.masses.get(usize::from(byte)).copied().unwrap_or(0).max(1);
-        log2(self.sum).saturating_sub(log2(mass)).min(u64::from(FLOOR_BITS) << FRACTION)
+        log2(self.sum).saturating_sub(log2(mass)).min(u64::from(FLOOR_BITS) << FRACTION_BITS)
     }
 
     /// The masses as parts of 2^20, to compare with others'.

@@ -54,7 +54,7 @@ fn who_is_always_late_is_not_waited_for_any_more() {
     for step in 0..20 {
         mix.spoke(0, step, &claim(1, 0.9), ms(step * 100));
         let waits = matches!(mix.spoke(1, step, &claim(1, 0.9), ms(step * 100)), Progress::Waiting { .. });
-        assert_eq!(waits, step < u64::from(PATIENCE), "step {step}");
+        assert_eq!(waits, step < u64::from(MAX_MISSED_STEPS), "step {step}");
         assert_eq!(experts(mix.tick(ms(step * 100 + 20))), 2);
         mix.chose(1, ms(step * 100 + 20));
     }

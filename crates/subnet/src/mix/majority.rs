@@ -1,30 +1,30 @@
-//! Choosing among whole answers: the best, the majority, the median.
+//! The choice among whole answers: the best, the majority, the median.
 //!
-//! None of these depends on the order of the answers, but for answers that nothing tells apart.
+//! None depends on the order of the answers, except among answers that are equal in every respect.
 
 use std::collections::BTreeMap;
 
 use crate::{Score, mechanism::exact_answer, score::median};
 
-/// What a vote came to.
+/// The result of a majority vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vote {
-    /// Which answer to give: of those that say what won, the one that is trusted most.
+pub struct MajorityVote {
+    /// The answer to give: the most trusted one of those with the winning meaning.
     pub answer: usize,
-    /// The part of all trust that is behind it.
+    /// Its share of all trust.
     pub behind: Score,
 }
 
-/// The answer that is trusted most; of equals, the first. None of none.
+/// The most trusted answer; of equals, the first. None without answers.
 pub fn best(trust: &[Score]) -> Option<usize> {
     let first_of_best = |at: &usize| (trust.get(*at).copied(), std::cmp::Reverse(*at));
     (0..trust.len()).max_by_key(first_of_best)
 }
 
-/// The answer that most trust is behind. Two texts say the same when they name the same answer
+/// The answer with the most trust. Two texts say the same when they name the same answer
 /// ([`exact_answer::named`]), or are the same but for case and white space. Of equals, what more answers say, then
 /// what comes first in the alphabet.
-pub fn majority(answers: &[(&str, Score)]) -> Option<Vote> {
+pub fn majority(answers: &[(&str, Score)]) -> Option<MajorityVote> {
     let mut said: BTreeMap<String, (u64, usize)> = BTreeMap::new();
     for (text, trust) in answers {
         let (behind, count) = said.entry(meaning(text)).or_default();
@@ -36,10 +36,10 @@ pub fn majority(answers: &[(&str, Score)]) -> Option<Vote> {
     let saying = (0u32..).zip(answers).filter(|(_, (text, _))| meaning(text) == *winner);
     let (answer, _) = saying.max_by_key(|(at, (_, trust))| (*trust, std::cmp::Reverse(*at)))?;
     let all = said.values().map(|(behind, _)| behind).sum();
-    Some(Vote { answer: answer as usize, behind: Score::ratio(*behind, all) })
+    Some(MajorityVote { answer: answer as usize, behind: Score::ratio(*behind, all) })
 }
 
-/// The median by trust of the whole numbers that the answers name; answers that name none have no say.
+/// The median by trust of the whole numbers that the answers name; answers without a number do not count.
 pub fn middle(answers: &[(&str, Score)]) -> Option<i64> {
     let number =
         |(text, trust): &(&str, Score)| Some((exact_answer::number(text)?, u64::from(trust.parts())));

@@ -1,9 +1,9 @@
-//! One opinion of many: the interim scores of a subnet's validators, weighed by stake.
+//! The median by stake of a subnet's validators' live scores.
 //!
-//! A neuron's opinion is the median of what validators say, by stake. Whoever speaks, but not about this neuron, votes as
-//! well, for half good after no task: else the few who want a newcomer praised would be alone with it until the others
-//! have tested it. So while those who lie have less than half of the stake of all who speak, the median lies between
-//! two honest votes. Of each validator the latest message counts, for an hour.
+//! A validator that publishes scores, but none about a neuron, counts for that neuron as one half after no
+//! task. Otherwise the few validators that praise a new neuron would be alone until the others have tested
+//! it. While liars have less than half of the stake of all that publish, the median lies between two honest
+//! scores. The latest message of each validator counts, for one hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,41 +13,41 @@ use nervure_protocol::{LiveScore, Neurons, Score, SignedLiveScores, bounds::MAX_
 use super::median;
 use crate::Registration;
 
-/// Most validators of a subnet.
+/// Upper bound for the validators of a subnet.
 pub const MAX_VALIDATORS: usize = 64;
 
-/// What a validator that has not tested a neuron thinks of it.
+/// The score that a validator counts with for a neuron that it has not tested.
 const UNTESTED: Score = Score::from_parts(u32::MAX / 2);
 
-/// What validators think of a neuron.
+/// The median by stake of the validators' live scores of a neuron.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opinion {
-    /// The median of its running averages.
+pub struct MedianScore {
+    /// The median of its live scores.
     pub score: Score,
-    /// The tasks behind it: the median of what validators say, times the number of those who have tested it.
+    /// The tasks behind it: the median of what validators say, times the number of validators that have tested it.
     pub tasks: u32,
 }
 
-/// The latest interim scores of each validator of one subnet.
+/// The latest live scores of each validator of one subnet.
 #[derive(Debug)]
-pub struct LiveScoreBook {
+pub struct LiveScoreTable {
     netuid: Netuid,
-    latest: BTreeMap<NodeId, Kept>,
+    latest: BTreeMap<NodeId, ValidatorScores>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct ValidatorScores {
     issued_at: UnixMillis,
     scores: BTreeMap<NodeId, LiveScore>,
 }
 
-impl LiveScoreBook {
-    /// Nobody's scores yet, for `netuid`.
+impl LiveScoreTable {
+    /// An empty table for `netuid`.
     pub const fn new(netuid: Netuid) -> Self {
         Self { netuid, latest: BTreeMap::new() }
     }
 
-    /// Takes verified scores. False when they are no news, of another subnet, or of one validator too many.
+    /// Inserts verified scores. False when they are not newer, of another subnet, or beyond the bound.
     pub fn insert(&mut self, signed: &SignedLiveScores, now: UnixMillis) -> bool {
         let told = signed.scores();
         let newer = match self.latest.get(&told.validator) {
@@ -58,22 +58,22 @@ impl LiveScoreBook {
             return false;
         }
         let scores = told.scores.iter().map(|score| (score.node, *score)).collect();
-        self.latest.insert(told.validator, Kept { issued_at: told.issued_at, scores });
+        self.latest.insert(told.validator, ValidatorScores { issued_at: told.issued_at, scores });
         true
     }
 
-    /// Forgets validators that are none any more.
+    /// Drops nodes that are no longer validators.
     pub fn retain(&mut self, neurons: &impl Neurons) {
         self.latest.retain(|validator, _| neurons.may_validate(validator, self.netuid));
     }
 
-    /// What validators think of a neuron, each weighed by its `stake`; none when nobody with stake has said anything.
-    pub fn opinion(
+    /// The median of a neuron by the validators' `stake`; none when no validator with stake has tested it.
+    pub fn median_of(
         &self,
         of: &Registration,
         stake: impl Fn(&NodeId) -> u64,
         now: UnixMillis,
-    ) -> Option<Opinion> {
+    ) -> Option<MedianScore> {
         let current = self.latest.iter().filter(|(_, kept)| now.since(kept.issued_at) < MAX_SCORES_AGE);
         let votes: Vec<(Option<LiveScore>, u64)> = current
             .map(|(validator, kept)| {
@@ -89,19 +89,19 @@ impl LiveScoreBook {
         let scores = votes.iter().map(|(said, stake)| (said.map_or(UNTESTED, |said| said.score), *stake));
         let tasks = votes.iter().map(|(said, stake)| (said.map_or(0, |said| said.tasks), *stake));
         let tasks = median(tasks.collect())?.saturating_mul(u32::try_from(testers).unwrap_or(u32::MAX));
-        Some(Opinion { score: median(scores.collect())?, tasks })
+        Some(MedianScore { score: median(scores.collect())?, tasks })
     }
 
-    /// What validators think of everybody that they have said anything about. Costs about as much as decoding their
-    /// messages: make it when something changed, not for each question.
-    pub fn opinions(
+    /// The medians of all neurons with scores. Costs about as much as decoding the messages: compute it when
+    /// scores change, not per query.
+    pub fn medians(
         &self,
         stake: impl Fn(&NodeId) -> u64 + Copy,
         now: UnixMillis,
-    ) -> BTreeMap<Registration, Opinion> {
+    ) -> BTreeMap<Registration, MedianScore> {
         let said = self.latest.values().flat_map(|kept| kept.scores.values());
         let of: BTreeSet<_> = said.map(|said| Registration { node: said.node, block: said.block }).collect();
-        of.into_iter().filter_map(|of| Some((of, self.opinion(&of, stake, now)?))).collect()
+        of.into_iter().filter_map(|of| Some((of, self.median_of(&of, stake, now)?))).collect()
     }
 
     fn has_room(&mut self, now: UnixMillis) -> bool {
@@ -143,32 +143,32 @@ mod tests {
 
     #[test]
     fn the_latest_word_counts_for_its_time() {
-        let mut book = LiveScoreBook::new(Netuid(1));
+        let mut book = LiveScoreTable::new(Netuid(1));
         assert!(book.insert(&says(1, Score::ONE), NOW));
         assert!(!book.insert(&says(1, Score::ZERO), NOW), "no later");
         let later = signed(1, |told| told.issued_at = UnixMillis(NOW.0 + 1));
         assert!(book.insert(&later, NOW));
-        let opinion = |now| book.opinion(&NEURON, |_| 1, now).map(|opinion| opinion.score);
+        let opinion = |now| book.median_of(&NEURON, |_| 1, now).map(|opinion| opinion.score);
         assert_eq!(opinion(NOW), Some(Score::ratio(1, 2)));
         assert_eq!(opinion(NOW.plus(MAX_SCORES_AGE + std::time::Duration::from_millis(1))), None);
     }
 
     #[test]
     fn opinions_are_of_everybody_and_count_all_tasks() {
-        let mut book = LiveScoreBook::new(Netuid(1));
+        let mut book = LiveScoreTable::new(Netuid(1));
         for validator in 1..=3 {
             let also = |told: &mut LiveScores| told.scores.push(score(9, Score::ONE));
             assert!(book.insert(&signed(validator, also), NOW));
         }
-        let opinions = book.opinions(|_| 1, NOW);
+        let opinions = book.medians(|_| 1, NOW);
         assert_eq!(opinions.len(), 2);
-        assert_eq!(opinions[&NEURON], Opinion { score: Score::ratio(1, 2), tasks: 60 });
-        assert_eq!(Some(opinions[&NEURON]), book.opinion(&NEURON, |_| 1, NOW));
+        assert_eq!(opinions[&NEURON], MedianScore { score: Score::ratio(1, 2), tasks: 60 });
+        assert_eq!(Some(opinions[&NEURON]), book.median_of(&NEURON, |_| 1, NOW));
     }
 
     #[test]
     fn whoever_is_silent_about_a_neuron_votes_too() {
-        let mut book = LiveScoreBook::new(Netuid(1));
+        let mut book = LiveScoreTable::new(Netuid(1));
         assert!(book.insert(&says(1, Score::ONE), NOW));
         let about_another = |validator| signed(validator, |told| told.scores[0] = score(9, Score::ONE));
         for validator in 2..=3 {
@@ -177,26 +177,26 @@ mod tests {
         let opinion = |stakes: [u64; 3]| {
             let stake =
                 |node: &NodeId| (1..=3).zip(stakes).find(|(n, _)| key(*n).node_id() == *node).unwrap().1;
-            book.opinion(&NEURON, stake, NOW).unwrap()
+            book.median_of(&NEURON, stake, NOW).unwrap()
         };
-        assert_eq!(opinion([1, 1, 1]), Opinion { score: UNTESTED, tasks: 0 });
-        assert_eq!(opinion([3, 1, 1]), Opinion { score: Score::ONE, tasks: 20 });
+        assert_eq!(opinion([1, 1, 1]), MedianScore { score: UNTESTED, tasks: 0 });
+        assert_eq!(opinion([3, 1, 1]), MedianScore { score: Score::ONE, tasks: 20 });
     }
 
     #[test]
     fn another_subnet_or_registration_is_another_matter() {
-        let mut book = LiveScoreBook::new(Netuid(2));
+        let mut book = LiveScoreTable::new(Netuid(2));
         assert!(!book.insert(&says(1, Score::ONE), NOW));
-        let mut book = LiveScoreBook::new(Netuid(1));
+        let mut book = LiveScoreTable::new(Netuid(1));
         assert!(book.insert(&says(1, Score::ONE), NOW));
         let again = Registration { block: BlockHeight(6), ..NEURON };
-        assert_eq!(book.opinion(&again, |_| 1, NOW), None);
-        assert_eq!(book.opinion(&NEURON, |_| 0, NOW), None, "no stake, no opinion");
+        assert_eq!(book.median_of(&again, |_| 1, NOW), None);
+        assert_eq!(book.median_of(&NEURON, |_| 0, NOW), None, "no stake, no opinion");
     }
 
     #[test]
     fn validators_are_bounded() {
-        let mut book = LiveScoreBook::new(Netuid(1));
+        let mut book = LiveScoreTable::new(Netuid(1));
         for validator in 1..=MAX_VALIDATORS as u8 {
             assert!(book.insert(&says(validator, Score::ONE), NOW));
         }

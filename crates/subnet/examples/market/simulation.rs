@@ -1,11 +1,11 @@
-//! The life of a subnet, epoch by epoch, and what is to be said of it.
+//! The simulation of a subnet, epoch by epoch, and what is to be said of it.
 
 use std::{collections::BTreeMap, fmt, thread};
 
 use nervure_primitives::{MeshId, Netuid, UnixMillis};
 use nervure_subnet::{
     Dice, Registration, Seed, Trust,
-    score::{LiveScoreBook, MAX_SCORES, Opinion, SignedLiveScores},
+    score::{LiveScoreTable, MAX_SCORES, MedianScore, SignedLiveScores},
 };
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ impl Default for Plan {
 }
 
 /// A subnet that lives.
-pub(crate) struct Life {
+pub(crate) struct Simulation {
     plan: Plan,
     miners: Miners,
     validators: Vec<Validator>,
@@ -56,13 +56,13 @@ pub(crate) struct Life {
     tallies: Tallies,
     /// Base units that miners got, and liars among them.
     paid: (u64, u64),
-    newcomers: Watch,
-    broken: Watch,
+    newcomers: DetectionTimes,
+    broken: DetectionTimes,
 }
 
 /// Slots of which something is to be noticed, since which epoch, and how long that took with others.
 #[derive(Default)]
-struct Watch {
+struct DetectionTimes {
     since: BTreeMap<usize, u64>,
     took: Vec<u64>,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Times {
     pub(crate) p95: u64,
 }
 
-impl Life {
+impl Simulation {
     pub(crate) fn new(plan: Plan) -> Self {
         let seed = Seed::from(plan.seed);
         Self {
@@ -104,8 +104,8 @@ impl Life {
             epoch: 0,
             tallies: Tallies::default(),
             paid: (0, 0),
-            newcomers: Watch::default(),
-            broken: Watch::default(),
+            newcomers: DetectionTimes::default(),
+            broken: DetectionTimes::default(),
             plan,
         }
     }
@@ -156,7 +156,7 @@ impl Life {
     }
 
     /// What the gate thinks of each slot.
-    fn trusts(&self, opinions: &BTreeMap<Registration, Opinion>) -> Vec<Trust> {
+    fn trusts(&self, opinions: &BTreeMap<Registration, MedianScore>) -> Vec<Trust> {
         let largest = self.incentive.iter().copied().max().unwrap_or(0);
         let known = self.miners.all.iter().zip(&self.incentive);
         let counted = |miner: &Miner| miner.registration.block.0 + TEMPO < self.epoch * TEMPO;
@@ -198,16 +198,16 @@ impl Life {
 }
 
 /// Median opinions of everybody.
-fn opinions(said: Vec<Vec<SignedLiveScores>>, now: UnixMillis) -> BTreeMap<Registration, Opinion> {
+fn opinions(said: Vec<Vec<SignedLiveScores>>, now: UnixMillis) -> BTreeMap<Registration, MedianScore> {
     let pages = said.first().map_or(0, Vec::len);
-    let mut books: Vec<LiveScoreBook> =
-        (0..pages).map(|page| LiveScoreBook::new(Netuid(page as u16 + 1))).collect();
+    let mut books: Vec<LiveScoreTable> =
+        (0..pages).map(|page| LiveScoreTable::new(Netuid(page as u16 + 1))).collect();
     for pages in &said {
         for (book, page) in books.iter_mut().zip(pages) {
             book.insert(page, now);
         }
     }
-    books.iter().flat_map(|book| book.opinions(|_| 1, now)).collect()
+    books.iter().flat_map(|book| book.medians(|_| 1, now)).collect()
 }
 
 /// Which of `count` slots are among the best tenth.
@@ -219,7 +219,7 @@ fn best(count: usize, worth: impl Fn(usize) -> f64) -> Vec<bool> {
     best
 }
 
-impl Watch {
+impl DetectionTimes {
     fn notice(&mut self, epoch: u64, noticed: impl Fn(&usize) -> bool) {
         let Self { since, took } = self;
         since.retain(|slot, from| {

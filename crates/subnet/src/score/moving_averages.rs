@@ -1,13 +1,13 @@
-//! A validator's running averages of the neurons of one subnet.
+//! A validator's moving averages of the neurons of one subnet.
 //!
 //! Of each neuron a mean over its first tasks, then an exponential moving average: of its reward over about
 //! [`ScoringRules::memory`] of them, because pay should be steady, and of its quality over the fewer of
 //! [`ScoringRules::attention`], because questions should leave a bad expert soon. A neuron that was asked and did not answer scores 0 like one that answered wrongly; after `memory` zeros
-//! in a row its average is exactly 0. A neuron that was not asked keeps what it has. The board holds who is
-//! registered and nobody else, so that it is bounded by the subnet.
+//! in a row its average is exactly 0. A neuron that was not asked keeps what it has. The table holds
+//! registered neurons only, so it is bounded by the subnet.
 //!
-//! The state survives a restart as bytes ([`Scoreboard::save`]); it is the validator's own, and read as
-//! carefully as a stranger's.
+//! The state survives a restart as bytes ([`MovingAverageTable::save`]); it is the validator's own, and is decoded
+//! with the same checks as a message.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use nervure_primitives::{
 use nervure_protocol::{LiveScore, LiveScores, Score, bounds::MAX_SCORES};
 use serde::{Deserialize, Serialize};
 
-use super::Mark;
+use super::TaskResult;
 use crate::Registration;
 
 /// Most neurons of a subnet.
@@ -55,32 +55,32 @@ impl Default for ScoringRules {
 #[error("{0} is out of bounds")]
 pub struct RuleError(pub &'static str);
 
-/// What a validator thinks of a neuron.
+/// A validator's moving averages of a neuron.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Standing {
-    /// The running average of how good its answers were.
+pub struct MovingAverages {
+    /// The moving average of the quality of its answers.
     pub quality: Score,
-    /// The running average of its part of the reward for them.
+    /// The moving average of its share of the reward.
     pub reward: Score,
-    /// Tasks that it was set.
+    /// The number of tasks that it was set.
     pub tasks: u32,
-    /// How many of the last ones were worth nothing.
+    /// How many of the last tasks in a row were worth nothing.
     pub zeros: u32,
 }
 
-/// Running averages of a subnet's neurons.
+/// The moving averages of a subnet's neurons.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scoreboard {
+pub struct MovingAverageTable {
     pub(super) rules: ScoringRules,
-    standings: BTreeMap<Registration, Standing>,
+    averages: BTreeMap<Registration, MovingAverages>,
 }
 
-/// Why bytes are no saved state.
+/// Why bytes are not a saved state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
-    /// Not the bytes that were saved.
+    /// The bytes do not decode.
     #[error(transparent)]
     Cbor(#[from] CborError),
     /// More neurons than a subnet has.
@@ -88,8 +88,8 @@ pub enum StateError {
     TooMany,
 }
 
-impl Scoreboard {
-    /// A board without neurons.
+impl MovingAverageTable {
+    /// A table without neurons.
     ///
     /// # Errors
     /// When a rule is out of its bounds.
@@ -102,54 +102,56 @@ impl Scoreboard {
         ];
         match good.into_iter().find(|(_, good)| !good) {
             Some((rule, _)) => Err(RuleError(rule)),
-            None => Ok(Self { rules, standings: BTreeMap::new() }),
+            None => Ok(Self { rules, averages: BTreeMap::new() }),
         }
     }
 
-    /// Who is registered now; at most [`MAX_NEURONS`]. Whoever is not loses what it had, newcomers begin at nothing.
-    pub fn registered(&mut self, neurons: impl IntoIterator<Item = Registration>) {
-        let mut former = std::mem::take(&mut self.standings);
+    /// Sets the registered neurons, at most [`MAX_NEURONS`]. Others lose their averages; new neurons start
+    /// at zero.
+    pub fn set_registered(&mut self, neurons: impl IntoIterator<Item = Registration>) {
+        let mut former = std::mem::take(&mut self.averages);
         let keep = |neuron| (neuron, former.remove(&neuron).unwrap_or_default());
-        self.standings = neurons.into_iter().take(MAX_NEURONS).map(keep).collect();
+        self.averages = neurons.into_iter().take(MAX_NEURONS).map(keep).collect();
     }
 
-    /// A neuron was set a task and did this well. False when it is not registered.
-    pub fn record(&mut self, neuron: &Registration, mark: impl Into<Mark>) -> bool {
-        let mark = mark.into();
+    /// Adds a task result to a neuron's averages. False when it is not registered.
+    pub fn record(&mut self, neuron: &Registration, result: impl Into<TaskResult>) -> bool {
+        let result = result.into();
         let (memory, attention) = (u32::from(self.rules.memory), u32::from(self.rules.attention));
-        let Some(standing) = self.standings.get_mut(neuron) else { return false };
-        standing.tasks = standing.tasks.saturating_add(1);
-        standing.zeros = if mark.quality == Score::ZERO { standing.zeros.saturating_add(1) } else { 0 };
-        if standing.zeros >= memory {
-            (standing.quality, standing.reward) = (Score::ZERO, Score::ZERO);
+        let Some(averages) = self.averages.get_mut(neuron) else { return false };
+        averages.tasks = averages.tasks.saturating_add(1);
+        averages.zeros = if result.quality == Score::ZERO { averages.zeros.saturating_add(1) } else { 0 };
+        if averages.zeros >= memory {
+            // The integer average would approach zero slowly; after `memory` zeros it is zero.
+            (averages.quality, averages.reward) = (Score::ZERO, Score::ZERO);
         } else {
-            let tasks = standing.tasks;
-            standing.quality = moved(standing.quality, mark.quality, tasks.min(attention));
-            standing.reward = moved(standing.reward, mark.reward(), tasks.min(memory));
+            let tasks = averages.tasks;
+            averages.quality = moved(averages.quality, result.quality, tasks.min(attention));
+            averages.reward = moved(averages.reward, result.reward(), tasks.min(memory));
         }
         true
     }
 
-    /// What is thought of a neuron; none when it is not registered.
-    pub fn standing(&self, neuron: &Registration) -> Option<Standing> {
-        self.standings.get(neuron).copied()
+    /// The averages of a neuron; none when it is not registered.
+    pub fn averages_of(&self, neuron: &Registration) -> Option<MovingAverages> {
+        self.averages.get(neuron).copied()
     }
 
-    /// Every neuron with what is thought of it, in order of node.
-    pub fn standings(&self) -> impl Iterator<Item = (Registration, Standing)> + '_ {
-        self.standings.iter().map(|(neuron, standing)| (*neuron, *standing))
+    /// Every neuron with its averages, in order of node.
+    pub fn iter(&self) -> impl Iterator<Item = (Registration, MovingAverages)> + '_ {
+        self.averages.iter().map(|(neuron, averages)| (*neuron, *averages))
     }
 
-    /// The averages as bytes, to go on with after a restart.
+    /// Encodes the averages, to restore them after a restart.
     ///
     /// The live scores that a validator publishes: of the first [`MAX_SCORES`] neurons that were set a task.
     pub fn live_scores(&self, (validator, netuid): (NodeId, Netuid), now: UnixMillis) -> LiveScores {
-        let tested = self.standings().filter(|(_, standing)| standing.tasks > 0).take(MAX_SCORES);
-        let scores = tested.map(|(Registration { node, block }, standing)| LiveScore {
+        let tested = self.iter().filter(|(_, averages)| averages.tasks > 0).take(MAX_SCORES);
+        let scores = tested.map(|(Registration { node, block }, averages)| LiveScore {
             node,
             block,
-            score: standing.quality,
-            tasks: standing.tasks,
+            score: averages.quality,
+            tasks: averages.tasks,
         });
         LiveScores { netuid, validator, issued_at: now, scores: scores.collect() }
     }
@@ -157,26 +159,27 @@ impl Scoreboard {
     /// # Errors
     /// None in practice: integers always encode.
     pub fn save(&self) -> Result<Vec<u8>, CborError> {
-        cbor::encode(&self.standings().collect::<Vec<_>>())
+        cbor::encode(&self.iter().collect::<Vec<_>>())
     }
 
-    /// Takes up saved averages, of those neurons that are still registered; call [`Self::registered`] first.
+    /// Restores the averages of neurons that are still registered; call [`Self::registered`] first.
     ///
     /// # Errors
     /// When `bytes` are not what was saved.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        let saved: Vec<(Registration, Standing)> = cbor::decode(bytes, Limits::new(MAX_STATE_LEN))?;
+        let saved: Vec<(Registration, MovingAverages)> = cbor::decode(bytes, Limits::new(MAX_STATE_LEN))?;
         if saved.len() > MAX_NEURONS {
             return Err(StateError::TooMany);
         }
-        for (neuron, standing) in saved {
-            self.standings.entry(neuron).and_modify(|now| *now = standing);
+        for (neuron, averages) in saved {
+            self.averages.entry(neuron).and_modify(|now| *now = averages);
         }
         Ok(())
     }
 }
 
-/// The average after one more score, which weighs 1 / `over`. Falls by at least one part, so that it arrives at 0.
+/// The average after one more score, which weighs 1 / `over`. It falls by at least one part, so that it
+/// reaches 0.
 fn moved(average: Score, score: Score, over: u32) -> Score {
     let (old, new, over) = (average.parts(), score.parts(), over.max(1));
     Score::from_parts(match new.checked_sub(old) {
@@ -197,9 +200,9 @@ mod tests {
         Registration { node: key(seed).node_id(), block: BlockHeight(block) }
     }
 
-    fn board(neurons: &[Registration]) -> Scoreboard {
-        let mut board = Scoreboard::new(ScoringRules::default()).unwrap();
-        board.registered(neurons.iter().copied());
+    fn board(neurons: &[Registration]) -> MovingAverageTable {
+        let mut board = MovingAverageTable::new(ScoringRules::default()).unwrap();
+        board.set_registered(neurons.iter().copied());
         board
     }
 
@@ -208,10 +211,10 @@ mod tests {
         let (old, new) = (neuron(1, 5), neuron(1, 9));
         let mut board = board(&[old]);
         assert!(board.record(&old, Score::ONE));
-        board.registered([new]);
-        assert_eq!(board.standing(&old), None);
-        assert_eq!(board.standing(&new), Some(Standing::default()));
-        assert!(!board.record(&old, Score::ONE), "its time is over");
+        board.set_registered([new]);
+        assert_eq!(board.averages_of(&old), None);
+        assert_eq!(board.averages_of(&new), Some(MovingAverages::default()));
+        assert!(!board.record(&old, Score::ONE), "it is no longer registered");
     }
 
     #[test]
@@ -227,14 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_miner_decays_to_nothing() {
+    fn a_silent_miner_decays_to_zero() {
         let neuron = neuron(1, 5);
         let mut board = board(&[neuron]);
         (0..50).for_each(|_| assert!(board.record(&neuron, Score::ONE)));
-        let mut last = board.standing(&neuron).unwrap().reward;
+        let mut last = board.averages_of(&neuron).unwrap().reward;
         for _ in 0..20 {
             board.record(&neuron, Score::ZERO);
-            let average = board.standing(&neuron).unwrap().reward;
+            let average = board.averages_of(&neuron).unwrap().reward;
             assert!(average < last);
             last = average;
         }
@@ -251,24 +254,25 @@ mod tests {
         let again = neuron(2, 8);
         let mut after = board(&[kept, again]);
         after.restore(&bytes).unwrap();
-        assert_eq!(after.standing(&kept), before.standing(&kept));
-        assert_eq!(after.standing(&again), Some(Standing::default()));
+        assert_eq!(after.averages_of(&kept), before.averages_of(&kept));
+        assert_eq!(after.averages_of(&again), Some(MovingAverages::default()));
         assert!(after.restore(&bytes[1..]).is_err());
     }
 
     #[test]
     fn the_largest_state_can_be_read_again() {
-        let mut full = Scoreboard::new(ScoringRules::default()).unwrap();
+        let mut full = MovingAverageTable::new(ScoringRules::default()).unwrap();
         let nodes = (0..MAX_NEURONS as u64 + 5).map(|number| Registration {
             node: nervure_primitives::NodeId::from_bytes(*crate::Seed::from(number).as_bytes()),
             block: BlockHeight(u64::MAX),
         });
-        full.registered(nodes.collect::<Vec<_>>());
-        let most = Standing { quality: Score::ONE, reward: Score::ONE, tasks: u32::MAX, zeros: u32::MAX };
-        full.standings.values_mut().for_each(|standing| *standing = most);
-        assert_eq!(full.standings.len(), MAX_NEURONS);
+        full.set_registered(nodes.collect::<Vec<_>>());
+        let most =
+            MovingAverages { quality: Score::ONE, reward: Score::ONE, tasks: u32::MAX, zeros: u32::MAX };
+        full.averages.values_mut().for_each(|averages| *averages = most);
+        assert_eq!(full.averages.len(), MAX_NEURONS);
         let mut read = full.clone();
-        read.standings.values_mut().for_each(|standing| *standing = Standing::default());
+        read.averages.values_mut().for_each(|averages| *averages = MovingAverages::default());
         read.restore(&full.save().unwrap()).unwrap();
         assert_eq!(read, full);
     }
@@ -279,7 +283,7 @@ mod tests {
             let neuron = neuron(1, 5);
             let mut board = board(&[neuron]);
             scores.iter().for_each(|score| { board.record(&neuron, Score::from_parts(*score)); });
-            let average = board.standing(&neuron).unwrap().quality.parts();
+            let average = board.averages_of(&neuron).unwrap().quality.parts();
             let (least, most) = (scores.iter().min().unwrap(), scores.iter().max().unwrap());
             // Each step rounds down by less than one part.
             prop_assert!(average <= *most && average >= least.saturating_sub(60));

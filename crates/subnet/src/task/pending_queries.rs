@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, time::Duration};
 use nervure_primitives::{Hash, MeshId, Netuid, NodeId, UnixMillis};
 use nervure_protocol::{ReceiptError, SignedReceipt, bounds::MAX_CLOCK_SKEW};
 
-/// Most queries that wait at once.
-pub const MAX_OUTSTANDING: usize = 65_536;
+/// Upper bound for waiting queries.
+pub const MAX_PENDING_QUERIES: usize = 65_536;
 
 /// Why a receipt does not settle a query, or a query is not recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,51 +35,51 @@ pub enum SettleError {
     Full,
 }
 
-/// A query of this node.
+/// A query of this node that waits for a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct PendingQuery {
     /// Its name, drawn by this node and never used before.
     pub query: Hash,
-    /// In which subnet.
+    /// The subnet.
     pub netuid: Netuid,
-    /// Whom.
+    /// The miner that was asked.
     pub miner: NodeId,
-    /// What: see [`super::request_hash`].
+    /// The hash of the request: see [`super::request_hash`].
     pub request: Hash,
-    /// When.
+    /// When it was sent.
     pub sent_at: UnixMillis,
 }
 
 /// The queries of one asker that wait for a receipt.
 #[derive(Debug)]
-pub struct Outstanding {
+pub struct PendingQueries {
     asker: NodeId,
     mesh: MeshId,
-    asked: BTreeMap<Hash, Asked>,
+    asked: BTreeMap<Hash, PendingQuery>,
 }
 
-impl Outstanding {
+impl PendingQueries {
     /// None yet, of `asker`.
     pub const fn new(asker: NodeId, mesh: MeshId) -> Self {
         Self { asker, mesh, asked: BTreeMap::new() }
     }
 
-    /// A query goes out.
+    /// Adds a query that is sent.
     ///
     /// # Errors
     /// [`SettleError::Full`] when too many wait; [`SettleError::NameTaken`] when one of this name does.
-    pub fn ask(&mut self, asked: Asked) -> Result<(), SettleError> {
+    pub fn ask(&mut self, asked: PendingQuery) -> Result<(), SettleError> {
         if self.asked.contains_key(&asked.query) {
             return Err(SettleError::NameTaken);
         }
-        if self.asked.len() >= MAX_OUTSTANDING {
+        if self.asked.len() >= MAX_PENDING_QUERIES {
             return Err(SettleError::Full);
         }
         self.asked.insert(asked.query, asked);
         Ok(())
     }
 
-    /// A receipt came, for a query whose answer as it arrived has the hash `answer`. Settles the query.
+    /// Handles a receipt for a query whose answer as it arrived has the hash `answer`. Settles the query.
     ///
     /// # Errors
     /// The first reason not to accept it; the query then still waits.
@@ -115,17 +115,17 @@ impl Outstanding {
         Ok(signed)
     }
 
-    /// Gives up the queries that went out before `before`.
+    /// Drops the queries that were sent before `before`.
     pub fn give_up(&mut self, before: UnixMillis) {
         self.asked.retain(|_, asked| asked.sent_at >= before);
     }
 
-    /// How many wait.
+    /// The number of waiting queries.
     pub fn len(&self) -> usize {
         self.asked.len()
     }
 
-    /// Whether none waits.
+    /// Whether no query waits.
     pub fn is_empty(&self) -> bool {
         self.asked.is_empty()
     }
@@ -140,17 +140,17 @@ mod tests {
 
     const LATER: UnixMillis = UnixMillis(NOW.0 + 100);
 
-    fn asked(number: u64) -> Asked {
+    fn asked(number: u64) -> PendingQuery {
         let query = Hash::of("query", &[&number.to_be_bytes()]);
         let request = request_hash(&query, b"what");
-        Asked { query, netuid: Netuid(1), miner: key(2).node_id(), request, sent_at: NOW }
+        PendingQuery { query, netuid: Netuid(1), miner: key(2).node_id(), request, sent_at: NOW }
     }
 
     fn answer() -> Hash {
         Hash::of("answer", &[])
     }
 
-    fn receipt(asked: &Asked, change: impl FnOnce(&mut Receipt)) -> Vec<u8> {
+    fn receipt(asked: &PendingQuery, change: impl FnOnce(&mut Receipt)) -> Vec<u8> {
         let mut receipt = Receipt {
             netuid: asked.netuid,
             asker: key(1).node_id(),
@@ -166,8 +166,8 @@ mod tests {
         SignedReceipt::sign(&key(signer), &MESH, receipt).unwrap().bytes().to_vec()
     }
 
-    fn waiting() -> Outstanding {
-        let mut outstanding = Outstanding::new(key(1).node_id(), MESH);
+    fn waiting() -> PendingQueries {
+        let mut outstanding = PendingQueries::new(key(1).node_id(), MESH);
         outstanding.ask(asked(1)).unwrap();
         outstanding
     }
@@ -211,8 +211,8 @@ mod tests {
             bytes[..8].copy_from_slice(&number.to_be_bytes());
             Hash::from_bytes(bytes)
         };
-        for number in 1..MAX_OUTSTANDING {
-            outstanding.ask(Asked { query: name(number), ..first }).unwrap();
+        for number in 1..MAX_PENDING_QUERIES {
+            outstanding.ask(PendingQuery { query: name(number), ..first }).unwrap();
         }
         assert_eq!(outstanding.ask(asked(0)), Err(SettleError::Full));
         outstanding.give_up(LATER);

@@ -1,8 +1,8 @@
-//! Judging one task: each miner's score, and one reward for those whose answers are one.
+//! Task results: each miner's quality in one task, and its share of the reward.
 //!
-//! Miners whose answers are [alike](Task::alike) form a group, also through a third one, and each gets an equal
-//! share of its own score. Who was faster does not matter: time proves nothing about who copied whom. How *good* an
-//! answer is does not change by being given twice: what gateways route by is not shared.
+//! Miners whose answers are [alike](Task::alike) form a group, also transitively, and each gets an equal
+//! share of its own reward. Speed does not matter: time does not prove who copied whom. *Quality* does not
+//! depend on copies: gateways route by it, and it is not shared.
 //!
 //! # Hazards
 //! * A miner can take half of another's reward by asking it as a user and answering the same. It costs the thief a
@@ -19,40 +19,40 @@ use crate::{
     task::MAX_MINERS,
 };
 
-/// What answers to one task are worth.
+/// What a miner's answers to one task are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// How good they are.
+pub struct TaskResult {
+    /// The quality of the answers.
     pub quality: Score,
-    /// Among how many miners the reward for them is shared; 1 when they are one miner's own.
+    /// The number of miners that share the reward; 1 when no other miner's answers are alike.
     pub sharers: usize,
 }
 
-impl Mark {
-    /// One miner's part of the reward.
+impl TaskResult {
+    /// The miner's share of the reward.
     pub fn reward(&self) -> Score {
         self.quality.shared(self.sharers)
     }
 }
 
-impl From<Score> for Mark {
-    /// Of answers that are one miner's own.
+impl From<Score> for TaskResult {
+    /// The result of answers that are not shared.
     fn from(quality: Score) -> Self {
         Self { quality, sharers: 1 }
     }
 }
 
-/// What came of a miner's answers.
+/// A miner with its task result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judged {
-    /// Who answered.
+pub struct MinerResult {
+    /// The miner.
     pub node: NodeId,
-    /// What its answers are worth.
-    pub mark: Mark,
+    /// Its result.
+    pub result: TaskResult,
 }
 
-/// Scores the replies of up to [`MAX_MINERS`] miners to one task; who is beyond that is not judged.
-pub fn judge(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<Judged> {
+/// Scores the replies of up to [`MAX_MINERS`] miners to one task; who is beyond that is not result.
+pub fn evaluate(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<MinerResult> {
     let answers = answers.get(..MAX_MINERS).unwrap_or(answers);
     let scores: Vec<Score> = answers.iter().map(|(_, replies)| task.score(replies)).collect();
     let prints: Vec<Fingerprint> = answers.iter().map(|(_, replies)| task.fingerprint(replies)).collect();
@@ -60,16 +60,17 @@ pub fn judge(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<Judged> {
         (Some(left), Some(right)) => task.alike(left, right),
         _ => false,
     });
-    let judged = answers.iter().zip(&scores).zip(&groups);
-    judged
+    let result = answers.iter().zip(&scores).zip(&groups);
+    result
         .map(|(((node, _), quality), group)| {
             let sharers = groups.iter().filter(|other| *other == group).count();
-            Judged { node: *node, mark: Mark { quality: *quality, sharers } }
+            MinerResult { node: *node, result: TaskResult { quality: *quality, sharers } }
         })
         .collect()
 }
 
-/// The number of each one's group: that of its first member. What is worth nothing is in no group but its own.
+/// The group of each miner, named by its first member. Worthless answers form no groups: all empty
+/// answers are alike.
 fn groups(scores: &[Score], alike: impl Fn(usize, usize) -> bool) -> Vec<usize> {
     let mut groups: Vec<usize> = (0..scores.len()).collect();
     let worth = |at: usize| scores.get(at).is_some_and(|score| *score > Score::ZERO);
@@ -125,27 +126,27 @@ mod tests {
         }
     }
 
-    fn judged(texts: &[&str]) -> Vec<Judged> {
+    fn result(texts: &[&str]) -> Vec<MinerResult> {
         let reply = |text: &str| Reply::new(Answer::Text(text.into()), Duration::ZERO);
         let answer = |(seed, text): (u8, &&str)| (key(seed).node_id(), vec![reply(text)]);
-        judge(&Letters, &(1u8..).zip(texts).map(answer).collect::<Vec<_>>())
+        evaluate(&Letters, &(1u8..).zip(texts).map(answer).collect::<Vec<_>>())
     }
 
     #[test]
     fn look_alikes_share_one_reward() {
-        let judged = judged(&["da", "db", "da", "dc", "da"]);
+        let result = result(&["da", "db", "da", "dc", "da"]);
         let alone = Score::ratio(100, 1000);
-        let sharers: Vec<_> = judged.iter().map(|judged| judged.mark.sharers).collect();
+        let sharers: Vec<_> = result.iter().map(|result| result.result.sharers).collect();
         assert_eq!(sharers, [3, 1, 3, 1, 3]);
-        assert_eq!(judged[1].mark.reward(), alone);
-        assert_eq!(judged[0].mark.reward(), alone.shared(3));
-        assert_eq!(judged[0].mark.quality, alone, "it is as good as ever");
+        assert_eq!(result[1].result.reward(), alone);
+        assert_eq!(result[0].result.reward(), alone.shared(3));
+        assert_eq!(result[0].result.quality, alone, "it is as good as ever");
     }
 
     #[test]
     fn those_who_answered_nothing_are_no_group() {
-        let judged = judged(&["\0a", "\0a", "da"]);
-        assert!(judged.iter().all(|judged| judged.mark.sharers == 1));
+        let result = result(&["\0a", "\0a", "da"]);
+        assert!(result.iter().all(|result| result.result.sharers == 1));
     }
 
     proptest! {
