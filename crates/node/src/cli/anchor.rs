@@ -5,7 +5,7 @@ mod deploy;
 
 use std::path::PathBuf;
 
-use nervure_consensus::anchor::{AnchorKey, Possession};
+use nervure_anchor::{AnchorKey, ProofOfPossession};
 use nervure_ledger::transaction::{Call, RegisterAnchorKey};
 use serde::Serialize;
 
@@ -87,7 +87,7 @@ impl RegisterArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
         let key = AnchorKey::read(&file_here(self.anchor_key, global)?)?;
         let mut signer = self.terms.signer(global).await?;
-        let possession = Possession::prove(&key, &signer.id(), &signer.mesh()?);
+        let possession = ProofOfPossession::prove(&key, &signer.id(), &signer.mesh()?);
         let call = Call::RegisterAnchorKey(RegisterAnchorKey { address: key.address(), possession });
         signer.send(call, global).await.map(drop)
     }

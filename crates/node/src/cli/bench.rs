@@ -6,7 +6,7 @@ mod tables;
 use std::time::Duration;
 
 use nervure_bench::{DiscoveryScale, FailoverPlan, KillsPlan, QueryEffort, ServerKind};
-use nervure_ledger::fail_point;
+use nervure_store::fail_point;
 
 use super::{Global, output};
 use discovery::BenchNode;

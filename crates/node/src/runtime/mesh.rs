@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use nervure_ledger::spec::{MeshSpec, Role};
 use nervure_p2p::{DhtMode, Multiaddr, Network, NetworkConfig, NetworkHandle, query::QueryServer};
 use nervure_primitives::{MeshId, NodeKey};
+use nervure_router::Router;
 use nervure_subnet::mechanism::Corpus;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -21,7 +22,6 @@ use super::{
     gossip::{self, RecordCounters},
     opinions::{self, Opinions},
     registry::LedgerRegistry,
-    router::Router,
     scope,
     serving::ServedExperts,
     skew::{self, Skew},

@@ -5,32 +5,13 @@ use std::{
     time::Duration,
 };
 
-use nervure_ledger::state::State;
+use nervure_ledger::state::LedgerState;
 use nervure_p2p::PeerInfo;
-use nervure_primitives::{BlockHeight, Capability, NodeId, UnixMillis};
+use nervure_primitives::{BlockHeight, Capability, NodeId};
 use nervure_subnet::ExpertRecord;
 
-use super::{catalog::ExpertCatalog, chain::ChainView};
-use crate::service::{CapabilityCount, Catalog, ChainStatus, ExpertView, ModelView, PeerView, ServiceError};
-
-/// An expert as its record describes it, with what this node measured of it.
-pub(crate) fn expert(record: &ExpertRecord, catalog: &ExpertCatalog, now: UnixMillis) -> ExpertView {
-    ExpertView {
-        node: record.node,
-        netuid: record.netuid,
-        expert: record.expert.clone(),
-        capability: record.capability.clone(),
-        model: record.model.clone(),
-        context: record.context,
-        max_output: record.max_output,
-        price: record.price,
-        byte_level: record.byte_level,
-        load: record.load,
-        relayed: record.addresses.is_empty(),
-        expires_in_ms: u64::try_from(record.expires_at.since(now).as_millis()).unwrap_or(u64::MAX),
-        latency_ms: catalog.seen(&record.node, &record.expert).latency_ms,
-    }
-}
+use super::chain::ChainView;
+use crate::service::{CapabilityCount, Catalog, ChainStatus, ModelView, PeerView, ServiceError};
 
 /// Models and capabilities of `records`, each once, in order of name.
 pub(crate) fn catalog(records: &[ExpertRecord]) -> Catalog {
@@ -81,7 +62,7 @@ pub(crate) fn chain(view: &ChainView) -> ChainStatus {
 }
 
 /// The last block that ended an epoch of a subnet that still exists.
-pub(crate) fn last_checkpoint(state: &State) -> Option<BlockHeight> {
+pub(crate) fn last_checkpoint(state: &LedgerState) -> Option<BlockHeight> {
     let last = state.subnets().values().map(|subnet| subnet.last_step).max();
     last.filter(|block| *block > 0).map(BlockHeight)
 }

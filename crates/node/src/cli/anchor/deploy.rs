@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use nervure_anchor::{AnchorKey, AnchorSet};
 use nervure_anchor_evm::{Account, Deployment, Limits, deploy};
-use nervure_consensus::anchor::{AnchorKey, AnchorSet};
 use nervure_ledger::{
     spec::AnchorPlace,
-    state::State,
+    state::LedgerState,
     tree::{Key, Record},
 };
 use nervure_primitives::{BlockHeight, MeshId};
@@ -79,7 +79,7 @@ impl DeployArgs {
 
 async fn of_genesis(spec: &str) -> anyhow::Result<(MeshId, BlockHeight, AnchorSet)> {
     let spec = mesh::read(spec).await?;
-    let state = State::genesis(&spec)?;
+    let state = LedgerState::genesis(&spec)?;
     match state.anchors().successors() {
         Some(set) => Ok((spec.mesh_id(), BlockHeight(0), set.clone())),
         None => bail!(

@@ -1,10 +1,10 @@
 //! Reading the mesh's contract, for whoever begins with what it keeps.
 
 #[cfg(feature = "anchor-evm")]
-use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits};
+use nervure_anchor::Anchor;
+use nervure_anchor::{AnchorError, AnchoredCheckpoint};
 #[cfg(feature = "anchor-evm")]
-use nervure_consensus::anchor::Anchor;
-use nervure_consensus::anchor::{AnchorError, Anchored};
+use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits};
 #[cfg(feature = "anchor-evm")]
 use nervure_ledger::spec::Scope;
 use nervure_ledger::spec::{AnchorPlace, MeshSpec};
@@ -44,7 +44,7 @@ pub(super) fn config(place: &AnchorPlace, spec: &MeshSpec, endpoints: &[String])
 pub(crate) async fn last_anchored(
     spec: &MeshSpec,
     endpoints: &[String],
-) -> Result<(AnchorPlace, Anchored), AnchoredError> {
+) -> Result<(AnchorPlace, AnchoredCheckpoint), AnchoredError> {
     let place = spec.network.anchor.ok_or(AnchoredError::NoContract)?;
     let contract = EvmAnchor::connect(config(&place, spec, endpoints), spec.mesh_id(), None).await?;
     let (head, _) = contract.head().await?;
@@ -56,7 +56,7 @@ pub(crate) async fn last_anchored(
 pub(crate) async fn last_anchored(
     spec: &MeshSpec,
     _endpoints: &[String],
-) -> Result<(AnchorPlace, Anchored), AnchoredError> {
+) -> Result<(AnchorPlace, AnchoredCheckpoint), AnchoredError> {
     spec.network.anchor.ok_or(AnchoredError::NoContract)?;
     Err(AnchoredError::Unsupported)
 }

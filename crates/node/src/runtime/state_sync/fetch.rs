@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use nervure_consensus::anchor::{AnchorDomain, Anchored};
+use nervure_anchor::{AnchorDomain, AnchoredCheckpoint};
 use nervure_ledger::{
     chain::{StartError as GenesisError, Tip},
     checkpoint::Checkpoint,
-    snapshot::{Assembly, SnapshotError},
+    snapshot::{Assembly, SnapshotError, StatePage},
     spec::MeshSpec,
-    store::{StatePage, StoreError},
 };
 use nervure_light::{Bisection, BisectionError, LightClient, LightClientError, TrustedBlock};
 use nervure_p2p::{NetworkHandle, RequestError};
@@ -17,6 +16,7 @@ use nervure_protocol::{
     protocols::{ANCHOR, STATE},
     state_sync::{StateRequest, StateResponse},
 };
+use nervure_store::StoreError;
 
 use crate::{
     config::{Beginning, NodeConfig},
@@ -106,7 +106,7 @@ pub enum PeerError {
 enum Start {
     Genesis,
     Block(TrustedBlock),
-    Anchored(AnchorDomain, Anchored),
+    Anchored(AnchorDomain, AnchoredCheckpoint),
 }
 
 impl Start {
@@ -214,7 +214,11 @@ impl Source<'_> {
     }
 
     /// The block of an anchored checkpoint, of which the contract has the hash and the peer the whole.
-    async fn anchored(&self, domain: AnchorDomain, anchored: &Anchored) -> Result<TrustedBlock, PeerError> {
+    async fn anchored(
+        &self,
+        domain: AnchorDomain,
+        anchored: &AnchoredCheckpoint,
+    ) -> Result<TrustedBlock, PeerError> {
         let request = anchor::request(domain, anchored.height).ok_or(PeerError::Malformed)?;
         let answer = self.network.request(self.peer, ANCHOR.name, request).await?;
         let found = anchor::read_answer(&answer).ok_or(PeerError::Malformed)?;
