@@ -88,14 +88,6 @@ impl LocalError {
         }
     }
 
-    /// When to ask again, where the node says so.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Refused(body) => body.error.retry_after_ms.map(Duration::from_millis),
-            _ => None,
-        }
-    }
-
     /// What the program exits with.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
