@@ -59,7 +59,6 @@ use service::NodeService;
 use serving::ServedExperts;
 
 pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, last_anchored};
-pub(crate) use clock::now;
 pub use error::StartError;
 pub(crate) use mesh::Mesh;
 pub(crate) use registry::LedgerRegistry;

@@ -9,27 +9,37 @@ use super::{IN_FLIGHT, PAYLOAD_BYTES, QueryEffort};
 pub struct QueryFigures {
     /// A new connection and one query, the median.
     pub handshake_us: f64,
+    /// Sequential queries, median.
     pub latency_p50_us: f64,
+    /// The same, 95th percentile.
     pub latency_p95_us: f64,
+    /// The same, 99th percentile.
     pub latency_p99_us: f64,
+    /// Throughput.
     pub per_second: Throughput,
-    /// One of 64 concurrent answers of 200 chunks.
+    /// One of 64 concurrent answers of 200 chunks, median.
     pub stream_p50_us: f64,
+    /// The same, 99th percentile.
     pub stream_p99_us: f64,
     /// Client and server together, at 64 in flight.
     pub cpu_us_per_query: Option<f64>,
+    /// Resident memory of the server, where the system tells.
     pub server_rss_bytes: Option<u64>,
 }
 
 /// Queries per second, by how many are in flight.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Throughput {
+    /// With 1 in flight.
     #[serde(rename = "1")]
     pub t1: f64,
+    /// With 16 in flight.
     #[serde(rename = "16")]
     pub t16: f64,
+    /// With 64 in flight.
     #[serde(rename = "64")]
     pub t64: f64,
+    /// With 256 in flight.
     #[serde(rename = "256")]
     pub t256: f64,
 }
@@ -37,23 +47,36 @@ pub struct Throughput {
 /// The query plane's figures over bare quinn's. Above 1 is better for throughput, worse for the rest.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Ratio {
+    /// Queries per second with 1 in flight.
     pub throughput_1: f64,
+    /// With 16 in flight.
     pub throughput_16: f64,
+    /// With 64 in flight.
     pub throughput_64: f64,
+    /// With 256 in flight.
     pub throughput_256: f64,
+    /// Median latency of sequential queries.
     pub latency_p50: f64,
+    /// 99th percentile of the streams.
     pub stream_p99: f64,
+    /// CPU time per query, of client and server.
     pub cpu: Option<f64>,
 }
 
 /// The figures of both servers, and their ratios.
 #[derive(Clone, Debug, Serialize)]
 pub struct QueryReport {
+    /// Bytes of a query and of its answer.
     pub payload_bytes: usize,
+    /// Rounds; the figures are medians over them.
     pub rounds: usize,
+    /// Cores of this machine.
     pub cores: usize,
+    /// The query plane.
     pub nervure: QueryFigures,
+    /// Bare quinn.
     pub quinn: QueryFigures,
+    /// The query plane's figures over bare quinn's.
     pub ratio: Ratio,
 }
 

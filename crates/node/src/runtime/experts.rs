@@ -175,7 +175,8 @@ fn name_of(model: &str) -> String {
     if name.is_empty() { "upstream".to_owned() } else { name }
 }
 
-#[cfg(all(test, feature = "byte-lm"))]
+#[cfg(test)]
+#[cfg(feature = "byte-lm")]
 mod tests {
     use super::*;
 

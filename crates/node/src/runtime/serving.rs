@@ -207,7 +207,8 @@ fn cut(text: &str) -> String {
     text.chars().take(MAX_COMPLAINT).collect()
 }
 
-#[cfg(all(test, feature = "byte-lm"))]
+#[cfg(test)]
+#[cfg(feature = "byte-lm")]
 mod tests {
     use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
     use nervure_experts::Sampling;
