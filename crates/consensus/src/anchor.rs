@@ -21,6 +21,7 @@ mod checkpoint;
 mod collector;
 mod keeper;
 mod key;
+#[cfg(not(target_family = "wasm"))]
 mod key_file;
 mod local;
 mod possession;
@@ -38,6 +39,7 @@ pub use checkpoint::{
 pub use collector::Collector;
 pub use keeper::{Keeper, KeeperRefusal};
 pub use key::{AnchorAddress, AnchorKey, AnchorSignature, NotASignature};
+#[cfg(not(target_family = "wasm"))]
 pub use key_file::AnchorKeyFileError;
 pub use local::{LocalAnchor, LocalError};
 pub use possession::Possession;

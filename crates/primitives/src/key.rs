@@ -56,6 +56,7 @@ impl NodeKey {
     ///
     /// # Errors
     /// When the operating system has no randomness.
+    #[cfg(not(target_family = "wasm"))]
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut())?;
