@@ -7,8 +7,8 @@
 pub mod seed;
 
 use bytes::{Bytes, BytesMut};
+use nervure_anchor::{AnchorDomain, Attestation, Submission};
 use nervure_consensus::{
-    anchor::{AnchorDomain, Attestation, Submission},
     bft::{Message, WalEntry},
     checkpoint::CommitCertificate,
     yuma::case::Case,
@@ -19,7 +19,7 @@ use nervure_ledger::{
     checkpoint::Checkpoint,
     snapshot as state_snapshot,
     spec::MeshSpec,
-    state::State,
+    state::LedgerState,
     transaction::{Checked, DOMAIN, Transaction},
     tree::{Key, Record, StateProof},
 };
@@ -278,7 +278,7 @@ pub fn block(data: &[u8]) {
 pub fn snapshot(mut data: &[u8]) {
     let spec = seed::mesh();
     if let Ok(imported) = state_snapshot::read(&spec, None, &mut data) {
-        let state: &State = &imported.tip.state;
+        let state: &LedgerState = &imported.tip.state;
         assert_eq!(state.height(), imported.tip.header.height);
     }
 }

@@ -3,11 +3,11 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use bytes::BytesMut;
+use nervure_anchor::{
+    AnchorCheckpoint, AnchorDomain, AnchorKey, AnchorSet, AnchoredBlock, Attestation, MetagraphRoot,
+    ProofOfPossession, Submission,
+};
 use nervure_consensus::{
-    anchor::{
-        AnchorCheckpoint, AnchorDomain, AnchorKey, AnchorSet, AnchoredBlock, Attestation, Metagraph,
-        Possession, Submission,
-    },
     bft::{
         Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote,
         SignedStatement, Timer, TimerKind, Verdict, Vote, VoteKind, WalEntry,
@@ -21,7 +21,7 @@ use nervure_ledger::{
     checkpoint::Checkpoint,
     snapshot,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
-    state::State,
+    state::LedgerState,
     subnet::Hyperparameter,
     transaction::{
         Call, CommitWeights, RegisterAnchorKey, RegisterSubnet, SetHyperparameter, SetMechanism, SetWeights,
@@ -273,8 +273,8 @@ fn spec() -> String {
 
 /// The first state of [`mesh`].
 #[must_use]
-pub fn state() -> Option<State> {
-    State::genesis(&mesh()).ok()
+pub fn state() -> Option<LedgerState> {
+    LedgerState::genesis(&mesh()).ok()
 }
 
 fn tree() -> MemoryTree {
@@ -396,7 +396,7 @@ fn anchor_key() -> Option<AnchorKey> {
 
 fn anchor_registration() -> Option<Call> {
     let key = anchor_key()?;
-    let possession = Possession::prove(&key, &self::key().node_id(), &mesh().mesh_id());
+    let possession = ProofOfPossession::prove(&key, &self::key().node_id(), &mesh().mesh_id());
     Some(Call::RegisterAnchorKey(RegisterAnchorKey { address: key.address(), possession }))
 }
 
@@ -407,7 +407,7 @@ fn attestation() -> Option<Attestation> {
 
 fn submission() -> Option<Submission> {
     let block = AnchoredBlock { mesh: MESH, height: BlockHeight(7), block: value(), state: value() };
-    let metagraphs = [1, 2].map(|netuid| Metagraph { netuid: Netuid(netuid), epoch: 7, root: value() });
+    let metagraphs = [1, 2].map(|netuid| MetagraphRoot { netuid: Netuid(netuid), epoch: 7, root: value() });
     let checkpoint = AnchorCheckpoint::new(block, metagraphs.to_vec(), value()).ok()?;
     let key = anchor_key()?;
     let validators = AnchorSet::new([(key.address(), 9)]).ok()?;

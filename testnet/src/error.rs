@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use nervure_consensus::anchor::AnchorKeyFileError;
+use nervure_anchor::AnchorKeyFileError;
 use nervure_ledger::spec::SpecError;
 use nervure_primitives::key_file::KeyFileError;
 

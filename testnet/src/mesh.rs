@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nervure_consensus::anchor::AnchorAddress;
+use nervure_anchor::AnchorAddress;
 use nervure_ledger::spec::{AccountSpec, MeshSpec, NodeSpec, Role};
 use nervure_primitives::{Amount, NodeId};
 

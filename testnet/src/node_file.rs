@@ -4,13 +4,12 @@
 //! reader sees all of it or none. It removes it when it stops; after a crash it stays, so readers
 //! check that its pid still lives.
 
-use std::{
-    fs, io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, net::SocketAddr, path::Path};
 
-use nervure_primitives::{MeshId, NodeId, UnixMillis};
+use nervure_primitives::{
+    MeshId, NodeId, UnixMillis,
+    durable::{self, Access},
+};
 use serde::{Deserialize, Serialize};
 
 /// Largest `node.json` that is read, in bytes; a real one has about 600.
@@ -87,11 +86,7 @@ impl NodeFile {
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(value)?;
     text.push(b'\n');
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.new", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    fs::write(&temporary, text)?;
-    fs::rename(&temporary, path)
+    durable::replace(path, &text, Access::Default)
 }
 
 #[cfg(test)]

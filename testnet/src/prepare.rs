@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use nervure_consensus::anchor::AnchorKey;
+use nervure_anchor::AnchorKey;
 use nervure_ledger::spec::Role;
 use nervure_primitives::{NodeId, NodeKey, key_file};
 use tokio_util::sync::CancellationToken;

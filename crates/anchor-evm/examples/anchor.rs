@@ -1,4 +1,4 @@
-//! A checkpoint from the signatures of a mesh's validators to another contract's question about a miner.
+//! A checkpoint's way from the validators' signatures to a contract that verifies a miner's score.
 //!
 //! ```text
 //! $ (cd contracts && npm ci --ignore-scripts)
@@ -9,13 +9,13 @@
 
 use std::{error::Error, path::Path};
 
+use nervure_anchor::{
+    Anchor, AnchorCheckpoint, AnchorKey, AnchorSet, AnchoredBlock, Attestation, AttestationSet, MetagraphRoot,
+};
 use nervure_anchor_evm::{
     Deployment, EvmAnchor, EvmConfig, Finality, Limits, NeuronProof,
-    anvil::{Anvil, Options, find},
+    anvil::{Anvil, AnvilOptions, find},
     deploy,
-};
-use nervure_consensus::anchor::{
-    Anchor, AnchorCheckpoint, AnchorKey, AnchorSet, AnchoredBlock, Attestation, Collector, Metagraph as Root,
 };
 use nervure_ledger::subnet::{Metagraph, MetagraphRow};
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId, Uid};
@@ -44,7 +44,7 @@ fn row(uid: u16) -> MetagraphRow {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/node_modules");
-    let anvil = Anvil::start(&find(&modules)?, &Options::default()).await?;
+    let anvil = Anvil::start(&find(&modules)?, &AnvilOptions::default()).await?;
     let account = Anvil::account().ok_or("no account")?;
     let keys: Vec<_> = (1..=4).filter_map(|n| AnchorKey::from_secret(&[n; 32])).collect();
     let set = AnchorSet::new(keys.iter().map(|key| (key.address(), 10)))?;
@@ -62,18 +62,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let anchor = EvmAnchor::connect(config, MESH, Some(account)).await?;
 
     let metagraph = Metagraph::from_rows(7, (0..5).map(row).collect());
-    let root = Root { netuid: Netuid(1), epoch: 7, root: metagraph.root().root };
+    let root = MetagraphRoot { netuid: Netuid(1), epoch: 7, root: metagraph.root().root };
     let hash = |what| Hash::of(what, &[]);
     let block =
         AnchoredBlock { mesh: MESH, height: BlockHeight(360), block: hash("block"), state: hash("state") };
     let checkpoint = AnchorCheckpoint::new(block, vec![root], set.hash())?;
-    let mut collector = Collector::new(anchor.domain(), checkpoint.clone(), set.clone());
+    let mut signatures = AttestationSet::new(anchor.domain(), checkpoint.clone(), set.clone());
     for key in &keys {
-        collector.add(&Attestation::sign(key, &checkpoint, &anchor.domain(), &set.hash()))?;
-        let enough = collector.submission().is_some();
+        signatures.add(&Attestation::sign(key, &checkpoint, &anchor.domain(), &set.hash()))?;
+        let enough = signatures.submission().is_some();
         println!("signed by {}{}", key.address(), if enough { ": enough" } else { "" });
     }
-    let submission = collector.submission().ok_or("no quorum")?;
+    let submission = signatures.submission().ok_or("no quorum")?;
     println!("{:?}", anchor.submit(&submission).await?);
     println!("{:?}", anchor.submit(&submission).await?);
     println!("{:#?}", anchor.at(BlockHeight(360)).await?);

@@ -1,4 +1,4 @@
-//! What anchoring costs, measured on a chain that is started for it.
+//! Measures the gas of anchoring on a local chain.
 //!
 //! ```text
 //! $ (cd contracts && npm ci --ignore-scripts)
@@ -9,13 +9,14 @@
 
 use std::{error::Error, path::Path};
 
+use nervure_anchor::{
+    Anchor, AnchorCheckpoint, AnchorKey, AnchorSet, AnchoredBlock, Attestation, AttestationSet,
+    MetagraphRoot, SubmissionReceipt,
+};
 use nervure_anchor_evm::{
     Deployment, EvmAnchor, EvmConfig, Finality, Limits,
-    anvil::{Anvil, Options, find},
+    anvil::{Anvil, AnvilOptions, find},
     deploy,
-};
-use nervure_consensus::anchor::{
-    Anchor, AnchorCheckpoint, AnchorKey, AnchorSet, AnchoredBlock, Attestation, Collector, Metagraph, Receipt,
 };
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid};
 
@@ -49,7 +50,7 @@ impl Bench {
         Ok(Self { anchor, keys, validators: set, deployment: deployed.gas })
     }
 
-    /// Anchors a checkpoint with so many metagraphs, signed by as many validators as are needed.
+    /// Anchors a checkpoint with this number of metagraphs and the smallest quorum.
     async fn anchor(&mut self, height: u64, metagraphs: u16, next: AnchorSet) -> Result<(usize, u64)> {
         let hash = |what: &str| Hash::of(what, &[&height.to_be_bytes()]);
         let block = AnchoredBlock {
@@ -58,16 +59,18 @@ impl Bench {
             block: hash("block"),
             state: hash("state"),
         };
-        let root = |netuid| Metagraph { netuid: Netuid(netuid), epoch: height, root: hash("metagraph") };
+        let root = |netuid| MetagraphRoot { netuid: Netuid(netuid), epoch: height, root: hash("metagraph") };
         let checkpoint = AnchorCheckpoint::new(block, (1..=metagraphs).map(root).collect(), next.hash())?;
         let domain = self.anchor.domain();
-        let mut collector = Collector::new(domain, checkpoint.clone(), self.validators.clone());
+        let mut signatures = AttestationSet::new(domain, checkpoint.clone(), self.validators.clone());
         for key in &self.keys {
-            collector.add(&Attestation::sign(key, &checkpoint, &domain, &self.validators.hash()))?;
+            signatures.add(&Attestation::sign(key, &checkpoint, &domain, &self.validators.hash()))?;
         }
-        let submission = collector.submission().ok_or("no quorum")?;
+        let submission = signatures.submission().ok_or("no quorum")?;
         let receipt = self.anchor.submit(&submission).await?;
-        let Receipt::Stored { gas: Some(gas), .. } = receipt else { return Err("it was not stored".into()) };
+        let SubmissionReceipt::Stored { gas: Some(gas), .. } = receipt else {
+            return Err("it was not stored".into());
+        };
         self.validators = next;
         Ok((submission.signatures.len(), gas))
     }
@@ -82,14 +85,14 @@ fn set(keys: &[AnchorKey], offset: u64) -> Result<AnchorSet> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/node_modules");
-    let anvil = Anvil::start(&find(&modules)?, &Options::default()).await?;
-    println!("validators  signatures  checkpoint  + 1 metagraph  + 8 metagraphs  other successors");
+    let anvil = Anvil::start(&find(&modules)?, &AnvilOptions::default()).await?;
+    println!("validators  signatures  checkpoint  + 1 metagraph  + 8 metagraphs  other validators");
     let mut deployment = 0;
     for validators in [4, 16, 64] {
         let mut bench = Bench::new(anvil.endpoint(), validators).await?;
         deployment = bench.deployment;
         let same = bench.validators.clone();
-        // The first fills slots that others change.
+        // The first submission fills storage slots that later ones only change.
         bench.anchor(10, 1, same.clone()).await?;
         let (signatures, none) = bench.anchor(20, 0, same.clone()).await?;
         let (_, one) = bench.anchor(30, 1, same.clone()).await?;

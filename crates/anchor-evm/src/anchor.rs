@@ -1,14 +1,14 @@
-//! The anchor: a contract, those who tell us about it, and an account that pays.
+//! The anchor: a contract, the endpoints that read it, and an account that pays.
 
 use std::{fmt, sync::PoisonError};
 
-use nervure_consensus::anchor::{
-    Anchor, AnchorDomain, AnchorError, AnchorFuture, Anchored, Receipt, Submission,
+use nervure_anchor::{
+    Anchor, AnchorDomain, AnchorError, AnchorFuture, AnchoredCheckpoint, Submission, SubmissionReceipt,
 };
 use nervure_primitives::{BlockHeight, Hash, MeshId};
 use tokio::sync::Mutex;
 
-use crate::{Account, EvmConfig, artefact, artefact::Artefact, convert, rpc::Rpc, send::Offer};
+use crate::{Account, EvmConfig, artefact, artefact::Artefact, convert, rpc::Rpc, send::FeeOffer};
 
 /// An anchor on an EVM chain. Reads go to all endpoints, submissions to the first.
 pub struct EvmAnchor {
@@ -17,17 +17,17 @@ pub struct EvmAnchor {
     /// At least one.
     pub(crate) endpoints: Vec<Rpc>,
     /// Held while a transaction is under way: two with one nonce would replace each other.
-    pub(crate) sending: Mutex<Option<Offer>>,
+    pub(crate) sending: Mutex<Option<FeeOffer>>,
     /// The highest checkpoint that was read, and the chain's block that it is in.
     searched: std::sync::Mutex<Option<(BlockHeight, u64)>>,
 }
 
 impl EvmAnchor {
-    /// Connects to a contract, after every endpoint that answers said that the chain is the right one and the
-    /// contract's code is ours, for `mesh`. Without an account it can only be read.
+    /// Connects to a contract. Every endpoint that answers has to be on the configured chain and to have this
+    /// program's contract code for `mesh`. Without an account the anchor is read-only.
     ///
     /// # Errors
-    /// When none answers, or one says otherwise.
+    /// When no endpoint answers, or one has another chain or contract.
     pub async fn connect(
         config: EvmConfig,
         mesh: MeshId,
@@ -39,7 +39,7 @@ impl EvmAnchor {
         for rpc in &endpoints {
             match identify(rpc, &config.domain, &code).await {
                 Ok(()) => answered += 1,
-                Err(error) if error.is_passing() => unreachable = Some(error),
+                Err(error) if error.is_transient() => unreachable = Some(error),
                 Err(error) => return Err(error),
             }
         }
@@ -57,7 +57,7 @@ impl EvmAnchor {
 }
 
 impl EvmAnchor {
-    /// Up to where events were read before.
+    /// The last checkpoint whose event was read.
     pub(crate) fn searched(&self) -> Option<(BlockHeight, u64)> {
         *self.searched.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,7 +77,8 @@ async fn identify(rpc: &Rpc, domain: &AnchorDomain, code: &[u8]) -> Result<(), A
     let found = rpc.code(convert::address(domain.contract)).await?;
     if found.as_ref() != code {
         let found = artefact::short(&found);
-        let wrong = format!("at {} is another contract, or one for another mesh ({found})", domain.contract);
+        let wrong =
+            format!("address {} has another contract, or one for another mesh ({found})", domain.contract);
         return Err(AnchorError::Untrustworthy(wrong));
     }
     Ok(())
@@ -97,15 +98,15 @@ impl Anchor for EvmAnchor {
         self.config.domain
     }
 
-    fn submit<'a>(&'a self, submission: &'a Submission) -> AnchorFuture<'a, Receipt> {
+    fn submit<'a>(&'a self, submission: &'a Submission) -> AnchorFuture<'a, SubmissionReceipt> {
         Box::pin(self.submit_until_final(submission))
     }
 
-    fn at(&self, height: BlockHeight) -> AnchorFuture<'_, Option<Anchored>> {
+    fn at(&self, height: BlockHeight) -> AnchorFuture<'_, Option<AnchoredCheckpoint>> {
         Box::pin(self.read_at(height))
     }
 
-    fn list(&self, height: BlockHeight, most: usize) -> AnchorFuture<'_, Vec<Anchored>> {
+    fn list(&self, height: BlockHeight, most: usize) -> AnchorFuture<'_, Vec<AnchoredCheckpoint>> {
         Box::pin(self.read_list(height, most))
     }
 

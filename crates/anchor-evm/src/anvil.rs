@@ -1,7 +1,7 @@
-//! A development chain of our own: anvil, for local testnets and tests.
+//! A local development chain, anvil, for testnets and tests.
 //!
 //! The npm package `@foundry-rs/anvil-linux-amd64` is the binary; `npm ci` in `contracts/` installs it. The process ends
-//! with its guard. Its accounts are known to everybody: nothing on it is worth anything.
+//! with its guard. Its keys are public: nothing on it has any value.
 
 use std::{
     env,
@@ -12,7 +12,7 @@ use std::{
 };
 
 use alloy::primitives::hex;
-use nervure_consensus::anchor::{AnchorAddress, AnchorError};
+use nervure_anchor::{AnchorAddress, AnchorError};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -22,19 +22,19 @@ use zeroize::Zeroizing;
 
 use crate::{Account, Limits, convert, rpc::Rpc};
 
-/// Names the binary, when it is somewhere else.
-pub const ANVIL: &str = "NERVURE_ANVIL";
+/// The environment variable that names the binary.
+pub const ANVIL_ENV: &str = "NERVURE_ANVIL";
 
-/// What an account is given, in wei: a thousand tokens.
-const TOKENS: u128 = 1_000 * 10u128.pow(18);
+/// The balance of a funded account: a thousand tokens.
+const FUNDING_WEI: u128 = 1_000 * 10u128.pow(18);
 
-/// How long it may take to begin; 55 to 160 ms were measured.
-const START: Duration = Duration::from_secs(20);
+/// Time until it listens; 55 to 160 ms were measured.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long it may take to write its state when it is stopped.
-const STOP: Duration = Duration::from_secs(10);
+/// Time to write its state when it is stopped.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The secret of the first account, which has tokens: that of the mnemonic of every development chain.
+/// The secret of the first account of the mnemonic that development chains use; it has tokens.
 const FIRST_ACCOUNT: [u8; 32] = hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
 
 /// A running chain; it is killed when this is dropped.
@@ -46,18 +46,18 @@ pub struct Anvil {
 
 /// How the chain runs.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct AnvilOptions {
     /// Its port; 0 takes a free one.
     pub port: u16,
     /// Time from one block to the next; without it, each transaction is a block at once.
     pub block_time: Option<Duration>,
-    /// A file that it begins from, if it is there, and is written to when it is stopped.
+    /// The state file: loaded at the start if it exists, written at the end.
     pub state: Option<PathBuf>,
-    /// How often that file is written meanwhile, in whole seconds.
-    pub save_every: Option<Duration>,
+    /// How often that file is written in between; rounded to whole seconds.
+    pub save_interval: Option<Duration>,
 }
 
-impl Options {
+impl AnvilOptions {
     /// Its command line.
     pub fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> =
@@ -68,51 +68,51 @@ impl Options {
         if let Some(state) = &self.state {
             arguments.extend(["--preserve-historical-states".into(), "--state".into(), state.into()]);
         }
-        if let Some(every) = self.save_every {
+        if let Some(every) = self.save_interval {
             arguments.extend(["--state-interval".into(), every.as_secs().max(1).to_string().into()]);
         }
         arguments
     }
 }
 
-/// Gives accounts tokens, as only a development chain does.
+/// Sets the balances of accounts, which only a development chain allows.
 ///
 /// # Errors
 /// When the chain at `endpoint` does not answer, or is another one.
 pub async fn fund(endpoint: &str, accounts: &[AnchorAddress], limits: &Limits) -> Result<(), AnchorError> {
     let rpc = Rpc::new(endpoint, limits)?;
     for account in accounts {
-        rpc.set_balance(convert::address(*account), TOKENS).await?;
+        rpc.set_balance(convert::address(*account), FUNDING_WEI).await?;
     }
     Ok(())
 }
 
-/// Why there is no chain.
+/// Why anvil did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnvilError {
     /// No binary.
-    #[error("there is no anvil here: npm ci in contracts/ installs it, or {ANVIL} names it")]
+    #[error("anvil is not installed: run `npm ci` in contracts/, or name it in {ANVIL_ENV}")]
     Missing,
     /// It could not be started.
     #[error("{} does not start: {error}", program.display())]
     Start {
         /// The binary.
         program: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// It did not say that it listens.
-    #[error("anvil did not begin to listen: {0}")]
-    Silent(String),
+    /// It did not report that it listens.
+    #[error("anvil does not listen: {0}")]
+    NotListening(String),
 }
 
-/// The binary: what [`ANVIL`] names, one in `modules` (a `node_modules`), or one on the path.
+/// The binary: what [`ANVIL_ENV`] names, one in `modules` (a `node_modules`), or one on the path.
 ///
 /// # Errors
 /// When there is none.
 pub fn find(modules: &Path) -> Result<PathBuf, AnvilError> {
-    let named = env::var_os(ANVIL).map(PathBuf::from);
+    let named = env::var_os(ANVIL_ENV).map(PathBuf::from);
     let machine = match env::consts::ARCH {
         "aarch64" => "arm64",
         _ => "amd64",
@@ -128,19 +128,19 @@ impl Anvil {
     /// Starts a chain and waits until it listens.
     ///
     /// # Errors
-    /// When it does not.
-    pub async fn start(program: &Path, options: &Options) -> Result<Self, AnvilError> {
+    /// When it does not start or listen in time.
+    pub async fn start(program: &Path, options: &AnvilOptions) -> Result<Self, AnvilError> {
         let mut command = Command::new(program);
         command.args(options.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let start = |error| AnvilError::Start { program: program.to_owned(), error };
         let mut child = command.spawn().map_err(start)?;
-        let endpoint = timeout(START, listening(&mut child)).await;
-        let endpoint = endpoint.map_err(|_| AnvilError::Silent("it took too long".into()))??;
+        let endpoint = timeout(START_TIMEOUT, listening(&mut child)).await;
+        let endpoint = endpoint.map_err(|_| AnvilError::NotListening("timeout".into()))??;
         Ok(Self { child, endpoint })
     }
 
-    /// Where it answers.
+    /// Its JSON-RPC endpoint.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -159,15 +159,15 @@ impl Anvil {
         if let Some(id) = id {
             rustix::process::kill_process(id, rustix::process::Signal::INT)?;
         }
-        timeout(STOP, self.child.wait()).await.map_err(|_| std::io::ErrorKind::TimedOut)?.map(drop)
+        timeout(STOP_TIMEOUT, self.child.wait()).await.map_err(|_| std::io::ErrorKind::TimedOut)?.map(drop)
     }
 }
 
-/// Reads what it prints until it says where it listens, and goes on reading, so that it never waits for us.
+/// Reads its output until it names its address, and then drains the rest, so that a full pipe never blocks it.
 async fn listening(child: &mut Child) -> Result<String, AnvilError> {
-    let output = child.stdout.take().ok_or_else(|| AnvilError::Silent("it has no output".into()))?;
+    let output = child.stdout.take().ok_or_else(|| AnvilError::NotListening("it has no output".into()))?;
     let mut lines = BufReader::new(output).lines();
-    let mut said = String::new();
+    let mut last = String::new();
     while let Ok(Some(line)) = lines.next_line().await {
         if let Some(address) = line.strip_prefix("Listening on ") {
             let endpoint = format!("http://{}", address.trim());
@@ -175,7 +175,7 @@ async fn listening(child: &mut Child) -> Result<String, AnvilError> {
             drop(tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} }));
             return Ok(endpoint);
         }
-        said = line;
+        last = line;
     }
-    Err(AnvilError::Silent(said.chars().take(200).collect()))
+    Err(AnvilError::NotListening(last.chars().take(200).collect()))
 }

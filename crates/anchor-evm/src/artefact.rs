@@ -4,21 +4,21 @@ use alloy::primitives::{Bytes, hex};
 use nervure_primitives::MeshId;
 use serde::Deserialize;
 
-/// What `contracts/compile.mjs` made of the source.
+/// The output of `contracts/compile.mjs`.
 const ARTEFACT: &str = include_str!("../../../contracts/CheckpointAnchor.json");
 
-/// The parts of it that are used.
+/// The parts of it that this crate uses.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Artefact {
     pub(crate) bytecode: Bytes,
     deployed_bytecode: Bytes,
-    immutables: Vec<Place>,
+    immutables: Vec<ImmutableRange>,
 }
 
 /// Where the constructor writes the mesh id into the code.
 #[derive(Debug, Deserialize)]
-struct Place {
+struct ImmutableRange {
     start: usize,
     length: usize,
 }
@@ -41,7 +41,7 @@ impl Artefact {
     }
 }
 
-/// For messages.
+/// A short form for messages.
 pub(crate) fn short(bytes: &[u8]) -> String {
     format!("{} bytes beginning 0x{}", bytes.len(), hex::encode(&bytes[..bytes.len().min(4)]))
 }

@@ -1,12 +1,12 @@
-//! Between the mesh's types and the contract's.
+//! Conversions between the mesh's types and the contract's.
 
 use alloy::{
     primitives::{Address, B256},
     sol_types::SolInterface,
 };
-use nervure_consensus::anchor::{
-    AnchorAddress, AnchorCheckpoint, AnchorError, AnchorSet, AnchorSignature, AnchorValidator, KeeperRefusal,
-    Metagraph, Submission, SubmissionError,
+use nervure_anchor::{
+    AnchorAddress, AnchorCheckpoint, AnchorError, AnchorSet, AnchorSignature, AnchorValidator,
+    CheckpointRejection, MetagraphRoot, Submission, SubmissionError,
 };
 use nervure_primitives::{BlockHeight, Hash, Netuid};
 
@@ -26,7 +26,7 @@ pub(crate) fn hash(word: B256) -> Hash {
 
 pub(crate) fn checkpoint(checkpoint: &AnchorCheckpoint) -> sol::Checkpoint {
     let metagraph =
-        |one: &Metagraph| sol::Metagraph { netuid: one.netuid.0, epoch: one.epoch, root: word(one.root) };
+        |one: &MetagraphRoot| sol::Metagraph { netuid: one.netuid.0, epoch: one.epoch, root: word(one.root) };
     sol::Checkpoint {
         height: checkpoint.height().0,
         blockHash: word(checkpoint.block()),
@@ -56,27 +56,28 @@ pub(crate) fn submission(submission: &Submission) -> sol::submitCall {
     }
 }
 
-/// Why the contract refuses, in the words of [`KeeperRefusal`].
-pub(crate) fn refusal(data: &[u8]) -> AnchorError {
+/// The contract's revert as a [`CheckpointRejection`].
+pub(crate) fn rejection(data: &[u8]) -> AnchorError {
     let Ok(revert) = Revert::abi_decode(data) else {
-        return AnchorError::Untrustworthy("the contract refuses for a reason that it does not have".into());
+        return AnchorError::Untrustworthy("the contract reverted with an unknown error".into());
     };
     let small = |number: alloy::primitives::U256| u64::try_from(number).unwrap_or(u64::MAX);
     let index = |number| usize::try_from(small(number)).unwrap_or(usize::MAX);
-    let refusal = match revert {
-        Revert::Conflict(it) => KeeperRefusal::Conflict {
+    let rejection = match revert {
+        Revert::Conflict(it) => CheckpointRejection::Conflict {
             height: BlockHeight(it.height),
             stored: hash(it.stored),
             submitted: hash(it.submitted),
         },
         Revert::Stale(it) => {
-            KeeperRefusal::Stale { height: BlockHeight(it.height), latest: BlockHeight(it.latest) }
+            CheckpointRejection::Stale { height: BlockHeight(it.height), latest: BlockHeight(it.latest) }
         }
-        Revert::OtherValidators(it) => {
-            KeeperRefusal::OtherValidators { expected: hash(it.expected), submitted: hash(it.submitted) }
-        }
+        Revert::OtherValidators(it) => CheckpointRejection::OtherValidators {
+            expected: hash(it.expected),
+            submitted: hash(it.submitted),
+        },
         Revert::ConflictingMetagraph(it) => {
-            KeeperRefusal::ConflictingMetagraph { netuid: Netuid(it.netuid), epoch: it.epoch }
+            CheckpointRejection::ConflictingMetagraph { netuid: Netuid(it.netuid), epoch: it.epoch }
         }
         Revert::BadSignature(it) => SubmissionError::Signature(index(it.index)).into(),
         Revert::UnexpectedSigner(it) => {
@@ -86,13 +87,13 @@ pub(crate) fn refusal(data: &[u8]) -> AnchorError {
         Revert::TooLittlePower(it) => {
             SubmissionError::TooLittlePower { signed: small(it.signed), total: small(it.total) }.into()
         }
-        // Our types cannot say what these refuse.
+        // The types of this crate exclude what these errors are about.
         Revert::Zero(_)
         | Revert::TooManyValidators(_)
         | Revert::UnsortedValidators(_)
         | Revert::UnsortedMetagraphs(_) => {
-            return AnchorError::Untrustworthy("the contract refuses what was not submitted".into());
+            return AnchorError::Untrustworthy("the contract rejected a call that was not submitted".into());
         }
     };
-    AnchorError::Refused(refusal)
+    AnchorError::Rejected(rejection)
 }

@@ -1,7 +1,7 @@
-//! Putting a contract on a chain: anybody may, and whoever did has no rights to it.
+//! Deploying a contract. Any account may; the deployer has no rights over the contract.
 
 use alloy::{primitives::TxKind, sol_types::SolValue};
-use nervure_consensus::anchor::{AnchorAddress, AnchorDomain, AnchorError};
+use nervure_anchor::{AnchorAddress, AnchorDomain, AnchorError};
 use nervure_primitives::{BlockHeight, Hash, MeshId};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     send::{Call, send},
 };
 
-/// What a contract is deployed with, for ever.
+/// The constructor's arguments; they never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deployment {
     /// The mesh.
@@ -23,27 +23,27 @@ pub struct Deployment {
     pub validators: Hash,
 }
 
-/// A contract that is there.
+/// A contract on a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deployed {
+pub struct DeployedContract {
     /// The chain and the contract.
     pub domain: AnchorDomain,
-    /// The block that it is in.
+    /// The block of its deployment.
     pub block: u64,
-    /// What it used.
+    /// The gas that the deployment used.
     pub gas: u64,
 }
 
 /// Deploys a contract through `endpoint`.
 ///
 /// # Errors
-/// When the chain cannot be reached, costs too much or refuses.
+/// When the chain cannot be reached, costs too much or rejects the transaction.
 pub async fn deploy(
     endpoint: &str,
     account: &Account,
     deployment: &Deployment,
     limits: &Limits,
-) -> Result<Deployed, AnchorError> {
+) -> Result<DeployedContract, AnchorError> {
     let artefact = Artefact::load().map_err(AnchorError::Untrustworthy)?;
     deploy_code(endpoint, account, deployment, limits, &artefact.bytecode).await
 }
@@ -58,7 +58,7 @@ pub async fn deploy_code(
     deployment: &Deployment,
     limits: &Limits,
     code: &[u8],
-) -> Result<Deployed, AnchorError> {
+) -> Result<DeployedContract, AnchorError> {
     let rpc = Rpc::new(endpoint, limits)?;
     let Deployment { mesh, height, validators } = deployment;
     let arguments = (word(Hash::from_bytes(*mesh.as_bytes())), height.0, word(*validators)).abi_encode();
@@ -68,8 +68,8 @@ pub async fn deploy_code(
     let receipt = send(&rpc, account, &call, limits, &mut None).await?;
     let contract = receipt.contract_address.filter(|_| receipt.status());
     let Some((contract, block)) = contract.zip(receipt.block_number) else {
-        return Err(AnchorError::Untrustworthy("the deployment failed after it was tried".into()));
+        return Err(AnchorError::Untrustworthy("the deployment reverted".into()));
     };
     let domain = AnchorDomain { chain, contract: AnchorAddress::from_bytes(contract.into_array()) };
-    Ok(Deployed { domain, block, gas: receipt.gas_used })
+    Ok(DeployedContract { domain, block, gas: receipt.gas_used })
 }

@@ -1,7 +1,7 @@
-//! What the contract keeps, as far as all endpoints agree.
+//! Reads of the contract's state, on which all endpoints have to agree.
 //!
-//! Everything is read at one block that is taken to stay. An endpoint that cannot be reached, or does not have
-//! that block, does not count; one that answers otherwise than the first makes the answer untrustworthy.
+//! Everything is read at one final block. An endpoint that cannot be reached, or does not have that block, does
+//! not count; one that contradicts the first makes the answer untrustworthy.
 
 use alloy::{
     eips::BlockId,
@@ -9,7 +9,7 @@ use alloy::{
     rpc::types::{Filter, TransactionInput, TransactionRequest},
     sol_types::{SolCall, SolEvent},
 };
-use nervure_consensus::anchor::{AnchorError, Anchored, Reference};
+use nervure_anchor::{AnchorError, AnchoredCheckpoint, TransactionRef};
 use nervure_primitives::{BlockHeight, Hash, Netuid};
 
 use crate::{
@@ -27,35 +27,38 @@ impl EvmAnchor {
         Ok((BlockHeight(height), hash(validators)))
     }
 
-    pub(crate) async fn read_at(&self, height: BlockHeight) -> Result<Option<Anchored>, AnchorError> {
+    pub(crate) async fn read_at(
+        &self,
+        height: BlockHeight,
+    ) -> Result<Option<AnchoredCheckpoint>, AnchorError> {
         let at = self.last_final().await?;
         let Some((id, state)) = self.stored(height, at).await? else { return Ok(None) };
         let reference = self.reference(height, id, at).await?;
-        Ok(Some(Anchored { height, id, state, reference }))
+        Ok(Some(AnchoredCheckpoint { height, id, state, reference }))
     }
 
     pub(crate) async fn read_list(
         &self,
         from: BlockHeight,
         most: usize,
-    ) -> Result<Vec<Anchored>, AnchorError> {
+    ) -> Result<Vec<AnchoredCheckpoint>, AnchorError> {
         let at = self.last_final().await?;
-        // Heights grow with blocks: what was read up to here is not searched again.
+        // Heights grow with blocks, so blocks before the last known checkpoint are not searched again.
         let known = self.searched().filter(|(height, _)| *height < from);
         let (mut found, mut begin) = (Vec::new(), known.map_or(self.config.since, |(_, block)| block));
         while begin <= at && found.len() < most {
-            let end = begin.saturating_add(self.config.limits.range).min(at);
+            let end = begin.saturating_add(self.config.limits.max_block_range).min(at);
             for (height, id, reference) in self.events(None, begin, end).await? {
                 if height < from || found.len() >= most {
                     continue;
                 }
-                // An event is only the endpoint's word; what is kept is in the state.
+                // An event alone proves nothing; the contract's state decides.
                 match self.stored(height, at).await? {
                     Some((stored, state)) if stored == id => {
                         self.remember(height, reference.block);
-                        found.push(Anchored { height, id, state, reference: Some(reference) });
+                        found.push(AnchoredCheckpoint { height, id, state, reference: Some(reference) });
                     }
-                    _ => return Err(contradiction("an event names a checkpoint that is not kept")),
+                    _ => return Err(contradiction("an event names a checkpoint that is not stored")),
                 }
             }
             begin = end.saturating_add(1);
@@ -63,7 +66,7 @@ impl EvmAnchor {
         Ok(found)
     }
 
-    /// The metagraph root that is kept for an epoch of a subnet.
+    /// The stored metagraph root of an epoch of a subnet.
     ///
     /// # Errors
     /// When no endpoint answers, or they contradict each other.
@@ -73,11 +76,11 @@ impl EvmAnchor {
         Ok(Some(hash(root)).filter(|_| root != B256::ZERO))
     }
 
-    /// The number of the last block that is taken to stay, and has the contract.
+    /// The number of the last final block, which has the contract.
     pub(crate) async fn last_final(&self) -> Result<u64, AnchorError> {
         let last = self.first()?.last_final(self.config.finality).await?;
         if last < self.config.since {
-            return Err(AnchorError::Unavailable("the contract is not deep enough in the chain yet".into()));
+            return Err(AnchorError::Unavailable("the contract's deployment is not final yet".into()));
         }
         Ok(last)
     }
@@ -86,7 +89,7 @@ impl EvmAnchor {
         Ok(self.endpoints.first().ok_or(RpcError::NoEndpoint)?)
     }
 
-    /// The id and the state root that are kept for a height at block `at`.
+    /// The stored id and state root of a height, at block `at`.
     pub(crate) async fn stored(
         &self,
         height: BlockHeight,
@@ -96,7 +99,7 @@ impl EvmAnchor {
         Ok(Some((hash(kept._0), hash(kept._1))).filter(|_| kept._0 != B256::ZERO))
     }
 
-    /// The id that the first endpoint has for a height in its last block, which may not stay.
+    /// The id that the first endpoint has for a height in its last block, which may not be final.
     pub(crate) async fn stored_now(&self, height: BlockHeight) -> Result<Option<Hash>, AnchorError> {
         let input = sol::checkpointsCall { height: height.0 }.abi_encode();
         let answer = self.view(self.first()?, &input, BlockId::latest()).await?;
@@ -104,7 +107,7 @@ impl EvmAnchor {
         Ok(Some(hash(kept._0)).filter(|_| kept._0 != B256::ZERO))
     }
 
-    /// What all endpoints that answer say, the first in any case.
+    /// The answer on which all reachable endpoints agree; the first one has to be reachable.
     async fn agreed<C>(&self, call: C, at: u64) -> Result<C::Return, AnchorError>
     where
         C: SolCall,
@@ -116,7 +119,7 @@ impl EvmAnchor {
         for rpc in answers {
             match self.view(rpc, &input, at).await {
                 Ok(other) if other != first => {
-                    return Err(contradiction("two endpoints say different things"));
+                    return Err(contradiction("two endpoints contradict each other"));
                 }
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "an endpoint of the anchor's chain does not answer"),
@@ -140,10 +143,10 @@ impl EvmAnchor {
         height: BlockHeight,
         id: Hash,
         at: u64,
-    ) -> Result<Option<Reference>, AnchorError> {
+    ) -> Result<Option<TransactionRef>, AnchorError> {
         let mut end = at;
         loop {
-            let begin = end.saturating_sub(self.config.limits.range).max(self.config.since);
+            let begin = end.saturating_sub(self.config.limits.max_block_range).max(self.config.since);
             let events = self.events(Some(height), begin, end).await?;
             if let Some((.., reference)) = events.into_iter().find(|(.., found, _)| *found == id) {
                 return Ok(Some(reference));
@@ -161,7 +164,7 @@ impl EvmAnchor {
         height: Option<BlockHeight>,
         begin: u64,
         end: u64,
-    ) -> Result<Vec<(BlockHeight, Hash, Reference)>, AnchorError> {
+    ) -> Result<Vec<(BlockHeight, Hash, TransactionRef)>, AnchorError> {
         let mut filter = Filter::new()
             .address(address(self.config.domain.contract))
             .event_signature(sol::CheckpointAnchored::SIGNATURE_HASH)
@@ -173,15 +176,16 @@ impl EvmAnchor {
         let logs = self.first()?.logs(&filter).await?;
         let event = |log: &alloy::rpc::types::Log| {
             let event = sol::CheckpointAnchored::decode_log(&log.inner).ok()?;
-            let reference = Reference { transaction: hash(log.transaction_hash?), block: log.block_number? };
+            let reference =
+                TransactionRef { transaction: hash(log.transaction_hash?), block: log.block_number? };
             Some((BlockHeight(event.height), hash(event.id), reference))
         };
         logs.iter()
-            .map(|log| event(log).ok_or_else(|| contradiction("an event is not one of the contract's")))
+            .map(|log| event(log).ok_or_else(|| contradiction("an event is not an event of the contract")))
             .collect()
     }
 
-    /// Whether `row` is in the metagraph that is kept for its epoch: the contract's own answer.
+    /// Whether `row` is in the stored metagraph of its epoch, as the contract answers.
     ///
     /// # Errors
     /// As for [`Self::metagraph`].
@@ -189,21 +193,21 @@ impl EvmAnchor {
         let at = self.last_final().await?;
         let call = sol::verifyNeuronCall {
             epoch: row.epoch,
-            row: row.decode().ok_or_else(|| contradiction("a row is not encoded as one"))?,
+            row: row.decode().ok_or_else(|| contradiction("the row is not ABI-encoded"))?,
             proof: row.siblings.iter().map(|sibling| word(*sibling)).collect(),
         };
         self.agreed(call, at).await
     }
 }
 
-/// A row of a metagraph as a contract is shown it.
+/// A row of a metagraph with its proof, for the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NeuronProof {
     /// The epoch whose metagraph it should be in.
     pub epoch: u64,
     /// The row, ABI-encoded.
     pub row: Vec<u8>,
-    /// The hashes beside the way from the row's leaf to the root.
+    /// The sibling hashes from the row's leaf to the root.
     pub siblings: Vec<Hash>,
 }
 
@@ -214,7 +218,8 @@ impl NeuronProof {
 }
 
 fn decoded<C: SolCall>(answer: &[u8]) -> Result<C::Return, AnchorError> {
-    C::abi_decode_returns(answer).map_err(|_| contradiction("an answer is not what the contract returns"))
+    C::abi_decode_returns(answer)
+        .map_err(|_| contradiction("an answer does not decode as the contract's return type"))
 }
 
 fn contradiction(what: &str) -> AnchorError {

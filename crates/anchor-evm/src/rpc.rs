@@ -1,6 +1,7 @@
-//! One endpoint: the few questions that are asked, each repeated when it could not be answered.
+//! One endpoint and the few requests that are sent to it.
 //!
-//! An endpoint that cannot be reached is asked again after a wait that doubles; one that says no is not.
+//! A request to an unreachable endpoint is repeated after a delay that doubles; one that the endpoint refuses is
+//! not.
 
 use std::{future::Future, time::Duration};
 
@@ -15,21 +16,21 @@ use alloy::{
     },
     transports::{RpcError as Failure, TransportErrorKind, TransportResult},
 };
-use nervure_consensus::anchor::AnchorError;
+use nervure_anchor::AnchorError;
 
 use crate::{EvmConfig, Finality, Limits, transport::BoundedHttp};
 
-/// The first wait before a request is repeated.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// The delay before a request is repeated the first time.
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Longest text of an endpoint that is repeated, in characters.
-const MAX_TEXT: usize = 200;
+/// Longest text of an endpoint in an error of this node.
+const MAX_TEXT_CHARS: usize = 200;
 
 /// Why an endpoint did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RpcError {
-    /// Not an address of HTTP.
+    /// Not an HTTP address.
     #[error("an endpoint is not an http or https address")]
     Endpoint,
     /// No endpoint is configured.
@@ -38,14 +39,14 @@ pub enum RpcError {
     /// The HTTP client could not be made.
     #[error("no HTTP client: {0}")]
     Client(String),
-    /// It could not be reached, or answered with something else than JSON-RPC.
+    /// It could not be reached, or its answer is not JSON-RPC.
     #[error("{0}")]
     Unreachable(String),
-    /// The contract refused, with this data.
-    #[error("the contract refuses: 0x{}", hex(.0))]
+    /// The contract reverted, with this data.
+    #[error("the contract reverted: 0x{}", hex(.0))]
     Reverted(Vec<u8>),
-    /// It says no.
-    #[error("the endpoint says: {0}")]
+    /// It answered with an error.
+    #[error("the endpoint refused: {0}")]
     Refused(String),
 }
 
@@ -63,14 +64,14 @@ impl From<RpcError> for AnchorError {
 #[derive(Clone, Debug)]
 pub(crate) struct Rpc {
     provider: RootProvider<Ethereum>,
-    tries: u32,
+    max_attempts: u32,
 }
 
 impl Rpc {
     pub(crate) fn new(endpoint: &str, limits: &Limits) -> Result<Self, RpcError> {
         let transport = BoundedHttp::new(endpoint, limits)?;
         let provider = RootProvider::new(RpcClient::new(transport, false));
-        Ok(Self { provider, tries: limits.tries.max(1) })
+        Ok(Self { provider, max_attempts: limits.max_attempts.max(1) })
     }
 
     /// All endpoints of a configuration.
@@ -81,30 +82,30 @@ impl Rpc {
         config.endpoints.iter().map(|endpoint| Self::new(endpoint, &config.limits)).collect()
     }
 
-    async fn ask<T, F>(&self, question: impl Fn() -> F) -> Result<T, RpcError>
+    async fn retry<T, F>(&self, request: impl Fn() -> F) -> Result<T, RpcError>
     where
         F: Future<Output = TransportResult<T>>,
     {
-        let mut wait = FIRST_WAIT;
-        for _ in 1..self.tries {
-            match question().await.map_err(failure) {
+        let mut wait = FIRST_RETRY_DELAY;
+        for _ in 1..self.max_attempts {
+            match request().await.map_err(failure) {
                 Err(RpcError::Unreachable(_)) => {
                     tokio::time::sleep(wait).await;
                     wait *= 2;
                 }
-                answer => return answer,
+                result => return result,
             }
         }
-        question().await.map_err(failure)
+        request().await.map_err(failure)
     }
 
     pub(crate) async fn chain(&self) -> Result<u64, RpcError> {
-        self.ask(|| async { self.provider.get_chain_id().await }).await
+        self.retry(|| async { self.provider.get_chain_id().await }).await
     }
 
-    /// Of a development chain only.
+    /// Sets an account's balance: on development chains only.
     pub(crate) async fn set_balance(&self, account: Address, wei: u128) -> Result<(), RpcError> {
-        self.ask(|| async {
+        self.retry(|| async {
             let set = self.provider.client().request("anvil_setBalance", (account, U256::from(wei)));
             set.await.map(|_: Option<bool>| ())
         })
@@ -112,46 +113,46 @@ impl Rpc {
     }
 
     pub(crate) async fn code(&self, contract: Address) -> Result<Bytes, RpcError> {
-        self.ask(|| async { self.provider.get_code_at(contract).await }).await
+        self.retry(|| async { self.provider.get_code_at(contract).await }).await
     }
 
-    /// The number of the last block that is taken to stay; 0 when there is none yet.
+    /// The number of the last final block; 0 when there is none yet.
     pub(crate) async fn last_final(&self, finality: Finality) -> Result<u64, RpcError> {
         match finality {
             Finality::Depth(depth) => {
-                let last = self.ask(|| async { self.provider.get_block_number().await }).await?;
+                let last = self.retry(|| async { self.provider.get_block_number().await }).await?;
                 Ok(last.saturating_sub(depth))
             }
             Finality::Finalized => {
                 let block =
-                    self.ask(|| async { self.provider.get_block(BlockId::finalized()).await }).await?;
+                    self.retry(|| async { self.provider.get_block(BlockId::finalized()).await }).await?;
                 Ok(block.map_or(0, |block| block.header.number))
             }
         }
     }
 
     pub(crate) async fn call(&self, request: &TransactionRequest, at: BlockId) -> Result<Bytes, RpcError> {
-        self.ask(|| async { self.provider.call(request.clone()).block(at).await }).await
+        self.retry(|| async { self.provider.call(request.clone()).block(at).await }).await
     }
 
     pub(crate) async fn estimate(&self, request: &TransactionRequest) -> Result<u64, RpcError> {
-        self.ask(|| async { self.provider.estimate_gas(request.clone()).await }).await
+        self.retry(|| async { self.provider.estimate_gas(request.clone()).await }).await
     }
 
-    /// The nonce that follows those in blocks.
+    /// The next nonce of an account, pending transactions not counted.
     pub(crate) async fn nonce(&self, account: Address) -> Result<u64, RpcError> {
-        self.ask(|| async { self.provider.get_transaction_count(account).await }).await
+        self.retry(|| async { self.provider.get_transaction_count(account).await }).await
     }
 
-    /// Most per unit of gas, and the tip in it, in wei.
+    /// The fee per unit of gas, and the tip in it, in wei.
     pub(crate) async fn fees(&self) -> Result<(u128, u128), RpcError> {
-        let fees = self.ask(|| async { self.provider.estimate_eip1559_fees().await }).await?;
+        let fees = self.retry(|| async { self.provider.estimate_eip1559_fees().await }).await?;
         Ok((fees.max_fee_per_gas, fees.max_priority_fee_per_gas))
     }
 
-    /// Sends a signed transaction. Sending it again is harmless, so that answer counts as success.
+    /// Sends a signed transaction. Sending it again is harmless, so that "already known" counts as success.
     pub(crate) async fn send(&self, raw: &[u8]) -> Result<(), RpcError> {
-        let sent = self.ask(|| async { self.provider.send_raw_transaction(raw).await.map(drop) }).await;
+        let sent = self.retry(|| async { self.provider.send_raw_transaction(raw).await.map(drop) }).await;
         match sent {
             Err(RpcError::Refused(text)) if text.contains("already") => Ok(()),
             other => other,
@@ -159,17 +160,17 @@ impl Rpc {
     }
 
     pub(crate) async fn receipt(&self, transaction: B256) -> Result<Option<TransactionReceipt>, RpcError> {
-        self.ask(|| async { self.provider.get_transaction_receipt(transaction).await }).await
+        self.retry(|| async { self.provider.get_transaction_receipt(transaction).await }).await
     }
 
     pub(crate) async fn logs(&self, filter: &Filter) -> Result<Vec<Log>, RpcError> {
-        self.ask(|| async { self.provider.get_logs(filter).await }).await
+        self.retry(|| async { self.provider.get_logs(filter).await }).await
     }
 }
 
 fn failure(error: Failure<TransportErrorKind>) -> RpcError {
     let short =
-        |text: String| text.chars().filter(|one| !one.is_control()).take(MAX_TEXT).collect::<String>();
+        |text: String| text.chars().filter(|one| !one.is_control()).take(MAX_TEXT_CHARS).collect::<String>();
     let Failure::ErrorResp(payload) = &error else {
         return RpcError::Unreachable(short(error.to_string()));
     };

@@ -1,4 +1,4 @@
-//! One transaction at a time, from being signed until it is in a block.
+//! One transaction at a time, from its signature until it is in a block.
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
@@ -7,7 +7,7 @@ use alloy::{
     rpc::types::{TransactionInput, TransactionReceipt, TransactionRequest},
     signers::{SignerSync, local::PrivateKeySigner},
 };
-use nervure_consensus::anchor::AnchorError;
+use nervure_anchor::AnchorError;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -15,12 +15,12 @@ use crate::{
     rpc::{Rpc, RpcError},
 };
 
-/// The account that pays. It holds nothing but gas money; it need not be a validator's anchor key.
+/// The account that pays. It holds nothing but gas send_error; it need not be a validator's anchor key.
 #[derive(Clone, Debug)]
 pub struct Account(PrivateKeySigner);
 
 impl Account {
-    /// The account of a secret key; `None` when the number is no key.
+    /// The account of a secret key; `None` when the number is not a valid key.
     pub fn from_secret(secret: &Zeroizing<[u8; 32]>) -> Option<Self> {
         PrivateKeySigner::from_slice(secret.as_slice()).ok().map(Self)
     }
@@ -43,16 +43,16 @@ pub(crate) struct Call {
     pub(crate) input: Bytes,
 }
 
-/// The last offer, so that the next one for the same nonce replaces it.
+/// The fees of the last transaction, so that the next one with the same nonce replaces it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Offer {
+pub(crate) struct FeeOffer {
     nonce: u64,
     max_fee: u128,
     tip: u128,
 }
 
-impl Offer {
-    /// What is offered for `nonce` after this: nodes want a tenth more of both, and get an eighth.
+impl FeeOffer {
+    /// The next offer for `nonce`. Nodes replace a transaction for a tenth more of both fees; this adds an eighth.
     fn raised(self, nonce: u64, max_fee: u128, tip: u128) -> Self {
         if nonce != self.nonce {
             return Self { nonce, max_fee, tip };
@@ -64,23 +64,23 @@ impl Offer {
 
 /// Estimates, signs and sends `call`, and waits until it is in a block.
 ///
-/// Not being in a block after a while is an error that passes: the next call replaces the transaction.
+/// A transaction that is in no block after the last poll is a transient error: the next call replaces it.
 pub(crate) async fn send(
     rpc: &Rpc,
     account: &Account,
     call: &Call,
     limits: &Limits,
-    last: &mut Option<Offer>,
+    last: &mut Option<FeeOffer>,
 ) -> Result<TransactionReceipt, AnchorError> {
     let (raw, id) = sign(rpc, account, call, limits, last).await?;
-    rpc.send(&raw).await.map_err(money)?;
-    for _ in 0..limits.patience {
+    rpc.send(&raw).await.map_err(send_error)?;
+    for _ in 0..limits.max_polls {
         if let Some(receipt) = rpc.receipt(id).await? {
             return Ok(receipt);
         }
-        tokio::time::sleep(limits.poll).await;
+        tokio::time::sleep(limits.poll_interval).await;
     }
-    Err(AnchorError::Unavailable(format!("transaction {id} is in no block yet")))
+    Err(AnchorError::Unavailable(format!("transaction {id} is not in a block yet")))
 }
 
 async fn sign(
@@ -88,7 +88,7 @@ async fn sign(
     account: &Account,
     call: &Call,
     limits: &Limits,
-    last: &mut Option<Offer>,
+    last: &mut Option<FeeOffer>,
 ) -> Result<(Vec<u8>, B256), AnchorError> {
     let request = TransactionRequest {
         from: Some(account.chain_address()),
@@ -96,8 +96,8 @@ async fn sign(
         input: TransactionInput::new(call.input.clone()),
         ..TransactionRequest::default()
     };
-    let gas = rpc.estimate(&request).await.map_err(money)?;
-    // A little more, as the state may be another one by then; a liar could ask for all that there is.
+    let gas = rpc.estimate(&request).await.map_err(send_error)?;
+    // The state may have changed by then, so a fifth more; a hostile endpoint could ask for any amount.
     let gas_limit = gas.saturating_add(gas / 5);
     if gas_limit > limits.max_gas {
         return Err(AnchorError::TooExpensive(format!(
@@ -106,7 +106,7 @@ async fn sign(
         )));
     }
     let (nonce, (max_fee, tip)) = (rpc.nonce(account.chain_address()).await?, rpc.fees().await?);
-    let offer = last.map_or(Offer { nonce, max_fee, tip }, |last| last.raised(nonce, max_fee, tip));
+    let offer = last.map_or(FeeOffer { nonce, max_fee, tip }, |last| last.raised(nonce, max_fee, tip));
     if offer.max_fee > limits.max_fee {
         return Err(AnchorError::TooExpensive(format!(
             "{} wei per gas, at most {} allowed",
@@ -131,14 +131,14 @@ async fn sign(
     Ok((signed.encoded_2718(), *signed.tx_hash()))
 }
 
-/// What an endpoint says about a transaction that it does not take.
-fn money(error: RpcError) -> AnchorError {
+/// The error of an endpoint that refuses a transaction.
+fn send_error(error: RpcError) -> AnchorError {
     match error {
-        RpcError::Reverted(data) => convert::refusal(&data),
+        RpcError::Reverted(data) => convert::rejection(&data),
         RpcError::Refused(text)
             if text.contains("insufficient funds") || text.contains("Insufficient funds") =>
         {
-            AnchorError::TooExpensive("the account that pays has too little".into())
+            AnchorError::TooExpensive("the balance of the paying account is too low".into())
         }
         other => other.into(),
     }
@@ -149,8 +149,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_offer_for_a_nonce_replaces_the_first() {
-        let first = Offer { nonce: 7, max_fee: 1_000, tip: 1 };
+    fn a_second_offer_for_a_nonce_is_high_enough_to_replace_the_first() {
+        let first = FeeOffer { nonce: 7, max_fee: 1_000, tip: 1 };
         let second = first.raised(7, 900, 1);
         assert!(second.max_fee * 10 >= first.max_fee * 11 && second.tip > first.tip, "{second:?}");
         let busy = first.raised(7, 5_000, 100);

@@ -1,7 +1,7 @@
-//! What the tests need to show the contract what no honest caller sends.
+//! Access for tests that send the contract submissions which no honest caller sends.
 
 use alloy::{primitives::hex, sol_types::SolCall};
-use nervure_consensus::anchor::{AnchorError, Submission};
+use nervure_anchor::{AnchorError, Submission};
 
 pub use crate::{contract::CheckpointAnchor, deploy::deploy_code};
 
@@ -10,8 +10,8 @@ pub fn calldata(submission: &Submission) -> String {
     hex::encode_prefixed(crate::convert::submission(submission).abi_encode())
 }
 
-/// What the data of a revert says.
-pub fn refusal(data: &str) -> AnchorError {
+/// The error in the data of a revert.
+pub fn rejection(data: &str) -> AnchorError {
     hex::decode(data)
-        .map_or_else(|_| AnchorError::Untrustworthy(data.into()), |data| crate::convert::refusal(&data))
+        .map_or_else(|_| AnchorError::Untrustworthy(data.into()), |data| crate::convert::rejection(&data))
 }

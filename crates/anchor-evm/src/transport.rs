@@ -1,8 +1,8 @@
-//! JSON-RPC over HTTP that reads no more than it was told to.
+//! JSON-RPC over HTTP with a bound on the size of an answer.
 //!
-//! alloy's own HTTP transport reads an answer whatever its size, which would leave a node's memory to whoever
-//! runs the endpoint. Redirects are not followed and no proxy of the environment is used: an endpoint is what
-//! the operator wrote.
+//! alloy's own HTTP transport reads answers of any size, so that the operator of the endpoint could exhaust a
+//! node's memory. Redirects are not followed and proxies of the environment are not used: requests go to the
+//! address in the configuration only.
 
 use std::task::{Context, Poll};
 
@@ -20,7 +20,7 @@ use crate::{Limits, RpcError};
 pub(crate) struct BoundedHttp {
     client: Client,
     url: Url,
-    most: usize,
+    max_answer_bytes: usize,
 }
 
 impl BoundedHttp {
@@ -29,24 +29,25 @@ impl BoundedHttp {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(RpcError::Endpoint);
         }
-        let client = Client::builder().timeout(limits.request).redirect(Policy::none()).no_proxy().build();
+        let client =
+            Client::builder().timeout(limits.request_timeout).redirect(Policy::none()).no_proxy().build();
         let client = client.map_err(|error| RpcError::Client(error.to_string()))?;
-        Ok(Self { client, url, most: limits.answer })
+        Ok(Self { client, url, max_answer_bytes: limits.max_answer_bytes })
     }
 
-    async fn ask(self, packet: RequestPacket) -> Result<ResponsePacket, TransportError> {
+    async fn send(self, packet: RequestPacket) -> Result<ResponsePacket, TransportError> {
         let body = serde_json::to_vec(&packet).map_err(TransportError::ser_err)?;
         let post = self.client.post(self.url).header("content-type", "application/json").body(body);
         // The address may hold a key, so it is kept out of errors.
         let mut response = post.send().await.map_err(|error| custom(error.without_url()))?;
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| custom(error.without_url()))? {
-            if bytes.len() + chunk.len() > self.most {
+            if bytes.len() + chunk.len() > self.max_answer_bytes {
                 return Err(TransportErrorKind::custom_str("the answer is too large"));
             }
             bytes.extend_from_slice(&chunk);
         }
-        // Some send an error of the protocol with a status of 400, so the content goes first.
+        // Some endpoints send JSON-RPC errors with status 400, so the body is parsed whatever the status.
         serde_json::from_slice(&bytes).map_err(|_| {
             let status = response.status().as_u16();
             TransportErrorKind::custom_str(&format!("status {status}, and the answer is not JSON-RPC"))
@@ -68,6 +69,6 @@ impl Service<RequestPacket> for BoundedHttp {
     }
 
     fn call(&mut self, packet: RequestPacket) -> Self::Future {
-        Box::pin(self.clone().ask(packet))
+        Box::pin(self.clone().send(packet))
     }
 }

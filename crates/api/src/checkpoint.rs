@@ -28,7 +28,7 @@ pub struct SubmissionView {
     pub id: Hash,
     /// Validators that signed it.
     pub signatures: u32,
-    /// The [`Submission`](nervure_consensus::anchor::Submission), in base64.
+    /// The `Submission` of `nervure-anchor`, in base64.
     pub submission: String,
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use nervure_ledger::transaction::Refusal;
+use nervure_ledger::transaction::Rejection;
 use nervure_primitives::{Amount, Capability, NodeId};
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +138,7 @@ pub enum ServiceError {
     },
     /// The ledger refuses the transaction.
     #[error("the ledger refuses it: {0}")]
-    Rejected(Refusal),
+    Rejected(Rejection),
     /// What was asked for is not here.
     #[error("{what}")]
     NotFound {

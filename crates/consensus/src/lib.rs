@@ -7,14 +7,11 @@
 //! [`checkpoint`] has the proof of a decision: a certificate that anyone who knows the validators can
 //! verify, and the light client that follows the validators from height to height.
 //!
-//! [`anchor`] keeps checkpoints outside of the mesh: what validators sign for that, and where it is kept.
-//!
-//! Nothing here reads a clock, draws a random number or does I/O, but for two edges of [`anchor`]: a new
-//! key and the file of the local backend.
+//! Nothing here reads a clock, draws a random number or does I/O.
 
-pub mod anchor;
+#[cfg(feature = "bft")]
 pub mod bft;
 pub mod checkpoint;
 pub mod fixed;
-mod statement;
+pub mod statement;
 pub mod yuma;

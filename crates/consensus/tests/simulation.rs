@@ -1,7 +1,7 @@
 //! Validators on a simulated network, under thousands of seeds.
 //!
-//! The application only counts blocks; `crates/ledger/tests/simulation.rs` has the real one. A failing
-//! seed is printed; `cargo run --release -p nervure-ledger --example simulate -- --tally --seed S`
+//! The application only counts blocks; `crates/store/tests/simulation.rs` has the real one. A failing
+//! seed is printed; `cargo run --release -p nervure-store --example simulate -- --tally --seed S`
 //! replays it with its trace.
 
 use std::{ops::Range, thread};

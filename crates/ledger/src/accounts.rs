@@ -2,7 +2,7 @@
 //!
 //! Invariant: together with stakes, locks and pending emission, what is held here adds up to the
 //! issuance. Nothing in this file creates or destroys an amount except `Accounts::credit` and
-//! `Accounts::debit`, and whoever calls one owes the other side of the entry.
+//! `Accounts::debit`, and their callers owe the other side of the entry.
 
 use imbl::OrdMap;
 use nervure_primitives::{Amount, NodeId};
@@ -102,7 +102,7 @@ mod tests {
     const A: NodeId = NodeId::from_bytes([1; 32]);
 
     #[test]
-    fn what_unbonds_is_paid_at_its_block_and_counted_before() {
+    fn unbonding_tokens_are_counted_until_they_are_paid() {
         let mut accounts = Accounts::default();
         accounts.credit_later(A, 5, 10);
         accounts.credit_later(A, 6, 11);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_goes_below_zero() {
+    fn no_balance_goes_below_zero() {
         let mut accounts = Accounts::default();
         assert!(!accounts.debit(&A, 1));
         accounts.credit(A, 3);

@@ -6,15 +6,13 @@
 //! gap, and a contract can follow them too.
 //!
 //! The set changes only when those with a key have more than two thirds of the elected power; until then the former
-//! one goes on. A forger then needs more than two thirds of two thirds of the power, which is more than a third.
+//! one keeps signing. A forger then needs more than two thirds of two thirds of the power, which is more than a third.
 
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use nervure_consensus::{
-    anchor::{AnchorAddress, AnchorSet},
-    checkpoint::{Quorum, ValidatorSet},
-};
+use nervure_anchor::{AnchorAddress, AnchorSet};
+use nervure_consensus::checkpoint::{Quorum, ValidatorSet};
 use nervure_primitives::NodeId;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +38,7 @@ pub struct Anchors {
 /// Those who sign checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sets {
-    /// Who signs the checkpoint of the last election; nobody before the second election with keys.
+    /// Who signs the checkpoint of the last election; none before the second election with keys.
     pub(crate) signers: Option<Arc<AnchorSet>>,
     /// Who signs the checkpoint of the next election.
     pub(crate) successors: Arc<AnchorSet>,
@@ -152,7 +150,7 @@ mod tests {
         assert_eq!((anchors.signers(), first.total_power()), (None, 30));
         let others = elected(&[(1, 10), (2, 10), (3, 10), (4, 20)]);
         anchors.hand_over(&others);
-        assert_eq!(anchors.successors(), Some(&first), "30 of 50 have keys: the former set goes on");
+        assert_eq!(anchors.successors(), Some(&first), "30 of 50 have keys: the former set keeps signing");
         assert!(anchors.insert(node(4), key(4)));
         anchors.hand_over(&others);
         assert_eq!(anchors.signers(), Some(&first));

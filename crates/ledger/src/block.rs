@@ -73,7 +73,7 @@ impl Block {
     /// Its canonical bytes.
     ///
     /// # Errors
-    /// [`CborError::TooLarge`] for a block that nobody would decode.
+    /// [`CborError::TooLarge`] for a block that is too large to be decoded.
     pub fn encode(&self) -> Result<Vec<u8>, CborError> {
         let bytes = cbor::encode(self)?;
         if bytes.len() > MAX_BLOCK_LEN {
@@ -155,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_decodes_is_canonical(at: usize, to: u8) {
+        fn only_the_canonical_encoding_decodes(at: usize, to: u8) {
             let mut bytes = block().encode().unwrap();
             let at = at % bytes.len();
             bytes[at] = to;

@@ -12,7 +12,7 @@ use crate::{
     block::{Block, Header, MAX_TRANSACTIONS},
     event::Event,
     spec::MeshSpec,
-    state::{Advanced, EpochRecord, GenesisError, State},
+    state::{Advanced, EpochRecord, GenesisError, LedgerState},
     transaction::Checked,
     tree::{MemoryTree, StateTree, TreeError, TreeUpdate, changes},
 };
@@ -23,7 +23,7 @@ pub struct Tip {
     /// The header of the last block.
     pub header: Header,
     /// The state after it.
-    pub state: State,
+    pub state: LedgerState,
 }
 
 /// A block that can follow a tip, with all that it does.
@@ -32,7 +32,7 @@ pub struct Next {
     /// The block.
     pub block: Block,
     /// The state after it.
-    pub state: State,
+    pub state: LedgerState,
     /// What happened in it.
     pub events: Vec<Event>,
     /// What its epochs were computed from.
@@ -41,11 +41,11 @@ pub struct Next {
     pub update: TreeUpdate,
 }
 
-/// Why there is no first block.
+/// Why a spec has no first block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// There is no first state.
+    /// The first state is not valid.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
     /// The state tree could not be made.
@@ -95,7 +95,7 @@ impl Tip {
     /// # Errors
     /// When the spec has no first state.
     pub fn genesis(spec: &MeshSpec) -> Result<(Self, TreeUpdate), StartError> {
-        let state = State::genesis(spec)?;
+        let state = LedgerState::genesis(spec)?;
         let update = MemoryTree::default().update(&changes(None, &state))?;
         let validators = state.validators_hash();
         let header = Header {

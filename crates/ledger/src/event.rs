@@ -3,7 +3,7 @@
 use nervure_primitives::{Amount, Hash, Netuid};
 use serde::{Deserialize, Serialize};
 
-use crate::transaction::{Outcome, Refusal};
+use crate::transaction::{Outcome, Rejection};
 
 /// Something that a block did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub enum Event {
         /// The id of its envelope.
         id: Hash,
         /// Why.
-        refusal: Refusal,
+        refusal: Rejection,
     },
     /// A subnet's epoch was computed and paid.
     Epoch {

@@ -1,8 +1,8 @@
-//! What the mesh agrees on: its genesis, and the state that blocks make of it.
+//! What validators agree on: the mesh spec and a pure state machine.
 //!
-//! A [`spec::MeshSpec`] says what a mesh is; the hash of its canonical form is the mesh id. Whoever
-//! holds the same spec joins the same mesh, and a signature made on one mesh is worth nothing on another.
-//! [`State::genesis`](state::State::genesis) is its first state, [`State::advance`](state::State::advance)
+//! A [`spec::MeshSpec`] defines a mesh; the hash of its canonical form is the mesh id. Nodes with the
+//! same spec join the same mesh, and a signature made on one mesh is worth nothing on another.
+//! [`LedgerState::genesis`](state::LedgerState::genesis) is its first state, [`LedgerState::advance`](state::LedgerState::advance)
 //! the only way to the next one; [`chain`] makes blocks of it, whose headers commit to the root of the
 //! [`tree`] of everything that the state knows. [`economics`] holds the rules of emission, prices and
 //! places as integer functions.
@@ -14,7 +14,6 @@ pub mod chain;
 pub mod checkpoint;
 pub mod economics;
 pub mod event;
-pub mod fail_point;
 pub mod mempool;
 pub mod nodes;
 pub mod params;
@@ -22,7 +21,6 @@ pub mod proposals;
 pub mod snapshot;
 pub mod spec;
 pub mod state;
-pub mod store;
 pub mod subnet;
 pub mod transaction;
 pub mod tree;

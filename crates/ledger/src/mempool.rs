@@ -1,13 +1,13 @@
-//! Transactions that wait for a block.
+//! The mempool: transactions that are pending.
 //!
-//! A pool takes what could be carried out soon: signed for this mesh, with a nonce that is due or nearly,
-//! a fee that is enough, and a balance to pay it. What it took it hands to whoever makes a block, for each
-//! signer in the order of nonces, the best fees first.
+//! It accepts transactions that could be applied soon: signed for this mesh, with a nonce near the signer's
+//! next, a sufficient fee, and a balance to pay it. The proposer takes them from it, the best fees first and
+//! those of one signer in the order of their nonces.
 //!
-//! What a hostile signer can do: fill its own [`PER_SIGNER`] places, each with a fee that it can pay once.
-//! What it cannot: take others' places, except by paying more than the least payer when the pool is full,
-//! or make the pool grow beyond [`MAX_COUNT`] and [`MAX_BYTES`]. Transactions of node keys cost nothing,
-//! so that they have places of their own ([`MAX_FREE`]).
+//! What a hostile signer can do: fill its own [`MAX_PER_SIGNER`] places, each with a fee that it can pay once.
+//! What it cannot: take others' places, except by paying more than the least payer when the mempool is full,
+//! or make it grow beyond [`MAX_TRANSACTIONS`] and [`MAX_BYTES`]. Transactions of node keys cost nothing, so that
+//! their places are separate ([`MAX_FREE_TRANSACTIONS`]).
 
 mod order;
 
@@ -16,77 +16,77 @@ use std::collections::{BTreeMap, BTreeSet};
 use nervure_primitives::{Amount, Envelope, Hash, NodeId};
 
 use crate::{
-    state::State,
-    transaction::{Checked, Refusal, Transaction},
+    state::LedgerState,
+    transaction::{Checked, Rejection, Transaction},
 };
 
-/// Transactions of one signer.
-pub const PER_SIGNER: usize = 16;
+/// Pending transactions of one signer.
+pub const MAX_PER_SIGNER: usize = 16;
 
-/// Transactions in all.
-pub const MAX_COUNT: usize = 10_000;
+/// Pending transactions in all.
+pub const MAX_TRANSACTIONS: usize = 10_000;
 
-/// Their bytes.
+/// Bytes of all pending transactions.
 pub const MAX_BYTES: usize = 16 << 20;
 
-/// Transactions of node keys, which pay no fee.
-pub const MAX_FREE: usize = 2_000;
+/// Pending transactions of node keys, which pay no fee.
+pub const MAX_FREE_TRANSACTIONS: usize = 2_000;
 
-/// By how much a replacement has to pay more, in percent.
-const REPLACE_PERCENT: u64 = 10;
+/// By how many percent a replacement has to pay more.
+const MIN_REPLACE_PERCENT: u64 = 10;
 
-/// Why a transaction is not taken.
+/// Why the mempool does not accept a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PoolRefusal {
-    /// It is here already.
-    #[error("it waits already")]
+pub enum MempoolError {
+    /// It is pending already.
+    #[error("the transaction is already in the mempool")]
     Known,
-    /// The ledger would refuse it.
+    /// The ledger would reject it.
     #[error(transparent)]
-    Ledger(#[from] Refusal),
+    Ledger(#[from] Rejection),
     /// Its nonce is too far ahead of the signer's next.
-    #[error("it carries nonce {given}, more than {PER_SIGNER} ahead of the signer's next, {expected}")]
+    #[error("the nonce is {given}, more than {MAX_PER_SIGNER} ahead of the signer's next nonce, {expected}")]
     FarNonce {
         /// The signer's next nonce.
         expected: u64,
-        /// Its own.
+        /// The transaction's nonce.
         given: u64,
     },
-    /// Another with the same nonce waits, and this one does not pay enough more.
-    #[error("another with this nonce waits: replacing it takes a fee of {least} tokens")]
+    /// Another transaction with the same nonce is pending, and the fee is too low to replace it.
+    #[error("another transaction with this nonce is pending: replacing it requires a fee of {least} tokens")]
     Underpriced {
         /// The fee that would replace it.
         least: Amount,
     },
-    /// The pool is full, and this one pays no more than any that wait.
-    #[error("too many transactions wait: a fee above {least} tokens is needed")]
+    /// The mempool is full, and the fee is not above the lowest one in it.
+    #[error("the mempool is full: a fee above {least} tokens is required")]
     Full {
-        /// The least fee that waits.
+        /// The lowest fee in the mempool.
         least: Amount,
     },
-    /// Too many of node keys wait, or of this signer.
-    #[error("too many transactions of node keys wait")]
+    /// Too many transactions of node keys are pending.
+    #[error("the mempool has no room for transactions of node keys")]
     FullOfFree,
 }
 
-impl PoolRefusal {
-    /// Whether whoever sent it should have known: it is not a transaction of this mesh at all.
+impl MempoolError {
+    /// Whether the sender is at fault: it is not a transaction of this mesh at all.
     pub fn blames_sender(&self) -> bool {
-        matches!(self, Self::Ledger(Refusal::Malformed { .. }))
+        matches!(self, Self::Ledger(Rejection::Malformed { .. }))
     }
 }
 
-/// One that waits.
+/// A pending transaction.
 #[derive(Clone, Debug)]
-struct Waiting {
+struct PendingTransaction {
     id: Hash,
     envelope: Envelope,
     transaction: Transaction,
     bytes: usize,
 }
 
-impl Waiting {
+impl PendingTransaction {
     fn fee(&self) -> u64 {
         self.transaction.fee.base_units()
     }
@@ -96,10 +96,10 @@ impl Waiting {
     }
 }
 
-/// Transactions that wait, by signer and nonce.
+/// Pending transactions, by signer and nonce.
 #[derive(Debug, Default)]
 pub struct Mempool {
-    waiting: BTreeMap<NodeId, BTreeMap<u64, Waiting>>,
+    waiting: BTreeMap<NodeId, BTreeMap<u64, PendingTransaction>>,
     ids: BTreeSet<Hash>,
     /// Those that pay, the least fee first.
     by_fee: BTreeSet<(u64, NodeId, u64)>,
@@ -108,46 +108,46 @@ pub struct Mempool {
 }
 
 impl Mempool {
-    /// How many wait.
+    /// Number of pending transactions.
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// Whether the transaction with this id waits.
+    /// Whether the transaction with this id is pending.
     pub fn contains(&self, id: &Hash) -> bool {
         self.ids.contains(id)
     }
 
-    /// Whether none waits.
+    /// Whether none is pending.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 
-    /// The nonce after the last one of `signer` that waits without a gap, and at least `next`.
+    /// The nonce after the pending ones of `signer` without a gap, and at least `next`.
     pub fn next_nonce(&self, signer: &NodeId, next: u64) -> u64 {
         let waiting = self.waiting.get(signer);
         let is_there = |nonce: &u64| waiting.is_some_and(|waiting| waiting.contains_key(nonce));
         (next..).find(|nonce| !is_there(nonce)).unwrap_or(next)
     }
 
-    /// Takes a transaction that could follow `state`.
+    /// Adds a transaction that could be applied after `state`.
     ///
     /// # Errors
-    /// When it could not, or there is no room for it. Nothing changes then.
-    pub fn insert(&mut self, envelope: Envelope, state: &State) -> Result<Hash, PoolRefusal> {
+    /// When it could not be applied, or there is no room for it. Nothing changes then.
+    pub fn insert(&mut self, envelope: Envelope, state: &LedgerState) -> Result<Hash, MempoolError> {
         let id = envelope.id();
         if self.ids.contains(&id) {
-            return Err(PoolRefusal::Known);
+            return Err(MempoolError::Known);
         }
         let checked = Checked::new(&envelope, &state.mesh());
         let transaction = checked.transaction?;
         let expected = plausible(&transaction, &checked.signer, state)?;
         let (signer, nonce) = (checked.signer, transaction.nonce);
-        if nonce >= expected.saturating_add(PER_SIGNER as u64) {
-            return Err(PoolRefusal::FarNonce { expected, given: nonce });
+        if nonce >= expected.saturating_add(MAX_PER_SIGNER as u64) {
+            return Err(MempoolError::FarNonce { expected, given: nonce });
         }
         let bytes = envelope.body().len();
-        let waiting = Waiting { id, envelope, transaction, bytes };
+        let waiting = PendingTransaction { id, envelope, transaction, bytes };
         self.may_replace(&signer, &waiting)?;
         self.make_room(&waiting)?;
         self.remove(&signer, nonce);
@@ -156,12 +156,12 @@ impl Mempool {
     }
 
     /// Transactions for the block after `state`: at most `count` with at most `bytes` in all.
-    pub fn take(&self, state: &State, count: usize, bytes: usize) -> Vec<Envelope> {
+    pub fn take(&self, state: &LedgerState, count: usize, bytes: usize) -> Vec<Envelope> {
         order::best(&self.waiting, state, count, bytes)
     }
 
-    /// Forgets what `state` made impossible: carried out, overtaken, or expired.
-    pub fn update(&mut self, state: &State) {
+    /// Drops the transactions that can no longer be applied after `state`: applied, replaced, or expired.
+    pub fn update(&mut self, state: &LedgerState) {
         let gone: Vec<(NodeId, u64)> = self
             .waiting
             .iter()
@@ -172,38 +172,40 @@ impl Mempool {
         gone.into_iter().for_each(|(signer, nonce)| self.remove(&signer, nonce));
     }
 
-    /// Refuses what does not pay enough more than the one with the same nonce.
-    fn may_replace(&self, signer: &NodeId, new: &Waiting) -> Result<(), PoolRefusal> {
+    /// Refuses a replacement whose fee is too low.
+    fn may_replace(&self, signer: &NodeId, new: &PendingTransaction) -> Result<(), MempoolError> {
         let same = self.waiting.get(signer).and_then(|waiting| waiting.get(&new.transaction.nonce));
         let Some(old) = same else { return Ok(()) };
         if old.is_free() {
-            return Err(PoolRefusal::Known);
+            return Err(MempoolError::Known);
         }
-        let least = old.fee().saturating_add((old.fee() / 100).saturating_mul(REPLACE_PERCENT).max(1));
+        let least = old.fee().saturating_add((old.fee() / 100).saturating_mul(MIN_REPLACE_PERCENT).max(1));
         match new.fee() >= least {
             true => Ok(()),
-            false => Err(PoolRefusal::Underpriced { least: Amount::from_base_units(least) }),
+            false => Err(MempoolError::Underpriced { least: Amount::from_base_units(least) }),
         }
     }
 
     /// Drops the least payers until there is room, if `new` pays more than they do.
-    fn make_room(&mut self, new: &Waiting) -> Result<(), PoolRefusal> {
+    fn make_room(&mut self, new: &PendingTransaction) -> Result<(), MempoolError> {
         if new.is_free() {
-            return if self.free < MAX_FREE { Ok(()) } else { Err(PoolRefusal::FullOfFree) };
+            return if self.free < MAX_FREE_TRANSACTIONS { Ok(()) } else { Err(MempoolError::FullOfFree) };
         }
-        while self.by_fee.len() >= MAX_COUNT - MAX_FREE || self.bytes.saturating_add(new.bytes) > MAX_BYTES {
+        while self.by_fee.len() >= MAX_TRANSACTIONS - MAX_FREE_TRANSACTIONS
+            || self.bytes.saturating_add(new.bytes) > MAX_BYTES
+        {
             match self.by_fee.first().copied() {
                 Some((fee, signer, nonce)) if fee < new.fee() => self.remove(&signer, nonce),
                 least => {
                     let least = Amount::from_base_units(least.map_or(0, |(fee, ..)| fee));
-                    return Err(PoolRefusal::Full { least });
+                    return Err(MempoolError::Full { least });
                 }
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, signer: NodeId, new: Waiting) {
+    fn add(&mut self, signer: NodeId, new: PendingTransaction) {
         let nonce = new.transaction.nonce;
         self.ids.insert(new.id);
         self.bytes += new.bytes;
@@ -231,27 +233,27 @@ impl Mempool {
     }
 }
 
-/// Whether a transaction could still be carried out after `state`; the signer's next nonce, if so.
-fn plausible(transaction: &Transaction, signer: &NodeId, state: &State) -> Result<u64, Refusal> {
+/// The signer's next nonce, if the transaction could still be applied after `state`.
+fn plausible(transaction: &Transaction, signer: &NodeId, state: &LedgerState) -> Result<u64, Rejection> {
     if transaction.expiry <= state.height() {
-        return Err(Refusal::Expired { expiry: transaction.expiry });
+        return Err(Rejection::Expired { expiry: transaction.expiry });
     }
     let given = transaction.nonce;
     let due = |expected: u64| match given < expected {
-        true => Err(Refusal::Nonce { expected, given }),
+        true => Err(Rejection::Nonce { expected, given }),
         false => Ok(expected),
     };
     if transaction.call.is_of_node() {
-        let node = state.nodes().get(signer).ok_or(Refusal::NoSuchNode { node: *signer })?;
-        return if transaction.fee.is_zero() { due(node.nonce) } else { Err(Refusal::NodeFee) };
+        let node = state.nodes().get(signer).ok_or(Rejection::NoSuchNode { node: *signer })?;
+        return if transaction.fee.is_zero() { due(node.nonce) } else { Err(Rejection::NodeFee) };
     }
     let account = state.accounts().get(signer);
     let least = Amount::from_base_units(state.params().min_fee);
     if transaction.fee < least {
-        return Err(Refusal::Fee { least });
+        return Err(Rejection::Fee { least });
     }
     if account.balance < transaction.fee {
-        return Err(Refusal::Balance { needed: transaction.fee });
+        return Err(Rejection::Balance { needed: transaction.fee });
     }
     due(account.nonce)
 }

@@ -1,7 +1,7 @@
 //! The node keys of the mesh: who owns each, who staked to it, what it keeps of what they earn.
 //!
 //! Stake changes only through [`Nodes`], which keeps every node's total and the order by stake with it:
-//! who votes on subnets and who makes blocks is asked in every block, and nobody wants to sort for it.
+//! who votes on subnets and who makes blocks is asked in every block, so that they are kept sorted.
 
 use std::cmp::Reverse;
 
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(node.pay(1_000), 1_000);
         let stakes = [owner, a, b].map(|who| node.stake_of(&who).base_units());
         assert_eq!(stakes, [200, 300 + 600, 100 + 200]);
-        assert_eq!(Node::new(owner, 0).pay(1_000), 0, "nobody to pay");
+        assert_eq!(Node::new(owner, 0).pay(1_000), 0, "no staker to pay");
     }
 
     proptest! {

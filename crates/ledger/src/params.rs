@@ -83,7 +83,7 @@ impl Default for Params {
 
 impl Params {
     /// A mesh on one machine, with a block a second: epochs take 10 seconds, prices fall within
-    /// minutes, and nobody waits for days.
+    /// minutes instead of days.
     pub fn local() -> Self {
         Self {
             unbonding: 20,

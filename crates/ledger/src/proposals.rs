@@ -1,7 +1,7 @@
 //! Blocks that may come next: made or checked, and kept until validators agree on one of them.
 //!
 //! This is what an application of the agreement engine does between two commits, without any disk: a node and
-//! the simulation both use it, so that what is simulated is what runs. Whoever holds it writes the block that
+//! the simulation both use it, so that what is simulated is what runs. Its owner writes the block that
 //! [`Proposals::take`] gives, and then says so with [`Proposals::committed`].
 //!
 //! Hazard: what is kept grows with the rounds of a height, by at most two blocks of others in each. Blocks share
@@ -14,7 +14,7 @@ use nervure_primitives::{BlockHeight, Envelope, Hash};
 use crate::{
     block::{Block, MAX_BLOCK_LEN},
     chain::{BlockError, Next, Tip},
-    mempool::{Mempool, PoolRefusal},
+    mempool::{Mempool, MempoolError},
     tree::StateTree,
 };
 
@@ -53,7 +53,7 @@ impl Proposals {
     ///
     /// # Errors
     /// When the pool does not take it.
-    pub fn insert(&mut self, envelope: Envelope) -> Result<Hash, PoolRefusal> {
+    pub fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
         self.pool.insert(envelope, &self.tip.state)
     }
 
@@ -74,7 +74,7 @@ impl Proposals {
         Ok((id, body))
     }
 
-    /// Executes a block of somebody else's, and keeps it if it may follow.
+    /// Executes a block of another validator, and keeps it if it may follow.
     ///
     /// # Errors
     /// [`BlockError::Tree`] when our own tree is damaged; any other says what is wrong with the block.

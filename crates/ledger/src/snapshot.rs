@@ -5,7 +5,7 @@
 //! key. Reading one rebuilds the state and computes its root; it is worth what the header is worth, so
 //! the reader says which block it trusts, or checks the certificate afterwards.
 //!
-//! What a hostile sender can do: make the reader take in [`MAX_LEN`] bytes before the root turns out to
+//! What a hostile sender can do: make the reader take in [`MAX_SNAPSHOT_BYTES`] bytes before the root turns out to
 //! be wrong. What it cannot: have a single record used that is not under the root of the trusted header.
 
 mod assembly;
@@ -18,13 +18,13 @@ use nervure_primitives::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use assembly::{Assembly, MAX_STATE_LEN};
+pub use assembly::{Assembly, MAX_STATE_LEN, StatePage};
 
 use crate::{
     block::{Header, MAX_HEADER_LEN},
     chain::Tip,
     spec::MeshSpec,
-    state::State,
+    state::LedgerState,
     tree::{MAX_RECORD_LEN, MemoryTree, RebuildError, Record, TreeError, changes},
 };
 
@@ -32,7 +32,7 @@ use crate::{
 const MAGIC: &[u8; 8] = b"nervsnp1";
 
 /// Largest snapshot in bytes.
-pub const MAX_LEN: u64 = 4 << 30;
+pub const MAX_SNAPSHOT_BYTES: u64 = 4 << 30;
 
 /// Largest certificate in a snapshot, in bytes.
 pub const MAX_CERTIFICATE_LEN: usize = 64 * 1024;
@@ -45,10 +45,10 @@ pub enum SnapshotError {
     #[error("the snapshot: {0}")]
     Io(#[from] io::Error),
     /// Another kind of file.
-    #[error("this is not a snapshot")]
+    #[error("the file is not a snapshot")]
     NoSnapshot,
     /// More bytes than a snapshot may have.
-    #[error("a snapshot has at most {MAX_LEN} bytes")]
+    #[error("a snapshot has at most {MAX_SNAPSHOT_BYTES} bytes")]
     TooLarge,
     /// A frame that is not what it has to be.
     #[error("frame {frame} of the snapshot: {error}")]
@@ -65,7 +65,7 @@ pub enum SnapshotError {
         record: u64,
     },
     /// Something comes after the last record.
-    #[error("the snapshot goes on after its last record")]
+    #[error("the snapshot has more bytes after its last record")]
     Trailing,
     /// The state of another mesh.
     #[error("a snapshot of mesh {found}, not of mesh {expected}")]
@@ -91,8 +91,8 @@ pub enum SnapshotError {
         /// What the records make.
         found: Hash,
     },
-    /// Records that are no state.
-    #[error("the records of the snapshot are no state: {0}")]
+    /// Records that do not make a valid state.
+    #[error("the records of the snapshot are not a valid state: {0}")]
     Rebuild(#[from] RebuildError),
     /// The root could not be computed.
     #[error(transparent)]
@@ -109,7 +109,7 @@ struct Head {
     certificate: Option<Vec<u8>>,
 }
 
-/// A tip from a snapshot, with the certificate that came with it, which nobody verified yet.
+/// A tip from a snapshot, with the certificate that came with it, which is not verified yet.
 #[derive(Debug)]
 pub struct Imported {
     /// The block and the state after it; the state has the root that the header names.
@@ -149,7 +149,7 @@ pub fn read(
     trusted: Option<&Hash>,
     input: &mut impl Read,
 ) -> Result<Imported, SnapshotError> {
-    let mut frames = Frames { input: &mut input.take(MAX_LEN), number: 0 };
+    let mut frames = Frames { input: &mut input.take(MAX_SNAPSHOT_BYTES), number: 0 };
     let mut magic = [0; MAGIC.len()];
     frames.input.read_exact(&mut magic)?;
     if magic != *MAGIC {
@@ -169,8 +169,8 @@ pub fn read(
 }
 
 /// The state that `records` make, if it is the one that `header` names.
-fn state_of(spec: &MeshSpec, header: &Header, records: Vec<Record>) -> Result<State, SnapshotError> {
-    let state = State::from_records(spec, records)?;
+fn state_of(spec: &MeshSpec, header: &Header, records: Vec<Record>) -> Result<LedgerState, SnapshotError> {
+    let state = LedgerState::from_records(spec, records)?;
     let found = MemoryTree::of(&state)?.root().unwrap_or(Hash::from_bytes([0; 32]));
     // The root covers the record that says the height, so that this is of the header's block.
     if found != header.state || state.height() != header.height {

@@ -14,7 +14,7 @@ mod toml_text;
 
 use std::time::Duration;
 
-use nervure_consensus::anchor::{AnchorAddress, AnchorDomain};
+use nervure_anchor::{AnchorAddress, AnchorDomain};
 use nervure_primitives::{Amount, Hash, MechanismSpec, MeshId, Netuid, NodeId, cbor};
 use serde::{Deserialize, Serialize};
 
@@ -141,7 +141,7 @@ pub struct SubnetSpec {
     pub netuid: Netuid,
     /// What people call it, under the same rule as the mesh's name.
     pub name: String,
-    /// Who sets its hyperparameters and gets the owner's share; without one, nobody does.
+    /// The owner, who sets its hyperparameters and gets the owner's share; optional.
     #[serde(default)]
     pub owner: Option<NodeId>,
     /// How its validators set tasks; without one, they set none.
@@ -156,7 +156,7 @@ impl SubnetSpec {
     }
 }
 
-/// What somebody holds from the beginning.
+/// The balance of an account at genesis.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSpec {
@@ -183,7 +183,7 @@ pub struct NodeSpec {
     /// What stands behind it, in base units.
     #[serde(default)]
     pub stake: Amount,
-    /// The address of the key that it signs anchored checkpoints with; whoever lists it answers for that it is the node's.
+    /// The address of the key that it signs anchored checkpoints with; the author of the spec vouches that it is the node's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<AnchorAddress>,
 }
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_writes_it_reads() {
+    fn reads_the_text_that_it_writes() {
         for spec in [sample(), MeshSpec::public("wide"), MeshSpec::local("a")] {
             assert_eq!(MeshSpec::parse(&spec.to_toml()), Ok(spec));
         }
@@ -330,7 +330,7 @@ mod tests {
         spec.nodes[0].anchor = Some(key);
         assert_ne!(spec.mesh_id(), mesh);
         assert_eq!(MeshSpec::parse(&spec.to_toml()).as_ref(), Ok(&spec));
-        let state = crate::state::State::genesis(&spec).unwrap();
+        let state = crate::state::LedgerState::genesis(&spec).unwrap();
         let successors = state.anchors().successors().unwrap();
         assert_eq!(successors.members().iter().map(|one| one.address).collect::<Vec<_>>(), [key]);
         spec.nodes[1].anchor = Some(key);
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_add_up_is_refused() {
+    fn refuses_inconsistent_specs() {
         let refused = |change: fn(&mut MeshSpec)| {
             let mut spec = sample();
             change(&mut spec);

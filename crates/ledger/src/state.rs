@@ -1,16 +1,16 @@
 //! The state of the ledger, and how a block changes it.
 //!
-//! [`State::advance`] is deterministic: the same state and the same transactions give the same state and
+//! [`LedgerState::advance`] is deterministic: the same state and the same transactions give the same state and
 //! events on every machine. It reads no clock and draws no randomness; everything is kept in ordered
 //! maps.
 //!
 //! **Conservation.** After every block, balances, unbonding amounts, stakes, locks and pending emission add
-//! up to the issuance, to the base unit ([`State::held`]).
+//! up to the issuance, to the base unit ([`LedgerState::held`]).
 //!
 //! A block first pays out what is unbonded, mints its reward, shares it among the subnets and lets prices
 //! decay; then come its transactions, and last the epochs that are due.
 //!
-//! A transaction that is refused changes nothing, not even its sender's nonce or balance.
+//! A transaction that is rejected changes nothing, not even its sender's nonce or balance.
 
 mod anchor;
 mod election;
@@ -42,12 +42,12 @@ use crate::{
 /// Everything the ledger knows after a block. A clone shares all of it with the original and costs next
 /// to nothing; what a block changes is then copied piece by piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct LedgerState {
     pub(crate) mesh: MeshId,
     pub(crate) params: Arc<Params>,
     pub(crate) height: u64,
     pub(crate) issuance: u64,
-    /// Minted and not yet anybody's, in base units.
+    /// Minted and not assigned yet, in base units.
     pub(crate) carry: u64,
     pub(crate) accounts: Accounts,
     pub(crate) nodes: Nodes,
@@ -56,23 +56,23 @@ pub struct State {
     /// dissolved subnet is taken for another.
     pub(crate) next_netuid: u32,
     pub(crate) last_lock: LastLock,
-    pub(crate) votes: OrdMap<NodeId, Vote>,
-    /// Who makes blocks until the next election.
+    pub(crate) votes: OrdMap<NodeId, SubnetVote>,
+    /// The validators until the next election.
     pub(crate) validators: Option<Arc<ValidatorSet>>,
     pub(crate) anchors: Anchors,
 }
 
-/// What a node says about how much of the emission each subnet deserves.
+/// A node's vote on each subnet's share of the emission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Vote {
-    /// The block at which it said so.
+pub struct SubnetVote {
+    /// The block of the vote.
     pub block: u64,
     /// Subnets and weights; subnets that are gone since count for nothing.
     pub weights: Vec<(Netuid, u16)>,
 }
 
-impl State {
+impl LedgerState {
     /// The height of the last block; 0 at genesis.
     pub fn height(&self) -> BlockHeight {
         BlockHeight(self.height)
@@ -113,7 +113,7 @@ impl State {
         self.params.lock.cost(self.last_lock, self.height.saturating_add(1))
     }
 
-    /// Everything that somebody or some pot holds, in base units: always the issuance.
+    /// All balances, stakes, locks and pending amounts, in base units: always the issuance.
     pub fn held(&self) -> u128 {
         self.accounts.total()
             + self.nodes.total()

@@ -1,6 +1,6 @@
 //! A subnet: its slots, its price, its lock and the pot of its next epoch.
 //!
-//! A slot has a number, and numbers are reused; what somebody earned, said or promised in a slot is
+//! A slot has a number, and numbers are reused; what a neuron earned, set or committed in a slot is
 //! not. `Subnet::place` is the only way into one and clears everything that refers to its last holder.
 
 mod hyperparameters;
@@ -64,7 +64,7 @@ pub struct Subnet {
     /// How its validators set tasks; without one, they set none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mechanism: Option<MechanismSpec>,
-    /// The block at which its owner last changed that; 0 when nobody did.
+    /// The block at which its owner last changed that; 0 if never.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub mechanism_set: u64,
     /// The hash of the [`EpochInputs`] that the last epoch was computed from.
@@ -138,7 +138,7 @@ impl Subnet {
         u128::from(self.locked) + u128::from(self.pending)
     }
 
-    /// The slot that a newcomer would get at `block`: a free one, or that of whoever gives way.
+    /// The slot that a newcomer would get at `block`: a free one, or that of the neuron to prune.
     pub(crate) fn slot_for_newcomer(&self, params: &Params, block: u64) -> Option<Uid> {
         let taken = self.neurons.len();
         if taken < usize::from(params.slots) {
@@ -158,7 +158,7 @@ impl Subnet {
     }
 
     /// Puts a node into the slot that [`Self::slot_for_newcomer`] named. Weights for the slot become 0,
-    /// and bonds in it go: they were about somebody else. Returns who lost the slot.
+    /// and bonds in it go: they were those of another node. Returns the node that lost the slot.
     pub(crate) fn place(&mut self, node: NodeId, uid: Uid, block: u64) -> Option<NodeId> {
         let newcomer = Neuron::new(node, block);
         let Some(slot) = self.neurons.get_mut(usize::from(uid.0)) else {

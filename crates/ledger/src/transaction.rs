@@ -12,11 +12,11 @@
 mod checked;
 mod commit_weights;
 mod outcome;
-mod refusal;
 mod register_anchor_key;
 mod register_neuron;
 mod register_node;
 mod register_subnet;
+mod rejection;
 mod reveal_weights;
 mod set_hyperparameter;
 mod set_mechanism;
@@ -35,11 +35,11 @@ use serde::{Deserialize, Serialize};
 pub use checked::Checked;
 pub use commit_weights::CommitWeights;
 pub use outcome::Outcome;
-pub use refusal::Refusal;
 pub use register_anchor_key::RegisterAnchorKey;
 pub use register_neuron::RegisterNeuron;
 pub use register_node::{RegisterNode, consent};
 pub use register_subnet::RegisterSubnet;
+pub use rejection::Rejection;
 pub use reveal_weights::{RevealWeights, commitment};
 pub use set_hyperparameter::SetHyperparameter;
 pub use set_mechanism::SetMechanism;
@@ -51,7 +51,7 @@ pub use transfer::Transfer;
 pub use unstake::Unstake;
 pub use vote_subnets::VoteSubnets;
 
-use crate::state::State;
+use crate::state::LedgerState;
 
 /// What a transaction's signature is for.
 pub const DOMAIN: Domain = Domain::new("nervure/transaction/1");
@@ -59,7 +59,7 @@ pub const DOMAIN: Domain = Domain::new("nervure/transaction/1");
 /// Largest body of a transaction in bytes: a row of 256 weights fits several times.
 pub const MAX_LEN: usize = 8 * 1024;
 
-/// What somebody asks of the ledger, once.
+/// One request of a signer to the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transaction {
@@ -78,7 +78,7 @@ pub struct Transaction {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Call {
-    /// Pays somebody.
+    /// Transfers tokens.
     Transfer(Transfer),
     /// Makes a node key the signer's.
     RegisterNode(RegisterNode),
@@ -135,13 +135,13 @@ impl Transaction {
 }
 
 /// Carries out a transaction, or refuses it without a trace.
-pub(crate) fn execute(state: &mut State, checked: &Checked) -> Result<Outcome, Refusal> {
+pub(crate) fn execute(state: &mut LedgerState, checked: &Checked) -> Result<Outcome, Rejection> {
     let transaction = checked.transaction.as_ref().map_err(Clone::clone)?;
     if checked.mesh != state.mesh {
-        return Err(Refusal::Malformed { why: "it was verified for another mesh".into() });
+        return Err(Rejection::Malformed { why: "it was verified for another mesh".into() });
     }
     if transaction.expiry.0 < state.height {
-        return Err(Refusal::Expired { expiry: transaction.expiry });
+        return Err(Rejection::Expired { expiry: transaction.expiry });
     }
     match transaction.call.is_of_node() {
         true => by_node(state, checked.signer, transaction),
@@ -151,13 +151,13 @@ pub(crate) fn execute(state: &mut State, checked: &Checked) -> Result<Outcome, R
 
 /// A transaction of a node key: it can move nothing, so it pays nothing either, and each kind has its
 /// own limit on how often it can come.
-fn by_node(state: &mut State, node: NodeId, transaction: &Transaction) -> Result<Outcome, Refusal> {
-    let expected = state.nodes.get(&node).ok_or(Refusal::NoSuchNode { node })?.nonce;
+fn by_node(state: &mut LedgerState, node: NodeId, transaction: &Transaction) -> Result<Outcome, Rejection> {
+    let expected = state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?.nonce;
     if transaction.nonce != expected {
-        return Err(Refusal::Nonce { expected, given: transaction.nonce });
+        return Err(Rejection::Nonce { expected, given: transaction.nonce });
     }
     if !transaction.fee.is_zero() {
-        return Err(Refusal::NodeFee);
+        return Err(Rejection::NodeFee);
     }
     let outcome = match &transaction.call {
         Call::CommitWeights(call) => call.apply(state, node),
@@ -165,25 +165,25 @@ fn by_node(state: &mut State, node: NodeId, transaction: &Transaction) -> Result
         Call::SetWeights(call) => call.apply(state, node),
         Call::VoteSubnets(call) => call.apply(state, node),
         Call::RegisterAnchorKey(call) => call.apply(state, node),
-        _ => Err(Refusal::WrongKey),
+        _ => Err(Rejection::WrongKey),
     }?;
     state.nodes.advance_nonce(&node);
     Ok(outcome)
 }
 
 /// A transaction of an owner key: it pays a fee.
-fn by_owner(state: &mut State, owner: NodeId, transaction: &Transaction) -> Result<Outcome, Refusal> {
+fn by_owner(state: &mut LedgerState, owner: NodeId, transaction: &Transaction) -> Result<Outcome, Rejection> {
     let expected = state.accounts.get(&owner).nonce;
     if transaction.nonce != expected {
-        return Err(Refusal::Nonce { expected, given: transaction.nonce });
+        return Err(Rejection::Nonce { expected, given: transaction.nonce });
     }
     let fee = transaction.fee.base_units();
     if fee < state.params.min_fee {
-        return Err(Refusal::Fee { least: Amount::from_base_units(state.params.min_fee) });
+        return Err(Rejection::Fee { least: Amount::from_base_units(state.params.min_fee) });
     }
     // Taken first, so that the call cannot spend it; given back when the call is refused.
     if !state.accounts.debit(&owner, fee) {
-        return Err(Refusal::Balance { needed: transaction.fee });
+        return Err(Rejection::Balance { needed: transaction.fee });
     }
     let outcome = match &transaction.call {
         Call::Transfer(call) => call.apply(state, owner),
@@ -196,7 +196,7 @@ fn by_owner(state: &mut State, owner: NodeId, transaction: &Transaction) -> Resu
         Call::RegisterNeuron(call) => call.apply(state, owner),
         Call::SetHyperparameter(call) => call.apply(state, owner),
         Call::SetMechanism(call) => call.apply(state, owner),
-        _ => Err(Refusal::WrongKey),
+        _ => Err(Rejection::WrongKey),
     };
     if outcome.is_ok() {
         state.recycle(fee);

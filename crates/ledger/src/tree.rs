@@ -56,7 +56,7 @@ pub struct TreeUpdate {
     /// The root after it.
     pub root: Hash,
     /// The nodes and values that are new, and the nodes that are stale from now on.
-    pub(crate) batch: TreeUpdateBatch,
+    pub batch: TreeUpdateBatch,
 }
 
 /// The state tree of the last block.
@@ -78,11 +78,7 @@ pub trait StateTree {
 ///
 /// # Errors
 /// When `before` does not hold the version before.
-pub(crate) fn update(
-    before: &impl TreeReader,
-    version: u64,
-    changes: &Changes,
-) -> Result<TreeUpdate, TreeError> {
+pub fn update(before: &impl TreeReader, version: u64, changes: &Changes) -> Result<TreeUpdate, TreeError> {
     let mut leaves = Vec::with_capacity(changes.len());
     for (key, record) in changes {
         let value = record.as_ref().map(cbor::encode).transpose();
@@ -97,7 +93,7 @@ pub(crate) fn update(
 ///
 /// # Errors
 /// When `tree` does not hold that version, or what it holds is damaged.
-pub(crate) fn prove(
+pub fn prove(
     tree: &impl TreeReader,
     version: u64,
     key: &Key,

@@ -52,6 +52,6 @@ pub trait Source {
     /// The slot of `node` in subnet `netuid`, or none. A hint where to look: what is there is proven.
     fn uid(&self, netuid: Netuid, node: NodeId) -> impl Future<Output = Result<Option<Uid>, Self::Error>>;
 
-    /// The encoded [`Submission`](nervure_consensus::anchor::Submission) of the anchored checkpoint at `height`.
+    /// The encoded [`Submission`](nervure_anchor::Submission) of the anchored checkpoint at `height`.
     fn submission(&self, height: BlockHeight) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
 }

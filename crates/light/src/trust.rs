@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use nervure_consensus::anchor::{Anchored, Submission};
+use nervure_anchor::{AnchoredCheckpoint, Submission};
 use nervure_ledger::spec::{AnchorPlace, MeshSpec};
 use nervure_primitives::{BlockHeight, Hash};
 
@@ -23,7 +23,7 @@ pub enum TrustAnchor {
     /// A block.
     Block(TrustedBlock),
     /// A checkpoint in the contract of the mesh.
-    Anchored(AnchorPlace, Anchored),
+    Anchored(AnchorPlace, AnchoredCheckpoint),
 }
 
 /// Why a text is not a trusted block.
@@ -43,7 +43,7 @@ pub enum ParseTrustedBlockError {
 impl TrustedBlock {
     /// The block of an anchored checkpoint, if `submission` is that checkpoint. The signatures in it need no check: the id in
     /// the contract is the hash of everything that the checkpoint says.
-    pub fn of_anchored(anchored: &Anchored, submission: &Submission) -> Option<Self> {
+    pub fn of_anchored(anchored: &AnchoredCheckpoint, submission: &Submission) -> Option<Self> {
         let checkpoint = &submission.checkpoint;
         let same = checkpoint.id() == anchored.id;
         same.then(|| Self { height: checkpoint.height(), block: checkpoint.block() })

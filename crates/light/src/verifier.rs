@@ -9,10 +9,8 @@ mod error;
 
 use std::ops::Deref;
 
-use nervure_consensus::{
-    anchor::{Anchored, Submission},
-    checkpoint::ValidatorSet,
-};
+use nervure_anchor::{AnchoredCheckpoint, Submission};
+use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_ledger::{
     block::Header,
     chain::Tip,
@@ -207,7 +205,7 @@ async fn trusted_block<S: Source>(source: &S, trusted: TrustedBlock) -> Verified
 }
 
 /// The block of an anchored checkpoint: the source has the whole checkpoint, the contract its hash.
-async fn anchored_block<S: Source>(source: &S, anchored: &Anchored) -> Verified<TrustedBlock, S> {
+async fn anchored_block<S: Source>(source: &S, anchored: &AnchoredCheckpoint) -> Verified<TrustedBlock, S> {
     let height = anchored.height;
     let submission = source.submission(height).await.map_err(VerifierError::Source)?;
     let submission = Submission::decode(&submission)

@@ -61,7 +61,7 @@ fn tree(edges: &str) -> String {
 fn what_is_shipped_cannot_be_told_to_die() {
     assert!(tree("normal,build,dev").contains("fail-points"), "the tests have no fail points any more");
     let shipped = tree("normal,build");
-    assert!(shipped.contains("nervure-ledger") && !shipped.contains("fail-points"), "{shipped}");
+    assert!(shipped.contains("nervure-store") && !shipped.contains("fail-points"), "{shipped}");
 }
 
 #[test]

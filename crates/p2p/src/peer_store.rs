@@ -1,8 +1,7 @@
 //! The nodes met so far and where: what a node begins with when it comes back, besides its bootstrap nodes.
 //!
 //! # Design
-//! A bounded map in memory, written now and then as one file of canonical CBOR: to a new file, synced, then renamed
-//! over the old one, so that a crash leaves the one or the other. Only registered nodes are remembered.
+//! A bounded map in memory, written now and then as one file of canonical CBOR, which is replaced durably. Only registered nodes are remembered.
 //!
 //! # Hazards
 //! The file is a cache. One that cannot be read is set aside with a warning, and never a reason not to start.
@@ -10,7 +9,7 @@
 
 use std::{
     fs, io,
-    io::{Read, Write},
+    io::Read,
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
@@ -20,6 +19,7 @@ use lru::LruCache;
 use nervure_primitives::{
     NodeId, UnixMillis,
     cbor::{self, CborError, Limits},
+    durable::{self, Access},
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -183,18 +183,10 @@ impl PeerStore {
 /// # Errors
 /// What the system said; the old file is then still there.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = beside(path, "new");
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)
+    durable::replace(path, bytes, Access::Owner)
 }
 
 /// The path with another extension added to it.

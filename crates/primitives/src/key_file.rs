@@ -5,9 +5,9 @@
 //! (RFC 7914), so OpenSSL reads these files too.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -17,7 +17,10 @@ use ed25519_dalek::{
 };
 use zeroize::Zeroizing;
 
-use crate::NodeKey;
+use crate::{
+    NodeKey,
+    durable::{self, Access},
+};
 
 /// The largest key file that is read, in bytes. Key files have about 500.
 const MAX_FILE_BYTES: u64 = 8 * 1024;
@@ -112,17 +115,9 @@ pub fn create(path: &Path, key: &NodeKey, passphrase: Option<&Passphrase>) -> Re
         Some(passphrase) => key.signing_key().to_pkcs8_encrypted_pem(passphrase.0.as_bytes(), LineEnding::LF),
     };
     let pem = pem.map_err(|_| KeyFileError::NotAKey(path.into()))?;
-    // `create_new` and the mode in one call: the key is never readable by others, not even briefly.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(
-        |source| match source.kind() {
-            io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.into()),
-            _ => KeyFileError::Io { action: "create", path: path.into(), source },
-        },
-    )?;
-    file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(|source| KeyFileError::Io {
-        action: "write",
-        path: path.into(),
-        source,
+    durable::create(path, pem.as_bytes(), Access::Owner).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.into()),
+        _ => KeyFileError::Io { action: "create", path: path.into(), source },
     })
 }
 

@@ -10,6 +10,7 @@
 mod amount;
 mod capability;
 pub mod cbor;
+pub mod durable;
 mod envelope;
 mod hash;
 mod id;

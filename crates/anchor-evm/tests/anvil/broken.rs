@@ -1,9 +1,7 @@
 //! Attacks on the contract, and variants of it that each let one of them through.
 
-use nervure_anchor_evm::{Deployed, anvil::Options, testing};
-use nervure_consensus::anchor::{
-    Anchor, AnchorAddress, AnchorDomain, AnchorSignature, Attestation, Submission,
-};
+use nervure_anchor::{Anchor, AnchorAddress, AnchorDomain, AnchorSignature, Attestation, Submission};
+use nervure_anchor_evm::{DeployedContract, anvil::AnvilOptions, testing};
 
 use crate::{
     chain::{Chain, LIMITS, account, deployment, run},
@@ -11,7 +9,7 @@ use crate::{
     tools,
 };
 
-/// Submissions to a contract that keeps height 10, each with what it tries.
+/// Submissions to a contract that has height 10, each with its name.
 fn attacks(domain: &AnchorDomain) -> Vec<(&'static str, Submission)> {
     let next = checkpoint(20, &four());
     let good = signed(domain, &next, &four(), &[1, 2, 3]);
@@ -44,8 +42,8 @@ fn attacks(domain: &AnchorDomain) -> Vec<(&'static str, Submission)> {
 
 const OTHER: AnchorAddress = AnchorAddress::from_bytes([4; 20]);
 
-/// The attacks that a contract lets through.
-async fn taken(chain: &Chain, contract: &Deployed) -> Vec<&'static str> {
+/// The attacks that a contract accepts.
+async fn accepted(chain: &Chain, contract: &DeployedContract) -> Vec<&'static str> {
     let mut taken = Vec::new();
     for (what, attack) in attacks(&contract.domain) {
         if chain.show(contract, &attack).await.is_ok_and(|stored| stored) {
@@ -56,19 +54,19 @@ async fn taken(chain: &Chain, contract: &Deployed) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_contract_lets_none_of_the_attacks_through() {
+fn the_contract_rejects_every_attack() {
     run(async {
-        let Some(chain) = Chain::start(Options::default()).await else { return };
+        let Some(chain) = Chain::start(AnvilOptions::default()).await else { return };
         let domain = chain.contract.domain;
         let first = signed(&domain, &checkpoint(10, &four()), &four(), &[1, 2, 3]);
         chain.anchor(0).await.submit(&first).await.unwrap();
-        assert_eq!(taken(&chain, &chain.contract).await, [""; 0]);
+        assert_eq!(accepted(&chain, &chain.contract).await, [""; 0]);
         let good = signed(&domain, &checkpoint(20, &four()), &four(), &[1, 2, 3]);
-        assert!(chain.show(&chain.contract, &good).await.unwrap(), "and what is right gets through");
+        assert!(chain.show(&chain.contract, &good).await.unwrap(), "a valid submission is accepted");
     });
 }
 
-/// What is taken out of the contract, what takes its place, and the attack that then succeeds.
+/// A defence of the contract, its replacement, and the attack that then succeeds.
 const VARIANTS: [(&str, &str, &str); 7] = [
     ("signed * 3 <= total * 2", "signed * 3 <= total", "sub-quorum"),
     ("if (account == wanted) {", "while (account == wanted) {", "a signer twice"),
@@ -86,7 +84,7 @@ const VARIANTS: [(&str, &str, &str); 7] = [
 #[test]
 fn each_attack_succeeds_where_its_defence_is_missing() {
     run(async {
-        let Some(chain) = Chain::start(Options::default()).await else { return };
+        let Some(chain) = Chain::start(AnvilOptions::default()).await else { return };
         for (defence, instead, attack) in VARIANTS {
             let source = tools::source();
             assert_eq!(source.matches(defence).count(), 1, "{defence}");
@@ -96,7 +94,7 @@ fn each_attack_succeeds_where_its_defence_is_missing() {
             let contract = testing::deploy_code(chain.anvil.endpoint(), &account(), &begin, &LIMITS, &code)
                 .await
                 .unwrap();
-            assert!(taken(&chain, &contract).await.contains(&attack), "without '{defence}': {attack}");
+            assert!(accepted(&chain, &contract).await.contains(&attack), "without '{defence}': {attack}");
         }
     });
 }

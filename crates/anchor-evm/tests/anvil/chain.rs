@@ -2,12 +2,12 @@
 
 use std::{fmt::Debug, future::Future, time::Duration};
 
+use nervure_anchor::{AnchorError, AnchorSet, Submission};
 use nervure_anchor_evm::{
-    Account, Deployed, Deployment, EvmAnchor, EvmConfig, Finality, Limits,
-    anvil::{Anvil, Options},
+    Account, DeployedContract, Deployment, EvmAnchor, EvmConfig, Finality, Limits,
+    anvil::{Anvil, AnvilOptions},
     deploy, testing,
 };
-use nervure_consensus::anchor::{AnchorError, AnchorSet, Submission};
 use nervure_primitives::BlockHeight;
 use serde_json::{Value, json};
 
@@ -16,14 +16,14 @@ use crate::{
     tools,
 };
 
-pub(crate) const LIMITS: Limits = Limits { poll: Duration::from_millis(20), ..Limits::LOCAL };
+pub(crate) const LIMITS: Limits = Limits { poll_interval: Duration::from_millis(20), ..Limits::LOCAL };
 
-/// Runs a test on a runtime of its own.
+/// Runs a test on its own runtime.
 pub(crate) fn run<F: Future>(test: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
 
-/// Asks until there is something.
+/// Repeats `ask` until it has a result.
 pub(crate) async fn until<T: Debug, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
     for _ in 0..1_000 {
         if let Some(answer) = ask().await {
@@ -31,7 +31,7 @@ pub(crate) async fn until<T: Debug, F: Future<Output = Option<T>>>(mut ask: impl
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("it did not happen");
+    panic!("no result in time");
 }
 
 pub(crate) fn account() -> Account {
@@ -41,7 +41,7 @@ pub(crate) fn account() -> Account {
 /// A chain that mines each transaction at once, and a contract whose first set is [`four`].
 pub(crate) struct Chain {
     pub(crate) anvil: Anvil,
-    pub(crate) contract: Deployed,
+    pub(crate) contract: DeployedContract,
 }
 
 pub(crate) fn deployment(validators: &AnchorSet) -> Deployment {
@@ -49,7 +49,7 @@ pub(crate) fn deployment(validators: &AnchorSet) -> Deployment {
 }
 
 impl Chain {
-    pub(crate) async fn start(options: Options) -> Option<Self> {
+    pub(crate) async fn start(options: AnvilOptions) -> Option<Self> {
         let anvil = Anvil::start(&tools::anvil()?, &options).await.unwrap();
         let contract = deploy(anvil.endpoint(), &account(), &deployment(&four()), &LIMITS).await.unwrap();
         Some(Self { anvil, contract })
@@ -69,22 +69,22 @@ impl Chain {
         EvmAnchor::connect(self.config(depth), MESH, Some(account())).await.unwrap()
     }
 
-    /// A question of JSON-RPC, whose error is the answer's.
+    /// A JSON-RPC request; its error is that of the answer.
     pub(crate) async fn ask(&self, method: &str, params: Value) -> Result<Value, Value> {
         ask(self.anvil.endpoint(), method, params).await
     }
 
-    /// What the contract says to a submission that nothing of ours looked at before.
+    /// The contract's answer to a submission that the client did not check before.
     pub(crate) async fn show(
         &self,
-        contract: &Deployed,
+        contract: &DeployedContract,
         submission: &Submission,
     ) -> Result<bool, AnchorError> {
         let call =
             json!({ "to": contract.domain.contract.to_string(), "data": testing::calldata(submission) });
         match self.ask("eth_call", json!([call, "latest"])).await {
             Ok(answer) => Ok(answer.as_str().unwrap().ends_with('1')),
-            Err(error) => Err(testing::refusal(error["data"].as_str().unwrap_or_default())),
+            Err(error) => Err(testing::rejection(error["data"].as_str().unwrap_or_default())),
         }
     }
 

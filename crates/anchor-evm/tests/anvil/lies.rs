@@ -1,9 +1,9 @@
-//! Endpoints that lie, flood or fall silent. They need no chain: what they say is made up.
+//! Endpoints that lie, flood or do not answer. They need no chain: they invent their answers.
 
 use std::time::Duration;
 
-use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits, anvil::Options};
-use nervure_consensus::anchor::{Anchor, AnchorDomain, AnchorError};
+use nervure_anchor::{Anchor, AnchorDomain, AnchorError};
+use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits, anvil::AnvilOptions};
 use nervure_primitives::BlockHeight;
 use serde_json::{Value, json};
 use tokio::{
@@ -16,7 +16,7 @@ use crate::{
     mesh::{MESH, address, checkpoint, four, signed},
 };
 
-/// An endpoint that answers each method with what `answer` says; `None` falls silent.
+/// An endpoint that answers each method with `answer`; `None` never answers.
 async fn endpoint<A>(answer: A) -> String
 where
     A: Fn(&str) -> Option<String> + Clone + Send + 'static,
@@ -41,7 +41,7 @@ async fn serve(mut stream: TcpStream, answer: impl Fn(&str) -> Option<String>) {
 
 async fn write(stream: &mut TcpStream, body: &str) {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    // Who reads too little on purpose goes away before the end.
+    // A client with a bound closes the connection before the end.
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = stream.write_all(body.as_bytes()).await;
 }
@@ -70,7 +70,12 @@ fn result(question: &str, result: Value) -> Option<String> {
 
 fn config(endpoints: Vec<String>) -> EvmConfig {
     let domain = AnchorDomain { chain: 31_337, contract: address(1) };
-    let limits = Limits { request: Duration::from_millis(200), tries: 2, answer: 64 << 10, ..LIMITS };
+    let limits = Limits {
+        request_timeout: Duration::from_millis(200),
+        max_attempts: 2,
+        max_answer_bytes: 64 << 10,
+        ..LIMITS
+    };
     EvmConfig { endpoints, domain, since: 0, finality: Finality::Depth(0), limits }
 }
 
@@ -79,7 +84,7 @@ async fn connect(config: EvmConfig) -> AnchorError {
 }
 
 #[test]
-fn another_chain_or_another_contract_is_noticed() {
+fn refuses_another_chain_or_contract() {
     run(async {
         let chain = endpoint(|question| result(question, json!("0x1"))).await;
         let refused = connect(config(vec![chain])).await;
@@ -94,20 +99,20 @@ fn another_chain_or_another_contract_is_noticed() {
 }
 
 #[test]
-fn floods_silence_and_nonsense_are_an_endpoint_that_is_not_there() {
+fn a_flooding_silent_or_garbling_endpoint_counts_as_unreachable() {
     run(async {
         let flood = endpoint(|question| result(question, json!("0".repeat(1 << 20)))).await;
         let refused = connect(config(vec![flood])).await;
-        assert!(refused.is_passing() && refused.to_string().contains("too large"), "{refused}");
+        assert!(refused.is_transient() && refused.to_string().contains("too large"), "{refused}");
         let nonsense = endpoint(|_| Some("<html>".into())).await;
-        assert!(connect(config(vec![nonsense])).await.is_passing());
+        assert!(connect(config(vec![nonsense])).await.is_transient());
         let silent = endpoint(|_| None).await;
         let begun = std::time::Instant::now();
-        assert!(connect(config(vec![silent])).await.is_passing());
+        assert!(connect(config(vec![silent])).await.is_transient());
         assert!(begun.elapsed() < Duration::from_secs(3), "two tries of 200 ms");
-        let nobody = "http://127.0.0.1:1/secret-key".to_owned();
-        let refused = connect(config(vec![nobody])).await;
-        assert!(refused.is_passing() && !refused.to_string().contains("secret-key"), "{refused}");
+        let unreachable = "http://127.0.0.1:1/secret-key".to_owned();
+        let refused = connect(config(vec![unreachable])).await;
+        assert!(refused.is_transient() && !refused.to_string().contains("secret-key"), "{refused}");
         for wrong in ["file:///etc/passwd", "nonsense", ""] {
             connect(config(vec![wrong.to_owned()])).await;
         }
@@ -115,7 +120,7 @@ fn floods_silence_and_nonsense_are_an_endpoint_that_is_not_there() {
     });
 }
 
-/// An endpoint that passes everything on, but for what the contract keeps.
+/// An endpoint that forwards everything except reads of stored checkpoints.
 async fn liar(real: String, lie: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -127,7 +132,7 @@ async fn liar(real: String, lie: &'static str) -> String {
                 let asked: Value = serde_json::from_str(&text).unwrap();
                 let method = asked["method"].as_str().unwrap().to_owned();
                 let answer = match (method.as_str(), lie) {
-                    ("eth_call", "all is kept") => Ok(json!(format!("0x{}", "11".repeat(64)))),
+                    ("eth_call", "everything is stored") => Ok(json!(format!("0x{}", "11".repeat(64)))),
                     _ => ask(&real, &method, asked["params"].clone()).await,
                 };
                 let body = match answer {
@@ -142,12 +147,12 @@ async fn liar(real: String, lie: &'static str) -> String {
 }
 
 #[test]
-fn an_endpoint_that_invents_what_is_kept_is_contradicted() {
+fn an_endpoint_that_invents_checkpoints_is_contradicted() {
     run(async {
-        let Some(chain) = Chain::start(Options::default()).await else { return };
+        let Some(chain) = Chain::start(AnvilOptions::default()).await else { return };
         let real = chain.anvil.endpoint().to_owned();
         let honest = liar(real.clone(), "").await;
-        let liar = liar(real.clone(), "all is kept").await;
+        let liar = liar(real.clone(), "everything is stored").await;
         let first = signed(&chain.contract.domain, &checkpoint(10, &four()), &four(), &[1, 2, 3]);
         let with = |endpoints: Vec<String>| EvmConfig { endpoints, ..chain.config(0) };
 
@@ -160,10 +165,10 @@ fn an_endpoint_that_invents_what_is_kept_is_contradicted() {
             let refused = anchor.at(BlockHeight(10)).await.unwrap_err();
             assert!(matches!(refused, AnchorError::Untrustworthy(_)), "{refused}");
         }
-        // Alone, it is not believed about what was submitted either: it is another checkpoint.
+        // Alone, its lie about the submitted height is a conflict: the id is another one.
         let anchor = EvmAnchor::connect(with(vec![liar]), MESH, Some(account())).await.unwrap();
-        assert!(matches!(anchor.submit(&first).await, Err(AnchorError::Refused(_))));
-        // One that is not there does not keep the others from answering.
+        assert!(matches!(anchor.submit(&first).await, Err(AnchorError::Rejected(_))));
+        // An unreachable endpoint does not keep the others from answering.
         let gone = vec![real, "http://127.0.0.1:1".to_owned()];
         let anchor = EvmAnchor::connect(with(gone), MESH, None).await.unwrap();
         assert!(anchor.at(BlockHeight(10)).await.unwrap().is_some());

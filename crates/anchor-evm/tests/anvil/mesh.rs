@@ -1,8 +1,8 @@
 //! Keys that sign checkpoints of a mesh.
 
-use nervure_consensus::anchor::{
+use nervure_anchor::{
     AnchorAddress, AnchorCheckpoint, AnchorDomain, AnchorKey, AnchorSet, AnchoredBlock, Attestation,
-    Metagraph, Submission,
+    MetagraphRoot, Submission,
 };
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid};
 
@@ -30,10 +30,10 @@ pub(crate) fn block(height: u64) -> AnchoredBlock {
     AnchoredBlock { mesh: MESH, height: BlockHeight(height), block: hash("block"), state: hash("state") }
 }
 
-/// A checkpoint that says `what` about an epoch, so that there can be two of one height.
+/// A checkpoint whose epoch has the root of `what`, so that one height can have two.
 pub(crate) fn variant(height: u64, epoch: u64, next: &AnchorSet, what: &str) -> AnchorCheckpoint {
     let root = Hash::of(what, &[&epoch.to_be_bytes()]);
-    let metagraphs = [1, 2].map(|netuid| Metagraph { netuid: Netuid(netuid), epoch, root });
+    let metagraphs = [1, 2].map(|netuid| MetagraphRoot { netuid: Netuid(netuid), epoch, root });
     AnchorCheckpoint::new(block(height), metagraphs.to_vec(), next.hash()).unwrap()
 }
 

@@ -1,7 +1,7 @@
-//! A row of a metagraph of the ledger, shown to the contract.
+//! The contract verifies rows of a metagraph of the ledger.
 
-use nervure_anchor_evm::{NeuronProof, anvil::Options};
-use nervure_consensus::anchor::{Anchor, AnchorCheckpoint, Metagraph as Root};
+use nervure_anchor::{Anchor, AnchorCheckpoint, MetagraphRoot};
+use nervure_anchor_evm::{NeuronProof, anvil::AnvilOptions};
 use nervure_ledger::subnet::{Metagraph, MetagraphRow};
 use nervure_primitives::{Netuid, NodeId, Uid};
 
@@ -33,10 +33,10 @@ fn row(uid: u16) -> MetagraphRow {
 #[test]
 fn a_row_of_the_ledger_is_verified_and_a_tampered_one_is_not() {
     run(async {
-        let Some(chain) = Chain::start(Options::default()).await else { return };
+        let Some(chain) = Chain::start(AnvilOptions::default()).await else { return };
         let (anchor, domain) = (chain.anchor(0).await, chain.contract.domain);
         let metagraph = Metagraph::from_rows(3, (0..13).map(row).collect());
-        let root = Root { netuid: Netuid(7), epoch: 3, root: metagraph.root().root };
+        let root = MetagraphRoot { netuid: Netuid(7), epoch: 3, root: metagraph.root().root };
         let checkpoint = AnchorCheckpoint::new(block(10), vec![root], four().hash()).unwrap();
         anchor.submit(&signed(&domain, &checkpoint, &four(), &[1, 2, 3])).await.unwrap();
 
@@ -48,7 +48,7 @@ fn a_row_of_the_ledger_is_verified_and_a_tampered_one_is_not() {
             assert!(anchor.verify_neuron(&proof(uid)).await.unwrap(), "uid {uid}");
         }
         let good = proof(5);
-        // The lowest byte of each of the fourteen words; the eighth is a bool, which 1 and 0 are.
+        // The lowest byte of each of the fourteen words; the eighth word is a bool, so that it stays 0 or 1.
         for word in 0..14 {
             let mut tampered = good.clone();
             tampered.row[32 * word + 31] ^= 1;

@@ -1,12 +1,12 @@
-//! The chain goes away, comes back, and takes blocks back.
+//! Outages and reorganisations of the chain.
 
 use std::time::Duration;
 
+use nervure_anchor::{Anchor, AnchorError, SubmissionReceipt};
 use nervure_anchor_evm::{
     EvmAnchor, EvmConfig, Limits,
-    anvil::{Anvil, Options},
+    anvil::{Anvil, AnvilOptions},
 };
-use nervure_consensus::anchor::{Anchor, AnchorError, Receipt};
 use nervure_primitives::BlockHeight;
 use serde_json::json;
 
@@ -17,16 +17,18 @@ use crate::{
 };
 
 #[test]
-fn what_is_anchored_survives_a_restart_and_the_rest_is_caught_up() {
+fn checkpoints_survive_a_restart_and_later_ones_catch_up() {
     run(async {
         let folder = tempfile::tempdir().unwrap();
         let state = Some(folder.path().join("state.json"));
-        let Some(chain) = Chain::start(Options { state: state.clone(), ..Options::default() }).await else {
+        let Some(chain) =
+            Chain::start(AnvilOptions { state: state.clone(), ..AnvilOptions::default() }).await
+        else {
             return;
         };
         let domain = chain.contract.domain;
         let of = |height| signed(&domain, &checkpoint(height, &four()), &four(), &[1, 2, 3]);
-        let short = Limits { submit: Duration::from_millis(500), tries: 1, ..LIMITS };
+        let short = Limits { submit_timeout: Duration::from_millis(500), max_attempts: 1, ..LIMITS };
         let config = EvmConfig { limits: short, ..chain.config(0) };
         let port = chain.anvil.endpoint().rsplit(':').next().unwrap().parse().unwrap();
         let anchor = EvmAnchor::connect(config, MESH, Some(account())).await.unwrap();
@@ -34,27 +36,31 @@ fn what_is_anchored_survives_a_restart_and_the_rest_is_caught_up() {
         chain.anvil.stop().await.unwrap();
 
         let down = anchor.submit(&of(20)).await.unwrap_err();
-        assert!(matches!(down, AnchorError::Unavailable(_)) && down.is_passing(), "{down}");
+        assert!(matches!(down, AnchorError::Unavailable(_)) && down.is_transient(), "{down}");
         let down = anchor.at(BlockHeight(10)).await.unwrap_err();
-        assert!(down.is_passing(), "{down}");
+        assert!(down.is_transient(), "{down}");
 
-        let again = Options { state, port, ..Options::default() };
+        let again = AnvilOptions { state, port, ..AnvilOptions::default() };
         let _anvil = Anvil::start(&tools::anvil().unwrap(), &again).await.unwrap();
-        assert_eq!(anchor.submit(&of(10)).await.unwrap(), Receipt::Known, "it was kept");
+        assert_eq!(
+            anchor.submit(&of(10)).await.unwrap(),
+            SubmissionReceipt::AlreadyStored,
+            "it was stored before"
+        );
         for height in [20, 30, 40] {
             let receipt = anchor.submit(&of(height)).await.unwrap();
-            assert!(matches!(receipt, Receipt::Stored { .. }), "{receipt:?}");
+            assert!(matches!(receipt, SubmissionReceipt::Stored { .. }), "{receipt:?}");
         }
         assert_eq!(anchor.list(BlockHeight(0), 9).await.unwrap().len(), 4);
     });
 }
 
 #[test]
-fn a_checkpoint_that_the_chain_takes_back_is_submitted_again() {
+fn a_checkpoint_that_a_reorganisation_removes_is_submitted_again() {
     run(async {
-        let Some(chain) = Chain::start(Options::default()).await else { return };
+        let Some(chain) = Chain::start(AnvilOptions::default()).await else { return };
         let domain = chain.contract.domain;
-        // Deep enough that the contract itself stays.
+        // Deep enough that the contract itself is final.
         chain.mine(5).await;
         let (anchor, watcher) = (chain.anchor(3).await, chain.anchor(0).await);
         let first = signed(&domain, &checkpoint(10, &four()), &four(), &[1, 2, 3]);
@@ -62,28 +68,31 @@ fn a_checkpoint_that_the_chain_takes_back_is_submitted_again() {
         let seen = || async { watcher.at(BlockHeight(10)).await.unwrap() };
         let before = until(seen).await.reference.unwrap();
         assert!(!submitting.is_finished(), "it is not deep enough");
-        // Another block takes the place of the one that it was in; without automatic mining it stays out.
+        // Another block replaces the checkpoint's block; without automatic mining the transaction stays out.
         chain.ask("evm_setAutomine", json!([false])).await.unwrap();
         chain.ask("anvil_reorg", json!([1, []])).await.unwrap();
         chain.ask("anvil_dropAllTransactions", json!([])).await.unwrap();
-        assert_eq!(seen().await, None, "the chain did not take it back: nothing was tested");
+        assert_eq!(seen().await, None, "the reorganisation did not remove it: nothing was tested");
         chain.ask("evm_setAutomine", json!([true])).await.unwrap();
         chain.mine(1).await;
         let after = until(seen).await.reference.unwrap();
         assert!(after.block > before.block, "{before:?} {after:?}");
         chain.mine(3).await;
         let receipt = submitting.await.unwrap().unwrap();
-        assert!(matches!(receipt, Receipt::Stored { reference: Some(at), .. } if at == after), "{receipt:?}");
+        assert!(
+            matches!(receipt, SubmissionReceipt::Stored { reference: Some(at), .. } if at == after),
+            "{receipt:?}"
+        );
     });
 }
 
 #[test]
-fn a_transaction_that_nobody_mines_is_offered_more() {
+fn the_fee_of_a_stuck_transaction_is_raised() {
     run(async {
-        let Some(chain) = Chain::start(Options::default()).await else { return };
+        let Some(chain) = Chain::start(AnvilOptions::default()).await else { return };
         let domain = chain.contract.domain;
         chain.ask("evm_setAutomine", json!([false])).await.unwrap();
-        let config = EvmConfig { limits: Limits { patience: 3, ..LIMITS }, ..chain.config(0) };
+        let config = EvmConfig { limits: Limits { max_polls: 3, ..LIMITS }, ..chain.config(0) };
         let anchor = EvmAnchor::connect(config, MESH, Some(account())).await.unwrap();
         let first = signed(&domain, &checkpoint(10, &four()), &four(), &[1, 2, 3]);
         let submitting = tokio::spawn(async move { anchor.submit(&first).await });
@@ -105,16 +114,16 @@ fn a_transaction_that_nobody_mines_is_offered_more() {
 }
 
 #[test]
-fn too_high_a_price_is_not_paid() {
+fn refuses_a_price_above_the_limit() {
     run(async {
-        let Some(chain) = Chain::start(Options::default()).await else { return };
+        let Some(chain) = Chain::start(AnvilOptions::default()).await else { return };
         let first = signed(&chain.contract.domain, &checkpoint(10, &four()), &four(), &[1, 2, 3]);
         for limits in [Limits { max_fee: 1, ..LIMITS }, Limits { max_gas: 50_000, ..LIMITS }] {
-            let limits = Limits { submit: Duration::from_millis(300), ..limits };
+            let limits = Limits { submit_timeout: Duration::from_millis(300), ..limits };
             let config = EvmConfig { limits, ..chain.config(0) };
             let anchor = EvmAnchor::connect(config, MESH, Some(account())).await.unwrap();
             let refused = anchor.submit(&first).await.unwrap_err();
-            assert!(matches!(refused, AnchorError::TooExpensive(_)) && refused.is_passing(), "{refused}");
+            assert!(matches!(refused, AnchorError::TooExpensive(_)) && refused.is_transient(), "{refused}");
         }
     });
 }

@@ -1,9 +1,9 @@
-//! The contract and [`Keeper`] say the same to the same submissions.
+//! The contract and [`CheckpointStore`] decide alike on the same submissions.
 
-use nervure_anchor_evm::anvil::Options;
-use nervure_consensus::anchor::{
-    Anchor, AnchorError, AnchorSet, AnchorSignature, Keeper, KeeperRefusal, Submission,
+use nervure_anchor::{
+    Anchor, AnchorError, AnchorSet, AnchorSignature, CheckpointRejection, CheckpointStore, Submission,
 };
+use nervure_anchor_evm::anvil::AnvilOptions;
 use nervure_primitives::BlockHeight;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
@@ -12,7 +12,7 @@ use crate::{
     mesh::{MESH, four, set, signed, variant},
 };
 
-/// A submission, from small numbers: height, which sets sign and follow, who signs, what is wrong with it.
+/// A submission, from small numbers: height, the sets that sign and follow, the signers, the flaw.
 type Wish = (u64, u8, u8, Vec<u8>, u8);
 
 fn wishes() -> impl Strategy<Value = Vec<Wish>> {
@@ -24,14 +24,14 @@ fn of(which: u8) -> AnchorSet {
     if which == 0 { four() } else { set(&[(1, 7), (2, 1), (3, 6), (5, 3)]) }
 }
 
-fn submission(keeper: &Keeper, (height, by, next, mut signers, flaw): Wish) -> Submission {
+fn submission(store: &CheckpointStore, (height, by, next, mut signers, flaw): Wish) -> Submission {
     signers.dedup();
-    // Mostly something that may follow, so that both get somewhere.
-    let height = if flaw == 4 { height } else { keeper.latest().0 + height };
-    let by = if flaw != 3 && of(by).hash() != keeper.validators() { 1 - by } else { by };
+    // Mostly valid successors, so that both stores make progress.
+    let height = if flaw == 4 { height } else { store.latest().0 + height };
+    let by = if flaw != 3 && of(by).hash() != store.validators() { 1 - by } else { by };
     let what = if flaw == 6 { "other" } else { "metagraph" };
     let checkpoint = variant(height, height / 2, &of(next), what);
-    let mut submission = signed(&keeper.domain(), &checkpoint, &of(by), &signers);
+    let mut submission = signed(&store.domain(), &checkpoint, &of(by), &signers);
     match flaw {
         5 => submission.signatures.reverse(),
         7 => {
@@ -45,22 +45,22 @@ fn submission(keeper: &Keeper, (height, by, next, mut signers, flaw): Wish) -> S
 }
 
 #[test]
-fn the_contract_and_the_keeper_decide_alike() {
+fn the_contract_and_the_store_decide_alike() {
     run(async {
-        let Some(chain) = Chain::start(Options::default()).await else { return };
+        let Some(chain) = Chain::start(AnvilOptions::default()).await else { return };
         let anchor = chain.anchor(0).await;
-        let mut keeper = Keeper::new(chain.contract.domain, MESH, BlockHeight(0), four().hash());
+        let mut store = CheckpointStore::new(chain.contract.domain, MESH, BlockHeight(0), four().hash());
         let mut runner = TestRunner::deterministic();
         let mut outcomes = std::collections::BTreeMap::<String, usize>::new();
         for _ in 0..8 {
             for wish in wishes().new_tree(&mut runner).unwrap().current() {
-                let submission = submission(&keeper, wish);
+                let submission = submission(&store, wish);
                 let said = chain.show(&chain.contract, &submission).await;
-                let expected = keeper.submit(&submission);
+                let expected = store.submit(&submission);
                 match (&said, &expected) {
                     (Ok(said), Ok(expected)) if said == expected => {}
-                    (Err(AnchorError::Refused(said)), Err(expected)) if said == expected => {}
-                    _ => panic!("{submission:?}: the contract says {said:?}, the keeper {expected:?}"),
+                    (Err(AnchorError::Rejected(said)), Err(expected)) if said == expected => {}
+                    _ => panic!("{submission:?}: the contract says {said:?}, the store {expected:?}"),
                 }
                 if expected == Ok(true) {
                     anchor.submit(&submission).await.unwrap();
@@ -68,14 +68,16 @@ fn the_contract_and_the_keeper_decide_alike() {
                 *outcomes.entry(kind(&expected)).or_default() += 1;
             }
         }
-        assert_eq!(anchor.head().await.unwrap(), (keeper.latest(), keeper.validators()));
+        assert_eq!(anchor.head().await.unwrap(), (store.latest(), store.validators()));
         assert!(outcomes.len() == 9, "too little was tried: {outcomes:?}");
     });
 }
 
-fn kind(outcome: &Result<bool, KeeperRefusal>) -> String {
+fn kind(outcome: &Result<bool, CheckpointRejection>) -> String {
     match outcome {
-        Err(KeeperRefusal::Quorum(why)) => format!("{why:?}").split(['(', ' ']).next().unwrap().to_owned(),
+        Err(CheckpointRejection::Quorum(why)) => {
+            format!("{why:?}").split(['(', ' ']).next().unwrap().to_owned()
+        }
         Err(why) => format!("{why:?}").split([' ', '{']).next().unwrap().to_owned(),
         Ok(stored) => stored.to_string(),
     }

@@ -11,14 +11,14 @@ fn contracts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts")
 }
 
-/// A folder with `node_modules` in it; `None`, and a word about it, where that cannot be had.
+/// A folder with `node_modules` in it; `None`, with a message, where it cannot be installed.
 fn installed() -> Option<PathBuf> {
     if contracts().join("node_modules/solc").is_dir() {
         return Some(contracts());
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contracts");
     fs::create_dir_all(&folder).unwrap();
-    // Tests run in processes of their own: one installs, the others wait.
+    // Each test is a process: one installs, the others wait.
     let lock = File::create(folder.join("lock")).unwrap();
     lock.lock().unwrap();
     if folder.join("done").exists() {
@@ -81,7 +81,7 @@ pub(crate) fn bytecode(source: &str) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn the_compiled_contract_is_that_of_the_source() {
+fn the_compiled_contract_matches_the_source() {
     let Some((same, said)) = compile("--check", "") else { return };
     assert!(same, "{said}");
 }

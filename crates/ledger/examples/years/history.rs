@@ -6,7 +6,7 @@ use nervure_consensus::yuma::Cell;
 use nervure_ledger::{
     event::Event,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
-    state::State,
+    state::LedgerState,
     subnet::Hyperparameter,
     transaction::{
         Call, Checked, Outcome, RegisterNeuron, RegisterNode, RegisterSubnet, SetHyperparameter, SetWeights,
@@ -30,7 +30,7 @@ const OWNERS: u8 = 6;
 /// Validators of the genesis.
 const VALIDATORS: u8 = 4;
 
-/// Mean blocks between two wishes of somebody.
+/// Mean blocks between two transactions of a participant.
 const PACE: u64 = 60;
 
 /// A fixed sequence of pseudo-random numbers (xorshift64).
@@ -48,9 +48,9 @@ impl Sequence {
 /// A mesh and what happened in it.
 pub(crate) struct History {
     /// The ledger now.
-    pub(crate) state: State,
+    pub(crate) state: LedgerState,
     random: Sequence,
-    /// The next node key that nobody had yet.
+    /// The next node key that was never used.
     newcomers: u64,
     counts: BTreeMap<String, u64>,
 }
@@ -98,12 +98,12 @@ fn spec() -> MeshSpec {
 impl History {
     /// Another `seed` gives another history.
     pub(crate) fn new(seed: u64) -> Self {
-        let state = State::genesis(&spec()).unwrap();
+        let state = LedgerState::genesis(&spec()).unwrap();
         let random = Sequence(0x9e37_79b9_7f4a_7c15 ^ seed);
         Self { state, random, newcomers: 0, counts: BTreeMap::new() }
     }
 
-    /// Lives through `blocks` blocks. Counts every base unit after each block in which somebody did
+    /// Lives through `blocks` blocks. Counts every base unit after each block in which a participant did
     /// something, and after every hundredth.
     pub(crate) fn run(&mut self, blocks: u64) {
         for _ in 0..blocks {
@@ -168,7 +168,7 @@ impl History {
         self.add("applied", 1);
     }
 
-    /// What somebody wants now.
+    /// A participant's next transaction.
     fn wish(&mut self) -> Vec<Checked> {
         let who = self.random.below(OWNERS.into()) as u8;
         let one = |envelope| vec![envelope];

@@ -9,7 +9,7 @@
 //! so that newcomers push others out, and begins with an issuance from which the reward halves on the way.
 
 #![allow(clippy::print_stdout, reason = "a report is what it is for")]
-#![allow(clippy::unwrap_used, reason = "a simulation that cannot go on stops")]
+#![allow(clippy::unwrap_used, reason = "a simulation that fails stops")]
 
 mod history;
 

@@ -88,11 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_never_goes_and_sometimes_nobody_can() {
+    fn never_prunes_the_owner_and_sometimes_no_neuron() {
         let mut all = some(0, 12, 0);
         all[0].owner = true;
         assert_eq!(neuron(&all, 100, 500), Some(1));
-        assert_eq!(neuron(&some(0, 10, 0), 100, 500), None, "ten mature ones and nobody immune");
+        assert_eq!(neuron(&some(0, 10, 0), 100, 500), None, "ten mature ones and none immune");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use nervure_primitives::{Envelope, NodeId};
 
-use super::Waiting;
-use crate::state::State;
+use super::PendingTransaction;
+use crate::state::LedgerState;
 
 /// A signer's next transaction. The greatest goes first: of node keys before all, then the higher fee,
 /// and for a tie the greater key, so that every node orders alike.
@@ -19,8 +19,8 @@ struct Next {
 
 /// The best transactions that can follow `state`, each signer's in the order of nonces without a gap.
 pub(super) fn best(
-    waiting: &BTreeMap<NodeId, BTreeMap<u64, Waiting>>,
-    state: &State,
+    waiting: &BTreeMap<NodeId, BTreeMap<u64, PendingTransaction>>,
+    state: &LedgerState,
     count: usize,
     mut bytes: usize,
 ) -> Vec<Envelope> {
@@ -29,7 +29,7 @@ pub(super) fn best(
         let one = find(signer, nonce)?;
         Some(Next { free: one.is_free(), fee: one.fee(), signer: *signer, nonce })
     };
-    let first = |signer: &NodeId, waiting: &BTreeMap<u64, Waiting>| {
+    let first = |signer: &NodeId, waiting: &BTreeMap<u64, PendingTransaction>| {
         let free = waiting.values().next()?.is_free();
         let nonce = match free {
             true => state.nodes().get(signer)?.nonce,

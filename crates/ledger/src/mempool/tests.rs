@@ -14,19 +14,19 @@ fn key(seed: u8) -> NodeKey {
 }
 
 /// A state in which keys below 200 hold tokens and key 200 is a node.
-fn state() -> State {
-    static STATE: LazyLock<State> = LazyLock::new(genesis);
+fn state() -> LedgerState {
+    static STATE: LazyLock<LedgerState> = LazyLock::new(genesis);
     STATE.clone()
 }
 
-fn genesis() -> State {
+fn genesis() -> LedgerState {
     let mut spec = MeshSpec::local("pool");
     let balance = Amount::from_base_units(1_000_000);
     spec.accounts = (0..20).map(|seed| AccountSpec { owner: key(seed).node_id(), balance }).collect();
     let (id, netuids) = (key(200).node_id(), vec![spec.subnets[0].netuid]);
     spec.nodes =
         vec![NodeSpec { id, owner: None, role: Role::Validator, netuids, stake: balance, anchor: None }];
-    State::genesis(&spec).unwrap()
+    LedgerState::genesis(&spec).unwrap()
 }
 
 fn pay(from: u8, nonce: u64, fee: u64) -> Envelope {
@@ -50,7 +50,7 @@ fn taken(pool: &Mempool, count: usize) -> Vec<(NodeId, u64)> {
 }
 
 #[test]
-fn what_pays_more_goes_first_and_nonces_stay_in_order() {
+fn higher_fees_go_first_and_nonces_stay_in_order() {
     let (mut pool, state) = (Mempool::default(), state());
     for envelope in [pay(1, 1, 9_000), pay(1, 0, 2_000), pay(2, 0, 5_000), pay(3, 1, 99_000), vote(0)] {
         pool.insert(envelope, &state).unwrap();
@@ -66,20 +66,20 @@ fn what_pays_more_goes_first_and_nonces_stay_in_order() {
 fn a_higher_fee_replaces_and_the_same_does_not() {
     let (mut pool, state) = (Mempool::default(), state());
     pool.insert(pay(1, 0, 2_000), &state).unwrap();
-    assert_eq!(pool.insert(pay(1, 0, 2_000), &state), Err(PoolRefusal::Known));
+    assert_eq!(pool.insert(pay(1, 0, 2_000), &state), Err(MempoolError::Known));
     let least = Amount::from_base_units(2_200);
-    assert_eq!(pool.insert(pay(1, 0, 2_199), &state), Err(PoolRefusal::Underpriced { least }));
+    assert_eq!(pool.insert(pay(1, 0, 2_199), &state), Err(MempoolError::Underpriced { least }));
     pool.insert(pay(1, 0, 2_200), &state).unwrap();
     assert_eq!(pool.len(), 1);
 }
 
 #[test]
-fn what_cannot_be_carried_out_soon_is_refused() {
+fn refuses_transactions_that_cannot_be_applied_soon() {
     let (mut pool, state) = (Mempool::default(), state());
     let mut refused = |envelope| pool.insert(envelope, &state).unwrap_err();
-    assert!(matches!(refused(pay(1, 0, 999)), PoolRefusal::Ledger(Refusal::Fee { .. })));
-    assert!(matches!(refused(pay(50, 0, 1_000)), PoolRefusal::Ledger(Refusal::Balance { .. })));
-    assert!(matches!(refused(pay(1, 16, 1_000)), PoolRefusal::FarNonce { expected: 0, given: 16 }));
+    assert!(matches!(refused(pay(1, 0, 999)), MempoolError::Ledger(Rejection::Fee { .. })));
+    assert!(matches!(refused(pay(50, 0, 1_000)), MempoolError::Ledger(Rejection::Balance { .. })));
+    assert!(matches!(refused(pay(1, 16, 1_000)), MempoolError::FarNonce { expected: 0, given: 16 }));
     let forged = Envelope::seal(&key(1), crate::transaction::DOMAIN, &MeshId::from_bytes([0; 32]), &1u8);
     let forged = refused(forged.unwrap());
     assert!(forged.blames_sender() && !refused(pay(1, 0, 999)).blames_sender());
@@ -112,10 +112,10 @@ proptest! {
         for (from, nonce, fee) in wishes {
             let _ = pool.insert(pay(from, nonce, fee), &state);
         }
-        let all: Vec<&Waiting> = pool.waiting.values().flat_map(BTreeMap::values).collect();
+        let all: Vec<&PendingTransaction> = pool.waiting.values().flat_map(BTreeMap::values).collect();
         prop_assert_eq!(all.len(), pool.len());
         prop_assert_eq!(all.iter().map(|one| one.bytes).sum::<usize>(), pool.bytes);
-        prop_assert!(pool.waiting.values().all(|waiting| waiting.len() <= PER_SIGNER));
+        prop_assert!(pool.waiting.values().all(|waiting| waiting.len() <= MAX_PER_SIGNER));
         let mut next: BTreeMap<NodeId, u64> = BTreeMap::new();
         for (signer, nonce) in taken(&pool, usize::MAX) {
             let expected = next.entry(signer).or_default();
@@ -131,7 +131,7 @@ fn a_full_pool_keeps_the_best_payers() {
     // The limit on bytes stands for the one on numbers, which would take minutes to sign.
     pool.bytes = MAX_BYTES - pay(1, 0, 2_000).body().len();
     pool.insert(pay(1, 0, 2_000), &state).unwrap();
-    assert!(matches!(pool.insert(pay(2, 0, 1_500), &state), Err(PoolRefusal::Full { .. })));
+    assert!(matches!(pool.insert(pay(2, 0, 1_500), &state), Err(MempoolError::Full { .. })));
     pool.insert(pay(3, 0, 4_000), &state).unwrap();
     assert_eq!(taken(&pool, 9), [(key(3).node_id(), 0)]);
 }

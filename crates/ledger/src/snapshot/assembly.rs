@@ -1,15 +1,24 @@
-//! A state that comes in pages from somebody who need not be trusted.
+//! A state that arrives in pages from a peer that need not be trusted.
 //!
-//! Records come in the order of the tree, so that none comes twice and it is known how far the state is. Whether they are the
-//! right ones, the root tells when all are there.
+//! Records come in the order of the tree, so that none comes twice and it is known how far the state is. When all are
+//! there, the root shows whether they are the right ones.
 
 use nervure_primitives::Hash;
 
 use super::{SnapshotError, state_of};
-use crate::{block::Header, chain::Tip, spec::MeshSpec, store::StatePage, tree::Record};
+use crate::{block::Header, chain::Tip, spec::MeshSpec, tree::Record};
 
 /// Largest state that is put together in memory, in bytes.
 pub const MAX_STATE_LEN: usize = 1 << 30;
+
+/// Some of a state's records, in the order of the tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatePage {
+    /// The encoded records.
+    pub records: Vec<Vec<u8>>,
+    /// Whether these are the last ones.
+    pub last: bool,
+}
 
 /// The state of one block, as far as it has come.
 #[derive(Debug)]
@@ -59,7 +68,7 @@ impl Assembly {
     /// Takes the next page.
     ///
     /// # Errors
-    /// When it is no page of a state: records out of order or unreadable, none at all though more are to come, or too many.
+    /// When it is not a valid page: records out of order or unreadable, an empty page that is not the last, or too many.
     pub fn take(&mut self, page: &StatePage) -> Result<(), SnapshotError> {
         if page.records.is_empty() && !page.last {
             return Err(SnapshotError::Order { record: self.records.len() as u64 });

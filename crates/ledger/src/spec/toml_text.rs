@@ -10,7 +10,9 @@ use crate::{economics::burn::BurnRule, economics::lock::LockRule, params::Params
 /// Writes `spec` so that parsing gives it back.
 pub(super) fn render(spec: &MeshSpec) -> String {
     let mut text = Text::default();
-    text.comment("A Nervure mesh. Whoever joins needs exactly this file: everything in it but [network]");
+    text.comment(
+        "A Nervure mesh. Every node that joins needs exactly this file: everything in it but [network]",
+    );
     text.comment("is hashed into the mesh id, and nodes of another mesh id are strangers.");
     mesh(&mut text, spec);
     economy(&mut text, &spec.economy);
@@ -178,7 +180,9 @@ fn subnet_defaults(text: &mut Text, subnet: &Hyperparameters) {
         "weights_interval",
         subnet.weights_interval,
     );
-    text.comment("Whether weights are committed before they are shown. Without it, whoever copies others'");
+    text.comment(
+        "Whether weights are committed before they are revealed. Without it, a validator that copies others'",
+    );
     text.explained("weights earns what they earn.", "commit_reveal", subnet.commit_reveal);
     text.explained(
         "Oldest version of a validator whose weights count; 0 takes every one.",

@@ -1,12 +1,12 @@
 //! The checkpoint of an election: what validators sign with their anchor keys.
 
-use nervure_consensus::anchor::{AnchorCheckpoint, AnchorSet, AnchoredBlock, MAX_METAGRAPHS, Metagraph};
+use nervure_anchor::{AnchorCheckpoint, AnchorSet, AnchoredBlock, MAX_METAGRAPHS, MetagraphRoot};
 use nervure_primitives::Hash;
 
-use super::State;
+use super::LedgerState;
 use crate::{anchors::Anchors, block::Header};
 
-impl State {
+impl LedgerState {
     /// Anchor keys, and who signs checkpoints with them.
     pub fn anchors(&self) -> &Anchors {
         &self.anchors
@@ -25,7 +25,7 @@ impl State {
         let ended = self.subnets.iter().filter(|(_, subnet)| subnet.last_step > since);
         let metagraph = |(netuid, subnet): (_, &crate::subnet::Subnet)| {
             let kept = subnet.metagraph.filter(|kept| kept.root != Hash::from_bytes([0; 32]))?;
-            Some(Metagraph { netuid, epoch: kept.epoch, root: kept.root })
+            Some(MetagraphRoot { netuid, epoch: kept.epoch, root: kept.root })
         };
         let metagraphs =
             ended.filter_map(|(netuid, subnet)| metagraph((*netuid, subnet))).take(MAX_METAGRAPHS).collect();

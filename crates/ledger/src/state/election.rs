@@ -2,22 +2,22 @@
 //!
 //! Between two elections the set and its powers stay as they are, whatever happens to stakes, so that a
 //! light client has few changes to follow. A validator is a node with a permit in some subnet: a node
-//! that somebody staked to without being asked does not have to make blocks.
+//! that others staked to without its consent does not have to make blocks.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use nervure_consensus::checkpoint::{MAX_VALIDATORS, ValidatorSet};
 use nervure_primitives::{Hash, NodeId};
 
-use super::State;
+use super::LedgerState;
 
-impl State {
-    /// Who makes the next block; nobody only in a mesh whose spec has no validators with stake.
+impl LedgerState {
+    /// The validators of the next block; `None` only in a mesh whose spec has no validators with stake.
     pub fn validators(&self) -> Option<&Arc<ValidatorSet>> {
         self.validators.as_ref()
     }
 
-    /// The hash of who makes the next block; of nobody, 32 zero bytes.
+    /// The hash of the next block's validators; 32 zero bytes without any.
     pub fn validators_hash(&self) -> Hash {
         self.validators.as_ref().map_or(Hash::from_bytes([0; 32]), |set| set.hash())
     }

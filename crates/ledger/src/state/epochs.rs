@@ -4,21 +4,21 @@
 //! the rest. A miner's part goes to the balance of its node's owner, a validator's part to the stakes
 //! behind it, less its take. Whatever rounding leaves stays in the pot.
 //!
-//! What the epoch was computed from goes to whoever keeps it; its hash stays in the subnet's record.
+//! The inputs of an epoch go to the caller, which stores them; their hash stays in the subnet's record.
 
 use std::sync::Arc;
 
 use nervure_consensus::yuma::{EpochOutput, checked_sum};
 use nervure_primitives::{Amount, Netuid};
 
-use super::State;
+use super::LedgerState;
 use crate::{
     economics::emission::split,
     event::Event,
     subnet::{EpochInputs, Metagraph, Neuron, NeuronInputs, Subnet},
 };
 
-/// What an epoch was computed from, for whoever wants to explain it later.
+/// The inputs of an epoch, to explain its results later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EpochRecord {
     /// The subnet.
@@ -36,7 +36,7 @@ pub struct Advanced {
     pub epochs: Vec<EpochRecord>,
 }
 
-impl State {
+impl LedgerState {
     /// Runs every epoch that is due.
     pub(super) fn run_epochs(&mut self, advanced: &mut Advanced) {
         let height = self.height;

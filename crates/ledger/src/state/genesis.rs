@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use nervure_primitives::Netuid;
 
-use super::State;
+use super::LedgerState;
 use crate::{
     accounts::Accounts,
     anchors::{Anchors, RegisteredKey},
@@ -15,7 +15,7 @@ use crate::{
     subnet::{Neuron, Subnet},
 };
 
-/// Why there is no first state.
+/// Why a spec has no valid first state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GenesisError {
@@ -27,7 +27,7 @@ pub enum GenesisError {
     },
 }
 
-impl State {
+impl LedgerState {
     /// The state before the first block. A node of the spec that names no owner is its own: its key also
     /// holds its account and its stake.
     ///

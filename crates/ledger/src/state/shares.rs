@@ -8,7 +8,7 @@
 use nervure_consensus::fixed::{I32F32, I64F64, normalize, share_of, sigmoid};
 use nervure_primitives::Netuid;
 
-use super::{State, Vote};
+use super::{LedgerState, SubnetVote};
 
 /// How many of the largest stakes vote.
 const ROOT_VALIDATORS: usize = 64;
@@ -16,7 +16,7 @@ const ROOT_VALIDATORS: usize = 64;
 /// How sharply trust divides.
 const RHO: I32F32 = I32F32::from_int(10);
 
-impl State {
+impl LedgerState {
     /// Moves the carry into the pots of the subnets; what rounding leaves stays in the carry.
     pub(super) fn share_out(&mut self) {
         if self.subnets.is_empty() {
@@ -67,7 +67,7 @@ impl State {
 
     /// The share of stake and the vote of each root validator that voted. Ties at the border go to the
     /// lower key.
-    fn root_votes(&self) -> Vec<(I32F32, &Vote)> {
+    fn root_votes(&self) -> Vec<(I32F32, &SubnetVote)> {
         let roots = || {
             let largest = self.nodes.by_stake().take(ROOT_VALIDATORS);
             largest.map(|(key, stake)| (key, stake.base_units()))
@@ -81,7 +81,7 @@ impl State {
 }
 
 /// What a vote gives a subnet, before it is normalised.
-fn weight_for(vote: &Vote, netuid: Netuid) -> I32F32 {
+fn weight_for(vote: &SubnetVote, netuid: Netuid) -> I32F32 {
     let given = vote.weights.iter().find(|(about, _)| *about == netuid);
     given.map_or(I32F32::ZERO, |(_, weight)| I32F32::from_int((*weight).into()))
 }

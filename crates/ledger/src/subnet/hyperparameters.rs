@@ -1,6 +1,6 @@
 //! What the owner of a subnet may set about it, and within which limits.
 //!
-//! The limits are about everybody else: a tempo of one block would make every validator of the mesh
+//! The limits protect the rest of the mesh: a tempo of one block would make every validator of the mesh
 //! compute an epoch per block, and a kappa below one half would let a minority say what the consensus is.
 
 use nervure_consensus::yuma::{self, BondsRule, LiquidAlpha, activity_cutoff};

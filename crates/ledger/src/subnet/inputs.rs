@@ -5,7 +5,7 @@
 //! subnet's record: who has the piece and a certified header can compute the epoch again, every intermediate result
 //! of it, and compare it with what the neurons' records say.
 //!
-//! The piece itself is no part of the state. A node keeps that of each subnet's last epoch and hands it to whoever asks.
+//! The inputs are not part of the state. A node keeps those of each subnet's last epoch and serves them on request.
 
 use nervure_consensus::yuma::{self, Cell, EpochInput, EpochOutput, Params, Trace, YumaError};
 use nervure_primitives::{

@@ -9,7 +9,7 @@ use std::{num::NonZeroUsize, thread};
 
 use nervure_primitives::{Envelope, Hash, MeshId, NodeId};
 
-use super::{DOMAIN, MAX_LEN, Refusal, Transaction};
+use super::{DOMAIN, MAX_LEN, Rejection, Transaction};
 
 /// A transaction whose signature holds, or why it is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Checked {
     pub(crate) id: Hash,
     pub(crate) mesh: MeshId,
     pub(crate) signer: NodeId,
-    pub(crate) transaction: Result<Transaction, Refusal>,
+    pub(crate) transaction: Result<Transaction, Rejection>,
 }
 
 impl Checked {
@@ -27,7 +27,7 @@ impl Checked {
             id: envelope.id(),
             mesh: *mesh,
             signer: envelope.signer(),
-            transaction: envelope.open(DOMAIN, mesh, MAX_LEN).map_err(|error| Refusal::malformed(&error)),
+            transaction: envelope.open(DOMAIN, mesh, MAX_LEN).map_err(|error| Rejection::malformed(&error)),
         }
     }
 
@@ -63,7 +63,7 @@ impl Checked {
     ///
     /// # Errors
     /// Why it is none.
-    pub fn transaction(&self) -> Result<&Transaction, &Refusal> {
+    pub fn transaction(&self) -> Result<&Transaction, &Rejection> {
         self.transaction.as_ref()
     }
 }

@@ -1,16 +1,16 @@
 //! Promising weights without showing them.
 //!
-//! Weights that everybody sees at once can be copied by a validator that never looked at a miner. So a
+//! Weights that are public at once can be copied by a validator that never evaluated a miner. So a
 //! validator first commits to a hash and shows the weights one epoch later, when a copy is stale.
 
 use nervure_primitives::{Hash, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Outcome, Refusal,
+    Outcome, Rejection,
     weights::{check_stake, slot_of},
 };
-use crate::{state::State, subnet::Commit};
+use crate::{state::LedgerState, subnet::Commit};
 
 /// Promises the weights behind `hash`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,19 +23,19 @@ pub struct CommitWeights {
 }
 
 impl CommitWeights {
-    pub(super) fn apply(&self, state: &mut State, node: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Outcome, Rejection> {
         let Self { netuid, hash } = *self;
         let (subnet, uid) = slot_of(state, netuid, node)?;
         if !subnet.hyperparameters.commit_reveal {
-            return Err(Refusal::NoCommits { netuid });
+            return Err(Rejection::NoCommits { netuid });
         }
         check_stake(state, subnet, uid, &node)?;
         let (epoch, most) = (subnet.epoch, usize::from(state.params.max_commits));
         let height = state.height;
         let slot = state.subnets.get_mut(&netuid).and_then(|subnet| subnet.neuron_mut(uid));
-        let neuron = slot.ok_or(Refusal::NoSuchUid { uid })?;
+        let neuron = slot.ok_or(Rejection::NoSuchUid { uid })?;
         if neuron.commits.len() >= most {
-            return Err(Refusal::TooManyCommits { most });
+            return Err(Rejection::TooManyCommits { most });
         }
         neuron.commits.push(Commit { hash, block: height, epoch });
         neuron.last_update = height;

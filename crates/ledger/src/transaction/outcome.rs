@@ -1,6 +1,6 @@
 //! What a transaction that was carried out did.
 
-use nervure_consensus::anchor::AnchorAddress;
+use nervure_anchor::AnchorAddress;
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::subnet::Hyperparameter;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Somebody was paid.
+    /// Tokens were transferred.
     Transferred {
         /// Who.
         to: NodeId,

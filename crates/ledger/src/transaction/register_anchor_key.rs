@@ -1,15 +1,15 @@
 //! Registering the key that a node signs checkpoints with.
 //!
-//! The key has to agree, with its own signature over the node's key: otherwise anybody could register the address of
-//! somebody else's, whose signatures would then count for the wrong node or for none. It can be replaced once
+//! The key has to agree, with its own signature over the node's key: otherwise any node could register the address
+//! of another node's key, whose signatures would then count for the wrong node or for none. It can be replaced once
 //! between two elections, as it counts from the next one on.
 
-use nervure_consensus::anchor::{AnchorAddress, Possession};
+use nervure_anchor::{AnchorAddress, ProofOfPossession};
 use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Refusal};
-use crate::{anchors::RegisteredKey, state::State};
+use super::{Outcome, Rejection};
+use crate::{anchors::RegisteredKey, state::LedgerState};
 
 /// Makes an anchor key that of the signing node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,27 +18,27 @@ pub struct RegisterAnchorKey {
     /// The address of the key.
     pub address: AnchorAddress,
     /// The key's word that it belongs to the signing node.
-    pub possession: Possession,
+    pub possession: ProofOfPossession,
 }
 
 impl RegisterAnchorKey {
-    pub(super) fn apply(&self, state: &mut State, node: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Outcome, Rejection> {
         let Self { address, possession } = *self;
         if state.anchors.holder_of(&address).is_some() {
-            return Err(Refusal::AnchorKeyTaken { address });
+            return Err(Rejection::AnchorKeyTaken { address });
         }
         if let Some(now) = state.anchors.key_of(&node) {
             let from = now.block.saturating_add(state.params.election_interval);
             if state.height < from {
-                return Err(Refusal::AnchorKeyTooSoon { from: BlockHeight(from) });
+                return Err(Rejection::AnchorKeyTooSoon { from: BlockHeight(from) });
             }
         }
         // Last, because it is the only check that costs something.
         let proof = possession.verify(&address, &node, &state.mesh);
-        proof.map_err(|_| Refusal::AnchorKeyProof { address })?;
+        proof.map_err(|_| Rejection::AnchorKeyProof { address })?;
         match state.anchors.insert(node, RegisteredKey { address, block: state.height }) {
             true => Ok(Outcome::AnchorKeyRegistered { node, address }),
-            false => Err(Refusal::AnchorKeyTaken { address }),
+            false => Err(Rejection::AnchorKeyTaken { address }),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Making a node key one's own.
 //!
-//! The node key has to agree, with its own signature over the owner's key: otherwise anybody could
+//! The node key has to agree, with its own signature over the owner's key: otherwise any owner could
 //! claim a key that was seen on the network before its owner does.
 
 use nervure_primitives::{Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Refusal};
-use crate::{nodes::Node, state::State};
+use super::{Outcome, Rejection};
+use crate::{nodes::Node, state::LedgerState};
 
 /// What a node key's consent is for.
 const CONSENT: Domain = Domain::new("nervure/node-consent/1");
@@ -32,21 +32,25 @@ pub fn consent(node: &NodeKey, owner: &NodeId, mesh: &MeshId) -> Result<Envelope
 }
 
 /// The node key that agreed to belong to `owner`, if it is a new one.
-pub(super) fn consenting(state: &State, consent: &Envelope, owner: NodeId) -> Result<NodeId, Refusal> {
+pub(super) fn consenting(
+    state: &LedgerState,
+    consent: &Envelope,
+    owner: NodeId,
+) -> Result<NodeId, Rejection> {
     let named: NodeId =
-        consent.open(CONSENT, &state.mesh, MAX_CONSENT_LEN).map_err(|error| Refusal::consent(&error))?;
+        consent.open(CONSENT, &state.mesh, MAX_CONSENT_LEN).map_err(|error| Rejection::consent(&error))?;
     if named != owner {
-        return Err(Refusal::ConsentForAnother { owner: named });
+        return Err(Rejection::ConsentForAnother { owner: named });
     }
     let node = consent.signer();
     if state.nodes.is_known(&node) {
-        return Err(Refusal::KeyTaken { node });
+        return Err(Rejection::KeyTaken { node });
     }
     Ok(node)
 }
 
 impl RegisterNode {
-    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
         let node = consenting(state, &self.consent, signer)?;
         state.nodes.insert(node, Node::new(signer, state.height));
         Ok(Outcome::NodeRegistered { node })

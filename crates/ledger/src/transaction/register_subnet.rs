@@ -6,14 +6,14 @@
 use nervure_primitives::{Amount, MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Refusal, swap_key::owned};
+use super::{Outcome, Rejection, swap_key::owned};
 use crate::{
     economics::{
         lock::LastLock,
         prune::{self, SubnetRank},
     },
     spec::is_name,
-    state::State,
+    state::LedgerState,
     subnet::Subnet,
 };
 
@@ -33,23 +33,23 @@ pub struct RegisterSubnet {
 }
 
 impl RegisterSubnet {
-    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
         if !is_name(&self.name) {
-            return Err(Refusal::Name);
+            return Err(Rejection::Name);
         }
         if self.mechanism.as_ref().is_some_and(|mechanism| !mechanism.is_well_formed()) {
-            return Err(Refusal::Mechanism);
+            return Err(Rejection::Mechanism);
         }
         owned(state, self.node, signer)?;
-        let netuid = u16::try_from(state.next_netuid).map(Netuid).map_err(|_| Refusal::NoSubnetPlace)?;
+        let netuid = u16::try_from(state.next_netuid).map(Netuid).map_err(|_| Rejection::NoSubnetPlace)?;
         let dissolved = giving_way(state)?;
         let cost = state.params.lock.cost(state.last_lock, state.height);
         let locked = Amount::from_base_units(cost);
         if locked > self.max_lock {
-            return Err(Refusal::Price { price: locked });
+            return Err(Rejection::Price { price: locked });
         }
         if !state.accounts.debit(&signer, cost) {
-            return Err(Refusal::Balance { needed: locked });
+            return Err(Rejection::Balance { needed: locked });
         }
         if let Some(gone) = dissolved {
             dissolve(state, gone);
@@ -68,7 +68,7 @@ impl RegisterSubnet {
 }
 
 /// The subnet that has to go for another one, if the mesh is full.
-fn giving_way(state: &State) -> Result<Option<Netuid>, Refusal> {
+fn giving_way(state: &LedgerState) -> Result<Option<Netuid>, Rejection> {
     if state.subnets.len() < usize::from(state.params.max_subnets) {
         return Ok(None);
     }
@@ -82,12 +82,12 @@ fn giving_way(state: &State) -> Result<Option<Netuid>, Refusal> {
         })
         .collect();
     let gone = prune::subnet(&ranks, state.params.subnet_immunity, state.height);
-    gone.map(|netuid| Some(Netuid(netuid))).ok_or(Refusal::NoSubnetPlace)
+    gone.map(|netuid| Some(Netuid(netuid))).ok_or(Rejection::NoSubnetPlace)
 }
 
 /// Removes a subnet. Its lock goes back less what the owner earned, which is recycled; its pot goes to
 /// the other subnets with the next block; stakes stay where they are.
-fn dissolve(state: &mut State, netuid: Netuid) {
+fn dissolve(state: &mut LedgerState, netuid: Netuid) {
     let Some(subnet) = state.subnets.remove(&netuid) else { return };
     let mut refund = 0;
     if let Some(owner) = subnet.owner {

@@ -7,11 +7,11 @@ use nervure_primitives::{Hash, MeshId, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Outcome, Refusal,
+    Outcome, Rejection,
     weights::{Submitted, slot_of},
 };
 use crate::{
-    state::State,
+    state::LedgerState,
     subnet::{Commit, Subnet},
 };
 
@@ -51,7 +51,7 @@ pub fn commitment(mesh: &MeshId, node: &NodeId, weights: &RevealWeights) -> Hash
 }
 
 impl RevealWeights {
-    pub(super) fn apply(&self, state: &mut State, node: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Outcome, Rejection> {
         let netuid = self.netuid;
         let (subnet, uid) = slot_of(state, netuid, node)?;
         let submitted = Submitted { weights: &self.weights, version_key: self.version_key, plain: false };
@@ -68,7 +68,7 @@ impl RevealWeights {
 }
 
 /// The commit of `uid` with this hash, if this is its epoch.
-fn due(subnet: &Subnet, uid: Uid, hash: Hash) -> Result<Commit, Refusal> {
+fn due(subnet: &Subnet, uid: Uid, hash: Hash) -> Result<Commit, Rejection> {
     let commits = || {
         subnet.neuron(uid).into_iter().flat_map(|neuron| &neuron.commits).filter(|commit| commit.hash == hash)
     };
@@ -77,7 +77,7 @@ fn due(subnet: &Subnet, uid: Uid, hash: Hash) -> Result<Commit, Refusal> {
         return Ok(commit.clone());
     }
     match commits().next() {
-        Some(commit) => Err(Refusal::RevealTime { reveal_in: reveal_in(commit), now: subnet.epoch }),
-        None => Err(Refusal::NoSuchCommit),
+        Some(commit) => Err(Rejection::RevealTime { reveal_in: reveal_in(commit), now: subnet.epoch }),
+        None => Err(Rejection::NoSuchCommit),
     }
 }

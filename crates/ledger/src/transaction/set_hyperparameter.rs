@@ -3,8 +3,8 @@
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Refusal};
-use crate::{state::State, subnet::Hyperparameter};
+use super::{Outcome, Rejection};
+use crate::{state::LedgerState, subnet::Hyperparameter};
 
 /// Sets one hyperparameter of a subnet of the signer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,17 +17,17 @@ pub struct SetHyperparameter {
 }
 
 impl SetHyperparameter {
-    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
         let Self { netuid, to } = *self;
-        let subnet = state.subnets.get(&netuid).ok_or(Refusal::NoSuchSubnet { netuid })?;
+        let subnet = state.subnets.get(&netuid).ok_or(Rejection::NoSuchSubnet { netuid })?;
         if subnet.owner != Some(signer) {
-            return Err(Refusal::NotSubnetOwner { netuid });
+            return Err(Rejection::NotSubnetOwner { netuid });
         }
         let index = to.index();
         let last = subnet.changed[index];
         let from = last.saturating_add(state.params.hyperparameter_interval);
         if last > 0 && state.height < from {
-            return Err(Refusal::HyperparameterTooSoon { from: BlockHeight(from) });
+            return Err(Rejection::HyperparameterTooSoon { from: BlockHeight(from) });
         }
         let next = subnet.hyperparameters.with(to, &state.params)?;
         let height = state.height;

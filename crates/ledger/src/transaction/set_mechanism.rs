@@ -6,8 +6,8 @@
 use nervure_primitives::{BlockHeight, MechanismSpec, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Refusal};
-use crate::state::State;
+use super::{Outcome, Rejection};
+use crate::state::LedgerState;
 
 /// Gives a subnet of the signer another incentive mechanism, or other parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,18 +20,18 @@ pub struct SetMechanism {
 }
 
 impl SetMechanism {
-    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
         let netuid = self.netuid;
         if !self.to.is_well_formed() {
-            return Err(Refusal::Mechanism);
+            return Err(Rejection::Mechanism);
         }
-        let subnet = state.subnets.get(&netuid).ok_or(Refusal::NoSuchSubnet { netuid })?;
+        let subnet = state.subnets.get(&netuid).ok_or(Rejection::NoSuchSubnet { netuid })?;
         if subnet.owner != Some(signer) {
-            return Err(Refusal::NotSubnetOwner { netuid });
+            return Err(Rejection::NotSubnetOwner { netuid });
         }
         let from = subnet.mechanism_set.saturating_add(state.params.hyperparameter_interval);
         if subnet.mechanism_set > 0 && state.height < from {
-            return Err(Refusal::HyperparameterTooSoon { from: BlockHeight(from) });
+            return Err(Rejection::HyperparameterTooSoon { from: BlockHeight(from) });
         }
         let height = state.height;
         if let Some(subnet) = state.subnets.get_mut(&netuid) {

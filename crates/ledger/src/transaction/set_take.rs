@@ -6,8 +6,8 @@
 use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Refusal, swap_key::owned};
-use crate::{nodes::MAX_TAKE, state::State};
+use super::{Outcome, Rejection, swap_key::owned};
+use crate::{nodes::MAX_TAKE, state::LedgerState};
 
 /// Sets a node's take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,19 +20,19 @@ pub struct SetTake {
 }
 
 impl SetTake {
-    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
         let Self { node, take } = *self;
         owned(state, node, signer)?;
         if take > MAX_TAKE {
-            return Err(Refusal::Take { take });
+            return Err(Rejection::Take { take });
         }
         let (height, interval) = (state.height, state.params.take_interval);
-        let found = state.nodes.get(&node).ok_or(Refusal::NoSuchNode { node })?;
+        let found = state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
         let mut raised = found.take_raised;
         if take > found.take {
             let from = raised.saturating_add(interval);
             if height < from {
-                return Err(Refusal::TakeTooSoon { from: BlockHeight(from) });
+                return Err(Rejection::TakeTooSoon { from: BlockHeight(from) });
             }
             raised = height;
         }

@@ -1,14 +1,14 @@
-//! Setting weights for everybody to see, where a subnet's owner turned commit-reveal off.
+//! Setting public weights, where a subnet's owner turned commit-reveal off.
 
 use nervure_consensus::yuma::Cell;
 use nervure_primitives::{Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Outcome, Refusal,
+    Outcome, Rejection,
     weights::{Submitted, slot_of},
 };
-use crate::state::State;
+use crate::state::LedgerState;
 
 /// Replaces the signer's weights at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,15 +23,15 @@ pub struct SetWeights {
 }
 
 impl SetWeights {
-    pub(super) fn apply(&self, state: &mut State, node: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Outcome, Rejection> {
         let netuid = self.netuid;
         let (subnet, uid) = slot_of(state, netuid, node)?;
         if subnet.hyperparameters.commit_reveal {
-            return Err(Refusal::CommitFirst { netuid });
+            return Err(Rejection::CommitFirst { netuid });
         }
         let submitted = Submitted { weights: &self.weights, version_key: self.version_key, plain: true };
         submitted.check(state, subnet, uid)?;
-        // Whoever came in this very block may have come after the weights were signed.
+        // A neuron that registered in this block may have done so after the weights were signed.
         let (row, height) = (submitted.row(subnet, state.height), state.height);
         if let Some(neuron) = state.subnets.get_mut(&netuid).and_then(|subnet| subnet.neuron_mut(uid)) {
             neuron.weights = row;

@@ -1,10 +1,10 @@
-//! Putting stake behind a node: one's own, or that of somebody trusted to validate.
+//! Staking to a node: the signer's own, or one that it trusts to validate.
 
 use nervure_primitives::{Amount, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Refusal};
-use crate::state::State;
+use super::{Outcome, Rejection};
+use crate::state::LedgerState;
 
 /// Stakes `amount` to `node`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,18 +17,18 @@ pub struct Stake {
 }
 
 impl Stake {
-    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
         let Self { node, amount } = *self;
         if amount.is_zero() {
-            return Err(Refusal::Nothing);
+            return Err(Rejection::Nothing);
         }
         let least = Amount::from_base_units(state.params.min_stake);
-        let found = state.nodes.get(&node).ok_or(Refusal::NoSuchNode { node })?;
+        let found = state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
         if found.stake_of(&signer).checked_add(amount).is_some_and(|after| after < least) {
-            return Err(Refusal::StakeTooSmall { least });
+            return Err(Rejection::StakeTooSmall { least });
         }
         if !state.accounts.debit(&signer, amount.base_units()) {
-            return Err(Refusal::Balance { needed: amount });
+            return Err(Rejection::Balance { needed: amount });
         }
         state.nodes.add_stake(node, signer, amount.base_units());
         Ok(Outcome::Staked { node, amount })

@@ -3,8 +3,8 @@
 use nervure_primitives::{Envelope, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Refusal, register_node::consenting};
-use crate::state::State;
+use super::{Outcome, Rejection, register_node::consenting};
+use crate::state::LedgerState;
 
 /// Moves everything of a node, its stakes and slots, to another key. The old key never comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub struct SwapKey {
 }
 
 impl SwapKey {
-    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
         let old = self.old;
         owned(state, old, signer)?;
         let new = consenting(state, &self.consent, signer)?;
@@ -37,10 +37,10 @@ impl SwapKey {
 }
 
 /// Refuses unless `node` is a node of `owner`.
-pub(super) fn owned(state: &State, node: NodeId, owner: NodeId) -> Result<(), Refusal> {
+pub(super) fn owned(state: &LedgerState, node: NodeId, owner: NodeId) -> Result<(), Rejection> {
     match state.nodes.get(&node) {
-        None => Err(Refusal::NoSuchNode { node }),
-        Some(found) if found.owner != owner => Err(Refusal::NotOwner { node }),
+        None => Err(Rejection::NoSuchNode { node }),
+        Some(found) if found.owner != owner => Err(Rejection::NotOwner { node }),
         Some(_) => Ok(()),
     }
 }

@@ -1,10 +1,10 @@
-//! Paying somebody.
+//! Transferring tokens.
 
 use nervure_primitives::{Amount, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Refusal};
-use crate::state::State;
+use super::{Outcome, Rejection};
+use crate::state::LedgerState;
 
 /// Pays `amount` to `to`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,13 +17,13 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn apply(&self, state: &mut State, signer: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
         let Self { to, amount } = *self;
         if amount.is_zero() {
-            return Err(Refusal::Nothing);
+            return Err(Rejection::Nothing);
         }
         if !state.accounts.debit(&signer, amount.base_units()) {
-            return Err(Refusal::Balance { needed: amount });
+            return Err(Rejection::Balance { needed: amount });
         }
         state.accounts.credit(to, amount.base_units());
         Ok(Outcome::Transferred { to, amount })

@@ -1,13 +1,13 @@
 //! Saying how the emission should be shared among subnets. Only the largest stakes' votes count, but
-//! anybody may vote: who is among the largest changes with every block.
+//! every node may vote: the set of the largest changes with every block.
 
 use std::collections::BTreeSet;
 
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Refusal};
-use crate::state::{State, Vote};
+use super::{Outcome, Rejection};
+use crate::state::{LedgerState, SubnetVote};
 
 /// Replaces the signer's vote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,23 +18,23 @@ pub struct VoteSubnets {
 }
 
 impl VoteSubnets {
-    pub(super) fn apply(&self, state: &mut State, node: NodeId) -> Result<Outcome, Refusal> {
+    pub(super) fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Outcome, Rejection> {
         if let Some(vote) = state.votes.get(&node) {
             let from = vote.block.saturating_add(state.params.vote_interval);
             if state.height < from {
-                return Err(Refusal::VoteTooSoon { from: BlockHeight(from) });
+                return Err(Rejection::VoteTooSoon { from: BlockHeight(from) });
             }
         }
         let mut seen = BTreeSet::new();
         for (netuid, _) in &self.weights {
             if !state.subnets.contains_key(netuid) {
-                return Err(Refusal::NoSuchSubnet { netuid: *netuid });
+                return Err(Rejection::NoSuchSubnet { netuid: *netuid });
             }
             if !seen.insert(*netuid) {
-                return Err(Refusal::Duplicate);
+                return Err(Rejection::Duplicate);
             }
         }
-        state.votes.insert(node, Vote { block: state.height, weights: self.weights.clone() });
+        state.votes.insert(node, SubnetVote { block: state.height, weights: self.weights.clone() });
         Ok(Outcome::Voted)
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use nervure_consensus::{fixed::max_upscale_u16, yuma::Cell};
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 
-use super::Refusal;
-use crate::{state::State, subnet::Subnet};
+use super::Rejection;
+use crate::{state::LedgerState, subnet::Subnet};
 
 /// Weights that a neuron of a subnet would set.
 pub(super) struct Submitted<'a> {
@@ -17,57 +17,66 @@ pub(super) struct Submitted<'a> {
 }
 
 /// The subnet and the slot that `node` has in it.
-pub(super) fn slot_of(state: &State, netuid: Netuid, node: NodeId) -> Result<(&Subnet, Uid), Refusal> {
-    let subnet = state.subnets.get(&netuid).ok_or(Refusal::NoSuchSubnet { netuid })?;
-    let uid = subnet.uid_of(&node).ok_or(Refusal::NotThere { netuid })?;
+pub(super) fn slot_of(
+    state: &LedgerState,
+    netuid: Netuid,
+    node: NodeId,
+) -> Result<(&Subnet, Uid), Rejection> {
+    let subnet = state.subnets.get(&netuid).ok_or(Rejection::NoSuchSubnet { netuid })?;
+    let uid = subnet.uid_of(&node).ok_or(Rejection::NotThere { netuid })?;
     Ok((subnet, uid))
 }
 
 /// Refuses a neuron with too little stake to set weights; the owner's node needs none.
-pub(super) fn check_stake(state: &State, subnet: &Subnet, uid: Uid, node: &NodeId) -> Result<(), Refusal> {
+pub(super) fn check_stake(
+    state: &LedgerState,
+    subnet: &Subnet,
+    uid: Uid,
+    node: &NodeId,
+) -> Result<(), Rejection> {
     let least = state.params.weight_stake;
     let stake = state.nodes.get(node).map_or(0, |node| node.stake().base_units());
     match stake < least && subnet.owner_uid() != Some(uid) {
-        true => Err(Refusal::WeightStake { least: Amount::from_base_units(least) }),
+        true => Err(Rejection::WeightStake { least: Amount::from_base_units(least) }),
         false => Ok(()),
     }
 }
 
 impl Submitted<'_> {
     /// The rules for weights, in their order. Source: the economics of the mesh, "Weights".
-    pub(super) fn check(&self, state: &State, subnet: &Subnet, uid: Uid) -> Result<(), Refusal> {
+    pub(super) fn check(&self, state: &LedgerState, subnet: &Subnet, uid: Uid) -> Result<(), Rejection> {
         let (count, neurons) = (self.weights.len(), subnet.neurons.len());
         if count > neurons {
-            return Err(Refusal::TooManyWeights { given: count, most: neurons });
+            return Err(Rejection::TooManyWeights { given: count, most: neurons });
         }
-        let Some(neuron) = subnet.neuron(uid) else { return Err(Refusal::NoSuchUid { uid }) };
+        let Some(neuron) = subnet.neuron(uid) else { return Err(Rejection::NoSuchUid { uid }) };
         check_stake(state, subnet, uid, &neuron.node)?;
         let rules = &subnet.hyperparameters;
         if self.version_key < rules.version_key {
-            return Err(Refusal::Version { least: rules.version_key, given: self.version_key });
+            return Err(Rejection::Version { least: rules.version_key, given: self.version_key });
         }
         let from = neuron.last_update.saturating_add(rules.weights_interval);
         if self.plain && state.height < from {
-            return Err(Refusal::WeightsTooSoon { from: BlockHeight(from) });
+            return Err(Rejection::WeightsTooSoon { from: BlockHeight(from) });
         }
         let only_self = self.weights.iter().all(|(about, _)| *about == uid);
         if !neuron.permit && subnet.owner_uid() != Some(uid) && !only_self {
-            return Err(Refusal::NoPermit);
+            return Err(Rejection::NoPermit);
         }
         let mut seen = BTreeSet::new();
         if !self.weights.iter().all(|(about, _)| seen.insert(*about)) {
-            return Err(Refusal::Duplicate);
+            return Err(Rejection::Duplicate);
         }
         if let Some(uid) = seen.last().filter(|uid| usize::from(uid.0) >= neurons) {
-            return Err(Refusal::NoSuchUid { uid: *uid });
+            return Err(Rejection::NoSuchUid { uid: *uid });
         }
         match count < usize::from(rules.min_weights) {
-            true => Err(Refusal::TooFewWeights { least: rules.min_weights.into() }),
+            true => Err(Rejection::TooFewWeights { least: rules.min_weights.into() }),
             false => Ok(()),
         }
     }
 
-    /// The row to store: scaled and ascending, and nothing for whoever came at `since` or later, since it
+    /// The row to store: scaled and ascending, and nothing for neurons that registered at `since` or later, since it
     /// was meant for the slot's former holder.
     pub(super) fn row(&self, subnet: &Subnet, since: u64) -> Vec<Cell> {
         let values: Vec<u16> = self.weights.iter().map(|(_, weight)| *weight).collect();

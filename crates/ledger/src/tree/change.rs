@@ -11,7 +11,7 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
 use super::record::{Chain, Key, Record};
 use crate::{
     nodes::Node,
-    state::State,
+    state::LedgerState,
     subnet::{Neuron, Subnet},
 };
 
@@ -19,8 +19,8 @@ use crate::{
 pub type Changes = BTreeMap<Key, Option<Record>>;
 
 /// What `after` has and `before` has not, or has otherwise. Without a state before it, all of it.
-pub fn changes(before: Option<&State>, after: &State) -> Changes {
-    let nothing = State::nothing(after);
+pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
+    let nothing = LedgerState::nothing(after);
     let before = before.unwrap_or(&nothing);
     let mut changes = Changes::new();
     put(&mut changes, Record::Chain(after.chain()));
@@ -119,7 +119,7 @@ fn neurons(changes: &mut Changes, netuid: Netuid, before: &[Arc<Neuron>], after:
     }
 }
 
-impl State {
+impl LedgerState {
     /// What the ledger has one of.
     fn chain(&self) -> Chain {
         Chain {

@@ -1,4 +1,4 @@
-//! The tree of the latest block, in memory: for simulations, tests, and whoever rebuilds a state to
+//! The tree of the latest block, in memory: for simulations, tests, and callers that rebuild a state to
 //! compare its root.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use jmt::{
 use nervure_primitives::Hash;
 
 use super::{Changes, Key, Record, StateProof, StateTree, TreeError, TreeUpdate, changes, prove, update};
-use crate::state::State;
+use crate::state::LedgerState;
 
 /// A tree that knows its latest version.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ impl MemoryTree {
     ///
     /// # Errors
     /// None in practice: records always encode.
-    pub fn of(state: &State) -> Result<Self, TreeError> {
+    pub fn of(state: &LedgerState) -> Result<Self, TreeError> {
         let mut tree = Self::default();
         tree.write(&changes(None, state))?;
         Ok(tree)

@@ -13,7 +13,7 @@ use super::{
 /// Largest encoding of a proof in bytes: 256 steps of 33 to 65 bytes, and the leaf.
 pub const MAX_PROOF_LEN: usize = 20 * 1024;
 
-/// Why a proof does not hold.
+/// Why a proof is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofError {

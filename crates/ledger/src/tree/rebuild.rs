@@ -1,6 +1,6 @@
 //! A state from its records.
 //!
-//! Whether they are the right ones, only the root tells: whoever rebuilds a state computes the root of
+//! Only the root shows whether they are the right ones: a caller that rebuilds a state computes the root of
 //! the records and compares it with one that is certified.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,7 +16,7 @@ use crate::{
     nodes::{Node, Nodes},
     params::Params,
     spec::MeshSpec,
-    state::State,
+    state::LedgerState,
     subnet::{Neuron, Subnet},
 };
 
@@ -31,7 +31,7 @@ pub enum RebuildError {
     #[error("{0:?} belongs to nothing: its node or subnet is missing")]
     Orphan(Key),
     /// A record that comes twice.
-    #[error("{0:?} is there twice")]
+    #[error("{0:?} occurs twice")]
     Twice(Key),
     /// Slots that are not numbered from 0 on.
     #[error("subnet {netuid} has no neuron in slot {missing}, but in higher ones")]
@@ -50,13 +50,13 @@ struct Parts {
     accounts: Accounts,
     nodes: Nodes,
     stakes: Vec<(NodeId, NodeId, u64)>,
-    votes: OrdMap<NodeId, crate::state::Vote>,
+    votes: OrdMap<NodeId, crate::state::SubnetVote>,
     subnets: OrdMap<Netuid, Subnet>,
     neurons: BTreeMap<(Netuid, Uid), Neuron>,
     anchors: Anchors,
 }
 
-impl State {
+impl LedgerState {
     /// The state of the mesh of `spec` that `records` describe.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl Parts {
         if twice { Err(RebuildError::Twice(key)) } else { Ok(()) }
     }
 
-    fn assemble(mut self, mesh: MeshId, params: Arc<Params>) -> Result<State, RebuildError> {
+    fn assemble(mut self, mesh: MeshId, params: Arc<Params>) -> Result<LedgerState, RebuildError> {
         for (node, staker, amount) in self.stakes {
             match self.nodes.get(&node).map(|found| found.stake_of(&staker)) {
                 None => return Err(RebuildError::Orphan(Key::Stake(node, staker))),
@@ -145,7 +145,7 @@ impl Parts {
         }
         let Chain { height, issuance, carry, next_netuid, last_lock, validators } =
             self.chain.ok_or(RebuildError::NoChain)?;
-        Ok(State {
+        Ok(LedgerState {
             mesh,
             params,
             height: height.0,

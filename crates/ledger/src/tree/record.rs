@@ -1,6 +1,7 @@
 //! What the leaves of the state tree say.
 
-use nervure_consensus::{anchor::AnchorSet, checkpoint::ValidatorSet};
+use nervure_anchor::AnchorSet;
+use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{
     Amount, BlockHeight, Hash, Netuid, NodeId, Uid,
     cbor::{self, CborError, Limits},
@@ -12,7 +13,7 @@ use crate::{
     anchors::{RegisteredKey, Sets},
     economics::lock::LastLock,
     nodes::Node,
-    state::Vote,
+    state::SubnetVote,
     subnet::{Neuron, Subnet},
 };
 
@@ -74,7 +75,7 @@ pub struct Chain {
     pub height: BlockHeight,
     /// All base units that exist.
     pub issuance: u64,
-    /// Minted and not yet anybody's, in base units.
+    /// Minted and not assigned yet, in base units.
     pub carry: u64,
     /// The number of the next subnet.
     pub next_netuid: u32,
@@ -139,7 +140,7 @@ pub enum Record {
         /// The node.
         node: NodeId,
         /// What it said.
-        vote: Vote,
+        vote: SubnetVote,
     },
     /// See [`Key::Subnet`].
     Subnet {

@@ -1,10 +1,10 @@
 //! Anchor keys: who may register which, and what elections make of them.
 
-use nervure_consensus::anchor::{AnchorKey, Attestation, Keeper, Possession, Submission};
+use nervure_anchor::{AnchorKey, Attestation, CheckpointStore, ProofOfPossession, Submission};
 use nervure_ledger::{
     chain::Tip,
-    state::State,
-    transaction::{Call, Outcome, Refusal, RegisterAnchorKey, SwapKey},
+    state::LedgerState,
+    transaction::{Call, Outcome, RegisterAnchorKey, Rejection, SwapKey},
     tree::{Key, MemoryTree, Record, StateTree},
 };
 use nervure_primitives::{BlockHeight, NodeKey};
@@ -21,22 +21,22 @@ pub(crate) fn anchor_key(index: u8) -> AnchorKey {
 /// The registration of anchor key `index` by `node`.
 pub(crate) fn registration(world: &World, node: &NodeKey, index: u8) -> Call {
     let key = anchor_key(index);
-    let possession = Possession::prove(&key, &node.node_id(), &world.state.mesh());
+    let possession = ProofOfPossession::prove(&key, &node.node_id(), &world.state.mesh());
     Call::RegisterAnchorKey(RegisterAnchorKey { address: key.address(), possession })
 }
 
-fn register(world: &mut World, node: &NodeKey, index: u8) -> Result<Outcome, Refusal> {
+fn register(world: &mut World, node: &NodeKey, index: u8) -> Result<Outcome, Rejection> {
     let call = registration(world, node, index);
     world.call(node, call)
 }
 
-fn refused(world: &mut World, node: &NodeKey, index: u8) -> Refusal {
+fn refused(world: &mut World, node: &NodeKey, index: u8) -> Rejection {
     let call = registration(world, node, index);
     world.refusal(node, call)
 }
 
 #[test]
-fn a_node_registers_a_key_that_agrees_and_that_nobody_has() {
+fn a_node_registers_an_unused_key_with_its_consent() {
     let mut world = random::settled();
     let (one, other, address) = (node(0), node(1), anchor_key(0).address());
     let done = register(&mut world, &one, 0).unwrap();
@@ -44,15 +44,18 @@ fn a_node_registers_a_key_that_agrees_and_that_nobody_has() {
     let key = world.state.anchors().key_of(&one.node_id()).unwrap();
     assert_eq!((key.address, key.block), (address, world.state.height().0));
     assert_eq!(world.state.anchors().holder_of(&address), Some(&one.node_id()));
-    assert!(matches!(refused(&mut world, &other, 0), Refusal::AnchorKeyTaken { .. }));
-    assert!(matches!(refused(&mut world, &one, 0), Refusal::AnchorKeyTaken { .. }), "its own again");
+    assert!(matches!(refused(&mut world, &other, 0), Rejection::AnchorKeyTaken { .. }));
+    assert!(matches!(refused(&mut world, &one, 0), Rejection::AnchorKeyTaken { .. }), "its own again");
     let of_another = registration(&world, &one, 5);
     assert!(
-        matches!(world.refusal(&other, of_another), Refusal::AnchorKeyProof { .. }),
+        matches!(world.refusal(&other, of_another), Rejection::AnchorKeyProof { .. }),
         "a proof that was seen"
     );
     let by_owner = registration(&world, &owner(0), 5);
-    assert!(matches!(world.refusal(&owner(0), by_owner), Refusal::NoSuchNode { .. }), "not by an owner key");
+    assert!(
+        matches!(world.refusal(&owner(0), by_owner), Rejection::NoSuchNode { .. }),
+        "not by an owner key"
+    );
 }
 
 #[test]
@@ -60,16 +63,16 @@ fn a_key_is_replaced_once_between_two_elections() {
     let mut world = random::settled();
     let one = node(0);
     register(&mut world, &one, 0).unwrap();
-    assert!(matches!(refused(&mut world, &one, 5), Refusal::AnchorKeyTooSoon { .. }));
+    assert!(matches!(refused(&mut world, &one, 5), Rejection::AnchorKeyTooSoon { .. }));
     world.wait(params().election_interval - 3);
-    assert!(matches!(refused(&mut world, &one, 5), Refusal::AnchorKeyTooSoon { .. }));
+    assert!(matches!(refused(&mut world, &one, 5), Rejection::AnchorKeyTooSoon { .. }));
     register(&mut world, &one, 5).unwrap();
     assert_eq!(world.state.anchors().holder_of(&anchor_key(0).address()), None);
     register(&mut world, &node(1), 0).unwrap();
 }
 
 #[test]
-fn a_node_with_another_key_registers_anew() {
+fn a_node_registers_another_key_later() {
     let mut world = random::settled();
     register(&mut world, &node(0), 0).unwrap();
     let consent = world.consent(&node(10), &owner(0).node_id());
@@ -100,10 +103,10 @@ fn each_election_leaves_a_checkpoint_that_the_set_before_it_signs() {
     election(&mut world);
     let first = world.state.anchors().successors().unwrap().clone();
     assert_eq!(first.members()[0].address, anchor_key(0).address());
-    assert_eq!(world.state.anchor_checkpoint(&header(&world)), None, "nobody signs this one");
+    assert_eq!(world.state.anchor_checkpoint(&header(&world)), None, "no set signs this one");
     let deployed = world.state.height();
-    let domain = nervure_consensus::anchor::AnchorDomain::LOCAL;
-    let mut keeper = Keeper::new(domain, world.state.mesh(), deployed, first.hash());
+    let domain = nervure_anchor::AnchorDomain::LOCAL;
+    let mut store = CheckpointStore::new(domain, world.state.mesh(), deployed, first.hash());
     let mut epochs = Vec::new();
     for index in [0, 5, 5, 5] {
         if index == 5 {
@@ -118,10 +121,10 @@ fn each_election_leaves_a_checkpoint_that_the_set_before_it_signs() {
         let key = [0, 5].map(anchor_key).into_iter().find(|key| signers.power_of(&key.address()).is_some());
         let attestation = Attestation::sign(&key.unwrap(), &checkpoint, &domain, &signers.hash());
         let (validators, signatures) = (signers.clone(), vec![attestation.signature]);
-        assert_eq!(keeper.submit(&Submission { checkpoint, validators, signatures }), Ok(true));
+        assert_eq!(store.submit(&Submission { checkpoint, validators, signatures }), Ok(true));
     }
-    assert_eq!(keeper.validators(), world.state.anchors().successors().unwrap().hash());
-    assert_ne!(keeper.validators(), first.hash(), "the new key signs");
+    assert_eq!(store.validators(), world.state.anchors().successors().unwrap().hash());
+    assert_ne!(store.validators(), first.hash(), "the new key signs");
     assert!(epochs.len() >= 3 && epochs.is_sorted(), "every epoch, once: {epochs:?}");
     let later = BlockHeight(world.state.height().0 + 1);
     let other = nervure_ledger::block::Header { height: later, ..header(&world) };
@@ -141,12 +144,12 @@ fn keys_and_sets_are_proven_and_rebuilt() {
         assert_eq!(proof.verify(&root, &record.unwrap()), Ok(()));
     }
     let records = || nervure_ledger::tree::changes(None, &world.state).into_values().flatten();
-    assert_eq!(State::from_records(&world.spec, records()).unwrap(), world.state);
+    assert_eq!(LedgerState::from_records(&world.spec, records()).unwrap(), world.state);
     let twice = records().filter_map(|record| match record {
         Record::AnchorKey { key, .. } => Some(Record::AnchorKey { node: node(1).node_id(), key }),
         _ => None,
     });
     let twice: Vec<_> = records().chain(twice).collect();
-    let refused = State::from_records(&world.spec, twice).unwrap_err();
+    let refused = LedgerState::from_records(&world.spec, twice).unwrap_err();
     assert!(refused.to_string().contains("twice"), "one key of two nodes: {refused}");
 }

@@ -159,7 +159,7 @@ proptest! {
         let place = at.index(bytes.len());
         let before = std::mem::replace(&mut bytes[place], to);
         match chain.read(&bytes) {
-            // The certificate is not under the root: whoever uses it verifies it.
+            // The certificate is not under the root: its user verifies it.
             Ok(imported) => prop_assert_eq!(&imported.tip, &chain.tip),
             Err(_) => prop_assert_ne!(before, to),
         }

@@ -1,6 +1,6 @@
 //! Subnets and slots: prices, places, and that a slot's new holder inherits nothing.
 
-use nervure_ledger::transaction::{Call, Outcome, Refusal, RegisterNeuron, RegisterSubnet, Stake, SwapKey};
+use nervure_ledger::transaction::{Call, Outcome, RegisterNeuron, RegisterSubnet, Rejection, Stake, SwapKey};
 use nervure_primitives::{Netuid, NodeId, NodeKey, Uid};
 
 use crate::{
@@ -46,10 +46,10 @@ fn a_slot_burns_its_price_and_the_next_one_costs_more() {
         Call::RegisterNeuron(RegisterNeuron { netuid: Netuid(1), node: b, max_price: Some(units(most)) })
     };
     // One block of decay later.
-    assert!(matches!(world.refusal(&owner(0), capped(1_000)), Refusal::Price { .. }));
-    assert!(matches!(world.refusal(&owner(0), join(1, a)), Refusal::AlreadyThere { .. }));
-    assert!(matches!(world.refusal(&owner(1), join(1, b)), Refusal::NotOwner { .. }));
-    assert!(matches!(world.refusal(&owner(0), join(9, b)), Refusal::NoSuchSubnet { .. }));
+    assert!(matches!(world.refusal(&owner(0), capped(1_000)), Rejection::Price { .. }));
+    assert!(matches!(world.refusal(&owner(0), join(1, a)), Rejection::AlreadyThere { .. }));
+    assert!(matches!(world.refusal(&owner(1), join(1, b)), Rejection::NotOwner { .. }));
+    assert!(matches!(world.refusal(&owner(0), join(9, b)), Rejection::NoSuchSubnet { .. }));
     world.call(&owner(0), capped(1_260)).unwrap();
 }
 
@@ -73,7 +73,7 @@ fn in_a_full_subnet_the_one_that_earns_least_gives_way() {
 }
 
 #[test]
-fn whoever_takes_a_slot_inherits_nothing_of_it() {
+fn a_new_neuron_inherits_nothing_of_its_slot() {
     let validator = node(200);
     let mut world = World::new();
     fill(&mut world, 0);
@@ -88,7 +88,7 @@ fn whoever_takes_a_slot_inherits_nothing_of_it() {
     assert!(earned.emission > 0 && earned.incentive > 0);
     assert!(world.subnet(1).neurons[0].bonds.iter().any(|(uid, bond)| *uid == miner && *bond > 0));
     commit(&mut world, &validator, &[(miner, 7)]).unwrap();
-    // Everybody else earns nothing and would go first, so newcomers come until the miner is the oldest
+    // All others earn nothing and would go first, so newcomers come until the miner is the oldest
     // one that is left without immunity.
     let mut key = 100;
     while world.subnet(1).neuron(miner).unwrap().node == earned.node {
@@ -142,10 +142,10 @@ fn a_subnet_locks_its_cost_and_the_next_one_costs_twice() {
     assert_eq!(world.subnet(2).owner_uid(), Some(Uid(0)));
     assert_eq!(world.state.lock_cost(), 1_900_000, "one block of decay");
     let cheap = RegisterSubnet { name: "b".into(), node: b, max_lock: units(5), mechanism: None };
-    assert!(matches!(world.refusal(&owner(1), Call::RegisterSubnet(cheap)), Refusal::Price { .. }));
+    assert!(matches!(world.refusal(&owner(1), Call::RegisterSubnet(cheap)), Rejection::Price { .. }));
     let bad = RegisterSubnet { name: "B!".into(), node: b, max_lock: units(u64::MAX), mechanism: None };
-    assert!(matches!(world.refusal(&owner(1), Call::RegisterSubnet(bad)), Refusal::Name));
-    assert!(matches!(world.refusal(&owner(1), found(a)), Refusal::NotOwner { .. }));
+    assert!(matches!(world.refusal(&owner(1), Call::RegisterSubnet(bad)), Rejection::Name));
+    assert!(matches!(world.refusal(&owner(1), found(a)), Rejection::NotOwner { .. }));
 }
 
 #[test]
@@ -187,12 +187,12 @@ fn a_lock_comes_back_less_what_the_owner_earned() {
 }
 
 #[test]
-fn while_all_are_immune_nobody_founds_another_subnet() {
+fn rejects_another_subnet_while_all_are_immune() {
     let mut world = World::with(nervure_ledger::params::Params { subnet_immunity: 1_000, ..params() });
     let nodes = [world.register(0, 0), world.register(1, 1), world.register(2, 2)];
     world.call(&owner(0), found(nodes[0])).unwrap();
     world.call(&owner(1), found(nodes[1])).unwrap();
-    assert!(matches!(world.refusal(&owner(2), found(nodes[2])), Refusal::NoSubnetPlace));
+    assert!(matches!(world.refusal(&owner(2), found(nodes[2])), Rejection::NoSubnetPlace));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use nervure_ledger::{
     spec::MeshSpec,
-    state::State,
+    state::LedgerState,
     transaction::{Call, Transfer},
     tree::{Key, MemoryTree, Record, StateProof, StateTree, changes},
 };
@@ -28,7 +28,7 @@ fn grown(blocks: &[Vec<random::Wish>]) -> (World, MemoryTree) {
 }
 
 /// All records of a state.
-fn records(state: &State) -> Vec<Record> {
+fn records(state: &LedgerState) -> Vec<Record> {
     changes(None, state).into_values().flatten().collect()
 }
 
@@ -44,7 +44,7 @@ proptest! {
     #[test]
     fn a_state_is_its_records(blocks in random::wishes()) {
         let (world, _) = grown(&blocks);
-        let rebuilt = State::from_records(&world.spec, records(&world.state)).unwrap();
+        let rebuilt = LedgerState::from_records(&world.spec, records(&world.state)).unwrap();
         prop_assert_eq!(rebuilt, world.state);
     }
 
@@ -69,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_not_there_is_proven_too(blocks in random::wishes(), who: [u8; 32]) {
+    fn proves_absence(blocks in random::wishes(), who: [u8; 32]) {
         let (_, tree) = grown(&blocks);
         let root = tree.root().unwrap();
         let absent = [Key::Account(NodeId::from_bytes(who)), Key::Neuron(Netuid(1), Uid(500)), Key::Subnet(Netuid(99))];
@@ -106,14 +106,14 @@ fn refused_transactions_leave_the_root_as_it_is() {
     let (empty, _) = world.after(&[]);
     let poor = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(u64::MAX) });
     world.refusal(&owner(0), poor);
-    let root = |state: &State| MemoryTree::of(state).unwrap().root();
+    let root = |state: &LedgerState| MemoryTree::of(state).unwrap().root();
     assert_eq!(root(&world.state), root(&empty));
     let one = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(1) });
     world.call(&owner(0), one).unwrap();
     assert_ne!(root(&world.state), root(&empty));
 }
 
-/// Debug and release builds, this machine and others: the same blocks, the same root. Whoever changes
+/// Debug and release builds, this machine and others: the same blocks, the same root. A change that affects
 /// the encoding of a record or a rule of the ledger changes it, and has to say so.
 #[test]
 fn the_root_of_a_known_history_is_frozen() {
@@ -130,7 +130,7 @@ fn records_that_are_no_state_are_refused() {
     let all = records(&world.state);
     let without = |gone: fn(&Record) -> bool| {
         let left = all.iter().filter(|record| !gone(record)).cloned();
-        State::from_records(&world.spec, left).unwrap_err().to_string()
+        LedgerState::from_records(&world.spec, left).unwrap_err().to_string()
     };
     assert_eq!(without(|record| matches!(record, Record::Chain(_))), "the record of the chain is missing");
     assert!(without(|record| matches!(record, Record::Node { .. })).contains("belongs to nothing"));
@@ -139,8 +139,8 @@ fn records_that_are_no_state_are_refused() {
     assert_eq!(without(first), "subnet 1 has no neuron in slot 0, but in higher ones");
     for record in &all {
         let twice = all.iter().cloned().chain([record.clone()]);
-        assert!(State::from_records(&world.spec, twice).unwrap_err().to_string().contains("twice"));
+        assert!(LedgerState::from_records(&world.spec, twice).unwrap_err().to_string().contains("twice"));
     }
     let spec = MeshSpec::local("laws");
-    assert!(State::from_records(&spec, []).is_err());
+    assert!(LedgerState::from_records(&spec, []).is_err());
 }

@@ -3,7 +3,8 @@
 use nervure_ledger::{
     event::Event,
     transaction::{
-        Call, CommitWeights, Outcome, Refusal, RegisterSubnet, RevealWeights, Stake, VoteSubnets, commitment,
+        Call, CommitWeights, Outcome, RegisterSubnet, Rejection, RevealWeights, Stake, VoteSubnets,
+        commitment,
     },
 };
 use nervure_primitives::{Hash, Netuid, NodeKey, Uid};
@@ -20,12 +21,12 @@ fn promise(world: &World, key: &NodeKey, cells: &[(Uid, u16)]) -> Call {
     Call::CommitWeights(CommitWeights { netuid: Netuid(1), hash })
 }
 
-pub(crate) fn commit(world: &mut World, key: &NodeKey, cells: &[(Uid, u16)]) -> Result<Outcome, Refusal> {
+pub(crate) fn commit(world: &mut World, key: &NodeKey, cells: &[(Uid, u16)]) -> Result<Outcome, Rejection> {
     let call = promise(world, key, cells);
     world.call(key, call)
 }
 
-pub(crate) fn reveal(world: &mut World, key: &NodeKey, cells: &[(Uid, u16)]) -> Result<Outcome, Refusal> {
+pub(crate) fn reveal(world: &mut World, key: &NodeKey, cells: &[(Uid, u16)]) -> Result<Outcome, Rejection> {
     world.call(key, Call::RevealWeights(weights(cells)))
 }
 
@@ -38,19 +39,19 @@ fn weights_are_revealed_in_the_next_epoch_and_in_no_other() {
     world.next_epoch(1);
     commit(&mut world, &validator, &ROW).unwrap();
     let early = world.refusal(&validator, Call::RevealWeights(weights(&ROW)));
-    assert!(matches!(early, Refusal::RevealTime { reveal_in: 2, now: 1 }), "{early}");
+    assert!(matches!(early, Rejection::RevealTime { reveal_in: 2, now: 1 }), "{early}");
     world.next_epoch(1);
     let other = world.refusal(&validator, Call::RevealWeights(weights(&[(Uid(1), 6)])));
-    assert!(matches!(other, Refusal::NoSuchCommit));
+    assert!(matches!(other, Rejection::NoSuchCommit));
     reveal(&mut world, &validator, &ROW).unwrap();
     assert_eq!(world.subnet(1).neurons[0].weights, [(Uid(1), u16::MAX)], "scaled to the maximum");
     let twice = world.refusal(&validator, Call::RevealWeights(weights(&ROW)));
-    assert!(matches!(twice, Refusal::NoSuchCommit));
+    assert!(matches!(twice, Rejection::NoSuchCommit));
     commit(&mut world, &validator, &[(Uid(1), 7)]).unwrap();
     world.next_epoch(1);
     world.next_epoch(1);
     let late = world.refusal(&validator, Call::RevealWeights(weights(&[(Uid(1), 7)])));
-    assert!(matches!(late, Refusal::NoSuchCommit), "expired: {late}");
+    assert!(matches!(late, Rejection::NoSuchCommit), "expired: {late}");
     assert_eq!(world.subnet(1).neurons[0].weights, [(Uid(1), u16::MAX)], "the old weights stay");
 }
 
@@ -64,7 +65,7 @@ fn a_copied_commitment_is_worthless() {
     world.next_epoch(1);
     // Self-weight needs no permit, so that only the key stands in the way.
     let refusal = world.refusal(&copier, Call::RevealWeights(weights(&ROW)));
-    assert!(matches!(refusal, Refusal::NoSuchCommit));
+    assert!(matches!(refusal, Rejection::NoSuchCommit));
 }
 
 #[test]
@@ -74,18 +75,18 @@ fn weights_that_break_a_rule_are_refused_by_its_name() {
     let mut refused =
         |key: &NodeKey, cells: &[(Uid, u16)]| world.refusal(key, Call::RevealWeights(weights(cells)));
     let many = [(Uid(0), 1), (Uid(1), 1), (Uid(2), 1)];
-    assert!(matches!(refused(&validator, &many), Refusal::TooManyWeights { given: 3, most: 2 }));
-    assert!(matches!(refused(&miner, &[(Uid(0), 1)]), Refusal::NoPermit));
-    assert!(matches!(refused(&validator, &[(Uid(1), 1), (Uid(1), 2)]), Refusal::Duplicate));
-    assert!(matches!(refused(&validator, &[(Uid(7), 1)]), Refusal::NoSuchUid { uid: Uid(7) }));
-    assert!(matches!(refused(&validator, &[]), Refusal::TooFewWeights { least: 1 }));
-    assert!(matches!(refused(&node(9), &ROW), Refusal::NoSuchNode { .. }));
+    assert!(matches!(refused(&validator, &many), Rejection::TooManyWeights { given: 3, most: 2 }));
+    assert!(matches!(refused(&miner, &[(Uid(0), 1)]), Rejection::NoPermit));
+    assert!(matches!(refused(&validator, &[(Uid(1), 1), (Uid(1), 2)]), Rejection::Duplicate));
+    assert!(matches!(refused(&validator, &[(Uid(7), 1)]), Rejection::NoSuchUid { uid: Uid(7) }));
+    assert!(matches!(refused(&validator, &[]), Rejection::TooFewWeights { least: 1 }));
+    assert!(matches!(refused(&node(9), &ROW), Rejection::NoSuchNode { .. }));
     for salt in 0..2u8 {
         let hash = Hash::of("any", &[&[salt]]);
         world.call(&validator, Call::CommitWeights(CommitWeights { netuid: Netuid(1), hash })).unwrap();
     }
     let third = promise(&world, &validator, &ROW);
-    assert!(matches!(world.refusal(&validator, third), Refusal::TooManyCommits { most: 2 }));
+    assert!(matches!(world.refusal(&validator, third), Rejection::TooManyCommits { most: 2 }));
 }
 
 #[test]
@@ -94,12 +95,12 @@ fn versions_and_stakes_below_the_least_are_refused() {
     rules.subnet.version_key = 3;
     let mut world = World::with(rules);
     let old = world.refusal(&node(200), Call::RevealWeights(weights(&ROW)));
-    assert!(matches!(old, Refusal::Version { least: 3, given: 0 }));
+    assert!(matches!(old, Rejection::Version { least: 3, given: 0 }));
     let mut rules = params();
     rules.weight_stake = 2_000_000;
     let mut world = World::with(rules);
     let poor = promise(&world, &node(200), &ROW);
-    assert!(matches!(world.refusal(&node(200), poor), Refusal::WeightStake { .. }));
+    assert!(matches!(world.refusal(&node(200), poor), Rejection::WeightStake { .. }));
 }
 
 #[test]
@@ -155,14 +156,14 @@ fn a_vote_moves_the_reward_and_comes_rarely() {
         let weights = weights.iter().map(|(netuid, weight)| (Netuid(*netuid), *weight)).collect();
         Call::VoteSubnets(VoteSubnets { weights })
     };
-    assert!(matches!(world.refusal(&node(200), vote(&[(9, 1)])), Refusal::NoSuchSubnet { .. }));
-    assert!(matches!(world.refusal(&node(200), vote(&[(1, 1), (1, 1)])), Refusal::Duplicate));
+    assert!(matches!(world.refusal(&node(200), vote(&[(9, 1)])), Rejection::NoSuchSubnet { .. }));
+    assert!(matches!(world.refusal(&node(200), vote(&[(1, 1), (1, 1)])), Rejection::Duplicate));
     world.call(&node(200), vote(&[(1, 3), (2, 1)])).unwrap();
-    assert!(matches!(world.refusal(&node(200), vote(&[(2, 1)])), Refusal::VoteTooSoon { .. }));
+    assert!(matches!(world.refusal(&node(200), vote(&[(2, 1)])), Rejection::VoteTooSoon { .. }));
     world.wait(100);
     let (first, second) = pots(&world);
     assert!(first / second == 3 || (first + 1) / second == 2, "{first} to {second}");
-    // Taking part in nothing is no vote: back to equal shares.
+    // Taking part in nothing is not a vote: back to equal shares.
     world.call(&node(200), vote(&[])).unwrap();
     world.wait(200);
     let (first, second) = pots(&world);
@@ -195,10 +196,10 @@ fn a_node_key_pays_no_fee_and_moves_nothing() {
     let before = (world.balance(&owner(0)), world.balance(&node(0)));
     let hash = Hash::of("any", &[]);
     let call = Call::CommitWeights(CommitWeights { netuid: Netuid(1), hash });
-    assert!(matches!(world.refusal(&node(0), call), Refusal::NotThere { .. }));
+    assert!(matches!(world.refusal(&node(0), call), Rejection::NotThere { .. }));
     assert!(matches!(
         world.refusal(&owner(0), Call::VoteSubnets(VoteSubnets { weights: vec![] })),
-        Refusal::NoSuchNode { .. }
+        Rejection::NoSuchNode { .. }
     ));
     world.call(&node(0), Call::VoteSubnets(VoteSubnets { weights: vec![] })).unwrap();
     assert_eq!((world.balance(&owner(0)), world.balance(&node(0))), before);

@@ -5,9 +5,9 @@ use nervure_ledger::{
     event::Event,
     params::Params,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
-    state::State,
+    state::LedgerState,
     subnet::{Hyperparameters, Subnet},
-    transaction::{Call, Checked, Outcome, Refusal, RegisterNode, Transaction, consent},
+    transaction::{Call, Checked, Outcome, RegisterNode, Rejection, Transaction, consent},
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeId, NodeKey};
 
@@ -59,7 +59,7 @@ pub(crate) fn params() -> Params {
 /// A mesh with a validator and a miner, and owners with 1,000 tokens each.
 pub(crate) struct World {
     pub(crate) spec: MeshSpec,
-    pub(crate) state: State,
+    pub(crate) state: LedgerState,
 }
 
 impl World {
@@ -80,7 +80,7 @@ impl World {
         let rich = |index| AccountSpec { owner: owner(index).node_id(), balance: units(1_000_000_000_000) };
         let accounts = (0..KEYS).map(rich).collect();
         let spec = MeshSpec { nodes, accounts, economy: params, ..MeshSpec::local("laws") };
-        let state = State::genesis(&spec).unwrap();
+        let state = LedgerState::genesis(&spec).unwrap();
         Self { spec, state }
     }
 
@@ -101,7 +101,7 @@ impl World {
     }
 
     /// What the next block would make of the state.
-    pub(crate) fn after(&self, transactions: &[Envelope]) -> (State, Vec<Event>) {
+    pub(crate) fn after(&self, transactions: &[Envelope]) -> (LedgerState, Vec<Event>) {
         let mut next = self.state.clone();
         let checked: Vec<_> = transactions.iter().map(|one| Checked::new(one, &next.mesh())).collect();
         let events = next.advance(&checked);
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// Applies one call in a block of its own.
-    pub(crate) fn call(&mut self, key: &NodeKey, call: Call) -> Result<Outcome, Refusal> {
+    pub(crate) fn call(&mut self, key: &NodeKey, call: Call) -> Result<Outcome, Rejection> {
         let envelope = self.sign(key, call, 0);
         match self.apply(vec![envelope]).remove(0) {
             Event::Applied { outcome, .. } => Ok(outcome),
@@ -127,13 +127,13 @@ impl World {
     }
 
     /// The only call of a block, refused; checks that it left no trace.
-    pub(crate) fn refusal(&mut self, key: &NodeKey, call: Call) -> Refusal {
+    pub(crate) fn refusal(&mut self, key: &NodeKey, call: Call) -> Rejection {
         let envelope = self.sign(key, call, 0);
         self.refused(envelope)
     }
 
     /// The only transaction of a block, refused; checks that it left no trace.
-    pub(crate) fn refused(&mut self, envelope: Envelope) -> Refusal {
+    pub(crate) fn refused(&mut self, envelope: Envelope) -> Rejection {
         let (empty, _) = self.after(&[]);
         let Event::Refused { refusal, .. } = self.apply(vec![envelope]).remove(0) else {
             panic!("not refused")

@@ -7,10 +7,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use nervure_consensus::{
-    anchor::{AnchorCheckpoint, AnchorKey, AnchorSet, AnchoredBlock},
-    checkpoint::{CertificateError, SignatureList},
-};
+use nervure_anchor::{AnchorCheckpoint, AnchorKey, AnchorSet, AnchoredBlock};
+use nervure_consensus::checkpoint::{CertificateError, SignatureList};
 use nervure_ledger::{
     subnet::EpochInputs,
     testing::{Chain, SUBNET, miner, validator},
@@ -172,7 +170,7 @@ fn refuses_another_checkpoint_than_the_anchored_one() {
     let honest = submission(&source.chain, height).checkpoint.id();
     let contract = AnchorKey::from_secret(&[8; 32]).unwrap().address();
     let place = AnchorPlace { chain: 1, contract, since: 0 };
-    let anchored = |id| Anchored { height, id, state: Hash::of("unused", &[]), reference: None };
+    let anchored = |id| AnchoredCheckpoint { height, id, state: Hash::of("unused", &[]), reference: None };
     let expected = Hash::of("another checkpoint", &[]);
     let lie = Verifier::start(source, TrustAnchor::Anchored(place, anchored(expected)));
     let error = refusal(block_on(lie).map(|verifier| verifier.steps()));

@@ -15,8 +15,8 @@ use std::{
 };
 
 use anyhow::Context;
-use nervure_ledger::fail_point::{self, Point};
 use nervure_primitives::NodeId;
+use nervure_store::fail_point::{self, Point};
 use nervure_testnet::{Layout, Shape, Silent, State, TestnetError, UpOptions, kill, start_with, up};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde::Serialize;

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use nervure_anchor::{AnchorKey, AnchorSet, ProofOfPossession};
 use nervure_anchor_evm::{Account, Deployment, Limits, deploy};
-use nervure_consensus::anchor::{AnchorKey, AnchorSet, Possession};
 use nervure_ledger::{
     spec::AnchorPlace,
-    state::State,
+    state::LedgerState,
     transaction::{Call, RegisterAnchorKey},
     tree::{Key, Record},
 };
@@ -107,7 +107,7 @@ impl RegisterArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
         let key = AnchorKey::read(&file_here(self.anchor_key, global)?)?;
         let mut signer = self.terms.signer(global).await?;
-        let possession = Possession::prove(&key, &signer.id(), &signer.mesh()?);
+        let possession = ProofOfPossession::prove(&key, &signer.id(), &signer.mesh()?);
         let call = Call::RegisterAnchorKey(RegisterAnchorKey { address: key.address(), possession });
         signer.send(call, global).await.map(drop)
     }
@@ -156,7 +156,7 @@ impl DeployArgs {
 
 async fn of_genesis(spec: &str) -> anyhow::Result<(MeshId, BlockHeight, AnchorSet)> {
     let spec = mesh::read(spec).await?;
-    let state = State::genesis(&spec)?;
+    let state = LedgerState::genesis(&spec)?;
     match state.anchors().successors() {
         Some(set) => Ok((spec.mesh_id(), BlockHeight(0), set.clone())),
         None => bail!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nervure_ledger::fail_point;
+use nervure_store::fail_point;
 
 use super::{Global, output};
 use crate::bench::{self, Effort, Failovers, GatewayReport, Kills, Plan, Scale, ServeKind, Streams, Way};

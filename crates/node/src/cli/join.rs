@@ -8,7 +8,11 @@ use std::{
 
 use anyhow::Context;
 use nervure_ledger::spec::MeshSpec;
-use nervure_primitives::{NodeKey, key_file};
+use nervure_primitives::{
+    NodeKey,
+    durable::{self, Access},
+    key_file,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Global, key, mesh, output, trust::MESH_FILE};
@@ -107,10 +111,10 @@ async fn sync_state(config: &mut NodeConfig, spec: &MeshSpec, key: &NodeKey) -> 
 fn keep_spec(dir: &Path, spec: &MeshSpec) -> anyhow::Result<()> {
     let (path, text) = (dir.join(MESH_FILE), spec.to_toml());
     if std::fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
-        // Written over on a full disk, it would be lost.
         return Ok(());
     }
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    durable::replace(&path, text.as_bytes(), Access::Default)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The key in `dir`; a node that has none yet makes one.

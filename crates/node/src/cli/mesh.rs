@@ -1,15 +1,17 @@
 //! `nervure mesh`: mesh specs, the files that say what a mesh is.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::Write,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::Context;
 use nervure_ledger::spec::{MAX_SPEC_LEN, MeshSpec, Role};
-use nervure_primitives::MeshId;
+use nervure_primitives::{
+    MeshId,
+    durable::{self, Access},
+};
 use serde::Serialize;
 
 use super::{Global, output};
@@ -77,8 +79,7 @@ fn new(name: &str, preset: Preset, out: Option<&Path>) -> anyhow::Result<()> {
     // The name came from outside.
     MeshSpec::parse(&text)?;
     let Some(path) = out else { return output::line(text.trim_end()) };
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = durable::create(path, text.as_bytes(), Access::Default);
     written.with_context(|| format!("cannot write the mesh spec to {}", path.display()))?;
     output::note(&format!(
         "wrote {}: list its nodes under [[nodes]], then: nervure mesh show {0}",

@@ -5,10 +5,10 @@
 //! can reach the chain of the mesh's contract reads what is kept there, and a validator hands in what is not
 //! ([`forward`]), in turns. Nothing of the mesh waits for any of this.
 //!
-//! What a hostile peer can do is said where its messages are read: [`gathering`], [`wire`].
+//! What a hostile peer can do is said where its messages are read: [`collector`], [`wire`].
 
+mod collector;
 mod forward;
-mod gathering;
 mod keep;
 mod read;
 mod wire;
@@ -23,9 +23,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_consensus::anchor::{
-    AnchorDomain, AnchorError, AnchorKey, AnchorKeyFileError, Anchored, Keeper, LocalAnchor, LocalError,
-    Submission,
+use nervure_anchor::{
+    AnchorDomain, AnchorError, AnchorKey, AnchorKeyFileError, AnchoredCheckpoint, CheckpointStore,
+    LocalAnchor, LocalAnchorError, Submission,
 };
 use nervure_ledger::{
     chain::Tip,
@@ -39,7 +39,7 @@ use crate::{
     config::NodeConfig,
     service::{AnchorRecordView, AnchorStatus},
 };
-use gathering::Gathering;
+use collector::AttestationCollector;
 use wire::{Request, Said};
 
 pub(crate) use forward::Forwarder;
@@ -72,7 +72,7 @@ pub(crate) struct Anchoring {
     domain: AnchorDomain,
     key: Option<AnchorKey>,
     path: PathBuf,
-    gathering: Mutex<Gathering>,
+    attestations: Mutex<AttestationCollector>,
     /// What the file begins with, once the ledger knows who signs.
     beginning: OnceLock<(BlockHeight, Hash)>,
     log: OnceLock<LocalAnchor>,
@@ -87,7 +87,7 @@ pub(crate) struct Anchoring {
 /// What is known of the contract.
 #[derive(Default)]
 struct Outside {
-    anchored: BTreeMap<BlockHeight, Anchored>,
+    anchored: BTreeMap<BlockHeight, AnchoredCheckpoint>,
     trouble: Option<String>,
 }
 
@@ -113,7 +113,7 @@ impl Anchoring {
             domain,
             key: validator.then(|| own_key(config)).transpose()?,
             path: config.dir.join(name),
-            gathering: Mutex::new(Gathering::new(domain)),
+            attestations: Mutex::new(AttestationCollector::new(domain)),
             beginning: OnceLock::new(),
             log: OnceLock::new(),
             outside: Mutex::default(),
@@ -138,7 +138,7 @@ impl Anchoring {
             return;
         }
         let times = (Instant::now(), if live { Duration::ZERO } else { PAST });
-        if lock(&self.gathering).open((checkpoint, signers), self.key.as_ref(), times) {
+        if lock(&self.attestations).open((checkpoint, signers), self.key.as_ref(), times) {
             self.stirred.notify_one();
         }
     }
@@ -149,7 +149,7 @@ impl Anchoring {
             Err(_) => Verdict::Reject,
             // Whoever knows another contract than we do lies about nothing.
             Ok(said) if said.domain != self.domain => Verdict::Ignore,
-            Ok(said) => lock(&self.gathering).take(said.attestation),
+            Ok(said) => lock(&self.attestations).take(said.attestation),
         };
         let counter = match verdict {
             Verdict::Accept => &self.counters.accepted,
@@ -197,7 +197,7 @@ impl Anchoring {
     }
 
     /// The whole of a checkpoint that is kept here. Reads from the disk.
-    pub(crate) fn submission(&self, height: BlockHeight) -> Result<Option<Submission>, LocalError> {
+    pub(crate) fn submission(&self, height: BlockHeight) -> Result<Option<Submission>, LocalAnchorError> {
         let found = self.log.get().map(|log| log.submission(height)).transpose()?.flatten();
         Ok(found.filter(|found| found.checkpoint.height() == height))
     }
@@ -212,7 +212,7 @@ impl Anchoring {
             key: self.key.as_ref().map(|key| key.address().to_string()),
             kept: self.log.get().map(LocalAnchor::latest),
             anchored: outside.anchored.keys().next_back().copied(),
-            open: lock(&self.gathering).waiting().0 as u32,
+            open: lock(&self.attestations).waiting().0 as u32,
             trouble: outside.trouble.clone(),
         }
     }
@@ -225,13 +225,13 @@ impl Anchoring {
     /// Opens the file, once it is known what it begins with. Waits for the disk.
     fn open_log(&self) -> Result<Option<&LocalAnchor>, AnchorError> {
         if let (None, Some((height, validators))) = (self.log.get(), self.beginning.get()) {
-            let keeper = Keeper::new(self.domain, self.mesh, *height, *validators);
-            let _ = self.log.set(LocalAnchor::open(&self.path, keeper)?);
+            let store = CheckpointStore::new(self.domain, self.mesh, *height, *validators);
+            let _ = self.log.set(LocalAnchor::open(&self.path, store)?);
         }
         Ok(self.log.get())
     }
 
-    fn note(&self, anchored: Vec<Anchored>) {
+    fn note(&self, anchored: Vec<AnchoredCheckpoint>) {
         let mut outside = lock(&self.outside);
         outside.anchored.extend(anchored.into_iter().map(|one| (one.height, one)));
         while outside.anchored.len() > REMEMBERED {

@@ -35,13 +35,13 @@ use nervure_consensus::bft::{Config, Engine, Signer};
 use nervure_ledger::{
     chain::Tip,
     event::Event as LedgerEvent,
-    mempool::PoolRefusal,
+    mempool::MempoolError,
     spec::{MeshSpec, Scope},
-    store::{Reader, Store, StoreError},
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
 use nervure_protocol::topics::{BLOCKS, CONSENSUS};
+use nervure_store::{Reader, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use super::anchor::Anchoring;
@@ -300,7 +300,7 @@ impl ChainHandle {
 pub(crate) enum SubmitError {
     /// The pool does not take it.
     #[error(transparent)]
-    Refused(#[from] PoolRefusal),
+    Refused(#[from] MempoolError),
     /// Too much is going on.
     #[error("the node is busy: try again in a moment")]
     Busy,

@@ -2,8 +2,8 @@
 
 use std::{sync::LazyLock, time::SystemTime};
 
-use nervure_ledger::fail_point;
 use nervure_primitives::UnixMillis;
+use nervure_store::fail_point;
 
 /// Seconds that a test wants this clock to be ahead. Nothing that is shipped looks for them.
 static AHEAD: LazyLock<u64> = LazyLock::new(|| {

@@ -2,10 +2,11 @@
 
 use std::{io, path::PathBuf};
 
-use nervure_consensus::anchor::AnchorKeyFileError;
-use nervure_ledger::{spec::Role, store::StoreError};
+use nervure_anchor::AnchorKeyFileError;
+use nervure_ledger::spec::Role;
 use nervure_p2p::{NetworkError, query};
 use nervure_primitives::{NodeId, key_file::KeyFileError};
+use nervure_store::StoreError;
 
 use super::{
     StateSyncError, chain::OpenError, experts::ServeError, ports::PortError, validator::CorpusError,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nervure_ledger::{
     event::Event,
-    transaction::{Checked, Refusal},
+    transaction::{Checked, Rejection},
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, NodeId};
 
@@ -71,7 +71,7 @@ impl LedgerDesk {
             Tried::Done(tried) if dry_run => {
                 return Ok(TransactionView { state: TransactionState::Possible, ..tried });
             }
-            Tried::Refused(refusal) if dry_run || !matches!(refusal, Refusal::Nonce { .. }) => {
+            Tried::Refused(refusal) if dry_run || !matches!(refusal, Rejection::Nonce { .. }) => {
                 return Err(ServiceError::Rejected(refusal));
             }
             _ => {}
@@ -102,7 +102,7 @@ impl LedgerDesk {
 /// What an event says of a transaction.
 enum Tried {
     Done(TransactionView),
-    Refused(Refusal),
+    Refused(Rejection),
     Nothing,
 }
 

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use nervure_ledger::state::State;
+use nervure_ledger::state::LedgerState;
 use nervure_p2p::{TopicSpec, Verdict};
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
 use nervure_protocol::topics::{ASSIGNMENTS, SCORES};
@@ -150,7 +150,7 @@ impl Opinions {
     }
 }
 
-fn trusts(state: &State, books: &BTreeMap<Netuid, LiveScoreBook>) -> Trusts {
+fn trusts(state: &LedgerState, books: &BTreeMap<Netuid, LiveScoreBook>) -> Trusts {
     let now = clock::now();
     let stake = |node: &NodeId| state.nodes().get(node).map_or(0, |node| node.stake().base_units());
     let mut trusts = Trusts::new();

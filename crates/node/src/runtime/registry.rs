@@ -10,11 +10,11 @@ use std::sync::Arc;
 use nervure_ledger::{
     chain::Tip,
     spec::{self, MeshSpec},
-    state::State,
-    store::StoreError,
+    state::LedgerState,
 };
 use nervure_p2p::Admission;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
+use nervure_store::StoreError;
 use nervure_subnet::{Neurons, Registry};
 use tokio::sync::watch;
 
@@ -70,7 +70,7 @@ impl LedgerRegistry {
         self.0.borrow().tip.clone()
     }
 
-    fn with<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+    fn with<T>(&self, look: impl FnOnce(&LedgerState) -> T) -> T {
         look(&self.tip().state)
     }
 }

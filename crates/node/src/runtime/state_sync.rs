@@ -9,7 +9,7 @@
 
 mod fetch;
 
-use nervure_ledger::store::{Reader, StatePage, StoreError};
+use nervure_ledger::snapshot::StatePage;
 use nervure_p2p::{InboundRequest, ProtocolSpec};
 use nervure_primitives::BlockHeight;
 use nervure_protocol::{
@@ -17,6 +17,7 @@ use nervure_protocol::{
     protocols::STATE,
     state_sync::{StateRequest, StateResponse},
 };
+use nervure_store::{Reader, StoreError};
 use serde_bytes::ByteBuf;
 
 use super::chain::ChainHandle;

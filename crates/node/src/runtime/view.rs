@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use nervure_ledger::state::State;
+use nervure_ledger::state::LedgerState;
 use nervure_p2p::PeerInfo;
 use nervure_primitives::{BlockHeight, Capability, NodeId, UnixMillis};
 use nervure_subnet::ExpertRecord;
@@ -81,7 +81,7 @@ pub(crate) fn chain(view: &ChainView) -> ChainStatus {
 }
 
 /// The last block that ended an epoch of a subnet that still exists.
-pub(crate) fn last_checkpoint(state: &State) -> Option<BlockHeight> {
+pub(crate) fn last_checkpoint(state: &LedgerState) -> Option<BlockHeight> {
     let last = state.subnets().values().map(|subnet| subnet.last_step).max();
     last.filter(|block| *block > 0).map(BlockHeight)
 }

@@ -10,7 +10,7 @@ use crate::mesh::{Said, nervure};
 /// Runs the soak command in small.
 fn soak(args: &[&str]) -> Value {
     // Without the feature nothing can die at them: that is to be seen, and not to pass.
-    const { assert!(nervure_ledger::fail_point::ENABLED, "built without the feature fail-points") };
+    const { assert!(nervure_store::fail_point::ENABLED, "built without the feature fail-points") };
     let mut command = nervure();
     command.args(["bench", "kills", "--json", "--block-milliseconds", "250"]).args(args);
     let said = Said::of(command.output().unwrap()).well();
@@ -24,7 +24,7 @@ fn soak(args: &[&str]) -> Value {
 fn a_validator_dies_at_every_fail_point_and_nothing_is_lost() {
     let seen = soak(&["--kills", "0", "--sweeps", "1", "--seed", "6"]);
     let deaths = seen["at_fail_points"].as_object().unwrap();
-    for point in nervure_ledger::fail_point::Point::ALL {
+    for point in nervure_store::fail_point::Point::ALL {
         assert_eq!(deaths[&format!("{point:?}")], 1, "{seen}");
     }
 }

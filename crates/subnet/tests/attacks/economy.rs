@@ -3,7 +3,7 @@
 
 use nervure_ledger::{
     spec::{MeshSpec, NodeSpec, Role},
-    state::State,
+    state::LedgerState,
     subnet::{Neuron, Subnet},
     transaction::{Call, Checked, CommitWeights, RevealWeights, SetWeights, Transaction, commitment},
 };
@@ -51,7 +51,7 @@ pub(crate) enum Way {
 
 /// A subnet and what its validators know.
 pub(crate) struct Economy {
-    state: State,
+    state: LedgerState,
     miners: Vec<Registration>,
     validators: Vec<NodeKey>,
     quality: Vec<f64>,
@@ -109,7 +109,7 @@ impl Economy {
         let mut dice = Dice::new(7.into());
         let quality = (0..MINERS).map(|_| unit(&mut dice)).collect();
         Self {
-            state: State::genesis(&spec(commit_reveal)).unwrap(),
+            state: LedgerState::genesis(&spec(commit_reveal)).unwrap(),
             miners,
             validators: (0..VALIDATORS).map(validator).collect(),
             quality,

@@ -11,7 +11,7 @@ use anyhow::bail;
 use nervure_anchor_evm::{Deployment, Limits, anvil, deploy};
 use nervure_ledger::{
     spec::{AnchorPlace, MeshSpec},
-    state::State,
+    state::LedgerState,
 };
 use nervure_primitives::BlockHeight;
 use nervure_testnet::{Deploying, DevelopmentChain};
@@ -46,7 +46,7 @@ impl AnchorKind {
                     "there is no anvil here, the program that is the chain\n\
                      install it: npm install --prefix contracts @foundry-rs/anvil-linux-amd64 (in a clone: cd contracts && \
                      npm ci --ignore-scripts), or name one: {}=PATH",
-                    anvil::ANVIL
+                    anvil::ANVIL_ENV
                 ),
             },
         }
@@ -66,7 +66,8 @@ impl DevelopmentChain for Anvil {
 
     fn arguments(&self, port: u16, state: &Path) -> Vec<OsString> {
         let save_every = Some(Duration::from_secs(1));
-        anvil::Options { port, state: Some(state.into()), save_every, block_time: None }.arguments()
+        anvil::AnvilOptions { port, state: Some(state.into()), save_interval: save_every, block_time: None }
+            .arguments()
     }
 
     fn deploy<'a>(&'a self, endpoint: &'a str, spec: &'a MeshSpec) -> Deploying<'a> {
@@ -75,7 +76,7 @@ impl DevelopmentChain for Anvil {
 }
 
 async fn deployed(endpoint: &str, spec: &MeshSpec) -> Result<AnchorPlace, String> {
-    let state = State::genesis(spec).map_err(|error| error.to_string())?;
+    let state = LedgerState::genesis(spec).map_err(|error| error.to_string())?;
     let successors = state.anchors().successors().ok_or("the mesh spec names no anchor keys")?;
     let deployment =
         Deployment { mesh: spec.mesh_id(), height: BlockHeight(0), validators: successors.hash() };
@@ -84,7 +85,7 @@ async fn deployed(endpoint: &str, spec: &MeshSpec) -> Result<AnchorPlace, String
     let deployed = loop {
         match deploy(endpoint, &account, &deployment, &Limits::LOCAL).await {
             // It has only just been started.
-            Err(error) if error.is_passing() && Instant::now() < until => {
+            Err(error) if error.is_transient() && Instant::now() < until => {
                 tokio::time::sleep(LOOK_EVERY).await
             }
             other => break other.map_err(|error| error.to_string())?,

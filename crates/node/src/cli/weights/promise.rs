@@ -1,15 +1,13 @@
 //! The file that keeps committed weights until they are revealed.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use anyhow::Context;
 use nervure_ledger::transaction::RevealWeights;
-use nervure_primitives::NodeId;
+use nervure_primitives::{
+    NodeId,
+    durable::{self, Access},
+};
 use serde::{Deserialize, Serialize};
 
 /// Largest file that is read, in bytes: 256 weights take 8 KiB.
@@ -30,18 +28,14 @@ pub(super) struct Promise {
 impl Promise {
     /// Writes it into a new file that only its owner can read: until they are revealed, weights are a secret.
     pub(super) fn create(&self, path: &Path) -> anyhow::Result<()> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let text = serde_json::to_vec_pretty(self)?;
-        let written = file.and_then(|mut file| {
-            file.write_all(&text)?;
-            file.sync_all()
-        });
-        written.with_context(|| format!("cannot keep the weights in {}", path.display()))
+        durable::create(path, &text, Access::Owner)
+            .with_context(|| format!("cannot keep the weights in {}", path.display()))
     }
 
     /// Writes it again.
     pub(super) fn replace(&self, path: &Path) -> anyhow::Result<()> {
-        fs::write(path, serde_json::to_vec_pretty(self)?)
+        durable::replace(path, &serde_json::to_vec_pretty(self)?, Access::Owner)
             .with_context(|| format!("cannot keep the weights in {}", path.display()))
     }
 

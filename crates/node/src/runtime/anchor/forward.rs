@@ -8,10 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_anchor_evm::{Account, EvmAnchor, EvmConfig};
-use nervure_consensus::anchor::{
-    Anchor, AnchorError, AnchorKey, AnchorKeyFileError, LocalAnchor, Receipt, Submission, Turns,
+use nervure_anchor::{
+    Anchor, AnchorError, AnchorKey, AnchorKeyFileError, LocalAnchor, Submission, SubmissionReceipt,
+    SubmissionSchedule,
 };
+use nervure_anchor_evm::{Account, EvmAnchor, EvmConfig};
 use nervure_ledger::spec::{MeshSpec, Scope};
 use nervure_primitives::BlockHeight;
 use tokio_util::sync::CancellationToken;
@@ -71,7 +72,7 @@ impl Forwarder {
         let mut wait = FIRST_WAIT;
         loop {
             match self.connected(anchoring, &mut wait).await {
-                Err(error) if error.is_passing() => anchoring.trouble(Some(error.to_string())),
+                Err(error) if error.is_transient() => anchoring.trouble(Some(error.to_string())),
                 other => return other,
             }
             tokio::time::sleep(wait).await;
@@ -131,11 +132,11 @@ impl Forwarder {
             return Ok(left.min(self.look));
         }
         match contract.submit(&submission).await? {
-            Receipt::Stored { reference, gas } => {
+            SubmissionReceipt::Stored { reference, gas } => {
                 let transaction = reference.map(|reference| reference.transaction.to_string());
                 tracing::info!(%height, transaction, gas, "anchored a checkpoint");
             }
-            Receipt::Known => tracing::debug!(%height, "somebody else anchored it"),
+            SubmissionReceipt::AlreadyStored => tracing::debug!(%height, "somebody else anchored it"),
         }
         Ok(Duration::ZERO)
     }
@@ -143,6 +144,6 @@ impl Forwarder {
 
 /// How long this node waits before it hands in; none for who does not sign it.
 fn wait(submission: &Submission, key: &AnchorKey, turn: Duration) -> Option<Duration> {
-    let turns = Turns::new(&submission.checkpoint, &submission.validators, turn).ok()?;
+    let turns = SubmissionSchedule::new(&submission.checkpoint, &submission.validators, turn).ok()?;
     turns.wait(&key.address())
 }

@@ -3,16 +3,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use nervure_consensus::anchor::{AnchorError, LocalAnchor, Submission};
-use nervure_ledger::{
-    chain::Tip,
-    snapshot::Assembly,
-    spec::MeshSpec,
-    store::{Reader, StoreError},
-};
+use nervure_anchor::{AnchorError, LocalAnchor, Submission};
+use nervure_ledger::{chain::Tip, snapshot::Assembly, spec::MeshSpec};
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::BlockHeight;
 use nervure_protocol::{protocols::ANCHOR, topics::ATTESTATIONS};
+use nervure_store::{Reader, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -58,7 +54,7 @@ impl Anchoring {
                 continue;
             }
             let now = std::time::Instant::now();
-            let say = lock(&self.gathering).due(now, AGAIN);
+            let say = lock(&self.attestations).due(now, AGAIN);
             for attestation in say {
                 number = number.wrapping_add(1);
                 let said = Said { domain: self.domain, attestation, number };
@@ -67,7 +63,7 @@ impl Anchoring {
                     let _ = network.publish(ATTESTATIONS.name, bytes).await;
                 }
             }
-            let (_, since) = lock(&self.gathering).waiting();
+            let (_, since) = lock(&self.attestations).waiting();
             if since.is_some_and(|since| now.duration_since(since) > PATIENCE) {
                 self.ask_another(&network, turn).await;
                 turn = turn.wrapping_add(1);
@@ -95,9 +91,9 @@ impl Anchoring {
     /// Keeps whatever enough have signed. Waits for the disk.
     fn keep_complete(&self) -> Result<(), AnchorError> {
         let Some(log) = self.open_log()? else { return Ok(()) };
-        lock(&self.gathering).kept(log.latest());
+        lock(&self.attestations).kept(log.latest());
         loop {
-            let complete = lock(&self.gathering).complete(log.latest());
+            let complete = lock(&self.attestations).complete(log.latest());
             let Some(submission) = complete else { return Ok(()) };
             if !self.keep_one(log, &submission)? {
                 return Ok(());
@@ -108,16 +104,16 @@ impl Anchoring {
     /// Keeps a submission. False when one before it is missing.
     fn keep_one(&self, log: &LocalAnchor, submission: &Submission) -> Result<bool, AnchorError> {
         let height = submission.checkpoint.height();
-        match log.keep(submission) {
+        match log.store(submission) {
             Ok(_) => {}
-            Err(AnchorError::Refused(refusal)) => {
+            Err(AnchorError::Rejected(refusal)) => {
                 tracing::debug!(%height, %refusal, "a checkpoint is not kept");
                 return Ok(false);
             }
             Err(error) => return Err(error),
         }
         tracing::info!(%height, signatures = submission.signatures.len(), "a checkpoint is signed and kept");
-        lock(&self.gathering).kept(height);
+        lock(&self.attestations).kept(height);
         self.kept.notify_waiters();
         Ok(true)
     }

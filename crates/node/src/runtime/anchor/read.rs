@@ -1,7 +1,7 @@
 //! Reading the mesh's contract, for whoever begins with what it keeps.
 
+use nervure_anchor::{Anchor, AnchorError, AnchoredCheckpoint};
 use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits};
-use nervure_consensus::anchor::{Anchor, AnchorError, Anchored};
 use nervure_ledger::spec::{AnchorPlace, MeshSpec, Scope};
 
 /// Why there is nothing to begin with.
@@ -32,7 +32,7 @@ pub(super) fn config(place: &AnchorPlace, spec: &MeshSpec, endpoints: &[String])
 pub(crate) async fn last_anchored(
     spec: &MeshSpec,
     endpoints: &[String],
-) -> Result<(AnchorPlace, Anchored), AnchoredError> {
+) -> Result<(AnchorPlace, AnchoredCheckpoint), AnchoredError> {
     let place = spec.network.anchor.ok_or(AnchoredError::NoContract)?;
     let contract = EvmAnchor::connect(config(&place, spec, endpoints), spec.mesh_id(), None).await?;
     let (head, _) = contract.head().await?;

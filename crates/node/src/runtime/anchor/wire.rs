@@ -1,6 +1,6 @@
 //! What nodes say to each other about anchored checkpoints: attestations by gossip, whole submissions by request.
 
-use nervure_consensus::anchor::{
+use nervure_anchor::{
     AnchorDomain, Attestation, LocalAnchor, MAX_ATTESTATION_LEN, MAX_SUBMISSION_LEN, Submission,
 };
 use nervure_p2p::{ProtocolSpec, TopicSpec};
@@ -99,7 +99,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Vec<Submission>> {
 
 #[cfg(test)]
 mod tests {
-    use nervure_consensus::anchor::{AnchorAddress, AnchorSignature};
+    use nervure_anchor::{AnchorAddress, AnchorSignature};
     use nervure_primitives::Hash;
 
     use super::*;

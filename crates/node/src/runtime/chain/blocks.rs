@@ -4,10 +4,7 @@
 //! What it answers is used only after its certificate, or its id, has been checked.
 
 use nervure_consensus::checkpoint::CommitCertificate;
-use nervure_ledger::{
-    block::{Block, MAX_BLOCK_LEN},
-    store::{Reader, Store, StoreError},
-};
+use nervure_ledger::block::{Block, MAX_BLOCK_LEN};
 use nervure_p2p::ProtocolSpec;
 use nervure_primitives::{BlockHeight, Hash};
 use nervure_protocol::{
@@ -15,6 +12,7 @@ use nervure_protocol::{
     chain::{BlocksRequest, BlocksResponse, CertifiedBlock},
     protocols::CHAIN,
 };
+use nervure_store::{Reader, Store, StoreError};
 use serde_bytes::ByteBuf;
 
 use super::bodies::Bodies;

@@ -6,15 +6,11 @@ use nervure_consensus::{
     bft::{Candidate, DriverError, Input, Round, SignedStatement},
     checkpoint::CommitCertificate,
 };
-use nervure_ledger::{
-    block::Block,
-    chain::Next,
-    fail_point::{Point, reach},
-    tree::StateTree,
-};
+use nervure_ledger::{block::Block, chain::Next, tree::StateTree};
 use nervure_p2p::Verdict;
 use nervure_primitives::{BlockHeight, NodeId};
 use nervure_protocol::{chain::BlockAnnouncement, topics::BLOCKS};
+use nervure_store::fail_point::{Point, reach};
 
 use super::{
     ChainCounters, Part,

@@ -15,12 +15,12 @@ use nervure_consensus::{
 use nervure_ledger::{
     block::Block,
     chain::{BlockError, Tip},
-    fail_point::{Point, reach},
     proposals::Proposals,
-    store::{Store, StoreError, Wal},
 };
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 use nervure_protocol::topics::{CONSENSUS, TRANSACTIONS};
+use nervure_store::fail_point::{Point, reach};
+use nervure_store::{Store, StoreError, Wal};
 use tokio::sync::watch;
 
 use super::{

@@ -5,11 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_ledger::{
-    chain::Tip,
-    spec::MeshSpec,
-    store::{Options, Recovered, Store, StoreError, Wal},
-};
+use nervure_ledger::{chain::Tip, spec::MeshSpec};
+use nervure_store::{RecoveredLog, Store, StoreError, StoreOptions, Wal};
 use tokio::sync::watch;
 
 use super::{ChainView, pending::Pending};
@@ -38,7 +35,7 @@ pub(crate) fn exists(config: &NodeConfig) -> bool {
 /// Begins the chain in the node's directory with the state of a block, whose certificate was verified.
 pub(crate) fn import(config: &NodeConfig, tip: Tip, certificate: &[u8]) -> Result<(), StoreError> {
     std::fs::create_dir_all(&config.dir)?;
-    let options = Options { cache: CACHE, ..Options::default() };
+    let options = StoreOptions { cache: CACHE, ..StoreOptions::default() };
     Store::import(&config.dir.join(CHAIN_FILE), tip, Some(certificate), options).map(drop)
 }
 
@@ -46,7 +43,7 @@ pub(crate) fn import(config: &NodeConfig, tip: Tip, certificate: &[u8]) -> Resul
 pub(crate) struct Opened {
     pub(super) store: Store,
     pub(super) wal: Wal,
-    pub(super) recovered: Recovered,
+    pub(super) recovered: RecoveredLog,
     pub(super) pending: Pending,
     pub(super) view: watch::Sender<ChainView>,
 }
@@ -56,7 +53,7 @@ impl Opened {
     pub(crate) fn open(config: &NodeConfig, spec: &MeshSpec) -> Result<Self, OpenError> {
         arm_fail_point();
         std::fs::create_dir_all(&config.dir).map_err(StoreError::from)?;
-        let options = Options { cache: CACHE, ..Options::default() };
+        let options = StoreOptions { cache: CACHE, ..StoreOptions::default() };
         let (chain, tip) = patiently(|| Ok(Store::open(&config.dir.join(CHAIN_FILE), spec, options)?))?;
         let log = config.dir.join(WAL_FILE);
         let (wal, recovered) =
@@ -86,7 +83,7 @@ fn patiently<T>(open: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError>
 /// Where a test wants this process to die. A program that is shipped knows no such place.
 fn arm_fail_point() {
     let Ok(point) = std::env::var("NERVURE_FAIL_POINT") else { return };
-    match nervure_ledger::fail_point::arm(&point) {
+    match nervure_store::fail_point::arm(&point) {
         Ok(()) => tracing::warn!(point, "this process will die at a fail point"),
         Err(error) => tracing::error!(point, %error, "no fail point"),
     }

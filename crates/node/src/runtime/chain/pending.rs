@@ -1,131 +1,120 @@
-//! Transactions of this node's own users that wait for a block, kept across restarts.
+//! Pending transactions of this node's own users, kept across restarts.
 //!
-//! A plain file beside the chain: a length, a checksum and a sealed transaction, one after the other, appended as they come
-//! and written anew when some are settled. Nothing waits for the disk, so that a power failure may lose the latest; a
-//! process that is killed loses none. What is read is offered to the pool like anything else: what the ledger would refuse
-//! by now is dropped there.
+//! An [`AppendLog`] beside the chain: transactions are appended as they come, and the file is replaced when some
+//! are settled. An append does not wait for the disk, so that a power failure may lose the latest transactions; a
+//! process that is killed loses none. What is read is offered to the mempool like anything else: a transaction
+//! that the ledger would reject by now is dropped there.
 //!
-//! Others' transactions are not kept: whoever they belong to keeps them.
+//! Transactions of other nodes' users are not kept: their own nodes keep them.
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
 use nervure_ledger::transaction;
-use nervure_primitives::{Envelope, Hash};
+use nervure_primitives::{
+    Envelope, Hash,
+    durable::{AppendLog, LogError, LogFormat},
+};
 
-/// Transactions that are kept. More are taken by the pool, and forgotten with the process.
-const MOST: usize = 1_000;
+/// Transactions that are kept. The mempool takes more, which a restart forgets.
+const MAX_TRANSACTIONS: usize = 1_000;
 
 /// Largest file that is written or read, in bytes.
-const LARGEST: usize = 4 << 20;
+const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// Bytes before a transaction.
-const HEAD: usize = 8;
+/// Bytes of a frame before its payload.
+const FRAME_HEAD_BYTES: u64 = 8;
+
+const FORMAT: LogFormat = LogFormat {
+    magic: b"nervtxs2",
+    uncounted: 0,
+    // An envelope is a little larger than its body.
+    max_payload: transaction::MAX_LEN + 1024,
+    max_file: MAX_FILE_BYTES,
+};
 
 /// Transactions of this node's own users, and their file.
 pub(crate) struct Pending {
     path: PathBuf,
-    waiting: BTreeMap<Hash, Envelope>,
-    bytes: usize,
+    /// None while the file cannot be opened.
+    log: Option<AppendLog>,
+    transactions: BTreeMap<Hash, Envelope>,
 }
 
 impl Pending {
     /// Those in the file at `path`; none where it cannot be read.
     pub(super) fn open(path: &Path) -> Self {
-        let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(LARGEST as u64).read_to_end(&mut bytes));
-        if let Err(error) = read
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %path.display(), %error, "transactions that waited are lost");
+        let mut pending = Self { path: path.to_owned(), log: None, transactions: BTreeMap::new() };
+        if let Err(error) = pending.recover() {
+            tracing::warn!(path = %path.display(), %error, "pending transactions cannot be read");
+            if matches!(error, LogError::Magic { .. } | LogError::TooLarge { .. }) {
+                // It never becomes readable: a log that starts over keeps the next transactions.
+                let _ = std::fs::remove_file(path);
+                let _ = pending.recover().inspect_err(|error| pending.warn(error));
+            }
         }
-        let mut rest = bytes.as_slice();
-        let envelopes = std::iter::from_fn(|| next(&mut rest)).take(MOST);
-        let waiting: BTreeMap<_, _> = envelopes.map(|envelope| (envelope.id(), envelope)).collect();
-        Self { path: path.to_owned(), waiting, bytes: bytes.len() }
+        pending
+    }
+
+    /// Opens the file, and reads what it holds.
+    fn recover(&mut self) -> Result<(), LogError> {
+        let (mut log, contents) = AppendLog::open(&self.path, FORMAT)?;
+        let mut end = FORMAT.magic.len() as u64;
+        for frame in contents.frames().map_while(Result::ok).take(MAX_TRANSACTIONS) {
+            let Ok(envelope) = Envelope::decode(frame.payload, transaction::MAX_LEN) else { break };
+            self.transactions.insert(envelope.id(), envelope);
+            end = frame.end;
+        }
+        log.truncate(end).map_err(|error| LogError::Io { path: self.path.clone(), error })?;
+        self.log = Some(log);
+        Ok(())
     }
 
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Envelope> {
-        self.waiting.values()
+        self.transactions.values()
     }
 
-    /// One more waits.
+    /// Keeps one more.
     pub(super) fn add(&mut self, id: Hash, envelope: &Envelope) {
-        let Some(frame) = frame(envelope) else { return };
-        if self.waiting.len() >= MOST || self.bytes.saturating_add(frame.len()) > LARGEST {
+        let Ok(payload) = envelope.encode() else { return };
+        let Some(log) = &mut self.log else { return };
+        let size = log.size().saturating_add(FRAME_HEAD_BYTES + payload.len() as u64);
+        if self.transactions.len() >= MAX_TRANSACTIONS || size > MAX_FILE_BYTES {
             return;
         }
-        let file = OpenOptions::new().append(true).create(true).open(&self.path);
-        match file.and_then(|mut file| file.write_all(&frame)) {
-            Ok(()) => {
-                self.bytes += frame.len();
-                self.waiting.insert(id, envelope.clone());
-            }
-            Err(error) => self.complain(&error),
+        match log.append(&payload) {
+            Ok(_) => drop(self.transactions.insert(id, envelope.clone())),
+            Err(error) => self.warn(&error),
         }
     }
 
-    /// Forgets those that do not wait any more.
-    pub(super) fn retain(&mut self, waits: impl Fn(&Hash) -> bool) {
-        let before = self.waiting.len();
-        self.waiting.retain(|id, _| waits(id));
-        if self.waiting.len() < before
-            && let Err(error) = self.write()
-        {
-            self.complain(&error);
+    /// Forgets those that are not pending any more.
+    pub(super) fn retain(&mut self, is_pending: impl Fn(&Hash) -> bool) {
+        let before = self.transactions.len();
+        self.transactions.retain(|id, _| is_pending(id));
+        if self.transactions.len() == before {
+            return;
+        }
+        let payloads = self.transactions.values().filter_map(|envelope| envelope.encode().ok());
+        let replaced = self.log.as_mut().map(|log| log.replace(payloads, |_| ()));
+        if let Some(Err(error)) = replaced {
+            self.warn(&error);
         }
     }
 
-    /// Writes the file anew.
-    fn write(&mut self) -> io::Result<()> {
-        let bytes: Vec<u8> = self.waiting.values().filter_map(frame).flatten().collect();
-        let fresh = self.path.with_extension("new");
-        fs::write(&fresh, &bytes)?;
-        fs::rename(&fresh, &self.path)?;
-        self.bytes = bytes.len();
-        Ok(())
+    /// They stay pending; only a restart would lose them.
+    fn warn(&self, error: &dyn std::error::Error) {
+        tracing::warn!(path = %self.path.display(), %error, "pending transactions are not kept across a restart");
     }
-
-    /// What waits goes on waiting; only a restart would lose it.
-    fn complain(&self, error: &io::Error) {
-        tracing::warn!(path = %self.path.display(), %error, "what waits is not kept across a restart");
-    }
-}
-
-fn frame(envelope: &Envelope) -> Option<Vec<u8>> {
-    let content = envelope.encode().ok()?;
-    let mut bytes = Vec::with_capacity(HEAD + content.len());
-    bytes.extend_from_slice(&u32::try_from(content.len()).ok()?.to_be_bytes());
-    bytes.extend_from_slice(&checksum(&content));
-    bytes.extend_from_slice(&content);
-    Some(bytes)
-}
-
-/// The next whole one; whatever is behind one that is not was being written when the process ended.
-fn next(rest: &mut &[u8]) -> Option<Envelope> {
-    let (length, behind) = rest.split_first_chunk::<4>()?;
-    let (sum, behind) = behind.split_first_chunk::<4>()?;
-    let (content, behind) = behind.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-    if *sum != checksum(content) {
-        return None;
-    }
-    *rest = behind;
-    Envelope::decode(content, transaction::MAX_LEN).ok()
-}
-
-/// The first bytes of a hash: what is damaged is not taken for what was written.
-fn checksum(content: &[u8]) -> [u8; 4] {
-    let hash = Hash::of("nervure/pending/1", &[content]);
-    hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use nervure_ledger::transaction::{Call, Transaction, Transfer};
     use nervure_primitives::{Amount, BlockHeight, MeshId, NodeKey};
 
@@ -145,27 +134,34 @@ mod tests {
         envelope.id()
     }
 
-    fn kept(path: &Path) -> Vec<Hash> {
-        Pending::open(path).iter().map(Envelope::id).collect()
+    /// What a restart reads from a file with this content.
+    fn read(bytes: &[u8]) -> Vec<Hash> {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("pending");
+        fs::write(&path, bytes).unwrap();
+        Pending::open(&path).iter().map(Envelope::id).collect()
     }
 
     #[test]
-    fn what_waits_is_there_again_and_what_is_settled_is_not() {
+    fn pending_transactions_survive_a_restart_and_settled_ones_are_forgotten() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("pending");
         let mut pending = Pending::open(&path);
         let [one, two, three] = [1, 2, 3].map(|nonce| add(&mut pending, nonce));
-        assert_eq!(kept(&path).len(), 3);
+        let kept = || read(&fs::read(&path).unwrap());
+        assert_eq!(kept().len(), 3);
         pending.retain(|id| *id != two);
-        let (mut wanted, found) = (vec![one, three], kept(&path));
+        let (mut wanted, found) = (vec![one, three], kept());
         wanted.sort();
         assert_eq!(found, wanted);
         pending.retain(|_| false);
-        assert!(kept(&path).is_empty());
+        assert!(kept().is_empty());
+        let again = add(&mut pending, 4);
+        assert_eq!(kept(), [again]);
     }
 
     #[test]
-    fn a_torn_or_damaged_end_loses_itself_only() {
+    fn a_torn_or_damaged_frame_at_the_end_is_dropped_alone() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("pending");
         let mut pending = Pending::open(&path);
@@ -174,26 +170,35 @@ mod tests {
         add(&mut pending, 2);
         let bytes = fs::read(&path).unwrap();
         for end in whole..bytes.len() {
-            fs::write(&path, &bytes[..end]).unwrap();
-            assert_eq!(kept(&path), [first], "cut at {end}");
+            assert_eq!(read(&bytes[..end]), [first], "cut at {end}");
         }
         for at in whole..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;
-            fs::write(&path, damaged).unwrap();
-            assert_eq!(kept(&path), [first], "damaged at {at}");
+            assert_eq!(read(&damaged), [first], "damaged at {at}");
         }
     }
 
     #[test]
-    fn more_than_is_kept_is_not_written() {
+    fn a_file_of_another_version_starts_over() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("pending");
+        fs::write(&path, b"of another version").unwrap();
+        let mut pending = Pending::open(&path);
+        let id = add(&mut pending, 1);
+        assert_eq!(read(&fs::read(&path).unwrap()), [id]);
+    }
+
+    #[test]
+    fn more_than_the_limit_is_not_written() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("pending");
         let mut pending = Pending::open(&path);
-        for nonce in 0..MOST as u64 + 5 {
+        for nonce in 0..MAX_TRANSACTIONS as u64 + 5 {
             add(&mut pending, nonce);
         }
-        assert_eq!((pending.waiting.len(), kept(&path).len()), (MOST, MOST));
-        assert!(fs::metadata(&path).unwrap().len() < LARGEST as u64);
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!((pending.transactions.len(), read(&bytes).len()), (MAX_TRANSACTIONS, MAX_TRANSACTIONS));
+        assert!((bytes.len() as u64) < MAX_FILE_BYTES);
     }
 }

@@ -6,10 +6,11 @@ use std::{
 };
 
 use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, MessageError};
-use nervure_ledger::{block::Block, mempool::PoolRefusal, store::Recovered, transaction};
+use nervure_ledger::{block::Block, mempool::MempoolError, transaction};
 use nervure_p2p::{GossipMessage, Verdict};
 use nervure_primitives::{Envelope, Hash, NodeId};
 use nervure_protocol::{chain::BlockAnnouncement, topics::TRANSACTIONS};
+use nervure_store::RecoveredLog;
 use tokio::sync::oneshot;
 
 use super::{
@@ -31,7 +32,7 @@ pub(super) enum Event {
     /// A transaction by gossip.
     Offered(GossipMessage),
     /// A transaction of this node's users.
-    Submit(Envelope, oneshot::Sender<Result<Hash, PoolRefusal>>),
+    Submit(Envelope, oneshot::Sender<Result<Hash, MempoolError>>),
     /// The block of a proposal, or that nobody has it.
     Body(Candidate, Option<Block>),
     /// Committed blocks of a peer, or that it has none.
@@ -44,13 +45,13 @@ pub(super) enum Event {
 pub(super) struct Task {
     driver: Driver<Host>,
     queue: Receiver<Event>,
-    recovered: Recovered,
+    recovered: RecoveredLog,
 }
 
 type Failed = DriverError<HostError>;
 
 impl Task {
-    pub(super) fn new(engine: Engine, host: Host, recovered: Recovered, queue: Receiver<Event>) -> Self {
+    pub(super) fn new(engine: Engine, host: Host, recovered: RecoveredLog, queue: Receiver<Event>) -> Self {
         Self { driver: Driver::new(engine, host), queue, recovered }
     }
 
@@ -203,7 +204,7 @@ impl Task {
         }
     }
 
-    fn submit(&mut self, envelope: Envelope, reply: oneshot::Sender<Result<Hash, PoolRefusal>>) {
+    fn submit(&mut self, envelope: Envelope, reply: oneshot::Sender<Result<Hash, MempoolError>>) {
         let taken = self.insert(envelope.clone());
         if let (Ok(id), Ok(bytes)) = (&taken, envelope.encode()) {
             let parts = &mut self.driver.host().parts;
@@ -214,7 +215,7 @@ impl Task {
         let _ = reply.send(taken);
     }
 
-    fn insert(&mut self, envelope: Envelope) -> Result<Hash, PoolRefusal> {
+    fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
         let host = self.driver.host();
         let taken = host.chain.insert(envelope);
         let waiting = host.chain.pool().len();

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use futures::{FutureExt, future::BoxFuture};
-use nervure_consensus::anchor::Submission;
+use nervure_anchor::Submission;
 use nervure_ledger::{
     checkpoint::Checkpoint,
-    store::{EpochEnd, KeptEpoch, Reader, StoreError},
     subnet::EpochInputs,
     tree::{Fact, Key, Record},
 };
 use nervure_light::score::EpochProof;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
+use nervure_store::{EpochEnd, Reader, StoreError, StoredEpoch};
 
 use super::LedgerDesk;
 use crate::service::{
@@ -198,7 +198,7 @@ fn epoch(reader: &Reader, netuid: Netuid, node: &NodeId) -> Result<EpochView, Re
              next one ends at block {due}"
         )));
     }
-    let inputs = kept.map(|KeptEpoch { inputs, .. }| inputs).unwrap_or_default();
+    let inputs = kept.map(|StoredEpoch { inputs, .. }| inputs).unwrap_or_default();
     let uid = EpochInputs::decode(&inputs).ok().and_then(|inputs| inputs.uid_of(node));
     let neuron = uid.map(|uid| prove(Key::Neuron(netuid, uid))).transpose()?;
     let proof = EpochProof { subnet: Fact::new(subnet), inputs, neuron };

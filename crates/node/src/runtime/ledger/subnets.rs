@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nervure_ledger::{
-    state::State,
+    state::LedgerState,
     subnet::{Neuron, Subnet},
 };
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
@@ -61,7 +61,7 @@ impl LedgerDesk {
     }
 }
 
-fn view(state: &State, netuid: Netuid, subnet: &Subnet) -> SubnetView {
+fn view(state: &LedgerState, netuid: Netuid, subnet: &Subnet) -> SubnetView {
     SubnetView {
         netuid,
         name: subnet.name.clone(),
@@ -82,7 +82,7 @@ fn view(state: &State, netuid: Netuid, subnet: &Subnet) -> SubnetView {
 }
 
 fn neuron(
-    state: &State,
+    state: &LedgerState,
     subnet: &Subnet,
     (uid, neuron): (Uid, &std::sync::Arc<Neuron>),
     trust: &BTreeMap<NodeId, u16>,

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use nervure_consensus::anchor::{AnchorDomain, Anchored};
+use nervure_anchor::{AnchorDomain, AnchoredCheckpoint};
 use nervure_ledger::{
     chain::{StartError as GenesisError, Tip},
     checkpoint::Checkpoint,
-    snapshot::{Assembly, SnapshotError},
+    snapshot::{Assembly, SnapshotError, StatePage},
     spec::MeshSpec,
-    store::{StatePage, StoreError},
 };
 use nervure_light::{Bisection, BisectionError, LightClient, LightClientError, TrustedBlock};
 use nervure_p2p::{NetworkHandle, RequestError};
@@ -17,6 +16,7 @@ use nervure_protocol::{
     protocols::{ANCHOR, STATE},
     state_sync::{StateRequest, StateResponse},
 };
+use nervure_store::StoreError;
 
 use crate::{
     config::{Beginning, NodeConfig},
@@ -106,7 +106,7 @@ pub enum PeerError {
 enum Start {
     Genesis,
     Block(TrustedBlock),
-    Anchored(AnchorDomain, Anchored),
+    Anchored(AnchorDomain, AnchoredCheckpoint),
 }
 
 impl Start {

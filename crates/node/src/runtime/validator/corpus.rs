@@ -11,7 +11,7 @@ use nervure_subnet::mechanism::{Corpus, Document, MAX_CORPUS, MAX_DOCUMENTS};
 /// Rust, Python and prose of this repository.
 const OWN: &[(&str, &[u8])] = &[
     ("text.generate.rust", include_bytes!("../../../../ledger/src/state.rs")),
-    ("text.generate.rust", include_bytes!("../../../../ledger/src/store.rs")),
+    ("text.generate.rust", include_bytes!("../../../../store/src/database.rs")),
     ("text.generate.rust", include_bytes!("../../../../ledger/src/mempool.rs")),
     ("text.generate.rust", include_bytes!("../../../../consensus/src/yuma/median.rs")),
     ("text.generate.rust", include_bytes!("../../../../p2p/src/query/client.rs")),

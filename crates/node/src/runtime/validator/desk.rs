@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeSet,
-    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +11,7 @@ use nervure_ledger::{subnet::Subnet, transaction::RevealWeights};
 use nervure_primitives::{
     BlockHeight, Hash, Netuid, NodeId, Uid,
     cbor::{self, Limits},
+    durable::{self, Access},
 };
 use nervure_subnet::{
     Registration,
@@ -158,9 +158,6 @@ fn read(path: &Path) -> Option<Saved> {
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_data()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    // Weights are a secret until they are revealed.
+    durable::replace(path, bytes, Access::Owner)
 }

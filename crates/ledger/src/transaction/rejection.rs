@@ -1,0 +1,292 @@
+//! Why the ledger rejects a transaction.
+
+use nervure_anchor::AnchorAddress;
+use nervure_primitives::{Amount, BlockHeight, EnvelopeError, Netuid, NodeId, Uid};
+use serde::{Deserialize, Serialize};
+
+use crate::params::OutOfRange;
+
+/// Longest text in a rejection: part of it may come from a stranger.
+pub(crate) const MAX_REASON_CHARS: usize = 200;
+
+/// Why a transaction is rejected. It then changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Rejection {
+    /// Too large, not signed for this mesh by its signer, or not a transaction.
+    #[error("not a signed transaction of this mesh: {why}")]
+    Malformed {
+        /// What is wrong with it, in at most 200 characters.
+        why: String,
+    },
+    /// Its last valid height has passed.
+    #[error("the transaction expired at block {expiry}")]
+    Expired {
+        /// Its last valid height.
+        expiry: BlockHeight,
+    },
+    /// Not the signer's next nonce: applied before, or an earlier transaction is missing.
+    #[error("the nonce is {given}, but the signer's next nonce is {expected}")]
+    Nonce {
+        /// The signer's next nonce.
+        expected: u64,
+        /// The transaction's nonce.
+        given: u64,
+    },
+    /// Too small a fee.
+    #[error("the fee has to be at least {least} tokens")]
+    Fee {
+        /// The least fee.
+        least: Amount,
+    },
+    /// The signer's balance is too low.
+    #[error("the balance is too low: {needed} tokens are needed")]
+    Balance {
+        /// The least balance.
+        needed: Amount,
+    },
+    /// An amount of zero.
+    #[error("the amount is zero")]
+    Nothing,
+    /// A node key that the ledger does not know.
+    #[error("{node} is not a registered node")]
+    NoSuchNode {
+        /// The key.
+        node: NodeId,
+    },
+    /// A node of another owner.
+    #[error("{node} belongs to another owner")]
+    NotOwner {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node key that is or was registered.
+    #[error("{node} is or was registered before: make a new key")]
+    KeyTaken {
+        /// The key.
+        node: NodeId,
+    },
+    /// The node key did not agree to belong to this owner.
+    #[error("the node key's consent is not valid: {why}")]
+    Consent {
+        /// What is wrong with it, in at most 200 characters.
+        why: String,
+    },
+    /// The consent names another owner.
+    #[error("the node key's consent names owner {owner}, who is not the signer")]
+    ConsentForAnother {
+        /// The owner that it names.
+        owner: NodeId,
+    },
+    /// A take above [`crate::nodes::MAX_TAKE`].
+    #[error("a take of {take} is above {} of 65535", crate::nodes::MAX_TAKE)]
+    Take {
+        /// The take, of 65,535.
+        take: u16,
+    },
+    /// The take was raised too recently.
+    #[error("the take can be raised again at block {from}")]
+    TakeTooSoon {
+        /// The first block at which it can.
+        from: BlockHeight,
+    },
+    /// The remaining stake on the node would be too small.
+    #[error("a stake is either zero or at least {least} tokens")]
+    StakeTooSmall {
+        /// The least stake.
+        least: Amount,
+    },
+    /// More than was staked.
+    #[error("the stake is only {staked} tokens")]
+    NotStaked {
+        /// The stake.
+        staked: Amount,
+    },
+    /// An owner's transaction signed with a node key, or the reverse.
+    #[error("this kind of transaction has to be signed with the other key: owner key or node key")]
+    WrongKey,
+    /// A node key holds no tokens and so cannot pay a fee.
+    #[error("a transaction of a node key has to have a fee of zero")]
+    NodeFee,
+    /// A subnet that does not exist.
+    #[error("subnet {netuid} does not exist")]
+    NoSuchSubnet {
+        /// Its number.
+        netuid: Netuid,
+    },
+    /// Not a valid name.
+    #[error("a name has 1 to 64 lower-case letters, digits and hyphens")]
+    Name,
+    /// Not a valid mechanism.
+    #[error(
+        "a mechanism has a name and at most 16 parameters; names have 1 to 32 lower-case letters, digits, hyphens and \
+         underscores"
+    )]
+    Mechanism,
+    /// The maximum number of subnets exists and all are immune, or all numbers are used.
+    #[error("no place for another subnet: all existing subnets are still immune")]
+    NoSubnetPlace,
+    /// The node has a slot in the subnet.
+    #[error("{node} is already registered in subnet {netuid}")]
+    AlreadyThere {
+        /// The node.
+        node: NodeId,
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// The slot costs more than the signer's limit.
+    #[error("a slot costs {price} tokens now, more than the limit")]
+    Price {
+        /// The price.
+        price: Amount,
+    },
+    /// Every slot belongs to a neuron that cannot be pruned.
+    #[error("subnet {netuid} is full, and none of its neurons can be pruned now")]
+    NoSlot {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// The signing node has no slot in the subnet.
+    #[error("the signing node is not registered in subnet {netuid}")]
+    NotThere {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// More weights than there are neurons.
+    #[error("{given} weights for only {most} neurons")]
+    TooManyWeights {
+        /// Number of weights.
+        given: usize,
+        /// Number of neurons.
+        most: usize,
+    },
+    /// Too little stake to set weights.
+    #[error("setting weights requires a stake of {least} tokens")]
+    WeightStake {
+        /// The least stake.
+        least: Amount,
+    },
+    /// Weights with an old version key.
+    #[error("the weights have version {given}, but at least {least} is required")]
+    Version {
+        /// The least version key.
+        least: u64,
+        /// The given one.
+        given: u64,
+    },
+    /// Weights of a node without a validator permit.
+    #[error("the node has no validator permit")]
+    NoPermit,
+    /// Two weights for one uid or subnet.
+    #[error("a uid or subnet occurs twice")]
+    Duplicate,
+    /// A uid that does not exist.
+    #[error("uid {uid} does not exist")]
+    NoSuchUid {
+        /// The uid.
+        uid: Uid,
+    },
+    /// Fewer weights than the least number.
+    #[error("at least {least} weights are required")]
+    TooFewWeights {
+        /// The least number.
+        least: usize,
+    },
+    /// Too many commits without a reveal.
+    #[error("{most} commits are already waiting for their reveal")]
+    TooManyCommits {
+        /// The limit.
+        most: usize,
+    },
+    /// No commit of this node has the hash of these weights.
+    #[error("this node has not committed to these weights")]
+    NoSuchCommit,
+    /// Not the epoch in which these weights can be revealed.
+    #[error("these weights can only be revealed in epoch {reveal_in}; the current epoch is {now}")]
+    RevealTime {
+        /// The epoch in which they can.
+        reveal_in: u64,
+        /// The current epoch of the subnet.
+        now: u64,
+    },
+    /// The subnet has commit-reveal on: plain weights could be copied.
+    #[error("subnet {netuid} requires commit and reveal")]
+    CommitFirst {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// The subnet has commit-reveal off.
+    #[error("subnet {netuid} accepts plain weights, not commits")]
+    NoCommits {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// The neuron set weights, or registered, too recently.
+    #[error("the node can set weights again at block {from}")]
+    WeightsTooSoon {
+        /// The first block at which it can.
+        from: BlockHeight,
+    },
+    /// The subnet accepts no registrations.
+    #[error("registration in subnet {netuid} is closed by its owner")]
+    Closed {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// A subnet of another owner, or without one.
+    #[error("the signer is not the owner of subnet {netuid}")]
+    NotSubnetOwner {
+        /// The subnet.
+        netuid: Netuid,
+    },
+    /// A hyperparameter outside of its limits.
+    #[error(transparent)]
+    Hyperparameter(#[from] OutOfRange),
+    /// The hyperparameter was changed too recently.
+    #[error("this hyperparameter can be changed again at block {from}")]
+    HyperparameterTooSoon {
+        /// The first block at which it can.
+        from: BlockHeight,
+    },
+    /// The node voted too recently.
+    #[error("the node can vote again at block {from}")]
+    VoteTooSoon {
+        /// The first block at which it can.
+        from: BlockHeight,
+    },
+    /// An anchor key that is registered, for the signer or another node.
+    #[error("{address} is already registered as an anchor key")]
+    AnchorKeyTaken {
+        /// Its address.
+        address: AnchorAddress,
+    },
+    /// The proof of possession of the anchor key is not valid.
+    #[error("the proof of possession of anchor key {address} is not valid for this node")]
+    AnchorKeyProof {
+        /// Its address.
+        address: AnchorAddress,
+    },
+    /// The node registered an anchor key too recently.
+    #[error("the node can register another anchor key at block {from}")]
+    AnchorKeyTooSoon {
+        /// The first block at which it can.
+        from: BlockHeight,
+    },
+}
+
+impl Rejection {
+    /// An envelope that could not be opened.
+    pub(super) fn malformed(error: &EnvelopeError) -> Self {
+        Self::Malformed { why: short(error) }
+    }
+
+    /// A consent that could not be opened.
+    pub(super) fn consent(error: &EnvelopeError) -> Self {
+        Self::Consent { why: short(error) }
+    }
+}
+
+fn short(error: &EnvelopeError) -> String {
+    error.to_string().chars().take(MAX_REASON_CHARS).collect()
+}

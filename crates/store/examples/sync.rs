@@ -1,0 +1,212 @@
+//! How fast a node that was away comes after: blocks with certificates, decoded, verified, carried out and written to a
+//! disk, as a node does it, and one after the other for comparison.
+//!
+//! ```text
+//! cargo run --release -p nervure-store --example sync
+//! cargo run --release -p nervure-store --example sync -- --blocks 5000 --transfers 10
+//! ```
+//!
+//! The mesh is a local one of four validators: an epoch every ten blocks. The network is left out.
+
+#![allow(clippy::print_stdout, reason = "a report is what it is for")]
+#![allow(clippy::unwrap_used, reason = "a measurement that fails stops")]
+
+use std::{
+    num::NonZeroUsize,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use nervure_consensus::{
+    bft::{Round, SignedStatement},
+    checkpoint::{CommitCertificate, SignatureList},
+};
+use nervure_ledger::{
+    block::Block,
+    chain::{Next, Tip},
+    spec::{AccountSpec, MeshSpec, NodeSpec, Role},
+    transaction::{Call, Transaction, Transfer},
+    tree::MemoryTree,
+};
+use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeKey};
+use nervure_store::{Store, StoreOptions};
+
+/// Blocks of one answer of a peer, and so of one transaction.
+const TOGETHER: usize = 500;
+
+/// Validators, and those of them that sign: the fewest that are enough.
+const VALIDATORS: u8 = 4;
+const SIGNERS: usize = 3;
+
+/// Accounts that pay.
+const ACCOUNTS: u16 = 1_000;
+
+fn key(number: u16) -> NodeKey {
+    let mut seed = [7; 32];
+    seed[..2].copy_from_slice(&number.to_be_bytes());
+    NodeKey::from_seed(&seed)
+}
+
+fn spec() -> MeshSpec {
+    let mut spec = MeshSpec::local("sync");
+    for number in 0..VALIDATORS {
+        spec.nodes.push(NodeSpec {
+            id: key(number.into()).node_id(),
+            owner: None,
+            role: Role::Validator,
+            netuids: vec![Netuid(1)],
+            stake: Amount::from_tokens(1_000).unwrap(),
+            anchor: None,
+        });
+    }
+    let account = |number| AccountSpec {
+        owner: key(1_000 + number).node_id(),
+        balance: Amount::from_base_units(10_000_000_000),
+    };
+    spec.accounts = (0..ACCOUNTS).map(account).collect();
+    spec
+}
+
+fn transfer(tip: &Tip, number: u16) -> Envelope {
+    let from = key(1_000 + number % ACCOUNTS);
+    let nonce = tip.state.accounts().get(&from.node_id()).nonce;
+    let call = Call::Transfer(Transfer {
+        to: key(1_000 + (number * 7 + 1) % ACCOUNTS).node_id(),
+        amount: Amount::from_base_units(1_000),
+    });
+    let (fee, expiry) = (Amount::from_base_units(1_000), BlockHeight(u64::MAX));
+    Transaction { nonce, fee, expiry, call }.seal(&from, &tip.header.mesh).unwrap()
+}
+
+fn certificate(block: &Block) -> CommitCertificate {
+    let (height, value) = (block.header.height, block.header.id());
+    let mut certificate =
+        CommitCertificate { height, round: Round(0), value, signatures: SignatureList::collect([]).unwrap() };
+    let sign = |number| {
+        let signed = SignedStatement::sign(&key(number), &block.header.mesh, certificate.vote()).unwrap();
+        (signed.signer, signed.signature)
+    };
+    certificate.signatures = SignatureList::collect((0..SIGNERS as u16).map(sign)).unwrap();
+    certificate
+}
+
+/// So many blocks as they come over the wire.
+fn history(spec: &MeshSpec, blocks: usize, transfers: u16) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let (mut tip, update) = Tip::genesis(spec).unwrap();
+    let mut tree = MemoryTree::default();
+    tree.accept(update);
+    (0..blocks)
+        .map(|number| {
+            let first = (number as u16).wrapping_mul(transfers);
+            let envelopes = (0..transfers).map(|one| transfer(&tip, first.wrapping_add(one))).collect();
+            let next = tip.next(&tree, envelopes, NonZeroUsize::MIN).unwrap();
+            tree.accept(next.update.clone());
+            tip = next.tip();
+            (next.block.encode().unwrap(), certificate(&next.block).encode().unwrap())
+        })
+        .collect()
+}
+
+/// What the parts took.
+#[derive(Default)]
+struct Times {
+    decode: Duration,
+    verify: Duration,
+    carry_out: Duration,
+    write: Duration,
+}
+
+fn timed<T>(time: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = work();
+    *time += begun.elapsed();
+    result
+}
+
+/// A block that is verified and carried out on top of `tip`.
+fn follow(
+    tip: &Tip,
+    tree: &impl nervure_ledger::tree::StateTree,
+    bytes: &(Vec<u8>, Vec<u8>),
+    times: &mut Times,
+) -> Next {
+    let (block, certificate) = timed(&mut times.decode, || {
+        (Block::decode(&bytes.0).unwrap(), CommitCertificate::decode(&bytes.1).unwrap())
+    });
+    timed(&mut times.verify, || {
+        assert_eq!((certificate.height, certificate.value), (block.header.height, block.header.id()));
+        certificate.verify(tip.state.validators().unwrap(), &tip.header.mesh).unwrap();
+    });
+    let threads = std::thread::available_parallelism().unwrap();
+    timed(&mut times.carry_out, || tip.check(tree, &block, threads).unwrap())
+}
+
+/// A transaction of the store for each block; the disk is waited for at the last of each answer.
+fn one_by_one(store: &Store, mut tip: Tip, blocks: &[(Vec<u8>, Vec<u8>)], times: &mut Times) -> Tip {
+    for together in blocks.chunks(TOGETHER) {
+        for (number, bytes) in together.iter().enumerate() {
+            let next = follow(&tip, &store.read().unwrap(), bytes, times);
+            timed(&mut times.write, || match number + 1 == together.len() {
+                true => store.commit(&next, Some(&bytes.1)).unwrap(),
+                false => store.commit_soon(&next, Some(&bytes.1)).unwrap(),
+            });
+            tip = next.tip();
+        }
+    }
+    tip
+}
+
+/// A transaction for all blocks of an answer, as nodes do it.
+fn batched(store: &Store, mut tip: Tip, blocks: &[(Vec<u8>, Vec<u8>)], times: &mut Times) -> Tip {
+    for together in blocks.chunks(TOGETHER) {
+        let mut batch = store.batch().unwrap();
+        for bytes in together {
+            let next = follow(&tip, &batch.tree().unwrap(), bytes, times);
+            timed(&mut times.write, || batch.push(&next, Some(&bytes.1)).unwrap());
+            tip = next.tip();
+        }
+        timed(&mut times.write, || batch.commit().unwrap());
+    }
+    tip
+}
+
+type Way = fn(&Store, Tip, &[(Vec<u8>, Vec<u8>)], &mut Times) -> Tip;
+
+fn measure(what: &str, way: Way, place: &Path, blocks: &[(Vec<u8>, Vec<u8>)]) -> Tip {
+    let (store, tip) = Store::open(&place.join(what), &spec(), StoreOptions::default()).unwrap();
+    let (mut times, begun) = (Times::default(), Instant::now());
+    let tip = way(&store, tip, blocks, &mut times);
+    let whole = begun.elapsed();
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / blocks.len() as f64;
+    println!(
+        "{what:<12} {:>8.0} blocks/s   decode {:>4.0} us, verify {:>4.0} us, carry out {:>4.0} us, write {:>5.0} us",
+        blocks.len() as f64 / whole.as_secs_f64(),
+        each(times.decode),
+        each(times.verify),
+        each(times.carry_out),
+        each(times.write)
+    );
+    tip
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let (mut blocks, mut transfers) = (3_000, 0);
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().and_then(|value| value.parse().ok());
+        match (name.as_str(), value) {
+            ("--blocks", Some(value)) => blocks = value,
+            ("--transfers", Some(value)) => transfers = value as u16,
+            _ => {
+                println!("usage: sync [--blocks N] [--transfers N]");
+                std::process::exit(2);
+            }
+        }
+    }
+    let home = tempfile::tempdir().unwrap();
+    let history = history(&spec(), blocks, transfers);
+    println!("{blocks} blocks of {transfers} transfers, {VALIDATORS} validators, {SIGNERS} signatures each");
+    let one = measure("one by one", one_by_one, home.path(), &history);
+    let all = measure("batched", batched, home.path(), &history);
+    assert_eq!(one.header, all.header, "both ways lead to the same block");
+}

@@ -1,0 +1,216 @@
+//! The chain on disk: blocks, certificates, events, roots and the state tree in one redb file.
+//!
+//! A block is written in one durable transaction with everything that belongs to it ([`Store::commit`]),
+//! so that a file holds the last committed block and never a part of the next one, wherever the process
+//! was killed. Readers see the file as it was when they began ([`Store::read`]), and commits do not
+//! disturb them.
+//!
+//! Every value carries a checksum over its table, its key and itself, and opening a store rebuilds the
+//! state from its records and compares the root with that of the last header: what was changed on disk
+//! is refused by name ([`StoreError::Damaged`]) and never served. A second process on the same file is
+//! refused too.
+//!
+//! The state of old blocks is pruned; their headers, which name its root, stay.
+//!
+//! Hazard: a checksum is not a signature. An attacker with write access can make a consistent other file; a
+//! node that is handed a file should compare its head with a certificate.
+
+mod batch;
+mod commit;
+mod error;
+mod evidence;
+mod page;
+mod prune;
+mod reader;
+mod tables;
+mod tree;
+
+use std::path::{Path, PathBuf};
+
+use nervure_primitives::{BlockHeight, MeshId};
+use redb::{Database, ReadableDatabase, StorageBackend};
+
+pub use batch::Batch;
+pub use error::StoreError;
+pub use evidence::{EpochEnd, StoredEpoch};
+pub use reader::Reader;
+
+use nervure_ledger::{
+    block::Header,
+    chain::{Next, Tip},
+    spec::MeshSpec,
+    tree::{MemoryTree, StateTree, TreeUpdate, changes},
+};
+use tables::Meta;
+
+/// The layout of the file. Files of another one are refused.
+const VERSION: u64 = 2;
+
+/// How a store behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreOptions {
+    /// How many blocks back the state can still be read and proven; at least 1. More cost disk: what a
+    /// block changes is kept that long. Default 1,000.
+    pub retain: u64,
+    /// Memory for the cache of the file, in bytes. Default 64 MiB.
+    pub cache: usize,
+    /// Whether a commit waits until the disk has it. Without, a power failure loses blocks; only for
+    /// measurements. Default yes.
+    pub durable: bool,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { retain: 1_000, cache: 64 << 20, durable: true }
+    }
+}
+
+/// What a chain on disk begins with.
+struct First<'a> {
+    tip: Tip,
+    update: TreeUpdate,
+    certificate: Option<&'a [u8]>,
+}
+
+/// A chain on disk.
+#[derive(Debug)]
+pub struct Store {
+    db: Database,
+    path: PathBuf,
+    mesh: MeshId,
+    /// The height whose tree is version 0: that of the genesis, or of the snapshot it began with.
+    base: u64,
+    options: StoreOptions,
+}
+
+impl Store {
+    /// Opens the chain of `spec` at `path`, or begins it there with the genesis, and returns its last
+    /// block.
+    ///
+    /// # Errors
+    /// When the file is in use, of another mesh, damaged, or cannot be read or written.
+    pub fn open(path: &Path, spec: &MeshSpec, options: StoreOptions) -> Result<(Self, Tip), StoreError> {
+        Self::on(tables::open(path, options)?, path, spec, options)
+    }
+
+    /// [`Self::open`] on another storage than a file: for disks of tests, which fail when they are told to.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_on(
+        storage: impl StorageBackend,
+        spec: &MeshSpec,
+        options: StoreOptions,
+    ) -> Result<(Self, Tip), StoreError> {
+        let path = Path::new("a storage without a name");
+        let builder = || Database::builder().set_cache_size(options.cache).create_with_backend(storage);
+        Self::on(tables::guarded(path, builder)?, path, spec, options)
+    }
+
+    /// [`Self::open`] on a file that is open.
+    fn on(
+        db: Database,
+        path: &Path,
+        spec: &MeshSpec,
+        options: StoreOptions,
+    ) -> Result<(Self, Tip), StoreError> {
+        match Meta::read(&db)? {
+            Some(meta) => Self::resume(db, path, spec, options, &meta),
+            None => {
+                let (tip, update) = Tip::genesis(spec)?;
+                Self::begin(db, path, options, First { tip, update, certificate: None })
+            }
+        }
+    }
+
+    /// Begins a chain at `path` with a tip that was imported from a snapshot, and the certificate of its
+    /// block.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when there is a chain at `path` already.
+    pub fn import(
+        path: &Path,
+        tip: Tip,
+        certificate: Option<&[u8]>,
+        options: StoreOptions,
+    ) -> Result<(Self, Tip), StoreError> {
+        let db = tables::open(path, options)?;
+        if Meta::read(&db)?.is_some() {
+            return Err(StoreError::Exists { path: path.to_owned() });
+        }
+        let update = MemoryTree::default().update(&changes(None, &tip.state))?;
+        if update.root != tip.header.state {
+            return Err(StoreError::Root { expected: tip.header.state, found: update.root });
+        }
+        Self::begin(db, path, options, First { tip, update, certificate })
+    }
+
+    /// Writes a block that follows the last one, with its certificate, durably.
+    ///
+    /// # Errors
+    /// When the disk is full or fails; the store is then as before.
+    pub fn commit(&self, next: &Next, certificate: Option<&[u8]>) -> Result<(), StoreError> {
+        commit::next(self, next, certificate, self.options.durable)
+    }
+
+    /// [`Self::commit`] without waiting for the disk: durable with the next [`Self::commit`]. For blocks
+    /// that others can be asked for again.
+    ///
+    /// # Errors
+    /// As for [`Self::commit`].
+    pub fn commit_soon(&self, next: &Next, certificate: Option<&[u8]>) -> Result<(), StoreError> {
+        commit::next(self, next, certificate, false)
+    }
+
+    /// A view of the chain as it is now, which later commits do not change.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(&self) -> Result<Reader, StoreError> {
+        Reader::new(self.db.begin_read()?, self.base)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn resume(
+        db: Database,
+        path: &Path,
+        spec: &MeshSpec,
+        options: StoreOptions,
+        meta: &Meta,
+    ) -> Result<(Self, Tip), StoreError> {
+        let mesh = spec.mesh_id();
+        if meta.format != VERSION {
+            return Err(StoreError::Format { path: path.to_owned(), found: meta.format, known: VERSION });
+        }
+        if meta.mesh != mesh {
+            return Err(StoreError::OtherMesh { path: path.to_owned(), found: meta.mesh, expected: mesh });
+        }
+        let store = Self { db, path: path.to_owned(), mesh, base: meta.base, options };
+        let tip = store.read()?.tip(spec)?;
+        Ok((store, tip))
+    }
+
+    fn begin(
+        db: Database,
+        path: &Path,
+        options: StoreOptions,
+        first: First<'_>,
+    ) -> Result<(Self, Tip), StoreError> {
+        let Header { mesh, height, .. } = first.tip.header;
+        let store = Self { db, path: path.to_owned(), mesh, base: height.0, options };
+        commit::first(&store, &first)?;
+        Ok((store, first.tip))
+    }
+
+    /// The version of the tree after the block at `height`.
+    fn version(&self, height: BlockHeight) -> u64 {
+        height.0.saturating_sub(self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests;

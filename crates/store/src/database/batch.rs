@@ -1,0 +1,128 @@
+//! Many blocks in one transaction, for a node that was away: each follows the one before it, and the disk is waited for
+//! once for all of them.
+//!
+//! Pushed blocks are visible only through the batch ([`Batch::tree`]) before [`Batch::commit`], which writes
+//! all of it or nothing. A batch that is dropped leaves the store as it was. There is one at a time, and no other commit
+//! beside it: that would wait for the batch, and forever on the same thread.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use jmt::{
+    KeyHash, OwnedValue, Version,
+    storage::{LeafNode, Node, NodeKey, TreeReader},
+};
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::{
+    Store, StoreError, commit,
+    tables::{self, HEADERS, NODES, VALUES},
+    tree::StoredTree,
+};
+use crate::fail_point::{Point, reach};
+use nervure_ledger::{
+    chain::Next,
+    tree::{Changes, Key, Record, StateProof, StateTree, TreeError, TreeUpdate, prove, update},
+};
+
+/// Blocks that are not written yet.
+pub struct Batch<'a> {
+    store: &'a Store,
+    transaction: WriteTransaction,
+    /// Nodes of the tree that were read or written: the next block needs most of them again.
+    known: Known,
+}
+
+/// Nodes by their keys. As many as the batch's blocks touch.
+type Known = RefCell<HashMap<NodeKey, Node>>;
+
+impl Store {
+    /// Begins a batch.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn batch(&self) -> Result<Batch<'_>, StoreError> {
+        Ok(Batch {
+            store: self,
+            transaction: commit::begin(self, self.options.durable)?,
+            known: Known::default(),
+        })
+    }
+}
+
+impl Batch<'_> {
+    /// The tree after the last block that was pushed.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn tree(&self) -> Result<impl StateTree, StoreError> {
+        let headers = self.transaction.open_table(HEADERS)?;
+        let last = headers.last()?.ok_or_else(|| StoreError::damaged("table headers", "it is empty"))?;
+        let version = self.store.version(tables::height(HEADERS, last.0.value())?);
+        let nodes = self.transaction.open_table(NODES)?;
+        let values = self.transaction.open_table(VALUES)?;
+        Ok(BatchTree { tree: StoredTree { nodes, values }, version, known: &self.known })
+    }
+
+    /// Adds the next block, with its certificate.
+    ///
+    /// # Errors
+    /// When it does not follow the last one, or the disk fails; the batch is of no use any more then.
+    pub fn push(&mut self, next: &Next, certificate: Option<&[u8]>) -> Result<(), StoreError> {
+        commit::write(self.store, &self.transaction, next, certificate)?;
+        let (known, batch) = (self.known.get_mut(), &next.update.batch);
+        known.extend(batch.node_batch.nodes().iter().map(|(key, node)| (key.clone(), node.clone())));
+        for stale in &batch.stale_node_index_batch {
+            known.remove(&stale.node_key);
+        }
+        Ok(())
+    }
+
+    /// Writes all of them.
+    ///
+    /// # Errors
+    /// When the disk is full or fails; the store is then as it was before the batch.
+    pub fn commit(self) -> Result<(), StoreError> {
+        reach(Point::StoreWritten);
+        self.transaction.commit()?;
+        reach(Point::StoreCommitted);
+        Ok(())
+    }
+}
+
+/// The tree in a transaction that is being written.
+struct BatchTree<'t> {
+    tree: StoredTree<Table<'t, &'static [u8], &'static [u8]>>,
+    version: u64,
+    known: &'t Known,
+}
+
+impl TreeReader for BatchTree<'_> {
+    fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<Node>> {
+        if let Some(node) = self.known.borrow().get(key) {
+            return Ok(Some(node.clone()));
+        }
+        let found = self.tree.get_node_option(key)?;
+        if let Some(node) = &found {
+            self.known.borrow_mut().insert(key.clone(), node.clone());
+        }
+        Ok(found)
+    }
+
+    fn get_value_option(&self, version: Version, place: KeyHash) -> anyhow::Result<Option<OwnedValue>> {
+        self.tree.get_value_option(version, place)
+    }
+
+    fn get_rightmost_leaf(&self) -> anyhow::Result<Option<(NodeKey, LeafNode)>> {
+        self.tree.get_rightmost_leaf()
+    }
+}
+
+impl StateTree for BatchTree<'_> {
+    fn update(&self, changes: &Changes) -> Result<TreeUpdate, TreeError> {
+        update(self, self.version.saturating_add(1), changes)
+    }
+
+    fn prove(&self, key: &Key) -> Result<(Option<Record>, StateProof), TreeError> {
+        prove(self, self.version, key)
+    }
+}
