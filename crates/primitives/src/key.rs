@@ -88,10 +88,12 @@ impl NodeKey {
         }
     }
 
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn signing_key(&self) -> &SigningKey {
         &self.0
     }
 
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) const fn from_signing_key(key: SigningKey) -> Self {
         Self(key)
     }
