@@ -12,11 +12,12 @@ use crate::{
     Layout, NodeFile, ProcessRef, Progress, TestnetError,
     chain::CHAIN,
     client::Client,
-    launch::{Children, spawn, spawn_chain, spawn_stand_in},
-    logs, owner,
+    launch::{Children, spawn, spawn_chain, spawn_mock_server},
+    logs,
+    mock_server::{self, MOCK_SERVER},
+    owner,
     owner::Owner,
     ready::{self, Board, Goal, Watched},
-    stand_in::{self, STAND_IN},
     state::{NodeState, Stage, State},
     stop,
     up::node_ended,
@@ -93,7 +94,7 @@ pub async fn kill(dir: &Path, name: &str) -> Result<u32, TestnetError> {
     }
 }
 
-/// Starts the node `name` of a running testnet again, or its stand-in, as a process of `binary`, and waits until it is
+/// Starts the node `name` of a running testnet again, or its mock model server, as a process of `binary`, and waits until it is
 /// connected, or answers; says which pid it has.
 ///
 /// # Errors
@@ -114,16 +115,16 @@ pub async fn start_with(
 ) -> Result<u32, TestnetError> {
     let layout = Layout::new(dir);
     let state = State::load(&layout)?;
-    let beside = state.stand_in(name).is_some() || state.chain(name).is_some();
+    let beside = state.mock_server(name).is_some() || state.chain(name).is_some();
     let node = if beside { None } else { Some(state.node(name)?) };
     if state.stage != Stage::Ready || !(state.any_alive() || state.living_owner().is_some()) {
         return Err(TestnetError::NotRunning(dir.into()));
     }
     state.can_start(name)?;
     let (mut children, process) = respawn(&layout, name, (binary, variables))?;
-    match (node, state.stand_in(name)) {
+    match (node, state.mock_server(name)) {
         (Some(node), _) => connected(&layout, node, process, &mut children).await?,
-        (None, Some(stand_in)) => stand_in::answers(&layout, stand_in, &mut children).await?,
+        (None, Some(mock_server)) => mock_server::answers(&layout, mock_server, &mut children).await?,
         (None, None) => {}
     }
     children.release();
@@ -138,7 +139,7 @@ pub async fn start_with(
 pub async fn degrade(dir: &Path, name: &str, percent: u8, binary: &Path) -> Result<u32, TestnetError> {
     let layout = Layout::new(dir);
     let state = State::load(&layout)?;
-    let served = match state.stand_in(name) {
+    let served = match state.mock_server(name) {
         Some(_) => Vec::new(),
         None if state.chain(name).is_some() => Vec::new(),
         None => state.node(name)?.experts.clone(),
@@ -159,8 +160,8 @@ pub async fn degrade(dir: &Path, name: &str, percent: u8, binary: &Path) -> Resu
 
 /// The process of that name, if it still runs.
 fn alive(state: &State, name: &str) -> Result<Option<ProcessRef>, TestnetError> {
-    match (state.stand_in(name), state.chain(name)) {
-        (Some(stand_in), _) => Ok(stand_in.alive()),
+    match (state.mock_server(name), state.chain(name)) {
+        (Some(mock_server), _) => Ok(mock_server.alive()),
         (_, Some(chain)) => Ok(chain.alive()),
         (None, None) => Ok(state.node(name)?.alive()),
     }
@@ -183,20 +184,20 @@ fn respawn(
     let mut state = State::load(layout)?;
     let stdin =
         owner::tied_stdin(layout, state.living_owner()).map_err(TestnetError::io("open", layout.alive()))?;
-    let stand_in = state.stand_in(name);
+    let mock_server = state.mock_server(name);
     if let Some(process) = alive(&state, name)? {
         return Err(TestnetError::NodeRunning { name: name.into(), pid: process.pid });
     }
-    let child = match (stand_in, state.chain(name)) {
-        (Some(stand_in), _) => spawn_stand_in(binary, layout, stand_in.listen, stdin)?,
+    let child = match (mock_server, state.chain(name)) {
+        (Some(mock_server), _) => spawn_mock_server(binary, layout, mock_server.listen, stdin)?,
         (_, Some(chain)) => spawn_chain(layout, chain)?,
         (None, None) => spawn(binary, layout, (state.node(name)?, state.chain.as_ref()), stdin, variables)?,
     };
     let process = ProcessRef::of(child.id().unwrap_or_default());
     let mut children = Children::default();
     children.add(name, child, process);
-    if let Some(stand_in) = state.stand_in.as_mut().filter(|_| name == STAND_IN) {
-        stand_in.process = Some(process);
+    if let Some(mock_server) = state.mock_server.as_mut().filter(|_| name == MOCK_SERVER) {
+        mock_server.process = Some(process);
     }
     if let Some(chain) = state.chain.as_mut().filter(|_| name == CHAIN) {
         chain.process = Some(process);

@@ -6,7 +6,7 @@ use nervure_anchor::AnchorKeyFileError;
 use nervure_ledger::spec::SpecError;
 use nervure_primitives::key_file::KeyFileError;
 
-use crate::{Phase, stand_in::STAND_IN};
+use crate::{Phase, mock_server::MOCK_SERVER};
 
 /// Why something with a testnet did not work.
 #[derive(Debug, thiserror::Error)]
@@ -119,17 +119,17 @@ pub enum TestnetError {
     /// The contract is not on the development chain.
     #[error("the contract that keeps checkpoints is not deployed: {0}")]
     Deploy(String),
-    /// The stand-in for a model server does not answer.
-    #[error("after {} s the stand-in for a model server does not answer", waited.as_secs())]
-    StandInSilent {
+    /// The mock model server does not answer.
+    #[error("after {} s the mock model server does not answer", waited.as_secs())]
+    MockServerSilent {
         /// How long it was given.
         waited: Duration,
         /// The end of its log.
         log: String,
     },
-    /// A node that serves from the stand-in cannot start without it.
-    #[error("{0} serves from the stand-in, which is not running")]
-    StandInDown(String),
+    /// A node that serves from the mock model server cannot start without it.
+    #[error("{0} serves from the mock model server, which is not running")]
+    MockServerDown(String),
     /// Somebody asked for a stop before it was ready.
     #[error("stopped before the testnet was ready")]
     Interrupted,
@@ -161,7 +161,7 @@ impl TestnetError {
             Self::PortInUse { name, log }
             | Self::NodeEnded { name, log, .. }
             | Self::NotReady { name, log, .. } => Some((name, log)),
-            Self::StandInSilent { log, .. } => Some((STAND_IN, log)),
+            Self::MockServerSilent { log, .. } => Some((MOCK_SERVER, log)),
             _ => None,
         }
     }

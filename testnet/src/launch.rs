@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     Layout, NodeFile, ProcessRef, TestnetError,
     chain::{CHAIN, ChainState},
-    stand_in::{self, STAND_IN},
+    mock_server::{self, MOCK_SERVER},
     state::NodeState,
 };
 
@@ -50,15 +50,15 @@ pub(crate) fn spawn(
     start(binary, layout, (&node.name, arguments(layout, node, chain)), stdin, variables)
 }
 
-/// Starts the stand-in for a model server, in the same way.
-pub(crate) fn spawn_stand_in(
+/// Starts the mock model server, in the same way.
+pub(crate) fn spawn_mock_server(
     binary: &Path,
     layout: &Layout,
     listen: SocketAddr,
     stdin: Option<File>,
 ) -> Result<Child, TestnetError> {
-    stand_in::make_dir(layout)?;
-    start(binary, layout, (STAND_IN, stand_in::arguments(listen).into()), stdin, &[])
+    mock_server::make_dir(layout)?;
+    start(binary, layout, (MOCK_SERVER, mock_server::arguments(listen).into()), stdin, &[])
 }
 
 /// Starts a development chain. Nothing tells it that the owner is gone: it ends with `down`, or before the next start.

@@ -9,7 +9,7 @@
 //! DIR/nodes/NAME/key.pem     the node's key, 0600 in a 0700 directory
 //! DIR/nodes/NAME/node.log    its standard output and standard error
 //! DIR/nodes/chain/           the log and the state of the development chain, where there is one
-//! DIR/nodes/stand-in/        the log of the stand-in for a model server, where there is one
+//! DIR/nodes/mock-server/       the log of the mock model server, where there is one
 //! DIR/nodes/NAME/node.json   written by the node itself when it is up (see `NodeFile`)
 //! ```
 

@@ -1,7 +1,7 @@
 //! The local testnet: a whole mesh of real node processes on loopback, with one call.
 //!
 //! [`up`] plans a [`Shape`] (4 validators, 8 miners, 1 gateway unless told otherwise), writes keys and a
-//! mesh spec with three subnets, starts a stand-in for a model server where nobody names a real one, then every node at once as a process of the given program, and watches them until
+//! mesh spec with three subnets, starts a mock model server where nobody names a real one, then every node at once as a process of the given program, and watches them until
 //! the first query is answered. It tells a [`Progress`] how far it is and gives back a [`Testnet`], which
 //! is run in the foreground or detached. [`down`], [`kill`], [`start`], [`report`] and [`entry`] work on one
 //! that anybody started, by its directory (see [`Layout`]).
@@ -17,6 +17,7 @@ mod launch;
 mod layout;
 pub mod logs;
 mod mesh;
+mod mock_server;
 mod node_file;
 mod owner;
 mod plan;
@@ -25,7 +26,6 @@ mod process;
 mod progress;
 mod ready;
 mod run;
-mod stand_in;
 mod state;
 mod status;
 mod stop;
@@ -37,13 +37,13 @@ pub use control::{degrade, down, entry, kill, start, start_with};
 pub use error::TestnetError;
 pub use launch::{PORT_IN_USE_EXIT, STOP_WITH_STDIN_FLAG};
 pub use layout::{Layout, NodeLayout, OWNER_KEY};
+pub use mock_server::{MOCK_SERVER, MockServerState};
 pub use node_file::NodeFile;
 pub use plan::{EXPERTS, MAX_NODES, Shape};
 pub use process::ProcessRef;
 pub use progress::{Event, Phase, Progress, Silent, Timings};
 pub use run::{RunEnd, Testnet};
-pub use stand_in::{STAND_IN, StandInState};
 pub use state::{NodeState, Stage, State};
-pub use status::{ChainReport, NodeReport, Report, StandInReport, report};
+pub use status::{ChainReport, MockServerReport, NodeReport, Report, report};
 pub use subnets::{EMBEDDING, ModelServer, TEXT_API, TEXT_GENERATION};
 pub use up::{UpOptions, up};

@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Event, Layout, Progress, TestnetError, UpOptions,
     mesh::mesh_spec,
+    mock_server::MockServerState,
     owner::Owner,
     plan::{NodePlan, Serving},
-    stand_in::StandInState,
     state::{NodeState, Stage, State},
     stop, subnets,
 };
@@ -67,8 +67,8 @@ async fn clear(layout: &Layout, state: &State, progress: &mut dyn Progress) -> R
 
 /// Writes state, keys and mesh spec of a new run.
 pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, TestnetError> {
-    let stand_in = stand_in(options)?;
-    let url = stand_in.as_ref().map(StandInState::url);
+    let mock_server = mock_server(options)?;
+    let url = mock_server.as_ref().map(MockServerState::url);
     let further = subnets::experts(options.upstream.as_ref(), url.as_deref()).to_vec();
     let plan = options.shape.plan(&Serving { each: options.experts.clone(), further })?;
     let ports = free_ports(options.shape.validators).map_err(TestnetError::io("find", "a free port"))?;
@@ -89,7 +89,7 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
     let anchors: BTreeMap<NodeId, AnchorKey> = anchors.collect::<Result<_, TestnetError>>()?;
     let addresses = anchors.iter().map(|(node, key)| (*node, key.address())).collect();
     let spec = mesh_spec(options, &nodes, &addresses, owner.node_id())?;
-    let state = State::new(spec.mesh_id(), options.binary.clone(), nodes, stand_in);
+    let state = State::new(spec.mesh_id(), options.binary.clone(), nodes, mock_server);
     // First, so that whatever follows lies in a directory that is known to be a testnet's.
     state.save(layout)?;
     fs::write(layout.mesh(), spec.to_toml()).map_err(TestnetError::io("write", layout.mesh()))?;
@@ -107,13 +107,13 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
     Ok(state)
 }
 
-/// The stand-in that is to be: where nobody said what is served, it serves what no server of the user's does.
-fn stand_in(options: &UpOptions) -> Result<Option<StandInState>, TestnetError> {
+/// The mock model server that is to be: where nobody said what is served, it serves what no server of the user's does.
+fn mock_server(options: &UpOptions) -> Result<Option<MockServerState>, TestnetError> {
     let enough = options.upstream.as_ref().is_some_and(|server| server.embedding.is_some());
     if !options.experts.is_empty() || options.shape.miners == 0 || enough {
         return Ok(None);
     }
-    Ok(Some(StandInState { listen: free_address()?, process: None }))
+    Ok(Some(MockServerState { listen: free_address()?, process: None }))
 }
 
 /// A port on loopback that is free at this moment.

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Layout, ProcessRef, TestnetError, Timings,
     chain::{CHAIN, ChainState},
+    mock_server::{MOCK_SERVER, MockServerState},
     node_file::write_json,
     owner::edit_turn,
-    stand_in::{STAND_IN, StandInState},
     stop::Named,
 };
 
@@ -56,9 +56,9 @@ pub struct State {
     pub timings_ms: Timings,
     /// Its nodes.
     pub nodes: Vec<NodeState>,
-    /// Its stand-in for a model server, where it has one.
-    #[serde(default)]
-    pub stand_in: Option<StandInState>,
+    /// Its mock model server, where it has one.
+    #[serde(default, alias = "stand_in")]
+    pub mock_server: Option<MockServerState>,
     /// The chain whose contract keeps its checkpoints, where it has one of its own.
     #[serde(default)]
     pub chain: Option<ChainState>,
@@ -98,7 +98,7 @@ impl State {
         mesh: MeshId,
         binary: PathBuf,
         nodes: Vec<NodeState>,
-        stand_in: Option<StandInState>,
+        mock_server: Option<MockServerState>,
     ) -> Self {
         Self {
             version: VERSION,
@@ -109,7 +109,7 @@ impl State {
             started_unix_ms: std::time::SystemTime::now().into(),
             timings_ms: Timings::default(),
             nodes,
-            stand_in,
+            mock_server,
             chain: None,
         }
     }
@@ -162,7 +162,7 @@ impl State {
             .ok_or_else(|| TestnetError::UnknownNode { name: name.into(), known: self.names() })
     }
 
-    /// Checks that a node, the stand-in or the chain is called `name`.
+    /// Checks that a node, the mock model server or the chain is called `name`.
     ///
     /// # Errors
     /// [`TestnetError::UnknownNode`], with the names that there are.
@@ -170,22 +170,23 @@ impl State {
         if self.names().iter().any(|known| known == name) { Ok(()) } else { self.node(name).map(drop) }
     }
 
-    /// Checks that the stand-in runs, where the node called `name` serves from it: without it, the node would not start.
+    /// Checks that the mock model server runs, where the node called `name` serves from it: without it, the node would not start.
     pub(crate) fn can_start(&self, name: &str) -> Result<(), TestnetError> {
-        let Some(stand_in) = self.stand_in.as_ref().filter(|stand_in| stand_in.alive().is_none()) else {
+        let Some(mock_server) = self.mock_server.as_ref().filter(|mock_server| mock_server.alive().is_none())
+        else {
             return Ok(());
         };
-        let url = stand_in.url();
+        let url = mock_server.url();
         let mut experts = self.nodes.iter().filter(|node| node.name == name).flat_map(|node| &node.experts);
         match experts.any(|expert| expert.contains(&url)) {
-            true => Err(TestnetError::StandInDown(name.to_owned())),
+            true => Err(TestnetError::MockServerDown(name.to_owned())),
             false => Ok(()),
         }
     }
 
-    /// The stand-in called `name`; none when that is another name, or there is none.
-    pub(crate) fn stand_in(&self, name: &str) -> Option<&StandInState> {
-        self.stand_in.as_ref().filter(|_| name == STAND_IN)
+    /// The mock model server called `name`; none when that is another name, or there is none.
+    pub(crate) fn mock_server(&self, name: &str) -> Option<&MockServerState> {
+        self.mock_server.as_ref().filter(|_| name == MOCK_SERVER)
     }
 
     /// The chain called `name`; none when that is another name, or there is none.
@@ -193,21 +194,23 @@ impl State {
         self.chain.as_ref().filter(|_| name == CHAIN)
     }
 
-    /// The names of its nodes, its stand-in and its chain.
+    /// The names of its nodes, its mock model server and its chain.
     pub(crate) fn names(&self) -> Vec<String> {
-        let stand_in = self.stand_in.as_ref().map(|_| STAND_IN.to_owned());
+        let mock_server = self.mock_server.as_ref().map(|_| MOCK_SERVER.to_owned());
         let chain = self.chain.as_ref().map(|_| CHAIN.to_owned());
-        self.nodes.iter().map(|node| node.name.clone()).chain(stand_in).chain(chain).collect()
+        self.nodes.iter().map(|node| node.name.clone()).chain(mock_server).chain(chain).collect()
     }
 
     /// Its processes that still run, by name.
     pub(crate) fn living(&self) -> Vec<Named> {
-        let stand_in =
-            self.stand_in.as_ref().and_then(|stand_in| Some((STAND_IN.to_owned(), stand_in.alive()?)));
+        let mock_server = self
+            .mock_server
+            .as_ref()
+            .and_then(|mock_server| Some((MOCK_SERVER.to_owned(), mock_server.alive()?)));
         let nodes = self.nodes.iter().filter_map(|node| Some((node.name.clone(), node.alive()?)));
         // Last: whoever hands in checkpoints finds it there until the end.
         let chain = self.chain.as_ref().and_then(|chain| Some((CHAIN.to_owned(), chain.alive()?)));
-        nodes.chain(stand_in).chain(chain).collect()
+        nodes.chain(mock_server).chain(chain).collect()
     }
 
     /// The `up` in the foreground that owns this run, if it still lives.
@@ -282,17 +285,17 @@ mod tests {
     }
 
     #[test]
-    fn the_stand_in_is_known_by_its_name_and_counts_among_what_lives() {
+    fn the_mock_server_is_known_by_its_name_and_counts_as_running() {
         let listen = ([127, 0, 0, 1], 9).into();
-        let stand_in = Some(StandInState { listen, process: Some(ProcessRef::own()) });
-        let state = State { stand_in, ..state() };
-        assert!(state.stand_in("stand-in").is_some() && state.stand_in("validator-1").is_none());
-        assert_eq!(state.names(), ["validator-1", "stand-in"]);
+        let mock_server = Some(MockServerState { listen, process: Some(ProcessRef::own()) });
+        let state = State { mock_server, ..state() };
+        assert!(state.mock_server("mock-server").is_some() && state.mock_server("validator-1").is_none());
+        assert_eq!(state.names(), ["validator-1", "mock-server"]);
         assert_eq!(state.living().len(), 2);
-        assert!(state.knows("stand-in").is_ok() && state.knows("validator-1").is_ok());
+        assert!(state.knows("mock-server").is_ok() && state.knows("validator-1").is_ok());
         assert!(state.knows("stand-out").is_err());
         let error = state.node("miner-9").unwrap_err().to_string();
-        assert!(error.contains("stand-in"), "{error}");
+        assert!(error.contains("mock-server"), "{error}");
         let without = serde_json::to_string(&state).unwrap().replace("\"experts\":[],\"netuids\":[],", "");
         assert_eq!(
             serde_json::from_str::<State>(&without).unwrap(),
@@ -302,13 +305,13 @@ mod tests {
     }
 
     #[test]
-    fn who_serves_from_a_stand_in_that_is_down_cannot_start() {
-        let stand_in = StandInState { listen: ([127, 0, 0, 1], 9).into(), process: None };
-        let mut state = State { stand_in: Some(stand_in), ..state() };
+    fn a_node_cannot_start_without_the_mock_server_that_it_serves_from() {
+        let mock_server = MockServerState { listen: ([127, 0, 0, 1], 9).into(), process: None };
+        let mut state = State { mock_server: Some(mock_server), ..state() };
         assert!(state.can_start("validator-1").is_ok());
         state.nodes[0].experts = vec!["builtin:rust".into(), "openai:http://127.0.0.1:9/v1,model=m".into()];
-        assert!(matches!(state.can_start("validator-1"), Err(TestnetError::StandInDown(_))));
-        state.stand_in.as_mut().unwrap().process = Some(ProcessRef::own());
+        assert!(matches!(state.can_start("validator-1"), Err(TestnetError::MockServerDown(_))));
+        state.mock_server.as_mut().unwrap().process = Some(ProcessRef::own());
         assert!(state.can_start("validator-1").is_ok());
     }
 

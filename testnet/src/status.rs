@@ -15,7 +15,7 @@ use crate::{
     Layout, NodeFile, TestnetError, Timings,
     chain::{CHAIN, ChainState},
     client::{Client, Health},
-    stand_in::{STAND_IN, StandInState},
+    mock_server::{MOCK_SERVER, MockServerState},
     state::{NodeState, Stage, State},
 };
 
@@ -38,8 +38,8 @@ pub struct Report {
     pub timings_ms: Timings,
     /// Its nodes.
     pub nodes: Vec<NodeReport>,
-    /// Its stand-in for a model server, where it has one.
-    pub stand_in: Option<StandInReport>,
+    /// Its mock model server, where it has one.
+    pub mock_server: Option<MockServerReport>,
     /// The chain that keeps its checkpoints, where it has one of its own.
     pub chain: Option<ChainReport>,
 }
@@ -69,9 +69,9 @@ impl ChainReport {
     }
 }
 
-/// The stand-in for a model server.
+/// The mock model server.
 #[derive(Clone, Debug, Serialize)]
-pub struct StandInReport {
+pub struct MockServerReport {
     /// Its name, where nodes have theirs.
     pub name: &'static str,
     /// Whether its process runs.
@@ -84,14 +84,14 @@ pub struct StandInReport {
     pub rss_bytes: Option<u64>,
 }
 
-impl StandInReport {
-    fn of(stand_in: &StandInState) -> Self {
-        let process = stand_in.alive();
+impl MockServerReport {
+    fn of(mock_server: &MockServerState) -> Self {
+        let process = mock_server.alive();
         Self {
-            name: STAND_IN,
+            name: MOCK_SERVER,
             alive: process.is_some(),
             pid: process.map(|process| process.pid),
-            url: stand_in.url(),
+            url: mock_server.url(),
             rss_bytes: process.and_then(|process| process.rss_bytes()),
         }
     }
@@ -156,7 +156,7 @@ pub async fn report(dir: &Path) -> Result<Report, TestnetError> {
         started_unix_ms: state.started_unix_ms,
         timings_ms: state.timings_ms,
         nodes,
-        stand_in: state.stand_in.as_ref().map(StandInReport::of),
+        mock_server: state.mock_server.as_ref().map(MockServerReport::of),
         chain: state.chain.as_ref().map(ChainReport::of),
     })
 }

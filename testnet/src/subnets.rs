@@ -18,11 +18,11 @@ const CHAT: &str = "text.chat";
 /// What an embedding expert can do.
 const EMBED: &str = "text.embed";
 
-/// The stand-in's models in the text API, best first; what each is worth is in its name.
-const CHAT_STAND_INS: [&str; 3] = ["mock-100", "mock-70", "mock-40"];
+/// The mock model server's models in the text API, best first; what each is worth is in its name.
+const CHAT_MODELS: [&str; 3] = ["mock-100", "mock-70", "mock-40"];
 
 /// The same among embeddings.
-const EMBED_STAND_INS: [&str; 3] = ["mock-embed-100", "mock-embed-60", "mock-embed-30"];
+const EMBEDDING_MODELS: [&str; 3] = ["mock-embed-100", "mock-embed-60", "mock-embed-30"];
 
 /// A model server of the user's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct ModelServer {
     pub url: String,
     /// The models that answer; a miner for each.
     pub models: Vec<String>,
-    /// The model that makes vectors; without one, the stand-in does.
+    /// The model that makes vectors; without one, the mock model server does.
     pub embedding: Option<String>,
     /// The environment variable with its key.
     pub key_env: Option<String>,
@@ -59,22 +59,22 @@ pub(crate) fn specs() -> [SubnetSpec; 2] {
 /// All subnets of a testnet.
 pub(crate) const ALL: [Netuid; 3] = [TEXT_GENERATION, TEXT_API, EMBEDDING];
 
-/// What miners serve in the text API and among embeddings, best first: from `server`, and from the stand-in at the base
-/// URL `stand_in` what `server` does not have.
-pub(crate) fn experts(server: Option<&ModelServer>, stand_in: Option<&str>) -> [Vec<String>; 2] {
+/// What miners serve in the text API and among embeddings, best first: from `server`, and from the mock model server at the base
+/// URL `mock_server` what `server` does not have.
+pub(crate) fn experts(server: Option<&ModelServer>, mock_server: Option<&str>) -> [Vec<String>; 2] {
     let stood_in = |models: [&str; 3], what: (&str, Netuid)| -> Vec<String> {
-        let Some(url) = stand_in else { return Vec::new() };
+        let Some(url) = mock_server else { return Vec::new() };
         let server = ModelServer { url: url.to_owned(), models: Vec::new(), embedding: None, key_env: None };
         models.iter().map(|model| server.expert(model, what)).collect()
     };
     let (chat, embed) = ((CHAT, TEXT_API), (EMBED, EMBEDDING));
     let text = match server {
         Some(server) => server.models.iter().map(|model| server.expert(model, chat)).collect(),
-        None => stood_in(CHAT_STAND_INS, chat),
+        None => stood_in(CHAT_MODELS, chat),
     };
     let embedding = match server.and_then(|server| Some((server, server.embedding.as_ref()?))) {
         Some((server, model)) => vec![server.expert(model, embed)],
-        None => stood_in(EMBED_STAND_INS, embed),
+        None => stood_in(EMBEDDING_MODELS, embed),
     };
     [text, embedding]
 }
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_takes_the_place_of_the_stand_in_as_far_as_it_goes() {
+    fn a_server_takes_the_place_of_the_mock_server_as_far_as_it_goes() {
         let mut server = ModelServer {
             url: "http://127.0.0.1:11434/v1".into(),
             models: vec!["qwen3:4b".into()],

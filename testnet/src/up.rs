@@ -14,10 +14,11 @@ use crate::{
     DevelopmentChain, Event, Layout, ModelServer, Phase, ProcessRef, Progress, Shape, Testnet, TestnetError,
     chain::{self, CHAIN, ChainState},
     client::Client,
-    launch::{Children, Ended, spawn, spawn_chain, spawn_stand_in},
-    logs, owner, prepare,
+    launch::{Children, Ended, spawn, spawn_chain, spawn_mock_server},
+    logs,
+    mock_server::{self, MOCK_SERVER},
+    owner, prepare,
     ready::{self, Board, Goal, Watched},
-    stand_in::{self, STAND_IN},
     state::{Stage, State},
 };
 
@@ -39,7 +40,7 @@ pub struct UpOptions {
     /// How many nodes of each role.
     pub shape: Shape,
     /// What the miners serve in turn, in the form of `--expert`. When empty: the built-in models, and in the subnets of the
-    /// text API and of embeddings what `upstream` has, or else a stand-in.
+    /// text API and of embeddings what `upstream` has, or else a mock model server.
     pub experts: Vec<String>,
     /// A model server that miners of the text API subnet serve from.
     pub upstream: Option<ModelServer>,
@@ -121,7 +122,7 @@ impl<'a> Start<'a> {
         let launched = self.launch_chain(&mut state).await;
         self.state = Some(state.clone());
         launched?;
-        let launched = self.launch_stand_in(&mut state).await;
+        let launched = self.launch_mock_server(&mut state).await;
         self.state = Some(state.clone());
         launched?;
         let launched = self.launch(&mut state);
@@ -163,19 +164,19 @@ impl<'a> Start<'a> {
         }
     }
 
-    /// Starts the stand-in and waits until it answers: miners ask it for its models when they start.
-    async fn launch_stand_in(&mut self, state: &mut State) -> Result<(), TestnetError> {
-        let Some(mut stand_in) = state.stand_in.clone() else { return Ok(()) };
-        let child = spawn_stand_in(&self.options.binary, self.layout, stand_in.listen, self.stdin()?)?;
+    /// Starts the mock model server and waits until it answers: miners ask it for its models when they start.
+    async fn launch_mock_server(&mut self, state: &mut State) -> Result<(), TestnetError> {
+        let Some(mut mock_server) = state.mock_server.clone() else { return Ok(()) };
+        let child = spawn_mock_server(&self.options.binary, self.layout, mock_server.listen, self.stdin()?)?;
         if let Some(process) = child.id().map(ProcessRef::of) {
-            stand_in.process = Some(process);
-            self.children.add(STAND_IN, child, process);
+            mock_server.process = Some(process);
+            self.children.add(MOCK_SERVER, child, process);
         }
-        state.stand_in = Some(stand_in.clone());
+        state.mock_server = Some(mock_server.clone());
         state.save(self.layout)?;
         tokio::select! {
             () = self.stop.cancelled() => Err(TestnetError::Interrupted),
-            answers = stand_in::answers(self.layout, &stand_in, &mut self.children) => answers,
+            answers = mock_server::answers(self.layout, &mock_server, &mut self.children) => answers,
         }
     }
 

@@ -3,9 +3,12 @@
 //! Data goes to standard output, everything about it to standard error. An error says what happened and what to do
 //! next; the exit codes are in `docs/cli.md`.
 
+#[cfg(not(all(feature = "anchor-evm", feature = "mock-server")))]
+mod absent;
 mod access;
 mod anchor;
 mod ask;
+#[cfg(feature = "bench")]
 mod bench;
 mod certify;
 mod checkpoint;
@@ -17,6 +20,8 @@ mod join;
 mod key;
 mod logging;
 mod mesh;
+#[cfg(feature = "mock-server")]
+mod mock_server;
 mod neuron;
 mod output;
 mod peers;
@@ -24,7 +29,6 @@ mod score;
 mod sign;
 mod signal;
 mod stake;
-mod stand_in;
 mod status;
 mod subnet;
 mod testnet;
@@ -145,8 +149,21 @@ enum Command {
     Weights(weights::WeightsCommand),
     Vote(vote::VoteArgs),
     Yuma(yuma::YumaArgs),
-    StandIn(stand_in::StandInArgs),
-    /// Measures, against a baseline in the same run
+    #[cfg(feature = "mock-server")]
+    MockServer(mock_server::MockServerArgs),
+    /// The earlier name of `mock-server`
+    #[cfg(feature = "mock-server")]
+    #[command(name = "stand-in", hide = true)]
+    StandIn(mock_server::MockServerArgs),
+    /// Not in this build: the mock model server
+    #[cfg(not(feature = "mock-server"))]
+    #[command(alias = "stand-in")]
+    MockServer(absent::AbsentArgs),
+    /// Not in this build: measurements
+    #[cfg(not(feature = "bench"))]
+    Bench(absent::AbsentArgs),
+    /// Measures the mesh against baselines in the same run
+    #[cfg(feature = "bench")]
     #[command(subcommand)]
     Bench(bench::BenchCommand),
     Completions(completions::CompletionsArgs),
@@ -202,7 +219,18 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Weights(command) => command.run(&global).await,
         Command::Vote(vote) => vote.run(&global).await,
         Command::Yuma(yuma) => yuma.run(&global),
-        Command::StandIn(stand_in) => stand_in.run().await,
+        #[cfg(not(feature = "mock-server"))]
+        Command::MockServer(_) => Err(absent::error("nervure mock-server", "mock-server")),
+        #[cfg(feature = "mock-server")]
+        Command::MockServer(args) => args.run().await,
+        #[cfg(feature = "mock-server")]
+        Command::StandIn(args) => {
+            output::note("nervure stand-in is deprecated: use nervure mock-server");
+            args.run().await
+        }
+        #[cfg(not(feature = "bench"))]
+        Command::Bench(_) => Err(absent::error("nervure bench", "bench")),
+        #[cfg(feature = "bench")]
         Command::Bench(command) => command.run(&global).await,
         Command::Completions(completions) => completions.run(),
     }

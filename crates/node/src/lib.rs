@@ -20,18 +20,18 @@
 //! # Modules
 //! The command line ([`cli`]) talks to running nodes over their HTTP API (`local`, `gateway`) or becomes one
 //! (`runtime`). `service` is the seam between a node and its HTTP API, `config` holds a node's settings. `light` verifies
-//! what nodes say about the ledger. `stand_in` is a mock model server. `bench` measures the query plane.
+//! what nodes say about the ledger. `mock_server` is a mock model server.
 
 pub mod cli;
 
-mod bench;
 mod builder;
 mod config;
 mod gateway;
 mod local;
+#[cfg(feature = "mock-server")]
+mod mock_server;
 mod runtime;
 mod service;
-mod stand_in;
 
 pub use builder::NodeBuilder;
 pub use config::{Beginning, ExpertSource, ExpertSpec, ExpertSpecError, NodeConfig, NodeRole, Preset};

@@ -13,6 +13,7 @@ mod anchor;
 mod catalog;
 mod chain;
 mod clock;
+mod dialer;
 mod directory;
 mod error;
 mod experts;
@@ -22,10 +23,9 @@ mod mesh;
 mod metrics;
 mod opinions;
 mod ports;
-mod price;
 mod receipts;
 mod registry;
-mod router;
+mod routing;
 mod service;
 mod serving;
 mod skew;
@@ -56,7 +56,6 @@ use crate::{
 use chain::{Chain, OpenError, Opened};
 use ledger::LedgerDesk;
 use receipts::ReceiptSigner;
-use router::Router;
 use service::NodeService;
 use serving::ServedExperts;
 
@@ -65,7 +64,6 @@ pub(crate) use clock::now;
 pub use error::StartError;
 pub(crate) use mesh::Mesh;
 pub(crate) use registry::LedgerRegistry;
-pub(crate) use router::resumed;
 // For the modules that still say `wire`.
 pub(crate) use nervure_protocol::query::body as wire;
 pub(crate) use state_sync::{StateSyncError, begin};
@@ -110,7 +108,7 @@ impl Node {
         let texts = validator::corpus(config.corpus.as_deref(), spec.mesh.scope)?;
         let own_key = key.clone();
         let client = QueryClient::start(ClientConfig::new(key, mesh.id))?;
-        let router = Router::new(&mesh, client, scope(spec));
+        let router = routing::router(&mesh, client, scope(spec));
         let service = Arc::new(NodeService {
             mesh: mesh.id,
             role: config.role,

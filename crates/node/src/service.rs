@@ -18,9 +18,9 @@ pub(crate) use ledger::LedgerReader;
 pub(crate) use nervure_api::{
     AccountView, AnchorRecordView, AnchorStatus, AnswerStream, AnswerSummary, CapabilityCount, Catalog,
     ChainStatus, CheckpointPage, CheckpointRow, CheckpointView, EpochView, ExpertPage, ExpertSearch,
-    ExpertView, FailedAttempt, ModelView, NeuronView, NodeStatus, NodeView, ParticipantView, PeerPage,
-    PeerView, Query, QueryTarget, ReceiptView, RouteView, ServiceError, StateProofView, Strategy,
-    SubmissionView, SubnetDetail, SubnetPage, SubnetView, TakeoverView, TransactionState, TransactionView,
+    ExpertView, ModelView, NeuronView, NodeStatus, NodeView, ParticipantView, PeerPage, PeerView, Query,
+    QueryTarget, ReceiptView, RouteView, ServiceError, StateProofView, Strategy, SubmissionView,
+    SubnetDetail, SubnetPage, SubnetView, TakeoverView, TransactionState, TransactionView,
 };
 
 /// What every node offers to its HTTP API.

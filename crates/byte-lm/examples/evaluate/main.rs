@@ -1,4 +1,4 @@
-//! Measures the built-in experts: bits per byte on held-out text, alone and mixed, and how fast one worker writes.
+//! Measures the built-in models: bits per byte on held-out text, alone and mixed, and the speed of one worker.
 //!
 //! ```text
 //! cargo run --release -p nervure-byte-lm --example evaluate              # a Markdown table of bits per byte
@@ -7,13 +7,13 @@
 //! cargo run --release -p nervure-byte-lm --example evaluate -- --json    # any of them, as JSON
 //! ```
 //!
-//! Design: every model scores the text of every domain, which shows what the domains are worth to each other. The same
-//! probabilities, averaged byte by byte, are those of the uniform mixture. The bar is an order-2 model of the same
-//! training text, whose figures were written down when the models were trained.
+//! Design: every model scores the text of every domain, which shows how far each model generalises. The mean of their
+//! probabilities at each byte is the uniform mixture. The baseline is an order-2 model of the same training text, whose
+//! figures were recorded when the models were trained.
 //!
-//! Hazard: the held-out text is small (32 KiB a domain, eight files). Differences of a few hundredths mean nothing.
+//! Hazard: the held-out text is small (32 KiB a domain, eight files). Differences of a few hundredths are not significant.
 
-// A measurement talks to whoever runs it.
+// A measurement prints its results.
 #![allow(clippy::print_stdout)]
 
 mod mixture;
@@ -23,28 +23,28 @@ mod speed;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-/// What is measured.
+/// The measurement to run.
 #[derive(Clone, Copy)]
-enum What {
+enum Measurement {
     Quality,
     Mixture,
     Speed,
 }
 
 fn main() -> Result<()> {
-    let (mut json, mut what) = (false, What::Quality);
+    let (mut json, mut measurement) = (false, Measurement::Quality);
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--json" => json = true,
-            "--mixture" => what = What::Mixture,
-            "--speed" => what = What::Speed,
+            "--mixture" => measurement = Measurement::Mixture,
+            "--speed" => measurement = Measurement::Speed,
             other => bail!("unexpected argument {other}: --json, --mixture and --speed are known"),
         }
     }
-    match what {
-        What::Quality => show(json, &quality::measure()?, quality::Quality::markdown),
-        What::Mixture => show(json, &mixture::measure()?, mixture::Mixtures::markdown),
-        What::Speed => show(json, &speed::measure()?, |speeds| speed::markdown(speeds)),
+    match measurement {
+        Measurement::Quality => show(json, &quality::measure()?, quality::Quality::markdown),
+        Measurement::Mixture => show(json, &mixture::measure()?, mixture::Mixtures::markdown),
+        Measurement::Speed => show(json, &speed::measure()?, |speeds| speed::markdown(speeds)),
     }
 }
 

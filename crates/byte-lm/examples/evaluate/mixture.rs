@@ -1,5 +1,5 @@
-//! Bits per byte on text that changes its domain: every expert alone, all of them averaged, and weights that follow
-//! the text.
+//! Bits per byte on text that changes its domain: every expert alone, their uniform mixture, and a mixture whose weights
+//! adapt to the text.
 //!
 //! Design: the held-out texts are cut into pieces that are laid end to end, no two of a domain beside each other. The
 //! models read the result as one text, so that what they see before a change is of the wrong domain. The weights
@@ -21,9 +21,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 /// Bytes of each piece, one table row each.
-const PIECES: [usize; 3] = [128, 512, 2048];
+const PIECE_BYTES: [usize; 3] = [128, 512, 2048];
 /// Bytes of each held-out file; a whole number of every kind of piece.
-const FILE: usize = 4096;
+const FILE_BYTES: usize = 4096;
 /// Draws of a bootstrap.
 const RESAMPLES: usize = 2000;
 /// The seed of the order of domains and of the draws.
@@ -66,7 +66,7 @@ struct Bits {
     own: f64,
 }
 
-/// Where a piece comes from.
+/// The origin of a piece.
 #[derive(Clone, Copy)]
 struct Piece {
     domain: usize,
@@ -77,21 +77,21 @@ pub(crate) fn measure() -> Result<Mixtures> {
     let models = BUILTIN.iter().map(|builtin| builtin.load()).collect::<Result<Vec<_>, _>>()?;
     let texts = BUILTIN.iter().map(|builtin| crate::heldout(builtin.domain())).collect::<Result<Vec<_>>>()?;
     let length = texts[0].len();
-    ensure!(length > 0 && length % FILE == 0, "held-out texts are made of files of {FILE} bytes");
+    ensure!(length > 0 && length % FILE_BYTES == 0, "held-out texts are made of files of {FILE_BYTES} bytes");
     ensure!(texts.iter().all(|text| text.len() == length), "every domain has as much held-out text");
     let mut rows = Vec::new();
-    for piece in PIECES {
+    for piece in PIECE_BYTES {
         let pieces = order(length, piece);
         let text: Vec<u8> =
             pieces.iter().flat_map(|p| &texts[p.domain][p.start..p.start + piece]).copied().collect();
         let scored =
             models.iter().map(|model| byte_probabilities(model, &text)).collect::<Result<Vec<_>, _>>()?;
-        rows.push(row(piece, &files(&scored, &pieces, piece, length / FILE)?));
+        rows.push(row(piece, &files(&scored, &pieces, piece, length / FILE_BYTES)?));
     }
     Ok(Mixtures(rows))
 }
 
-/// All pieces of all domains: in every round one of each, in an order of its own.
+/// All pieces of all domains: every round has one piece of each domain, in random order.
 fn order(length: usize, piece: usize) -> Vec<Piece> {
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let mut pieces: Vec<Piece> = Vec::new();
@@ -106,12 +106,12 @@ fn order(length: usize, piece: usize) -> Vec<Piece> {
     pieces
 }
 
-/// What each file's bytes cost, by domain and file, from what every model gave to every byte.
+/// The bits of each file, by domain and file, from the probability that every model gives to every byte.
 fn files(scored: &[Vec<f64>], pieces: &[Piece], piece: usize, each: usize) -> Result<Vec<Vec<Bits>>> {
     let Some(mut weights) = FixedShare::new(&[1.0; EXPERTS]) else { anyhow::bail!("too many experts") };
     let mut files = vec![vec![Bits::default(); each]; EXPERTS];
     for (at, from) in pieces.iter().enumerate() {
-        let file = &mut files[from.domain][from.start / FILE];
+        let file = &mut files[from.domain][from.start / FILE_BYTES];
         for byte in at * piece..(at + 1) * piece {
             let given: Vec<f64> = scored.iter().map(|model| model[byte]).collect();
             file.experts.iter_mut().zip(&given).for_each(|(bits, p)| *bits -= p.log2());
@@ -132,7 +132,7 @@ fn row(piece: usize, files: &[Vec<Bits>]) -> Row {
     let interval = |figure: &dyn Fn(&Bits) -> f64| Interval::of(figure(&all), draws.iter().map(figure));
     Row {
         piece_bytes: piece,
-        text_bytes: files.iter().map(Vec::len).sum::<usize>() * FILE,
+        text_bytes: files.iter().map(Vec::len).sum::<usize>() * FILE_BYTES,
         experts: std::array::from_fn(|at| interval(&|bits| bits.experts[at])),
         best_expert: interval(&Bits::best_expert),
         uniform: interval(&|bits| bits.uniform),
@@ -152,7 +152,7 @@ fn drawn<'a>(files: &'a [Vec<Bits>], rng: &mut ChaCha8Rng) -> Vec<&'a Bits> {
     drawn
 }
 
-/// Bits per byte of files of [`FILE`] bytes.
+/// Bits per byte of files of [`FILE_BYTES`] bytes.
 fn mean<'a>(files: impl IntoIterator<Item = &'a Bits>) -> Bits {
     let (mut sum, mut bytes) = (Bits::default(), 0.0);
     for file in files {
@@ -160,7 +160,7 @@ fn mean<'a>(files: impl IntoIterator<Item = &'a Bits>) -> Bits {
         sum.uniform += file.uniform;
         sum.fixed_share += file.fixed_share;
         sum.own += file.own;
-        bytes += FILE as f64;
+        bytes += FILE_BYTES as f64;
     }
     Bits {
         experts: sum.experts.map(|bits| bits / bytes),
@@ -171,7 +171,7 @@ fn mean<'a>(files: impl IntoIterator<Item = &'a Bits>) -> Bits {
 }
 
 impl Bits {
-    /// Of the expert that turns out to be the best to keep.
+    /// The bits of the best single expert.
     fn best_expert(&self) -> f64 {
         self.experts.iter().copied().fold(f64::INFINITY, f64::min)
     }

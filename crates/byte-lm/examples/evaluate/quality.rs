@@ -8,8 +8,8 @@ use nervure_byte_lm::builtin::BUILTIN;
 use nervure_byte_lm::{bits_per_byte, byte_probabilities};
 use serde::Serialize;
 
-/// Most held-out bytes that are scored of each domain; the shipped texts are shorter and scored whole.
-const MOST: usize = 64 << 10;
+/// Most held-out bytes that are scored of each domain; the shipped texts are shorter.
+const MAX_BYTES: usize = 64 << 10;
 /// Bits per byte by the domain that was trained, then by the domain that was scored.
 const ORDER2: &str = include_str!("../../data/order2.json");
 
@@ -49,7 +49,7 @@ pub(crate) fn measure() -> Result<Quality> {
     for (index, builtin) in BUILTIN.iter().enumerate() {
         let name = builtin.domain();
         let all = crate::heldout(builtin.domain())?;
-        let text = &all[..all.len().min(MOST)];
+        let text = &all[..all.len().min(MAX_BYTES)];
         let scored =
             models.iter().map(|model| byte_probabilities(model, text)).collect::<Result<Vec<_>, _>>()?;
         let bits: Vec<f64> = scored.iter().map(|p| bits_per_byte(p)).collect();
@@ -59,7 +59,7 @@ pub(crate) fn measure() -> Result<Quality> {
             order2: *order2
                 .get(name)
                 .and_then(|row| row.get(name))
-                .context("a domain without order-2 figure")?,
+                .context("a domain without an order-2 figure")?,
             mixture: bits_per_byte(&averaged(&scored)),
         };
         domains.push(Domain { domain: name, heldout_bytes: text.len(), figures });

@@ -1,4 +1,4 @@
-//! How fast one worker thread writes, measured where a node measures it: at the stream of an expert.
+//! The speed of one worker thread, measured as a node measures it: at the stream of an expert.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -11,22 +11,22 @@ use nervure_byte_lm::{ByteExpert, ServeOptions};
 use nervure_experts::{Expert, ExpertEvent, ExpertRequest, Sampling};
 use serde::Serialize;
 
-/// Answers asked for of each expert.
+/// Measured answers of each expert.
 const ROUNDS: u64 = 7;
 /// Bytes of each answer.
-const ANSWER: u32 = 1024;
+const ANSWER_BYTES: u32 = 1024;
 /// Bytes of each prompt, which is held-out text.
-const PROMPT: usize = 256;
+const PROMPT_BYTES: usize = 256;
 
-/// What one expert's worker does.
+/// The speed of one expert's worker.
 #[derive(Serialize)]
 pub(crate) struct Speed {
     domain: &'static str,
-    /// Bytes per second, whole answers, prompt included; the median round.
+    /// Bytes per second over complete answers, reading the prompt included; median of the rounds.
     median_bytes_per_second: f64,
-    /// The same, the best round: the least disturbed by others on the machine.
+    /// The same in the best round, which other processes disturbed least.
     best_bytes_per_second: f64,
-    /// From the request to the first piece of text, in milliseconds; the median round.
+    /// From the request to the first piece of text, in milliseconds; median of the rounds.
     median_first_piece_ms: f64,
 }
 
@@ -37,13 +37,13 @@ struct Round {
 }
 
 pub(crate) fn measure() -> Result<Vec<Speed>> {
-    BUILTIN.iter().map(one).collect()
+    BUILTIN.iter().map(measure_one).collect()
 }
 
-fn one(builtin: &Builtin) -> Result<Speed> {
+fn measure_one(builtin: &Builtin) -> Result<Speed> {
     let expert = ByteExpert::builtin(builtin, ServeOptions::default())?;
-    let prompt = String::from_utf8_lossy(&crate::heldout(builtin.domain())?[..PROMPT]).into_owned();
-    // The first one warms up.
+    let prompt = String::from_utf8_lossy(&crate::heldout(builtin.domain())?[..PROMPT_BYTES]).into_owned();
+    // A warm-up round, which is not counted.
     block_on(round(&expert, &prompt, ROUNDS))?;
     let mut rounds =
         (0..ROUNDS).map(|seed| block_on(round(&expert, &prompt, seed))).collect::<Result<Vec<_>>>()?;
@@ -60,8 +60,12 @@ fn one(builtin: &Builtin) -> Result<Speed> {
 }
 
 async fn round(expert: &ByteExpert, prompt: &str, seed: u64) -> Result<Round> {
-    let sampling =
-        Sampling { max_tokens: ANSWER, temperature_milli: 800, seed: Some(seed), ..Sampling::default() };
+    let sampling = Sampling {
+        max_tokens: ANSWER_BYTES,
+        temperature_milli: 800,
+        seed: Some(seed),
+        ..Sampling::default()
+    };
     let started = Instant::now();
     let mut stream = expert.run(ExpertRequest::Complete { prompt: prompt.to_owned(), sampling });
     let mut first = None;
@@ -70,12 +74,12 @@ async fn round(expert: &ByteExpert, prompt: &str, seed: u64) -> Result<Round> {
             ExpertEvent::Text(_) => _ = first.get_or_insert_with(|| started.elapsed()),
             ExpertEvent::Done { usage, .. } => {
                 let pace = f64::from(usage.completion_tokens) / started.elapsed().as_secs_f64();
-                return Ok(Round { pace, first: first.context("an answer without text")? });
+                return Ok(Round { pace, first: first.context("the answer has no text")? });
             }
             _ => {}
         }
     }
-    anyhow::bail!("an answer that only stopped")
+    anyhow::bail!("the answer stopped without an end")
 }
 
 pub(crate) fn markdown(speeds: &[Speed]) -> String {

@@ -1,4 +1,4 @@
-//! Trains the built-in experts. Reproducible: one seed, one thread, the same step counts, the same weights.
+//! Trains the built-in models. Reproducible: the same seed and step counts, on one thread, give the same weights.
 //!
 //! ```text
 //! python3 crates/byte-lm/examples/corpus.py /tmp/corpus
@@ -10,12 +10,11 @@
 //! cargo run --release -p nervure-byte-lm --example train -- --corpus /tmp/corpus --order2 crates/byte-lm/data/order2.json
 //! ```
 //!
-//! Design: warm up, hold the learning rate, then a cosine down to zero over the last fifth. `--minutes` lets the clock
-//! choose how many steps are held and prints the `--steps HELD,DECAY` that repeats the run exactly, so that a
-//! busy machine costs quality and never reproducibility. The decay is what the clock cannot be trusted to
-//! reach, so it is counted in steps.
+//! Design: the learning rate warms up, is held, and then falls to zero along a cosine over the last fifth. With
+//! `--minutes` the clock decides how many steps are held. The run prints the `--steps HELD,DECAY` that repeats it exactly,
+//! so that a busy machine costs quality but not reproducibility. The decay is counted in steps, so that it always completes.
 
-// A training run talks to whoever watches it.
+// A training run prints its progress.
 #![allow(clippy::print_stdout)]
 
 mod order2;
@@ -57,7 +56,7 @@ fn read(corpus: &Path, domain: &str, split: &str) -> Result<Vec<u8>> {
     Ok(std::fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?)
 }
 
-/// Records what an order-2 model of each training text makes of each held-out text.
+/// Records the bits per byte of an order-2 model of each training text on each held-out text.
 fn order2(corpus: &Path, out: &Path) -> Result<()> {
     let mut table = BTreeMap::new();
     for trained in DOMAINS {

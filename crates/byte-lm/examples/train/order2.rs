@@ -1,7 +1,7 @@
-//! The bar that an expert must clear: an order-2 byte model of the same training text.
+//! The baseline that an expert must beat: an order-2 byte model of the same training text.
 //!
-//! Witten-Bell smoothing: each order keeps `n / (n + distinct)` of its own counts and hands the rest to the
-//! next lower one, down to a uniform byte.
+//! Witten-Bell smoothing: each order gives `n / (n + distinct)` of the mass to its own counts and the rest to the next
+//! lower order, down to a uniform byte.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ impl Counts {
         Self { follow: vec![0; contexts * 256], total: vec![0; contexts], distinct: vec![0; contexts] }
     }
 
-    fn see(&mut self, context: usize, byte: u8) {
+    fn count(&mut self, context: usize, byte: u8) {
         let count = &mut self.follow[context * 256 + usize::from(byte)];
         self.distinct[context] += u32::from(*count == 0);
         *count += 1;
@@ -46,13 +46,13 @@ impl Order2 {
         let mut orders = [Counts::new(1), Counts::new(256), Counts::new(65_536)];
         for window in text.windows(3) {
             for (counts, context) in orders.iter_mut().zip(contexts(window[0], window[1])) {
-                counts.see(context, window[2]);
+                counts.count(context, window[2]);
             }
         }
         Self { orders }
     }
 
-    /// Mean bits per byte over `text`, its first two bytes aside.
+    /// Mean bits per byte over `text`, without its first two bytes.
     pub(crate) fn bits_per_byte(&self, text: &[u8]) -> f64 {
         let bits: f64 = text
             .windows(3)

@@ -12,18 +12,21 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::Result;
-use crate::schedule::{Length, Schedule};
+use crate::schedule::{RunLength, Schedule};
 
-const BATCH: usize = 8;
-const CLIP: f64 = 1.0;
+/// Windows of one step.
+const BATCH_WINDOWS: usize = 8;
+/// Longest gradient; longer ones are scaled down to it.
+const MAX_GRADIENT_NORM: f64 = 1.0;
 /// One window in so many opens with [`DOCUMENT_START`], as a prompt does.
 const FRESH_WINDOWS: u32 = 8;
-const REPORT_EVERY: usize = 200;
+/// Steps between two progress lines.
+const REPORT_INTERVAL_STEPS: usize = 200;
 
 pub(crate) struct Options {
     seed: u64,
     peak: f64,
-    length: Length,
+    length: RunLength,
     decay: bool,
     from: Option<String>,
 }
@@ -34,8 +37,8 @@ impl Options {
             Ok(flags.get(name).map_or(Ok(default), |v| v.parse())?)
         };
         let length = match flags.get("steps").and_then(|s| s.split_once(',')) {
-            Some((held, decay)) => Length::Steps(held.parse()?, decay.parse()?),
-            None => Length::Clock(Duration::from_secs_f64(60.0 * number("minutes", 10.0)?)),
+            Some((held, decay)) => RunLength::Steps(held.parse()?, decay.parse()?),
+            None => RunLength::Clock(Duration::from_secs_f64(60.0 * number("minutes", 10.0)?)),
         };
         Ok(Self {
             seed: number("seed", 1.0)? as u64,
@@ -95,9 +98,9 @@ impl Trainer {
             optimizer.set_learning_rate(self.peak * rate);
             loss_sum += self.step(&mut optimizer)?;
             step += 1;
-            if step % REPORT_EVERY == 0 {
-                let pace = (step * BATCH * CONTEXT_BYTES) as f64 / started.elapsed().as_secs_f64();
-                let mean = loss_sum / REPORT_EVERY as f64 / std::f64::consts::LN_2;
+            if step % REPORT_INTERVAL_STEPS == 0 {
+                let pace = (step * BATCH_WINDOWS * CONTEXT_BYTES) as f64 / started.elapsed().as_secs_f64();
+                let mean = loss_sum / REPORT_INTERVAL_STEPS as f64 / std::f64::consts::LN_2;
                 println!(
                     "step {step} rate {rate:.3} train {mean:.3} heldout {:.3} bits/byte, {pace:.0} bytes/s",
                     self.heldout_bits()?
@@ -115,7 +118,7 @@ impl Trainer {
 
     fn step(&mut self, optimizer: &mut AdamW) -> Result<f64> {
         let (input, target) = self.batch();
-        let logits = self.model.forward(Pass { bytes: &input, batch: BATCH })?;
+        let logits = self.model.forward(Pass { bytes: &input, batch: BATCH_WINDOWS })?;
         let target = Tensor::from_vec(target, input.len(), &Device::Cpu)?;
         let loss = candle_nn::loss::cross_entropy(&logits, &target)?;
         let mut grads = loss.backward()?;
@@ -126,10 +129,10 @@ impl Trainer {
             }
         }
         let norm = square.sqrt();
-        if norm > CLIP {
+        if norm > MAX_GRADIENT_NORM {
             for var in &self.vars {
                 if let Some(grad) = grads.remove(var) {
-                    grads.insert(var, (grad * (CLIP / norm))?);
+                    grads.insert(var, (grad * (MAX_GRADIENT_NORM / norm))?);
                 }
             }
         }
@@ -137,11 +140,11 @@ impl Trainer {
         Ok(f64::from(loss.to_scalar::<f32>()?))
     }
 
-    /// Windows of texts drawn evenly, so that a long text does not drown a short one.
+    /// Windows of texts drawn evenly, so that a long text does not dominate a short one.
     fn batch(&mut self) -> (Vec<u8>, Vec<u32>) {
-        let mut input = Vec::with_capacity(BATCH * CONTEXT_BYTES);
-        let mut target = Vec::with_capacity(BATCH * CONTEXT_BYTES);
-        for _ in 0..BATCH {
+        let mut input = Vec::with_capacity(BATCH_WINDOWS * CONTEXT_BYTES);
+        let mut target = Vec::with_capacity(BATCH_WINDOWS * CONTEXT_BYTES);
+        for _ in 0..BATCH_WINDOWS {
             let text = &self.texts[self.rng.random_range(0..self.texts.len())];
             let at = self.rng.random_range(0..text.len() - CONTEXT_BYTES - 1);
             let window = &text[at..=at + CONTEXT_BYTES];
@@ -155,7 +158,7 @@ impl Trainer {
         (input, target)
     }
 
-    /// A quick look at a part of the held-out text; the real figure comes from the `evaluate` example.
+    /// Bits per byte of a part of the held-out text; the `evaluate` example computes the exact figure.
     fn heldout_bits(&self) -> Result<f64> {
         let (mut nats, mut rows) = (0.0, 0);
         for text in &self.heldout {

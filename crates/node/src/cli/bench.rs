@@ -1,63 +1,67 @@
-//! `nervure bench`: measures this machine, against a baseline in the same run.
+//! `nervure bench`: measurements against a baseline in the same run.
+
+mod discovery;
+mod tables;
 
 use std::time::Duration;
 
+use nervure_bench::{DiscoveryScale, FailoverPlan, KillsPlan, QueryEffort, ServerKind};
 use nervure_store::fail_point;
 
 use super::{Global, output};
-use crate::bench::{self, Effort, Failovers, GatewayReport, Kills, Plan, Scale, ServeKind, Streams, Way};
+use discovery::BenchNode;
 
-/// Measures, against a baseline in the same run
+/// Measures the mesh against baselines in the same run
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum BenchCommand {
-    /// The query plane against bare quinn, on loopback, in separate processes
+    /// Compares the query plane with bare quinn, on loopback, in separate processes
     Query {
-        /// Rounds; figures are medians over them
+        /// Rounds; the figures are medians over them
         #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
         rounds: u16,
-        /// Milliseconds for which each throughput is measured in each round
+        /// Milliseconds for each throughput in each round
         #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
         time: u64,
     },
-    /// Discovery through the directory alone, by many real swarms in this process
+    /// Measures discovery through the directory, with many swarms in this process
     Discovery {
-        /// Swarms
+        /// Swarms that form the mesh
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(5..=250))]
         nodes: u16,
-        /// Experts, all of one capability
+        /// Experts to publish, all of one capability
         #[arg(long, value_name = "N", default_value_t = 192, value_parser = clap::value_parser!(u16).range(1..=2000))]
         experts: u16,
-        /// Clients that join knowing nothing, one after the other
+        /// Clients that join one after the other, knowing only the bootstrap nodes
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
         clients: u16,
     },
-    /// How long the validators of the running testnet take to agree on a block
+    /// Measures how long the validators of the running testnet take to commit a block
     Finality {
-        /// Blocks
+        /// Blocks to watch
         #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=100_000))]
         blocks: u64,
     },
-    /// Kills validators of a testnet of its own, again and again, and looks whether a final block is ever lost
+    /// Starts a testnet, kills its validators over and over, and checks that no final block is lost
     Kills {
         /// Kills at random moments
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=100_000))]
         kills: u32,
-        /// How often a validator dies at every fail point; only in a program that has them
+        /// Sweeps over all fail points, each killing one validator at every point; needs a build with fail points
         #[arg(long, value_name = "N", default_value_t = fail_point::ENABLED.into(), value_parser = clap::value_parser!(u32).range(0..=1_000))]
         sweeps: u32,
-        /// Whatever is drawn comes from it
+        /// Seed of all random choices
         #[arg(long, value_name = "SEED", default_value_t = 1)]
         seed: u64,
         /// Milliseconds from one block to the next
         #[arg(long, value_name = "MS", default_value_t = 1_000)]
         block_milliseconds: u32,
     },
-    /// Kills miners of a testnet of its own while they stream, and looks whether any client notices
+    /// Starts a testnet, kills its miners while they stream, and checks that no client notices
     Failover {
         /// Streams in all
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         streams: u32,
-        /// How many at once
+        /// Concurrent streams
         #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
         parallel: u32,
         /// Miners, all with the same model
@@ -66,22 +70,22 @@ pub(crate) enum BenchCommand {
         /// Bytes of each stream
         #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=4_096))]
         bytes: u32,
-        /// Milliseconds from a miner's return to the next kill
+        /// Milliseconds from a miner's restart to the next kill
         #[arg(long, value_name = "MS", default_value_t = 1_000)]
         pause: u64,
     },
-    /// The way through a gateway against the way straight to the miner, and nginx in front of a server beside them
+    /// Compares queries through a gateway with queries straight to the miner, and with nginx in front of an HTTP server
     Gateway {
-        /// Rounds; figures are medians over them
+        /// Rounds; the figures are medians over them
         #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
         rounds: u16,
-        /// Milliseconds for which each throughput is measured in each round
+        /// Milliseconds for each throughput in each round
         #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
         time: u64,
     },
-    /// What a server process of the measurement runs
+    /// Runs a server process of a measurement
     #[command(hide = true)]
-    Serve { kind: ServeKind },
+    Serve { kind: ServerKind },
 }
 
 impl BenchCommand {
@@ -89,145 +93,33 @@ impl BenchCommand {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
             Self::Query { rounds, time } => {
-                let effort = Effort { rounds: rounds.into(), time: Duration::from_millis(time) };
-                let run = move || bench::run(effort, output::note);
+                let effort = QueryEffort { rounds: rounds.into(), time: Duration::from_millis(time) };
                 // A thread of its own: the measurement brings its own single-threaded runtime.
-                let report = tokio::task::spawn_blocking(run).await??;
-                if global.json {
-                    return output::json(&report);
-                }
-                output::table(&["", "nervure", "bare quinn", "ratio"], report.rows())?;
-                output::note(&format!(
-                    "{} cores, {} bytes each way; 'nervure' is the whole query plane",
-                    report.cores, report.payload_bytes
-                ));
-                Ok(())
+                let run = move || nervure_bench::query(effort, output::note);
+                tables::query(&tokio::task::spawn_blocking(run).await??, global)
             }
             Self::Discovery { nodes, experts, clients } => {
-                let scale = Scale { nodes: nodes.into(), experts: experts.into(), clients: clients.into() };
-                let found = bench::discover(scale, output::note).await?;
-                if global.json {
-                    return output::json(&found);
-                }
-                let percent = |share: f64| format!("{:.1} %", share * 100.0);
-                let ms = |ms: f64| format!("{ms:.0} ms");
-                let rows = [
-                    ["experts found by a cold client, least".to_owned(), percent(found.found_least)],
-                    ["experts found by a cold client, mean".to_owned(), percent(found.found_mean)],
-                    ["cold: join and search, p50".to_owned(), ms(found.cold_p50_ms)],
-                    ["cold: join and search, p95".to_owned(), ms(found.cold_p95_ms)],
-                    ["search when connected, p50".to_owned(), ms(found.search_p50_ms)],
-                    ["search when connected, p95".to_owned(), ms(found.search_p95_ms)],
-                    [
-                        "directory requests per cold search".to_owned(),
-                        format!("{:.1}", found.requests_per_search),
-                    ],
-                    ["forming the mesh".to_owned(), ms(found.forming_ms)],
-                    ["publishing everything, twice".to_owned(), ms(found.publishing_ms)],
-                ];
-                let title = format!("{nodes} swarms, {experts} experts");
-                output::table(&[&title, ""], rows)
+                let (nodes, experts, clients) = (nodes.into(), experts.into(), clients.into());
+                let scale = DiscoveryScale { nodes, experts, clients };
+                tables::discovery(&nervure_bench::discover::<BenchNode>(scale, output::note).await?, global)
             }
             Self::Finality { blocks } => {
-                let seen = bench::finality(&global.testnet_dir()?, blocks).await?;
-                if global.json {
-                    return output::json(&seen);
-                }
-                let ms = |ms: f64| format!("{ms:.0} ms");
-                let rows = [
-                    ["from block to block, mean".to_owned(), ms(seen.interval_ms)],
-                    ["from the beginning of a height to its commit, p50".to_owned(), ms(seen.p50_ms)],
-                    ["p95".to_owned(), ms(seen.p95_ms)],
-                    ["worst".to_owned(), ms(seen.worst_ms)],
-                ];
-                let title = format!("{} blocks, {} validators", seen.blocks, seen.validators);
-                output::table(&[&title, ""], rows)
+                tables::finality(&nervure_bench::finality(&global.testnet_dir()?, blocks).await?, global)
             }
             Self::Kills { kills, sweeps, seed, block_milliseconds } => {
-                let plan = Plan { kills, sweeps, seed, block_milliseconds };
-                let seen = bench::kills(plan, output::note).await?;
-                show_kills(&seen, global)
+                let plan = KillsPlan { kills, sweeps, seed, block_milliseconds };
+                tables::kills(&nervure_bench::kills(plan, output::note).await?, global)
             }
             Self::Failover { streams, parallel, miners, bytes, pause } => {
                 let pause = Duration::from_millis(pause);
-                let plan = Streams { streams, parallel, miners, bytes, pause };
-                show_failovers(&bench::failover(plan, output::note).await?, global)
+                let plan = FailoverPlan { streams, parallel, miners, bytes, pause };
+                tables::failover(&nervure_bench::failover(plan, output::note).await?, global)
             }
             Self::Gateway { rounds, time } => {
-                let seen = bench::gateway(rounds.into(), Duration::from_millis(time), output::note).await?;
-                show_gateway(&seen, global)
+                let time = Duration::from_millis(time);
+                tables::gateway(&nervure_bench::gateway(rounds.into(), time, output::note).await?, global)
             }
-            Self::Serve { kind } => tokio::task::spawn_blocking(move || bench::serve(kind)).await?,
+            Self::Serve { kind } => tokio::task::spawn_blocking(move || nervure_bench::serve(kind)).await?,
         }
     }
-}
-
-/// What each way costs.
-fn show_gateway(seen: &GatewayReport, global: &Global) -> anyhow::Result<()> {
-    if global.json {
-        return output::json(seen);
-    }
-    let us = |us: f64| format!("{us:.0} us");
-    let row = |name: &str, way: &Way, before: Option<&Way>| {
-        let added = before.map_or_else(|| "-".to_owned(), |before| us(way.p50_us - before.p50_us));
-        [name.to_owned(), us(way.p50_us), added, us(way.p99_us), format!("{:.0}", way.per_second)]
-    };
-    let mut rows = vec![
-        row("straight to the miner", &seen.straight, None),
-        row("through the gateway", &seen.gateway, Some(&seen.straight)),
-        row("straight to an HTTP server", &seen.upstream, None),
-    ];
-    rows.extend(seen.nginx.iter().map(|nginx| row("through nginx", nginx, Some(&seen.upstream))));
-    output::table(&["", "p50", "added", "p99", "per second"], rows)?;
-    output::note(&format!("{} cores, which all of it shares", seen.cores));
-    Ok(())
-}
-
-/// What became of the streams; an error when one broke off or said something else.
-fn show_failovers(seen: &Failovers, global: &Global) -> anyhow::Result<()> {
-    if global.json {
-        output::json(seen)?;
-    } else {
-        let ms = |ms: f64| format!("{ms:.0} ms");
-        let rows = [
-            ["miners killed".to_owned(), seen.kills.to_string()],
-            ["streams that another miner went on with".to_owned(), seen.took_over.to_string()],
-            ["streams that came to their end".to_owned(), seen.whole.to_string()],
-            ["streams that said byte for byte what the model says".to_owned(), seen.identical.to_string()],
-            [
-                "longest silence of a stream that another went on with, p50".to_owned(),
-                ms(seen.silence_p50_ms),
-            ],
-            ["worst".to_owned(), ms(seen.silence_worst_ms)],
-        ];
-        output::table(&[&format!("{} streams", seen.streams), ""], rows)?;
-    }
-    let complaints = seen.complaints.join("\n");
-    anyhow::ensure!(complaints.is_empty(), "{} streams went wrong\n{complaints}", seen.complaints.len());
-    Ok(())
-}
-
-/// What became of the kills; an error when something was lost.
-fn show_kills(seen: &Kills, global: &Global) -> anyhow::Result<()> {
-    if global.json {
-        output::json(seen)?;
-    } else {
-        let ms = |ms: f64| format!("{ms:.0} ms");
-        let at_points: u32 = seen.at_fail_points.values().sum();
-        let points = format!("{at_points} at {} fail points", seen.at_fail_points.len());
-        let rows = [
-            ["killed".to_owned(), format!("{} at random moments, {points}", seen.random)],
-            ["started again".to_owned(), seen.restarts.to_string()],
-            ["from the start of a process until it signs again, p50".to_owned(), ms(seen.back_p50_ms)],
-            ["p95".to_owned(), ms(seen.back_p95_ms)],
-            ["worst".to_owned(), ms(seen.back_worst_ms)],
-            ["worst while the three others ran".to_owned(), ms(seen.back_alone_worst_ms)],
-            ["final blocks compared, on every node".to_owned(), seen.heights.to_string()],
-            ["lost, replaced, contradicted".to_owned(), seen.complaints.len().to_string()],
-        ];
-        output::table(&[&format!("{} validators, seed {}", seen.validators, seen.seed), ""], rows)?;
-    }
-    let complaints = seen.complaints.join("\n");
-    anyhow::ensure!(complaints.is_empty(), "{} things went wrong\n{complaints}", seen.complaints.len());
-    Ok(())
 }

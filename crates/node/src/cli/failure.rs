@@ -7,10 +7,11 @@ use nervure_light::VerifyError;
 use nervure_testnet::{PORT_IN_USE_EXIT, TestnetError};
 
 use super::{output, trust::LightError};
+#[cfg(feature = "mock-server")]
+use crate::mock_server::MockServerError;
 use crate::{
     local::LocalError,
     runtime::{StartError, StateSyncError},
-    stand_in::StandInError,
 };
 
 /// What the program exits with when something does not verify.
@@ -65,7 +66,8 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(error) = error.downcast_ref::<StartError>() {
         return Some(error.hint().to_owned());
     }
-    if error.downcast_ref::<StandInError>().is_some() {
+    #[cfg(feature = "mock-server")]
+    if error.downcast_ref::<MockServerError>().is_some() {
         return Some("choose another address with --listen, such as 127.0.0.1:0".to_owned());
     }
     if error.downcast_ref::<StateSyncError>().is_some() {
@@ -93,11 +95,11 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
         TestnetError::UnknownNode { .. } => "see its nodes: nervure testnet status",
         TestnetError::NoExpert(_) => "name a miner; nervure testnet status says what each serves",
         TestnetError::NodeNotRunning(_) => "start it: nervure testnet start NODE",
-        TestnetError::StandInDown(_) => "start that first: nervure testnet start stand-in",
+        TestnetError::MockServerDown(_) => "start that first: nervure testnet start mock-server",
         TestnetError::NodeRunning { .. } => "kill it first: nervure testnet kill NODE",
         TestnetError::NotReady { .. }
         | TestnetError::NodeEnded { .. }
-        | TestnetError::StandInSilent { .. } => {
+        | TestnetError::MockServerSilent { .. } => {
             "see the whole log: nervure testnet logs NODE; on a slow machine raise --timeout"
         }
         _ => return None,
@@ -128,9 +130,12 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(LightError::Verify(error)) = error.downcast_ref::<LightError>() {
         return if error.is_honest() { 1 } else { UNVERIFIED_EXIT };
     }
+    #[cfg(feature = "mock-server")]
+    if error.downcast_ref::<MockServerError>().is_some_and(MockServerError::port_in_use) {
+        return PORT_IN_USE_EXIT;
+    }
     let node = error.downcast_ref::<StartError>().is_some_and(StartError::port_in_use);
-    let stand_in = error.downcast_ref::<StandInError>().is_some_and(StandInError::port_in_use);
-    if node || stand_in { PORT_IN_USE_EXIT } else { 1 }
+    if node { PORT_IN_USE_EXIT } else { 1 }
 }
 
 #[cfg(test)]

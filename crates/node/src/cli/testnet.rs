@@ -1,18 +1,20 @@
 //! `nervure testnet`: a whole mesh of real processes on this machine.
 
+mod anchor_kind;
+#[cfg(feature = "anchor-evm")]
 mod anvil;
 mod logs;
 mod progress;
 mod up;
 mod upstream;
 
-use nervure_testnet::{CHAIN, NodeReport, Report, STAND_IN, Stage, degrade, down, kill, report, start};
+use nervure_testnet::{CHAIN, MOCK_SERVER, NodeReport, Report, Stage, degrade, down, kill, report, start};
 
 use super::{Global, output};
 use progress::Terminal;
 
 /// Processes that are no nodes.
-const BESIDE: [&str; 2] = [STAND_IN, CHAIN];
+const BESIDE: [&str; 2] = [MOCK_SERVER, CHAIN];
 
 /// Runs a whole mesh on this machine
 #[derive(Debug, clap::Subcommand)]
@@ -23,14 +25,16 @@ pub(crate) enum TestnetCommand {
     /// Shows its nodes
     Status,
     Logs(logs::LogsArgs),
-    /// Kills a node, or the stand-in, as a crash would
+    /// Kills a node, or the mock model server, as a crash would
     Kill {
         /// Its name, such as miner-3
+        #[arg(value_parser = process_name)]
         node: String,
     },
     /// Makes a miner worse, or good again, by starting it with other settings
     Degrade {
         /// Its name, such as miner-3
+        #[arg(value_parser = process_name)]
         node: String,
         /// How much of what it says is not noise, in percent
         #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -39,6 +43,7 @@ pub(crate) enum TestnetCommand {
     /// Starts a node again that was killed
     Start {
         /// Its name, such as miner-3
+        #[arg(value_parser = process_name)]
         node: String,
     },
 }
@@ -86,6 +91,11 @@ impl TestnetCommand {
     }
 }
 
+/// The name of a process of a testnet; `stand-in` is the earlier name of the mock model server.
+fn process_name(name: &str) -> Result<String, std::convert::Infallible> {
+    Ok(if name == "stand-in" { MOCK_SERVER } else { name }.to_owned())
+}
+
 /// Prints a testnet as a table.
 fn show(report: &Report) -> anyhow::Result<()> {
     let alive = report.nodes.iter().filter(|node| node.alive).count();
@@ -118,7 +128,7 @@ fn show(report: &Report) -> anyhow::Result<()> {
             node.http.map_or_else(dash, |http| http.to_string()),
         ]
     });
-    let rows = rows.chain(stand_in(report)).chain(chain(report));
+    let rows = rows.chain(mock_server(report)).chain(chain(report));
     output::table(
         &[
             "node",
@@ -138,7 +148,7 @@ fn show(report: &Report) -> anyhow::Result<()> {
     )
 }
 
-/// The stand-in among the nodes, where there is one.
+/// The mock model server among the nodes, where there is one.
 fn chain(report: &Report) -> Option<[String; 12]> {
     let chain = report.chain.as_ref()?;
     let mut row: [String; 12] = std::array::from_fn(|_| "-".to_owned());
@@ -150,16 +160,16 @@ fn chain(report: &Report) -> Option<[String; 12]> {
     Some(row)
 }
 
-/// The stand-in for a model server, as a row of the table.
-fn stand_in(report: &Report) -> Option<[String; 12]> {
-    let stand_in = report.stand_in.as_ref()?;
+/// The mock model server, as a row of the table.
+fn mock_server(report: &Report) -> Option<[String; 12]> {
+    let mock_server = report.mock_server.as_ref()?;
     let mut row = [const { String::new() }; 12].map(|_| "-".to_owned());
-    row[0] = stand_in.name.to_owned();
-    row[1] = if stand_in.alive { "up" } else { "down" }.into();
+    row[0] = mock_server.name.to_owned();
+    row[1] = if mock_server.alive { "up" } else { "down" }.into();
     row[2] = "a program, no model".into();
-    row[3] = stand_in.pid.map_or_else(|| "-".into(), |pid| pid.to_string());
-    row[10] = stand_in.rss_bytes.map_or_else(|| "-".into(), |bytes| format!("{} MiB", bytes >> 20));
-    row[11] = stand_in.url.trim_start_matches("http://").trim_end_matches("/v1").to_owned();
+    row[3] = mock_server.pid.map_or_else(|| "-".into(), |pid| pid.to_string());
+    row[10] = mock_server.rss_bytes.map_or_else(|| "-".into(), |bytes| format!("{} MiB", bytes >> 20));
+    row[11] = mock_server.url.trim_start_matches("http://").trim_end_matches("/v1").to_owned();
     Some(row)
 }
 

@@ -11,10 +11,11 @@ use data_encoding::HEXLOWER;
 use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_primitives::MeshId;
 use nervure_protocol::{AnswerHasher, ReceiptError, SignedReceipt, request_hash};
+use nervure_router::with_prefix;
 
 use crate::{
     gateway::AskLine,
-    runtime::{resumed, wire},
+    runtime::wire,
     service::{ExpertView, ReceiptView},
 };
 
@@ -92,7 +93,7 @@ impl Witness {
         let said = usize::try_from(self.from).ok().and_then(|from| self.text.get(..from));
         let asked = match self.from {
             0 => Some(self.request),
-            _ => said.and_then(|said| resumed(&self.request, said)),
+            _ => said.and_then(|said| with_prefix(&self.request, said)),
         };
         let asked = asked.and_then(|asked| wire::encode_request(&asked).ok());
         let mut answer = AnswerHasher::default();

@@ -8,6 +8,7 @@
 //! What a hostile peer can do is said where its messages are read: [`collector`], [`wire`].
 
 mod collector;
+#[cfg(feature = "anchor-evm")]
 mod forward;
 mod keep;
 mod read;
@@ -42,7 +43,10 @@ use crate::{
 use collector::AttestationCollector;
 use wire::{Request, Said};
 
+#[cfg(feature = "anchor-evm")]
 pub(crate) use forward::Forwarder;
+#[cfg(not(feature = "anchor-evm"))]
+pub(crate) use read::check_supported;
 pub(crate) use read::{AnchoredError, last_anchored};
 pub(crate) use wire::{protocol, read as read_answer, topic};
 
@@ -53,6 +57,7 @@ pub(crate) const KEY_FILE: &str = "anchor.key";
 const PAST: Duration = Duration::from_secs(10);
 
 /// Checkpoints of the chain that are remembered.
+#[cfg(feature = "anchor-evm")]
 const REMEMBERED: usize = 1_024;
 
 /// What became of attestations.
@@ -231,6 +236,7 @@ impl Anchoring {
         Ok(self.log.get())
     }
 
+    #[cfg(feature = "anchor-evm")]
     fn note(&self, anchored: Vec<AnchoredCheckpoint>) {
         let mut outside = lock(&self.outside);
         outside.anchored.extend(anchored.into_iter().map(|one| (one.height, one)));

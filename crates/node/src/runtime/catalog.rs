@@ -49,12 +49,6 @@ impl ExpertCatalog {
         lock(&self.index).find(find, clock::now())
     }
 
-    /// Whether somebody serves this model.
-    pub(crate) fn has_model(&self, name: &str) -> bool {
-        let find = Find { model: Some(name.to_owned()), limit: 1, ..Find::default() };
-        !self.find(&find).records.is_empty()
-    }
-
     /// How many experts can be found.
     pub(crate) fn len(&self) -> usize {
         lock(&self.index).len(clock::now())

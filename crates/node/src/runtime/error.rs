@@ -51,6 +51,10 @@ pub enum StartError {
     /// The anchor key, or that of the account that pays.
     #[error(transparent)]
     AnchorKey(#[from] AnchorKeyFileError),
+    /// The node is to reach the anchor's chain, which this build cannot.
+    #[cfg(not(feature = "anchor-evm"))]
+    #[error(transparent)]
+    Anchor(#[from] super::AnchoredError),
     /// No thread for the chain.
     #[error("the thread of the chain does not start: {0}")]
     Thread(io::Error),

@@ -1,24 +1,30 @@
 //! From `--expert` to a model that answers.
 
+mod degraded;
 mod echo;
-mod worse;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+#[cfg(feature = "byte-lm")]
 use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
 use nervure_experts::{ApiSecret, Expert, ExpertError, OpenAiConfig, OpenAiExpert};
 use nervure_primitives::{Capability, CapabilityError, Netuid};
 
 use super::serving::{ServedExpert, ServedExperts};
 use crate::config::{ExpertSource, ExpertSpec};
+use degraded::DegradedExpert;
 use echo::{ECHO, EchoExpert};
-use worse::WorseExpert;
 
 /// Why an expert cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
+    /// The build has no built-in models.
+    #[cfg(not(feature = "byte-lm"))]
+    #[error("this build has no built-in models; build with --features byte-lm")]
+    NoBuiltinModels,
     /// No built-in model of that name.
+    #[cfg(feature = "byte-lm")]
     #[error("there is no built-in model '{name}': there are {}", known())]
     NoSuchModel {
         /// The name that was given.
@@ -56,6 +62,7 @@ pub enum ServeError {
         variable: String,
     },
     /// The model does not start.
+    #[cfg(feature = "byte-lm")]
     #[error("the expert {name} does not start: {source}")]
     Model {
         /// Its name.
@@ -65,6 +72,7 @@ pub enum ServeError {
     },
 }
 
+#[cfg(feature = "byte-lm")]
 fn known() -> String {
     builtin::BUILTIN.iter().map(builtin::Builtin::domain).collect::<Vec<_>>().join(", ")
 }
@@ -117,14 +125,24 @@ fn builtin_expert(name: &str, quality: u8) -> Result<Arc<dyn Expert>, ServeError
     if name == ECHO {
         return Ok(Arc::new(EchoExpert::new()));
     }
+    byte_expert(name, quality)
+}
+
+#[cfg(feature = "byte-lm")]
+fn byte_expert(name: &str, quality: u8) -> Result<Arc<dyn Expert>, ServeError> {
     let model = builtin::find(name).ok_or_else(|| ServeError::NoSuchModel { name: name.to_owned() })?;
     let expert = ByteExpert::builtin(model, ServeOptions::default());
     let expert = expert.map_err(|source| ServeError::Model { name: name.to_owned(), source })?;
     Ok(of_quality(expert, quality))
 }
 
+#[cfg(not(feature = "byte-lm"))]
+fn byte_expert(_name: &str, _quality: u8) -> Result<Arc<dyn Expert>, ServeError> {
+    Err(ServeError::NoBuiltinModels)
+}
+
 fn of_quality(expert: impl Expert, quality: u8) -> Arc<dyn Expert> {
-    if quality < 100 { Arc::new(WorseExpert::new(expert, quality)) } else { Arc::new(expert) }
+    if quality < 100 { Arc::new(DegradedExpert::new(expert, quality)) } else { Arc::new(expert) }
 }
 
 async fn upstream(
@@ -157,7 +175,7 @@ fn name_of(model: &str) -> String {
     if name.is_empty() { "upstream".to_owned() } else { name }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "byte-lm"))]
 mod tests {
     use super::*;
 

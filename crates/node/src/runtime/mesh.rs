@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use nervure_ledger::spec::{MeshSpec, Role};
 use nervure_p2p::{DhtMode, Multiaddr, Network, NetworkConfig, NetworkHandle, query::QueryServer};
 use nervure_primitives::{MeshId, NodeKey};
+use nervure_router::Router;
 use nervure_subnet::mechanism::Corpus;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -14,14 +15,13 @@ use tokio_util::{
 use super::{
     StartError, address,
     advertiser::Advertiser,
-    anchor::{self, Anchoring, Forwarder},
+    anchor::{self, Anchoring},
     catalog::ExpertCatalog,
     chain::{self, Chain, ChainHandle, Opened, Part},
     directory::{self, Directory},
     gossip::{self, RecordCounters},
     opinions::{self, Opinions},
     registry::LedgerRegistry,
-    router::Router,
     scope,
     serving::ServedExperts,
     skew::{self, Skew},
@@ -107,7 +107,10 @@ impl Mesh {
             tasks.spawn(async move { stop.run_until_cancelled(following).await });
         }
         if let Some((anchoring, chain)) = anchoring.clone().zip(handle.clone()) {
-            if let Some(forwarder) = Forwarder::new(config, spec, &anchoring)? {
+            #[cfg(not(feature = "anchor-evm"))]
+            anchor::check_supported(spec, &config.anchor_rpc)?;
+            #[cfg(feature = "anchor-evm")]
+            if let Some(forwarder) = anchor::Forwarder::new(config, spec, &anchoring)? {
                 tasks.spawn(forwarder.run(anchoring.clone(), stop.clone()));
             }
             tasks.spawn(anchoring.keep((chain, spec.clone()), network.clone(), stop.clone()));

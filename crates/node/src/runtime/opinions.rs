@@ -16,6 +16,7 @@ use nervure_ledger::state::LedgerState;
 use nervure_p2p::{TopicSpec, Verdict};
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
 use nervure_protocol::topics::{ASSIGNMENTS, SCORES};
+use nervure_router::TrustTable;
 use nervure_subnet::{
     Registration, Trust,
     score::{LiveScoreBook, LiveScoresError, Opinion, SignedLiveScores},
@@ -42,9 +43,6 @@ pub(crate) struct OpinionCounters {
     pub rejected: AtomicU64,
 }
 
-/// What the mesh thinks of the neurons of all subnets, as of one block.
-pub(crate) type Trusts = BTreeMap<(Netuid, NodeId), Trust>;
-
 /// What validators say, shared by gossip, gate and the HTTP API.
 pub(crate) struct Opinions {
     mesh: MeshId,
@@ -58,7 +56,7 @@ pub(crate) struct Opinions {
 struct Said {
     books: BTreeMap<Netuid, LiveScoreBook>,
     /// What was last made of them, at which block; none once somebody has said something new.
-    made: Option<(BlockHeight, Arc<Trusts>)>,
+    made: Option<(BlockHeight, Arc<TrustTable>)>,
 }
 
 impl Opinions {
@@ -128,7 +126,7 @@ impl Opinions {
 
     /// The last block, and what the mesh thinks of every neuron by it and what was said since. Made anew when there is
     /// another block or somebody has said something; each question shares it.
-    pub(crate) fn trusts(&self) -> (BlockHeight, Arc<Trusts>) {
+    pub(crate) fn trusts(&self) -> (BlockHeight, Arc<TrustTable>) {
         let tip = self.registry.tip();
         let (height, state) = (tip.header.height, &tip.state);
         let mut said = lock(&self.said);
@@ -150,10 +148,10 @@ impl Opinions {
     }
 }
 
-fn trusts(state: &LedgerState, books: &BTreeMap<Netuid, LiveScoreBook>) -> Trusts {
+fn trusts(state: &LedgerState, books: &BTreeMap<Netuid, LiveScoreBook>) -> TrustTable {
     let now = clock::now();
     let stake = |node: &NodeId| state.nodes().get(node).map_or(0, |node| node.stake().base_units());
-    let mut trusts = Trusts::new();
+    let mut trusts = TrustTable::new();
     for (netuid, subnet) in state.subnets() {
         let opinions: BTreeMap<Registration, Opinion> =
             books.get(netuid).map(|book| book.opinions(stake, now)).unwrap_or_default();

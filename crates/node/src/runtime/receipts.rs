@@ -1,17 +1,12 @@
-//! Receipts: what this node signs for its answers, and how it checks what others sign for theirs.
+//! Receipts: what this node signs for its answers. The router checks what others sign for theirs.
 
 use std::time::Instant;
 
-use data_encoding::HEXLOWER;
 use nervure_p2p::query::QueryOpen;
 use nervure_primitives::{Hash, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
-use nervure_subnet::task::{
-    AnswerHasher, Asked, Outstanding, Receipt, SettleError, SignedReceipt, request_hash,
-};
-use rand::Rng;
+use nervure_subnet::task::{AnswerHasher, Receipt, SignedReceipt, request_hash};
 
 use super::clock;
-use crate::service::ReceiptView;
 
 /// Signs for this node's answers.
 #[derive(Clone)]
@@ -80,67 +75,10 @@ impl OpenReceipt {
     }
 }
 
-/// A question of this node with a name, and the receipt that its answer should end with.
-pub(crate) struct AwaitedReceipt {
-    asked: Asked,
-    answer: AnswerHasher,
-    came: Option<Vec<u8>>,
-}
-
-/// Why an answer has no good receipt.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoReceipt {
-    /// None came.
-    #[error("the node signed no receipt for its answer")]
-    None,
-    /// It is not for this question, or not for this answer.
-    #[error(transparent)]
-    Wrong(#[from] SettleError),
-}
-
-/// A name that no other question has.
-pub(crate) fn new_name() -> Hash {
-    Hash::from_bytes(rand::rng().random())
-}
-
-impl AwaitedReceipt {
-    /// Of a question with the name `query` to `miner`.
-    pub(crate) fn new(miner: NodeId, netuid: Netuid, (query, body): (Hash, &[u8])) -> Self {
-        let request = request_hash(&query, body);
-        let asked = Asked { query, netuid, miner, request, sent_at: clock::now() };
-        Self { asked, answer: AnswerHasher::default(), came: None }
-    }
-
-    /// A piece of the answer came.
-    pub(crate) fn chunk(&mut self, chunk: &[u8]) {
-        self.answer.chunk(chunk);
-    }
-
-    /// The answer's end came, with a receipt or without one.
-    pub(crate) fn end(&mut self, receipt: Option<Vec<u8>>) {
-        self.came = receipt;
-    }
-
-    /// What whoever asked this node is shown of it.
-    pub(crate) fn view(self, asker: NodeId, mesh: MeshId) -> ReceiptView {
-        let Asked { query, netuid, miner: node, .. } = self.asked;
-        let receipt = self.came.as_deref().map(|bytes| HEXLOWER.encode(bytes));
-        let wrong = self.settle(asker, mesh).err().map(|error| error.to_string());
-        ReceiptView { asker, node, netuid, query, receipt, wrong }
-    }
-
-    /// The receipt, checked against what was asked and what came; `asker` is this node.
-    pub(crate) fn settle(self, asker: NodeId, mesh: MeshId) -> Result<SignedReceipt, NoReceipt> {
-        let bytes = self.came.ok_or(NoReceipt::None)?;
-        let mut outstanding = Outstanding::new(asker, mesh);
-        outstanding.ask(self.asked)?;
-        Ok(outstanding.settle(&bytes, &self.answer.finish(), clock::now())?)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use nervure_primitives::Amount;
+    use nervure_subnet::task::{Asked, Outstanding, SettleError};
 
     use super::*;
 
@@ -159,21 +97,32 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_is_for_one_question_and_its_whole_answer() {
+    fn a_receipt_is_for_one_query_and_its_whole_answer() {
         let (miner, asker) = (NodeKey::from_seed(&[1; 32]), NodeKey::from_seed(&[2; 32]).node_id());
-        let answered = |chunks: &[&[u8]]| {
-            let name = new_name();
-            let mut theirs = OpenReceipt::of(asker, &open(Some(name))).unwrap();
-            let mut ours = AwaitedReceipt::new(miner.node_id(), Netuid(1), (name, &[1, 2, 3]));
-            theirs.chunk(b"one");
-            chunks.iter().for_each(|chunk| ours.chunk(chunk));
-            ours.end(ReceiptSigner::new(miner.clone(), MESH).sign(theirs));
-            ours.settle(asker, MESH)
+        let query = Hash::of("query", &[]);
+        let asked = Asked {
+            query,
+            netuid: Netuid(1),
+            miner: miner.node_id(),
+            request: request_hash(&query, &[1, 2, 3]),
+            sent_at: clock::now(),
         };
-        assert_eq!(answered(&[b"one"]).unwrap().receipt().miner, miner.node_id());
-        assert_eq!(answered(&[b"two"]), Err(NoReceipt::Wrong(SettleError::Differs("answer"))));
-        assert!(OpenReceipt::of(asker, &open(None)).is_none(), "nobody asked for one");
-        let unsigned = AwaitedReceipt::new(miner.node_id(), Netuid(1), (new_name(), &[]));
-        assert_eq!(unsigned.settle(asker, MESH), Err(NoReceipt::None));
+        let verified = |arrived: &[u8]| {
+            let mut receipt = OpenReceipt::of(asker, &open(Some(query))).unwrap();
+            receipt.chunk(b"one");
+            let signed = ReceiptSigner::new(miner.clone(), MESH).sign(receipt).unwrap();
+            let mut outstanding = Outstanding::new(asker, MESH);
+            outstanding.ask(asked).unwrap();
+            let mut answer = AnswerHasher::default();
+            answer.chunk(arrived);
+            outstanding.settle(&signed, &answer.finish(), clock::now())
+        };
+        assert_eq!(verified(b"one").unwrap().receipt().miner, miner.node_id());
+        assert_eq!(verified(b"two"), Err(SettleError::Differs("answer")));
+    }
+
+    #[test]
+    fn a_query_without_a_name_gets_no_receipt() {
+        assert!(OpenReceipt::of(NodeId::from_bytes([1; 32]), &open(None)).is_none());
     }
 }

@@ -6,21 +6,13 @@ use futures::{FutureExt, future::BoxFuture};
 use nervure_ledger::spec::Role;
 use nervure_p2p::{NetworkHandle, NetworkStatus, query::ServerCounters};
 use nervure_primitives::{Envelope, Hash, MeshId, NodeId};
-use nervure_subnet::Find;
+use nervure_router::{Router, expert_view, parse_filter};
+use nervure_subnet::{ExpertRecord, Find};
 use serde_json::Value;
 
 use super::{
-    catalog::ExpertCatalog,
-    clock,
-    directory::Directory,
-    gossip::RecordCounters,
-    ledger::LedgerDesk,
-    metrics,
-    opinions::Opinions,
-    router::{Router, parse_filter},
-    serving::ServedExperts,
-    skew::Skew,
-    view,
+    catalog::ExpertCatalog, clock, directory::Directory, gossip::RecordCounters, ledger::LedgerDesk, metrics,
+    opinions::Opinions, serving::ServedExperts, skew::Skew, view,
 };
 use crate::service::{
     AccountView, AnswerStream, Catalog, ExpertPage, ExpertSearch, LedgerReader, MeshService, NodeStatus,
@@ -62,10 +54,10 @@ impl NodeService {
             after: find.cursor.as_deref().map(view::parse_cursor).transpose()?,
         });
         let now = clock::now();
-        Ok(ExpertPage {
-            experts: page.records.iter().map(|record| view::expert(record, &self.catalog, now)).collect(),
-            next: page.next.map(view::cursor),
-        })
+        let view = |record: &ExpertRecord| {
+            expert_view(record, &self.catalog.seen(&record.node, &record.expert), now)
+        };
+        Ok(ExpertPage { experts: page.records.iter().map(view).collect(), next: page.next.map(view::cursor) })
     }
 }
 

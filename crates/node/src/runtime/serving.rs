@@ -18,9 +18,9 @@ use futures::{FutureExt, StreamExt, future::BoxFuture};
 use nervure_experts::{Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream};
 use nervure_p2p::query::{InboundQuery, QueryEnd, QueryErrorCode, QueryOpen, QueryService, Replier};
 use nervure_primitives::{Capability, Netuid};
+use nervure_router::price;
 
 use super::{
-    price,
     receipts::{OpenReceipt, ReceiptSigner},
     wire,
 };
@@ -135,7 +135,7 @@ fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (Que
     let bad = |error: &dyn std::fmt::Display| (QueryErrorCode::BadRequest, cut(&error.to_string()));
     let request = wire::decode_request(&open.body).map_err(|error| bad(&error))?;
     request.validate().map_err(|error| bad(&error))?;
-    let cost = price::most(served.price, &request);
+    let cost = price::max_cost(served.price, &request);
     if cost > open.budget {
         return Err((
             QueryErrorCode::BudgetExceeded,
@@ -207,7 +207,7 @@ fn cut(text: &str) -> String {
     text.chars().take(MAX_COMPLAINT).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "byte-lm"))]
 mod tests {
     use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
     use nervure_experts::Sampling;

@@ -28,6 +28,7 @@ use nervure_ledger::{chain::Tip, spec, subnet::Subnet};
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::{MeshId, Netuid, NodeId, NodeKey};
 use nervure_protocol::topics::SCORES;
+use nervure_router::Router;
 use nervure_subnet::{
     Seed,
     mechanism::{Corpus, Mechanism, build},
@@ -37,7 +38,7 @@ use rand::Rng;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{catalog::ExpertCatalog, chain::ChainHandle, clock, opinions::Opinions, router::Router};
+use super::{catalog::ExpertCatalog, chain::ChainHandle, clock, opinions::Opinions};
 use desk::Desk;
 
 pub(crate) use corpus::CorpusError;

@@ -7,30 +7,11 @@ use std::{
 
 use nervure_ledger::state::LedgerState;
 use nervure_p2p::PeerInfo;
-use nervure_primitives::{BlockHeight, Capability, NodeId, UnixMillis};
+use nervure_primitives::{BlockHeight, Capability, NodeId};
 use nervure_subnet::ExpertRecord;
 
-use super::{catalog::ExpertCatalog, chain::ChainView};
-use crate::service::{CapabilityCount, Catalog, ChainStatus, ExpertView, ModelView, PeerView, ServiceError};
-
-/// An expert as its record describes it, with what this node measured of it.
-pub(crate) fn expert(record: &ExpertRecord, catalog: &ExpertCatalog, now: UnixMillis) -> ExpertView {
-    ExpertView {
-        node: record.node,
-        netuid: record.netuid,
-        expert: record.expert.clone(),
-        capability: record.capability.clone(),
-        model: record.model.clone(),
-        context: record.context,
-        max_output: record.max_output,
-        price: record.price,
-        byte_level: record.byte_level,
-        load: record.load,
-        relayed: record.addresses.is_empty(),
-        expires_in_ms: u64::try_from(record.expires_at.since(now).as_millis()).unwrap_or(u64::MAX),
-        latency_ms: catalog.seen(&record.node, &record.expert).latency_ms,
-    }
-}
+use super::chain::ChainView;
+use crate::service::{CapabilityCount, Catalog, ChainStatus, ModelView, PeerView, ServiceError};
 
 /// Models and capabilities of `records`, each once, in order of name.
 pub(crate) fn catalog(records: &[ExpertRecord]) -> Catalog {

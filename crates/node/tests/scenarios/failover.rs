@@ -8,6 +8,6 @@ fn a_stream_goes_on_from_the_same_byte_when_its_miner_dies() {
     command.args(["bench", "failover", "--json", "--streams", "12", "--parallel", "2", "--miners", "3"]);
     let said = Said::of(command.args(["--bytes", "150", "--pause", "3000"]).output().unwrap()).well();
     let seen = said.json();
-    assert_eq!((seen["whole"].as_u64(), seen["identical"].as_u64()), (Some(12), Some(12)), "{said:?}");
-    assert!(seen["kills"].as_u64() >= Some(1) && seen["took_over"].as_u64() >= Some(1), "{seen}");
+    assert_eq!((seen["completed"].as_u64(), seen["identical"].as_u64()), (Some(12), Some(12)), "{said:?}");
+    assert!(seen["kills"].as_u64() >= Some(1) && seen["takeovers"].as_u64() >= Some(1), "{seen}");
 }

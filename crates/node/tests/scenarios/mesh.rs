@@ -85,7 +85,7 @@ impl Mesh {
         Self::whole(&[&built_in[..], args].concat())
     }
 
-    /// Starts one as `up` does by itself: with a stand-in, and miners in every seed subnet.
+    /// Starts one as `up` does by itself: with a mock model server, and miners in every seed subnet.
     pub fn whole(args: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mesh = Self { dir: home.path().join("testnet"), _home: home };

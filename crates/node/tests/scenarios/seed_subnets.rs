@@ -1,4 +1,4 @@
-//! The subnets of text APIs and embeddings: a stand-in behind the miners, of different qualities, or a server of the
+//! The subnets of text APIs and embeddings: a mock model server behind the miners, of different qualities, or a server of the
 //! user's own.
 
 use std::{
@@ -48,7 +48,7 @@ fn miners_of_text_apis_and_embeddings_earn_by_their_quality() {
     let mesh = Mesh::whole(&["--validators", "2", "--miners", "3"]);
     let status = mesh.run(&["testnet", "status"]).well();
     assert!(
-        status.out.contains("stand-in-100 in 18") && status.out.contains("a program, no model"),
+        status.out.contains("mock-100 in 18") && status.out.contains("a program, no model"),
         "{status:?}"
     );
     let found = mesh.experts("text.chat");
@@ -57,7 +57,7 @@ fn miners_of_text_apis_and_embeddings_earn_by_their_quality() {
     let ask = ["ask", "--chat", "What is 6 * 7?", "--subnet", TEXT_API, "--policy", "trusted"];
     eventually("a right answer", || {
         let said = mesh.run(&ask).well();
-        assert!(said.out.contains("stand-in"), "it says what it is: {said:?}");
+        assert!(said.out.contains("mock model server"), "it says what it is: {said:?}");
         said.out.contains("Answer: 42").then_some(())
     });
     let vectors = embeddings(&mesh, &["the dog is afraid", "a hound in fear", "prices of flats"]);
@@ -75,37 +75,37 @@ fn miners_of_text_apis_and_embeddings_earn_by_their_quality() {
 }
 
 #[test]
-fn a_stand_in_that_crashed_is_missed_and_comes_back() {
+fn a_crashed_mock_server_is_reported_and_restarts() {
     let mesh = Mesh::whole(&["--validators", "1", "--miners", "1", "--record-expiry", "8"]);
-    let stand_in = || mesh.run(&["testnet", "status", "--json"]).well().json()["stand_in"].clone();
-    assert_eq!(stand_in()["alive"], true);
+    let mock_server = || mesh.run(&["testnet", "status", "--json"]).well().json()["mock_server"].clone();
+    assert_eq!(mock_server()["alive"], true);
     assert_eq!(mesh.experts("text.chat").len(), 1);
-    mesh.run(&["testnet", "kill", "stand-in"]).well();
-    assert_eq!(stand_in()["alive"], false);
+    mesh.run(&["testnet", "kill", "mock-server"]).well();
+    assert_eq!(mock_server()["alive"], false);
     eventually("its miner withdraws", || mesh.experts("text.chat").is_empty().then_some(()));
     assert_eq!(mesh.experts("text.generate").len(), 1, "what is built in goes on");
     let early = mesh.run(&["testnet", "degrade", "miner-1"]);
-    assert!(early.code == 1 && early.err.contains("nervure testnet start stand-in"), "{early:?}");
+    assert!(early.code == 1 && early.err.contains("nervure testnet start mock-server"), "{early:?}");
     assert_eq!(mesh.node("miner-1")["alive"], true, "it was not killed for nothing");
-    let log = mesh.run(&["testnet", "logs", "stand-in"]).well();
-    assert!(log.out.contains("which is no model"), "{log:?}");
-    let no = mesh.run(&["testnet", "degrade", "stand-in"]);
+    let log = mesh.run(&["testnet", "logs", "mock-server"]).well();
+    assert!(log.out.contains("not a language model"), "{log:?}");
+    let no = mesh.run(&["testnet", "degrade", "mock-server"]);
     assert!(no.code == 1 && no.err.contains("serves no expert"), "{no:?}");
-    let started = mesh.run(&["testnet", "start", "stand-in"]).well();
-    assert!(started.err.contains("stand-in runs and answers"), "{started:?}");
+    let started = mesh.run(&["testnet", "start", "mock-server"]).well();
+    assert!(started.err.contains("mock-server runs and answers"), "{started:?}");
     eventually("its miner is back", || (mesh.experts("text.chat").len() == 1).then_some(()));
-    let pid = stand_in()["pid"].as_u64().unwrap();
+    let pid = mock_server()["pid"].as_u64().unwrap();
     let down = mesh.run(&["testnet", "down"]).well();
-    assert!(down.err.contains("stopped 3 nodes and the stand-in"), "{down:?}");
-    assert!(!std::path::Path::new(&format!("/proc/{pid}/stat")).exists() || stand_in()["alive"] == false);
+    assert!(down.err.contains("stopped 3 nodes and the mock-server"), "{down:?}");
+    assert!(!std::path::Path::new(&format!("/proc/{pid}/stat")).exists() || mock_server()["alive"] == false);
 }
 
-/// A model server of the user's own: here a stand-in that was started by hand. Dropped, it is gone.
+/// A model server of the user's own: here a mock model server that was started by hand. Dropped, it is gone.
 struct Server(Child, String);
 
 impl Server {
     fn start() -> Self {
-        let mut child = nervure().arg("stand-in").stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = nervure().arg("mock-server").stderr(Stdio::piped()).spawn().unwrap();
         let mut said = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
         let url = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
@@ -121,12 +121,12 @@ impl Drop for Server {
 }
 
 #[test]
-fn a_server_of_ones_own_takes_the_place_of_the_stand_in() {
+fn a_users_server_replaces_the_mock_server() {
     let server = Server::start();
     let small = ["--validators", "1", "--miners", "2", "--upstream", &server.1];
-    let models = ["--upstream-model", "stand-in-100", "--upstream-embedding", "stand-in-embed-100"];
+    let models = ["--upstream-model", "mock-100", "--upstream-embedding", "mock-embed-100"];
     let mesh = Mesh::whole(&[&small[..], &models].concat());
-    assert!(mesh.run(&["testnet", "status", "--json"]).well().json()["stand_in"].is_null());
+    assert!(mesh.run(&["testnet", "status", "--json"]).well().json()["mock_server"].is_null());
     assert_eq!((mesh.experts("text.chat").len(), mesh.experts("text.embed").len()), (1, 1));
     let said = mesh.run(&[
         "ask",
@@ -148,7 +148,7 @@ fn a_server_that_does_not_do_is_refused_before_anything_starts() {
     let server = Server::start();
     let missing = up(&[&server.1, "--upstream-model", "gpt"]);
     assert!(
-        missing.code == 1 && missing.err.contains("it has no model 'gpt': it has stand-in-100"),
+        missing.code == 1 && missing.err.contains("it has no model 'gpt': it has mock-100"),
         "{missing:?}"
     );
     let url = server.1.clone();
@@ -166,6 +166,6 @@ fn a_server_that_does_not_do_is_refused_before_anything_starts() {
     }
     assert_eq!(up(&[]).code, 2, "no URL");
     assert!(!home.path().join("t").exists(), "nothing was written");
-    let open = nervure().args(["stand-in", "--listen", "0.0.0.0:0"]).output().unwrap();
+    let open = nervure().args(["mock-server", "--listen", "0.0.0.0:0"]).output().unwrap();
     assert!(String::from_utf8(open.stderr).unwrap().contains("loopback only"));
 }

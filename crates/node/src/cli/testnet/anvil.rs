@@ -1,4 +1,4 @@
-//! `--anchor` of `nervure testnet up`: a chain on this machine whose contract keeps the testnet's checkpoints.
+//! Anvil, a chain on this machine whose contract keeps a testnet's checkpoints.
 
 use std::{
     ffi::OsString,
@@ -19,37 +19,22 @@ use nervure_testnet::{Deploying, DevelopmentChain};
 /// Where the npm packages of the contract are, from the root of the repository.
 const MODULES: &str = "contracts/node_modules";
 
-/// How long the chain may take to begin.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the chain may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Pause between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Pause between two attempts to reach the chain.
+const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Where a testnet's checkpoints are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum AnchorKind {
-    /// In a file of each node.
-    #[default]
-    Local,
-    /// In a contract on a chain.
-    Evm,
-}
-
-impl AnchorKind {
-    /// The chain that is to be started, if there is to be one.
-    pub(super) fn chain(self) -> anyhow::Result<Option<Arc<dyn DevelopmentChain>>> {
-        match self {
-            Self::Local => Ok(None),
-            Self::Evm => match anvil::find(Path::new(MODULES)) {
-                Ok(program) => Ok(Some(Arc::new(Anvil { program }))),
-                Err(_) => bail!(
-                    "there is no anvil here, the program that is the chain\n\
-                     install it: npm install --prefix contracts @foundry-rs/anvil-linux-amd64 (in a clone: cd contracts && \
-                     npm ci --ignore-scripts), or name one: {}=PATH",
-                    anvil::ANVIL_ENV
-                ),
-            },
-        }
+/// The anvil of this machine.
+pub(super) fn find() -> anyhow::Result<Arc<dyn DevelopmentChain>> {
+    match anvil::find(Path::new(MODULES)) {
+        Ok(program) => Ok(Arc::new(Anvil { program })),
+        Err(_) => bail!(
+            "anvil, the program that runs the development chain, is not installed\n\
+             install it: npm install --prefix contracts @foundry-rs/anvil-linux-amd64 (in a clone: cd contracts && \
+             npm ci --ignore-scripts), or name one: {}=PATH",
+            anvil::ANVIL_ENV
+        ),
     }
 }
 
@@ -81,12 +66,12 @@ async fn deployed(endpoint: &str, spec: &MeshSpec) -> Result<AnchorPlace, String
     let deployment =
         Deployment { mesh: spec.mesh_id(), height: BlockHeight(0), validators: successors.hash() };
     let account = anvil::Anvil::account().ok_or("the chain has no account")?;
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + START_TIMEOUT;
     let deployed = loop {
         match deploy(endpoint, &account, &deployment, &Limits::LOCAL).await {
             // It has only just been started.
             Err(error) if error.is_transient() && Instant::now() < until => {
-                tokio::time::sleep(LOOK_EVERY).await
+                tokio::time::sleep(RETRY_DELAY).await
             }
             other => break other.map_err(|error| error.to_string())?,
         }

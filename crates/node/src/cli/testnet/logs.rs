@@ -16,6 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogsArgs {
     /// Its name, such as miner-3
+    #[arg(value_parser = super::process_name)]
     node: String,
     /// How many of its last lines
     #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]

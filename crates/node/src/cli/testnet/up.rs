@@ -6,7 +6,7 @@ use nervure_ledger::spec::Role;
 use nervure_testnet::{RunEnd, Shape, TEXT_API, Testnet, TestnetError, UpOptions, entry, report, up};
 use tokio_util::sync::CancellationToken;
 
-use super::{Global, anvil::AnchorKind, output, progress::Terminal, show, upstream::UpstreamArgs};
+use super::{Global, anchor_kind::AnchorKind, output, progress::Terminal, show, upstream::UpstreamArgs};
 use crate::{cli::signal, config::ExpertSpec};
 
 /// Starts it; Ctrl-C stops it
@@ -25,7 +25,7 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     gateways: usize,
     /// What the miners serve in turn, as for `nervure join` [default: the built-in models, and in the subnets of text APIs
-    /// and embeddings a stand-in]
+    /// and embeddings a mock model server]
     #[arg(long = "expert", value_name = "EXPERT", value_parser = parse_expert)]
     experts: Vec<String>,
     #[command(flatten)]
@@ -54,8 +54,21 @@ fn parse_expert(text: &str) -> Result<String, String> {
 }
 
 impl UpArgs {
+    /// Refuses the default experts in a build that does not have them.
+    fn check_features(&self) -> anyhow::Result<()> {
+        let complete = cfg!(all(feature = "byte-lm", feature = "mock-server"));
+        if complete || !self.experts.is_empty() || self.miners == 0 {
+            return Ok(());
+        }
+        anyhow::bail!(
+            "this build does not have the built-in models and the mock model server that miners serve by default\n\
+             name experts, as in --expert openai:URL, or build with --features byte-lm,mock-server"
+        )
+    }
+
     /// Runs the command.
     pub(crate) async fn run(self, dir: &Path, global: &Global) -> anyhow::Result<()> {
+        self.check_features()?;
         let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
         signal::stop_then_hurry(stop.clone(), hurry.clone())?;
         let options = UpOptions {

@@ -12,13 +12,13 @@ use crate::config::{ExpertSource, ExpertSpec};
 #[command(group(ArgGroup::new("server").args(["upstream"])))]
 pub(super) struct UpstreamArgs {
     /// A server that speaks the OpenAI API (Ollama, vLLM, llama.cpp) for the text API subnet, such as
-    /// http://127.0.0.1:11434/v1, instead of the stand-in
+    /// http://127.0.0.1:11434/v1, instead of the mock model server
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
     /// Which of its models answer: a miner for each (more than once) [default: its first]
     #[arg(long = "upstream-model", value_name = "NAME", requires = "server")]
     models: Vec<String>,
-    /// Which of its models makes vectors for the embedding subnet [default: the stand-in's]
+    /// Which of its models makes vectors for the embedding subnet [default: the mock model server's]
     #[arg(long = "upstream-embedding", value_name = "NAME", requires = "server")]
     embedding: Option<String>,
     /// The environment variable with its key
@@ -73,7 +73,7 @@ async fn found(url: &str, model: Option<String>, key_env: Option<&str>) -> anyho
     match expert {
         Ok(expert) => Ok(expert.card().model.clone()),
         Err(error) => anyhow::bail!(
-            "{error}: {}\nstart the server, check the URL (it ends in /v1), or leave --upstream out for the stand-in",
+            "{error}: {}\nstart the server, check the URL (it ends in /v1), or leave --upstream out for the mock model server",
             error.root_cause()
         ),
     }

@@ -84,7 +84,7 @@ pub(super) fn expert(model: &str) -> ExpertView {
 /// What a model's name makes of a question before it is answered.
 fn refusal(name: &str) -> Option<ServiceError> {
     let budget = Amount::ZERO;
-    let failed = |failure: &str| FailedAttempt {
+    let failed = |failure: &str| nervure_api::FailedAttempt {
         node: NodeId::from_bytes([8; 32]),
         expert: "e".into(),
         failure: failure.into(),

@@ -1,8 +1,13 @@
 //! Reading the mesh's contract, for whoever begins with what it keeps.
 
-use nervure_anchor::{Anchor, AnchorError, AnchoredCheckpoint};
+#[cfg(feature = "anchor-evm")]
+use nervure_anchor::Anchor;
+use nervure_anchor::{AnchorError, AnchoredCheckpoint};
+#[cfg(feature = "anchor-evm")]
 use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits};
-use nervure_ledger::spec::{AnchorPlace, MeshSpec, Scope};
+#[cfg(feature = "anchor-evm")]
+use nervure_ledger::spec::Scope;
+use nervure_ledger::spec::{AnchorPlace, MeshSpec};
 
 /// Why there is nothing to begin with.
 #[derive(Debug, thiserror::Error)]
@@ -14,11 +19,17 @@ pub enum AnchoredError {
     #[error("the contract that keeps checkpoints: {0}")]
     Contract(#[from] AnchorError),
     /// The contract is empty.
+    #[cfg(feature = "anchor-evm")]
     #[error("no checkpoint is anchored yet")]
     Nothing,
+    /// The build has no client of EVM chains.
+    #[cfg(not(feature = "anchor-evm"))]
+    #[error("this build cannot reach the chain of the contract; build with --features anchor-evm")]
+    Unsupported,
 }
 
 /// How to reach the contract of the mesh of `spec` over `endpoints`.
+#[cfg(feature = "anchor-evm")]
 pub(super) fn config(place: &AnchorPlace, spec: &MeshSpec, endpoints: &[String]) -> EvmConfig {
     let (finality, limits) = match spec.mesh.scope {
         // A development chain has a block per transaction, so that none would ever follow the last.
@@ -29,6 +40,7 @@ pub(super) fn config(place: &AnchorPlace, spec: &MeshSpec, endpoints: &[String])
 }
 
 /// The last checkpoint in the contract of the mesh of `spec`. As good as `endpoints` are: all that answer have to agree.
+#[cfg(feature = "anchor-evm")]
 pub(crate) async fn last_anchored(
     spec: &MeshSpec,
     endpoints: &[String],
@@ -37,4 +49,23 @@ pub(crate) async fn last_anchored(
     let contract = EvmAnchor::connect(config(&place, spec, endpoints), spec.mesh_id(), None).await?;
     let (head, _) = contract.head().await?;
     Ok((place, contract.at(head).await?.ok_or(AnchoredError::Nothing)?))
+}
+
+/// Always an error: this build cannot read a contract.
+#[cfg(not(feature = "anchor-evm"))]
+pub(crate) async fn last_anchored(
+    spec: &MeshSpec,
+    _endpoints: &[String],
+) -> Result<(AnchorPlace, AnchoredCheckpoint), AnchoredError> {
+    spec.network.anchor.ok_or(AnchoredError::NoContract)?;
+    Err(AnchoredError::Unsupported)
+}
+
+/// Refuses settings that need a client of the chain, which this build does not have.
+#[cfg(not(feature = "anchor-evm"))]
+pub(crate) fn check_supported(spec: &MeshSpec, endpoints: &[String]) -> Result<(), AnchoredError> {
+    if spec.network.anchor.is_some() && !endpoints.is_empty() {
+        return Err(AnchoredError::Unsupported);
+    }
+    Ok(())
 }

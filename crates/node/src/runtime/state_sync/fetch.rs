@@ -214,7 +214,11 @@ impl Source<'_> {
     }
 
     /// The block of an anchored checkpoint, of which the contract has the hash and the peer the whole.
-    async fn anchored(&self, domain: AnchorDomain, anchored: &Anchored) -> Result<TrustedBlock, PeerError> {
+    async fn anchored(
+        &self,
+        domain: AnchorDomain,
+        anchored: &AnchoredCheckpoint,
+    ) -> Result<TrustedBlock, PeerError> {
         let request = anchor::request(domain, anchored.height).ok_or(PeerError::Malformed)?;
         let answer = self.network.request(self.peer, ANCHOR.name, request).await?;
         let found = anchor::read_answer(&answer).ok_or(PeerError::Malformed)?;

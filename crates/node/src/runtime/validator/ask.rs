@@ -7,13 +7,10 @@ use std::{
 
 use nervure_primitives::cbor::CborError;
 use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest};
+use nervure_router::{DirectError, Router, price};
 use nervure_subnet::mechanism::{Answer, MAX_ANSWER_TEXT, Reply};
 
-use crate::runtime::{
-    price,
-    router::{NotWhole, Router},
-    wire,
-};
+use crate::runtime::wire;
 
 /// Longest pause before an expert without room is asked again.
 const MOST_PAUSE: Duration = Duration::from_secs(2);
@@ -55,7 +52,7 @@ impl Bodies {
     pub(super) async fn ask(&self, router: &Router, record: &ExpertRecord, until: Instant) -> Vec<Reply> {
         let mut replies = Vec::with_capacity(self.0.len());
         for (request, body) in &self.0 {
-            let budget = price::most(record.price, request);
+            let budget = price::max_cost(record.price, request);
             replies.push(one(router, record, (body, budget), until).await);
         }
         replies
@@ -69,16 +66,16 @@ async fn one(
     until: Instant,
 ) -> Reply {
     while Instant::now() < until {
-        match router.ask_one(record.clone(), (body.clone(), budget), until).await {
-            Ok(whole) => match whole.receipt {
-                Ok(_) => return Reply::new(answer(whole.events), whole.waited),
+        match router.ask_directly(record.clone(), (body.clone(), budget), until.into()).await {
+            Ok(direct) => match direct.receipt {
+                Ok(_) => return Reply::new(answer(direct.events), direct.duration),
                 Err(error) => {
                     tracing::debug!(node = %record.node, %error, "an answer without a receipt counts for nothing");
                     return Reply::missing();
                 }
             },
-            Err(NotWhole::Busy(after)) => tokio::time::sleep(after.min(MOST_PAUSE)).await,
-            Err(NotWhole::Failed(reason)) => {
+            Err(DirectError::Busy(after)) => tokio::time::sleep(after.min(MOST_PAUSE)).await,
+            Err(DirectError::Failed(reason)) => {
                 tracing::debug!(node = %record.node, reason, "no answer to a task's question");
                 return Reply::missing();
             }

@@ -1,0 +1,144 @@
+//! Reaches experts for the router: over the query client, and over the swarm where that cannot reach.
+//!
+//! What a hostile expert can do: send chunks that are not events; the first one ends its answer. The query client
+//! bounds their size and the time between them.
+
+use std::net::SocketAddr;
+
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
+use nervure_p2p::{
+    Multiaddr, NetworkHandle, Scope, is_global,
+    query::{QueryClient, QueryError, QueryItem, QueryStream},
+};
+use nervure_primitives::NodeId;
+use nervure_protocol::{
+    AnswerHasher, ExpertRecord,
+    query::{QueryOpen, body::decode_event},
+};
+use nervure_router::{AnswerEnd, AnswerItem, Dial, DialError, EventStream, ExpertQuery};
+
+/// Opens queries from this node.
+pub(crate) struct QueryDialer {
+    client: QueryClient,
+    network: NetworkHandle,
+    scope: Scope,
+}
+
+impl QueryDialer {
+    /// Asks through `client`, and through the swarm of `network`; only addresses that the mesh's `scope` allows.
+    pub(crate) fn new(client: QueryClient, network: NetworkHandle, scope: Scope) -> Self {
+        Self { client, network, scope }
+    }
+
+    /// Asks at the addresses that the record names. Where none answers, asks on the swarm's own connection to the node,
+    /// if there is one or the record names no address.
+    async fn open(&self, query: ExpertQuery) -> Result<QueryStream, DialError> {
+        let addresses = self.dialable(&query.record);
+        let node = query.record.node;
+        let open = open_frame(query);
+        let unreachable = match self.client.open(node, &addresses, open.clone()).await {
+            Ok(stream) => return Ok(stream),
+            Err(error @ QueryError::Unreachable { .. }) => error,
+            Err(error) => return Err(dial_error(error)),
+        };
+        if !addresses.is_empty() && !self.is_connected(node).await {
+            return Err(dial_error(unreachable));
+        }
+        tracing::debug!(%node, "asking through the swarm");
+        let stream = self.network.query_stream(node).await;
+        let stream = stream.map_err(|error| DialError::Unreachable(format!("{unreachable}; {error}")))?;
+        self.client.open_on(node, stream, open).await.map_err(dial_error)
+    }
+
+    async fn is_connected(&self, node: NodeId) -> bool {
+        let peers = self.network.peers().await.unwrap_or_default();
+        peers.iter().any(|peer| peer.node == node)
+    }
+
+    /// The addresses of a record that may be dialled: a public mesh must not have us connect to our own network.
+    fn dialable(&self, record: &ExpertRecord) -> Vec<SocketAddr> {
+        let is_allowed =
+            |address: &&SocketAddr| self.scope == Scope::Local || is_global(&Multiaddr::from(address.ip()));
+        record.addresses.iter().filter(is_allowed).copied().collect()
+    }
+}
+
+impl Dial for QueryDialer {
+    fn dial(&self, query: ExpertQuery) -> BoxFuture<'_, Result<EventStream, DialError>> {
+        self.open(query).map(|opened| opened.map(events)).boxed()
+    }
+}
+
+fn open_frame(query: ExpertQuery) -> QueryOpen {
+    QueryOpen {
+        netuid: query.record.netuid,
+        capability: query.record.capability,
+        expert: Some(query.record.expert),
+        body: query.body.to_vec(),
+        deadline_ms: u32::try_from(query.timeout.as_millis()).unwrap_or(u32::MAX),
+        budget: query.budget,
+        name: Some(query.id),
+    }
+}
+
+/// The decoded events of an answer. Ends after the first error, or the end.
+fn events(stream: QueryStream) -> EventStream {
+    let start = Some((stream, AnswerHasher::default()));
+    stream::unfold(start, |state| async move {
+        let (mut stream, mut answer) = state?;
+        Some(match stream.next().await {
+            Ok(QueryItem::Chunk(chunk)) => {
+                answer.chunk(&chunk);
+                match decode_event(&chunk) {
+                    Ok(event) => (Ok(AnswerItem::Event(event)), Some((stream, answer))),
+                    Err(error) => (Err(DialError::Protocol(error.to_string())), None),
+                }
+            }
+            Ok(QueryItem::End(end)) => {
+                let (usage, reason, receipt) = (end.usage, end.reason, end.receipt);
+                let end = AnswerEnd { usage, reason, answer: answer.finish(), receipt };
+                (Ok(AnswerItem::End(end)), None)
+            }
+            Err(error) => (Err(dial_error(error)), None),
+        })
+    })
+    .boxed()
+}
+
+fn dial_error(error: QueryError) -> DialError {
+    match error {
+        QueryError::Refused { code, message, retry_after } => {
+            DialError::Refused { code, message, retry_after }
+        }
+        QueryError::Unreachable { .. } | QueryError::WrongNode { .. } => {
+            DialError::Unreachable(error.to_string())
+        }
+        QueryError::Protocol(error) => DialError::Protocol(error.to_string()),
+        other => DialError::Interrupted(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nervure_protocol::query::QueryErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_what_the_router_acts_on() {
+        let retry_after = Some(Duration::from_secs(3));
+        let (code, message) = (QueryErrorCode::Busy, "m".to_owned());
+        let refused = QueryError::Refused { code, message: message.clone(), retry_after };
+        assert_eq!(dial_error(refused), DialError::Refused { code, message, retry_after });
+    }
+
+    #[test]
+    fn an_error_of_the_connection_is_not_a_refusal() {
+        let node = NodeId::from_bytes([1; 32]);
+        assert!(matches!(dial_error(QueryError::WrongNode { node }), DialError::Unreachable(_)));
+        let stalled = dial_error(QueryError::Stalled(Duration::from_millis(5)));
+        assert_eq!(stalled, DialError::Interrupted("nothing came for 5 ms".into()));
+    }
+}

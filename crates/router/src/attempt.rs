@@ -1,0 +1,172 @@
+//! One query to one expert: up to its first event, and the remainder of its answer.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use nervure_primitives::Amount;
+use nervure_protocol::{ExpertEvent, ExpertRecord, query::QueryErrorCode};
+use tokio::time::Instant;
+
+use crate::{
+    AnswerReceipt, Environment,
+    dial::{AnswerItem, DialError, EventStream, ExpertQuery},
+    in_flight::InFlightGuard,
+};
+
+/// When to ask a busy expert again that does not say when.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What all attempts at one request have in common.
+#[derive(Clone)]
+pub(crate) struct AttemptSpec {
+    pub(crate) environment: Arc<Environment>,
+    /// The encoded request.
+    pub(crate) body: Arc<[u8]>,
+    /// The most that one answer may cost.
+    pub(crate) budget: Amount,
+    pub(crate) deadline: Instant,
+    /// Whether the time to the first byte is what this expert usually takes.
+    pub(crate) records_latency: bool,
+}
+
+/// An answer whose first event is there.
+pub(crate) struct StartedAnswer {
+    pub(crate) record: ExpertRecord,
+    pub(crate) first: ExpertEvent,
+    pub(crate) remainder: Remainder,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AttemptFailure {
+    pub(crate) kind: FailureKind,
+    pub(crate) reason: String,
+}
+
+/// What a failure means for the asker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// The expert failed; another one may not.
+    Failed,
+    /// The expert has no room until this much later.
+    Busy(Duration),
+    /// The expert finds the request wrong.
+    BadRequest,
+    /// The request is longer than the expert's context.
+    DoesNotFit,
+}
+
+/// An attempt that failed, and the expert that it was with.
+#[derive(Debug, Clone)]
+pub(crate) struct AttemptError {
+    pub(crate) record: ExpertRecord,
+    pub(crate) failure: AttemptFailure,
+}
+
+impl AttemptSpec {
+    /// Asks the expert of `record` and waits for its first event.
+    pub(crate) async fn start(&self, record: ExpertRecord) -> Result<StartedAnswer, AttemptError> {
+        let guard = InFlightGuard::new(&self.environment, &record);
+        let started = Instant::now();
+        match self.first(&record, guard).await {
+            Ok((first, remainder)) => {
+                if self.records_latency {
+                    let mut observations = self.environment.catalog.observations();
+                    observations.first_byte(record.node, &record.expert, started.elapsed());
+                }
+                Ok(StartedAnswer { record, first, remainder })
+            }
+            Err(failure) => {
+                if failure.kind == FailureKind::Failed {
+                    self.record_failure(&record);
+                }
+                Err(AttemptError { record, failure })
+            }
+        }
+    }
+
+    /// Notes that the expert failed, or was silent for too long.
+    pub(crate) fn record_failure(&self, record: &ExpertRecord) {
+        let now = self.environment.clock.now();
+        self.environment.catalog.observations().failed(record.node, &record.expert, now);
+    }
+
+    async fn first(
+        &self,
+        record: &ExpertRecord,
+        guard: InFlightGuard,
+    ) -> Result<(ExpertEvent, Remainder), AttemptFailure> {
+        let query = self.query(record);
+        let sent_at = self.environment.clock.now();
+        let receipt = AnswerReceipt::new(&query, sent_at);
+        let stream = self.environment.dial.dial(query).await?;
+        let mut remainder = Remainder { stream, receipt, _guard: guard };
+        let first = remainder.next().await?;
+        Ok((first, remainder))
+    }
+
+    fn query(&self, record: &ExpertRecord) -> ExpertQuery {
+        ExpertQuery {
+            record: record.clone(),
+            body: self.body.clone(),
+            budget: self.budget,
+            timeout: self.deadline.saturating_duration_since(Instant::now()),
+            id: self.environment.query_id(),
+        }
+    }
+}
+
+/// The remainder of an answer. Dropping it cancels the query.
+pub(crate) struct Remainder {
+    stream: EventStream,
+    receipt: AnswerReceipt,
+    _guard: InFlightGuard,
+}
+
+impl Remainder {
+    /// The receipt for all of the answer; to be called after its last event.
+    pub(crate) fn into_receipt(self) -> AnswerReceipt {
+        self.receipt
+    }
+
+    /// The next event; [`ExpertEvent::Done`] is the last. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Result<ExpertEvent, AttemptFailure> {
+        match self.stream.next().await {
+            Some(Ok(AnswerItem::End(end))) => {
+                self.receipt.complete(end.answer, end.receipt);
+                Ok(ExpertEvent::Done { usage: end.usage, reason: end.reason })
+            }
+            // Only an end frame ends an answer: it is the one that says how many events there were.
+            Some(Ok(AnswerItem::Event(ExpertEvent::Done { .. }))) => {
+                Err(protocol_failure("an end in the middle"))
+            }
+            Some(Ok(AnswerItem::Event(event))) => Ok(event),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(protocol_failure("the answer stopped without an end")),
+        }
+    }
+}
+
+/// A failure because an expert sent something that the protocol does not allow.
+pub(crate) fn protocol_failure(reason: &str) -> AttemptFailure {
+    DialError::Protocol(reason.to_owned()).into()
+}
+
+impl From<DialError> for AttemptFailure {
+    fn from(error: DialError) -> Self {
+        let kind = match error {
+            DialError::Refused {
+                code: QueryErrorCode::Busy | QueryErrorCode::RateLimited,
+                retry_after,
+                ..
+            } => FailureKind::Busy(retry_after.unwrap_or(DEFAULT_RETRY_AFTER)),
+            DialError::Refused { code: QueryErrorCode::BadRequest, .. } => FailureKind::BadRequest,
+            DialError::Refused { code: QueryErrorCode::DoesNotFit, .. } => FailureKind::DoesNotFit,
+            _ => FailureKind::Failed,
+        };
+        Self { kind, reason: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

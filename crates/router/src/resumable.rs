@@ -1,0 +1,276 @@
+//! An answer that outlives its expert: when the expert fails or stalls within a text, a successor continues it from
+//! the same byte.
+//!
+//! # Design
+//! The successor gets the same request with the text that the asker has read already (the *prefix*), and writes only
+//! what follows. It serves the same model where there is one: then the same seed gives the same text. An expert that
+//! merely stalls is not given up before a successor has started, so a slow expert without a possible successor is
+//! waited for.
+//!
+//! # What a hostile expert can do
+//! * *Stall*: [`STALL_TIMEOUT`](crate::router::STALL_TIMEOUT) later a successor is looked for.
+//! * *Write a little and fail, in turns with others*: there are at most
+//!   [`MAX_TAKEOVERS`](crate::router::MAX_TAKEOVERS), and the deadline of the query holds for all of them together.
+
+use std::{
+    pin::pin,
+    sync::{Arc, OnceLock},
+};
+
+use futures::{StreamExt, stream};
+use nervure_primitives::NodeId;
+use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, bounds::MAX_TEXT};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::{
+    AnswerReceipt, Router,
+    attempt::{Remainder, StartedAnswer},
+    race::race,
+    router::encode,
+    select::select,
+};
+use nervure_api::{AnswerStream, AnswerSummary, Query, RouteView, ServiceError, Strategy, TakeoverView};
+
+/// What a stream that waits for its expert wakes up for.
+enum Wake {
+    /// An event of the expert, or why there is none.
+    Event(Result<ExpertEvent, String>),
+    /// Another expert has started to continue the text.
+    Successor(Box<StartedAnswer>),
+}
+
+/// An answer in progress.
+pub(crate) struct ResumableStream {
+    router: Router,
+    query: Arc<Query>,
+    deadline: Instant,
+    /// The expert that answers now.
+    record: ExpertRecord,
+    /// Its first event, until it is given out.
+    first: Option<ExpertEvent>,
+    remainder: Remainder,
+    /// The text that the asker has read.
+    prefix: String,
+    takeovers: Vec<TakeoverView>,
+}
+
+/// The search for an expert that continues a text.
+struct Successor {
+    router: Router,
+    query: Arc<Query>,
+    deadline: Instant,
+    /// What it is asked: the request with the prefix.
+    request: ExpertRequest,
+    /// The node that failed or stalls.
+    failed: NodeId,
+    /// Its model, which the successor should serve as well.
+    model: String,
+    /// The nodes that failed earlier in this answer; asked last.
+    failed_before: Vec<NodeId>,
+}
+
+impl ResumableStream {
+    pub(crate) fn new(router: Router, (query, deadline): (&Query, Instant), started: StartedAnswer) -> Self {
+        let StartedAnswer { record, first, remainder } = started;
+        Self {
+            router,
+            query: Arc::new(query.clone()),
+            deadline,
+            record,
+            first: Some(first),
+            remainder,
+            prefix: String::new(),
+            takeovers: Vec::new(),
+        }
+    }
+
+    /// The next event; [`ExpertEvent::Done`] is the last. The error says in words why there is none.
+    pub(crate) async fn next(&mut self) -> Result<ExpertEvent, String> {
+        let event = match self.first.take() {
+            Some(first) => first,
+            None => self.receive().await?,
+        };
+        if let ExpertEvent::Text(text) = &event {
+            self.prefix.push_str(text);
+        }
+        Ok(event)
+    }
+
+    /// The takeovers so far.
+    pub(crate) fn takeovers(&self) -> &[TakeoverView] {
+        &self.takeovers
+    }
+
+    /// The receipt of the expert that ended the answer, for its part of it.
+    pub(crate) fn into_receipt(self) -> AnswerReceipt {
+        self.remainder.into_receipt()
+    }
+
+    async fn receive(&mut self) -> Result<ExpertEvent, String> {
+        match self.wake().await {
+            Wake::Event(Ok(event)) => Ok(event),
+            Wake::Successor(started) => {
+                let why = format!("it sent nothing for {} s", self.router.limits.stall_timeout.as_secs());
+                Ok(self.take_over(*started, why))
+            }
+            Wake::Event(Err(reason)) => match self.successor() {
+                None => Err(reason),
+                Some(successor) => match successor.start().await {
+                    Ok(started) => Ok(self.take_over(started, reason)),
+                    Err(error) => Err(format!("{reason}; no other expert could continue: {error}")),
+                },
+            },
+        }
+    }
+
+    async fn wake(&mut self) -> Wake {
+        let successor = self.successor();
+        let next = async { self.remainder.next().await.map_err(|failure| failure.reason) };
+        let mut event = pin!(next);
+        match (timeout(self.router.limits.stall_timeout, &mut event).await, successor) {
+            (Ok(event), _) => Wake::Event(event),
+            (Err(_), None) => Wake::Event(event.await),
+            (Err(_), Some(successor)) => tokio::select! {
+                biased;
+                event = &mut event => Wake::Event(event),
+                started = successor.start() => match started {
+                    Ok(started) => Wake::Successor(Box::new(started)),
+                    // No other expert can do better than this one, which may only be slow.
+                    Err(_) => Wake::Event(event.await),
+                },
+            },
+        }
+    }
+
+    /// The search for a successor; none when the answer is not a text, or has had too many.
+    fn successor(&self) -> Option<Successor> {
+        if self.takeovers.len() >= self.router.limits.max_takeovers {
+            return None;
+        }
+        Some(Successor {
+            router: self.router.clone(),
+            query: self.query.clone(),
+            deadline: self.deadline,
+            request: with_prefix(&self.query.request, &self.prefix)?,
+            failed: self.record.node,
+            model: self.record.model.clone(),
+            failed_before: self.takeovers.iter().map(|takeover| takeover.from).collect(),
+        })
+    }
+
+    fn take_over(&mut self, started: StartedAnswer, why: String) -> ExpertEvent {
+        let StartedAnswer { record, first, remainder } = started;
+        tracing::info!(from = %self.record.node, to = %record.node, %why, "another expert continues an answer");
+        let environment = &self.router.environment;
+        let now = environment.clock.now();
+        environment.catalog.observations().failed(self.record.node, &self.record.expert, now);
+        self.takeovers.push(TakeoverView {
+            from: self.record.node,
+            why,
+            at: self.prefix.len() as u64,
+            expert: self.router.expert_view(&record),
+        });
+        (self.record, self.remainder) = (record, remainder);
+        first
+    }
+}
+
+impl Successor {
+    /// Asks until one starts to continue the text. The error says in words why none did.
+    async fn start(self) -> Result<StartedAnswer, String> {
+        let body = encode(&self.request).map_err(|error| error.to_string())?;
+        let limits = self.router.limits;
+        let mut give_up: Option<Instant> = None;
+        loop {
+            // Selected anew each time: an expert that died may be back.
+            let winner = match self.candidates() {
+                Ok(candidates) => {
+                    let spec = self.router.attempt_spec(body.clone(), self.query.budget, self.deadline);
+                    race(spec, candidates, Strategy::Best).await
+                }
+                Err(error) => Err(error),
+            };
+            match winner {
+                Ok(winner) => return Ok(winner.answer),
+                Err(error) if give_up.is_some_and(|end| Instant::now() > end) => {
+                    return Err(error.to_string());
+                }
+                Err(_) => {
+                    give_up.get_or_insert_with(|| Instant::now() + limits.retry_timeout);
+                    sleep(limits.retry_delay).await;
+                }
+            }
+        }
+    }
+
+    /// The experts of other nodes: those of the same model first, those that failed in this answer last.
+    fn candidates(&self) -> Result<Vec<ExpertRecord>, ServiceError> {
+        let environment = &self.router.environment;
+        let route = select(environment, &environment.trust.snapshot(), &self.query)?;
+        let others = route.choices.into_iter().map(|choice| choice.record);
+        let mut others: Vec<ExpertRecord> = others.filter(|other| other.node != self.failed).collect();
+        others.sort_by_key(|other| (other.model != self.model, self.failed_before.contains(&other.node)));
+        Ok(others)
+    }
+}
+
+/// The answer that `started`, bounded by its deadline.
+pub(crate) fn answer(
+    router: &Router,
+    started: StartedAnswer,
+    route: RouteView,
+    (query, deadline): (&Query, Instant),
+) -> AnswerStream {
+    let expert = router.expert_view(&started.record);
+    let summary = Arc::new(OnceLock::new());
+    let (after, wants_receipt, set_summary) = (query.deadline, query.receipt, summary.clone());
+    let stream = ResumableStream::new(router.clone(), (query, deadline), started);
+    let events = stream::unfold(Some(Box::new(stream)), move |stream| {
+        let set_summary = set_summary.clone();
+        async move {
+            let mut stream = stream?;
+            Some(match timeout_at(deadline, stream.next()).await {
+                Ok(Ok(event @ ExpertEvent::Done { .. })) => {
+                    // Set here only, and once, as this is the last event.
+                    let _ = set_summary.set(stream.summary(wants_receipt));
+                    (Ok(event), None)
+                }
+                Ok(Ok(event)) => (Ok(event), Some(stream)),
+                Ok(Err(reason)) => (Err(ServiceError::Interrupted { reason }), None),
+                Err(_) => (Err(ServiceError::DeadlineExceeded { after }), None),
+            })
+        }
+    });
+    AnswerStream { route, expert, events: events.boxed(), summary }
+}
+
+impl ResumableStream {
+    fn summary(self, wants_receipt: bool) -> AnswerSummary {
+        let took_over = self.takeovers().to_vec();
+        let environment = self.router.environment.clone();
+        let receipts = match wants_receipt {
+            true => {
+                let now = environment.clock.now();
+                vec![self.into_receipt().view(environment.node, environment.mesh, now)]
+            }
+            false => Vec::new(),
+        };
+        AnswerSummary { receipts, took_over, ..AnswerSummary::default() }
+    }
+}
+
+/// The same request with the text that was written already; none where both together are too long to be asked, or the
+/// answer is not a text.
+pub fn with_prefix(request: &ExpertRequest, prefix: &str) -> Option<ExpertRequest> {
+    let mut request = request.clone();
+    match &mut request {
+        ExpertRequest::Complete { sampling, .. } | ExpertRequest::Chat { sampling, .. } => {
+            sampling.begun.push_str(prefix);
+        }
+        _ => return None,
+    }
+    (prefix.len() <= MAX_TEXT && request.validate().is_ok()).then_some(request)
+}
+
+#[cfg(test)]
+mod tests;

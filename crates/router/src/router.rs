@@ -1,0 +1,91 @@
+//! The router: takes a query, and gives an answer that has started.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use nervure_primitives::Amount;
+use nervure_protocol::{ExpertRequest, query::body::encode_request};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{Environment, attempt::AttemptSpec};
+use nervure_api::{AnswerStream, Query, ServiceError, Strategy};
+
+/// How long an expert may be silent within a text before a successor is looked for.
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long experts are asked again after all of them have failed.
+pub(crate) const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pause before they are asked again.
+pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(250);
+
+/// Takeovers within one answer.
+pub(crate) const MAX_TAKEOVERS: usize = 8;
+
+/// Routes queries to experts. Cheap to clone.
+#[derive(Clone)]
+pub struct Router {
+    pub(crate) environment: Arc<Environment>,
+    pub(crate) limits: Limits,
+}
+
+/// The bounds of retrying and resuming. Only tests use others than the default ones.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) stall_timeout: Duration,
+    pub(crate) retry_timeout: Duration,
+    pub(crate) retry_delay: Duration,
+    pub(crate) max_takeovers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            stall_timeout: STALL_TIMEOUT,
+            retry_timeout: RETRY_TIMEOUT,
+            retry_delay: RETRY_DELAY,
+            max_takeovers: MAX_TAKEOVERS,
+        }
+    }
+}
+
+impl Router {
+    /// A router for the node that `environment` describes.
+    pub fn new(environment: Environment) -> Self {
+        Self { environment: Arc::new(environment), limits: Limits::default() }
+    }
+
+    /// Asks, and returns once an expert has started to answer. Dropping the future or the answer frees every expert
+    /// that works on it.
+    ///
+    /// # Errors
+    /// When no expert can be asked, all fail, or the deadline passes.
+    pub async fn ask(&self, query: Query) -> Result<AnswerStream, ServiceError> {
+        let deadline = Instant::now() + query.deadline;
+        let answered = match query.strategy {
+            Strategy::Best | Strategy::Hedge | Strategy::Race(_) => {
+                self.ask_with_failover(&query, deadline).boxed()
+            }
+            Strategy::Vote(_) | Strategy::Average(_) => self.ask_ensemble(&query, deadline).boxed(),
+            Strategy::Mix(_) => self.ask_mixture(&query, deadline).boxed(),
+        };
+        match timeout_at(deadline, answered).await {
+            Ok(answer) => answer,
+            Err(_) => Err(ServiceError::DeadlineExceeded { after: query.deadline }),
+        }
+    }
+
+    /// What all attempts at one request have in common.
+    pub(crate) fn attempt_spec(&self, body: Arc<[u8]>, budget: Amount, deadline: Instant) -> AttemptSpec {
+        AttemptSpec { environment: self.environment.clone(), body, budget, deadline, records_latency: true }
+    }
+}
+
+/// A request as it travels.
+pub(crate) fn encode(request: &ExpertRequest) -> Result<Arc<[u8]>, ServiceError> {
+    let body = encode_request(request);
+    body.map(Arc::from).map_err(|error| ServiceError::Internal { reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! Which experts a query can be put to: the gate's ranking of all known ones, or why there is none.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use nervure_api::{Query, QueryTarget, ServiceError};
+use nervure_protocol::ExpertRecord;
+use nervure_subnet::{Candidate, Exclusion, Filter, FilterError, Find, Route, Terms, route};
+
+use crate::{Catalog, Environment, TrustSnapshot, price};
+
+/// When to ask again, when all experts are busy or paused.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Known names that one error lists.
+const MAX_KNOWN_NAMES: usize = 64;
+
+/// Ranks the experts for `query`; at least one can be asked.
+pub(crate) fn select(
+    environment: &Environment,
+    trust: &TrustSnapshot,
+    query: &Query,
+) -> Result<Route, ServiceError> {
+    let catalog = environment.catalog.as_ref();
+    let terms = terms(environment, query)?;
+    // Only what matches: an explanation of a query about code does not list image models.
+    let matching =
+        Find { capability: terms.capability.clone(), model: terms.model.clone(), ..Find::default() };
+    let matching = catalog.find(&matching).records;
+    if matching.is_empty() {
+        return Err(no_expert(&terms, catalog));
+    }
+    let candidate = |record: ExpertRecord| {
+        let trust = trust.of(record.netuid, record.node);
+        (Candidate { seen: catalog.observation(&record.node, &record.expert), record }, trust)
+    };
+    let candidates = matching.into_iter().map(candidate).collect();
+    let route = route(candidates, &terms, &query.policy.rules(), environment.clock.now());
+    match route.choices.is_empty() {
+        true => Err(all_excluded(&route, query)),
+        false => Ok(route),
+    }
+}
+
+/// Parses a filter; the error shows the place.
+///
+/// # Errors
+/// [`ServiceError::InvalidFilter`] when it does not parse.
+pub fn parse_filter(source: &str) -> Result<Filter, ServiceError> {
+    source.parse().map_err(|error: FilterError| ServiceError::InvalidFilter {
+        column: error.column,
+        message: error.message.clone(),
+        rendered: error.render(source),
+    })
+}
+
+/// What the gate needs to know of `query`.
+fn terms(environment: &Environment, query: &Query) -> Result<Terms, ServiceError> {
+    let catalog = environment.catalog.as_ref();
+    let filter = query.filter.as_deref().map(parse_filter).transpose()?;
+    let target = query.target.clone().resolve(|name| catalog.has_model(name));
+    let (capability, model) = match target.map_err(|error| with_known_names(error, catalog))? {
+        QueryTarget::Capability(capability) => (Some(capability), None),
+        QueryTarget::Model(model) | QueryTarget::Named(model) => (None, Some(model)),
+    };
+    Ok(Terms {
+        capability,
+        model,
+        filter,
+        budget: price::max_price(query.budget, &query.request),
+        seed: environment.entropy.bits(),
+    })
+}
+
+fn no_expert(terms: &Terms, catalog: &dyn Catalog) -> ServiceError {
+    let known = Vec::new();
+    let error = match (&terms.capability, &terms.model) {
+        (Some(capability), _) => ServiceError::NoExpert { capability: capability.clone(), known },
+        (None, model) => ServiceError::UnknownModel { model: model.clone().unwrap_or_default(), known },
+    };
+    with_known_names(error, catalog)
+}
+
+/// The same error with the names that the asker could have used.
+fn with_known_names(error: ServiceError, catalog: &dyn Catalog) -> ServiceError {
+    let all = catalog.find(&Find::default()).records;
+    let names = |name: fn(&ExpertRecord) -> String| {
+        let distinct: BTreeSet<_> = all.iter().map(name).collect();
+        distinct.into_iter().take(MAX_KNOWN_NAMES).collect()
+    };
+    match error {
+        ServiceError::NoExpert { capability, .. } => {
+            ServiceError::NoExpert { capability, known: names(|record| record.capability.to_string()) }
+        }
+        ServiceError::UnknownModel { model, .. } => {
+            ServiceError::UnknownModel { model, known: names(|record| record.model.clone()) }
+        }
+        other => other,
+    }
+}
+
+/// Experts match and none may be asked: the reason that the asker can do most about.
+fn all_excluded(route: &Route, query: &Query) -> ServiceError {
+    let because = |reason| route.filtered.iter().filter(move |filtered| filtered.reason == reason);
+    if because(Exclusion::Saturated).chain(because(Exclusion::Paused)).next().is_some() {
+        return ServiceError::Busy { retry_after: BUSY_RETRY_AFTER };
+    }
+    let costs =
+        because(Exclusion::OverBudget).map(|filtered| price::max_cost(filtered.record.price, &query.request));
+    match costs.min() {
+        Some(cheapest) => ServiceError::OverBudget { cheapest, budget: query.budget },
+        None => ServiceError::NoMatch { known: route.filtered.len() },
+    }
+}
+
+#[cfg(test)]
+mod tests;
