@@ -28,7 +28,7 @@ fn weighed() -> Chain {
 
 fn explained(chain: &Chain, key: &NodeKey) -> Result<Score, ScoreError> {
     let node = key.node_id();
-    explain(&chain.tip.header, (SUBNET, &node), &epoch_proof(&chain, &node))
+    explain(&chain.tip.header, (SUBNET, &node), &epoch_proof(chain, &node))
 }
 
 #[test]
