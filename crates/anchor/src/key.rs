@@ -139,6 +139,7 @@ impl AnchorKey {
     ///
     /// # Errors
     /// When the operating system has no randomness.
+    #[cfg(not(target_family = "wasm"))]
     pub fn generate() -> Result<Self, getrandom::Error> {
         loop {
             let mut secret = Zeroizing::new([0; 32]);

@@ -21,6 +21,7 @@ mod attestation_set;
 mod backend;
 mod checkpoint;
 mod key;
+#[cfg(not(target_family = "wasm"))]
 mod key_file;
 mod local;
 mod possession;
@@ -37,6 +38,7 @@ pub use checkpoint::{
     MetagraphRoot,
 };
 pub use key::{AnchorAddress, AnchorKey, AnchorSignature, InvalidSignature};
+#[cfg(not(target_family = "wasm"))]
 pub use key_file::AnchorKeyFileError;
 pub use local::{LocalAnchor, LocalAnchorError};
 pub use possession::ProofOfPossession;

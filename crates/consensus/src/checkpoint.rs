@@ -12,6 +12,7 @@ mod signatures;
 mod validators;
 
 pub use certificate::{CertificateError, CommitCertificate, MAX_CERTIFICATE_BYTES};
+#[cfg(feature = "bft")]
 pub(crate) use certificate::{require, signed_power};
 pub use quorum::Quorum;
 pub use signatures::{SignatureList, SignatureListError};

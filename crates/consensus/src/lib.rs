@@ -9,8 +9,9 @@
 //!
 //! Nothing here reads a clock, draws a random number or does I/O.
 
+#[cfg(feature = "bft")]
 pub mod bft;
 pub mod checkpoint;
 pub mod fixed;
-mod statement;
+pub mod statement;
 pub mod yuma;

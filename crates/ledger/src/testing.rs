@@ -5,8 +5,8 @@
 use std::num::NonZeroUsize;
 
 use nervure_consensus::{
-    bft::{Round, SignedStatement},
     checkpoint::{CommitCertificate, SignatureList, ValidatorSet},
+    statement::{Round, SignedStatement},
     yuma::Cell,
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeKey};

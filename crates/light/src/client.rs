@@ -14,7 +14,12 @@
 //! attack), so the first trusted header has to be recent, which is what anchors are for.
 
 use nervure_consensus::checkpoint::{CertificateError, CommitCertificate, Quorum, ValidatorSet};
-use nervure_ledger::{block::Header, checkpoint::Checkpoint};
+use nervure_ledger::{
+    block::Header,
+    chain::{StartError, Tip},
+    checkpoint::Checkpoint,
+    spec::MeshSpec,
+};
 use nervure_primitives::{BlockHeight, Hash, MeshId};
 
 /// Why a header does not follow from the trusted one.
@@ -64,6 +69,20 @@ impl LightClientError {
     }
 }
 
+/// Why a light client cannot start from the genesis of a mesh spec.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// The mesh spec has no genesis.
+    #[error("the mesh spec has no genesis: {0}")]
+    Start(#[from] StartError),
+    /// The genesis has no validators.
+    #[error("the genesis of the mesh spec has no validators")]
+    NoValidators,
+    /// The validators are not those that the header announces.
+    #[error(transparent)]
+    Header(#[from] LightClientError),
+}
+
 /// A trusted header's id and height, and the validators of the height after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LightClient {
@@ -84,6 +103,16 @@ impl LightClient {
             return Err(LightClientError::NextValidators(header.height));
         }
         Ok(Self { mesh: header.mesh, id: header.id(), height: header.height, next })
+    }
+
+    /// Starts from the genesis of `spec`, which is computed here.
+    ///
+    /// # Errors
+    /// When the spec has no genesis with validators.
+    pub fn from_genesis(spec: &MeshSpec) -> Result<Self, GenesisError> {
+        let Tip { header, state } = Tip::genesis(spec)?.0;
+        let next = state.validators().ok_or(GenesisError::NoValidators)?;
+        Ok(Self::trusting(&header, next.as_ref().clone())?)
     }
 
     /// The mesh of the trusted header.

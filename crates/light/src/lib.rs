@@ -16,7 +16,7 @@ mod trust;
 mod verifier;
 
 pub use bisection::{Bisection, BisectionError, MAX_STEPS};
-pub use client::{LightClient, LightClientError};
+pub use client::{GenesisError, LightClient, LightClientError};
 pub use source::{EpochResponse, FactResponse, Source};
 pub use trust::{ParseTrustedBlockError, TrustAnchor, TrustedBlock};
 pub use verifier::{VerifiedCheckpoint, Verifier, VerifierError, VerifyError};

@@ -2,8 +2,8 @@
 //!
 //! An [`EpochProof`] holds the subnet's record with its proof, what the subnet's last epoch was computed from (whose hash is
 //! in that record), and the neuron's record with its proof. [`explain`] checks all three against a header, computes the epoch
-//! again, and compares the outcome with the neuron's record: validators that agreed on something else than Yuma consensus
-//! gives would be found out too.
+//! again, and compares the outcome with the neuron's record: validators that agreed on another
+//! result than that of Yuma consensus are detected too.
 //!
 //! What a hostile server can do: have [`MAX_EPOCH_PROOF_LEN`] bytes hashed, and refuse to answer. What it cannot: change any
 //! number in the explanation.
@@ -48,7 +48,6 @@ pub struct EpochProof {
 
 /// Which part of an explanation does not verify, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ScoreError {
     /// The subnet's record is not in the state.
     #[error("the record of the subnet: {0}")]
@@ -126,7 +125,7 @@ impl EpochProof {
 pub struct Score {
     /// The subnet.
     pub netuid: Netuid,
-    /// What people call it.
+    /// Its name.
     pub subnet: String,
     /// The number of the epoch.
     pub epoch: u64,
@@ -140,11 +139,11 @@ pub struct Score {
     pub node: NodeId,
     /// Its slot; none when it had none.
     pub uid: Option<Uid>,
-    /// What became of it; none without a slot.
+    /// The outcome of the epoch for it; none without a slot.
     pub result: Option<ScoreResult>,
     /// Who took its slot, or which key the node has since.
     pub now_held_by: Option<NodeId>,
-    /// Every validator's word about it, most voting stake first.
+    /// Every validator's weight for it, most voting stake first.
     pub opinions: Vec<ScoreOpinion>,
     /// Why, in words.
     pub reasons: Vec<Reason>,
@@ -214,10 +213,10 @@ pub fn explain(
             }
         }
     };
-    let mut score = told(&computed, subnet, *node);
+    let mut score = score_of(&computed, subnet, *node);
     if let Some((uid, neuron)) = neuron {
         let before = &computed.inputs.neurons[usize::from(uid.0)];
-        // Whoever has the slot since another block is somebody else.
+        // A slot that was registered at another block belongs to another node since.
         if neuron.registered == before.registered {
             compare(neuron, uid, &computed.output)?;
         }
@@ -256,7 +255,7 @@ fn compare(neuron: &Neuron, uid: Uid, output: &EpochOutput) -> Result<(), ScoreE
     }
 }
 
-fn told(computed: &Computed, subnet: &Subnet, node: NodeId) -> Score {
+fn score_of(computed: &Computed, subnet: &Subnet, node: NodeId) -> Score {
     let inputs = &computed.inputs;
     let uid = inputs.uid_of(&node);
     let mut score = Score {

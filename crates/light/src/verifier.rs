@@ -10,12 +10,9 @@ mod error;
 use std::ops::Deref;
 
 use nervure_anchor::{AnchoredCheckpoint, Submission};
-use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_ledger::{
-    block::Header,
-    chain::Tip,
     checkpoint::Checkpoint,
-    spec::{AnchorPlace, MeshSpec},
+    spec::AnchorPlace,
     subnet::Neuron,
     tree::{Fact, Key, Record},
 };
@@ -24,7 +21,7 @@ use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId, Uid};
 pub use error::{VerifierError, VerifyError};
 
 use crate::{
-    Bisection, LightClient, LightClientError, TrustAnchor, TrustedBlock,
+    Bisection, LightClient, TrustAnchor, TrustedBlock,
     score::{EpochProof, Score, explain},
     source::{EpochResponse, FactResponse, Source},
 };
@@ -59,24 +56,19 @@ impl<S: Source> Verifier<S> {
     /// # Errors
     /// When `source` fails, or does not have the block that is trusted.
     pub async fn start(source: S, anchor: TrustAnchor) -> Verified<Self, S> {
-        let (header, next, trusted) = match anchor {
+        let (client, trusted) = match anchor {
             TrustAnchor::Genesis(spec) => {
-                let (header, next) = genesis(&spec)?;
-                let trusted = format!("the genesis of mesh {} ({})", spec.mesh.name, header.mesh);
-                (header, next, trusted)
+                let client = LightClient::from_genesis(&spec)?;
+                let trusted = format!("the genesis of mesh {} ({})", spec.mesh.name, client.mesh());
+                (client, trusted)
             }
-            TrustAnchor::Block(block) => {
-                let (header, next) = trusted_block(&source, block).await?;
-                (header, next, format!("block {block}"))
-            }
+            TrustAnchor::Block(block) => (trusting(&source, block).await?, format!("block {block}")),
             TrustAnchor::Anchored(AnchorPlace { chain, contract, .. }, anchored) => {
-                let (header, next) =
-                    trusted_block(&source, anchored_block(&source, &anchored).await?).await?;
-                let height = header.height;
-                (header, next, format!("block {height} in contract {contract} on chain {chain}"))
+                let client = trusting(&source, anchored_block(&source, &anchored).await?).await?;
+                let height = client.height();
+                (client, format!("block {height} in contract {contract} on chain {chain}"))
             }
         };
-        let client = LightClient::trusting(&header, next).map_err(VerifyError::Start)?;
         Ok(Self { source, client, trusted, steps: 0 })
     }
 
@@ -184,16 +176,8 @@ impl<S: Source> Verifier<S> {
     }
 }
 
-/// The first header of a mesh and the validators of block 1.
-fn genesis<E>(spec: &MeshSpec) -> Result<(Header, ValidatorSet), VerifierError<E>> {
-    let Tip { header, state } = Tip::genesis(spec).map_err(VerifierError::Genesis)?.0;
-    let no_validators = VerifyError::Start(LightClientError::NextValidators(header.height));
-    let next = state.validators().ok_or(no_validators)?.as_ref().clone();
-    Ok((header, next))
-}
-
-/// The header of the trusted block, and the validators of the block after it.
-async fn trusted_block<S: Source>(source: &S, trusted: TrustedBlock) -> Verified<(Header, ValidatorSet), S> {
+/// A light client that trusts a block, which the source has.
+async fn trusting<S: Source>(source: &S, trusted: TrustedBlock) -> Verified<LightClient, S> {
     let TrustedBlock { height, block } = trusted;
     let checkpoint = fetch(source, Some(height)).await?;
     let found = checkpoint.header.id();
@@ -201,7 +185,7 @@ async fn trusted_block<S: Source>(source: &S, trusted: TrustedBlock) -> Verified
         return Err(VerifyError::OtherBlock { height, expected: block, found }.into());
     }
     let next = checkpoint.successors().clone();
-    Ok((checkpoint.header, next))
+    Ok(LightClient::trusting(&checkpoint.header, next).map_err(VerifyError::Start)?)
 }
 
 /// The block of an anchored checkpoint: the source has the whole checkpoint, the contract its hash.

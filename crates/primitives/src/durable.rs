@@ -111,6 +111,7 @@ fn temporary(path: &Path) -> PathBuf {
     name.into()
 }
 
+#[cfg_attr(not(unix), allow(unused_variables, reason = "only Unix has modes"))]
 fn options(access: Access) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).append(true);

@@ -56,6 +56,7 @@ impl NodeKey {
     ///
     /// # Errors
     /// When the operating system has no randomness.
+    #[cfg(not(target_family = "wasm"))]
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut())?;
@@ -87,10 +88,12 @@ impl NodeKey {
         }
     }
 
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn signing_key(&self) -> &SigningKey {
         &self.0
     }
 
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) const fn from_signing_key(key: SigningKey) -> Self {
         Self(key)
     }

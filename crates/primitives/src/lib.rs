@@ -15,6 +15,7 @@ mod envelope;
 mod hash;
 mod id;
 mod key;
+#[cfg(not(target_family = "wasm"))]
 pub mod key_file;
 mod mechanism;
 mod node_id;

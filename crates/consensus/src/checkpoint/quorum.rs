@@ -29,10 +29,12 @@ impl Quorum {
         u128::from(power) * u128::from(self.denominator) > u128::from(total) * u128::from(self.numerator)
     }
 
+    #[cfg(feature = "bft")]
     pub(crate) const fn numerator(self) -> u64 {
         self.numerator
     }
 
+    #[cfg(feature = "bft")]
     pub(crate) const fn denominator(self) -> u64 {
         self.denominator
     }

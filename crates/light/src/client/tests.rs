@@ -1,8 +1,8 @@
 //! The light client on a small chain whose validators change.
 
 use nervure_consensus::{
-    bft::{Round, SignedStatement},
     checkpoint::SignatureList,
+    statement::{Round, SignedStatement},
 };
 use nervure_primitives::NodeKey;
 

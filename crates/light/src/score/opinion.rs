@@ -1,4 +1,4 @@
-//! What each validator said about a neuron, and what became of its word.
+//! The weight that each validator gave a neuron, and how much of it counted.
 
 use std::{cmp::Reverse, fmt};
 
@@ -9,14 +9,14 @@ use serde::Serialize;
 use super::Computed;
 use nervure_ledger::subnet::{EpochInputs, NeuronInputs};
 
-/// One validator's word about one neuron. Shares are decimals in JSON.
+/// One validator's weight for one neuron. Shares are decimals in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ScoreOpinion {
     /// The validator's slot.
     pub uid: Uid,
     /// The validator.
     pub validator: NodeId,
-    /// What stands behind it.
+    /// The stake behind it.
     pub stake: Amount,
     /// Its share of the voting stake; zero when it does not vote.
     pub voting_share: I32F32,
@@ -35,20 +35,19 @@ pub struct ScoreOpinion {
 /// Why a validator's weight counts for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Ignored {
     /// It may not set weights.
     NoPermit,
-    /// It has said nothing for too long.
+    /// Its weights are too old.
     TooOld {
-        /// The block of its last word.
+        /// The block at which it last set weights.
         last_update: BlockHeight,
-        /// The block from which on a word would count.
+        /// Weights set before this block do not count.
         counts_from: BlockHeight,
     },
-    /// It said so before the neuron had its slot, about whoever had it then.
+    /// It said so before the neuron had its slot, about the node that had the slot then.
     BeforeRegistration {
-        /// The block of its last word.
+        /// The block at which it last set weights.
         last_update: BlockHeight,
         /// The block at which the neuron came.
         registered: BlockHeight,
@@ -60,7 +59,7 @@ pub enum Ignored {
         /// The block at which the neuron came.
         registered: BlockHeight,
     },
-    /// Nobody but the subnet's owner weighs itself.
+    /// Only the subnet's owner may weigh itself.
     Itself,
     /// It has no stake, or too little.
     NoStake,
@@ -80,13 +79,13 @@ impl fmt::Display for Ignored {
             Self::CommittedBefore { committed, registered } => {
                 write!(f, "committed at block {committed}, the node came at block {registered}")
             }
-            Self::Itself => f.write_str("nobody weighs itself"),
+            Self::Itself => f.write_str("a validator cannot weigh itself"),
             Self::NoStake => f.write_str("it has too little stake"),
         }
     }
 }
 
-/// Everybody's word about `uid` who may set weights or has set one for it, most voting stake first.
+/// The weight for `uid` of each validator that may set weights or has set one for it, most voting stake first.
 pub(super) fn all(computed: &Computed, uid: Uid) -> Vec<ScoreOpinion> {
     let Computed { inputs, trace, .. } = computed;
     let column = usize::from(uid.0);

@@ -8,10 +8,9 @@ use serde::Serialize;
 
 use super::{Computed, Score};
 
-/// One reason. They come in the order in which somebody would look for them.
+/// One reason. Reasons are ordered as a reader would look for them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Reason {
     /// The node had no slot.
     NotRegistered,
@@ -26,11 +25,11 @@ pub enum Reason {
         registered: BlockHeight,
     },
     /// No validator of the subnet may vote.
-    NobodyVotes,
-    /// Whoever may vote has set no weights at all.
+    NoVoters,
+    /// The validators with a permit have set no weights at all.
     NoWeights,
     /// No validator gives this node a weight.
-    NobodyWeighs {
+    NotWeighted {
         /// How many vote.
         voters: usize,
     },
@@ -76,11 +75,11 @@ impl fmt::Display for Reason {
                 f,
                 "the node is new: it came at block {registered}, and only weights set after that count for it"
             ),
-            Self::NobodyVotes => {
+            Self::NoVoters => {
                 f.write_str("no validator of the subnet may vote: none has a permit, stake and weights that are recent")
             }
-            Self::NoWeights => f.write_str("the validators of the subnet have set no weights that count, for anybody"),
-            Self::NobodyWeighs { voters } => {
+            Self::NoWeights => f.write_str("the validators of the subnet have set no weights that count, for any node"),
+            Self::NotWeighted { voters } => {
                 write!(f, "no validator weighs the node: {voters} vote, and none gives it anything")
             }
             Self::NoneCounts { weights } => {
@@ -145,10 +144,10 @@ pub(super) fn of(computed: &Computed, score: &Score) -> Vec<Reason> {
     let anything = trace.weights.cells() > 0;
     let given = score.opinions.iter().filter(|one| one.raw > 0).count();
     reasons.push(match (voters, anything, given, counting.len()) {
-        (0, ..) => Reason::NobodyVotes,
+        (0, ..) => Reason::NoVoters,
         (_, _, 1.., 0) => Reason::NoneCounts { weights: given },
         (_, false, ..) => Reason::NoWeights,
-        (_, _, _, 0) => Reason::NobodyWeighs { voters },
+        (_, _, _, 0) => Reason::NotWeighted { voters },
         _ => {
             let share = counting.iter().map(|one| one.voting_share).sum();
             Reason::BelowClip { share, needed: I32F32::from_proportion(inputs.params.kappa) }

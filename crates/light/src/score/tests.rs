@@ -28,11 +28,11 @@ fn weighed() -> Chain {
 
 fn explained(chain: &Chain, key: &NodeKey) -> Result<Score, ScoreError> {
     let node = key.node_id();
-    explain(&chain.tip.header, (SUBNET, &node), &epoch_proof(&chain, &node))
+    explain(&chain.tip.header, (SUBNET, &node), &epoch_proof(chain, &node))
 }
 
 #[test]
-fn who_is_weighed_by_most_earns_and_knows_why() {
+fn a_miner_weighed_by_most_earns_and_the_reason_says_so() {
     let chain = weighed();
     let score = explained(&chain, &miner(0)).unwrap();
     let result = score.result.clone().unwrap();
@@ -50,28 +50,28 @@ fn a_score_of_zero_has_its_reason() {
     let second = explained(&chain, &miner(1)).unwrap();
     assert!(matches!(second.reasons[0], Reason::BelowClip { share, needed } if share < needed), "{second:?}");
     let third = explained(&chain, &miner(2)).unwrap();
-    assert_eq!(third.reasons[0], Reason::NobodyWeighs { voters: 4 });
+    assert_eq!(third.reasons[0], Reason::NotWeighted { voters: 4 });
     let stranger = explained(&chain, &miner(9)).unwrap();
     assert_eq!((stranger.uid, &stranger.reasons[..]), (None, &[Reason::NotRegistered][..]));
     let judge = explained(&chain, &validator(0)).unwrap();
     assert!(matches!(judge.reasons[0], Reason::Validates { .. }), "{:?}", judge.reasons);
-    let mut silent = Chain::new(4);
-    silent.grow(6);
-    assert_eq!(explained(&silent, &miner(0)).unwrap().reasons[0], Reason::NoWeights);
+    let mut unweighed = Chain::new(4);
+    unweighed.grow(6);
+    assert_eq!(explained(&unweighed, &miner(0)).unwrap().reasons[0], Reason::NoWeights);
 }
 
 #[test]
-fn words_that_do_not_count_say_why() {
+fn weights_that_do_not_count_have_a_reason() {
     let mut chain = weighed();
-    // Long after the last word of anybody, 13.889 tempos of five blocks.
+    // Long after the last weights were set, 13.889 tempos of five blocks.
     chain.grow(100);
     let score = explained(&chain, &miner(0)).unwrap();
-    let words: Vec<_> = score.opinions.iter().filter(|one| one.raw > 0).map(|one| one.ignored).collect();
+    let ignored: Vec<_> = score.opinions.iter().filter(|one| one.raw > 0).map(|one| one.ignored).collect();
     assert!(
-        words.len() == 4 && words.iter().all(|one| matches!(one, Some(Ignored::TooOld { .. }))),
-        "{words:?}"
+        ignored.len() == 4 && ignored.iter().all(|one| matches!(one, Some(Ignored::TooOld { .. }))),
+        "{ignored:?}"
     );
-    assert_eq!(score.reasons[0], Reason::NobodyVotes);
+    assert_eq!(score.reasons[0], Reason::NoVoters);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn without_an_epoch_there_is_nothing_to_explain() {
 type Change = fn(&mut EpochInputs);
 
 #[test]
-fn no_number_can_be_changed() {
+fn refuses_every_changed_number() {
     let chain = weighed();
     let node = miner(0).node_id();
     let honest = epoch_proof(&chain, &node);
@@ -129,9 +129,9 @@ fn no_number_can_be_changed() {
     assert!(matches!(stale, ScoreError::Subnet(_)), "another block's state has another root");
 }
 
-/// A ledger whose validators recorded something that Yuma does not give.
+/// A ledger whose validators recorded another result than Yuma's.
 #[test]
-fn a_record_that_is_not_what_yuma_gives_is_found_out() {
+fn refuses_a_record_that_yuma_does_not_give() {
     let chain = weighed();
     let inputs = EpochInputs::decode(&epoch_proof(&chain, &miner(0).node_id()).inputs).unwrap();
     let output = inputs.run().unwrap();

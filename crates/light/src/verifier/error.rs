@@ -1,12 +1,9 @@
 //! Why a verifier does not believe what its source returned.
 
-use nervure_ledger::{
-    chain::StartError,
-    tree::{Key, ProofError},
-};
+use nervure_ledger::tree::{Key, ProofError};
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 
-use crate::{BisectionError, LightClientError, score::ScoreError};
+use crate::{BisectionError, GenesisError, LightClientError, score::ScoreError};
 
 /// Why a response is not believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,6 +107,6 @@ pub enum VerifierError<E> {
     #[error(transparent)]
     Verify(#[from] VerifyError),
     /// The mesh spec has no genesis.
-    #[error("the mesh spec has no genesis: {0}")]
-    Genesis(#[source] StartError),
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
 }

@@ -17,7 +17,7 @@ use nervure_primitives::Hash;
 
 use super::*;
 use crate::{
-    BisectionError,
+    BisectionError, LightClientError,
     score::ScoreError,
     testing::{epoch_proof, rotating},
 };

@@ -1,0 +1,102 @@
+//! A real checkpoint and a state proof in frozen bytes, verified natively and by the module in node.js.
+//!
+//! `NERVURE_UPDATE_FIXTURES=1 cargo test -p nervure-light-wasm` writes the fixture again; a change of it is a change of what
+//! clients verify.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may fail where it stands, and says what it skipped"
+)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use nervure_ledger::{
+    testing::{Chain, SUBNET},
+    tree::Key,
+};
+use nervure_light_wasm::{Claim, verify};
+
+const FILES: [&str; 3] = ["mesh.toml", "checkpoint.cbor", "fact.cbor"];
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// Where `scripts/build-wasm` puts the module.
+fn module() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/wasm/nervure-light.wasm")
+}
+
+/// Eleven blocks with three epochs. Keys are of fixed seeds, and signatures of ed25519 are deterministic.
+fn contents() -> [Vec<u8>; 3] {
+    let mut chain = Chain::new(4);
+    chain.grow(11);
+    let checkpoint = chain.checkpoint(11).encode().unwrap();
+    let fact = chain.fact(&Key::Subnet(SUBNET)).encode().unwrap();
+    [chain.spec.to_toml().into_bytes(), checkpoint, fact]
+}
+
+fn read() -> [Vec<u8>; 3] {
+    FILES.map(|name| fs::read(fixtures().join(name)).unwrap())
+}
+
+#[test]
+fn the_fixture_is_current() {
+    let contents = contents();
+    if std::env::var_os("NERVURE_UPDATE_FIXTURES").is_some() {
+        for (name, bytes) in FILES.iter().zip(&contents) {
+            fs::write(fixtures().join(name), bytes).unwrap();
+        }
+    }
+    for (name, (frozen, now)) in FILES.iter().zip(read().iter().zip(&contents)) {
+        assert!(frozen == now, "{name} is not what the ledger makes today");
+    }
+}
+
+#[test]
+fn the_fixture_verifies_and_no_flipped_byte_does() {
+    let [spec, checkpoint, fact] = contents();
+    let claim = |checkpoint: &[u8], fact: &[u8]| {
+        verify(&Claim { spec: &spec, checkpoint, key: b"subnet/1", fact }).map_err(|error| error.to_string())
+    };
+    let proven = claim(&checkpoint, &fact).unwrap();
+    assert!(proven.starts_with("11 ") && proven.lines().count() == 2, "{proven}");
+    for at in (0..checkpoint.len()).step_by(5) {
+        let mut lie = checkpoint.clone();
+        lie[at] ^= 1;
+        assert!(claim(&lie, &fact).is_err(), "byte {at} of the checkpoint");
+    }
+    for at in (0..fact.len()).step_by(5) {
+        let mut lie = fact.clone();
+        lie[at] ^= 1;
+        assert!(claim(&checkpoint, &lie).is_err(), "byte {at} of the fact");
+    }
+}
+
+#[test]
+fn node_js_verifies_the_fixture_with_the_module() {
+    let module = module();
+    if !module.is_file() {
+        eprintln!("SKIPPED: {} is not built; scripts/build-wasm builds it", module.display());
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verify.mjs");
+    let run = match Command::new("node").arg(script).arg(&module).arg(fixtures()).output() {
+        Ok(run) => run,
+        Err(error) => return eprintln!("SKIPPED: node.js does not start: {error}"),
+    };
+    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{err}");
+    let result: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(result["real"]["verified"], true, "{out}");
+    assert!(result["real"]["text"].as_str().unwrap().starts_with("11 "), "{out}");
+    for (part, text) in [("checkpoint", "the checkpoint: "), ("fact", "the proof: ")] {
+        assert_eq!(result[part]["verified"], false, "{out}");
+        assert!(result[part]["text"].as_str().unwrap().starts_with(text), "{out}");
+    }
+}
