@@ -19,15 +19,13 @@
 //!
 //! # Modules
 //! The command line ([`cli`]) talks to running nodes over their HTTP API (`local`) or becomes one
-//! (`runtime`). `config` holds a node's settings. `mock_server` is a mock model server.
+//! (`runtime`). `config` holds a node's settings.
 
 pub mod cli;
 
 mod builder;
 mod config;
 mod local;
-#[cfg(feature = "mock-server")]
-mod mock_server;
 mod runtime;
 
 pub use builder::NodeBuilder;

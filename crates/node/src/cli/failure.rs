@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use nervure_api::ClientError;
 use nervure_light::VerifyError;
+#[cfg(feature = "mock-server")]
+use nervure_mock_server::MockServerError;
 use nervure_testnet::{PORT_IN_USE_EXIT, TestnetError};
 
 use super::{output, trust::LightError};
-#[cfg(feature = "mock-server")]
-use crate::mock_server::MockServerError;
 use crate::{
     local::LocalNodeError,
     runtime::{StartError, StateSyncError},

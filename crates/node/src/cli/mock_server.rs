@@ -2,10 +2,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use nervure_mock_server::MockServer;
 use tokio_util::sync::CancellationToken;
 
 use super::{join::stop_with_stdin, logging, output, signal};
-use crate::mock_server::MockServer;
 
 /// Default address: a free port on loopback.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -1,4 +1,4 @@
-//! The mock model server over a real socket, by plain HTTP and by the expert that miners put before any model server.
+//! The server over a real socket, used with plain HTTP and with the expert that miners use for any model server.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio_util::sync::DropGuard;
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn start() -> (SocketAddr, DropGuard) {
     let server = MockServer::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
@@ -21,7 +21,7 @@ async fn start() -> (SocketAddr, DropGuard) {
 }
 
 async fn post(address: SocketAddr, path: &str, body: &Value) -> (u16, String) {
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().timeout(RESPONSE_TIMEOUT).build().unwrap();
     let response = client.post(format!("http://{address}{path}")).json(body).send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }
@@ -33,7 +33,7 @@ async fn expert(address: SocketAddr, model: &str) -> OpenAiExpert {
 }
 
 #[tokio::test]
-async fn it_answers_whole_and_word_by_word() {
+async fn answers_in_one_piece_and_as_a_stream() {
     let (address, _stop) = start().await;
     let ask = |stream: bool| {
         let messages =
@@ -60,7 +60,7 @@ async fn it_answers_whole_and_word_by_word() {
 }
 
 #[tokio::test]
-async fn the_expert_of_miners_understands_it() {
+async fn works_as_the_upstream_of_an_expert() {
     let (address, _stop) = start().await;
     let chat = expert(address, "mock-100").await;
     assert_eq!((chat.health().await, chat.card().context), (Health::Ready, 16_384));
@@ -90,7 +90,7 @@ async fn the_expert_of_miners_understands_it() {
 }
 
 #[tokio::test]
-async fn it_says_what_it_is_and_what_it_cannot() {
+async fn lists_its_models_and_refuses_invalid_requests() {
     let (address, _stop) = start().await;
     let models =
         reqwest::get(format!("http://{address}/v1/models")).await.unwrap().json::<Value>().await.unwrap();
@@ -119,7 +119,7 @@ async fn it_says_what_it_is_and_what_it_cannot() {
 }
 
 #[tokio::test]
-async fn only_this_machine_can_reach_it_and_a_taken_port_is_told() {
+async fn listens_on_loopback_only_and_reports_a_port_in_use() {
     let open = MockServer::bind(([0, 0, 0, 0], 0).into()).await.err().unwrap();
     assert!(matches!(open, MockServerError::NotLoopback(_)), "{open}");
     let (address, _stop) = start().await;

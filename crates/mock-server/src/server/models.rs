@@ -1,9 +1,10 @@
-//! `GET /v1/models` and `/v1/models/{id}`: the mock model server's models, each owned by a mock model server.
+//! `GET /v1/models` and `/v1/models/{id}`.
 
 use axum::{Json, extract::Path};
 use nervure_gateway::{ApiError, excerpt};
-use nervure_mock_server::{LISTED_MODELS, MAX_PROMPT_BYTES, MODEL_OWNER, MockModel};
 use serde_json::{Value, json};
+
+use crate::{LISTED_MODELS, MAX_PROMPT_BYTES, MODEL_OWNER, MockModel};
 
 /// `GET /v1/models`.
 pub(super) async fn list() -> Json<Value> {
@@ -13,16 +14,16 @@ pub(super) async fn list() -> Json<Value> {
 /// `GET /v1/models/{id}`.
 pub(super) async fn one(Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let unknown = || ApiError::not_found(format!("the mock model server has no model '{}'", excerpt(&id)));
-    MockModel::named(&id).map(|mock_server| Json(entry(mock_server))).ok_or_else(unknown)
+    MockModel::named(&id).map(|model| Json(entry(model))).ok_or_else(unknown)
 }
 
-fn entry(mock_server: MockModel) -> Value {
+fn entry(model: MockModel) -> Value {
     json!({
-        "id": mock_server.to_string(),
+        "id": model.to_string(),
         "object": "model",
         "created": 0,
         "owned_by": MODEL_OWNER,
-        // Its tokens are words, and no word is shorter than a byte.
+        // A token is a word and a word has at least one byte, so this bounds the tokens too.
         "max_model_len": MAX_PROMPT_BYTES,
     })
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/chat/completions` and `/v1/completions`: the last thing that a user said is the question. A token is a word.
+//! `POST /v1/chat/completions` and `/v1/completions`: the last message of the user is the question. A token is a word.
 
 use std::convert::Infallible;
 
@@ -9,20 +9,20 @@ use axum::{
 use futures::stream;
 use nervure_experts::{FinishReason, MAX_MESSAGES, Usage};
 use nervure_gateway::{ApiError, CompleteAnswer, JsonBody, ReplyKind, TextReply, unix_seconds};
-use nervure_mock_server::ModelKind;
 use serde::Deserialize;
 
-use super::{Slot, named};
+use super::{RequestPermit, find_model};
+use crate::ModelKind;
 
-/// Tokens of an answer when nobody says how many.
-const TOKENS: u32 = 1024;
+/// Most tokens of an answer when the request does not limit them.
+const DEFAULT_MAX_TOKENS: u32 = 1024;
 
-/// A request; other fields of the API change nothing in what a program answers.
+/// A request for text. Other fields of the API have no effect on a computed answer.
 #[derive(Debug, Deserialize)]
 pub(super) struct TextBody {
     model: String,
     #[serde(default)]
-    messages: Vec<Message>,
+    messages: Vec<TextMessage>,
     prompt: Option<String>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
@@ -31,7 +31,7 @@ pub(super) struct TextBody {
 }
 
 #[derive(Debug, Deserialize)]
-struct Message {
+struct TextMessage {
     role: String,
     content: String,
 }
@@ -42,54 +42,58 @@ struct StreamOptions {
 }
 
 /// `POST /v1/chat/completions`.
-pub(super) async fn chat(_slot: Slot, JsonBody(body): JsonBody<TextBody>) -> Result<Response, ApiError> {
+pub(super) async fn chat(
+    _permit: RequestPermit,
+    JsonBody(body): JsonBody<TextBody>,
+) -> Result<Response, ApiError> {
     if body.messages.len() > MAX_MESSAGES {
         return Err(ApiError::bad("messages", format!("a conversation has at most {MAX_MESSAGES} messages")));
     }
     let last = body.messages.iter().rfind(|message| message.role == "user");
     let question = last.map(|message| message.content.as_str());
-    answer(&body, question.ok_or_else(|| ApiError::bad("messages", "no message of a user"))?, ReplyKind::Chat)
+    let question = question.ok_or_else(|| ApiError::bad("messages", "no message of the user"))?;
+    answer(&body, question, ReplyKind::Chat)
 }
 
 /// `POST /v1/completions`.
 pub(super) async fn completions(
-    _slot: Slot,
+    _permit: RequestPermit,
     JsonBody(body): JsonBody<TextBody>,
 ) -> Result<Response, ApiError> {
-    let question = body.prompt.as_deref().ok_or_else(|| ApiError::bad("prompt", "a string"))?;
+    let question = body.prompt.as_deref().ok_or_else(|| ApiError::bad("prompt", "must be a string"))?;
     answer(&body, question, ReplyKind::Completion)
 }
 
-fn answer(body: &TextBody, question: &str, form: ReplyKind) -> Result<Response, ApiError> {
-    let mock_server = named(&body.model, ModelKind::Chat)?;
-    let text = mock_server.answer(question);
-    let most = body.max_completion_tokens.or(body.max_tokens).unwrap_or(TOKENS) as usize;
+fn answer(body: &TextBody, question: &str, kind: ReplyKind) -> Result<Response, ApiError> {
+    let model = find_model(&body.model, ModelKind::Chat)?;
+    let text = model.answer(question);
+    let max_tokens = body.max_completion_tokens.or(body.max_tokens).unwrap_or(DEFAULT_MAX_TOKENS) as usize;
     let words: Vec<&str> = text.split_inclusive([' ', '\n']).collect();
-    let reason = if words.len() > most { FinishReason::Length } else { FinishReason::Stop };
-    let words = words.get(..most).unwrap_or(&words);
+    let reason = if words.len() > max_tokens { FinishReason::Length } else { FinishReason::Stop };
+    let words = words.get(..max_tokens).unwrap_or(&words);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let usage = Usage {
         prompt_tokens: count(question.split_whitespace().count()),
         completion_tokens: count(words.len()),
     };
-    let reply = TextReply::new(form, body.model.clone(), unix_seconds());
+    let reply = TextReply::new(kind, body.model.clone(), unix_seconds());
     if body.stream.unwrap_or(false) {
         let wanted = body.stream_options.as_ref().and_then(|options| options.include_usage);
         let usage = wanted.unwrap_or(false).then_some(usage);
         return Ok(sse(&reply, words, reason, usage).into_response());
     }
-    let whole = CompleteAnswer { text: words.concat(), usage, ..CompleteAnswer::default() };
-    Ok(Json(reply.complete(whole, reason)).into_response())
+    let complete = CompleteAnswer { text: words.concat(), usage, ..CompleteAnswer::default() };
+    Ok(Json(reply.complete(complete, reason)).into_response())
 }
 
-/// The answer word by word.
+/// The answer as server-sent events, one word each.
 fn sse(
     reply: &TextReply,
     words: &[&str],
     reason: FinishReason,
     usage: Option<Usage>,
 ) -> impl IntoResponse + use<> {
-    // Our own types always encode; an event that did not would be empty, which clients skip.
+    // These types always encode; an event that did not would be empty, and clients skip empty events.
     let event = |body| Event::default().json_data(body).unwrap_or_default();
     let mut events: Vec<Event> = reply.first_chunk().map(event).into_iter().collect();
     events.extend(words.iter().map(|word| event(reply.chunk((*word).to_owned()))));

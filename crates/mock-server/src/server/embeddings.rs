@@ -3,33 +3,33 @@
 use axum::Json;
 use nervure_experts::{MAX_INPUTS, MAX_TEXT};
 use nervure_gateway::{ApiError, JsonBody};
-use nervure_mock_server::ModelKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Slot, named};
+use super::{RequestPermit, find_model};
+use crate::ModelKind;
 
-/// A request.
+/// An embedding request.
 #[derive(Debug, Deserialize)]
-pub(super) struct EmbedBody {
+pub(super) struct EmbeddingBody {
     model: String,
-    input: Input,
+    input: EmbeddingInput,
     #[serde(default)]
-    encoding_format: Encoding,
+    encoding_format: EncodingFormat,
 }
 
 /// One text or several.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "expected a string or an array of strings")]
-enum Input {
+enum EmbeddingInput {
     One(String),
     Many(Vec<String>),
 }
 
-/// How vectors are written; the mock model server writes numbers.
+/// The encoding of vectors; only numbers are supported.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Encoding {
+enum EncodingFormat {
     #[default]
     Float,
     Base64,
@@ -37,27 +37,26 @@ enum Encoding {
 
 /// The handler.
 pub(super) async fn embeddings(
-    _slot: Slot,
-    JsonBody(body): JsonBody<EmbedBody>,
+    _permit: RequestPermit,
+    JsonBody(body): JsonBody<EmbeddingBody>,
 ) -> Result<Json<Value>, ApiError> {
-    let mock_server = named(&body.model, ModelKind::Embedding)?;
-    if body.encoding_format == Encoding::Base64 {
-        return Err(ApiError::unsupported(
-            "encoding_format",
-            "the mock model server writes vectors as numbers: say float",
-        ));
+    let model = find_model(&body.model, ModelKind::Embedding)?;
+    if body.encoding_format == EncodingFormat::Base64 {
+        let message = "the mock model server encodes vectors as numbers only: use float";
+        return Err(ApiError::unsupported("encoding_format", message));
     }
     let inputs = match body.input {
-        Input::One(text) => vec![text],
-        Input::Many(texts) => texts,
+        EmbeddingInput::One(text) => vec![text],
+        EmbeddingInput::Many(texts) => texts,
     };
     let bytes: usize = inputs.iter().map(String::len).sum();
     if inputs.is_empty() || inputs.len() > MAX_INPUTS || bytes > MAX_TEXT {
-        return Err(ApiError::bad("input", format!("1 to {MAX_INPUTS} texts of {MAX_TEXT} bytes together")));
+        let message = format!("must be 1 to {MAX_INPUTS} texts of at most {MAX_TEXT} bytes together");
+        return Err(ApiError::bad("input", message));
     }
     let words: usize = inputs.iter().map(|text| text.split_whitespace().count()).sum();
     let data = inputs.iter().enumerate().map(
-        |(index, text)| json!({ "object": "embedding", "index": index, "embedding": mock_server.embed(text) }),
+        |(index, text)| json!({ "object": "embedding", "index": index, "embedding": model.embed(text) }),
     );
     let usage = json!({ "prompt_tokens": words, "total_tokens": words });
     Ok(Json(
