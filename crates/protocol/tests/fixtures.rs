@@ -3,6 +3,8 @@
 //! `NERVURE_WRITE_FIXTURES=1 cargo test -p nervure-protocol` writes the files. A file that changes is another protocol,
 //! which needs another name.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{fmt::Debug, fs, path::PathBuf, time::Duration};
 
 use bytes::BytesMut;

@@ -1,6 +1,7 @@
 //! One table of every name, topic, protocol, domain and bound, frozen in `fixtures/names.txt`.
 //!
 //! `NERVURE_WRITE_FIXTURES=1 cargo test -p nervure-protocol` writes it. A changed line is another protocol.
+#![allow(clippy::unwrap_used)]
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
