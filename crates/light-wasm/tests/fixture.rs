@@ -3,7 +3,6 @@
 //! `NERVURE_UPDATE_FIXTURES=1 cargo test -p nervure-light-wasm` writes the fixture again; a change of it is a change of what
 //! clients verify.
 
-#![allow(clippy::unwrap_used)]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,
