@@ -1,14 +1,14 @@
-//! Which addresses a node of a public mesh may dial because somebody named them.
+//! Which addresses a node of a public mesh may dial when another node names them.
 //!
-//! A stranger who names `127.0.0.1:6379` or a router's address would otherwise have every node of the mesh
-//! knock there.
+//! Without this filter, a stranger who names `127.0.0.1:6379` or a router's address would make every node of the mesh
+//! connect to it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libp2p::{Multiaddr, multiaddr::Protocol};
 
-/// Whether `address` begins with an IP address that the whole internet can reach. DNS names are not: what
-/// they resolve to is the namer's choice.
+/// Whether `address` begins with an IP address that the whole internet can reach. A DNS name is not one:
+/// the node that names it chooses what it resolves to.
 pub fn is_global(address: &Multiaddr) -> bool {
     match address.iter().next() {
         Some(Protocol::Ip4(ip)) => global_v4(ip),
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_open_internet_counts() {
+    fn accepts_only_globally_reachable_addresses() {
         for good in ["/ip4/8.8.8.8/udp/1/quic-v1", "/ip6/2606:4700::1111/tcp/1"] {
             assert!(is_global(&good.parse().unwrap()), "{good}");
         }

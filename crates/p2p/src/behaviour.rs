@@ -1,11 +1,11 @@
-//! What the swarm speaks, each part with its bounds set.
+//! The protocols of the swarm, each with its bounds.
 //!
-//! What a hostile peer can do, part by part. *Kademlia*: answer lookups with lies, which are only hints; it cannot
-//! store records here (all are refused) nor enter the routing table (we admit by hand). *Gossip*: see
-//! [`crate::gossip`]. *Identify*: claim addresses and a mesh; a wrong mesh is disconnected, and
-//! addresses are bounded and filtered. *Ping*: nothing. *Requests*: see [`crate::request`]. *Relay*: use what
-//! the limits below give away. *AutoNAT*: have us dial an address, which the dial filter judges, and which costs it more
-//! bytes than us. *Connections*: as many as the limits allow.
+//! What a hostile peer can do, part by part. *Kademlia*: answer lookups with false addresses, which we treat as hints;
+//! it cannot store records here (all are refused) nor enter the routing table (entries are admitted one by one).
+//! *Gossip*: see [`crate::gossip`]. *Identify*: claim addresses and a mesh; a wrong mesh is disconnected, and addresses
+//! are bounded and filtered. *Ping*: nothing. *Requests*: see [`crate::request`]. *Relay*: use what the limits below
+//! allow. *AutoNAT*: have us dial an address, which the dial filter judges, and which costs it more bytes than us.
+//! *Connections*: as many as the limits allow.
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -29,28 +29,28 @@ use crate::{
     DhtMode, NetworkConfig, Scope,
     gossip::{self, Gossip},
     request::{
-        MEMORY,
+        MAX_INBOUND_BYTES,
         codec::{self, Codec},
     },
 };
 
 /// Share of the machine's memory above which no connection is taken, where the configuration names no bytes.
-const MEMORY_SHARE: f64 = 0.9;
+const MAX_MEMORY_SHARE: f64 = 0.9;
 
 /// Request streams of one connection, in and out together.
-const REQUEST_STREAMS: usize = 32;
+const MAX_REQUEST_STREAMS: usize = 32;
 
-/// How long a request stream may take where no protocol is configured.
-const NO_PROTOCOL: Duration = Duration::from_secs(5);
+/// Timeout of a request stream where no protocol is configured.
+const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a relay gives away: so many reservations and circuits, and so much of each.
-const RESERVATIONS: usize = 128;
-const CIRCUITS: usize = 64;
-const CIRCUITS_PER_PEER: usize = 4;
-const CIRCUIT_TIME: Duration = Duration::from_secs(600);
-const CIRCUIT_BYTES: u64 = 16 << 20;
+/// Limits of a relay: reservations, circuits, and the time and bytes of each circuit.
+const MAX_RESERVATIONS: usize = 128;
+const MAX_CIRCUITS: usize = 64;
+const MAX_CIRCUITS_PER_PEER: usize = 4;
+const MAX_CIRCUIT_DURATION: Duration = Duration::from_secs(600);
+const MAX_CIRCUIT_BYTES: u64 = 16 << 20;
 
-/// Everything that the swarm speaks.
+/// All protocols of the swarm.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
@@ -108,7 +108,7 @@ impl Behaviour {
 fn limits(config: &NetworkConfig) -> ConnectionLimits {
     ConnectionLimits::default()
         .with_max_established(Some(config.connections))
-        // The rest is for connections of our own choice, so that nobody can surround us.
+        // The rest is for connections that this node makes, so that inbound peers cannot eclipse it.
         .with_max_established_incoming(Some(config.connections - config.connections / 4))
         // A relayed one, the direct one that replaces it, and one of both sides dialling at once.
         .with_max_established_per_peer(Some(3))
@@ -119,7 +119,7 @@ fn limits(config: &NetworkConfig) -> ConnectionLimits {
 fn memory(config: &NetworkConfig) -> memory_connection_limits::Behaviour {
     match config.max_memory {
         Some(bytes) => memory_connection_limits::Behaviour::with_max_bytes(bytes),
-        None => memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE),
+        None => memory_connection_limits::Behaviour::with_max_percentage(MAX_MEMORY_SHARE),
     }
 }
 
@@ -130,7 +130,7 @@ fn dht(peer: PeerId, config: &NetworkConfig) -> Result<kad::Behaviour<MemoryStor
         .set_kbucket_inserts(kad::BucketInserts::Manual)
         .set_query_timeout(Duration::from_secs(10))
         .disjoint_query_paths(true);
-    // Nothing is ever stored; the bounds say so once more.
+    // Record filtering stores nothing already; zero bounds make sure of it.
     let store = MemoryStoreConfig { max_records: 0, max_provided_keys: 0, ..MemoryStoreConfig::default() };
     let mut behaviour = kad::Behaviour::with_config(peer, MemoryStore::with_config(peer, store), kad);
     behaviour.set_mode(Some(match config.mode {
@@ -147,28 +147,28 @@ fn requests(
     codec::check(&config.protocols)?;
     let name =
         StreamProtocol::try_from_owned(names::requests(&config.mesh)).map_err(|error| error.to_string())?;
-    let longest = config.protocols.iter().map(|spec| spec.timeout).max().unwrap_or(NO_PROTOCOL);
+    let longest = config.protocols.iter().map(|spec| spec.timeout).max().unwrap_or(DEFAULT_REQUEST_TIMEOUT);
     let support = if config.protocols.is_empty() { None } else { Some((name, ProtocolSupport::Full)) };
     let settings = request_response::Config::default()
         .with_request_timeout(longest)
-        .with_max_concurrent_streams(REQUEST_STREAMS);
-    let codec = Codec::new(Arc::from(config.protocols.as_slice()), MEMORY, unread);
+        .with_max_concurrent_streams(MAX_REQUEST_STREAMS);
+    let codec = Codec::new(Arc::from(config.protocols.as_slice()), MAX_INBOUND_BYTES, unread);
     Ok(request_response::Behaviour::with_codec(codec, support, settings))
 }
 
-/// The rates of requests are libp2p's own: per node and per address.
+/// Request rates are libp2p's defaults: per node and per address.
 fn relay_server(peer: PeerId) -> relay::Behaviour {
     let limits = relay::Config {
-        max_reservations: RESERVATIONS,
+        max_reservations: MAX_RESERVATIONS,
         max_reservations_per_peer: 1,
-        max_circuits: CIRCUITS,
-        max_circuits_per_peer: CIRCUITS_PER_PEER,
-        max_circuit_duration: CIRCUIT_TIME,
-        max_circuit_bytes: CIRCUIT_BYTES,
+        max_circuits: MAX_CIRCUITS,
+        max_circuits_per_peer: MAX_CIRCUITS_PER_PEER,
+        max_circuit_duration: MAX_CIRCUIT_DURATION,
+        max_circuit_bytes: MAX_CIRCUIT_BYTES,
         ..relay::Config::default()
     };
     let mut relay = relay::Behaviour::new(peer, limits);
-    // The operator wants it, whatever the node knows of its own addresses yet.
+    // Without this, the relay would wait until the node knows an external address.
     relay.set_status(Some(relay::Status::Enable));
     relay
 }

@@ -18,16 +18,16 @@ pub enum Scope {
     Public,
 }
 
-/// What a node does for the DHT.
+/// A node's part in the DHT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DhtMode {
-    /// Answers others' lookups.
+    /// Answers lookups of other nodes.
     Server,
-    /// Only asks.
+    /// Only makes lookups.
     Client,
 }
 
-/// A gossip topic. No other is subscribed to, so none other is received.
+/// A gossip topic. Messages of topics that are not configured are not received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicSpec {
     /// Its name within the mesh.
@@ -35,8 +35,8 @@ pub struct TopicSpec {
     /// Longest message, in bytes.
     pub max_len: usize,
     /// Messages that one peer may hand on per second, with a burst of as many. More are ignored, counted and held
-    /// against the peer. A peer hands on everybody's messages, so this bounds the whole topic: too low a
-    /// number loses messages, too high a one costs work under attack.
+    /// against the peer. A peer forwards the messages of all nodes, so this bounds the whole topic: a number
+    /// that is too low loses messages, one that is too high costs work under attack.
     pub per_peer_per_second: u32,
 }
 
@@ -52,14 +52,15 @@ impl TopicSpec {
     }
 }
 
-/// Topics that come and go while the node runs: each is a prefix and a whole number, such as `experts/22`. Which of them are
-/// followed is for [`crate::NetworkHandle::follow`] to say; that others follow one is heard before this node does.
+/// Topics that come and go while the node runs: each is a prefix and a whole number, such as `experts/22`.
+/// [`crate::NetworkHandle::follow`] sets which of them this node follows. Peers' subscriptions to them are kept even
+/// before this node follows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicFamily {
-    /// What each has of a [`TopicSpec`]; the name is the prefix. A message that is longer than `max_len` is received up to
+    /// The settings of each topic; the name is the prefix. A message that is longer than `max_len` is received up to
     /// the length of the longest topic, and then rejected.
     pub each: TopicSpec,
-    /// How many may be followed at once; also bounds what is remembered of each peer.
+    /// How many may be followed at once; also bounds the subscriptions that are kept for each peer.
     pub most: usize,
 }
 
@@ -90,19 +91,19 @@ pub struct Reach {
     /// Whether to ask the router for an open port (UPnP). On in a public mesh.
     pub upnp: bool,
     /// Whether to look for nodes by multicast (mDNS). Works in a local mesh only, for nodes that listen on more than
-    /// loopback; off by default, as it shows this node to everybody on the network.
+    /// loopback; off by default, as it announces this node to the whole local network.
     pub mdns: bool,
 }
 
 impl Reach {
-    /// What is usual in a mesh of this scope.
+    /// The defaults for a mesh of this scope.
     pub fn usual(scope: Scope) -> Self {
         let public = scope == Scope::Public;
         Self { relay_server: false, hole_punching: public, autonat: public, upnp: public, mdns: false }
     }
 }
 
-/// Settings of the control plane. Begin with [`NetworkConfig::new`].
+/// Settings of the control plane. Start from [`NetworkConfig::new`].
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
     /// The node's key.
@@ -114,9 +115,9 @@ pub struct NetworkConfig {
     /// Addresses to listen on. One that ends in `/p2p-circuit` is listened on through that relay, and again after a
     /// loss.
     pub listen: Vec<Multiaddr>,
-    /// Nodes to begin with, each ending in `/p2p/ID`. Kept connected, with backoff.
+    /// Bootstrap nodes, each address ending in `/p2p/ID`. The node keeps them connected, with backoff.
     pub bootstrap: Vec<Multiaddr>,
-    /// Addresses at which others reach this node, where the bound ones are not those.
+    /// Addresses at which others reach this node, where they differ from the listen addresses.
     pub external: Vec<Multiaddr>,
     /// Gossip topics.
     pub topics: Vec<TopicSpec>,
@@ -124,17 +125,17 @@ pub struct NetworkConfig {
     pub families: Vec<TopicFamily>,
     /// Request protocols; asked by [`crate::NetworkHandle::request`]. None by default.
     pub protocols: Vec<ProtocolSpec>,
-    /// Where other nodes' requests go; without it they are refused. When it is full, the node is busy.
+    /// Receives the requests of other nodes; without it they are refused. When it is full, they are refused as busy.
     pub requests: Option<mpsc::Sender<InboundRequest>>,
-    /// What the node does for the DHT.
+    /// The node's part in the DHT.
     pub mode: DhtMode,
     /// Relays, hole punching, discovery.
     pub reach: Reach,
-    /// Connections in all; 256 by default, of which a quarter is kept for those that this node makes. An established one
-    /// costs 60 to 90 KiB.
+    /// Connections in all; 256 by default, of which a quarter is kept for those that this node makes. An established
+    /// one costs 60 to 90 KiB.
     pub connections: u32,
-    /// Connections from nodes that are not registered; a quarter of all by default. In a public mesh an eighth of them for
-    /// one /24 (IPv6: /48).
+    /// Connections from nodes that are not registered; a quarter of all by default. In a public mesh an eighth of them
+    /// for one /24 (IPv6: /48).
     pub strangers: u32,
     /// Memory of the whole process, in bytes, above which no new connection is taken or made. Without it, 90 % of the
     /// machine's.
@@ -144,7 +145,7 @@ pub struct NetworkConfig {
 }
 
 impl NetworkConfig {
-    /// A server of the DHT that listens nowhere and knows nobody yet.
+    /// A server of the DHT without listen addresses and without bootstrap nodes.
     pub fn new(key: NodeKey, mesh: MeshId, scope: Scope) -> Self {
         Self {
             key,

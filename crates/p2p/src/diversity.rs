@@ -1,8 +1,9 @@
-//! Who gets a place: not everybody from one network.
+//! Limits how many nodes of one network enter the routing table.
 //!
-//! Whoever owns one /24 has 256 addresses and as many keys as it likes. Without a bound it could fill every
-//! bucket and choose what this node sees of the mesh. So few nodes of one /24 (for IPv6: /48) get a place in one
-//! bucket, and not many in the whole table. Nodes of a local mesh all share their network, and are exempt.
+//! An adversary that owns one /24 has 256 addresses and any number of keys. Without a bound it could fill every bucket
+//! and choose what this node sees of the mesh (an eclipse attack). So a bucket takes only [`MAX_PER_BUCKET`] nodes of
+//! one /24 (for IPv6: /48), and the table [`MAX_PER_TABLE`]. Nodes of a local mesh all share one network, and are
+//! exempt.
 
 use std::net::IpAddr;
 
@@ -15,17 +16,17 @@ use libp2p::{
 use crate::Scope;
 
 /// Nodes of one network in one bucket of twenty.
-const PER_BUCKET: usize = 2;
+const MAX_PER_BUCKET: usize = 2;
 
 /// Nodes of one network in the whole table.
-const PER_TABLE: usize = 8;
+const MAX_PER_TABLE: usize = 8;
 
 /// Addresses of one node in the table.
-pub(crate) const ADDRESSES_PER_NODE: usize = 8;
+pub(crate) const MAX_ADDRESSES_PER_NODE: usize = 8;
 
 type Dht = kad::Behaviour<MemoryStore>;
 
-/// A network, as one owner may hold it.
+/// A network that may belong to one owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subnet {
     /// A /24.
@@ -53,13 +54,14 @@ pub(crate) fn subnet(address: &Multiaddr) -> Option<Subnet> {
     })
 }
 
-/// Makes `addresses` those of `peer` in the routing table, as far as its networks have room. Says how many had none.
+/// Sets the addresses of `peer` in the routing table, as far as their networks have room. Returns how many addresses
+/// were refused.
 ///
-/// What the table held of the peer and is not among them is forgotten, so that a peer cannot grow its entry.
+/// Earlier addresses of the peer that are not in `addresses` are removed, so that a peer cannot grow its entry.
 pub(crate) fn admit(dht: &mut Dht, peer: PeerId, addresses: &[Multiaddr], scope: Scope) -> u64 {
     let mut refused = 0;
     let mut kept = Vec::new();
-    for address in addresses.iter().take(ADDRESSES_PER_NODE) {
+    for address in addresses.iter().take(MAX_ADDRESSES_PER_NODE) {
         if scope == Scope::Public && subnet(address).is_some_and(|subnet| is_full(dht, peer, subnet)) {
             refused += 1;
             continue;
@@ -86,7 +88,7 @@ fn routed(dht: &mut Dht, peer: PeerId) -> Vec<Multiaddr> {
 fn is_full(dht: &mut Dht, peer: PeerId, subnet: Subnet) -> bool {
     let in_bucket = dht.kbucket(peer).map_or(0, |bucket| count(&bucket, peer, subnet));
     let in_table: usize = dht.kbuckets().map(|bucket| count(&bucket, peer, subnet)).sum();
-    in_bucket >= PER_BUCKET || in_table >= PER_TABLE
+    in_bucket >= MAX_PER_BUCKET || in_table >= MAX_PER_TABLE
 }
 
 type Bucket<'a> = kad::KBucketRef<'a, kad::KBucketKey<PeerId>, kad::Addresses>;
@@ -116,7 +118,7 @@ mod tests {
         dht.kbuckets().map(|bucket| bucket.num_entries()).sum()
     }
 
-    /// The table after 300 nodes of one /24 have asked for a place, and how many were refused.
+    /// The table's size after 300 nodes of one /24 were offered to it, and how many were refused.
     fn after_a_flood(scope: Scope) -> (usize, u64) {
         let mut dht = dht();
         let mut refused = 0;
@@ -130,14 +132,14 @@ mod tests {
     #[test]
     fn one_network_cannot_fill_the_table() {
         let (places, refused) = after_a_flood(Scope::Public);
-        assert!(places <= PER_TABLE, "{places}");
+        assert!(places <= MAX_PER_TABLE, "{places}");
         assert_eq!(usize::try_from(refused).unwrap() + places, 300);
     }
 
     #[test]
-    fn without_the_bound_it_would() {
+    fn without_the_bound_one_network_fills_the_table() {
         let (places, refused) = after_a_flood(Scope::Local);
-        assert!(places > 3 * PER_TABLE && refused == 0, "{places}");
+        assert!(places > 3 * MAX_PER_TABLE && refused == 0, "{places}");
     }
 
     #[test]
@@ -151,7 +153,7 @@ mod tests {
                 Scope::Public,
             );
         }
-        assert!(dht.kbuckets().all(|bucket| bucket.num_entries() <= PER_BUCKET));
+        assert!(dht.kbuckets().all(|bucket| bucket.num_entries() <= MAX_PER_BUCKET));
     }
 
     #[test]
@@ -180,7 +182,7 @@ mod tests {
             admit(&mut dht, peer, &addresses, Scope::Public);
         }
         let held = routed(&mut dht, peer);
-        assert_eq!(held.len(), ADDRESSES_PER_NODE);
+        assert_eq!(held.len(), MAX_ADDRESSES_PER_NODE);
         assert!(held.iter().all(|address| address.to_string().starts_with("/ip4/203.0.19.")));
     }
 }

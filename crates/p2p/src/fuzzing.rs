@@ -1,4 +1,4 @@
-//! Doors for the fuzzer: decoders of outside bytes that nothing else needs from outside this crate.
+//! Entry points for the fuzzer: decoders of untrusted bytes that are private otherwise.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ const PROTOCOL: &str = "fuzz/1";
 
 fn codec() -> Codec {
     let specs: Arc<[ProtocolSpec]> = Arc::from([ProtocolSpec::new(PROTOCOL)]);
-    Codec::new(specs, crate::request::MEMORY, Arc::default())
+    Codec::new(specs, crate::request::MAX_INBOUND_BYTES, Arc::default())
 }
 
 /// Runs `read` with the clock that deadlines need.
@@ -23,19 +23,19 @@ fn block_on<T>(read: impl Future<Output = T>) -> Option<T> {
 /// Reads `data` as a request of another node.
 pub fn request(data: &[u8]) {
     let protocol = StreamProtocol::new("/fuzz");
-    // An error is an answer too.
+    // An error is a valid outcome; only a panic is a finding.
     let _ = block_on(codec().read_request(&protocol, &mut Cursor::new(data)));
 }
 
 /// Reads `data` as an answer of another node.
 pub fn answer(data: &[u8]) {
     let protocol = StreamProtocol::new("/fuzz");
-    // An error is an answer too.
+    // An error is a valid outcome; only a panic is a finding.
     let _ = block_on(codec().read_response(&protocol, &mut Cursor::new(data)));
 }
 
 /// Reads `data` as a file of peers.
 pub fn peers(data: &[u8]) {
-    // An error is an answer too.
+    // An error is a valid outcome; only a panic is a finding.
     let _ = PeerStore::decode(data);
 }

@@ -1,23 +1,24 @@
-//! How gossip is set up, and what it holds against peers.
+//! The settings of gossipsub, and the scores of peers.
 //!
 //! # Design
-//! Messages carry no signature of gossip's own: what is signed is in them, and is verified once, by whoever judges
-//! them. Their id is the hash of topic and content, so that a copy is recognised whoever sends it. Nothing is
-//! forwarded before the verdict. Only the configured topics exist, and those of the configured families: that a peer follows
-//! one of these is remembered even where this node does not yet, because a peer says so once.
+//! Messages carry no signature of gossipsub's own: their content is signed, and the receiver that gives the verdict
+//! verifies it once. A message's id is the hash of topic and content, so that a copy is recognised from any sender.
+//! Nothing is forwarded before the verdict. Only the configured topics exist, and those of the configured families. A
+//! peer's subscription to one of these is kept even where this node does not follow it yet, because a peer announces it
+//! only once.
 //!
 //! # Scores
-//! A peer's score is what it gained on its topics, less its faults. All topics together give at most
-//! [`MOST_GAINED`], by construction and not by a cap, because a cap over the sum would hide faults behind gains.
-//! One rejected message costs more than that, and the cost grows with the square of their number. So: who misbehaves
-//! on one topic is below zero (out of the mesh) whatever it does elsewhere; more misbehaviour is strictly worse; who
-//! never misbehaves is never below zero. The third rejected message puts a peer below [`GRAYLIST`],
-//! where nothing is heard from it any more. The faults are forgotten over [`FORGIVEN`].
+//! A peer's score is its gains on all topics minus its faults. All topics together give at most [`MAX_GAIN`], by
+//! construction and not by a cap, because a cap over the sum would hide faults behind gains. One rejected message costs
+//! more than that, and the cost grows with the square of their number. So a peer that misbehaves on one topic is below
+//! zero (out of the mesh) whatever it does elsewhere; more misbehaviour is strictly worse; a peer that never misbehaves
+//! is never below zero. The third rejected message puts a peer below [`GRAYLIST_THRESHOLD`], where all of its messages
+//! are ignored. Faults decay over [`FAULT_DECAY_TIME`].
 //!
-//! The number of deliveries is not scored: on quiet topics it punishes the honest. Neither are messages that a peer
-//! takes too late or not at all: they wait for whoever was killed a moment ago, and it would pay for them when it is
-//! back. A process that was killed has also forgotten who sent it away from a topic and until when, so that it asks
-//! once too early on every topic: that is free, a few times.
+//! The number of deliveries is not scored: on quiet topics that would punish honest peers. Messages that a peer takes
+//! too late or not at all are not scored either: they queue up for a node that was just killed, and it would be
+//! punished for them after its restart. A restarted node has also forgotten which peers pruned it and until when, so
+//! that it grafts too early once on every topic: this is free a few times.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -34,75 +35,76 @@ use nervure_protocol::{domains, names};
 
 use crate::{NetworkConfig, Scope, TopicFamily};
 
-/// Heartbeat of gossip: short where a mesh must form within a second, the protocol's own elsewhere.
-const HEARTBEAT_LOCAL: Duration = Duration::from_millis(300);
-const HEARTBEAT_PUBLIC: Duration = Duration::from_secs(1);
+/// Heartbeat of gossipsub: short where a mesh must form within a second, the protocol's default elsewhere.
+const HEARTBEAT_INTERVAL_LOCAL: Duration = Duration::from_millis(300);
+const HEARTBEAT_INTERVAL_PUBLIC: Duration = Duration::from_secs(1);
 
-/// How long a peer that was sent away from a topic's mesh stays away.
-const AWAY_LOCAL: Duration = Duration::from_secs(10);
-const AWAY_PUBLIC: Duration = Duration::from_secs(60);
+/// How long a peer that was pruned from a topic's mesh has to wait before it grafts again.
+const PRUNE_BACKOFF_LOCAL: Duration = Duration::from_secs(10);
+const PRUNE_BACKOFF_PUBLIC: Duration = Duration::from_secs(60);
 
-/// Times within [`FORGIVEN`] that a peer may have forgotten that it was sent away, of all topics at once.
-const FORGETS: usize = 3;
+/// Early grafts on one topic that are free within [`FAULT_DECAY_TIME`]: one for each restart of the peer.
+const MAX_EARLY_GRAFTS_PER_TOPIC: usize = 3;
 
-/// Other slips of a peer's protocol that are free, such as announcing what it then has no more.
-const SLIPS: usize = 6;
+/// Other protocol faults that are free, such as announcing a message that has left the peer's cache since.
+const MAX_FREE_SLIPS: usize = 6;
 
-/// Messages that wait for one slow peer.
-const QUEUE: usize = 256;
+/// Messages that wait for one slow peer; more are dropped.
+const MAX_QUEUED_MESSAGES: usize = 256;
 
 /// Bytes that the protocol adds to a message, rounded up.
-const OVERHEAD: usize = 512;
+const OVERHEAD_BYTES: usize = 512;
 
-/// How long a message's id is remembered. The number of ids is bounded by what peers may send before they are
+/// How long a message's id is kept. The number of ids is bounded by what peers may send before they are
 /// graylisted.
-const DUPLICATES: Duration = Duration::from_secs(60);
+const DUPLICATE_CACHE_TIME: Duration = Duration::from_secs(60);
 
-/// Messages of one packet, and of control entries in it, that are taken from a peer.
-const MESSAGES_PER_PACKET: usize = 512;
-const CONTROL_PER_PACKET: usize = 512;
+/// Messages, and control entries, that are accepted in one packet.
+const MAX_MESSAGES_PER_PACKET: usize = 512;
+const MAX_CONTROL_PER_PACKET: usize = 512;
 
-/// Topics that a peer may name at once, at least: a node that follows few topics hears of all that others follow.
-const SUBSCRIPTIONS: usize = 64;
+/// Lower bound of the limit on subscriptions in one message: a node that follows few topics still receives the
+/// subscriptions of peers that follow many.
+const MIN_SUBSCRIPTION_LIMIT: usize = 64;
 
-/// Announcements of messages (IHAVE) taken from a peer between two heartbeats.
-const ANNOUNCEMENTS: usize = 10;
+/// IHAVE messages accepted from a peer between two heartbeats.
+const MAX_IHAVE_PER_HEARTBEAT: usize = 10;
 
-/// Most that a peer gains by behaving, over all topics.
-const MOST_GAINED: f64 = 8.0;
+/// The most that a peer gains over all topics.
+const MAX_GAIN: f64 = 8.0;
 
-/// What the first rejected message costs; the n-th makes it n times n times as much.
-const REJECTED: f64 = -10.0;
+/// The cost of the first rejected message; n of them cost n squared times as much.
+const REJECTED_MESSAGE_WEIGHT: f64 = -10.0;
 
-/// Until rejected messages are forgotten.
-const FORGIVEN: Duration = Duration::from_secs(300);
+/// How long faults take to decay.
+const FAULT_DECAY_TIME: Duration = Duration::from_secs(300);
 
-/// Below this no gossip is sent to a peer or asked of it.
-const NO_GOSSIP: f64 = -20.0;
+/// Below this score no IHAVE or IWANT is exchanged with a peer.
+const GOSSIP_THRESHOLD: f64 = -20.0;
 
-/// Below this nothing is published to a peer.
-const NO_PUBLISH: f64 = -50.0;
+/// Below this score nothing is published to a peer.
+const PUBLISH_THRESHOLD: f64 = -50.0;
 
-/// Below this nothing is heard from a peer.
-const GRAYLIST: f64 = -80.0;
+/// Below this score everything from a peer is ignored.
+const GRAYLIST_THRESHOLD: f64 = -80.0;
 
-/// Peers of one IP address above which each costs all of them. A network behind one address is usual; a hundred keys
-/// there are not.
-const PER_ADDRESS: f64 = 8.0;
+/// Peers of one IP address above which all of them lose score. A few nodes behind one address are normal; a hundred
+/// keys are not.
+const MAX_PEERS_PER_ADDRESS: f64 = 8.0;
 
-/// How long the faults of a peer that has gone are kept.
-const RETAINED: Duration = Duration::from_secs(600);
+/// How long the faults of a disconnected peer are kept.
+const SCORE_RETENTION: Duration = Duration::from_secs(600);
 
-/// Gossip over the topics of the mesh and no other.
-pub(crate) type Gossip = gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<Known>>;
+/// Gossipsub, restricted to the topics of the mesh.
+pub(crate) type Gossip = gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<KnownTopics>>;
 
-/// The topics that may be followed, by this node and by its peers.
-pub(crate) struct Known {
+/// The topics that this node and its peers may follow.
+pub(crate) struct KnownTopics {
     topics: HashSet<TopicHash>,
     families: Vec<TopicFamily>,
 }
 
-impl TopicSubscriptionFilter for Known {
+impl TopicSubscriptionFilter for KnownTopics {
     fn can_subscribe(&mut self, topic: &TopicHash) -> bool {
         self.topics.contains(topic) || self.families.iter().any(|family| family.covers(topic.as_str()))
     }
@@ -120,18 +122,18 @@ pub(crate) fn behaviour(config: &NetworkConfig) -> Result<Gossip, String> {
 }
 
 /// How many topics there can be at once.
-fn most_topics(config: &NetworkConfig) -> usize {
+fn max_topics(config: &NetworkConfig) -> usize {
     config.families.iter().fold(config.topics.len(), |most, family| most.saturating_add(family.most))
 }
 
-/// Whose subscriptions are taken, and how many of one peer.
-fn filter(config: &NetworkConfig) -> MaxCountSubscriptionFilter<Known> {
+/// Which subscriptions of a peer are accepted, and how many.
+fn filter(config: &NetworkConfig) -> MaxCountSubscriptionFilter<KnownTopics> {
     let topics: HashSet<_> = config.topics.iter().map(|topic| IdentTopic::new(&topic.name).hash()).collect();
-    let most = most_topics(config);
+    let most = max_topics(config);
     MaxCountSubscriptionFilter {
         max_subscribed_topics: most,
-        max_subscriptions_per_request: most.saturating_mul(2).max(SUBSCRIPTIONS),
-        filter: Known { topics, families: config.families.clone() },
+        max_subscriptions_per_request: most.saturating_mul(2).max(MIN_SUBSCRIPTION_LIMIT),
+        filter: KnownTopics { topics, families: config.families.clone() },
     }
 }
 
@@ -139,16 +141,17 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
     let families = config.families.iter().map(|family| &family.each);
     let longest = config.topics.iter().chain(families).map(|topic| topic.max_len).max().unwrap_or(0);
     let heartbeat = match config.scope {
-        Scope::Local => HEARTBEAT_LOCAL,
-        Scope::Public => HEARTBEAT_PUBLIC,
+        Scope::Local => HEARTBEAT_INTERVAL_LOCAL,
+        Scope::Public => HEARTBEAT_INTERVAL_PUBLIC,
     };
     let away = match config.scope {
-        Scope::Local => AWAY_LOCAL,
-        Scope::Public => AWAY_PUBLIC,
+        Scope::Local => PRUNE_BACKOFF_LOCAL,
+        Scope::Public => PRUNE_BACKOFF_PUBLIC,
     };
     let mut builder = gossipsub::ConfigBuilder::default();
     for topic in &config.topics {
-        builder.max_transmit_size_for_topic(topic.max_len + OVERHEAD, IdentTopic::new(&topic.name).hash());
+        builder
+            .max_transmit_size_for_topic(topic.max_len + OVERHEAD_BYTES, IdentTopic::new(&topic.name).hash());
     }
     builder
         .heartbeat_interval(heartbeat)
@@ -157,12 +160,12 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
         .graft_flood_threshold(Duration::ZERO)
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
-        .max_transmit_size(longest + OVERHEAD)
-        .connection_handler_queue_len(QUEUE)
-        .duplicate_cache_time(DUPLICATES)
-        .max_publish_messages(MESSAGES_PER_PACKET)
-        .max_control_messages_sent(CONTROL_PER_PACKET)
-        .max_ihave_messages_heartbeat(ANNOUNCEMENTS)
+        .max_transmit_size(longest + OVERHEAD_BYTES)
+        .connection_handler_queue_len(MAX_QUEUED_MESSAGES)
+        .duplicate_cache_time(DUPLICATE_CACHE_TIME)
+        .max_publish_messages(MAX_MESSAGES_PER_PACKET)
+        .max_control_messages_sent(MAX_CONTROL_PER_PACKET)
+        .max_ihave_messages_heartbeat(MAX_IHAVE_PER_HEARTBEAT)
         .flood_publish(true)
         .protocol_id_prefix(names::gossip(&config.mesh))
         .message_id_fn(|message| {
@@ -175,40 +178,41 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
 
 fn thresholds() -> PeerScoreThresholds {
     PeerScoreThresholds {
-        gossip_threshold: NO_GOSSIP,
-        publish_threshold: NO_PUBLISH,
-        graylist_threshold: GRAYLIST,
-        accept_px_threshold: MOST_GAINED,
-        opportunistic_graft_threshold: MOST_GAINED / 8.0,
+        gossip_threshold: GOSSIP_THRESHOLD,
+        publish_threshold: PUBLISH_THRESHOLD,
+        graylist_threshold: GRAYLIST_THRESHOLD,
+        accept_px_threshold: MAX_GAIN,
+        opportunistic_graft_threshold: MAX_GAIN / 8.0,
     }
 }
 
 fn scores(config: &NetworkConfig) -> PeerScoreParams {
     let share = share(config.topics.len());
-    // A node that was killed forgets that of every topic, of those too that came since.
-    let slips = u32::try_from(most_topics(config) * FORGETS + SLIPS).unwrap_or(u32::MAX);
+    // A restarted node has forgotten its prune backoff on every topic, also on topics that were added since.
+    let slips =
+        u32::try_from(max_topics(config) * MAX_EARLY_GRAFTS_PER_TOPIC + MAX_FREE_SLIPS).unwrap_or(u32::MAX);
     let topic = |name: &str| (IdentTopic::new(name).hash(), topic_scores(share));
     PeerScoreParams {
         topics: config.topics.iter().map(|spec| topic(&spec.name)).collect(),
         topic_score_cap: 0.0,
         app_specific_weight: 1.0,
         ip_colocation_factor_weight: if config.scope == Scope::Public { -5.0 } else { 0.0 },
-        ip_colocation_factor_threshold: PER_ADDRESS,
+        ip_colocation_factor_threshold: MAX_PEERS_PER_ADDRESS,
         behaviour_penalty_weight: -10.0,
         behaviour_penalty_threshold: f64::from(slips),
-        behaviour_penalty_decay: score_parameter_decay(FORGIVEN),
+        behaviour_penalty_decay: score_parameter_decay(FAULT_DECAY_TIME),
         slow_peer_weight: 0.0,
-        retain_score: RETAINED,
+        retain_score: SCORE_RETENTION,
         ..PeerScoreParams::default()
     }
 }
 
-/// What each of so many topics gives at most.
+/// The most that a peer gains on one of so many topics.
 fn share(topics: usize) -> f64 {
-    MOST_GAINED / f64::from(u32::try_from(topics.max(1)).unwrap_or(u32::MAX))
+    MAX_GAIN / f64::from(u32::try_from(topics.max(1)).unwrap_or(u32::MAX))
 }
 
-/// Has these topics, and no other, give what all topics together may give: for when some came or went.
+/// Divides [`MAX_GAIN`] among `topics`, after topics were added or removed.
 pub(crate) fn share_among(
     gossip: &mut Gossip,
     topics: &[String],
@@ -218,11 +222,11 @@ pub(crate) fn share_among(
     for topic in topics {
         gossip.set_topic_params(IdentTopic::new(topic), topic_scores(share))?;
     }
-    // What a peer gained there would come on top of the others; its faults are not forgotten.
+    // Gains on a removed topic would come on top of the others. Its faults stay.
     gone.iter().try_for_each(|topic| gossip.set_topic_params(IdentTopic::new(topic), topic_scores(0.0)))
 }
 
-/// What one topic gives, at most `share`: a quarter for staying, the rest for bringing messages first.
+/// The score parameters of one topic, at most `share`: a quarter for time in the mesh, the rest for first deliveries.
 fn topic_scores(share: f64) -> TopicScoreParams {
     let (longest, most) = (60.0, 20.0);
     TopicScoreParams {
@@ -231,37 +235,37 @@ fn topic_scores(share: f64) -> TopicScoreParams {
         time_in_mesh_quantum: Duration::from_secs(1),
         time_in_mesh_cap: longest,
         first_message_deliveries_weight: share * 0.75 / most,
-        first_message_deliveries_decay: score_parameter_decay(FORGIVEN),
+        first_message_deliveries_decay: score_parameter_decay(FAULT_DECAY_TIME),
         first_message_deliveries_cap: most,
         mesh_message_deliveries_weight: 0.0,
         mesh_failure_penalty_weight: 0.0,
-        invalid_message_deliveries_weight: REJECTED,
-        invalid_message_deliveries_decay: score_parameter_decay(FORGIVEN),
+        invalid_message_deliveries_weight: REJECTED_MESSAGE_WEIGHT,
+        invalid_message_deliveries_decay: score_parameter_decay(FAULT_DECAY_TIME),
         ..TopicScoreParams::default()
     }
 }
 
-/// What a peer sent beyond its rate, fading. One message too many takes one off its score.
+/// Messages that a peer sent beyond its rate, decaying. Each one takes one off its score.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Excess(f64);
 
-/// What is left of the excess after a second.
-const FADES_TO: f64 = 0.9;
+/// The part of the excess that is left after a second.
+const EXCESS_DECAY: f64 = 0.9;
 
-/// Less than this is forgotten.
-const NEGLIGIBLE: f64 = 0.5;
+/// A smaller excess is set to zero.
+const MIN_EXCESS: f64 = 0.5;
 
 impl Excess {
-    /// Counts a message, and tells `gossip`.
+    /// Counts a message, and updates the peer's score in `gossip`.
     pub(crate) fn add(&mut self, gossip: &mut Gossip, peer: &PeerId) {
         self.0 += 1.0;
         gossip.set_application_score(peer, -self.0);
     }
 
-    /// A second passes.
+    /// Decays the excess by one second.
     pub(crate) fn fade(&mut self, gossip: &mut Gossip, peer: &PeerId) {
         if self.0 > 0.0 {
-            self.0 = if self.0 < NEGLIGIBLE { 0.0 } else { self.0 * FADES_TO };
+            self.0 = if self.0 < MIN_EXCESS { 0.0 } else { self.0 * EXCESS_DECAY };
             gossip.set_application_score(peer, -self.0);
         }
     }

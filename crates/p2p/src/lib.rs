@@ -1,8 +1,8 @@
-//! The network: moves bytes between nodes, and knows no subnet, ledger or model.
+//! The network: moves bytes between nodes. It does not know subnets, the ledger or models.
 //!
-//! [`Network`] is the control plane: one task owns a libp2p swarm and everybody else holds a
-//! [`NetworkHandle`]. [`query`] is the data plane: a QUIC endpoint of our own. What may enter either is decided by an
-//! [`Admission`] policy that the node hands in.
+//! [`Network`] is the control plane: one task owns a libp2p swarm, and the rest of the node holds a [`NetworkHandle`].
+//! [`query`] is the data plane: a separate QUIC endpoint. The node passes an [`Admission`] policy that decides which
+//! peers may enter either.
 
 mod address;
 mod admission;

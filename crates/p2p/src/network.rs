@@ -23,20 +23,20 @@ pub use command::{FollowError, GossipMessage, PublishError, Stopped, Verdict};
 pub use handle::{NetworkHandle, NetworkStatus, PeerInfo};
 pub use streams::{QueryStreams, StreamError};
 
-/// Commands that wait for the task; a caller waits when it is full.
-const COMMANDS: usize = 256;
+/// Commands that wait for the task; when the queue is full, the caller waits.
+const MAX_QUEUED_COMMANDS: usize = 256;
 
-/// Gossip that waits for its verdict; more is lost to this node, and counted.
-const GOSSIP: usize = 1024;
+/// Gossip messages that wait for a verdict; more are dropped and counted.
+const MAX_QUEUED_GOSSIP: usize = 1024;
 
-/// A connection that nobody uses is closed after this. Not shorter than a lookup takes.
-const IDLE: Duration = Duration::from_secs(120);
+/// An unused connection is closed after this. Not shorter than a lookup takes.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Inbound streams of one connection that have not said yet which protocol they want.
-const NEGOTIATING: usize = 32;
+/// Inbound streams of one connection that have not negotiated their protocol yet.
+const MAX_NEGOTIATING_STREAMS: usize = 32;
 
-/// The environment variable that would make libp2p's TLS write down every session's key.
-const KEY_LOG: &str = "SSLKEYLOGFILE";
+/// The environment variable that makes libp2p's TLS write every session's keys to a file.
+const KEY_LOG_VARIABLE: &str = "SSLKEYLOGFILE";
 
 /// Why the control plane does not start.
 #[derive(Debug, thiserror::Error)]
@@ -47,11 +47,13 @@ pub enum NetworkError {
     Listen {
         /// The address.
         address: libp2p::Multiaddr,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// The environment asks for session keys to be written to a file.
-    #[error("{KEY_LOG} is set: every session's keys would be written to that file. Unset it and start again")]
+    #[error(
+        "{KEY_LOG_VARIABLE} is set: every session's keys would be written to that file. Unset it and start again"
+    )]
     KeyLog,
     /// A part of the swarm cannot be set up.
     #[error("cannot set up the network: {0}")]
@@ -73,7 +75,7 @@ impl Network {
         admission: Arc<dyn Admission>,
         stop: CancellationToken,
     ) -> Result<(NetworkHandle, mpsc::Receiver<GossipMessage>), NetworkError> {
-        if std::env::var_os(KEY_LOG).is_some() {
+        if std::env::var_os(KEY_LOG_VARIABLE).is_some() {
             return Err(NetworkError::KeyLog);
         }
         let (mut swarm, refused) = swarm(&config).map_err(NetworkError::Setup)?;
@@ -82,8 +84,8 @@ impl Network {
             swarm.listen_on(address.clone()).map_err(|error| failed(causes(&error)))?;
         }
         config.external.iter().for_each(|address| swarm.add_external_address(address.clone()));
-        let (commands, inbox) = mpsc::channel(COMMANDS);
-        let (gossip, messages) = mpsc::channel(GOSSIP);
+        let (commands, inbox) = mpsc::channel(MAX_QUEUED_COMMANDS);
+        let (gossip, messages) = mpsc::channel(MAX_QUEUED_GOSSIP);
         let streams = Streams::new(swarm.behaviour().streams.new_control(), &config.mesh)
             .map_err(NetworkError::Setup)?;
         let handle = NetworkHandle::new(config.key.node_id(), commands, config.protocols.clone(), streams);
@@ -93,39 +95,39 @@ impl Network {
     }
 }
 
-/// What is refused where only a counter can say so.
-struct Refused {
+/// Counts refusals in places that cannot report an event.
+struct RefusalCounters {
     dials: Arc<AtomicU64>,
     requests: Arc<AtomicU64>,
 }
 
-fn swarm(config: &NetworkConfig) -> Result<(Swarm<Behaviour>, Refused), String> {
+fn swarm(config: &NetworkConfig) -> Result<(Swarm<Behaviour>, RefusalCounters), String> {
     let key = config.key.libp2p_keypair();
     let connections = transport::connections(&key, config)?;
-    let refused = Refused { dials: connections.refused, requests: Arc::default() };
+    let refused = RefusalCounters { dials: connections.refused, requests: Arc::default() };
     let behaviour = Behaviour::new(&key, config, connections.relay, refused.requests.clone())?;
     let settings = swarm::Config::with_tokio_executor()
-        .with_idle_connection_timeout(IDLE)
-        .with_max_negotiating_inbound_streams(NEGOTIATING);
+        .with_idle_connection_timeout(IDLE_TIMEOUT)
+        .with_max_negotiating_inbound_streams(MAX_NEGOTIATING_STREAMS);
     let swarm = Swarm::new(connections.transport, behaviour, key.public().to_peer_id(), settings);
     Ok((swarm, refused))
 }
 
-/// What an error says, and what caused it: libp2p's outer errors say nothing.
+/// An error's text with its causes, because the texts of libp2p's outer errors are empty.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = if text.is_empty() { said } else { format!("{text}: {said}") };
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text = if text.is_empty() { message } else { format!("{text}: {message}") };
         }
         cause = error.source();
     }
     text
 }
 
-/// A peer as a node, or nothing for keys that are not ours.
+/// The node of a peer; none for a key that is not a node key.
 fn node_of(peer: libp2p::PeerId) -> Option<NodeId> {
     NodeId::try_from(peer).ok()
 }

@@ -1,10 +1,12 @@
-//! The nodes met so far and where: what a node begins with when it comes back, besides its bootstrap nodes.
+//! The peer store: nodes that this one has met, and their addresses. A restarted node dials them, besides its bootstrap
+//! nodes.
 //!
 //! # Design
-//! A bounded map in memory, written now and then as one file of canonical CBOR, which is replaced durably. Only registered nodes are remembered.
+//! A bounded map in memory, written periodically as one file of canonical CBOR, which is replaced durably. It holds
+//! registered nodes only.
 //!
 //! # Hazards
-//! The file is a cache. One that cannot be read is set aside with a warning, and never a reason not to start.
+//! The file is a cache. One that cannot be read is moved aside with a warning; the node starts without it.
 //! It names addresses of nodes, so only its owner may read it.
 
 use std::{
@@ -24,16 +26,16 @@ use nervure_primitives::{
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::diversity::ADDRESSES_PER_NODE;
+use crate::diversity::MAX_ADDRESSES_PER_NODE;
 
-/// Nodes that are remembered; the one not seen for longest gives way.
-const NODES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
+/// Nodes that are kept; the least recently seen one is evicted.
+const MAX_NODES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 
-/// Longest address that is remembered, in bytes.
-const ADDRESS_LEN: usize = 256;
+/// Longest address that is kept, in bytes.
+const MAX_ADDRESS_BYTES: usize = 256;
 
-/// Longest file, in bytes; more than all of the above can fill.
-const FILE_LEN: usize = 4 << 20;
+/// Longest file, in bytes; larger than a full store.
+const MAX_FILE_BYTES: usize = 4 << 20;
 
 /// The format's version.
 const VERSION: u8 = 1;
@@ -44,10 +46,10 @@ pub(crate) enum PeerStoreError {
     /// The file cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is longer than any that this program writes.
-    #[error("it is longer than {FILE_LEN} bytes")]
+    /// It is longer than any file that this program writes.
+    #[error("it is longer than {MAX_FILE_BYTES} bytes")]
     TooLong,
-    /// It is not what this program writes.
+    /// It is not in the format that this program writes.
     #[error(transparent)]
     Cbor(#[from] CborError),
     /// It comes from another version of the program.
@@ -59,7 +61,7 @@ pub(crate) enum PeerStoreError {
 #[serde(deny_unknown_fields)]
 struct File {
     version: u8,
-    /// Longest unseen first.
+    /// Least recently seen first.
     nodes: Vec<Entry>,
 }
 
@@ -72,33 +74,33 @@ struct Entry {
     seen: u64,
 }
 
-/// What is remembered of a node.
+/// A node's addresses, and when it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Known {
+struct KnownNode {
     addresses: Vec<Multiaddr>,
     seen: UnixMillis,
 }
 
 /// Nodes and their addresses.
 pub(crate) struct PeerStore {
-    nodes: LruCache<PeerId, Known>,
+    nodes: LruCache<PeerId, KnownNode>,
     changed: bool,
 }
 
 impl PeerStore {
     pub(crate) fn new() -> Self {
-        Self { nodes: LruCache::new(NODES), changed: false }
+        Self { nodes: LruCache::new(MAX_NODES), changed: false }
     }
 
-    /// What the file at `path` holds; nothing when there is none, or when it had to be set aside.
+    /// Reads the file at `path`. The store is empty when there is no file, or when it was invalid and moved aside.
     pub(crate) fn open(path: &Path) -> Self {
         match Self::read(path) {
             Ok(store) => store,
             Err(PeerStoreError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Self::new(),
             Err(error) => {
-                let aside = beside(path, "corrupt");
+                let aside = with_suffix(path, "corrupt");
                 let moved = fs::rename(path, &aside).is_ok();
-                tracing::warn!(path = %path.display(), %error, moved, "the peer store cannot be used; starting anew");
+                tracing::warn!(path = %path.display(), %error, moved, "the peer store is unusable; starting empty");
                 Self::new()
             }
         }
@@ -106,17 +108,17 @@ impl PeerStore {
 
     fn read(path: &Path) -> Result<Self, PeerStoreError> {
         let mut bytes = Vec::new();
-        let most = FILE_LEN as u64 + 1;
+        let most = MAX_FILE_BYTES as u64 + 1;
         fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
-        if bytes.len() > FILE_LEN {
+        if bytes.len() > MAX_FILE_BYTES {
             return Err(PeerStoreError::TooLong);
         }
         Self::decode(&bytes)
     }
 
-    /// The store that `bytes` encode. Nodes and addresses that make no sense are left out.
+    /// The store that `bytes` encode. Invalid nodes and addresses are left out.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, PeerStoreError> {
-        let file: File = cbor::decode(bytes, Limits::new(FILE_LEN))?;
+        let file: File = cbor::decode(bytes, Limits::new(MAX_FILE_BYTES))?;
         if file.version != VERSION {
             return Err(PeerStoreError::Version(file.version));
         }
@@ -144,17 +146,17 @@ impl PeerStore {
         cbor::encode(&File { version: VERSION, nodes: nodes.collect() })
     }
 
-    /// Remembers that `peer` was seen, and that these are its addresses. None is no news.
+    /// Stores when `peer` was seen and its addresses. Without addresses nothing changes.
     pub(crate) fn remember(&mut self, peer: PeerId, addresses: &[Multiaddr], seen: UnixMillis) {
-        let short = addresses.iter().filter(|address| address.len() <= ADDRESS_LEN);
-        let addresses: Vec<_> = short.take(ADDRESSES_PER_NODE).cloned().collect();
+        let short = addresses.iter().filter(|address| address.len() <= MAX_ADDRESS_BYTES);
+        let addresses: Vec<_> = short.take(MAX_ADDRESSES_PER_NODE).cloned().collect();
         if !addresses.is_empty() {
-            self.nodes.put(peer, Known { addresses, seen });
+            self.nodes.put(peer, KnownNode { addresses, seen });
             self.changed = true;
         }
     }
 
-    /// Where `peer` was; nothing for one that is not remembered.
+    /// The stored addresses of `peer`; empty for an unknown one.
     pub(crate) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
         self.nodes.peek(peer).map(|known| known.addresses.clone()).unwrap_or_default()
     }
@@ -164,12 +166,12 @@ impl PeerStore {
         self.nodes.iter().take(count).map(|(peer, known)| (*peer, known.addresses.clone())).collect()
     }
 
-    /// How many nodes are remembered.
+    /// How many nodes are stored.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// The file's new content, when there is any news since the last time.
+    /// The file's new content, if anything changed since the last call.
     pub(crate) fn take_changes(&mut self) -> Option<Vec<u8>> {
         if !std::mem::take(&mut self.changed) {
             return None;
@@ -181,7 +183,7 @@ impl PeerStore {
 /// Replaces the file at `path` with `bytes`. Blocks.
 ///
 /// # Errors
-/// What the system said; the old file is then still there.
+/// When the file cannot be written; the old file is then unchanged.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -190,7 +192,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The path with another extension added to it.
-fn beside(path: &Path, extension: &str) -> PathBuf {
+fn with_suffix(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(extension);
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_there_again_in_order() {
+    fn a_written_store_is_read_back_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new folder").join("peers");
         let mut store = PeerStore::new();
@@ -235,20 +237,20 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_and_forgets_whom_it_has_not_seen_for_longest() {
+    fn a_full_store_evicts_the_least_recently_seen_node() {
         let mut store = PeerStore::new();
         let many: Vec<_> = (0..100).map(address).collect();
         for number in 0..1100 {
             store.remember(peer(number), &many, UnixMillis(0));
         }
-        assert_eq!(store.len(), NODES.get());
+        assert_eq!(store.len(), MAX_NODES.get());
         assert!(store.addresses(&peer(0)).is_empty() && !store.addresses(&peer(1099)).is_empty());
-        assert_eq!(store.addresses(&peer(1099)).len(), ADDRESSES_PER_NODE);
-        assert!(store.take_changes().unwrap().len() < FILE_LEN);
+        assert_eq!(store.addresses(&peer(1099)).len(), MAX_ADDRESSES_PER_NODE);
+        assert!(store.take_changes().unwrap().len() < MAX_FILE_BYTES);
     }
 
     #[test]
-    fn a_broken_file_is_set_aside() {
+    fn an_invalid_file_is_moved_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("peers");
         let mut store = PeerStore::new();
@@ -258,8 +260,12 @@ mod tests {
         bytes.push(0);
         fs::write(&path, &bytes).unwrap();
         assert_eq!(PeerStore::open(&path).len(), 0);
-        assert!(!path.exists(), "it is out of the way");
-        assert_eq!(fs::read(beside(&path, "corrupt")).unwrap(), bytes, "and still there to look at");
+        assert!(!path.exists(), "the invalid file was moved");
+        assert_eq!(
+            fs::read(with_suffix(&path, "corrupt")).unwrap(),
+            bytes,
+            "the moved file keeps its content"
+        );
         written(&mut store_of_one(), &path);
         assert_eq!(PeerStore::open(&path).len(), 1);
     }
@@ -271,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_an_empty_store() {
+    fn a_missing_file_gives_an_empty_store() {
         assert_eq!(PeerStore::open(Path::new("/nonexistent/peers")).len(), 0);
     }
 

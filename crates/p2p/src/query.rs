@@ -1,14 +1,14 @@
-//! The query plane: a question to one expert, over QUIC, one bidirectional stream each.
+//! The query plane: queries to experts over QUIC, one bidirectional stream for each.
 //!
 //! # Design
-//! An endpoint of our own beside the swarm's. TLS 1.3 carries the libp2p certificate on both sides, so that
+//! The endpoint is separate from the swarm's. TLS 1.3 carries the libp2p certificate on both sides, so that
 //! the connection itself proves both PeerIds; the ALPN name carries the mesh id, so that a node of another
 //! mesh fails in the handshake. The endpoint runs on a single-threaded runtime in a thread of its own,
 //! which needs less than half the CPU of a shared one per query.
 //!
-//! A stream carries [frames](nervure_protocol::query): the asker's *open* and nothing more; the expert's *chunks*, then
-//! one *end* or one *error*. The end says how many chunks there were. A stream that stops without
-//! it, or with another count, is an error to the asker and never a short answer.
+//! A stream carries [frames](nervure_protocol::query): one *open* from the asker; then *chunks* from the expert, and
+//! one *end* or one *error*. The end contains the number of chunks. A stream that stops without an end, or with another
+//! number of chunks, is an error to the asker and never a short answer.
 //!
 //! # What a hostile peer can do
 //! * *Connect in numbers*: connections are bounded in all and per address; over half of the bound, an address

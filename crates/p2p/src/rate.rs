@@ -1,12 +1,12 @@
-//! How often somebody may: a token bucket for each, and a bound on how many are remembered.
+//! Rate limits: one token bucket per key, and a bound on the number of buckets.
 
 use std::{hash::Hash, num::NonZeroUsize, time::Instant};
 
 use lru::LruCache;
 
-/// Buckets that are remembered. A forgotten one begins full, so that forgetting never punishes; somebody with
-/// this many keys is bounded by connections instead.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+/// Buckets that are kept. An evicted bucket starts full again, so that eviction never punishes a peer. An adversary
+/// with more keys than this is bounded by the limits on connections instead.
+const MAX_BUCKETS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 /// Token buckets by key: each fills at its rate and holds one second's worth.
 pub(crate) struct Rates<K: Hash + Eq>(LruCache<K, Bucket>);
@@ -18,7 +18,7 @@ struct Bucket {
 
 impl<K: Hash + Eq> Rates<K> {
     pub(crate) fn new() -> Self {
-        Self(LruCache::new(REMEMBERED))
+        Self(LruCache::new(MAX_BUCKETS))
     }
 
     /// Takes one token of `key`, whose bucket fills with `per_second`. False when it is empty.
@@ -43,10 +43,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_is_one_second_and_time_refills_it() {
+    fn a_burst_takes_the_tokens_of_one_second_and_time_refills_them() {
         let (mut rates, start) = (Rates::new(), Instant::now());
         assert_eq!((0..20).filter(|_| rates.take("a", 10, start)).count(), 10);
-        assert!(rates.take("b", 10, start), "others are not concerned");
+        assert!(rates.take("b", 10, start), "other keys have their own bucket");
         let later = start + Duration::from_millis(300);
         assert_eq!((0..20).filter(|_| rates.take("a", 10, later)).count(), 3);
         let much_later = start + Duration::from_secs(3600);
@@ -59,7 +59,7 @@ mod tests {
         for key in 0..10_000 {
             rates.take(key, 1, now);
         }
-        assert_eq!(rates.0.len(), REMEMBERED.get());
-        assert!(rates.take(0, 1, now), "the first was forgotten and begins anew");
+        assert_eq!(rates.0.len(), MAX_BUCKETS.get());
+        assert!(rates.take(0, 1, now), "the evicted bucket starts full");
     }
 }

@@ -1,15 +1,15 @@
-//! A question to one node over the control plane, and its answer: small, rare, bounded on both sides.
+//! Request protocols: small and rare requests to one node over the control plane, bounded on both sides.
 //!
 //! # Design
-//! All request protocols of a mesh share one wire protocol; a request names the one that it means. The
-//! [`codec`] knows every protocol's bounds and refuses before it reads. An answer is the data, or one of the
-//! refusals that [`RequestError`] tells apart.
+//! All request protocols of a mesh share one wire protocol; a request carries the name of its protocol. The [`codec`]
+//! knows every protocol's bounds and refuses before it reads. A response is data, or one of the refusals of
+//! [`RequestError`].
 //!
 //! # What a hostile peer can do
 //! * *Announce much and send little*: nothing is allocated before it arrives, and the stream has a deadline.
-//! * *Send much*: requests that wait for their answers share [`MEMORY`]; one too many is refused unread.
+//! * *Send much*: requests that wait for their answers share [`MAX_INBOUND_BYTES`]; one too many is refused unread.
 //! * *Ask often*: each peer has a token bucket for each protocol, a stranger a quarter of one.
-//! * *Ask slowly answered things*: each protocol has so many requests in work, and no more.
+//! * *Ask slowly answered things*: each protocol has a bounded number of requests in progress.
 //! * *Answer with too much, too slowly, or never*: lengths are checked before anything is read, and every
 //!   request has a deadline that covers all of it.
 
@@ -26,10 +26,10 @@ use crate::network::Stopped;
 use codec::Answer;
 
 /// Bytes of requests that are being read or wait for their answer, over all peers and protocols.
-pub(crate) const MEMORY: usize = 16 << 20;
+pub(crate) const MAX_INBOUND_BYTES: usize = 16 << 20;
 
 /// Longest protocol name, in bytes.
-pub(crate) const MAX_NAME: usize = 32;
+pub(crate) const MAX_NAME_BYTES: usize = 32;
 
 /// A request protocol and its bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,16 +40,16 @@ pub struct ProtocolSpec {
     pub max_request: usize,
     /// Longest answer, in bytes.
     pub max_response: usize,
-    /// How long a request may take, dialling included; also how long this node takes to answer one.
+    /// How long a request may take, dialling included; also how long this node may take to answer one.
     pub timeout: Duration,
-    /// Inbound requests in work at once; more are refused as [`RequestError::Busy`].
+    /// Inbound requests in progress at once; more are refused as [`RequestError::Busy`].
     pub inbound: usize,
     /// Inbound requests of one peer per second, with a burst of as many; a node that is not registered has a quarter.
     pub per_peer_per_second: u32,
 }
 
 impl ProtocolSpec {
-    /// A protocol with bounds for small messages: 64 KiB each way, 5 s, 64 in work, 20 a second from one peer.
+    /// A protocol with bounds for small messages: 64 KiB each way, 5 s, 64 in progress, 20 a second from one peer.
     pub fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -67,7 +67,7 @@ impl ProtocolSpec {
         Self { max_request, max_response, ..Self::new(name) }
     }
 
-    /// What one peer may ask per second.
+    /// Requests that one peer may send per second.
     pub(crate) fn rate(&self, registered: bool) -> u32 {
         if registered { self.per_peer_per_second } else { (self.per_peer_per_second / 4).max(1) }
     }
@@ -78,14 +78,14 @@ impl ProtocolSpec {
 #[non_exhaustive]
 pub enum RequestError {
     /// The protocol is not one of the configured ones.
-    #[error("this node does not speak {0}")]
+    #[error("protocol {0} is not configured on this node")]
     UnknownProtocol(&'static str),
     /// The request is longer than its protocol allows.
     #[error("the request has {actual} bytes, at most {limit} are allowed")]
     TooLong {
         /// The limit in bytes.
         limit: usize,
-        /// What was given, in bytes.
+        /// The request's length in bytes.
         actual: usize,
     },
     /// No address is known, or none answers.
@@ -94,16 +94,16 @@ pub enum RequestError {
     /// There was no answer in time.
     #[error("the node did not answer in time")]
     TimedOut,
-    /// The node has too much to do; try later or elsewhere.
+    /// The node is busy; try later, or ask another node.
     #[error("the node is busy")]
     Busy,
-    /// The node says that we ask too often.
+    /// The node refuses because this one exceeds its rate.
     #[error("the node refuses: too many requests")]
     TooOften,
     /// The node does not serve this protocol, or did not answer this request.
     #[error("the node refuses the request")]
     Refused,
-    /// The stream broke, or what came is not an answer.
+    /// The stream broke, or the response is malformed.
     #[error("the request failed: {0}")]
     Failed(String),
     /// Too many requests of our own are in flight.
@@ -117,31 +117,31 @@ pub enum RequestError {
 /// A request from another node. Dropped without an answer, it is refused.
 #[derive(Debug)]
 pub struct InboundRequest {
-    /// Who asks; proved by the connection.
+    /// The node that asks; the connection proves it.
     pub from: NodeId,
     /// Whether the asker is registered in the mesh.
     pub registered: bool,
     /// The protocol's name.
     pub protocol: &'static str,
-    /// What is asked, at most as long as the protocol allows.
+    /// The request's content, within the protocol's bound.
     pub data: Vec<u8>,
     pub(crate) max_response: usize,
     pub(crate) channel: ResponseChannel<Answer>,
-    pub(crate) answers: mpsc::Sender<Answered>,
-    /// Given back when the request is gone, answered or not.
+    pub(crate) answers: mpsc::Sender<PendingAnswer>,
+    /// Released when the request is answered or dropped.
     pub(crate) slot: OwnedSemaphorePermit,
     pub(crate) memory: Option<OwnedSemaphorePermit>,
 }
 
-/// An answer on its way back to the task.
+/// A response that waits for the task to send it.
 #[derive(Debug)]
-pub(crate) struct Answered {
+pub(crate) struct PendingAnswer {
     pub(crate) channel: ResponseChannel<Answer>,
     pub(crate) answer: Answer,
 }
 
 impl InboundRequest {
-    /// Answers. One that is longer than the protocol allows is replaced by a refusal.
+    /// Sends the response. One that is longer than the protocol allows is replaced by a refusal.
     pub async fn respond(self, data: Vec<u8>) {
         let answer = if data.len() <= self.max_response {
             Answer::Data(data)
@@ -149,13 +149,13 @@ impl InboundRequest {
             tracing::warn!(
                 protocol = self.protocol,
                 len = data.len(),
-                "an answer is too long for its protocol"
+                "the response is too long for its protocol; refusing the request"
             );
             Answer::Refused
         };
         let Self { channel, answers, slot, memory, .. } = self;
         drop((slot, memory));
-        // A stopped network answers nobody anyway.
-        let _ = answers.send(Answered { channel, answer }).await;
+        // Fails only when the network has stopped, and then no response can be sent.
+        let _ = answers.send(PendingAnswer { channel, answer }).await;
     }
 }

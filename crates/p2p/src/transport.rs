@@ -1,8 +1,7 @@
-//! How connections are made: QUIC, TCP with Noise and Yamux, circuits over relays; and which addresses are never
-//! dialled.
+//! The transports: QUIC, TCP with Noise and Yamux, circuits over relays; and the filter on dialled addresses.
 //!
-//! The filter stands here and not where addresses come in, because they come in everywhere: a lookup's answers,
-//! identify, hole punching, requests to be dialled back. Whoever names an address, this is the last door.
+//! The dial filter is here and not where addresses are received, because there are many such places: lookups, identify,
+//! hole punching, dial-back requests. Every dial passes through this transport, whichever peer named the address.
 
 use std::{
     collections::BTreeSet,
@@ -32,23 +31,23 @@ use libp2p::{
 use crate::{NetworkConfig, Scope, is_global};
 
 /// Bytes that a QUIC connection may have in flight towards us; control messages are small.
-const QUIC_WINDOW: u32 = 1 << 20;
+const QUIC_WINDOW_BYTES: u32 = 1 << 20;
 
 /// Streams that a peer may have open towards us on one connection.
-const STREAMS: u32 = 64;
+const MAX_STREAMS: u32 = 64;
 
-/// From the first packet of a TCP connection to its last handshake.
-const UPGRADE: Duration = Duration::from_secs(10);
+/// Timeout from the first packet of a TCP connection to its last handshake.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// In a local mesh everybody is near: who has not answered by then is not there (yet), and is dialled again; who is silent
-/// for so long is gone. Elsewhere libp2p's own 5 s, 10 s and 5 s.
-const LOCAL_HANDSHAKE: Duration = Duration::from_secs(3);
-const LOCAL_SILENCE_MS: u32 = 6_000;
-const LOCAL_KEEP_ALIVE: Duration = Duration::from_secs(2);
+/// In a local mesh all nodes are near: one that does not complete the handshake by then has not started (yet), and is
+/// dialled again; one that is silent for so long is gone. In a public mesh libp2p's defaults hold: 5 s, 10 s and 5 s.
+const LOCAL_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+const LOCAL_IDLE_TIMEOUT_MS: u32 = 6_000;
+const LOCAL_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
 
 type Output = (PeerId, StreamMuxerBox);
 
-/// What it takes to make connections.
+/// The transport, the relay client that belongs to it, and the filter's counter.
 pub(crate) struct Connections {
     pub(crate) transport: Boxed<Output>,
     pub(crate) relay: relay::client::Behaviour,
@@ -59,7 +58,7 @@ pub(crate) struct Connections {
 /// The transport for `config`.
 pub(crate) fn connections(key: &Keypair, config: &NetworkConfig) -> Result<Connections, String> {
     let refused = Arc::new(AtomicU64::new(0));
-    let direct = Filtered {
+    let direct = FilteredTransport {
         inner: direct(key, config.scope)?,
         scope: config.scope,
         trusted: config.bootstrap.iter().chain(&config.listen).map(first_hop).collect(),
@@ -70,7 +69,7 @@ pub(crate) fn connections(key: &Keypair, config: &NetworkConfig) -> Result<Conne
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(key).map_err(|error| error.to_string())?)
         .multiplex(multiplexer())
-        .timeout(UPGRADE)
+        .timeout(UPGRADE_TIMEOUT)
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let transport = circuits.or_transport(direct).map(|either, _| either.into_inner()).boxed();
     Ok(Connections { transport, relay, refused })
@@ -79,20 +78,20 @@ pub(crate) fn connections(key: &Keypair, config: &NetworkConfig) -> Result<Conne
 fn direct(key: &Keypair, scope: Scope) -> Result<Boxed<Output>, String> {
     let mut config = quic::Config::new(key);
     if scope == Scope::Local {
-        config.handshake_timeout = LOCAL_HANDSHAKE;
-        config.max_idle_timeout = LOCAL_SILENCE_MS;
-        config.keep_alive_interval = LOCAL_KEEP_ALIVE;
+        config.handshake_timeout = LOCAL_HANDSHAKE_TIMEOUT;
+        config.max_idle_timeout = LOCAL_IDLE_TIMEOUT_MS;
+        config.keep_alive_interval = LOCAL_KEEP_ALIVE_INTERVAL;
     }
-    config.max_concurrent_stream_limit = STREAMS;
-    config.max_connection_data = QUIC_WINDOW;
-    config.max_stream_data = QUIC_WINDOW;
+    config.max_concurrent_stream_limit = MAX_STREAMS;
+    config.max_connection_data = QUIC_WINDOW_BYTES;
+    config.max_stream_data = QUIC_WINDOW_BYTES;
     let quic = quic::tokio::Transport::new(config)
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(key).map_err(|error| error.to_string())?)
         .multiplex(multiplexer())
-        .timeout(UPGRADE)
+        .timeout(UPGRADE_TIMEOUT)
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let both = quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed();
     Ok(dns::tokio::Transport::system(both).map_err(|error| error.to_string())?.boxed())
@@ -100,30 +99,30 @@ fn direct(key: &Keypair, scope: Scope) -> Result<Boxed<Output>, String> {
 
 fn multiplexer() -> yamux::Config {
     let mut yamux = yamux::Config::default();
-    yamux.set_max_num_streams(STREAMS as usize);
+    yamux.set_max_num_streams(MAX_STREAMS as usize);
     yamux
 }
 
-/// The part of an address that is dialled: all before the first identity.
+/// The part of an address that is dialled first: all before the first `/p2p/ID`.
 pub(crate) fn first_hop(address: &Multiaddr) -> Multiaddr {
     address.iter().take_while(|part| !matches!(part, Protocol::P2p(_))).collect()
 }
 
-/// Dials what the whole internet can reach, and what the operator named.
-struct Filtered {
+/// In a public mesh, dials only global addresses and those that the operator named.
+struct FilteredTransport {
     inner: Boxed<Output>,
     scope: Scope,
     trusted: BTreeSet<Multiaddr>,
     refused: Arc<AtomicU64>,
 }
 
-impl Filtered {
+impl FilteredTransport {
     fn allows(&self, address: &Multiaddr) -> bool {
         self.scope == Scope::Local || is_global(address) || self.trusted.contains(&first_hop(address))
     }
 }
 
-impl Transport for Filtered {
+impl Transport for FilteredTransport {
     type Output = Output;
     type Error = <Boxed<Output> as Transport>::Error;
     type ListenerUpgrade = <Boxed<Output> as Transport>::ListenerUpgrade;
@@ -146,7 +145,7 @@ impl Transport for Filtered {
             return self.inner.dial(address, options);
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(%address, "an address that a public mesh does not dial");
+        tracing::debug!(%address, "refused to dial an address that is not global");
         Err(TransportError::MultiaddrNotSupported(address))
     }
 
@@ -165,8 +164,8 @@ mod tests {
 
     use super::*;
 
-    /// Whether a node of this scope, told of a port on loopback, tries it; and how many dials were refused.
-    async fn knocks(scope: Scope, bootstrap: Option<&str>) -> (bool, u64) {
+    /// Whether a node of this scope dials a port on loopback that a peer named; and how many dials were refused.
+    async fn dials_loopback(scope: Scope, bootstrap: Option<&str>) -> (bool, u64) {
         let mut config = NetworkConfig::new(NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([1; 32]), scope);
         let peer = PeerId::random();
         config.bootstrap.extend(bootstrap.map(|address| format!("{address}/p2p/{peer}").parse().unwrap()));
@@ -177,14 +176,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_public_node_does_not_knock_where_a_stranger_points() {
-        assert_eq!(knocks(Scope::Public, None).await, (false, 1));
-        assert_eq!(knocks(Scope::Public, Some("/ip4/10.0.0.1/tcp/1")).await, (false, 1));
+    async fn a_public_node_refuses_a_loopback_address_of_a_stranger() {
+        assert_eq!(dials_loopback(Scope::Public, None).await, (false, 1));
+        assert_eq!(dials_loopback(Scope::Public, Some("/ip4/10.0.0.1/tcp/1")).await, (false, 1));
     }
 
     #[tokio::test]
-    async fn it_does_where_the_operator_points_and_a_local_one_does_anyway() {
-        assert_eq!(knocks(Scope::Public, Some("/ip4/127.0.0.1/tcp/6379")).await, (true, 0));
-        assert_eq!(knocks(Scope::Local, None).await, (true, 0));
+    async fn the_operators_addresses_and_all_of_a_local_mesh_are_dialled() {
+        assert_eq!(dials_loopback(Scope::Public, Some("/ip4/127.0.0.1/tcp/6379")).await, (true, 0));
+        assert_eq!(dials_loopback(Scope::Local, None).await, (true, 0));
     }
 }

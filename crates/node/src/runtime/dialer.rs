@@ -139,6 +139,6 @@ mod tests {
         let node = NodeId::from_bytes([1; 32]);
         assert!(matches!(dial_error(QueryError::WrongNode { node }), DialError::Unreachable(_)));
         let stalled = dial_error(QueryError::Stalled(Duration::from_millis(5)));
-        assert_eq!(stalled, DialError::Interrupted("nothing came for 5 ms".into()));
+        assert_eq!(stalled, DialError::Interrupted("no data for 5 ms".into()));
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::TopicSpec;
 
-/// What a peer did on one topic.
+/// A peer's conduct on one topic.
 #[derive(Clone, Copy, Debug)]
 struct Conduct {
     seconds_in_mesh: f64,
@@ -14,7 +14,7 @@ struct Conduct {
     rejected: f64,
 }
 
-/// The score of a peer, and each topic's share of it.
+/// The score of a peer with this conduct on each topic.
 fn score(parameters: &PeerScoreParams, conduct: &[Conduct], excess: f64) -> f64 {
     let topics = parameters.topics.values().zip(conduct).map(|(topic, conduct)| {
         let time = conduct.seconds_in_mesh / topic.time_in_mesh_quantum.as_secs_f64();
@@ -45,7 +45,7 @@ fn conduct() -> impl Strategy<Value = Conduct> {
     })
 }
 
-/// The smallest rejection that counts: one message.
+/// The conduct with so many rejected messages on the first topic.
 fn misbehave(conduct: &[Conduct], rejected: u32) -> Vec<Conduct> {
     let mut conduct = conduct.to_vec();
     conduct[0].rejected = rejected.into();
@@ -57,7 +57,7 @@ proptest! {
     fn one_fault_outweighs_all_merit(conduct in prop::collection::vec(conduct(), 1..40)) {
         let parameters = parameters(conduct.len());
         prop_assert!(score(&parameters, &misbehave(&conduct, 1), 0.0) < 0.0);
-        prop_assert!(score(&parameters, &misbehave(&conduct, 3), 0.0) < GRAYLIST);
+        prop_assert!(score(&parameters, &misbehave(&conduct, 3), 0.0) < GRAYLIST_THRESHOLD);
     }
 
     #[test]
@@ -69,17 +69,17 @@ proptest! {
     }
 
     #[test]
-    fn the_honest_are_never_below_zero(conduct in prop::collection::vec(conduct(), 1..40)) {
+    fn honest_peers_are_never_below_zero(conduct in prop::collection::vec(conduct(), 1..40)) {
         prop_assert!(score(&parameters(conduct.len()), &conduct, 0.0) >= 0.0);
     }
 
     #[test]
     fn merit_is_bounded(conduct in prop::collection::vec(conduct(), 1..40)) {
-        prop_assert!(score(&parameters(conduct.len()), &conduct, 0.0) <= MOST_GAINED + 1e-9);
+        prop_assert!(score(&parameters(conduct.len()), &conduct, 0.0) <= MAX_GAIN + 1e-9);
     }
 }
 
-/// Three topics of perfect conduct, and one fault.
+/// The score of a peer with perfect conduct on three topics, and one fault.
 fn spoiled(parameters: &PeerScoreParams) -> f64 {
     let perfect = Conduct { seconds_in_mesh: 1e6, first_deliveries: 1e6, rejected: 0.0 };
     score(parameters, &misbehave(&[perfect; 3], 1), 0.0)
@@ -89,7 +89,7 @@ fn spoiled(parameters: &PeerScoreParams) -> f64 {
 fn a_cap_over_generous_topics_would_hide_the_fault() {
     assert!(spoiled(&parameters(3)) < 0.0);
     let mut generous = parameters(3);
-    generous.topic_score_cap = MOST_GAINED;
+    generous.topic_score_cap = MAX_GAIN;
     generous.topics.values_mut().for_each(|topic| topic.first_message_deliveries_weight = 100.0);
     assert!(spoiled(&generous) > 0.0, "this is what the property catches");
 }
@@ -102,9 +102,9 @@ fn libp2p_accepts_the_parameters() {
     thresholds().validate().unwrap();
 }
 
-/// A peer may say of so many topics that it follows them, and of no others.
+/// A peer may subscribe to the configured topics and to the members of families, and to no other topic.
 #[test]
-fn families_widen_what_peers_may_name_and_no_further() {
+fn families_bound_the_subscriptions_of_peers() {
     let mut config =
         NetworkConfig::new(NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([1; 32]), Scope::Public);
     config.topics = vec![TopicSpec::new("a", 100)];
@@ -118,21 +118,21 @@ fn families_widen_what_peers_may_name_and_no_further() {
     assert_eq!((closed.max_subscribed_topics, open.max_subscribed_topics), (1, 129));
 }
 
-/// However many come and go, all topics together give no more than one fault takes.
+/// With any number of topics, all together give less than one fault costs.
 #[test]
-fn topics_that_came_share_what_there_is_to_gain() {
+fn added_topics_share_the_maximal_gain() {
     for topics in [1usize, 2, 9, 140] {
         let one = topic_scores(share(topics));
         let gained = one.time_in_mesh_cap * one.time_in_mesh_weight
             + one.first_message_deliveries_cap * one.first_message_deliveries_weight;
-        assert!(gained * topics as f64 <= MOST_GAINED + 1e-9 && MOST_GAINED < -REJECTED);
+        assert!(gained * topics as f64 <= MAX_GAIN + 1e-9 && MAX_GAIN < -REJECTED_MESSAGE_WEIGHT);
     }
     let gone = topic_scores(0.0);
     assert_eq!((gone.time_in_mesh_weight, gone.first_message_deliveries_weight), (0.0, 0.0));
     gone.validate().unwrap();
 }
 
-/// What slips of the protocol and messages that were taken too late cost.
+/// The cost of protocol faults and of messages that were taken too late.
 fn slips(parameters: &PeerScoreParams, slips: usize, late: usize) -> f64 {
     let over = |count: usize, free: f64| (count as f64 - free).max(0.0).powi(2);
     over(slips, parameters.behaviour_penalty_threshold) * parameters.behaviour_penalty_weight
@@ -140,21 +140,24 @@ fn slips(parameters: &PeerScoreParams, slips: usize, late: usize) -> f64 {
 }
 
 #[test]
-fn whoever_was_killed_pays_nothing_and_whoever_floods_does() {
+fn a_restarted_node_loses_no_score_and_a_flooding_node_does() {
     for topics in [1, 6, 40] {
         let parameters = parameters(topics);
-        assert_eq!(slips(&parameters, topics * FORGETS, 10_000), 0.0);
-        assert!(slips(&parameters, topics * FORGETS + SLIPS + 3, 0) < GRAYLIST);
+        assert_eq!(slips(&parameters, topics * MAX_EARLY_GRAFTS_PER_TOPIC, 10_000), 0.0);
+        assert!(
+            slips(&parameters, topics * MAX_EARLY_GRAFTS_PER_TOPIC + MAX_FREE_SLIPS + 3, 0)
+                < GRAYLIST_THRESHOLD
+        );
         let usual = PeerScoreParams::default();
         let theirs = PeerScoreParams {
             slow_peer_weight: usual.slow_peer_weight,
             behaviour_penalty_threshold: 6.0,
             ..parameters
         };
-        assert!(slips(&theirs, 0, 22) < GRAYLIST, "22 messages waited for a node that was killed");
+        assert!(slips(&theirs, 0, 22) < GRAYLIST_THRESHOLD, "22 messages waited for a killed node");
         assert!(
-            topics < 6 || slips(&theirs, topics * 2, 0) < GRAYLIST,
-            "it asked too early, twice for each topic"
+            topics < 6 || slips(&theirs, topics * 2, 0) < GRAYLIST_THRESHOLD,
+            "it grafted too early, twice for each topic"
         );
     }
 }

@@ -1,16 +1,16 @@
-//! Listening through relays: asks each for a reservation, and again after a loss, with backoff.
+//! Listening through relays: asks each for a reservation, and asks again after a loss, with backoff.
 
 use libp2p::{Multiaddr, core::transport::ListenerId, multiaddr::Protocol};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 
-/// Whether `address` is one on a relay.
+/// Whether `address` leads through a relay.
 pub(super) fn is_circuit(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
-/// The relays to listen on. As many as the operator named.
+/// The relays to listen on. Bounded by the configuration.
 pub(super) struct Circuits(Vec<Circuit>);
 
 struct Circuit {
@@ -22,7 +22,7 @@ struct Circuit {
 }
 
 impl Circuits {
-    /// Those of `addresses` that are on a relay, due at once.
+    /// Those of `addresses` that lead through a relay, due at once.
     pub(super) fn new(addresses: &[Multiaddr]) -> Self {
         let circuits = addresses.iter().filter(|address| is_circuit(address)).map(|address| Circuit {
             address: address.clone(),
@@ -48,7 +48,7 @@ impl Circuits {
             circuit.listener = listen(circuit.address.clone());
             circuit.due = None;
             if circuit.listener.is_none() {
-                circuit.again(now);
+                circuit.schedule_retry(now);
             }
         }
     }
@@ -60,10 +60,10 @@ impl Circuits {
         }
     }
 
-    /// The listener is gone, or never was.
+    /// The listener was closed, or the reservation was refused.
     pub(super) fn closed(&mut self, listener: ListenerId, now: Instant) {
         if let Some(circuit) = self.by_listener(listener) {
-            circuit.again(now);
+            circuit.schedule_retry(now);
         }
     }
 
@@ -73,7 +73,7 @@ impl Circuits {
 }
 
 impl Circuit {
-    fn again(&mut self, now: Instant) {
+    fn schedule_retry(&mut self, now: Instant) {
         self.listener = None;
         self.due = Some(now + self.backoff.fail(&mut rand::rng()));
     }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lost_reservation_is_asked_for_again_and_others_are_left_alone() {
+    fn retries_a_lost_reservation_and_ignores_other_listeners() {
         let relay = format!("/ip4/127.0.0.1/udp/1/quic-v1/p2p/{}/p2p-circuit", PeerId::random());
         let mut circuits =
             Circuits::new(&[relay.parse().unwrap(), "/ip4/127.0.0.1/udp/2/quic-v1".parse().unwrap()]);
@@ -101,10 +101,10 @@ mod tests {
         assert_eq!((asked, circuits.next_due()), (1, None));
         circuits.listening(listener);
         circuits.closed(ListenerId::next(), now);
-        assert_eq!(circuits.next_due(), None, "somebody else's listener");
+        assert_eq!(circuits.next_due(), None, "another listener");
         circuits.closed(listener, now);
         assert!(circuits.next_due().unwrap() > now);
         circuits.listen_due(now + Duration::from_secs(1), |_| None);
-        assert!(circuits.next_due().is_some(), "a refusal is tried again too");
+        assert!(circuits.next_due().is_some(), "a refused reservation is retried");
     }
 }

@@ -1,4 +1,4 @@
-//! What travels between the task and those who hold its handle.
+//! Messages between the task and the holders of its handle.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,13 @@ pub(super) enum Command {
     Publish { topic: String, data: Vec<u8>, reply: oneshot::Sender<Result<(), PublishError>> },
     Follow { family: String, numbers: BTreeSet<u16>, reply: oneshot::Sender<Result<(), FollowError>> },
     Closest { key: Hash, reply: oneshot::Sender<Vec<NodeId>> },
-    Ask(Ask),
+    Request(OutboundRequest),
     Peers { reply: oneshot::Sender<Vec<PeerInfo>> },
     Status { reply: oneshot::Sender<NetworkStatus> },
 }
 
-/// A request on its way to another node.
-pub(super) struct Ask {
+/// A request to another node.
+pub(super) struct OutboundRequest {
     pub(super) peer: PeerId,
     /// Index of the protocol among the configured ones.
     pub(super) protocol: usize,
@@ -28,8 +28,8 @@ pub(super) struct Ask {
     pub(super) reply: oneshot::Sender<Result<Vec<u8>, RequestError>>,
 }
 
-/// A verdict on its way back to the task.
-pub(super) struct Judged {
+/// A verdict that the receiver of a message reports to the task.
+pub(super) struct GossipVerdict {
     pub(super) id: MessageId,
     pub(super) from: PeerId,
     pub(super) verdict: Verdict,
@@ -40,14 +40,14 @@ pub(super) struct Judged {
 #[error("the network has stopped")]
 pub struct Stopped;
 
-/// Why nothing was published.
+/// Why a message was not published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// Nobody that follows the topic is connected.
-    #[error("nobody who follows the topic is connected yet")]
-    Nobody,
-    /// Not one of the configured topics, or too long for it.
+    /// No connected peer follows the topic.
+    #[error("no connected peer follows the topic yet")]
+    NoSubscribers,
+    /// The topic is not followed, or the message is too long for it.
     #[error("the message does not fit the topic: {0}")]
     Refused(String),
     /// The network has stopped.
@@ -55,22 +55,22 @@ pub enum PublishError {
     Stopped(#[from] Stopped),
 }
 
-/// Why topics are not followed. Those that were followed before still are.
+/// Why topics are not followed. The topics followed before stay followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FollowError {
     /// Not one of the configured families.
-    #[error("there is no family of topics {0}")]
+    #[error("topic family {0} is not configured")]
     NoFamily(String),
-    /// More than the family may have.
-    #[error("{asked} topics, of which at most {most} may be followed at once")]
+    /// More topics than the family's limit.
+    #[error("{asked} topics requested, at most {most} may be followed at once")]
     TooMany {
-        /// How many were asked for.
+        /// How many were requested.
         asked: usize,
-        /// How many there may be.
+        /// How many are allowed.
         most: usize,
     },
-    /// Gossip refuses.
+    /// Gossipsub refuses the topic.
     #[error("the topic is refused: {0}")]
     Refused(String),
     /// The network has stopped.
@@ -78,34 +78,34 @@ pub enum FollowError {
     Stopped(#[from] Stopped),
 }
 
-/// What a receiver of gossip thinks of a message.
+/// A receiver's verdict on a gossip message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Good: forward it.
+    /// Valid: forward it.
     Accept,
-    /// Not useful, nobody's fault: do not forward it.
+    /// Not useful, but not a fault of the sender: do not forward it.
     Ignore,
-    /// Wrong: do not forward it, and remember who sent it.
+    /// Invalid: do not forward it, and lower the score of the peer that sent it.
     Reject,
 }
 
-/// A gossip message that waits for its verdict. Dropped without one, it is ignored.
+/// A gossip message that waits for its verdict. One that is dropped without a verdict is not forwarded.
 #[derive(Debug)]
 pub struct GossipMessage {
     /// Its topic.
     pub topic: String,
-    /// Which peer it came from; not who wrote it.
+    /// The peer that forwarded it; not its author.
     pub from: PeerId,
     /// Its content.
     pub data: Vec<u8>,
     pub(super) id: MessageId,
-    pub(super) verdicts: mpsc::Sender<Judged>,
+    pub(super) verdicts: mpsc::Sender<GossipVerdict>,
 }
 
 impl GossipMessage {
     /// Gives the verdict. Nothing is forwarded before it.
     pub async fn judge(self, verdict: Verdict) {
-        // A stopped network forwards nothing anyway.
-        let _ = self.verdicts.send(Judged { id: self.id, from: self.from, verdict }).await;
+        // Fails only when the network has stopped, and then nothing is forwarded.
+        let _ = self.verdicts.send(GossipVerdict { id: self.id, from: self.from, verdict }).await;
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 
-/// The bootstrap nodes. As many as the operator named.
+/// The bootstrap nodes. Bounded by the configuration.
 #[derive(Default)]
 pub(super) struct Dialer(BTreeMap<PeerId, Target>);
 
@@ -43,7 +43,7 @@ impl Dialer {
         self.0.values().filter_map(|target| target.due).min()
     }
 
-    /// What is due; counts as being dialled from now on.
+    /// The nodes that are due. They count as being dialled from now on.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<(PeerId, Multiaddr)> {
         let due = self.0.iter_mut().filter(|(_, target)| target.due.is_some_and(|due| due <= now));
         due.map(|(peer, target)| {
@@ -53,22 +53,22 @@ impl Dialer {
         .collect()
     }
 
-    /// A connection to `peer` stands.
+    /// A connection to `peer` was established.
     pub(super) fn connected(&mut self, peer: &PeerId) {
         if let Some(target) = self.0.get_mut(peer) {
             target.due = None;
         }
     }
 
-    /// `peer` turned out to be of our mesh. Only now are its failures forgotten: one that refuses us, or that we
-    /// refuse, connects well enough every time.
+    /// `peer` was identified as a node of our mesh. Only this resets its failures: a node that refuses us, or that we
+    /// refuse, still connects successfully each time.
     pub(super) fn met(&mut self, peer: &PeerId) {
         if let Some(target) = self.0.get_mut(peer) {
             target.backoff.succeed();
         }
     }
 
-    /// Dialling `peer` failed, or the last connection to it is gone.
+    /// Dialling `peer` failed, or the last connection to it was closed.
     pub(super) fn lost(&mut self, peer: &PeerId, now: Instant) {
         if let Some(target) = self.0.get_mut(peer) {
             target.due = Some(now + target.backoff.fail(&mut rand::rng()));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_but_oneself_is_dialled_once_and_again_after_a_loss() {
+    fn dials_each_other_node_once_and_again_after_a_loss() {
         let (own, other) = (PeerId::random(), PeerId::random());
         let mut dialer = Dialer::new(&[address(own), address(other)], own).unwrap();
         let now = Instant::now();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_connects_and_is_not_met_is_dialled_less_and_less() {
+    fn backs_off_from_a_node_that_connects_but_is_not_identified() {
         let other = PeerId::random();
         let mut dialer = Dialer::new(&[address(other)], PeerId::random()).unwrap();
         let now = Instant::now();

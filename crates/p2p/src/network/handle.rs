@@ -1,4 +1,4 @@
-//! What the rest of the node holds of the network.
+//! The handle by which the rest of the node reaches the network's task.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,26 +10,26 @@ use tokio::{
     time::timeout,
 };
 
-use super::command::{Ask, Command, FollowError, PublishError, Stopped};
+use super::command::{Command, FollowError, OutboundRequest, PublishError, Stopped};
 use super::streams::{QueryStreams, StreamError, Streams};
 use crate::{ProtocolSpec, RequestError};
 
 /// A node that this one is connected to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PeerInfo {
-    /// Who it is.
+    /// Its node id.
     pub node: NodeId,
     /// Whether it dialled us.
     pub inbound: bool,
     /// Round trip of the last ping, in milliseconds.
     pub rtt_ms: Option<f64>,
-    /// What it calls itself; not to be trusted.
+    /// The agent name that it reports; not verified.
     pub agent: String,
     /// The address that the connection uses; a direct one, if there is any.
     pub address: Multiaddr,
     /// Whether it is registered in the mesh.
     pub registered: bool,
-    /// What gossip holds of it; below zero for faults.
+    /// Its gossip score; below zero for faults.
     pub score: f64,
 }
 
@@ -56,7 +56,8 @@ pub struct NetworkStatus {
     pub requests_received: u64,
     /// Requests of other nodes that were refused: too many, or not served here.
     pub requests_refused: u64,
-    /// Requests of other nodes that broke off: malformed, too long, too slow, or dropped by whoever should have answered.
+    /// Requests of other nodes that broke off: malformed, too long, too slow, or dropped without a
+    /// response.
     pub requests_failed: u64,
     /// Peers disconnected because they are of another mesh.
     pub wrong_mesh: u64,
@@ -72,8 +73,7 @@ pub struct NetworkStatus {
     pub circuits_refused: u64,
     /// Relayed connections that a direct one has replaced.
     pub holes_punched: u64,
-    /// Whether another node has reached this one at an address of its own, as AutoNAT last found; unknown where it is
-    /// off or has not asked yet.
+    /// Whether other nodes can dial this one, as AutoNAT last found; none where AutoNAT is off or has no result yet.
     pub reachable: Option<bool>,
     /// Nodes in the peer store.
     pub known: u32,
@@ -98,15 +98,15 @@ impl NetworkHandle {
         Self { node, commands, protocols: protocols.into(), streams }
     }
 
-    /// Who this node is.
+    /// This node's id.
     pub fn node(&self) -> NodeId {
         self.node
     }
 
-    /// Sends a message to everybody who follows `topic`.
+    /// Publishes a message to the peers that follow `topic`.
     ///
     /// # Errors
-    /// When nobody is connected who does, or the message does not fit the topic.
+    /// When no connected peer follows it, or the message does not fit the topic.
     pub async fn publish(&self, topic: &str, data: Vec<u8>) -> Result<(), PublishError> {
         self.ask(|reply| Command::Publish { topic: topic.into(), data, reply }).await?
     }
@@ -114,7 +114,7 @@ impl NetworkHandle {
     /// Follows these members of a [`TopicFamily`](crate::TopicFamily), named by its prefix, and no others of it.
     ///
     /// # Errors
-    /// When there is no such family, or it may not have as many; then nothing changes.
+    /// When the family is not configured, or the topics are more than its limit; then nothing changes.
     pub async fn follow(&self, family: &str, numbers: BTreeSet<u16>) -> Result<(), FollowError> {
         self.ask(|reply| Command::Follow { family: family.into(), numbers, reply }).await?
     }
@@ -127,11 +127,11 @@ impl NetworkHandle {
         self.ask(|reply| Command::Closest { key, reply }).await
     }
 
-    /// Asks one node. It is dialled when it is not connected, at the addresses that are known of it or that the
+    /// Sends a request to one node. A node that is not connected is dialled, at its known addresses or those that the
     /// DHT finds.
     ///
     /// # Errors
-    /// When there is no answer within the protocol's timeout, or another than data.
+    /// When there is no response within the protocol's timeout, or it is a refusal.
     pub async fn request(
         &self,
         node: NodeId,
@@ -144,20 +144,21 @@ impl NetworkHandle {
         if data.len() > spec.max_request {
             return Err(RequestError::TooLong { limit: spec.max_request, actual: data.len() });
         }
-        let ask = |reply| Command::Ask(Ask { peer: node.peer_id(), protocol: index, data, reply });
+        let ask =
+            |reply| Command::Request(OutboundRequest { peer: node.peer_id(), protocol: index, data, reply });
         timeout(spec.timeout, self.ask(ask)).await.map_err(|_| RequestError::TimedOut)??
     }
 
-    /// A stream to `node` for one question, over whatever connection there is or can be made: the way to a node whose
-    /// query endpoint cannot be reached, such as one behind a relay.
+    /// Opens a stream to `node` for one query, over an existing or a new connection of the swarm. It reaches nodes
+    /// whose query endpoint cannot be reached, such as one behind a relay.
     ///
     /// # Errors
-    /// When the node cannot be reached, or answers no questions.
+    /// When the node cannot be reached, or does not serve queries.
     pub async fn query_stream(&self, node: NodeId) -> Result<libp2p::Stream, StreamError> {
         self.streams.open(node).await
     }
 
-    /// The streams on which others ask. Once: later calls give nothing.
+    /// The query streams that other nodes open. Only the first call returns them.
     pub fn query_streams(&self) -> Option<QueryStreams> {
         self.streams.accept()
     }
@@ -178,8 +179,8 @@ impl NetworkHandle {
         self.ask(|reply| Command::Status { reply }).await
     }
 
-    /// Waits until the network has stopped and the peer store is written. QUIC's port is free a moment later, when the
-    /// connections are drained.
+    /// Waits until the network has stopped and the peer store is written. QUIC's port is released shortly after, when
+    /// the connections are drained.
     pub async fn stopped(&self) {
         self.commands.closed().await;
     }

@@ -1,7 +1,7 @@
-//! Streams of the swarm's own connections, for questions to nodes that nothing else reaches.
+//! Query streams over the swarm's own connections, for nodes whose query endpoint cannot be reached.
 //!
-//! What travels on them is the query plane's business ([`crate::query`]). Here they are opened and accepted; the swarm's limits
-//! on connections, streams and windows apply.
+//! This file only opens and accepts them; [`crate::query`] speaks the protocol. The swarm's limits on connections,
+//! streams and windows apply.
 
 use std::{fmt, time::Duration};
 
@@ -14,25 +14,25 @@ use tokio::time::timeout;
 
 use super::node_of;
 
-/// How long opening may take, dialling included.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout for opening a stream, dialling included.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why there is no stream.
+/// Why no stream could be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StreamError {
-    /// No connection, and none could be made.
+    /// There is no connection, and none could be made.
     #[error("the node cannot be reached through the swarm: {0}")]
     Unreachable(String),
-    /// The node is there and answers no questions.
-    #[error("the node answers no questions")]
+    /// The node is connected, but does not serve queries.
+    #[error("the node does not serve queries")]
     NotServed,
-    /// It took too long.
-    #[error("no stream within {} s", PATIENCE.as_secs())]
+    /// The timeout passed.
+    #[error("no stream within {} s", OPEN_TIMEOUT.as_secs())]
     TimedOut,
 }
 
-/// Opens and accepts.
+/// Opens and accepts query streams.
 #[derive(Clone)]
 pub(super) struct Streams {
     control: Control,
@@ -54,7 +54,7 @@ impl Streams {
 
     pub(super) async fn open(&self, node: NodeId) -> Result<Stream, StreamError> {
         let mut control = self.control.clone();
-        let opened = timeout(PATIENCE, control.open_stream(node.peer_id(), self.protocol.clone())).await;
+        let opened = timeout(OPEN_TIMEOUT, control.open_stream(node.peer_id(), self.protocol.clone())).await;
         opened.map_err(|_| StreamError::TimedOut)?.map_err(|error| match error {
             libp2p_stream::OpenStreamError::UnsupportedProtocol(_) => StreamError::NotServed,
             other => StreamError::Unreachable(other.to_string()),
@@ -66,11 +66,11 @@ impl Streams {
     }
 }
 
-/// The streams on which others ask. Dropped, it accepts none any more.
+/// The query streams that other nodes open. When it is dropped, new streams are refused.
 pub struct QueryStreams(IncomingStreams);
 
 impl QueryStreams {
-    /// The next one, and who opened it, as its connection proves; nothing when the network has ended.
+    /// The next stream, and the node that opened it, as its connection proves; none when the network has stopped.
     pub async fn next(&mut self) -> Option<(NodeId, Stream)> {
         loop {
             let (peer, stream) = self.0.next().await?;

@@ -1,4 +1,4 @@
-//! The task that owns the swarm: commands in, gossip and requests out, connections kept.
+//! The task that owns the swarm: it handles commands, swarm events and timers.
 
 mod dht;
 mod event;
@@ -24,9 +24,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Refused,
+    RefusalCounters,
     circuits::Circuits,
-    command::{Ask, Command, GossipMessage},
+    command::{Command, GossipMessage, OutboundRequest},
     dialer::Dialer,
     handle::{NetworkStatus, PeerInfo},
 };
@@ -51,7 +51,7 @@ pub(super) struct Task {
     peers: BTreeMap<PeerId, Peer>,
     lookups: HashMap<kad::QueryId, Lookup>,
     routine: Routine,
-    refused: Refused,
+    refused: RefusalCounters,
     status: NetworkStatus,
     restarts: Restarts,
 }
@@ -61,24 +61,24 @@ struct Peer {
     node: NodeId,
     registered: bool,
     inbound: bool,
-    /// When its first connection was made.
+    /// When its first connection was established.
     since: Instant,
     address: Multiaddr,
     agent: String,
-    /// What tells this process of the node from the one before it, once it has said so.
-    life: Option<String>,
-    /// Where it says it is, as far as that may be dialled; empty unless it answers lookups.
+    /// Identifies this start of the node's process; none until identify has reported it.
+    incarnation: Option<String>,
+    /// The addresses that it reports and that may be dialled; empty unless it answers lookups.
     routes: Vec<Multiaddr>,
     rtt_ms: Option<f64>,
     excess: Excess,
 }
 
-/// Who waits for a lookup.
+/// What a lookup is for.
 enum Lookup {
-    /// Somebody who wants the nodes.
+    /// A caller that wants the closest nodes.
     Closest(oneshot::Sender<Vec<NodeId>>),
-    /// A request, for the address of its node.
-    Ask(Ask),
+    /// A request that needs the address of its node.
+    Request(OutboundRequest),
 }
 
 impl Task {
@@ -87,7 +87,7 @@ impl Task {
         config: NetworkConfig,
         admission: Arc<dyn Admission>,
         gossip: mpsc::Sender<GossipMessage>,
-        refused: Refused,
+        refused: RefusalCounters,
     ) -> Result<Self, String> {
         for topic in &config.topics {
             let topic = IdentTopic::new(&topic.name);
@@ -112,9 +112,9 @@ impl Task {
         })
     }
 
-    /// Runs until `stop`, or until nobody holds a handle any more.
+    /// Runs until `stop`, or until the last handle is dropped.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
-        self.dial_known();
+        self.dial_known_nodes();
         loop {
             let due = self.next_due();
             tokio::select! {
@@ -130,18 +130,18 @@ impl Task {
                 event = self.swarm.select_next_some() => self.event(event),
             }
         }
-        self.save_at_last().await;
-        // Before the commands' channel closes, which says that all is done.
+        self.save_on_stop().await;
+        // Closes the listeners before the commands' channel closes, which `NetworkHandle::stopped` waits for.
         drop(self);
     }
 
-    /// A reply that nobody waits for any more is dropped.
+    /// Sending a reply fails only when its caller has stopped waiting, so the error is dropped.
     fn command(&mut self, command: Command) {
         match command {
             Command::Publish { topic, data, reply } => drop(reply.send(self.publish(&topic, data))),
             Command::Follow { family, numbers, reply } => drop(reply.send(self.follow(&family, &numbers))),
             Command::Closest { key, reply } => self.closest(key, reply),
-            Command::Ask(ask) => self.ask(ask),
+            Command::Request(ask) => self.ask(ask),
             Command::Peers { reply } => drop(reply.send(self.peer_infos())),
             Command::Status { reply } => drop(reply.send(self.current_status())),
         }

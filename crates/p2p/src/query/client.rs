@@ -1,4 +1,4 @@
-//! The side that asks: a thread with an endpoint, connections by node, a stream for each query.
+//! The client: a thread with an endpoint, one connection per node, one stream per query.
 
 mod answer_stream;
 
@@ -19,16 +19,16 @@ use tokio::time::timeout;
 
 use super::{
     ClientConfig, QueryError, QueryOpen, StartError,
-    stream::{self, Receiving},
+    stream::{self, ReceiveHalf},
     tls,
 };
 
 pub use answer_stream::{QueryItem, QueryStream};
 
-/// How long the news of our leaving may take.
-const FAREWELL: Duration = Duration::from_millis(300);
+/// Timeout for telling the nodes that the endpoint closes.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The name that TLS wants and nobody checks: the certificate's PeerId is what counts.
+/// The server name that TLS requires. It is not checked: the certificate's PeerId identifies the node.
 const SERVER_NAME: &str = "nervure";
 
 /// Asks experts. Cheap to clone; works from any tokio runtime.
@@ -77,7 +77,7 @@ impl QueryClient {
     /// Binds sockets and starts the thread.
     ///
     /// # Errors
-    /// When no socket or certificate can be had.
+    /// When no socket can be bound or no certificate made.
     pub fn start(config: ClientConfig) -> Result<Self, StartError> {
         let stop = StopOnDrop(tokio_util::sync::CancellationToken::new());
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
@@ -85,24 +85,25 @@ impl QueryClient {
         on_own_thread("query-client", move || async move {
             let sockets = endpoints();
             let bound = sockets.as_ref().ok().cloned();
-            // The other side waits for this; it cannot be gone.
+            // `start` waits for this, so the receiver exists.
             let _ = sender.send(sockets);
             if let Some((v4, v6)) = bound {
                 token.cancelled().await;
-                // Nodes learn that we leave, as far as they hear it: nobody waits for those who do not.
+                // Tells the nodes that the connections close. Those that do not answer within the timeout are not
+                // waited for.
                 let leaving = std::iter::once(&v4).chain(&v6).map(Endpoint::wait_idle);
-                let _ = timeout(FAREWELL, futures::future::join_all(leaving)).await;
+                let _ = timeout(CLOSE_TIMEOUT, futures::future::join_all(leaving)).await;
             }
         })?;
         let bound = receiver.recv().map_err(|error| StartError::Setup(error.to_string()))?;
         Self::new(config, bound?, stop)
     }
 
-    /// Binds sockets that the current runtime drives: for callers whose runtime is single-threaded, as a query
-    /// costs least where its endpoint runs.
+    /// Binds sockets that the current runtime drives. For callers with a single-threaded runtime, where a query costs
+    /// least CPU.
     ///
     /// # Errors
-    /// When no socket or certificate can be had.
+    /// When no socket can be bound or no certificate made.
     pub fn here(config: ClientConfig) -> Result<Self, StartError> {
         Self::new(config, endpoints()?, StopOnDrop(tokio_util::sync::CancellationToken::new()))
     }
@@ -118,11 +119,11 @@ impl QueryClient {
         Ok(Self(Arc::new(Inner { config, tls, v4, v6, connections, dialling, _thread: thread })))
     }
 
-    /// Asks `node`, which listens on one of `addresses`. Returns once the question is sent; what the node says
-    /// comes through the stream. Dropping the stream cancels the query.
+    /// Sends a query to `node`, which listens on one of `addresses`. Returns once the query is sent; the answer comes
+    /// through the stream. Dropping the stream cancels the query.
     ///
     /// # Errors
-    /// When the node cannot be reached, is not who it should be, or takes no question for too long.
+    /// When the node cannot be reached, has another identity, or does not accept the query in time.
     pub async fn open(
         &self,
         node: NodeId,
@@ -135,15 +136,15 @@ impl QueryClient {
         let first = self.0.config.first_byte;
         let sent = timeout(first, self.send(node, addresses, bytes.freeze())).await;
         let receive = sent.map_err(|_| QueryError::Stalled(first))??;
-        let way = (Receiving::Quic(receive), None);
+        let way = (ReceiveHalf::Quic(receive), None);
         Ok(QueryStream::new(way, deadline, [first, self.0.config.between]))
     }
 
-    /// Asks `node` on a stream of the swarm's, as [`crate::NetworkHandle::query_stream`] opens it: the way to a node whose
+    /// Sends a query to `node` on a stream of the swarm from [`crate::NetworkHandle::query_stream`], for a node whose
     /// query endpoint cannot be reached.
     ///
     /// # Errors
-    /// When the stream ends before the question is sent.
+    /// When the stream ends before the query is sent.
     pub async fn open_on(
         &self,
         node: NodeId,
@@ -161,7 +162,8 @@ impl QueryClient {
         Ok(QueryStream::new((receive, Some(send)), deadline, [first, self.0.config.between]))
     }
 
-    /// Sends an open frame on a new stream. A node that grants no stream, or no window, lets this wait for ever.
+    /// Sends an open frame on a new stream. Has no timeout of its own: a node that grants no stream, or no window, lets
+    /// it wait for ever.
     async fn send(
         &self,
         node: NodeId,
@@ -171,7 +173,7 @@ impl QueryClient {
         let connection = self.connection(node, addresses).await?;
         let (mut send, receive) = match connection.open_bi().await {
             Ok(streams) => streams,
-            // The kept connection had died: once more with a new one, as nothing was sent yet.
+            // The kept connection was dead. Nothing was sent yet, so it is safe to try again on a new one.
             Err(_) => {
                 self.forget(&node, &connection);
                 let connection = self.connection(node, addresses).await?;
@@ -179,7 +181,7 @@ impl QueryClient {
             }
         };
         send.write_chunk(bytes).await.map_err(|error| unreachable(node, &error))?;
-        // Fails only when the node has stopped reading, which the answer will tell.
+        // Fails only when the node has stopped reading; reading the answer then fails too.
         let _ = send.finish();
         Ok(receive)
     }
@@ -199,14 +201,15 @@ impl QueryClient {
             lock(&self.0.connections).put(node, connection.clone());
         }
         drop(held);
-        // Ours is in the map and here; another's that nobody holds is only in the map.
+        // Removes the locks that are not in use. An unused lock has one reference, in the map; ours has one more, in
+        // `turn`.
         lock(&self.0.dialling)
             .retain(|other, turn| Arc::strong_count(turn) > 1 + usize::from(*other == node));
         result
     }
 
     async fn dial(&self, node: NodeId, addresses: &[SocketAddr]) -> Result<Connection, QueryError> {
-        let mut last = QueryError::Unreachable { node, reason: "it has no address".into() };
+        let mut last = QueryError::Unreachable { node, reason: "no address".into() };
         for address in addresses {
             match self.dial_one(node, *address).await {
                 Ok(connection) => return Ok(connection),
@@ -233,21 +236,21 @@ impl QueryClient {
         match tls::peer(&connection) {
             Some(peer) if peer == node => Ok(connection),
             _ => {
-                connection.close(1u32.into(), b"another node was meant");
+                connection.close(1u32.into(), b"unexpected identity");
                 Err(QueryError::WrongNode { node })
             }
         }
     }
 
-    /// Closes the connection to `node`, if there is one; the next question makes a new one.
+    /// Closes the connection to `node`, if there is one; the next query makes a new one.
     pub fn disconnect(&self, node: &NodeId) {
         if let Some(connection) = lock(&self.0.connections).pop(node) {
             connection.close(0u32.into(), b"");
         }
     }
 
-    /// The kept connection, if it lives and leads to where the node is now: one that started again elsewhere does not
-    /// answer where it was.
+    /// The kept connection, if it is open and leads to one of the node's current `addresses`: a node that restarted
+    /// elsewhere no longer answers at its old address.
     fn kept(&self, node: &NodeId, addresses: &[SocketAddr]) -> Option<Connection> {
         let mut connections = lock(&self.0.connections);
         let kept = connections.get(node)?;
@@ -266,7 +269,7 @@ impl QueryClient {
     }
 }
 
-/// A socket for IPv4, and one for IPv6 where the machine has it. Must run inside the runtime that shall drive them.
+/// A socket for IPv4, and one for IPv6 where the machine has it. Must run inside the runtime that drives them.
 fn endpoints() -> Result<(Endpoint, Option<Endpoint>), StartError> {
     let any = (Ipv4Addr::UNSPECIFIED, 0).into();
     let v4 = endpoint(any).map_err(|source| StartError::Bind { address: any, source })?;

@@ -8,7 +8,7 @@ use std::{
 
 use nervure_primitives::{MeshId, NodeKey};
 
-/// Settings of the side that answers.
+/// Settings of the server.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// The node's key.
@@ -17,44 +17,44 @@ pub struct ServerConfig {
     pub mesh: MeshId,
     /// UDP address; port 0 lets the system choose.
     pub bind: SocketAddr,
-    /// Connections in all; 1,024 by default. Beyond half of it, addresses must prove themselves (Retry).
+    /// Connections in all; 1,024 by default. Beyond half of them, new addresses must prove themselves (QUIC Retry).
     pub connections: NonZeroUsize,
     /// Connections from one /24 (IPv6: /48); 64 by default, all for loopback.
     pub connections_per_subnet: NonZeroUsize,
     /// Queries in progress on one connection; 256 by default.
     pub streams: NonZeroU32,
-    /// Queries in progress in all; 16,384 by default, at most 16 KiB each besides the room for long ones.
+    /// Queries in progress in all; 16,384 by default, each with at most 16 KiB besides `memory_kib`.
     pub queries: NonZeroUsize,
-    /// Room for questions longer than 16 KiB in all, in KiB; 64 MiB by default.
+    /// Memory for queries longer than 16 KiB in all, in KiB; 64 MiB by default.
     pub memory_kib: NonZeroUsize,
     /// Queries per second of one registered node; 100,000 by default.
     pub rate_registered: NonZeroU32,
     /// Queries per second of one stranger; 50 by default.
     pub rate_stranger: NonZeroU32,
-    /// Time for a handshake; 5 s by default.
+    /// Timeout of the handshake; 5 s by default.
     pub handshake: Duration,
-    /// Time from the start of a stream to its whole open frame; 5 s by default.
+    /// Timeout from the start of a stream to its whole open frame; 5 s by default.
     pub header: Duration,
-    /// The longest answer; 10 minutes by default.
+    /// The longest time for an answer; 10 minutes by default.
     pub answer: Duration,
-    /// Time without any sign of life after which a connection ends; 30 s by default.
+    /// Idle timeout of a connection; 30 s by default.
     pub idle: Duration,
 }
 
-/// Settings of the side that asks.
+/// Settings of the client.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
     /// The node's key.
     pub key: NodeKey,
     /// The mesh.
     pub mesh: MeshId,
-    /// Connections that are kept; the one used longest ago goes first. 256 by default.
+    /// Connections that are kept; the least recently used one is evicted. 256 by default.
     pub connections: NonZeroUsize,
-    /// Time for connecting; 3 s by default.
+    /// Timeout for connecting; 3 s by default.
     pub connect: Duration,
-    /// Time to the first frame of an answer; 20 s by default.
+    /// Timeout for the first frame of an answer; 20 s by default.
     pub first_byte: Duration,
-    /// Time between frames; 15 s by default.
+    /// Timeout between two frames; 15 s by default.
     pub between: Duration,
 }
 

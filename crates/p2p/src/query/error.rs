@@ -1,4 +1,4 @@
-//! Why a query has no answer.
+//! Errors of the query plane.
 
 use std::{io, time::Duration};
 
@@ -6,7 +6,7 @@ use nervure_primitives::NodeId;
 
 use nervure_protocol::query::{ErrorFrame, FrameError, QueryErrorCode};
 
-/// Why the asker has no answer.
+/// Why a query has no complete answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError {
@@ -15,35 +15,35 @@ pub enum QueryError {
     Unreachable {
         /// The node.
         node: NodeId,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// Somebody else answers at the node's address.
-    #[error("somebody other than {node} answers at its address")]
+    /// Another node answers at the node's address.
+    #[error("another node than {node} answers at its address")]
     WrongNode {
         /// The node expected.
         node: NodeId,
     },
-    /// The node refused or failed, and said so.
+    /// The node refused or failed, and sent an error.
     #[error("{message}")]
     Refused {
-        /// What kind of refusal.
+        /// The kind of error.
         code: QueryErrorCode,
-        /// In its words, not to be trusted.
+        /// The node's own text; not to be trusted.
         message: String,
-        /// When asking again may help.
+        /// When the node may be asked again.
         retry_after: Option<Duration>,
     },
-    /// The answer stopped before its end, or was not as long as its end said.
+    /// The answer stopped before its end, or its end has another number of chunks.
     #[error("the answer broke off: {0}")]
     Truncated(String),
     /// The node broke the protocol.
     #[error("the node broke the protocol: {0}")]
     Protocol(FrameError),
-    /// Nothing came for too long.
-    #[error("nothing came for {} ms", .0.as_millis())]
+    /// No frame came in time.
+    #[error("no data for {} ms", .0.as_millis())]
     Stalled(Duration),
-    /// The answer had not ended by the question's deadline.
+    /// The answer was not complete by the query's deadline.
     #[error("the answer was not complete after {} ms", .0.as_millis())]
     Overdue(Duration),
 }
@@ -65,9 +65,9 @@ pub enum StartError {
     /// The address cannot be bound.
     #[error("cannot listen for queries on {address}: {source}")]
     Bind {
-        /// The address asked for.
+        /// The address to bind.
         address: std::net::SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// No certificate could be made, or no thread started.

@@ -6,10 +6,10 @@ use bytes::{Buf, BytesMut};
 use nervure_protocol::query::{Frame, FrameError, FrameHeader, HEADER_LEN};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::stream::Receiving;
+use super::stream::ReceiveHalf;
 
-/// Bytes that are taken from a stream at once, beyond what the current frame needs.
-const READ_AHEAD: usize = 16 * 1024;
+/// Bytes that are read from a stream at once, beyond the rest of the current frame.
+const READ_AHEAD_BYTES: usize = 16 * 1024;
 
 /// Why no frame could be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +17,7 @@ pub(super) enum FrameReadError {
     /// The stream stopped inside or before a frame.
     #[error("the stream stopped before its end frame")]
     Truncated,
-    /// Other long frames take all of the memory for them.
+    /// The memory for long frames is in use.
     #[error("no memory for a frame of this length now")]
     NoMemory,
     /// The bytes are not a valid frame.
@@ -25,25 +25,25 @@ pub(super) enum FrameReadError {
     Frame(#[from] FrameError),
 }
 
-/// Reads frames from a stream: as much at once as there is, so that a short answer and its end cost one read.
+/// Reads frames from a stream, with read-ahead, so that a short answer and its end take one read.
 #[derive(Debug)]
 pub(super) struct FrameReader {
-    stream: Receiving,
-    /// Read and not yet returned: less than one frame and [`READ_AHEAD`].
+    stream: ReceiveHalf,
+    /// Read and not yet returned: less than one frame and [`READ_AHEAD_BYTES`].
     buffer: BytesMut,
-    /// The memory that all readers share for long frames, in KiB; none for a reader of trusted lengths.
+    /// The memory that all readers share for long frames, in KiB; none for a reader without that bound.
     memory: Option<Arc<Semaphore>>,
     /// This reader's part of it.
     reserved: Option<OwnedSemaphorePermit>,
 }
 
 impl FrameReader {
-    pub(super) fn new(stream: Receiving) -> Self {
+    pub(super) fn new(stream: ReceiveHalf) -> Self {
         Self { stream, buffer: BytesMut::new(), memory: None, reserved: None }
     }
 
-    /// A reader that reserves part of the shared `memory` for a frame longer than [`READ_AHEAD`].
-    pub(super) fn sharing(stream: Receiving, memory: Arc<Semaphore>) -> Self {
+    /// A reader that reserves part of the shared `memory` for a frame longer than [`READ_AHEAD_BYTES`].
+    pub(super) fn sharing(stream: ReceiveHalf, memory: Arc<Semaphore>) -> Self {
         Self { memory: Some(memory), ..Self::new(stream) }
     }
 
@@ -55,7 +55,7 @@ impl FrameReader {
                 Err(missing) => missing,
             };
             self.reserve(missing)?;
-            if !self.stream.read(missing + READ_AHEAD, &mut self.buffer).await {
+            if !self.stream.read(missing + READ_AHEAD_BYTES, &mut self.buffer).await {
                 return Err(FrameReadError::Truncated);
             }
         }
@@ -67,13 +67,13 @@ impl FrameReader {
     }
 
     /// The stream itself, when no further frame is expected, and the memory that the last frame holds.
-    pub(super) fn into_parts(self) -> (Receiving, Option<OwnedSemaphorePermit>) {
+    pub(super) fn into_parts(self) -> (ReceiveHalf, Option<OwnedSemaphorePermit>) {
         (self.stream, self.reserved)
     }
 
     fn reserve(&mut self, missing: usize) -> Result<(), FrameReadError> {
         let (Some(memory), None) = (&self.memory, &self.reserved) else { return Ok(()) };
-        if missing > READ_AHEAD {
+        if missing > READ_AHEAD_BYTES {
             let kib = u32::try_from(missing.div_ceil(1024)).unwrap_or(u32::MAX);
             let reserved = memory.clone().try_acquire_many_owned(kib);
             self.reserved = Some(reserved.map_err(|_| FrameReadError::NoMemory)?);

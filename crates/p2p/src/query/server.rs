@@ -1,4 +1,4 @@
-//! The side that answers: a thread with an endpoint, a task for each connection and each query.
+//! The server: a thread with an endpoint, a task for each connection and each query.
 
 mod connection;
 mod reply;
@@ -25,41 +25,41 @@ use crate::{Admission, rate::Rates};
 
 pub use reply::{Gone, Replier};
 
-/// Questions in progress on the swarm's streams; more are refused.
-const SWARM_QUERIES: usize = 256;
+/// Queries in progress on streams of the swarm; more are refused.
+const MAX_SWARM_QUERIES: usize = 256;
 
-/// A question that passed admission.
+/// A query that passed admission.
 pub struct InboundQuery {
-    /// Who asks, as its certificate proves.
+    /// The asker, as its certificate proves.
     pub from: NodeId,
-    /// What is asked.
+    /// The query.
     pub open: QueryOpen,
-    /// How to answer.
+    /// Sends the answer.
     pub reply: Replier,
 }
 
-/// Whoever answers questions.
+/// Answers queries.
 pub trait QueryService: Send + Sync + 'static {
-    /// Answers one question. Runs on the endpoint's thread: heavy work belongs elsewhere.
+    /// Answers one query. Runs on the endpoint's thread, so heavy work has to run on another one.
     fn serve(&self, query: InboundQuery) -> BoxFuture<'static, ()>;
 }
 
-/// What was refused, and what is in progress.
+/// Counts connections and queries.
 #[derive(Debug, Default)]
 pub struct ServerCounters {
     /// Connections accepted.
     pub connections: AtomicU64,
-    /// Connections refused: too many in all or from one place; and questions for which there is no room.
+    /// Connections refused because there were too many in all or from one network, and queries refused because of load.
     pub refused: AtomicU64,
-    /// Addresses that were asked to prove themselves.
+    /// Connections that got a QUIC Retry, to prove their address.
     pub retried: AtomicU64,
-    /// Queries answered to the end or refused with a word.
+    /// Queries that have ended, answered or not.
     pub queries: AtomicU64,
     /// Queries in progress now.
     pub in_progress: AtomicU64,
     /// Streams without a well-formed open frame in time.
     pub malformed: AtomicU64,
-    /// Queries over somebody's rate.
+    /// Queries beyond their asker's rate.
     pub rate_limited: AtomicU64,
 }
 
@@ -69,7 +69,7 @@ impl ServerCounters {
     }
 }
 
-/// What the tasks of an endpoint share.
+/// The state that the tasks of an endpoint share.
 struct Shared {
     config: ServerConfig,
     admission: Arc<dyn Admission>,
@@ -79,11 +79,11 @@ struct Shared {
     places: Mutex<BTreeMap<IpAddr, usize>>,
     stop: CancellationToken,
     tasks: TaskTracker,
-    /// Questions on the swarm's streams, which no connection of ours bounds.
+    /// Bounds queries on streams of the swarm, to which the limits on connections do not apply.
     swarm_places: Arc<Semaphore>,
-    /// Questions in progress in all.
+    /// Bounds queries in progress in all.
     places_for_queries: Arc<Semaphore>,
-    /// Room for long questions in all, in KiB.
+    /// Memory for long queries in all, in KiB.
     memory: Arc<Semaphore>,
 }
 
@@ -121,7 +121,7 @@ impl QueryServer {
             places: Mutex::default(),
             stop: stop.clone(),
             tasks: TaskTracker::new(),
-            swarm_places: Arc::new(Semaphore::new(SWARM_QUERIES)),
+            swarm_places: Arc::new(Semaphore::new(MAX_SWARM_QUERIES)),
             places_for_queries: Arc::new(Semaphore::new(queries)),
             memory: Arc::new(Semaphore::new(memory)),
         });
@@ -135,12 +135,12 @@ impl QueryServer {
         Ok(Self { local, counters, stop, shared, thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
     }
 
-    /// Answers the question that `from` asks on a stream of the swarm's. Runs on the current runtime.
+    /// Answers the query that `from` sends on a stream of the swarm. Runs on the current runtime.
     pub fn answer_on(&self, from: NodeId, stream: libp2p::Stream) {
         let Ok(place) = self.shared.swarm_places.clone().try_acquire_owned() else {
             // Dropping the stream tells the asker.
@@ -154,7 +154,7 @@ impl QueryServer {
         });
     }
 
-    /// What it counted.
+    /// Its counters.
     pub fn counters(&self) -> &Arc<ServerCounters> {
         &self.counters
     }
@@ -164,7 +164,7 @@ impl Drop for QueryServer {
     fn drop(&mut self) {
         self.stop.cancel();
         if let Some(thread) = self.thread.take() {
-            // The thread ends by itself once every task has seen the token; a panic there was printed there.
+            // The thread ends once every task has seen the token. A panic was printed there, so its error is dropped.
             let _ = thread.join();
         }
     }
@@ -185,16 +185,16 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
     endpoint.wait_idle().await;
 }
 
-/// Decides about a connection before a byte of TLS is computed.
+/// Admits or refuses a connection before any TLS work is done for it.
 fn admit(endpoint: &Endpoint, incoming: Incoming, shared: &Arc<Shared>) {
     let (open, most) = (endpoint.open_connections(), shared.config.connections.get());
     if open > most / 2 && incoming.may_retry() && !incoming.remote_address_validated() {
         ServerCounters::count(&shared.counters.retried);
-        // An error here means that it was validated after all.
+        // Fails only when the address is validated already.
         let _ = incoming.retry();
         return;
     }
-    let place = Place::take(shared, incoming.remote_address().ip());
+    let place = ConnectionGuard::take(shared, incoming.remote_address().ip());
     let Some(place) = place.filter(|_| open < most) else {
         ServerCounters::count(&shared.counters.refused);
         return incoming.refuse();
@@ -203,13 +203,13 @@ fn admit(endpoint: &Endpoint, incoming: Incoming, shared: &Arc<Shared>) {
     shared.tasks.spawn(task);
 }
 
-/// One of the connections that a network may have; given back on drop.
-struct Place {
+/// One of the connections that a network may have; released on drop.
+struct ConnectionGuard {
     shared: Arc<Shared>,
     network: IpAddr,
 }
 
-impl Place {
+impl ConnectionGuard {
     fn take(shared: &Arc<Shared>, address: IpAddr) -> Option<Self> {
         let network = network(address);
         let mut places = shared.places.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,7 +222,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let mut places = self.shared.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(used) = places.get_mut(&self.network) {

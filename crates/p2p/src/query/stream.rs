@@ -1,9 +1,9 @@
-//! The two ways that a question can travel: a stream of our own QUIC connection, or one of the swarm's where nothing else reaches
-//! the node (it is behind a relay, or its query port is closed).
+//! The two transports of a query: a stream of the query plane's QUIC connection, or one of the swarm where the query
+//! endpoint cannot be reached (the node is behind a relay, or its query port is closed).
 //!
-//! The frames are the same on both. The difference is how leaving shows. On QUIC each side stops or resets its stream. A
-//! swarm's stream (Yamux over a relay, say) has no such signals that can be relied on: there the asker keeps its side open
-//! for as long as it listens, and the end of what it sends means that it has left.
+//! The frames are the same on both; the signal for leaving differs. On QUIC each side stops or resets its stream. A
+//! stream of the swarm (Yamux over a relay, say) has no reliable signal of that kind: there the asker keeps its side
+//! open for as long as it listens, and the end of its side means that it has left.
 
 use std::{fmt, future::Future, io};
 
@@ -17,44 +17,44 @@ use libp2p::Stream;
 use quinn::{Connection, RecvStream, SendStream};
 use tokio_util::sync::CancellationToken;
 
-/// Bytes that are read from a swarm's stream at once.
-const SCRATCH: usize = 16 * 1024;
+/// Size of the read buffer of a swarm stream.
+const SCRATCH_BYTES: usize = 16 * 1024;
 
-/// The half that sends.
-pub(super) enum Sending {
+/// The sending half.
+pub(super) enum SendHalf {
     /// On our own connection.
     Quic(SendStream, Connection),
-    /// On the swarm's; the token says that the asker has left.
+    /// On a stream of the swarm; the token is cancelled when the asker has left.
     Swarm(WriteHalf<Stream>, CancellationToken),
 }
 
-/// The half that receives.
-pub(super) enum Receiving {
+/// The receiving half.
+pub(super) enum ReceiveHalf {
     /// On our own connection.
     Quic(RecvStream),
-    /// On the swarm's, with room for what is read.
+    /// On a stream of the swarm, with its read buffer.
     Swarm(ReadHalf<Stream>, Box<[u8]>),
 }
 
-impl fmt::Debug for Sending {
+impl fmt::Debug for SendHalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if matches!(self, Self::Quic(..)) { "Quic" } else { "Swarm" })
     }
 }
 
-impl fmt::Debug for Receiving {
+impl fmt::Debug for ReceiveHalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if matches!(self, Self::Quic(_)) { "Quic" } else { "Swarm" })
     }
 }
 
-/// The halves of a swarm's stream.
-pub(super) fn split(stream: Stream, left: CancellationToken) -> (Sending, Receiving) {
+/// The halves of a stream of the swarm.
+pub(super) fn split(stream: Stream, left: CancellationToken) -> (SendHalf, ReceiveHalf) {
     let (read, write) = stream.split();
-    (Sending::Swarm(write, left), Receiving::Swarm(read, vec![0; SCRATCH].into()))
+    (SendHalf::Swarm(write, left), ReceiveHalf::Swarm(read, vec![0; SCRATCH_BYTES].into()))
 }
 
-impl Sending {
+impl SendHalf {
     /// Sends all of `bytes`.
     pub(super) async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
         match self {
@@ -66,7 +66,7 @@ impl Sending {
         }
     }
 
-    /// Says that nothing follows.
+    /// Ends the stream: nothing follows.
     pub(super) async fn finish(&mut self) {
         match self {
             // Both fail only when the other side is gone.
@@ -75,7 +75,7 @@ impl Sending {
         }
     }
 
-    /// Says that what came is not the whole. On the swarm, dropping the stream says it.
+    /// Resets the stream: the answer is incomplete. On the swarm, dropping the stream does that.
     pub(super) fn reset(&mut self) {
         if let Self::Quic(send, _) = self {
             // Fails only when the other side is gone.
@@ -94,7 +94,7 @@ impl Sending {
         }
     }
 
-    /// Waits until the asker leaves, and says whether it had taken everything by then.
+    /// Waits until the asker leaves, and returns whether it had received everything by then.
     pub(super) fn acknowledged(&self) -> impl Future<Output = bool> + Send + 'static {
         match self {
             Self::Quic(send, _) => Either::Left(send.stopped().map(|stopped| matches!(stopped, Ok(None)))),
@@ -103,8 +103,8 @@ impl Sending {
     }
 }
 
-impl Receiving {
-    /// Adds what comes next to `buffer`, about `most` bytes of it; false at the end, or when the other side is gone.
+impl ReceiveHalf {
+    /// Reads about `most` bytes into `buffer`; false at the end, or when the other side is gone.
     pub(super) async fn read(&mut self, most: usize, buffer: &mut BytesMut) -> bool {
         match self {
             Self::Quic(receive) => match receive.read_chunk(most, true).await {
@@ -119,7 +119,7 @@ impl Receiving {
         true
     }
 
-    /// Tells the sender to stop. On the swarm, dropping the stream says it.
+    /// Tells the sender to stop. On the swarm, dropping the stream does that.
     pub(super) fn stop(&mut self) {
         if let Self::Quic(receive) = self {
             // Fails only when it has stopped already.
@@ -127,12 +127,12 @@ impl Receiving {
         }
     }
 
-    /// Waits until the other side ends what it sends, or sends what it should not; for ever on QUIC, which has its own
+    /// Waits until the other side ends its stream, or sends unexpected data; for ever on QUIC, which has its own
     /// signals.
     pub(super) async fn ended(self) {
         match self {
             Self::Quic(_receive) => std::future::pending().await,
-            // Whatever comes, or that nothing comes any more: this asker does not listen as it should.
+            // Data or the end: in both cases the asker no longer waits for the answer.
             Self::Swarm(mut read, mut scratch) => drop(read.read(&mut scratch).await),
         }
     }

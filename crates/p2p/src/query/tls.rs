@@ -1,6 +1,6 @@
-//! TLS for the query plane: libp2p's certificates under our own protocol name.
+//! TLS for the query plane: libp2p's certificates with our ALPN name.
 //!
-//! libp2p's TLS configurations log session keys where SSLKEYLOGFILE says; ours never do.
+//! libp2p's TLS configurations log session keys to the file that SSLKEYLOGFILE names; ours never do.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -16,20 +16,20 @@ use rustls::{NoKeyLog, client::Resumption, pki_types::CertificateDer};
 use super::{ServerConfig, StartError};
 
 /// Bytes in flight towards us on one connection.
-const RECEIVE_WINDOW: u32 = 4 << 20;
+const RECEIVE_WINDOW_BYTES: u32 = 4 << 20;
 
 /// Bytes in flight towards us on one stream: one whole open frame.
-const STREAM_WINDOW: u32 = 1 << 20;
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 
 /// Bytes that we buffer towards a peer that does not read.
-const SEND_WINDOW: u64 = 1 << 20;
+const SEND_WINDOW_BYTES: u64 = 1 << 20;
 
-/// Sign of life on a connection that waits, and how long an asker does without one: so long may a question hang that went
-/// to a node that died a moment ago.
-const KEEP_ALIVE: Duration = Duration::from_secs(3);
-const CLIENT_IDLE: Duration = Duration::from_secs(10);
+/// Keep-alive of an idle connection, and the client's idle timeout: a query to a node that just died hangs for at most
+/// the latter.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(3);
+const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The protocol name: version and mesh.
+/// The ALPN name: version and mesh.
 fn alpn(mesh: &MeshId) -> Vec<u8> {
     names::query_alpn(mesh).into_bytes()
 }
@@ -49,16 +49,16 @@ pub(super) fn server(config: &ServerConfig) -> Result<quinn::ServerConfig, Start
     Ok(quic)
 }
 
-/// An endpoint's settings. The key for stateless resets follows from the node's own, so that a node that died and came
-/// back can tell its former askers at once that their connections are gone.
+/// An endpoint's settings. The key for stateless resets is derived from the node key, so that a restarted node can tell
+/// its earlier askers at once that their connections are gone.
 pub(super) fn endpoint(key: &NodeKey) -> EndpointConfig {
     let secret = Hash::of(domains::QUERY_RESET, &[key.sign(domains::QUERY_RESET_SECRET).as_bytes()]);
     EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())))
 }
 
-/// One for all nodes, as every configuration costs a fresh certificate. It takes any valid certificate: whoever dials
-/// compares [`peer`] with the node it meant before it sends a byte. Sessions are never resumed, so that
-/// every connection shows its certificate.
+/// The client configuration, shared by all connections, because each one costs a new certificate. It accepts any valid
+/// certificate: the caller must compare [`peer`] with the expected node before it sends a byte. Sessions are never
+/// resumed, so that every connection shows its certificate.
 pub(super) fn client(key: &NodeKey, mesh: &MeshId) -> Result<quinn::ClientConfig, StartError> {
     let setup = |error: &dyn std::fmt::Display| StartError::Setup(error.to_string());
     let mut tls = libp2p_tls::make_client_config(&key.libp2p_keypair(), None).map_err(|e| setup(&e))?;
@@ -67,8 +67,8 @@ pub(super) fn client(key: &NodeKey, mesh: &MeshId) -> Result<quinn::ClientConfig
     tls.key_log = Arc::new(NoKeyLog);
     let crypto = QuicClientConfig::try_from(tls).map_err(|e| setup(&e))?;
     let mut quic = quinn::ClientConfig::new(Arc::new(crypto));
-    let mut transport = transport(0, CLIENT_IDLE);
-    transport.keep_alive_interval(Some(KEEP_ALIVE));
+    let mut transport = transport(0, CLIENT_IDLE_TIMEOUT);
+    transport.keep_alive_interval(Some(KEEP_ALIVE_INTERVAL));
     quic.transport_config(Arc::new(transport));
     Ok(quic)
 }
@@ -78,15 +78,15 @@ fn transport(streams: u32, idle: Duration) -> TransportConfig {
     transport
         .max_concurrent_bidi_streams(streams.into())
         .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .receive_window(RECEIVE_WINDOW.into())
-        .stream_receive_window(STREAM_WINDOW.into())
-        .send_window(SEND_WINDOW)
+        .receive_window(RECEIVE_WINDOW_BYTES.into())
+        .stream_receive_window(STREAM_WINDOW_BYTES.into())
+        .send_window(SEND_WINDOW_BYTES)
         .datagram_receive_buffer_size(None)
         .max_idle_timeout(idle.try_into().ok());
     transport
 }
 
-/// Who is at the other end of `connection`, as its certificate proves.
+/// The node at the other end of `connection`, as its certificate proves.
 pub(super) fn peer(connection: &Connection) -> Option<NodeId> {
     let certificates = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     let certificate = libp2p_tls::certificate::parse(certificates.first()?).ok()?;
@@ -95,12 +95,12 @@ pub(super) fn peer(connection: &Connection) -> Option<NodeId> {
 
 /// A UDP socket with large buffers, as far as the system allows.
 pub(super) fn socket(bind: SocketAddr) -> std::io::Result<std::net::UdpSocket> {
-    const BUFFER: usize = 4 << 20;
+    const BUFFER_BYTES: usize = 4 << 20;
     let domain = socket2::Domain::for_address(bind);
     let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
     // A smaller buffer than asked for costs throughput, not correctness.
-    let _ = socket.set_recv_buffer_size(BUFFER);
-    let _ = socket.set_send_buffer_size(BUFFER);
+    let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(BUFFER_BYTES);
     socket.set_nonblocking(true)?;
     socket.bind(&bind.into())?;
     Ok(socket.into())

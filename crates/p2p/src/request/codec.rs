@@ -1,4 +1,4 @@
-//! Requests and answers as bytes.
+//! The wire format of requests and responses.
 //!
 //! A request: one byte with the length of the protocol's name, the name, four bytes (big-endian) with the length of
 //! the data, the data. An answer: one byte of status; with status 0 four bytes of length and the data follow.
@@ -20,10 +20,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{MAX_NAME, MEMORY, ProtocolSpec};
+use super::{MAX_INBOUND_BYTES, MAX_NAME_BYTES, ProtocolSpec};
 
-/// What is reserved before any of it has arrived, in bytes.
-const FIRST_READ: usize = 4 << 10;
+/// Bytes that are allocated before any of the data has arrived.
+const INITIAL_READ_BYTES: usize = 4 << 10;
 
 const DATA: u8 = 0;
 const BUSY: u8 = 1;
@@ -40,7 +40,7 @@ pub(crate) struct Request {
     pub(crate) memory: Option<OwnedSemaphorePermit>,
 }
 
-/// What comes back.
+/// A response.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Data(Vec<u8>),
@@ -60,18 +60,21 @@ pub(crate) struct Codec {
     asked: usize,
 }
 
-/// Whether the protocols can be told apart, and their bounds kept.
+/// Checks that the protocols' names are valid and distinct, and that their bounds can be kept.
 pub(crate) fn check(specs: &[ProtocolSpec]) -> Result<(), String> {
     for (index, spec) in specs.iter().enumerate() {
         let longest = spec.max_request.max(spec.max_response);
-        if spec.name.is_empty() || spec.name.len() > MAX_NAME {
-            return Err(format!("protocol name {:?} has not 1 to {MAX_NAME} bytes", spec.name));
+        if spec.name.is_empty() || spec.name.len() > MAX_NAME_BYTES {
+            return Err(format!("protocol name {:?} must have 1 to {MAX_NAME_BYTES} bytes", spec.name));
         }
         if specs[..index].iter().any(|other| other.name == spec.name) {
             return Err(format!("protocol {} is configured twice", spec.name));
         }
-        if longest > MEMORY {
-            return Err(format!("protocol {}: {longest} bytes in one message, at most {MEMORY}", spec.name));
+        if longest > MAX_INBOUND_BYTES {
+            return Err(format!(
+                "protocol {}: {longest} bytes in one message, at most {MAX_INBOUND_BYTES}",
+                spec.name
+            ));
         }
     }
     Ok(())
@@ -85,24 +88,24 @@ impl Codec {
 
     async fn read<T: AsyncRead + Unpin + Send>(&self, io: &mut T) -> io::Result<Request> {
         let name_len = read_u8(io).await?;
-        if usize::from(name_len) > MAX_NAME {
+        if usize::from(name_len) > MAX_NAME_BYTES {
             return Err(invalid("the name is too long"));
         }
         let mut name = vec![0; name_len.into()];
         io.read_exact(&mut name).await?;
         let known = self.specs.iter().position(|spec| spec.name.as_bytes() == name);
-        let protocol = known.ok_or_else(|| invalid("no such protocol"))?;
+        let protocol = known.ok_or_else(|| invalid("unknown protocol"))?;
         let (limit, deadline) = (self.specs[protocol].max_request, self.specs[protocol].timeout);
         let len = read_len(io, limit).await?;
         let permits = u32::try_from(len).map_err(|_| invalid("the request is too long"))?;
         let memory = self.memory.clone().try_acquire_many_owned(permits);
-        let memory = memory.map_err(|_| io::Error::other("too much is being read already"))?;
+        let memory = memory.map_err(|_| io::Error::other("too many bytes of requests in progress"))?;
         let data = read_body(io, len, deadline).await?;
         Ok(Request { protocol, data, memory: Some(memory) })
     }
 
     fn spec(&self, index: usize) -> io::Result<&ProtocolSpec> {
-        self.specs.get(index).ok_or_else(|| invalid("no such protocol"))
+        self.specs.get(index).ok_or_else(|| invalid("unknown protocol"))
     }
 }
 
@@ -115,8 +118,8 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        // A stream that runs into its deadline is dropped in the middle of this.
-        let unread = Unread(Some(self.unread.clone()));
+        // When the stream's deadline passes, this future is dropped, and the guard counts it.
+        let unread = UnreadGuard(Some(self.unread.clone()));
         let request = self.read(io).await?;
         unread.was_read();
         Ok(request)
@@ -128,7 +131,7 @@ impl request_response::Codec for Codec {
     {
         let mut status = [REFUSED];
         if io.read(&mut status).await? == 0 {
-            // The other side closed without a word: it dropped the request.
+            // The other side closed without a status: it dropped the request.
             return Ok(Answer::Refused);
         }
         match status[0] {
@@ -140,7 +143,7 @@ impl request_response::Codec for Codec {
             BUSY => Ok(Answer::Busy),
             TOO_OFTEN => Ok(Answer::TooOften),
             REFUSED => Ok(Answer::Refused),
-            _ => Err(invalid("an unknown status")),
+            _ => Err(invalid("unknown status")),
         }
     }
 
@@ -171,16 +174,16 @@ impl request_response::Codec for Codec {
     }
 }
 
-/// Counts a request that cannot be read, unless told that it was.
-struct Unread(Option<Arc<AtomicU64>>);
+/// Counts a request that could not be read, unless [`UnreadGuard::was_read`] was called.
+struct UnreadGuard(Option<Arc<AtomicU64>>);
 
-impl Unread {
+impl UnreadGuard {
     fn was_read(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Unread {
+impl Drop for UnreadGuard {
     fn drop(&mut self) {
         if let Some(counter) = &self.0 {
             counter.fetch_add(1, Ordering::Relaxed);
@@ -214,7 +217,7 @@ async fn read_body(
     len: usize,
     deadline: Duration,
 ) -> io::Result<Vec<u8>> {
-    let mut data = Vec::with_capacity(len.min(FIRST_READ));
+    let mut data = Vec::with_capacity(len.min(INITIAL_READ_BYTES));
     let most = u64::try_from(len).map_err(|_| invalid("too long"))?;
     let mut part = io.take(most);
     timeout(deadline, part.read_to_end(&mut data)).await.map_err(|_| io::ErrorKind::TimedOut)??;
@@ -263,13 +266,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_request_comes_out_as_it_went_in(data in prop::collection::vec(any::<u8>(), 0..=MAX)) {
+        fn a_request_is_read_as_it_was_written(data in prop::collection::vec(any::<u8>(), 0..=MAX)) {
             let request = read(&mut codec(MAX), &written(&data)).unwrap();
             prop_assert_eq!((request.protocol, request.data), (1, data));
         }
 
         #[test]
-        fn so_does_an_answer(data in prop::collection::vec(any::<u8>(), 0..=MAX)) {
+        fn a_response_is_read_as_it_was_written(data in prop::collection::vec(any::<u8>(), 0..=MAX)) {
             for answer in [Answer::Data(data.clone()), Answer::Busy, Answer::TooOften, Answer::Refused] {
                 let wanted = format!("{answer:?}");
                 let mut bytes = Cursor::new(Vec::new());
@@ -327,18 +330,18 @@ mod tests {
     fn requests_share_their_memory_and_give_it_back() {
         let mut codec = codec(MAX);
         let first = read(&mut codec, &written(&[0; 60])).unwrap();
-        assert!(read(&mut codec.clone(), &written(&[0; 60])).is_err(), "no room while the first lives");
+        assert!(read(&mut codec.clone(), &written(&[0; 60])).is_err(), "the first request holds the memory");
         drop(first);
         assert!(read(&mut codec, &written(&[0; 60])).is_ok());
     }
 
     #[test]
-    fn protocols_that_cannot_work_are_refused_at_the_start() {
+    fn invalid_protocols_are_refused_at_the_start() {
         let good = ProtocolSpec::new("a/1");
         assert!(check(&[good.clone(), ProtocolSpec::new("b/1")]).is_ok());
         assert!(check(&[good.clone(), good.clone()]).is_err());
         assert!(check(&[ProtocolSpec::new("")]).is_err());
-        assert!(check(&[ProtocolSpec { max_response: MEMORY + 1, ..good }]).is_err());
+        assert!(check(&[ProtocolSpec { max_response: MAX_INBOUND_BYTES + 1, ..good }]).is_err());
     }
 
     #[test]
@@ -362,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_does_not_come_times_out() {
+    fn a_missing_body_times_out() {
         let error = run(read_body(&mut Silent, 1, Duration::from_millis(10))).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -1,4 +1,4 @@
-//! Answers arrive whole, in order, side by side, and after a restart.
+//! Answers arrive whole, in order, concurrently, and after a restart.
 
 use futures::future::join_all;
 use nervure_p2p::query::{ClientConfig, QueryClient, QueryError};
@@ -17,7 +17,7 @@ async fn pieces_come_in_order_and_the_end_counts_them() {
 }
 
 #[tokio::test]
-async fn many_questions_share_one_connection_and_do_not_mix() {
+async fn many_queries_share_one_connection_and_do_not_mix() {
     let (node, client) = (Node::start(server_config()), client(2));
     let answers = join_all((1..=64).map(|n| ask(&client, node.id, node.at, Does::Stream(n, 100 + n)))).await;
     for (answer, n) in answers.into_iter().zip(1u32..) {
@@ -39,13 +39,13 @@ async fn a_client_on_the_callers_runtime_asks_as_well() {
 }
 
 #[tokio::test]
-async fn a_server_that_came_back_is_found_again() {
+async fn a_restarted_server_is_found_again() {
     let (node, client) = (Node::start(server_config()), client(2));
     ask(&client, node.id, node.at, Does::Stream(1, 10)).await.unwrap();
     let at = node.at;
     drop(node);
     let refused = ask(&client, key(1).node_id(), at, Does::Stream(1, 10)).await;
-    // The second where the client had not yet heard that its connection is closed.
+    // The second tries before the client has noticed that its connection is closed.
     assert!(matches!(refused, Err(QueryError::Unreachable { .. } | QueryError::Truncated(_))), "{refused:?}");
     let mut config = server_config();
     config.bind = at;

@@ -1,4 +1,4 @@
-//! The protocol without our client or server: quinn and libp2p's certificates, and whatever bytes a test likes.
+//! The protocol without our client or server: quinn and libp2p's certificates, and any bytes that a test chooses.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -32,7 +32,7 @@ pub(crate) fn client(key: &NodeKey, mesh: MeshId, stream_window: Option<u32>) ->
     endpoint
 }
 
-/// A connection of `key`'s in the usual mesh. The endpoint has to be kept.
+/// A connection with `key` in the usual mesh. The caller has to keep the endpoint.
 pub(crate) async fn connect(key: &NodeKey, to: SocketAddr) -> (Endpoint, Connection) {
     let endpoint = client(key, MESH, None);
     let connection = endpoint.connect(to, "anything").unwrap().await.unwrap();
@@ -50,16 +50,16 @@ pub(crate) fn server(key: &NodeKey, streams: u32) -> Endpoint {
     Endpoint::server(config, loopback(0)).unwrap()
 }
 
-/// What a lying server does after its bytes.
+/// What a hostile server does after its bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
     /// It finishes the stream.
     Finish,
-    /// It says nothing more, and keeps the stream.
+    /// It sends nothing more, and keeps the stream open.
     Wait,
 }
 
-/// Answers every question on `endpoint` with `bytes`, for as long as the runtime lives.
+/// Answers every query on `endpoint` with `bytes`, for as long as the runtime lives.
 pub(crate) fn answer_with(endpoint: &Endpoint, bytes: Vec<u8>, then: Then) {
     let endpoint = endpoint.clone();
     tokio::spawn(async move {
@@ -87,7 +87,7 @@ pub(crate) fn bytes(frames: &[Frame]) -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// A header of a frame of `kind`, whatever follows it.
+/// A header of a frame of `kind`.
 pub(crate) fn header(kind: u8, length: u32) -> Vec<u8> {
     [&[kind][..], &length.to_be_bytes()].concat()
 }

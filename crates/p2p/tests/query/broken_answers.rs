@@ -1,4 +1,4 @@
-//! Servers that break the protocol: each lie is an error of its own kind, and none an answer.
+//! Servers that break the protocol: each violation is a distinct error, and never an answer.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn answered(bytes: Vec<u8>) -> Result<Answer, QueryError> {
 }
 
 #[tokio::test]
-async fn the_bare_server_can_also_tell_the_truth() {
+async fn the_bare_server_can_also_answer_correctly() {
     assert_eq!(answered(bare::bytes(&[chunk(), chunk(), end(2)])).await.unwrap().0.len(), 2);
 }
 
@@ -68,7 +68,7 @@ async fn a_wrong_count_is_truncated() {
 }
 
 #[tokio::test]
-async fn unknown_kinds_and_questions_break_the_protocol() {
+async fn unknown_kinds_and_open_frames_break_the_protocol() {
     for (bytes, error) in [
         (bare::header(9, 0), FrameError::UnknownKind(9)),
         (bare::header(0, 0), FrameError::UnknownKind(0)),

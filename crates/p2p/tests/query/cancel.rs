@@ -1,4 +1,4 @@
-//! Either side leaves in the middle, and the other learns of it.
+//! Either side leaves during an answer, and the other side notices.
 
 use nervure_p2p::query::{QueryError, QueryItem};
 
@@ -14,12 +14,12 @@ async fn dropping_the_answer_drops_the_experts_work() {
     assert!(matches!(stream.next().await, Ok(QueryItem::Chunk(_))));
     drop(stream);
     node.expert.dropped.notified().await;
-    eventually("it is counted out", || node.count(|c| &c.in_progress) == 0).await;
+    eventually("it is no longer in progress", || node.count(|c| &c.in_progress) == 0).await;
     ask(&client, node.id, node.at, Does::Stream(1, 10)).await.unwrap();
 }
 
 #[tokio::test]
-async fn work_that_has_said_nothing_is_dropped_too() {
+async fn work_that_has_sent_nothing_is_dropped_too() {
     let (node, client) = (Node::start(server_config()), client(2));
     let stream = client.open(node.id, &[node.at], question(Does::HangSilently)).await.unwrap();
     eventually("it is in progress", || node.count(|c| &c.in_progress) == 1).await;
@@ -50,11 +50,11 @@ async fn a_service_that_watches_its_asker_sees_it_leave() {
 async fn what_a_service_does_after_its_end_is_not_cancelled() {
     let (node, client) = (Node::start(server_config()), client(2));
     ask(&client, node.id, node.at, Does::WorkAfterTheEnd).await.unwrap();
-    // The stream is gone by now, and with the next answer the server has seen that.
+    // The stream has ended by now, and the server has seen that once it answers the next query.
     ask(&client, node.id, node.at, Does::Stream(1, 10)).await.unwrap();
     assert_eq!(node.count(|c| &c.in_progress), 1);
     node.expert.finished.notified().await;
-    node.expert.go_on.notify_one();
+    node.expert.release.notify_one();
     node.expert.finished.notified().await;
 }
 

@@ -1,4 +1,4 @@
-//! Askers that break the protocol: each loses its own question, and the others notice nothing.
+//! Askers that break the protocol: each loses its own query, and others are not affected.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -19,7 +19,7 @@ fn hurried() -> Node {
     Node::start(config)
 }
 
-/// What the server says to `bytes`: the kind of its frame. The asking side stays open.
+/// The kind of the frame with which the server answers `bytes`. The asking side stays open.
 async fn told(connection: &Connection, bytes: &[u8]) -> u8 {
     let (mut send, mut receive) = connection.open_bi().await.unwrap();
     send.write_all(bytes).await.unwrap();
@@ -27,7 +27,7 @@ async fn told(connection: &Connection, bytes: &[u8]) -> u8 {
 }
 
 #[tokio::test]
-async fn bad_questions_are_refused_and_counted() {
+async fn malformed_queries_are_refused_and_counted() {
     let node = hurried();
     let (_kept, connection) = bare::connect(&key(2), node.at).await;
     let whole = bare::bytes(&[Frame::Open(question(Does::Hang))]);
@@ -43,7 +43,7 @@ async fn bad_questions_are_refused_and_counted() {
         assert_eq!(told(&connection, bytes).await, 4, "an error frame");
         assert_eq!(node.count(|c| &c.malformed), number);
     }
-    eventually("every place is free", || node.count(|c| &c.in_progress) == 0).await;
+    eventually("no query is in progress", || node.count(|c| &c.in_progress) == 0).await;
     node.serves().await;
 }
 
@@ -58,7 +58,7 @@ async fn more_streams_than_allowed_have_to_wait_for_the_header_deadline() {
         stalled.push(streams);
     }
     assert!(connection.open_bi().now_or_never().is_none(), "the fifth must wait");
-    assert!(connection.open_uni().now_or_never().is_none(), "there are none of these");
+    assert!(connection.open_uni().now_or_never().is_none(), "unidirectional streams are not allowed");
     node.serves().await;
     for (send, mut receive) in stalled {
         receive.read_to_end(4096).await.unwrap();
@@ -75,12 +75,12 @@ async fn an_asker_that_grants_no_window_does_not_keep_its_place() {
     let (mut send, _receive) = connection.open_bi().await.unwrap();
     send.write_all(&bare::header(77, 1)).await.unwrap();
     eventually("it was refused", || node.count(|c| &c.malformed) == 1).await;
-    eventually("its place is free", || node.count(|c| &c.in_progress) == 0).await;
-    assert!(connection.close_reason().is_none(), "not because it left");
+    eventually("its query is no longer in progress", || node.count(|c| &c.in_progress) == 0).await;
+    assert!(connection.close_reason().is_none(), "the asker has not left");
 }
 
 #[tokio::test]
-async fn datagrams_of_garbage_are_nothing() {
+async fn datagrams_of_garbage_are_ignored() {
     let (node, mut random) = (hurried(), StdRng::seed_from_u64(1));
     let socket = tokio::net::UdpSocket::bind(loopback(0)).await.unwrap();
     for number in 0..2000usize {

@@ -1,4 +1,4 @@
-//! Who is at the other end: the mesh and the node, proved in the handshake.
+//! The mesh and the identity of the other end, proved in the handshake.
 
 use nervure_p2p::query::{ClientConfig, QueryClient, QueryError};
 use nervure_primitives::MeshId;
@@ -16,7 +16,7 @@ async fn a_client_of_another_mesh_does_not_get_in() {
 }
 
 #[tokio::test]
-async fn another_node_at_the_address_is_told_nothing() {
+async fn another_node_at_the_address_receives_no_query() {
     let (node, client) = (Node::start(server_config()), client(2));
     let expected = key(9).node_id();
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! Rates, places, and proof of address under load.
+//! Rate limits, connection limits, and proof of address under load.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,7 @@ use crate::{
     mesh::{Does, Node, Registry, ask, client, eventually, key, server_config},
 };
 
-/// How many of twenty questions of client 2's were refused for their rate.
+/// How many of twenty queries of client 2 were refused because of the rate.
 async fn limited(node: &Node) -> usize {
     let (client, mut refused) = (client(2), 0);
     for _ in 0..20 {
@@ -41,12 +41,12 @@ async fn strangers_are_limited_and_the_registered_are_not() {
     for _ in 0..20 {
         ask(&registered, strict.id, strict.at, Does::Stream(1, 10)).await.unwrap();
     }
-    // The broken variant: who holds everybody for registered limits nobody.
+    // The broken variant: where all nodes are registered, no client is limited.
     assert_eq!(limited(&Node::start(config)).await, 0);
 }
 
 #[tokio::test]
-async fn over_half_an_address_must_prove_itself_and_over_all_nobody_enters() {
+async fn half_full_a_server_asks_for_proof_and_full_it_refuses() {
     let mut config = server_config();
     config.connections = NonZeroUsize::new(4).unwrap();
     let node = Node::start(config);
@@ -65,7 +65,7 @@ async fn over_half_an_address_must_prove_itself_and_over_all_nobody_enters() {
             return eventually("five came in", || node.count(|c| &c.connections) == 5).await;
         }
     }
-    panic!("the places were not given back");
+    panic!("the connections were not released");
 }
 
 #[tokio::test]
@@ -76,12 +76,12 @@ async fn a_server_with_room_asks_for_no_proof() {
         kept.push(bare::connect(&key(2), node.at).await);
     }
     // The client is connected a packet before the server.
-    eventually("all four are in", || node.count(|c| &c.connections) == 4).await;
+    eventually("all four are connected", || node.count(|c| &c.connections) == 4).await;
     assert_eq!(node.count(|c| &c.retried), 0);
 }
 
 #[tokio::test]
-async fn long_questions_share_a_room_and_short_ones_do_not_need_it() {
+async fn long_queries_share_the_memory_and_short_ones_do_not_need_it() {
     let mut config = server_config();
     config.memory_kib = std::num::NonZeroUsize::new(300).unwrap();
     let node = Node::start(config);
@@ -92,7 +92,7 @@ async fn long_questions_share_a_room_and_short_ones_do_not_need_it() {
         question
     };
     let mut first = client.open(node.id, &[node.at], long(Does::Hang)).await.unwrap();
-    assert!(first.next().await.is_ok(), "there is room for one");
+    assert!(first.next().await.is_ok(), "there is memory for one");
     let second = client.open(node.id, &[node.at], long(Does::Stream(1, 10))).await.unwrap();
     let refused = crate::mesh::read(second).await;
     assert!(
@@ -103,11 +103,11 @@ async fn long_questions_share_a_room_and_short_ones_do_not_need_it() {
     drop(first);
     node.expert.dropped.notified().await;
     let third = client.open(node.id, &[node.at], long(Does::Stream(1, 10))).await.unwrap();
-    assert!(crate::mesh::read(third).await.is_ok(), "the room is given back");
+    assert!(crate::mesh::read(third).await.is_ok(), "the memory is released");
 }
 
 #[tokio::test]
-async fn all_questions_together_are_bounded() {
+async fn all_queries_together_are_bounded() {
     let mut config = server_config();
     config.queries = std::num::NonZeroUsize::new(1).unwrap();
     let node = Node::start(config);

@@ -1,4 +1,5 @@
-//! A relay that loses packets: the whole answer arrives, or an error; never a short answer taken for whole.
+//! A relay that loses packets: the whole answer arrives, or an error; never a short answer that is taken for a whole
+//! one.
 
 use std::{
     net::SocketAddr,
@@ -15,7 +16,7 @@ use tokio::net::UdpSocket;
 
 use crate::mesh::{Does, MESH, Node, ask, key, loopback, piece, server_config};
 
-/// What a relay loses.
+/// The packets that a relay loses.
 #[derive(Clone, Copy, Debug)]
 struct Loss {
     seed: u64,
@@ -54,11 +55,11 @@ async fn relay(to: SocketAddr, loss: Loss) -> (SocketAddr, Arc<AtomicU64>) {
     (at, lost)
 }
 
-/// Whether a long answer came whole through `loss`; that it is whole or an error is what every run checks.
-async fn came(node: &Node, loss: Loss, patience: Duration) -> bool {
+/// Whether a long answer arrived through `loss`. Every run asserts that it is whole or an error.
+async fn came(node: &Node, loss: Loss, limit: Duration) -> bool {
     let (at, lost) = relay(node.at, loss).await;
     let mut config = ClientConfig::new(key(2), MESH);
-    (config.connect, config.first_byte, config.between) = (patience, patience, patience);
+    (config.connect, config.first_byte, config.between) = (limit, limit, limit);
     let client = QueryClient::start(config).unwrap();
     let answer = ask(&client, node.id, at, Does::Stream(200, 1000)).await;
     assert!(lost.load(Ordering::Relaxed) > 0, "{loss:?} lost nothing");

@@ -1,10 +1,10 @@
-//! The query plane over real sockets on loopback. One scenario a file.
+//! The query plane over real sockets on loopback. One scenario per file.
 //!
-//! [`mesh`] has the honest sides, [`bare`] the same protocol without our client or server, for whoever lies.
-//! Every wait is for an event or a bounded poll of some state; deadlines are short only where their passing is
-//! what is tested, and no test says how long anything took.
+//! [`mesh`] has the honest sides, [`bare`] the same protocol without our client or server, for hostile sides.
+//! Every wait is for an event or a bounded poll of some state; deadlines are short only in tests of the
+//! deadline itself, and no test asserts how long anything took.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod bare;
 mod mesh;

@@ -1,4 +1,4 @@
-//! Honest nodes: a server whose expert does what the question says, and clients.
+//! Honest nodes: a server whose expert does what the query asks for, and clients.
 
 use std::{
     collections::BTreeSet,
@@ -26,10 +26,10 @@ use tokio::sync::Notify;
 /// The mesh of most nodes here.
 pub(crate) const MESH: MeshId = MeshId::from_bytes([7; 32]);
 
-/// What a node gave before its end.
+/// The pieces of an answer, and its end.
 pub(crate) type Answer = (Vec<Bytes>, QueryEnd);
 
-/// Who is registered; everybody where no list is given.
+/// The registered nodes; all nodes where no list is given.
 pub(crate) struct Registry(pub(crate) Option<BTreeSet<NodeId>>);
 
 impl Admission for Registry {
@@ -38,31 +38,31 @@ impl Admission for Registry {
     }
 }
 
-/// What experts here can do; the question says which.
+/// What an expert does; the query chooses one.
 #[derive(Clone, Debug)]
 pub(crate) enum Does {
-    /// So many pieces of so many bytes, numbered, and an end.
+    /// Sends so many numbered pieces of so many bytes, and an end.
     Stream(u32, u32),
-    /// One piece, then nothing, until it is dropped.
+    /// Sends one piece, then hangs until it is dropped.
     Hang,
-    /// The same without a piece.
+    /// Hangs without sending a piece.
     HangSilently,
-    /// One piece, and no end.
+    /// Sends one piece, and drops the replier without an end.
     DropReplier,
-    /// A whole answer, then work of its own until the test lets it go.
+    /// Sends a whole answer, then works until the test releases it.
     WorkAfterTheEnd,
-    /// A piece, then it waits until its asker is gone.
+    /// Sends a piece, then waits until its asker is gone.
     WatchTheAsker,
-    /// Nothing good.
+    /// Panics.
     Panic,
 }
 
-/// An expert whose begun, dropped and finished work can be waited for.
+/// An expert that notifies the test when its work is dropped or finished.
 #[derive(Default)]
 pub(crate) struct Expert {
     pub(crate) dropped: Arc<Notify>,
     pub(crate) finished: Arc<Notify>,
-    pub(crate) go_on: Arc<Notify>,
+    pub(crate) release: Arc<Notify>,
 }
 
 struct OnDrop(Arc<Notify>);
@@ -76,18 +76,18 @@ impl Drop for OnDrop {
 impl QueryService for Expert {
     fn serve(&self, query: InboundQuery) -> BoxFuture<'static, ()> {
         let guard = OnDrop(self.dropped.clone());
-        let (finished, go_on) = (self.finished.clone(), self.go_on.clone());
+        let (finished, release) = (self.finished.clone(), self.release.clone());
         let does = Does::from_body(&query.open.body);
         async move {
             let _guard = guard;
-            perform(does, query.reply, &go_on).await;
+            perform(does, query.reply, &release).await;
             finished.notify_one();
         }
         .boxed()
     }
 }
 
-async fn perform(does: Does, mut reply: Replier, go_on: &Notify) {
+async fn perform(does: Does, mut reply: Replier, release: &Notify) {
     match does {
         Does::Stream(count, size) => {
             for number in 0..count {
@@ -107,7 +107,7 @@ async fn perform(does: Does, mut reply: Replier, go_on: &Notify) {
         }
         Does::WorkAfterTheEnd => {
             reply.end(END).await;
-            go_on.notified().await;
+            release.notified().await;
         }
         Does::WatchTheAsker => {
             let _ = reply.send(piece(0, 10)).await;
@@ -119,7 +119,7 @@ async fn perform(does: Does, mut reply: Replier, go_on: &Notify) {
 
 const END: QueryEnd = QueryEnd::new(Usage { prompt_tokens: 1, completion_tokens: 2 }, FinishReason::Stop);
 
-/// The piece of that number: it differs from every other.
+/// The piece of that number; all pieces differ.
 pub(crate) fn piece(number: u32, size: u32) -> Bytes {
     number.to_be_bytes().into_iter().chain((4..size).map(|at| (at % 251) as u8)).collect()
 }
@@ -152,7 +152,7 @@ impl Does {
     }
 }
 
-/// A question that lets the expert do `does`.
+/// A query that makes the expert do `does`.
 pub(crate) fn question(does: Does) -> QueryOpen {
     QueryOpen {
         netuid: Netuid(1),
@@ -187,7 +187,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts a server that holds everybody for registered.
+    /// Starts a server for which all nodes are registered.
     pub(crate) fn start(config: ServerConfig) -> Self {
         Self::admitting(config, Registry(None))
     }
@@ -204,7 +204,7 @@ impl Node {
         which(self.server.counters()).load(Ordering::Relaxed)
     }
 
-    /// That the server answers an honest asker as it should.
+    /// Asserts that the server answers an honest asker.
     pub(crate) async fn serves(&self) {
         let answer = ask(&client(200), self.id, self.at, Does::Stream(3, 100)).await.unwrap();
         assert_eq!(answer.0.len(), 3);
@@ -216,7 +216,7 @@ pub(crate) fn client(number: u8) -> QueryClient {
     QueryClient::start(ClientConfig::new(key(number), MESH)).unwrap()
 }
 
-/// One whole question.
+/// Sends a query and reads the whole answer.
 pub(crate) async fn ask(
     client: &QueryClient,
     node: NodeId,

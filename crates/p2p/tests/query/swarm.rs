@@ -1,4 +1,4 @@
-//! Questions over the swarm's own streams, to a node whose query endpoint cannot be reached.
+//! Queries over streams of the swarm, to a node whose query endpoint cannot be reached.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,12 +10,12 @@ use crate::mesh::{
     Does, MESH, Node, Registry, client, eventually, key, piece, question, read, server_config,
 };
 
-/// Two nodes that are connected through their swarms; the first answers questions.
+/// Two nodes that are connected through their swarms; the first answers queries.
 struct Pair {
     node: Arc<Node>,
     asker: NetworkHandle,
     id: NodeId,
-    /// The network lives as long as somebody holds it.
+    /// Held because the network stops with its last handle.
     _answering: NetworkHandle,
     _stop: tokio_util::sync::DropGuard,
 }
@@ -75,7 +75,7 @@ async fn answers_come_whole_over_the_swarm_as_well() {
     }
     let broken = read(pair.ask(Does::DropReplier).await).await;
     assert!(broken.is_err(), "{broken:?}");
-    assert_eq!(pair.node.count(|counters| &counters.connections), 0, "nothing went the usual way");
+    assert_eq!(pair.node.count(|counters| &counters.connections), 0, "no query used the QUIC endpoint");
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn leaving_frees_the_expert_over_the_swarm_as_well() {
 }
 
 #[tokio::test]
-async fn a_node_that_answers_no_questions_says_so_and_an_absent_one_is_not_reached() {
+async fn nodes_without_a_query_service_and_absent_nodes_are_told_apart() {
     let pair = Pair::new().await;
     let stop = CancellationToken::new();
     let at = pair.asker.status().await.unwrap().listening;

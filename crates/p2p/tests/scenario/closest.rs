@@ -14,7 +14,7 @@ fn expected(key: Hash, nodes: &[NodeId], asker: NodeId) -> Vec<NodeId> {
 }
 
 #[tokio::test]
-async fn everybody_names_the_same_nodes_in_the_same_order() {
+async fn all_nodes_find_the_same_nodes_in_the_same_order() {
     let mesh = Mesh::new(1);
     let nodes = mesh.star(12).await;
     let ids: Vec<_> = nodes.iter().map(|node| node.id()).collect();
@@ -30,7 +30,7 @@ async fn everybody_names_the_same_nodes_in_the_same_order() {
 }
 
 #[tokio::test]
-async fn alone_there_is_nobody() {
+async fn a_node_without_peers_finds_no_nodes() {
     let mesh = Mesh::new(1);
     let node = mesh.start(mesh.config(1));
     assert_eq!(node.handle.closest(Hash::of("test/closest", &[b"one"])).await.unwrap(), Vec::new());

@@ -1,4 +1,4 @@
-//! Nodes to play with: each a whole network of its own, all in one process.
+//! Test nodes: each with its own network task, all in one process.
 
 use std::{
     collections::BTreeSet,
@@ -14,26 +14,26 @@ use nervure_primitives::{MeshId, NodeId, NodeKey};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Longest wait for a state. Far more than any needs, so that only what never comes fails.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// Longest wait for a state. Far longer than any test needs, so that it passes only when the state never comes.
+const STATE_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Between two looks at a state.
-const LOOK: Duration = Duration::from_millis(20);
+/// Interval between two checks of a state.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The topic of the tests, and its longest message in bytes.
 pub(crate) const TOPIC: &str = "test";
 pub(crate) const TOPIC_MAX: usize = 1024;
 
-/// Waits until `look` says yes.
-pub(crate) async fn eventually(what: &str, mut look: impl AsyncFnMut() -> bool) {
+/// Waits until `condition` holds.
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
-    while !look().await {
-        assert!(start.elapsed() < PATIENCE, "never: {what}");
-        tokio::time::sleep(LOOK).await;
+    while !condition().await {
+        assert!(start.elapsed() < STATE_TIMEOUT, "never: {what}");
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// The registry of the tests: everybody in it, and nobody else.
+/// The registry of the tests: the nodes that were added are registered, and no others.
 #[derive(Default)]
 pub(crate) struct Registered(Mutex<BTreeSet<NodeId>>);
 
@@ -61,7 +61,7 @@ impl Mesh {
         Self { id: MeshId::from_bytes([id; 32]), registered: Arc::default() }
     }
 
-    /// Settings of node number `seed`, who is registered and listens on a free QUIC port.
+    /// Settings of node number `seed`, which is registered and listens on a free QUIC port.
     pub(crate) fn config(&self, seed: u8) -> NetworkConfig {
         let config = self.stranger(seed);
         self.registered.add(config.key.node_id());
@@ -101,7 +101,7 @@ impl Mesh {
         again.unwrap()
     }
 
-    /// Starts nodes `0..count`, all of which begin with the first, and waits until the first has met them all.
+    /// Starts nodes `0..count`, which all bootstrap from the first, and waits until the first is connected to all.
     pub(crate) async fn star(&self, count: u8) -> Vec<Node> {
         let mut nodes = vec![self.start(self.config(0))];
         let first = nodes[0].address().await;
@@ -110,7 +110,7 @@ impl Mesh {
             config.bootstrap = vec![first.clone()];
             nodes.push(self.start(config));
         }
-        eventually("all have met the first", async || {
+        eventually("all are connected to the first", async || {
             nodes[0].status().await.connected + 1 >= u32::from(count)
         })
         .await;
@@ -118,7 +118,7 @@ impl Mesh {
     }
 }
 
-/// A running node. Dropped, it stops.
+/// A running node. Dropping it stops it.
 pub(crate) struct Node {
     pub(crate) handle: NetworkHandle,
     pub(crate) gossip: mpsc::Receiver<GossipMessage>,
@@ -134,7 +134,7 @@ impl Node {
         self.handle.status().await.unwrap()
     }
 
-    /// An address that it listens on, once it does.
+    /// Waits until it listens, and returns its address.
     pub(crate) async fn address(&self) -> Multiaddr {
         let mut found = None;
         eventually("the node listens", async || {
@@ -149,9 +149,9 @@ impl Node {
         self.handle.peers().await.unwrap().iter().any(|peer| peer.node == other)
     }
 
-    /// Publishes once somebody who follows the topic is there.
+    /// Publishes as soon as a connected peer follows the topic.
     pub(crate) async fn publish(&self, data: &[u8]) {
-        eventually("somebody listens to the topic", async || {
+        eventually("a peer follows the topic", async || {
             self.handle.publish(TOPIC, data.to_vec()).await.is_ok()
         })
         .await;

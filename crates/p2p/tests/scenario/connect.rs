@@ -1,4 +1,4 @@
-//! Two nodes meet, over either transport.
+//! Two nodes connect, over either transport.
 
 use crate::cluster::{Mesh, eventually};
 

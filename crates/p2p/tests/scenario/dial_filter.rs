@@ -1,15 +1,16 @@
-//! A node of a public mesh does not dial what others name on loopback; the operator's own addresses it does.
+//! A node of a public mesh does not dial loopback addresses that other nodes name; it dials those of its operator.
 
 use nervure_p2p::Scope;
 use nervure_primitives::Hash;
 
 use crate::cluster::{Mesh, Node, eventually};
 
-/// A hub that knows another node, and a third of this scope that has only been told of the hub.
+/// A hub that knows another node, and a third node of this scope that knows only the hub.
 async fn told_of_loopback(scope: Scope) -> (Node, [Node; 2]) {
     let mesh = Mesh::new(1);
     let mut config = mesh.config(1);
-    // An address that a public node gives a place to. Everybody is connected to the hub, so nobody dials it.
+    // A global address, which a public node admits to its routing table. All nodes are connected to the hub, so none
+    // dials it.
     config.external = vec!["/ip4/192.88.99.1/udp/9/quic-v1".parse().unwrap()];
     let hub = mesh.start(config);
     let mut config = mesh.config(2);
@@ -21,14 +22,14 @@ async fn told_of_loopback(scope: Scope) -> (Node, [Node; 2]) {
     config.reach.upnp = false;
     config.bootstrap = vec![hub.address().await];
     let node = mesh.start(config);
-    eventually("it meets the hub", async || node.is_connected_to(hub.id()).await).await;
+    eventually("it is connected to the hub", async || node.is_connected_to(hub.id()).await).await;
     (node, [hub, other])
 }
 
 #[tokio::test]
 async fn a_public_node_refuses_and_counts() {
     let (node, [hub, other]) = told_of_loopback(Scope::Public).await;
-    eventually("the hub has a place", async || node.status().await.routing_table == 1).await;
+    eventually("the hub is in the routing table", async || node.status().await.routing_table == 1).await;
     eventually("the lookup leads to loopback, and is refused", async || {
         node.handle.closest(Hash::of("test", &[])).await.unwrap();
         node.status().await.dials_refused > 0
@@ -43,7 +44,7 @@ async fn a_public_node_refuses_and_counts() {
 async fn a_local_node_dials_it() {
     let (node, [_hub, other]) = told_of_loopback(Scope::Local).await;
     assert_eq!(node.status().await.dials_refused, 0);
-    eventually("the lookup leads there", async || {
+    eventually("the lookup leads to loopback", async || {
         node.handle.closest(Hash::of("test", &[])).await.unwrap().contains(&other.id())
     })
     .await;

@@ -1,4 +1,4 @@
-//! Gossip reaches everybody, and nothing goes further than the first honest node that rejects it.
+//! Gossip reaches all nodes, and an honest node does not forward a message that it rejects.
 
 use nervure_p2p::{DhtMode, PublishError, Verdict};
 
@@ -32,13 +32,13 @@ async fn behind(verdict: impl Fn(&[u8]) -> Verdict + Send + 'static) -> Vec<Vec<
     let at_the_end = |seed, address| {
         let mut config = mesh.config(seed);
         config.bootstrap = vec![address];
-        // Clients are in nobody's routing table, so the ends never hear of each other.
+        // DHT clients are in no routing table, so the ends do not find each other.
         config.mode = DhtMode::Client;
         mesh.start(config)
     };
     let (first, mut last) = (at_the_end(2, middle.address().await), at_the_end(3, middle.address().await));
     eventually("the row stands", async || middle.status().await.connected == 2).await;
-    // The way is open once a message has gone all of it.
+    // The topic's mesh is complete once a message has passed through all three.
     for probe in 0u32.. {
         first.publish(&[b"probe".as_slice(), &probe.to_be_bytes()].concat()).await;
         receive(&mut middle, |_| Verdict::Accept).await;
@@ -46,7 +46,7 @@ async fn behind(verdict: impl Fn(&[u8]) -> Verdict + Send + 'static) -> Vec<Vec<
         if let Ok(Some(_)) = arrived {
             break;
         }
-        assert!(probe < 100, "never: the last follows the topic");
+        assert!(probe < 100, "the last node never received a probe");
     }
     first.publish(b"bad").await;
     first.publish(b"good").await;
@@ -60,23 +60,23 @@ async fn behind(verdict: impl Fn(&[u8]) -> Verdict + Send + 'static) -> Vec<Vec<
             received.push(data);
         }
     }
-    assert!(!last.is_connected_to(first.id()).await, "the ends must not know each other");
+    assert!(!last.is_connected_to(first.id()).await, "the ends must not be connected");
     received
 }
 
 #[tokio::test]
-async fn a_rejected_message_goes_no_further() {
+async fn a_rejected_message_is_not_forwarded() {
     let judge = |data: &[u8]| if data == b"bad" { Verdict::Reject } else { Verdict::Accept };
     assert_eq!(behind(judge).await, [b"good".to_vec()]);
 }
 
 #[tokio::test]
-async fn without_validation_it_would() {
+async fn without_validation_it_is_forwarded() {
     assert_eq!(behind(|_| Verdict::Accept).await, [b"bad".to_vec(), b"good".to_vec()]);
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_not_published() {
+async fn unknown_topics_and_long_messages_are_not_published() {
     let mesh = Mesh::new(1);
     let nodes = mesh.star(2).await;
     let too_long = nodes[0].handle.publish(TOPIC, vec![0; TOPIC_MAX + 1]).await;

@@ -1,4 +1,4 @@
-//! A peer that speaks the protocols, but not as it should.
+//! Peers that break the protocols on purpose.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn raw(mesh: &Mesh, key: &NodeKey) -> Swarm<Raw> {
         .build()
 }
 
-/// A node that serves [`ECHO`] with little patience.
+/// A node that serves [`ECHO`] with a short timeout.
 fn victim(mesh: &Mesh) -> (Node, mpsc::Receiver<InboundRequest>) {
     let (sender, requests) = mpsc::channel(64);
     let mut config = mesh.config(1);
@@ -54,7 +54,8 @@ fn victim(mesh: &Mesh) -> (Node, mpsc::Receiver<InboundRequest>) {
     (mesh.start(config), requests)
 }
 
-/// What the victim answers to `bytes`, which are then followed by nothing, and the stream left open.
+/// The victim's answer to `bytes` on a stream that stays open without further data; and its counts of failed and
+/// received requests.
 async fn sent(bytes: &[u8]) -> (Vec<u8>, u64, u64) {
     let mesh = Mesh::new(1);
     let (victim, _requests) = victim(&mesh);
@@ -73,7 +74,7 @@ async fn sent(bytes: &[u8]) -> (Vec<u8>, u64, u64) {
     stream.write_all(bytes).await.unwrap();
     stream.flush().await.unwrap();
     let mut answer = Vec::new();
-    // The victim ends the stream, one way or another; otherwise this waits until the test runner gives up.
+    // The victim has to end the stream; otherwise this waits until the test runner's timeout.
     let _ = stream.read_to_end(&mut answer).await;
     eventually("the broken request is counted, or handed in", async || {
         let status = victim.status().await;
@@ -101,17 +102,17 @@ async fn an_announced_length_beyond_the_bound_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn rubbish_is_refused() {
+async fn random_bytes_are_refused() {
     assert_eq!(sent(&[0xff; 300]).await, (Vec::new(), 1, 0));
 }
 
 #[tokio::test]
-async fn a_whole_request_would_have_been_handed_in() {
+async fn a_whole_request_is_handed_in() {
     let (_, failed, received) = sent(b"\x06echo/1\0\0\0\x04data").await;
-    assert!(received == 1 && failed <= 1, "nobody answers it, so it fails later: {failed}");
+    assert!(received == 1 && failed <= 1, "no node answers it, so it fails later: {failed}");
 }
 
-/// Runs a lying DHT server until the test ends, and says where it is.
+/// Runs a lying DHT server until the test ends, and returns its address.
 async fn liar(mesh: &Mesh, key: &NodeKey, friend: (PeerId, Multiaddr)) -> Multiaddr {
     let mut swarm = raw(mesh, key);
     swarm.behaviour_mut().kad.add_address(&friend.0, friend.1);
@@ -137,8 +138,11 @@ async fn a_registered_liar_cannot_make_strangers_responsible() {
     let mut config = mesh.config(1);
     config.bootstrap = vec![address];
     let node = mesh.start(config);
-    eventually("the liar has a place", async || node.status().await.routing_table == 1).await;
+    eventually("the liar is in the routing table", async || node.status().await.routing_table == 1).await;
     let found = node.handle.closest(Hash::of("test", &[])).await.unwrap();
     assert_eq!(found, [key.node_id()], "the liar itself, and not its friend");
-    assert!(node.is_connected_to(stranger.id()).await, "which was asked, as the liar had it");
+    assert!(
+        node.is_connected_to(stranger.id()).await,
+        "the lookup asked the stranger, because the liar named it"
+    );
 }

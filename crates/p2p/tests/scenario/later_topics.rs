@@ -1,4 +1,5 @@
-//! Topics that come and go while the mesh runs: who follows one first is not forgotten by those who follow it later.
+//! Topics that are followed and unfollowed while the mesh runs: the subscription of the first follower is known to
+//! later ones.
 
 use std::collections::BTreeSet;
 
@@ -29,14 +30,14 @@ async fn follow(node: &Node, numbers: &[u16]) -> Result<(), FollowError> {
 }
 
 #[tokio::test]
-async fn a_topic_comes_carries_messages_and_goes() {
+async fn a_topic_carries_messages_while_it_is_followed() {
     let (_mesh, first, mut second) = pair().await;
     let refused = first.handle.publish(SEVENTH, b"early".to_vec()).await;
     assert!(matches!(refused, Err(PublishError::Refused(_))), "{refused:?}");
     let topics = first.status().await.topics;
 
     follow(&second, &[7]).await.unwrap();
-    // The second's word has long arrived when the first follows: it is said once.
+    // The second announces its subscription only once, and that arrives before the first follows.
     eventually("the other topic works", async || first.handle.publish("test", b"x".to_vec()).await.is_ok())
         .await;
     follow(&first, &[7, 9]).await.unwrap();
@@ -57,18 +58,18 @@ async fn a_topic_comes_carries_messages_and_goes() {
 
     follow(&second, &[]).await.unwrap();
     let mut tries = 0u32;
-    eventually("nobody follows it any more", async || {
-        // Another one each time: what was published before counts as published.
+    eventually("no peer follows it", async || {
+        // A different message each time, because publishing a duplicate succeeds.
         tries += 1;
         let late = first.handle.publish(SEVENTH, tries.to_be_bytes().to_vec()).await;
-        matches!(late, Err(PublishError::Nobody))
+        matches!(late, Err(PublishError::NoSubscribers))
     })
     .await;
     assert_eq!(second.handle.publish("test", b"still here".to_vec()).await, Ok(()));
 }
 
 #[tokio::test]
-async fn a_family_has_its_bound_and_only_what_is_configured_is_one() {
+async fn refuses_too_many_topics_and_unknown_families() {
     let (_mesh, first, _second) = pair().await;
     let many = follow(&first, &[1, 2, 3]).await;
     assert_eq!(many, Err(FollowError::TooMany { asked: 3, most: 2 }));

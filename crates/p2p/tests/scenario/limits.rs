@@ -1,4 +1,4 @@
-//! Connections are bounded in number and by memory, and the refused are counted.
+//! Connections are bounded in number and by memory, and refusals are counted.
 
 use crate::cluster::{Mesh, Node, eventually};
 
@@ -18,16 +18,16 @@ async fn crowd(change: impl FnOnce(&mut nervure_p2p::NetworkConfig)) -> (Node, V
 }
 
 #[tokio::test]
-async fn no_more_connect_than_there_is_room_for() {
+async fn connections_beyond_the_limit_are_refused() {
     let (host, _guests) = crowd(|config| config.connections = 4).await;
-    eventually("somebody is refused", async || host.status().await.connections_refused >= 2).await;
-    eventually("there is room for some", async || host.status().await.connected >= 3).await;
+    eventually("a connection is refused", async || host.status().await.connections_refused >= 2).await;
+    eventually("the others are connected", async || host.status().await.connected >= 3).await;
     let inbound = host.handle.peers().await.unwrap().iter().filter(|peer| peer.inbound).count();
-    assert!(inbound <= 3, "a place is kept for connections of its own: {inbound}");
+    assert!(inbound <= 3, "a quarter is kept for outbound connections: {inbound}");
 }
 
 #[tokio::test]
-async fn nobody_connects_where_memory_is_short() {
+async fn connections_beyond_the_memory_limit_are_refused() {
     let (host, _guests) = crowd(|config| config.max_memory = Some(1)).await;
     eventually("all are refused", async || host.status().await.connections_refused >= 5).await;
     assert_eq!(host.status().await.connected, 0);

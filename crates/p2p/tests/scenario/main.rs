@@ -1,8 +1,8 @@
-//! The control plane between real swarms on loopback. One scenario a file.
+//! The control plane between real swarms on loopback. One scenario per file.
 //!
 //! Every wait is a bounded poll of some state ([`cluster::eventually`]); nothing here is timed.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod cluster;
 

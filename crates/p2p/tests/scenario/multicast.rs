@@ -1,4 +1,4 @@
-//! Nodes of one local mesh find each other without being told, where the machine has multicast.
+//! Nodes of one local mesh find each other by mDNS, where the machine has multicast.
 
 use std::{
     net::{Ipv4Addr, UdpSocket},
@@ -30,7 +30,7 @@ async fn two_nodes_meet_without_a_bootstrap_node() {
     let [a, b] = [1, 2].map(|seed| {
         let mut config = mesh.config(seed);
         config.reach.mdns = true;
-        // Whoever hears of us dials the address that the datagram came from, which is never loopback.
+        // A node that receives the datagram dials its source address, which is never loopback.
         config.listen = vec!["/ip4/0.0.0.0/udp/0/quic-v1".parse().unwrap()];
         mesh.start(config)
     });

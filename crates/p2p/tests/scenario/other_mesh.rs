@@ -1,4 +1,4 @@
-//! A node of another mesh, even under a registered key, does not stay.
+//! A node of another mesh is disconnected, even with a registered key.
 
 use crate::cluster::{Mesh, eventually};
 
@@ -12,5 +12,5 @@ async fn a_node_of_another_mesh_is_disconnected_and_counted() {
     let b = there.start(config);
     eventually("it is recognised", async || a.status().await.wrong_mesh > 0).await;
     eventually("it is gone", async || !a.is_connected_to(b.id()).await).await;
-    assert_eq!(a.status().await.routing_table, 0, "it never got a place");
+    assert_eq!(a.status().await.routing_table, 0, "it is not in the routing table");
 }

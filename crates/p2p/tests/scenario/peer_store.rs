@@ -1,9 +1,9 @@
-//! A node that comes back finds its mesh again without its bootstrap node.
+//! A restarted node finds its mesh without its bootstrap node.
 
 use crate::cluster::{Mesh, eventually};
 
 #[tokio::test]
-async fn the_nodes_met_before_are_dialled_again() {
+async fn stored_nodes_are_dialled_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("peers");
     let mesh = Mesh::new(1);
@@ -12,7 +12,7 @@ async fn the_nodes_met_before_are_dialled_again() {
     config.bootstrap = vec![friend.address().await];
     config.peer_store = Some(path.clone());
     let node = mesh.start(config.clone());
-    eventually("the friend is remembered", async || node.status().await.known == 1).await;
+    eventually("the friend is in the peer store", async || node.status().await.known == 1).await;
     drop(node);
     eventually("it is written at the end", async || path.exists()).await;
 
@@ -24,11 +24,11 @@ async fn the_nodes_met_before_are_dialled_again() {
 
     config.peer_store = None;
     let forgetful = mesh.start(config);
-    assert_eq!(forgetful.status().await.known, 0, "without the file it would know nobody");
+    assert_eq!(forgetful.status().await.known, 0, "without the file it knows no nodes");
 }
 
 #[tokio::test]
-async fn a_corrupt_file_is_no_reason_not_to_start() {
+async fn a_node_starts_with_a_corrupt_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("peers");
     std::fs::write(&path, b"not a peer store").unwrap();

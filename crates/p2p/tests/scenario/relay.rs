@@ -1,4 +1,4 @@
-//! A node that nobody can reach is reached through a relay.
+//! A node that cannot be reached directly is reached through a relay.
 
 use nervure_p2p::ProtocolSpec;
 use tokio::sync::mpsc;
@@ -29,7 +29,8 @@ async fn a_node_that_listens_only_through_a_relay_is_found_and_answers() {
     config.bootstrap = vec![address];
     config.protocols = vec![ProtocolSpec::new(ECHO)];
     let asker = mesh.start(config);
-    eventually("the asker has the relay to ask", async || asker.status().await.routing_table >= 1).await;
+    eventually("the relay is in the asker's routing table", async || asker.status().await.routing_table >= 1)
+        .await;
     let serve = async {
         let request = requests.recv().await.unwrap();
         assert_eq!(request.from, asker.id(), "proved end to end, not by the relay");
@@ -52,7 +53,7 @@ async fn a_relayed_connection_is_replaced_by_a_direct_one() {
     let mut config = mesh.config(2);
     config.listen.push(behind_the_relay.parse().unwrap());
     config.reach.hole_punching = true;
-    // Addresses are then found out by being told, as in a public mesh.
+    // Nodes then learn their addresses from other nodes, as in a public mesh.
     config.reach.autonat = true;
     let hidden = mesh.start(config);
     let mut circuit = None;
@@ -68,7 +69,7 @@ async fn a_relayed_connection_is_replaced_by_a_direct_one() {
     config.reach.hole_punching = true;
     config.reach.autonat = true;
     let asker = mesh.start(config);
-    eventually("a direct connection stands", async || {
+    eventually("a direct connection is established", async || {
         let peers = asker.handle.peers().await.unwrap();
         let seen = peers.iter().find(|peer| peer.node == hidden.id());
         seen.is_some_and(|peer| !peer.address.to_string().contains("p2p-circuit"))
@@ -78,7 +79,7 @@ async fn a_relayed_connection_is_replaced_by_a_direct_one() {
 }
 
 #[tokio::test]
-async fn a_relay_that_comes_back_is_asked_again() {
+async fn a_restarted_relay_is_asked_for_a_reservation_again() {
     let mesh = Mesh::new(1);
     let mut config = mesh.config(1);
     config.reach.relay_server = true;
@@ -90,20 +91,20 @@ async fn a_relay_that_comes_back_is_asked_again() {
     hidden.address().await;
 
     let relay = mesh.restart(relay, config).await;
-    eventually("they meet again", async || relay.is_connected_to(hidden.id()).await).await;
+    eventually("they are connected again", async || relay.is_connected_to(hidden.id()).await).await;
     hidden.address().await;
     eventually("the relay routes to it", async || relay.status().await.routing_table == 1).await;
 }
 
 #[tokio::test]
-async fn a_node_that_is_no_relay_relays_nothing() {
+async fn a_node_that_is_not_a_relay_refuses_reservations() {
     let mesh = Mesh::new(1);
     let not_a_relay = mesh.start(mesh.config(1));
     let mut config = mesh.config(2);
     config.listen = vec![format!("{}/p2p-circuit", not_a_relay.address().await).parse().unwrap()];
     let hidden = mesh.start(config);
     eventually("it was asked", async || not_a_relay.is_connected_to(hidden.id()).await).await;
-    // The answer to a reservation comes before the answer to a later lookup.
+    // The reservation is answered before the later lookup, so it was refused by then.
     hidden.handle.closest(nervure_primitives::Hash::of("test", &[])).await.unwrap();
     assert!(hidden.status().await.listening.is_empty());
 }

@@ -1,4 +1,4 @@
-//! Requests between nodes: answered, refused, timed out; and never more than the bounds.
+//! Requests between nodes: answered, refused, timed out, and bounded.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn spec() -> ProtocolSpec {
     }
 }
 
-/// A node that speaks `spec`, and what it is asked.
+/// A node that serves `spec`, and its inbound requests.
 fn server(
     mesh: &Mesh,
     mut config: NetworkConfig,
@@ -33,7 +33,7 @@ fn server(
     (mesh.start(config), requests)
 }
 
-/// A node that begins with `other`.
+/// A node that bootstraps from `other`.
 async fn asker(mesh: &Mesh, mut config: NetworkConfig, other: &Node, spec: ProtocolSpec) -> Node {
     config.bootstrap = vec![other.address().await];
     config.protocols = vec![spec];
@@ -42,7 +42,7 @@ async fn asker(mesh: &Mesh, mut config: NetworkConfig, other: &Node, spec: Proto
     node
 }
 
-/// Answers everything with what was asked.
+/// Answers each request with its own data.
 async fn echo(mut requests: mpsc::Receiver<InboundRequest>) {
     while let Some(request) = requests.recv().await {
         let data = request.data.clone();
@@ -51,7 +51,7 @@ async fn echo(mut requests: mpsc::Receiver<InboundRequest>) {
 }
 
 #[tokio::test]
-async fn a_request_is_answered_and_says_who_asks() {
+async fn a_request_is_answered_and_names_its_sender() {
     let mesh = Mesh::new(1);
     let (a, mut requests) = server(&mesh, mesh.config(1), spec());
     let b = asker(&mesh, mesh.config(2), &a, spec()).await;
@@ -70,7 +70,7 @@ async fn a_request_is_answered_and_says_who_asks() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_an_error() {
+async fn unknown_protocols_and_long_requests_are_errors() {
     let mesh = Mesh::new(1);
     let (a, mut requests) = server(&mesh, mesh.config(1), spec());
     let b = asker(&mesh, mesh.config(2), &a, spec()).await;
@@ -99,7 +99,7 @@ async fn a_request_longer_than_the_receiver_allows_is_refused_there() {
     let refused = b.handle.request(a.id(), ECHO, vec![0; MAX + 1]).await;
     assert!(matches!(refused, Err(RequestError::Refused | RequestError::Failed(_))), "{refused:?}");
     eventually("it is counted", async || a.status().await.requests_failed == 1).await;
-    assert_eq!(a.status().await.requests_received, 0, "and never handed in");
+    assert_eq!(a.status().await.requests_received, 0, "it was not handed in");
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn a_node_that_never_answers_times_out() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_nowhere_is_unreachable() {
+async fn an_unknown_node_is_unreachable() {
     let mesh = Mesh::new(1);
     let (a, _requests) = server(&mesh, mesh.config(1), spec());
     let b = asker(&mesh, mesh.config(2), &a, spec()).await;
@@ -143,8 +143,8 @@ async fn a_node_known_only_to_the_dht_is_found() {
     tokio::spawn(echo(requests));
     eventually("the hub knows it", async || hub.status().await.routing_table == 1).await;
     let b = asker(&mesh, mesh.stranger(3), &hub, spec()).await;
-    // It may hear of the other one from the hub before anybody looks.
-    eventually("the asker has the hub to ask", async || b.status().await.routing_table >= 1).await;
+    // It may find the other one through the hub before the request.
+    eventually("the hub is in the asker's routing table", async || b.status().await.routing_table >= 1).await;
     assert_eq!(b.handle.request(a.id(), ECHO, b"found".to_vec()).await.unwrap(), b"found");
 }
 
@@ -163,17 +163,17 @@ async fn a_node_that_has_moved_is_looked_up() {
     config.protocols = vec![spec()];
     let b = mesh.start(config);
     let moved = a.id();
-    eventually("it is remembered", async || b.status().await.known == 2).await;
+    eventually("it is in the peer store", async || b.status().await.known == 2).await;
     drop(a);
     eventually("it is gone", async || !b.is_connected_to(moved).await && !hub.is_connected_to(moved).await)
         .await;
 
     let mut config = at_the_hub(mesh.config(2));
-    // A client is in nobody's table, and never dials those it hears of: only the lookup leads there.
+    // A DHT client is in no routing table and does not dial nodes that it finds, so only the lookup leads to it.
     config.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
     let (again, requests) = server(&mesh, config, spec());
     tokio::spawn(echo(requests));
-    eventually("the hub knows where", async || hub.is_connected_to(again.id()).await).await;
+    eventually("the hub is connected to it", async || hub.is_connected_to(again.id()).await).await;
     assert_eq!(b.handle.request(moved, ECHO, b"new".to_vec()).await.unwrap(), b"new");
 }
 
@@ -195,14 +195,14 @@ async fn flood(spec: ProtocolSpec, count: usize) -> (usize, usize, u64) {
 }
 
 #[tokio::test]
-async fn who_asks_too_often_is_refused_and_counted() {
+async fn requests_beyond_the_rate_are_refused_and_counted() {
     let (answered, refused, counted) = flood(ProtocolSpec { per_peer_per_second: 1, ..spec() }, 50).await;
     assert!(answered >= 1 && refused > answered, "{answered} answered, {refused} refused");
     assert_eq!(counted, u64::try_from(refused).unwrap());
 }
 
 #[tokio::test]
-async fn without_the_rate_nobody_is() {
+async fn without_the_rate_limit_no_request_is_refused() {
     assert_eq!(flood(ProtocolSpec { per_peer_per_second: u32::MAX, ..spec() }, 50).await, (50, 0, 0));
 }
 
@@ -213,7 +213,7 @@ fn ask(node: &Node, other: NodeId) -> tokio::task::JoinHandle<Result<Vec<u8>, Re
 }
 
 #[tokio::test]
-async fn no_more_are_in_work_than_allowed_and_places_come_back() {
+async fn requests_in_progress_are_bounded_and_slots_are_released() {
     let mesh = Mesh::new(1);
     let (a, mut requests) = server(&mesh, mesh.config(1), ProtocolSpec { inbound: 2, ..spec() });
     let b = asker(&mesh, mesh.config(2), &a, spec()).await;

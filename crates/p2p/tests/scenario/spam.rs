@@ -1,4 +1,4 @@
-//! A peer that sends too much, or rubbish, is bounded, counted, and at last not heard any more.
+//! A peer that sends too many messages, or invalid ones, is rate-limited, counted, and in the end ignored.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ struct Seen {
     score: f64,
 }
 
-/// What a victim with this limit has seen when a registered spammer is through.
+/// The state of a victim with this limit after a registered spammer has finished.
 async fn after_spam(per_peer_per_second: u32, verdict: Verdict) -> Seen {
     let mesh = Mesh::new(1);
     let mut config = mesh.config(1);
@@ -39,7 +39,7 @@ async fn after_spam(per_peer_per_second: u32, verdict: Verdict) -> Seen {
         }
     };
     let judging = async {
-        // Ends when nothing has come for a while: the spammer is through, or is not heard any more.
+        // Ends when no message has come for a while: the spammer has finished, or is ignored.
         while let Ok(Some(message)) = tokio::time::timeout(Duration::from_secs(3), victim.gossip.recv()).await
         {
             judged += 1;
@@ -54,7 +54,7 @@ async fn after_spam(per_peer_per_second: u32, verdict: Verdict) -> Seen {
 }
 
 #[tokio::test]
-async fn beyond_its_rate_a_peer_is_ignored_counted_and_marked_down() {
+async fn messages_beyond_the_rate_are_ignored_counted_and_lower_the_score() {
     let seen = after_spam(10, Verdict::Accept).await;
     assert!(seen.judged < 150, "{} were handed in", seen.judged);
     assert!(seen.status.gossip_rate_limited > 0);
@@ -62,7 +62,7 @@ async fn beyond_its_rate_a_peer_is_ignored_counted_and_marked_down() {
 }
 
 #[tokio::test]
-async fn without_the_rate_it_has_its_way() {
+async fn without_the_rate_limit_all_messages_are_handed_in() {
     let seen = after_spam(u32::MAX, Verdict::Accept).await;
     assert!(seen.judged > 150, "{} were handed in", seen.judged);
     assert_eq!(seen.status.gossip_rate_limited, 0);
@@ -70,21 +70,21 @@ async fn without_the_rate_it_has_its_way() {
 }
 
 #[tokio::test]
-async fn whose_messages_are_rejected_is_not_heard_any_more() {
+async fn a_peer_with_rejected_messages_is_ignored() {
     let seen = after_spam(u32::MAX, Verdict::Reject).await;
     assert!(seen.score < -80.0, "{}", seen.score);
-    // All that was on its way when the third verdict fell has been judged; then nothing.
+    // Messages in flight at the third verdict were still judged, and no later ones.
     assert!(seen.judged < 800 && seen.status.gossip_rejected == seen.judged);
 }
 
-/// What a victim hears of a peer's last message, after as many rejected ones.
+/// What a victim receives of a peer's last message, after so many rejected ones.
 async fn heard_after(rejected: u8) -> Vec<Vec<u8>> {
     let mesh = Mesh::new(1);
     let mut victim = mesh.start(mesh.config(1));
     let connect = async |seed| {
         let mut config = mesh.config(seed);
         config.bootstrap = vec![victim.address().await];
-        // Clients never hear of each other, so the honest one brings nothing but its own.
+        // DHT clients do not find each other, so the honest one forwards only its own messages.
         config.mode = nervure_p2p::DhtMode::Client;
         mesh.start(config)
     };
@@ -93,7 +93,7 @@ async fn heard_after(rejected: u8) -> Vec<Vec<u8>> {
         spammer.publish(&[number]).await;
         victim.gossip.recv().await.unwrap().judge(Verdict::Reject).await;
     }
-    // An answer from the victim's task comes after it has taken the verdicts.
+    // The victim's task answers this after it has applied the verdicts.
     victim.status().await;
     spammer.publish(b"late").await;
     honest.publish(b"honest").await;
@@ -107,30 +107,30 @@ async fn heard_after(rejected: u8) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn the_third_rejected_message_silences_a_peer_and_nobody_else() {
+async fn the_third_rejected_message_silences_only_its_sender() {
     assert_eq!(heard_after(3).await, [b"honest".to_vec()]);
 }
 
 #[tokio::test]
-async fn an_honest_peer_would_have_been_heard() {
+async fn without_rejected_messages_a_peer_is_heard() {
     assert_eq!(heard_after(0).await, [b"honest".to_vec(), b"late".to_vec()]);
 }
 
 #[tokio::test]
-async fn a_stranger_cannot_bring_a_message_first_and_spoil_it() {
+async fn a_stranger_that_sends_a_message_first_does_not_suppress_it() {
     let mesh = Mesh::new(1);
     let mut victim = mesh.start(mesh.config(1));
     let address = victim.address().await;
     let mut config = mesh.stranger(2);
     config.bootstrap = vec![address.clone()];
     let stranger = mesh.start(config);
-    eventually("the stranger is in", async || victim.is_connected_to(stranger.id()).await).await;
+    eventually("the stranger is connected", async || victim.is_connected_to(stranger.id()).await).await;
     stranger.publish(b"news").await;
 
     let mut config = mesh.config(3);
     config.bootstrap = vec![address];
     let member = mesh.start(config);
-    eventually("the member is in", async || victim.is_connected_to(member.id()).await).await;
+    eventually("the member is connected", async || victim.is_connected_to(member.id()).await).await;
     member.publish(b"news").await;
     let message = victim.gossip.recv().await.unwrap();
     assert_eq!((message.data.as_slice(), message.from), (b"news".as_slice(), member.id().peer_id()));

@@ -1,4 +1,4 @@
-//! A node that is told to stop does so wholly.
+//! A stopped node writes its store and releases its handles.
 
 use nervure_p2p::{Network, ProtocolSpec, RequestError, Stopped};
 use nervure_primitives::Hash;
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::{Mesh, eventually};
 
 #[tokio::test]
-async fn the_store_is_written_and_handles_say_so() {
+async fn a_stop_writes_the_store_and_handles_report_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("peers");
     let mesh = Mesh::new(1);

@@ -20,7 +20,7 @@ async fn strangers(scope: Scope, quota: u32, count: u8) -> (u32, u64) {
             mesh.start(config)
         })
         .collect();
-    eventually("all have knocked", async || {
+    eventually("all have tried to connect", async || {
         let status = host.status().await;
         status.connected + u32::try_from(status.strangers_refused).unwrap() >= u32::from(count)
     })
@@ -35,18 +35,18 @@ async fn strangers(scope: Scope, quota: u32, count: u8) -> (u32, u64) {
 }
 
 #[tokio::test]
-async fn no_more_than_their_share_stay() {
+async fn strangers_beyond_their_share_are_refused() {
     let (stayed, refused) = strangers(Scope::Local, 2, 4).await;
     assert!(stayed <= 2 && refused >= 2, "{stayed} stayed, {refused} refused");
 }
 
 #[tokio::test]
-async fn without_the_quota_all_would() {
+async fn without_the_quota_all_strangers_stay() {
     assert_eq!(strangers(Scope::Local, 64, 4).await, (4, 0));
 }
 
 #[tokio::test]
-async fn in_a_public_mesh_one_network_gets_only_a_part_of_it() {
+async fn one_network_of_a_public_mesh_gets_a_part_of_the_share() {
     let (stayed, refused) = strangers(Scope::Public, 16, 4).await;
     assert!(stayed <= 2 && refused >= 2, "{stayed} stayed, {refused} refused");
 }

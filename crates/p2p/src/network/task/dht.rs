@@ -1,4 +1,4 @@
-//! Lookups, and who is met on the way.
+//! DHT lookups, and dialling the registered nodes that they name.
 
 use libp2p::{
     Multiaddr, PeerId,
@@ -11,17 +11,17 @@ use tokio::sync::oneshot;
 use super::{Lookup, Task};
 use crate::network::node_of;
 
-/// Lookups in progress; more are answered with nothing.
-const LOOKUPS: usize = 256;
+/// Lookups in progress; further ones return no nodes.
+const MAX_LOOKUPS: usize = 256;
 
 impl Task {
     pub(super) fn may_look_up(&self) -> bool {
-        self.lookups.len() < LOOKUPS
+        self.lookups.len() < MAX_LOOKUPS
     }
 
     pub(super) fn closest(&mut self, key: Hash, reply: oneshot::Sender<Vec<NodeId>>) {
         if !self.may_look_up() {
-            // Nobody waits any more when this fails.
+            // Fails only when the caller has stopped waiting.
             return drop(reply.send(Vec::new()));
         }
         let lookup = self.swarm.behaviour_mut().kad.get_closest_peers(key.as_bytes().to_vec());
@@ -42,7 +42,7 @@ impl Task {
                 };
                 self.found(id, found);
             }
-            kad::Event::RoutablePeer { peer, address } => self.meet(peer, &[address]),
+            kad::Event::RoutablePeer { peer, address } => self.dial_if_registered(peer, &[address]),
             _ => {}
         }
     }
@@ -50,13 +50,13 @@ impl Task {
     fn found(&mut self, id: kad::QueryId, found: Vec<kad::PeerInfo>) {
         match self.lookups.remove(&id) {
             Some(Lookup::Closest(reply)) => {
-                // A lying node may name anybody. Only registered ones are responsible for anything.
+                // A hostile node may name any peer. Only registered nodes are responsible for a key.
                 let nodes = found.into_iter().filter_map(|peer| node_of(peer.peer_id));
                 let nodes = nodes.filter(|node| self.admission.is_registered(node));
-                // Nobody waits any more when this fails.
+                // Fails only when the caller has stopped waiting.
                 let _ = reply.send(nodes.collect());
             }
-            Some(Lookup::Ask(ask)) => {
+            Some(Lookup::Request(ask)) => {
                 let wanted = found.into_iter().find(|peer| peer.peer_id == ask.peer);
                 self.send_to(ask, wanted.map(|peer| peer.addrs).unwrap_or_default());
             }
@@ -70,12 +70,12 @@ impl Task {
         bucket.is_some_and(|bucket| bucket.iter().any(|entry| entry.node.key.preimage() == peer))
     }
 
-    /// Dials a registered node that we have heard of and are not connected to.
-    pub(super) fn meet(&mut self, peer: PeerId, addresses: &[Multiaddr]) {
+    /// Dials a node that another one named, if it is registered and not connected.
+    pub(super) fn dial_if_registered(&mut self, peer: PeerId, addresses: &[Multiaddr]) {
         let registered = node_of(peer).is_some_and(|node| self.admission.is_registered(&node));
         let addresses: Vec<_> = addresses.iter().filter(|address| self.may_dial(address)).cloned().collect();
         if registered && !addresses.is_empty() && !self.peers.contains_key(&peer) {
-            // Refused when it is being dialled already.
+            // Fails only when it is being dialled already.
             let _ = self.swarm.dial(DialOpts::peer_id(peer).addresses(addresses).build());
         }
     }

@@ -1,4 +1,4 @@
-//! What the swarm tells, and who handles it.
+//! Swarm events: connections are handled here, the rest is passed on.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ use crate::{
     transport::first_hop,
 };
 
-/// Strangers of one network (/24 or /48) of a public mesh get one in so many of the strangers' connections, at least
+/// In a public mesh, strangers of one network (/24 or /48) get one in so many of the strangers' connections, at least
 /// one.
-const NETWORKS: usize = 8;
+const STRANGER_NETWORKS: usize = 8;
 
-/// How long after one connection another may be the other half of two dials at once.
-const AT_ONCE: Duration = Duration::from_secs(3);
+/// Within this time a second connection counts as the other half of a simultaneous dial, not as a restart.
+const SIMULTANEOUS_DIAL_WINDOW: Duration = Duration::from_secs(3);
 
 impl Task {
     pub(super) fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -61,33 +61,33 @@ impl Task {
             BehaviourEvent::Requests(event) => self.request_event(event),
             BehaviourEvent::Identify(event) => self.identified(event),
             BehaviourEvent::Kad(event) => self.dht_event(event),
-            BehaviourEvent::Ping(event) => self.ponged(&event),
+            BehaviourEvent::Ping(event) => self.ping_event(&event),
             BehaviourEvent::Relay(event) => self.relay_event(&event),
-            BehaviourEvent::Mdns(event) => self.heard(event),
-            BehaviourEvent::Holes(event) => self.punched(&event),
+            BehaviourEvent::Mdns(event) => self.mdns_event(event),
+            BehaviourEvent::Holes(event) => self.hole_punch_event(&event),
             BehaviourEvent::Probe(event) => self.status.reachable = Some(event.result.is_ok()),
             event => tracing::trace!(?event, "reach"),
         }
     }
 
-    /// A stranger beyond the strangers' share of connections, or its network's part of that share, or a key that is no
-    /// node's, has to go.
+    /// Disconnects a stranger beyond the strangers' share of connections or its network's part of that share, and a
+    /// peer whose key is not a node key.
     fn connected(&mut self, peer_id: PeerId, endpoint: &ConnectedPoint) {
         let Some(node) = node_of(peer_id) else {
             return self.disconnect(peer_id);
         };
         let registered = self.admission.is_registered(&node);
         let known = self.peers.contains_key(&peer_id);
-        if !registered && !known && !self.has_room_for(endpoint.get_remote_address()) {
+        if !registered && !known && !self.has_stranger_room(endpoint.get_remote_address()) {
             self.status.strangers_refused += 1;
             return self.disconnect(peer_id);
         }
         if self.has_restarted(&peer_id, endpoint) {
-            tracing::debug!(%node, "dials again: it has restarted, and forgotten what it was told");
+            tracing::debug!(%node, "dials again: it has restarted and lost our subscriptions; disconnecting");
             return self.disconnect(peer_id);
         }
         self.dialer.connected(&peer_id);
-        self.hear(&peer_id, registered);
+        self.set_gossip_access(&peer_id, registered);
         let address = endpoint.get_remote_address();
         let peer = self.peers.entry(peer_id).or_insert_with(|| Peer {
             node,
@@ -96,7 +96,7 @@ impl Task {
             since: Instant::now(),
             address: address.clone(),
             agent: String::new(),
-            life: None,
+            incarnation: None,
             routes: Vec::new(),
             rtt_ms: None,
             excess: Excess::default(),
@@ -106,21 +106,22 @@ impl Task {
         }
     }
 
-    /// Whether a peer that dials from where it was is one that was killed and runs again, while its last connection has
-    /// not timed out. To gossip it would be the same peer, and it would never hear which topics are followed here;
-    /// disconnected, it dials once more and is told. Who probes whether this node can be reached dials from a port of
-    /// its own; two that dial each other do it at once.
+    /// Whether a peer that dials from its known address was killed and restarted, while its earlier connection has not
+    /// timed out. Gossipsub would take both for one peer and not send our subscriptions again. Once disconnected, the
+    /// peer dials again and gets them. An AutoNAT probe dials from another port, and two nodes that dial each other do
+    /// so within [`SIMULTANEOUS_DIAL_WINDOW`].
     fn has_restarted(&self, peer: &PeerId, endpoint: &ConnectedPoint) -> bool {
         let ConnectedPoint::Listener { send_back_addr, .. } = endpoint else {
             return false;
         };
         self.peers.get(peer).is_some_and(|before| {
-            before.since.elapsed() > AT_ONCE && first_hop(&before.address) == first_hop(send_back_addr)
+            before.since.elapsed() > SIMULTANEOUS_DIAL_WINDOW
+                && first_hop(&before.address) == first_hop(send_back_addr)
         })
     }
 
-    /// Whether one more stranger may connect from there.
-    fn has_room_for(&self, address: &Multiaddr) -> bool {
+    /// Whether one more stranger may connect from `address`.
+    fn has_stranger_room(&self, address: &Multiaddr) -> bool {
         let most = self.config.strangers as usize;
         let strangers = || self.peers.values().filter(|peer| !peer.registered);
         let neighbours = || {
@@ -128,10 +129,10 @@ impl Task {
             strangers().filter(|peer| network.is_some() && subnet(&peer.address) == network).count()
         };
         let exempt = self.config.scope == Scope::Local;
-        strangers().count() < most && (exempt || neighbours() < (most / NETWORKS).max(1))
+        strangers().count() < most && (exempt || neighbours() < (most / STRANGER_NETWORKS).max(1))
     }
 
-    /// Whoever was only silent keeps its place in the routing table.
+    /// A peer whose connection was only idle stays in the routing table.
     fn disconnected(&mut self, peer: &PeerId, idle: bool) {
         self.peers.remove(peer);
         self.swarm.behaviour_mut().gossip.remove_blacklisted_peer(peer);
@@ -141,7 +142,7 @@ impl Task {
         self.dialer.lost(peer, Instant::now());
     }
 
-    /// Whoever does not answer loses it, so that lookups do not wait for the dead.
+    /// A peer that does not answer leaves the routing table, so that lookups do not wait for it.
     fn unreachable(&mut self, peer: &PeerId, silent: bool) {
         if self.peers.contains_key(peer) {
             return;
@@ -153,11 +154,11 @@ impl Task {
     }
 
     pub(super) fn disconnect(&mut self, peer: PeerId) {
-        // Fails only when it is gone already.
+        // Fails only when it is disconnected already.
         let _ = self.swarm.disconnect_peer_id(peer);
     }
 
-    fn ponged(&mut self, event: &ping::Event) {
+    fn ping_event(&mut self, event: &ping::Event) {
         if let (Some(peer), Ok(rtt)) = (self.peers.get_mut(&event.peer), &event.result) {
             peer.rtt_ms = Some(rtt.as_secs_f64() * 1000.0);
         }

@@ -1,4 +1,5 @@
-//! Gossip out, and gossip in: bounded before anybody looks at it, judged before it goes on.
+//! Publishes and receives gossip. A received message is checked against its bounds before the node sees it, and is
+//! forwarded only after its verdict.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -8,33 +9,33 @@ use libp2p::{
 };
 use tokio::sync::mpsc;
 
-use super::{Task, topics::Change};
+use super::{Task, topics::TopicChange};
 use crate::{
     gossip::share_among,
-    network::command::{FollowError, GossipMessage, Judged, PublishError, Verdict},
+    network::command::{FollowError, GossipMessage, GossipVerdict, PublishError, Verdict},
     rate::Rates,
 };
 
-/// Verdicts that wait for the task; whoever gives more waits.
-const VERDICTS: usize = 1024;
+/// Verdicts that wait for the task; when the queue is full, the caller waits.
+const MAX_QUEUED_VERDICTS: usize = 1024;
 
 /// The state of gossip in flight.
 pub(super) struct Gossip {
     receiver: mpsc::Sender<GossipMessage>,
-    verdicts: mpsc::Sender<Judged>,
-    pub(super) judged: mpsc::Receiver<Judged>,
+    verdicts: mpsc::Sender<GossipVerdict>,
+    pub(super) judged: mpsc::Receiver<GossipVerdict>,
     /// By peer and topic.
     rates: Rates<(PeerId, u64)>,
 }
 
 impl Gossip {
     pub(super) fn new(receiver: mpsc::Sender<GossipMessage>) -> Self {
-        let (verdicts, judged) = mpsc::channel(VERDICTS);
+        let (verdicts, judged) = mpsc::channel(MAX_QUEUED_VERDICTS);
         Self { receiver, verdicts, judged, rates: Rates::new() }
     }
 }
 
-/// What becomes of a message before anybody judges it.
+/// The result of the checks before a message is handed in for its verdict.
 enum Fate {
     HandedIn,
     Rejected,
@@ -45,37 +46,37 @@ enum Fate {
 impl Task {
     pub(super) fn publish(&mut self, topic: &str, data: Vec<u8>) -> Result<(), PublishError> {
         let Some(spec) = self.topics.get(topic).map(|topic| &topic.spec) else {
-            return Err(PublishError::Refused(format!("there is no topic {topic}")));
+            return Err(PublishError::Refused(format!("topic {topic} is not followed")));
         };
         if data.len() > spec.max_len {
             return Err(PublishError::Refused(format!("{} bytes, at most {}", data.len(), spec.max_len)));
         }
         match self.swarm.behaviour_mut().gossip.publish(IdentTopic::new(topic), data) {
             Ok(_) | Err(gossipsub::PublishError::Duplicate) => Ok(()),
-            Err(gossipsub::PublishError::NoPeersSubscribedToTopic) => Err(PublishError::Nobody),
+            Err(gossipsub::PublishError::NoPeersSubscribedToTopic) => Err(PublishError::NoSubscribers),
             Err(error) => Err(PublishError::Refused(error.to_string())),
         }
     }
 
     /// Follows these members of a family of topics, and no others of it.
     pub(super) fn follow(&mut self, family: &str, numbers: &BTreeSet<u16>) -> Result<(), FollowError> {
-        let Change { come, gone } = self.topics.set(family, numbers)?;
+        let TopicChange { added, removed } = self.topics.set(family, numbers)?;
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        for topic in &gone {
+        for topic in &removed {
             gossip.unsubscribe(&IdentTopic::new(topic));
         }
-        for topic in &come {
+        for topic in &added {
             let subscribed = gossip.subscribe(&IdentTopic::new(topic));
             subscribed.map_err(|error| FollowError::Refused(error.to_string()))?;
         }
-        if come.is_empty() && gone.is_empty() {
+        if added.is_empty() && removed.is_empty() {
             return Ok(());
         }
-        share_among(gossip, &self.topics.names(), &gone)
+        share_among(gossip, &self.topics.names(), &removed)
             .map_err(|error| FollowError::Refused(error.to_owned()))
     }
 
-    pub(super) fn judge(&mut self, judged: Judged) {
+    pub(super) fn judge(&mut self, judged: GossipVerdict) {
         let acceptance = match judged.verdict {
             Verdict::Accept => MessageAcceptance::Accept,
             Verdict::Ignore => MessageAcceptance::Ignore,
@@ -91,9 +92,9 @@ impl Task {
         self.swarm.behaviour_mut().gossip.report_message_validation_result(id, from, acceptance);
     }
 
-    /// Listens to `peer`, or no more. What a stranger sends is thrown away before it counts as seen: otherwise it
-    /// could bring a message first and have it refused for everybody who brings it after.
-    pub(super) fn hear(&mut self, peer: &PeerId, registered: bool) {
+    /// Accepts gossip from a registered peer, and ignores it from a stranger. A stranger's message is dropped before it
+    /// counts as seen: otherwise it could send a message first, and the copies of registered peers would be duplicates.
+    pub(super) fn set_gossip_access(&mut self, peer: &PeerId, registered: bool) {
         let gossip = &mut self.swarm.behaviour_mut().gossip;
         if registered { gossip.remove_blacklisted_peer(peer) } else { gossip.blacklist_peer(peer) }
     }
@@ -126,8 +127,8 @@ impl Task {
     fn hand_in(&mut self, from: PeerId, id: &MessageId, message: gossipsub::Message) -> Fate {
         let topic = message.topic.into_string();
         let Some(known) = self.topics.get(&topic) else {
-            // Of a topic that went a moment ago, which the sender may not know.
-            return if self.topics.may_come(&topic) { Fate::Dropped } else { Fate::Rejected };
+            // A member of a family may have been unfollowed just now, which the sender cannot know yet.
+            return if self.topics.is_family_member(&topic) { Fate::Dropped } else { Fate::Rejected };
         };
         let (spec, number) = (&known.spec, known.number);
         if message.data.len() > spec.max_len {

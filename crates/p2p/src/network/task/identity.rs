@@ -1,4 +1,4 @@
-//! What a peer says of itself, and what is believed.
+//! What a peer reports about itself by identify, and how much of it is used.
 
 use std::{
     collections::VecDeque,
@@ -13,58 +13,60 @@ use tokio::time::Instant;
 use super::Task;
 use crate::{
     Scope,
-    diversity::{self, ADDRESSES_PER_NODE},
+    diversity::{self, MAX_ADDRESSES_PER_NODE},
     is_global,
 };
 
-/// Restarts of one peer that are believed in a short time, and how short that is.
-const RESTARTS: usize = 3;
-const SHORT: Duration = Duration::from_secs(5);
+/// Restarts of one peer that are accepted within [`RESTART_WINDOW`].
+const MAX_RESTARTS_PER_PEER: usize = 3;
 
-/// Restarts that are remembered, of all peers.
-const REMEMBERED: usize = 64;
+/// The time over which restarts are counted.
+const RESTART_WINDOW: Duration = Duration::from_secs(5);
+
+/// Restarts that are kept, of all peers; the oldest is evicted.
+const MAX_REMEMBERED_RESTARTS: usize = 64;
 
 /// The latest restarts.
 #[derive(Default)]
 pub(super) struct Restarts(VecDeque<(PeerId, Instant)>);
 
 impl Restarts {
-    /// Whether another restart of `peer` may be believed; notes it then.
-    fn is_rare(&mut self, peer: PeerId, now: Instant) -> bool {
-        self.0.retain(|(_, at)| now.saturating_duration_since(*at) < SHORT);
-        let rare = self.0.iter().filter(|(one, _)| *one == peer).count() < RESTARTS;
-        if rare {
-            self.0.truncate(REMEMBERED - 1);
+    /// Whether another restart of `peer` is accepted; counts it if so.
+    fn allow(&mut self, peer: PeerId, now: Instant) -> bool {
+        self.0.retain(|(_, at)| now.saturating_duration_since(*at) < RESTART_WINDOW);
+        let allowed = self.0.iter().filter(|(one, _)| *one == peer).count() < MAX_RESTARTS_PER_PEER;
+        if allowed {
+            self.0.truncate(MAX_REMEMBERED_RESTARTS - 1);
             self.0.push_front((peer, now));
         }
-        rare
+        allowed
     }
 }
 
 /// Longest agent name that is kept, in characters.
-const AGENT_LEN: usize = 64;
+const MAX_AGENT_CHARS: usize = 64;
 
 impl Task {
     pub(super) fn identified(&mut self, event: identify::Event) {
         let identify::Event::Received { peer_id, info, .. } = event else { return };
         if info.protocol_version != names::mesh_version(&self.config.mesh) {
             self.status.wrong_mesh += 1;
-            tracing::debug!(peer = %peer_id, "a peer of another mesh");
+            tracing::debug!(peer = %peer_id, "the peer is of another mesh; disconnecting");
             return self.disconnect(peer_id);
         }
-        let (agent, life) = names::agent_and_incarnation(&info.agent_version);
-        if self.has_another_life(&peer_id, life) && self.restarts.is_rare(peer_id, Instant::now()) {
-            tracing::debug!(peer = %peer_id, "it has restarted, and forgotten what it was told");
+        let (agent, incarnation) = names::agent_and_incarnation(&info.agent_version);
+        if self.has_new_incarnation(&peer_id, incarnation) && self.restarts.allow(peer_id, Instant::now()) {
+            tracing::debug!(peer = %peer_id, "the peer has restarted and lost our subscriptions; disconnecting");
             return self.disconnect(peer_id);
         }
         self.dialer.met(&peer_id);
         let allowed = info.listen_addrs.into_iter().filter(|address| self.may_dial(address));
-        let allowed: Vec<_> = allowed.take(ADDRESSES_PER_NODE).collect();
+        let allowed: Vec<_> = allowed.take(MAX_ADDRESSES_PER_NODE).collect();
         let dht = names::dht(&self.config.mesh);
         let serves = info.protocols.iter().any(|protocol| protocol.as_ref() == dht);
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
-        peer.agent = agent.chars().filter(|c| !c.is_control()).take(AGENT_LEN).collect();
-        peer.life = Some(life.chars().take(AGENT_LEN).collect());
+        peer.agent = agent.chars().filter(|c| !c.is_control()).take(MAX_AGENT_CHARS).collect();
+        peer.incarnation = Some(incarnation.chars().take(MAX_AGENT_CHARS).collect());
         peer.routes = if serves { allowed.clone() } else { Vec::new() };
         if peer.registered {
             self.book.remember(peer_id, &allowed, UnixMillis::from(SystemTime::now()));
@@ -72,13 +74,13 @@ impl Task {
         }
     }
 
-    /// Whether a peer is another process than the one that is connected already, while the connection of that one has
-    /// not timed out. To gossip both are the same peer, and the new one would never hear which topics are followed
-    /// here; disconnected, it dials once more and is told. Two processes with one key would disconnect each
-    /// other for ever: only a few restarts in a short time are believed.
-    fn has_another_life(&self, peer: &PeerId, life: &str) -> bool {
-        let known = self.peers.get(peer).and_then(|peer| peer.life.as_deref());
-        known.is_some_and(|known| !known.chars().eq(life.chars().take(AGENT_LEN)))
+    /// Whether a peer is a new incarnation of one whose earlier connection has not timed out. Gossipsub takes both for
+    /// one peer and does not send our subscriptions again; once disconnected, the peer dials again and gets them. Two
+    /// processes with one key would disconnect each other for ever, so only [`MAX_RESTARTS_PER_PEER`] restarts are
+    /// accepted.
+    fn has_new_incarnation(&self, peer: &PeerId, incarnation: &str) -> bool {
+        let known = self.peers.get(peer).and_then(|peer| peer.incarnation.as_deref());
+        known.is_some_and(|known| !known.chars().eq(incarnation.chars().take(MAX_AGENT_CHARS)))
     }
 
     /// Gives a registered peer its place in the routing table, if it answers lookups.
@@ -88,12 +90,12 @@ impl Task {
         let first = dht.kbuckets().next().is_none();
         self.status.routes_refused += diversity::admit(dht, peer, &routes, self.config.scope);
         if first && !routes.is_empty() {
-            // Fails only without any peer, and then there is nothing to ask.
+            // Fails only without any peer in the table, and then there is no node to ask.
             let _ = self.swarm.behaviour_mut().kad.bootstrap();
         }
     }
 
-    /// Whether an address that somebody named may be dialled. The transport asks again.
+    /// Whether an address that another node named may be dialled. The transport checks the first hop again.
     pub(super) fn may_dial(&self, address: &Multiaddr) -> bool {
         let relays = address.iter().filter(|part| *part == Protocol::P2pCircuit).count();
         relays <= 1 && (self.config.scope == Scope::Local || is_global(address))
@@ -105,12 +107,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peer_that_restarts_all_the_time_is_not_believed_and_memory_is_bounded() {
+    fn restarts_of_a_peer_are_limited_and_memory_is_bounded() {
         let (mut restarts, now, peer) = (Restarts::default(), Instant::now(), PeerId::random());
-        assert_eq!([(); 5].map(|()| restarts.is_rare(peer, now)), [true, true, true, false, false]);
-        assert!(restarts.is_rare(PeerId::random(), now));
-        assert!(restarts.is_rare(peer, now + SHORT));
-        (0..1_000).for_each(|_| assert!(restarts.is_rare(PeerId::random(), now + SHORT)));
-        assert_eq!(restarts.0.len(), REMEMBERED);
+        assert_eq!([(); 5].map(|()| restarts.allow(peer, now)), [true, true, true, false, false]);
+        assert!(restarts.allow(PeerId::random(), now));
+        assert!(restarts.allow(peer, now + RESTART_WINDOW));
+        (0..1_000).for_each(|_| assert!(restarts.allow(PeerId::random(), now + RESTART_WINDOW)));
+        assert_eq!(restarts.0.len(), MAX_REMEMBERED_RESTARTS);
     }
 }

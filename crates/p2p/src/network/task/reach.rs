@@ -1,17 +1,18 @@
-//! Where this node is reached, and whom it hears of without asking.
+//! Reachability: listen addresses, relays, hole punching, and nodes found by mDNS.
 
 use std::collections::BTreeMap;
 
 use libp2p::{Multiaddr, PeerId, core::transport::ListenerId, dcutr, mdns, relay};
 
 use super::Task;
-use crate::{Scope, diversity::ADDRESSES_PER_NODE, network::circuits::is_circuit};
+use crate::{Scope, diversity::MAX_ADDRESSES_PER_NODE, network::circuits::is_circuit};
 
-/// Nodes that one answer to a multicast may name.
-const HEARD_AT_ONCE: usize = 64;
+/// Nodes that are taken from one mDNS answer.
+const MAX_MDNS_NODES: usize = 64;
 
 impl Task {
-    /// In a local mesh, what a node listens on is where others reach it. Where AutoNAT is on, that has to be shown.
+    /// In a local mesh, what a node listens on is where others reach it. Where AutoNAT is on, it
+    /// confirms them first.
     pub(super) fn listening(&mut self, listener: ListenerId, address: Multiaddr) {
         self.circuits.listening(listener);
         if self.config.scope == Scope::Local && !self.config.reach.autonat && !is_circuit(&address) {
@@ -28,22 +29,23 @@ impl Task {
         }
     }
 
-    pub(super) fn punched(&mut self, event: &dcutr::Event) {
+    pub(super) fn hole_punch_event(&mut self, event: &dcutr::Event) {
         match &event.result {
             Ok(_) => self.status.holes_punched += 1,
-            Err(error) => tracing::debug!(peer = %event.remote_peer_id, %error, "no direct connection"),
+            Err(error) => tracing::debug!(peer = %event.remote_peer_id, %error, "hole punching failed"),
         }
     }
 
-    /// Multicast is anybody's word: who is named is dialled only if registered, and proves itself then.
-    pub(super) fn heard(&mut self, event: mdns::Event) {
-        let mdns::Event::Discovered(heard) = event else { return };
+    /// Any machine of the network can answer by multicast. A named node is dialled only if it is registered, and the
+    /// handshake then proves its key.
+    pub(super) fn mdns_event(&mut self, event: mdns::Event) {
+        let mdns::Event::Discovered(discovered) = event else { return };
         let mut nodes: BTreeMap<PeerId, Vec<Multiaddr>> = BTreeMap::new();
-        for (peer, address) in heard.into_iter().take(HEARD_AT_ONCE * ADDRESSES_PER_NODE) {
+        for (peer, address) in discovered.into_iter().take(MAX_MDNS_NODES * MAX_ADDRESSES_PER_NODE) {
             nodes.entry(peer).or_default().push(address);
         }
-        for (peer, addresses) in nodes.into_iter().take(HEARD_AT_ONCE) {
-            self.meet(peer, &addresses[..addresses.len().min(ADDRESSES_PER_NODE)]);
+        for (peer, addresses) in nodes.into_iter().take(MAX_MDNS_NODES) {
+            self.dial_if_registered(peer, &addresses[..addresses.len().min(MAX_ADDRESSES_PER_NODE)]);
         }
     }
 }

@@ -11,30 +11,30 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::{Lookup, Task};
 use crate::{
     InboundRequest, NetworkConfig, RequestError,
-    network::{command::Ask, node_of},
+    network::{command::OutboundRequest, node_of},
     rate::Rates,
     request::{
-        Answered,
+        PendingAnswer,
         codec::{Answer, Request},
     },
 };
 
 /// Requests of our own in flight; more are refused.
-const OUTBOUND: usize = 1024;
+const MAX_OUTBOUND_REQUESTS: usize = 1024;
 
-/// Answers that wait for the task; whoever gives more waits.
-const ANSWERS: usize = 1024;
+/// Responses that wait for the task; when the queue is full, the responder waits.
+const MAX_QUEUED_ANSWERS: usize = 1024;
 
 type Reply = oneshot::Sender<Result<Vec<u8>, RequestError>>;
 
 /// A request of our own in flight.
 struct Pending {
     reply: Reply,
-    /// What to send once more when the addresses we had turn out to be old, after a lookup.
-    again: Option<Again>,
+    /// The request to send again after a lookup, when the known addresses are outdated.
+    retry: Option<Retry>,
 }
 
-struct Again {
+struct Retry {
     peer: PeerId,
     protocol: usize,
     data: Vec<u8>,
@@ -42,20 +42,20 @@ struct Again {
 
 /// The state of requests in flight.
 pub(super) struct Requests {
-    /// At most [`OUTBOUND`]; each ends by its deadline.
+    /// At most [`MAX_OUTBOUND_REQUESTS`]; each ends by its deadline.
     outbound: HashMap<OutboundRequestId, Pending>,
-    /// By protocol: what may be in work at once.
+    /// By protocol: requests that may be in progress at once.
     slots: Vec<Arc<Semaphore>>,
     rates: Rates<(PeerId, usize)>,
-    /// Where requests go; none serves none.
+    /// Receives inbound requests; without it they are refused.
     receiver: Option<mpsc::Sender<InboundRequest>>,
-    answers: mpsc::Sender<Answered>,
-    pub(super) answered: mpsc::Receiver<Answered>,
+    answers: mpsc::Sender<PendingAnswer>,
+    pub(super) answered: mpsc::Receiver<PendingAnswer>,
 }
 
 impl Requests {
     pub(super) fn new(config: &NetworkConfig) -> Self {
-        let (answers, answered) = mpsc::channel(ANSWERS);
+        let (answers, answered) = mpsc::channel(MAX_QUEUED_ANSWERS);
         let slots = config.protocols.iter().map(|spec| Arc::new(Semaphore::new(spec.inbound)));
         Self {
             outbound: HashMap::new(),
@@ -69,9 +69,9 @@ impl Requests {
 }
 
 impl Task {
-    /// Sends a request. Where no address of the node is known, the DHT is asked for one first.
-    pub(super) fn ask(&mut self, ask: Ask) {
-        if self.requests.outbound.len() >= OUTBOUND {
+    /// Sends a request. Without a known address of the node, it looks one up in the DHT first.
+    pub(super) fn ask(&mut self, ask: OutboundRequest) {
+        if self.requests.outbound.len() >= MAX_OUTBOUND_REQUESTS {
             return answer(ask.reply, Err(RequestError::Overloaded));
         }
         if self.swarm.is_connected(&ask.peer) {
@@ -79,35 +79,35 @@ impl Task {
         }
         let addresses = self.book.addresses(&ask.peer);
         if !addresses.is_empty() || self.is_routed(&ask.peer) {
-            let again = Again { peer: ask.peer, protocol: ask.protocol, data: ask.data.clone() };
-            return self.send(ask, addresses, Some(again));
+            let retry = Retry { peer: ask.peer, protocol: ask.protocol, data: ask.data.clone() };
+            return self.send(ask, addresses, Some(retry));
         }
         self.look_up(ask);
     }
 
-    /// Sends the request when the DHT has said where its node is.
-    fn look_up(&mut self, ask: Ask) {
+    /// Looks up the node's address; [`Task::send_to`] then sends the request.
+    fn look_up(&mut self, ask: OutboundRequest) {
         if !self.may_look_up() {
             return answer(ask.reply, Err(RequestError::Overloaded));
         }
         let lookup = self.swarm.behaviour_mut().kad.get_closest_peers(ask.peer);
-        self.lookups.insert(lookup, Lookup::Ask(ask));
+        self.lookups.insert(lookup, Lookup::Request(ask));
     }
 
     /// Sends a request whose node has been looked up.
-    pub(super) fn send_to(&mut self, ask: Ask, found: Vec<Multiaddr>) {
+    pub(super) fn send_to(&mut self, ask: OutboundRequest, found: Vec<Multiaddr>) {
         self.send(ask, found, None);
     }
 
-    fn send(&mut self, ask: Ask, addresses: Vec<Multiaddr>, again: Option<Again>) {
+    fn send(&mut self, ask: OutboundRequest, addresses: Vec<Multiaddr>, retry: Option<Retry>) {
         let request = Request { protocol: ask.protocol, data: ask.data, memory: None };
         let requests = &mut self.swarm.behaviour_mut().requests;
         let id = requests.send_request_with_addresses(&ask.peer, request, addresses);
-        self.requests.outbound.insert(id, Pending { reply: ask.reply, again });
+        self.requests.outbound.insert(id, Pending { reply: ask.reply, retry });
     }
 
-    /// A channel that is closed belongs to an asker who has gone.
-    pub(super) fn respond(&mut self, answered: Answered) {
+    /// Sending fails only when the asking node has disconnected.
+    pub(super) fn respond(&mut self, answered: PendingAnswer) {
         let requests = &mut self.swarm.behaviour_mut().requests;
         drop(requests.send_response(answered.channel, answered.answer));
     }
@@ -115,16 +115,16 @@ impl Task {
     pub(super) fn request_event(&mut self, event: Event<Request, Answer>) {
         match event {
             Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
-                self.requested(peer, request, channel);
+                self.handle_request(peer, request, channel);
             }
             Event::Message { message: Message::Response { request_id, response }, .. } => {
-                self.settle(request_id, result(response));
+                self.complete(request_id, result(response));
             }
             Event::OutboundFailure { request_id, error: OutboundFailure::DialFailure, .. } => {
-                self.not_there(request_id);
+                self.retry_after_lookup(request_id);
             }
             Event::OutboundFailure { request_id, error, .. } => {
-                self.settle(request_id, Err(failure(&error)));
+                self.complete(request_id, Err(failure(&error)));
             }
             Event::InboundFailure { peer, error, .. } => {
                 tracing::debug!(%peer, %error, "an inbound request failed");
@@ -134,30 +134,30 @@ impl Task {
         }
     }
 
-    fn settle(&mut self, id: OutboundRequestId, result: Result<Vec<u8>, RequestError>) {
+    fn complete(&mut self, id: OutboundRequestId, result: Result<Vec<u8>, RequestError>) {
         if let Some(pending) = self.requests.outbound.remove(&id) {
             answer(pending.reply, result);
         }
     }
 
-    /// The node is not where we thought. The DHT may know better, once.
-    fn not_there(&mut self, id: OutboundRequestId) {
+    /// The node does not answer at its known addresses: looks it up in the DHT and sends the request again, once.
+    fn retry_after_lookup(&mut self, id: OutboundRequestId) {
         match self.requests.outbound.remove(&id) {
-            Some(Pending { reply, again: Some(Again { peer, protocol, data }) }) => {
-                self.look_up(Ask { peer, protocol, data, reply });
+            Some(Pending { reply, retry: Some(Retry { peer, protocol, data }) }) => {
+                self.look_up(OutboundRequest { peer, protocol, data, reply });
             }
-            Some(Pending { reply, again: None }) => answer(reply, Err(RequestError::Unreachable)),
+            Some(Pending { reply, retry: None }) => answer(reply, Err(RequestError::Unreachable)),
             None => {}
         }
     }
 
     /// Hands a request in, or refuses it.
-    fn requested(&mut self, peer: PeerId, request: Request, channel: ResponseChannel<Answer>) {
+    fn handle_request(&mut self, peer: PeerId, request: Request, channel: ResponseChannel<Answer>) {
         match self.admit(peer, request, channel) {
             Ok(()) => self.status.requests_received += 1,
             Err((channel, answer)) => {
                 self.status.requests_refused += 1;
-                self.respond(Answered { channel, answer });
+                self.respond(PendingAnswer { channel, answer });
             }
         }
     }
@@ -197,7 +197,7 @@ impl Task {
     }
 }
 
-/// Nobody waits any more when the reply cannot be sent.
+/// Sending the reply fails only when its caller has stopped waiting.
 pub(super) fn answer(reply: Reply, result: Result<Vec<u8>, RequestError>) {
     drop(reply.send(result));
 }

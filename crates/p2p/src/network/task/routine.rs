@@ -1,4 +1,4 @@
-//! What has to be done at its time: dialling, fading of faults, keeping the peer store.
+//! Periodic work: dialling, decay of faults, registration checks, writing the peer store.
 
 use std::time::Duration;
 
@@ -8,29 +8,29 @@ use tokio::{task::JoinHandle, time::Instant};
 use super::Task;
 use crate::peer_store;
 
-/// Between two looks at everything that changes slowly.
-const TICK: Duration = Duration::from_secs(1);
+/// Interval of the periodic work.
+const TICK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Ticks between two looks at who is registered.
-const REGISTRY: u64 = 5;
+/// Ticks between two checks of which peers are registered.
+const REGISTRY_TICKS: u64 = 5;
 
-/// Ticks between two writes of the peer store, and between two tries to find company when alone.
-const STORE: u64 = 30;
+/// Ticks between two writes of the peer store, and between two dials of stored nodes while no peer is connected.
+const STORE_TICKS: u64 = 30;
 
-/// Known nodes that are dialled at the start, and whenever nobody is connected.
-const REDIALLED: usize = 16;
+/// Stored nodes that are dialled at the start, and while no peer is connected.
+const MAX_REDIALLED: usize = 16;
 
-/// The clockwork.
+/// The state of the periodic work.
 pub(super) struct Routine {
     tick: Instant,
     ticks: u64,
-    /// The peer store on its way to the disk.
+    /// The write of the peer store in progress.
     writing: Option<JoinHandle<()>>,
 }
 
 impl Routine {
     pub(super) fn new() -> Self {
-        Self { tick: Instant::now() + TICK, ticks: 0, writing: None }
+        Self { tick: Instant::now() + TICK_INTERVAL, ticks: 0, writing: None }
     }
 }
 
@@ -48,7 +48,7 @@ impl Task {
             listened.inspect_err(|error| tracing::warn!(%error, "cannot listen through a relay")).ok()
         });
         if self.routine.tick <= now {
-            self.routine.tick = now + TICK;
+            self.routine.tick = now + TICK_INTERVAL;
             self.routine.ticks += 1;
             self.tick();
         }
@@ -58,19 +58,19 @@ impl Task {
         for (id, peer) in &mut self.peers {
             peer.excess.fade(&mut self.swarm.behaviour_mut().gossip, id);
         }
-        if self.routine.ticks.is_multiple_of(REGISTRY) {
-            self.recheck();
+        if self.routine.ticks.is_multiple_of(REGISTRY_TICKS) {
+            self.refresh_registrations();
         }
-        if self.routine.ticks.is_multiple_of(STORE) {
+        if self.routine.ticks.is_multiple_of(STORE_TICKS) {
             self.save();
             if self.peers.is_empty() {
-                self.dial_known();
+                self.dial_known_nodes();
             }
         }
     }
 
-    /// The registry changes while connections stand.
-    fn recheck(&mut self) {
+    /// Applies changes of the registry to connected peers.
+    fn refresh_registrations(&mut self) {
         let mut changed = Vec::new();
         for (id, peer) in &mut self.peers {
             let registered = self.admission.is_registered(&peer.node);
@@ -79,7 +79,7 @@ impl Task {
             }
         }
         for (id, registered) in changed {
-            self.hear(&id, registered);
+            self.set_gossip_access(&id, registered);
             if registered {
                 self.route(id);
             } else {
@@ -102,13 +102,13 @@ impl Task {
     }
 
     /// Dials the nodes seen last.
-    pub(super) fn dial_known(&mut self) {
-        for (peer, addresses) in self.book.latest(REDIALLED) {
-            self.meet(peer, &addresses);
+    pub(super) fn dial_known_nodes(&mut self) {
+        for (peer, addresses) in self.book.latest(MAX_REDIALLED) {
+            self.dial_if_registered(peer, &addresses);
         }
     }
 
-    /// Writes the peer store, unless the last write is still going on.
+    /// Writes the peer store, unless the last write is still in progress.
     fn save(&mut self) {
         let Some(path) = self.config.peer_store.clone() else { return };
         if self.routine.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
@@ -122,8 +122,8 @@ impl Task {
         }));
     }
 
-    /// Writes what is not written yet, and waits for it.
-    pub(super) async fn save_at_last(&mut self) {
+    /// Writes the remaining changes of the peer store, and waits until they are written.
+    pub(super) async fn save_on_stop(&mut self) {
         for _ in 0..2 {
             if let Some(writing) = self.routine.writing.take() {
                 // Fails only when the runtime is going down.

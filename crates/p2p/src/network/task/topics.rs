@@ -1,31 +1,31 @@
-//! The topics that this node follows: those that it was configured with, and the members of families that it was told to.
+//! The topics that this node follows: the configured ones, and the chosen members of families.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{NetworkConfig, TopicFamily, TopicSpec, network::FollowError};
 
-/// The topics, by name; at most those of the configuration and what its families may have.
+/// The followed topics, by name; bounded by the configured topics and the limits of the families.
 pub(super) struct Topics {
     followed: BTreeMap<String, Topic>,
     families: Vec<TopicFamily>,
-    /// Numbers given to topics so far, so that none is given twice.
+    /// How many numbers were given to topics, so that none is given twice.
     numbered: u64,
 }
 
 /// A topic.
 pub(super) struct Topic {
     pub(super) spec: TopicSpec,
-    /// Tells it from one of the same name at another time.
+    /// Distinguishes it from an earlier topic of the same name, so that rate limits start again.
     pub(super) number: u64,
     /// The prefix of its family; none for those of the configuration.
     family: Option<String>,
 }
 
-/// What changes.
+/// Topics to subscribe to, and topics to unsubscribe from.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) come: Vec<String>,
-    pub(super) gone: Vec<String>,
+pub(super) struct TopicChange {
+    pub(super) added: Vec<String>,
+    pub(super) removed: Vec<String>,
 }
 
 impl Topics {
@@ -47,7 +47,7 @@ impl Topics {
     }
 
     /// Whether a family has this topic, followed or not.
-    pub(super) fn may_come(&self, name: &str) -> bool {
+    pub(super) fn is_family_member(&self, name: &str) -> bool {
         self.families.iter().any(|family| family.covers(name))
     }
 
@@ -55,8 +55,8 @@ impl Topics {
         self.followed.keys().cloned().collect()
     }
 
-    /// Has these members of the family in it, and no others. A configured topic stays what it is.
-    pub(super) fn set(&mut self, prefix: &str, numbers: &BTreeSet<u16>) -> Result<Change, FollowError> {
+    /// Follows these members of the family and no others. A configured topic keeps its settings.
+    pub(super) fn set(&mut self, prefix: &str, numbers: &BTreeSet<u16>) -> Result<TopicChange, FollowError> {
         let family = self.families.iter().find(|family| family.each.name == prefix).cloned();
         let family = family.ok_or_else(|| FollowError::NoFamily(prefix.to_owned()))?;
         if numbers.len() > family.most {
@@ -64,14 +64,15 @@ impl Topics {
         }
         let wanted: BTreeSet<String> = numbers.iter().map(|number| family.name(*number)).collect();
         let members = self.followed.iter().filter(|(_, topic)| topic.family.as_deref() == Some(prefix));
-        let gone: Vec<String> =
+        let removed: Vec<String> =
             members.map(|(name, _)| name).filter(|name| !wanted.contains(*name)).cloned().collect();
-        gone.iter().for_each(|name| drop(self.followed.remove(name)));
-        let come: Vec<String> = wanted.into_iter().filter(|name| !self.followed.contains_key(name)).collect();
-        for name in &come {
+        removed.iter().for_each(|name| drop(self.followed.remove(name)));
+        let added: Vec<String> =
+            wanted.into_iter().filter(|name| !self.followed.contains_key(name)).collect();
+        for name in &added {
             self.add(TopicSpec { name: name.clone(), ..family.each.clone() }, Some(prefix.to_owned()));
         }
-        Ok(Change { come, gone })
+        Ok(TopicChange { added, removed })
     }
 }
 
@@ -90,13 +91,13 @@ mod tests {
         Topics::new(&config)
     }
 
-    fn change(come: &[&str], gone: &[&str]) -> Change {
+    fn change(added: &[&str], removed: &[&str]) -> TopicChange {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Change { come: owned(come), gone: owned(gone) }
+        TopicChange { added: owned(added), removed: owned(removed) }
     }
 
     #[test]
-    fn members_come_and_go_and_what_is_configured_stays() {
+    fn members_are_added_and_removed_and_configured_topics_stay() {
         let mut topics = topics();
         assert_eq!(topics.set("f/", &BTreeSet::from([2, 3])), Ok(change(&["f/2", "f/3"], &[])));
         let before = topics.get("f/3").unwrap().number;
@@ -108,11 +109,15 @@ mod tests {
         );
         assert_eq!(topics.set("f/", &BTreeSet::new()), Ok(change(&[], &["f/3"])));
         topics.set("f/", &BTreeSet::from([3])).unwrap();
-        assert_ne!(topics.get("f/3").unwrap().number, before, "another time, another topic");
+        assert_ne!(
+            topics.get("f/3").unwrap().number,
+            before,
+            "a topic that is followed again gets a new number"
+        );
     }
 
     #[test]
-    fn no_more_than_a_family_may_have_and_no_other_family() {
+    fn refuses_more_topics_than_the_limit_and_unknown_families() {
         let mut topics = topics();
         topics.set("f/", &BTreeSet::from([7])).unwrap();
         let many = topics.set("f/", &BTreeSet::from([7, 8, 9]));
@@ -124,9 +129,9 @@ mod tests {
     #[test]
     fn a_member_has_one_name() {
         let topics = topics();
-        assert!(topics.may_come("f/0") && topics.may_come("f/65535"));
+        assert!(topics.is_family_member("f/0") && topics.is_family_member("f/65535"));
         for name in ["f/", "f/65536", "f/01", "f/+1", "f/-1", "f/1/", "f/x", "g/1", "xf/1"] {
-            assert!(!topics.may_come(name), "{name}");
+            assert!(!topics.is_family_member(name), "{name}");
         }
     }
 }

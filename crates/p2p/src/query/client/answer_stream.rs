@@ -1,4 +1,4 @@
-//! An answer as it comes: counted, timed, and never short without saying so.
+//! Reads an answer: checks its number of chunks and its deadlines, so that a short answer is always an error.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::query::{
     QueryEnd, QueryError,
     frame_reader::{FrameReadError, FrameReader},
-    stream::{Receiving, Sending},
+    stream::{ReceiveHalf, SendHalf},
 };
 
 /// A piece of an answer, or its end.
@@ -17,7 +17,7 @@ use crate::query::{
 pub enum QueryItem {
     /// A piece.
     Chunk(Bytes),
-    /// The answer is complete, and as long as its end says.
+    /// The end: the answer is complete, with the number of chunks that its end contains.
     End(QueryEnd),
 }
 
@@ -26,19 +26,19 @@ pub enum QueryItem {
 pub struct QueryStream {
     frames: FrameReader,
     chunks: u64,
-    /// When the whole answer must have come, and how long that was from the start.
+    /// When the whole answer must have arrived, and the duration from the start until then.
     until: Instant,
     deadline: Duration,
-    /// Time to the next frame, and to every later one.
+    /// Timeout of the next frame, and of the ones after it.
     next: Duration,
     later: Duration,
-    /// Kept open on the swarm: its end would say that we have left.
-    _listening: Option<Sending>,
+    /// Kept open on a stream of the swarm, where its end means that the asker has left.
+    _listening: Option<SendHalf>,
 }
 
 impl QueryStream {
     pub(super) fn new(
-        (receive, listening): (Receiving, Option<Sending>),
+        (receive, listening): (ReceiveHalf, Option<SendHalf>),
         deadline: Duration,
         [first, later]: [Duration; 2],
     ) -> Self {
@@ -47,11 +47,11 @@ impl QueryStream {
         Self { frames, chunks: 0, until, deadline, next: first, later, _listening: listening }
     }
 
-    /// The next item. Not to be called again after an end or an error.
+    /// The next item. Must not be called again after an end or an error.
     ///
     /// # Errors
     /// When the node refused or failed, broke the protocol, stalled, stopped before its end, or did not
-    /// end before the question's deadline.
+    /// end before the query's deadline.
     pub async fn next(&mut self) -> Result<QueryItem, QueryError> {
         let stalled = Instant::now() + self.next;
         let late = match stalled < self.until {
@@ -67,7 +67,7 @@ impl QueryStream {
             }
             Ok(Frame::End(end)) if end.chunks == self.chunks => Ok(QueryItem::End(end)),
             Ok(Frame::End(end)) => {
-                Err(QueryError::Truncated(format!("{} of {} pieces came", self.chunks, end.chunks)))
+                Err(QueryError::Truncated(format!("received {} of {} chunks", self.chunks, end.chunks)))
             }
             Ok(Frame::Error(error)) => Err(error.into()),
             Ok(open @ Frame::Open(_)) => Err(QueryError::Protocol(FrameError::UnexpectedKind(open.kind()))),

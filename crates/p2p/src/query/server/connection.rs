@@ -1,4 +1,4 @@
-//! One connection: who it is, and its streams.
+//! One connection: its identity, and the queries on its streams.
 
 use std::{
     borrow::Cow,
@@ -15,16 +15,16 @@ use quinn::Incoming;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{InboundQuery, Place, Replier, ServerCounters, Shared};
+use super::{ConnectionGuard, InboundQuery, Replier, ServerCounters, Shared};
 use crate::query::{
     QueryErrorCode, QueryOpen,
     frame_reader::{FrameReadError, FrameReader},
-    stream::{Receiving, Sending},
+    stream::{ReceiveHalf, SendHalf},
     tls,
 };
 
-/// Drives a connection from its first packet to its last.
-pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, place: Place) {
+/// Drives a connection from the handshake to its end.
+pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, place: ConnectionGuard) {
     let Ok(connecting) = incoming.accept() else { return };
     let Ok(Ok(connection)) = timeout(shared.config.handshake, connecting).await else { return };
     let Some(from) = tls::peer(&connection) else {
@@ -37,49 +37,49 @@ pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, place: Place) {
             stream = connection.accept_bi() => stream,
         };
         let Ok((send, receive)) = stream else { break };
-        let ways = (Sending::Quic(send, connection.clone()), Receiving::Quic(receive));
-        shared.tasks.spawn(query(shared.clone(), from, ways, CancellationToken::new()));
+        let halves = (SendHalf::Quic(send, connection.clone()), ReceiveHalf::Quic(receive));
+        shared.tasks.spawn(query(shared.clone(), from, halves, CancellationToken::new()));
     }
     drop(place);
 }
 
-/// When an asker that was refused for others' load may come back.
-const LATER: Duration = Duration::from_secs(1);
+/// When an asker that was refused because of load may try again.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Counts a query while it is in progress.
-struct InProgress(Arc<ServerCounters>);
+struct InProgressGuard(Arc<ServerCounters>);
 
-impl InProgress {
+impl InProgressGuard {
     fn begin(counters: &Arc<ServerCounters>) -> Self {
         ServerCounters::count(&counters.in_progress);
         Self(counters.clone())
     }
 }
 
-impl Drop for InProgress {
+impl Drop for InProgressGuard {
     fn drop(&mut self) {
         self.0.in_progress.fetch_sub(1, Ordering::Relaxed);
         ServerCounters::count(&self.0.queries);
     }
 }
 
-/// Answers the question on a stream. `left` is told when the asker is seen to have left.
+/// Answers the query on a stream. Cancels `left` when the asker has left.
 pub(super) async fn query(
     shared: Arc<Shared>,
     from: NodeId,
-    (send, receive): (Sending, Receiving),
+    (send, receive): (SendHalf, ReceiveHalf),
     left: CancellationToken,
 ) {
     let mut receive = FrameReader::sharing(receive, shared.memory.clone());
-    let _in_progress = InProgress::begin(&shared.counters);
+    let _in_progress = InProgressGuard::begin(&shared.counters);
     let reply = Replier::new(send);
     let (open, _place) = match admit(&shared, &from, &mut receive).await {
         Ok(admitted) => admitted,
         Err(Refusal { counter, code, message, later }) => {
             ServerCounters::count(counter);
             receive.stop();
-            // Late is as good as never: dropping the replier resets the stream. An asker that grants no window must not
-            // keep its place for longer than a question may take.
+            // A timeout is fine here: dropping the replier resets the stream. An asker that grants no window must not
+            // hold its place for longer than its open frame may take.
             let _ = timeout(shared.config.header, reply.refuse(code, &message, later)).await;
             return;
         }
@@ -95,7 +95,7 @@ pub(super) async fn query(
         std::future::pending().await
     };
     tokio::select! {
-        // First the answer: one that is ready at once costs nothing but its own poll.
+        // The answer is polled first: one that is ready at once costs only its own poll.
         biased;
         // Dropping the answer drops its replier, which tells the asker.
         _ = timeout(most, answer) => {}
@@ -105,7 +105,7 @@ pub(super) async fn query(
     }
 }
 
-/// Why a question is not taken.
+/// Why a query is refused.
 struct Refusal<'a> {
     counter: &'a AtomicU64,
     code: QueryErrorCode,
@@ -113,7 +113,7 @@ struct Refusal<'a> {
     later: Option<Duration>,
 }
 
-/// Takes a question in: within its asker's rate, where there is a place for it, and whole.
+/// Admits a query: checks the asker's rate and the number of queries in progress, and reads its open frame.
 async fn admit<'a>(
     shared: &'a Shared,
     from: &NodeId,
@@ -137,17 +137,25 @@ async fn admit<'a>(
             &counters.rate_limited,
             QueryErrorCode::RateLimited,
             "too many queries",
-            Some(LATER),
+            Some(RETRY_DELAY),
         ));
     }
     let Ok(place) = shared.places_for_queries.clone().try_acquire_owned() else {
-        return Err(refuse(&counters.refused, QueryErrorCode::Busy, "too many queries in all", Some(LATER)));
+        return Err(refuse(
+            &counters.refused,
+            QueryErrorCode::Busy,
+            "too many queries in progress",
+            Some(RETRY_DELAY),
+        ));
     };
     match timeout(shared.config.header, open(receive)).await {
         Ok(Ok(open)) => Ok((open, place)),
-        Ok(Err(FrameReadError::NoMemory)) => {
-            Err(refuse(&counters.refused, QueryErrorCode::Busy, "no room for it", Some(LATER)))
-        }
+        Ok(Err(FrameReadError::NoMemory)) => Err(refuse(
+            &counters.refused,
+            QueryErrorCode::Busy,
+            "no memory for a query of this length now",
+            Some(RETRY_DELAY),
+        )),
         Ok(Err(error)) => Err(Refusal {
             counter: &counters.malformed,
             code: QueryErrorCode::BadRequest,
@@ -155,7 +163,7 @@ async fn admit<'a>(
             later: None,
         }),
         Err(_) => {
-            let (code, message) = (QueryErrorCode::DeadlineExceeded, "the question took too long");
+            let (code, message) = (QueryErrorCode::DeadlineExceeded, "the open frame took too long");
             Err(refuse(&counters.malformed, code, message, None))
         }
     }

@@ -1,6 +1,6 @@
-//! The way back to the asker.
+//! Sends the answer to the asker.
 //!
-//! The asker's leaving shows as an error of the send side: its STOP_SENDING, or the end of the connection.
+//! The send side fails when the asker leaves: by its STOP_SENDING, or by the end of the connection.
 
 use std::{
     sync::{
@@ -16,19 +16,19 @@ use nervure_protocol::{
     query::{ErrorFrame, Frame},
 };
 
-use crate::query::{QueryEnd, QueryErrorCode, stream::Sending};
+use crate::query::{QueryEnd, QueryErrorCode, stream::SendHalf};
 
 /// The asker is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the asker is gone")]
 pub struct Gone;
 
-/// The way back to the asker. Dropping it without [`Replier::end`] or [`Replier::refuse`] resets the stream,
+/// Sends the answer to the asker. Dropping it without [`Replier::end`] or [`Replier::refuse`] resets the stream,
 /// which the asker sees as a broken answer.
 pub struct Replier {
-    send: Sending,
+    send: SendHalf,
     chunks: u64,
-    /// Whether the last frame is on its way; until then a dropped replier resets the stream.
+    /// Whether the last frame was sent; before that, a dropped replier resets the stream.
     closed: Arc<AtomicBool>,
     /// Encoded and not yet sent: a chunk waits for the next poll of the expert so that chunk and end
     /// can leave in one packet.
@@ -36,14 +36,14 @@ pub struct Replier {
 }
 
 impl Replier {
-    pub(super) fn new(send: Sending) -> Self {
+    pub(super) fn new(send: SendHalf) -> Self {
         Self { send, chunks: 0, closed: Arc::default(), buffer: BytesMut::new() }
     }
 
     /// Sends a piece of the answer.
     ///
     /// # Errors
-    /// [`Gone`] when nobody waits for it any more.
+    /// [`Gone`] when the asker has left.
     pub async fn send(&mut self, chunk: Bytes) -> Result<(), Gone> {
         self.queue(chunk)?;
         self.flush().await
@@ -53,7 +53,7 @@ impl Replier {
     /// [`Replier::end`].
     ///
     /// # Errors
-    /// [`Gone`] for a piece that no frame can hold; nothing more can be said then.
+    /// [`Gone`] for a piece that no frame can hold; the answer cannot continue then.
     pub fn queue(&mut self, chunk: Bytes) -> Result<(), Gone> {
         Frame::Chunk(chunk).encode(&mut self.buffer).map_err(|_| Gone)?;
         self.chunks += 1;
@@ -78,8 +78,8 @@ impl Replier {
         self.send.gone().await;
     }
 
-    /// Waits until the asker leaves before the answer's last frame, however long that is. An answer that has its
-    /// last frame is complete: what its service does afterwards is none of the asker's business.
+    /// Waits until the asker leaves before the answer's last frame; otherwise for ever. An answer with its last frame
+    /// is complete, and the work of its service afterwards must not be cancelled.
     pub(super) fn abandoned(&self) -> impl Future<Output = ()> + Send + 'static {
         let (acknowledged, closed) = (self.send.acknowledged(), self.closed.clone());
         async move {
@@ -105,7 +105,7 @@ impl Replier {
 impl Drop for Replier {
     fn drop(&mut self) {
         if !self.closed.load(Ordering::Relaxed) {
-            // Without this the stream would finish as if all had been said.
+            // Without this the stream would finish as if the answer were complete.
             self.send.reset();
         }
     }
