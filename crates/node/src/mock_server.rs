@@ -1,12 +1,12 @@
-//! The mock model server: a small process that speaks the OpenAI API on loopback and answers by program.
+//! The mock model server: a small process that speaks the OpenAI API on loopback and answers without a model.
 //!
-//! What it knows is in [`nervure_mock_server`]; this is its HTTP. It says what it is wherever somebody may look: in
-//! the names and the owner of its models, in every answer, and in its errors.
+//! The answers are in [`nervure_mock_server`]; this is the HTTP server. Users can recognise it by the names and the
+//! owner of its models, by every answer, and by its errors.
 //!
 //! # What a hostile client can do
-//! It listens on loopback only. Connections, headers, bodies and questions at once are bounded as those of the gateway
-//! are, with smaller numbers; prompts that are too long are not looked at; an answer is as long as a number or the list
-//! that was asked about, and there is nothing here to find out or to change.
+//! It listens on loopback only. Connections, headers, bodies and concurrent queries are bounded like the gateway's,
+//! with smaller numbers. Prompts that are too long are not parsed. An answer is at most as long as the list in the
+//! question. The server has no secrets and no state.
 
 mod embeddings;
 mod models;
@@ -34,42 +34,42 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Questions at once; more are told to come again.
-const QUESTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
+/// Maximum concurrent queries; more get an error with a time to retry.
+const MAX_QUERIES: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
 
-/// Connections at once; more wait to be accepted.
-const CONNECTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
+/// Maximum connections; more wait to be accepted.
+const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
 
-/// Longest request, in bytes: 256 KiB of text, written with escapes.
-const BODY: NonZeroUsize = NonZeroUsize::MIN.saturating_add((1 << 19) - 1);
+/// Longest request: 256 KiB of text with escapes.
+const MAX_BODY_BYTES: NonZeroUsize = NonZeroUsize::MIN.saturating_add((1 << 19) - 1);
 
-/// When a client that found no room may come back.
-const COME_AGAIN: Duration = Duration::from_secs(1);
+/// When a refused client may retry.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Why it does not start.
+/// Why the mock model server does not start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MockServerError {
     /// An address that others can reach.
-    #[error("the mock model server listens on loopback only, and {0} is not: it has no keys and is no model")]
+    #[error("the mock model server listens on loopback only, and {0} is not: it has no API keys")]
     NotLoopback(SocketAddr),
     /// The address cannot be bound.
     #[error("the mock model server cannot listen on {listen}: {source}")]
     Bind {
         /// The address.
         listen: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
 impl MockServerError {
-    /// Whether somebody else has the port.
+    /// Whether the port is in use.
     pub(crate) fn port_in_use(&self) -> bool {
         matches!(self, Self::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
     }
 }
 
-/// The mock model server, bound and not yet running.
+/// A mock model server that is bound and not yet running.
 pub(crate) struct MockServer {
     listener: TcpListener,
     local_addr: SocketAddr,
@@ -87,7 +87,7 @@ impl MockServer {
         Ok(Self { listener, local_addr })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
@@ -95,27 +95,27 @@ impl MockServer {
     /// Answers until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let limits = HttpLimits {
-            max_body: BODY,
-            max_queries: QUESTIONS,
-            max_connections: CONNECTIONS,
+            max_body: MAX_BODY_BYTES,
+            max_queries: MAX_QUERIES,
+            max_connections: MAX_CONNECTIONS,
             shutdown_timeout: Duration::from_secs(1),
             ..HttpLimits::default()
         };
-        let slots = Arc::new(Semaphore::new(QUESTIONS.get() as usize));
-        let app = Arc::new(Shared { limits: limits.clone(), slots });
+        let slots = Arc::new(Semaphore::new(MAX_QUERIES.get() as usize));
+        let app = Arc::new(ServerState { limits: limits.clone(), slots });
         serve(self.listener, router(app), limits, stop).await;
     }
 }
 
-/// What the handlers share.
-struct Shared {
+/// The state that the handlers share.
+struct ServerState {
     limits: HttpLimits,
     slots: Arc<Semaphore>,
 }
 
-type App = Arc<Shared>;
+type App = Arc<ServerState>;
 
-impl HasLimits for Shared {
+impl HasLimits for ServerState {
     fn limits(&self) -> &HttpLimits {
         &self.limits
     }
@@ -140,7 +140,7 @@ async fn not_found(request: Request) -> ApiError {
     ))
 }
 
-/// A place among the questions in progress, taken before a body is read.
+/// One of the concurrent queries, taken before the body is read.
 struct Slot(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 impl FromRequestParts<App> for Slot {
@@ -148,13 +148,14 @@ impl FromRequestParts<App> for Slot {
 
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, ApiError> {
         app.slots.clone().try_acquire_owned().map(Self).map_err(|_| {
-            let message = format!("the mock model server already works on {QUESTIONS} questions");
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(COME_AGAIN)
+            let message = format!("the mock model server already answers {MAX_QUERIES} queries");
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
+                .retry_after(RETRY_DELAY)
         })
     }
 }
 
-/// The mock model server called `model`, which must do this.
+/// The mock model with this name, which must be of this kind.
 fn named(model: &str, kind: ModelKind) -> Result<MockModel, ApiError> {
     MockModel::named(model).filter(|mock_server| mock_server.kind() == kind).ok_or_else(|| {
         let known = LISTED_MODELS.iter().filter(|listed| listed.kind() == kind).map(ToString::to_string);

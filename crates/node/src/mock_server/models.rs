@@ -1,4 +1,4 @@
-//! `GET /v1/models` and `/v1/models/{id}`: the mock model server's models, each owned by a mock model server.
+//! `GET /v1/models` and `/v1/models/{id}`: the models of the mock model server.
 
 use axum::{Json, extract::Path};
 use nervure_gateway::{ApiError, excerpt};
@@ -22,7 +22,7 @@ fn entry(mock_server: MockModel) -> Value {
         "object": "model",
         "created": 0,
         "owned_by": MODEL_OWNER,
-        // Its tokens are words, and no word is shorter than a byte.
+        // Tokens are words, and a word has at least one byte.
         "max_model_len": MAX_PROMPT_BYTES,
     })
 }

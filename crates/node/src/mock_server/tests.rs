@@ -11,7 +11,7 @@ use tokio_util::sync::DropGuard;
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn start() -> (SocketAddr, DropGuard) {
     let server = MockServer::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
@@ -21,7 +21,7 @@ async fn start() -> (SocketAddr, DropGuard) {
 }
 
 async fn post(address: SocketAddr, path: &str, body: &Value) -> (u16, String) {
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build().unwrap();
     let response = client.post(format!("http://{address}{path}")).json(body).send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/chat/completions` and `/v1/completions`: the last thing that a user said is the question. A token is a word.
+//! `POST /v1/chat/completions` and `/v1/completions`: the last message of a user is the question. A token is a word.
 
 use std::convert::Infallible;
 
@@ -14,10 +14,10 @@ use serde::Deserialize;
 
 use super::{Slot, named};
 
-/// Tokens of an answer when nobody says how many.
-const TOKENS: u32 = 1024;
+/// Maximum tokens of an answer if the request does not set it.
+const DEFAULT_MAX_TOKENS: u32 = 1024;
 
-/// A request; other fields of the API change nothing in what a program answers.
+/// A request; other fields of the API do not change the answer and are ignored.
 #[derive(Debug, Deserialize)]
 pub(super) struct TextBody {
     model: String,
@@ -63,10 +63,10 @@ pub(super) async fn completions(
 fn answer(body: &TextBody, question: &str, form: ReplyKind) -> Result<Response, ApiError> {
     let mock_server = named(&body.model, ModelKind::Chat)?;
     let text = mock_server.answer(question);
-    let most = body.max_completion_tokens.or(body.max_tokens).unwrap_or(TOKENS) as usize;
+    let max = body.max_completion_tokens.or(body.max_tokens).unwrap_or(DEFAULT_MAX_TOKENS) as usize;
     let words: Vec<&str> = text.split_inclusive([' ', '\n']).collect();
-    let reason = if words.len() > most { FinishReason::Length } else { FinishReason::Stop };
-    let words = words.get(..most).unwrap_or(&words);
+    let reason = if words.len() > max { FinishReason::Length } else { FinishReason::Stop };
+    let words = words.get(..max).unwrap_or(&words);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let usage = Usage {
         prompt_tokens: count(question.split_whitespace().count()),
@@ -89,7 +89,7 @@ fn sse(
     reason: FinishReason,
     usage: Option<Usage>,
 ) -> impl IntoResponse + use<> {
-    // Our own types always encode; an event that did not would be empty, which clients skip.
+    // Our types always encode; otherwise the event would be empty, which clients skip.
     let event = |body| Event::default().json_data(body).unwrap_or_default();
     let mut events: Vec<Event> = reply.first_chunk().map(event).into_iter().collect();
     events.extend(words.iter().map(|word| event(reply.chunk((*word).to_owned()))));
