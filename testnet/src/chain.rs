@@ -1,7 +1,7 @@
 //! A development chain beside the mesh, whose contract keeps the checkpoints.
 //!
-//! Which program that is and how a contract gets there is the caller's: a [`DevelopmentChain`]. Here it is a process with a
-//! name, like the nodes.
+//! The caller chooses the program and how the contract is deployed: a [`DevelopmentChain`]. A testnet runs it as a
+//! process with a name, like a node.
 
 use std::{
     ffi::OsString,
@@ -17,33 +17,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Layout, ProcessRef, TestnetError};
 
-/// Its name, where nodes have theirs.
+/// The name of the chain's process.
 pub const CHAIN: &str = "chain";
 
-/// What [`DevelopmentChain::deploy`] returns.
-pub type Deploying<'a> = Pin<Box<dyn Future<Output = Result<AnchorPlace, String>> + Send + 'a>>;
+/// The future that [`DevelopmentChain::deploy`] returns.
+pub type DeployFuture<'a> = Pin<Box<dyn Future<Output = Result<AnchorPlace, String>> + Send + 'a>>;
 
-/// A chain that can be started as a process, and hold the contract of a mesh.
+/// A chain that runs as a process and holds the contract of a mesh.
 pub trait DevelopmentChain: Send + Sync + fmt::Debug {
     /// The program.
     fn program(&self) -> &Path;
 
-    /// Its command line: it is to listen on `port` of loopback, and to keep what it knows in the file `state`.
+    /// Its command line: it listens on `port` of loopback, and keeps its state in the file `state`.
     fn arguments(&self, port: u16, state: &Path) -> Vec<OsString>;
 
-    /// Waits until the chain at `endpoint` answers, deploys the contract for the mesh of `spec`, and sees to it that
-    /// its validators can pay.
-    fn deploy<'a>(&'a self, endpoint: &'a str, spec: &'a MeshSpec) -> Deploying<'a>;
+    /// Waits until the chain at `endpoint` answers, deploys the contract for the mesh of `spec`, and funds the
+    /// validators' accounts.
+    fn deploy<'a>(&'a self, endpoint: &'a str, spec: &'a MeshSpec) -> DeployFuture<'a>;
 }
 
 /// The chain of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainState {
-    /// The program that it is a process of.
+    /// Its program.
     pub program: PathBuf,
     /// Its command line.
     pub arguments: Vec<String>,
-    /// Where it listens.
+    /// The address that it listens on.
     pub listen: SocketAddr,
     /// Its process, once started.
     pub process: Option<ProcessRef>,
@@ -62,13 +62,13 @@ impl ChainState {
         self.process.filter(ProcessRef::is_alive)
     }
 
-    /// Where it answers.
+    /// The URL of its JSON-RPC endpoint.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.listen)
     }
 }
 
-/// Has the contract deployed, and written into the mesh spec of `layout`, which is not part of the mesh's id.
+/// Deploys the contract and writes its address into the mesh spec of `layout`; the address is not part of the mesh id.
 pub(crate) async fn deploy(
     chain: &dyn DevelopmentChain,
     state: &ChainState,

@@ -1,15 +1,14 @@
-//! The little of a node's HTTP API that a testnet asks: how it is, and one small completion.
+//! A client of the part of a node's HTTP API that a testnet uses: the status, and one small completion.
 //!
-//! The nodes are our own, on loopback; answers are bounded all the same, and no proxy of the
-//! environment stands between.
+//! The nodes are our own, on loopback; answers are bounded all the same, and proxies of the environment are not used.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use nervure_primitives::Netuid;
 use serde::Deserialize;
 
-/// Largest answer that is read, in bytes.
-const MAX_ANSWER: usize = 256 * 1024;
+/// Largest answer that is read.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// Longest wait for one `/status`.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -17,7 +16,7 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait for the whole of the first completion.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What of `/status` matters here; whatever else stands there is left aside.
+/// The fields of `/status` that a testnet uses; others are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Health {
     /// Peers connected now.
@@ -66,7 +65,7 @@ impl Client {
         serde_json::from_slice(&answer(request).await?).map_err(|error| error.to_string())
     }
 
-    /// `GET /v1/models`: whether there is anybody who lists some.
+    /// `GET /v1/models`: whether the server answers.
     pub(crate) async fn models(&self, http: SocketAddr) -> Result<(), String> {
         let request = self.0.get(format!("http://{http}/v1/models")).timeout(STATUS_TIMEOUT);
         answer(request).await.map(drop)
@@ -86,13 +85,13 @@ impl Client {
     }
 }
 
-/// The body of a successful answer; the body of any other is the error.
+/// The body of a successful answer; an error has the body of any other.
 async fn answer(request: reqwest::RequestBuilder) -> Result<Vec<u8>, String> {
     let mut response = request.send().await.map_err(|error| error.without_url().to_string())?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| error.without_url().to_string())? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(format!("an answer of more than {MAX_ANSWER} bytes"));
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(format!("an answer of more than {MAX_ANSWER_BYTES} bytes"));
         }
         body.extend_from_slice(&chunk);
     }
@@ -102,7 +101,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The first 300 characters: enough to see what is wrong.
+/// The first 300 characters, enough for an error message.
 fn cut(text: &str) -> String {
     text.chars().take(300).collect()
 }

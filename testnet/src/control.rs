@@ -1,4 +1,4 @@
-//! What others may do to a running testnet: take it down, kill a node, start it again.
+//! Controls a running testnet from another process: stops it, and kills, restarts and degrades nodes.
 
 use std::{
     path::Path,
@@ -17,25 +17,25 @@ use crate::{
     mock_server::{self, MOCK_SERVER},
     owner,
     owner::Owner,
-    ready::{self, Board, Goal, Watched},
+    ready::{self, Board, Goal, WatchTarget},
     state::{NodeState, Stage, State},
     stop,
     up::node_ended,
 };
 
-/// How long an owner may take to stop its testnet when it is asked: the grace of its nodes, and some.
-const OWNER_PATIENCE: Duration = Duration::from_secs(20);
+/// How long an owner may take to stop its testnet: longer than its nodes may take.
+const OWNER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Pause between two looks at the owner's lock.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often the owner's lock is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long one node may take to be up and connected again.
-const START_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a node may take to start and connect, or to end when killed.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Lines of a log in an error message.
-const LOG_LINES: usize = 15;
+/// Maximum lines of a log in an error message.
+const MAX_LOG_LINES: usize = 15;
 
-/// Stops the testnet in `dir`, wherever it was started; says which nodes it stopped.
+/// Stops the testnet in `dir`, and returns the names of the processes that it stopped.
 ///
 /// # Errors
 /// [`TestnetError::NotRunning`] when there is nothing to stop.
@@ -67,17 +67,17 @@ pub async fn down(dir: &Path, progress: &mut dyn Progress) -> Result<Vec<String>
 /// Asks the `up` that owns the run to stop it, and waits until it has.
 async fn ask_owner(layout: &Layout, owner: ProcessRef) -> Result<(), TestnetError> {
     owner.terminate();
-    let until = Instant::now() + OWNER_PATIENCE;
+    let until = Instant::now() + OWNER_TIMEOUT;
     while owner::is_owned(layout) {
         if Instant::now() >= until {
             return Err(TestnetError::StillRunning(vec![format!("`testnet up` (pid {})", owner.pid)]));
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(())
 }
 
-/// Kills the node `name` as a crash would (SIGKILL), and waits until it is gone; says which pid it had.
+/// Kills the node `name` with SIGKILL, like a crash, waits until it has ended, and returns the pid that it had.
 ///
 /// # Errors
 /// [`TestnetError::NodeNotRunning`] when it does not run.
@@ -87,15 +87,15 @@ pub async fn kill(dir: &Path, name: &str) -> Result<u32, TestnetError> {
     let process = process.ok_or_else(|| TestnetError::NodeNotRunning(name.into()))?;
     process.kill();
     let mut processes = vec![(name.to_owned(), process)];
-    stop::gone(&mut processes, START_PATIENCE).await;
+    stop::gone(&mut processes, START_TIMEOUT).await;
     match processes.is_empty() {
         true => Ok(process.pid),
         false => Err(TestnetError::StillRunning(vec![name.into()])),
     }
 }
 
-/// Starts the node `name` of a running testnet again, or its mock model server, as a process of `binary`, and waits until it is
-/// connected, or answers; says which pid it has.
+/// Restarts the node `name` of a running testnet, or its mock model server, as a process of `binary`, waits until it is
+/// connected or answers, and returns its pid.
 ///
 /// # Errors
 /// [`TestnetError::NodeRunning`] when it runs, [`TestnetError::NotRunning`] when the testnet does not.
@@ -115,8 +115,8 @@ pub async fn start_with(
 ) -> Result<u32, TestnetError> {
     let layout = Layout::new(dir);
     let state = State::load(&layout)?;
-    let beside = state.mock_server(name).is_some() || state.chain(name).is_some();
-    let node = if beside { None } else { Some(state.node(name)?) };
+    let is_extra = state.mock_server(name).is_some() || state.chain(name).is_some();
+    let node = if is_extra { None } else { Some(state.node(name)?) };
     if state.stage != Stage::Ready || !(state.any_alive() || state.living_owner().is_some()) {
         return Err(TestnetError::NotRunning(dir.into()));
     }
@@ -131,8 +131,8 @@ pub async fn start_with(
     Ok(process.pid)
 }
 
-/// Has the miner `name` serve all that it serves with another quality, in percent: kills it, and starts it again as a
-/// process of `binary`; says which pid it has.
+/// Restarts the miner `name` as a process of `binary`, with the same experts at another quality in percent, and returns
+/// its pid.
 ///
 /// # Errors
 /// [`TestnetError::NoExpert`] when it serves nothing, and those of [`kill`] and [`start`].
@@ -167,14 +167,14 @@ fn alive(state: &State, name: &str) -> Result<Option<ProcessRef>, TestnetError> 
     }
 }
 
-/// What is served, with another quality.
+/// The expert with another quality.
 fn with_quality(expert: &str, percent: u8) -> String {
     let rest = expert.split(',').filter(|setting| !setting.trim_start().starts_with("quality="));
     let rest = rest.collect::<Vec<_>>().join(",");
     if percent < 100 { format!("{rest},quality={percent}") } else { rest }
 }
 
-/// Starts the process and enters it into the state, in one turn: of two who try, one is refused.
+/// Starts the process and writes it into the state under the edit lock: of two concurrent calls, one is refused.
 fn respawn(
     layout: &Layout,
     name: &str,
@@ -218,10 +218,10 @@ async fn connected(
 ) -> Result<(), TestnetError> {
     let client = Client::new().map_err(|reason| TestnetError::BadState {
         path: layout.state(),
-        reason: format!("no HTTP client: {reason}"),
+        reason: format!("cannot create an HTTP client: {reason}"),
     })?;
     let goal = Goal { peers: 1, experts: 0 };
-    let watched = vec![Watched {
+    let watched = vec![WatchTarget {
         name: node.name.clone(),
         dir: layout.node(&node.name).dir().into(),
         pid: process.pid,
@@ -229,18 +229,18 @@ async fn connected(
     }];
     let mut board = Board::new(&watched, goal);
     let (_watcher, mut news) = ready::watch(watched, goal, &client);
-    let late = tokio::time::sleep(START_PATIENCE);
-    tokio::pin!(late);
+    let timeout = tokio::time::sleep(START_TIMEOUT);
+    tokio::pin!(timeout);
     while board.count(crate::Phase::Connected).0 == 0 {
         tokio::select! {
-            Some(heard) = news.recv() => board.note(heard),
+            Some(news) = news.recv() => board.note(news),
             Some(ended) = children.next() => return Err(node_ended(layout, &ended)),
-            () = &mut late => return Err(TestnetError::NotReady {
-                waited: START_PATIENCE,
+            () = &mut timeout => return Err(TestnetError::NotReady {
+                waited: START_TIMEOUT,
                 phase: crate::Phase::Connected,
                 missing: board.missing(crate::Phase::Connected).into_iter().map(|(_, how)| how).collect(),
                 name: node.name.clone(),
-                log: logs::for_error(&layout.node(&node.name).log(), LOG_LINES),
+                log: logs::for_error(&layout.node(&node.name).log(), MAX_LOG_LINES),
             }),
         }
     }

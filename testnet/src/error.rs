@@ -1,4 +1,4 @@
-//! What can go wrong with a testnet, said so that a person knows what to do about it.
+//! The errors of a testnet.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -8,14 +8,14 @@ use nervure_primitives::key_file::KeyFileError;
 
 use crate::{Phase, mock_server::MOCK_SERVER};
 
-/// Why something with a testnet did not work.
+/// Why an operation on a testnet failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TestnetError {
     /// There is no testnet in that directory.
     #[error("there is no testnet in {0}")]
     NotATestnet(PathBuf),
-    /// The testnet is there, and none of its nodes runs.
+    /// The testnet exists, but none of its nodes runs.
     #[error("the testnet in {0} is not running")]
     NotRunning(PathBuf),
     /// It runs already.
@@ -26,7 +26,7 @@ pub enum TestnetError {
         /// The pid of the `up` that owns it, unless it was detached.
         owner: Option<u32>,
     },
-    /// The directory holds something else, which a testnet would mix with or overwrite.
+    /// The directory has other files, which a testnet could overwrite.
     #[error("{0} is not empty and holds no testnet")]
     ForeignDirectory(PathBuf),
     /// No node has that name.
@@ -48,16 +48,16 @@ pub enum TestnetError {
     /// A node that should be killed does not run.
     #[error("{0} is not running")]
     NodeNotRunning(String),
-    /// A node that serves nothing cannot serve it worse.
+    /// A node without an expert cannot be degraded.
     #[error("{0} serves no expert")]
     NoExpert(String),
-    /// An anchor key cannot be made.
+    /// An anchor key cannot be created.
     #[error(transparent)]
     AnchorKey(#[from] AnchorKeyFileError),
     /// Too many nodes, or none.
     #[error("{0}")]
     BadShape(String),
-    /// The state file is not what this program writes.
+    /// The state file is malformed or of another version.
     #[error("{path} is not the state of a testnet: {reason}")]
     BadState {
         /// The file.
@@ -107,9 +107,9 @@ pub enum TestnetError {
     NotReady {
         /// How long it was given.
         waited: Duration,
-        /// Which phase it was in.
+        /// The phase in which it was.
         phase: Phase,
-        /// What was missing.
+        /// What the phase was waiting for.
         missing: String,
         /// The node to look at.
         name: String,
@@ -130,18 +130,18 @@ pub enum TestnetError {
     /// A node that serves from the mock model server cannot start without it.
     #[error("{0} serves from the mock model server, which is not running")]
     MockServerDown(String),
-    /// Somebody asked for a stop before it was ready.
+    /// The start was stopped before the testnet was ready.
     #[error("stopped before the testnet was ready")]
     Interrupted,
-    /// Processes that did not even end when killed.
+    /// Some processes did not end after SIGKILL.
     #[error("these nodes did not stop: {}", .0.join(", "))]
     StillRunning(Vec<String>),
-    /// The disk or the system said no.
+    /// A file operation failed.
     #[error("cannot {action} {path}: {source}")]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
         /// Why it failed.
         source: io::Error,

@@ -1,4 +1,4 @@
-//! One node as a process: its command line, its standard streams, and the wait for its end.
+//! Starts nodes as processes: their command lines, standard streams and ends.
 
 use std::{
     ffi::OsString,
@@ -22,21 +22,21 @@ use crate::{
     state::NodeState,
 };
 
-/// The exit code by which a node says that a port that it was told to use is taken.
+/// The exit code of a node whose configured port is in use.
 pub const PORT_IN_USE_EXIT: u8 = 5;
 
 /// The flag that makes a node stop when its standard input ends.
 pub const STOP_WITH_STDIN_FLAG: &str = "--stop-with-stdin";
 
-/// Worker threads of a node, where the user does not set them: all nodes share the cores of this machine.
+/// Worker threads of a node, unless the user sets them: all nodes share the cores of this machine.
 const WORKER_THREADS: (&str, &str) = ("NERVURE_WORKER_THREADS", "2");
 
-/// Variables of ours that a node inherits. All others with our prefix stay away: what a user
-/// set for a node of their own (an API key, a port) must not reach thirteen others.
-const INHERITED: [&str; 3] = ["NERVURE_LOG", "NERVURE_LOG_FORMAT", WORKER_THREADS.0];
+/// The `NERVURE_` variables that a node inherits. Others are removed: settings of the user's own node (an API key, a
+/// port) must not apply to the nodes of a testnet.
+const INHERITED_VARIABLES: [&str; 3] = ["NERVURE_LOG", "NERVURE_LOG_FORMAT", WORKER_THREADS.0];
 
-/// Starts `node` from `binary`, with `variables` in its environment. With a `stdin` it stops when that ends; its output
-/// is added to its log.
+/// Starts `node` from `binary`, with `variables` in its environment. With a `stdin` it stops when that ends. Its output
+/// is appended to its log.
 pub(crate) fn spawn(
     binary: &Path,
     layout: &Layout,
@@ -45,12 +45,12 @@ pub(crate) fn spawn(
     variables: &[(&str, String)],
 ) -> Result<Child, TestnetError> {
     let paths = layout.node(&node.name);
-    // The last process's file would otherwise pass for the new one's until it is overwritten.
+    // Otherwise the file of the earlier process could be taken for that of the new one.
     NodeFile::remove(paths.dir()).map_err(TestnetError::io("remove", paths.file()))?;
     start(binary, layout, (&node.name, arguments(layout, node, chain)), stdin, variables)
 }
 
-/// Starts the mock model server, in the same way.
+/// Starts the mock model server.
 pub(crate) fn spawn_mock_server(
     binary: &Path,
     layout: &Layout,
@@ -61,7 +61,7 @@ pub(crate) fn spawn_mock_server(
     start(binary, layout, (MOCK_SERVER, mock_server::arguments(listen).into()), stdin, &[])
 }
 
-/// Starts a development chain. Nothing tells it that the owner is gone: it ends with `down`, or before the next start.
+/// Starts a development chain. It does not notice the end of the owner: `down` or the next start ends it.
 pub(crate) fn spawn_chain(layout: &Layout, chain: &ChainState) -> Result<Child, TestnetError> {
     let dir = layout.node(CHAIN);
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir.dir());
@@ -89,7 +89,10 @@ fn start(
         None => command.stdin(Stdio::null()),
     };
     for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("NERVURE_") && !INHERITED.contains(&name)) {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("NERVURE_") && !INHERITED_VARIABLES.contains(&name))
+        {
             command.env_remove(name);
         }
     }
@@ -97,7 +100,7 @@ fn start(
         command.env(WORKER_THREADS.0, WORKER_THREADS.1);
     }
     command.envs(variables.iter().map(|(name, value)| (name, value)));
-    // A group of its own: a Ctrl-C in the terminal is for `up`, which stops its nodes in good order.
+    // In a separate process group: Ctrl-C in the terminal must reach only `up`, which shuts its nodes down.
     command.process_group(0);
     command.spawn().map_err(|source| TestnetError::Spawn {
         name: name.to_owned(),
@@ -123,57 +126,57 @@ fn arguments(layout: &Layout, node: &NodeState, chain: Option<&ChainState>) -> V
     arguments
 }
 
-/// A process that ended.
+/// The end of a process.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    /// Which node it was.
+pub(crate) struct ProcessEnd {
+    /// The name of its node.
     pub(crate) name: String,
     status: io::Result<ExitStatus>,
 }
 
-impl Ended {
-    /// Whether it ended because a port was taken.
+impl ProcessEnd {
+    /// Whether it ended because its port was in use.
     pub(crate) fn port_in_use(&self) -> bool {
         self.status.as_ref().is_ok_and(|status| status.code() == Some(PORT_IN_USE_EXIT.into()))
     }
 
-    /// How it ended, for people.
+    /// How it ended, as text.
     pub(crate) fn status(&self) -> String {
         match &self.status {
             Ok(status) => status.to_string(),
-            Err(error) => format!("its end was not seen: {error}"),
+            Err(error) => format!("its exit status is not known: {error}"),
         }
     }
 }
 
-/// The processes that this one started and must reap. Dropped with living ones in it, it kills
-/// them: whoever wants them to live on says so with [`Children::release`].
+/// The processes that this one started and must reap. Kills those that still run when it is dropped, unless they were
+/// released with [`Children::release`].
 #[derive(Debug, Default)]
 pub(crate) struct Children {
-    waits: JoinSet<Ended>,
+    waits: JoinSet<ProcessEnd>,
     processes: Vec<ProcessRef>,
 }
 
 impl Children {
-    /// Takes over the care for `child`.
+    /// Adds `child`.
     pub(crate) fn add(&mut self, name: &str, mut child: Child, process: ProcessRef) {
         let name = name.to_owned();
         self.processes.push(process);
-        self.waits.spawn(async move { Ended { name, status: child.wait().await } });
+        self.waits.spawn(async move { ProcessEnd { name, status: child.wait().await } });
     }
 
-    /// The next one that ended; `None` when there is none left.
-    pub(crate) async fn next(&mut self) -> Option<Ended> {
+    /// Waits for the next one to end; `None` if there are none left.
+    pub(crate) async fn next(&mut self) -> Option<ProcessEnd> {
         loop {
             match self.waits.join_next().await? {
                 Ok(ended) => return Some(ended),
-                // A wait neither panics nor is aborted before the drop.
+                // The tasks do not panic and are aborted only on drop.
                 Err(_) => continue,
             }
         }
     }
 
-    /// Lets the living ones go on without this process.
+    /// Leaves the running ones alive after this process.
     pub(crate) fn release(&mut self) {
         self.processes.clear();
     }
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_says_what_the_plan_says() {
+    fn builds_the_command_line_of_the_plan() {
         let layout = Layout::new("/t");
         let miner = arguments(&layout, &node(Role::Miner, &["builtin:rust", "b"], None), None);
         let expected =
@@ -225,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn dropped_children_are_killed_and_released_ones_are_not() {
+    async fn kills_dropped_children_but_not_released_ones() {
         for release in [false, true] {
             let mut command = Command::new("sleep");
             let child = command.arg("60").spawn().unwrap();

@@ -1,15 +1,15 @@
-//! Where a testnet keeps its things: one directory, one place for every file name.
+//! The directory of a testnet, and the names of all files in it.
 //!
 //! ```text
 //! DIR/mesh.toml              the mesh spec that every node joins
 //! DIR/testnet.json           what runs: nodes, pids, phases (see `State`)
 //! DIR/lock                   held by the `up` that owns the run
-//! DIR/edit.lock              held for a moment by whoever changes testnet.json
+//! DIR/edit.lock              held while testnet.json is changed
 //! DIR/alive                  a FIFO; nodes stop when its only writer, the owner, is gone
 //! DIR/nodes/NAME/key.pem     the node's key, 0600 in a 0700 directory
 //! DIR/nodes/NAME/node.log    its standard output and standard error
 //! DIR/nodes/chain/           the log and the state of the development chain, where there is one
-//! DIR/nodes/mock-server/       the log of the mock model server, where there is one
+//! DIR/nodes/mock-server/     the log of the mock model server, where there is one
 //! DIR/nodes/NAME/node.json   written by the node itself when it is up (see `NodeFile`)
 //! ```
 
@@ -45,7 +45,7 @@ impl Layout {
         self.dir.join(OWNER_KEY)
     }
 
-    /// The state file; a directory with one is a testnet's.
+    /// The state file; a directory that has one is a testnet's.
     pub fn state(&self) -> PathBuf {
         self.dir.join("testnet.json")
     }
@@ -65,12 +65,12 @@ impl Layout {
         self.dir.join("lock")
     }
 
-    /// The lock of a moment's change to the state.
+    /// The lock for changes of the state.
     pub(crate) fn edit_lock(&self) -> PathBuf {
         self.dir.join("edit.lock")
     }
 
-    /// The FIFO whose end of file says that the owner is gone.
+    /// The FIFO that reaches its end of file when the owner has ended.
     pub(crate) fn alive(&self) -> PathBuf {
         self.dir.join("alive")
     }
@@ -103,7 +103,7 @@ impl NodeLayout {
         self.dir.join("node.log")
     }
 
-    /// What it says about itself once it is up.
+    /// The file that it writes when it is up.
     pub fn file(&self) -> PathBuf {
         self.dir.join(crate::NodeFile::NAME)
     }

@@ -1,13 +1,13 @@
 //! The local testnet: a whole mesh of real node processes on loopback, with one call.
 //!
 //! [`up`] plans a [`Shape`] (4 validators, 8 miners, 1 gateway unless told otherwise), writes keys and a
-//! mesh spec with three subnets, starts a mock model server where nobody names a real one, then every node at once as a process of the given program, and watches them until
-//! the first query is answered. It tells a [`Progress`] how far it is and gives back a [`Testnet`], which
-//! is run in the foreground or detached. [`down`], [`kill`], [`start`], [`report`] and [`entry`] work on one
-//! that anybody started, by its directory (see [`Layout`]).
+//! mesh spec with three subnets, starts a mock model server unless a real one is named, then starts every node at
+//! once as a process of the given program, and watches them until the first query is answered. It reports to a
+//! [`Progress`] and returns a [`Testnet`], which is run in the foreground or detached. [`down`], [`kill`], [`start`],
+//! [`report`] and [`entry`] work on any running testnet, by its directory (see [`Layout`]).
 //!
-//! Three things make it safe to use carelessly: a lock says who owns a run, a process is known by
-//! pid *and* start time, and nodes that are not detached end with their owner, however that ends.
+//! Three things make it robust against mistakes: a lock names the owner of a run, a process is identified by pid *and*
+//! start time, and nodes that are not detached end with their owner, even if it crashes.
 
 mod chain;
 mod client;
@@ -32,7 +32,7 @@ mod stop;
 mod subnets;
 mod up;
 
-pub use chain::{CHAIN, ChainState, Deploying, DevelopmentChain};
+pub use chain::{CHAIN, ChainState, DeployFuture, DevelopmentChain};
 pub use control::{degrade, down, entry, kill, start, start_with};
 pub use error::TestnetError;
 pub use launch::{PORT_IN_USE_EXIT, STOP_WITH_STDIN_FLAG};

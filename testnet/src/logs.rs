@@ -6,8 +6,8 @@ use std::{
     path::Path,
 };
 
-/// How much of a log's end is looked at for its last lines, in bytes.
-const MAX_TAIL: u64 = 1024 * 1024;
+/// How much of a log's end is read for its last lines.
+const MAX_TAIL_BYTES: u64 = 1024 * 1024;
 
 /// The end of a log, and where in the file it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,16 +25,16 @@ pub struct Tail {
 pub fn tail(path: &Path, lines: usize) -> io::Result<Tail> {
     let mut file = File::open(path)?;
     let len = file.metadata()?.len();
-    file.seek(SeekFrom::Start(len.saturating_sub(MAX_TAIL)))?;
+    file.seek(SeekFrom::Start(len.saturating_sub(MAX_TAIL_BYTES)))?;
     let mut bytes = Vec::new();
-    let read = file.take(MAX_TAIL).read_to_end(&mut bytes)?;
+    let read = file.take(MAX_TAIL_BYTES).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    let end = len.saturating_sub(MAX_TAIL) + read as u64;
+    let end = len.saturating_sub(MAX_TAIL_BYTES) + read as u64;
     Ok(Tail { text: last_lines(&text, lines).to_owned(), end })
 }
 
 /// What was written to the file at `path` after the offset `from`, and up to where. A file that became
-/// shorter was begun anew and is read from its start.
+/// shorter was replaced and is read from its start.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -43,11 +43,11 @@ pub fn since(path: &Path, from: u64) -> io::Result<Tail> {
     let from = if file.metadata()?.len() < from { 0 } else { from };
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
-    let read = file.take(MAX_TAIL).read_to_end(&mut bytes)?;
+    let read = file.take(MAX_TAIL_BYTES).read_to_end(&mut bytes)?;
     Ok(Tail { text: String::from_utf8_lossy(&bytes).into_owned(), end: from + read as u64 })
 }
 
-/// The last `lines` lines for an error message; what cannot be read is said.
+/// The last `lines` lines for an error message, or why they cannot be read.
 pub(crate) fn for_error(path: &Path, lines: usize) -> String {
     match tail(path, lines) {
         Ok(tail) if tail.text.is_empty() => "(the log is empty)".into(),
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn last_lines_with_and_without_a_final_line_feed() {
+    fn finds_the_last_lines_with_and_without_a_final_line_feed() {
         assert_eq!(last_lines("a\nb\nc\n", 2), "b\nc\n");
         assert_eq!(last_lines("a\nb\nc", 2), "b\nc");
         assert_eq!(last_lines("a\n", 5), "a\n");
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn following_sees_each_byte_once_and_survives_a_new_file() {
+    fn follows_each_byte_once_and_survives_a_new_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         std::fs::write(&path, "one\ntwo\n").unwrap();
@@ -95,11 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn a_log_of_any_length_costs_at_most_a_mebibyte() {
+    fn reads_at_most_a_mebibyte_of_a_log() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        std::fs::write(&path, "x".repeat(3 * MAX_TAIL as usize)).unwrap();
+        std::fs::write(&path, "x".repeat(3 * MAX_TAIL_BYTES as usize)).unwrap();
         let tail = tail(&path, 1).unwrap();
-        assert_eq!((tail.text.len() as u64, tail.end), (MAX_TAIL, 3 * MAX_TAIL));
+        assert_eq!((tail.text.len() as u64, tail.end), (MAX_TAIL_BYTES, 3 * MAX_TAIL_BYTES));
     }
 }

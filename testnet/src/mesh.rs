@@ -1,4 +1,4 @@
-//! The mesh spec of a testnet: everything local, every node registered, validators to begin with.
+//! The mesh spec of a testnet: on loopback, with every node registered and every validator staked.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,14 @@ use crate::{TestnetError, UpOptions, state::NodeState, subnets};
 /// Stake of each validator, in tokens.
 const VALIDATOR_STAKE: u64 = 1_000;
 
-/// What the testnet's own key holds, in tokens.
+/// Balance of the testnet's owner key, in tokens.
 const OWNER_BALANCE: u64 = 100_000;
 
-/// The spec of the mesh that `options` describe, with these `nodes` and their `anchors`; `owner` holds tokens and owns the subnets.
+/// The spec of the mesh that `options` describe, with these `nodes` and their `anchors`; `owner` has tokens and owns
+/// the subnets.
 ///
 /// # Errors
-/// When it does not add up, for instance because of the name.
+/// When the spec is not valid, for instance because of the name.
 pub(crate) fn mesh_spec(
     options: &UpOptions,
     nodes: &[NodeState],
@@ -50,7 +51,7 @@ pub(crate) fn mesh_spec(
     for subnet in &mut spec.subnets {
         subnet.owner = Some(owner);
     }
-    // Through its own text: what the nodes will read is what was checked.
+    // Parsed from its own text, which is what the nodes read.
     Ok(MeshSpec::parse(&spec.to_toml())?)
 }
 

@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Layout, ProcessRef, TestnetError, client::Client, launch::Children, logs, up::node_ended};
 
-/// Its name among the names of the nodes.
+/// The name of its process.
 pub const MOCK_SERVER: &str = "mock-server";
 
-/// How long it may take to answer after its start; it has nothing to load.
+/// How long it may take to answer after its start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Pause between two checks whether it answers; short, because nodes wait for it.
 const CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Lines of its log in an error message.
+/// Maximum lines of its log in an error message.
 const MAX_LOG_LINES: usize = 15;
 
 /// The mock model server of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MockServerState {
-    /// Where it listens.
+    /// The address that it listens on.
     pub listen: SocketAddr,
     /// Its process, once started.
     pub process: Option<ProcessRef>,

@@ -1,8 +1,7 @@
-//! `node.json`: what a running node says about itself, in its own directory.
+//! `node.json`: the file in its directory in which a running node describes itself.
 //!
-//! A node writes it once all its sockets are bound, through a temporary file and a rename, so that a
-//! reader sees all of it or none. It removes it when it stops; after a crash it stays, so readers
-//! check that its pid still lives.
+//! A node writes it when all its sockets are bound, with a temporary file and a rename, so that a reader sees all of it
+//! or nothing. It removes it when it stops. The file stays after a crash, so readers check that the process is alive.
 
 use std::{fs, io, net::SocketAddr, path::Path};
 
@@ -12,25 +11,25 @@ use nervure_primitives::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Largest `node.json` that is read, in bytes; a real one has about 600.
-const MAX_LEN: u64 = 64 * 1024;
+/// Largest `node.json` that is read; a real one has about 600 bytes.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// The contents of `node.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeFile {
     /// Its pid.
     pub pid: u32,
-    /// What people call it: the last part of its directory.
+    /// Its name: the last part of its directory.
     pub name: String,
     /// `miner`, `validator`, `gateway` or `none`.
     pub role: String,
-    /// Who it is.
+    /// Its node id.
     pub node: NodeId,
-    /// In which mesh.
+    /// The id of its mesh.
     pub mesh: MeshId,
-    /// Where its HTTP API listens.
+    /// The address of its HTTP API.
     pub http: SocketAddr,
-    /// Where its query endpoint listens (UDP), if it has one.
+    /// The UDP address of its query endpoint, if it has one.
     pub query: Option<SocketAddr>,
     /// The addresses that its control plane listens on, as multiaddresses.
     pub p2p: Vec<String>,
@@ -45,13 +44,13 @@ impl NodeFile {
     /// Reads the file in `dir`; `None` when there is none.
     ///
     /// # Errors
-    /// When it cannot be read or is not what a node writes.
+    /// When it cannot be read or is malformed.
     pub fn read(dir: &Path) -> io::Result<Option<Self>> {
         let path = dir.join(Self::NAME);
         match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
-            Ok(metadata) if metadata.len() > MAX_LEN => {
+            Ok(metadata) if metadata.len() > MAX_FILE_BYTES => {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than a node.json can be"));
             }
             Ok(_) => {}
@@ -65,15 +64,15 @@ impl NodeFile {
     /// Writes the file into `dir`, all or nothing.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// When the file system fails.
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         write_json(&dir.join(Self::NAME), self)
     }
 
-    /// Removes the file from `dir`; it is no error when it is not there.
+    /// Removes the file from `dir`, if it exists.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// When the file system fails.
     pub fn remove(dir: &Path) -> io::Result<()> {
         match fs::remove_file(dir.join(Self::NAME)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -82,7 +81,7 @@ impl NodeFile {
     }
 }
 
-/// Writes `value` to `path` as JSON for people, through a temporary file and a rename.
+/// Writes `value` to `path` as indented JSON, with a temporary file and a rename.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(value)?;
     text.push(b'\n');
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn it_reads_back_and_can_be_removed_twice() {
+    fn reads_back_and_can_be_removed_twice() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(NodeFile::read(dir.path()).unwrap(), None);
         file().write(dir.path()).unwrap();
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn rubbish_and_huge_files_are_refused() {
+    fn refuses_malformed_and_huge_files() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(NodeFile::NAME);
         fs::write(&path, "{").unwrap();

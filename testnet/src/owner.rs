@@ -1,11 +1,11 @@
-//! Who owns a testnet's run, and how its nodes notice that the owner is gone.
+//! The owner of a testnet's run, and how its nodes notice that the owner has ended.
 //!
-//! The owner holds an exclusive lock on `DIR/lock` for as long as it lives; the kernel gives it
-//! back even after `kill -9`. It is also the only writer of the FIFO `DIR/alive`, which is every
-//! node's standard input: when the owner is gone, in whatever way, each node reads an end of file and
-//! stops. A node that `testnet start` adds later opens the same FIFO. Detached nodes get none.
+//! The owner holds an exclusive lock on `DIR/lock` for as long as it runs; the kernel releases it even after `kill -9`.
+//! It is also the only writer of the FIFO `DIR/alive`, which is the standard input of every node: when the owner ends,
+//! for any reason, each node reads an end of file and stops. A node that `testnet start` adds later opens the same
+//! FIFO. Detached nodes have no FIFO.
 //!
-//! The FIFO is made anew for every run: a node of the run before must not see a new writer and go on.
+//! Every run creates its own FIFO: a node of an earlier run must not see a new writer and keep running.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -17,10 +17,10 @@ use rustix::fs::{CWD, Mode};
 
 use crate::{Layout, ProcessRef, TestnetError, state::State};
 
-/// The right to run the testnet in a directory; given back on drop.
+/// The right to run the testnet in a directory; released on drop.
 #[derive(Debug)]
 pub(crate) struct Owner {
-    /// Locked while this lives.
+    /// Locked until it is dropped.
     _lock: File,
     /// The write end of the FIFO, when the nodes shall end with this process.
     alive: Option<File>,
@@ -30,7 +30,7 @@ impl Owner {
     /// Takes the lock of `layout`, whose directory must exist.
     ///
     /// # Errors
-    /// [`TestnetError::AlreadyRunning`] when somebody has it.
+    /// [`TestnetError::AlreadyRunning`] when another process has it.
     pub(crate) fn acquire(layout: &Layout) -> Result<Self, TestnetError> {
         match try_lock(&layout.lock()).map_err(TestnetError::io("lock", layout.lock()))? {
             Some(lock) => Ok(Self { _lock: lock, alive: None }),
@@ -41,7 +41,7 @@ impl Owner {
         }
     }
 
-    /// Makes the FIFO, so that nodes started from now on end with this process.
+    /// Creates the FIFO, so that nodes started from now on end with this process.
     pub(crate) fn tie_nodes(&mut self, layout: &Layout) -> Result<(), TestnetError> {
         self.untie_nodes();
         let path = layout.alive();
@@ -59,22 +59,21 @@ impl Owner {
     }
 }
 
-/// Whether somebody owns the run in `layout` at this moment.
+/// Whether a process owns the run in `layout` now.
 pub(crate) fn is_owned(layout: &Layout) -> bool {
     layout.lock().exists() && matches!(try_lock(&layout.lock()), Ok(None))
 }
 
-/// The standard input of a node that shall end with the owner: `None` where there is no owner
-/// whose end it would notice.
+/// The standard input of a node that ends with the owner; `None` if there is no running owner.
 pub(crate) fn tied_stdin(layout: &Layout, owner: Option<ProcessRef>) -> io::Result<Option<File>> {
-    // Without a writer this open would wait for ever, so the owner must live.
+    // Without a writer this open would block forever, so the owner must be running.
     match owner {
         Some(owner) if owner.is_alive() => File::open(layout.alive()).map(Some),
         _ => Ok(None),
     }
 }
 
-/// Waits for its turn to change the state; the turn ends when the file is dropped.
+/// Waits for the lock for changes of the state; it is released when the file is dropped.
 pub(crate) fn edit_turn(layout: &Layout) -> Result<File, TestnetError> {
     let path = layout.edit_lock();
     open_lock(&path).and_then(|file| file.lock().map(|()| file)).map_err(TestnetError::io("lock", path))
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_owner_at_a_time() {
+    fn allows_one_owner_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         assert!(!is_owned(&layout));
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_tied_to_an_owner_that_is_gone() {
+    fn does_not_tie_a_node_to_an_ended_owner() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         let gone = ProcessRef { pid: std::process::id(), started: 1 };

@@ -1,4 +1,4 @@
-//! What a testnet consists of: which nodes, under which names, serving what.
+//! The plan of a testnet: its nodes, their names, and the experts that they serve.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::{
     subnets::{self, netuid_of},
 };
 
-/// What the miners serve, in turn. Two of each in the default testnet, so that there is a choice and a second one when
-/// the first is killed; the second is a worse one, so that validators have something to find out.
+/// The experts that the miners serve, in turn: two of each model, so that one can be killed. The second has a lower
+/// quality, so that their scores differ.
 pub const EXPERTS: [&str; 8] = [
     "builtin:rust",
     "builtin:python",
@@ -23,7 +23,7 @@ pub const EXPERTS: [&str; 8] = [
     "builtin:manual,quality=60",
 ];
 
-/// Most nodes in one testnet: a slip of the keyboard should not start a thousand processes.
+/// Most nodes in one testnet: a typing error should not start a thousand processes.
 pub const MAX_NODES: usize = 64;
 
 /// How many nodes of each role.
@@ -37,12 +37,12 @@ pub struct Shape {
     pub gateways: usize,
 }
 
-/// What the miners serve.
+/// The experts that the miners serve.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Serving {
+pub(crate) struct MinerExperts {
     /// One for each miner, in turn; [`EXPERTS`] when there are none.
     pub(crate) each: Vec<String>,
-    /// Those of further subnets, best first; each goes to one miner, as long as there are miners.
+    /// Those of further subnets, best first; each is given to one miner, as long as there are miners.
     pub(crate) further: Vec<Vec<String>>,
 }
 
@@ -53,7 +53,7 @@ impl Default for Shape {
 }
 
 impl Shape {
-    /// How many nodes in all.
+    /// Total number of nodes.
     pub fn nodes(&self) -> usize {
         self.validators.saturating_add(self.miners).saturating_add(self.gateways)
     }
@@ -79,7 +79,7 @@ impl Shape {
     ///
     /// # Errors
     /// Those of [`Shape::check`].
-    pub(crate) fn plan(&self, serving: &Serving) -> Result<Vec<NodePlan>, TestnetError> {
+    pub(crate) fn plan(&self, serving: &MinerExperts) -> Result<Vec<NodePlan>, TestnetError> {
         self.check()?;
         let named = |name: &str, count: usize| (1..=count).map(|n| format!("{name}-{n}")).collect::<Vec<_>>();
         let plain = |name, count, role, netuids: &[Netuid]| {
@@ -97,9 +97,9 @@ impl Shape {
     }
 }
 
-impl Serving {
-    /// What each of so many miners serves. Further subnets begin where the one before ended, so that no miner has more
-    /// than its part while another has none.
+impl MinerExperts {
+    /// The experts of each miner. Further subnets continue with the miner after the last one, which spreads the experts
+    /// evenly.
     fn of_miners(&self, miners: usize) -> Vec<Vec<String>> {
         let each = |index: usize| match self.each.len() {
             0 => EXPERTS[index % EXPERTS.len()].to_owned(),
@@ -117,14 +117,14 @@ impl Serving {
     }
 }
 
-/// One node to be.
+/// A planned node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NodePlan {
     /// Its name, for instance `miner-3`.
     pub(crate) name: String,
-    /// What it does.
+    /// Its role.
     pub(crate) role: Role,
-    /// What it serves, in the form of `--expert`.
+    /// Its experts, in the form of `--expert`.
     pub(crate) experts: Vec<String>,
     /// The subnets that it is registered in.
     pub(crate) netuids: Vec<Netuid>,
@@ -135,14 +135,14 @@ mod tests {
     use super::*;
     use crate::subnets::{EMBEDDING, TEXT_API, TEXT_GENERATION};
 
-    fn of(each: &[&str]) -> Serving {
-        Serving { each: each.iter().map(|expert| (*expert).to_owned()).collect(), further: Vec::new() }
+    fn of(each: &[&str]) -> MinerExperts {
+        MinerExperts { each: each.iter().map(|expert| (*expert).to_owned()).collect(), further: Vec::new() }
     }
 
     #[test]
-    fn the_default_has_thirteen_nodes_and_every_expert_once() {
+    fn plans_thirteen_nodes_with_every_expert_once_by_default() {
         let further = subnets::experts(None, Some("http://127.0.0.1:1/v1")).to_vec();
-        let plan = Shape::default().plan(&Serving { further, ..of(&[]) }).unwrap();
+        let plan = Shape::default().plan(&MinerExperts { further, ..of(&[]) }).unwrap();
         assert_eq!(plan.len(), 13);
         assert_eq!((plan[0].name.as_str(), plan[0].role), ("validator-1", Role::Validator));
         assert_eq!(plan[0].netuids, [TEXT_GENERATION, TEXT_API, EMBEDDING]);
@@ -158,20 +158,20 @@ mod tests {
     }
 
     #[test]
-    fn few_miners_serve_in_several_subnets_and_in_each_once() {
+    fn lets_few_miners_serve_in_several_subnets_once_in_each() {
         let further = subnets::experts(None, Some("http://127.0.0.1:1/v1")).to_vec();
         for miners in 1..4 {
             let plan = Shape { validators: 1, miners, gateways: 0 };
-            let plan = plan.plan(&Serving { further: further.clone(), ..of(&[]) }).unwrap();
+            let plan = plan.plan(&MinerExperts { further: further.clone(), ..of(&[]) }).unwrap();
             for node in &plan[1..] {
                 assert_eq!((node.experts.len(), node.netuids.len()), (3, 3), "{node:?}");
             }
         }
-        assert_eq!(Serving { further, ..of(&[]) }.of_miners(0), Vec::<Vec<String>>::new());
+        assert_eq!(MinerExperts { further, ..of(&[]) }.of_miners(0), Vec::<Vec<String>>::new());
     }
 
     #[test]
-    fn named_experts_are_served_in_turn() {
+    fn assigns_named_experts_in_turn() {
         let serving = of(&["a", "b,netuid=18"]);
         let plan = Shape { validators: 1, miners: 3, gateways: 0 }.plan(&serving).unwrap();
         let served: Vec<_> = plan.iter().flat_map(|node| node.experts.clone()).collect();
@@ -180,14 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique() {
+    fn gives_unique_names() {
         let plan = Shape { validators: 7, miners: 20, gateways: 3 }.plan(&of(&[])).unwrap();
         let names: BTreeSet<_> = plan.iter().map(|node| &node.name).collect();
         assert_eq!(names.len(), plan.len());
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn refuses_an_impossible_shape() {
         assert!(Shape { validators: 0, ..Shape::default() }.check().is_err());
         assert!(Shape { miners: 100, ..Shape::default() }.check().is_err());
         assert!(Shape { miners: usize::MAX, ..Shape::default() }.check().is_err());

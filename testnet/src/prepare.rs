@@ -1,5 +1,4 @@
-//! Before anything is started: the right to the directory, the remains of an earlier run, keys,
-//! ports and the mesh spec.
+//! Prepares a run: takes the directory, removes the state of an earlier run, and writes keys, ports and mesh spec.
 
 use std::{
     collections::BTreeMap,
@@ -20,18 +19,18 @@ use crate::{
     mesh::mesh_spec,
     mock_server::MockServerState,
     owner::Owner,
-    plan::{NodePlan, Serving},
+    plan::{MinerExperts, NodePlan},
     state::{NodeState, Stage, State},
     stop, subnets,
 };
 
-/// What may lie in a directory that becomes a testnet's: what a run leaves that was killed at once.
-const OURS: [&str; 2] = ["lock", "edit.lock"];
+/// Files that a directory may have before it becomes a testnet's: a run that was killed at once leaves these.
+const OWN_FILES: [&str; 2] = ["lock", "edit.lock"];
 
-/// Takes the directory for a new run: makes it, locks it, clears away what an earlier run left.
+/// Takes the directory for a new run: creates it, locks it, and removes the state of an earlier run.
 ///
 /// # Errors
-/// When it runs already, or when the directory is somebody else's.
+/// When the testnet already runs, or the directory has other files.
 pub(crate) async fn claim(layout: &Layout, progress: &mut dyn Progress) -> Result<Owner, TestnetError> {
     make_dir(layout.dir())?;
     if !layout.state().exists() && has_foreign_files(layout.dir())? {
@@ -49,7 +48,7 @@ pub(crate) async fn claim(layout: &Layout, progress: &mut dyn Progress) -> Resul
     Ok(owner)
 }
 
-/// Stops what an earlier run left running and removes its nodes' directories.
+/// Stops the remaining processes of an earlier run and removes its nodes' directories.
 async fn clear(layout: &Layout, state: &State, progress: &mut dyn Progress) -> Result<(), TestnetError> {
     let left = state.living();
     let stopped = left.iter().map(|(name, _)| name.clone()).collect();
@@ -65,12 +64,12 @@ async fn clear(layout: &Layout, state: &State, progress: &mut dyn Progress) -> R
     }
 }
 
-/// Writes state, keys and mesh spec of a new run.
+/// Writes the state, keys and mesh spec of a new run.
 pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, TestnetError> {
     let mock_server = mock_server(options)?;
     let url = mock_server.as_ref().map(MockServerState::url);
     let further = subnets::experts(options.upstream.as_ref(), url.as_deref()).to_vec();
-    let plan = options.shape.plan(&Serving { each: options.experts.clone(), further })?;
+    let plan = options.shape.plan(&MinerExperts { each: options.experts.clone(), further })?;
     let ports = free_ports(options.shape.validators).map_err(TestnetError::io("find", "a free port"))?;
     let mut ports = ports.into_iter();
     let mut keys = Vec::with_capacity(plan.len());
@@ -90,12 +89,12 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
     let addresses = anchors.iter().map(|(node, key)| (*node, key.address())).collect();
     let spec = mesh_spec(options, &nodes, &addresses, owner.node_id())?;
     let state = State::new(spec.mesh_id(), options.binary.clone(), nodes, mock_server);
-    // First, so that whatever follows lies in a directory that is known to be a testnet's.
+    // First, so that the directory counts as a testnet's if the next steps fail.
     state.save(layout)?;
     fs::write(layout.mesh(), spec.to_toml()).map_err(TestnetError::io("write", layout.mesh()))?;
     let keys = state.nodes.iter().map(|node| layout.node(&node.name).key()).zip(&keys);
     for (path, key) in keys.chain([(layout.owner_key(), &owner)]) {
-        // A second try of the same start finds the first one's keys.
+        // A retried start finds the keys of the first attempt.
         remove_if_there(&path)?;
         key_file::create(&path, key, None)?;
     }
@@ -107,7 +106,7 @@ pub(crate) fn write(layout: &Layout, options: &UpOptions) -> Result<State, Testn
     Ok(state)
 }
 
-/// The mock model server that is to be: where nobody said what is served, it serves what no server of the user's does.
+/// The mock model server, if one is needed: without named experts, it serves what the user's own model server does not.
 fn mock_server(options: &UpOptions) -> Result<Option<MockServerState>, TestnetError> {
     let enough = options.upstream.as_ref().is_some_and(|server| server.embedding.is_some());
     if !options.experts.is_empty() || options.shape.miners == 0 || enough {
@@ -116,7 +115,7 @@ fn mock_server(options: &UpOptions) -> Result<Option<MockServerState>, TestnetEr
     Ok(Some(MockServerState { listen: free_address()?, process: None }))
 }
 
-/// A port on loopback that is free at this moment.
+/// A port on loopback that is free now.
 pub(crate) fn free_address() -> Result<SocketAddr, TestnetError> {
     let ports = free_ports(1).map_err(TestnetError::io("find", "a free port"))?;
     Ok((Ipv4Addr::LOCALHOST, ports.first().copied().unwrap_or_default()).into())
@@ -141,7 +140,7 @@ fn make_dir(dir: &Path) -> Result<(), TestnetError> {
 fn has_foreign_files(dir: &Path) -> Result<bool, TestnetError> {
     for entry in fs::read_dir(dir).map_err(TestnetError::io("read", dir))? {
         let name = entry.map_err(TestnetError::io("read", dir))?.file_name();
-        if !OURS.iter().any(|ours| name == *ours) {
+        if !OWN_FILES.iter().any(|own| name == *own) {
             return Ok(true);
         }
     }
@@ -155,10 +154,10 @@ fn remove_if_there(path: &Path) -> Result<(), TestnetError> {
     }
 }
 
-/// Ports on loopback that are free for UDP and TCP at this moment. Somebody may take one before the
-/// node does; the start then begins anew.
+/// Ports on loopback that are free for UDP and TCP now. Another process may take one before the node does; then the
+/// start is retried.
 fn free_ports(count: usize) -> io::Result<Vec<u16>> {
-    // Held until all are chosen, so that none is chosen twice.
+    // All sockets stay open until the end, so that no port is chosen twice.
     let mut held = Vec::with_capacity(count);
     let mut refused = 0;
     while held.len() < count {
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_directory_with_other_things_is_left_alone() {
+    async fn does_not_touch_a_directory_with_other_files() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("thesis.tex"), "x").unwrap();
         let layout = Layout::new(dir.path());
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_claim_that_came_to_nothing_does_not_make_the_directory_foreign() {
+    async fn claims_a_directory_again_after_an_unused_claim() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path().join("new"));
         drop(claim(&layout, &mut Silent).await.unwrap());

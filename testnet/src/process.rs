@@ -1,21 +1,20 @@
-//! Processes by pid, so that a recycled pid is never mistaken for the node that had it.
+//! References to processes that a reused pid does not satisfy.
 //!
-//! A [`ProcessRef`] is a pid together with the time at which that process started, as the kernel
-//! tells it in `/proc/PID/stat`. Where there is no `/proc`, the start time is 0 and a pid alone
-//! must do. A zombie counts as dead: it answers nothing any more, and in a container whose first
-//! process reaps nobody it would otherwise live for ever.
+//! A [`ProcessRef`] is a pid and the start time of the process, which the kernel gives in `/proc/PID/stat`. Without
+//! `/proc` the start time is 0, and only the pid counts. A zombie counts as dead: it no longer answers, and in a
+//! container whose first process does not reap its children it would otherwise live forever.
 
 use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde::{Deserialize, Serialize};
 
-/// One particular process: a pid, and when it started.
+/// A process: its pid and its start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessRef {
     /// Its pid.
     pub pid: u32,
-    /// When it started, in the kernel's clock ticks since boot; 0 where the system does not say.
+    /// When it started, in the kernel's clock ticks since boot; 0 if it is not known.
     pub started: u64,
 }
 
@@ -30,7 +29,7 @@ impl ProcessRef {
         Self::of(std::process::id())
     }
 
-    /// Whether that very process still runs.
+    /// Whether this process still runs.
     pub fn is_alive(&self) -> bool {
         match stat(self.pid) {
             Some(stat) => !stat.dead && (self.started == 0 || stat.started == self.started),
@@ -39,17 +38,17 @@ impl ProcessRef {
         }
     }
 
-    /// Asks it to stop (SIGTERM). Says whether there was anybody to ask.
+    /// Asks it to stop (SIGTERM); returns whether it was running.
     pub fn terminate(&self) -> bool {
         self.signal(Signal::TERM)
     }
 
-    /// Ends it without asking (SIGKILL). Says whether there was anybody to end.
+    /// Kills it (SIGKILL); returns whether it was running.
     pub fn kill(&self) -> bool {
         self.signal(Signal::KILL)
     }
 
-    /// Its resident memory in bytes, where the system says.
+    /// Its resident memory in bytes, if the system has `/proc`.
     pub fn rss_bytes(&self) -> Option<u64> {
         if !self.is_alive() {
             return None;
@@ -68,7 +67,7 @@ impl ProcessRef {
     }
 }
 
-/// What `/proc/PID/stat` says that matters here.
+/// The fields of `/proc/PID/stat` that are used.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     dead: bool,
@@ -103,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stat_line_is_read_past_a_nasty_command() {
+    fn parses_a_stat_line_with_parentheses_in_the_command() {
         let fields = "S 1 2 3 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 987654 1 2";
         let stat = parse_stat(&format!("42 (a) Z (b)) {fields}")).unwrap();
         assert_eq!(stat, Stat { dead: false, started: 987_654 });
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_lives_and_has_memory() {
+    fn finds_this_process_and_its_memory() {
         let own = ProcessRef::own();
         assert!(own.is_alive());
         if has_proc() {
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recycled_pid_is_another_process() {
+    fn does_not_accept_a_reused_pid() {
         let own = ProcessRef::own();
         if has_proc() {
             let former = ProcessRef { started: own.started - 1, ..own };
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_killed_child_is_dead_before_anybody_reaps_it() {
+    fn counts_a_killed_child_as_dead_before_it_is_reaped() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let process = ProcessRef::of(child.id());
         assert!(process.is_alive());
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn pids_that_name_groups_are_never_signalled() {
+    fn never_signals_a_process_group() {
         assert!(ProcessRef { pid: 0, started: 0 }.rustix_pid().is_none());
         assert!(ProcessRef { pid: u32::MAX, started: 0 }.rustix_pid().is_none());
     }

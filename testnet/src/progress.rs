@@ -1,4 +1,4 @@
-//! What a testnet tells while it starts and runs. Somebody else draws it.
+//! The progress of a testnet while it starts and runs; the caller displays it.
 
 use std::{fmt, time::Duration};
 
@@ -32,64 +32,64 @@ impl fmt::Display for Phase {
     }
 }
 
-/// One thing to tell.
+/// One step of progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A phase goes on: `done` of `total`.
+    /// A phase advanced: `done` of `total`.
     Advanced {
-        /// Which phase.
+        /// The phase.
         phase: Phase,
-        /// How many are done.
+        /// Number of nodes or experts that completed it.
         done: usize,
-        /// Of how many.
+        /// Number of all.
         total: usize,
     },
     /// A phase ended.
     Finished {
-        /// Which phase.
+        /// The phase.
         phase: Phase,
-        /// How many things it was about.
+        /// Number of nodes or experts.
         total: usize,
-        /// Time since the start, not since the phase before.
+        /// Time since the start, not since the previous phase.
         at: Duration,
     },
-    /// The remains of an earlier run that was killed are gone.
+    /// The state of an earlier run that was killed is removed.
     Cleaned {
-        /// Its nodes that still ran and were stopped.
+        /// Its nodes that were still running and were stopped.
         stopped: Vec<String>,
     },
-    /// The start failed for a reason that a second try may cure.
+    /// The start failed and is retried.
     Retrying {
-        /// What happened.
+        /// Why it failed.
         reason: String,
     },
     /// A node ended by itself, or was killed.
     NodeEnded {
-        /// Which node.
+        /// The node.
         name: String,
         /// How it ended.
         status: String,
     },
     /// Nodes are being stopped.
     Stopping {
-        /// How many.
+        /// Number of nodes.
         nodes: usize,
     },
     /// Nodes that did not stop when asked are being killed.
     Killing {
-        /// Which ones.
+        /// Their names.
         nodes: Vec<String>,
     },
 }
 
-/// Who is told.
+/// Receives the progress.
 pub trait Progress: Send {
-    /// Takes notice of `event`. Must not block for long: the start waits meanwhile.
+    /// Handles `event`. Must not block for long: the start waits for it.
     fn event(&mut self, event: &Event);
 }
 
-/// Tells nobody.
+/// Ignores all events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
@@ -97,7 +97,7 @@ impl Progress for Silent {
     fn event(&mut self, _: &Event) {}
 }
 
-/// When each phase of a start ended, in milliseconds since its begin.
+/// When each phase of a start ended, in milliseconds since its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timings {
     /// Keys and mesh spec.

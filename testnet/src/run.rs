@@ -1,4 +1,4 @@
-//! A testnet that runs, in the hands of the process that started it.
+//! A running testnet, in the process that started it.
 
 use std::time::Duration;
 
@@ -12,20 +12,19 @@ use crate::{
     stop,
 };
 
-/// Pause between two looks at nodes that others started.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often the state is read for nodes that other processes started.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Why a run came to its end.
+/// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunEnd {
-    /// Somebody asked for it.
+    /// It was asked to stop.
     Asked,
-    /// No node runs any more.
+    /// All nodes have ended.
     AllEnded,
 }
 
-/// A ready testnet. Dropped as it is, it kills its nodes; [`Testnet::stop`] stops them in good order,
-/// [`Testnet::detach`] lets them be.
+/// A ready testnet. [`Testnet::stop`] stops its nodes, [`Testnet::detach`] leaves them running, and a drop kills them.
 #[derive(Debug)]
 pub struct Testnet {
     layout: Layout,
@@ -39,22 +38,22 @@ impl Testnet {
         Self { layout, owner, children, state }
     }
 
-    /// Where it keeps its things.
+    /// Its directory.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// What it consists of, as of its start.
+    /// Its state at the start.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// Lets the nodes live on without this process. Only for one that was started so.
+    /// Leaves the nodes running without this process. Only for a testnet that was started with `detach`.
     pub fn detach(mut self) {
         self.children.release();
     }
 
-    /// Stays with the testnet and tells of nodes that end, until `stop` is cancelled or none is left.
+    /// Reports nodes that end, until `stop` is cancelled or all have ended.
     pub async fn run(&mut self, stop: &CancellationToken, progress: &mut dyn Progress) -> RunEnd {
         loop {
             tokio::select! {
@@ -62,8 +61,8 @@ impl Testnet {
                 Some(ended) = self.children.next() => {
                     progress.event(&Event::NodeEnded { status: ended.status(), name: ended.name });
                 }
-                // Nodes started anew by somebody else are not among the children.
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                // Nodes that another process restarted are not among the children.
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
             if !State::load(&self.layout).is_ok_and(|state| state.any_alive()) && !stop.is_cancelled() {
                 return RunEnd::AllEnded;
@@ -71,10 +70,10 @@ impl Testnet {
         }
     }
 
-    /// Stops all its nodes, those too that others started meanwhile; at once when `hurry` is cancelled.
+    /// Stops all its nodes, also those that other processes restarted; kills them when `hurry` is cancelled.
     ///
     /// # Errors
-    /// When a process outlives even SIGKILL, or the state cannot be written.
+    /// When a process does not end after SIGKILL, or the state cannot be written.
     pub async fn stop(
         mut self,
         hurry: &CancellationToken,

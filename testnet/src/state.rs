@@ -1,8 +1,7 @@
-//! `testnet.json`: what a testnet's run consists of, for whoever comes later.
+//! `testnet.json`: the state of a testnet's run, for later commands.
 //!
-//! The `up` that starts a run writes it, once per process started, so that a kill at any instant leaves
-//! no process that nobody knows of. After that it changes only when a node is started again or the
-//! run ends, under [`edit_turn`].
+//! The `up` that starts a run writes it after each process that it starts, so that a kill at any moment leaves no
+//! unknown process. Afterwards it changes only when a node is restarted or the run ends, under [`edit_turn`].
 
 use std::{fs, io, path::PathBuf};
 
@@ -16,20 +15,20 @@ use crate::{
     mock_server::{MOCK_SERVER, MockServerState},
     node_file::write_json,
     owner::edit_turn,
-    stop::Named,
+    stop::NamedProcess,
 };
 
-/// The version of the state file that this program writes; it reads no other.
+/// The only version of the state file that this program writes and reads.
 const VERSION: u32 = 1;
 
-/// Largest state file that is read, in bytes; that of 64 nodes has about 30 kB.
-const MAX_LEN: u64 = 1024 * 1024;
+/// Largest state file that is read; that of 64 nodes has about 30 kB.
+const MAX_STATE_BYTES: u64 = 1024 * 1024;
 
-/// How far a run is.
+/// The stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Its `up` is at work.
+    /// Its `up` is starting it.
     Starting,
     /// It answered its first query.
     Ready,
@@ -40,13 +39,13 @@ pub enum Stage {
 /// One run of a testnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// Version of this file's form.
+    /// Version of the file format.
     pub version: u32,
-    /// The mesh that its nodes are in.
+    /// The id of its mesh.
     pub mesh: MeshId,
-    /// The program that its nodes are processes of.
+    /// The program of its nodes.
     pub binary: PathBuf,
-    /// How far it is.
+    /// Its stage.
     pub stage: Stage,
     /// The `up` in the foreground that the nodes end with; `None` once detached.
     pub owner: Option<ProcessRef>,
@@ -57,7 +56,7 @@ pub struct State {
     /// Its nodes.
     pub nodes: Vec<NodeState>,
     /// Its mock model server, where it has one.
-    #[serde(default, alias = "stand_in")]
+    #[serde(default, alias = "stand_in")] // the earlier name
     pub mock_server: Option<MockServerState>,
     /// The chain whose contract keeps its checkpoints, where it has one of its own.
     #[serde(default)]
@@ -69,15 +68,15 @@ pub struct State {
 pub struct NodeState {
     /// Its name.
     pub name: String,
-    /// What it does.
+    /// Its role.
     pub role: Role,
-    /// What it serves, in the form of `--expert`.
+    /// Its experts, in the form of `--expert`.
     #[serde(default)]
     pub experts: Vec<String>,
     /// The subnets that it is registered in from the beginning.
     #[serde(default)]
     pub netuids: Vec<Netuid>,
-    /// Who it is.
+    /// Its node id.
     pub node: NodeId,
     /// The port of its control plane, where the mesh spec names it; others let the system choose.
     pub p2p_port: Option<u16>,
@@ -93,7 +92,7 @@ impl NodeState {
 }
 
 impl State {
-    /// A run of which nothing has been started.
+    /// A run without any started process.
     pub(crate) fn new(
         mesh: MeshId,
         binary: PathBuf,
@@ -118,7 +117,7 @@ impl State {
     ///
     /// # Errors
     /// [`TestnetError::NotATestnet`] when there is none, [`TestnetError::BadState`] when the file is
-    /// something else.
+    /// malformed.
     pub fn load(layout: &Layout) -> Result<Self, TestnetError> {
         let path = layout.state();
         let bad = |reason: String| TestnetError::BadState { path: layout.state(), reason };
@@ -126,7 +125,7 @@ impl State {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(TestnetError::NotATestnet(layout.dir().into()));
             }
-            Ok(metadata) if metadata.len() > MAX_LEN => return Err(bad("it is too large".into())),
+            Ok(metadata) if metadata.len() > MAX_STATE_BYTES => return Err(bad("it is too large".into())),
             _ => {}
         }
         let text = fs::read(&path).map_err(TestnetError::io("read", path))?;
@@ -142,7 +141,7 @@ impl State {
         write_json(&layout.state(), self).map_err(TestnetError::io("write", layout.state()))
     }
 
-    /// Reads the state, lets `change` change it, writes it back; nobody else does so meanwhile.
+    /// Reads the state, applies `change`, and writes it back, under the edit lock.
     pub(crate) fn edit(layout: &Layout, change: impl FnOnce(&mut Self)) -> Result<Self, TestnetError> {
         let _turn = edit_turn(layout)?;
         let mut state = Self::load(layout)?;
@@ -170,7 +169,8 @@ impl State {
         if self.names().iter().any(|known| known == name) { Ok(()) } else { self.node(name).map(drop) }
     }
 
-    /// Checks that the mock model server runs, where the node called `name` serves from it: without it, the node would not start.
+    /// Checks that the mock model server runs, if the node called `name` serves from it: the node would not start
+    /// without it.
     pub(crate) fn can_start(&self, name: &str) -> Result<(), TestnetError> {
         let Some(mock_server) = self.mock_server.as_ref().filter(|mock_server| mock_server.alive().is_none())
         else {
@@ -184,12 +184,12 @@ impl State {
         }
     }
 
-    /// The mock model server called `name`; none when that is another name, or there is none.
+    /// The mock model server, if there is one and `name` is its name.
     pub(crate) fn mock_server(&self, name: &str) -> Option<&MockServerState> {
         self.mock_server.as_ref().filter(|_| name == MOCK_SERVER)
     }
 
-    /// The chain called `name`; none when that is another name, or there is none.
+    /// The chain, if there is one and `name` is its name.
     pub(crate) fn chain(&self, name: &str) -> Option<&ChainState> {
         self.chain.as_ref().filter(|_| name == CHAIN)
     }
@@ -202,13 +202,13 @@ impl State {
     }
 
     /// Its processes that still run, by name.
-    pub(crate) fn living(&self) -> Vec<Named> {
+    pub(crate) fn living(&self) -> Vec<NamedProcess> {
         let mock_server = self
             .mock_server
             .as_ref()
             .and_then(|mock_server| Some((MOCK_SERVER.to_owned(), mock_server.alive()?)));
         let nodes = self.nodes.iter().filter_map(|node| Some((node.name.clone(), node.alive()?)));
-        // Last: whoever hands in checkpoints finds it there until the end.
+        // Last: nodes may submit checkpoints until they end.
         let chain = self.chain.as_ref().and_then(|chain| Some((CHAIN.to_owned(), chain.alive()?)));
         nodes.chain(mock_server).chain(chain).collect()
     }
@@ -223,8 +223,7 @@ impl State {
         self.nodes.iter().any(|node| node.alive().is_some())
     }
 
-    /// Whether this is a whole run that nobody should disturb: ready, with living nodes that do
-    /// not depend on an owner that is gone.
+    /// Whether this is a run that must not be disturbed: ready, with running nodes whose owner, if any, is running too.
     pub(crate) fn is_sound(&self) -> bool {
         self.stage == Stage::Ready
             && self.any_alive()
@@ -250,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn it_reads_back_and_edits() {
+    fn reads_back_and_edits() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         assert!(matches!(State::load(&layout), Err(TestnetError::NotATestnet(_))));
@@ -261,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn rubbish_and_other_versions_are_refused() {
+    fn refuses_malformed_files_and_other_versions() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         fs::write(layout.state(), "[]").unwrap();
@@ -300,7 +299,7 @@ mod tests {
         assert_eq!(
             serde_json::from_str::<State>(&without).unwrap(),
             state,
-            "what an older program wrote is read"
+            "the state of an older version is read"
         );
     }
 
@@ -316,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_node_is_answered_with_the_known_ones() {
+    fn lists_the_known_nodes_for_an_unknown_one() {
         let error = state().node("miner-9").unwrap_err().to_string();
         assert!(error.contains("miner-9") && error.contains("validator-1"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! How a testnet is, at this moment.
+//! The current status of a testnet.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ pub struct Report {
     pub dir: PathBuf,
     /// Its mesh.
     pub mesh: MeshId,
-    /// How far its run is.
+    /// The stage of its run.
     pub stage: Stage,
     /// Whether any node runs.
     pub running: bool,
@@ -34,7 +34,7 @@ pub struct Report {
     pub owner: Option<u32>,
     /// When it was started.
     pub started_unix_ms: UnixMillis,
-    /// When each phase of its start ended, in milliseconds since the begin.
+    /// When each phase of its start ended, in milliseconds since the beginning.
     pub timings_ms: Timings,
     /// Its nodes.
     pub nodes: Vec<NodeReport>,
@@ -47,13 +47,13 @@ pub struct Report {
 /// The chain that keeps checkpoints.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChainReport {
-    /// Its name, where nodes have theirs.
+    /// The name of its process.
     pub name: &'static str,
     /// Whether its process runs.
     pub alive: bool,
     /// Its pid, while it runs.
     pub pid: Option<u32>,
-    /// Where it answers.
+    /// The URL of its JSON-RPC endpoint.
     pub endpoint: String,
 }
 
@@ -72,7 +72,7 @@ impl ChainReport {
 /// The mock model server.
 #[derive(Clone, Debug, Serialize)]
 pub struct MockServerReport {
-    /// Its name, where nodes have theirs.
+    /// The name of its process.
     pub name: &'static str,
     /// Whether its process runs.
     pub alive: bool,
@@ -102,13 +102,13 @@ impl MockServerReport {
 pub struct NodeReport {
     /// Its name.
     pub name: String,
-    /// What it does.
+    /// Its role.
     pub role: Role,
-    /// What it serves.
+    /// Its experts.
     pub experts: Vec<String>,
     /// The subnets that it was registered in when the testnet began.
     pub netuids: Vec<Netuid>,
-    /// Who it is.
+    /// Its node id.
     pub node: NodeId,
     /// Whether its process runs.
     pub alive: bool,
@@ -138,14 +138,14 @@ pub struct NodeReport {
     pub epochs: BTreeMap<Netuid, u64>,
 }
 
-/// Looks at the testnet in `dir` and asks its nodes, all at once.
+/// Reports the status of the testnet in `dir`; asks all nodes at once.
 ///
 /// # Errors
-/// [`TestnetError::NotATestnet`] when there is none. One that is stopped has a report too.
+/// [`TestnetError::NotATestnet`] when there is none. A stopped testnet has a report too.
 pub async fn report(dir: &Path) -> Result<Report, TestnetError> {
     let layout = Layout::new(dir);
     let state = State::load(&layout)?;
-    let mut nodes: Vec<_> = state.nodes.iter().map(|node| look(&layout, node)).collect();
+    let mut nodes: Vec<_> = state.nodes.iter().map(|node| inspect(&layout, node)).collect();
     ask(&mut nodes).await;
     Ok(Report {
         dir: dir.into(),
@@ -161,8 +161,8 @@ pub async fn report(dir: &Path) -> Result<Report, TestnetError> {
     })
 }
 
-/// What can be said of a node without asking it.
-fn look(layout: &Layout, node: &NodeState) -> NodeReport {
+/// The report of a node before it is asked.
+fn inspect(layout: &Layout, node: &NodeState) -> NodeReport {
     let process = node.alive();
     let file = process.and_then(|process| {
         let file = NodeFile::read(layout.node(&node.name).dir()).ok()??;
@@ -190,7 +190,7 @@ fn look(layout: &Layout, node: &NodeState) -> NodeReport {
     }
 }
 
-/// Asks the living ones; who does not answer stays without an answer.
+/// Asks the running nodes, and adds their answers.
 async fn ask(nodes: &mut [NodeReport]) {
     let Ok(client) = Client::new() else { return };
     let mut asked = JoinSet::new();

@@ -1,4 +1,4 @@
-//! Stopping processes: ask, wait, and only then kill.
+//! Stops processes: SIGTERM first, SIGKILL after a timeout.
 
 use std::time::{Duration, Instant};
 
@@ -6,24 +6,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Event, ProcessRef, Progress, TestnetError};
 
-/// How long nodes have to stop by themselves before they are killed.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long nodes may take to stop before they are killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a killed process may take to be gone; only a process stuck in the kernel takes longer.
-const AFTER_KILL: Duration = Duration::from_secs(5);
+/// How long a killed process may take to end; only a process that is stuck in the kernel takes longer.
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pause between two looks at who still lives.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often the processes are checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A process, and the name of its node.
-pub(crate) type Named = (String, ProcessRef);
+pub(crate) type NamedProcess = (String, ProcessRef);
 
-/// Stops `processes`: SIGTERM to all, SIGKILL to whoever lives after the grace or when `hurry` is cancelled.
+/// Stops `processes`: SIGTERM to all, SIGKILL to those that still run after the timeout or when `hurry` is cancelled.
 ///
 /// # Errors
-/// [`TestnetError::StillRunning`] when some outlive even that.
+/// [`TestnetError::StillRunning`] when some do not end after SIGKILL.
 pub(crate) async fn stop(
-    mut processes: Vec<Named>,
+    mut processes: Vec<NamedProcess>,
     hurry: &CancellationToken,
     progress: &mut dyn Progress,
 ) -> Result<(), TestnetError> {
@@ -33,31 +33,32 @@ pub(crate) async fn stop(
     }
     progress.event(&Event::Stopping { nodes: processes.len() });
     tokio::select! {
-        () = gone(&mut processes, GRACE) => {}
+        () = gone(&mut processes, STOP_TIMEOUT) => {}
         () = hurry.cancelled() => {}
     }
     processes.retain(|(_, process)| process.kill());
     if processes.is_empty() {
         return Ok(());
     }
-    let names = |processes: &[Named]| processes.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let names =
+        |processes: &[NamedProcess]| processes.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     progress.event(&Event::Killing { nodes: names(&processes) });
-    gone(&mut processes, AFTER_KILL).await;
+    gone(&mut processes, KILL_TIMEOUT).await;
     match processes.is_empty() {
         true => Ok(()),
         false => Err(TestnetError::StillRunning(names(&processes))),
     }
 }
 
-/// Waits until all of `processes` are gone, for at most `patience`; leaves the living ones in it.
-pub(crate) async fn gone(processes: &mut Vec<Named>, patience: Duration) {
-    let until = Instant::now() + patience;
+/// Waits until all of `processes` have ended, for at most `timeout`; leaves those that still run in it.
+pub(crate) async fn gone(processes: &mut Vec<NamedProcess>, timeout: Duration) {
+    let until = Instant::now() + timeout;
     loop {
         processes.retain(|(_, process)| process.is_alive());
         if processes.is_empty() || Instant::now() >= until {
             return;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -68,7 +69,7 @@ mod tests {
 
     fn spawn(script: &str) -> (std::process::Child, ProcessRef) {
         use std::io::Read;
-        // The script says when its trap is set; until then SIGTERM would simply end it.
+        // The script prints a line when its trap is set; before that, SIGTERM would end it.
         let mut child = std::process::Command::new("sh")
             .args(["-c", script])
             .stdout(std::process::Stdio::piped())
@@ -79,41 +80,41 @@ mod tests {
         (child, process)
     }
 
-    /// What was told.
+    /// Records the events.
     #[derive(Default)]
-    struct Told(Vec<Event>);
+    struct Recorder(Vec<Event>);
 
-    impl Progress for Told {
+    impl Progress for Recorder {
         fn event(&mut self, event: &Event) {
             self.0.push(event.clone());
         }
     }
 
     #[tokio::test]
-    async fn who_stops_when_asked_is_not_killed() {
+    async fn does_not_kill_a_process_that_stops_when_asked() {
         use std::os::unix::process::ExitStatusExt;
         let (mut child, process) = spawn("trap 'exit 7' TERM; echo; while :; do sleep 0.01; done");
-        let mut told = Told::default();
-        stop(vec![("n".into(), process)], &CancellationToken::new(), &mut told).await.unwrap();
+        let mut recorder = Recorder::default();
+        stop(vec![("n".into(), process)], &CancellationToken::new(), &mut recorder).await.unwrap();
         let status = child.wait().unwrap();
         assert_eq!((status.code(), status.signal()), (Some(7), None));
-        assert_eq!(told.0, [Event::Stopping { nodes: 1 }]);
+        assert_eq!(recorder.0, [Event::Stopping { nodes: 1 }]);
     }
 
     #[tokio::test]
-    async fn who_will_not_stop_is_killed_at_once_in_a_hurry() {
+    async fn kills_at_once_in_a_hurry() {
         use std::os::unix::process::ExitStatusExt;
         let (mut child, process) = spawn("trap '' TERM; echo; while :; do sleep 0.01; done");
         let hurry = CancellationToken::new();
         hurry.cancel();
-        let mut told = Told::default();
-        stop(vec![("n".into(), process)], &hurry, &mut told).await.unwrap();
+        let mut recorder = Recorder::default();
+        stop(vec![("n".into(), process)], &hurry, &mut recorder).await.unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(9));
-        assert_eq!(told.0[1], Event::Killing { nodes: vec!["n".into()] });
+        assert_eq!(recorder.0[1], Event::Killing { nodes: vec!["n".into()] });
     }
 
     #[tokio::test]
-    async fn stopping_the_dead_is_quiet() {
+    async fn reports_nothing_for_dead_processes() {
         let gone = ProcessRef { pid: u32::MAX, started: 1 };
         stop(vec![("n".into(), gone)], &CancellationToken::new(), &mut Silent).await.unwrap();
     }

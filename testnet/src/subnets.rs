@@ -1,4 +1,4 @@
-//! The seed subnets of a testnet: their numbers, mechanisms, and what is served in them besides the built-in models.
+//! The subnets of a testnet: their numbers and mechanisms, and their experts besides the built-in models.
 
 use nervure_ledger::spec::SubnetSpec;
 use nervure_primitives::{MechanismSpec, Netuid};
@@ -12,19 +12,19 @@ pub const TEXT_API: Netuid = Netuid(18);
 /// Embedding models, tested by `embedding`.
 pub const EMBEDDING: Netuid = Netuid(21);
 
-/// What an expert of the text API can do. Not below `text.generate`: those continue a text, these answer one.
-const CHAT: &str = "text.chat";
+/// Capability of the text API's experts. Not below `text.generate`: those continue a text, these answer one.
+const CHAT_CAPABILITY: &str = "text.chat";
 
-/// What an embedding expert can do.
-const EMBED: &str = "text.embed";
+/// Capability of the embedding experts.
+const EMBEDDING_CAPABILITY: &str = "text.embed";
 
-/// The mock model server's models in the text API, best first; what each is worth is in its name.
+/// The mock model server's models in the text API, best first; each has its percentage of correct answers in its name.
 const CHAT_MODELS: [&str; 3] = ["mock-100", "mock-70", "mock-40"];
 
-/// The same among embeddings.
+/// The same for embeddings.
 const EMBEDDING_MODELS: [&str; 3] = ["mock-embed-100", "mock-embed-60", "mock-embed-30"];
 
-/// A model server of the user's own.
+/// The user's own model server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelServer {
     /// Base URL, with the `/v1`; without a comma.
@@ -33,21 +33,21 @@ pub struct ModelServer {
     pub models: Vec<String>,
     /// The model that makes vectors; without one, the mock model server does.
     pub embedding: Option<String>,
-    /// The environment variable with its key.
+    /// The environment variable with its API key.
     pub key_env: Option<String>,
 }
 
 impl ModelServer {
-    /// What a miner serves from `model`, in the form of `--expert`.
+    /// The expert that serves `model`, in the form of `--expert`.
     fn expert(&self, model: &str, (capability, netuid): (&str, Netuid)) -> String {
         let key = self.key_env.as_ref().map(|name| format!(",key-env={name}")).unwrap_or_default();
         format!("openai:{},model={model},capability={capability},netuid={netuid}{key}", self.url)
     }
 }
 
-/// The subnets that a testnet has besides that of [`TEXT_GENERATION`].
+/// The subnets of a testnet besides [`TEXT_GENERATION`].
 pub(crate) fn specs() -> [SubnetSpec; 2] {
-    // Every validator sets a task every two seconds, all on one machine: small ones.
+    // Every validator sets a task every two seconds, all on one machine, so the tasks are small.
     let exact = MechanismSpec::named("exact-answer").with("questions", 2);
     let embedding = MechanismSpec::named("embedding").with("triples", 8);
     [
@@ -59,22 +59,22 @@ pub(crate) fn specs() -> [SubnetSpec; 2] {
 /// All subnets of a testnet.
 pub(crate) const ALL: [Netuid; 3] = [TEXT_GENERATION, TEXT_API, EMBEDDING];
 
-/// What miners serve in the text API and among embeddings, best first: from `server`, and from the mock model server at the base
-/// URL `mock_server` what `server` does not have.
+/// The experts of the text API and embedding subnets, best first: those of `server`, and those that it does not have
+/// from the mock model server at the base URL `mock_server`.
 pub(crate) fn experts(server: Option<&ModelServer>, mock_server: Option<&str>) -> [Vec<String>; 2] {
-    let stood_in = |models: [&str; 3], what: (&str, Netuid)| -> Vec<String> {
+    let mock_experts = |models: [&str; 3], what: (&str, Netuid)| -> Vec<String> {
         let Some(url) = mock_server else { return Vec::new() };
         let server = ModelServer { url: url.to_owned(), models: Vec::new(), embedding: None, key_env: None };
         models.iter().map(|model| server.expert(model, what)).collect()
     };
-    let (chat, embed) = ((CHAT, TEXT_API), (EMBED, EMBEDDING));
+    let (chat, embed) = ((CHAT_CAPABILITY, TEXT_API), (EMBEDDING_CAPABILITY, EMBEDDING));
     let text = match server {
         Some(server) => server.models.iter().map(|model| server.expert(model, chat)).collect(),
-        None => stood_in(CHAT_MODELS, chat),
+        None => mock_experts(CHAT_MODELS, chat),
     };
     let embedding = match server.and_then(|server| Some((server, server.embedding.as_ref()?))) {
         Some((server, model)) => vec![server.expert(model, embed)],
-        None => stood_in(EMBEDDING_MODELS, embed),
+        None => mock_experts(EMBEDDING_MODELS, embed),
     };
     [text, embedding]
 }
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_takes_the_place_of_the_mock_server_as_far_as_it_goes() {
+    fn prefers_the_models_of_a_server_to_the_mock_server() {
         let mut server = ModelServer {
             url: "http://127.0.0.1:11434/v1".into(),
             models: vec!["qwen3:4b".into()],
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expert_says_where_it_is_served() {
+    fn reads_the_subnet_of_an_expert() {
         assert_eq!(netuid_of("builtin:rust,quality=60"), TEXT_GENERATION);
         assert_eq!(netuid_of("openai:http://x/v1, netuid=18,model=m"), TEXT_API);
     }

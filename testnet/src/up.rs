@@ -1,4 +1,4 @@
-//! The start of a testnet: everything at once, watched until the first query is answered.
+//! Starts a testnet: all nodes at once, watched until the first query is answered.
 
 use std::{
     fs::File,
@@ -14,50 +14,50 @@ use crate::{
     DevelopmentChain, Event, Layout, ModelServer, Phase, ProcessRef, Progress, Shape, Testnet, TestnetError,
     chain::{self, CHAIN, ChainState},
     client::Client,
-    launch::{Children, Ended, spawn, spawn_chain, spawn_mock_server},
+    launch::{Children, ProcessEnd, spawn, spawn_chain, spawn_mock_server},
     logs,
     mock_server::{self, MOCK_SERVER},
     owner, prepare,
-    ready::{self, Board, Goal, Watched},
+    ready::{self, Board, Goal, WatchTarget},
     state::{Stage, State},
 };
 
-/// Lines of a log in an error message.
-const LOG_LINES: usize = 15;
+/// Maximum lines of a log in an error message.
+const MAX_LOG_LINES: usize = 15;
 
-/// Pause before the first query is asked again.
-const QUERY_AGAIN: Duration = Duration::from_millis(100);
+/// Pause before the first query is retried.
+const QUERY_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// What to start, and how.
+/// The options of a start.
 #[derive(Clone, Debug)]
 pub struct UpOptions {
     /// The testnet's directory.
     pub dir: PathBuf,
-    /// The program whose `join` a node is.
+    /// The program of the nodes, which they run with `join`.
     pub binary: PathBuf,
     /// The mesh's name.
     pub name: String,
     /// How many nodes of each role.
     pub shape: Shape,
-    /// What the miners serve in turn, in the form of `--expert`. When empty: the built-in models, and in the subnets of the
-    /// text API and of embeddings what `upstream` has, or else a mock model server.
+    /// The experts that the miners serve in turn, in the form of `--expert`. When empty: the built-in models, and in
+    /// the subnets of the text API and of embeddings the models of `upstream` or of a mock model server.
     pub experts: Vec<String>,
-    /// A model server that miners of the text API subnet serve from.
+    /// A model server for the miners of the text API subnet.
     pub upstream: Option<ModelServer>,
-    /// Seconds that an expert record holds; that of a local mesh when not given.
+    /// Seconds until an expert record expires; the default of a local mesh if not given.
     pub record_expiry_seconds: Option<u32>,
-    /// A chain of its own that keeps its checkpoints; files of the nodes do when there is none.
+    /// A development chain that keeps the checkpoints; files of the nodes if there is none.
     pub chain: Option<Arc<dyn DevelopmentChain>>,
-    /// Milliseconds from one block to the next; that of a local mesh when not given.
+    /// Milliseconds from one block to the next; the default of a local mesh if not given.
     pub block_milliseconds: Option<u32>,
-    /// Whether the nodes shall live on without this process.
+    /// Whether the nodes keep running without this process.
     pub detach: bool,
     /// How long the start may take.
     pub timeout: Duration,
 }
 
-/// Starts a testnet and waits until it is ready. When it fails, or `stop` is cancelled, nothing of it
-/// is left running.
+/// Starts a testnet and waits until it is ready. When it fails, or `stop` is cancelled, no process
+/// of it is left running.
 ///
 /// # Errors
 /// See [`TestnetError`]; the directory keeps the logs.
@@ -92,7 +92,7 @@ pub async fn up(
     }
 }
 
-/// One try.
+/// One attempt to start.
 struct Start<'a> {
     layout: &'a Layout,
     options: &'a UpOptions,
@@ -137,7 +137,7 @@ impl<'a> Start<'a> {
         Ok(state)
     }
 
-    /// The standard input of a process that shall end with this one, unless it shall live on.
+    /// The standard input of a process that ends with this one; `None` if it keeps running.
     fn stdin(&self) -> Result<Option<File>, TestnetError> {
         match self.options.detach {
             true => Ok(None),
@@ -146,7 +146,7 @@ impl<'a> Start<'a> {
         }
     }
 
-    /// Starts the chain that keeps checkpoints, and has the contract deployed: nodes read in the spec where it is.
+    /// Starts the chain that keeps checkpoints, and deploys the contract: nodes read its address in the spec.
     async fn launch_chain(&mut self, state: &mut State) -> Result<(), TestnetError> {
         let Some(chain) = self.options.chain.clone() else { return Ok(()) };
         let mut of_run = ChainState::new(&*chain, prepare::free_address()?, self.layout);
@@ -180,7 +180,7 @@ impl<'a> Start<'a> {
         }
     }
 
-    /// Starts all processes, one right after the other, waiting for none.
+    /// Starts all processes without waiting for any of them.
     fn launch(&mut self, state: &mut State) -> Result<(), TestnetError> {
         for index in 0..state.nodes.len() {
             let stdin = self.stdin()?;
@@ -200,7 +200,7 @@ impl<'a> Start<'a> {
     async fn watch(&mut self, state: &mut State, progress: &mut dyn Progress) -> Result<(), TestnetError> {
         let client = Client::new().map_err(|reason| TestnetError::BadState {
             path: self.layout.state(),
-            reason: format!("no HTTP client: {reason}"),
+            reason: format!("cannot create an HTTP client: {reason}"),
         })?;
         let shape = self.options.shape;
         let experts = state.nodes.iter().map(|node| node.experts.len()).sum();
@@ -217,8 +217,8 @@ impl<'a> Start<'a> {
                     break;
                 }
                 tokio::select! {
-                    Some(heard) = news.recv() => board.note(heard),
-                    error = self.trouble(phase, &board) => return Err(error),
+                    Some(news) = news.recv() => board.note(news),
+                    error = self.failure(phase, &board) => return Err(error),
                 }
             }
         }
@@ -230,17 +230,17 @@ impl<'a> Start<'a> {
                         Ok(()) => break,
                         Err(reason) => last = reason,
                     },
-                    error = self.trouble(Phase::Query, &board) => return Err(with_missing(error, name, &last)),
+                    error = self.failure(Phase::Query, &board) => return Err(with_missing(error, name, &last)),
                 }
-                tokio::time::sleep(QUERY_AGAIN).await;
+                tokio::time::sleep(QUERY_RETRY_DELAY).await;
             }
             self.finish(Phase::Query, 1, state, progress);
         }
         Ok(())
     }
 
-    /// Ends only when the start has failed: a node ended, the time is over, or somebody wants a stop.
-    async fn trouble(&mut self, phase: Phase, board: &Board) -> TestnetError {
+    /// Returns only when the start has failed: a node ended, the time is over, or `stop` was cancelled.
+    async fn failure(&mut self, phase: Phase, board: &Board) -> TestnetError {
         let left = self.options.timeout.saturating_sub(self.began.elapsed());
         let layout = self.layout;
         tokio::select! {
@@ -255,7 +255,7 @@ impl<'a> Start<'a> {
                     waited: self.options.timeout,
                     phase,
                     missing: all.join(", "),
-                    log: logs::for_error(&layout.node(&name).log(), LOG_LINES),
+                    log: logs::for_error(&layout.node(&name).log(), MAX_LOG_LINES),
                     name,
                 }
             }
@@ -268,7 +268,7 @@ impl<'a> Start<'a> {
         progress.event(&Event::Finished { phase, total, at });
     }
 
-    /// Stops whatever this try started, so that another may follow.
+    /// Stops the processes of this attempt, so that another one can follow.
     async fn give_up(mut self, progress: &mut dyn Progress) -> Result<(), TestnetError> {
         let Some(mut state) = self.state.take() else { return Ok(()) };
         crate::stop::stop(state.living(), &CancellationToken::new(), progress).await?;
@@ -279,9 +279,9 @@ impl<'a> Start<'a> {
     }
 }
 
-fn watched(layout: &Layout, state: &State) -> Vec<Watched> {
+fn watched(layout: &Layout, state: &State) -> Vec<WatchTarget> {
     let watched = state.nodes.iter().filter_map(|node| {
-        Some(Watched {
+        Some(WatchTarget {
             name: node.name.clone(),
             dir: layout.node(&node.name).dir().into(),
             pid: node.process?.pid,
@@ -292,16 +292,16 @@ fn watched(layout: &Layout, state: &State) -> Vec<Watched> {
 }
 
 /// The error for a node that ended too early.
-pub(crate) fn node_ended(layout: &Layout, ended: &Ended) -> TestnetError {
+pub(crate) fn node_ended(layout: &Layout, ended: &ProcessEnd) -> TestnetError {
     let name = ended.name.clone();
-    let log = logs::for_error(&layout.node(&name).log(), LOG_LINES);
+    let log = logs::for_error(&layout.node(&name).log(), MAX_LOG_LINES);
     match ended.port_in_use() {
         true => TestnetError::PortInUse { name, log },
         false => TestnetError::NodeEnded { name, status: ended.status(), log },
     }
 }
 
-/// The board does not know what was wrong with the query; the last answer does.
+/// Adds the gateway's last answer to the error: the board does not know why the query failed.
 fn with_missing(error: TestnetError, gateway: &str, answer: &str) -> TestnetError {
     match error {
         TestnetError::NotReady { waited, phase, log, .. } => TestnetError::NotReady {

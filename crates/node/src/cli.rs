@@ -78,13 +78,13 @@ impl Global {
         self.dir.clone().map_or_else(|| Ok(data_dir()?.join("testnet")), Ok)
     }
 
-    /// The directory of a node of one's own.
+    /// The directory of the user's own node.
     fn own_node_dir(&self) -> anyhow::Result<PathBuf> {
         self.dir.clone().map_or_else(|| Ok(data_dir()?.join("node")), Ok)
     }
 
-    /// Where commands that talk to a running node look: the named directory, else a node of one's own where one
-    /// runs, else the testnet.
+    /// The directory that commands use to find a running node: the named one, else that of the user's own node if
+    /// it runs, else the testnet's.
     fn node_dir(&self) -> anyhow::Result<PathBuf> {
         let own = self.own_node_dir()?;
         let runs = nervure_testnet::NodeFile::read(&own)
@@ -95,7 +95,7 @@ impl Global {
     }
 }
 
-/// Where the user's data lives: `$XDG_DATA_HOME/nervure`, else `~/.local/share/nervure`.
+/// The directory of the user's data: `$XDG_DATA_HOME/nervure`, else `~/.local/share/nervure`.
 fn data_dir() -> anyhow::Result<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     match (set("XDG_DATA_HOME").filter(|dir| dir.is_absolute()), set("HOME")) {
@@ -107,44 +107,44 @@ fn data_dir() -> anyhow::Result<PathBuf> {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs a whole mesh on this machine
+    /// Runs a mesh on this machine
     #[command(subcommand)]
     Testnet(testnet::TestnetCommand),
     Join(Box<join::JoinArgs>),
     Ask(Box<ask::AskArgs>),
-    /// Looks for experts
+    /// Finds and shows experts
     #[command(subcommand)]
     Experts(experts::ExpertsCommand),
     Status(status::StatusArgs),
     Peers(peers::PeersArgs),
-    /// Makes and reads mesh specs
+    /// Creates and shows mesh specs
     #[command(subcommand)]
     Mesh(mesh::MeshCommand),
-    /// Makes and reads keys
+    /// Creates, shows and registers keys
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Shows and verifies what validators agreed on
+    /// Lists, shows and verifies checkpoints
     #[command(subcommand)]
     Checkpoint(checkpoint::CheckpointCommand),
-    /// Keeps checkpoints in a contract outside of the mesh
+    /// Anchors checkpoints in a contract on another chain
     #[command(subcommand)]
     Anchor(anchor::AnchorCommand),
     /// Explains scores
     #[command(subcommand)]
     Score(score::ScoreCommand),
-    /// Shows and spends what an owner key holds
+    /// Shows and spends the tokens of an owner key
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
-    /// Stakes to nodes
+    /// Adds and removes stake on nodes, and sets a node's take
     #[command(subcommand)]
     Stake(stake::StakeCommand),
-    /// Founds, shows and rules subnets
+    /// Creates, inspects and configures subnets
     #[command(subcommand)]
     Subnet(subnet::SubnetCommand),
-    /// Takes slots in subnets
+    /// Registers nodes in subnets
     #[command(subcommand)]
     Neuron(neuron::NeuronCommand),
-    /// Sets weights, as a validator
+    /// Sets, commits and reveals weights as a validator
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
     Vote(vote::VoteArgs),
@@ -153,11 +153,11 @@ enum Command {
     MockServer(mock_server::MockServerArgs),
     /// The earlier name of `mock-server`
     #[cfg(feature = "mock-server")]
-    #[command(name = "stand-in", hide = true)]
-    StandIn(mock_server::MockServerArgs),
+    #[command(name = "stand-in", hide = true)] // the earlier name
+    FormerMockServer(mock_server::MockServerArgs),
     /// Not in this build: the mock model server
     #[cfg(not(feature = "mock-server"))]
-    #[command(alias = "stand-in")]
+    #[command(alias = "stand-in")] // the earlier name
     MockServer(absent::AbsentArgs),
     /// Not in this build: measurements
     #[cfg(not(feature = "bench"))]
@@ -169,11 +169,11 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// The fewest worker threads: with one, a task that computes would hold up the network.
+/// Fewest worker threads: with only one, a computation would block the network.
 const MIN_WORKER_THREADS: usize = 2;
 
 impl Command {
-    /// Threads of the async runtime: one for each core, unless `join` was told otherwise.
+    /// Threads of the async runtime: one for each core, unless `join` sets a number.
     fn worker_threads(&self) -> usize {
         let set = match self {
             Self::Join(join) => join.worker_threads(),
@@ -224,8 +224,8 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         #[cfg(feature = "mock-server")]
         Command::MockServer(args) => args.run().await,
         #[cfg(feature = "mock-server")]
-        Command::StandIn(args) => {
-            output::note("nervure stand-in is deprecated: use nervure mock-server");
+        Command::FormerMockServer(args) => {
+            output::note("this command is deprecated: use nervure mock-server");
             args.run().await
         }
         #[cfg(not(feature = "bench"))]

@@ -1,8 +1,8 @@
-//! What a node is told: flags over environment over config file over the defaults of the mesh's scope.
+//! The configuration of a node: flags over environment over config file over the defaults of the mesh's scope.
 //!
 //! Flags and environment are one layer of [`Settings`] (`clap` merges them, flags first), the config file is the
-//! other; [`NodeConfig::resolve`] lays one over the other and fills in defaults. Nothing below this
-//! module looks at an environment variable.
+//! other; [`NodeConfig::resolve`] combines them and fills in defaults. Nothing below this
+//! module reads an environment variable.
 
 mod beginning;
 mod expert_spec;
@@ -21,14 +21,14 @@ pub use expert_spec::{ExpertSource, ExpertSpec, ExpertSpecError};
 pub use preset::Preset;
 pub(crate) use settings::Settings;
 
-/// Everything that a long-running node needs to know besides the mesh spec.
+/// The configuration of a long-running node besides the mesh spec.
 #[derive(Clone)]
 pub struct NodeConfig {
-    /// What the node does in the mesh.
+    /// The role of the node in the mesh.
     pub role: NodeRole,
     /// Its directory: key, peer store, `node.json`.
     pub dir: PathBuf,
-    /// The address that its sockets bind to.
+    /// The address that the sockets of the control and query plane bind to.
     pub bind: IpAddr,
     /// UDP and TCP port of the control plane; 0 lets the system choose.
     pub p2p_port: u16,
@@ -38,27 +38,28 @@ pub struct NodeConfig {
     pub http_port: u16,
     /// The address of the HTTP API; anything but loopback needs an API key.
     pub http_bind: IpAddr,
-    /// Keys that open the HTTP API from elsewhere, as the operator wrote them.
+    /// API keys of the HTTP API, as the operator wrote them.
     api_key_texts: Vec<String>,
-    /// The most that one question to the HTTP API may spend.
+    /// Maximum budget of one query to the HTTP API.
     pub max_budget: Amount,
-    /// Addresses at which others reach this node, where the bound ones are not those.
+    /// Addresses at which peers reach this node, if they differ from the bound ones.
     pub external: Vec<Multiaddr>,
-    /// Whether the node relays for others that cannot be dialled.
+    /// Whether the node relays for peers that cannot be dialled.
     pub relay_server: bool,
-    /// Whether the node looks for others on its own network by multicast.
+    /// Whether the node finds peers on its local network by multicast.
     pub mdns: bool,
-    /// What a miner serves.
+    /// The experts of a miner.
     pub experts: Vec<ExpertSpec>,
-    /// Where a validator's private texts are.
+    /// Directory of a validator's private texts.
     pub corpus: Option<PathBuf>,
-    /// Endpoints of the chain of the mesh's contract; without any, nothing is read from it or handed in.
+    /// Endpoints of the chain of the mesh's contract; without any, the node neither reads nor submits checkpoints
+    /// there.
     pub anchor_rpc: Vec<String>,
-    /// The key of the account that pays for anchoring; a validator's anchor key where there is none.
+    /// Key of the account that pays for anchoring; the validator's anchor key if not given.
     pub anchor_account: Option<PathBuf>,
-    /// What a node without a chain begins with, where it is not to replay history.
+    /// The trusted header of a state sync; `None` replays the history.
     pub beginning: Option<Beginning>,
-    /// Whether the node follows the chain, as every node does that lives for more than one command.
+    /// Whether the node follows the chain, as every node except an ephemeral client does.
     pub follow: bool,
 }
 
@@ -71,7 +72,7 @@ impl NodeConfig {
         Self::resolve(dir, Settings::default(), Settings::default(), preset)
     }
 
-    /// Lays `flags` over `file` over the defaults of `preset`.
+    /// Combines `flags`, `file` and the defaults of `preset`, in this order of precedence.
     pub(crate) fn resolve(dir: PathBuf, flags: Settings, file: Settings, preset: Preset) -> Self {
         Self {
             role: flags.role.or(file.role).unwrap_or_default(),
@@ -95,18 +96,18 @@ impl NodeConfig {
         }
     }
 
-    /// Adds a key that opens the HTTP API from elsewhere. It is checked when the node starts.
+    /// Adds an API key of the HTTP API. It is checked when the node starts.
     pub(crate) fn add_api_key(&mut self, text: String) {
         self.api_key_texts.push(text);
     }
 
-    /// The keys that open the HTTP API from elsewhere.
+    /// The API keys of the HTTP API.
     pub(crate) fn api_keys(&self) -> Result<Vec<ApiKey>, ApiKeyError> {
         self.api_key_texts.iter().map(|text| ApiKey::parse(text)).collect()
     }
 }
 
-/// The values of the flags, or else those of the file.
+/// The values of the flags, else those of the file.
 fn first_non_empty<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
     if flags.is_empty() { file } else { flags }
 }
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_win_over_the_file_and_the_file_over_defaults() {
+    fn prefers_flags_to_the_file_and_the_file_to_defaults() {
         let flags = Settings { query_port: Some(7), ..Settings::default() };
         let file = file("query_port = 8\np2p_port = 9\nexperts = [\"builtin:rust\"]");
         let config = NodeConfig::resolve("/d".into(), flags, file, Preset::Local);
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_mesh_stays_on_loopback_and_http_always_does() {
+    fn binds_a_local_mesh_and_always_http_to_loopback() {
         let local = NodeConfig::new(Preset::Local, "/d".into());
         assert!(local.bind.is_loopback() && local.http_bind.is_loopback());
         let public = NodeConfig::new(Preset::Public, "/d".into());

@@ -1,7 +1,7 @@
 //! Finds a running node of this machine by its directory.
 //!
-//! Every node writes to `node.json` where its HTTP API listens. A directory with that file is a node's, one with
-//! `testnet.json` is a testnet's; of a testnet the first running gateway is used, else its first running node.
+//! Every node writes the address of its HTTP API to `node.json`. A directory with that file is a node's, one with
+//! `testnet.json` is a testnet's. Of a testnet, the first running gateway is used, else its first running node.
 
 use std::{
     io,
@@ -13,7 +13,7 @@ use nervure_api::{Client, ClientError};
 use nervure_primitives::MeshId;
 use nervure_testnet::{Layout, NodeFile, ProcessRef};
 
-/// Exit code of a command whose node does not run.
+/// Exit code if no node runs.
 const NOT_RUNNING_EXIT: u8 = 8;
 
 /// Why there is no node to send requests to.
@@ -30,7 +30,7 @@ pub(crate) enum LocalNodeError {
         /// Why not.
         source: io::Error,
     },
-    /// There is no client.
+    /// The HTTP client cannot be created.
     #[error(transparent)]
     Client(#[from] ClientError),
 }
@@ -43,7 +43,7 @@ pub(crate) struct LocalNode {
 }
 
 impl LocalNodeError {
-    /// The next step, for people at a terminal.
+    /// The next step for the user.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NotRunning(_) => {
@@ -79,7 +79,7 @@ impl LocalNode {
         Ok(Self { mesh: Some(file.mesh), ..Self::at(file.http)? })
     }
 
-    /// The node that listens at `http`; it may be a stranger's.
+    /// The node whose HTTP API is at `http`; it is not trusted.
     pub(crate) fn at(http: SocketAddr) -> Result<Self, ClientError> {
         Ok(Self { client: Client::new(http)?, mesh: None })
     }
@@ -89,7 +89,7 @@ impl LocalNode {
         &self.client
     }
 
-    /// The mesh that the node is in, as its own file says; none for one that was named by its address.
+    /// The mesh of the node, from its `node.json`; `None` for a node that was named by its address.
     pub(crate) fn mesh(&self) -> Option<MeshId> {
         self.mesh
     }
@@ -106,7 +106,7 @@ fn running_in(dir: &Path) -> io::Result<Vec<NodeFile>> {
     }
     let mut running = Vec::new();
     for dir in dirs {
-        // The file outlives a node that was killed, so its process counts.
+        // A killed node leaves its file, so the process is checked.
         if let Some(file) = NodeFile::read(&dir)?
             && ProcessRef::of(file.pid).is_alive()
         {

@@ -76,6 +76,10 @@ fn contains_no_denied_words() {
         }
         let text = fs::read_to_string(&path).unwrap();
         for (number, line) in text.lines().enumerate() {
+            // Earlier names of commands and fields are still accepted, and marked as such.
+            if line.contains("earlier name") {
+                continue;
+            }
             for (word, instead) in denied_in(line, name.ends_with(".rs")) {
                 found.push(format!("{name}:{}: '{word}': {instead}", number + 1));
             }

@@ -1,4 +1,4 @@
-//! `nervure anchor`: the keys that validators sign checkpoints with, and the contract that keeps those.
+//! `nervure anchor`: the keys that validators sign checkpoints with, and the contract that keeps the checkpoints.
 
 #[cfg(feature = "anchor-evm")]
 mod deploy;
@@ -12,26 +12,26 @@ use serde::Serialize;
 use super::{Global, output, sign::NodeSignArgs};
 use crate::runtime::ANCHOR_KEY_FILE;
 
-/// Keeps checkpoints in a contract outside of the mesh
+/// Anchors checkpoints in a contract on another chain
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum AnchorCommand {
     Key(KeyArgs),
     Register(RegisterArgs),
     #[cfg(feature = "anchor-evm")]
     Deploy(deploy::DeployArgs),
-    /// Not in this build: it has no client of EVM chains
+    /// Not in this build: the client of EVM chains
     #[cfg(not(feature = "anchor-evm"))]
     Deploy(super::absent::AbsentArgs),
 }
 
-/// Shows the address of the anchor key of the validator here; makes the key if there is none
+/// Shows the address of this validator's anchor key, and creates the key if there is none
 #[derive(Debug, clap::Args)]
 pub(crate) struct KeyArgs {
     /// The key's file [default: anchor.key in the node's directory]
     file: Option<PathBuf>,
 }
 
-/// Registers the anchor key of the validator here on the ledger, from the next election on
+/// Registers this validator's anchor key on the ledger; it counts from the next election on
 #[derive(Debug, clap::Args)]
 pub(crate) struct RegisterArgs {
     /// The anchor key's file [default: anchor.key in the node's directory]
@@ -41,9 +41,9 @@ pub(crate) struct RegisterArgs {
     terms: NodeSignArgs,
 }
 
-/// A key.
+/// An anchor key, as `--json` prints it.
 #[derive(Serialize)]
-struct Shown {
+struct KeyInfo {
     address: String,
     file: PathBuf,
 }
@@ -62,7 +62,7 @@ impl AnchorCommand {
     }
 }
 
-/// The file that is named, or the one of the node here.
+/// The named file, else the anchor key of the user's own node.
 fn file_here(named: Option<PathBuf>, global: &Global) -> anyhow::Result<PathBuf> {
     named.map_or_else(|| Ok(global.own_node_dir()?.join(ANCHOR_KEY_FILE)), Ok)
 }
@@ -79,7 +79,7 @@ impl KeyArgs {
             }
         };
         let address = key.address().to_string();
-        if global.json { output::json(&Shown { address, file }) } else { output::line(&address) }
+        if global.json { output::json(&KeyInfo { address, file }) } else { output::line(&address) }
     }
 }
 

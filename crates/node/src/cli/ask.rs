@@ -1,7 +1,7 @@
-//! `nervure ask`: a question to the mesh, its answer on the terminal as it comes.
+//! `nervure ask`: sends a query to the mesh and prints the answer as it arrives.
 //!
-//! The answer goes to standard output and nothing else does, so that it pipes; everything about the answer
-//! goes to standard error.
+//! Only the answer goes to standard output, so that it can be piped; everything about the answer goes to standard
+//! error.
 
 use std::{
     io::{self, IsTerminal, Read, Write},
@@ -23,16 +23,16 @@ use super::{
     verify::Witness,
 };
 
-/// Longest prompt that is read from standard input, in bytes; experts refuse longer ones.
-const MAX_PROMPT: u64 = 256 * 1024;
+/// Longest prompt that is read from standard input; experts refuse longer ones.
+const MAX_PROMPT_BYTES: u64 = 256 * 1024;
 
-/// What people who do not say otherwise ask for.
+/// The capability if neither a capability, a model nor a subnet is given.
 const DEFAULT_CAPABILITY: &str = "text.generate";
 
-/// What people who name a subnet ask for.
+/// The capability if only a subnet is given.
 const ANY_TEXT: &str = "text";
 
-/// Asks the mesh; without PROMPT, reads it from standard input
+/// Asks the mesh for an answer; without PROMPT, reads the prompt from standard input
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,7 +42,7 @@ Examples:
   nervure ask 'The sea' --strategy race:3 --explain
   nervure ask 'The sea' --strategy mix:3 --explain")]
 pub(crate) struct AskArgs {
-    /// What to ask; `-` or nothing reads standard input
+    /// The prompt; `-` or no prompt reads standard input
     prompt: Option<String>,
     /// Ask any expert that has this capability [default: text.generate]
     #[arg(long, short, value_name = "CAPABILITY", conflicts_with = "model")]
@@ -50,51 +50,51 @@ pub(crate) struct AskArgs {
     /// Ask an expert that serves this model
     #[arg(long, short, value_name = "NAME")]
     model: Option<String>,
-    /// Put the prompt as a chat message instead of a text to continue
+    /// Send the prompt as a chat message instead of a text to continue
     #[arg(long)]
     chat: bool,
-    /// What the assistant is told first (with --chat)
+    /// The system message (with --chat)
     #[arg(long, value_name = "TEXT", requires = "chat")]
     system: Option<String>,
-    /// Most tokens to write (bytes for byte-level models)
+    /// Maximum number of tokens to generate (bytes for byte-level models)
     #[arg(long, value_name = "N", default_value_t = 256)]
     max_tokens: u32,
-    /// From 0 (always the likeliest token) to 5
+    /// Sampling temperature, from 0 (always the likeliest token) to 5
     #[arg(long, value_name = "T", default_value_t = 0.8, value_parser = parse_rate)]
     temperature: f64,
-    /// Choose among the likeliest tokens that hold this share of the mass, up to 1
+    /// Sample from the likeliest tokens whose probabilities add up to this, at most 1
     #[arg(long, value_name = "P", default_value_t = 0.95, value_parser = parse_rate)]
     top_p: f64,
-    /// The same seed gives the same text from the same expert
+    /// Sampling seed: the same seed gives the same text from the same expert
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Stop before this text; up to four times
+    /// Stop before this text; can be given up to four times
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// Who answers: best, hedge (a second one when the first is late), race:N (the first of N), vote:N, average:N (embeddings) or mix:N (byte-level experts
-    /// write one text together)
+    /// How experts are asked: best, hedge (a second expert if the first is slow), race:N (the first answer of N),
+    /// vote:N, average:N (embeddings) or mix:N (byte-level experts write one text together)
     #[arg(long, value_name = "STRATEGY", default_value = "best")]
     strategy: Strategy,
-    /// What counts when they are chosen: balanced, fastest, cheapest or trusted
+    /// How experts are ranked: balanced, fastest, cheapest or trusted
     #[arg(long, value_name = "POLICY", default_value = "balanced")]
     policy: Policy,
-    /// Only experts of this subnet; without -c or -m, whatever they can do
+    /// Only experts of this subnet; without -c or -m, of any text capability
     #[arg(long, value_name = "NETUID")]
     subnet: Option<u16>,
     /// Only experts that pass this filter, such as 'context >= 4096 and price <= 5'
     #[arg(long = "where", value_name = "FILTER")]
     filter: Option<String>,
-    /// The most to pay, in tokens of the mesh [default: nothing, which reaches free experts]
+    /// Maximum price, in tokens of the mesh [default: 0, which reaches free experts only]
     #[arg(long, value_name = "AMOUNT")]
     budget: Option<Amount>,
-    /// Seconds for the whole answer
+    /// Seconds until the query is given up
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     deadline: u64,
-    /// Show the candidates, what was filtered and why, and the numbers behind the choice
+    /// Show the candidates, their costs, and which were filtered out and why
     #[arg(long)]
     explain: bool,
-    /// Check the expert's receipt (that it signed for exactly this question and this answer), and the certificate of the
-    /// block whose incentives it was chosen by
+    /// Verify the expert's receipt (its signature for exactly this question and this answer), and the certificate of
+    /// the block whose incentives were used to select it
     #[arg(long)]
     verify: bool,
     /// Trust this block instead of the genesis (with --verify)
@@ -118,29 +118,32 @@ impl AskArgs {
         let lines = session.node.client().ask(body).await?;
         let signs = self.verify && !self.made_by_several();
         let witness = signs.then(|| Witness::new(session.node.mesh(), &body.request)).transpose()?;
-        let chosen = self.print(lines, witness, global).await?;
+        let selection = self.print(lines, witness, global).await?;
         match self.verify {
-            true => self.certify(session, chosen, global).await,
+            true => self.certify(session, selection, global).await,
             false => Ok(()),
         }
     }
 
-    /// Proves what they were chosen by, as far as validators agreed on it.
-    async fn certify(&self, session: &Session, chosen: Chosen, global: &Global) -> anyhow::Result<()> {
+    /// Proves the incentives that were used to select the experts.
+    async fn certify(&self, session: &Session, selection: Selection, global: &Global) -> anyhow::Result<()> {
         if self.made_by_several() {
-            output::note("nobody signed for the answer: several experts made it together");
+            output::note("no single expert signed for the answer: several made it together");
         }
-        if chosen.after == BlockHeight(0) {
-            output::note(match session.is_visitor() {
+        if selection.after == BlockHeight(0) {
+            output::note(match session.is_ephemeral() {
                 true => {
-                    "not certified: with --mesh no chain is followed, so no incentive counted; ask a node that runs"
+                    "not certified: with --mesh the chain is not followed, so no incentive was used; ask a running node"
                 }
-                false => "not certified: it was chosen before the first block, so no incentive counted",
+                false => {
+                    "not certified: the expert was selected before the first block, so no incentive was used"
+                }
             });
             return Ok(());
         }
         let mut light = trust::begin(session.node.client().clone(), self.trust, global).await?;
-        let certified = certify(&mut light, chosen.after, &chosen.experts).await.context("NOT certified")?;
+        let certified =
+            certify(&mut light, selection.after, &selection.experts).await.context("NOT certified")?;
         match global.json {
             true => {
                 output::line(&serde_json::json!({ "type": "certified", "certified": certified }).to_string())
@@ -162,15 +165,15 @@ impl AskArgs {
         mut lines: AskLines,
         mut witness: Option<Witness>,
         global: &Global,
-    ) -> anyhow::Result<Chosen> {
+    ) -> anyhow::Result<Selection> {
         let mut out = io::stdout().lock();
         let (mut complete, mut mixed, mut took_over) = (false, None, Vec::new());
-        let mut chosen = Chosen::default();
+        let mut selection = Selection::default();
         while let Some(line) = lines.next().await? {
             if let Some(witness) = &mut witness {
-                witness.see(&line)?;
+                witness.record(&line)?;
             }
-            chosen.see(&line);
+            selection.record(&line);
             if global.json {
                 serde_json::to_writer(&mut out, &line)?;
                 writeln!(out)?;
@@ -201,20 +204,22 @@ impl AskArgs {
         for succession in took_over {
             output::note(&explain::succession(&succession));
         }
-        anyhow::ensure!(complete, "the answer broke off: what came is not the whole of it\nask again");
+        anyhow::ensure!(complete, "the answer broke off and is incomplete\nask again");
         if let Some(witness) = witness {
             let (signed, from) = witness.verify().context("NOT verified")?;
             let receipt = signed.receipt();
-            let what = match from {
+            let part = match from {
                 0 => "this answer".to_owned(),
-                from => format!("what follows byte {from} of this answer; who began it signed for nothing"),
+                from => format!(
+                    "the part after byte {from} of this answer; the expert that began it signed nothing"
+                ),
             };
             output::note(&format!(
-                "verified: {} signed for this question and {what} ({} ms by its clock)",
+                "verified: {} signed for this question and {part} ({} ms by its clock)",
                 receipt.miner, receipt.took_ms
             ));
         }
-        Ok(chosen)
+        Ok(selection)
     }
 
     fn body(&self) -> anyhow::Result<AskBody> {
@@ -275,15 +280,15 @@ impl AskArgs {
         match self.prompt.as_deref() {
             Some(prompt) if prompt != "-" => Ok(prompt.to_owned()),
             None if io::stdin().is_terminal() => {
-                anyhow::bail!("nothing to ask\ngive a prompt, for instance: nervure ask 'fn main() {{'")
+                anyhow::bail!("the prompt is missing\ngive one, for instance: nervure ask 'fn main() {{'")
             }
             _ => {
                 let mut prompt = String::new();
-                let read = io::stdin().lock().take(MAX_PROMPT + 1).read_to_string(&mut prompt);
+                let read = io::stdin().lock().take(MAX_PROMPT_BYTES + 1).read_to_string(&mut prompt);
                 read.context("cannot read the prompt from standard input")?;
                 anyhow::ensure!(
-                    prompt.len() as u64 <= MAX_PROMPT,
-                    "the prompt is longer than {MAX_PROMPT} bytes\nshorten it"
+                    prompt.len() as u64 <= MAX_PROMPT_BYTES,
+                    "the prompt is longer than {MAX_PROMPT_BYTES} bytes\nshorten it"
                 );
                 Ok(prompt)
             }
@@ -291,16 +296,16 @@ impl AskArgs {
     }
 }
 
-/// Who was chosen, and after which block.
+/// The experts that were selected, and the block whose incentives were used.
 #[derive(Default)]
-struct Chosen {
+struct Selection {
     after: BlockHeight,
     experts: Vec<(Netuid, NodeId)>,
 }
 
-impl Chosen {
-    /// A line of the answer came.
-    fn see(&mut self, line: &AskLine) {
+impl Selection {
+    /// Records the experts that a line of the answer names.
+    fn record(&mut self, line: &AskLine) {
         match line {
             AskLine::Route { expert, route } => {
                 self.after = route.block;
@@ -318,7 +323,7 @@ impl Chosen {
     }
 }
 
-/// A rate that people write with a point, in the thousandths that travel. `parse_rate` has bounded it.
+/// A decimal rate in thousandths, as the wire format has it. `parse_rate` has bounded it.
 fn milli(rate: f64) -> u32 {
     (rate * 1000.0).round() as u32
 }
@@ -326,11 +331,11 @@ fn milli(rate: f64) -> u32 {
 fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (0.0..=5.0).contains(&rate) => Ok(rate),
-        _ => Err("a number from 0 to 5".into()),
+        _ => Err("not a number from 0 to 5".into()),
     }
 }
 
-/// An expert's text for a terminal: without the control characters that would steer it.
+/// An expert's text for a terminal, without control characters, which could control the terminal.
 fn printable(text: &str) -> String {
     if !io::stdout().is_terminal() {
         return text.to_owned();
@@ -343,7 +348,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_bounded_and_travel_in_thousandths() {
+    fn bounds_rates_and_converts_them_to_thousandths() {
         assert_eq!(milli(parse_rate("0.95").unwrap()), 950);
         for bad in ["-0.1", "5.1", "NaN", "inf", "x", ""] {
             assert!(parse_rate(bad).is_err(), "{bad}");

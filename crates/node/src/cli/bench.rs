@@ -31,7 +31,7 @@ pub(crate) enum BenchCommand {
         /// Experts to publish, all of one capability
         #[arg(long, value_name = "N", default_value_t = 192, value_parser = clap::value_parser!(u16).range(1..=2000))]
         experts: u16,
-        /// Clients that join one after the other, knowing only the bootstrap nodes
+        /// Clients that join one after the other and know only the bootstrap nodes
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
         clients: u16,
     },
@@ -41,7 +41,7 @@ pub(crate) enum BenchCommand {
         #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=100_000))]
         blocks: u64,
     },
-    /// Starts a testnet, kills its validators over and over, and checks that no final block is lost
+    /// Starts a testnet, kills its validators repeatedly, and checks that no final block is lost
     Kills {
         /// Kills at random moments
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=100_000))]
@@ -58,7 +58,7 @@ pub(crate) enum BenchCommand {
     },
     /// Starts a testnet, kills its miners while they stream, and checks that no client notices
     Failover {
-        /// Streams in all
+        /// Number of streams
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         streams: u32,
         /// Concurrent streams
@@ -74,7 +74,7 @@ pub(crate) enum BenchCommand {
         #[arg(long, value_name = "MS", default_value_t = 1_000)]
         pause: u64,
     },
-    /// Compares queries through a gateway with queries straight to the miner, and with nginx in front of an HTTP server
+    /// Compares queries through a gateway with queries directly to the miner, and with nginx in front of an HTTP server
     Gateway {
         /// Rounds; the figures are medians over them
         #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -94,7 +94,7 @@ impl BenchCommand {
         match self {
             Self::Query { rounds, time } => {
                 let effort = QueryEffort { rounds: rounds.into(), time: Duration::from_millis(time) };
-                // A thread of its own: the measurement brings its own single-threaded runtime.
+                // On a separate thread: the measurement has its own single-threaded runtime.
                 let run = move || nervure_bench::query(effort, output::note);
                 tables::query(&tokio::task::spawn_blocking(run).await??, global)
             }

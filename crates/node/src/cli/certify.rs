@@ -1,21 +1,21 @@
-//! `ask --verify`: what the experts behind an answer were trusted for, proven.
+//! `ask --verify`: proves the incentives that were used to select the experts of an answer.
 //!
-//! The node that asked says after which block it chose. Certificates are followed from what is trusted to begin with to
-//! that block, and each expert's incentive is read from the state under it. What validators have said since that
-//! subnet's last epoch counts in the choice as well: that is signed by each of them and certified by nobody. So is what
-//! the node has seen itself.
+//! The node that asked names the block whose incentives it used. The light client follows certificates from the trusted
+//! header to that block and reads each expert's incentive from the state under it. Two more inputs of the selection are
+//! not certified: the live scores that validators have signed since the subnet's last epoch, and the node's own
+//! observations.
 
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId, Uid};
 use serde::Serialize;
 
 use super::trust::{LightError, NodeVerifier};
 
-/// Of which an incentive is a part.
-const WHOLE: f64 = 65_535.0;
+/// The ledger's incentives are parts of this.
+const INCENTIVE_SCALE: f64 = 65_535.0;
 
-/// What was proven.
+/// The proven incentives, and the block that proves them.
 #[derive(Debug, Serialize)]
-pub(super) struct Certified {
+pub(super) struct IncentiveProof {
     height: BlockHeight,
     block: Hash,
     signers: usize,
@@ -24,7 +24,7 @@ pub(super) struct Certified {
     experts: Vec<Incentive>,
 }
 
-/// An expert's part of what its subnet's miners earn.
+/// An expert's share of what the miners of its subnet earn.
 #[derive(Debug, Serialize)]
 struct Incentive {
     node: NodeId,
@@ -39,15 +39,15 @@ pub(super) async fn certify(
     light: &mut NodeVerifier,
     height: BlockHeight,
     experts: &[(Netuid, NodeId)],
-) -> Result<Certified, LightError> {
+) -> Result<IncentiveProof, LightError> {
     let at = light.checkpoint(Some(height)).await?;
     let mut proven = Vec::new();
     for (netuid, node) in experts {
         let (uid, neuron) = light.neuron((*netuid, *node), height).await?;
-        let incentive = f64::from(neuron.incentive) / WHOLE;
+        let incentive = f64::from(neuron.incentive) / INCENTIVE_SCALE;
         proven.push(Incentive { node: *node, netuid: *netuid, uid, incentive });
     }
-    Ok(Certified {
+    Ok(IncentiveProof {
         height,
         block: at.header.id(),
         signers: at.certificate.signatures.len(),
@@ -57,8 +57,8 @@ pub(super) async fn certify(
     })
 }
 
-impl Certified {
-    /// In words, a line for the block and one for each expert.
+impl IncentiveProof {
+    /// As text: one line for the block and one for each expert.
     pub(super) fn lines(&self) -> Vec<String> {
         let Self { height, block, signers, validators, trusted, experts } = self;
         let block = format!(

@@ -1,4 +1,4 @@
-//! `nervure checkpoint`: what the validators agreed on at the end of epochs, and the proof of it.
+//! `nervure checkpoint`: the blocks that ended epochs, and their proof.
 
 mod verify;
 
@@ -11,19 +11,19 @@ use nervure_primitives::{BlockHeight, Netuid};
 use super::{Global, output, trust};
 use crate::local::LocalNode;
 
-/// Shows and verifies what validators agreed on
+/// Lists, shows and verifies checkpoints
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum CheckpointCommand {
     /// Lists the latest checkpoints: the blocks that ended epochs
     List {
-        /// How many at most
+        /// Maximum number of checkpoints
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
         limit: u16,
         /// Only up to this block
         #[arg(long, value_name = "HEIGHT")]
         before: Option<BlockHeight>,
     },
-    /// Shows a block as this node knows it, without verifying anything
+    /// Shows a block as the node reports it, without verifying it
     Show {
         /// The block [default: the last checkpoint]
         height: Option<BlockHeight>,
@@ -71,11 +71,11 @@ fn show(view: &CheckpointView) -> anyhow::Result<()> {
     output::line(&format!("signed by   {} of {} validators", view.signers, view.validators))?;
     metagraphs(&view.metagraphs, "")?;
     output::line(&format!("anchored    {}", view.anchored.as_ref().map_or_else(|| "not yet".into(), place)))?;
-    output::note(&format!("nothing of this was verified; next: nervure checkpoint verify {}", view.height));
+    output::note(&format!("this was not verified; next: nervure checkpoint verify {}", view.height));
     Ok(())
 }
 
-/// Where a checkpoint can be looked up outside of the mesh.
+/// Where a checkpoint is anchored outside of the mesh.
 fn place(anchored: &AnchorRecordView) -> String {
     let AnchorRecordView { height, transaction, block, .. } = anchored;
     match (transaction, block) {

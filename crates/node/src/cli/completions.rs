@@ -10,7 +10,7 @@ use clap::CommandFactory;
     after_help = "Example:\n  nervure completions bash > ~/.local/share/bash-completion/completions/nervure"
 )]
 pub(crate) struct CompletionsArgs {
-    /// Which shell
+    /// The shell
     shell: clap_complete::Shell,
 }
 

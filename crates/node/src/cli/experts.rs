@@ -1,21 +1,21 @@
-//! `nervure experts`: who in the mesh can do what.
+//! `nervure experts`: finds and shows the experts of the mesh.
 
 use nervure_api::{Client, ExpertPage, ExpertSearch, ExpertView};
 use nervure_primitives::{Amount, Capability, Netuid};
 
 use super::{Global, access::Access, output};
 
-/// Records per request, when more are wanted than one page holds.
-const PAGE: usize = 500;
+/// Records per request: the largest page that a node gives.
+const MAX_PAGE_RECORDS: usize = 500;
 
-/// Looks for experts
+/// Finds and shows experts
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum ExpertsCommand {
     Find(FindArgs),
     Show(ShowArgs),
 }
 
-/// Finds experts by capability, and by conditions on their records
+/// Finds experts by capability and by conditions on their records
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A capability finds everything below it: text.generate finds text.generate.rust.
@@ -31,7 +31,7 @@ Examples:
   nervure experts find text.generate --where 'context >= 256 and price <= 5' --limit 20
   nervure experts find --where 'model ~ \"rust\" or not byte_level' --json")]
 pub(crate) struct FindArgs {
-    /// What they can do; everything when left out
+    /// Capability of the experts [default: any]
     capability: Option<Capability>,
     /// Conditions on their records
     #[arg(long = "where", value_name = "FILTER")]
@@ -39,7 +39,7 @@ pub(crate) struct FindArgs {
     /// Only experts of this subnet
     #[arg(long, value_name = "NETUID")]
     netuid: Option<Netuid>,
-    /// Most experts to show
+    /// Maximum number of experts
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     #[command(flatten)]
@@ -56,12 +56,12 @@ impl ExpertsCommand {
     }
 }
 
-/// Shows everything about the experts of a node
+/// Shows all fields of a node's experts
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowArgs {
-    /// Its id, or the end of it as `experts find` shows it
+    /// Node id, or its last characters as `experts find` shows them
     node: String,
-    /// Only its expert of this name
+    /// Only the expert with this name
     expert: Option<String>,
     #[command(flatten)]
     access: Access,
@@ -84,7 +84,7 @@ impl ShowArgs {
         let found = find.found(global).await?;
         anyhow::ensure!(
             !found.experts.is_empty(),
-            "no expert of a node '{}' is known\nsee what is there: nervure experts find",
+            "no expert of a node '{}' is known\nlist the known experts: nervure experts find",
             self.node
         );
         if global.json {
@@ -145,7 +145,7 @@ impl FindArgs {
         let limit = self.limit as usize;
         let mut found = ExpertPage::default();
         loop {
-            let search = self.page((limit - found.experts.len()).min(PAGE), found.next.clone());
+            let search = self.page((limit - found.experts.len()).min(MAX_PAGE_RECORDS), found.next.clone());
             let mut page = node.experts(&search).await?;
             found.experts.append(&mut page.experts);
             found.next = page.next;
@@ -179,7 +179,7 @@ fn row(expert: &ExpertView) -> [String; 8] {
     ]
 }
 
-/// A price as people read it, in tokens of the mesh.
+/// A price for display, in tokens of the mesh.
 fn price(base_units: u64) -> String {
     match base_units {
         0 => "free".into(),

@@ -1,4 +1,4 @@
-//! Why this expert: the ranking behind an answer, as `ask --explain` prints it.
+//! The route trace of an answer, as `ask --explain` prints it.
 
 use comfy_table::{Table, presets};
 use serde_json::Value;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::output::printable;
 use nervure_api::{ExpertView, ParticipantView, RouteView, TakeoverView};
 
-/// Candidates that are shown; the JSON has them all.
-const SHOWN: usize = 12;
+/// Maximum number of candidates in the table; the JSON has all of them.
+const MAX_SHOWN: usize = 12;
 
-/// The route as text for people.
+/// The route trace as text.
 pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
     let mut text = format!(
         "{} on {} answers ({}, {}, after block {}: {} could be asked, {} left out, {} tried)\n",
@@ -46,7 +46,7 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
             "+ distrust",
             "",
         ]);
-        for (rank, choice) in choices.iter().take(SHOWN).enumerate() {
+        for (rank, choice) in choices.iter().take(MAX_SHOWN).enumerate() {
             let (name, node) = of(choice);
             let terms = ["cost", "latency", "load", "in_flight", "failures", "price", "distrust"]
                 .map(|term| number(choice, term));
@@ -58,7 +58,7 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
         text += &table.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>();
         text += "costs in milliseconds; the lowest is asked first\n";
     }
-    for filtered in list(detail, "filtered").iter().take(SHOWN) {
+    for filtered in list(detail, "filtered").iter().take(MAX_SHOWN) {
         let (name, node) = of(filtered);
         let reason = filtered["reason"].as_str().unwrap_or("?").replace('_', " ");
         text += &format!("left out: {name} on {node}: {}\n", printable(&reason));
@@ -66,11 +66,11 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
     text
 }
 
-/// Who went on with an answer, in one line.
+/// One failover, in one line.
 pub(crate) fn succession(succession: &TakeoverView) -> String {
     let TakeoverView { from, why, at, expert } = succession;
     format!(
-        "after {at} bytes, {} on {} went on with the answer of {}: {}",
+        "after {at} bytes, {} on {} continued the answer of {}: {}",
         printable(&expert.expert),
         expert.node,
         from,
@@ -78,13 +78,13 @@ pub(crate) fn succession(succession: &TakeoverView) -> String {
     )
 }
 
-/// Who answers with others, `when`, by their say.
+/// The experts that answer together, with their weights.
 pub(crate) fn participants(when: &str, participants: &[ParticipantView]) -> String {
     let each = participants.iter().map(|participant| {
         let ParticipantView { node, expert, weight, agrees, bytes, left, .. } = participant;
         let vote = match agrees {
             Some(true) => ", agrees",
-            Some(false) => ", says something else",
+            Some(false) => ", disagrees",
             None => "",
         };
         let bytes = bytes.map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();

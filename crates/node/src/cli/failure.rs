@@ -1,4 +1,4 @@
-//! How a failure is told: what happened, why, what to do next, and an exit code for programs.
+//! How a command reports a failure: what happened, why, what to do next, and an exit code for programs.
 
 use std::process::ExitCode;
 
@@ -14,10 +14,10 @@ use crate::{
     runtime::{StartError, StateSyncError},
 };
 
-/// What the program exits with when something does not verify.
+/// Exit code if something does not verify.
 const UNVERIFIED_EXIT: u8 = 9;
 
-/// Prints `error` and says what to exit with.
+/// Prints `error` and returns the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     let (message, own_hint) = split(&message(error));
     output::note(&format!("error: {message}"));
@@ -30,7 +30,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(exit_code(error))
 }
 
-/// The error and its causes, each said once: some errors repeat their cause in their own text.
+/// The error and its causes, without repetitions: some errors have their cause in their own text.
 fn message(error: &anyhow::Error) -> String {
     let mut whole = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -43,7 +43,7 @@ fn message(error: &anyhow::Error) -> String {
     whole
 }
 
-/// A message whose last line says what to do, as `bail!("what\ndo this")` writes it.
+/// Splits off the hint, the last line of a message such as `bail!("what\ndo this")`.
 fn split(message: &str) -> (String, Option<String>) {
     match message.split_once('\n') {
         Some((what, hint)) if !hint.contains('\n') && !hint.trim_start().starts_with('^') => {
@@ -71,7 +71,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         return Some("choose another address with --listen, such as 127.0.0.1:0".to_owned());
     }
     if error.downcast_ref::<StateSyncError>().is_some() {
-        let hint = "compare the block with somebody you trust, try again, or leave --checkpoint out to replay history";
+        let hint = "compare the block with a source that you trust, try again, or omit --checkpoint to replay the history";
         return Some(hint.to_owned());
     }
     error.downcast_ref::<TestnetError>().and_then(testnet_hint)
@@ -79,9 +79,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
 
 fn verify_hint(error: &VerifyError) -> &'static str {
     match error {
-        VerifyError::Before { .. } => "trust an earlier block, or leave --trust out for the genesis",
+        VerifyError::Before { .. } => "trust an earlier block, or omit --trust to trust the genesis",
         _ if error.is_honest() => "see the subnets and when their epochs end: nervure subnet list",
-        _ => "do not believe this node: ask another one with --from IP:PORT",
+        _ => "do not trust this node: ask another one with --from IP:PORT",
     }
 }
 
@@ -89,13 +89,13 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
     let hint = match error {
         TestnetError::NotATestnet(_) | TestnetError::NotRunning(_) => "start it: nervure testnet up",
         TestnetError::AlreadyRunning { .. } => {
-            "look at it: nervure testnet status; stop it: nervure testnet down; or run a second one with --dir"
+            "see its state: nervure testnet status; stop it: nervure testnet down; or run a second one with --dir"
         }
         TestnetError::ForeignDirectory(_) => "choose another directory with --dir",
-        TestnetError::UnknownNode { .. } => "see its nodes: nervure testnet status",
-        TestnetError::NoExpert(_) => "name a miner; nervure testnet status says what each serves",
+        TestnetError::UnknownNode { .. } => "list its nodes: nervure testnet status",
+        TestnetError::NoExpert(_) => "name a miner; nervure testnet status shows what each serves",
         TestnetError::NodeNotRunning(_) => "start it: nervure testnet start NODE",
-        TestnetError::MockServerDown(_) => "start that first: nervure testnet start mock-server",
+        TestnetError::MockServerDown(_) => "start it first: nervure testnet start mock-server",
         TestnetError::NodeRunning { .. } => "kill it first: nervure testnet kill NODE",
         TestnetError::NotReady { .. }
         | TestnetError::NodeEnded { .. }
@@ -143,13 +143,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_line_is_the_hint_unless_it_marks_a_column() {
+    fn splits_off_the_last_line_unless_it_marks_a_column() {
         assert_eq!(split("what\ndo this"), ("what".into(), Some("do this".into())));
         assert_eq!(split("wrong\ncontext > x\n          ^").1, None);
     }
 
     #[test]
-    fn a_cause_that_is_in_the_text_is_not_said_twice() {
+    fn does_not_repeat_a_cause() {
         let inner = std::io::Error::other("disk full");
         let error = anyhow::Error::from(inner).context("cannot write: disk full");
         assert_eq!(message(&error), "cannot write: disk full");

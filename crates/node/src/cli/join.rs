@@ -1,4 +1,4 @@
-//! `nervure join`: become a node of a mesh.
+//! `nervure join`: joins a mesh as a node.
 
 use std::{
     io::Read,
@@ -24,7 +24,7 @@ use crate::{
 /// Name of the config file in a node's directory.
 const CONFIG_FILE: &str = "node.toml";
 
-/// Joins a mesh as a node and stays until it is stopped
+/// Joins a mesh as a node and runs until it is stopped
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Settings come from these flags, then from node.toml in the node's directory
@@ -36,7 +36,7 @@ Examples:
   nervure join mesh.toml --role miner --expert builtin:rust
   nervure join mesh.toml --role miner --expert openai:http://127.0.0.1:8000/v1
   nervure join mesh.toml --role gateway --http-port 8080
-  nervure join mesh.toml                                   no role: look around and ask")]
+  nervure join mesh.toml                                   without a role: for queries")]
 pub(crate) struct JoinArgs {
     /// The mesh spec: a file or a URL
     mesh: String,
@@ -54,7 +54,7 @@ pub(crate) struct JoinArgs {
 }
 
 impl JoinArgs {
-    /// Threads of the async runtime, where they are set.
+    /// Threads of the async runtime, if they are set.
     pub(super) fn worker_threads(&self) -> Option<NonZeroUsize> {
         self.worker_threads
     }
@@ -97,17 +97,19 @@ impl JoinArgs {
     }
 }
 
-/// Fetches the state of a recent block, where the operator wants that and there is no chain yet.
+/// Fetches the state of a recent block, if the operator wants that and there is no chain yet.
 async fn sync_state(config: &mut NodeConfig, spec: &MeshSpec, key: &NodeKey) -> anyhow::Result<()> {
     let Some(checkpoint) = config.beginning.take() else { return Ok(()) };
     match runtime::begin(config, spec, key, checkpoint).await? {
         Some(height) => output::note(&format!("begins with the state of block {height}, which is verified")),
-        None => output::note("there is a chain here already: it goes on, and the checkpoint is not needed"),
+        None => {
+            output::note("there is a chain here already: it is continued, and the checkpoint is not needed")
+        }
     }
     Ok(())
 }
 
-/// Leaves the spec beside the key: commands that verify what nodes say begin with its genesis.
+/// Writes the spec beside the key: commands that verify the answers of nodes trust its genesis.
 fn keep_spec(dir: &Path, spec: &MeshSpec) -> anyhow::Result<()> {
     let (path, text) = (dir.join(MESH_FILE), spec.to_toml());
     if std::fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
@@ -117,20 +119,20 @@ fn keep_spec(dir: &Path, spec: &MeshSpec) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The key in `dir`; a node that has none yet makes one.
+/// The key in `dir`; creates one if there is none.
 fn own_key(dir: &Path) -> anyhow::Result<NodeKey> {
     let path = dir.join(key::KEY_FILE);
-    if path.try_exists().with_context(|| format!("cannot look for the key {}", path.display()))? {
+    if path.try_exists().with_context(|| format!("cannot check for the key {}", path.display()))? {
         return Ok(key_file::read(&path, key::passphrase().as_ref())?);
     }
     let key = key::create(&path)?;
-    output::note(&format!("made a key for this node: {}", path.display()));
+    output::note(&format!("created a key for this node: {}", path.display()));
     Ok(key)
 }
 
-/// Whoever started the node holds the other end of its standard input and may die without a word.
+/// Stops when standard input ends: the process that started this one holds the other end and may crash.
 pub(super) fn stop_with_stdin(stop: CancellationToken) {
-    // A thread of its own: a read of standard input cannot be cancelled, and must not keep the runtime.
+    // On a separate thread: a read of standard input cannot be cancelled and would keep the runtime alive.
     std::thread::spawn(move || {
         let mut ignored = [0; 256];
         let mut stdin = std::io::stdin().lock();

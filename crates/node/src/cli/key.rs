@@ -1,4 +1,4 @@
-//! `nervure key`: a node's key, by which the mesh knows it.
+//! `nervure key`: node keys.
 
 mod ledger;
 
@@ -15,18 +15,18 @@ use super::{Global, output};
 pub(crate) use crate::builder::KEY_FILE;
 
 /// The environment variable with the passphrase of key files.
-const PASSPHRASE: &str = "NERVURE_KEY_PASSPHRASE";
+const PASSPHRASE_VARIABLE: &str = "NERVURE_KEY_PASSPHRASE";
 
-/// Makes and reads keys
+/// Creates, shows and registers keys
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Makes a key; with NERVURE_KEY_PASSPHRASE set, encrypts it
+    /// Creates a key; encrypts it if NERVURE_KEY_PASSPHRASE is set
     New {
-        /// Where to write it [default: key.pem in the node's directory]
+        /// File to write [default: key.pem in the node's directory]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Shows the id that belongs to a key
+    /// Shows the node id of a key
     Show {
         /// The key file [default: key.pem in the node's directory]
         file: Option<PathBuf>,
@@ -36,7 +36,7 @@ pub(crate) enum KeyCommand {
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct KeyInfo<'a> {
     node: String,
     file: &'a Path,
 }
@@ -62,20 +62,20 @@ impl KeyCommand {
         };
         let node = key.node_id().to_string();
         if global.json {
-            return output::json(&Shown { node, file: &path });
+            return output::json(&KeyInfo { node, file: &path });
         }
         output::line(&node)
     }
 }
 
-/// Makes a key and writes it.
+/// Creates a key file.
 pub(crate) fn create(path: &Path) -> anyhow::Result<NodeKey> {
     let key = NodeKey::generate().context("the system has no randomness for a key")?;
     key_file::create(path, &key, passphrase().as_ref())?;
     Ok(key)
 }
 
-/// The passphrase that the environment has, if any.
+/// The passphrase from the environment.
 pub(crate) fn passphrase() -> Option<Passphrase> {
-    std::env::var(PASSPHRASE).ok().filter(|text| !text.is_empty()).map(Passphrase::new)
+    std::env::var(PASSPHRASE_VARIABLE).ok().filter(|text| !text.is_empty()).map(Passphrase::new)
 }

@@ -1,4 +1,4 @@
-//! `nervure mesh`: mesh specs, the files that say what a mesh is.
+//! `nervure mesh`: mesh specs, the files that define a mesh.
 
 use std::{
     fs,
@@ -16,27 +16,27 @@ use serde::Serialize;
 
 use super::{Global, output};
 
-/// Time for fetching a spec.
-const FETCH_PATIENCE: Duration = Duration::from_secs(15);
+/// How long fetching a spec may take.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Redirects that are followed to a spec.
 const MAX_REDIRECTS: usize = 3;
 
-/// Makes and reads mesh specs
+/// Creates and shows mesh specs
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum MeshCommand {
-    /// Writes a commented mesh spec to begin with
+    /// Writes a commented mesh spec to start from
     New {
-        /// What people call the mesh
+        /// Name of the mesh
         name: String,
-        /// Where its nodes may be: on this machine or network, or on the internet
+        /// Whether its nodes are on this machine or network, or on the internet
         #[arg(long, value_enum, default_value = "local")]
         preset: Preset,
-        /// Where to write it [default: standard output]
+        /// File to write [default: standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Checks a mesh spec and shows its id and who is in it
+    /// Checks a mesh spec and shows its id and contents
     Show {
         /// The mesh spec: a file or a URL
         spec: String,
@@ -50,7 +50,7 @@ pub(crate) enum Preset {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct MeshInfo {
     mesh: MeshId,
     name: String,
     subnets: usize,
@@ -76,7 +76,7 @@ fn new(name: &str, preset: Preset, out: Option<&Path>) -> anyhow::Result<()> {
         Preset::Public => MeshSpec::public(name),
     };
     let text = spec.to_toml();
-    // The name came from outside.
+    // The name comes from the user and may be invalid.
     MeshSpec::parse(&text)?;
     let Some(path) = out else { return output::line(text.trim_end()) };
     let written = durable::create(path, text.as_bytes(), Access::Default);
@@ -90,7 +90,7 @@ fn new(name: &str, preset: Preset, out: Option<&Path>) -> anyhow::Result<()> {
 
 fn show(spec: &MeshSpec, global: &Global) -> anyhow::Result<()> {
     let count = |role| spec.nodes.iter().filter(|node| node.role == role).count();
-    let shown = Shown {
+    let info = MeshInfo {
         mesh: spec.mesh_id(),
         name: spec.mesh.name.clone(),
         subnets: spec.subnets.len(),
@@ -100,13 +100,13 @@ fn show(spec: &MeshSpec, global: &Global) -> anyhow::Result<()> {
         bootstrap: spec.network.bootstrap.clone(),
     };
     if global.json {
-        return output::json(&shown);
+        return output::json(&info);
     }
-    output::line(&format!("mesh       {} ({})", shown.mesh, shown.name))?;
-    output::line(&format!("subnets    {}", shown.subnets))?;
-    let Shown { validators, miners, gateways, .. } = shown;
+    output::line(&format!("mesh       {} ({})", info.mesh, info.name))?;
+    output::line(&format!("subnets    {}", info.subnets))?;
+    let MeshInfo { validators, miners, gateways, .. } = info;
     output::line(&format!("nodes      {validators} validators, {miners} miners, {gateways} gateways"))?;
-    output::line(&format!("bootstrap  {}", shown.bootstrap.len()))
+    output::line(&format!("bootstrap  {}", info.bootstrap.len()))
 }
 
 /// Reads the mesh spec at `source`: a file, or an `http://` or `https://` URL.
@@ -120,21 +120,21 @@ pub(crate) async fn read(source: &str) -> anyhow::Result<MeshSpec> {
 
 fn read_file(path: &Path) -> anyhow::Result<String> {
     let found = fs::metadata(path).with_context(|| {
-        format!("there is no mesh spec {}\nmake one: nervure mesh new NAME --out FILE", path.display())
+        format!("there is no mesh spec {}\ncreate one: nervure mesh new NAME --out FILE", path.display())
     })?;
     anyhow::ensure!(
         found.is_file() && found.len() <= MAX_SPEC_LEN as u64,
-        "{} is no mesh spec: it has {} bytes, at most {MAX_SPEC_LEN} are read",
+        "{} is not a mesh spec: it has {} bytes, and at most {MAX_SPEC_LEN} are read",
         path.display(),
         found.len()
     );
     fs::read_to_string(path).with_context(|| format!("cannot read the mesh spec {}", path.display()))
 }
 
-/// Fetches a spec. Whoever serves it decides which mesh is joined, so that its id is what people should compare.
+/// Fetches a spec. Its server decides which mesh is joined, so users should compare the mesh id.
 async fn fetch(url: &str) -> anyhow::Result<String> {
     let client = reqwest::Client::builder()
-        .timeout(FETCH_PATIENCE)
+        .timeout(FETCH_TIMEOUT)
         .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
         .build()?;
     let mut response = client.get(url).send().await?.error_for_status()?;

@@ -10,7 +10,7 @@ use super::{join::stop_with_stdin, logging, output, signal};
 /// Default address: a free port on loopback.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Runs an OpenAI-compatible server that computes its answers by program, for tests and demos
+/// Runs an OpenAI-compatible server that computes its answers without a model, for tests and demos
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The server is not a language model. It answers questions about sums, sorting, words, JSON and dates, and makes vectors
@@ -21,7 +21,7 @@ Example:
   nervure mock-server --listen 127.0.0.1:8000
   nervure join mesh.toml --role miner --expert openai:http://127.0.0.1:8000/v1,model=mock-100")]
 pub(crate) struct MockServerArgs {
-    /// A loopback address and a port; port 0 is a free one
+    /// A loopback address and a port; port 0 lets the system choose
     #[arg(long, value_name = "IP:PORT", default_value_t = DEFAULT_LISTEN)]
     listen: SocketAddr,
     /// Stop when standard input ends

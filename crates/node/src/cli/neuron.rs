@@ -1,4 +1,4 @@
-//! `nervure neuron`: a slot in a subnet.
+//! `nervure neuron`: slots in subnets.
 
 use anyhow::Context;
 use nervure_ledger::transaction::{Call, RegisterNeuron};
@@ -6,18 +6,18 @@ use nervure_primitives::{Amount, Netuid, NodeId, key_file};
 
 use super::{Global, key, sign::SpendArgs};
 
-/// Takes slots in subnets
+/// Registers nodes in subnets
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum NeuronCommand {
-    /// Burns the price of a slot and puts a node of the signer into it
+    /// Registers one of your nodes in a subnet, and burns the price of the slot
     Register {
-        /// The subnet
+        /// Number of the subnet
         #[arg(long, value_name = "N")]
         netuid: Netuid,
-        /// The node [default: the one whose key is in the directory]
+        /// Id of the node [default: that of key.pem in the node's directory]
         #[arg(long, value_name = "NODE")]
         node: Option<NodeId>,
-        /// The most to burn, in tokens [default: what it costs now]
+        /// Maximum to burn, in tokens [default: the current price]
         #[arg(long, value_name = "AMOUNT")]
         max_price: Option<Amount>,
         #[command(flatten)]
@@ -32,8 +32,8 @@ impl NeuronCommand {
         let node = node.map_or_else(|| node_here(global), Ok)?;
         let mut signer = terms.signer(global).await?;
         let max_price = match max_price {
-            Some(most) => most,
-            // Nobody pays more than what they were shown.
+            Some(max) => max,
+            // The price may rise until the block: the user pays at most the price that is shown.
             None => signer.node().subnet(netuid).await?.subnet.price,
         };
         let call = Call::RegisterNeuron(RegisterNeuron { netuid, node, max_price: Some(max_price) });
@@ -45,5 +45,5 @@ impl NeuronCommand {
 fn node_here(global: &Global) -> anyhow::Result<NodeId> {
     let path = global.node_dir()?.join(key::KEY_FILE);
     let key = key_file::read(&path, key::passphrase().as_ref());
-    Ok(key.context("which node is to have the slot?\nname it: --node NODE")?.node_id())
+    Ok(key.context("the node to register is not known\nname it: --node NODE")?.node_id())
 }

@@ -1,4 +1,4 @@
-//! How data is printed: JSON for programs, tables for people.
+//! Prints data: JSON for programs, tables for people.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }
 
-/// Prints rows under a header. What does not fit the terminal is wrapped.
+/// Prints rows under a header; long cells are not wrapped.
 pub(crate) fn table<const N: usize>(
     header: &[&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -27,7 +27,7 @@ pub(crate) fn table<const N: usize>(
     Ok(())
 }
 
-/// Prints one line of data. A reader that has gone away (`| head`) is no error.
+/// Prints one line of data. A closed pipe (`| head`) is not an error.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -35,13 +35,13 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Says something about the data, to people.
+/// Prints a message about the data, to standard error.
 pub(crate) fn note(text: &str) {
-    // Nobody reads any more: no reason to stop what the user asked for.
+    // A closed standard error does not stop the command.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Text of others for a terminal: without the control characters that would steer it.
+/// Untrusted text for a terminal, without control characters, which could control the terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,9 +1,9 @@
-//! `nervure peers`: whom a running node is connected to.
+//! `nervure peers`: the peers of a running node.
 
 use super::{Global, output};
 use crate::local::LocalNode;
 
-/// Shows the nodes that a running node is connected to
+/// Shows the connected peers of a running node
 #[derive(Debug, clap::Args)]
 pub(crate) struct PeersArgs {}
 

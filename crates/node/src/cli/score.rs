@@ -1,4 +1,4 @@
-//! `nervure score explain`: why a node earned what it earned, with the proof.
+//! `nervure score explain`: explains what a node earned, with the proof.
 
 mod show;
 
@@ -20,37 +20,37 @@ pub(crate) enum ScoreCommand {
     Explain(ExplainArgs),
 }
 
-/// Explains a node's last epoch: every validator's weight for it, and what became of that, with the proof
+/// Explains a node's last epoch: the weight of every validator for it, and its share of the emission, with the proof
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The node that is asked hands out what the epoch was computed from. This program follows certificates from the
-genesis to a block that holds its hash, computes the epoch again, and compares the outcome with what the ledger
-recorded. Exit code 0 means that all of it verified, 9 that something did not.
+The asked node sends the inputs of the epoch. This program follows certificates from the genesis to a block that has
+their hash, computes the epoch again, and compares the result with the ledger's. Exit code 0 means that everything
+verified, 9 that something did not.
 
 Examples:
   nervure score explain NODE
   nervure score explain NODE --netuid 3 --json")]
 pub(crate) struct ExplainArgs {
-    /// The node
+    /// Id of the node
     node: NodeId,
-    /// The subnet [default: those that the node has a slot in, else the first]
+    /// Number of the subnet [default: those in which the node has a slot, else the first]
     #[arg(long, value_name = "N")]
     netuid: Option<Netuid>,
     #[command(flatten)]
     trust: TrustArgs,
 }
 
-/// An explanation and why to believe it.
+/// An explanation and its proof.
 #[derive(Serialize)]
-struct Explained {
+struct Explanation {
     #[serde(flatten)]
     score: Score,
-    /// The reasons in words.
+    /// The reasons as text.
     why: Vec<String>,
     proof: Proof,
 }
 
-/// Where an explanation is proven.
+/// The block that proves an explanation.
 #[derive(Serialize)]
 struct Proof {
     mesh: MeshId,
@@ -71,13 +71,13 @@ impl ScoreCommand {
         match (global.json, &explained[..]) {
             (true, [one]) => output::json(one),
             (true, all) => output::json(&all),
-            (false, all) => all.iter().try_for_each(Explained::show),
+            (false, all) => all.iter().try_for_each(Explanation::show),
         }
     }
 }
 
 impl ExplainArgs {
-    async fn explain(&self, global: &Global) -> anyhow::Result<Vec<Explained>> {
+    async fn explain(&self, global: &Global) -> anyhow::Result<Vec<Explanation>> {
         let mut light = self.trust.open(global).await?;
         let netuids = match self.netuid {
             Some(netuid) => vec![netuid],
@@ -86,17 +86,17 @@ impl ExplainArgs {
         let mut explained = Vec::new();
         for (number, netuid) in netuids.into_iter().enumerate() {
             if number > 0 {
-                // Certificates lead forward, and another subnet may have ended its epoch before.
+                // A light client only moves forward, and another subnet may have ended its epoch at an earlier block.
                 light = self.trust.open(global).await?;
             }
             let (checkpoint, score) = light.score(netuid, &self.node).await?;
-            explained.push(Explained::of(&light, &checkpoint, score));
+            explained.push(Explanation::of(&light, &checkpoint, score));
         }
         Ok(explained)
     }
 }
 
-/// Where the node asked says that it has slots. Whether that is so turns out when it is verified.
+/// The subnets in which the node has slots, as the asked node reports; the explanation verifies it.
 async fn subnets_of(light: &NodeVerifier, node: &NodeId) -> anyhow::Result<Vec<Netuid>> {
     let known = light.source().node(node).await;
     let mut netuids: Vec<Netuid> = known.map(|view| view.slots.into_keys().collect()).unwrap_or_default();
@@ -104,11 +104,11 @@ async fn subnets_of(light: &NodeVerifier, node: &NodeId) -> anyhow::Result<Vec<N
         let page = light.source().subnets().await?;
         netuids.extend(page.subnets.first().map(|subnet| subnet.netuid));
     }
-    anyhow::ensure!(!netuids.is_empty(), "the mesh has no subnet\nfound one: nervure subnet create NAME");
+    anyhow::ensure!(!netuids.is_empty(), "the mesh has no subnet\ncreate one: nervure subnet create NAME");
     Ok(netuids)
 }
 
-impl Explained {
+impl Explanation {
     fn of(light: &NodeVerifier, at: &VerifiedCheckpoint, score: Score) -> Self {
         let proof = Proof {
             mesh: light.mesh(),

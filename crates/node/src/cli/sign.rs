@@ -1,7 +1,7 @@
-//! Signing a transaction, as an owner or as a node, and seeing it through.
+//! Signs a transaction with an owner key or a node key, submits it, and waits until it is final.
 //!
-//! Owner keys pay fees; node keys pay nothing and can move nothing. Either way the command first says what the
-//! transaction will do and cost, then waits until it is final.
+//! Owner keys pay fees; node keys pay nothing and cannot move tokens. In both cases the command first prints what the
+//! transaction will do and cost.
 
 use std::path::PathBuf;
 
@@ -14,10 +14,10 @@ use nervure_testnet::{Layout, OWNER_KEY};
 use super::{Global, key, wallet::finality::Spending};
 use crate::local::LocalNode;
 
-/// Blocks in which a transaction can be carried out.
-const HOLDS_FOR: u64 = 100;
+/// Blocks until a transaction expires.
+const EXPIRES_AFTER_BLOCKS: u64 = 100;
 
-/// Which key.
+/// The owner key.
 #[derive(Debug, clap::Args)]
 pub(crate) struct KeyArgs {
     /// The owner key's file [default: owner.pem of a testnet, key.pem of a node]
@@ -25,31 +25,31 @@ pub(crate) struct KeyArgs {
     key: Option<PathBuf>,
 }
 
-/// How an owner signs.
+/// The options of a command that an owner key signs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SpendArgs {
     #[command(flatten)]
     key: KeyArgs,
-    /// What to pay for it, in tokens [default: the least fee of the mesh]
+    /// Fee of the transaction, in tokens [default: the minimum fee of the mesh]
     #[arg(long, value_name = "AMOUNT")]
     fee: Option<Amount>,
-    /// Only say what it would do and cost
+    /// Print what the transaction would do and cost, and do not submit it
     #[arg(long)]
     dry_run: bool,
 }
 
-/// How a node signs.
+/// The options of a command that a node key signs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct NodeSignArgs {
-    /// The node key's file [default: key.pem of the node here]
+    /// The node key's file [default: key.pem in the node's directory]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Only say what it would do
+    /// Print what the transaction would do, and do not submit it
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Somebody who can sign, and the node that takes what is signed.
+/// A key with its next nonce, and the node that takes the transactions.
 pub(crate) struct Signer {
     node: LocalNode,
     key: NodeKey,
@@ -75,7 +75,7 @@ impl KeyArgs {
 }
 
 impl SpendArgs {
-    /// The owner, with the nonce that is due.
+    /// The owner key, with its next nonce.
     pub(crate) async fn signer(&self, global: &Global) -> anyhow::Result<Signer> {
         let node = LocalNode::find(&global.node_dir()?)?;
         let key = self.key.read(global)?;
@@ -84,14 +84,14 @@ impl SpendArgs {
         Ok(Signer { node, key, nonce, fee: self.fee.unwrap_or(min_fee), height, dry_run: self.dry_run })
     }
 
-    /// Signs `call` and sees it through.
+    /// Signs `call`, submits it, and waits until it is final.
     pub(crate) async fn send(&self, call: Call, global: &Global) -> anyhow::Result<TransactionView> {
         self.signer(global).await?.send(call, global).await
     }
 }
 
 impl NodeSignArgs {
-    /// The node, with the nonce that is due.
+    /// The node key, with its next nonce.
     pub(crate) async fn signer(&self, global: &Global) -> anyhow::Result<Signer> {
         let node = LocalNode::find(&global.node_dir()?)?;
         let path = self.key.clone().map_or_else(|| node_key_here(global), Ok)?;
@@ -101,32 +101,32 @@ impl NodeSignArgs {
         Ok(Signer { node, key, nonce, fee: Amount::ZERO, height, dry_run: self.dry_run })
     }
 
-    /// Signs `call` and sees it through.
+    /// Signs `call`, submits it, and waits until it is final.
     pub(crate) async fn send(&self, call: Call, global: &Global) -> anyhow::Result<TransactionView> {
         self.signer(global).await?.send(call, global).await
     }
 }
 
-/// The key of the node that commands work on; a testnet has many.
+/// The key of the node in the directory; a testnet has several, so one has to be named.
 fn node_key_here(global: &Global) -> anyhow::Result<PathBuf> {
     let dir = global.node_dir()?;
     let path = dir.join(key::KEY_FILE);
     if !path.exists() && Layout::new(&dir).nodes().is_dir() {
         let example = Layout::new(&dir).node("validator-1").key();
-        bail!("which node of the testnet signs?\nname its key: --key {}", example.display());
+        bail!("a testnet has several node keys\nname one: --key {}", example.display());
     }
     Ok(path)
 }
 
 impl Signer {
-    /// Whoever signs.
+    /// The signer's id.
     pub(crate) fn id(&self) -> NodeId {
         self.key.node_id()
     }
 
-    /// The mesh that signatures are for.
+    /// The mesh id, which is part of every signature.
     pub(crate) fn mesh(&self) -> anyhow::Result<MeshId> {
-        self.node.mesh().context("which mesh the node is in is not known")
+        self.node.mesh().context("the node's mesh is not known")
     }
 
     /// The node that is asked.
@@ -134,15 +134,15 @@ impl Signer {
         self.node.client()
     }
 
-    /// Whether nothing is to be handed in.
+    /// Whether transactions are not submitted.
     pub(crate) fn is_dry_run(&self) -> bool {
         self.dry_run
     }
 
-    /// Signs `call` and sees it through.
+    /// Signs `call`, submits it, and waits until it is final.
     pub(crate) async fn send(&mut self, call: Call, global: &Global) -> anyhow::Result<TransactionView> {
         let mesh = self.mesh()?;
-        let expiry = BlockHeight(self.height.0.saturating_add(HOLDS_FOR));
+        let expiry = BlockHeight(self.height.0.saturating_add(EXPIRES_AFTER_BLOCKS));
         let transaction = Transaction { nonce: self.nonce, fee: self.fee, expiry, call };
         let envelope = transaction.seal(&self.key, &mesh)?;
         let spending = Spending { node: self.node.client(), envelope, fee: self.fee };

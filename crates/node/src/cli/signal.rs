@@ -25,12 +25,12 @@ fn on_signals(mut each: impl FnMut(u32) + Send + 'static) -> anyhow::Result<()> 
     tokio::spawn(async move {
         let mut count = 0;
         loop {
-            let came = tokio::select! {
-                came = interrupt.recv() => came,
-                came = terminate.recv() => came,
-                came = hangup.recv() => came,
+            let received = tokio::select! {
+                received = interrupt.recv() => received,
+                received = terminate.recv() => received,
+                received = hangup.recv() => received,
             };
-            if came.is_none() {
+            if received.is_none() {
                 return;
             }
             count += 1;

@@ -1,4 +1,4 @@
-//! `nervure stake`: putting tokens behind a node, and what its owner keeps of what they earn.
+//! `nervure stake`: stake on nodes, and the take of a node's owner.
 
 use std::str::FromStr;
 
@@ -10,32 +10,32 @@ use nervure_primitives::{Amount, NodeId};
 
 use super::{Global, sign::SpendArgs};
 
-/// Stakes to nodes
+/// Adds and removes stake on nodes, and sets a node's take
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum StakeCommand {
-    /// Stakes to a node: its dividends are shared with whoever staked to it
+    /// Stakes tokens on a node, which shares its dividends with its stakers
     Add {
-        /// The node
+        /// Id of the node
         node: NodeId,
-        /// How much, in tokens
+        /// Amount, in tokens
         amount: Amount,
         #[command(flatten)]
         terms: SpendArgs,
     },
-    /// Takes stake back; it can be spent after the unbonding time
+    /// Removes stake from a node; the tokens can be spent after the unbonding time
     Remove {
-        /// The node
+        /// Id of the node
         node: NodeId,
-        /// How much, in tokens
+        /// Amount, in tokens
         amount: Amount,
         #[command(flatten)]
         terms: SpendArgs,
     },
-    /// Sets what the owner of a node keeps of its stakers' dividends; raising it is possible only now and then
+    /// Sets the take: the part of the stakers' dividends that the node's owner keeps; it can be raised only rarely
     Take {
-        /// The node
+        /// Id of the node
         node: NodeId,
-        /// How much, in percent: at most 18
+        /// The take in percent, at most 18
         percent: Percent,
         #[command(flatten)]
         terms: SpendArgs,
@@ -56,7 +56,7 @@ impl StakeCommand {
     }
 }
 
-/// A share of 65,535 that is written in percent.
+/// A share in parts of 65,535, written in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Percent(u16);
 
@@ -64,8 +64,7 @@ impl FromStr for Percent {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("'{text}' is no share from 0 to 18 %, with at most two digits behind the point");
+        let wrong = || format!("'{text}' is not a share from 0 to 18 % with at most two decimal places");
         let digits = text.strip_suffix('%').unwrap_or(text).trim_end();
         let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
         let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -79,7 +78,7 @@ impl FromStr for Percent {
     }
 }
 
-/// A share of 65,535 as people read it.
+/// A share in parts of 65,535, as percent.
 pub(super) fn percent(of_u16: u16) -> String {
     // Rounded to the nearest hundredth, so that 18 % reads as such.
     let hundredths = (u64::from(of_u16) * 10_000 + 32_767) / u64::from(u16::MAX);
@@ -91,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_written_in_percent() {
+    fn parses_and_prints_shares_in_percent() {
         let parsed = |text: &str| text.parse::<Percent>().map(|Percent(share)| share);
         assert_eq!(parsed("18"), Ok(MAX_TAKE));
         assert_eq!((parsed("0"), parsed("10%"), parsed("0.5")), (Ok(0), Ok(6_553), Ok(327)));

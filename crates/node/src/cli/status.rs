@@ -1,4 +1,4 @@
-//! `nervure status`: what a running node says about itself.
+//! `nervure status`: the state of a running node.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl StatusArgs {
             ("experts", status.experts_known.to_string()),
             ("serves", serving),
             ("anchor", status.anchor.as_ref().map_or("keeps no checkpoints".into(), anchor)),
-            ("block", status.chain.as_ref().map_or("follows no chain".into(), block)),
+            ("block", status.chain.as_ref().map_or("does not follow the chain".into(), block)),
         ];
         rows.into_iter()
             .chain(clock)
@@ -39,7 +39,7 @@ impl StatusArgs {
     }
 }
 
-/// How anchoring goes, in words.
+/// The state of anchoring, as text.
 fn anchor(status: &AnchorStatus) -> String {
     let mut text = match (&status.contract, status.chain) {
         (Some(contract), Some(chain)) => format!("contract {contract} on chain {chain}"),
@@ -61,7 +61,7 @@ fn anchor(status: &AnchorStatus) -> String {
     text
 }
 
-/// Where the node is in the chain, in words.
+/// The node's last block and the state of consensus, as text.
 fn block(chain: &ChainStatus) -> String {
     let epochs: Vec<_> =
         chain.epochs.iter().map(|(netuid, epoch)| format!("{epoch} of subnet {netuid}")).collect();
@@ -91,7 +91,7 @@ fn block(chain: &ChainStatus) -> String {
         text.push_str(&format!("; {stalled}"));
     }
     if let Some(failed) = &chain.failed {
-        text.push_str(&format!("; FOLLOWS NO MORE: {failed}"));
+        text.push_str(&format!("; STOPPED FOLLOWING THE CHAIN: {failed}"));
     }
     text
 }

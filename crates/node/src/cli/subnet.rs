@@ -1,4 +1,4 @@
-//! `nervure subnet`: founding subnets, their rules, and their metagraphs.
+//! `nervure subnet`: creates, inspects and configures subnets.
 
 mod mechanism;
 mod rule;
@@ -19,23 +19,23 @@ use super::{
 use crate::local::LocalNode;
 use rule::Rule;
 
-/// Founds, shows and rules subnets
+/// Creates, inspects and configures subnets
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum SubnetCommand {
-    /// Founds a subnet: locks tokens, and puts a node of the signer into slot 0
+    /// Creates a subnet: locks tokens, and registers one of your nodes in slot 0
     Create {
-        /// What people call it: lower-case letters, digits and hyphens
+        /// Name of the subnet: lower-case letters, digits and hyphens
         name: String,
-        /// The owner's node, which never loses its slot
+        /// Id of your node, which never loses its slot
         #[arg(long, value_name = "NODE")]
         node: NodeId,
-        /// The most to lock, in tokens [default: what it costs now]
+        /// Maximum to lock, in tokens [default: the current lock]
         #[arg(long, value_name = "AMOUNT")]
         max_lock: Option<Amount>,
-        /// How its validators set tasks: next-byte, exact-answer or embedding, with parameters after commas
+        /// Mechanism of the subnet's tasks: next-byte, exact-answer or embedding, with parameters after commas
         #[arg(long, value_name = "NAME[,PARAMETER=N]", value_parser = mechanism::parse)]
         mechanism: Option<MechanismSpec>,
-        /// A rule that is other than the default, set right after; can be given several times
+        /// A rule that differs from its default, set after the creation; can be given several times
         #[arg(long = "set", value_name = "NAME=VALUE")]
         rules: Vec<Rule>,
         #[command(flatten)]
@@ -43,20 +43,20 @@ pub(crate) enum SubnetCommand {
     },
     /// Lists the subnets
     List,
-    /// Shows a subnet with its metagraph: everybody in it, and what the last epoch gave them
+    /// Shows a subnet and its metagraph: all neurons, with the results of the last epoch
     Show {
-        /// Its number
+        /// Number of the subnet
         netuid: Netuid,
     },
-    /// Sets rules of a subnet of the signer
+    /// Sets rules of one of your subnets
     #[command(after_help = rule::HELP)]
     Set {
-        /// Its number
+        /// Number of the subnet
         netuid: Netuid,
         /// Rules and their new values
         #[arg(value_name = "NAME=VALUE", required_unless_present = "mechanism")]
         rules: Vec<Rule>,
-        /// How its validators set tasks from now on, such as next-byte,contexts=48
+        /// Mechanism of the subnet's tasks from now on, such as next-byte,contexts=48
         #[arg(long, value_name = "NAME[,PARAMETER=N]", value_parser = mechanism::parse)]
         mechanism: Option<MechanismSpec>,
         #[command(flatten)]
@@ -71,8 +71,8 @@ impl SubnetCommand {
             Self::Create { name, node, max_lock, mechanism, rules, terms } => {
                 let mut signer = terms.signer(global).await?;
                 let max_lock = match max_lock {
-                    Some(most) => most,
-                    // Nobody locks more than what they were shown.
+                    Some(max) => max,
+                    // The lock may rise until the block: the user locks at most the amount that is shown.
                     None => signer.node().subnets().await?.lock_cost,
                 };
                 let call = Call::RegisterSubnet(RegisterSubnet { name, node, max_lock, mechanism });
@@ -107,7 +107,7 @@ async fn detail(node: &Client, netuid: Netuid) -> anyhow::Result<SubnetDetail> {
     Ok(node.subnet(netuid).await?)
 }
 
-/// Sets one rule after the other: each is a transaction of its own.
+/// Sets one rule after the other, each with its own transaction.
 async fn set(signer: &mut Signer, netuid: Netuid, rules: &[Rule], global: &Global) -> anyhow::Result<()> {
     for rule in rules {
         let to = rule.change();
@@ -117,7 +117,7 @@ async fn set(signer: &mut Signer, netuid: Netuid, rules: &[Rule], global: &Globa
     Ok(())
 }
 
-/// The value of each rule, by name, as people write it.
+/// The value of each rule, by name, as the command line writes it.
 fn values(rules: &Hyperparameters) -> anyhow::Result<Vec<(String, String)>> {
     let serde_json::Value::Object(fields) = serde_json::to_value(rules)? else { return Ok(Vec::new()) };
     let text = |value: serde_json::Value| match value {
@@ -128,7 +128,7 @@ fn values(rules: &Hyperparameters) -> anyhow::Result<Vec<(String, String)>> {
 }
 
 impl Rule {
-    /// As the ledger takes it.
+    /// As the ledger's transaction has it.
     fn change(&self) -> Hyperparameter {
         self.to
     }

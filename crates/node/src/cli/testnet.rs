@@ -1,4 +1,4 @@
-//! `nervure testnet`: a whole mesh of real processes on this machine.
+//! `nervure testnet`: a mesh of real processes on this machine.
 
 mod anchor_kind;
 #[cfg(feature = "anchor-evm")]
@@ -13,36 +13,36 @@ use nervure_testnet::{CHAIN, MOCK_SERVER, NodeReport, Report, Stage, degrade, do
 use super::{Global, output};
 use progress::Terminal;
 
-/// Processes that are no nodes.
-const BESIDE: [&str; 2] = [MOCK_SERVER, CHAIN];
+/// Processes of a testnet that are not nodes.
+const EXTRA_PROCESSES: [&str; 2] = [MOCK_SERVER, CHAIN];
 
-/// Runs a whole mesh on this machine
+/// Runs a mesh on this machine
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum TestnetCommand {
     Up(up::UpArgs),
-    /// Stops it
+    /// Stops the testnet
     Down,
-    /// Shows its nodes
+    /// Shows the nodes of the testnet
     Status,
     Logs(logs::LogsArgs),
-    /// Kills a node, or the mock model server, as a crash would
+    /// Kills a node or the mock model server with SIGKILL, like a crash
     Kill {
-        /// Its name, such as miner-3
+        /// Name of the node, such as miner-3
         #[arg(value_parser = process_name)]
         node: String,
     },
-    /// Makes a miner worse, or good again, by starting it with other settings
+    /// Restarts a miner with another quality of its answers
     Degrade {
-        /// Its name, such as miner-3
+        /// Name of the node, such as miner-3
         #[arg(value_parser = process_name)]
         node: String,
-        /// How much of what it says is not noise, in percent
+        /// Part of its output that is not noise, in percent; 100 is the full quality
         #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
         quality: u8,
     },
-    /// Starts a node again that was killed
+    /// Restarts a node that was killed
     Start {
-        /// Its name, such as miner-3
+        /// Name of the node, such as miner-3
         #[arg(value_parser = process_name)]
         node: String,
     },
@@ -61,29 +61,28 @@ impl TestnetCommand {
             }
             Self::Down => {
                 let stopped = down(&dir, &mut Terminal::new()).await?;
-                let beside: Vec<_> = stopped.iter().filter(|name| BESIDE.contains(&name.as_str())).collect();
-                let too: String = beside.iter().map(|name| format!(" and the {name}")).collect();
-                output::note(&format!("stopped {} nodes{too}", stopped.len() - beside.len()));
+                let extra: Vec<_> =
+                    stopped.iter().filter(|name| EXTRA_PROCESSES.contains(&name.as_str())).collect();
+                let names: String = extra.iter().map(|name| format!(" and the {name}")).collect();
+                output::note(&format!("stopped {} nodes{names}", stopped.len() - extra.len()));
                 Ok(())
             }
             Self::Kill { node } => {
                 let pid = kill(&dir, &node).await?;
-                output::note(&format!(
-                    "killed {node} (pid {pid}); start it again: nervure testnet start {node}"
-                ));
+                output::note(&format!("killed {node} (pid {pid}); restart it: nervure testnet start {node}"));
                 Ok(())
             }
             Self::Degrade { node, quality } => {
                 let pid = degrade(&dir, &node, quality, &std::env::current_exe()?).await?;
                 output::note(&format!(
-                    "{node} runs again with a quality of {quality} % (pid {pid}); validators will notice: nervure \
+                    "{node} runs again with a quality of {quality} % (pid {pid}); see its scores: nervure \
                      subnet show 1"
                 ));
                 Ok(())
             }
             Self::Start { node } => {
                 let pid = start(&dir, &node, &std::env::current_exe()?).await?;
-                let how = if BESIDE.contains(&node.as_str()) { "answers" } else { "is connected" };
+                let how = if EXTRA_PROCESSES.contains(&node.as_str()) { "answers" } else { "is connected" };
                 output::note(&format!("{node} runs and {how} (pid {pid})"));
                 Ok(())
             }
@@ -91,9 +90,10 @@ impl TestnetCommand {
     }
 }
 
-/// The name of a process of a testnet; `stand-in` is the earlier name of the mock model server.
+/// The name of a process of a testnet; the mock model server also has its earlier name, `stand-in`.
 fn process_name(name: &str) -> Result<String, std::convert::Infallible> {
-    Ok(if name == "stand-in" { MOCK_SERVER } else { name }.to_owned())
+    let earlier = name == "stand-in"; // the earlier name
+    Ok(if earlier { MOCK_SERVER } else { name }.to_owned())
 }
 
 /// Prints a testnet as a table.
@@ -148,7 +148,7 @@ fn show(report: &Report) -> anyhow::Result<()> {
     )
 }
 
-/// The mock model server among the nodes, where there is one.
+/// The development chain, as a row of the table.
 fn chain(report: &Report) -> Option<[String; 12]> {
     let chain = report.chain.as_ref()?;
     let mut row: [String; 12] = std::array::from_fn(|_| "-".to_owned());
@@ -173,7 +173,7 @@ fn mock_server(report: &Report) -> Option<[String; 12]> {
     Some(row)
 }
 
-/// What is served, in short: a built-in model as it is written, of others the model or the server, and where.
+/// The experts of a node in short: a built-in model as it is written, else the model or the server, and the subnet.
 fn serves(experts: &[String]) -> String {
     let short = |expert: &String| {
         let setting = |name: &str| expert.split(',').find_map(|setting| setting.trim().strip_prefix(name));
@@ -186,7 +186,7 @@ fn serves(experts: &[String]) -> String {
     if experts.is_empty() { "-".into() } else { experts.iter().map(short).collect::<Vec<_>>().join("; ") }
 }
 
-/// The epochs of the subnets: with several, each with its subnet.
+/// The epochs of the subnets; if there are several, each with its subnet.
 fn epochs(node: &NodeReport) -> String {
     let epochs: Vec<_> = node.epochs.iter().map(|(netuid, epoch)| format!("{epoch} of {netuid}")).collect();
     match (&epochs[..], node.epochs.values().next()) {

@@ -1,4 +1,4 @@
-//! What a command that verifies trusts, and whom it asks.
+//! The trusted header of a verifying command, and the node that it asks.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -12,32 +12,32 @@ use crate::{local::LocalNode, runtime::last_anchored};
 /// Name of the mesh spec in the directory of a node or a testnet.
 pub(crate) const MESH_FILE: &str = "mesh.toml";
 
-/// A light client over the HTTP API of a node, which need not be trusted.
+/// A light client over the HTTP API of an untrusted node.
 pub(crate) type NodeVerifier = Verifier<Client>;
 
 /// Why a light client over HTTP has no result.
 pub(crate) type LightError = VerifierError<ClientError>;
 
-/// What is trusted, and who is asked.
+/// The options of a verifying command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TrustArgs {
-    /// The mesh spec whose genesis is trusted, a file or a URL [default: that of the testnet or node here]
+    /// The mesh spec whose genesis is trusted, a file or a URL [default: mesh.toml in the directory]
     #[arg(long = "mesh", value_name = "SPEC", conflicts_with = "trust")]
     mesh: Option<String>,
     /// Trust this block instead of the genesis
     #[arg(long, value_name = "HEIGHT:BLOCK")]
     trust: Option<TrustedBlock>,
-    /// Trust the last checkpoint in the mesh's contract instead of the genesis, read over this endpoint of the chain
-    /// (several, of different operators, have to agree)
+    /// Trust the last checkpoint in the mesh's contract instead of the genesis, read from this endpoint of the chain;
+    /// can be given several times, and then all have to agree
     #[arg(long, value_name = "URL", conflicts_with = "trust")]
     anchor_rpc: Vec<String>,
-    /// Ask whoever serves the HTTP API at this address [default: a node that runs here]
+    /// Ask the node with its HTTP API at this address [default: the running node in the directory]
     #[arg(long, value_name = "IP:PORT")]
     from: Option<SocketAddr>,
 }
 
 impl TrustArgs {
-    /// A light client that begins with what is trusted.
+    /// A light client that starts from the trusted header.
     pub(crate) async fn open(&self, global: &Global) -> anyhow::Result<NodeVerifier> {
         let node = match self.from {
             Some(http) => LocalNode::at(http)?,
@@ -63,7 +63,7 @@ impl TrustArgs {
         let light = Verifier::start(node.client().clone(), anchor).await?;
         if let Some(mesh) = mesh.filter(|mesh| *mesh != light.mesh()) {
             bail!(
-                "the node here is in mesh {mesh}, and what is trusted is of mesh {}\n\
+                "the node is in mesh {mesh}, but the trusted header is of mesh {}\n\
                  name the right spec with --mesh, or another node with --from",
                 light.mesh()
             );
@@ -72,7 +72,7 @@ impl TrustArgs {
     }
 }
 
-/// A light client of `node` that trusts `trust`, or with the genesis of the spec of the testnet or node here.
+/// A light client of `node` that trusts `trust`, else the genesis of the mesh spec in the directory.
 pub(crate) async fn begin(
     node: Client,
     trust: Option<TrustedBlock>,
@@ -85,7 +85,7 @@ pub(crate) async fn begin(
     Ok(Verifier::start(node, anchor).await?)
 }
 
-/// The mesh spec of the testnet or node that commands work on.
+/// The mesh spec of the testnet or node in the directory.
 fn spec_here(global: &Global) -> anyhow::Result<PathBuf> {
     let dir = global.node_dir()?;
     let mut places = vec![dir.join(MESH_FILE)];

@@ -1,9 +1,9 @@
-//! `ask --verify`: whether what was shown is what the expert signed for.
+//! `ask --verify`: checks that the expert signed the answer that was printed.
 //!
-//! The node that asked shows the receipt and what it called the question. Everything else that the receipt names, this
-//! program has seen itself: the request that it sent, and the pieces of the answer as they came. So a node in between
-//! cannot pass off another answer, or another expert's. After a vote that is the receipt of the one whose answer is
-//! given; the others signed for answers that were not shown.
+//! The node that asked sends the receipt and the query id. This program knows the other contents of the receipt itself:
+//! the request that it sent, and the events of the answer as they arrived. So the node cannot substitute another answer
+//! or another expert. After a vote, the receipt is that of the expert whose answer was printed; the others signed
+//! answers that were not printed.
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -16,24 +16,24 @@ use nervure_router::with_prefix;
 
 use crate::runtime::wire;
 
-/// Why an answer is not verified.
+/// Why a receipt does not verify an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unverified {
-    /// There is none.
+pub(crate) enum ReceiptCheckError {
+    /// There is no receipt.
     #[error("the expert signed no receipt for this answer")]
-    None,
-    /// It is none.
-    #[error("the receipt is no hexadecimal text")]
+    Missing,
+    /// It is not hexadecimal.
+    #[error("the receipt is not hexadecimal text")]
     NotHex,
-    /// It is not good by itself.
-    #[error("the receipt does not hold: {0}")]
+    /// It is malformed or its signature is wrong.
+    #[error("the receipt is not valid: {0}")]
     Bad(#[from] ReceiptError),
-    /// It is for something else.
-    #[error("the receipt names another {0} than what was shown")]
+    /// It is for another query.
+    #[error("the receipt names another {0} than the answer")]
     Differs(&'static str),
 }
 
-/// What was asked and what came of it, as this program saw it.
+/// A request and its answer, as this program saw them.
 pub(crate) struct Witness {
     mesh: MeshId,
     request: ExpertRequest,
@@ -41,13 +41,13 @@ pub(crate) struct Witness {
     /// The text, and each event as it came, with the bytes of text before it.
     text: String,
     events: Vec<(u64, Bytes)>,
-    /// From which byte of text on another expert answered.
+    /// Offset in the text, in bytes, from which another expert answered.
     from: u64,
     receipt: Option<ReceiptView>,
 }
 
 impl Witness {
-    /// Of a question in `mesh`.
+    /// For a request in `mesh`.
     pub(crate) fn new(mesh: Option<MeshId>, request: &ExpertRequest) -> anyhow::Result<Self> {
         let mesh =
             mesh.context("the node does not say which mesh it is in: name its directory with --dir")?;
@@ -55,8 +55,8 @@ impl Witness {
         Ok(Self { mesh, request, expert: None, text, events, from: 0, receipt: None })
     }
 
-    /// A line of the answer came.
-    pub(crate) fn see(&mut self, line: &AskLine) -> anyhow::Result<()> {
+    /// Records a line of the answer.
+    pub(crate) fn record(&mut self, line: &AskLine) -> anyhow::Result<()> {
         let event = match line {
             AskLine::Route { expert, .. } => {
                 self.expert = Some(expert.clone());
@@ -85,19 +85,19 @@ impl Witness {
         Ok(())
     }
 
-    /// The receipt, when it is for exactly this, and from which byte of the text on it is.
-    pub(crate) fn verify(self) -> Result<(SignedReceipt, u64), Unverified> {
-        let said = usize::try_from(self.from).ok().and_then(|from| self.text.get(..from));
+    /// Checks the receipt, and returns it with the offset in the text from which it holds.
+    pub(crate) fn verify(self) -> Result<(SignedReceipt, u64), ReceiptCheckError> {
+        let prefix = usize::try_from(self.from).ok().and_then(|from| self.text.get(..from));
         let asked = match self.from {
             0 => Some(self.request),
-            _ => said.and_then(|said| with_prefix(&self.request, said)),
+            _ => prefix.and_then(|prefix| with_prefix(&self.request, prefix)),
         };
         let asked = asked.and_then(|asked| wire::encode_request(&asked).ok());
         let mut answer = AnswerHasher::default();
         self.events.iter().filter(|(at, _)| *at >= self.from).for_each(|(_, event)| answer.chunk(event));
-        let shown = self.receipt.ok_or(Unverified::None)?;
-        let text = shown.receipt.ok_or(Unverified::None)?;
-        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| Unverified::NotHex)?;
+        let shown = self.receipt.ok_or(ReceiptCheckError::Missing)?;
+        let text = shown.receipt.ok_or(ReceiptCheckError::Missing)?;
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| ReceiptCheckError::NotHex)?;
         let signed = SignedReceipt::verify(&bytes, &self.mesh)?;
         let receipt = signed.receipt();
         let expert = self.expert.as_ref();
@@ -109,7 +109,7 @@ impl Witness {
             ("answer", receipt.answer == answer.finish()),
         ];
         match same.into_iter().find(|(_, same)| !same) {
-            Some((what, _)) => Err(Unverified::Differs(what)),
+            Some((what, _)) => Err(ReceiptCheckError::Differs(what)),
             None => Ok((signed, self.from)),
         }
     }
@@ -130,8 +130,8 @@ mod tests {
         ExpertRequest::Complete { prompt: prompt.into(), sampling: Sampling::default() }
     }
 
-    /// What came to somebody who asked `asked` and was shown `shown`; the expert said "one" to "x".
-    fn witness(asked: &str, shown: &str, expert: u8) -> Result<(SignedReceipt, u64), Unverified> {
+    /// Verifies an answer `shown` to the request `asked`; the expert signed the answer "one" to "x".
+    fn witness(asked: &str, shown: &str, expert: u8) -> Result<(SignedReceipt, u64), ReceiptCheckError> {
         let (miner, asker) = (NodeKey::from_seed(&[1; 32]), NodeKey::from_seed(&[2; 32]).node_id());
         let query = Hash::of("q", &[]);
         let mut answer = AnswerHasher::default();
@@ -164,8 +164,8 @@ mod tests {
             participants: Vec::new(),
             detail: None,
         };
-        witness.see(&AskLine::Route { expert, route }).unwrap();
-        witness.see(&AskLine::Text { text: shown.into() }).unwrap();
+        witness.record(&AskLine::Route { expert, route }).unwrap();
+        witness.record(&AskLine::Text { text: shown.into() }).unwrap();
         let view = ReceiptView {
             asker,
             node: miner.node_id(),
@@ -174,21 +174,21 @@ mod tests {
             receipt: Some(HEXLOWER.encode(signed.bytes())),
             wrong: None,
         };
-        witness.see(&AskLine::Receipt { receipt: view }).unwrap();
+        witness.record(&AskLine::Receipt { receipt: view }).unwrap();
         witness.verify()
     }
 
     #[test]
-    fn a_node_in_between_can_change_nothing() {
+    fn detects_what_a_node_in_between_changes() {
         assert!(witness("x", "one", 1).is_ok());
-        assert_eq!(witness("y", "one", 1), Err(Unverified::Differs("question")));
-        assert_eq!(witness("x", "two", 1), Err(Unverified::Differs("answer")));
-        assert_eq!(witness("x", "one", 3), Err(Unverified::Differs("expert")));
+        assert_eq!(witness("y", "one", 1), Err(ReceiptCheckError::Differs("question")));
+        assert_eq!(witness("x", "two", 1), Err(ReceiptCheckError::Differs("answer")));
+        assert_eq!(witness("x", "one", 3), Err(ReceiptCheckError::Differs("expert")));
     }
 
     #[test]
-    fn without_a_receipt_nothing_is_verified() {
+    fn refuses_an_answer_without_a_receipt() {
         let witness = Witness::new(Some(MESH), &request("x")).unwrap();
-        assert_eq!(witness.verify(), Err(Unverified::None));
+        assert_eq!(witness.verify(), Err(ReceiptCheckError::Missing));
     }
 }

@@ -1,17 +1,17 @@
-//! `nervure vote`: how the emission should be shared among subnets.
+//! `nervure vote`: votes on how the emission is shared among subnets.
 
 use nervure_ledger::transaction::{Call, VoteSubnets};
 use nervure_primitives::Netuid;
 
 use super::{Global, sign::NodeSignArgs, weights::pair};
 
-/// Votes, as a node, on how the emission is shared among subnets; only the votes of the largest stakes count
+/// Votes with a node key on how the emission is shared among subnets; only the votes of the largest stakes count
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   nervure vote 1=3 2=1 --key node/key.pem      three quarters to subnet 1, one to subnet 2")]
 pub(crate) struct VoteArgs {
-    /// Subnets and their weights, in any scale (0 to 65535); none at all abstains
+    /// Subnets and their weights, in any scale (0 to 65535); without any, the node abstains
     #[arg(value_name = "NETUID=WEIGHT", value_parser = pair::<Netuid>)]
     weights: Vec<(Netuid, u16)>,
     #[command(flatten)]

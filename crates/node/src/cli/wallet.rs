@@ -1,4 +1,4 @@
-//! `nervure wallet`: what an owner key holds, and spending it.
+//! `nervure wallet`: shows and spends the tokens of an owner key.
 
 pub(super) mod finality;
 mod outcome;
@@ -13,34 +13,34 @@ use super::{
 };
 use crate::local::LocalNode;
 
-/// Shows and spends what an owner key holds
+/// Shows and spends the tokens of an owner key
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum WalletCommand {
-    /// Shows balance, stakes, and what comes back from stakes
+    /// Shows the balance, the stakes, and the stake that is unbonding
     Show(KeyArgs),
-    /// Pays somebody
+    /// Transfers tokens
     Send {
-        /// Whom
+        /// Recipient's owner id
         to: NodeId,
-        /// How much, in tokens
+        /// Amount, in tokens
         amount: Amount,
         #[command(flatten)]
         terms: SpendArgs,
     },
-    /// Stakes to a node, as `nervure stake add` does
+    /// Stakes tokens on a node; the same as `nervure stake add`
     Stake {
-        /// The node
+        /// Id of the node
         node: NodeId,
-        /// How much, in tokens
+        /// Amount, in tokens
         amount: Amount,
         #[command(flatten)]
         terms: SpendArgs,
     },
-    /// Takes stake back, as `nervure stake remove` does
+    /// Removes stake from a node; the same as `nervure stake remove`
     Unstake {
-        /// The node
+        /// Id of the node
         node: NodeId,
-        /// How much, in tokens
+        /// Amount, in tokens
         amount: Amount,
         #[command(flatten)]
         terms: SpendArgs,

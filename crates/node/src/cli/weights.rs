@@ -1,6 +1,6 @@
-//! `nervure weights`: what a validator says about the nodes of a subnet.
+//! `nervure weights`: a validator's weights for the nodes of a subnet.
 //!
-//! Committed weights are kept in a file until they are revealed: whoever loses it cannot reveal them.
+//! Committed weights are kept in a file until they are revealed; without the file they cannot be revealed.
 
 mod promise;
 
@@ -13,36 +13,36 @@ use nervure_primitives::{Hash, Netuid, Uid};
 
 use super::{Global, output, sign::NodeSignArgs};
 use crate::local::LocalNode;
-use promise::Promise;
+use promise::WeightCommit;
 
-/// Between two looks at the epoch.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often the subnet's epoch is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Sets weights, as a validator
+/// Sets, commits and reveals weights as a validator
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum WeightsCommand {
-    /// Sets weights for everybody to see, where the subnet's owner turned commit-reveal off
+    /// Sets weights in public, in a subnet without commit-reveal
     Set {
         #[command(flatten)]
-        given: Given,
+        args: WeightArgs,
         #[command(flatten)]
         terms: NodeSignArgs,
     },
-    /// Commits to weights without showing them; they have to be revealed in the next epoch
+    /// Commits weights without revealing them; they have to be revealed in the next epoch
     Commit {
         #[command(flatten)]
-        given: Given,
-        /// Where to keep them until then [default: weights-N-HASH.json in the directory]
+        args: WeightArgs,
+        /// File to keep them in until then [default: weights-N-HASH.json in the directory]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]
         terms: NodeSignArgs,
     },
-    /// Reveals committed weights, from when on they count
+    /// Reveals committed weights, which count from then on
     Reveal {
-        /// The file that the commit left
+        /// The file that `weights commit` wrote
         file: PathBuf,
-        /// Wait until their epoch begins
+        /// Wait until the epoch in which they can be revealed
         #[arg(long)]
         wait: bool,
         #[command(flatten)]
@@ -50,15 +50,15 @@ pub(crate) enum WeightsCommand {
     },
 }
 
-/// Weights.
+/// A subnet and its weights.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Given {
-    /// The subnet
+pub(crate) struct WeightArgs {
+    /// Number of the subnet
     netuid: Netuid,
     /// Uids and their weights, in any scale (0 to 65535)
     #[arg(value_name = "UID=WEIGHT", required = true, value_parser = pair::<Uid>)]
     weights: Vec<Cell>,
-    /// The version of the validator, where the subnet asks for one
+    /// Version of the validator, if the subnet requires one
     #[arg(long, value_name = "N", default_value_t = 0)]
     version_key: u64,
 }
@@ -74,15 +74,16 @@ impl WeightsCommand {
     /// Runs the command.
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
-            Self::Set { given: Given { netuid, weights, version_key }, terms } => {
+            Self::Set { args: WeightArgs { netuid, weights, version_key }, terms } => {
                 let call = Call::SetWeights(SetWeights { netuid, weights, version_key });
                 terms.send(call, global).await.map(drop)
             }
-            Self::Commit { given, out, terms } => commit(given, out, &terms, global).await,
+            Self::Commit { args, out, terms } => commit(args, out, &terms, global).await,
             Self::Reveal { file, wait, terms } => {
-                let Promise { weights, reveal_in, .. } = Promise::read(&file)?;
+                let WeightCommit { weights, reveal_in, .. } = WeightCommit::read(&file)?;
                 if wait {
-                    until(LocalNode::find(&global.node_dir()?)?.client(), weights.netuid, reveal_in).await?;
+                    wait_for_epoch(LocalNode::find(&global.node_dir()?)?.client(), weights.netuid, reveal_in)
+                        .await?;
                 }
                 terms.send(Call::RevealWeights(weights), global).await.map(drop)
             }
@@ -91,67 +92,67 @@ impl WeightsCommand {
 }
 
 async fn commit(
-    given: Given,
+    args: WeightArgs,
     out: Option<PathBuf>,
     terms: &NodeSignArgs,
     global: &Global,
 ) -> anyhow::Result<()> {
-    let Given { netuid, weights, version_key } = given;
+    let WeightArgs { netuid, weights, version_key } = args;
     let mut signer = terms.signer(global).await?;
     let mesh = signer.mesh()?;
     let weights = RevealWeights { netuid, weights, salt: Hash::from_bytes(rand::random()), version_key };
     let hash = commitment(&mesh, &signer.id(), &weights);
     let detail: SubnetDetail = signer.node().subnet(netuid).await?;
     let reveal_in = detail.subnet.epoch.saturating_add(1);
-    let mut promise = Promise { node: signer.id(), reveal_in, weights };
+    let mut committed = WeightCommit { node: signer.id(), reveal_in, weights };
     let call = Call::CommitWeights(CommitWeights { netuid, hash });
     if signer.is_dry_run() {
         return signer.send(call, global).await.map(drop);
     }
     let name = format!("weights-{netuid}-{}.json", hash.to_string().chars().take(12).collect::<String>());
     let file = out.map_or_else(|| global.node_dir().map(|dir| dir.join(name)), Ok)?;
-    // Before it is handed in: a commit whose weights are lost cannot be revealed.
-    promise.create(&file)?;
+    // Written before the commit is submitted: without the file, the weights cannot be revealed.
+    committed.create(&file)?;
     let done = match signer.send(call, global).await {
         Ok(done) => done,
         Err(error) => {
             output::note(&format!(
-                "the weights stay in {}, in case they are committed after all",
+                "the weights are kept in {}, in case the commit is applied later",
                 file.display()
             ));
             return Err(error);
         }
     };
     if let Some(Outcome::WeightsCommitted { reveal_in, .. }) = done.outcome
-        && reveal_in != promise.reveal_in
+        && reveal_in != committed.reveal_in
     {
-        promise.reveal_in = reveal_in;
-        promise.replace(&file)?;
+        committed.reveal_in = reveal_in;
+        committed.replace(&file)?;
     }
     output::note(&format!(
         "reveal them in epoch {} of subnet {netuid}: nervure weights reveal {} --wait",
-        promise.reveal_in,
+        committed.reveal_in,
         file.display()
     ));
     Ok(())
 }
 
 /// Waits until a subnet is in `epoch`.
-async fn until(node: &Client, netuid: Netuid, epoch: u64) -> anyhow::Result<()> {
-    let mut said = false;
+async fn wait_for_epoch(node: &Client, netuid: Netuid, epoch: u64) -> anyhow::Result<()> {
+    let mut noted = false;
     loop {
         let detail: SubnetDetail = node.subnet(netuid).await?;
         if detail.subnet.epoch >= epoch {
             return Ok(());
         }
-        if !said {
+        if !noted {
             let (now, due) = (detail.subnet.epoch, detail.subnet.due);
             output::note(&format!(
                 "subnet {netuid} is in epoch {now} until block {due}; waiting for epoch {epoch}"
             ));
-            said = true;
+            noted = true;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weights_are_pairs() {
+    fn parses_weights_as_pairs() {
         assert_eq!(pair::<Uid>("7=65535"), Ok((Uid(7), u16::MAX)));
         for bad in ["7", "7=65536", "x=1", "=", "-1=1", "70000=1"] {
             assert!(pair::<Uid>(bad).is_err(), "{bad}");

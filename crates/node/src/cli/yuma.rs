@@ -1,4 +1,4 @@
-//! `nervure yuma`: Yuma consensus on a file, without any mesh or chain.
+//! `nervure yuma`: Yuma consensus on a file, without a mesh or a chain.
 
 use std::{
     fs::File,
@@ -15,8 +15,8 @@ use nervure_primitives::Amount;
 
 use super::{Global, output};
 
-/// Largest case that is read, in bytes: 4,096 uids with dense weights of 64 validators have about 4 MB.
-const MAX_CASE: u64 = 64 << 20;
+/// Largest case that is read: 4,096 uids with dense weights of 64 validators have about 4 MB.
+const MAX_CASE_BYTES: u64 = 64 << 20;
 
 /// Runs Yuma consensus on a case in a JSON file; `-` reads standard input
 #[derive(Debug, clap::Args)]
@@ -29,12 +29,12 @@ Examples:
   nervure yuma case.json --table
   nervure yuma case.json --explain 3")]
 pub(crate) struct YumaArgs {
-    /// The case
+    /// File with the case; `-` is standard input
     file: PathBuf,
-    /// Print the last epoch as a metagraph for people
+    /// Print the last epoch as a metagraph table
     #[arg(long, conflicts_with = "explain")]
     table: bool,
-    /// Print how this uid's incentive in the last epoch came about
+    /// Explain this uid's incentive in the last epoch
     #[arg(long, value_name = "UID")]
     explain: Option<u16>,
 }
@@ -65,13 +65,17 @@ fn read(path: &Path) -> anyhow::Result<String> {
         _ => Box::new(File::open(path).with_context(|| format!("cannot open the case {}", path.display()))?),
     };
     let mut text = String::new();
-    let read = source.take(MAX_CASE + 1).read_to_string(&mut text);
+    let read = source.take(MAX_CASE_BYTES + 1).read_to_string(&mut text);
     read.with_context(|| format!("cannot read the case {}", path.display()))?;
-    anyhow::ensure!(text.len() as u64 <= MAX_CASE, "{} is larger than {MAX_CASE} bytes", path.display());
+    anyhow::ensure!(
+        text.len() as u64 <= MAX_CASE_BYTES,
+        "{} is larger than {MAX_CASE_BYTES} bytes",
+        path.display()
+    );
     Ok(text)
 }
 
-/// A share of 65,535 as people read it.
+/// A share in parts of 65,535, with five decimal places.
 fn share(of_u16: u16) -> String {
     format!("{:.5}", f64::from(of_u16) / f64::from(u16::MAX))
 }

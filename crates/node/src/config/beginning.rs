@@ -1,16 +1,16 @@
-//! What is trusted to begin with: a block that the operator vouches for, the genesis, or the contract.
+//! The trusted header of a state sync: a block that the operator trusts, the genesis, or the last anchored checkpoint.
 
 use std::str::FromStr;
 
 use nervure_light::{ParseTrustedBlockError, TrustedBlock};
 
-/// What a node without a chain begins with, when it is not to replay history: certificates lead from there to a recent
-/// block, whose state is fetched.
+/// The trusted header from which a node without a chain follows certificates to a recent block, whose state it fetches
+/// instead of replaying the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beginning {
     /// The genesis of the mesh spec.
     Genesis,
-    /// A block that the operator vouches for.
+    /// A block that the operator trusts.
     Block(TrustedBlock),
     /// The last checkpoint in the mesh's contract.
     Anchored,
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_or_the_genesis() {
+    fn parses_a_block_the_genesis_and_the_anchor() {
         let text = format!("360:{}", "ab".repeat(32));
         let trusted = text.parse().unwrap();
         assert_eq!(text.parse(), Ok(Beginning::Block(trusted)));

@@ -1,9 +1,9 @@
-//! `--expert`: what a miner serves, written on one line.
+//! `--expert`: an expert of a miner, written on one line.
 //!
 //! ```text
 //! builtin:rust                                      a model that is part of the program
-//! builtin:rust,price=5,name=r1                      with a price and a name of its own
-//! builtin:rust,quality=40                           made worse on purpose, with 60 % of noise
+//! builtin:rust,price=5,name=r1                      with a price and a name
+//! builtin:rust,quality=40                           degraded on purpose, with 60 % of noise
 //! openai:http://127.0.0.1:11434/v1,model=qwen3:4b   any OpenAI-compatible server
 //! ```
 
@@ -19,26 +19,26 @@ const MAX_NAME_LEN: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ExpertSpec {
-    /// Where its answers come from.
+    /// The source of its answers.
     pub source: ExpertSource,
     /// Its name on this node; a default is derived from the source.
     pub name: Option<String>,
-    /// What it says it can do; the model's own capability otherwise.
+    /// Its capability; the model's own if not given.
     pub capability: Option<Capability>,
     /// Price per 1,000 output tokens, in base units.
     pub price: u64,
-    /// The subnet it serves in; the node's first subnet otherwise.
+    /// The subnet that it serves in; the node's first subnet if not given.
     pub netuid: Option<u16>,
-    /// How much of what it says is not noise, in percent; 100 but for trying things out.
+    /// Part of its output that is not noise, in percent; less than 100 only in experiments.
     pub quality: u8,
 }
 
-/// Where an expert's answers come from.
+/// The source of an expert's answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExpertSource {
     /// A model that is part of the program.
     Builtin {
-        /// Which: `rust`, `python` and so on.
+        /// Its name: `rust`, `python` and so on.
         model: String,
     },
     /// A server that speaks the OpenAI API.
@@ -52,18 +52,18 @@ pub enum ExpertSource {
     },
 }
 
-/// Why a text is no [`ExpertSpec`].
+/// Why a text is not a valid [`ExpertSpec`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpertSpecError {
     /// Neither `builtin:` nor `openai:`.
-    #[error("'{0}' is no expert: write builtin:NAME or openai:URL, for instance builtin:rust")]
+    #[error("'{0}' is not a valid expert: write builtin:NAME or openai:URL, for instance builtin:rust")]
     UnknownSource(String),
-    /// Nothing stands after the colon.
-    #[error("nothing stands after the colon of '{0}'")]
+    /// The name after the colon is missing.
+    #[error("the name after the colon of '{0}' is missing")]
     EmptySource(String),
     /// A setting that does not exist.
     #[error(
-        "'{0}' is no setting of an expert: name, capability, price, netuid, quality, model and key-env are"
+        "'{0}' is not a setting of an expert; the settings are name, capability, price, netuid, quality, model and key-env"
     )]
     UnknownSetting(String),
     /// A setting with a value that it cannot have.
@@ -171,14 +171,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn builtin_with_settings() {
+    fn parses_a_built_in_model_with_settings() {
         let spec: ExpertSpec = "builtin:rust,price=5,name=r1,capability=text.generate.rust".parse().unwrap();
         assert_eq!(spec.source, ExpertSource::Builtin { model: "rust".into() });
         assert_eq!((spec.price, spec.name.as_deref()), (5, Some("r1")));
     }
 
     #[test]
-    fn an_upstream_url_keeps_its_colons() {
+    fn keeps_the_colons_of_an_upstream_url() {
         let spec: ExpertSpec = "openai:http://127.0.0.1:11434/v1,model=qwen3:4b".parse().unwrap();
         let expected = ExpertSource::OpenAi {
             url: "http://127.0.0.1:11434/v1".into(),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn names_mistakes() {
         let error = |text: &str| text.parse::<ExpertSpec>().unwrap_err();
         assert_eq!(error("rust"), ExpertSpecError::UnknownSource("rust".into()));
         assert_eq!(error("builtin:"), ExpertSpecError::EmptySource("builtin:".into()));

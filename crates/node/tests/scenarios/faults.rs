@@ -46,7 +46,7 @@ fn a_full_disk_stops_a_validator_that_goes_on_when_there_is_room() {
     crew.start(VICTIM);
     all_is_well(&crew);
     crew.disk(VICTIM).fill(&dir);
-    let said = crew.says(VICTIM, "FOLLOWS NO MORE");
+    let said = crew.says(VICTIM, "STOPPED FOLLOWING THE CHAIN");
     assert!(said.contains("No space left on device") && said.contains("make room on the disk"), "{said}");
     others_go_on(&crew);
 

@@ -66,7 +66,7 @@ fn what_a_killed_run_left_is_cleaned_with_a_word() {
     }
     let again = run(mesh.dir(), &["testnet", "up", "--detach", "--validators", "1", "--miners", "1"]).well();
     assert!(
-        again.err.contains("an earlier run had not ended in good order: stopped its mock-server"),
+        again.err.contains("an earlier run did not shut down cleanly: stopped its mock-server"),
         "{again:?}"
     );
     assert_eq!(mesh.experts("text.generate").len(), 1);

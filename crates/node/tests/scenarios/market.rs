@@ -25,7 +25,7 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
     let topics = || mesh.run(&["status", "--json"]).well().json()["network"]["topics"].as_u64().unwrap();
     let before = topics();
     let dry = mesh.run(&["subnet", "create", "mine", "--node", &node, "--dry-run"]).well();
-    assert!(dry.err.contains("this founds subnet 22 and locks 100 tokens"), "{dry:?}");
+    assert!(dry.err.contains("this creates subnet 22 and locks 100 tokens"), "{dry:?}");
     let founded =
         mesh.run(&["subnet", "create", "mine", "--node", &node, "--set", "tempo=6", "--set", "kappa=40000"]);
     assert!(founded.well().err.contains("kappa = 40000 in subnet 22"));

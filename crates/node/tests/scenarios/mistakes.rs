@@ -61,7 +61,7 @@ fn specs_and_keys_that_are_wrong() {
     fs::remove_file(&spec).unwrap();
     nervure().args(["mesh", "new", "x", "--out"]).arg(&spec).output().unwrap();
     refused(&join(&["--role", "miner"]), 1, &["is not registered as a miner", "[[nodes]]", "next: "]);
-    refused(&join(&["--role", "king"]), 2, &["'king' is no role"]);
+    refused(&join(&["--role", "king"]), 2, &["'king' is not a valid role"]);
     refused(&join(&["--expert", "builtin:poetry"]), 1, &["registered"]);
 
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -15,7 +15,7 @@ fn commit(mesh: &Mesh, validator: &str, weights: &[&str]) -> String {
     let args = [&first[..], weights, &["--key", &key, "--out", &out]].concat();
     let said = mesh.run(&args).well();
     assert!(
-        said.err.contains("this commits to weights in subnet 1") && said.err.contains("weights reveal"),
+        said.err.contains("this commits weights in subnet 1") && said.err.contains("weights reveal"),
         "{said:?}"
     );
     out
@@ -74,7 +74,7 @@ fn lies_are_refused(mesh: &Mesh, node: &str, other: String) {
     let refused = |what: &str| {
         let said = ask();
         assert_eq!(said.code, 9, "{what}: {said:?}");
-        assert!(said.out.is_empty() && said.err.contains("do not believe this node"), "{what}: {said:?}");
+        assert!(said.out.is_empty() && said.err.contains("do not trust this node"), "{what}: {said:?}");
     };
     for at in [10, 300, 600, 990] {
         liar.lies(move |_, body| flip(body, "proof", at));

@@ -50,7 +50,7 @@ fn several_experts_answer_together() {
     assert!(unfit.code == 2 && unfit.err.contains("average is for embeddings"), "{unfit:?}");
     let certified = eventually("there is a block to choose by", || {
         let unsigned = ask("mix:2", &["--verify"]).well();
-        assert!(unsigned.err.contains("nobody signed for the answer"), "{unsigned:?}");
+        assert!(unsigned.err.contains("no single expert signed for the answer"), "{unsigned:?}");
         lines(&unsigned, "certified").first().map(|line| line["certified"].clone())
     });
     assert_eq!(certified["experts"].as_array().unwrap().len(), 2, "{certified}");

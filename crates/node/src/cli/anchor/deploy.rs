@@ -14,11 +14,11 @@ use nervure_primitives::{BlockHeight, MeshId};
 
 use crate::cli::{Global, mesh, output, trust::TrustArgs};
 
-/// Deploys a contract for a mesh; the deployer has no rights to it
+/// Deploys the contract that keeps a mesh's checkpoints; the deployer has no rights over it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-With a SPEC whose [[nodes]] have anchor keys the contract begins at the genesis; without one, at the last checkpoint
-of a mesh that runs, which is verified first.
+With a SPEC whose [[nodes]] have anchor keys, the contract begins at the genesis. Without one, it begins at the last
+checkpoint of a running mesh, which is verified first.
 
 Examples:
   nervure anchor deploy mesh.toml --rpc http://127.0.0.1:8545 --account deployer.key
@@ -29,7 +29,7 @@ pub(crate) struct DeployArgs {
     /// An endpoint of the chain (JSON-RPC over HTTP)
     #[arg(long, value_name = "URL")]
     rpc: String,
-    /// The file with the secret key of the account that pays: 64 hexadecimal digits
+    /// File with the secret key of the account that pays: 64 hexadecimal digits
     #[arg(long, value_name = "FILE")]
     account: PathBuf,
     #[command(flatten)]
@@ -56,22 +56,22 @@ impl DeployArgs {
             return output::json(&place);
         }
         output::note(&format!(
-            "deployed with {} gas; put this under [network] in the mesh spec of every node, and start them again:",
+            "deployed with {} gas; put this under [network] in the mesh spec of every node, and restart the nodes:",
             deployed.gas
         ));
         let AnchorPlace { chain, contract, since } = place;
         output::line(&format!("anchor = {{ chain = {chain}, contract = \"{contract}\", since = {since} }}"))
     }
 
-    /// The signers of the next checkpoint, proven.
+    /// The proven signers of the next checkpoint.
     async fn of_last_checkpoint(&self, global: &Global) -> anyhow::Result<(MeshId, BlockHeight, AnchorSet)> {
         let mut light = self.trust.open(global).await?;
         let height = light.checkpoint(None).await?.height();
         match light.record(Key::AnchorSets, height).await? {
             Some(Record::AnchorSets { successors, .. }) => Ok((light.mesh(), height, successors)),
             _ => bail!(
-                "at block {height}, validators with an anchor key have no two thirds of the voting power\n\
-                 have them register one: nervure anchor register"
+                "at block {height}, the validators with an anchor key do not have two thirds of the voting power\n\
+                 let more validators register theirs: nervure anchor register"
             ),
         }
     }
@@ -84,7 +84,7 @@ async fn of_genesis(spec: &str) -> anyhow::Result<(MeshId, BlockHeight, AnchorSe
         Some(set) => Ok((spec.mesh_id(), BlockHeight(0), set.clone())),
         None => bail!(
             "the mesh spec has no anchor keys of validators with more than two thirds of the stake\n\
-             have each say its address (nervure anchor key), or leave the spec out where the mesh runs"
+             add the address of each (nervure anchor key), or omit the spec if the mesh already runs"
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! A node's part in the mesh, as the discovery measurement starts it: no chain, no HTTP API.
+//! The mesh part of a node, for the discovery measurement: without a chain and without an HTTP API.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,5 @@
-//! `nervure checkpoint verify`: from what is trusted to a block, with nothing but certificates, and to single facts.
+//! `nervure checkpoint verify`: verifies a block from the trusted header on with certificates only, and single records
+//! of its state.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +17,11 @@ use super::{
     trust::{LightError, NodeVerifier, TrustArgs},
 };
 
-/// Verifies a block from the genesis on, with nothing but certificates
+/// Verifies a block from the genesis on, with certificates only
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A key is chain, account/ID, node/ID, stake/NODE/STAKER, vote/NODE, subnet/N or neuron/N/UID.
-Exit code 9 means that what the node said does not verify.
+Exit code 9 means that the node's answer does not verify.
 
 Examples:
   nervure checkpoint verify
@@ -29,16 +30,16 @@ Examples:
 pub(crate) struct VerifyArgs {
     /// The block [default: the last checkpoint]
     height: Option<BlockHeight>,
-    /// Also prove what the state after it says about this key
+    /// Also prove the record of this key in the state after the block; can be given several times
     #[arg(long = "fact", value_name = "KEY")]
     facts: Vec<Key>,
     #[command(flatten)]
     trust: TrustArgs,
 }
 
-/// What was verified.
+/// A verified block.
 #[derive(Serialize)]
-struct Verified {
+struct VerifiedBlock {
     height: BlockHeight,
     block: Hash,
     state: Hash,
@@ -47,7 +48,7 @@ struct Verified {
     signers: Vec<NodeId>,
     validators: BTreeMap<NodeId, u64>,
     next_validators: BTreeMap<NodeId, u64>,
-    /// Those of the epochs that ended with this block; none where the node asked cannot prove them any more.
+    /// Those of the epochs that ended with this block; `None` if the asked node can no longer prove them.
     metagraphs: Option<BTreeMap<Netuid, MetagraphRoot>>,
     facts: Vec<(String, Option<Record>)>,
 }
@@ -59,14 +60,14 @@ impl VerifyArgs {
         if global.json { output::json(&verified) } else { verified.show() }
     }
 
-    async fn verify(&self, light: &mut NodeVerifier) -> Result<Verified, LightError> {
+    async fn verify(&self, light: &mut NodeVerifier) -> Result<VerifiedBlock, LightError> {
         let at = light.checkpoint(self.height).await?;
         let height = at.height();
         let mut facts = Vec::new();
         for key in &self.facts {
             facts.push((key.to_string(), light.record(*key, height).await?));
         }
-        Ok(Verified {
+        Ok(VerifiedBlock {
             height,
             block: at.header.id(),
             state: at.header.state,
@@ -85,8 +86,8 @@ fn powers(set: &ValidatorSet) -> BTreeMap<NodeId, u64> {
     set.members().iter().map(|member| (member.node, member.power)).collect()
 }
 
-/// The metagraph roots of the epochs that the block ended. Which subnets to ask about is the node's word; what it says about
-/// them is proven.
+/// The metagraph roots of the epochs that the block ended. The node's list of subnets is not proven; the roots of those
+/// subnets are.
 async fn proven_metagraphs(
     light: &mut NodeVerifier,
     height: BlockHeight,
@@ -106,7 +107,7 @@ async fn proven_metagraphs(
     Ok(Some(proven))
 }
 
-impl Verified {
+impl VerifiedBlock {
     fn show(&self) -> anyhow::Result<()> {
         let Self { height, block, state, validators, signers, .. } = self;
         output::line(&format!("trusted     {}", output::printable(&self.trusted)))?;
@@ -121,15 +122,15 @@ impl Verified {
         match &self.metagraphs {
             Some(roots) => metagraphs(roots, ", proven")?,
             None => {
-                output::line("metagraph   not proven: the node asked keeps the state of this block no more")?;
+                output::line("metagraph   not proven: the asked node no longer has the state of this block")?;
             }
         }
         for (key, record) in &self.facts {
             let record = record.as_ref().map(serde_json::to_string).transpose()?;
-            let record = record.unwrap_or_else(|| "there is none".into());
+            let record = record.unwrap_or_else(|| "no record".into());
             output::line(&format!("fact        {key}: {}", output::printable(&record)))?;
         }
-        output::note(&format!("verified; certificates looked at on the way: {}", self.certificates));
+        output::note(&format!("verified with {} certificates", self.certificates));
         Ok(())
     }
 

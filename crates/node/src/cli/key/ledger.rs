@@ -1,4 +1,4 @@
-//! Node keys on the ledger: making one one's own, and giving a node another.
+//! Node keys on the ledger: registering one under an owner account, and replacing one.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use nervure_primitives::{NodeId, key_file};
 use super::{Global, KEY_FILE, passphrase};
 use crate::cli::sign::SpendArgs;
 
-/// Makes a node key the signer's on the ledger: needed before the node can have stake or a slot
+/// Registers a node key under your owner account: needed before the node can have stake or a slot
 #[derive(Debug, clap::Args)]
 pub(crate) struct RegisterArgs {
     /// The node key's file [default: key.pem in the node's directory]
@@ -17,12 +17,12 @@ pub(crate) struct RegisterArgs {
     terms: SpendArgs,
 }
 
-/// Gives a node of the signer another key, for instance after the old one leaked; the old one never comes back
+/// Replaces the key of one of your nodes, for instance after it leaked; the old key can never be used again
 #[derive(Debug, clap::Args)]
 pub(crate) struct SwapArgs {
-    /// The node, by the key that it has
+    /// Current id of the node
     old: NodeId,
-    /// The new key's file: nervure key new --out FILE
+    /// File of the new key (create it with nervure key new --out FILE)
     new: PathBuf,
     #[command(flatten)]
     terms: SpendArgs,

@@ -1,11 +1,11 @@
-//! An explanation as people read it.
+//! Prints an explanation.
 
 use nervure_consensus::fixed::I32F32;
 use nervure_light::score::{ScoreOpinion, ScoreResult};
 
-use super::{Explained, output};
+use super::{Explanation, output};
 
-impl Explained {
+impl Explanation {
     /// Prints it.
     pub(super) fn show(&self) -> anyhow::Result<()> {
         let Self { score, why, proof } = self;
@@ -79,7 +79,7 @@ fn opinions(opinions: &[ScoreOpinion]) -> anyhow::Result<()> {
     output::table(&["validator", "stake", "votes with", "weight", "cut to", "contributes", ""], rows)
 }
 
-/// A share of one as people read it.
+/// A share from 0 to 1, with five decimal places.
 fn share(share: I32F32) -> String {
     let parts = (i128::from(share.to_bits()) * 100_000) >> I32F32::FRACTION_BITS;
     format!("{}.{:05}", parts / 100_000, parts % 100_000)

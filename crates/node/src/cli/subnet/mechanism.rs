@@ -3,14 +3,14 @@
 use nervure_primitives::MechanismSpec;
 use nervure_subnet::mechanism::build;
 
-/// Parses a mechanism, and refuses what validators with this program would not know.
+/// Parses a mechanism, and refuses one that this version's validators do not know.
 pub(super) fn parse(text: &str) -> Result<MechanismSpec, String> {
     let mut parts = text.split(',').map(str::trim);
     let mut spec = MechanismSpec::named(parts.next().unwrap_or_default());
     for part in parts {
         let (name, value) =
             part.split_once('=').ok_or_else(|| format!("'{part}': write PARAMETER=NUMBER"))?;
-        let value = value.parse().map_err(|_| format!("{name}: '{value}' is no whole number"))?;
+        let value = value.parse().map_err(|_| format!("{name}: '{value}' is not a whole number"))?;
         spec = spec.with(name, value);
     }
     build(&spec).map_err(|error| error.to_string())?;
@@ -22,12 +22,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_numbers_make_a_mechanism_and_mistakes_are_named() {
+    fn parses_a_mechanism_and_names_mistakes() {
         assert_eq!(parse("next-byte, contexts=48").unwrap().to_string(), "next-byte contexts=48");
         for (text, needle) in [
             ("next-bite", "there are next-byte"),
             ("next-byte,contexts", "PARAMETER=NUMBER"),
-            ("next-byte,contexts=many", "no whole number"),
+            ("next-byte,contexts=many", "not a whole number"),
             ("next-byte,contexts=0", "out of bounds"),
             ("next-byte,contests=5", "contests"),
         ] {

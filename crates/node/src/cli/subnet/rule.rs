@@ -1,11 +1,11 @@
-//! A rule of a subnet and its new value, as people write it: `tempo=120`.
+//! A rule of a subnet and its new value, as the command line writes it: `tempo=120`.
 
 use std::{fmt, str::FromStr};
 
 use nervure_ledger::subnet::Hyperparameter;
 use serde_json::{Value, json};
 
-/// What can be set.
+/// The rules that can be set.
 pub(super) const HELP: &str = "\
 Rules: tempo, kappa, bonds (yuma2, yuma3, or yuma3_liquid with its defaults), bonds_penalty,
 bonds_moving_average, max_validators, activity_milli, immunity, min_weights, weights_interval,
@@ -37,11 +37,10 @@ impl FromStr for Rule {
                 json!({ "yuma3_liquid": nervure_consensus::yuma::LiquidAlpha::default() })
             }
             ("bonds", other) => Value::String(other.to_owned()),
-            (_, number) => {
-                serde_json::from_str(number).map_err(|_| format!("'{number}' is no value of {name}"))?
-            }
+            (_, number) => serde_json::from_str(number)
+                .map_err(|_| format!("'{number}' is not a valid value of {name}"))?,
         };
-        // The ledger's own names: what it knows can be set here.
+        // The names are the ledger's, so every rule of the ledger can be set.
         let change = serde_json::from_value(json!({ name: value }));
         let to = change.map_err(|error| format!("{error}; see nervure subnet set --help"))?;
         Ok(Self { text: text.to_owned(), to })
@@ -55,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_have_the_ledgers_names() {
+    fn parses_rules_by_the_names_of_the_ledger() {
         let parsed = |text: &str| text.parse::<Rule>().map(|rule| rule.to);
         assert_eq!(parsed("tempo=120"), Ok(Hyperparameter::Tempo(120)));
         assert_eq!(parsed("commit_reveal=false"), Ok(Hyperparameter::CommitReveal(false)));

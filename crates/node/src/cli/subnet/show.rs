@@ -9,7 +9,7 @@ pub(super) fn list(page: &SubnetPage) -> anyhow::Result<()> {
         [
             subnet.netuid.to_string(),
             subnet.name.clone(),
-            subnet.owner.map_or_else(|| "nobody".into(), |owner| owner.short()),
+            subnet.owner.map_or_else(|| "none".into(), |owner| owner.short()),
             format!("{} of {}", subnet.neurons, subnet.slots),
             subnet.price.to_string(),
             subnet.epoch.to_string(),
@@ -22,7 +22,7 @@ pub(super) fn list(page: &SubnetPage) -> anyhow::Result<()> {
         page.subnets.iter().map(row),
     )?;
     output::note(&format!(
-        "after block {}; founding another one locks {} tokens",
+        "after block {}; creating another subnet locks {} tokens",
         page.height, page.lock_cost
     ));
     Ok(())
@@ -31,9 +31,9 @@ pub(super) fn list(page: &SubnetPage) -> anyhow::Result<()> {
 /// Prints a subnet and its metagraph.
 pub(super) fn show(detail: &SubnetDetail) -> anyhow::Result<()> {
     let SubnetDetail { height, subnet, neurons } = detail;
-    let nobody = || "nobody".to_owned();
+    let none = || "none".to_owned();
     output::line(&format!("subnet      {} ({})", subnet.netuid, output::printable(&subnet.name)))?;
-    output::line(&format!("owner       {}", subnet.owner.map_or_else(nobody, |owner| owner.to_string())))?;
+    output::line(&format!("owner       {}", subnet.owner.map_or_else(none, |owner| owner.to_string())))?;
     output::line(&format!(
         "epoch       {}, ends at block {}; now is block {height}",
         subnet.epoch, subnet.due
@@ -45,7 +45,7 @@ pub(super) fn show(detail: &SubnetDetail) -> anyhow::Result<()> {
     ))?;
     output::line(&format!("locked      {} tokens; the owner earned {}", subnet.locked, subnet.earned))?;
     let mechanism =
-        subnet.mechanism.as_ref().map_or_else(|| "none: nobody is tested".into(), ToString::to_string);
+        subnet.mechanism.as_ref().map_or_else(|| "none: miners get no tasks".into(), ToString::to_string);
     output::line(&format!("mechanism   {}", output::printable(&mechanism)))?;
     let rules = values(&subnet.hyperparameters)?.into_iter().map(|(name, value)| format!("{name}={value}"));
     output::line(&format!("rules       {}", rules.collect::<Vec<_>>().join(" ")))?;
@@ -83,7 +83,7 @@ fn row(neuron: &NeuronView) -> [String; 11] {
     ]
 }
 
-/// A share of 65,535 as people read it.
+/// A share in parts of 65,535, with five decimal places.
 fn share(of_u16: u16) -> String {
     let parts = u64::from(of_u16) * 100_000 / u64::from(u16::MAX);
     format!("{}.{:05}", parts / 100_000, parts % 100_000)

@@ -14,10 +14,10 @@ use nervure_ledger::{
     state::LedgerState,
 };
 use nervure_primitives::BlockHeight;
-use nervure_testnet::{Deploying, DevelopmentChain};
+use nervure_testnet::{DeployFuture, DevelopmentChain};
 
-/// Where the npm packages of the contract are, from the root of the repository.
-const MODULES: &str = "contracts/node_modules";
+/// Directory of the contract's npm packages, from the root of the repository.
+const NPM_MODULES_DIR: &str = "contracts/node_modules";
 
 /// How long the chain may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,9 +25,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause between two attempts to reach the chain.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// The anvil of this machine.
+/// Finds the installed anvil.
 pub(super) fn find() -> anyhow::Result<Arc<dyn DevelopmentChain>> {
-    match anvil::find(Path::new(MODULES)) {
+    match anvil::find(Path::new(NPM_MODULES_DIR)) {
         Ok(program) => Ok(Arc::new(Anvil { program })),
         Err(_) => bail!(
             "anvil, the program that runs the development chain, is not installed\n\
@@ -55,12 +55,12 @@ impl DevelopmentChain for Anvil {
             .arguments()
     }
 
-    fn deploy<'a>(&'a self, endpoint: &'a str, spec: &'a MeshSpec) -> Deploying<'a> {
-        Box::pin(deployed(endpoint, spec))
+    fn deploy<'a>(&'a self, endpoint: &'a str, spec: &'a MeshSpec) -> DeployFuture<'a> {
+        Box::pin(deploy_and_fund(endpoint, spec))
     }
 }
 
-async fn deployed(endpoint: &str, spec: &MeshSpec) -> Result<AnchorPlace, String> {
+async fn deploy_and_fund(endpoint: &str, spec: &MeshSpec) -> Result<AnchorPlace, String> {
     let state = LedgerState::genesis(spec).map_err(|error| error.to_string())?;
     let successors = state.anchors().successors().ok_or("the mesh spec names no anchor keys")?;
     let deployment =
@@ -69,14 +69,14 @@ async fn deployed(endpoint: &str, spec: &MeshSpec) -> Result<AnchorPlace, String
     let until = Instant::now() + START_TIMEOUT;
     let deployed = loop {
         match deploy(endpoint, &account, &deployment, &Limits::LOCAL).await {
-            // It has only just been started.
+            // The chain has just been started and may not answer yet.
             Err(error) if error.is_transient() && Instant::now() < until => {
                 tokio::time::sleep(RETRY_DELAY).await
             }
             other => break other.map_err(|error| error.to_string())?,
         }
     };
-    // Each pays from its own account: two transactions of one account would be in each other's way.
+    // Each validator pays from its own account: transactions of one account would compete for its nonces.
     let payers: Vec<_> = successors.members().iter().map(|member| member.address).collect();
     anvil::fund(endpoint, &payers, &Limits::LOCAL).await.map_err(|error| error.to_string())?;
     let domain = deployed.domain;

@@ -1,4 +1,4 @@
-//! `nervure testnet logs`: what a node wrote.
+//! `nervure testnet logs`: the log of a node.
 
 use std::{
     io::{self, Write},
@@ -9,19 +9,19 @@ use std::{
 use anyhow::Context;
 use nervure_testnet::{Layout, State, logs};
 
-/// Pause between two looks at a log that is followed.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often a followed log is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Shows the log of a node
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogsArgs {
-    /// Its name, such as miner-3
+    /// Name of the node, such as miner-3
     #[arg(value_parser = super::process_name)]
     node: String,
-    /// How many of its last lines
+    /// Number of lines from the end
     #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
     lines: usize,
-    /// Show what is added, until Ctrl-C
+    /// Show new lines until Ctrl-C
     #[arg(long, short)]
     follow: bool,
 }
@@ -35,14 +35,14 @@ impl LogsArgs {
         let unreadable = || format!("cannot read the log {}", path.display());
         let mut tail = logs::tail(&path, self.lines).with_context(unreadable)?;
         while print(&tail.text)? && self.follow {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             tail = logs::since(&path, tail.end).with_context(unreadable)?;
         }
         Ok(())
     }
 }
 
-/// Prints `text`; says whether anybody still reads.
+/// Prints `text`; returns false if the reader has closed the pipe.
 fn print(text: &str) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -1,5 +1,4 @@
-//! What `testnet up` and `down` show while they work: a live line per phase on a terminal, a line per
-//! finished phase elsewhere.
+//! The progress of `testnet up` and `down`: a live line per phase on a terminal, else a line per finished phase.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -13,12 +12,12 @@ use crate::cli::output;
 /// Shows progress on standard error.
 pub(crate) struct Terminal {
     live: bool,
-    /// Whether a second Ctrl-C makes the end faster.
+    /// Whether a second Ctrl-C kills the nodes.
     hurry: bool,
 }
 
 impl Terminal {
-    /// Live where standard error is a terminal.
+    /// With a live line if standard error is a terminal.
     pub(crate) fn new() -> Self {
         Self { live: io::stderr().is_terminal(), hurry: false }
     }
@@ -31,7 +30,7 @@ impl Terminal {
     /// Replaces the live line.
     fn redraw(&self, text: &str) {
         if self.live {
-            // A terminal that cannot be written to shows nothing.
+            // Progress is not essential: a failed write is ignored.
             let mut terminal = io::stderr().lock();
             let _ = write!(terminal, "\r\x1b[2K{text}").and_then(|()| terminal.flush());
         }
@@ -55,22 +54,22 @@ impl Progress for Terminal {
             }
             Event::Finished { phase, total, at } => self.finished(*phase, *total, *at),
             Event::Cleaned { stopped } if stopped.is_empty() => {
-                self.line("an earlier run had not ended in good order: its state is cleaned away");
+                self.line("an earlier run did not shut down cleanly: removed its state");
             }
             Event::Cleaned { stopped } => self.line(&format!(
-                "an earlier run had not ended in good order: stopped its {} and cleaned its state away",
+                "an earlier run did not shut down cleanly: stopped its {} and removed its state",
                 stopped.join(", ")
             )),
-            Event::Retrying { reason } => self.line(&format!("{reason}; starting anew with other ports")),
+            Event::Retrying { reason } => self.line(&format!("{reason}; starting again with other ports")),
             Event::NodeEnded { name, status } => {
-                self.line(&format!("{name} ended ({status}); start it again: nervure testnet start {name}"));
+                self.line(&format!("{name} ended ({status}); restart it: nervure testnet start {name}"));
             }
             Event::Stopping { nodes } if self.hurry => {
                 self.line(&format!("stopping {nodes} nodes; Ctrl-C again kills them"));
             }
             Event::Stopping { nodes } => self.line(&format!("stopping {nodes} nodes")),
             Event::Killing { nodes } => {
-                self.line(&format!("killing what does not stop by itself: {}", nodes.join(", ")));
+                self.line(&format!("killing the nodes that did not stop: {}", nodes.join(", ")));
             }
             _ => {}
         }

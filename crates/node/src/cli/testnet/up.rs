@@ -1,4 +1,4 @@
-//! `nervure testnet up`: starts it, says what to try next, and stays with it.
+//! `nervure testnet up`: starts a testnet, prints commands to try, and runs until Ctrl-C.
 
 use std::{path::Path, time::Duration};
 
@@ -9,45 +9,45 @@ use tokio_util::sync::CancellationToken;
 use super::{Global, anchor_kind::AnchorKind, output, progress::Terminal, show, upstream::UpstreamArgs};
 use crate::{cli::signal, config::ExpertSpec};
 
-/// Starts it; Ctrl-C stops it
+/// Starts a testnet; Ctrl-C stops it
 #[derive(Debug, clap::Args)]
 pub(crate) struct UpArgs {
-    /// Leave it running in the background
+    /// Run in the background
     #[arg(long)]
     detach: bool,
-    /// How many validators
+    /// Number of validators
     #[arg(long, value_name = "N", default_value_t = 4)]
     validators: usize,
-    /// How many miners
+    /// Number of miners
     #[arg(long, value_name = "N", default_value_t = 8)]
     miners: usize,
-    /// How many gateways
+    /// Number of gateways
     #[arg(long, value_name = "N", default_value_t = 1)]
     gateways: usize,
-    /// What the miners serve in turn, as for `nervure join` [default: the built-in models, and in the subnets of text APIs
-    /// and embeddings a mock model server]
+    /// An expert that the miners serve in turn, as for `nervure join`; can be given several times [default: the
+    /// built-in models, and a mock model server in the subnets of text APIs and embeddings]
     #[arg(long = "expert", value_name = "EXPERT", value_parser = parse_expert)]
     experts: Vec<String>,
     #[command(flatten)]
     upstream: UpstreamArgs,
-    /// Where checkpoints are kept: in files of the nodes, or in a contract on a chain on this machine (anvil)
+    /// Where checkpoints are kept: in a file of each node, or in a contract on a local chain (anvil)
     #[arg(long, value_name = "KIND", value_enum, default_value_t)]
     anchor: AnchorKind,
-    /// What to call the mesh
+    /// Name of the mesh
     #[arg(long, value_name = "NAME", default_value = "testnet")]
     name: String,
-    /// Seconds until an expert that died without a word is forgotten [default: 30]
+    /// Seconds until the record of a crashed expert expires [default: 30]
     #[arg(long, value_name = "SECONDS")]
     record_expiry: Option<u32>,
-    /// Milliseconds from one block to the next [default: 1000]
+    /// Block time in milliseconds [default: 1000]
     #[arg(long, value_name = "MS")]
     block_milliseconds: Option<u32>,
-    /// Seconds that the start may take
+    /// Seconds until the start is given up
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
 }
 
-/// Checks an expert here, where the mistake was made, rather than in thirteen logs.
+/// Checks an expert before the start, so that a mistake is reported here and not in the log of every node.
 fn parse_expert(text: &str) -> Result<String, String> {
     let parsed: Result<ExpertSpec, _> = text.parse();
     parsed.map(|_| text.to_owned()).map_err(|error| error.to_string())
@@ -98,7 +98,7 @@ impl UpArgs {
             return Ok(());
         }
         if testnet.run(&stop, &mut progress).await == RunEnd::AllEnded {
-            output::note("no node runs any more");
+            output::note("all nodes have ended");
         }
         testnet.stop(&hurry, &mut progress).await?;
         output::note("stopped");
@@ -106,7 +106,7 @@ impl UpArgs {
     }
 }
 
-/// Says what runs and what to try.
+/// Prints the nodes and commands to try.
 async fn announce(testnet: &Testnet, global: &Global) -> anyhow::Result<()> {
     let dir = testnet.layout().dir();
     let report = report(dir).await?;

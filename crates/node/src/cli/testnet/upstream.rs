@@ -1,4 +1,4 @@
-//! `--upstream` of `nervure testnet up`: a model server of the user's own, looked at before anything starts.
+//! `--upstream` of `nervure testnet up`: the user's own model server, checked before any node starts.
 
 use anyhow::Context;
 use clap::ArgGroup;
@@ -15,19 +15,19 @@ pub(super) struct UpstreamArgs {
     /// http://127.0.0.1:11434/v1, instead of the mock model server
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
-    /// Which of its models answer: a miner for each (more than once) [default: its first]
+    /// A model of that server, with a miner for each; can be given several times [default: its first]
     #[arg(long = "upstream-model", value_name = "NAME", requires = "server")]
     models: Vec<String>,
-    /// Which of its models makes vectors for the embedding subnet [default: the mock model server's]
+    /// Its model for the embedding subnet [default: the mock model server's]
     #[arg(long = "upstream-embedding", value_name = "NAME", requires = "server")]
     embedding: Option<String>,
-    /// The environment variable with its key
+    /// Environment variable with the server's API key
     #[arg(long = "upstream-key-env", value_name = "VARIABLE", requires = "server")]
     key_env: Option<String>,
 }
 
 impl UpstreamArgs {
-    /// The server, which answers and has the models.
+    /// The server, after checking that it answers and has the models.
     pub(super) async fn server(self) -> anyhow::Result<Option<ModelServer>> {
         let Some(url) = self.upstream else { return Ok(None) };
         let key_env = self.key_env.as_deref();
@@ -49,7 +49,7 @@ impl UpstreamArgs {
     }
 }
 
-/// The server's key. The testnet's nodes get everything from the environment but what is meant for a node of the user's.
+/// The server's key. Nodes of a testnet do not inherit `NERVURE_` variables, which configure the user's own node.
 fn secret(variable: &str) -> anyhow::Result<ApiSecret> {
     anyhow::ensure!(
         !variable.starts_with("NERVURE_"),
@@ -63,7 +63,7 @@ fn secret(variable: &str) -> anyhow::Result<ApiSecret> {
     Ok(ApiSecret::new(key)?)
 }
 
-/// The model of that name at the server, or its first.
+/// The server's model of that name, or its first.
 async fn found(url: &str, model: Option<String>, key_env: Option<&str>) -> anyhow::Result<String> {
     let api_key = key_env.map(secret).transpose()?;
     let config = OpenAiConfig { model, api_key, ..OpenAiConfig::new(url) };
@@ -73,13 +73,13 @@ async fn found(url: &str, model: Option<String>, key_env: Option<&str>) -> anyho
     match expert {
         Ok(expert) => Ok(expert.card().model.clone()),
         Err(error) => anyhow::bail!(
-            "{error}: {}\nstart the server, check the URL (it ends in /v1), or leave --upstream out for the mock model server",
+            "{error}: {}\nstart the server, check the URL (it ends in /v1), or omit --upstream to use the mock model server",
             error.root_cause()
         ),
     }
 }
 
-/// Miners get their experts as one line of settings between commas.
+/// Checks that the expert can be written on one line: its settings are separated by commas.
 fn fits_one_line(url: &str, model: &str) -> anyhow::Result<()> {
     let line = format!("openai:{url},model={model}").parse::<ExpertSpec>();
     let same = |spec: &ExpertSpec| match &spec.source {
@@ -88,7 +88,7 @@ fn fits_one_line(url: &str, model: &str) -> anyhow::Result<()> {
     };
     anyhow::ensure!(
         line.as_ref().is_ok_and(same),
-        "'{url}' with the model '{model}' cannot be written as an expert: neither may have a comma\n\
+        "'{url}' with the model '{model}' cannot be written as an expert: neither may contain a comma\n\
          give the server another address or the model another name"
     );
     Ok(())
@@ -99,17 +99,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commas_are_refused() {
+    fn refuses_commas() {
         assert!(fits_one_line("http://127.0.0.1:1/v1", "qwen3:4b").is_ok());
         assert!(fits_one_line("http://127.0.0.1:1/v1,price=9", "m").is_err());
         assert!(fits_one_line("http://127.0.0.1:1/v1", "m,price=9").is_err());
     }
 
     #[tokio::test]
-    async fn a_server_that_is_not_there_is_said_with_what_to_do() {
+    async fn reports_an_unreachable_server_with_a_hint() {
         let args = UpstreamArgs { upstream: Some("http://127.0.0.1:1/v1".into()), ..UpstreamArgs::default() };
         let error = args.server().await.unwrap_err().to_string();
-        assert!(error.contains("nothing was started") && error.contains("leave --upstream out"), "{error}");
+        assert!(error.contains("nothing was started") && error.contains("omit --upstream"), "{error}");
         let named = UpstreamArgs {
             upstream: Some("http://127.0.0.1:1/v1".into()),
             key_env: Some("NERVURE_KEY".into()),

@@ -1,4 +1,4 @@
-//! From a signed transaction to the block that carried it out.
+//! Submits a signed transaction and waits for its block.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,13 @@ use nervure_primitives::{Amount, Envelope};
 
 use super::{Global, outcome, output};
 
-/// How long a transaction is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long to wait for a transaction's block.
+const FINALITY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often the node is asked for the transaction's state.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A signed transaction on its way.
+/// A signed transaction and the node that takes it.
 pub(in crate::cli) struct Spending<'a> {
     pub(in crate::cli) node: &'a Client,
     pub(in crate::cli) envelope: Envelope,
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Spending<'a> {
 }
 
 impl Spending<'_> {
-    /// Says what it does and costs, hands it in, and waits until it is final. A dry run stops after the first.
+    /// Prints what it does and costs, submits it, and waits until it is final. A dry run stops after the first step.
     pub(in crate::cli) async fn run(self, dry_run: bool, global: &Global) -> anyhow::Result<TransactionView> {
         let envelope = BASE64.encode(&self.envelope.encode()?);
         let tried = self.node.submit(&SubmitBody { envelope: envelope.clone(), dry_run: true }).await?;
@@ -41,9 +41,9 @@ impl Spending<'_> {
             return Ok(tried);
         }
         let begun = Instant::now();
-        let handed = self.node.submit(&SubmitBody { envelope, dry_run: false }).await?;
-        output::note(&format!("handed in as {}; waiting for its block", handed.id));
-        let done = self.wait(handed).await?;
+        let submitted = self.node.submit(&SubmitBody { envelope, dry_run: false }).await?;
+        output::note(&format!("submitted as {}; waiting for its block", submitted.id));
+        let done = self.wait(submitted).await?;
         if global.json {
             output::json(&done)?;
         }
@@ -57,24 +57,24 @@ impl Spending<'_> {
                 Ok(done)
             }
             (TransactionState::Refused, ..) => {
-                anyhow::bail!("the ledger refused it: {}", done.refusal.unwrap_or_default())
+                anyhow::bail!("the ledger rejected it: {}", done.refusal.unwrap_or_default())
             }
             _ => anyhow::bail!(
-                "no block has carried {} within {} s\nsee whether blocks are made: nervure status",
+                "no block included {} within {} s\ncheck that the chain advances: nervure status",
                 done.id,
-                PATIENCE.as_secs()
+                FINALITY_TIMEOUT.as_secs()
             ),
         }
     }
 
-    /// Waits, with a line that moves where somebody watches.
+    /// Waits, with a live line on a terminal.
     async fn wait(&self, mut seen: TransactionView) -> anyhow::Result<TransactionView> {
         let begun = Instant::now();
         let line = ProgressBar::new_spinner();
-        while seen.state == TransactionState::Waiting && begun.elapsed() < PATIENCE {
+        while seen.state == TransactionState::Waiting && begun.elapsed() < FINALITY_TIMEOUT {
             line.set_message(format!("waiting for its block, {:.1} s", begun.elapsed().as_secs_f64()));
             line.tick();
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             seen = self.node.transaction(&seen.id).await?;
         }
         line.finish_and_clear();

@@ -1,33 +1,33 @@
-//! What a transaction does, in words.
+//! The outcome of a transaction, as text.
 
 use nervure_ledger::{subnet::Hyperparameter, transaction::Outcome};
 use nervure_primitives::{Amount, Netuid, NodeId};
 
 use crate::cli::stake::percent;
 
-/// What it would do.
+/// The effect that it will have.
 pub(super) fn future(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Transferred { to, amount } => format!("pays {amount} tokens to {to}"),
-        Outcome::NodeRegistered { node } => format!("makes {node} a node of the signer"),
-        Outcome::KeySwapped { old, new } => format!("gives everything of node {old} to {new}, for good"),
+        Outcome::NodeRegistered { node } => format!("registers {node} under your owner account"),
+        Outcome::KeySwapped { old, new } => {
+            format!("replaces the key {old} of a node with {new}, permanently")
+        }
         Outcome::TakeSet { node, take } => {
             format!("lets the owner of {node} keep {} of its stakers' dividends", percent(*take))
         }
-        Outcome::Staked { node, amount } => format!("stakes {amount} tokens to {node}"),
+        Outcome::Staked { node, amount } => format!("stakes {amount} tokens on {node}"),
         Outcome::Unstaked { node, amount, free } => {
-            format!("takes {amount} tokens back from {node}, to be spent from block {free} on")
+            format!("removes a stake of {amount} tokens from {node}; they can be spent from block {free} on")
         }
         Outcome::SubnetRegistered { netuid, locked, dissolved } => {
-            format!("founds subnet {netuid} and locks {locked} tokens{}", instead(*dissolved))
+            format!("creates subnet {netuid} and locks {locked} tokens{}", instead(*dissolved))
         }
         Outcome::NeuronRegistered { netuid, uid, price, replaced } => {
             format!("takes slot {uid} of subnet {netuid} and burns {price} tokens{}", from(*replaced))
         }
         Outcome::WeightsCommitted { netuid, reveal_in, .. } => {
-            format!(
-                "commits to weights in subnet {netuid}, to be revealed in epoch {reveal_in} and in no other"
-            )
+            format!("commits weights in subnet {netuid}, to be revealed in epoch {reveal_in} and no other")
         }
         Outcome::WeightsRevealed { netuid, .. } => format!("reveals weights in subnet {netuid}"),
         Outcome::WeightsSet { netuid, .. } => format!("sets weights in subnet {netuid}"),
@@ -36,25 +36,25 @@ pub(super) fn future(outcome: &Outcome) -> String {
         }
         Outcome::MechanismSet { netuid } => format!("sets the mechanism of subnet {netuid}"),
         Outcome::Voted => "votes on how the emission is shared among subnets".into(),
-        other => format!("does this: {}", json(other)),
+        other => format!("has this outcome: {}", json(other)),
     }
 }
 
-/// What it did.
+/// The effect that it had.
 pub(super) fn past(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Transferred { to, amount } => format!("paid {amount} tokens to {to}"),
-        Outcome::NodeRegistered { node } => format!("{node} is a node of the signer"),
+        Outcome::NodeRegistered { node } => format!("{node} is registered under your owner account"),
         Outcome::KeySwapped { old, new } => format!("node {old} has the key {new}"),
         Outcome::TakeSet { node, take } => {
             format!("the owner of {node} keeps {} of its stakers' dividends", percent(*take))
         }
-        Outcome::Staked { node, amount } => format!("staked {amount} tokens to {node}"),
+        Outcome::Staked { node, amount } => format!("staked {amount} tokens on {node}"),
         Outcome::Unstaked { node, amount, free } => {
-            format!("took {amount} tokens back from {node}, to be spent from block {free} on")
+            format!("removed a stake of {amount} tokens from {node}; they can be spent from block {free} on")
         }
         Outcome::SubnetRegistered { netuid, locked, dissolved } => {
-            format!("subnet {netuid} is founded, {locked} tokens are locked{}", instead(*dissolved))
+            format!("subnet {netuid} is created, {locked} tokens are locked{}", instead(*dissolved))
         }
         Outcome::NeuronRegistered { netuid, uid, price, replaced } => {
             format!("slot {uid} of subnet {netuid} is taken, {}{}", burned(*price), from(*replaced))
@@ -82,7 +82,7 @@ fn burned(price: Amount) -> String {
 }
 
 fn instead(dissolved: Option<Netuid>) -> String {
-    dissolved.map(|gone| format!("; subnet {gone} gives way to it")).unwrap_or_default()
+    dissolved.map(|gone| format!("; subnet {gone} is dissolved")).unwrap_or_default()
 }
 
 fn from(replaced: Option<NodeId>) -> String {
