@@ -1,8 +1,8 @@
-//! What may be thrown at every decoder of bytes from outside, and what must hold whatever they are.
+//! Fuzz targets for every decoder of bytes from outside, and the properties that must hold for any input.
 //!
 //! Each target is a plain function: libFuzzer calls it (`fuzz_targets/`), and so does an ordinary test with mutations of
-//! valid inputs ([`seed`]), so that every run of the tests is a short run of the fuzzer. Two properties are checked: nothing
-//! panics, and where an encoding is canonical, whatever decodes encodes to the very same bytes.
+//! valid inputs ([`seed`]), so that every test run is a short run of the fuzzer. Two properties are checked: nothing
+//! panics, and where an encoding is canonical, every value that decodes encodes to the same bytes.
 
 pub mod seed;
 
@@ -43,20 +43,20 @@ pub const MESH: MeshId = MeshId::from_bytes([7; 32]);
 /// The time of all seeds.
 pub const NOW: UnixMillis = UnixMillis(1_000_000);
 
-/// Most bytes that any target reads.
-const MOST: usize = 64 << 10;
+/// Bytes that a target reads at most.
+const MAX_INPUT_BYTES: usize = 64 << 10;
 
-/// Everybody may advertise: a fuzzer shall get past the registry.
-pub struct Everybody;
+/// A registry in which every node may advertise, so that the fuzzer gets past it.
+pub struct AllowAll;
 
-impl Registry for Everybody {
+impl Registry for AllowAll {
     fn may_advertise(&self, _: &NodeId, _: Netuid) -> bool {
         true
     }
 }
 
-/// Everybody validates, and everybody is registered.
-impl Neurons for Everybody {
+/// Every node is registered, and a validator.
+impl Neurons for AllowAll {
     fn may_validate(&self, _: &NodeId, _: Netuid) -> bool {
         true
     }
@@ -66,7 +66,7 @@ impl Neurons for Everybody {
     }
 }
 
-/// A decoder and what must hold for it.
+/// A decoder and its properties.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
@@ -104,14 +104,14 @@ pub const TARGETS: [(&str, Target); 31] = [
     ("anchor_submission", anchor_submission),
 ];
 
-/// Whatever decodes must encode to the same bytes.
+/// Decodes a value, which must encode to the same bytes.
 fn canonical<T: Serialize + DeserializeOwned>(data: &[u8]) -> Option<T> {
-    let value: T = cbor::decode(data, Limits::new(MOST)).ok()?;
+    let value: T = cbor::decode(data, Limits::new(MAX_INPUT_BYTES)).ok()?;
     assert!(cbor::encode(&value).is_ok_and(|again| again == data), "two encodings of one value");
     Some(value)
 }
 
-/// Validators' words for checkpoints.
+/// Validators' attestations of checkpoints.
 pub fn anchor_attestation(data: &[u8]) {
     if let Ok(one) = Attestation::decode(data) {
         assert!(one.encode().is_ok_and(|again| again == data), "two encodings of one attestation");
@@ -122,21 +122,21 @@ pub fn anchor_attestation(data: &[u8]) {
 pub fn anchor_submission(data: &[u8]) {
     if let Ok(one) = Submission::decode(data) {
         assert!(one.encode().is_ok_and(|again| again == data), "two encodings of one submission");
-        // Whatever it is, it is judged without a panic.
+        // Verification must not panic on any submission.
         let _ = one.verify(&AnchorDomain::LOCAL);
     }
 }
 
 /// Signed envelopes.
 pub fn envelope(data: &[u8]) {
-    if let Ok(envelope) = Envelope::decode(data, MOST) {
+    if let Ok(envelope) = Envelope::decode(data, MAX_INPUT_BYTES) {
         assert!(envelope.encode().is_ok_and(|again| again == data), "two encodings of one envelope");
     }
 }
 
 /// Expert records, as gossip and the directory bring them.
 pub fn expert_record(data: &[u8]) {
-    if let Ok(record) = SignedRecord::verify(data, &MESH, NOW, &Everybody) {
+    if let Ok(record) = SignedRecord::verify(data, &MESH, NOW, &AllowAll) {
         assert_eq!(record.bytes(), data);
         Index::default().insert(record, NOW);
     }
@@ -144,7 +144,7 @@ pub fn expert_record(data: &[u8]) {
 
 /// Assignments of validators.
 pub fn assignment(data: &[u8]) {
-    if let Ok(signed) = SignedAssignment::verify(data, &MESH, NOW, &Everybody) {
+    if let Ok(signed) = SignedAssignment::verify(data, &MESH, NOW, &AllowAll) {
         assert_eq!(signed.bytes(), data);
         Assignments::default().insert(signed, NOW);
     }
@@ -152,7 +152,7 @@ pub fn assignment(data: &[u8]) {
 
 /// Interim scores of validators.
 pub fn interim_scores(data: &[u8]) {
-    if let Ok(signed) = SignedLiveScores::verify(data, &MESH, NOW, &Everybody) {
+    if let Ok(signed) = SignedLiveScores::verify(data, &MESH, NOW, &AllowAll) {
         assert_eq!(signed.bytes(), data);
         let mut book = LiveScoreTable::new(signed.scores().netuid);
         book.insert(&signed, NOW);
@@ -165,7 +165,7 @@ pub fn receipt(data: &[u8]) {
     if let Ok(signed) = SignedReceipt::verify(data, &MESH) {
         assert_eq!(signed.bytes(), data);
         let mut outstanding = PendingQueries::new(signed.receipt().asker, MESH);
-        assert!(outstanding.settle(data, &signed.receipt().answer, NOW).is_err(), "nobody asked for it");
+        assert!(outstanding.settle(data, &signed.receipt().answer, NOW).is_err(), "no query is pending");
     }
 }
 
@@ -188,10 +188,10 @@ pub fn query_frame(data: &[u8]) {
     }
 }
 
-/// Questions to experts.
+/// Requests to experts.
 pub fn expert_request(data: &[u8]) {
     if let Some(request) = canonical::<ExpertRequest>(data) {
-        // Either is fine; it must say which.
+        // Both results are fine; it must not panic.
         let _ = request.validate();
     }
 }
@@ -199,12 +199,12 @@ pub fn expert_request(data: &[u8]) {
 /// Pieces of experts' answers.
 pub fn expert_event(data: &[u8]) {
     // Floats that are not numbers differ from themselves, so that only decoding is checked.
-    let _ = cbor::decode::<ExpertEvent>(data, Limits::new(MOST));
+    let _ = cbor::decode::<ExpertEvent>(data, Limits::new(MAX_INPUT_BYTES));
 }
 
 /// Requests to the directory.
 pub fn directory_request(data: &[u8]) {
-    let context = Context { mesh: &MESH, registry: &Everybody, now: NOW };
+    let context = Context { mesh: &MESH, registry: &AllowAll, now: NOW };
     let answer = directory::answer(&mut Index::default(), data, &context);
     assert!(!answer.is_empty() && answer.len() <= directory::MAX_RESPONSE);
 }
@@ -224,7 +224,7 @@ pub fn filter(data: &[u8]) {
     }
 }
 
-/// Small texts: capabilities, amounts, node ids. What parses prints as it was written, amounts aside.
+/// Short texts: capabilities, amounts, node ids. Each that parses prints as it was written, except amounts.
 pub fn names(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(capability) = text.parse::<Capability>() {
@@ -243,7 +243,7 @@ pub fn mesh_spec(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(spec) = MeshSpec::parse(text) {
         let again = MeshSpec::parse(&spec.to_toml());
-        assert!(again.is_ok_and(|again| again == spec), "a spec that does not survive its own text");
+        assert!(again.is_ok_and(|again| again == spec), "a spec whose text parses to another spec");
     }
 }
 
@@ -251,19 +251,19 @@ pub fn mesh_spec(data: &[u8]) {
 pub fn yuma_case(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(case) = Case::parse(text) {
-        // An error is an answer too.
+        // An error is a valid result.
         let _ = case.run();
     }
 }
 
-/// Transactions: whatever is signed, the ledger carries it out or refuses it, and every base unit is somewhere.
+/// Transactions: the ledger applies or rejects any signed one, and the tokens add up to the issuance.
 pub fn transaction(data: &[u8]) {
     let Some(transaction) = canonical::<Transaction>(data) else { return };
     let Some(mut state) = seed::state() else { return };
     let Ok(envelope) = Envelope::seal(&seed::key(), DOMAIN, &state.mesh(), &transaction) else { return };
     let events = state.advance(&[Checked::new(&envelope, &state.mesh())]);
     assert!(!events.is_empty());
-    assert_eq!(state.held(), u128::from(state.issuance()), "something was lost or made");
+    assert_eq!(state.held(), u128::from(state.issuance()), "tokens were lost or created");
 }
 
 /// Blocks.
@@ -288,9 +288,9 @@ pub fn state_proof(data: &[u8]) {
     let Some((length, rest)) = data.split_first_chunk::<2>() else { return };
     let length = usize::from(u16::from_be_bytes(*length));
     let Some((record, proof)) = rest.split_at_checked(length) else { return };
-    let Ok(proof) = cbor::decode::<StateProof>(proof, Limits::new(MOST)) else { return };
+    let Ok(proof) = cbor::decode::<StateProof>(proof, Limits::new(MAX_INPUT_BYTES)) else { return };
     let root = seed::root();
-    // Nobody can make a proof of anything else than what is there.
+    // No bytes prove a record that is not in the state, or the absence of one that is.
     assert!(proof.verify_absence(&root, &Key::Chain).is_err());
     if let Ok(record) = Record::decode(record)
         && proof.verify(&root, &record).is_ok()
@@ -299,12 +299,12 @@ pub fn state_proof(data: &[u8]) {
     }
 }
 
-/// Blocks as light clients are shown them.
+/// Blocks with their certificates, as light clients get them.
 pub fn checkpoint(data: &[u8]) {
     let Ok(checkpoint) = Checkpoint::decode(data) else { return };
     assert!(checkpoint.encode().is_ok_and(|again| again == data), "two encodings of one checkpoint");
     let Some(mut client) = seed::light_client() else { return };
-    // Nobody can have another block believed than the one that was agreed on.
+    // No bytes verify except the block that the validators agreed on.
     if client.verify(&checkpoint).is_ok() {
         assert_eq!(Some(checkpoint.header), seed::next_header());
     }
@@ -316,7 +316,7 @@ pub fn epoch_proof(data: &[u8]) {
     assert!(proof.encode().is_ok_and(|again| again == data), "two encodings of one explanation");
     let (Some(header), Some(honest)) = (seed::next_header(), seed::epoch_proof()) else { return };
     let about = (Netuid(1), &seed::key().node_id());
-    // Nobody can have another explanation believed than the one that is true.
+    // No bytes verify except the true explanation.
     if let Ok(score) = explain(&header, about, &proof) {
         assert_eq!(Ok(score), explain(&header, about, &honest));
     }

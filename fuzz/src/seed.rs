@@ -77,7 +77,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "yuma_case" => vec![CASE.as_bytes().to_vec()],
         "swarm_request" => vec![[&[6u8][..], b"fuzz/1", &[0, 0, 0, 3, 1, 2, 3]].concat()],
         "swarm_answer" => vec![vec![0, 0, 0, 0, 3, 1, 2, 3], vec![1]],
-        // Its form is private; what counts is that no file stops a node.
+        // Its format is private. The property is that no file stops a node.
         "peer_store" => vec![record(), encode(&(1u8, Vec::<u8>::new()))],
         "mock_server" => texts(&[
             "Quick question: What is (12 + 3) * 4? Finish with a line that says \"Answer: \" and then just the number.",
@@ -287,7 +287,7 @@ pub fn root() -> Hash {
     tree().root().unwrap_or(Hash::from_bytes([0; 32]))
 }
 
-/// What [`state`] says about `key`.
+/// The record of `key` in [`state`].
 #[must_use]
 pub fn record_of(key: &Key) -> Option<Record> {
     tree().prove(key).ok().and_then(|(record, _)| record)
@@ -378,7 +378,7 @@ fn checkpoint() -> Option<Checkpoint> {
     Some(Checkpoint { header, certificate, validators, next_validators: None })
 }
 
-/// What explains the first epoch of [`key`].
+/// The proof of the first epoch for [`key`].
 #[must_use]
 pub fn epoch_proof() -> Option<EpochProof> {
     let next = next()?;
@@ -415,7 +415,7 @@ fn submission() -> Option<Submission> {
     Some(Submission { checkpoint, validators, signatures: vec![signature] })
 }
 
-/// A signature that need not hold: decoders do not verify.
+/// An invalid signature, which suffices because decoders do not verify.
 const UNVERIFIED: Signature = Signature::from_bytes([9; 64]);
 
 fn commit_certificate() -> CommitCertificate {

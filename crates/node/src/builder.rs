@@ -39,7 +39,8 @@ impl Node {
 }
 
 impl NodeBuilder {
-    /// The node's directory: key, chain, peer store, `node.json`. Made when it is missing. One running node for each.
+    /// The node's directory: key, chain, peer store, `node.json`. Created when it is missing. Only one running node can
+    /// use it.
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
         self
@@ -58,7 +59,7 @@ impl NodeBuilder {
         self
     }
 
-    /// What the node does in the mesh. Miners and validators have to be registered there.
+    /// The node's role in the mesh. Miners and validators have to be registered there.
     pub fn role(mut self, role: Role) -> Self {
         self.config.role = Some(role);
         self
@@ -95,7 +96,7 @@ impl NodeBuilder {
         self
     }
 
-    /// Adds a key of the HTTP API, which then asks for one.
+    /// Adds a key of the HTTP API, which then requires one.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.config.add_api_key(key.into());
         self

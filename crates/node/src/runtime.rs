@@ -1,11 +1,11 @@
 //! A running node: its parts, wired together, and their orderly end.
 //!
-//! One task for each long-lived thing: the network's swarm, the judge of gossip, the advertiser of own
-//! experts, the sweeper of expired records, the HTTP API; the query endpoints have threads of their own. They share the
+//! One task for each long-lived part: the network's swarm, the gossip handlers, the advertiser of own experts, the
+//! sweeper of expired records, the HTTP API; the query endpoints have threads of their own. They share the
 //! [`catalog`](catalog::ExpertCatalog) of experts and reach each other through handles.
 //!
-//! The end comes in order: the HTTP API finishes its answers while experts are withdrawn from the mesh, and only
-//! then the query endpoint and the network go.
+//! Shutdown is ordered: the HTTP API finishes its answers while experts are withdrawn from the mesh; after that the
+//! query endpoint and the network stop.
 
 mod address;
 mod advertiser;
@@ -53,7 +53,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::NodeConfig;
 use chain::{Chain, OpenChain, OpenError};
-use ledger::LedgerDesk;
+use ledger::LedgerQueries;
 use receipts::ReceiptSigner;
 use service::NodeService;
 use serving::ServedExperts;
@@ -66,21 +66,21 @@ pub(crate) use registry::LedgerRegistry;
 pub(crate) use nervure_protocol::query::body as wire;
 pub(crate) use state_sync::{StateSyncError, begin};
 
-/// How long blocks are waited for that know a node which the last one does not, when nobody is known to have later ones.
-const CATCH_UP: Duration = Duration::from_secs(8);
+/// How long an unregistered node waits for a block that registers it, when no peer is known to have later blocks.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A running node. Made by [`Node::builder`].
 pub struct Node {
     file: NodeFile,
     dir: PathBuf,
-    /// What works above the mesh and ends first.
+    /// The tasks that use the mesh; they end first.
     above: TaskTracker,
     mesh: Mesh,
     query: Option<Arc<QueryServer>>,
 }
 
 impl Node {
-    /// Starts a node of the mesh `spec` under `key`; it goes on until `stop`. Its `node.json` is written when all
+    /// Starts a node of the mesh `spec` under `key`; it runs until `stop`. Its `node.json` is written when all
     /// its sockets are bound.
     pub(crate) async fn start(
         config: NodeConfig,
@@ -113,7 +113,7 @@ impl Node {
             started,
             alone: mesh.alone,
             network: mesh.network.clone(),
-            ledger: LedgerDesk {
+            ledger: LedgerQueries {
                 chain: chain.clone(),
                 anchoring: mesh.anchoring.clone(),
                 block_milliseconds: spec.consensus.block_milliseconds,
@@ -164,29 +164,29 @@ impl Node {
         &self.file
     }
 
-    /// Waits until `stop` was cancelled and the node has ended in good order.
+    /// Waits until `stop` was cancelled and the node has shut down.
     pub async fn wait(mut self) {
         self.above.wait().await;
         self.mesh.end().await;
         if let Some(query) = self.query.take() {
-            // Joins a thread: not on the runtime's own.
+            // Joins a thread, which would block one of the runtime.
             let _ = tokio::task::spawn_blocking(move || drop(query)).await;
         }
         if let Err(error) = NodeFile::remove(&self.dir) {
-            tracing::warn!(%error, "node.json stays behind");
+            tracing::warn!(%error, "cannot remove node.json");
         }
     }
 }
 
-/// Answers questions that come on the swarm's own connections, until `stop`.
+/// Answers queries that arrive on the swarm's own connections, until `stop`.
 async fn answer_over_swarm(mut streams: QueryStreams, server: Arc<QueryServer>, stop: CancellationToken) {
     while let Some(Some((from, stream))) = stop.run_until_cancelled(streams.next()).await {
         server.answer_on(from, stream);
     }
 }
 
-/// A role that the mesh does not know this node by would be a node that nobody talks to. One that was registered after
-/// the genesis is known to a later block than a new directory has: those are waited for.
+/// Refuses a role for which this node is not registered, because no other node would use it. A node that was registered
+/// after the genesis waits for the later blocks, which a new directory does not have yet.
 async fn admitted(
     config: &NodeConfig,
     mesh: &Mesh,
@@ -194,7 +194,7 @@ async fn admitted(
     node: NodeId,
 ) -> Result<(), StartError> {
     let Some(wanted) = config.role.filter(|role| *role != spec::Role::Gateway) else { return Ok(()) };
-    // With a slot it may do either; whether it gets a validator's permit is for its stake to decide.
+    // A slot suffices for either role: the permit of a validator depends on stake, which changes.
     let has_slot =
         || matches!(registry.role(&node), Some(spec::Role::Validator | spec::Role::Miner)).then_some(());
     if let Some(chain) = mesh.chain.as_ref().filter(|_| has_slot().is_none() && !mesh.alone) {
@@ -203,12 +203,12 @@ async fn admitted(
             block = %view.borrow().tip.header.height,
             "not registered by the last block that is here: looking for later ones"
         );
-        let mut until = tokio::time::Instant::now() + CATCH_UP;
+        let mut until = tokio::time::Instant::now() + CATCH_UP_TIMEOUT;
         while has_slot().is_none()
             && let Ok(Ok(())) = tokio::time::timeout_at(until, view.changed()).await
         {
             if view.borrow_and_update().behind.is_some() {
-                until = tokio::time::Instant::now() + CATCH_UP;
+                until = tokio::time::Instant::now() + CATCH_UP_TIMEOUT;
             }
         }
     }
@@ -255,7 +255,7 @@ fn scope(spec: &MeshSpec) -> Scope {
     }
 }
 
-/// What other programs on this machine find the node by.
+/// The content of `node.json`, by which other programs on this machine find the node.
 fn node_file(config: &NodeConfig, mesh: &Mesh, http: SocketAddr, query: Option<&QueryServer>) -> NodeFile {
     NodeFile {
         pid: std::process::id(),
@@ -270,7 +270,7 @@ fn node_file(config: &NodeConfig, mesh: &Mesh, http: SocketAddr, query: Option<&
     }
 }
 
-/// What people call the node: the last part of its directory.
+/// The node's display name: the last part of its directory.
 fn name(config: &NodeConfig) -> String {
     config.dir.file_name().map_or_else(|| "node".into(), |name| name.to_string_lossy().into_owned())
 }

@@ -1,4 +1,4 @@
-//! What is built into the program: Cargo.lock against the table of versions below which a known hole is open.
+//! The dependencies of the program: Cargo.lock against a table of the first versions without known vulnerabilities.
 //!
 //! Advisory databases lag behind for the network crates, so the table is ours. Each row is the
 //! first version that has the fix. One copy of each network crate: two would mean two sets of
@@ -59,7 +59,7 @@ fn tree(edges: &str) -> String {
 
 #[test]
 fn what_is_shipped_cannot_be_told_to_die() {
-    assert!(tree("normal,build,dev").contains("fail-points"), "the tests have no fail points any more");
+    assert!(tree("normal,build,dev").contains("fail-points"), "the tests are built without fail points");
     let shipped = tree("normal,build");
     assert!(shipped.contains("nervure-store") && !shipped.contains("fail-points"), "{shipped}");
 }

@@ -1,4 +1,4 @@
-//! Addresses: where to listen, whom to meet first, and where to tell others to send queries.
+//! Addresses: where to listen, which nodes to dial first, and which query addresses to advertise.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,7 @@ use nervure_primitives::NodeId;
 use super::StartError;
 use crate::config::NodeConfig;
 
-/// Most addresses in a record; the record refuses more.
+/// Addresses in a record; the record refuses more.
 const MAX_ADDRESSES: usize = 4;
 
 /// QUIC and TCP on `port` of `bind`.
@@ -77,12 +77,12 @@ mod tests {
 
     fn config(external: &[&str]) -> NodeConfig {
         let external = external.iter().map(|text| text.parse().unwrap()).collect();
-        let said = Settings { external, ..Settings::default() };
-        NodeConfig::resolve("/d".into(), said, Settings::default(), Preset::Public)
+        let settings = Settings { external, ..Settings::default() };
+        NodeConfig::resolve("/d".into(), settings, Settings::default(), Preset::Public)
     }
 
     #[test]
-    fn a_public_node_names_only_what_the_internet_reaches() {
+    fn a_public_node_advertises_only_global_addresses() {
         let listening: Vec<Multiaddr> =
             ["/ip4/127.0.0.1/udp/1/quic-v1", "/ip4/8.8.4.4/udp/1/quic-v1", "/ip4/8.8.4.4/tcp/1"]
                 .iter()
@@ -92,12 +92,12 @@ mod tests {
         let named = query(&config(&[]), &listening, bound, Scope::Public);
         assert_eq!(named, ["8.8.4.4:7".parse().unwrap()]);
         assert_eq!(query(&config(&[]), &listening, bound, Scope::Local).len(), 2);
-        let told = config(&["/ip4/9.9.9.9/udp/1/quic-v1"]);
-        assert_eq!(query(&told, &listening, bound, Scope::Public), ["9.9.9.9:7".parse().unwrap()]);
+        let explicit = config(&["/ip4/9.9.9.9/udp/1/quic-v1"]);
+        assert_eq!(query(&explicit, &listening, bound, Scope::Public), ["9.9.9.9:7".parse().unwrap()]);
     }
 
     #[test]
-    fn bootstrap_leaves_oneself_out_and_names_mistakes() {
+    fn bootstrap_leaves_out_the_own_address_and_names_mistakes() {
         let own = NodeKey::from_seed(&[1; 32]).node_id();
         let other = NodeKey::from_seed(&[2; 32]).node_id();
         let mut spec = MeshSpec::local("a");

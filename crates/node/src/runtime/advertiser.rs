@@ -1,8 +1,9 @@
-//! Says what this node serves: signs a record for each expert, gossips it and hands it to the directory, again and again before it expires,
-//! and a last time, withdrawn, when the node stops.
+//! Advertises this node's experts: signs a record for each one, gossips it, publishes it to the directory, renews it
+//! before it expires, and withdraws it when the node stops.
 //!
 //! Records go out often at first, because a mesh that starts has few connections yet, and then three times per
-//! expiry, so that two lost renewals do not lose an expert. An expert that cannot answer is withdrawn until it can.
+//! expiry, so that two lost renewals do not lose an expert. The record of an expert that cannot answer
+//! is withdrawn until it can.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,9 +22,9 @@ use super::{
     serving::{ServedExpert, ServedExperts},
 };
 
-/// Pauses between the first advertisements. Lookups in a mesh that is forming are partial, so that one publication to the
-/// directory is not enough.
-const AT_FIRST: [Duration; 9] = [
+/// Intervals between the first advertisements. Lookups in a mesh that is forming are partial, so that one publication
+/// to the directory is not enough.
+const FIRST_INTERVALS: [Duration; 9] = [
     Duration::from_millis(150),
     Duration::from_millis(300),
     Duration::from_millis(500),
@@ -35,20 +36,20 @@ const AT_FIRST: [Duration; 9] = [
     Duration::from_millis(32_000),
 ];
 
-/// The first round whose records are published to the directory as well.
-const FIRST_PUBLISHED: usize = 4;
+/// The first round that also publishes its records to the directory.
+const FIRST_PUBLISHED_ROUND: usize = 4;
 
 /// Advertisements per expiry.
-const PER_EXPIRY: u32 = 3;
+const RENEWALS_PER_EXPIRY: u32 = 3;
 
-/// How long the network gets to carry the withdrawals away.
-const FAREWELL: Duration = Duration::from_millis(150);
+/// How long the network gets to send the withdrawals.
+const WITHDRAWAL_DELAY: Duration = Duration::from_millis(150);
 
-/// What the advertiser works with.
+/// Advertises the experts of one node.
 pub(crate) struct Advertiser {
     pub key: NodeKey,
     pub mesh: MeshId,
-    /// How long a record holds.
+    /// How long a record is valid.
     pub expiry: Duration,
     /// Where this node answers queries.
     pub addresses: Vec<SocketAddr>,
@@ -65,10 +66,10 @@ impl Advertiser {
         let mut publishing = JoinSet::new();
         for round in 0.. {
             let records = self.advertise(&mut seq, false).await;
-            let usual = self.expiry / PER_EXPIRY;
-            let pause = AT_FIRST.get(round).copied().unwrap_or(usual).min(usual);
-            // Before there are connections, lookups find nobody. A slow publication must not hold up the gossip.
-            if round >= FIRST_PUBLISHED && publishing.is_empty() {
+            let usual = self.expiry / RENEWALS_PER_EXPIRY;
+            let pause = FIRST_INTERVALS.get(round).copied().unwrap_or(usual).min(usual);
+            // Before there are connections, lookups find no node. A slow publication must not hold up the gossip.
+            if round >= FIRST_PUBLISHED_ROUND && publishing.is_empty() {
                 publishing.spawn(publish(self.directory.clone(), records));
             }
             let wait = tokio::time::sleep(pause);
@@ -79,17 +80,17 @@ impl Advertiser {
         }
         publishing.shutdown().await;
         self.advertise(&mut seq, true).await;
-        tokio::time::sleep(FAREWELL).await;
+        tokio::time::sleep(WITHDRAWAL_DELAY).await;
     }
 
-    /// One round over all experts, numbered above `seq`; gives back what was signed.
+    /// One round over all experts, numbered above `seq`; returns the signed records.
     async fn advertise(&self, seq: &mut u64, withdrawn: bool) -> Vec<SignedRecord> {
         let now = clock::now();
         let mut records = Vec::new();
-        // The clock, so that a node that starts again is above its own last run.
+        // The sequence follows the clock, so that a restarted node's records replace those of its last run.
         *seq = now.0.max(*seq + 1);
         for served in self.experts.iter() {
-            // A farewell need not know how the expert is.
+            // A withdrawal does not depend on the expert's health.
             let health = if withdrawn { Health::Ready } else { served.expert.health().await };
             let down = match health {
                 Health::Ready => false,
@@ -101,14 +102,16 @@ impl Advertiser {
             let record = self.record(served, *seq, now, withdrawn || down);
             match SignedRecord::sign(&self.key, &self.mesh, record) {
                 Ok(signed) => records.push(signed),
-                Err(error) => tracing::error!(expert = %served.name, %error, "cannot be advertised"),
+                Err(error) => {
+                    tracing::error!(expert = %served.name, %error, "an expert cannot be advertised")
+                }
             }
         }
         for signed in &records {
             self.catalog.insert_own(signed.clone());
             let topic = topics::experts(signed.record().netuid);
             if let Err(error) = self.network.publish(&topic, signed.bytes().to_vec()).await {
-                tracing::debug!(expert = %signed.record().expert, %error, "not gossiped this time");
+                tracing::debug!(expert = %signed.record().expert, %error, "a record was not gossiped");
             }
         }
         records

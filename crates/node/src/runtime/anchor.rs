@@ -1,11 +1,11 @@
-//! Checkpoints kept outside of the mesh: this node's part.
+//! Anchoring: this node's part in keeping checkpoints outside of the mesh.
 //!
-//! Every node that follows the chain gathers the validators' signatures under each election's checkpoint, and keeps
-//! those that enough of them signed in a file of its own ([`keep`]). A validator signs, with its anchor key. A node that
-//! can reach the chain of the mesh's contract reads what is kept there, and a validator hands in what is not
-//! ([`forward`]), in turns. Nothing of the mesh waits for any of this.
+//! Every node that follows the chain collects the validators' attestations of each election's checkpoint, and keeps
+//! those with a quorum in a file of its own ([`keep`]). A validator signs with its anchor key. A node that can reach the
+//! chain of the mesh's contract reads the checkpoints there, and a validator submits missing ones when it is its turn
+//! ([`forward`]). Nothing in the mesh waits for any of this.
 //!
-//! What a hostile peer can do is said where its messages are read: [`collector`], [`wire`].
+//! What a hostile peer can do stands with the messages: [`collector`], [`wire`].
 
 mod collector;
 #[cfg(feature = "anchor-evm")]
@@ -45,7 +45,7 @@ use super::{
 };
 use crate::config::NodeConfig;
 use collector::AttestationCollector;
-use wire::{Request, Said};
+use wire::{AttestationMessage, Request};
 
 #[cfg(feature = "anchor-evm")]
 pub(crate) use forward::Forwarder;
@@ -60,9 +60,9 @@ pub(crate) fn register(
     protocols: &mut ProtocolHandlers,
     anchoring: &Arc<Anchoring>,
 ) {
-    let hearing = anchoring.clone();
+    let handling = anchoring.clone();
     topics.register(ATTESTATIONS.name, move |message| {
-        let verdict = hearing.hear(&message.data);
+        let verdict = handling.handle_gossip(&message.data);
         message.judge(verdict).boxed()
     });
     let answering = anchoring.clone();
@@ -72,45 +72,45 @@ pub(crate) fn register(
 /// Name of the file of a validator's anchor key, in its directory.
 pub(crate) const KEY_FILE: &str = "anchor.key";
 
-/// How long a validator waits before it signs a checkpoint of the past, which others most likely have signed.
-const PAST: Duration = Duration::from_secs(10);
+/// How long a validator waits before it signs a past checkpoint, which others have most likely signed.
+const PAST_SIGNING_DELAY: Duration = Duration::from_secs(10);
 
-/// Checkpoints of the chain that are remembered.
+/// Checkpoints of the contract that are kept in memory.
 #[cfg(feature = "anchor-evm")]
-const REMEMBERED: usize = 1_024;
+const MAX_ANCHORED_CHECKPOINTS: usize = 1_024;
 
-/// What became of attestations.
+/// How many attestations were accepted, ignored and rejected.
 #[derive(Debug, Default)]
 pub(crate) struct AnchorCounters {
-    /// Taken in.
+    /// Accepted.
     pub accepted: AtomicU64,
-    /// Early, known, or for another contract.
+    /// Ahead of their checkpoint, already known, or for another contract.
     pub ignored: AtomicU64,
-    /// Wrong in themselves.
+    /// Invalid in themselves.
     pub rejected: AtomicU64,
 }
 
-/// What this node does for anchored checkpoints; shared by the chain's thread, gossip, and the HTTP API.
+/// This node's state of anchoring; shared by the chain's thread, gossip, and the HTTP API.
 pub(crate) struct Anchoring {
     mesh: MeshId,
     domain: AnchorDomain,
     key: Option<AnchorKey>,
     path: PathBuf,
     attestations: Mutex<AttestationCollector>,
-    /// What the file begins with, once the ledger knows who signs.
+    /// The first height of the file and the hash of its validators, once the ledger knows the signers.
     beginning: OnceLock<(BlockHeight, Hash)>,
     log: OnceLock<LocalAnchor>,
-    outside: Mutex<Outside>,
-    /// There is something to keep or to say.
-    stirred: Notify,
-    /// Another checkpoint is kept.
+    contract: Mutex<ContractState>,
+    /// Wakes the task that keeps checkpoints and gossips attestations.
+    wake_keeper: Notify,
+    /// Wakes the forwarder after another checkpoint was kept.
     kept: Notify,
     counters: AnchorCounters,
 }
 
-/// What is known of the contract.
+/// What this node knows of the contract.
 #[derive(Default)]
-struct Outside {
+struct ContractState {
     anchored: BTreeMap<BlockHeight, AnchoredCheckpoint>,
     trouble: Option<String>,
 }
@@ -140,40 +140,40 @@ impl Anchoring {
             attestations: Mutex::new(AttestationCollector::new(domain)),
             beginning: OnceLock::new(),
             log: OnceLock::new(),
-            outside: Mutex::default(),
-            stirred: Notify::new(),
+            contract: Mutex::default(),
+            wake_keeper: Notify::new(),
             kept: Notify::new(),
             counters: AnchorCounters::default(),
         })
     }
 
-    /// Another block is final. `live` when it is the last one that anybody is known to have.
+    /// Another block is final. `live` when no peer is known to have a later one.
     pub(crate) fn committed(&self, tip: &Tip, live: bool) {
         let interval = tip.state.params().election_interval;
         let anchors = tip.state.anchors();
         if let Some(successors) = anchors.successors().filter(|_| self.beginning.get().is_none()) {
             let elected = tip.header.height.0 - tip.header.height.0 % interval.max(1);
             let _ = self.beginning.set((BlockHeight(elected), successors.hash()));
-            self.stirred.notify_one();
+            self.wake_keeper.notify_one();
         }
         let Some((checkpoint, signers)) = tip.state.anchor_checkpoint(&tip.header) else { return };
         let height = checkpoint.height();
         if self.log.get().is_some_and(|log| log.latest() >= height) {
             return;
         }
-        let times = (Instant::now(), if live { Duration::ZERO } else { PAST });
+        let times = (Instant::now(), if live { Duration::ZERO } else { PAST_SIGNING_DELAY });
         if lock(&self.attestations).open((checkpoint, signers), self.key.as_ref(), times) {
-            self.stirred.notify_one();
+            self.wake_keeper.notify_one();
         }
     }
 
     /// Judges an attestation that came by gossip.
-    pub(crate) fn hear(&self, data: &[u8]) -> Verdict {
-        let verdict = match Said::decode(data) {
+    pub(crate) fn handle_gossip(&self, data: &[u8]) -> Verdict {
+        let verdict = match AttestationMessage::decode(data) {
             Err(_) => Verdict::Reject,
-            // Whoever knows another contract than we do lies about nothing.
-            Ok(said) if said.domain != self.domain => Verdict::Ignore,
-            Ok(said) => lock(&self.attestations).take(said.attestation),
+            // An attestation for another contract may be valid: the sender's spec may name that contract.
+            Ok(message) if message.domain != self.domain => Verdict::Ignore,
+            Ok(message) => lock(&self.attestations).take(message.attestation),
         };
         let counter = match verdict {
             Verdict::Accept => &self.counters.accepted,
@@ -182,7 +182,7 @@ impl Anchoring {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         if verdict == Verdict::Accept {
-            self.stirred.notify_one();
+            self.wake_keeper.notify_one();
         }
         verdict
     }
@@ -200,16 +200,16 @@ impl Anchoring {
         }
     }
 
-    /// What became of attestations.
+    /// The counters of accepted, ignored and rejected attestations.
     pub(crate) fn counters(&self) -> &AnchorCounters {
         &self.counters
     }
 
-    /// The anchored checkpoint that says what was final at `height`: the first one from there on.
+    /// The anchored checkpoint that covers `height`: the first one from there on.
     pub(crate) fn covering(&self, height: BlockHeight) -> Option<AnchorRecordView> {
         let anchored = match self.is_local() {
             true => self.log.get()?.first_from(height)?,
-            false => lock(&self.outside).anchored.range(height..).next().map(|(_, one)| one.clone())?,
+            false => lock(&self.contract).anchored.range(height..).next().map(|(_, one)| one.clone())?,
         };
         let reference = anchored.reference;
         Some(AnchorRecordView {
@@ -220,33 +220,33 @@ impl Anchoring {
         })
     }
 
-    /// The whole of a checkpoint that is kept here. Reads from the disk.
+    /// The submission of a checkpoint that is kept here. Reads from the disk.
     pub(crate) fn submission(&self, height: BlockHeight) -> Result<Option<Submission>, LocalAnchorError> {
         let found = self.log.get().map(|log| log.submission(height)).transpose()?.flatten();
         Ok(found.filter(|found| found.checkpoint.height() == height))
     }
 
-    /// How it goes.
+    /// The status for the HTTP API.
     pub(crate) fn status(&self) -> AnchorStatus {
         let place = (!self.is_local()).then_some(self.domain);
-        let outside = lock(&self.outside);
+        let contract = lock(&self.contract);
         AnchorStatus {
             chain: place.map(|domain| domain.chain),
             contract: place.map(|domain| domain.contract.to_string()),
             key: self.key.as_ref().map(|key| key.address().to_string()),
             kept: self.log.get().map(LocalAnchor::latest),
-            anchored: outside.anchored.keys().next_back().copied(),
+            anchored: contract.anchored.keys().next_back().copied(),
             open: lock(&self.attestations).waiting().0 as u32,
-            trouble: outside.trouble.clone(),
+            trouble: contract.trouble.clone(),
         }
     }
 
-    /// Whether checkpoints are kept in files only.
+    /// Whether the mesh has no contract and keeps checkpoints in files only.
     fn is_local(&self) -> bool {
         self.domain == AnchorDomain::LOCAL
     }
 
-    /// Opens the file, once it is known what it begins with. Waits for the disk.
+    /// Opens the file, once its first height is known. Waits for the disk.
     fn open_log(&self) -> Result<Option<&LocalAnchor>, AnchorError> {
         if let (None, Some((height, validators))) = (self.log.get(), self.beginning.get()) {
             let store = CheckpointStore::new(self.domain, self.mesh, *height, *validators);
@@ -257,22 +257,22 @@ impl Anchoring {
 
     #[cfg(feature = "anchor-evm")]
     fn note(&self, anchored: Vec<AnchoredCheckpoint>) {
-        let mut outside = lock(&self.outside);
-        outside.anchored.extend(anchored.into_iter().map(|one| (one.height, one)));
-        while outside.anchored.len() > REMEMBERED {
-            outside.anchored.pop_first();
+        let mut contract = lock(&self.contract);
+        contract.anchored.extend(anchored.into_iter().map(|one| (one.height, one)));
+        while contract.anchored.len() > MAX_ANCHORED_CHECKPOINTS {
+            contract.anchored.pop_first();
         }
     }
 
-    /// Says what is wrong, once; nothing when all is well again.
+    /// Sets or clears the current problem, and logs each change once.
     fn trouble(&self, trouble: Option<String>) {
-        let mut outside = lock(&self.outside);
-        if outside.trouble != trouble {
+        let mut contract = lock(&self.contract);
+        if contract.trouble != trouble {
             match &trouble {
                 Some(trouble) => tracing::warn!(%trouble, "checkpoints are not anchored"),
                 None => tracing::info!("checkpoints are anchored again"),
             }
-            outside.trouble = trouble;
+            contract.trouble = trouble;
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The node's index of expert records: what gossip and the directory brought, verified.
+//! The node's index of verified expert records, from gossip and the directory.
 //!
-//! A lock around a pure structure: every method is short, none waits while it holds the lock.
+//! A lock around a pure structure: every method is short, and none awaits while it holds the lock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -54,17 +54,17 @@ impl ExpertCatalog {
         lock(&self.index).len(clock::now())
     }
 
-    /// Drops what has expired.
+    /// Drops expired records.
     pub(crate) fn expire(&self) {
         lock(&self.index).expire(clock::now());
     }
 
-    /// What was seen of an expert.
+    /// This node's observations of an expert.
     pub(crate) fn seen(&self, node: &NodeId, expert: &str) -> Observation {
         self.observations().of(node, expert)
     }
 
-    /// What was seen of all experts, to add to it.
+    /// The observations of all experts, to read and add to.
     pub(crate) fn observations(&self) -> MutexGuard<'_, Observations> {
         lock(&self.seen)
     }

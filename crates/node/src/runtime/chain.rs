@@ -100,7 +100,7 @@ pub(crate) struct ChainView {
     pub took: Option<Duration>,
     /// The round that the next block is in.
     pub round: u32,
-    /// The highest block that others were heard to have, while it is not here.
+    /// The highest block that a peer announced, while this node does not have it.
     pub behind: Option<BlockHeight>,
     /// Transactions that wait for a block.
     pub waiting: usize,
@@ -329,7 +329,7 @@ pub(crate) enum SubmitError {
     /// The mempool rejects it.
     #[error(transparent)]
     Refused(#[from] MempoolError),
-    /// Too much is going on.
+    /// Its queue is full.
     #[error("the node is busy: try again in a moment")]
     Busy,
     /// The chain's thread has ended.

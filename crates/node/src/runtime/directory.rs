@@ -1,8 +1,8 @@
-//! The directory at work: answers others from the catalog, publishes own records to the nodes that are responsible, and
-//! finds records for a node that has not heard of them yet.
+//! The directory: answers other nodes from the catalog, publishes own records to the responsible nodes, and finds
+//! records that this node does not have yet.
 //!
-//! What comes from others is verified record by record as it enters the catalog, like gossip; whoever answers can leave
-//! records out, so each shard is asked of more than one node.
+//! Each received record is verified before it enters the catalog, as with gossip. A responsible node can leave records
+//! out, so more than one is asked for each shard.
 
 use std::{
     collections::BTreeMap,
@@ -29,48 +29,48 @@ use tokio::sync::{mpsc, watch};
 use super::{catalog::ExpertCatalog, clock, dispatch::Dispatcher, registry::LedgerRegistry};
 
 /// Responsible nodes that are asked for each shard: one may leave records out, two rarely the same ones.
-const ASKED: usize = 2;
+const NODES_PER_SHARD: usize = 2;
 
-/// Pages that are read from one node: at 100 records or more each, far beyond what a shard holds.
+/// Pages that are read from one node: at 100 records or more each, far more than a shard holds.
 const MAX_PAGES: usize = 64;
 
 /// Lookups and requests in flight for one publication, or for a search in one subnet.
-const PARALLEL: usize = 8;
+const MAX_PARALLEL_REQUESTS: usize = 8;
 
-/// Subnets that are searched at once; a visitor does not wait for long, however many there are.
-const SUBNETS: usize = 8;
+/// Subnets that are searched at once, which bounds how long an ephemeral client waits in a mesh with many.
+const MAX_PARALLEL_SUBNETS: usize = 8;
 
-/// How long a capability that nobody had is not looked up again.
-const NOBODY_FOR: Duration = Duration::from_secs(3);
+/// How long a capability without experts is not looked up again.
+const NEGATIVE_LOOKUP_INTERVAL: Duration = Duration::from_secs(3);
 
-/// Capabilities that are remembered as nobody's.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
+/// Capabilities without experts that are remembered.
+const MAX_NEGATIVE_LOOKUPS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 
-/// How long a question waits for the first search of a node that has just started.
-const WARM_UP_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a query waits for the first search of a node that has just started.
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The time that a mesh needs to form: lookups in it find little, and cost it the CPU that handshakes need.
-const FORMING: Duration = Duration::from_secs(3);
+/// The time that a mesh needs to form. Lookups before that find little, and take the CPU that handshakes need.
+const WARM_UP_DELAY: Duration = Duration::from_secs(3);
 
-/// Pause before the first search is tried again, and how often it is.
-const AGAIN: Duration = Duration::from_millis(200);
-const TRIES: usize = 10;
+/// Between two tries of the first search, and how many there are.
+const WARM_UP_RETRY_DELAY: Duration = Duration::from_millis(200);
+const MAX_WARM_UP_TRIES: usize = 10;
 
-/// Requests that wait to be answered; more are refused by the network.
-const WAITING: usize = 256;
+/// Requests that wait for an answer; the network refuses more.
+const MAX_QUEUED_REQUESTS: usize = 256;
 
 /// The bounds of the protocol.
 pub(crate) fn protocol() -> ProtocolSpec {
     ProtocolSpec {
-        // A stranger gets a quarter: enough for one search of a mesh that one node answers for alone.
+        // An unregistered node gets a quarter: enough for one search of a mesh in which one node answers for all keys.
         per_peer_per_second: 120,
         ..ProtocolSpec::of(DIRECTORY)
     }
 }
 
-/// The channel that the network hands requests in by.
+/// The channel on which the network delivers requests.
 pub(crate) fn channel() -> (mpsc::Sender<InboundRequest>, mpsc::Receiver<InboundRequest>) {
-    mpsc::channel(WAITING)
+    mpsc::channel(MAX_QUEUED_REQUESTS)
 }
 
 /// The handlers of request protocols.
@@ -79,7 +79,7 @@ pub(crate) type ProtocolHandlers = Dispatcher<InboundRequest>;
 /// Hands each request to its protocol's handler, until the network ends.
 pub(crate) async fn serve(mut requests: mpsc::Receiver<InboundRequest>, protocols: ProtocolHandlers) {
     while let Some(request) = requests.recv().await {
-        // Without a handler it is dropped, which refuses it.
+        // A dropped request is refused.
         if let Some(handle) = protocols.handler(request.protocol) {
             handle(request).await;
         }
@@ -95,7 +95,7 @@ pub(crate) fn register(protocols: &mut ProtocolHandlers, catalog: &Arc<ExpertCat
     });
 }
 
-/// Registers a handler that answers beside the others: as many requests at once as the protocol's bound lets in.
+/// Registers a handler that runs concurrently: as many requests at once as the protocol's bound admits.
 pub(crate) fn register_concurrent<F, A>(protocols: &mut ProtocolHandlers, name: &'static str, answer: F)
 where
     F: Fn(InboundRequest) -> A + Send + Sync + 'static,
@@ -116,7 +116,7 @@ pub(crate) struct Directory {
     expiry: Duration,
     /// Whether the first search is over.
     warm: watch::Sender<bool>,
-    nobody: Mutex<LruCache<Option<Capability>, tokio::time::Instant>>,
+    negative_lookups: Mutex<LruCache<Option<Capability>, tokio::time::Instant>>,
 }
 
 impl Directory {
@@ -127,45 +127,45 @@ impl Directory {
         (mesh, registry): (MeshId, LedgerRegistry),
         expiry: Duration,
     ) -> Self {
-        let nobody = Mutex::new(LruCache::new(REMEMBERED));
-        Self { network, catalog, mesh, registry, expiry, warm: watch::Sender::new(false), nobody }
+        let negative_lookups = Mutex::new(LruCache::new(MAX_NEGATIVE_LOOKUPS));
+        Self { network, catalog, mesh, registry, expiry, warm: watch::Sender::new(false), negative_lookups }
     }
 
-    /// The first search, for everything: what a node that joins late would otherwise hear only with the next renewals. A
-    /// visitor, who may be gone before that, searches at once; a registered node leaves a mesh that is just forming the
-    /// time to form, and answers meanwhile with what it hears.
-    pub(crate) async fn warm_up(&self, visitor: bool) {
-        if !visitor {
+    /// The first search, for all records: a node that joins late would otherwise get them only with their next renewal.
+    /// An ephemeral client searches at once, because it may be gone before that. A registered node waits until the mesh
+    /// has formed, and answers meanwhile with what gossip brings.
+    pub(crate) async fn warm_up(&self, ephemeral: bool) {
+        if !ephemeral {
             self.warm.send_replace(true);
-            tokio::time::sleep(FORMING).await;
+            tokio::time::sleep(WARM_UP_DELAY).await;
         }
-        for _ in 0..TRIES {
+        for _ in 0..MAX_WARM_UP_TRIES {
             if self.find(None).await {
                 break;
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(WARM_UP_RETRY_DELAY).await;
         }
         self.warm.send_replace(true);
     }
 
-    /// Waits until the first search is over, though not for long.
+    /// Waits until the first search is over, for [`WARM_UP_TIMEOUT`] at most.
     pub(crate) async fn warm(&self) {
         let mut warm = self.warm.subscribe();
-        // Too late is as good as over: the question goes on with what is known.
-        let _ = tokio::time::timeout(WARM_UP_PATIENCE, warm.wait_for(|warm| *warm)).await;
+        // After the timeout the query continues with the records that are known.
+        let _ = tokio::time::timeout(WARM_UP_TIMEOUT, warm.wait_for(|warm| *warm)).await;
     }
 
-    /// Searches for a capability that nobody known has, unless that was tried a moment ago.
+    /// Searches for a capability that no known expert has, unless that was tried a moment ago.
     pub(crate) async fn look_up(&self, capability: &Capability) {
         let now = tokio::time::Instant::now();
         let key = Some(capability.clone());
-        let before = self.nobody.lock().unwrap_or_else(PoisonError::into_inner).put(key, now);
-        if before.is_none_or(|before| now.duration_since(before) >= NOBODY_FOR) {
+        let before = self.negative_lookups.lock().unwrap_or_else(PoisonError::into_inner).put(key, now);
+        if before.is_none_or(|before| now.duration_since(before) >= NEGATIVE_LOOKUP_INTERVAL) {
             self.find(Some(capability)).await;
         }
     }
 
-    /// Brings the records of a capability, or all, into the catalog. False when nobody answered.
+    /// Brings the records of a capability, or all, into the catalog. False when no node answered.
     pub(crate) async fn find(&self, capability: Option<&Capability>) -> bool {
         let now = clock::now();
         let mut searches = Vec::new();
@@ -187,19 +187,19 @@ impl Directory {
                 }
             }
         }
-        let at_once = PARALLEL * subnets.clamp(1, SUBNETS);
+        let at_once = MAX_PARALLEL_REQUESTS * subnets.clamp(1, MAX_PARALLEL_SUBNETS);
         let answered = stream::iter(searches).buffer_unordered(at_once).collect::<Vec<_>>().await;
         answered.into_iter().any(|answered| answered)
     }
 
-    /// Asks the nodes that are responsible for `key`, until [`ASKED`] have answered.
+    /// Asks the nodes that are responsible for `key`, until [`NODES_PER_SHARD`] have answered.
     async fn find_at(&self, key: Hash, find: FindRecords) -> bool {
         let mut answered = 0;
         for node in self.responsible(key).await {
             if self.read_all(node, find.clone()).await {
                 answered += 1;
             }
-            if answered == ASKED {
+            if answered == NODES_PER_SHARD {
                 break;
             }
         }
@@ -220,13 +220,13 @@ impl Directory {
             let page = match page {
                 Ok(page) => page,
                 Err(error) => {
-                    tracing::debug!(%node, %error, "a useless answer of a responsible node");
+                    tracing::debug!(%node, %error, "a responsible node sent an invalid answer");
                     return false;
                 }
             };
             for record in &page.records {
                 if let Err(error) = self.catalog.ingest(record) {
-                    tracing::debug!(%node, %error, "a wrong record from a responsible node");
+                    tracing::debug!(%node, %error, "a responsible node sent an invalid record");
                 }
             }
             find.after = page.next;
@@ -237,7 +237,7 @@ impl Directory {
         true
     }
 
-    /// Hands own records to the nodes that are responsible for them; says how many nodes keep some.
+    /// Sends own records to the nodes that are responsible for them; returns how many nodes keep some.
     pub(crate) async fn publish(&self, records: &[SignedRecord]) -> usize {
         let epoch = directory::epoch(clock::now());
         let mut wanted: BTreeMap<Hash, Vec<usize>> = BTreeMap::new();
@@ -249,7 +249,7 @@ impl Directory {
         }
         let found = stream::iter(wanted)
             .map(|(key, indices)| async move { (self.responsible(key).await, indices) })
-            .buffer_unordered(PARALLEL)
+            .buffer_unordered(MAX_PARALLEL_REQUESTS)
             .collect::<Vec<_>>()
             .await;
         let mut by_node: BTreeMap<NodeId, std::collections::BTreeSet<usize>> = BTreeMap::new();
@@ -263,7 +263,7 @@ impl Directory {
                 indices.into_iter().take(MAX_PUBLISH).map(|index| ByteBuf::from(records[index].bytes()));
             self.hand(node, chosen.collect())
         });
-        let kept = stream::iter(handed).buffer_unordered(PARALLEL).collect::<Vec<_>>().await;
+        let kept = stream::iter(handed).buffer_unordered(MAX_PARALLEL_REQUESTS).collect::<Vec<_>>().await;
         kept.into_iter().filter(|kept| *kept).count()
     }
 

@@ -1,7 +1,7 @@
 //! Which module handles a gossip topic, or a request protocol.
 //!
-//! The module that owns a name registers its handler. What comes under another name is counted and logged, and is
-//! neither handled nor held against its sender: a peer with a later version may know more names than this one.
+//! The module that owns a name registers its handler. A message with an unknown name is counted, logged and ignored, and
+//! does not count against its sender: a peer with a later version may know more names than this one.
 
 use std::{
     collections::BTreeMap,
@@ -10,15 +10,15 @@ use std::{
 
 use futures::future::BoxFuture;
 
-/// Handles one message. What it returns is awaited before the next message is taken.
+/// Handles one message. Its future is awaited before the next message is taken.
 pub(crate) type Handler<M> = Box<dyn Fn(M) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Handlers by name.
 pub(crate) struct Dispatcher<M> {
-    /// What the names are, for the log.
+    /// The kind of the names, for the log.
     kind: &'static str,
     handlers: BTreeMap<&'static str, Handler<M>>,
-    /// By what the names of a family begin with; a whole number follows.
+    /// By the prefix of a family's names, which a whole number follows.
     families: BTreeMap<&'static str, Handler<M>>,
     unknown: AtomicU64,
 }

@@ -32,33 +32,33 @@ pub enum StartError {
     /// The state of the checkpoint cannot be synced.
     #[error(transparent)]
     StateSync(#[from] Box<StateSyncError>),
-    /// The mesh knows it as something else, or not at all.
+    /// The node is not registered for its role.
     #[error("this node ({node}) is not registered as a {wanted} in the mesh: {}", match registered {
         Some(_) => "it is a node of the ledger and has no slot in a subnet",
         None => "the mesh spec does not list it under [[nodes]], and no transaction that is known here registered it",
     })]
     NotRegistered {
-        /// Who it is.
+        /// The node.
         node: NodeId,
-        /// What it wants to be.
+        /// The configured role.
         wanted: Role,
-        /// What it is registered as.
+        /// The role that it is registered for.
         registered: Option<Role>,
     },
     /// The chain in the node's directory cannot be used.
     #[error(transparent)]
     Chain(#[from] OpenError),
-    /// The anchor key, or that of the account that pays.
+    /// The anchor key, or the key of the account that pays, cannot be read or made.
     #[error(transparent)]
     AnchorKey(#[from] AnchorKeyFileError),
-    /// The node is to reach the anchor's chain, which this build cannot.
+    /// The configuration needs the anchor's chain, which this build cannot reach.
     #[cfg(not(feature = "anchor-evm"))]
     #[error(transparent)]
     Anchor(#[from] super::AnchoredError),
-    /// No thread for the chain.
+    /// The thread of the chain does not start.
     #[error("the thread of the chain does not start: {0}")]
     Thread(io::Error),
-    /// A named port cannot be had.
+    /// A configured port cannot be bound.
     #[error(transparent)]
     Port(#[from] PortError),
     /// An expert cannot be served.
@@ -73,18 +73,18 @@ pub enum StartError {
     /// The network started and listens nowhere.
     #[error("the network does not listen on any address")]
     NotListening,
-    /// A bootstrap address of the mesh spec is none.
+    /// A bootstrap address of the mesh spec is invalid.
     #[error("network.bootstrap in the mesh spec has '{address}': {reason}")]
     Bootstrap {
-        /// What stands there.
+        /// The address as written.
         address: String,
-        /// What is wrong with it.
+        /// Why it is invalid.
         reason: String,
     },
     /// The query plane does not start.
     #[error(transparent)]
     Query(#[from] query::StartError),
-    /// An API key is none.
+    /// An API key is invalid.
     #[error("the API key is unusable: {0}")]
     ApiKey(#[from] ApiKeyError),
     /// The HTTP API does not start.
@@ -101,12 +101,12 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Whether a port that the operator named is somebody else's.
+    /// Whether another process uses a configured port.
     pub(crate) fn port_in_use(&self) -> bool {
         matches!(self, Self::Port(error) if error.in_use())
     }
 
-    /// What to do about it.
+    /// The next step for the user.
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::Incomplete { .. } => "call that setter of the builder before start",

@@ -1,4 +1,4 @@
-//! From `--expert` to a model that answers.
+//! Starts the experts of `--expert`.
 
 mod degraded;
 mod echo;
@@ -36,21 +36,21 @@ pub enum ServeError {
          mesh spec lists under [[nodes]]"
     )]
     NotRegistered {
-        /// Who this node is.
+        /// This node.
         node: String,
-        /// Where it wanted to serve.
+        /// The subnet of the expert.
         place: String,
     },
-    /// Two experts of one name.
+    /// Two experts have the same name.
     #[error("two experts are called '{0}': give one of them another name, as in builtin:rust,name=rust-2")]
     SameName(String),
-    /// A model whose capability is no capability.
-    #[error("the model's capability is none: {0}")]
+    /// The model's capability is invalid.
+    #[error("the model's capability is invalid: {0}")]
     Capability(#[from] CapabilityError),
-    /// The model's server does not do.
+    /// The model's server cannot be used.
     #[error("the model server {url} cannot be used: {source}")]
     Upstream {
-        /// Where it should be.
+        /// Its URL.
         url: String,
         /// Why not.
         source: ExpertError,
@@ -77,7 +77,7 @@ fn known() -> String {
     builtin::BUILTIN.iter().map(builtin::Builtin::domain).collect::<Vec<_>>().join(", ")
 }
 
-/// Starts what `specs` say, for a node that is registered in `netuids`.
+/// Starts the experts of `specs`, for a node that is registered in `netuids`.
 pub(crate) async fn start(
     specs: &[ExpertSpec],
     node: &str,
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn mistakes_are_refused_with_what_there_is() {
+    async fn mistakes_are_refused_with_the_valid_choices() {
         let error = served(&["builtin:poetry"], &[Netuid(1)]).await.unwrap_err().to_string();
         assert!(error.contains("rust, python, prose, manual"), "{error}");
         let twice = served(&["builtin:rust", "builtin:rust"], &[Netuid(1)]).await;

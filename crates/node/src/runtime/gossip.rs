@@ -1,7 +1,7 @@
-//! What comes by gossip: each message is judged, and only what is good and new goes on to others.
+//! Gossip of expert records: each message is validated, and only valid new ones are forwarded.
 //!
-//! What a hostile peer can do: make us verify one signature per message that passed the network's own bounds. A
-//! record that is wrong in itself is held against whoever sent it; one that is merely old, or too much, is not.
+//! What a hostile peer can do: make us verify one signature per message that passed the network's own bounds. An
+//! invalid record counts against its sender; an old one, or one beyond a bound, does not.
 
 use std::{
     collections::BTreeSet,
@@ -23,14 +23,14 @@ use tokio::sync::{mpsc, watch};
 
 use super::{catalog::ExpertCatalog, chain::ChainView, dispatch::Dispatcher};
 
-/// What became of the records that came.
+/// How many records were accepted, ignored and rejected.
 #[derive(Debug, Default)]
 pub(crate) struct RecordCounters {
-    /// Taken in.
+    /// Accepted.
     pub accepted: AtomicU64,
-    /// Known already, expired on the way, or beyond a bound.
+    /// Already known, expired on the way, or beyond a bound.
     pub ignored: AtomicU64,
-    /// Wrong in themselves.
+    /// Invalid in themselves.
     pub rejected: AtomicU64,
 }
 
@@ -39,13 +39,13 @@ pub(crate) fn topics(netuids: impl Iterator<Item = Netuid>) -> Vec<TopicSpec> {
     netuids.map(|netuid| TopicSpec::new(topics::experts(netuid), EXPERTS.max_len)).collect()
 }
 
-/// The topics of subnets that are founded later, of which a mesh has so many at most.
+/// The topics of subnets that are created after the genesis, at most `most`.
 pub(crate) fn later(most: u16) -> TopicFamily {
     TopicFamily { each: TopicSpec::of(EXPERTS), most: most.into() }
 }
 
-/// Follows the topics of the subnets that the ledger has besides those of the mesh spec, as they come and go. Ends with the
-/// chain or the network.
+/// Subscribes to the topics of subnets that are not in the mesh spec, as the ledger creates and removes them. Ends with
+/// the chain or the network.
 pub(crate) async fn follow(
     mut view: watch::Receiver<ChainView>,
     network: NetworkHandle,
@@ -59,7 +59,7 @@ pub(crate) async fn follow(
         if wanted != followed {
             match network.follow(EXPERTS.name, wanted.clone()).await {
                 Ok(()) => followed = wanted,
-                Err(error) => tracing::warn!(%error, "experts of new subnets are not heard of by gossip"),
+                Err(error) => tracing::warn!(%error, "cannot subscribe to the topics of new subnets"),
             }
         }
         if view.changed().await.is_err() {
@@ -104,7 +104,7 @@ fn ingest(catalog: &ExpertCatalog, counters: &RecordCounters, message: &GossipMe
     };
     counter.fetch_add(1, Ordering::Relaxed);
     if let (Verdict::Reject, Err(error)) = (verdict, &result) {
-        tracing::debug!(from = %message.from, %error, "a wrong expert record");
+        tracing::debug!(from = %message.from, %error, "an invalid expert record");
     }
     verdict
 }

@@ -1,4 +1,4 @@
-//! What the node's users ask of the ledger, answered from the last block.
+//! Queries of the HTTP API to the ledger, answered from the last block.
 
 mod proofs;
 mod subnets;
@@ -17,23 +17,23 @@ use super::{
     chain::{ChainHandle, SubmitError},
 };
 
-/// The ledger as this node knows it.
-pub(crate) struct LedgerDesk {
+/// Answers queries about the ledger.
+pub(crate) struct LedgerQueries {
     /// The chain, where this node follows it.
     pub chain: Option<ChainHandle>,
-    /// What is anchored, where it follows the chain.
+    /// The anchoring, where this node follows the chain.
     pub anchoring: Option<Arc<Anchoring>>,
-    /// Milliseconds from one block to the next, as the mesh means it.
+    /// The mesh's block time in milliseconds.
     pub block_milliseconds: u32,
 }
 
-impl LedgerDesk {
+impl LedgerQueries {
     fn chain(&self) -> Result<&ChainHandle, ServiceError> {
-        let reason = "this node lives for one command and follows no chain".into();
+        let reason = "this node is an ephemeral client and follows no chain".into();
         self.chain.as_ref().ok_or(ServiceError::Unavailable { reason })
     }
 
-    /// What an owner key holds.
+    /// The account of an owner key.
     pub(crate) fn account(&self, owner: NodeId) -> Result<AccountView, ServiceError> {
         let tip = self.chain()?.view().tip.clone();
         let (state, accounts) = (&tip.state, tip.state.accounts());
@@ -55,7 +55,7 @@ impl LedgerDesk {
         })
     }
 
-    /// Hands in a transaction, or says what it would do in the next block.
+    /// Submits a transaction, or with `dry_run` returns what it would do in the next block.
     pub(crate) async fn submit(
         &self,
         envelope: Envelope,
@@ -66,12 +66,12 @@ impl LedgerDesk {
         let tip = chain.view().tip.clone();
         let mut state = tip.state.clone();
         let tried = state.advance(&[Checked::new(&envelope, &state.mesh())]);
-        // What is not due yet may become possible; everything else that is refused now stays refused.
+        // A nonce that is too high may become valid. Every other rejection is final.
         match view(id, None, tried.into_iter().next()) {
-            Tried::Done(tried) if dry_run => {
+            TrialResult::Applied(tried) if dry_run => {
                 return Ok(TransactionView { state: TransactionState::Possible, ..tried });
             }
-            Tried::Refused(refusal) if dry_run || !matches!(refusal, Rejection::Nonce { .. }) => {
+            TrialResult::Rejected(refusal) if dry_run || !matches!(refusal, Rejection::Nonce { .. }) => {
                 return Err(ServiceError::Rejected(refusal));
             }
             _ => {}
@@ -83,39 +83,39 @@ impl LedgerDesk {
         }
     }
 
-    /// What became of a transaction.
+    /// The state of a transaction.
     pub(crate) fn transaction(&self, id: Hash) -> Result<TransactionView, ServiceError> {
         let Some((height, event)) = self.chain()?.receipt_of(&id) else { return Ok(waiting(id)) };
         Ok(match view(id, Some(height), Some(event)) {
-            Tried::Done(done) => done,
-            Tried::Refused(refusal) => TransactionView {
+            TrialResult::Applied(done) => done,
+            TrialResult::Rejected(refusal) => TransactionView {
                 state: TransactionState::Refused,
                 height: Some(height),
                 refusal: Some(refusal.to_string()),
                 ..waiting(id)
             },
-            Tried::Nothing => waiting(id),
+            TrialResult::Unknown => waiting(id),
         })
     }
 }
 
-/// What an event says of a transaction.
-enum Tried {
-    Done(TransactionView),
-    Refused(Rejection),
-    Nothing,
+/// The outcome of a transaction, from its event.
+enum TrialResult {
+    Applied(TransactionView),
+    Rejected(Rejection),
+    Unknown,
 }
 
-fn view(id: Hash, height: Option<BlockHeight>, event: Option<Event>) -> Tried {
+fn view(id: Hash, height: Option<BlockHeight>, event: Option<Event>) -> TrialResult {
     match event {
-        Some(Event::Applied { outcome, .. }) => Tried::Done(TransactionView {
+        Some(Event::Applied { outcome, .. }) => TrialResult::Applied(TransactionView {
             state: TransactionState::Applied,
             height,
             outcome: Some(outcome),
             ..waiting(id)
         }),
-        Some(Event::Refused { refusal, .. }) => Tried::Refused(refusal),
-        _ => Tried::Nothing,
+        Some(Event::Refused { refusal, .. }) => TrialResult::Rejected(refusal),
+        _ => TrialResult::Unknown,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The node's part in the mesh: the network, the experts that it hears of, the directory. Everything else stands on it.
+//! The node's part in the mesh: the network, the catalog of experts, the directory. The rest of the node is built on it.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -30,40 +30,40 @@ use super::{
 };
 use crate::config::NodeConfig;
 
-/// Name of the file with the peers that were met, in the node's directory.
+/// Name of the file with the known peers, in the node's directory.
 const PEER_STORE: &str = "peers.cbor";
 
 /// Between two sweeps of expired records.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long the network may take to listen.
-const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A node's part in the mesh. Dropped, it ends at once; [`Mesh::end`] ends it in good order.
+/// A node's part in the mesh. It ends at once when it is dropped; [`Mesh::end`] shuts it down in order.
 pub(crate) struct Mesh {
     pub id: MeshId,
     pub network: NetworkHandle,
     pub catalog: Arc<ExpertCatalog>,
     pub directory: Arc<Directory>,
     pub records: Arc<RecordCounters>,
-    /// What validators say.
+    /// Validators' assignments and live scores.
     pub opinions: Arc<Opinions>,
     /// How far this machine's clock is off.
     pub skew: Arc<Skew>,
     /// Where the network listens.
     pub listening: Vec<Multiaddr>,
-    /// Whether nobody else is to be found.
+    /// Whether the mesh spec names no other node to connect to.
     pub alone: bool,
     /// The chain, where this node follows it.
     pub chain: Option<Chain>,
-    /// What is anchored of it.
+    /// The anchoring of its checkpoints.
     pub anchoring: Option<Arc<Anchoring>>,
     tasks: TaskTracker,
     stop: DropGuard,
 }
 
 impl Mesh {
-    /// Starts the network and what lives on it.
+    /// Starts the network and the tasks that use it.
     pub(crate) async fn start(
         config: &NodeConfig,
         spec: &MeshSpec,
@@ -72,17 +72,17 @@ impl Mesh {
     ) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
-        let visitor = registry.role(&key.node_id()).is_none() && config.role.is_none();
+        let ephemeral = registry.role(&key.node_id()).is_none() && config.role.is_none();
         let (requests, inbox) = directory::channel();
         let settings =
-            NetworkConfig { requests: Some(requests), ..network_config(config, spec, key, visitor)? };
+            NetworkConfig { requests: Some(requests), ..network_config(config, spec, key, ephemeral)? };
         let alone = settings.bootstrap.is_empty();
         let (network, messages) = Network::start(settings, Arc::new(registry.clone()), stop.clone())?;
         let listening = listening(&network).await?;
 
         let anchoring = opened.is_some().then(|| Anchoring::new(config, spec)).transpose()?.map(Arc::new);
         let started = opened.zip(anchoring.clone()).map(|(opened, anchoring)| {
-            Chain::start((opened, part(config)), (spec, key), network.clone(), anchoring)
+            Chain::start((opened, chain_role(config)), (spec, key), network.clone(), anchoring)
         });
         let chain = started.transpose().map_err(StartError::Thread)?;
         let handle = chain.as_ref().map(Chain::handle);
@@ -128,7 +128,7 @@ impl Mesh {
             tasks.spawn(skew.clone().watch(network.clone(), stop.clone()));
         }
         let warming = directory.clone();
-        tasks.spawn(async move { stop.run_until_cancelled(warming.warm_up(visitor)).await });
+        tasks.spawn(async move { stop.run_until_cancelled(warming.warm_up(ephemeral)).await });
         tasks.close();
         Ok(Self {
             id,
@@ -147,7 +147,7 @@ impl Mesh {
         })
     }
 
-    /// Whoever says what `experts` there are, which `server` answers for.
+    /// The advertiser of `experts`, for which `server` answers.
     pub(crate) fn advertiser(
         &self,
         config: &NodeConfig,
@@ -167,7 +167,7 @@ impl Mesh {
         }
     }
 
-    /// Whoever sets tasks with `texts` and scores the answers, under `key` and with its averages in `dir`.
+    /// The validator that sets tasks with `texts` and scores the answers, under `key` and with its averages in `dir`.
     pub(crate) fn validator(
         &self,
         (key, dir): (NodeKey, PathBuf),
@@ -189,10 +189,10 @@ impl Mesh {
         }
     }
 
-    /// Ends in good order: what was learned of peers is on the disk then.
+    /// Shuts down in order, and writes the peer store.
     pub(crate) async fn end(self) {
         if let Some(chain) = self.chain {
-            // Waits for a commit: not on the runtime's own threads.
+            // Waits for a commit, which would block a thread of the runtime.
             let _ = tokio::task::spawn_blocking(move || chain.end()).await;
         }
         drop(self.stop);
@@ -201,8 +201,8 @@ impl Mesh {
     }
 }
 
-/// Whether the node's operator means it to make blocks.
-fn part(config: &NodeConfig) -> ChainRole {
+/// Whether the operator wants this node to make blocks.
+fn chain_role(config: &NodeConfig) -> ChainRole {
     match config.role {
         Some(Role::Validator) => ChainRole::Validator,
         _ => ChainRole::Follower,
@@ -213,7 +213,7 @@ fn network_config(
     config: &NodeConfig,
     spec: &MeshSpec,
     key: &NodeKey,
-    visitor: bool,
+    ephemeral: bool,
 ) -> Result<NetworkConfig, StartError> {
     let mut network = NetworkConfig::new(key.clone(), spec.mesh_id(), scope(spec));
     network.listen = address::listen(config.bind, config.p2p_port);
@@ -227,15 +227,15 @@ fn network_config(
     }
     network.protocols = vec![directory::protocol(), skew::protocol()];
     if config.follow {
-        network.topics.extend(chain::topics(part(config) == ChainRole::Validator));
+        network.topics.extend(chain::topics(chain_role(config) == ChainRole::Validator));
         network.protocols.push(chain::protocol());
         network.topics.push(anchor::topic());
     }
     network.protocols.push(anchor::protocol());
     network.protocols.push(state_sync::protocol());
     network.peer_store = Some(config.dir.join(PEER_STORE));
-    if visitor {
-        // Nobody would ask it: routing tables hold registered nodes only.
+    if ephemeral {
+        // A DHT server would never be asked: routing tables hold registered nodes only.
         network.mode = DhtMode::Client;
     }
     network.bootstrap = address::bootstrap(spec, &key.node_id())?;
@@ -253,12 +253,12 @@ async fn listening(network: &NetworkHandle) -> Result<Vec<Multiaddr>, StartError
             }
         }
     };
-    tokio::time::timeout(LISTEN_PATIENCE, wait).await.unwrap_or(Err(StartError::NotListening))
+    tokio::time::timeout(LISTEN_TIMEOUT, wait).await.unwrap_or(Err(StartError::NotListening))
 }
 
-/// Drops expired records now and then, so that they do not take others' room.
+/// Drops expired records at intervals, so that they do not take the room of others.
 async fn sweep(catalog: Arc<ExpertCatalog>, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+    while stop.run_until_cancelled(tokio::time::sleep(SWEEP_INTERVAL)).await.is_some() {
         catalog.expire();
     }
 }

@@ -1,4 +1,4 @@
-//! The node's own metrics, gathered when somebody asks for them.
+//! The node's own metrics, gathered at each request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,7 +18,7 @@ use super::{
     view,
 };
 
-/// What there is to tell.
+/// Where the metrics come from.
 pub(crate) struct Sources<'a> {
     pub network: &'a NetworkStatus,
     pub records: &'a RecordCounters,
@@ -48,10 +48,10 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
         let checkpoint = view::last_checkpoint(&known.tip.state).map_or(0, |block| block.0);
         gauge("chain_checkpoint", "Height of the last checkpoint; 0 before the first", checkpoint);
         gauge("chain_round", "Round that the next block is in", known.round.into());
-        gauge("chain_waiting", "Transactions that wait for a block", known.waiting as u64);
+        gauge("chain_waiting", "Transactions in the mempool", known.waiting as u64);
         gauge(
             "chain_finality_ms",
-            "Milliseconds from the beginning of the last height to its commit",
+            "Milliseconds from the start of the last height to its commit",
             finality(&known),
         );
         gauge(
@@ -69,62 +69,78 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
             height(status.kept),
         );
         gauge("anchor_anchored", "Height of the last checkpoint in the contract", height(status.anchored));
-        gauge("anchor_open", "Checkpoints that too few have signed yet", status.open.into());
+        gauge("anchor_open", "Checkpoints that have no quorum of attestations yet", status.open.into());
         gauge("anchor_trouble", "1 when checkpoints cannot be anchored", status.trouble.is_some().into());
     }
     let mut counter = |name: &str, help: &str, value: u64| {
         registry.register(name, help, ConstCounter::new(value));
     };
-    counter("gossip_received", "Gossip messages that were handed in for a verdict", network.gossip_received);
+    counter("gossip_received", "Gossip messages received", network.gossip_received);
     counter("gossip_rejected", "Gossip messages rejected", network.gossip_rejected);
-    counter("gossip_dropped", "Gossip messages dropped because too many waited", network.gossip_dropped);
+    counter("gossip_dropped", "Gossip messages dropped because the queue was full", network.gossip_dropped);
     counter(
         "peers_of_another_mesh",
-        "Peers disconnected because they are of another mesh",
+        "Peers disconnected because they belong to another mesh",
         network.wrong_mesh,
     );
-    counter(
-        "strangers_refused",
-        "Connections refused to nodes that are not registered",
-        network.strangers_refused,
-    );
+    counter("strangers_refused", "Connections of unregistered nodes refused", network.strangers_refused);
     let opinions = sources.opinions;
-    counter("assignments_accepted", "Assignments of validators taken in", load(&opinions.assignments));
-    counter("scores_accepted", "Interim scores of validators taken in", load(&opinions.scores));
-    counter("opinions_ignored", "Assignments and scores that said nothing new", load(&opinions.ignored));
-    counter("opinions_rejected", "Assignments and scores that were wrong", load(&opinions.rejected));
+    counter("assignments_accepted", "Assignments of validators accepted", load(&opinions.assignments));
+    counter("scores_accepted", "Live scores of validators accepted", load(&opinions.scores));
+    counter(
+        "opinions_ignored",
+        "Assignments and live scores that were old or already known",
+        load(&opinions.ignored),
+    );
+    counter("opinions_rejected", "Assignments and live scores that were invalid", load(&opinions.rejected));
     let records = sources.records;
-    counter("records_accepted", "Expert records taken in", load(&records.accepted));
-    counter("records_ignored", "Expert records that said nothing new", load(&records.ignored));
-    counter("records_rejected", "Expert records that were wrong", load(&records.rejected));
+    counter("records_accepted", "Expert records accepted", load(&records.accepted));
+    counter("records_ignored", "Expert records that were old or already known", load(&records.ignored));
+    counter("records_rejected", "Expert records that were invalid", load(&records.rejected));
     if let Some(queries) = sources.queries {
-        counter("query_connections", "Connections of askers", load(&queries.connections));
-        counter("query_connections_refused", "Connections of askers refused", load(&queries.refused));
-        counter("query_retries", "Askers whose address had to prove itself", load(&queries.retried));
-        counter("queries", "Queries answered or refused", load(&queries.queries));
+        counter("query_connections", "Connections to the query endpoint", load(&queries.connections));
         counter(
-            "queries_malformed",
-            "Queries without a well-formed question in time",
-            load(&queries.malformed),
+            "query_connections_refused",
+            "Connections to the query endpoint refused",
+            load(&queries.refused),
         );
-        counter("queries_rate_limited", "Queries over the asker's rate", load(&queries.rate_limited));
+        counter(
+            "query_retries",
+            "Connections whose address was validated with a QUIC retry",
+            load(&queries.retried),
+        );
+        counter("queries", "Queries answered or refused", load(&queries.queries));
+        counter("queries_malformed", "Queries whose request was malformed or late", load(&queries.malformed));
+        counter(
+            "queries_rate_limited",
+            "Queries over the rate limit of their sender",
+            load(&queries.rate_limited),
+        );
     }
     if let Some(chain) = sources.chain {
         let counters = chain.counters();
         counter("chain_extra_rounds", "Rounds of consensus beyond the first", load(&counters.extra_rounds));
-        counter("chain_equivocations", "Contradictions of validators", load(&counters.equivocations));
-        counter("chain_refused_blocks", "Proposed blocks that were wrong", load(&counters.refused_blocks));
-        counter("chain_dropped", "Messages dropped because too many waited", load(&counters.dropped));
+        counter("chain_equivocations", "Equivocations of validators", load(&counters.equivocations));
+        counter("chain_refused_blocks", "Proposed blocks that were invalid", load(&counters.refused_blocks));
+        counter(
+            "chain_dropped",
+            "Consensus messages dropped because the queue was full",
+            load(&counters.dropped),
+        );
     }
     if let Some(anchoring) = sources.anchoring {
         let counters = anchoring.counters();
+        counter("attestations_accepted", "Attestations of checkpoints accepted", load(&counters.accepted));
         counter(
-            "attestations_accepted",
-            "Validators' signatures under checkpoints",
-            load(&counters.accepted),
+            "attestations_ignored",
+            "Attestations of checkpoints that were early or already known",
+            load(&counters.ignored),
         );
-        counter("attestations_ignored", "Such signatures that said nothing new", load(&counters.ignored));
-        counter("attestations_rejected", "Such signatures that were wrong", load(&counters.rejected));
+        counter(
+            "attestations_rejected",
+            "Attestations of checkpoints that were invalid",
+            load(&counters.rejected),
+        );
     }
     let mut text = String::new();
     // Writing into a string does not fail.

@@ -1,8 +1,7 @@
-//! What validators say: the assignments that they gossip, their interim scores, and what the gate makes of those
-//! together with the last block.
+//! Validators' gossiped assignments and live scores, and the trust that the gate computes from those and the last block.
 //!
-//! What a hostile node can do: make us verify one signature per message that passed the network's own bounds. Books
-//! are kept for subnets of the ledger only, and each is bounded.
+//! What a hostile node can do: make us verify one signature per message that passed the network's own bounds. There
+//! are tables for subnets of the ledger only, and each is bounded.
 
 use std::{
     collections::BTreeMap,
@@ -36,50 +35,50 @@ pub(crate) fn register(topics: &mut TopicHandlers, opinions: &Arc<Opinions>) {
     for topic in [ASSIGNMENTS, SCORES] {
         let opinions = opinions.clone();
         topics.register(topic.name, move |message| {
-            let verdict = opinions.hear(topic.name, &message.data);
+            let verdict = opinions.handle_gossip(topic.name, &message.data);
             message.judge(verdict).boxed()
         });
     }
 }
 
-/// What became of what validators said.
+/// How many messages of validators were accepted, ignored and rejected.
 #[derive(Debug, Default)]
 pub(crate) struct OpinionCounters {
-    /// Assignments taken in.
+    /// Accepted assignments.
     pub assignments: AtomicU64,
-    /// Interim scores taken in.
+    /// Accepted live scores.
     pub scores: AtomicU64,
-    /// Old, known already, or beyond a bound.
+    /// Old, already known, or beyond a bound.
     pub ignored: AtomicU64,
-    /// Wrong in themselves.
+    /// Invalid in themselves.
     pub rejected: AtomicU64,
 }
 
-/// What validators say, shared by gossip, gate and the HTTP API.
+/// Validators' assignments and live scores, shared by gossip, gate and the HTTP API.
 pub(crate) struct Opinions {
     mesh: MeshId,
     registry: LedgerRegistry,
     assignments: Mutex<Assignments>,
-    said: Mutex<Said>,
+    live: Mutex<LiveScoreState>,
     counters: OpinionCounters,
 }
 
 #[derive(Default)]
-struct Said {
-    books: BTreeMap<Netuid, LiveScoreTable>,
-    /// What was last made of them, at which block; none once somebody has said something new.
-    made: Option<(BlockHeight, Arc<TrustTable>)>,
+struct LiveScoreState {
+    tables: BTreeMap<Netuid, LiveScoreTable>,
+    /// The trust computed from them, and at which block; none once newer scores were accepted.
+    trust: Option<(BlockHeight, Arc<TrustTable>)>,
 }
 
 impl Opinions {
-    /// Nothing heard yet.
+    /// Without assignments or scores.
     pub(crate) fn new(mesh: MeshId, registry: LedgerRegistry) -> Self {
-        let (assignments, said) = (Mutex::default(), Mutex::default());
-        Self { mesh, registry, assignments, said, counters: OpinionCounters::default() }
+        let (assignments, live) = (Mutex::default(), Mutex::default());
+        Self { mesh, registry, assignments, live, counters: OpinionCounters::default() }
     }
 
     /// Judges a message of one of the topics.
-    pub(crate) fn hear(&self, topic: &str, data: &[u8]) -> Verdict {
+    pub(crate) fn handle_gossip(&self, topic: &str, data: &[u8]) -> Verdict {
         let (verdict, taken) = match topic {
             _ if topic == ASSIGNMENTS.name => (self.assignment(data), &self.counters.assignments),
             _ => (self.scores(data), &self.counters.scores),
@@ -99,7 +98,7 @@ impl Opinions {
         match verified.map(|signed| lock(&self.assignments).insert(signed, now)) {
             Ok(AssignmentOutcome::New) => Verdict::Accept,
             Ok(AssignmentOutcome::Known | AssignmentOutcome::Full) => Verdict::Ignore,
-            // A ledger that moves on reaches nodes at different times: the sender may know more than we.
+            // A new block reaches nodes at different times: the sender may know a later one than this node.
             Err(
                 AssignmentError::Expired
                 | AssignmentError::FromTheFuture
@@ -124,53 +123,53 @@ impl Opinions {
         }
     }
 
-    /// Takes verified scores, of others or this node's own. False when they are no news.
+    /// Takes verified scores, of others or this node's own. False when they are not newer than the known ones.
     pub(crate) fn take(&self, signed: &SignedLiveScores) -> bool {
         let netuid = signed.scores().netuid;
-        let mut said = lock(&self.said);
-        let book = said.books.entry(netuid).or_insert_with(|| LiveScoreTable::new(netuid));
+        let mut live = lock(&self.live);
+        let book = live.tables.entry(netuid).or_insert_with(|| LiveScoreTable::new(netuid));
         let news = book.insert(signed, clock::now());
         if news {
-            said.made = None;
+            live.trust = None;
         }
         news
     }
 
-    /// The last block, and what the mesh thinks of every neuron by it and what was said since. Made anew when there is
-    /// another block or somebody has said something; each question shares it.
+    /// The last block, and the trust in every neuron by that block and the live scores since. Computed again only after
+    /// a new block or new scores; queries share the result.
     pub(crate) fn trusts(&self) -> (BlockHeight, Arc<TrustTable>) {
         let tip = self.registry.tip();
         let (height, state) = (tip.header.height, &tip.state);
-        let mut said = lock(&self.said);
-        if let Some((_, trusts)) = said.made.as_ref().filter(|(made, _)| *made == height) {
+        let mut live = lock(&self.live);
+        if let Some((_, trusts)) = live.trust.as_ref().filter(|(block, _)| *block == height) {
             return (height, trusts.clone());
         }
-        said.books.retain(|netuid, book| {
+        live.tables.retain(|netuid, book| {
             book.retain(&self.registry);
             state.subnets().contains_key(netuid)
         });
-        let trusts = Arc::new(trusts(state, &said.books));
-        said.made = Some((height, trusts.clone()));
+        let trusts = Arc::new(trusts(state, &live.tables));
+        live.trust = Some((height, trusts.clone()));
         (height, trusts)
     }
 
-    /// What became of what was heard.
+    /// The counters of accepted, ignored and rejected messages.
     pub(crate) fn counters(&self) -> &OpinionCounters {
         &self.counters
     }
 }
 
-fn trusts(state: &LedgerState, books: &BTreeMap<Netuid, LiveScoreTable>) -> TrustTable {
+fn trusts(state: &LedgerState, tables: &BTreeMap<Netuid, LiveScoreTable>) -> TrustTable {
     let now = clock::now();
     let stake = |node: &NodeId| state.nodes().get(node).map_or(0, |node| node.stake().base_units());
     let mut trusts = TrustTable::new();
     for (netuid, subnet) in state.subnets() {
         let opinions: BTreeMap<Registration, MedianScore> =
-            books.get(netuid).map(|book| book.medians(stake, now)).unwrap_or_default();
+            tables.get(netuid).map(|book| book.medians(stake, now)).unwrap_or_default();
         let largest = subnet.neurons.iter().map(|neuron| neuron.incentive).max().unwrap_or(0);
         for neuron in &subnet.neurons {
             let of = Registration { node: neuron.node, block: BlockHeight(neuron.registered) };
-            // Before a subnet's first incentives, they say nothing about anybody.
+            // Before a subnet's first epoch all incentives are 0, and carry no information.
             let incentive = (largest > 0).then_some((neuron.incentive, largest));
             trusts.insert((*netuid, neuron.node), Trust::new(incentive, opinions.get(&of).copied()));
         }

@@ -1,12 +1,12 @@
-//! Whether the ports that the operator named are free, asked before anything starts: the one error of starting that
-//! a program (the testnet's launcher) has to tell from all others.
+//! Checks before the start whether the configured ports are free. The testnet's launcher distinguishes this error from
+//! all others.
 
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
 };
 
-/// A port that cannot be had.
+/// A port cannot be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("port {port} ({protocol}) cannot be used on {address}: {source}")]
 pub struct PortError {
@@ -16,12 +16,12 @@ pub struct PortError {
     pub protocol: &'static str,
     /// Where it was tried.
     pub address: IpAddr,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
 impl PortError {
-    /// Whether somebody else has it.
+    /// Whether another process uses it.
     pub(crate) fn in_use(&self) -> bool {
         self.source.kind() == io::ErrorKind::AddrInUse
     }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_taken_port_is_told_from_other_errors() {
+    fn a_port_in_use_differs_from_other_errors() {
         let loopback = IpAddr::from([127, 0, 0, 1]);
         let taken = UdpSocket::bind((loopback, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();

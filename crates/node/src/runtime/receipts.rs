@@ -1,4 +1,4 @@
-//! Receipts: what this node signs for its answers. The router checks what others sign for theirs.
+//! Receipts that this node signs for its answers. The router verifies those of other nodes.
 
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ impl ReceiptSigner {
         Self { key, mesh }
     }
 
-    /// The signed receipt of an answer that is whole.
+    /// The signed receipt of a complete answer.
     pub(crate) fn sign(&self, open: OpenReceipt) -> Option<Vec<u8>> {
         let receipt = Receipt {
             netuid: open.netuid,
@@ -55,7 +55,7 @@ impl ReceiptSigner {
 }
 
 impl OpenReceipt {
-    /// For a question that has a name.
+    /// For a query that has a name; none for others.
     pub(crate) fn of(asker: NodeId, open: &QueryOpen) -> Option<Self> {
         let query = open.name?;
         Some(Self {
@@ -69,7 +69,7 @@ impl OpenReceipt {
         })
     }
 
-    /// A chunk goes out.
+    /// Hashes a chunk that is sent.
     pub(crate) fn chunk(&mut self, chunk: &[u8]) {
         self.answer.chunk(chunk);
     }

@@ -1,9 +1,8 @@
-//! Who may do what, as the ledger says, in the form that each layer asks for it.
+//! The permissions that the ledger grants, in the form that each layer asks for.
 //!
-//! One value behind three traits: the network asks who is registered, the expert directory who may advertise, and whoever
-//! hears validators who is one. It looks at
-//! the last block that this node knows: what validators agreed on, from the next question on. A visitor, who follows no
-//! chain, knows the genesis.
+//! One value behind three traits: the network asks which nodes are registered, the expert directory which may advertise,
+//! and the handlers of assignments and scores which are validators. The answers come from the last block that this node
+//! has. An ephemeral client follows no chain and answers from the genesis.
 
 use std::sync::Arc;
 
@@ -35,8 +34,8 @@ impl LedgerRegistry {
         Ok(Self(watch::Sender::new(ChainView::genesis(spec)?).subscribe()))
     }
 
-    /// What `node` is registered as: a validator where it has a permit, a miner where it has a slot, and a gateway when the
-    /// ledger knows it and it is in no subnet.
+    /// The role of `node`: validator with a permit, miner with a slot, gateway when it is registered in the ledger and in
+    /// no subnet.
     pub(crate) fn role(&self, node: &NodeId) -> Option<spec::Role> {
         self.with(|state| {
             let neurons: Vec<_> = state
@@ -60,7 +59,7 @@ impl LedgerRegistry {
         })
     }
 
-    /// The subnets that there are.
+    /// All subnets.
     pub(crate) fn subnets(&self) -> Vec<Netuid> {
         self.with(|state| state.subnets().keys().copied().collect())
     }
@@ -70,8 +69,8 @@ impl LedgerRegistry {
         self.0.borrow().tip.clone()
     }
 
-    fn with<T>(&self, look: impl FnOnce(&LedgerState) -> T) -> T {
-        look(&self.tip().state)
+    fn with<T>(&self, read: impl FnOnce(&LedgerState) -> T) -> T {
+        read(&self.tip().state)
     }
 }
 

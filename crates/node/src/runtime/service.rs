@@ -16,19 +16,19 @@ use nervure_subnet::{ExpertRecord, Find};
 use serde_json::Value;
 
 use super::{
-    catalog::ExpertCatalog, clock, directory::Directory, gossip::RecordCounters, ledger::LedgerDesk, metrics,
-    opinions::Opinions, serving::ServedExperts, skew::Skew, view,
+    catalog::ExpertCatalog, clock, directory::Directory, gossip::RecordCounters, ledger::LedgerQueries,
+    metrics, opinions::Opinions, serving::ServedExperts, skew::Skew, view,
 };
 
-/// What a node has to tell and to offer.
+/// The parts of a node that the HTTP API reaches.
 pub(crate) struct NodeService {
     pub mesh: MeshId,
     pub role: Option<Role>,
     pub started: Instant,
-    /// Whether anybody else is to be found.
+    /// Whether the mesh spec names no other node to connect to.
     pub alone: bool,
     pub network: NetworkHandle,
-    pub ledger: LedgerDesk,
+    pub ledger: LedgerQueries,
     pub router: Router,
     pub catalog: Arc<ExpertCatalog>,
     pub directory: Arc<Directory>,
@@ -66,7 +66,7 @@ impl MeshService for NodeService {
     fn ask(&self, ask: Query) -> BoxFuture<'_, Result<AnswerStream, ServiceError>> {
         async move {
             self.directory.warm().await;
-            // Before anybody is met, "no expert is known" would be a wrong answer.
+            // Before the first connection, "no expert is known" would be a wrong answer.
             if self.catalog.len() == 0 && !self.alone && self.network_status().await.connected == 0 {
                 let reason = "no node of the mesh is connected yet".into();
                 return Err(ServiceError::Unavailable { reason });
@@ -110,8 +110,8 @@ impl MeshService for NodeService {
                 role: self.role.map_or("none".into(), |role| role.to_string()),
                 version: env!("CARGO_PKG_VERSION").into(),
                 uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-                not_ready: waiting.then(|| nobody(&network)),
-                clock: self.skew.complaint(),
+                not_ready: waiting.then(|| not_ready_reason(&network)),
+                clock: self.skew.warning(),
                 peers_connected: network.connected,
                 experts_known: u32::try_from(self.catalog.len()).unwrap_or(u32::MAX),
                 serving: self.experts.iter().map(|served| served.name.clone()).collect(),
@@ -167,8 +167,8 @@ impl MeshService for NodeService {
     }
 }
 
-/// Why nobody is connected, as far as can be told.
-fn nobody(network: &NetworkStatus) -> String {
+/// Why no node is connected, as far as this node knows.
+fn not_ready_reason(network: &NetworkStatus) -> String {
     match network.wrong_mesh {
         0 => "no node of the mesh is connected yet".into(),
         count => format!(

@@ -1,7 +1,7 @@
 //! A miner's side of a query: from an opened stream to an expert and back.
 //!
 //! Runs on the query endpoint's own thread, so it only moves events; experts work elsewhere. Dropping the expert's
-//! stream frees the expert, and the asker's leaving drops it.
+//! stream frees the expert; it is dropped when the asker leaves.
 //!
 //! What a hostile asker can do: open a query that passed admission, and make us decode one bounded body of
 //! canonical CBOR. Everything in it is validated before an expert sees it.
@@ -25,11 +25,11 @@ use super::{
     wire,
 };
 
-/// Most characters of an expert's complaint that travel back.
-const MAX_COMPLAINT: usize = 120;
+/// Characters of an expert's error message that are sent back.
+const MAX_REASON_CHARS: usize = 120;
 
-/// Questions at which an expert counts as fully loaded: a built-in model's queue.
-const FULL: u32 = 16;
+/// Queries at which an expert counts as fully loaded: the length of a built-in model's queue.
+const FULL_LOAD_QUERIES: u32 = 16;
 
 /// An expert as this node offers it.
 #[derive(Clone)]
@@ -38,35 +38,35 @@ pub(crate) struct ServedExpert {
     pub name: String,
     /// The subnet that it serves in.
     pub netuid: Netuid,
-    /// What it says it can do.
+    /// The capability that it advertises.
     pub capability: Capability,
     /// Base units per 1,000 tokens of output.
     pub price: u64,
     /// The model.
     pub expert: Arc<dyn Expert>,
-    /// Questions that it works on or that wait for it.
+    /// Queries that it works on or that wait for it.
     pub in_progress: Arc<AtomicU32>,
 }
 
 impl ServedExpert {
-    /// How busy it is, in percent: full means that as many wait as a usual queue holds.
+    /// Its load, in percent of [`FULL_LOAD_QUERIES`].
     pub(crate) fn load(&self) -> u8 {
-        let busy = self.in_progress.load(Ordering::Relaxed).min(FULL) * 100 / FULL;
+        let busy = self.in_progress.load(Ordering::Relaxed).min(FULL_LOAD_QUERIES) * 100 / FULL_LOAD_QUERIES;
         u8::try_from(busy).unwrap_or(100)
     }
 }
 
-/// A question that an expert works on; counted while it lives.
-struct AtWork(Arc<AtomicU32>);
+/// Counts a query as in progress until it is dropped.
+struct InFlightGuard(Arc<AtomicU32>);
 
-impl AtWork {
+impl InFlightGuard {
     fn begin(counter: &Arc<AtomicU32>) -> Self {
         counter.fetch_add(1, Ordering::Relaxed);
         Self(counter.clone())
     }
 }
 
-impl Drop for AtWork {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -75,7 +75,7 @@ impl Drop for AtWork {
 /// The experts of this node, by name.
 pub(crate) struct ServedExperts {
     experts: BTreeMap<String, ServedExpert>,
-    /// Who signs for their answers; without one, nobody does.
+    /// Signs receipts for their answers; without it there are none.
     signer: Option<ReceiptSigner>,
 }
 
@@ -116,10 +116,10 @@ impl QueryService for ServedExperts {
         };
         let receipt = self.signer.clone().zip(OpenReceipt::of(from, &open));
         async move {
-            let _at_work = AtWork::begin(&served.in_progress);
+            let _in_flight = InFlightGuard::begin(&served.in_progress);
             match accept(&served, &open) {
                 Ok(request) => stream(served.expert.run(request), reply, receipt).await,
-                Err((code, complaint)) => reply.refuse(code, &complaint, None).await,
+                Err((code, reason)) => reply.refuse(code, &reason, None).await,
             }
         }
         .boxed()
@@ -130,7 +130,7 @@ async fn reply_no_such(reply: Replier) {
     reply.refuse(QueryErrorCode::NoSuchExpert, "no such expert here", None).await;
 }
 
-/// The request of a query whose terms suit us.
+/// The validated request of a query, when its budget covers the cost.
 fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (QueryErrorCode, String)> {
     let bad = |error: &dyn std::fmt::Display| (QueryErrorCode::BadRequest, cut(&error.to_string()));
     let request = wire::decode_request(&open.body).map_err(|error| bad(&error))?;
@@ -164,7 +164,7 @@ async fn stream(
             }
             Some(Ok(event)) => wire::encode_event(&event),
             Some(Err(error)) => return refuse(reply, &error).await,
-            // Experts promise an end; without one the asker sees a broken answer, which it is.
+            // Every stream has to finish with `Done`. Without it the answer is incomplete and must not end well.
             None => return,
         };
         match sent {
@@ -204,7 +204,7 @@ fn code(error: &ExpertError) -> QueryErrorCode {
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(MAX_COMPLAINT).collect()
+    text.chars().take(MAX_REASON_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -254,19 +254,19 @@ mod tests {
     }
 
     #[test]
-    fn the_load_follows_the_questions_and_never_leaves_its_bounds() {
+    fn the_load_follows_the_queries_within_its_bounds() {
         let expert = served("a", "rust", 0);
         assert_eq!(expert.load(), 0);
-        let some: Vec<_> = (0..4).map(|_| AtWork::begin(&expert.in_progress)).collect();
+        let some: Vec<_> = (0..4).map(|_| InFlightGuard::begin(&expert.in_progress)).collect();
         assert_eq!(expert.load(), 25);
-        let many: Vec<_> = (0..100).map(|_| AtWork::begin(&expert.in_progress)).collect();
+        let many: Vec<_> = (0..100).map(|_| InFlightGuard::begin(&expert.in_progress)).collect();
         assert_eq!(expert.load(), 100);
         drop((some, many));
         assert_eq!(expert.load(), 0);
     }
 
     #[test]
-    fn terms_are_looked_at_before_the_expert_works() {
+    fn the_budget_and_the_body_are_checked_before_the_expert_works() {
         let paid = served("a", "rust", 1_000_000);
         let refused = |open: &QueryOpen| accept(&paid, open).unwrap_err().0;
         assert_eq!(refused(&open("text", None)), QueryErrorCode::BudgetExceeded);

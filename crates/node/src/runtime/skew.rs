@@ -1,12 +1,12 @@
-//! Whether this machine's clock is right, by what other nodes say of theirs.
+//! Whether this machine's clock is right, compared with the clocks of other nodes.
 //!
-//! Blocks have no time and are agreed on without one, so that a wrong clock endangers nothing that is final. But expert
-//! records, assignments, receipts and scores carry times, and others refuse those that are [half a minute](MOST) off: a
-//! node with a wrong clock is alone without knowing why. So every node asks some registered ones now and then, and
-//! says how far it is from their median.
+//! Blocks carry no time and consensus needs none, so that a wrong clock endangers nothing that is final. But expert
+//! records, assignments, receipts and scores carry times, and other nodes refuse those that are half a minute off: a
+//! node with a wrong clock is ignored without knowing why. So every node asks some registered nodes at intervals, and
+//! reports how far it is from their median when that is more than [`MAX_SKEW`].
 //!
-//! What a hostile node can do: say a wrong time, which moves the median only when most of those who are asked do. What is
-//! wrong is only said; nothing else comes of it.
+//! What a hostile node can do: answer with a wrong time, which moves the median only when most of the asked nodes do so.
+//! A wrong clock is only reported; it has no other effect.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -22,16 +22,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{clock, directory::ProtocolHandlers};
 
-/// Nodes that are asked at a time, and of how many the median is believed.
-const ASKED: usize = 9;
-const BELIEVED: usize = 3;
+/// Nodes that are asked at a time, and how many answers a median needs.
+const MAX_PROBED_NODES: usize = 9;
+const MIN_ANSWERS: usize = 3;
 
-/// Until the first time that others are asked, and between two times.
-const FIRST: Duration = Duration::from_secs(2);
-const EVERY: Duration = Duration::from_secs(30);
+/// Until the first round of requests, and between two rounds.
+const FIRST_PROBE_DELAY: Duration = Duration::from_secs(2);
+const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How far a clock may be off without a word: a third of what others bear with.
-const MOST: Duration = Duration::from_secs(10);
+/// How far a clock may be off without a warning: a third of what other nodes tolerate.
+const MAX_SKEW: Duration = Duration::from_secs(10);
 
 /// The bounds of the protocol.
 pub(super) fn protocol() -> ProtocolSpec {
@@ -44,28 +44,28 @@ pub(super) fn register(protocols: &mut ProtocolHandlers) {
     protocols.register(CLOCK.name, move |request| request.respond(now()).boxed());
 }
 
-/// How far this clock is from those of others.
+/// How far this clock is from those of other nodes.
 #[derive(Debug, Default)]
-pub(crate) struct Skew(Mutex<Option<Found>>);
+pub(crate) struct Skew(Mutex<Option<Measurement>>);
 
-/// What was found the last time.
+/// The result of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Found {
+struct Measurement {
     /// Milliseconds that this clock is ahead of the median of others; negative behind it.
     ahead: i64,
-    /// Of how many.
+    /// How many nodes answered.
     of: usize,
 }
 
 impl Skew {
-    /// What is wrong with the clock, and what to do; nothing when it is right, or nobody was heard.
-    pub(crate) fn complaint(&self) -> Option<String> {
+    /// What is wrong with the clock, and what to do; none when it is right, or too few nodes answered.
+    pub(crate) fn warning(&self) -> Option<String> {
         let found = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let off = Duration::from_millis(found.ahead.unsigned_abs());
-        (off > MOST).then(|| {
+        (off > MAX_SKEW).then(|| {
             let way = if found.ahead > 0 { "ahead of" } else { "behind" };
             format!(
-                "{} s {way} the median of {} other nodes, who refuse what carries such times (blocks carry none): set \
+                "{} s {way} the median of {} other nodes, which refuse records with such times (blocks carry none): set \
                  it, for instance with timedatectl set-ntp true",
                 off.as_secs(),
                 found.of
@@ -73,16 +73,16 @@ impl Skew {
         })
     }
 
-    /// Asks others now and then, until `stop`.
+    /// Asks other nodes at intervals, until `stop`.
     pub(super) async fn watch(self: Arc<Self>, network: NetworkHandle, stop: CancellationToken) {
-        let mut pause = FIRST;
+        let mut pause = FIRST_PROBE_DELAY;
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             let times = ask(&network).await;
-            pause = if times.len() < BELIEVED { FIRST * 2 } else { EVERY };
-            let before = self.complaint().is_some();
+            pause = if times.len() < MIN_ANSWERS { FIRST_PROBE_DELAY * 2 } else { PROBE_INTERVAL };
+            let before = self.warning().is_some();
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = judge(times);
-            if let Some(complaint) = self.complaint().filter(|_| !before) {
-                tracing::error!("this machine's clock is {complaint}");
+            if let Some(warning) = self.warning().filter(|_| !before) {
+                tracing::error!("this machine's clock is {warning}");
             }
         }
     }
@@ -95,7 +95,7 @@ async fn ask(network: &NetworkHandle) -> Vec<i64> {
         peers.into_iter().filter(|peer| peer.registered).map(|peer| peer.node).collect();
     registered.shuffle(&mut rand::rng());
     let asked: FuturesUnordered<_> =
-        registered.into_iter().take(ASKED).map(|node| ahead_of(network, node)).collect();
+        registered.into_iter().take(MAX_PROBED_NODES).map(|node| ahead_of(network, node)).collect();
     asked.filter_map(std::future::ready).collect().await
 }
 
@@ -114,10 +114,10 @@ fn difference(sent: UnixMillis, received: UnixMillis, theirs: u64) -> i64 {
 }
 
 /// The median, when enough have answered.
-fn judge(mut times: Vec<i64>) -> Option<Found> {
+fn judge(mut times: Vec<i64>) -> Option<Measurement> {
     times.sort_unstable();
-    let ahead = times.get(times.len() / 2).copied().filter(|_| times.len() >= BELIEVED)?;
-    Some(Found { ahead, of: times.len() })
+    let ahead = times.get(times.len() / 2).copied().filter(|_| times.len() >= MIN_ANSWERS)?;
+    Some(Measurement { ahead, of: times.len() })
 }
 
 #[cfg(test)]
@@ -125,11 +125,11 @@ mod tests {
     use super::*;
 
     fn says(times: &[i64]) -> Option<String> {
-        Skew(Mutex::new(judge(times.to_vec()))).complaint()
+        Skew(Mutex::new(judge(times.to_vec()))).warning()
     }
 
     #[test]
-    fn most_of_the_others_decide_and_a_few_say_nothing() {
+    fn the_median_decides_and_needs_three_answers() {
         assert_eq!(says(&[0, 10, -900]), None);
         assert_eq!(says(&[3_600_000, 3_600_000]), None, "two may both be wrong");
         let ahead = says(&[3_600_400, 3_600_000, 3_599_000]).unwrap();

@@ -1,11 +1,12 @@
-//! Beginning without history: the state of a recent block by request, verified against its certified root.
+//! State sync: a new node fetches the state of a recent block and verifies it against the certified state root.
 //!
-//! A node that begins fetches a block with its certificate, follows certificates to it from what its operator trusts
-//! ([`fetch`]), and then the records of its state, page by page, of the same peer. Any registered node serves them.
+//! It fetches a block with its certificate, verifies certificates from the operator's trusted block up to that one
+//! ([`fetch`]), and then fetches the records of its state, page by page, from the same peer. Any registered node serves
+//! them.
 //!
 //! What a hostile peer can do: ask for a page of [`STATE_PAGE`] bytes as often as its rate allows; answer with up to
-//! [`MAX_STATE_LEN`](nervure_ledger::snapshot::MAX_STATE_LEN) bytes of records before the root turns out to be wrong, upon which
-//! another peer is asked. What it cannot: have a single record used that is not under the certified root.
+//! [`MAX_STATE_LEN`](nervure_ledger::snapshot::MAX_STATE_LEN) bytes of records before the root turns out to be
+//! wrong; then another peer is asked. It cannot get a single record used that is not under the certified root.
 
 mod fetch;
 
@@ -30,12 +31,12 @@ pub(crate) use fetch::{StateSyncError, begin};
 // The response has room for a page and one more record.
 const _: () = assert!(bounds::MAX_STATE_RECORD == nervure_ledger::tree::MAX_RECORD_LEN);
 
-/// Pages that are read from the disk at once.
-const INBOUND: usize = 4;
+/// Pages that are read from the disk at the same time.
+const MAX_CONCURRENT_REQUESTS: usize = 4;
 
 /// The bounds of the protocol.
 pub(super) fn protocol() -> ProtocolSpec {
-    ProtocolSpec { inbound: INBOUND, ..ProtocolSpec::of(STATE) }
+    ProtocolSpec { inbound: MAX_CONCURRENT_REQUESTS, ..ProtocolSpec::of(STATE) }
 }
 
 /// Registers the handler of requests for the state.

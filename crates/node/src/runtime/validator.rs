@@ -71,7 +71,7 @@ pub(crate) struct Validator {
 struct SubnetWorker {
     store: Arc<Mutex<ValidatorStore>>,
     mechanism: Option<Arc<dyn Mechanism>>,
-    /// What the mechanism was built from.
+    /// The spec from which the mechanism was built.
     spec: Option<nervure_primitives::MechanismSpec>,
     /// The block at which the next task is due.
     next_task: u64,

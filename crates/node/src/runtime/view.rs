@@ -1,4 +1,4 @@
-//! What the HTTP API shows of what the node knows.
+//! The node's state as documents of the HTTP API.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,7 +38,7 @@ pub(crate) fn catalog(records: &[ExpertRecord]) -> Catalog {
     }
 }
 
-/// Where the node is in the chain.
+/// The node's position in the chain.
 pub(crate) fn chain(view: &ChainView) -> ChainStatus {
     let (header, state) = (&view.tip.header, &view.tip.state);
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -78,16 +78,16 @@ pub(crate) fn peer(info: PeerInfo) -> PeerView {
     }
 }
 
-/// Where a page ended, as text: `NODE/EXPERT`.
+/// A page's cursor as text: `NODE/EXPERT`.
 pub(crate) fn cursor((node, expert): (NodeId, String)) -> String {
     format!("{node}/{expert}")
 }
 
-/// Where a page begins.
+/// Parses [`cursor`]'s text.
 pub(crate) fn parse_cursor(text: &str) -> Result<(NodeId, String), ServiceError> {
     let bad = || ServiceError::InvalidRequest {
         field: "cursor".into(),
-        message: "not one that a page gave".into(),
+        message: "not a valid cursor: use the one from the last page".into(),
     };
     let (node, expert) = text.split_once('/').ok_or_else(bad)?;
     Ok((node.parse().map_err(|_| bad())?, expert.to_owned()))

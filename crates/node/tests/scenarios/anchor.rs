@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::mesh::{Mesh, Said, eventually, nervure};
+use crate::mesh::{CommandOutput, Mesh, eventually, nervure};
 
 /// The checkpoint list, the latest first.
 fn checkpoints(mesh: &Mesh) -> Vec<Value> {
@@ -31,7 +31,7 @@ fn validators_sign_checkpoints_and_every_node_keeps_them() {
     // A validator dies and misses what the others sign meanwhile; it gets that from them.
     mesh.run(&["testnet", "kill", "validator-4"]).well();
     let kept = |mesh: &Mesh| status(mesh)["kept"].as_u64().unwrap_or(0);
-    eventually("the others go on", || (kept(&mesh) >= height + 10).then_some(()));
+    eventually("the others anchor more checkpoints", || (kept(&mesh) >= height + 10).then_some(()));
     let missed = kept(&mesh);
     mesh.run(&["testnet", "start", "validator-4"]).well();
     let dir = mesh.dir().join("nodes/validator-4");
@@ -42,7 +42,7 @@ fn validators_sign_checkpoints_and_every_node_keeps_them() {
     });
 }
 
-/// The program that is the chain, where npm has installed it.
+/// The path of anvil, where npm has installed it.
 fn anvil() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let named = std::env::var_os("NERVURE_ANVIL").map(PathBuf::from);
@@ -75,7 +75,7 @@ fn a_contract_keeps_them_while_its_chain_comes_and_goes() {
     let first = eventually("a checkpoint in the contract", || last_anchored(&mesh, true));
     assert!(first["transaction"].as_str().unwrap().starts_with("0x"), "{first}");
 
-    // The mesh goes on without the chain, says so, and catches up when it is back.
+    // The mesh continues without the chain, reports it, and catches up when the chain is back.
     mesh.run(&["testnet", "kill", "chain"]).well();
     let before = status(&mesh)["anchored"].as_u64().unwrap();
     let without = eventually("checkpoints are signed without the chain", || {
@@ -105,7 +105,7 @@ fn begins_with_the_contract(mesh: &Mesh) {
         (latest > anchored).then_some(latest)
     });
     let verified = mesh.run(&["checkpoint", "verify", &ahead.to_string(), "--anchor-rpc", &rpc, "--json"]);
-    // By now the contract may be further than that block, which then is said.
+    // By now the contract may be past that block; then the command refuses.
     match verified.code {
         0 => assert!(verified.json()["trusted"].as_str().unwrap().contains("in contract 0x"), "{verified:?}"),
         _ => assert!(verified.err.contains("certificates lead forward only"), "{verified:?}"),
@@ -123,7 +123,7 @@ fn begins_with_the_contract(mesh: &Mesh) {
         .args(["--checkpoint", "anchored", "--anchor-rpc", &rpc])
         .stderr(log)
         .spawn();
-    let _node = Killed(node.unwrap());
+    let _node = NodeProcess(node.unwrap());
     let said = eventually("a node that begins with the contract", || {
         let said = std::fs::read_to_string(home.path().join("log")).unwrap();
         assert!(!said.contains("error:"), "{said}");
@@ -133,9 +133,9 @@ fn begins_with_the_contract(mesh: &Mesh) {
 }
 
 /// A process that ends with the test.
-struct Killed(std::process::Child);
+struct NodeProcess(std::process::Child);
 
-impl Drop for Killed {
+impl Drop for NodeProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -149,7 +149,7 @@ fn a_testnet_without_the_program_of_the_chain_says_what_to_do() {
     command.current_dir(home.path()).env("PATH", "").env("NERVURE_ANVIL", "/nowhere/anvil");
     let said =
         command.arg("--dir").arg(home.path().join("t")).args(["testnet", "up", "--anchor", "evm"]).output();
-    let said = Said::of(said.unwrap());
+    let said = CommandOutput::of(said.unwrap());
     assert!(said.code == 1 && said.err.contains("npm install"), "{said:?}");
     assert!(!home.path().join("t").exists(), "nothing was begun");
 }

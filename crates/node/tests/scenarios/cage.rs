@@ -1,5 +1,5 @@
-//! Machines of their own for a few processes, on one wire that can be cut: network namespaces, a virtual cable from each
-//! to a switch, and two bridges in it. Nothing of it is to be seen from outside, and it ends with the processes in it.
+//! Network namespaces on one network that can be partitioned: a veth pair from each namespace to a switch namespace with
+//! two bridges. Nothing is visible outside, and all of it ends with the processes in it.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ pub struct Cage {
 }
 
 impl Cage {
-    /// So many machines, all connected. None where this user or this system may not do that, which is said.
+    /// Connected namespaces. None, with a message, where this user or this system may not create them.
     pub fn new(machines: usize) -> Option<Self> {
         let cage = Self::build(machines);
         if cage.is_none() {

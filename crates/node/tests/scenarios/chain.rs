@@ -1,10 +1,10 @@
-//! Validators agree on blocks: everybody follows, transactions become final, crashes lose nothing.
+//! Validators agree on blocks: every node follows, transactions become final, crashes lose nothing.
 
 use serde_json::Value;
 
-use crate::mesh::{Mesh, Said, eventually, run};
+use crate::mesh::{CommandOutput, Mesh, eventually, run};
 
-/// Where a node is in the chain.
+/// A node's position in the chain.
 fn chain(mesh: &Mesh, node: &str) -> Value {
     let said = run(&mesh.dir().join("nodes").join(node), &["status", "--json"]);
     if said.code == 0 { said.json()["chain"].clone() } else { Value::Null }
@@ -41,7 +41,7 @@ fn transactions_become_final_and_every_node_agrees_on_the_state() {
     assert!(sent.err.contains("final in block"), "{sent:?}");
     assert_eq!(balance(&mesh, key), 12_500_000_000);
 
-    let much: Said = mesh.run(&["wallet", "send", &to, "900000"]);
+    let much: CommandOutput = mesh.run(&["wallet", "send", &to, "900000"]);
     assert!(much.code != 0 && much.err.contains("900000 tokens are needed"), "{much:?}");
 
     let block = sent.json()["height"].as_u64().unwrap();
@@ -66,7 +66,7 @@ fn one_of_four_may_die_two_may_not_and_nothing_is_lost() {
     reaches(&mesh, "validator-1", before + 3);
 
     mesh.run(&["testnet", "kill", "validator-3"]).well();
-    // What was being decided when it died may still be decided; after that, no block grows on half of the power.
+    // The block in progress may still be decided; after that, half of the voting power makes none.
     let old = |chain: &Value| chain["age_ms"].as_u64().is_some_and(|age| age >= 6_000);
     let stuck = eventually("no block for six block times", || {
         let chain = chain(&mesh, "validator-1");

@@ -10,7 +10,7 @@ use crate::{
 #[test]
 fn checkpoints_are_listed_shown_and_verified_from_the_genesis() {
     let mesh = Mesh::up(&["--validators", "4", "--miners", "1"]);
-    // Validators are elected anew at block 10, with the stake that the first epoch left them.
+    // The next election is at block 10, with the stake after the first epoch.
     let latest = eventually("a checkpoint after an election", || {
         let page = mesh.run(&["checkpoint", "list", "--json"]).well().json();
         page["checkpoints"].get(0).filter(|row| row["height"].as_u64() > Some(10)).cloned()
@@ -32,11 +32,11 @@ fn checkpoints_are_listed_shown_and_verified_from_the_genesis() {
     let status = mesh.node("gateway-1");
     assert!(status["checkpoint"].as_u64() >= latest["height"].as_u64(), "{status}");
 
-    from_a_block_that_somebody_vouches_for(&mesh, &latest);
+    verifies_from_a_trusted_block(&mesh, &latest);
     lies_are_refused(&mesh, &height);
 }
 
-fn from_a_block_that_somebody_vouches_for(mesh: &Mesh, latest: &Value) {
+fn verifies_from_a_trusted_block(mesh: &Mesh, latest: &Value) {
     let block = mesh.run(&["checkpoint", "show", "3", "--json"]).well().json()["block"].clone();
     let block = block.as_str().unwrap();
     let height = latest["height"].to_string();

@@ -1,12 +1,12 @@
-//! A client that is nowhere and joins for one command: what it finds, it finds through the directory.
+//! An ephemeral client joins for one command and finds experts through the directory.
 
 use std::io::{Read, Write};
 
 use crate::mesh::{Mesh, eventually, run};
 
 #[test]
-fn a_visitor_finds_every_expert_and_is_answered() {
-    // Renewals come every 20 minutes here: only the directory can tell a visitor.
+fn an_ephemeral_client_finds_every_expert_and_is_answered() {
+    // Renewals come every 20 minutes here, so that only the directory can bring the records.
     let mesh = Mesh::up(&["--validators", "2", "--miners", "6", "--record-expiry", "3600"]);
     let (home, spec) = (tempfile::tempdir().unwrap(), mesh.mesh_file());
     let spec = spec.to_str().unwrap();
@@ -14,7 +14,7 @@ fn a_visitor_finds_every_expert_and_is_answered() {
         let found = run(home.path(), &["experts", "find", "--mesh", spec, "--json"]);
         (found.code == 0 && found.json()["experts"].as_array().unwrap().len() == 6).then_some(())
     });
-    // A visitor searches for a few seconds and answers with what it has by then: on a busy machine, not always all.
+    // A client searches for a few seconds and uses the records that it has by then: on a busy machine, not always all.
     eventually("it finds those that can do something", || {
         let find = ["experts", "find", "text.generate.rust", "--mesh", spec, "--json"];
         let found = run(home.path(), &find).well().json();
@@ -25,7 +25,7 @@ fn a_visitor_finds_every_expert_and_is_answered() {
     let url = serve_once(std::fs::read_to_string(spec).unwrap());
     let shown = run(home.path(), &["mesh", "show", &url]).well();
     assert!(shown.out.contains("2 validators, 6 miners, 1 gateways"), "{shown:?}");
-    assert!(std::fs::read_dir(home.path()).unwrap().next().is_none(), "a visitor leaves nothing behind");
+    assert!(std::fs::read_dir(home.path()).unwrap().next().is_none(), "an ephemeral client leaves no files");
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_gateway_that_starts_again_hears_of_everything_without_waiting_for_renewals(
     eventually("it knows both experts", || (mesh.node("gateway-1")["experts_known"] == 2).then_some(()));
 }
 
-/// A web server that gives `text` to its first visitor.
+/// A web server that answers one request with `text`.
 fn serve_once(text: String) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/mesh.toml", listener.local_addr().unwrap());

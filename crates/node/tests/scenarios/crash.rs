@@ -1,9 +1,9 @@
-//! A miner dies without a word: nobody's question fails, and the mesh forgets it.
+//! A miner crashes: no query fails, and its record expires.
 
 use crate::mesh::{Mesh, eventually};
 
 #[test]
-fn a_killed_miner_fails_no_question_and_is_forgotten() {
+fn a_killed_miner_fails_no_query_and_its_record_expires() {
     let mesh = Mesh::up(&["--validators", "2", "--record-expiry", "8"]);
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2"];
     mesh.run(&ask).well();
@@ -23,7 +23,7 @@ fn a_killed_miner_fails_no_question_and_is_forgotten() {
 
 #[test]
 fn a_miner_that_stops_is_withdrawn_before_its_record_expires() {
-    // With this expiry only the withdrawal can take it away within the test's patience.
+    // With this expiry only a withdrawal can remove it within the test's timeout.
     let mesh = Mesh::small(&["--record-expiry", "3600"]);
     assert_eq!(mesh.experts("text").len(), 2);
     let pid = mesh.node("miner-1")["pid"].as_u64().unwrap();
@@ -35,7 +35,7 @@ fn a_miner_that_stops_is_withdrawn_before_its_record_expires() {
 #[test]
 fn a_miner_that_was_killed_and_came_back_is_asked_where_it_is_now() {
     let mesh = Mesh::up(&["--validators", "1", "--miners", "1"]);
-    // Less than an asker waits for a connection that it still holds and nobody answers.
+    // The deadline is shorter than the idle timeout of a connection that no longer has a peer.
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2", "--deadline", "15"];
     mesh.run(&ask).well();
     mesh.run(&["testnet", "kill", "miner-1"]).well();

@@ -1,4 +1,4 @@
-//! Validators of a mesh of their own, each a process that a test starts, stops and looks at.
+//! Validators of one mesh, each a process that a test starts, stops and inspects.
 
 use std::{
     collections::BTreeMap,
@@ -11,24 +11,24 @@ use serde_json::Value;
 
 use crate::{
     cage::Cage,
-    mesh::{Mesh, Said, eventually, nervure},
+    mesh::{CommandOutput, Mesh, eventually, nervure},
     space::SmallDisk,
 };
 
-/// The port of every validator that has a machine of its own.
+/// The port of every validator in a network namespace of its own.
 const PORT: u16 = 4001;
 
-/// A process. Dropped, it is killed.
-pub struct Life(Child);
+/// A process, killed when it is dropped.
+pub struct NodeProcess(Child);
 
-impl Drop for Life {
+impl Drop for NodeProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Some validators. Dropped, they are killed.
+/// Some validators, killed when they are dropped.
 pub struct Crew {
     lives: Vec<Option<Child>>,
     ports: Vec<u16>,
@@ -39,8 +39,8 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// So many validators of a mesh whose blocks come in so many milliseconds; nobody runs yet. With a cage, each has a
-    /// machine of its own there.
+    /// Validators of a mesh with this block time, none of them started. With a cage, each has a network namespace of its
+    /// own.
     pub fn new(validators: usize, block_milliseconds: u32, cage: Option<Cage>) -> Self {
         let (count, block) = (validators.to_string(), block_milliseconds.to_string());
         // A testnet writes keys and the spec.
@@ -67,7 +67,7 @@ impl Crew {
             None => line.to_owned(),
         });
         let text = lines.collect::<Vec<_>>().join("\n");
-        // Addresses are no part of what the mesh is.
+        // The mesh id does not cover addresses, so that this is a spec of the same mesh.
         let spec = mesh.dir().join("crew.toml");
         fs::write(&spec, text).unwrap();
         assert_eq!(ports.len(), validators);
@@ -75,7 +75,7 @@ impl Crew {
         Self { lives, ports, spec, cage, disks: BTreeMap::new(), mesh }
     }
 
-    /// Starts all, and waits until they have a block more.
+    /// Starts all, and waits until they have block 3.
     pub fn running(validators: usize, block_milliseconds: u32, cage: Option<Cage>) -> Self {
         let mut crew = Self::new(validators, block_milliseconds, cage);
         (0..validators).for_each(|number| crew.start(number));
@@ -109,7 +109,7 @@ impl Crew {
         self.mesh.dir().join("nodes").join(format!("validator-{}", number + 1))
     }
 
-    /// What it wrote, since it began.
+    /// The log of one, over all its runs.
     pub fn log(&self, number: usize) -> String {
         fs::read_to_string(self.dir(number).with_extension("log")).unwrap_or_default()
     }
@@ -133,8 +133,8 @@ impl Crew {
     }
 
     /// One more process as validator `number`, from another directory and at another port.
-    pub fn join_as(&self, number: usize, dir: &Path, spec: &Path) -> Life {
-        Life(self.joining(number, dir, spec).spawn().unwrap())
+    pub fn join_as(&self, number: usize, dir: &Path, spec: &Path) -> NodeProcess {
+        NodeProcess(self.joining(number, dir, spec).spawn().unwrap())
     }
 
     /// Starts one.
@@ -142,7 +142,7 @@ impl Crew {
         self.start_with(number, |_| {});
     }
 
-    /// Starts one whose command is changed a little.
+    /// Starts one with a changed command.
     pub fn start_with(&mut self, number: usize, change: impl FnOnce(&mut Command)) {
         let dir = self.dir(number);
         let mut command = self.joining(number, &dir, &self.spec);
@@ -177,12 +177,12 @@ impl Crew {
     }
 
     /// Runs a command about a node in `dir`, where validator `number` is.
-    pub fn ask_in(&self, number: usize, dir: &Path, args: &[&str]) -> Said {
-        Said::of(self.program(number).arg("--dir").arg(dir).args(args).output().unwrap())
+    pub fn ask_in(&self, number: usize, dir: &Path, args: &[&str]) -> CommandOutput {
+        CommandOutput::of(self.program(number).arg("--dir").arg(dir).args(args).output().unwrap())
     }
 
     /// Runs a command about one.
-    pub fn ask(&self, number: usize, args: &[&str]) -> Said {
+    pub fn ask(&self, number: usize, args: &[&str]) -> CommandOutput {
         self.ask_in(number, &self.dir(number), args)
     }
 
@@ -206,7 +206,7 @@ impl Crew {
         }
     }
 
-    /// Waits until one says `words` in its status, for people.
+    /// Waits until the status of one contains `words`; the whole status.
     pub fn says(&self, number: usize, words: &str) -> String {
         eventually(&format!("validator-{} says '{words}'", number + 1), || {
             let said = self.ask(number, &["status"]);

@@ -1,12 +1,13 @@
 //! Miners die while they stream, and no client notices: the work of `nervure bench failover`, in small.
 
-use crate::mesh::{Said, nervure};
+use crate::mesh::{CommandOutput, nervure};
 
 #[test]
-fn a_stream_goes_on_from_the_same_byte_when_its_miner_dies() {
+fn a_stream_continues_from_the_same_byte_when_its_miner_dies() {
     let mut command = nervure();
     command.args(["bench", "failover", "--json", "--streams", "12", "--parallel", "2", "--miners", "3"]);
-    let said = Said::of(command.args(["--bytes", "150", "--pause", "3000"]).output().unwrap()).well();
+    let said =
+        CommandOutput::of(command.args(["--bytes", "150", "--pause", "3000"]).output().unwrap()).well();
     let seen = said.json();
     assert_eq!((seen["completed"].as_u64(), seen["identical"].as_u64()), (Some(12), Some(12)), "{said:?}");
     assert!(seen["kills"].as_u64() >= Some(1) && seen["takeovers"].as_u64() >= Some(1), "{seen}");

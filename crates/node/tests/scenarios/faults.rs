@@ -1,5 +1,5 @@
-//! What goes wrong on one machine: a full disk, a damaged store, a wrong clock, a wrong genesis, a key used twice. Each is
-//! noticed and said with what to do next, the other validators go on, and nothing final is lost.
+//! Faults of one machine: a full disk, a damaged store, a wrong clock, a wrong genesis, a key used twice. Each is
+//! reported with the next step, the other validators make blocks, and nothing final is lost.
 
 use std::{
     fs::{self, DirBuilder},
@@ -9,23 +9,23 @@ use std::{
 
 use crate::{
     crew::Crew,
-    mesh::{Said, eventually},
+    mesh::{CommandOutput, eventually},
 };
 
 const OTHERS: [usize; 3] = [0, 1, 2];
 const ALL: [usize; 4] = [0, 1, 2, 3];
 
-/// The one that things happen to.
+/// The validator with the fault.
 const VICTIM: usize = 3;
 
-/// The others are not impressed.
+/// The other validators still make blocks.
 #[track_caller]
-fn others_go_on(crew: &Crew) {
+fn others_make_blocks(crew: &Crew) {
     let height = crew.height(0);
     crew.gets_to(&OTHERS, height + 3);
 }
 
-/// All agree, the one that was in trouble too, which signs again.
+/// All agree, and the victim signs again.
 #[track_caller]
 fn all_is_well(crew: &Crew) {
     let height = crew.height(0);
@@ -36,7 +36,7 @@ fn all_is_well(crew: &Crew) {
 }
 
 #[test]
-fn a_full_disk_stops_a_validator_that_goes_on_when_there_is_room() {
+fn a_full_disk_stops_a_validator_until_there_is_room() {
     let mut crew = Crew::running(4, 300, None);
     crew.stop(VICTIM);
     let dir = crew.dir(VICTIM);
@@ -48,7 +48,7 @@ fn a_full_disk_stops_a_validator_that_goes_on_when_there_is_room() {
     crew.disk(VICTIM).fill(&dir);
     let said = crew.says(VICTIM, "STOPPED FOLLOWING THE CHAIN");
     assert!(said.contains("No space left on device") && said.contains("make room on the disk"), "{said}");
-    others_go_on(&crew);
+    others_make_blocks(&crew);
 
     // Started on the full disk it says so and ends; with room it comes back.
     crew.kill(VICTIM);
@@ -80,7 +80,7 @@ fn a_damaged_store_is_refused_and_the_blocks_come_again_from_others() {
         "{last}"
     );
     assert!(!last.contains("panicked"), "{last}");
-    others_go_on(&crew);
+    others_make_blocks(&crew);
 
     fs::rename(&path, dir.join("chain.damaged")).unwrap();
     crew.start(VICTIM);
@@ -127,7 +127,7 @@ fn a_wrong_genesis_is_named_with_and_without_a_chain() {
     crew.stop(VICTIM);
     let (dir, other) = (crew.dir(VICTIM), other_mesh(&crew));
     let join = ["join", other.to_str().unwrap(), "--role", "validator"];
-    let refused: Said = crew.ask(VICTIM, &join);
+    let refused: CommandOutput = crew.ask(VICTIM, &join);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.err.contains("is the chain of mesh") && refused.err.contains("next: "), "{refused:?}");
 
@@ -139,7 +139,7 @@ fn a_wrong_genesis_is_named_with_and_without_a_chain() {
         said.out.contains("led to nodes of another one").then_some(said.out)
     });
     assert!(said.contains("compare the mesh's id") && said.contains("nervure mesh show"), "{said}");
-    others_go_on(&crew);
+    others_make_blocks(&crew);
     drop(lost);
     crew.start(VICTIM);
     all_is_well(&crew);
@@ -149,7 +149,8 @@ fn a_wrong_genesis_is_named_with_and_without_a_chain() {
 fn a_key_used_twice_is_silent_and_says_so() {
     let crew = Crew::running(4, 300, None);
     let dir = crew.dir(VICTIM);
-    let same: Said = crew.ask(VICTIM, &["join", crew.spec().to_str().unwrap(), "--role", "validator"]);
+    let same: CommandOutput =
+        crew.ask(VICTIM, &["join", crew.spec().to_str().unwrap(), "--role", "validator"]);
     assert_eq!(same.code, 1, "{same:?}");
     assert!(
         same.err.contains("in use by another process") && same.err.contains("next: stop the other"),
@@ -164,7 +165,7 @@ fn a_key_used_twice_is_silent_and_says_so() {
         said.into_iter().find(|said| said.contains("signs nothing up to block"))
     });
     assert!(said.contains("a second process with this key"), "{said}");
-    others_go_on(&crew);
+    others_make_blocks(&crew);
     drop(life);
     all_is_well(&crew);
 }

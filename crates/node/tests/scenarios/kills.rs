@@ -1,19 +1,19 @@
-//! `kill -9` of validators at every fail point and at random moments: no final block is lost, nobody signs twice, and
-//! whoever was killed comes back.
+//! `kill -9` of validators at every fail point and at random moments: no final block is lost, no validator
+//! signs twice, and each one comes back.
 //!
 //! The work is done by `nervure bench kills`, the soak command, in small here. A failing seed can be given to it.
 
 use serde_json::Value;
 
-use crate::mesh::{Said, nervure};
+use crate::mesh::{CommandOutput, nervure};
 
 /// Runs the soak command in small.
 fn soak(args: &[&str]) -> Value {
-    // Without the feature nothing can die at them: that is to be seen, and not to pass.
+    // Without the feature no validator would die at a fail point, and the test would prove nothing.
     const { assert!(nervure_store::fail_point::ENABLED, "built without the feature fail-points") };
     let mut command = nervure();
     command.args(["bench", "kills", "--json", "--block-milliseconds", "250"]).args(args);
-    let said = Said::of(command.output().unwrap()).well();
+    let said = CommandOutput::of(command.output().unwrap()).well();
     let seen = said.json();
     assert_eq!(seen["complaints"], serde_json::json!([]), "{said:?}");
     assert!(seen["heights"].as_u64().unwrap() > 20, "{seen}");

@@ -1,4 +1,4 @@
-//! A subnet that was founded under way is like any other: its miners are found, asked, and answer.
+//! A subnet that is created in a running mesh works like any other: its miners are found, asked, and answer.
 
 use std::process::{Child, Stdio};
 

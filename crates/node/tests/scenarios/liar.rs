@@ -1,4 +1,4 @@
-//! A server that passes on what a node says, with lies in it.
+//! A server that forwards a node's answers with lies in them.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -9,7 +9,7 @@ use std::{
 use data_encoding::BASE64;
 use serde_json::Value;
 
-/// What becomes of an answer: the path that was asked, and the body.
+/// Changes the body of an answer to a request of this path.
 type Lie = Box<dyn FnMut(&str, &mut Value) + Send>;
 
 /// The server. Its thread ends with the test's process.
@@ -19,16 +19,16 @@ pub struct Liar {
 }
 
 impl Liar {
-    /// Passes on what `node` says, honestly until told otherwise.
+    /// Forwards the answers of `node`, unchanged until [`lies`](Self::lies) is called.
     pub fn before(node: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let addr = listener.local_addr().unwrap();
         let lie: Arc<Mutex<Lie>> = Arc::new(Mutex::new(Box::new(|_, _| {})));
-        let told = lie.clone();
+        let shared = lie.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                // One that has gone away takes nothing with it.
-                let _ = pass_on(client, node, &told);
+                // A client that disconnects must not end the server.
+                let _ = pass_on(client, node, &shared);
             }
         });
         Self { addr, lie }

@@ -1,10 +1,10 @@
-//! The main road: up, look, ask, down.
+//! The life of a testnet: up, status, ask, down.
 
 use crate::mesh::{Mesh, run};
 
 #[test]
 fn a_testnet_comes_up_answers_and_goes() {
-    // Two of each, and all as good as they can be: whichever answers, the same seed gives the same text.
+    // Two experts of each model at full quality: the same seed gives the same text from either.
     let experts = ["rust", "python", "prose", "manual"].map(|model| format!("builtin:{model}"));
     let experts: Vec<_> = experts.iter().flat_map(|expert| ["--expert", expert]).collect();
     let mesh = Mesh::up(&experts);
@@ -59,7 +59,7 @@ fn two_testnets_live_side_by_side_and_do_not_mix() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_cleaned_with_a_word() {
+fn up_cleans_up_after_a_killed_run() {
     let mesh = Mesh::whole(&["--validators", "2", "--miners", "2"]);
     for name in ["validator-1", "validator-2", "miner-1", "miner-2", "gateway-1"] {
         mesh.run(&["testnet", "kill", name]).well();

@@ -1,6 +1,6 @@
-//! Founding a subnet, ruling it, and taking slots: every transaction says what it costs, and what it did.
+//! Creating a subnet, setting its hyperparameters, registering neurons: each command prints its cost and its outcome.
 
-use crate::mesh::{Mesh, Said, eventually};
+use crate::mesh::{CommandOutput, Mesh, eventually};
 
 /// A new key for a node, beside the testnet's.
 fn new_key(mesh: &Mesh, name: &str) -> (String, String) {
@@ -9,7 +9,7 @@ fn new_key(mesh: &Mesh, name: &str) -> (String, String) {
     (path, id)
 }
 
-fn refused(said: &Said, why: &str, next: &str) {
+fn refused(said: &CommandOutput, why: &str, next: &str) {
     assert!(said.code == 2 && said.err.contains(why) && said.err.contains(next), "{said:?}");
 }
 

@@ -1,4 +1,4 @@
-//! A testnet for one test, and the program as a user calls it. Dropped, it is stopped.
+//! A testnet for one test, and the program as a user calls it. The testnet is stopped when it is dropped.
 
 use std::{
     net::SocketAddr,
@@ -10,10 +10,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long anything that should happen may take. Not a measurement: machines are slow and shared.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long `eventually` waits. Generous, because machines are slow and shared.
+const EVENTUALLY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The program, without whatever the environment of the test would tell it.
+/// The program, without the `NERVURE_*` variables of the test's environment.
 pub fn nervure() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nervure"));
     for (name, _) in std::env::vars_os() {
@@ -25,15 +25,15 @@ pub fn nervure() -> Command {
     command
 }
 
-/// What a call of the program printed and how it ended.
+/// The output and the exit code of one run of the program.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
-impl Said {
+impl CommandOutput {
     pub fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
@@ -42,7 +42,7 @@ impl Said {
         }
     }
 
-    /// Checks that it went well.
+    /// Asserts that it succeeded.
     pub fn well(self) -> Self {
         assert_eq!(self.code, 0, "{self:?}");
         self
@@ -54,13 +54,13 @@ impl Said {
 }
 
 /// Runs the program with `args` in `dir`.
-pub fn run(dir: &Path, args: &[&str]) -> Said {
-    Said::of(nervure().arg("--dir").arg(dir).args(args).output().unwrap())
+pub fn run(dir: &Path, args: &[&str]) -> CommandOutput {
+    CommandOutput::of(nervure().arg("--dir").arg(dir).args(args).output().unwrap())
 }
 
-/// Waits until `probe` gives something.
+/// Waits until `probe` returns a value.
 pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + EVENTUALLY_TIMEOUT;
     loop {
         if let Some(found) = probe() {
             return found;
@@ -77,15 +77,15 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    /// Starts one, detached, with more arguments for `up`; its miners serve the built-in models and nothing else, so that
-    /// a test that is about something else pays for no further subnets.
+    /// Starts one, detached, with more arguments for `up`. Its miners serve only the built-in models, so that a test pays
+    /// for no subnets that it does not need.
     pub fn up(args: &[&str]) -> Self {
         let models = nervure_testnet::EXPERTS.iter().flat_map(|expert| ["--expert", *expert]);
         let built_in: Vec<_> = if args.contains(&"--expert") { Vec::new() } else { models.collect() };
         Self::whole(&[&built_in[..], args].concat())
     }
 
-    /// Starts one as `up` does by itself: with a mock model server, and miners in every seed subnet.
+    /// Starts one with the defaults of `up`: with a mock model server, and miners in every seed subnet.
     pub fn whole(args: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mesh = Self { dir: home.path().join("testnet"), _home: home };
@@ -93,14 +93,14 @@ impl Mesh {
         mesh
     }
 
-    /// Starts one, detached, with whatever `how` adds to the command.
+    /// Starts one, detached, with what `how` adds to the command.
     pub fn with(how: impl FnOnce(&mut Command)) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mesh = Self { dir: home.path().join("testnet"), _home: home };
         let mut command = nervure();
         command.arg("--dir").arg(&mesh.dir).args(["testnet", "up", "--detach"]);
         how(&mut command);
-        Said::of(command.output().unwrap()).well();
+        CommandOutput::of(command.output().unwrap()).well();
         mesh
     }
 
@@ -119,15 +119,15 @@ impl Mesh {
     }
 
     /// Runs the program on it.
-    pub fn run(&self, args: &[&str]) -> Said {
+    pub fn run(&self, args: &[&str]) -> CommandOutput {
         run(&self.dir, args)
     }
 
-    fn say(&self, first: &[&str], then: &[&str]) -> Said {
+    fn say(&self, first: &[&str], then: &[&str]) -> CommandOutput {
         self.run(&first.iter().chain(then).copied().collect::<Vec<_>>())
     }
 
-    /// What `testnet status` says of a node.
+    /// A node's entry in `testnet status`.
     pub fn node(&self, name: &str) -> Value {
         let status = self.run(&["testnet", "status", "--json"]).well().json();
         status["nodes"].as_array().unwrap().iter().find(|node| node["name"] == name).unwrap().clone()
@@ -147,7 +147,7 @@ impl Mesh {
 
 impl Drop for Mesh {
     fn drop(&mut self) {
-        // One that is stopped already says so with an error, which is all right.
+        // Fails when the test has already stopped it.
         let _ = nervure().arg("--dir").arg(&self.dir).args(["testnet", "down"]).output();
     }
 }

@@ -1,11 +1,11 @@
-//! The mistakes that people make: each gets what happened, why, what to do next, and its exit code.
+//! Users' mistakes: each error says what happened, why, and what to do next, and has its exit code.
 
 use std::{fs, net::UdpSocket, os::unix::fs::PermissionsExt};
 
 use crate::mesh::{Mesh, nervure, run};
 
 #[track_caller]
-fn refused(said: &crate::mesh::Said, code: i32, words: &[&str]) {
+fn refused(said: &crate::mesh::CommandOutput, code: i32, words: &[&str]) {
     assert_eq!(said.code, code, "{said:?}");
     for word in words {
         assert!(said.err.contains(word), "no '{word}' in {}", said.err);
@@ -15,7 +15,7 @@ fn refused(said: &crate::mesh::Said, code: i32, words: &[&str]) {
 }
 
 #[test]
-fn questions_that_cannot_be_answered() {
+fn refuses_queries_that_cannot_be_answered() {
     let mesh = Mesh::small(&[]);
     let next = "next: ";
     refused(
@@ -48,7 +48,7 @@ fn a_mesh_without_experts_says_so() {
 }
 
 #[test]
-fn specs_and_keys_that_are_wrong() {
+fn refuses_wrong_specs_and_keys() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("node");
     let spec = home.path().join("mesh.toml");

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use crate::mesh::{Mesh, Said};
+use crate::mesh::{CommandOutput, Mesh};
 
 #[test]
 fn the_official_client_streams_completions_and_chats() {
@@ -16,7 +16,8 @@ fn the_official_client_streams_completions_and_chats() {
     }
     let mesh = Mesh::small(&[]);
     let base = format!("http://{}/v1", mesh.http("gateway-1"));
-    let said = Said::of(Command::new(&python).arg(script).args(["--base-url", &base]).output().unwrap());
+    let said =
+        CommandOutput::of(Command::new(&python).arg(script).args(["--base-url", &base]).output().unwrap());
     assert_eq!(said.code, 0, "{}\n{}", said.out, said.err);
     assert!(said.out.contains("ok: all"), "{}", said.out);
 }

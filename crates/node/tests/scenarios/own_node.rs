@@ -1,4 +1,4 @@
-//! A node of one's own joins a running mesh without being registered: it may look around and ask, and not serve.
+//! An unregistered node joins a running mesh: it may list experts and ask, but not serve.
 
 use std::{
     path::Path,
@@ -26,7 +26,7 @@ impl Drop for Node {
 }
 
 #[test]
-fn a_stranger_may_look_around_and_ask() {
+fn an_unregistered_node_may_list_experts_and_ask() {
     let mesh = Mesh::small(&["--record-expiry", "3600"]);
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("node");

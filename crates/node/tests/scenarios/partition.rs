@@ -1,4 +1,5 @@
-//! The network falls apart and heals: a side without two thirds stops and says why, nothing forks, and it goes on.
+//! The network is partitioned and heals: a side without two thirds stops and says why, nothing forks, and blocks
+//! continue.
 
 use std::time::Instant;
 
@@ -19,7 +20,7 @@ fn a_minority_stops_and_says_why_and_everything_heals() {
     assert!(ALL.iter().all(|number| !crew.log(*number).contains("contradicted itself")));
 }
 
-/// Three go on without the fourth, and it comes after.
+/// Three make blocks without the fourth, which catches up afterwards.
 fn one_alone(crew: &mut Crew) {
     crew.cage().cut_off(&[3]);
     let said = crew.says(3, "no block is made: validators with 25 % of the voting power are heard");
@@ -42,7 +43,7 @@ fn two_and_two(crew: &Crew) {
         crew.says(number, "validators with 50 % of the voting power are heard");
     }
     let stopped = ALL.map(|number| crew.height(number));
-    // What one side could still decide when the wire was cut, the other side may lack.
+    // One side may have decided one more block in the moment of the cut.
     assert!(stopped.iter().max().unwrap() - stopped.iter().min().unwrap() <= 1, "{stopped:?}");
     crew.says(0, "no block is made");
     assert_eq!(ALL.map(|number| crew.height(number)), stopped, "half of the power made a block");

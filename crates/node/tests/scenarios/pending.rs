@@ -1,4 +1,4 @@
-//! A transaction that was handed in and waits survives the death of its node.
+//! A pending transaction survives the death of its node.
 
 use std::process::Stdio;
 
@@ -8,10 +8,10 @@ use crate::{
 };
 
 #[test]
-fn what_waits_is_not_lost_with_the_process() {
+fn pending_transactions_survive_the_death_of_the_node() {
     let mut crew = Crew::running(2, 300, None);
     let to = crew.ask(1, &["key", "show", "--json"]).well().json()["node"].as_str().unwrap().to_owned();
-    // One of two makes no blocks: whatever is handed in waits.
+    // One of two validators makes no blocks, so that the transaction stays pending.
     crew.kill(1);
     let owner = crew.spec().with_file_name("owner.pem");
     let mut send = nervure();
@@ -37,6 +37,6 @@ fn what_waits_is_not_lost_with_the_process() {
         let shown = crew.ask(0, &["wallet", "show", "--json", "--key", key.to_str().unwrap()]);
         (shown.code == 0 && shown.json()["balance"] == 12_500_000_000u64).then_some(())
     });
-    eventually("nothing waits any more", || (crew.chain(0)["waiting"] == 0).then_some(()));
+    eventually("nothing is pending", || (crew.chain(0)["waiting"] == 0).then_some(()));
     assert_eq!(std::fs::metadata(crew.dir(0).join("transactions.pending")).unwrap().len(), 0);
 }

@@ -7,7 +7,7 @@ use crate::{
     mesh::{Mesh, eventually},
 };
 
-/// Commits weights as a validator; the file that they wait in.
+/// Commits weights as a validator; the file with the weights to reveal.
 fn commit(mesh: &Mesh, validator: &str, weights: &[&str]) -> String {
     let key = mesh.dir().join(format!("nodes/{validator}/key.pem")).display().to_string();
     let out = mesh.dir().join(format!("{validator}.weights.json")).display().to_string();
@@ -35,11 +35,11 @@ fn a_score_is_explained_with_a_proof_and_lies_are_refused() {
     let mesh = Mesh::up(&["--validators", "3", "--miners", "2"]);
     let id = |name: &str| mesh.node(name)["node"].as_str().unwrap().to_owned();
     let (judge, first, second) = (id("validator-1"), id("miner-1"), id("miner-2"));
-    let nobody = eventually("an epoch has ended", || {
+    let unweighted = eventually("an epoch has ended", || {
         let said = mesh.run(&["score", "explain", &first]);
         (said.code == 0).then_some(said)
     });
-    assert!(nobody.out.contains("have set no weights that count"), "{nobody:?}");
+    assert!(unweighted.out.contains("have set no weights that count"), "{unweighted:?}");
 
     // Uids 3 and 4 are the miners. All three validators weigh the first, one of them the second as well.
     let rows: [(&str, &[&str]); 3] =
@@ -82,7 +82,7 @@ fn lies_are_refused(mesh: &Mesh, node: &str, other: String) {
         liar.lies(move |_, body| flip(body, "checkpoint", at));
         refused("a bit of the certificate, the header or the validators");
     }
-    // The whole truth about somebody else.
+    // The valid explanation of another node.
     let honest = Liar::before(gateway);
     liar.lies(move |_, body| {
         let url = format!("http://{}/epochs/1?node={other}", honest.addr());

@@ -1,4 +1,4 @@
-//! The closed loop: validators' tasks become scores, weights, incentives, and the way of every question.
+//! The closed loop: validators' tasks become scores, weights, incentives, and the routes of queries.
 
 use serde_json::Value;
 
@@ -21,14 +21,14 @@ fn incentive(mesh: &Mesh, node: &str) -> u64 {
     neurons.iter().find(|neuron| neuron["node"] == node).unwrap()["incentive"].as_u64().unwrap()
 }
 
-/// What the route of a question says.
+/// The route of a query.
 fn route(mesh: &Mesh, more: &[&str]) -> Value {
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "1", "--explain", "--json"];
     let said = mesh.run(&[&ask, more].concat()).well();
     serde_json::from_str(said.out.lines().next().unwrap()).unwrap()
 }
 
-/// Who is asked first, leaving the draw among equals aside.
+/// The expert that is asked first, apart from the draw among equals.
 fn best(mesh: &Mesh) -> String {
     let route = route(mesh, &["--policy", "trusted"]);
     let choices = route["route"]["detail"]["choices"].as_array().unwrap();
@@ -55,7 +55,7 @@ fn good_miners_earn_more_and_questions_leave_one_that_becomes_bad() {
     });
 
     mesh.run(&["testnet", "kill", "miner-1"]).well();
-    eventually("whoever is silent earns nothing", || {
+    eventually("a silent miner earns nothing", || {
         (incentive(&mesh, &good) == 0 && incentive(&mesh, &worse) > 0).then_some(())
     });
 }
@@ -76,11 +76,11 @@ fn an_answer_comes_with_a_receipt_and_a_certificate_that_hold() {
     });
     assert!(certified["trusted"].as_str().unwrap().contains("genesis"), "{certified}");
     assert!(certified["signers"].as_u64() > Some(0), "{certified}");
-    nobody_in_between_makes_up_a_certificate(&mesh);
+    refuses_a_forged_certificate(&mesh);
 }
 
-/// The command talks to whoever stands in `node.json`: a liar that passes on what the gateway says.
-fn nobody_in_between_makes_up_a_certificate(mesh: &Mesh) {
+/// The command talks to the address in `node.json`: here a liar that forwards the gateway's answers.
+fn refuses_a_forged_certificate(mesh: &Mesh) {
     let liar = Liar::before(mesh.http("gateway-1"));
     let between = tempfile::tempdir().unwrap();
     let file = std::fs::read_to_string(mesh.dir().join("nodes/gateway-1/node.json")).unwrap();

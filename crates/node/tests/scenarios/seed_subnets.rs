@@ -1,5 +1,5 @@
-//! The subnets of text APIs and embeddings: a mock model server behind the miners, of different qualities, or a server of the
-//! user's own.
+//! The subnets of text APIs and embeddings: miners of different qualities before a mock model server, or before a
+//! user's server.
 
 use std::{
     io::{BufRead, BufReader},
@@ -83,7 +83,7 @@ fn a_crashed_mock_server_is_reported_and_restarts() {
     mesh.run(&["testnet", "kill", "mock-server"]).well();
     assert_eq!(mock_server()["alive"], false);
     eventually("its miner withdraws", || mesh.experts("text.chat").is_empty().then_some(()));
-    assert_eq!(mesh.experts("text.generate").len(), 1, "what is built in goes on");
+    assert_eq!(mesh.experts("text.generate").len(), 1, "the built-in model still serves");
     let early = mesh.run(&["testnet", "degrade", "miner-1"]);
     assert!(early.code == 1 && early.err.contains("nervure testnet start mock-server"), "{early:?}");
     assert_eq!(mesh.node("miner-1")["alive"], true, "it was not killed for nothing");
@@ -140,7 +140,7 @@ fn a_users_server_replaces_the_mock_server() {
 }
 
 #[test]
-fn a_server_that_does_not_do_is_refused_before_anything_starts() {
+fn refuses_an_unusable_server_before_anything_starts() {
     let home = tempfile::tempdir().unwrap();
     let up = |more: &[&str]| {
         run(&home.path().join("t"), &[&["testnet", "up", "--detach", "--upstream"], more].concat())

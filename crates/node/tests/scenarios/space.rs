@@ -1,4 +1,4 @@
-//! Namespaces: a part of the system as only some processes see it, for as long as one sleeps in it.
+//! Linux namespaces, each held open by a sleeping process.
 
 use std::{
     fs,
@@ -9,12 +9,12 @@ use std::{
 
 use crate::mesh::eventually;
 
-/// Says why a test does nothing. Not by `eprintln`, which a test that passes does not show.
+/// Prints why a test is skipped. Not with `eprintln`, which a passing test does not show.
 pub fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
 
-/// What is separate in it.
+/// The kind of a namespace.
 #[derive(Clone, Copy)]
 pub enum Kind {
     Network,
@@ -31,7 +31,7 @@ impl Kind {
     }
 }
 
-/// A namespace. Dropped, it is gone with all that is in it.
+/// A namespace, which ends with everything in it when it is dropped.
 pub struct Space(Child, Kind);
 
 impl Space {
@@ -76,11 +76,11 @@ impl Drop for Space {
     }
 }
 
-/// A disk with little room in the place of a directory, for the processes in its space only.
+/// A small tmpfs over a directory, for the processes in its namespace only.
 pub struct SmallDisk(Space);
 
 impl SmallDisk {
-    /// So large, with what `dir` holds. None where that cannot be, which is said.
+    /// Of this size, with the content of `dir`. None, with a message, where it cannot be mounted.
     pub fn on(dir: &Path, kibibytes: u64) -> Option<Self> {
         let disk = Self::build(dir, kibibytes);
         if disk.is_none() {
@@ -100,7 +100,7 @@ impl SmallDisk {
         done.status.success().then_some(disk)
     }
 
-    /// The space in which it is there.
+    /// The namespace in which it is mounted.
     pub fn space(&self) -> &Space {
         &self.0
     }

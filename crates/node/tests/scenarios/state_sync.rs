@@ -1,4 +1,4 @@
-//! A new node begins with the state of a recent block: verified, without replaying history, and no worse than the others.
+//! A new node starts from the verified state of a recent block, without replaying history, and serves like any other.
 
 use std::{
     fs::{self, File},
@@ -58,13 +58,13 @@ fn a_new_node_begins_with_a_verified_state() {
     let began = log(&dir);
     assert!(began.contains("which is verified") && began.contains("percent=100"), "{began}");
     assert!(reached >= latest["height"].as_u64().unwrap());
-    eventually("it goes on with the blocks of others", || height(&dir).filter(|now| *now > reached + 2));
+    eventually("it follows the blocks of others", || height(&dir).filter(|now| *now > reached + 2));
     history_was_not_replayed(&dir, latest["height"].as_u64().unwrap());
     it_serves_what_it_knows(&mesh, &dir);
     drop(node);
-    // With a chain there is nothing to begin: what is named is not even looked at.
+    // A node that has a chain ignores the named checkpoint.
     let again = Node::join(&mesh.mesh_file(), &dir, &format!("3:{}", "ab".repeat(32)));
-    eventually("it goes on with its chain", || height(&dir));
+    eventually("it follows its chain", || height(&dir));
     assert!(log(&dir).contains("there is a chain here already"), "{}", log(&dir));
     drop(again);
 
@@ -80,7 +80,7 @@ fn a_new_node_begins_with_a_verified_state() {
     assert!(!dir.join("chain.redb").exists(), "nothing that was not verified is kept");
 }
 
-/// The blocks before the state are nobody's business any more.
+/// The node has no blocks from before the synced state.
 fn history_was_not_replayed(dir: &Path, since: u64) {
     let before = run(dir, &["checkpoint", "show", "2"]);
     assert!(before.code == 1 && before.err.contains("there is no block 2"), "{before:?}");
@@ -88,7 +88,7 @@ fn history_was_not_replayed(dir: &Path, since: u64) {
     assert!(list["checkpoints"].as_array().unwrap().iter().all(|row| row["height"].as_u64() > Some(since)));
 }
 
-/// It follows only, and answers about the state like everybody else: what it says verifies.
+/// It follows the chain, and its checkpoints and proofs verify as those of any other node.
 fn it_serves_what_it_knows(mesh: &Mesh, dir: &Path) {
     let row: Value = eventually("a checkpoint of its own", || {
         let page = run(dir, &["checkpoint", "list", "--json"]).well().json();
@@ -99,7 +99,7 @@ fn it_serves_what_it_knows(mesh: &Mesh, dir: &Path) {
     let verified = run(dir, &[&args[..], &[spec.to_str().unwrap()]].concat()).well().json();
     assert_eq!(verified["block"], row["block"]);
     let miner = mesh.node("miner-1")["node"].as_str().unwrap().to_owned();
-    // The inputs of an epoch that ended before its state are nobody's to show: it says so until the next one has ended.
+    // It does not have the inputs of an epoch that ended before its state, and says so until the next one has ended.
     let said = eventually("an epoch of its own", || {
         let said = run(dir, &["score", "explain", &miner]);
         assert!(said.code == 0 || said.err.contains("began after the last epoch"), "{said:?}");

@@ -8,10 +8,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::mesh::{Mesh, Said, eventually};
+use crate::mesh::{CommandOutput, Mesh, eventually};
 
 /// The lines that `ask --json` printed, by their type.
-fn lines(said: &Said, kind: &str) -> Vec<Value> {
+fn lines(said: &CommandOutput, kind: &str) -> Vec<Value> {
     let lines = said.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["type"] == kind).collect()
 }
@@ -81,7 +81,7 @@ fn next(answer: &mut impl BufRead) -> Option<Value> {
 }
 
 #[test]
-fn a_mixture_goes_on_when_one_of_its_experts_is_killed() {
+fn a_mixture_continues_when_one_of_its_experts_is_killed() {
     let mesh = Mesh::small(&[]);
     let killed = mesh.node("miner-1")["node"].clone();
     let body = r#"{"target":{"capability":"text.generate"},"terms":{"strategy":"mix:2","deadline_ms":110000},
@@ -135,7 +135,7 @@ fn vectors() -> SocketAddr {
             let head = format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
             );
-            // A client that has gone away takes nothing with it.
+            // A client that disconnects must not end the server.
             let _ = (&client).write_all((head + &body).as_bytes());
         }
     });

@@ -1,4 +1,4 @@
-//! A miner whose query endpoint nobody reaches: it is asked over the swarm's own connection.
+//! A miner whose query endpoint is unreachable is asked over the swarm's own connection.
 
 use std::process::{Child, Stdio};
 
@@ -21,7 +21,7 @@ fn a_miner_without_a_reachable_query_port_answers_all_the_same() {
     let mut command = nervure();
     command.arg("--dir").arg(mesh.dir().join("nodes/miner-1")).arg("join").arg(mesh.mesh_file());
     command.args(["--role", "miner", "--expert", "builtin:rust,name=hidden"]);
-    // Nothing listens there: its records send everybody to a closed door.
+    // Nothing listens at the address in its records.
     command.args(["--external", "/ip4/127.0.0.99/udp/1/quic-v1"]);
     let _miner = Node(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     eventually("its record is there", || {

@@ -1,5 +1,5 @@
-//! A miner whose model is behind somebody else's server: here the gateway of another mesh, a real process that
-//! speaks the OpenAI API. Its death is noticed and the record withdrawn.
+//! A miner whose model is on an OpenAI-compatible server: here the gateway of another mesh, a real process.
+//! When it dies, the miner's record is withdrawn.
 
 use crate::mesh::{Mesh, eventually};
 

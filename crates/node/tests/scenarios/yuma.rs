@@ -2,10 +2,10 @@
 
 use std::{fs, path::Path};
 
-use crate::mesh::{Said, nervure};
+use crate::mesh::{CommandOutput, nervure};
 
-fn yuma(file: &Path, args: &[&str]) -> Said {
-    Said::of(nervure().arg("yuma").arg(file).args(args).output().unwrap())
+fn yuma(file: &Path, args: &[&str]) -> CommandOutput {
+    CommandOutput::of(nervure().arg("yuma").arg(file).args(args).output().unwrap())
 }
 
 #[test]

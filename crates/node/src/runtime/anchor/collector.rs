@@ -1,7 +1,7 @@
-//! Checkpoints that validators sign, until enough of them have.
+//! Collects attestations of checkpoints until a quorum of validators has signed.
 //!
-//! What a hostile peer can do: fill [`EARLY`] places with attestations of checkpoints that are not here yet, and so
-//! displace others', which are said again; and make us recover one key for each member that has not signed yet.
+//! What a hostile peer can do: fill [`MAX_EARLY`] places with attestations of unknown checkpoints, and so displace those
+//! of others, which are broadcast again; and make us recover one key for each member that has not signed yet.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,38 +14,38 @@ use nervure_anchor::{
 use nervure_p2p::Verdict;
 use nervure_primitives::BlockHeight;
 
-/// Checkpoints that wait for signatures at once. The oldest are the ones that the later ones build on, so that
-/// further ones are not begun.
-const OPEN: usize = 256;
+/// Checkpoints that wait for signatures at once. When there are more, new ones are not opened: the file needs the oldest
+/// ones first.
+const MAX_OPEN: usize = 256;
 
-/// Attestations that came before their checkpoint.
-const EARLY: usize = 256;
+/// Attestations that arrived before their checkpoint.
+const MAX_EARLY: usize = 256;
 
-/// What is being signed.
+/// The checkpoints that are open for signatures.
 #[derive(Debug)]
 pub(super) struct AttestationCollector {
     domain: AnchorDomain,
-    open: BTreeMap<BlockHeight, Open>,
+    open: BTreeMap<BlockHeight, OpenCheckpoint>,
     early: VecDeque<Attestation>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenCheckpoint {
     signatures: AttestationSet,
     own: Option<Attestation>,
     since: Instant,
-    /// When the own attestation is to be said.
+    /// When the own attestation is broadcast next.
     due: Instant,
 }
 
 impl AttestationCollector {
-    /// Nothing yet.
+    /// Without checkpoints.
     pub(super) fn new(domain: AnchorDomain) -> Self {
         Self { domain, open: BTreeMap::new(), early: VecDeque::new() }
     }
 
-    /// Begins to gather signatures under a checkpoint of `signers`; with its own, when `key` is one of theirs, to be
-    /// said after `wait`. False when it is gathered already, or too many are.
+    /// Opens a checkpoint for the signatures of `signers`. Signs it when `key` is one of theirs, to be broadcast after
+    /// `wait`. False when it is already open, or too many are.
     pub(super) fn open(
         &mut self,
         (checkpoint, signers): (AnchorCheckpoint, &AnchorSet),
@@ -53,7 +53,7 @@ impl AttestationCollector {
         (now, wait): (Instant, Duration),
     ) -> bool {
         let height = checkpoint.height();
-        if self.open.contains_key(&height) || self.open.len() >= OPEN {
+        if self.open.contains_key(&height) || self.open.len() >= MAX_OPEN {
             return false;
         }
         let key = key.filter(|key| signers.power_of(&key.address()).is_some());
@@ -63,18 +63,18 @@ impl AttestationCollector {
         let (its, others): (VecDeque<_>, _) = self.early.drain(..).partition(|one| one.checkpoint == id);
         self.early = others;
         for attestation in own.iter().chain(&its) {
-            // One that does not count came too early to be held against anybody.
+            // An invalid one is dropped without a verdict: its sender is no longer known.
             let _ = signatures.add(attestation);
         }
-        self.open.insert(height, Open { signatures, own, since: now, due: now + wait });
+        self.open.insert(height, OpenCheckpoint { signatures, own, since: now, due: now + wait });
         true
     }
 
-    /// Takes an attestation that came by gossip.
+    /// Takes an attestation from gossip.
     pub(super) fn take(&mut self, attestation: Attestation) -> Verdict {
-        let of = |open: &&mut Open| open.signatures.checkpoint().id() == attestation.checkpoint;
+        let of = |open: &&mut OpenCheckpoint| open.signatures.checkpoint().id() == attestation.checkpoint;
         let Some(open) = self.open.values_mut().find(of) else {
-            if self.early.len() >= EARLY {
+            if self.early.len() >= MAX_EARLY {
                 self.early.pop_front();
             }
             self.early.push_back(attestation);
@@ -87,22 +87,22 @@ impl AttestationCollector {
         }
     }
 
-    /// The first checkpoint above `latest` that enough have signed.
+    /// The first checkpoint above `latest` that has a quorum.
     pub(super) fn complete(&self, latest: BlockHeight) -> Option<Submission> {
         let above = self.open.iter().filter(|(height, _)| **height > latest);
         above.map(|(_, open)| open).find_map(|open| open.signatures.submission())
     }
 
-    /// Forgets what is kept.
+    /// Closes the checkpoints up to `latest`, which are kept.
     pub(super) fn kept(&mut self, latest: BlockHeight) {
         self.open.retain(|height, _| *height > latest);
     }
 
-    /// Own attestations that are to be said now; again `every` so often.
-    pub(super) fn due(&mut self, now: Instant, every: Duration) -> Vec<Attestation> {
+    /// Own attestations that are due now; each is due again after `interval`.
+    pub(super) fn due(&mut self, now: Instant, interval: Duration) -> Vec<Attestation> {
         let due = self.open.values_mut().filter(|open| open.due <= now);
         due.filter_map(|open| {
-            open.due = now + every;
+            open.due = now + interval;
             open.own
         })
         .collect()
@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    const NOW: Duration = Duration::ZERO;
+    const NO_DELAY: Duration = Duration::ZERO;
 
     fn key(byte: u8) -> AnchorKey {
         AnchorKey::from_secret(&[byte; 32]).unwrap()
@@ -148,13 +148,13 @@ mod tests {
     fn collecting(heights: std::ops::RangeInclusive<u64>) -> AttestationCollector {
         let mut collector = AttestationCollector::new(AnchorDomain::LOCAL);
         for height in heights {
-            collector.open((checkpoint(height), &set()), Some(&key(1)), (Instant::now(), NOW));
+            collector.open((checkpoint(height), &set()), Some(&key(1)), (Instant::now(), NO_DELAY));
         }
         collector
     }
 
     #[test]
-    fn enough_signatures_complete_a_checkpoint_and_the_lowest_comes_first() {
+    fn a_quorum_completes_a_checkpoint_and_the_lowest_comes_first() {
         let mut collector = collecting(1..=2);
         for height in [2, 1] {
             for byte in [2, 3] {
@@ -169,17 +169,17 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_before_its_checkpoint_counts_when_that_comes() {
+    fn early_attestations_count_once_their_checkpoint_opens() {
         let mut collector = collecting(1..=1);
         for byte in [2, 3] {
             assert_eq!(collector.take(by(byte, 2)), Verdict::Ignore);
         }
-        assert!(collector.open((checkpoint(2), &set()), Some(&key(1)), (Instant::now(), NOW)));
+        assert!(collector.open((checkpoint(2), &set()), Some(&key(1)), (Instant::now(), NO_DELAY)));
         assert_eq!(collector.complete(BlockHeight(0)).unwrap().checkpoint.height(), BlockHeight(2));
     }
 
     #[test]
-    fn a_stranger_and_a_false_signature_are_refused() {
+    fn rejects_a_stranger_and_a_false_signature() {
         let mut collector = collecting(1..=1);
         assert_eq!(collector.take(by(9, 1)), Verdict::Reject);
         let false_one = Attestation { signer: key(2).address(), ..by(3, 1) };
@@ -188,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_member_signs_and_says_so_again() {
+    fn only_a_member_signs_and_broadcasts_again() {
         let (now, every) = (Instant::now(), Duration::from_secs(5));
         let mut collector = AttestationCollector::new(AnchorDomain::LOCAL);
-        collector.open((checkpoint(1), &set()), Some(&key(9)), (now, NOW));
-        collector.open((checkpoint(2), &set()), None, (now, NOW));
-        collector.open((checkpoint(3), &set()), Some(&key(1)), (now, NOW));
+        collector.open((checkpoint(1), &set()), Some(&key(9)), (now, NO_DELAY));
+        collector.open((checkpoint(2), &set()), None, (now, NO_DELAY));
+        collector.open((checkpoint(3), &set()), Some(&key(1)), (now, NO_DELAY));
         collector.open((checkpoint(4), &set()), Some(&key(1)), (now, every));
         assert_eq!(collector.due(now, every), [by(1, 3)]);
         assert_eq!(collector.due(now, every), []);
@@ -202,13 +202,13 @@ mod tests {
 
     #[test]
     fn both_lists_are_bounded_and_the_oldest_checkpoints_stay() {
-        let mut collector = collecting(1..=OPEN as u64);
-        assert!(!collector.open((checkpoint(999), &set()), None, (Instant::now(), NOW)));
-        assert_eq!(collector.waiting().0, OPEN);
-        for height in 0..EARLY as u64 + 9 {
+        let mut collector = collecting(1..=MAX_OPEN as u64);
+        assert!(!collector.open((checkpoint(999), &set()), None, (Instant::now(), NO_DELAY)));
+        assert_eq!(collector.waiting().0, MAX_OPEN);
+        for height in 0..MAX_EARLY as u64 + 9 {
             let id = Hash::from_bytes([height as u8; 32]);
             collector.take(Attestation { checkpoint: id, ..by(2, 1) });
         }
-        assert_eq!(collector.early.len(), EARLY);
+        assert_eq!(collector.early.len(), MAX_EARLY);
     }
 }

@@ -1,5 +1,5 @@
-//! Keeping checkpoints in the node's own file: those that enough have signed here, and those of others when too few
-//! signatures came.
+//! Keeps checkpoints in the node's own file: those whose quorum of attestations arrived here, and those of a peer when
+//! too few attestations arrived.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,21 +13,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Anchoring, lock, request,
-    wire::{self, Said},
+    wire::{self, AttestationMessage},
 };
 use crate::runtime::chain::ChainHandle;
 
-/// Between two looks at what is open.
-const LOOK: Duration = Duration::from_secs(1);
+/// Between two checks of the open checkpoints.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// After how long an attestation is said again while its checkpoint is open.
-const AGAIN: Duration = Duration::from_secs(5);
+/// Between two broadcasts of an attestation while its checkpoint is open.
+const REBROADCAST_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long a checkpoint is open before others are asked whether they have kept it.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a checkpoint is open before a peer is asked for it.
+const PEER_REQUEST_DELAY: Duration = Duration::from_secs(3);
 
-/// Bytes of a page of a state.
-const PAGE: usize = 512 << 10;
+/// The size of a page of a state.
+const PAGE_BYTES: usize = 512 << 10;
 
 impl Anchoring {
     /// Works until `stop`.
@@ -41,8 +41,8 @@ impl Anchoring {
         let (mut number, mut turn) = (0u16, 0usize);
         loop {
             let wait = async {
-                // Either is reason enough to look.
-                let _ = tokio::time::timeout(LOOK, self.stirred.notified()).await;
+                // Both the timeout and the notification start a round.
+                let _ = tokio::time::timeout(POLL_INTERVAL, self.wake_keeper.notified()).await;
             };
             if stop.run_until_cancelled(wait).await.is_none() {
                 return;
@@ -54,24 +54,24 @@ impl Anchoring {
                 continue;
             }
             let now = std::time::Instant::now();
-            let say = lock(&self.attestations).due(now, AGAIN);
-            for attestation in say {
+            let due = lock(&self.attestations).due(now, REBROADCAST_INTERVAL);
+            for attestation in due {
                 number = number.wrapping_add(1);
-                let said = Said { domain: self.domain, attestation, number };
-                if let Ok(bytes) = said.encode() {
-                    // Lost while nobody is there; it is said again.
+                let message = AttestationMessage { domain: self.domain, attestation, number };
+                if let Ok(bytes) = message.encode() {
+                    // Lost while no peer is connected; it is broadcast again.
                     let _ = network.publish(ATTESTATIONS.name, bytes).await;
                 }
             }
             let (_, since) = lock(&self.attestations).waiting();
-            if since.is_some_and(|since| now.duration_since(since) > PATIENCE) {
-                self.ask_another(&network, turn).await;
+            if since.is_some_and(|since| now.duration_since(since) > PEER_REQUEST_DELAY) {
+                self.request_from_peer(&network, turn).await;
                 turn = turn.wrapping_add(1);
             }
         }
     }
 
-    /// Gathers signatures under the last election's checkpoint, which a process before this one may not have kept.
+    /// Opens the last election's checkpoint, which an earlier process may not have kept.
     async fn resume(&self, chain: &ChainHandle, spec: MeshSpec) {
         let tip = chain.view().tip.clone();
         self.committed(&tip, false);
@@ -82,13 +82,13 @@ impl Anchoring {
         let elected = BlockHeight(height - height % interval);
         match chain.read(move |reader| state_after(reader, elected, &spec)).await {
             Ok(Some(tip)) => self.committed(&tip, false),
-            // Too long ago: others have it, or nobody does.
+            // The state is no longer kept here: peers have the checkpoint, or it is lost.
             Ok(None) | Err(StoreError::NotKept { .. }) => {}
             Err(error) => tracing::warn!(%error, "the last election cannot be read"),
         }
     }
 
-    /// Keeps whatever enough have signed. Waits for the disk.
+    /// Keeps all checkpoints that have a quorum. Waits for the disk.
     fn keep_complete(&self) -> Result<(), AnchorError> {
         let Some(log) = self.open_log()? else { return Ok(()) };
         lock(&self.attestations).kept(log.latest());
@@ -118,8 +118,8 @@ impl Anchoring {
         Ok(true)
     }
 
-    /// Asks a registered peer for what it keeps from here on.
-    async fn ask_another(self: &Arc<Self>, network: &NetworkHandle, turn: usize) {
+    /// Asks a registered peer for its submissions after the last one that is kept here.
+    async fn request_from_peer(self: &Arc<Self>, network: &NetworkHandle, turn: usize) {
         let Some(from) = self.log.get().map(|log| BlockHeight(log.latest().0.saturating_add(1))) else {
             return;
         };
@@ -150,9 +150,9 @@ fn state_after(reader: &Reader, height: BlockHeight, spec: &MeshSpec) -> Result<
     let Some(header) = reader.header(height)?.filter(|_| height.0 > 0) else { return Ok(None) };
     let mut assembly = Assembly::new(header);
     while !assembly.is_complete() {
-        let page = reader.page(height, assembly.after(), PAGE)?;
+        let page = reader.page(height, assembly.after(), PAGE_BYTES)?;
         if let Err(error) = assembly.take(&page) {
-            tracing::warn!(%error, "a state that is kept does not fit its block");
+            tracing::warn!(%error, "the stored state does not match its block");
             return Ok(None);
         }
     }

@@ -1,4 +1,4 @@
-//! Reading the mesh's contract, for whoever begins with what it keeps.
+//! Reads the last checkpoint from the mesh's contract, for a node that starts from it.
 
 #[cfg(feature = "anchor-evm")]
 use nervure_anchor::Anchor;
@@ -9,13 +9,13 @@ use nervure_anchor_evm::{EvmAnchor, EvmConfig, Finality, Limits};
 use nervure_ledger::spec::Scope;
 use nervure_ledger::spec::{AnchorPlace, MeshSpec};
 
-/// Why there is nothing to begin with.
+/// Why no anchored checkpoint can be read.
 #[derive(Debug, thiserror::Error)]
 pub enum AnchoredError {
-    /// Checkpoints of this mesh are in no contract.
+    /// The mesh has no contract.
     #[error("the mesh spec names no contract ([network] anchor) that keeps checkpoints")]
     NoContract,
-    /// The contract cannot be read, or not be believed.
+    /// The contract cannot be read or verified.
     #[error("the contract that keeps checkpoints: {0}")]
     Contract(#[from] AnchorError),
     /// The contract is empty.

@@ -1,4 +1,4 @@
-//! What nodes say to each other about anchored checkpoints: attestations by gossip, whole submissions by request.
+//! The messages about anchored checkpoints: attestations by gossip, submissions by request.
 
 use nervure_anchor::{
     AnchorDomain, Attestation, LocalAnchor, MAX_ATTESTATION_LEN, MAX_SUBMISSION_LEN, Submission,
@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 /// Bytes around the submissions of a response, rounded up.
-const RESPONSE_OVERHEAD: usize = 64;
+const RESPONSE_OVERHEAD_BYTES: usize = 64;
 
 // The protocol's bounds are those of the documents.
 const _: () = assert!(bounds::MAX_ATTESTATION == MAX_ATTESTATION_LEN);
 const _: () = assert!(bounds::MAX_SUBMISSION == MAX_SUBMISSION_LEN);
 
-/// The topic. Sixty-four validators, each of which may send its attestation again.
+/// The topic. A peer may forward the attestations of 64 validators, with repeats.
 pub(crate) fn topic() -> TopicSpec {
     TopicSpec { per_peer_per_second: 200, ..TopicSpec::of(ATTESTATIONS) }
 }
@@ -33,11 +33,11 @@ pub(crate) fn protocol() -> ProtocolSpec {
     ProtocolSpec::of(ANCHOR)
 }
 
-/// An attestation as it goes round. Its domain is there so that nodes which know another contract do not hold it
-/// against each other; the number makes saying it again another message.
+/// An attestation in gossip. With its domain, nodes ignore those for another contract instead of rejecting them; the
+/// number makes a repeated broadcast a new message for gossipsub.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Said {
+pub(super) struct AttestationMessage {
     #[serde(rename = "d")]
     pub(super) domain: AnchorDomain,
     #[serde(rename = "a")]
@@ -46,7 +46,7 @@ pub(super) struct Said {
     pub(super) number: u16,
 }
 
-impl Said {
+impl AttestationMessage {
     pub(super) fn encode(&self) -> Result<Vec<u8>, CborError> {
         cbor::encode(self)
     }
@@ -56,7 +56,7 @@ impl Said {
     }
 }
 
-/// What is asked: submissions for a domain from a height on.
+/// Requests submissions for a domain from a height on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Request {
@@ -78,7 +78,7 @@ impl Request {
 
 /// The submissions that are kept from a height on, as many as fit. Reads from the disk.
 pub(super) fn answer(log: &LocalAnchor, mut from: BlockHeight) -> Option<Vec<u8>> {
-    let (mut found, mut room) = (Vec::new(), ANCHOR.max_response - RESPONSE_OVERHEAD);
+    let (mut found, mut room) = (Vec::new(), ANCHOR.max_response - RESPONSE_OVERHEAD_BYTES);
     while found.len() < MAX_SUBMISSIONS
         && let Some(submission) = log.submission(from).ok()?
     {
@@ -91,7 +91,7 @@ pub(super) fn answer(log: &LocalAnchor, mut from: BlockHeight) -> Option<Vec<u8>
     cbor::encode(&found).ok()
 }
 
-/// The submissions of an answer, of which nothing is verified.
+/// The submissions of an answer, unverified.
 pub(crate) fn read(bytes: &[u8]) -> Option<Vec<Submission>> {
     let found: Vec<ByteBuf> = cbor::decode(bytes, Limits::new(ANCHOR.max_response)).ok()?;
     found.iter().take(MAX_SUBMISSIONS).map(|bytes| Submission::decode(bytes).ok()).collect()
@@ -112,16 +112,16 @@ mod tests {
             signer: AnchorAddress::from_bytes([255; 20]),
             signature: AnchorSignature::from_bytes([255; 64]),
         };
-        let said = Said { domain, attestation, number: u16::MAX };
-        assert_eq!(Said::decode(&said.encode().unwrap()).unwrap(), said);
+        let message = AttestationMessage { domain, attestation, number: u16::MAX };
+        assert_eq!(AttestationMessage::decode(&message.encode().unwrap()).unwrap(), message);
         let request = Request { domain, from: BlockHeight(u64::MAX) };
         assert_eq!(Request::decode(&request.encode().unwrap()).unwrap(), request);
     }
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-            let _ = (Said::decode(&bytes), Request::decode(&bytes), read(&bytes));
+        fn decoding_never_panics(bytes: Vec<u8>) {
+            let _ = (AttestationMessage::decode(&bytes), Request::decode(&bytes), read(&bytes));
         }
     }
 }

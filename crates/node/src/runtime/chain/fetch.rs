@@ -29,7 +29,7 @@ pub(super) struct Net {
 }
 
 impl Net {
-    /// Who this node is.
+    /// This node.
     pub(super) fn node(&self) -> NodeId {
         self.network.node()
     }

@@ -32,7 +32,7 @@ pub(crate) fn exists(config: &NodeConfig) -> bool {
     config.dir.join(CHAIN_FILE).exists()
 }
 
-/// Begins the chain in the node's directory with the state of a block, whose certificate was verified.
+/// Starts the chain in the node's directory from the state of a block whose certificate was verified.
 pub(crate) fn import(config: &NodeConfig, tip: Tip, certificate: &[u8]) -> Result<(), StoreError> {
     std::fs::create_dir_all(&config.dir)?;
     let options = StoreOptions { cache: CACHE_BYTES, ..StoreOptions::default() };

@@ -58,7 +58,7 @@ impl Pending {
         pending
     }
 
-    /// Opens the file, and reads what it holds.
+    /// Opens the file and reads its transactions.
     fn recover(&mut self) -> Result<(), LogError> {
         let (mut log, contents) = AppendLog::open(&self.path, FORMAT)?;
         let mut end = FORMAT.magic.len() as u64;
@@ -91,7 +91,7 @@ impl Pending {
         }
     }
 
-    /// Forgets those that are not pending any more.
+    /// Forgets those that are no longer pending.
     pub(super) fn retain(&mut self, is_pending: impl Fn(&Hash) -> bool) {
         let before = self.transactions.len();
         self.transactions.retain(|id, _| is_pending(id));

@@ -1,4 +1,4 @@
-//! Blocks that are proposed and not yet committed: what other validators fetch from a proposer.
+//! Proposed blocks that are not committed yet. Other validators fetch them from a proposer.
 
 use std::{
     collections::BTreeMap,

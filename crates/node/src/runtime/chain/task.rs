@@ -33,7 +33,7 @@ pub(super) enum Event {
     Transaction(GossipMessage),
     /// A transaction of this node's users.
     Submit(Envelope, oneshot::Sender<Result<Hash, MempoolError>>),
-    /// The block of a proposal, or that nobody has it.
+    /// The block of a proposal, or that no peer has it.
     Body(Candidate, Option<Block>),
     /// Committed blocks of a peer, or that it has none.
     Blocks(NodeId, Option<Vec<Certified>>),
@@ -41,7 +41,7 @@ pub(super) enum Event {
     Stop,
 }
 
-/// The engine with its host, and what comes in.
+/// The engine with its host and its inbox.
 pub(super) struct Task {
     driver: Driver<Host>,
     queue: Receiver<Event>,

@@ -1,4 +1,4 @@
-//! `builtin:echo`: an expert that gives the text back, for measuring everything around experts.
+//! `builtin:echo`: an expert that returns the prompt, for measurements of everything but the model.
 
 use futures::{FutureExt, future::BoxFuture, stream};
 use nervure_experts::{

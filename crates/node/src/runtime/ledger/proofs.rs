@@ -1,4 +1,4 @@
-//! Checkpoints and proofs, from the store: for those who believe certificates and not this node.
+//! Checkpoints and proofs from the store, for clients that verify certificates and do not trust this node.
 
 use std::collections::BTreeMap;
 
@@ -19,9 +19,9 @@ use nervure_light::score::EpochProof;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use nervure_store::{EpochEnd, Reader, StoreError, StoredEpoch};
 
-use super::LedgerDesk;
+use super::LedgerQueries;
 
-impl LedgerReader for LedgerDesk {
+impl LedgerReader for LedgerQueries {
     fn checkpoints(
         &self,
         up_to: BlockHeight,
@@ -88,7 +88,7 @@ impl LedgerReader for LedgerDesk {
     }
 }
 
-/// Why something cannot be read, or is not here.
+/// Why the store has no answer.
 pub(super) enum ReadError {
     Store(StoreError),
     NotFound(String),
@@ -103,7 +103,7 @@ impl From<StoreError> for ReadError {
     }
 }
 
-impl LedgerDesk {
+impl LedgerQueries {
     fn anchored(&self, height: BlockHeight) -> Option<AnchorRecordView> {
         self.anchoring.as_ref().and_then(|anchoring| anchoring.covering(height))
     }
@@ -139,7 +139,7 @@ fn submission(found: &Submission) -> Result<SubmissionView, ServiceError> {
 }
 
 fn page(reader: &Reader, up_to: BlockHeight, most: usize) -> Result<CheckpointPage, ReadError> {
-    // One more than wanted says whether there are more.
+    // One more than requested, to know whether there is a next page.
     let mut ends = reader.epoch_ends(up_to, most.saturating_add(1))?;
     let next = if ends.len() > most { ends.pop().map(|end| end.height) } else { None };
     let rows = ends.into_iter().map(|end| row(reader, end));
@@ -182,7 +182,7 @@ fn fact(reader: &Reader, key: &Key, height: Option<BlockHeight>) -> Result<State
     Ok(StateProofView { height, key: key.to_string(), checkpoint, fact: encoded(fact.encode())? })
 }
 
-/// Proven at the block at which the epoch was computed while its state is kept, afterwards at the last block.
+/// Proves at the block of the epoch while its state is kept, afterwards at the last block.
 fn epoch(reader: &Reader, netuid: Netuid, node: &NodeId) -> Result<EpochView, ReadError> {
     let kept = reader.last_epoch(netuid)?;
     let head = reader.head().height;
@@ -224,7 +224,7 @@ fn encoded<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<String, Re
     }
 }
 
-/// By uid, what the epoch that was kept says about trust.
+/// Yuma's trust of each node in the last stored epoch.
 pub(super) fn trust(reader: &Reader, netuid: Netuid) -> Result<BTreeMap<NodeId, u16>, ReadError> {
     let Some(kept) = reader.last_epoch(netuid)? else { return Ok(BTreeMap::new()) };
     let Ok(inputs) = EpochInputs::decode(&kept.inputs) else { return Ok(BTreeMap::new()) };

@@ -9,9 +9,9 @@ use nervure_ledger::{
 };
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 
-use super::{LedgerDesk, proofs};
+use super::{LedgerQueries, proofs};
 
-impl LedgerDesk {
+impl LedgerQueries {
     /// All subnets.
     pub(super) fn list_subnets(&self) -> Result<SubnetPage, ServiceError> {
         let tip = self.chain()?.view().tip.clone();

@@ -1,4 +1,4 @@
-//! Fetching a state: what a node does before it has a chain.
+//! The requesting side of state sync, which runs before the node has a chain.
 
 use std::time::Duration;
 
@@ -23,22 +23,22 @@ use crate::{
     runtime::{AnchoredError, LedgerRegistry, Mesh, StartError, anchor, chain, last_anchored},
 };
 
-/// How long the first peer is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for the first peer.
+const FIRST_PEER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long another one is waited for when all that are connected failed.
-const PATIENCE_FOR_ANOTHER: Duration = Duration::from_secs(5);
+/// How long to wait for another peer when all connected ones have failed.
+const NEXT_PEER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Between two looks at who is connected.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Between two checks of the connected peers.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often a page is asked for again when the peer is busy or says that we ask too often.
-const RETRIES: u32 = 40;
+/// How often a request is repeated when the peer is busy or limits our rate.
+const MAX_RETRIES: u32 = 40;
 
-/// Pause before that.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Before a request is repeated.
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// Why a node does not begin with a state.
+/// Why a node cannot sync a state.
 #[derive(Debug, thiserror::Error)]
 pub enum StateSyncError {
     /// The network does not start.
@@ -50,38 +50,38 @@ pub enum StateSyncError {
     /// The state cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The contract says nothing to begin with.
+    /// The contract has no usable checkpoint.
     #[error(transparent)]
     Anchored(#[from] AnchoredError),
-    /// Nobody to ask.
-    #[error("no registered node of the mesh is connected: nobody to fetch the state from")]
-    Nobody,
-    /// Nobody gave a state that verifies.
+    /// No peer to ask.
+    #[error("no registered node of the mesh is connected: there is no peer to fetch the state from")]
+    NoPeer,
+    /// No peer gave a state that verifies.
     #[error("no peer gave a state that verifies; the last, {peer}: {error}")]
     Unverified {
-        /// Who was asked last.
+        /// The peer that was asked last.
         peer: NodeId,
-        /// What was wrong.
+        /// Why its state was not used.
         error: Box<PeerError>,
     },
 }
 
-/// What is wrong with a peer, or with what it gave.
+/// Why a peer's state was not used.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
     /// It does not answer.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// It answered something else.
-    #[error("what it answered is no answer")]
+    /// Its response does not decode, or does not fit the request.
+    #[error("its response is malformed")]
     Malformed,
-    /// It has no such block, or keeps no such state.
+    /// It does not have the block, or no longer its state.
     #[error("it does not have block {0} or its state")]
     NotHere(BlockHeight),
     /// It has no checkpoint.
-    #[error("it knows no checkpoint")]
+    #[error("it has no checkpoint")]
     NoCheckpoint,
-    /// Another block than the trusted one.
+    /// Its block differs from the trusted one.
     #[error("its block {height} is {found}, and the one that is trusted is {expected}")]
     OtherBlock {
         /// The height.
@@ -102,7 +102,7 @@ pub enum PeerError {
     State(#[from] SnapshotError),
 }
 
-/// What is trusted, with what the contract says where that is it.
+/// The operator's root of trust.
 enum Start {
     Genesis,
     Block(TrustedBlock),
@@ -123,7 +123,8 @@ impl Start {
     }
 }
 
-/// Fetches the state of a recent block and begins the chain with it. Returns the block; none when there is a chain already.
+/// Fetches the state of a recent block and starts the chain from it. Returns its height; none when there is already a
+/// chain.
 pub(crate) async fn begin(
     config: &NodeConfig,
     spec: &MeshSpec,
@@ -133,14 +134,14 @@ pub(crate) async fn begin(
     if chain::exists(config) {
         return Ok(None);
     }
-    // For as long as this takes, on ports of its own: those that are named are for the node to come.
-    let mut visit = config.clone();
-    (visit.follow, visit.p2p_port) = (false, 0);
+    // An ephemeral client on a free port: the configured ports are for the node that starts afterwards.
+    let mut ephemeral = config.clone();
+    (ephemeral.follow, ephemeral.p2p_port) = (false, 0);
     let beginning = Start::of(beginning, spec, config).await?;
     let boxed = |error: StartError| StateSyncError::Start(Box::new(error));
     let registry = LedgerRegistry::of(spec)?;
-    let mesh = Mesh::start(&visit, spec, key, (registry, None)).await.map_err(boxed)?;
-    let fetched = from_anybody(&mesh.network, spec, &beginning).await;
+    let mesh = Mesh::start(&ephemeral, spec, key, (registry, None)).await.map_err(boxed)?;
+    let fetched = from_any_peer(&mesh.network, spec, &beginning).await;
     mesh.end().await;
     let (tip, certificate) = fetched?;
     let height = tip.header.height;
@@ -149,12 +150,12 @@ pub(crate) async fn begin(
 }
 
 /// Asks one registered peer after the other, until one gives a state that verifies.
-async fn from_anybody(
+async fn from_any_peer(
     network: &NetworkHandle,
     spec: &MeshSpec,
     beginning: &Start,
 ) -> Result<(Tip, Vec<u8>), StateSyncError> {
-    let mut until = tokio::time::Instant::now() + PATIENCE;
+    let mut until = tokio::time::Instant::now() + FIRST_PEER_TIMEOUT;
     let (mut asked, mut last) = (Vec::new(), None);
     loop {
         let peers = network.peers().await.unwrap_or_default();
@@ -162,12 +163,12 @@ async fn from_anybody(
         let Some(peer) = next else {
             if tokio::time::Instant::now() >= until {
                 let failed = |(peer, error)| StateSyncError::Unverified { peer, error: Box::new(error) };
-                return Err(last.map_or(StateSyncError::Nobody, failed));
+                return Err(last.map_or(StateSyncError::NoPeer, failed));
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             continue;
         };
-        // At most as many as are connected, which the network bounds.
+        // Bounded by the number of connections, which the network limits.
         asked.push(peer.node);
         let source = Source { network, peer: peer.node };
         match source.state(spec, beginning).await? {
@@ -175,7 +176,7 @@ async fn from_anybody(
             Err(error) => {
                 tracing::warn!(peer = %peer.node, %error, "no state from this peer");
                 last = Some((peer.node, error));
-                until = tokio::time::Instant::now() + PATIENCE_FOR_ANOTHER;
+                until = tokio::time::Instant::now() + NEXT_PEER_TIMEOUT;
             }
         }
     }
@@ -198,8 +199,8 @@ impl Source<'_> {
             Start::Genesis => {
                 let Tip { header, state } = Tip::genesis(spec)?.0;
                 let next = state.validators().map(|set| set.as_ref().clone());
-                let nobody = PeerError::Start(LightClientError::NextValidators(header.height));
-                next.ok_or(nobody).and_then(|next| Ok(LightClient::trusting(&header, next)?))
+                let no_validators = PeerError::Start(LightClientError::NextValidators(header.height));
+                next.ok_or(no_validators).and_then(|next| Ok(LightClient::trusting(&header, next)?))
             }
             Start::Block(block) => self.trusted(*block).await,
             Start::Anchored(domain, anchored) => match self.anchored(*domain, anchored).await {
@@ -213,7 +214,7 @@ impl Source<'_> {
         })
     }
 
-    /// The block of an anchored checkpoint, of which the contract has the hash and the peer the whole.
+    /// The block of an anchored checkpoint: the contract has its hash, the peer has the checkpoint.
     async fn anchored(
         &self,
         domain: AnchorDomain,
@@ -241,7 +242,7 @@ impl Source<'_> {
     async fn follow(&self, spec: &MeshSpec, client: LightClient) -> Result<(Tip, Vec<u8>), PeerError> {
         let mut goal = self.block(None).await?;
         if goal.height() < client.height() {
-            // The block that is trusted is later than any checkpoint: the state is to be that of this block.
+            // The trusted block is later than any checkpoint: fetch the state of that block.
             goal = self.block(Some(client.height())).await?;
         }
         let (height, id) = (goal.height(), goal.header.id());
@@ -299,9 +300,9 @@ impl Source<'_> {
                 Ok(bytes) => {
                     return StateResponse::decode(&bytes).map_err(|_| PeerError::Malformed);
                 }
-                Err(RequestError::Busy | RequestError::TooOften) if tries < RETRIES => {
+                Err(RequestError::Busy | RequestError::TooOften) if tries < MAX_RETRIES => {
                     tries += 1;
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(RETRY_DELAY).await;
                 }
                 Err(error) => return Err(error.into()),
             }

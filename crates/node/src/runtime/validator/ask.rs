@@ -15,7 +15,7 @@ use crate::runtime::wire;
 /// Longest pause before an expert without room is asked again.
 const MAX_BUSY_DELAY: Duration = Duration::from_secs(2);
 
-/// What the events of a whole answer say.
+/// The answer that its events form together.
 fn answer(events: Vec<ExpertEvent>) -> Answer {
     let (mut text, mut vectors, mut distribution) = (String::new(), Vec::new(), None);
     for event in events {
@@ -47,8 +47,8 @@ impl EncodedRequests {
         Ok(Self(requests.iter().map(encode).collect::<Result<_, CborError>>()?))
     }
 
-    /// Asks one expert everything, one question after the other, so that no validator takes more than one place in its
-    /// queue. What does not come in time, or without a good receipt, is missing.
+    /// Sends one expert all requests, one after the other, so that no validator takes more than one place in its
+    /// queue. An answer that is late, or has no valid receipt, is missing.
     pub(super) async fn ask(&self, router: &Router, record: &ExpertRecord, until: Instant) -> Vec<Reply> {
         let mut replies = Vec::with_capacity(self.0.len());
         for (request, body) in &self.0 {

@@ -81,7 +81,7 @@ pub(super) fn read(dir: &Path) -> Result<Corpus, CorpusError> {
     }
 }
 
-/// What is in a directory, in order of name.
+/// The entries of a directory, in order of name.
 fn entries(dir: &Path) -> Result<Vec<std::path::PathBuf>, CorpusError> {
     let listed = std::fs::read_dir(dir).map_err(|source| failed(dir, source))?;
     let paths: io::Result<Vec<_>> = listed.map(|entry| Ok(entry?.path())).collect();

@@ -102,7 +102,7 @@ impl ValidatorStore {
         self.board.weights(slots(subnet))
     }
 
-    /// Promises the weights of now for `epoch`; none when nobody has earned any, or they cannot be kept.
+    /// Commits to the current weights for `epoch`; none when no neuron has any, or they cannot be stored.
     pub(super) fn commit(&mut self, netuid: Netuid, subnet: &Subnet) -> Option<RevealWeights> {
         let weights = self.weights(subnet);
         if weights.is_empty() {

@@ -23,8 +23,8 @@ use crate::runtime::clock;
 const MAX_CONCURRENT_MINERS: usize = 64;
 
 impl Validator {
-    /// Sets tasks in `netuid`, one for each capability that somebody claims, and scores them. False when there was
-    /// nobody to set any to.
+    /// Sets tasks in `netuid`, one for each capability that a miner claims, and scores them. False when there was no
+    /// miner to set a task.
     pub(super) async fn set_tasks(
         &self,
         netuid: Netuid,
@@ -54,7 +54,7 @@ impl Validator {
         let seed = new_seed();
         let miners = choose(miners, &mut Dice::new(seed));
         let (texts, drawn) = (self.texts(capability.as_ref()), seed.derive("task", 0));
-        // Drawing from large texts, and judging, are work for a thread that may take its time.
+        // Drawing from large texts takes long, and would block a thread of the runtime.
         let task = tokio::task::spawn_blocking(move || mechanism.draw(drawn, &texts)).await;
         let task: Arc<dyn Task> = match task {
             Ok(Ok(task)) => Arc::from(task),
@@ -66,7 +66,7 @@ impl Validator {
         };
         let Ok(bodies) = EncodedRequests::of(task.requests()) else { return false };
         let Some(assignment) = self.assignment(netuid, task.as_ref(), miners.clone()) else { return false };
-        self.opinions.hear(ASSIGNMENTS.name, assignment.bytes());
+        self.opinions.handle_gossip(ASSIGNMENTS.name, assignment.bytes());
         self.publish(ASSIGNMENTS.name, assignment.bytes().to_vec()).await;
 
         let until = Instant::now() + self.task_time();
