@@ -3,17 +3,17 @@ pragma solidity 0.8.37;
 
 /// @title The finalised checkpoints of one Nervure mesh.
 ///
-/// A checkpoint is stored if validators with more than two thirds of the known power signed it. Who they
-/// are is known by the hash of their set: the constructor names the first, and each checkpoint names its
-/// successors'. Whoever submits is only the messenger: nobody owns this contract, nothing in it can be
-/// paused, upgraded or paid, and every number that it relies on is checked here.
+/// A checkpoint is stored if validators with more than two thirds of the known power signed it. The
+/// contract knows them by the hash of their set: the constructor names the first set, and each checkpoint
+/// names its successor. Any account may submit. The contract has no owner, cannot be paused, upgraded or
+/// paid, and checks every number that it relies on.
 ///
-/// What a hostile submitter can do: pay for a transaction that reverts. What it cannot: have anything
-/// stored that the quorum did not sign for this mesh, this chain and this very contract; hold back a
-/// checkpoint that somebody else submits.
+/// What a hostile submitter can do: pay for a transaction that reverts. What it cannot do: store anything
+/// that the quorum did not sign for this mesh, this chain and this contract; hold back a checkpoint that
+/// another account submits.
 ///
-/// Not protected against: a quorum of a former set that was not yet succeeded here. Validators have to
-/// be bound (by their stake) for longer than the time between two checkpoints.
+/// Not protected against: a quorum of a former set whose successor is not stored here yet. Validators
+/// have to be bound (by their stake) for longer than the time between two checkpoints.
 contract CheckpointAnchor {
     /// A member of a validator set: the address of its anchor key and its voting power.
     struct Validator {
@@ -34,7 +34,7 @@ contract CheckpointAnchor {
         bytes32 root;
     }
 
-    /// What the validators sign.
+    /// A checkpoint: the statement that the validators sign.
     struct Checkpoint {
         uint64 height;
         bytes32 blockHash;
@@ -61,7 +61,7 @@ contract CheckpointAnchor {
         uint64 emission;
     }
 
-    /// What is kept of a checkpoint: the hash of all that was signed, and the root of the mesh's state.
+    /// The stored part of a checkpoint: the hash of the signed statement, and the root of the mesh's state.
     struct Anchored {
         bytes32 id;
         bytes32 stateRoot;
@@ -79,11 +79,11 @@ contract CheckpointAnchor {
         "Attestation(Checkpoint checkpoint,bytes32 validators)Checkpoint(bytes32 mesh,uint64 height,bytes32 blockHash,bytes32 stateRoot,Metagraph[] metagraphs,bytes32 nextValidators)Metagraph(uint16 netuid,uint64 epoch,bytes32 root)"
     );
 
-    /// Half of the order of secp256k1. Of the two s that verify, only the lower is taken (EIP-2).
+    /// Half of the order of secp256k1. Of the two valid s, only the lower is accepted (EIP-2).
     uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
     bytes32 private constant S_MASK = bytes32(type(uint256).max >> 1);
 
-    /// Most members of a validator set: that of the mesh. It bounds what a submission can cost.
+    /// The maximum size of a validator set, as in the mesh. It bounds the gas of a submission.
     uint256 public constant MAX_VALIDATORS = 64;
 
     /// The mesh whose checkpoints these are.
@@ -95,10 +95,10 @@ contract CheckpointAnchor {
     /// The height of the last checkpoint; before the first, the height that the first has to exceed.
     uint64 public latestHeight;
 
-    /// What is kept of the checkpoint of a height; zero where there is none.
+    /// The stored part of the checkpoint of a height; zero if there is none.
     mapping(uint64 height => Anchored) public checkpoints;
 
-    /// The metagraph root of a subnet's epoch; zero where none is known.
+    /// The metagraph root of a subnet's epoch; zero if there is none.
     mapping(uint16 netuid => mapping(uint64 epoch => bytes32)) public metagraphRoot;
 
     event CheckpointAnchored(
@@ -111,19 +111,19 @@ contract CheckpointAnchor {
     );
     event MetagraphAnchored(uint16 indexed netuid, uint64 indexed epoch, bytes32 root, uint64 height);
 
-    /// The first mesh id, set or successor set of zeros: nobody could ever sign for it.
+    /// A mesh id, first set or successor set of zeros: no key could sign for it.
     error Zero();
     /// Another checkpoint is stored for this height.
     error Conflict(uint64 height, bytes32 stored, bytes32 submitted);
     /// Not above the last checkpoint.
     error Stale(uint64 height, uint64 latest);
-    /// These are not the validators whose signatures count now.
+    /// The submitted set is not the one that signs the next checkpoint.
     error OtherValidators(bytes32 expected, bytes32 submitted);
     /// More validators than `MAX_VALIDATORS`.
     error TooManyValidators(uint256 count);
     /// Validators not in ascending order of their addresses, or one twice.
     error UnsortedValidators(uint256 index);
-    /// A signature that is not one, or not in its only accepted form.
+    /// A signature that is invalid, or not in the accepted form.
     error BadSignature(uint256 index);
     /// A signer who is not a validator, signed twice, or is out of order.
     error UnexpectedSigner(uint256 index, address signer);
@@ -147,7 +147,7 @@ contract CheckpointAnchor {
     /// Stores a checkpoint.
     /// @param validators The set whose hash is `validatorsHash`, sorted by address.
     /// @param signatures Over `digest(checkpoint, validatorsHash)`, sorted by the addresses of the signers.
-    /// @return stored Whether it is stored now; false when this very checkpoint was stored before.
+    /// @return stored True if this call stored it; false if the same checkpoint was stored before.
     function submit(
         Checkpoint calldata checkpoint,
         Validator[] calldata validators,
@@ -185,7 +185,7 @@ contract CheckpointAnchor {
     {
         bytes32 root = metagraphRoot[row.netuid][epoch];
         if (root == 0 || row.epoch != epoch) return false;
-        // Hashed twice, so that no inner node of the tree can be shown as a row.
+        // Hashed twice, so that no inner node of the tree can pass as a row.
         bytes32 node = keccak256(bytes.concat(keccak256(abi.encode(row))));
         for (uint256 i = 0; i < proof.length; ++i) {
             bytes32 sibling = proof[i];
@@ -196,7 +196,7 @@ contract CheckpointAnchor {
         return node == root;
     }
 
-    /// The name of a checkpoint: the EIP-712 hash of all that it says.
+    /// The id of a checkpoint: its EIP-712 hash.
     function checkpointId(Checkpoint calldata checkpoint) public view returns (bytes32) {
         Metagraph[] calldata metagraphs = checkpoint.metagraphs;
         bytes32[] memory hashes = new bytes32[](metagraphs.length);
@@ -217,26 +217,26 @@ contract CheckpointAnchor {
         );
     }
 
-    /// What a member of the set with the hash `validators` signs.
+    /// The digest that a member of the set with the hash `validators` signs.
     function digest(Checkpoint calldata checkpoint, bytes32 validators) external view returns (bytes32) {
         return _digest(checkpointId(checkpoint), validators);
     }
 
-    /// The name of a validator set.
+    /// The hash of a validator set.
     function hashValidators(Validator[] calldata validators) public pure returns (bytes32) {
         if (validators.length > MAX_VALIDATORS) revert TooManyValidators(validators.length);
         return keccak256(abi.encode(validators));
     }
 
     function _digest(bytes32 id, bytes32 validators) private view returns (bytes32) {
-        // Read each time: after a fork of the chain, both sides have this contract.
+        // Computed at each call: after a fork of the chain, both sides have this contract.
         bytes32 domain =
             keccak256(abi.encode(DOMAIN_TYPE, NAME, VERSION, block.chainid, address(this)));
         bytes32 attestation = keccak256(abi.encode(ATTESTATION_TYPE, id, validators));
         return keccak256(abi.encodePacked(bytes2(0x1901), domain, attestation));
     }
 
-    /// One walk through the set beside the signatures: both ascend, so nobody is counted twice.
+    /// Walks through the set and the signatures together: both ascend, so no signer is counted twice.
     function _requireQuorum(
         bytes32 message,
         Validator[] calldata validators,
@@ -249,7 +249,7 @@ contract CheckpointAnchor {
         address last = address(0);
         for (uint256 i = 0; i < validators.length; ++i) {
             address account = validators[i].account;
-            // The first may not be the zero address either: it is what a wrong signature gives.
+            // The first may not be the zero address either: `ecrecover` returns it for an invalid signature.
             if (account <= last) revert UnsortedValidators(i);
             last = account;
             uint256 power = validators[i].power;
