@@ -26,7 +26,7 @@ const BOOTSTRAP_NODES: usize = 4;
 /// How long the mesh may take to form.
 const FORMING_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Between two looks at a routing table.
+/// How often a routing table is checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Entries in a routing table from which a node counts as connected, in meshes that are larger.
@@ -55,7 +55,7 @@ pub struct DiscoveryScale {
     pub clients: usize,
 }
 
-/// What was found, and how long it took.
+/// The found experts and the times.
 #[derive(Clone, Debug, Serialize)]
 pub struct DiscoveryReport {
     /// Swarms that formed the mesh.
@@ -104,7 +104,7 @@ pub trait DiscoveryNode: Sized {
     /// The state of the network.
     fn status(&self) -> impl Future<Output = anyhow::Result<NetworkStatus>>;
 
-    /// Ends the swarm in good order.
+    /// Shuts the swarm down.
     fn stop(self) -> impl Future<Output = ()>;
 }
 

@@ -41,7 +41,7 @@ const STREAM_TIMEOUT_MS: u64 = 120_000;
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct FailoverPlan {
-    /// Streams in all.
+    /// Number of streams.
     pub streams: u32,
     /// Concurrent streams.
     pub parallel: u32,
@@ -53,10 +53,10 @@ pub struct FailoverPlan {
     pub pause: Duration,
 }
 
-/// What the streams went through.
+/// The results of all streams.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct FailoverReport {
-    /// Streams in all.
+    /// Number of streams.
     pub streams: u32,
     /// Streams that ended as they should.
     pub completed: u32,
@@ -70,11 +70,11 @@ pub struct FailoverReport {
     pub pause_p50_ms: f64,
     /// The longest of all.
     pub pause_worst_ms: f64,
-    /// What went wrong.
+    /// The faults.
     pub complaints: Vec<String>,
 }
 
-/// What one stream delivered.
+/// The result of one stream.
 #[derive(Debug, Default)]
 struct StreamResult {
     text: String,

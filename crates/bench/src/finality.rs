@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::stats::percentile_ms;
 
-/// Between two looks at the nodes: below the block time of a second, so that no block is missed.
+/// How often the nodes are asked: more than once per block of a second, so that no block is missed.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long the next block may take.
@@ -38,7 +38,7 @@ pub struct FinalityReport {
 /// Watches the testnet in `dir` until it has made `blocks` blocks.
 ///
 /// # Errors
-/// If no testnet runs there, or it stops making blocks.
+/// If no testnet runs there, or the chain stops.
 pub async fn finality(dir: &Path, blocks: u64) -> anyhow::Result<FinalityReport> {
     let (mut times, mut validators) = (BTreeMap::new(), BTreeSet::new());
     let (mut first, mut last) = (None, None);

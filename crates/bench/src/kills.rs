@@ -32,7 +32,7 @@ const VALIDATORS: usize = 4;
 /// How long a step may take before the run is given up. Not a measurement.
 const STEP_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Between two looks at a node.
+/// How often a node is asked.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// Longest pause before random kills, in milliseconds: longer than a height, so that a kill hits any moment of it.

@@ -44,12 +44,12 @@ impl ServerProcess {
         Ok(Self { child, hello })
     }
 
-    /// CPU time of the server and of this process together, where the system tells.
+    /// CPU time of the server and of this process together, if the system has `/proc`.
     pub(crate) fn cpu_with_own(&self) -> Option<Duration> {
         Some(cpu(self.child.id())? + cpu(std::process::id())?)
     }
 
-    /// Resident memory of the server, where the system tells.
+    /// Resident memory of the server, if the system has `/proc`.
     pub(crate) fn rss_bytes(&self) -> Option<u64> {
         ProcessRef::of(self.child.id()).rss_bytes()
     }

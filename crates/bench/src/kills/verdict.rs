@@ -6,9 +6,9 @@ use nervure_primitives::{Hash, NodeId};
 
 /// Messages in a node's log that report a fault, and the fault.
 const FAULT_MESSAGES: [(&str, &str); 4] = [
-    ("a validator contradicted itself", "heard two signatures of one validator for one place"),
-    ("another process signs with this node's key", "found its own key used twice"),
-    ("stopped following the chain", "gave up following the chain"),
+    ("a validator equivocated", "received two different votes or proposals of one validator for one step"),
+    ("another process signs with this node's key", "found another process with its key"),
+    ("stopped following the chain", "stopped following the chain"),
     ("panicked at", "panicked"),
 ];
 

@@ -23,7 +23,7 @@ pub struct QueryFigures {
     pub stream_p99_us: f64,
     /// Client and server together, at 64 in flight.
     pub cpu_us_per_query: Option<f64>,
-    /// Resident memory of the server, where the system tells.
+    /// Resident memory of the server, if the system has `/proc`.
     pub server_rss_bytes: Option<u64>,
 }
 
