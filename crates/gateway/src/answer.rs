@@ -64,7 +64,7 @@ pub(super) struct RunningAnswer {
     pub(super) expert: ExpertView,
     /// The answer.
     pub(super) events: AnswerEvents,
-    /// What is known only when it ends.
+    /// The summary, set when the answer ends.
     pub(super) summary: Arc<OnceLock<AnswerSummary>>,
 }
 
@@ -212,7 +212,7 @@ impl CompleteAnswer {
     }
 }
 
-/// The expert sent an event that it must not.
+/// The expert sent an event that is not allowed.
 fn invalid_event(what: &str) -> ServiceError {
     ServiceError::Interrupted { reason: format!("the expert sent {what}") }
 }
@@ -222,7 +222,7 @@ fn cut_off() -> ServiceError {
     ServiceError::Interrupted { reason: "the stream ended without its last event".into() }
 }
 
-/// A header value of text that may be a stranger's: everything but printable ASCII becomes `?`.
+/// A header value of text that may come from a remote node: everything but printable ASCII becomes `?`.
 fn printable(text: &str) -> HeaderValue {
     let clean: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
     HeaderValue::try_from(clean).unwrap_or(HeaderValue::from_static("?"))

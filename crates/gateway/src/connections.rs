@@ -29,10 +29,10 @@ use super::config::HttpLimits;
 /// Longest request line and headers, in bytes.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// Most headers of a request.
+/// Maximum number of headers of a request.
 const MAX_HEADERS: usize = 64;
 
-/// Pause after a failure to accept (no file descriptors left, mostly): it will not pass sooner by trying faster.
+/// Pause after a failure to accept, mostly for lack of file descriptors: retrying faster would only burn CPU.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until `stop`, then until every answer in progress has ended or [`HttpLimits::shutdown_timeout`] has passed.
@@ -63,7 +63,7 @@ struct Connections {
     limits: Arc<HttpLimits>,
     /// No new requests.
     stop: CancellationToken,
-    /// No more answers either.
+    /// Answers in progress are cut off.
     cut: CancellationToken,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`LightClient`] knows one header that it trusts and the validators of the next height. It moves to any later height
 //! whose certificate has the signatures of more than two thirds of the power that it trusts (Tendermint's skipping
-//! verification), without a state, a peer to believe, or a clock.
+//! verification), without a state, a trusted peer, or a clock.
 //!
 //! Why skipping is as sound as verifying every height: more than two thirds of the trusted power signed a precommit for the
 //! header. Some of those signers are honest, and honest validators precommit only blocks that follow the chain they know,

@@ -48,9 +48,9 @@ pub struct QueryTerms {
     pub capability: Option<Capability>,
     /// Only experts with this model.
     pub model: Option<String>,
-    /// Only experts that pass.
+    /// Only experts that pass this filter.
     pub filter: Option<Filter>,
-    /// The most to pay per 1,000 tokens of output.
+    /// The maximum price per 1,000 tokens of output.
     pub budget: Amount,
     /// Decides between equals.
     pub seed: u64,
@@ -72,11 +72,11 @@ pub struct Choice {
     pub record: ExpertRecord,
     /// All terms together: the lowest is asked first.
     pub cost: u64,
-    /// Smoothed time to its first byte, or the credit of a newcomer.
+    /// Smoothed time to its first byte, or the default of an expert that was never asked.
     pub latency: u64,
     /// For the load that it advertises.
     pub load: u64,
-    /// For our own queries that are with it.
+    /// For this node's queries in flight.
     pub in_flight: u64,
     /// For its failures since the last success.
     pub failures: u64,
@@ -115,11 +115,11 @@ pub enum Exclusion {
     OtherModel,
     /// The asker's filter leaves it out.
     FilteredOut,
-    /// It costs more than the asker pays.
+    /// It costs more than the budget.
     OverBudget,
     /// It failed several times in a row and is paused.
     Paused,
-    /// It has the most queries of this node that one expert may have.
+    /// It has the maximum number of this node's queries in flight.
     Saturated,
 }
 
@@ -141,13 +141,13 @@ pub struct Route {
     pub filtered: Vec<Filtered>,
 }
 
-/// Orders `candidates` for a question on `terms` by what this node itself saw of them, with no live_score on anybody.
+/// Orders `candidates` for a query on `terms` by this node's own observations, without any trust.
 pub fn rank(candidates: Vec<Candidate>, terms: &QueryTerms, now: UnixMillis) -> Route {
     let unknown = candidates.into_iter().map(|candidate| (candidate, Trust::default()));
     ordered(unknown, terms, &PolicyRules::ALONE, now)
 }
 
-/// Orders `candidates` for a question on `terms`, each with its trust.
+/// Orders `candidates` for a query on `terms`, each with its trust.
 pub fn route(
     candidates: Vec<(Candidate, Trust)>,
     terms: &QueryTerms,

@@ -45,7 +45,7 @@ pub enum Inserted {
 /// An expert: its node and its name there.
 type Id = (NodeId, String);
 
-/// What to find.
+/// A search in the index.
 #[derive(Clone, Debug)]
 pub struct Find {
     /// Only experts that this covers.
@@ -54,9 +54,9 @@ pub struct Find {
     pub model: Option<String>,
     /// Only experts of this subnet.
     pub netuid: Option<Netuid>,
-    /// Only experts that pass.
+    /// Only experts that pass this filter.
     pub filter: Option<Filter>,
-    /// Most records in the page.
+    /// Maximum number of records in the page.
     pub limit: usize,
     /// Where the last page ended.
     pub after: Option<(NodeId, String)>,
@@ -78,7 +78,7 @@ pub struct Page {
     pub next: Option<(NodeId, String)>,
 }
 
-/// Every expert that this node knows of.
+/// The experts that this node knows.
 #[derive(Debug, Default)]
 pub struct Index {
     limits: IndexLimits,
@@ -123,12 +123,12 @@ impl Index {
         Inserted::New
     }
 
-    /// Drops what has expired.
+    /// Drops expired records.
     pub fn expire(&mut self, now: UnixMillis) {
         self.records.retain(|_, record| record.record().expires_at > now);
     }
 
-    /// A page of experts that hold at `now`, in order of node and name.
+    /// A page of the experts whose records have not expired at `now`, in order of node and name.
     pub fn find(&self, find: &Find, now: UnixMillis) -> Page {
         let mut matching = self.signed(find, now).map(SignedRecord::record);
         let records: Vec<_> = matching.by_ref().take(find.limit).cloned().collect();

@@ -1,8 +1,8 @@
-//! Mixing: one answer out of several experts'.
+//! Mixing: one answer from those of several experts.
 //!
 //! | rule | for | |
 //! | --- | --- | --- |
-//! | [`best`] | anything | the answer of the expert that is trusted most |
+//! | [`best`] | anything | the answer of the most trusted expert |
 //! | [`majority`], [`middle`] | answers that are right or wrong; numbers | what most trust is behind; the median by
 //! trust |
 //! | [`average`] | embeddings of one model | the mean direction |
@@ -16,7 +16,7 @@
 //!
 //! # What a hostile expert can do
 //! * *Return an invalid distribution or vector*: it is left out, in lock-step for the rest of the answer.
-//! * *Stall*: a step waits for it no longer than the grace, and it loses no more than its say.
+//! * *Stall*: a step waits for it for the grace time at most, and is mixed without it.
 //! * *Mislead*: each wrong prediction costs weight, down to the floor; see [`FixedShare`] for the bound.
 
 mod average;

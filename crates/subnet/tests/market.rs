@@ -39,7 +39,7 @@ fn questions_go_to_the_good_and_not_to_liars() {
     assert!(report.pay_to_liars < 0.01, "{report}");
     assert!(
         tallies.alone.share(tallies.alone.to_liars) > 0.5,
-        "who heeds no validator is taken in: {report}"
+        "a gate without validators is deceived: {report}"
     );
 }
 

@@ -1,4 +1,4 @@
-//! The spec as TOML for people: what each setting is, its unit, its default, what breaks.
+//! The spec as commented TOML: each setting with its meaning, its unit, and what breaks if it is wrong.
 
 use std::fmt::{Display, Write};
 
@@ -44,7 +44,7 @@ impl Text {
         let _ = writeln!(self.0, "{name} = {value}");
     }
 
-    /// A setting with what it means above it.
+    /// A setting with a comment above it.
     fn explained(&mut self, meaning: &str, name: &str, value: impl Display) {
         self.comment(meaning);
         self.set(name, value);

@@ -81,7 +81,7 @@ fn follows_the_validators_from_genesis() {
 }
 
 #[test]
-fn refuses_what_does_not_follow() {
+fn refuses_headers_that_do_not_follow() {
     let (genesis, blocks) = chain();
     let refused = |change: fn(&mut Checkpoint)| {
         let mut client = trusting(&genesis);

@@ -1,4 +1,4 @@
-//! The side that keeps records for others.
+//! The server's side: stores records for other nodes.
 
 use nervure_primitives::{
     MeshId, UnixMillis,
@@ -12,20 +12,20 @@ use super::{
 };
 use crate::{Find, Index, Inserted, Registry, SignedRecord};
 
-/// Bytes of an answer that are not records.
+/// Bytes of a response besides the records.
 const RESPONSE_OVERHEAD_BYTES: usize = 512;
 
-/// Bytes that each record adds to its own.
+/// Bytes of encoding that each record adds to its own size.
 const RECORD_OVERHEAD_BYTES: usize = 4;
 
 /// Longest reason of a refusal, in characters.
 const MAX_REASON_CHARS: usize = 48;
 
-/// What an answer depends on besides the index.
+/// Inputs of a response besides the index.
 pub struct Context<'a, R> {
     /// The mesh.
     pub mesh: &'a MeshId,
-    /// Who may advertise.
+    /// The admission of records: which nodes may advertise.
     pub registry: &'a R,
     /// The time.
     pub now: UnixMillis,
@@ -63,7 +63,7 @@ fn publish<R: Registry>(index: &mut Index, records: &[ByteBuf], context: &Contex
 
 fn page(index: &Index, find: &FindRecords, now: UnixMillis) -> Response {
     if find.shard >= SHARDS {
-        return refused(&format!("there is no shard {}", find.shard));
+        return refused(&format!("unknown shard {}", find.shard));
     }
     let filter = match find.filter.as_deref().map(str::parse).transpose() {
         Ok(filter) => filter,

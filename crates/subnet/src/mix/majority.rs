@@ -9,21 +9,21 @@ use crate::{Score, mechanism::exact_answer, score::median};
 /// The result of a majority vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MajorityVote {
-    /// The answer to give: the most trusted one of those with the winning meaning.
+    /// The index of the winning answer: the most trusted one of those with the winning meaning.
     pub answer: usize,
-    /// Its share of all trust.
+    /// The share of all trust that supports it.
     pub behind: Score,
 }
 
-/// The most trusted answer; of equals, the first. None without answers.
+/// The index of the most trusted answer; of equals, the first. `None` without answers.
 pub fn best(trust: &[Score]) -> Option<usize> {
     let first_of_best = |at: &usize| (trust.get(*at).copied(), std::cmp::Reverse(*at));
     (0..trust.len()).max_by_key(first_of_best)
 }
 
-/// The answer with the most trust. Two texts say the same when they name the same answer
-/// ([`exact_answer::named`]), or are the same but for case and white space. Of equals, what more answers say, then
-/// what comes first in the alphabet.
+/// The answer with the most trust. Two texts agree when they name the same answer
+/// ([`exact_answer::named`]), or differ in case and white space only. A tie is decided by the number of answers, then by
+/// the alphabet.
 pub fn majority(answers: &[(&str, Score)]) -> Option<MajorityVote> {
     let mut said: BTreeMap<String, (u64, usize)> = BTreeMap::new();
     for (text, trust) in answers {

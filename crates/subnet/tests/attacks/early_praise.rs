@@ -22,7 +22,7 @@ fn published(by: u8, miner: u8, score: Score) -> SignedLiveScores {
     SignedLiveScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap()
 }
 
-/// What the gate thinks of the newcomer when `speaking` validators besides its friends are heard.
+/// The gate's trust in the newcomer when `speaking` validators besides its friends publish scores.
 fn newcomer(speaking: &[u8]) -> Trust {
     let mut book = LiveScoreTable::new(SUBNET);
     for friend in FRIENDS {

@@ -1,4 +1,4 @@
-//! What good, bad and degenerate vectors are worth.
+//! The scores of good, bad and degenerate vectors.
 
 use std::time::Duration;
 

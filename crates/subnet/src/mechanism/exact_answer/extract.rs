@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_answer_has_none() {
+    fn a_text_that_names_no_answer_has_none() {
         for text in ["", "it might be 41\nor 42", "I cannot answer: sorry\n42", "answers: 42\n."] {
             assert!(answers(text).is_empty(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Stragglers, the dead and liars in lock-step, and text that changes its domain.
+//! Stragglers, failed experts and liars in lock-step, and text that changes its domain.
 
 use proptest::prelude::*;
 
@@ -41,7 +41,7 @@ fn a_straggler_is_waited_for_and_comes_back() {
     assert_eq!(experts(mix.tick(ms(22))), 2);
     mix.chose(1, ms(23));
     let third = mix.weights()[2];
-    assert!(third > 0.3, "being late costs a say and no weight: {third}");
+    assert!(third > 0.3, "a late expert misses the step and loses no weight: {third}");
     assert!(matches!(mix.spoke(2, 0, &claim(1, 0.9), ms(24)), Progress::Waiting { .. }), "too late");
     mix.spoke(2, 1, &claim(1, 0.9), ms(25));
     mix.spoke(1, 1, &claim(1, 0.9), ms(25));
@@ -49,7 +49,7 @@ fn a_straggler_is_waited_for_and_comes_back() {
 }
 
 #[test]
-fn who_is_always_late_is_not_waited_for_any_more() {
+fn steps_stop_waiting_for_an_expert_that_is_always_late() {
     let mut mix = three();
     for step in 0..20 {
         mix.spoke(0, step, &claim(1, 0.9), ms(step * 100));
@@ -65,7 +65,7 @@ fn who_is_always_late_is_not_waited_for_any_more() {
 }
 
 #[test]
-fn one_is_enough_at_the_deadline_and_nobody_never_is() {
+fn one_expert_is_enough_at_the_deadline_and_none_never_is() {
     let mut mix = three();
     assert_eq!(mix.tick(ms(2000)), Progress::Failed);
     let mut mix = three();
@@ -85,7 +85,7 @@ fn the_dead_are_not_waited_for() {
 }
 
 #[test]
-fn who_says_what_cannot_be_is_out() {
+fn drops_an_expert_that_sends_an_invalid_distribution() {
     for (step, claimed) in
         [(0, vec![0.0; 256]), (0, vec![1.0]), (1, claim(1, 0.9)), (u64::MAX, claim(1, 0.9))]
     {
@@ -98,7 +98,7 @@ fn who_says_what_cannot_be_is_out() {
 }
 
 #[test]
-fn the_first_word_counts() {
+fn the_first_distribution_of_a_step_counts() {
     let mut mix = three();
     mix.spoke(0, 0, &claim(1, 0.9), ms(1));
     mix.spoke(0, 0, &claim(2, 0.9), ms(1));
