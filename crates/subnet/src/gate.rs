@@ -125,7 +125,7 @@ pub enum Exclusion {
 
 /// An expert that is not asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Filtered {
+pub struct ExcludedExpert {
     /// Its record.
     pub record: ExpertRecord,
     /// Why not.
@@ -138,13 +138,13 @@ pub struct Route {
     /// The experts to ask, best first.
     pub choices: Vec<Choice>,
     /// Those left out, and why.
-    pub filtered: Vec<Filtered>,
+    pub filtered: Vec<ExcludedExpert>,
 }
 
 /// Orders `candidates` for a query on `terms` by this node's own observations, without any trust.
 pub fn rank(candidates: Vec<Candidate>, terms: &QueryTerms, now: UnixMillis) -> Route {
     let unknown = candidates.into_iter().map(|candidate| (candidate, Trust::default()));
-    ordered(unknown, terms, &PolicyRules::ALONE, now)
+    ordered(unknown, terms, &PolicyRules::OBSERVATIONS_ONLY, now)
 }
 
 /// Orders `candidates` for a query on `terms`, each with its trust.
@@ -167,7 +167,7 @@ fn ordered(
     let mut ranked = Vec::new();
     for (candidate, trust) in candidates {
         match exclusion(&candidate, terms, now) {
-            Some(reason) => filtered.push(Filtered { record: candidate.record, reason }),
+            Some(reason) => filtered.push(ExcludedExpert { record: candidate.record, reason }),
             None => ranked.push(cost::ranked(candidate, trust, rules)),
         }
     }

@@ -3,7 +3,7 @@
 //! | rule | for | |
 //! | --- | --- | --- |
 //! | [`best`] | anything | the answer of the most trusted expert |
-//! | [`majority`], [`middle`] | answers that are right or wrong; numbers | what most trust is behind; the median by
+//! | [`majority`], [`median_number`] | answers that are right or wrong; numbers | what most trust is behind; the median by
 //! trust |
 //! | [`average`] | embeddings of one model | the mean direction |
 //! | [`mixture`] | byte-level models | the weighted mean of the next byte's distributions |
@@ -28,5 +28,5 @@ mod majority;
 pub use average::average;
 pub use distribution::{ByteDistribution, mixture};
 pub use fixed_share::{FixedShare, MAX_EXPERTS};
-pub use lock_step::{LockStep, LockStepRules, MAX_MISSED_STEPS, Mixed, Progress};
-pub use majority::{MajorityVote, best, majority, middle};
+pub use lock_step::{LockStep, LockStepRules, MAX_MISSED_STEPS, Progress, StepResult};
+pub use majority::{MajorityVote, best, majority, median_number};

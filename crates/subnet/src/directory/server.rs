@@ -10,7 +10,7 @@ use super::{
     FindRecords, MAX_PAGE, MAX_PUBLISH, MAX_REQUEST, MAX_RESPONSE, PageCursor, Request, Response, SHARDS,
     shard,
 };
-use crate::{Find, Index, Inserted, Registry, SignedRecord};
+use crate::{Index, IndexSearch, InsertOutcome, Registry, SignedRecord};
 
 /// Bytes of a response besides the records.
 const RESPONSE_OVERHEAD_BYTES: usize = 512;
@@ -54,8 +54,8 @@ fn publish<R: Registry>(index: &mut Index, records: &[ByteBuf], context: &Contex
     for bytes in records {
         let record = SignedRecord::verify(bytes, context.mesh, context.now, context.registry);
         match record.map(|record| index.insert(record, context.now)) {
-            Ok(Inserted::New | Inserted::Newer | Inserted::Stale) => kept += 1,
-            Ok(Inserted::Contradiction | Inserted::Full) | Err(_) => lost += 1,
+            Ok(InsertOutcome::New | InsertOutcome::Newer | InsertOutcome::Stale) => kept += 1,
+            Ok(InsertOutcome::Contradiction | InsertOutcome::Full) | Err(_) => lost += 1,
         }
     }
     Response::Published { kept, refused: lost }
@@ -69,7 +69,7 @@ fn page(index: &Index, find: &FindRecords, now: UnixMillis) -> Response {
         Ok(filter) => filter,
         Err(error) => return refused(&error),
     };
-    let wanted = Find {
+    let wanted = IndexSearch {
         capability: find.capability.clone(),
         model: None,
         netuid: Some(find.netuid),

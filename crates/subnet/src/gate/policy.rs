@@ -48,7 +48,7 @@ pub struct PolicyRules {
 
 impl PolicyRules {
     /// For a node that knows of no validators: its own observations only, without random choices.
-    pub const ALONE: Self = Self {
+    pub const OBSERVATIONS_ONLY: Self = Self {
         speed: 100,
         failures: 100,
         price: 100,
@@ -67,7 +67,7 @@ impl Policy {
             bad_below: 25,
             explore: 20,
             about_as_good: 25,
-            ..PolicyRules::ALONE
+            ..PolicyRules::OBSERVATIONS_ONLY
         };
         match self {
             Self::Balanced => balanced,

@@ -67,7 +67,7 @@ impl FixedShare {
     }
 
     /// Updates the weights by the next byte's probability by each expert; `None` for an expert that gave no distribution.
-    pub fn saw(&mut self, given: &[Option<f64>]) {
+    pub fn update(&mut self, given: &[Option<f64>]) {
         let given = |at: usize| given.get(at).copied().flatten().filter(|p| (0.0..=1.0).contains(p));
         let (mut together, mut awake) = (0.0, 0.0);
         for (at, weight) in self.weights.iter().enumerate() {
@@ -111,7 +111,7 @@ mod tests {
         for given in steps {
             let mixture: f64 = weights.weights().iter().zip(given).map(|(weight, p)| weight * p).sum();
             nats -= mixture.ln();
-            weights.saw(&given.iter().map(|p| Some(*p)).collect::<Vec<_>>());
+            weights.update(&given.iter().map(|p| Some(*p)).collect::<Vec<_>>());
         }
         nats
     }
@@ -137,21 +137,21 @@ mod tests {
     #[test]
     fn a_silent_expert_neither_wins_nor_loses() {
         let mut weights = uniform(3, 0.0);
-        weights.saw(&[Some(0.9), Some(0.1), None]);
+        weights.update(&[Some(0.9), Some(0.1), None]);
         assert!((weights.weights()[2] - 1.0 / 3.0).abs() < 1e-12);
         let before = weights.clone();
-        weights.saw(&[None, None, None]);
-        weights.saw(&[Some(0.0), Some(0.0), None]);
-        weights.saw(&[]);
+        weights.update(&[None, None, None]);
+        weights.update(&[Some(0.0), Some(0.0), None]);
+        weights.update(&[]);
         assert_eq!(weights, before);
     }
 
     #[test]
     fn weights_come_back_after_a_change() {
         let mut weights = uniform(2, DEFAULT_SHARE);
-        (0..500).for_each(|_| weights.saw(&[Some(0.8), Some(0.1)]));
+        (0..500).for_each(|_| weights.update(&[Some(0.8), Some(0.1)]));
         assert!(weights.weights()[0] > 0.98);
-        (0..5).for_each(|_| weights.saw(&[Some(0.1), Some(0.8)]));
+        (0..5).for_each(|_| weights.update(&[Some(0.1), Some(0.8)]));
         assert!(weights.weights()[1] > 0.9, "five bytes are enough: {weights:?}");
     }
 
@@ -187,7 +187,7 @@ mod tests {
         ) {
             let mut weights = uniform(3, 0.03);
             for given in &steps {
-                weights.saw(given);
+                weights.update(given);
                 prop_assert!((weights.weights().iter().sum::<f64>() - 1.0).abs() < 1e-9);
                 prop_assert!(weights.weights().iter().all(|weight| *weight >= 0.01 - 1e-12));
             }
@@ -197,8 +197,8 @@ mod tests {
         fn experts_have_no_order(steps in proptest::collection::vec(proptest::collection::vec(0.0f64..1.0, 3), 1..40)) {
             let (mut one, mut other) = (uniform(3, 0.02), uniform(3, 0.02));
             for given in &steps {
-                one.saw(&[Some(given[0]), Some(given[1]), Some(given[2])]);
-                other.saw(&[Some(given[2]), Some(given[0]), Some(given[1])]);
+                one.update(&[Some(given[0]), Some(given[1]), Some(given[2])]);
+                other.update(&[Some(given[2]), Some(given[0]), Some(given[1])]);
             }
             let (one, other) = (one.weights(), other.weights());
             prop_assert!((one[0] - other[1]).abs() < 1e-9 && (one[2] - other[0]).abs() < 1e-9);

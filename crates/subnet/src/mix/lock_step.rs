@@ -8,7 +8,7 @@
 //! * `k_min` have, and `grace` has passed since, or
 //! * at least one has, and `deadline` has passed since the step began.
 //!
-//! The caller then chooses a byte, reports it with [`LockStep::chose`], and sends it to *every* remaining expert,
+//! The caller then chooses a byte, reports it with [`LockStep::choose`], and sends it to *every* remaining expert,
 //! including stragglers: an expert that missed one step can take part in the next. Steps do not wait for one that missed
 //! [`MAX_MISSED_STEPS`] in a row until it is in time again; [`LockStep::missed`] tells the caller when to drop it.
 //!
@@ -49,7 +49,7 @@ impl Default for LockStepRules {
 
 /// The result of a step.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mixed {
+pub struct StepResult {
     /// The number of the step, from 0.
     pub step: u64,
     /// The mixture.
@@ -67,7 +67,7 @@ pub enum Progress {
         until: Duration,
     },
     /// Done: choose a byte.
-    Mixed(Mixed),
+    Mixed(StepResult),
     /// Failed: no expert is left, or none sent a distribution in time.
     Failed,
 }
@@ -112,7 +112,7 @@ impl LockStep {
     }
 
     /// Handles an expert's distribution for `step`.
-    pub fn spoke(&mut self, expert: usize, step: u64, claimed: &[f32], now: Duration) -> Progress {
+    pub fn receive(&mut self, expert: usize, step: u64, claimed: &[f32], now: Duration) -> Progress {
         let current = self.step;
         if let Some(member) = self.members.get_mut(expert)
             && let Member::Silent(missed) = *member
@@ -164,12 +164,12 @@ impl LockStep {
     }
 
     /// Reports the byte that the caller chose, from the mixture or from a prompt, and starts the next step.
-    pub fn chose(&mut self, byte: u8, now: Duration) {
+    pub fn choose(&mut self, byte: u8, now: Duration) {
         let given = |member: &Member| match member {
             Member::Spoke(distribution) => Some(distribution.of(byte)),
             Member::Silent(_) | Member::Out => None,
         };
-        self.weights.saw(&self.members.iter().map(given).collect::<Vec<_>>());
+        self.weights.update(&self.members.iter().map(given).collect::<Vec<_>>());
         for member in &mut self.members {
             match member {
                 Member::Spoke(_) => *member = Member::Silent(0),
@@ -187,7 +187,7 @@ impl LockStep {
                 Member::Silent(_) | Member::Out => None,
             });
         match mixture(said) {
-            Some(distribution) => Progress::Mixed(Mixed { step: self.step, distribution, experts }),
+            Some(distribution) => Progress::Mixed(StepResult { step: self.step, distribution, experts }),
             None => Progress::Failed,
         }
     }

@@ -40,7 +40,7 @@ pub fn majority(answers: &[(&str, Score)]) -> Option<MajorityVote> {
 }
 
 /// The median by trust of the whole numbers that the answers name; answers without a number do not count.
-pub fn middle(answers: &[(&str, Score)]) -> Option<i64> {
+pub fn median_number(answers: &[(&str, Score)]) -> Option<i64> {
     let number =
         |(text, trust): &(&str, Score)| Some((exact_answer::number(text)?, u64::from(trust.parts())));
     median(answers.iter().filter_map(number).collect())
@@ -84,8 +84,8 @@ mod tests {
     fn numbers_have_a_middle_that_outliers_do_not_move() {
         let answers =
             [("Answer: 10", trust(50)), ("12", trust(50)), ("1,000,000", trust(40)), ("no idea", trust(99))];
-        assert_eq!(middle(&answers), Some(12));
-        assert_eq!(middle(&[("none", trust(50))]), None);
+        assert_eq!(median_number(&answers), Some(12));
+        assert_eq!(median_number(&[("none", trust(50))]), None);
     }
 
     proptest! {
@@ -96,7 +96,7 @@ mod tests {
             turned.rotate_left(turn % answers.len());
             let said = |of: &[(&str, Score)]| majority(of).map(|vote| (of[vote.answer].0.to_owned(), vote.behind));
             prop_assert_eq!(said(&answers), said(&turned));
-            prop_assert_eq!(middle(&answers), middle(&turned));
+            prop_assert_eq!(median_number(&answers), median_number(&turned));
         }
     }
 }
