@@ -1,8 +1,8 @@
 //! `POST /ask`: the request, and the lines of its response.
 //!
-//! The first line is `route` (in full with `explain`), then `text`, `embedding` or `distribution` as they arrive, `mixed` if
-//! several experts wrote one text, a `took_over` per expert that took over, a `receipt` of each expert if requested, last
-//! `done` or `error`. A response without its last line was cut off.
+//! The first line is `route` (in full with `explain`), then `text`, `embedding` or `distribution` as they arrive,
+//! `mixed` if several experts wrote one text, a `took_over` per expert that took over, a `receipt` of each expert if
+//! requested, last `done` or `error`. A response without its last line was cut off.
 
 use nervure_protocol::{ExpertRequest, FinishReason, Usage};
 use serde::{Deserialize, Serialize};

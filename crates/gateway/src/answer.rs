@@ -1,8 +1,8 @@
 //! An answer on its way to a client: bounded in number, bytes and time, and cancelled when the client leaves.
 //!
 //! [`AnswerEvents`] owns what must be given back (the permit of the query, the expert's stream) and is part of
-//! the response body. When the client leaves, hyper drops the body, and with it the events: this is how a query is cancelled.
-//! Both are also given back as soon as the answer ends, even if the client has not read its end.
+//! the response body. When the client leaves, hyper drops the body, and with it the events: this is how a query is
+//! cancelled. Both are also given back as soon as the answer ends, even if the client has not read its end.
 
 use std::{
     pin::Pin,
@@ -108,7 +108,8 @@ pub(super) async fn start(
 }
 
 impl RunningAnswer {
-    /// Headers that name the expert and the route, and link to the certificate of the block whose incentives were weighed.
+    /// Headers that name the expert and the route, and link to the certificate of the block whose incentives were
+    /// weighed.
     pub(super) fn headers(&self) -> HeaderMap {
         let route = serde_json::json!({
             "strategy": self.route.strategy,

@@ -1,4 +1,5 @@
-//! Reads a JSON body from an untrusted client: bounded in bytes, time and depth, and only if its content type says JSON.
+//! Reads a JSON body from an untrusted client: bounded in bytes, time and depth, and only if its content type says
+//! JSON.
 //!
 //! The content type is required because a web page can send `text/plain` to any server without a preflight request,
 //! but not `application/json`. `serde_json` bounds the depth to 128 levels, and skips unknown fields without recursion.

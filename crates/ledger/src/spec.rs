@@ -3,8 +3,8 @@
 //! The definition (name, scope, timing, economy, subnets, accounts, registered nodes) is hashed into the [`MeshId`].
 //! The `[network]` section is not: bootstrap addresses may change without changing the mesh.
 //!
-//! A spec comes from a file or a URL and is not trusted: [`MeshSpec::parse`] bounds its size and refuses an inconsistent
-//! spec, with the place and the reason.
+//! A spec comes from a file or a URL and is not trusted: [`MeshSpec::parse`] bounds its size and refuses an
+//! inconsistent spec, with the place and the reason.
 
 mod check;
 mod error;
@@ -182,8 +182,8 @@ pub struct NodeSpec {
     /// Its stake, in base units.
     #[serde(default)]
     pub stake: Amount,
-    /// The address of the key that it signs anchored checkpoints with. Not verified: the author of the spec has to make sure
-    /// that it is the node's.
+    /// The address of the key that it signs anchored checkpoints with. Not verified: the author of the spec has to make
+    /// sure that it is the node's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<AnchorAddress>,
 }

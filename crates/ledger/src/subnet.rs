@@ -1,6 +1,7 @@
 //! A subnet: its slots, its price, its lock and the pot of its next epoch.
 //!
-//! The numbers of slots are reused; what a neuron earned, set or committed in a slot is not. `Subnet::place` is the only way into one and clears everything that refers to its last holder.
+//! The numbers of slots are reused; what a neuron earned, set or committed in a slot is not. `Subnet::place` is the
+//! only way into one and clears everything that refers to its last holder.
 
 mod hyperparameters;
 mod inputs;

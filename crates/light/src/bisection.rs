@@ -1,19 +1,20 @@
 //! Bisection: verifies a later checkpoint from a trusted header, in several steps if necessary.
 //!
-//! The checkpoint is verified at once; if too few of the trusted validators signed it, the one half-way is requested and
-//! verified first, recursively. A step to the next height is never too far, so bisection succeeds if verification is
-//! possible at all.
+//! The checkpoint is verified at once; if too few of the trusted validators signed it, the one half-way is requested
+//! and verified first, recursively. A step to the next height is never too far, so bisection succeeds if verification
+//! is possible at all.
 //!
-//! What a hostile server can do: send [`MAX_CHECKPOINT_LEN`](nervure_ledger::checkpoint::MAX_CHECKPOINT_LEN) bytes per step,
-//! for [`MAX_STEPS`] steps, and have one certificate verified for each. It cannot make the client accept a
-//! header that the validators did not agree on.
+//! What a hostile server can do: send [`MAX_CHECKPOINT_LEN`](nervure_ledger::checkpoint::MAX_CHECKPOINT_LEN) bytes per
+//! step, for [`MAX_STEPS`] steps, and have one certificate verified for each. It cannot make the client accept a header
+//! that the validators did not agree on.
 
 use nervure_ledger::checkpoint::Checkpoint;
 use nervure_primitives::BlockHeight;
 
 use crate::{LightClient, LightClientError};
 
-/// Maximum number of checkpoints that one bisection verifies: validators that are replaced every two weeks need 26 a year.
+/// Maximum number of checkpoints that one bisection verifies: validators that are replaced every two weeks need 26 a
+/// year.
 pub const MAX_STEPS: usize = 4_096;
 
 /// Why a checkpoint is not verified.

@@ -1,9 +1,9 @@
 //! A proven explanation of a node's score: from a certified header down to every validator's weight.
 //!
-//! An [`EpochProof`] holds the subnet's record with its proof, the inputs of the subnet's last epoch (whose hash is in that
-//! record), and the neuron's record with its proof. [`explain`] checks all three against a header, computes the epoch again,
-//! and compares the outcome with the neuron's record: validators that agreed on another result than that of Yuma consensus
-//! are detected too.
+//! An [`EpochProof`] holds the subnet's record with its proof, the inputs of the subnet's last epoch (whose hash is in
+//! that record), and the neuron's record with its proof. [`explain`] checks all three against a header, computes the
+//! epoch again, and compares the outcome with the neuron's record: validators that agreed on another result than that
+//! of Yuma consensus are detected too.
 //!
 //! What a hostile server can do: have [`MAX_EPOCH_PROOF_LEN`] bytes hashed, and refuse to answer. It cannot change any
 //! number in the explanation.

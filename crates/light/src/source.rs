@@ -38,7 +38,8 @@ pub trait Source {
     /// Why a request failed: no connection, an error response, or a response without the bytes.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// The encoded [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint) at `height`, or the last one that ended an epoch.
+    /// The encoded [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint) at `height`, or the last one that ended an
+    /// epoch.
     fn checkpoint(&self, height: Option<BlockHeight>) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
 
     /// The record of `key`, or its absence, in the state after the block at `height`.

@@ -41,8 +41,8 @@ pub enum ParseTrustedBlockError {
 }
 
 impl TrustedBlock {
-    /// The block of an anchored checkpoint, if `submission` is that checkpoint. The signatures in it need no check: the id in
-    /// the contract is the hash of everything that the checkpoint says.
+    /// The block of an anchored checkpoint, if `submission` is that checkpoint. The signatures in it need no check: the
+    /// id in the contract is the hash of everything that the checkpoint says.
     pub fn of_anchored(anchored: &AnchoredCheckpoint, submission: &Submission) -> Option<Self> {
         let checkpoint = &submission.checkpoint;
         let same = checkpoint.id() == anchored.id;

@@ -1,9 +1,10 @@
 //! A light client over a [`Source`]: it accepts what the source returns only when it verifies.
 //!
-//! It starts from a [`TrustAnchor`], and fetches blocks with their certificates and proofs. The source need not be trusted.
+//! It starts from a [`TrustAnchor`], and fetches blocks with their certificates and proofs. The source need not be
+//! trusted.
 //!
-//! What a hostile source can do: answer slowly, refuse, or have [`MAX_STEPS`](crate::MAX_STEPS) certificates verified. It
-//! cannot make the client accept a record, a score or a block that validators did not agree on.
+//! What a hostile source can do: answer slowly, refuse, or have [`MAX_STEPS`](crate::MAX_STEPS) certificates verified.
+//! It cannot make the client accept a record, a score or a block that validators did not agree on.
 
 mod error;
 
@@ -117,8 +118,8 @@ impl<S: Source> Verifier<S> {
         Ok(record.cloned())
     }
 
-    /// The neuron of `node` in subnet `netuid` after the block at `height`. The source names the slot; the record in it is
-    /// proven.
+    /// The neuron of `node` in subnet `netuid` after the block at `height`. The source names the slot; the record in it
+    /// is proven.
     ///
     /// # Errors
     /// As for [`Self::checkpoint`], and [`VerifyError::NoSlot`].

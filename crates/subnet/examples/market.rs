@@ -9,12 +9,12 @@
 //! subnet of the ledger has at most 256 neurons, and a message of interim scores as many: here there are as many
 //! pages of them as it takes, and the slots are numbered beyond 256.
 //!
-//! *Miners.* The quality of each moves by up to 0.02 in an epoch; one in ten is a liar that answers at once, for nothing,
-//! and uselessly. One honest miner in a thousand breaks in an epoch and is as useless from then on, and as many slots
-//! (by incentive, the least) go to newcomers, of which again one in ten is a liar.
+//! *Miners.* The quality of each moves by up to 0.02 in an epoch; one in ten is a liar that answers at once, for
+//! nothing, and uselessly. One honest miner in a thousand breaks in an epoch and is as useless from then on, and as
+//! many slots (by incentive, the least) go to newcomers, of which again one in ten is a liar.
 //!
-//! *Validators.* Each sets five tasks an epoch to 64 miners drawn by lot, and sees a result that is off by up to 0.1. One in
-//! five lies for the liars, in its weights and in its scores.
+//! *Validators.* Each sets five tasks an epoch to 64 miners drawn by lot, and sees a result that is off by up to 0.1.
+//! One in five lies for the liars, in its weights and in its scores.
 
 #![allow(clippy::expect_used, reason = "a simulation may fail where it stands")]
 

@@ -137,7 +137,8 @@ impl Index {
         Page { records, next }
     }
 
-    /// The records that match at `now`, in order of node and name, beginning after `find.after`. The limit does not apply.
+    /// The records that match at `now`, in order of node and name, beginning after `find.after`. The limit does not
+    /// apply.
     pub fn signed<'a>(
         &'a self,
         find: &'a IndexSearch,

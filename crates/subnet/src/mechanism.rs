@@ -3,8 +3,8 @@
 //! # Design
 //! A [`Mechanism`] draws a [`Task`] from a seed: [`ExpertRequest`]s, and the secret solution that answers are scored
 //! against. A request has the form of a user's query, so that the node sends it the same way and *no miner can tell a
-//! task from a query by its form*. All miners of a task get the same requests at the same time, so that their scores can be
-//! compared; no request is sent twice, because no seed is used twice.
+//! task from a query by its form*. All miners of a task get the same requests at the same time, so that their scores
+//! can be compared; no request is sent twice, because no seed is used twice.
 //!
 //! A subnet names its mechanism and parameters in a [`MechanismSpec`]. To add a mechanism: one file with
 //! a type of parameters that is a `Mechanism`, and one line in `BUILT_IN`. `docs/mechanisms.md` walks through it.

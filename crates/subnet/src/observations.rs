@@ -104,8 +104,8 @@ impl Observations {
         seen.in_flight = seen.in_flight.saturating_sub(1);
     }
 
-    /// Records that the expert failed, before its first byte or within an answer. During a pause this changes nothing: all
-    /// queries in flight when it failed are one failure.
+    /// Records that the expert failed, before its first byte or within an answer. During a pause this changes nothing:
+    /// all queries in flight when it failed are one failure.
     pub fn failed(&mut self, node: NodeId, expert: &str, now: UnixMillis) {
         let seen = &mut self.entry(node, expert).seen;
         if seen.paused_until > now {

@@ -1,10 +1,11 @@
 //! Assignments and receipts: which task was set to which miners, and what they answered.
 //!
 //! # Design
-//! An [`Assignment`] is gossiped: a validator's statement that it set *a* task to *these* miners until a deadline. It holds
-//! a [`commitment`] to the content, never the content, so that the validator cannot change afterwards what it asked,
-//! and no node learns it before. A [`Receipt`] is the miner's signed statement to the asker that it answered *this*
-//! request of *this* asker with *that*. Miners sign one for every query, because they cannot tell tasks from queries.
+//! An [`Assignment`] is gossiped: a validator's statement that it set *a* task to *these* miners until a deadline. It
+//! holds a [`commitment`] to the content, never the content, so that the validator cannot change afterwards what it
+//! asked, and no node learns it before. A [`Receipt`] is the miner's signed statement to the asker that it answered
+//! *this* request of *this* asker with *that*. Miners sign one for every query, because they cannot tell tasks from
+//! queries.
 //!
 //! # What a hostile peer can do
 //! * *Forge*: the node that an assignment or a receipt names must have signed it, for this mesh and this kind of

@@ -1,5 +1,5 @@
-//! The simulation of a whole subnet (`examples/market.rs`), in small: that the gate finds the good and leaves the bad, and
-//! that one without validators does not.
+//! The simulation of a whole subnet (`examples/market.rs`), in small: that the gate finds the good and leaves the bad,
+//! and that one without validators does not.
 
 #![allow(
     clippy::expect_used,

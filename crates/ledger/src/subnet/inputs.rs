@@ -1,7 +1,7 @@
 //! The inputs of an epoch.
 //!
-//! Yuma consensus reads the weights, stakes and bonds of the neurons and the hyperparameters of the subnet at the end of
-//! the block, and the epoch itself then changes several of them. So the ledger stores the hash of all inputs in the
+//! Yuma consensus reads the weights, stakes and bonds of the neurons and the hyperparameters of the subnet at the end
+//! of the block, and the epoch itself then changes several of them. So the ledger stores the hash of all inputs in the
 //! subnet's record: a client with the inputs and a certified header can recompute the epoch with every intermediate
 //! result, and compare it with the neurons' records.
 //!

@@ -66,7 +66,8 @@ impl FixedShare {
         &self.weights
     }
 
-    /// Updates the weights by the next byte's probability by each expert; `None` for an expert that gave no distribution.
+    /// Updates the weights by the next byte's probability by each expert; `None` for an expert that gave no
+    /// distribution.
     pub fn update(&mut self, given: &[Option<f64>]) {
         let given = |at: usize| given.get(at).copied().flatten().filter(|p| (0.0..=1.0).contains(p));
         let (mut together, mut awake) = (0.0, 0.0);

@@ -9,7 +9,8 @@
 //! * at least one has, and `deadline` has passed since the step began.
 //!
 //! The caller then chooses a byte, reports it with [`LockStep::choose`], and sends it to *every* remaining expert,
-//! including stragglers: an expert that missed one step can take part in the next. Steps do not wait for one that missed
+//! including stragglers: an expert that missed one step can take part in the next. Steps do not wait for one that
+//! missed
 //! [`MAX_MISSED_STEPS`] in a row until it is in time again; [`LockStep::missed`] tells the caller when to drop it.
 //!
 //! # What a hostile expert can do

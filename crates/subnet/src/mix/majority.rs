@@ -21,9 +21,8 @@ pub fn best(trust: &[Score]) -> Option<usize> {
     (0..trust.len()).max_by_key(first_of_best)
 }
 
-/// The answer with the most trust. Two texts agree when they name the same answer
-/// ([`exact_answer::named`]), or differ in case and white space only. A tie is decided by the number of answers, then by
-/// the alphabet.
+/// The answer with the most trust. Two texts agree when they name the same answer ([`exact_answer::named`]), or differ
+/// in case and white space only. A tie is decided by the number of answers, then by the alphabet.
 pub fn majority(answers: &[(&str, Score)]) -> Option<MajorityVote> {
     let mut said: BTreeMap<String, (u64, usize)> = BTreeMap::new();
     for (text, trust) in answers {

@@ -3,8 +3,8 @@
 //! Of each neuron a mean over its first tasks, then an exponential moving average: of its reward over about
 //! [`ScoringRules::memory`] of them, because pay should be steady, and of its quality over the fewer of
 //! [`ScoringRules::attention`], because questions should leave a bad expert soon. A missing answer scores 0, as a wrong one
-//! does; after `memory` zeros in a row the average is exactly 0. A neuron that was not asked keeps what it has. The table holds
-//! registered neurons only, so it is bounded by the subnet.
+//! does; after `memory` zeros in a row the average is exactly 0. A neuron that was not asked keeps what it has. The
+//! table holds registered neurons only, so it is bounded by the subnet.
 //!
 //! The state survives a restart as bytes ([`MovingAverageTable::save`]); it is the validator's own, and is decoded
 //! with the same checks as a message.

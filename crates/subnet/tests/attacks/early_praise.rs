@@ -1,7 +1,8 @@
 //! A few validators praise a miner that has just come, before the others have tested it.
 //!
-//! Defence: validators that are silent about a neuron vote as well. In a subnet of thousands of miners, where each validator
-//! meets a given one now and then, two fifths of all questions went to liars without it (`examples/market.rs`).
+//! Defence: validators that are silent about a neuron vote as well. In a subnet of thousands of miners, where each
+//! validator meets a given one now and then, two fifths of all questions went to liars without it
+//! (`examples/market.rs`).
 
 use nervure_subnet::{
     Score, Trust,
