@@ -57,7 +57,7 @@ pub struct CheckpointRow {
     pub state: Hash,
     /// The metagraph roots of the epochs that it ended, by subnet.
     pub metagraphs: BTreeMap<Netuid, MetagraphRoot>,
-    /// Where it is anchored; none while it is not.
+    /// Where it is anchored; absent until it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchored: Option<AnchorRecordView>,
 }
@@ -73,7 +73,7 @@ pub struct CheckpointView {
     pub state: Hash,
     /// The metagraph roots of the epochs that it ended, by subnet; empty for a block that ended no epoch.
     pub metagraphs: BTreeMap<Netuid, MetagraphRoot>,
-    /// Where it is anchored; none while it is not.
+    /// Where it is anchored; absent until it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchored: Option<AnchorRecordView>,
     /// The number of validators of its height.

@@ -108,8 +108,8 @@ pub(super) async fn start(
 }
 
 impl RunningAnswer {
-    /// Headers that name the expert and the route, and link to the certificate of the block whose incentives were
-    /// weighed.
+    /// Headers that name the expert and the route, and link to the certificate of the block whose incentives the
+    /// gate used.
     pub(super) fn headers(&self) -> HeaderMap {
         let route = serde_json::json!({
             "strategy": self.route.strategy,

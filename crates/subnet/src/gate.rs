@@ -109,7 +109,7 @@ pub enum Note {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Exclusion {
-    /// It cannot do what is asked for.
+    /// It does not have the requested capability.
     OtherCapability,
     /// It serves another model.
     OtherModel,

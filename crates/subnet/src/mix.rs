@@ -3,8 +3,8 @@
 //! | rule | for | |
 //! | --- | --- | --- |
 //! | [`best`] | anything | the answer of the most trusted expert |
-//! | [`majority`], [`median_number`] | answers that are right or wrong; numbers | what most trust is behind; the median by
-//! trust |
+//! | [`majority`] | answers that are right or wrong | the answer with the most trust |
+//! | [`median_number`] | numbers | the median by trust |
 //! | [`average`] | embeddings of one model | the mean direction |
 //! | [`mixture`] | byte-level models | the weighted mean of the next byte's distributions |
 //!

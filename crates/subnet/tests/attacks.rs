@@ -1,4 +1,4 @@
-//! Attacks on scoring and routing, each played twice: against the defence, and against nothing.
+//! Attacks on scoring and routing, each run twice: with the defence and without it.
 //!
 //! A test here passes when the attack fails against the defence *and* succeeds without it: a test that cannot fail
 //! proves nothing. That a minority of the stake cannot lift its miner is a law of Yuma consensus, and tested in the

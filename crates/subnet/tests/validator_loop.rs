@@ -1,4 +1,4 @@
-//! The whole loop without a network: tasks, assignments, receipts, scores, weights, opinions, routes.
+//! The whole loop without a network: tasks, assignments, receipts, scores, weights, live scores, routes.
 //!
 //! Around these functions a node only sends and stores. Good miners end above mediocre ones, those above bad
 //! ones, a silent one at nothing; a restart changes nothing, and a miner that becomes bad is noticed.

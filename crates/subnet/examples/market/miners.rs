@@ -1,4 +1,4 @@
-//! Miners whose quality drifts, who break, lie, and give way to newcomers.
+//! Miners whose quality drifts, and that break, lie, and are replaced by newcomers.
 
 use std::time::Duration;
 

@@ -136,7 +136,7 @@ impl Simulation {
         }
     }
 
-    /// Tests, and what validators say of them, by page. On two threads: what one does tells the others nothing.
+    /// The validators' tests and their live scores, by page. On two threads, because validators are independent.
     fn test(&mut self, now: UnixMillis) -> Vec<Vec<SignedLiveScores>> {
         let miners = &self.miners.all;
         let mut ordered: Vec<&Miner> = miners.iter().collect();

@@ -28,7 +28,7 @@ pub struct FoundPage {
     pub next: Option<PageCursor>,
 }
 
-/// Reads the answer to [`super::Request::Find`], asked with `after`. A page whose `next` does not advance
+/// Decodes the response to [`super::Request::Find`], sent with `after`. A page whose `next` does not advance
 /// would make the client ask for ever: its `next` is dropped.
 ///
 /// # Errors

@@ -4,8 +4,8 @@
 //! capability that it tests, so that an expert for Rust is asked about Rust.
 //!
 //! # Cells
-//! A text is read as cells of one fixed length, and what a miner has to guess is always the *last byte of a cell*,
-//! what it is shown always the bytes before it in the same cell. So no task, now or later, shows what another one
+//! A text is divided into cells of one fixed length. The byte to guess is always the *last byte of a cell*, and the
+//! context is always taken from the bytes before it in the same cell. So no task, now or later, shows what another one
 //! asks for, and a miner that writes down everything it was ever sent learns no answer. Two things break this:
 //! changing the length of cells under way, and cutting the passages of `embedding` from the same texts. Bring new
 //! texts then.

@@ -53,7 +53,7 @@ impl Parameters for Embedding {
     }
 }
 
-/// Three texts: the second means what the first does, the third does not.
+/// Three texts: the second has the meaning of the first, the third has another.
 #[derive(Debug)]
 struct Triple {
     anchor: String,

@@ -78,7 +78,7 @@ impl Mechanism for NextByte {
     }
 }
 
-/// A context that ends where the cell's last byte begins, as long as chance wants it, and that byte.
+/// A context of random length that ends before the cell's last byte, and that byte.
 fn question(cell: &[u8], dice: &mut Dice) -> Option<(ExpertRequest, u8)> {
     let (next, before) = cell.split_last()?;
     let longest = before.len();

@@ -65,7 +65,7 @@ pub struct MovingAverages {
     pub reward: Score,
     /// The number of tasks that it was set.
     pub tasks: u32,
-    /// How many of the last tasks in a row were worth nothing.
+    /// The number of last tasks in a row that scored 0.
     pub zeros: u32,
 }
 
@@ -165,7 +165,7 @@ impl MovingAverageTable {
     /// Restores the averages of neurons that are still registered; call [`Self::registered`] first.
     ///
     /// # Errors
-    /// When `bytes` are not what was saved.
+    /// When `bytes` are not a saved state.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         let saved: Vec<(Registration, MovingAverages)> = cbor::decode(bytes, Limits::new(MAX_STATE_LEN))?;
         if saved.len() > MAX_NEURONS {

@@ -1,6 +1,6 @@
 //! A miner claims a capability that it lacks, answers at once, and asks for nothing.
 //!
-//! Defence: validators' tasks show what it can do; after 50 of them at most 1 % of questions go to it.
+//! Defence: validators' tasks test the capability; after 50 of them at most 1 % of queries are sent to the miner.
 
 use std::time::Duration;
 

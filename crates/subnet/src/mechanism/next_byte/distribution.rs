@@ -52,8 +52,7 @@ impl Distribution {
     }
 }
 
-/// Half the sum of the differences of [coarse](Distribution::coarse) masses: what would have to move to make one of
-/// the other.
+/// Total variation distance: half the sum of the differences of [coarse](Distribution::coarse) masses.
 pub(super) fn distance(left: &[i64], right: &[i64]) -> Score {
     let moved: u64 = left.iter().zip(right).map(|(a, b)| a.abs_diff(*b)).sum();
     Score::ratio(moved / 2, 1 << 20)
