@@ -9,53 +9,53 @@ use serde::{Deserialize, Serialize};
 /// What an owner key holds. Amounts are base units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccountView {
-    /// Whose.
+    /// The owner key.
     pub owner: NodeId,
-    /// What it can spend.
+    /// The balance that it can spend.
     pub balance: Amount,
-    /// The nonce that its next transaction has to carry.
+    /// The nonce of its next transaction.
     pub nonce: u64,
-    /// What comes back from stakes, and at which block.
+    /// Unstaked amounts that cannot be spent yet, each with the block at which it can.
     pub unbonding: Vec<(BlockHeight, Amount)>,
-    /// What it staked, by node.
+    /// Its stakes, by node.
     pub stakes: BTreeMap<NodeId, Amount>,
-    /// The last block, which all of this is after.
+    /// The height of the last block; all values are those of the state after it.
     pub height: BlockHeight,
-    /// The least fee of a transaction.
+    /// The minimum fee of a transaction.
     pub min_fee: Amount,
-    /// Milliseconds from one block to the next, as the mesh means it.
+    /// The mesh's block time, in milliseconds.
     pub block_milliseconds: u32,
 }
 
-/// What became of a transaction.
+/// A transaction and its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TransactionView {
     /// Its id.
     pub id: Hash,
-    /// How far it is.
+    /// Its state.
     pub state: TransactionState,
-    /// Its block, once it has one.
+    /// The height of its block; absent until it is in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<BlockHeight>,
-    /// What it did, or would do.
+    /// Its effect on the ledger; in a dry run, the effect that it would have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// Why the ledger refused it.
+    /// Why the ledger rejected it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
 }
 
-/// How far a transaction is.
+/// The state of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TransactionState {
-    /// It would be carried out now; nothing was handed in.
+    /// A dry run: the ledger would apply it now. It was not submitted.
     Possible,
-    /// It waits for a block, or this node does not know it.
+    /// It is in the mempool, or this node does not know it.
     Waiting,
-    /// It was carried out in a block that is final.
+    /// It is in a finalised block and took effect.
     Applied,
-    /// It is in a block, and the ledger refused it there; it changed nothing.
+    /// It is in a finalised block without effect: the ledger rejected it.
     Refused,
 }
 

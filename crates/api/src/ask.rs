@@ -1,8 +1,8 @@
 //! `POST /ask`: the request, and the lines of its response.
 //!
-//! The first line is `route` (in full with `explain`), then `text`, `embedding` or `distribution` as they come, `mixed` if
-//! several experts wrote one text, a `took_over` per expert that took over, a `receipt` of each expert if requested, last
-//! `done` or `error`. A response without its last line was cut off.
+//! The first line is `route` (in full with `explain`), then `text`, `embedding` or `distribution` as they arrive,
+//! `mixed` if several experts wrote one text, a `took_over` per expert that took over, a `receipt` of each expert if
+//! requested, last `done` or `error`. A response without its last line was cut off.
 
 use nervure_protocol::{ExpertRequest, FinishReason, Usage};
 use serde::{Deserialize, Serialize};
@@ -16,17 +16,17 @@ use crate::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AskBody {
-    /// Which experts it is for: `{"capability": ..}`, `{"model": ..}` or `{"named": ..}`.
+    /// The experts that it is for: `{"capability": ..}`, `{"model": ..}` or `{"named": ..}`.
     pub target: QueryTarget,
     /// The request to the expert.
     pub request: ExpertRequest,
-    /// How experts are chosen, and bounds on cost and time.
+    /// The strategy, and bounds on cost and time.
     #[serde(default)]
     pub terms: QueryTerms,
     /// Whether the first line lists every candidate and every number.
     #[serde(default)]
     pub explain: bool,
-    /// Whether the experts' receipts are wanted.
+    /// Whether the response includes the experts' receipts.
     #[serde(default)]
     pub receipt: bool,
 }
@@ -35,7 +35,7 @@ pub struct AskBody {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AskLine {
-    /// The expert that answers, and why.
+    /// The expert that answers, and how it was chosen.
     Route {
         /// The expert.
         expert: ExpertView,
@@ -59,17 +59,17 @@ pub enum AskLine {
         /// 256 probabilities.
         probabilities: Vec<f32>,
     },
-    /// The experts that wrote a mixed text, after the last of it.
+    /// The experts that wrote a mixed text; sent after its last piece.
     Mixed {
         /// The experts and their final weights.
         participants: Vec<ParticipantView>,
     },
     /// Another expert took over the answer; sent before its end.
     TookOver {
-        /// Which expert from which, and where.
+        /// Both experts, and the position in the answer.
         succession: TakeoverView,
     },
-    /// An expert's receipt, right before the end; the one whose answer was given comes first.
+    /// An expert's receipt, sent right before the end; that of the expert whose answer was given comes first.
     Receipt {
         /// The receipt and the query that it is for.
         receipt: ReceiptView,
@@ -81,9 +81,9 @@ pub enum AskLine {
         /// Why it ended.
         reason: FinishReason,
     },
-    /// The answer broke off; what came before is incomplete.
+    /// The answer broke off and is incomplete.
     Error {
-        /// What went wrong.
+        /// The error.
         error: ErrorDetail,
     },
 }

@@ -1,7 +1,6 @@
 //! Checkpoints and proofs, for clients that do not trust the node.
 //!
-//! What has to be verified travels as canonical CBOR in base64, next to a readable form of the same: programs verify
-//! the first, people read the second.
+//! Each document has the canonical CBOR in base64, which programs verify, next to the same data in readable form.
 
 use std::collections::BTreeMap;
 
@@ -14,40 +13,40 @@ use serde::{Deserialize, Serialize};
 pub struct CheckpointPage {
     /// The checkpoints.
     pub checkpoints: Vec<CheckpointRow>,
-    /// Where the next page begins; none after the last.
+    /// Where the next page begins; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<BlockHeight>,
 }
 
-/// The whole of an anchored checkpoint.
+/// An anchored checkpoint with its signatures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SubmissionView {
     /// Its block.
     pub height: BlockHeight,
     /// Its id, as the validators signed it.
     pub id: Hash,
-    /// Validators that signed it.
+    /// The number of validators that signed it.
     pub signatures: u32,
     /// The `Submission` of `nervure-anchor`, in base64.
     pub submission: String,
 }
 
-/// The anchored checkpoint by which a block can be looked up outside of the mesh.
+/// The anchored checkpoint that covers a block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnchorRecordView {
-    /// Its block: the one in question or the next with an election.
+    /// Its block: the block itself, or the next one with an election.
     pub height: BlockHeight,
     /// Its id, as the validators signed it.
     pub id: Hash,
-    /// The transaction that put it into the contract; none where it is in this node's file.
+    /// The transaction that submitted it to the contract; absent where the checkpoint is in this node's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<String>,
-    /// The chain's block with that transaction.
+    /// The block of the outside chain with that transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<u64>,
 }
 
-/// A checkpoint in words.
+/// A checkpoint in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointRow {
     /// The block.
@@ -58,12 +57,12 @@ pub struct CheckpointRow {
     pub state: Hash,
     /// The metagraph roots of the epochs that it ended, by subnet.
     pub metagraphs: BTreeMap<Netuid, MetagraphRoot>,
-    /// Where it is anchored; none while it is not.
+    /// Where it is anchored; absent until it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchored: Option<AnchorRecordView>,
 }
 
-/// A block that can be believed.
+/// A block with its certificate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointView {
     /// The block.
@@ -72,20 +71,20 @@ pub struct CheckpointView {
     pub block: Hash,
     /// The root of the state after it.
     pub state: Hash,
-    /// The metagraph roots of the epochs that it ended, by subnet; none for a block that is no checkpoint.
+    /// The metagraph roots of the epochs that it ended, by subnet; empty for a block that ended no epoch.
     pub metagraphs: BTreeMap<Netuid, MetagraphRoot>,
-    /// Where it is anchored; none while it is not.
+    /// Where it is anchored; absent until it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchored: Option<AnchorRecordView>,
-    /// Validators that agreed on it.
+    /// The number of validators of its height.
     pub validators: u32,
-    /// Validators that signed it.
+    /// The number of validators that signed it.
     pub signers: u32,
     /// The [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint), in base64.
     pub checkpoint: String,
 }
 
-/// What the state after a block says about a key.
+/// The record of a key in the state after a block, with its proof.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StateProofView {
     /// The block.
@@ -98,10 +97,10 @@ pub struct StateProofView {
     pub fact: String,
 }
 
-/// What explains the last epoch of a node in a subnet.
+/// The proof of a node's last epoch in a subnet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochView {
-    /// The block under whose state it is proven.
+    /// The block whose state root the proof is checked against.
     pub height: BlockHeight,
     /// The block's [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint), in base64.
     pub checkpoint: String,

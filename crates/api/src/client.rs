@@ -1,7 +1,7 @@
 //! A typed client of a node's HTTP API.
 //!
-//! The node may be a stranger's: every answer is bounded, and nothing in one is known to be true. What has to be believed is
-//! verified by the light client.
+//! The node is not trusted: every response is bounded, and nothing in one is verified. The light client verifies
+//! checkpoints and proofs.
 
 mod error;
 mod lines;
@@ -22,7 +22,7 @@ use crate::{
     TransactionView, paths,
 };
 
-/// Longest wait for a connection.
+/// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client of one node. Cheap to clone; clones share their connections.
@@ -48,7 +48,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Unreachable`] if the system offers no TLS.
     pub fn new(http: SocketAddr) -> Result<Self, ClientError> {
-        // No proxy of the environment may stand between a command and a node on loopback.
+        // A proxy from the environment must not be used for a node on loopback.
         let client = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
         let client = client.map_err(|source| ClientError::Unreachable { http, source })?;
         Ok(Self { http, client, timeout: None })
@@ -60,8 +60,8 @@ impl Client {
         Self { http, ..self.clone() }
     }
 
-    /// Gives up every request, its answer included, after `timeout`. Without this there is no bound: an answer to a query may
-    /// take minutes.
+    /// Gives up every request, including its response, after `timeout`. There is no timeout by default, because the
+    /// answer to a query may take minutes.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self }
@@ -98,7 +98,7 @@ impl Client {
         self.get(paths::EXPERTS, &parameters).await
     }
 
-    /// `POST /ask`: the lines of the answer, as they come.
+    /// `POST /ask`: the lines of the answer, as they arrive.
     pub async fn ask(&self, body: &AskBody) -> Result<AskLines, ClientError> {
         let response = self.post(paths::ASK, body).await?;
         Ok(AskLines::new(response, self.http))
@@ -156,7 +156,7 @@ impl Client {
         self.get(&paths::anchored(height), &[]).await
     }
 
-    /// `GET /facts`: what the state after the block at `height`, or after the last one, says about `key`.
+    /// `GET /facts`: the record of `key` in the state after the block at `height`, or after the last one.
     pub async fn state_proof(
         &self,
         key: &Key,

@@ -1,7 +1,7 @@
-//! Why a question got no answer, and what that means to a program: an HTTP status and an exit code.
+//! Errors of a query or another request to a node, each with an HTTP status and an exit code.
 //!
-//! Texts in here may come from a remote node (a model's name, an expert's complaint). They are data: whoever
-//! prints them bounds and escapes them.
+//! Texts in here may come from a remote node (the name of a model, an expert's error message). They are data: print
+//! them bounded and escaped.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ mod rejection;
 /// Most names listed in a message.
 const NAMES_SHOWN: usize = 8;
 
-/// One expert that was asked in vain.
+/// An expert that was asked and failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedAttempt {
-    /// The node asked.
+    /// The node that serves it.
     pub node: NodeId,
-    /// Its expert.
+    /// Its name on that node.
     pub expert: String,
-    /// What went wrong.
+    /// The error.
     pub failure: String,
 }
 
-/// What a failure means to a program.
+/// The stable code, HTTP status and exit code of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorClass {
     /// A stable name, the `code` of the HTTP API.
@@ -36,30 +36,30 @@ pub struct ErrorClass {
     pub exit: u8,
 }
 
-/// Why a question got no answer, or only part of one.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
     /// No known expert has the capability.
     #[error("no expert for {capability} is known{}", known_suffix(.known))]
     NoExpert {
-        /// What was asked for.
+        /// The requested capability.
         capability: Capability,
-        /// Capabilities that are known.
+        /// The known capabilities.
         known: Vec<String>,
     },
     /// The name is neither a known model nor a capability.
     #[error("no model '{model}' is known{}", known_suffix(.known))]
     UnknownModel {
-        /// What was asked for.
+        /// The requested name.
         model: String,
-        /// Models that are known.
+        /// The known models.
         known: Vec<String>,
     },
-    /// Experts are known for it, and the asker's filter leaves all of them out.
-    #[error("{known} experts do that, and none of them passes the filter")]
+    /// Experts match, and the filter excludes all of them.
+    #[error("{known} experts match, and none of them passes the filter")]
     NoMatch {
-        /// How many there are.
+        /// The number of experts that match.
         known: usize,
     },
     /// Fewer experts can take part than the strategy needs.
@@ -67,35 +67,35 @@ pub enum ServiceError {
     TooFewExperts {
         /// The strategy.
         strategy: String,
-        /// Experts of which kind.
+        /// The kind of experts.
         what: &'static str,
-        /// How many it needs.
+        /// The number of experts needed.
         needed: usize,
-        /// How many there are.
+        /// The number of experts found.
         found: usize,
     },
     /// The filter does not parse.
-    #[error("the filter is wrong at column {column}: {message}\n{rendered}")]
+    #[error("invalid filter at column {column}: {message}\n{rendered}")]
     InvalidFilter {
-        /// Where, counted from 1.
+        /// The column of the error, counted from 1.
         column: usize,
         /// What was expected.
         message: String,
         /// The filter with a mark under the column.
         rendered: String,
     },
-    /// Every candidate costs more than the asker pays.
-    #[error("the cheapest expert that matches costs up to {cheapest} tokens, the budget is {budget}")]
+    /// Every candidate costs more than the budget.
+    #[error("the cheapest matching expert costs up to {cheapest} tokens, and the budget is {budget} tokens")]
     OverBudget {
-        /// The least that an answer may cost.
+        /// The maximum price of an answer of the cheapest expert.
         cheapest: Amount,
-        /// What the asker would pay.
+        /// The budget of the query.
         budget: Amount,
     },
     /// Every expert that was asked failed before its first byte.
     #[error("all {} experts that were asked failed{}", .attempts.len(), last_failure(.attempts))]
     AllFailed {
-        /// Whom we asked and what they said.
+        /// The experts asked, with their errors.
         attempts: Vec<FailedAttempt>,
     },
     /// The deadline passed.
@@ -104,48 +104,48 @@ pub enum ServiceError {
         /// The deadline.
         after: Duration,
     },
-    /// The request is wrong.
+    /// A field of the request is invalid.
     #[error("{field}: {message}")]
     InvalidRequest {
-        /// Which field.
+        /// The field.
         field: String,
-        /// What is wrong with it.
+        /// The error.
         message: String,
     },
     /// The prompt does not fit any expert that matches.
     #[error("the prompt does not fit: {reason}")]
     ContextTooLong {
-        /// What the expert said.
+        /// The expert's error message.
         reason: String,
     },
     /// Every expert that matches is busy.
     #[error("every expert that matches is busy")]
     Busy {
-        /// When to ask again.
+        /// The time to wait before the next try.
         retry_after: Duration,
     },
-    /// This node cannot ask now: not joined yet, or stopping.
+    /// This node cannot ask the mesh: it has not joined yet, or it is stopping.
     #[error("this node cannot ask the mesh now: {reason}")]
     Unavailable {
         /// Why.
         reason: String,
     },
-    /// The answer began and did not end.
+    /// The answer ended before it was complete.
     #[error("the answer broke off: {reason}")]
     Interrupted {
         /// What happened.
         reason: String,
     },
-    /// The ledger refuses the transaction.
-    #[error("the ledger refuses it: {0}")]
+    /// The ledger rejects the transaction.
+    #[error("the ledger rejects the transaction: {0}")]
     Rejected(Rejection),
-    /// What was asked for is not here.
+    /// The requested document does not exist on this node.
     #[error("{what}")]
     NotFound {
-        /// What, and why not.
+        /// The document, and why it does not exist.
         what: String,
     },
-    /// A defect of this node.
+    /// A bug of this node.
     #[error("internal error: {reason}")]
     Internal {
         /// What happened.
@@ -154,7 +154,7 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// What the failure means to a program.
+    /// The code, HTTP status and exit code.
     pub fn class(&self) -> ErrorClass {
         let (code, status, exit) = match self {
             Self::InvalidRequest { .. } => ("invalid_request", 400, 2),
@@ -176,7 +176,7 @@ impl ServiceError {
         ErrorClass { code, status, exit }
     }
 
-    /// When to ask again, where waiting helps.
+    /// The time to wait before the next try; `None` where waiting does not help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after } => Some(*retry_after),
@@ -185,7 +185,7 @@ impl ServiceError {
         }
     }
 
-    /// The field of the request at fault, where one is.
+    /// The field of the request that caused the error.
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::InvalidRequest { field, .. } => Some(field),
@@ -198,33 +198,39 @@ impl ServiceError {
         }
     }
 
-    /// What to do next, for people at a terminal.
+    /// The next step, for a user at a terminal.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NoExpert { .. } | Self::UnknownModel { .. } => "see what is there: nervure experts find",
+            Self::NoExpert { .. } | Self::UnknownModel { .. } => {
+                "list the known experts: nervure experts find"
+            }
             Self::NoMatch { .. } => {
-                "widen the filter, or look at what it leaves: nervure experts find --where ..."
+                "widen the filter, or try it on the known experts: nervure experts find --where ..."
             }
-            Self::TooFewExperts { .. } => "ask for a wider capability, or --strategy best",
-            Self::InvalidFilter { .. } => "fields and operators: nervure experts find --help",
+            Self::TooFewExperts { .. } => "ask for a more general capability, or use --strategy best",
+            Self::InvalidFilter { .. } => "see the fields and operators: nervure experts find --help",
             Self::OverBudget { .. } => {
-                "raise --budget, or look for a cheaper one: nervure experts find --where 'price <= 0'"
+                "raise --budget, or find a cheaper expert: nervure experts find --where 'price <= 0'"
             }
-            Self::AllFailed { .. } => "try again, or look at them: nervure experts find, nervure peers",
+            Self::AllFailed { .. } => {
+                "try again, or check the experts and peers: nervure experts find, nervure peers"
+            }
             Self::DeadlineExceeded { .. } => "raise --deadline, ask for fewer tokens, or try --strategy race",
-            Self::InvalidRequest { .. } => "see nervure ask --help, or docs/protocol/http.md",
-            Self::ContextTooLong { .. } => "shorten the prompt, or ask with --where 'context >= N'",
+            Self::InvalidRequest { .. } => "see nervure ask --help or docs/protocol/http.md",
+            Self::ContextTooLong { .. } => {
+                "shorten the prompt, or ask an expert with more context: --where 'context >= N'"
+            }
             Self::Busy { .. } => "wait a moment and ask again",
-            Self::Unavailable { .. } => "see how far it is: nervure peers",
-            Self::Interrupted { .. } => "ask again: what came before the break is not the whole answer",
+            Self::Unavailable { .. } => "check the connections of the node: nervure peers",
+            Self::Interrupted { .. } => "ask again: the answer is incomplete",
             Self::Rejected(refusal) => rejection::next_step(refusal),
-            Self::NotFound { .. } => "see what is there: nervure checkpoint list, nervure subnet list",
-            Self::Internal { .. } => "see the node's log, and report it",
+            Self::NotFound { .. } => "list what exists: nervure checkpoint list, nervure subnet list",
+            Self::Internal { .. } => "see the node's log, and report the bug",
         }
     }
 }
 
-/// `; known are a, b, c and 4 more`, or nothing.
+/// `; known: a, b, c and 4 more`, or an empty text.
 fn known_suffix(known: &[String]) -> String {
     if known.is_empty() {
         return String::new();
@@ -236,7 +242,7 @@ fn known_suffix(known: &[String]) -> String {
     }
 }
 
-/// `; the last one: timed out`, or nothing.
+/// `; the last, r1: timed out`, or an empty text.
 fn last_failure(attempts: &[FailedAttempt]) -> String {
     attempts.last().map(|last| format!("; the last, {}: {}", last.expert, last.failure)).unwrap_or_default()
 }
@@ -253,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_by_itself_says_when_to_come_back() {
+    fn only_temporary_errors_have_a_retry_delay() {
         assert!(ServiceError::Busy { retry_after: Duration::from_secs(3) }.retry_after().is_some());
         assert!(ServiceError::DeadlineExceeded { after: Duration::from_secs(3) }.retry_after().is_none());
     }

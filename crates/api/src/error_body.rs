@@ -7,23 +7,23 @@ use crate::FailedAttempt;
 /// The body: `{"error": {...}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// What went wrong.
+    /// The error.
     pub error: ErrorDetail,
 }
 
-/// What went wrong. `message`, `type`, `param` and `code` are those of the OpenAI API.
+/// An error. `message`, `type`, `param` and `code` are those of the OpenAI API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorDetail {
-    /// For people.
+    /// The message, for people.
     pub message: String,
     /// The family of errors.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The field of the request at fault.
+    /// The field of the request that caused the error.
     pub param: Option<String>,
-    /// A stable name.
+    /// The stable name of the error.
     pub code: Option<String>,
-    /// The next step at a terminal.
+    /// The next step, for a user at a terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The exit code of the command line.

@@ -5,7 +5,7 @@
 use nervure_primitives::{Capability, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-/// An expert as its record describes it, with what this node measured of it.
+/// An expert as its record describes it, with the latency that this node measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpertView {
     /// The node that serves it.
@@ -14,19 +14,19 @@ pub struct ExpertView {
     pub netuid: Netuid,
     /// Its name on its node.
     pub expert: String,
-    /// What it can do.
+    /// Its capability.
     pub capability: Capability,
     /// The model behind it.
     pub model: String,
-    /// Tokens of context that it takes.
+    /// The length of its context, in tokens.
     pub context: u32,
-    /// Most tokens that it writes in one answer.
+    /// Maximum number of tokens in one answer.
     pub max_output: u32,
     /// Base units per 1,000 tokens of output.
     pub price: u64,
     /// Whether its tokens are bytes.
     pub byte_level: bool,
-    /// How busy it said it was, in percent.
+    /// The load that it advertises, in percent.
     pub load: u8,
     /// Whether it is reached through a relay.
     pub relayed: bool,
@@ -37,7 +37,7 @@ pub struct ExpertView {
     pub latency_ms: Option<u32>,
 }
 
-/// A question for expert records.
+/// A search for expert records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExpertSearch {
     /// Only experts that this covers.
@@ -46,9 +46,9 @@ pub struct ExpertSearch {
     pub netuid: Option<Netuid>,
     /// Only experts that pass this filter.
     pub filter: Option<String>,
-    /// Most records in the page; at least 1.
+    /// Maximum number of records in the page; at least 1.
     pub limit: usize,
-    /// Where the last page ended, as [`ExpertPage::next`] said.
+    /// Where the last page ended: its [`ExpertPage::next`].
     pub cursor: Option<String>,
 }
 
@@ -57,21 +57,21 @@ pub struct ExpertSearch {
 pub struct ExpertPage {
     /// The experts.
     pub experts: Vec<ExpertView>,
-    /// Where the next page begins; none after the last.
+    /// Where the next page begins; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// What can be asked for by name.
+/// The names that a query can ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
-    /// Every model, once.
+    /// Every model, listed once.
     pub models: Vec<ModelView>,
-    /// Every capability that some expert has, and their prefixes.
+    /// Every capability of a known expert, and their prefixes.
     pub capabilities: Vec<CapabilityCount>,
 }
 
-/// A model that some expert serves.
+/// A model that a known expert serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelView {
     /// Its name.
@@ -80,15 +80,15 @@ pub struct ModelView {
     pub capability: Capability,
     /// How many experts serve it.
     pub experts: u32,
-    /// The longest context that one of them takes, in tokens.
+    /// The longest context of its experts, in tokens.
     pub context: u32,
 }
 
-/// A capability and how many experts it finds.
+/// A capability and the number of experts that it covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapabilityCount {
     /// The capability.
     pub capability: Capability,
-    /// How many experts it covers.
+    /// The number of experts.
     pub experts: u32,
 }

@@ -1,8 +1,8 @@
 //! The documents, error codes, paths and typed client of a node's HTTP API.
 //!
 //! A node encodes its answers with the types that a client decodes them with: each `*View` is `Serialize` and
-//! `Deserialize`. The same crate has the query itself ([`Query`], [`AnswerStream`]) as a program states it to a router or to
-//! a node in its own process.
+//! `Deserialize`. The same crate has the query itself ([`Query`], [`AnswerStream`]) as a program states it to a router
+//! or to a node in its own process.
 //!
 //! Text in an answer may come from a remote node (the name of a model, an expert's error message). It is data: print it
 //! bounded and escaped.

@@ -12,7 +12,7 @@ pub const STATUS: &str = "/status";
 /// The expert records that the node knows.
 pub const EXPERTS: &str = "/experts";
 
-/// The nodes that the node is connected to.
+/// The peers of the node.
 pub const PEERS: &str = "/peers";
 
 /// Whether the node is ready.
@@ -51,7 +51,7 @@ pub const CHECKPOINT: &str = "/checkpoints/{height}";
 /// The height in a path that names the last checkpoint.
 pub const LATEST: &str = "latest";
 
-/// A checkpoint as it was sent to the outside chain.
+/// A checkpoint as it was submitted to the outside chain.
 pub const ANCHORED: &str = "/anchored/{height}";
 
 /// A state proof.

@@ -21,7 +21,7 @@ pub enum QueryTarget {
     Capability(Capability),
     /// An expert that serves the model of this name.
     Model(String),
-    /// Either, as in the `model` field of the OpenAI API: a model where one is known under that name,
+    /// Either, as in the `model` field of the OpenAI API: a model if one of that name is known,
     /// else a capability, else [`ServiceError::UnknownModel`]. See [`QueryTarget::resolve`].
     Named(String),
 }
@@ -43,15 +43,15 @@ impl QueryTarget {
 /// One query to the mesh.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// Which experts it is for.
+    /// The experts that it is for.
     pub target: QueryTarget,
     /// The request to the expert.
     pub request: ExpertRequest,
-    /// How experts are chosen, and how many are asked at once.
+    /// The strategy: how experts are chosen, and how many are asked at once.
     pub strategy: Strategy,
-    /// Which of trust, latency and price counts most.
+    /// The policy: which of trust, latency and price counts most.
     pub policy: Policy,
-    /// The most that the asker pays; zero means free experts only.
+    /// The maximum price; zero means free experts only.
     pub budget: Amount,
     /// How long the whole answer may take.
     pub deadline: Duration,
@@ -75,7 +75,7 @@ pub struct AnswerStream {
     pub summary: Arc<OnceLock<AnswerSummary>>,
 }
 
-/// What is known about an answer only when it ends.
+/// The part of a trace that is known only when the answer ends.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AnswerSummary {
     /// The experts that took over from one that failed, in order.

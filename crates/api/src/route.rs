@@ -1,4 +1,4 @@
-//! How an answer came about: the expert chosen, those who took part, and their receipts.
+//! The route of an answer: the expert chosen, the experts that took part, and their receipts.
 
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 use nervure_subnet::Policy;
@@ -9,79 +9,79 @@ use crate::ExpertView;
 /// How an expert was chosen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RouteView {
-    /// `best`, `race:3`.
+    /// The strategy: `best`, `race:3`.
     pub strategy: String,
-    /// `balanced`, `trusted`.
+    /// The policy: `balanced`, `trusted`.
     #[serde(default)]
     pub policy: Policy,
-    /// The last final block, whose incentives were weighed.
+    /// The last finalised block, whose incentives the gate used.
     #[serde(default)]
     pub block: BlockHeight,
     /// Experts that matched and could be asked.
     pub candidates: u32,
     /// Experts that matched but were left out.
     pub filtered: u32,
-    /// Experts that were asked, the one that answers among them.
+    /// Experts that were asked, including the one that answers.
     pub tried: u32,
-    /// Those who work on the answer together, where several do; the one that counts most first.
+    /// The experts of an answer by several, by falling weight; empty for an answer by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<ParticipantView>,
-    /// Every candidate with the terms of its score, and what was filtered and why; only where it was asked for.
+    /// Every candidate with the terms of its cost, and every excluded expert with the reason; only with `explain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<serde_json::Value>,
 }
 
-/// One of several experts behind an answer.
+/// One of the experts of an answer by several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ParticipantView {
     /// The node that serves it.
     pub node: NodeId,
-    /// The subnet that it serves it in.
+    /// The subnet that the node serves it in.
     pub netuid: Netuid,
-    /// Its name there.
+    /// Its name on the node.
     pub expert: String,
-    /// Its say, from 0 to 1; all together have 1. Before a text is mixed by the trust in each, after it by what the
-    /// text made of it.
+    /// Its weight, from 0 to 1; all weights add up to 1. At the start of a mixed text it follows the trust in the
+    /// expert, at the end its predictions of the text.
     pub weight: f64,
-    /// Whether the answer that is given is its own, or says the same: in a vote.
+    /// In a vote: whether its answer agrees with the one that was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agrees: Option<bool>,
-    /// Bytes of a mixed text that it had a say in.
+    /// Bytes of a mixed text that it took part in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// Why it has no say any more.
+    /// Why it was dropped from the mixture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
 }
 
-/// An expert that went on with another's answer.
+/// A takeover: an expert continued the answer of one that failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TakeoverView {
-    /// Who could not end it.
+    /// The node of the expert that failed.
     pub from: NodeId,
-    /// Why not.
+    /// Why it failed.
     pub why: String,
-    /// Bytes of text that it had said.
+    /// Bytes of text that it had sent.
     pub at: u64,
-    /// Who went on.
+    /// The expert that took over.
     pub expert: ExpertView,
 }
 
-/// An expert's signed word on one answer, for whoever asked to check: see `docs/mechanisms.md`.
+/// An expert's receipt for one answer, which the asker can check: see `docs/mechanisms.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptView {
-    /// Who asked the expert: the node that was asked.
+    /// The node that asked the expert: the one that serves this API.
     pub asker: NodeId,
-    /// Who answered.
+    /// The node that answered.
     pub node: NodeId,
-    /// In which subnet.
+    /// The subnet.
     pub netuid: Netuid,
-    /// What the asker called the question.
+    /// The asker's id of the query.
     pub query: Hash,
-    /// The signed receipt, in hexadecimal; none came when it is absent.
+    /// The signed receipt, in hexadecimal; absent when none arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
-    /// What is wrong with it, in the eyes of the node that asked.
+    /// Why the asker does not accept it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wrong: Option<String>,
 }

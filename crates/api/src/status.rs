@@ -8,33 +8,33 @@ use serde::{Deserialize, Serialize};
 /// The state of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeStatus {
-    /// Its identity.
+    /// Its id.
     pub node: NodeId,
-    /// Its mesh.
+    /// The id of its mesh.
     pub mesh: MeshId,
     /// `miner`, `validator`, `gateway` or `none`.
     pub role: String,
-    /// Version of the program.
+    /// The version of the program.
     pub version: String,
     /// Milliseconds since it started.
     pub uptime_ms: u64,
-    /// Why it cannot serve yet; none when it is ready.
+    /// Why it is not ready yet; absent when it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_ready: Option<String>,
-    /// What is wrong with its machine's clock, by those of others.
+    /// The error of its clock, compared with the clocks of its peers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
-    /// Nodes that it is connected to.
+    /// The number of connected peers.
     pub peers_connected: u32,
-    /// Expert records in its index.
+    /// The number of expert records in its index.
     pub experts_known: u32,
-    /// Experts that it serves itself.
+    /// The experts that it serves.
     #[serde(default)]
     pub serving: Vec<String>,
-    /// Where it is in the chain; none where it follows none.
+    /// Its position in the chain; absent on a node that does not follow the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<ChainStatus>,
-    /// How anchoring goes; none where it follows no chain.
+    /// The state of anchoring; absent on a node that does not follow the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<AnchorStatus>,
     /// Details of the network layer: addresses, gossip, reachability, counters.
@@ -42,10 +42,10 @@ pub struct NodeStatus {
     pub network: serde_json::Value,
 }
 
-/// How anchoring goes.
+/// The state of anchoring.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnchorStatus {
-    /// The id of the chain of the mesh's contract; none where checkpoints are kept in files only.
+    /// The id of the outside chain; absent where checkpoints are stored in files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<u64>,
     /// The address of the contract.
@@ -54,72 +54,72 @@ pub struct AnchorStatus {
     /// The address of this validator's anchor key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The last checkpoint that is signed and kept here.
+    /// The last checkpoint that is signed and stored by this node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<BlockHeight>,
     /// The last checkpoint in the contract, as far as this node has read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchored: Option<BlockHeight>,
-    /// Checkpoints that too few validators have signed yet.
+    /// The number of checkpoints that too few validators have signed yet.
     pub open: u32,
-    /// What is wrong.
+    /// The current error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }
 
-/// Where a node is in the chain.
+/// A node's position in the chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChainStatus {
-    /// The last block that is committed here.
+    /// The last block that this node committed.
     pub height: BlockHeight,
-    /// Its id.
+    /// The id of that block.
     pub block: Hash,
-    /// The root of the state after it.
+    /// The root of the state after that block.
     pub state: Hash,
-    /// Milliseconds since it was committed here.
+    /// Milliseconds since this node committed it.
     pub age_ms: u64,
-    /// Milliseconds from the beginning of its height to its commit; none before the first one.
+    /// Milliseconds from the start of its height to its commit; absent before the first block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finality_ms: Option<u64>,
-    /// The round that the next block is in.
+    /// The round of the next block.
     pub round: u32,
-    /// Validators that make the next block.
+    /// The number of validators of the next block.
     pub validators: u32,
-    /// The subnets and their epochs.
+    /// The current epoch of each subnet.
     pub epochs: BTreeMap<Netuid, u64>,
     /// The last block that ended an epoch: the last checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<BlockHeight>,
-    /// The highest block that others have, while it is not here.
+    /// The highest block that a peer has, while this node does not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<BlockHeight>,
-    /// Transactions that wait for a block.
+    /// The number of transactions in the mempool.
     pub waiting: u32,
-    /// The highest block that this node signed something about since it started.
+    /// The highest block for which this node signed a vote or proposal since it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<BlockHeight>,
-    /// Up to which block this node signs nothing.
+    /// The block up to which this node signs nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_through: Option<BlockHeight>,
-    /// Why no block is made, as far as this validator can tell.
+    /// Why no block is committed, as far as this validator can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stalled: Option<String>,
-    /// Why it follows no more.
+    /// Why it has stopped following the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }
 
-/// A node that this one is connected to.
+/// A connected peer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PeerView {
-    /// Its identity.
+    /// Its id.
     pub node: NodeId,
-    /// `in` where it dialled, `out` where we did.
+    /// `in` if the peer dialled, `out` if this node did.
     pub direction: String,
     /// Round trip of the last ping, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
-    /// What it calls itself; not to be trusted.
+    /// The agent version that it claims; not verified.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub agent: String,
     /// The addresses that the connection uses.
@@ -127,7 +127,7 @@ pub struct PeerView {
     pub addresses: Vec<String>,
 }
 
-/// The nodes that a node is connected to.
+/// The peers of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PeerPage {
     /// The peers.

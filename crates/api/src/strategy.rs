@@ -1,40 +1,41 @@
-//! How experts are chosen, and how that is written in flags, fields and headers.
+//! The strategy of a query, and its text form in flags, fields and headers.
 
 use std::{fmt, num::NonZeroU8, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Most experts that work on one question at once; each may be paid for it.
+/// Maximum number of experts that work on one query at once; each may be paid for it.
 pub const MAX_EXPERTS: u8 = 8;
 
-/// How experts are chosen. Written `best`, `hedge`, or `race`, `vote`, `average`, `mix` with how many: `race:3`.
+/// How experts are chosen. As text: `best`, `hedge`, or `race`, `vote`, `average`, `mix` with a number of experts, such
+/// as `race:3`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Strategy {
     /// The first of the ranking, with failover to the next until one begins to answer.
     #[default]
     Best,
-    /// As the best, and the next is asked too when the first is later than 95 % of its answers.
+    /// As `Best`, and the next expert is asked too when the first one is slower than 95 % of its answers were.
     Hedge,
     /// The first answer of this many wins and the others are cancelled. From 2 to [`MAX_EXPERTS`], as in all below.
     Race(NonZeroU8),
-    /// This many answer in whole, and what most trust is behind is given.
+    /// This many give whole answers; the answer with the most trust wins.
     Vote(NonZeroU8),
-    /// This many give vectors, and their mean direction is given.
+    /// This many give vectors; the answer is their mean direction.
     Average(NonZeroU8),
     /// This many byte-level experts write one text together, byte by byte.
     Mix(NonZeroU8),
 }
 
-/// A text that is no [`Strategy`].
+/// A text that is not a valid [`Strategy`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is no strategy: write best, hedge, race:N, vote:N, average:N or mix:N with N from 2 to {MAX_EXPERTS}"
+    "'{0}' is not a valid strategy: write best, hedge, race:N, vote:N, average:N or mix:N with N from 2 to {MAX_EXPERTS}"
 )]
 pub struct StrategyError(String);
 
 impl Strategy {
-    /// How many experts work at once.
+    /// The number of experts that work at once.
     pub fn width(self) -> usize {
         match self {
             Self::Best | Self::Hedge => 1,
@@ -75,7 +76,7 @@ impl FromStr for Strategy {
             ("mix", _) => Self::Mix,
             _ => return Err(bad()),
         };
-        // Of two votes, one that differs decides nothing.
+        // With two votes that differ there is no majority.
         let usual = if name == "vote" { 3 } else { 2 };
         let experts =
             NonZeroU8::new(experts.unwrap_or(usual)).filter(|n| (2..=MAX_EXPERTS).contains(&n.get()));

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 /// All subnets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SubnetPage {
-    /// The last block, which all of this is after.
+    /// The height of the last block; all values are those of the state after it.
     pub height: BlockHeight,
-    /// What founding another subnet in the next block would lock.
+    /// The tokens that registering another subnet in the next block would lock.
     pub lock_cost: Amount,
     /// The subnets.
     pub subnets: Vec<SubnetView>,
@@ -22,31 +22,31 @@ pub struct SubnetPage {
 pub struct SubnetView {
     /// Its number.
     pub netuid: Netuid,
-    /// What people call it.
+    /// Its name.
     pub name: String,
-    /// Who owns it.
+    /// The owner's key.
     pub owner: Option<NodeId>,
     /// The owner's node.
     pub owner_node: Option<NodeId>,
-    /// The block at which it was founded.
+    /// The block at which it was registered.
     pub registered: BlockHeight,
-    /// What the owner locked.
+    /// The tokens that the owner locked.
     pub locked: Amount,
-    /// What the owner earned from it.
+    /// The tokens that the owner earned from it.
     pub earned: Amount,
-    /// What a slot costs.
+    /// The price of a slot.
     pub price: Amount,
-    /// What its next epoch shares out.
+    /// The emission that its next epoch distributes.
     pub pending: Amount,
     /// The number of the current epoch.
     pub epoch: u64,
-    /// The block at which it ends.
+    /// The block at which the current epoch ends.
     pub due: BlockHeight,
-    /// Taken slots.
+    /// The number of taken slots.
     pub neurons: u32,
-    /// All slots.
+    /// The number of slots.
     pub slots: u32,
-    /// Its rules.
+    /// Its hyperparameters.
     pub hyperparameters: Hyperparameters,
     /// How its validators set tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,7 +56,7 @@ pub struct SubnetView {
 /// A subnet and its neurons.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SubnetDetail {
-    /// The last block, which all of this is after.
+    /// The height of the last block; all values are those of the state after it.
     pub height: BlockHeight,
     /// The subnet.
     pub subnet: SubnetView,
@@ -64,54 +64,54 @@ pub struct SubnetDetail {
     pub neurons: Vec<NeuronView>,
 }
 
-/// A neuron as its last epoch left it. Proportions are of 65,535.
+/// A neuron after its subnet's last epoch. Proportions are of 65,535.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NeuronView {
-    /// Its slot.
+    /// Its slot number.
     pub uid: Uid,
     /// The node.
     pub node: NodeId,
-    /// Who owns the node.
+    /// The key that owns the node.
     pub owner: NodeId,
-    /// What stands behind it.
+    /// Its stake, with that of its stakers.
     pub stake: Amount,
     /// Whether it may set weights.
     pub permit: bool,
-    /// How much of the weights for it the consensus left; none where this node was not there when it was computed.
+    /// The part of the weights for it that consensus did not clip; absent where this node did not compute the epoch.
     pub trust: Option<u16>,
-    /// The weight that the majority of stake gives it.
+    /// The largest weight that the majority of stake gives it.
     pub consensus: u16,
-    /// Its share as a miner.
+    /// Its share of the miners' emission.
     pub incentive: u16,
-    /// Its share as a validator.
+    /// Its share of the validators' emission.
     pub dividends: u16,
-    /// How much of its weights was within the consensus.
+    /// The part of its weights that consensus did not clip.
     pub validator_trust: u16,
-    /// What the epoch gave it.
+    /// Its emission in the epoch.
     pub emission: Amount,
     /// The block of its last weights.
     pub last_update: BlockHeight,
-    /// The block at which it came.
+    /// The block at which it was registered.
     pub registered: BlockHeight,
-    /// Until which block it cannot lose its slot.
+    /// The block until which it cannot lose its slot.
     pub immune_until: BlockHeight,
 }
 
-/// A node of the ledger.
+/// A node on the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeView {
     /// The node.
     pub node: NodeId,
-    /// Who owns it.
+    /// The key that owns it.
     pub owner: NodeId,
-    /// What the owner keeps of the stakers' dividends, of 65,535.
+    /// The part of the stakers' dividends that the owner keeps, of 65,535.
     pub take: u16,
-    /// The nonce that the next transaction of its key has to carry.
+    /// The nonce of the next transaction of its key.
     pub nonce: u64,
-    /// What stands behind it.
+    /// Its stake, with that of its stakers.
     pub stake: Amount,
     /// Its slots, by subnet.
     pub slots: BTreeMap<Netuid, Uid>,
-    /// The last block, which all of this is after.
+    /// The height of the last block; all values are those of the state after it.
     pub height: BlockHeight,
 }

@@ -14,10 +14,10 @@ pub struct QueryTerms {
     /// `best`, `hedge`, `race:N`, `vote:N`, `average:N` or `mix:N`; `best` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
-    /// What counts most: `balanced` (the default), `fastest`, `cheapest` or `trusted`.
+    /// Which part of the cost counts most: `balanced` (the default), `fastest`, `cheapest` or `trusted`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
-    /// The most to pay, in tokens, as text: `"0.5"`. The node's own bound by default.
+    /// The maximum price, in tokens, as text: `"0.5"`. The node's own limit by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<String>,
     /// A filter over experts, such as `context >= 4096 and price <= 5`.

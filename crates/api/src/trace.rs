@@ -4,17 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ExpertView, ParticipantView, ReceiptView, RouteView, TakeoverView};
 
-/// Why an answer came from its expert.
+/// How the expert of an answer was chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TraceView {
     /// The expert that began to answer.
     pub expert: ExpertView,
-    /// Every candidate with the terms of its cost, and what was left out.
+    /// Every candidate with the terms of its cost, and the experts that were left out.
     pub route: RouteView,
-    /// The path of the certificate of the block whose incentives were weighed; absent before the first block.
+    /// The path of the checkpoint whose incentives the gate used; absent before the first block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
-    /// Whether the answer has ended; what follows is known then.
+    /// Whether the answer has ended. The fields below are empty until then.
     pub ended: bool,
     /// The experts that took over.
     pub took_over: Vec<TakeoverView>,

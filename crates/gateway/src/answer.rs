@@ -1,8 +1,8 @@
 //! An answer on its way to a client: bounded in number, bytes and time, and cancelled when the client leaves.
 //!
 //! [`AnswerEvents`] owns what must be given back (the permit of the query, the expert's stream) and is part of
-//! the response body. When the client leaves, hyper drops the body, and with it the events: this is how a query is cancelled.
-//! Both are also given back as soon as the answer ends, even if the client has not read its end.
+//! the response body. When the client leaves, hyper drops the body, and with it the events: this is how a query is
+//! cancelled. Both are also given back as soon as the answer ends, even if the client has not read its end.
 
 use std::{
     pin::Pin,
@@ -64,7 +64,7 @@ pub(super) struct RunningAnswer {
     pub(super) expert: ExpertView,
     /// The answer.
     pub(super) events: AnswerEvents,
-    /// What is known only when it ends.
+    /// The summary, set when the answer ends.
     pub(super) summary: Arc<OnceLock<AnswerSummary>>,
 }
 
@@ -108,7 +108,8 @@ pub(super) async fn start(
 }
 
 impl RunningAnswer {
-    /// Headers that name the expert and the route, and link to the certificate of the block whose incentives were weighed.
+    /// Headers that name the expert and the route, and link to the certificate of the block whose incentives the
+    /// gate used.
     pub(super) fn headers(&self) -> HeaderMap {
         let route = serde_json::json!({
             "strategy": self.route.strategy,
@@ -212,7 +213,7 @@ impl CompleteAnswer {
     }
 }
 
-/// The expert sent an event that it must not.
+/// The expert sent an event that is not allowed.
 fn invalid_event(what: &str) -> ServiceError {
     ServiceError::Interrupted { reason: format!("the expert sent {what}") }
 }
@@ -222,7 +223,7 @@ fn cut_off() -> ServiceError {
     ServiceError::Interrupted { reason: "the stream ended without its last event".into() }
 }
 
-/// A header value of text that may be a stranger's: everything but printable ASCII becomes `?`.
+/// A header value of text that may come from a remote node: everything but printable ASCII becomes `?`.
 fn printable(text: &str) -> HeaderValue {
     let clean: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
     HeaderValue::try_from(clean).unwrap_or(HeaderValue::from_static("?"))

@@ -1,8 +1,8 @@
-//! Reads a JSON body from a stranger: bounded in bytes, time and depth, and only if its content type says JSON.
+//! Reads a JSON body from an untrusted client: bounded in bytes, time and depth, and only if its content type says
+//! JSON.
 //!
-//! The content type is required because a web page can send `text/plain` anywhere without being asked, but not
-//! `application/json`. `serde_json` bounds the depth: 128 levels
-//! of what is read, and no recursion over what is skipped.
+//! The content type is required because a web page can send `text/plain` to any server without a preflight request,
+//! but not `application/json`. `serde_json` bounds the depth to 128 levels, and skips unknown fields without recursion.
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ async fn read(body: Body, limits: &HttpLimits) -> Result<Bytes, ApiError> {
     Ok(collected.into())
 }
 
-/// Decodes, with the path of the field at fault.
+/// Decodes; an error names the path of the invalid field.
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {

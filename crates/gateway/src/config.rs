@@ -33,7 +33,8 @@ pub struct GatewayConfig {
 pub struct HttpLimits {
     /// Longest request body in bytes; 1 MiB by default.
     pub max_body: NonZeroUsize,
-    /// Queries in progress, streams included; beyond it 429. 64 by default. Body memory is at most this times `max_body`.
+    /// Queries in progress, streams included; beyond it 429. 64 by default. Body memory is at most this times
+    /// `max_body`.
     pub max_queries: NonZeroU32,
     /// Open connections; beyond it new ones wait to be accepted. 512 by default.
     pub max_connections: NonZeroU32,

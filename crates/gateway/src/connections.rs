@@ -1,12 +1,13 @@
 //! The sockets under an HTTP API: accepting, deadlines of a connection, and stopping.
 //!
-//! HTTP/1.1 only: every client of the OpenAI API speaks it, and it has no streams to flood or headers to inflate. There is a
-//! deadline wherever a client can stall: hyper's for headers, which also bounds idling between requests; the body's
-//! ([`super::body`]); and a write deadline on the socket. A client that does not read its answer is disconnected, which also
-//! frees the expert.
+//! HTTP/1.1 only: every client of the OpenAI API speaks it, and it has no streams to flood or headers to inflate. There
+//! is a deadline wherever a client can stall: hyper's for headers, which also bounds idling between requests; the
+//! body's ([`super::body`]); and a write deadline on the socket. A client that does not read its answer is
+//! disconnected, which also frees the expert.
 //!
-//! Stopping: no new connections; idle ones close at once; answers in progress get [`HttpLimits::shutdown_timeout`], then are cut off. Such
-//! an answer lacks its last line (`[DONE]`, `done`) and its last chunk, so no client takes it for a complete one.
+//! Stopping: no new connections; idle ones close at once; answers in progress get [`HttpLimits::shutdown_timeout`],
+//! then are cut off. Such an answer lacks its last line (`[DONE]`, `done`) and its last chunk, so no client takes it
+//! for a complete one.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -29,13 +30,14 @@ use super::config::HttpLimits;
 /// Longest request line and headers, in bytes.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// Most headers of a request.
+/// Maximum number of headers of a request.
 const MAX_HEADERS: usize = 64;
 
-/// Pause after a failure to accept (no file descriptors left, mostly): it will not pass sooner by trying faster.
+/// Pause after a failure to accept, mostly for lack of file descriptors: retrying faster would only burn CPU.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener` until `stop`, then until every answer in progress has ended or [`HttpLimits::shutdown_timeout`] has passed.
+/// Serves `router` on `listener` until `stop`, then until every answer in progress has ended or
+/// [`HttpLimits::shutdown_timeout`] has passed.
 pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, stop: CancellationToken) {
     let shutdown_timeout = limits.shutdown_timeout;
     let tracked = TaskTracker::new();
@@ -63,7 +65,7 @@ struct Connections {
     limits: Arc<HttpLimits>,
     /// No new requests.
     stop: CancellationToken,
-    /// No more answers either.
+    /// Answers in progress are cut off.
     cut: CancellationToken,
 }
 

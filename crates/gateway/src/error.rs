@@ -9,7 +9,7 @@ use axum::{
 };
 use nervure_api::{ErrorBody, ErrorDetail, ServiceError};
 
-/// Longest piece of a client's or a remote node's text that is repeated in a message, in characters.
+/// Longest excerpt of a client's or a remote node's text in a message, in characters.
 const MAX_EXCERPT_CHARS: usize = 120;
 
 /// Longest message, in characters: parts of it come from remote nodes.

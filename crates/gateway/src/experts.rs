@@ -14,7 +14,7 @@ use super::{App, error::ApiError};
 /// Records in a page without `limit`.
 const DEFAULT_PAGE_ITEMS: usize = 50;
 
-/// Most records in a page; bounds what one request makes the node encode (about 300 bytes each).
+/// Maximum number of records in a page; bounds what one request makes the node encode (about 300 bytes each).
 const MAX_PAGE_ITEMS: usize = 500;
 
 /// Longest filter or cursor, in bytes.

@@ -1,4 +1,4 @@
-//! API keys: only their SHA-256 is kept, and comparing takes as long for a near miss as for a far one.
+//! API keys: only their SHA-256 is kept, and they are compared in constant time.
 //!
 //! A fast hash is enough because a key is not a password: [`MIN_SECRET_BYTES`] characters or more, meant to be random.
 
@@ -11,7 +11,7 @@ use subtle::{Choice, ConstantTimeEq};
 /// Shortest key, in bytes.
 pub const MIN_SECRET_BYTES: usize = 16;
 
-/// Longest key, in bytes; bounds what is hashed for a stranger.
+/// Longest key, in bytes; bounds the work of hashing for an untrusted client.
 const MAX_SECRET_BYTES: usize = 512;
 
 /// Prefix of a key's digest, for config files that must not hold the key itself.

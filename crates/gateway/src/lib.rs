@@ -1,12 +1,13 @@
 //! The HTTP server of a node: the OpenAI API and the node's own API over a service trait.
 //!
-//! Every node serves the routes of [`NODE_ROUTES`]; a gateway also serves the OpenAI API ([`OPENAI_ROUTES`]). The server
-//! reaches the node through [`MeshService`] alone: no swarm, no index, no query client.
+//! Every node serves the routes of [`NODE_ROUTES`]; a gateway also serves the OpenAI API ([`OPENAI_ROUTES`]). The
+//! server reaches the node through [`MeshService`] alone: no swarm, no index, no query client.
 //!
 //! # What a hostile client can do, and what bounds it
 //! * *Connect and stall*: connections are counted, headers and bodies have deadlines, and so has a client that
 //!   stops reading. A cap on connections makes others wait; it is not a defence against a flood.
-//! * *Send much*: headers, bodies, JSON depth, messages and names are bounded before they are processed ([`HttpLimits`]).
+//! * *Send much*: headers, bodies, JSON depth, messages and names are bounded before they are processed
+//!   ([`HttpLimits`]).
 //! * *Query much*: queries in progress are counted; beyond the cap the response is 429 with `Retry-After`.
 //! * *Leave mid-answer*: the response body owns the answer, so that dropping one drops the other and frees the expert.
 //! * *Be a web page*: without keys, only names of this host are served, and no page of another origin. With keys,

@@ -1,7 +1,7 @@
 //! `GET /metrics`: the node's metrics and those of this API, in the OpenMetrics text format.
 //!
-//! Labels are routes, statuses and error codes from this program's own lists, never a client's text: a client cannot create
-//! series.
+//! Labels are routes, statuses and error codes from this program's own lists, never a client's text: a client cannot
+//! create series.
 
 use axum::{
     extract::{MatchedPath, Request, State},

@@ -1,8 +1,9 @@
 //! The OpenAI API: every client of it is a client of the mesh.
 //!
-//! `model` is the name of a model or a capability. Features that the mesh does not have (several choices, log probabilities,
-//! tools, images) are rejected by name rather than ignored, because an answer that silently lacks a requested feature is a
-//! wrong answer; fields that do not change the answer (`user`, `store`, `metadata`) are ignored. Which is which: `docs/openai.md`.
+//! `model` is the name of a model or a capability. Features that the mesh does not have (several choices, log
+//! probabilities, tools, images) are rejected by name rather than ignored, because an answer that silently lacks a
+//! requested feature is a wrong answer; fields that do not change the answer (`user`, `store`, `metadata`) are ignored.
+//! Which is which: `docs/openai.md`.
 
 pub(super) mod chat;
 pub(super) mod completions;

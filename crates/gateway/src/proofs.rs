@@ -1,7 +1,8 @@
-//! `GET /checkpoints`, `/checkpoints/{height}`, `/anchored/{height}`, `/facts` and `/epochs/{netuid}`: the ledger, for clients that verify.
+//! `GET /checkpoints`, `/checkpoints/{height}`, `/anchored/{height}`, `/facts` and `/epochs/{netuid}`: the ledger, for
+//! clients that verify.
 //!
-//! What a hostile client can do: make the node read a page of checkpoints or one proof from the disk per request. Nothing
-//! that it sends is kept.
+//! What a hostile client can do: make the node read a page of checkpoints or one proof from the disk per request.
+//! Nothing that it sends is kept.
 
 use std::str::FromStr;
 

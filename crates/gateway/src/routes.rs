@@ -62,7 +62,7 @@ impl Route {
         self.path.replace("{*", "{")
     }
 
-    /// What it is for.
+    /// Its purpose, for the list of endpoints.
     #[must_use]
     pub fn summary(&self) -> &'static str {
         self.summary
@@ -155,7 +155,7 @@ async fn wrong_method(request: Request) -> ApiError {
 mod tests {
     use super::*;
 
-    /// What clients read about the API.
+    /// The documentation of the API.
     const DOCUMENTATION: &str =
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol/http.md"));
 

@@ -19,7 +19,7 @@ use nervure_primitives::{Envelope, Hash, NodeId};
 
 pub use ledger::LedgerReader;
 
-/// What a node offers to its HTTP API.
+/// The node behind an HTTP API.
 pub trait MeshService: Send + Sync + 'static {
     /// Finds an expert and asks it. Ready as soon as one has begun to answer: until then the implementation may
     /// fail over to the next; after that the answer is bound to its expert.
@@ -47,7 +47,7 @@ pub trait MeshService: Send + Sync + 'static {
     /// The state of a transaction.
     fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, ServiceError>>;
 
-    /// The ledger as this node knows it.
+    /// Read access to this node's ledger.
     fn ledger(&self) -> &dyn LedgerReader;
 
     /// The nodes that this one is connected to.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Gateway, GatewayConfig};
 use mock_service::MockService;
 
-/// Longer than anything here takes; a test that reaches it fails.
+/// Longer than any step of these tests takes; a test that reaches it fails.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running API in front of a mock node.
@@ -29,7 +29,7 @@ struct Running {
     http: reqwest::Client,
 }
 
-/// Starts one with the OpenAI endpoints, after `change` has had its way with the settings.
+/// Starts one with the OpenAI endpoints, with the settings that `change` made.
 async fn start(change: impl FnOnce(&mut GatewayConfig)) -> Running {
     let mut config = GatewayConfig { openai: true, ..GatewayConfig::loopback() };
     change(&mut config);

@@ -1,4 +1,5 @@
-//! `GET /traces/{id}`: why an answer came from its expert, for clients of the OpenAI API, whose replies have no room for it.
+//! `GET /traces/{id}`: how the expert of an answer was chosen, for clients of the OpenAI API, whose responses have no
+//! field for it.
 //!
 //! Only answers requested with `explain` have one, and only the last are stored: [`MAX_TRACES`] of them, of
 //! [`MAX_TRACE_BYTES`] together. A trace contains neither the query nor the answer. Its id is random, so that others cannot guess it.
@@ -20,10 +21,10 @@ use super::{
     error::{ApiError, excerpt},
 };
 
-/// Most traces that are stored.
+/// Maximum number of stored traces.
 const MAX_TRACES: usize = 256;
 
-/// Most bytes of all of them, as JSON.
+/// Maximum size of all stored traces, as JSON.
 const MAX_TRACE_BYTES: usize = 16 << 20;
 
 /// The last traces.
@@ -79,7 +80,7 @@ impl TraceStore {
     }
 }
 
-/// The path of the certificate of the block whose incentives a route weighed; none before the first block.
+/// The path of the checkpoint whose incentives a route used; `None` before the first block.
 pub(super) fn checkpoint(route: &RouteView) -> Option<String> {
     (route.block.0 > 0).then(|| paths::checkpoint(Some(route.block)))
 }

@@ -1,11 +1,10 @@
-//! The mesh spec: one commented TOML file that says what a mesh is.
+//! The mesh spec: one commented TOML file that defines a mesh.
 //!
-//! What defines the mesh (name, scope, timing, economy, subnets, accounts, registered nodes) is hashed into
-//! the [`MeshId`]. Bootstrap addresses are not: they say where the mesh can be found today, and may change without it
-//! becoming another.
+//! The definition (name, scope, timing, economy, subnets, accounts, registered nodes) is hashed into the [`MeshId`].
+//! The `[network]` section is not: bootstrap addresses may change without changing the mesh.
 //!
-//! A spec comes from a file or a URL that a stranger may have written: [`MeshSpec::parse`] bounds it
-//! and refuses what does not add up, with the place and the reason.
+//! A spec comes from a file or a URL and is not trusted: [`MeshSpec::parse`] bounds its size and refuses an
+//! inconsistent spec, with the place and the reason.
 
 mod check;
 mod error;
@@ -27,7 +26,7 @@ pub use registry::Registry;
 /// Largest spec that is read, in bytes: about 10,000 nodes.
 pub const MAX_SPEC_LEN: usize = 2 << 20;
 
-/// Most tokens that a mesh can have. Source: the economics of the mesh, "Emission".
+/// Maximum supply of a mesh, in tokens. Source: the economics of the mesh, "Emission".
 pub const MAX_SUPPLY_TOKENS: u64 = 21_000_000;
 
 /// Validators and miners of one subnet.
@@ -39,28 +38,28 @@ pub const MIN_BLOCK_MILLISECONDS: u32 = 100;
 /// Validators of one subnet.
 pub const VALIDATOR_SLOTS: usize = 64;
 
-/// A mesh, as its founders describe it.
+/// The definition of a mesh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeshSpec {
     /// Name and scope.
     pub mesh: MeshSection,
-    /// How long expert records live.
+    /// Settings of the directory.
     pub directory: DirectorySection,
-    /// How fast the validators agree.
+    /// Settings of block production.
     pub consensus: ConsensusSection,
-    /// Fees, prices, places and times.
+    /// Fees, prices, slots and intervals.
     pub economy: Params,
-    /// Where the mesh can be found; not part of its identity.
+    /// How to find the mesh; not part of its id.
     #[serde(default)]
     pub network: NetworkSection,
-    /// The subnets that exist from the beginning.
+    /// The subnets at genesis.
     #[serde(default)]
     pub subnets: Vec<SubnetSpec>,
-    /// Who holds tokens from the beginning.
+    /// The accounts with tokens at genesis.
     #[serde(default)]
     pub accounts: Vec<AccountSpec>,
-    /// The nodes that are registered from the beginning.
+    /// The registered nodes at genesis.
     #[serde(default)]
     pub nodes: Vec<NodeSpec>,
 }
@@ -69,7 +68,7 @@ pub struct MeshSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeshSection {
-    /// What people call it: 1 to 64 lower-case letters, digits and hyphens.
+    /// Its name: 1 to 64 lower-case letters, digits and hyphens.
     pub name: String,
     /// Where its nodes may be.
     pub scope: Scope,
@@ -81,19 +80,19 @@ pub struct MeshSection {
 pub enum Scope {
     /// One machine or one network: loopback and private addresses are dialled.
     Local,
-    /// The internet: private addresses that a stranger names are never dialled.
+    /// The internet: private addresses that a peer names are never dialled.
     Public,
 }
 
-/// How long expert records live.
+/// Settings of the directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectorySection {
-    /// Seconds after which a record that was not renewed is gone everywhere; at least 1.
+    /// Seconds after which a record expires unless it is renewed; at least 1.
     pub record_expiry_seconds: u32,
 }
 
-/// How fast the validators agree.
+/// Settings of block production.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConsensusSection {
@@ -101,19 +100,19 @@ pub struct ConsensusSection {
     pub block_milliseconds: u32,
 }
 
-/// Where the mesh can be found.
+/// How to find the mesh.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSection {
-    /// Multiaddresses of nodes to begin with, each ending in `/p2p/ID`.
+    /// Multiaddresses of the bootstrap nodes, each ending in `/p2p/ID`.
     #[serde(default)]
     pub bootstrap: Vec<String>,
-    /// The contract that keeps its checkpoints; without one, nodes keep them in files of their own.
+    /// The contract that stores checkpoints; without one, nodes store them in files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<AnchorPlace>,
 }
 
-/// A contract that keeps checkpoints.
+/// A contract that stores checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnchorPlace {
@@ -127,7 +126,7 @@ pub struct AnchorPlace {
 }
 
 impl AnchorPlace {
-    /// What signatures have to be for.
+    /// The domain of the signatures for this contract.
     pub const fn domain(&self) -> AnchorDomain {
         AnchorDomain { chain: self.chain, contract: self.contract }
     }
@@ -139,7 +138,7 @@ impl AnchorPlace {
 pub struct SubnetSpec {
     /// Its number.
     pub netuid: Netuid,
-    /// What people call it, under the same rule as the mesh's name.
+    /// Its name, under the same rule as the mesh's name.
     pub name: String,
     /// The owner, who sets its hyperparameters and gets the owner's share; optional.
     #[serde(default)]
@@ -162,7 +161,7 @@ impl SubnetSpec {
 pub struct AccountSpec {
     /// The owner key.
     pub owner: NodeId,
-    /// What it can spend, in base units.
+    /// The balance, in base units.
     pub balance: Amount,
 }
 
@@ -175,20 +174,21 @@ pub struct NodeSpec {
     /// The key that owns it and its stake; its own key when absent.
     #[serde(default)]
     pub owner: Option<NodeId>,
-    /// What it does.
+    /// Its role.
     pub role: Role,
     /// The subnets that it is registered in.
     #[serde(default)]
     pub netuids: Vec<Netuid>,
-    /// What stands behind it, in base units.
+    /// Its stake, in base units.
     #[serde(default)]
     pub stake: Amount,
-    /// The address of the key that it signs anchored checkpoints with; the author of the spec vouches that it is the node's.
+    /// The address of the key that it signs anchored checkpoints with. Not verified: the author of the spec has to make
+    /// sure that it is the node's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<AnchorAddress>,
 }
 
-/// What a registered node does.
+/// The role of a registered node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -211,7 +211,7 @@ impl std::fmt::Display for Role {
 }
 
 impl MeshSpec {
-    /// A mesh on one machine: everything in seconds, nothing leaves loopback.
+    /// A mesh on one machine: short intervals, private addresses are dialled.
     pub fn local(name: &str) -> Self {
         Self::preset(name, Scope::Local, Params::local())
     }
@@ -245,10 +245,10 @@ impl MeshSpec {
         }
     }
 
-    /// Reads a spec and checks that it adds up.
+    /// Parses a spec and checks that it is consistent.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its place.
+    /// The first error, with its place.
     pub fn parse(text: &str) -> Result<Self, SpecError> {
         if text.len() > MAX_SPEC_LEN {
             return Err(SpecError::TooLarge { bytes: text.len() });
@@ -258,7 +258,7 @@ impl MeshSpec {
         Ok(spec)
     }
 
-    /// Which mesh this is: the hash of everything but `[network]`, in canonical CBOR.
+    /// The mesh id: the hash of everything but `[network]`, in canonical CBOR.
     pub fn mesh_id(&self) -> MeshId {
         let lists = (&self.subnets, &self.accounts, &self.nodes);
         let defining = (&self.mesh, &self.directory, &self.consensus, &self.economy, lists);
@@ -268,12 +268,12 @@ impl MeshSpec {
         }
     }
 
-    /// How long an expert record lives after it was signed.
+    /// How long an expert record is valid after it was signed.
     pub fn record_expiry(&self) -> Duration {
         Duration::from_secs(u64::from(self.directory.record_expiry_seconds))
     }
 
-    /// Who may do what.
+    /// The registered nodes and their roles.
     pub fn registry(&self) -> Registry {
         Registry::new(&self.nodes)
     }
@@ -364,14 +364,14 @@ mod tests {
     }
 
     #[test]
-    fn the_registry_knows_who_may_what() {
+    fn the_registry_knows_roles_and_subnets() {
         let (spec, registry) = (sample(), sample().registry());
         let (validator, miner) = (spec.nodes[0].id, spec.nodes[1].id);
         let stranger = NodeKey::from_seed(&[9; 32]).node_id();
         assert!(registry.is_registered(&validator) && !registry.is_registered(&stranger));
         assert!(registry.may_advertise(&miner, Netuid(1)));
         assert!(!registry.may_advertise(&miner, Netuid(2)), "not its subnet");
-        assert!(!registry.may_advertise(&validator, Netuid(1)), "no miner");
+        assert!(!registry.may_advertise(&validator, Netuid(1)), "not a miner");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A subnet: its slots, its price, its lock and the pot of its next epoch.
 //!
-//! A slot has a number, and numbers are reused; what a neuron earned, set or committed in a slot is
-//! not. `Subnet::place` is the only way into one and clears everything that refers to its last holder.
+//! The numbers of slots are reused; what a neuron earned, set or committed in a slot is not. `Subnet::place` is the
+//! only way into one and clears everything that refers to its last holder.
 
 mod hyperparameters;
 mod inputs;
@@ -30,23 +30,23 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subnet {
-    /// What people call it.
+    /// Its name.
     pub name: String,
-    /// Who gets the owner's share; a subnet of the genesis has no owner.
+    /// The key that gets the owner's share; `None` for a subnet without an owner.
     pub owner: Option<NodeId>,
     /// The owner's node, which cannot lose its slot.
     pub owner_node: Option<NodeId>,
-    /// What the owner locked, in base units.
+    /// The owner's lock, in base units.
     pub locked: u64,
-    /// What the owner earned from it, in base units.
+    /// The owner's earnings from it, in base units.
     pub earned: u64,
     /// The block at which it was registered.
     pub registered: u64,
-    /// What a slot costs, in base units.
+    /// The price of a slot, in base units.
     pub price: u64,
-    /// What the next epoch shares out, in base units.
+    /// The pot of the next epoch, in base units.
     pub pending: u64,
-    /// How many epochs it had: the number of the current one.
+    /// The number of the current epoch: how many have ended.
     pub epoch: u64,
     /// The block at which the current epoch ends and is computed.
     pub due: u64,
@@ -55,16 +55,16 @@ pub struct Subnet {
     /// Moving average of its emission per block, in 2^-32 base units.
     #[serde(with = "wide")]
     pub average: u128,
-    /// What its owner can set.
+    /// The settings of its owner.
     pub hyperparameters: Hyperparameters,
     /// The block at which each hyperparameter was last set, by its index; 0 when it never was.
     pub changed: [u64; HYPERPARAMETERS],
-    /// The root of the metagraph that the last epoch left.
+    /// The root of the metagraph after the last epoch.
     pub metagraph: Option<MetagraphRoot>,
     /// How its validators set tasks; without one, they set none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mechanism: Option<MechanismSpec>,
-    /// The block at which its owner last changed that; 0 if never.
+    /// The block at which its owner last changed the mechanism; 0 if never.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub mechanism_set: u64,
     /// The hash of the [`EpochInputs`] that the last epoch was computed from.
@@ -120,8 +120,7 @@ impl Subnet {
         self.owner_node.and_then(|node| self.uid_of(&node))
     }
 
-    /// Ends the current epoch at `block`. A promise made in it can be kept in the one that begins; older
-    /// ones cannot any more.
+    /// Ends the current epoch at `block`. Its commits can be revealed in the next epoch; older ones are dropped.
     pub(crate) fn end_epoch(&mut self, block: u64) {
         let (ended, tempo) = (self.epoch, self.hyperparameters.tempo);
         for neuron in &mut self.neurons {
@@ -133,7 +132,7 @@ impl Subnet {
         self.due = block.saturating_add(blocks_until_epoch(block, tempo, block));
     }
 
-    /// What it holds, in base units.
+    /// The tokens that it holds (lock and pot), in base units.
     pub(crate) fn held(&self) -> u128 {
         u128::from(self.locked) + u128::from(self.pending)
     }
@@ -157,8 +156,8 @@ impl Subnet {
         prune::neuron(&ranks, self.hyperparameters.immunity, block).map(Uid)
     }
 
-    /// Puts a node into the slot that [`Self::slot_for_newcomer`] named. Weights for the slot become 0,
-    /// and bonds in it go: they were those of another node. Returns the node that lost the slot.
+    /// Puts a node into the slot that [`Self::slot_for_newcomer`] named. Clears weights and bonds for the slot,
+    /// because they were for another node. Returns the node that lost the slot.
     pub(crate) fn place(&mut self, node: NodeId, uid: Uid, block: u64) -> Option<NodeId> {
         let newcomer = Neuron::new(node, block);
         let Some(slot) = self.neurons.get_mut(usize::from(uid.0)) else {
@@ -172,7 +171,7 @@ impl Subnet {
         Some(former)
     }
 
-    /// A node has another key.
+    /// Replaces the key of a node.
     pub(crate) fn swap(&mut self, old: NodeId, new: NodeId) {
         if let Some(neuron) = self.uid_of(&old).and_then(|uid| self.neuron_mut(uid)) {
             neuron.node = new;

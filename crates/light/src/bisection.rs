@@ -1,18 +1,20 @@
-//! Bisection: the way from a trusted header to a later checkpoint.
+//! Bisection: verifies a later checkpoint from a trusted header, in several steps if necessary.
 //!
-//! The checkpoint is tried at once; when too few of the trusted validators signed it, the one half-way is requested, and so
-//! on. Between two neighbours no step is too far, so that the way is found whenever there is one.
+//! The checkpoint is verified at once; if too few of the trusted validators signed it, the one half-way is requested
+//! and verified first, recursively. A step to the next height is never too far, so bisection succeeds if verification
+//! is possible at all.
 //!
-//! What a hostile server can do: send [`MAX_CHECKPOINT_LEN`](nervure_ledger::checkpoint::MAX_CHECKPOINT_LEN) bytes per step,
-//! for [`MAX_STEPS`] steps, and have one certificate verified for each. What it cannot: have a header believed that the
-//! validators did not agree on.
+//! What a hostile server can do: send [`MAX_CHECKPOINT_LEN`](nervure_ledger::checkpoint::MAX_CHECKPOINT_LEN) bytes per
+//! step, for [`MAX_STEPS`] steps, and have one certificate verified for each. It cannot make the client accept a header
+//! that the validators did not agree on.
 
 use nervure_ledger::checkpoint::Checkpoint;
 use nervure_primitives::BlockHeight;
 
 use crate::{LightClient, LightClientError};
 
-/// Most checkpoints that one bisection verifies: validators that are replaced every two weeks need 26 a year.
+/// Maximum number of checkpoints that one bisection verifies: validators that are replaced every two weeks need 26 a
+/// year.
 pub const MAX_STEPS: usize = 4_096;
 
 /// Why a checkpoint is not verified.
@@ -23,7 +25,7 @@ pub enum BisectionError {
     Light {
         /// The header's height.
         height: BlockHeight,
-        /// The rule that it breaks.
+        /// The error.
         error: LightClientError,
     },
     /// A checkpoint of another height than the requested one.
@@ -41,7 +43,7 @@ pub enum BisectionError {
     TooManySteps,
 }
 
-/// A light client on the way to a checkpoint. It fetches nothing itself.
+/// A bisection in progress. It fetches nothing itself.
 #[derive(Clone, Debug)]
 pub struct Bisection {
     client: LightClient,
@@ -53,7 +55,7 @@ pub struct Bisection {
 }
 
 impl Bisection {
-    /// From what `client` trusts to `goal`.
+    /// Starts at the header that `client` trusts, towards `goal`.
     pub fn new(client: LightClient, goal: Checkpoint) -> Self {
         Self { client, pending: vec![goal], requested: None, steps: 0 }
     }
@@ -61,7 +63,7 @@ impl Bisection {
     /// Verifies as far as possible. Returns the height to fetch next, or `None` when the goal is verified.
     ///
     /// # Errors
-    /// When a checkpoint is not what the validators agreed on.
+    /// When a checkpoint does not verify.
     pub fn advance(&mut self) -> Result<Option<BlockHeight>, BisectionError> {
         if let Some(requested) = self.requested {
             return Ok(Some(requested));
@@ -76,7 +78,7 @@ impl Bisection {
                 Ok(()) => drop(self.pending.pop()),
                 Err(error) => {
                     let distance = height.0.saturating_sub(self.client.height().0);
-                    // Neighbours have nothing between them: the certificate itself is too weak.
+                    // No height lies between neighbours: the certificate itself is too weak.
                     if !error.is_too_far() || distance < 2 {
                         return Err(BisectionError::Light { height, error });
                     }
@@ -88,7 +90,7 @@ impl Bisection {
         Ok(None)
     }
 
-    /// Takes the checkpoint of the height that [`Self::advance`] requested.
+    /// Supplies the checkpoint of the height that [`Self::advance`] requested.
     ///
     /// # Errors
     /// [`BisectionError::OtherHeight`].
@@ -106,12 +108,12 @@ impl Bisection {
         }
     }
 
-    /// How many certificates were verified or tried.
+    /// The number of certificates that were verified or tried.
     pub fn steps(&self) -> usize {
         self.steps
     }
 
-    /// What is trusted now.
+    /// The client with the header that it trusts now.
     pub fn client(&self) -> &LightClient {
         &self.client
     }

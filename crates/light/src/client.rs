@@ -1,17 +1,17 @@
 //! Verification of a header from an earlier one, with certificates only.
 //!
-//! A [`LightClient`] knows one header that it trusts and the validators of the next height. It moves to any later height
-//! whose certificate has the signatures of more than two thirds of the power that it trusts (Tendermint's skipping
-//! verification), without a state, a peer to believe, or a clock.
+//! A [`LightClient`] knows one header that it trusts and the validators of the next height. It moves to any later
+//! height whose certificate has the signatures of more than two thirds of the power that it trusts (Tendermint's
+//! skipping verification), without a state, a trusted peer, or a clock.
 //!
-//! Why skipping is as sound as verifying every height: more than two thirds of the trusted power signed a precommit for the
-//! header. Some of those signers are honest, and honest validators precommit only blocks that follow the chain they know,
-//! so the header names the validators that its height really had. More than two thirds of *those* precommitted it in one
-//! round, which decides. An adversary who could forge that could forge the very next height too.
+//! Why skipping is as sound as verifying every height: more than two thirds of the trusted power signed a precommit for
+//! the header. Some of those signers are honest, and honest validators precommit only blocks that follow the chain they
+//! know, so the header names the validators that its height really had. More than two thirds of *those* precommitted it
+//! in one round, which decides. An adversary who could forge that could forge the very next height too.
 //!
-//! Guarantee: if at every height less than a third of the power was Byzantine *at that time*, the header reached is the one
-//! that the mesh decided. Hazard: validators that left long ago may sign a second history without any risk (a long-range
-//! attack), so the first trusted header has to be recent, which is what anchors are for.
+//! Guarantee: if at every height less than a third of the power was Byzantine *at that time*, the header reached is the
+//! one that the mesh decided. Hazard: validators that left long ago may sign a second history without any risk (a
+//! long-range attack), so the first trusted header has to be recent, which is what anchors are for.
 
 use nervure_consensus::checkpoint::{CertificateError, CommitCertificate, Quorum, ValidatorSet};
 use nervure_ledger::{

@@ -1,12 +1,12 @@
-//! What a client believes: headers, certificates, bisection, state proofs and score explanations.
+//! A light client: it verifies headers, certificates, state proofs and score explanations of an untrusted server.
 //!
-//! A [`LightClient`] trusts one header, and moves to a later one when validators that it trusts signed a certificate for
-//! it. [`Bisection`] finds a way to a header that is too far for one step. A verified header names the root of the state,
-//! under which [facts](nervure_ledger::tree::Fact) are checked and [scores](score::explain) are explained. A [`Verifier`]
-//! does all of that over a [`Source`], which fetches bytes and need not be trusted.
+//! A [`LightClient`] trusts one header, and moves to a later one when validators that it trusts signed a certificate
+//! for it. [`Bisection`] finds a way to a header that is too far for one step. A verified header names the root of the
+//! state, under which [facts](nervure_ledger::tree::Fact) are checked and [scores](score::explain) are explained. A
+//! [`Verifier`] does all of that over a [`Source`], which fetches bytes and need not be trusted.
 //!
-//! The crate has no input or output of its own, no clock and no randomness, and builds for wasm32. What a hostile server can
-//! do is said where its bytes are checked.
+//! The crate has no I/O, no clock and no randomness, and builds for wasm32. Each module says what a hostile server can
+//! do with the bytes that the module checks.
 
 mod bisection;
 mod client;

@@ -1,11 +1,11 @@
-//! Why a node earned what it earned, proven: from a certified header down to every validator's weight.
+//! A proven explanation of a node's score: from a certified header down to every validator's weight.
 //!
-//! An [`EpochProof`] holds the subnet's record with its proof, what the subnet's last epoch was computed from (whose hash is
-//! in that record), and the neuron's record with its proof. [`explain`] checks all three against a header, computes the epoch
-//! again, and compares the outcome with the neuron's record: validators that agreed on another
-//! result than that of Yuma consensus are detected too.
+//! An [`EpochProof`] holds the subnet's record with its proof, the inputs of the subnet's last epoch (whose hash is in
+//! that record), and the neuron's record with its proof. [`explain`] checks all three against a header, computes the
+//! epoch again, and compares the outcome with the neuron's record: validators that agreed on another result than that
+//! of Yuma consensus are detected too.
 //!
-//! What a hostile server can do: have [`MAX_EPOCH_PROOF_LEN`] bytes hashed, and refuse to answer. What it cannot: change any
+//! What a hostile server can do: have [`MAX_EPOCH_PROOF_LEN`] bytes hashed, and refuse to answer. It cannot change any
 //! number in the explanation.
 
 mod opinion;
@@ -42,7 +42,7 @@ pub struct EpochProof {
     /// The encoded [`EpochInputs`] of its last epoch; empty when it had none.
     #[serde(with = "serde_bytes")]
     pub inputs: Vec<u8>,
-    /// The record of the neuron; none when the node had no slot.
+    /// The record of the neuron; `None` when the node had no slot.
     pub neuron: Option<Fact>,
 }
 
@@ -52,12 +52,12 @@ pub enum ScoreError {
     /// The subnet's record is not in the state.
     #[error("the record of the subnet: {0}")]
     Subnet(ProofError),
-    /// There is no such subnet, which is proven.
+    /// The subnet does not exist, which is proven.
     #[error("there is no subnet {netuid} after block {block}")]
     NoSubnet {
         /// Its number.
         netuid: Netuid,
-        /// The block of which that is proven.
+        /// The block whose state proves it.
         block: BlockHeight,
     },
     /// The subnet had no epoch yet, which is proven.
@@ -65,21 +65,21 @@ pub enum ScoreError {
     NoEpoch {
         /// Its number.
         netuid: Netuid,
-        /// The block of which that is proven.
+        /// The block whose state proves it.
         block: BlockHeight,
         /// The block at which its epoch ends.
         due: BlockHeight,
     },
-    /// What the epoch was computed from is not what the validators agreed on.
-    #[error("what the epoch was computed from has hash {found}, the validators agreed on {expected}")]
+    /// The inputs of the epoch are not those that the validators agreed on.
+    #[error("the inputs of the epoch have hash {found}, and the validators agreed on {expected}")]
     Inputs {
-        /// What the subnet's record says.
+        /// The hash in the subnet's record.
         expected: Hash,
-        /// What was given.
+        /// The hash of the inputs received.
         found: Hash,
     },
-    /// What the epoch was computed from cannot be read.
-    #[error("what the epoch was computed from: {0}")]
+    /// The inputs of the epoch do not decode.
+    #[error("the inputs of the epoch: {0}")]
     Malformed(#[from] CborError),
     /// The epoch cannot be computed.
     #[error("the epoch cannot be computed: {0}")]
@@ -90,14 +90,14 @@ pub enum ScoreError {
     /// The neuron's record is not in the state.
     #[error("the record of the neuron: {0}")]
     Neuron(ProofError),
-    /// The ledger says something else than the computation.
+    /// The ledger and the computation differ.
     #[error("the ledger says {what} = {recorded}, Yuma consensus gives {computed}")]
     Disagrees {
-        /// Which number.
+        /// The name of the number.
         what: &'static str,
-        /// What the neuron's record says.
+        /// The number in the neuron's record.
         recorded: u64,
-        /// What comes out.
+        /// The computed number.
         computed: u64,
     },
 }
@@ -111,7 +111,7 @@ impl EpochProof {
         cbor::encode(self)
     }
 
-    /// Reads one; verifies nothing.
+    /// Decodes a proof, without verifying it.
     ///
     /// # Errors
     /// When `bytes` are too many or not canonical.
@@ -120,7 +120,7 @@ impl EpochProof {
     }
 }
 
-/// What a node earned in the last epoch of a subnet, and why.
+/// The earnings of a node in the last epoch of a subnet, and the reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Score {
     /// The subnet.
@@ -131,56 +131,56 @@ pub struct Score {
     pub epoch: u64,
     /// The block at whose end it was computed.
     pub block: BlockHeight,
-    /// What miners and validators shared.
+    /// The emission for miners and validators.
     pub shared: Amount,
-    /// What the subnet's owner got before.
+    /// The owner's part, which was taken off before.
     pub owner_part: Amount,
     /// The node.
     pub node: NodeId,
-    /// Its slot; none when it had none.
+    /// Its slot; `None` when it had none.
     pub uid: Option<Uid>,
-    /// The outcome of the epoch for it; none without a slot.
+    /// Its outcome of the epoch; `None` without a slot.
     pub result: Option<ScoreResult>,
-    /// Who took its slot, or which key the node has since.
+    /// The node that has the slot now, if it is another one or has another key.
     pub now_held_by: Option<NodeId>,
     /// Every validator's weight for it, most voting stake first.
     pub opinions: Vec<ScoreOpinion>,
-    /// Why, in words.
+    /// The reasons.
     pub reasons: Vec<Reason>,
 }
 
 /// The outcome of an epoch for one neuron. Shares are decimals in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ScoreResult {
-    /// The largest weight that the majority of voting stake gives it: what is above is cut.
+    /// The largest weight that the majority of voting stake gives it; higher weights are clipped.
     pub consensus: I32F32,
-    /// The sum of its cut weights, each times its validator's voting stake.
+    /// The sum of its clipped weights, each times its validator's voting stake.
     pub rank: I32F32,
     /// The sum of all ranks.
     pub rank_sum: I32F32,
-    /// How much of the weights for it the cut left.
+    /// The part of the weights for it that was not clipped.
     pub trust: I32F32,
     /// Its share of all ranks.
     pub incentive: I32F32,
     /// Its share of all dividends.
     pub dividends: I32F32,
-    /// The sum of its own weights after the cut.
+    /// The sum of its own weights after clipping.
     pub validator_trust: I32F32,
-    /// What it earned as a miner.
+    /// Its earnings as a miner.
     pub as_miner: Amount,
-    /// What it earned as a validator, before its take.
+    /// Its earnings as a validator, before its take.
     pub as_validator: Amount,
-    /// Whether it might set weights.
+    /// Whether it had a validator permit in the epoch.
     pub permit: bool,
-    /// Whether it may from now on.
+    /// Whether it has a validator permit from now on.
     pub next_permit: bool,
     /// The block at which it got its slot.
     pub registered: BlockHeight,
-    /// Until which block it cannot lose its slot to a newcomer.
+    /// The block until which it cannot lose its slot to a newcomer.
     pub immune_until: BlockHeight,
 }
 
-/// An epoch that was computed again.
+/// A recomputed epoch.
 struct Computed {
     inputs: EpochInputs,
     output: EpochOutput,
@@ -216,7 +216,7 @@ pub fn explain(
     let mut score = score_of(&computed, subnet, *node);
     if let Some((uid, neuron)) = neuron {
         let before = &computed.inputs.neurons[usize::from(uid.0)];
-        // A slot that was registered at another block belongs to another node since.
+        // A slot with another registration block belongs to another node now, whose record says nothing about this one.
         if neuron.registered == before.registered {
             compare(neuron, uid, &computed.output)?;
         }
@@ -225,7 +225,7 @@ pub fn explain(
     Ok(score)
 }
 
-/// Computes the epoch again, from inputs that the subnet's record names.
+/// Recomputes the epoch from inputs whose hash is in the subnet's record.
 fn compute(header: &Header, netuid: Netuid, subnet: &Subnet, bytes: &[u8]) -> Result<Computed, ScoreError> {
     let due = BlockHeight(subnet.due);
     let expected = subnet.inputs.ok_or(ScoreError::NoEpoch { netuid, block: header.height, due })?;
@@ -238,7 +238,7 @@ fn compute(header: &Header, netuid: Netuid, subnet: &Subnet, bytes: &[u8]) -> Re
     Ok(Computed { inputs, output, trace })
 }
 
-/// Holds what the ledger recorded against what comes out.
+/// Compares the neuron's record with the computed outcome.
 fn compare(neuron: &Neuron, uid: Uid, output: &EpochOutput) -> Result<(), ScoreError> {
     let at = usize::from(uid.0);
     let pairs = [

@@ -1,7 +1,7 @@
 //! Where a light client gets checkpoints and proofs from.
 //!
-//! A source moves canonical bytes and interprets none of them: it may be an HTTP client, a peer, a file, or a test that
-//! lies. Whatever it returns is decoded within bounds and verified by the [`Verifier`](crate::Verifier).
+//! A source returns canonical bytes and does not interpret them: it may be an HTTP client, a peer, a file, or a hostile
+//! test. Whatever it returns is decoded within bounds and verified by the [`Verifier`](crate::Verifier).
 
 use std::future::Future;
 
@@ -22,7 +22,7 @@ pub struct FactResponse {
 pub struct EpochResponse {
     /// The checkpoint.
     pub checkpoint: Vec<u8>,
-    /// What explains the epoch.
+    /// The epoch proof.
     pub proof: Vec<u8>,
 }
 
@@ -33,23 +33,23 @@ pub struct EpochResponse {
 /// [`MAX_FACT_LEN`](nervure_ledger::tree::MAX_FACT_LEN) and
 /// [`MAX_EPOCH_PROOF_LEN`](crate::score::MAX_EPOCH_PROOF_LEN) bytes.
 ///
-/// The futures are not bound to be `Send`, because those of a browser are not; those of a native source are `Send` wherever
-/// the source is known.
+/// The futures have no `Send` bound, because those of a browser are not `Send`; those of a concrete native source are.
 pub trait Source {
-    /// Why a request failed: no connection, a refusal, or an answer without the bytes in it.
+    /// Why a request failed: no connection, an error response, or a response without the bytes.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// The encoded [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint) at `height`, or the last one that ended an epoch.
+    /// The encoded [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint) at `height`, or the last one that ended an
+    /// epoch.
     fn checkpoint(&self, height: Option<BlockHeight>) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
 
-    /// What the state after the block at `height` says about `key`.
+    /// The record of `key`, or its absence, in the state after the block at `height`.
     fn fact(&self, key: Key, height: BlockHeight) -> impl Future<Output = Result<FactResponse, Self::Error>>;
 
-    /// What explains the last epoch of `node` in subnet `netuid`.
+    /// The proof of the last epoch of `node` in subnet `netuid`.
     fn epoch(&self, netuid: Netuid, node: NodeId)
     -> impl Future<Output = Result<EpochResponse, Self::Error>>;
 
-    /// The slot of `node` in subnet `netuid`, or none. A hint where to look: what is there is proven.
+    /// The slot of `node` in subnet `netuid`, or `None`. Only a hint: the record in the slot is proven.
     fn uid(&self, netuid: Netuid, node: NodeId) -> impl Future<Output = Result<Option<Uid>, Self::Error>>;
 
     /// The encoded [`Submission`](nervure_anchor::Submission) of the anchored checkpoint at `height`.

@@ -1,4 +1,4 @@
-//! What tests of light clients share.
+//! Fixtures for the tests of light clients.
 
 use nervure_ledger::{
     testing::{Chain, SUBNET},
@@ -8,7 +8,7 @@ use nervure_primitives::NodeId;
 
 use crate::{LightClient, score::EpochProof};
 
-/// A chain of `blocks` whose validators hand over to others, one after the other.
+/// A chain of `blocks` whose validators are replaced one by one.
 pub(crate) fn rotating(blocks: usize) -> Chain {
     let mut chain = Chain::new(4);
     for round in 0..blocks {
@@ -25,7 +25,7 @@ pub(crate) fn light_client(chain: &Chain) -> LightClient {
     LightClient::trusting(&chain.genesis.header, set.as_ref().clone()).unwrap()
 }
 
-/// What an honest server says about the last epoch of `node`.
+/// An honest server's proof of the last epoch of `node`.
 pub(crate) fn epoch_proof(chain: &Chain, node: &NodeId) -> EpochProof {
     let uid = chain.tip.state.subnets()[&SUBNET].uid_of(node);
     EpochProof {

@@ -1,4 +1,4 @@
-//! What a light client trusts before it has verified anything.
+//! The trusted start of a light client.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use nervure_anchor::{AnchoredCheckpoint, Submission};
 use nervure_ledger::spec::{AnchorPlace, MeshSpec};
 use nervure_primitives::{BlockHeight, Hash};
 
-/// A block that a user or an anchor vouches for: `HEIGHT:BLOCK` as text.
+/// A block that a user or an anchor contract names as trusted: `HEIGHT:BLOCK` as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrustedBlock {
     /// Its height.
@@ -15,7 +15,7 @@ pub struct TrustedBlock {
     pub block: Hash,
 }
 
-/// What a light client trusts to begin with.
+/// The start that a light client trusts.
 #[derive(Clone, Debug)]
 pub enum TrustAnchor {
     /// The genesis of a mesh spec.
@@ -29,20 +29,20 @@ pub enum TrustAnchor {
 /// Why a text is not a trusted block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseTrustedBlockError {
-    /// There is no colon.
+    /// The text has no colon.
     #[error("not of the form HEIGHT:BLOCK")]
     Form,
-    /// What is before the colon is not a height.
+    /// The part before the colon is not a height.
     #[error("the height: {0}")]
     Height(String),
-    /// What is after the colon is not a block id.
+    /// The part after the colon is not a block id.
     #[error("the block: {0}")]
     Block(String),
 }
 
 impl TrustedBlock {
-    /// The block of an anchored checkpoint, if `submission` is that checkpoint. The signatures in it need no check: the id in
-    /// the contract is the hash of everything that the checkpoint says.
+    /// The block of an anchored checkpoint, if `submission` is that checkpoint. The signatures in it need no check: the
+    /// id in the contract is the hash of everything that the checkpoint says.
     pub fn of_anchored(anchored: &AnchoredCheckpoint, submission: &Submission) -> Option<Self> {
         let checkpoint = &submission.checkpoint;
         let same = checkpoint.id() == anchored.id;

@@ -1,9 +1,10 @@
-//! A light client over a [`Source`]: what the source returns is believed when certificates lead to it, and never otherwise.
+//! A light client over a [`Source`]: it accepts what the source returns only when it verifies.
 //!
-//! It starts from a [`TrustAnchor`], and fetches blocks with their certificates and proofs. The source need not be trusted.
+//! It starts from a [`TrustAnchor`], and fetches blocks with their certificates and proofs. The source need not be
+//! trusted.
 //!
-//! What a hostile source can do: answer slowly, refuse, or have [`MAX_STEPS`](crate::MAX_STEPS) certificates verified. What
-//! it cannot: have a record, a score or a block believed that validators did not agree on.
+//! What a hostile source can do: answer slowly, refuse, or have [`MAX_STEPS`](crate::MAX_STEPS) certificates verified.
+//! It cannot make the client accept a record, a score or a block that validators did not agree on.
 
 mod error;
 
@@ -38,7 +39,7 @@ pub struct Verifier<S> {
     steps: usize,
 }
 
-/// A checkpoint to which certificates lead from what is trusted. Only a [`Verifier`] makes one.
+/// A checkpoint that was verified from a trusted header. Only a [`Verifier`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedCheckpoint(Checkpoint);
 
@@ -51,10 +52,10 @@ impl Deref for VerifiedCheckpoint {
 }
 
 impl<S: Source> Verifier<S> {
-    /// Starts with what is trusted.
+    /// Starts from a trusted header.
     ///
     /// # Errors
-    /// When `source` fails, or does not have the block that is trusted.
+    /// When `source` fails, or does not have the trusted block.
     pub async fn start(source: S, anchor: TrustAnchor) -> Verified<Self, S> {
         let (client, trusted) = match anchor {
             TrustAnchor::Genesis(spec) => {
@@ -72,7 +73,7 @@ impl<S: Source> Verifier<S> {
         Ok(Self { source, client, trusted, steps: 0 })
     }
 
-    /// What is trusted to begin with, in words.
+    /// The trusted start, for people.
     pub fn trusted(&self) -> &str {
         &self.trusted
     }
@@ -82,26 +83,26 @@ impl<S: Source> Verifier<S> {
         self.client.mesh()
     }
 
-    /// How many certificates were verified or tried.
+    /// The number of certificates that were verified or tried.
     pub fn steps(&self) -> usize {
         self.steps
     }
 
-    /// Where checkpoints and proofs come from.
+    /// The source of checkpoints and proofs.
     pub fn source(&self) -> &S {
         &self.source
     }
 
-    /// The block at `height`, or the last checkpoint, once certificates lead to it.
+    /// Fetches and verifies the block at `height`, or the last checkpoint.
     ///
     /// # Errors
-    /// When the source fails, or its answer does not verify. The same holds for all that follow.
+    /// When the source fails, or its response does not verify.
     pub async fn checkpoint(&mut self, height: Option<BlockHeight>) -> Verified<VerifiedCheckpoint, S> {
         let checkpoint = fetch(&self.source, height).await?;
         self.reach(checkpoint).await
     }
 
-    /// The record of `key` in the state after the block at `height`; none where it is proven that there is none.
+    /// The record of `key` in the state after the block at `height`; `None` if its absence is proven.
     ///
     /// # Errors
     /// As for [`Self::checkpoint`].
@@ -117,8 +118,8 @@ impl<S: Source> Verifier<S> {
         Ok(record.cloned())
     }
 
-    /// The neuron of `node` in subnet `netuid` after the block at `height`. The source says in which slot to look; that the
-    /// node is there is proven.
+    /// The neuron of `node` in subnet `netuid` after the block at `height`. The source names the slot; the record in it
+    /// is proven.
     ///
     /// # Errors
     /// As for [`Self::checkpoint`], and [`VerifyError::NoSlot`].
@@ -136,7 +137,7 @@ impl<S: Source> Verifier<S> {
         }
     }
 
-    /// Why `node` earned what it earned in the last epoch of subnet `netuid`, and the block under which that is proven.
+    /// The explained score of `node` in the last epoch of subnet `netuid`, and the block whose state proves it.
     ///
     /// # Errors
     /// As for [`Self::checkpoint`].
@@ -151,7 +152,7 @@ impl<S: Source> Verifier<S> {
         Ok((verified, score.map_err(VerifyError::Score)?))
     }
 
-    /// Follows certificates to `goal`.
+    /// Verifies `goal` by bisection.
     async fn reach(&mut self, goal: Checkpoint) -> Verified<VerifiedCheckpoint, S> {
         let (height, found) = (goal.height(), goal.header.id());
         let (trusted, expected) = (self.client.height(), self.client.id());
@@ -159,7 +160,7 @@ impl<S: Source> Verifier<S> {
             return Err(VerifyError::Before { height, trusted }.into());
         }
         if height == trusted {
-            // Its id covers the whole header, which is all that is believed of a block that was reached before.
+            // The id covers the whole header, and only the header of an already verified block is used.
             return match found == expected {
                 true => Ok(VerifiedCheckpoint(goal)),
                 false => Err(VerifyError::OtherBlock { height, expected, found }.into()),
@@ -176,7 +177,7 @@ impl<S: Source> Verifier<S> {
     }
 }
 
-/// A light client that trusts a block, which the source has.
+/// A light client that trusts `trusted`, whose checkpoint the source supplies.
 async fn trusting<S: Source>(source: &S, trusted: TrustedBlock) -> Verified<LightClient, S> {
     let TrustedBlock { height, block } = trusted;
     let checkpoint = fetch(source, Some(height)).await?;
@@ -188,7 +189,7 @@ async fn trusting<S: Source>(source: &S, trusted: TrustedBlock) -> Verified<Ligh
     Ok(LightClient::trusting(&checkpoint.header, next).map_err(VerifyError::Start)?)
 }
 
-/// The block of an anchored checkpoint: the source has the whole checkpoint, the contract its hash.
+/// The block of an anchored checkpoint: the source supplies the whole checkpoint, the contract has its hash.
 async fn anchored_block<S: Source>(source: &S, anchored: &AnchoredCheckpoint) -> Verified<TrustedBlock, S> {
     let height = anchored.height;
     let submission = source.submission(height).await.map_err(VerifierError::Source)?;
@@ -199,7 +200,7 @@ async fn anchored_block<S: Source>(source: &S, anchored: &AnchoredCheckpoint) ->
     Ok(TrustedBlock::of_anchored(anchored, &submission).ok_or(other)?)
 }
 
-/// A block with its certificate; nothing is verified yet.
+/// Fetches a block with its certificate, without verifying it.
 async fn fetch<S: Source>(source: &S, height: Option<BlockHeight>) -> Verified<Checkpoint, S> {
     let bytes = source.checkpoint(height).await.map_err(VerifierError::Source)?;
     let found = decode_checkpoint(&bytes)?;

@@ -10,7 +10,7 @@ use std::{
 
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId, UnixMillis};
 use nervure_protocol::{FinishReason, Sampling};
-use nervure_subnet::{Find, Observation, Observations, Page, Trust};
+use nervure_subnet::{IndexSearch, Observation, Observations, Page, Trust};
 
 use crate::Dial;
 
@@ -43,7 +43,7 @@ impl Environment {
 /// The experts that this node knows, and what it observed of them.
 pub trait Catalog: Send + Sync {
     /// A page of records.
-    fn find(&self, find: &Find) -> Page;
+    fn find(&self, find: &IndexSearch) -> Page;
 
     /// The observations of all experts, to read or to add to. The lock is held only for as long as the guard lives.
     fn observations(&self) -> MutexGuard<'_, Observations>;
@@ -55,7 +55,7 @@ pub trait Catalog: Send + Sync {
 
     /// Whether an expert serves this model.
     fn has_model(&self, name: &str) -> bool {
-        let find = Find { model: Some(name.to_owned()), limit: 1, ..Find::default() };
+        let find = IndexSearch { model: Some(name.to_owned()), limit: 1, ..IndexSearch::default() };
         !self.find(&find).records.is_empty()
     }
 }

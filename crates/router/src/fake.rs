@@ -17,7 +17,9 @@ use nervure_primitives::{Amount, BlockHeight, MeshId, Netuid, NodeId, UnixMillis
 use nervure_protocol::{
     ExpertEvent, ExpertRecord, ExpertRequest, FinishReason, Sampling, Score, query::QueryErrorCode,
 };
-use nervure_subnet::{Dice, Find, Observation, Observations, Page, Policy, Seed, Trust, score::MedianScore};
+use nervure_subnet::{
+    Dice, IndexSearch, Observation, Observations, Page, Policy, Seed, Trust, score::MedianScore,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -276,7 +278,7 @@ pub(crate) struct FakeCatalog {
 }
 
 impl Catalog for FakeCatalog {
-    fn find(&self, find: &Find) -> Page {
+    fn find(&self, find: &IndexSearch) -> Page {
         let matches = |record: &&ExpertRecord| {
             find.capability.as_ref().is_none_or(|wanted| wanted.covers(&record.capability))
                 && find.model.as_ref().is_none_or(|model| *model == record.model)

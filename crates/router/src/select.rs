@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use nervure_api::{Query, QueryTarget, ServiceError};
 use nervure_protocol::ExpertRecord;
-use nervure_subnet::{Candidate, Exclusion, Filter, FilterError, Find, QueryTerms, Route, route};
+use nervure_subnet::{Candidate, Exclusion, Filter, FilterError, IndexSearch, QueryTerms, Route, route};
 
 use crate::{Catalog, Environment, TrustSnapshot, price};
 
@@ -23,8 +23,11 @@ pub(crate) fn select(
     let catalog = environment.catalog.as_ref();
     let terms = terms(environment, query)?;
     // Only what matches: an explanation of a query about code does not list image models.
-    let matching =
-        Find { capability: terms.capability.clone(), model: terms.model.clone(), ..Find::default() };
+    let matching = IndexSearch {
+        capability: terms.capability.clone(),
+        model: terms.model.clone(),
+        ..IndexSearch::default()
+    };
     let matching = catalog.find(&matching).records;
     if matching.is_empty() {
         return Err(no_expert(&terms, catalog));
@@ -82,7 +85,7 @@ fn no_expert(terms: &QueryTerms, catalog: &dyn Catalog) -> ServiceError {
 
 /// The same error with the names that the asker could have used.
 fn with_known_names(error: ServiceError, catalog: &dyn Catalog) -> ServiceError {
-    let all = catalog.find(&Find::default()).records;
+    let all = catalog.find(&IndexSearch::default()).records;
     let names = |name: fn(&ExpertRecord) -> String| {
         let distinct: BTreeSet<_> = all.iter().map(name).collect();
         distinct.into_iter().take(MAX_KNOWN_NAMES).collect()

@@ -5,16 +5,16 @@
 //! ```
 //!
 //! Also `--questions N` (in each epoch), `--seed N` and `--json`. Everything that decides is the crates' own: averages,
-//! weights, interim scores, Yuma consensus, the gate. What is made up is the miners, and that no message is lost. A
-//! subnet of the ledger has at most 256 neurons, and a message of interim scores as many: here there are as many
+//! weights, live scores, Yuma consensus, the gate. Simulated are the miners, and a network that loses no message. A
+//! subnet of the ledger has at most 256 neurons, and a message of live scores as many: here there are as many
 //! pages of them as it takes, and the slots are numbered beyond 256.
 //!
-//! *Miners.* The quality of each moves by up to 0.02 in an epoch; one in ten is a liar that answers at once, for nothing,
-//! and uselessly. One honest miner in a thousand breaks in an epoch and is as useless from then on, and as many slots
-//! (by incentive, the least) go to newcomers, of which again one in ten is a liar.
+//! *Miners.* The quality of each moves by up to 0.02 in an epoch; one in ten is a liar that answers at once, for
+//! nothing, and uselessly. One honest miner in a thousand breaks in an epoch and is as useless from then on, and as
+//! many slots (by incentive, the least) go to newcomers, of which again one in ten is a liar.
 //!
-//! *Validators.* Each sets five tasks an epoch to 64 miners drawn by lot, and sees a result that is off by up to 0.1. One in
-//! five lies for the liars, in its weights and in its scores.
+//! *Validators.* Each sets five tasks an epoch to 64 miners drawn by lot, and sees a result that is off by up to 0.1.
+//! One in five lies for the liars, in its weights and in its scores.
 
 #![allow(clippy::expect_used, reason = "a simulation may fail where it stands")]
 
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The plan, and whether JSON is wanted; none when it is not understood.
+/// The plan, and whether to print JSON; `None` for invalid arguments.
 fn read(args: &[String]) -> Option<(Plan, bool)> {
     let (mut plan, mut json) = (Plan::default(), false);
     let mut args = args.iter();

@@ -20,7 +20,7 @@ impl Seed {
         Self(bytes)
     }
 
-    /// A seed for one purpose: other purposes and other numbers get seeds that tell nothing about it.
+    /// A seed for one purpose; it reveals nothing about the seeds of other purposes and numbers.
     pub fn derive(&self, purpose: &str, number: u64) -> Self {
         let parts: [&[u8]; 3] = [&self.0, purpose.as_bytes(), &number.to_be_bytes()];
         Self(*Hash::of("nervure/seed", &parts).as_bytes())
@@ -33,7 +33,7 @@ impl Seed {
 }
 
 impl From<u64> for Seed {
-    /// A seed with no more than 64 bits to guess: for simulations and ties.
+    /// A seed of 64 bits, which can be guessed: for simulations and ties.
     fn from(number: u64) -> Self {
         Self([0; 32]).derive("number", number)
     }
@@ -45,7 +45,7 @@ impl fmt::Debug for Seed {
     }
 }
 
-/// The choices of a seed, one after the other.
+/// The sequence of choices of a seed.
 #[derive(Clone, Debug)]
 pub struct Dice {
     seed: Seed,
@@ -96,7 +96,7 @@ impl Dice {
         items.get(self.index(items.len()))
     }
 
-    /// Every order of `items` equally likely.
+    /// Shuffles `items`; every order is equally likely.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.index(last + 1));

@@ -1,21 +1,22 @@
-//! The directory: expert records on the nodes that the DHT names, for whoever has not heard the gossip.
+//! The directory: expert records on the nodes that the DHT names, for nodes that have not received the gossip.
 //!
 //! # Design
-//! Kademlia stores nothing; it says *who is responsible* for a [`key`]: the nodes closest to it. A record is published to them under every
-//! prefix of its capability, the empty one included, so that one lookup finds everything below `text.generate`, or everything. Keys are split into
+//! Kademlia stores nothing; it says *who is responsible* for a [`key`]: the nodes closest to it. A record is published
+//! to them under every prefix of its capability, the empty one included, so that one lookup finds everything below
+//! `text.generate`, or everything. Keys are split into
 //! [`SHARDS`] by the advertising node, so that no node has to answer for all experts of a popular capability, and change with the
-//! [`epoch`], so that nobody can settle next to one for ever.
+//! [`epoch`], so that no node can place itself next to one permanently.
 //!
-//! A responsible node keeps what it is told in the same [`Index`](crate::Index) that gossip fills, and answers with signed records: it can
-//! leave some out, and a client asks several for that reason, but it cannot invent or change one. The filter is applied
-//! where the index is, so that a page of records is a page of matches.
+//! A responsible node keeps the records that it receives in the same [`Index`](crate::Index) that gossip fills, and
+//! answers with signed records: it can leave some out, and a client asks several for that reason, but it cannot invent
+//! or change one. The filter is applied where the index is, so that a page of records is a page of matches.
 //!
 //! # What a hostile peer can do
-//! * *Publish rubbish*: each record costs one signature check of at most [`MAX_PUBLISH`]; only registered nodes' own records count,
-//!   and each node has a bounded number in the index.
-//! * *Ask for much*: an answer has at most [`MAX_RESPONSE`] bytes and [`MAX_PAGE`] records; the rest takes further requests, of which
-//!   the network bounds the rate.
-//! * *Answer with rubbish*: pages are bounded before they are decoded, and their records verified one by one.
+//! * *Publish invalid records*: each record costs one signature check of at most [`MAX_PUBLISH`]; only registered
+//!   nodes' own records count, and each node has a bounded number in the index.
+//! * *Ask for much*: an answer has at most [`MAX_RESPONSE`] bytes and [`MAX_PAGE`] records; the rest takes further
+//!   requests, of which the network bounds the rate.
+//! * *Answer with invalid records*: pages are bounded before they are decoded, and their records verified one by one.
 
 mod client;
 mod server;

@@ -9,8 +9,8 @@
 //!            | "byte_level"
 //! ```
 //!
-//! A filter may come from a stranger: its length and depth are bounded, and so is the work to apply it. A number is
-//! compared with a number and a text with a text, or the filter does not parse.
+//! A filter may come from an untrusted client: its length and depth are bounded, and so is the work to apply it. A
+//! filter that compares a number with a text does not parse.
 
 mod parse;
 
@@ -25,18 +25,18 @@ pub const MAX_FILTER_LEN: usize = 512;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(Node);
 
-/// Why a text is no filter.
+/// Why a text is not a valid filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("column {column}: {message}")]
 pub struct FilterError {
-    /// Where, in characters from 1.
+    /// The column of the error, in characters from 1.
     pub column: usize,
-    /// What was expected there.
+    /// The error, such as what was expected there.
     pub message: String,
 }
 
 impl FilterError {
-    /// `source` with a result under the column.
+    /// `source` with a `^` under the column.
     pub fn render(&self, source: &str) -> String {
         format!("{source}\n{:>column$}", '^', column = self.column)
     }

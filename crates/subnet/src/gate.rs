@@ -48,9 +48,9 @@ pub struct QueryTerms {
     pub capability: Option<Capability>,
     /// Only experts with this model.
     pub model: Option<String>,
-    /// Only experts that pass.
+    /// Only experts that pass this filter.
     pub filter: Option<Filter>,
-    /// The most to pay per 1,000 tokens of output.
+    /// The maximum price per 1,000 tokens of output.
     pub budget: Amount,
     /// Decides between equals.
     pub seed: u64,
@@ -72,11 +72,11 @@ pub struct Choice {
     pub record: ExpertRecord,
     /// All terms together: the lowest is asked first.
     pub cost: u64,
-    /// Smoothed time to its first byte, or the credit of a newcomer.
+    /// Smoothed time to its first byte, or the default of an expert that was never asked.
     pub latency: u64,
     /// For the load that it advertises.
     pub load: u64,
-    /// For our own queries that are with it.
+    /// For this node's queries in flight.
     pub in_flight: u64,
     /// For its failures since the last success.
     pub failures: u64,
@@ -109,23 +109,23 @@ pub enum Note {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Exclusion {
-    /// It cannot do what is asked for.
+    /// It does not have the requested capability.
     OtherCapability,
     /// It serves another model.
     OtherModel,
     /// The asker's filter leaves it out.
     FilteredOut,
-    /// It costs more than the asker pays.
+    /// It costs more than the budget.
     OverBudget,
     /// It failed several times in a row and is paused.
     Paused,
-    /// It has the most queries of this node that one expert may have.
+    /// It has the maximum number of this node's queries in flight.
     Saturated,
 }
 
 /// An expert that is not asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Filtered {
+pub struct ExcludedExpert {
     /// Its record.
     pub record: ExpertRecord,
     /// Why not.
@@ -138,16 +138,16 @@ pub struct Route {
     /// The experts to ask, best first.
     pub choices: Vec<Choice>,
     /// Those left out, and why.
-    pub filtered: Vec<Filtered>,
+    pub filtered: Vec<ExcludedExpert>,
 }
 
-/// Orders `candidates` for a question on `terms` by what this node itself saw of them, with no live_score on anybody.
+/// Orders `candidates` for a query on `terms` by this node's own observations, without any trust.
 pub fn rank(candidates: Vec<Candidate>, terms: &QueryTerms, now: UnixMillis) -> Route {
     let unknown = candidates.into_iter().map(|candidate| (candidate, Trust::default()));
-    ordered(unknown, terms, &PolicyRules::ALONE, now)
+    ordered(unknown, terms, &PolicyRules::OBSERVATIONS_ONLY, now)
 }
 
-/// Orders `candidates` for a question on `terms`, each with its trust.
+/// Orders `candidates` for a query on `terms`, each with its trust.
 pub fn route(
     candidates: Vec<(Candidate, Trust)>,
     terms: &QueryTerms,
@@ -167,7 +167,7 @@ fn ordered(
     let mut ranked = Vec::new();
     for (candidate, trust) in candidates {
         match exclusion(&candidate, terms, now) {
-            Some(reason) => filtered.push(Filtered { record: candidate.record, reason }),
+            Some(reason) => filtered.push(ExcludedExpert { record: candidate.record, reason }),
             None => ranked.push(cost::ranked(candidate, trust, rules)),
         }
     }

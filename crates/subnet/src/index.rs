@@ -29,7 +29,7 @@ impl Default for IndexLimits {
 
 /// The outcome of inserting a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inserted {
+pub enum InsertOutcome {
     /// An expert that was not known.
     New,
     /// A later record of a known expert.
@@ -45,24 +45,24 @@ pub enum Inserted {
 /// An expert: its node and its name there.
 type Id = (NodeId, String);
 
-/// What to find.
+/// A search in the index.
 #[derive(Clone, Debug)]
-pub struct Find {
+pub struct IndexSearch {
     /// Only experts that this covers.
     pub capability: Option<Capability>,
     /// Only experts with this model.
     pub model: Option<String>,
     /// Only experts of this subnet.
     pub netuid: Option<Netuid>,
-    /// Only experts that pass.
+    /// Only experts that pass this filter.
     pub filter: Option<Filter>,
-    /// Most records in the page.
+    /// Maximum number of records in the page.
     pub limit: usize,
     /// Where the last page ended.
     pub after: Option<(NodeId, String)>,
 }
 
-impl Default for Find {
+impl Default for IndexSearch {
     /// Everything.
     fn default() -> Self {
         Self { capability: None, model: None, netuid: None, filter: None, limit: usize::MAX, after: None }
@@ -78,7 +78,7 @@ pub struct Page {
     pub next: Option<(NodeId, String)>,
 }
 
-/// Every expert that this node knows of.
+/// The experts that this node knows.
 #[derive(Debug, Default)]
 pub struct Index {
     limits: IndexLimits,
@@ -92,23 +92,23 @@ impl Index {
     }
 
     /// Inserts a verified record.
-    pub fn insert(&mut self, record: SignedRecord, now: UnixMillis) -> Inserted {
+    pub fn insert(&mut self, record: SignedRecord, now: UnixMillis) -> InsertOutcome {
         let id = (record.record().node, record.record().expert.clone());
         let Some(known) = self.records.get(&id) else {
             return self.insert_new(id, record, now);
         };
         let (old, new) = (known.record().seq, record.record().seq);
         if new < old || known == &record {
-            return Inserted::Stale;
+            return InsertOutcome::Stale;
         }
         if new == old {
-            return Inserted::Contradiction;
+            return InsertOutcome::Contradiction;
         }
         self.records.insert(id, record);
-        Inserted::Newer
+        InsertOutcome::Newer
     }
 
-    fn insert_new(&mut self, id: Id, record: SignedRecord, now: UnixMillis) -> Inserted {
+    fn insert_new(&mut self, id: Id, record: SignedRecord, now: UnixMillis) -> InsertOutcome {
         if self.of(&id.0).count() >= self.limits.per_node.get()
             || self.records.len() >= self.limits.total.get()
         {
@@ -117,19 +117,19 @@ impl Index {
         if self.of(&id.0).count() >= self.limits.per_node.get()
             || self.records.len() >= self.limits.total.get()
         {
-            return Inserted::Full;
+            return InsertOutcome::Full;
         }
         self.records.insert(id, record);
-        Inserted::New
+        InsertOutcome::New
     }
 
-    /// Drops what has expired.
+    /// Drops expired records.
     pub fn expire(&mut self, now: UnixMillis) {
         self.records.retain(|_, record| record.record().expires_at > now);
     }
 
-    /// A page of experts that hold at `now`, in order of node and name.
-    pub fn find(&self, find: &Find, now: UnixMillis) -> Page {
+    /// A page of the experts whose records have not expired at `now`, in order of node and name.
+    pub fn find(&self, find: &IndexSearch, now: UnixMillis) -> Page {
         let mut matching = self.signed(find, now).map(SignedRecord::record);
         let records: Vec<_> = matching.by_ref().take(find.limit).cloned().collect();
         let more = matching.next().is_some();
@@ -137,8 +137,13 @@ impl Index {
         Page { records, next }
     }
 
-    /// The records that match at `now`, in order of node and name, beginning after `find.after`. The limit does not apply.
-    pub fn signed<'a>(&'a self, find: &'a Find, now: UnixMillis) -> impl Iterator<Item = &'a SignedRecord> {
+    /// The records that match at `now`, in order of node and name, beginning after `find.after`. The limit does not
+    /// apply.
+    pub fn signed<'a>(
+        &'a self,
+        find: &'a IndexSearch,
+        now: UnixMillis,
+    ) -> impl Iterator<Item = &'a SignedRecord> {
         let start = find.after.clone().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         self.records
             .range((start, std::ops::Bound::Unbounded))
@@ -165,7 +170,7 @@ impl Index {
     }
 }
 
-impl Find {
+impl IndexSearch {
     fn matches(&self, record: &ExpertRecord, now: UnixMillis) -> bool {
         lives(record, now)
             && self.capability.as_ref().is_none_or(|wanted| wanted.covers(&record.capability))
@@ -198,14 +203,14 @@ mod tests {
         page.records.iter().map(|record| record.expert.as_str()).collect()
     }
 
-    fn find(capability: &str) -> Find {
-        Find { capability: Some(capability.parse().unwrap()), ..Find::default() }
+    fn find(capability: &str) -> IndexSearch {
+        IndexSearch { capability: Some(capability.parse().unwrap()), ..IndexSearch::default() }
     }
 
     #[test]
     fn the_general_finds_the_special_until_it_expires() {
         let mut index = Index::default();
-        assert_eq!(index.insert(signed(1, "a", |_| {}), NOW), Inserted::New);
+        assert_eq!(index.insert(signed(1, "a", |_| {}), NOW), InsertOutcome::New);
         assert_eq!(names(&index.find(&find("text.generate"), NOW)), ["a"]);
         assert!(names(&index.find(&find("text.generate.rust.async"), NOW)).is_empty());
         let later = NOW.plus(Duration::from_secs(30));
@@ -217,14 +222,18 @@ mod tests {
     #[test]
     fn only_later_records_replace() {
         let mut index = Index::default();
-        assert_eq!(index.insert(signed(1, "a", |r| r.seq = 5), NOW), Inserted::New);
-        assert_eq!(index.insert(signed(1, "a", |r| r.seq = 5), NOW), Inserted::Stale);
-        assert_eq!(index.insert(signed(1, "a", |r| r.seq = 4), NOW), Inserted::Stale);
+        assert_eq!(index.insert(signed(1, "a", |r| r.seq = 5), NOW), InsertOutcome::New);
+        assert_eq!(index.insert(signed(1, "a", |r| r.seq = 5), NOW), InsertOutcome::Stale);
+        assert_eq!(index.insert(signed(1, "a", |r| r.seq = 4), NOW), InsertOutcome::Stale);
         let contradiction = signed(1, "a", |r| (r.seq, r.price) = (5, 9));
-        assert_eq!(index.insert(contradiction, NOW), Inserted::Contradiction);
+        assert_eq!(index.insert(contradiction, NOW), InsertOutcome::Contradiction);
         let withdrawal = signed(1, "a", |r| (r.seq, r.withdrawn) = (6, true));
-        assert_eq!(index.insert(withdrawal, NOW), Inserted::Newer);
-        assert_eq!(index.insert(signed(1, "a", |r| r.seq = 5), NOW), Inserted::Stale, "it cannot come back");
+        assert_eq!(index.insert(withdrawal, NOW), InsertOutcome::Newer);
+        assert_eq!(
+            index.insert(signed(1, "a", |r| r.seq = 5), NOW),
+            InsertOutcome::Stale,
+            "it cannot come back"
+        );
         assert_eq!(index.len(NOW), 0);
     }
 
@@ -232,15 +241,15 @@ mod tests {
     fn no_node_evicts_others() {
         let two = NonZeroUsize::new(2).unwrap();
         let mut index = Index::new(IndexLimits { per_node: two, total: NonZeroUsize::new(3).unwrap() });
-        assert_eq!(index.insert(signed(1, "a", |_| {}), NOW), Inserted::New);
-        assert_eq!(index.insert(signed(1, "b", |_| {}), NOW), Inserted::New);
-        assert_eq!(index.insert(signed(1, "c", |_| {}), NOW), Inserted::Full, "per node");
-        assert_eq!(index.insert(signed(2, "a", |_| {}), NOW), Inserted::New);
-        assert_eq!(index.insert(signed(3, "a", |_| {}), NOW), Inserted::Full, "in all");
+        assert_eq!(index.insert(signed(1, "a", |_| {}), NOW), InsertOutcome::New);
+        assert_eq!(index.insert(signed(1, "b", |_| {}), NOW), InsertOutcome::New);
+        assert_eq!(index.insert(signed(1, "c", |_| {}), NOW), InsertOutcome::Full, "per node");
+        assert_eq!(index.insert(signed(2, "a", |_| {}), NOW), InsertOutcome::New);
+        assert_eq!(index.insert(signed(3, "a", |_| {}), NOW), InsertOutcome::Full, "in all");
         let later = NOW.plus(Duration::from_secs(31));
         let fresh =
             signed(3, "a", |r| (r.issued_at, r.expires_at) = (later, later.plus(Duration::from_secs(9))));
-        assert_eq!(index.insert(fresh, later), Inserted::New, "what has expired makes room");
+        assert_eq!(index.insert(fresh, later), InsertOutcome::New, "what has expired makes room");
     }
 
     proptest! {
@@ -252,13 +261,13 @@ mod tests {
             }
             let (mut after, mut paged) = (None, Vec::new());
             loop {
-                let page = index.find(&Find { limit, after, ..Find::default() }, NOW);
+                let page = index.find(&IndexSearch { limit, after, ..IndexSearch::default() }, NOW);
                 prop_assert!(page.records.len() <= limit);
                 paged.extend(page.records);
                 after = page.next;
                 if after.is_none() { break }
             }
-            prop_assert_eq!(paged, index.find(&Find::default(), NOW).records);
+            prop_assert_eq!(paged, index.find(&IndexSearch::default(), NOW).records);
         }
     }
 }

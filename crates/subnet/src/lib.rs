@@ -28,10 +28,10 @@ mod testing;
 pub use dice::{Dice, Seed};
 pub use filter::{Filter, FilterError, MAX_FILTER_LEN};
 pub use gate::{
-    Candidate, Choice, Exclusion, Filtered, Note, Policy, PolicyError, PolicyRules, QueryTerms, Route, Trust,
-    rank, route,
+    Candidate, Choice, ExcludedExpert, Exclusion, Note, Policy, PolicyError, PolicyRules, QueryTerms, Route,
+    Trust, rank, route,
 };
-pub use index::{Find, Index, IndexLimits, Inserted, Page};
+pub use index::{Index, IndexLimits, IndexSearch, InsertOutcome, Page};
 pub use neurons::Registration;
 // For the crates that do not name nervure_protocol yet.
 pub use nervure_protocol::{

@@ -1,10 +1,10 @@
-//! Incentive mechanisms: what a subnet's miners are asked by its validators, and what an answer is worth.
+//! Incentive mechanisms: the tasks that a subnet's validators set its miners, and the scores of the answers.
 //!
 //! # Design
-//! A [`Mechanism`] draws a [`Task`] from a seed: [`ExpertRequest`]s, and, kept to itself, what the answers are result
-//! by. A request is what a user's query becomes, so that the node sends it the same way and *no miner can tell a task
-//! from a query by its form*. All miners of a task get the same requests at the same time, so that their scores can be
-//! compared; no request is sent twice, because no seed is used twice.
+//! A [`Mechanism`] draws a [`Task`] from a seed: [`ExpertRequest`]s, and the secret solution that answers are scored
+//! against. A request has the form of a user's query, so that the node sends it the same way and *no miner can tell a
+//! task from a query by its form*. All miners of a task get the same requests at the same time, so that their scores
+//! can be compared; no request is sent twice, because no seed is used twice.
 //!
 //! A subnet names its mechanism and parameters in a [`MechanismSpec`]. To add a mechanism: one file with
 //! a type of parameters that is a `Mechanism`, and one line in `BUILT_IN`. `docs/mechanisms.md` walks through it.
@@ -49,7 +49,7 @@ const BUILT_IN: &[(&str, Make)] = &[
     ("embedding", make::<embedding::Embedding>),
 ];
 
-/// A way to set tasks and to score what comes back.
+/// A way to set tasks and to score the answers.
 pub trait Mechanism: fmt::Debug + Send + Sync {
     /// Draws a task: the same one from the same seed and texts.
     ///
@@ -58,16 +58,16 @@ pub trait Mechanism: fmt::Debug + Send + Sync {
     fn draw(&self, seed: Seed, corpus: &Corpus) -> Result<Box<dyn Task>, DrawError>;
 }
 
-/// A task: what is asked, and how answers to it are result. Never leaves the validator as a whole, and has no
+/// A task: its requests, and how answers are scored. Never leaves the validator as a whole, and has no
 /// `Debug`, so that no log shows it.
 pub trait Task: Send + Sync {
-    /// What each miner is sent, in this order.
+    /// The requests that each miner is sent, in this order.
     fn requests(&self) -> &[ExpertRequest];
 
-    /// What a miner's replies are worth: `replies[i]` is to request `i`, and those that lack are missing.
+    /// The score of a miner's replies: `replies[i]` answers request `i`; absent ones count as missing.
     fn score(&self, replies: &[Reply]) -> Score;
 
-    /// What a miner's replies are compared with others' by; nothing, where right answers are alike.
+    /// The fingerprint by which a miner's replies are compared with others'; empty where all right answers are alike.
     fn fingerprint(&self, replies: &[Reply]) -> Fingerprint {
         let _ = replies;
         Fingerprint::default()

@@ -1,10 +1,10 @@
-//! Mixing: one answer out of several experts'.
+//! Mixing: one answer from those of several experts.
 //!
 //! | rule | for | |
 //! | --- | --- | --- |
-//! | [`best`] | anything | the answer of the expert that is trusted most |
-//! | [`majority`], [`middle`] | answers that are right or wrong; numbers | what most trust is behind; the median by
-//! trust |
+//! | [`best`] | anything | the answer of the most trusted expert |
+//! | [`majority`] | answers that are right or wrong | the answer with the most trust |
+//! | [`median_number`] | numbers | the median by trust |
 //! | [`average`] | embeddings of one model | the mean direction |
 //! | [`mixture`] | byte-level models | the weighted mean of the next byte's distributions |
 //!
@@ -16,7 +16,7 @@
 //!
 //! # What a hostile expert can do
 //! * *Return an invalid distribution or vector*: it is left out, in lock-step for the rest of the answer.
-//! * *Stall*: a step waits for it no longer than the grace, and it loses no more than its say.
+//! * *Stall*: a step waits for it for the grace time at most, and is mixed without it.
 //! * *Mislead*: each wrong prediction costs weight, down to the floor; see [`FixedShare`] for the bound.
 
 mod average;
@@ -28,5 +28,5 @@ mod majority;
 pub use average::average;
 pub use distribution::{ByteDistribution, mixture};
 pub use fixed_share::{FixedShare, MAX_EXPERTS};
-pub use lock_step::{LockStep, LockStepRules, MAX_MISSED_STEPS, Mixed, Progress};
-pub use majority::{MajorityVote, best, majority, middle};
+pub use lock_step::{LockStep, LockStepRules, MAX_MISSED_STEPS, Progress, StepResult};
+pub use majority::{MajorityVote, best, majority, median_number};

@@ -1,4 +1,4 @@
-//! Registrations: what earned, measured or published values are bound to.
+//! Registrations, to which earned, measured and published values are bound.
 
 use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};

@@ -74,13 +74,13 @@ impl Observations {
         self.0.peek(&(*node, expert.to_owned())).map(|memory| memory.seen).unwrap_or_default()
     }
 
-    /// A query goes to an expert. To be followed by exactly one of the other three.
+    /// Counts a query that is sent to an expert. Exactly one of the other three has to follow.
     pub fn begin(&mut self, node: NodeId, expert: &str) {
         let seen = &mut self.entry(node, expert).seen;
         seen.in_flight = seen.in_flight.saturating_add(1);
     }
 
-    /// The first byte came after `latency`. The query is still with the expert.
+    /// Records that the first byte came after `latency`. The query is still in flight.
     pub fn first_byte(&mut self, node: NodeId, expert: &str, latency: Duration) {
         let new = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
         let memory = self.entry(node, expert);
@@ -91,21 +91,21 @@ impl Observations {
         (seen.failures, seen.paused_until) = (0, UnixMillis(0));
     }
 
-    /// Another expert was quicker, and this one had not begun after `latency`. It takes at least as long, and were that
-    /// forgotten, an expert that is only waited for while it is quick would seem to be ever quicker.
+    /// Records that another expert was faster, and that this one had not begun after `latency`. Without this, only fast
+    /// answers would count, and a slow expert would seem fast.
     pub fn overtaken(&mut self, node: NodeId, expert: &str, latency: Duration) {
         let latency = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
         self.entry(node, expert).remember(latency);
     }
 
-    /// The query ended, with or without success.
+    /// Records the end of a query, with or without success.
     pub fn end(&mut self, node: NodeId, expert: &str) {
         let seen = &mut self.entry(node, expert).seen;
         seen.in_flight = seen.in_flight.saturating_sub(1);
     }
 
-    /// The expert failed before its first byte, or died within an answer. While it is left alone this changes nothing: the
-    /// queries that were with it when it died are one failure, not many.
+    /// Records that the expert failed, before its first byte or within an answer. During a pause this changes nothing:
+    /// all queries in flight when it failed are one failure.
     pub fn failed(&mut self, node: NodeId, expert: &str, now: UnixMillis) {
         let seen = &mut self.entry(node, expert).seen;
         if seen.paused_until > now {

@@ -1,13 +1,15 @@
 //! Assignments and receipts: which task was set to which miners, and what they answered.
 //!
 //! # Design
-//! An [`Assignment`] is gossiped: a validator's statement that it set *a* task to *these* miners until a deadline. It holds
-//! a [`commitment`] to the content, never the content, so that the validator cannot change afterwards what it asked,
-//! and no node learns it before. A [`Receipt`] goes back to whoever asked: the miner's word that it answered *this*
-//! request of *this* asker with *that*. Miners sign one for every query, because they cannot tell a task from one.
+//! An [`Assignment`] is gossiped: a validator's statement that it set *a* task to *these* miners until a deadline. It
+//! holds a [`commitment`] to the content, never the content, so that the validator cannot change afterwards what it
+//! asked, and no node learns it before. A [`Receipt`] is the miner's signed statement to the asker that it answered
+//! *this* request of *this* asker with *that*. Miners sign one for every query, because they cannot tell tasks from
+//! queries.
 //!
 //! # What a hostile peer can do
-//! * *Forge*: whoever an assignment or a receipt names must have signed it, for this mesh and this kind of statement.
+//! * *Forge*: the node that an assignment or a receipt names must have signed it, for this mesh and this kind of
+//!   statement.
 //! * *Replay a receipt*: it binds asker, miner, query, request and answer, and [`PendingQueries`] settles a query once.
 //! * *Replay an assignment*, or copy its commitment: an assignment ends, and the commitment binds the validator.
 //! * *Flood*: sizes and counts are bounded here, and [`Assignments`] keeps a bounded number, of each validator and in
@@ -15,7 +17,7 @@
 //!
 //! # Hazard
 //! A miner that is named in an assignment and then asked something by that validator can guess that it is being
-//! tested. Gossip an assignment together with its questions, not ahead of them, and let validators ask for users too.
+//! tested. Gossip an assignment together with its requests, not ahead of them, and let validators ask for users too.
 
 mod assignments;
 mod pending_queries;

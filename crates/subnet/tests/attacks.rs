@@ -1,8 +1,8 @@
-//! Attacks on scoring and routing, each played twice: against the defence, and against nothing.
+//! Attacks on scoring and routing, each run twice: with the defence and without it.
 //!
-//! A test here holds when the attack fails against the defence *and* succeeds without it: a test that nothing can
-//! fail proves nothing. That a minority of the stake cannot lift its miner is a law of Yuma consensus, and tried
-//! in the same strategy in `crates/consensus/tests/laws.rs`.
+//! A test here passes when the attack fails against the defence *and* succeeds without it: a test that cannot fail
+//! proves nothing. That a minority of the stake cannot lift its miner is a law of Yuma consensus, and tested in the
+//! same way in `crates/consensus/tests/laws.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 

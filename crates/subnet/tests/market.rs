@@ -1,5 +1,5 @@
-//! The simulation of a whole subnet (`examples/market.rs`), in small: that the gate finds the good and leaves the bad, and
-//! that one without validators does not.
+//! The simulation of a whole subnet (`examples/market.rs`), in small: that the gate finds the good and leaves the bad,
+//! and that one without validators does not.
 
 #![allow(
     clippy::expect_used,
@@ -39,7 +39,7 @@ fn questions_go_to_the_good_and_not_to_liars() {
     assert!(report.pay_to_liars < 0.01, "{report}");
     assert!(
         tallies.alone.share(tallies.alone.to_liars) > 0.5,
-        "who heeds no validator is taken in: {report}"
+        "a gate without validators is deceived: {report}"
     );
 }
 

@@ -1,6 +1,6 @@
-//! The whole loop without a network: tasks, assignments, receipts, scores, weights, opinions, routes.
+//! The whole loop without a network: tasks, assignments, receipts, scores, weights, live scores, routes.
 //!
-//! What a node does around these functions is send and store. Good miners end above mediocre ones, those above bad
+//! Around these functions a node only sends and stores. Good miners end above mediocre ones, those above bad
 //! ones, a silent one at nothing; a restart changes nothing, and a miner that becomes bad is noticed.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
@@ -120,7 +120,7 @@ fn weights(board: &MovingAverageTable) -> [u16; 4] {
     })
 }
 
-/// Whom a gateway asks first that heard the validator's interim scores.
+/// The miner that a gateway asks first after it received the validator's live scores.
 fn routed(board: &MovingAverageTable) -> u8 {
     let published = board.live_scores((id(VALIDATOR), SUBNET), NOW);
     let bytes = SignedLiveScores::sign(&key(VALIDATOR), &MESH, published).unwrap().bytes().to_vec();

@@ -13,26 +13,26 @@ pub enum ClientError {
     /// The node does not answer.
     #[error("the node at {http} does not answer: {source}")]
     Unreachable {
-        /// Where its HTTP API should listen.
+        /// The address of its HTTP API.
         http: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: reqwest::Error,
     },
     /// The node answered with an error.
     #[error("{}", .0.error.message)]
     Response(Box<ErrorBody>),
-    /// The answer is not one that this program understands.
+    /// The response does not decode.
     #[error("invalid response from the node at {http}: {what}; does it run another version?")]
     InvalidResponse {
-        /// Where it listens.
+        /// The address of its HTTP API.
         http: SocketAddr,
-        /// What is wrong with the answer.
+        /// The error.
         what: String,
     },
 }
 
 impl ClientError {
-    /// The next step, for people at a terminal.
+    /// The next step, for a user at a terminal.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -42,7 +42,7 @@ impl ClientError {
         }
     }
 
-    /// When to try again, where the node says so.
+    /// The time to wait before the next try, if the node names one.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -1,10 +1,10 @@
-//! Requests and bounded answers.
+//! Requests and bounded responses.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Client, ClientError};
 
-/// Largest answer that is read whole, in bytes.
+/// Largest response that is read whole, in bytes.
 const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
 /// The parameters of a query string.
@@ -21,7 +21,7 @@ impl Client {
         self.decode(self.send(request).await?).await
     }
 
-    /// `POST` of JSON; the answer is not read yet.
+    /// `POST` of JSON; the body of the response is not read yet.
     pub(super) async fn post(
         &self,
         path: &str,
@@ -30,7 +30,7 @@ impl Client {
         self.send(self.client.post(self.url(path)).json(body)).await
     }
 
-    /// Reads and decodes a JSON answer.
+    /// Reads and decodes a JSON response.
     pub(super) async fn decode<T: DeserializeOwned>(
         &self,
         response: reqwest::Response,
@@ -43,7 +43,7 @@ impl Client {
         format!("http://{}{path}", self.http)
     }
 
-    /// Sends, and turns an error response into an error.
+    /// Sends a request; an error response becomes an error.
     async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<reqwest::Response, ClientError> {
         if let Some(timeout) = self.timeout {
             request = request.timeout(timeout);

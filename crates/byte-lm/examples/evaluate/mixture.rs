@@ -119,7 +119,7 @@ fn files(scored: &[Vec<f64>], pieces: &[Piece], piece: usize, each: usize) -> Re
             let mixed: f64 = weights.weights().iter().zip(&given).map(|(weight, p)| weight * p).sum();
             file.fixed_share -= mixed.log2();
             file.own -= given[from.domain].log2();
-            weights.saw(&given.into_iter().map(Some).collect::<Vec<_>>());
+            weights.update(&given.into_iter().map(Some).collect::<Vec<_>>());
         }
     }
     Ok(files)

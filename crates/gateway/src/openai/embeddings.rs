@@ -1,6 +1,7 @@
 //! `POST /v1/embeddings`.
 //!
-//! Vectors are sent as numbers or, as the official clients request by default, as base64 of little-endian 32-bit floats.
+//! Vectors are sent as numbers or, as the official clients request by default, as base64 of little-endian 32-bit
+//! floats.
 
 use axum::{
     Json,

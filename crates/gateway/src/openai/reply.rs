@@ -14,7 +14,7 @@ pub enum ReplyKind {
     Completion,
 }
 
-/// A reply: what its bodies have in common.
+/// The common fields of the bodies of a reply.
 #[derive(Debug, Clone)]
 pub struct TextReply {
     kind: ReplyKind,

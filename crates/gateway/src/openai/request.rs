@@ -1,7 +1,7 @@
 //! The request of the chat and completion endpoints, and its unsupported fields.
 //!
-//! Both share one type; each handler reads its own part. Unsupported fields that would change the answer are decoded as raw
-//! JSON and rejected unless their value means "off".
+//! Both share one type; each handler reads its own part. Unsupported fields that would change the answer are decoded as
+//! raw JSON and rejected unless their value means "off".
 
 use std::ops::RangeInclusive;
 
@@ -151,8 +151,8 @@ impl GenerateBody {
         }
     }
 
-    /// How to sample; an error for an unsupported field. Absent fields get [`Sampling::default`], which suits small models,
-    /// rather than OpenAI's defaults.
+    /// How to sample; an error for an unsupported field. Absent fields get [`Sampling::default`], which suits small
+    /// models, rather than OpenAI's defaults.
     pub(crate) fn sampling(&self) -> Result<Sampling, ApiError> {
         for (field, value, harmless, message) in self.unsupported() {
             if value.as_ref().is_some_and(|value| !harmless(value)) {

@@ -63,7 +63,8 @@ impl Chunker {
     }
 }
 
-/// An event of one line of JSON. Our own types always encode; if one did not, the event would be empty, which clients skip.
+/// An event of one line of JSON. Our own types always encode; if one did not, the event would be empty, which clients
+/// skip.
 fn json(value: &impl serde::Serialize) -> Event {
     Event::default().json_data(value).unwrap_or_default()
 }

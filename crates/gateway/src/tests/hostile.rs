@@ -1,4 +1,4 @@
-//! Clients that mean ill, or are broken: each is refused or cut, and nothing stays behind.
+//! Hostile and broken clients: each is refused or disconnected, and all resources are released.
 
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ async fn rejects_queries_beyond_the_cap_and_returns_permits() {
     assert_eq!(api.get("/healthz").await.status, 200, "the node itself can still be asked how it is");
     drop(first);
     api.service.freed().await;
-    // The place is given back with the expert: both are dropped together.
+    // The permit and the expert's stream are dropped together.
     assert_eq!(api.post("/v1/chat/completions", &chat("words")).await.status, 200);
 }
 

@@ -105,7 +105,7 @@ fn refusal(name: &str) -> Option<ServiceError> {
     })
 }
 
-/// The answer of `model`, which may go wrong half-way.
+/// The answer of `model`, which may fail half-way.
 fn events(
     ask: &Query,
     model: &str,

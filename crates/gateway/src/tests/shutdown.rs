@@ -1,4 +1,4 @@
-//! Stopping: at once when nothing is going on, after the grace otherwise.
+//! Stopping: at once when no answer is in progress, after the shutdown timeout otherwise.
 
 use std::time::Duration;
 

@@ -1,20 +1,19 @@
-//! What registering a neuron costs: a price that jumps with every registration and decays with
-//! every block.
+//! The price of registering a neuron: it jumps with every registration and decays with every block.
 //!
 //! The decay of a block is a factor in 32 fraction bits, chosen once per half-life by bisection so
 //! that its power over a whole half-life is at most one half. All products are floored.
 
-/// How a price moves.
+/// The rule by which a price moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BurnRule {
-    /// Blocks in which the price halves; 0 keeps it where it is.
+    /// Blocks in which the price halves; 0 keeps it constant.
     pub half_life: u64,
-    /// What a registration multiplies it by, in thousandths.
+    /// The factor of a registration, in thousandths.
     pub multiplier_milli: u64,
-    /// Never below this, in base units.
+    /// The minimum price, in base units.
     pub floor: u64,
-    /// Never above this, in base units.
+    /// The maximum price, in base units.
     pub ceiling: u64,
 }
 
@@ -45,7 +44,7 @@ impl BurnRule {
     }
 }
 
-/// What a block multiplies the price by, in 32 fraction bits: the largest factor whose power over
+/// The factor of a block, in 32 fraction bits: the largest factor whose power over
 /// `half_life` blocks is at most one half, and one when `half_life` is 0.
 pub fn decay_factor(half_life: u64) -> u64 {
     if half_life == 0 {

@@ -1,20 +1,20 @@
-//! What a block mints, when that halves, and how an epoch's pot is split.
+//! The block reward, its halvings, and the split of an epoch's pot.
 //!
 //! The reward follows the issuance, not the height: tokens that are recycled lower the issuance and
 //! so delay the next halving. With `c` the cap, the reward is `floor(10^9 / 2^k)` base units where
 //! `k = floor(log2(1 / (1 - issuance / c)))`, computed here without a logarithm: `k` is the largest
 //! number for which what is left, doubled `k` times, still fits under the cap.
 
-/// The most base units that there can be: 21 million tokens.
+/// The maximum supply in base units: 21 million tokens.
 pub const CAP: u64 = 21_000_000_000_000_000;
 
-/// What the first blocks mint, in base units.
+/// The block reward before the first halving, in base units.
 pub const FIRST_REWARD: u64 = 1_000_000_000;
 
 /// The owner's part of a subnet's emission, of 65,535: 18 %.
 pub const OWNER_SHARE: u16 = 11_796;
 
-/// What a block mints at this issuance, in base units; nothing at the cap.
+/// The block reward at this issuance, in base units; 0 at the cap.
 pub fn block_reward(issuance: u64) -> u64 {
     let left = CAP.saturating_sub(issuance);
     if left == 0 {
@@ -49,9 +49,9 @@ pub fn pro_rata(amount: u64, part: u64, whole: u64) -> u64 {
     share.checked_div(u128::from(whole)).map_or(0, |share| share.min(u128::from(amount)) as u64)
 }
 
-/// How an epoch's pot divides before Yuma has its say: `(owner, rest)`, adding up to `pot` exactly.
+/// The split of an epoch's pot: `(owner, rest)`, adding up to `pot` exactly.
 ///
-/// The rest is what Yuma splits half by incentive and half by dividends: 41 % and 41 % of the pot.
+/// Yuma consensus splits the rest, half by incentive and half by dividends: 41 % and 41 % of the pot.
 pub fn split(pot: u64) -> (u64, u64) {
     let owner = proportion_of(pot, OWNER_SHARE);
     (owner, pot - owner)

@@ -1,10 +1,10 @@
-//! What registering a subnet locks: twice the last lock, decaying back with time.
+//! The lock of a subnet's registration: twice the last lock, decaying with time.
 
-/// How the cost moves.
+/// The rule by which the lock moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockRule {
-    /// Never below this, in base units.
+    /// The minimum lock, in base units.
     pub floor: u64,
     /// Blocks in which an amount as large as the last lock decays; 0 decays everything at once.
     pub interval: u64,
@@ -19,14 +19,14 @@ impl Default for LockRule {
 /// The lock of the last subnet that was registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LastLock {
-    /// What it locked, in base units.
+    /// The lock, in base units.
     pub amount: u64,
-    /// At which block; 0 when no subnet was ever registered, and then nothing doubles.
+    /// The block of the registration; 0 when no subnet was ever registered, and then the lock does not double.
     pub block: u64,
 }
 
 impl LockRule {
-    /// What registering a subnet locks at `block`:
+    /// The lock of a subnet that is registered at `block`:
     /// `max(floor, 2 * last - floor(last / interval) * elapsed)`.
     pub fn cost(&self, last: LastLock, block: u64) -> u64 {
         let times = if last.block == 0 { 1 } else { 2 };
@@ -46,7 +46,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_only_falls_with_time_and_never_below_the_floor(amount: u64, block: u64, a: u64, b: u64, interval: u64) {
+        fn the_lock_only_falls_with_time_and_never_below_the_floor(amount: u64, block: u64, a: u64, b: u64, interval: u64) {
             let rule = LockRule { interval, ..LockRule::default() };
             let last = LastLock { amount, block };
             prop_assert!(rule.cost(last, a.min(b)) >= rule.cost(last, a.max(b)));

@@ -1,9 +1,9 @@
-//! Who gives way when all places are taken.
+//! Which subnet or neuron loses its slot when all slots are taken.
 //!
-//! Newcomers have immunity: they had no chance to earn yet. Among the rest the one that earns least
-//! goes; ties go against the older, and what is left of them against the lower number.
+//! Newcomers are immune, because they had no chance to earn yet. Among the rest the one that earns least is pruned; of
+//! equals the oldest, and of equally old ones the one with the lowest number.
 
-/// Non-immune neurons that a full subnet keeps: at this many or fewer, an immune one goes instead.
+/// Non-immune neurons that a full subnet keeps: at this many or fewer, an immune one is pruned instead.
 pub const MIN_NON_IMMUNE: usize = 10;
 
 /// A subnet that might be dissolved.
@@ -13,7 +13,7 @@ pub struct SubnetRank {
     pub netuid: u16,
     /// The block at which it was registered.
     pub registered: u64,
-    /// Moving average of its emission, in any unit that all have in common.
+    /// Moving average of its emission, in a unit common to all.
     pub emission: u128,
 }
 
@@ -24,13 +24,13 @@ pub struct NeuronRank {
     pub uid: u16,
     /// The block at which it was registered.
     pub registered: u64,
-    /// What the last epoch paid it, in base units.
+    /// Its emission in the last epoch, in base units.
     pub emission: u64,
-    /// Whether it is the subnet owner's own: never chosen.
+    /// Whether it is the subnet owner's, which is never pruned.
     pub owner: bool,
 }
 
-/// Whether something registered at `registered` is still immune at `block`.
+/// Whether a subnet or neuron that was registered at `registered` is still immune at `block`.
 pub fn is_immune(registered: u64, immunity: u64, block: u64) -> bool {
     block < registered.saturating_add(immunity)
 }
@@ -46,7 +46,7 @@ pub fn subnet(subnets: &[SubnetRank], immunity: u64, block: u64) -> Option<u16> 
 }
 
 /// The slot to free at `block`: the non-immune neuron that earns least while more than
-/// [`MIN_NON_IMMUNE`] are left, otherwise the immune one that earns least. `None` when there is none.
+/// [`MIN_NON_IMMUNE`] are left, otherwise the immune one that earns least. `None` without candidates.
 pub fn neuron(neurons: &[NeuronRank], immunity: u64, block: u64) -> Option<u16> {
     let (immune, mature): (Vec<&NeuronRank>, Vec<&NeuronRank>) = neurons
         .iter()
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_mature_the_poorest_goes_and_ties_go_against_the_older() {
+    fn prunes_the_lowest_mature_neuron_and_of_equals_the_oldest() {
         let mut all = some(0, 12, 5);
         assert_eq!(neuron(&all, 100, 500), Some(0));
         all[3].emission = 0;
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn with_ten_mature_ones_an_immune_one_goes() {
+    fn with_ten_mature_neurons_prunes_an_immune_one() {
         let all = [some(0, 10, 0), some(10, 3, 450)].concat();
         assert_eq!(neuron(&all, 100, 500), Some(10));
         let all = [some(0, 11, 0), some(11, 3, 450)].concat();

@@ -1,4 +1,4 @@
-//! Whether a spec adds up.
+//! Checks that a spec is consistent.
 
 use std::collections::BTreeSet;
 
@@ -88,7 +88,7 @@ impl MeshSpec {
         }
     }
 
-    /// What accounts and stakes add up to, in base units.
+    /// The sum of balances and stakes, in base units.
     pub(crate) fn held(&self) -> u128 {
         let stakes = self.nodes.iter().map(|node| node.stake);
         let balances = self.accounts.iter().map(|account| account.balance);
@@ -104,7 +104,7 @@ fn check_name(place: String, name: &str) -> Result<(), SpecError> {
     }
 }
 
-/// Whether `name` keeps the rule for names of meshes and subnets.
+/// Whether `name` is a valid name of a mesh or subnet.
 pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= MAX_NAME_LEN

@@ -1,16 +1,16 @@
-//! What can be wrong with a mesh spec.
+//! Errors in a mesh spec.
 
 use nervure_primitives::{Netuid, NodeId};
 
 use crate::params::OutOfRange;
 
-/// Why a mesh spec is refused.
+/// Why a mesh spec is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
-    /// A mechanism that is none by its form.
+    /// A mechanism with an invalid name or parameters.
     #[error(
-        "mechanism of subnet {netuid}: names have 1 to 32 lower-case letters, digits, hyphens and underscores, and there \
+        "invalid mechanism of subnet {netuid}: names have 1 to 32 lower-case letters, digits, hyphens and underscores, and there \
          are at most 16 parameters, each a whole number"
     )]
     BadMechanism {
@@ -18,15 +18,15 @@ pub enum SpecError {
         netuid: Netuid,
     },
     /// Larger than [`super::MAX_SPEC_LEN`].
-    #[error("{bytes} bytes are more than a mesh spec may have ({})", super::MAX_SPEC_LEN)]
+    #[error("the mesh spec has {bytes} bytes, and the maximum is {}", super::MAX_SPEC_LEN)]
     TooLarge {
         /// Its size in bytes.
         bytes: usize,
     },
-    /// Not TOML, or with a setting that is missing, unknown or of another type.
+    /// Invalid TOML, or a setting that is missing, unknown or of another type.
     #[error("not a mesh spec: {0}")]
     Toml(String),
-    /// A name that breaks the rule for names.
+    /// An invalid name.
     #[error("{place} = \"{name}\": a name has 1 to 64 lower-case letters, digits and hyphens")]
     BadName {
         /// Where it stands.
@@ -34,7 +34,7 @@ pub enum SpecError {
         /// The name.
         name: String,
     },
-    /// A setting that cannot be 0.
+    /// A setting that must not be 0.
     #[error("{place} cannot be 0")]
     Zero {
         /// Where it stands.
@@ -87,22 +87,22 @@ pub enum SpecError {
     /// An account that is listed twice.
     #[error("[[accounts]] has {owner} twice")]
     DuplicateAccount {
-        /// Whose.
+        /// The owner key.
         owner: NodeId,
     },
-    /// A setting of the economy outside of what it may be.
+    /// A setting of the economy outside its limits.
     #[error("[economy] {0}")]
     Economy(#[from] OutOfRange),
-    /// Blocks that come faster than validators can agree.
+    /// A block time that is too short for validators to agree.
     #[error(
         "consensus.block_milliseconds = {given}: it has to be at least {}",
         super::MIN_BLOCK_MILLISECONDS
     )]
     BlockTime {
-        /// What was set.
+        /// The value in the spec.
         given: u32,
     },
-    /// More tokens than there will ever be.
+    /// More tokens than the maximum supply.
     #[error(
         "[[accounts]] and the stakes of [[nodes]] add up to more than {} tokens",
         super::MAX_SUPPLY_TOKENS

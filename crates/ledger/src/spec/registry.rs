@@ -1,4 +1,4 @@
-//! Who is registered, as the spec says.
+//! The nodes that the spec registers.
 
 use std::collections::BTreeMap;
 
@@ -20,12 +20,12 @@ impl Registry {
         self.0.contains_key(node)
     }
 
-    /// What `node` does.
+    /// The role of `node`.
     pub fn role(&self, node: &NodeId) -> Option<Role> {
         self.0.get(node).map(|spec| spec.role)
     }
 
-    /// What stands behind `node`.
+    /// The stake of `node`.
     pub fn stake(&self, node: &NodeId) -> Amount {
         self.0.get(node).map_or(Amount::ZERO, |spec| spec.stake)
     }

@@ -1,4 +1,4 @@
-//! The spec as TOML for people: what each setting is, its unit, its default, what breaks.
+//! The spec as commented TOML: each setting with its meaning, its unit, and what breaks if it is wrong.
 
 use std::fmt::{Display, Write};
 
@@ -13,7 +13,7 @@ pub(super) fn render(spec: &MeshSpec) -> String {
     text.comment(
         "A Nervure mesh. Every node that joins needs exactly this file: everything in it but [network]",
     );
-    text.comment("is hashed into the mesh id, and nodes of another mesh id are strangers.");
+    text.comment("is hashed into the mesh id, and nodes with another mesh id are refused.");
     mesh(&mut text, spec);
     economy(&mut text, &spec.economy);
     burn(&mut text, &spec.economy.burn);
@@ -44,7 +44,7 @@ impl Text {
         let _ = writeln!(self.0, "{name} = {value}");
     }
 
-    /// A setting with what it means above it.
+    /// A setting with a comment above it.
     fn explained(&mut self, meaning: &str, name: &str, value: impl Display) {
         self.comment(meaning);
         self.set(name, value);
@@ -54,7 +54,7 @@ impl Text {
 fn mesh(text: &mut Text, spec: &MeshSpec) {
     text.section("mesh");
     let name = quoted(&spec.mesh.name);
-    text.explained("What people call it: lower-case letters, digits and hyphens.", "name", name);
+    text.explained("The name of the mesh: lower-case letters, digits and hyphens.", "name", name);
     text.comment("local: one machine or network. public: the internet, where private addresses that others");
     let scope = match spec.mesh.scope {
         Scope::Local => "local",
@@ -63,7 +63,7 @@ fn mesh(text: &mut Text, spec: &MeshSpec) {
     text.explained("name are never dialled.", "scope", quoted(scope));
     text.section("directory");
     text.comment("Seconds after which an expert's record is gone unless renewed (30 local, 900 public).");
-    text.comment("Too long, and a dead miner stays listed; too short, and renewals are all that is heard.");
+    text.comment("Too long, and a dead miner stays listed; too short, and renewals dominate the gossip.");
     text.set("record_expiry_seconds", spec.directory.record_expiry_seconds);
     text.section("consensus");
     text.comment(
@@ -71,12 +71,12 @@ fn mesh(text: &mut Text, spec: &MeshSpec) {
     );
     text.explained("blocks.", "block_milliseconds", spec.consensus.block_milliseconds);
     text.section("network");
-    text.comment("Nodes to begin with, as multiaddresses that end in /p2p/ID. Not part of the mesh id.");
+    text.comment("Bootstrap nodes, as multiaddresses that end in /p2p/ID. Not part of the mesh id.");
     let addresses = spec.network.bootstrap.iter().map(|address| format!("    {},\n", quoted(address)));
     text.set("bootstrap", format_args!("[\n{}]", addresses.collect::<String>()));
     if let Some(anchor) = &spec.network.anchor {
         text.comment(
-            "The contract that keeps checkpoints: its chain, address, and the block it was deployed in.",
+            "The contract that stores checkpoints: its chain, address, and the block it was deployed in.",
         );
         text.set("anchor", inline(anchor));
     }
@@ -87,44 +87,48 @@ fn economy(text: &mut Text, economy: &Params) {
     text.comment("Amounts are base units (10^-9 token), times are blocks. The supply, its halving and the");
     text.comment("18/41/41 split are not settings.");
     text.explained(
-        "The least fee of an owner's transaction. 0 makes filling blocks free.",
+        "The minimum fee of an owner's transaction. With 0, filling blocks is free.",
         "min_fee",
         economy.min_fee,
     );
-    text.explained("The least that a staker may keep on a node.", "min_stake", economy.min_stake);
-    text.explained("The least stake that may set weights.", "weight_stake", economy.weight_stake);
+    text.explained("The minimum stake of a staker on a node.", "min_stake", economy.min_stake);
+    text.explained("The minimum stake to set weights.", "weight_stake", economy.weight_stake);
     text.explained(
-        "From unstaking to having the amount: at least a tempo, or fraud is noticed too late.",
+        "From unstaking until the amount can be spent: at least a tempo, or fraud is noticed too late.",
         "unbonding",
         economy.unbonding,
     );
-    text.explained("Between two raises of a node's take.", "take_interval", economy.take_interval);
-    text.explained("Most neurons of a subnet, at most 256.", "slots", economy.slots);
-    text.explained("Most subnets.", "max_subnets", economy.max_subnets);
     text.explained(
-        "In which a new subnet cannot be dissolved for a newer one.",
+        "Minimum time between two raises of a node's take.",
+        "take_interval",
+        economy.take_interval,
+    );
+    text.explained("Maximum number of neurons of a subnet, at most 256.", "slots", economy.slots);
+    text.explained("Maximum number of subnets.", "max_subnets", economy.max_subnets);
+    text.explained(
+        "Time in which a new subnet cannot be dissolved for a newer one.",
         "subnet_immunity",
         economy.subnet_immunity,
     );
     text.explained(
-        "Over which a subnet's emission is averaged to rank it.",
+        "Time over which a subnet's emission is averaged to rank it.",
         "emission_average",
         economy.emission_average,
     );
     text.explained(
-        "Between two votes of a node on the subnets' shares.",
+        "Minimum time between two votes of a node on the subnets' shares.",
         "vote_interval",
         economy.vote_interval,
     );
-    text.explained("Commits of a neuron that may wait for their reveal.", "max_commits", economy.max_commits);
+    text.explained("Maximum number of unrevealed commits of a neuron.", "max_commits", economy.max_commits);
     text.explained(
-        "Between two changes of the same hyperparameter of a subnet.",
+        "Minimum time between two changes of the same hyperparameter of a subnet.",
         "hyperparameter_interval",
         economy.hyperparameter_interval,
     );
     text.explained("The shortest tempo that a subnet's owner may set.", "min_tempo", economy.min_tempo);
     text.explained(
-        "Between two elections of the 64 validators with the largest stakes.",
+        "Time between two elections of the 64 validators with the largest stakes.",
         "election_interval",
         economy.election_interval,
     );
@@ -142,7 +146,7 @@ fn burn(text: &mut Text, burn: &BurnRule) {
 
 fn lock(text: &mut Text, lock: &LockRule) {
     text.section("economy.lock");
-    text.comment("What founding a subnet locks: twice the last lock, falling back to the floor by one such");
+    text.comment("The lock of a new subnet: twice the last lock, falling back to the floor by one such");
     text.comment("lock per interval.");
     text.set("floor", lock.floor);
     text.set("interval", lock.interval);
@@ -150,7 +154,7 @@ fn lock(text: &mut Text, lock: &LockRule) {
 
 fn subnet_defaults(text: &mut Text, subnet: &Hyperparameters) {
     text.section("economy.subnet");
-    text.comment("What a subnet starts with; its owner can change it. Shares are of 65535.");
+    text.comment("Default hyperparameters of a subnet; its owner can change them. Shares are of 65535.");
     text.explained("Blocks between two epochs.", "tempo", subnet.tempo);
     text.explained("The majority of stake that makes a weight count in full.", "kappa", subnet.kappa);
     text.comment(
@@ -167,16 +171,16 @@ fn subnet_defaults(text: &mut Text, subnet: &Hyperparameters) {
         "bonds_moving_average",
         subnet.bonds_moving_average,
     );
-    text.explained("Most validators.", "max_validators", subnet.max_validators);
+    text.explained("Maximum number of validator permits.", "max_validators", subnet.max_validators);
     text.explained(
         "Thousandths of a tempo without weights after which a validator is inactive.",
         "activity_milli",
         subnet.activity_milli,
     );
-    text.explained("In which a new neuron cannot lose its slot.", "immunity", subnet.immunity);
-    text.explained("Least number of uids that weights name.", "min_weights", subnet.min_weights);
+    text.explained("Time in which a new neuron cannot lose its slot.", "immunity", subnet.immunity);
+    text.explained("Minimum number of uids in a set of weights.", "min_weights", subnet.min_weights);
     text.explained(
-        "Between two plain weights of a validator; commits have no such limit.",
+        "Minimum time between two plain weights of a validator; commits have no such limit.",
         "weights_interval",
         subnet.weights_interval,
     );
@@ -185,7 +189,7 @@ fn subnet_defaults(text: &mut Text, subnet: &Hyperparameters) {
     );
     text.explained("weights earns what they earn.", "commit_reveal", subnet.commit_reveal);
     text.explained(
-        "Oldest version of a validator whose weights count; 0 takes every one.",
+        "Oldest validator version whose weights count; 0 accepts every version.",
         "version_key",
         subnet.version_key,
     );
@@ -196,7 +200,7 @@ fn lists(text: &mut Text, spec: &MeshSpec) {
     spec.subnets.iter().for_each(|subnet| write_subnet(text, subnet));
     if spec.accounts.is_empty() {
         text.0.push('\n');
-        text.comment("Who holds tokens from the beginning (`nervure key show`), in base units:");
+        text.comment("Accounts with tokens at genesis (owner id: `nervure key show`), in base units:");
         text.comment("[[accounts]]\n# owner = \"12D3KooW...\"\n# balance = 1000000000");
     }
     spec.accounts.iter().for_each(|account| write_account(text, account));

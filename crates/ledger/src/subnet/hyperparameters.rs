@@ -1,7 +1,7 @@
-//! What the owner of a subnet may set about it, and within which limits.
+//! The hyperparameters of a subnet, which its owner may set, and their limits.
 //!
 //! The limits protect the rest of the mesh: a tempo of one block would make every validator of the mesh
-//! compute an epoch per block, and a kappa below one half would let a minority say what the consensus is.
+//! compute an epoch per block, and a kappa below one half would let a minority decide the consensus.
 
 use nervure_consensus::yuma::{self, BondsRule, LiquidAlpha, activity_cutoff};
 use nervure_primitives::Uid;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::params::{MAX_TEMPO, OutOfRange, Params, within};
 
-/// What a subnet may set; see [`Hyperparameter`] for what each of them is.
+/// The hyperparameters of a subnet; see [`Hyperparameter`] for when a change takes effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hyperparameters {
@@ -17,26 +17,26 @@ pub struct Hyperparameters {
     pub tempo: u64,
     /// The majority of stake that has to give a weight for it to count in full, of 65,535; default 32,767.
     pub kappa: u16,
-    /// Which bonds; default Yuma 3.
+    /// The kind of bonds; default Yuma 3.
     pub bonds: BondsRule,
     /// How much of a weight above the consensus is kept out of bonds, of 65,535; default all.
     pub bonds_penalty: u16,
     /// How much of the old bonds an epoch keeps, in millionths; default 900,000.
     pub bonds_moving_average: u32,
-    /// How many uids get a validator permit at most; default 64.
+    /// Maximum number of validator permits; default 64.
     pub max_validators: u16,
-    /// After how many thousandths of a tempo without weights a validator is inactive; default 13,889.
+    /// Thousandths of a tempo without weights after which a validator is inactive; default 13,889.
     pub activity_milli: u32,
     /// Blocks in which a new neuron cannot lose its slot to a newcomer; default 5,000.
     pub immunity: u64,
     /// Least number of uids that weights name; default 1.
     pub min_weights: u16,
-    /// Blocks between two plain weights of a validator; default 100. Commits have no such limit.
+    /// Blocks between two changes of a validator's plain weights; default 100. Commits have no such limit.
     pub weights_interval: u64,
-    /// Whether weights are committed before they are shown; default yes. Without it, a validator that
+    /// Whether weights are committed before they are revealed; default yes. Without it, a validator that
     /// copies others' weights earns what they earn.
     pub commit_reveal: bool,
-    /// Oldest version of a validator whose weights count; 0, the default, takes every one.
+    /// Oldest validator version whose weights count; 0, the default, accepts every version.
     pub version_key: u64,
     /// Whether newcomers may register; default yes.
     pub registrations: bool,
@@ -88,7 +88,7 @@ pub enum Hyperparameter {
     MinWeights(u16),
     /// See [`Hyperparameters::weights_interval`].
     WeightsInterval(u64),
-    /// What was committed can still be revealed after it is turned off.
+    /// Existing commits can still be revealed after it is turned off.
     CommitReveal(bool),
     /// See [`Hyperparameters::version_key`].
     VersionKey(u64),
@@ -96,11 +96,11 @@ pub enum Hyperparameter {
     Registrations(bool),
 }
 
-/// How many hyperparameters there are.
+/// The number of hyperparameters.
 pub const HYPERPARAMETERS: usize = 13;
 
 impl Hyperparameter {
-    /// Which one: below [`HYPERPARAMETERS`].
+    /// Its index, below [`HYPERPARAMETERS`].
     pub(crate) fn index(self) -> usize {
         match self {
             Self::Tempo(_) => 0,
@@ -121,10 +121,10 @@ impl Hyperparameter {
 }
 
 impl Hyperparameters {
-    /// With one of them changed, if it is then still within the limits of the mesh.
+    /// A copy with one of them changed.
     ///
     /// # Errors
-    /// The limits that it is outside of.
+    /// When the new value is outside the limits of the mesh.
     pub fn with(&self, change: Hyperparameter, params: &Params) -> Result<Self, OutOfRange> {
         let mut next = self.clone();
         match change {
@@ -145,7 +145,7 @@ impl Hyperparameters {
         next.check(params).map(|()| next)
     }
 
-    /// Refuses what is outside of the limits of a mesh.
+    /// Refuses values outside the limits of a mesh.
     pub(crate) fn check(&self, params: &Params) -> Result<(), OutOfRange> {
         within("tempo", self.tempo, params.min_tempo..=MAX_TEMPO)?;
         within("kappa", self.kappa.into(), 32_767..=65_535)?;
@@ -203,7 +203,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_change_has_its_own_place_and_changes_something_of_its_own() {
+    fn each_change_has_its_own_index_and_field() {
         let (default, params) = (Hyperparameters::default(), Params::default());
         let changed = CHANGES.map(|change| default.with(change, &params).unwrap());
         for (index, change) in CHANGES.into_iter().enumerate() {

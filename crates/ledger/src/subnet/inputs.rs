@@ -1,9 +1,9 @@
-//! What an epoch was computed from, in one piece.
+//! The inputs of an epoch.
 //!
-//! Yuma reads what validators said, their stakes and bonds, and the rules of the subnet, as they are at the end of the
-//! block; a moment later the epoch itself has changed half of that. So the ledger keeps the hash of all of it in the
-//! subnet's record: who has the piece and a certified header can compute the epoch again, every intermediate result
-//! of it, and compare it with what the neurons' records say.
+//! Yuma consensus reads the weights, stakes and bonds of the neurons and the hyperparameters of the subnet at the end
+//! of the block, and the epoch itself then changes several of them. So the ledger stores the hash of all inputs in the
+//! subnet's record: a client with the inputs and a certified header can recompute the epoch with every intermediate
+//! result, and compare it with the neurons' records.
 //!
 //! The inputs are not part of the state. A node keeps those of each subnet's last epoch and serves them on request.
 
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// Largest encoding in bytes: 256 neurons with 256 weights and 256 bonds each take 950 KiB.
 pub const MAX_INPUTS_LEN: usize = 1 << 20;
 
-/// What an epoch was computed from.
+/// The inputs of an epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EpochInputs {
@@ -27,29 +27,29 @@ pub struct EpochInputs {
     pub epoch: u64,
     /// The block at whose end it was computed.
     pub block: u64,
-    /// What the subnet's owner got before anything was shared, in base units.
+    /// The owner's part of the pot, in base units.
     pub owner_part: u64,
-    /// What miners and validators shared, in base units.
+    /// The rest of the pot, for miners and validators, in base units.
     pub emission: u64,
-    /// The rules.
+    /// The parameters of Yuma consensus.
     pub params: Params,
     /// The neurons, by uid.
     pub neurons: Vec<NeuronInputs>,
 }
 
-/// What an epoch knew of one neuron.
+/// The inputs of an epoch for one neuron.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NeuronInputs {
     /// The node in the slot.
     pub node: NodeId,
-    /// What stood behind it, in base units.
+    /// Its stake with that of its stakers, in base units.
     pub stake: u64,
     /// The block of its last commit or weights, or of its registration.
     pub last_update: u64,
     /// The block at which it got the slot.
     pub registered: u64,
-    /// Whether it might set weights.
+    /// Whether it had a validator permit.
     pub permit: bool,
     /// The block of its earliest commit that was not revealed, where weights are committed.
     pub commit_block: Option<u64>,
@@ -68,7 +68,7 @@ impl EpochInputs {
         cbor::encode(self)
     }
 
-    /// Reads one. Nothing is verified: see [`Self::hash`].
+    /// Decodes inputs, without verifying them: see [`Self::hash`].
     ///
     /// # Errors
     /// When `bytes` are too many or not canonical.
@@ -76,7 +76,7 @@ impl EpochInputs {
         cbor::decode(bytes, Limits::new(MAX_INPUTS_LEN))
     }
 
-    /// What the subnet's record says of the encoded `bytes`.
+    /// The hash of the encoded `bytes`, as in the subnet's record.
     pub fn hash(bytes: &[u8]) -> Hash {
         Hash::of("nervure/epoch/1", &[bytes])
     }
@@ -89,7 +89,7 @@ impl EpochInputs {
     /// Computes the epoch.
     ///
     /// # Errors
-    /// When it has no meaning, which what a ledger stores never should.
+    /// When the inputs are inconsistent, which those of a ledger never are.
     pub fn run(&self) -> Result<EpochOutput, YumaError> {
         self.with_input(yuma::run_epoch)
     }
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_fits_its_bound() {
+    fn the_largest_inputs_fit_the_bound() {
         let cells: Vec<Cell> = (0..256).map(|uid| (Uid(uid + 1_000), u16::MAX)).collect();
         let neuron = NeuronInputs {
             node: NodeId::from_bytes([7; 32]),

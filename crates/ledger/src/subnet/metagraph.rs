@@ -3,7 +3,7 @@
 //! A row per neuron, ABI-encoded and hashed twice with keccak-256; the leaves sorted by hash; pairs
 //! hashed in sorted order: the form of OpenZeppelin's `StandardMerkleTree`, whose `MerkleProof.verify`
 //! an EVM contract uses to check one row against the root. A client of the ledger uses
-//! [`StateProof`](crate::tree::StateProof) instead; this tree is for those who know no SHA-256 tree of ours.
+//! [`StateProof`](crate::tree::StateProof) instead; this tree is for contracts, which do not know the ledger's SHA-256 tree.
 
 use nervure_primitives::{Hash, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,13 @@ use sha3::{Digest, Keccak256};
 use super::Subnet;
 use crate::nodes::Nodes;
 
-/// Most steps of a proof: 2^16 rows.
+/// Maximum number of steps of a proof: 2^16 rows.
 pub const MAX_PROOF_STEPS: usize = 16;
 
 /// Words of 32 bytes in an encoded row.
 const WORDS: usize = 14;
 
-/// What the epoch of a subnet said about one neuron: what a contract is shown.
+/// A neuron after an epoch of its subnet, as a contract sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetagraphRow {
@@ -30,25 +30,25 @@ pub struct MetagraphRow {
     pub uid: Uid,
     /// The node in it.
     pub node: NodeId,
-    /// Who owns the node; the node itself when the ledger does not know it.
+    /// The key that owns the node; the node's own key when the ledger does not know the node.
     pub owner: NodeId,
-    /// What stands behind it after the epoch was paid, in base units.
+    /// Its stake with that of its stakers after the epoch was paid, in base units.
     pub stake: u64,
     /// The block at which it got the slot.
     pub registered: u64,
     /// The block of its last weights.
     pub last_update: u64,
-    /// Whether it may set weights from now on.
+    /// Whether it has a validator permit from now on.
     pub permit: bool,
     /// Its consensus weight, of 65,535.
     pub consensus: u16,
-    /// Its share as a miner, of 65,535.
+    /// Its share of the miners' emission, of 65,535.
     pub incentive: u16,
-    /// Its share as a validator, of 65,535.
+    /// Its share of the validators' emission, of 65,535.
     pub dividends: u16,
-    /// How much of its weights was within the consensus, of 65,535.
+    /// The part of its weights that consensus did not clip, of 65,535.
     pub validator_trust: u16,
-    /// What the epoch gave it, in base units.
+    /// Its emission in the epoch, in base units.
     pub emission: u64,
 }
 
@@ -104,7 +104,7 @@ pub struct Metagraph {
 }
 
 impl Metagraph {
-    /// What `epoch` left in `subnet`.
+    /// The metagraph of `subnet` after `epoch`.
     pub fn of(nodes: &Nodes, netuid: Netuid, epoch: u64, subnet: &Subnet) -> Self {
         let row = |(uid, neuron): (u16, &super::Neuron)| {
             let node = nodes.get(&neuron.node);
@@ -173,11 +173,11 @@ impl Metagraph {
     }
 }
 
-/// The way from a row to the root.
+/// A Merkle proof of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetagraphProof {
-    /// The hashes beside the way, from the leaf up: the `bytes32[] proof` of a contract.
+    /// The sibling hashes, from the leaf up: the `bytes32[] proof` of a contract.
     pub siblings: Vec<Hash>,
 }
 

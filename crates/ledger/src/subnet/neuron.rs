@@ -4,15 +4,15 @@ use nervure_consensus::yuma::Cell;
 use nervure_primitives::{Hash, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
-/// A promise of weights.
+/// A commit of weights that are not revealed yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Commit {
-    /// The hash of what is promised; see [`commitment`](crate::transaction::commitment).
+    /// The hash of the weights; see [`commitment`](crate::transaction::commitment).
     pub hash: Hash,
     /// The block at which it was made.
     pub block: u64,
-    /// The subnet's epoch in which it was made; it is revealed in the next one or never.
+    /// The subnet's epoch in which it was made; it can be revealed in the next epoch only.
     pub epoch: u64,
 }
 
@@ -26,28 +26,28 @@ pub struct Neuron {
     pub registered: u64,
     /// The block of its last commit, or of its registration.
     pub last_update: u64,
-    /// Whether it may set weights.
+    /// Whether it has a validator permit.
     pub permit: bool,
-    /// What the last epoch gave it, in base units.
+    /// Its emission in the last epoch, in base units.
     pub emission: u64,
     /// Its consensus weight in the last epoch, of 65,535.
     pub consensus: u16,
-    /// What it earned as a miner in the last epoch, of 65,535.
+    /// Its share of the miners' emission in the last epoch, of 65,535.
     pub incentive: u16,
-    /// What it earned as a validator in the last epoch, of 65,535.
+    /// Its share of the validators' emission in the last epoch, of 65,535.
     pub dividends: u16,
-    /// How much of its weights was within the consensus in the last epoch, of 65,535.
+    /// The part of its weights that consensus did not clip in the last epoch, of 65,535.
     pub validator_trust: u16,
     /// Its weights, ascending by uid.
     pub weights: Vec<Cell>,
     /// Its bonds, ascending by uid.
     pub bonds: Vec<Cell>,
-    /// Its promises that can still be kept, oldest first.
+    /// Its commits that can still be revealed, oldest first.
     pub commits: Vec<Commit>,
 }
 
 impl Neuron {
-    /// A newcomer: nothing is known about it.
+    /// A newly registered neuron.
     pub(crate) fn new(node: NodeId, block: u64) -> Self {
         Self {
             node,
@@ -71,7 +71,7 @@ impl Neuron {
             || self.bonds.iter().any(|(about, _)| *about == uid)
     }
 
-    /// Drops what it said about the last holder of `uid`: the weight becomes 0, the bond goes.
+    /// Clears its weight and bond for the last holder of `uid`: the weight becomes 0, the bond is removed.
     pub(crate) fn forget(&mut self, uid: Uid) {
         self.weights.iter_mut().filter(|(about, _)| *about == uid).for_each(|(_, weight)| *weight = 0);
         self.bonds.retain(|(about, _)| *about != uid);

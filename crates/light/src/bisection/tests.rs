@@ -40,7 +40,7 @@ fn requests_checkpoints_between_when_validators_change() {
 }
 
 #[test]
-fn refuses_a_false_checkpoint_at_the_goal_and_between() {
+fn refuses_a_forged_checkpoint_at_the_goal_and_between() {
     let chain = rotating(60);
     let goal = chain.checkpoint(60);
     let lie = |tamper: fn(&mut Checkpoint)| {

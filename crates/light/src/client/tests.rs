@@ -81,7 +81,7 @@ fn follows_the_validators_from_genesis() {
 }
 
 #[test]
-fn refuses_what_does_not_follow() {
+fn refuses_headers_that_do_not_follow() {
     let (genesis, blocks) = chain();
     let refused = |change: fn(&mut Checkpoint)| {
         let mut client = trusting(&genesis);
@@ -137,7 +137,7 @@ fn skips_as_far_as_two_thirds_of_the_trusted_power_signed() {
     assert!(matches!(client.verify(&blocks[4]), Err(LightClientError::NotLater { .. })));
 }
 
-/// Former validators, none of which is one today, sign a block of their own.
+/// Former validators, none of which is a validator today, sign a block of their own.
 #[test]
 fn refuses_to_skip_to_a_block_of_unknown_validators() {
     let (genesis, blocks) = chain();

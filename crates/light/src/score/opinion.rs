@@ -22,21 +22,21 @@ pub struct ScoreOpinion {
     pub voting_share: I32F32,
     /// The weight as the ledger stores it, of 65,535.
     pub raw: u16,
-    /// The weight as it counts: of all that this validator gives, this much is for the neuron.
+    /// The normalised weight: the part of this validator's weights that is for the neuron.
     pub weight: I32F32,
-    /// What the consensus left of it.
+    /// The weight after clipping by consensus.
     pub clipped: I32F32,
-    /// Voting share times what was left.
+    /// Voting share times the clipped weight.
     pub contributes: I32F32,
-    /// Why the stored weight counts for nothing, when it does.
+    /// Why the stored weight does not count; `None` when it does.
     pub ignored: Option<Ignored>,
 }
 
-/// Why a validator's weight counts for nothing.
+/// Why a validator's weight does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ignored {
-    /// It may not set weights.
+    /// It has no validator permit.
     NoPermit,
     /// Its weights are too old.
     TooOld {
@@ -45,18 +45,18 @@ pub enum Ignored {
         /// Weights set before this block do not count.
         counts_from: BlockHeight,
     },
-    /// It said so before the neuron had its slot, about the node that had the slot then.
+    /// It set the weight before the neuron registered, for the node that had the slot then.
     BeforeRegistration {
         /// The block at which it last set weights.
         last_update: BlockHeight,
-        /// The block at which the neuron came.
+        /// The block at which the neuron registered.
         registered: BlockHeight,
     },
-    /// It committed to these weights before the neuron had its slot.
+    /// It committed to the weight before the neuron registered.
     CommittedBefore {
         /// The block of the commit.
         committed: BlockHeight,
-        /// The block at which the neuron came.
+        /// The block at which the neuron registered.
         registered: BlockHeight,
     },
     /// Only the subnet's owner may weigh itself.
@@ -112,7 +112,7 @@ pub(super) fn all(computed: &Computed, uid: Uid) -> Vec<ScoreOpinion> {
     opinions
 }
 
-/// Why the weight of `row` for `column` counts for nothing, in the order in which consensus looks at it.
+/// Why the weight of `row` for `column` does not count, by the first rule that excludes it, in the order of consensus.
 fn ignored(Computed { inputs, trace, .. }: &Computed, row: usize, column: usize) -> Option<Ignored> {
     let EpochInputs { block, params, neurons, .. } = inputs;
     let Params { activity_cutoff, owner, .. } = params;

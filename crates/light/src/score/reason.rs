@@ -1,4 +1,4 @@
-//! Why a score is what it is, in plain words.
+//! The reasons for a score.
 
 use std::fmt;
 
@@ -8,54 +8,54 @@ use serde::Serialize;
 
 use super::{Computed, Score};
 
-/// One reason. Reasons are ordered as a reader would look for them.
+/// A reason for a score.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The node had no slot.
     NotRegistered,
-    /// The node validates: it earns dividends.
+    /// The node is a validator: it earns dividends.
     Validates {
         /// Its share of all dividends.
         dividends: I32F32,
     },
-    /// The node came after the last epoch but one.
+    /// The node registered within the last two epochs.
     New {
-        /// The block at which it came.
+        /// The block at which it registered.
         registered: BlockHeight,
     },
-    /// No validator of the subnet may vote.
+    /// No validator of the subnet has voting stake.
     NoVoters,
-    /// The validators with a permit have set no weights at all.
+    /// The validators with a permit have set no weights for any node.
     NoWeights,
     /// No validator gives this node a weight.
     NotWeighted {
-        /// How many vote.
+        /// The number of voting validators.
         voters: usize,
     },
-    /// There are weights for the node, and none of them counts.
+    /// The node has weights, and none of them counts.
     NoneCounts {
-        /// How many there are.
+        /// The number of weights.
         weights: usize,
     },
-    /// Those who give it a weight have too little stake.
+    /// The validators that weigh it have too little stake.
     BelowClip {
         /// Their share of the voting stake.
         share: I32F32,
-        /// The share that it takes.
+        /// The required share.
         needed: I32F32,
     },
-    /// Its share is too small to be paid.
+    /// Its share rounds to zero.
     TooSmall,
-    /// There was nothing to share.
+    /// The epoch had no emission.
     NothingToShare,
-    /// It earned as a miner.
+    /// It earned incentive as a miner.
     Earned {
-        /// Its share of the miners' part.
+        /// Its share of the miners' emission.
         incentive: I32F32,
-        /// How many validators' weights made it.
+        /// The number of validators whose weights count for it.
         voters: usize,
-        /// What that is.
+        /// The tokens that it earned.
         amount: Amount,
     },
 }

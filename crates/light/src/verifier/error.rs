@@ -1,20 +1,20 @@
-//! Why a verifier does not believe what its source returned.
+//! Errors of a verifier: responses that do not verify.
 
 use nervure_ledger::tree::{Key, ProofError};
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 
 use crate::{BisectionError, GenesisError, LightClientError, score::ScoreError};
 
-/// Why a response is not believed.
+/// Why a response does not verify.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// No certificates lead to the block.
+    /// The certificates do not lead to the block.
     #[error("the certificates do not verify: {0}")]
     Certificate(#[from] BisectionError),
-    /// The trusted block does not name the validators after it.
+    /// The validators after the trusted block are not those that its header announces.
     #[error("the trusted block does not verify: {0}")]
     Start(#[from] LightClientError),
-    /// A part of an explanation is not what validators agreed on, or there is nothing to explain.
+    /// A part of an explanation does not verify, or there is nothing to explain.
     #[error("{0}")]
     Score(#[from] ScoreError),
     /// A record is not in the state.
@@ -22,7 +22,7 @@ pub enum VerifyError {
     Fact {
         /// The record's key.
         key: Key,
-        /// What is wrong with the proof.
+        /// The error of the proof.
         error: ProofError,
     },
     /// A node is not in the slot that the source named.
@@ -38,9 +38,9 @@ pub enum VerifyError {
     /// A response that is not canonical, or too large.
     #[error("the {what} that the node sent cannot be decoded: {why}")]
     Unreadable {
-        /// What was requested.
+        /// The requested document.
         what: &'static str,
-        /// What is wrong with it.
+        /// The error.
         why: String,
     },
     /// Another block than the trusted one.
@@ -88,7 +88,7 @@ impl VerifyError {
         Self::Unreadable { what, why: why.to_string() }
     }
 
-    /// Whether an honest source gives rise to this error too, so that it accuses the source of nothing.
+    /// Whether an honest source can cause this error too, so that it does not prove the source dishonest.
     pub fn is_honest(&self) -> bool {
         matches!(
             self,
@@ -100,10 +100,10 @@ impl VerifyError {
 /// Why a verifier has no result. `E` is the error of its [`Source`](crate::Source).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifierError<E> {
-    /// The source does not answer, or refuses.
+    /// The source failed to answer.
     #[error(transparent)]
     Source(E),
-    /// The source answered, and the answer does not verify.
+    /// The response of the source does not verify.
     #[error(transparent)]
     Verify(#[from] VerifyError),
     /// The mesh spec has no genesis.

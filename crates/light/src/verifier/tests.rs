@@ -25,7 +25,7 @@ use crate::{
 /// The slot of the first miner: miners come after twelve validators.
 const MINER_UID: Uid = Uid(12);
 
-/// What a source answers; tests replace one part of an honest one.
+/// A source with fixed responses; tests replace one part of an honest one.
 struct MemorySource {
     chain: Chain,
     checkpoint: fn(&Chain, BlockHeight) -> Checkpoint,
@@ -125,7 +125,7 @@ fn checkpoint_refusal(source: MemorySource) -> VerifyError {
 }
 
 #[test]
-fn an_honest_source_is_believed() {
+fn accepts_an_honest_source() {
     let node = miner(0).node_id();
     let mut verifier = start(MemorySource::honest(weighed()));
     let at = block_on(verifier.checkpoint(None)).unwrap();
@@ -246,7 +246,7 @@ fn refuses_a_fact_under_another_root() {
 }
 
 #[test]
-fn refuses_a_slot_that_is_not_the_nodes() {
+fn refuses_the_slot_of_another_node() {
     let (netuid, node, height) = (SUBNET, miner(0).node_id(), BlockHeight(11));
     for uid in [None, Some(Uid(13)), Some(Uid(200))] {
         let source = MemorySource { uid, ..MemorySource::honest(weighed()) };

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nervure_primitives::{MeshId, NodeId};
 use nervure_subnet::{
-    Find, Index, Inserted, Observation, Observations, Page, RecordError, SignedRecord,
+    Index, IndexSearch, InsertOutcome, Observation, Observations, Page, RecordError, SignedRecord,
     directory::{self, Context},
 };
 
@@ -27,7 +27,7 @@ impl ExpertCatalog {
     }
 
     /// Verifies a record and files it.
-    pub(crate) fn ingest(&self, bytes: &[u8]) -> Result<Inserted, RecordError> {
+    pub(crate) fn ingest(&self, bytes: &[u8]) -> Result<InsertOutcome, RecordError> {
         let now = clock::now();
         let record = SignedRecord::verify(bytes, &self.mesh, now, &self.registry)?;
         Ok(lock(&self.index).insert(record, now))
@@ -40,12 +40,12 @@ impl ExpertCatalog {
     }
 
     /// Files a record of this node's own.
-    pub(crate) fn insert_own(&self, record: SignedRecord) -> Inserted {
+    pub(crate) fn insert_own(&self, record: SignedRecord) -> InsertOutcome {
         lock(&self.index).insert(record, clock::now())
     }
 
     /// A page of records.
-    pub(crate) fn find(&self, find: &Find) -> Page {
+    pub(crate) fn find(&self, find: &IndexSearch) -> Page {
         lock(&self.index).find(find, clock::now())
     }
 

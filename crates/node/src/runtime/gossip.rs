@@ -18,7 +18,7 @@ use nervure_protocol::{
     RecordError,
     topics::{self, EXPERTS},
 };
-use nervure_subnet::Inserted;
+use nervure_subnet::InsertOutcome;
 use tokio::sync::{mpsc, watch};
 
 use super::{catalog::ExpertCatalog, chain::ChainView, dispatch::Dispatcher};
@@ -109,15 +109,15 @@ fn ingest(catalog: &ExpertCatalog, counters: &RecordCounters, message: &GossipMe
     verdict
 }
 
-fn verdict(result: &Result<Inserted, RecordError>) -> Verdict {
+fn verdict(result: &Result<InsertOutcome, RecordError>) -> Verdict {
     match result {
-        Ok(Inserted::New | Inserted::Newer) => Verdict::Accept,
-        Ok(Inserted::Stale | Inserted::Full) => Verdict::Ignore,
+        Ok(InsertOutcome::New | InsertOutcome::Newer) => Verdict::Accept,
+        Ok(InsertOutcome::Stale | InsertOutcome::Full) => Verdict::Ignore,
         // A registry that changes reaches nodes at different times: the sender may know more than we.
         Err(RecordError::Expired | RecordError::FromTheFuture | RecordError::NotRegistered { .. }) => {
             Verdict::Ignore
         }
-        Ok(Inserted::Contradiction) | Err(_) => Verdict::Reject,
+        Ok(InsertOutcome::Contradiction) | Err(_) => Verdict::Reject,
     }
 }
 
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn only_what_is_wrong_in_itself_is_held_against_the_sender() {
-        assert_eq!(verdict(&Ok(Inserted::New)), Verdict::Accept);
-        assert_eq!(verdict(&Ok(Inserted::Stale)), Verdict::Ignore);
-        assert_eq!(verdict(&Ok(Inserted::Full)), Verdict::Ignore);
-        assert_eq!(verdict(&Ok(Inserted::Contradiction)), Verdict::Reject);
+        assert_eq!(verdict(&Ok(InsertOutcome::New)), Verdict::Accept);
+        assert_eq!(verdict(&Ok(InsertOutcome::Stale)), Verdict::Ignore);
+        assert_eq!(verdict(&Ok(InsertOutcome::Full)), Verdict::Ignore);
+        assert_eq!(verdict(&Ok(InsertOutcome::Contradiction)), Verdict::Reject);
         assert_eq!(verdict(&Err(RecordError::Expired)), Verdict::Ignore);
         assert_eq!(verdict(&Err(RecordError::NotItsOwn)), Verdict::Reject);
         assert_eq!(verdict(&Err(RecordError::OutOfBounds("load"))), Verdict::Reject);

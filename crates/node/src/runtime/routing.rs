@@ -10,7 +10,7 @@ use nervure_router::{
     Catalog, Clock, ComposedPiece, Composer, Entropy, Environment, Router, TrustSnapshot, TrustSource,
     WINDOW_BYTES, WINDOW_KEPT_BYTES,
 };
-use nervure_subnet::{Find, Observations, Page};
+use nervure_subnet::{IndexSearch, Observations, Page};
 use rand::Rng;
 
 use super::{Mesh, catalog::ExpertCatalog, clock, dialer::QueryDialer, opinions::Opinions};
@@ -34,7 +34,7 @@ pub(crate) fn router(mesh: &Mesh, client: QueryClient, scope: Scope) -> Router {
 }
 
 impl Catalog for ExpertCatalog {
-    fn find(&self, find: &Find) -> Page {
+    fn find(&self, find: &IndexSearch) -> Page {
         ExpertCatalog::find(self, find)
     }
 

@@ -12,7 +12,7 @@ use nervure_ledger::spec::Role;
 use nervure_p2p::{NetworkHandle, NetworkStatus, query::ServerCounters};
 use nervure_primitives::{Envelope, Hash, MeshId, NodeId};
 use nervure_router::{Router, expert_view, parse_filter};
-use nervure_subnet::{ExpertRecord, Find};
+use nervure_subnet::{ExpertRecord, IndexSearch};
 use serde_json::Value;
 
 use super::{
@@ -46,7 +46,7 @@ impl NodeService {
     }
 
     fn find(&self, find: &ExpertSearch) -> Result<ExpertPage, ServiceError> {
-        let page = self.catalog.find(&Find {
+        let page = self.catalog.find(&IndexSearch {
             capability: find.capability.clone(),
             model: None,
             netuid: find.netuid,
@@ -96,7 +96,7 @@ impl MeshService for NodeService {
     }
 
     fn catalog(&self) -> BoxFuture<'_, Catalog> {
-        let records = self.catalog.find(&Find::default()).records;
+        let records = self.catalog.find(&IndexSearch::default()).records;
         std::future::ready(view::catalog(&records)).boxed()
     }
 

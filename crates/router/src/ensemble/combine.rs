@@ -4,7 +4,7 @@ use nervure_api::ParticipantView;
 use nervure_protocol::{ExpertEvent, FinishReason, Score, Usage};
 use nervure_subnet::{
     mechanism::exact_answer,
-    mix::{average, majority, middle},
+    mix::{average, majority, median_number},
 };
 
 use super::{Ballot, CombinedAnswer};
@@ -49,7 +49,7 @@ pub(super) fn vote(voices: &[(&str, Score)]) -> Option<usize> {
     if most.behind.parts() > u32::MAX / 2 {
         return Some(most.answer);
     }
-    let median = middle(voices)
+    let median = median_number(voices)
         .and_then(|middle| voices.iter().position(|(text, _)| exact_answer::number(text) == Some(middle)));
     Some(median.unwrap_or(most.answer))
 }

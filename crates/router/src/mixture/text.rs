@@ -5,7 +5,7 @@ use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use nervure_api::{ParticipantView, ServiceError};
 use nervure_protocol::{ExpertEvent, ExpertRecord, Sampling, Usage};
-use nervure_subnet::mix::{ByteDistribution, FixedShare, LockStep, LockStepRules, Mixed, Progress};
+use nervure_subnet::mix::{ByteDistribution, FixedShare, LockStep, LockStepRules, Progress, StepResult};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -51,7 +51,7 @@ pub(super) struct MixedText {
     prompt_tokens: u32,
     /// Failures before the first byte.
     failures: Vec<AttemptError>,
-    first: Option<Mixed>,
+    first: Option<StepResult>,
     done: Option<ExpertEvent>,
     /// How many experts were asked.
     pub(super) tried: usize,
@@ -141,7 +141,7 @@ impl MixedText {
     }
 
     /// Waits until the current step is done.
-    async fn step(&mut self) -> Result<Mixed, String> {
+    async fn step(&mut self) -> Result<StepResult, String> {
         (0..self.members.len()).for_each(|at| self.ask(at));
         let mut progress = self.lock.tick(self.now());
         loop {
@@ -185,7 +185,7 @@ impl MixedText {
             }
             Ok(claimed) => {
                 member.is_ready = step == current;
-                let progress = self.lock.spoke(at, step, &claimed, now);
+                let progress = self.lock.receive(at, step, &claimed, now);
                 if step < current {
                     self.ask(at);
                 }
@@ -223,7 +223,7 @@ impl MixedText {
 
     /// The current step's byte is `byte`.
     fn add(&mut self, byte: u8) {
-        self.lock.chose(byte, self.now());
+        self.lock.choose(byte, self.now());
         self.window.push(byte);
         for member in self.members.iter_mut().filter(|member| member.is_active()) {
             match std::mem::take(&mut member.is_ready) {

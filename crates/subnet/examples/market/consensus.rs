@@ -7,13 +7,13 @@ use crate::miners::Miner;
 /// Blocks of an epoch.
 pub(crate) const TEMPO: u64 = 360;
 
-/// What an epoch shares out, in base units: 82 % of a block's reward, as long as there is one token a block.
+/// The emission of an epoch, in base units: 82 % of a block's reward, as long as there is one token a block.
 const EMISSION: u64 = TEMPO * 820_000_000;
 
-/// What each validator has staked, in base units.
+/// The stake of each validator, in base units.
 const STAKE: u64 = 1_000_000_000_000;
 
-/// The ledger's part: what was committed, what counts, and bonds.
+/// The ledger's part: commits, weights and bonds.
 pub(crate) struct Consensus {
     params: Params,
     committed: Vec<Vec<Cell>>,
@@ -27,7 +27,7 @@ impl Consensus {
         Self { params: Params::default(), committed: none(), bonds: none(), committed_at: 0 }
     }
 
-    /// The epoch that ends at `block`: last epoch's promises count, and `rows` are committed for the next.
+    /// The epoch that ends at `block`: the last epoch's commits count, and `rows` are committed for the next.
     pub(crate) fn epoch(&mut self, block: u64, miners: &[Miner], rows: Vec<Vec<Cell>>) -> EpochOutput {
         let shown = std::mem::replace(&mut self.committed, rows);
         let mut neurons: Vec<Neuron<'_>> = Vec::with_capacity(shown.len() + miners.len());

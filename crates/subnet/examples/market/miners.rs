@@ -1,4 +1,4 @@
-//! Miners whose quality drifts, who break, lie, and give way to newcomers.
+//! Miners whose quality drifts, and that break, lie, and are replaced by newcomers.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use crate::consensus::TEMPO;
 /// How far the quality of a miner moves in an epoch at most, of 1.
 const DRIFT: f64 = 0.02;
 
-/// What a liar's answers are worth, and those of a miner that broke.
+/// The worth of the answers of a liar and of a miner that broke.
 pub(crate) const USELESS: f64 = 0.02;
 
-/// One in so many miners lies.
+/// One in this many miners lies.
 const LIARS: u64 = 10;
 
-/// One in so many honest miners breaks in an epoch, and one in so many slots goes to a newcomer.
+/// One in this many honest miners breaks in an epoch, and one in this many slots goes to a newcomer.
 const RARE: u64 = 1_000;
 
-/// A slot is safe for so many blocks, as by default on the ledger.
+/// The immunity of a new neuron, in blocks: the ledger's default.
 const IMMUNITY: u64 = 5_000;
 
 /// One miner.
 #[derive(Clone, Debug)]
 pub(crate) struct Miner {
     pub(crate) registration: Registration,
-    /// What its answers are worth, of 1.
+    /// The worth of its answers, of 1.
     pub(crate) quality: f64,
     pub(crate) liar: bool,
     pub(crate) broken: bool,
@@ -41,7 +41,7 @@ pub(crate) struct Miners {
     born: u64,
 }
 
-/// What happened to the miners in an epoch, by slot.
+/// The changes of the miners in an epoch, by slot.
 #[derive(Default)]
 pub(crate) struct Changes {
     pub(crate) came: Vec<usize>,
@@ -55,8 +55,8 @@ impl Miners {
         miners
     }
 
-    /// Everybody moves a little, some break, and those with the least `incentive` give way. Before the epoch that ends
-    /// at `block`.
+    /// Changes the miners before the epoch that ends at `block`: the quality of all moves a little, some break, and
+    /// newcomers replace those with the least `incentive`.
     pub(crate) fn live(&mut self, block: u64, incentive: &[u16]) -> Changes {
         let mut changes = Changes::default();
         for (slot, miner) in self.all.iter_mut().enumerate().filter(|(_, miner)| !miner.liar && !miner.broken)
@@ -95,7 +95,7 @@ impl Miners {
 }
 
 impl Miner {
-    /// What it says of itself.
+    /// Its expert record.
     pub(crate) fn record(&self, now: UnixMillis) -> ExpertRecord {
         ExpertRecord {
             node: self.registration.node,

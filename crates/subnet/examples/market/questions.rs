@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use crate::miners::Miner;
 
-/// What became of one chooser's questions.
+/// The results of one way to choose.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Tally {
-    /// How many.
+    /// The number of queries.
     pub(crate) questions: u64,
-    /// The sum of what the answers were worth.
+    /// The sum of the worth of the answers.
     pub(crate) worth: f64,
     /// Answered by a liar.
     pub(crate) to_liars: u64,
@@ -21,14 +21,14 @@ pub(crate) struct Tally {
     pub(crate) explored: u64,
 }
 
-/// What each way to choose came to.
+/// The results of each way to choose.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Tallies {
-    /// Whoever is best at the moment: nobody can know.
+    /// The best miner at the moment, which no real chooser can know.
     pub(crate) oracle: Tally,
     pub(crate) balanced: Tally,
     pub(crate) trusted: Tally,
-    /// Who heeds no validator: the quickest, least busy and cheapest.
+    /// The gate without validators: the fastest, least busy and cheapest.
     pub(crate) alone: Tally,
     /// By lot.
     pub(crate) lot: Tally,
@@ -48,7 +48,7 @@ impl Tally {
         what as f64 / self.questions.max(1) as f64
     }
 
-    /// What an answer was worth, on average.
+    /// The mean worth of an answer.
     pub(crate) fn mean(&self) -> f64 {
         self.worth / self.questions.max(1) as f64
     }

@@ -1,4 +1,4 @@
-//! The simulation of a subnet, epoch by epoch, and what is to be said of it.
+//! The simulation of a subnet, epoch by epoch, and its report.
 
 use std::{collections::BTreeMap, fmt, thread};
 
@@ -21,19 +21,19 @@ const MESH: MeshId = MeshId::from_bytes([7; 32]);
 /// Milliseconds of an epoch: blocks of 12 s.
 const EPOCH_MS: u64 = TEMPO * 12_000;
 
-/// One in so many epochs at the beginning is not counted: everybody is new.
+/// The first epochs, one in this many, are not counted: all miners are new.
 const WARM_UP: u64 = 20;
 
-/// The best of so many equal parts are those that should be found.
+/// The best of this many equal parts are the miners that should be found.
 const PARTS: usize = 10;
 
-/// What is to be simulated.
+/// The parameters of the simulation.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Plan {
     pub(crate) miners: usize,
     pub(crate) validators: usize,
     pub(crate) epochs: u64,
-    /// In each epoch.
+    /// Queries in each epoch.
     pub(crate) questions: u64,
     pub(crate) seed: u64,
 }
@@ -44,7 +44,7 @@ impl Default for Plan {
     }
 }
 
-/// A subnet that lives.
+/// The state of the simulated subnet.
 pub(crate) struct Simulation {
     plan: Plan,
     miners: Miners,
@@ -67,7 +67,7 @@ struct DetectionTimes {
     took: Vec<u64>,
 }
 
-/// What came of it.
+/// The result of the simulation.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     plan: Plan,
@@ -136,7 +136,7 @@ impl Simulation {
         }
     }
 
-    /// Tests, and what validators say of them, by page. On two threads: what one does tells the others nothing.
+    /// The validators' tests and their live scores, by page. On two threads, because validators are independent.
     fn test(&mut self, now: UnixMillis) -> Vec<Vec<SignedLiveScores>> {
         let miners = &self.miners.all;
         let mut ordered: Vec<&Miner> = miners.iter().collect();
@@ -155,7 +155,7 @@ impl Simulation {
         })
     }
 
-    /// What the gate thinks of each slot.
+    /// The gate's trust in each slot.
     fn trusts(&self, opinions: &BTreeMap<Registration, MedianScore>) -> Vec<Trust> {
         let largest = self.incentive.iter().copied().max().unwrap_or(0);
         let known = self.miners.all.iter().zip(&self.incentive);
@@ -197,7 +197,7 @@ impl Simulation {
     }
 }
 
-/// Median opinions of everybody.
+/// The medians of all miners' live scores.
 fn opinions(said: Vec<Vec<SignedLiveScores>>, now: UnixMillis) -> BTreeMap<Registration, MedianScore> {
     let pages = said.first().map_or(0, Vec::len);
     let mut books: Vec<LiveScoreTable> =
@@ -241,7 +241,7 @@ impl DetectionTimes {
 }
 
 impl Report {
-    /// What an answer was worth less than the best one.
+    /// How much less an answer was worth than the best one.
     pub(crate) fn regret(&self, of: &Tally) -> f64 {
         self.tallies.oracle.mean() - of.mean()
     }

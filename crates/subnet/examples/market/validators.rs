@@ -16,10 +16,10 @@ const MINERS_PER_TASK: usize = 64;
 /// How far a result is off at most, of 1.
 const LUCK: f64 = 0.1;
 
-/// One in so many lies.
+/// One in this many validators lies.
 const LIARS: usize = 5;
 
-/// What a liar pretends to have seen.
+/// The number of tasks that a liar claims.
 const PRETENDED_TASKS: u32 = 1_000;
 
 pub(crate) struct Validator {
@@ -55,7 +55,7 @@ impl Validator {
         }
     }
 
-    /// What it commits to; miners' uids begin at `first`.
+    /// The weights that it commits; miners' uids begin at `first`.
     pub(crate) fn weights(&self, miners: &[Miner], first: usize) -> Vec<Cell> {
         let slots = miners.iter().enumerate().map(|(slot, miner)| (Uid((first + slot) as u16), miner));
         match self.lies {
@@ -64,7 +64,7 @@ impl Validator {
         }
     }
 
-    /// What it gossips, a page for each of `pages`, which are in order of node.
+    /// The live scores that it gossips, a page for each of `pages`, which are in order of node.
     pub(crate) fn says(
         &self,
         pages: &[Vec<&Miner>],

@@ -1,38 +1,38 @@
-//! The side that asks: reads answers that it does not trust.
+//! The client's side: decodes responses from untrusted nodes.
 
 use nervure_primitives::cbor::{self, CborError, Limits};
 
 use super::{MAX_PAGE, MAX_RESPONSE, PageCursor, Response};
 
-/// Why an answer is of no use.
+/// Why a response is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DirectoryError {
-    /// Not an answer.
+    /// It does not decode.
     #[error(transparent)]
     Cbor(#[from] CborError),
-    /// The node refused, in its words.
+    /// The node refused, with this reason.
     #[error("refused: {0}")]
     Refused(String),
-    /// An answer to another question, or more records than a page may have.
-    #[error("the answer does not fit the question")]
+    /// A response to another kind of request, or more records than a page may have.
+    #[error("the response does not fit the request")]
     Unfitting,
 }
 
-/// A page as it came: nothing in it is verified yet.
+/// A page as it arrived: nothing in it is verified yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundPage {
-    /// What claims to be signed records.
+    /// Encoded signed records, not verified.
     pub records: Vec<Vec<u8>>,
     /// Where the next page begins; none after the last.
     pub next: Option<PageCursor>,
 }
 
-/// Reads the answer to [`super::Request::Find`], asked with `after`. A page that does not go forward would have its client ask
-/// for ever: its `next` is dropped.
+/// Decodes the response to [`super::Request::Find`], sent with `after`. A page whose `next` does not advance
+/// would make the client ask for ever: its `next` is dropped.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not a valid response.
 pub fn read_page(bytes: &[u8], after: Option<&PageCursor>) -> Result<FoundPage, DirectoryError> {
     match decode(bytes)? {
         Response::Page { records, next } if records.len() <= MAX_PAGE => {
@@ -45,10 +45,10 @@ pub fn read_page(bytes: &[u8], after: Option<&PageCursor>) -> Result<FoundPage, 
     }
 }
 
-/// Reads the answer to [`super::Request::Publish`]: how many records are kept there.
+/// Decodes the response to [`super::Request::Publish`]: the number of records that the node stored.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not a valid response.
 pub fn read_published(bytes: &[u8]) -> Result<u16, DirectoryError> {
     match decode(bytes)? {
         Response::Published { kept, .. } => Ok(kept),

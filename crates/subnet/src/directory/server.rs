@@ -1,4 +1,4 @@
-//! The side that keeps records for others.
+//! The server's side: stores records for other nodes.
 
 use nervure_primitives::{
     MeshId, UnixMillis,
@@ -10,22 +10,22 @@ use super::{
     FindRecords, MAX_PAGE, MAX_PUBLISH, MAX_REQUEST, MAX_RESPONSE, PageCursor, Request, Response, SHARDS,
     shard,
 };
-use crate::{Find, Index, Inserted, Registry, SignedRecord};
+use crate::{Index, IndexSearch, InsertOutcome, Registry, SignedRecord};
 
-/// Bytes of an answer that are not records.
+/// Bytes of a response besides the records.
 const RESPONSE_OVERHEAD_BYTES: usize = 512;
 
-/// Bytes that each record adds to its own.
+/// Bytes of encoding that each record adds to its own size.
 const RECORD_OVERHEAD_BYTES: usize = 4;
 
 /// Longest reason of a refusal, in characters.
 const MAX_REASON_CHARS: usize = 48;
 
-/// What an answer depends on besides the index.
+/// Inputs of a response besides the index.
 pub struct Context<'a, R> {
     /// The mesh.
     pub mesh: &'a MeshId,
-    /// Who may advertise.
+    /// The admission of records: which nodes may advertise.
     pub registry: &'a R,
     /// The time.
     pub now: UnixMillis,
@@ -54,8 +54,8 @@ fn publish<R: Registry>(index: &mut Index, records: &[ByteBuf], context: &Contex
     for bytes in records {
         let record = SignedRecord::verify(bytes, context.mesh, context.now, context.registry);
         match record.map(|record| index.insert(record, context.now)) {
-            Ok(Inserted::New | Inserted::Newer | Inserted::Stale) => kept += 1,
-            Ok(Inserted::Contradiction | Inserted::Full) | Err(_) => lost += 1,
+            Ok(InsertOutcome::New | InsertOutcome::Newer | InsertOutcome::Stale) => kept += 1,
+            Ok(InsertOutcome::Contradiction | InsertOutcome::Full) | Err(_) => lost += 1,
         }
     }
     Response::Published { kept, refused: lost }
@@ -63,13 +63,13 @@ fn publish<R: Registry>(index: &mut Index, records: &[ByteBuf], context: &Contex
 
 fn page(index: &Index, find: &FindRecords, now: UnixMillis) -> Response {
     if find.shard >= SHARDS {
-        return refused(&format!("there is no shard {}", find.shard));
+        return refused(&format!("unknown shard {}", find.shard));
     }
     let filter = match find.filter.as_deref().map(str::parse).transpose() {
         Ok(filter) => filter,
         Err(error) => return refused(&error),
     };
-    let wanted = Find {
+    let wanted = IndexSearch {
         capability: find.capability.clone(),
         model: None,
         netuid: Some(find.netuid),

@@ -54,7 +54,7 @@ fn everything(index: &mut Index, limit: u16) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn what_is_published_is_found_once_whatever_the_pages() {
+fn a_published_record_is_found_once_with_any_page_size() {
     let mut index = Index::default();
     let all: Vec<_> =
         (1..=40).flat_map(|seed| ["a", "b", "c"].map(|name| signed(seed, name, "text.generate"))).collect();

@@ -1,7 +1,7 @@
 //! The grammar of filters, in winnow.
 //!
-//! Errors are remembered where they are meant: once a field is read, what follows must fit it (`cut_err`), so that the
-//! message speaks of the value and not of the whole.
+//! Once a field is read, the rest of the comparison must fit it (`cut_err`), so that an error is about the value and
+//! not about the whole filter.
 
 use winnow::{
     ModalResult, Parser,

@@ -1,9 +1,9 @@
-//! What asking an expert costs, in milliseconds.
+//! The cost of asking an expert, in milliseconds.
 
 use super::{Candidate, Choice, Note, PolicyRules, Trust};
 use crate::Score;
 
-/// Milliseconds to the first byte that an expert is given credit for before it was ever asked.
+/// Milliseconds to the first byte that an expert counts with before this node has asked it.
 const UNKNOWN_LATENCY_MS: u64 = 20;
 /// Milliseconds for each percent of load.
 const LOAD_MS: u64 = 2;
@@ -13,15 +13,15 @@ const IN_FLIGHT_MS: u64 = 50;
 const FAILURE_MS: u64 = 500;
 /// Base units per 1,000 tokens that weigh as much as one millisecond: a thousandth of a token.
 const PRICE_PER_MS: u64 = 1_000_000;
-/// Milliseconds for an expert that validators find worthless.
+/// Milliseconds for an expert with a quality of 0.
 const DISTRUST_MS: u64 = 2_000;
 
-/// An expert with its cost, and what else decides its place.
+/// An expert with its cost and the other inputs of its place in the order.
 pub(super) struct RankedCandidate {
     pub(super) choice: Choice,
     pub(super) quality: Score,
     pub(super) newcomer: bool,
-    /// Our queries that are with it, then its own word on its load.
+    /// This node's queries in flight, then the load that the expert advertises.
     pub(super) busy: (u32, u8),
 }
 

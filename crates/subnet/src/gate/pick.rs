@@ -1,4 +1,5 @@
-//! The order in which experts are asked: by cost, but for the known bad, newcomers, and two random choices.
+//! The order in which experts are asked: by cost, with exceptions for known bad experts, newcomers and two random
+//! choices.
 
 use super::{Choice, Note, PolicyRules, cost::RankedCandidate};
 use crate::{Dice, ExpertRecord, Score, Seed};
@@ -6,7 +7,7 @@ use crate::{Dice, ExpertRecord, Score, Seed};
 /// Milliseconds by which an expert may be worse and still be about as good, on top of the policy's percents.
 const COST_TOLERANCE_MS: u64 = 5;
 
-/// Orders the experts. Whoever asks takes the first, and the next when that one fails.
+/// Orders the experts. The router asks the first one, and the next when that one fails.
 pub(super) fn order(mut ranked: Vec<RankedCandidate>, seed: u64, rules: &PolicyRules) -> Vec<Choice> {
     mark_bad(&mut ranked, rules);
     ranked.sort_by_cached_key(|one| {
@@ -22,7 +23,7 @@ pub(super) fn order(mut ranked: Vec<RankedCandidate>, seed: u64, rules: &PolicyR
     ranked.into_iter().map(|one| one.choice).collect()
 }
 
-/// Marks those that were tested and are far from the best that was.
+/// Marks tested experts whose quality is far below that of the best tested one.
 fn mark_bad(ranked: &mut [RankedCandidate], rules: &PolicyRules) {
     let best = ranked.iter().filter(|one| !one.newcomer).map(|one| one.quality).max();
     let least = best.unwrap_or(Score::ZERO).times(Score::ratio(rules.bad_below.into(), 100));
@@ -31,7 +32,7 @@ fn mark_bad(ranked: &mut [RankedCandidate], rules: &PolicyRules) {
     }
 }
 
-/// A newcomer, when it is a newcomer's turn: each of them equally likely.
+/// A random newcomer, for a share of [`PolicyRules::explore`] of the queries.
 fn newcomer(ranked: &[RankedCandidate], dice: &mut Dice, rules: &PolicyRules) -> Option<usize> {
     if dice.below(1000) >= rules.explore.into() {
         return None;

@@ -1,54 +1,54 @@
-//! Routing policies: what an asker cares about.
+//! Routing policies: how much each term of the cost counts.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What an asker cares about most.
+/// Which term of the cost counts most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Policy {
-    /// Everything, in proportion.
+    /// All terms in proportion.
     #[default]
     Balanced,
     /// A quick first byte.
     Fastest,
     /// A low price.
     Cheapest,
-    /// What validators have found to be good.
+    /// A high quality in the validators' tests.
     Trusted,
 }
 
-/// A policy that does not exist.
+/// A text that is not the name of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no policy of this name; there are balanced, fastest, cheapest and trusted")]
+#[error("not a valid policy: write balanced, fastest, cheapest or trusted")]
 pub struct PolicyError;
 
-/// What a policy makes of each term of the cost, in percent, and of what is beyond it.
+/// The factor of each term of the cost, in percent, and the rules beyond the cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyRules {
-    /// Of the time to the first byte, load and our own queries that are with it.
+    /// Factor of the time to the first byte, the load and this node's queries in flight.
     pub speed: u16,
-    /// Of failures.
+    /// Factor of failures.
     pub failures: u16,
-    /// Of the price.
+    /// Factor of the price.
     pub price: u16,
-    /// Of what validators found lacking.
+    /// Factor of distrust: one minus the quality.
     pub distrust: u16,
-    /// An expert whose quality is less than this much of the best one's is known to be bad, in percent; 0 for nobody.
+    /// An expert whose quality is less than this part of the best one's is known to be bad, in percent; 0 marks none.
     pub bad_below: u8,
-    /// How many of 1,000 questions begin with a newcomer, when there is one.
+    /// How many of 1,000 queries are sent to a newcomer first, if there is one.
     pub explore: u16,
-    /// How much more than the best an expert may cost to be one of the two that are drawn, in percent; 0 draws
-    /// nobody.
+    /// How much more than the cheapest an expert may cost to be one of the two that are drawn, in percent; 0 draws
+    /// none.
     pub about_as_good: u16,
 }
 
 impl PolicyRules {
-    /// For a node that knows of no validators: what it saw itself, and nothing left to chance.
-    pub const ALONE: Self = Self {
+    /// For a node that knows of no validators: its own observations only, without random choices.
+    pub const OBSERVATIONS_ONLY: Self = Self {
         speed: 100,
         failures: 100,
         price: 100,
@@ -60,14 +60,14 @@ impl PolicyRules {
 }
 
 impl Policy {
-    /// What it makes of the cost.
+    /// The rules of the policy.
     pub const fn rules(self) -> PolicyRules {
         let balanced = PolicyRules {
             distrust: 100,
             bad_below: 25,
             explore: 20,
             about_as_good: 25,
-            ..PolicyRules::ALONE
+            ..PolicyRules::OBSERVATIONS_ONLY
         };
         match self {
             Self::Balanced => balanced,

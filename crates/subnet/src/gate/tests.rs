@@ -1,4 +1,4 @@
-//! Whom the gate chooses, and why.
+//! Which expert the gate chooses, and why.
 
 use proptest::prelude::*;
 
@@ -99,7 +99,7 @@ fn the_known_bad_come_last_under_every_policy() {
         assert_eq!(shares(&[liar.clone(), honest.clone()], policy), [0, 2000], "{policy:?}");
     }
     let alone = route(vec![liar], &terms(), &Policy::Balanced.rules(), NOW);
-    assert_eq!(alone.choices.len(), 1, "when there is nobody else it is asked");
+    assert_eq!(alone.choices.len(), 1, "it is asked when there is no other");
 }
 
 #[test]
@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_worse_in_one_respect_never_ranks_higher(
+    fn a_candidate_that_is_worse_in_one_respect_never_ranks_higher(
         latency in 0u32..5000, load in 0u8..100, in_flight in 0u32..63, price in 0u64..1 << 40, which in 0..4
     ) {
         let mut better = candidate(1);

@@ -24,10 +24,9 @@ impl Trust {
         Self { incentive: incentive.map(part), live_score }
     }
 
-    /// How good it is: the mean of what was finalised, which is agreed on but late, and of what is said since; no more
-    /// than that, so that bad news counts at once and in full, and good news when it is agreed on. A node
-    /// that is being tested counts as half good at first, and for what is said of it in proportion to the tasks
-    /// behind it.
+    /// How good it is: the mean of the finalised incentive, which is agreed on but late, and of the live score, but at
+    /// most the live score: a fall counts at once and in full, a rise only when it is finalised. An untested node has a
+    /// quality of one half, and its live score counts in proportion to the tasks behind it.
     pub fn quality(&self) -> Score {
         let Some(live_score) = self.live_score else {
             return self.incentive.unwrap_or(UNTESTED);
@@ -42,7 +41,7 @@ impl Trust {
         }
     }
 
-    /// Whether too little is known of it: neither has it earned anything nor been set 16 tasks.
+    /// Whether it has neither an incentive nor 16 tasks.
     pub fn is_newcomer(&self) -> bool {
         let earned = self.incentive.is_some_and(|incentive| incentive > Score::ZERO);
         !earned && self.live_score.is_none_or(|live_score| live_score.tasks < MIN_TESTED_TASKS)
@@ -68,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_finalised_and_what_is_said_count_alike() {
+    fn incentive_and_live_score_count_alike() {
         let trust = Trust::new(Some((500, 1000)), said(100, 50));
         assert_eq!(trust.quality().to_string(), "0.7500");
         assert_eq!(Trust::new(Some((500, 1000)), None).quality().to_string(), "0.5000");

@@ -1,11 +1,11 @@
 //! A validator's private texts, from which tasks are cut.
 //!
-//! Private is meant: what miners have read before they are asked measures their memory. Each document has the
+//! They have to be private: a text that miners have seen before measures their memory. Each document has the
 //! capability that it tests, so that an expert for Rust is asked about Rust.
 //!
 //! # Cells
-//! A text is read as cells of one fixed length, and what a miner has to guess is always the *last byte of a cell*,
-//! what it is shown always the bytes before it in the same cell. So no task, now or later, shows what another one
+//! A text is divided into cells of one fixed length. The byte to guess is always the *last byte of a cell*, and the
+//! context is always taken from the bytes before it in the same cell. So no task, now or later, shows what another one
 //! asks for, and a miner that writes down everything it was ever sent learns no answer. Two things break this:
 //! changing the length of cells under way, and cutting the passages of `embedding` from the same texts. Bring new
 //! texts then.
@@ -14,16 +14,16 @@ use std::sync::Arc;
 
 use nervure_primitives::Capability;
 
-/// Most documents of a corpus.
+/// Maximum number of documents of a corpus.
 pub const MAX_DOCUMENTS: usize = 4096;
 
-/// Most bytes of a corpus, all documents together.
+/// Maximum size of a corpus in bytes, all documents together.
 pub const MAX_CORPUS: usize = 256 << 20;
 
 /// A private text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Document {
-    /// What continuing it well takes.
+    /// The capability that it tests.
     pub capability: Capability,
     /// The text, shared by every selection that it is part of.
     pub text: Arc<[u8]>,
@@ -65,7 +65,7 @@ impl Corpus {
         &self.documents
     }
 
-    /// How many cells of `length` bytes there are; a rest shorter than that is none.
+    /// The number of cells of `length` bytes; a shorter rest does not count.
     pub(super) fn cells(&self, length: usize) -> usize {
         self.documents.iter().map(|document| document.text.len() / length.max(1)).sum()
     }

@@ -7,11 +7,11 @@ pub enum DrawError {
     /// The validator's private texts are too short, or too few.
     #[error("the private texts have {have} {what}, and this mechanism needs {need}")]
     TooLittleText {
-        /// What there is too little of.
+        /// The kind of text that is missing.
         what: &'static str,
-        /// How much there is.
+        /// The amount available.
         have: usize,
-        /// How much a task needs.
+        /// The amount that a task needs.
         need: usize,
     },
 }

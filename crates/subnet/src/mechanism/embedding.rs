@@ -1,4 +1,4 @@
-//! `embedding`: whether vectors put what means the same nearer than what does not.
+//! `embedding`: whether vectors of texts with the same meaning are nearer than those of other texts.
 //!
 //! A task is one question with the texts of many triples, shuffled: an anchor, one that is nearer by construction,
 //! one that is farther. Triples come from `wordings` (a statement in other words, against another statement, in one
@@ -6,9 +6,8 @@
 //! capability). The score is how far the ranking is above chance: a coin gets 0.
 //!
 //! # What a hostile miner can do
-//! * *Return what is easy*: one vector for all, zeros, numbers that are none or huge, vectors of different lengths.
-//!   Texts that differ and vectors that do not are a wrong ranking; anything else of these makes the whole answer
-//!   worthless.
+//! * *Return degenerate vectors*: one vector for all texts, zeros, NaN, huge numbers, vectors of different lengths.
+//!   Equal vectors for different texts are a wrong ranking; the others make the whole answer worthless.
 //! * *Know the table of wordings*: it is public, so that a miner with the program can look pairs up. Names and
 //!   numbers in it vary, and `passages` are private; a subnet that pays much should ask for many of those.
 //! * *Relay*, and turn or stretch the vectors: [`Task::alike`] compares angles, which turning and stretching leave
@@ -54,7 +53,7 @@ impl Parameters for Embedding {
     }
 }
 
-/// Three texts: the second means what the first does, the third does not.
+/// Three texts: the second has the meaning of the first, the third has another.
 #[derive(Debug)]
 struct Triple {
     anchor: String,

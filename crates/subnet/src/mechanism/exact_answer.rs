@@ -1,15 +1,15 @@
 //! `exact-answer`: questions with one right answer, for models that chat.
 //!
 //! A task is a few questions made from a seed, each with an answer that the validator computes: arithmetic, sorting,
-//! words, JSON, dates, in varied wording. The score is the share of right answers, and then, in what is left between
-//! two such shares, how fast the right ones came: *a slow right answer is always worth more than a fast wrong one*.
+//! words, JSON, dates, in varied wording. The score is the share of right answers, and, within the step between two
+//! such shares, how fast the right ones came: *a slow right answer is always worth more than a fast wrong one*.
 //!
 //! # What a hostile miner can do
 //! * *Look questions up*: the numbers and words in them are drawn, and no seed is used twice.
-//! * *Say everything at once*: the answer must be named as such, and when two different ones are, none counts.
-//! * *Solve by program* instead of a model: it then answers this kind of question as well as any model. Whoever wants
-//!   more of a model than that needs questions that programs cannot answer, from a mechanism of their own.
-//! * *Relay*: right answers are alike, so that nothing tells relayed ones apart here. [`Task::alike`] never holds.
+//! * *Give several answers at once*: the answer must be named as such, and two different named answers count as none.
+//! * *Solve by program* instead of a model: it then answers this kind of question as well as any model. A subnet that
+//!   needs more than that needs a mechanism whose questions programs cannot answer.
+//! * *Relay*: all right answers are alike, so that relayed ones cannot be detected. [`Task::alike`] is always false.
 
 mod arithmetic;
 mod calendar;
@@ -66,7 +66,7 @@ pub struct ExactAnswer {
     pub dates: u8,
 }
 
-/// The one answer that a text names; none when it names none, or different ones.
+/// The answer that a text names; `None` when it names none or several different ones.
 pub fn named(text: &str) -> Option<&str> {
     let answers = extract::answers(text);
     let (first, rest) = answers.split_first()?;

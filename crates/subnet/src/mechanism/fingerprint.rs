@@ -1,12 +1,12 @@
-//! What is left of a miner's replies to compare them with another's.
+//! A digest of a miner's replies, to compare them with another's.
 //!
 //! Replies can be megabytes; with 64 miners in a task there are two thousand pairs. So each miner's replies are read
 //! once, into few enough numbers that comparing all pairs costs little.
 
-/// Most numbers of a fingerprint.
+/// Maximum number of numbers in a fingerprint.
 pub const MAX_FINGERPRINT: usize = 1 << 14;
 
-/// Numbers that say what was answered: a part for each thing that was asked, none for what was not answered.
+/// Numbers that represent the replies: one part per item that was asked, `None` for a missing answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint(Vec<Option<Box<[i64]>>>);
 
@@ -18,12 +18,12 @@ impl Fingerprint {
         if numbers > MAX_FINGERPRINT { Self::default() } else { Self(parts) }
     }
 
-    /// How many things were asked.
+    /// The number of items that were asked.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether nothing was.
+    /// Whether no item was asked.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

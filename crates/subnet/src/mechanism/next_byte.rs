@@ -1,19 +1,19 @@
-//! `next-byte`: how well a byte-level model knows what comes next, in bits.
+//! `next-byte`: how well a byte-level model predicts the next byte, in bits.
 //!
 //! A task is many contexts from the validator's private texts; a miner returns the distribution of the byte that
 //! follows each. The validator knows that byte, the miner never sees it, and the score falls linearly with the mean
-//! of -log2 of its probability: from 1 at no bits to 0 at `zero_at`. That is a proper scoring rule: nothing pays
-//! better than to say what one believes.
+//! of -log2 of its probability: from 1 at no bits to 0 at `zero_at`. That is a proper scoring rule: an honest
+//! distribution has the best expected score.
 //!
 //! # What a hostile miner can do
-//! * *Echo*, or return what is frequent: it gets what a model of that quality gets. The byte asked for is in no
+//! * *Echo*, or return frequent bytes: it gets the score of a model of that quality. The byte to guess is in no
 //!   context of any task, see [`Corpus`].
-//! * *Leave out* contexts that it finds hard: a missing answer costs [`MAX_BITS`], knowing nothing costs 8.
-//! * *Return what is no distribution*: all its answers to the task count nothing.
+//! * *Leave out* hard contexts: a missing answer costs [`MAX_BITS`], a uniform distribution costs 8.
+//! * *Return an invalid distribution*: all its answers to the task score 0.
 //! * *Relay*: distributions that hardly differ over the whole task make two miners [`alike`](Task::alike), and they
 //!   share one reward. Noise that hides it must move a tenth of the mass, which costs some 4 % of the score: that
-//!   makes relaying dearer and does not end it. Two honest miners that run the same model are alike as well: that a
-//!   subnet pays once for one model is meant.
+//!   makes relaying dearer and does not end it. Two honest miners that run the same model are alike as well: a subnet
+//!   is meant to pay once for one model.
 
 mod distribution;
 
@@ -24,7 +24,7 @@ use self::distribution::{Distribution, FLOOR_BITS};
 use super::{Answer, Corpus, DrawError, Fingerprint, Mechanism, Parameters, Reply, Task, log::FRACTION_BITS};
 use crate::{Dice, Score, Seed};
 
-/// Bits that an answer costs at most, and a missing one always.
+/// Maximum cost of an answer, and the cost of a missing one, in bits.
 pub const MAX_BITS: u32 = FLOOR_BITS;
 
 /// Parameters of the mechanism.
@@ -78,7 +78,7 @@ impl Mechanism for NextByte {
     }
 }
 
-/// A context that ends where the cell's last byte begins, as long as chance wants it, and that byte.
+/// A context of random length that ends before the cell's last byte, and that byte.
 fn question(cell: &[u8], dice: &mut Dice) -> Option<(ExpertRequest, u8)> {
     let (next, before) = cell.split_last()?;
     let longest = before.len();

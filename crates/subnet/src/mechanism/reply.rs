@@ -6,9 +6,9 @@ use std::time::Duration;
 
 /// Longest text of an answer that is scored, in bytes; a longer one counts as missing.
 pub const MAX_ANSWER_TEXT: usize = 64 << 10;
-/// Most vectors of one answer.
+/// Maximum number of vectors of one answer.
 pub const MAX_VECTORS: usize = 128;
-/// Most dimensions of one vector.
+/// Maximum number of dimensions of one vector.
 pub const MAX_DIMENSIONS: usize = 16_384;
 
 /// An answer, unverified.

@@ -5,12 +5,12 @@ use serde::de::{DeserializeOwned, value::MapDeserializer};
 
 use super::{BUILT_IN, Mechanism};
 
-/// Why a spec names no mechanism.
+/// Why a spec does not name a valid mechanism.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
-    /// There is no such mechanism.
-    #[error("there is no mechanism of this name; there are {}", names())]
+    /// The name is not that of a mechanism.
+    #[error("unknown mechanism: the mechanisms are {}", names())]
     UnknownMechanism,
     /// More than [`MAX_PARAMETERS`].
     #[error("a mechanism has at most {MAX_PARAMETERS} parameters")]
@@ -21,7 +21,7 @@ pub enum SpecError {
     /// A parameter out of the bounds that the mechanism documents.
     #[error("parameter {parameter} is out of bounds")]
     OutOfBounds {
-        /// Which one.
+        /// The parameter.
         parameter: &'static str,
     },
 }
@@ -29,7 +29,7 @@ pub enum SpecError {
 /// The mechanism that `spec` names.
 ///
 /// # Errors
-/// When there is none of the name, or a parameter is unknown or out of bounds.
+/// When the name or a parameter is unknown, or a parameter is out of bounds.
 pub fn build(spec: &MechanismSpec) -> Result<Box<dyn Mechanism>, SpecError> {
     if spec.parameters.len() > MAX_PARAMETERS {
         return Err(SpecError::TooManyParameters);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_out_of_bounds_is_refused() {
+    fn refuses_unknown_names_and_parameters_out_of_bounds() {
         assert_eq!(error(MechanismSpec::named("proof-of-luck")), SpecError::UnknownMechanism);
         let spec = MechanismSpec::named("next-byte");
         assert!(matches!(error(spec.clone().with("context", 1 << 40)), SpecError::Parameter(_)));

@@ -1,15 +1,14 @@
 //! The mean of embeddings.
 //!
-//! Each vector counts by its direction and its weight, not by its length, so that no expert gets more say by larger
-//! numbers.
+//! Each vector counts by its direction and its weight, not by its length, so that no expert gets more influence by
+//! larger numbers.
 //!
-//! Hazard: only vectors of one model share a space. Whoever calls this groups experts by model first.
+//! Hazard: only vectors of one model share a space. The caller groups experts by model first.
 
 use crate::mechanism::MAX_DIMENSIONS;
 
-/// The direction between `vectors`, of length 1. Those that are no direction (empty, zero, not finite, of other
-/// dimensions than the heaviest) and those without weight are left out; none when nothing is left, or what is left
-/// cancels out.
+/// The mean direction of `vectors`, of length 1. Vectors without a direction (empty, zero, not finite), with other
+/// dimensions than the heaviest, or without weight are left out; `None` when none is left, or the rest cancels out.
 pub fn average(vectors: &[(&[f32], f64)]) -> Option<Vec<f32>> {
     let directions: Vec<(Vec<f64>, f64)> = vectors
         .iter()
@@ -26,7 +25,7 @@ pub fn average(vectors: &[(&[f32], f64)]) -> Option<Vec<f32>> {
     Some(direction(sum.into_iter())?.into_iter().map(|x| x as f32).collect())
 }
 
-/// The same direction with length 1; none of zero or of what is not finite.
+/// The same direction with length 1; `None` for a vector that is zero or not finite.
 fn direction(vector: impl ExactSizeIterator<Item = f64> + Clone) -> Option<Vec<f64>> {
     let length = vector.clone().map(|x| x * x).sum::<f64>().sqrt();
     let valid = (1..=MAX_DIMENSIONS).contains(&vector.len()) && length.is_finite() && length > 1e-12;
@@ -48,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_direction_is_left_out() {
+    fn leaves_out_vectors_without_a_direction() {
         let good: &[f32] = &[0.0, 2.0];
         for bad in [&[0.0, 0.0][..], &[f32::NAN, 1.0], &[f32::INFINITY, 0.0], &[], &[1.0, 2.0, 3.0]] {
             assert_eq!(average(&[(bad, 1.0), (good, 2.0)]), Some(vec![0.0, 1.0]));

@@ -1,9 +1,9 @@
 //! Distributions of the next byte, and the weighted mean of several.
 //!
-//! The mean, not a product: an expert that calls a byte impossible can be outvoted, and a mean of distributions is
-//! one.
+//! The mean, not a product: an expert that gives a byte a probability of 0 can be outvoted, and a mean of distributions
+//! is a distribution.
 
-/// How far from 1 a claimed sum may be: what rounding in a model may do.
+/// How far from 1 a claimed sum may be, because of rounding in a model.
 const SUM_TOLERANCE: f64 = 1.0 / 256.0;
 
 /// Probabilities of the 256 bytes. Invariant: none negative, their sum 1 but for rounding.
@@ -11,7 +11,7 @@ const SUM_TOLERANCE: f64 = 1.0 / 256.0;
 pub struct ByteDistribution(Box<[f64; 256]>);
 
 impl ByteDistribution {
-    /// What an expert claims, made to sum to 1; none when it is no distribution.
+    /// The distribution that an expert claims, scaled to sum to 1; `None` when it is not a valid distribution.
     pub fn read(claimed: &[f32]) -> Option<Self> {
         let valid = |p: &f32| (0.0..=1.01).contains(p);
         let sum: f64 = claimed.iter().map(|p| f64::from(*p)).sum();
@@ -34,8 +34,8 @@ impl ByteDistribution {
     }
 }
 
-/// The mean of `distributions` by their weights. Those without a finite weight above 0 have no say; none when nobody
-/// has.
+/// The mean of `distributions` by their weights. Those without a finite weight above 0 are left out; `None` when none
+/// is left.
 pub fn mixture<'a>(
     distributions: impl IntoIterator<Item = (&'a ByteDistribution, f64)>,
 ) -> Option<ByteDistribution> {
@@ -67,7 +67,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_distribution_is_not_read() {
+    fn refuses_invalid_distributions() {
         let mut negative = [2.0 / 256.0; 256];
         negative[..64].fill(-2.0 / 256.0);
         for bad in [

@@ -13,17 +13,16 @@
 //! -ln(prior of the first) + m ln(N / share) + (T - 1 - m) ln(1 / (1 - share + share / N))
 //! ```
 //!
-//! nats more on the whole text, whatever the text and however the experts behave. An expert that had nothing to say
-//! at a byte is treated as if it had said what the others together said (Y. Freund, R. Schapire, Y. Singer, M.
+//! nats more on the whole text, whatever the text and however the experts behave. An expert that gave no distribution
+//! for a byte is treated as if it had given the mixture of the others (Y. Freund, R. Schapire, Y. Singer, M.
 //! Warmuth, "Using and Combining Predictors that Specialize", 1997): it neither wins nor loses.
 //!
-//! No weight falls below `share / N`: that is what an expert that never was right can spoil.
+//! No weight falls below `share / N`: this bounds the influence of an expert that is always wrong.
 
-/// Most experts of one mixture.
+/// Maximum number of experts of one mixture.
 pub const MAX_EXPERTS: usize = 16;
 
-/// Part of all weight that is spread at each byte, when nothing else is asked for: experts are thought to change
-/// every 64 bytes or so.
+/// Default part of all weight that is spread at each byte: the best expert is assumed to change about every 64 bytes.
 const DEFAULT_SHARE: f64 = 1.0 / 64.0;
 
 /// The largest share that makes sense: half forgets everything at once.
@@ -38,8 +37,8 @@ pub struct FixedShare {
 }
 
 impl FixedShare {
-    /// Weights that begin at `prior`, which need not sum to 1. What is not finite or not above 0 counts as nothing;
-    /// where nothing is left, all begin equal. None for no experts or more than [`MAX_EXPERTS`].
+    /// Weights that start at `prior`, which need not sum to 1. A prior that is not finite or not above 0 counts as 0;
+    /// if all are 0, all experts start equal. `None` for no experts or more than [`MAX_EXPERTS`].
     pub fn new(prior: &[f64]) -> Option<Self> {
         if !(1..=MAX_EXPERTS).contains(&prior.len()) {
             return None;
@@ -67,8 +66,9 @@ impl FixedShare {
         &self.weights
     }
 
-    /// A byte came, to which the experts had given these probabilities; none for those who had said nothing.
-    pub fn saw(&mut self, given: &[Option<f64>]) {
+    /// Updates the weights by the next byte's probability by each expert; `None` for an expert that gave no
+    /// distribution.
+    pub fn update(&mut self, given: &[Option<f64>]) {
         let given = |at: usize| given.get(at).copied().flatten().filter(|p| (0.0..=1.0).contains(p));
         let (mut together, mut awake) = (0.0, 0.0);
         for (at, weight) in self.weights.iter().enumerate() {
@@ -78,7 +78,7 @@ impl FixedShare {
             }
         }
         let mixture = together / awake;
-        // Nobody said anything, or all called the byte impossible: nothing to learn from.
+        // No expert gave a probability, or all gave 0: there is nothing to learn from.
         if !mixture.is_finite() || mixture < f64::MIN_POSITIVE {
             return;
         }
@@ -112,7 +112,7 @@ mod tests {
         for given in steps {
             let mixture: f64 = weights.weights().iter().zip(given).map(|(weight, p)| weight * p).sum();
             nats -= mixture.ln();
-            weights.saw(&given.iter().map(|p| Some(*p)).collect::<Vec<_>>());
+            weights.update(&given.iter().map(|p| Some(*p)).collect::<Vec<_>>());
         }
         nats
     }
@@ -136,23 +136,23 @@ mod tests {
     }
 
     #[test]
-    fn who_says_nothing_neither_wins_nor_loses() {
+    fn a_silent_expert_neither_wins_nor_loses() {
         let mut weights = uniform(3, 0.0);
-        weights.saw(&[Some(0.9), Some(0.1), None]);
+        weights.update(&[Some(0.9), Some(0.1), None]);
         assert!((weights.weights()[2] - 1.0 / 3.0).abs() < 1e-12);
         let before = weights.clone();
-        weights.saw(&[None, None, None]);
-        weights.saw(&[Some(0.0), Some(0.0), None]);
-        weights.saw(&[]);
+        weights.update(&[None, None, None]);
+        weights.update(&[Some(0.0), Some(0.0), None]);
+        weights.update(&[]);
         assert_eq!(weights, before);
     }
 
     #[test]
     fn weights_come_back_after_a_change() {
         let mut weights = uniform(2, DEFAULT_SHARE);
-        (0..500).for_each(|_| weights.saw(&[Some(0.8), Some(0.1)]));
+        (0..500).for_each(|_| weights.update(&[Some(0.8), Some(0.1)]));
         assert!(weights.weights()[0] > 0.98);
-        (0..5).for_each(|_| weights.saw(&[Some(0.1), Some(0.8)]));
+        (0..5).for_each(|_| weights.update(&[Some(0.1), Some(0.8)]));
         assert!(weights.weights()[1] > 0.9, "five bytes are enough: {weights:?}");
     }
 
@@ -188,7 +188,7 @@ mod tests {
         ) {
             let mut weights = uniform(3, 0.03);
             for given in &steps {
-                weights.saw(given);
+                weights.update(given);
                 prop_assert!((weights.weights().iter().sum::<f64>() - 1.0).abs() < 1e-9);
                 prop_assert!(weights.weights().iter().all(|weight| *weight >= 0.01 - 1e-12));
             }
@@ -198,8 +198,8 @@ mod tests {
         fn experts_have_no_order(steps in proptest::collection::vec(proptest::collection::vec(0.0f64..1.0, 3), 1..40)) {
             let (mut one, mut other) = (uniform(3, 0.02), uniform(3, 0.02));
             for given in &steps {
-                one.saw(&[Some(given[0]), Some(given[1]), Some(given[2])]);
-                other.saw(&[Some(given[2]), Some(given[0]), Some(given[1])]);
+                one.update(&[Some(given[0]), Some(given[1]), Some(given[2])]);
+                other.update(&[Some(given[2]), Some(given[0]), Some(given[1])]);
             }
             let (one, other) = (one.weights(), other.weights());
             prop_assert!((one[0] - other[1]).abs() < 1e-9 && (one[2] - other[0]).abs() < 1e-9);

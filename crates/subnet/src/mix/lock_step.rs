@@ -1,21 +1,22 @@
-//! Mixing in lock-step: at every byte a distribution from each expert, one mixture, one byte, and on.
+//! Mixing in lock-step: each step takes a distribution of each expert, mixes them, and chooses one byte.
 //!
 //! # Design
 //! A state machine without I/O. The caller passes in what arrives and the time, by a monotonic clock of its own;
 //! [`Progress`] says whether the step is done. A step is done when
-//! * every expert that is left has spoken, or
-//! * `k_min` have, and so has every other one that is usually in time, or
+//! * every remaining expert has sent a distribution, or
+//! * `k_min` have, and so has every other expert that is usually in time, or
 //! * `k_min` have, and `grace` has passed since, or
-//! * anybody has, and `deadline` has passed since the step began.
+//! * at least one has, and `deadline` has passed since the step began.
 //!
-//! The caller then chooses a byte, tells it with [`LockStep::chose`], and sends it to *every* expert that is left,
-//! stragglers too: an expert that missed one step speaks again at the next. One that missed [`MAX_MISSED_STEPS`] in a row is
-//! not waited for until it is in time again; [`LockStep::missed`] tells the caller when to give it up.
+//! The caller then chooses a byte, reports it with [`LockStep::choose`], and sends it to *every* remaining expert,
+//! including stragglers: an expert that missed one step can take part in the next. Steps do not wait for one that
+//! missed
+//! [`MAX_MISSED_STEPS`] in a row until it is in time again; [`LockStep::missed`] tells the caller when to drop it.
 //!
 //! # What a hostile expert can do
-//! * *Stall*: [`MAX_MISSED_STEPS`] steps wait for it, `grace` each, and it has no say in them.
-//! * *Speak of a byte that has not been chosen yet*, or say what is no distribution: it is out.
-//! * *Speak twice, or late*: the first word of a step counts, and none after it.
+//! * *Stall*: [`MAX_MISSED_STEPS`] steps wait for it, `grace` each, and are mixed without it.
+//! * *Send a distribution for a later byte*, or an invalid one: it is dropped from the mixture.
+//! * *Send twice, or late*: the first distribution of a step counts, later ones are ignored.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -27,13 +28,13 @@ pub const MAX_MISSED_STEPS: u32 = 4;
 /// How long a step waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockStepRules {
-    /// Experts that are enough; 2 by default. More make a mixture better and stragglers matter more.
+    /// Number of experts that a step needs; 2 by default. With more, the mixture is better and stragglers matter more.
     pub k_min: NonZeroUsize,
-    /// How long the others are waited for when there are enough; 20 ms by default. Every step can take this much
-    /// longer than its `k_min`-th expert.
+    /// How long a step waits for the other experts after `k_min` have answered; 20 ms by default. It adds up to this
+    /// much to every step.
     pub grace: Duration,
-    /// How long a step may take; 2 s by default. Then whoever has spoken must do, and the answer fails when nobody
-    /// has.
+    /// How long a step may take; 2 s by default. Then it is mixed from the distributions that have arrived; the answer
+    /// fails when there is none.
     pub deadline: Duration,
 }
 
@@ -47,39 +48,39 @@ impl Default for LockStepRules {
     }
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mixed {
-    /// Which step, counted from 0.
+pub struct StepResult {
+    /// The number of the step, from 0.
     pub step: u64,
     /// The mixture.
     pub distribution: ByteDistribution,
-    /// How many experts had a say.
+    /// The number of experts that took part.
     pub experts: usize,
 }
 
-/// Where a step stands.
+/// The state of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
-    /// Not done; ask again at `until` at the latest, with [`LockStep::tick`].
+    /// Not done; call [`LockStep::tick`] at `until` at the latest.
     Waiting {
-        /// When waiting changes something.
+        /// The time at which the step may end without further distributions.
         until: Duration,
     },
     /// Done: choose a byte.
-    Mixed(Mixed),
-    /// It will never be: nobody is left, or nobody spoke in time.
+    Mixed(StepResult),
+    /// Failed: no expert is left, or none sent a distribution in time.
     Failed,
 }
 
-/// What one expert did in the current step.
+/// The state of one expert in the current step.
 #[derive(Clone, Debug)]
 enum Member {
-    /// It has not spoken, nor in so many steps before.
+    /// It has not sent a distribution, nor in this many steps before.
     Silent(u32),
-    /// It has.
+    /// It has sent a distribution.
     Spoke(ByteDistribution),
-    /// It is out for good.
+    /// It is dropped from the mixture.
     Out,
 }
 
@@ -95,7 +96,7 @@ pub struct LockStep {
 }
 
 impl LockStep {
-    /// The first step begins `now`, of as many experts as `weights` has.
+    /// Starts the first step at `now`, with one expert per weight.
     pub fn new(rules: LockStepRules, weights: FixedShare, now: Duration) -> Self {
         let members = vec![Member::Silent(0); weights.weights().len()];
         Self { rules, weights, members, step: 0, began: now, enough: None }
@@ -111,8 +112,8 @@ impl LockStep {
         self.step
     }
 
-    /// An expert spoke about `step`.
-    pub fn spoke(&mut self, expert: usize, step: u64, claimed: &[f32], now: Duration) -> Progress {
+    /// Handles an expert's distribution for `step`.
+    pub fn receive(&mut self, expert: usize, step: u64, claimed: &[f32], now: Duration) -> Progress {
         let current = self.step;
         if let Some(member) = self.members.get_mut(expert)
             && let Member::Silent(missed) = *member
@@ -126,7 +127,7 @@ impl LockStep {
         self.tick(now)
     }
 
-    /// An expert is gone: its stream failed, or it is too far behind.
+    /// Drops an expert: its stream failed, or it is too far behind.
     pub fn lost(&mut self, expert: usize, now: Duration) -> Progress {
         if let Some(member) = self.members.get_mut(expert) {
             *member = Member::Out;
@@ -134,7 +135,7 @@ impl LockStep {
         self.tick(now)
     }
 
-    /// How many steps in a row an expert has missed; 0 when it is out.
+    /// The number of steps in a row that an expert has missed; 0 when it is dropped.
     pub fn missed(&self, expert: usize) -> u32 {
         match self.members.get(expert) {
             Some(Member::Silent(missed)) => *missed,
@@ -142,7 +143,7 @@ impl LockStep {
         }
     }
 
-    /// Time went by.
+    /// Advances the time.
     pub fn tick(&mut self, now: Duration) -> Progress {
         let count = |wanted: fn(&Member) -> bool| self.members.iter().filter(|member| wanted(member)).count();
         let spoke = count(|member| matches!(member, Member::Spoke(_)));
@@ -163,13 +164,13 @@ impl LockStep {
         }
     }
 
-    /// The caller chose `byte`, from the mixture or because it is given. The next step begins.
-    pub fn chose(&mut self, byte: u8, now: Duration) {
+    /// Reports the byte that the caller chose, from the mixture or from a prompt, and starts the next step.
+    pub fn choose(&mut self, byte: u8, now: Duration) {
         let given = |member: &Member| match member {
             Member::Spoke(distribution) => Some(distribution.of(byte)),
             Member::Silent(_) | Member::Out => None,
         };
-        self.weights.saw(&self.members.iter().map(given).collect::<Vec<_>>());
+        self.weights.update(&self.members.iter().map(given).collect::<Vec<_>>());
         for member in &mut self.members {
             match member {
                 Member::Spoke(_) => *member = Member::Silent(0),
@@ -187,7 +188,7 @@ impl LockStep {
                 Member::Silent(_) | Member::Out => None,
             });
         match mixture(said) {
-            Some(distribution) => Progress::Mixed(Mixed { step: self.step, distribution, experts }),
+            Some(distribution) => Progress::Mixed(StepResult { step: self.step, distribution, experts }),
             None => Progress::Failed,
         }
     }

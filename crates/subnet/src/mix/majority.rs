@@ -9,21 +9,20 @@ use crate::{Score, mechanism::exact_answer, score::median};
 /// The result of a majority vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MajorityVote {
-    /// The answer to give: the most trusted one of those with the winning meaning.
+    /// The index of the winning answer: the most trusted one of those with the winning meaning.
     pub answer: usize,
-    /// Its share of all trust.
+    /// The share of all trust that supports it.
     pub behind: Score,
 }
 
-/// The most trusted answer; of equals, the first. None without answers.
+/// The index of the most trusted answer; of equals, the first. `None` without answers.
 pub fn best(trust: &[Score]) -> Option<usize> {
     let first_of_best = |at: &usize| (trust.get(*at).copied(), std::cmp::Reverse(*at));
     (0..trust.len()).max_by_key(first_of_best)
 }
 
-/// The answer with the most trust. Two texts say the same when they name the same answer
-/// ([`exact_answer::named`]), or are the same but for case and white space. Of equals, what more answers say, then
-/// what comes first in the alphabet.
+/// The answer with the most trust. Two texts agree when they name the same answer ([`exact_answer::named`]), or differ
+/// in case and white space only. A tie is decided by the number of answers, then by the alphabet.
 pub fn majority(answers: &[(&str, Score)]) -> Option<MajorityVote> {
     let mut said: BTreeMap<String, (u64, usize)> = BTreeMap::new();
     for (text, trust) in answers {
@@ -40,7 +39,7 @@ pub fn majority(answers: &[(&str, Score)]) -> Option<MajorityVote> {
 }
 
 /// The median by trust of the whole numbers that the answers name; answers without a number do not count.
-pub fn middle(answers: &[(&str, Score)]) -> Option<i64> {
+pub fn median_number(answers: &[(&str, Score)]) -> Option<i64> {
     let number =
         |(text, trust): &(&str, Score)| Some((exact_answer::number(text)?, u64::from(trust.parts())));
     median(answers.iter().filter_map(number).collect())
@@ -84,8 +83,8 @@ mod tests {
     fn numbers_have_a_middle_that_outliers_do_not_move() {
         let answers =
             [("Answer: 10", trust(50)), ("12", trust(50)), ("1,000,000", trust(40)), ("no idea", trust(99))];
-        assert_eq!(middle(&answers), Some(12));
-        assert_eq!(middle(&[("none", trust(50))]), None);
+        assert_eq!(median_number(&answers), Some(12));
+        assert_eq!(median_number(&[("none", trust(50))]), None);
     }
 
     proptest! {
@@ -96,7 +95,7 @@ mod tests {
             turned.rotate_left(turn % answers.len());
             let said = |of: &[(&str, Score)]| majority(of).map(|vote| (of[vote.answer].0.to_owned(), vote.behind));
             prop_assert_eq!(said(&answers), said(&turned));
-            prop_assert_eq!(middle(&answers), middle(&turned));
+            prop_assert_eq!(median_number(&answers), median_number(&turned));
         }
     }
 }

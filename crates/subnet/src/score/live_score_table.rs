@@ -62,7 +62,7 @@ impl LiveScoreTable {
         true
     }
 
-    /// Drops nodes that are no longer validators.
+    /// Removes nodes that are not validators any longer.
     pub fn retain(&mut self, neurons: &impl Neurons) {
         self.latest.retain(|validator, _| neurons.may_validate(validator, self.netuid));
     }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_word_counts_for_its_time() {
+    fn the_latest_scores_count_until_they_expire() {
         let mut book = LiveScoreTable::new(Netuid(1));
         assert!(book.insert(&says(1, Score::ONE), NOW));
         assert!(!book.insert(&says(1, Score::ZERO), NOW), "no later");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn opinions_are_of_everybody_and_count_all_tasks() {
+    fn medians_cover_all_neurons_and_count_all_tasks() {
         let mut book = LiveScoreTable::new(Netuid(1));
         for validator in 1..=3 {
             let also = |told: &mut LiveScores| told.scores.push(score(9, Score::ONE));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_silent_about_a_neuron_votes_too() {
+    fn a_validator_that_is_silent_about_a_neuron_counts_too() {
         let mut book = LiveScoreTable::new(Netuid(1));
         assert!(book.insert(&says(1, Score::ONE), NOW));
         let about_another = |validator| signed(validator, |told| told.scores[0] = score(9, Score::ONE));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn another_subnet_or_registration_is_another_matter() {
+    fn scores_do_not_count_for_another_subnet_or_registration() {
         let mut book = LiveScoreTable::new(Netuid(2));
         assert!(!book.insert(&says(1, Score::ONE), NOW));
         let mut book = LiveScoreTable::new(Netuid(1));

@@ -1,6 +1,6 @@
 //! The weighted median.
 
-/// The smallest value such that at least half of the weight is on no more than it; none without weight.
+/// The smallest value such that at least half of the weight is on values up to it; `None` without weight.
 ///
 /// While liars have less than half of the weight, it lies within the range of the honest values.
 pub(crate) fn median<T: Ord + Copy>(mut values: Vec<(T, u64)>) -> Option<T> {

@@ -2,9 +2,9 @@
 //!
 //! Of each neuron a mean over its first tasks, then an exponential moving average: of its reward over about
 //! [`ScoringRules::memory`] of them, because pay should be steady, and of its quality over the fewer of
-//! [`ScoringRules::attention`], because questions should leave a bad expert soon. A neuron that was asked and did not answer scores 0 like one that answered wrongly; after `memory` zeros
-//! in a row its average is exactly 0. A neuron that was not asked keeps what it has. The table holds
-//! registered neurons only, so it is bounded by the subnet.
+//! [`ScoringRules::attention`], because questions should leave a bad expert soon. A missing answer scores 0, as a wrong one
+//! does; after `memory` zeros in a row the average is exactly 0. A neuron that was not asked keeps what it has. The
+//! table holds registered neurons only, so it is bounded by the subnet.
 //!
 //! The state survives a restart as bytes ([`MovingAverageTable::save`]); it is the validator's own, and is decoded
 //! with the same checks as a message.
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::TaskResult;
 use crate::Registration;
 
-/// Most neurons of a subnet.
+/// Maximum number of neurons of a subnet.
 pub const MAX_NEURONS: usize = 4096;
 
 /// Largest saved state, in bytes.
@@ -32,10 +32,10 @@ const MAX_STATE_LEN: usize = 512 << 10;
 #[serde(deny_unknown_fields, default)]
 pub struct ScoringRules {
     /// Tasks that an average looks back on, 1 to 1,000; 20 by default. Fewer, and luck decides; more, and a miner
-    /// that became bad goes on earning.
+    /// that became bad earns for longer.
     pub memory: u16,
     /// Tasks that the average of quality looks back on, which routing goes by, 1 to 1,000; 5 by default. Fewer, and
-    /// questions follow luck; more, and they go on to a miner that became bad.
+    /// routing follows luck; more, and a miner that became bad is asked for longer.
     pub attention: u16,
     /// Tasks after which a newcomer counts fully, 1 to 1,000; 8 by default. At 1, one lucky answer is worth as much
     /// as a long record.
@@ -65,7 +65,7 @@ pub struct MovingAverages {
     pub reward: Score,
     /// The number of tasks that it was set.
     pub tasks: u32,
-    /// How many of the last tasks in a row were worth nothing.
+    /// The number of last tasks in a row that scored 0.
     pub zeros: u32,
 }
 
@@ -142,8 +142,6 @@ impl MovingAverageTable {
         self.averages.iter().map(|(neuron, averages)| (*neuron, *averages))
     }
 
-    /// Encodes the averages, to restore them after a restart.
-    ///
     /// The live scores that a validator publishes: of the first [`MAX_SCORES`] neurons that were set a task.
     pub fn live_scores(&self, (validator, netuid): (NodeId, Netuid), now: UnixMillis) -> LiveScores {
         let tested = self.iter().filter(|(_, averages)| averages.tasks > 0).take(MAX_SCORES);
@@ -156,6 +154,8 @@ impl MovingAverageTable {
         LiveScores { netuid, validator, issued_at: now, scores: scores.collect() }
     }
 
+    /// Encodes the averages, to restore them after a restart.
+    ///
     /// # Errors
     /// None in practice: integers always encode.
     pub fn save(&self) -> Result<Vec<u8>, CborError> {
@@ -165,7 +165,7 @@ impl MovingAverageTable {
     /// Restores the averages of neurons that are still registered; call [`Self::registered`] first.
     ///
     /// # Errors
-    /// When `bytes` are not what was saved.
+    /// When `bytes` are not a saved state.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         let saved: Vec<(Registration, MovingAverages)> = cbor::decode(bytes, Limits::new(MAX_STATE_LEN))?;
         if saved.len() > MAX_NEURONS {

@@ -19,7 +19,7 @@ use crate::{
     task::MAX_MINERS,
 };
 
-/// What a miner's answers to one task are worth.
+/// The score of a miner's answers to one task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskResult {
     /// The quality of the answers.
@@ -51,7 +51,7 @@ pub struct MinerResult {
     pub result: TaskResult,
 }
 
-/// Scores the replies of up to [`MAX_MINERS`] miners to one task; who is beyond that is not result.
+/// Scores the replies of up to [`MAX_MINERS`] miners to one task; the replies of further miners are not scored.
 pub fn evaluate(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<MinerResult> {
     let answers = answers.get(..MAX_MINERS).unwrap_or(answers);
     let scores: Vec<Score> = answers.iter().map(|(_, replies)| task.score(replies)).collect();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_answered_nothing_are_no_group() {
+    fn miners_without_answers_form_no_group() {
         let result = result(&["\0a", "\0a", "da"]);
         assert!(result.iter().all(|result| result.result.sharers == 1));
     }

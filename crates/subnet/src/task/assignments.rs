@@ -56,7 +56,7 @@ impl Assignments {
         self.0.get(&(*validator, *task))
     }
 
-    /// Drops what has ended.
+    /// Drops assignments whose deadline has passed.
     pub fn expire(&mut self, now: UnixMillis) {
         self.0.retain(|_, signed| signed.assignment().deadline > now);
     }

@@ -1,15 +1,15 @@
 //! The queries of this node that wait for a receipt, each settled at most once.
 //!
-//! A receipt counts when it is from the node that was asked, about the query as it was asked, and about the answer as
-//! it came. The query is then forgotten, so that the same receipt shown again is for nothing. Bounded: a full table
-//! takes no more queries, which then have no receipts, until the old ones are settled or given up.
+//! A receipt counts when it is from the node that was asked, for the query that was sent, and for the answer that
+//! arrived. The query is then removed, so that a replayed receipt settles nothing. Bounded: a full table refuses new
+//! queries, which then have no receipts, until old ones are settled or given up.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use nervure_primitives::{Hash, MeshId, Netuid, NodeId, UnixMillis};
 use nervure_protocol::{ReceiptError, SignedReceipt, bounds::MAX_CLOCK_SKEW};
 
-/// Upper bound for waiting queries.
+/// Upper bound for pending queries.
 pub const MAX_PENDING_QUERIES: usize = 65_536;
 
 /// Why a receipt does not settle a query, or a query is not recorded.
@@ -18,27 +18,27 @@ pub enum SettleError {
     /// Not a valid receipt.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
-    /// No query waits for it: never asked, settled already, or given up.
-    #[error("no query waits for this receipt")]
+    /// No query is waiting for it: never asked, already settled, or given up.
+    #[error("no query is waiting for this receipt")]
     NoSuchQuery,
     /// The receipt differs from the query.
     #[error("the receipt has another {0} than the query")]
     Differs(&'static str),
-    /// It claims times that cannot be.
-    #[error("the receipt claims a time that cannot be")]
+    /// It claims an impossible time.
+    #[error("the receipt claims an impossible time")]
     ImpossibleTime,
-    /// A query of this name waits already.
-    #[error("a query of this name waits already")]
+    /// A query with this id is already pending.
+    #[error("a query with this id is already pending")]
     NameTaken,
-    /// Too many queries wait already.
-    #[error("too many queries wait for receipts")]
+    /// [`MAX_PENDING_QUERIES`] are pending.
+    #[error("too many queries are waiting for receipts")]
     Full,
 }
 
 /// A query of this node that waits for a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingQuery {
-    /// Its name, drawn by this node and never used before.
+    /// Its id, drawn by this node and never used before.
     pub query: Hash,
     /// The subnet.
     pub netuid: Netuid,
@@ -59,7 +59,7 @@ pub struct PendingQueries {
 }
 
 impl PendingQueries {
-    /// None yet, of `asker`.
+    /// An empty table for `asker`.
     pub const fn new(asker: NodeId, mesh: MeshId) -> Self {
         Self { asker, mesh, asked: BTreeMap::new() }
     }
@@ -67,7 +67,7 @@ impl PendingQueries {
     /// Adds a query that is sent.
     ///
     /// # Errors
-    /// [`SettleError::Full`] when too many wait; [`SettleError::NameTaken`] when one of this name does.
+    /// [`SettleError::Full`] when too many are pending; [`SettleError::NameTaken`] when one with this id is.
     pub fn ask(&mut self, asked: PendingQuery) -> Result<(), SettleError> {
         if self.asked.contains_key(&asked.query) {
             return Err(SettleError::NameTaken);
@@ -82,7 +82,7 @@ impl PendingQueries {
     /// Handles a receipt for a query whose answer as it arrived has the hash `answer`. Settles the query.
     ///
     /// # Errors
-    /// The first reason not to accept it; the query then still waits.
+    /// The first reason not to accept it; the query is then still pending.
     pub fn settle(
         &mut self,
         bytes: &[u8],
@@ -120,12 +120,12 @@ impl PendingQueries {
         self.asked.retain(|_, asked| asked.sent_at >= before);
     }
 
-    /// The number of waiting queries.
+    /// The number of pending queries.
     pub fn len(&self) -> usize {
         self.asked.len()
     }
 
-    /// Whether no query waits.
+    /// Whether no query is pending.
     pub fn is_empty(&self) -> bool {
         self.asked.is_empty()
     }
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
     use crate::testing::{MESH, NOW, key};
 
-    const LATER: UnixMillis = UnixMillis(NOW.0 + 100);
+    const SETTLED_AT: UnixMillis = UnixMillis(NOW.0 + 100);
 
     fn asked(number: u64) -> PendingQuery {
         let query = Hash::of("query", &[&number.to_be_bytes()]);
@@ -176,8 +176,8 @@ mod tests {
     fn a_receipt_settles_its_query_once() {
         let mut outstanding = waiting();
         let bytes = receipt(&asked(1), |_| {});
-        assert!(outstanding.settle(&bytes, &answer(), LATER).is_ok());
-        assert_eq!(outstanding.settle(&bytes, &answer(), LATER), Err(SettleError::NoSuchQuery));
+        assert!(outstanding.settle(&bytes, &answer(), SETTLED_AT).is_ok());
+        assert_eq!(outstanding.settle(&bytes, &answer(), SETTLED_AT), Err(SettleError::NoSuchQuery));
         assert!(outstanding.is_empty());
     }
 
@@ -186,7 +186,7 @@ mod tests {
         let mut outstanding = waiting();
         let other = Hash::of("other", &[]);
         let mut differs = |change: fn(&mut Receipt)| {
-            outstanding.settle(&receipt(&asked(1), change), &answer(), LATER).unwrap_err()
+            outstanding.settle(&receipt(&asked(1), change), &answer(), SETTLED_AT).unwrap_err()
         };
         assert_eq!(differs(|r| r.asker = key(9).node_id()), SettleError::Differs("asker"));
         assert_eq!(differs(|r| r.miner = key(3).node_id()), SettleError::Differs("miner"));
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(differs(|r| r.took_ms = 101), SettleError::ImpossibleTime);
         assert_eq!(differs(|r| r.received_at = UnixMillis(NOW.0 + 31_000)), SettleError::ImpossibleTime);
         assert_eq!(differs(|r| r.received_at = UnixMillis(NOW.0 - 31_000)), SettleError::ImpossibleTime);
-        let settled = outstanding.settle(&receipt(&asked(1), |_| {}), &other, LATER);
+        let settled = outstanding.settle(&receipt(&asked(1), |_| {}), &other, SETTLED_AT);
         assert_eq!(settled, Err(SettleError::Differs("answer")), "another answer than came");
         assert_eq!(outstanding.len(), 1, "it still waits");
     }
@@ -215,7 +215,7 @@ mod tests {
             outstanding.ask(PendingQuery { query: name(number), ..first }).unwrap();
         }
         assert_eq!(outstanding.ask(asked(0)), Err(SettleError::Full));
-        outstanding.give_up(LATER);
+        outstanding.give_up(SETTLED_AT);
         assert!(outstanding.is_empty());
     }
 }

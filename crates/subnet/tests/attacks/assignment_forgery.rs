@@ -30,7 +30,7 @@ fn signed(signer: &NodeKey, mesh: &MeshId, assignment: &Assignment) -> Vec<u8> {
     SignedAssignment::sign(signer, mesh, assignment.clone()).unwrap().bytes().to_vec()
 }
 
-/// What forgers send, each in its own strategy.
+/// Forged assignments, each of its own kind.
 fn forgeries() -> Vec<(&'static str, Vec<u8>)> {
     let other_purpose =
         Envelope::seal(&key(VALIDATOR), Domain::new("nervure/other/1"), &MESH, &assignment(VALIDATOR));
@@ -47,7 +47,7 @@ fn defended(bytes: &[u8]) -> bool {
     SignedAssignment::verify(bytes, &MESH, NOW, &Ledger).is_ok()
 }
 
-/// Reads what it says and does not ask who says it.
+/// Decodes an assignment without verifying who signed it.
 fn undefended(bytes: &[u8]) -> bool {
     let read = |envelope: Envelope| {
         cbor::decode::<Assignment>(envelope.body(), cbor::Limits::new(MAX_ASSIGNMENT_LEN))

@@ -1,7 +1,8 @@
 //! A few validators praise a miner that has just come, before the others have tested it.
 //!
-//! Defence: validators that are silent about a neuron vote as well. In a subnet of thousands of miners, where each validator
-//! meets a given one now and then, two fifths of all questions went to liars without it (`examples/market.rs`).
+//! Defence: validators that are silent about a neuron vote as well. In a subnet of thousands of miners, where each
+//! validator meets a given one now and then, two fifths of all questions went to liars without it
+//! (`examples/market.rs`).
 
 use nervure_subnet::{
     Score, Trust,
@@ -22,7 +23,7 @@ fn published(by: u8, miner: u8, score: Score) -> SignedLiveScores {
     SignedLiveScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap()
 }
 
-/// What the gate thinks of the newcomer when `speaking` validators besides its friends are heard.
+/// The gate's trust in the newcomer when `speaking` validators besides its friends publish scores.
 fn newcomer(speaking: &[u8]) -> Trust {
     let mut book = LiveScoreTable::new(SUBNET);
     for friend in FRIENDS {

@@ -36,7 +36,7 @@ const EPOCHS: u64 = 40;
 /// Weights, ascending by uid.
 type Row = Vec<(Uid, u16)>;
 
-/// What the odd validator does.
+/// The strategy of the attacker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strategy {
     /// Follows the protocol.
@@ -49,7 +49,7 @@ pub(crate) enum Strategy {
     ChoosesReveal,
 }
 
-/// A subnet and what its validators know.
+/// A subnet and the state of its validators.
 pub(crate) struct Economy {
     state: LedgerState,
     miners: Vec<Registration>,
@@ -57,13 +57,13 @@ pub(crate) struct Economy {
     quality: Vec<f64>,
     boards: Vec<MovingAverageTable>,
     committed: Vec<Vec<RevealWeights>>,
-    /// What the odd one shows too late, or saw an epoch ago.
+    /// The weights that the attacker reveals too late, or saw an epoch ago.
     late: Row,
     dice: Dice,
     drift: f64,
 }
 
-/// What the odd validator earned for each unit of stake, as a part of what the honest ones did.
+/// The earnings of the attacker per unit of stake, as a part of those of the honest validators.
 ///
 /// `drift` is how far a miner's quality moves in an epoch, at most.
 pub(crate) fn earned(strategy: Strategy, commit_reveal: bool, drift: f64) -> f64 {
@@ -121,7 +121,7 @@ impl Economy {
         }
     }
 
-    /// One epoch; what each validator earned in it, as a part of all.
+    /// Runs one epoch. Returns what each validator earned in it, as a part of all.
     fn epoch(&mut self, strategy: Strategy) -> Vec<f64> {
         let epoch = self.subnet().epoch;
         self.drift();
@@ -160,7 +160,7 @@ impl Economy {
         }
     }
 
-    /// Without commit and reveal, the odd one comes last, when it has seen the others.
+    /// Without commit and reveal, the attacker sets its weights last, when it has seen the others'.
     fn set(&mut self, strategy: Strategy) {
         let set = |weights| Call::SetWeights(SetWeights { netuid: SUBNET, weights, version_key: 0 });
         let honest = (0..ATTACKER).map(|index| (index, set(self.honest(index)))).collect();
@@ -222,7 +222,7 @@ impl Economy {
         row
     }
 
-    /// The mean of what the honest ones have shown.
+    /// The mean of the weights that the honest validators have revealed.
     fn seen(&self) -> Row {
         let rows: Vec<&Row> = (0..ATTACKER).map(|index| &self.validator(index).weights).collect();
         let sum = |uid| rows.iter().map(|row| u64::from(weight_of(row, uid))).sum::<u64>();
@@ -233,7 +233,7 @@ impl Economy {
         row
     }
 
-    /// Guesses of an odd one that tests nobody: what was seen, how that would go on, and all alike.
+    /// The guesses of an attacker that tests no miner: the weights it saw, their trend continued, and equal weights.
     fn guesses(&mut self) -> Vec<Row> {
         let seen = self.seen();
         let before = std::mem::replace(&mut self.late, seen.clone());
@@ -244,7 +244,7 @@ impl Economy {
         vec![seen.iter().map(on).collect(), seen.iter().map(alike).collect(), seen]
     }
 
-    /// That of the odd one's promises which is nearest to what the others have shown.
+    /// The attacker's commit that is nearest to the weights that the others have revealed.
     fn nearest(&self) -> Option<RevealWeights> {
         let seen = self.seen();
         let distance = |row: &&RevealWeights| {
@@ -268,7 +268,7 @@ impl Economy {
         self.subnet().neuron(uid).unwrap()
     }
 
-    /// A block of calls by validators. What is refused is refused.
+    /// Applies a block of calls by validators. A rejected call has no effect.
     fn block(&mut self, calls: Vec<(u8, Call)>) {
         let (mesh, mut used) = (self.state.mesh(), [0; VALIDATORS as usize]);
         let mut signed = Vec::new();

@@ -14,7 +14,7 @@ const GOOD: u8 = 10;
 const OTHER: u8 = 11;
 const RELAY: u8 = 12;
 
-/// A strategy to evaluate a task.
+/// A function that evaluates a task.
 type Evaluate = fn(&dyn Task, &[(NodeId, Vec<Reply>)]) -> Vec<MinerResult>;
 
 /// The same answers, a hundredth of the mass spread out.
@@ -73,7 +73,7 @@ fn relaying_gains_nothing() {
 }
 
 #[test]
-fn an_honest_miner_of_another_mind_shares_with_nobody() {
+fn an_honest_miner_with_another_model_shares_its_reward_with_no_one() {
     let task = next_byte().draw(1.into(), &corpus()).unwrap();
     let answers: Vec<_> =
         (0..6u8).map(|n| (id(10 + n), model(task.requests(), 0.4 + 0.1 * f32::from(n), n))).collect();

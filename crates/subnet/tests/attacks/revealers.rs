@@ -1,6 +1,6 @@
 //! Validators that commit weights and then reveal them late, or only those that suit them.
 //!
-//! Defence: what was committed in an epoch can be shown in the next one and in no other, as it was committed.
+//! Defence: weights that were committed in an epoch can be revealed in the next one only, and only unchanged.
 
 use crate::economy::{Strategy, earned};
 

@@ -1,4 +1,4 @@
-//! Nodes without a permit gossip scores, to praise their friends and to fill memories.
+//! Nodes without a permit gossip scores, to praise their own miner and to fill the memory of other nodes.
 //!
 //! Defence: only validators' scores are believed, one message of each, weighed by stake.
 
@@ -36,7 +36,7 @@ fn published(by: u8, good: Score, friend: Score) -> Vec<u8> {
     SignedLiveScores::sign(&key(by), &MESH, message).unwrap().bytes().to_vec()
 }
 
-/// What is thought of the good miner and of the spammers' friend when the spam came first.
+/// The medians of the good miner and of the spammers' miner when the spam came first.
 fn opinions(neurons: &impl Neurons, stake: impl Fn(&NodeId) -> u64 + Copy) -> [Option<Score>; 2] {
     let mut book = LiveScoreTable::new(SUBNET);
     let mut hear = |bytes: Vec<u8>| {

@@ -1,8 +1,8 @@
-//! A validator that tests nobody and weighs as the others were last seen to.
+//! A validator that tests no miner and copies the last revealed weights of the others.
 //!
-//! Defence: weights are committed in one epoch and shown in the next, so that a copy is an epoch old. What that costs
-//! the copier depends on how far miners' quality moves in an epoch: where nothing changes, a copy is as good as the
-//! work.
+//! Defence: weights are committed in one epoch and revealed in the next, so that a copy is an epoch old. How much that
+//! costs the copier depends on how far miners' quality moves in an epoch: where nothing changes, a copy is as good as
+//! the original.
 
 use crate::economy::{Strategy, earned};
 
@@ -14,7 +14,7 @@ fn a_copy_is_an_epoch_old_and_earns_less() {
     let copier = earned(Strategy::Copies, true, DRIFT);
     assert!(copier <= 0.85, "{copier:.3} of an honest validator");
     let in_plain_sight = earned(Strategy::Copies, false, DRIFT);
-    assert!(in_plain_sight > 0.95, "{in_plain_sight:.3} where it sees what it copies");
+    assert!(in_plain_sight > 0.95, "{in_plain_sight:.3} without commit and reveal");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the attacks have in common: a mesh, a few nodes, who is registered, and miners of known quality.
+//! The common setup of the attacks: a mesh, a few nodes, who is registered, and miners of known quality.
 
 use std::{
     sync::{Arc, LazyLock},

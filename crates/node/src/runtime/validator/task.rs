@@ -10,7 +10,7 @@ use futures::{StreamExt, future::join_all, stream};
 use nervure_primitives::{Capability, Hash, Netuid, NodeId};
 use nervure_protocol::topics::ASSIGNMENTS;
 use nervure_subnet::{
-    Dice, ExpertRecord, Find,
+    Dice, ExpertRecord, IndexSearch,
     mechanism::{Corpus, Mechanism, Reply, Task},
     score::evaluate,
     task::{Assignment, MAX_MINERS, SignedAssignment, commitment},
@@ -96,7 +96,7 @@ impl Validator {
 
     /// The expert that each node would be asked by, in `netuid`: the first by name.
     fn records(&self, netuid: Netuid) -> BTreeMap<NodeId, ExpertRecord> {
-        let find = Find { netuid: Some(netuid), limit: usize::MAX, ..Find::default() };
+        let find = IndexSearch { netuid: Some(netuid), limit: usize::MAX, ..IndexSearch::default() };
         let mut records = BTreeMap::new();
         for record in self.catalog.find(&find).records {
             records.entry(record.node).or_insert(record);

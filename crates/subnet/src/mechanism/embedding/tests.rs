@@ -1,4 +1,4 @@
-//! What good, bad and degenerate vectors are worth.
+//! The scores of good, bad and degenerate vectors.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn replies(vectors: Vec<Vec<f32>>) -> Vec<Reply> {
     vec![Reply::new(Answer::Vectors(vectors), Duration::ZERO)]
 }
 
-/// A model that knows what means the same, with some of it blurred.
+/// A model that knows the meanings, with some noise.
 fn knowing(task: &EmbeddingTask, blur: f32) -> Vec<Vec<f32>> {
     let mut vectors = vec![vec![]; task.triples.len() * 3];
     for (number, [anchor, near, far]) in task.triples.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Vectors as a miner claims them, in integers.
 //!
-//! Each vector is divided by its largest component and scaled to 2^13, which loses nothing that a ranking is made of;
+//! Each vector is divided by its largest component and scaled to 2^13, which does not change a ranking;
 //! division and rounding are exact in IEEE arithmetic, so that every machine reads the same integers.
 
 use super::super::{Answer, MAX_DIMENSIONS};
@@ -29,8 +29,8 @@ struct Scaled {
 }
 
 impl Vectors {
-    /// The vectors of an answer; none where there are not `count`, they have different lengths or fewer than two
-    /// dimensions, or one has a component that is no number or huge, or none that is more than zero.
+    /// The vectors of an answer; `None` if there are not `count`, if they have different lengths or fewer than two
+    /// dimensions, if a component is not a number or huge, or if a vector is zero.
     pub(super) fn read(answer: &Answer, count: usize) -> Option<Self> {
         let Answer::Vectors(vectors) = answer else { return None };
         let dimensions = vectors.first()?.len();

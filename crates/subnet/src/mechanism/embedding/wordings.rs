@@ -1,8 +1,8 @@
 //! Triples from a table: a statement, the same in other words, and another statement.
 //!
 //! The nearer and the farther text have one frame, name and number, and both their statements come from the same
-//! column of the table, the one that the anchor's does not come from. So whatever is not meaning is the same in both,
-//! and whoever looks at the form alone gets what a coin gets.
+//! column of the table, the one that the anchor's does not come from. So everything but the meaning is the same in
+//! both, and a model that looks at the form alone scores as random choice does.
 
 use super::Triple;
 use crate::Dice;
@@ -38,7 +38,7 @@ const FRAMES: [&str; 7] = [
     "Apparently {}.",
 ];
 
-const NAMES: [&str; 10] =
+const FIRST_NAMES: [&str; 10] =
     ["Alma", "Bruno", "Carmen", "Dmitri", "Esther", "Felix", "Gita", "Henrik", "Imani", "Jun"];
 
 /// Draws a triple.
@@ -67,7 +67,7 @@ impl Frame {
     fn draw(dice: &mut Dice) -> Self {
         Self {
             text: dice.pick(&FRAMES).copied().unwrap_or("{}"),
-            name: dice.pick(&NAMES).copied().unwrap_or_default(),
+            name: dice.pick(&FIRST_NAMES).copied().unwrap_or_default(),
             number: dice.within(3, 997).to_string(),
         }
     }

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::Dice;
 
-/// 1950-01-01 and 2099-12-31, by their numbers.
-const FIRST: i64 = -7305;
-const LAST: i64 = 47_481;
+/// 1950-01-01 and 2099-12-31, as days since 1970-01-01.
+const FIRST_DAY: i64 = -7305;
+const LAST_DAY: i64 = 47_481;
 
 /// A question about days.
 pub(super) fn puzzle(dice: &mut Dice) -> Puzzle {
@@ -22,7 +22,7 @@ pub(super) fn puzzle(dice: &mut Dice) -> Puzzle {
 }
 
 fn day(dice: &mut Dice) -> Date {
-    Date::from_days(FIRST + dice.within(0, (LAST - FIRST) as u64) as i64)
+    Date::from_days(FIRST_DAY + dice.within(0, (LAST_DAY - FIRST_DAY) as u64) as i64)
 }
 
 fn written(dice: &mut Dice, date: Date) -> String {

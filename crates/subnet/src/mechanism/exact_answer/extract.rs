@@ -1,4 +1,4 @@
-//! Finding the answer in what a model wrote.
+//! Extracts the answer from the text of a model.
 //!
 //! The text after each `Answer:` that begins a line; the whole text when there is none and it is a single line or
 //! begins like JSON. Linear in the text, which is bounded where it came in; JSON is parsed to serde_json's depth of
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_answer_has_none() {
+    fn a_text_that_names_no_answer_has_none() {
         for text in ["", "it might be 41\nor 42", "I cannot answer: sorry\n42", "answers: 42\n."] {
             assert!(answers(text).is_empty(), "{text}");
         }

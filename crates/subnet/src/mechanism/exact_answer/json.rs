@@ -38,7 +38,7 @@ fn shown(people: &[(&str, u64, &str)]) -> Value {
 fn filtered(dice: &mut Dice) -> (String, Expected) {
     let (people, limit) = (people(dice), dice.within(30, 60));
     let wordings = [
-        "From this JSON, give the names of everybody older than LIMIT, as a JSON array in the order of the input: {}",
+        "From this JSON, give the names of all people older than LIMIT, as a JSON array in the order of the input: {}",
         "Here is some data: {} Return a JSON array of the names whose age is above LIMIT, keeping their order.",
     ];
     let question = worded(dice, &wordings, &shown(&people).to_string()).replace("LIMIT", &limit.to_string());

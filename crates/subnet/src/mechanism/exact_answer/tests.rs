@@ -1,4 +1,4 @@
-//! That the validator's own answers are right, and what others' are worth.
+//! The validator's own answers are right, and other answers get the right score.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Words that questions are made of: a few common ones, and any number of invented ones that nobody has a table of.
+//! Words that questions are made of: a few common ones, and any number of invented ones that are in no table.
 
 use crate::Dice;
 
@@ -10,7 +10,7 @@ const COMMON: [&str; 48] = [
     "saddle", "silver", "timber", "tunnel", "velvet", "walnut", "willow", "winter",
 ];
 
-const NAMES: [&str; 20] = [
+const FIRST_NAMES: [&str; 20] = [
     "Ada", "Ben", "Chloe", "David", "Elif", "Farid", "Grace", "Hana", "Ivan", "Jonas", "Kofi", "Lena",
     "Mateo", "Nadia", "Omar", "Priya", "Rosa", "Sven", "Tara", "Yusuf",
 ];
@@ -41,8 +41,8 @@ pub(super) fn word(dice: &mut Dice) -> String {
 
 /// Up to `count` different first names.
 pub(super) fn names(dice: &mut Dice, count: usize) -> Vec<&'static str> {
-    let chosen = dice.distinct(count, NAMES.len() as u64);
-    chosen.into_iter().filter_map(|at| NAMES.get(at as usize)).copied().collect()
+    let chosen = dice.distinct(count, FIRST_NAMES.len() as u64);
+    chosen.into_iter().filter_map(|at| FIRST_NAMES.get(at as usize)).copied().collect()
 }
 
 fn invented(dice: &mut Dice) -> String {

@@ -15,7 +15,7 @@ pub(super) const FLOOR_BITS: u32 = 16;
 /// Probability 1, in the unit of masses.
 const ONE: u64 = 1 << 40;
 
-/// How far the sum may be from 1: what rounding in a model may do. The masses are divided by their sum, so that
+/// How far the sum may be from 1, because of rounding in a model. The masses are divided by their sum, so that
 /// nothing is gained.
 const SUM_TOLERANCE: u64 = ONE >> 8;
 
@@ -27,8 +27,8 @@ pub(super) struct Distribution {
 }
 
 impl Distribution {
-    /// The distribution in an answer; none where there is anything else: another number of probabilities, one that is
-    /// negative, above 1 or no number, or a sum other than 1.
+    /// The distribution in an answer; `None` for another kind of answer, another number of probabilities, one that is
+    /// negative, above 1 or not a number, or a sum other than 1.
     pub(super) fn read(answer: &Answer) -> Option<Self> {
         let Answer::Distribution(probabilities) = answer else { return None };
         if probabilities.len() != 256 {
@@ -52,8 +52,7 @@ impl Distribution {
     }
 }
 
-/// Half the sum of the differences of [coarse](Distribution::coarse) masses: what would have to move to make one of
-/// the other.
+/// Total variation distance: half the sum of the differences of [coarse](Distribution::coarse) masses.
 pub(super) fn distance(left: &[i64], right: &[i64]) -> Score {
     let moved: u64 = left.iter().zip(right).map(|(a, b)| a.abs_diff(*b)).sum();
     Score::ratio(moved / 2, 1 << 20)

@@ -1,4 +1,4 @@
-//! What knowing, echoing, leaving out and lying are worth.
+//! The scores of good, echoed, missing and dishonest answers.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -75,7 +75,7 @@ fn echoing_is_worth_less_than_knowing_frequencies() {
 }
 
 #[test]
-fn what_is_no_distribution_makes_the_whole_task_worthless() {
+fn an_invalid_distribution_makes_the_whole_task_worthless() {
     let task = task(3);
     let right = all(&task, |_, next| knowing(next, 0.9));
     let mut nan = vec![1.0 / 256.0; 256];
@@ -122,7 +122,7 @@ fn copies_are_alike_and_honest_models_are_not() {
     assert!(!alike(&[], &[]) && !alike(&good[..10], &good[..10]), "too few to tell");
 }
 
-/// The promise of the cells: whatever was shown in any task, no task asks for it.
+/// The invariant of the cells: no task asks for a byte that another task has shown.
 #[test]
 fn nothing_that_was_shown_is_asked_for() {
     let text: Vec<u8> = (0..4096u32).flat_map(u32::to_be_bytes).collect();
@@ -143,7 +143,7 @@ fn nothing_that_was_shown_is_asked_for() {
 }
 
 #[test]
-fn too_little_text_is_said() {
+fn names_the_missing_amount_of_text() {
     let drawn = NextByte::default().draw(1.into(), &Corpus::new([document("text", &[0; 500])]));
     assert!(matches!(drawn, Err(DrawError::TooLittleText { have: 2, need: 32, .. })));
 }
