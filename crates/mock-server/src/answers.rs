@@ -49,7 +49,7 @@ const EMBEDDING_PREFIX: &str = "mock-embed-";
 
 /// The domain of the hash that decides which answers are wrong, and of the words' vectors. Another domain would change
 /// the published scores of the models, so it keeps the name that it began with.
-const HASH_DOMAIN: &str = "nervure/stand-in";
+const HASH_DOMAIN: &str = "nervure/stand-in"; // the earlier name
 
 /// The answer to a prompt that is not recognised.
 const UNKNOWN_ANSWER: &str = "This is a mock model server, not a language model. It computes sums, sorts, counts letters, \

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Denied in every file, in any case: word, and what to write instead.
-const DENIED_WORDS: [(&str, &str); 16] = [
+const DENIED_WORDS: [(&str, &str); 14] = [
     ("whoever", "name who: the caller, a peer, the sender"),
     ("whomever", "name who"),
     ("nobody", "no peer, no caller, none"),
@@ -26,8 +26,6 @@ const DENIED_WORDS: [(&str, &str); 16] = [
     ("stand-in", "mock model server"),
     ("stand_in", "mock_server"),
     ("in vain", "without success"),
-    ("of old", "earlier"),
-    ("thereof", "of it"),
 ];
 
 /// Denied as an identifier in Rust code.

@@ -17,12 +17,15 @@ fn failed(kinds: &[FailureKind]) -> ServiceError {
     summary(kinds.iter().enumerate().map(failure).collect())
 }
 
-const SOON: FailureKind = FailureKind::Busy(Duration::from_secs(2));
-const LATER: FailureKind = FailureKind::Busy(Duration::from_secs(9));
+const BUSY_SHORT: FailureKind = FailureKind::Busy(Duration::from_secs(2));
+const BUSY_LONG: FailureKind = FailureKind::Busy(Duration::from_secs(9));
 
 #[test]
 fn all_busy_is_busy_until_the_first_has_room() {
-    assert_eq!(failed(&[LATER, SOON, LATER]), ServiceError::Busy { retry_after: Duration::from_secs(2) });
+    assert_eq!(
+        failed(&[BUSY_LONG, BUSY_SHORT, BUSY_LONG]),
+        ServiceError::Busy { retry_after: Duration::from_secs(2) }
+    );
 }
 
 #[test]
@@ -39,7 +42,7 @@ fn anything_else_lists_all_attempts() {
     let mixtures: [&[FailureKind]; 4] = [
         &[],
         &[FailureKind::Failed],
-        &[SOON, FailureKind::Failed],
+        &[BUSY_SHORT, FailureKind::Failed],
         &[FailureKind::BadRequest, FailureKind::DoesNotFit],
     ];
     for kinds in mixtures {
