@@ -1,7 +1,7 @@
 //! From one block to the next.
 //!
-//! [`Tip::next`] makes a block of transactions, [`Tip::check`] is what a validator does with another
-//! else's: it executes the transactions and compares every field of the header with what came out. Both
+//! [`Tip::next`] makes a block of transactions, [`Tip::check`] is what a validator does with a block of
+//! another validator: it executes the transactions and compares every field of the header with what came out. Both
 //! leave the tip as it was; what they return is written when validators agree on the block.
 
 use std::num::NonZeroUsize;

@@ -62,6 +62,26 @@ pub(crate) struct Mesh {
     stop: DropGuard,
 }
 
+/// The handlers of all gossip topics and request protocols: each part registers its own.
+fn handlers(
+    (catalog, records): (&Arc<ExpertCatalog>, &Arc<RecordCounters>),
+    opinions: &Arc<Opinions>,
+    chain: Option<(&ChainHandle, &Arc<Anchoring>)>,
+) -> (TopicHandlers, ProtocolHandlers) {
+    let mut topics = TopicHandlers::new("topic");
+    gossip::register(&mut topics, catalog, records);
+    opinions::register(&mut topics, opinions);
+    let mut protocols = ProtocolHandlers::new("request protocol");
+    directory::register(&mut protocols, catalog);
+    skew::register(&mut protocols);
+    if let Some((chain, anchoring)) = chain {
+        chain::register(&mut topics, &mut protocols, chain);
+        anchor::register(&mut topics, &mut protocols, anchoring);
+        state_sync::register(&mut protocols, chain);
+    }
+    (topics, protocols)
+}
+
 impl Mesh {
     /// Starts the network and the tasks that use it.
     pub(crate) async fn start(
@@ -94,17 +114,8 @@ impl Mesh {
         let directory =
             Directory::new(network.clone(), catalog.clone(), (id, registry), spec.record_expiry());
         let directory = Arc::new(directory);
-        let mut topics = TopicHandlers::new("topic");
-        gossip::register(&mut topics, &catalog, &records);
-        opinions::register(&mut topics, &opinions);
-        let mut protocols = ProtocolHandlers::new("request protocol");
-        directory::register(&mut protocols, &catalog);
-        skew::register(&mut protocols);
-        if let Some((chain, anchoring)) = handle.as_ref().zip(anchoring.as_ref()) {
-            chain::register(&mut topics, &mut protocols, chain);
-            anchor::register(&mut topics, &mut protocols, anchoring);
-            state_sync::register(&mut protocols, chain);
-        }
+        let records_of = (&catalog, &records);
+        let (topics, protocols) = handlers(records_of, &opinions, handle.as_ref().zip(anchoring.as_ref()));
         tasks.spawn(gossip::run(messages, topics));
         tasks.spawn(directory::serve(inbox, protocols));
         if let Some(chain) = &handle {
