@@ -25,7 +25,7 @@ mod tests {
     fn parses_a_mechanism_and_names_mistakes() {
         assert_eq!(parse("next-byte, contexts=48").unwrap().to_string(), "next-byte contexts=48");
         for (text, needle) in [
-            ("next-bite", "there are next-byte"),
+            ("next-bite", "the mechanisms are next-byte"),
             ("next-byte,contexts", "PARAMETER=NUMBER"),
             ("next-byte,contexts=many", "not a whole number"),
             ("next-byte,contexts=0", "out of bounds"),
