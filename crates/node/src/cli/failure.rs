@@ -17,6 +17,9 @@ use crate::{
 /// Exit code if something does not verify.
 const UNVERIFIED_EXIT: u8 = 9;
 
+/// The next step after a proof that does not verify.
+const DISTRUST_HINT: &str = "do not trust this node: ask another one with --from IP:PORT";
+
 /// Prints `error` and returns the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     let (message, own_hint) = split(&message(error));
@@ -57,6 +60,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(error) = local(error) {
         return error.hint();
     }
+    if is_unreadable_proof(error) {
+        return Some(DISTRUST_HINT.to_owned());
+    }
     if let Some(error) = client(error) {
         return error.hint();
     }
@@ -77,11 +83,17 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     error.downcast_ref::<TestnetError>().and_then(testnet_hint)
 }
 
+/// Whether a node's proof cannot even be decoded: to a client that verifies, that is the same as a false one.
+fn is_unreadable_proof(error: &anyhow::Error) -> bool {
+    let light = error.downcast_ref::<LightError>();
+    matches!(light, Some(LightError::Source(ClientError::InvalidResponse { .. })))
+}
+
 fn verify_hint(error: &VerifyError) -> &'static str {
     match error {
         VerifyError::Before { .. } => "trust an earlier block, or omit --trust to trust the genesis",
         _ if error.is_honest() => "see the subnets and when their epochs end: nervure subnet list",
-        _ => "do not trust this node: ask another one with --from IP:PORT",
+        _ => DISTRUST_HINT,
     }
 }
 
@@ -123,6 +135,9 @@ fn client(error: &anyhow::Error) -> Option<&ClientError> {
 fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(error) = local(error) {
         return error.exit_code();
+    }
+    if is_unreadable_proof(error) {
+        return UNVERIFIED_EXIT;
     }
     if let Some(error) = client(error) {
         return error.exit_code();

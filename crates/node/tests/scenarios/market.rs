@@ -58,7 +58,7 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
     );
     refused(
         &mesh.run(&["weights", "set", "22", "0=1", "--key", &key]),
-        "is not in subnet 22",
+        "is not registered in subnet 22",
         "nervure neuron register",
     );
     refused(

@@ -71,7 +71,7 @@ fn refuses_wrong_specs_and_keys() {
     let key = dir.join("key.pem");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     refused(&join(&[]), 1, &["key.pem", "0644", "chmod 600"]);
-    refused(&run(&dir, &["key", "new"]), 1, &["exists already"]);
+    refused(&run(&dir, &["key", "new"]), 1, &["already exists"]);
 }
 
 #[test]

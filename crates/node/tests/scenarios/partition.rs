@@ -23,7 +23,7 @@ fn a_minority_stops_and_says_why_and_everything_heals() {
 /// Three make blocks without the fourth, which catches up afterwards.
 fn one_alone(crew: &mut Crew) {
     crew.cage().cut_off(&[3]);
-    let said = crew.says(3, "no block is made: validators with 25 % of the voting power are heard");
+    let said = crew.says(3, "no block is made: validators with 25 % of the voting power send messages");
     assert!(said.contains("it takes more than two thirds; check whether the others run"), "{said}");
     let alone = crew.height(3);
     crew.gets_to(&[0, 1, 2], alone + 5);
@@ -40,7 +40,7 @@ fn one_alone(crew: &mut Crew) {
 fn two_and_two(crew: &Crew) {
     crew.cage().cut_off(&[2, 3]);
     for number in ALL {
-        crew.says(number, "validators with 50 % of the voting power are heard");
+        crew.says(number, "validators with 50 % of the voting power send messages");
     }
     let stopped = ALL.map(|number| crew.height(number));
     // One side may have decided one more block in the moment of the cut.

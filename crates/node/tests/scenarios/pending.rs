@@ -25,7 +25,7 @@ fn pending_transactions_survive_the_death_of_the_node() {
     crew.kill(0);
     crew.start(0);
     waits(&crew);
-    assert!(crew.log(0).contains("a transaction waits again"), "{}", crew.log(0));
+    assert!(crew.log(0).contains("a pending transaction was restored"), "{}", crew.log(0));
     // After a stop in good order as well.
     crew.stop(0);
     crew.start(0);
