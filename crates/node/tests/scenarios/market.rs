@@ -63,7 +63,7 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
     );
     refused(
         &mesh.run(&["weights", "set", "1", "0=1", "--key", &file]),
-        "takes weights by commit and reveal",
+        "requires commit and reveal",
         "nervure weights commit",
     );
 
