@@ -162,7 +162,7 @@ impl MovingAverageTable {
         cbor::encode(&self.iter().collect::<Vec<_>>())
     }
 
-    /// Restores the averages of neurons that are still registered; call [`Self::registered`] first.
+    /// Restores the averages of neurons that are still registered; call [`Self::set_registered`] first.
     ///
     /// # Errors
     /// When `bytes` are not a saved state.
