@@ -1,6 +1,6 @@
 //! The anchor: a contract, the endpoints that read it, and an account that pays.
 
-use std::{fmt, sync::PoisonError};
+use std::fmt;
 
 use nervure_anchor::{
     Anchor, AnchorDomain, AnchorError, AnchorFuture, AnchoredCheckpoint, Submission, SubmissionReceipt,
@@ -19,7 +19,7 @@ pub struct EvmAnchor {
     /// Held while a transaction is under way: two with one nonce would replace each other.
     pub(crate) sending: Mutex<Option<FeeOffer>>,
     /// The highest checkpoint that was read, and the chain's block that it is in.
-    searched: std::sync::Mutex<Option<(BlockHeight, u64)>>,
+    searched: parking_lot::Mutex<Option<(BlockHeight, u64)>>,
 }
 
 impl EvmAnchor {
@@ -59,11 +59,11 @@ impl EvmAnchor {
 impl EvmAnchor {
     /// The last checkpoint whose event was read.
     pub(crate) fn searched(&self) -> Option<(BlockHeight, u64)> {
-        *self.searched.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.searched.lock()
     }
 
     pub(crate) fn remember(&self, height: BlockHeight, block: u64) {
-        let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut searched = self.searched.lock();
         *searched = (*searched).max(Some((height, block)));
     }
 }

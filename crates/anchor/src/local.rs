@@ -10,7 +10,6 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use nervure_primitives::{
@@ -18,6 +17,7 @@ use nervure_primitives::{
     cbor::{self, Limits},
     durable::{AppendLog, Frame, FrameError, LogContents, LogError, LogFormat},
 };
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -155,7 +155,7 @@ impl LocalAnchor {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic elsewhere leaves nothing half done here: memory changes after the disk.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// Stores a checkpoint; waits for the disk.

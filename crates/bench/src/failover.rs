@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -20,6 +20,7 @@ use nervure_api::{AskBody, AskLine, AskLines, Client, QueryTarget, QueryTerms};
 use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
 use nervure_experts::{Expert, ExpertEvent, ExpertRequest, Sampling};
 use nervure_testnet::{Layout, NodeFile, Shape, Silent, UpOptions, entry, kill, start, up};
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -135,7 +136,7 @@ async fn run(
             asker = askers.join_next() => { asker.transpose()?.transpose()?; }
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
-        let count = lock(&done).len();
+        let count = done.lock().len();
         if count >= reported + 100 {
             progress(&format!("{count} of {} streams", plan.streams));
             reported = count;
@@ -143,7 +144,7 @@ async fn run(
     }
     over.cancel();
     let kills = killing.await??;
-    let results = std::mem::take(&mut *lock(&done));
+    let results = std::mem::take(&mut *done.lock());
     Ok(summary(kills, results, &expected))
 }
 
@@ -208,7 +209,7 @@ async fn stream_until_done(
             return Ok(());
         }
         let result = stream(&client, request(number, plan.bytes)).await?;
-        lock(&done).push((number, result));
+        done.lock().push((number, result));
     }
 }
 
@@ -289,8 +290,4 @@ async fn in_progress(dir: &Path, name: &str) -> u64 {
         line.trim().parse().ok()
     };
     read.await.unwrap_or(0)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,10 +4,11 @@
 //! has left are removed before the queue counts as full, so that cancelling frees a place at once.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nervure_experts::{ExpertError, ExpertItem, ExpertRequest};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 /// Assumed duration of a request before the first one has been measured.
@@ -51,9 +52,9 @@ impl Queue {
         Self { shared: Arc::new(Shared { state: Mutex::new(state), ready: Condvar::new(), capacity }) }
     }
 
-    /// A poisoned lock is safe to use: every change of the state is a single statement, so a panic leaves no half of one.
+    /// Every change of the state is a single statement, so a panic of another thread leaves no half of one.
     fn state(&self) -> MutexGuard<'_, QueueState> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock()
     }
 
     /// Queues a request.
@@ -87,9 +88,7 @@ impl Queue {
             match state.jobs.pop_front() {
                 Some(job) if job.events.is_closed() => {}
                 Some(job) => return Some(job),
-                None => {
-                    state = self.shared.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
-                }
+                None => self.shared.ready.wait(&mut state),
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use axum::{
@@ -14,6 +14,7 @@ use axum::{
     extract::{Path, State},
 };
 use nervure_api::{AnswerSummary, ExpertView, RouteView, TraceView, paths};
+use parking_lot::Mutex;
 use rand::Rng;
 
 use super::{
@@ -64,7 +65,7 @@ impl TraceStore {
         // The route is the large part; the summary has at most a line per expert that took part.
         let trace =
             StoredTrace { id, expert: expert.clone(), route: route.clone(), summary: summary.clone(), bytes };
-        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = self.0.lock();
         buffer.bytes += bytes;
         buffer.traces.push_back(trace);
         while buffer.traces.len() > MAX_TRACES || buffer.bytes > MAX_TRACE_BYTES {
@@ -75,7 +76,7 @@ impl TraceStore {
     }
 
     fn find(&self, id: &str) -> Option<StoredTrace> {
-        let buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let buffer = self.0.lock();
         buffer.traces.iter().find(|trace| trace.id == id).cloned()
     }
 }

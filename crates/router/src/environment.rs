@@ -3,14 +3,12 @@
 //! The router reads no clock and draws no random number by itself (durations aside, which are tokio's and stand still
 //! in tests), so that one seed gives one trace.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, MutexGuard},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId, UnixMillis};
 use nervure_protocol::{FinishReason, Sampling};
 use nervure_subnet::{IndexSearch, Observation, Observations, Page, Trust};
+use parking_lot::MutexGuard;
 
 use crate::Dial;
 

@@ -5,7 +5,7 @@ mod dial;
 use std::{
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -20,6 +20,7 @@ use nervure_protocol::{
 use nervure_subnet::{
     Dice, IndexSearch, Observation, Observations, Page, Policy, Seed, Trust, score::MedianScore,
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -287,7 +288,7 @@ impl Catalog for FakeCatalog {
     }
 
     fn observations(&self) -> MutexGuard<'_, Observations> {
-        self.observations.lock().unwrap()
+        self.observations.lock()
     }
 }
 

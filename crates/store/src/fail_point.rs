@@ -8,7 +8,7 @@
 //! simulated elsewhere (`tests/simulation` and the store's own tests).
 
 #[cfg(feature = "fail-points")]
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 /// A place to die at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ pub fn arm(text: &str) -> Result<(), ArmError> {
     let (name, times) = text.split_once(':').unwrap_or((text, "0"));
     let point = Point::ALL.into_iter().find(|point| format!("{point:?}") == name);
     let armed = point.zip(times.parse().ok()).ok_or(ArmError::Unknown)?;
-    *ARMED.lock().unwrap_or_else(PoisonError::into_inner) = Some(armed);
+    *ARMED.lock() = Some(armed);
     Ok(())
 }
 
@@ -117,7 +117,7 @@ pub const fn arm(_: &str) -> Result<(), ArmError> {
 /// Passes `point`, or dies at it.
 #[cfg(feature = "fail-points")]
 pub fn reach(point: Point) {
-    let mut armed = ARMED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut armed = ARMED.lock();
     match armed.as_mut() {
         Some((here, 0)) if *here == point => std::process::abort(),
         Some((here, left)) if *here == point => *left -= 1,

@@ -1,9 +1,6 @@
 //! A mock node: the name of the model says how it answers.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::{
     FutureExt, StreamExt,
@@ -12,6 +9,7 @@ use futures::{
 };
 use nervure_primitives::{Amount, BlockHeight, Capability, Envelope, Hash, MeshId, Netuid, NodeId};
 use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Usage};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::{LedgerReader, MeshService};
@@ -59,7 +57,7 @@ impl MockService {
 
     /// The last question.
     pub(super) fn last(&self) -> Query {
-        self.asked.lock().unwrap().clone().expect("nothing was asked")
+        self.asked.lock().clone().expect("nothing was asked")
     }
 }
 
@@ -154,7 +152,7 @@ impl LedgerReader for NoLedger {}
 impl MeshService for MockService {
     fn ask(&self, ask: Query) -> BoxFuture<'_, Result<AnswerStream, ServiceError>> {
         async move {
-            *self.asked.lock().unwrap() = Some(ask.clone());
+            *self.asked.lock() = Some(ask.clone());
             let (QueryTarget::Named(name) | QueryTarget::Model(name)) = &ask.target else {
                 let QueryTarget::Capability(capability) = ask.target else { unreachable!() };
                 return Err(ServiceError::NoExpert { capability, known: vec!["text.generate".into()] });
@@ -225,7 +223,7 @@ impl MeshService for MockService {
                 role: "gateway".into(),
                 version: "0.0.0".into(),
                 uptime_ms: 1,
-                not_ready: self.not_ready.lock().unwrap().clone(),
+                not_ready: self.not_ready.lock().clone(),
                 clock: None,
                 peers_connected: 12,
                 experts_known: 8,

@@ -15,7 +15,7 @@ async fn serves_status_peers_and_health() {
     assert_eq!(api.get("/peers").await.json()["peers"][0]["direction"], "out");
     assert_eq!(api.get("/healthz").await.status, 200);
 
-    *api.service.not_ready.lock().unwrap() = Some("no peer yet".into());
+    *api.service.not_ready.lock() = Some("no peer yet".into());
     let health = api.get("/healthz").await;
     assert_eq!((health.status, health.json()["reason"].as_str()), (503, Some("no peer yet")));
 }
@@ -23,7 +23,7 @@ async fn serves_status_peers_and_health() {
 #[tokio::test]
 async fn hides_the_reason_of_unreadiness_from_strangers() {
     let api = start(|config| config.api_keys.push(ApiKey::parse("0123456789abcdef").unwrap())).await;
-    *api.service.not_ready.lock().unwrap() = Some("secret".into());
+    *api.service.not_ready.lock() = Some("secret".into());
     let health = api.get("/healthz").await;
     assert_eq!(health.status, 503);
     assert!(!health.text.contains("secret"));

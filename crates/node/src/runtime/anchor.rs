@@ -18,7 +18,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -37,6 +37,7 @@ use nervure_ledger::{
 use nervure_p2p::{InboundRequest, Verdict};
 use nervure_primitives::{BlockHeight, Hash, MeshId};
 use nervure_protocol::{protocols::ANCHOR, topics::ATTESTATIONS};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
@@ -162,7 +163,7 @@ impl Anchoring {
             return;
         }
         let times = (Instant::now(), if live { Duration::ZERO } else { PAST_SIGNING_DELAY });
-        if lock(&self.attestations).open((checkpoint, signers), self.key.as_ref(), times) {
+        if self.attestations.lock().open((checkpoint, signers), self.key.as_ref(), times) {
             self.wake_keeper.notify_one();
         }
     }
@@ -173,7 +174,7 @@ impl Anchoring {
             Err(_) => Verdict::Reject,
             // An attestation for another contract may be valid: the sender's spec may name that contract.
             Ok(message) if message.domain != self.domain => Verdict::Ignore,
-            Ok(message) => lock(&self.attestations).take(message.attestation),
+            Ok(message) => self.attestations.lock().take(message.attestation),
         };
         let counter = match verdict {
             Verdict::Accept => &self.counters.accepted,
@@ -209,7 +210,7 @@ impl Anchoring {
     pub(crate) fn covering(&self, height: BlockHeight) -> Option<AnchorRecordView> {
         let anchored = match self.is_local() {
             true => self.log.get()?.first_from(height)?,
-            false => lock(&self.contract).anchored.range(height..).next().map(|(_, one)| one.clone())?,
+            false => self.contract.lock().anchored.range(height..).next().map(|(_, one)| one.clone())?,
         };
         let reference = anchored.reference;
         Some(AnchorRecordView {
@@ -229,14 +230,14 @@ impl Anchoring {
     /// The status for the HTTP API.
     pub(crate) fn status(&self) -> AnchorStatus {
         let place = (!self.is_local()).then_some(self.domain);
-        let contract = lock(&self.contract);
+        let contract = self.contract.lock();
         AnchorStatus {
             chain: place.map(|domain| domain.chain),
             contract: place.map(|domain| domain.contract.to_string()),
             key: self.key.as_ref().map(|key| key.address().to_string()),
             kept: self.log.get().map(LocalAnchor::latest),
             anchored: contract.anchored.keys().next_back().copied(),
-            open: lock(&self.attestations).waiting().0 as u32,
+            open: self.attestations.lock().waiting().0 as u32,
             trouble: contract.trouble.clone(),
         }
     }
@@ -257,7 +258,7 @@ impl Anchoring {
 
     #[cfg(feature = "anchor-evm")]
     fn note(&self, anchored: Vec<AnchoredCheckpoint>) {
-        let mut contract = lock(&self.contract);
+        let mut contract = self.contract.lock();
         contract.anchored.extend(anchored.into_iter().map(|one| (one.height, one)));
         while contract.anchored.len() > MAX_ANCHORED_CHECKPOINTS {
             contract.anchored.pop_first();
@@ -266,7 +267,7 @@ impl Anchoring {
 
     /// Sets or clears the current problem, and logs each change once.
     fn trouble(&self, trouble: Option<String>) {
-        let mut contract = lock(&self.contract);
+        let mut contract = self.contract.lock();
         if contract.trouble != trouble {
             match &trouble {
                 Some(trouble) => tracing::warn!(%trouble, "checkpoints are not anchored"),
@@ -280,8 +281,4 @@ impl Anchoring {
 fn own_key(config: &NodeConfig) -> Result<AnchorKey, AnchorKeyFileError> {
     let path = config.dir.join(KEY_FILE);
     if path.exists() { AnchorKey::read(&path) } else { AnchorKey::create(&path) }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,13 +2,12 @@
 //!
 //! A lock around a pure structure: every method is short, and none awaits while it holds the lock.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use nervure_primitives::{MeshId, NodeId};
 use nervure_subnet::{
     Index, IndexSearch, InsertOutcome, Observation, Observations, Page, RecordError, SignedRecord,
     directory::{self, Context},
 };
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{clock, registry::LedgerRegistry};
 
@@ -30,33 +29,33 @@ impl ExpertCatalog {
     pub(crate) fn ingest(&self, bytes: &[u8]) -> Result<InsertOutcome, RecordError> {
         let now = clock::now();
         let record = SignedRecord::verify(bytes, &self.mesh, now, &self.registry)?;
-        Ok(lock(&self.index).insert(record, now))
+        Ok(self.index.lock().insert(record, now))
     }
 
     /// Answers a request of the directory protocol.
     pub(crate) fn answer(&self, request: &[u8]) -> Vec<u8> {
         let context = Context { mesh: &self.mesh, registry: &self.registry, now: clock::now() };
-        directory::answer(&mut lock(&self.index), request, &context)
+        directory::answer(&mut self.index.lock(), request, &context)
     }
 
     /// Files a record of this node's own.
     pub(crate) fn insert_own(&self, record: SignedRecord) -> InsertOutcome {
-        lock(&self.index).insert(record, clock::now())
+        self.index.lock().insert(record, clock::now())
     }
 
     /// A page of records.
     pub(crate) fn find(&self, find: &IndexSearch) -> Page {
-        lock(&self.index).find(find, clock::now())
+        self.index.lock().find(find, clock::now())
     }
 
     /// How many experts can be found.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.index).len(clock::now())
+        self.index.lock().len(clock::now())
     }
 
     /// Drops expired records.
     pub(crate) fn expire(&self) {
-        lock(&self.index).expire(clock::now());
+        self.index.lock().expire(clock::now());
     }
 
     /// This node's observations of an expert.
@@ -66,10 +65,6 @@ impl ExpertCatalog {
 
     /// The observations of all experts, to read and add to.
     pub(crate) fn observations(&self) -> MutexGuard<'_, Observations> {
-        lock(&self.seen)
+        self.seen.lock()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -23,7 +23,7 @@ mod task;
 use std::{
     num::NonZeroUsize,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
@@ -46,6 +46,7 @@ use nervure_protocol::{
     topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
 };
 use nervure_store::{Reader, Store, StoreError};
+use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use super::{
@@ -306,7 +307,7 @@ impl ChainHandle {
 
     /// Returns the event when the queue is full or the thread has ended.
     fn send(&self, event: Event) -> Option<Event> {
-        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = self.events.lock();
         let Some(events) = events.as_ref() else { return Some(event) };
         match events.try_send(event) {
             Ok(()) => None,
@@ -315,7 +316,7 @@ impl ChainHandle {
     }
 
     fn close(&self) {
-        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let events = self.events.lock().take();
         if let Some(events) = events {
             // Queued behind other events. With a full queue the thread is awake and will see that all senders are gone.
             let _ = events.send(Event::Stop);

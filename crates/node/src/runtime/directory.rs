@@ -4,12 +4,7 @@
 //! Each received record is verified before it enters the catalog, as with gossip. A responsible node can leave records
 //! out, so more than one is asked for each shard.
 
-use std::{
-    collections::BTreeMap,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, stream};
 use lru::LruCache;
@@ -23,6 +18,7 @@ use nervure_subnet::{
         read_published,
     },
 };
+use parking_lot::Mutex;
 use serde_bytes::ByteBuf;
 use tokio::sync::{mpsc, watch};
 
@@ -159,7 +155,7 @@ impl Directory {
     pub(crate) async fn look_up(&self, capability: &Capability) {
         let now = tokio::time::Instant::now();
         let key = Some(capability.clone());
-        let before = self.negative_lookups.lock().unwrap_or_else(PoisonError::into_inner).put(key, now);
+        let before = self.negative_lookups.lock().put(key, now);
         if before.is_none_or(|before| now.duration_since(before) >= NEGATIVE_LOOKUP_INTERVAL) {
             self.find(Some(capability)).await;
         }

@@ -71,9 +71,10 @@ impl<M> Dispatcher<M> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use futures::FutureExt;
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -82,7 +83,7 @@ mod tests {
     fn logging(log: &Log, as_name: &'static str) -> impl Fn(u8) -> BoxFuture<'static, ()> + use<> {
         let log = log.clone();
         move |message| {
-            log.lock().unwrap().push((as_name, message));
+            log.lock().push((as_name, message));
             std::future::ready(()).boxed()
         }
     }
@@ -100,6 +101,6 @@ mod tests {
             assert!(topics.handler(name).is_none(), "{name}");
         }
         assert_eq!(topics.unknown(), 7);
-        assert_eq!(*log.lock().unwrap(), [("blocks", 1), ("experts", 2)]);
+        assert_eq!(*log.lock(), [("blocks", 1), ("experts", 2)]);
     }
 }

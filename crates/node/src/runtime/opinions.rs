@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -22,6 +22,7 @@ use nervure_subnet::{
     score::{LiveScoreTable, LiveScoresError, MedianScore, SignedLiveScores},
     task::{AssignmentError, AssignmentOutcome, Assignments, SignedAssignment},
 };
+use parking_lot::Mutex;
 
 use super::{clock, gossip::TopicHandlers, registry::LedgerRegistry};
 
@@ -95,7 +96,7 @@ impl Opinions {
     fn assignment(&self, data: &[u8]) -> Verdict {
         let now = clock::now();
         let verified = SignedAssignment::verify(data, &self.mesh, now, &self.registry);
-        match verified.map(|signed| lock(&self.assignments).insert(signed, now)) {
+        match verified.map(|signed| self.assignments.lock().insert(signed, now)) {
             Ok(AssignmentOutcome::New) => Verdict::Accept,
             Ok(AssignmentOutcome::Known | AssignmentOutcome::Full) => Verdict::Ignore,
             // A new block reaches nodes at different times: the sender may know a later one than this node.
@@ -126,7 +127,7 @@ impl Opinions {
     /// Takes verified scores, of others or this node's own. False when they are not newer than the known ones.
     pub(crate) fn take(&self, signed: &SignedLiveScores) -> bool {
         let netuid = signed.scores().netuid;
-        let mut live = lock(&self.live);
+        let mut live = self.live.lock();
         let book = live.tables.entry(netuid).or_insert_with(|| LiveScoreTable::new(netuid));
         let news = book.insert(signed, clock::now());
         if news {
@@ -140,7 +141,7 @@ impl Opinions {
     pub(crate) fn trusts(&self) -> (BlockHeight, Arc<TrustTable>) {
         let tip = self.registry.tip();
         let (height, state) = (tip.header.height, &tip.state);
-        let mut live = lock(&self.live);
+        let mut live = self.live.lock();
         if let Some((_, trusts)) = live.trust.as_ref().filter(|(block, _)| *block == height) {
             return (height, trusts.clone());
         }
@@ -175,8 +176,4 @@ fn trusts(state: &LedgerState, tables: &BTreeMap<Netuid, LiveScoreTable>) -> Tru
         }
     }
     trusts
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

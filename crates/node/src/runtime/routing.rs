@@ -1,6 +1,6 @@
 //! The router in this node: its environment made of the catalog, the live scores, the clocks and the query client.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use nervure_experts::byte_text;
 use nervure_p2p::{Scope, query::QueryClient};
@@ -11,6 +11,7 @@ use nervure_router::{
     WINDOW_BYTES, WINDOW_KEPT_BYTES,
 };
 use nervure_subnet::{IndexSearch, Observations, Page};
+use parking_lot::MutexGuard;
 use rand::Rng;
 
 use super::{Mesh, catalog::ExpertCatalog, clock, dialer::QueryDialer, opinions::Opinions};

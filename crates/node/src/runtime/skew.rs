@@ -8,15 +8,13 @@
 //! What a hostile node can do: answer with a wrong time, which moves the median only when most of the asked nodes do so.
 //! A wrong clock is only reported; it has no other effect.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use nervure_p2p::{NetworkHandle, ProtocolSpec};
 use nervure_primitives::{NodeId, UnixMillis};
 use nervure_protocol::{clock::ClockResponse, protocols::CLOCK};
+use parking_lot::Mutex;
 use rand::seq::SliceRandom;
 use tokio_util::sync::CancellationToken;
 
@@ -60,7 +58,7 @@ struct Measurement {
 impl Skew {
     /// What is wrong with the clock, and what to do; none when it is right, or too few nodes answered.
     pub(crate) fn warning(&self) -> Option<String> {
-        let found = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let found = (*self.0.lock())?;
         let off = Duration::from_millis(found.ahead.unsigned_abs());
         (off > MAX_SKEW).then(|| {
             let way = if found.ahead > 0 { "ahead of" } else { "behind" };
@@ -80,7 +78,7 @@ impl Skew {
             let times = ask(&network).await;
             pause = if times.len() < MIN_ANSWERS { FIRST_PROBE_DELAY * 2 } else { PROBE_INTERVAL };
             let before = self.warning().is_some();
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = judge(times);
+            *self.0.lock() = judge(times);
             if let Some(warning) = self.warning().filter(|_| !before) {
                 tracing::error!("this machine's clock is {warning}");
             }

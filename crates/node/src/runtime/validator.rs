@@ -20,7 +20,7 @@ mod weights;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -34,6 +34,7 @@ use nervure_subnet::{
     mechanism::{Corpus, Mechanism, build},
     score::SignedLiveScores,
 };
+use parking_lot::Mutex;
 use rand::Rng;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -122,7 +123,7 @@ impl Validator {
             let height = tip.header.height.0;
             let worker = workers.entry(*netuid).or_insert_with(|| self.open(*netuid, height, subnet));
             worker.follow(*netuid, subnet);
-            lock(&worker.store).registered(subnet, &own);
+            worker.store.lock().registered(subnet, &own);
             let idle = worker.running.as_ref().is_none_or(JoinHandle::is_finished);
             let Some(mechanism) = worker.mechanism.clone().filter(|_| idle && height >= worker.next_task)
             else {
@@ -149,7 +150,7 @@ impl Validator {
     /// Publishes this validator's live scores of a subnet's neurons.
     async fn publish_scores(&self, netuid: Netuid, store: &Mutex<ValidatorStore>) {
         let now = clock::now();
-        let scores = lock(store).board().live_scores((self.own(), netuid), now);
+        let scores = store.lock().board().live_scores((self.own(), netuid), now);
         match SignedLiveScores::sign(&self.key, &self.mesh, scores) {
             Ok(signed) => {
                 self.opinions.take(&signed);
@@ -196,8 +197,4 @@ fn interval(subnet: &Subnet) -> u64 {
 /// A seed from the operating system's randomness, known to this validator only.
 fn new_seed() -> Seed {
     Seed::from_bytes(rand::rng().random())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,10 +3,11 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use data_encoding::BASE64;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 /// Changes the body of an answer to a request of this path.
@@ -36,7 +37,7 @@ impl Liar {
 
     /// Lies like this from now on.
     pub fn lies(&self, lie: impl FnMut(&str, &mut Value) + Send + 'static) {
-        *self.lie.lock().unwrap() = Box::new(lie);
+        *self.lie.lock() = Box::new(lie);
     }
 
     pub fn addr(&self) -> String {
@@ -75,7 +76,7 @@ fn pass_on(mut client: TcpStream, node: SocketAddr, lie: &Mutex<Lie>) -> io::Res
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.lines().next().unwrap_or("HTTP/1.1 502 Bad Gateway").to_owned();
     let mut body: Value = serde_json::from_str(body)?;
-    (lie.lock().unwrap())(path, &mut body);
+    (lie.lock())(path, &mut body);
     let body = body.to_string();
     let length = body.len();
     write!(

@@ -5,7 +5,7 @@ mod answer_stream;
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread::JoinHandle,
     time::Duration,
 };
@@ -14,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use lru::LruCache;
 use nervure_primitives::NodeId;
 use nervure_protocol::query::Frame;
+use parking_lot::Mutex;
 use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, TokioRuntime};
 use tokio::time::timeout;
 
@@ -191,19 +192,21 @@ impl QueryClient {
         if let Some(kept) = self.kept(&node, addresses) {
             return Ok(kept);
         }
-        let turn = lock(&self.0.dialling).entry(node).or_default().clone();
+        let turn = self.0.dialling.lock().entry(node).or_default().clone();
         let held = turn.lock().await;
         let result = match self.kept(&node, addresses) {
             Some(kept) => Ok(kept),
             None => self.dial(node, addresses).await,
         };
         if let Ok(connection) = &result {
-            lock(&self.0.connections).put(node, connection.clone());
+            self.0.connections.lock().put(node, connection.clone());
         }
         drop(held);
         // Removes the locks that are not in use. An unused lock has one reference, in the map; ours has one more, in
         // `turn`.
-        lock(&self.0.dialling)
+        self.0
+            .dialling
+            .lock()
             .retain(|other, turn| Arc::strong_count(turn) > 1 + usize::from(*other == node));
         result
     }
@@ -244,7 +247,7 @@ impl QueryClient {
 
     /// Closes the connection to `node`, if there is one; the next query makes a new one.
     pub fn disconnect(&self, node: &NodeId) {
-        if let Some(connection) = lock(&self.0.connections).pop(node) {
+        if let Some(connection) = self.0.connections.lock().pop(node) {
             connection.close(0u32.into(), b"");
         }
     }
@@ -252,7 +255,7 @@ impl QueryClient {
     /// The kept connection, if it is open and leads to one of the node's current `addresses`: a node that restarted
     /// elsewhere no longer answers at its old address.
     fn kept(&self, node: &NodeId, addresses: &[SocketAddr]) -> Option<Connection> {
-        let mut connections = lock(&self.0.connections);
+        let mut connections = self.0.connections.lock();
         let kept = connections.get(node)?;
         if kept.close_reason().is_none() && addresses.contains(&kept.remote_address()) {
             return Some(kept.clone());
@@ -262,7 +265,7 @@ impl QueryClient {
     }
 
     fn forget(&self, node: &NodeId, connection: &Connection) {
-        let mut connections = lock(&self.0.connections);
+        let mut connections = self.0.connections.lock();
         if connections.peek(node).is_some_and(|kept| kept.stable_id() == connection.stable_id()) {
             connections.pop(node);
         }
@@ -282,8 +285,4 @@ fn endpoint(bind: SocketAddr) -> std::io::Result<Endpoint> {
 
 fn unreachable(node: NodeId, reason: &dyn std::fmt::Display) -> QueryError {
     QueryError::Unreachable { node, reason: reason.to_string() }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

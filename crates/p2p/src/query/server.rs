@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -15,6 +15,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use nervure_primitives::NodeId;
+use parking_lot::Mutex;
 use quinn::{Endpoint, Incoming, TokioRuntime};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -212,7 +213,7 @@ struct ConnectionGuard {
 impl ConnectionGuard {
     fn take(shared: &Arc<Shared>, address: IpAddr) -> Option<Self> {
         let network = network(address);
-        let mut places = shared.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = shared.places.lock();
         let used = places.entry(network).or_default();
         if *used >= shared.config.connections_per_subnet.get() && !address.to_canonical().is_loopback() {
             return None;
@@ -224,7 +225,7 @@ impl ConnectionGuard {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        let mut places = self.shared.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.shared.places.lock();
         if let Some(used) = places.get_mut(&self.network) {
             *used -= 1;
             if *used == 0 {

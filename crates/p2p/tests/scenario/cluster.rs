@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,6 +11,7 @@ use nervure_p2p::{
     TopicSpec,
 };
 use nervure_primitives::{MeshId, NodeId, NodeKey};
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -39,13 +40,13 @@ pub(crate) struct Registered(Mutex<BTreeSet<NodeId>>);
 
 impl Registered {
     pub(crate) fn add(&self, node: NodeId) {
-        self.0.lock().unwrap().insert(node);
+        self.0.lock().insert(node);
     }
 }
 
 impl Admission for Registered {
     fn is_registered(&self, node: &NodeId) -> bool {
-        self.0.lock().unwrap().contains(node)
+        self.0.lock().contains(node)
     }
 }
 

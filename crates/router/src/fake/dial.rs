@@ -1,13 +1,11 @@
 //! Reaches scripted experts, and traces what they see.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use nervure_primitives::{Hash, NodeId, cbor};
 use nervure_protocol::{ExpertRequest, Usage};
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::{FakeExpert, Step};
@@ -37,18 +35,18 @@ impl FakeDial {
 
     /// What the experts saw so far: milliseconds, event and expert.
     pub(crate) fn trace(&self) -> Vec<String> {
-        self.0.trace.lock().unwrap().clone()
+        self.0.trace.lock().clone()
     }
 
     pub(crate) fn queries(&self) -> Vec<ExpertQuery> {
-        self.0.queries.lock().unwrap().clone()
+        self.0.queries.lock().clone()
     }
 }
 
 impl DialState {
     fn note(&self, what: &str, expert: &str) {
         let at = self.start.elapsed().as_millis();
-        self.trace.lock().unwrap().push(format!("{at} {what} {expert}"));
+        self.trace.lock().push(format!("{at} {what} {expert}"));
     }
 }
 
@@ -80,14 +78,14 @@ impl Dial for FakeDial {
         let request: ExpertRequest = cbor::decode(&query.body, cbor::Limits::new(1 << 20)).unwrap();
         let expert = &state.experts[&query.record.node];
         let call = {
-            let mut calls = state.calls.lock().unwrap();
+            let mut calls = state.calls.lock();
             let calls = calls.entry(query.record.node).or_default();
             std::mem::replace(calls, *calls + 1)
         };
         let steps = (expert.script)(&request, call);
         let name = query.record.expert.clone();
         state.note("dial", &name);
-        state.queries.lock().unwrap().push(query);
+        state.queries.lock().push(query);
         let mut probe = CancelProbe { state, expert: name, is_over: false };
         async move {
             // Whether the dial fails, or the stream that it gives, must make no difference to the router.

@@ -1,13 +1,11 @@
 //! Experts that fail or stall within a text, for many seeds.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use nervure_api::{Query, ServiceError};
 use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Sampling};
 use nervure_subnet::{Dice, Seed};
+use parking_lot::Mutex;
 
 use super::*;
 use crate::{
@@ -61,7 +59,7 @@ fn random_end(dice: &mut Dice) -> Step {
 fn unsteady(number: u8, seed: u64) -> FakeExpert {
     let dice = Arc::new(Mutex::new(Dice::new(Seed::from(seed).derive("expert", number.into()))));
     FakeExpert::new(number, move |request, _| {
-        let mut dice = dice.lock().unwrap();
+        let mut dice = dice.lock();
         let mut steps = pieces(TEXT, request);
         match dice.below(3) {
             0 => steps.push(Step::End(FinishReason::Stop)),

@@ -1,9 +1,10 @@
 //! All strategies together: determinism and deadlines for many seeds.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason};
 use nervure_subnet::{Dice, Seed};
+use parking_lot::Mutex;
 
 use super::*;
 use crate::fake::{
@@ -16,7 +17,7 @@ const STRATEGIES: [&str; 5] = ["best", "hedge", "race:3", "vote:3", "mix:3"];
 fn erratic(number: u8, seed: u64) -> FakeExpert {
     let dice = Arc::new(Mutex::new(Dice::new(Seed::from(seed).derive("expert", number.into()))));
     FakeExpert::new(number, move |request, _| {
-        let mut dice = dice.lock().unwrap();
+        let mut dice = dice.lock();
         let mut steps = match request {
             ExpertRequest::Distribution { .. } => {
                 vec![Step::Event(ExpertEvent::Distribution(vec![1.0 / 256.0; 256]))]

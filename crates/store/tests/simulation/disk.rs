@@ -1,11 +1,8 @@
 //! A disk in memory that loses what was not synced when the power fails.
 
-use std::{
-    collections::BTreeSet,
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeSet, io, sync::Arc};
 
+use parking_lot::Mutex;
 use rand::Rng;
 use redb::StorageBackend;
 
@@ -58,7 +55,7 @@ impl Disk {
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Platter) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.0.lock())
     }
 
     fn spend(&self) -> io::Result<()> {

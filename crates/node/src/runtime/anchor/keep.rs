@@ -12,7 +12,7 @@ use nervure_store::{Reader, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Anchoring, lock, request,
+    Anchoring, request,
     wire::{self, AttestationMessage},
 };
 use crate::runtime::chain::ChainHandle;
@@ -54,7 +54,7 @@ impl Anchoring {
                 continue;
             }
             let now = std::time::Instant::now();
-            let due = lock(&self.attestations).due(now, REBROADCAST_INTERVAL);
+            let due = self.attestations.lock().due(now, REBROADCAST_INTERVAL);
             for attestation in due {
                 number = number.wrapping_add(1);
                 let message = AttestationMessage { domain: self.domain, attestation, number };
@@ -63,7 +63,7 @@ impl Anchoring {
                     let _ = network.publish(ATTESTATIONS.name, bytes).await;
                 }
             }
-            let (_, since) = lock(&self.attestations).waiting();
+            let (_, since) = self.attestations.lock().waiting();
             if since.is_some_and(|since| now.duration_since(since) > PEER_REQUEST_DELAY) {
                 self.request_from_peer(&network, turn).await;
                 turn = turn.wrapping_add(1);
@@ -91,9 +91,9 @@ impl Anchoring {
     /// Keeps all checkpoints that have a quorum. Waits for the disk.
     fn keep_complete(&self) -> Result<(), AnchorError> {
         let Some(log) = self.open_log()? else { return Ok(()) };
-        lock(&self.attestations).kept(log.latest());
+        self.attestations.lock().kept(log.latest());
         loop {
-            let complete = lock(&self.attestations).complete(log.latest());
+            let complete = self.attestations.lock().complete(log.latest());
             let Some(submission) = complete else { return Ok(()) };
             if !self.keep_one(log, &submission)? {
                 return Ok(());
@@ -113,7 +113,7 @@ impl Anchoring {
             Err(error) => return Err(error),
         }
         tracing::info!(%height, signatures = submission.signatures.len(), "a checkpoint is signed and kept");
-        lock(&self.attestations).kept(height);
+        self.attestations.lock().kept(height);
         self.kept.notify_waiters();
         Ok(true)
     }

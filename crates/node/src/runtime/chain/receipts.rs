@@ -1,13 +1,11 @@
 //! The outcomes of the latest transactions, for callers that wait for them.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Mutex, PoisonError},
-};
+use std::num::NonZeroUsize;
 
 use lru::LruCache;
 use nervure_ledger::event::Event;
 use nervure_primitives::{BlockHeight, Hash};
+use parking_lot::Mutex;
 
 /// Most outcomes in memory. Older ones are in the blocks.
 const MAX_TX_RECEIPTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(49_999);
@@ -25,7 +23,7 @@ impl Default for TxReceipts {
 impl TxReceipts {
     /// Adds the outcomes of a block.
     pub(super) fn note(&self, height: BlockHeight, events: &[Event]) {
-        let mut receipts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut receipts = self.0.lock();
         for event in events {
             if let Event::Applied { id, .. } | Event::Refused { id, .. } = event {
                 receipts.put(*id, (height, event.clone()));
@@ -35,6 +33,6 @@ impl TxReceipts {
 
     /// The outcome of a transaction.
     pub(super) fn of(&self, id: &Hash) -> Option<(BlockHeight, Event)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.0.lock().get(id).cloned()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Instant,
 };
 
@@ -15,8 +15,9 @@ use nervure_subnet::{
     score::evaluate,
     task::{Assignment, MAX_MINERS, SignedAssignment, commitment},
 };
+use parking_lot::Mutex;
 
-use super::{Validator, ask::EncodedRequests, lock, new_seed, store::ValidatorStore};
+use super::{Validator, ask::EncodedRequests, new_seed, store::ValidatorStore};
 use crate::runtime::clock;
 
 /// Miners that are asked at once.
@@ -32,7 +33,7 @@ impl Validator {
         store: &Mutex<ValidatorStore>,
     ) -> bool {
         let records = self.records(netuid);
-        let tested = lock(store).to_test(|node| records.contains_key(node));
+        let tested = store.lock().to_test(|node| records.contains_key(node));
         let tasks = groups(tested, &records).into_iter().map(|(capability, miners)| {
             self.set_task(netuid, mechanism.clone(), store, (capability, miners, &records))
         });
@@ -84,7 +85,7 @@ impl Validator {
         let results = tokio::task::spawn_blocking(move || evaluate(task.as_ref(), &answers)).await;
         let Ok(results) = results else { return false };
         tracing::debug!(%netuid, miners = results.len(), "scored a task");
-        lock(store).record(&results)
+        store.lock().record(&results)
     }
 
     /// The texts for `capability`; all texts when there are none for it.

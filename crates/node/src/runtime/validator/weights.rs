@@ -10,7 +10,7 @@ use nervure_ledger::{
 };
 use nervure_primitives::{Amount, BlockHeight, Netuid};
 
-use super::{SubnetWorker, Validator, lock, store::ValidatorStore};
+use super::{SubnetWorker, Validator, store::ValidatorStore};
 
 /// Weights are committed in the last part of an epoch: one in this many, and at least [`MIN_COMMIT_WINDOW_BLOCKS`].
 const COMMIT_WINDOW_DIVISOR: u64 = 3;
@@ -43,7 +43,7 @@ impl PendingWeights {
             let neuron = subnet.uid_of(&own).and_then(|uid| subnet.neuron(uid));
             let neuron = neuron.filter(|neuron| neuron.permit);
             if let Some(neuron) = neuron {
-                calls.extend(due(validator, (*netuid, subnet, neuron), &mut lock(&worker.store), height));
+                calls.extend(due(validator, (*netuid, subnet, neuron), &mut worker.store.lock(), height));
             }
         }
         let mut nonce = node.nonce;

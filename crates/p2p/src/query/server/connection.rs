@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -130,8 +130,7 @@ async fn admit<'a>(
         true => shared.config.rate_registered,
         false => shared.config.rate_stranger,
     };
-    let allowed =
-        shared.rates.lock().unwrap_or_else(PoisonError::into_inner).take(*from, rate.get(), Instant::now());
+    let allowed = shared.rates.lock().take(*from, rate.get(), Instant::now());
     if !allowed {
         return Err(refuse(
             &counters.rate_limited,
