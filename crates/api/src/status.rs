@@ -43,7 +43,7 @@ pub struct NodeStatus {
 }
 
 /// The state of anchoring.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AnchorStatus {
     /// The id of the outside chain; absent where checkpoints are stored in files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]

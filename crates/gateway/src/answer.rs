@@ -23,7 +23,7 @@ use tokio::{
     time::{Sleep, sleep, timeout},
 };
 
-use super::{App, error::ApiError, traces};
+use super::{App, error::ApiError, metrics::QueryGuard, traces};
 
 /// Extra time after a deadline in which the node may report it itself, before the gateway does.
 const DEADLINE_SLACK: Duration = Duration::from_secs(2);
@@ -41,18 +41,20 @@ const EXPERT_HEADER: &str = "x-nervure-expert";
 const ROUTE_HEADER: &str = "x-nervure-route";
 
 /// The permit of a query in progress. As an extractor, it is taken before the body is read.
-pub(super) struct QueryPermit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+#[expect(dead_code, reason = "held for its drop")]
+pub(super) struct QueryPermit(OwnedSemaphorePermit, QueryGuard);
 
 impl FromRequestParts<App> for QueryPermit {
     type Rejection = ApiError;
 
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        app.permits.clone().try_acquire_owned().map(Self).map_err(|_| {
+        let permit = app.permits.clone().try_acquire_owned().map_err(|_| {
             let message =
                 format!("this node is already working on {} queries", app.config.limits.max_queries);
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
                 .retry_after(BUSY_RETRY_DELAY)
-        })
+        })?;
+        Ok(Self(permit, app.config.metrics.begin_query()))
     }
 }
 

@@ -43,6 +43,7 @@ pub use config::{GatewayConfig, GatewayError, HttpLimits};
 pub use connections::serve;
 pub use error::{ApiError, excerpt};
 pub use key::{ApiKey, ApiKeyError, MIN_SECRET_BYTES};
+pub use metrics::HttpMetrics;
 pub use openai::{ReplyBody, ReplyKind, TextReply, unix_seconds};
 pub use routes::{NODE_ROUTES, OPENAI_ROUTES, Route, RouteAccess};
 pub use serve::Gateway;

@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     GatewayConfig, GatewayError, SharedService,
     connections::{self, permit_count},
-    metrics::HttpMetrics,
     routes::router,
     state::GatewayState,
     traces::TraceStore,
@@ -33,8 +32,7 @@ impl Gateway {
         let listener = TcpListener::bind(bind).await.map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         let permits = Arc::new(Semaphore::new(permit_count(config.limits.max_queries.get())));
-        let (traces, metrics) = (TraceStore::default(), HttpMetrics::default());
-        let shared = Arc::new(GatewayState { service, config, permits, traces, metrics });
+        let shared = Arc::new(GatewayState { service, config, permits, traces: TraceStore::default() });
         Ok(Self { listener, local_addr, shared })
     }
 

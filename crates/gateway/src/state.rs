@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{GatewayConfig, SharedService, metrics::HttpMetrics, traces::TraceStore};
+use super::{GatewayConfig, SharedService, traces::TraceStore};
 
 /// The state of the router.
 pub(super) type App = Arc<GatewayState>;
@@ -19,6 +19,4 @@ pub(super) struct GatewayState {
     pub(super) permits: Arc<Semaphore>,
     /// The traces of the last answers that were requested with `explain`.
     pub(super) traces: TraceStore,
-    /// Counters of this API.
-    pub(super) metrics: HttpMetrics,
 }

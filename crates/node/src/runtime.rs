@@ -41,14 +41,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_gateway::{Gateway, GatewayConfig};
+use nervure_gateway::{Gateway, GatewayConfig, HttpMetrics};
 use nervure_ledger::spec::{self, MeshSpec};
 use nervure_p2p::{
     QueryStreams, Scope,
     query::{ClientConfig, QueryClient, QueryServer, ServerConfig},
 };
 use nervure_primitives::{NodeId, NodeKey};
+use nervure_router::Router;
 use nervure_testnet::NodeFile;
+use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::NodeConfig;
@@ -57,6 +59,7 @@ use ledger::LedgerQueries;
 use receipts::ReceiptSigner;
 use service::NodeService;
 use serving::ServedExperts;
+use validator::Validator;
 
 pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, last_anchored};
 pub use error::StartError;
@@ -107,6 +110,12 @@ impl Node {
         let own_key = key.clone();
         let client = QueryClient::start(ClientConfig::new(key, mesh.id))?;
         let router = routing::router(&mesh, client, scope(spec));
+        let validator = chain.clone().filter(|_| config.role == Some(spec::Role::Validator)).map(|chain| {
+            let block_time = Duration::from_millis(spec.consensus.block_milliseconds.into());
+            mesh.validator((own_key, config.dir.clone()), (chain, block_time), router.clone(), texts)
+        });
+        let http = gateway_config(&config)?;
+        let metrics = all_metrics(&mesh, &router, (query.as_ref(), validator.as_ref()), &http.metrics);
         let service = Arc::new(NodeService {
             mesh: mesh.id,
             role: config.role,
@@ -114,20 +123,18 @@ impl Node {
             alone: mesh.alone,
             network: mesh.network.clone(),
             ledger: LedgerQueries {
-                chain: chain.clone(),
+                chain,
                 anchoring: mesh.anchoring.clone(),
                 block_milliseconds: spec.consensus.block_milliseconds,
             },
-            router: router.clone(),
+            router,
             catalog: mesh.catalog.clone(),
             directory: mesh.directory.clone(),
-            records: mesh.records.clone(),
-            opinions: mesh.opinions.clone(),
             skew: mesh.skew.clone(),
-            queries: query.as_ref().map(|server| server.counters().clone()),
+            metrics,
             experts: served,
         });
-        let gateway = Gateway::bind(gateway_config(&config)?, service).await?;
+        let gateway = Gateway::bind(http, service).await?;
         let file = node_file(&config, &mesh, gateway.local_addr(), query.as_ref());
         file.write(&config.dir)
             .map_err(|source| StartError::NodeFile { path: config.dir.join(NodeFile::NAME), source })?;
@@ -137,9 +144,7 @@ impl Node {
             above.spawn(answer_over_swarm(streams, server, stop.clone()));
         }
         above.spawn(gateway.run(stop.clone()));
-        if let Some(chain) = chain.filter(|_| config.role == Some(spec::Role::Validator)) {
-            let block_time = Duration::from_millis(spec.consensus.block_milliseconds.into());
-            let validator = mesh.validator((own_key, config.dir.clone()), (chain, block_time), router, texts);
+        if let Some(validator) = validator {
             above.spawn(validator.run(stop.clone()));
         }
         if let Some(advertiser) = advertiser {
@@ -176,6 +181,26 @@ impl Node {
             tracing::warn!(%error, "cannot remove node.json");
         }
     }
+}
+
+/// The metrics of all parts of a node.
+fn all_metrics(
+    mesh: &Mesh,
+    router: &Router,
+    (server, validator): (Option<&QueryServer>, Option<&Validator>),
+    http: &HttpMetrics,
+) -> Registry {
+    let mut registry = metrics::registry();
+    http.register(&mut registry);
+    mesh.register_metrics(&mut registry);
+    router.metrics().register(&mut registry);
+    if let Some(server) = server {
+        server.metrics().register(&mut registry);
+    }
+    if let Some(validator) = validator {
+        validator.metrics.register(&mut registry);
+    }
+    registry
 }
 
 /// Answers queries that arrive on the swarm's own connections, until `stop`.

@@ -8,7 +8,7 @@ use nervure_protocol::{ExpertEvent, ExpertRecord, query::QueryErrorCode};
 use tokio::time::Instant;
 
 use crate::{
-    AnswerReceipt, Environment,
+    AnswerReceipt, Environment, RouterMetrics,
     dial::{AnswerItem, DialError, EventStream, ExpertQuery},
     in_flight::InFlightGuard,
 };
@@ -20,6 +20,7 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct AttemptSpec {
     pub(crate) environment: Arc<Environment>,
+    pub(crate) metrics: RouterMetrics,
     /// The encoded request.
     pub(crate) body: Arc<[u8]>,
     /// The most that one answer may cost.
@@ -68,7 +69,9 @@ impl AttemptSpec {
     pub(crate) async fn start(&self, record: ExpertRecord) -> Result<StartedAnswer, AttemptError> {
         let guard = InFlightGuard::new(&self.environment, &record);
         let started = Instant::now();
-        match self.first(&record, guard).await {
+        let first = self.first(&record, guard).await;
+        self.metrics.attempt(first.as_ref().map(|_| started.elapsed()).map_err(|failure| failure.kind));
+        match first {
             Ok((first, remainder)) => {
                 if self.records_latency {
                     let mut observations = self.environment.catalog.observations();

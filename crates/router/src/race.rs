@@ -66,7 +66,7 @@ pub(crate) async fn race(
                 Some(Err(failed)) => race.lost(failed),
                 None => return Err(failure::summary(race.failures)),
             },
-            () = sleep(delay), if !race.waiting.is_empty() => race.width += 1,
+            () = sleep(delay), if !race.waiting.is_empty() => race.hedge(),
         }
     }
 }
@@ -94,6 +94,12 @@ impl Race {
             let spec = self.spec.clone();
             self.running.push(async move { spec.start(record).await }.boxed());
         }
+    }
+
+    /// The expert that was asked last is silent: one more may be asked.
+    fn hedge(&mut self) {
+        self.width += 1;
+        self.spec.metrics.hedges.inc();
     }
 
     /// How long the expert that was asked last may be silent.

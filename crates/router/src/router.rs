@@ -7,7 +7,7 @@ use nervure_primitives::Amount;
 use nervure_protocol::{ExpertRequest, query::body::encode_request};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Environment, attempt::AttemptSpec};
+use crate::{Environment, RouterMetrics, attempt::AttemptSpec};
 use nervure_api::{AnswerStream, Query, ServiceError, Strategy};
 
 /// How long an expert may be silent within a text before a successor is looked for.
@@ -27,6 +27,7 @@ pub(crate) const MAX_TAKEOVERS: usize = 8;
 pub struct Router {
     pub(crate) environment: Arc<Environment>,
     pub(crate) limits: Limits,
+    pub(crate) metrics: RouterMetrics,
 }
 
 /// The bounds of retrying and resuming. Only tests use others than the default ones.
@@ -52,7 +53,13 @@ impl Default for Limits {
 impl Router {
     /// A router for the node that `environment` describes.
     pub fn new(environment: Environment) -> Self {
-        Self { environment: Arc::new(environment), limits: Limits::default() }
+        let (limits, metrics) = (Limits::default(), RouterMetrics::default());
+        Self { environment: Arc::new(environment), limits, metrics }
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &RouterMetrics {
+        &self.metrics
     }
 
     /// Asks, and returns once an expert has started to answer. Dropping the future or the answer frees every expert
@@ -77,7 +84,8 @@ impl Router {
 
     /// What all attempts at one request have in common.
     pub(crate) fn attempt_spec(&self, body: Arc<[u8]>, budget: Amount, deadline: Instant) -> AttemptSpec {
-        AttemptSpec { environment: self.environment.clone(), body, budget, deadline, records_latency: true }
+        let (environment, metrics) = (self.environment.clone(), self.metrics.clone());
+        AttemptSpec { environment, metrics, body, budget, deadline, records_latency: true }
     }
 }
 

@@ -13,6 +13,7 @@ mod commit;
 mod fetch;
 mod gossip;
 mod host;
+mod metrics;
 mod open;
 mod pacemaker;
 mod pending;
@@ -24,7 +25,6 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
@@ -45,14 +45,16 @@ use nervure_protocol::{
     protocols::CHAIN,
     topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
 };
-use nervure_store::{Reader, Store, StoreError};
+use nervure_store::{Reader, Store, StoreError, WalMetrics};
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use tokio::sync::{oneshot, watch};
 
 use super::{
     anchor::Anchoring,
     directory::{ProtocolHandlers, register_concurrent},
     gossip::TopicHandlers,
+    metrics::register_state,
 };
 use proposed::ProposedBlocks;
 use receipts::TxReceipts;
@@ -60,6 +62,7 @@ use task::{Event, Task};
 
 pub(crate) use blocks::protocol;
 pub(crate) use gossip::topics;
+pub(crate) use metrics::{ChainMetrics, STATE};
 pub(crate) use open::{OpenChain, OpenError, exists, import};
 
 /// Registers the handlers of the chain's topics and of requests for blocks.
@@ -138,25 +141,6 @@ impl ChainView {
     }
 }
 
-/// Counts of dropped and rejected input.
-#[derive(Debug, Default)]
-pub(crate) struct ChainCounters {
-    /// Events that found the queue full.
-    pub dropped: AtomicU64,
-    /// Equivocations of validators that were proven.
-    pub equivocations: AtomicU64,
-    /// Blocks of others that this node refused.
-    pub refused_blocks: AtomicU64,
-    /// Rounds beyond the first.
-    pub extra_rounds: AtomicU64,
-}
-
-impl ChainCounters {
-    pub(super) fn count(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// Owns the chain's thread, which ends when this is dropped.
 pub(crate) struct Chain {
     handle: ChainHandle,
@@ -169,8 +153,9 @@ pub(crate) struct ChainHandle {
     events: Arc<Mutex<Option<SyncSender<Event>>>>,
     view: watch::Receiver<ChainView>,
     store: Arc<Store>,
+    wal: WalMetrics,
     proposed: Arc<ProposedBlocks>,
-    counters: Arc<ChainCounters>,
+    metrics: ChainMetrics,
     receipts: Arc<TxReceipts>,
 }
 
@@ -185,11 +170,12 @@ impl Chain {
         let OpenChain { store, wal, recovered, pending, view } = opened;
         let (events, queue) = sync_channel(MAX_QUEUED_EVENTS);
         let handle = ChainHandle {
+            wal: wal.metrics().clone(),
             events: Arc::new(Mutex::new(Some(events.clone()))),
             view: view.subscribe(),
             store: Arc::new(store),
             proposed: Arc::default(),
-            counters: Arc::default(),
+            metrics: ChainMetrics::default(),
             receipts: Arc::default(),
         };
         let signer = Signer::new(key.clone(), spec.mesh_id(), recovered.signer);
@@ -201,7 +187,7 @@ impl Chain {
             pending,
             view,
             proposed: handle.proposed.clone(),
-            counters: handle.counters.clone(),
+            metrics: handle.metrics.clone(),
             net,
             role,
             receipts: handle.receipts.clone(),
@@ -262,9 +248,13 @@ impl ChainHandle {
         reading.unwrap_or_else(|error| Err(StoreError::Io(std::io::Error::other(error))))
     }
 
-    /// The chain's counters.
-    pub(crate) fn counters(&self) -> &ChainCounters {
-        &self.counters
+    /// Registers the metrics of the chain and its files.
+    pub(crate) fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+        self.store.metrics().register(registry);
+        self.wal.register(registry);
+        let view = self.view.clone();
+        register_state(registry, STATE, move || view.borrow().clone());
     }
 
     /// Hands a gossip message on one of the chain's topics to the thread, which returns its verdict.
@@ -280,7 +270,7 @@ impl ChainHandle {
             Event::Consensus(message) | Event::BlockAnnounced(message) | Event::Transaction(message),
         ) = dropped
         {
-            ChainCounters::count(&self.counters.dropped);
+            self.metrics.dropped.inc();
             message.judge(Verdict::Ignore).await;
         }
     }

@@ -7,6 +7,7 @@ use nervure_p2p::{DhtMode, Multiaddr, Network, NetworkConfig, NetworkHandle, que
 use nervure_primitives::{MeshId, NodeKey};
 use nervure_router::Router;
 use nervure_subnet::mechanism::Corpus;
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -16,17 +17,18 @@ use super::{
     StartError, address,
     advertiser::Advertiser,
     anchor::{self, Anchoring},
-    catalog::ExpertCatalog,
+    catalog::{self, ExpertCatalog},
     chain::{self, Chain, ChainHandle, ChainRole, OpenChain},
     directory::{self, Directory, ProtocolHandlers},
-    gossip::{self, RecordCounters, TopicHandlers},
+    gossip::{self, TopicHandlers},
+    metrics::{VerdictCounters, register_state},
     opinions::{self, Opinions},
     registry::LedgerRegistry,
     scope,
     serving::ServedExperts,
     skew::{self, Skew},
     state_sync,
-    validator::Validator,
+    validator::{Validator, ValidatorMetrics},
 };
 use crate::config::NodeConfig;
 
@@ -45,7 +47,8 @@ pub(crate) struct Mesh {
     pub network: NetworkHandle,
     pub catalog: Arc<ExpertCatalog>,
     pub directory: Arc<Directory>,
-    pub records: Arc<RecordCounters>,
+    records: VerdictCounters,
+    unhandled: UnhandledCounters,
     /// Validators' assignments and live scores.
     pub opinions: Arc<Opinions>,
     /// How far this machine's clock is off.
@@ -62,9 +65,26 @@ pub(crate) struct Mesh {
     stop: DropGuard,
 }
 
+/// How many messages no part of this node handled.
+#[derive(Clone, Default)]
+pub(crate) struct UnhandledCounters {
+    topics: Counter,
+    protocols: Counter,
+}
+
+impl UnhandledCounters {
+    /// Registers both.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let topics = "Gossip messages ignored because no part of this node handles their topic";
+        registry.register("gossip_unhandled", topics, self.topics.clone());
+        let protocols = "Requests refused because no part of this node handles their protocol";
+        registry.register("requests_unhandled", protocols, self.protocols.clone());
+    }
+}
+
 /// The handlers of all gossip topics and request protocols: each part registers its own.
 fn handlers(
-    (catalog, records): (&Arc<ExpertCatalog>, &Arc<RecordCounters>),
+    (catalog, records): (&Arc<ExpertCatalog>, &VerdictCounters),
     opinions: &Arc<Opinions>,
     chain: Option<(&ChainHandle, &Arc<Anchoring>)>,
 ) -> (TopicHandlers, ProtocolHandlers) {
@@ -110,12 +130,14 @@ impl Mesh {
         let (id, tasks) = (spec.mesh_id(), TaskTracker::new());
         let opinions = Arc::new(Opinions::new(id, registry.clone()));
         let catalog = Arc::new(ExpertCatalog::new(id, registry.clone()));
-        let records = Arc::<RecordCounters>::default();
+        let records = VerdictCounters::default();
         let directory =
             Directory::new(network.clone(), catalog.clone(), (id, registry), spec.record_expiry());
         let directory = Arc::new(directory);
         let records_of = (&catalog, &records);
         let (topics, protocols) = handlers(records_of, &opinions, handle.as_ref().zip(anchoring.as_ref()));
+        let unhandled =
+            UnhandledCounters { topics: topics.unknown().clone(), protocols: protocols.unknown().clone() };
         tasks.spawn(gossip::run(messages, topics));
         tasks.spawn(directory::serve(inbox, protocols));
         if let Some(chain) = &handle {
@@ -147,6 +169,7 @@ impl Mesh {
             catalog,
             directory,
             records,
+            unhandled,
             opinions,
             skew,
             listening,
@@ -156,6 +179,22 @@ impl Mesh {
             tasks,
             stop: guard,
         })
+    }
+
+    /// Registers the metrics of all its parts.
+    pub(crate) fn register_metrics(&self, registry: &mut Registry) {
+        self.network.metrics().register(registry);
+        let catalog = self.catalog.clone();
+        register_state(registry, catalog::STATE, move || catalog.len());
+        self.records.register(registry, gossip::RECORD_COUNTERS);
+        self.opinions.metrics().register(registry);
+        self.unhandled.register(registry);
+        if let Some(chain) = &self.chain {
+            chain.handle().register_metrics(registry);
+        }
+        if let Some(anchoring) = &self.anchoring {
+            anchoring.register_metrics(registry);
+        }
     }
 
     /// The advertiser of `experts`, for which `server` answers.
@@ -197,6 +236,7 @@ impl Mesh {
             corpus: Arc::new(texts),
             dir,
             block_time,
+            metrics: ValidatorMetrics::default(),
         }
     }
 

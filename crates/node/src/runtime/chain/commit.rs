@@ -13,7 +13,7 @@ use nervure_protocol::{chain::BlockAnnouncement, topics::BLOCKS};
 use nervure_store::fail_point::{Point, reach};
 
 use super::{
-    ChainCounters, ChainRole,
+    ChainRole,
     blocks::{self, Certified},
     host::{Host, HostError},
 };
@@ -226,6 +226,7 @@ impl Host {
 
     /// Makes a block that is final the tip.
     fn set_tip(&mut self, next: &Next) {
+        self.deps.metrics.block(next.block.transactions.len());
         self.chain.committed(next);
         let live = self.deps.view.borrow().behind.is_none_or(|behind| behind <= next.block.header.height);
         self.deps.anchoring.committed(self.chain.tip(), live);
@@ -247,6 +248,9 @@ impl Host {
         tracing::debug!(height = %tip.header.height, round = round.0, waiting, "committed");
         // A follower does not know when the height began.
         let took = (self.deps.role == ChainRole::Validator).then(|| self.pacemaker.took(Instant::now()));
+        if let Some(took) = took {
+            self.deps.metrics.height(took);
+        }
         self.deps.view.send_modify(|view| {
             view.behind = view.behind.filter(|behind| *behind > tip.header.height);
             view.silent_through = view.silent_through.filter(|through| *through > tip.header.height);
@@ -263,7 +267,7 @@ impl Host {
             _ => "start this node again, and report it with the log",
         };
         tracing::error!(%error, next, "this node has stopped following the chain");
-        ChainCounters::count(&self.deps.counters.refused_blocks);
+        self.deps.metrics.refused_blocks.inc();
         self.deps.view.send_modify(|view| view.failed = Some(format!("{error}; {next}")));
     }
 }

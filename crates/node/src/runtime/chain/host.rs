@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     num::NonZeroUsize,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,7 @@ use nervure_store::{Store, StoreError, Wal};
 use tokio::sync::watch;
 
 use super::{
-    ChainCounters, ChainRole, ChainView, fetch::Net, gossip, pacemaker::Pacemaker, pending::Pending,
+    ChainMetrics, ChainRole, ChainView, fetch::Net, gossip, pacemaker::Pacemaker, pending::Pending,
     proposed::ProposedBlocks, receipts::TxReceipts,
 };
 use crate::runtime::anchor::Anchoring;
@@ -82,7 +82,7 @@ pub(super) struct HostDeps {
     pub(super) pending: Pending,
     pub(super) view: watch::Sender<ChainView>,
     pub(super) proposed: Arc<ProposedBlocks>,
-    pub(super) counters: Arc<ChainCounters>,
+    pub(super) metrics: ChainMetrics,
     pub(super) net: Net,
     pub(super) role: ChainRole,
     pub(super) receipts: Arc<TxReceipts>,
@@ -227,7 +227,7 @@ impl Host {
             Err(error @ BlockError::Tree(_)) => return Err(HostError::Block(error)),
             Err(error) => {
                 tracing::warn!(%height, proposer = %candidate.proposer, %error, "an invalid block was proposed");
-                ChainCounters::count(&self.deps.counters.refused_blocks);
+                self.deps.metrics.refused_blocks.inc();
                 false
             }
         };
@@ -343,7 +343,7 @@ impl Host {
 
     fn round_started(&mut self, round: bft::Round, proposer: NodeId) {
         if round.0 > 0 {
-            self.deps.counters.extra_rounds.fetch_add(1, Ordering::Relaxed);
+            self.deps.metrics.extra_rounds.inc();
             tracing::debug!(height = %self.height(), round = round.0, %proposer, "another round");
         }
         self.proposers.insert(round.0, proposer);
@@ -379,7 +379,7 @@ impl bft::Host for Host {
             Effect::Validate(candidate) => self.validate(candidate),
             Effect::Decided(certificate) => self.decided(certificate)?,
             Effect::Evidence(equivocation) => {
-                ChainCounters::count(&self.deps.counters.equivocations);
+                self.deps.metrics.equivocations.inc();
                 tracing::warn!(culprit = %equivocation.culprit(), "a validator equivocated");
             }
             Effect::Refused { reason, .. } => self.refused = Some(reason),

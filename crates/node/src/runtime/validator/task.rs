@@ -52,7 +52,7 @@ impl Validator {
             &BTreeMap<NodeId, ExpertRecord>,
         ),
     ) -> bool {
-        let seed = new_seed();
+        let (began, seed) = (Instant::now(), new_seed());
         let miners = choose(miners, &mut Dice::new(seed));
         let (texts, drawn) = (self.texts(capability.as_ref()), seed.derive("task", 0));
         // Drawing from large texts takes long, and would block a thread of the runtime.
@@ -75,7 +75,7 @@ impl Validator {
             let (record, bodies) = (records.get(&miner), &bodies);
             async move {
                 match record {
-                    Some(record) => (miner, bodies.ask(&self.router, record, until).await),
+                    Some(record) => (miner, bodies.ask(self, record, until).await),
                     None => (miner, Vec::new()),
                 }
             }
@@ -85,7 +85,9 @@ impl Validator {
         let results = tokio::task::spawn_blocking(move || evaluate(task.as_ref(), &answers)).await;
         let Ok(results) = results else { return false };
         tracing::debug!(%netuid, miners = results.len(), "scored a task");
-        store.lock().record(&results)
+        let stored = store.lock().record(&results);
+        self.metrics.task(began);
+        stored
     }
 
     /// The texts for `capability`; all texts when there are none for it.
