@@ -42,6 +42,7 @@ mod receipt;
 mod resumable;
 mod router;
 mod select;
+mod span;
 mod view;
 
 pub use dial::{AnswerEnd, AnswerItem, Dial, DialError, EventStream, ExpertQuery};

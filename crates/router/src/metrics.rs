@@ -29,8 +29,16 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
-/// The values of the label `outcome`, in the order of [`outcome`].
-const OUTCOMES: [&str; 5] = ["started", "failed", "busy", "bad_request", "does_not_fit"];
+/// The outcome of an attempt whose answer began.
+const STARTED: &str = "started";
+
+/// The kinds of failure, in whatever detail they have.
+const FAILURES: [FailureKind; 4] = [
+    FailureKind::Failed,
+    FailureKind::Busy(Duration::ZERO),
+    FailureKind::BadRequest,
+    FailureKind::DoesNotFit,
+];
 
 #[derive(Clone, Debug)]
 struct Attempts(Family<OutcomeLabels, Counter>);
@@ -39,7 +47,9 @@ impl Default for Attempts {
     fn default() -> Self {
         let attempts = Family::<OutcomeLabels, Counter>::default();
         // Every series exists from the start, so that a rate over a first event is not lost.
-        OUTCOMES.into_iter().for_each(|outcome| drop(attempts.get_or_create(&OutcomeLabels { outcome })));
+        for outcome in [STARTED].into_iter().chain(FAILURES.map(FailureKind::name)) {
+            drop(attempts.get_or_create(&OutcomeLabels { outcome }));
+        }
         Self(attempts)
     }
 }
@@ -73,7 +83,7 @@ impl RouterMetrics {
 
     /// Counts an attempt: the time to its first event, or why it failed.
     pub(crate) fn attempt(&self, result: Result<Duration, FailureKind>) {
-        let outcome = outcome(result.err());
+        let outcome = result.err().map_or(STARTED, FailureKind::name);
         self.attempts.0.get_or_create(&OutcomeLabels { outcome }).inc();
         if let Ok(took) = result {
             self.first_events.0.observe(took.as_secs_f64());
@@ -84,15 +94,5 @@ impl RouterMetrics {
     #[cfg(test)]
     pub(crate) fn attempts(&self, outcome: &'static str) -> u64 {
         self.attempts.0.get_or_create(&OutcomeLabels { outcome }).get()
-    }
-}
-
-const fn outcome(failure: Option<FailureKind>) -> &'static str {
-    match failure {
-        None => OUTCOMES[0],
-        Some(FailureKind::Failed) => OUTCOMES[1],
-        Some(FailureKind::Busy(_)) => OUTCOMES[2],
-        Some(FailureKind::BadRequest) => OUTCOMES[3],
-        Some(FailureKind::DoesNotFit) => OUTCOMES[4],
     }
 }

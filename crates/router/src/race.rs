@@ -116,8 +116,6 @@ impl Race {
     }
 
     fn lost(&mut self, failed: AttemptError) {
-        let (record, reason) = (&failed.record, &failed.failure.reason);
-        tracing::debug!(expert = %record.expert, node = %record.node, reason, "an attempt failed");
         self.failures.push(failed);
     }
 

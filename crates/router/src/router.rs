@@ -6,8 +6,9 @@ use futures::FutureExt;
 use nervure_primitives::Amount;
 use nervure_protocol::{ExpertRequest, query::body::encode_request};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
-use crate::{Environment, RouterMetrics, attempt::AttemptSpec};
+use crate::{Environment, RouterMetrics, attempt::AttemptSpec, span};
 use nervure_api::{AnswerStream, Query, ServiceError, Strategy};
 
 /// How long an expert may be silent within a text before a successor is looked for.
@@ -68,6 +69,17 @@ impl Router {
     /// # Errors
     /// When no expert can be asked, all fail, or the deadline passes.
     pub async fn ask(&self, query: Query) -> Result<AnswerStream, ServiceError> {
+        let span = span::of_query(&query, self.environment.entropy.bits());
+        match self.start(query).instrument(span.clone()).await {
+            Ok(answer) => Ok(AnswerStream { events: span::within(span, answer.events), ..answer }),
+            Err(error) => {
+                span::failed(&span, &error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn start(&self, query: Query) -> Result<AnswerStream, ServiceError> {
         let deadline = Instant::now() + query.deadline;
         let answered = match query.strategy {
             Strategy::Best | Strategy::Hedge | Strategy::Race(_) => {

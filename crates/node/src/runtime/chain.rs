@@ -19,6 +19,7 @@ mod pacemaker;
 mod pending;
 mod proposed;
 mod receipts;
+mod span;
 mod task;
 
 use std::{
@@ -49,6 +50,7 @@ use nervure_store::{Reader, Store, StoreError, WalMetrics};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::sync::{oneshot, watch};
+use tracing::Instrument;
 
 use super::{
     anchor::Anchoring,
@@ -288,11 +290,19 @@ impl ChainHandle {
 
     /// Submits a transaction; it is gossiped when the mempool accepts it.
     pub(crate) async fn submit(&self, envelope: Envelope) -> Result<Hash, SubmitError> {
+        let span = span::of_transaction(&envelope.id());
         let (reply, answer) = oneshot::channel();
-        if self.send(Event::Submit(envelope, reply)).is_some() {
-            return Err(SubmitError::Busy);
+        let submitted = async {
+            if self.send(Event::Submit(envelope, reply)).is_some() {
+                return Err(SubmitError::Busy);
+            }
+            Ok(answer.await.map_err(|_| SubmitError::Stopped)??)
+        };
+        let submitted = submitted.instrument(span.clone()).await;
+        if let Err(error) = &submitted {
+            span.in_scope(|| tracing::debug!(%error, "not submitted"));
         }
-        Ok(answer.await.map_err(|_| SubmitError::Stopped)??)
+        submitted
     }
 
     /// Returns the event when the queue is full or the thread has ended.

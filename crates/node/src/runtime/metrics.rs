@@ -58,7 +58,9 @@ impl<S> Collector for StateGauges<S> {
         let state = (self.read)();
         for StateGauge { name, help, value } in self.gauges {
             let gauge = ConstGauge::new(i64::try_from(value(&state)).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+            // The registry ends the help text of other metrics with a full stop.
+            let help = format!("{help}.");
+            gauge.encode(encoder.encode_descriptor(name, &help, None, gauge.metric_type())?)?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use super::{
     ChainRole,
     blocks::{self, Certified},
     host::{Host, HostError},
+    span,
 };
 
 /// A follower asks for the next block after this many block times without one.
@@ -241,6 +242,7 @@ impl Host {
         self.heard.clear();
         self.deps.proposed.clear();
         self.report(round);
+        self.span = span::of_height(self.height(), 0);
     }
 
     fn report(&self, round: Round) {

@@ -8,6 +8,7 @@ use nervure_p2p::NetworkHandle;
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 use nervure_protocol::{chain::BlocksRequest, protocols::CHAIN};
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use super::{blocks, task::Event};
 
@@ -37,7 +38,7 @@ impl Net {
     /// Fetches committed blocks from `height` on from a connected registered node.
     pub(super) fn poll(&self, height: BlockHeight) {
         let net = self.clone();
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             let peers = net.network.peers().await.unwrap_or_default();
             // Rotates with the height, so that a peer that is behind or silent is not asked forever.
             let registered: Vec<_> = peers.into_iter().filter(|peer| peer.registered).collect();
@@ -52,7 +53,7 @@ impl Net {
     /// Fetches committed blocks from `height` on of the first registered node that is connected, as soon as one is.
     pub(super) fn handshake_heights(&self, height: BlockHeight) {
         let net = self.clone();
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             for _ in 0..MAX_FETCH_ROUNDS {
                 let peers = net.network.peers().await.unwrap_or_default();
                 if let Some(peer) = peers.into_iter().find(|peer| peer.registered) {
@@ -66,22 +67,22 @@ impl Net {
     /// Publishes a message. Without peers it is lost; the caller sends it again later.
     pub(super) fn publish(&self, topic: &'static str, data: Vec<u8>) {
         let network = self.network.clone();
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             if let Err(error) = network.publish(topic, data).await {
                 tracing::debug!(topic, %error, "not published");
             }
         });
     }
 
-    /// Does something that only needs the runtime.
+    /// Does something that only needs the runtime, within the span of the height.
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(future);
+        self.runtime.spawn(future.in_current_span());
     }
 
     /// Fetches the block of a proposal.
     pub(super) fn body(&self, candidate: Candidate) {
         let net = self.clone();
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             let block = net.fetch_block(candidate.proposer, candidate.value).await;
             net.report(Event::Body(candidate, block));
         });
@@ -90,7 +91,7 @@ impl Net {
     /// Fetches committed blocks from `height` on, of `peer` first.
     pub(super) fn blocks(&self, peer: NodeId, height: BlockHeight) {
         let net = self.clone();
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             let asked = net
                 .network
                 .request(peer, CHAIN.name, BlocksRequest::From(height).encode().unwrap_or_default())

@@ -22,10 +22,11 @@ use nervure_protocol::topics::{CONSENSUS, TRANSACTIONS};
 use nervure_store::fail_point::{Point, reach};
 use nervure_store::{Store, StoreError, Wal};
 use tokio::sync::watch;
+use tracing::Span;
 
 use super::{
     ChainMetrics, ChainRole, ChainView, fetch::Net, gossip, pacemaker::Pacemaker, pending::Pending,
-    proposed::ProposedBlocks, receipts::TxReceipts,
+    proposed::ProposedBlocks, receipts::TxReceipts, span,
 };
 use crate::runtime::anchor::Anchoring;
 
@@ -116,6 +117,8 @@ pub(super) struct Host {
     pub(super) handshake_height: Option<BlockHeight>,
     /// The proposer of each round of this height.
     pub(super) proposers: BTreeMap<u32, NodeId>,
+    /// The span of the height and round in which the thread works.
+    pub(super) span: Span,
     /// Blocks that were committed one by one since the start.
     pub(super) commits: u32,
     sent: u16,
@@ -126,6 +129,7 @@ impl Host {
         let chain = Proposals::new(Tip::clone(&deps.view.borrow().tip), deps.threads);
         let now = Instant::now();
         let pacemaker = Pacemaker::new(deps.block_time, now);
+        let span = span::of_height(chain.height(), 0);
         Self {
             deps,
             chain,
@@ -140,6 +144,7 @@ impl Host {
             heard: BTreeSet::new(),
             handshake_height: None,
             proposers: BTreeMap::new(),
+            span,
             commits: 0,
             sent: 0,
         }
@@ -346,6 +351,7 @@ impl Host {
             self.deps.metrics.extra_rounds.inc();
             tracing::debug!(height = %self.height(), round = round.0, %proposer, "another round");
         }
+        self.span = span::of_height(self.height(), round.0);
         self.proposers.insert(round.0, proposer);
         self.deps.view.send_modify(|view| view.round = round.0);
     }

@@ -18,6 +18,7 @@ use super::{
     blocks::Certified,
     gossip,
     host::{Host, HostError},
+    span,
 };
 
 /// The longest that the thread sleeps.
@@ -66,11 +67,18 @@ impl Task {
         self.driver.host().restore_pending();
         self.driver.host().handshake_heights();
         loop {
+            let span = self.driver.host().span.clone();
+            let within = span.enter();
             self.fire_timers()?;
+            drop(within);
             let wait = self.next_deadline().saturating_duration_since(Instant::now());
             match self.queue.recv_timeout(wait) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Ok(event) => self.handle(event)?,
+                Ok(event) => {
+                    let span = self.driver.host().span.clone();
+                    let _within = span.enter();
+                    self.handle(event)?;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -217,7 +225,12 @@ impl Task {
 
     fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
         let host = self.driver.host();
+        let span = span::of_transaction(&envelope.id());
         let taken = host.chain.insert(envelope);
+        match &taken {
+            Ok(_) => span.in_scope(|| tracing::debug!("in the mempool")),
+            Err(rejection) => span.in_scope(|| tracing::debug!(%rejection, "not taken into the mempool")),
+        }
         let waiting = host.chain.pool().len();
         host.deps.view.send_modify(|view| view.waiting = waiting);
         taken

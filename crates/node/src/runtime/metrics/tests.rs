@@ -122,6 +122,7 @@ fn a_state_is_read_when_the_metrics_are_encoded() {
     let counter = Counter::<u64>::default();
     let (read, mut registry) = (counter.clone(), registry());
     register_state(&mut registry, STATE, move || read.get());
+    assert!(render(&registry).contains("# HELP nervure_n A number.\n"));
     assert!(render(&registry).contains("nervure_n 0\n"));
     counter.inc();
     assert!(render(&registry).contains("nervure_n 1\n"));

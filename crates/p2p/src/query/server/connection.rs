@@ -12,6 +12,10 @@ use prometheus_client::metrics::counter::Counter;
 use quinn::Incoming;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::{
+    Instrument, Span,
+    field::{Empty, display},
+};
 
 use super::{ConnectionGuard, InboundQuery, Replier, ServerMetrics, Shared, metrics::QueryOutcome};
 use crate::query::{
@@ -90,7 +94,9 @@ pub(super) async fn query(
     };
     let (abandoned, progress) = (reply.abandoned(), reply.progress());
     let most = shared.config.answer.min(Duration::from_millis(open.deadline_ms.into()));
-    let answer = shared.service.serve(InboundQuery { from, open, reply });
+    let span = answer_span(&from, &open);
+    let answer = span.in_scope(|| shared.service.serve(InboundQuery { from, open, reply }));
+    let answer = answer.instrument(span.clone());
     let (receive, _room) = receive.into_parts();
     let ended = receive.ended();
     let watch = async {
@@ -110,6 +116,14 @@ pub(super) async fn query(
         () = watch => QueryOutcome::Cancelled,
         () = shared.stop.cancelled() => QueryOutcome::Stopped,
     };
+    span.record("outcome", in_progress.outcome.name());
+    span.in_scope(|| tracing::debug!("the query has ended"));
+}
+
+/// The span of an answer; `attempt_id` is what the asker logs. At the level debug: there are thousands in a second.
+fn answer_span(from: &NodeId, open: &QueryOpen) -> Span {
+    let (name, expert) = (open.name.as_ref().map(display), open.expert.as_deref());
+    tracing::debug_span!("answer", attempt_id = name, %from, expert, outcome = Empty)
 }
 
 /// Why a query is refused.

@@ -60,7 +60,7 @@ impl QueryOutcome {
     const ALL: [Self; 6] =
         [Self::Answered, Self::Refused, Self::Failed, Self::TimedOut, Self::Cancelled, Self::Stopped];
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Answered => "answered",
             Self::Refused => "refused",
