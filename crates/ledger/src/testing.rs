@@ -12,6 +12,7 @@ use nervure_consensus::{
 use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeKey};
 
 use crate::{
+    block::Block,
     chain::{Next, Tip},
     checkpoint::Checkpoint,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
@@ -48,6 +49,8 @@ pub struct Chain {
     /// The last block, and the state after it.
     pub tip: Tip,
     /// All blocks, that of height 1 first.
+    pub blocks: Vec<Block>,
+    /// The checkpoints of all blocks, that of height 1 first.
     pub checkpoints: Vec<Checkpoint>,
     /// What the last epochs were computed from.
     pub epochs: Vec<EpochRecord>,
@@ -83,7 +86,16 @@ impl Chain {
         let mut tree = MemoryTree::default();
         tree.accept(update);
         let genesis = tip.clone();
-        Self { spec, tip, tree, genesis, checkpoints: Vec::new(), epochs: Vec::new(), waiting: Vec::new() }
+        Self {
+            spec,
+            tip,
+            tree,
+            genesis,
+            blocks: Vec::new(),
+            checkpoints: Vec::new(),
+            epochs: Vec::new(),
+            waiting: Vec::new(),
+        }
     }
 
     /// Puts a call into the next block.
@@ -137,6 +149,7 @@ impl Chain {
         let next_validators = (after != validators).then_some(after);
         let certificate = self.certify(&next, &validators);
         self.checkpoints.push(Checkpoint { header, certificate, validators, next_validators });
+        self.blocks.push(next.block.clone());
         self.tree.accept(next.update.clone());
         if !next.epochs.is_empty() {
             self.epochs.clone_from(&next.epochs);
