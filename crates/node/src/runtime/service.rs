@@ -71,10 +71,11 @@ impl MeshService for NodeService {
                 let reason = "no node of the mesh is connected yet".into();
                 return Err(ServiceError::Unavailable { reason });
             }
-            match self.router.ask(ask.clone()).await {
+            // The caller enforces the query's bounds over all of this.
+            match self.router.start(ask.clone()).await {
                 Err(ServiceError::NoExpert { capability, .. }) => {
                     self.directory.look_up(&capability).await;
-                    self.router.ask(ask).await
+                    self.router.start(ask).await
                 }
                 answered => answered,
             }
