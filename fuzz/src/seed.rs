@@ -20,7 +20,7 @@ use nervure_ledger::{
     chain::{Next, Tip},
     checkpoint::Checkpoint,
     snapshot,
-    spec::{AccountSpec, MeshSpec, NodeSpec, Role},
+    spec::MeshSpec,
     state::LedgerState,
     subnet::Hyperparameter,
     transaction::{
@@ -253,17 +253,9 @@ fn responses() -> Vec<Vec<u8>> {
 #[must_use]
 pub fn mesh() -> MeshSpec {
     let (owner, stake) = (key().node_id(), Amount::from_base_units(5_000_000_000));
-    let mut spec = MeshSpec::local("seed");
-    spec.accounts.push(AccountSpec { owner, balance: Amount::from_base_units(1 << 50) });
+    let spec = MeshSpec::test("seed").with_account(owner, Amount::from_base_units(1 << 50));
+    let mut spec = spec.with_validator(owner, stake);
     spec.subnets[0].owner = Some(owner);
-    spec.nodes.push(NodeSpec {
-        id: owner,
-        owner: None,
-        role: Role::Validator,
-        netuids: vec![Netuid(1)],
-        stake,
-        anchor: None,
-    });
     spec
 }
 

@@ -62,24 +62,19 @@ impl Chain {
     /// The first `staked` validators have stake, and there are three miners. Weights are plain, epochs end every five
     /// blocks, validators are elected every four.
     pub fn new(staked: u8) -> Self {
-        let mut spec = MeshSpec::local("light");
+        let mut spec = MeshSpec::test("light");
         let economy = &mut spec.economy;
         (economy.subnet.tempo, economy.election_interval) = (5, 4);
         (economy.subnet.commit_reveal, economy.subnet.weights_interval) = (false, 0);
         economy.min_stake = 1;
-        let listed = |key: NodeKey, role, stake| NodeSpec {
-            id: key.node_id(),
-            owner: None,
-            role,
-            netuids: vec![SUBNET],
-            stake: Amount::from_base_units(stake),
-            anchor: None,
+        let listed = |key: NodeKey, role, stake| {
+            NodeSpec::new(key.node_id(), role).in_subnets([SUBNET]).with_stake(Amount::from_base_units(stake))
         };
         for index in 0..VALIDATORS {
             let stake = if index < staked { STAKE } else { 0 };
             spec.nodes.push(listed(validator(index), Role::Validator, stake));
             let owner = validator(index).node_id();
-            spec.accounts.push(AccountSpec { owner, balance: Amount::from_base_units(STAKE * 10) });
+            spec.accounts.push(AccountSpec::new(owner, Amount::from_base_units(STAKE * 10)));
         }
         spec.nodes.extend((0..3).map(|index| listed(miner(index), Role::Miner, 0)));
         let (tip, update) = Tip::genesis(&spec).unwrap();
