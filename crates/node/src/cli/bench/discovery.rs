@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     config::{NodeConfig, Preset},
-    runtime::{LedgerRegistry, Mesh},
+    runtime::{LedgerRegistry, Mesh, MeshSetup},
 };
 
 /// One swarm, in a temporary directory.
@@ -25,7 +25,8 @@ impl DiscoveryNode for BenchNode {
         let dir = tempfile::tempdir()?;
         let mut config = NodeConfig::new(Preset::Local, dir.path().into());
         (config.bind, config.p2p_port) = (Ipv4Addr::LOCALHOST.into(), p2p_port);
-        let mesh = Mesh::start(&config, spec, key, (LedgerRegistry::of(spec)?, None)).await?;
+        let setup = MeshSetup { config: &config, spec, key };
+        let mesh = Mesh::start(setup, LedgerRegistry::of(spec)?, None).await?;
         Ok(Self { mesh, _dir: dir })
     }
 
