@@ -14,7 +14,6 @@ use nervure_consensus::{
     },
     checkpoint::{CommitCertificate, SignatureList},
 };
-use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
 use nervure_ledger::{
     block::Header,
     chain::{Next, Tip},
@@ -31,12 +30,15 @@ use nervure_ledger::{
 };
 use nervure_light::{LightClient, score::EpochProof};
 use nervure_primitives::{Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeKey, Signature, Uid, cbor};
-use nervure_protocol::query::{ErrorFrame, Frame, QueryEnd, QueryOpen};
+use nervure_protocol::{
+    Assignment, ExpertEvent, ExpertRecord, ExpertRequest, FinishReason, Receipt, Sampling, Score,
+    SignedAssignment, SignedLiveScores, SignedReceipt, SignedRecord, Usage,
+    directory::{DirectoryRequest as Request, DirectoryResponse as Response, FindRecords, PageCursor},
+    query::{ErrorFrame, Frame, QueryEnd, QueryOpen},
+};
 use nervure_subnet::{
-    ExpertRecord, Registration, Score, SignedRecord,
-    directory::{FindRecords, PageCursor, Request, Response},
-    score::{MovingAverageTable, ScoringRules, SignedLiveScores},
-    task::{Assignment, Receipt, SignedAssignment, SignedReceipt},
+    Registration,
+    score::{MovingAverageTable, ScoringRules},
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;

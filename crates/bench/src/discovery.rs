@@ -15,7 +15,7 @@ use futures::{StreamExt, stream};
 use nervure_ledger::spec::MeshSpec;
 use nervure_p2p::NetworkStatus;
 use nervure_primitives::{Capability, Netuid, NodeKey, UnixMillis};
-use nervure_subnet::{ExpertRecord, SignedRecord};
+use nervure_protocol::{ExpertRecord, SignedRecord};
 use serde::Serialize;
 
 use crate::stats::percentile_ms;

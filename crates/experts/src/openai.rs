@@ -16,13 +16,13 @@ mod sse;
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
-use nervure_protocol::AnswerBounds;
+use nervure_protocol::{AnswerBounds, ExpertRequest};
 use serde::Deserialize;
 
 use body::BoundedResponse;
 pub use config::{ApiSecret, OpenAiConfig, UpstreamLimits};
 
-use crate::{Expert, ExpertError, ExpertRequest, ExpertStream, Health, ModelCard};
+use crate::{Expert, ExpertError, ExpertStream, Health, ModelCard};
 
 /// Largest model list, in bytes.
 const MAX_MODEL_LIST_BYTES: usize = 1 << 20;

@@ -31,8 +31,8 @@ mod record;
 mod registry;
 mod score;
 pub mod state_sync;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod topics;
 
 pub use answer_bounds::{AnswerBounds, AnswerMeter, BoundExceeded};

@@ -8,9 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Upstream, body::BoundedResponse, refusal, refusal::UpstreamErrorBody, sse::SseLines};
-use crate::{
-    ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Sampling, Usage, stream::ExpertItem,
-};
+use crate::{ExpertError, ExpertStream, stream::ExpertItem};
+use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
 
 /// Longest text of one event, in bytes: an event must fit a frame.
 const MAX_PIECE_BYTES: usize = 32 << 10;
@@ -102,7 +101,8 @@ fn text_to_repeat(request: &ExpertRequest) -> String {
 fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
     let (path, field, input, sampling) = match request {
         ExpertRequest::Chat { messages, sampling } => {
-            let message = |m: crate::ChatMessage| json!({"role": m.role.as_str(), "content": m.content});
+            let message =
+                |m: nervure_protocol::ChatMessage| json!({"role": m.role.as_str(), "content": m.content});
             ("/chat/completions", "messages", messages.into_iter().map(message).collect(), sampling)
         }
         ExpertRequest::Complete { prompt, mut sampling } => {

@@ -9,9 +9,10 @@ use anyhow::Context;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use nervure_api::{AskLine, ExpertView, ReceiptView};
-use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_primitives::MeshId;
-use nervure_protocol::{AnswerHasher, ReceiptError, SignedReceipt, query::body, request_hash};
+use nervure_protocol::{
+    AnswerHasher, ExpertEvent, ExpertRequest, ReceiptError, SignedReceipt, query::body, request_hash,
+};
 use nervure_router::with_prefix;
 
 /// Why a receipt does not verify an answer.
@@ -115,9 +116,8 @@ impl Witness {
 
 #[cfg(test)]
 mod tests {
-    use nervure_experts::Sampling;
     use nervure_primitives::{Hash, Netuid, NodeKey, UnixMillis};
-    use nervure_subnet::task::Receipt;
+    use nervure_protocol::{Receipt, Sampling};
 
     use super::*;
     use nervure_api::{RouteView, Strategy};

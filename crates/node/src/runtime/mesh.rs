@@ -196,8 +196,7 @@ impl Mesh {
             self.tasks.spawn(self.skew.clone().watch(self.network.clone(), stop.clone()));
         }
         let (directory, stop) = (self.directory.clone(), stop.clone());
-        self.tasks
-            .spawn(async move { stop.run_until_cancelled(directory.warm_up(is_ephemeral)).await });
+        self.tasks.spawn(async move { stop.run_until_cancelled(directory.warm_up(is_ephemeral)).await });
     }
 
     /// The advertiser of `experts`, for which `server` answers.
@@ -221,12 +220,7 @@ impl Mesh {
     }
 
     /// The validator that sets tasks with `texts` and scores the answers; none where the chain is not followed.
-    pub(crate) fn validator(
-        &self,
-        setup: MeshSetup<'_>,
-        router: Router,
-        texts: Corpus,
-    ) -> Option<Validator> {
+    pub(crate) fn validator(&self, setup: MeshSetup<'_>, router: Router, texts: Corpus) -> Option<Validator> {
         Some(Validator {
             key: setup.key.clone(),
             mesh: self.id,

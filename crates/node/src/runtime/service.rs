@@ -11,8 +11,9 @@ use nervure_gateway::{LedgerReader, MeshService};
 use nervure_ledger::spec::Role;
 use nervure_p2p::{NetworkHandle, NetworkStatus, query::ServerCounters};
 use nervure_primitives::{Envelope, Hash, MeshId, NodeId};
+use nervure_protocol::ExpertRecord;
 use nervure_router::{Router, expert_view, parse_filter};
-use nervure_subnet::{ExpertRecord, IndexSearch};
+use nervure_subnet::IndexSearch;
 use serde_json::Value;
 
 use super::{

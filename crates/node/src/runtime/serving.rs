@@ -15,10 +15,10 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture};
-use nervure_experts::{Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream};
+use nervure_experts::{Expert, ExpertError, ExpertStream};
 use nervure_p2p::query::{InboundQuery, QueryEnd, QueryErrorCode, QueryOpen, QueryService, Replier};
 use nervure_primitives::{Capability, Netuid};
-use nervure_protocol::query::body;
+use nervure_protocol::{ExpertEvent, ExpertRequest, query::body};
 use nervure_router::price;
 
 use super::receipts::{OpenReceipt, ReceiptSigner};
@@ -209,8 +209,8 @@ fn cut(text: &str) -> String {
 #[cfg(feature = "byte-lm")]
 mod tests {
     use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
-    use nervure_experts::Sampling;
     use nervure_primitives::Amount;
+    use nervure_protocol::Sampling;
 
     use super::*;
 

@@ -8,8 +8,9 @@ use nervure_ledger::{
     transaction::{Call, Checked, CommitWeights, RevealWeights, SetWeights, Transaction, commitment},
 };
 use nervure_primitives::{Amount, BlockHeight, Hash, NodeId, NodeKey, Uid};
+use nervure_protocol::Score;
 use nervure_subnet::{
-    Dice, Registration, Score,
+    Dice, Registration,
     score::{MovingAverageTable, ScoringRules},
 };
 

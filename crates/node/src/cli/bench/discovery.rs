@@ -6,7 +6,7 @@ use nervure_bench::DiscoveryNode;
 use nervure_ledger::spec::MeshSpec;
 use nervure_p2p::NetworkStatus;
 use nervure_primitives::{Capability, NodeKey};
-use nervure_subnet::SignedRecord;
+use nervure_protocol::SignedRecord;
 use tempfile::TempDir;
 
 use crate::{
