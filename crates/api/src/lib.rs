@@ -9,6 +9,7 @@
 
 mod account;
 mod ask;
+mod bounded;
 mod checkpoint;
 mod client;
 mod error;
@@ -26,6 +27,7 @@ mod trace;
 
 pub use account::{AccountView, SubmitBody, TransactionState, TransactionView};
 pub use ask::{AskBody, AskLine};
+pub use bounded::{ask_within_bounds, wait_within};
 pub use checkpoint::{
     AnchorRecordView, CheckpointPage, CheckpointRow, CheckpointView, EpochView, StateProofView,
     SubmissionView,

@@ -55,6 +55,8 @@ pub struct Query {
     pub budget: Amount,
     /// How long the whole answer may take.
     pub deadline: Duration,
+    /// Bytes that the answer may have; see [`crate::ask_within_bounds`].
+    pub max_answer: usize,
     /// Whether to fill [`RouteView::detail`]; it costs an allocation per candidate.
     pub explain: bool,
     /// Whether to fill [`AnswerSummary::receipts`]; each costs the check of a signature.
@@ -69,7 +71,8 @@ pub struct AnswerStream {
     pub route: RouteView,
     /// The expert that answers; of several that answer together, the one with the largest weight.
     pub expert: ExpertView,
-    /// The events of the answer; [`ExpertEvent::Done`] or an error is the last item.
+    /// The events of the answer; [`ExpertEvent::Done`] or an error is the last item. [`crate::ask_within_bounds`] bounds
+    /// them.
     pub events: BoxStream<'static, Result<ExpertEvent, ServiceError>>,
     /// The summary, set before [`ExpertEvent::Done`] is yielded; it stays empty where there is nothing to add.
     pub summary: Arc<OnceLock<AnswerSummary>>,

@@ -71,6 +71,7 @@ pub(super) fn query(
         policy: terms.policy.unwrap_or_default(),
         budget: budget(terms.budget.as_deref(), app.config.max_budget)?,
         deadline: deadline(terms.deadline_ms, app)?,
+        max_answer: app.config.limits.max_answer.get(),
         explain,
         receipt: explain,
         filter: terms.filter.filter(|filter| !filter.trim().is_empty()),

@@ -48,6 +48,7 @@ use nervure_p2p::{
     query::{ClientConfig, QueryClient, QueryServer, ServerConfig},
 };
 use nervure_primitives::{NodeId, NodeKey};
+use nervure_router::Router;
 use nervure_testnet::NodeFile;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -60,10 +61,8 @@ use serving::ServedExperts;
 
 pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, last_anchored};
 pub use error::StartError;
-pub(crate) use mesh::Mesh;
+pub(crate) use mesh::{Mesh, MeshSetup};
 pub(crate) use registry::LedgerRegistry;
-// For the modules that still say `wire`.
-pub(crate) use nervure_protocol::query::body as wire;
 pub(crate) use state_sync::{StateSyncError, begin};
 
 /// How long an unregistered node waits for a block that registers it, when no peer is known to have later blocks.
@@ -89,64 +88,30 @@ impl Node {
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         let started = Instant::now();
-        let opened = config.follow.then(|| OpenChain::open(&config, spec)).transpose()?;
-        let registry = match &opened {
-            Some(opened) => LedgerRegistry::new(opened.view()),
-            None => LedgerRegistry::of(spec).map_err(OpenError::from)?,
-        };
+        let (opened, registry) = open_chain(&config, spec)?;
         check_ports(&config)?;
-        let node = key.node_id();
-        let mesh = Mesh::start(&config, spec, &key, (registry.clone(), opened)).await?;
-        admitted(&config, &mesh, &registry, node).await?;
-        let served = experts::start(&config.experts, &node.to_string(), &registry.netuids(&node)).await?;
-        let served = Arc::new(served.signing(ReceiptSigner::new(key.clone(), spec.mesh_id())));
-        let query = start_query(&config, &key, spec, &registry, &served)?;
-        let advertiser = query.as_ref().map(|server| mesh.advertiser(&config, spec, (&key, &served), server));
-        let chain = mesh.chain.as_ref().map(Chain::handle);
+        let setup = MeshSetup { config: &config, spec, key: &key };
+        let mesh = Mesh::start(setup, registry.clone(), opened).await?;
+        admitted(&config, &mesh, &registry, key.node_id()).await?;
+        let serving = Serving::start(setup, &registry).await?;
         let texts = validator::corpus(config.corpus.as_deref(), spec.mesh.scope)?;
-        let own_key = key.clone();
-        let client = QueryClient::start(ClientConfig::new(key, mesh.id))?;
+        let client = QueryClient::start(ClientConfig::new(key.clone(), mesh.id))?;
         let router = routing::router(&mesh, client, scope(spec));
-        let service = Arc::new(NodeService {
-            mesh: mesh.id,
-            role: config.role,
-            started,
-            alone: mesh.alone,
-            network: mesh.network.clone(),
-            ledger: LedgerQueries {
-                chain: chain.clone(),
-                anchoring: mesh.anchoring.clone(),
-                block_milliseconds: spec.consensus.block_milliseconds,
-            },
-            router: router.clone(),
-            catalog: mesh.catalog.clone(),
-            directory: mesh.directory.clone(),
-            records: mesh.records.clone(),
-            opinions: mesh.opinions.clone(),
-            skew: mesh.skew.clone(),
-            queries: query.as_ref().map(|server| server.counters().clone()),
-            experts: served,
-        });
-        let gateway = Gateway::bind(gateway_config(&config)?, service).await?;
-        let file = node_file(&config, &mesh, gateway.local_addr(), query.as_ref());
+        let service = node_service(setup, &mesh, &serving, (router.clone(), started));
+        let gateway = Gateway::bind(gateway_config(&config)?, Arc::new(service)).await?;
+        let file = node_file(&config, &mesh, gateway.local_addr(), serving.server.as_deref());
         file.write(&config.dir)
             .map_err(|source| StartError::NodeFile { path: config.dir.join(NodeFile::NAME), source })?;
-        let query = query.map(Arc::new);
         let above = TaskTracker::new();
-        if let Some((streams, server)) = mesh.network.query_streams().zip(query.clone()) {
-            above.spawn(answer_over_swarm(streams, server, stop.clone()));
-        }
         above.spawn(gateway.run(stop.clone()));
-        if let Some(chain) = chain.filter(|_| config.role == Some(spec::Role::Validator)) {
-            let block_time = Duration::from_millis(spec.consensus.block_milliseconds.into());
-            let validator = mesh.validator((own_key, config.dir.clone()), (chain, block_time), router, texts);
-            above.spawn(validator.run(stop.clone()));
-        }
-        if let Some(advertiser) = advertiser {
-            above.spawn(advertiser.run(stop));
+        serving.spawn(&above, setup, &mesh, &stop);
+        if config.role == Some(spec::Role::Validator)
+            && let Some(validator) = mesh.validator(setup, router, texts)
+        {
+            above.spawn(validator.run(stop));
         }
         above.close();
-        Ok(Self { file, dir: config.dir, above, mesh, query })
+        Ok(Self { file, dir: config.dir, above, mesh, query: serving.server })
     }
 
     /// The address of the HTTP API, with the port that was chosen.
@@ -175,6 +140,82 @@ impl Node {
         if let Err(error) = NodeFile::remove(&self.dir) {
             tracing::warn!(%error, "cannot remove node.json");
         }
+    }
+}
+
+/// The experts of this node, and the endpoint that answers for them.
+struct Serving {
+    experts: Arc<ServedExperts>,
+    /// None where there are no experts.
+    server: Option<Arc<QueryServer>>,
+}
+
+impl Serving {
+    /// Connects to the experts of the configuration, and listens for queries to them.
+    async fn start(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<Self, StartError> {
+        let MeshSetup { config, spec, key } = setup;
+        let (node, mesh) = (key.node_id(), spec.mesh_id());
+        let experts = experts::start(&config.experts, &node.to_string(), &registry.netuids(&node)).await?;
+        let experts = Arc::new(experts.signing(ReceiptSigner::new(key.clone(), mesh)));
+        if experts.iter().next().is_none() {
+            return Ok(Self { experts, server: None });
+        }
+        let bind = (config.bind, config.query_port).into();
+        let settings = ServerConfig::new(key.clone(), mesh, bind);
+        let server = QueryServer::start(settings, Arc::new(registry.clone()), experts.clone())?;
+        Ok(Self { experts, server: Some(Arc::new(server)) })
+    }
+
+    /// Advertises the experts, and answers queries that arrive on the swarm's own connections.
+    fn spawn(&self, tasks: &TaskTracker, setup: MeshSetup<'_>, mesh: &Mesh, stop: &CancellationToken) {
+        let streams = mesh.network.query_streams();
+        let Some(server) = &self.server else { return };
+        if let Some(streams) = streams {
+            tasks.spawn(answer_over_swarm(streams, server.clone(), stop.clone()));
+        }
+        tasks.spawn(mesh.advertiser(setup, &self.experts, server).run(stop.clone()));
+    }
+}
+
+/// Opens the chain if the node follows it, and the registry that it fills; without it, that of the genesis.
+fn open_chain(
+    config: &NodeConfig,
+    spec: &MeshSpec,
+) -> Result<(Option<OpenChain>, LedgerRegistry), StartError> {
+    if !config.follow {
+        return Ok((None, LedgerRegistry::of(spec).map_err(OpenError::from)?));
+    }
+    let opened = OpenChain::open(config, spec)?;
+    let registry = LedgerRegistry::new(opened.view());
+    Ok((Some(opened), registry))
+}
+
+/// What the HTTP API asks.
+fn node_service(
+    setup: MeshSetup<'_>,
+    mesh: &Mesh,
+    serving: &Serving,
+    (router, started): (Router, Instant),
+) -> NodeService {
+    NodeService {
+        mesh: mesh.id,
+        role: setup.config.role,
+        started,
+        alone: mesh.alone,
+        network: mesh.network.clone(),
+        ledger: LedgerQueries {
+            chain: mesh.chain.as_ref().map(Chain::handle),
+            anchoring: mesh.anchoring.clone(),
+            block_milliseconds: setup.spec.consensus.block_milliseconds,
+        },
+        router,
+        catalog: mesh.catalog.clone(),
+        directory: mesh.directory.clone(),
+        records: mesh.records.clone(),
+        opinions: mesh.opinions.clone(),
+        skew: mesh.skew.clone(),
+        queries: serving.server.as_ref().map(|server| server.counters().clone()),
+        experts: serving.experts.clone(),
     }
 }
 
@@ -221,21 +262,6 @@ fn check_ports(config: &NodeConfig) -> Result<(), StartError> {
     ports::udp(config.bind, config.query_port)?;
     ports::tcp(config.http_bind, config.http_port)?;
     Ok(())
-}
-
-fn start_query(
-    config: &NodeConfig,
-    key: &NodeKey,
-    spec: &MeshSpec,
-    registry: &LedgerRegistry,
-    served: &Arc<ServedExperts>,
-) -> Result<Option<QueryServer>, StartError> {
-    if served.iter().next().is_none() {
-        return Ok(None);
-    }
-    let bind = (config.bind, config.query_port).into();
-    let settings = ServerConfig::new(key.clone(), spec.mesh_id(), bind);
-    Ok(Some(QueryServer::start(settings, Arc::new(registry.clone()), served.clone())?))
 }
 
 fn gateway_config(config: &NodeConfig) -> Result<GatewayConfig, StartError> {

@@ -16,7 +16,7 @@ mod parse;
 
 use std::str::FromStr;
 
-use crate::ExpertRecord;
+use nervure_protocol::ExpertRecord;
 
 /// Longest filter, in bytes.
 pub const MAX_FILTER_LEN: usize = 512;
@@ -169,7 +169,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::record;
+    use nervure_protocol::testing::record;
 
     fn passes(filter: &str) -> bool {
         filter.parse::<Filter>().unwrap().matches(&record(1, "r1", "text.generate.rust"))

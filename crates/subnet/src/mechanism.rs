@@ -35,12 +35,12 @@ pub use corpus::{Corpus, Document, MAX_CORPUS, MAX_DOCUMENTS};
 pub use draw::DrawError;
 pub use fingerprint::{Fingerprint, MAX_FINGERPRINT};
 use nervure_primitives::MechanismSpec;
-use nervure_protocol::ExpertRequest;
+use nervure_protocol::{ExpertRequest, Score};
 pub use reply::{Answer, MAX_ANSWER_TEXT, MAX_DIMENSIONS, MAX_VECTORS, Reply};
 use serde::de::DeserializeOwned;
 pub use spec::{SpecError, build};
 
-use crate::{Score, Seed};
+use crate::Seed;
 
 /// Every mechanism that a subnet can name.
 const BUILT_IN: &[(&str, Make)] = &[

@@ -27,12 +27,11 @@ use std::{
 use nervure_ledger::{chain::Tip, spec, subnet::Subnet};
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::{MeshId, Netuid, NodeId, NodeKey};
-use nervure_protocol::topics::SCORES;
+use nervure_protocol::{SignedLiveScores, topics::SCORES};
 use nervure_router::Router;
 use nervure_subnet::{
     Seed,
     mechanism::{Corpus, Mechanism, build},
-    score::SignedLiveScores,
 };
 use parking_lot::Mutex;
 use rand::Rng;

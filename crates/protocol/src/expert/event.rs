@@ -26,6 +26,18 @@ pub enum ExpertEvent {
     },
 }
 
+impl ExpertEvent {
+    /// Bytes of text and numbers in it, by which an answer is bounded.
+    pub fn content_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Embedding { vector, .. } => size_of_val(vector.as_slice()),
+            Self::Distribution(probabilities) => size_of_val(probabilities.as_slice()),
+            Self::Done { .. } => 0,
+        }
+    }
+}
+
 /// Tokens of one request; bytes for byte-level models.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,10 @@ use std::{
 };
 
 use nervure_primitives::NodeId;
-use nervure_protocol::query::{Frame, FrameError};
+use nervure_protocol::{
+    AnswerBounds, AnswerMeter,
+    query::{Frame, FrameError},
+};
 use quinn::Incoming;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ConnectionGuard, InboundQuery, Replier, ServerCounters, Shared};
 use crate::query::{
     QueryErrorCode, QueryOpen,
+    clock::{now, sleep_until},
     frame_reader::{FrameReadError, FrameReader},
     stream::{ReceiveHalf, SendHalf},
     tls,
@@ -85,7 +89,8 @@ pub(super) async fn query(
         }
     };
     let abandoned = reply.abandoned();
-    let most = shared.config.answer.min(Duration::from_millis(open.deadline_ms.into()));
+    let whole = shared.config.answer.min(Duration::from_millis(open.deadline_ms.into()));
+    let meter = AnswerMeter::new(AnswerBounds { whole, ..AnswerBounds::NONE }, now());
     let answer = shared.service.serve(InboundQuery { from, open, reply });
     let (receive, _room) = receive.into_parts();
     let ended = receive.ended();
@@ -98,7 +103,7 @@ pub(super) async fn query(
         // The answer is polled first: one that is ready at once costs only its own poll.
         biased;
         // Dropping the answer drops its replier, which tells the asker.
-        _ = timeout(most, answer) => {}
+        _ = meter.wait(answer, now(), sleep_until) => {}
         () = abandoned => {}
         () = watch => {}
         () = shared.stop.cancelled() => {}
