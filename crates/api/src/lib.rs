@@ -36,6 +36,7 @@ pub use error_body::{ErrorBody, ErrorDetail};
 pub use expert::{CapabilityCount, Catalog, ExpertPage, ExpertSearch, ExpertView, ModelView};
 pub use query::{AnswerStream, AnswerSummary, Query, QueryTarget};
 pub use route::{ParticipantView, ReceiptView, RouteView, TakeoverView};
+pub use source::SourceError;
 pub use status::{AnchorStatus, ChainStatus, NodeStatus, PeerPage, PeerView};
 pub use strategy::{MAX_EXPERTS, Strategy, StrategyError};
 pub use subnet::{NeuronView, NodeView, SubnetDetail, SubnetPage, SubnetView};
