@@ -24,21 +24,20 @@ mod subnet;
 mod terms;
 mod trace;
 
-pub use account::{AccountView, SubmitBody, TransactionState, TransactionView};
-pub use ask::{AskBody, AskLine};
-pub use checkpoint::{
-    AnchorRecordView, CheckpointPage, CheckpointRow, CheckpointView, EpochView, StateProofView,
-    SubmissionView,
-};
+// Documents: every type of these modules is one.
+pub use account::*;
+pub use ask::*;
+pub use checkpoint::*;
+pub use error_body::*;
+pub use expert::*;
+pub use route::*;
+pub use status::*;
+pub use subnet::*;
+pub use terms::*;
+pub use trace::*;
+
 pub use client::{AskLines, Client, ClientError};
-pub use error::{ErrorClass, FailedAttempt, ServiceError};
-pub use error_body::{ErrorBody, ErrorDetail};
-pub use expert::{CapabilityCount, Catalog, ExpertPage, ExpertSearch, ExpertView, ModelView};
+pub use error::{ApiErrorCode, FailedAttempt, ServiceError};
 pub use query::{AnswerStream, AnswerSummary, Query, QueryTarget};
-pub use route::{ParticipantView, ReceiptView, RouteView, TakeoverView};
 pub use source::SourceError;
-pub use status::{AnchorStatus, ChainStatus, NodeStatus, PeerPage, PeerView};
 pub use strategy::{MAX_EXPERTS, Strategy, StrategyError};
-pub use subnet::{NeuronView, NodeView, SubnetDetail, SubnetPage, SubnetView};
-pub use terms::QueryTerms;
-pub use trace::TraceView;
