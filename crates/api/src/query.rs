@@ -15,6 +15,7 @@ use crate::{ExpertView, ParticipantView, ReceiptView, RouteView, ServiceError, S
 
 /// Which experts a query is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum QueryTarget {
     /// Any expert whose capability this one covers.
@@ -81,7 +82,7 @@ pub struct AnswerStream {
 /// The part of a trace that is known only when the answer ends.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AnswerSummary {
-    /// The experts that took over from one that failed, in order.
+    /// The takeovers, in order.
     pub took_over: Vec<TakeoverView>,
     /// The receipts of all that took part, if requested; the one whose answer was given comes first.
     pub receipts: Vec<ReceiptView>,

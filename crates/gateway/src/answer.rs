@@ -14,11 +14,11 @@ use std::{
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, StatusCode, header::LINK, request::Parts},
+    http::{HeaderMap, HeaderValue, header::LINK, request::Parts},
 };
 use futures::{Stream, StreamExt, stream::BoxStream};
 use nervure_api::{
-    AnswerStream, AnswerSummary, ExpertView, Query, RouteView, ServiceError, ask_within_bounds,
+    AnswerStream, AnswerSummary, ApiErrorCode, ExpertView, Query, RouteView, ServiceError, ask_within_bounds,
 };
 use nervure_protocol::{ExpertEvent, FinishReason, Usage};
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,10 +29,10 @@ use super::{App, error::ApiError, traces};
 const BUSY_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Response header: `NODE/EXPERT`.
-const EXPERT_HEADER: &str = "x-nervure-expert";
+pub(super) const EXPERT_HEADER: &str = "x-nervure-expert";
 
 /// Response header: the route in short, as JSON.
-const ROUTE_HEADER: &str = "x-nervure-route";
+pub(super) const ROUTE_HEADER: &str = "x-nervure-route";
 
 /// The permit of a query in progress. As an extractor, it is taken before the body is read.
 pub(super) struct QueryPermit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
@@ -44,8 +44,7 @@ impl FromRequestParts<App> for QueryPermit {
         app.permits.clone().try_acquire_owned().map(Self).map_err(|_| {
             let message =
                 format!("this node is already working on {} queries", app.config.limits.max_queries);
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
-                .retry_after(BUSY_RETRY_DELAY)
+            ApiError::new(ApiErrorCode::TooManyRequests, message).retry_after(BUSY_RETRY_DELAY)
         })
     }
 }

@@ -9,13 +9,14 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use nervure_api::ApiErrorCode;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family},
     registry::Registry,
 };
 
-use super::{App, error::ErrorCode};
+use super::App;
 
 /// The content type of OpenMetrics text.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -62,8 +63,8 @@ pub(super) async fn count(State(app): State<App>, request: Request, next: Next) 
     let response = next.run(request).await;
     let labels = RequestLabels { route, status: response.status().as_u16() };
     app.metrics.requests.get_or_create(&labels).inc();
-    if let Some(ErrorCode(code)) = response.extensions().get() {
-        app.metrics.errors.get_or_create(&ErrorLabels { code }).inc();
+    if let Some(code) = response.extensions().get::<ApiErrorCode>() {
+        app.metrics.errors.get_or_create(&ErrorLabels { code: code.as_str() }).inc();
     }
     response
 }

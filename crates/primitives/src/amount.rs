@@ -15,6 +15,7 @@ const DECIMALS: usize = 9;
 
 /// An amount of tokens, in base units (10^-9 of a token).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Amount(u64);
 

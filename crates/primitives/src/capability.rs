@@ -18,6 +18,7 @@ pub const MAX_CAPABILITY_SEGMENTS: usize = 6;
 ///
 /// Invariant: 1 to 6 segments of `[a-z][a-z0-9-]*`, 64 bytes at most in all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Capability(Box<str>);
 
