@@ -139,7 +139,9 @@ impl Node {
         above.spawn(gateway.run(stop.clone()));
         if let Some(chain) = chain.filter(|_| config.role == Some(spec::Role::Validator)) {
             let block_time = Duration::from_millis(spec.consensus.block_milliseconds.into());
-            let validator = mesh.validator((own_key, config.dir.clone()), (chain, block_time), router, texts);
+            let tasks_from = (texts, config.mechanisms.clone());
+            let validator =
+                mesh.validator((own_key, config.dir.clone()), (chain, block_time), router, tasks_from);
             above.spawn(validator.run(stop.clone()));
         }
         if let Some(advertiser) = advertiser {

@@ -6,7 +6,7 @@ use nervure_ledger::spec::{MeshSpec, Role};
 use nervure_p2p::{DhtMode, Multiaddr, Network, NetworkConfig, NetworkHandle, query::QueryServer};
 use nervure_primitives::{MeshId, NodeKey};
 use nervure_router::Router;
-use nervure_subnet::mechanism::Corpus;
+use nervure_subnet::mechanism::{Corpus, Mechanisms};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -184,7 +184,7 @@ impl Mesh {
         (key, dir): (NodeKey, PathBuf),
         (chain, block_time): (ChainHandle, Duration),
         router: Router,
-        texts: Corpus,
+        (texts, mechanisms): (Corpus, Mechanisms),
     ) -> Validator {
         Validator {
             key,
@@ -195,6 +195,7 @@ impl Mesh {
             router,
             network: self.network.clone(),
             corpus: Arc::new(texts),
+            mechanisms,
             dir,
             block_time,
         }
