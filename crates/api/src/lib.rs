@@ -41,3 +41,8 @@ pub use strategy::{MAX_EXPERTS, Strategy, StrategyError};
 pub use subnet::{NeuronView, NodeView, SubnetDetail, SubnetPage, SubnetView};
 pub use terms::QueryTerms;
 pub use trace::TraceView;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

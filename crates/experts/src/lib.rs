@@ -27,3 +27,8 @@ pub use nervure_protocol::{
     bounds::{MAX_INPUTS, MAX_MESSAGES, MAX_STOP_LEN, MAX_STOPS, MAX_TEXT},
 };
 pub use stream::{ExpertItem, ExpertStream};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

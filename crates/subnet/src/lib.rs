@@ -39,3 +39,8 @@ pub use nervure_protocol::{
     bounds::{MAX_RECORD_LEN, MAX_RECORD_LIFETIME as MAX_LIFETIME},
 };
 pub use observations::{Observation, Observations};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
