@@ -42,3 +42,8 @@ pub use strategy::{MAX_EXPERTS, Strategy, StrategyError};
 pub use subnet::*;
 pub use terms::*;
 pub use trace::*;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -22,3 +22,8 @@ pub use error::{ExpertError, MAX_MESSAGE};
 pub use expert::{Expert, Health};
 pub use openai::{ApiSecret, OpenAiConfig, OpenAiExpert, UpstreamLimits};
 pub use stream::{ExpertItem, ExpertStream};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -56,3 +56,8 @@ use state::App;
 
 #[cfg(test)]
 mod tests;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -40,6 +40,18 @@ pub const MIN_BLOCK_MILLISECONDS: u32 = 100;
 pub const VALIDATOR_SLOTS: usize = 64;
 
 /// The definition of a mesh.
+///
+/// ```
+/// use nervure_ledger::spec::MeshSpec;
+///
+/// let mut spec = MeshSpec::local("example");
+/// let id = spec.mesh_id();
+/// assert_eq!(MeshSpec::parse(&spec.to_toml())?, spec);
+/// // Bootstrap addresses are not part of the id; everything else is.
+/// spec.consensus.block_milliseconds = 2_000;
+/// assert_ne!(spec.mesh_id(), id);
+/// # Ok::<(), nervure_ledger::spec::SpecError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeshSpec {

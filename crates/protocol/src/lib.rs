@@ -43,3 +43,8 @@ pub use receipt::{AnswerHasher, Receipt, ReceiptError, SignedReceipt, request_ha
 pub use record::{ExpertRecord, RecordError, SignedRecord};
 pub use registry::{Neurons, Registry};
 pub use score::Score;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

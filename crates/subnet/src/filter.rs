@@ -22,6 +22,15 @@ use nervure_protocol::ExpertRecord;
 pub const MAX_FILTER_LEN: usize = 512;
 
 /// A condition on expert records.
+///
+/// ```
+/// use nervure_subnet::Filter;
+///
+/// assert!(r#"context >= 4096 and not model ~ "tiny""#.parse::<Filter>().is_ok());
+/// let source = "price <= 5 and colour = 1";
+/// let error = source.parse::<Filter>().unwrap_err();
+/// assert!(error.render(source).ends_with('^'));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(Node);
 

@@ -32,3 +32,8 @@ pub use gate::{
 pub use index::{Index, IndexLimits, IndexSearch, InsertOutcome, Page};
 pub use neurons::Registration;
 pub use observations::{Observation, Observations};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -230,6 +230,7 @@ impl Mesh {
             router,
             network: self.network.clone(),
             corpus: Arc::new(texts),
+            mechanisms: setup.config.mechanisms.clone(),
             dir: setup.config.dir.clone(),
             block_time: setup.block_time(),
         })
