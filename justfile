@@ -25,6 +25,8 @@ mesh *args:
 docs:
     UPDATE_DOCS=1 cargo test -p nervure --test architecture
     UPDATE_DOCS=1 cargo test -p nervure --lib docs_list_every_metric
+    UPDATE_DOCS=1 cargo test -p nervure --lib reference
+    UPDATE_DOCS=1 cargo test -p nervure-gateway reference
     cargo doc --workspace --no-deps
 
 # Fuzzes one decoder for a minute; needs nightly and cargo-fuzz

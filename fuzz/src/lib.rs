@@ -13,7 +13,6 @@ use nervure_consensus::{
     checkpoint::CommitCertificate,
     yuma::case::Case,
 };
-use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_ledger::{
     block::Block,
     checkpoint::Checkpoint,
@@ -28,12 +27,15 @@ use nervure_primitives::{
     Amount, BlockHeight, Capability, Envelope, MeshId, Netuid, NodeId, Uid, UnixMillis,
     cbor::{self, Limits},
 };
-use nervure_protocol::query::Frame;
+use nervure_protocol::{
+    ExpertEvent, ExpertRequest, Neurons, Registry, SignedAssignment, SignedLiveScores, SignedReceipt,
+    SignedRecord, query::Frame,
+};
 use nervure_subnet::{
-    Filter, Index, Neurons, Registry, SignedRecord,
+    Filter, Index,
     directory::{self, Context},
-    score::{LiveScoreTable, MovingAverageTable, ScoringRules, SignedLiveScores},
-    task::{Assignments, PendingQueries, SignedAssignment, SignedReceipt},
+    score::{LiveScoreTable, MovingAverageTable, ScoringRules},
+    task::{Assignments, PendingQueries},
 };
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -14,13 +14,12 @@ use nervure_consensus::{
     },
     checkpoint::{CommitCertificate, SignatureList},
 };
-use nervure_experts::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
 use nervure_ledger::{
     block::Header,
     chain::{Next, Tip},
     checkpoint::Checkpoint,
     snapshot,
-    spec::{AccountSpec, MeshSpec, NodeSpec, Role},
+    spec::MeshSpec,
     state::LedgerState,
     subnet::Hyperparameter,
     transaction::{
@@ -31,12 +30,15 @@ use nervure_ledger::{
 };
 use nervure_light::{LightClient, score::EpochProof};
 use nervure_primitives::{Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeKey, Signature, Uid, cbor};
-use nervure_protocol::query::{ErrorFrame, Frame, QueryEnd, QueryOpen};
+use nervure_protocol::{
+    Assignment, ExpertEvent, ExpertRecord, ExpertRequest, FinishReason, Receipt, Sampling, Score,
+    SignedAssignment, SignedLiveScores, SignedReceipt, SignedRecord, Usage,
+    directory::{DirectoryRequest as Request, DirectoryResponse as Response, FindRecords, PageCursor},
+    query::{ErrorFrame, Frame, QueryEnd, QueryOpen},
+};
 use nervure_subnet::{
-    ExpertRecord, Registration, Score, SignedRecord,
-    directory::{FindRecords, PageCursor, Request, Response},
-    score::{MovingAverageTable, ScoringRules, SignedLiveScores},
-    task::{Assignment, Receipt, SignedAssignment, SignedReceipt},
+    Registration,
+    score::{MovingAverageTable, ScoringRules},
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;
@@ -253,17 +255,9 @@ fn responses() -> Vec<Vec<u8>> {
 #[must_use]
 pub fn mesh() -> MeshSpec {
     let (owner, stake) = (key().node_id(), Amount::from_base_units(5_000_000_000));
-    let mut spec = MeshSpec::local("seed");
-    spec.accounts.push(AccountSpec { owner, balance: Amount::from_base_units(1 << 50) });
+    let spec = MeshSpec::test("seed").with_account(owner, Amount::from_base_units(1 << 50));
+    let mut spec = spec.with_validator(owner, stake);
     spec.subnets[0].owner = Some(owner);
-    spec.nodes.push(NodeSpec {
-        id: owner,
-        owner: None,
-        role: Role::Validator,
-        netuids: vec![Netuid(1)],
-        stake,
-        anchor: None,
-    });
     spec
 }
 

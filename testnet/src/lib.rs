@@ -47,3 +47,8 @@ pub use state::{NodeState, Stage, State};
 pub use status::{ChainReport, MockServerReport, NodeReport, Report, report};
 pub use subnets::{EMBEDDING, ModelServer, TEXT_API, TEXT_GENERATION};
 pub use up::{UpOptions, up};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -35,19 +35,17 @@ pub(crate) fn mesh_spec(
     }
     for node in nodes {
         let stake = if node.role == Role::Validator { VALIDATOR_STAKE } else { 0 };
-        spec.nodes.push(NodeSpec {
-            id: node.node,
-            owner: None,
-            role: node.role,
-            netuids: node.netuids.clone(),
-            stake: tokens(stake),
-            anchor: anchors.get(&node.node).copied(),
-        });
+        spec.nodes.push(
+            NodeSpec::new(node.node, node.role)
+                .in_subnets(node.netuids.clone())
+                .with_stake(tokens(stake))
+                .with_anchor(anchors.get(&node.node).copied()),
+        );
         if let Some(port) = node.p2p_port {
             spec.network.bootstrap.push(format!("/ip4/127.0.0.1/udp/{port}/quic-v1/p2p/{}", node.node));
         }
     }
-    spec.accounts.push(AccountSpec { owner, balance: tokens(OWNER_BALANCE) });
+    spec.accounts.push(AccountSpec::new(owner, tokens(OWNER_BALANCE)));
     for subnet in &mut spec.subnets {
         subnet.owner = Some(owner);
     }

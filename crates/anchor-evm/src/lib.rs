@@ -35,3 +35,8 @@ pub use send::Account;
 
 #[doc(hidden)]
 pub mod testing;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,7 +14,10 @@ use super::abi::{Word, keccak};
 
 /// The address of an anchor key: the last 20 bytes of the hash of its public key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AnchorAddress([u8; 20]);
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AnchorAddress(
+    #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = "^0x[0-9a-f]{40}$")))] [u8; 20],
+);
 
 /// A signature by an anchor key.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -49,3 +49,8 @@ pub use validators::{AnchorSet, AnchorSetError, AnchorValidator};
 
 #[cfg(test)]
 mod tests;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

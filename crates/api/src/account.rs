@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What an owner key holds. Amounts are base units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccountView {
     /// The owner key.
     pub owner: NodeId,
@@ -29,6 +30,7 @@ pub struct AccountView {
 
 /// A transaction and its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TransactionView {
     /// Its id.
     pub id: Hash,
@@ -47,6 +49,7 @@ pub struct TransactionView {
 
 /// The state of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TransactionState {
     /// A dry run: the ledger would apply it now. It was not submitted.
@@ -59,8 +62,9 @@ pub enum TransactionState {
     Refused,
 }
 
-/// A signed transaction.
+/// A signed transaction to submit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubmitBody {
     /// The canonical CBOR of its envelope, in base64.

@@ -1,7 +1,7 @@
 //! `POST /ask`: the request, and the lines of its response.
 //!
 //! The first line is `route` (in full with `explain`), then `text`, `embedding` or `distribution` as they arrive,
-//! `mixed` if several experts wrote one text, a `took_over` per expert that took over, a `receipt` of each expert if
+//! `mixed` if several experts wrote one text, a `took_over` per takeover, a `receipt` of each expert if
 //! requested, last `done` or `error`. A response without its last line was cut off.
 
 use nervure_protocol::{ExpertRequest, FinishReason, Usage};
@@ -12,8 +12,9 @@ use crate::{
     TakeoverView,
 };
 
-/// The request.
+/// A query, and what its response contains.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AskBody {
     /// The experts that it is for: `{"capability": ..}`, `{"model": ..}` or `{"named": ..}`.
@@ -33,6 +34,7 @@ pub struct AskBody {
 
 /// A line of the response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AskLine {
     /// The expert that answers, and how it was chosen.
@@ -64,7 +66,7 @@ pub enum AskLine {
         /// The experts and their final weights.
         participants: Vec<ParticipantView>,
     },
-    /// Another expert took over the answer; sent before its end.
+    /// A takeover: a successor continued the answer of an expert that failed. Sent before the end.
     TookOver {
         /// Both experts, and the position in the answer.
         succession: TakeoverView,

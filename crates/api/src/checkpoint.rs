@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Checkpoints, the latest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckpointPage {
     /// The checkpoints.
     pub checkpoints: Vec<CheckpointRow>,
@@ -20,6 +21,7 @@ pub struct CheckpointPage {
 
 /// An anchored checkpoint with its signatures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SubmissionView {
     /// Its block.
     pub height: BlockHeight,
@@ -33,6 +35,7 @@ pub struct SubmissionView {
 
 /// The anchored checkpoint that covers a block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AnchorRecordView {
     /// Its block: the block itself, or the next one with an election.
     pub height: BlockHeight,
@@ -48,6 +51,7 @@ pub struct AnchorRecordView {
 
 /// A checkpoint in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckpointRow {
     /// The block.
     pub height: BlockHeight,
@@ -64,6 +68,7 @@ pub struct CheckpointRow {
 
 /// A block with its certificate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckpointView {
     /// The block.
     pub height: BlockHeight,
@@ -86,6 +91,7 @@ pub struct CheckpointView {
 
 /// The record of a key in the state after a block, with its proof.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateProofView {
     /// The block.
     pub height: BlockHeight,
@@ -99,6 +105,7 @@ pub struct StateProofView {
 
 /// The proof of a node's last epoch in a subnet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EpochView {
     /// The block whose state root the proof is checked against.
     pub height: BlockHeight,

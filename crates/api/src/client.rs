@@ -7,6 +7,9 @@ mod error;
 mod lines;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 use std::{net::SocketAddr, time::Duration};
 
 use nervure_ledger::tree::Key;

@@ -9,13 +9,17 @@ use nervure_ledger::transaction::Rejection;
 use nervure_primitives::{Amount, Capability, NodeId};
 use serde::{Deserialize, Serialize};
 
+mod code;
 mod rejection;
+
+pub use code::ApiErrorCode;
 
 /// Most names listed in a message.
 const NAMES_SHOWN: usize = 8;
 
 /// An expert that was asked and failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FailedAttempt {
     /// The node that serves it.
     pub node: NodeId,
@@ -23,17 +27,6 @@ pub struct FailedAttempt {
     pub expert: String,
     /// The error.
     pub failure: String,
-}
-
-/// The stable code, HTTP status and exit code of an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ErrorClass {
-    /// A stable name, the `code` of the HTTP API.
-    pub code: &'static str,
-    /// The HTTP status.
-    pub status: u16,
-    /// The exit code of `nervure ask` and `nervure experts`.
-    pub exit: u8,
 }
 
 /// Why a request failed.
@@ -154,26 +147,25 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// The code, HTTP status and exit code.
-    pub fn class(&self) -> ErrorClass {
-        let (code, status, exit) = match self {
-            Self::InvalidRequest { .. } => ("invalid_request", 400, 2),
-            Self::InvalidFilter { .. } => ("bad_filter", 400, 2),
-            Self::ContextTooLong { .. } => ("context_length_exceeded", 400, 2),
-            Self::NoExpert { .. } | Self::NoMatch { .. } => ("no_expert", 404, 3),
-            Self::TooFewExperts { .. } => ("too_few_experts", 404, 3),
-            Self::UnknownModel { .. } => ("model_not_found", 404, 3),
-            Self::OverBudget { .. } => ("over_budget", 402, 4),
-            Self::Busy { .. } => ("busy", 429, 5),
-            Self::AllFailed { .. } => ("all_experts_failed", 502, 6),
-            Self::Interrupted { .. } => ("interrupted", 502, 6),
-            Self::DeadlineExceeded { .. } => ("deadline_exceeded", 504, 7),
-            Self::Unavailable { .. } => ("unavailable", 503, 8),
-            Self::Rejected(_) => ("refused", 400, 2),
-            Self::NotFound { .. } => ("not_found", 404, 1),
-            Self::Internal { .. } => ("internal", 500, 1),
-        };
-        ErrorClass { code, status, exit }
+    /// Its stable name, which also gives the HTTP status and the exit code.
+    pub fn code(&self) -> ApiErrorCode {
+        match self {
+            Self::InvalidRequest { .. } => ApiErrorCode::InvalidRequest,
+            Self::InvalidFilter { .. } => ApiErrorCode::BadFilter,
+            Self::ContextTooLong { .. } => ApiErrorCode::ContextLengthExceeded,
+            Self::NoExpert { .. } | Self::NoMatch { .. } => ApiErrorCode::NoExpert,
+            Self::TooFewExperts { .. } => ApiErrorCode::TooFewExperts,
+            Self::UnknownModel { .. } => ApiErrorCode::ModelNotFound,
+            Self::OverBudget { .. } => ApiErrorCode::OverBudget,
+            Self::Busy { .. } => ApiErrorCode::Busy,
+            Self::AllFailed { .. } => ApiErrorCode::AllExpertsFailed,
+            Self::Interrupted { .. } => ApiErrorCode::Interrupted,
+            Self::DeadlineExceeded { .. } => ApiErrorCode::DeadlineExceeded,
+            Self::Unavailable { .. } => ApiErrorCode::Unavailable,
+            Self::Rejected(_) => ApiErrorCode::Refused,
+            Self::NotFound { .. } => ApiErrorCode::NotFound,
+            Self::Internal { .. } => ApiErrorCode::Internal,
+        }
     }
 
     /// The time to wait before the next try; `None` where waiting does not help.

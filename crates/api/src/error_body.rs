@@ -6,6 +6,7 @@ use crate::FailedAttempt;
 
 /// The body: `{"error": {...}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorBody {
     /// The error.
     pub error: ErrorDetail,
@@ -13,6 +14,7 @@ pub struct ErrorBody {
 
 /// An error. `message`, `type`, `param` and `code` are those of the OpenAI API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorDetail {
     /// The message, for people.
     pub message: String,
@@ -21,7 +23,8 @@ pub struct ErrorDetail {
     pub kind: String,
     /// The field of the request that caused the error.
     pub param: Option<String>,
-    /// The stable name of the error.
+    /// The stable name of the error: an [`ApiErrorCode`](crate::ApiErrorCode).
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::ApiErrorCode>"))]
     pub code: Option<String>,
     /// The next step, for a user at a terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,12 +1,15 @@
 //! Experts, as the node's index lists them.
 //!
-//! The addresses of experts are left out on purpose: a miner's query address is for the nodes that may ask it.
+//! A view has its own fields rather than a record in it: the record is a wire format, signed and frozen, and the view is
+//! a document that may grow. The addresses of experts are left out on purpose: a miner's query address is for the nodes
+//! that may ask it.
 
 use nervure_primitives::{Capability, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
 /// An expert as its record describes it, with the latency that this node measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExpertView {
     /// The node that serves it.
     pub node: NodeId,
@@ -54,6 +57,7 @@ pub struct ExpertSearch {
 
 /// A page of expert records.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExpertPage {
     /// The experts.
     pub experts: Vec<ExpertView>,

@@ -9,6 +9,7 @@
 
 mod account;
 mod ask;
+mod bounded;
 mod checkpoint;
 mod client;
 mod error;
@@ -24,20 +25,25 @@ mod subnet;
 mod terms;
 mod trace;
 
-pub use account::{AccountView, SubmitBody, TransactionState, TransactionView};
-pub use ask::{AskBody, AskLine};
-pub use checkpoint::{
-    AnchorRecordView, CheckpointPage, CheckpointRow, CheckpointView, EpochView, StateProofView,
-    SubmissionView,
-};
+// Documents: every type of these modules is one.
+pub use account::*;
+pub use ask::*;
+pub use bounded::{ask_within_bounds, wait_within};
+pub use checkpoint::*;
 pub use client::{AskLines, Client, ClientError};
-pub use error::{ErrorClass, FailedAttempt, ServiceError};
-pub use error_body::{ErrorBody, ErrorDetail};
-pub use expert::{CapabilityCount, Catalog, ExpertPage, ExpertSearch, ExpertView, ModelView};
+pub use error::{ApiErrorCode, FailedAttempt, ServiceError};
+pub use error_body::*;
+pub use expert::*;
 pub use query::{AnswerStream, AnswerSummary, Query, QueryTarget};
-pub use route::{ParticipantView, ReceiptView, RouteView, TakeoverView};
-pub use status::{AnchorStatus, ChainStatus, NodeStatus, PeerPage, PeerView};
+pub use route::*;
+pub use source::SourceError;
+pub use status::*;
 pub use strategy::{MAX_EXPERTS, Strategy, StrategyError};
-pub use subnet::{NeuronView, NodeView, SubnetDetail, SubnetPage, SubnetView};
-pub use terms::QueryTerms;
-pub use trace::TraceView;
+pub use subnet::*;
+pub use terms::*;
+pub use trace::*;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -21,6 +21,9 @@ pub const HEALTHZ: &str = "/healthz";
 /// The metrics, in the OpenMetrics text format.
 pub const METRICS: &str = "/metrics";
 
+/// The API as an OpenAPI document.
+pub const OPENAPI: &str = "/openapi.json";
+
 /// A query to the mesh.
 pub const ASK: &str = "/ask";
 

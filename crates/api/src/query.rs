@@ -15,6 +15,7 @@ use crate::{ExpertView, ParticipantView, ReceiptView, RouteView, ServiceError, S
 
 /// Which experts a query is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum QueryTarget {
     /// Any expert whose capability this one covers.
@@ -55,6 +56,8 @@ pub struct Query {
     pub budget: Amount,
     /// How long the whole answer may take.
     pub deadline: Duration,
+    /// Bytes that the answer may have; see [`crate::ask_within_bounds`].
+    pub max_answer: usize,
     /// Whether to fill [`RouteView::detail`]; it costs an allocation per candidate.
     pub explain: bool,
     /// Whether to fill [`AnswerSummary::receipts`]; each costs the check of a signature.
@@ -69,7 +72,8 @@ pub struct AnswerStream {
     pub route: RouteView,
     /// The expert that answers; of several that answer together, the one with the largest weight.
     pub expert: ExpertView,
-    /// The events of the answer; [`ExpertEvent::Done`] or an error is the last item.
+    /// The events of the answer; [`ExpertEvent::Done`] or an error is the last item. [`crate::ask_within_bounds`] bounds
+    /// them.
     pub events: BoxStream<'static, Result<ExpertEvent, ServiceError>>,
     /// The summary, set before [`ExpertEvent::Done`] is yielded; it stays empty where there is nothing to add.
     pub summary: Arc<OnceLock<AnswerSummary>>,
@@ -78,7 +82,7 @@ pub struct AnswerStream {
 /// The part of a trace that is known only when the answer ends.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AnswerSummary {
-    /// The experts that took over from one that failed, in order.
+    /// The takeovers, in order.
     pub took_over: Vec<TakeoverView>,
     /// The receipts of all that took part, if requested; the one whose answer was given comes first.
     pub receipts: Vec<ReceiptView>,

@@ -8,6 +8,7 @@ use crate::ExpertView;
 
 /// How an expert was chosen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RouteView {
     /// The strategy: `best`, `race:3`.
     pub strategy: String,
@@ -33,6 +34,7 @@ pub struct RouteView {
 
 /// One of the experts of an answer by several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ParticipantView {
     /// The node that serves it.
     pub node: NodeId,
@@ -54,8 +56,9 @@ pub struct ParticipantView {
     pub left: Option<String>,
 }
 
-/// A takeover: an expert continued the answer of one that failed.
+/// A takeover: a successor continued the answer of an expert that failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TakeoverView {
     /// The node of the expert that failed.
     pub from: NodeId,
@@ -63,12 +66,13 @@ pub struct TakeoverView {
     pub why: String,
     /// Bytes of text that it had sent.
     pub at: u64,
-    /// The expert that took over.
+    /// The successor.
     pub expert: ExpertView,
 }
 
 /// An expert's receipt for one answer, which the asker can check: see `docs/mechanisms.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReceiptView {
     /// The node that asked the expert: the one that serves this API.
     pub asker: NodeId,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The state of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeStatus {
     /// Its id.
     pub node: NodeId,
@@ -21,7 +22,7 @@ pub struct NodeStatus {
     /// Why it is not ready yet; absent when it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_ready: Option<String>,
-    /// The error of its clock, compared with the clocks of its peers.
+    /// How its clock differs from those of its peers; absent when it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
     /// The number of connected peers.
@@ -44,6 +45,7 @@ pub struct NodeStatus {
 
 /// The state of anchoring.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AnchorStatus {
     /// The id of the outside chain; absent where checkpoints are stored in files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +71,7 @@ pub struct AnchorStatus {
 
 /// A node's position in the chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChainStatus {
     /// The last block that this node committed.
     pub height: BlockHeight,
@@ -98,19 +101,31 @@ pub struct ChainStatus {
     /// The highest block for which this node signed a vote or proposal since it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<BlockHeight>,
-    /// The block up to which this node signs nothing.
+    /// The block up to which this node signs nothing; absent when it signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_through: Option<BlockHeight>,
-    /// Why no block is committed, as far as this validator can tell.
+    /// Why no block is committed, as far as this validator can tell; absent when blocks are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stalled: Option<String>,
-    /// Why it has stopped following the chain.
+    /// Why it has stopped following the chain, and what to do; absent when it follows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }
 
+/// Whether a node is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HealthView {
+    /// Whether it is.
+    pub ready: bool,
+    /// Why it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// A connected peer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PeerView {
     /// Its id.
     pub node: NodeId,
@@ -129,6 +144,7 @@ pub struct PeerView {
 
 /// The peers of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PeerPage {
     /// The peers.
     pub peers: Vec<PeerView>,

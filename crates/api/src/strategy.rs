@@ -9,7 +9,17 @@ pub const MAX_EXPERTS: u8 = 8;
 
 /// How experts are chosen. As text: `best`, `hedge`, or `race`, `vote`, `average`, `mix` with a number of experts, such
 /// as `race:3`.
+///
+/// ```
+/// use nervure_api::Strategy;
+///
+/// assert_eq!("race:3".parse::<Strategy>()?.width(), 3);
+/// assert_eq!(Strategy::Best.to_string(), "best");
+/// assert!("race:9".parse::<Strategy>().is_err());
+/// # Ok::<(), nervure_api::StrategyError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub enum Strategy {
     /// The first of the ranking, with failover to the next until one begins to answer.

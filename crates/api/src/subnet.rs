@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// All subnets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SubnetPage {
     /// The height of the last block; all values are those of the state after it.
     pub height: BlockHeight,
@@ -19,6 +20,7 @@ pub struct SubnetPage {
 
 /// A subnet. Amounts are base units, times are blocks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SubnetView {
     /// Its number.
     pub netuid: Netuid,
@@ -55,6 +57,7 @@ pub struct SubnetView {
 
 /// A subnet and its neurons.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SubnetDetail {
     /// The height of the last block; all values are those of the state after it.
     pub height: BlockHeight,
@@ -66,6 +69,7 @@ pub struct SubnetDetail {
 
 /// A neuron after its subnet's last epoch. Proportions are of 65,535.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NeuronView {
     /// Its slot number.
     pub uid: Uid,
@@ -99,6 +103,7 @@ pub struct NeuronView {
 
 /// A node on the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeView {
     /// The node.
     pub node: NodeId,

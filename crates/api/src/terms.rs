@@ -9,6 +9,7 @@ use crate::Strategy;
 
 /// Terms of a query. The node's operator sets the default of each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct QueryTerms {
     /// `best`, `hedge`, `race:N`, `vote:N`, `average:N` or `mix:N`; `best` by default.

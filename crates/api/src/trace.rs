@@ -6,6 +6,7 @@ use crate::{ExpertView, ParticipantView, ReceiptView, RouteView, TakeoverView};
 
 /// How the expert of an answer was chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TraceView {
     /// The expert that began to answer.
     pub expert: ExpertView,
@@ -16,7 +17,7 @@ pub struct TraceView {
     pub checkpoint: Option<String>,
     /// Whether the answer has ended. The fields below are empty until then.
     pub ended: bool,
-    /// The experts that took over.
+    /// The takeovers, in order.
     pub took_over: Vec<TakeoverView>,
     /// The receipts that the experts signed.
     pub receipts: Vec<ReceiptView>,

@@ -12,10 +12,10 @@ use std::{
 
 use anyhow::Context;
 use futures::{StreamExt, stream};
-use nervure_ledger::spec::{MeshSpec, NodeSpec, Role};
+use nervure_ledger::spec::MeshSpec;
 use nervure_p2p::NetworkStatus;
-use nervure_primitives::{Amount, Capability, Netuid, NodeKey, UnixMillis};
-use nervure_subnet::{ExpertRecord, SignedRecord};
+use nervure_primitives::{Capability, Netuid, NodeKey, UnixMillis};
+use nervure_protocol::{ExpertRecord, SignedRecord};
 use serde::Serialize;
 
 use crate::stats::percentile_ms;
@@ -218,17 +218,9 @@ async fn form<N: DiscoveryNode>(
 ) -> anyhow::Result<(MeshSpec, Vec<Swarm<N>>)> {
     let keys: Result<Vec<_>, _> = (0..scale.nodes).map(|_| NodeKey::generate()).collect();
     let keys = keys.context("no randomness")?;
-    let mut spec = MeshSpec::local("bench");
+    let mut spec = MeshSpec::test("bench");
     for key in &keys {
-        let netuids = vec![Netuid(1)];
-        spec.nodes.push(NodeSpec {
-            id: key.node_id(),
-            owner: None,
-            role: Role::Miner,
-            netuids,
-            stake: Amount::ZERO,
-            anchor: None,
-        });
+        spec = spec.with_miner(key.node_id());
     }
     let ports = free_ports()?;
     for (key, port) in keys.iter().zip(ports) {

@@ -13,9 +13,9 @@ use std::{
 };
 
 use anyhow::Context;
-use nervure_experts::{ExpertRequest, Sampling};
 use nervure_p2p::query::{ClientConfig, QueryClient, QueryItem, QueryOpen};
 use nervure_primitives::{Amount, Capability, MeshId, Netuid, NodeId, key_file};
+use nervure_protocol::{ExpertRequest, Sampling};
 use nervure_testnet::{Layout, NodeFile, Shape, Silent, UpOptions, up};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;

@@ -30,3 +30,8 @@ pub use gateway::{GatewayReport, PathFigures, gateway};
 pub use kills::{KillsPlan, KillsReport, kills};
 pub use query::{QueryEffort, QueryFigures, QueryReport, Ratio, Throughput, query};
 pub use server::{ServerKind, serve};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -10,10 +10,8 @@ use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use nervure_experts::{
-    ChatMessage, Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Health,
-    ModelCard, Usage,
-};
+use nervure_experts::{Expert, ExpertError, ExpertStream, Health, ModelCard};
+use nervure_protocol::{ChatMessage, ExpertEvent, ExpertRequest, FinishReason, Usage};
 
 use crate::builtin::Builtin;
 use crate::generate::{GenerateError, MAX_ANSWER_ITEMS, generate, send};

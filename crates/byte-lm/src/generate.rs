@@ -4,7 +4,8 @@
 //! as the longest answer has, so that a slow reader occupies some kilobytes and no thread.
 
 use nervure_experts::byte_text::{Continuation, MAX_OUTPUT_BYTES, PIECE_BYTES};
-use nervure_experts::{ExpertError, ExpertEvent, ExpertItem, Sampling, Usage};
+use nervure_experts::{ExpertError, ExpertItem};
+use nervure_protocol::{ExpertEvent, Sampling, Usage};
 use tokio::sync::mpsc;
 
 use crate::session::Session;

@@ -26,3 +26,8 @@ pub use expert::{ByteExpert, ServeOptions};
 pub use model::{ByteModel, Pass, parameter_shapes};
 pub use session::{Session, next_distribution};
 pub use weights::load;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

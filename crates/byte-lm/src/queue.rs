@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nervure_experts::{ExpertError, ExpertItem, ExpertRequest};
+use nervure_experts::{ExpertError, ExpertItem};
+use nervure_protocol::ExpertRequest;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::mpsc;
 

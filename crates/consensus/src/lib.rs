@@ -15,3 +15,8 @@ pub mod checkpoint;
 pub mod fixed;
 pub mod statement;
 pub mod yuma;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,7 +2,8 @@
 
 use futures::future::BoxFuture;
 
-use crate::{ExpertRequest, ExpertStream, ModelCard};
+use crate::{ExpertStream, ModelCard};
+use nervure_protocol::ExpertRequest;
 
 /// A served model. Object-safe: the node holds `Arc<dyn Expert>`.
 pub trait Expert: Send + Sync + 'static {

@@ -21,9 +21,9 @@ pub use card::ModelCard;
 pub use error::{ExpertError, MAX_MESSAGE};
 pub use expert::{Expert, Health};
 pub use openai::{ApiSecret, OpenAiConfig, OpenAiExpert, UpstreamLimits};
-// For the crates that do not name nervure_protocol yet.
-pub use nervure_protocol::{
-    ChatMessage, ExpertEvent, ExpertRequest, FinishReason, Role, Sampling, Usage,
-    bounds::{MAX_INPUTS, MAX_MESSAGES, MAX_STOP_LEN, MAX_STOPS, MAX_TEXT},
-};
 pub use stream::{ExpertItem, ExpertStream};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -16,12 +16,13 @@ mod sse;
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
+use nervure_protocol::{AnswerBounds, ExpertRequest};
 use serde::Deserialize;
-use tokio::time::timeout;
 
+use body::BoundedResponse;
 pub use config::{ApiSecret, OpenAiConfig, UpstreamLimits};
 
-use crate::{Expert, ExpertError, ExpertRequest, ExpertStream, Health, ModelCard};
+use crate::{Expert, ExpertError, ExpertStream, Health, ModelCard};
 
 /// Largest model list, in bytes.
 const MAX_MODEL_LIST_BYTES: usize = 1 << 20;
@@ -138,27 +139,32 @@ impl Upstream {
     }
 
     /// Sends a request and waits for the head of its response; any status but success is an error.
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, ExpertError> {
-        let limit = self.limits.first_byte;
-        let response = match timeout(limit, request.send()).await {
-            Ok(response) => response.map_err(|error| refusal::unavailable(&error))?,
-            Err(_) => return Err(ExpertError::UpstreamStalled { after: limit }),
-        };
-        match response.status().is_success() {
+    async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+        bounds: AnswerBounds,
+    ) -> Result<BoundedResponse, ExpertError> {
+        let response = BoundedResponse::send(request, bounds).await?;
+        match response.head().status().is_success() {
             true => Ok(response),
-            false => Err(refusal::read(response, self.limits.between).await),
+            false => Err(refusal::read(response).await),
         }
     }
 
+    /// The bounds of an answer to a query. The asker's deadline ends it as well, by dropping its stream.
+    fn answer_bounds(&self) -> AnswerBounds {
+        let UpstreamLimits { first_byte, between, answer, .. } = self.limits;
+        AnswerBounds { first: first_byte, between, max_bytes: answer, ..AnswerBounds::NONE }
+    }
+
     async fn models(&self) -> Result<Vec<ListedModel>, ExpertError> {
-        let fetch = async {
-            let response = self.send(self.request(reqwest::Method::GET, "/models")).await?;
-            body::read(response, MAX_MODEL_LIST_BYTES, self.limits.between).await
+        let bounds = AnswerBounds {
+            whole: MODEL_LIST_TIMEOUT,
+            max_bytes: MAX_MODEL_LIST_BYTES,
+            ..self.answer_bounds()
         };
-        let body = match timeout(MODEL_LIST_TIMEOUT, fetch).await {
-            Ok(body) => body?,
-            Err(_) => return Err(ExpertError::UpstreamStalled { after: MODEL_LIST_TIMEOUT }),
-        };
+        let request = self.request(reqwest::Method::GET, "/models");
+        let body = self.send(request, bounds).await?.read().await?;
         let list: ModelList = serde_json::from_slice(&body).map_err(|error| refusal::invalid(&error))?;
         Ok(list.data)
     }

@@ -15,7 +15,8 @@ use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::{ExpertError, ExpertEvent};
+use crate::ExpertError;
+use nervure_protocol::ExpertEvent;
 
 /// One item of an answer.
 pub type ExpertItem = Result<ExpertEvent, ExpertError>;
@@ -74,7 +75,7 @@ mod tests {
     use futures::StreamExt;
 
     use super::*;
-    use crate::{FinishReason, Usage};
+    use nervure_protocol::{FinishReason, Usage};
 
     fn done() -> ExpertItem {
         Ok(ExpertEvent::Done { usage: Usage::default(), reason: FinishReason::Stop })

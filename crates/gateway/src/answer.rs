@@ -1,4 +1,5 @@
-//! An answer on its way to a client: bounded in number, bytes and time, and cancelled when the client leaves.
+//! An answer on its way to a client: bounded in number, and cancelled when the client leaves. Its bytes and its time are
+//! bounded by [`ask_within_bounds`], with the bounds that [`super::terms`] puts into the query.
 //!
 //! [`AnswerEvents`] owns what must be given back (the permit of the query, the expert's stream) and is part of
 //! the response body. When the client leaves, hyper drops the body, and with it the events: this is how a query is
@@ -13,32 +14,25 @@ use std::{
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, StatusCode, header::LINK, request::Parts},
+    http::{HeaderMap, HeaderValue, header::LINK, request::Parts},
 };
 use futures::{Stream, StreamExt, stream::BoxStream};
-use nervure_api::{AnswerStream, AnswerSummary, ExpertView, Query, RouteView, ServiceError};
-use nervure_protocol::{ExpertEvent, FinishReason, Usage};
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Sleep, sleep, timeout},
+use nervure_api::{
+    AnswerStream, AnswerSummary, ApiErrorCode, ExpertView, Query, RouteView, ServiceError, ask_within_bounds,
 };
+use nervure_protocol::{ExpertEvent, FinishReason, Usage};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{App, error::ApiError, metrics::QueryGuard, traces};
-
-/// Extra time after a deadline in which the node may report it itself, before the gateway does.
-const DEADLINE_SLACK: Duration = Duration::from_secs(2);
 
 /// When a client may try again after it found all permits taken.
 const BUSY_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Charged for an event besides its content, so that an endless stream of empty events ends as well.
-const EVENT_OVERHEAD_BYTES: usize = 16;
-
 /// Response header: `NODE/EXPERT`.
-const EXPERT_HEADER: &str = "x-nervure-expert";
+pub(super) const EXPERT_HEADER: &str = "x-nervure-expert";
 
 /// Response header: the route in short, as JSON.
-const ROUTE_HEADER: &str = "x-nervure-route";
+pub(super) const ROUTE_HEADER: &str = "x-nervure-route";
 
 /// The permit of a query in progress. As an extractor, it is taken before the body is read.
 #[expect(dead_code, reason = "held for its drop")]
@@ -51,8 +45,7 @@ impl FromRequestParts<App> for QueryPermit {
         let permit = app.permits.clone().try_acquire_owned().map_err(|_| {
             let message =
                 format!("this node is already working on {} queries", app.config.limits.max_queries);
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
-                .retry_after(BUSY_RETRY_DELAY)
+            ApiError::new(ApiErrorCode::TooManyRequests, message).retry_after(BUSY_RETRY_DELAY)
         })?;
         Ok(Self(permit, app.config.metrics.begin_query()))
     }
@@ -84,9 +77,6 @@ pub struct CompleteAnswer {
 /// The events of an answer; ends after exactly one [`ExpertEvent::Done`] or error.
 pub(super) struct AnswerEvents {
     running: Option<(BoxStream<'static, Result<ExpertEvent, ServiceError>>, QueryPermit)>,
-    bytes_left: usize,
-    deadline: Duration,
-    expires: Pin<Box<Sleep>>,
 }
 
 /// Asks, and waits until an expert has begun to answer.
@@ -95,18 +85,9 @@ pub(super) async fn start(
     permit: QueryPermit,
     query: Query,
 ) -> Result<RunningAnswer, ServiceError> {
-    let deadline = query.deadline;
-    let expires = Box::pin(sleep(deadline + DEADLINE_SLACK));
-    let answer = timeout(deadline + DEADLINE_SLACK, app.service.ask(query)).await;
-    let AnswerStream { route, expert, events, summary } =
-        answer.map_err(|_| ServiceError::DeadlineExceeded { after: deadline })??;
-    let bytes_left = app.config.limits.max_answer.get();
-    Ok(RunningAnswer {
-        route,
-        expert,
-        events: AnswerEvents { running: Some((events, permit)), bytes_left, deadline, expires },
-        summary,
-    })
+    let answer = ask_within_bounds(query, |query| app.service.ask(query)).await?;
+    let AnswerStream { route, expert, events, summary } = answer;
+    Ok(RunningAnswer { route, expert, events: AnswerEvents { running: Some((events, permit)) }, summary })
 }
 
 impl RunningAnswer {
@@ -157,24 +138,8 @@ impl AnswerEvents {
                 }
             }
         }
-        Err(cut_off())
-    }
-
-    /// Charges an event's size to the bytes that are left.
-    fn charge(&mut self, event: ExpertEvent) -> Result<ExpertEvent, ServiceError> {
-        let bytes = match &event {
-            ExpertEvent::Text(text) => text.len(),
-            ExpertEvent::Embedding { vector, .. } => size_of_val(vector.as_slice()),
-            ExpertEvent::Distribution(probabilities) => size_of_val(probabilities.as_slice()),
-            ExpertEvent::Done { .. } => return Ok(event),
-        };
-        match self.bytes_left.checked_sub(bytes + EVENT_OVERHEAD_BYTES) {
-            Some(left) => {
-                self.bytes_left = left;
-                Ok(event)
-            }
-            None => Err(invalid_event("more than this node accepts")),
-        }
+        // The last event, or an error, came before.
+        Err(invalid_event("no last event"))
     }
 }
 
@@ -183,21 +148,12 @@ impl Stream for AnswerEvents {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some((events, _)) = &mut self.running else { return Poll::Ready(None) };
-        // The stream goes first: an event that is ready counts even at the deadline.
-        let item = match events.poll_next_unpin(cx) {
-            Poll::Ready(Some(item)) => item,
-            Poll::Ready(None) => Err(cut_off()),
-            Poll::Pending => {
-                ready!(self.expires.as_mut().poll(cx));
-                Err(ServiceError::DeadlineExceeded { after: self.deadline })
-            }
-        };
-        let item = item.and_then(|event| self.charge(event));
-        // Frees the expert now; the client may be slow to read the end.
-        if matches!(item, Err(_) | Ok(ExpertEvent::Done { .. })) {
+        let item = ready!(events.poll_next_unpin(cx));
+        // Returns the permit now; the client may be slow to read the end.
+        if matches!(item, None | Some(Err(_) | Ok(ExpertEvent::Done { .. }))) {
             self.running = None;
         }
-        Poll::Ready(Some(item))
+        Poll::Ready(item)
     }
 }
 
@@ -218,11 +174,6 @@ impl CompleteAnswer {
 /// The expert sent an event that is not allowed.
 fn invalid_event(what: &str) -> ServiceError {
     ServiceError::Interrupted { reason: format!("the expert sent {what}") }
-}
-
-/// The stream stopped without its last event.
-fn cut_off() -> ServiceError {
-    ServiceError::Interrupted { reason: "the stream ended without its last event".into() }
 }
 
 /// A header value of text that may come from a remote node: everything but printable ASCII becomes `?`.

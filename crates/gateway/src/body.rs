@@ -9,9 +9,10 @@ use std::sync::Arc;
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{FromRequest, Request},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
 };
 use futures::StreamExt;
+use nervure_api::ApiErrorCode;
 use serde::de::DeserializeOwned;
 
 use super::{config::HttpLimits, error::ApiError, state::GatewayState};
@@ -48,7 +49,7 @@ impl<T: DeserializeOwned, S: HasLimits> FromRequest<S> for JsonBody<T> {
             Ok(bytes) => decode(&bytes?).map(Self),
             Err(_) => {
                 let message = format!("the body did not arrive within {} s", limits.body_timeout.as_secs());
-                Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message))
+                Err(ApiError::new(ApiErrorCode::BodyTimeout, message))
             }
         }
     }
@@ -56,8 +57,7 @@ impl<T: DeserializeOwned, S: HasLimits> FromRequest<S> for JsonBody<T> {
 
 /// Requires `application/json` and no compression.
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let reject =
-        |message| Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
+    let reject = |message| Err(ApiError::new(ApiErrorCode::UnsupportedMediaType, message));
     if headers.contains_key(header::CONTENT_ENCODING) {
         return reject("send the body as it is, without a content-encoding");
     }
@@ -74,7 +74,7 @@ async fn read(body: Body, limits: &HttpLimits) -> Result<Bytes, ApiError> {
     let limit = limits.max_body.get();
     let too_large = || {
         let message = format!("a request body has at most {limit} bytes");
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+        ApiError::new(ApiErrorCode::BodyTooLarge, message)
     };
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use nervure_api::{ErrorBody, ErrorDetail, ServiceError};
+use nervure_api::{ApiErrorCode, ErrorBody, ErrorDetail, ServiceError};
 
 /// Longest excerpt of a client's or a remote node's text in a message, in characters.
 const MAX_EXCERPT_CHARS: usize = 120;
@@ -18,29 +18,24 @@ const MAX_MESSAGE_CHARS: usize = 2_000;
 /// An error response.
 #[derive(Debug, Clone)]
 pub struct ApiError {
-    status: StatusCode,
-    code: &'static str,
+    code: ApiErrorCode,
     detail: Box<ErrorDetail>,
 }
 
-/// The code of an error response, left on it for the counters.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ErrorCode(pub(super) &'static str);
-
 impl ApiError {
     /// An error that is not a [`ServiceError`].
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(code: ApiErrorCode, message: impl Into<String>) -> Self {
         let detail = ErrorDetail {
             message: cut(message.into(), MAX_MESSAGE_CHARS),
-            kind: kind(status).to_owned(),
+            kind: kind(code.status()).to_owned(),
             param: None,
-            code: Some(code.to_owned()),
+            code: Some(code.as_str().to_owned()),
             hint: None,
             exit_code: None,
             retry_after_ms: None,
             attempts: Vec::new(),
         };
-        Self { status, code, detail: Box::new(detail) }
+        Self { code, detail: Box::new(detail) }
     }
 
     /// 400 about `field`.
@@ -50,20 +45,19 @@ impl ApiError {
 
     /// 400 about a field of the OpenAI API that is known and not supported.
     pub fn unsupported(field: &str, message: &str) -> Self {
-        let mut error =
-            Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", format!("{field}: {message}"));
+        let mut error = Self::new(ApiErrorCode::UnsupportedParameter, format!("{field}: {message}"));
         error.detail.param = Some(field.to_owned());
         error
     }
 
     /// 404: no such endpoint.
     pub fn not_found(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
+        Self::new(ApiErrorCode::UnknownUrl, message)
     }
 
     /// 405.
     pub fn wrong_method(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+        Self::new(ApiErrorCode::MethodNotAllowed, message)
     }
 
     /// Adds `Retry-After`.
@@ -80,12 +74,11 @@ impl ApiError {
 
 impl From<ServiceError> for ApiError {
     fn from(error: ServiceError) -> Self {
-        let class = error.class();
-        let status = StatusCode::from_u16(class.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut api = Self::new(status, class.code, error.to_string());
+        let code = error.code();
+        let mut api = Self::new(code, error.to_string());
         api.detail.param = error.field().map(|field| cut(field.to_owned(), MAX_EXCERPT_CHARS));
         api.detail.hint = Some(error.hint().to_owned());
-        api.detail.exit_code = Some(class.exit);
+        api.detail.exit_code = code.exit_code();
         if let ServiceError::AllFailed { attempts } = &error {
             api.detail.attempts.clone_from(attempts);
         }
@@ -99,14 +92,15 @@ impl From<ServiceError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let retry = self.detail.retry_after_ms.map(|ms| ms.div_ceil(1000).max(1));
-        let unauthorized = self.status == StatusCode::UNAUTHORIZED;
-        let code = ErrorCode(self.code);
-        let mut response = (self.status, Json(self.into_body())).into_response();
+        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let code = self.code;
+        let mut response = (status, Json(self.into_body())).into_response();
+        // For the counters.
         response.extensions_mut().insert(code);
         if let Some(seconds) = retry {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if unauthorized {
+        if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
@@ -114,8 +108,8 @@ impl IntoResponse for ApiError {
 }
 
 /// The OpenAI API's family for a status.
-fn kind(status: StatusCode) -> &'static str {
-    match status.as_u16() {
+fn kind(status: u16) -> &'static str {
+    match status {
         401 => "authentication_error",
         403 => "permission_error",
         429 => "rate_limit_error",

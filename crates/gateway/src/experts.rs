@@ -6,7 +6,8 @@ use axum::{
     http::Uri,
 };
 use nervure_api::{ExpertPage, ExpertSearch};
-use nervure_primitives::Netuid;
+use nervure_primitives::{Capability, Netuid};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{App, error::ApiError};
@@ -21,25 +22,35 @@ const MAX_PAGE_ITEMS: usize = 500;
 const MAX_PARAMETER_BYTES: usize = 1024;
 
 /// The query string, as text: each part is parsed by itself, so that its error names it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Params {
+pub(crate) struct ExpertParams {
+    /// Only experts that it covers: `text.generate` finds `text.generate.rust`.
+    #[schemars(with = "Capability")]
     capability: Option<String>,
+    /// A filter over record fields, such as `context >= 4096 and price <= 5`; at most 1,024 bytes.
     #[serde(rename = "where")]
+    #[schemars(with = "String")]
     filter: Option<String>,
+    /// Only experts of this subnet.
+    #[schemars(with = "Netuid")]
     netuid: Option<String>,
+    /// Maximum number of records in the page.
+    #[schemars(with = "u32", range(min = 1, max = MAX_PAGE_ITEMS), extend("default" = DEFAULT_PAGE_ITEMS))]
     limit: Option<String>,
+    /// `next` of the page before.
+    #[schemars(with = "String")]
     cursor: Option<String>,
 }
 
 /// The handler.
 pub(super) async fn experts(State(app): State<App>, uri: Uri) -> Result<Json<ExpertPage>, ApiError> {
-    let Query(params) =
-        Query::<Params>::try_from_uri(&uri).map_err(|error| ApiError::bad("query", error.body_text()))?;
+    let Query(params) = Query::<ExpertParams>::try_from_uri(&uri)
+        .map_err(|error| ApiError::bad("query", error.body_text()))?;
     Ok(Json(app.service.experts(params.search()?).await?))
 }
 
-impl Params {
+impl ExpertParams {
     fn search(self) -> Result<ExpertSearch, ApiError> {
         let text = |name, text: Option<String>| match text {
             Some(text) if text.len() > MAX_PARAMETER_BYTES => {

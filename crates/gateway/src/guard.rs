@@ -8,10 +8,11 @@
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, uri::Authority},
+    http::{HeaderMap, HeaderValue, Uri, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use nervure_api::ApiErrorCode;
 
 use super::{
     App,
@@ -41,7 +42,7 @@ fn admit(config: &GatewayConfig, uri: &Uri, headers: &HeaderMap) -> Result<(), A
 /// `Authorization: Bearer KEY` with one of our keys.
 fn check_key(config: &GatewayConfig, headers: &HeaderMap) -> Result<(), ApiError> {
     let shown = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    let reject = |message| Err(ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message));
+    let reject = |message| Err(ApiError::new(ApiErrorCode::InvalidApiKey, message));
     let Some(shown) = shown else {
         return reject("this API needs a key: send the header 'Authorization: Bearer KEY'");
     };
@@ -64,7 +65,7 @@ fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
             "this API serves this host only and does not know '{}': use 127.0.0.1 or localhost, or set an API key to serve others",
             excerpt(name)
         );
-        Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_host", message))
+        Err(ApiError::new(ApiErrorCode::WrongHost, message))
     };
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
@@ -100,7 +101,7 @@ fn check_origin(config: &GatewayConfig, headers: &HeaderMap, host: &str) -> Resu
         let own = origin.strip_prefix("http://").is_some_and(|authority| authority == host);
         if !own && !config.allow_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(&origin)) {
             let message = format!("web pages of {} may not use this API", excerpt(&origin));
-            return Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_origin", message));
+            return Err(ApiError::new(ApiErrorCode::WrongOrigin, message));
         }
     }
     Ok(())

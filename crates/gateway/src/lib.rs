@@ -1,7 +1,8 @@
 //! The HTTP server of a node: the OpenAI API and the node's own API over a service trait.
 //!
-//! Every node serves the routes of [`NODE_ROUTES`]; a gateway also serves the OpenAI API ([`OPENAI_ROUTES`]). The
-//! server reaches the node through [`MeshService`] alone: no swarm, no index, no query client.
+//! [`ROUTES`] has every route: it makes the router, the OpenAPI document ([`openapi_document`]) and the tables of the
+//! documentation. A gateway also serves the OpenAI API. The server reaches the node through [`MeshService`] alone: no
+//! swarm, no index, no query client.
 //!
 //! # What a hostile client can do, and what bounds it
 //! * *Connect and stall*: connections are counted, headers and bodies have deadlines, and so has a client that
@@ -27,6 +28,7 @@ mod key;
 mod ledger;
 mod metrics;
 mod openai;
+mod openapi;
 mod proofs;
 mod routes;
 mod serve;
@@ -44,8 +46,10 @@ pub use connections::serve;
 pub use error::{ApiError, excerpt};
 pub use key::{ApiKey, ApiKeyError, MIN_SECRET_BYTES};
 pub use metrics::HttpMetrics;
+pub use nervure_api::ApiErrorCode;
 pub use openai::{ReplyBody, ReplyKind, TextReply, unix_seconds};
-pub use routes::{NODE_ROUTES, OPENAI_ROUTES, Route, RouteAccess};
+pub use openapi::openapi_document;
+pub use routes::{ROUTES, Route, RouteAccess, RouteGroup};
 pub use serve::Gateway;
 pub use service::{LedgerReader, MeshService, SharedService};
 
@@ -53,3 +57,8 @@ use state::App;
 
 #[cfg(test)]
 mod tests;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

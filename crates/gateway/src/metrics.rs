@@ -11,13 +11,14 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use nervure_api::ApiErrorCode;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
-use super::{App, error::ErrorCode};
+use super::App;
 
 /// The content type of OpenMetrics text.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -25,9 +26,8 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 /// The label of requests that no route takes.
 const NO_ROUTE: &str = "other";
 
-/// Status of such requests, and the code of an error that is this program's fault.
+/// Status of such requests.
 const NOT_FOUND: u16 = 404;
-const INTERNAL_ERROR: &str = "internal";
 
 /// Bounds of the buckets of durations, in seconds: a read takes a millisecond, a long text minutes.
 const SECONDS: [f64; 14] =
@@ -90,7 +90,7 @@ impl Default for HttpMetrics {
         let route = NO_ROUTE.to_owned();
         drop(metrics.requests.get_or_create(&RequestLabels { route: route.clone(), status: NOT_FOUND }));
         drop(metrics.responses.0.get_or_create(&RouteLabels { route }));
-        drop(metrics.errors.get_or_create(&ErrorLabels { code: INTERNAL_ERROR }));
+        drop(metrics.errors.get_or_create(&ErrorLabels { code: ApiErrorCode::Internal.as_str() }));
         metrics
     }
 }
@@ -137,8 +137,8 @@ pub(super) async fn count(State(app): State<App>, request: Request, next: Next) 
     metrics.responses.0.get_or_create(&labels).observe(started.elapsed().as_secs_f64());
     let labels = RequestLabels { route, status: response.status().as_u16() };
     metrics.requests.get_or_create(&labels).inc();
-    if let Some(ErrorCode(code)) = response.extensions().get() {
-        metrics.errors.get_or_create(&ErrorLabels { code }).inc();
+    if let Some(code) = response.extensions().get::<ApiErrorCode>() {
+        metrics.errors.get_or_create(&ErrorLabels { code: code.as_str() }).inc();
     }
     response
 }

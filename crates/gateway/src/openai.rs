@@ -7,6 +7,7 @@
 
 pub(super) mod chat;
 pub(super) mod completions;
+pub(super) mod document;
 pub(super) mod embeddings;
 pub(super) mod models;
 mod reply;

@@ -4,7 +4,7 @@
 //! What a hostile client can do: make the node read a page of checkpoints or one proof from the disk per request.
 //! Nothing that it sends is kept.
 
-use std::str::FromStr;
+use std::{borrow::Cow, str::FromStr};
 
 use axum::{
     Json,
@@ -14,6 +14,7 @@ use axum::{
 use nervure_api::{CheckpointPage, CheckpointView, EpochView, StateProofView, SubmissionView, paths::LATEST};
 use nervure_ledger::tree::Key;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{App, error::ApiError};
@@ -25,26 +26,49 @@ const DEFAULT_PAGE_ITEMS: usize = 20;
 const MAX_PAGE_ITEMS: usize = 200;
 
 /// The parameters of a page.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct PageParams {
+pub(crate) struct PageParams {
+    /// Only blocks up to this height: `next` of the page before.
+    #[schemars(with = "BlockHeight")]
     before: Option<String>,
+    /// Maximum number of checkpoints in the page.
+    #[schemars(with = "u32", range(min = 1, max = MAX_PAGE_ITEMS), extend("default" = DEFAULT_PAGE_ITEMS))]
     limit: Option<String>,
 }
 
 /// The parameters of a state proof.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct StateProofParams {
+pub(crate) struct StateProofParams {
+    /// The key: `chain`, `account/ID`, `unbonding/BLOCK/ID`, `node/ID`, `stake/NODE/STAKER`, `retired/ID`, `vote/NODE`,
+    /// `subnet/N` or `neuron/N/UID`.
     key: String,
+    /// The block; the last one by default.
+    #[schemars(with = "BlockHeight")]
     height: Option<String>,
 }
 
 /// The parameters of an epoch.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct EpochParams {
+pub(crate) struct EpochParams {
+    /// The node.
+    #[schemars(with = "NodeId")]
     node: String,
+}
+
+/// A height in a path, or [`LATEST`]; never made, only described.
+pub(crate) enum CheckpointHeight {}
+
+impl JsonSchema for CheckpointHeight {
+    fn schema_name() -> Cow<'static, str> {
+        "CheckpointHeight".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "oneOf": [generator.subschema_for::<BlockHeight>(), { "const": LATEST }] })
+    }
 }
 
 /// A page of checkpoints.

@@ -1,6 +1,9 @@
 //! The server: it checks the settings, binds, and runs until it is stopped. Sockets are for [`super::connections`].
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +35,14 @@ impl Gateway {
         let listener = TcpListener::bind(bind).await.map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         let permits = Arc::new(Semaphore::new(permit_count(config.limits.max_queries.get())));
-        let shared = Arc::new(GatewayState { service, config, permits, traces: TraceStore::default() });
+        let shared = GatewayState {
+            service,
+            config,
+            permits,
+            traces: TraceStore::default(),
+            openapi: OnceLock::new(),
+        };
+        let shared = Arc::new(shared);
         Ok(Self { listener, local_addr, shared })
     }
 

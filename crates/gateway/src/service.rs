@@ -2,6 +2,7 @@
 //!
 //! The gateway knows [`MeshService`] and nothing below it. A node implements the trait; tests implement it with a mock.
 //!
+//! The query's deadline and the size of its answer are enforced by the caller ([`nervure_api::ask_within_bounds`]).
 //! Two rules bind an implementation. *Dropping cancels*: dropping the future of [`MeshService::ask`], or the
 //! [`AnswerStream`] that it returned, frees the expert at once. *An answer has an explicit end*: `events` yields
 //! `ExpertEvent::Done` or an error last; a stream that just stops counts as interrupted.

@@ -1,7 +1,8 @@
 //! The state that the handlers share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use axum::body::Bytes;
 use tokio::sync::Semaphore;
 
 use super::{GatewayConfig, SharedService, traces::TraceStore};
@@ -19,4 +20,6 @@ pub(super) struct GatewayState {
     pub(super) permits: Arc<Semaphore>,
     /// The traces of the last answers that were requested with `explain`.
     pub(super) traces: TraceStore,
+    /// The OpenAPI document, made when it is first requested.
+    pub(super) openapi: OnceLock<Bytes>,
 }

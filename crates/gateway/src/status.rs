@@ -1,8 +1,7 @@
 //! `GET /status`, `/peers` and `/healthz`: the state of the node.
 
 use axum::{Json, extract::State, http::StatusCode};
-use nervure_api::{NodeStatus, PeerPage};
-use serde_json::{Value, json};
+use nervure_api::{HealthView, NodeStatus, PeerPage};
 
 use super::App;
 
@@ -17,13 +16,13 @@ pub(super) async fn peers(State(app): State<App>) -> Json<PeerPage> {
 }
 
 /// 200 when the node can serve, 503 and the reason when not. Needs no key, so the reason is for this host only.
-pub(super) async fn healthz(State(app): State<App>) -> (StatusCode, Json<Value>) {
+pub(super) async fn healthz(State(app): State<App>) -> (StatusCode, Json<HealthView>) {
     let open = app.config.api_keys.is_empty();
     match app.service.status().await.not_ready {
-        None => (StatusCode::OK, Json(json!({ "ready": true }))),
-        Some(reason) if open => {
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false, "reason": reason })))
+        None => (StatusCode::OK, Json(HealthView { ready: true, reason: None })),
+        Some(reason) => {
+            let reason = open.then_some(reason);
+            (StatusCode::SERVICE_UNAVAILABLE, Json(HealthView { ready: false, reason }))
         }
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false }))),
     }
 }

@@ -20,6 +20,16 @@ const MAX_FILTER_BYTES: usize = 1024;
 /// Longest name of a model, in bytes.
 const MAX_MODEL_BYTES: usize = 256;
 
+/// Each header of a term, and the field of [`QueryTerms`] that it sets.
+pub(super) const TERM_HEADERS: [(&str, &str); 6] = [
+    ("x-nervure-strategy", "strategy"),
+    ("x-nervure-policy", "policy"),
+    ("x-nervure-budget", "budget"),
+    ("x-nervure-where", "where"),
+    ("x-nervure-deadline-ms", "deadline_ms"),
+    ("x-nervure-explain", "explain"),
+];
+
 /// The headers of terms, laid over the terms of the body.
 pub(super) fn with_headers(mut terms: QueryTerms, headers: &HeaderMap) -> Result<QueryTerms, ApiError> {
     if let Some(strategy) = parsed(headers, "x-nervure-strategy")? {
@@ -71,6 +81,7 @@ pub(super) fn query(
         policy: terms.policy.unwrap_or_default(),
         budget: budget(terms.budget.as_deref(), app.config.max_budget)?,
         deadline: deadline(terms.deadline_ms, app)?,
+        max_answer: app.config.limits.max_answer.get(),
         explain,
         receipt: explain,
         filter: terms.filter.filter(|filter| !filter.trim().is_empty()),

@@ -1,11 +1,14 @@
 //! The API over a real socket, in front of a mock node.
 
+mod conformance;
 mod hostile;
 mod mock_service;
 mod node;
 mod openai;
+mod openapi;
 mod proofs;
 mod python;
+mod reference;
 mod shutdown;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -21,7 +24,7 @@ use mock_service::MockService;
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running API in front of a mock node.
-struct Running {
+pub(crate) struct Running {
     addr: SocketAddr,
     service: Arc<MockService>,
     stop: CancellationToken,
@@ -30,7 +33,7 @@ struct Running {
 }
 
 /// Starts one with the OpenAI endpoints, with the settings that `change` made.
-async fn start(change: impl FnOnce(&mut GatewayConfig)) -> Running {
+pub(crate) async fn start(change: impl FnOnce(&mut GatewayConfig)) -> Running {
     let mut config = GatewayConfig { openai: true, ..GatewayConfig::loopback() };
     change(&mut config);
     let service = Arc::new(MockService::new(config.metrics.clone()));
@@ -51,12 +54,16 @@ impl Running {
         format!("http://{}{path}", self.addr)
     }
 
-    async fn get(&self, path: &str) -> Reply {
-        Reply::of(self.http.get(self.url(path)).send().await.unwrap()).await
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        let reply = Reply::of(self.http.get(self.url(path)).send().await.unwrap()).await;
+        conformance::check("GET", path, &reply);
+        reply
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Reply {
-        Reply::of(self.send(path, body).await).await
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        let reply = Reply::of(self.send(path, body).await).await;
+        conformance::check("POST", path, &reply);
+        reply
     }
 
     /// Sends JSON and does not read the answer yet.
@@ -66,10 +73,10 @@ impl Running {
 }
 
 /// A whole response.
-struct Reply {
-    status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     headers: reqwest::header::HeaderMap,
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Reply {
@@ -78,7 +85,7 @@ impl Reply {
         Self { status, headers, text: response.text().await.unwrap() }
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
@@ -88,7 +95,7 @@ impl Reply {
 
     /// Asserts an error and gives its message.
     #[track_caller]
-    fn error(&self, status: u16, code: &str) -> String {
+    pub(crate) fn error(&self, status: u16, code: &str) -> String {
         let error = &self.json()["error"];
         assert_eq!((self.status, error["code"].as_str()), (status, Some(code)), "{}", self.text);
         assert!(error["type"].is_string() && error.get("param").is_some(), "the OpenAI form: {}", self.text);

@@ -27,3 +27,8 @@ pub mod tree;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -6,6 +6,7 @@
 //! A spec comes from a file or a URL and is not trusted: [`MeshSpec::parse`] bounds its size and refuses an
 //! inconsistent spec, with the place and the reason.
 
+mod builder;
 mod check;
 mod error;
 mod registry;
@@ -39,6 +40,18 @@ pub const MIN_BLOCK_MILLISECONDS: u32 = 100;
 pub const VALIDATOR_SLOTS: usize = 64;
 
 /// The definition of a mesh.
+///
+/// ```
+/// use nervure_ledger::spec::MeshSpec;
+///
+/// let mut spec = MeshSpec::local("example");
+/// let id = spec.mesh_id();
+/// assert_eq!(MeshSpec::parse(&spec.to_toml())?, spec);
+/// // Bootstrap addresses are not part of the id; everything else is.
+/// spec.consensus.block_milliseconds = 2_000;
+/// assert_ne!(spec.mesh_id(), id);
+/// # Ok::<(), nervure_ledger::spec::SpecError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeshSpec {
@@ -293,20 +306,13 @@ mod tests {
 
     fn node(seed: u8, role: Role) -> NodeSpec {
         let id = NodeKey::from_seed(&[seed; 32]).node_id();
-        NodeSpec {
-            id,
-            owner: None,
-            role,
-            netuids: vec![Netuid(1)],
-            stake: Amount::from_base_units(5),
-            anchor: None,
-        }
+        NodeSpec::new(id, role).in_subnets([Netuid(1)]).with_stake(Amount::from_base_units(5))
     }
 
     fn sample() -> MeshSpec {
         let nodes = vec![node(1, Role::Validator), node(2, Role::Miner)];
         let owner = NodeKey::from_seed(&[7; 32]).node_id();
-        let accounts = vec![AccountSpec { owner, balance: Amount::from_base_units(9) }];
+        let accounts = vec![AccountSpec::new(owner, Amount::from_base_units(9))];
         let mut spec = MeshSpec { nodes, accounts, ..MeshSpec::local("sample") };
         spec.subnets[0].owner = Some(owner);
         spec.nodes[1].owner = Some(owner);

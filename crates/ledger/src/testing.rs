@@ -12,6 +12,7 @@ use nervure_consensus::{
 use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeKey};
 
 use crate::{
+    block::Block,
     chain::{Next, Tip},
     checkpoint::Checkpoint,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
@@ -48,6 +49,8 @@ pub struct Chain {
     /// The last block, and the state after it.
     pub tip: Tip,
     /// All blocks, that of height 1 first.
+    pub blocks: Vec<Block>,
+    /// The checkpoints of all blocks, that of height 1 first.
     pub checkpoints: Vec<Checkpoint>,
     /// What the last epochs were computed from.
     pub epochs: Vec<EpochRecord>,
@@ -59,31 +62,35 @@ impl Chain {
     /// The first `staked` validators have stake, and there are three miners. Weights are plain, epochs end every five
     /// blocks, validators are elected every four.
     pub fn new(staked: u8) -> Self {
-        let mut spec = MeshSpec::local("light");
+        let mut spec = MeshSpec::test("light");
         let economy = &mut spec.economy;
         (economy.subnet.tempo, economy.election_interval) = (5, 4);
         (economy.subnet.commit_reveal, economy.subnet.weights_interval) = (false, 0);
         economy.min_stake = 1;
-        let listed = |key: NodeKey, role, stake| NodeSpec {
-            id: key.node_id(),
-            owner: None,
-            role,
-            netuids: vec![SUBNET],
-            stake: Amount::from_base_units(stake),
-            anchor: None,
+        let listed = |key: NodeKey, role, stake| {
+            NodeSpec::new(key.node_id(), role).in_subnets([SUBNET]).with_stake(Amount::from_base_units(stake))
         };
         for index in 0..VALIDATORS {
             let stake = if index < staked { STAKE } else { 0 };
             spec.nodes.push(listed(validator(index), Role::Validator, stake));
             let owner = validator(index).node_id();
-            spec.accounts.push(AccountSpec { owner, balance: Amount::from_base_units(STAKE * 10) });
+            spec.accounts.push(AccountSpec::new(owner, Amount::from_base_units(STAKE * 10)));
         }
         spec.nodes.extend((0..3).map(|index| listed(miner(index), Role::Miner, 0)));
         let (tip, update) = Tip::genesis(&spec).unwrap();
         let mut tree = MemoryTree::default();
         tree.accept(update);
         let genesis = tip.clone();
-        Self { spec, tip, tree, genesis, checkpoints: Vec::new(), epochs: Vec::new(), waiting: Vec::new() }
+        Self {
+            spec,
+            tip,
+            tree,
+            genesis,
+            blocks: Vec::new(),
+            checkpoints: Vec::new(),
+            epochs: Vec::new(),
+            waiting: Vec::new(),
+        }
     }
 
     /// Puts a call into the next block.
@@ -137,6 +144,7 @@ impl Chain {
         let next_validators = (after != validators).then_some(after);
         let certificate = self.certify(&next, &validators);
         self.checkpoints.push(Checkpoint { header, certificate, validators, next_validators });
+        self.blocks.push(next.block.clone());
         self.tree.accept(next.update.clone());
         if !next.epochs.is_empty() {
             self.epochs.clone_from(&next.epochs);

@@ -74,3 +74,8 @@ pub fn verify(claim: &Claim<'_>) -> Result<String, ClaimError> {
     let record = serde_json::to_string(&record).map_err(|error| ClaimError::Proof(error.to_string()))?;
     Ok(format!("{proven}\n{record}"))
 }
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,5 @@
-//! A real checkpoint and a state proof in frozen bytes, verified natively and by the module in node.js.
+//! A real checkpoint and a state proof in frozen bytes, verified natively and by the module in node.js; and a checkpoint
+//! with the proof of a miner's score, for the example `light-client`.
 //!
 //! `NERVURE_UPDATE_FIXTURES=1 cargo test -p nervure-light-wasm` writes the fixture again; a change of it is a change of what
 //! clients verify.
@@ -16,12 +17,15 @@ use std::{
 };
 
 use nervure_ledger::{
-    testing::{Chain, SUBNET},
+    checkpoint::Checkpoint,
+    testing::{Chain, SUBNET, miner},
     tree::Key,
 };
+use nervure_light::score::{EpochProof, explain};
 use nervure_light_wasm::{Claim, verify};
 
-const FILES: [&str; 3] = ["mesh.toml", "checkpoint.cbor", "fact.cbor"];
+const FILES: [&str; 5] =
+    ["mesh.toml", "checkpoint.cbor", "fact.cbor", "scored-checkpoint.cbor", "score.cbor"];
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -33,15 +37,33 @@ fn module() -> PathBuf {
 }
 
 /// Eleven blocks with three epochs. Keys are of fixed seeds, and signatures of ed25519 are deterministic.
-fn contents() -> [Vec<u8>; 3] {
+fn contents() -> [Vec<u8>; 5] {
     let mut chain = Chain::new(4);
     chain.grow(11);
     let checkpoint = chain.checkpoint(11).encode().unwrap();
     let fact = chain.fact(&Key::Subnet(SUBNET)).encode().unwrap();
-    [chain.spec.to_toml().into_bytes(), checkpoint, fact]
+    let (scored, score) = scored();
+    [chain.spec.to_toml().into_bytes(), checkpoint, fact, scored.encode().unwrap(), score.encode().unwrap()]
 }
 
-fn read() -> [Vec<u8>; 3] {
+/// The same mesh, in which three validators weigh the first miner only, and the fourth the second one more.
+fn scored() -> (Checkpoint, EpochProof) {
+    let mut chain = Chain::new(4);
+    chain.grow(2);
+    let uid = |index| chain.tip.state.subnets()[&SUBNET].uid_of(&miner(index).node_id()).unwrap();
+    let (first, second) = (uid(0), uid(1));
+    (0..3).for_each(|index| chain.weigh(index, &[(first, 9)]));
+    chain.weigh(3, &[(first, 3), (second, 6)]);
+    chain.grow(9);
+    let proof = EpochProof {
+        subnet: chain.fact(&Key::Subnet(SUBNET)),
+        inputs: chain.epochs[0].inputs.clone(),
+        neuron: Some(chain.fact(&Key::Neuron(SUBNET, first))),
+    };
+    (chain.checkpoint(11), proof)
+}
+
+fn read() -> [Vec<u8>; 5] {
     FILES.map(|name| fs::read(fixtures().join(name)).unwrap())
 }
 
@@ -60,7 +82,7 @@ fn the_fixture_is_current() {
 
 #[test]
 fn the_fixture_verifies_and_no_flipped_byte_does() {
-    let [spec, checkpoint, fact] = contents();
+    let [spec, checkpoint, fact, ..] = contents();
     let claim = |checkpoint: &[u8], fact: &[u8]| {
         verify(&Claim { spec: &spec, checkpoint, key: b"subnet/1", fact }).map_err(|error| error.to_string())
     };
@@ -76,6 +98,13 @@ fn the_fixture_verifies_and_no_flipped_byte_does() {
         lie[at] ^= 1;
         assert!(claim(&checkpoint, &lie).is_err(), "byte {at} of the fact");
     }
+}
+
+#[test]
+fn the_score_in_the_fixture_is_proven() {
+    let (checkpoint, proof) = scored();
+    let score = explain(&checkpoint.header, (SUBNET, &miner(0).node_id()), &proof).unwrap();
+    assert!(!score.result.unwrap().as_miner.is_zero());
 }
 
 #[test]

@@ -23,3 +23,8 @@ pub use verifier::{VerifiedCheckpoint, Verifier, VerifierError, VerifyError};
 
 #[cfg(test)]
 mod testing;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,6 +7,15 @@ use nervure_ledger::spec::{AnchorPlace, MeshSpec};
 use nervure_primitives::{BlockHeight, Hash};
 
 /// A block that a user or an anchor contract names as trusted: `HEIGHT:BLOCK` as text.
+///
+/// ```
+/// use nervure_light::TrustedBlock;
+///
+/// let text = format!("360:{}", "ab".repeat(32));
+/// let trusted: TrustedBlock = text.parse()?;
+/// assert_eq!((trusted.height.0, trusted.to_string()), (360, text));
+/// # Ok::<(), nervure_light::ParseTrustedBlockError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrustedBlock {
     /// Its height.

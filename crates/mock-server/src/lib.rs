@@ -11,3 +11,8 @@ mod server;
 
 pub use answers::{LISTED_MODELS, MAX_PROMPT_BYTES, MODEL_OWNER, MockModel, ModelKind};
 pub use server::{MockServer, MockServerError};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -20,10 +20,10 @@ use std::{
 use axum::{
     Router,
     extract::{FromRequestParts, Request},
-    http::{StatusCode, request::Parts},
+    http::request::Parts,
     routing::{get, post},
 };
-use nervure_gateway::{ApiError, HasLimits, HttpLimits, excerpt, serve};
+use nervure_gateway::{ApiError, ApiErrorCode, HasLimits, HttpLimits, excerpt, serve};
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -160,8 +160,7 @@ impl FromRequestParts<App> for RequestPermit {
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, ApiError> {
         app.permits.clone().try_acquire_owned().map(Self).map_err(|_| {
             let message = format!("the mock model server already has {MAX_REQUESTS} requests in progress");
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
-                .retry_after(RETRY_DELAY)
+            ApiError::new(ApiErrorCode::TooManyRequests, message).retry_after(RETRY_DELAY)
         })
     }
 }
@@ -173,7 +172,7 @@ fn find_model(name: &str, kind: ModelKind) -> Result<MockModel, ApiError> {
         let known = known.collect::<Vec<_>>().join(", ");
         let message =
             format!("the mock model server has no model '{}' for this: it has {known}", excerpt(name));
-        ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message)
+        ApiError::new(ApiErrorCode::ModelNotFound, message)
     })
 }
 

@@ -8,6 +8,7 @@ use std::{
 use nervure_ledger::spec::{MeshSpec, Role};
 use nervure_p2p::Multiaddr;
 use nervure_primitives::{Amount, NodeKey, key_file};
+use nervure_subnet::mechanism::Mechanisms;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -74,6 +75,13 @@ impl NodeBuilder {
     /// The directory of a validator's private texts.
     pub fn corpus(mut self, dir: impl Into<PathBuf>) -> Self {
         self.config.corpus = Some(dir.into());
+        self
+    }
+
+    /// The mechanisms that a validator knows. Without this they are those that every validator knows; a subnet with a
+    /// mechanism of your own needs it at each of its validators.
+    pub fn mechanisms(mut self, mechanisms: Mechanisms) -> Self {
+        self.config.mechanisms = mechanisms;
         self
     }
 

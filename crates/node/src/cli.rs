@@ -19,12 +19,16 @@ mod failure;
 mod join;
 mod key;
 mod logging;
+mod man;
 mod mesh;
 #[cfg(feature = "mock-server")]
 mod mock_server;
 mod neuron;
 mod output;
 mod peers;
+#[cfg(test)]
+#[cfg(all(feature = "bench", feature = "mock-server"))]
+mod reference;
 mod score;
 mod sign;
 mod signal;
@@ -168,6 +172,7 @@ enum Command {
     #[command(subcommand)]
     Bench(bench::BenchCommand),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Fewest worker threads: with only one, a computation would block the network.
@@ -235,5 +240,6 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         #[cfg(feature = "bench")]
         Command::Bench(command) => command.run(&global).await,
         Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(&global),
     }
 }

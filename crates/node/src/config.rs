@@ -15,6 +15,7 @@ use nervure_gateway::{ApiKey, ApiKeyError};
 use nervure_ledger::spec::Role;
 use nervure_p2p::Multiaddr;
 use nervure_primitives::Amount;
+use nervure_subnet::mechanism::Mechanisms;
 
 pub use beginning::Beginning;
 pub use expert_spec::{ExpertSource, ExpertSpec, ExpertSpecError};
@@ -52,6 +53,8 @@ pub struct NodeConfig {
     pub experts: Vec<ExpertSpec>,
     /// Directory of a validator's private texts.
     pub corpus: Option<PathBuf>,
+    /// The mechanisms that a validator knows; those of `nervure-subnet` by default.
+    pub mechanisms: Mechanisms,
     /// Endpoints of the chain of the mesh's contract; without any, the node neither reads nor submits checkpoints
     /// there.
     pub anchor_rpc: Vec<String>,
@@ -89,6 +92,7 @@ impl NodeConfig {
             mdns: flags.mdns || file.mdns,
             experts: first_non_empty(flags.experts, file.experts),
             corpus: flags.corpus.or(file.corpus),
+            mechanisms: Mechanisms::built_in(),
             anchor_rpc: first_non_empty(flags.anchor_rpc, file.anchor_rpc),
             anchor_account: flags.anchor_account.or(file.anchor_account),
             beginning: flags.checkpoint.or(file.checkpoint),

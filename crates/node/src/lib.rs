@@ -33,6 +33,12 @@ pub use config::{Beginning, ExpertSource, ExpertSpec, ExpertSpecError, NodeConfi
 pub use nervure_ledger::spec::{MeshSpec, Role};
 pub use nervure_light::TrustedBlock;
 pub use nervure_primitives::{Amount, NodeId, NodeKey};
+pub use nervure_subnet::mechanism::Mechanisms;
 pub use nervure_testnet::NodeFile;
 pub use runtime::{Node, StartError};
 pub use tokio_util::sync::CancellationToken;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -41,7 +41,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_gateway::{Gateway, GatewayConfig, HttpMetrics};
+use nervure_gateway::{Gateway, GatewayConfig};
 use nervure_ledger::spec::{self, MeshSpec};
 use nervure_p2p::{
     QueryStreams, Scope,
@@ -59,14 +59,11 @@ use ledger::LedgerQueries;
 use receipts::ReceiptSigner;
 use service::NodeService;
 use serving::ServedExperts;
-use validator::Validator;
 
 pub(crate) use anchor::{AnchoredError, KEY_FILE as ANCHOR_KEY_FILE, last_anchored};
 pub use error::StartError;
-pub(crate) use mesh::Mesh;
+pub(crate) use mesh::{Mesh, MeshSetup};
 pub(crate) use registry::LedgerRegistry;
-// For the modules that still say `wire`.
-pub(crate) use nervure_protocol::query::body as wire;
 pub(crate) use state_sync::{StateSyncError, begin};
 
 /// How long an unregistered node waits for a block that registers it, when no peer is known to have later blocks.
@@ -92,66 +89,36 @@ impl Node {
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         let started = Instant::now();
-        let opened = config.follow.then(|| OpenChain::open(&config, spec)).transpose()?;
-        let registry = match &opened {
-            Some(opened) => LedgerRegistry::new(opened.view()),
-            None => LedgerRegistry::of(spec).map_err(OpenError::from)?,
-        };
+        let (opened, registry) = open_chain(&config, spec)?;
         check_ports(&config)?;
-        let node = key.node_id();
-        let mesh = Mesh::start(&config, spec, &key, (registry.clone(), opened)).await?;
-        admitted(&config, &mesh, &registry, node).await?;
-        let served = experts::start(&config.experts, &node.to_string(), &registry.netuids(&node)).await?;
-        let served = Arc::new(served.signing(ReceiptSigner::new(key.clone(), spec.mesh_id())));
-        let query = start_query(&config, &key, spec, &registry, &served)?;
-        let advertiser = query.as_ref().map(|server| mesh.advertiser(&config, spec, (&key, &served), server));
-        let chain = mesh.chain.as_ref().map(Chain::handle);
+        let setup = MeshSetup { config: &config, spec, key: &key };
+        let mesh = Mesh::start(setup, registry.clone(), opened).await?;
+        admitted(&config, &mesh, &registry, key.node_id()).await?;
+        let serving = Serving::start(setup, &registry).await?;
         let texts = validator::corpus(config.corpus.as_deref(), spec.mesh.scope)?;
-        let own_key = key.clone();
-        let client = QueryClient::start(ClientConfig::new(key, mesh.id))?;
+        let client = QueryClient::start(ClientConfig::new(key.clone(), mesh.id))?;
         let router = routing::router(&mesh, client, scope(spec));
-        let validator = chain.clone().filter(|_| config.role == Some(spec::Role::Validator)).map(|chain| {
-            let block_time = Duration::from_millis(spec.consensus.block_milliseconds.into());
-            mesh.validator((own_key, config.dir.clone()), (chain, block_time), router.clone(), texts)
-        });
+        let is_validator = config.role == Some(spec::Role::Validator);
+        let validator = is_validator.then(|| mesh.validator(setup, router.clone(), texts)).flatten();
         let http = gateway_config(&config)?;
-        let metrics = all_metrics(&mesh, &router, (query.as_ref(), validator.as_ref()), &http.metrics);
-        let service = Arc::new(NodeService {
-            mesh: mesh.id,
-            role: config.role,
-            started,
-            alone: mesh.alone,
-            network: mesh.network.clone(),
-            ledger: LedgerQueries {
-                chain,
-                anchoring: mesh.anchoring.clone(),
-                block_milliseconds: spec.consensus.block_milliseconds,
-            },
-            router,
-            catalog: mesh.catalog.clone(),
-            directory: mesh.directory.clone(),
-            skew: mesh.skew.clone(),
-            metrics,
-            experts: served,
-        });
-        let gateway = Gateway::bind(http, service).await?;
-        let file = node_file(&config, &mesh, gateway.local_addr(), query.as_ref());
+        let mut metrics = mesh_metrics(&mesh, &router, &serving);
+        http.metrics.register(&mut metrics);
+        if let Some(validator) = &validator {
+            validator.metrics.register(&mut metrics);
+        }
+        let service = node_service(setup, &mesh, &serving, (router, metrics, started));
+        let gateway = Gateway::bind(http, Arc::new(service)).await?;
+        let file = node_file(&config, &mesh, gateway.local_addr(), serving.server.as_deref());
         file.write(&config.dir)
             .map_err(|source| StartError::NodeFile { path: config.dir.join(NodeFile::NAME), source })?;
-        let query = query.map(Arc::new);
         let above = TaskTracker::new();
-        if let Some((streams, server)) = mesh.network.query_streams().zip(query.clone()) {
-            above.spawn(answer_over_swarm(streams, server, stop.clone()));
-        }
         above.spawn(gateway.run(stop.clone()));
+        serving.spawn(&above, setup, &mesh, &stop);
         if let Some(validator) = validator {
-            above.spawn(validator.run(stop.clone()));
-        }
-        if let Some(advertiser) = advertiser {
-            above.spawn(advertiser.run(stop));
+            above.spawn(validator.run(stop));
         }
         above.close();
-        Ok(Self { file, dir: config.dir, above, mesh, query })
+        Ok(Self { file, dir: config.dir, above, mesh, query: serving.server })
     }
 
     /// The address of the HTTP API, with the port that was chosen.
@@ -183,24 +150,89 @@ impl Node {
     }
 }
 
-/// The metrics of all parts of a node.
-fn all_metrics(
-    mesh: &Mesh,
-    router: &Router,
-    (server, validator): (Option<&QueryServer>, Option<&Validator>),
-    http: &HttpMetrics,
-) -> Registry {
+/// The experts of this node, and the endpoint that answers for them.
+struct Serving {
+    experts: Arc<ServedExperts>,
+    /// None where there are no experts.
+    server: Option<Arc<QueryServer>>,
+}
+
+impl Serving {
+    /// Connects to the experts of the configuration, and listens for queries to them.
+    async fn start(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<Self, StartError> {
+        let MeshSetup { config, spec, key } = setup;
+        let (node, mesh) = (key.node_id(), spec.mesh_id());
+        let experts = experts::start(&config.experts, &node.to_string(), &registry.netuids(&node)).await?;
+        let experts = Arc::new(experts.signing(ReceiptSigner::new(key.clone(), mesh)));
+        if experts.iter().next().is_none() {
+            return Ok(Self { experts, server: None });
+        }
+        let bind = (config.bind, config.query_port).into();
+        let settings = ServerConfig::new(key.clone(), mesh, bind);
+        let server = QueryServer::start(settings, Arc::new(registry.clone()), experts.clone())?;
+        Ok(Self { experts, server: Some(Arc::new(server)) })
+    }
+
+    /// Advertises the experts, and answers queries that arrive on the swarm's own connections.
+    fn spawn(&self, tasks: &TaskTracker, setup: MeshSetup<'_>, mesh: &Mesh, stop: &CancellationToken) {
+        let streams = mesh.network.query_streams();
+        let Some(server) = &self.server else { return };
+        if let Some(streams) = streams {
+            tasks.spawn(answer_over_swarm(streams, server.clone(), stop.clone()));
+        }
+        tasks.spawn(mesh.advertiser(setup, &self.experts, server).run(stop.clone()));
+    }
+}
+
+/// Opens the chain if the node follows it, and the registry that it fills; without it, that of the genesis.
+fn open_chain(
+    config: &NodeConfig,
+    spec: &MeshSpec,
+) -> Result<(Option<OpenChain>, LedgerRegistry), StartError> {
+    if !config.follow {
+        return Ok((None, LedgerRegistry::of(spec).map_err(OpenError::from)?));
+    }
+    let opened = OpenChain::open(config, spec)?;
+    let registry = LedgerRegistry::new(opened.view());
+    Ok((Some(opened), registry))
+}
+
+/// A registry with the metrics of these parts.
+fn mesh_metrics(mesh: &Mesh, router: &Router, serving: &Serving) -> Registry {
     let mut registry = metrics::registry();
-    http.register(&mut registry);
     mesh.register_metrics(&mut registry);
     router.metrics().register(&mut registry);
-    if let Some(server) = server {
+    if let Some(server) = &serving.server {
         server.metrics().register(&mut registry);
     }
-    if let Some(validator) = validator {
-        validator.metrics.register(&mut registry);
-    }
     registry
+}
+
+/// What the HTTP API asks.
+fn node_service(
+    setup: MeshSetup<'_>,
+    mesh: &Mesh,
+    serving: &Serving,
+    (router, metrics, started): (Router, Registry, Instant),
+) -> NodeService {
+    NodeService {
+        mesh: mesh.id,
+        role: setup.config.role,
+        started,
+        alone: mesh.alone,
+        network: mesh.network.clone(),
+        ledger: LedgerQueries {
+            chain: mesh.chain.as_ref().map(Chain::handle),
+            anchoring: mesh.anchoring.clone(),
+            block_milliseconds: setup.spec.consensus.block_milliseconds,
+        },
+        router,
+        catalog: mesh.catalog.clone(),
+        directory: mesh.directory.clone(),
+        skew: mesh.skew.clone(),
+        metrics,
+        experts: serving.experts.clone(),
+    }
 }
 
 /// Answers queries that arrive on the swarm's own connections, until `stop`.
@@ -246,21 +278,6 @@ fn check_ports(config: &NodeConfig) -> Result<(), StartError> {
     ports::udp(config.bind, config.query_port)?;
     ports::tcp(config.http_bind, config.http_port)?;
     Ok(())
-}
-
-fn start_query(
-    config: &NodeConfig,
-    key: &NodeKey,
-    spec: &MeshSpec,
-    registry: &LedgerRegistry,
-    served: &Arc<ServedExperts>,
-) -> Result<Option<QueryServer>, StartError> {
-    if served.iter().next().is_none() {
-        return Ok(None);
-    }
-    let bind = (config.bind, config.query_port).into();
-    let settings = ServerConfig::new(key.clone(), spec.mesh_id(), bind);
-    Ok(Some(QueryServer::start(settings, Arc::new(registry.clone()), served.clone())?))
 }
 
 fn gateway_config(config: &NodeConfig) -> Result<GatewayConfig, StartError> {

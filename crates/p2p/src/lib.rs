@@ -29,3 +29,8 @@ pub use network::{
     PeerInfo, PublishError, QueryStreams, Stopped, StreamError, Verdict,
 };
 pub use request::{InboundRequest, ProtocolSpec, RequestError};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,6 +19,7 @@
 //! * *Leave*: a reset or a closed connection drops the expert's work at once.
 
 mod client;
+mod clock;
 mod config;
 mod error;
 mod frame_reader;

@@ -32,6 +32,13 @@ pub(crate) const MAX_INBOUND_BYTES: usize = 16 << 20;
 pub(crate) const MAX_NAME_BYTES: usize = 32;
 
 /// A request protocol and its bounds.
+///
+/// ```
+/// use nervure_p2p::ProtocolSpec;
+///
+/// let echo = ProtocolSpec { max_request: 1024, ..ProtocolSpec::new("echo/1") };
+/// assert_eq!(echo.timeout.as_secs(), 5);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtocolSpec {
     /// Its name within the mesh, with its version (`directory/1`); at most 32 bytes.

@@ -14,7 +14,17 @@ pub const BASE_UNITS_PER_TOKEN: u64 = 1_000_000_000;
 const DECIMALS: usize = 9;
 
 /// An amount of tokens, in base units (10^-9 of a token).
+///
+/// ```
+/// use nervure_primitives::Amount;
+///
+/// let amount: Amount = "1.5".parse()?;
+/// assert_eq!((amount.base_units(), amount.to_string()), (1_500_000_000, "1.5".to_owned()));
+/// assert!("0.0000000001".parse::<Amount>().is_err());
+/// # Ok::<(), nervure_primitives::AmountError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Amount(u64);
 

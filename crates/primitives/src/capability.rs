@@ -17,7 +17,18 @@ pub const MAX_CAPABILITY_SEGMENTS: usize = 6;
 /// A dotted path such as `text.generate.rust`.
 ///
 /// Invariant: 1 to 6 segments of `[a-z][a-z0-9-]*`, 64 bytes at most in all.
+///
+/// ```
+/// use nervure_primitives::Capability;
+///
+/// let (text, rust): (Capability, Capability) = ("text.generate".parse()?, "text.generate.rust".parse()?);
+/// assert!(text.covers(&rust) && !rust.covers(&text));
+/// // Whole segments count.
+/// assert!(!"text.gen".parse::<Capability>()?.covers(&text));
+/// # Ok::<(), nervure_primitives::CapabilityError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Capability(Box<str>);
 

@@ -48,6 +48,15 @@ impl fmt::Debug for Signature {
 }
 
 /// The secret key that a node signs with. Zeroised when dropped; `Debug` shows the public half only.
+///
+/// ```
+/// use nervure_primitives::NodeKey;
+///
+/// let key = NodeKey::from_seed(&[1; 32]);
+/// let signature = key.sign(b"a message");
+/// assert!(signature.verify(&key.node_id(), b"a message").is_ok());
+/// assert!(signature.verify(&key.node_id(), b"another one").is_err());
+/// ```
 #[derive(Clone)]
 pub struct NodeKey(SigningKey);
 

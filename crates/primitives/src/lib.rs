@@ -31,3 +31,8 @@ pub use libp2p_identity::PeerId;
 pub use mechanism::{MAX_PARAMETERS, MechanismSpec};
 pub use node_id::{NodeId, NodeIdError};
 pub use time::UnixMillis;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

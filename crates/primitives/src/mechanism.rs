@@ -18,6 +18,7 @@ const MAX_VALUE: u64 = i64::MAX as u64;
 
 /// A mechanism by name, with the parameters that are not left at their defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MechanismSpec {
     /// Its name, such as `next-byte`.

@@ -19,7 +19,14 @@ const PEER_ID_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
 /// The bytes are not checked to be a point of the curve: a `NodeId` is only a name until a
 /// signature by it verifies.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId([u8; 32]);
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NodeId(
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "String", regex(pattern = "^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$"))
+    )]
+    [u8; 32],
+);
 
 /// Why something is not a [`NodeId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

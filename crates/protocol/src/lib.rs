@@ -14,6 +14,7 @@
 //! Everything here is frozen: `fixtures/` holds the bytes of every message, and a test compares the table of all
 //! names and bounds. A changed fixture is another protocol and needs another name.
 
+mod answer_bounds;
 mod assignment;
 pub mod bounds;
 pub mod chain;
@@ -30,10 +31,11 @@ mod record;
 mod registry;
 mod score;
 pub mod state_sync;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod topics;
 
+pub use answer_bounds::{AnswerBounds, AnswerMeter, BoundExceeded};
 pub use assignment::{Assignment, AssignmentError, SignedAssignment, commitment};
 pub use expert::{ChatMessage, ExpertEvent, ExpertRequest, FieldError, FinishReason, Role, Sampling, Usage};
 pub use live_scores::{LiveScore, LiveScores, LiveScoresError, SignedLiveScores};
@@ -41,3 +43,8 @@ pub use receipt::{AnswerHasher, Receipt, ReceiptError, SignedReceipt, request_ha
 pub use record::{ExpertRecord, RecordError, SignedRecord};
 pub use registry::{Neurons, Registry};
 pub use score::Score;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

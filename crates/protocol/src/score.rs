@@ -8,6 +8,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A score: 0 is [`Score::ZERO`], 1 is [`Score::ONE`].
+///
+/// ```
+/// use nervure_protocol::Score;
+///
+/// let third = Score::ratio(1, 3);
+/// assert_eq!(third.to_string(), "0.3333");
+/// assert_eq!(Score::ONE.shared(3), third);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Score(u32);

@@ -1,4 +1,6 @@
-//! Nodes, a mesh and a time for this crate's tests.
+//! Nodes, a mesh and a time for tests: the same in every run.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::time::Duration;
 
@@ -6,11 +8,14 @@ use nervure_primitives::{MeshId, Netuid, NodeId, NodeKey, UnixMillis};
 
 use crate::{ExpertRecord, Registry};
 
-pub(crate) const MESH: MeshId = MeshId::from_bytes([7; 32]);
-pub(crate) const NOW: UnixMillis = UnixMillis(1_000_000);
+/// The mesh.
+pub const MESH: MeshId = MeshId::from_bytes([7; 32]);
+
+/// The current time.
+pub const NOW: UnixMillis = UnixMillis(1_000_000);
 
 /// Allows every node to advertise in subnet 1.
-pub(crate) struct AllowAll;
+pub struct AllowAll;
 
 impl Registry for AllowAll {
     fn may_advertise(&self, _: &NodeId, netuid: Netuid) -> bool {
@@ -18,11 +23,13 @@ impl Registry for AllowAll {
     }
 }
 
-pub(crate) fn key(seed: u8) -> NodeKey {
+/// The key of a node.
+pub fn key(seed: u8) -> NodeKey {
     NodeKey::from_seed(&[seed; 32])
 }
 
-pub(crate) fn record(seed: u8, expert: &str, capability: &str) -> ExpertRecord {
+/// A record of a free byte-level expert of the node with the key of `seed`, in subnet 1, issued now.
+pub fn record(seed: u8, expert: &str, capability: &str) -> ExpertRecord {
     ExpertRecord {
         node: key(seed).node_id(),
         netuid: Netuid(1),

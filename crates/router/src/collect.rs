@@ -1,18 +1,23 @@
 //! An expert's answer as a whole, for what cannot start before all of it is there.
 //!
-//! What a hostile expert can do: fill memory up to [`MAX_ANSWER_EVENTS`] and [`MAX_ANSWER_BYTES`], until the deadline.
+//! What a hostile expert can do: fill memory up to [`MAX_ANSWER_EVENTS`] and [`MAX_ANSWER_BYTES`], until the deadline
+//! of the query. An [`AnswerMeter`] enforces both bounds.
 
 use crate::{
     AnswerReceipt,
     attempt::{AttemptError, AttemptSpec, protocol_failure},
 };
-use nervure_protocol::{ExpertEvent, ExpertRecord, FinishReason, Usage};
+use nervure_protocol::{AnswerBounds, AnswerMeter, ExpertEvent, ExpertRecord, FinishReason, Usage};
+use tokio::time::Instant;
 
 /// Events of one collected answer.
 const MAX_ANSWER_EVENTS: usize = 8_192;
 
 /// Bytes of text and numbers in one collected answer.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
+
+const BOUNDS: AnswerBounds =
+    AnswerBounds { max_bytes: MAX_ANSWER_BYTES, max_pieces: MAX_ANSWER_EVENTS, ..AnswerBounds::NONE };
 
 /// A whole answer.
 pub(crate) struct CollectedAnswer {
@@ -33,18 +38,15 @@ impl AttemptSpec {
     pub(crate) async fn collect(&self, record: ExpertRecord) -> Result<CollectedAnswer, AttemptError> {
         let started = self.start(record).await?;
         let (record, mut remainder, mut event) = (started.record, started.remainder, started.first);
-        let (mut events, mut room) = (Vec::new(), MAX_ANSWER_BYTES);
+        let (mut events, mut meter) = (Vec::new(), AnswerMeter::new(BOUNDS, Instant::now().into_std()));
         loop {
             if let ExpertEvent::Done { usage, reason } = event {
                 let receipt = remainder.into_receipt();
                 return Ok(CollectedAnswer { record, events, usage, reason, receipt });
             }
-            match room.checked_sub(size(&event)) {
-                Some(less) if events.len() < MAX_ANSWER_EVENTS => room = less,
-                _ => {
-                    let failure = protocol_failure("the answer is longer than a collected one may be");
-                    return Err(AttemptError { record, failure });
-                }
+            if meter.charge(event.content_bytes()).is_err() {
+                let failure = protocol_failure("the answer is longer than a collected one may be");
+                return Err(AttemptError { record, failure });
             }
             events.push(event);
             event = match remainder.next().await {
@@ -73,15 +75,6 @@ impl CollectedAnswer {
         };
         let vectors: Option<Vec<&[f32]>> = (0u32..).zip(&self.events).map(vector).collect();
         vectors.filter(|vectors| vectors.len() == inputs)
-    }
-}
-
-fn size(event: &ExpertEvent) -> usize {
-    match event {
-        ExpertEvent::Text(text) => text.len(),
-        ExpertEvent::Embedding { vector, .. } => size_of_val(vector.as_slice()),
-        ExpertEvent::Distribution(probabilities) => size_of_val(probabilities.as_slice()),
-        ExpertEvent::Done { .. } => 0,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use nervure_api::wait_within;
 use nervure_primitives::Amount;
-use nervure_protocol::{ExpertEvent, ExpertRecord, SignedReceipt};
-use tokio::time::{Instant, timeout_at};
+use nervure_protocol::{AnswerBounds, AnswerMeter, ExpertEvent, ExpertRecord, SignedReceipt};
+use tokio::time::Instant;
 
 use crate::{ReceiptFault, Router, attempt::FailureKind};
 
@@ -43,7 +44,9 @@ impl Router {
     ) -> Result<DirectAnswer, DirectError> {
         let asked_at = Instant::now();
         let spec = self.attempt_spec(body, budget, deadline);
-        let collected = match timeout_at(deadline, spec.collect(record)).await {
+        let whole = deadline.saturating_duration_since(asked_at);
+        let meter = AnswerMeter::new(AnswerBounds { whole, ..AnswerBounds::NONE }, asked_at.into_std());
+        let collected = match wait_within(&meter, spec.collect(record)).await {
             Ok(Ok(collected)) => collected,
             Ok(Err(failed)) => {
                 return Err(match failed.failure.kind {

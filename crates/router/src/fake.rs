@@ -267,6 +267,7 @@ pub(crate) fn query(strategy: &str) -> Query {
         policy: Policy::Balanced,
         budget: Amount::ZERO,
         deadline: Duration::from_secs(60),
+        max_answer: 8 << 20,
         explain: false,
         receipt: false,
         filter: None,

@@ -57,3 +57,8 @@ pub use resumable::with_prefix;
 pub use router::Router;
 pub use select::parse_filter;
 pub use view::expert_view;
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -31,7 +31,7 @@ use std::{
 use futures::{StreamExt, stream};
 use nervure_api::{AnswerStream, AnswerSummary, ExpertView, Query, RouteView, ServiceError};
 use nervure_protocol::{ExpertEvent, ExpertRequest};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::{
     Router,
@@ -87,32 +87,27 @@ impl Router {
         let record = text.heaviest().unwrap_or_else(|| route.choices[0].record.clone());
         let (tried, participants) = (count(text.tried), text.participants());
         let route = RouteView { tried, participants, ..self.route_view(query, trust.block, &route) };
-        Ok(answer(text, (route, self.expert_view(&record)), (query.deadline, deadline)))
+        Ok(answer(text, route, self.expert_view(&record)))
     }
 }
 
-/// The answer that `text` is, bounded by its deadline: `after` this long, which is at `deadline`.
-fn answer(
-    text: MixedText,
-    (route, expert): (RouteView, ExpertView),
-    (after, deadline): (Duration, Instant),
-) -> AnswerStream {
+/// The answer that `text` is.
+fn answer(text: MixedText, route: RouteView, expert: ExpertView) -> AnswerStream {
     let summary: Arc<OnceLock<AnswerSummary>> = Arc::default();
     let set_summary = summary.clone();
     let events = stream::unfold(Some(Box::new(text)), move |text| {
         let set_summary = set_summary.clone();
         async move {
             let mut text = text?;
-            Some(match timeout_at(deadline, text.next()).await {
-                Ok(Ok(event @ ExpertEvent::Done { .. })) => {
+            Some(match text.next().await {
+                Ok(event @ ExpertEvent::Done { .. }) => {
                     let participants = text.participants();
                     // Set here only, and once, as this is the last event.
                     let _ = set_summary.set(AnswerSummary { participants, ..AnswerSummary::default() });
                     (Ok(event), None)
                 }
-                Ok(Ok(event)) => (Ok(event), Some(text)),
-                Ok(Err(reason)) => (Err(ServiceError::Interrupted { reason }), None),
-                Err(_) => (Err(ServiceError::DeadlineExceeded { after }), None),
+                Ok(event) => (Ok(event), Some(text)),
+                Err(reason) => (Err(ServiceError::Interrupted { reason }), None),
             })
         }
     });

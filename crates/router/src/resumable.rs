@@ -20,7 +20,7 @@ use std::{
 use futures::{StreamExt, stream};
 use nervure_primitives::NodeId;
 use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, bounds::MAX_TEXT};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     AnswerReceipt, Router,
@@ -215,7 +215,7 @@ impl Successor {
     }
 }
 
-/// The answer that `started`, bounded by its deadline.
+/// The answer that `started`.
 pub(crate) fn answer(
     router: &Router,
     started: StartedAnswer,
@@ -224,21 +224,20 @@ pub(crate) fn answer(
 ) -> AnswerStream {
     let expert = router.expert_view(&started.record);
     let summary = Arc::new(OnceLock::new());
-    let (after, wants_receipt, set_summary) = (query.deadline, query.receipt, summary.clone());
+    let (wants_receipt, set_summary) = (query.receipt, summary.clone());
     let stream = ResumableStream::new(router.clone(), (query, deadline), started);
     let events = stream::unfold(Some(Box::new(stream)), move |stream| {
         let set_summary = set_summary.clone();
         async move {
             let mut stream = stream?;
-            Some(match timeout_at(deadline, stream.next()).await {
-                Ok(Ok(event @ ExpertEvent::Done { .. })) => {
+            Some(match stream.next().await {
+                Ok(event @ ExpertEvent::Done { .. }) => {
                     // Set here only, and once, as this is the last event.
                     let _ = set_summary.set(stream.summary(wants_receipt));
                     (Ok(event), None)
                 }
-                Ok(Ok(event)) => (Ok(event), Some(stream)),
-                Ok(Err(reason)) => (Err(ServiceError::Interrupted { reason }), None),
-                Err(_) => (Err(ServiceError::DeadlineExceeded { after }), None),
+                Ok(event) => (Ok(event), Some(stream)),
+                Err(reason) => (Err(ServiceError::Interrupted { reason }), None),
             })
         }
     });

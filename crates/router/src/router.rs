@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use futures::FutureExt;
 use nervure_primitives::Amount;
 use nervure_protocol::{ExpertRequest, query::body::encode_request};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{Environment, RouterMetrics, attempt::AttemptSpec, span};
-use nervure_api::{AnswerStream, Query, ServiceError, Strategy};
+use nervure_api::{AnswerStream, Query, ServiceError, Strategy, ask_within_bounds};
 
 /// How long an expert may be silent within a text before a successor is looked for.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -63,14 +63,23 @@ impl Router {
         &self.metrics
     }
 
-    /// Asks, and returns once an expert has started to answer. Dropping the future or the answer frees every expert
-    /// that works on it.
+    /// Asks within the query's bounds, and returns once an expert has started to answer. Dropping the future or the
+    /// answer frees every expert that works on it.
     ///
     /// # Errors
     /// When no expert can be asked, all fail, or the deadline passes.
     pub async fn ask(&self, query: Query) -> Result<AnswerStream, ServiceError> {
+        ask_within_bounds(query, |query| self.start(query)).await
+    }
+
+    /// Asks without the query's bounds, for a caller that enforces them itself with [`ask_within_bounds`], together with
+    /// what it does besides. The experts are told the deadline.
+    ///
+    /// # Errors
+    /// When no expert can be asked, or all fail.
+    pub async fn start(&self, query: Query) -> Result<AnswerStream, ServiceError> {
         let span = span::of_query(&query, self.environment.entropy.bits());
-        match self.start(query).instrument(span.clone()).await {
+        match self.route(query).instrument(span.clone()).await {
             Ok(answer) => Ok(AnswerStream { events: span::within(span, answer.events), ..answer }),
             Err(error) => {
                 span::failed(&span, &error);
@@ -79,19 +88,16 @@ impl Router {
         }
     }
 
-    async fn start(&self, query: Query) -> Result<AnswerStream, ServiceError> {
+    async fn route(&self, query: Query) -> Result<AnswerStream, ServiceError> {
         let deadline = Instant::now() + query.deadline;
-        let answered = match query.strategy {
+        let started = match query.strategy {
             Strategy::Best | Strategy::Hedge | Strategy::Race(_) => {
                 self.ask_with_failover(&query, deadline).boxed()
             }
             Strategy::Vote(_) | Strategy::Average(_) => self.ask_ensemble(&query, deadline).boxed(),
             Strategy::Mix(_) => self.ask_mixture(&query, deadline).boxed(),
         };
-        match timeout_at(deadline, answered).await {
-            Ok(answer) => answer,
-            Err(_) => Err(ServiceError::DeadlineExceeded { after: query.deadline }),
-        }
+        started.await
     }
 
     /// What all attempts at one request have in common.

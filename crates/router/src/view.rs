@@ -10,19 +10,37 @@ use nervure_api::{ExpertView, Query, RouteView};
 
 /// An expert as its record describes it, with what this node observed of it.
 pub fn expert_view(record: &ExpertRecord, observation: &Observation, now: UnixMillis) -> ExpertView {
+    // Every field is named, so that a new one of the record is shown, or left out on purpose.
+    let ExpertRecord {
+        node,
+        netuid,
+        expert,
+        capability,
+        model,
+        context,
+        max_output,
+        price,
+        byte_level,
+        load,
+        addresses,
+        seq: _,
+        issued_at: _,
+        expires_at,
+        withdrawn: _,
+    } = record;
     ExpertView {
-        node: record.node,
-        netuid: record.netuid,
-        expert: record.expert.clone(),
-        capability: record.capability.clone(),
-        model: record.model.clone(),
-        context: record.context,
-        max_output: record.max_output,
-        price: record.price,
-        byte_level: record.byte_level,
-        load: record.load,
-        relayed: record.addresses.is_empty(),
-        expires_in_ms: u64::try_from(record.expires_at.since(now).as_millis()).unwrap_or(u64::MAX),
+        node: *node,
+        netuid: *netuid,
+        expert: expert.clone(),
+        capability: capability.clone(),
+        model: model.clone(),
+        context: *context,
+        max_output: *max_output,
+        price: *price,
+        byte_level: *byte_level,
+        load: *load,
+        relayed: addresses.is_empty(),
+        expires_in_ms: u64::try_from(expires_at.since(now).as_millis()).unwrap_or(u64::MAX),
         latency_ms: observation.latency_ms,
     }
 }

@@ -45,10 +45,7 @@ fn key(number: u64) -> NodeKey {
 /// A mesh with many accounts, of which the first ones pay.
 fn spec() -> MeshSpec {
     let mut spec = MeshSpec::public("bench");
-    let account = |number| AccountSpec {
-        owner: key(number).node_id(),
-        balance: Amount::from_base_units(10_000_000_000),
-    };
+    let account = |number| AccountSpec::new(key(number).node_id(), Amount::from_base_units(10_000_000_000));
     spec.accounts = (0..ACCOUNTS).map(account).collect();
     spec
 }

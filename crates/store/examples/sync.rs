@@ -24,11 +24,11 @@ use nervure_consensus::{
 use nervure_ledger::{
     block::Block,
     chain::{Next, Tip},
-    spec::{AccountSpec, MeshSpec, NodeSpec, Role},
+    spec::{AccountSpec, MeshSpec},
     transaction::{Call, Transaction, Transfer},
     tree::MemoryTree,
 };
-use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeKey};
+use nervure_primitives::{Amount, BlockHeight, Envelope, NodeKey};
 use nervure_store::{Store, StoreOptions};
 
 /// Blocks of one answer of a peer, and so of one transaction.
@@ -48,21 +48,12 @@ fn key(number: u16) -> NodeKey {
 }
 
 fn spec() -> MeshSpec {
-    let mut spec = MeshSpec::local("sync");
+    let mut spec = MeshSpec::test("sync");
     for number in 0..VALIDATORS {
-        spec.nodes.push(NodeSpec {
-            id: key(number.into()).node_id(),
-            owner: None,
-            role: Role::Validator,
-            netuids: vec![Netuid(1)],
-            stake: Amount::from_tokens(1_000).unwrap(),
-            anchor: None,
-        });
+        spec = spec.with_validator(key(number.into()).node_id(), Amount::from_tokens(1_000).unwrap());
     }
-    let account = |number| AccountSpec {
-        owner: key(1_000 + number).node_id(),
-        balance: Amount::from_base_units(10_000_000_000),
-    };
+    let account =
+        |number| AccountSpec::new(key(1_000 + number).node_id(), Amount::from_base_units(10_000_000_000));
     spec.accounts = (0..ACCOUNTS).map(account).collect();
     spec
 }

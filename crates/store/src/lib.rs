@@ -16,3 +16,8 @@ mod wal;
 pub use database::{Batch, EpochEnd, Reader, Store, StoreError, StoreOptions, StoredEpoch};
 pub use metrics::{StoreMetrics, WalMetrics};
 pub use wal::{RecoveredLog, Wal};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -46,6 +46,13 @@ impl fmt::Debug for Seed {
 }
 
 /// The sequence of choices of a seed.
+///
+/// ```
+/// use nervure_subnet::{Dice, Seed};
+///
+/// let (mut one, mut same) = (Dice::new(Seed::from(7)), Dice::new(Seed::from(7)));
+/// assert_eq!(one.within(1, 6), same.within(1, 6));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Dice {
     seed: Seed,

@@ -22,14 +22,6 @@ mod client;
 mod server;
 
 pub use client::{DirectoryError, FoundPage, read_page, read_published};
-// For the crates that do not name nervure_protocol yet.
-pub use nervure_protocol::{
-    bounds::{MAX_PAGE, MAX_PUBLISH},
-    directory::{
-        DirectoryRequest as Request, DirectoryResponse as Response, EPOCH, FindRecords, PageCursor, REPLICAS,
-        SHARDS, epoch, epochs, key, keys, shard,
-    },
-};
 pub use server::{Context, answer};
 
 use nervure_protocol::protocols::DIRECTORY;

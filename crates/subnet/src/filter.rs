@@ -16,12 +16,21 @@ mod parse;
 
 use std::str::FromStr;
 
-use crate::ExpertRecord;
+use nervure_protocol::ExpertRecord;
 
 /// Longest filter, in bytes.
 pub const MAX_FILTER_LEN: usize = 512;
 
 /// A condition on expert records.
+///
+/// ```
+/// use nervure_subnet::Filter;
+///
+/// assert!(r#"context >= 4096 and not model ~ "tiny""#.parse::<Filter>().is_ok());
+/// let source = "price <= 5 and colour = 1";
+/// let error = source.parse::<Filter>().unwrap_err();
+/// assert!(error.render(source).ends_with('^'));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(Node);
 
@@ -169,7 +178,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::record;
+    use nervure_protocol::testing::record;
 
     fn passes(filter: &str) -> bool {
         filter.parse::<Filter>().unwrap().matches(&record(1, "r1", "text.generate.rust"))

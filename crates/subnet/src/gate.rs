@@ -36,7 +36,8 @@ pub use policy::{Policy, PolicyError, PolicyRules};
 use serde::Serialize;
 pub use trust::Trust;
 
-use crate::{ExpertRecord, Filter, Observation};
+use crate::{Filter, Observation};
+use nervure_protocol::ExpertRecord;
 
 /// Upper bound for this node's queries in flight with one expert.
 const MAX_IN_FLIGHT: u32 = 64;

@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, num::NonZeroUsize};
 
 use nervure_primitives::{Capability, Netuid, NodeId, UnixMillis};
 
-use crate::{ExpertRecord, Filter, SignedRecord};
+use crate::Filter;
+use nervure_protocol::{ExpertRecord, SignedRecord};
 
 /// Bounds of an index.
 #[derive(Clone, Copy, Debug)]
@@ -191,7 +192,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{MESH, NOW, key, record};
+    use nervure_protocol::testing::{MESH, NOW, key, record};
 
     fn signed(seed: u8, expert: &str, change: impl FnOnce(&mut ExpertRecord)) -> SignedRecord {
         let mut record = record(seed, expert, "text.generate.rust");

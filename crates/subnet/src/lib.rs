@@ -22,8 +22,6 @@ mod neurons;
 mod observations;
 pub mod score;
 pub mod task;
-#[cfg(test)]
-mod testing;
 
 pub use dice::{Dice, Seed};
 pub use filter::{Filter, FilterError, MAX_FILTER_LEN};
@@ -33,9 +31,9 @@ pub use gate::{
 };
 pub use index::{Index, IndexLimits, IndexSearch, InsertOutcome, Page};
 pub use neurons::Registration;
-// For the crates that do not name nervure_protocol yet.
-pub use nervure_protocol::{
-    ExpertRecord, Neurons, RecordError, Registry, Score, SignedRecord,
-    bounds::{MAX_RECORD_LEN, MAX_RECORD_LIFETIME as MAX_LIFETIME},
-};
 pub use observations::{Observation, Observations};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -6,8 +6,9 @@
 //! task from a query by its form*. All miners of a task get the same requests at the same time, so that their scores
 //! can be compared; no request is sent twice, because no seed is used twice.
 //!
-//! A subnet names its mechanism and parameters in a [`MechanismSpec`]. To add a mechanism: one file with
-//! a type of parameters that is a `Mechanism`, and one line in `BUILT_IN`. `docs/mechanisms.md` walks through it.
+//! A subnet names its mechanism and parameters in a [`MechanismSpec`], from which [`Mechanisms`] builds it. To add a
+//! mechanism here: one file with a type of parameters that is a `Mechanism`, and one line in `BUILT_IN`;
+//! `docs/mechanisms.md` walks through it. A program outside of this crate adds its own with [`Mechanisms::add`].
 //!
 //! # Hazards
 //! * *Answers are hostile.* They are bounded where they enter a [`Reply`], and a scorer neither panics nor takes more
@@ -25,6 +26,7 @@ mod fingerprint;
 mod log;
 #[cfg(test)]
 mod longest_word;
+mod mechanisms;
 pub mod next_byte;
 mod reply;
 mod spec;
@@ -34,15 +36,16 @@ use std::fmt;
 pub use corpus::{Corpus, Document, MAX_CORPUS, MAX_DOCUMENTS};
 pub use draw::DrawError;
 pub use fingerprint::{Fingerprint, MAX_FINGERPRINT};
+pub use mechanisms::{AddMechanismError, Mechanisms};
 use nervure_primitives::MechanismSpec;
-use nervure_protocol::ExpertRequest;
+use nervure_protocol::{ExpertRequest, Score};
 pub use reply::{Answer, MAX_ANSWER_TEXT, MAX_DIMENSIONS, MAX_VECTORS, Reply};
 use serde::de::DeserializeOwned;
 pub use spec::{SpecError, build};
 
-use crate::{Score, Seed};
+use crate::Seed;
 
-/// Every mechanism that a subnet can name.
+/// The mechanisms that every validator knows.
 const BUILT_IN: &[(&str, Make)] = &[
     ("next-byte", make::<next_byte::NextByte>),
     ("exact-answer", make::<exact_answer::ExactAnswer>),
@@ -80,9 +83,9 @@ pub trait Task: Send + Sync {
     }
 }
 
-/// The parameters of a mechanism, each with a default.
-trait Parameters: Mechanism + DeserializeOwned + 'static {
-    /// The first parameter out of its bounds.
+/// The parameters of a mechanism: named whole numbers, each with a default, deserialized from a [`MechanismSpec`].
+pub trait Parameters: Mechanism + DeserializeOwned + 'static {
+    /// The name of the first parameter out of its bounds.
     fn out_of_bounds(&self) -> Option<&'static str>;
 }
 

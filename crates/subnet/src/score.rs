@@ -28,8 +28,3 @@ pub use moving_averages::{
     MAX_NEURONS, MovingAverageTable, MovingAverages, RuleError, ScoringRules, StateError,
 };
 pub use task_result::{MinerResult, TaskResult, evaluate};
-// For the crates that do not name nervure_protocol yet.
-pub use nervure_protocol::{
-    LiveScore, LiveScores, LiveScoresError, Score, SignedLiveScores,
-    bounds::{MAX_LIVE_SCORES_LEN, MAX_SCORES},
-};

@@ -23,10 +23,4 @@ mod assignments;
 mod pending_queries;
 
 pub use assignments::{AssignmentOutcome, Assignments, MAX_ASSIGNMENTS, MAX_PER_VALIDATOR};
-// For the crates that do not name nervure_protocol yet.
-pub use nervure_protocol::{
-    AnswerHasher, Assignment, AssignmentError, Receipt, SignedAssignment, SignedReceipt,
-    bounds::{MAX_ASSIGNMENT_LEN, MAX_MINERS, MAX_RECEIPT_LEN},
-    commitment, request_hash,
-};
 pub use pending_queries::{MAX_PENDING_QUERIES, PendingQueries, PendingQuery, SettleError};

@@ -8,16 +8,16 @@
 use std::time::Duration;
 
 use nervure_primitives::{Amount, Hash, Uid, cbor};
-use nervure_protocol::ExpertRequest;
+use nervure_protocol::{
+    AnswerHasher, Assignment, ExpertRecord, ExpertRequest, Receipt, SignedAssignment, SignedLiveScores,
+    SignedReceipt, commitment, request_hash,
+};
 use nervure_subnet::{
-    Candidate, ExpertRecord, Observation, Policy, QueryTerms, Seed, Trust,
+    Candidate, Observation, Policy, QueryTerms, Seed, Trust,
     mechanism::Reply,
     route,
-    score::{LiveScoreTable, MovingAverageTable, ScoringRules, SignedLiveScores, evaluate},
-    task::{
-        AnswerHasher, Assignment, AssignmentOutcome, Assignments, PendingQueries, PendingQuery, Receipt,
-        SignedAssignment, SignedReceipt, commitment, request_hash,
-    },
+    score::{LiveScoreTable, MovingAverageTable, ScoringRules, evaluate},
+    task::{AssignmentOutcome, Assignments, PendingQueries, PendingQuery},
 };
 
 #[path = "attacks/world.rs"]

@@ -8,7 +8,7 @@ use super::ClientError;
 use crate::AskLine;
 
 /// Longest line of an answer, in bytes.
-const MAX_LINE_BYTES: usize = 1 << 20;
+pub(super) const MAX_LINE_BYTES: usize = 1 << 20;
 
 /// The lines of an answer in progress. Dropping it cancels the query.
 #[derive(Debug)]

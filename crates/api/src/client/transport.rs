@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Client, ClientError};
 
 /// Largest response that is read whole, in bytes.
-const MAX_RESPONSE_BYTES: usize = 16 << 20;
+pub(super) const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
 /// The parameters of a query string.
 pub(super) type Parameters = Vec<(&'static str, String)>;

@@ -8,7 +8,8 @@ use futures::StreamExt;
 use futures::executor::block_on;
 use nervure_byte_lm::builtin::{BUILTIN, Builtin};
 use nervure_byte_lm::{ByteExpert, ServeOptions};
-use nervure_experts::{Expert, ExpertEvent, ExpertRequest, Sampling};
+use nervure_experts::Expert;
+use nervure_protocol::{ExpertEvent, ExpertRequest, Sampling};
 use serde::Serialize;
 
 /// Measured answers of each expert.

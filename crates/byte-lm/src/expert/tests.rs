@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 
-use nervure_experts::{Role, Sampling};
+use nervure_protocol::{Role, Sampling};
 
 use super::*;
 use crate::builtin;

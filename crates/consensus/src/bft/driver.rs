@@ -4,7 +4,7 @@
 //! none after the first that fails: an engine whose effects were dropped assumes state that is not
 //! on disk.
 
-use super::{Effect, Engine, EngineError, Input};
+use super::{Effect, Engine, EngineError, Input, MessageError};
 
 /// Performs effects. An effect that takes time is only started, and its result comes back as an
 /// [`Input`]. Only [`Effect::Sync`] is complete when [`perform`](Self::perform) returns.
@@ -47,21 +47,26 @@ impl<H: Host> Driver<H> {
         Self { engine, host, stopped: false }
     }
 
-    /// Handles one input and performs its effects.
+    /// Handles one input and performs its effects. Returns why the engine did not use the message or certificate
+    /// that the input brought ([`Effect::Refused`]); none when it used it, and for every other input.
     ///
     /// # Errors
     /// The first failure, and from then on [`DriverError::Stopped`].
-    pub fn handle(&mut self, input: Input) -> Result<(), DriverError<H::Error>> {
+    pub fn handle(&mut self, input: Input) -> Result<Option<MessageError>, DriverError<H::Error>> {
         // Stopped until proven otherwise: an early return leaves it so.
         if std::mem::replace(&mut self.stopped, true) {
             return Err(DriverError::Stopped);
         }
         let effects = self.engine.handle(input).map_err(DriverError::Engine)?;
+        let mut refusal = None;
         for effect in effects {
+            if let Effect::Refused { reason, .. } = &effect {
+                refusal = Some(reason.clone());
+            }
             self.host.perform(effect).map_err(DriverError::Host)?;
         }
         self.stopped = false;
-        Ok(())
+        Ok(refusal)
     }
 
     /// The engine.

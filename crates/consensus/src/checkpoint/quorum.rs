@@ -5,6 +5,13 @@
 //! honest validator is among the voters.
 
 /// A share of the voting power that has to be exceeded; reaching it is not enough.
+///
+/// ```
+/// use nervure_consensus::checkpoint::Quorum;
+///
+/// assert!(!Quorum::TWO_THIRDS.is_met(2, 3));
+/// assert!(Quorum::TWO_THIRDS.is_met(3, 4));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quorum {
     numerator: u64,

@@ -14,6 +14,7 @@ const PARTS_PER_MILLION: u32 = 1_000_000;
 
 /// Which rule turns weights into bonds and bonds into dividends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BondsRule {
     /// Bonds are shares of a miner, weighted by stake when they are bought: normalised per column.
@@ -27,6 +28,7 @@ pub enum BondsRule {
 /// How fast bonds follow weights under liquid alpha: slowly where a validator follows the consensus,
 /// fast where it is ahead of the consensus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LiquidAlpha {
     /// The slowest share of the new weight per epoch, of 65,535.

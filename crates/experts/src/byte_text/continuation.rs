@@ -7,7 +7,7 @@ use super::sampler::Sampler;
 use super::stop::StopScanner;
 use super::utf8::Utf8Decoder;
 use super::{DOCUMENT_START, MAX_OUTPUT_BYTES};
-use crate::{FinishReason, Sampling};
+use nervure_protocol::{FinishReason, Sampling};
 
 /// Bytes that a piece of text has at least, except for the first piece, which is sent at once, and the last.
 pub const PIECE_BYTES: usize = 8;

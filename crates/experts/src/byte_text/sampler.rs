@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::Sampling;
+use nervure_protocol::Sampling;
 
 /// Chooses the bytes of one answer.
 #[derive(Debug)]

@@ -3,14 +3,13 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use futures::stream;
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Upstream, body, refusal, refusal::UpstreamErrorBody, sse::SseLines};
-use crate::{
-    ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Sampling, Usage, stream::ExpertItem,
-};
+use super::{Upstream, body::BoundedResponse, refusal, refusal::UpstreamErrorBody, sse::SseLines};
+use crate::{ExpertError, ExpertStream, stream::ExpertItem};
+use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage};
 
 /// Longest text of one event, in bytes: an event must fit a frame.
 const MAX_PIECE_BYTES: usize = 32 << 10;
@@ -50,9 +49,8 @@ enum AnswerState {
 /// A streamed text.
 struct TextStream {
     upstream: Arc<Upstream>,
-    response: Response,
+    response: BoundedResponse,
     lines: SseLines,
-    bytes: usize,
     pieces: u32,
     usage: Option<Usage>,
     finish: Option<FinishReason>,
@@ -75,18 +73,11 @@ impl AnswerState {
             Self::Requested(upstream, request) => {
                 let repeated = text_to_repeat(&request);
                 let (path, body) = text_body(&upstream.model, request);
-                let response = upstream.send(upstream.request(Method::POST, path).json(&body)).await?;
+                let request = upstream.request(Method::POST, path).json(&body);
+                let response = upstream.send(request, upstream.answer_bounds()).await?;
                 let lines = SseLines::new(upstream.limits.line);
-                let text = TextStream {
-                    upstream,
-                    response,
-                    lines,
-                    bytes: 0,
-                    pieces: 0,
-                    usage: None,
-                    finish: None,
-                    repeated,
-                };
+                let text =
+                    TextStream { upstream, response, lines, pieces: 0, usage: None, finish: None, repeated };
                 Ok(Some(Self::Streaming(Box::new(text))))
             }
             Self::Streaming(mut text) => match text.read(ready).await? {
@@ -110,7 +101,8 @@ fn text_to_repeat(request: &ExpertRequest) -> String {
 fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
     let (path, field, input, sampling) = match request {
         ExpertRequest::Chat { messages, sampling } => {
-            let message = |m: crate::ChatMessage| json!({"role": m.role.as_str(), "content": m.content});
+            let message =
+                |m: nervure_protocol::ChatMessage| json!({"role": m.role.as_str(), "content": m.content});
             ("/chat/completions", "messages", messages.into_iter().map(message).collect(), sampling)
         }
         ExpertRequest::Complete { prompt, mut sampling } => {
@@ -176,21 +168,15 @@ struct WireUsage {
 impl TextStream {
     /// Reads the next piece; false at the end of the answer.
     async fn read(&mut self, ready: &mut VecDeque<ExpertItem>) -> Result<bool, ExpertError> {
-        let limits = self.upstream.limits;
-        let Some(piece) = body::piece(&mut self.response, limits.between).await? else {
+        let Some(piece) = self.response.piece().await? else {
             // Some servers send a finish reason but no `[DONE]` line.
             ready.push_back(self.done());
             return Ok(false);
         };
-        self.bytes = self.bytes.saturating_add(piece.len());
-        if self.bytes > limits.answer {
-            let reason = format!("an answer of more than {} bytes", limits.answer);
-            return Err(ExpertError::UpstreamInvalid { reason });
-        }
         self.lines.push(&piece);
         loop {
             let line = self.lines.next().map_err(|_| ExpertError::UpstreamInvalid {
-                reason: format!("a line of more than {} bytes", limits.line),
+                reason: format!("a line of more than {} bytes", self.upstream.limits.line),
             })?;
             match line.as_deref() {
                 None => return Ok(true),
@@ -311,8 +297,8 @@ async fn embed(
 ) -> Result<(), ExpertError> {
     let wanted = inputs.len();
     let body = json!({"model": upstream.model, "input": inputs, "encoding_format": "float"});
-    let response = upstream.send(upstream.request(Method::POST, "/embeddings").json(&body)).await?;
-    let body = body::read(response, upstream.limits.answer, upstream.limits.between).await?;
+    let request = upstream.request(Method::POST, "/embeddings").json(&body);
+    let body = upstream.send(request, upstream.answer_bounds()).await?.read().await?;
     let mut answer: Embeddings = serde_json::from_slice(&body).map_err(|error| refusal::invalid(&error))?;
     answer.data.sort_by_key(|embedding| embedding.index);
     let valid = |(position, embedding): (usize, &Embedding)| {

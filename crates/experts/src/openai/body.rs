@@ -1,36 +1,80 @@
-//! Reads a response body, bounded in size and in the time between its pieces.
+//! The body of an upstream's response. An [`AnswerMeter`] bounds its size, the time between its pieces, and the time for
+//! all of it.
 
-use std::time::Duration;
+use std::time::Instant;
 
-use reqwest::Response;
-use tokio::time::timeout;
+use nervure_protocol::{AnswerBounds, AnswerMeter, BoundExceeded};
+use reqwest::{RequestBuilder, Response};
 
 use super::refusal;
 use crate::ExpertError;
 
-/// The next piece of a body; `None` at its end.
-pub(super) async fn piece(
-    response: &mut Response,
-    piece_timeout: Duration,
-) -> Result<Option<bytes::Bytes>, ExpertError> {
-    match timeout(piece_timeout, response.chunk()).await {
-        Ok(piece) => piece.map_err(|error| refusal::unavailable(&error)),
-        Err(_) => Err(ExpertError::UpstreamStalled { after: piece_timeout }),
+/// A response that is being read within bounds.
+#[derive(Debug)]
+pub(super) struct BoundedResponse {
+    response: Response,
+    meter: AnswerMeter,
+}
+
+impl BoundedResponse {
+    /// Sends a request, and waits for the head of its response: it is the first piece of the answer.
+    pub(super) async fn send(request: RequestBuilder, bounds: AnswerBounds) -> Result<Self, ExpertError> {
+        let mut meter = AnswerMeter::new(bounds, now());
+        let response = meter.wait(request.send(), now(), sleep_until).await?;
+        meter.charge(0)?;
+        Ok(Self { response: response.map_err(|error| refusal::unavailable(&error))?, meter })
+    }
+
+    /// The head of the response.
+    pub(super) const fn head(&self) -> &Response {
+        &self.response
+    }
+
+    /// The same response with at most so many bytes.
+    pub(super) fn with_max_bytes(mut self, max_bytes: usize) -> Self {
+        self.meter.set_max_bytes(max_bytes);
+        self
+    }
+
+    /// The next piece of the body; `None` at its end.
+    pub(super) async fn piece(&mut self) -> Result<Option<bytes::Bytes>, ExpertError> {
+        let piece = self.meter.wait(self.response.chunk(), now(), sleep_until).await?;
+        let piece = piece.map_err(|error| refusal::unavailable(&error))?;
+        if let Some(piece) = &piece {
+            self.meter.charge(piece.len())?;
+        }
+        Ok(piece)
+    }
+
+    /// The whole body.
+    pub(super) async fn read(mut self) -> Result<Vec<u8>, ExpertError> {
+        let mut body = Vec::new();
+        while let Some(piece) = self.piece().await? {
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
     }
 }
 
-/// The whole body, of at most `max_bytes`.
-pub(super) async fn read(
-    mut response: Response,
-    max_bytes: usize,
-    piece_timeout: Duration,
-) -> Result<Vec<u8>, ExpertError> {
-    let mut body = Vec::new();
-    while let Some(piece) = piece(&mut response, piece_timeout).await? {
-        if body.len() + piece.len() > max_bytes {
-            return Err(ExpertError::UpstreamInvalid { reason: format!("more than {max_bytes} bytes") });
+impl From<BoundExceeded> for ExpertError {
+    fn from(exceeded: BoundExceeded) -> Self {
+        match exceeded {
+            BoundExceeded::Late { after } | BoundExceeded::Stalled { after } => {
+                Self::UpstreamStalled { after }
+            }
+            BoundExceeded::TooLong { .. } | BoundExceeded::TooManyPieces { .. } => {
+                Self::UpstreamInvalid { reason: format!("an answer of {exceeded}") }
+            }
         }
-        body.extend_from_slice(&piece);
     }
-    Ok(body)
+}
+
+/// The current moment of the runtime's clock, which tests may stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Ready at a moment, whatever budget the answer has used up: an answer that is always busy must end, too.
+fn sleep_until(at: Instant) -> impl Future<Output = ()> {
+    tokio::task::unconstrained(tokio::time::sleep_until(at.into()))
 }

@@ -6,7 +6,7 @@ use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::body;
+use super::body::BoundedResponse;
 use crate::{ExpertError, error::printable};
 
 /// Longest error body that is read, in bytes.
@@ -61,9 +61,9 @@ impl UpstreamErrorBody {
 }
 
 /// Reads an error response.
-pub(super) async fn read(response: Response, between: Duration) -> ExpertError {
-    let (status, delay) = (response.status(), retry_after(&response));
-    let body = body::read(response, MAX_ERROR_BODY_BYTES, between).await.unwrap_or_default();
+pub(super) async fn read(response: BoundedResponse) -> ExpertError {
+    let (status, delay) = (response.head().status(), retry_after(response.head()));
+    let body = response.with_max_bytes(MAX_ERROR_BODY_BYTES).read().await.unwrap_or_default();
     let error = serde_json::from_slice(&body).ok().and_then(|body: Value| UpstreamErrorBody::of(&body));
     let error = error.unwrap_or_else(|| UpstreamErrorBody {
         message: status.canonical_reason().unwrap_or("no reason given").to_owned(),

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{ExpertEvent, FinishReason, Sampling, Usage};
+use nervure_protocol::{ExpertEvent, FinishReason, Sampling, Usage};
 
 /// The server's behaviour after the head and body of an answer.
 #[derive(Clone, Copy, PartialEq)]
@@ -108,7 +108,10 @@ async fn a_begun_chat_continues_only_with_the_same_answer() {
     let continued = async |begun: &str| {
         let body = [&*piece("one t"), &*piece("wo thr"), &*piece("ee"), STOP, DONE].concat();
         let expert = connect(server("200 OK", "", body, AfterBody::Close).await).await;
-        let messages = vec![crate::ChatMessage { role: crate::Role::User, content: "count".into() }];
+        let messages = vec![nervure_protocol::ChatMessage {
+            role: nervure_protocol::Role::User,
+            content: "count".into(),
+        }];
         let sampling = Sampling { begun: begun.into(), ..Sampling::default() };
         let items: Vec<_> = expert.run(ExpertRequest::Chat { messages, sampling }).collect().await;
         let text = items.iter().filter_map(|item| match item {

@@ -12,7 +12,8 @@ use axum::{
 use data_encoding::BASE64;
 use nervure_api::{QueryTarget, QueryTerms, ServiceError};
 use nervure_protocol::{ExpertRequest, bounds::MAX_INPUTS};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::request::OneOrMany;
@@ -24,23 +25,76 @@ use crate::{
     terms::{query, with_headers},
 };
 
-/// The request.
-#[derive(Debug, Deserialize)]
+/// A request for the vectors of texts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "EmbeddingRequest")]
 pub(crate) struct EmbedBody {
+    /// The name of a model, or a capability.
     model: String,
+    /// A text, or up to 128 texts; no tokens.
+    #[schemars(with = "OneOrMany")]
     input: Value,
+    /// How vectors are written.
     #[serde(default)]
     encoding_format: Encoding,
+    /// Not supported: a vector has the length that its model gives it.
+    #[schemars(with = "Option<()>")]
     dimensions: Option<Value>,
+    /// Terms of the mesh.
     nervure: Option<QueryTerms>,
 }
 
+/// The reply of `/v1/embeddings`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct EmbeddingList {
+    /// Always `list`.
+    object: &'static str,
+    /// A vector per input, in order.
+    data: Vec<Embedding>,
+    /// The model that answered.
+    model: String,
+    /// Tokens of the expert.
+    usage: EmbeddingUsage,
+}
+
+/// The vector of one input.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Embedding {
+    /// Always `embedding`.
+    object: &'static str,
+    /// The index of the input.
+    index: usize,
+    /// Numbers, or base64 of little-endian 32-bit floats.
+    #[schemars(with = "EncodedVector")]
+    embedding: Value,
+}
+
+/// A vector as one of the two encodings writes it; never made, only described.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(dead_code, reason = "describes what `encode` makes")]
+enum EncodedVector {
+    Float(Vec<f32>),
+    Base64(String),
+}
+
+/// Tokens of a request for vectors.
+#[derive(Debug, Serialize, JsonSchema)]
+struct EmbeddingUsage {
+    /// Tokens read.
+    prompt_tokens: u32,
+    /// The same.
+    total_tokens: u32,
+}
+
 /// How vectors are written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Encoding {
+    /// Numbers.
     #[default]
     Float,
+    /// Base64 of little-endian 32-bit floats.
     Base64,
 }
 
@@ -69,13 +123,14 @@ pub(crate) async fn embeddings(
         return Err(ServiceError::Interrupted { reason }.into());
     }
     let data = answer.vectors.iter().enumerate();
-    let data = data.map(|(index, vector)| {
-        json!({ "object": "embedding", "index": index, "embedding": encode(vector, body.encoding_format) })
+    let data = data.map(|(index, vector)| Embedding {
+        object: "embedding",
+        index,
+        embedding: encode(vector, body.encoding_format),
     });
-    let usage =
-        json!({ "prompt_tokens": answer.usage.prompt_tokens, "total_tokens": answer.usage.prompt_tokens });
-    let reply = json!({ "object": "list", "data": data.collect::<Vec<_>>(), "model": model, "usage": usage });
-    Ok((headers, Json(reply)).into_response())
+    let prompt_tokens = answer.usage.prompt_tokens;
+    let usage = EmbeddingUsage { prompt_tokens, total_tokens: prompt_tokens };
+    Ok((headers, Json(EmbeddingList { object: "list", data: data.collect(), model, usage })).into_response())
 }
 
 /// One text or several, none empty.

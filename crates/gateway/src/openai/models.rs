@@ -5,6 +5,7 @@ use axum::{
     extract::{Path, State},
 };
 use nervure_api::{Catalog, ServiceError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -13,31 +14,40 @@ use crate::{
 };
 
 /// An entry of the list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Model {
+    /// The value of `model` in a request.
     id: String,
+    /// Always `model`.
     object: &'static str,
     /// Always 0: an expert record says when it was renewed, not when its model was made.
     created: u64,
+    /// Always `nervure`.
     owned_by: &'static str,
+    /// Fields that the OpenAI API does not have.
     nervure: ModelExtension,
 }
 
-/// Fields that the OpenAI API does not have.
-#[derive(Debug, Clone, Serialize)]
+/// Fields of an entry that the OpenAI API does not have.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct ModelExtension {
     /// `model` or `capability`.
     kind: &'static str,
+    /// The capability, or that of the model's experts.
     capability: String,
+    /// How many experts serve it.
     experts: u32,
+    /// The longest context of a model's experts, in tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<u32>,
 }
 
 /// The list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ModelList {
+    /// Always `list`.
     object: &'static str,
+    /// Models first, then capabilities.
     data: Vec<Model>,
 }
 

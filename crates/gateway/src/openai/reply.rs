@@ -1,6 +1,7 @@
 //! Replies in the form of the OpenAI API: complete ones, and the chunks of a stream.
 
 use nervure_protocol::{FinishReason, Usage};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::CompleteAnswer;
@@ -24,51 +25,79 @@ pub struct TextReply {
 }
 
 /// A body: a complete reply, or a chunk.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Reply")]
 pub struct ReplyBody<'r> {
+    /// The same in all chunks of a stream.
     id: &'r str,
+    /// `chat.completion`, `chat.completion.chunk` or `text_completion`.
     object: &'static str,
+    /// Seconds since 1970.
     created: u64,
+    /// The model that answered.
     model: &'r str,
+    /// One choice; none in the chunk of usage.
     choices: Vec<Choice>,
-    /// Outer none: no such field. Inner none: `null`, as every chunk but the last has where usage was asked for.
+    /// Tokens of the expert; in a stream with `include_usage`, `null` in every chunk but the last.
+    // Outer none: no such field. Inner none: `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Option<UsageBody>>,
 }
 
-#[derive(Debug, Serialize)]
+/// The answer, or a piece of it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReplyChoice")]
 struct Choice {
+    /// Always 0.
     index: u32,
+    /// The message, of a complete chat.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Message>,
+    /// The next piece, of a chat as a stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     delta: Option<Delta>,
+    /// The text or its next piece, of a completion.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    /// Not supported.
     logprobs: Option<()>,
+    /// `stop`, `length`, or `content_filter` for any other reason; `null` until the last piece.
     finish_reason: Option<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
+/// The message of a complete chat.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReplyMessage")]
 struct Message {
+    /// Always `assistant`.
     role: &'static str,
+    /// Its text.
     content: String,
+    /// Not supported.
     refusal: Option<()>,
 }
 
-#[derive(Debug, Default, Serialize)]
+/// A piece of a message.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "ReplyDelta")]
 struct Delta {
+    /// `assistant`, in the first piece.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
+    /// Its text.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
 }
 
 /// Usage in tokens of the expert.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[schemars(rename = "ReplyUsage")]
 struct UsageBody {
+    /// Tokens read.
     prompt_tokens: u32,
+    /// Tokens written.
     completion_tokens: u32,
+    /// Their sum.
     total_tokens: u32,
 }
 

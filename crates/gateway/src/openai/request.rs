@@ -8,31 +8,45 @@ use std::ops::RangeInclusive;
 use nervure_api::QueryTerms;
 use nervure_protocol::{
     Sampling,
-    bounds::{MAX_STOP_LEN, MAX_STOPS},
+    bounds::{MAX_STOP_LEN, MAX_STOPS, MAX_TOKENS},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::ApiError;
 
 /// The body of `/v1/chat/completions` and `/v1/completions`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct GenerateBody {
     /// A model's name or a capability.
     pub(crate) model: String,
     /// The conversation, of a chat.
     pub(crate) messages: Option<Vec<Message>>,
-    /// The beginning, of a completion.
+    /// The text to continue, or an array of one text.
+    #[schemars(with = "Option<OneOrMany>")]
     pub(crate) prompt: Option<Value>,
     /// Terms of the mesh.
     pub(crate) nervure: Option<QueryTerms>,
+    /// Whether the answer is streamed.
     stream: Option<bool>,
+    /// Options of a stream.
     stream_options: Option<StreamOptions>,
+    /// Maximum number of tokens to write; 256 by default. A token of a byte-level expert is a byte.
+    #[schemars(range(min = 1, max = MAX_TOKENS))]
     max_tokens: Option<u32>,
+    /// The same, and wins over `max_tokens`.
+    #[schemars(range(min = 1, max = MAX_TOKENS))]
     max_completion_tokens: Option<u32>,
+    /// 0 always chooses the most likely token; 0.8 by default.
+    #[schemars(range(min = 0.0, max = 2.0))]
     temperature: Option<f64>,
+    /// The probability mass of the most likely tokens among which one is chosen; 0.95 by default.
+    #[schemars(range(min = 0.001, max = 1.0))]
     top_p: Option<f64>,
+    /// With the same seed, the same expert writes the same text.
     seed: Option<i64>,
+    /// Up to 4 strings that end the answer, of at most 64 bytes each.
     stop: Option<OneOrMany>,
     // Below: fields that are rejected unless they mean "off". Each is listed, because with `flatten` errors lose their position.
     n: Option<Value>,
@@ -55,21 +69,27 @@ pub(crate) struct GenerateBody {
 }
 
 /// One message of a conversation.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ChatRequestMessage")]
 pub(crate) struct Message {
-    /// Its role.
+    /// Its role; `developer` is taken as `system`.
+    #[schemars(extend("enum" = ["system", "developer", "user", "assistant"]))]
     pub(crate) role: String,
     /// A text, or parts, of which only text is supported.
+    #[schemars(schema_with = "super::document::message_content")]
     pub(crate) content: Option<Value>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Options of a stream.
+#[derive(Debug, Deserialize, JsonSchema)]
 struct StreamOptions {
+    /// Whether the last event has the usage.
     include_usage: Option<bool>,
 }
 
 /// One text or several.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(untagged, expecting = "expected a string or an array of strings")]
 pub(crate) enum OneOrMany {
     /// One.
@@ -99,7 +119,7 @@ type UnsupportedField<'b> = (&'static str, &'b Option<Value>, fn(&Value) -> bool
 
 impl GenerateBody {
     /// Every unsupported field.
-    fn unsupported(&self) -> [UnsupportedField<'_>; 17] {
+    pub(super) fn unsupported(&self) -> [UnsupportedField<'_>; 17] {
         const PENALTIES: &str = "penalties are not supported";
         const TOOLS: &str = "tools are not supported";
         const TEXT: &str = "only text is supported";

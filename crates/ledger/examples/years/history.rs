@@ -81,15 +81,12 @@ fn spec() -> MeshSpec {
     spec.economy.subnet.max_validators = 8;
     spec.economy.subnet.commit_reveal = false;
     spec.economy.subnet_immunity = 2 * BLOCKS_PER_DAY;
-    let rich = |index| AccountSpec { owner: owner(index).node_id(), balance: tokens(1_000_000) };
+    let rich = |index| AccountSpec::new(owner(index).node_id(), tokens(1_000_000));
     spec.accounts = (0..OWNERS).map(rich).collect();
-    let listed = |index| NodeSpec {
-        id: validator(index).node_id(),
-        owner: None,
-        role: Role::Validator,
-        netuids: spec.subnets.iter().map(|subnet| subnet.netuid).collect(),
-        stake: tokens(500_000),
-        anchor: None,
+    let listed = |index| {
+        NodeSpec::new(validator(index).node_id(), Role::Validator)
+            .in_subnets(spec.subnets.iter().map(|subnet| subnet.netuid))
+            .with_stake(tokens(500_000))
     };
     spec.nodes = (0..VALIDATORS).map(listed).collect();
     spec

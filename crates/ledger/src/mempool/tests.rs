@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    spec::{AccountSpec, MeshSpec, NodeSpec, Role},
+    spec::MeshSpec,
     transaction::{Call, Transfer, VoteSubnets},
 };
 
@@ -20,12 +20,9 @@ fn state() -> LedgerState {
 }
 
 fn genesis() -> LedgerState {
-    let mut spec = MeshSpec::local("pool");
     let balance = Amount::from_base_units(1_000_000);
-    spec.accounts = (0..20).map(|seed| AccountSpec { owner: key(seed).node_id(), balance }).collect();
-    let (id, netuids) = (key(200).node_id(), vec![spec.subnets[0].netuid]);
-    spec.nodes =
-        vec![NodeSpec { id, owner: None, role: Role::Validator, netuids, stake: balance, anchor: None }];
+    let spec = MeshSpec::test("pool").with_validator(key(200).node_id(), balance);
+    let spec = (0..20).fold(spec, |spec, seed| spec.with_account(key(seed).node_id(), balance));
     LedgerState::genesis(&spec).unwrap()
 }
 

@@ -11,6 +11,7 @@ use crate::params::{MAX_TEMPO, OutOfRange, Params, within};
 
 /// The hyperparameters of a subnet; see [`Hyperparameter`] for when a change takes effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Hyperparameters {
     /// Blocks between two epochs; default 360.
@@ -65,6 +66,7 @@ impl Default for Hyperparameters {
 
 /// A new value for one hyperparameter, of the same name and unit as in [`Hyperparameters`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Hyperparameter {

@@ -84,6 +84,7 @@ impl MetagraphRow {
 
 /// The root of a metagraph, as the ledger keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MetagraphRoot {
     /// The number of the subnet's epoch.

@@ -175,7 +175,7 @@ fn a_snapshot_of_something_else_is_refused_by_name() {
     let genesis = chain.snapshot();
     chain.accept(chain.next(Vec::new()));
     assert!(matches!(chain.read(&genesis), Err(SnapshotError::OtherBlock { .. })));
-    let elsewhere = MeshSpec::local("elsewhere");
+    let elsewhere = MeshSpec::test("elsewhere");
     assert!(matches!(
         snapshot::read(&elsewhere, None, &mut genesis.as_slice()),
         Err(SnapshotError::OtherMesh { .. })

@@ -141,6 +141,6 @@ fn records_that_are_no_state_are_refused() {
         let twice = all.iter().cloned().chain([record.clone()]);
         assert!(LedgerState::from_records(&world.spec, twice).unwrap_err().to_string().contains("twice"));
     }
-    let spec = MeshSpec::local("laws");
+    let spec = MeshSpec::test("laws");
     assert!(LedgerState::from_records(&spec, []).is_err());
 }

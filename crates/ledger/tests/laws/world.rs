@@ -68,18 +68,13 @@ impl World {
     }
 
     pub(crate) fn with(params: Params) -> Self {
-        let listed = |index: u8, role, stake| NodeSpec {
-            id: node(200 + index).node_id(),
-            owner: None,
-            role,
-            netuids: vec![Netuid(1)],
-            stake: units(stake),
-            anchor: None,
+        let listed = |index: u8, role, stake| {
+            NodeSpec::new(node(200 + index).node_id(), role).in_subnets([Netuid(1)]).with_stake(units(stake))
         };
         let nodes = vec![listed(0, Role::Validator, 1_000_000), listed(1, Role::Miner, 0)];
-        let rich = |index| AccountSpec { owner: owner(index).node_id(), balance: units(1_000_000_000_000) };
+        let rich = |index| AccountSpec::new(owner(index).node_id(), units(1_000_000_000_000));
         let accounts = (0..KEYS).map(rich).collect();
-        let spec = MeshSpec { nodes, accounts, economy: params, ..MeshSpec::local("laws") };
+        let spec = MeshSpec { nodes, accounts, economy: params, ..MeshSpec::test("laws") };
         let state = LedgerState::genesis(&spec).unwrap();
         Self { spec, state }
     }

@@ -1,8 +1,8 @@
 //! `POST /v1/embeddings`.
 
 use axum::Json;
-use nervure_experts::{MAX_INPUTS, MAX_TEXT};
 use nervure_gateway::{ApiError, JsonBody};
+use nervure_protocol::bounds::{MAX_INPUTS, MAX_TEXT};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

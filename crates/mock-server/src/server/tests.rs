@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use nervure_experts::{
-    ChatMessage, Expert, ExpertEvent, ExpertRequest, Health, OpenAiConfig, OpenAiExpert, Role, Sampling,
-};
+use nervure_experts::{Expert, Health, OpenAiConfig, OpenAiExpert};
+use nervure_protocol::{ChatMessage, ExpertEvent, ExpertRequest, Role, Sampling};
 use serde_json::{Value, json};
 use tokio_util::sync::DropGuard;
 

@@ -7,8 +7,8 @@ use axum::{
     response::{IntoResponse, Response, Sse, sse::Event},
 };
 use futures::stream;
-use nervure_experts::{FinishReason, MAX_MESSAGES, Usage};
 use nervure_gateway::{ApiError, CompleteAnswer, JsonBody, ReplyKind, TextReply, unix_seconds};
+use nervure_protocol::{FinishReason, Usage, bounds::MAX_MESSAGES};
 use serde::Deserialize;
 
 use super::{RequestPermit, find_model};

@@ -4,15 +4,17 @@
 //! error.
 
 use std::{
-    io::{self, IsTerminal, Read, Write},
+    io::{self, IsTerminal, Read, StdoutLock, Write},
     time::Duration,
 };
 
 use anyhow::Context;
-use nervure_api::{AskBody, AskLine, AskLines, ClientError, QueryTarget, QueryTerms, Strategy};
-use nervure_experts::{ChatMessage, ExpertRequest, Role, Sampling};
+use nervure_api::{
+    AskBody, AskLine, AskLines, ClientError, ParticipantView, QueryTarget, QueryTerms, Strategy, TakeoverView,
+};
 use nervure_light::TrustedBlock;
 use nervure_primitives::{Amount, BlockHeight, Capability, Netuid, NodeId};
+use nervure_protocol::{ChatMessage, ExpertRequest, Receipt, Role, Sampling};
 use nervure_subnet::Policy;
 
 use super::{
@@ -160,64 +162,26 @@ impl AskArgs {
         matches!(self.strategy, Strategy::Average(_) | Strategy::Mix(_))
     }
 
+    /// Prints the lines of the answer as they arrive, and verifies its receipt.
     async fn print(
         &self,
         mut lines: AskLines,
         mut witness: Option<Witness>,
         global: &Global,
     ) -> anyhow::Result<Selection> {
-        let mut out = io::stdout().lock();
-        let (mut complete, mut mixed, mut took_over) = (false, None, Vec::new());
+        let mut printer = AnswerPrinter::new(self, global.json);
         let mut selection = Selection::default();
         while let Some(line) = lines.next().await? {
             if let Some(witness) = &mut witness {
                 witness.record(&line)?;
             }
             selection.record(&line);
-            if global.json {
-                serde_json::to_writer(&mut out, &line)?;
-                writeln!(out)?;
-            }
-            match line {
-                AskLine::Route { expert, route } if !global.json && self.explain => {
-                    output::note(&explain::render(&expert, &route));
-                }
-                AskLine::Text { text } if !global.json => {
-                    out.write_all(printable(&text).as_bytes())?;
-                    out.flush()?;
-                }
-                AskLine::Mixed { participants } if !global.json && self.explain => mixed = Some(participants),
-                AskLine::TookOver { succession } if !global.json && (self.explain || self.verify) => {
-                    took_over.push(succession);
-                }
-                AskLine::Done { .. } => complete = true,
-                AskLine::Error { error } => return Err(ClientError::from(error).into()),
-                _ => {}
-            }
+            printer.print(line)?;
         }
-        if !global.json {
-            writeln!(out)?;
-        }
-        if let Some(participants) = mixed {
-            output::note(&explain::participants("in the end", &participants));
-        }
-        for succession in took_over {
-            output::note(&explain::succession(&succession));
-        }
-        anyhow::ensure!(complete, "the answer broke off and is incomplete\nask again");
+        printer.finish()?;
         if let Some(witness) = witness {
             let (signed, from) = witness.verify().context("NOT verified")?;
-            let receipt = signed.receipt();
-            let part = match from {
-                0 => "this answer".to_owned(),
-                from => format!(
-                    "the part after byte {from} of this answer; the expert that began it signed nothing"
-                ),
-            };
-            output::note(&format!(
-                "verified: {} signed for this question and {part} ({} ms by its clock)",
-                receipt.miner, receipt.took_ms
-            ));
+            output::note(&verified(signed.receipt(), from));
         }
         Ok(selection)
     }
@@ -294,6 +258,81 @@ impl AskArgs {
             }
         }
     }
+}
+
+/// Prints an answer.
+struct AnswerPrinter {
+    out: StdoutLock<'static>,
+    json: bool,
+    explains: bool,
+    shows_takeovers: bool,
+    is_complete: bool,
+    /// The experts of a mixed text with their final weights.
+    mixed: Option<Vec<ParticipantView>>,
+    took_over: Vec<TakeoverView>,
+}
+
+impl AnswerPrinter {
+    fn new(args: &AskArgs, json: bool) -> Self {
+        Self {
+            out: io::stdout().lock(),
+            json,
+            explains: args.explain && !json,
+            shows_takeovers: (args.explain || args.verify) && !json,
+            is_complete: false,
+            mixed: None,
+            took_over: Vec::new(),
+        }
+    }
+
+    fn print(&mut self, line: AskLine) -> anyhow::Result<()> {
+        if self.json {
+            serde_json::to_writer(&mut self.out, &line)?;
+            writeln!(self.out)?;
+        }
+        match line {
+            AskLine::Route { expert, route } if self.explains => {
+                output::note(&explain::render(&expert, &route));
+            }
+            AskLine::Text { text } if !self.json => {
+                self.out.write_all(printable(&text).as_bytes())?;
+                self.out.flush()?;
+            }
+            AskLine::Mixed { participants } if self.explains => self.mixed = Some(participants),
+            AskLine::TookOver { succession } if self.shows_takeovers => self.took_over.push(succession),
+            AskLine::Done { .. } => self.is_complete = true,
+            AskLine::Error { error } => return Err(ClientError::from(error).into()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The answer has ended: prints what is known only now.
+    fn finish(mut self) -> anyhow::Result<()> {
+        if !self.json {
+            writeln!(self.out)?;
+        }
+        if let Some(participants) = &self.mixed {
+            output::note(&explain::participants("in the end", participants));
+        }
+        for succession in &self.took_over {
+            output::note(&explain::succession(succession));
+        }
+        anyhow::ensure!(self.is_complete, "the answer broke off and is incomplete\nask again");
+        Ok(())
+    }
+}
+
+/// What a verified receipt proves, from this byte of the answer on.
+fn verified(receipt: &Receipt, from: u64) -> String {
+    let part = match from {
+        0 => "this answer".to_owned(),
+        from => {
+            format!("the part after byte {from} of this answer; the expert that began it signed nothing")
+        }
+    };
+    let Receipt { miner, took_ms, .. } = receipt;
+    format!("verified: {miner} signed for this question and {part} ({took_ms} ms by its clock)")
 }
 
 /// The experts that were selected, and the block whose incentives were used.

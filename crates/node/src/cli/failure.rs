@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use nervure_api::ClientError;
+use nervure_api::{ClientError, SourceError};
 use nervure_light::VerifyError;
 #[cfg(feature = "mock-server")]
 use nervure_mock_server::MockServerError;
@@ -60,14 +60,11 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(error) = local(error) {
         return error.hint();
     }
-    if is_unreadable_proof(error) {
-        return Some(DISTRUST_HINT.to_owned());
-    }
     if let Some(error) = client(error) {
         return error.hint();
     }
-    if let Some(LightError::Verify(error)) = error.downcast_ref::<LightError>() {
-        return Some(verify_hint(error).to_owned());
+    if let Some(error) = light(error) {
+        return light_hint(error).map(str::to_owned);
     }
     if let Some(error) = error.downcast_ref::<StartError>() {
         return Some(error.hint().to_owned());
@@ -83,10 +80,13 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     error.downcast_ref::<TestnetError>().and_then(testnet_hint)
 }
 
-/// Whether a node's proof cannot even be decoded: to a client that verifies, that is the same as a false one.
-fn is_unreadable_proof(error: &anyhow::Error) -> bool {
-    let light = error.downcast_ref::<LightError>();
-    matches!(light, Some(LightError::Source(ClientError::InvalidResponse { .. })))
+/// The next step after a light client had no result, other than after a failed request.
+fn light_hint(error: &LightError) -> Option<&'static str> {
+    match error {
+        LightError::Verify(error) => Some(verify_hint(error)),
+        LightError::Source(_) => Some(DISTRUST_HINT),
+        LightError::Genesis(_) => None,
+    }
 }
 
 fn verify_hint(error: &VerifyError) -> &'static str {
@@ -126,24 +126,30 @@ fn local(error: &anyhow::Error) -> Option<&LocalNodeError> {
 
 /// Why a request over HTTP failed, that of a light client included.
 fn client(error: &anyhow::Error) -> Option<&ClientError> {
-    match error.downcast_ref::<LightError>() {
-        Some(LightError::Source(error)) => Some(error),
+    match light(error) {
+        Some(LightError::Source(SourceError::Client(error))) => Some(error),
         _ => error.downcast_ref::<ClientError>(),
     }
+}
+
+/// Why a light client has no result.
+fn light(error: &anyhow::Error) -> Option<&LightError> {
+    error.downcast_ref::<LightError>()
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(error) = local(error) {
         return error.exit_code();
     }
-    if is_unreadable_proof(error) {
-        return UNVERIFIED_EXIT;
-    }
     if let Some(error) = client(error) {
         return error.exit_code();
     }
-    if let Some(LightError::Verify(error)) = error.downcast_ref::<LightError>() {
-        return if error.is_honest() { 1 } else { UNVERIFIED_EXIT };
+    if let Some(error) = light(error) {
+        return match error {
+            LightError::Genesis(_) => 1,
+            LightError::Verify(error) if error.is_honest() => 1,
+            LightError::Verify(_) | LightError::Source(_) => UNVERIFIED_EXIT,
+        };
     }
     #[cfg(feature = "mock-server")]
     if error.downcast_ref::<MockServerError>().is_some_and(MockServerError::port_in_use) {
@@ -161,6 +167,16 @@ mod tests {
     fn splits_off_the_last_line_unless_it_marks_a_column() {
         assert_eq!(split("what\ndo this"), ("what".into(), Some("do this".into())));
         assert_eq!(split("wrong\ncontext > x\n          ^").1, None);
+    }
+
+    #[test]
+    fn a_proof_that_does_not_decode_is_as_bad_as_a_false_one() {
+        let http = ([127, 0, 0, 1], 1).into();
+        let invalid = || ClientError::InvalidResponse { http, what: "not base64".into() };
+        let proof = anyhow::Error::from(LightError::Source(invalid().into()));
+        assert_eq!((exit_code(&proof), hint(&proof)), (UNVERIFIED_EXIT, Some(DISTRUST_HINT.to_owned())));
+        let other = anyhow::Error::from(invalid());
+        assert_eq!((exit_code(&other), hint(&other)), (1, None), "an answer that proves nothing");
     }
 
     #[test]

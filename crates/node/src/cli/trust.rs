@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::bail;
-use nervure_api::{Client, ClientError};
+use nervure_api::{Client, SourceError};
 use nervure_light::{TrustAnchor, TrustedBlock, Verifier, VerifierError};
 
 use super::{Global, mesh};
@@ -16,7 +16,7 @@ pub(crate) const MESH_FILE: &str = "mesh.toml";
 pub(crate) type NodeVerifier = Verifier<Client>;
 
 /// Why a light client over HTTP has no result.
-pub(crate) type LightError = VerifierError<ClientError>;
+pub(crate) type LightError = VerifierError<SourceError>;
 
 /// The options of a verifying command.
 #[derive(Debug, clap::Args)]

@@ -9,12 +9,11 @@ use anyhow::Context;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use nervure_api::{AskLine, ExpertView, ReceiptView};
-use nervure_experts::{ExpertEvent, ExpertRequest};
 use nervure_primitives::MeshId;
-use nervure_protocol::{AnswerHasher, ReceiptError, SignedReceipt, request_hash};
+use nervure_protocol::{
+    AnswerHasher, ExpertEvent, ExpertRequest, ReceiptError, SignedReceipt, query::body, request_hash,
+};
 use nervure_router::with_prefix;
-
-use crate::runtime::wire;
 
 /// Why a receipt does not verify an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +77,7 @@ impl Witness {
             AskLine::Distribution { probabilities } => ExpertEvent::Distribution(probabilities.clone()),
             AskLine::Mixed { .. } | AskLine::Done { .. } | AskLine::Error { .. } => return Ok(()),
         };
-        self.events.push((self.text.len() as u64, wire::encode_event(&event)?));
+        self.events.push((self.text.len() as u64, body::encode_event(&event)?));
         if let ExpertEvent::Text(text) = event {
             self.text.push_str(&text);
         }
@@ -92,7 +91,7 @@ impl Witness {
             0 => Some(self.request),
             _ => prefix.and_then(|prefix| with_prefix(&self.request, prefix)),
         };
-        let asked = asked.and_then(|asked| wire::encode_request(&asked).ok());
+        let asked = asked.and_then(|asked| body::encode_request(&asked).ok());
         let mut answer = AnswerHasher::default();
         self.events.iter().filter(|(at, _)| *at >= self.from).for_each(|(_, event)| answer.chunk(event));
         let shown = self.receipt.ok_or(ReceiptCheckError::Missing)?;
@@ -117,9 +116,8 @@ impl Witness {
 
 #[cfg(test)]
 mod tests {
-    use nervure_experts::Sampling;
     use nervure_primitives::{Hash, Netuid, NodeKey, UnixMillis};
-    use nervure_subnet::task::Receipt;
+    use nervure_protocol::{Receipt, Sampling};
 
     use super::*;
     use nervure_api::{RouteView, Strategy};
@@ -135,13 +133,13 @@ mod tests {
         let (miner, asker) = (NodeKey::from_seed(&[1; 32]), NodeKey::from_seed(&[2; 32]).node_id());
         let query = Hash::of("q", &[]);
         let mut answer = AnswerHasher::default();
-        answer.chunk(&wire::encode_event(&ExpertEvent::Text("one".into())).unwrap());
+        answer.chunk(&body::encode_event(&ExpertEvent::Text("one".into())).unwrap());
         let receipt = Receipt {
             netuid: Netuid(1),
             asker,
             miner: miner.node_id(),
             query,
-            request: request_hash(&query, &wire::encode_request(&request("x")).unwrap()),
+            request: request_hash(&query, &body::encode_request(&request("x")).unwrap()),
             answer: answer.finish(),
             received_at: UnixMillis(1),
             took_ms: 1,

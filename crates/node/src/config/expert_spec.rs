@@ -16,6 +16,15 @@ use serde::Deserialize;
 const MAX_NAME_LEN: usize = 32;
 
 /// One expert that a miner is to serve.
+///
+/// ```
+/// use nervure::ExpertSpec;
+///
+/// let spec: ExpertSpec = "builtin:rust,price=5,name=r1".parse()?;
+/// assert_eq!((spec.price, spec.name.as_deref()), (5, Some("r1")));
+/// assert!("builtin:rust,prise=5".parse::<ExpertSpec>().is_err());
+/// # Ok::<(), nervure::ExpertSpecError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ExpertSpec {

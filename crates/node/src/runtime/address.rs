@@ -100,7 +100,7 @@ mod tests {
     fn bootstrap_leaves_out_the_own_address_and_names_mistakes() {
         let own = NodeKey::from_seed(&[1; 32]).node_id();
         let other = NodeKey::from_seed(&[2; 32]).node_id();
-        let mut spec = MeshSpec::local("a");
+        let mut spec = MeshSpec::test("a");
         let address = |id: &NodeId| format!("/ip4/127.0.0.1/udp/1/quic-v1/p2p/{id}");
         spec.network.bootstrap = vec![address(&own), address(&other)];
         assert_eq!(bootstrap(&spec, &own).unwrap(), [address(&other).parse().unwrap()]);

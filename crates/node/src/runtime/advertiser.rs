@@ -10,8 +10,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use nervure_experts::Health;
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::{MeshId, NodeKey, UnixMillis};
-use nervure_protocol::topics;
-use nervure_subnet::{ExpertRecord, SignedRecord};
+use nervure_protocol::{ExpertRecord, SignedRecord, topics};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 

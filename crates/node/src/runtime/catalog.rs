@@ -3,8 +3,9 @@
 //! A lock around a pure structure: every method is short, and none awaits while it holds the lock.
 
 use nervure_primitives::{MeshId, NodeId};
+use nervure_protocol::{RecordError, SignedRecord};
 use nervure_subnet::{
-    Index, IndexSearch, InsertOutcome, Observation, Observations, Page, RecordError, SignedRecord,
+    Index, IndexSearch, InsertOutcome, Observation, Observations, Page,
     directory::{self, Context},
 };
 use parking_lot::{Mutex, MutexGuard};

@@ -9,18 +9,23 @@
 //! bound are dropped and counted; votes are sent again.
 
 mod blocks;
-mod commit;
+mod executor;
 mod fetch;
 mod gossip;
 mod host;
+mod host_error;
 mod metrics;
 mod open;
 mod pacemaker;
 mod pending;
 mod proposed;
 mod receipts;
+mod schedule;
 mod span;
+mod stall;
+mod sync;
 mod task;
+mod view;
 
 use std::{
     num::NonZeroUsize,
@@ -29,7 +34,7 @@ use std::{
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::FutureExt;
@@ -58,6 +63,9 @@ use super::{
     gossip::TopicHandlers,
     metrics::register_state,
 };
+use executor::{BlockExecutor, ExecutorDeps};
+use fetch::Net;
+use host::{Host, HostDeps};
 use proposed::ProposedBlocks;
 use receipts::TxReceipts;
 use task::{Event, Task};
@@ -66,6 +74,7 @@ pub(crate) use blocks::protocol;
 pub(crate) use gossip::topics;
 pub(crate) use metrics::{ChainMetrics, STATE};
 pub(crate) use open::{OpenChain, OpenError, exists, import};
+pub(crate) use view::ChainView;
 
 /// Registers the handlers of the chain's topics and of requests for blocks.
 pub(crate) fn register(topics: &mut TopicHandlers, protocols: &mut ProtocolHandlers, chain: &ChainHandle) {
@@ -93,54 +102,6 @@ pub(crate) enum ChainRole {
     Validator,
     /// Takes the blocks that validators agreed on.
     Follower,
-}
-
-/// The state of the chain as this node knows it.
-#[derive(Clone, Debug)]
-pub(crate) struct ChainView {
-    /// The last block and the state after it.
-    pub tip: Arc<Tip>,
-    /// When it was committed here.
-    pub committed: Instant,
-    /// From the beginning of its height to its commit; none before the first block.
-    pub took: Option<Duration>,
-    /// The round that the next block is in.
-    pub round: u32,
-    /// The highest block that a peer announced, while this node does not have it.
-    pub behind: Option<BlockHeight>,
-    /// Transactions that wait for a block.
-    pub waiting: usize,
-    /// The highest block that this node's key signed something about.
-    pub signed: Option<BlockHeight>,
-    /// Up to which height this node's key signs nothing, because it was seen to have signed before.
-    pub silent_through: Option<BlockHeight>,
-    /// Why no block is made, as far as this validator can tell.
-    pub stalled: Option<String>,
-    /// Why this node has stopped following the chain; a restart is needed.
-    pub failed: Option<String>,
-}
-
-impl ChainView {
-    /// Of a node that has just opened its store.
-    fn of(tip: Tip) -> Self {
-        Self {
-            tip: Arc::new(tip),
-            committed: Instant::now(),
-            took: None,
-            round: 0,
-            behind: None,
-            waiting: 0,
-            signed: None,
-            silent_through: None,
-            stalled: None,
-            failed: None,
-        }
-    }
-
-    /// The view of the genesis of `spec`, for a client that follows no chain.
-    pub(crate) fn genesis(spec: &MeshSpec) -> Result<Self, StoreError> {
-        Ok(Self::of(Tip::genesis(spec)?.0))
-    }
 }
 
 /// Owns the chain's thread, which ends when this is dropped.
@@ -182,20 +143,27 @@ impl Chain {
         };
         let signer = Signer::new(key.clone(), spec.mesh_id(), recovered.signer);
         let engine = Engine::new(engine_config(spec), signer);
-        let net = fetch::Net { network, runtime: tokio::runtime::Handle::current(), events };
-        let host = host::Host::new(host::HostDeps {
-            store: handle.store.clone(),
-            wal,
+        let tip = Tip::clone(&view.borrow().tip);
+        let executor = BlockExecutor::new(
+            tip,
+            ExecutorDeps {
+                store: handle.store.clone(),
+                wal,
+                proposed: handle.proposed.clone(),
+                receipts: handle.receipts.clone(),
+                metrics: handle.metrics.clone(),
+                threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            },
+        );
+        let host = Host::new(HostDeps {
+            executor,
             pending,
             view,
-            proposed: handle.proposed.clone(),
             metrics: handle.metrics.clone(),
-            net,
+            net: Net::new(network, events),
             role,
-            receipts: handle.receipts.clone(),
             anchoring,
             block_time: Duration::from_millis(spec.consensus.block_milliseconds.into()),
-            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         });
         let task = Task::new(engine, host, recovered, queue);
         let thread = std::thread::Builder::new().name("chain".into()).spawn(move || task.run())?;

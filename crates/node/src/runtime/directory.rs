@@ -10,14 +10,13 @@ use futures::{FutureExt, StreamExt, stream};
 use lru::LruCache;
 use nervure_p2p::{InboundRequest, NetworkHandle, ProtocolSpec};
 use nervure_primitives::{Capability, Hash, MeshId, NodeId, cbor};
-use nervure_protocol::protocols::DIRECTORY;
-use nervure_subnet::{
+use nervure_protocol::{
     SignedRecord,
-    directory::{
-        self, FindRecords, MAX_PUBLISH, PROTOCOL, REPLICAS, Request, SHARDS, epochs, keys, read_page,
-        read_published,
-    },
+    bounds::MAX_PUBLISH,
+    directory::{DirectoryRequest as Request, FindRecords, REPLICAS, SHARDS, epoch, epochs, key, keys},
+    protocols::DIRECTORY,
 };
+use nervure_subnet::directory::{PROTOCOL, read_page, read_published};
 use parking_lot::Mutex;
 use serde_bytes::ByteBuf;
 use tokio::sync::{mpsc, watch};
@@ -170,7 +169,7 @@ impl Directory {
         for netuid in netuids {
             for shard in 0..SHARDS {
                 for epoch in epochs(now, self.expiry) {
-                    let key = directory::key(&self.mesh, netuid, capability, shard, epoch);
+                    let key = key(&self.mesh, netuid, capability, shard, epoch);
                     let find = FindRecords {
                         netuid,
                         capability: capability.cloned(),
@@ -235,7 +234,7 @@ impl Directory {
 
     /// Sends own records to the nodes that are responsible for them; returns how many nodes keep some.
     pub(crate) async fn publish(&self, records: &[SignedRecord]) -> usize {
-        let epoch = directory::epoch(clock::now());
+        let epoch = epoch(clock::now());
         let mut wanted: BTreeMap<Hash, Vec<usize>> = BTreeMap::new();
         for (index, signed) in records.iter().enumerate() {
             let record = signed.record();

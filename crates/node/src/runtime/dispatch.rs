@@ -22,9 +22,9 @@ pub(crate) struct Dispatcher<M> {
 }
 
 impl<M> Dispatcher<M> {
-    /// No handlers yet, for names of this `kind`.
-    pub(crate) fn new(kind: &'static str) -> Self {
-        Self { kind, handlers: BTreeMap::new(), families: BTreeMap::new(), unknown: Counter::default() }
+    /// No handlers yet, for names of this `kind`. Messages without a handler are counted in `unknown`.
+    pub(crate) fn new(kind: &'static str, unknown: Counter) -> Self {
+        Self { kind, handlers: BTreeMap::new(), families: BTreeMap::new(), unknown }
     }
 
     /// Registers the handler of `name`.
@@ -59,11 +59,6 @@ impl<M> Dispatcher<M> {
         }
         found
     }
-
-    /// How many messages had no handler.
-    pub(crate) fn unknown(&self) -> &Counter {
-        &self.unknown
-    }
 }
 
 #[cfg(test)]
@@ -88,7 +83,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_ignored_and_counted() {
         let log = Log::default();
-        let mut topics = Dispatcher::new("topic");
+        let mut topics = Dispatcher::new("topic", Counter::default());
         topics.register("blocks", logging(&log, "blocks"));
         topics.register_family("experts/", logging(&log, "experts"));
         for (name, message) in [("blocks", 1), ("experts/22", 2)] {
@@ -97,7 +92,7 @@ mod tests {
         for name in ["", "block", "blocks/2", "experts/", "experts/x", "experts/70000", "chain/2"] {
             assert!(topics.handler(name).is_none(), "{name}");
         }
-        assert_eq!(topics.unknown().get(), 7);
+        assert_eq!(topics.unknown.get(), 7);
         assert_eq!(*log.lock(), [("blocks", 1), ("experts", 2)]);
     }
 }

@@ -1,13 +1,17 @@
 //! The node's part in the mesh: the network, the catalog of experts, the directory. The rest of the node is built on it.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use nervure_ledger::spec::{MeshSpec, Role};
-use nervure_p2p::{DhtMode, Multiaddr, Network, NetworkConfig, NetworkHandle, query::QueryServer};
+use nervure_p2p::{
+    DhtMode, GossipMessage, InboundRequest, Multiaddr, Network, NetworkConfig, NetworkHandle,
+    query::QueryServer,
+};
 use nervure_primitives::{MeshId, NodeKey};
 use nervure_router::Router;
 use nervure_subnet::mechanism::Corpus;
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use tokio::sync::mpsc::Receiver;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -18,7 +22,7 @@ use super::{
     advertiser::Advertiser,
     anchor::{self, Anchoring},
     catalog::{self, ExpertCatalog},
-    chain::{self, Chain, ChainHandle, ChainRole, OpenChain},
+    chain::{self, Chain, ChainRole, OpenChain},
     directory::{self, Directory, ProtocolHandlers},
     gossip::{self, TopicHandlers},
     metrics::{VerdictCounters, register_state},
@@ -65,7 +69,7 @@ pub(crate) struct Mesh {
     stop: DropGuard,
 }
 
-/// How many messages no part of this node handled.
+/// How many messages no part of this node handled. Clones share the same values.
 #[derive(Clone, Default)]
 pub(crate) struct UnhandledCounters {
     topics: Counter,
@@ -82,103 +86,139 @@ impl UnhandledCounters {
     }
 }
 
-/// The handlers of all gossip topics and request protocols: each part registers its own.
-fn handlers(
-    (catalog, records): (&Arc<ExpertCatalog>, &VerdictCounters),
-    opinions: &Arc<Opinions>,
-    chain: Option<(&ChainHandle, &Arc<Anchoring>)>,
-) -> (TopicHandlers, ProtocolHandlers) {
-    let mut topics = TopicHandlers::new("topic");
-    gossip::register(&mut topics, catalog, records);
-    opinions::register(&mut topics, opinions);
-    let mut protocols = ProtocolHandlers::new("request protocol");
-    directory::register(&mut protocols, catalog);
-    skew::register(&mut protocols);
-    if let Some((chain, anchoring)) = chain {
-        chain::register(&mut topics, &mut protocols, chain);
-        anchor::register(&mut topics, &mut protocols, anchoring);
-        state_sync::register(&mut protocols, chain);
+/// What a node is started with.
+#[derive(Clone, Copy)]
+pub(crate) struct MeshSetup<'a> {
+    pub config: &'a NodeConfig,
+    pub spec: &'a MeshSpec,
+    pub key: &'a NodeKey,
+}
+
+impl MeshSetup<'_> {
+    /// Whether this node only asks, and stays no longer than a command runs.
+    fn is_ephemeral(&self, registry: &LedgerRegistry) -> bool {
+        registry.role(&self.key.node_id()).is_none() && self.config.role.is_none()
     }
-    (topics, protocols)
+
+    /// The time from one block to the next.
+    fn block_time(&self) -> Duration {
+        Duration::from_millis(self.spec.consensus.block_milliseconds.into())
+    }
+}
+
+/// A network that listens, and what arrives there.
+struct StartedNetwork {
+    network: NetworkHandle,
+    messages: Receiver<GossipMessage>,
+    requests: Receiver<InboundRequest>,
+    listening: Vec<Multiaddr>,
+    alone: bool,
+}
+
+async fn start_network(
+    setup: MeshSetup<'_>,
+    registry: &LedgerRegistry,
+    stop: &CancellationToken,
+) -> Result<StartedNetwork, StartError> {
+    let (inbox, requests) = directory::channel();
+    let settings = NetworkConfig { requests: Some(inbox), ..network_config(setup, registry)? };
+    let alone = settings.bootstrap.is_empty();
+    let (network, messages) = Network::start(settings, Arc::new(registry.clone()), stop.clone())?;
+    let listening = listening(&network).await?;
+    Ok(StartedNetwork { network, messages, requests, listening, alone })
 }
 
 impl Mesh {
-    /// Starts the network and the tasks that use it.
+    /// Starts the network and the tasks that use it. Without `opened`, the chain is not followed.
     pub(crate) async fn start(
-        config: &NodeConfig,
-        spec: &MeshSpec,
-        key: &NodeKey,
-        (registry, opened): (LedgerRegistry, Option<OpenChain>),
+        setup: MeshSetup<'_>,
+        registry: LedgerRegistry,
+        opened: Option<OpenChain>,
     ) -> Result<Self, StartError> {
-        let stop = CancellationToken::new();
+        let (stop, id) = (CancellationToken::new(), setup.spec.mesh_id());
         let guard = stop.clone().drop_guard();
-        let ephemeral = registry.role(&key.node_id()).is_none() && config.role.is_none();
-        let (requests, inbox) = directory::channel();
-        let settings =
-            NetworkConfig { requests: Some(requests), ..network_config(config, spec, key, ephemeral)? };
-        let alone = settings.bootstrap.is_empty();
-        let (network, messages) = Network::start(settings, Arc::new(registry.clone()), stop.clone())?;
-        let listening = listening(&network).await?;
-
-        let anchoring = opened.is_some().then(|| Anchoring::new(config, spec)).transpose()?.map(Arc::new);
-        let started = opened.zip(anchoring.clone()).map(|(opened, anchoring)| {
-            Chain::start((opened, chain_role(config)), (spec, key), network.clone(), anchoring)
+        let started = start_network(setup, &registry, &stop).await?;
+        let StartedNetwork { network, messages, requests, listening, alone } = started;
+        let anchoring = opened.is_some().then(|| Anchoring::new(setup.config, setup.spec)).transpose()?;
+        let anchoring = anchoring.map(Arc::new);
+        let chain = opened.zip(anchoring.clone()).map(|(opened, anchoring)| {
+            let opened = (opened, chain_role(setup.config));
+            Chain::start(opened, (setup.spec, setup.key), network.clone(), anchoring)
         });
-        let chain = started.transpose().map_err(StartError::Thread)?;
-        let handle = chain.as_ref().map(Chain::handle);
-
-        let (id, tasks) = (spec.mesh_id(), TaskTracker::new());
+        let chain = chain.transpose().map_err(StartError::Thread)?;
+        let is_ephemeral = setup.is_ephemeral(&registry);
         let opinions = Arc::new(Opinions::new(id, registry.clone()));
         let catalog = Arc::new(ExpertCatalog::new(id, registry.clone()));
-        let records = VerdictCounters::default();
-        let directory =
-            Directory::new(network.clone(), catalog.clone(), (id, registry), spec.record_expiry());
-        let directory = Arc::new(directory);
-        let records_of = (&catalog, &records);
-        let (topics, protocols) = handlers(records_of, &opinions, handle.as_ref().zip(anchoring.as_ref()));
-        let unhandled =
-            UnhandledCounters { topics: topics.unknown().clone(), protocols: protocols.unknown().clone() };
-        tasks.spawn(gossip::run(messages, topics));
-        tasks.spawn(directory::serve(inbox, protocols));
-        if let Some(chain) = &handle {
-            let known = spec.subnets.iter().map(|subnet| subnet.netuid).collect();
-            let following = gossip::follow(chain.watch(), network.clone(), known);
-            let stop = stop.clone();
-            tasks.spawn(async move { stop.run_until_cancelled(following).await });
-        }
-        if let Some((anchoring, chain)) = anchoring.clone().zip(handle.clone()) {
-            #[cfg(not(feature = "anchor-evm"))]
-            anchor::check_supported(spec, &config.anchor_rpc)?;
-            #[cfg(feature = "anchor-evm")]
-            if let Some(forwarder) = anchor::Forwarder::new(config, spec, &anchoring)? {
-                tasks.spawn(forwarder.run(anchoring.clone(), stop.clone()));
-            }
-            tasks.spawn(anchoring.keep((chain, spec.clone()), network.clone(), stop.clone()));
-        }
-        tasks.spawn(sweep(catalog.clone(), stop.clone()));
-        let skew = Arc::<Skew>::default();
-        if config.follow {
-            tasks.spawn(skew.clone().watch(network.clone(), stop.clone()));
-        }
-        let warming = directory.clone();
-        tasks.spawn(async move { stop.run_until_cancelled(warming.warm_up(ephemeral)).await });
-        tasks.close();
-        Ok(Self {
+        let expiry = setup.spec.record_expiry();
+        let directory = Directory::new(network.clone(), catalog.clone(), (id, registry), expiry);
+        let mesh = Self {
             id,
             network,
             catalog,
-            directory,
-            records,
-            unhandled,
+            directory: Arc::new(directory),
+            records: VerdictCounters::default(),
+            unhandled: UnhandledCounters::default(),
             opinions,
-            skew,
+            skew: Arc::default(),
             listening,
             alone,
             chain,
             anchoring,
-            tasks,
+            tasks: TaskTracker::new(),
             stop: guard,
-        })
+        };
+        mesh.spawn_handlers(messages, requests);
+        mesh.spawn_chain_tasks(setup, &stop)?;
+        mesh.spawn_upkeep(setup.config.follow, is_ephemeral, &stop);
+        mesh.tasks.close();
+        Ok(mesh)
+    }
+
+    /// Handles all gossip topics and request protocols: each part registers its own.
+    fn spawn_handlers(&self, messages: Receiver<GossipMessage>, requests: Receiver<InboundRequest>) {
+        let UnhandledCounters { topics, protocols } = &self.unhandled;
+        let mut topics = TopicHandlers::new("topic", topics.clone());
+        gossip::register(&mut topics, &self.catalog, &self.records);
+        opinions::register(&mut topics, &self.opinions);
+        let mut protocols = ProtocolHandlers::new("request protocol", protocols.clone());
+        directory::register(&mut protocols, &self.catalog);
+        skew::register(&mut protocols);
+        if let (Some(chain), Some(anchoring)) = (&self.chain, &self.anchoring) {
+            chain::register(&mut topics, &mut protocols, &chain.handle());
+            anchor::register(&mut topics, &mut protocols, anchoring);
+            state_sync::register(&mut protocols, &chain.handle());
+        }
+        self.tasks.spawn(gossip::run(messages, topics));
+        self.tasks.spawn(directory::serve(requests, protocols));
+    }
+
+    /// Follows the subnets of the chain, and keeps and forwards its checkpoints.
+    fn spawn_chain_tasks(&self, setup: MeshSetup<'_>, stop: &CancellationToken) -> Result<(), StartError> {
+        let (Some(chain), Some(anchoring)) = (&self.chain, &self.anchoring) else { return Ok(()) };
+        let (chain, spec) = (chain.handle(), setup.spec);
+        let known = spec.subnets.iter().map(|subnet| subnet.netuid).collect();
+        let following = gossip::follow(chain.watch(), self.network.clone(), known);
+        let until = stop.clone();
+        self.tasks.spawn(async move { until.run_until_cancelled(following).await });
+        #[cfg(not(feature = "anchor-evm"))]
+        anchor::check_supported(spec, &setup.config.anchor_rpc)?;
+        #[cfg(feature = "anchor-evm")]
+        if let Some(forwarder) = anchor::Forwarder::new(setup.config, spec, anchoring)? {
+            self.tasks.spawn(forwarder.run(anchoring.clone(), stop.clone()));
+        }
+        let keeping = anchoring.clone().keep((chain, spec.clone()), self.network.clone(), stop.clone());
+        self.tasks.spawn(keeping);
+        Ok(())
+    }
+
+    /// Drops expired records, watches the clock's skew and warms the directory up.
+    fn spawn_upkeep(&self, follows: bool, is_ephemeral: bool, stop: &CancellationToken) {
+        self.tasks.spawn(sweep(self.catalog.clone(), stop.clone()));
+        if follows {
+            self.tasks.spawn(self.skew.clone().watch(self.network.clone(), stop.clone()));
+        }
+        let (directory, stop) = (self.directory.clone(), stop.clone());
+        self.tasks.spawn(async move { stop.run_until_cancelled(directory.warm_up(is_ephemeral)).await });
     }
 
     /// Registers the metrics of all its parts.
@@ -200,11 +240,11 @@ impl Mesh {
     /// The advertiser of `experts`, for which `server` answers.
     pub(crate) fn advertiser(
         &self,
-        config: &NodeConfig,
-        spec: &MeshSpec,
-        (key, experts): (&NodeKey, &Arc<ServedExperts>),
+        setup: MeshSetup<'_>,
+        experts: &Arc<ServedExperts>,
         server: &QueryServer,
     ) -> Advertiser {
+        let MeshSetup { config, spec, key } = setup;
         Advertiser {
             key: key.clone(),
             mesh: self.id,
@@ -217,27 +257,22 @@ impl Mesh {
         }
     }
 
-    /// The validator that sets tasks with `texts` and scores the answers, under `key` and with its averages in `dir`.
-    pub(crate) fn validator(
-        &self,
-        (key, dir): (NodeKey, PathBuf),
-        (chain, block_time): (ChainHandle, Duration),
-        router: Router,
-        texts: Corpus,
-    ) -> Validator {
-        Validator {
-            key,
+    /// The validator that sets tasks with `texts` and scores the answers; none where the chain is not followed.
+    pub(crate) fn validator(&self, setup: MeshSetup<'_>, router: Router, texts: Corpus) -> Option<Validator> {
+        Some(Validator {
+            key: setup.key.clone(),
             mesh: self.id,
-            chain,
+            chain: self.chain.as_ref()?.handle(),
             catalog: self.catalog.clone(),
             opinions: self.opinions.clone(),
             router,
             network: self.network.clone(),
             corpus: Arc::new(texts),
-            dir,
-            block_time,
+            mechanisms: setup.config.mechanisms.clone(),
+            dir: setup.config.dir.clone(),
+            block_time: setup.block_time(),
             metrics: ValidatorMetrics::default(),
-        }
+        })
     }
 
     /// Shuts down in order, and writes the peer store.
@@ -260,12 +295,8 @@ fn chain_role(config: &NodeConfig) -> ChainRole {
     }
 }
 
-fn network_config(
-    config: &NodeConfig,
-    spec: &MeshSpec,
-    key: &NodeKey,
-    ephemeral: bool,
-) -> Result<NetworkConfig, StartError> {
+fn network_config(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<NetworkConfig, StartError> {
+    let MeshSetup { config, spec, key } = setup;
     let mut network = NetworkConfig::new(key.clone(), spec.mesh_id(), scope(spec));
     network.listen = address::listen(config.bind, config.p2p_port);
     network.reach.relay_server = config.relay_server;
@@ -285,7 +316,7 @@ fn network_config(
     network.protocols.push(anchor::protocol());
     network.protocols.push(state_sync::protocol());
     network.peer_store = Some(config.dir.join(PEER_STORE));
-    if ephemeral {
+    if setup.is_ephemeral(registry) {
         // A DHT server would never be asked: routing tables hold registered nodes only.
         network.mode = DhtMode::Client;
     }

@@ -9,12 +9,15 @@ use futures::FutureExt;
 use nervure_ledger::state::LedgerState;
 use nervure_p2p::{TopicSpec, Verdict};
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
-use nervure_protocol::topics::{ASSIGNMENTS, SCORES};
+use nervure_protocol::{
+    AssignmentError, LiveScoresError, SignedAssignment, SignedLiveScores,
+    topics::{ASSIGNMENTS, SCORES},
+};
 use nervure_router::TrustTable;
 use nervure_subnet::{
     Registration, Trust,
-    score::{LiveScoreTable, LiveScoresError, MedianScore, SignedLiveScores},
-    task::{AssignmentError, AssignmentOutcome, Assignments, SignedAssignment},
+    score::{LiveScoreTable, MedianScore},
+    task::{AssignmentOutcome, Assignments},
 };
 use parking_lot::Mutex;
 use prometheus_client::{metrics::counter::Counter, registry::Registry};

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use nervure_p2p::query::QueryOpen;
 use nervure_primitives::{Hash, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
-use nervure_subnet::task::{AnswerHasher, Receipt, SignedReceipt, request_hash};
+use nervure_protocol::{AnswerHasher, Receipt, SignedReceipt, request_hash};
 
 use super::clock;
 

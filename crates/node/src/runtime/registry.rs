@@ -13,8 +13,8 @@ use nervure_ledger::{
 };
 use nervure_p2p::Admission;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
+use nervure_protocol::{Neurons, Registry};
 use nervure_store::StoreError;
-use nervure_subnet::{Neurons, Registry};
 use tokio::sync::watch;
 
 use super::chain::ChainView;

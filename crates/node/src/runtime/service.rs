@@ -11,8 +11,9 @@ use nervure_gateway::{LedgerReader, MeshService};
 use nervure_ledger::spec::Role;
 use nervure_p2p::{NetworkHandle, NetworkStatus};
 use nervure_primitives::{Envelope, Hash, MeshId, NodeId};
+use nervure_protocol::ExpertRecord;
 use nervure_router::{Router, expert_view, parse_filter};
-use nervure_subnet::{ExpertRecord, IndexSearch};
+use nervure_subnet::IndexSearch;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 
@@ -70,10 +71,11 @@ impl MeshService for NodeService {
                 let reason = "no node of the mesh is connected yet".into();
                 return Err(ServiceError::Unavailable { reason });
             }
-            match self.router.ask(ask.clone()).await {
+            // The caller enforces the query's bounds over all of this.
+            match self.router.start(ask.clone()).await {
                 Err(ServiceError::NoExpert { capability, .. }) => {
                     self.directory.look_up(&capability).await;
-                    self.router.ask(ask).await
+                    self.router.start(ask).await
                 }
                 answered => answered,
             }

@@ -15,15 +15,13 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture};
-use nervure_experts::{Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream};
+use nervure_experts::{Expert, ExpertError, ExpertStream};
 use nervure_p2p::query::{InboundQuery, QueryEnd, QueryErrorCode, QueryOpen, QueryService, Replier};
 use nervure_primitives::{Capability, Netuid};
+use nervure_protocol::{ExpertEvent, ExpertRequest, query::body};
 use nervure_router::price;
 
-use super::{
-    receipts::{OpenReceipt, ReceiptSigner},
-    wire,
-};
+use super::receipts::{OpenReceipt, ReceiptSigner};
 
 /// Characters of an expert's error message that are sent back.
 const MAX_REASON_CHARS: usize = 120;
@@ -133,7 +131,7 @@ async fn reply_no_such(reply: Replier) {
 /// The validated request of a query, when its budget covers the cost.
 fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (QueryErrorCode, String)> {
     let bad = |error: &dyn std::fmt::Display| (QueryErrorCode::BadRequest, cut(&error.to_string()));
-    let request = wire::decode_request(&open.body).map_err(|error| bad(&error))?;
+    let request = body::decode_request(&open.body).map_err(|error| bad(&error))?;
     request.validate().map_err(|error| bad(&error))?;
     let cost = price::max_cost(served.price, &request);
     if cost > open.budget {
@@ -160,9 +158,9 @@ async fn stream(
         let sent = match event {
             Some(Ok(ExpertEvent::Done { usage, reason })) => {
                 let receipt = receipt.and_then(|(signer, open)| signer.sign(open));
-                return reply.end(QueryEnd { receipt, ..wire::end(usage, reason) }).await;
+                return reply.end(QueryEnd { receipt, ..body::end(usage, reason) }).await;
             }
-            Some(Ok(event)) => wire::encode_event(&event),
+            Some(Ok(event)) => body::encode_event(&event),
             Some(Err(error)) => return refuse(reply, &error).await,
             // Every stream has to finish with `Done`. Without it the answer is incomplete and must not end well.
             None => return,
@@ -211,8 +209,8 @@ fn cut(text: &str) -> String {
 #[cfg(feature = "byte-lm")]
 mod tests {
     use nervure_byte_lm::{ByteExpert, ServeOptions, builtin};
-    use nervure_experts::Sampling;
     use nervure_primitives::Amount;
+    use nervure_protocol::Sampling;
 
     use super::*;
 
@@ -234,7 +232,7 @@ mod tests {
             netuid: Netuid(1),
             capability: capability.parse().unwrap(),
             expert: expert.map(Into::into),
-            body: wire::encode_request(&request).unwrap(),
+            body: body::encode_request(&request).unwrap(),
             deadline_ms: 1000,
             budget: Amount::ZERO,
             name: None,

@@ -28,12 +28,11 @@ use std::{
 use nervure_ledger::{chain::Tip, spec, subnet::Subnet};
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::{MeshId, Netuid, NodeId, NodeKey};
-use nervure_protocol::topics::SCORES;
+use nervure_protocol::{SignedLiveScores, topics::SCORES};
 use nervure_router::Router;
 use nervure_subnet::{
     Seed,
-    mechanism::{Corpus, Mechanism, build},
-    score::SignedLiveScores,
+    mechanism::{Corpus, Mechanism, Mechanisms},
 };
 use parking_lot::Mutex;
 use rand::Rng;
@@ -66,6 +65,7 @@ pub(crate) struct Validator {
     pub(crate) router: Router,
     pub(crate) network: NetworkHandle,
     pub(crate) corpus: Arc<Corpus>,
+    pub(crate) mechanisms: Mechanisms,
     pub(crate) dir: PathBuf,
     pub(crate) block_time: Duration,
     pub(crate) metrics: ValidatorMetrics,
@@ -125,7 +125,7 @@ impl Validator {
         for (netuid, subnet) in subnets.iter().filter(|(_, subnet)| permitted(subnet)) {
             let height = tip.header.height.0;
             let worker = workers.entry(*netuid).or_insert_with(|| self.open(*netuid, height, subnet));
-            worker.follow(*netuid, subnet);
+            worker.follow(*netuid, subnet, &self.mechanisms);
             worker.store.lock().registered(subnet, &own);
             let idle = worker.running.as_ref().is_none_or(JoinHandle::is_finished);
             let Some(mechanism) = worker.mechanism.clone().filter(|_| idle && height >= worker.next_task)
@@ -177,12 +177,12 @@ impl Validator {
 
 impl SubnetWorker {
     /// Builds the subnet's mechanism when its owner has changed it.
-    fn follow(&mut self, netuid: Netuid, subnet: &Subnet) {
+    fn follow(&mut self, netuid: Netuid, subnet: &Subnet, mechanisms: &Mechanisms) {
         if self.spec == subnet.mechanism {
             return;
         }
         self.spec.clone_from(&subnet.mechanism);
-        self.mechanism = match self.spec.as_ref().map(build).transpose() {
+        self.mechanism = match self.spec.as_ref().map(|spec| mechanisms.build(spec)).transpose() {
             Ok(mechanism) => mechanism.map(Arc::from),
             Err(error) => {
                 tracing::warn!(%netuid, %error, "no tasks are set: the subnet's mechanism is unknown to this version");
@@ -200,4 +200,50 @@ fn interval(subnet: &Subnet) -> u64 {
 /// A seed from the operating system's randomness, known to this validator only.
 fn new_seed() -> Seed {
     Seed::from_bytes(rand::rng().random())
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_ledger::spec::MeshSpec;
+    use nervure_primitives::MechanismSpec;
+    use nervure_subnet::mechanism::{DrawError, Parameters, Task};
+
+    use super::*;
+
+    /// A mechanism of a program that embeds a validator.
+    #[derive(Debug, serde::Deserialize)]
+    struct Custom {}
+
+    impl Parameters for Custom {
+        fn out_of_bounds(&self) -> Option<&'static str> {
+            None
+        }
+    }
+
+    impl Mechanism for Custom {
+        fn draw(&self, _: Seed, _: &Corpus) -> Result<Box<dyn Task>, DrawError> {
+            Err(DrawError::TooLittleText { what: "pieces", have: 0, need: 1 })
+        }
+    }
+
+    #[test]
+    fn a_subnet_with_a_custom_mechanism_needs_a_validator_that_knows_it() {
+        let mut spec = MeshSpec::local("custom");
+        spec.subnets[0].mechanism = Some(MechanismSpec::named("custom"));
+        let (tip, _) = Tip::genesis(&spec).unwrap();
+        let subnet = &tip.state.subnets()[&Netuid(1)];
+        let dir = tempfile::tempdir().unwrap();
+        let worker = |mechanisms: &Mechanisms| {
+            let path = dir.path().join("1.cbor");
+            let node = NodeKey::from_seed(&[1; 32]).node_id();
+            let store = Arc::new(Mutex::new(ValidatorStore::open(path, subnet, &node)));
+            let mut worker = SubnetWorker { store, mechanism: None, spec: None, next_task: 0, running: None };
+            worker.follow(Netuid(1), subnet, mechanisms);
+            worker
+        };
+        let mut mechanisms = Mechanisms::built_in();
+        assert!(worker(&mechanisms).mechanism.is_none());
+        mechanisms.add::<Custom>("custom").unwrap();
+        assert!(worker(&mechanisms).mechanism.is_some());
+    }
 }

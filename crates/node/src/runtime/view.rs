@@ -9,7 +9,7 @@ use nervure_api::{CapabilityCount, Catalog, ChainStatus, ModelView, PeerView, Se
 use nervure_ledger::state::LedgerState;
 use nervure_p2p::PeerInfo;
 use nervure_primitives::{BlockHeight, Capability, NodeId};
-use nervure_subnet::ExpertRecord;
+use nervure_protocol::ExpertRecord;
 
 use super::chain::ChainView;
 

@@ -5,10 +5,10 @@ use crate::mesh::{CommandOutput, nervure};
 #[test]
 fn a_stream_continues_from_the_same_byte_when_its_miner_dies() {
     let mut command = nervure();
-    command.args(["bench", "failover", "--json", "--streams", "12", "--parallel", "2", "--miners", "3"]);
+    command.args(["bench", "failover", "--json", "--streams", "24", "--parallel", "2", "--miners", "3"]);
     let said =
-        CommandOutput::of(command.args(["--bytes", "150", "--pause", "3000"]).output().unwrap()).well();
+        CommandOutput::of(command.args(["--bytes", "400", "--pause", "2500"]).output().unwrap()).well();
     let seen = said.json();
-    assert_eq!((seen["completed"].as_u64(), seen["identical"].as_u64()), (Some(12), Some(12)), "{said:?}");
+    assert_eq!((seen["completed"].as_u64(), seen["identical"].as_u64()), (Some(24), Some(24)), "{said:?}");
     assert!(seen["kills"].as_u64() >= Some(1) && seen["takeovers"].as_u64() >= Some(1), "{seen}");
 }

@@ -13,13 +13,14 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use lru::LruCache;
 use nervure_primitives::NodeId;
-use nervure_protocol::query::Frame;
+use nervure_protocol::{AnswerBounds, AnswerMeter, query::Frame};
 use parking_lot::Mutex;
 use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, TokioRuntime};
 use tokio::time::timeout;
 
 use super::{
     ClientConfig, QueryError, QueryOpen, StartError,
+    clock::{now, sleep_until},
     stream::{self, ReceiveHalf},
     tls,
 };
@@ -131,14 +132,10 @@ impl QueryClient {
         addresses: &[SocketAddr],
         open: QueryOpen,
     ) -> Result<QueryStream, QueryError> {
-        let deadline = Duration::from_millis(open.deadline_ms.into());
-        let mut bytes = BytesMut::new();
-        Frame::Open(open).encode(&mut bytes).map_err(QueryError::Protocol)?;
-        let first = self.0.config.first_byte;
-        let sent = timeout(first, self.send(node, addresses, bytes.freeze())).await;
-        let receive = sent.map_err(|_| QueryError::Stalled(first))??;
-        let way = (ReceiveHalf::Quic(receive), None);
-        Ok(QueryStream::new(way, deadline, [first, self.0.config.between]))
+        let bounds = self.bounds(&open);
+        let frame = encode(open)?;
+        let sent = opening(bounds).wait(self.send(node, addresses, frame), now(), sleep_until).await;
+        Ok(QueryStream::new(ReceiveHalf::Quic(sent??), None, bounds))
     }
 
     /// Sends a query to `node` on a stream of the swarm from [`crate::NetworkHandle::query_stream`], for a node whose
@@ -152,15 +149,22 @@ impl QueryClient {
         stream: libp2p::Stream,
         open: QueryOpen,
     ) -> Result<QueryStream, QueryError> {
-        let deadline = Duration::from_millis(open.deadline_ms.into());
-        let mut bytes = BytesMut::new();
-        Frame::Open(open).encode(&mut bytes).map_err(QueryError::Protocol)?;
+        let bounds = self.bounds(&open);
+        let frame = encode(open)?;
         let (mut send, receive) = stream::split(stream, tokio_util::sync::CancellationToken::new());
-        let first = self.0.config.first_byte;
-        let sent =
-            timeout(first, send.write(bytes.freeze())).await.map_err(|_| QueryError::Stalled(first))?;
+        let sent = opening(bounds).wait(send.write(frame), now(), sleep_until).await?;
         sent.map_err(|error| unreachable(node, &error))?;
-        Ok(QueryStream::new((receive, Some(send)), deadline, [first, self.0.config.between]))
+        Ok(QueryStream::new(receive, Some(send), bounds))
+    }
+
+    /// The bounds of the answer to a query, from its open frame on. A frame bounds its own bytes.
+    fn bounds(&self, open: &QueryOpen) -> AnswerBounds {
+        AnswerBounds {
+            whole: Duration::from_millis(open.deadline_ms.into()),
+            first: self.0.config.first_byte,
+            between: self.0.config.between,
+            ..AnswerBounds::NONE
+        }
     }
 
     /// Sends an open frame on a new stream. Has no timeout of its own: a node that grants no stream, or no window, lets
@@ -270,6 +274,18 @@ impl QueryClient {
             connections.pop(node);
         }
     }
+}
+
+/// Bounds the sending of an open frame: as long as the first frame of the answer may take. The time for the answer begins
+/// after it.
+fn opening(bounds: AnswerBounds) -> AnswerMeter {
+    AnswerMeter::new(AnswerBounds { first: bounds.first, ..AnswerBounds::NONE }, now())
+}
+
+fn encode(open: QueryOpen) -> Result<Bytes, QueryError> {
+    let mut bytes = BytesMut::new();
+    Frame::Open(open).encode(&mut bytes).map_err(QueryError::Protocol)?;
+    Ok(bytes.freeze())
 }
 
 /// A socket for IPv4, and one for IPv6 where the machine has it. Must run inside the runtime that drives them.

@@ -4,7 +4,10 @@ use std::{io, time::Duration};
 
 use nervure_primitives::NodeId;
 
-use nervure_protocol::query::{ErrorFrame, FrameError, QueryErrorCode};
+use nervure_protocol::{
+    BoundExceeded,
+    query::{ErrorFrame, FrameError, QueryErrorCode},
+};
 
 /// Why a query has no complete answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +49,18 @@ pub enum QueryError {
     /// The answer was not complete by the query's deadline.
     #[error("the answer was not complete after {} ms", .0.as_millis())]
     Overdue(Duration),
+}
+
+impl From<BoundExceeded> for QueryError {
+    fn from(exceeded: BoundExceeded) -> Self {
+        match exceeded {
+            BoundExceeded::Late { after } => Self::Overdue(after),
+            BoundExceeded::Stalled { after } => Self::Stalled(after),
+            BoundExceeded::TooLong { .. } | BoundExceeded::TooManyPieces { .. } => {
+                Self::Truncated(exceeded.to_string())
+            }
+        }
+    }
 }
 
 impl From<ErrorFrame> for QueryError {

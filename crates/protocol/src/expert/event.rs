@@ -26,8 +26,21 @@ pub enum ExpertEvent {
     },
 }
 
+impl ExpertEvent {
+    /// Bytes of text and numbers in it, by which an answer is bounded.
+    pub fn content_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Embedding { vector, .. } => size_of_val(vector.as_slice()),
+            Self::Distribution(probabilities) => size_of_val(probabilities.as_slice()),
+            Self::Done { .. } => 0,
+        }
+    }
+}
+
 /// Tokens of one request; bytes for byte-level models.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
     /// Tokens read; 0 from an upstream that does not report them.
@@ -38,6 +51,7 @@ pub struct Usage {
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
     /// The model ended its text, or wrote a stop string.

@@ -27,6 +27,7 @@ impl FieldError {
 
 /// One request to an expert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ExpertRequest {
     /// Continues a text.
@@ -52,12 +53,14 @@ pub enum ExpertRequest {
     Distribution {
         /// The bytes before; a model sees only the end of a long context.
         #[serde(with = "serde_bytes")]
+        #[cfg_attr(feature = "schema", schemars(with = "Vec<u8>"))]
         context: Vec<u8>,
     },
 }
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChatMessage {
     /// The author.
@@ -68,6 +71,7 @@ pub struct ChatMessage {
 
 /// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The operator's instructions.
@@ -92,6 +96,7 @@ impl Role {
 
 /// How tokens are chosen, and when the answer stops.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
     /// Most tokens to write (bytes for byte-level models), at least 1. The model's own maximum applies too.

@@ -28,13 +28,10 @@ fn spec() -> MeshSpec {
     let netuids: Vec<Netuid> = (1..=SUBNETS).map(Netuid).collect();
     let subnet = |netuid| SubnetSpec::new(netuid, format!("subnet-{netuid}"), None);
     spec.subnets = netuids.iter().copied().map(subnet).collect();
-    let node = |number, role, netuids, stake| NodeSpec {
-        id: key(number).node_id(),
-        owner: None,
-        role,
-        netuids,
-        stake: Amount::from_base_units(stake),
-        anchor: None,
+    let node = |number, role, netuids, stake| {
+        NodeSpec::new(key(number).node_id(), role)
+            .in_subnets(netuids)
+            .with_stake(Amount::from_base_units(stake))
     };
     let validator = |number| node(number, Role::Validator, netuids.clone(), 1_000_000_000_000 + number);
     spec.nodes = (0..VALIDATORS).map(validator).collect();

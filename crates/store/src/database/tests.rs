@@ -21,19 +21,16 @@ mod disk;
 
 /// A mesh with a few accounts, a validator and a miner, and an epoch every five blocks.
 fn spec() -> MeshSpec {
-    let mut spec = MeshSpec::local("store");
+    let mut spec = MeshSpec::test("store");
     spec.economy.subnet.tempo = 5;
     for seed in 0..4 {
         let owner = key(seed).node_id();
-        spec.accounts.push(AccountSpec { owner, balance: Amount::from_base_units(1_000_000_000) });
+        spec.accounts.push(AccountSpec::new(owner, Amount::from_base_units(1_000_000_000)));
     }
-    let listed = |seed, role, stake| NodeSpec {
-        id: key(seed).node_id(),
-        owner: None,
-        role,
-        netuids: spec.subnets.iter().map(|subnet| subnet.netuid).collect(),
-        stake: Amount::from_base_units(stake),
-        anchor: None,
+    let listed = |seed, role, stake| {
+        NodeSpec::new(key(seed).node_id(), role)
+            .in_subnets(spec.subnets.iter().map(|subnet| subnet.netuid))
+            .with_stake(Amount::from_base_units(stake))
     };
     spec.nodes = vec![listed(10, Role::Validator, 5_000), listed(11, Role::Miner, 0)];
     spec
@@ -169,7 +166,7 @@ fn a_file_is_for_one_process_and_one_mesh() {
     let (store, tip) = place.open().unwrap();
     assert!(matches!(place.open(), Err(StoreError::Locked { .. })));
     drop(store);
-    let other = Store::open(&place.file(), &MeshSpec::local("other"), StoreOptions::default());
+    let other = Store::open(&place.file(), &MeshSpec::test("other"), StoreOptions::default());
     assert!(matches!(other, Err(StoreError::OtherMesh { .. })));
     let again = Store::import(&place.file(), tip, None, StoreOptions::default());
     assert!(matches!(again, Err(StoreError::Exists { .. })));

@@ -75,17 +75,15 @@ pub(crate) fn spec(plan: &Plan) -> MeshSpec {
         },
         ..Params::local()
     };
-    let mut spec = MeshSpec { economy, ..MeshSpec::local(&format!("simulation-{}", plan.seed)) };
-    let listed = |(at, validator): (usize, &SimulatedValidator)| NodeSpec {
-        id: validator.key.node_id(),
-        owner: Some(owner(owner_of(at)).node_id()),
-        role: Role::Validator,
-        netuids: vec![SUBNET],
-        stake: units(validator.power * UNIT),
-        anchor: None,
+    let mut spec = MeshSpec { economy, ..MeshSpec::test(&format!("simulation-{}", plan.seed)) };
+    let listed = |(at, validator): (usize, &SimulatedValidator)| {
+        NodeSpec::new(validator.key.node_id(), Role::Validator)
+            .in_subnets([SUBNET])
+            .with_stake(units(validator.power * UNIT))
+            .with_owner(owner(owner_of(at)).node_id())
     };
     spec.nodes = plan.validators.iter().enumerate().map(listed).collect();
-    let rich = |index| AccountSpec { owner: owner(index).node_id(), balance: units(1_000 * UNIT) };
+    let rich = |index| AccountSpec::new(owner(index).node_id(), units(1_000 * UNIT));
     spec.accounts = (0..OWNERS).map(rich).collect();
     spec
 }

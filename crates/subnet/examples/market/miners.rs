@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use nervure_primitives::{BlockHeight, Netuid, NodeId, UnixMillis};
-use nervure_subnet::{Dice, ExpertRecord, Registration, Seed};
+use nervure_protocol::ExpertRecord;
+use nervure_subnet::{Dice, Registration, Seed};
 
 use crate::consensus::TEMPO;
 

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, fmt, thread};
 
 use nervure_primitives::{MeshId, Netuid, UnixMillis};
+use nervure_protocol::{SignedLiveScores, bounds::MAX_SCORES};
 use nervure_subnet::{
     Dice, Registration, Seed, Trust,
-    score::{LiveScoreTable, MAX_SCORES, MedianScore, SignedLiveScores},
+    score::{LiveScoreTable, MedianScore},
 };
 use serde::Serialize;
 

@@ -2,9 +2,10 @@
 
 use nervure_consensus::yuma::Cell;
 use nervure_primitives::{MeshId, Netuid, NodeKey, Uid, UnixMillis};
+use nervure_protocol::{LiveScore, LiveScores, Score, SignedLiveScores, bounds::MAX_SCORES};
 use nervure_subnet::{
-    Dice, Score, Seed,
-    score::{LiveScore, LiveScores, MAX_SCORES, MovingAverageTable, ScoringRules, SignedLiveScores},
+    Dice, Seed,
+    score::{MovingAverageTable, ScoringRules},
 };
 
 use crate::miners::{Miner, unit};

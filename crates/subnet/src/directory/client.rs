@@ -2,7 +2,11 @@
 
 use nervure_primitives::cbor::{self, CborError, Limits};
 
-use super::{MAX_PAGE, MAX_RESPONSE, PageCursor, Response};
+use super::MAX_RESPONSE;
+use nervure_protocol::{
+    bounds::MAX_PAGE,
+    directory::{DirectoryResponse as Response, PageCursor},
+};
 
 /// Why a response is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,11 +6,15 @@ use nervure_primitives::{
 };
 use serde_bytes::ByteBuf;
 
-use super::{
-    FindRecords, MAX_PAGE, MAX_PUBLISH, MAX_REQUEST, MAX_RESPONSE, PageCursor, Request, Response, SHARDS,
-    shard,
+use super::{MAX_REQUEST, MAX_RESPONSE};
+use crate::{Index, IndexSearch, InsertOutcome};
+use nervure_protocol::{
+    Registry, SignedRecord,
+    bounds::{MAX_PAGE, MAX_PUBLISH},
+    directory::{
+        DirectoryRequest as Request, DirectoryResponse as Response, FindRecords, PageCursor, SHARDS, shard,
+    },
 };
-use crate::{Index, IndexSearch, InsertOutcome, Registry, SignedRecord};
 
 /// Bytes of a response besides the records.
 const RESPONSE_OVERHEAD_BYTES: usize = 512;

@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 
 use nervure_primitives::{Netuid, cbor};
+use nervure_protocol::{
+    SignedRecord,
+    bounds::MAX_PUBLISH,
+    directory::{
+        DirectoryRequest as Request, DirectoryResponse as Response, FindRecords, PageCursor, SHARDS, shard,
+    },
+    testing::{AllowAll, MESH, NOW, key as node_key, record},
+};
 use proptest::prelude::*;
 use serde_bytes::ByteBuf;
 
 use super::*;
-use crate::{
-    Index, SignedRecord,
-    testing::{AllowAll, MESH, NOW, key as node_key, record},
-};
+use crate::Index;
 
 fn context() -> Context<'static, AllowAll> {
     Context { mesh: &MESH, registry: &AllowAll, now: NOW }

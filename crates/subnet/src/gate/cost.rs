@@ -1,7 +1,7 @@
 //! The cost of asking an expert, in milliseconds.
 
 use super::{Candidate, Choice, Note, PolicyRules, Trust};
-use crate::Score;
+use nervure_protocol::Score;
 
 /// Milliseconds to the first byte that an expert counts with before this node has asked it.
 const UNKNOWN_LATENCY_MS: u64 = 20;

@@ -2,7 +2,8 @@
 //! choices.
 
 use super::{Choice, Note, PolicyRules, cost::RankedCandidate};
-use crate::{Dice, ExpertRecord, Score, Seed};
+use crate::{Dice, Seed};
+use nervure_protocol::{ExpertRecord, Score};
 
 /// Milliseconds by which an expert may be worse and still be about as good, on top of the policy's percents.
 const COST_TOLERANCE_MS: u64 = 5;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which term of the cost counts most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Policy {

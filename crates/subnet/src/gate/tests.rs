@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{NOW, record};
-use crate::{Score, score::MedianScore};
+use crate::score::MedianScore;
+use nervure_protocol::Score;
+use nervure_protocol::testing::{NOW, record};
 
 fn terms() -> QueryTerms {
     let budget = Amount::from_base_units(u64::MAX);

@@ -1,6 +1,7 @@
 //! Trust: finalised incentive and live scores, combined.
 
-use crate::{Score, score::MedianScore};
+use crate::score::MedianScore;
+use nervure_protocol::Score;
 
 /// Tasks after which a node is no longer a newcomer.
 const MIN_TESTED_TASKS: u32 = 16;

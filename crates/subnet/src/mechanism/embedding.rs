@@ -17,12 +17,12 @@ mod passages;
 mod vectors;
 mod wordings;
 
-use nervure_protocol::ExpertRequest;
+use nervure_protocol::{ExpertRequest, Score};
 use serde::Deserialize;
 
 use self::vectors::{COSINE_ONE, Vectors};
 use super::{Corpus, DrawError, Fingerprint, Mechanism, Parameters, Reply, Task};
-use crate::{Dice, Score, Seed};
+use crate::{Dice, Seed};
 
 /// Parameters of the mechanism.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -24,7 +24,7 @@ mod words;
 
 use std::time::Duration;
 
-use nervure_protocol::{ExpertRequest, Sampling};
+use nervure_protocol::{ExpertRequest, Sampling, Score};
 use serde::Deserialize;
 
 use self::{
@@ -32,7 +32,7 @@ use self::{
     puzzle::{Kind, Puzzle},
 };
 use super::{Answer, Corpus, DrawError, Mechanism, Parameters, Reply, Task};
-use crate::{Dice, Score, Seed};
+use crate::{Dice, Seed};
 
 /// Lengths that askers commonly allow an answer.
 const MAX_TOKENS: [u32; 3] = [256, 384, 512];

@@ -2,11 +2,11 @@
 //!
 //! A hostile miner can name all words: then it has named no single answer.
 
-use nervure_protocol::{ExpertRequest, Sampling};
+use nervure_protocol::{ExpertRequest, Sampling, Score};
 use serde::Deserialize;
 
 use super::{Answer, Corpus, DrawError, Mechanism, Parameters, Reply, Task, exact_answer::named};
-use crate::{Dice, Score, Seed};
+use crate::{Dice, Seed};
 
 /// Parameters of the mechanism.
 #[derive(Clone, Debug, Deserialize)]

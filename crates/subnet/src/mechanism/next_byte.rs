@@ -17,12 +17,12 @@
 
 mod distribution;
 
-use nervure_protocol::ExpertRequest;
+use nervure_protocol::{ExpertRequest, Score};
 use serde::Deserialize;
 
 use self::distribution::{Distribution, FLOOR_BITS};
 use super::{Answer, Corpus, DrawError, Fingerprint, Mechanism, Parameters, Reply, Task, log::FRACTION_BITS};
-use crate::{Dice, Score, Seed};
+use crate::{Dice, Seed};
 
 /// Maximum cost of an answer, and the cost of a missing one, in bits.
 pub const MAX_BITS: u32 = FLOOR_BITS;

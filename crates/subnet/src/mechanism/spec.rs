@@ -3,15 +3,18 @@
 use nervure_primitives::{MAX_PARAMETERS, MechanismSpec};
 use serde::de::{DeserializeOwned, value::MapDeserializer};
 
-use super::{BUILT_IN, Mechanism};
+use super::{Mechanism, Mechanisms};
 
 /// Why a spec does not name a valid mechanism.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
     /// The name is not that of a mechanism.
-    #[error("unknown mechanism: the mechanisms are {}", names())]
-    UnknownMechanism,
+    #[error("unknown mechanism: the mechanisms are {known}")]
+    UnknownMechanism {
+        /// The names of the known mechanisms.
+        known: String,
+    },
     /// More than [`MAX_PARAMETERS`].
     #[error("a mechanism has at most {MAX_PARAMETERS} parameters")]
     TooManyParameters,
@@ -26,26 +29,18 @@ pub enum SpecError {
     },
 }
 
-/// The mechanism that `spec` names.
+/// The mechanism of this crate that `spec` names.
 ///
 /// # Errors
 /// When the name or a parameter is unknown, or a parameter is out of bounds.
 pub fn build(spec: &MechanismSpec) -> Result<Box<dyn Mechanism>, SpecError> {
-    if spec.parameters.len() > MAX_PARAMETERS {
-        return Err(SpecError::TooManyParameters);
-    }
-    let made = BUILT_IN.iter().find(|(name, _)| *name == spec.name);
-    made.map_or(Err(SpecError::UnknownMechanism), |(_, make)| make(spec))
+    Mechanisms::built_in().build(spec)
 }
 
 pub(super) fn parameters<M: DeserializeOwned>(spec: &MechanismSpec) -> Result<M, SpecError> {
     let parameters = spec.parameters.iter().map(|(name, value)| (name.as_str(), *value));
     M::deserialize(MapDeserializer::new(parameters))
         .map_err(|error: serde::de::value::Error| SpecError::Parameter(error.to_string()))
-}
-
-fn names() -> String {
-    BUILT_IN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -58,14 +53,15 @@ mod tests {
 
     #[test]
     fn every_built_in_has_good_defaults() {
-        for (name, _) in BUILT_IN {
-            assert!(build(&MechanismSpec::named(*name)).is_ok(), "{name}");
+        for name in Mechanisms::built_in().names() {
+            assert!(build(&MechanismSpec::named(name)).is_ok(), "{name}");
         }
     }
 
     #[test]
     fn refuses_unknown_names_and_parameters_out_of_bounds() {
-        assert_eq!(error(MechanismSpec::named("proof-of-luck")), SpecError::UnknownMechanism);
+        let unknown = error(MechanismSpec::named("proof-of-luck"));
+        assert!(matches!(unknown, SpecError::UnknownMechanism { .. }), "{unknown}");
         let spec = MechanismSpec::named("next-byte");
         assert!(matches!(error(spec.clone().with("context", 1 << 40)), SpecError::Parameter(_)));
         assert_eq!(error(spec.clone().with("contexts", 0)), SpecError::OutOfBounds { parameter: "contexts" });

@@ -30,6 +30,18 @@ const MAX_SHARE: f64 = 0.5;
 
 /// Weights of experts, adapted byte by byte. Invariant: at least one, none below `share / N`, their sum 1 but for
 /// rounding.
+///
+/// ```
+/// use nervure_subnet::mix::FixedShare;
+///
+/// let mut mixture = FixedShare::new(&[1.0, 1.0]).ok_or("no experts")?;
+/// for _ in 0..20 {
+///     // The first expert expected the byte that came, the second did not.
+///     mixture.update(&[Some(0.9), Some(0.1)]);
+/// }
+/// assert!(mixture.weights()[0] > 0.95);
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct FixedShare {
     weights: Vec<f64>,

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Score, mechanism::exact_answer, score::median};
+use crate::{mechanism::exact_answer, score::median};
+use nervure_protocol::Score;
 
 /// The result of a majority vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

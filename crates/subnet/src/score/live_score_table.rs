@@ -119,7 +119,7 @@ mod tests {
     use nervure_protocol::LiveScores;
 
     use super::*;
-    use crate::testing::{MESH, NOW, key};
+    use nervure_protocol::testing::{MESH, NOW, key};
 
     const NEURON: Registration = Registration { node: NodeId::from_bytes([1; 32]), block: BlockHeight(5) };
 

@@ -194,7 +194,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::key;
+    use nervure_protocol::testing::key;
 
     fn neuron(seed: u8, block: u64) -> Registration {
         Registration { node: key(seed).node_id(), block: BlockHeight(block) }

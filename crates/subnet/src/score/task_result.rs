@@ -12,12 +12,9 @@
 //!   costs.
 
 use nervure_primitives::NodeId;
-use nervure_protocol::Score;
+use nervure_protocol::{Score, bounds::MAX_MINERS};
 
-use crate::{
-    mechanism::{Fingerprint, Reply, Task},
-    task::MAX_MINERS,
-};
+use crate::mechanism::{Fingerprint, Reply, Task};
 
 /// The score of a miner's answers to one task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +87,11 @@ fn groups(scores: &[Score], alike: impl Fn(usize, usize) -> bool) -> Vec<usize> 
 mod tests {
     use std::time::Duration;
 
-    use nervure_protocol::ExpertRequest;
+    use nervure_protocol::{ExpertRequest, testing::key};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{mechanism::Answer, testing::key};
+    use crate::mechanism::Answer;
 
     /// Scores the first byte of a text in thousandths; texts with the same second byte are alike.
     struct Letters;

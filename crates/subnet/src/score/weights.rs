@@ -5,8 +5,9 @@
 
 use nervure_primitives::Uid;
 
-use super::{MovingAverageTable, MovingAverages, Score};
+use super::{MovingAverageTable, MovingAverages};
 use crate::Registration;
+use nervure_protocol::Score;
 
 /// The largest weight.
 const MAX_WEIGHT: u64 = u16::MAX as u64;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use nervure_primitives::{Hash, NodeId, UnixMillis};
 
-use super::SignedAssignment;
+use nervure_protocol::SignedAssignment;
 
 /// Upper bound for assignments.
 pub const MAX_ASSIGNMENTS: usize = 16_384;
@@ -76,7 +76,7 @@ mod tests {
     use nervure_protocol::Assignment;
 
     use super::*;
-    use crate::testing::{MESH, NOW, key};
+    use nervure_protocol::testing::{MESH, NOW, key};
 
     fn assignment(validator: u8, task: u64) -> Assignment {
         Assignment {

@@ -136,7 +136,7 @@ mod tests {
     use nervure_protocol::{Receipt, request_hash};
 
     use super::*;
-    use crate::testing::{MESH, NOW, key};
+    use nervure_protocol::testing::{MESH, NOW, key};
 
     const SETTLED_AT: UnixMillis = UnixMillis(NOW.0 + 100);
 

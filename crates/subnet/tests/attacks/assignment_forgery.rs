@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use nervure_primitives::{Domain, Envelope, MeshId, NodeKey, cbor};
-use nervure_protocol::ExpertRequest;
-use nervure_subnet::task::{Assignment, MAX_ASSIGNMENT_LEN, SignedAssignment, commitment};
+use nervure_protocol::{Assignment, ExpertRequest, SignedAssignment, bounds::MAX_ASSIGNMENT_LEN, commitment};
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, id, key};
 

@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use nervure_primitives::Amount;
+use nervure_protocol::{ExpertRecord, SignedLiveScores};
 use nervure_subnet::{
-    Candidate, Dice, ExpertRecord, Observation, Policy, PolicyRules, QueryTerms, Seed, Trust,
+    Candidate, Dice, Observation, Policy, PolicyRules, QueryTerms, Seed, Trust,
     mechanism::{Corpus, Mechanism},
     route,
-    score::{LiveScoreTable, MovingAverageTable, ScoringRules, SignedLiveScores, evaluate},
+    score::{LiveScoreTable, MovingAverageTable, ScoringRules, evaluate},
 };
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, corpus, id, key, model, next_byte, registration};

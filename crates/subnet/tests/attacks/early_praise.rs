@@ -4,10 +4,8 @@
 //! validator meets a given one now and then, two fifths of all questions went to liars without it
 //! (`examples/market.rs`).
 
-use nervure_subnet::{
-    Score, Trust,
-    score::{LiveScore, LiveScoreTable, LiveScores, SignedLiveScores},
-};
+use nervure_protocol::{LiveScore, LiveScores, Score, SignedLiveScores};
+use nervure_subnet::{Trust, score::LiveScoreTable};
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, id, key, registration};
 

@@ -8,8 +8,9 @@ use nervure_ledger::{
     transaction::{Call, Checked, CommitWeights, RevealWeights, SetWeights, Transaction, commitment},
 };
 use nervure_primitives::{Amount, BlockHeight, Hash, NodeId, NodeKey, Uid};
+use nervure_protocol::Score;
 use nervure_subnet::{
-    Dice, Registration, Score,
+    Dice, Registration,
     score::{MovingAverageTable, ScoringRules},
 };
 
@@ -84,16 +85,13 @@ fn validator(index: u8) -> NodeKey {
 }
 
 fn spec(commit_reveal: bool) -> MeshSpec {
-    let mut spec = MeshSpec::local("economy");
+    let mut spec = MeshSpec::test("economy");
     let rules = &mut spec.economy.subnet;
     (rules.tempo, rules.weights_interval, rules.commit_reveal) = (6, 0, commit_reveal);
-    let listed = |node: NodeKey, role, tokens| NodeSpec {
-        id: node.node_id(),
-        owner: None,
-        role,
-        netuids: vec![SUBNET],
-        stake: Amount::from_tokens(tokens).unwrap(),
-        anchor: None,
+    let listed = |node: NodeKey, role, tokens| {
+        NodeSpec::new(node.node_id(), role)
+            .in_subnets([SUBNET])
+            .with_stake(Amount::from_tokens(tokens).unwrap())
     };
     let validators = (0..VALIDATORS).map(|index| listed(validator(index), Role::Validator, 1_000_000));
     let miners = (0..MINERS).map(|index| listed(key(FIRST_MINER + index), Role::Miner, 0));

@@ -3,10 +3,8 @@
 //! Defence: a receipt binds asker, miner, query, request and answer, and settles a query once.
 
 use nervure_primitives::Hash;
-use nervure_protocol::ReceiptError;
-use nervure_subnet::task::{
-    AnswerHasher, PendingQueries, PendingQuery, Receipt, SettleError, SignedReceipt, request_hash,
-};
+use nervure_protocol::{AnswerHasher, Receipt, ReceiptError, SignedReceipt, request_hash};
+use nervure_subnet::task::{PendingQueries, PendingQuery, SettleError};
 
 use crate::world::{MESH, NOW, SUBNET, id, key};
 

@@ -3,10 +3,8 @@
 //! Defence: only validators' scores are believed, one message of each, weighed by stake.
 
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
-use nervure_subnet::{
-    Neurons, Score,
-    score::{LiveScore, LiveScoreTable, LiveScores, MAX_VALIDATORS, SignedLiveScores},
-};
+use nervure_protocol::{LiveScore, LiveScores, Neurons, Score, SignedLiveScores};
+use nervure_subnet::score::{LiveScoreTable, MAX_VALIDATORS};
 
 use crate::world::{Ledger, MESH, NOW, SUBNET, id, key, registration};
 

@@ -6,9 +6,9 @@ use std::{
 };
 
 use nervure_primitives::{BlockHeight, MechanismSpec, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
-use nervure_protocol::ExpertRequest;
+use nervure_protocol::{ExpertRequest, Neurons};
 use nervure_subnet::{
-    Dice, Neurons, Registration,
+    Dice, Registration,
     mechanism::{Answer, Corpus, Document, Mechanism, Reply, build},
 };
 

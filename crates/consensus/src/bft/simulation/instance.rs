@@ -183,7 +183,7 @@ impl<A: Application> World<'_, A> {
             }
         }
         match result {
-            Ok(()) | Err(DriverError::Stopped) => {}
+            Ok(_) | Err(DriverError::Stopped) => {}
             Err(DriverError::Host(_)) => self.crash(at),
             Err(DriverError::Engine(error)) if self.is_honest(at) => {
                 self.invariants.violate(Violation::Failed(error.to_string()));

@@ -6,12 +6,12 @@ use nervure_bench::DiscoveryNode;
 use nervure_ledger::spec::MeshSpec;
 use nervure_p2p::NetworkStatus;
 use nervure_primitives::{Capability, NodeKey};
-use nervure_subnet::SignedRecord;
+use nervure_protocol::SignedRecord;
 use tempfile::TempDir;
 
 use crate::{
     config::{NodeConfig, Preset},
-    runtime::{LedgerRegistry, Mesh},
+    runtime::{LedgerRegistry, Mesh, MeshSetup},
 };
 
 /// One swarm, in a temporary directory.
@@ -25,7 +25,8 @@ impl DiscoveryNode for BenchNode {
         let dir = tempfile::tempdir()?;
         let mut config = NodeConfig::new(Preset::Local, dir.path().into());
         (config.bind, config.p2p_port) = (Ipv4Addr::LOCALHOST.into(), p2p_port);
-        let mesh = Mesh::start(&config, spec, key, (LedgerRegistry::of(spec)?, None)).await?;
+        let setup = MeshSetup { config: &config, spec, key };
+        let mesh = Mesh::start(setup, LedgerRegistry::of(spec)?, None).await?;
         Ok(Self { mesh, _dir: dir })
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use nervure_api::ClientError;
+use nervure_api::{ClientError, SourceError};
 use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_ledger::{
     subnet::MetagraphRoot,
@@ -92,7 +92,8 @@ async fn proven_metagraphs(
     light: &mut NodeVerifier,
     height: BlockHeight,
 ) -> Result<Option<BTreeMap<Netuid, MetagraphRoot>>, LightError> {
-    let view = light.source().checkpoint(Some(height)).await.map_err(LightError::Source)?;
+    let view =
+        light.source().checkpoint(Some(height)).await.map_err(|error| LightError::Source(error.into()))?;
     let mut proven = BTreeMap::new();
     for netuid in view.metagraphs.into_keys() {
         match light.record(Key::Subnet(netuid), height).await {
@@ -100,7 +101,7 @@ async fn proven_metagraphs(
                 proven.extend(subnet.metagraph.map(|root| (netuid, root)));
             }
             Ok(_) => {}
-            Err(LightError::Source(ClientError::Response(_))) => return Ok(None),
+            Err(LightError::Source(SourceError::Client(ClientError::Response(_)))) => return Ok(None),
             Err(error) => return Err(error),
         }
     }

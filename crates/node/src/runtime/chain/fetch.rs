@@ -24,12 +24,17 @@ const MAX_OTHER_PEERS: usize = 3;
 /// Reaches the network, and returns results to the thread.
 #[derive(Clone)]
 pub(super) struct Net {
-    pub(super) network: NetworkHandle,
-    pub(super) runtime: Handle,
-    pub(super) events: SyncSender<Event>,
+    network: NetworkHandle,
+    runtime: Handle,
+    events: SyncSender<Event>,
 }
 
 impl Net {
+    /// Runs its work on the current runtime, and returns results to `events`.
+    pub(super) fn new(network: NetworkHandle, events: SyncSender<Event>) -> Self {
+        Self { network, runtime: Handle::current(), events }
+    }
+
     /// This node.
     pub(super) fn node(&self) -> NodeId {
         self.network.node()

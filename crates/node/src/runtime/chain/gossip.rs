@@ -1,8 +1,8 @@
 //! The topics of consensus messages, committed blocks and transactions.
 
-use nervure_consensus::bft::{MAX_MESSAGE_BYTES, Message};
+use nervure_consensus::bft::{MAX_MESSAGE_BYTES, Message, MessageError};
 use nervure_ledger::transaction;
-use nervure_p2p::TopicSpec;
+use nervure_p2p::{TopicSpec, Verdict};
 use nervure_primitives::cbor::CborError;
 use nervure_protocol::{
     bounds,
@@ -35,11 +35,30 @@ pub(super) fn unframe(bytes: &[u8]) -> Result<Message, CborError> {
     Message::decode(unframe_consensus(bytes)?)
 }
 
+/// The verdict on a consensus message: the engine used it, or refused it.
+pub(super) const fn verdict(refusal: Option<&MessageError>) -> Verdict {
+    match refusal {
+        None => Verdict::Accept,
+        Some(refusal) if refusal.blames_sender() => Verdict::Reject,
+        Some(_) => Verdict::Ignore,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use nervure_primitives::NodeKey;
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn only_what_blames_the_sender_is_rejected() {
+        let node = NodeKey::from_seed(&[1; 32]).node_id();
+        assert_eq!(verdict(None), Verdict::Accept);
+        assert_eq!(verdict(Some(&MessageError::Duplicate)), Verdict::Ignore);
+        assert_eq!(verdict(Some(&MessageError::NotAValidator(node))), Verdict::Ignore);
+        assert_eq!(verdict(Some(&MessageError::InvalidSignature(node))), Verdict::Reject);
+    }
 
     proptest! {
         #[test]

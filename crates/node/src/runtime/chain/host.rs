@@ -1,218 +1,286 @@
 //! Performs the engine's effects: disk, network, timers and the state.
+//!
+//! The host gives every effect and every event to the part that owns the state: the [`BlockExecutor`], [`BlockSync`],
+//! [`PendingTransactions`], the [`Schedule`], the [`StallMonitor`] and the [`Pacemaker`]. Its own fields are private;
+//! the thread ([`super::task`]) calls its methods and gets verdicts as their results. What an effect produces for the
+//! engine waits in a queue ([`Host::take_input`]).
+
+mod commit;
+mod follow;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    io,
-    num::NonZeroUsize,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use nervure_consensus::{
-    bft::{self, Candidate, Effect, Input, MessageError, SignerRecord, Timer},
-    checkpoint::CommitCertificate,
+    bft::{self, Candidate, DriverError, Effect, Input, SignerRecord, Timer},
+    checkpoint::{CommitCertificate, ValidatorSet},
 };
-use nervure_ledger::{
-    block::Block,
-    chain::{BlockError, Tip},
-    proposals::Proposals,
-};
-use nervure_primitives::{BlockHeight, Hash, NodeId};
+use nervure_ledger::{block::Block, mempool::MempoolError};
+use nervure_p2p::{GossipMessage, Verdict};
+use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId};
 use nervure_protocol::topics::{CONSENSUS, TRANSACTIONS};
 use nervure_store::fail_point::{Point, reach};
-use nervure_store::{Store, StoreError, Wal};
 use tokio::sync::watch;
 use tracing::Span;
 
 use super::{
-    ChainMetrics, ChainRole, ChainView, fetch::Net, gossip, pacemaker::Pacemaker, pending::Pending,
-    proposed::ProposedBlocks, receipts::TxReceipts, span,
+    ChainMetrics, ChainRole, ChainView, executor::BlockExecutor, fetch::Net, gossip, host_error::HostError,
+    pacemaker::Pacemaker, pending::PendingTransactions, schedule::Schedule, span, stall::StallMonitor,
+    sync::BlockSync,
 };
 use crate::runtime::anchor::Anchoring;
 
 /// How often a follower that receives no blocks asks for them.
 const FOLLOWER_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long a validator commits nothing, beyond three blocks, before it asks others.
-const STALL_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// How long a validator that has just started looks for peers before it begins with its own last block.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a response with blocks may take before another peer is asked.
-const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Why a node stops following the chain.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum HostError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("the write-ahead log: {0}")]
-    Wal(#[from] io::Error),
-    #[error("a block cannot be made: {0}")]
-    Block(BlockError),
-    #[error(
-        "validators agreed on block {height} ({id}), which this node computes differently: either it or a third of \
-         them is faulty; compare versions and check the logs"
-    )]
-    Contradicted { height: BlockHeight, id: Hash },
-}
-
-impl HostError {
-    /// What to do next.
-    pub(super) const fn hint(&self) -> &'static str {
-        match self {
-            Self::Wal(_) | Self::Store(StoreError::Io(_)) => {
-                "make room on the disk, or mend it, and start this node again: nothing that is not on the disk was \
-                 signed or is final"
-            }
-            Self::Store(_) => {
-                "stop this node, move chain.redb away, and never consensus.wal, and start it again: the blocks come \
-                 from others"
-            }
-            Self::Block(_) => "start this node again, and report it with the log",
-            Self::Contradicted { .. } => "ask the other validators before starting it again",
-        }
-    }
-}
-
 /// What a host depends on.
 pub(super) struct HostDeps {
-    pub(super) store: Arc<Store>,
-    pub(super) wal: Wal,
-    pub(super) pending: Pending,
+    pub(super) executor: BlockExecutor,
+    pub(super) pending: PendingTransactions,
     pub(super) view: watch::Sender<ChainView>,
-    pub(super) proposed: Arc<ProposedBlocks>,
     pub(super) metrics: ChainMetrics,
     pub(super) net: Net,
     pub(super) role: ChainRole,
-    pub(super) receipts: Arc<TxReceipts>,
     pub(super) anchoring: Arc<Anchoring>,
     pub(super) block_time: Duration,
-    pub(super) threads: NonZeroUsize,
 }
 
 /// Disk, network, timers and state of the chain.
 pub(super) struct Host {
-    pub(super) deps: HostDeps,
-    /// The tip, and blocks that may follow it.
-    pub(super) chain: Proposals,
-    /// A decision whose block is not here yet.
-    pub(super) awaited: Option<CommitCertificate>,
-    /// Inputs for the engine that effects produced.
-    pub(super) inputs: VecDeque<Input>,
-    pub(super) timers: BTreeMap<Timer, Instant>,
-    /// Why the message that is being handled was refused.
-    pub(super) refused: Option<MessageError>,
-    /// When the next height begins, once the last one is committed; for a follower, when others are asked for it.
-    pub(super) begin_at: Option<Instant>,
-    pub(super) pacemaker: Pacemaker,
-    /// Since when blocks are awaited that others have.
-    pub(super) syncing: Option<Instant>,
-    /// When something was last committed, or others asked because nothing was.
-    pub(super) last_activity: Instant,
-    /// Validators that sent messages for this height since it began, or since the last stall.
-    pub(super) heard: BTreeSet<NodeId>,
-    /// This node's height when it first learned the height of a peer; none before that.
-    pub(super) handshake_height: Option<BlockHeight>,
-    /// The proposer of each round of this height.
-    pub(super) proposers: BTreeMap<u32, NodeId>,
+    deps: HostDeps,
+    sync: BlockSync,
+    schedule: Schedule,
+    pacemaker: Pacemaker,
+    stalls: StallMonitor,
+    current: CurrentHeight,
     /// The span of the height and round in which the thread works.
-    pub(super) span: Span,
-    /// Blocks that were committed one by one since the start.
-    pub(super) commits: u32,
+    span: Span,
+    /// Inputs for the engine that effects produced.
+    inputs: VecDeque<Input>,
+    /// How many consensus messages were sent: each sending is a gossip message of its own.
     sent: u16,
+}
+
+/// What is known about the height that is being decided.
+#[derive(Default)]
+struct CurrentHeight {
+    /// A decision whose block is not here yet.
+    awaited: Option<CommitCertificate>,
+    /// The proposer of each round.
+    proposers: BTreeMap<u32, NodeId>,
+}
+
+/// A height that is due.
+pub(super) struct DueHeight {
+    /// The height.
+    pub(super) height: BlockHeight,
+    /// The validators that decide it.
+    pub(super) validators: Arc<ValidatorSet>,
 }
 
 impl Host {
     pub(super) fn new(deps: HostDeps) -> Self {
-        let chain = Proposals::new(Tip::clone(&deps.view.borrow().tip), deps.threads);
         let now = Instant::now();
-        let pacemaker = Pacemaker::new(deps.block_time, now);
-        let span = span::of_height(chain.height(), 0);
         Self {
-            deps,
-            chain,
-            awaited: None,
+            sync: BlockSync::default(),
+            schedule: Schedule::new(now + HANDSHAKE_TIMEOUT),
+            pacemaker: Pacemaker::new(deps.block_time, now),
+            stalls: StallMonitor::new(deps.block_time, now),
+            current: CurrentHeight::default(),
+            span: span::of_height(deps.executor.height(), 0),
             inputs: VecDeque::new(),
-            timers: BTreeMap::new(),
-            refused: None,
-            begin_at: Some(now + HANDSHAKE_TIMEOUT),
-            pacemaker,
-            syncing: None,
-            last_activity: now,
-            heard: BTreeSet::new(),
-            handshake_height: None,
-            proposers: BTreeMap::new(),
-            span,
-            commits: 0,
             sent: 0,
+            deps,
         }
     }
 
-    /// Puts transactions that were pending when the last process ended back into the mempool.
-    pub(super) fn restore_pending(&mut self) {
-        let pending: Vec<_> = self.deps.pending.iter().cloned().collect();
-        for envelope in pending {
-            let id = envelope.id();
-            match self.chain.insert(envelope) {
-                Ok(_) => tracing::info!(%id, "a pending transaction was restored"),
-                Err(refusal) => tracing::info!(%id, %refusal, "a pending transaction was dropped"),
-            }
-        }
+    /// The process begins: restores pending transactions, and asks a peer for its height.
+    pub(super) fn start(&mut self) {
+        let executor = &mut self.deps.executor;
+        self.deps.pending.restore(|envelope| executor.insert(envelope));
         self.prune_pending();
-        let waiting = self.chain.pool().len();
-        self.deps.view.send_modify(|view| view.waiting = waiting);
-    }
-
-    /// Forgets own transactions that are no longer in the mempool.
-    pub(super) fn prune_pending(&mut self) {
-        let pool = self.chain.pool();
-        self.deps.pending.retain(|id| pool.contains(id));
-    }
-
-    /// Publishes own pending transactions again: peers that joined later do not know them.
-    pub(super) fn rebroadcast_pending(&self) {
-        for envelope in self.deps.pending.iter() {
-            if let Ok(bytes) = envelope.encode() {
-                self.deps.net.publish(TRANSACTIONS.name, bytes);
-            }
-        }
+        self.report_waiting();
+        self.handshake_heights();
     }
 
     /// Asks a peer for its height before anything else. Signatures that this node's key made after its files were
     /// written are found in those blocks, and nothing is signed for heights that are decided already.
-    pub(super) fn handshake_heights(&mut self) {
+    fn handshake_heights(&mut self) {
         let own = self.deps.net.node();
-        let alone = self.chain.tip().state.validators().is_some_and(|validators| {
+        let is_alone = self.deps.executor.tip().state.validators().is_some_and(|validators| {
             let power = u128::from(validators.power_of(&own).unwrap_or(0));
             power * 3 > u128::from(validators.total_power()) * 2
         });
-        match alone || self.deps.role == ChainRole::Follower {
-            true => self.begin_at = Some(Instant::now()),
+        match is_alone || self.deps.role == ChainRole::Follower {
+            true => self.schedule.begin_at(Instant::now()),
             false => self.deps.net.handshake_heights(self.height()),
         }
     }
 
+    /// The span of the height and round in which the thread works.
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// When something is due next, if anything is.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.schedule.next().into_iter().chain(self.stall_deadline()).min()
+    }
+
+    /// The engine's timers that are due. They run until they are taken.
+    pub(super) fn due_timers(&self, now: Instant) -> Vec<Timer> {
+        self.schedule.due_timers(now)
+    }
+
+    /// Stops a timer that is due. Returns whether it still ran.
+    pub(super) fn take_timer(&mut self, timer: &Timer) -> bool {
+        self.schedule.cancel(timer)
+    }
+
+    /// The next input that effects produced.
+    pub(super) fn take_input(&mut self) -> Option<Input> {
+        self.inputs.pop_front()
+    }
+
+    /// Begins the next height if it is due. Returns what the engine needs to decide it; none for a follower, which
+    /// asks a peer for the block, and in a mesh without validators.
+    pub(super) fn begin_due_height(&mut self, now: Instant) -> Option<DueHeight> {
+        if !self.schedule.take_height(now) {
+            return None;
+        }
+        let tip = self.deps.executor.tip();
+        self.sync.end_handshake(tip.header.height);
+        self.pacemaker.begin(Instant::now());
+        if self.deps.role == ChainRole::Follower {
+            self.poll();
+            return None;
+        }
+        let Some(validators) = tip.state.validators().cloned() else {
+            tracing::warn!("this mesh has no validators with stake: it makes no blocks");
+            return None;
+        };
+        Some(DueHeight { height: self.height(), validators })
+    }
+
+    /// Takes back blocks that were proposed before this process began.
+    pub(super) fn recover(&mut self, blocks: &[Vec<u8>]) -> Result<(), HostError> {
+        self.deps.executor.recover(blocks)
+    }
+
+    /// Asks a peer for the next block, and again later if there is none.
+    fn poll(&mut self) {
+        self.schedule.begin_at(Instant::now() + FOLLOWER_POLL_INTERVAL);
+        self.deps.net.poll(self.height());
+    }
+
+    /// When a validator that commits nothing asks whether others did.
+    fn stall_deadline(&self) -> Option<Instant> {
+        (self.deps.role == ChainRole::Validator).then(|| self.stalls.deadline())
+    }
+
+    /// When this validator has committed nothing for too long, asks a peer for the block that it waits for, and reports
+    /// why there is none.
+    pub(super) fn check_stall(&mut self, now: Instant) {
+        if self.stall_deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        let validators = self.deps.executor.tip().state.validators();
+        let why = self.stalls.on_stall(Instant::now(), validators.map(Arc::as_ref), self.deps.net.node());
+        if let Some(why) = &why {
+            tracing::warn!(height = %self.height(), "{why}");
+        }
+        self.deps.view.send_modify(|view| view.stalled = why);
+        self.deps.net.poll(self.height());
+    }
+
     /// The height that is being decided.
-    pub(super) fn height(&self) -> BlockHeight {
-        self.chain.height()
+    fn height(&self) -> BlockHeight {
+        self.deps.executor.height()
+    }
+
+    /// Gives a gossip message its verdict.
+    pub(super) fn judge(&self, message: GossipMessage, verdict: Verdict) {
+        self.deps.net.spawn(message.judge(verdict));
+    }
+
+    /// Takes a transaction of a peer for one of the next blocks.
+    pub(super) fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
+        let span = span::of_transaction(&envelope.id());
+        let taken = self.deps.executor.insert(envelope);
+        match &taken {
+            Ok(_) => span.in_scope(|| tracing::debug!("in the mempool")),
+            Err(rejection) => span.in_scope(|| tracing::debug!(%rejection, "not taken into the mempool")),
+        }
+        self.report_waiting();
+        taken
+    }
+
+    /// Takes a transaction of this node's own user: it is kept across restarts, and published.
+    pub(super) fn submit(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
+        let id = self.insert(envelope.clone())?;
+        if let Ok(bytes) = envelope.encode() {
+            self.deps.pending.add(id, &envelope);
+            self.deps.net.publish(TRANSACTIONS.name, bytes);
+        }
+        Ok(id)
+    }
+
+    /// Forgets own transactions that are no longer in the mempool.
+    fn prune_pending(&mut self) {
+        let pool = self.deps.executor.pool();
+        self.deps.pending.retain(|id| pool.contains(id));
+    }
+
+    fn report_waiting(&self) {
+        let waiting = self.deps.executor.pool().len();
+        self.deps.view.send_modify(|view| view.waiting = waiting);
+    }
+
+    /// A peer sent a message of `height`, which begins here too when enough validators have begun it.
+    pub(super) fn on_message(&mut self, from: NodeId, height: BlockHeight) {
+        let is_awaited = self.schedule.awaits_height() && height == self.height();
+        if is_awaited
+            && let Some(validators) = self.deps.executor.tip().state.validators()
+            && self.pacemaker.on_next_height_message(from, validators)
+        {
+            self.schedule.begin_at(Instant::now());
+        }
+    }
+
+    /// A message of this validator is valid.
+    pub(super) fn on_heard(&mut self, signer: NodeId) {
+        self.stalls.on_message(signer);
+    }
+
+    /// Reports why the node stops following the chain, and what to do.
+    pub(super) fn fail(&self, error: &DriverError<HostError>) {
+        let next = match error {
+            DriverError::Host(error) => error.hint(),
+            _ => "start this node again, and report it with the log",
+        };
+        tracing::error!(%error, next, "this node has stopped following the chain");
+        self.deps.metrics.refused_blocks.inc();
+        self.deps.view.send_modify(|view| view.failed = Some(format!("{error}; {next}")));
     }
 
     fn propose(&mut self, height: BlockHeight, round: bft::Round) -> Result<(), HostError> {
-        if height != self.height() {
-            return Ok(());
+        if height == self.height() {
+            let value = self.deps.executor.propose()?;
+            self.inputs.push_back(Input::Proposed { height, round, value });
         }
-        let (value, body) = self.chain.make(&self.deps.store.read()?).map_err(HostError::Block)?;
-        body.map_or(Ok(()), |body| self.keep(value, body))?;
-        self.inputs.push_back(Input::Proposed { height, round, value });
         Ok(())
     }
 
     /// Says whether a proposed block is valid, when it is known; fetches it otherwise.
     fn validate(&mut self, candidate: Candidate) {
         let Candidate { height, value, .. } = candidate;
-        match self.chain.holds(&value) {
+        match self.deps.executor.holds(&value) {
             true => self.inputs.push_back(Input::Validated { height, value, valid: true }),
             false => self.deps.net.body(candidate),
         }
@@ -221,110 +289,20 @@ impl Host {
     /// A fetched block of this height.
     pub(super) fn on_block_fetched(&mut self, candidate: &Candidate, block: &Block) -> Result<(), HostError> {
         let Candidate { height, value, .. } = *candidate;
-        if height != self.height() || self.chain.holds(&value) {
+        if height != self.height() || self.deps.executor.holds(&value) {
             return Ok(());
         }
-        let valid = match self.chain.check(&self.deps.store.read()?, block) {
-            Ok(()) => {
-                block.encode().map_or(Ok(()), |body| self.keep(value, body))?;
-                true
-            }
-            Err(error @ BlockError::Tree(_)) => return Err(HostError::Block(error)),
-            Err(error) => {
-                tracing::warn!(%height, proposer = %candidate.proposer, %error, "an invalid block was proposed");
-                self.deps.metrics.refused_blocks.inc();
-                false
-            }
-        };
-        self.inputs.push_back(Input::Validated { height, value, valid });
+        let outcome = self.deps.executor.validate(block)?;
+        if let Err(error) = &outcome {
+            tracing::warn!(%height, proposer = %candidate.proposer, %error, "an invalid block was proposed");
+            self.deps.metrics.refused_blocks.inc();
+        }
+        self.inputs.push_back(Input::Validated { height, value, valid: outcome.is_ok() });
         self.commit_awaited()
     }
 
-    /// Keeps a block of this height; the engine's next sync makes it durable, before anything is signed for it.
-    fn keep(&mut self, id: Hash, body: Vec<u8>) -> Result<(), HostError> {
-        self.deps.wal.append_block(&body)?;
-        self.deps.proposed.keep(id, body);
-        Ok(())
-    }
-
-    /// Blocks that were proposed before this process began.
-    pub(super) fn recover(&mut self, blocks: Vec<Vec<u8>>) -> Result<(), HostError> {
-        let decoded = blocks.iter().filter_map(|bytes| Block::decode(bytes).ok());
-        for block in decoded.filter(|block| block.header.height == self.height()).collect::<Vec<_>>() {
-            let followed = self.chain.check(&self.deps.store.read()?, &block).is_ok();
-            if let (true, Ok(body)) = (followed, block.encode()) {
-                self.deps.proposed.keep(block.header.id(), body);
-            }
-        }
-        Ok(())
-    }
-
-    /// A validator sent a message of the next height: it begins here too when enough validators have.
-    pub(super) fn on_next_height_message(&mut self, from: NodeId, height: BlockHeight) {
-        let waiting = self.begin_at.is_some() && height == self.height();
-        if waiting
-            && let Some(validators) = self.chain.tip().state.validators()
-            && self.pacemaker.on_next_height_message(from, validators)
-        {
-            self.begin_at = Some(Instant::now());
-        }
-    }
-
-    /// A peer is ahead: asks for the missing blocks, one request at a time.
-    pub(super) fn catch_up(&mut self, peer: NodeId, height: BlockHeight) {
-        self.deps.view.send_modify(|view| view.behind = view.behind.max(Some(height)));
-        let waiting = self.syncing.is_some_and(|since| since.elapsed() < SYNC_TIMEOUT);
-        if !waiting {
-            self.syncing = Some(Instant::now());
-            self.deps.net.blocks(peer, self.height());
-        }
-    }
-
-    /// Asks a peer for the next block, and again later if there is none.
-    pub(super) fn poll(&mut self) {
-        self.begin_at = Some(Instant::now() + FOLLOWER_POLL_INTERVAL);
-        self.deps.net.poll(self.height());
-    }
-
-    /// When a validator that commits nothing asks whether others did. It may have missed a decision, and validators at
-    /// a later height ignore its messages.
-    pub(super) fn stall_deadline(&self) -> Option<Instant> {
-        (self.deps.role == ChainRole::Validator)
-            .then(|| self.last_activity + STALL_TIMEOUT + 3 * self.deps.block_time)
-    }
-
-    /// Asks a peer for the block that this validator waits for, and reports why there is none.
-    pub(super) fn on_stall(&mut self) {
-        self.last_activity = Instant::now();
-        let why = self.why_stalled();
-        if let Some(why) = &why {
-            tracing::warn!(height = %self.height(), "{why}");
-        }
-        self.deps.view.send_modify(|view| view.stalled = why);
-        self.heard.clear();
-        self.deps.net.poll(self.height());
-    }
-
-    /// The voting power that sends messages, in words; none when it is enough.
-    fn why_stalled(&self) -> Option<String> {
-        let validators = self.chain.tip().state.validators()?;
-        let heard = |node: &NodeId| self.heard.contains(node) || *node == self.deps.net.node();
-        let members = validators.members().iter();
-        let power: u128 =
-            members.filter(|member| heard(&member.node)).map(|member| u128::from(member.power)).sum();
-        let total = u128::from(validators.total_power());
-        (power * 3 <= total * 2).then(|| {
-            format!(
-                "no block is made: validators with {} % of the voting power send messages, including this one, and it \
-                 takes more than two thirds; check whether the others run and whether this machine reaches them \
-                 (nervure peers)",
-                power * 100 / total.max(1)
-            )
-        })
-    }
-
-    fn signs(&mut self, record: &SignerRecord) -> Result<(), HostError> {
-        self.deps.wal.save_signer(record)?;
+    fn save_signer(&mut self, record: &SignerRecord) -> Result<(), HostError> {
+        self.deps.executor.save_signer(record)?;
         let height = record.last_signed.map(|last| last.position().height);
         self.deps.view.send_if_modified(|view| {
             // Readers need not wake up for every signature.
@@ -352,7 +330,7 @@ impl Host {
             tracing::debug!(height = %self.height(), round = round.0, %proposer, "another round");
         }
         self.span = span::of_height(self.height(), round.0);
-        self.proposers.insert(round.0, proposer);
+        self.current.proposers.insert(round.0, proposer);
         self.deps.view.send_modify(|view| view.round = round.0);
     }
 
@@ -374,13 +352,13 @@ impl bft::Host for Host {
 
     fn perform(&mut self, effect: Effect) -> Result<(), HostError> {
         match effect {
-            Effect::Append(entry) => self.deps.wal.append(&entry)?,
-            Effect::SaveSigner(record) => self.signs(&record)?,
-            Effect::Sync => self.deps.wal.sync()?,
+            Effect::Append(entry) => self.deps.executor.append(&entry)?,
+            Effect::SaveSigner(record) => self.save_signer(&record)?,
+            Effect::Sync => self.deps.executor.sync()?,
             Effect::Broadcast(message) => self.broadcast(&message),
-            Effect::Schedule { timer, after } => drop(self.timers.insert(timer, Instant::now() + after)),
-            Effect::Cancel(timer) => drop(self.timers.remove(&timer)),
-            Effect::CancelAll => self.timers.clear(),
+            Effect::Schedule { timer, after } => self.schedule.start(timer, Instant::now() + after),
+            Effect::Cancel(timer) => drop(self.schedule.cancel(&timer)),
+            Effect::CancelAll => self.schedule.cancel_all(),
             Effect::Propose { height, round, .. } => self.propose(height, round)?,
             Effect::Validate(candidate) => self.validate(candidate),
             Effect::Decided(certificate) => self.decided(certificate)?,
@@ -388,7 +366,8 @@ impl bft::Host for Host {
                 self.deps.metrics.equivocations.inc();
                 tracing::warn!(culprit = %equivocation.culprit(), "a validator equivocated");
             }
-            Effect::Refused { reason, .. } => self.refused = Some(reason),
+            // The driver returns it to the thread, which judges the message.
+            Effect::Refused { .. } => {}
             Effect::Behind { peer, height } => self.catch_up(peer, height),
             Effect::Silenced { through, key_used_twice } => self.silenced(through, key_used_twice),
             Effect::Contradicted(certificate) => {

@@ -9,7 +9,7 @@ use nervure_ledger::{chain::Tip, spec::MeshSpec};
 use nervure_store::{RecoveredLog, Store, StoreError, StoreOptions, Wal};
 use tokio::sync::watch;
 
-use super::{ChainView, pending::Pending};
+use super::{ChainView, pending::PendingTransactions};
 use crate::config::NodeConfig;
 
 /// Name of the file of the chain, in the node's directory.
@@ -44,7 +44,7 @@ pub(crate) struct OpenChain {
     pub(super) store: Store,
     pub(super) wal: Wal,
     pub(super) recovered: RecoveredLog,
-    pub(super) pending: Pending,
+    pub(super) pending: PendingTransactions,
     pub(super) view: watch::Sender<ChainView>,
 }
 
@@ -59,7 +59,7 @@ impl OpenChain {
         let log = config.dir.join(WAL_FILE);
         let (wal, recovered) =
             retry_while_locked(|| Wal::open(&log).map_err(|error| OpenError::Log(error, log.clone())))?;
-        let pending = Pending::open(&config.dir.join(PENDING_FILE));
+        let pending = PendingTransactions::open(&config.dir.join(PENDING_FILE));
         Ok(Self { store: chain, wal, recovered, pending, view: watch::Sender::new(ChainView::of(tip)) })
     }
 

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nervure_ledger::transaction;
+use nervure_ledger::{mempool::MempoolError, transaction};
 use nervure_primitives::{
     Envelope, Hash,
     durable::{AppendLog, LogError, LogFormat},
@@ -23,6 +23,10 @@ const MAX_TRANSACTIONS: usize = 1_000;
 
 /// Largest file that is written or read, in bytes.
 const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// They are published again after this many blocks since the start, and then at this interval.
+const FIRST_REBROADCAST_BLOCKS: u32 = 2;
+const REBROADCAST_INTERVAL_BLOCKS: u32 = 64;
 
 /// Bytes of a frame before its payload.
 const FRAME_HEAD_BYTES: u64 = 8;
@@ -36,17 +40,19 @@ const FORMAT: LogFormat = LogFormat {
 };
 
 /// Transactions of this node's own users, and their file.
-pub(crate) struct Pending {
+pub(crate) struct PendingTransactions {
     path: PathBuf,
     /// None while the file cannot be opened.
     log: Option<AppendLog>,
     transactions: BTreeMap<Hash, Envelope>,
+    /// Blocks that were committed one by one since the start.
+    blocks: u32,
 }
 
-impl Pending {
+impl PendingTransactions {
     /// Those in the file at `path`; none where it cannot be read.
     pub(super) fn open(path: &Path) -> Self {
-        let mut pending = Self { path: path.to_owned(), log: None, transactions: BTreeMap::new() };
+        let mut pending = Self { path: path.to_owned(), log: None, transactions: BTreeMap::new(), blocks: 0 };
         if let Err(error) = pending.recover() {
             tracing::warn!(path = %path.display(), %error, "pending transactions cannot be read");
             if matches!(error, LogError::Magic { .. } | LogError::TooLarge { .. }) {
@@ -72,9 +78,25 @@ impl Pending {
         Ok(())
     }
 
-    /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Envelope> {
-        self.transactions.values()
+    /// Offers all of them to the mempool: this process has just begun. Those that it refuses stay until
+    /// [`Self::retain`].
+    pub(super) fn restore(&self, mut insert: impl FnMut(Envelope) -> Result<Hash, MempoolError>) {
+        for (id, envelope) in &self.transactions {
+            match insert(envelope.clone()) {
+                Ok(_) => tracing::info!(%id, "a pending transaction was restored"),
+                Err(refusal) => tracing::info!(%id, %refusal, "a pending transaction was dropped"),
+            }
+        }
+    }
+
+    /// A block was committed. Returns the transactions to publish again, encoded: peers that joined after they were
+    /// first published do not know them.
+    pub(super) fn due_broadcasts(&mut self) -> Vec<Vec<u8>> {
+        self.blocks = self.blocks.wrapping_add(1);
+        let is_due = self.blocks == FIRST_REBROADCAST_BLOCKS
+            || self.blocks.is_multiple_of(REBROADCAST_INTERVAL_BLOCKS);
+        let due = self.transactions.values().filter(|_| is_due);
+        due.filter_map(|envelope| envelope.encode().ok()).collect()
     }
 
     /// Keeps one more.
@@ -128,7 +150,7 @@ mod tests {
         transaction.seal(&key, &MeshId::from_bytes([2; 32])).unwrap()
     }
 
-    fn add(pending: &mut Pending, nonce: u64) -> Hash {
+    fn add(pending: &mut PendingTransactions, nonce: u64) -> Hash {
         let envelope = envelope(nonce);
         pending.add(envelope.id(), &envelope);
         envelope.id()
@@ -139,14 +161,14 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("pending");
         fs::write(&path, bytes).unwrap();
-        Pending::open(&path).iter().map(Envelope::id).collect()
+        PendingTransactions::open(&path).transactions.into_keys().collect()
     }
 
     #[test]
     fn pending_transactions_survive_a_restart_and_settled_ones_are_forgotten() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("pending");
-        let mut pending = Pending::open(&path);
+        let mut pending = PendingTransactions::open(&path);
         let [one, two, three] = [1, 2, 3].map(|nonce| add(&mut pending, nonce));
         let kept = || read(&fs::read(&path).unwrap());
         assert_eq!(kept().len(), 3);
@@ -164,7 +186,7 @@ mod tests {
     fn a_torn_or_damaged_frame_at_the_end_is_dropped_alone() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("pending");
-        let mut pending = Pending::open(&path);
+        let mut pending = PendingTransactions::open(&path);
         let first = add(&mut pending, 1);
         let whole = fs::read(&path).unwrap().len();
         add(&mut pending, 2);
@@ -184,7 +206,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("pending");
         fs::write(&path, b"of another version").unwrap();
-        let mut pending = Pending::open(&path);
+        let mut pending = PendingTransactions::open(&path);
         let id = add(&mut pending, 1);
         assert_eq!(read(&fs::read(&path).unwrap()), [id]);
     }
@@ -193,12 +215,43 @@ mod tests {
     fn more_than_the_limit_is_not_written() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("pending");
-        let mut pending = Pending::open(&path);
+        let mut pending = PendingTransactions::open(&path);
         for nonce in 0..MAX_TRANSACTIONS as u64 + 5 {
             add(&mut pending, nonce);
         }
         let bytes = fs::read(&path).unwrap();
         assert_eq!((pending.transactions.len(), read(&bytes).len()), (MAX_TRANSACTIONS, MAX_TRANSACTIONS));
         assert!((bytes.len() as u64) < MAX_FILE_BYTES);
+    }
+    #[test]
+    fn a_restart_offers_them_to_the_mempool_and_forgets_what_it_refuses() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("pending");
+        let mut pending = PendingTransactions::open(&path);
+        let [one, two] = [1, 2].map(|nonce| add(&mut pending, nonce));
+        drop(pending);
+        let mut pending = PendingTransactions::open(&path);
+        let mut pool = Vec::new();
+        pending.restore(|envelope| {
+            if envelope.id() == two {
+                return Err(MempoolError::Known);
+            }
+            pool.push(envelope.id());
+            Ok(envelope.id())
+        });
+        assert_eq!(pool, [one]);
+        pending.retain(|id| pool.contains(id));
+        assert_eq!(read(&fs::read(&path).unwrap()), [one]);
+    }
+
+    #[test]
+    fn they_are_published_again_after_two_blocks_and_then_every_sixty_four() {
+        let home = tempfile::tempdir().unwrap();
+        let mut pending = PendingTransactions::open(&home.path().join("pending"));
+        add(&mut pending, 1);
+        let due: Vec<u32> = (1..=200).filter(|_| !pending.due_broadcasts().is_empty()).collect();
+        assert_eq!(due, [2, 64, 128, 192]);
+        pending.blocks = 63;
+        assert_eq!(pending.due_broadcasts(), [envelope(1).encode().unwrap()]);
     }
 }

@@ -9,16 +9,15 @@ use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, Mess
 use nervure_ledger::{block::Block, mempool::MempoolError, transaction};
 use nervure_p2p::{GossipMessage, Verdict};
 use nervure_primitives::{Envelope, Hash, NodeId};
-use nervure_protocol::{chain::BlockAnnouncement, topics::TRANSACTIONS};
+use nervure_protocol::chain::BlockAnnouncement;
 use nervure_store::RecoveredLog;
 use tokio::sync::oneshot;
 
 use super::{
-    ChainRole,
     blocks::Certified,
     gossip,
-    host::{Host, HostError},
-    span,
+    host::{DueHeight, Host},
+    host_error::HostError,
 };
 
 /// The longest that the thread sleeps.
@@ -64,89 +63,69 @@ impl Task {
     }
 
     fn work(&mut self) -> Result<(), TaskError> {
-        self.driver.host().restore_pending();
-        self.driver.host().handshake_heights();
+        self.driver.host().start();
         loop {
-            let span = self.driver.host().span.clone();
-            let within = span.enter();
-            self.fire_timers()?;
-            drop(within);
-            let wait = self.next_deadline().saturating_duration_since(Instant::now());
+            let span = self.driver.host().span();
+            span.in_scope(|| self.fire_timers())?;
+            let wait = match self.driver.host().next_deadline() {
+                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+                None => MAX_SLEEP,
+            };
             match self.queue.recv_timeout(wait) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(event) => {
-                    let span = self.driver.host().span.clone();
-                    let _within = span.enter();
-                    self.handle(event)?;
+                    let span = self.driver.host().span();
+                    span.in_scope(|| self.handle(event))?;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
 
-    /// When something is due next.
-    fn next_deadline(&mut self) -> Instant {
-        let host = self.driver.host();
-        let due = host.timers.values().copied().chain(host.begin_at).chain(host.stall_deadline()).min();
-        due.unwrap_or_else(|| Instant::now() + MAX_SLEEP)
-    }
-
     /// Fires what is due.
     fn fire_timers(&mut self) -> Result<(), TaskError> {
         let now = Instant::now();
-        if self.driver.host().begin_at.is_some_and(|at| at <= now) {
-            self.begin()?;
+        if let Some(due) = self.driver.host().begin_due_height(now) {
+            self.begin(due)?;
         }
-        let host = self.driver.host();
-        if host.stall_deadline().is_some_and(|at| at <= now) {
-            host.on_stall();
-        }
-        let due: Vec<_> = host.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, _)| *timer).collect();
-        for timer in due {
+        self.driver.host().check_stall(now);
+        for timer in self.driver.host().due_timers(now) {
             // An input before it may have cancelled it.
-            if self.driver.host().timers.remove(&timer).is_some() {
+            if self.driver.host().take_timer(&timer) {
                 self.feed(Input::Elapsed(timer))?;
             }
         }
         Ok(())
     }
 
-    /// Begins the next height.
-    fn begin(&mut self) -> Result<(), TaskError> {
-        let host = self.driver.host();
-        host.begin_at = None;
-        host.handshake_height.get_or_insert(host.chain.tip().header.height);
-        host.pacemaker.begin(Instant::now());
-        let height = host.height();
-        if host.deps.role == ChainRole::Follower {
-            host.poll();
-            return Ok(());
-        }
-        let Some(validators) = host.chain.tip().state.validators().cloned() else {
-            tracing::warn!("this mesh has no validators with stake: it makes no blocks");
-            return Ok(());
-        };
+    /// Begins a height, with what the write-ahead log has of it.
+    fn begin(&mut self, due: DueHeight) -> Result<(), TaskError> {
         let recovered = std::mem::take(&mut self.recovered);
-        host.recover(recovered.blocks.clone()).map_err(DriverError::Host)?;
-        let log = recovered.of(height);
-        self.feed(Input::Start { height, validators, log })
+        self.driver.host().recover(&recovered.blocks).map_err(DriverError::Host)?;
+        let DueHeight { height, validators } = due;
+        self.feed(Input::Start { height, validators, log: recovered.of(height) })
     }
 
     fn handle(&mut self, event: Event) -> Result<(), TaskError> {
         match event {
-            Event::Consensus(message) => self.handle_gossip(message),
+            Event::Consensus(message) => {
+                let verdict = self.on_consensus(&message)?;
+                self.driver.host().judge(message, verdict);
+                Ok(())
+            }
             Event::BlockAnnounced(message) => {
                 let verdict = self.on_announcement(&message)?;
-                self.driver.host().deps.net.spawn(message.judge(verdict));
+                self.driver.host().judge(message, verdict);
                 Ok(())
             }
             Event::Transaction(message) => {
                 let verdict = self.on_transaction(&message.data);
-                self.driver.host().deps.net.spawn(message.judge(verdict));
+                self.driver.host().judge(message, verdict);
                 Ok(())
             }
             Event::Submit(envelope, reply) => {
-                self.submit(envelope, reply);
+                // The caller may have gone away.
+                let _ = reply.send(self.driver.host().submit(envelope));
                 Ok(())
             }
             Event::Body(candidate, Some(block)) => {
@@ -166,30 +145,17 @@ impl Task {
     }
 
     /// A message of consensus: the engine judges it.
-    fn handle_gossip(&mut self, message: GossipMessage) -> Result<(), TaskError> {
+    fn on_consensus(&mut self, message: &GossipMessage) -> Result<Verdict, TaskError> {
         let decoded = gossip::unframe(&message.data).ok().zip(NodeId::try_from(message.from).ok());
-        let verdict = match decoded {
-            None => Verdict::Reject,
-            Some((decoded, from)) => {
-                let host = self.driver.host();
-                host.on_next_height_message(from, decoded.height());
-                host.refused = None;
-                let signer = decoded.signer();
-                self.feed(Input::Message { from, message: decoded })?;
-                let host = self.driver.host();
-                let refused = host.refused.take();
-                if matches!(refused, None | Some(MessageError::Duplicate)) {
-                    host.heard.extend(signer);
-                }
-                match refused {
-                    None => Verdict::Accept,
-                    Some(refusal) if refusal.blames_sender() => Verdict::Reject,
-                    Some(_) => Verdict::Ignore,
-                }
-            }
-        };
-        self.driver.host().deps.net.spawn(message.judge(verdict));
-        Ok(())
+        let Some((message, from)) = decoded else { return Ok(Verdict::Reject) };
+        let signer = message.signer();
+        self.driver.host().on_message(from, message.height());
+        let refusal = self.driver.handle(Input::Message { from, message })?;
+        self.drain()?;
+        if let (Some(signer), None | Some(MessageError::Duplicate)) = (signer, &refusal) {
+            self.driver.host().on_heard(signer);
+        }
+        Ok(gossip::verdict(refusal.as_ref()))
     }
 
     /// A committed block by gossip: forwarded when it is the next one here too.
@@ -205,35 +171,11 @@ impl Task {
     /// A transaction by gossip: forwarded when the pool takes it.
     fn on_transaction(&mut self, data: &[u8]) -> Verdict {
         let Ok(envelope) = Envelope::decode(data, transaction::MAX_LEN) else { return Verdict::Reject };
-        match self.insert(envelope) {
+        match self.driver.host().insert(envelope) {
             Ok(_) => Verdict::Accept,
             Err(refusal) if refusal.blames_sender() => Verdict::Reject,
             Err(_) => Verdict::Ignore,
         }
-    }
-
-    fn submit(&mut self, envelope: Envelope, reply: oneshot::Sender<Result<Hash, MempoolError>>) {
-        let taken = self.insert(envelope.clone());
-        if let (Ok(id), Ok(bytes)) = (&taken, envelope.encode()) {
-            let deps = &mut self.driver.host().deps;
-            deps.pending.add(*id, &envelope);
-            deps.net.publish(TRANSACTIONS.name, bytes);
-        }
-        // The caller may have gone away.
-        let _ = reply.send(taken);
-    }
-
-    fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
-        let host = self.driver.host();
-        let span = span::of_transaction(&envelope.id());
-        let taken = host.chain.insert(envelope);
-        match &taken {
-            Ok(_) => span.in_scope(|| tracing::debug!("in the mempool")),
-            Err(rejection) => span.in_scope(|| tracing::debug!(%rejection, "not taken into the mempool")),
-        }
-        let waiting = host.chain.pool().len();
-        host.deps.view.send_modify(|view| view.waiting = waiting);
-        taken
     }
 
     /// Handles an input, then the inputs that its effects produced.
@@ -243,7 +185,7 @@ impl Task {
     }
 
     fn drain(&mut self) -> Result<(), TaskError> {
-        while let Some(input) = self.driver.host().inputs.pop_front() {
+        while let Some(input) = self.driver.host().take_input() {
             self.driver.handle(input)?;
         }
         Ok(())

@@ -2,7 +2,8 @@
 //! answers.
 
 use futures::{StreamExt, future::BoxFuture};
-use nervure_experts::{Expert, ExpertEvent, ExpertRequest, ExpertStream, Health, ModelCard};
+use nervure_experts::{Expert, ExpertStream, Health, ModelCard};
+use nervure_protocol::{ExpertEvent, ExpertRequest};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// An expert whose answers are partly noise.

@@ -1,9 +1,8 @@
 //! `builtin:echo`: an expert that returns the prompt, for measurements of everything but the model.
 
 use futures::{FutureExt, future::BoxFuture, stream};
-use nervure_experts::{
-    Expert, ExpertError, ExpertEvent, ExpertRequest, ExpertStream, FinishReason, Health, ModelCard, Usage,
-};
+use nervure_experts::{Expert, ExpertError, ExpertStream, Health, ModelCard};
+use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Usage};
 
 /// Its name.
 pub(super) const ECHO: &str = "echo";

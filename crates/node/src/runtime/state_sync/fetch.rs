@@ -20,7 +20,7 @@ use nervure_store::StoreError;
 
 use crate::{
     config::{Beginning, NodeConfig},
-    runtime::{AnchoredError, LedgerRegistry, Mesh, StartError, anchor, chain, last_anchored},
+    runtime::{AnchoredError, LedgerRegistry, Mesh, MeshSetup, StartError, anchor, chain, last_anchored},
 };
 
 /// How long to wait for the first peer.
@@ -140,7 +140,8 @@ pub(crate) async fn begin(
     let beginning = Start::of(beginning, spec, config).await?;
     let boxed = |error: StartError| StateSyncError::Start(Box::new(error));
     let registry = LedgerRegistry::of(spec)?;
-    let mesh = Mesh::start(&ephemeral, spec, key, (registry, None)).await.map_err(boxed)?;
+    let setup = MeshSetup { config: &ephemeral, spec, key };
+    let mesh = Mesh::start(setup, registry, None).await.map_err(boxed)?;
     let fetched = from_any_peer(&mesh.network, spec, &beginning).await;
     mesh.end().await;
     let (tip, certificate) = fetched?;

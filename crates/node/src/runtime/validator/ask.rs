@@ -6,12 +6,11 @@ use std::{
 };
 
 use nervure_primitives::cbor::CborError;
-use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest};
+use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, query::body};
 use nervure_router::{DirectError, Router, price};
 use nervure_subnet::mechanism::{Answer, MAX_ANSWER_TEXT, Reply};
 
 use super::Validator;
-use crate::runtime::wire;
 
 /// Longest pause before an expert without room is asked again.
 const MAX_BUSY_DELAY: Duration = Duration::from_secs(2);
@@ -44,7 +43,7 @@ impl EncodedRequests {
     /// Encodes these requests.
     pub(super) fn of(requests: &[ExpertRequest]) -> Result<Self, CborError> {
         let encode =
-            |request: &ExpertRequest| Ok((request.clone(), Arc::from(wire::encode_request(request)?)));
+            |request: &ExpertRequest| Ok((request.clone(), Arc::from(body::encode_request(request)?)));
         Ok(Self(requests.iter().map(encode).collect::<Result<_, CborError>>()?))
     }
 

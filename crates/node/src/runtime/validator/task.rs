@@ -8,12 +8,13 @@ use std::{
 
 use futures::{StreamExt, future::join_all, stream};
 use nervure_primitives::{Capability, Hash, Netuid, NodeId};
-use nervure_protocol::topics::ASSIGNMENTS;
+use nervure_protocol::{
+    Assignment, ExpertRecord, SignedAssignment, bounds::MAX_MINERS, commitment, topics::ASSIGNMENTS,
+};
 use nervure_subnet::{
-    Dice, ExpertRecord, IndexSearch,
+    Dice, IndexSearch,
     mechanism::{Corpus, Mechanism, Reply, Task},
     score::evaluate,
-    task::{Assignment, MAX_MINERS, SignedAssignment, commitment},
 };
 use parking_lot::Mutex;
 use tracing::{

@@ -1,13 +1,15 @@
-//! Reads an answer: checks its number of chunks and its deadlines, so that a short answer is always an error.
-
-use std::time::Duration;
+//! Reads an answer: checks its number of chunks, so that a short answer is always an error, and has its deadlines
+//! enforced by an [`AnswerMeter`].
 
 use bytes::Bytes;
-use nervure_protocol::query::{Frame, FrameError};
-use tokio::time::{Instant, timeout_at};
+use nervure_protocol::{
+    AnswerBounds, AnswerMeter,
+    query::{Frame, FrameError},
+};
 
 use crate::query::{
     QueryEnd, QueryError,
+    clock::{now, sleep_until},
     frame_reader::{FrameReadError, FrameReader},
     stream::{ReceiveHalf, SendHalf},
 };
@@ -26,25 +28,15 @@ pub enum QueryItem {
 pub struct QueryStream {
     frames: FrameReader,
     chunks: u64,
-    /// When the whole answer must have arrived, and the duration from the start until then.
-    until: Instant,
-    deadline: Duration,
-    /// Timeout of the next frame, and of the ones after it.
-    next: Duration,
-    later: Duration,
+    meter: AnswerMeter,
     /// Kept open on a stream of the swarm, where its end means that the asker has left.
     _listening: Option<SendHalf>,
 }
 
 impl QueryStream {
-    pub(super) fn new(
-        (receive, listening): (ReceiveHalf, Option<SendHalf>),
-        deadline: Duration,
-        [first, later]: [Duration; 2],
-    ) -> Self {
-        let until = Instant::now() + deadline;
-        let frames = FrameReader::new(receive);
-        Self { frames, chunks: 0, until, deadline, next: first, later, _listening: listening }
+    pub(super) fn new(receive: ReceiveHalf, listening: Option<SendHalf>, bounds: AnswerBounds) -> Self {
+        let meter = AnswerMeter::new(bounds, now());
+        Self { frames: FrameReader::new(receive), chunks: 0, meter, _listening: listening }
     }
 
     /// The next item. Must not be called again after an end or an error.
@@ -53,15 +45,9 @@ impl QueryStream {
     /// When the node refused or failed, broke the protocol, stalled, stopped before its end, or did not
     /// end before the query's deadline.
     pub async fn next(&mut self) -> Result<QueryItem, QueryError> {
-        let stalled = Instant::now() + self.next;
-        let late = match stalled < self.until {
-            true => QueryError::Stalled(self.next),
-            false => QueryError::Overdue(self.deadline),
-        };
-        let frame = timeout_at(stalled.min(self.until), self.frames.next()).await.map_err(|_| late)?;
-        self.next = self.later;
-        match frame {
+        match self.meter.wait(self.frames.next(), now(), sleep_until).await? {
             Ok(Frame::Chunk(chunk)) => {
+                self.meter.charge(chunk.len())?;
                 self.chunks += 1;
                 Ok(QueryItem::Chunk(chunk))
             }

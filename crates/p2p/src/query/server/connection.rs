@@ -7,7 +7,10 @@ use std::{
 };
 
 use nervure_primitives::NodeId;
-use nervure_protocol::query::{Frame, FrameError};
+use nervure_protocol::{
+    AnswerBounds, AnswerMeter,
+    query::{Frame, FrameError},
+};
 use prometheus_client::metrics::counter::Counter;
 use quinn::Incoming;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
@@ -20,6 +23,7 @@ use tracing::{
 use super::{ConnectionGuard, InboundQuery, Replier, ServerMetrics, Shared, metrics::QueryOutcome};
 use crate::query::{
     QueryErrorCode, QueryOpen,
+    clock::{now, sleep_until},
     frame_reader::{FrameReadError, FrameReader},
     stream::{ReceiveHalf, SendHalf},
     tls,
@@ -93,7 +97,8 @@ pub(super) async fn query(
         }
     };
     let (abandoned, progress) = (reply.abandoned(), reply.progress());
-    let most = shared.config.answer.min(Duration::from_millis(open.deadline_ms.into()));
+    let whole = shared.config.answer.min(Duration::from_millis(open.deadline_ms.into()));
+    let meter = AnswerMeter::new(AnswerBounds { whole, ..AnswerBounds::NONE }, now());
     let span = answer_span(&from, &open);
     let answer = span.in_scope(|| shared.service.serve(InboundQuery { from, open, reply }));
     let answer = answer.instrument(span.clone());
@@ -108,7 +113,7 @@ pub(super) async fn query(
         // The answer is polled first: one that is ready at once costs only its own poll.
         biased;
         // Dropping the answer drops its replier, which tells the asker.
-        answered = timeout(most, answer) => match answered {
+        answered = meter.wait(answer, now(), sleep_until) => match answered {
             Ok(()) => progress.outcome(),
             Err(_) => QueryOutcome::TimedOut,
         },

@@ -7,7 +7,7 @@ use super::super::{
     Answer,
     log::{FRACTION_BITS, log2},
 };
-use crate::Score;
+use nervure_protocol::Score;
 
 /// Bits that the least likely byte costs: smaller probabilities count as 2^-16.
 pub(super) const FLOOR_BITS: u32 = 16;

@@ -1,0 +1,227 @@
+//! Makes, validates, keeps, executes and commits blocks: the state of the chain in memory and on the disk.
+//!
+//! The write-ahead log holds every block that this node proposes or calls valid before the engine's next sync, so that
+//! a decided block always exists somewhere. A block is committed in one durable transaction, before anything depends
+//! on it.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use nervure_consensus::{
+    bft::{Round, SignerRecord, WalEntry},
+    checkpoint::CommitCertificate,
+};
+use nervure_ledger::{
+    block::Block,
+    chain::{BlockError, Next, Tip},
+    mempool::{Mempool, MempoolError},
+    proposals::Proposals,
+    tree::StateTree,
+};
+use nervure_primitives::{BlockHeight, Envelope, Hash};
+use nervure_store::{Store, Wal};
+
+use super::{
+    ChainMetrics, blocks::Certified, host_error::HostError, proposed::ProposedBlocks, receipts::TxReceipts,
+    sync::FollowOutcome,
+};
+
+/// The files of the chain, and what other parts of the node read of it.
+pub(super) struct ExecutorDeps {
+    pub(super) store: Arc<Store>,
+    pub(super) wal: Wal,
+    pub(super) proposed: Arc<ProposedBlocks>,
+    pub(super) receipts: Arc<TxReceipts>,
+    pub(super) metrics: ChainMetrics,
+    /// Threads that verify signatures of transactions.
+    pub(super) threads: NonZeroUsize,
+}
+
+/// The tip with its store and log, and blocks that may follow it.
+pub(super) struct BlockExecutor {
+    store: Arc<Store>,
+    wal: Wal,
+    proposed: Arc<ProposedBlocks>,
+    receipts: Arc<TxReceipts>,
+    metrics: ChainMetrics,
+    proposals: Proposals,
+}
+
+impl BlockExecutor {
+    /// On top of `tip`, the last block in the store.
+    pub(super) fn new(tip: Tip, deps: ExecutorDeps) -> Self {
+        let ExecutorDeps { store, wal, proposed, receipts, metrics, threads } = deps;
+        Self { store, wal, proposed, receipts, metrics, proposals: Proposals::new(tip, threads) }
+    }
+
+    /// The last committed block.
+    pub(super) const fn tip(&self) -> &Tip {
+        self.proposals.tip()
+    }
+
+    /// The height that is being decided.
+    pub(super) const fn height(&self) -> BlockHeight {
+        self.proposals.height()
+    }
+
+    /// Transactions that wait for a block.
+    pub(super) const fn pool(&self) -> &Mempool {
+        self.proposals.pool()
+    }
+
+    /// Takes a transaction for one of the next blocks.
+    pub(super) fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
+        self.proposals.insert(envelope)
+    }
+
+    /// Appends to the write-ahead log.
+    pub(super) fn append(&mut self, entry: &WalEntry) -> Result<(), HostError> {
+        Ok(self.wal.append(entry)?)
+    }
+
+    /// Replaces the signer's record in the write-ahead log.
+    pub(super) fn save_signer(&mut self, record: &SignerRecord) -> Result<(), HostError> {
+        Ok(self.wal.save_signer(record)?)
+    }
+
+    /// Makes everything in the write-ahead log durable.
+    pub(super) fn sync(&mut self) -> Result<(), HostError> {
+        Ok(self.wal.sync()?)
+    }
+
+    /// Whether the block with this id is here and may follow.
+    pub(super) fn holds(&self, id: &Hash) -> bool {
+        self.proposals.holds(id)
+    }
+
+    /// Makes a block of the transactions that wait, and keeps it. Returns its id.
+    pub(super) fn propose(&mut self) -> Result<Hash, HostError> {
+        let (id, body) = self.proposals.make(&self.store.read()?).map_err(HostError::Block)?;
+        if let Some(body) = body {
+            self.keep(id, body)?;
+        }
+        Ok(id)
+    }
+
+    /// Executes a proposed block, and keeps it when it may follow. The inner error says why it may not.
+    pub(super) fn validate(&mut self, block: &Block) -> Result<Result<(), BlockError>, HostError> {
+        match self.proposals.check(&self.store.read()?, block) {
+            Ok(()) => {
+                block.encode().map_or(Ok(()), |body| self.keep(block.header.id(), body))?;
+                Ok(Ok(()))
+            }
+            // The tree is this node's own.
+            Err(error @ BlockError::Tree(_)) => Err(HostError::Block(error)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// Takes back blocks of this height that the log kept: they were proposed before this process began.
+    pub(super) fn recover(&mut self, blocks: &[Vec<u8>]) -> Result<(), HostError> {
+        let height = self.height();
+        let decoded = blocks.iter().filter_map(|bytes| Block::decode(bytes).ok());
+        for block in decoded.filter(|block| block.header.height == height) {
+            let follows = self.proposals.check(&self.store.read()?, &block).is_ok();
+            if let (true, Ok(body)) = (follows, block.encode()) {
+                self.proposed.keep(block.header.id(), body);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a block of this height; the engine's next sync makes it durable, before anything is signed for it.
+    fn keep(&mut self, id: Hash, body: Vec<u8>) -> Result<(), HostError> {
+        self.wal.append_block(&body)?;
+        self.proposed.keep(id, body);
+        Ok(())
+    }
+
+    /// The block that validators agreed on, to be committed; none when it is not here.
+    pub(super) fn take(&mut self, id: &Hash) -> Option<Next> {
+        self.proposals.take(id)
+    }
+
+    /// Commits a block, durably; it is the tip then.
+    pub(super) fn commit(&mut self, next: &Next, certificate: &CommitCertificate) -> Result<(), HostError> {
+        self.store.commit(next, Some(&encode(certificate)?))?;
+        self.wal.next_height()?;
+        self.receipts.note(next.block.header.height, &next.events);
+        self.set_tip(next);
+        Ok(())
+    }
+
+    /// Executes and commits the next block, which others agreed on. Returns whether it was committed.
+    pub(super) fn follow(
+        &mut self,
+        block: &Block,
+        certificate: &CommitCertificate,
+    ) -> Result<bool, HostError> {
+        let tree = self.store.read()?;
+        let Some(next) = execute(&mut self.proposals, &tree, block)? else { return Ok(false) };
+        self.commit(&next, certificate)?;
+        Ok(true)
+    }
+
+    /// Executes and commits blocks that others agreed on, in one write, up to the first that `verify` refuses. Every
+    /// block becomes the tip for `on_tip` before all of them are written. Returns the round of the last one; none when
+    /// there was no block to commit.
+    pub(super) fn follow_all(
+        &mut self,
+        blocks: &[Certified],
+        mut verify: impl FnMut(&Tip, &Certified) -> FollowOutcome,
+        mut on_tip: impl FnMut(&Tip),
+    ) -> Result<Option<Round>, HostError> {
+        if blocks.is_empty() {
+            return Ok(None);
+        }
+        let store = self.store.clone();
+        let (mut batch, mut written, mut last_round) = (store.batch()?, Vec::new(), None);
+        for certified in blocks {
+            match verify(self.tip(), certified) {
+                FollowOutcome::Old => continue,
+                FollowOutcome::Disagreed => break,
+                FollowOutcome::Committed => {}
+            }
+            let (block, certificate) = certified;
+            let Some(next) = execute(&mut self.proposals, &batch.tree()?, block)? else { continue };
+            batch.push(&next, Some(&encode(certificate)?))?;
+            self.set_tip(&next);
+            on_tip(self.tip());
+            written.push((next.block.header.height, next.events));
+            last_round = Some(certificate.round);
+        }
+        if last_round.is_some() {
+            batch.commit()?;
+            self.wal.next_height()?;
+            written.iter().for_each(|(height, events)| self.receipts.note(*height, events));
+        }
+        Ok(last_round)
+    }
+
+    fn set_tip(&mut self, next: &Next) {
+        self.metrics.block(next.block.transactions.len());
+        self.proposals.committed(next);
+        self.proposed.clear();
+    }
+}
+
+/// Executes a block that validators agreed on. An error means that this node or a third of them is faulty.
+fn execute(
+    proposals: &mut Proposals,
+    tree: &impl StateTree,
+    block: &Block,
+) -> Result<Option<Next>, HostError> {
+    let (height, id) = (block.header.height, block.header.id());
+    proposals.check(tree, block).map_err(|error| {
+        tracing::error!(%height, %error, "the validators' block does not follow");
+        HostError::Contradicted { height, id }
+    })?;
+    Ok(proposals.take(&id))
+}
+
+/// A certificate as it is stored.
+fn encode(certificate: &CommitCertificate) -> Result<Vec<u8>, HostError> {
+    certificate.encode().map_err(|error| HostError::Wal(std::io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests;
