@@ -171,6 +171,11 @@ impl Metrics {
             load(&counters.refused_blocks),
         );
         self.counter(
+            "chain_peer_faults",
+            "Blocks of peers that no honest node sends: not bound to their header, or without a valid certificate",
+            load(&counters.peer_faults),
+        );
+        self.counter(
             "chain_dropped",
             "Consensus messages dropped because the queue was full",
             load(&counters.dropped),

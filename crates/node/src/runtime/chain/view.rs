@@ -23,7 +23,7 @@ pub(crate) struct ChainView {
     pub took: Option<Duration>,
     /// The round that the next block is in.
     pub round: u32,
-    /// The highest block that a peer announced, while this node does not have it.
+    /// The highest block that a certificate proved to exist, while this node does not have it.
     pub behind: Option<BlockHeight>,
     /// Transactions that wait for a block.
     pub waiting: usize,
@@ -69,6 +69,8 @@ pub(crate) struct ChainCounters {
     pub equivocations: AtomicU64,
     /// Blocks of others that this node refused.
     pub refused_blocks: AtomicU64,
+    /// Answers and announcements of peers that no honest node sends.
+    pub peer_faults: AtomicU64,
     /// Rounds beyond the first.
     pub extra_rounds: AtomicU64,
 }
