@@ -23,6 +23,7 @@ mod ledger;
 mod mesh;
 mod metrics;
 mod opinions;
+mod peers;
 mod ports;
 mod receipts;
 mod registry;

@@ -95,7 +95,8 @@ pub(super) fn read_body(bytes: &[u8], id: &Hash) -> Result<Option<Block>, Invali
 
 /// The blocks in an answer to [`BlocksRequest::From`]; each is bound to its header, and no certificate is verified.
 pub(super) fn read_blocks(bytes: &[u8]) -> Result<Vec<Certified>, InvalidAnswer> {
-    let BlocksResponse::Blocks(blocks) = BlocksResponse::decode(bytes).map_err(InvalidAnswer::Response)? else {
+    let BlocksResponse::Blocks(blocks) = BlocksResponse::decode(bytes).map_err(InvalidAnswer::Response)?
+    else {
         return Err(InvalidAnswer::OtherRequest);
     };
     match blocks.len() {

@@ -8,13 +8,13 @@ use nervure_ledger::block::Block;
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 use nervure_protocol::{chain::BlocksRequest, protocols::CHAIN};
-use rand::seq::SliceRandom;
 use tokio::{runtime::Handle, time::sleep};
 
 use super::{
     blocks::{self, Certified, InvalidAnswer},
     task::Event,
 };
+use crate::runtime::peers;
 
 /// Rounds in which the proposer and other peers are asked for a block.
 const MAX_FETCH_ROUNDS: u32 = 20;
@@ -64,7 +64,7 @@ impl Net {
     pub(super) fn poll(&self, height: BlockHeight, except: BTreeSet<NodeId>) {
         let net = self.clone();
         self.runtime.spawn(async move {
-            if let Some(peer) = net.registered_peers(&except).await.first() {
+            if let Some(peer) = peers::registered(&net.network, &except).await.first() {
                 net.request_blocks(*peer, height).await;
             }
         });
@@ -76,7 +76,7 @@ impl Net {
         let net = self.clone();
         self.runtime.spawn(async move {
             for _ in 0..MAX_FETCH_ROUNDS {
-                let peers = net.registered_peers(&BTreeSet::new()).await;
+                let peers = peers::registered(&net.network, &BTreeSet::new()).await;
                 if !peers.is_empty() {
                     let asked = peers.iter().take(HANDSHAKE_PEERS);
                     join_all(asked.map(|peer| net.request_blocks(*peer, height))).await;
@@ -85,16 +85,6 @@ impl Net {
                 sleep(RETRY_DELAY).await;
             }
         });
-    }
-
-    /// Registered nodes that are connected, in random order: a peer that chooses its id must not choose how early it is
-    /// asked.
-    async fn registered_peers(&self, except: &BTreeSet<NodeId>) -> Vec<NodeId> {
-        let peers = self.network.peers().await.unwrap_or_default();
-        let registered = peers.into_iter().filter(|peer| peer.registered).map(|peer| peer.node);
-        let mut registered: Vec<_> = registered.filter(|peer| !except.contains(peer)).collect();
-        registered.shuffle(&mut rand::rng());
-        registered
     }
 
     /// Publishes a message. Without peers it is lost; the caller sends it again later.
@@ -148,7 +138,7 @@ impl Net {
     async fn fetch_block(&self, proposer: NodeId, id: Hash, except: &BTreeSet<NodeId>) -> Option<Block> {
         let mut refused = except.clone();
         for _ in 0..MAX_FETCH_ROUNDS {
-            let peers = self.registered_peers(&refused).await;
+            let peers = peers::registered(&self.network, &refused).await;
             let proposer = (proposer != self.node() && !refused.contains(&proposer)).then_some(proposer);
             let others = peers.into_iter().filter(|peer| Some(*peer) != proposer).take(MAX_OTHER_PEERS);
             let mut attempts: FuturesUnordered<_> = (0..)

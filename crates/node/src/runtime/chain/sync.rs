@@ -190,9 +190,10 @@ pub(super) fn verify_next(tip: &Tip, block: &Block, certificate: &CommitCertific
 /// with more than a third of the power signed it.
 pub(super) fn proves_existence(tip: &Tip, (block, certificate): &Certified) -> bool {
     (certificate.height, certificate.value) == (block.header.height, block.header.id())
-        && tip.state.validators().is_some_and(|validators| {
-            certificate.verify_existence(validators, &tip.header.mesh).is_ok()
-        })
+        && tip
+            .state
+            .validators()
+            .is_some_and(|validators| certificate.verify_existence(validators, &tip.header.mesh).is_ok())
 }
 
 #[cfg(test)]

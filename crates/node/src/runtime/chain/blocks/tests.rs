@@ -45,9 +45,8 @@ fn a_body_that_its_certified_header_does_not_commit_to_is_the_senders_fault() {
     assert_eq!(forged.header.id(), id, "the certificate is valid for it");
     let refused = read_body(&answer(&forged), &id);
     assert!(matches!(refused, Err(InvalidAnswer::Block(DecodeBlockError::OtherTransactions { .. }))));
-    let blocks = |block: &Block| {
-        BlocksResponse::Blocks(vec![certified(block, &certificate)]).encode().unwrap()
-    };
+    let blocks =
+        |block: &Block| BlocksResponse::Blocks(vec![certified(block, &certificate)]).encode().unwrap();
     assert_eq!(read_blocks(&blocks(&block)).unwrap(), [(block, certificate.clone())]);
     assert!(matches!(read_blocks(&blocks(&forged)), Err(InvalidAnswer::Block(_))));
     assert!(matches!(read(&certified(&forged, &certificate)), Err(InvalidAnswer::Block(_))));
