@@ -23,6 +23,7 @@ mod ledger;
 mod mesh;
 mod metrics;
 mod opinions;
+mod peers;
 mod ports;
 mod receipts;
 mod registry;
@@ -66,7 +67,7 @@ pub(crate) use mesh::{Mesh, MeshSetup};
 pub(crate) use registry::LedgerRegistry;
 pub(crate) use state_sync::{StateSyncError, begin};
 
-/// How long an unregistered node waits for a block that registers it, when no peer is known to have later blocks.
+/// How long an unregistered node waits for the next block, which may register it.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A running node. Made by [`Node::builder`].
@@ -261,11 +262,14 @@ async fn admitted(
             "not registered by the last block that is here: looking for later ones"
         );
         let mut until = tokio::time::Instant::now() + CATCH_UP_TIMEOUT;
+        let mut height = view.borrow().tip.header.height;
         while has_slot().is_none()
             && let Ok(Ok(())) = tokio::time::timeout_at(until, view.changed()).await
         {
-            if view.borrow_and_update().behind.is_some() {
-                until = tokio::time::Instant::now() + CATCH_UP_TIMEOUT;
+            // As long as blocks come. What a peer merely says about later ones keeps nobody waiting.
+            let latest = view.borrow_and_update().tip.header.height;
+            if latest > height {
+                (height, until) = (latest, tokio::time::Instant::now() + CATCH_UP_TIMEOUT);
             }
         }
     }

@@ -204,16 +204,21 @@ impl BlockExecutor {
     }
 }
 
-/// Executes a block that validators agreed on. An error means that this node or a third of them is faulty.
+/// Executes a block that validators agreed on. Its transactions are those that the certified header commits to
+/// ([`Block::decode`]), so that an error is no peer's doing: this node or a third of the validators is faulty.
 fn execute(
     proposals: &mut Proposals,
     tree: &impl StateTree,
     block: &Block,
 ) -> Result<Option<Next>, HostError> {
     let (height, id) = (block.header.height, block.header.id());
-    proposals.check(tree, block).map_err(|error| {
-        tracing::error!(%height, %error, "the validators' block does not follow");
-        HostError::Contradicted { height, id }
+    proposals.check(tree, block).map_err(|error| match error {
+        // The tree is this node's own: its disk failed, and the block may be right.
+        BlockError::Tree(_) => HostError::Block(error),
+        error => {
+            tracing::error!(%height, %error, "the validators' block does not follow");
+            HostError::Contradicted { height, id }
+        }
     })?;
     Ok(proposals.take(&id))
 }

@@ -100,7 +100,7 @@ impl Host {
         }
     }
 
-    /// The process begins: restores pending transactions, and asks a peer for its height.
+    /// The process begins: restores pending transactions, and asks peers for their heights.
     pub(super) fn start(&mut self) {
         let executor = &mut self.deps.executor;
         self.deps.pending.restore(|envelope| executor.insert(envelope));
@@ -109,7 +109,7 @@ impl Host {
         self.handshake_heights();
     }
 
-    /// Asks a peer for its height before anything else. Signatures that this node's key made after its files were
+    /// Asks peers for their heights before anything else. Signatures that this node's key made after its files were
     /// written are found in those blocks, and nothing is signed for heights that are decided already.
     fn handshake_heights(&mut self) {
         let own = self.deps.net.node();
@@ -176,7 +176,7 @@ impl Host {
     /// Asks a peer for the next block, and again later if there is none.
     fn poll(&mut self) {
         self.schedule.begin_at(Instant::now() + FOLLOWER_POLL_INTERVAL);
-        self.deps.net.poll(self.height());
+        self.deps.net.poll(self.height(), self.sync.paused(Instant::now()));
     }
 
     /// When a validator that commits nothing asks whether others did.
@@ -196,7 +196,7 @@ impl Host {
             tracing::warn!(height = %self.height(), "{why}");
         }
         self.deps.view.send_modify(|view| view.stalled = why);
-        self.deps.net.poll(self.height());
+        self.deps.net.poll(self.height(), self.sync.paused(Instant::now()));
     }
 
     /// The height that is being decided.
@@ -282,7 +282,7 @@ impl Host {
         let Candidate { height, value, .. } = candidate;
         match self.deps.executor.holds(&value) {
             true => self.inputs.push_back(Input::Validated { height, value, valid: true }),
-            false => self.deps.net.body(candidate),
+            false => self.deps.net.body(candidate, self.sync.paused(Instant::now())),
         }
     }
 
@@ -368,7 +368,7 @@ impl bft::Host for Host {
             }
             // The driver returns it to the thread, which judges the message.
             Effect::Refused { .. } => {}
-            Effect::Behind { peer, height } => self.catch_up(peer, height),
+            Effect::Behind { peer, .. } => self.catch_up(peer),
             Effect::Silenced { through, key_used_twice } => self.silenced(through, key_used_twice),
             Effect::Contradicted(certificate) => {
                 let (height, id) = (certificate.height, certificate.value);

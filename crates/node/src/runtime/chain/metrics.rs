@@ -26,6 +26,8 @@ pub(crate) struct ChainMetrics {
     pub(super) equivocations: Counter,
     /// Blocks of others that this node refused.
     pub(super) refused_blocks: Counter,
+    /// Answers and announcements of peers that no honest node sends.
+    pub(super) peer_faults: Counter,
     /// Rounds beyond the first.
     pub(super) extra_rounds: Counter,
     heights: HeightDurations,
@@ -91,6 +93,11 @@ impl ChainMetrics {
             ("chain_extra_rounds", "Rounds of consensus beyond the first", &self.extra_rounds),
             ("chain_equivocations", "Equivocations of validators", &self.equivocations),
             ("chain_refused_blocks", "Proposed blocks that were invalid", &self.refused_blocks),
+            (
+                "chain_peer_faults",
+                "Blocks of peers that no honest node sends: not bound to their header, or without a valid certificate",
+                &self.peer_faults,
+            ),
             ("chain_dropped", "Consensus messages dropped because the queue was full", &self.dropped),
         ];
         for (name, help, counter) in counters {

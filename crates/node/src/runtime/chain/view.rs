@@ -20,7 +20,7 @@ pub(crate) struct ChainView {
     pub took: Option<Duration>,
     /// The round that the next block is in.
     pub round: u32,
-    /// The highest block that a peer announced, while this node does not have it.
+    /// The highest block that a certificate proved to exist, while this node does not have it.
     pub behind: Option<BlockHeight>,
     /// Transactions that wait for a block.
     pub waiting: usize,

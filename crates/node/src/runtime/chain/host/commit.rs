@@ -31,7 +31,8 @@ impl Host {
         if let Some(CommitCertificate { height, round, value, ref signatures }) = self.current.awaited
             && let Some((signer, _)) = signatures.iter().next()
         {
-            self.deps.net.body(Candidate { height, round, value, proposer: *signer });
+            let candidate = Candidate { height, round, value, proposer: *signer };
+            self.deps.net.body(candidate, self.sync.paused(Instant::now()));
         }
         Ok(())
     }
