@@ -24,6 +24,7 @@ mesh *args:
 # Writes the generated parts of the docs again
 docs:
     UPDATE_DOCS=1 cargo test -p nervure --test architecture
+    UPDATE_DOCS=1 cargo test -p nervure --lib docs_list_every_metric
     UPDATE_DOCS=1 cargo test -p nervure --lib reference
     UPDATE_DOCS=1 cargo test -p nervure-gateway reference
     cargo doc --workspace --no-deps

@@ -9,6 +9,7 @@ use nervure_p2p::NetworkHandle;
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 use nervure_protocol::{chain::BlocksRequest, protocols::CHAIN};
 use tokio::{runtime::Handle, time::sleep};
+use tracing::Instrument;
 
 use super::{
     blocks::{self, Certified, InvalidAnswer},
@@ -63,7 +64,7 @@ impl Net {
     /// Fetches committed blocks from `height` on from a connected registered node.
     pub(super) fn poll(&self, height: BlockHeight, except: BTreeSet<NodeId>) {
         let net = self.clone();
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             if let Some(peer) = peers::registered(&net.network, &except).await.first() {
                 net.request_blocks(*peer, height).await;
             }
@@ -74,7 +75,7 @@ impl Net {
     /// asked, so that one that hides what it has does not decide what this node knows when it begins.
     pub(super) fn handshake_heights(&self, height: BlockHeight) {
         let net = self.clone();
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             for _ in 0..MAX_FETCH_ROUNDS {
                 let peers = peers::registered(&net.network, &BTreeSet::new()).await;
                 if !peers.is_empty() {
@@ -90,22 +91,22 @@ impl Net {
     /// Publishes a message. Without peers it is lost; the caller sends it again later.
     pub(super) fn publish(&self, topic: &'static str, data: Vec<u8>) {
         let network = self.network.clone();
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             if let Err(error) = network.publish(topic, data).await {
                 tracing::debug!(topic, %error, "not published");
             }
         });
     }
 
-    /// Does something that only needs the runtime.
+    /// Does something that only needs the runtime, within the span of the height.
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(future);
+        self.runtime.spawn(future.in_current_span());
     }
 
     /// Fetches the block of a proposal, of its proposer first.
     pub(super) fn body(&self, candidate: Candidate, except: BTreeSet<NodeId>) {
         let net = self.clone();
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             let block = net.fetch_block(candidate.proposer, candidate.value, &except).await;
             net.report(Event::Body(candidate, block));
         });
@@ -114,7 +115,7 @@ impl Net {
     /// Fetches committed blocks from `height` on of `peer`.
     pub(super) fn blocks(&self, peer: NodeId, height: BlockHeight) {
         let net = self.clone();
-        self.runtime.spawn(async move { net.request_blocks(peer, height).await });
+        self.spawn(async move { net.request_blocks(peer, height).await });
     }
 
     /// Asks `peer` for committed blocks, and reports its answer.

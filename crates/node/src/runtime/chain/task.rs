@@ -70,14 +70,18 @@ impl Task {
     fn work(&mut self) -> Result<(), TaskError> {
         self.driver.host().start();
         loop {
-            self.fire_timers()?;
+            let span = self.driver.host().span();
+            span.in_scope(|| self.fire_timers())?;
             let wait = match self.driver.host().next_deadline() {
                 Some(deadline) => deadline.saturating_duration_since(Instant::now()),
                 None => MAX_SLEEP,
             };
             match self.queue.recv_timeout(wait) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Ok(event) => self.handle(event)?,
+                Ok(event) => {
+                    let span = self.driver.host().span();
+                    span.in_scope(|| self.handle(event))?;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }

@@ -16,6 +16,7 @@ fn executor(chain: &Chain) -> (BlockExecutor, TempDir) {
         wal,
         proposed: Arc::default(),
         receipts: Arc::default(),
+        metrics: ChainMetrics::default(),
         threads: NonZeroUsize::MIN,
     };
     (BlockExecutor::new(tip, deps), home)

@@ -8,7 +8,7 @@ use nervure_protocol::chain::{BlockAnnouncement, CertifiedBlock};
 
 use super::{
     super::{
-        ChainCounters, ChainRole,
+        ChainRole,
         blocks::{self, Certified},
         fetch::BlocksAnswer,
         sync::{FollowOutcome, proves_existence, verify_next},
@@ -30,7 +30,7 @@ impl Host {
     /// A peer sent what no honest node sends: counts it, and asks others from now on.
     pub(in super::super) fn on_fault(&mut self, peer: NodeId, what: &dyn std::fmt::Display) {
         tracing::warn!(%peer, fault = %what, "a peer sent an invalid block; it is not asked for a time");
-        ChainCounters::count(&self.deps.counters.peer_faults);
+        self.deps.metrics.peer_faults.inc();
         self.sync.on_fault(peer, Instant::now());
     }
 
