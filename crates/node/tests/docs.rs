@@ -104,7 +104,8 @@ fn broken_link(page: &Path, text: &str, link: &str) -> Option<String> {
     if anchor.is_empty() {
         return None;
     }
-    let text = if path.is_empty() { text.to_owned() } else { fs::read_to_string(&target).unwrap_or_default() };
+    let text =
+        if path.is_empty() { text.to_owned() } else { fs::read_to_string(&target).unwrap_or_default() };
     (!anchors(&text).contains(anchor)).then(|| "no such heading".into())
 }
 
@@ -153,7 +154,8 @@ fn commands_of(text: &str) -> Vec<String> {
     for line in joined.lines() {
         if line.trim_start().starts_with("```") {
             inside = !inside;
-        } else if inside && let Some(command) = line.strip_prefix("$ ").or(Some(line))
+        } else if inside
+            && let Some(command) = line.strip_prefix("$ ").or(Some(line))
             && command.starts_with("nervure ")
         {
             found.push(command.to_owned());
