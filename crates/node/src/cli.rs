@@ -46,7 +46,7 @@ mod yuma;
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A peer-to-peer mesh of machine-learning subnets: ask for a capability, get an answer
 #[derive(Debug, Parser)]
@@ -188,6 +188,11 @@ impl Command {
         let cores = || std::thread::available_parallelism().map_or(MIN_WORKER_THREADS, usize::from);
         Ok(set.map_or_else(cores, usize::from).max(MIN_WORKER_THREADS))
     }
+}
+
+/// The whole command line: for documentation, and for tests of documents.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses the command line and runs the command.

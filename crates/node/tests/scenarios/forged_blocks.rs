@@ -38,7 +38,7 @@ struct Follower(Child);
 impl Follower {
     fn join(mesh: &Path, dir: &Path) -> Self {
         let mut command = nervure();
-        command.arg("--dir").arg(dir).arg("join").arg(mesh).args(["--checkpoint", "genesis"]);
+        command.arg("--dir").arg(dir).arg("join").arg(mesh);
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 }

@@ -41,23 +41,21 @@ impl Validator {
         let tested = store.lock().to_test(|node| records.contains_key(node));
         let tasks = groups(tested, &records).into_iter().map(|(capability, miners)| {
             let span = task_span(netuid, capability.as_ref());
-            self.set_task(netuid, mechanism.clone(), store, (capability, miners, &records)).instrument(span)
+            let group = MinerGroup { capability, miners, records: &records };
+            self.set_task(netuid, mechanism.clone(), store, group).instrument(span)
         });
         join_all(tasks).await.contains(&true)
     }
 
-    /// Sets one task to the miners that claim `capability`, and scores it.
+    /// Sets one task to a group of miners, and scores it.
     async fn set_task(
         &self,
         netuid: Netuid,
         mechanism: Arc<dyn Mechanism>,
         store: &Mutex<ValidatorStore>,
-        (capability, miners, records): (
-            Option<Capability>,
-            BTreeSet<NodeId>,
-            &BTreeMap<NodeId, ExpertRecord>,
-        ),
+        group: MinerGroup<'_>,
     ) -> bool {
+        let MinerGroup { capability, miners, records } = group;
         let (began, seed) = (Instant::now(), new_seed());
         let miners = choose(miners, &mut Dice::new(seed));
         let (texts, drawn) = (self.texts(capability.as_ref()), seed.derive("task", 0));
@@ -127,6 +125,13 @@ impl Validator {
 /// The span of a task. Its id and the number of miners are recorded when it is assigned.
 fn task_span(netuid: Netuid, capability: Option<&Capability>) -> Span {
     tracing::info_span!("task", %netuid, capability = capability.map(display), task_id = Empty, miners = Empty)
+}
+
+/// Miners that get the same task, and the records of all miners.
+struct MinerGroup<'a> {
+    capability: Option<Capability>,
+    miners: BTreeSet<NodeId>,
+    records: &'a BTreeMap<NodeId, ExpertRecord>,
 }
 
 /// Groups of miners that get the same task: those that claim the same capability. Miners without a record form a group
