@@ -1,0 +1,171 @@
+//! The bytes of every transaction, outcome and rejection, frozen: blocks, the store and the HTTP API carry them.
+//!
+//! `NERVURE_WRITE_FIXTURES=1 cargo test -p nervure-ledger --test encoding` writes the file. A line that changes is
+//! another ledger: nodes of before and after do not understand each other.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use std::{fmt::Debug, fs, path::PathBuf};
+
+use nervure_anchor::{AnchorKey, ProofOfPossession};
+use nervure_consensus::yuma::{BondsRule, LiquidAlpha};
+use nervure_ledger::{
+    subnet::Hyperparameter,
+    transaction::{
+        Call, CommitWeights, Outcome, RegisterAnchorKey, RegisterNeuron, RegisterNode, RegisterSubnet,
+        Rejection, RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights, Stake, SwapKey,
+        Transfer, Unstake, VoteSubnets, consent,
+    },
+};
+use nervure_primitives::{
+    Amount, BlockHeight, Hash, MechanismSpec, MeshId, Netuid, NodeId, NodeKey, Uid,
+    cbor::{self, Limits},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+const MESH: MeshId = MeshId::from_bytes([7; 32]);
+const AMOUNT: Amount = Amount::from_base_units(1_500_000_000);
+const BLOCK: BlockHeight = BlockHeight(300);
+const NETUID: Netuid = Netuid(3);
+const UID: Uid = Uid(5);
+
+fn key(seed: u8) -> NodeKey {
+    NodeKey::from_seed(&[seed; 32])
+}
+
+fn node() -> NodeId {
+    key(1).node_id()
+}
+
+fn anchor() -> RegisterAnchorKey {
+    let key = AnchorKey::from_secret(&[9; 32]).unwrap();
+    RegisterAnchorKey {
+        address: key.address(),
+        possession: ProofOfPossession::prove(&key, &node(), &MESH),
+    }
+}
+
+/// One of every kind.
+fn calls() -> Vec<Call> {
+    let consent = consent(&key(2), &node(), &MESH).unwrap();
+    let weights = vec![(Uid(1), 7), (UID, u16::MAX)];
+    let mechanism = MechanismSpec::named("next-byte").with("contexts", 8);
+    let netuid = NETUID;
+    vec![
+        Call::Transfer(Transfer { to: node(), amount: AMOUNT }),
+        Call::RegisterNode(RegisterNode { consent: consent.clone() }),
+        Call::SwapKey(SwapKey { old: node(), consent }),
+        Call::SetTake(SetTake { node: node(), take: 6_553 }),
+        Call::Stake(Stake { node: node(), amount: AMOUNT }),
+        Call::Unstake(Unstake { node: node(), amount: AMOUNT }),
+        Call::RegisterSubnet(RegisterSubnet {
+            name: "code".into(),
+            node: node(),
+            max_lock: AMOUNT,
+            mechanism: Some(mechanism.clone()),
+        }),
+        Call::RegisterNeuron(RegisterNeuron { netuid, node: node(), max_price: Some(AMOUNT) }),
+        Call::SetHyperparameter(SetHyperparameter { netuid, to: Hyperparameter::Tempo(120) }),
+        Call::SetMechanism(SetMechanism { netuid, to: mechanism }),
+        Call::SetWeights(SetWeights { netuid, weights: weights.clone(), version_key: 2 }),
+        Call::CommitWeights(CommitWeights { netuid, hash: Hash::of("hash", &[]) }),
+        Call::RevealWeights(RevealWeights { netuid, weights, salt: Hash::of("salt", &[]), version_key: 2 }),
+        Call::VoteSubnets(VoteSubnets { weights: vec![(NETUID, 4)] }),
+        Call::RegisterAnchorKey(anchor()),
+    ]
+}
+
+/// The outcome of every kind, in the same order, as the HTTP API writes it.
+fn outcomes() -> Vec<Value> {
+    let (node, other, address) = (node(), key(2).node_id(), anchor().address);
+    let neuron = json!({"netuid": NETUID, "uid": UID, "price": AMOUNT, "replaced": other});
+    let liquid = BondsRule::Yuma3Liquid(LiquidAlpha { low: 2_000, high: 3_000, steepness: 7 });
+    vec![
+        json!({"transferred": {"to": node, "amount": AMOUNT}}),
+        json!({"node_registered": {"node": node}}),
+        json!({"key_swapped": {"old": node, "new": other}}),
+        json!({"take_set": {"node": node, "take": 6_553}}),
+        json!({"staked": {"node": node, "amount": AMOUNT}}),
+        json!({"unstaked": {"node": node, "amount": AMOUNT, "free": BLOCK}}),
+        json!({"subnet_registered": {"netuid": NETUID, "locked": AMOUNT, "dissolved": Netuid(2)}}),
+        json!({"neuron_registered": neuron}),
+        json!({"hyperparameter_set": {"netuid": NETUID, "to": {"bonds": liquid}}}),
+        json!({"mechanism_set": {"netuid": NETUID}}),
+        json!({"weights_set": {"netuid": NETUID, "uid": UID}}),
+        json!({"weights_committed": {"netuid": NETUID, "uid": UID, "reveal_in": 8}}),
+        json!({"weights_revealed": {"netuid": NETUID, "uid": UID}}),
+        json!("voted"),
+        json!({"anchor_key_registered": {"node": node, "address": address}}),
+    ]
+}
+
+/// Every rejection, as the store keeps it.
+fn rejections() -> Vec<Value> {
+    let (node, address) = (node(), anchor().address);
+    let mut all: Vec<Value> =
+        ["nothing", "node_fee", "name", "mechanism", "no_subnet_place", "no_permit", "duplicate"]
+            .map(Value::from)
+            .to_vec();
+    all.extend([
+        json!("no_such_commit"),
+        json!({"malformed": {"why": "cut"}}),
+        json!({"expired": {"expiry": BLOCK}}),
+        json!({"nonce": {"expected": 4, "given": 2}}),
+        json!({"fee": {"least": AMOUNT}}),
+        json!({"balance": {"needed": AMOUNT}}),
+        json!({"consent": {"why": "cut"}}),
+        json!({"consent_for_another": {"owner": node}}),
+        json!({"take": {"take": 20_000}}),
+        json!({"stake_too_small": {"least": AMOUNT}}),
+        json!({"not_staked": {"staked": AMOUNT}}),
+        json!({"already_there": {"node": node, "netuid": NETUID}}),
+        json!({"price": {"price": AMOUNT}}),
+        json!({"too_many_weights": {"given": 9, "most": 7}}),
+        json!({"weight_stake": {"least": AMOUNT}}),
+        json!({"version": {"least": 3, "given": 2}}),
+        json!({"no_such_uid": {"uid": UID}}),
+        json!({"too_few_weights": {"least": 3}}),
+        json!({"too_many_commits": {"most": 10}}),
+        json!({"reveal_time": {"reveal_in": 8, "now": 9}}),
+        json!({"hyperparameter": {"place": "tempo", "least": 5, "most": 50_400, "given": 2}}),
+    ]);
+    all.extend(["no_such_node", "not_owner", "key_taken"].map(|name| json!({name: {"node": node}})));
+    let of_subnet =
+        ["no_such_subnet", "no_slot", "not_there", "commit_first", "no_commits", "closed", "not_subnet_owner"];
+    all.extend(of_subnet.map(|name| json!({name: {"netuid": NETUID}})));
+    let too_soon = [
+        "take_too_soon",
+        "weights_too_soon",
+        "hyperparameter_too_soon",
+        "vote_too_soon",
+        "anchor_key_too_soon",
+    ];
+    all.extend(too_soon.map(|name| json!({name: {"from": BLOCK}})));
+    all.extend(["anchor_key_taken", "anchor_key_proof"].map(|name| json!({name: {"address": address}})));
+    all
+}
+
+/// Its line: the name and the canonical bytes. It has to read back from both.
+fn line<T: Serialize + DeserializeOwned + PartialEq + Debug>(json: &Value) -> String {
+    let value: T = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(&serde_json::to_value(&value).unwrap(), json);
+    let bytes = cbor::encode(&value).unwrap();
+    assert_eq!(cbor::decode::<T>(&bytes, Limits::new(bytes.len())).unwrap(), value);
+    let name = json.as_str().or_else(|| json.as_object()?.keys().next().map(String::as_str)).unwrap();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{name} {hex}\n")
+}
+
+#[test]
+fn every_transaction_outcome_and_rejection_keeps_its_bytes() {
+    let mut text = String::new();
+    text.extend(calls().iter().map(|call| line::<Call>(&serde_json::to_value(call).unwrap())));
+    text.extend(outcomes().iter().map(line::<Outcome>));
+    text.extend(rejections().iter().map(line::<Rejection>));
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/transactions.hex");
+    if std::env::var_os("NERVURE_WRITE_FIXTURES").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(text, fs::read_to_string(&path).unwrap());
+}
