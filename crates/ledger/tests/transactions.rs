@@ -1,7 +1,8 @@
-//! The bytes of every transaction, outcome and rejection, frozen: blocks, the store and the HTTP API carry them.
+//! The bytes and the words of every transaction, outcome and rejection.
 //!
-//! `NERVURE_WRITE_FIXTURES=1 cargo test -p nervure-ledger --test encoding` writes the file. A line that changes is
-//! another ledger: nodes of before and after do not understand each other.
+//! Blocks, the store and the HTTP API carry the bytes, so they are frozen. `NERVURE_WRITE_FIXTURES=1 cargo test -p
+//! nervure-ledger --test transactions` writes the file. A line that changes is another ledger: nodes of before and after
+//! do not understand each other.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
@@ -12,9 +13,9 @@ use nervure_consensus::yuma::{BondsRule, LiquidAlpha};
 use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
-        Call, CommitWeights, Outcome, RegisterAnchorKey, RegisterNeuron, RegisterNode, RegisterSubnet,
-        Rejection, RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights, Stake, SwapKey,
-        Transfer, Unstake, VoteSubnets, consent,
+        Call, CommitWeights, Description, Outcome, RegisterAnchorKey, RegisterNeuron, RegisterNode,
+        RegisterSubnet, Rejection, RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights,
+        SignerKey, Stake, SwapKey, Transfer, Unstake, VoteSubnets, consent,
     },
 };
 use nervure_primitives::{
@@ -40,10 +41,7 @@ fn node() -> NodeId {
 
 fn anchor() -> RegisterAnchorKey {
     let key = AnchorKey::from_secret(&[9; 32]).unwrap();
-    RegisterAnchorKey {
-        address: key.address(),
-        possession: ProofOfPossession::prove(&key, &node(), &MESH),
-    }
+    RegisterAnchorKey { address: key.address(), possession: ProofOfPossession::prove(&key, &node(), &MESH) }
 }
 
 /// One of every kind.
@@ -131,8 +129,15 @@ fn rejections() -> Vec<Value> {
         json!({"hyperparameter": {"place": "tempo", "least": 5, "most": 50_400, "given": 2}}),
     ]);
     all.extend(["no_such_node", "not_owner", "key_taken"].map(|name| json!({name: {"node": node}})));
-    let of_subnet =
-        ["no_such_subnet", "no_slot", "not_there", "commit_first", "no_commits", "closed", "not_subnet_owner"];
+    let of_subnet = [
+        "no_such_subnet",
+        "no_slot",
+        "not_there",
+        "commit_first",
+        "no_commits",
+        "closed",
+        "not_subnet_owner",
+    ];
     all.extend(of_subnet.map(|name| json!({name: {"netuid": NETUID}})));
     let too_soon = [
         "take_too_soon",
@@ -168,4 +173,101 @@ fn every_transaction_outcome_and_rejection_keeps_its_bytes() {
         fs::write(&path, &text).unwrap();
     }
     assert_eq!(text, fs::read_to_string(&path).unwrap());
+}
+
+/// The outcome of every kind, in the order of [`outcomes`], before and after its block. `NODE`, `OTHER` and `ADDRESS`
+/// stand for ids.
+const SENTENCES: [[&str; 2]; 15] = [
+    ["pays 1.5 tokens to NODE", "paid 1.5 tokens to NODE"],
+    ["registers NODE under your owner account", "NODE is registered under your owner account"],
+    ["replaces the key NODE of a node with OTHER, permanently", "node NODE has the key OTHER"],
+    [
+        "lets the owner of NODE keep 10.00 % of its stakers' dividends",
+        "the owner of NODE keeps 10.00 % of its stakers' dividends",
+    ],
+    ["stakes 1.5 tokens on NODE", "staked 1.5 tokens on NODE"],
+    [
+        "removes a stake of 1.5 tokens from NODE; they can be spent from block 300 on",
+        "removed a stake of 1.5 tokens from NODE; they can be spent from block 300 on",
+    ],
+    [
+        "creates subnet 3 and locks 1.5 tokens; subnet 2 is dissolved",
+        "subnet 3 is created, 1.5 tokens are locked; subnet 2 is dissolved",
+    ],
+    [
+        "takes slot 5 of subnet 3 and burns 1.5 tokens; OTHER loses it",
+        "slot 5 of subnet 3 is taken, 1.5 tokens are burned; OTHER loses it",
+    ],
+    [
+        "sets bonds = yuma3_liquid (low 2000, high 3000, steepness 7) in subnet 3",
+        "bonds = yuma3_liquid (low 2000, high 3000, steepness 7) in subnet 3",
+    ],
+    ["sets the mechanism of subnet 3", "validators set tasks in subnet 3 by the new mechanism"],
+    ["sets weights in subnet 3", "the weights in subnet 3 count from now on"],
+    [
+        "commits weights in subnet 3, to be revealed in epoch 8 and no other",
+        "weights in subnet 3 are committed, to be revealed in epoch 8",
+    ],
+    ["reveals weights in subnet 3", "the weights in subnet 3 count from now on"],
+    ["votes on how the emission is shared among subnets", "the vote counts from now on"],
+    [
+        "registers ADDRESS as the anchor key of NODE, from the next election on",
+        "NODE signs checkpoints with the anchor key ADDRESS from the next election on",
+    ],
+];
+
+#[test]
+fn every_outcome_is_a_sentence_before_and_after_its_block() {
+    let (node, other, address) =
+        (node().to_string(), key(2).node_id().to_string(), anchor().address.to_string());
+    let short =
+        |text: String| text.replace(&node, "NODE").replace(&other, "OTHER").replace(&address, "ADDRESS");
+    assert_eq!(outcomes().len(), calls().len());
+    for (outcome, expected) in outcomes().into_iter().zip(SENTENCES) {
+        let Description { future, past } = serde_json::from_value::<Outcome>(outcome).unwrap().description();
+        assert_eq!([short(future), short(past)], expected);
+    }
+}
+
+#[test]
+fn every_rejection_names_a_next_step() {
+    for rejection in rejections() {
+        let rejection: Rejection = serde_json::from_value(rejection).unwrap();
+        assert!(rejection.hint().len() > 10, "{rejection}");
+        for call in calls() {
+            assert!(call.hint(&rejection).len() > 10, "{call:?}: {rejection}");
+        }
+    }
+}
+
+#[test]
+fn a_kind_that_knows_more_than_the_rejection_names_its_own_option() {
+    let price = Rejection::Price { price: AMOUNT };
+    let hints = |rejection: &Rejection| -> Vec<&str> {
+        let all = calls();
+        let own = all.iter().map(|call| call.hint(rejection)).filter(|hint| *hint != rejection.hint());
+        own.collect()
+    };
+    assert_eq!(
+        hints(&price),
+        [
+            "raise --max-lock, or wait: the lock falls with every block",
+            "raise --max-price, or wait: the price falls with every block",
+        ]
+    );
+    assert_eq!(hints(&Rejection::Duplicate), ["name each subnet once: nervure vote NETUID=WEIGHT..."]);
+    assert!(hints(&Rejection::NodeFee).is_empty());
+}
+
+#[test]
+fn node_keys_sign_weights_votes_and_anchor_keys_and_owner_keys_everything_else() {
+    let by_node: Vec<String> = calls()
+        .iter()
+        .filter(|call| call.signer() == SignerKey::Node)
+        .filter_map(|call| serde_json::to_value(call).ok()?.as_object()?.keys().next().cloned())
+        .collect();
+    assert_eq!(
+        by_node,
+        ["set_weights", "commit_weights", "reveal_weights", "vote_subnets", "register_anchor_key"]
+    );
 }
