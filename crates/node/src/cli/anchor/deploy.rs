@@ -67,13 +67,13 @@ impl DeployArgs {
     async fn of_last_checkpoint(&self, global: &Global) -> anyhow::Result<(MeshId, BlockHeight, AnchorSet)> {
         let mut light = self.trust.open(global).await?;
         let height = light.checkpoint(None).await?.height();
-        match light.record(Key::AnchorSets, height).await? {
-            Some(Record::AnchorSets { successors, .. }) => Ok((light.mesh(), height, successors)),
-            _ => bail!(
+        let Some(Record::AnchorSets { successors, .. }) = light.record(Key::AnchorSets, height).await? else {
+            bail!(
                 "at block {height}, the validators with an anchor key do not have two thirds of the voting power\n\
                  let more validators register theirs: nervure anchor register"
-            ),
-        }
+            )
+        };
+        Ok((light.mesh(), height, successors))
     }
 }
 
