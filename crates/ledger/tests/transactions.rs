@@ -6,7 +6,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
-use std::{fmt::Debug, fs, path::PathBuf};
+use std::{
+    fmt::Debug,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use nervure_anchor::{AnchorKey, ProofOfPossession};
 use nervure_consensus::yuma::{BondsRule, LiquidAlpha};
@@ -270,4 +274,32 @@ fn node_keys_sign_weights_votes_and_anchor_keys_and_owner_keys_everything_else()
         by_node,
         ["set_weights", "commit_weights", "reveal_weights", "vote_subnets", "register_anchor_key"]
     );
+}
+
+/// A kind is known by name to its own file, to the list of kinds, and to the command that sends it.
+#[test]
+fn a_kind_is_named_in_three_source_files() {
+    let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&crates).unwrap() {
+        sources(&entry.unwrap().path().join("src"), &mut files);
+    }
+    for kind in ["SetTake", "RegisterAnchorKey", "SetMechanism"] {
+        let is_named = |text: &str| text.split(|c: char| !c.is_alphanumeric()).any(|word| word == kind);
+        let naming: Vec<_> =
+            files.iter().filter(|file| is_named(&fs::read_to_string(file).unwrap())).collect();
+        assert_eq!(naming.len(), 3, "{kind} is named in {naming:?}");
+    }
+}
+
+/// The Rust files below `dir`, where it exists.
+fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            into.push(path);
+        }
+    }
 }

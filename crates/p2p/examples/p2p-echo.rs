@@ -17,7 +17,8 @@
 use std::{error::Error, io::Write, sync::Arc};
 
 use nervure_p2p::{
-    Admission, InboundRequest, Network, NetworkConfig, NetworkHandle, ProtocolSpec, RequestError, AddressScope,
+    AddressScope, Admission, InboundRequest, Network, NetworkConfig, NetworkHandle, ProtocolSpec,
+    RequestError,
 };
 use nervure_primitives::{MeshId, NodeId, NodeKey};
 use tokio::sync::mpsc;

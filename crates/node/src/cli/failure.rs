@@ -150,7 +150,12 @@ fn local(error: &anyhow::Error) -> Option<&LocalNodeError> {
 fn client(error: &anyhow::Error) -> Option<&ClientError> {
     match light(error) {
         Some(LightError::Source(SourceError::Client(error))) => Some(error),
-        Some(LightError::Source(_) | LightError::Verify(_) | LightError::Genesis(_)) | None => error.downcast_ref::<ClientError>(),
+        Some(
+            LightError::Source(SourceError::InvalidProof { .. })
+            | LightError::Verify(_)
+            | LightError::Genesis(_),
+        )
+        | None => error.downcast_ref::<ClientError>(),
     }
 }
 
