@@ -24,7 +24,7 @@ use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
         Call, CommitWeights, RegisterAnchorKey, RegisterSubnet, SetHyperparameter, SetMechanism, SetWeights,
-        Stake, Transaction, Transfer, Unstake, VoteSubnets,
+        SignerKey, Stake, Transaction, Transfer, Unstake, VoteSubnets,
     },
     tree::{Fact, Key, MemoryTree, Record, StateTree},
 };
@@ -288,7 +288,7 @@ pub fn record_of(key: &Key) -> Option<Record> {
 }
 
 fn transaction(call: Call) -> Transaction {
-    let (nonce, fee) = (0, if call.is_of_node() { 0 } else { 1_000 });
+    let (nonce, fee) = (0, if call.signer() == SignerKey::Node { 0 } else { 1_000 });
     Transaction { nonce, fee: Amount::from_base_units(fee), expiry: BlockHeight(9), call }
 }
 

@@ -10,7 +10,6 @@ use crate::{Phase, mock_server::MOCK_SERVER};
 
 /// Why an operation on a testnet failed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum TestnetError {
     /// There is no testnet in that directory.
     #[error("there is no testnet in {0}")]

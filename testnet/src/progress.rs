@@ -34,7 +34,6 @@ impl fmt::Display for Phase {
 
 /// One step of progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Event {
     /// A phase advanced: `done` of `total`.
     Advanced {

@@ -10,7 +10,6 @@ use nervure_primitives::{Amount, Capability, NodeId};
 use serde::{Deserialize, Serialize};
 
 mod code;
-mod rejection;
 
 pub use code::ApiErrorCode;
 
@@ -31,7 +30,6 @@ pub struct FailedAttempt {
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ServiceError {
     /// No known expert has the capability.
     #[error("no expert for {capability} is known{}", known_suffix(.known))]
@@ -130,8 +128,13 @@ pub enum ServiceError {
         reason: String,
     },
     /// The ledger rejects the transaction.
-    #[error("the ledger rejects the transaction: {0}")]
-    Rejected(Rejection),
+    #[error("the ledger rejects the transaction: {rejection}")]
+    Rejected {
+        /// Why.
+        rejection: Rejection,
+        /// The next step, which the kind of the transaction knows.
+        hint: &'static str,
+    },
     /// The requested document does not exist on this node.
     #[error("{what}")]
     NotFound {
@@ -162,7 +165,7 @@ impl ServiceError {
             Self::Interrupted { .. } => ApiErrorCode::Interrupted,
             Self::DeadlineExceeded { .. } => ApiErrorCode::DeadlineExceeded,
             Self::Unavailable { .. } => ApiErrorCode::Unavailable,
-            Self::Rejected(_) => ApiErrorCode::Refused,
+            Self::Rejected { .. } => ApiErrorCode::Refused,
             Self::NotFound { .. } => ApiErrorCode::NotFound,
             Self::Internal { .. } => ApiErrorCode::Internal,
         }
@@ -173,7 +176,20 @@ impl ServiceError {
         match self {
             Self::Busy { retry_after } => Some(*retry_after),
             Self::Unavailable { .. } => Some(Duration::from_secs(2)),
-            _ => None,
+            Self::NoExpert { .. }
+            | Self::UnknownModel { .. }
+            | Self::NoMatch { .. }
+            | Self::TooFewExperts { .. }
+            | Self::InvalidFilter { .. }
+            | Self::OverBudget { .. }
+            | Self::AllFailed { .. }
+            | Self::DeadlineExceeded { .. }
+            | Self::InvalidRequest { .. }
+            | Self::ContextTooLong { .. }
+            | Self::Interrupted { .. }
+            | Self::Rejected { .. }
+            | Self::NotFound { .. }
+            | Self::Internal { .. } => None,
         }
     }
 
@@ -181,12 +197,19 @@ impl ServiceError {
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::InvalidRequest { field, .. } => Some(field),
-            Self::Rejected(_) => Some("transaction"),
+            Self::Rejected { .. } => Some("transaction"),
             Self::UnknownModel { .. } | Self::NoExpert { .. } => Some("model"),
             Self::InvalidFilter { .. } | Self::NoMatch { .. } => Some("where"),
             Self::OverBudget { .. } => Some("budget"),
             Self::TooFewExperts { .. } => Some("strategy"),
-            _ => None,
+            Self::AllFailed { .. }
+            | Self::DeadlineExceeded { .. }
+            | Self::ContextTooLong { .. }
+            | Self::Busy { .. }
+            | Self::Unavailable { .. }
+            | Self::Interrupted { .. }
+            | Self::NotFound { .. }
+            | Self::Internal { .. } => None,
         }
     }
 
@@ -215,7 +238,7 @@ impl ServiceError {
             Self::Busy { .. } => "wait a moment and ask again",
             Self::Unavailable { .. } => "check the connections of the node: nervure peers",
             Self::Interrupted { .. } => "ask again: the answer is incomplete",
-            Self::Rejected(refusal) => rejection::next_step(refusal),
+            Self::Rejected { hint, .. } => hint,
             Self::NotFound { .. } => "list what exists: nervure checkpoint list, nervure subnet list",
             Self::Internal { .. } => "see the node's log, and report the bug",
         }
@@ -248,6 +271,13 @@ mod tests {
         let known = (0..20).map(|i| format!("m{i}")).collect();
         let text = ServiceError::UnknownModel { model: "x".into(), known }.to_string();
         assert!(text.ends_with("m7 and 12 more"), "{text}");
+    }
+
+    #[test]
+    fn a_rejected_transaction_has_the_hint_of_its_kind() {
+        let rejection = Rejection::Price { price: Amount::ZERO };
+        let error = ServiceError::Rejected { rejection, hint: "raise --max-price" };
+        assert_eq!((error.hint(), error.field()), ("raise --max-price", Some("transaction")));
     }
 
     #[test]

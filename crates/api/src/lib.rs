@@ -7,6 +7,9 @@
 //! Text in an answer may come from a remote node (the name of a model, an expert's error message). It is data: print it
 //! bounded and escaped.
 
+// A variant that is added to one of our enums has to be looked at wherever a client or a server tells variants apart.
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
 mod account;
 mod ask;
 mod bounded;

@@ -11,7 +11,6 @@ use crate::{Client, ClientError};
 
 /// Why a node gave no checkpoint or proof to a light client.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum SourceError {
     /// The node does not answer, or it answers with an error.
     #[error(transparent)]
@@ -30,7 +29,7 @@ impl From<ClientError> for SourceError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::InvalidResponse { http, what } => Self::InvalidProof { http, what },
-            error => Self::Client(error),
+            error @ (ClientError::Unreachable { .. } | ClientError::Response(_)) => Self::Client(error),
         }
     }
 }

@@ -98,7 +98,9 @@ impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Best | Self::Hedge => f.write_str(self.name()),
-            _ => write!(f, "{}:{}", self.name(), self.width()),
+            Self::Race(_) | Self::Vote(_) | Self::Average(_) | Self::Mix(_) => {
+                write!(f, "{}:{}", self.name(), self.width())
+            }
         }
     }
 }

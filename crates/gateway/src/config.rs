@@ -129,9 +129,10 @@ pub enum GatewayError {
 
 /// The next step if another program has the port.
 fn in_use_hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "; choose another port with --http-port, or 0 for a free one",
-        _ => "",
+    if error.kind() == io::ErrorKind::AddrInUse {
+        "; choose another port with --http-port, or 0 for a free one"
+    } else {
+        ""
     }
 }
 

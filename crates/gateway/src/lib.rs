@@ -16,6 +16,9 @@
 //!
 //! Text of remote experts that ends up in a header is cut to printable ASCII; in bodies it is JSON.
 
+// A variant that is added to one of our enums has to get its status and its text here.
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
 mod answer;
 mod ask;
 mod body;

@@ -8,7 +8,6 @@ use crate::transaction::{Outcome, Rejection};
 /// Something that a block did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Event {
     /// A transaction was carried out.
     Applied {

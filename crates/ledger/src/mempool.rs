@@ -17,7 +17,7 @@ use nervure_primitives::{Amount, Envelope, Hash, NodeId};
 
 use crate::{
     state::LedgerState,
-    transaction::{Checked, Rejection, Transaction},
+    transaction::{Checked, Rejection, SignerKey, Transaction},
 };
 
 /// Pending transactions of one signer.
@@ -92,8 +92,16 @@ impl PendingTransaction {
     }
 
     fn is_free(&self) -> bool {
-        self.transaction.call.is_of_node()
+        self.transaction.call.signer() == SignerKey::Node
     }
+}
+
+/// The place of a transaction that pays. The order of the fields is the order in which places are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct PayingPlace {
+    fee: u64,
+    signer: NodeId,
+    nonce: u64,
 }
 
 /// Pending transactions, by signer and nonce.
@@ -102,7 +110,7 @@ pub struct Mempool {
     waiting: BTreeMap<NodeId, BTreeMap<u64, PendingTransaction>>,
     ids: BTreeSet<Hash>,
     /// Those that pay, the least fee first.
-    by_fee: BTreeSet<(u64, NodeId, u64)>,
+    by_fee: BTreeSet<PayingPlace>,
     bytes: usize,
     free: usize,
 }
@@ -195,9 +203,9 @@ impl Mempool {
             || self.bytes.saturating_add(new.bytes) > MAX_BYTES
         {
             match self.by_fee.first().copied() {
-                Some((fee, signer, nonce)) if fee < new.fee() => self.remove(&signer, nonce),
+                Some(PayingPlace { fee, signer, nonce }) if fee < new.fee() => self.remove(&signer, nonce),
                 least => {
-                    let least = Amount::from_base_units(least.map_or(0, |(fee, ..)| fee));
+                    let least = Amount::from_base_units(least.map_or(0, |place| place.fee));
                     return Err(MempoolError::Full { least });
                 }
             }
@@ -212,7 +220,7 @@ impl Mempool {
         if new.is_free() {
             self.free += 1;
         } else {
-            self.by_fee.insert((new.fee(), signer, nonce));
+            self.by_fee.insert(PayingPlace { fee: new.fee(), signer, nonce });
         }
         self.waiting.entry(signer).or_default().insert(nonce, new);
     }
@@ -228,7 +236,7 @@ impl Mempool {
         if old.is_free() {
             self.free -= 1;
         } else {
-            self.by_fee.remove(&(old.fee(), *signer, nonce));
+            self.by_fee.remove(&PayingPlace { fee: old.fee(), signer: *signer, nonce });
         }
     }
 }
@@ -243,7 +251,7 @@ fn plausible(transaction: &Transaction, signer: &NodeId, state: &LedgerState) ->
         true => Err(Rejection::Nonce { expected, given }),
         false => Ok(expected),
     };
-    if transaction.call.is_of_node() {
+    if transaction.call.signer() == SignerKey::Node {
         let node = state.nodes().get(signer).ok_or(Rejection::NoSuchNode { node: *signer })?;
         return if transaction.fee.is_zero() { due(node.nonce) } else { Err(Rejection::NodeFee) };
     }

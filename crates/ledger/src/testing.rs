@@ -17,7 +17,7 @@ use crate::{
     checkpoint::Checkpoint,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::EpochRecord,
-    transaction::{Call, SetWeights, Stake, Transaction, Unstake},
+    transaction::{Call, SetWeights, SignerKey, Stake, Transaction, Unstake},
     tree::{Fact, Key, MemoryTree, StateTree},
 };
 
@@ -97,9 +97,9 @@ impl Chain {
     pub fn call(&mut self, key: &NodeKey, call: Call) {
         let node = key.node_id();
         let (accounts, nodes) = (self.tip.state.accounts(), self.tip.state.nodes());
-        let (nonce, fee) = match call.is_of_node() {
-            true => (nodes.get(&node).unwrap().nonce, 0),
-            false => (accounts.get(&node).nonce, 1_000),
+        let (nonce, fee) = match call.signer() {
+            SignerKey::Node => (nodes.get(&node).unwrap().nonce, 0),
+            SignerKey::Owner => (accounts.get(&node).nonce, 1_000),
         };
         let (fee, expiry) = (Amount::from_base_units(fee), BlockHeight(u64::MAX));
         let transaction = Transaction { nonce, fee, expiry, call };

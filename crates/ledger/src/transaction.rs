@@ -3,15 +3,18 @@
 //! A transaction travels in an [`Envelope`] whose signature covers the mesh id, so that it is worth
 //! nothing on another mesh. It carries the nonce of its signer, a fee and the last block at which it
 //! holds. `execute` checks, in this order: size, signature and form; expiry; nonce; fee; and then
-//! the rules of its kind, one file each. Every kind checks everything before it writes anything, which
-//! is what makes a refused transaction leave no trace.
+//! the rules of its kind.
+//!
+//! A kind is a file that implements `TransactionKind`. This file lists the kinds: [`Call`] has what each carries,
+//! [`Outcome`] what each did.
 //!
 //! What a hostile signer can do: fill blocks with transactions at the least fee. What it cannot: make
 //! the decoder allocate more than [`MAX_LEN`] bytes, or have a transaction carried out twice.
 
 mod checked;
 mod commit_weights;
-mod outcome;
+mod execute;
+mod kind;
 mod register_anchor_key;
 mod register_neuron;
 mod register_node;
@@ -33,22 +36,24 @@ use nervure_primitives::{Amount, BlockHeight, Domain, Envelope, EnvelopeError, M
 use serde::{Deserialize, Serialize};
 
 pub use checked::Checked;
-pub use commit_weights::CommitWeights;
-pub use outcome::Outcome;
-pub use register_anchor_key::RegisterAnchorKey;
-pub use register_neuron::RegisterNeuron;
-pub use register_node::{RegisterNode, consent};
-pub use register_subnet::RegisterSubnet;
+pub use commit_weights::{CommitWeights, CommitWeightsOutcome};
+pub(crate) use execute::execute;
+pub(crate) use kind::TransactionKind;
+pub use kind::{Description, SignerKey};
+pub use register_anchor_key::{RegisterAnchorKey, RegisterAnchorKeyOutcome};
+pub use register_neuron::{RegisterNeuron, RegisterNeuronOutcome};
+pub use register_node::{RegisterNode, RegisterNodeOutcome, consent};
+pub use register_subnet::{RegisterSubnet, RegisterSubnetOutcome};
 pub use rejection::Rejection;
-pub use reveal_weights::{RevealWeights, commitment};
-pub use set_hyperparameter::SetHyperparameter;
-pub use set_mechanism::SetMechanism;
-pub use set_take::SetTake;
-pub use set_weights::SetWeights;
-pub use stake::Stake;
-pub use swap_key::SwapKey;
-pub use transfer::Transfer;
-pub use unstake::Unstake;
+pub use reveal_weights::{RevealWeights, RevealWeightsOutcome, commitment};
+pub use set_hyperparameter::{SetHyperparameter, SetHyperparameterOutcome};
+pub use set_mechanism::{SetMechanism, SetMechanismOutcome};
+pub use set_take::{SetTake, SetTakeOutcome};
+pub use set_weights::{SetWeights, SetWeightsOutcome};
+pub use stake::{Stake, StakeOutcome};
+pub use swap_key::{SwapKey, SwapKeyOutcome};
+pub use transfer::{Transfer, TransferOutcome};
+pub use unstake::{Unstake, UnstakeOutcome};
 pub use vote_subnets::VoteSubnets;
 
 use crate::state::LedgerState;
@@ -76,7 +81,6 @@ pub struct Transaction {
 /// What a transaction does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Call {
     /// Transfers tokens.
     Transfer(Transfer),
@@ -110,17 +114,122 @@ pub enum Call {
     RegisterAnchorKey(RegisterAnchorKey),
 }
 
+/// What a transaction did: the outcome of each kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Tokens were transferred.
+    Transferred(TransferOutcome),
+    /// A node key has an owner.
+    NodeRegistered(RegisterNodeOutcome),
+    /// A node has another key.
+    KeySwapped(SwapKeyOutcome),
+    /// A node keeps another part of its stakers' dividends.
+    TakeSet(SetTakeOutcome),
+    /// A node has more stake.
+    Staked(StakeOutcome),
+    /// A node has less stake.
+    Unstaked(UnstakeOutcome),
+    /// A subnet exists, with its owner's node in slot 0.
+    SubnetRegistered(RegisterSubnetOutcome),
+    /// A node has a slot.
+    NeuronRegistered(RegisterNeuronOutcome),
+    /// A subnet has another rule.
+    HyperparameterSet(SetHyperparameterOutcome),
+    /// A subnet has another mechanism.
+    MechanismSet(SetMechanismOutcome),
+    /// Weights count from now on.
+    WeightsSet(SetWeightsOutcome),
+    /// Weights are committed.
+    WeightsCommitted(CommitWeightsOutcome),
+    /// Weights that were committed count from now on.
+    WeightsRevealed(RevealWeightsOutcome),
+    /// A vote counts from now on.
+    Voted,
+    /// A node signs checkpoints with another key, from the next election on.
+    AnchorKeyRegistered(RegisterAnchorKeyOutcome),
+}
+
+/// Evaluates `$body` with `$kind` bound to what the call carries, as the type of its kind.
+macro_rules! with_kind {
+    ($call:expr, $kind:ident => $body:expr) => {
+        match $call {
+            Call::Transfer($kind) => $body,
+            Call::RegisterNode($kind) => $body,
+            Call::SwapKey($kind) => $body,
+            Call::SetTake($kind) => $body,
+            Call::Stake($kind) => $body,
+            Call::Unstake($kind) => $body,
+            Call::RegisterSubnet($kind) => $body,
+            Call::RegisterNeuron($kind) => $body,
+            Call::SetHyperparameter($kind) => $body,
+            Call::SetMechanism($kind) => $body,
+            Call::SetWeights($kind) => $body,
+            Call::CommitWeights($kind) => $body,
+            Call::RevealWeights($kind) => $body,
+            Call::VoteSubnets($kind) => $body,
+            Call::RegisterAnchorKey($kind) => $body,
+        }
+    };
+}
+
 impl Call {
-    /// Whether a node key signs it, rather than an owner key.
-    pub fn is_of_node(&self) -> bool {
-        matches!(
-            self,
-            Self::SetWeights(_)
-                | Self::CommitWeights(_)
-                | Self::RevealWeights(_)
-                | Self::VoteSubnets(_)
-                | Self::RegisterAnchorKey(_)
-        )
+    /// The key that signs it.
+    pub fn signer(&self) -> SignerKey {
+        fn of<K: TransactionKind>(_: &K) -> SignerKey {
+            K::SIGNER
+        }
+        with_kind!(self, kind => of(kind))
+    }
+
+    /// Applies it for `signer`, or rejects it without a trace.
+    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+        Ok(match self {
+            Self::Transfer(call) => Outcome::Transferred(call.apply(state, signer)?),
+            Self::RegisterNode(call) => Outcome::NodeRegistered(call.apply(state, signer)?),
+            Self::SwapKey(call) => Outcome::KeySwapped(call.apply(state, signer)?),
+            Self::SetTake(call) => Outcome::TakeSet(call.apply(state, signer)?),
+            Self::Stake(call) => Outcome::Staked(call.apply(state, signer)?),
+            Self::Unstake(call) => Outcome::Unstaked(call.apply(state, signer)?),
+            Self::RegisterSubnet(call) => Outcome::SubnetRegistered(call.apply(state, signer)?),
+            Self::RegisterNeuron(call) => Outcome::NeuronRegistered(call.apply(state, signer)?),
+            Self::SetHyperparameter(call) => Outcome::HyperparameterSet(call.apply(state, signer)?),
+            Self::SetMechanism(call) => Outcome::MechanismSet(call.apply(state, signer)?),
+            Self::SetWeights(call) => Outcome::WeightsSet(call.apply(state, signer)?),
+            Self::CommitWeights(call) => Outcome::WeightsCommitted(call.apply(state, signer)?),
+            Self::RevealWeights(call) => Outcome::WeightsRevealed(call.apply(state, signer)?),
+            Self::VoteSubnets(call) => call.apply(state, signer).map(|()| Outcome::Voted)?,
+            Self::RegisterAnchorKey(call) => Outcome::AnchorKeyRegistered(call.apply(state, signer)?),
+        })
+    }
+
+    /// The next step of a user whose transaction with this call is rejected.
+    pub fn hint(&self, rejection: &Rejection) -> &'static str {
+        with_kind!(self, kind => kind.hint(rejection))
+    }
+}
+
+impl Outcome {
+    /// The outcome in words, for users.
+    pub fn description(&self) -> Description {
+        match self {
+            Self::Transferred(outcome) => Transfer::description(outcome),
+            Self::NodeRegistered(outcome) => RegisterNode::description(outcome),
+            Self::KeySwapped(outcome) => SwapKey::description(outcome),
+            Self::TakeSet(outcome) => SetTake::description(outcome),
+            Self::Staked(outcome) => Stake::description(outcome),
+            Self::Unstaked(outcome) => Unstake::description(outcome),
+            Self::SubnetRegistered(outcome) => RegisterSubnet::description(outcome),
+            Self::NeuronRegistered(outcome) => RegisterNeuron::description(outcome),
+            Self::HyperparameterSet(outcome) => SetHyperparameter::description(outcome),
+            Self::MechanismSet(outcome) => SetMechanism::description(outcome),
+            Self::WeightsSet(outcome) => SetWeights::description(outcome),
+            Self::WeightsCommitted(outcome) => CommitWeights::description(outcome),
+            Self::WeightsRevealed(outcome) => RevealWeights::description(outcome),
+            Self::Voted => VoteSubnets::description(&()),
+            Self::AnchorKeyRegistered(outcome) => RegisterAnchorKey::description(outcome),
+        }
     }
 }
 
@@ -132,77 +241,4 @@ impl Transaction {
     pub fn seal(&self, key: &NodeKey, mesh: &MeshId) -> Result<Envelope, EnvelopeError> {
         Envelope::seal(key, DOMAIN, mesh, self)
     }
-}
-
-/// Carries out a transaction, or refuses it without a trace.
-pub(crate) fn execute(state: &mut LedgerState, checked: &Checked) -> Result<Outcome, Rejection> {
-    let transaction = checked.transaction.as_ref().map_err(Clone::clone)?;
-    if checked.mesh != state.mesh {
-        return Err(Rejection::Malformed { why: "it was verified for another mesh".into() });
-    }
-    if transaction.expiry.0 < state.height {
-        return Err(Rejection::Expired { expiry: transaction.expiry });
-    }
-    match transaction.call.is_of_node() {
-        true => by_node(state, checked.signer, transaction),
-        false => by_owner(state, checked.signer, transaction),
-    }
-}
-
-/// A transaction of a node key: it can move nothing, so it pays nothing either, and each kind has its
-/// own limit on how often it can come.
-fn by_node(state: &mut LedgerState, node: NodeId, transaction: &Transaction) -> Result<Outcome, Rejection> {
-    let expected = state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?.nonce;
-    if transaction.nonce != expected {
-        return Err(Rejection::Nonce { expected, given: transaction.nonce });
-    }
-    if !transaction.fee.is_zero() {
-        return Err(Rejection::NodeFee);
-    }
-    let outcome = match &transaction.call {
-        Call::CommitWeights(call) => call.apply(state, node),
-        Call::RevealWeights(call) => call.apply(state, node),
-        Call::SetWeights(call) => call.apply(state, node),
-        Call::VoteSubnets(call) => call.apply(state, node),
-        Call::RegisterAnchorKey(call) => call.apply(state, node),
-        _ => Err(Rejection::WrongKey),
-    }?;
-    state.nodes.advance_nonce(&node);
-    Ok(outcome)
-}
-
-/// A transaction of an owner key: it pays a fee.
-fn by_owner(state: &mut LedgerState, owner: NodeId, transaction: &Transaction) -> Result<Outcome, Rejection> {
-    let expected = state.accounts.get(&owner).nonce;
-    if transaction.nonce != expected {
-        return Err(Rejection::Nonce { expected, given: transaction.nonce });
-    }
-    let fee = transaction.fee.base_units();
-    if fee < state.params.min_fee {
-        return Err(Rejection::Fee { least: Amount::from_base_units(state.params.min_fee) });
-    }
-    // Taken first, so that the call cannot spend it; given back when the call is refused.
-    if !state.accounts.debit(&owner, fee) {
-        return Err(Rejection::Balance { needed: transaction.fee });
-    }
-    let outcome = match &transaction.call {
-        Call::Transfer(call) => call.apply(state, owner),
-        Call::RegisterNode(call) => call.apply(state, owner),
-        Call::SwapKey(call) => call.apply(state, owner),
-        Call::SetTake(call) => call.apply(state, owner),
-        Call::Stake(call) => call.apply(state, owner),
-        Call::Unstake(call) => call.apply(state, owner),
-        Call::RegisterSubnet(call) => call.apply(state, owner),
-        Call::RegisterNeuron(call) => call.apply(state, owner),
-        Call::SetHyperparameter(call) => call.apply(state, owner),
-        Call::SetMechanism(call) => call.apply(state, owner),
-        _ => Err(Rejection::WrongKey),
-    };
-    if outcome.is_ok() {
-        state.recycle(fee);
-        state.accounts.advance_nonce(owner);
-    } else {
-        state.accounts.credit(owner, fee);
-    }
-    outcome
 }

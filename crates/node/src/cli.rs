@@ -3,6 +3,9 @@
 //! Data goes to standard output, everything about it to standard error. An error says what happened and what to do
 //! next; the exit codes are in `docs/cli.md`.
 
+// A variant that is added to one of our enums has to get its sentence here, or its reason to have none.
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
 #[cfg(not(all(feature = "anchor-evm", feature = "mock-server")))]
 mod absent;
 mod access;
@@ -181,10 +184,7 @@ const MIN_WORKER_THREADS: usize = 2;
 impl Command {
     /// Threads of the async runtime: one for each core, unless `join` sets a number.
     fn worker_threads(&self, global: &Global) -> anyhow::Result<usize> {
-        let set = match self {
-            Self::Join(join) => join.worker_threads(global)?,
-            _ => None,
-        };
+        let set = if let Self::Join(join) = self { join.worker_threads(global)? } else { None };
         let cores = || std::thread::available_parallelism().map_or(MIN_WORKER_THREADS, usize::from);
         Ok(set.map_or_else(cores, usize::from).max(MIN_WORKER_THREADS))
     }

@@ -45,7 +45,7 @@ use std::{
 use nervure_gateway::{Gateway, GatewayConfig};
 use nervure_ledger::spec::{self, MeshSpec};
 use nervure_p2p::{
-    QueryStreams, Scope,
+    AddressScope, QueryStreams,
     query::{ClientConfig, QueryClient, QueryServer, ServerConfig},
 };
 use nervure_primitives::{NodeId, NodeKey};
@@ -294,10 +294,10 @@ fn gateway_config(config: &NodeConfig) -> Result<GatewayConfig, StartError> {
     })
 }
 
-fn scope(spec: &MeshSpec) -> Scope {
+fn scope(spec: &MeshSpec) -> AddressScope {
     match spec.mesh.scope {
-        spec::Scope::Local => Scope::Local,
-        spec::Scope::Public => Scope::Public,
+        spec::Scope::Local => AddressScope::Local,
+        spec::Scope::Public => AddressScope::Public,
     }
 }
 

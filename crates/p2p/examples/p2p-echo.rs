@@ -17,7 +17,8 @@
 use std::{error::Error, io::Write, sync::Arc};
 
 use nervure_p2p::{
-    Admission, InboundRequest, Network, NetworkConfig, NetworkHandle, ProtocolSpec, RequestError, Scope,
+    AddressScope, Admission, InboundRequest, Network, NetworkConfig, NetworkHandle, ProtocolSpec,
+    RequestError,
 };
 use nervure_primitives::{MeshId, NodeId, NodeKey};
 use tokio::sync::mpsc;
@@ -46,7 +47,7 @@ fn echo() -> ProtocolSpec {
 /// A node's settings: a free port on loopback, and the protocol.
 fn config(seed: u8) -> Result<NetworkConfig, Box<dyn Error>> {
     let key = NodeKey::from_seed(&[seed; 32]);
-    let mut config = NetworkConfig::new(key, MeshId::from_bytes([7; 32]), Scope::Local);
+    let mut config = NetworkConfig::new(key, MeshId::from_bytes([7; 32]), AddressScope::Local);
     config.listen = vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse()?];
     config.protocols = vec![echo()];
     Ok(config)

@@ -26,7 +26,7 @@ use libp2p::{
 use nervure_protocol::names;
 
 use crate::{
-    DhtMode, NetworkConfig, Scope,
+    AddressScope, DhtMode, NetworkConfig,
     gossip::{self, Gossip},
     request::{
         MAX_INBOUND_BYTES,
@@ -83,7 +83,7 @@ impl Behaviour {
             .with_push_listen_addr_updates(true)
             .with_cache_size(0);
         let reach = &config.reach;
-        let public = config.scope == Scope::Public;
+        let public = config.scope == AddressScope::Public;
         Ok(Self {
             limits: connection_limits::Behaviour::new(limits(config)),
             memory: memory(config),

@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 
 use crate::{InboundRequest, NetworkMetrics, ProtocolSpec};
 
-/// Where the nodes of the mesh may be.
+/// Which addresses this node dials and takes in: those of one network, or of the internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum AddressScope {
     /// One machine or network: every address is dialled.
     Local,
     /// The internet: addresses that others name are dialled only where [`crate::is_global`] says so.
@@ -97,8 +97,8 @@ pub struct Reach {
 
 impl Reach {
     /// The defaults for a mesh of this scope.
-    pub fn usual(scope: Scope) -> Self {
-        let public = scope == Scope::Public;
+    pub fn usual(scope: AddressScope) -> Self {
+        let public = scope == AddressScope::Public;
         Self { relay_server: false, hole_punching: public, autonat: public, upnp: public, mdns: false }
     }
 }
@@ -111,7 +111,7 @@ pub struct NetworkConfig {
     /// The mesh; part of every protocol name.
     pub mesh: MeshId,
     /// Where its nodes may be.
-    pub scope: Scope,
+    pub scope: AddressScope,
     /// Addresses to listen on. One that ends in `/p2p-circuit` is listened on through that relay, and again after a
     /// loss.
     pub listen: Vec<Multiaddr>,
@@ -148,7 +148,7 @@ pub struct NetworkConfig {
 
 impl NetworkConfig {
     /// A server of the DHT without listen addresses and without bootstrap nodes.
-    pub fn new(key: NodeKey, mesh: MeshId, scope: Scope) -> Self {
+    pub fn new(key: NodeKey, mesh: MeshId, scope: AddressScope) -> Self {
         Self {
             key,
             mesh,

@@ -13,7 +13,7 @@ use libp2p::{
     multiaddr::Protocol,
 };
 
-use crate::Scope;
+use crate::AddressScope;
 
 /// Nodes of one network in one bucket of twenty.
 const MAX_PER_BUCKET: usize = 2;
@@ -58,11 +58,11 @@ pub(crate) fn subnet(address: &Multiaddr) -> Option<Subnet> {
 /// were refused.
 ///
 /// Earlier addresses of the peer that are not in `addresses` are removed, so that a peer cannot grow its entry.
-pub(crate) fn admit(dht: &mut Dht, peer: PeerId, addresses: &[Multiaddr], scope: Scope) -> u64 {
+pub(crate) fn admit(dht: &mut Dht, peer: PeerId, addresses: &[Multiaddr], scope: AddressScope) -> u64 {
     let mut refused = 0;
     let mut kept = Vec::new();
     for address in addresses.iter().take(MAX_ADDRESSES_PER_NODE) {
-        if scope == Scope::Public && subnet(address).is_some_and(|subnet| is_full(dht, peer, subnet)) {
+        if scope == AddressScope::Public && subnet(address).is_some_and(|subnet| is_full(dht, peer, subnet)) {
             refused += 1;
             continue;
         }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     /// The table's size after 300 nodes of one /24 were offered to it, and how many were refused.
-    fn after_a_flood(scope: Scope) -> (usize, u64) {
+    fn after_a_flood(scope: AddressScope) -> (usize, u64) {
         let mut dht = dht();
         let mut refused = 0;
         for number in 0..300 {
@@ -131,14 +131,14 @@ mod tests {
 
     #[test]
     fn one_network_cannot_fill_the_table() {
-        let (places, refused) = after_a_flood(Scope::Public);
+        let (places, refused) = after_a_flood(AddressScope::Public);
         assert!(places <= MAX_PER_TABLE, "{places}");
         assert_eq!(usize::try_from(refused).unwrap() + places, 300);
     }
 
     #[test]
     fn without_the_bound_one_network_fills_the_table() {
-        let (places, refused) = after_a_flood(Scope::Local);
+        let (places, refused) = after_a_flood(AddressScope::Local);
         assert!(places > 3 * MAX_PER_TABLE && refused == 0, "{places}");
     }
 
@@ -150,7 +150,7 @@ mod tests {
                 &mut dht,
                 PeerId::random(),
                 &[address(&format!("/ip6/2606:4700::{number:x}"))],
-                Scope::Public,
+                AddressScope::Public,
             );
         }
         assert!(dht.kbuckets().all(|bucket| bucket.num_entries() <= MAX_PER_BUCKET));
@@ -165,7 +165,7 @@ mod tests {
                     &mut dht,
                     PeerId::random(),
                     &[address(&format!("/ip4/203.0.{number}.1"))],
-                    Scope::Public
+                    AddressScope::Public
                 ),
                 0
             );
@@ -179,7 +179,7 @@ mod tests {
         for round in 0..20u8 {
             let addresses: Vec<_> =
                 (0..12).map(|port| address(&format!("/ip4/203.0.{round}.{port}"))).collect();
-            admit(&mut dht, peer, &addresses, Scope::Public);
+            admit(&mut dht, peer, &addresses, AddressScope::Public);
         }
         let held = routed(&mut dht, peer);
         assert_eq!(held.len(), MAX_ADDRESSES_PER_NODE);

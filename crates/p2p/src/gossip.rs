@@ -33,7 +33,7 @@ use libp2p::{
 use nervure_primitives::Hash;
 use nervure_protocol::{domains, names};
 
-use crate::{NetworkConfig, Scope, TopicFamily};
+use crate::{AddressScope, NetworkConfig, TopicFamily};
 
 /// Heartbeat of gossipsub: short where a mesh must form within a second, the protocol's default elsewhere.
 const HEARTBEAT_INTERVAL_LOCAL: Duration = Duration::from_millis(300);
@@ -141,12 +141,12 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
     let families = config.families.iter().map(|family| &family.each);
     let longest = config.topics.iter().chain(families).map(|topic| topic.max_len).max().unwrap_or(0);
     let heartbeat = match config.scope {
-        Scope::Local => HEARTBEAT_INTERVAL_LOCAL,
-        Scope::Public => HEARTBEAT_INTERVAL_PUBLIC,
+        AddressScope::Local => HEARTBEAT_INTERVAL_LOCAL,
+        AddressScope::Public => HEARTBEAT_INTERVAL_PUBLIC,
     };
     let away = match config.scope {
-        Scope::Local => PRUNE_BACKOFF_LOCAL,
-        Scope::Public => PRUNE_BACKOFF_PUBLIC,
+        AddressScope::Local => PRUNE_BACKOFF_LOCAL,
+        AddressScope::Public => PRUNE_BACKOFF_PUBLIC,
     };
     let mut builder = gossipsub::ConfigBuilder::default();
     for topic in &config.topics {
@@ -196,7 +196,7 @@ fn scores(config: &NetworkConfig) -> PeerScoreParams {
         topics: config.topics.iter().map(|spec| topic(&spec.name)).collect(),
         topic_score_cap: 0.0,
         app_specific_weight: 1.0,
-        ip_colocation_factor_weight: if config.scope == Scope::Public { -5.0 } else { 0.0 },
+        ip_colocation_factor_weight: if config.scope == AddressScope::Public { -5.0 } else { 0.0 },
         ip_colocation_factor_threshold: MAX_PEERS_PER_ADDRESS,
         behaviour_penalty_weight: -10.0,
         behaviour_penalty_threshold: f64::from(slips),

@@ -22,7 +22,7 @@ mod transport;
 
 pub use address::is_global;
 pub use admission::Admission;
-pub use config::{DhtMode, NetworkConfig, Reach, Scope, TopicFamily, TopicSpec};
+pub use config::{AddressScope, DhtMode, NetworkConfig, Reach, TopicFamily, TopicSpec};
 pub use libp2p::Multiaddr;
 pub use network::{
     FollowError, GossipMessage, Network, NetworkError, NetworkHandle, NetworkMetrics, NetworkStatus,

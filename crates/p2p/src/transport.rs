@@ -25,7 +25,7 @@ use libp2p::{
 };
 use prometheus_client::metrics::counter::Counter;
 
-use crate::{NetworkConfig, Scope, is_global};
+use crate::{AddressScope, NetworkConfig, is_global};
 
 /// Bytes that a QUIC connection may have in flight towards us; control messages are small.
 const QUIC_WINDOW_BYTES: u32 = 1 << 20;
@@ -69,9 +69,9 @@ pub(crate) fn connections(key: &Keypair, config: &NetworkConfig) -> Result<Conne
     Ok(Connections { transport, relay })
 }
 
-fn direct(key: &Keypair, scope: Scope) -> Result<Boxed<Output>, String> {
+fn direct(key: &Keypair, scope: AddressScope) -> Result<Boxed<Output>, String> {
     let mut config = quic::Config::new(key);
-    if scope == Scope::Local {
+    if scope == AddressScope::Local {
         config.handshake_timeout = LOCAL_HANDSHAKE_TIMEOUT;
         config.max_idle_timeout = LOCAL_IDLE_TIMEOUT_MS;
         config.keep_alive_interval = LOCAL_KEEP_ALIVE_INTERVAL;
@@ -105,7 +105,7 @@ pub(crate) fn first_hop(address: &Multiaddr) -> Multiaddr {
 /// In a public mesh, dials only global addresses and those that the operator named.
 struct FilteredTransport {
     inner: Boxed<Output>,
-    scope: Scope,
+    scope: AddressScope,
     trusted: BTreeSet<Multiaddr>,
     /// Dials that it refused.
     refused: Counter,
@@ -113,7 +113,7 @@ struct FilteredTransport {
 
 impl FilteredTransport {
     fn allows(&self, address: &Multiaddr) -> bool {
-        self.scope == Scope::Local || is_global(address) || self.trusted.contains(&first_hop(address))
+        self.scope == AddressScope::Local || is_global(address) || self.trusted.contains(&first_hop(address))
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     /// Whether a node of this scope dials a port on loopback that a peer named; and how many dials were refused.
-    async fn dials_loopback(scope: Scope, bootstrap: Option<&str>) -> (bool, u64) {
+    async fn dials_loopback(scope: AddressScope, bootstrap: Option<&str>) -> (bool, u64) {
         let mut config = NetworkConfig::new(NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([1; 32]), scope);
         let peer = PeerId::random();
         config.bootstrap.extend(bootstrap.map(|address| format!("{address}/p2p/{peer}").parse().unwrap()));
@@ -172,13 +172,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_public_node_refuses_a_loopback_address_of_a_stranger() {
-        assert_eq!(dials_loopback(Scope::Public, None).await, (false, 1));
-        assert_eq!(dials_loopback(Scope::Public, Some("/ip4/10.0.0.1/tcp/1")).await, (false, 1));
+        assert_eq!(dials_loopback(AddressScope::Public, None).await, (false, 1));
+        assert_eq!(dials_loopback(AddressScope::Public, Some("/ip4/10.0.0.1/tcp/1")).await, (false, 1));
     }
 
     #[tokio::test]
     async fn the_operators_addresses_and_all_of_a_local_mesh_are_dialled() {
-        assert_eq!(dials_loopback(Scope::Public, Some("/ip4/127.0.0.1/tcp/6379")).await, (true, 0));
-        assert_eq!(dials_loopback(Scope::Local, None).await, (true, 0));
+        assert_eq!(dials_loopback(AddressScope::Public, Some("/ip4/127.0.0.1/tcp/6379")).await, (true, 0));
+        assert_eq!(dials_loopback(AddressScope::Local, None).await, (true, 0));
     }
 }

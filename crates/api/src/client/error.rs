@@ -47,7 +47,7 @@ impl ClientError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Response(body) => body.error.retry_after_ms.map(Duration::from_millis),
-            _ => None,
+            Self::Unreachable { .. } | Self::InvalidResponse { .. } => None,
         }
     }
 

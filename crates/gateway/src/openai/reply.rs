@@ -190,6 +190,6 @@ fn finish_reason(reason: FinishReason) -> &'static str {
         FinishReason::Stop => "stop",
         FinishReason::Length => "length",
         // Something else cut it short; a client must not take it for the model's own end.
-        _ => "content_filter",
+        FinishReason::Other => "content_filter",
     }
 }

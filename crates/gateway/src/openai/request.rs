@@ -105,7 +105,7 @@ fn is_off(value: &Value) -> bool {
         Value::Number(number) => number.as_f64() == Some(0.0),
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty(),
-        _ => false,
+        Value::Bool(true) | Value::String(_) => false,
     }
 }
 

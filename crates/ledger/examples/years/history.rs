@@ -9,8 +9,9 @@ use nervure_ledger::{
     state::LedgerState,
     subnet::Hyperparameter,
     transaction::{
-        Call, Checked, Outcome, RegisterNeuron, RegisterNode, RegisterSubnet, SetHyperparameter, SetWeights,
-        Stake, Transaction, Transfer, Unstake, VoteSubnets, consent,
+        Call, Checked, Outcome, RegisterNeuron, RegisterNeuronOutcome, RegisterNode, RegisterSubnet,
+        RegisterSubnetOutcome, SetHyperparameter, SetWeights, Stake, Transaction, Transfer, Unstake,
+        VoteSubnets, consent,
     },
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, NodeKey, Uid};
@@ -158,8 +159,12 @@ impl History {
 
     fn outcome(&mut self, outcome: &Outcome) {
         match outcome {
-            Outcome::NeuronRegistered { replaced: Some(_), .. } => self.add("neurons pruned", 1),
-            Outcome::SubnetRegistered { dissolved: Some(_), .. } => self.add("subnets dissolved", 1),
+            Outcome::NeuronRegistered(RegisterNeuronOutcome { replaced: Some(_), .. }) => {
+                self.add("neurons pruned", 1)
+            }
+            Outcome::SubnetRegistered(RegisterSubnetOutcome { dissolved: Some(_), .. }) => {
+                self.add("subnets dissolved", 1)
+            }
             _ => {}
         }
         self.add("applied", 1);

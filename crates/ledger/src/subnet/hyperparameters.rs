@@ -3,6 +3,8 @@
 //! The limits protect the rest of the mesh: a tempo of one block would make every validator of the mesh
 //! compute an epoch per block, and a kappa below one half would let a minority decide the consensus.
 
+use std::fmt;
+
 use nervure_consensus::yuma::{self, BondsRule, LiquidAlpha, activity_cutoff};
 use nervure_primitives::Uid;
 use serde::{Deserialize, Serialize};
@@ -68,7 +70,6 @@ impl Default for Hyperparameters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Hyperparameter {
     /// Takes effect when the current epoch ends.
     Tempo(u64),
@@ -118,6 +119,31 @@ impl Hyperparameter {
             Self::CommitReveal(_) => 10,
             Self::VersionKey(_) => 11,
             Self::Registrations(_) => 12,
+        }
+    }
+}
+
+/// As users read it: `tempo = 120`.
+impl fmt::Display for Hyperparameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tempo(to) => write!(f, "tempo = {to}"),
+            Self::Kappa(to) => write!(f, "kappa = {to}"),
+            Self::Bonds(BondsRule::Yuma2) => f.write_str("bonds = yuma2"),
+            Self::Bonds(BondsRule::Yuma3) => f.write_str("bonds = yuma3"),
+            Self::Bonds(BondsRule::Yuma3Liquid(LiquidAlpha { low, high, steepness })) => {
+                write!(f, "bonds = yuma3_liquid (low {low}, high {high}, steepness {steepness})")
+            }
+            Self::BondsPenalty(to) => write!(f, "bonds_penalty = {to}"),
+            Self::BondsMovingAverage(to) => write!(f, "bonds_moving_average = {to}"),
+            Self::MaxValidators(to) => write!(f, "max_validators = {to}"),
+            Self::ActivityMilli(to) => write!(f, "activity_milli = {to}"),
+            Self::Immunity(to) => write!(f, "immunity = {to}"),
+            Self::MinWeights(to) => write!(f, "min_weights = {to}"),
+            Self::WeightsInterval(to) => write!(f, "weights_interval = {to}"),
+            Self::CommitReveal(to) => write!(f, "commit_reveal = {to}"),
+            Self::VersionKey(to) => write!(f, "version_key = {to}"),
+            Self::Registrations(to) => write!(f, "registrations = {to}"),
         }
     }
 }
@@ -213,6 +239,22 @@ mod tests {
             assert_ne!(changed[index], default);
             assert!((0..index).all(|other| changed[other] != changed[index]));
         }
+    }
+
+    /// The name in a text is the name on the wire, by which `nervure subnet set` sets it.
+    #[test]
+    fn is_shown_with_the_name_by_which_it_is_set() {
+        for change in CHANGES {
+            let json = serde_json::to_value(change).unwrap();
+            let name = json.as_object().unwrap().keys().next().unwrap();
+            let text = change.to_string();
+            assert_eq!(text.split_once(" = ").unwrap().0, name);
+        }
+        assert_eq!(Hyperparameter::Tempo(400).to_string(), "tempo = 400");
+        assert_eq!(
+            Hyperparameter::Bonds(BondsRule::Yuma3Liquid(LIQUID)).to_string(),
+            "bonds = yuma3_liquid (low 2000, high 3000, steepness 7)"
+        );
     }
 
     #[test]

@@ -66,6 +66,14 @@ impl Checked {
     pub fn transaction(&self) -> Result<&Transaction, &Rejection> {
         self.transaction.as_ref()
     }
+
+    /// The next step of a user whose transaction is rejected.
+    pub fn hint(&self, rejection: &Rejection) -> &'static str {
+        match &self.transaction {
+            Ok(transaction) => transaction.call.hint(rejection),
+            Err(_) => rejection.hint(),
+        }
+    }
 }
 
 /// Fewer signatures than this are not worth a thread.

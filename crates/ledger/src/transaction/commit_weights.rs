@@ -3,11 +3,11 @@
 //! Weights that are public at once can be copied by a validator that never evaluated a miner. So a
 //! validator first commits to a hash and shows the weights one epoch later, when a copy is stale.
 
-use nervure_primitives::{Hash, Netuid, NodeId};
+use nervure_primitives::{Hash, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Outcome, Rejection,
+    Description, Rejection, SignerKey, TransactionKind,
     weights::{check_stake, slot_of},
 };
 use crate::{state::LedgerState, subnet::Commit};
@@ -22,8 +22,24 @@ pub struct CommitWeights {
     pub hash: Hash,
 }
 
-impl CommitWeights {
-    pub(super) fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Outcome, Rejection> {
+/// Weights that are committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CommitWeightsOutcome {
+    /// The subnet.
+    pub netuid: Netuid,
+    /// The slot of the signer.
+    pub uid: Uid,
+    /// The only epoch in which they can be revealed.
+    pub reveal_in: u64,
+}
+
+impl TransactionKind for CommitWeights {
+    type Outcome = CommitWeightsOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Node;
+
+    fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { netuid, hash } = *self;
         let (subnet, uid) = slot_of(state, netuid, node)?;
         if !subnet.hyperparameters.commit_reveal {
@@ -39,6 +55,16 @@ impl CommitWeights {
         }
         neuron.commits.push(Commit { hash, block: height, epoch });
         neuron.last_update = height;
-        Ok(Outcome::WeightsCommitted { netuid, uid, reveal_in: epoch.saturating_add(1) })
+        Ok(CommitWeightsOutcome { netuid, uid, reveal_in: epoch.saturating_add(1) })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let CommitWeightsOutcome { netuid, reveal_in, .. } = outcome;
+        Description {
+            future: format!(
+                "commits weights in subnet {netuid}, to be revealed in epoch {reveal_in} and no other"
+            ),
+            past: format!("weights in subnet {netuid} are committed, to be revealed in epoch {reveal_in}"),
+        }
     }
 }

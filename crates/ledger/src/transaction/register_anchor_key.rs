@@ -8,7 +8,7 @@ use nervure_anchor::{AnchorAddress, ProofOfPossession};
 use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection};
+use super::{Description, Rejection, SignerKey, TransactionKind};
 use crate::{anchors::RegisteredKey, state::LedgerState};
 
 /// Makes an anchor key that of the signing node.
@@ -21,8 +21,22 @@ pub struct RegisterAnchorKey {
     pub possession: ProofOfPossession,
 }
 
-impl RegisterAnchorKey {
-    pub(super) fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Outcome, Rejection> {
+/// A node that has an anchor key, from the next election on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RegisterAnchorKeyOutcome {
+    /// The node.
+    pub node: NodeId,
+    /// The address of the key.
+    pub address: AnchorAddress,
+}
+
+impl TransactionKind for RegisterAnchorKey {
+    type Outcome = RegisterAnchorKeyOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Node;
+
+    fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { address, possession } = *self;
         if state.anchors.holder_of(&address).is_some() {
             return Err(Rejection::AnchorKeyTaken { address });
@@ -37,8 +51,16 @@ impl RegisterAnchorKey {
         let proof = possession.verify(&address, &node, &state.mesh);
         proof.map_err(|_| Rejection::AnchorKeyProof { address })?;
         match state.anchors.insert(node, RegisteredKey { address, block: state.height }) {
-            true => Ok(Outcome::AnchorKeyRegistered { node, address }),
+            true => Ok(RegisterAnchorKeyOutcome { node, address }),
             false => Err(Rejection::AnchorKeyTaken { address }),
+        }
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let RegisterAnchorKeyOutcome { node, address } = outcome;
+        Description {
+            future: format!("registers {address} as the anchor key of {node}, from the next election on"),
+            past: format!("{node} signs checkpoints with the anchor key {address} from the next election on"),
         }
     }
 }

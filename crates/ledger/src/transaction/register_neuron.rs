@@ -1,9 +1,9 @@
 //! Taking a slot in a subnet.
 
-use nervure_primitives::{Amount, Netuid, NodeId};
+use nervure_primitives::{Amount, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection, swap_key::owned};
+use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned};
 use crate::state::LedgerState;
 
 /// Burns the price of a slot and puts a node of the signer into it.
@@ -18,8 +18,26 @@ pub struct RegisterNeuron {
     pub max_price: Option<Amount>,
 }
 
-impl RegisterNeuron {
-    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+/// A node that has a slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RegisterNeuronOutcome {
+    /// The subnet.
+    pub netuid: Netuid,
+    /// The slot.
+    pub uid: Uid,
+    /// What it burned.
+    pub price: Amount,
+    /// The node that lost the slot.
+    pub replaced: Option<NodeId>,
+}
+
+impl TransactionKind for RegisterNeuron {
+    type Outcome = RegisterNeuronOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { netuid, node, max_price } = *self;
         owned(state, node, signer)?;
         let height = state.height;
@@ -41,6 +59,22 @@ impl RegisterNeuron {
         let replaced = subnet.place(node, uid, height);
         subnet.price = state.params.burn.after_registration(subnet.price);
         state.recycle(price.base_units());
-        Ok(Outcome::NeuronRegistered { netuid, uid, price, replaced })
+        Ok(RegisterNeuronOutcome { netuid, uid, price, replaced })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let RegisterNeuronOutcome { netuid, uid, price, replaced } = outcome;
+        let from = replaced.map(|former| format!("; {former} loses it")).unwrap_or_default();
+        Description {
+            future: format!("takes slot {uid} of subnet {netuid} and burns {price} tokens{from}"),
+            past: format!("slot {uid} of subnet {netuid} is taken, {price} tokens are burned{from}"),
+        }
+    }
+
+    fn hint(&self, rejection: &Rejection) -> &'static str {
+        match rejection {
+            Rejection::Price { .. } => "raise --max-price, or wait: the price falls with every block",
+            other => other.hint(),
+        }
     }
 }

@@ -6,7 +6,7 @@
 use nervure_primitives::{Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection};
+use super::{Description, Rejection, SignerKey, TransactionKind};
 use crate::{nodes::Node, state::LedgerState};
 
 /// What a node key's consent is for.
@@ -49,10 +49,30 @@ pub(super) fn consenting(
     Ok(node)
 }
 
-impl RegisterNode {
-    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+/// A node key that has an owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RegisterNodeOutcome {
+    /// The node key.
+    pub node: NodeId,
+}
+
+impl TransactionKind for RegisterNode {
+    type Outcome = RegisterNodeOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let node = consenting(state, &self.consent, signer)?;
         state.nodes.insert(node, Node::new(signer, state.height));
-        Ok(Outcome::NodeRegistered { node })
+        Ok(RegisterNodeOutcome { node })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let RegisterNodeOutcome { node } = outcome;
+        Description {
+            future: format!("registers {node} under your owner account"),
+            past: format!("{node} is registered under your owner account"),
+        }
     }
 }

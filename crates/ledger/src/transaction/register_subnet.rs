@@ -6,7 +6,7 @@
 use nervure_primitives::{Amount, MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection, swap_key::owned};
+use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned};
 use crate::{
     economics::{
         lock::LastLock,
@@ -32,8 +32,24 @@ pub struct RegisterSubnet {
     pub mechanism: Option<MechanismSpec>,
 }
 
-impl RegisterSubnet {
-    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+/// A new subnet, with its owner's node in slot 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RegisterSubnetOutcome {
+    /// Its number.
+    pub netuid: Netuid,
+    /// What it locked.
+    pub locked: Amount,
+    /// The subnet that was dissolved for it.
+    pub dissolved: Option<Netuid>,
+}
+
+impl TransactionKind for RegisterSubnet {
+    type Outcome = RegisterSubnetOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         if !is_name(&self.name) {
             return Err(Rejection::Name);
         }
@@ -63,7 +79,23 @@ impl RegisterSubnet {
         state.subnets.insert(netuid, subnet);
         state.next_netuid += 1;
         state.last_lock = LastLock { amount: cost, block: state.height };
-        Ok(Outcome::SubnetRegistered { netuid, locked, dissolved })
+        Ok(RegisterSubnetOutcome { netuid, locked, dissolved })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let RegisterSubnetOutcome { netuid, locked, dissolved } = outcome;
+        let instead = dissolved.map(|gone| format!("; subnet {gone} is dissolved")).unwrap_or_default();
+        Description {
+            future: format!("creates subnet {netuid} and locks {locked} tokens{instead}"),
+            past: format!("subnet {netuid} is created, {locked} tokens are locked{instead}"),
+        }
+    }
+
+    fn hint(&self, rejection: &Rejection) -> &'static str {
+        match rejection {
+            Rejection::Price { .. } => "raise --max-lock, or wait: the lock falls with every block",
+            other => other.hint(),
+        }
     }
 }
 

@@ -12,7 +12,6 @@ pub(crate) const MAX_REASON_CHARS: usize = 200;
 /// Why a transaction is rejected. It then changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Rejection {
     /// Too large, not signed for this mesh by its signer, or not a transaction.
     #[error("not a signed transaction of this mesh: {why}")]
@@ -103,9 +102,6 @@ pub enum Rejection {
         /// The stake.
         staked: Amount,
     },
-    /// An owner's transaction signed with a node key, or the reverse.
-    #[error("this kind of transaction has to be signed with the other key: owner key or node key")]
-    WrongKey,
     /// A node key holds no tokens and so cannot pay a fee.
     #[error("a transaction of a node key has to have a fee of zero")]
     NodeFee,
@@ -276,6 +272,64 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// The next step of a user at a terminal.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "sign it for this mesh, and encode it as docs/ledger.md says",
+            Self::Expired { .. } | Self::Nonce { .. } => {
+                "another transaction of this key is pending: try again after the next block"
+            }
+            Self::Fee { .. } => "raise --fee, or omit it",
+            Self::Balance { .. } => "see the balance: nervure wallet show",
+            Self::Nothing => "name an amount above zero",
+            Self::NoSuchNode { .. } => "register its key first: nervure key register FILE",
+            Self::NotOwner { .. } => "sign with the node owner's key: --key FILE",
+            Self::KeyTaken { .. } => "create a new key: nervure key new --out FILE",
+            Self::Consent { .. } => "sign the consent with the node's key: nervure key register FILE",
+            Self::ConsentForAnother { .. } => "sign with the owner key that the consent names: --key FILE",
+            Self::Take { .. } => "the maximum is 18 %: nervure stake take NODE 18",
+            Self::StakeTooSmall { .. } | Self::NotStaked { .. } => "see the stakes: nervure wallet show",
+            Self::NodeFee => "sign with the right key: --key FILE",
+            Self::NoSuchSubnet { .. } => "list the subnets: nervure subnet list",
+            Self::Closed { .. } => "register in another subnet: nervure subnet list",
+            Self::Name => "choose another name, such as my-subnet-2",
+            Self::Mechanism => "the mechanisms and their parameters are in docs/mechanisms.md",
+            Self::NoSubnetPlace => "wait until a subnet is no longer immune: nervure subnet list",
+            Self::AlreadyThere { .. } | Self::NoSlot { .. } | Self::NoSuchUid { .. } => {
+                "list its neurons: nervure subnet show N"
+            }
+            Self::Price { .. } => "raise the limit, or wait: the price falls with every block",
+            Self::NotThere { .. } => {
+                "register in the subnet first: nervure neuron register --netuid N --node NODE"
+            }
+            Self::WeightStake { .. } | Self::NoPermit => {
+                "add stake and wait for the next epoch: nervure stake add NODE AMOUNT"
+            }
+            Self::Version { .. } => "update the validator, and name its version: --version-key N",
+            Self::Duplicate => "name each uid or subnet once",
+            Self::TooFewWeights { .. } | Self::TooManyWeights { .. } => {
+                "list the neurons: nervure subnet show N"
+            }
+            Self::TooManyCommits { .. } => "reveal an earlier commit first: nervure weights reveal FILE",
+            Self::CommitFirst { .. } => "commit the weights: nervure weights commit N UID=WEIGHT...",
+            Self::NoCommits { .. } => "set the weights: nervure weights set N UID=WEIGHT...",
+            Self::NoSuchCommit => "sign with the key that made the commit: --key FILE",
+            Self::RevealTime { reveal_in, now } if now < reveal_in => "wait for the reveal epoch: --wait",
+            Self::RevealTime { .. } => "the reveal epoch is over: commit again, and reveal in the next epoch",
+            Self::NotSubnetOwner { .. } => {
+                "sign with the owner's key: --key FILE; nervure subnet show N names the owner"
+            }
+            Self::Hyperparameter(_) => "the limits are in docs/ledger.md, \"Hyperparameters\"",
+            Self::TakeTooSoon { .. }
+            | Self::WeightsTooSoon { .. }
+            | Self::HyperparameterTooSoon { .. }
+            | Self::VoteTooSoon { .. }
+            | Self::AnchorKeyTooSoon { .. } => "wait for that block; the current one: nervure status",
+            Self::AnchorKeyTaken { .. } => "register another key: nervure anchor register --anchor-key FILE",
+            Self::AnchorKeyProof { .. } => "sign with the key of the node that it belongs to: --key FILE",
+        }
+    }
+
     /// An envelope that could not be opened.
     pub(super) fn malformed(error: &EnvelopeError) -> Self {
         Self::Malformed { why: short(error) }

@@ -7,7 +7,7 @@ use nervure_primitives::{Hash, MeshId, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Outcome, Rejection,
+    Description, Rejection, SignerKey, TransactionKind,
     weights::{Submitted, slot_of},
 };
 use crate::{
@@ -50,8 +50,22 @@ pub fn commitment(mesh: &MeshId, node: &NodeId, weights: &RevealWeights) -> Hash
     )
 }
 
-impl RevealWeights {
-    pub(super) fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Outcome, Rejection> {
+/// Weights that count from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RevealWeightsOutcome {
+    /// The subnet.
+    pub netuid: Netuid,
+    /// The slot of the signer.
+    pub uid: Uid,
+}
+
+impl TransactionKind for RevealWeights {
+    type Outcome = RevealWeightsOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Node;
+
+    fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         let netuid = self.netuid;
         let (subnet, uid) = slot_of(state, netuid, node)?;
         let submitted = Submitted { weights: &self.weights, version_key: self.version_key, plain: false };
@@ -63,7 +77,15 @@ impl RevealWeights {
             neuron.commits.retain(|other| *other != commit);
             neuron.weights = row;
         }
-        Ok(Outcome::WeightsRevealed { netuid, uid })
+        Ok(RevealWeightsOutcome { netuid, uid })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let RevealWeightsOutcome { netuid, .. } = outcome;
+        Description {
+            future: format!("reveals weights in subnet {netuid}"),
+            past: format!("the weights in subnet {netuid} count from now on"),
+        }
     }
 }
 

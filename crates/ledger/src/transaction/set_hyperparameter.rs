@@ -3,7 +3,7 @@
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection};
+use super::{Description, Rejection, SignerKey, TransactionKind};
 use crate::{state::LedgerState, subnet::Hyperparameter};
 
 /// Sets one hyperparameter of a subnet of the signer.
@@ -16,8 +16,22 @@ pub struct SetHyperparameter {
     pub to: Hyperparameter,
 }
 
-impl SetHyperparameter {
-    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+/// A subnet that has another rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SetHyperparameterOutcome {
+    /// The subnet.
+    pub netuid: Netuid,
+    /// Which one, and its value.
+    pub to: Hyperparameter,
+}
+
+impl TransactionKind for SetHyperparameter {
+    type Outcome = SetHyperparameterOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { netuid, to } = *self;
         let subnet = state.subnets.get(&netuid).ok_or(Rejection::NoSuchSubnet { netuid })?;
         if subnet.owner != Some(signer) {
@@ -35,6 +49,14 @@ impl SetHyperparameter {
             subnet.hyperparameters = next;
             subnet.changed[index] = height;
         }
-        Ok(Outcome::HyperparameterSet { netuid, to })
+        Ok(SetHyperparameterOutcome { netuid, to })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let SetHyperparameterOutcome { netuid, to } = outcome;
+        Description {
+            future: format!("sets {to} in subnet {netuid}"),
+            past: format!("{to} in subnet {netuid}"),
+        }
     }
 }

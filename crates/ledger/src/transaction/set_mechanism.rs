@@ -6,7 +6,7 @@
 use nervure_primitives::{BlockHeight, MechanismSpec, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection};
+use super::{Description, Rejection, SignerKey, TransactionKind};
 use crate::state::LedgerState;
 
 /// Gives a subnet of the signer another incentive mechanism, or other parameters.
@@ -19,8 +19,20 @@ pub struct SetMechanism {
     pub to: MechanismSpec,
 }
 
-impl SetMechanism {
-    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+/// A subnet that has another mechanism.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SetMechanismOutcome {
+    /// The subnet.
+    pub netuid: Netuid,
+}
+
+impl TransactionKind for SetMechanism {
+    type Outcome = SetMechanismOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let netuid = self.netuid;
         if !self.to.is_well_formed() {
             return Err(Rejection::Mechanism);
@@ -38,6 +50,14 @@ impl SetMechanism {
             subnet.mechanism = Some(self.to.clone());
             subnet.mechanism_set = height;
         }
-        Ok(Outcome::MechanismSet { netuid })
+        Ok(SetMechanismOutcome { netuid })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let SetMechanismOutcome { netuid } = outcome;
+        Description {
+            future: format!("sets the mechanism of subnet {netuid}"),
+            past: format!("validators set tasks in subnet {netuid} by the new mechanism"),
+        }
     }
 }

@@ -6,7 +6,7 @@
 use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection, swap_key::owned};
+use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned};
 use crate::{nodes::MAX_TAKE, state::LedgerState};
 
 /// Sets a node's take.
@@ -19,8 +19,22 @@ pub struct SetTake {
     pub take: u16,
 }
 
-impl SetTake {
-    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+/// A node whose owner keeps another part of its stakers' dividends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SetTakeOutcome {
+    /// The node.
+    pub node: NodeId,
+    /// What it keeps, of 65,535.
+    pub take: u16,
+}
+
+impl TransactionKind for SetTake {
+    type Outcome = SetTakeOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { node, take } = *self;
         owned(state, node, signer)?;
         if take > MAX_TAKE {
@@ -37,6 +51,32 @@ impl SetTake {
             raised = height;
         }
         state.nodes.set_take(&node, take, raised);
-        Ok(Outcome::TakeSet { node, take })
+        Ok(SetTakeOutcome { node, take })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let SetTakeOutcome { node, take } = outcome;
+        let share = format!("{} of its stakers' dividends", percent(*take));
+        Description {
+            future: format!("lets the owner of {node} keep {share}"),
+            past: format!("the owner of {node} keeps {share}"),
+        }
+    }
+}
+
+/// A share in parts of 65,535, as percent.
+fn percent(of_u16: u16) -> String {
+    // Rounded to the nearest hundredth, so that 18 % reads as such.
+    let hundredths = (u64::from(of_u16) * 10_000 + 32_767) / u64::from(u16::MAX);
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_shares_in_percent() {
+        assert_eq!([MAX_TAKE, 6_553, 0].map(percent), ["18.00 %", "10.00 %", "0.00 %"]);
     }
 }

@@ -1,11 +1,11 @@
 //! Setting public weights, where a subnet's owner turned commit-reveal off.
 
 use nervure_consensus::yuma::Cell;
-use nervure_primitives::{Netuid, NodeId};
+use nervure_primitives::{Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Outcome, Rejection,
+    Description, Rejection, SignerKey, TransactionKind,
     weights::{Submitted, slot_of},
 };
 use crate::state::LedgerState;
@@ -22,8 +22,22 @@ pub struct SetWeights {
     pub version_key: u64,
 }
 
-impl SetWeights {
-    pub(super) fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Outcome, Rejection> {
+/// Weights that count from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SetWeightsOutcome {
+    /// The subnet.
+    pub netuid: Netuid,
+    /// The slot of the signer.
+    pub uid: Uid,
+}
+
+impl TransactionKind for SetWeights {
+    type Outcome = SetWeightsOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Node;
+
+    fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         let netuid = self.netuid;
         let (subnet, uid) = slot_of(state, netuid, node)?;
         if subnet.hyperparameters.commit_reveal {
@@ -37,6 +51,14 @@ impl SetWeights {
             neuron.weights = row;
             neuron.last_update = height;
         }
-        Ok(Outcome::WeightsSet { netuid, uid })
+        Ok(SetWeightsOutcome { netuid, uid })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let SetWeightsOutcome { netuid, .. } = outcome;
+        Description {
+            future: format!("sets weights in subnet {netuid}"),
+            past: format!("the weights in subnet {netuid} count from now on"),
+        }
     }
 }

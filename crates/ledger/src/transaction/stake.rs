@@ -3,7 +3,7 @@
 use nervure_primitives::{Amount, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection};
+use super::{Description, Rejection, SignerKey, TransactionKind};
 use crate::state::LedgerState;
 
 /// Stakes `amount` to `node`.
@@ -16,8 +16,22 @@ pub struct Stake {
     pub amount: Amount,
 }
 
-impl Stake {
-    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+/// A node that has more stake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StakeOutcome {
+    /// The node.
+    pub node: NodeId,
+    /// How much more.
+    pub amount: Amount,
+}
+
+impl TransactionKind for Stake {
+    type Outcome = StakeOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { node, amount } = *self;
         if amount.is_zero() {
             return Err(Rejection::Nothing);
@@ -31,6 +45,14 @@ impl Stake {
             return Err(Rejection::Balance { needed: amount });
         }
         state.nodes.add_stake(node, signer, amount.base_units());
-        Ok(Outcome::Staked { node, amount })
+        Ok(StakeOutcome { node, amount })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let StakeOutcome { node, amount } = outcome;
+        Description {
+            future: format!("stakes {amount} tokens on {node}"),
+            past: format!("staked {amount} tokens on {node}"),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use nervure_primitives::{Envelope, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection, register_node::consenting};
+use super::{Description, Rejection, SignerKey, TransactionKind, register_node::consenting};
 use crate::state::LedgerState;
 
 /// Moves everything of a node, its stakes and slots, to another key. The old key never comes back.
@@ -16,8 +16,22 @@ pub struct SwapKey {
     pub consent: Envelope,
 }
 
-impl SwapKey {
-    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+/// A node that has another key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SwapKeyOutcome {
+    /// The key that it had.
+    pub old: NodeId,
+    /// The key that it has.
+    pub new: NodeId,
+}
+
+impl TransactionKind for SwapKey {
+    type Outcome = SwapKeyOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let old = self.old;
         owned(state, old, signer)?;
         let new = consenting(state, &self.consent, signer)?;
@@ -32,7 +46,15 @@ impl SwapKey {
         if let Some(vote) = state.votes.remove(&old) {
             state.votes.insert(new, vote);
         }
-        Ok(Outcome::KeySwapped { old, new })
+        Ok(SwapKeyOutcome { old, new })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let SwapKeyOutcome { old, new } = outcome;
+        Description {
+            future: format!("replaces the key {old} of a node with {new}, permanently"),
+            past: format!("node {old} has the key {new}"),
+        }
     }
 }
 

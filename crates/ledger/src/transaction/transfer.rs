@@ -3,7 +3,7 @@
 use nervure_primitives::{Amount, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection};
+use super::{Description, Rejection, SignerKey, TransactionKind};
 use crate::state::LedgerState;
 
 /// Pays `amount` to `to`.
@@ -16,8 +16,22 @@ pub struct Transfer {
     pub amount: Amount,
 }
 
-impl Transfer {
-    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+/// A transfer that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TransferOutcome {
+    /// Who is paid.
+    pub to: NodeId,
+    /// How much.
+    pub amount: Amount,
+}
+
+impl TransactionKind for Transfer {
+    type Outcome = TransferOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { to, amount } = *self;
         if amount.is_zero() {
             return Err(Rejection::Nothing);
@@ -26,6 +40,14 @@ impl Transfer {
             return Err(Rejection::Balance { needed: amount });
         }
         state.accounts.credit(to, amount.base_units());
-        Ok(Outcome::Transferred { to, amount })
+        Ok(TransferOutcome { to, amount })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let TransferOutcome { to, amount } = outcome;
+        Description {
+            future: format!("pays {amount} tokens to {to}"),
+            past: format!("paid {amount} tokens to {to}"),
+        }
     }
 }

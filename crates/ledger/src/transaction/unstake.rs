@@ -3,7 +3,7 @@
 use nervure_primitives::{Amount, BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection};
+use super::{Description, Rejection, SignerKey, TransactionKind};
 use crate::state::LedgerState;
 
 /// Takes `amount` back from `node`.
@@ -16,8 +16,24 @@ pub struct Unstake {
     pub amount: Amount,
 }
 
-impl Unstake {
-    pub(super) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+/// A node that has less stake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UnstakeOutcome {
+    /// The node.
+    pub node: NodeId,
+    /// How much less.
+    pub amount: Amount,
+    /// The block from which on the staker can spend it.
+    pub free: BlockHeight,
+}
+
+impl TransactionKind for Unstake {
+    type Outcome = UnstakeOutcome;
+
+    const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { node, amount } = *self;
         if amount.is_zero() {
             return Err(Rejection::Nothing);
@@ -32,6 +48,15 @@ impl Unstake {
         }
         state.nodes.set_stake(node, signer, left);
         state.accounts.credit_later(signer, amount.base_units(), free);
-        Ok(Outcome::Unstaked { node, amount, free: BlockHeight(free) })
+        Ok(UnstakeOutcome { node, amount, free: BlockHeight(free) })
+    }
+
+    fn description(outcome: &Self::Outcome) -> Description {
+        let UnstakeOutcome { node, amount, free } = outcome;
+        let rest = format!("tokens from {node}; they can be spent from block {free} on");
+        Description {
+            future: format!("removes a stake of {amount} {rest}"),
+            past: format!("removed a stake of {amount} {rest}"),
+        }
     }
 }

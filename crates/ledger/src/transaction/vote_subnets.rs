@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Rejection};
+use super::{Description, Rejection, SignerKey, TransactionKind};
 use crate::state::{LedgerState, SubnetVote};
 
 /// Replaces the signer's vote.
@@ -17,8 +17,12 @@ pub struct VoteSubnets {
     pub weights: Vec<(Netuid, u16)>,
 }
 
-impl VoteSubnets {
-    pub(super) fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Outcome, Rejection> {
+impl TransactionKind for VoteSubnets {
+    type Outcome = ();
+
+    const SIGNER: SignerKey = SignerKey::Node;
+
+    fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         if let Some(vote) = state.votes.get(&node) {
             let from = vote.block.saturating_add(state.params.vote_interval);
             if state.height < from {
@@ -35,6 +39,20 @@ impl VoteSubnets {
             }
         }
         state.votes.insert(node, SubnetVote { block: state.height, weights: self.weights.clone() });
-        Ok(Outcome::Voted)
+        Ok(())
+    }
+
+    fn description((): &Self::Outcome) -> Description {
+        Description {
+            future: "votes on how the emission is shared among subnets".into(),
+            past: "the vote counts from now on".into(),
+        }
+    }
+
+    fn hint(&self, rejection: &Rejection) -> &'static str {
+        match rejection {
+            Rejection::Duplicate => "name each subnet once: nervure vote NETUID=WEIGHT...",
+            other => other.hint(),
+        }
     }
 }

@@ -43,13 +43,20 @@ pub enum RebuildError {
     },
 }
 
+/// A record of a stake, kept until its node is known.
+struct StakePart {
+    node: NodeId,
+    staker: NodeId,
+    amount: u64,
+}
+
 /// Records as they come in, in any order.
 #[derive(Default)]
 struct Parts {
     chain: Option<Chain>,
     accounts: Accounts,
     nodes: Nodes,
-    stakes: Vec<(NodeId, NodeId, u64)>,
+    stakes: Vec<StakePart>,
     votes: OrdMap<NodeId, crate::state::SubnetVote>,
     subnets: OrdMap<Netuid, Subnet>,
     neurons: BTreeMap<(Netuid, Uid), Neuron>,
@@ -107,7 +114,7 @@ impl Parts {
                 twice
             }
             Record::Stake { node, staker, amount } => {
-                self.stakes.push((node, staker, amount.base_units()));
+                self.stakes.push(StakePart { node, staker, amount: amount.base_units() });
                 false
             }
             Record::Retired { node } => self.nodes.retired.insert(node).is_some(),
@@ -127,7 +134,7 @@ impl Parts {
     }
 
     fn assemble(mut self, mesh: MeshId, params: Arc<Params>) -> Result<LedgerState, RebuildError> {
-        for (node, staker, amount) in self.stakes {
+        for StakePart { node, staker, amount } in self.stakes {
             match self.nodes.get(&node).map(|found| found.stake_of(&staker)) {
                 None => return Err(RebuildError::Orphan(Key::Stake(node, staker))),
                 Some(stake) if !stake.is_zero() => return Err(RebuildError::Twice(Key::Stake(node, staker))),

@@ -4,6 +4,7 @@ use nervure_ledger::{
     nodes::MAX_TAKE,
     transaction::{
         Call, Outcome, RegisterNode, Rejection, SetTake, Stake, SwapKey, Transaction, Transfer, Unstake,
+        UnstakeOutcome,
     },
 };
 use nervure_primitives::{BlockHeight, Envelope, MeshId};
@@ -96,7 +97,7 @@ fn stake_comes_back_after_the_unbonding_time() {
     assert!(matches!(world.refused(dust), Rejection::StakeTooSmall { .. }));
     let outcome = world.call(&owner(1), Call::Unstake(Unstake { node: id, amount: units(500) })).unwrap();
     let free = BlockHeight(world.state.height().0 + 3);
-    assert_eq!(outcome, Outcome::Unstaked { node: id, amount: units(500), free });
+    assert_eq!(outcome, Outcome::Unstaked(UnstakeOutcome { node: id, amount: units(500), free }));
     let before = world.balance(&owner(1));
     world.apply(Vec::new());
     world.apply(Vec::new());

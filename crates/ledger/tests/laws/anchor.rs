@@ -4,7 +4,7 @@ use nervure_anchor::{AnchorKey, Attestation, CheckpointStore, ProofOfPossession,
 use nervure_ledger::{
     chain::Tip,
     state::LedgerState,
-    transaction::{Call, Outcome, RegisterAnchorKey, Rejection, SwapKey},
+    transaction::{Call, Outcome, RegisterAnchorKey, RegisterAnchorKeyOutcome, Rejection, SwapKey},
     tree::{Key, MemoryTree, Record, StateTree},
 };
 use nervure_primitives::{BlockHeight, NodeKey};
@@ -40,7 +40,7 @@ fn a_node_registers_an_unused_key_with_its_consent() {
     let mut world = random::settled();
     let (one, other, address) = (node(0), node(1), anchor_key(0).address());
     let done = register(&mut world, &one, 0).unwrap();
-    assert_eq!(done, Outcome::AnchorKeyRegistered { node: one.node_id(), address });
+    assert_eq!(done, Outcome::AnchorKeyRegistered(RegisterAnchorKeyOutcome { node: one.node_id(), address }));
     let key = world.state.anchors().key_of(&one.node_id()).unwrap();
     assert_eq!((key.address, key.block), (address, world.state.height().0));
     assert_eq!(world.state.anchors().holder_of(&address), Some(&one.node_id()));

@@ -5,7 +5,7 @@ use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
         Call, CommitWeights, Outcome, RegisterNeuron, RegisterSubnet, Rejection, SetHyperparameter,
-        SetMechanism, SetWeights, Stake,
+        SetHyperparameterOutcome, SetMechanism, SetMechanismOutcome, SetWeights, SetWeightsOutcome, Stake,
     },
 };
 use nervure_primitives::{Hash, MechanismSpec, Netuid, Uid};
@@ -44,7 +44,7 @@ fn only_the_owner_sets_a_rule_and_each_only_now_and_then() {
     assert!(matches!(world.refusal(&owner(0), set(9, kappa)), Rejection::NoSuchSubnet { .. }));
     assert!(matches!(world.refusal(&node(0), set(2, kappa)), Rejection::Balance { .. }), "not by a node key");
     let done = world.call(&owner(0), set(2, kappa)).unwrap();
-    assert_eq!(done, Outcome::HyperparameterSet { netuid: Netuid(2), to: kappa });
+    assert_eq!(done, Outcome::HyperparameterSet(SetHyperparameterOutcome { netuid: Netuid(2), to: kappa }));
     assert_eq!(world.subnet(2).hyperparameters.kappa, 40_000);
     let again = world.refusal(&owner(0), set(2, Hyperparameter::Kappa(50_000)));
     assert!(matches!(again, Rejection::HyperparameterTooSoon { .. }), "{again}");
@@ -64,7 +64,7 @@ fn only_the_owner_sets_the_mechanism_and_only_now_and_then() {
     assert!(matches!(world.refusal(&owner(0), set(9, "next-byte")), Rejection::NoSuchSubnet { .. }));
     assert_eq!(world.refusal(&owner(0), set(2, "Next byte")), Rejection::Mechanism);
     let done = world.call(&owner(0), set(2, "next-byte")).unwrap();
-    assert_eq!(done, Outcome::MechanismSet { netuid: Netuid(2) });
+    assert_eq!(done, Outcome::MechanismSet(SetMechanismOutcome { netuid: Netuid(2) }));
     assert_eq!(world.subnet(2).mechanism.as_ref().unwrap().to_string(), "next-byte contexts=8");
     assert!(matches!(world.refusal(&owner(0), set(2, "embedding")), Rejection::HyperparameterTooSoon { .. }));
     world.wait(params().hyperparameter_interval);
@@ -108,7 +108,7 @@ fn plain_weights_are_for_subnets_that_want_them() {
     let commit = CommitWeights { netuid: Netuid(2), hash: Hash::of("any", &[]) };
     assert!(matches!(world.refusal(&node(0), Call::CommitWeights(commit)), Rejection::NoCommits { .. }));
     let done = world.call(&node(0), plain(2, &row)).unwrap();
-    assert_eq!(done, Outcome::WeightsSet { netuid: Netuid(2), uid: Uid(0) });
+    assert_eq!(done, Outcome::WeightsSet(SetWeightsOutcome { netuid: Netuid(2), uid: Uid(0) }));
     assert_eq!(world.subnet(2).neurons[0].weights, [(Uid(1), u16::MAX)]);
     assert_eq!(world.subnet(2).neurons[0].last_update, world.state.height().0);
     let soon = world.refusal(&node(0), plain(2, &row));

@@ -1,6 +1,9 @@
 //! Subnets and slots: prices, places, and that a slot's new holder inherits nothing.
 
-use nervure_ledger::transaction::{Call, Outcome, RegisterNeuron, RegisterSubnet, Rejection, Stake, SwapKey};
+use nervure_ledger::transaction::{
+    Call, Outcome, RegisterNeuron, RegisterNeuronOutcome, RegisterSubnet, RegisterSubnetOutcome, Rejection,
+    Stake, SwapKey,
+};
 use nervure_primitives::{Netuid, NodeId, NodeKey, Uid};
 
 use crate::{
@@ -38,7 +41,15 @@ fn a_slot_burns_its_price_and_the_next_one_costs_more() {
     let before = (world.balance(&owner(0)), world.state.issuance());
     let outcome = world.call(&owner(0), join(1, a)).unwrap();
     let price = units(1_000);
-    assert_eq!(outcome, Outcome::NeuronRegistered { netuid: Netuid(1), uid: Uid(2), price, replaced: None });
+    assert_eq!(
+        outcome,
+        Outcome::NeuronRegistered(RegisterNeuronOutcome {
+            netuid: Netuid(1),
+            uid: Uid(2),
+            price,
+            replaced: None
+        })
+    );
     assert_eq!(world.balance(&owner(0)), before.0 - 1_010);
     assert_eq!(world.state.issuance(), before.1 + 1_000_000_000 - 1_010, "burned is recycled");
     assert_eq!(world.subnet(1).price, 1_260);
@@ -66,7 +77,9 @@ fn in_a_full_subnet_the_one_that_earns_least_gives_way() {
         .min_by_key(|neuron| (neuron.emission, neuron.registered))
         .map(|neuron| neuron.node);
     let outcome = world.call(&owner(1), join(1, newcomer)).unwrap();
-    let Outcome::NeuronRegistered { uid, replaced, .. } = outcome else { panic!("{outcome:?}") };
+    let Outcome::NeuronRegistered(RegisterNeuronOutcome { uid, replaced, .. }) = outcome else {
+        panic!("{outcome:?}")
+    };
     assert_eq!(replaced, expected);
     assert_eq!(world.subnet(1).uid_of(&newcomer), Some(uid));
     assert_eq!(world.subnet(1).neurons.len(), usize::from(params().slots));
@@ -124,7 +137,10 @@ fn weights_promised_to_a_former_holder_do_not_reach_the_new_one() {
     let newcomer = world.register(1, 100);
     let outcome = world.call(&owner(1), join(1, newcomer)).unwrap();
     assert!(
-        matches!(outcome, Outcome::NeuronRegistered { uid: Uid(1), replaced: Some(_), .. }),
+        matches!(
+            outcome,
+            Outcome::NeuronRegistered(RegisterNeuronOutcome { uid: Uid(1), replaced: Some(_), .. })
+        ),
         "{outcome:?}"
     );
     world.next_epoch(1);
@@ -138,7 +154,10 @@ fn a_subnet_locks_its_cost_and_the_next_one_costs_twice() {
     let (a, b) = (world.register(0, 0), world.register(1, 1));
     let outcome = world.call(&owner(0), found(a)).unwrap();
     let locked = units(1_000_000);
-    assert_eq!(outcome, Outcome::SubnetRegistered { netuid: Netuid(2), locked, dissolved: None });
+    assert_eq!(
+        outcome,
+        Outcome::SubnetRegistered(RegisterSubnetOutcome { netuid: Netuid(2), locked, dissolved: None })
+    );
     assert_eq!(world.subnet(2).owner_uid(), Some(Uid(0)));
     assert_eq!(world.state.lock_cost(), 1_900_000, "one block of decay");
     let cheap = RegisterSubnet { name: "b".into(), node: b, max_lock: units(5), mechanism: None };
@@ -163,7 +182,9 @@ fn in_a_full_mesh_the_poorest_old_subnet_is_dissolved() {
     assert!(averages[0] > averages[1] && averages[1] > averages[2]);
     let earned = world.subnet(3).earned;
     let outcome = world.call(&owner(2), found(c)).unwrap();
-    let Outcome::SubnetRegistered { netuid, dissolved, .. } = outcome else { panic!("{outcome:?}") };
+    let Outcome::SubnetRegistered(RegisterSubnetOutcome { netuid, dissolved, .. }) = outcome else {
+        panic!("{outcome:?}")
+    };
     assert_eq!((netuid, dissolved), (Netuid(4), Some(Netuid(3))), "numbers are not used twice");
     assert!(earned > locked, "the owner earned its lock back, so nothing of it comes back");
     assert!(world.balance(&owner(0)) >= before);
@@ -182,7 +203,13 @@ fn a_lock_comes_back_less_what_the_owner_earned() {
     assert!(earned > 0 && earned < locked);
     let before = world.balance(&owner(1));
     let outcome = world.call(&owner(2), found(c)).unwrap();
-    assert!(matches!(outcome, Outcome::SubnetRegistered { dissolved: Some(Netuid(3)), .. }), "{outcome:?}");
+    assert!(
+        matches!(
+            outcome,
+            Outcome::SubnetRegistered(RegisterSubnetOutcome { dissolved: Some(Netuid(3)), .. })
+        ),
+        "{outcome:?}"
+    );
     assert_eq!(world.balance(&owner(1)) - before, locked - earned);
 }
 

@@ -7,7 +7,7 @@ use nervure_ledger::{
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::LedgerState,
     subnet::{Hyperparameters, Subnet},
-    transaction::{Call, Checked, Outcome, RegisterNode, Rejection, Transaction, consent},
+    transaction::{Call, Checked, Outcome, RegisterNode, Rejection, SignerKey, Transaction, consent},
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeId, NodeKey};
 
@@ -81,7 +81,7 @@ impl World {
 
     /// `call`, signed with the nonce that is due after `before` earlier transactions.
     pub(crate) fn sign(&self, key: &NodeKey, call: Call, before: u64) -> Envelope {
-        let (nonce, fee) = if call.is_of_node() {
+        let (nonce, fee) = if call.signer() == SignerKey::Node {
             (self.state.nodes().get(&key.node_id()).map_or(0, |node| node.nonce), 0)
         } else {
             (self.state.accounts().get(&key.node_id()).nonce, 10)

@@ -302,7 +302,15 @@ impl AnswerPrinter {
             AskLine::TookOver { succession } if self.shows_takeovers => self.took_over.push(succession),
             AskLine::Done { .. } => self.is_complete = true,
             AskLine::Error { error } => return Err(ClientError::from(error).into()),
-            _ => {}
+            // With --json, every line was written above. Without it, a route and its changes are shown on demand, a
+            // receipt is for the witness, and only programs ask for vectors and distributions.
+            AskLine::Route { .. }
+            | AskLine::Text { .. }
+            | AskLine::Mixed { .. }
+            | AskLine::TookOver { .. }
+            | AskLine::Embedding { .. }
+            | AskLine::Distribution { .. }
+            | AskLine::Receipt { .. } => {}
         }
         Ok(())
     }
@@ -357,7 +365,13 @@ impl Selection {
             AskLine::TookOver { succession } => {
                 self.experts.push((succession.expert.netuid, succession.expert.node));
             }
-            _ => {}
+            AskLine::Text { .. }
+            | AskLine::Embedding { .. }
+            | AskLine::Distribution { .. }
+            | AskLine::Mixed { .. }
+            | AskLine::Receipt { .. }
+            | AskLine::Done { .. }
+            | AskLine::Error { .. } => {}
         }
     }
 }

@@ -92,8 +92,18 @@ fn light_hint(error: &LightError) -> Option<&'static str> {
 fn verify_hint(error: &VerifyError) -> &'static str {
     match error {
         VerifyError::Before { .. } => "trust an earlier block, or omit --trust to trust the genesis",
-        _ if error.is_honest() => "see the subnets and when their epochs end: nervure subnet list",
-        _ => DISTRUST_HINT,
+        VerifyError::Certificate(_)
+        | VerifyError::Start(_)
+        | VerifyError::Score(_)
+        | VerifyError::Fact { .. }
+        | VerifyError::NoSlot { .. }
+        | VerifyError::Unreadable { .. }
+        | VerifyError::OtherBlock { .. }
+        | VerifyError::OtherAnchored { .. }
+        | VerifyError::OtherHeight { .. } => match error.is_honest() {
+            true => "see the subnets and when their epochs end: nervure subnet list",
+            false => DISTRUST_HINT,
+        },
     }
 }
 
@@ -114,7 +124,19 @@ fn testnet_hint(error: &TestnetError) -> Option<String> {
         | TestnetError::MockServerSilent { .. } => {
             "see the whole log: nervure testnet logs NODE; on a slow machine raise --timeout"
         }
-        _ => return None,
+        TestnetError::BadState { .. } => "choose another directory with --dir, or remove this one",
+        TestnetError::BadShape(_) => "see the limits: nervure testnet up --help",
+        TestnetError::PortInUse { .. } => "try again: other ports are chosen",
+        TestnetError::StillRunning(_) => "try again: nervure testnet down",
+        TestnetError::Spawn { .. } => "check that the program exists, and that you may run it",
+        // The message names the file or the place in the spec, and no command would help.
+        TestnetError::AnchorKey(_)
+        | TestnetError::Key(_)
+        | TestnetError::Randomness(_)
+        | TestnetError::Spec(_)
+        | TestnetError::Deploy(_)
+        | TestnetError::Interrupted
+        | TestnetError::Io { .. } => return None,
     };
     Some(hint.to_owned())
 }
@@ -128,7 +150,12 @@ fn local(error: &anyhow::Error) -> Option<&LocalNodeError> {
 fn client(error: &anyhow::Error) -> Option<&ClientError> {
     match light(error) {
         Some(LightError::Source(SourceError::Client(error))) => Some(error),
-        _ => error.downcast_ref::<ClientError>(),
+        Some(
+            LightError::Source(SourceError::InvalidProof { .. })
+            | LightError::Verify(_)
+            | LightError::Genesis(_),
+        )
+        | None => error.downcast_ref::<ClientError>(),
     }
 }
 
@@ -177,6 +204,20 @@ mod tests {
         assert_eq!((exit_code(&proof), hint(&proof)), (UNVERIFIED_EXIT, Some(DISTRUST_HINT.to_owned())));
         let other = anyhow::Error::from(invalid());
         assert_eq!((exit_code(&other), hint(&other)), (1, None), "an answer that proves nothing");
+    }
+
+    #[test]
+    fn errors_of_a_testnet_say_what_to_do_next() {
+        let hint = |error: TestnetError| hint(&anyhow::Error::from(error));
+        assert_eq!(
+            hint(TestnetError::StillRunning(vec!["miner-1".into()])),
+            Some("try again: nervure testnet down".into())
+        );
+        assert_eq!(
+            hint(TestnetError::BadShape("no validator".into())),
+            Some("see the limits: nervure testnet up --help".into())
+        );
+        assert_eq!(hint(TestnetError::Interrupted), None);
     }
 
     #[test]

@@ -78,28 +78,17 @@ impl FromStr for Percent {
     }
 }
 
-/// A share in parts of 65,535, as percent.
-pub(super) fn percent(of_u16: u16) -> String {
-    // Rounded to the nearest hundredth, so that 18 % reads as such.
-    let hundredths = (u64::from(of_u16) * 10_000 + 32_767) / u64::from(u16::MAX);
-    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn parses_and_prints_shares_in_percent() {
+    fn parses_shares_in_percent() {
         let parsed = |text: &str| text.parse::<Percent>().map(|Percent(share)| share);
         assert_eq!(parsed("18"), Ok(MAX_TAKE));
         assert_eq!((parsed("0"), parsed("10%"), parsed("0.5")), (Ok(0), Ok(6_553), Ok(327)));
         for bad in ["", "18.1", "-1", "1.234", "x", "99999999999999999999", "1.x", "."] {
             assert!(parsed(bad).is_err(), "{bad}");
         }
-        assert_eq!(
-            (percent(MAX_TAKE), percent(6_553), percent(0)),
-            ("18.00 %".into(), "10.00 %".into(), "0.00 %".into())
-        );
     }
 }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use nervure_api::{Client, SubnetDetail};
 use nervure_ledger::{
     subnet::{Hyperparameter, Hyperparameters},
-    transaction::{Call, Outcome, RegisterSubnet, SetHyperparameter, SetMechanism},
+    transaction::{Call, Outcome, RegisterSubnet, RegisterSubnetOutcome, SetHyperparameter, SetMechanism},
 };
 use nervure_primitives::{Amount, MechanismSpec, Netuid, NodeId};
 
@@ -77,12 +77,12 @@ impl SubnetCommand {
                 };
                 let call = Call::RegisterSubnet(RegisterSubnet { name, node, max_lock, mechanism });
                 let done = signer.send(call, global).await?;
-                match done.outcome {
-                    Some(Outcome::SubnetRegistered { netuid, .. }) if !signer.is_dry_run() => {
-                        set(&mut signer, netuid, &rules, global).await
-                    }
-                    _ => Ok(()),
+                if let Some(Outcome::SubnetRegistered(RegisterSubnetOutcome { netuid, .. })) = done.outcome
+                    && !signer.is_dry_run()
+                {
+                    set(&mut signer, netuid, &rules, global).await?;
                 }
+                Ok(())
             }
             Self::List => {
                 let page = LocalNode::find(&global.node_dir()?)?.client().subnets().await?;
@@ -120,10 +120,7 @@ async fn set(signer: &mut Signer, netuid: Netuid, rules: &[Rule], global: &Globa
 /// The value of each rule, by name, as the command line writes it.
 fn values(rules: &Hyperparameters) -> anyhow::Result<Vec<(String, String)>> {
     let serde_json::Value::Object(fields) = serde_json::to_value(rules)? else { return Ok(Vec::new()) };
-    let text = |value: serde_json::Value| match value {
-        serde_json::Value::String(text) => text,
-        other => other.to_string(),
-    };
+    let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     Ok(fields.into_iter().map(|(name, value)| (name, text(value))).collect())
 }
 

@@ -1,7 +1,6 @@
 //! `nervure wallet`: shows and spends the tokens of an owner key.
 
 pub(super) mod finality;
-mod outcome;
 
 use nervure_api::AccountView;
 use nervure_ledger::transaction::{Call, Stake, Transfer, Unstake};

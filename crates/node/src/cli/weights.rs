@@ -8,7 +8,9 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use nervure_api::{Client, SubnetDetail};
 use nervure_consensus::yuma::Cell;
-use nervure_ledger::transaction::{Call, CommitWeights, Outcome, RevealWeights, SetWeights, commitment};
+use nervure_ledger::transaction::{
+    Call, CommitWeights, CommitWeightsOutcome, Outcome, RevealWeights, SetWeights, commitment,
+};
 use nervure_primitives::{Hash, Netuid, Uid};
 
 use super::{Global, output, sign::NodeSignArgs};
@@ -123,7 +125,7 @@ async fn commit(
             return Err(error);
         }
     };
-    if let Some(Outcome::WeightsCommitted { reveal_in, .. }) = done.outcome
+    if let Some(Outcome::WeightsCommitted(CommitWeightsOutcome { reveal_in, .. })) = done.outcome
         && reveal_in != committed.reveal_in
     {
         committed.reveal_in = reveal_in;

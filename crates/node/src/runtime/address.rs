@@ -7,7 +7,7 @@ use std::{
 
 use libp2p::multiaddr::Protocol;
 use nervure_ledger::spec::MeshSpec;
-use nervure_p2p::{Multiaddr, Scope, is_global};
+use nervure_p2p::{AddressScope, Multiaddr, is_global};
 use nervure_primitives::NodeId;
 
 use super::StartError;
@@ -43,7 +43,7 @@ pub(crate) fn query(
     config: &NodeConfig,
     listening: &[Multiaddr],
     bound: SocketAddr,
-    scope: Scope,
+    scope: AddressScope,
 ) -> Vec<SocketAddr> {
     let ips = |addresses: &[Multiaddr]| addresses.iter().filter_map(ip).collect::<BTreeSet<_>>();
     let ips = if !config.external.is_empty() {
@@ -54,7 +54,7 @@ pub(crate) fn query(
         ips(listening)
     };
     ips.into_iter()
-        .filter(|ip| scope == Scope::Local || is_global(&Multiaddr::from(*ip)))
+        .filter(|ip| scope == AddressScope::Local || is_global(&Multiaddr::from(*ip)))
         .take(MAX_ADDRESSES)
         .map(|ip| SocketAddr::new(ip, bound.port()))
         .collect()
@@ -89,11 +89,11 @@ mod tests {
                 .map(|text| text.parse().unwrap())
                 .collect();
         let bound = "0.0.0.0:7".parse().unwrap();
-        let named = query(&config(&[]), &listening, bound, Scope::Public);
+        let named = query(&config(&[]), &listening, bound, AddressScope::Public);
         assert_eq!(named, ["8.8.4.4:7".parse().unwrap()]);
-        assert_eq!(query(&config(&[]), &listening, bound, Scope::Local).len(), 2);
+        assert_eq!(query(&config(&[]), &listening, bound, AddressScope::Local).len(), 2);
         let explicit = config(&["/ip4/9.9.9.9/udp/1/quic-v1"]);
-        assert_eq!(query(&explicit, &listening, bound, Scope::Public), ["9.9.9.9:7".parse().unwrap()]);
+        assert_eq!(query(&explicit, &listening, bound, AddressScope::Public), ["9.9.9.9:7".parse().unwrap()]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use nervure_p2p::{
-    Multiaddr, NetworkHandle, Scope, is_global,
+    AddressScope, Multiaddr, NetworkHandle, is_global,
     query::{QueryClient, QueryError, QueryItem, QueryStream},
 };
 use nervure_primitives::NodeId;
@@ -21,12 +21,12 @@ use nervure_router::{AnswerEnd, AnswerItem, Dial, DialError, EventStream, Expert
 pub(crate) struct QueryDialer {
     client: QueryClient,
     network: NetworkHandle,
-    scope: Scope,
+    scope: AddressScope,
 }
 
 impl QueryDialer {
     /// Asks through `client`, and through the swarm of `network`; only addresses that the mesh's `scope` allows.
-    pub(crate) fn new(client: QueryClient, network: NetworkHandle, scope: Scope) -> Self {
+    pub(crate) fn new(client: QueryClient, network: NetworkHandle, scope: AddressScope) -> Self {
         Self { client, network, scope }
     }
 
@@ -57,8 +57,9 @@ impl QueryDialer {
 
     /// The addresses of a record that may be dialled: a public mesh must not have us connect to our own network.
     fn dialable(&self, record: &ExpertRecord) -> Vec<SocketAddr> {
-        let is_allowed =
-            |address: &&SocketAddr| self.scope == Scope::Local || is_global(&Multiaddr::from(address.ip()));
+        let is_allowed = |address: &&SocketAddr| {
+            self.scope == AddressScope::Local || is_global(&Multiaddr::from(address.ip()))
+        };
         record.addresses.iter().filter(is_allowed).copied().collect()
     }
 }

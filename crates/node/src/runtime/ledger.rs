@@ -1,5 +1,7 @@
 //! Queries of the HTTP API to the ledger, answered from the last block.
 
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
 mod proofs;
 mod subnets;
 
@@ -65,16 +67,18 @@ impl LedgerQueries {
         let id = envelope.id();
         let tip = chain.view().tip.clone();
         let mut state = tip.state.clone();
-        let tried = state.advance(&[Checked::new(&envelope, &state.mesh())]);
+        let checked = Checked::new(&envelope, &state.mesh());
+        let tried = state.advance(std::slice::from_ref(&checked));
         // A nonce that is too high may become valid. Every other rejection is final.
         match view(id, None, tried.into_iter().next()) {
             TrialResult::Applied(tried) if dry_run => {
                 return Ok(TransactionView { state: TransactionState::Possible, ..tried });
             }
-            TrialResult::Rejected(refusal) if dry_run || !matches!(refusal, Rejection::Nonce { .. }) => {
-                return Err(ServiceError::Rejected(refusal));
+            TrialResult::Rejected(rejection) if dry_run || !matches!(rejection, Rejection::Nonce { .. }) => {
+                let hint = checked.hint(&rejection);
+                return Err(ServiceError::Rejected { rejection, hint });
             }
-            _ => {}
+            TrialResult::Applied(_) | TrialResult::Rejected(_) | TrialResult::Unknown => {}
         }
         match chain.submit(envelope).await {
             Ok(id) => Ok(waiting(id)),
@@ -115,7 +119,7 @@ fn view(id: Hash, height: Option<BlockHeight>, event: Option<Event>) -> TrialRes
             ..waiting(id)
         }),
         Some(Event::Refused { refusal, .. }) => TrialResult::Rejected(refusal),
-        _ => TrialResult::Unknown,
+        Some(Event::Epoch { .. } | Event::EpochFailed { .. }) | None => TrialResult::Unknown,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nervure_experts::byte_text;
-use nervure_p2p::{Scope, query::QueryClient};
+use nervure_p2p::{AddressScope, query::QueryClient};
 use nervure_primitives::UnixMillis;
 use nervure_protocol::Sampling;
 use nervure_router::{
@@ -21,7 +21,7 @@ const _: () =
     assert!(WINDOW_BYTES == byte_text::CONTEXT_BYTES && WINDOW_KEPT_BYTES == byte_text::RETAINED_BYTES);
 
 /// The router of the node of `mesh`, which asks through `client`.
-pub(crate) fn router(mesh: &Mesh, client: QueryClient, scope: Scope) -> Router {
+pub(crate) fn router(mesh: &Mesh, client: QueryClient, scope: AddressScope) -> Router {
     Router::new(Environment {
         node: mesh.network.node(),
         mesh: mesh.id,

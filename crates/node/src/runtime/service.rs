@@ -1,5 +1,7 @@
 //! The running node behind its HTTP API.
 
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
 use std::{sync::Arc, time::Instant};
 
 use futures::{FutureExt, future::BoxFuture};

@@ -27,6 +27,7 @@ fn validators_sign_checkpoints_and_every_node_keeps_them() {
     let mesh = Mesh::up(&["--validators", "4", "--miners", "1", "--block-milliseconds", "400"]);
     let anchored = eventually("a checkpoint in the gateway's file", || last_anchored(&mesh, false));
     let height = anchored["height"].as_u64().unwrap();
+    says_what_a_registration_would_do(&mesh);
 
     // A validator dies and misses what the others sign meanwhile; it gets that from them.
     mesh.run(&["testnet", "kill", "validator-4"]).well();
@@ -40,6 +41,16 @@ fn validators_sign_checkpoints_and_every_node_keeps_them() {
         let kept = (said.code == 0).then(|| said.json()["anchor"]["kept"].as_u64())??;
         (kept >= missed).then_some(())
     });
+}
+
+/// A dry run of `anchor register`, with the key of a node that has no anchor key yet.
+fn says_what_a_registration_would_do(mesh: &Mesh) {
+    let (anchor_key, key) = (mesh.dir().join("other-anchor.key"), mesh.dir().join("nodes/miner-1/key.pem"));
+    let (anchor_key, key) = (anchor_key.to_str().unwrap(), key.to_str().unwrap());
+    let address = mesh.run(&["anchor", "key", anchor_key]).well().out;
+    let dry = mesh.run(&["anchor", "register", "--dry-run", "--anchor-key", anchor_key, "--key", key]).well();
+    let sentence = format!("this registers {} as the anchor key of ", address.trim());
+    assert!(dry.err.contains(&sentence) && dry.err.contains("it costs nothing"), "{dry:?}");
 }
 
 /// The path of anvil, where npm has installed it.

@@ -32,7 +32,7 @@ fn score(parameters: &PeerScoreParams, conduct: &[Conduct], excess: f64) -> f64 
 
 fn parameters(topics: usize) -> PeerScoreParams {
     let mut config =
-        NetworkConfig::new(NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([1; 32]), Scope::Public);
+        NetworkConfig::new(NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([1; 32]), AddressScope::Public);
     config.topics = (0..topics).map(|number| TopicSpec::new(number.to_string(), 100)).collect();
     scores(&config)
 }
@@ -106,7 +106,7 @@ fn libp2p_accepts_the_parameters() {
 #[test]
 fn families_bound_the_subscriptions_of_peers() {
     let mut config =
-        NetworkConfig::new(NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([1; 32]), Scope::Public);
+        NetworkConfig::new(NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([1; 32]), AddressScope::Public);
     config.topics = vec![TopicSpec::new("a", 100)];
     let hash = |name: &str| IdentTopic::new(name).hash();
     let mut closed = filter(&config);

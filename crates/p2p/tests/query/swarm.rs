@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use nervure_p2p::{Network, NetworkConfig, NetworkHandle, Scope, StreamError, query::QueryItem};
+use nervure_p2p::{AddressScope, Network, NetworkConfig, NetworkHandle, StreamError, query::QueryItem};
 use nervure_primitives::NodeId;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ async fn swarm(
     bootstrap: Vec<nervure_p2p::Multiaddr>,
     stop: &CancellationToken,
 ) -> NetworkHandle {
-    let mut config = NetworkConfig::new(key(number), MESH, Scope::Local);
+    let mut config = NetworkConfig::new(key(number), MESH, AddressScope::Local);
     config.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
     config.bootstrap = bootstrap;
     Network::start(config, Arc::new(Registry(None)), stop.clone()).unwrap().0

@@ -7,7 +7,7 @@ use std::{
 };
 
 use nervure_p2p::{
-    Admission, GossipMessage, Multiaddr, Network, NetworkConfig, NetworkHandle, NetworkStatus, Scope,
+    AddressScope, Admission, GossipMessage, Multiaddr, Network, NetworkConfig, NetworkHandle, NetworkStatus,
     TopicSpec,
 };
 use nervure_primitives::{MeshId, NodeId, NodeKey};
@@ -72,7 +72,7 @@ impl Mesh {
     /// The same, but not registered.
     pub(crate) fn stranger(&self, seed: u8) -> NetworkConfig {
         let key = NodeKey::from_seed(&[seed; 32]);
-        let mut config = NetworkConfig::new(key, self.id, Scope::Local);
+        let mut config = NetworkConfig::new(key, self.id, AddressScope::Local);
         config.listen = vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()];
         config.topics = vec![TopicSpec::new(TOPIC, TOPIC_MAX)];
         config

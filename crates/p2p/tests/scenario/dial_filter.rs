@@ -1,12 +1,12 @@
 //! A node of a public mesh does not dial loopback addresses that other nodes name; it dials those of its operator.
 
-use nervure_p2p::Scope;
+use nervure_p2p::AddressScope;
 use nervure_primitives::Hash;
 
 use crate::cluster::{Mesh, Node, eventually};
 
 /// A hub that knows another node, and a third node of this scope that knows only the hub.
-async fn told_of_loopback(scope: Scope) -> (Node, [Node; 2]) {
+async fn told_of_loopback(scope: AddressScope) -> (Node, [Node; 2]) {
     let mesh = Mesh::new(1);
     let mut config = mesh.config(1);
     // A global address, which a public node admits to its routing table. All nodes are connected to the hub, so none
@@ -28,7 +28,7 @@ async fn told_of_loopback(scope: Scope) -> (Node, [Node; 2]) {
 
 #[tokio::test]
 async fn a_public_node_refuses_and_counts() {
-    let (node, [hub, other]) = told_of_loopback(Scope::Public).await;
+    let (node, [hub, other]) = told_of_loopback(AddressScope::Public).await;
     eventually("the hub is in the routing table", async || node.status().await.routing_table == 1).await;
     eventually("the lookup leads to loopback, and is refused", async || {
         node.handle.closest(Hash::of("test", &[])).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_public_node_refuses_and_counts() {
 
 #[tokio::test]
 async fn a_local_node_dials_it() {
-    let (node, [_hub, other]) = told_of_loopback(Scope::Local).await;
+    let (node, [_hub, other]) = told_of_loopback(AddressScope::Local).await;
     assert_eq!(node.status().await.dials_refused, 0);
     eventually("the lookup leads to loopback", async || {
         node.handle.closest(Hash::of("test", &[])).await.unwrap().contains(&other.id())

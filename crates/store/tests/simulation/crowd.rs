@@ -13,7 +13,8 @@ use nervure_ledger::{
     subnet::{Hyperparameter, Hyperparameters},
     transaction::{
         Call, CommitWeights, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights, SetHyperparameter,
-        SetTake, SetWeights, Stake, Transaction, Transfer, Unstake, VoteSubnets, commitment, consent,
+        SetTake, SetWeights, SignerKey, Stake, Transaction, Transfer, Unstake, VoteSubnets, commitment,
+        consent,
     },
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, Netuid, NodeId, NodeKey, Uid};
@@ -193,9 +194,9 @@ fn seal(
     call: Call,
 ) -> Option<Envelope> {
     let node = key.node_id();
-    let (nonce, fee) = match call.is_of_node() {
-        true => (state.nodes().get(&node).map_or(0, |node| node.nonce), 0),
-        false => (state.accounts().get(&node).nonce, 10),
+    let (nonce, fee) = match call.signer() {
+        SignerKey::Node => (state.nodes().get(&node).map_or(0, |node| node.nonce), 0),
+        SignerKey::Owner => (state.accounts().get(&node).nonce, 10),
     };
     let before = sent.entry(node).or_insert(0);
     let nonce = nonce + *before;

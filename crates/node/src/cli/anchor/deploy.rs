@@ -67,15 +67,13 @@ impl DeployArgs {
     async fn of_last_checkpoint(&self, global: &Global) -> anyhow::Result<AnchorSigners> {
         let mut light = self.trust.open(global).await?;
         let height = light.checkpoint(None).await?.height();
-        match light.record(Key::AnchorSets, height).await? {
-            Some(Record::AnchorSets { successors, .. }) => {
-                Ok(AnchorSigners { mesh: light.mesh(), height, set: successors })
-            }
-            _ => bail!(
+        let Some(Record::AnchorSets { successors, .. }) = light.record(Key::AnchorSets, height).await? else {
+            bail!(
                 "at block {height}, the validators with an anchor key do not have two thirds of the voting power\n\
                  let more validators register theirs: nervure anchor register"
-            ),
-        }
+            )
+        };
+        Ok(AnchorSigners { mesh: light.mesh(), height, set: successors })
     }
 }
 

@@ -71,7 +71,6 @@ impl Progress for Terminal {
             Event::Killing { nodes } => {
                 self.line(&format!("killing the nodes that did not stop: {}", nodes.join(", ")));
             }
-            _ => {}
         }
     }
 }

@@ -83,8 +83,8 @@ async fn found(url: &str, model: Option<String>, key_env: Option<&str>) -> anyho
 fn fits_one_line(url: &str, model: &str) -> anyhow::Result<()> {
     let line = format!("openai:{url},model={model}").parse::<ExpertSpec>();
     let same = |spec: &ExpertSpec| match &spec.source {
-        ExpertSource::OpenAi { url: read, model: Some(name), .. } => read == url && name == model,
-        _ => false,
+        ExpertSource::OpenAi { url: read, model: name, .. } => read == url && name.as_deref() == Some(model),
+        ExpertSource::Builtin { .. } => false,
     };
     anyhow::ensure!(
         line.as_ref().is_ok_and(same),

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use data_encoding::BASE64;
 use indicatif::ProgressBar;
 use nervure_api::{Client, SubmitBody, TransactionState, TransactionView};
+use nervure_ledger::transaction::Outcome;
 use nervure_primitives::{Amount, Envelope};
 
-use super::{Global, outcome, output};
+use super::{Global, output};
 
 /// How long to wait for a transaction's block.
 const FINALITY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -28,11 +29,7 @@ impl Spending<'_> {
         let envelope = BASE64.encode(&self.envelope.encode()?);
         let tried = self.node.submit(&SubmitBody { envelope: envelope.clone(), dry_run: true }).await?;
         if let Some(outcome) = &tried.outcome {
-            let cost = match self.fee.is_zero() {
-                true => "it costs nothing".to_owned(),
-                false => format!("it costs a fee of {} tokens", self.fee),
-            };
-            output::note(&format!("this {}; {cost}", outcome::future(outcome)));
+            output::note(&effect_line(outcome, self.fee));
         }
         if dry_run {
             if global.json {
@@ -47,22 +44,22 @@ impl Spending<'_> {
         if global.json {
             output::json(&done)?;
         }
-        match (done.state, &done.outcome, done.height) {
-            (TransactionState::Applied, Some(outcome), Some(height)) => {
-                let took = begun.elapsed().as_secs_f64();
-                output::note(&format!(
-                    "final in block {height} after {took:.1} s: {}",
-                    outcome::past(outcome)
-                ));
+        match done.state {
+            TransactionState::Applied => {
+                output::note(&final_line(&done, begun.elapsed()));
                 Ok(done)
             }
-            (TransactionState::Refused, ..) => {
+            TransactionState::Refused => {
                 anyhow::bail!("the ledger rejected it: {}", done.refusal.unwrap_or_default())
             }
-            _ => anyhow::bail!(
+            TransactionState::Waiting => anyhow::bail!(
                 "no block included {} within {} s\ncheck that the chain advances: nervure status",
                 done.id,
                 FINALITY_TIMEOUT.as_secs()
+            ),
+            TransactionState::Possible => anyhow::bail!(
+                "the node tried {} and did not submit it\ncheck the version of the node: nervure status",
+                done.id
             ),
         }
     }
@@ -79,5 +76,53 @@ impl Spending<'_> {
         }
         line.finish_and_clear();
         Ok(seen)
+    }
+}
+
+/// What a transaction would do and cost.
+fn effect_line(outcome: &Outcome, fee: Amount) -> String {
+    let cost = match fee.is_zero() {
+        true => "it costs nothing".to_owned(),
+        false => format!("it costs a fee of {fee} tokens"),
+    };
+    format!("this {}; {cost}", outcome.description().future)
+}
+
+/// What a final transaction did, and in which block.
+fn final_line(done: &TransactionView, took: Duration) -> String {
+    let block = done.height.map(|height| format!(" in block {height}")).unwrap_or_default();
+    let effect = done.outcome.as_ref().map(|outcome| format!(": {}", outcome.description().past));
+    format!("final{block} after {:.1} s{}", took.as_secs_f64(), effect.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_anchor::AnchorAddress;
+    use nervure_ledger::transaction::RegisterAnchorKeyOutcome;
+    use nervure_primitives::{BlockHeight, Hash, NodeId};
+
+    use super::*;
+
+    #[test]
+    fn a_registered_anchor_key_is_a_sentence_before_and_after_its_block() {
+        let (node, address) = (NodeId::from_bytes([1; 32]), AnchorAddress::from_bytes([2; 20]));
+        let outcome = Outcome::AnchorKeyRegistered(RegisterAnchorKeyOutcome { node, address });
+        let expected =
+            format!("this registers {address} as the anchor key of {node}, from the next election on");
+        assert_eq!(effect_line(&outcome, Amount::ZERO), format!("{expected}; it costs nothing"));
+        let done = TransactionView {
+            id: Hash::from_bytes([3; 32]),
+            state: TransactionState::Applied,
+            height: Some(BlockHeight(7)),
+            outcome: Some(outcome),
+            refusal: None,
+        };
+        assert_eq!(
+            final_line(&done, Duration::from_millis(1_240)),
+            format!(
+                "final in block 7 after 1.2 s: {node} signs checkpoints with the anchor key {address} from the next \
+                 election on"
+            )
+        );
     }
 }

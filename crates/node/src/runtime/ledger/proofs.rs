@@ -96,9 +96,10 @@ pub(super) enum ReadError {
 
 impl From<StoreError> for ReadError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NotKept { .. } => Self::NotFound(error.to_string()),
-            error => Self::Store(error),
+        if matches!(error, StoreError::NotKept { .. }) {
+            Self::NotFound(error.to_string())
+        } else {
+            Self::Store(error)
         }
     }
 }

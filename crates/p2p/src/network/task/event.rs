@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{Peer, Task};
 use crate::{
-    Scope,
+    AddressScope,
     behaviour::BehaviourEvent,
     diversity::subnet,
     gossip::Excess,
@@ -129,7 +129,7 @@ impl Task {
             let network = subnet(address);
             strangers().filter(|peer| network.is_some() && subnet(&peer.address) == network).count()
         };
-        let exempt = self.config.scope == Scope::Local;
+        let exempt = self.config.scope == AddressScope::Local;
         strangers().count() < most && (exempt || neighbours() < (most / STRANGER_NETWORKS).max(1))
     }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::Task;
 use crate::{
-    Scope,
+    AddressScope,
     diversity::{self, MAX_ADDRESSES_PER_NODE},
     is_global,
 };
@@ -99,7 +99,7 @@ impl Task {
     /// Whether an address that another node named may be dialled. The transport checks the first hop again.
     pub(super) fn may_dial(&self, address: &Multiaddr) -> bool {
         let relays = address.iter().filter(|part| *part == Protocol::P2pCircuit).count();
-        relays <= 1 && (self.config.scope == Scope::Local || is_global(address))
+        relays <= 1 && (self.config.scope == AddressScope::Local || is_global(address))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use libp2p::{Multiaddr, PeerId, core::transport::ListenerId, dcutr, mdns, relay};
 
 use super::Task;
-use crate::{Scope, diversity::MAX_ADDRESSES_PER_NODE, network::circuits::is_circuit};
+use crate::{AddressScope, diversity::MAX_ADDRESSES_PER_NODE, network::circuits::is_circuit};
 
 /// Nodes that are taken from one mDNS answer.
 const MAX_MDNS_NODES: usize = 64;
@@ -15,7 +15,7 @@ impl Task {
     /// confirms them first.
     pub(super) fn listening(&mut self, listener: ListenerId, address: Multiaddr) {
         self.circuits.listening(listener);
-        if self.config.scope == Scope::Local && !self.config.reach.autonat && !is_circuit(&address) {
+        if self.config.scope == AddressScope::Local && !self.config.reach.autonat && !is_circuit(&address) {
             self.swarm.add_external_address(address);
         }
     }

@@ -81,11 +81,11 @@ mod tests {
     use nervure_primitives::{MeshId, NodeKey};
 
     use super::*;
-    use crate::Scope;
+    use crate::AddressScope;
 
     fn topics() -> Topics {
         let key = NodeKey::from_seed(&[1; 32]);
-        let mut config = NetworkConfig::new(key, MeshId::from_bytes([1; 32]), Scope::Local);
+        let mut config = NetworkConfig::new(key, MeshId::from_bytes([1; 32]), AddressScope::Local);
         config.topics = vec![TopicSpec::new("f/1", 9), TopicSpec::new("other", 9)];
         config.families = vec![TopicFamily { each: TopicSpec::new("f/", 7), most: 2 }];
         Topics::new(&config)
