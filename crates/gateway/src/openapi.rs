@@ -211,7 +211,7 @@ fn add_answer(schemas: &mut Schemas, route: &Route, response: &mut Value, answer
     response["content"][answer.content.media_type()] = json!({ "schema": schema });
     response["description"] = match answer.content {
         ContentKind::Lines => "The answer, a JSON document per line; the schema is that of a line.".into(),
-        _ => answer.description.into(),
+        ContentKind::Json | ContentKind::Events | ContentKind::Metrics => answer.description.into(),
     };
     if route.asks {
         let text = |description| json!({ "description": description, "schema": { "type": "string" } });
