@@ -14,7 +14,8 @@
 //! * *Be a web page*: without keys, only names of this host are served, and no page of another origin. With keys,
 //!   every request except `/healthz` needs one.
 //!
-//! Text of remote experts that ends up in a header is cut to printable ASCII; in bodies it is JSON.
+//! Text of clients and remote experts is escaped: in a header all but printable ASCII, in an error message what could
+//! act on a terminal.
 
 mod answer;
 mod ask;
@@ -43,7 +44,7 @@ pub use answer::CompleteAnswer;
 pub use body::{HasLimits, JsonBody};
 pub use config::{GatewayConfig, GatewayError, HttpLimits};
 pub use connections::serve;
-pub use error::{ApiError, excerpt};
+pub use error::ApiError;
 pub use key::{ApiKey, ApiKeyError, MIN_SECRET_BYTES};
 pub use nervure_api::ApiErrorCode;
 pub use openai::{ReplyBody, ReplyKind, TextReply, unix_seconds};

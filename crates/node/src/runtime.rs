@@ -22,11 +22,11 @@ mod gossip;
 mod ledger;
 mod mesh;
 mod metrics;
-mod opinions;
 mod ports;
 mod receipts;
 mod registry;
 mod routing;
+mod score_gossip;
 mod service;
 mod serving;
 mod skew;
@@ -212,7 +212,7 @@ fn node_service(
         catalog: mesh.catalog.clone(),
         directory: mesh.directory.clone(),
         records: mesh.records.clone(),
-        opinions: mesh.opinions.clone(),
+        score_gossip: mesh.score_gossip.clone(),
         skew: mesh.skew.clone(),
         queries: serving.server.as_ref().map(|server| server.counters().clone()),
         experts: serving.experts.clone(),

@@ -40,6 +40,7 @@ pub(crate) struct StartedAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AttemptFailure {
     pub(crate) kind: FailureKind,
+    /// In words, escaped: the expert may have chosen them.
     pub(crate) reason: String,
 }
 
@@ -53,7 +54,7 @@ pub(crate) enum FailureKind {
     /// The expert finds the request wrong.
     BadRequest,
     /// The request is longer than the expert's context.
-    DoesNotFit,
+    ContextTooLong,
 }
 
 /// An attempt that failed, and the expert that it was with.
@@ -149,7 +150,7 @@ impl Remainder {
 
 /// A failure because an expert sent something that the protocol does not allow.
 pub(crate) fn protocol_failure(reason: &str) -> AttemptFailure {
-    DialError::Protocol(reason.to_owned()).into()
+    DialError::Protocol(reason.into()).into()
 }
 
 impl From<DialError> for AttemptFailure {
@@ -161,7 +162,7 @@ impl From<DialError> for AttemptFailure {
                 ..
             } => FailureKind::Busy(retry_after.unwrap_or(DEFAULT_RETRY_AFTER)),
             DialError::Refused { code: QueryErrorCode::BadRequest, .. } => FailureKind::BadRequest,
-            DialError::Refused { code: QueryErrorCode::DoesNotFit, .. } => FailureKind::DoesNotFit,
+            DialError::Refused { code: QueryErrorCode::ContextTooLong, .. } => FailureKind::ContextTooLong,
             _ => FailureKind::Failed,
         };
         Self { kind, reason: error.to_string() }

@@ -24,9 +24,9 @@ use super::{
     chain::{self, Chain, ChainRole, OpenChain},
     directory::{self, Directory, ProtocolHandlers},
     gossip::{self, RecordCounters, TopicHandlers},
-    opinions::{self, Opinions},
     registry::LedgerRegistry,
     scope,
+    score_gossip::{self, ScoreGossip},
     serving::ServedExperts,
     skew::{self, Skew},
     state_sync,
@@ -51,7 +51,7 @@ pub(crate) struct Mesh {
     pub directory: Arc<Directory>,
     pub records: Arc<RecordCounters>,
     /// Validators' assignments and live scores.
-    pub opinions: Arc<Opinions>,
+    pub score_gossip: Arc<ScoreGossip>,
     /// How far this machine's clock is off.
     pub skew: Arc<Skew>,
     /// Where the network listens.
@@ -127,7 +127,7 @@ impl Mesh {
         });
         let chain = chain.transpose().map_err(StartError::Thread)?;
         let is_ephemeral = setup.is_ephemeral(&registry);
-        let opinions = Arc::new(Opinions::new(id, registry.clone()));
+        let score_gossip = Arc::new(ScoreGossip::new(id, registry.clone()));
         let catalog = Arc::new(ExpertCatalog::new(id, registry.clone()));
         let expiry = setup.spec.record_expiry();
         let directory = Directory::new(network.clone(), catalog.clone(), (id, registry), expiry);
@@ -137,7 +137,7 @@ impl Mesh {
             catalog,
             directory: Arc::new(directory),
             records: Arc::default(),
-            opinions,
+            score_gossip,
             skew: Arc::default(),
             listening,
             alone,
@@ -157,7 +157,7 @@ impl Mesh {
     fn spawn_handlers(&self, messages: Receiver<GossipMessage>, requests: Receiver<InboundRequest>) {
         let mut topics = TopicHandlers::new("topic");
         gossip::register(&mut topics, &self.catalog, &self.records);
-        opinions::register(&mut topics, &self.opinions);
+        score_gossip::register(&mut topics, &self.score_gossip);
         let mut protocols = ProtocolHandlers::new("request protocol");
         directory::register(&mut protocols, &self.catalog);
         skew::register(&mut protocols);
@@ -226,7 +226,7 @@ impl Mesh {
             mesh: self.id,
             chain: self.chain.as_ref()?.handle(),
             catalog: self.catalog.clone(),
-            opinions: self.opinions.clone(),
+            score_gossip: self.score_gossip.clone(),
             router,
             network: self.network.clone(),
             corpus: Arc::new(texts),
@@ -264,7 +264,7 @@ fn network_config(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<Net
     network.reach.mdns = config.mdns;
     network.external.clone_from(&config.external);
     network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
-    network.topics.extend(opinions::topics());
+    network.topics.extend(score_gossip::topics());
     if config.follow {
         network.families.push(gossip::later(spec.economy.max_subnets));
     }

@@ -14,7 +14,7 @@ use super::{
     anchor::Anchoring,
     chain::{ChainHandle, ChainView},
     gossip::RecordCounters,
-    opinions::OpinionCounters,
+    score_gossip::ScoreGossipCounters,
     view,
 };
 
@@ -22,7 +22,7 @@ use super::{
 pub(crate) struct Sources<'a> {
     pub network: &'a NetworkStatus,
     pub records: &'a RecordCounters,
-    pub opinions: &'a OpinionCounters,
+    pub score_gossip: &'a ScoreGossipCounters,
     pub queries: Option<&'a ServerCounters>,
     pub experts: usize,
     pub chain: Option<&'a ChainHandle>,
@@ -34,7 +34,7 @@ pub(crate) fn render(sources: &Sources<'_>) -> String {
     let mut metrics = Metrics(Registry::with_prefix("nervure"));
     metrics.network(sources.network);
     metrics.gauge("experts_known", "Experts in the index", sources.experts as u64);
-    metrics.live_scores(sources.opinions);
+    metrics.live_scores(sources.score_gossip);
     metrics.records(sources.records);
     if let Some(queries) = sources.queries {
         metrics.queries(queries);
@@ -89,7 +89,7 @@ impl Metrics {
         );
     }
 
-    fn live_scores(&mut self, counters: &OpinionCounters) {
+    fn live_scores(&mut self, counters: &ScoreGossipCounters) {
         self.counter(
             "assignments_accepted",
             "Assignments of validators accepted",

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::{
     catalog::ExpertCatalog, clock, directory::Directory, gossip::RecordCounters, ledger::LedgerQueries,
-    metrics, opinions::Opinions, serving::ServedExperts, skew::Skew, view,
+    metrics, score_gossip::ScoreGossip, serving::ServedExperts, skew::Skew, view,
 };
 
 /// The parts of a node that the HTTP API reaches.
@@ -34,7 +34,7 @@ pub(crate) struct NodeService {
     pub catalog: Arc<ExpertCatalog>,
     pub directory: Arc<Directory>,
     pub records: Arc<RecordCounters>,
-    pub opinions: Arc<Opinions>,
+    pub score_gossip: Arc<ScoreGossip>,
     pub skew: Arc<Skew>,
     pub queries: Option<Arc<ServerCounters>>,
     pub experts: Arc<ServedExperts>,
@@ -158,7 +158,7 @@ impl MeshService for NodeService {
             metrics::render(&metrics::Sources {
                 network: &self.network_status().await,
                 records: &self.records,
-                opinions: self.opinions.counters(),
+                score_gossip: self.score_gossip.counters(),
                 queries: self.queries.as_deref(),
                 experts: self.catalog.len(),
                 chain: self.ledger.chain.as_ref(),

@@ -40,7 +40,7 @@ impl Spending<'_> {
             }
             return Ok(tried);
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         let submitted = self.node.submit(&SubmitBody { envelope, dry_run: false }).await?;
         output::note(&format!("submitted as {}; waiting for its block", submitted.id));
         let done = self.wait(submitted).await?;
@@ -49,14 +49,14 @@ impl Spending<'_> {
         }
         match (done.state, &done.outcome, done.height) {
             (TransactionState::Applied, Some(outcome), Some(height)) => {
-                let took = begun.elapsed().as_secs_f64();
+                let took = started.elapsed().as_secs_f64();
                 output::note(&format!(
                     "final in block {height} after {took:.1} s: {}",
                     outcome::past(outcome)
                 ));
                 Ok(done)
             }
-            (TransactionState::Refused, ..) => {
+            (TransactionState::Rejected, ..) => {
                 anyhow::bail!("the ledger rejected it: {}", done.refusal.unwrap_or_default())
             }
             _ => anyhow::bail!(
@@ -69,10 +69,10 @@ impl Spending<'_> {
 
     /// Waits, with a live line on a terminal.
     async fn wait(&self, mut seen: TransactionView) -> anyhow::Result<TransactionView> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let line = ProgressBar::new_spinner();
-        while seen.state == TransactionState::Waiting && begun.elapsed() < FINALITY_TIMEOUT {
-            line.set_message(format!("waiting for its block, {:.1} s", begun.elapsed().as_secs_f64()));
+        while seen.state == TransactionState::Pending && started.elapsed() < FINALITY_TIMEOUT {
+            line.set_message(format!("waiting for its block, {:.1} s", started.elapsed().as_secs_f64()));
             line.tick();
             tokio::time::sleep(POLL_INTERVAL).await;
             seen = self.node.transaction(&seen.id).await?;

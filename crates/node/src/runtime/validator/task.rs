@@ -68,7 +68,7 @@ impl Validator {
         };
         let Ok(bodies) = EncodedRequests::of(task.requests()) else { return false };
         let Some(assignment) = self.assignment(netuid, task.as_ref(), miners.clone()) else { return false };
-        self.opinions.handle_gossip(ASSIGNMENTS.name, assignment.bytes());
+        self.score_gossip.handle_gossip(ASSIGNMENTS.name, assignment.bytes());
         self.publish(ASSIGNMENTS.name, assignment.bytes().to_vec()).await;
 
         let until = Instant::now() + self.task_time();

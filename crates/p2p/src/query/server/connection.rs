@@ -1,7 +1,6 @@
 //! One connection: its identity, and the queries on its streams.
 
 use std::{
-    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,7 +11,7 @@ use std::{
 use nervure_primitives::NodeId;
 use nervure_protocol::{
     AnswerBounds, AnswerMeter,
-    query::{Frame, FrameError},
+    query::{ErrorText, Frame, FrameError},
 };
 use quinn::Incoming;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
@@ -84,7 +83,7 @@ pub(super) async fn query(
             receive.stop();
             // A timeout is fine here: dropping the replier resets the stream. An asker that grants no window must not
             // hold its place for longer than its open frame may take.
-            let _ = timeout(shared.config.header, reply.refuse(code, &message, later)).await;
+            let _ = timeout(shared.config.header, reply.refuse(code, message, later)).await;
             return;
         }
     };
@@ -114,7 +113,7 @@ pub(super) async fn query(
 struct Refusal<'a> {
     counter: &'a AtomicU64,
     code: QueryErrorCode,
-    message: Cow<'static, str>,
+    message: ErrorText,
     later: Option<Duration>,
 }
 
@@ -163,7 +162,7 @@ async fn admit<'a>(
         Ok(Err(error)) => Err(Refusal {
             counter: &counters.malformed,
             code: QueryErrorCode::BadRequest,
-            message: error.to_string().into(),
+            message: ErrorText::new(error),
             later: None,
         }),
         Err(_) => {
