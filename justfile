@@ -15,7 +15,7 @@ test:
 
 # Runs the tests of one crate, such as `just unit ledger`
 unit crate:
-    cargo test -p nervure-{{crate}}
+    cargo test -p {{ if crate == "node" { "nervure" } else { "nervure-" + crate } }}
 
 # Starts a mesh of 13 nodes on this machine; Ctrl-C stops it
 mesh *args:
@@ -24,9 +24,14 @@ mesh *args:
 # Writes the generated parts of the docs again
 docs:
     UPDATE_DOCS=1 cargo test -p nervure --test architecture
+    UPDATE_DOCS=1 cargo test -p nervure --lib docs_list_every_metric
     UPDATE_DOCS=1 cargo test -p nervure --lib reference
     UPDATE_DOCS=1 cargo test -p nervure-gateway reference
     cargo doc --workspace --no-deps
+
+# Builds the book into target/book; needs mdbook (cargo install mdbook)
+book:
+    if command -v mdbook >/dev/null; then mdbook build docs; else echo "SKIPPED: mdbook is not installed; cargo install mdbook"; fi
 
 # Fuzzes one decoder for a minute; needs nightly and cargo-fuzz
 fuzz target seconds="60":

@@ -44,7 +44,7 @@ pub struct NodeStatus {
 }
 
 /// The state of anchoring.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AnchorStatus {
     /// The id of the outside chain; absent where checkpoints are stored in files only.

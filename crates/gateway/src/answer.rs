@@ -24,7 +24,7 @@ use nervure_primitives::Escaped;
 use nervure_protocol::{ExpertEvent, FinishReason, Usage};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{App, error::ApiError, traces};
+use super::{App, error::ApiError, metrics::QueryGuard, traces};
 
 /// When a client may try again after it found all permits taken.
 const BUSY_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -36,17 +36,19 @@ pub(super) const EXPERT_HEADER: &str = "x-nervure-expert";
 pub(super) const ROUTE_HEADER: &str = "x-nervure-route";
 
 /// The permit of a query in progress. As an extractor, it is taken before the body is read.
-pub(super) struct QueryPermit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+#[expect(dead_code, reason = "held for its drop")]
+pub(super) struct QueryPermit(OwnedSemaphorePermit, QueryGuard);
 
 impl FromRequestParts<App> for QueryPermit {
     type Rejection = ApiError;
 
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        app.permits.clone().try_acquire_owned().map(Self).map_err(|_| {
+        let permit = app.permits.clone().try_acquire_owned().map_err(|_| {
             let message =
                 format!("this node is already working on {} queries", app.config.limits.max_queries);
             ApiError::new(ApiErrorCode::TooManyRequests, message).retry_after(BUSY_RETRY_DELAY)
-        })
+        })?;
+        Ok(Self(permit, app.config.metrics.begin_query()))
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use nervure_primitives::Amount;
 
-use super::key::ApiKey;
+use super::{HttpMetrics, key::ApiKey};
 
 /// Settings of the HTTP API. [`GatewayConfig::loopback`] is the preset to start from.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct GatewayConfig {
     pub max_budget: Amount,
     /// Bounds on what clients can make the node do.
     pub limits: HttpLimits,
+    /// Where the API counts; the node registers them.
+    pub metrics: HttpMetrics,
 }
 
 /// Bounds on what clients can make the node do.
@@ -64,6 +66,7 @@ impl GatewayConfig {
             openai: false,
             max_budget: Amount::ZERO,
             limits: HttpLimits::default(),
+            metrics: HttpMetrics::default(),
         }
     }
 

@@ -46,6 +46,7 @@ pub use config::{GatewayConfig, GatewayError, HttpLimits};
 pub use connections::serve;
 pub use error::ApiError;
 pub use key::{ApiKey, ApiKeyError, MIN_SECRET_BYTES};
+pub use metrics::HttpMetrics;
 pub use nervure_api::ApiErrorCode;
 pub use openai::{ReplyBody, ReplyKind, TextReply, unix_seconds};
 pub use openapi::openapi_document;

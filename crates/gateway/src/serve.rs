@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     GatewayConfig, GatewayError, SharedService,
     connections::{self, permit_count},
-    metrics::HttpMetrics,
     routes::router,
     state::GatewayState,
     traces::TraceStore,
@@ -42,7 +41,6 @@ impl Gateway {
             permits,
             traces: TraceStore::default(),
             openapi: OnceLock::new(),
-            metrics: HttpMetrics::default(),
         };
         let shared = Arc::new(shared);
         Ok(Self { listener, local_addr, shared })

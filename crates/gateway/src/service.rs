@@ -54,8 +54,8 @@ pub trait MeshService: Send + Sync + 'static {
     /// The nodes that this one is connected to.
     fn peers(&self) -> BoxFuture<'_, Vec<PeerView>>;
 
-    /// The node's metrics in the OpenMetrics text format, with or without the closing `# EOF`.
-    fn metrics(&self) -> BoxFuture<'_, String>;
+    /// The node's metrics in the OpenMetrics text format; those of [`HttpMetrics`](crate::HttpMetrics) are among them.
+    fn metrics(&self) -> String;
 }
 
 /// A shared service, as the gateway holds it.

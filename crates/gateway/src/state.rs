@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Bytes;
 use tokio::sync::Semaphore;
 
-use super::{GatewayConfig, SharedService, metrics::HttpMetrics, traces::TraceStore};
+use super::{GatewayConfig, SharedService, traces::TraceStore};
 
 /// The state of the router.
 pub(super) type App = Arc<GatewayState>;
@@ -22,6 +22,4 @@ pub(super) struct GatewayState {
     pub(super) traces: TraceStore,
     /// The OpenAPI document, made when it is first requested.
     pub(super) openapi: OnceLock<Bytes>,
-    /// Counters of this API.
-    pub(super) metrics: HttpMetrics,
 }

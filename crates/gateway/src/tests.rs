@@ -36,7 +36,7 @@ pub(crate) struct Running {
 pub(crate) async fn start(change: impl FnOnce(&mut GatewayConfig)) -> Running {
     let mut config = GatewayConfig { openai: true, ..GatewayConfig::loopback() };
     change(&mut config);
-    let service = Arc::new(MockService::default());
+    let service = Arc::new(MockService::new(config.metrics.clone()));
     let gateway = Gateway::bind(config, service.clone()).await.unwrap();
     let (addr, stop) = (gateway.local_addr(), CancellationToken::new());
     let task = tokio::spawn(gateway.run(stop.clone()));

@@ -82,13 +82,37 @@ impl Block {
         Ok(bytes)
     }
 
-    /// Reads a block. Nothing is verified yet, neither signatures nor what the header says.
+    /// Reads a block whose transactions are those that its header commits to: validators sign the header alone, so a
+    /// body that comes from a peer must be bound to it before anything else is concluded from a certificate. Neither
+    /// the signatures of the transactions nor the rest of the header is verified yet.
     ///
     /// # Errors
-    /// When `bytes` are too many or not the canonical form of a block.
-    pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
-        cbor::decode(bytes, Limits::new(MAX_BLOCK_LEN))
+    /// When `bytes` are too many, are not the canonical form of a block, or have other transactions than the header
+    /// says.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeBlockError> {
+        let block: Self = cbor::decode(bytes, Limits::new(MAX_BLOCK_LEN))?;
+        let actual = Self::transactions_hash(&block.transactions);
+        match block.header.transactions == actual {
+            true => Ok(block),
+            false => Err(DecodeBlockError::OtherTransactions { expected: block.header.transactions, actual }),
+        }
     }
+}
+
+/// Why bytes are not a block.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeBlockError {
+    /// They are too many, or not the canonical form.
+    #[error(transparent)]
+    Cbor(#[from] CborError),
+    /// The body is not the one that the header commits to.
+    #[error("the header commits to transactions {expected}, and the body has {actual}")]
+    OtherTransactions {
+        /// The hash in the header.
+        expected: Hash,
+        /// The hash of the body's transactions.
+        actual: Hash,
+    },
 }
 
 #[cfg(test)]
@@ -125,8 +149,28 @@ mod tests {
         let bytes = block().encode().unwrap();
         assert_eq!(Block::decode(&bytes), Ok(block()));
         let large = vec![0; MAX_BLOCK_LEN + 1];
-        assert!(matches!(Block::decode(&large), Err(CborError::TooLarge { .. })));
+        assert!(matches!(Block::decode(&large), Err(DecodeBlockError::Cbor(CborError::TooLarge { .. }))));
         assert!(cbor::encode(&block().header).unwrap().len() <= MAX_HEADER_LEN);
+    }
+
+    #[test]
+    fn a_body_that_the_header_does_not_commit_to_is_refused() {
+        type Forgery = fn(&mut Vec<Envelope>);
+        let forgeries: [Forgery; 3] = [
+            |transactions| transactions.push(transactions[0].clone()),
+            |transactions| transactions.truncate(1),
+            Vec::clear,
+        ];
+        for forge in forgeries {
+            let mut forged = block();
+            forge(&mut forged.transactions);
+            // The id is still the one that validators signed: nothing but the binding tells the two apart.
+            assert_eq!(forged.header.id(), block().header.id());
+            let actual = Block::transactions_hash(&forged.transactions);
+            let expected = forged.header.transactions;
+            let refused = Block::decode(&forged.encode().unwrap());
+            assert_eq!(refused, Err(DecodeBlockError::OtherTransactions { expected, actual }));
+        }
     }
 
     #[test]

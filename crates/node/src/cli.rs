@@ -45,7 +45,8 @@ mod yuma;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use anyhow::Context;
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A peer-to-peer mesh of machine-learning subnets: ask for a capability, get an answer
 #[derive(Debug, Parser)]
@@ -179,29 +180,35 @@ const MIN_WORKER_THREADS: usize = 2;
 
 impl Command {
     /// Threads of the async runtime: one for each core, unless `join` sets a number.
-    fn worker_threads(&self) -> usize {
+    fn worker_threads(&self, global: &Global) -> anyhow::Result<usize> {
         let set = match self {
-            Self::Join(join) => join.worker_threads(),
+            Self::Join(join) => join.worker_threads(global)?,
             _ => None,
         };
         let cores = || std::thread::available_parallelism().map_or(MIN_WORKER_THREADS, usize::from);
-        set.map_or_else(cores, usize::from).max(MIN_WORKER_THREADS)
+        Ok(set.map_or_else(cores, usize::from).max(MIN_WORKER_THREADS))
     }
+}
+
+/// The whole command line: for documentation, and for tests of documents.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses the command line and runs the command.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let threads = cli.command.worker_threads();
-    let runtime =
-        match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return failure::report(&anyhow::Error::from(error).context("cannot start")),
-        };
-    match runtime.block_on(dispatch(cli)) {
+    let done = runtime(&cli).and_then(|runtime| runtime.block_on(dispatch(cli)));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
     }
+}
+
+fn runtime(cli: &Cli) -> anyhow::Result<tokio::runtime::Runtime> {
+    let threads = cli.command.worker_threads(&cli.global)?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(threads).enable_all().build().context("cannot start")
 }
 
 async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {

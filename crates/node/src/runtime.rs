@@ -22,6 +22,7 @@ mod gossip;
 mod ledger;
 mod mesh;
 mod metrics;
+mod peers;
 mod ports;
 mod receipts;
 mod registry;
@@ -50,6 +51,7 @@ use nervure_p2p::{
 use nervure_primitives::{NodeId, NodeKey};
 use nervure_router::Router;
 use nervure_testnet::NodeFile;
+use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::NodeConfig;
@@ -65,7 +67,7 @@ pub(crate) use mesh::{Mesh, MeshSetup};
 pub(crate) use registry::LedgerRegistry;
 pub(crate) use state_sync::{StateSyncError, begin};
 
-/// How long an unregistered node waits for a block that registers it, when no peer is known to have later blocks.
+/// How long an unregistered node waits for the next block, which may register it.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A running node. Made by [`Node::builder`].
@@ -97,17 +99,23 @@ impl Node {
         let texts = validator::corpus(config.corpus.as_deref(), spec.mesh.scope)?;
         let client = QueryClient::start(ClientConfig::new(key.clone(), mesh.id))?;
         let router = routing::router(&mesh, client, scope(spec));
-        let service = node_service(setup, &mesh, &serving, (router.clone(), started));
-        let gateway = Gateway::bind(gateway_config(&config)?, Arc::new(service)).await?;
+        let is_validator = config.role == Some(spec::Role::Validator);
+        let validator = is_validator.then(|| mesh.validator(setup, router.clone(), texts)).flatten();
+        let http = gateway_config(&config)?;
+        let mut metrics = mesh_metrics(&mesh, &router, &serving);
+        http.metrics.register(&mut metrics);
+        if let Some(validator) = &validator {
+            validator.metrics.register(&mut metrics);
+        }
+        let service = node_service(setup, &mesh, &serving, (router, metrics, started));
+        let gateway = Gateway::bind(http, Arc::new(service)).await?;
         let file = node_file(&config, &mesh, gateway.local_addr(), serving.server.as_deref());
         file.write(&config.dir)
             .map_err(|source| StartError::NodeFile { path: config.dir.join(NodeFile::NAME), source })?;
         let above = TaskTracker::new();
         above.spawn(gateway.run(stop.clone()));
         serving.spawn(&above, setup, &mesh, &stop);
-        if config.role == Some(spec::Role::Validator)
-            && let Some(validator) = mesh.validator(setup, router, texts)
-        {
+        if let Some(validator) = validator {
             above.spawn(validator.run(stop));
         }
         above.close();
@@ -190,12 +198,23 @@ fn open_chain(
     Ok((Some(opened), registry))
 }
 
+/// A registry with the metrics of these parts.
+fn mesh_metrics(mesh: &Mesh, router: &Router, serving: &Serving) -> Registry {
+    let mut registry = metrics::registry();
+    mesh.register_metrics(&mut registry);
+    router.metrics().register(&mut registry);
+    if let Some(server) = &serving.server {
+        server.metrics().register(&mut registry);
+    }
+    registry
+}
+
 /// What the HTTP API asks.
 fn node_service(
     setup: MeshSetup<'_>,
     mesh: &Mesh,
     serving: &Serving,
-    (router, started): (Router, Instant),
+    (router, metrics, started): (Router, Registry, Instant),
 ) -> NodeService {
     NodeService {
         mesh: mesh.id,
@@ -211,10 +230,8 @@ fn node_service(
         router,
         catalog: mesh.catalog.clone(),
         directory: mesh.directory.clone(),
-        records: mesh.records.clone(),
-        score_gossip: mesh.score_gossip.clone(),
         skew: mesh.skew.clone(),
-        queries: serving.server.as_ref().map(|server| server.counters().clone()),
+        metrics,
         experts: serving.experts.clone(),
     }
 }
@@ -245,11 +262,14 @@ async fn admitted(
             "not registered by the last block that is here: looking for later ones"
         );
         let mut until = tokio::time::Instant::now() + CATCH_UP_TIMEOUT;
+        let mut height = view.borrow().tip.header.height;
         while has_slot().is_none()
             && let Ok(Ok(())) = tokio::time::timeout_at(until, view.changed()).await
         {
-            if view.borrow_and_update().behind.is_some() {
-                until = tokio::time::Instant::now() + CATCH_UP_TIMEOUT;
+            // As long as blocks come. What a peer merely says about later ones keeps nobody waiting.
+            let latest = view.borrow_and_update().tip.header.height;
+            if latest > height {
+                (height, until) = (latest, tokio::time::Instant::now() + CATCH_UP_TIMEOUT);
             }
         }
     }

@@ -27,6 +27,8 @@ mod crash;
 mod failover;
 #[path = "scenarios/faults.rs"]
 mod faults;
+#[path = "scenarios/forged_blocks.rs"]
+mod forged_blocks;
 #[path = "scenarios/kills.rs"]
 mod kills;
 #[path = "scenarios/later_subnet.rs"]

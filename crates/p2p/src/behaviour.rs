@@ -8,7 +8,7 @@
 //! *Connections*: as many as the limits allow.
 
 use std::{
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -71,12 +71,11 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    /// The behaviour for `config`. Requests that cannot be read are counted in `unread`.
+    /// The behaviour for `config`.
     pub(crate) fn new(
         key: &Keypair,
         config: &NetworkConfig,
         circuits: relay::client::Behaviour,
-        unread: Arc<AtomicU64>,
     ) -> Result<Self, String> {
         let peer = key.public().to_peer_id();
         let identify = identify::Config::new(names::mesh_version(&config.mesh), key.public())
@@ -92,7 +91,7 @@ impl Behaviour {
             gossip: gossip::behaviour(config)?,
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(5))),
-            requests: requests(config, unread)?,
+            requests: requests(config)?,
             streams: libp2p_stream::Behaviour::new(),
             circuits,
             relay: reach.relay_server.then(|| relay_server(peer)).into(),
@@ -140,10 +139,7 @@ fn dht(peer: PeerId, config: &NetworkConfig) -> Result<kad::Behaviour<MemoryStor
     Ok(behaviour)
 }
 
-fn requests(
-    config: &NetworkConfig,
-    unread: Arc<AtomicU64>,
-) -> Result<request_response::Behaviour<Codec>, String> {
+fn requests(config: &NetworkConfig) -> Result<request_response::Behaviour<Codec>, String> {
     codec::check(&config.protocols)?;
     let name =
         StreamProtocol::try_from_owned(names::requests(&config.mesh)).map_err(|error| error.to_string())?;
@@ -152,7 +148,8 @@ fn requests(
     let settings = request_response::Config::default()
         .with_request_timeout(longest)
         .with_max_concurrent_streams(MAX_REQUEST_STREAMS);
-    let codec = Codec::new(Arc::from(config.protocols.as_slice()), MAX_INBOUND_BYTES, unread);
+    let specs = Arc::from(config.protocols.as_slice());
+    let codec = Codec::new(specs, MAX_INBOUND_BYTES, config.metrics.clone());
     Ok(request_response::Behaviour::with_codec(codec, support, settings))
 }
 

@@ -7,7 +7,7 @@ use nervure_primitives::{MeshId, NodeKey};
 use nervure_protocol::topics::Topic;
 use tokio::sync::mpsc;
 
-use crate::{InboundRequest, ProtocolSpec};
+use crate::{InboundRequest, NetworkMetrics, ProtocolSpec};
 
 /// Where the nodes of the mesh may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +142,8 @@ pub struct NetworkConfig {
     pub max_memory: Option<usize>,
     /// File that keeps the nodes met so far over a restart; none by default.
     pub peer_store: Option<PathBuf>,
+    /// Where the network counts; the node registers them.
+    pub metrics: NetworkMetrics,
 }
 
 impl NetworkConfig {
@@ -164,6 +166,7 @@ impl NetworkConfig {
             strangers: 64,
             max_memory: None,
             peer_store: None,
+            metrics: NetworkMetrics::default(),
         }
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use futures::io::Cursor;
 use libp2p::{StreamProtocol, request_response::Codec as _};
 
-use crate::{ProtocolSpec, peer_store::PeerStore, request::codec::Codec};
+use crate::{NetworkMetrics, ProtocolSpec, peer_store::PeerStore, request::codec::Codec};
 
 const PROTOCOL: &str = "fuzz/1";
 
 fn codec() -> Codec {
     let specs: Arc<[ProtocolSpec]> = Arc::from([ProtocolSpec::new(PROTOCOL)]);
-    Codec::new(specs, crate::request::MAX_INBOUND_BYTES, Arc::default())
+    Codec::new(specs, crate::request::MAX_INBOUND_BYTES, NetworkMetrics::default())
 }
 
 /// Runs `read` with the clock that deadlines need.

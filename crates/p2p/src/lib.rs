@@ -25,8 +25,8 @@ pub use admission::Admission;
 pub use config::{DhtMode, NetworkConfig, Reach, Scope, TopicFamily, TopicSpec};
 pub use libp2p::Multiaddr;
 pub use network::{
-    FollowError, GossipMessage, Network, NetworkError, NetworkHandle, NetworkStatus, PeerInfo, PublishError,
-    QueryStreams, Stopped, StreamError, Verdict,
+    FollowError, GossipMessage, Network, NetworkError, NetworkHandle, NetworkMetrics, NetworkStatus,
+    PeerInfo, PublishError, QueryStreams, Stopped, StreamError, Verdict,
 };
 pub use request::{InboundRequest, ProtocolSpec, RequestError};
 

@@ -4,13 +4,11 @@ mod circuits;
 mod command;
 mod dialer;
 mod handle;
+mod metrics;
 mod streams;
 mod task;
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use libp2p::{Swarm, swarm};
 use nervure_primitives::NodeId;
@@ -21,6 +19,7 @@ use crate::{Admission, NetworkConfig, behaviour::Behaviour, transport};
 
 pub use command::{FollowError, GossipMessage, PublishError, Stopped, Verdict};
 pub use handle::{NetworkHandle, NetworkStatus, PeerInfo};
+pub use metrics::NetworkMetrics;
 pub use streams::{QueryStreams, StreamError};
 
 /// Commands that wait for the task; when the queue is full, the caller waits.
@@ -78,7 +77,7 @@ impl Network {
         if std::env::var_os(KEY_LOG_VARIABLE).is_some() {
             return Err(NetworkError::KeyLog);
         }
-        let (mut swarm, refused) = swarm(&config).map_err(NetworkError::Setup)?;
+        let mut swarm = swarm(&config).map_err(NetworkError::Setup)?;
         for address in config.listen.iter().filter(|address| !circuits::is_circuit(address)) {
             let failed = |reason: String| NetworkError::Listen { address: address.clone(), reason };
             swarm.listen_on(address.clone()).map_err(|error| failed(causes(&error)))?;
@@ -88,29 +87,21 @@ impl Network {
         let (gossip, messages) = mpsc::channel(MAX_QUEUED_GOSSIP);
         let streams = Streams::new(swarm.behaviour().streams.new_control(), &config.mesh)
             .map_err(NetworkError::Setup)?;
-        let handle = NetworkHandle::new(config.key.node_id(), commands, config.protocols.clone(), streams);
-        let task = task::Task::new(swarm, config, admission, gossip, refused).map_err(NetworkError::Setup)?;
+        let handle = NetworkHandle::new(&config, commands, streams);
+        let task = task::Task::new(swarm, config, admission, gossip).map_err(NetworkError::Setup)?;
         tokio::spawn(task.run(inbox, stop));
         Ok((handle, messages))
     }
 }
 
-/// Counts refusals in places that cannot report an event.
-struct RefusalCounters {
-    dials: Arc<AtomicU64>,
-    requests: Arc<AtomicU64>,
-}
-
-fn swarm(config: &NetworkConfig) -> Result<(Swarm<Behaviour>, RefusalCounters), String> {
+fn swarm(config: &NetworkConfig) -> Result<Swarm<Behaviour>, String> {
     let key = config.key.libp2p_keypair();
     let connections = transport::connections(&key, config)?;
-    let refused = RefusalCounters { dials: connections.refused, requests: Arc::default() };
-    let behaviour = Behaviour::new(&key, config, connections.relay, refused.requests.clone())?;
+    let behaviour = Behaviour::new(&key, config, connections.relay)?;
     let settings = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE_TIMEOUT)
         .with_max_negotiating_inbound_streams(MAX_NEGOTIATING_STREAMS);
-    let swarm = Swarm::new(connections.transport, behaviour, key.public().to_peer_id(), settings);
-    Ok((swarm, refused))
+    Ok(Swarm::new(connections.transport, behaviour, key.public().to_peer_id(), settings))
 }
 
 /// An error's text with its causes, because the texts of libp2p's outer errors are empty.

@@ -31,4 +31,4 @@ pub use client::{QueryClient, QueryItem, QueryStream};
 pub use config::{ClientConfig, ServerConfig};
 pub use error::{QueryError, StartError};
 pub use nervure_protocol::query::{QueryEnd, QueryErrorCode, QueryOpen};
-pub use server::{Gone, InboundQuery, QueryServer, QueryService, Replier, ServerCounters};
+pub use server::{Gone, InboundQuery, QueryServer, QueryService, Replier, ServerMetrics};

@@ -6,10 +6,6 @@
 use std::{
     collections::BTreeSet,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -27,6 +23,7 @@ use libp2p::{
     multiaddr::Protocol,
     noise, quic, relay, tcp, yamux,
 };
+use prometheus_client::metrics::counter::Counter;
 
 use crate::{NetworkConfig, Scope, is_global};
 
@@ -47,22 +44,19 @@ const LOCAL_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
 
 type Output = (PeerId, StreamMuxerBox);
 
-/// The transport, the relay client that belongs to it, and the filter's counter.
+/// The transport, and the relay client that belongs to it.
 pub(crate) struct Connections {
     pub(crate) transport: Boxed<Output>,
     pub(crate) relay: relay::client::Behaviour,
-    /// Dials that the filter refused.
-    pub(crate) refused: Arc<AtomicU64>,
 }
 
 /// The transport for `config`.
 pub(crate) fn connections(key: &Keypair, config: &NetworkConfig) -> Result<Connections, String> {
-    let refused = Arc::new(AtomicU64::new(0));
     let direct = FilteredTransport {
         inner: direct(key, config.scope)?,
         scope: config.scope,
         trusted: config.bootstrap.iter().chain(&config.listen).map(first_hop).collect(),
-        refused: refused.clone(),
+        refused: config.metrics.dials_refused.clone(),
     };
     let (circuits, relay) = relay::client::new(key.public().to_peer_id());
     let circuits = circuits
@@ -72,7 +66,7 @@ pub(crate) fn connections(key: &Keypair, config: &NetworkConfig) -> Result<Conne
         .timeout(UPGRADE_TIMEOUT)
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let transport = circuits.or_transport(direct).map(|either, _| either.into_inner()).boxed();
-    Ok(Connections { transport, relay, refused })
+    Ok(Connections { transport, relay })
 }
 
 fn direct(key: &Keypair, scope: Scope) -> Result<Boxed<Output>, String> {
@@ -113,7 +107,8 @@ struct FilteredTransport {
     inner: Boxed<Output>,
     scope: Scope,
     trusted: BTreeSet<Multiaddr>,
-    refused: Arc<AtomicU64>,
+    /// Dials that it refused.
+    refused: Counter,
 }
 
 impl FilteredTransport {
@@ -144,7 +139,7 @@ impl Transport for FilteredTransport {
         if self.allows(&address) {
             return self.inner.dial(address, options);
         }
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.refused.inc();
         tracing::debug!(%address, "refused to dial an address that is not global");
         Err(TransportError::MultiaddrNotSupported(address))
     }
@@ -172,7 +167,7 @@ mod tests {
         let mut connections = connections(&config.key.libp2p_keypair(), &config).unwrap();
         let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
         let dialled = connections.transport.dial("/ip4/127.0.0.1/tcp/6379".parse().unwrap(), options).is_ok();
-        (dialled, connections.refused.load(Ordering::Relaxed))
+        (dialled, config.metrics.dials_refused.get())
     }
 
     #[tokio::test]

@@ -6,11 +6,13 @@ use futures::StreamExt;
 use nervure_primitives::Amount;
 use nervure_protocol::{ExpertEvent, ExpertRecord, query::QueryErrorCode};
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use crate::{
-    AnswerReceipt, Environment,
+    AnswerReceipt, Environment, RouterMetrics,
     dial::{AnswerItem, DialError, EventStream, ExpertQuery},
     in_flight::InFlightGuard,
+    span,
 };
 
 /// When to ask a busy expert again that does not say when.
@@ -20,6 +22,7 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct AttemptSpec {
     pub(crate) environment: Arc<Environment>,
+    pub(crate) metrics: RouterMetrics,
     /// The encoded request.
     pub(crate) body: Arc<[u8]>,
     /// The most that one answer may cost.
@@ -57,6 +60,18 @@ pub(crate) enum FailureKind {
     ContextTooLong,
 }
 
+impl FailureKind {
+    /// The name in logs and metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Failed => span::FAILED,
+            Self::Busy(_) => "busy",
+            Self::BadRequest => "bad_request",
+            Self::ContextTooLong => "does_not_fit",
+        }
+    }
+}
+
 /// An attempt that failed, and the expert that it was with.
 #[derive(Debug, Clone)]
 pub(crate) struct AttemptError {
@@ -68,8 +83,11 @@ impl AttemptSpec {
     /// Asks the expert of `record` and waits for its first event.
     pub(crate) async fn start(&self, record: ExpertRecord) -> Result<StartedAnswer, AttemptError> {
         let guard = InFlightGuard::new(&self.environment, &record);
-        let started = Instant::now();
-        match self.first(&record, guard).await {
+        let (started, query) = (Instant::now(), self.query(&record));
+        let span = span::of_attempt(&query);
+        let first = self.first(query, guard, &span).instrument(span.clone()).await;
+        self.metrics.attempt(first.as_ref().map(|_| started.elapsed()).map_err(|failure| failure.kind));
+        match first {
             Ok((first, remainder)) => {
                 if self.records_latency {
                     let mut observations = self.environment.catalog.observations();
@@ -94,14 +112,14 @@ impl AttemptSpec {
 
     async fn first(
         &self,
-        record: &ExpertRecord,
+        query: ExpertQuery,
         guard: InFlightGuard,
+        span: &Span,
     ) -> Result<(ExpertEvent, Remainder), AttemptFailure> {
-        let query = self.query(record);
         let sent_at = self.environment.clock.now();
         let receipt = AnswerReceipt::new(&query, sent_at);
-        let stream = self.environment.dial.dial(query).await?;
-        let mut remainder = Remainder { stream, receipt, _guard: guard };
+        let stream = self.environment.dial.dial(query).await.map_err(|error| failed(span, error.into()))?;
+        let mut remainder = Remainder { stream, receipt, span: span.clone(), _guard: guard };
         let first = remainder.next().await?;
         Ok((first, remainder))
     }
@@ -121,6 +139,7 @@ impl AttemptSpec {
 pub(crate) struct Remainder {
     stream: EventStream,
     receipt: AnswerReceipt,
+    span: Span,
     _guard: InFlightGuard,
 }
 
@@ -132,8 +151,14 @@ impl Remainder {
 
     /// The next event; [`ExpertEvent::Done`] is the last. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<ExpertEvent, AttemptFailure> {
-        match self.stream.next().await {
+        let item = self.stream.next().instrument(self.span.clone()).await;
+        self.event(item).map_err(|failure| failed(&self.span, failure))
+    }
+
+    fn event(&mut self, item: Option<Result<AnswerItem, DialError>>) -> Result<ExpertEvent, AttemptFailure> {
+        match item {
             Some(Ok(AnswerItem::End(end))) => {
+                self.span.record("outcome", span::ANSWERED);
                 self.receipt.complete(end.answer, end.receipt);
                 Ok(ExpertEvent::Done { usage: end.usage, reason: end.reason })
             }
@@ -146,6 +171,13 @@ impl Remainder {
             None => Err(protocol_failure("the answer stopped without an end")),
         }
     }
+}
+
+/// Records and logs why an attempt failed.
+fn failed(span: &Span, failure: AttemptFailure) -> AttemptFailure {
+    span.record("outcome", failure.kind.name());
+    span.in_scope(|| tracing::debug!(reason = failure.reason, "the attempt failed"));
+    failure
 }
 
 /// A failure because an expert sent something that the protocol does not allow.

@@ -38,7 +38,8 @@ pub struct ExpertQuery {
     pub budget: Amount,
     /// How long the whole answer may take.
     pub timeout: Duration,
-    /// Identifies the query; no two queries have the same id. The receipt names it.
+    /// Identifies the query; random, and shared with no other query, not even with another attempt at the same one: a
+    /// miner must not recognise either at another miner. The receipt names it.
     pub id: Hash,
 }
 

@@ -49,6 +49,7 @@ impl Router {
                         return Err(error);
                     }
                     failed = Some((error, give_up));
+                    self.metrics.retries.inc();
                     sleep(self.limits.retry_delay).await;
                 }
                 Err(error) => return Err(error),

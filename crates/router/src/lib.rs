@@ -34,6 +34,7 @@ mod fake;
 mod group;
 mod hedge;
 mod in_flight;
+mod metrics;
 mod mixture;
 pub mod price;
 mod race;
@@ -41,6 +42,7 @@ mod receipt;
 mod resumable;
 mod router;
 mod select;
+mod span;
 mod view;
 
 pub use dial::{AnswerEnd, AnswerItem, Dial, DialError, EventStream, ExpertQuery};
@@ -48,6 +50,7 @@ pub use direct::{DirectAnswer, DirectError};
 pub use environment::{
     Catalog, Clock, ComposedPiece, Composer, Entropy, Environment, TrustSnapshot, TrustSource, TrustTable,
 };
+pub use metrics::RouterMetrics;
 pub use mixture::{WINDOW_BYTES, WINDOW_KEPT_BYTES};
 pub use receipt::{AnswerReceipt, ReceiptFault};
 pub use resumable::with_prefix;

@@ -66,7 +66,7 @@ pub(crate) async fn race(
                 Some(Err(failed)) => race.lost(failed),
                 None => return Err(failure::summary(race.failures)),
             },
-            () = sleep(delay), if !race.waiting.is_empty() => race.width += 1,
+            () = sleep(delay), if !race.waiting.is_empty() => race.hedge(),
         }
     }
 }
@@ -96,6 +96,12 @@ impl Race {
         }
     }
 
+    /// The expert that was asked last is silent: one more may be asked.
+    fn hedge(&mut self) {
+        self.width += 1;
+        self.spec.metrics.hedges.inc();
+    }
+
     /// How long the expert that was asked last may be silent.
     fn hedge_delay(&self) -> std::time::Duration {
         let observation = |contestant: &Contestant| {
@@ -110,8 +116,6 @@ impl Race {
     }
 
     fn lost(&mut self, failed: AttemptError) {
-        let (record, reason) = (&failed.record, &failed.failure.reason);
-        tracing::debug!(expert = %record.expert, node = %record.node, reason, "an attempt failed");
         self.failures.push(failed);
     }
 

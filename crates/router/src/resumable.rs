@@ -164,6 +164,7 @@ impl ResumableStream {
         let environment = &self.router.environment;
         let now = environment.clock.now();
         environment.catalog.observations().failed(self.record.node, &self.record.expert, now);
+        self.router.metrics.takeovers.inc();
         self.takeovers.push(TakeoverView {
             from: self.record.node,
             why,

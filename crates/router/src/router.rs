@@ -6,8 +6,9 @@ use futures::FutureExt;
 use nervure_primitives::Amount;
 use nervure_protocol::{ExpertRequest, query::body::encode_request};
 use tokio::time::Instant;
+use tracing::Instrument;
 
-use crate::{Environment, attempt::AttemptSpec};
+use crate::{Environment, RouterMetrics, attempt::AttemptSpec, span};
 use nervure_api::{AnswerStream, Query, ServiceError, Strategy, ask_within_bounds};
 
 /// How long an expert may be silent within a text before a successor is looked for.
@@ -27,6 +28,7 @@ pub(crate) const MAX_TAKEOVERS: usize = 8;
 pub struct Router {
     pub(crate) environment: Arc<Environment>,
     pub(crate) limits: Limits,
+    pub(crate) metrics: RouterMetrics,
 }
 
 /// The bounds of retrying and resuming. Only tests use others than the default ones.
@@ -52,7 +54,13 @@ impl Default for Limits {
 impl Router {
     /// A router for the node that `environment` describes.
     pub fn new(environment: Environment) -> Self {
-        Self { environment: Arc::new(environment), limits: Limits::default() }
+        let (limits, metrics) = (Limits::default(), RouterMetrics::default());
+        Self { environment: Arc::new(environment), limits, metrics }
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &RouterMetrics {
+        &self.metrics
     }
 
     /// Asks within the query's bounds, and returns once an expert has started to answer. Dropping the future or the
@@ -70,6 +78,17 @@ impl Router {
     /// # Errors
     /// When no expert can be asked, or all fail.
     pub async fn start(&self, query: Query) -> Result<AnswerStream, ServiceError> {
+        let span = span::of_query(&query, self.environment.entropy.bits());
+        match self.route(query).instrument(span.clone()).await {
+            Ok(answer) => Ok(AnswerStream { events: span::within(span, answer.events), ..answer }),
+            Err(error) => {
+                span::failed(&span, &error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn route(&self, query: Query) -> Result<AnswerStream, ServiceError> {
         let deadline = Instant::now() + query.deadline;
         let started = match query.strategy {
             Strategy::Best | Strategy::Hedge | Strategy::Race(_) => {
@@ -83,7 +102,8 @@ impl Router {
 
     /// What all attempts at one request have in common.
     pub(crate) fn attempt_spec(&self, body: Arc<[u8]>, budget: Amount, deadline: Instant) -> AttemptSpec {
-        AttemptSpec { environment: self.environment.clone(), body, budget, deadline, records_latency: true }
+        let (environment, metrics) = (self.environment.clone(), self.metrics.clone());
+        AttemptSpec { environment, metrics, body, budget, deadline, records_latency: true }
     }
 }
 

@@ -43,6 +43,8 @@ use nervure_ledger::{
 };
 use tables::Meta;
 
+use crate::StoreMetrics;
+
 /// The layout of the file. Files of another one are refused.
 const VERSION: u64 = 2;
 
@@ -81,6 +83,7 @@ pub struct Store {
     /// The height whose tree is version 0: that of the genesis, or of the snapshot it began with.
     base: u64,
     options: StoreOptions,
+    metrics: StoreMetrics,
 }
 
 impl Store {
@@ -170,6 +173,11 @@ impl Store {
         Reader::new(self.db.begin_read()?, self.base)
     }
 
+    /// What it measures.
+    pub fn metrics(&self) -> &StoreMetrics {
+        &self.metrics
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -189,7 +197,14 @@ impl Store {
         if meta.mesh != mesh {
             return Err(StoreError::OtherMesh { path: path.to_owned(), found: meta.mesh, expected: mesh });
         }
-        let store = Self { db, path: path.to_owned(), mesh, base: meta.base, options };
+        let store = Self {
+            db,
+            path: path.to_owned(),
+            mesh,
+            base: meta.base,
+            options,
+            metrics: StoreMetrics::default(),
+        };
         let tip = store.read()?.tip(spec)?;
         Ok((store, tip))
     }
@@ -201,7 +216,14 @@ impl Store {
         first: First<'_>,
     ) -> Result<(Self, Tip), StoreError> {
         let Header { mesh, height, .. } = first.tip.header;
-        let store = Self { db, path: path.to_owned(), mesh, base: height.0, options };
+        let store = Self {
+            db,
+            path: path.to_owned(),
+            mesh,
+            base: height.0,
+            options,
+            metrics: StoreMetrics::default(),
+        };
         commit::first(&store, &first)?;
         Ok((store, first.tip))
     }

@@ -10,9 +10,11 @@
 pub mod fail_point;
 
 mod database;
+mod metrics;
 mod wal;
 
 pub use database::{Batch, EpochEnd, Reader, Store, StoreError, StoreOptions, StoredEpoch};
+pub use metrics::{StoreMetrics, WalMetrics};
 pub use wal::{RecoveredLog, Wal};
 
 /// The example of the README runs as a test.

@@ -9,7 +9,7 @@
 //! Hazard: a *prefix* that is damaged looks like a short file, and its record like an old one. The signer
 //! of `nervure-consensus` says what then protects: it listens before it signs.
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::Instant};
 
 use nervure_consensus::bft::{SignerRecord, WalEntry};
 use nervure_ledger::block::MAX_BLOCK_LEN;
@@ -19,7 +19,10 @@ use nervure_primitives::{
     durable::{AppendLog, LogContents, LogFormat, ReplaceStep},
 };
 
-use crate::fail_point::{self, Point, reach};
+use crate::{
+    WalMetrics,
+    fail_point::{self, Point, reach},
+};
 
 /// The file is replaced by a new one when it is larger than this. Tests with fail points wait for it, so that
 /// it is small there.
@@ -39,6 +42,7 @@ const KIND_BLOCK: u8 = 3;
 pub struct Wal {
     log: AppendLog,
     signer: SignerRecord,
+    metrics: WalMetrics,
 }
 
 /// The content of a log.
@@ -69,7 +73,12 @@ impl Wal {
         let (recovered, end) = recover(&contents);
         // A frame that is not whole would hide everything that is appended after it.
         log.truncate(end)?;
-        Ok((Self { log, signer: recovered.signer }, recovered))
+        Ok((Self { log, signer: recovered.signer, metrics: WalMetrics::default() }, recovered))
+    }
+
+    /// What it measures.
+    pub fn metrics(&self) -> &WalMetrics {
+        &self.metrics
     }
 
     /// Appends an entry; it need not be durable yet.
@@ -108,7 +117,9 @@ impl Wal {
     /// As for [`Self::append`].
     pub fn sync(&mut self) -> io::Result<()> {
         reach(Point::LogSync);
+        let began = Instant::now();
         self.log.sync()?;
+        self.metrics.synced(began);
         reach(Point::LogSynced);
         Ok(())
     }

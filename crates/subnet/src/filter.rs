@@ -56,8 +56,8 @@ enum Node {
     Or(Vec<Node>),
     And(Vec<Node>),
     Not(Box<Node>),
-    Number(NumberField, Order, u64),
-    Text(TextField, Match, String),
+    Number { field: NumberField, order: Order, value: u64 },
+    Text { field: TextField, how: Match, value: String },
     ByteLevel,
 }
 
@@ -120,8 +120,8 @@ impl Node {
             Self::Or(nodes) => nodes.iter().any(|node| node.matches(record)),
             Self::And(nodes) => nodes.iter().all(|node| node.matches(record)),
             Self::Not(node) => !node.matches(record),
-            Self::Number(field, order, value) => order.holds(field.of(record), *value),
-            Self::Text(field, how, value) => how.holds(&field.of(record), value),
+            Self::Number { field, order, value } => order.holds(field.of(record), *value),
+            Self::Text { field, how, value } => how.holds(&field.of(record), value),
             Self::ByteLevel => record.byte_level,
         }
     }

@@ -104,6 +104,23 @@ impl CommitCertificate {
         Ok(())
     }
 
+    /// Checks that members of `validators` with more than a third of its power precommitted this value on `mesh`: at
+    /// least one of them is honest, so the block exists. For a height far ahead, whose own validators are not known
+    /// here: signers who are not in `validators` count for nothing. It is no proof that the block was decided.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn verify_existence(&self, validators: &ValidatorSet, mesh: &MeshId) -> Result<(), CertificateError> {
+        let known = || self.signatures.iter().filter(|(signer, _)| validators.power_of(signer).is_some());
+        let signed = signed_power(known().map(|(signer, _)| signer), validators)?;
+        require(Quorum::ONE_THIRD, signed, validators)?;
+        let message = self.vote().message(mesh)?;
+        for (signer, signature) in known() {
+            signature.verify(signer, &message).map_err(|_| CertificateError::InvalidSignature(*signer))?;
+        }
+        Ok(())
+    }
+
     /// The precommit that every signer cast.
     pub fn vote(&self) -> Vote {
         Vote { height: self.height, round: self.round, kind: VoteKind::Precommit, value: Some(self.value) }

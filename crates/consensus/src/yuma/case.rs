@@ -71,8 +71,8 @@ impl Case {
     ///
     /// Those of [`run`](Self::run), and [`CaseError::NoEpoch`] when no step runs one.
     pub fn table(&self) -> Result<Vec<TableRow>, CaseError> {
-        let (state, output, _) = self.last_epoch()?;
-        Ok(table::table(&state, &output))
+        let epoch = self.last_epoch()?;
+        Ok(table::table(&epoch.state, &epoch.output))
     }
 
     /// The reasons for the incentive of `uid` in the last epoch that the case runs.
@@ -84,7 +84,7 @@ impl Case {
         if usize::from(uid) >= self.initial.len() {
             return Err(CaseError::NoSuchUid { uid, neurons: self.initial.len() });
         }
-        let (state, output, trace) = self.last_epoch()?;
+        let TracedEpoch { state, output, trace } = self.last_epoch()?;
         let stakes: Vec<u64> = state.slots().iter().map(|slot| slot.stake).collect();
         let explained = explain(Uid(uid), &stakes, (&output, &trace));
         explained.ok_or(CaseError::NoSuchUid { uid, neurons: self.initial.len() })
@@ -112,13 +112,20 @@ impl Case {
         Ok(state)
     }
 
-    /// The last epoch: the state that it started from, its output and its trace.
-    fn last_epoch(&self) -> Result<(CaseState, EpochOutput, Trace), CaseError> {
+    fn last_epoch(&self) -> Result<TracedEpoch, CaseError> {
         let last = self.text.steps.iter().rposition(|step| step.run_epoch).ok_or(CaseError::NoEpoch)?;
         let mut state = self.replay(last, |_| {})?;
         state.apply(&self.text.steps[last].set, last)?;
         let (output, trace) =
             state.with_input(run_epoch_traced).map_err(|source| CaseError::Epoch { step: last, source })?;
-        Ok((state, output, trace))
+        Ok(TracedEpoch { state, output, trace })
     }
+}
+
+/// The last epoch that a case runs.
+struct TracedEpoch {
+    /// The state that it started from.
+    state: CaseState,
+    output: EpochOutput,
+    trace: Trace,
 }

@@ -10,9 +10,10 @@ use futures::{
 use nervure_primitives::{Amount, BlockHeight, Capability, Envelope, Hash, MeshId, Netuid, NodeId};
 use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Usage};
 use parking_lot::Mutex;
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use tokio::sync::Semaphore;
 
-use crate::{LedgerReader, MeshService};
+use crate::{HttpMetrics, LedgerReader, MeshService};
 use nervure_api::*;
 
 /// The words of an answer; the accent and the newline test the framing.
@@ -26,12 +27,8 @@ pub(super) struct MockService {
     pub(super) asked: Mutex<Option<Query>>,
     /// Why it is not ready.
     pub(super) not_ready: Mutex<Option<String>>,
-}
-
-impl Default for MockService {
-    fn default() -> Self {
-        Self { freed: Arc::new(Semaphore::new(0)), asked: Mutex::default(), not_ready: Mutex::default() }
-    }
+    /// What the API in front of it counts.
+    http: HttpMetrics,
 }
 
 /// Given back when an expert's stream, or the wait for one, is dropped.
@@ -44,6 +41,12 @@ impl Drop for Working {
 }
 
 impl MockService {
+    /// Behind an API that counts in `http`.
+    pub(super) fn new(http: HttpMetrics) -> Self {
+        let (asked, not_ready) = (Mutex::default(), Mutex::default());
+        Self { freed: Arc::new(Semaphore::new(0)), asked, not_ready, http }
+    }
+
     /// Waits until one more expert was freed.
     pub(super) async fn freed(&self) {
         let freed = tokio::time::timeout(super::TEST_TIMEOUT, self.freed.acquire()).await;
@@ -273,7 +276,11 @@ impl MeshService for MockService {
         async { vec![peer] }.boxed()
     }
 
-    fn metrics(&self) -> BoxFuture<'_, String> {
-        async { "# TYPE nervure_peers gauge\nnervure_peers 12\n# EOF\n".to_owned() }.boxed()
+    fn metrics(&self) -> String {
+        let mut registry = Registry::with_prefix("nervure");
+        self.http.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        text
     }
 }

@@ -146,19 +146,22 @@ async fn bounds_terms() {
 }
 
 #[tokio::test]
-async fn merges_the_metrics_of_node_and_api() {
+async fn counts_requests_and_queries_and_serves_the_metrics() {
     let api = start(|_| ()).await;
     api.get("/status").await;
     api.get("/no/such/1").await;
     api.get("/no/such/2").await;
+    api.post("/ask", &json!({ "target": { "model": "words" }, "request": { "embed": { "inputs": ["a"] } } }))
+        .await;
     let reply = api.get("/metrics").await;
     assert!(reply.header("content-type").starts_with("application/openmetrics-text"));
     for line in [
-        "nervure_peers 12",
         "nervure_http_requests_total{route=\"/status\",status=\"200\"} 1",
         "nervure_http_requests_total{route=\"other\",status=\"404\"} 2",
         "nervure_http_errors_total{code=\"unknown_url\"} 2",
         "nervure_http_questions_in_progress 0",
+        "nervure_http_response_seconds_count{route=\"/status\"} 1",
+        "nervure_http_query_seconds_count 1",
     ] {
         assert!(reply.text.lines().any(|other| other == line), "{line} is missing in\n{}", reply.text);
     }

@@ -45,18 +45,18 @@ pub(crate) struct JoinArgs {
     /// The config file [default: node.toml in the node's directory]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Worker threads of the node, at least 2 [default: one for each core]
-    #[arg(long, value_name = "N", env = "NERVURE_WORKER_THREADS")]
-    worker_threads: Option<NonZeroUsize>,
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
 }
 
 impl JoinArgs {
-    /// Threads of the async runtime, if they are set.
-    pub(super) fn worker_threads(&self) -> Option<NonZeroUsize> {
-        self.worker_threads
+    /// Threads of the async runtime, if they are set. Reads the config file, as the runtime does not run yet.
+    pub(super) fn worker_threads(&self, global: &Global) -> anyhow::Result<Option<NonZeroUsize>> {
+        match self.settings.worker_threads {
+            Some(threads) => Ok(Some(threads)),
+            None => Ok(self.config_file(&global.own_node_dir()?)?.worker_threads),
+        }
     }
 
     /// Runs the command.
@@ -87,10 +87,14 @@ impl JoinArgs {
         Ok(())
     }
 
+    /// The settings in the config file.
+    fn config_file(&self, dir: &Path) -> anyhow::Result<Settings> {
+        let path = self.config.clone().unwrap_or_else(|| dir.join(CONFIG_FILE));
+        Settings::read(&path, self.config.is_some())
+    }
+
     fn resolve(self, dir: PathBuf, preset: Preset) -> anyhow::Result<NodeConfig> {
-        let named = self.config.is_some();
-        let path = self.config.unwrap_or_else(|| dir.join(CONFIG_FILE));
-        let file = Settings::read(&path, named)?;
+        let file = self.config_file(&dir)?;
         let api_key = std::env::var("NERVURE_API_KEY").ok().filter(|key| !key.is_empty());
         let flags = Settings { api_keys: api_key.into_iter().collect(), ..self.settings };
         Ok(NodeConfig::resolve(dir, flags, file, preset))
@@ -139,4 +143,36 @@ pub(super) fn stop_with_stdin(stop: CancellationToken) {
         while !matches!(stdin.read(&mut ignored), Ok(0) | Err(_)) {}
         stop.cancel();
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct TestCommand {
+        #[command(flatten)]
+        global: Global,
+        #[command(flatten)]
+        join: JoinArgs,
+    }
+
+    #[test]
+    fn worker_threads_come_from_the_flag_and_then_from_the_config_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().display().to_string();
+        let threads = |arguments: &[&str]| {
+            let all = ["join", "mesh.toml", "--dir", &path].into_iter().chain(arguments.iter().copied());
+            let TestCommand { global, join } = TestCommand::parse_from(all);
+            join.worker_threads(&global).map(|threads| threads.map(NonZeroUsize::get))
+        };
+        assert_eq!(threads(&[]).unwrap(), None);
+        std::fs::write(dir.path().join(CONFIG_FILE), "worker_threads = 6").unwrap();
+        assert_eq!(threads(&[]).unwrap(), Some(6));
+        assert_eq!(threads(&["--worker-threads", "3"]).unwrap(), Some(3));
+        std::fs::write(dir.path().join(CONFIG_FILE), "worker_threads = 0").unwrap();
+        assert!(threads(&[]).is_err());
+    }
 }

@@ -4,6 +4,7 @@
 use std::{
     io,
     net::IpAddr,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -74,6 +75,9 @@ pub(crate) struct Settings {
     /// File with the secret key of the account that pays for anchoring [default: this validator's anchor key]
     #[arg(long, value_name = "FILE")]
     pub anchor_account: Option<PathBuf>,
+    /// Worker threads of the node, at least 2 [default: one for each core]
+    #[arg(long, value_name = "N", env = "NERVURE_WORKER_THREADS")]
+    pub worker_threads: Option<NonZeroUsize>,
 }
 
 impl Settings {

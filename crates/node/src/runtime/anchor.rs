@@ -17,10 +17,7 @@ mod wire;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -38,11 +35,13 @@ use nervure_p2p::{InboundRequest, Verdict};
 use nervure_primitives::{BlockHeight, Hash, MeshId};
 use nervure_protocol::{protocols::ANCHOR, topics::ATTESTATIONS};
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 
 use super::{
     directory::{ProtocolHandlers, register_concurrent},
     gossip::TopicHandlers,
+    metrics::{StateGauge, VerdictCounters, register_state},
 };
 use crate::config::NodeConfig;
 use collector::AttestationCollector;
@@ -79,16 +78,36 @@ const PAST_SIGNING_DELAY: Duration = Duration::from_secs(10);
 #[cfg(feature = "anchor-evm")]
 const MAX_ANCHORED_CHECKPOINTS: usize = 1_024;
 
-/// How many attestations were accepted, ignored and rejected.
-#[derive(Debug, Default)]
-pub(crate) struct AnchorCounters {
-    /// Accepted.
-    pub accepted: AtomicU64,
-    /// Ahead of their checkpoint, already known, or for another contract.
-    pub ignored: AtomicU64,
-    /// Invalid in themselves.
-    pub rejected: AtomicU64,
-}
+/// Names and help texts of what is counted about attestations.
+pub(crate) const ATTESTATION_COUNTERS: [(&str, &str); 3] = [
+    ("attestations_accepted", "Attestations of checkpoints accepted"),
+    ("attestations_ignored", "Attestations of checkpoints that were early or already known"),
+    ("attestations_rejected", "Attestations of checkpoints that were invalid"),
+];
+
+/// Gauges of the state of anchoring.
+pub(crate) const STATE: &[StateGauge<AnchorStatus>] = &[
+    StateGauge {
+        name: "anchor_kept",
+        help: "Height of the last checkpoint that is signed and kept here",
+        value: |status| status.kept.map_or(0, |height| height.0),
+    },
+    StateGauge {
+        name: "anchor_anchored",
+        help: "Height of the last checkpoint in the contract",
+        value: |status| status.anchored.map_or(0, |height| height.0),
+    },
+    StateGauge {
+        name: "anchor_open",
+        help: "Checkpoints that have no quorum of attestations yet",
+        value: |status| status.open.into(),
+    },
+    StateGauge {
+        name: "anchor_trouble",
+        help: "1 when checkpoints cannot be anchored",
+        value: |status| status.trouble.is_some().into(),
+    },
+];
 
 /// This node's state of anchoring; shared by the chain's thread, gossip, and the HTTP API.
 pub(crate) struct Anchoring {
@@ -105,7 +124,7 @@ pub(crate) struct Anchoring {
     wake_keeper: Notify,
     /// Wakes the forwarder after another checkpoint was kept.
     kept: Notify,
-    counters: AnchorCounters,
+    counters: VerdictCounters,
 }
 
 /// What this node knows of the contract.
@@ -143,7 +162,7 @@ impl Anchoring {
             contract: Mutex::default(),
             wake_keeper: Notify::new(),
             kept: Notify::new(),
-            counters: AnchorCounters::default(),
+            counters: VerdictCounters::default(),
         })
     }
 
@@ -175,12 +194,7 @@ impl Anchoring {
             Ok(message) if message.domain != self.domain => Verdict::Ignore,
             Ok(message) => self.attestations.lock().take(message.attestation),
         };
-        let counter = match verdict {
-            Verdict::Accept => &self.counters.accepted,
-            Verdict::Ignore => &self.counters.ignored,
-            Verdict::Reject => &self.counters.rejected,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        self.counters.count(verdict);
         if verdict == Verdict::Accept {
             self.wake_keeper.notify_one();
         }
@@ -202,9 +216,11 @@ impl Anchoring {
         }
     }
 
-    /// The counters of accepted, ignored and rejected attestations.
-    pub(crate) fn counters(&self) -> &AnchorCounters {
-        &self.counters
+    /// Registers the metrics of anchoring.
+    pub(crate) fn register_metrics(self: &Arc<Self>, registry: &mut Registry) {
+        self.counters.register(registry, ATTESTATION_COUNTERS);
+        let anchoring = self.clone();
+        register_state(registry, STATE, move || anchoring.status());
     }
 
     /// The anchored checkpoint that covers `height`: the first one from there on.

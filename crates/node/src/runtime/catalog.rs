@@ -10,7 +10,11 @@ use nervure_subnet::{
 };
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{clock, registry::LedgerRegistry};
+use super::{clock, metrics::StateGauge, registry::LedgerRegistry};
+
+/// Gauges of the number of experts.
+pub(crate) const STATE: &[StateGauge<usize>] =
+    &[StateGauge { name: "experts_known", help: "Experts in the index", value: |experts| *experts as u64 }];
 
 /// Shared by gossip, directory, router and the HTTP API.
 pub(crate) struct ExpertCatalog {

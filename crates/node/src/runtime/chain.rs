@@ -14,12 +14,14 @@ mod fetch;
 mod gossip;
 mod host;
 mod host_error;
+mod metrics;
 mod open;
 mod pacemaker;
 mod pending;
 mod proposed;
 mod receipts;
 mod schedule;
+mod span;
 mod stall;
 mod sync;
 mod task;
@@ -49,14 +51,17 @@ use nervure_protocol::{
     protocols::CHAIN,
     topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
 };
-use nervure_store::{Reader, Store, StoreError};
+use nervure_store::{Reader, Store, StoreError, WalMetrics};
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use tokio::sync::{oneshot, watch};
+use tracing::Instrument;
 
 use super::{
     anchor::Anchoring,
     directory::{ProtocolHandlers, register_concurrent},
     gossip::TopicHandlers,
+    metrics::register_state,
 };
 use executor::{BlockExecutor, ExecutorDeps};
 use fetch::Net;
@@ -67,8 +72,9 @@ use task::{Event, Task};
 
 pub(crate) use blocks::protocol;
 pub(crate) use gossip::topics;
+pub(crate) use metrics::{ChainMetrics, STATE};
 pub(crate) use open::{OpenChain, OpenError, exists, import};
-pub(crate) use view::{ChainCounters, ChainView};
+pub(crate) use view::ChainView;
 
 /// Registers the handlers of the chain's topics and of requests for blocks.
 pub(crate) fn register(topics: &mut TopicHandlers, protocols: &mut ProtocolHandlers, chain: &ChainHandle) {
@@ -110,8 +116,9 @@ pub(crate) struct ChainHandle {
     events: Arc<Mutex<Option<SyncSender<Event>>>>,
     view: watch::Receiver<ChainView>,
     store: Arc<Store>,
+    wal: WalMetrics,
     proposed: Arc<ProposedBlocks>,
-    counters: Arc<ChainCounters>,
+    metrics: ChainMetrics,
     receipts: Arc<TxReceipts>,
 }
 
@@ -126,11 +133,12 @@ impl Chain {
         let OpenChain { store, wal, recovered, pending, view } = opened;
         let (events, queue) = sync_channel(MAX_QUEUED_EVENTS);
         let handle = ChainHandle {
+            wal: wal.metrics().clone(),
             events: Arc::new(Mutex::new(Some(events.clone()))),
             view: view.subscribe(),
             store: Arc::new(store),
             proposed: Arc::default(),
-            counters: Arc::default(),
+            metrics: ChainMetrics::default(),
             receipts: Arc::default(),
         };
         let signer = Signer::new(key.clone(), spec.mesh_id(), recovered.signer);
@@ -143,6 +151,7 @@ impl Chain {
                 wal,
                 proposed: handle.proposed.clone(),
                 receipts: handle.receipts.clone(),
+                metrics: handle.metrics.clone(),
                 threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             },
         );
@@ -150,7 +159,7 @@ impl Chain {
             executor,
             pending,
             view,
-            counters: handle.counters.clone(),
+            metrics: handle.metrics.clone(),
             net: Net::new(network, events),
             role,
             anchoring,
@@ -209,9 +218,13 @@ impl ChainHandle {
         reading.unwrap_or_else(|error| Err(StoreError::Io(std::io::Error::other(error))))
     }
 
-    /// The chain's counters.
-    pub(crate) fn counters(&self) -> &ChainCounters {
-        &self.counters
+    /// Registers the metrics of the chain and its files.
+    pub(crate) fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+        self.store.metrics().register(registry);
+        self.wal.register(registry);
+        let view = self.view.clone();
+        register_state(registry, STATE, move || view.borrow().clone());
     }
 
     /// Hands a gossip message on one of the chain's topics to the thread, which returns its verdict.
@@ -227,7 +240,7 @@ impl ChainHandle {
             Event::Consensus(message) | Event::BlockAnnounced(message) | Event::Transaction(message),
         ) = dropped
         {
-            ChainCounters::count(&self.counters.dropped);
+            self.metrics.dropped.inc();
             message.judge(Verdict::Ignore).await;
         }
     }
@@ -245,11 +258,19 @@ impl ChainHandle {
 
     /// Submits a transaction; it is gossiped when the mempool accepts it.
     pub(crate) async fn submit(&self, envelope: Envelope) -> Result<Hash, SubmitError> {
+        let span = span::of_transaction(&envelope.id());
         let (reply, answer) = oneshot::channel();
-        if self.send(Event::Submit(envelope, reply)).is_some() {
-            return Err(SubmitError::Busy);
+        let submitted = async {
+            if self.send(Event::Submit(envelope, reply)).is_some() {
+                return Err(SubmitError::Busy);
+            }
+            Ok(answer.await.map_err(|_| SubmitError::Stopped)??)
+        };
+        let submitted = submitted.instrument(span.clone()).await;
+        if let Err(error) = &submitted {
+            span.in_scope(|| tracing::debug!(%error, "not submitted"));
         }
-        Ok(answer.await.map_err(|_| SubmitError::Stopped)??)
+        submitted
     }
 
     /// Returns the event when the queue is full or the thread has ended.

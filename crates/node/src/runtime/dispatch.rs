@@ -3,12 +3,10 @@
 //! The module that owns a name registers its handler. A message with an unknown name is counted, logged and ignored, and
 //! does not count against its sender: a peer with a later version may know more names than this one.
 
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
+use prometheus_client::metrics::counter::Counter;
 
 /// Handles one message. Its future is awaited before the next message is taken.
 pub(crate) type Handler<M> = Box<dyn Fn(M) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -20,13 +18,13 @@ pub(crate) struct Dispatcher<M> {
     handlers: BTreeMap<&'static str, Handler<M>>,
     /// By the prefix of a family's names, which a whole number follows.
     families: BTreeMap<&'static str, Handler<M>>,
-    unknown: AtomicU64,
+    unknown: Counter,
 }
 
 impl<M> Dispatcher<M> {
-    /// No handlers yet, for names of this `kind`.
-    pub(crate) fn new(kind: &'static str) -> Self {
-        Self { kind, handlers: BTreeMap::new(), families: BTreeMap::new(), unknown: AtomicU64::new(0) }
+    /// No handlers yet, for names of this `kind`. Messages without a handler are counted in `unknown`.
+    pub(crate) fn new(kind: &'static str, unknown: Counter) -> Self {
+        Self { kind, handlers: BTreeMap::new(), families: BTreeMap::new(), unknown }
     }
 
     /// Registers the handler of `name`.
@@ -56,16 +54,10 @@ impl<M> Dispatcher<M> {
         };
         let found = self.handlers.get(name).or_else(family);
         if found.is_none() {
-            let total = self.unknown.fetch_add(1, Ordering::Relaxed) + 1;
+            let total = self.unknown.inc() + 1;
             tracing::debug!(kind = self.kind, name, total, "ignored: no handler");
         }
         found
-    }
-
-    /// How many messages had no handler.
-    #[cfg(test)]
-    fn unknown(&self) -> u64 {
-        self.unknown.load(Ordering::Relaxed)
     }
 }
 
@@ -91,7 +83,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_ignored_and_counted() {
         let log = Log::default();
-        let mut topics = Dispatcher::new("topic");
+        let mut topics = Dispatcher::new("topic", Counter::default());
         topics.register("blocks", logging(&log, "blocks"));
         topics.register_family("experts/", logging(&log, "experts"));
         for (name, message) in [("blocks", 1), ("experts/22", 2)] {
@@ -100,7 +92,7 @@ mod tests {
         for name in ["", "block", "blocks/2", "experts/", "experts/x", "experts/70000", "chain/2"] {
             assert!(topics.handler(name).is_none(), "{name}");
         }
-        assert_eq!(topics.unknown(), 7);
+        assert_eq!(topics.unknown.get(), 7);
         assert_eq!(*log.lock(), [("blocks", 1), ("experts", 2)]);
     }
 }

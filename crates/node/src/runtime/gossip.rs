@@ -3,13 +3,7 @@
 //! What a hostile peer can do: make us verify one signature per message that passed the network's own bounds. An
 //! invalid record counts against its sender; an old one, or one beyond a bound, does not.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures::FutureExt;
 use nervure_p2p::{GossipMessage, NetworkHandle, TopicFamily, TopicSpec, Verdict};
@@ -21,18 +15,14 @@ use nervure_protocol::{
 use nervure_subnet::InsertOutcome;
 use tokio::sync::{mpsc, watch};
 
-use super::{catalog::ExpertCatalog, chain::ChainView, dispatch::Dispatcher};
+use super::{catalog::ExpertCatalog, chain::ChainView, dispatch::Dispatcher, metrics::VerdictCounters};
 
-/// How many records were accepted, ignored and rejected.
-#[derive(Debug, Default)]
-pub(crate) struct RecordCounters {
-    /// Accepted.
-    pub accepted: AtomicU64,
-    /// Already known, expired on the way, or beyond a bound.
-    pub ignored: AtomicU64,
-    /// Invalid in themselves.
-    pub rejected: AtomicU64,
-}
+/// Names and help texts of what is counted about records.
+pub(crate) const RECORD_COUNTERS: [(&str, &str); 3] = [
+    ("records_accepted", "Expert records accepted"),
+    ("records_ignored", "Expert records that were old or already known"),
+    ("records_rejected", "Expert records that were invalid"),
+];
 
 /// The topics of a mesh with these subnets.
 pub(crate) fn topics(netuids: impl Iterator<Item = Netuid>) -> Vec<TopicSpec> {
@@ -82,11 +72,7 @@ pub(crate) async fn run(mut messages: mpsc::Receiver<GossipMessage>, topics: Top
 }
 
 /// Registers the handler of expert records.
-pub(crate) fn register(
-    topics: &mut TopicHandlers,
-    catalog: &Arc<ExpertCatalog>,
-    counters: &Arc<RecordCounters>,
-) {
+pub(crate) fn register(topics: &mut TopicHandlers, catalog: &Arc<ExpertCatalog>, counters: &VerdictCounters) {
     let (catalog, counters) = (catalog.clone(), counters.clone());
     topics.register_family(EXPERTS.name, move |message| {
         let verdict = ingest(&catalog, &counters, &message);
@@ -94,15 +80,10 @@ pub(crate) fn register(
     });
 }
 
-fn ingest(catalog: &ExpertCatalog, counters: &RecordCounters, message: &GossipMessage) -> Verdict {
+fn ingest(catalog: &ExpertCatalog, counters: &VerdictCounters, message: &GossipMessage) -> Verdict {
     let result = catalog.ingest(&message.data);
     let verdict = verdict(&result);
-    let counter = match verdict {
-        Verdict::Accept => &counters.accepted,
-        Verdict::Ignore => &counters.ignored,
-        Verdict::Reject => &counters.rejected,
-    };
-    counter.fetch_add(1, Ordering::Relaxed);
+    counters.count(verdict);
     if let (Verdict::Reject, Err(error)) = (verdict, &result) {
         tracing::debug!(from = %message.from, %error, "an invalid expert record");
     }

@@ -10,6 +10,7 @@ use nervure_p2p::{
 use nervure_primitives::{MeshId, NodeKey};
 use nervure_router::Router;
 use nervure_subnet::mechanism::Corpus;
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -20,17 +21,18 @@ use super::{
     StartError, address,
     advertiser::Advertiser,
     anchor::{self, Anchoring},
-    catalog::ExpertCatalog,
+    catalog::{self, ExpertCatalog},
     chain::{self, Chain, ChainRole, OpenChain},
     directory::{self, Directory, ProtocolHandlers},
-    gossip::{self, RecordCounters, TopicHandlers},
+    gossip::{self, TopicHandlers},
+    metrics::{VerdictCounters, register_state},
     registry::LedgerRegistry,
     scope,
     score_gossip::{self, ScoreGossip},
     serving::ServedExperts,
     skew::{self, Skew},
     state_sync,
-    validator::Validator,
+    validator::{Validator, ValidatorMetrics},
 };
 use crate::config::NodeConfig;
 
@@ -49,7 +51,8 @@ pub(crate) struct Mesh {
     pub network: NetworkHandle,
     pub catalog: Arc<ExpertCatalog>,
     pub directory: Arc<Directory>,
-    pub records: Arc<RecordCounters>,
+    records: VerdictCounters,
+    unhandled: UnhandledCounters,
     /// Validators' assignments and live scores.
     pub score_gossip: Arc<ScoreGossip>,
     /// How far this machine's clock is off.
@@ -64,6 +67,23 @@ pub(crate) struct Mesh {
     pub anchoring: Option<Arc<Anchoring>>,
     tasks: TaskTracker,
     stop: DropGuard,
+}
+
+/// How many messages no part of this node handled. Clones share the same values.
+#[derive(Clone, Default)]
+pub(crate) struct UnhandledCounters {
+    topics: Counter,
+    protocols: Counter,
+}
+
+impl UnhandledCounters {
+    /// Registers both.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let topics = "Gossip messages ignored because no part of this node handles their topic";
+        registry.register("gossip_unhandled", topics, self.topics.clone());
+        let protocols = "Requests refused because no part of this node handles their protocol";
+        registry.register("requests_unhandled", protocols, self.protocols.clone());
+    }
 }
 
 /// What a node is started with.
@@ -136,7 +156,8 @@ impl Mesh {
             network,
             catalog,
             directory: Arc::new(directory),
-            records: Arc::default(),
+            records: VerdictCounters::default(),
+            unhandled: UnhandledCounters::default(),
             score_gossip,
             skew: Arc::default(),
             listening,
@@ -155,10 +176,11 @@ impl Mesh {
 
     /// Handles all gossip topics and request protocols: each part registers its own.
     fn spawn_handlers(&self, messages: Receiver<GossipMessage>, requests: Receiver<InboundRequest>) {
-        let mut topics = TopicHandlers::new("topic");
+        let UnhandledCounters { topics, protocols } = &self.unhandled;
+        let mut topics = TopicHandlers::new("topic", topics.clone());
         gossip::register(&mut topics, &self.catalog, &self.records);
         score_gossip::register(&mut topics, &self.score_gossip);
-        let mut protocols = ProtocolHandlers::new("request protocol");
+        let mut protocols = ProtocolHandlers::new("request protocol", protocols.clone());
         directory::register(&mut protocols, &self.catalog);
         skew::register(&mut protocols);
         if let (Some(chain), Some(anchoring)) = (&self.chain, &self.anchoring) {
@@ -199,6 +221,22 @@ impl Mesh {
         self.tasks.spawn(async move { stop.run_until_cancelled(directory.warm_up(is_ephemeral)).await });
     }
 
+    /// Registers the metrics of all its parts.
+    pub(crate) fn register_metrics(&self, registry: &mut Registry) {
+        self.network.metrics().register(registry);
+        let catalog = self.catalog.clone();
+        register_state(registry, catalog::STATE, move || catalog.len());
+        self.records.register(registry, gossip::RECORD_COUNTERS);
+        self.score_gossip.metrics().register(registry);
+        self.unhandled.register(registry);
+        if let Some(chain) = &self.chain {
+            chain.handle().register_metrics(registry);
+        }
+        if let Some(anchoring) = &self.anchoring {
+            anchoring.register_metrics(registry);
+        }
+    }
+
     /// The advertiser of `experts`, for which `server` answers.
     pub(crate) fn advertiser(
         &self,
@@ -233,6 +271,7 @@ impl Mesh {
             mechanisms: setup.config.mechanisms.clone(),
             dir: setup.config.dir.clone(),
             block_time: setup.block_time(),
+            metrics: ValidatorMetrics::default(),
         })
     }
 

@@ -3,13 +3,7 @@
 //! What a hostile node can do: make us verify one signature per message that passed the network's own bounds. There
 //! are tables for subnets of the ledger only, and each is bounded.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::FutureExt;
 use nervure_ledger::state::LedgerState;
@@ -26,6 +20,7 @@ use nervure_subnet::{
     task::{AssignmentOutcome, Assignments},
 };
 use parking_lot::Mutex;
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
 
 use super::{clock, gossip::TopicHandlers, registry::LedgerRegistry};
 
@@ -46,16 +41,31 @@ pub(crate) fn register(topics: &mut TopicHandlers, score_gossip: &Arc<ScoreGossi
 }
 
 /// How many messages of validators were accepted, ignored and rejected.
-#[derive(Debug, Default)]
-pub(crate) struct ScoreGossipCounters {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ScoreGossipMetrics {
     /// Accepted assignments.
-    pub assignments: AtomicU64,
+    assignments: Counter,
     /// Accepted live scores.
-    pub scores: AtomicU64,
+    scores: Counter,
     /// Old, already known, or beyond a bound.
-    pub ignored: AtomicU64,
+    ignored: Counter,
     /// Invalid in themselves.
-    pub rejected: AtomicU64,
+    rejected: Counter,
+}
+
+impl ScoreGossipMetrics {
+    /// Registers all of them.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let counters = [
+            ("assignments_accepted", "Assignments of validators accepted", &self.assignments),
+            ("scores_accepted", "Live scores of validators accepted", &self.scores),
+            ("opinions_ignored", "Assignments and live scores that were old or already known", &self.ignored),
+            ("opinions_rejected", "Assignments and live scores that were invalid", &self.rejected),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+    }
 }
 
 /// Validators' assignments and live scores, shared by gossip, gate and the HTTP API.
@@ -64,7 +74,7 @@ pub(crate) struct ScoreGossip {
     registry: LedgerRegistry,
     assignments: Mutex<Assignments>,
     live: Mutex<LiveScoreState>,
-    counters: ScoreGossipCounters,
+    metrics: ScoreGossipMetrics,
 }
 
 #[derive(Default)]
@@ -78,21 +88,21 @@ impl ScoreGossip {
     /// Without assignments or scores.
     pub(crate) fn new(mesh: MeshId, registry: LedgerRegistry) -> Self {
         let (assignments, live) = (Mutex::default(), Mutex::default());
-        Self { mesh, registry, assignments, live, counters: ScoreGossipCounters::default() }
+        Self { mesh, registry, assignments, live, metrics: ScoreGossipMetrics::default() }
     }
 
     /// Judges a message of one of the topics.
     pub(crate) fn handle_gossip(&self, topic: &str, data: &[u8]) -> Verdict {
         let (verdict, taken) = match topic {
-            _ if topic == ASSIGNMENTS.name => (self.assignment(data), &self.counters.assignments),
-            _ => (self.scores(data), &self.counters.scores),
+            _ if topic == ASSIGNMENTS.name => (self.assignment(data), &self.metrics.assignments),
+            _ => (self.scores(data), &self.metrics.scores),
         };
         let counter = match verdict {
             Verdict::Accept => taken,
-            Verdict::Ignore => &self.counters.ignored,
-            Verdict::Reject => &self.counters.rejected,
+            Verdict::Ignore => &self.metrics.ignored,
+            Verdict::Reject => &self.metrics.rejected,
         };
-        counter.fetch_add(1, Ordering::Relaxed);
+        counter.inc();
         verdict
     }
 
@@ -157,9 +167,9 @@ impl ScoreGossip {
         (height, trusts)
     }
 
-    /// The counters of accepted, ignored and rejected messages.
-    pub(crate) fn counters(&self) -> &ScoreGossipCounters {
-        &self.counters
+    /// What is counted about the messages.
+    pub(crate) fn metrics(&self) -> &ScoreGossipMetrics {
+        &self.metrics
     }
 }
 

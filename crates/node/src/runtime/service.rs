@@ -9,16 +9,17 @@ use nervure_api::{
 };
 use nervure_gateway::{LedgerReader, MeshService};
 use nervure_ledger::spec::Role;
-use nervure_p2p::{NetworkHandle, NetworkStatus, query::ServerCounters};
+use nervure_p2p::{NetworkHandle, NetworkStatus};
 use nervure_primitives::{Envelope, Hash, MeshId, NodeId};
 use nervure_protocol::ExpertRecord;
 use nervure_router::{Router, expert_view, parse_filter};
 use nervure_subnet::IndexSearch;
+use prometheus_client::registry::Registry;
 use serde_json::Value;
 
 use super::{
-    catalog::ExpertCatalog, clock, directory::Directory, gossip::RecordCounters, ledger::LedgerQueries,
-    metrics, score_gossip::ScoreGossip, serving::ServedExperts, skew::Skew, view,
+    catalog::ExpertCatalog, clock, directory::Directory, ledger::LedgerQueries, metrics,
+    serving::ServedExperts, skew::Skew, view,
 };
 
 /// The parts of a node that the HTTP API reaches.
@@ -33,10 +34,8 @@ pub(crate) struct NodeService {
     pub router: Router,
     pub catalog: Arc<ExpertCatalog>,
     pub directory: Arc<Directory>,
-    pub records: Arc<RecordCounters>,
-    pub score_gossip: Arc<ScoreGossip>,
     pub skew: Arc<Skew>,
-    pub queries: Option<Arc<ServerCounters>>,
+    pub metrics: Registry,
     pub experts: Arc<ServedExperts>,
 }
 
@@ -153,19 +152,8 @@ impl MeshService for NodeService {
         .boxed()
     }
 
-    fn metrics(&self) -> BoxFuture<'_, String> {
-        async move {
-            metrics::render(&metrics::Sources {
-                network: &self.network_status().await,
-                records: &self.records,
-                score_gossip: self.score_gossip.counters(),
-                queries: self.queries.as_deref(),
-                experts: self.catalog.len(),
-                chain: self.ledger.chain.as_ref(),
-                anchoring: self.ledger.anchoring.as_deref(),
-            })
-        }
-        .boxed()
+    fn metrics(&self) -> String {
+        metrics::render(&self.metrics)
     }
 }
 

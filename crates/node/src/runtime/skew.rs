@@ -8,17 +8,16 @@
 //! What a hostile node can do: answer with a wrong time, which moves the median only when most of the asked nodes do so.
 //! A wrong clock is only reported; it has no other effect.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use nervure_p2p::{NetworkHandle, ProtocolSpec};
 use nervure_primitives::{NodeId, UnixMillis};
 use nervure_protocol::{clock::ClockResponse, protocols::CLOCK};
 use parking_lot::Mutex;
-use rand::seq::SliceRandom;
 use tokio_util::sync::CancellationToken;
 
-use super::{clock, directory::ProtocolHandlers};
+use super::{clock, directory::ProtocolHandlers, peers};
 
 /// Nodes that are asked at a time, and how many answers a median needs.
 const MAX_PROBED_NODES: usize = 9;
@@ -88,10 +87,7 @@ impl Skew {
 
 /// How far this clock is ahead of each of some nodes', in milliseconds.
 async fn ask(network: &NetworkHandle) -> Vec<i64> {
-    let peers = network.peers().await.unwrap_or_default();
-    let mut registered: Vec<_> =
-        peers.into_iter().filter(|peer| peer.registered).map(|peer| peer.node).collect();
-    registered.shuffle(&mut rand::rng());
+    let registered = peers::registered(network, &BTreeSet::new()).await;
     let asked: FuturesUnordered<_> =
         registered.into_iter().take(MAX_PROBED_NODES).map(|node| ahead_of(network, node)).collect();
     asked.filter_map(std::future::ready).collect().await

@@ -13,6 +13,7 @@
 
 mod ask;
 mod corpus;
+mod metrics;
 mod store;
 mod task;
 mod weights;
@@ -42,6 +43,7 @@ use super::{catalog::ExpertCatalog, chain::ChainHandle, clock, score_gossip::Sco
 use store::ValidatorStore;
 
 pub(crate) use corpus::CorpusError;
+pub(crate) use metrics::ValidatorMetrics;
 
 /// Tasks of one validator per tempo.
 const TASKS_PER_TEMPO: u64 = 5;
@@ -66,6 +68,7 @@ pub(crate) struct Validator {
     pub(crate) mechanisms: Mechanisms,
     pub(crate) dir: PathBuf,
     pub(crate) block_time: Duration,
+    pub(crate) metrics: ValidatorMetrics,
 }
 
 /// One subnet in which this node validates.

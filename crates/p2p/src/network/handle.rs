@@ -8,12 +8,12 @@ use nervure_protocol::names::AgentName;
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::command::{Command, FollowError, OutboundRequest, PublishError, Stopped};
 use super::streams::{QueryStreams, StreamError, Streams};
-use crate::{ProtocolSpec, RequestError};
+use crate::{NetworkConfig, NetworkMetrics, ProtocolSpec, RequestError};
 
 /// A node that this one is connected to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -87,16 +87,23 @@ pub struct NetworkHandle {
     commands: mpsc::Sender<Command>,
     protocols: Arc<[ProtocolSpec]>,
     streams: Streams,
+    metrics: NetworkMetrics,
 }
 
 impl NetworkHandle {
-    pub(super) fn new(
-        node: NodeId,
-        commands: mpsc::Sender<Command>,
-        protocols: Vec<ProtocolSpec>,
-        streams: Streams,
-    ) -> Self {
-        Self { node, commands, protocols: protocols.into(), streams }
+    pub(super) fn new(config: &NetworkConfig, commands: mpsc::Sender<Command>, streams: Streams) -> Self {
+        Self {
+            node: config.key.node_id(),
+            commands,
+            protocols: Arc::from(config.protocols.as_slice()),
+            streams,
+            metrics: config.metrics.clone(),
+        }
+    }
+
+    /// What the network counts.
+    pub fn metrics(&self) -> &NetworkMetrics {
+        &self.metrics
     }
 
     /// This node's id.
@@ -147,7 +154,12 @@ impl NetworkHandle {
         }
         let ask =
             |reply| Command::Request(OutboundRequest { peer: node.peer_id(), protocol: index, data, reply });
-        timeout(spec.timeout, self.ask(ask)).await.map_err(|_| RequestError::TimedOut)??
+        let started = Instant::now();
+        let answer = timeout(spec.timeout, self.ask(ask)).await.map_err(|_| RequestError::TimedOut)??;
+        if answer.is_ok() {
+            self.metrics.answered(spec.name, started.elapsed());
+        }
+        answer
     }
 
     /// Opens a stream to `node` for one query, over an existing or a new connection of the swarm. It reaches nodes

@@ -11,7 +11,7 @@ mod topics;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
 };
 
 use futures::StreamExt;
@@ -25,13 +25,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RefusalCounters,
     circuits::Circuits,
     command::{Command, GossipMessage, OutboundRequest},
     dialer::Dialer,
     handle::{NetworkStatus, PeerInfo},
 };
-use crate::{Admission, NetworkConfig, behaviour::Behaviour, gossip::Excess, peer_store::PeerStore};
+use crate::{
+    Admission, NetworkConfig, NetworkMetrics, behaviour::Behaviour, gossip::Excess, peer_store::PeerStore,
+};
 use gossip::Gossip;
 use identity::Restarts;
 use requests::Requests;
@@ -52,8 +53,9 @@ pub(super) struct Task {
     peers: BTreeMap<PeerId, Peer>,
     lookups: HashMap<kad::QueryId, Lookup>,
     routine: Routine,
-    refused: RefusalCounters,
-    status: NetworkStatus,
+    metrics: NetworkMetrics,
+    /// Whether other nodes can dial this one, as AutoNAT last found.
+    reachable: Option<bool>,
     restarts: Restarts,
 }
 
@@ -88,7 +90,6 @@ impl Task {
         config: NetworkConfig,
         admission: Arc<dyn Admission>,
         gossip: mpsc::Sender<GossipMessage>,
-        refused: RefusalCounters,
     ) -> Result<Self, String> {
         for topic in &config.topics {
             let topic = IdentTopic::new(&topic.name);
@@ -104,12 +105,12 @@ impl Task {
             peers: BTreeMap::new(),
             lookups: HashMap::new(),
             routine: Routine::new(),
-            status: NetworkStatus::default(),
+            metrics: config.metrics.clone(),
+            reachable: None,
             restarts: Restarts::default(),
             swarm,
             config,
             admission,
-            refused,
         })
     }
 
@@ -166,18 +167,42 @@ impl Task {
         let own = *self.swarm.local_peer_id();
         let listening =
             self.swarm.listeners().filter_map(|address| address.clone().with_p2p(own).ok()).collect();
-        let buckets = self.swarm.behaviour_mut().kad.kbuckets();
-        let routing_table = buckets.map(|bucket| bucket.num_entries()).sum::<usize>();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let routing_table = count(self.routed_nodes());
+        let metrics = &self.metrics;
         NetworkStatus {
             connected: count(self.peers.len()),
             listening,
-            routing_table: count(routing_table),
+            routing_table,
             topics: count(self.topics.names().len()),
-            dials_refused: self.refused.dials.load(Ordering::Relaxed),
-            requests_failed: self.status.requests_failed + self.refused.requests.load(Ordering::Relaxed),
+            gossip_received: metrics.gossip_received.get(),
+            gossip_rejected: metrics.gossip_rejected.get(),
+            gossip_dropped: metrics.gossip_dropped.get(),
+            gossip_rate_limited: metrics.gossip_rate_limited.get(),
+            requests_received: metrics.requests_received.get(),
+            requests_refused: metrics.requests_refused.get(),
+            requests_failed: metrics.requests_failed.get(),
+            wrong_mesh: metrics.wrong_mesh.get(),
+            strangers_refused: metrics.strangers_refused.get(),
+            connections_refused: metrics.connections_refused.get(),
+            dials_refused: metrics.dials_refused.get(),
+            routes_refused: metrics.routes_refused.get(),
+            circuits_refused: metrics.circuits_refused.get(),
+            holes_punched: metrics.holes_punched.get(),
+            reachable: self.reachable,
             known: count(self.book.len()),
-            ..self.status.clone()
         }
+    }
+
+    /// Nodes in the routing table of the DHT.
+    fn routed_nodes(&mut self) -> usize {
+        self.swarm.behaviour_mut().kad.kbuckets().map(|bucket| bucket.num_entries()).sum()
+    }
+
+    /// Sets the gauges that follow the swarm's state.
+    fn measure(&mut self) {
+        let routed = self.routed_nodes();
+        self.metrics.routing_table.set(i64::try_from(routed).unwrap_or(i64::MAX));
+        self.metrics.connected.set(i64::try_from(self.peers.len()).unwrap_or(i64::MAX));
     }
 }

@@ -8,6 +8,8 @@ use std::{
 
 use nervure_primitives::{MeshId, NodeKey};
 
+use super::ServerMetrics;
+
 /// Settings of the server.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -39,6 +41,8 @@ pub struct ServerConfig {
     pub answer: Duration,
     /// Idle timeout of a connection; 30 s by default.
     pub idle: Duration,
+    /// Where the server counts; the node registers them.
+    pub metrics: ServerMetrics,
 }
 
 /// Settings of the client.
@@ -84,6 +88,7 @@ impl ServerConfig {
             header: Duration::from_secs(5),
             answer: Duration::from_secs(600),
             idle: Duration::from_secs(30),
+            metrics: ServerMetrics::default(),
         }
     }
 }

@@ -1,15 +1,13 @@
 //! The server: a thread with an endpoint, a task for each connection and each query.
 
 mod connection;
+mod metrics;
 mod reply;
 
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     thread::JoinHandle,
 };
 
@@ -24,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use super::{QueryOpen, ServerConfig, StartError, stream, tls};
 use crate::{Admission, rate::Rates};
 
+pub use metrics::ServerMetrics;
 pub use reply::{Gone, Replier};
 
 /// Queries in progress on streams of the swarm; more are refused.
@@ -45,37 +44,11 @@ pub trait QueryService: Send + Sync + 'static {
     fn serve(&self, query: InboundQuery) -> BoxFuture<'static, ()>;
 }
 
-/// Counts connections and queries.
-#[derive(Debug, Default)]
-pub struct ServerCounters {
-    /// Connections accepted.
-    pub connections: AtomicU64,
-    /// Connections refused because there were too many in all or from one network, and queries refused because of load.
-    pub refused: AtomicU64,
-    /// Connections that got a QUIC Retry, to prove their address.
-    pub retried: AtomicU64,
-    /// Queries that have ended, answered or not.
-    pub queries: AtomicU64,
-    /// Queries in progress now.
-    pub in_progress: AtomicU64,
-    /// Streams without a well-formed open frame in time.
-    pub malformed: AtomicU64,
-    /// Queries beyond their asker's rate.
-    pub rate_limited: AtomicU64,
-}
-
-impl ServerCounters {
-    fn count(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// The state that the tasks of an endpoint share.
 struct Shared {
     config: ServerConfig,
     admission: Arc<dyn Admission>,
     service: Arc<dyn QueryService>,
-    counters: Arc<ServerCounters>,
     rates: Mutex<Rates<NodeId>>,
     places: Mutex<BTreeMap<IpAddr, usize>>,
     stop: CancellationToken,
@@ -88,10 +61,15 @@ struct Shared {
     memory: Arc<Semaphore>,
 }
 
+impl Shared {
+    fn metrics(&self) -> &ServerMetrics {
+        &self.config.metrics
+    }
+}
+
 /// A running endpoint. Dropping it stops it.
 pub struct QueryServer {
     local: SocketAddr,
-    counters: Arc<ServerCounters>,
     stop: CancellationToken,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -111,13 +89,12 @@ impl QueryServer {
         let bind = |source| StartError::Bind { address: config.bind, source };
         let socket = tls::socket(config.bind).map_err(bind)?;
         let local = socket.local_addr().map_err(bind)?;
-        let (counters, stop) = (Arc::<ServerCounters>::default(), CancellationToken::new());
+        let stop = CancellationToken::new();
         let (queries, memory) = (config.queries.get(), config.memory_kib.get());
         let shared = Arc::new(Shared {
             config,
             admission,
             service,
-            counters: counters.clone(),
             rates: Mutex::new(Rates::new()),
             places: Mutex::default(),
             stop: stop.clone(),
@@ -133,7 +110,7 @@ impl QueryServer {
                 Err(error) => tracing::error!(%error, "the query endpoint did not start"),
             }
         })?;
-        Ok(Self { local, counters, stop, shared, thread: Some(thread) })
+        Ok(Self { local, stop, shared, thread: Some(thread) })
     }
 
     /// The address that it listens on.
@@ -145,7 +122,8 @@ impl QueryServer {
     pub fn answer_on(&self, from: NodeId, stream: libp2p::Stream) {
         let Ok(place) = self.shared.swarm_places.clone().try_acquire_owned() else {
             // Dropping the stream tells the asker.
-            return ServerCounters::count(&self.shared.counters.refused);
+            self.shared.metrics().refused.inc();
+            return;
         };
         let left = CancellationToken::new();
         let answer = connection::query(self.shared.clone(), from, stream::split(stream, left.clone()), left);
@@ -155,9 +133,9 @@ impl QueryServer {
         });
     }
 
-    /// Its counters.
-    pub fn counters(&self) -> &Arc<ServerCounters> {
-        &self.counters
+    /// Its metrics.
+    pub fn metrics(&self) -> &ServerMetrics {
+        self.shared.metrics()
     }
 }
 
@@ -190,14 +168,14 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
 fn admit(endpoint: &Endpoint, incoming: Incoming, shared: &Arc<Shared>) {
     let (open, most) = (endpoint.open_connections(), shared.config.connections.get());
     if open > most / 2 && incoming.may_retry() && !incoming.remote_address_validated() {
-        ServerCounters::count(&shared.counters.retried);
+        shared.metrics().retried.inc();
         // Fails only when the address is validated already.
         let _ = incoming.retry();
         return;
     }
     let place = ConnectionGuard::take(shared, incoming.remote_address().ip());
     let Some(place) = place.filter(|_| open < most) else {
-        ServerCounters::count(&shared.counters.refused);
+        shared.metrics().refused.inc();
         return incoming.refuse();
     };
     let task = connection::run(incoming, shared.clone(), place);

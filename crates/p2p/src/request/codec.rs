@@ -4,23 +4,18 @@
 //! the data, the data. An answer: one byte of status; with status 0 four bytes of length and the data follow.
 //! Either side ends with the end of its half of the stream.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::{StreamProtocol, request_response};
+use prometheus_client::metrics::counter::Counter;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
 use super::{MAX_INBOUND_BYTES, MAX_NAME_BYTES, ProtocolSpec};
+use crate::NetworkMetrics;
 
 /// Bytes that are allocated before any of the data has arrived.
 const INITIAL_READ_BYTES: usize = 4 << 10;
@@ -54,8 +49,8 @@ pub(crate) enum Answer {
 pub(crate) struct Codec {
     specs: Arc<[ProtocolSpec]>,
     memory: Arc<Semaphore>,
-    /// Inbound requests that could not be read.
-    unread: Arc<AtomicU64>,
+    /// Counts inbound requests that could not be read.
+    metrics: NetworkMetrics,
     /// The protocol of the request that went over this stream.
     asked: usize,
 }
@@ -82,8 +77,8 @@ pub(crate) fn check(specs: &[ProtocolSpec]) -> Result<(), String> {
 
 impl Codec {
     /// For these protocols, with `memory` bytes for inbound requests; counts those that cannot be read.
-    pub(crate) fn new(specs: Arc<[ProtocolSpec]>, memory: usize, unread: Arc<AtomicU64>) -> Self {
-        Self { specs, memory: Arc::new(Semaphore::new(memory)), unread, asked: 0 }
+    pub(crate) fn new(specs: Arc<[ProtocolSpec]>, memory: usize, metrics: NetworkMetrics) -> Self {
+        Self { specs, memory: Arc::new(Semaphore::new(memory)), metrics, asked: 0 }
     }
 
     async fn read<T: AsyncRead + Unpin + Send>(&self, io: &mut T) -> io::Result<Request> {
@@ -94,7 +89,12 @@ impl Codec {
         let mut name = vec![0; name_len.into()];
         io.read_exact(&mut name).await?;
         let known = self.specs.iter().position(|spec| spec.name.as_bytes() == name);
-        let protocol = known.ok_or_else(|| invalid("unknown protocol"))?;
+        let Some(protocol) = known else {
+            self.metrics.requests_unknown_protocol.inc();
+            let name = String::from_utf8_lossy(&name);
+            tracing::debug!(?name, "refused: a request of an unknown protocol");
+            return Err(invalid("unknown protocol"));
+        };
         let (limit, deadline) = (self.specs[protocol].max_request, self.specs[protocol].timeout);
         let len = read_len(io, limit).await?;
         let permits = u32::try_from(len).map_err(|_| invalid("the request is too long"))?;
@@ -119,7 +119,7 @@ impl request_response::Codec for Codec {
         T: AsyncRead + Unpin + Send,
     {
         // When the stream's deadline passes, this future is dropped, and the guard counts it.
-        let unread = UnreadGuard(Some(self.unread.clone()));
+        let unread = UnreadGuard(Some(self.metrics.requests_failed.clone()));
         let request = self.read(io).await?;
         unread.was_read();
         Ok(request)
@@ -175,7 +175,7 @@ impl request_response::Codec for Codec {
 }
 
 /// Counts a request that could not be read, unless [`UnreadGuard::was_read`] was called.
-struct UnreadGuard(Option<Arc<AtomicU64>>);
+struct UnreadGuard(Option<Counter>);
 
 impl UnreadGuard {
     fn was_read(mut self) {
@@ -186,7 +186,7 @@ impl UnreadGuard {
 impl Drop for UnreadGuard {
     fn drop(&mut self) {
         if let Some(counter) = &self.0 {
-            counter.fetch_add(1, Ordering::Relaxed);
+            counter.inc();
         }
     }
 }
@@ -246,7 +246,7 @@ mod tests {
 
     fn codec(memory: usize) -> Codec {
         let spec = ProtocolSpec { max_request: MAX, max_response: MAX, ..ProtocolSpec::new("echo/1") };
-        Codec::new([ProtocolSpec::new("other/1"), spec].into(), memory, Arc::default())
+        Codec::new([ProtocolSpec::new("other/1"), spec].into(), memory, NetworkMetrics::default())
     }
 
     fn run<T>(future: impl Future<Output = T>) -> T {
@@ -346,9 +346,11 @@ mod tests {
 
     #[test]
     fn an_unknown_protocol_is_refused() {
-        let mut bytes = written(b"data");
+        let (mut bytes, mut codec) = (written(b"data"), codec(MAX));
         bytes[1] = b'x';
-        assert!(read(&mut codec(MAX), &bytes).is_err());
+        assert!(read(&mut codec, &bytes).is_err());
+        let metrics = &codec.metrics;
+        assert_eq!((metrics.requests_unknown_protocol.get(), metrics.requests_failed.get()), (1, 1));
     }
 
     /// A stream whose other end sends nothing and does not close.

@@ -14,7 +14,7 @@ async fn dropping_the_answer_drops_the_experts_work() {
     assert!(matches!(stream.next().await, Ok(QueryItem::Chunk(_))));
     drop(stream);
     node.expert.dropped.notified().await;
-    eventually("it is no longer in progress", || node.count(|c| &c.in_progress) == 0).await;
+    eventually("it is no longer in progress", || node.in_progress() == 0).await;
     ask(&client, node.id, node.at, Does::Stream(1, 10)).await.unwrap();
 }
 
@@ -22,7 +22,7 @@ async fn dropping_the_answer_drops_the_experts_work() {
 async fn work_that_has_sent_nothing_is_dropped_too() {
     let (node, client) = (Node::start(server_config()), client(2));
     let stream = client.open(node.id, &[node.at], question(Does::HangSilently)).await.unwrap();
-    eventually("it is in progress", || node.count(|c| &c.in_progress) == 1).await;
+    eventually("it is in progress", || node.in_progress() == 1).await;
     drop(stream);
     node.expert.dropped.notified().await;
 }
@@ -52,7 +52,7 @@ async fn what_a_service_does_after_its_end_is_not_cancelled() {
     ask(&client, node.id, node.at, Does::WorkAfterTheEnd).await.unwrap();
     // The stream has ended by now, and the server has seen that once it answers the next query.
     ask(&client, node.id, node.at, Does::Stream(1, 10)).await.unwrap();
-    assert_eq!(node.count(|c| &c.in_progress), 1);
+    assert_eq!(node.in_progress(), 1);
     node.expert.finished.notified().await;
     node.expert.release.notify_one();
     node.expert.finished.notified().await;

@@ -36,7 +36,7 @@ async fn strangers_are_limited_and_the_registered_are_not() {
     let strict = Node::admitting(config.clone(), Registry(Some(BTreeSet::from([key(3).node_id()]))));
     let refused = limited(&strict).await;
     assert!(refused > 0);
-    assert_eq!(strict.count(|c| &c.rate_limited), refused as u64);
+    assert_eq!(strict.count(|c| c.rate_limited.get()), refused as u64);
     let registered = client(3);
     for _ in 0..20 {
         ask(&registered, strict.id, strict.at, Does::Stream(1, 10)).await.unwrap();
@@ -53,16 +53,16 @@ async fn half_full_a_server_asks_for_proof_and_full_it_refuses() {
     let mut kept = Vec::new();
     for number in 1..=4u64 {
         kept.push(bare::connect(&key(2), node.at).await);
-        assert_eq!(node.count(|c| &c.retried), number.saturating_sub(3), "after {number}");
+        assert_eq!(node.count(|c| c.retried.get()), number.saturating_sub(3), "after {number}");
     }
     let refused = ask(&client(3), node.id, node.at, Does::Stream(1, 10)).await;
     assert!(matches!(refused, Err(QueryError::Unreachable { .. })), "{refused:?}");
-    assert_eq!(node.count(|c| &c.refused), 1);
+    assert_eq!(node.count(|c| c.refused.get()), 1);
     kept.clear();
     let client = client(3);
     for _ in 0..1000 {
         if ask(&client, node.id, node.at, Does::Stream(1, 10)).await.is_ok() {
-            return eventually("five came in", || node.count(|c| &c.connections) == 5).await;
+            return eventually("five came in", || node.count(|c| c.connections.get()) == 5).await;
         }
     }
     panic!("the connections were not released");
@@ -76,8 +76,8 @@ async fn a_server_with_room_asks_for_no_proof() {
         kept.push(bare::connect(&key(2), node.at).await);
     }
     // The client is connected a packet before the server.
-    eventually("all four are connected", || node.count(|c| &c.connections) == 4).await;
-    assert_eq!(node.count(|c| &c.retried), 0);
+    eventually("all four are connected", || node.count(|c| c.connections.get()) == 4).await;
+    assert_eq!(node.count(|c| c.retried.get()), 0);
 }
 
 #[tokio::test]

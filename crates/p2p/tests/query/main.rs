@@ -16,4 +16,5 @@ mod hostile_asker;
 mod identity;
 mod limits;
 mod loss;
+mod observed;
 mod swarm;

@@ -3,10 +3,7 @@
 use std::{
     collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,7 +13,7 @@ use nervure_p2p::{
     Admission,
     query::{
         ClientConfig, InboundQuery, QueryClient, QueryEnd, QueryError, QueryItem, QueryOpen, QueryServer,
-        QueryService, QueryStream, Replier, ServerConfig,
+        QueryService, QueryStream, Replier, ServerConfig, ServerMetrics,
     },
 };
 use nervure_primitives::{Amount, MeshId, Netuid, NodeId, NodeKey};
@@ -200,8 +197,13 @@ impl Node {
     }
 
     /// The count that `which` chooses.
-    pub(crate) fn count(&self, which: fn(&nervure_p2p::query::ServerCounters) -> &AtomicU64) -> u64 {
-        which(self.server.counters()).load(Ordering::Relaxed)
+    pub(crate) fn count(&self, which: fn(&ServerMetrics) -> u64) -> u64 {
+        which(self.server.metrics())
+    }
+
+    /// The queries in progress.
+    pub(crate) fn in_progress(&self) -> i64 {
+        self.server.metrics().in_progress.get()
     }
 
     /// Asserts that the server answers an honest asker.

@@ -39,6 +39,9 @@ fn experts_are_asked_again_until_one_is_back() {
         assert_eq!((answer.node, answer.text().as_str()), (node(0), "abcdef"));
         let dials = mesh.trace().iter().filter(|line| line.contains("dial")).count();
         assert_eq!(dials, 5, "{:?}", mesh.trace());
+        let metrics = mesh.router.metrics();
+        let attempts = ["failed", "started", "busy"].map(|outcome| metrics.attempts(outcome));
+        assert_eq!((metrics.retries.get(), attempts), (2, [4, 1, 0]));
     });
 }
 

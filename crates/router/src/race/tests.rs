@@ -39,6 +39,8 @@ fn a_hedge_goes_out_exactly_after_the_95th_percentile_and_the_loser_is_cancelled
         let won = run(&mesh, "hedge").await.unwrap();
         assert_eq!(winner(&won), ("e1", 2));
         assert_eq!(mesh.trace(), ["0 dial e0", "19 dial e1", "24 cancel e0"]);
+        let metrics = mesh.router.metrics();
+        assert_eq!((metrics.hedges.get(), metrics.attempts("started")), (1, 1));
         assert_eq!(mesh.observation(0).failures, 0, "to be later than usual is not a failure");
     });
 }

@@ -116,6 +116,7 @@ fn a_successor_continues_at_the_byte_where_the_expert_died() {
         assert_eq!(takeover.why, "the connection was lost");
         assert!(takeover.at >= 30 && takeover.at < 36, "{}", takeover.at);
         assert_eq!(mesh.observation(0).failures, 1);
+        assert_eq!(mesh.router.metrics().takeovers.get(), 1);
     });
 }
 

@@ -5,7 +5,7 @@
 //! all of it or nothing. A batch that is dropped leaves the store as it was. There is one at a time, and no other commit
 //! beside it: that would wait for the batch, and forever on the same thread.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{cell::RefCell, collections::HashMap, time::Instant};
 
 use jmt::{
     KeyHash, OwnedValue, Version,
@@ -18,7 +18,10 @@ use super::{
     tables::{self, HEADERS, NODES, VALUES},
     tree::StoredTree,
 };
-use crate::fail_point::{Point, reach};
+use crate::{
+    fail_point::{Point, reach},
+    metrics::Write,
+};
 use nervure_ledger::{
     chain::Next,
     tree::{Changes, Key, Record, StateProof, StateTree, TreeError, TreeUpdate, prove, update},
@@ -82,9 +85,11 @@ impl Batch<'_> {
     /// # Errors
     /// When the disk is full or fails; the store is then as it was before the batch.
     pub fn commit(self) -> Result<(), StoreError> {
+        let began = Instant::now();
         reach(Point::StoreWritten);
         self.transaction.commit()?;
         reach(Point::StoreCommitted);
+        self.store.metrics.wrote(Write::Batch, began);
         Ok(())
     }
 }

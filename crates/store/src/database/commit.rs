@@ -1,5 +1,7 @@
 //! Writing a block with all that belongs to it, in one transaction.
 
+use std::time::Instant;
+
 use nervure_primitives::{BlockHeight, cbor};
 use redb::{Durability, ReadableTable, WriteTransaction};
 use serde::Serialize;
@@ -9,7 +11,10 @@ use super::{
     tables::{self, BLOCKS, CERTIFICATES, Definition, EVENTS, HEADERS, NODES, VALUES},
     tree::{stored, value_key},
 };
-use crate::fail_point::{Point, reach};
+use crate::{
+    fail_point::{Point, reach},
+    metrics::Write,
+};
 use nervure_ledger::{chain::Next, tree::TreeUpdate};
 
 /// The first block: its header and state, and what the file is.
@@ -32,11 +37,15 @@ pub(super) fn next(
     certificate: Option<&[u8]>,
     durable: bool,
 ) -> Result<(), StoreError> {
+    let began = Instant::now();
     let transaction = begin(store, durable)?;
     write(store, &transaction, next, certificate)?;
     reach(Point::StoreWritten);
     transaction.commit()?;
     reach(Point::StoreCommitted);
+    if durable {
+        store.metrics.wrote(Write::Block, began);
+    }
     Ok(())
 }
 

@@ -117,11 +117,11 @@ fn comparison(input: &mut &str) -> ModalResult<Node> {
     match (number, text) {
         (Some(field), _) => {
             let (order, value) = cut_err((order, number_value)).parse_next(input)?;
-            Ok(Node::Number(field, order, value))
+            Ok(Node::Number { field, order, value })
         }
         (None, Some(field)) => {
             let (how, value) = cut_err((matching, text_value)).parse_next(input)?;
-            Ok(Node::Text(field, how, value))
+            Ok(Node::Text { field, how, value })
         }
         (None, None) => fail.parse_next(input),
     }

@@ -9,7 +9,12 @@ use std::{collections::BTreeMap, rc::Rc};
 use nervure_primitives::Hash;
 use rand::Rng;
 
-use super::{Behaviour, FaultKind, events::Packet, plan::MILLISECOND, world::World};
+use super::{
+    Behaviour, FaultKind,
+    events::Packet,
+    plan::MILLISECOND,
+    world::{SeenProposal, World},
+};
 use crate::bft::{
     Application, Message, Proposal, SignedProposal, SignedStatement, SignedVote, Vote, VoteKind,
 };
@@ -64,7 +69,7 @@ impl<A: Application> World<'_, A> {
         let mut made: BTreeMap<Option<Hash>, Rc<[u8]>> = BTreeMap::new();
         for to in (0..self.nodes.len()).filter(|to| *to != at) {
             let Vote { height, round, .. } = vote.statement;
-            let seen = self.first_seen.get(&(to, height, round)).copied();
+            let seen = self.first_seen.get(&SeenProposal { by: to, height, round }).copied();
             // The engine votes for its own block before it proposes it. It is not yet decided which
             // of the two blocks this receiver will see.
             if seen.is_none() && vote.statement.value.is_some() {
@@ -96,7 +101,7 @@ impl<A: Application> World<'_, A> {
         let Proposal { height, round, value, .. } = proposal.statement;
         for (turn, to) in (0..self.nodes.len()).filter(|to| *to != at).enumerate() {
             let (bytes, value) = if turn % 2 == odd { (&first, value) } else { (&second, other.id) };
-            self.first_seen.insert((to, height, round), value);
+            self.first_seen.insert(SeenProposal { by: to, height, round }, value);
             self.send(at, to, Packet::Message(bytes.clone()), 0);
             let vote = Vote { height, round, kind: VoteKind::Prevote, value: Some(value) };
             if let Some(vote) = self.sign(at, vote, Message::Vote) {

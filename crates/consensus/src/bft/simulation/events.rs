@@ -30,9 +30,9 @@ pub(super) enum LocalEvent {
     /// A timer, with the number of its scheduling: a rescheduled timer invalidates earlier ones.
     Timer(Timer, u64),
     /// The instance's block is built.
-    Proposed(BlockHeight, Round, Hash),
+    Proposed { height: BlockHeight, round: Round, value: Hash },
     /// A block has been executed.
-    Validated(BlockHeight, Hash, bool),
+    Validated { height: BlockHeight, value: Hash, valid: bool },
     /// Ask again for a block that did not arrive.
     Fetch(Hash),
 }

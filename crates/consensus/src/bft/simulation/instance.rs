@@ -14,7 +14,7 @@ use super::{
     events::{Event, LocalEvent, Packet},
     machine::Machine,
     plan::MILLISECOND,
-    world::World,
+    world::{SeenProposal, World},
 };
 use crate::{
     bft::{
@@ -213,7 +213,7 @@ impl<A: Application> World<'_, A> {
                 let block = self.nodes[at].app.propose(round);
                 self.nodes[at].blocks.insert(block.id, block.body.into());
                 let after = self.rng.random_range(MILLISECOND..10 * MILLISECOND);
-                self.plan_local(at, after, LocalEvent::Proposed(height, round, block.id));
+                self.plan_local(at, after, LocalEvent::Proposed { height, round, value: block.id });
             }
             Effect::Validate(candidate) => self.validate(at, candidate),
             Effect::Decided(certificate) => self.commit(at, &certificate),
@@ -292,10 +292,10 @@ impl<A: Application> World<'_, A> {
                     self.input(at, Input::Elapsed(timer));
                 }
             }
-            LocalEvent::Proposed(height, round, value) => {
+            LocalEvent::Proposed { height, round, value } => {
                 self.input(at, Input::Proposed { height, round, value });
             }
-            LocalEvent::Validated(height, value, valid) => {
+            LocalEvent::Validated { height, value, valid } => {
                 self.input(at, Input::Validated { height, value, valid });
             }
             LocalEvent::Fetch(id) => self.fetch(at, id),
@@ -335,7 +335,8 @@ impl<A: Application> World<'_, A> {
         if candidate.height == node.next_height() {
             let valid = node.app.validate(&body);
             let after = self.rng.random_range(MILLISECOND / 2..5 * MILLISECOND);
-            self.plan_local(at, after, LocalEvent::Validated(candidate.height, candidate.value, valid));
+            let Candidate { height, value, .. } = candidate;
+            self.plan_local(at, after, LocalEvent::Validated { height, value, valid });
         }
     }
 
@@ -387,8 +388,8 @@ impl<A: Application> World<'_, A> {
                 let Ok(message) = Message::decode(&bytes) else { return };
                 if let Message::Proposal(proposal) = &message {
                     let statement = proposal.statement;
-                    let key = (to, statement.height, statement.round);
-                    self.first_seen.entry(key).or_insert(statement.value);
+                    let proposal = SeenProposal { by: to, height: statement.height, round: statement.round };
+                    self.first_seen.entry(proposal).or_insert(statement.value);
                 }
                 let from = self.nodes[from].key.node_id();
                 self.input(to, Input::Message { from, message });

@@ -43,6 +43,15 @@ pub struct Outcome {
     pub lines: Vec<String>,
 }
 
+/// A proposal that an instance has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SeenProposal {
+    /// The instance.
+    pub(super) by: usize,
+    pub(super) height: BlockHeight,
+    pub(super) round: Round,
+}
+
 pub(super) struct World<'a, A> {
     pub(super) plan: &'a Plan,
     pub(super) rng: ChaCha8Rng,
@@ -52,7 +61,7 @@ pub(super) struct World<'a, A> {
     pub(super) invariants: InvariantChecker,
     pub(super) faults: Faults,
     /// The block that each instance saw proposed first. Equivocators vote for it.
-    pub(super) first_seen: BTreeMap<(usize, BlockHeight, Round), Hash>,
+    pub(super) first_seen: BTreeMap<SeenProposal, Hash>,
     /// The time of the first proposal of each height.
     pub(super) proposed: BTreeMap<BlockHeight, Micros>,
     pub(super) finality: Micros,

@@ -40,7 +40,7 @@ impl DeployArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let secret = AnchorKey::read(&self.account)?.secret();
         let account = Account::from_secret(&secret).context("the account's key is not a valid secret key")?;
-        let (mesh, height, set) = match &self.spec {
+        let AnchorSigners { mesh, height, set } = match &self.spec {
             Some(spec) => of_genesis(spec).await?,
             None => self.of_last_checkpoint(global).await?,
         };
@@ -64,11 +64,13 @@ impl DeployArgs {
     }
 
     /// The proven signers of the next checkpoint.
-    async fn of_last_checkpoint(&self, global: &Global) -> anyhow::Result<(MeshId, BlockHeight, AnchorSet)> {
+    async fn of_last_checkpoint(&self, global: &Global) -> anyhow::Result<AnchorSigners> {
         let mut light = self.trust.open(global).await?;
         let height = light.checkpoint(None).await?.height();
         match light.record(Key::AnchorSets, height).await? {
-            Some(Record::AnchorSets { successors, .. }) => Ok((light.mesh(), height, successors)),
+            Some(Record::AnchorSets { successors, .. }) => {
+                Ok(AnchorSigners { mesh: light.mesh(), height, set: successors })
+            }
             _ => bail!(
                 "at block {height}, the validators with an anchor key do not have two thirds of the voting power\n\
                  let more validators register theirs: nervure anchor register"
@@ -77,11 +79,19 @@ impl DeployArgs {
     }
 }
 
-async fn of_genesis(spec: &str) -> anyhow::Result<(MeshId, BlockHeight, AnchorSet)> {
+/// The validators that sign the first checkpoint of a contract.
+struct AnchorSigners {
+    mesh: MeshId,
+    /// The block from which on they sign.
+    height: BlockHeight,
+    set: AnchorSet,
+}
+
+async fn of_genesis(spec: &str) -> anyhow::Result<AnchorSigners> {
     let spec = mesh::read(spec).await?;
     let state = LedgerState::genesis(&spec)?;
     match state.anchors().successors() {
-        Some(set) => Ok((spec.mesh_id(), BlockHeight(0), set.clone())),
+        Some(set) => Ok(AnchorSigners { mesh: spec.mesh_id(), height: BlockHeight(0), set: set.clone() }),
         None => bail!(
             "the mesh spec has no anchor keys of validators with more than two thirds of the stake\n\
              add the address of each (nervure anchor key), or omit the spec if the mesh already runs"

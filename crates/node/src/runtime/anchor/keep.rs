@@ -1,7 +1,7 @@
 //! Keeps checkpoints in the node's own file: those whose quorum of attestations arrived here, and those of a peer when
 //! too few attestations arrived.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use nervure_anchor::{AnchorError, AttestationMessage, LocalAnchor, Submission};
 use nervure_ledger::{chain::Tip, snapshot::Assembly, spec::MeshSpec};
@@ -12,7 +12,7 @@ use nervure_store::{Reader, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::{Anchoring, request, wire};
-use crate::runtime::chain::ChainHandle;
+use crate::runtime::{chain::ChainHandle, peers};
 
 /// Between two checks of the open checkpoints.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ impl Anchoring {
         stop: CancellationToken,
     ) {
         self.resume(&chain, spec).await;
-        let (mut number, mut turn) = (0u16, 0usize);
+        let mut number = 0u16;
         loop {
             let wait = async {
                 // Both the timeout and the notification start a round.
@@ -62,8 +62,7 @@ impl Anchoring {
             }
             let (_, since) = self.attestations.lock().waiting();
             if since.is_some_and(|since| now.duration_since(since) > PEER_REQUEST_DELAY) {
-                self.request_from_peer(&network, turn).await;
-                turn = turn.wrapping_add(1);
+                self.request_from_peer(&network).await;
             }
         }
     }
@@ -116,15 +115,13 @@ impl Anchoring {
     }
 
     /// Asks a registered peer for its submissions after the last one that is kept here.
-    async fn request_from_peer(self: &Arc<Self>, network: &NetworkHandle, turn: usize) {
+    async fn request_from_peer(self: &Arc<Self>, network: &NetworkHandle) {
         let Some(from) = self.log.get().map(|log| BlockHeight(log.latest().0.saturating_add(1))) else {
             return;
         };
-        let peers = network.peers().await.unwrap_or_default();
-        let registered: Vec<_> = peers.into_iter().filter(|peer| peer.registered).collect();
-        let Some(peer) = registered.get(turn % registered.len().max(1)) else { return };
+        let Some(peer) = peers::registered(network, &BTreeSet::new()).await.first().copied() else { return };
         let Some(request) = request(self.domain, from) else { return };
-        let Ok(answer) = network.request(peer.node, ANCHOR.name, request).await else { return };
+        let Ok(answer) = network.request(peer, ANCHOR.name, request).await else { return };
         let anchoring = self.clone();
         let keeping = tokio::task::spawn_blocking(move || {
             let Some(log) = anchoring.log.get() else { return Ok(()) };

@@ -1,12 +1,13 @@
 //! Blocks by request: the body of a proposal by its id, and committed blocks with their certificates.
 //!
-//! What a hostile peer can do: ask for as many bytes as an answer may have, as often as its rate allows.
-//! What it answers is used only after its certificate, or its id, has been checked.
+//! What a hostile peer can do: ask for as many bytes as an answer may have, as often as its rate allows. A body that it
+//! answers is bound to its header here, before anything is concluded from the certificate of that header: validators
+//! sign headers alone, so a peer can put any body behind one.
 
-use nervure_consensus::checkpoint::CommitCertificate;
-use nervure_ledger::block::{Block, MAX_BLOCK_LEN};
+use nervure_consensus::checkpoint::{CertificateError, CommitCertificate};
+use nervure_ledger::block::{Block, DecodeBlockError, MAX_BLOCK_LEN};
 use nervure_p2p::ProtocolSpec;
-use nervure_primitives::{BlockHeight, Hash};
+use nervure_primitives::{BlockHeight, Hash, cbor::CborError};
 use nervure_protocol::{
     bounds::{self, MAX_BLOCKS},
     chain::{BlocksRequest, BlocksResponse, CertifiedBlock},
@@ -61,20 +62,53 @@ fn blocks(reader: &Reader, from: BlockHeight) -> Result<Vec<CertifiedBlock>, Sto
     Ok(blocks)
 }
 
-/// The block in an answer to [`BlocksRequest::Body`], if it is the one with this `id`.
-pub(super) fn read_body(bytes: &[u8], id: &Hash) -> Option<Block> {
-    let BlocksResponse::Body(Some(body)) = BlocksResponse::decode(bytes).ok()? else { return None };
-    let block = Block::decode(&body).ok()?;
-    (block.header.id() == *id).then_some(block)
+/// Why an answer of a peer is its fault: an honest node never sends it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InvalidAnswer {
+    #[error("it is not an answer: {0}")]
+    Response(CborError),
+    #[error("it answers another request")]
+    OtherRequest,
+    #[error("{} blocks, and at most {MAX_BLOCKS} are allowed", .0)]
+    TooMany(usize),
+    #[error("a block in it: {0}")]
+    Block(#[from] DecodeBlockError),
+    #[error("a certificate in it: {0}")]
+    Certificate(#[from] CertificateError),
+    #[error("the block {actual} instead of {expected}")]
+    OtherBlock { expected: Hash, actual: Hash },
 }
 
-/// The blocks in an answer to [`BlocksRequest::From`], if they are what they should be.
-pub(super) fn read_blocks(bytes: &[u8]) -> Option<Vec<Certified>> {
-    let BlocksResponse::Blocks(blocks) = BlocksResponse::decode(bytes).ok()? else { return None };
-    blocks.into_iter().take(MAX_BLOCKS.into()).map(|pair| read(&pair)).collect()
+/// The block in an answer to [`BlocksRequest::Body`]: it has this `id`, and its transactions are those that its header
+/// commits to. None when the peer does not have it.
+pub(super) fn read_body(bytes: &[u8], id: &Hash) -> Result<Option<Block>, InvalidAnswer> {
+    let BlocksResponse::Body(body) = BlocksResponse::decode(bytes).map_err(InvalidAnswer::Response)? else {
+        return Err(InvalidAnswer::OtherRequest);
+    };
+    let Some(body) = body else { return Ok(None) };
+    let block = Block::decode(&body)?;
+    match block.header.id() {
+        actual if actual == *id => Ok(Some(block)),
+        actual => Err(InvalidAnswer::OtherBlock { expected: *id, actual }),
+    }
 }
 
-/// A block with its certificate, decoded.
-pub(super) fn read((block, certificate): &CertifiedBlock) -> Option<Certified> {
-    Some((Block::decode(block).ok()?, CommitCertificate::decode(certificate).ok()?))
+/// The blocks in an answer to [`BlocksRequest::From`]; each is bound to its header, and no certificate is verified.
+pub(super) fn read_blocks(bytes: &[u8]) -> Result<Vec<Certified>, InvalidAnswer> {
+    let BlocksResponse::Blocks(blocks) = BlocksResponse::decode(bytes).map_err(InvalidAnswer::Response)?
+    else {
+        return Err(InvalidAnswer::OtherRequest);
+    };
+    match blocks.len() {
+        count if count > usize::from(MAX_BLOCKS) => Err(InvalidAnswer::TooMany(count)),
+        _ => blocks.iter().map(read).collect(),
+    }
 }
+
+/// A block with its certificate, decoded. The block is bound to its header; the certificate is not verified.
+pub(super) fn read((block, certificate): &CertifiedBlock) -> Result<Certified, InvalidAnswer> {
+    Ok((Block::decode(block)?, CommitCertificate::decode(certificate)?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use nervure_primitives::{BlockHeight, Envelope, Hash};
 use nervure_store::{Store, Wal};
 
 use super::{
-    blocks::Certified, host_error::HostError, proposed::ProposedBlocks, receipts::TxReceipts,
+    ChainMetrics, blocks::Certified, host_error::HostError, proposed::ProposedBlocks, receipts::TxReceipts,
     sync::FollowOutcome,
 };
 
@@ -31,6 +31,7 @@ pub(super) struct ExecutorDeps {
     pub(super) wal: Wal,
     pub(super) proposed: Arc<ProposedBlocks>,
     pub(super) receipts: Arc<TxReceipts>,
+    pub(super) metrics: ChainMetrics,
     /// Threads that verify signatures of transactions.
     pub(super) threads: NonZeroUsize,
 }
@@ -41,14 +42,15 @@ pub(super) struct BlockExecutor {
     wal: Wal,
     proposed: Arc<ProposedBlocks>,
     receipts: Arc<TxReceipts>,
+    metrics: ChainMetrics,
     proposals: Proposals,
 }
 
 impl BlockExecutor {
     /// On top of `tip`, the last block in the store.
     pub(super) fn new(tip: Tip, deps: ExecutorDeps) -> Self {
-        let ExecutorDeps { store, wal, proposed, receipts, threads } = deps;
-        Self { store, wal, proposed, receipts, proposals: Proposals::new(tip, threads) }
+        let ExecutorDeps { store, wal, proposed, receipts, metrics, threads } = deps;
+        Self { store, wal, proposed, receipts, metrics, proposals: Proposals::new(tip, threads) }
     }
 
     /// The last committed block.
@@ -196,21 +198,27 @@ impl BlockExecutor {
     }
 
     fn set_tip(&mut self, next: &Next) {
+        self.metrics.block(next.block.transactions.len());
         self.proposals.committed(next);
         self.proposed.clear();
     }
 }
 
-/// Executes a block that validators agreed on. An error means that this node or a third of them is faulty.
+/// Executes a block that validators agreed on. Its transactions are those that the certified header commits to
+/// ([`Block::decode`]), so that an error is no peer's doing: this node or a third of the validators is faulty.
 fn execute(
     proposals: &mut Proposals,
     tree: &impl StateTree,
     block: &Block,
 ) -> Result<Option<Next>, HostError> {
     let (height, id) = (block.header.height, block.header.id());
-    proposals.check(tree, block).map_err(|error| {
-        tracing::error!(%height, %error, "the validators' block does not follow");
-        HostError::Contradicted { height, id }
+    proposals.check(tree, block).map_err(|error| match error {
+        // The tree is this node's own: its disk failed, and the block may be right.
+        BlockError::Tree(_) => HostError::Block(error),
+        error => {
+            tracing::error!(%height, %error, "the validators' block does not follow");
+            HostError::Contradicted { height, id }
+        }
     })?;
     Ok(proposals.take(&id))
 }

@@ -10,7 +10,7 @@ mod follow;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,10 +24,11 @@ use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId};
 use nervure_protocol::topics::{CONSENSUS, TRANSACTIONS};
 use nervure_store::fail_point::{Point, reach};
 use tokio::sync::watch;
+use tracing::Span;
 
 use super::{
-    ChainCounters, ChainRole, ChainView, executor::BlockExecutor, fetch::Net, gossip, host_error::HostError,
-    pacemaker::Pacemaker, pending::PendingTransactions, schedule::Schedule, stall::StallMonitor,
+    ChainMetrics, ChainRole, ChainView, executor::BlockExecutor, fetch::Net, gossip, host_error::HostError,
+    pacemaker::Pacemaker, pending::PendingTransactions, schedule::Schedule, span, stall::StallMonitor,
     sync::BlockSync,
 };
 use crate::runtime::anchor::Anchoring;
@@ -43,7 +44,7 @@ pub(super) struct HostDeps {
     pub(super) executor: BlockExecutor,
     pub(super) pending: PendingTransactions,
     pub(super) view: watch::Sender<ChainView>,
-    pub(super) counters: Arc<ChainCounters>,
+    pub(super) metrics: ChainMetrics,
     pub(super) net: Net,
     pub(super) role: ChainRole,
     pub(super) anchoring: Arc<Anchoring>,
@@ -58,6 +59,8 @@ pub(super) struct Host {
     pacemaker: Pacemaker,
     stalls: StallMonitor,
     current: CurrentHeight,
+    /// The span of the height and round in which the thread works.
+    span: Span,
     /// Inputs for the engine that effects produced.
     inputs: VecDeque<Input>,
     /// How many consensus messages were sent: each sending is a gossip message of its own.
@@ -90,13 +93,14 @@ impl Host {
             pacemaker: Pacemaker::new(deps.block_time, now),
             stalls: StallMonitor::new(deps.block_time, now),
             current: CurrentHeight::default(),
+            span: span::of_height(deps.executor.height(), 0),
             inputs: VecDeque::new(),
             sent: 0,
             deps,
         }
     }
 
-    /// The process begins: restores pending transactions, and asks a peer for its height.
+    /// The process begins: restores pending transactions, and asks peers for their heights.
     pub(super) fn start(&mut self) {
         let executor = &mut self.deps.executor;
         self.deps.pending.restore(|envelope| executor.insert(envelope));
@@ -105,7 +109,7 @@ impl Host {
         self.handshake_heights();
     }
 
-    /// Asks a peer for its height before anything else. Signatures that this node's key made after its files were
+    /// Asks peers for their heights before anything else. Signatures that this node's key made after its files were
     /// written are found in those blocks, and nothing is signed for heights that are decided already.
     fn handshake_heights(&mut self) {
         let own = self.deps.net.node();
@@ -117,6 +121,11 @@ impl Host {
             true => self.schedule.begin_at(Instant::now()),
             false => self.deps.net.handshake_heights(self.height()),
         }
+    }
+
+    /// The span of the height and round in which the thread works.
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
     }
 
     /// When something is due next, if anything is.
@@ -167,7 +176,7 @@ impl Host {
     /// Asks a peer for the next block, and again later if there is none.
     fn poll(&mut self) {
         self.schedule.begin_at(Instant::now() + FOLLOWER_POLL_INTERVAL);
-        self.deps.net.poll(self.height());
+        self.deps.net.poll(self.height(), self.sync.paused(Instant::now()));
     }
 
     /// When a validator that commits nothing asks whether others did.
@@ -187,7 +196,7 @@ impl Host {
             tracing::warn!(height = %self.height(), "{why}");
         }
         self.deps.view.send_modify(|view| view.stalled = why);
-        self.deps.net.poll(self.height());
+        self.deps.net.poll(self.height(), self.sync.paused(Instant::now()));
     }
 
     /// The height that is being decided.
@@ -202,7 +211,12 @@ impl Host {
 
     /// Takes a transaction of a peer for one of the next blocks.
     pub(super) fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
+        let span = span::of_transaction(&envelope.id());
         let taken = self.deps.executor.insert(envelope);
+        match &taken {
+            Ok(_) => span.in_scope(|| tracing::debug!("in the mempool")),
+            Err(rejection) => span.in_scope(|| tracing::debug!(%rejection, "not taken into the mempool")),
+        }
         self.report_waiting();
         taken
     }
@@ -251,7 +265,7 @@ impl Host {
             _ => "start this node again, and report it with the log",
         };
         tracing::error!(%error, next, "this node has stopped following the chain");
-        ChainCounters::count(&self.deps.counters.refused_blocks);
+        self.deps.metrics.refused_blocks.inc();
         self.deps.view.send_modify(|view| view.failed = Some(format!("{error}; {next}")));
     }
 
@@ -268,7 +282,7 @@ impl Host {
         let Candidate { height, value, .. } = candidate;
         match self.deps.executor.holds(&value) {
             true => self.inputs.push_back(Input::Validated { height, value, valid: true }),
-            false => self.deps.net.body(candidate),
+            false => self.deps.net.body(candidate, self.sync.paused(Instant::now())),
         }
     }
 
@@ -281,7 +295,7 @@ impl Host {
         let outcome = self.deps.executor.validate(block)?;
         if let Err(error) = &outcome {
             tracing::warn!(%height, proposer = %candidate.proposer, %error, "an invalid block was proposed");
-            ChainCounters::count(&self.deps.counters.refused_blocks);
+            self.deps.metrics.refused_blocks.inc();
         }
         self.inputs.push_back(Input::Validated { height, value, valid: outcome.is_ok() });
         self.commit_awaited()
@@ -312,9 +326,10 @@ impl Host {
 
     fn round_started(&mut self, round: bft::Round, proposer: NodeId) {
         if round.0 > 0 {
-            self.deps.counters.extra_rounds.fetch_add(1, Ordering::Relaxed);
+            self.deps.metrics.extra_rounds.inc();
             tracing::debug!(height = %self.height(), round = round.0, %proposer, "another round");
         }
+        self.span = span::of_height(self.height(), round.0);
         self.current.proposers.insert(round.0, proposer);
         self.deps.view.send_modify(|view| view.round = round.0);
     }
@@ -348,12 +363,12 @@ impl bft::Host for Host {
             Effect::Validate(candidate) => self.validate(candidate),
             Effect::Decided(certificate) => self.decided(certificate)?,
             Effect::Evidence(equivocation) => {
-                ChainCounters::count(&self.deps.counters.equivocations);
+                self.deps.metrics.equivocations.inc();
                 tracing::warn!(culprit = %equivocation.culprit(), "a validator equivocated");
             }
             // The driver returns it to the thread, which judges the message.
             Effect::Refused { .. } => {}
-            Effect::Behind { peer, height } => self.catch_up(peer, height),
+            Effect::Behind { peer, .. } => self.catch_up(peer),
             Effect::Silenced { through, key_used_twice } => self.silenced(through, key_used_twice),
             Effect::Contradicted(certificate) => {
                 let (height, id) = (certificate.height, certificate.value);

@@ -7,6 +7,8 @@ use nervure_ledger::event::Event;
 use nervure_primitives::{BlockHeight, Hash};
 use parking_lot::Mutex;
 
+use super::span;
+
 /// Most outcomes in memory. Older ones are in the blocks.
 const MAX_TX_RECEIPTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(49_999);
 
@@ -20,11 +22,25 @@ impl Default for TxReceipts {
     }
 }
 
+/// Logs what became of a transaction, within its span.
+fn log(height: BlockHeight, event: &Event) {
+    match event {
+        Event::Applied { id, .. } => {
+            span::of_transaction(id).in_scope(|| tracing::debug!(%height, "applied"));
+        }
+        Event::Refused { id, refusal, .. } => {
+            span::of_transaction(id).in_scope(|| tracing::debug!(%height, %refusal, "rejected in a block"));
+        }
+        _ => {}
+    }
+}
+
 impl TxReceipts {
     /// Adds the outcomes of a block.
     pub(super) fn note(&self, height: BlockHeight, events: &[Event]) {
         let mut receipts = self.0.lock();
         for event in events {
+            log(height, event);
             if let Event::Applied { id, .. } | Event::Refused { id, .. } = event {
                 receipts.put(*id, (height, event.clone()));
             }

@@ -1,9 +1,17 @@
 //! Catching up: when this node asks peers for blocks, and which of their blocks it takes.
 //!
-//! What a hostile peer can do: announce heights that do not exist, which costs one request at a time; and answer with
-//! blocks that validators did not agree on, which end at their certificate.
+//! A *claim* is a peer's word that it has blocks that this node lacks. A claim is worth a request; only a certificate
+//! makes this node say that it is behind.
+//!
+//! What a hostile peer can do: claim heights that do not exist, which costs one request at a time and makes nobody
+//! believe the height; be silent when it is asked, which delays this node by [`HEDGE_DELAY`], until it asks another; and
+//! answer with what validators did not agree on, which ends at its certificate, and the peer is not asked again for
+//! [`FAULT_PAUSE`].
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use nervure_consensus::{
     bft::{Input, SignedStatement},
@@ -14,8 +22,24 @@ use nervure_primitives::{BlockHeight, NodeId};
 
 use super::blocks::Certified;
 
-/// How long a response with blocks may take before another peer is asked.
+/// How long a response with blocks may take before its request counts as lost.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a request may run before another peer that claims blocks is asked as well.
+const HEDGE_DELAY: Duration = Duration::from_secs(2);
+
+/// Requests that run at once, each to another peer.
+const MAX_REQUESTS: usize = 3;
+
+/// How long a peer that sent invalid blocks is not asked for any.
+const FAULT_PAUSE: Duration = Duration::from_secs(600);
+
+/// How long a peer that claimed blocks and had none is not asked for any.
+const EMPTY_CLAIM_PAUSE: Duration = Duration::from_secs(5);
+
+/// Peers that are not asked for a time. With more, the one whose pause ends first is asked again: peers are
+/// connections, of which a node has fewer.
+const MAX_PAUSED_PEERS: usize = 1_024;
 
 /// What a block that other validators agreed on is to this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,51 +52,95 @@ pub(super) enum FollowOutcome {
     Disagreed,
 }
 
-/// Which blocks are requested, and how far this node is behind.
+/// Which blocks are requested, of whom, and how far this node is behind.
 #[derive(Debug, Default)]
 pub(super) struct BlockSync {
-    /// Since when blocks are awaited that others have.
-    requested_at: Option<Instant>,
-    /// The highest block that a peer announced, while this node does not have it.
+    /// Peers that were asked for blocks and have not answered, and when.
+    requests: BTreeMap<NodeId, Instant>,
+    /// Peers that are not asked, and until when.
+    paused: BTreeMap<NodeId, Instant>,
+    /// The highest block that a certificate proved to exist, while this node does not have it.
     behind: Option<BlockHeight>,
     /// This node's height when it first learned the height of a peer; none before that.
     handshake_height: Option<BlockHeight>,
 }
 
 impl BlockSync {
-    /// A peer has the block at `height`, which this node lacks. Returns whether to ask it for blocks now: one request
-    /// at a time.
-    pub(super) fn on_peer_ahead(&mut self, height: BlockHeight, now: Instant) -> bool {
-        self.behind = self.behind.max(Some(height));
-        let is_awaited =
-            self.requested_at.is_some_and(|since| now.saturating_duration_since(since) < SYNC_TIMEOUT);
-        if !is_awaited {
-            self.requested_at = Some(now);
+    /// `peer` claims to have a block that this node lacks. Returns whether to ask it for blocks now: another peer is
+    /// asked beside the first only when that one is slow.
+    pub(super) fn on_claim(&mut self, peer: NodeId, now: Instant) -> bool {
+        let age = |since: &Instant| now.saturating_duration_since(*since);
+        self.requests.retain(|_, since| age(since) < SYNC_TIMEOUT);
+        let is_slow = self.requests.values().all(|since| age(since) >= HEDGE_DELAY);
+        let may_ask = is_slow
+            && self.requests.len() < MAX_REQUESTS
+            && !self.requests.contains_key(&peer)
+            && !self.is_paused(&peer, now);
+        if may_ask {
+            self.requests.insert(peer, now);
         }
-        !is_awaited
+        may_ask
     }
 
-    /// A response with `blocks` has arrived, and `next` is the height that this node decides. Returns the height to
-    /// ask the same peer for: there may be more blocks, which arrive while these are executed.
+    /// A certificate proved that there is a block at `height`.
+    pub(super) fn on_proof(&mut self, height: BlockHeight) {
+        self.behind = self.behind.max(Some(height));
+    }
+
+    /// A response of `peer` with `blocks` has arrived, and `next` is the height that this node decides. Returns the
+    /// height to ask the same peer for: there may be more blocks, which arrive while these are executed.
     pub(super) fn on_response(
         &mut self,
+        peer: NodeId,
         blocks: &[Certified],
         next: BlockHeight,
         now: Instant,
     ) -> Option<BlockHeight> {
+        let was_asked = self.requests.remove(&peer).is_some();
+        if blocks.is_empty() && was_asked {
+            self.pause(peer, now, EMPTY_CLAIM_PAUSE);
+        }
         let is_next = blocks.first().is_some_and(|(block, _)| block.header.height == next);
         let more =
             (blocks.len() > 1 && is_next).then(|| BlockHeight(next.0.saturating_add(blocks.len() as u64)));
-        self.requested_at = more.map(|_| now);
+        if more.is_some() {
+            self.requests.insert(peer, now);
+        }
         more
     }
 
-    /// The highest block that a peer announced, while this node does not have it.
+    /// `peer` sent what no honest node sends: it is not asked for a time.
+    pub(super) fn on_fault(&mut self, peer: NodeId, now: Instant) {
+        self.requests.remove(&peer);
+        self.pause(peer, now, FAULT_PAUSE);
+    }
+
+    fn pause(&mut self, peer: NodeId, now: Instant, pause: Duration) {
+        self.paused.retain(|_, until| *until > now);
+        let until = self.paused.entry(peer).or_insert(now);
+        *until = (*until).max(now + pause);
+        if self.paused.len() > MAX_PAUSED_PEERS
+            && let Some(first) = self.paused.iter().min_by_key(|(_, until)| **until).map(|(peer, _)| *peer)
+        {
+            self.paused.remove(&first);
+        }
+    }
+
+    fn is_paused(&self, peer: &NodeId, now: Instant) -> bool {
+        self.paused.get(peer).is_some_and(|until| *until > now)
+    }
+
+    /// The peers that are not asked now.
+    pub(super) fn paused(&self, now: Instant) -> BTreeSet<NodeId> {
+        self.paused.iter().filter(|(_, until)| **until > now).map(|(peer, _)| *peer).collect()
+    }
+
+    /// The highest block that a certificate proved to exist, while this node does not have it.
     pub(super) const fn behind(&self) -> Option<BlockHeight> {
         self.behind
     }
 
-    /// Whether no peer is known to have a block after `height`.
+    /// Whether no block after `height` is known to exist.
     pub(super) fn is_live(&self, height: BlockHeight) -> bool {
         self.behind.is_none_or(|behind| behind <= height)
     }
@@ -116,6 +184,16 @@ pub(super) fn verify_next(tip: &Tip, block: &Block, certificate: &CommitCertific
         true => FollowOutcome::Committed,
         false => FollowOutcome::Disagreed,
     }
+}
+
+/// Whether the certificate proves that its block, of a height after the next one, exists: validators of the next height
+/// with more than a third of the power signed it.
+pub(super) fn proves_existence(tip: &Tip, (block, certificate): &Certified) -> bool {
+    (certificate.height, certificate.value) == (block.header.height, block.header.id())
+        && tip
+            .state
+            .validators()
+            .is_some_and(|validators| certificate.verify_existence(validators, &tip.header.mesh).is_ok())
 }
 
 #[cfg(test)]

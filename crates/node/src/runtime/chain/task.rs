@@ -14,7 +14,8 @@ use nervure_store::RecoveredLog;
 use tokio::sync::oneshot;
 
 use super::{
-    blocks::Certified,
+    blocks::InvalidAnswer,
+    fetch::BlocksAnswer,
     gossip,
     host::{DueHeight, Host},
     host_error::HostError,
@@ -35,8 +36,12 @@ pub(super) enum Event {
     Submit(Envelope, oneshot::Sender<Result<Hash, MempoolError>>),
     /// The block of a proposal, or that no peer has it.
     Body(Candidate, Option<Block>),
-    /// Committed blocks of a peer, or that it has none.
-    Blocks(NodeId, Option<Vec<Certified>>),
+    /// What a peer that was asked for committed blocks did.
+    Blocks(NodeId, BlocksAnswer),
+    /// A peer answered a request for a proposed block with what no honest node sends.
+    InvalidBody(NodeId, InvalidAnswer),
+    /// The peers that were asked for their heights at the start have answered, or failed to.
+    HandshakeDone,
     /// The node ends.
     Stop,
 }
@@ -65,14 +70,18 @@ impl Task {
     fn work(&mut self) -> Result<(), TaskError> {
         self.driver.host().start();
         loop {
-            self.fire_timers()?;
+            let span = self.driver.host().span();
+            span.in_scope(|| self.fire_timers())?;
             let wait = match self.driver.host().next_deadline() {
                 Some(deadline) => deadline.saturating_duration_since(Instant::now()),
                 None => MAX_SLEEP,
             };
             match self.queue.recv_timeout(wait) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Ok(event) => self.handle(event)?,
+                Ok(event) => {
+                    let span = self.driver.host().span();
+                    span.in_scope(|| self.handle(event))?;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -132,9 +141,17 @@ impl Task {
                 tracing::debug!(height = %candidate.height, id = %candidate.value, "no peer has the proposed block");
                 Ok(())
             }
-            Event::Blocks(peer, blocks) => {
-                self.driver.host().on_blocks_fetched(peer, blocks).map_err(DriverError::Host)?;
+            Event::Blocks(peer, answer) => {
+                self.driver.host().on_blocks_answer(peer, answer).map_err(DriverError::Host)?;
                 self.drain()
+            }
+            Event::InvalidBody(peer, invalid) => {
+                self.driver.host().on_fault(peer, &invalid);
+                Ok(())
+            }
+            Event::HandshakeDone => {
+                self.driver.host().on_handshake_done();
+                Ok(())
             }
             Event::Stop => Ok(()),
         }

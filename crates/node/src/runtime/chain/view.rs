@@ -1,10 +1,7 @@
 //! The state of the chain, as the rest of the node sees it.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -23,7 +20,7 @@ pub(crate) struct ChainView {
     pub took: Option<Duration>,
     /// The round that the next block is in.
     pub round: u32,
-    /// The highest block that a peer announced, while this node does not have it.
+    /// The highest block that a certificate proved to exist, while this node does not have it.
     pub behind: Option<BlockHeight>,
     /// Transactions that wait for a block.
     pub waiting: usize,
@@ -57,24 +54,5 @@ impl ChainView {
     /// The view of the genesis of `spec`, for a client that follows no chain.
     pub(crate) fn genesis(spec: &MeshSpec) -> Result<Self, StoreError> {
         Ok(Self::of(Tip::genesis(spec)?.0))
-    }
-}
-
-/// Counts of dropped and rejected input.
-#[derive(Debug, Default)]
-pub(crate) struct ChainCounters {
-    /// Events that found the queue full.
-    pub dropped: AtomicU64,
-    /// Equivocations of validators that were proven.
-    pub equivocations: AtomicU64,
-    /// Blocks of others that this node refused.
-    pub refused_blocks: AtomicU64,
-    /// Rounds beyond the first.
-    pub extra_rounds: AtomicU64,
-}
-
-impl ChainCounters {
-    pub(super) fn count(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,6 @@
 //! The requesting side of state sync, which runs before the node has a chain.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use nervure_anchor::{AnchorDomain, AnchoredCheckpoint};
 use nervure_ledger::{
@@ -20,7 +20,9 @@ use nervure_store::StoreError;
 
 use crate::{
     config::{Beginning, NodeConfig},
-    runtime::{AnchoredError, LedgerRegistry, Mesh, MeshSetup, StartError, anchor, chain, last_anchored},
+    runtime::{
+        AnchoredError, LedgerRegistry, Mesh, MeshSetup, StartError, anchor, chain, last_anchored, peers,
+    },
 };
 
 /// How long to wait for the first peer.
@@ -157,11 +159,9 @@ async fn from_any_peer(
     beginning: &Start,
 ) -> Result<(Tip, Vec<u8>), StateSyncError> {
     let mut until = tokio::time::Instant::now() + FIRST_PEER_TIMEOUT;
-    let (mut asked, mut last) = (Vec::new(), None);
+    let (mut asked, mut last) = (BTreeSet::new(), None);
     loop {
-        let peers = network.peers().await.unwrap_or_default();
-        let next = peers.into_iter().find(|peer| peer.registered && !asked.contains(&peer.node));
-        let Some(peer) = next else {
+        let Some(peer) = peers::registered(network, &asked).await.first().copied() else {
             if tokio::time::Instant::now() >= until {
                 let failed = |(peer, error)| StateSyncError::Unverified { peer, error: Box::new(error) };
                 return Err(last.map_or(StateSyncError::NoPeer, failed));
@@ -170,13 +170,13 @@ async fn from_any_peer(
             continue;
         };
         // Bounded by the number of connections, which the network limits.
-        asked.push(peer.node);
-        let source = Source { network, peer: peer.node };
+        asked.insert(peer);
+        let source = Source { network, peer };
         match source.state(spec, beginning).await? {
             Ok(state) => return Ok(state),
             Err(error) => {
-                tracing::warn!(peer = %peer.node, %error, "no state from this peer");
-                last = Some((peer.node, error));
+                tracing::warn!(%peer, %error, "no state from this peer");
+                last = Some((peer, error));
                 until = tokio::time::Instant::now() + NEXT_PEER_TIMEOUT;
             }
         }

@@ -10,6 +10,8 @@ use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, query::body};
 use nervure_router::{DirectError, Router, price};
 use nervure_subnet::mechanism::{Answer, MAX_ANSWER_TEXT, Reply};
 
+use super::Validator;
+
 /// Longest pause before an expert without room is asked again.
 const MAX_BUSY_DELAY: Duration = Duration::from_secs(2);
 
@@ -47,39 +49,47 @@ impl EncodedRequests {
 
     /// Sends one expert all requests, one after the other, so that no validator takes more than one place in its
     /// queue. An answer that is late, or has no valid receipt, is missing.
-    pub(super) async fn ask(&self, router: &Router, record: &ExpertRecord, until: Instant) -> Vec<Reply> {
+    pub(super) async fn ask(
+        &self,
+        validator: &Validator,
+        record: &ExpertRecord,
+        until: Instant,
+    ) -> Vec<Reply> {
         let mut replies = Vec::with_capacity(self.0.len());
         for (request, body) in &self.0 {
             let budget = price::max_cost(record.price, request);
-            replies.push(one(router, record, (body, budget), until).await);
+            let answer = one(&validator.router, record, (body, budget), until).await;
+            validator.metrics.reply(answer.as_ref().map(|(_, took)| *took));
+            replies.push(answer.map_or_else(Reply::missing, |(answer, took)| Reply::new(answer, took)));
         }
         replies
     }
 }
 
+/// One request's answer and how long it took; none without a valid receipt.
 async fn one(
     router: &Router,
     record: &ExpertRecord,
     (body, budget): (&Arc<[u8]>, nervure_primitives::Amount),
     until: Instant,
-) -> Reply {
+) -> Option<(Answer, Duration)> {
     while Instant::now() < until {
         match router.ask_directly(record.clone(), (body.clone(), budget), until.into()).await {
             Ok(direct) => match direct.receipt {
-                Ok(_) => return Reply::new(answer(direct.events), direct.duration),
+                Ok(_) => return Some((answer(direct.events), direct.duration)),
                 Err(error) => {
                     tracing::debug!(node = %record.node, %error, "an answer without a receipt counts for nothing");
-                    return Reply::missing();
+                    return None;
                 }
             },
             Err(DirectError::Busy(after)) => tokio::time::sleep(after.min(MAX_BUSY_DELAY)).await,
             Err(DirectError::Failed(reason)) => {
                 tracing::debug!(node = %record.node, reason, "no answer to a task's question");
-                return Reply::missing();
+                return None;
             }
         }
     }
-    Reply::missing()
+    None
 }
 
 #[cfg(test)]

@@ -17,6 +17,10 @@ use nervure_subnet::{
     score::evaluate,
 };
 use parking_lot::Mutex;
+use tracing::{
+    Instrument, Span,
+    field::{Empty, display},
+};
 
 use super::{Validator, ask::EncodedRequests, new_seed, store::ValidatorStore};
 use crate::runtime::clock;
@@ -36,24 +40,23 @@ impl Validator {
         let records = self.records(netuid);
         let tested = store.lock().to_test(|node| records.contains_key(node));
         let tasks = groups(tested, &records).into_iter().map(|(capability, miners)| {
-            self.set_task(netuid, mechanism.clone(), store, (capability, miners, &records))
+            let span = task_span(netuid, capability.as_ref());
+            let group = MinerGroup { capability, miners, records: &records };
+            self.set_task(netuid, mechanism.clone(), store, group).instrument(span)
         });
         join_all(tasks).await.contains(&true)
     }
 
-    /// Sets one task to the miners that claim `capability`, and scores it.
+    /// Sets one task to a group of miners, and scores it.
     async fn set_task(
         &self,
         netuid: Netuid,
         mechanism: Arc<dyn Mechanism>,
         store: &Mutex<ValidatorStore>,
-        (capability, miners, records): (
-            Option<Capability>,
-            BTreeSet<NodeId>,
-            &BTreeMap<NodeId, ExpertRecord>,
-        ),
+        group: MinerGroup<'_>,
     ) -> bool {
-        let seed = new_seed();
+        let MinerGroup { capability, miners, records } = group;
+        let (began, seed) = (Instant::now(), new_seed());
         let miners = choose(miners, &mut Dice::new(seed));
         let (texts, drawn) = (self.texts(capability.as_ref()), seed.derive("task", 0));
         // Drawing from large texts takes long, and would block a thread of the runtime.
@@ -61,13 +64,15 @@ impl Validator {
         let task: Arc<dyn Task> = match task {
             Ok(Ok(task)) => Arc::from(task),
             Ok(Err(error)) => {
-                tracing::warn!(%netuid, %error, "no task can be set: give this validator texts, with --corpus STORE_DIR");
+                tracing::warn!(%error, "no task can be set: give this validator texts, with --corpus STORE_DIR");
                 return false;
             }
             Err(_) => return false,
         };
         let Ok(bodies) = EncodedRequests::of(task.requests()) else { return false };
         let Some(assignment) = self.assignment(netuid, task.as_ref(), miners.clone()) else { return false };
+        let span = Span::current();
+        span.record("task_id", display(&assignment.assignment().task)).record("miners", miners.len());
         self.score_gossip.handle_gossip(ASSIGNMENTS.name, assignment.bytes());
         self.publish(ASSIGNMENTS.name, assignment.bytes().to_vec()).await;
 
@@ -76,7 +81,7 @@ impl Validator {
             let (record, bodies) = (records.get(&miner), &bodies);
             async move {
                 match record {
-                    Some(record) => (miner, bodies.ask(&self.router, record, until).await),
+                    Some(record) => (miner, bodies.ask(self, record, until).await),
                     None => (miner, Vec::new()),
                 }
             }
@@ -85,8 +90,10 @@ impl Validator {
             asked.buffer_unordered(MAX_CONCURRENT_MINERS).collect().await;
         let results = tokio::task::spawn_blocking(move || evaluate(task.as_ref(), &answers)).await;
         let Ok(results) = results else { return false };
-        tracing::debug!(%netuid, miners = results.len(), "scored a task");
-        store.lock().record(&results)
+        tracing::debug!("scored a task");
+        let stored = store.lock().record(&results);
+        self.metrics.task(began);
+        stored
     }
 
     /// The texts for `capability`; all texts when there are none for it.
@@ -113,6 +120,18 @@ impl Validator {
         let assignment = Assignment { netuid, validator: own, task, miners, issued_at: now, deadline };
         SignedAssignment::sign(&self.key, &self.mesh, assignment).ok()
     }
+}
+
+/// The span of a task. Its id and the number of miners are recorded when it is assigned.
+fn task_span(netuid: Netuid, capability: Option<&Capability>) -> Span {
+    tracing::info_span!("task", %netuid, capability = capability.map(display), task_id = Empty, miners = Empty)
+}
+
+/// Miners that get the same task, and the records of all miners.
+struct MinerGroup<'a> {
+    capability: Option<Capability>,
+    miners: BTreeSet<NodeId>,
+    records: &'a BTreeMap<NodeId, ExpertRecord>,
 }
 
 /// Groups of miners that get the same task: those that claim the same capability. Miners without a record form a group
@@ -145,6 +164,19 @@ mod tests {
     use nervure_primitives::NodeKey;
 
     use super::*;
+
+    #[test]
+    fn the_span_of_a_task_has_the_fields_of_the_docs() {
+        tracing::subscriber::with_default(tracing_subscriber::registry(), || {
+            let span = task_span(Netuid(1), Some(&"text.generate".parse().unwrap()));
+            let metadata = span.metadata().unwrap();
+            let fields: Vec<_> = metadata.fields().iter().map(|field| field.name()).collect();
+            assert_eq!(
+                (metadata.name(), fields),
+                ("task", vec!["netuid", "capability", "task_id", "miners"])
+            );
+        });
+    }
 
     #[test]
     fn draws_at_most_max_miners_and_over_time_all() {

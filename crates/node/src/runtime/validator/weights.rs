@@ -43,7 +43,12 @@ impl PendingWeights {
             let neuron = subnet.uid_of(&own).and_then(|uid| subnet.neuron(uid));
             let neuron = neuron.filter(|neuron| neuron.permit);
             if let Some(neuron) = neuron {
-                calls.extend(due(validator, (*netuid, subnet, neuron), &mut worker.store.lock(), height));
+                calls.extend(due(
+                    validator,
+                    OwnNeuron { netuid: *netuid, subnet, neuron },
+                    &mut worker.store.lock(),
+                    height,
+                ));
             }
         }
         let mut nonce = node.nonce;
@@ -61,13 +66,16 @@ impl PendingWeights {
     }
 }
 
+/// This node's neuron in a subnet.
+struct OwnNeuron<'a> {
+    netuid: Netuid,
+    subnet: &'a Subnet,
+    neuron: &'a Neuron,
+}
+
 /// The weights transaction that is due in a subnet after block `height`.
-fn due(
-    validator: &Validator,
-    (netuid, subnet, neuron): (Netuid, &Subnet, &Neuron),
-    store: &mut ValidatorStore,
-    height: u64,
-) -> Option<Call> {
+fn due(validator: &Validator, own: OwnNeuron<'_>, store: &mut ValidatorStore, height: u64) -> Option<Call> {
+    let OwnNeuron { netuid, subnet, neuron } = own;
     let left = subnet.due.saturating_sub(height);
     let late = left <= (subnet.hyperparameters.tempo / COMMIT_WINDOW_DIVISOR).max(MIN_COMMIT_WINDOW_BLOCKS);
     if !subnet.hyperparameters.commit_reveal {

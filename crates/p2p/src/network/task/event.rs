@@ -46,7 +46,7 @@ impl Task {
                 );
             }
             SwarmEvent::IncomingConnectionError { error: ListenError::Denied { .. }, .. } => {
-                self.status.connections_refused += 1;
+                self.metrics.connections_refused.inc();
             }
             SwarmEvent::NewListenAddr { listener_id, address } => self.listening(listener_id, address),
             SwarmEvent::ListenerClosed { listener_id, .. } => {
@@ -66,7 +66,7 @@ impl Task {
             BehaviourEvent::Relay(event) => self.relay_event(&event),
             BehaviourEvent::Mdns(event) => self.mdns_event(event),
             BehaviourEvent::Holes(event) => self.hole_punch_event(&event),
-            BehaviourEvent::Probe(event) => self.status.reachable = Some(event.result.is_ok()),
+            BehaviourEvent::Probe(event) => self.reachable = Some(event.result.is_ok()),
             event => tracing::trace!(?event, "reach"),
         }
     }
@@ -80,7 +80,7 @@ impl Task {
         let registered = self.admission.is_registered(&node);
         let known = self.peers.contains_key(&peer_id);
         if !registered && !known && !self.has_stranger_room(endpoint.get_remote_address()) {
-            self.status.strangers_refused += 1;
+            self.metrics.strangers_refused.inc();
             return self.disconnect(peer_id);
         }
         if self.has_restarted(&peer_id, endpoint) {
@@ -105,6 +105,7 @@ impl Task {
         if is_circuit(&peer.address) && !endpoint.is_relayed() {
             peer.address = address.clone();
         }
+        self.measure();
     }
 
     /// Whether a peer that dials from its known address was killed and restarted, while its earlier connection has not
@@ -141,6 +142,7 @@ impl Task {
             self.swarm.behaviour_mut().kad.remove_peer(peer);
         }
         self.dialer.lost(peer, Instant::now());
+        self.measure();
     }
 
     /// A peer that does not answer leaves the routing table, so that lookups do not wait for it.
@@ -162,6 +164,7 @@ impl Task {
     fn ping_event(&mut self, event: &ping::Event) {
         if let (Some(peer), Ok(rtt)) = (self.peers.get_mut(&event.peer), &event.result) {
             peer.rtt_ms = Some(rtt.as_secs_f64() * 1000.0);
+            self.metrics.round_trip(*rtt);
         }
     }
 }

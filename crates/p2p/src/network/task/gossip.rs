@@ -39,6 +39,8 @@ impl Gossip {
 enum Fate {
     HandedIn,
     Rejected,
+    /// A later version of the protocol may know its topic: no fault of the sender.
+    UnknownTopic,
     RateLimited,
     Dropped,
 }
@@ -81,7 +83,7 @@ impl Task {
             Verdict::Accept => MessageAcceptance::Accept,
             Verdict::Ignore => MessageAcceptance::Ignore,
             Verdict::Reject => {
-                self.status.gossip_rejected += 1;
+                self.metrics.gossip_rejected.inc();
                 MessageAcceptance::Reject
             }
         };
@@ -105,19 +107,23 @@ impl Task {
         };
         let acceptance = match self.hand_in(from, &id, message) {
             Fate::HandedIn => {
-                self.status.gossip_received += 1;
+                self.metrics.gossip_received.inc();
                 return;
             }
             Fate::Rejected => {
-                self.status.gossip_rejected += 1;
+                self.metrics.gossip_rejected.inc();
                 MessageAcceptance::Reject
             }
+            Fate::UnknownTopic => {
+                self.metrics.gossip_unknown_topic.inc();
+                MessageAcceptance::Ignore
+            }
             Fate::RateLimited => {
-                self.status.gossip_rate_limited += 1;
+                self.metrics.gossip_rate_limited.inc();
                 MessageAcceptance::Ignore
             }
             Fate::Dropped => {
-                self.status.gossip_dropped += 1;
+                self.metrics.gossip_dropped.inc();
                 MessageAcceptance::Ignore
             }
         };
@@ -128,12 +134,13 @@ impl Task {
         let topic = message.topic.into_string();
         let Some(known) = self.topics.get(&topic) else {
             // A member of a family may have been unfollowed just now, which the sender cannot know yet.
-            return if self.topics.is_family_member(&topic) { Fate::Dropped } else { Fate::Rejected };
+            return if self.topics.is_family_member(&topic) { Fate::Dropped } else { Fate::UnknownTopic };
         };
         let (spec, number) = (&known.spec, known.number);
         if message.data.len() > spec.max_len {
             return Fate::Rejected;
         }
+        self.metrics.message(&topic, message.data.len());
         if !self.gossip.rates.take((from, number), spec.per_peer_per_second, Instant::now()) {
             if let Some(peer) = self.peers.get_mut(&from) {
                 peer.excess.add(&mut self.swarm.behaviour_mut().gossip, &from);

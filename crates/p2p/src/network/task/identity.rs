@@ -47,7 +47,7 @@ impl Task {
     pub(super) fn identified(&mut self, event: identify::Event) {
         let identify::Event::Received { peer_id, info, .. } = event else { return };
         if info.protocol_version != names::mesh_version(&self.config.mesh) {
-            self.status.wrong_mesh += 1;
+            self.metrics.wrong_mesh.inc();
             tracing::debug!(peer = %peer_id, "the peer is of another mesh; disconnecting");
             return self.disconnect(peer_id);
         }
@@ -85,7 +85,8 @@ impl Task {
         let Some(routes) = self.peers.get(&peer).map(|peer| peer.routes.clone()) else { return };
         let dht = &mut self.swarm.behaviour_mut().kad;
         let first = dht.kbuckets().next().is_none();
-        self.status.routes_refused += diversity::admit(dht, peer, &routes, self.config.scope);
+        let refused = diversity::admit(dht, peer, &routes, self.config.scope);
+        self.metrics.routes_refused.inc_by(refused);
         if first && !routes.is_empty() {
             // Fails only without any peer in the table, and then there is no node to ask.
             let _ = self.swarm.behaviour_mut().kad.bootstrap();

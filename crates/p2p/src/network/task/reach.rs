@@ -23,7 +23,7 @@ impl Task {
     pub(super) fn relay_event(&mut self, event: &relay::Event) {
         match event {
             relay::Event::ReservationReqDenied { .. } | relay::Event::CircuitReqDenied { .. } => {
-                self.status.circuits_refused += 1;
+                self.metrics.circuits_refused.inc();
             }
             _ => {}
         }
@@ -31,7 +31,9 @@ impl Task {
 
     pub(super) fn hole_punch_event(&mut self, event: &dcutr::Event) {
         match &event.result {
-            Ok(_) => self.status.holes_punched += 1,
+            Ok(_) => {
+                self.metrics.holes_punched.inc();
+            }
             Err(error) => tracing::debug!(peer = %event.remote_peer_id, %error, "hole punching failed"),
         }
     }

@@ -128,7 +128,7 @@ impl Task {
             }
             Event::InboundFailure { peer, error, .. } => {
                 tracing::debug!(%peer, %error, "an inbound request failed");
-                self.status.requests_failed += 1;
+                self.metrics.requests_failed.inc();
             }
             Event::ResponseSent { .. } => {}
         }
@@ -154,9 +154,11 @@ impl Task {
     /// Hands a request in, or refuses it.
     fn handle_request(&mut self, peer: PeerId, request: Request, channel: ResponseChannel<Answer>) {
         match self.admit(peer, request, channel) {
-            Ok(()) => self.status.requests_received += 1,
+            Ok(()) => {
+                self.metrics.requests_received.inc();
+            }
             Err((channel, answer)) => {
-                self.status.requests_refused += 1;
+                self.metrics.requests_refused.inc();
                 self.respond(PendingAnswer { channel, answer });
             }
         }

@@ -55,6 +55,7 @@ impl Task {
     }
 
     fn tick(&mut self) {
+        self.measure();
         for (id, peer) in &mut self.peers {
             peer.excess.fade(&mut self.swarm.behaviour_mut().gossip, id);
         }

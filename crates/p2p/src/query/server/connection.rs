@@ -1,10 +1,7 @@
 //! One connection: its identity, and the queries on its streams.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,11 +10,16 @@ use nervure_protocol::{
     AnswerBounds, AnswerMeter,
     query::{ErrorText, Frame, FrameError},
 };
+use prometheus_client::metrics::counter::Counter;
 use quinn::Incoming;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::{
+    Instrument, Span,
+    field::{Empty, display},
+};
 
-use super::{ConnectionGuard, InboundQuery, Replier, ServerCounters, Shared};
+use super::{ConnectionGuard, InboundQuery, Replier, ServerMetrics, Shared, metrics::QueryOutcome};
 use crate::query::{
     QueryErrorCode, QueryOpen,
     clock::{now, sleep_until},
@@ -33,7 +35,7 @@ pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, place: Connecti
     let Some(from) = tls::peer(&connection) else {
         return connection.close(1u32.into(), b"no identity");
     };
-    ServerCounters::count(&shared.counters.connections);
+    shared.metrics().connections.inc();
     loop {
         let stream = tokio::select! {
             () = shared.stop.cancelled() => break,
@@ -49,20 +51,25 @@ pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, place: Connecti
 /// When an asker that was refused because of load may try again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Counts a query while it is in progress.
-struct InProgressGuard(Arc<ServerCounters>);
+/// Counts a query while it is in progress, and how it ended.
+struct InProgressGuard {
+    metrics: ServerMetrics,
+    started: Instant,
+    outcome: QueryOutcome,
+}
 
 impl InProgressGuard {
-    fn begin(counters: &Arc<ServerCounters>) -> Self {
-        ServerCounters::count(&counters.in_progress);
-        Self(counters.clone())
+    fn begin(metrics: &ServerMetrics) -> Self {
+        metrics.in_progress.inc();
+        Self { metrics: metrics.clone(), started: Instant::now(), outcome: QueryOutcome::Stopped }
     }
 }
 
 impl Drop for InProgressGuard {
     fn drop(&mut self) {
-        self.0.in_progress.fetch_sub(1, Ordering::Relaxed);
-        ServerCounters::count(&self.0.queries);
+        self.metrics.in_progress.dec();
+        self.metrics.queries.inc();
+        self.metrics.ended(self.outcome, self.started.elapsed());
     }
 }
 
@@ -74,12 +81,13 @@ pub(super) async fn query(
     left: CancellationToken,
 ) {
     let mut receive = FrameReader::sharing(receive, shared.memory.clone());
-    let _in_progress = InProgressGuard::begin(&shared.counters);
-    let reply = Replier::new(send);
+    let mut in_progress = InProgressGuard::begin(shared.metrics());
+    let reply = Replier::new(send, shared.metrics().clone());
     let (open, _place) = match admit(&shared, &from, &mut receive).await {
         Ok(admitted) => admitted,
         Err(Refusal { counter, code, message, later }) => {
-            ServerCounters::count(counter);
+            counter.inc();
+            in_progress.outcome = QueryOutcome::Refused;
             receive.stop();
             // A timeout is fine here: dropping the replier resets the stream. An asker that grants no window must not
             // hold its place for longer than its open frame may take.
@@ -87,10 +95,12 @@ pub(super) async fn query(
             return;
         }
     };
-    let abandoned = reply.abandoned();
+    let (abandoned, progress) = (reply.abandoned(), reply.progress());
     let whole = shared.config.answer.min(Duration::from_millis(open.deadline_ms.into()));
     let meter = AnswerMeter::new(AnswerBounds { whole, ..AnswerBounds::NONE }, now());
-    let answer = shared.service.serve(InboundQuery { from, open, reply });
+    let span = answer_span(&from, &open);
+    let answer = span.in_scope(|| shared.service.serve(InboundQuery { from, open, reply }));
+    let answer = answer.instrument(span.clone());
     let (receive, _room) = receive.into_parts();
     let ended = receive.ended();
     let watch = async {
@@ -98,20 +108,31 @@ pub(super) async fn query(
         left.cancel();
         std::future::pending().await
     };
-    tokio::select! {
+    in_progress.outcome = tokio::select! {
         // The answer is polled first: one that is ready at once costs only its own poll.
         biased;
         // Dropping the answer drops its replier, which tells the asker.
-        _ = meter.wait(answer, now(), sleep_until) => {}
-        () = abandoned => {}
-        () = watch => {}
-        () = shared.stop.cancelled() => {}
-    }
+        answered = meter.wait(answer, now(), sleep_until) => match answered {
+            Ok(()) => progress.outcome(),
+            Err(_) => QueryOutcome::TimedOut,
+        },
+        () = abandoned => QueryOutcome::Cancelled,
+        () = watch => QueryOutcome::Cancelled,
+        () = shared.stop.cancelled() => QueryOutcome::Stopped,
+    };
+    span.record("outcome", in_progress.outcome.name());
+    span.in_scope(|| tracing::debug!("the query has ended"));
+}
+
+/// The span of an answer; `attempt_id` is what the asker logs. At the level debug: there are thousands in a second.
+fn answer_span(from: &NodeId, open: &QueryOpen) -> Span {
+    let (name, expert) = (open.name.as_ref().map(display), open.expert.as_deref());
+    tracing::debug_span!("answer", attempt_id = name, %from, expert, outcome = Empty)
 }
 
 /// Why a query is refused.
 struct Refusal<'a> {
-    counter: &'a AtomicU64,
+    counter: &'a Counter,
     code: QueryErrorCode,
     message: ErrorText,
     later: Option<Duration>,
@@ -123,7 +144,7 @@ async fn admit<'a>(
     from: &NodeId,
     receive: &mut FrameReader,
 ) -> Result<(QueryOpen, OwnedSemaphorePermit), Refusal<'a>> {
-    let counters = &shared.counters;
+    let counters = shared.metrics();
     let refuse = |counter, code, message: &'static str, later| Refusal {
         counter,
         code,

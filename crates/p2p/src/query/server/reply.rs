@@ -5,14 +5,15 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
 use nervure_protocol::query::{ErrorFrame, ErrorText, Frame};
 
+use super::{ServerMetrics, metrics::QueryOutcome};
 use crate::query::{QueryEnd, QueryErrorCode, stream::SendHalf};
 
 /// The asker is gone.
@@ -25,16 +26,47 @@ pub struct Gone;
 pub struct Replier {
     send: SendHalf,
     chunks: u64,
-    /// Whether the last frame was sent; before that, a dropped replier resets the stream.
-    closed: Arc<AtomicBool>,
+    /// Bytes of the answer so far.
+    bytes: u64,
+    started: Instant,
+    progress: Arc<ReplyProgress>,
+    metrics: ServerMetrics,
     /// Encoded and not yet sent: a chunk waits for the next poll of the expert so that chunk and end
     /// can leave in one packet.
     buffer: BytesMut,
 }
 
+/// How far an answer is: open, or which last frame was sent. Before that, a dropped replier resets the stream.
+#[derive(Debug, Default)]
+pub(super) struct ReplyProgress(AtomicU8);
+
+const OPEN: u8 = 0;
+const ENDED: u8 = 1;
+const REFUSED: u8 = 2;
+
+impl ReplyProgress {
+    fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != OPEN
+    }
+
+    /// How the answer ended, once its service is done.
+    pub(super) fn outcome(&self) -> QueryOutcome {
+        match self.0.load(Ordering::Relaxed) {
+            ENDED => QueryOutcome::Answered,
+            REFUSED => QueryOutcome::Refused,
+            _ => QueryOutcome::Failed,
+        }
+    }
+}
+
 impl Replier {
-    pub(super) fn new(send: SendHalf) -> Self {
-        Self { send, chunks: 0, closed: Arc::default(), buffer: BytesMut::new() }
+    pub(super) fn new(send: SendHalf, metrics: ServerMetrics) -> Self {
+        let (started, progress) = (Instant::now(), Arc::default());
+        Self { send, chunks: 0, bytes: 0, started, progress, metrics, buffer: BytesMut::new() }
+    }
+
+    pub(super) fn progress(&self) -> Arc<ReplyProgress> {
+        self.progress.clone()
     }
 
     /// Sends a piece of the answer.
@@ -52,21 +84,27 @@ impl Replier {
     /// # Errors
     /// [`Gone`] for a piece that no frame can hold; the answer cannot continue then.
     pub fn queue(&mut self, chunk: Bytes) -> Result<(), Gone> {
+        let bytes = chunk.len() as u64;
         Frame::Chunk(chunk).encode(&mut self.buffer).map_err(|_| Gone)?;
-        self.chunks += 1;
+        if self.chunks == 0 {
+            self.metrics.first_chunk(self.started.elapsed());
+        }
+        (self.chunks, self.bytes) = (self.chunks + 1, self.bytes + bytes);
         Ok(())
     }
 
     /// Ends a complete answer. The number of chunks is filled in here.
     pub async fn end(mut self, end: QueryEnd) {
         let end = QueryEnd { chunks: self.chunks, ..end };
-        self.close(&Frame::End(end)).await;
+        self.metrics.answer(self.bytes);
+        self.close(&Frame::End(end), ENDED).await;
     }
 
     /// Ends an answer that failed.
     pub async fn refuse(mut self, code: QueryErrorCode, message: ErrorText, retry_after: Option<Duration>) {
         let retry_after_ms = retry_after.map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
-        self.close(&Frame::Error(ErrorFrame { code: code as u16, message, retry_after_ms })).await;
+        let error = ErrorFrame { code: code as u16, message, retry_after_ms };
+        self.close(&Frame::Error(error), REFUSED).await;
     }
 
     /// Waits until the asker is gone.
@@ -77,17 +115,17 @@ impl Replier {
     /// Waits until the asker leaves before the answer's last frame; otherwise for ever. An answer with its last frame
     /// is complete, and the work of its service afterwards must not be cancelled.
     pub(super) fn abandoned(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (acknowledged, closed) = (self.send.acknowledged(), self.closed.clone());
+        let (acknowledged, progress) = (self.send.acknowledged(), self.progress.clone());
         async move {
-            if acknowledged.await || closed.load(Ordering::Relaxed) {
+            if acknowledged.await || progress.is_closed() {
                 std::future::pending().await
             }
         }
     }
 
-    async fn close(&mut self, frame: &Frame) {
+    async fn close(&mut self, frame: &Frame, last: u8) {
         if frame.encode(&mut self.buffer).is_ok() && self.flush().await.is_ok() {
-            self.closed.store(true, Ordering::Relaxed);
+            self.progress.0.store(last, Ordering::Relaxed);
             self.send.finish().await;
         }
     }
@@ -100,7 +138,7 @@ impl Replier {
 
 impl Drop for Replier {
     fn drop(&mut self) {
-        if !self.closed.load(Ordering::Relaxed) {
+        if !self.progress.is_closed() {
             // Without this the stream would finish as if the answer were complete.
             self.send.reset();
         }

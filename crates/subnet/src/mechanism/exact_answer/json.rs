@@ -20,19 +20,26 @@ pub(super) fn puzzle(dice: &mut Dice) -> Puzzle {
     Puzzle::new(dice, &question, expected)
 }
 
+struct Person {
+    name: &'static str,
+    age: u64,
+    team: &'static str,
+}
+
 /// People with an age and a team.
-fn people(dice: &mut Dice) -> Vec<(&'static str, u64, &'static str)> {
+fn people(dice: &mut Dice) -> Vec<Person> {
     let count = dice.within(4, 7) as usize;
     let names = names(dice, count);
     let mut with = |name| {
         let team = dice.pick(&["red", "blue", "green"]).copied().unwrap_or("red");
-        (name, dice.within(18, 80), team)
+        Person { name, age: dice.within(18, 80), team }
     };
     names.into_iter().map(&mut with).collect()
 }
 
-fn shown(people: &[(&str, u64, &str)]) -> Value {
-    people.iter().map(|(name, age, team)| json!({"name": name, "age": age, "team": team})).collect()
+fn shown(people: &[Person]) -> Value {
+    let shown = |Person { name, age, team }: &Person| json!({"name": name, "age": age, "team": team});
+    people.iter().map(shown).collect()
 }
 
 fn filtered(dice: &mut Dice) -> (String, Expected) {
@@ -43,7 +50,7 @@ fn filtered(dice: &mut Dice) -> (String, Expected) {
     ];
     let question = worded(dice, &wordings, &shown(&people).to_string()).replace("LIMIT", &limit.to_string());
     let older: Value =
-        people.iter().filter(|(_, age, _)| *age > limit).map(|(name, ..)| json!(name)).collect();
+        people.iter().filter(|person| person.age > limit).map(|person| json!(person.name)).collect();
     (question, Expected::Json(older))
 }
 
@@ -54,7 +61,7 @@ fn summed(dice: &mut Dice) -> (String, Expected) {
         "Given {} produce a JSON object that maps each team in it to the total age of its members.",
     ];
     let mut sums = Map::new();
-    for (_, age, team) in &people {
+    for Person { age, team, .. } in &people {
         let before = sums.get(*team).and_then(Value::as_u64).unwrap_or(0);
         sums.insert((*team).to_owned(), json!(before + age));
     }

@@ -16,6 +16,7 @@ fn executor(chain: &Chain) -> (BlockExecutor, TempDir) {
         wal,
         proposed: Arc::default(),
         receipts: Arc::default(),
+        metrics: ChainMetrics::default(),
         threads: NonZeroUsize::MIN,
     };
     (BlockExecutor::new(tip, deps), home)
@@ -97,4 +98,25 @@ fn an_agreed_block_that_is_computed_differently_stops_the_node() {
     let error = executor.follow(&block, &blocks[0].1).unwrap_err();
     assert!(matches!(error, HostError::Contradicted { height: BlockHeight(1), .. }));
     assert_eq!(executor.height(), BlockHeight(1));
+}
+
+/// What a body that was not bound to its header would do: the certificate holds, and the node believes that validators
+/// contradict it. [`Block::decode`] refuses such a body, so that it never gets this far.
+#[test]
+fn without_the_binding_a_forged_body_would_stop_the_node() {
+    let (chain, blocks) = chain(1);
+    let (mut executor, _home) = executor(&chain);
+    let (mut forged, certificate) = blocks[0].clone();
+    let envelope = Envelope::seal(
+        &nervure_ledger::testing::validator(0),
+        nervure_ledger::transaction::DOMAIN,
+        &forged.header.mesh,
+        &7u8,
+    );
+    forged.transactions.push(envelope.unwrap());
+    assert!(Block::decode(&forged.encode().unwrap()).is_err());
+    assert_eq!(verify_next(executor.tip(), &forged, &certificate), FollowOutcome::Committed);
+    let error = executor.follow(&forged, &certificate).unwrap_err();
+    assert!(matches!(error, HostError::Contradicted { .. }));
+    assert!(executor.follow(&blocks[0].0, &certificate).unwrap(), "the honest body");
 }

@@ -12,7 +12,10 @@ use nervure_protocol::{
 };
 use nervure_store::fail_point::{Point, reach};
 
-use super::{super::ChainRole, CurrentHeight, Host, HostError};
+use super::{
+    super::{ChainRole, span},
+    CurrentHeight, Host, HostError,
+};
 
 /// A follower asks for the next block after this many block times without one.
 const FOLLOWER_TIMEOUT_BLOCKS: u32 = 3;
@@ -28,7 +31,8 @@ impl Host {
         if let Some(CommitCertificate { height, round, value, ref signatures }) = self.current.awaited
             && let Some((signer, _)) = signatures.iter().next()
         {
-            self.deps.net.body(Candidate { height, round, value, proposer: *signer });
+            let candidate = Candidate { height, round, value, proposer: *signer };
+            self.deps.net.body(candidate, self.sync.paused(Instant::now()));
         }
         Ok(())
     }
@@ -84,6 +88,7 @@ impl Host {
         self.stalls.on_commit(Instant::now());
         self.sync.on_commit(self.deps.executor.tip().header.height);
         self.report(round);
+        self.span = span::of_height(self.height(), 0);
     }
 
     fn report(&self, round: Round) {
@@ -91,6 +96,9 @@ impl Host {
         tracing::debug!(height = %tip.header.height, round = round.0, waiting, "committed");
         // A follower does not know when the height began.
         let took = (self.deps.role == ChainRole::Validator).then(|| self.pacemaker.took(Instant::now()));
+        if let Some(took) = took {
+            self.deps.metrics.height(took);
+        }
         self.deps.view.send_modify(|view| {
             view.behind = self.sync.behind();
             view.silent_through = view.silent_through.filter(|through| *through > tip.header.height);

@@ -4,24 +4,40 @@ use std::time::Instant;
 
 use nervure_p2p::Verdict;
 use nervure_primitives::{BlockHeight, NodeId};
-use nervure_protocol::chain::BlockAnnouncement;
+use nervure_protocol::chain::{BlockAnnouncement, CertifiedBlock};
 
 use super::{
     super::{
         ChainRole,
         blocks::{self, Certified},
-        sync::{FollowOutcome, verify_next},
+        fetch::BlocksAnswer,
+        sync::{FollowOutcome, proves_existence, verify_next},
     },
     Host, HostError,
 };
 
+/// The fault of a peer that sends a block that validators did not agree on.
+const NOT_AGREED: &str = "a block with an invalid commit certificate";
+
 impl Host {
-    /// A peer is ahead: asks for the missing blocks.
-    pub(super) fn catch_up(&mut self, peer: NodeId, height: BlockHeight) {
-        let may_ask = self.sync.on_peer_ahead(height, Instant::now());
-        self.deps.view.send_modify(|view| view.behind = self.sync.behind());
-        if may_ask {
+    /// A peer claims to be ahead: asks it for the missing blocks.
+    pub(super) fn catch_up(&mut self, peer: NodeId) {
+        if self.sync.on_claim(peer, Instant::now()) {
             self.deps.net.blocks(peer, self.height());
+        }
+    }
+
+    /// A peer sent what no honest node sends: counts it, and asks others from now on.
+    pub(in super::super) fn on_fault(&mut self, peer: NodeId, what: &dyn std::fmt::Display) {
+        tracing::warn!(%peer, fault = %what, "a peer sent an invalid block; it is not asked for a time");
+        self.deps.metrics.peer_faults.inc();
+        self.sync.on_fault(peer, Instant::now());
+    }
+
+    /// Peers were asked for their heights: this node begins with what it has learned.
+    pub(in super::super) fn on_handshake_done(&mut self) {
+        if self.sync.is_in_handshake() {
+            self.schedule.begin_at(Instant::now());
         }
     }
 
@@ -35,12 +51,20 @@ impl Host {
         if height < self.height() {
             return Ok(Verdict::Ignore);
         }
-        let block = announcement.block.as_ref().filter(|_| height == self.height());
-        let Some(block) = block else {
-            self.catch_up(peer, height);
+        let Some(block) = &announcement.block else {
+            self.catch_up(peer);
             return Ok(Verdict::Ignore);
         };
-        let Some(certified) = blocks::read(block) else { return Ok(Verdict::Reject) };
+        if height > self.height() {
+            return Ok(self.on_later_block(peer, height, block));
+        }
+        let certified = match blocks::read(block) {
+            Ok(certified) => certified,
+            Err(invalid) => {
+                self.on_fault(peer, &invalid);
+                return Ok(Verdict::Reject);
+            }
+        };
         match self.follow(peer, &certified)? {
             FollowOutcome::Disagreed => Ok(Verdict::Reject),
             FollowOutcome::Old => Ok(Verdict::Ignore),
@@ -51,22 +75,52 @@ impl Host {
         }
     }
 
+    /// A peer announces a block of a height after the next one: believes the height if a certificate proves it, and asks
+    /// the peer for what is missing.
+    fn on_later_block(&mut self, peer: NodeId, height: BlockHeight, block: &CertifiedBlock) -> Verdict {
+        // A height that is known already is not worth the signatures of a certificate.
+        if self.sync.behind() < Some(height) {
+            match blocks::read(block) {
+                Ok(certified) if certified.0.header.height != height => {
+                    self.on_fault(peer, &"an announcement with the block of another height");
+                    return Verdict::Reject;
+                }
+                Ok(certified) if proves_existence(self.deps.executor.tip(), &certified) => {
+                    self.sync.on_proof(height);
+                    self.deps.view.send_modify(|view| view.behind = self.sync.behind());
+                }
+                // The validators may be others by then: it is a claim like one without a certificate.
+                Ok(_) => {}
+                Err(invalid) => {
+                    self.on_fault(peer, &invalid);
+                    return Verdict::Reject;
+                }
+            }
+        }
+        self.catch_up(peer);
+        Verdict::Ignore
+    }
+
     /// Blocks that were decided without this node; what comes after the first that does not hold is dropped.
-    pub(in super::super) fn on_blocks_fetched(
+    pub(in super::super) fn on_blocks_answer(
         &mut self,
         peer: NodeId,
-        blocks: Option<Vec<Certified>>,
+        answer: BlocksAnswer,
     ) -> Result<(), HostError> {
-        let is_answered = blocks.is_some();
-        let blocks = blocks.unwrap_or_default();
-        if let Some(height) = self.sync.on_response(&blocks, self.height(), Instant::now()) {
+        let blocks = match answer {
+            BlocksAnswer::Blocks(blocks) => blocks,
+            BlocksAnswer::Silent => Vec::new(),
+            BlocksAnswer::Invalid(invalid) => {
+                self.on_fault(peer, &invalid);
+                return Ok(());
+            }
+        };
+        if let Some(height) = self.sync.on_response(peer, &blocks, self.height(), Instant::now()) {
             self.deps.net.blocks(peer, height);
         }
         if self.follow_all(peer, &blocks)? {
             let height = self.deps.executor.tip().header.height;
             tracing::info!(%height, %peer, "caught up with blocks of others");
-            self.schedule.begin_at(Instant::now());
-        } else if is_answered && self.sync.is_in_handshake() {
             self.schedule.begin_at(Instant::now());
         }
         Ok(())
@@ -76,14 +130,14 @@ impl Host {
     fn follow_all(&mut self, peer: NodeId, blocks: &[Certified]) -> Result<bool, HostError> {
         let Self { deps, sync, inputs, .. } = self;
         let (own, role) = (deps.net.node(), deps.role);
-        let mut own_signatures = Vec::new();
+        let (mut own_signatures, mut disagreed) = (Vec::new(), false);
         let round = deps.executor.follow_all(
             blocks,
             |tip, (block, certificate)| {
                 let outcome = verify_next(tip, block, certificate);
                 match outcome {
                     FollowOutcome::Committed => own_signatures.extend(sync.own_signature(certificate, own)),
-                    FollowOutcome::Disagreed => warn_of_certificate(peer, block.header.height),
+                    FollowOutcome::Disagreed => disagreed = true,
                     FollowOutcome::Old => {}
                 }
                 outcome
@@ -92,6 +146,9 @@ impl Host {
         );
         if role == ChainRole::Validator {
             inputs.extend(own_signatures);
+        }
+        if disagreed {
+            self.on_fault(peer, &NOT_AGREED);
         }
         let Some(round) = round? else { return Ok(false) };
         self.start_height(round);
@@ -103,7 +160,7 @@ impl Host {
         let outcome = verify_next(self.deps.executor.tip(), block, certificate);
         match outcome {
             FollowOutcome::Old => {}
-            FollowOutcome::Disagreed => warn_of_certificate(peer, block.header.height),
+            FollowOutcome::Disagreed => self.on_fault(peer, &NOT_AGREED),
             FollowOutcome::Committed => {
                 if self.deps.role == ChainRole::Validator {
                     self.inputs.extend(self.sync.own_signature(certificate, self.deps.net.node()));
@@ -115,8 +172,4 @@ impl Host {
         }
         Ok(outcome)
     }
-}
-
-fn warn_of_certificate(peer: NodeId, height: BlockHeight) {
-    tracing::warn!(%peer, %height, "a block with an invalid commit certificate");
 }

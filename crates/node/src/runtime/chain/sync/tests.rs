@@ -15,38 +15,104 @@ fn certified(chain: &Chain, height: usize) -> Certified {
     (chain.blocks[height - 1].clone(), chain.checkpoints[height - 1].certificate.clone())
 }
 
+fn peer(number: u8) -> NodeId {
+    NodeId::from_bytes([number; 32])
+}
+
 #[test]
-fn one_request_runs_at_a_time_until_it_takes_too_long() {
+fn another_peer_is_asked_only_when_the_first_is_slow_and_no_peer_is_asked_twice() {
     let (mut sync, now) = (BlockSync::default(), Instant::now());
-    assert!(sync.on_peer_ahead(BlockHeight(5), now));
-    assert!(!sync.on_peer_ahead(BlockHeight(6), now), "the first request runs");
-    assert!(sync.on_peer_ahead(BlockHeight(6), now + SYNC_TIMEOUT));
-    assert_eq!(sync.on_response(&[], BlockHeight(1), now), None);
-    assert!(sync.on_peer_ahead(BlockHeight(7), now), "the response has come");
+    assert!(sync.on_claim(peer(1), now));
+    assert!(!sync.on_claim(peer(2), now), "the first request runs");
+    let later = now + HEDGE_DELAY;
+    assert!(!sync.on_claim(peer(1), later), "it was asked");
+    assert!(sync.on_claim(peer(2), later), "the first one is slow");
+    assert!(sync.on_claim(peer(3), later + HEDGE_DELAY));
+    assert!(!sync.on_claim(peer(4), later + 2 * HEDGE_DELAY), "no more than three at once");
+    assert!(sync.on_claim(peer(1), now + SYNC_TIMEOUT), "its request is lost");
+    assert_eq!(sync.on_response(peer(2), &[], BlockHeight(1), now), None);
+}
+
+#[test]
+fn a_peer_that_claims_blocks_and_has_none_does_not_keep_others_from_being_asked() {
+    let (mut sync, now) = (BlockSync::default(), Instant::now());
+    assert!(sync.on_claim(peer(1), now));
+    sync.on_response(peer(1), &[], BlockHeight(1), now);
+    assert!(!sync.on_claim(peer(1), now), "its next claim is not worth a request yet");
+    assert!(sync.on_claim(peer(2), now));
+    sync.on_response(peer(2), &[certified(&chain(1), 1)], BlockHeight(1), now);
+    assert!(sync.on_claim(peer(1), now + EMPTY_CLAIM_PAUSE));
+    // A peer that was polled and has nothing new is honest.
+    sync.on_response(peer(3), &[], BlockHeight(1), now);
+    assert!(!sync.paused(now).contains(&peer(3)));
+}
+
+#[test]
+fn a_peer_that_sent_invalid_blocks_is_not_asked_for_a_time_and_the_list_is_bounded() {
+    let (mut sync, now) = (BlockSync::default(), Instant::now());
+    assert!(sync.on_claim(peer(1), now));
+    sync.on_fault(peer(1), now);
+    assert!(sync.on_claim(peer(2), now), "its request has ended");
+    sync.on_response(peer(2), &[], BlockHeight(1), now);
+    assert!(sync.paused(now).contains(&peer(1)) && !sync.on_claim(peer(1), now + 2 * EMPTY_CLAIM_PAUSE));
+    assert!(sync.on_claim(peer(1), now + FAULT_PAUSE));
+    for number in 0..2 * MAX_PAUSED_PEERS as u64 {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        sync.on_fault(NodeId::from_bytes(id), now);
+    }
+    assert_eq!(sync.paused(now).len(), MAX_PAUSED_PEERS);
 }
 
 #[test]
 fn a_response_with_several_next_blocks_is_followed_by_another_request() {
     let (mut sync, now, chain) = (BlockSync::default(), Instant::now(), chain(3));
     let blocks: Vec<_> = (1..=3).map(|height| certified(&chain, height)).collect();
-    assert_eq!(sync.on_response(&blocks, BlockHeight(1), now), Some(BlockHeight(4)));
-    assert!(!sync.on_peer_ahead(BlockHeight(9), now), "that request runs");
-    assert_eq!(sync.on_response(&blocks, BlockHeight(2), now), None, "they are not the next ones");
-    assert_eq!(sync.on_response(&blocks[..1], BlockHeight(1), now), None, "a single block is the last one");
+    assert_eq!(sync.on_response(peer(1), &blocks, BlockHeight(1), now), Some(BlockHeight(4)));
+    assert!(!sync.on_claim(peer(2), now), "that request runs");
+    assert_eq!(sync.on_response(peer(1), &blocks, BlockHeight(2), now), None, "they are not the next ones");
+    assert_eq!(sync.on_response(peer(1), &blocks[..1], BlockHeight(1), now), None, "one block is the last");
 }
 
 #[test]
-fn it_is_behind_until_it_has_the_highest_block_that_was_announced() {
+fn it_is_behind_until_it_has_the_highest_block_that_was_proved() {
     let (mut sync, now) = (BlockSync::default(), Instant::now());
-    assert!(sync.is_live(BlockHeight(0)));
-    sync.on_peer_ahead(BlockHeight(5), now);
-    sync.on_peer_ahead(BlockHeight(3), now);
+    sync.on_claim(peer(1), now);
+    assert!(sync.behind().is_none() && sync.is_live(BlockHeight(0)), "a claim proves nothing");
+    sync.on_proof(BlockHeight(5));
+    sync.on_proof(BlockHeight(3));
     assert_eq!(sync.behind(), Some(BlockHeight(5)));
     assert!(!sync.is_live(BlockHeight(4)) && sync.is_live(BlockHeight(5)));
     sync.on_commit(BlockHeight(4));
     assert_eq!(sync.behind(), Some(BlockHeight(5)));
     sync.on_commit(BlockHeight(5));
     assert_eq!(sync.behind(), None);
+}
+
+#[test]
+fn a_later_block_exists_when_more_than_a_third_of_the_known_power_signed_it() {
+    let chain = chain(3);
+    let (block, certificate) = certified(&chain, 3);
+    let signed_by = |signatures: Vec<_>| {
+        let signatures = SignatureList::collect(signatures).unwrap();
+        (block.clone(), CommitCertificate { signatures, ..certificate.clone() })
+    };
+    let all: Vec<_> = certificate.signatures.iter().copied().collect();
+    assert!(proves_existence(&chain.genesis, &signed_by(all.clone())));
+    assert!(proves_existence(&chain.genesis, &signed_by(all[..2].to_vec())));
+    assert!(!proves_existence(&chain.genesis, &signed_by(all[..1].to_vec())), "a third is not enough");
+    // A stranger's signature counts for nothing, and does not spoil the others.
+    let mut with_a_stranger = all[..2].to_vec();
+    with_a_stranger.push((validator(9).node_id(), all[0].1));
+    with_a_stranger.sort_by_key(|(signer, _)| *signer);
+    assert!(proves_existence(&chain.genesis, &signed_by(with_a_stranger)));
+    let mut forged = all[..2].to_vec();
+    forged[1].1 = forged[0].1;
+    assert!(!proves_existence(&chain.genesis, &signed_by(forged)));
+    // The highest height that can be written, with the certificate of another block.
+    let mut impossible = block.clone();
+    impossible.header.height = BlockHeight(u64::MAX);
+    assert!(!proves_existence(&chain.genesis, &(impossible, certificate.clone())));
 }
 
 #[test]
