@@ -7,7 +7,9 @@
 pub mod seed;
 
 use bytes::{Bytes, BytesMut};
-use nervure_anchor::{AnchorDomain, Attestation, Submission};
+use nervure_anchor::{
+    AnchorDomain, Attestation, AttestationMessage, Submission, SubmissionsRequest, SubmissionsResponse,
+};
 use nervure_consensus::{
     bft::{Message, WalEntry},
     checkpoint::CommitCertificate,
@@ -72,7 +74,7 @@ impl Neurons for AllowAll {
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 31] = [
+pub const TARGETS: [(&str, Target); 34] = [
     ("envelope", envelope),
     ("expert_record", expert_record),
     ("query_frame", query_frame),
@@ -104,6 +106,9 @@ pub const TARGETS: [(&str, Target); 31] = [
     ("scoreboard", scoreboard),
     ("anchor_attestation", anchor_attestation),
     ("anchor_submission", anchor_submission),
+    ("attestation_message", attestation_message),
+    ("submissions_request", submissions_request),
+    ("submissions_response", submissions_response),
 ];
 
 /// Decodes a value, which must encode to the same bytes.
@@ -126,6 +131,30 @@ pub fn anchor_submission(data: &[u8]) {
         assert!(one.encode().is_ok_and(|again| again == data), "two encodings of one submission");
         // Verification must not panic on any submission.
         let _ = one.verify(&AnchorDomain::LOCAL);
+    }
+}
+
+/// Attestations, as gossip brings them.
+pub fn attestation_message(data: &[u8]) {
+    if let Ok(message) = AttestationMessage::decode(data) {
+        assert!(message.encode().is_ok_and(|again| again == data), "two encodings of one message");
+    }
+}
+
+/// Requests for submissions.
+pub fn submissions_request(data: &[u8]) {
+    if let Ok(request) = SubmissionsRequest::decode(data) {
+        assert!(request.encode().is_ok_and(|again| again == data), "two encodings of one request");
+    }
+}
+
+/// Responses with submissions.
+pub fn submissions_response(data: &[u8]) {
+    let Ok(response) = SubmissionsResponse::decode(data) else { return };
+    assert!(response.encode().is_ok_and(|again| again == data), "two encodings of one response");
+    for submission in response.submissions().unwrap_or_default() {
+        // Verification must not panic on any submission.
+        let _ = submission.verify(&AnchorDomain::LOCAL);
     }
 }
 

@@ -1,12 +1,10 @@
 //! Valid inputs, from which mutations start.
 
+mod anchor;
+
 use std::{num::NonZeroUsize, time::Duration};
 
 use bytes::BytesMut;
-use nervure_anchor::{
-    AnchorCheckpoint, AnchorDomain, AnchorKey, AnchorSet, AnchoredBlock, Attestation, MetagraphRoot,
-    ProofOfPossession, Submission,
-};
 use nervure_consensus::{
     bft::{
         Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote,
@@ -23,8 +21,8 @@ use nervure_ledger::{
     state::LedgerState,
     subnet::Hyperparameter,
     transaction::{
-        Call, CommitWeights, RegisterAnchorKey, RegisterSubnet, SetHyperparameter, SetMechanism, SetWeights,
-        SignerKey, Stake, Transaction, Transfer, Unstake, VoteSubnets,
+        Call, CommitWeights, RegisterSubnet, SetHyperparameter, SetMechanism, SetWeights, SignerKey, Stake,
+        Transaction, Transfer, Unstake, VoteSubnets,
     },
     tree::{Fact, Key, MemoryTree, Record, StateTree},
 };
@@ -95,8 +93,11 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "consensus_message" => consensus_messages(),
         "commit_certificate" => vec![commit_certificate().encode().unwrap_or_default()],
         "consensus_log" => consensus_log(),
-        "anchor_attestation" => attestation().and_then(|one| one.encode().ok()).into_iter().collect(),
-        "anchor_submission" => submission().and_then(|one| one.encode().ok()).into_iter().collect(),
+        "anchor_attestation"
+        | "anchor_submission"
+        | "attestation_message"
+        | "submissions_request"
+        | "submissions_response" => anchor::of(name).into_iter().collect(),
         _ => Vec::new(),
     }
 }
@@ -309,7 +310,7 @@ fn transactions() -> Vec<Vec<u8>> {
         Call::SetWeights(SetWeights { netuid, weights, version_key: 0 }),
         Call::VoteSubnets(VoteSubnets { weights: vec![(netuid, 1)] }),
     ];
-    let calls = calls.into_iter().chain(anchor_registration());
+    let calls = calls.into_iter().chain(anchor::registration());
     calls.map(|call| encode(&transaction(call))).collect()
 }
 
@@ -382,31 +383,6 @@ pub fn epoch_proof() -> Option<EpochProof> {
     let fact = |key| Some(Fact::new(tree.prove(&key).ok()?));
     let (subnet, neuron) = (fact(Key::Subnet(Netuid(1)))?, fact(Key::Neuron(Netuid(1), Uid(0))));
     Some(EpochProof { subnet, inputs, neuron })
-}
-
-fn anchor_key() -> Option<AnchorKey> {
-    AnchorKey::from_secret(&[1; 32])
-}
-
-fn anchor_registration() -> Option<Call> {
-    let key = anchor_key()?;
-    let possession = ProofOfPossession::prove(&key, &self::key().node_id(), &mesh().mesh_id());
-    Some(Call::RegisterAnchorKey(RegisterAnchorKey { address: key.address(), possession }))
-}
-
-fn attestation() -> Option<Attestation> {
-    let checkpoint = submission()?.checkpoint;
-    Some(Attestation::sign(&anchor_key()?, &checkpoint, &AnchorDomain::LOCAL, &value()))
-}
-
-fn submission() -> Option<Submission> {
-    let block = AnchoredBlock { mesh: MESH, height: BlockHeight(7), block: value(), state: value() };
-    let metagraphs = [1, 2].map(|netuid| MetagraphRoot { netuid: Netuid(netuid), epoch: 7, root: value() });
-    let checkpoint = AnchorCheckpoint::new(block, metagraphs.to_vec(), value()).ok()?;
-    let key = anchor_key()?;
-    let validators = AnchorSet::new([(key.address(), 9)]).ok()?;
-    let signature = Attestation::sign(&key, &checkpoint, &AnchorDomain::LOCAL, &validators.hash()).signature;
-    Some(Submission { checkpoint, validators, signatures: vec![signature] })
 }
 
 /// An invalid signature, which suffices because decoders do not verify.

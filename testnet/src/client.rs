@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use nervure_primitives::Netuid;
+use nervure_primitives::{Excerpt, Netuid};
 use serde::Deserialize;
 
 /// Largest answer that is read.
@@ -80,7 +80,7 @@ impl Client {
             serde_json::from_slice(&answer(request).await?).map_err(|error| error.to_string())?;
         match answer["choices"][0]["text"].as_str() {
             Some(text) if !text.is_empty() => Ok(()),
-            _ => Err(format!("an answer without text: {}", cut(&answer.to_string()))),
+            _ => Err(format!("an answer without text: {}", Excerpt::new(answer))),
         }
     }
 }
@@ -97,11 +97,6 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Vec<u8>, String> {
     }
     match response.status() {
         status if status.is_success() => Ok(body),
-        status => Err(format!("{status}: {}", cut(&String::from_utf8_lossy(&body)))),
+        status => Err(format!("{status}: {}", Excerpt::new(String::from_utf8_lossy(&body)))),
     }
-}
-
-/// The first 300 characters, enough for an error message.
-fn cut(text: &str) -> String {
-    text.chars().take(300).collect()
 }

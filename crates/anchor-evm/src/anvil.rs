@@ -13,6 +13,7 @@ use std::{
 
 use alloy::primitives::hex;
 use nervure_anchor::{AnchorAddress, AnchorError};
+use nervure_primitives::Excerpt;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -104,7 +105,7 @@ pub enum AnvilError {
     },
     /// It did not report that it listens.
     #[error("anvil does not listen: {0}")]
-    NotListening(String),
+    NotListening(Excerpt),
 }
 
 /// The binary: what [`ANVIL_ENV`] names, one in `modules` (a `node_modules`), or one on the path.
@@ -177,5 +178,5 @@ async fn listening(child: &mut Child) -> Result<String, AnvilError> {
         }
         last = line;
     }
-    Err(AnvilError::NotListening(last.chars().take(200).collect()))
+    Err(AnvilError::NotListening(last.into()))
 }

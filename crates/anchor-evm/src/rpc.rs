@@ -17,14 +17,18 @@ use alloy::{
     transports::{RpcError as Failure, TransportErrorKind, TransportResult},
 };
 use nervure_anchor::AnchorError;
+use nervure_primitives::UntrustedText;
 
 use crate::{EvmConfig, Finality, Limits, transport::BoundedHttp};
 
 /// The delay before a request is repeated the first time.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Longest text of an endpoint in an error of this node.
-const MAX_TEXT_CHARS: usize = 200;
+/// Longest text of an endpoint in an error of this node, in bytes.
+const MAX_TEXT_BYTES: usize = 200;
+
+/// An error's text, which the endpoint may have chosen.
+type EndpointText = UntrustedText<MAX_TEXT_BYTES>;
 
 /// Why an endpoint did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,13 +45,13 @@ pub enum RpcError {
     Client(String),
     /// It could not be reached, or its answer is not JSON-RPC.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(EndpointText),
     /// The contract reverted, with this data.
     #[error("the contract reverted: 0x{}", hex(.0))]
     Reverted(Vec<u8>),
     /// It answered with an error.
     #[error("the endpoint refused: {0}")]
-    Refused(String),
+    Refused(EndpointText),
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -154,7 +158,7 @@ impl Rpc {
     pub(crate) async fn send(&self, raw: &[u8]) -> Result<(), RpcError> {
         let sent = self.retry(|| async { self.provider.send_raw_transaction(raw).await.map(drop) }).await;
         match sent {
-            Err(RpcError::Refused(text)) if text.contains("already") => Ok(()),
+            Err(RpcError::Refused(text)) if text.raw().contains("already") => Ok(()),
             other => other,
         }
     }
@@ -169,13 +173,11 @@ impl Rpc {
 }
 
 fn failure(error: Failure<TransportErrorKind>) -> RpcError {
-    let short =
-        |text: String| text.chars().filter(|one| !one.is_control()).take(MAX_TEXT_CHARS).collect::<String>();
     let Failure::ErrorResp(payload) = &error else {
-        return RpcError::Unreachable(short(error.to_string()));
+        return RpcError::Unreachable(EndpointText::new(error));
     };
     match payload.as_revert_data() {
         Some(data) if !data.is_empty() => RpcError::Reverted(data.to_vec()),
-        _ => RpcError::Refused(short(payload.message.to_string())),
+        _ => RpcError::Refused(EndpointText::new(&payload.message)),
     }
 }

@@ -135,9 +135,7 @@ async fn sign(
 fn send_error(error: RpcError) -> AnchorError {
     match error {
         RpcError::Reverted(data) => convert::rejection(&data),
-        RpcError::Refused(text)
-            if text.contains("insufficient funds") || text.contains("Insufficient funds") =>
-        {
+        RpcError::Refused(text) if text.raw().to_ascii_lowercase().contains("insufficient funds") => {
             AnchorError::TooExpensive("the balance of the paying account is too low".into())
         }
         other => other.into(),

@@ -7,6 +7,7 @@ use std::{fmt, str::FromStr};
 
 use data_encoding::HEXLOWER;
 use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
+use nervure_primitives::Excerpt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use zeroize::Zeroizing;
 
@@ -69,9 +70,7 @@ impl FromStr for AnchorAddress {
     fn from_str(text: &str) -> Result<Self, String> {
         let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
         let bytes = HEXLOWER.decode(digits.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes
-            .map(Self)
-            .ok_or_else(|| format!("'{}' is not 0x and 40 hexadecimal digits", text.escape_debug()))
+        bytes.map(Self).ok_or_else(|| format!("'{}' is not 0x and 40 hexadecimal digits", Excerpt::new(text)))
     }
 }
 

@@ -24,6 +24,7 @@ mod key;
 #[cfg(not(target_family = "wasm"))]
 mod key_file;
 mod local;
+mod message;
 mod possession;
 mod schedule;
 mod store;
@@ -41,6 +42,10 @@ pub use key::{AnchorAddress, AnchorKey, AnchorSignature, InvalidSignature};
 #[cfg(not(target_family = "wasm"))]
 pub use key_file::AnchorKeyFileError;
 pub use local::{LocalAnchor, LocalAnchorError};
+pub use message::{
+    AttestationMessage, MAX_ATTESTATION_MESSAGE_LEN, MAX_SUBMISSIONS, MAX_SUBMISSIONS_REQUEST_LEN,
+    MAX_SUBMISSIONS_RESPONSE_LEN, SubmissionsRequest, SubmissionsResponse,
+};
 pub use possession::ProofOfPossession;
 pub use schedule::{ScheduleError, SubmissionSchedule};
 pub use store::{CheckpointRejection, CheckpointStore};

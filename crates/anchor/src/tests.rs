@@ -2,6 +2,7 @@
 
 mod attestation_set;
 mod local;
+mod message;
 mod schedule;
 mod store;
 

@@ -47,7 +47,7 @@ pub struct TransactionView {
     pub refusal: Option<String>,
 }
 
-/// The state of a transaction.
+/// The state of a transaction. The earlier names `waiting` and `refused` are still read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -55,11 +55,13 @@ pub enum TransactionState {
     /// A dry run: the ledger would apply it now. It was not submitted.
     Possible,
     /// It is in the mempool, or this node does not know it.
-    Waiting,
+    #[serde(alias = "waiting")]
+    Pending,
     /// It is in a finalised block and took effect.
     Applied,
     /// It is in a finalised block without effect: the ledger rejected it.
-    Refused,
+    #[serde(alias = "refused")]
+    Rejected,
 }
 
 /// A signed transaction to submit.
@@ -72,4 +74,23 @@ pub struct SubmitBody {
     /// Whether to check the transaction only, without submitting it.
     #[serde(default)]
     pub dry_run: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_earlier_names_of_states_and_writes_the_present_ones() {
+        let read = |text: &str| serde_json::from_str::<TransactionState>(text).unwrap();
+        assert_eq!(
+            (read("\"waiting\""), read("\"refused\"")),
+            (TransactionState::Pending, TransactionState::Rejected)
+        );
+        for (state, name) in
+            [(TransactionState::Pending, "\"pending\""), (TransactionState::Rejected, "\"rejected\"")]
+        {
+            assert_eq!((serde_json::to_string(&state).unwrap().as_str(), read(name)), (name, state));
+        }
+    }
 }

@@ -67,9 +67,11 @@ pub enum AskLine {
         participants: Vec<ParticipantView>,
     },
     /// A takeover: a successor continued the answer of an expert that failed. Sent before the end.
-    TookOver {
+    #[serde(rename = "took_over")]
+    Takeover {
         /// Both experts, and the position in the answer.
-        succession: TakeoverView,
+        #[serde(rename = "succession")]
+        takeover: TakeoverView,
     },
     /// An expert's receipt, sent right before the end; that of the expert whose answer was given comes first.
     Receipt {
@@ -95,7 +97,7 @@ impl AskLine {
     pub fn of_summary(summary: AnswerSummary) -> impl Iterator<Item = Self> {
         let AnswerSummary { receipts, participants, took_over } = summary;
         let mixed = (!participants.is_empty()).then_some(Self::Mixed { participants });
-        let took_over = took_over.into_iter().map(|succession| Self::TookOver { succession });
+        let took_over = took_over.into_iter().map(|takeover| Self::Takeover { takeover });
         mixed
             .into_iter()
             .chain(took_over)

@@ -1,12 +1,12 @@
 //! Errors of a query or another request to a node, each with an HTTP status and an exit code.
 //!
-//! Texts in here may come from a remote node (the name of a model, an expert's error message). They are data: print
-//! them bounded and escaped.
+//! Texts in here may come from a remote node (the name of a model, an expert's error message). Reasons were escaped
+//! when they became one; names are escaped where an error shows them.
 
 use std::time::Duration;
 
 use nervure_ledger::transaction::Rejection;
-use nervure_primitives::{Amount, Capability, NodeId};
+use nervure_primitives::{Amount, Capability, Excerpt, NodeId};
 use serde::{Deserialize, Serialize};
 
 mod code;
@@ -40,7 +40,7 @@ pub enum ServiceError {
         known: Vec<String>,
     },
     /// The name is neither a known model nor a capability.
-    #[error("no model '{model}' is known{}", known_suffix(.known))]
+    #[error("no model '{}' is known{}", Excerpt::new(.model), known_suffix(.known))]
     UnknownModel {
         /// The requested name.
         model: String,
@@ -250,7 +250,8 @@ fn known_suffix(known: &[String]) -> String {
     if known.is_empty() {
         return String::new();
     }
-    let shown = known.iter().take(NAMES_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let shown = known.iter().take(NAMES_SHOWN).map(|name| Excerpt::new(name).to_string());
+    let shown = shown.collect::<Vec<_>>().join(", ");
     match known.len().saturating_sub(NAMES_SHOWN) {
         0 => format!("; known: {shown}"),
         more => format!("; known: {shown} and {more} more"),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use data_encoding::BASE64;
 use nervure_ledger::tree::Key;
 use nervure_light::{EpochResponse, FactResponse, Source};
-use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
+use nervure_primitives::{BlockHeight, Excerpt, Netuid, NodeId, Uid};
 
 use crate::{Client, ClientError};
 
@@ -21,7 +21,7 @@ pub enum SourceError {
         /// The address of its HTTP API.
         http: SocketAddr,
         /// The error.
-        what: String,
+        what: Excerpt,
     },
 }
 
@@ -69,7 +69,7 @@ impl Client {
         let decoded = BASE64.decode(text.as_bytes());
         decoded.map_err(|error| SourceError::InvalidProof {
             http: self.address(),
-            what: format!("the {what}: {error}"),
+            what: format!("the {what}: {error}").into(),
         })
     }
 }

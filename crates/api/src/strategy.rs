@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroU8, str::FromStr};
 
+use nervure_primitives::Excerpt;
 use serde::{Deserialize, Serialize};
 
 /// Maximum number of experts that work on one query at once; each may be paid for it.
@@ -42,7 +43,7 @@ pub enum Strategy {
 #[error(
     "'{0}' is not a valid strategy: write best, hedge, race:N, vote:N, average:N or mix:N with N from 2 to {MAX_EXPERTS}"
 )]
-pub struct StrategyError(String);
+pub struct StrategyError(Excerpt);
 
 impl Strategy {
     /// The number of experts that work at once.
@@ -72,7 +73,7 @@ impl FromStr for Strategy {
     type Err = StrategyError;
 
     fn from_str(text: &str) -> Result<Self, StrategyError> {
-        let bad = || StrategyError(text.chars().take(40).collect());
+        let bad = || StrategyError(text.into());
         let (name, experts) = match text.split_once(':') {
             Some((name, experts)) => (name, Some(experts.parse::<u8>().map_err(|_| bad())?)),
             None => (text, None),

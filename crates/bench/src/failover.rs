@@ -247,7 +247,7 @@ async fn read(mut lines: AskLines, result: &mut StreamResult) {
                 last = Instant::now();
                 result.text.push_str(&text);
             }
-            Ok(Some(AskLine::TookOver { .. })) => result.takeovers += 1,
+            Ok(Some(AskLine::Takeover { .. })) => result.takeovers += 1,
             Ok(Some(AskLine::Done { .. })) => result.completed = true,
             Ok(Some(AskLine::Error { error })) => result.error = Some(error.message),
             Ok(Some(_)) => {}

@@ -20,6 +20,6 @@ pub enum ModelError {
 
 impl From<ModelError> for ExpertError {
     fn from(error: ModelError) -> Self {
-        Self::internal(&error.to_string())
+        Self::Internal(error.to_string().into())
     }
 }

@@ -76,7 +76,7 @@ impl ByteExpert {
                 .name(format!("expert-{number}"))
                 .spawn(move || worker.run())
                 .map_err(|error| {
-                    ExpertError::Internal(format!("cannot start a thread for the expert: {error}"))
+                    ExpertError::Internal(format!("cannot start a thread for the expert: {error}").into())
                 })?;
             expert.workers.push(thread);
         }
@@ -103,9 +103,10 @@ impl Expert for ByteExpert {
     fn run(&self, request: ExpertRequest) -> ExpertStream {
         let (events, stream) = ExpertStream::channel(MAX_ANSWER_ITEMS);
         let queued = request.validate().map_err(ExpertError::from).and_then(|()| match request {
-            ExpertRequest::Embed { .. } => {
-                Err(ExpertError::Unsupported { model: self.card.model.clone(), operation: "embeddings" })
-            }
+            ExpertRequest::Embed { .. } => Err(ExpertError::Unsupported {
+                model: self.card.model.as_str().into(),
+                operation: "embeddings",
+            }),
             request => self.queue.push(Job { request, events }),
         });
         queued.map_or_else(ExpertStream::refused, |()| stream)
@@ -141,7 +142,7 @@ impl Worker {
                     // The panic may have left half of an update in them.
                     self.session = Session::new(self.model.clone());
                     self.sessions = SessionCache::new(self.model.clone());
-                    Some(ExpertError::Internal("the model failed on this request".to_owned()))
+                    Some(ExpertError::Internal("the model failed on this request".into()))
                 }
             };
             if let Some(error) = error {
@@ -170,7 +171,7 @@ impl Worker {
                 send(&job.events, ExpertEvent::Done { usage, reason: FinishReason::Stop })
             }
             ExpertRequest::Embed { .. } => {
-                let model = self.card.model.clone();
+                let model = self.card.model.as_str().into();
                 Err(GenerateError::Failed(ExpertError::Unsupported { model, operation: "embeddings" }))
             }
         }

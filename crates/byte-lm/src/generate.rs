@@ -36,7 +36,7 @@ pub(crate) fn generate(
     closing: impl Fn() -> bool,
 ) -> Result<(), GenerateError> {
     let mut text = Continuation::new(sampling);
-    let mut logits = session.resume(prompt.as_bytes(), sampling.begun.as_bytes())?;
+    let mut logits = session.resume(prompt.as_bytes(), sampling.prefix.as_bytes())?;
     let reason = loop {
         if let Some(reason) = text.finished() {
             break reason;
@@ -67,7 +67,7 @@ pub(crate) fn send(events: &mpsc::Sender<ExpertItem>, event: ExpertEvent) -> Res
     events.try_send(Ok(event)).map_err(|error| match error {
         mpsc::error::TrySendError::Closed(_) => GenerateError::CallerLeft,
         mpsc::error::TrySendError::Full(_) => GenerateError::Failed(ExpertError::Internal(
-            "the answer has more pieces than its channel holds".to_owned(),
+            "the answer has more pieces than its channel holds".into(),
         )),
     })
 }

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use nervure_protocol::FieldError;
-
-/// Longest error message from an upstream that is passed on, in characters.
-pub const MAX_MESSAGE: usize = 512;
+use nervure_protocol::{FieldError, ModelName, query::ErrorText};
 
 /// The last item of a stream that does not end with `Done`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,13 +28,13 @@ pub enum ExpertError {
         /// Context of the model, in tokens; 0 if the upstream does not report it.
         limit: u32,
         /// The message of the model server.
-        message: String,
+        message: ErrorText,
     },
     /// The model does not have this operation.
     #[error("{model} does not support {operation}")]
     Unsupported {
         /// The model.
-        model: String,
+        model: ModelName,
         /// The requested operation.
         operation: &'static str,
     },
@@ -52,8 +49,8 @@ pub enum ExpertError {
     UpstreamRefused {
         /// HTTP status, or the code of an error inside a stream.
         status: u16,
-        /// Its message, at most [`MAX_MESSAGE`] characters without control characters.
-        message: String,
+        /// Its message.
+        message: ErrorText,
     },
     /// The upstream sent no data for too long.
     #[error("the model server sent nothing for {} ms", after.as_millis())]
@@ -64,15 +61,15 @@ pub enum ExpertError {
     /// The upstream violated the protocol or a size limit.
     #[error("the model server broke the protocol: {reason}")]
     UpstreamInvalid {
-        /// The violated rule.
-        reason: String,
+        /// The violated rule; it may quote what the upstream sent.
+        reason: ErrorText,
     },
     /// The expert was shut down before the answer was complete.
     #[error("the expert was stopped before the answer was complete")]
     Cancelled,
     /// A bug or a fault of this node.
     #[error("internal error of the expert: {0}")]
-    Internal(String),
+    Internal(ErrorText),
 }
 
 impl From<FieldError> for ExpertError {
@@ -82,31 +79,8 @@ impl From<FieldError> for ExpertError {
 }
 
 impl ExpertError {
-    /// An internal error with `message` cut to [`MAX_MESSAGE`] characters and without control characters.
-    #[must_use]
-    pub fn internal(message: &str) -> Self {
-        Self::Internal(printable(message))
-    }
-
     /// A refusal that names its field.
     pub(crate) fn field(field: &'static str, reason: impl Into<String>) -> Self {
         Self::BadRequest { field, reason: reason.into() }
-    }
-}
-
-/// `text` cut to [`MAX_MESSAGE`] characters, control characters replaced by spaces.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().take(MAX_MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_upstreams_message_is_cut_and_has_no_control_characters() {
-        let cleaned = printable(&format!("a\u{1b}[31m\n{}", "é".repeat(2 * MAX_MESSAGE)));
-        assert_eq!(cleaned.chars().count(), MAX_MESSAGE);
-        assert!(cleaned.starts_with("a [31m é"));
     }
 }

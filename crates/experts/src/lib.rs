@@ -18,7 +18,7 @@ mod openai;
 mod stream;
 
 pub use card::ModelCard;
-pub use error::{ExpertError, MAX_MESSAGE};
+pub use error::ExpertError;
 pub use expert::{Expert, Health};
 pub use openai::{ApiSecret, OpenAiConfig, OpenAiExpert, UpstreamLimits};
 pub use stream::{ExpertItem, ExpertStream};

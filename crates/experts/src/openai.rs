@@ -16,7 +16,7 @@ mod sse;
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
-use nervure_protocol::{AnswerBounds, ExpertRequest};
+use nervure_protocol::{AnswerBounds, ExpertRequest, ModelName};
 use serde::Deserialize;
 
 use body::BoundedResponse;
@@ -83,7 +83,9 @@ impl OpenAiExpert {
             .no_proxy()
             .connect_timeout(config.limits.connect)
             .build()
-            .map_err(|error| ExpertError::Internal(format!("cannot create an HTTP client: {error}")))?;
+            .map_err(|error| {
+                ExpertError::Internal(format!("cannot create an HTTP client: {error}").into())
+            })?;
         let mut upstream =
             Upstream { client, base, secret: config.api_key, limits: config.limits, model: String::new() };
         let listed = upstream.models().await?;
@@ -118,9 +120,9 @@ impl Expert for OpenAiExpert {
         async {
             match self.upstream.models().await {
                 Ok(listed) if listed.iter().any(|model| model.id == self.card.model) => Health::Ready,
-                Ok(_) => {
-                    Health::Down { reason: format!("the model server no longer has {}", self.card.model) }
-                }
+                Ok(_) => Health::Down {
+                    reason: format!("the model server no longer has {}", ModelName::new(&self.card.model)),
+                },
                 Err(error) => Health::Down { reason: error.to_string() },
             }
         }
@@ -172,12 +174,12 @@ impl Upstream {
 
 fn choose(listed: Vec<ListedModel>, wanted: Option<&str>) -> Result<ListedModel, ExpertError> {
     let names: Vec<_> =
-        listed.iter().take(MAX_NAMES_IN_ERROR).map(|model| crate::error::printable(&model.id)).collect();
+        listed.iter().take(MAX_NAMES_IN_ERROR).map(|model| ModelName::new(&model.id).to_string()).collect();
     let found = listed.into_iter().find(|model| wanted.is_none_or(|wanted| model.id == wanted));
     found.ok_or_else(|| ExpertError::UpstreamInvalid {
         reason: match wanted {
-            Some(wanted) => format!("it has no model '{wanted}': it has {}", names.join(", ")),
-            None => "it has no models".to_owned(),
+            Some(wanted) => format!("it has no model '{wanted}': it has {}", names.join(", ")).into(),
+            None => "it has no models".into(),
         },
     })
 }

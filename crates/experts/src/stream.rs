@@ -61,7 +61,7 @@ impl Stream for ExpertStream {
         let item = match source.as_mut().poll_next(context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(item)) => item,
-            Poll::Ready(None) => Err(ExpertError::Internal("the answer stopped without an end".to_owned())),
+            Poll::Ready(None) => Err(ExpertError::Internal("the answer stopped without an end".into())),
         };
         if matches!(item, Err(_) | Ok(ExpertEvent::Done { .. })) {
             self.source = None;

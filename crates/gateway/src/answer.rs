@@ -20,6 +20,7 @@ use futures::{Stream, StreamExt, stream::BoxStream};
 use nervure_api::{
     AnswerStream, AnswerSummary, ApiErrorCode, ExpertView, Query, RouteView, ServiceError, ask_within_bounds,
 };
+use nervure_primitives::Escaped;
 use nervure_protocol::{ExpertEvent, FinishReason, Usage};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -103,10 +104,11 @@ impl RunningAnswer {
             "tried": self.route.tried,
         });
         let mut headers = HeaderMap::new();
-        headers.insert(EXPERT_HEADER, printable(&format!("{}/{}", self.expert.node, self.expert.expert)));
-        headers.insert(ROUTE_HEADER, printable(&route.to_string()));
+        headers.insert(EXPERT_HEADER, header_value(&format!("{}/{}", self.expert.node, self.expert.expert)));
+        headers.insert(ROUTE_HEADER, header_value(&route.to_string()));
         if let Some(path) = traces::checkpoint(&self.route) {
-            headers.append(LINK, printable(&format!("<{path}>; rel=\"describedby\"; title=\"certificate\"")));
+            headers
+                .append(LINK, header_value(&format!("<{path}>; rel=\"describedby\"; title=\"certificate\"")));
         }
         headers
     }
@@ -117,7 +119,7 @@ impl RunningAnswer {
         let requested = self.route.detail.is_some();
         let stored = requested.then(|| app.traces.store(&self.expert, &self.route, &self.summary)).flatten();
         if let Some(path) = stored {
-            headers.append(LINK, printable(&format!("<{path}>; rel=\"describedby\"; title=\"trace\"")));
+            headers.append(LINK, header_value(&format!("<{path}>; rel=\"describedby\"; title=\"trace\"")));
         }
         headers
     }
@@ -176,10 +178,10 @@ fn invalid_event(what: &str) -> ServiceError {
     ServiceError::Interrupted { reason: format!("the expert sent {what}") }
 }
 
-/// A header value of text that may come from a remote node: everything but printable ASCII becomes `?`.
-fn printable(text: &str) -> HeaderValue {
-    let clean: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
-    HeaderValue::try_from(clean).unwrap_or(HeaderValue::from_static("?"))
+/// A header value of text that may come from a remote node.
+fn header_value(text: &str) -> HeaderValue {
+    // Printable ASCII always is a header value.
+    HeaderValue::try_from(Escaped::ascii(text).to_string()).unwrap_or(HeaderValue::from_static("?"))
 }
 
 #[cfg(test)]
@@ -187,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replaces_all_but_printable_ascii_in_headers() {
-        assert_eq!(printable("a/é\r\nset-cookie: x\u{7f}"), "a/???set-cookie: x?");
+    fn all_but_printable_ascii_is_escaped_in_headers() {
+        assert_eq!(header_value("a/é\r\nset-cookie: x\u{7f}"), r"a/\u{e9}\r\nset-cookie: x\u{7f}");
     }
 }

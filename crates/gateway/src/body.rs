@@ -13,6 +13,7 @@ use axum::{
 };
 use futures::StreamExt;
 use nervure_api::ApiErrorCode;
+use nervure_primitives::Excerpt;
 use serde::de::DeserializeOwned;
 
 use super::{config::HttpLimits, error::ApiError, state::GatewayState};
@@ -98,9 +99,9 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let field = if matches!(path.as_str(), "." | "?") { "body".to_owned() } else { path };
-        ApiError::bad(super::error::excerpt(&field), error.into_inner().to_string())
+        ApiError::bad(field, Excerpt::new(error.into_inner()).to_string())
     })?;
-    json.end().map_err(|error| ApiError::bad("body", error.to_string()))?;
+    json.end().map_err(|error| ApiError::bad("body", Excerpt::new(error).to_string()))?;
     Ok(value)
 }
 

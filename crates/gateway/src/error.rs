@@ -8,12 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use nervure_api::{ApiErrorCode, ErrorBody, ErrorDetail, ServiceError};
+use nervure_primitives::{Excerpt, UntrustedText};
 
-/// Longest excerpt of a client's or a remote node's text in a message, in characters.
-const MAX_EXCERPT_CHARS: usize = 120;
-
-/// Longest message, in characters: parts of it come from remote nodes.
-const MAX_MESSAGE_CHARS: usize = 2_000;
+/// Longest message, in bytes: parts of it come from clients and remote nodes.
+const MAX_MESSAGE_BYTES: usize = 2_000;
 
 /// An error response.
 #[derive(Debug, Clone)]
@@ -26,7 +24,7 @@ impl ApiError {
     /// An error that is not a [`ServiceError`].
     pub fn new(code: ApiErrorCode, message: impl Into<String>) -> Self {
         let detail = ErrorDetail {
-            message: cut(message.into(), MAX_MESSAGE_CHARS),
+            message: UntrustedText::<MAX_MESSAGE_BYTES>::from(message.into()).prose().to_string(),
             kind: kind(code.status()).to_owned(),
             param: None,
             code: Some(code.as_str().to_owned()),
@@ -76,7 +74,7 @@ impl From<ServiceError> for ApiError {
     fn from(error: ServiceError) -> Self {
         let code = error.code();
         let mut api = Self::new(code, error.to_string());
-        api.detail.param = error.field().map(|field| cut(field.to_owned(), MAX_EXCERPT_CHARS));
+        api.detail.param = error.field().map(|field| Excerpt::new(field).to_string());
         api.detail.hint = Some(error.hint().to_owned());
         api.detail.exit_code = code.exit_code();
         if let ServiceError::AllFailed { attempts } = &error {
@@ -118,36 +116,18 @@ fn kind(status: u16) -> &'static str {
     }
 }
 
-/// A piece of foreign text for a message: short, and without control characters.
-pub fn excerpt(text: &str) -> String {
-    cut(
-        text.chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .take(MAX_EXCERPT_CHARS + 1)
-            .collect(),
-        MAX_EXCERPT_CHARS,
-    )
-}
-
-/// `text` with at most `most` characters, and an ellipsis where some were lost.
-fn cut(text: String, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn cuts_and_cleans_foreign_text() {
-        assert_eq!(excerpt("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
-        assert_eq!(excerpt(&"é".repeat(500)).chars().count(), MAX_EXCERPT_CHARS + 1);
-        let reason = "x".repeat(100_000);
+    fn a_message_is_cut_and_cannot_act_on_a_terminal() {
+        let reason = format!("a\u{1b}[31mb\u{202e}{}", "x".repeat(100_000));
         let body = ApiError::from(ServiceError::Interrupted { reason }).into_body();
-        assert!(body.error.message.len() < 3_000);
+        assert!(body.error.message.contains(r"a\u{1b}[31mb\u{202e}x"), "{}", body.error.message);
+        assert!(body.error.message.len() < 2_100);
+        let field = ApiError::bad("f\n".repeat(500), "no").into_body().error.param.unwrap();
+        assert!(field.starts_with(r"f\nf\n") && field.ends_with('…') && field.len() < 200, "{field}");
     }
 
     #[test]

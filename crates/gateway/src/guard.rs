@@ -13,14 +13,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use nervure_api::ApiErrorCode;
+use nervure_primitives::Excerpt;
 
-use super::{
-    App,
-    config::GatewayConfig,
-    error::{ApiError, excerpt},
-    key::ApiKey,
-    routes::is_open,
-};
+use super::{App, config::GatewayConfig, error::ApiError, key::ApiKey, routes::is_open};
 
 /// Passes a request on, or rejects it.
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -63,7 +58,7 @@ fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
     let reject = |name: &str| {
         let message = format!(
             "this API serves this host only and does not know '{}': use 127.0.0.1 or localhost, or set an API key to serve others",
-            excerpt(name)
+            Excerpt::new(name)
         );
         Err(ApiError::new(ApiErrorCode::WrongHost, message))
     };
@@ -100,7 +95,7 @@ fn check_origin(config: &GatewayConfig, headers: &HeaderMap, host: &str) -> Resu
         let origin = String::from_utf8_lossy(origin.as_bytes()).to_ascii_lowercase();
         let own = origin.strip_prefix("http://").is_some_and(|authority| authority == host);
         if !own && !config.allow_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(&origin)) {
-            let message = format!("web pages of {} may not use this API", excerpt(&origin));
+            let message = format!("web pages of {} may not use this API", Excerpt::new(&origin));
             return Err(ApiError::new(ApiErrorCode::WrongOrigin, message));
         }
     }

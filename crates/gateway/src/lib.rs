@@ -14,7 +14,8 @@
 //! * *Be a web page*: without keys, only names of this host are served, and no page of another origin. With keys,
 //!   every request except `/healthz` needs one.
 //!
-//! Text of remote experts that ends up in a header is cut to printable ASCII; in bodies it is JSON.
+//! Text of clients and remote experts is escaped: in a header all but printable ASCII, in an error message what could
+//! act on a terminal.
 
 // A variant that is added to one of our enums has to get its status and its text here.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
@@ -46,7 +47,7 @@ pub use answer::CompleteAnswer;
 pub use body::{HasLimits, JsonBody};
 pub use config::{GatewayConfig, GatewayError, HttpLimits};
 pub use connections::serve;
-pub use error::{ApiError, excerpt};
+pub use error::ApiError;
 pub use key::{ApiKey, ApiKeyError, MIN_SECRET_BYTES};
 pub use metrics::HttpMetrics;
 pub use nervure_api::ApiErrorCode;

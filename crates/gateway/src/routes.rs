@@ -9,12 +9,9 @@ use axum::{
     extract::{Request, State},
     middleware,
 };
+use nervure_primitives::Excerpt;
 
-use super::{
-    App,
-    error::{ApiError, excerpt},
-    guard, metrics,
-};
+use super::{App, error::ApiError, guard, metrics};
 
 pub(crate) use route::{Answer, ContentKind};
 pub use route::{Route, RouteAccess, RouteGroup};
@@ -57,12 +54,16 @@ async fn not_found(State(app): State<App>, request: Request) -> ApiError {
         ""
     };
     let all = all.join(", ");
-    ApiError::not_found(format!("no endpoint {}{note}; the endpoints are: {all}", excerpt(path)))
+    ApiError::not_found(format!("no endpoint {}{note}; the endpoints are: {all}", Excerpt::new(path)))
 }
 
 /// 405 for a known path. axum adds the `Allow` header.
 async fn wrong_method(request: Request) -> ApiError {
-    ApiError::wrong_method(format!("{} does not take {}", excerpt(request.uri().path()), request.method()))
+    ApiError::wrong_method(format!(
+        "{} does not take {}",
+        Excerpt::new(request.uri().path()),
+        request.method()
+    ))
 }
 
 #[cfg(test)]

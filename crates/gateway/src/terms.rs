@@ -9,10 +9,7 @@ use nervure_api::{Query, QueryTarget, QueryTerms};
 use nervure_primitives::Amount;
 use nervure_protocol::{ExpertRequest, FieldError};
 
-use super::{
-    App,
-    error::{ApiError, excerpt},
-};
+use super::{App, error::ApiError};
 
 /// Longest filter, in bytes.
 const MAX_FILTER_BYTES: usize = 1024;
@@ -96,8 +93,7 @@ fn invalid_request(error: FieldError) -> ApiError {
 /// The requested budget, within the operator's bound.
 fn budget(text: Option<&str>, max: Amount) -> Result<Amount, ApiError> {
     let Some(text) = text else { return Ok(max) };
-    let requested: Amount =
-        excerpt(text).parse().map_err(|error| ApiError::bad("budget", format!("{error}")))?;
+    let requested: Amount = text.parse().map_err(|error| ApiError::bad("budget", format!("{error}")))?;
     if requested > max {
         return Err(ApiError::bad("budget", format!("this node spends at most {max} tokens on one query")));
     }

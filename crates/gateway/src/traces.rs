@@ -14,13 +14,11 @@ use axum::{
     extract::{Path, State},
 };
 use nervure_api::{AnswerSummary, ExpertView, RouteView, TraceView, paths};
+use nervure_primitives::Excerpt;
 use parking_lot::Mutex;
 use rand::Rng;
 
-use super::{
-    App,
-    error::{ApiError, excerpt},
-};
+use super::{App, error::ApiError};
 
 /// Maximum number of stored traces.
 const MAX_TRACES: usize = 256;
@@ -93,7 +91,7 @@ pub(super) async fn trace(
 ) -> Result<Json<TraceView>, ApiError> {
     let Some(StoredTrace { expert, route, summary, .. }) = app.traces.find(&id) else {
         let stored = "only the last answers that were requested with \"explain\" have one";
-        return Err(ApiError::not_found(format!("no trace {}; {stored}", excerpt(&id))));
+        return Err(ApiError::not_found(format!("no trace {}; {stored}", Excerpt::new(&id))));
     };
     let ended = summary.get();
     let AnswerSummary { receipts, participants, took_over } = ended.cloned().unwrap_or_default();

@@ -23,7 +23,8 @@ use axum::{
     http::request::Parts,
     routing::{get, post},
 };
-use nervure_gateway::{ApiError, ApiErrorCode, HasLimits, HttpLimits, excerpt, serve};
+use nervure_gateway::{ApiError, ApiErrorCode, HasLimits, HttpLimits, serve};
+use nervure_primitives::Excerpt;
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -144,7 +145,7 @@ fn router(app: App) -> Router {
 }
 
 async fn not_found(request: Request) -> ApiError {
-    let path = excerpt(request.uri().path());
+    let path = Excerpt::new(request.uri().path());
     ApiError::not_found(format!(
         "this is a mock model server without {path}; it has /v1/models, /v1/chat/completions, /v1/completions and \
          /v1/embeddings"
@@ -171,7 +172,7 @@ fn find_model(name: &str, kind: ModelKind) -> Result<MockModel, ApiError> {
         let known = LISTED_MODELS.iter().filter(|listed| listed.kind() == kind).map(ToString::to_string);
         let known = known.collect::<Vec<_>>().join(", ");
         let message =
-            format!("the mock model server has no model '{}' for this: it has {known}", excerpt(name));
+            format!("the mock model server has no model '{}' for this: it has {known}", Excerpt::new(name));
         ApiError::new(ApiErrorCode::ModelNotFound, message)
     })
 }

@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
-#[path = "scenarios/cage.rs"]
-mod cage;
-#[path = "scenarios/crew.rs"]
-mod crew;
-#[path = "scenarios/liar.rs"]
-mod liar;
 #[path = "scenarios/mesh.rs"]
 mod mesh;
+#[path = "scenarios/namespace_network.rs"]
+mod namespace_network;
 #[path = "scenarios/space.rs"]
 mod space;
+#[path = "scenarios/tampering_proxy.rs"]
+mod tampering_proxy;
+#[path = "scenarios/validator_group.rs"]
+mod validator_group;
 
 #[path = "scenarios/anchor.rs"]
 mod anchor;

@@ -7,6 +7,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Excerpt;
+
 /// Base units in one token (10^9).
 pub const BASE_UNITS_PER_TOKEN: u64 = 1_000_000_000;
 
@@ -34,13 +36,13 @@ pub struct Amount(u64);
 pub enum AmountError {
     /// Not a decimal number.
     #[error("'{0}' is not an amount: write tokens as a decimal number such as 12.5")]
-    NotANumber(String),
+    NotANumber(Excerpt),
     /// More than nine decimal places.
     #[error("'{0}' has more than 9 decimal places: the smallest unit is 0.000000001 token")]
-    TooPrecise(String),
+    TooPrecise(Excerpt),
     /// Larger than 2^64 - 1 base units.
     #[error("'{0}' tokens are more than an amount can hold")]
-    TooLarge(String),
+    TooLarge(Excerpt),
 }
 
 impl Amount {
@@ -111,12 +113,12 @@ impl FromStr for Amount {
         let (whole, part) = text.split_once('.').unwrap_or((text, ""));
         let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
         if whole.is_empty() || !digits(whole) || !digits(part) || text.ends_with('.') {
-            return Err(AmountError::NotANumber(text.to_owned()));
+            return Err(AmountError::NotANumber(text.into()));
         }
         if part.len() > DECIMALS {
-            return Err(AmountError::TooPrecise(text.to_owned()));
+            return Err(AmountError::TooPrecise(text.into()));
         }
-        let too_large = || AmountError::TooLarge(text.to_owned());
+        let too_large = || AmountError::TooLarge(text.into());
         let whole: u64 = whole.parse().map_err(|_| too_large())?;
         let part: u64 = format!("{part:0<DECIMALS$}").parse().map_err(|_| too_large())?;
         whole

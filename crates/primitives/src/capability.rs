@@ -8,6 +8,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Excerpt;
+
 /// Upper bound for a capability in bytes. Bounds DHT keys, index entries and frames.
 pub const MAX_CAPABILITY_LEN: usize = 64;
 
@@ -46,7 +48,7 @@ pub enum CapabilityError {
     #[error(
         "'{0}' is not a valid capability: write lower-case words joined by dots, such as text.generate.rust"
     )]
-    BadSegment(String),
+    BadSegment(Excerpt),
 }
 
 impl Capability {
@@ -63,7 +65,7 @@ impl Capability {
             return Err(CapabilityError::TooDeep(segments));
         }
         if !text.split('.').all(is_segment) {
-            return Err(CapabilityError::BadSegment(text.to_owned()));
+            return Err(CapabilityError::BadSegment(text.into()));
         }
         Ok(Self(text.into()))
     }

@@ -13,6 +13,11 @@ mod scan;
 pub use scan::{MAX_DEPTH, scan};
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::UntrustedText;
+
+/// Longest reason of a decoder, in bytes: it quotes the names of fields and variants that the sender chose.
+const MAX_REASON_BYTES: usize = 200;
+
 /// The limits of a decoder.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -65,7 +70,7 @@ pub enum CborError {
     },
     /// Canonical CBOR, but not of the expected type.
     #[error("not the expected structure: {0}")]
-    Structure(String),
+    Structure(UntrustedText<MAX_REASON_BYTES>),
     /// A value that has no canonical encoding.
     #[error("cannot be encoded: {0}")]
     Encode(String),
@@ -88,7 +93,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], limits: Limits) -> Result<T, Cb
         return Err(CborError::TooLarge { limit: limits.max_len, actual: bytes.len() });
     }
     scan(bytes)?;
-    serde_ipld_dagcbor::from_slice(bytes).map_err(|error| CborError::Structure(error.to_string()))
+    serde_ipld_dagcbor::from_slice(bytes).map_err(|error| CborError::Structure(UntrustedText::new(error)))
 }
 
 #[cfg(test)]

@@ -4,19 +4,21 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Excerpt;
+
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not {expected}")]
 pub struct ParseIdError {
-    /// The text, cut to 80 characters.
-    pub text: String,
+    /// The text.
+    pub text: Excerpt,
     /// The expected form.
     pub expected: &'static str,
 }
 
 impl ParseIdError {
     pub(crate) fn new(text: &str, expected: &'static str) -> Self {
-        Self { text: text.chars().take(80).collect(), expected }
+        Self { text: text.into(), expected }
     }
 }
 
@@ -179,7 +181,7 @@ mod tests {
     #[test]
     fn refuses_invalid_text_and_cuts_it() {
         let error = "x".repeat(500).parse::<MeshId>().unwrap_err();
-        assert_eq!(error.text.len(), 80);
+        assert_eq!(error.text.raw().len(), Excerpt::MAX_BYTES);
         assert!("-1".parse::<Netuid>().is_err());
         assert!("65536".parse::<Uid>().is_err());
     }

@@ -2,8 +2,8 @@
 //!
 //! Identifiers ([`NodeId`], [`MeshId`], [`Netuid`], [`Uid`]), quantities ([`Amount`],
 //! [`BlockHeight`], [`UnixMillis`]), [`struct@Hash`]es, dotted [`Capability`] paths, canonical CBOR
-//! ([`cbor`]), keys and their files ([`NodeKey`], [`key_file`]), and the signed [`Envelope`] of
-//! statements between nodes.
+//! ([`cbor`]), keys and their files ([`NodeKey`], [`key_file`]), the signed [`Envelope`] of
+//! statements between nodes, and text that others wrote ([`UntrustedText`]).
 //!
 //! No type here opens a socket or reads a clock; only [`key_file`] uses the disk.
 
@@ -20,6 +20,7 @@ pub mod key_file;
 mod mechanism;
 mod node_id;
 mod time;
+mod untrusted_text;
 
 pub use amount::{Amount, AmountError, BASE_UNITS_PER_TOKEN};
 pub use capability::{Capability, CapabilityError, MAX_CAPABILITY_LEN, MAX_CAPABILITY_SEGMENTS};
@@ -31,6 +32,7 @@ pub use libp2p_identity::PeerId;
 pub use mechanism::{MAX_PARAMETERS, MechanismSpec};
 pub use node_id::{NodeId, NodeIdError};
 pub use time::UnixMillis;
+pub use untrusted_text::{Escaped, Excerpt, TextTooLong, UntrustedText};
 
 /// The example of the README runs as a test.
 #[cfg(doctest)]

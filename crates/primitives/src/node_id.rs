@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use libp2p_identity::PeerId;
 
-use crate::id::serde_bytes32;
+use crate::{Excerpt, id::serde_bytes32};
 
 /// The prefix of the PeerId of an ed25519 key, before the 32 key bytes: identity multihash of 36
 /// bytes, protobuf field 1 (key type ed25519), field 2 (32 bytes of key).
@@ -34,7 +34,7 @@ pub struct NodeId(
 pub enum NodeIdError {
     /// Not a PeerId.
     #[error("'{0}' is not a node id: expected a PeerId such as 12D3KooW...")]
-    NotAPeerId(String),
+    NotAPeerId(Excerpt),
     /// A PeerId of another kind of key.
     #[error("{0} is not the PeerId of an ed25519 key: Nervure nodes have ed25519 keys only")]
     NotEd25519(PeerId),
@@ -92,8 +92,7 @@ impl FromStr for NodeId {
     type Err = NodeIdError;
 
     fn from_str(text: &str) -> Result<Self, NodeIdError> {
-        let peer: PeerId =
-            text.parse().map_err(|_| NodeIdError::NotAPeerId(text.chars().take(80).collect()))?;
+        let peer: PeerId = text.parse().map_err(|_| NodeIdError::NotAPeerId(text.into()))?;
         Self::try_from(peer)
     }
 }

@@ -31,7 +31,7 @@ pub const MAX_OPEN: usize = 640 * 1024;
 pub const MAX_CHUNK: usize = 256 * 1024;
 /// End or error frame.
 pub const MAX_CLOSING: usize = 2 * 1024;
-/// Message in an error frame; longer ones are cut before they are sent.
+/// Message in an error frame; a longer one is cut before it is sent, and refused when it arrives.
 pub const MAX_ERROR_MESSAGE: usize = 512;
 
 /// Expert record, without its signature.
@@ -74,6 +74,8 @@ pub const ENVELOPE_OVERHEAD: usize = 256;
 pub const MAX_PUBLISH: usize = 32;
 /// Records in one page; their bytes bound it as well.
 pub const MAX_PAGE: usize = 256;
+/// Reason of a directory that refuses a request; as a message in an error frame.
+pub const MAX_REFUSAL: usize = 200;
 
 /// Message of the consensus engine: 64 validators' votes as one certificate.
 pub const MAX_CONSENSUS_MESSAGE: usize = 64 * 168 + 128;

@@ -40,7 +40,7 @@ pub use assignment::{Assignment, AssignmentError, SignedAssignment, commitment};
 pub use expert::{ChatMessage, ExpertEvent, ExpertRequest, FieldError, FinishReason, Role, Sampling, Usage};
 pub use live_scores::{LiveScore, LiveScores, LiveScoresError, SignedLiveScores};
 pub use receipt::{AnswerHasher, Receipt, ReceiptError, SignedReceipt, request_hash};
-pub use record::{ExpertRecord, RecordError, SignedRecord};
+pub use record::{ExpertRecord, ModelName, RecordError, SignedRecord};
 pub use registry::{Neurons, Registry};
 pub use score::Score;
 

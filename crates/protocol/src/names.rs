@@ -4,12 +4,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nervure_primitives::{Hash, MeshId};
+use nervure_primitives::{Hash, MeshId, UntrustedText};
 
 use crate::domains;
 
 /// Characters of an incarnation in an [`agent`].
 const INCARNATION_CHARS: usize = 8;
+
+/// A part of the agent string of a peer, which reports what it likes.
+pub type AgentName = UntrustedText<64>;
 
 /// The protocol version that identify reports; a peer with another one is of another mesh.
 pub fn mesh_version(mesh: &MeshId) -> String {
@@ -25,8 +28,9 @@ pub fn agent(version: &str, start: SystemTime) -> String {
 }
 
 /// The program and the incarnation that an [`agent`] names; the incarnation is empty when it names none.
-pub fn agent_and_incarnation(agent: &str) -> (&str, &str) {
-    agent.rsplit_once(' ').unwrap_or((agent, ""))
+pub fn agent_and_incarnation(agent: &str) -> (AgentName, AgentName) {
+    let (program, incarnation) = agent.rsplit_once(' ').unwrap_or((agent, ""));
+    (program.into(), incarnation.into())
 }
 
 /// The DHT's protocol; a peer that speaks it answers lookups.
@@ -63,7 +67,8 @@ mod tests {
         let now = SystemTime::now();
         let (one, two) = (agent("0.1.0", now), agent("0.1.0", now + std::time::Duration::from_nanos(1)));
         let ((program, incarnation), (_, other)) = (agent_and_incarnation(&one), agent_and_incarnation(&two));
-        assert!(program == "nervure/0.1.0" && incarnation != other && incarnation.len() == INCARNATION_CHARS);
-        assert_eq!(agent_and_incarnation("nervure/0.1.0"), ("nervure/0.1.0", ""));
+        assert!(program == "nervure/0.1.0" && incarnation != other);
+        assert_eq!(incarnation.raw().len(), INCARNATION_CHARS);
+        assert_eq!(agent_and_incarnation("nervure/0.1.0"), ("nervure/0.1.0".into(), "".into()));
     }
 }

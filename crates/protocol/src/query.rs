@@ -15,4 +15,4 @@ mod message;
 
 pub use error_code::QueryErrorCode;
 pub use frame::{Frame, FrameError, FrameHeader, HEADER_LEN};
-pub use message::{ErrorFrame, QueryEnd, QueryOpen};
+pub use message::{ErrorFrame, ErrorText, QueryEnd, QueryOpen};

@@ -9,7 +9,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use nervure_primitives::{Capability, Envelope, EnvelopeError, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
+use nervure_primitives::{
+    Capability, Envelope, EnvelopeError, MeshId, Netuid, NodeId, NodeKey, UnixMillis, UntrustedText,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,6 +21,9 @@ use crate::{
     },
     domains,
 };
+
+/// The name of a model, which its miner or an upstream chose.
+pub type ModelName = UntrustedText<MAX_MODEL_LEN>;
 
 /// An advertisement of one expert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +37,8 @@ pub struct ExpertRecord {
     pub expert: String,
     /// What it can do.
     pub capability: Capability,
-    /// The model behind it, at most 128 bytes.
-    pub model: String,
+    /// The model behind it.
+    pub model: ModelName,
     /// Tokens of context that it takes.
     pub context: u32,
     /// Most tokens that it writes in one answer.
@@ -146,9 +151,7 @@ impl ExpertRecord {
     fn check(&self) -> Result<(), RecordError> {
         let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let named = (1..=MAX_EXPERT_LEN).contains(&self.expert.len()) && self.expert.bytes().all(name);
-        let model = !self.model.is_empty()
-            && self.model.len() <= MAX_MODEL_LEN
-            && !self.model.chars().any(char::is_control);
+        let model = !self.model.is_empty() && !self.model.raw().chars().any(char::is_control);
         let lifetime = self.expires_at.since(self.issued_at);
         let checks = [
             ("expert", named),
@@ -217,7 +220,7 @@ mod tests {
     #[test]
     fn the_largest_record_fits() {
         let mut largest = record(1, &"e".repeat(32), &format!("a{}", ".aaaaaaaaaaaa".repeat(4)));
-        largest.model = "m".repeat(128);
+        largest.model = "m".repeat(128).into();
         largest.addresses = vec!["[2001:db8:1111:2222:3333:4444:5555:6666]:65535".parse().unwrap(); 4];
         (largest.price, largest.seq) = (u64::MAX, u64::MAX);
         let signed = SignedRecord::sign(&key(1), &MESH, largest).unwrap();

@@ -86,7 +86,7 @@ fn expert_requests_and_events_are_frozen() {
         max_tokens: 9,
         seed: Some(5),
         stop: vec!["\n".into()],
-        begun: "fn".into(),
+        prefix: "fn".into(),
         ..Sampling::default()
     };
     let chat = |role| ChatMessage { role, content: "é".into() };

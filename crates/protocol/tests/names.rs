@@ -86,6 +86,7 @@ fn table() -> String {
         ENVELOPE_OVERHEAD,
         MAX_PUBLISH,
         MAX_PAGE,
+        MAX_REFUSAL,
         MAX_CONSENSUS_MESSAGE,
         CONSENSUS_COUNTER,
         MAX_TRANSACTION,

@@ -43,6 +43,7 @@ pub(crate) struct StartedAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AttemptFailure {
     pub(crate) kind: FailureKind,
+    /// In words, escaped: the expert may have chosen them.
     pub(crate) reason: String,
 }
 
@@ -56,7 +57,7 @@ pub(crate) enum FailureKind {
     /// The expert finds the request wrong.
     BadRequest,
     /// The request is longer than the expert's context.
-    DoesNotFit,
+    ContextTooLong,
 }
 
 impl FailureKind {
@@ -66,7 +67,7 @@ impl FailureKind {
             Self::Failed => span::FAILED,
             Self::Busy(_) => "busy",
             Self::BadRequest => "bad_request",
-            Self::DoesNotFit => "does_not_fit",
+            Self::ContextTooLong => "does_not_fit",
         }
     }
 }
@@ -181,7 +182,7 @@ fn failed(span: &Span, failure: AttemptFailure) -> AttemptFailure {
 
 /// A failure because an expert sent something that the protocol does not allow.
 pub(crate) fn protocol_failure(reason: &str) -> AttemptFailure {
-    DialError::Protocol(reason.to_owned()).into()
+    DialError::Protocol(reason.into()).into()
 }
 
 impl From<DialError> for AttemptFailure {
@@ -193,7 +194,7 @@ impl From<DialError> for AttemptFailure {
                 ..
             } => FailureKind::Busy(retry_after.unwrap_or(DEFAULT_RETRY_AFTER)),
             DialError::Refused { code: QueryErrorCode::BadRequest, .. } => FailureKind::BadRequest,
-            DialError::Refused { code: QueryErrorCode::DoesNotFit, .. } => FailureKind::DoesNotFit,
+            DialError::Refused { code: QueryErrorCode::ContextTooLong, .. } => FailureKind::ContextTooLong,
             _ => FailureKind::Failed,
         };
         Self { kind, reason: error.to_string() }

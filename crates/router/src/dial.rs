@@ -11,7 +11,10 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{future::BoxFuture, stream::BoxStream};
 use nervure_primitives::{Amount, Hash};
-use nervure_protocol::{ExpertEvent, ExpertRecord, FinishReason, Usage, query::QueryErrorCode};
+use nervure_protocol::{
+    ExpertEvent, ExpertRecord, FinishReason, Usage,
+    query::{ErrorText, QueryErrorCode},
+};
 
 /// Opens queries to experts.
 ///
@@ -70,21 +73,21 @@ pub struct AnswerEnd {
 pub enum DialError {
     /// There is no connection to the node.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(ErrorText),
     /// The node refused or failed, and said so.
     #[error("{message}")]
     Refused {
         /// The kind of refusal.
         code: QueryErrorCode,
-        /// The node's words, not to be trusted.
-        message: String,
+        /// The node's words.
+        message: ErrorText,
         /// When asking again may help.
         retry_after: Option<Duration>,
     },
     /// The node sent something that the protocol does not allow.
     #[error("the expert broke the protocol: {0}")]
-    Protocol(String),
+    Protocol(ErrorText),
     /// The answer stopped before its end, or came too late.
     #[error("{0}")]
-    Interrupted(String),
+    Interrupted(ErrorText),
 }

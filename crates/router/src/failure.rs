@@ -39,7 +39,7 @@ fn shared_complaint(failures: &[AttemptError]) -> Option<ServiceError> {
         FailureKind::BadRequest => {
             Some(ServiceError::InvalidRequest { field: "request".into(), message: reason })
         }
-        FailureKind::DoesNotFit => Some(ServiceError::ContextTooLong { reason }),
+        FailureKind::ContextTooLong => Some(ServiceError::ContextTooLong { reason }),
         FailureKind::Busy(_) | FailureKind::Failed => None,
     }
 }

@@ -131,7 +131,7 @@ pub(crate) fn pieces(text: &str, request: &ExpertRequest) -> Vec<Step> {
 /// The text that a request asks to continue.
 pub(crate) fn prefix(request: &ExpertRequest) -> &str {
     match request {
-        ExpertRequest::Complete { sampling, .. } | ExpertRequest::Chat { sampling, .. } => &sampling.begun,
+        ExpertRequest::Complete { sampling, .. } | ExpertRequest::Chat { sampling, .. } => &sampling.prefix,
         _ => "",
     }
 }
@@ -142,7 +142,7 @@ pub(crate) fn refuser(
     retry_after: Option<Duration>,
     latency: Duration,
 ) -> impl Fn(&ExpertRequest, u32) -> Vec<Step> + Send + Sync + 'static {
-    let error = DialError::Refused { code, message: format!("{code:?}"), retry_after };
+    let error = DialError::Refused { code, message: format!("{code:?}").into(), retry_after };
     move |_, _| vec![Step::Wait(latency), Step::Fail(error.clone())]
 }
 
@@ -283,7 +283,7 @@ impl Catalog for FakeCatalog {
     fn find(&self, find: &IndexSearch) -> Page {
         let matches = |record: &&ExpertRecord| {
             find.capability.as_ref().is_none_or(|wanted| wanted.covers(&record.capability))
-                && find.model.as_ref().is_none_or(|model| *model == record.model)
+                && find.model.as_ref().is_none_or(|model| record.model == model.as_str())
         };
         Page { records: self.records.iter().filter(matches).take(find.limit).cloned().collect(), next: None }
     }

@@ -37,7 +37,7 @@ const FAILURES: [FailureKind; 4] = [
     FailureKind::Failed,
     FailureKind::Busy(Duration::ZERO),
     FailureKind::BadRequest,
-    FailureKind::DoesNotFit,
+    FailureKind::ContextTooLong,
 ];
 
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use std::{
 
 use futures::{StreamExt, stream};
 use nervure_primitives::NodeId;
-use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, bounds::MAX_TEXT};
+use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, ModelName, bounds::MAX_TEXT};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -64,7 +64,7 @@ struct Successor {
     /// The node that failed or stalls.
     failed: NodeId,
     /// Its model, which the successor should serve as well.
-    model: String,
+    model: ModelName,
     /// The nodes that failed earlier in this answer; asked last.
     failed_before: Vec<NodeId>,
 }
@@ -265,7 +265,7 @@ pub fn with_prefix(request: &ExpertRequest, prefix: &str) -> Option<ExpertReques
     let mut request = request.clone();
     match &mut request {
         ExpertRequest::Complete { sampling, .. } | ExpertRequest::Chat { sampling, .. } => {
-            sampling.begun.push_str(prefix);
+            sampling.prefix.push_str(prefix);
         }
         _ => return None,
     }

@@ -95,7 +95,7 @@ fn with_known_names(error: ServiceError, catalog: &dyn Catalog) -> ServiceError 
             ServiceError::NoExpert { capability, known: names(|record| record.capability.to_string()) }
         }
         ServiceError::UnknownModel { model, .. } => {
-            ServiceError::UnknownModel { model, known: names(|record| record.model.clone()) }
+            ServiceError::UnknownModel { model, known: names(|record| record.model.to_string()) }
         }
         other => other,
     }

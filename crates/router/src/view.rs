@@ -33,7 +33,7 @@ pub fn expert_view(record: &ExpertRecord, observation: &Observation, now: UnixMi
         netuid: *netuid,
         expert: expert.clone(),
         capability: capability.clone(),
-        model: model.clone(),
+        model: model.raw().to_owned(),
         context: *context,
         max_output: *max_output,
         price: *price,

@@ -142,7 +142,7 @@ impl NumberField {
 impl TextField {
     fn of(self, record: &ExpertRecord) -> String {
         match self {
-            Self::Model => record.model.clone(),
+            Self::Model => record.model.raw().to_owned(),
             Self::Capability => record.capability.to_string(),
             Self::Expert => record.expert.clone(),
             Self::Node => record.node.to_string(),

@@ -182,7 +182,7 @@ fn exclusion(candidate: &Candidate, terms: &QueryTerms, now: UnixMillis) -> Opti
             Exclusion::OtherCapability,
             terms.capability.as_ref().is_some_and(|c| !c.covers(&record.capability)),
         ),
-        (Exclusion::OtherModel, terms.model.as_ref().is_some_and(|model| *model != record.model)),
+        (Exclusion::OtherModel, terms.model.as_ref().is_some_and(|model| record.model != model.as_str())),
         (Exclusion::FilteredOut, terms.filter.as_ref().is_some_and(|filter| !filter.matches(record))),
         (Exclusion::OverBudget, Amount::from_base_units(record.price) > terms.budget),
         (Exclusion::Paused, seen.is_paused(now)),

@@ -175,7 +175,7 @@ impl IndexSearch {
     fn matches(&self, record: &ExpertRecord, now: UnixMillis) -> bool {
         lives(record, now)
             && self.capability.as_ref().is_none_or(|wanted| wanted.covers(&record.capability))
-            && self.model.as_ref().is_none_or(|model| *model == record.model)
+            && self.model.as_ref().is_none_or(|model| record.model == model.as_str())
             && self.netuid.is_none_or(|netuid| netuid == record.netuid)
             && self.filter.as_ref().is_none_or(|filter| filter.matches(record))
     }

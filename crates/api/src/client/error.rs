@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use nervure_primitives::{Escaped, Excerpt};
+
 use crate::{ErrorBody, ErrorDetail};
 
 /// Exit code of a command whose node is unreachable.
@@ -19,15 +21,15 @@ pub enum ClientError {
         source: reqwest::Error,
     },
     /// The node answered with an error.
-    #[error("{}", .0.error.message)]
+    #[error("{}", Escaped::prose(&.0.error.message))]
     Response(Box<ErrorBody>),
     /// The response does not decode.
     #[error("invalid response from the node at {http}: {what}; does it run another version?")]
     InvalidResponse {
         /// The address of its HTTP API.
         http: SocketAddr,
-        /// The error.
-        what: String,
+        /// The error; it may quote the response.
+        what: Excerpt,
     },
 }
 
@@ -37,7 +39,7 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreachable { .. } => Some("check whether it is running: nervure testnet status".into()),
-            Self::Response(body) => body.error.hint.clone(),
+            Self::Response(body) => body.error.hint.as_deref().map(|hint| Escaped::line(hint).to_string()),
             Self::InvalidResponse { .. } => None,
         }
     }

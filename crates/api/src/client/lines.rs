@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::BytesMut;
+use nervure_primitives::Excerpt;
 
 use super::ClientError;
 use crate::AskLine;
@@ -28,9 +29,7 @@ impl AskLines {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line = self.buffer.split_to(end + 1);
-                return serde_json::from_slice(&line)
-                    .map(Some)
-                    .map_err(|error| self.invalid(error.to_string()));
+                return serde_json::from_slice(&line).map(Some).map_err(|error| self.invalid(error));
             }
             if self.buffer.len() > MAX_LINE_BYTES {
                 return Err(self.invalid(format!("a line of more than {MAX_LINE_BYTES} bytes")));
@@ -39,12 +38,12 @@ impl AskLines {
             match self.response.chunk().await.map_err(|source| ClientError::Unreachable { http, source })? {
                 Some(chunk) => self.buffer.extend_from_slice(&chunk),
                 None if self.buffer.is_empty() => return Ok(None),
-                None => return Err(self.invalid("an incomplete line".into())),
+                None => return Err(self.invalid("an incomplete line")),
             }
         }
     }
 
-    fn invalid(&self, what: String) -> ClientError {
-        ClientError::InvalidResponse { http: self.http, what }
+    fn invalid(&self, what: impl std::fmt::Display) -> ClientError {
+        ClientError::InvalidResponse { http: self.http, what: Excerpt::new(what) }
     }
 }

@@ -1,5 +1,6 @@
 //! Requests and bounded responses.
 
+use nervure_primitives::Excerpt;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Client, ClientError};
@@ -36,7 +37,7 @@ impl Client {
         response: reqwest::Response,
     ) -> Result<T, ClientError> {
         let body = read(response).await.map_err(|what| self.invalid(what))?;
-        serde_json::from_slice(&body).map_err(|error| self.invalid(error.to_string()))
+        serde_json::from_slice(&body).map_err(|error| self.invalid(error))
     }
 
     fn url(&self, path: &str) -> String {
@@ -61,8 +62,8 @@ impl Client {
         }
     }
 
-    fn invalid(&self, what: String) -> ClientError {
-        ClientError::InvalidResponse { http: self.http, what }
+    fn invalid(&self, what: impl std::fmt::Display) -> ClientError {
+        ClientError::InvalidResponse { http: self.http, what: Excerpt::new(what) }
     }
 }
 

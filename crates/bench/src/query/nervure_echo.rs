@@ -51,7 +51,7 @@ impl QueryService for Echo {
                     }
                 }
                 Err(_) if reply.queue(open.body.into()).is_err() => {
-                    return reply.refuse(QueryErrorCode::BadRequest, "too long", None).await;
+                    return reply.refuse(QueryErrorCode::BadRequest, "too long".into(), None).await;
                 }
                 Err(_) => {}
             }

@@ -43,12 +43,12 @@ async fn the_same_seed_gives_the_same_text_of_the_requested_length() {
 #[tokio::test]
 async fn continues_a_begun_text_byte_for_byte() {
     let expert = expert(4);
-    let ask = |seed, temperature_milli, begun: &str| {
+    let ask = |seed, temperature_milli, prefix: &str| {
         let sampling = Sampling {
             max_tokens: 400,
             seed: Some(seed),
             temperature_milli,
-            begun: begun.into(),
+            prefix: prefix.into(),
             ..Sampling::default()
         };
         ExpertRequest::Complete { prompt: "pub fn ".into(), sampling }

@@ -38,14 +38,14 @@ pub struct ContinuationStep {
 }
 
 impl Continuation {
-    /// The text that `sampling` asks for, of at most [`MAX_OUTPUT_BYTES`], or the rest of the text in `sampling.begun`.
+    /// The text that `sampling` asks for, of at most [`MAX_OUTPUT_BYTES`], or the rest of the text in `sampling.prefix`.
     /// Without a seed every text differs; with one, the rest is the same as that of an uninterrupted text.
     #[must_use]
     pub fn new(sampling: &Sampling) -> Self {
         let mut sampler = Sampler::new(sampling);
         let mut stops = StopScanner::new(&sampling.stop);
-        let begun = sampling.begun.as_bytes();
-        let passed: usize = begun
+        let prefix = sampling.prefix.as_bytes();
+        let passed: usize = prefix
             .iter()
             .map(|byte| {
                 sampler.skip();
@@ -57,11 +57,11 @@ impl Continuation {
             stops,
             text: Utf8Decoder::default(),
             pending: String::new(),
-            started: !begun.is_empty(),
-            written: u32::try_from(begun.len()).unwrap_or(u32::MAX),
+            started: !prefix.is_empty(),
+            written: u32::try_from(prefix.len()).unwrap_or(u32::MAX),
             max_bytes: sampling.max_tokens.min(MAX_OUTPUT_BYTES),
             // The scanner holds these back, but the expert that began the text may have sent them.
-            repeated: begun.len().saturating_sub(passed),
+            repeated: prefix.len().saturating_sub(passed),
         }
     }
 
@@ -151,9 +151,9 @@ mod tests {
 
     #[test]
     fn a_begun_text_continues_where_it_stopped() {
-        let rest = |begun: &str, bytes: &[u8], max_tokens, stop: &[&str]| {
+        let rest = |prefix: &str, bytes: &[u8], max_tokens, stop: &[&str]| {
             let stop = stop.iter().map(|stop| (*stop).to_owned()).collect();
-            let sampling = Sampling { max_tokens, stop, begun: begun.into(), ..Sampling::default() };
+            let sampling = Sampling { max_tokens, stop, prefix: prefix.into(), ..Sampling::default() };
             let mut continuation = Continuation::new(&sampling);
             let mut text = String::new();
             let end = bytes.iter().find_map(|byte| {
@@ -170,7 +170,7 @@ mod tests {
             ("cd".into(), Some(FinishReason::Length)),
             "a byte that was sent is not sent again"
         );
-        let full = Sampling { max_tokens: 3, begun: "abc".into(), ..Sampling::default() };
+        let full = Sampling { max_tokens: 3, prefix: "abc".into(), ..Sampling::default() };
         assert_eq!(Continuation::new(&full).finished(), Some(FinishReason::Length));
     }
 

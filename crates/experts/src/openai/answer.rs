@@ -67,9 +67,10 @@ impl AnswerState {
                 embed(&upstream, inputs, ready).await?;
                 Ok(Some(Self::Ended))
             }
-            Self::Requested(upstream, ExpertRequest::Distribution { .. }) => {
-                Err(ExpertError::Unsupported { model: upstream.model.clone(), operation: "distributions" })
-            }
+            Self::Requested(upstream, ExpertRequest::Distribution { .. }) => Err(ExpertError::Unsupported {
+                model: upstream.model.as_str().into(),
+                operation: "distributions",
+            }),
             Self::Requested(upstream, request) => {
                 let repeated = text_to_repeat(&request);
                 let (path, body) = text_body(&upstream.model, request);
@@ -92,7 +93,7 @@ impl AnswerState {
 /// has no way to continue a message that all servers support.
 fn text_to_repeat(request: &ExpertRequest) -> String {
     match request {
-        ExpertRequest::Chat { sampling, .. } => sampling.begun.clone(),
+        ExpertRequest::Chat { sampling, .. } => sampling.prefix.clone(),
         _ => String::new(),
     }
 }
@@ -107,9 +108,9 @@ fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
         }
         ExpertRequest::Complete { prompt, mut sampling } => {
             // The number of tokens in the begun text is unknown; this estimate is rather too low.
-            let written = u32::try_from(sampling.begun.len() / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
+            let written = u32::try_from(sampling.prefix.len() / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
             sampling.max_tokens = sampling.max_tokens.saturating_sub(written).max(1);
-            ("/completions", "prompt", Value::String(prompt + &sampling.begun), sampling)
+            ("/completions", "prompt", Value::String(prompt + &sampling.prefix), sampling)
         }
         ExpertRequest::Embed { .. } | ExpertRequest::Distribution { .. } => {
             ("/completions", "prompt", Value::Null, Sampling::default())
@@ -176,7 +177,7 @@ impl TextStream {
         self.lines.push(&piece);
         loop {
             let line = self.lines.next().map_err(|_| ExpertError::UpstreamInvalid {
-                reason: format!("a line of more than {} bytes", self.upstream.limits.line),
+                reason: format!("a line of more than {} bytes", self.upstream.limits.line).into(),
             })?;
             match line.as_deref() {
                 None => return Ok(true),
@@ -245,7 +246,7 @@ impl TextStream {
 }
 
 fn different_answer() -> ExpertError {
-    ExpertError::UpstreamInvalid { reason: "its answer differs from the one that was begun".to_owned() }
+    ExpertError::UpstreamInvalid { reason: "its answer does not continue the one that it was given".into() }
 }
 
 /// Decodes an event of a stream; an error event becomes an error.
@@ -307,7 +308,7 @@ async fn embed(
             && embedding.embedding.iter().all(|value| value.is_finite())
     };
     if answer.data.len() != wanted || !answer.data.iter().enumerate().all(valid) {
-        let reason = format!("{} usable vectors for {wanted} inputs", answer.data.len());
+        let reason = format!("{} usable vectors for {wanted} inputs", answer.data.len()).into();
         return Err(ExpertError::UpstreamInvalid { reason });
     }
     for (index, embedding) in (0..).zip(answer.data) {

@@ -63,7 +63,7 @@ impl From<BoundExceeded> for ExpertError {
                 Self::UpstreamStalled { after }
             }
             BoundExceeded::TooLong { .. } | BoundExceeded::TooManyPieces { .. } => {
-                Self::UpstreamInvalid { reason: format!("an answer of {exceeded}") }
+                Self::UpstreamInvalid { reason: format!("an answer of {exceeded}").into() }
             }
         }
     }

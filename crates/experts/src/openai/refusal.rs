@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use nervure_protocol::query::ErrorText;
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::body::BoundedResponse;
-use crate::{ExpertError, error::printable};
+use crate::ExpertError;
 
 /// Longest error body that is read, in bytes.
 const MAX_ERROR_BODY_BYTES: usize = 16 << 10;
@@ -43,7 +44,7 @@ impl UpstreamErrorBody {
     /// The error that it means together with the HTTP status and the `Retry-After` header.
     pub(super) fn into_error(self, status: u16, retry_after: Option<Duration>) -> ExpertError {
         let has_code = |word: &str| [&self.code, &self.kind].iter().any(|name| name.as_str() == Some(word));
-        let message = printable(&self.message);
+        let message = ErrorText::from(self.message);
         match status {
             429 | 503 => ExpertError::Busy {
                 retry_after: retry_after
@@ -71,7 +72,7 @@ pub(super) async fn read(response: BoundedResponse) -> ExpertError {
     });
     if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
         // The message may quote the API key, which is the operator's; the client must not see it.
-        let message = "it does not accept this node's API key".to_owned();
+        let message = ErrorText::from("it does not accept this node's API key");
         return ExpertError::UpstreamRefused { status: status.as_u16(), message };
     }
     error.into_error(status.as_u16(), delay)
@@ -96,7 +97,7 @@ pub(super) fn unavailable(error: &reqwest::Error) -> ExpertError {
 
 /// The error for JSON of an unexpected form.
 pub(super) fn invalid(error: &serde_json::Error) -> ExpertError {
-    ExpertError::UpstreamInvalid { reason: printable(&error.to_string()) }
+    ExpertError::UpstreamInvalid { reason: ErrorText::new(error) }
 }
 
 #[cfg(test)]
@@ -107,6 +108,14 @@ mod tests {
 
     fn error(status: u16, body: &Value) -> ExpertError {
         UpstreamErrorBody::of(body).unwrap().into_error(status, None)
+    }
+
+    #[test]
+    fn an_upstreams_message_is_cut_and_cannot_act_on_a_terminal() {
+        let hostile = format!("a\u{1b}[31m\nb\u{202e}{}", "é".repeat(1000));
+        let shown = error(400, &json!({ "error": hostile })).to_string();
+        assert!(shown.contains(r"a\u{1b}[31m\nb\u{202e}é"), "{shown}");
+        assert!(shown.len() < 700 && shown.ends_with('…'), "{shown}");
     }
 
     #[test]

@@ -105,14 +105,14 @@ async fn a_begun_chat_continues_only_with_the_same_answer() {
     let piece = |text: &str| {
         format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n")
     };
-    let continued = async |begun: &str| {
+    let continued = async |prefix: &str| {
         let body = [&*piece("one t"), &*piece("wo thr"), &*piece("ee"), STOP, DONE].concat();
         let expert = connect(server("200 OK", "", body, AfterBody::Close).await).await;
         let messages = vec![nervure_protocol::ChatMessage {
             role: nervure_protocol::Role::User,
             content: "count".into(),
         }];
-        let sampling = Sampling { begun: begun.into(), ..Sampling::default() };
+        let sampling = Sampling { prefix: prefix.into(), ..Sampling::default() };
         let items: Vec<_> = expert.run(ExpertRequest::Chat { messages, sampling }).collect().await;
         let text = items.iter().filter_map(|item| match item {
             Ok(ExpertEvent::Text(text)) => Some(text.as_str()),

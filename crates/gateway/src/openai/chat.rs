@@ -1,16 +1,12 @@
 //! `POST /v1/chat/completions`.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
+use nervure_primitives::Excerpt;
 use nervure_protocol::{ChatMessage, ExpertRequest, Role, bounds::MAX_MESSAGES};
 use serde_json::Value;
 
 use super::{generate, request};
-use crate::{
-    App,
-    answer::QueryPermit,
-    body::JsonBody,
-    error::{ApiError, excerpt},
-};
+use crate::{App, answer::QueryPermit, body::JsonBody, error::ApiError};
 
 /// The handler.
 pub(crate) async fn chat(
@@ -37,7 +33,7 @@ fn convert(at: usize, message: request::Message) -> Result<ChatMessage, ApiError
         "assistant" => Role::Assistant,
         other => {
             let message =
-                format!("'{}' is not supported: system, developer, user or assistant", excerpt(other));
+                format!("'{}' is not supported: system, developer, user or assistant", Excerpt::new(other));
             return Err(ApiError::bad(format!("messages[{at}].role"), message));
         }
     };

@@ -5,13 +5,11 @@ use axum::{
     extract::{Path, State},
 };
 use nervure_api::{Catalog, ServiceError};
+use nervure_primitives::Excerpt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{
-    App,
-    error::{ApiError, excerpt},
-};
+use crate::{App, error::ApiError};
 
 /// An entry of the list.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -63,7 +61,7 @@ pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Resul
         Some(model) => Ok(Json(model.clone())),
         None => {
             let known = all.into_iter().map(|model| model.id).collect();
-            Err(ServiceError::UnknownModel { model: excerpt(&id), known }.into())
+            Err(ServiceError::UnknownModel { model: Excerpt::new(&id).to_string(), known }.into())
         }
     }
 }

@@ -187,7 +187,7 @@ impl GenerateBody {
             top_p_milli: milli("top_p", self.top_p, 1..=1000)?.unwrap_or(default.top_p_milli),
             seed: self.seed.map(i64::cast_unsigned),
             stop: self.stops()?,
-            begun: String::new(),
+            prefix: String::new(),
         })
     }
 

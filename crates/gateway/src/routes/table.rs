@@ -124,7 +124,7 @@ pub const ROUTES: &[RouteGroup] = &[
                 .returns::<TransactionView>(Json)
                 .fails(&[BODY, LEDGER, &[ApiErrorCode::Refused]]),
             Route::get(paths::TRANSACTION, "the state of a transaction", |m| on(m, ledger::transaction))
-                .about("A transaction that this node does not know is `waiting`, too.")
+                .about("A transaction that this node does not know is `pending`, too.")
                 .path::<Hash>("The id of the transaction.")
                 .returns::<TransactionView>(Json)
                 .fails(&[PARAMETERS, LEDGER]),

@@ -249,14 +249,14 @@ impl MeshService for MockService {
         envelope: Envelope,
         dry_run: bool,
     ) -> BoxFuture<'_, Result<TransactionView, ServiceError>> {
-        let state = if dry_run { TransactionState::Possible } else { TransactionState::Waiting };
+        let state = if dry_run { TransactionState::Possible } else { TransactionState::Pending };
         let id = envelope.id();
         let view = TransactionView { id, state, height: None, outcome: None, refusal: None };
         std::future::ready(Ok(view)).boxed()
     }
 
     fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, ServiceError>> {
-        let state = TransactionState::Waiting;
+        let state = TransactionState::Pending;
         let view = TransactionView { id, state, height: None, outcome: None, refusal: None };
         std::future::ready(Ok(view)).boxed()
     }

@@ -29,7 +29,7 @@ async fn answers_a_chat() {
     assert_eq!(body["usage"], json!({ "prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8 }));
     assert_eq!(body["model"], "words");
     assert!(body["id"].as_str().unwrap().starts_with("chatcmpl-"));
-    assert!(reply.header("x-nervure-expert").ends_with("/w?rds"), "{:?}", reply.headers);
+    assert!(reply.header("x-nervure-expert").ends_with(r"/w\u{f6}rds"), "{:?}", reply.headers);
     let route: Value = serde_json::from_str(reply.header("x-nervure-route")).unwrap();
     let counts = json!({ "strategy": "best", "policy": "balanced", "block": 7, "candidates": 4, "filtered": 1, "tried": 1 });
     assert_eq!(route, counts);

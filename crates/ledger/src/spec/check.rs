@@ -97,11 +97,7 @@ impl MeshSpec {
 }
 
 fn check_name(place: String, name: &str) -> Result<(), SpecError> {
-    if is_name(name) {
-        Ok(())
-    } else {
-        Err(SpecError::BadName { place, name: name.chars().take(80).collect() })
-    }
+    if is_name(name) { Ok(()) } else { Err(SpecError::BadName { place, name: name.into() }) }
 }
 
 /// Whether `name` is a valid name of a mesh or subnet.

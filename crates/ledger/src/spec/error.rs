@@ -1,6 +1,6 @@
 //! Errors in a mesh spec.
 
-use nervure_primitives::{Netuid, NodeId};
+use nervure_primitives::{Excerpt, Netuid, NodeId};
 
 use crate::params::OutOfRange;
 
@@ -32,7 +32,7 @@ pub enum SpecError {
         /// Where it stands.
         place: String,
         /// The name.
-        name: String,
+        name: Excerpt,
     },
     /// A setting that must not be 0.
     #[error("{place} cannot be 0")]

@@ -1,13 +1,13 @@
 //! Why the ledger rejects a transaction.
 
 use nervure_anchor::AnchorAddress;
-use nervure_primitives::{Amount, BlockHeight, EnvelopeError, Netuid, NodeId, Uid};
+use nervure_primitives::{Amount, BlockHeight, EnvelopeError, Netuid, NodeId, Uid, UntrustedText};
 use serde::{Deserialize, Serialize};
 
 use crate::params::OutOfRange;
 
-/// Longest text in a rejection: part of it may come from a stranger.
-pub(crate) const MAX_REASON_CHARS: usize = 200;
+/// Longest reason in a rejection, in bytes: a decoder quotes the names of fields that the sender chose.
+const MAX_REASON_BYTES: usize = 200;
 
 /// Why a transaction is rejected. It then changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -16,8 +16,8 @@ pub enum Rejection {
     /// Too large, not signed for this mesh by its signer, or not a transaction.
     #[error("not a signed transaction of this mesh: {why}")]
     Malformed {
-        /// What is wrong with it, in at most 200 characters.
-        why: String,
+        /// What is wrong with it.
+        why: UntrustedText<MAX_REASON_BYTES>,
     },
     /// Its last valid height has passed.
     #[error("the transaction expired at block {expiry}")]
@@ -69,8 +69,8 @@ pub enum Rejection {
     /// The node key did not agree to belong to this owner.
     #[error("the node key's consent is not valid: {why}")]
     Consent {
-        /// What is wrong with it, in at most 200 characters.
-        why: String,
+        /// What is wrong with it.
+        why: UntrustedText<MAX_REASON_BYTES>,
     },
     /// The consent names another owner.
     #[error("the node key's consent names owner {owner}, who is not the signer")]
@@ -332,15 +332,11 @@ impl Rejection {
 
     /// An envelope that could not be opened.
     pub(super) fn malformed(error: &EnvelopeError) -> Self {
-        Self::Malformed { why: short(error) }
+        Self::Malformed { why: UntrustedText::new(error) }
     }
 
     /// A consent that could not be opened.
     pub(super) fn consent(error: &EnvelopeError) -> Self {
-        Self::Consent { why: short(error) }
+        Self::Consent { why: UntrustedText::new(error) }
     }
-}
-
-fn short(error: &EnvelopeError) -> String {
-    error.to_string().chars().take(MAX_REASON_CHARS).collect()
 }

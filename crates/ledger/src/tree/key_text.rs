@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use nervure_primitives::{Netuid, Uid};
+use nervure_primitives::{Excerpt, Netuid, Uid};
 
 use super::record::Key;
 
@@ -12,7 +12,7 @@ use super::record::Key;
     "'{0}' names no record: chain, account/ID, node/ID, stake/NODE/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
      unbonding/BLOCK/ID, anchor-key/ID or anchor-sets"
 )]
-pub struct ParseKeyError(String);
+pub struct ParseKeyError(Excerpt);
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,7 +36,7 @@ impl FromStr for Key {
     type Err = ParseKeyError;
 
     fn from_str(text: &str) -> Result<Self, ParseKeyError> {
-        let wrong = || ParseKeyError(text.chars().take(120).collect());
+        let wrong = || ParseKeyError(text.into());
         let parts: Vec<&str> = text.splitn(4, '/').collect();
         let key = match parts[..] {
             ["chain"] => Some(Self::Chain),

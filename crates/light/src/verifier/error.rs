@@ -1,7 +1,7 @@
 //! Errors of a verifier: responses that do not verify.
 
 use nervure_ledger::tree::{Key, ProofError};
-use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
+use nervure_primitives::{BlockHeight, Excerpt, Hash, Netuid, NodeId};
 
 use crate::{BisectionError, GenesisError, LightClientError, score::ScoreError};
 
@@ -41,7 +41,7 @@ pub enum VerifyError {
         /// The requested document.
         what: &'static str,
         /// The error.
-        why: String,
+        why: Excerpt,
     },
     /// Another block than the trusted one.
     #[error("block {height} of this node is {found}, and the one that is trusted is {expected}")]
@@ -85,7 +85,7 @@ pub enum VerifyError {
 
 impl VerifyError {
     pub(super) fn unreadable(what: &'static str, why: impl std::fmt::Display) -> Self {
-        Self::Unreadable { what, why: why.to_string() }
+        Self::Unreadable { what, why: Excerpt::new(why) }
     }
 
     /// Whether an honest source can cause this error too, so that it does not prove the source dishonest.

@@ -1,7 +1,8 @@
 //! `GET /v1/models` and `/v1/models/{id}`.
 
 use axum::{Json, extract::Path};
-use nervure_gateway::{ApiError, excerpt};
+use nervure_gateway::ApiError;
+use nervure_primitives::Excerpt;
 use serde_json::{Value, json};
 
 use crate::{LISTED_MODELS, MAX_PROMPT_BYTES, MODEL_OWNER, MockModel};
@@ -13,7 +14,8 @@ pub(super) async fn list() -> Json<Value> {
 
 /// `GET /v1/models/{id}`.
 pub(super) async fn one(Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
-    let unknown = || ApiError::not_found(format!("the mock model server has no model '{}'", excerpt(&id)));
+    let unknown =
+        || ApiError::not_found(format!("the mock model server has no model '{}'", Excerpt::new(&id)));
     MockModel::named(&id).map(|model| Json(entry(model))).ok_or_else(unknown)
 }
 

@@ -13,7 +13,7 @@ use nervure_api::{
     AskBody, AskLine, AskLines, ClientError, ParticipantView, QueryTarget, QueryTerms, Strategy, TakeoverView,
 };
 use nervure_light::TrustedBlock;
-use nervure_primitives::{Amount, BlockHeight, Capability, Netuid, NodeId};
+use nervure_primitives::{Amount, BlockHeight, Capability, Escaped, Netuid, NodeId};
 use nervure_protocol::{ChatMessage, ExpertRequest, Receipt, Role, Sampling};
 use nervure_subnet::Policy;
 
@@ -229,7 +229,7 @@ impl AskArgs {
             top_p_milli: milli(self.top_p),
             seed: self.seed,
             stop: self.stop.clone(),
-            begun: String::new(),
+            prefix: String::new(),
         };
         if !self.chat {
             return Ok(ExpertRequest::Complete { prompt, sampling });
@@ -287,19 +287,18 @@ impl AnswerPrinter {
 
     fn print(&mut self, line: AskLine) -> anyhow::Result<()> {
         if self.json {
-            serde_json::to_writer(&mut self.out, &line)?;
-            writeln!(self.out)?;
+            writeln!(self.out, "{}", Escaped::json(&serde_json::to_string(&line)?))?;
         }
         match line {
             AskLine::Route { expert, route } if self.explains => {
                 output::note(&explain::render(&expert, &route));
             }
             AskLine::Text { text } if !self.json => {
-                self.out.write_all(printable(&text).as_bytes())?;
+                write_answer(&mut self.out, &text)?;
                 self.out.flush()?;
             }
             AskLine::Mixed { participants } if self.explains => self.mixed = Some(participants),
-            AskLine::TookOver { succession } if self.shows_takeovers => self.took_over.push(succession),
+            AskLine::Takeover { takeover } if self.shows_takeovers => self.took_over.push(takeover),
             AskLine::Done { .. } => self.is_complete = true,
             AskLine::Error { error } => return Err(ClientError::from(error).into()),
             // With --json, every line was written above. Without it, a route and its changes are shown on demand, a
@@ -307,7 +306,7 @@ impl AnswerPrinter {
             AskLine::Route { .. }
             | AskLine::Text { .. }
             | AskLine::Mixed { .. }
-            | AskLine::TookOver { .. }
+            | AskLine::Takeover { .. }
             | AskLine::Embedding { .. }
             | AskLine::Distribution { .. }
             | AskLine::Receipt { .. } => {}
@@ -323,8 +322,8 @@ impl AnswerPrinter {
         if let Some(participants) = &self.mixed {
             output::note(&explain::participants("in the end", participants));
         }
-        for succession in &self.took_over {
-            output::note(&explain::succession(succession));
+        for takeover in &self.took_over {
+            output::note(&explain::takeover(takeover));
         }
         anyhow::ensure!(self.is_complete, "the answer broke off and is incomplete\nask again");
         Ok(())
@@ -362,8 +361,8 @@ impl Selection {
                     self.experts.push((expert.netuid, expert.node));
                 }
             }
-            AskLine::TookOver { succession } => {
-                self.experts.push((succession.expert.netuid, succession.expert.node));
+            AskLine::Takeover { takeover } => {
+                self.experts.push((takeover.expert.netuid, takeover.expert.node));
             }
             AskLine::Text { .. }
             | AskLine::Embedding { .. }
@@ -388,12 +387,12 @@ fn parse_rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// An expert's text for a terminal, without control characters, which could control the terminal.
-fn printable(text: &str) -> String {
-    if !io::stdout().is_terminal() {
-        return text.to_owned();
+/// Writes a piece of an expert's text: as it is into a pipe or a file, escaped to a terminal.
+fn write_answer(out: &mut (impl Write + IsTerminal), text: &str) -> io::Result<()> {
+    match out.is_terminal() {
+        true => write!(out, "{}", Escaped::prose(text)),
+        false => out.write_all(text.as_bytes()),
     }
-    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

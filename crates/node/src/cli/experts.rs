@@ -114,7 +114,7 @@ fn show(expert: &ExpertView) -> anyhow::Result<()> {
         ("expires in", format!("{} s", expert.expires_in_ms / 1000)),
     ];
     for (name, value) in fields {
-        output::line(&format!("{name:<11} {}", output::printable(&value)))?;
+        output::line(&format!("{name:<11} {value}"))?;
     }
     output::line("")
 }

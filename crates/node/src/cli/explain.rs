@@ -1,10 +1,9 @@
 //! The route trace of an answer, as `ask --explain` prints it.
 
 use comfy_table::{Table, presets};
-use serde_json::Value;
-
-use super::output::printable;
 use nervure_api::{ExpertView, ParticipantView, RouteView, TakeoverView};
+use nervure_primitives::Escaped;
+use serde_json::Value;
 
 /// Maximum number of candidates in the table; the JSON has all of them.
 const MAX_SHOWN: usize = 12;
@@ -13,12 +12,12 @@ const MAX_SHOWN: usize = 12;
 pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
     let mut text = format!(
         "{} on {} answers ({}, {}, after block {}: {} could be asked, {} left out, {} tried)\n",
-        printable(&expert.expert),
+        Escaped::line(&expert.expert),
         expert.node.short(),
-        route.strategy,
+        Escaped::line(&route.strategy),
         serde_json::to_value(route.policy)
             .ok()
-            .and_then(|policy| policy.as_str().map(printable))
+            .and_then(|policy| policy.as_str().map(str::to_owned))
             .unwrap_or_default(),
         route.block,
         route.candidates,
@@ -51,7 +50,7 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
             let terms = ["cost", "latency", "load", "in_flight", "failures", "price", "distrust"]
                 .map(|term| number(choice, term));
             let note = choice["note"].as_str().filter(|note| *note != "none").unwrap_or_default();
-            let note = printable(&note.replace('_', " "));
+            let note = Escaped::line(&note.replace('_', " ")).to_string();
             let row = [(rank + 1).to_string(), name, node].into_iter().chain(terms).chain([note]);
             table.add_row(row);
         }
@@ -61,20 +60,20 @@ pub(crate) fn render(expert: &ExpertView, route: &RouteView) -> String {
     for filtered in list(detail, "filtered").iter().take(MAX_SHOWN) {
         let (name, node) = of(filtered);
         let reason = filtered["reason"].as_str().unwrap_or("?").replace('_', " ");
-        text += &format!("left out: {name} on {node}: {}\n", printable(&reason));
+        text += &format!("left out: {name} on {node}: {}\n", Escaped::line(&reason));
     }
     text
 }
 
 /// One failover, in one line.
-pub(crate) fn succession(succession: &TakeoverView) -> String {
-    let TakeoverView { from, why, at, expert } = succession;
+pub(crate) fn takeover(takeover: &TakeoverView) -> String {
+    let TakeoverView { from, why, at, expert } = takeover;
     format!(
         "after {at} bytes, {} on {} continued the answer of {}: {}",
-        printable(&expert.expert),
+        Escaped::line(&expert.expert),
         expert.node,
         from,
-        printable(why)
+        Escaped::line(why)
     )
 }
 
@@ -88,9 +87,9 @@ pub(crate) fn participants(when: &str, participants: &[ParticipantView]) -> Stri
             None => "",
         };
         let bytes = bytes.map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();
-        let left = left.as_ref().map(|why| format!(", left: {}", printable(why))).unwrap_or_default();
+        let left = left.as_ref().map(|why| format!(", left: {}", Escaped::line(why))).unwrap_or_default();
         let share = weight * 100.0;
-        format!("  {} on {}: {share:.1} %{vote}{bytes}{left}", printable(expert), node.short())
+        format!("  {} on {}: {share:.1} %{vote}{bytes}{left}", Escaped::line(expert), node.short())
     });
     std::iter::once(format!("{when}:")).chain(each).collect::<Vec<_>>().join("\n")
 }
@@ -104,7 +103,8 @@ fn of(candidate: &Value) -> (String, String) {
     let record = &candidate["record"];
     let node = record["node"].as_str().unwrap_or("?");
     let short = node.get(node.len().saturating_sub(6)..).unwrap_or(node);
-    (printable(record["expert"].as_str().unwrap_or("?")), printable(short))
+    let escaped = |text| Escaped::line(text).to_string();
+    (escaped(record["expert"].as_str().unwrap_or("?")), escaped(short))
 }
 
 fn number(choice: &Value, term: &str) -> String {

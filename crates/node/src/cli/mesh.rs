@@ -78,7 +78,7 @@ fn new(name: &str, preset: Preset, out: Option<&Path>) -> anyhow::Result<()> {
     let text = spec.to_toml();
     // The name comes from the user and may be invalid.
     MeshSpec::parse(&text)?;
-    let Some(path) = out else { return output::line(text.trim_end()) };
+    let Some(path) = out else { return output::text(text.trim_end()) };
     let written = durable::create(path, text.as_bytes(), Access::Default);
     written.with_context(|| format!("cannot write the mesh spec to {}", path.display()))?;
     output::note(&format!(

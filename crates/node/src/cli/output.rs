@@ -1,13 +1,18 @@
 //! Prints data: JSON for programs, tables for people.
+//!
+//! Everything is escaped here, at the last step before the terminal: what a command prints comes from a node, and
+//! through it from experts, upstream servers and the chain. A command only has to see to it that a part of a line cannot
+//! pass for a line of its own, which matters in [`note`] and [`text`] alone.
 
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use nervure_primitives::Escaped;
 use serde::Serialize;
 
 /// Prints `value` as JSON.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    line(&serde_json::to_string_pretty(value)?)
+    write(Escaped::json(&serde_json::to_string_pretty(value)?))
 }
 
 /// Prints rows under a header; long cells are not wrapped.
@@ -19,7 +24,8 @@ pub(crate) fn table<const N: usize>(
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.to_vec());
     for row in rows {
-        table.add_row(row.map(|cell| printable(&cell)));
+        // Before the columns are measured.
+        table.add_row(row.map(|cell| Escaped::line(&cell).to_string()));
     }
     for text in table.lines() {
         line(text.trim_end())?;
@@ -27,21 +33,28 @@ pub(crate) fn table<const N: usize>(
     Ok(())
 }
 
-/// Prints one line of data. A closed pipe (`| head`) is not an error.
+/// Prints one line of data.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    match writeln!(io::stdout().lock(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+    write(Escaped::line(text))
+}
+
+/// Prints a document of several lines.
+pub(crate) fn text(text: &str) -> anyhow::Result<()> {
+    write(Escaped::prose(text))
+}
+
+/// Prints a message about the data, to standard error. It may have several lines.
+pub(crate) fn note(text: &str) {
+    for line in text.split('\n') {
+        // A closed standard error does not stop the command.
+        let _ = writeln!(io::stderr().lock(), "{}", Escaped::line(line));
     }
 }
 
-/// Prints a message about the data, to standard error.
-pub(crate) fn note(text: &str) {
-    // A closed standard error does not stop the command.
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Untrusted text for a terminal, without control characters, which could control the terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+/// A closed pipe (`| head`) is not an error.
+fn write(line: Escaped<'_>) -> anyhow::Result<()> {
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }

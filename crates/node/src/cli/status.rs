@@ -35,7 +35,7 @@ impl StatusArgs {
         ];
         rows.into_iter()
             .chain(clock)
-            .try_for_each(|(name, value)| output::line(&format!("{name:<8} {}", output::printable(&value))))
+            .try_for_each(|(name, value)| output::line(&format!("{name:<8} {value}")))
     }
 }
 

@@ -65,9 +65,9 @@ impl Witness {
                 self.receipt.get_or_insert_with(|| receipt.clone());
                 return Ok(());
             }
-            AskLine::TookOver { succession } => {
-                self.expert = Some(succession.expert.clone());
-                self.from = succession.at;
+            AskLine::Takeover { takeover } => {
+                self.expert = Some(takeover.expert.clone());
+                self.from = takeover.at;
                 return Ok(());
             }
             AskLine::Text { text } => ExpertEvent::Text(text.clone()),

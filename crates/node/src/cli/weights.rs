@@ -2,7 +2,7 @@
 //!
 //! Committed weights are kept in a file until they are revealed; without the file they cannot be revealed.
 
-mod promise;
+mod weight_commit;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
@@ -15,7 +15,7 @@ use nervure_primitives::{Hash, Netuid, Uid};
 
 use super::{Global, output, sign::NodeSignArgs};
 use crate::local::LocalNode;
-use promise::WeightCommit;
+use weight_commit::WeightCommit;
 
 /// How often the subnet's epoch is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);

@@ -10,7 +10,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use nervure_experts::Health;
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::{MeshId, NodeKey, UnixMillis};
-use nervure_protocol::{ExpertRecord, SignedRecord, topics};
+use nervure_protocol::{ExpertRecord, ModelName, RecordError, SignedRecord, topics};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -98,8 +98,7 @@ impl Advertiser {
                     true
                 }
             };
-            let record = self.record(served, *seq, now, withdrawn || down);
-            match SignedRecord::sign(&self.key, &self.mesh, record) {
+            match self.sign(served, *seq, now, withdrawn || down) {
                 Ok(signed) => records.push(signed),
                 Err(error) => {
                     tracing::error!(expert = %served.name, %error, "an expert cannot be advertised")
@@ -116,14 +115,23 @@ impl Advertiser {
         records
     }
 
-    fn record(&self, served: &ServedExpert, seq: u64, now: UnixMillis, withdrawn: bool) -> ExpertRecord {
+    fn sign(
+        &self,
+        served: &ServedExpert,
+        seq: u64,
+        now: UnixMillis,
+        withdrawn: bool,
+    ) -> Result<SignedRecord, RecordError> {
         let card = served.expert.card();
-        ExpertRecord {
+        // An upstream chose the name. A cut one would name another model, so that a longer one is refused.
+        let model =
+            ModelName::whole(card.model.as_str()).map_err(|_too_long| RecordError::OutOfBounds("model"))?;
+        let record = ExpertRecord {
             node: self.key.node_id(),
             netuid: served.netuid,
             expert: served.name.clone(),
             capability: served.capability.clone(),
-            model: card.model.clone(),
+            model,
             context: card.context,
             max_output: card.max_output,
             price: served.price,
@@ -134,7 +142,8 @@ impl Advertiser {
             issued_at: now,
             expires_at: now.plus(self.expiry),
             withdrawn,
-        }
+        };
+        SignedRecord::sign(&self.key, &self.mesh, record)
     }
 }
 

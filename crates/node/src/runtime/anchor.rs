@@ -5,7 +5,7 @@
 //! chain of the mesh's contract reads the checkpoints there, and a validator submits missing ones when it is its turn
 //! ([`forward`]). Nothing in the mesh waits for any of this.
 //!
-//! What a hostile peer can do stands with the messages: [`collector`], [`wire`].
+//! What a hostile peer can do stands with the messages, in [`nervure_anchor`], and in [`collector`].
 
 mod collector;
 #[cfg(feature = "anchor-evm")]
@@ -23,8 +23,8 @@ use std::{
 
 use futures::FutureExt;
 use nervure_anchor::{
-    AnchorDomain, AnchorError, AnchorKey, AnchorKeyFileError, AnchoredCheckpoint, CheckpointStore,
-    LocalAnchor, LocalAnchorError, Submission,
+    AnchorDomain, AnchorError, AnchorKey, AnchorKeyFileError, AnchoredCheckpoint, AttestationMessage,
+    CheckpointStore, LocalAnchor, LocalAnchorError, Submission, SubmissionsRequest,
 };
 use nervure_api::{AnchorRecordView, AnchorStatus};
 use nervure_ledger::{
@@ -45,7 +45,6 @@ use super::{
 };
 use crate::config::NodeConfig;
 use collector::AttestationCollector;
-use wire::{AttestationMessage, Request};
 
 #[cfg(feature = "anchor-evm")]
 pub(crate) use forward::Forwarder;
@@ -137,7 +136,7 @@ struct ContractState {
 
 /// Asks a peer for submissions of `domain` from a height on.
 pub(crate) fn request(domain: AnchorDomain, from: BlockHeight) -> Option<Vec<u8>> {
-    Request { domain, from }.encode().ok()
+    SubmissionsRequest { domain, from }.encode().ok()
 }
 
 impl Anchoring {
@@ -204,7 +203,9 @@ impl Anchoring {
 
     /// Answers another node's request for submissions.
     pub(crate) async fn answer(self: Arc<Self>, request: InboundRequest) {
-        let Ok(Request { domain, from }) = Request::decode(&request.data) else { return };
+        let Ok(SubmissionsRequest { domain, from }) = SubmissionsRequest::decode(&request.data) else {
+            return;
+        };
         if domain != self.domain {
             return;
         }

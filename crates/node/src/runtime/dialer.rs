@@ -13,7 +13,7 @@ use nervure_p2p::{
 use nervure_primitives::NodeId;
 use nervure_protocol::{
     AnswerHasher, ExpertRecord,
-    query::{QueryOpen, body::decode_event},
+    query::{ErrorText, QueryOpen, body::decode_event},
 };
 use nervure_router::{AnswerEnd, AnswerItem, Dial, DialError, EventStream, ExpertQuery};
 
@@ -46,7 +46,8 @@ impl QueryDialer {
         }
         tracing::debug!(%node, "asking through the swarm");
         let stream = self.network.query_stream(node).await;
-        let stream = stream.map_err(|error| DialError::Unreachable(format!("{unreachable}; {error}")))?;
+        let stream =
+            stream.map_err(|error| DialError::Unreachable(format!("{unreachable}; {error}").into()))?;
         self.client.open_on(node, stream, open).await.map_err(dial_error)
     }
 
@@ -92,7 +93,7 @@ fn events(stream: QueryStream) -> EventStream {
                 answer.chunk(&chunk);
                 match decode_event(&chunk) {
                     Ok(event) => (Ok(AnswerItem::Event(event)), Some((stream, answer))),
-                    Err(error) => (Err(DialError::Protocol(error.to_string())), None),
+                    Err(error) => (Err(DialError::Protocol(ErrorText::new(error))), None),
                 }
             }
             Ok(QueryItem::End(end)) => {
@@ -112,10 +113,10 @@ fn dial_error(error: QueryError) -> DialError {
             DialError::Refused { code, message, retry_after }
         }
         QueryError::Unreachable { .. } | QueryError::WrongNode { .. } => {
-            DialError::Unreachable(error.to_string())
+            DialError::Unreachable(ErrorText::new(error))
         }
-        QueryError::Protocol(error) => DialError::Protocol(error.to_string()),
-        other => DialError::Interrupted(other.to_string()),
+        QueryError::Protocol(error) => DialError::Protocol(ErrorText::new(error)),
+        other => DialError::Interrupted(ErrorText::new(other)),
     }
 }
 
@@ -130,7 +131,7 @@ mod tests {
     #[test]
     fn a_refusal_keeps_what_the_router_acts_on() {
         let retry_after = Some(Duration::from_secs(3));
-        let (code, message) = (QueryErrorCode::Busy, "m".to_owned());
+        let (code, message) = (QueryErrorCode::Busy, ErrorText::from("m"));
         let refused = QueryError::Refused { code, message: message.clone(), retry_after };
         assert_eq!(dial_error(refused), DialError::Refused { code, message, retry_after });
     }

@@ -93,7 +93,7 @@ impl LedgerQueries {
         Ok(match view(id, Some(height), Some(event)) {
             TrialResult::Applied(done) => done,
             TrialResult::Rejected(refusal) => TransactionView {
-                state: TransactionState::Refused,
+                state: TransactionState::Rejected,
                 height: Some(height),
                 refusal: Some(refusal.to_string()),
                 ..waiting(id)
@@ -124,7 +124,7 @@ fn view(id: Hash, height: Option<BlockHeight>, event: Option<Event>) -> TrialRes
 }
 
 fn waiting(id: Hash) -> TransactionView {
-    TransactionView { id, state: TransactionState::Waiting, height: None, outcome: None, refusal: None }
+    TransactionView { id, state: TransactionState::Pending, height: None, outcome: None, refusal: None }
 }
 
 fn refused(message: String) -> ServiceError {

@@ -26,9 +26,9 @@ use super::{
     directory::{self, Directory, ProtocolHandlers},
     gossip::{self, TopicHandlers},
     metrics::{VerdictCounters, register_state},
-    opinions::{self, Opinions},
     registry::LedgerRegistry,
     scope,
+    score_gossip::{self, ScoreGossip},
     serving::ServedExperts,
     skew::{self, Skew},
     state_sync,
@@ -54,7 +54,7 @@ pub(crate) struct Mesh {
     records: VerdictCounters,
     unhandled: UnhandledCounters,
     /// Validators' assignments and live scores.
-    pub opinions: Arc<Opinions>,
+    pub score_gossip: Arc<ScoreGossip>,
     /// How far this machine's clock is off.
     pub skew: Arc<Skew>,
     /// Where the network listens.
@@ -147,7 +147,7 @@ impl Mesh {
         });
         let chain = chain.transpose().map_err(StartError::Thread)?;
         let is_ephemeral = setup.is_ephemeral(&registry);
-        let opinions = Arc::new(Opinions::new(id, registry.clone()));
+        let score_gossip = Arc::new(ScoreGossip::new(id, registry.clone()));
         let catalog = Arc::new(ExpertCatalog::new(id, registry.clone()));
         let expiry = setup.spec.record_expiry();
         let directory = Directory::new(network.clone(), catalog.clone(), (id, registry), expiry);
@@ -158,7 +158,7 @@ impl Mesh {
             directory: Arc::new(directory),
             records: VerdictCounters::default(),
             unhandled: UnhandledCounters::default(),
-            opinions,
+            score_gossip,
             skew: Arc::default(),
             listening,
             alone,
@@ -179,7 +179,7 @@ impl Mesh {
         let UnhandledCounters { topics, protocols } = &self.unhandled;
         let mut topics = TopicHandlers::new("topic", topics.clone());
         gossip::register(&mut topics, &self.catalog, &self.records);
-        opinions::register(&mut topics, &self.opinions);
+        score_gossip::register(&mut topics, &self.score_gossip);
         let mut protocols = ProtocolHandlers::new("request protocol", protocols.clone());
         directory::register(&mut protocols, &self.catalog);
         skew::register(&mut protocols);
@@ -227,7 +227,7 @@ impl Mesh {
         let catalog = self.catalog.clone();
         register_state(registry, catalog::STATE, move || catalog.len());
         self.records.register(registry, gossip::RECORD_COUNTERS);
-        self.opinions.metrics().register(registry);
+        self.score_gossip.metrics().register(registry);
         self.unhandled.register(registry);
         if let Some(chain) = &self.chain {
             chain.handle().register_metrics(registry);
@@ -264,7 +264,7 @@ impl Mesh {
             mesh: self.id,
             chain: self.chain.as_ref()?.handle(),
             catalog: self.catalog.clone(),
-            opinions: self.opinions.clone(),
+            score_gossip: self.score_gossip.clone(),
             router,
             network: self.network.clone(),
             corpus: Arc::new(texts),
@@ -303,7 +303,7 @@ fn network_config(setup: MeshSetup<'_>, registry: &LedgerRegistry) -> Result<Net
     network.reach.mdns = config.mdns;
     network.external.clone_from(&config.external);
     network.topics = gossip::topics(spec.subnets.iter().map(|subnet| subnet.netuid));
-    network.topics.extend(opinions::topics());
+    network.topics.extend(score_gossip::topics());
     if config.follow {
         network.families.push(gossip::later(spec.economy.max_subnets));
     }

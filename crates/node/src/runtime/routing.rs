@@ -14,7 +14,7 @@ use nervure_subnet::{IndexSearch, Observations, Page};
 use parking_lot::MutexGuard;
 use rand::Rng;
 
-use super::{Mesh, catalog::ExpertCatalog, clock, dialer::QueryDialer, opinions::Opinions};
+use super::{Mesh, catalog::ExpertCatalog, clock, dialer::QueryDialer, score_gossip::ScoreGossip};
 
 // A mixture sends windows that a built-in model reads from its cache.
 const _: () =
@@ -27,7 +27,7 @@ pub(crate) fn router(mesh: &Mesh, client: QueryClient, scope: AddressScope) -> R
         mesh: mesh.id,
         dial: Arc::new(QueryDialer::new(client, mesh.network.clone(), scope)),
         catalog: mesh.catalog.clone(),
-        trust: mesh.opinions.clone(),
+        trust: mesh.score_gossip.clone(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         composer: |sampling| Box::new(ByteText::new(sampling)),
@@ -44,7 +44,7 @@ impl Catalog for ExpertCatalog {
     }
 }
 
-impl TrustSource for Opinions {
+impl TrustSource for ScoreGossip {
     fn snapshot(&self) -> TrustSnapshot {
         let (block, table) = self.trusts();
         TrustSnapshot { block, table }

@@ -18,13 +18,13 @@ use futures::{FutureExt, StreamExt, future::BoxFuture};
 use nervure_experts::{Expert, ExpertError, ExpertStream};
 use nervure_p2p::query::{InboundQuery, QueryEnd, QueryErrorCode, QueryOpen, QueryService, Replier};
 use nervure_primitives::{Capability, Netuid};
-use nervure_protocol::{ExpertEvent, ExpertRequest, query::body};
+use nervure_protocol::{
+    ExpertEvent, ExpertRequest,
+    query::{ErrorText, body},
+};
 use nervure_router::price;
 
 use super::receipts::{OpenReceipt, ReceiptSigner};
-
-/// Characters of an expert's error message that are sent back.
-const MAX_REASON_CHARS: usize = 120;
 
 /// Queries at which an expert counts as fully loaded: the length of a built-in model's queue.
 const FULL_LOAD_QUERIES: u32 = 16;
@@ -117,7 +117,7 @@ impl QueryService for ServedExperts {
             let _in_flight = InFlightGuard::begin(&served.in_progress);
             match accept(&served, &open) {
                 Ok(request) => stream(served.expert.run(request), reply, receipt).await,
-                Err((code, reason)) => reply.refuse(code, &reason, None).await,
+                Err((code, reason)) => reply.refuse(code, reason, None).await,
             }
         }
         .boxed()
@@ -125,19 +125,19 @@ impl QueryService for ServedExperts {
 }
 
 async fn reply_no_such(reply: Replier) {
-    reply.refuse(QueryErrorCode::NoSuchExpert, "no such expert here", None).await;
+    reply.refuse(QueryErrorCode::NoSuchExpert, "no such expert here".into(), None).await;
 }
 
 /// The validated request of a query, when its budget covers the cost.
-fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (QueryErrorCode, String)> {
-    let bad = |error: &dyn std::fmt::Display| (QueryErrorCode::BadRequest, cut(&error.to_string()));
+fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (QueryErrorCode, ErrorText)> {
+    let bad = |error: &dyn std::fmt::Display| (QueryErrorCode::BadRequest, ErrorText::new(error));
     let request = body::decode_request(&open.body).map_err(|error| bad(&error))?;
     request.validate().map_err(|error| bad(&error))?;
     let cost = price::max_cost(served.price, &request);
     if cost > open.budget {
         return Err((
             QueryErrorCode::BudgetExceeded,
-            format!("may cost {cost} tokens, offered are {}", open.budget),
+            format!("may cost {cost} tokens, offered are {}", open.budget).into(),
         ));
     }
     Ok(request)
@@ -175,7 +175,7 @@ async fn stream(
                 }
             }
             Err(error) => {
-                return reply.refuse(QueryErrorCode::Internal, &cut(&error.to_string()), None).await;
+                return reply.refuse(QueryErrorCode::Internal, ErrorText::new(error), None).await;
             }
         }
     }
@@ -187,22 +187,18 @@ async fn refuse(reply: Replier, error: &ExpertError) {
         ExpertError::Busy { retry_after } => Some(*retry_after),
         _ => None,
     };
-    reply.refuse(code(error), &cut(&error.to_string()), retry_after).await;
+    reply.refuse(code(error), ErrorText::new(error), retry_after).await;
 }
 
 fn code(error: &ExpertError) -> QueryErrorCode {
     match error {
         ExpertError::Busy { .. } => QueryErrorCode::Busy,
         ExpertError::BadRequest { .. } | ExpertError::Unsupported { .. } => QueryErrorCode::BadRequest,
-        ExpertError::ContextTooLong { .. } => QueryErrorCode::DoesNotFit,
+        ExpertError::ContextTooLong { .. } => QueryErrorCode::ContextTooLong,
         ExpertError::Cancelled => QueryErrorCode::ShuttingDown,
         ExpertError::Internal(_) => QueryErrorCode::Internal,
         _ => QueryErrorCode::ExpertFailed,
     }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(MAX_REASON_CHARS).collect()
 }
 
 #[cfg(test)]

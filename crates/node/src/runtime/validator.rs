@@ -39,7 +39,7 @@ use rand::Rng;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{catalog::ExpertCatalog, chain::ChainHandle, clock, opinions::Opinions};
+use super::{catalog::ExpertCatalog, chain::ChainHandle, clock, score_gossip::ScoreGossip};
 use store::ValidatorStore;
 
 pub(crate) use corpus::CorpusError;
@@ -61,7 +61,7 @@ pub(crate) struct Validator {
     pub(crate) mesh: MeshId,
     pub(crate) chain: ChainHandle,
     pub(crate) catalog: Arc<ExpertCatalog>,
-    pub(crate) opinions: Arc<Opinions>,
+    pub(crate) score_gossip: Arc<ScoreGossip>,
     pub(crate) router: Router,
     pub(crate) network: NetworkHandle,
     pub(crate) corpus: Arc<Corpus>,
@@ -156,7 +156,7 @@ impl Validator {
         let scores = store.lock().board().live_scores((self.own(), netuid), now);
         match SignedLiveScores::sign(&self.key, &self.mesh, scores) {
             Ok(signed) => {
-                self.opinions.take(&signed);
+                self.score_gossip.take(&signed);
                 self.publish(SCORES.name, signed.bytes().to_vec()).await;
             }
             Err(error) => tracing::error!(%netuid, %error, "live scores cannot be signed"),

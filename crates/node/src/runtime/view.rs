@@ -18,8 +18,8 @@ pub(crate) fn catalog(records: &[ExpertRecord]) -> Catalog {
     let mut models: BTreeMap<&str, ModelView> = BTreeMap::new();
     let mut capabilities: BTreeMap<Capability, u32> = BTreeMap::new();
     for record in records {
-        let model = models.entry(&record.model).or_insert_with(|| ModelView {
-            model: record.model.clone(),
+        let model = models.entry(record.model.raw()).or_insert_with(|| ModelView {
+            model: record.model.raw().to_owned(),
             capability: record.capability.clone(),
             experts: 0,
             context: 0,
@@ -73,7 +73,7 @@ pub(crate) fn peer(info: PeerInfo) -> PeerView {
         node: info.node,
         direction: if info.inbound { "in" } else { "out" }.into(),
         rtt_ms: info.rtt_ms,
-        agent: info.agent,
+        agent: info.agent.to_string(),
         addresses: vec![info.address.to_string()],
     }
 }

@@ -8,7 +8,7 @@ use crate::mesh::{CommandOutput, Mesh, eventually, nervure};
 
 /// The checkpoint list, the latest first.
 fn checkpoints(mesh: &Mesh) -> Vec<Value> {
-    let page = mesh.run(&["checkpoint", "list", "--json"]).well().json();
+    let page = mesh.run(&["checkpoint", "list", "--json"]).succeeded().json();
     page["checkpoints"].as_array().unwrap().clone()
 }
 
@@ -19,7 +19,7 @@ fn last_anchored(mesh: &Mesh, transaction: bool) -> Option<Value> {
 }
 
 fn status(mesh: &Mesh) -> Value {
-    mesh.run(&["status", "--json"]).well().json()["anchor"].clone()
+    mesh.run(&["status", "--json"]).succeeded().json()["anchor"].clone()
 }
 
 #[test]
@@ -30,15 +30,15 @@ fn validators_sign_checkpoints_and_every_node_keeps_them() {
     says_what_a_registration_would_do(&mesh);
 
     // A validator dies and misses what the others sign meanwhile; it gets that from them.
-    mesh.run(&["testnet", "kill", "validator-4"]).well();
+    mesh.run(&["testnet", "kill", "validator-4"]).succeeded();
     let kept = |mesh: &Mesh| status(mesh)["kept"].as_u64().unwrap_or(0);
     eventually("the others anchor more checkpoints", || (kept(&mesh) >= height + 10).then_some(()));
     let missed = kept(&mesh);
-    mesh.run(&["testnet", "start", "validator-4"]).well();
+    mesh.run(&["testnet", "start", "validator-4"]).succeeded();
     let dir = mesh.dir().join("nodes/validator-4");
     eventually("the one that was away has it too", || {
-        let said = crate::mesh::run(&dir, &["status", "--json"]);
-        let kept = (said.code == 0).then(|| said.json()["anchor"]["kept"].as_u64())??;
+        let output = crate::mesh::run(&dir, &["status", "--json"]);
+        let kept = (output.code == 0).then(|| output.json()["anchor"]["kept"].as_u64())??;
         (kept >= missed).then_some(())
     });
 }
@@ -47,8 +47,9 @@ fn validators_sign_checkpoints_and_every_node_keeps_them() {
 fn says_what_a_registration_would_do(mesh: &Mesh) {
     let (anchor_key, key) = (mesh.dir().join("other-anchor.key"), mesh.dir().join("nodes/miner-1/key.pem"));
     let (anchor_key, key) = (anchor_key.to_str().unwrap(), key.to_str().unwrap());
-    let address = mesh.run(&["anchor", "key", anchor_key]).well().out;
-    let dry = mesh.run(&["anchor", "register", "--dry-run", "--anchor-key", anchor_key, "--key", key]).well();
+    let address = mesh.run(&["anchor", "key", anchor_key]).succeeded().out;
+    let dry =
+        mesh.run(&["anchor", "register", "--dry-run", "--anchor-key", anchor_key, "--key", key]).succeeded();
     let sentence = format!("this registers {} as the anchor key of ", address.trim());
     assert!(dry.err.contains(&sentence) && dry.err.contains("it costs nothing"), "{dry:?}");
 }
@@ -87,14 +88,14 @@ fn a_contract_keeps_them_while_its_chain_comes_and_goes() {
     assert!(first["transaction"].as_str().unwrap().starts_with("0x"), "{first}");
 
     // The mesh continues without the chain, reports it, and catches up when the chain is back.
-    mesh.run(&["testnet", "kill", "chain"]).well();
+    mesh.run(&["testnet", "kill", "chain"]).succeeded();
     let before = status(&mesh)["anchored"].as_u64().unwrap();
     let without = eventually("checkpoints are signed without the chain", || {
         let status = status(&mesh);
         let kept = status["kept"].as_u64().filter(|kept| *kept >= before + 20)?;
         status["trouble"].is_string().then_some(kept)
     });
-    mesh.run(&["testnet", "start", "chain"]).well();
+    mesh.run(&["testnet", "start", "chain"]).succeeded();
     eventually("all of them in the contract", || {
         let status = status(&mesh);
         (status["anchored"].as_u64() >= Some(without) && status["trouble"].is_null()).then_some(())
@@ -108,7 +109,7 @@ fn a_contract_keeps_them_while_its_chain_comes_and_goes() {
 
 /// Light clients and new nodes trust the contract instead of the genesis.
 fn begins_with_the_contract(mesh: &Mesh) {
-    let testnet = mesh.run(&["testnet", "status", "--json"]).well().json();
+    let testnet = mesh.run(&["testnet", "status", "--json"]).succeeded().json();
     let rpc = testnet["chain"]["endpoint"].as_str().unwrap().to_owned();
     let ahead = eventually("a checkpoint after the last one in the contract", || {
         let anchored = status(mesh)["anchored"].as_u64()?;
@@ -135,12 +136,15 @@ fn begins_with_the_contract(mesh: &Mesh) {
         .stderr(log)
         .spawn();
     let _node = NodeProcess(node.unwrap());
-    let said = eventually("a node that begins with the contract", || {
-        let said = std::fs::read_to_string(home.path().join("log")).unwrap();
-        assert!(!said.contains("error:"), "{said}");
-        said.contains("begins with the state of block").then_some(said)
+    let output = eventually("a node that begins with the contract", || {
+        let output = std::fs::read_to_string(home.path().join("log")).unwrap();
+        assert!(!output.contains("error:"), "{output}");
+        output.contains("begins with the state of block").then_some(output)
     });
-    assert!(said.contains("the last anchored checkpoint") || said.contains("which is verified"), "{said}");
+    assert!(
+        output.contains("the last anchored checkpoint") || output.contains("which is verified"),
+        "{output}"
+    );
 }
 
 /// A process that ends with the test.
@@ -158,9 +162,9 @@ fn a_testnet_without_the_program_of_the_chain_says_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let mut command = nervure();
     command.current_dir(home.path()).env("PATH", "").env("NERVURE_ANVIL", "/nowhere/anvil");
-    let said =
+    let output =
         command.arg("--dir").arg(home.path().join("t")).args(["testnet", "up", "--anchor", "evm"]).output();
-    let said = CommandOutput::of(said.unwrap());
-    assert!(said.code == 1 && said.err.contains("npm install"), "{said:?}");
+    let output = CommandOutput::of(output.unwrap());
+    assert!(output.code == 1 && output.err.contains("npm install"), "{output:?}");
     assert!(!home.path().join("t").exists(), "nothing was begun");
 }

@@ -6,8 +6,8 @@ use crate::mesh::{CommandOutput, Mesh, eventually, run};
 
 /// A node's position in the chain.
 fn chain(mesh: &Mesh, node: &str) -> Value {
-    let said = run(&mesh.dir().join("nodes").join(node), &["status", "--json"]);
-    if said.code == 0 { said.json()["chain"].clone() } else { Value::Null }
+    let output = run(&mesh.dir().join("nodes").join(node), &["status", "--json"]);
+    if output.code == 0 { output.json()["chain"].clone() } else { Value::Null }
 }
 
 fn height(mesh: &Mesh, node: &str) -> u64 {
@@ -19,7 +19,7 @@ fn reaches(mesh: &Mesh, node: &str, least: u64) {
 }
 
 fn balance(mesh: &Mesh, key: &str) -> u64 {
-    let shown = mesh.run(&["wallet", "show", "--json", "--key", key]).well().json();
+    let shown = mesh.run(&["wallet", "show", "--json", "--key", key]).succeeded().json();
     shown["balance"].as_u64().unwrap()
 }
 
@@ -30,13 +30,13 @@ fn transactions_become_final_and_every_node_agrees_on_the_state() {
     let key = mesh.dir().join("nodes/miner-1/key.pem");
     let key = key.to_str().unwrap();
 
-    let tried = mesh.run(&["wallet", "send", &to, "12.5", "--dry-run"]).well();
+    let tried = mesh.run(&["wallet", "send", &to, "12.5", "--dry-run"]).succeeded();
     assert!(
         tried.err.contains("this pays 12.5 tokens") && tried.err.contains("a fee of 0.000001"),
         "{tried:?}"
     );
     assert_eq!(balance(&mesh, key), 0);
-    let sent = mesh.run(&["wallet", "send", &to, "12.5", "--json"]).well();
+    let sent = mesh.run(&["wallet", "send", &to, "12.5", "--json"]).succeeded();
     assert_eq!(sent.json()["state"], "applied");
     assert!(sent.err.contains("final in block"), "{sent:?}");
     assert_eq!(balance(&mesh, key), 12_500_000_000);
@@ -61,11 +61,11 @@ fn transactions_become_final_and_every_node_agrees_on_the_state() {
 fn one_of_four_may_die_two_may_not_and_nothing_is_lost() {
     let mesh = Mesh::up(&["--validators", "4", "--miners", "1"]);
     reaches(&mesh, "validator-1", 2);
-    mesh.run(&["testnet", "kill", "validator-4"]).well();
+    mesh.run(&["testnet", "kill", "validator-4"]).succeeded();
     let before = height(&mesh, "validator-1");
     reaches(&mesh, "validator-1", before + 3);
 
-    mesh.run(&["testnet", "kill", "validator-3"]).well();
+    mesh.run(&["testnet", "kill", "validator-3"]).succeeded();
     // The block in progress may still be decided; after that, half of the voting power makes none.
     let old = |chain: &Value| chain["age_ms"].as_u64().is_some_and(|age| age >= 6_000);
     let stuck = eventually("no block for six block times", || {
@@ -74,9 +74,9 @@ fn one_of_four_may_die_two_may_not_and_nothing_is_lost() {
     });
     assert_eq!(height(&mesh, "validator-2"), stuck, "half of the power made a block");
 
-    mesh.run(&["testnet", "start", "validator-3"]).well();
+    mesh.run(&["testnet", "start", "validator-3"]).succeeded();
     reaches(&mesh, "validator-1", stuck + 2);
-    mesh.run(&["testnet", "start", "validator-4"]).well();
+    mesh.run(&["testnet", "start", "validator-4"]).succeeded();
     let now = height(&mesh, "validator-1");
     reaches(&mesh, "validator-4", now + 2);
     assert_eq!(chain(&mesh, "validator-4")["failed"], Value::Null);

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    liar::{Liar, flip},
     mesh::{Mesh, eventually},
+    tampering_proxy::{TamperingProxy, flip},
 };
 
 #[test]
@@ -12,16 +12,16 @@ fn checkpoints_are_listed_shown_and_verified_from_the_genesis() {
     let mesh = Mesh::up(&["--validators", "4", "--miners", "1"]);
     // The next election is at block 10, with the stake after the first epoch.
     let latest = eventually("a checkpoint after an election", || {
-        let page = mesh.run(&["checkpoint", "list", "--json"]).well().json();
+        let page = mesh.run(&["checkpoint", "list", "--json"]).succeeded().json();
         page["checkpoints"].get(0).filter(|row| row["height"].as_u64() > Some(10)).cloned()
     });
     let height = latest["height"].to_string();
-    let shown = mesh.run(&["checkpoint", "show", &height]).well();
+    let shown = mesh.run(&["checkpoint", "show", &height]).succeeded();
     assert!(shown.out.contains(latest["block"].as_str().unwrap()), "{shown:?}");
 
     let verified =
         mesh.run(&["checkpoint", "verify", &height, "--fact", "neuron/1/0", "--fact", "subnet/77", "--json"]);
-    let verified = verified.well().json();
+    let verified = verified.succeeded().json();
     for field in ["height", "block", "state", "metagraphs"] {
         assert_eq!(verified[field], latest[field], "{field}");
     }
@@ -37,11 +37,11 @@ fn checkpoints_are_listed_shown_and_verified_from_the_genesis() {
 }
 
 fn verifies_from_a_trusted_block(mesh: &Mesh, latest: &Value) {
-    let block = mesh.run(&["checkpoint", "show", "3", "--json"]).well().json()["block"].clone();
+    let block = mesh.run(&["checkpoint", "show", "3", "--json"]).succeeded().json()["block"].clone();
     let block = block.as_str().unwrap();
     let height = latest["height"].to_string();
     let pinned =
-        mesh.run(&["checkpoint", "verify", &height, "--trust", &format!("3:{block}"), "--json"]).well();
+        mesh.run(&["checkpoint", "verify", &height, "--trust", &format!("3:{block}"), "--json"]).succeeded();
     assert_eq!(pinned.json()["block"], latest["block"]);
     let other = mesh.run(&["checkpoint", "verify", &height, "--trust", &format!("4:{block}")]);
     assert!(other.code == 9 && other.err.contains("the one that is trusted"), "{other:?}");
@@ -52,24 +52,24 @@ fn verifies_from_a_trusted_block(mesh: &Mesh, latest: &Value) {
 }
 
 fn lies_are_refused(mesh: &Mesh, height: &str) {
-    let liar = Liar::before(mesh.http("validator-1"));
-    let ask = || mesh.run(&["checkpoint", "verify", height, "--fact", "neuron/1/0", "--from", &liar.addr()]);
-    ask().well();
+    let proxy = TamperingProxy::in_front_of(mesh.http("validator-1"));
+    let ask = || mesh.run(&["checkpoint", "verify", height, "--fact", "neuron/1/0", "--from", &proxy.addr()]);
+    ask().succeeded();
     for at in [10, 200, 400, 600, 800, 990] {
-        liar.lies(move |_, body| flip(body, "checkpoint", at));
-        let said = ask();
-        assert!(said.code == 9 && said.out.is_empty(), "{at}: {said:?}");
-        liar.lies(move |_, body| flip(body, "fact", at));
-        let said = ask();
-        assert!(said.code == 9 && said.out.is_empty(), "{at}: {said:?}");
+        proxy.tamper(move |_, body| flip(body, "checkpoint", at));
+        let output = ask();
+        assert!(output.code == 9 && output.out.is_empty(), "{at}: {output:?}");
+        proxy.tamper(move |_, body| flip(body, "fact", at));
+        let output = ask();
+        assert!(output.code == 9 && output.out.is_empty(), "{at}: {output:?}");
     }
     // Another block than the one that was asked for.
     let addr = mesh.http("validator-1").to_string();
-    liar.lies(move |path, body| {
+    proxy.tamper(move |path, body| {
         if path.starts_with("/checkpoints/") {
             *body = crate::score::get(&format!("http://{addr}/checkpoints/2"));
         }
     });
-    let said = ask();
-    assert!(said.code == 9 && said.err.contains("and the node sent block 2"), "{said:?}");
+    let output = ask();
+    assert!(output.code == 9 && output.err.contains("and the node sent block 2"), "{output:?}");
 }

@@ -17,13 +17,13 @@ fn an_ephemeral_client_finds_every_expert_and_is_answered() {
     // A client searches for a few seconds and uses the records that it has by then: on a busy machine, not always all.
     eventually("it finds those that can do something", || {
         let find = ["experts", "find", "text.generate.rust", "--mesh", spec, "--json"];
-        let found = run(home.path(), &find).well().json();
+        let found = run(home.path(), &find).succeeded().json();
         (found["experts"].as_array().unwrap().len() == 2).then_some(())
     });
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "5", "--mesh", spec];
-    assert_eq!(run(home.path(), &ask).well().out.trim_end_matches('\n').len(), 5);
+    assert_eq!(run(home.path(), &ask).succeeded().out.trim_end_matches('\n').len(), 5);
     let url = serve_once(std::fs::read_to_string(spec).unwrap());
-    let shown = run(home.path(), &["mesh", "show", &url]).well();
+    let shown = run(home.path(), &["mesh", "show", &url]).succeeded();
     assert!(shown.out.contains("2 validators, 6 miners, 1 gateways"), "{shown:?}");
     assert!(std::fs::read_dir(home.path()).unwrap().next().is_none(), "an ephemeral client leaves no files");
 }
@@ -31,8 +31,8 @@ fn an_ephemeral_client_finds_every_expert_and_is_answered() {
 #[test]
 fn a_gateway_that_starts_again_hears_of_everything_without_waiting_for_renewals() {
     let mesh = Mesh::small(&["--record-expiry", "3600"]);
-    mesh.run(&["testnet", "kill", "gateway-1"]).well();
-    mesh.run(&["testnet", "start", "gateway-1"]).well();
+    mesh.run(&["testnet", "kill", "gateway-1"]).succeeded();
+    mesh.run(&["testnet", "start", "gateway-1"]).succeeded();
     eventually("it knows both experts", || (mesh.node("gateway-1")["experts_known"] == 2).then_some(()));
 }
 

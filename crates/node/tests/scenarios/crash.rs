@@ -6,18 +6,18 @@ use crate::mesh::{Mesh, eventually};
 fn a_killed_miner_fails_no_query_and_its_record_expires() {
     let mesh = Mesh::up(&["--validators", "2", "--record-expiry", "8"]);
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2"];
-    mesh.run(&ask).well();
+    mesh.run(&ask).succeeded();
     let killed = mesh.node("miner-1")["node"].clone();
-    mesh.run(&["testnet", "kill", "miner-1"]).well();
+    mesh.run(&["testnet", "kill", "miner-1"]).succeeded();
     // While its record stands, and after: both rust experts are asked first now and then.
     for _ in 0..8 {
-        mesh.run(&ask).well();
+        mesh.run(&ask).succeeded();
     }
     eventually("the killed miner's record is gone", || {
         let found = mesh.experts("text.generate.rust");
         (found.len() == 1 && found[0]["node"] != killed).then_some(())
     });
-    mesh.run(&["testnet", "start", "miner-1"]).well();
+    mesh.run(&["testnet", "start", "miner-1"]).succeeded();
     eventually("it is back", || (mesh.experts("text.generate.rust").len() == 2).then_some(()));
 }
 
@@ -37,8 +37,8 @@ fn a_miner_that_was_killed_and_came_back_is_asked_where_it_is_now() {
     let mesh = Mesh::up(&["--validators", "1", "--miners", "1"]);
     // The deadline is shorter than the idle timeout of a connection that no longer has a peer.
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2", "--deadline", "15"];
-    mesh.run(&ask).well();
-    mesh.run(&["testnet", "kill", "miner-1"]).well();
-    mesh.run(&["testnet", "start", "miner-1"]).well();
+    mesh.run(&ask).succeeded();
+    mesh.run(&["testnet", "kill", "miner-1"]).succeeded();
+    mesh.run(&["testnet", "start", "miner-1"]).succeeded();
     eventually("its new record is heard", || (mesh.run(&ask).code == 0).then_some(()));
 }

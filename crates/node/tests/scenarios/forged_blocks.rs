@@ -13,7 +13,7 @@ use std::{
 
 use nervure_ledger::{block::Block, spec::MeshSpec, transaction};
 use nervure_p2p::{
-    Admission, InboundRequest, Multiaddr, Network, NetworkConfig, NetworkHandle, ProtocolSpec, Scope,
+    AddressScope, Admission, InboundRequest, Multiaddr, Network, NetworkConfig, NetworkHandle, ProtocolSpec,
     TopicSpec,
 };
 use nervure_primitives::{BlockHeight, Envelope, NodeId, NodeKey, key_file};
@@ -50,10 +50,10 @@ impl Drop for Follower {
     }
 }
 
-/// Takes everybody for registered.
-struct Anybody;
+/// Takes every node for registered.
+struct EveryNode;
 
-impl Admission for Anybody {
+impl Admission for EveryNode {
     fn is_registered(&self, _: &NodeId) -> bool {
         true
     }
@@ -71,7 +71,7 @@ impl LyingNode {
     fn start(spec: &MeshSpec, key: NodeKey, peers: Vec<Multiaddr>, honest: NodeId) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (requests, inbox) = mpsc::channel(64);
-        let mut config = NetworkConfig::new(key, spec.mesh_id(), Scope::Local);
+        let mut config = NetworkConfig::new(key, spec.mesh_id(), AddressScope::Local);
         config.listen = vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()];
         config.bootstrap = peers;
         config.topics = vec![TopicSpec::of(BLOCKS)];
@@ -79,7 +79,7 @@ impl LyingNode {
         config.requests = Some(requests);
         let (stop, forged) = (CancellationToken::new(), Arc::<AtomicU32>::default());
         let guard = runtime.enter();
-        let (network, mut messages) = Network::start(config, Arc::new(Anybody), stop.clone()).unwrap();
+        let (network, mut messages) = Network::start(config, Arc::new(EveryNode), stop.clone()).unwrap();
         drop(guard);
         runtime.spawn(async move { while messages.recv().await.is_some() {} });
         runtime.spawn(claim_heights(network.clone(), stop.clone()));
@@ -153,10 +153,10 @@ fn counter(dir: &Path, name: &str) -> Option<u64> {
 }
 
 #[test]
-fn a_registered_node_that_forges_blocks_is_found_out_and_stops_nobody() {
+fn a_registered_node_that_forges_blocks_is_found_out_and_stops_no_node() {
     let mesh = Mesh::small(&[]);
     let spec = MeshSpec::parse(&std::fs::read_to_string(mesh.mesh_file()).unwrap()).unwrap();
-    mesh.run(&["testnet", "kill", "miner-2"]).well();
+    mesh.run(&["testnet", "kill", "miner-2"]).succeeded();
     let layout = Layout::new(mesh.dir());
     let validator = layout.node("validator-1").dir().to_owned();
     let key = key_file::read(&layout.node("miner-2").key(), None).unwrap();
@@ -167,16 +167,16 @@ fn a_registered_node_that_forges_blocks_is_found_out_and_stops_nobody() {
     let _follower = Follower::join(&mesh.mesh_file(), &dir);
     let before = eventually("the follower has the chain", || height(&dir));
     let peers = vec![p2p_address(&validator), p2p_address(&dir)];
-    let liar = LyingNode::start(&spec, key, peers, honest);
+    let proxy = LyingNode::start(&spec, key, peers, honest);
 
-    eventually("the liar was asked", || (liar.forged.load(Ordering::Relaxed) >= 1).then_some(()));
+    eventually("the proxy was asked", || (proxy.forged.load(Ordering::Relaxed) >= 1).then_some(()));
     eventually("its fault was counted", || {
         counter(&dir, "nervure_chain_peer_faults_total ").filter(|n| *n >= 1)
     });
     eventually("blocks go on", || height(&dir).filter(|now| *now > before + 5));
     for node in [&dir, &validator] {
-        let chain = run(node, &["status", "--json"]).well().json()["chain"].clone();
+        let chain = run(node, &["status", "--json"]).succeeded().json()["chain"].clone();
         assert!(chain["failed"].is_null(), "{chain}");
-        assert!(chain["behind"].is_null(), "nobody believes a height without a certificate: {chain}");
+        assert!(chain["behind"].is_null(), "no node believes a height without a certificate: {chain}");
     }
 }

@@ -13,9 +13,9 @@ fn soak(args: &[&str]) -> Value {
     const { assert!(nervure_store::fail_point::ENABLED, "built without the feature fail-points") };
     let mut command = nervure();
     command.args(["bench", "kills", "--json", "--block-milliseconds", "250"]).args(args);
-    let said = CommandOutput::of(command.output().unwrap()).well();
-    let seen = said.json();
-    assert_eq!(seen["complaints"], serde_json::json!([]), "{said:?}");
+    let output = CommandOutput::of(command.output().unwrap()).succeeded();
+    let seen = output.json();
+    assert_eq!(seen["complaints"], serde_json::json!([]), "{output:?}");
     assert!(seen["heights"].as_u64().unwrap() > 20, "{seen}");
     seen
 }

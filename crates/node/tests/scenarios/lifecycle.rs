@@ -8,29 +8,30 @@ fn a_testnet_comes_up_answers_and_goes() {
     let experts = ["rust", "python", "prose", "manual"].map(|model| format!("builtin:{model}"));
     let experts: Vec<_> = experts.iter().flat_map(|expert| ["--expert", expert]).collect();
     let mesh = Mesh::up(&experts);
-    let status = mesh.run(&["testnet", "status", "--json"]).well().json();
+    let status = mesh.run(&["testnet", "status", "--json"]).succeeded().json();
     let nodes = status["nodes"].as_array().unwrap();
     assert_eq!(nodes.len(), 13);
     assert!(nodes.iter().all(|node| node["alive"] == true), "{status}");
 
     assert_eq!(mesh.experts("text.generate").len(), 8, "a capability finds what is below it");
     assert_eq!(mesh.experts("text.generate.rust").len(), 2);
-    let page = mesh.run(&["experts", "find", "--limit", "3", "--json"]).well().json();
+    let page = mesh.run(&["experts", "find", "--limit", "3", "--json"]).succeeded().json();
     assert_eq!(page["experts"].as_array().unwrap().len(), 3);
     assert!(page["next"].is_string());
-    let filtered = mesh.run(&["experts", "find", "--where", "model ~ \"prose\"", "--json"]).well().json();
+    let filtered =
+        mesh.run(&["experts", "find", "--where", "model ~ \"prose\"", "--json"]).succeeded().json();
     assert_eq!(filtered["experts"].as_array().unwrap().len(), 2);
 
     let node = page["experts"][0]["node"].as_str().unwrap();
-    let shown = mesh.run(&["experts", "show", &node[node.len() - 8..]]).well();
+    let shown = mesh.run(&["experts", "show", &node[node.len() - 8..]]).succeeded();
     assert!(shown.out.contains(node) && shown.out.contains("256 tokens"), "{shown:?}");
 
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "12", "--seed", "7"];
-    let first = mesh.run(&ask).well();
-    assert_eq!(first.out, mesh.run(&ask).well().out, "the same seed gives the same text");
+    let first = mesh.run(&ask).succeeded();
+    assert_eq!(first.out, mesh.run(&ask).succeeded().out, "the same seed gives the same text");
     assert_eq!(first.out.trim_end_matches('\n').len(), 12, "{first:?}");
     let explained =
-        mesh.run(&["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "1", "--explain"]).well();
+        mesh.run(&["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "1", "--explain"]).succeeded();
     assert!(
         explained.err.contains("rust on ") && explained.err.contains("2 could be asked"),
         "{explained:?}"
@@ -41,7 +42,7 @@ fn a_testnet_comes_up_answers_and_goes() {
     assert!(again.err.contains("running already"), "{again:?}");
     assert_eq!(mesh.experts("text").len(), 8, "the second `up` did no harm");
 
-    let down = mesh.run(&["testnet", "down"]).well();
+    let down = mesh.run(&["testnet", "down"]).succeeded();
     assert!(down.err.contains("stopped 13 nodes"), "{down:?}");
     let gone = mesh.run(&["ask", "x"]);
     assert_eq!(gone.code, 8, "{gone:?}");
@@ -62,9 +63,10 @@ fn two_testnets_live_side_by_side_and_do_not_mix() {
 fn up_cleans_up_after_a_killed_run() {
     let mesh = Mesh::whole(&["--validators", "2", "--miners", "2"]);
     for name in ["validator-1", "validator-2", "miner-1", "miner-2", "gateway-1"] {
-        mesh.run(&["testnet", "kill", name]).well();
+        mesh.run(&["testnet", "kill", name]).succeeded();
     }
-    let again = run(mesh.dir(), &["testnet", "up", "--detach", "--validators", "1", "--miners", "1"]).well();
+    let again =
+        run(mesh.dir(), &["testnet", "up", "--detach", "--validators", "1", "--miners", "1"]).succeeded();
     assert!(
         again.err.contains("an earlier run did not shut down cleanly: stopped its mock-server"),
         "{again:?}"

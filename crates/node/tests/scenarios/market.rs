@@ -5,12 +5,12 @@ use crate::mesh::{CommandOutput, Mesh, eventually};
 /// A new key for a node, beside the testnet's.
 fn new_key(mesh: &Mesh, name: &str) -> (String, String) {
     let path = mesh.dir().join(name).display().to_string();
-    let id = mesh.run(&["key", "new", "--out", &path]).well().out.trim().to_owned();
+    let id = mesh.run(&["key", "new", "--out", &path]).succeeded().out.trim().to_owned();
     (path, id)
 }
 
-fn refused(said: &CommandOutput, why: &str, next: &str) {
-    assert!(said.code == 2 && said.err.contains(why) && said.err.contains(next), "{said:?}");
+fn refused(output: &CommandOutput, why: &str, next: &str) {
+    assert!(output.code == 2 && output.err.contains(why) && output.err.contains(next), "{output:?}");
 }
 
 #[test]
@@ -20,17 +20,17 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
     let early = mesh.run(&["subnet", "create", "mine", "--node", &node]);
     refused(&early, "is not a registered node", "nervure key register");
 
-    let registered = mesh.run(&["key", "register", &file]).well();
+    let registered = mesh.run(&["key", "register", &file]).succeeded();
     assert!(registered.err.contains("a fee of 0.000001 tokens") && registered.err.contains("final in block"));
-    let topics = || mesh.run(&["status", "--json"]).well().json()["network"]["topics"].as_u64().unwrap();
+    let topics = || mesh.run(&["status", "--json"]).succeeded().json()["network"]["topics"].as_u64().unwrap();
     let before = topics();
-    let dry = mesh.run(&["subnet", "create", "mine", "--node", &node, "--dry-run"]).well();
+    let dry = mesh.run(&["subnet", "create", "mine", "--node", &node, "--dry-run"]).succeeded();
     assert!(dry.err.contains("this creates subnet 22 and locks 100 tokens"), "{dry:?}");
     let founded =
         mesh.run(&["subnet", "create", "mine", "--node", &node, "--set", "tempo=6", "--set", "kappa=40000"]);
-    assert!(founded.well().err.contains("kappa = 40000 in subnet 22"));
+    assert!(founded.succeeded().err.contains("kappa = 40000 in subnet 22"));
     eventually("the gateway follows the new subnet's topic", || (topics() == before + 1).then_some(()));
-    let shown = mesh.run(&["subnet", "show", "22", "--json"]).well().json();
+    let shown = mesh.run(&["subnet", "show", "22", "--json"]).succeeded().json();
     let rules = &shown["subnet"]["hyperparameters"];
     assert_eq!((rules["tempo"].as_u64(), rules["kappa"].as_u64()), (Some(6), Some(40_000)));
     assert_eq!(shown["neurons"][0]["node"], node.as_str());
@@ -46,7 +46,7 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
         "a slot costs",
         "raise the limit",
     );
-    let slot = mesh.run(&["neuron", "register", "--netuid", "1", "--node", &node]).well();
+    let slot = mesh.run(&["neuron", "register", "--netuid", "1", "--node", &node]).succeeded();
     assert!(
         slot.err.contains("burns 0.0005 tokens") && slot.err.contains("slot 3 of subnet 1 is taken"),
         "{slot:?}"
@@ -67,18 +67,18 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
         "nervure weights commit",
     );
 
-    mesh.run(&["stake", "add", &node, "50"]).well();
-    mesh.run(&["stake", "take", &node, "7.5"]).well();
-    mesh.run(&["vote", "1=1", "22=3", "--key", &file]).well();
+    mesh.run(&["stake", "add", &node, "50"]).succeeded();
+    mesh.run(&["stake", "take", &node, "7.5"]).succeeded();
+    mesh.run(&["vote", "1=1", "22=3", "--key", &file]).succeeded();
     let (new_file, new_node) = new_key(&mesh, "next.pem");
-    let swapped = mesh.run(&["key", "swap", &node, &new_file]).well();
+    let swapped = mesh.run(&["key", "swap", &node, &new_file]).succeeded();
     assert!(swapped.err.contains(&format!("node {node} has the key {new_node}")), "{swapped:?}");
     eventually("the owner earns from the subnet", || {
-        let shown = mesh.run(&["subnet", "show", "22", "--json"]).well().json();
+        let shown = mesh.run(&["subnet", "show", "22", "--json"]).succeeded().json();
         (shown["subnet"]["earned"].as_u64()? > 0)
             .then(|| assert_eq!(shown["neurons"][0]["node"], new_node.as_str()))
     });
-    let table = mesh.run(&["subnet", "list"]).well();
+    let table = mesh.run(&["subnet", "list"]).succeeded();
     assert!(table.out.contains("text-generation") && table.out.contains("mine"), "{table:?}");
-    assert!(mesh.run(&["subnet", "show", "1"]).well().out.contains("incentive"));
+    assert!(mesh.run(&["subnet", "show", "1"]).succeeded().out.contains("incentive"));
 }

@@ -43,7 +43,7 @@ impl CommandOutput {
     }
 
     /// Asserts that it succeeded.
-    pub fn well(self) -> Self {
+    pub fn succeeded(self) -> Self {
         assert_eq!(self.code, 0, "{self:?}");
         self
     }
@@ -89,7 +89,7 @@ impl Mesh {
     pub fn whole(args: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mesh = Self { dir: home.path().join("testnet"), _home: home };
-        mesh.say(&["testnet", "up", "--detach"], args).well();
+        mesh.say(&["testnet", "up", "--detach"], args).succeeded();
         mesh
     }
 
@@ -100,7 +100,7 @@ impl Mesh {
         let mut command = nervure();
         command.arg("--dir").arg(&mesh.dir).args(["testnet", "up", "--detach"]);
         how(&mut command);
-        CommandOutput::of(command.output().unwrap()).well();
+        CommandOutput::of(command.output().unwrap()).succeeded();
         mesh
     }
 
@@ -129,7 +129,7 @@ impl Mesh {
 
     /// A node's entry in `testnet status`.
     pub fn node(&self, name: &str) -> Value {
-        let status = self.run(&["testnet", "status", "--json"]).well().json();
+        let status = self.run(&["testnet", "status", "--json"]).succeeded().json();
         status["nodes"].as_array().unwrap().iter().find(|node| node["name"] == name).unwrap().clone()
     }
 
@@ -140,7 +140,7 @@ impl Mesh {
 
     /// The experts that the mesh finds for `capability`.
     pub fn experts(&self, capability: &str) -> Vec<Value> {
-        let found = self.run(&["experts", "find", capability, "--json"]).well().json();
+        let found = self.run(&["experts", "find", capability, "--json"]).succeeded().json();
         found["experts"].as_array().unwrap().clone()
     }
 }

@@ -5,13 +5,13 @@ use std::{fs, net::UdpSocket, os::unix::fs::PermissionsExt};
 use crate::mesh::{Mesh, nervure, run};
 
 #[track_caller]
-fn refused(said: &crate::mesh::CommandOutput, code: i32, words: &[&str]) {
-    assert_eq!(said.code, code, "{said:?}");
+fn refused(output: &crate::mesh::CommandOutput, code: i32, words: &[&str]) {
+    assert_eq!(output.code, code, "{output:?}");
     for word in words {
-        assert!(said.err.contains(word), "no '{word}' in {}", said.err);
+        assert!(output.err.contains(word), "no '{word}' in {}", output.err);
     }
-    assert!(said.err.lines().any(|line| line.starts_with("error: ")), "{said:?}");
-    assert!(!said.err.contains("panicked"), "{said:?}");
+    assert!(output.err.lines().any(|line| line.starts_with("error: ")), "{output:?}");
+    assert!(!output.err.contains("panicked"), "{output:?}");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn refuses_queries_that_cannot_be_answered() {
 fn a_mesh_without_experts_says_so() {
     let mesh = Mesh::up(&["--validators", "1", "--miners", "0"]);
     refused(&mesh.run(&["ask", "x"]), 3, &["no expert for text.generate is known"]);
-    assert!(mesh.run(&["experts", "find"]).well().err.contains("0 found"));
+    assert!(mesh.run(&["experts", "find"]).succeeded().err.contains("0 found"));
 }
 
 #[test]

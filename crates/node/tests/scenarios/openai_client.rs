@@ -16,8 +16,8 @@ fn the_official_client_streams_completions_and_chats() {
     }
     let mesh = Mesh::small(&[]);
     let base = format!("http://{}/v1", mesh.http("gateway-1"));
-    let said =
+    let output =
         CommandOutput::of(Command::new(&python).arg(script).args(["--base-url", &base]).output().unwrap());
-    assert_eq!(said.code, 0, "{}\n{}", said.out, said.err);
-    assert!(said.out.contains("ok: all"), "{}", said.out);
+    assert_eq!(output.code, 0, "{}\n{}", output.out, output.err);
+    assert!(output.out.contains("ok: all"), "{}", output.out);
 }

@@ -35,8 +35,8 @@ fn an_unregistered_node_may_list_experts_and_ask() {
         let found = run(&dir, &["experts", "find", "--json"]);
         (found.code == 0 && found.json()["experts"].as_array().unwrap().len() == 2).then_some(())
     });
-    run(&dir, &["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2"]).well();
-    let status = run(&dir, &["status", "--json"]).well().json();
+    run(&dir, &["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2"]).succeeded();
+    let status = run(&dir, &["status", "--json"]).succeeded().json();
     assert_eq!(status["role"], "none");
     drop(node);
     let gone = run(&dir, &["status"]);

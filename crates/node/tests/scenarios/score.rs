@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    liar::{Liar, flip},
     mesh::{Mesh, eventually},
+    tampering_proxy::{TamperingProxy, flip},
 };
 
 /// Commits weights as a validator; the file with the weights to reveal.
@@ -13,21 +13,21 @@ fn commit(mesh: &Mesh, validator: &str, weights: &[&str]) -> String {
     let out = mesh.dir().join(format!("{validator}.weights.json")).display().to_string();
     let first = ["weights", "commit", "1"];
     let args = [&first[..], weights, &["--key", &key, "--out", &out]].concat();
-    let said = mesh.run(&args).well();
+    let output = mesh.run(&args).succeeded();
     assert!(
-        said.err.contains("this commits weights in subnet 1") && said.err.contains("weights reveal"),
-        "{said:?}"
+        output.err.contains("this commits weights in subnet 1") && output.err.contains("weights reveal"),
+        "{output:?}"
     );
     out
 }
 
 fn reveal(mesh: &Mesh, validator: &str, file: &str) {
     let key = mesh.dir().join(format!("nodes/{validator}/key.pem")).display().to_string();
-    mesh.run(&["weights", "reveal", file, "--wait", "--key", &key]).well();
+    mesh.run(&["weights", "reveal", file, "--wait", "--key", &key]).succeeded();
 }
 
 fn explained(mesh: &Mesh, node: &str) -> Value {
-    mesh.run(&["score", "explain", node, "--json"]).well().json()
+    mesh.run(&["score", "explain", node, "--json"]).succeeded().json()
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn a_score_is_explained_with_a_proof_and_lies_are_refused() {
     let id = |name: &str| mesh.node(name)["node"].as_str().unwrap().to_owned();
     let (judge, first, second) = (id("validator-1"), id("miner-1"), id("miner-2"));
     let unweighted = eventually("an epoch has ended", || {
-        let said = mesh.run(&["score", "explain", &first]);
-        (said.code == 0).then_some(said)
+        let output = mesh.run(&["score", "explain", &first]);
+        (output.code == 0).then_some(output)
     });
     assert!(unweighted.out.contains("have set no weights that count"), "{unweighted:?}");
 
@@ -54,12 +54,12 @@ fn a_score_is_explained_with_a_proof_and_lies_are_refused() {
     assert_eq!(score["opinions"].as_array().unwrap().len(), 3);
     assert!(score["why"][0].as_str().unwrap().contains("3 validators' weights count"), "{score}");
     assert_eq!(score["proof"]["validators"], 3);
-    let zero = mesh.run(&["score", "explain", &second]).well();
+    let zero = mesh.run(&["score", "explain", &second]).succeeded();
     assert!(zero.out.contains("the consensus cut it to nothing: validators with 33"), "{zero:?}");
     assert!(zero.err.contains("verified:"), "{zero:?}");
-    let judge = mesh.run(&["score", "explain", &judge]).well();
+    let judge = mesh.run(&["score", "explain", &judge]).succeeded();
     assert!(judge.out.contains("it earns dividends"), "{judge:?}");
-    let shown = mesh.run(&["subnet", "show", "1", "--json"]).well().json();
+    let shown = mesh.run(&["subnet", "show", "1", "--json"]).succeeded().json();
     assert!(shown["neurons"][3]["incentive"].as_u64().unwrap() > 0, "{shown}");
     assert!(shown["subnet"]["earned"].as_u64().unwrap() > 0, "the owner's share arrives");
 
@@ -68,32 +68,32 @@ fn a_score_is_explained_with_a_proof_and_lies_are_refused() {
 
 fn lies_are_refused(mesh: &Mesh, node: &str, other: String) {
     let gateway = mesh.http("gateway-1");
-    let liar = Liar::before(gateway);
-    let ask = || mesh.run(&["score", "explain", node, "--netuid", "1", "--from", &liar.addr()]);
-    ask().well();
+    let proxy = TamperingProxy::in_front_of(gateway);
+    let ask = || mesh.run(&["score", "explain", node, "--netuid", "1", "--from", &proxy.addr()]);
+    ask().succeeded();
     let refused = |what: &str| {
-        let said = ask();
-        assert_eq!(said.code, 9, "{what}: {said:?}");
-        assert!(said.out.is_empty() && said.err.contains("do not trust this node"), "{what}: {said:?}");
+        let output = ask();
+        assert_eq!(output.code, 9, "{what}: {output:?}");
+        assert!(output.out.is_empty() && output.err.contains("do not trust this node"), "{what}: {output:?}");
     };
     for at in [10, 300, 600, 990] {
-        liar.lies(move |_, body| flip(body, "proof", at));
+        proxy.tamper(move |_, body| flip(body, "proof", at));
         refused("a bit of the explanation");
-        liar.lies(move |_, body| flip(body, "checkpoint", at));
+        proxy.tamper(move |_, body| flip(body, "checkpoint", at));
         refused("a bit of the certificate, the header or the validators");
     }
     // The valid explanation of another node.
-    let honest = Liar::before(gateway);
-    liar.lies(move |_, body| {
+    let honest = TamperingProxy::in_front_of(gateway);
+    proxy.tamper(move |_, body| {
         let url = format!("http://{}/epochs/1?node={other}", honest.addr());
         let theirs = get(&url);
         body["proof"] = theirs["proof"].clone();
     });
     refused("the explanation of another node");
-    liar.lies(|_, body| body["proof"] = "not base64".into());
+    proxy.tamper(|_, body| body["proof"] = "not base64".into());
     refused("no explanation at all");
-    liar.lies(|_, _| {});
-    ask().well();
+    proxy.tamper(|_, _| {});
+    ask().succeeded();
 }
 
 /// `GET` of JSON.

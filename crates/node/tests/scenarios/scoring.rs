@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    liar::{Liar, flip},
     mesh::{Mesh, eventually, run},
+    tampering_proxy::{TamperingProxy, flip},
 };
 
 const EXPERTS: [&str; 4] = ["--expert", "builtin:rust", "--expert", "builtin:rust,quality=50"];
@@ -16,7 +16,7 @@ fn id(mesh: &Mesh, name: &str) -> String {
 
 /// A node's incentive in the last epoch of subnet 1.
 fn incentive(mesh: &Mesh, node: &str) -> u64 {
-    let shown = mesh.run(&["subnet", "show", "1", "--json"]).well().json();
+    let shown = mesh.run(&["subnet", "show", "1", "--json"]).succeeded().json();
     let neurons = shown["neurons"].as_array().unwrap();
     neurons.iter().find(|neuron| neuron["node"] == node).unwrap()["incentive"].as_u64().unwrap()
 }
@@ -24,8 +24,8 @@ fn incentive(mesh: &Mesh, node: &str) -> u64 {
 /// The route of a query.
 fn route(mesh: &Mesh, more: &[&str]) -> Value {
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "1", "--explain", "--json"];
-    let said = mesh.run(&[&ask, more].concat()).well();
-    serde_json::from_str(said.out.lines().next().unwrap()).unwrap()
+    let output = mesh.run(&[&ask, more].concat()).succeeded();
+    serde_json::from_str(output.out.lines().next().unwrap()).unwrap()
 }
 
 /// The expert that is asked first, apart from the draw among equals.
@@ -45,16 +45,16 @@ fn good_miners_earn_more_and_questions_leave_one_that_becomes_bad() {
         (good > worse && worse > 0).then_some(())
     });
     eventually("questions go to the good one", || (best(&mesh) == good).then_some(()));
-    let explained = mesh.run(&["score", "explain", &good]).well();
+    let explained = mesh.run(&["score", "explain", &good]).succeeded();
     assert!(explained.out.contains("2 validators' weights count for the node"), "{explained:?}");
 
-    mesh.run(&["testnet", "degrade", "miner-1", "--quality", "0"]).well();
+    mesh.run(&["testnet", "degrade", "miner-1", "--quality", "0"]).succeeded();
     eventually("questions leave it", || (best(&mesh) == worse).then_some(()));
     eventually("and so does the incentive", || {
         (incentive(&mesh, &worse) > incentive(&mesh, &good)).then_some(())
     });
 
-    mesh.run(&["testnet", "kill", "miner-1"]).well();
+    mesh.run(&["testnet", "kill", "miner-1"]).succeeded();
     eventually("a silent miner earns nothing", || {
         (incentive(&mesh, &good) == 0 && incentive(&mesh, &worse) > 0).then_some(())
     });
@@ -64,12 +64,15 @@ fn good_miners_earn_more_and_questions_leave_one_that_becomes_bad() {
 fn an_answer_comes_with_a_receipt_and_a_certificate_that_hold() {
     let mesh = Mesh::small(&EXPERTS);
     let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "9", "--verify"];
-    let said = mesh.run(&ask).well();
-    let signer = said.err.lines().find_map(|line| line.strip_prefix("verified: ")).unwrap();
-    assert!([id(&mesh, "miner-1"), id(&mesh, "miner-2")].iter().any(|id| signer.starts_with(id)), "{said:?}");
+    let output = mesh.run(&ask).succeeded();
+    let signer = output.err.lines().find_map(|line| line.strip_prefix("verified: ")).unwrap();
+    assert!(
+        [id(&mesh, "miner-1"), id(&mesh, "miner-2")].iter().any(|id| signer.starts_with(id)),
+        "{output:?}"
+    );
     let certified = eventually("there is a block to choose by", || {
-        let said = mesh.run(&[&ask[..], &["--json"]].concat()).well();
-        let lines: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let output = mesh.run(&[&ask[..], &["--json"]].concat()).succeeded();
+        let lines: Vec<Value> = output.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let certified = lines.iter().find(|line| line["type"] == "certified")?["certified"].clone();
         assert_eq!(certified["height"], lines[0]["route"]["block"]);
         Some(certified)
@@ -79,32 +82,32 @@ fn an_answer_comes_with_a_receipt_and_a_certificate_that_hold() {
     refuses_a_forged_certificate(&mesh);
 }
 
-/// The command talks to the address in `node.json`: here a liar that forwards the gateway's answers.
+/// The command talks to the address in `node.json`: here a proxy that forwards the gateway's answers.
 fn refuses_a_forged_certificate(mesh: &Mesh) {
-    let liar = Liar::before(mesh.http("gateway-1"));
+    let proxy = TamperingProxy::in_front_of(mesh.http("gateway-1"));
     let between = tempfile::tempdir().unwrap();
     let file = std::fs::read_to_string(mesh.dir().join("nodes/gateway-1/node.json")).unwrap();
     let mut file: Value = serde_json::from_str(&file).unwrap();
-    file["http"] = liar.addr().into();
+    file["http"] = proxy.addr().into();
     std::fs::write(between.path().join("node.json"), file.to_string()).unwrap();
     std::fs::copy(mesh.mesh_file(), between.path().join("mesh.toml")).unwrap();
     let ask = || {
         let ask = ["ask", "fn ", "-c", "text.generate.rust", "--max-tokens", "2", "--verify"];
         run(between.path(), &ask)
     };
-    let honest = ask().well();
+    let honest = ask().succeeded();
     assert!(honest.err.contains("certified: block "), "{honest:?}");
     for (at, field) in [(200, "checkpoint"), (900, "checkpoint"), (300, "fact"), (950, "fact")] {
-        liar.lies(move |_, body| flip(body, field, at));
-        let said = ask();
-        assert!(said.code == 9 && said.err.contains("NOT certified"), "{field} {at}: {said:?}");
+        proxy.tamper(move |_, body| flip(body, field, at));
+        let output = ask();
+        assert!(output.code == 9 && output.err.contains("NOT certified"), "{field} {at}: {output:?}");
     }
     // Another neuron's slot, with its own good proof.
-    liar.lies(|path, body| {
+    proxy.tamper(|path, body| {
         if path.starts_with("/nodes/") {
             body["slots"]["1"] = 0.into();
         }
     });
-    let said = ask();
-    assert!(said.code == 9 && said.err.contains("had no slot in subnet 1"), "{said:?}");
+    let output = ask();
+    assert!(output.code == 9 && output.err.contains("had no slot in subnet 1"), "{output:?}");
 }

@@ -15,7 +15,7 @@ const EMBEDDING: &str = "21";
 
 /// The incentives of three miners in a subnet, in their order.
 fn incentives(mesh: &Mesh, netuid: &str) -> [u64; 3] {
-    let shown = mesh.run(&["subnet", "show", netuid, "--json"]).well().json();
+    let shown = mesh.run(&["subnet", "show", netuid, "--json"]).succeeded().json();
     let neurons = shown["neurons"].as_array().unwrap().clone();
     ["miner-1", "miner-2", "miner-3"].map(|name| {
         let node = &mesh.node(name)["node"];
@@ -46,7 +46,7 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
 #[test]
 fn miners_of_text_apis_and_embeddings_earn_by_their_quality() {
     let mesh = Mesh::whole(&["--validators", "2", "--miners", "3"]);
-    let status = mesh.run(&["testnet", "status"]).well();
+    let status = mesh.run(&["testnet", "status"]).succeeded();
     assert!(
         status.out.contains("mock-100 in 18") && status.out.contains("a program, no model"),
         "{status:?}"
@@ -56,9 +56,9 @@ fn miners_of_text_apis_and_embeddings_earn_by_their_quality() {
 
     let ask = ["ask", "--chat", "What is 6 * 7?", "--subnet", TEXT_API, "--policy", "trusted"];
     eventually("a right answer", || {
-        let said = mesh.run(&ask).well();
-        assert!(said.out.contains("mock model server"), "it says what it is: {said:?}");
-        said.out.contains("Answer: 42").then_some(())
+        let output = mesh.run(&ask).succeeded();
+        assert!(output.out.contains("mock model server"), "it says what it is: {output:?}");
+        output.out.contains("Answer: 42").then_some(())
     });
     let vectors = embeddings(&mesh, &["the dog is afraid", "a hound in fear", "prices of flats"]);
     assert_eq!((vectors.len(), vectors[0].len()), (3, 128));
@@ -77,25 +77,25 @@ fn miners_of_text_apis_and_embeddings_earn_by_their_quality() {
 #[test]
 fn a_crashed_mock_server_is_reported_and_restarts() {
     let mesh = Mesh::whole(&["--validators", "1", "--miners", "1", "--record-expiry", "8"]);
-    let mock_server = || mesh.run(&["testnet", "status", "--json"]).well().json()["mock_server"].clone();
+    let mock_server = || mesh.run(&["testnet", "status", "--json"]).succeeded().json()["mock_server"].clone();
     assert_eq!(mock_server()["alive"], true);
     assert_eq!(mesh.experts("text.chat").len(), 1);
-    mesh.run(&["testnet", "kill", "mock-server"]).well();
+    mesh.run(&["testnet", "kill", "mock-server"]).succeeded();
     assert_eq!(mock_server()["alive"], false);
     eventually("its miner withdraws", || mesh.experts("text.chat").is_empty().then_some(()));
     assert_eq!(mesh.experts("text.generate").len(), 1, "the built-in model still serves");
     let early = mesh.run(&["testnet", "degrade", "miner-1"]);
     assert!(early.code == 1 && early.err.contains("nervure testnet start mock-server"), "{early:?}");
     assert_eq!(mesh.node("miner-1")["alive"], true, "it was not killed for nothing");
-    let log = mesh.run(&["testnet", "logs", "mock-server"]).well();
+    let log = mesh.run(&["testnet", "logs", "mock-server"]).succeeded();
     assert!(log.out.contains("not a language model"), "{log:?}");
     let no = mesh.run(&["testnet", "degrade", "mock-server"]);
     assert!(no.code == 1 && no.err.contains("serves no expert"), "{no:?}");
-    let started = mesh.run(&["testnet", "start", "mock-server"]).well();
+    let started = mesh.run(&["testnet", "start", "mock-server"]).succeeded();
     assert!(started.err.contains("mock-server runs and answers"), "{started:?}");
     eventually("its miner is back", || (mesh.experts("text.chat").len() == 1).then_some(()));
     let pid = mock_server()["pid"].as_u64().unwrap();
-    let down = mesh.run(&["testnet", "down"]).well();
+    let down = mesh.run(&["testnet", "down"]).succeeded();
     assert!(down.err.contains("stopped 3 nodes and the mock-server"), "{down:?}");
     assert!(!std::path::Path::new(&format!("/proc/{pid}/stat")).exists() || mock_server()["alive"] == false);
 }
@@ -106,9 +106,9 @@ struct Server(Child, String);
 impl Server {
     fn start() -> Self {
         let mut child = nervure().arg("mock-server").stderr(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
-        BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
-        let url = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
+        let mut output = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut output).unwrap();
+        let url = output.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
         Self(child, url)
     }
 }
@@ -126,16 +126,16 @@ fn a_users_server_replaces_the_mock_server() {
     let small = ["--validators", "1", "--miners", "2", "--upstream", &server.1];
     let models = ["--upstream-model", "mock-100", "--upstream-embedding", "mock-embed-100"];
     let mesh = Mesh::whole(&[&small[..], &models].concat());
-    assert!(mesh.run(&["testnet", "status", "--json"]).well().json()["mock_server"].is_null());
+    assert!(mesh.run(&["testnet", "status", "--json"]).succeeded().json()["mock_server"].is_null());
     assert_eq!((mesh.experts("text.chat").len(), mesh.experts("text.embed").len()), (1, 1));
-    let said = mesh.run(&[
+    let output = mesh.run(&[
         "ask",
         "--chat",
         "Sort these numbers from smallest to largest: 3, 1, 2.",
         "--subnet",
         TEXT_API,
     ]);
-    assert!(said.well().out.contains("Answer: 1, 2, 3"));
+    assert!(output.succeeded().out.contains("Answer: 1, 2, 3"));
     assert_eq!(embeddings(&mesh, &["x"])[0].len(), 128);
 }
 

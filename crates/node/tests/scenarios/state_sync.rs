@@ -35,19 +35,19 @@ fn log(dir: &Path) -> String {
 }
 
 fn height(dir: &Path) -> Option<u64> {
-    let said = run(dir, &["status", "--json"]);
-    if said.code == 0 { said.json()["chain"]["height"].as_u64() } else { None }
+    let output = run(dir, &["status", "--json"]);
+    if output.code == 0 { output.json()["chain"]["height"].as_u64() } else { None }
 }
 
 #[test]
 fn a_new_node_begins_with_a_verified_state() {
     let mesh = Mesh::up(&["--validators", "4", "--miners", "1"]);
     let latest = eventually("two checkpoints", || {
-        let page = mesh.run(&["checkpoint", "list", "--json"]).well().json();
+        let page = mesh.run(&["checkpoint", "list", "--json"]).succeeded().json();
         (page["checkpoints"].as_array()?.len() >= 2).then(|| page["checkpoints"][0].clone())
     });
     let block = |height: u64| {
-        let shown = mesh.run(&["checkpoint", "show", &height.to_string(), "--json"]).well().json();
+        let shown = mesh.run(&["checkpoint", "show", &height.to_string(), "--json"]).succeeded().json();
         shown["block"].as_str().unwrap().to_owned()
     };
     let home = tempfile::tempdir().unwrap();
@@ -75,8 +75,8 @@ fn a_new_node_begins_with_a_verified_state() {
     let dir = home.path().join("misled");
     let mut misled = Node::join(&mesh.mesh_file(), &dir, &format!("3:{}", "ab".repeat(32)));
     let status = misled.0.wait().unwrap();
-    let said = log(&dir);
-    assert!(!status.success() && said.contains("the one that is trusted is abab"), "{said}");
+    let output = log(&dir);
+    assert!(!status.success() && output.contains("the one that is trusted is abab"), "{output}");
     assert!(!dir.join("chain.redb").exists(), "nothing that was not verified is kept");
 }
 
@@ -84,26 +84,26 @@ fn a_new_node_begins_with_a_verified_state() {
 fn history_was_not_replayed(dir: &Path, since: u64) {
     let before = run(dir, &["checkpoint", "show", "2"]);
     assert!(before.code == 1 && before.err.contains("there is no block 2"), "{before:?}");
-    let list = run(dir, &["checkpoint", "list", "--json"]).well().json();
+    let list = run(dir, &["checkpoint", "list", "--json"]).succeeded().json();
     assert!(list["checkpoints"].as_array().unwrap().iter().all(|row| row["height"].as_u64() > Some(since)));
 }
 
 /// It follows the chain, and its checkpoints and proofs verify as those of any other node.
 fn it_serves_what_it_knows(mesh: &Mesh, dir: &Path) {
     let row: Value = eventually("a checkpoint of its own", || {
-        let page = run(dir, &["checkpoint", "list", "--json"]).well().json();
+        let page = run(dir, &["checkpoint", "list", "--json"]).succeeded().json();
         page["checkpoints"].get(0).cloned()
     });
     let spec = mesh.mesh_file();
     let args = ["checkpoint", "verify", &row["height"].to_string(), "--fact", "subnet/1", "--json", "--mesh"];
-    let verified = run(dir, &[&args[..], &[spec.to_str().unwrap()]].concat()).well().json();
+    let verified = run(dir, &[&args[..], &[spec.to_str().unwrap()]].concat()).succeeded().json();
     assert_eq!(verified["block"], row["block"]);
     let miner = mesh.node("miner-1")["node"].as_str().unwrap().to_owned();
     // It does not have the inputs of an epoch that ended before its state, and says so until the next one has ended.
-    let said = eventually("an epoch of its own", || {
-        let said = run(dir, &["score", "explain", &miner]);
-        assert!(said.code == 0 || said.err.contains("began after the last epoch"), "{said:?}");
-        (said.code == 0).then_some(said)
+    let output = eventually("an epoch of its own", || {
+        let output = run(dir, &["score", "explain", &miner]);
+        assert!(output.code == 0 || output.err.contains("began after the last epoch"), "{output:?}");
+        (output.code == 0).then_some(output)
     });
-    assert!(said.err.contains("verified:"), "{said:?}");
+    assert!(output.err.contains("verified:"), "{output:?}");
 }

@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::mesh::{CommandOutput, Mesh, eventually};
 
 /// The lines that `ask --json` printed, by their type.
-fn lines(said: &CommandOutput, kind: &str) -> Vec<Value> {
-    let lines = said.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+fn lines(output: &CommandOutput, kind: &str) -> Vec<Value> {
+    let lines = output.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["type"] == kind).collect()
 }
 
@@ -26,7 +26,7 @@ fn several_experts_answer_together() {
     let ask = |strategy: &str, more: &[&str]| {
         mesh.run(&[&["ask", "The ", "--max-tokens", "8", "--strategy", strategy, "--json"], more].concat())
     };
-    let mixed = ask("mix:2", &[]).well();
+    let mixed = ask("mix:2", &[]).succeeded();
     assert_eq!(lines(&mixed, "route")[0]["route"]["participants"].as_array().unwrap().len(), 2);
     let done = &lines(&mixed, "done")[0];
     assert_eq!(
@@ -37,7 +37,7 @@ fn several_experts_answer_together() {
     let participants = &lines(&mixed, "mixed")[0]["participants"];
     assert!((weights(participants) - 1.0).abs() < 1e-6, "{participants}");
 
-    let voted = ask("vote:2", &["--verify"]).well();
+    let voted = ask("vote:2", &["--verify"]).succeeded();
     assert_eq!(lines(&voted, "receipt").len(), 2, "both signed: {voted:?}");
     assert!(lines(&voted, "receipt").iter().all(|line| line["receipt"]["wrong"].is_null()));
     let (answered, route) = (&lines(&voted, "route")[0]["expert"], &lines(&voted, "route")[0]["route"]);
@@ -49,7 +49,7 @@ fn several_experts_answer_together() {
     let unfit = ask("average:2", &[]);
     assert!(unfit.code == 2 && unfit.err.contains("average is for embeddings"), "{unfit:?}");
     let certified = eventually("there is a block to choose by", || {
-        let unsigned = ask("mix:2", &["--verify"]).well();
+        let unsigned = ask("mix:2", &["--verify"]).succeeded();
         assert!(unsigned.err.contains("no single expert signed for the answer"), "{unsigned:?}");
         lines(&unsigned, "certified").first().map(|line| line["certified"].clone())
     });
@@ -95,7 +95,7 @@ fn a_mixture_continues_when_one_of_its_experts_is_killed() {
         }
     };
     assert_ne!(text["text"], "", "it writes");
-    mesh.run(&["testnet", "kill", "miner-1"]).well();
+    mesh.run(&["testnet", "kill", "miner-1"]).succeeded();
     let mut rest = Vec::new();
     while let Some(line) = next(&mut answer) {
         rest.push(line);

@@ -17,7 +17,7 @@ impl Drop for Node {
 #[test]
 fn a_miner_without_a_reachable_query_port_answers_all_the_same() {
     let mesh = Mesh::up(&["--validators", "1", "--miners", "1"]);
-    mesh.run(&["testnet", "kill", "miner-1"]).well();
+    mesh.run(&["testnet", "kill", "miner-1"]).succeeded();
     let mut command = nervure();
     command.arg("--dir").arg(mesh.dir().join("nodes/miner-1")).arg("join").arg(mesh.mesh_file());
     command.args(["--role", "miner", "--expert", "builtin:rust,name=hidden"]);
@@ -29,6 +29,6 @@ fn a_miner_without_a_reachable_query_port_answers_all_the_same() {
     });
     let ask =
         ["ask", "fn ", "-c", "text.generate.rust", "--where", "expert = \"hidden\"", "--max-tokens", "7"];
-    let said = mesh.run(&ask).well();
-    assert_eq!(said.out.trim_end_matches('\n').len(), 7, "{said:?}");
+    let output = mesh.run(&ask).succeeded();
+    assert_eq!(output.out.trim_end_matches('\n').len(), 7, "{output:?}");
 }

@@ -12,14 +12,14 @@ fn a_miner_serves_what_an_openai_server_answers_and_notices_when_it_dies() {
     assert_eq!((found.len(), &found[0]["expert"]), (1, &"far".into()));
 
     let ask = ["ask", "fn ", "--max-tokens", "12", "--seed", "7"];
-    let far = mesh.run(&ask).well().out;
-    let near = upstream.run(&[&ask[..], &["-m", "nervure-bytes-rust"]].concat()).well().out;
+    let far = mesh.run(&ask).succeeded().out;
+    let near = upstream.run(&[&ask[..], &["-m", "nervure-bytes-rust"]].concat()).succeeded().out;
     assert_eq!(far, near, "the same seed, the same model, the same text, over two meshes");
 
     let refused = mesh.run(&["ask", "x", "--max-tokens", "2000000"]);
     assert_eq!(refused.code, 2, "{refused:?}");
 
-    upstream.run(&["testnet", "kill", "gateway-1"]).well();
+    upstream.run(&["testnet", "kill", "gateway-1"]).succeeded();
     eventually("the record is withdrawn", || mesh.experts("text.generate").is_empty().then_some(()));
-    upstream.run(&["testnet", "start", "gateway-1"]).well();
+    upstream.run(&["testnet", "start", "gateway-1"]).succeeded();
 }

@@ -14,10 +14,10 @@ fn the_example_of_the_documentation_prints_what_the_documentation_says() {
     let (example, page) =
         (docs.join("examples/yuma.json"), fs::read_to_string(docs.join("yuma.md")).unwrap());
     for args in [&["--table"][..], &["--explain", "4"]] {
-        let said = yuma(&example, args).well();
-        assert!(page.contains(said.out.trim_end()), "docs/yuma.md does not have:\n{}", said.out);
+        let output = yuma(&example, args).succeeded();
+        assert!(page.contains(output.out.trim_end()), "docs/yuma.md does not have:\n{}", output.out);
     }
-    let steps = yuma(&example, &[]).well().json();
+    let steps = yuma(&example, &[]).succeeded().json();
     assert_eq!(steps["steps"].as_array().unwrap().len(), 2);
     assert_eq!(steps["steps"][1]["incentive_u16"][3], 39_320);
 }
@@ -36,9 +36,9 @@ fn mistakes_are_named_with_their_place() {
         ("\"kind\": \"epoch\"", "\"kind\": \"poem\"", "poem"),
     ] {
         fs::write(&file, text.replacen(from, to, 1)).unwrap();
-        let said = yuma(&file, &[]);
-        assert_eq!(said.code, 1);
-        assert!(said.err.contains(word), "{to}: no '{word}' in {}", said.err);
+        let output = yuma(&file, &[]);
+        assert_eq!(output.code, 1);
+        assert!(output.err.contains(word), "{to}: no '{word}' in {}", output.err);
     }
     assert!(yuma(&dir.path().join("none"), &[]).err.contains("cannot open the case"));
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use libp2p::Multiaddr;
 use nervure_primitives::{Hash, NodeId};
+use nervure_protocol::names::AgentName;
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -24,7 +25,7 @@ pub struct PeerInfo {
     /// Round trip of the last ping, in milliseconds.
     pub rtt_ms: Option<f64>,
     /// The agent name that it reports; not verified.
-    pub agent: String,
+    pub agent: AgentName,
     /// The address that the connection uses; a direct one, if there is any.
     pub address: Multiaddr,
     /// Whether it is registered in the mesh.

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use libp2p::{Stream, StreamProtocol};
 use libp2p_stream::{Control, IncomingStreams};
 use nervure_primitives::{MeshId, NodeId};
-use nervure_protocol::names;
+use nervure_protocol::{names, query::ErrorText};
 use tokio::time::timeout;
 
 use super::node_of;
@@ -23,7 +23,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum StreamError {
     /// There is no connection, and none could be made.
     #[error("the node cannot be reached through the swarm: {0}")]
-    Unreachable(String),
+    Unreachable(ErrorText),
     /// The node is connected, but does not serve queries.
     #[error("the node does not serve queries")]
     NotServed,
@@ -57,7 +57,7 @@ impl Streams {
         let opened = timeout(OPEN_TIMEOUT, control.open_stream(node.peer_id(), self.protocol.clone())).await;
         opened.map_err(|_| StreamError::TimedOut)?.map_err(|error| match error {
             libp2p_stream::OpenStreamError::UnsupportedProtocol(_) => StreamError::NotServed,
-            other => StreamError::Unreachable(other.to_string()),
+            other => StreamError::Unreachable(ErrorText::new(other)),
         })
     }
 

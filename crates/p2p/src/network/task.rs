@@ -17,6 +17,7 @@ use std::{
 use futures::StreamExt;
 use libp2p::{Multiaddr, PeerId, Swarm, gossipsub::IdentTopic, kad};
 use nervure_primitives::NodeId;
+use nervure_protocol::names::AgentName;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
@@ -66,9 +67,9 @@ struct Peer {
     /// When its first connection was established.
     since: Instant,
     address: Multiaddr,
-    agent: String,
+    agent: AgentName,
     /// Identifies this start of the node's process; none until identify has reported it.
-    incarnation: Option<String>,
+    incarnation: Option<AgentName>,
     /// The addresses that it reports and that may be dialled; empty unless it answers lookups.
     routes: Vec<Multiaddr>,
     rtt_ms: Option<f64>,

@@ -13,7 +13,10 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use lru::LruCache;
 use nervure_primitives::NodeId;
-use nervure_protocol::{AnswerBounds, AnswerMeter, query::Frame};
+use nervure_protocol::{
+    AnswerBounds, AnswerMeter,
+    query::{ErrorText, Frame},
+};
 use parking_lot::Mutex;
 use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, TokioRuntime};
 use tokio::time::timeout;
@@ -300,5 +303,5 @@ fn endpoint(bind: SocketAddr) -> std::io::Result<Endpoint> {
 }
 
 fn unreachable(node: NodeId, reason: &dyn std::fmt::Display) -> QueryError {
-    QueryError::Unreachable { node, reason: reason.to_string() }
+    QueryError::Unreachable { node, reason: ErrorText::new(reason) }
 }

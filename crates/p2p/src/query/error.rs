@@ -6,7 +6,7 @@ use nervure_primitives::NodeId;
 
 use nervure_protocol::{
     BoundExceeded,
-    query::{ErrorFrame, FrameError, QueryErrorCode},
+    query::{ErrorFrame, ErrorText, FrameError, QueryErrorCode},
 };
 
 /// Why a query has no complete answer.
@@ -18,8 +18,8 @@ pub enum QueryError {
     Unreachable {
         /// The node.
         node: NodeId,
-        /// The reason.
-        reason: String,
+        /// The reason; a node that closes a connection chooses it.
+        reason: ErrorText,
     },
     /// Another node answers at the node's address.
     #[error("another node than {node} answers at its address")]
@@ -32,14 +32,14 @@ pub enum QueryError {
     Refused {
         /// The kind of error.
         code: QueryErrorCode,
-        /// The node's own text; not to be trusted.
-        message: String,
+        /// The node's own text.
+        message: ErrorText,
         /// When the node may be asked again.
         retry_after: Option<Duration>,
     },
     /// The answer stopped before its end, or its end has another number of chunks.
     #[error("the answer broke off: {0}")]
-    Truncated(String),
+    Truncated(ErrorText),
     /// The node broke the protocol.
     #[error("the node broke the protocol: {0}")]
     Protocol(FrameError),
@@ -57,7 +57,7 @@ impl From<BoundExceeded> for QueryError {
             BoundExceeded::Late { after } => Self::Overdue(after),
             BoundExceeded::Stalled { after } => Self::Stalled(after),
             BoundExceeded::TooLong { .. } | BoundExceeded::TooManyPieces { .. } => {
-                Self::Truncated(exceeded.to_string())
+                Self::Truncated(ErrorText::new(exceeded))
             }
         }
     }
@@ -67,7 +67,7 @@ impl From<ErrorFrame> for QueryError {
     fn from(frame: ErrorFrame) -> Self {
         Self::Refused {
             code: frame.code.into(),
-            message: frame.message.chars().filter(|c| !c.is_control()).collect(),
+            message: frame.message,
             retry_after: frame.retry_after_ms.map(|ms| Duration::from_millis(ms.into())),
         }
     }

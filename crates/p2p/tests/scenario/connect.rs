@@ -19,7 +19,7 @@ async fn meet_over(listen: &str) {
     })
     .await;
     let seen = &a.handle.peers().await.unwrap()[0];
-    assert!(seen.inbound && seen.agent.starts_with("nervure/"));
+    assert!(seen.inbound && seen.agent.raw().starts_with("nervure/"));
     assert!(!b.handle.peers().await.unwrap()[0].inbound);
 }
 

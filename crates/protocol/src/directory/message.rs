@@ -1,8 +1,10 @@
 //! Requests and responses.
 
-use nervure_primitives::{Capability, Netuid, NodeId};
+use nervure_primitives::{Capability, Netuid, NodeId, UntrustedText};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+
+use crate::bounds::MAX_REFUSAL;
 
 /// A request to a node that is responsible for a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +71,7 @@ pub enum DirectoryResponse {
     },
     /// The request is not valid.
     Refused {
-        /// Why not, at most 200 bytes.
-        reason: String,
+        /// Why not.
+        reason: UntrustedText<MAX_REFUSAL>,
     },
 }

@@ -111,8 +111,8 @@ pub struct Sampling {
     pub stop: Vec<String>,
     /// The beginning of the answer, from an expert that failed. The new expert continues after it; both parts together
     /// have at most `max_tokens`. Empty for a new answer.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub begun: String,
+    #[serde(rename = "begun", default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
 }
 
 impl Default for Sampling {
@@ -124,7 +124,7 @@ impl Default for Sampling {
             top_p_milli: 950,
             seed: None,
             stop: Vec::new(),
-            begun: String::new(),
+            prefix: String::new(),
         }
     }
 }
@@ -162,13 +162,13 @@ impl ExpertRequest {
     pub fn validate(&self) -> Result<(), FieldError> {
         match self {
             Self::Complete { prompt, sampling } => {
-                text_within("prompt", [prompt.len(), sampling.begun.len()])?;
+                text_within("prompt", [prompt.len(), sampling.prefix.len()])?;
                 sampling.validate()
             }
             Self::Chat { messages, sampling } => {
                 count_within("messages", messages.len(), MAX_MESSAGES)?;
                 let lengths = messages.iter().map(|message| message.content.len());
-                text_within("messages", lengths.chain([sampling.begun.len()]))?;
+                text_within("messages", lengths.chain([sampling.prefix.len()]))?;
                 sampling.validate()
             }
             Self::Embed { inputs } => {

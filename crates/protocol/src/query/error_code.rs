@@ -25,7 +25,7 @@ pub enum QueryErrorCode {
     /// An internal error of the node.
     Internal = 10,
     /// The request is longer than the expert's context.
-    DoesNotFit = 11,
+    ContextTooLong = 11,
     /// A number that this version does not know.
     Unknown = u16::MAX,
 }
@@ -43,7 +43,7 @@ impl From<u16> for QueryErrorCode {
             QueryErrorCode::ExpertFailed,
             QueryErrorCode::ShuttingDown,
             QueryErrorCode::Internal,
-            QueryErrorCode::DoesNotFit,
+            QueryErrorCode::ContextTooLong,
         ];
         ALL.into_iter().find(|code| *code as u16 == number).unwrap_or(Self::Unknown)
     }

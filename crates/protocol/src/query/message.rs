@@ -1,9 +1,12 @@
 //! What open, end and error frames say.
 
-use nervure_primitives::{Amount, Capability, Hash, Netuid};
+use nervure_primitives::{Amount, Capability, Hash, Netuid, UntrustedText};
 use serde::{Deserialize, Serialize};
 
-use crate::{FinishReason, Usage};
+use crate::{FinishReason, Usage, bounds::MAX_ERROR_MESSAGE};
+
+/// The words of an error, which the node of an expert or its upstream chose.
+pub type ErrorText = UntrustedText<MAX_ERROR_MESSAGE>;
 
 /// A request to an expert, and its terms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,9 +77,9 @@ pub struct ErrorFrame {
     /// The number of a [`QueryErrorCode`](super::QueryErrorCode).
     #[serde(rename = "c")]
     pub code: u16,
-    /// The reason in words. Written by the other side: not to be trusted.
+    /// The reason in words.
     #[serde(rename = "m")]
-    pub message: String,
+    pub message: ErrorText,
     /// Milliseconds after which a retry may succeed.
     #[serde(rename = "w", skip_serializing_if = "Option::is_none", default)]
     pub retry_after_ms: Option<u32>,

@@ -85,7 +85,7 @@ fn refusals_keep_their_meaning() {
     assert_eq!(kind(QueryErrorCode::Busy, Some(ms(70))), (FailureKind::Busy(ms(70)), 0, 0));
     assert_eq!(kind(QueryErrorCode::Busy, None), (FailureKind::Busy(DEFAULT_RETRY_AFTER), 0, 0));
     assert_eq!(kind(QueryErrorCode::BadRequest, None), (FailureKind::BadRequest, 0, 0));
-    assert_eq!(kind(QueryErrorCode::DoesNotFit, None), (FailureKind::DoesNotFit, 0, 0));
+    assert_eq!(kind(QueryErrorCode::ContextTooLong, None), (FailureKind::ContextTooLong, 0, 0));
     assert_eq!(
         kind(QueryErrorCode::ExpertFailed, None),
         (FailureKind::Failed, 1, 0),

@@ -34,7 +34,7 @@ fn a_shared_complaint_is_the_askers_fault() {
     let expected = ServiceError::InvalidRequest { field, message: "reason 0".into() };
     assert_eq!(failed(&[FailureKind::BadRequest, FailureKind::BadRequest]), expected);
     let expected = ServiceError::ContextTooLong { reason: "reason 0".into() };
-    assert_eq!(failed(&[FailureKind::DoesNotFit]), expected);
+    assert_eq!(failed(&[FailureKind::ContextTooLong]), expected);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn anything_else_lists_all_attempts() {
         &[],
         &[FailureKind::Failed],
         &[BUSY_SHORT, FailureKind::Failed],
-        &[FailureKind::BadRequest, FailureKind::DoesNotFit],
+        &[FailureKind::BadRequest, FailureKind::ContextTooLong],
     ];
     for kinds in mixtures {
         let ServiceError::AllFailed { attempts } = failed(kinds) else { panic!("{kinds:?}") };

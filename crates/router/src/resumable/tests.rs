@@ -264,10 +264,10 @@ fn the_last_expert_signs_for_its_part() {
 
 #[test]
 fn only_texts_of_a_bounded_length_are_continued() {
-    let sampling = Sampling { begun: "a".into(), ..Sampling::default() };
+    let sampling = Sampling { prefix: "a".into(), ..Sampling::default() };
     let complete = ExpertRequest::Complete { prompt: "p".into(), sampling };
     let Some(ExpertRequest::Complete { sampling, .. }) = with_prefix(&complete, "b") else { panic!() };
-    assert_eq!(sampling.begun, "ab", "after what was written before");
+    assert_eq!(sampling.prefix, "ab", "after what was written before");
     assert_eq!(with_prefix(&complete, &"x".repeat(MAX_TEXT)), None);
     assert_eq!(with_prefix(&ExpertRequest::Embed { inputs: vec!["x".into()] }, ""), None);
     assert_eq!(with_prefix(&ExpertRequest::Distribution { context: vec![1] }, ""), None);

@@ -1,6 +1,10 @@
 //! The client's side: decodes responses from untrusted nodes.
 
-use nervure_primitives::cbor::{self, CborError, Limits};
+use nervure_primitives::{
+    UntrustedText,
+    cbor::{self, CborError, Limits},
+};
+use nervure_protocol::bounds::MAX_REFUSAL;
 
 use super::MAX_RESPONSE;
 use nervure_protocol::{
@@ -17,7 +21,7 @@ pub enum DirectoryError {
     Cbor(#[from] CborError),
     /// The node refused, with this reason.
     #[error("refused: {0}")]
-    Refused(String),
+    Refused(UntrustedText<MAX_REFUSAL>),
     /// A response to another kind of request, or more records than a page may have.
     #[error("the response does not fit the request")]
     Unfitting,
@@ -62,9 +66,7 @@ pub fn read_published(bytes: &[u8]) -> Result<u16, DirectoryError> {
 
 fn decode(bytes: &[u8]) -> Result<Response, DirectoryError> {
     match cbor::decode(bytes, Limits::new(MAX_RESPONSE))? {
-        Response::Refused { reason } => {
-            Err(DirectoryError::Refused(reason.chars().filter(|c| !c.is_control()).take(200).collect()))
-        }
+        Response::Refused { reason } => Err(DirectoryError::Refused(reason)),
         response => Ok(response),
     }
 }

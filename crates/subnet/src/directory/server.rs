@@ -1,7 +1,7 @@
 //! The server's side: stores records for other nodes.
 
 use nervure_primitives::{
-    MeshId, UnixMillis,
+    MeshId, UnixMillis, UntrustedText,
     cbor::{self, Limits},
 };
 use serde_bytes::ByteBuf;
@@ -21,9 +21,6 @@ const RESPONSE_OVERHEAD_BYTES: usize = 512;
 
 /// Bytes of encoding that each record adds to its own size.
 const RECORD_OVERHEAD_BYTES: usize = 4;
-
-/// Longest reason of a refusal, in characters.
-const MAX_REASON_CHARS: usize = 48;
 
 /// Inputs of a response besides the index.
 pub struct Context<'a, R> {
@@ -47,7 +44,7 @@ pub fn answer<R: Registry>(index: &mut Index, request: &[u8], context: &Context<
 }
 
 fn refused(reason: &dyn std::fmt::Display) -> Response {
-    Response::Refused { reason: reason.to_string().chars().take(MAX_REASON_CHARS).collect() }
+    Response::Refused { reason: UntrustedText::new(reason) }
 }
 
 fn publish<R: Registry>(index: &mut Index, records: &[ByteBuf], context: &Context<'_, R>) -> Response {

@@ -111,7 +111,7 @@ async fn proven_metagraphs(
 impl VerifiedBlock {
     fn show(&self) -> anyhow::Result<()> {
         let Self { height, block, state, validators, signers, .. } = self;
-        output::line(&format!("trusted     {}", output::printable(&self.trusted)))?;
+        output::line(&format!("trusted     {}", self.trusted))?;
         output::line(&format!("block       {height} {block}"))?;
         output::line(&format!("state       {state}"))?;
         output::line(&format!("signed by   {} of {} validators", signers.len(), validators.len()))?;
@@ -129,7 +129,7 @@ impl VerifiedBlock {
         for (key, record) in &self.facts {
             let record = record.as_ref().map(serde_json::to_string).transpose()?;
             let record = record.unwrap_or_else(|| "no record".into());
-            output::line(&format!("fact        {key}: {}", output::printable(&record)))?;
+            output::line(&format!("fact        {key}: {record}"))?;
         }
         output::note(&format!("verified with {} certificates", self.certificates));
         Ok(())

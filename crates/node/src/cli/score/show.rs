@@ -13,10 +13,7 @@ impl Explanation {
         output::line(&format!("node        {}", score.node))?;
         output::line(&format!(
             "epoch       {} of subnet {} ({}), computed at block {}: {slot}",
-            score.epoch,
-            score.netuid,
-            output::printable(&score.subnet),
-            score.block
+            score.epoch, score.netuid, score.subnet, score.block
         ))?;
         if let Some(result) = &score.result {
             opinions(&score.opinions)?;
@@ -30,7 +27,7 @@ impl Explanation {
             "proof       block {} ({}), certified by {} of {} validators",
             proof.height, proof.block, proof.signers, proof.validators
         ))?;
-        output::line(&format!("trusted     {}", output::printable(&proof.trusted)))?;
+        output::line(&format!("trusted     {}", proof.trusted))?;
         output::note(&format!(
             "verified: the certificates ({}), the records under them, and the epoch, computed again",
             proof.certificates

@@ -32,7 +32,7 @@ pub(super) fn list(page: &SubnetPage) -> anyhow::Result<()> {
 pub(super) fn show(detail: &SubnetDetail) -> anyhow::Result<()> {
     let SubnetDetail { height, subnet, neurons } = detail;
     let none = || "none".to_owned();
-    output::line(&format!("subnet      {} ({})", subnet.netuid, output::printable(&subnet.name)))?;
+    output::line(&format!("subnet      {} ({})", subnet.netuid, subnet.name))?;
     output::line(&format!("owner       {}", subnet.owner.map_or_else(none, |owner| owner.to_string())))?;
     output::line(&format!(
         "epoch       {}, ends at block {}; now is block {height}",
@@ -46,7 +46,7 @@ pub(super) fn show(detail: &SubnetDetail) -> anyhow::Result<()> {
     output::line(&format!("locked      {} tokens; the owner earned {}", subnet.locked, subnet.earned))?;
     let mechanism =
         subnet.mechanism.as_ref().map_or_else(|| "none: miners get no tasks".into(), ToString::to_string);
-    output::line(&format!("mechanism   {}", output::printable(&mechanism)))?;
+    output::line(&format!("mechanism   {mechanism}"))?;
     let rules = values(&subnet.hyperparameters)?.into_iter().map(|(name, value)| format!("{name}={value}"));
     output::line(&format!("rules       {}", rules.collect::<Vec<_>>().join(" ")))?;
     output::table(

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use nervure_primitives::Escaped;
 use nervure_testnet::{Layout, State, logs};
 
 /// How often a followed log is read.
@@ -45,7 +46,8 @@ impl LogsArgs {
 /// Prints `text`; returns false if the reader has closed the pipe.
 fn print(text: &str) -> io::Result<bool> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    // Nodes escape what they log; a mock server or a development chain may not.
+    match write!(out, "{}", Escaped::prose(text)).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         written => written.map(|()| true),
     }

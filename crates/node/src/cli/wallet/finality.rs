@@ -37,7 +37,7 @@ impl Spending<'_> {
             }
             return Ok(tried);
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         let submitted = self.node.submit(&SubmitBody { envelope, dry_run: false }).await?;
         output::note(&format!("submitted as {}; waiting for its block", submitted.id));
         let done = self.wait(submitted).await?;
@@ -46,13 +46,13 @@ impl Spending<'_> {
         }
         match done.state {
             TransactionState::Applied => {
-                output::note(&final_line(&done, begun.elapsed()));
+                output::note(&final_line(&done, started.elapsed()));
                 Ok(done)
             }
-            TransactionState::Refused => {
+            TransactionState::Rejected => {
                 anyhow::bail!("the ledger rejected it: {}", done.refusal.unwrap_or_default())
             }
-            TransactionState::Waiting => anyhow::bail!(
+            TransactionState::Pending => anyhow::bail!(
                 "no block included {} within {} s\ncheck that the chain advances: nervure status",
                 done.id,
                 FINALITY_TIMEOUT.as_secs()
@@ -66,10 +66,10 @@ impl Spending<'_> {
 
     /// Waits, with a live line on a terminal.
     async fn wait(&self, mut seen: TransactionView) -> anyhow::Result<TransactionView> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let line = ProgressBar::new_spinner();
-        while seen.state == TransactionState::Waiting && begun.elapsed() < FINALITY_TIMEOUT {
-            line.set_message(format!("waiting for its block, {:.1} s", begun.elapsed().as_secs_f64()));
+        while seen.state == TransactionState::Pending && started.elapsed() < FINALITY_TIMEOUT {
+            line.set_message(format!("waiting for its block, {:.1} s", started.elapsed().as_secs_f64()));
             line.tick();
             tokio::time::sleep(POLL_INTERVAL).await;
             seen = self.node.transaction(&seen.id).await?;

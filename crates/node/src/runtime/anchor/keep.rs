@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use nervure_anchor::{AnchorError, LocalAnchor, Submission};
+use nervure_anchor::{AnchorError, AttestationMessage, LocalAnchor, Submission};
 use nervure_ledger::{chain::Tip, snapshot::Assembly, spec::MeshSpec};
 use nervure_p2p::NetworkHandle;
 use nervure_primitives::BlockHeight;
@@ -11,10 +11,7 @@ use nervure_protocol::{protocols::ANCHOR, topics::ATTESTATIONS};
 use nervure_store::{Reader, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Anchoring, request,
-    wire::{self, AttestationMessage},
-};
+use super::{Anchoring, request, wire};
 use crate::runtime::{chain::ChainHandle, peers};
 
 /// Between two checks of the open checkpoints.

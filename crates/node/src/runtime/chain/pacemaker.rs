@@ -2,7 +2,7 @@
 //!
 //! With independent clocks, a validator that is late stays late and the others wait for its proposals; one that is early
 //! waits for theirs and skips their rounds. So a late validator begins when more than a third of the voting power has
-//! begun (at least one of them honest). An early one begins a block time after the last *commit*, which is the same
+//! started (at least one of them honest). An early one begins a block time after the last *commit*, which is the same
 //! moment for all, less an allowance ([`AGREEMENT_ALLOWANCE_DIVISOR`]) for the time that agreement takes.
 
 use std::{
@@ -20,30 +20,30 @@ const AGREEMENT_ALLOWANCE_DIVISOR: u32 = 8;
 /// Decides when heights begin.
 pub(super) struct Pacemaker {
     block_time: Duration,
-    begun: Instant,
+    started: Instant,
     /// Validators that have begun the next height before this node.
     ahead: BTreeSet<NodeId>,
 }
 
 impl Pacemaker {
     pub(super) const fn new(block_time: Duration, now: Instant) -> Self {
-        Self { block_time, begun: now, ahead: BTreeSet::new() }
+        Self { block_time, started: now, ahead: BTreeSet::new() }
     }
 
     /// A height begins.
     pub(super) fn begin(&mut self, now: Instant) {
-        self.begun = now;
+        self.started = now;
         self.ahead.clear();
     }
 
     /// How long the height has taken.
     pub(super) fn took(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.begun)
+        now.saturating_duration_since(self.started)
     }
 
     /// When the height after the one committed at `now` begins.
     pub(super) fn next(&self, now: Instant) -> Instant {
-        (self.begun + self.block_time)
+        (self.started + self.block_time)
             .max(now + self.block_time - self.block_time / AGREEMENT_ALLOWANCE_DIVISOR)
     }
 
@@ -101,13 +101,14 @@ mod tests {
         let mut early = Pacemaker::new(BLOCK_TIME, start);
         let took = BLOCK_TIME / 20;
         for _ in 0..2 {
-            let committed = others.begun + took;
+            let committed = others.started + took;
             let next = (others.next(committed), early.next(committed));
             others.begin(next.0);
             early.begin(next.1);
         }
         assert!(
-            others.begun.saturating_duration_since(early.begun) <= BLOCK_TIME / AGREEMENT_ALLOWANCE_DIVISOR
+            others.started.saturating_duration_since(early.started)
+                <= BLOCK_TIME / AGREEMENT_ALLOWANCE_DIVISOR
         );
     }
 }

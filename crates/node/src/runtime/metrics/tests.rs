@@ -16,7 +16,7 @@ use crate::{
         chain::{self, ChainMetrics, ChainView},
         gossip,
         mesh::UnhandledCounters,
-        opinions::OpinionMetrics,
+        score_gossip::ScoreGossipMetrics,
         validator::ValidatorMetrics,
     },
 };
@@ -41,7 +41,7 @@ fn parts() -> Vec<Part> {
             register_state(to, catalog::STATE, || 0);
             VerdictCounters::default().register(to, gossip::RECORD_COUNTERS);
         }),
-        part("Assignments and live scores", |to| OpinionMetrics::default().register(to)),
+        part("Assignments and live scores", |to| ScoreGossipMetrics::default().register(to)),
         part("Tasks, on validators", |to| ValidatorMetrics::default().register(to)),
         part("The chain", |to| {
             let genesis = ChainView::genesis(&Preset::Local.spec().unwrap()).unwrap();

@@ -73,7 +73,7 @@ impl Validator {
         let Some(assignment) = self.assignment(netuid, task.as_ref(), miners.clone()) else { return false };
         let span = Span::current();
         span.record("task_id", display(&assignment.assignment().task)).record("miners", miners.len());
-        self.opinions.handle_gossip(ASSIGNMENTS.name, assignment.bytes());
+        self.score_gossip.handle_gossip(ASSIGNMENTS.name, assignment.bytes());
         self.publish(ASSIGNMENTS.name, assignment.bytes().to_vec()).await;
 
         let until = Instant::now() + self.task_time();

@@ -8,6 +8,7 @@ use libp2p::{
     ping,
     swarm::{ConnectionError, DialError, ListenError, SwarmEvent},
 };
+use nervure_protocol::names::AgentName;
 use tokio::time::Instant;
 
 use super::{Peer, Task};
@@ -95,7 +96,7 @@ impl Task {
             inbound: endpoint.is_listener(),
             since: Instant::now(),
             address: address.clone(),
-            agent: String::new(),
+            agent: AgentName::default(),
             incarnation: None,
             routes: Vec::new(),
             rtt_ms: None,

@@ -7,7 +7,7 @@ use std::{
 
 use libp2p::{Multiaddr, PeerId, identify, multiaddr::Protocol};
 use nervure_primitives::UnixMillis;
-use nervure_protocol::names;
+use nervure_protocol::names::{self, AgentName};
 use tokio::time::Instant;
 
 use super::Task;
@@ -43,9 +43,6 @@ impl Restarts {
     }
 }
 
-/// Longest agent name that is kept, in characters.
-const MAX_AGENT_CHARS: usize = 64;
-
 impl Task {
     pub(super) fn identified(&mut self, event: identify::Event) {
         let identify::Event::Received { peer_id, info, .. } = event else { return };
@@ -55,7 +52,7 @@ impl Task {
             return self.disconnect(peer_id);
         }
         let (agent, incarnation) = names::agent_and_incarnation(&info.agent_version);
-        if self.has_new_incarnation(&peer_id, incarnation) && self.restarts.allow(peer_id, Instant::now()) {
+        if self.has_new_incarnation(&peer_id, &incarnation) && self.restarts.allow(peer_id, Instant::now()) {
             tracing::debug!(peer = %peer_id, "the peer has restarted and lost our subscriptions; disconnecting");
             return self.disconnect(peer_id);
         }
@@ -65,8 +62,8 @@ impl Task {
         let dht = names::dht(&self.config.mesh);
         let serves = info.protocols.iter().any(|protocol| protocol.as_ref() == dht);
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
-        peer.agent = agent.chars().filter(|c| !c.is_control()).take(MAX_AGENT_CHARS).collect();
-        peer.incarnation = Some(incarnation.chars().take(MAX_AGENT_CHARS).collect());
+        peer.agent = agent;
+        peer.incarnation = Some(incarnation);
         peer.routes = if serves { allowed.clone() } else { Vec::new() };
         if peer.registered {
             self.book.remember(peer_id, &allowed, UnixMillis::from(SystemTime::now()));
@@ -78,9 +75,9 @@ impl Task {
     /// one peer and does not send our subscriptions again; once disconnected, the peer dials again and gets them. Two
     /// processes with one key would disconnect each other for ever, so only [`MAX_RESTARTS_PER_PEER`] restarts are
     /// accepted.
-    fn has_new_incarnation(&self, peer: &PeerId, incarnation: &str) -> bool {
-        let known = self.peers.get(peer).and_then(|peer| peer.incarnation.as_deref());
-        known.is_some_and(|known| !known.chars().eq(incarnation.chars().take(MAX_AGENT_CHARS)))
+    fn has_new_incarnation(&self, peer: &PeerId, incarnation: &AgentName) -> bool {
+        let known = self.peers.get(peer).and_then(|peer| peer.incarnation.as_ref());
+        known.is_some_and(|known| known != incarnation)
     }
 
     /// Gives a registered peer its place in the routing table, if it answers lookups.

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use nervure_protocol::{
     AnswerBounds, AnswerMeter,
-    query::{Frame, FrameError},
+    query::{ErrorText, Frame, FrameError},
 };
 
 use crate::query::{
@@ -52,13 +52,13 @@ impl QueryStream {
                 Ok(QueryItem::Chunk(chunk))
             }
             Ok(Frame::End(end)) if end.chunks == self.chunks => Ok(QueryItem::End(end)),
-            Ok(Frame::End(end)) => {
-                Err(QueryError::Truncated(format!("received {} of {} chunks", self.chunks, end.chunks)))
-            }
+            Ok(Frame::End(end)) => Err(QueryError::Truncated(
+                format!("received {} of {} chunks", self.chunks, end.chunks).into(),
+            )),
             Ok(Frame::Error(error)) => Err(error.into()),
             Ok(open @ Frame::Open(_)) => Err(QueryError::Protocol(FrameError::UnexpectedKind(open.kind()))),
             Err(FrameReadError::Frame(error)) => Err(QueryError::Protocol(error)),
-            Err(error) => Err(QueryError::Truncated(error.to_string())),
+            Err(error) => Err(QueryError::Truncated(ErrorText::new(error))),
         }
     }
 }

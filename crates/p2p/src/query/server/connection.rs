@@ -1,7 +1,6 @@
 //! One connection: its identity, and the queries on its streams.
 
 use std::{
-    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,7 +8,7 @@ use std::{
 use nervure_primitives::NodeId;
 use nervure_protocol::{
     AnswerBounds, AnswerMeter,
-    query::{Frame, FrameError},
+    query::{ErrorText, Frame, FrameError},
 };
 use prometheus_client::metrics::counter::Counter;
 use quinn::Incoming;
@@ -92,7 +91,7 @@ pub(super) async fn query(
             receive.stop();
             // A timeout is fine here: dropping the replier resets the stream. An asker that grants no window must not
             // hold its place for longer than its open frame may take.
-            let _ = timeout(shared.config.header, reply.refuse(code, &message, later)).await;
+            let _ = timeout(shared.config.header, reply.refuse(code, message, later)).await;
             return;
         }
     };
@@ -135,7 +134,7 @@ fn answer_span(from: &NodeId, open: &QueryOpen) -> Span {
 struct Refusal<'a> {
     counter: &'a Counter,
     code: QueryErrorCode,
-    message: Cow<'static, str>,
+    message: ErrorText,
     later: Option<Duration>,
 }
 
@@ -184,7 +183,7 @@ async fn admit<'a>(
         Ok(Err(error)) => Err(Refusal {
             counter: &counters.malformed,
             code: QueryErrorCode::BadRequest,
-            message: error.to_string().into(),
+            message: ErrorText::new(error),
             later: None,
         }),
         Err(_) => {

@@ -11,10 +11,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use nervure_protocol::{
-    bounds::MAX_ERROR_MESSAGE,
-    query::{ErrorFrame, Frame},
-};
+use nervure_protocol::query::{ErrorFrame, ErrorText, Frame};
 
 use super::{ServerMetrics, metrics::QueryOutcome};
 use crate::query::{QueryEnd, QueryErrorCode, stream::SendHalf};
@@ -104,8 +101,7 @@ impl Replier {
     }
 
     /// Ends an answer that failed.
-    pub async fn refuse(mut self, code: QueryErrorCode, message: &str, retry_after: Option<Duration>) {
-        let message = message.chars().take(MAX_ERROR_MESSAGE / 4).collect();
+    pub async fn refuse(mut self, code: QueryErrorCode, message: ErrorText, retry_after: Option<Duration>) {
         let retry_after_ms = retry_after.map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
         let error = ErrorFrame { code: code as u16, message, retry_after_ms };
         self.close(&Frame::Error(error), REFUSED).await;

@@ -10,8 +10,8 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    cage::Cage,
     mesh::{CommandOutput, Mesh, eventually, nervure},
+    namespace_network::NamespaceNetwork,
     space::SmallDisk,
 };
 
@@ -29,19 +29,19 @@ impl Drop for NodeProcess {
 }
 
 /// Some validators, killed when they are dropped.
-pub struct Crew {
+pub struct ValidatorGroup {
     lives: Vec<Option<Child>>,
     ports: Vec<u16>,
     spec: PathBuf,
-    cage: Option<Cage>,
+    network: Option<NamespaceNetwork>,
     disks: BTreeMap<usize, SmallDisk>,
     mesh: Mesh,
 }
 
-impl Crew {
-    /// Validators of a mesh with this block time, none of them started. With a cage, each has a network namespace of its
+impl ValidatorGroup {
+    /// Validators of a mesh with this block time, none of them started. With a network, each has a network namespace of its
     /// own.
-    pub fn new(validators: usize, block_milliseconds: u32, cage: Option<Cage>) -> Self {
+    pub fn new(validators: usize, block_milliseconds: u32, network: Option<NamespaceNetwork>) -> Self {
         let (count, block) = (validators.to_string(), block_milliseconds.to_string());
         // A testnet writes keys and the spec.
         let mesh = Mesh::up(&[
@@ -54,13 +54,14 @@ impl Crew {
             "--block-milliseconds",
             &block,
         ]);
-        mesh.run(&["testnet", "down"]).well();
+        mesh.run(&["testnet", "down"]).succeeded();
         let (text, mut ports) = (fs::read_to_string(mesh.mesh_file()).unwrap(), Vec::new());
         let lines = text.lines().map(|line| match line.trim().strip_prefix("\"/ip4/127.0.0.1/udp/") {
             Some(rest) => {
                 let (port, rest) = rest.split_once('/').unwrap();
-                let port = if cage.is_some() { PORT } else { port.parse().unwrap() };
-                let address = cage.as_ref().map_or("127.0.0.1".into(), |_| Cage::address(ports.len()));
+                let port = if network.is_some() { PORT } else { port.parse().unwrap() };
+                let address =
+                    network.as_ref().map_or("127.0.0.1".into(), |_| NamespaceNetwork::address(ports.len()));
                 ports.push(port);
                 format!("\"/ip4/{address}/udp/{port}/{rest}")
             }
@@ -68,24 +69,24 @@ impl Crew {
         });
         let text = lines.collect::<Vec<_>>().join("\n");
         // The mesh id does not cover addresses, so that this is a spec of the same mesh.
-        let spec = mesh.dir().join("crew.toml");
+        let spec = mesh.dir().join("group.toml");
         fs::write(&spec, text).unwrap();
         assert_eq!(ports.len(), validators);
         let lives = (0..validators).map(|_| None).collect();
-        Self { lives, ports, spec, cage, disks: BTreeMap::new(), mesh }
+        Self { lives, ports, spec, network, disks: BTreeMap::new(), mesh }
     }
 
     /// Starts all, and waits until they have block 3.
-    pub fn running(validators: usize, block_milliseconds: u32, cage: Option<Cage>) -> Self {
-        let mut crew = Self::new(validators, block_milliseconds, cage);
-        (0..validators).for_each(|number| crew.start(number));
-        crew.gets_to(&(0..validators).collect::<Vec<_>>(), 3);
-        crew
+    pub fn running(validators: usize, block_milliseconds: u32, network: Option<NamespaceNetwork>) -> Self {
+        let mut group = Self::new(validators, block_milliseconds, network);
+        (0..validators).for_each(|number| group.start(number));
+        group.gets_to(&(0..validators).collect::<Vec<_>>(), 3);
+        group
     }
 
     /// The wire between their machines.
-    pub fn cage(&self) -> &Cage {
-        self.cage.as_ref().unwrap()
+    pub fn network(&self) -> &NamespaceNetwork {
+        self.network.as_ref().unwrap()
     }
 
     /// Puts the directory of one, which does not run, on a small disk. False where that cannot be.
@@ -116,8 +117,8 @@ impl Crew {
 
     fn program(&self, number: usize) -> Command {
         let binary = env!("CARGO_BIN_EXE_nervure");
-        match (&self.cage, self.disks.get(&number)) {
-            (Some(cage), _) => cage.command(number, binary),
+        match (&self.network, self.disks.get(&number)) {
+            (Some(network), _) => network.command(number, binary),
             (None, Some(disk)) => disk.space().command(binary),
             (None, None) => nervure(),
         }
@@ -147,8 +148,8 @@ impl Crew {
         let dir = self.dir(number);
         let mut command = self.joining(number, &dir, &self.spec);
         command.args(["--p2p-port", &self.ports[number].to_string()]);
-        if self.cage.is_some() {
-            command.args(["--bind", &Cage::address(number)]);
+        if self.network.is_some() {
+            command.args(["--bind", &NamespaceNetwork::address(number)]);
         }
         change(&mut command);
         let _ = fs::remove_file(dir.join("node.json"));
@@ -188,8 +189,8 @@ impl Crew {
 
     /// Where one is in the chain; null when it does not answer.
     pub fn chain(&self, number: usize) -> Value {
-        let said = self.ask(number, &["status", "--json"]);
-        if said.code == 0 { said.json()["chain"].clone() } else { Value::Null }
+        let output = self.ask(number, &["status", "--json"]);
+        if output.code == 0 { output.json()["chain"].clone() } else { Value::Null }
     }
 
     /// The last block of one.
@@ -209,8 +210,8 @@ impl Crew {
     /// Waits until the status of one contains `words`; the whole status.
     pub fn says(&self, number: usize, words: &str) -> String {
         eventually(&format!("validator-{} says '{words}'", number + 1), || {
-            let said = self.ask(number, &["status"]);
-            said.out.contains(words).then_some(said.out)
+            let output = self.ask(number, &["status"]);
+            output.out.contains(words).then_some(output.out)
         })
     }
 
@@ -221,7 +222,8 @@ impl Crew {
         for number in numbers {
             assert_eq!(self.chain(*number)["failed"], Value::Null, "{}", self.log(*number));
             for height in 1..=upto {
-                let shown = self.ask(*number, &["checkpoint", "show", &height.to_string(), "--json"]).well();
+                let shown =
+                    self.ask(*number, &["checkpoint", "show", &height.to_string(), "--json"]).succeeded();
                 let block = shown.json()["block"].clone();
                 let first = blocks.entry(height).or_insert_with(|| block.clone());
                 assert_eq!(*first, block, "block {height} of validator-{}", number + 1);
@@ -231,7 +233,7 @@ impl Crew {
     }
 }
 
-impl Drop for Crew {
+impl Drop for ValidatorGroup {
     fn drop(&mut self) {
         for child in self.lives.iter_mut().flatten() {
             let _ = child.kill();

@@ -1,4 +1,4 @@
-//! A server that forwards a node's answers with lies in them.
+//! A proxy that changes a node's answers.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -11,33 +11,33 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 /// Changes the body of an answer to a request of this path.
-type Lie = Box<dyn FnMut(&str, &mut Value) + Send>;
+type Tamper = Box<dyn FnMut(&str, &mut Value) + Send>;
 
 /// The server. Its thread ends with the test's process.
-pub struct Liar {
+pub struct TamperingProxy {
     addr: SocketAddr,
-    lie: Arc<Mutex<Lie>>,
+    tamper: Arc<Mutex<Tamper>>,
 }
 
-impl Liar {
-    /// Forwards the answers of `node`, unchanged until [`lies`](Self::lies) is called.
-    pub fn before(node: SocketAddr) -> Self {
+impl TamperingProxy {
+    /// Forwards the answers of `node`, unchanged until [`tamper`](Self::tamper) is called.
+    pub fn in_front_of(node: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let addr = listener.local_addr().unwrap();
-        let lie: Arc<Mutex<Lie>> = Arc::new(Mutex::new(Box::new(|_, _| {})));
-        let shared = lie.clone();
+        let tamper: Arc<Mutex<Tamper>> = Arc::new(Mutex::new(Box::new(|_, _| {})));
+        let shared = tamper.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 // A client that disconnects must not end the server.
                 let _ = pass_on(client, node, &shared);
             }
         });
-        Self { addr, lie }
+        Self { addr, tamper }
     }
 
-    /// Lies like this from now on.
-    pub fn lies(&self, lie: impl FnMut(&str, &mut Value) + Send + 'static) {
-        *self.lie.lock() = Box::new(lie);
+    /// Changes answers like this from now on.
+    pub fn tamper(&self, tamper: impl FnMut(&str, &mut Value) + Send + 'static) {
+        *self.tamper.lock() = Box::new(tamper);
     }
 
     pub fn addr(&self) -> String {
@@ -45,7 +45,7 @@ impl Liar {
     }
 }
 
-fn pass_on(mut client: TcpStream, node: SocketAddr, lie: &Mutex<Lie>) -> io::Result<()> {
+fn pass_on(mut client: TcpStream, node: SocketAddr, tamper: &Mutex<Tamper>) -> io::Result<()> {
     let mut request = BufReader::new(client.try_clone()?);
     let mut first = String::new();
     request.read_line(&mut first)?;
@@ -76,7 +76,7 @@ fn pass_on(mut client: TcpStream, node: SocketAddr, lie: &Mutex<Lie>) -> io::Res
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.lines().next().unwrap_or("HTTP/1.1 502 Bad Gateway").to_owned();
     let mut body: Value = serde_json::from_str(body)?;
-    (lie.lock())(path, &mut body);
+    (tamper.lock())(path, &mut body);
     let body = body.to_string();
     let length = body.len();
     write!(

@@ -6,39 +6,39 @@ use std::process::Command;
 use crate::space::{Kind, Space, skipped};
 
 /// The machines and their wire.
-pub struct Cage {
+pub struct NamespaceNetwork {
     switch: Space,
     machines: Vec<Space>,
 }
 
-impl Cage {
+impl NamespaceNetwork {
     /// Connected namespaces. None, with a message, where this user or this system may not create them.
     pub fn new(machines: usize) -> Option<Self> {
-        let cage = Self::build(machines);
-        if cage.is_none() {
+        let network = Self::build(machines);
+        if network.is_none() {
             skipped("no network namespaces here (they take root, unshare, nsenter and ip)");
         }
-        cage
+        network
     }
 
     fn build(machines: usize) -> Option<Self> {
-        let cage = Self {
+        let network = Self {
             switch: Space::new(Kind::Network)?,
             machines: (0..machines).map(|_| Space::new(Kind::Network)).collect::<Option<_>>()?,
         };
         for side in ["side0", "side1"] {
-            ip(&cage.switch, &format!("link add {side} type bridge"))?;
-            ip(&cage.switch, &format!("link set {side} up"))?;
+            ip(&network.switch, &format!("link add {side} type bridge"))?;
+            ip(&network.switch, &format!("link set {side} up"))?;
         }
-        for (number, machine) in cage.machines.iter().enumerate() {
+        for (number, machine) in network.machines.iter().enumerate() {
             let (pid, address) = (machine.pid(), Self::address(number));
-            ip(&cage.switch, &format!("link add port{number} type veth peer name eth0 netns {pid}"))?;
-            ip(&cage.switch, &format!("link set port{number} master side0 up"))?;
+            ip(&network.switch, &format!("link add port{number} type veth peer name eth0 netns {pid}"))?;
+            ip(&network.switch, &format!("link set port{number} master side0 up"))?;
             ip(machine, "link set lo up")?;
             ip(machine, &format!("address add {address}/24 dev eth0"))?;
             ip(machine, "link set eth0 up")?;
         }
-        Some(cage)
+        Some(network)
     }
 
     /// The address of a machine on the wire.

@@ -30,11 +30,11 @@ pub(crate) fn topics() -> [TopicSpec; 2] {
 }
 
 /// Registers the handlers of assignments and live scores.
-pub(crate) fn register(topics: &mut TopicHandlers, opinions: &Arc<Opinions>) {
+pub(crate) fn register(topics: &mut TopicHandlers, score_gossip: &Arc<ScoreGossip>) {
     for topic in [ASSIGNMENTS, SCORES] {
-        let opinions = opinions.clone();
+        let score_gossip = score_gossip.clone();
         topics.register(topic.name, move |message| {
-            let verdict = opinions.handle_gossip(topic.name, &message.data);
+            let verdict = score_gossip.handle_gossip(topic.name, &message.data);
             message.judge(verdict).boxed()
         });
     }
@@ -42,7 +42,7 @@ pub(crate) fn register(topics: &mut TopicHandlers, opinions: &Arc<Opinions>) {
 
 /// How many messages of validators were accepted, ignored and rejected.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OpinionMetrics {
+pub(crate) struct ScoreGossipMetrics {
     /// Accepted assignments.
     assignments: Counter,
     /// Accepted live scores.
@@ -53,7 +53,7 @@ pub(crate) struct OpinionMetrics {
     rejected: Counter,
 }
 
-impl OpinionMetrics {
+impl ScoreGossipMetrics {
     /// Registers all of them.
     pub(crate) fn register(&self, registry: &mut Registry) {
         let counters = [
@@ -69,12 +69,12 @@ impl OpinionMetrics {
 }
 
 /// Validators' assignments and live scores, shared by gossip, gate and the HTTP API.
-pub(crate) struct Opinions {
+pub(crate) struct ScoreGossip {
     mesh: MeshId,
     registry: LedgerRegistry,
     assignments: Mutex<Assignments>,
     live: Mutex<LiveScoreState>,
-    metrics: OpinionMetrics,
+    metrics: ScoreGossipMetrics,
 }
 
 #[derive(Default)]
@@ -84,11 +84,11 @@ struct LiveScoreState {
     trust: Option<(BlockHeight, Arc<TrustTable>)>,
 }
 
-impl Opinions {
+impl ScoreGossip {
     /// Without assignments or scores.
     pub(crate) fn new(mesh: MeshId, registry: LedgerRegistry) -> Self {
         let (assignments, live) = (Mutex::default(), Mutex::default());
-        Self { mesh, registry, assignments, live, metrics: OpinionMetrics::default() }
+        Self { mesh, registry, assignments, live, metrics: ScoreGossipMetrics::default() }
     }
 
     /// Judges a message of one of the topics.
@@ -168,7 +168,7 @@ impl Opinions {
     }
 
     /// What is counted about the messages.
-    pub(crate) fn metrics(&self) -> &OpinionMetrics {
+    pub(crate) fn metrics(&self) -> &ScoreGossipMetrics {
         &self.metrics
     }
 }
@@ -178,14 +178,14 @@ fn trusts(state: &LedgerState, tables: &BTreeMap<Netuid, LiveScoreTable>) -> Tru
     let stake = |node: &NodeId| state.nodes().get(node).map_or(0, |node| node.stake().base_units());
     let mut trusts = TrustTable::new();
     for (netuid, subnet) in state.subnets() {
-        let opinions: BTreeMap<Registration, MedianScore> =
+        let score_gossip: BTreeMap<Registration, MedianScore> =
             tables.get(netuid).map(|book| book.medians(stake, now)).unwrap_or_default();
         let largest = subnet.neurons.iter().map(|neuron| neuron.incentive).max().unwrap_or(0);
         for neuron in &subnet.neurons {
             let of = Registration { node: neuron.node, block: BlockHeight(neuron.registered) };
             // Before a subnet's first epoch all incentives are 0, and carry no information.
             let incentive = (largest > 0).then_some((neuron.incentive, largest));
-            trusts.insert((*netuid, neuron.node), Trust::new(incentive, opinions.get(&of).copied()));
+            trusts.insert((*netuid, neuron.node), Trust::new(incentive, score_gossip.get(&of).copied()));
         }
     }
     trusts
