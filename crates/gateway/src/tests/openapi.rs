@@ -80,7 +80,7 @@ fn collect_references(value: &Value, found: &mut BTreeSet<String>) {
             fields.values().for_each(|field| collect_references(field, found));
         }
         Value::Array(items) => items.iter().for_each(|item| collect_references(item, found)),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -100,10 +100,11 @@ fn bounds(schema: &Value, required: bool) -> String {
     if let (Some(min), Some(max)) = (schema["minimum"].as_u64(), schema["maximum"].as_u64()) {
         write!(text, ", {min} to {max}").unwrap();
     }
-    match &schema["default"] {
-        Value::Null if required => text.push_str(", required"),
-        Value::Null => {}
-        default => write!(text, ", default {default}").unwrap(),
+    let default = &schema["default"];
+    if !default.is_null() {
+        write!(text, ", default {default}").unwrap();
+    } else if required {
+        text.push_str(", required");
     }
     text
 }

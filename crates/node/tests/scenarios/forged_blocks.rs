@@ -13,7 +13,7 @@ use std::{
 
 use nervure_ledger::{block::Block, spec::MeshSpec, transaction};
 use nervure_p2p::{
-    Admission, InboundRequest, Multiaddr, Network, NetworkConfig, NetworkHandle, ProtocolSpec, Scope,
+    AddressScope, Admission, InboundRequest, Multiaddr, Network, NetworkConfig, NetworkHandle, ProtocolSpec,
     TopicSpec,
 };
 use nervure_primitives::{BlockHeight, Envelope, NodeId, NodeKey, key_file};
@@ -71,7 +71,7 @@ impl LyingNode {
     fn start(spec: &MeshSpec, key: NodeKey, peers: Vec<Multiaddr>, honest: NodeId) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (requests, inbox) = mpsc::channel(64);
-        let mut config = NetworkConfig::new(key, spec.mesh_id(), Scope::Local);
+        let mut config = NetworkConfig::new(key, spec.mesh_id(), AddressScope::Local);
         config.listen = vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()];
         config.bootstrap = peers;
         config.topics = vec![TopicSpec::of(BLOCKS)];
