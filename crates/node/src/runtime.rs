@@ -266,7 +266,7 @@ async fn admitted(
         while has_slot().is_none()
             && let Ok(Ok(())) = tokio::time::timeout_at(until, view.changed()).await
         {
-            // As long as blocks come. What a peer merely says about later ones keeps nobody waiting.
+            // As long as blocks come. What a peer only says about later ones does not count.
             let latest = view.borrow_and_update().tip.header.height;
             if latest > height {
                 (height, until) = (latest, tokio::time::Instant::now() + CATCH_UP_TIMEOUT);

@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 /// The registered nodes that are connected, without `except`, in random order.
 ///
 /// The order is random because a stranger chooses the id of his node: in any order that follows from ids, he could make
-/// himself the one that is asked first, by everybody and for ever.
+/// himself the one that every node asks first.
 pub(crate) async fn registered(network: &NetworkHandle, except: &BTreeSet<NodeId>) -> Vec<NodeId> {
     let peers = network.peers().await.unwrap_or_default();
     let registered = peers.into_iter().filter(|peer| peer.registered).map(|peer| peer.node);

@@ -3,8 +3,8 @@
 //! A *claim* is a peer's word that it has blocks that this node lacks. A claim is worth a request; only a certificate
 //! makes this node say that it is behind.
 //!
-//! What a hostile peer can do: claim heights that do not exist, which costs one request at a time and makes nobody
-//! believe the height; be silent when it is asked, which delays this node by [`HEDGE_DELAY`], until it asks another; and
+//! What a hostile peer can do: claim heights that do not exist, which costs one request at a time and is not
+//! believed; be silent when it is asked, which delays this node by [`HEDGE_DELAY`], until it asks another; and
 //! answer with what validators did not agree on, which ends at its certificate, and the peer is not asked again for
 //! [`FAULT_PAUSE`].
 
