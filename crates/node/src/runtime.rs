@@ -107,7 +107,7 @@ impl Node {
         if let Some(validator) = &validator {
             validator.metrics.register(&mut metrics);
         }
-        let service = node_service(setup, &mesh, &serving, (router, metrics, started));
+        let service = node_service(setup, &mesh, &serving, metrics, ServiceStart { router, started });
         let gateway = Gateway::bind(http, Arc::new(service)).await?;
         let file = node_file(&config, &mesh, gateway.local_addr(), serving.server.as_deref());
         file.write(&config.dir)
@@ -209,12 +209,19 @@ fn mesh_metrics(mesh: &Mesh, router: &Router, serving: &Serving) -> Registry {
     registry
 }
 
+/// What the HTTP API's service gets to keep when the node starts.
+struct ServiceStart {
+    router: Router,
+    started: Instant,
+}
+
 /// What the HTTP API asks.
 fn node_service(
     setup: MeshSetup<'_>,
     mesh: &Mesh,
     serving: &Serving,
-    (router, metrics, started): (Router, Registry, Instant),
+    metrics: Registry,
+    ServiceStart { router, started }: ServiceStart,
 ) -> NodeService {
     NodeService {
         mesh: mesh.id,

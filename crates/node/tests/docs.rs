@@ -157,11 +157,17 @@ fn commands_of(text: &str) -> Vec<String> {
         } else if inside
             && let Some(command) = line.strip_prefix("$ ").or(Some(line))
             && command.starts_with("nervure ")
+            && !is_synopsis(command)
         {
             found.push(command.to_owned());
         }
     }
     found
+}
+
+/// Whether it is the line of the reference that says what a command takes: `nervure ask [OPTIONS] <PROMPT>`.
+fn is_synopsis(command: &str) -> bool {
+    ["[OPTIONS]", "<COMMAND>"].iter().any(|part| command.contains(part))
 }
 
 /// Why the program does not accept a command.

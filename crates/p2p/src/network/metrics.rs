@@ -101,6 +101,13 @@ impl Default for RoundTrips {
     }
 }
 
+/// A counter as it is registered.
+struct NamedCounter<'a> {
+    name: &'static str,
+    help: &'static str,
+    counter: &'a Counter,
+}
+
 impl NetworkMetrics {
     /// Registers all of them.
     pub fn register(&self, registry: &mut Registry) {
@@ -110,7 +117,7 @@ impl NetworkMetrics {
             "Nodes in the routing table of the DHT",
             self.routing_table.clone(),
         );
-        for (name, help, counter) in self.counters() {
+        for NamedCounter { name, help, counter } in self.counters() {
             registry.register(name, help, counter.clone());
         }
         let sizes = "Size of gossip messages received within their topic's bounds";
@@ -126,53 +133,57 @@ impl NetworkMetrics {
         );
     }
 
-    /// Names, help texts and values of the counters.
-    fn counters(&self) -> [(&'static str, &'static str, &Counter); 16] {
+    fn counters(&self) -> [NamedCounter<'_>; 16] {
+        let named = |name, help, counter| NamedCounter { name, help, counter };
         [
-            ("gossip_received", "Gossip messages received", &self.gossip_received),
-            ("gossip_rejected", "Gossip messages rejected", &self.gossip_rejected),
-            ("gossip_dropped", "Gossip messages dropped because the queue was full", &self.gossip_dropped),
-            (
+            named("gossip_received", "Gossip messages received", &self.gossip_received),
+            named("gossip_rejected", "Gossip messages rejected", &self.gossip_rejected),
+            named(
+                "gossip_dropped",
+                "Gossip messages dropped because the queue was full",
+                &self.gossip_dropped,
+            ),
+            named(
                 "gossip_rate_limited",
                 "Gossip messages ignored because their peer sent too many",
                 &self.gossip_rate_limited,
             ),
-            (
+            named(
                 "gossip_unknown_topic",
                 "Gossip messages ignored because this node does not know their topic",
                 &self.gossip_unknown_topic,
             ),
-            ("requests_received", "Requests of other nodes handed in", &self.requests_received),
-            ("requests_refused", "Requests of other nodes refused", &self.requests_refused),
-            ("requests_failed", "Requests of other nodes that broke off", &self.requests_failed),
-            (
+            named("requests_received", "Requests of other nodes handed in", &self.requests_received),
+            named("requests_refused", "Requests of other nodes refused", &self.requests_refused),
+            named("requests_failed", "Requests of other nodes that broke off", &self.requests_failed),
+            named(
                 "requests_unknown_protocol",
                 "Requests of other nodes whose protocol this node does not know",
                 &self.requests_unknown_protocol,
             ),
-            (
+            named(
                 "peers_of_another_mesh",
                 "Peers disconnected because they belong to another mesh",
                 &self.wrong_mesh,
             ),
-            ("strangers_refused", "Connections of unregistered nodes refused", &self.strangers_refused),
-            (
+            named("strangers_refused", "Connections of unregistered nodes refused", &self.strangers_refused),
+            named(
                 "connections_refused",
                 "Inbound connections refused by the limits on their number or on memory",
                 &self.connections_refused,
             ),
-            ("dials_refused", "Dials refused because of where they led", &self.dials_refused),
-            (
+            named("dials_refused", "Dials refused because of where they led", &self.dials_refused),
+            named(
                 "routes_refused",
                 "Addresses kept out of the routing table because their network has enough of it",
                 &self.routes_refused,
             ),
-            (
+            named(
                 "circuits_refused",
                 "Reservations and circuits that this node refused to relay",
                 &self.circuits_refused,
             ),
-            ("holes_punched", "Relayed connections that a direct one replaced", &self.holes_punched),
+            named("holes_punched", "Relayed connections that a direct one replaced", &self.holes_punched),
         ]
     }
 
