@@ -18,7 +18,7 @@ use nervure_p2p::{
 };
 use nervure_primitives::{BlockHeight, Envelope, NodeId, NodeKey, key_file};
 use nervure_protocol::{
-    chain::{BlockAnnouncement, BlocksRequest, BlocksResponse},
+    chain::{BlockAnnouncement, BlocksRequest, BlocksResponse, CertifiedBlock},
     protocols::CHAIN,
     topics::BLOCKS,
 };
@@ -111,13 +111,25 @@ async fn answer_forged(
         if !matches!(BlocksRequest::decode(&request.data), Ok(BlocksRequest::From(_))) {
             continue;
         }
-        let Ok(answer) = network.request(honest, CHAIN.name, request.data.clone()).await else { continue };
-        let Ok(BlocksResponse::Blocks(mut blocks)) = BlocksResponse::decode(&answer) else { continue };
-        if let Some((block, _)) = blocks.first_mut() {
-            *block = ByteBuf::from(forge(block));
+        let (network, forged) = (network.clone(), forged.clone());
+        tokio::spawn(async move {
+            let Some(mut blocks) = next_blocks(&network, honest, &request.data).await else { return };
+            blocks[0].0 = ByteBuf::from(forge(&blocks[0].0));
+            request.respond(BlocksResponse::Blocks(blocks).encode().unwrap()).await;
             forged.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+}
+
+/// The honest node's answer, as soon as it has a block.
+async fn next_blocks(network: &NetworkHandle, honest: NodeId, request: &[u8]) -> Option<Vec<CertifiedBlock>> {
+    loop {
+        let answer = network.request(honest, CHAIN.name, request.to_vec()).await.ok()?;
+        match BlocksResponse::decode(&answer).ok()? {
+            BlocksResponse::Blocks(blocks) if !blocks.is_empty() => return Some(blocks),
+            BlocksResponse::Blocks(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            BlocksResponse::Body(_) => return None,
         }
-        request.respond(BlocksResponse::Blocks(blocks).encode().unwrap()).await;
     }
 }
 

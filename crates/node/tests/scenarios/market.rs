@@ -44,7 +44,7 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
     refused(
         &mesh.run(&["neuron", "register", "--netuid", "1", "--node", &node, "--max-price", "0.0001"]),
         "a slot costs",
-        "raise the limit",
+        "raise --max-price",
     );
     let slot = mesh.run(&["neuron", "register", "--netuid", "1", "--node", &node]).succeeded();
     assert!(
