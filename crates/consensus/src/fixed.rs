@@ -33,6 +33,7 @@ pub use upscale::{max_upscale, max_upscale_u16};
 pub fn share_of(amount: u64, share: I32F32) -> u64 {
     // The factors are below 2^63 and 2^64, so the product fits.
     let product = i128::from(share.to_bits()) * i128::from(amount);
+    // Rounded down, so that parts whose shares sum to at most one never exceed the amount.
     u64::try_from((product >> I32F32::FRACTION_BITS).max(0)).unwrap_or(u64::MAX)
 }
 

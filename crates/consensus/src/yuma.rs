@@ -84,15 +84,21 @@ fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<Epoc
     input.check()?;
     let stake = stake::shares(input);
     let permits = permits::current(input);
+    // Permits of the next epoch come from all stake, active or not; this epoch runs with the permits in
+    // force.
     let new_permits = permits::next(&stake, input.params.max_validators, input.params.owner);
+    // Only stake with a permit and recent weights votes.
     let active_stake = stake::active(input, &stake, &permits);
 
     // Incentive uses the clipped weights; bonds use a mix of both, below.
     let weights = weights::masked(input, &permits)?;
     let consensus = median::consensus(&active_stake, &weights, input.params.kappa());
     let clipped = weights.clipped(&consensus);
+    // Rows sum to one before clipping (or to zero), so this is the part of a validator's weights that the
+    // majority shares.
     let validator_trust = clipped.row_sums();
     let rank = clipped.weighted_column_sums(&active_stake);
+    // The ranks themselves stay: the trace shows them next to the shares.
     let mut incentive = rank.clone();
     normalize(&mut incentive);
     if let Some(trace) = trace.as_deref_mut() {
@@ -126,6 +132,7 @@ fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<Epoc
         server_emission: amounts.server,
         validator_emission: amounts.validator,
         emission: amounts.combined,
+        // By the new permits: a validator that loses its permit now loses its bonds with it.
         bonds: bonds::to_stored(&bonds.after, &new_permits),
         new_permits,
     };

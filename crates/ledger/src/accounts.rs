@@ -80,6 +80,7 @@ impl Accounts {
 
     /// Pays out everything that is free at `block`.
     pub(crate) fn release(&mut self, block: u64) {
+        // The block comes first in the key, so the least entry is the next one that becomes free.
         while let Some(((free, owner), amount)) = self.unbonding.get_min().copied() {
             if free > block {
                 return;

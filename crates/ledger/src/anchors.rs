@@ -72,6 +72,7 @@ impl Anchors {
         if self.holders.get(&key.address).is_some_and(|holder| *holder != node) {
             return false;
         }
+        // The former address of the node becomes free.
         self.remove(&node);
         self.holders.insert(key.address, node);
         self.keys.insert(node, key);
@@ -93,6 +94,7 @@ impl Anchors {
         });
         let next = AnchorSet::new(keyed).ok();
         let next = next.filter(|set| Quorum::TWO_THIRDS.is_met(set.total_power(), elected.total_power()));
+        // The successors of the last election become the signers of this one, so no contract misses a set.
         let former = self.sets.take().map(|sets| sets.successors);
         // The same set stays the same object: whatever compares two states sees at once that nothing changed.
         let successors = match (next, former.clone()) {

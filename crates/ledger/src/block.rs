@@ -91,6 +91,7 @@ impl Block {
     /// says.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeBlockError> {
         let block: Self = cbor::decode(bytes, Limits::new(MAX_BLOCK_LEN))?;
+        // A peer could attach another body to a header that validators certified.
         let actual = Self::transactions_hash(&block.transactions);
         match block.header.transactions == actual {
             true => Ok(block),

@@ -123,6 +123,7 @@ impl Tip {
         if transactions.len() > MAX_TRANSACTIONS {
             return Err(BlockError::TooManyTransactions { count: transactions.len() });
         }
+        // A cheap clone: maps share their nodes. The tip stays as it is until validators decide.
         let mut state = self.state.clone();
         let checked = Checked::all(&transactions, &state.mesh(), threads);
         let Advanced { events, epochs } = state.advance_recorded(&checked);
@@ -133,10 +134,13 @@ impl Tip {
             parent: self.header.id(),
             transactions: Block::transactions_hash(&transactions),
             state: update.root,
+            // The set that the block before announced, and the one that this block's state elects for the
+            // next.
             validators: self.header.next_validators,
             next_validators: state.validators_hash(),
         };
         let block = Block { header, transactions };
+        // Only for the size: a block that peers cannot decode must not be proposed.
         block.encode()?;
         Ok(Next { block, state, events, epochs, update })
     }
@@ -160,6 +164,7 @@ impl Tip {
         same("mesh", mesh(&self.header), mesh(header))?;
         same("parent", self.header.id(), header.parent)?;
         same("transactions", Block::transactions_hash(&block.transactions), header.transactions)?;
+        // The same function that proposes, so that a proposer and a validator cannot compute differently.
         let next = self.next(tree, block.transactions.clone(), threads)?;
         let made = &next.block.header;
         same("validators", made.validators, header.validators)?;

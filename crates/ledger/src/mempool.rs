@@ -144,6 +144,7 @@ impl Mempool {
     /// When it could not be applied, or there is no room for it. Nothing changes then.
     pub fn insert(&mut self, envelope: Envelope, state: &LedgerState) -> Result<Hash, MempoolError> {
         let id = envelope.id();
+        // Before the signature: gossip brings the same transaction from several peers.
         if self.ids.contains(&id) {
             return Err(MempoolError::Known);
         }
@@ -151,6 +152,7 @@ impl Mempool {
         let transaction = checked.transaction?;
         let expected = plausible(&transaction, &checked.signer, state)?;
         let (signer, nonce) = (checked.signer, transaction.nonce);
+        // Also bounds the places of a signer: nonces below `expected` are refused, so there are 16 at most.
         if nonce >= expected.saturating_add(MAX_PER_SIGNER as u64) {
             return Err(MempoolError::FarNonce { expected, given: nonce });
         }
@@ -184,6 +186,7 @@ impl Mempool {
     fn may_replace(&self, signer: &NodeId, new: &PendingTransaction) -> Result<(), MempoolError> {
         let same = self.waiting.get(signer).and_then(|waiting| waiting.get(&new.transaction.nonce));
         let Some(old) = same else { return Ok(()) };
+        // A replacement without a fee would cost its sender nothing, and every peer would gossip it.
         if old.is_free() {
             return Err(MempoolError::Known);
         }
@@ -203,6 +206,7 @@ impl Mempool {
             || self.bytes.saturating_add(new.bytes) > MAX_BYTES
         {
             match self.by_fee.first().copied() {
+                // Strictly less: otherwise two senders with one fee could displace each other without end.
                 Some(PayingPlace { fee, signer, nonce }) if fee < new.fee() => self.remove(&signer, nonce),
                 least => {
                     let least = Amount::from_base_units(least.map_or(0, |place| place.fee));
@@ -243,6 +247,7 @@ impl Mempool {
 
 /// The signer's next nonce, if the transaction could still be applied after `state`.
 fn plausible(transaction: &Transaction, signer: &NodeId, state: &LedgerState) -> Result<u64, Rejection> {
+    // The next block has a height above this one, and a transaction is valid through its expiry.
     if transaction.expiry <= state.height() {
         return Err(Rejection::Expired { expiry: transaction.expiry });
     }

@@ -82,6 +82,7 @@ impl Node {
     /// Adds dividends to the stakes they were earned by: the take to the owner, the rest pro rata.
     /// Returns what was paid, which rounding or the absence of any stake keeps below `dividends`.
     fn pay(&mut self, dividends: u64) -> u64 {
+        // Before anything is added: shares follow the stakes that earned the dividends.
         let whole = self.stake.base_units();
         if whole == 0 {
             return 0;
@@ -177,6 +178,7 @@ impl Nodes {
         if let Some(node) = self.active.remove(&old) {
             self.rank(old, node.stake, Amount::ZERO);
             self.retired.insert(old);
+            // Zero is safe: `new` was never a node, so no signed transaction of it is old.
             self.insert(new, Node { nonce: 0, ..node });
         }
     }
@@ -198,6 +200,7 @@ impl Nodes {
 
     fn rank(&mut self, key: NodeId, before: Amount, after: Amount) {
         if before != after {
+            // The stake is part of the key of the order, so the old entry goes by its old stake.
             self.by_stake.remove(&(Reverse(before), key));
             if !after.is_zero() {
                 self.by_stake.insert((Reverse(after), key));

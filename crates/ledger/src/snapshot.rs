@@ -149,6 +149,7 @@ pub fn read(
     trusted: Option<&Hash>,
     input: &mut impl Read,
 ) -> Result<Imported, SnapshotError> {
+    // The limit holds for the whole input: the number of records in the head is a claim of the sender.
     let mut frames = Frames { input: &mut input.take(MAX_SNAPSHOT_BYTES), number: 0 };
     let mut magic = [0; MAGIC.len()];
     frames.input.read_exact(&mut magic)?;
@@ -197,6 +198,7 @@ impl<R: Read> Frames<'_, R> {
             let error = CborError::TooLarge { limit: most, actual: length };
             return Err(SnapshotError::Frame { frame, error });
         }
+        // The length is compared above, so a sender cannot make this allocate more than one frame.
         let mut bytes = vec![0; length];
         self.input.read_exact(&mut bytes).map_err(|error| self.cut(error))?;
         cbor::decode(&bytes, Limits::new(most)).map_err(|error| SnapshotError::Frame { frame, error })
@@ -208,6 +210,7 @@ impl<R: Read> Frames<'_, R> {
     }
 
     fn records(&mut self, count: u64) -> Result<Vec<Record>, SnapshotError> {
+        // Grows with the records that arrive, and not by the claimed count.
         let mut records: Vec<Record> = Vec::new();
         for record in 0..count {
             let next: Record = self.next(MAX_RECORD_LEN)?;
@@ -216,6 +219,7 @@ impl<R: Read> Frames<'_, R> {
             }
             records.push(next);
         }
+        // One state has one file: bytes behind the last record would be under no root.
         match self.input.read(&mut [0])? {
             0 => Ok(records),
             _ => Err(SnapshotError::Trailing),

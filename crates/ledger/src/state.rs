@@ -130,6 +130,7 @@ impl LedgerState {
     /// [`Self::advance`], with what the block's epochs were computed from.
     pub fn advance_recorded(&mut self, transactions: &[Checked]) -> Advanced {
         self.height = self.height.saturating_add(1);
+        // Before the transactions: what is unbonded now can be spent in this block.
         self.begin_block();
         let mut advanced = Advanced::default();
         for transaction in transactions {
@@ -139,9 +140,12 @@ impl LedgerState {
                 Err(refusal) => Event::Refused { id, refusal },
             });
         }
+        // After the transactions: weights that are revealed in this block count in an epoch that ends here.
         self.run_epochs(&mut advanced);
         if self.height.is_multiple_of(self.params.election_interval) {
+            // After the epochs, whose dividends change stakes and whose results change permits.
             self.elect();
+            // After the election: it reads the validators that were just elected.
             self.hand_over();
         }
         advanced
@@ -156,6 +160,7 @@ impl LedgerState {
     fn begin_block(&mut self) {
         self.accounts.release(self.height);
         self.mint();
+        // After the minting, so that this block's reward is shared in this block.
         self.share_out();
         let factor = decay_factor(self.params.burn.half_life);
         for netuid in self.netuids() {
@@ -167,6 +172,7 @@ impl LedgerState {
 
     /// Mints the block's reward into the carry.
     fn mint(&mut self) {
+        // By the issuance before this reward.
         let reward = block_reward(self.issuance);
         self.issuance = self.issuance.saturating_add(reward);
         self.carry = self.carry.saturating_add(reward);

@@ -124,11 +124,16 @@ impl Subnet {
     pub(crate) fn end_epoch(&mut self, block: u64) {
         let (ended, tempo) = (self.epoch, self.hyperparameters.tempo);
         for neuron in &mut self.neurons {
+            // Looked up first: `Arc::make_mut` would copy every neuron, and `changes` would compare each
+            // copy.
             if neuron.commits.iter().any(|commit| commit.epoch < ended) {
+                // A commit of the ended epoch is revealed in the next one; an older one missed its only
+                // epoch.
                 Arc::make_mut(neuron).commits.retain(|commit| commit.epoch >= ended);
             }
         }
         self.epoch = ended.saturating_add(1);
+        // From this block and not from `due`: an epoch that ran late does not make the next one shorter.
         self.due = block.saturating_add(blocks_until_epoch(block, tempo, block));
     }
 
@@ -164,6 +169,8 @@ impl Subnet {
             self.neurons.push(Arc::new(newcomer));
             return None;
         };
+        // The whole neuron is replaced: emission, bonds, permit and commits of the former holder go with
+        // it.
         let former = std::mem::replace(slot, Arc::new(newcomer)).node;
         for neuron in self.neurons.iter_mut().filter(|neuron| neuron.speaks_of(uid)) {
             Arc::make_mut(neuron).forget(uid);
@@ -185,6 +192,8 @@ impl Subnet {
     pub(crate) fn collect(&mut self, emission: u64, window: u64) {
         self.pending = self.pending.saturating_add(emission);
         let window = u128::from(window.max(1));
+        // An exponential average with weight 1 / window. 32 fraction bits keep small emissions from
+        // rounding to 0.
         self.average = self.average - self.average / window + (u128::from(emission) << 32) / window;
     }
 }

@@ -82,6 +82,7 @@ pub fn update(before: &impl TreeReader, version: u64, changes: &Changes) -> Resu
     let mut leaves = Vec::with_capacity(changes.len());
     for (key, record) in changes {
         let value = record.as_ref().map(cbor::encode).transpose();
+        // `None` removes the leaf: the library takes an absent value as a deletion.
         leaves.push((place(key), value.map_err(|error| TreeError::new(version, error))?));
     }
     let tree = JellyfishMerkleTree::<_, TreeHasher>::new(before);
@@ -100,6 +101,7 @@ pub fn prove(
 ) -> Result<(Option<Record>, StateProof), TreeError> {
     let reader = JellyfishMerkleTree::<_, TreeHasher>::new(tree);
     let (value, proof) = guarded(version, || reader.get_with_proof(place(key), version))?;
+    // The proof is not checked here: the reader of the tree is our own disk. A client checks it.
     let record = value.map(|bytes| Record::decode(&bytes)).transpose();
     Ok((record.map_err(|error| TreeError::new(version, error))?, StateProof::new(proof)))
 }

@@ -70,11 +70,15 @@ impl Bisection {
         }
         while let Some(nearest) = self.pending.last() {
             let height = nearest.height();
+            // Tries count, not successes: a certificate that fails costs the client as much as one that
+            // verifies.
             self.steps += 1;
             if self.steps > MAX_STEPS {
                 return Err(BisectionError::TooManySteps);
             }
             match self.client.verify(nearest) {
+                // The client trusts this height now, and the farther checkpoint below is tried again from
+                // here.
                 Ok(()) => drop(self.pending.pop()),
                 Err(error) => {
                     let distance = height.0.saturating_sub(self.client.height().0);
@@ -82,6 +86,8 @@ impl Bisection {
                     if !error.is_too_far() || distance < 2 {
                         return Err(BisectionError::Light { height, error });
                     }
+                    // Strictly between both heights, so every request halves the distance and few
+                    // checkpoints are pending.
                     self.requested = Some(BlockHeight(height.0 - distance / 2));
                     return Ok(self.requested);
                 }
@@ -96,6 +102,7 @@ impl Bisection {
     /// [`BisectionError::OtherHeight`].
     pub fn supply(&mut self, checkpoint: Checkpoint) -> Result<(), BisectionError> {
         let received = checkpoint.height();
+        // Taken in any case: after a wrong checkpoint the next `advance` computes the request again.
         match self.requested.take() {
             Some(requested) if requested == received => {
                 self.pending.push(checkpoint);

@@ -143,7 +143,9 @@ impl LightClient {
     pub fn verify(&mut self, checkpoint: &Checkpoint) -> Result<(), LightClientError> {
         let Checkpoint { header, certificate, validators, .. } = checkpoint;
         let (height, id) = (header.height, header.id());
+        // Hashes and comparisons first: a forged header costs no signature verification.
         self.check_header(header, validators)?;
+        // The id covers the whole header, so a certificate for it proves every field.
         if (certificate.height, certificate.value) != (height, id) {
             return Err(LightClientError::OtherBlock(height));
         }
@@ -151,6 +153,7 @@ impl LightClient {
         if header.next_validators != next.hash() {
             return Err(LightClientError::NextValidators(height));
         }
+        // Counts signers whose signatures are not verified yet. Nothing is accepted before the next line.
         self.check_overlap(certificate)?;
         certificate.verify(validators, &self.mesh)?;
         (self.id, self.height, self.next) = (id, height, next.clone());
@@ -162,6 +165,7 @@ impl LightClient {
         if height <= self.height {
             return Err(LightClientError::NotLater { trusted: self.height, actual: height });
         }
+        // Cannot underflow: the height is later.
         let adjacent = height.0 - self.height.0 == 1;
         if adjacent && header.parent != self.id {
             return Err(LightClientError::Parent(height));
@@ -176,6 +180,7 @@ impl LightClient {
     /// Refuses a certificate that more than two thirds of the trusted power did not sign. No signer is counted twice:
     /// signers in a certificate are sorted and different.
     fn check_overlap(&self, certificate: &CommitCertificate) -> Result<(), LightClientError> {
+        // Power as the *trusted* set has it: the new header may claim any power for the same validators.
         let trusted = certificate.signatures.iter().filter_map(|(signer, _)| self.next.power_of(signer));
         let signed = trusted.fold(0u64, u64::saturating_add);
         let total = self.next.total_power();

@@ -201,9 +201,11 @@ pub fn explain(
     let Some(Record::Subnet { subnet, .. }) = record else {
         return Err(ScoreError::NoSubnet { netuid, block: header.height });
     };
+    // The subnet's record is proven from here on, and with it the hash of the inputs.
     let computed = compute(header, netuid, subnet, &proof.inputs)?;
     let uid = computed.inputs.uid_of(node);
     let neuron = match (uid, &proof.neuron) {
+        // The inputs are complete and their hash is proven, so this also proves that the node had no slot.
         (None, _) => None,
         (Some(uid), None) => return Err(ScoreError::Missing(uid)),
         (Some(uid), Some(fact)) => {
@@ -230,6 +232,7 @@ fn compute(header: &Header, netuid: Netuid, subnet: &Subnet, bytes: &[u8]) -> Re
     let due = BlockHeight(subnet.due);
     let expected = subnet.inputs.ok_or(ScoreError::NoEpoch { netuid, block: header.height, due })?;
     let found = EpochInputs::hash(bytes);
+    // Before decoding: bytes that the validators did not agree on are not parsed.
     if found != expected {
         return Err(ScoreError::Inputs { expected, found });
     }

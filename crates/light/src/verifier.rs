@@ -110,6 +110,7 @@ impl<S: Source> Verifier<S> {
         let response = self.source.fact(key, height).await.map_err(VerifierError::Source)?;
         let FactResponse { checkpoint, fact } = response;
         let checkpoint = decode_checkpoint(&checkpoint)?;
+        // A proof of another height would verify too, and answer another question.
         check_height(Some(height), &checkpoint)?;
         let fact = Fact::decode(&fact).map_err(|error| VerifyError::unreadable("proof", error))?;
         let verified = self.reach(checkpoint).await?;
@@ -132,6 +133,7 @@ impl<S: Source> Verifier<S> {
         let uid = self.source.uid(netuid, node).await.map_err(VerifierError::Source)?;
         let Some(uid) = uid else { return Err(none.into()) };
         match self.record(Key::Neuron(netuid, uid), height).await? {
+            // The source named the slot. Without this comparison it could name the slot of another node.
             Some(Record::Neuron { neuron, .. }) if neuron.node == node => Ok((uid, *neuron)),
             _ => Err(none.into()),
         }
@@ -166,6 +168,7 @@ impl<S: Source> Verifier<S> {
                 false => Err(VerifyError::OtherBlock { height, expected, found }.into()),
             };
         }
+        // On a clone: a failed bisection leaves the trusted header as it was.
         let mut bisection = Bisection::new(self.client.clone(), goal.clone());
         while let Some(between) = bisection.advance().map_err(VerifyError::Certificate)? {
             let received = fetch(&self.source, Some(between)).await?;
@@ -185,6 +188,7 @@ async fn trusting<S: Source>(source: &S, trusted: TrustedBlock) -> Verified<Ligh
     if found != block {
         return Err(VerifyError::OtherBlock { height, expected: block, found }.into());
     }
+    // `trusting` compares their hash with the header, whose id was compared above.
     let next = checkpoint.successors().clone();
     Ok(LightClient::trusting(&checkpoint.header, next).map_err(VerifyError::Start)?)
 }

@@ -70,8 +70,10 @@ pub fn replace_with(
     observe(ReplaceStep::Written)?;
     file.sync_all()?;
     observe(ReplaceStep::Synced)?;
+    // On POSIX a rename replaces the target in one step: a reader sees one file or the other.
     fs::rename(&temporary, path)?;
     observe(ReplaceStep::Renamed)?;
+    // The rename is an entry of the directory, and a crash can lose it until the directory is synced.
     sync_directory(path)?;
     observe(ReplaceStep::Finished)?;
     Ok(file)
@@ -82,6 +84,7 @@ pub fn replace_with(
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] when there is one; whatever else the disk says, and then there is none.
 pub fn create(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    // The system checks and creates in one step, so two processes cannot both create the file.
     let mut file = options(access).create_new(true).open(path)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_directory(path));
     if written.is_err() {
@@ -114,6 +117,7 @@ fn temporary(path: &Path) -> PathBuf {
 #[cfg_attr(not(unix), allow(unused_variables, reason = "only Unix has modes"))]
 fn options(access: Access) -> OpenOptions {
     let mut options = OpenOptions::new();
+    // Append: the file that `replace_with` returns continues behind the content that was written.
     options.read(true).append(true);
     #[cfg(unix)]
     if access == Access::Owner {
@@ -127,6 +131,7 @@ fn exclusive(temporary: &Path, access: Access) -> io::Result<File> {
     loop {
         let file = options(access).create(true).open(temporary)?;
         match file.lock() {
+            // A file system without locks still gets atomic replacement.
             Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
             _ => {}
         }
@@ -134,6 +139,7 @@ fn exclusive(temporary: &Path, access: Access) -> io::Result<File> {
         if !is_at(&file, temporary)? {
             continue;
         }
+        // After the lock: before it, this would empty the file that another writer is writing.
         file.set_len(0)?;
         // A file that a crash left behind has the mode of that time.
         #[cfg(unix)]

@@ -142,6 +142,7 @@ impl Store {
             return Err(StoreError::Exists { path: path.to_owned() });
         }
         let update = MemoryTree::default().update(&changes(None, &tip.state))?;
+        // Before anything is written: a wrong snapshot leaves an empty file, which a later import can use.
         if update.root != tip.header.state {
             return Err(StoreError::Root { expected: tip.header.state, found: update.root });
         }
@@ -205,6 +206,7 @@ impl Store {
             options,
             metrics: StoreMetrics::default(),
         };
+        // Rebuilds the state and compares its root: a store that cannot prove its own tip is not opened.
         let tip = store.read()?.tip(spec)?;
         Ok((store, tip))
     }

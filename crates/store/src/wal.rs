@@ -70,6 +70,7 @@ impl Wal {
     /// [`io::ErrorKind::WouldBlock`] when another process has it open; any other error of the disk.
     pub fn open(path: &Path) -> io::Result<(Self, RecoveredLog)> {
         let (mut log, contents) = AppendLog::open(path, FORMAT)?;
+        // `AppendLog::open` locked the file, so what is read here does not change.
         let (recovered, end) = recover(&contents);
         // A frame that is not whole would hide everything that is appended after it.
         log.truncate(end)?;
@@ -103,6 +104,7 @@ impl Wal {
     /// # Errors
     /// As for [`Self::append`].
     pub fn save_signer(&mut self, record: &SignerRecord) -> io::Result<()> {
+        // Kept in memory for `next_height`, which writes it into the next file.
         self.signer = *record;
         let content = cbor::encode(record).map_err(io::Error::other)?;
         reach(Point::SignerWrite);
@@ -129,10 +131,13 @@ impl Wal {
     /// # Errors
     /// As for [`Self::append`].
     pub fn next_height(&mut self) -> io::Result<()> {
+        // Replacing costs two syncs and a rename; most heights append to the same file.
         if self.log.size() < ROTATE_BYTES {
             return Ok(());
         }
         let record = cbor::encode(&self.signer).map_err(io::Error::other)?;
+        // The record has to be in the new file before the old one goes: without it this key could sign
+        // twice.
         self.log.replace([payload(KIND_SIGNER, &record)], |step| {
             reach(match step {
                 ReplaceStep::Created => Point::RotateCreated,
@@ -167,10 +172,12 @@ fn payload(kind: u8, content: &[u8]) -> Vec<u8> {
 /// The whole frames that a log begins with, and where they end.
 fn recover(contents: &LogContents) -> (RecoveredLog, u64) {
     let (mut recovered, mut end) = (RecoveredLog::default(), 0);
+    // Stops at the first frame that is not whole: later ones have no known place.
     for frame in contents.frames().map_while(Result::ok) {
         if recovered.take(frame.payload).is_none() {
             break;
         }
+        // Only after the payload was read: an unreadable frame is cut off, too.
         end = frame.end;
     }
     (recovered, end)
@@ -183,6 +190,7 @@ impl RecoveredLog {
         match *kind {
             KIND_ENTRY => self.entries.push(WalEntry::decode(content).ok()?),
             KIND_BLOCK => self.blocks.push(content.to_vec()),
+            // Every change appends a whole record, so the last one counts.
             KIND_SIGNER => self.signer = cbor::decode(content, Limits::new(MAX_BLOCK_LEN)).ok()?,
             _ => return None,
         }

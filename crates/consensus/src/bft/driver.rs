@@ -63,8 +63,11 @@ impl<H: Host> Driver<H> {
             if let Effect::Refused { reason, .. } = &effect {
                 refusal = Some(reason.clone());
             }
+            // The order is the safety argument: appends and the signer's record, then the sync, then what
+            // is sent.
             self.host.perform(effect).map_err(DriverError::Host)?;
         }
+        // All effects are performed, so the state that the engine assumes is the state on disk.
         self.stopped = false;
         Ok(refusal)
     }

@@ -98,6 +98,7 @@ impl Engine {
             Input::OwnSignature { vote, began_here } => self.on_own_signature(vote, began_here),
             Input::Certificate { from, certificate } => self.on_certificate(from, certificate)?,
         }
+        // Before the drain, and not reached on an error: a failed engine is not used again.
         self.finish_input();
         Ok(self.adapter.effects.drain())
     }
@@ -122,6 +123,8 @@ impl Engine {
     /// The votes of `node` that were received at the current height, at most two per round. A
     /// restarted peer asks for them, to learn its own earlier signatures.
     pub fn votes_by(&self, node: &NodeId) -> Vec<SignedVote> {
+        // The core keeps votes of all rounds of the height: a restarted peer may lack one of an early
+        // round.
         let rounds = self.state.iter().flat_map(|state| state.driver.votes().all_rounds().values());
         let votes = rounds.flat_map(|round| round.received_votes()).map(core::vote_of);
         votes.filter(|vote| vote.signer == *node).collect()
@@ -140,6 +143,7 @@ impl Engine {
 
     /// Ends an input: takes over a decision and forgets which statements this input verified.
     fn finish_input(&mut self) {
+        // Only for this input. A list that survives would grow with every message of a peer.
         self.adapter.verified.clear();
         if let Some(round) = self.adapter.take_decision() {
             self.adapter.backoff.learn(round);

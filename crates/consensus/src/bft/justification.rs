@@ -45,6 +45,7 @@ impl PolkaCertificate {
             .and_then(|signed| require(quorum, signed, validators))?;
         let vote =
             Vote { height: self.height, round: self.round, kind: VoteKind::Prevote, value: Some(self.value) };
+        // All signers signed the same bytes, so they are built once.
         let message = vote.message(mesh)?;
         for (signer, signature) in self.signatures.iter() {
             signature.verify(signer, &message).map_err(|_| CertificateError::InvalidSignature(*signer))?;
@@ -128,6 +129,7 @@ impl RoundCertificate {
     ) -> Result<(), CertificateError> {
         let needed = match self.reason {
             RoundReason::Skip => Quorum::ONE_THIRD,
+            // Precommits of any value, nil included: they show that the round ended, not what it decided.
             RoundReason::Precommits => quorum,
         };
         signed_power(self.votes.iter().map(|vote| &vote.signer), validators)

@@ -24,7 +24,10 @@ pub(super) fn order(mesh: &MeshId, height: BlockHeight, validators: &ValidatorSe
     let mut power = validators.total_power();
     let mut order = Vec::with_capacity(left.len());
     while power > 0 && !left.is_empty() {
+        // The position in the order is the counter of the draw, so that no two draws of a height use one
+        // hash.
         let drawn = draw(mesh, height, order.len()) % u128::from(power);
+        // `left` stays sorted by node id: every node walks the same list.
         let at = position(drawn, &left, validators);
         let chosen = left.remove(at);
         power = power.saturating_sub(power_at(validators, chosen));
@@ -50,6 +53,7 @@ fn position(drawn: u128, left: &[usize], validators: &ValidatorSet) -> usize {
             return at;
         }
     }
+    // Not reached: `drawn` is below the power of all that are left.
     left.len().saturating_sub(1)
 }
 

@@ -153,6 +153,7 @@ impl Signer {
         if let Some(through) = self.suspended_at(position.height) {
             return Err(SignError::Suspended(through));
         }
+        // Signed before the comparison, which needs the signature. A refused signature is dropped here.
         let signed = SignedStatement::sign(&self.key, &self.mesh, statement)?;
         let mark = signed.into();
         match self.record.last_signed {
@@ -169,6 +170,8 @@ impl Signer {
 
     /// Notes an own statement found in the log: a crash may have lost the last write of the record.
     pub(super) fn remember(&mut self, mark: HighWaterMark) {
+        // Never lowers the mark: the record may be ahead of the log, for instance by a signature from the
+        // network.
         if self.record.last_signed.is_none_or(|last| last.position() < mark.position()) {
             self.raise(mark);
         }
@@ -183,12 +186,16 @@ impl Signer {
     pub fn check_own_signature(&mut self, seen: HighWaterMark) -> OwnSignatureCheck {
         let position = seen.position();
         match self.record.last_signed {
+            // Below the mark the record does not say what was signed, so a conflict there is not detected.
             Some(last) if last == seen || last.position() > position => OwnSignatureCheck::Known,
+            // Two statements at one position under our key: a second process signs with it.
             Some(last) if last.position() == position => {
                 self.suspend_through(position.height);
                 OwnSignatureCheck::Conflict
             }
             _ => {
+                // Raised as well as suspended: when the suspension ends, the mark still excludes what was
+                // signed.
                 self.raise(seen);
                 self.suspend_through(position.height);
                 OwnSignatureCheck::Newer

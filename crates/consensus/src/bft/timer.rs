@@ -97,6 +97,8 @@ impl Timeouts {
         let base = match kind {
             TimerKind::Propose => self.propose,
             TimerKind::Prevote | TimerKind::Precommit => self.vote,
+            // It makes up for losses, which do not depend on the round. The listening timer has its own
+            // duration and does not use this one.
             TimerKind::Rebroadcast | TimerKind::Listen => return self.rebroadcast.min(self.longest),
         };
         let steps = round.0.saturating_add(backoff.0);
@@ -113,6 +115,8 @@ impl TimeoutBackoff {
     pub(super) fn learn(&mut self, round: Round) {
         self.0 = match round.0 {
             0 => self.0.saturating_sub(1),
+            // One Byzantine proposer can cost a round now and then; the bound keeps what it can add to
+            // later heights.
             rounds => self.0.saturating_add(rounds).min(MAX_BACKOFF_STEPS),
         };
     }

@@ -98,6 +98,8 @@ impl CommitCertificate {
         signed_power(self.signatures.iter().map(|(signer, _)| signer), validators)
             .and_then(|signed| require(quorum, signed, validators))?;
         let message = self.vote().message(mesh)?;
+        // Each by itself, with the strict rule: validators that disagree about one signature disagree about
+        // a block.
         for (signer, signature) in self.signatures.iter() {
             signature.verify(signer, &message).map_err(|_| CertificateError::InvalidSignature(*signer))?;
         }
@@ -111,6 +113,7 @@ impl CommitCertificate {
     /// # Errors
     /// The first check that fails.
     pub fn verify_existence(&self, validators: &ValidatorSet, mesh: &MeshId) -> Result<(), CertificateError> {
+        // Signers that are not known here are left out, and their signatures are not verified either.
         let known = || self.signatures.iter().filter(|(signer, _)| validators.power_of(signer).is_some());
         let signed = signed_power(known().map(|(signer, _)| signer), validators)?;
         require(Quorum::ONE_THIRD, signed, validators)?;
@@ -134,6 +137,7 @@ pub(crate) fn signed_power<'a>(
 ) -> Result<u64, CertificateError> {
     signers
         .map(|signer| validators.power_of(signer).ok_or(CertificateError::UnknownSigner(*signer)))
+        // Adds each entry: the callers pass lists that name a signer once.
         .try_fold(0u64, |sum, power| Ok(sum.saturating_add(power?)))
 }
 

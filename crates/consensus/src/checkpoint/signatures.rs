@@ -34,6 +34,7 @@ impl SignatureList {
         signatures: impl IntoIterator<Item = (NodeId, Signature)>,
     ) -> Result<Self, SignatureListError> {
         let mut list: Vec<_> = signatures.into_iter().collect();
+        // A stable sort: `dedup` then keeps the first signature of a signer that was collected.
         list.sort_by_key(|(signer, _)| *signer);
         list.dedup_by_key(|(signer, _)| *signer);
         Self::try_from(list)
@@ -68,6 +69,7 @@ impl TryFrom<Vec<(NodeId, Signature)>> for SignatureList {
         if list.len() > MAX_VALIDATORS {
             return Err(SignatureListError::TooMany(list.len()));
         }
+        // Equality is refused as well as disorder: a signer that is listed twice would count twice.
         match list.windows(2).find(|pair| pair[0].0 >= pair[1].0) {
             Some(pair) => Err(SignatureListError::Unsorted(pair[1].0)),
             None => Ok(Self(list)),

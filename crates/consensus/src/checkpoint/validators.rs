@@ -72,12 +72,14 @@ impl ValidatorSet {
     pub fn from_stakes(stakes: impl IntoIterator<Item = (NodeId, u64)>) -> Result<Self, ValidatorSetError> {
         let mut stakes: Vec<_> = stakes.into_iter().collect();
         stakes.sort_unstable_by_key(|(node, _)| *node);
+        // 128 bits: the sum of the stakes can be above 2^64 although each of them is not.
         let total: u128 = stakes.iter().map(|(_, stake)| u128::from(*stake)).sum();
         // A shift keeps the ratios of the stakes; every node computes the same one.
         let shift = (0..128).find(|shift| total >> shift <= u128::from(MAX_TOTAL_POWER)).unwrap_or(0);
         let scaled = stakes
             .into_iter()
             .map(|(node, stake)| Validator { node, power: stake.checked_shr(shift).unwrap_or(0) });
+        // A stake that the shift reduces to zero leaves the set: every member has power.
         Self::try_from(scaled.filter(|validator| validator.power > 0).collect::<Vec<_>>())
     }
 
@@ -137,6 +139,7 @@ impl TryFrom<Vec<Validator>> for ValidatorSet {
         let total: u128 = members.iter().map(|member| u128::from(member.power)).sum();
         let total = u64::try_from(total).ok().filter(|total| *total <= MAX_TOTAL_POWER);
         let total = total.ok_or(ValidatorSetError::TooMuchPower)?;
+        // The order is checked above, so one set has one hash.
         let hash = hash_of(&members);
         Ok(Self { members, total, hash })
     }

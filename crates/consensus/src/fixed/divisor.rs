@@ -30,6 +30,7 @@ impl Divisor {
             // Does not occur in an epoch. A limit below zero sends every dividend to the plain division.
             return Self { value, divisor: 1, reciprocal: 0, shift: 0, limit: -1 };
         }
+        // A whole divisor needs no shift of the dividend, so every dividend fits into 64 bits.
         let whole = bits.trailing_zeros() >= I32F32::FRACTION_BITS;
         let (shift, limit) = if whole { (0, i64::MAX) } else { (I32F32::FRACTION_BITS, u32::MAX.into()) };
         let divisor = bits.unsigned_abs() >> (I32F32::FRACTION_BITS - shift);
@@ -45,10 +46,12 @@ impl Divisor {
     #[inline]
     pub(crate) fn divide(&self, dividend: I32F32) -> I32F32 {
         let bits = dividend.to_bits();
+        // Truncation towards zero differs from the floor of the estimate for negative dividends.
         if bits < 0 || bits > self.limit {
             return dividend / self.value;
         }
         let dividend = bits.unsigned_abs() << self.shift;
+        // The high half of the product: dividend * floor((2^64 - 1) / divisor) / 2^64.
         let estimate = ((u128::from(dividend) * u128::from(self.reciprocal)) >> 64) as u64;
         // A remainder of at least the divisor means that the estimate is one too small.
         let rest = dividend - estimate * self.divisor;

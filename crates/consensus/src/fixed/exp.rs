@@ -22,6 +22,7 @@ pub fn exp(x: I32F32) -> I32F32 {
     if x == I32F32::ONE {
         return E;
     }
+    // The series of a negative argument would lose its digits to cancellation.
     let power = if x < I32F32::ZERO { -x } else { x };
     let sum = series(power);
     if x < I32F32::ZERO { I32F32::ONE / sum } else { sum }

@@ -58,6 +58,7 @@ impl I32F32 {
 
     /// The integer part, rounded down, within 0 and 65,535.
     pub fn to_u16(self) -> u16 {
+        // The shift is arithmetic, so a negative number is floored too and then becomes zero.
         let floor = self.0 >> Self::FRACTION_BITS;
         u16::try_from(floor.max(0)).unwrap_or(u16::MAX)
     }
@@ -130,6 +131,7 @@ impl Mul for I32F32 {
     /// The product, rounded towards negative infinity, saturating.
     #[inline]
     fn mul(self, other: Self) -> Self {
+        // The product has 64 fraction bits. The arithmetic shift floors: the rule of the `fixed` crate.
         Self::saturate((i128::from(self.0) * i128::from(other.0)) >> Self::FRACTION_BITS)
     }
 }
@@ -152,6 +154,7 @@ impl Div for I32F32 {
         if b > 0 && b & FRACTION_MASK == 0 {
             return Self(a / (b >> Self::FRACTION_BITS));
         }
+        // Rust's integer division truncates towards zero: the rule of the `fixed` crate for quotients.
         Self::saturate((i128::from(a) << Self::FRACTION_BITS) / i128::from(b))
     }
 }

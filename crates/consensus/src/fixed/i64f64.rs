@@ -34,6 +34,7 @@ impl I64F64 {
 
     /// The number truncated to 32 fraction bits, saturating.
     pub fn to_i32f32(self) -> I32F32 {
+        // 64 fraction bits become 32.
         I32F32::from_bits(i64::try_from(self.0 >> 32).unwrap_or(i64::MAX))
     }
 }
@@ -70,6 +71,7 @@ impl Div for I64F64 {
         // Long division of a << 64, one bit at a time. Slow, but only saturated sums are not whole.
         let (mut quotient, mut rest) = (a / b, a % b);
         for _ in 0..64 {
+            // The next doubling would pass 2^127, so the quotient is above MAX already.
             if quotient >> 126 != 0 {
                 return Self::MAX;
             }

@@ -48,6 +48,7 @@ pub(crate) fn update(input: &EpochInput<'_>, inputs: &BondInputs<'_>) -> Result<
             (before, after, dividends)
         }
         BondsRule::Yuma3 => {
+            // Yuma 3 takes the weights as they are, without stake: see `yuma3`.
             let after = Matrix::averaged(inputs.weights, &before, alpha);
             let dividends = yuma3::dividends(&after, inputs);
             (before, after, dividends)
@@ -77,12 +78,14 @@ fn stored(input: &EpochInput<'_>) -> Result<Matrix, YumaError> {
     let mut matrix = Matrix::with_capacity(n, n, cells);
     for row in 0..n {
         for &(uid, value) in input.row(row, RowKind::Bonds)?.iter() {
+            // The column, not the row: bonds *in* a uid end when it changes hands.
             if from > input.neurons[usize::from(uid.0)].registered {
                 matrix.push(uid.0, I32F32::from_int(value.into()));
             }
         }
         matrix.end_row();
     }
+    // Yuma 2 normalises the columns instead, so a common factor would only cost precision.
     if input.params.bonds != BondsRule::Yuma2 {
         matrix.divide(I32F32::from_int(u16::MAX.into()));
     }
@@ -92,6 +95,7 @@ fn stored(input: &EpochInput<'_>) -> Result<Matrix, YumaError> {
 /// The bonds as they are stored: only uids with a new permit keep theirs. A cell that rounds to zero
 /// stays as an explicit zero.
 pub(crate) fn to_stored(bonds: &Matrix, new_permits: &[bool]) -> Vec<Vec<Cell>> {
+    // `to_proportion` rounds down, so no bond grows by being stored.
     let row = |(row, permit): (usize, &bool)| {
         let (uids, values) = if *permit { bonds.row(row) } else { (&[][..], &[][..]) };
         uids.iter().zip(values).map(|(uid, value)| (Uid(*uid), value.to_proportion())).collect()

@@ -34,12 +34,14 @@ pub(crate) fn split(emission: u64, shares: &EmissionShares<'_>) -> EmissionAmoun
     for column in [&mut server, &mut validator, &mut combined] {
         normalize_by(column, sum);
     }
+    // No incentive and no dividends: all goes to validators by stake, as in the reference chain's fallback.
     if sum == I32F32::ZERO {
         let no_votes = shares.active_stake.iter().all(|stake| *stake == I32F32::ZERO);
         let fallback = if no_votes { shares.stake } else { shares.active_stake };
         validator = fallback.to_vec();
         combined = validator.clone();
     }
+    // `combined` is rounded by itself and can exceed the sum of both parts.
     let amounts = |shares: Vec<I32F32>| shares.into_iter().map(|share| share_of(emission, share)).collect();
     EmissionAmounts { server: amounts(server), validator: amounts(validator), combined: amounts(combined) }
 }

@@ -26,7 +26,10 @@ pub(crate) fn consensus(stake: &[I32F32], weights: &Matrix, kappa: I32F32) -> Ve
     let mut stake = stake.to_vec();
     normalize(&mut stake);
     let total: I32F32 = stake.iter().copied().sum();
+    // `total` need not be exactly one: each share is truncated. The minority is measured against what is
+    // there.
     let minority = total - kappa;
+    // Rows without stake are left out: they would not move the cumulative stake, and most rows have none.
     let voters = stake.iter().filter(|stake| **stake > I32F32::ZERO).count();
 
     let (starts, mut values) = values_by_column(&stake, weights);
@@ -38,6 +41,7 @@ pub(crate) fn consensus(stake: &[I32F32], weights: &Matrix, kappa: I32F32) -> Ve
         if values.len() < voters && total - positive > minority {
             return I32F32::ZERO;
         }
+        // The stake of the rows without a weight is counted first, because zero is the smallest weight.
         first_above(values, total - positive, minority)
     };
     starts.windows(2).map(column).collect()
@@ -57,6 +61,7 @@ fn values_by_column(stake: &[I32F32], weights: &Matrix) -> (Vec<usize>, Vec<Weig
         starts[column] += starts[column - 1];
     }
     let mut values = vec![WeightedValue::default(); starts.last().copied().unwrap_or(0)];
+    // `starts` stays as the bounds of the columns; `next` moves as the cells are placed.
     let mut next = starts.clone();
     for row in voting() {
         for (column, weight) in weights.iter_row(row).filter(|(_, weight)| *weight > I32F32::ZERO) {
@@ -76,12 +81,16 @@ fn first_above(mut values: &mut [WeightedValue], mut below: I32F32, minority: I3
     while values.len() > MAX_SORTED_VALUES {
         let pivot = median_of_three(values);
         let (smaller, smaller_stake) = count(values, |weight| weight < pivot);
+        // Strictly above: at equality the answer is the next larger weight, which is not in this part.
         if smaller > 0 && below + smaller_stake > minority {
             values = partition(values, |weight| weight < pivot);
             continue;
         }
+        // Equal weights are taken together: validators that copy one weight would make the partition
+        // quadratic.
         let (equal, equal_stake) = count(values, |weight| weight == pivot);
         below += smaller_stake + equal_stake;
+        // Nothing is larger than the pivot, or the pivot itself passes the minority.
         if smaller + equal == values.len() || below > minority {
             return pivot;
         }
@@ -101,6 +110,7 @@ fn first_above(mut values: &mut [WeightedValue], mut below: I32F32, minority: I3
 fn median_of_three(values: &[WeightedValue]) -> I32F32 {
     let at = |index: usize| values[index].weight;
     let (a, b, c) = (at(0), at(values.len() / 2), at(values.len() - 1));
+    // Any element works as a pivot. The median of three avoids the worst case of sorted columns.
     a.max(b).min(a.min(b).max(c))
 }
 
@@ -123,6 +133,7 @@ fn partition(values: &mut [WeightedValue], passes: impl Fn(I32F32) -> bool) -> &
     let mut kept = 0;
     for at in 0..values.len() {
         let value = values[at];
+        // Written in any case; the next value overwrites it unless `kept` moved.
         values[kept] = value;
         kept += usize::from(passes(value.weight));
     }

@@ -91,6 +91,7 @@ impl Default for Params {
 
 /// The activity cutoff in blocks: `max(1, floor(factor_milli * tempo / 1000))`.
 pub fn activity_cutoff(factor_milli: u64, tempo: u64) -> u64 {
+    // 128 bits: the product of two u64 always fits.
     let blocks = u128::from(factor_milli) * u128::from(tempo) / 1_000;
     u64::try_from(blocks).unwrap_or(u64::MAX).max(1)
 }
@@ -120,6 +121,8 @@ impl Params {
         if self.last_step_block == 0 {
             block.saturating_sub(self.tempo)
         } else {
+            // One more than the step: a uid that registered in the block of the last step is still a known
+            // one.
             self.last_step_block.saturating_add(1)
         }
     }

@@ -20,10 +20,12 @@ pub(crate) fn next(shares: &[I32F32], max: u32, owner: Option<Uid>) -> Vec<bool>
         // Equal shares are ordered by uid, so that the higher uid keeps its permit: the rule of the
         // reference chain, whose stable sort drops from the front.
         order.select_nth_unstable_by_key(dropped - 1, |uid| (shares[*uid], *uid));
+        // The order within the dropped part does not matter, so a selection is enough.
         for uid in &order[..dropped] {
             permits[*uid] = false;
         }
     }
+    // After the drop: the owner's permit does not cost another validator its own.
     if let Some(permit) = owner.and_then(|owner| permits.get_mut(usize::from(owner.0))) {
         *permit = true;
     }

@@ -20,6 +20,7 @@ pub(crate) fn shares(input: &EpochInput<'_>) -> Vec<I32F32> {
 fn normalized(stakes: Vec<I64F64>) -> Vec<I32F32> {
     let sum: I64F64 = stakes.iter().copied().sum();
     let share = |stake: I64F64| if sum == I64F64::ZERO { stake } else { stake / sum };
+    // Truncated once, after the division.
     stakes.into_iter().map(|stake| share(stake).to_i32f32()).collect()
 }
 
@@ -31,6 +32,7 @@ pub(crate) fn active(input: &EpochInput<'_>, shares: &[I32F32], permits: &[bool]
         .enumerate()
         .map(|(uid, share)| if votes(uid) { *share } else { I32F32::ZERO })
         .collect();
+    // Inactive stake drops out of the denominator: it must not block the majority kappa.
     normalize(&mut active);
     active
 }

@@ -14,21 +14,26 @@ pub(crate) fn masked(input: &EpochInput<'_>, permits: &[bool]) -> Result<Matrix,
     let cells = cells.map(|(neuron, _)| neuron.weights.len()).sum();
     let mut matrix = Matrix::with_capacity(n, n, cells);
     for (row, neuron) in input.neurons.iter().enumerate() {
+        // Read for rows without a permit as well: a malformed row is an error whether or not it counts.
         let stored = input.row(row, RowKind::Weights)?;
         if permits[row] {
             let keeps_self = input.is_owner(row);
             for &(uid, value) in stored.iter() {
                 let column = usize::from(uid.0);
                 let registered = input.neurons[column].registered;
+                // At equality too: within one block the weights may have been signed before the slot
+                // changed hands.
                 let outdated = neuron.last_update <= registered
                     || neuron.commit_block.is_some_and(|committed| committed < registered);
                 if !outdated && (column != row || keeps_self) {
+                    // A weight of zero is pushed as a cell: under liquid alpha it keeps the bond alive.
                     matrix.push(uid.0, I32F32::from_int(value.into()));
                 }
             }
         }
         matrix.end_row();
     }
+    // After the masks: what is masked does not dilute the rest of the row.
     matrix.normalize_rows();
     Ok(matrix)
 }

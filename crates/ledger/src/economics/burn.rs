@@ -29,6 +29,7 @@ const ONE: u64 = 1 << 32;
 impl BurnRule {
     /// The price after one more registration.
     pub fn after_registration(&self, price: u64) -> u64 {
+        // 128 bits: the product of two u64 does not fit into 64.
         let raised = u128::from(price) * u128::from(self.multiplier_milli) / 1_000;
         self.clamp(u64::try_from(raised).unwrap_or(u64::MAX))
     }
@@ -50,6 +51,8 @@ pub fn decay_factor(half_life: u64) -> u64 {
     if half_life == 0 {
         return ONE;
     }
+    // Invariant: the power of `low` is at most one half, that of `high` is above it. Floored products are
+    // monotone in the base, so the bisection finds the border.
     let (mut low, mut high) = (0, ONE);
     while low + 1 < high {
         let middle = low + (high - low) / 2;
@@ -74,6 +77,7 @@ fn power(mut base: u64, mut exponent: u64) -> u64 {
         if exponent & 1 == 1 {
             result = multiply(result, base);
         }
+        // Cannot saturate: the base is at most one, and so is its square.
         base = multiply(base, base);
         exponent >>= 1;
     }

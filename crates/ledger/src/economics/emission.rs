@@ -21,11 +21,13 @@ pub fn block_reward(issuance: u64) -> u64 {
         return 0;
     }
     // The quotient is at least one, so its logarithm exists.
+    // Flooring the quotient does not change the floor of its logarithm, because powers of two are whole.
     FIRST_REWARD >> (CAP / left).ilog2().min(63)
 }
 
 /// The smallest issuance at which `halvings` halvings have happened, in base units.
 pub fn halving_threshold(halvings: u32) -> u64 {
+    // A shift by 64 or more leaves nothing: the threshold is then the cap.
     CAP - CAP.checked_shr(halvings).unwrap_or(0)
 }
 
@@ -54,6 +56,7 @@ pub fn pro_rata(amount: u64, part: u64, whole: u64) -> u64 {
 /// Yuma consensus splits the rest, half by incentive and half by dividends: 41 % and 41 % of the pot.
 pub fn split(pot: u64) -> (u64, u64) {
     let owner = proportion_of(pot, OWNER_SHARE);
+    // The rest is a difference and not a second product, so that both parts add up to the pot.
     (owner, pot - owner)
 }
 

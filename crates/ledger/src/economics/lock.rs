@@ -30,10 +30,12 @@ impl LockRule {
     /// `max(floor, 2 * last - floor(last / interval) * elapsed)`.
     pub fn cost(&self, last: LastLock, block: u64) -> u64 {
         let times = if last.block == 0 { 1 } else { 2 };
+        // 128 bits: twice a u64 amount does not fit into 64.
         let top = u128::from(last.amount) * times;
         let elapsed = u128::from(block.saturating_sub(last.block));
         let decayed =
             last.amount.checked_div(self.interval).map_or(top, |per_block| u128::from(per_block) * elapsed);
+        // The floor last: without it, subnets would be free after a quiet time.
         u64::try_from(top.saturating_sub(decayed)).unwrap_or(u64::MAX).max(self.floor)
     }
 }

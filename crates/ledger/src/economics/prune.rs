@@ -52,9 +52,12 @@ pub fn neuron(neurons: &[NeuronRank], immunity: u64, block: u64) -> Option<u16> 
         .iter()
         .filter(|neuron| !neuron.owner)
         .partition(|neuron| is_immune(neuron.registered, immunity, block));
+    // A flood of registrations must not push out the last neurons that earn: newcomers then replace
+    // newcomers.
     let candidates = if mature.len() > MIN_NON_IMMUNE { mature } else { immune };
     candidates
         .into_iter()
+        // The uid makes the order total, so that every node prunes the same slot.
         .min_by_key(|neuron| (neuron.emission, neuron.registered, neuron.uid))
         .map(|neuron| neuron.uid)
 }

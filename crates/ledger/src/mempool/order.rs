@@ -31,6 +31,7 @@ pub(super) fn best(
     };
     let first = |signer: &NodeId, waiting: &BTreeMap<u64, PendingTransaction>| {
         let free = waiting.values().next()?.is_free();
+        // Node keys and owner keys count their nonces separately.
         let nonce = match free {
             true => state.nodes().get(signer)?.nonce,
             false => state.accounts().get(signer).nonce,
@@ -48,6 +49,7 @@ pub(super) fn best(
         }
         bytes -= one.bytes;
         taken.push(one.envelope.clone());
+        // One transaction per signer is in the heap: a high fee cannot overtake its own lower nonces.
         heap.extend(next(&signer, nonce.saturating_add(1)));
     }
     taken

@@ -70,11 +70,13 @@ impl Assembly {
     /// # Errors
     /// When it is not a valid page: records out of order or unreadable, an empty page that is not the last, or too many.
     pub fn take(&mut self, page: &StatePage) -> Result<(), SnapshotError> {
+        // An empty page makes no progress: a peer could send them without end.
         if page.records.is_empty() && !page.last {
             return Err(SnapshotError::Order { record: self.records.len() as u64 });
         }
         for bytes in &page.records {
             let record = self.records.len() as u64;
+            // Counted before decoding, so that the limit also bounds the work.
             self.bytes = self.bytes.saturating_add(bytes.len());
             if self.bytes > MAX_STATE_LEN {
                 return Err(SnapshotError::TooLarge);
@@ -82,6 +84,7 @@ impl Assembly {
             let decoded = Record::decode(bytes);
             let decoded = decoded.map_err(|error| SnapshotError::Frame { frame: record, error })?;
             let place = decoded.key().place();
+            // Ascending places: no record comes twice, and another peer can continue behind the last one.
             if self.after.is_some_and(|after| place <= after) {
                 return Err(SnapshotError::Order { record });
             }

@@ -21,6 +21,7 @@ impl LedgerState {
             return None;
         }
         let (signers, next) = (self.anchors.signers()?, self.anchors.successors()?);
+        // Strictly after the election before: a metagraph of that block is in its checkpoint.
         let since = self.height.saturating_sub(interval);
         let ended = self.subnets.iter().filter(|(_, subnet)| subnet.last_step > since);
         let metagraph = |(netuid, subnet): (_, &crate::subnet::Subnet)| {

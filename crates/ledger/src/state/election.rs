@@ -32,6 +32,7 @@ impl LedgerState {
     /// Elects the permitted nodes with the largest stakes, each with its stake as its power. Without any,
     /// those in office stay: a mesh without validators could never have some again.
     pub(super) fn elect(&mut self) {
+        // Collected once: a node can have a permit in several subnets.
         let permitted: BTreeSet<NodeId> = self
             .subnets
             .values()
@@ -39,9 +40,11 @@ impl LedgerState {
             .filter(|neuron| neuron.permit)
             .map(|neuron| neuron.node)
             .collect();
+        // Sorted by stake and then by key, so that every node cuts at the same place.
         let largest = self.nodes.by_stake().filter(|(node, _)| permitted.contains(node));
         let elected = largest.take(MAX_VALIDATORS).map(|(node, stake)| (node, stake.base_units()));
         if let Ok(elected) = ValidatorSet::from_stakes(elected)
+            // The same set keeps its object: a comparison of two states sees at once that nothing changed.
             && self.validators.as_ref().is_none_or(|now| **now != elected)
         {
             self.validators = Some(Arc::new(elected));

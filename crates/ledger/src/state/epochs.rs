@@ -41,8 +41,11 @@ impl LedgerState {
     pub(super) fn run_epochs(&mut self, advanced: &mut Advanced) {
         let height = self.height;
         let due = self.subnets.iter().filter(|(_, subnet)| subnet.due <= height);
+        // Ascending by number, which is the order of events and of payments in the block.
         let due: Vec<Netuid> = due.map(|(netuid, _)| *netuid).collect();
         for netuid in due {
+            // Taken out, because paying changes the nodes and accounts of the same state. It goes back
+            // below.
             if let Some(mut subnet) = self.subnets.remove(&netuid) {
                 let inputs = self.inputs(netuid, &subnet);
                 match self.epoch(&mut subnet, &inputs) {
@@ -62,6 +65,8 @@ impl LedgerState {
         let (owner_part, emission) =
             if subnet.owner.is_some() { split(subnet.pending) } else { (0, subnet.pending) };
         let set = &subnet.hyperparameters;
+        // Commits are appended, so the first one is the earliest. Those that expired went at the last
+        // epoch.
         let promised = |neuron: &Neuron| neuron.commits.first().map(|commit| commit.block);
         let neuron = |neuron: &Arc<Neuron>| NeuronInputs {
             node: neuron.node,
@@ -79,6 +84,7 @@ impl LedgerState {
             block: self.height,
             owner_part,
             emission,
+            // The block of the last step before this one: `epoch` moves it only after the inputs are read.
             params: set.epoch(self.params.weight_stake, subnet.owner_uid(), subnet.last_step),
             neurons: subnet.neurons.iter().map(neuron).collect(),
         }
@@ -89,6 +95,8 @@ impl LedgerState {
     fn epoch(&mut self, subnet: &mut Subnet, inputs: &EpochInputs) -> Result<(Event, Vec<u8>), String> {
         let EpochInputs { netuid, epoch, owner_part, emission, .. } = *inputs;
         let computed = inputs.run();
+        // Before the error leaves: an epoch that cannot be computed would otherwise be due again in every
+        // block.
         subnet.end_epoch(self.height);
         let output = computed.map_err(|error| error.to_string())?;
         let encoded = inputs.encode().map_err(|error| error.to_string())?;
@@ -99,8 +107,10 @@ impl LedgerState {
             subnet.earned = subnet.earned.saturating_add(owner_part);
             paid = paid.saturating_add(owner_part);
         }
+        // By what was paid and not by the pot: the remainder of every rounding stays for the next epoch.
         subnet.pending = subnet.pending.saturating_sub(paid);
         keep(subnet, output);
+        // After the payment and `keep`: rows show the stakes and the results that this epoch leaves.
         subnet.metagraph = Some(Metagraph::of(&self.nodes, netuid, epoch, subnet).root());
         subnet.inputs = Some(EpochInputs::hash(&encoded));
         Ok((Event::Epoch { netuid, epoch, paid: Amount::from_base_units(paid) }, encoded))
@@ -111,6 +121,7 @@ impl LedgerState {
     fn pay(&mut self, subnet: &Subnet, output: &EpochOutput, emission: u64) -> u64 {
         let miners = checked_sum(&output.server_emission);
         let validators = checked_sum(&output.validator_emission);
+        // The whole is compared before the first payment: tokens that were never minted must not be paid.
         if miners.zip(validators).and_then(|(a, b)| a.checked_add(b)).is_none_or(|sum| sum > emission) {
             return 0;
         }
@@ -118,6 +129,7 @@ impl LedgerState {
         let parts = output.server_emission.iter().zip(&output.validator_emission);
         for (neuron, (mined, validated)) in subnet.neurons.iter().zip(parts) {
             let Some(node) = self.nodes.get(&neuron.node) else { continue };
+            // A miner's part can be spent at once; a validator's part is added to the stakes behind it.
             self.accounts.credit(node.owner, *mined);
             paid += mined + self.nodes.pay_dividends(neuron.node, *validated);
         }

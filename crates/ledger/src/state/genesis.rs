@@ -34,6 +34,7 @@ impl LedgerState {
     /// # Errors
     /// When more tokens would exist than may.
     pub fn genesis(spec: &MeshSpec) -> Result<Self, GenesisError> {
+        // 128 bits: amounts of a spec can add up to more than a u64 before the cap is checked.
         let held = spec.held();
         let issuance = match u64::try_from(held) {
             Ok(issuance) if issuance <= CAP => issuance,
@@ -47,6 +48,7 @@ impl LedgerState {
         for listed in &spec.nodes {
             let owner = listed.owner.unwrap_or(listed.id);
             nodes.insert(listed.id, Node::new(owner, 0));
+            // After the insertion: stake on a node that does not exist would vanish.
             nodes.add_stake(listed.id, owner, listed.stake.base_units());
             if let Some(address) = listed.anchor {
                 // The spec's check refuses an address that is there twice; unchecked, the first counts.
@@ -71,6 +73,7 @@ impl LedgerState {
             validators: None,
             anchors,
         };
+        // Both need the nodes, subnets and anchor keys of the spec, so they come last.
         state.elect();
         state.hand_over();
         Ok(state)

@@ -22,6 +22,7 @@ impl LedgerState {
         if self.subnets.is_empty() {
             return;
         }
+        // Shares are of the pot as it is now; the loop below lowers the carry.
         let pot = self.carry;
         let amounts: Vec<u64> = match self.voted_shares() {
             Some(shares) => shares.into_iter().map(|share| share_of(pot, share)).collect(),
@@ -48,10 +49,13 @@ impl LedgerState {
         let mut trust = rank.clone();
         for (stake, vote) in self.root_votes() {
             let mut row: Vec<I32F32> = netuids.iter().map(|netuid| weight_for(vote, *netuid)).collect();
+            // After the lookup: weights for dissolved subnets are left out and do not dilute the rest of
+            // the vote.
             normalize(&mut row);
             for (column, weight) in row.into_iter().enumerate() {
                 if weight > I32F32::ZERO {
                     rank[column] += stake * weight;
+                    // Trust counts stake once per subnet, whatever the weight.
                     trust[column] += stake;
                 }
             }
@@ -72,6 +76,7 @@ impl LedgerState {
             let largest = self.nodes.by_stake().take(ROOT_VALIDATORS);
             largest.map(|(key, stake)| (key, stake.base_units()))
         };
+        // The largest stakes, whether they voted or not: stake that does not vote lowers trust.
         let whole = I64F64::from_int(roots().map(|(_, stake)| stake).sum());
         roots()
             .filter_map(|(key, stake)| self.votes.get(&key).map(|vote| (stake, vote)))

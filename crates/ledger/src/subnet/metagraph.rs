@@ -139,6 +139,7 @@ impl Metagraph {
         let mut tree = vec![[0; 32]; size];
         let mut places = vec![0; leaves.len()];
         for (order, (leaf, index)) in leaves.iter().enumerate() {
+            // Leaves from the end, in reverse: the layout of OpenZeppelin's `makeMerkleTree`.
             let place = size - 1 - order;
             tree[place] = *leaf;
             places[*index] = place;
@@ -186,6 +187,7 @@ impl MetagraphProof {
     /// Whether `row` is in the tree with this `root`.
     #[must_use]
     pub fn verify(&self, row: &MetagraphRow, root: &MetagraphRoot) -> bool {
+        // The order within a pair follows from the hashes, so a proof needs no left and right.
         let top = self.siblings.iter().fold(row.leaf(), |below, sibling| pair(&below, sibling.as_bytes()));
         self.siblings.len() <= MAX_PROOF_STEPS && row.epoch == root.epoch && top == *root.root.as_bytes()
     }

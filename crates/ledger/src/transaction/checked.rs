@@ -34,6 +34,7 @@ impl Checked {
     /// Verifies and decodes `envelopes` on up to `threads` threads; the result does not depend on how many.
     pub fn all(envelopes: &[Envelope], mesh: &MeshId, threads: NonZeroUsize) -> Vec<Self> {
         let one_by_one = |part: &[Envelope]| part.iter().map(|one| Self::new(one, mesh)).collect();
+        // Consecutive parts: the results are put together in the order of the block.
         let size = envelopes.len().div_ceil(threads.get()).max(MIN_PER_THREAD);
         let mut parts = envelopes.chunks(size);
         // The first part is for the thread that is here anyway.

@@ -8,9 +8,11 @@ use crate::state::LedgerState;
 /// Applies a transaction, or rejects it without a trace.
 pub(crate) fn execute(state: &mut LedgerState, checked: &Checked) -> Result<Outcome, Rejection> {
     let transaction = checked.transaction.as_ref().map_err(Clone::clone)?;
+    // Signatures were verified before, possibly for another state: a mistake of the caller stops here.
     if checked.mesh != state.mesh {
         return Err(Rejection::Malformed { why: "it was verified for another mesh".into() });
     }
+    // The height is that of this block: a transaction can still be applied at its last valid height.
     if transaction.expiry.0 < state.height {
         return Err(Rejection::Expired { expiry: transaction.expiry });
     }
@@ -30,7 +32,9 @@ fn by_node(state: &mut LedgerState, node: NodeId, transaction: &Transaction) -> 
     if !transaction.fee.is_zero() {
         return Err(Rejection::NodeFee);
     }
+    // `apply` checks everything before it changes anything, so an error needs no rollback.
     let outcome = transaction.call.apply(state, node)?;
+    // Only after success: a rejected transaction keeps its nonce and can be sent again until it expires.
     state.nodes.advance_nonce(&node);
     Ok(outcome)
 }
@@ -51,6 +55,7 @@ fn by_owner(state: &mut LedgerState, owner: NodeId, transaction: &Transaction) -
     }
     let outcome = transaction.call.apply(state, owner);
     if outcome.is_ok() {
+        // A fee goes to no validator: it lowers the issuance and can be minted again.
         state.recycle(fee);
         state.accounts.advance_nonce(owner);
     } else {

@@ -53,11 +53,13 @@ impl TransactionKind for RegisterNeuron {
             return Err(Rejection::Price { price });
         }
         let uid = subnet.slot_for_newcomer(&state.params, height).ok_or(Rejection::NoSlot { netuid })?;
+        // The last check that can fail: everything behind it changes the state.
         if !state.accounts.debit(&signer, price.base_units()) {
             return Err(Rejection::Balance { needed: price });
         }
         let replaced = subnet.place(node, uid, height);
         subnet.price = state.params.burn.after_registration(subnet.price);
+        // Burned, and not paid to the subnet's owner, who could otherwise register for free.
         state.recycle(price.base_units());
         Ok(RegisterNeuronOutcome { netuid, uid, price, replaced })
     }

@@ -70,10 +70,15 @@ impl TransactionKind for RevealWeights {
         let (subnet, uid) = slot_of(state, netuid, node)?;
         let submitted = Submitted { weights: &self.weights, version_key: self.version_key, plain: false };
         submitted.check(state, subnet, uid)?;
+        // With the signer's key and not one of the message: a commitment that was copied hashes
+        // differently.
         let hash = commitment(&state.mesh, &node, self);
         let commit = due(subnet, uid, hash)?;
+        // The block of the commit, not of the reveal: a neuron that registered in between was not
+        // evaluated.
         let row = submitted.row(subnet, commit.block);
         if let Some(neuron) = state.subnets.get_mut(&netuid).and_then(|subnet| subnet.neuron_mut(uid)) {
+            // Each commit can be revealed once.
             neuron.commits.retain(|other| *other != commit);
             neuron.weights = row;
         }

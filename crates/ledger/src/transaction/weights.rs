@@ -59,6 +59,7 @@ impl Submitted<'_> {
         if self.plain && state.height < from {
             return Err(Rejection::WeightsTooSoon { from: BlockHeight(from) });
         }
+        // Without a permit a neuron may weight itself alone; the epoch masks such weights.
         let only_self = self.weights.iter().all(|(about, _)| *about == uid);
         if !neuron.permit && subnet.owner_uid() != Some(uid) && !only_self {
             return Err(Rejection::NoPermit);
@@ -81,6 +82,7 @@ impl Submitted<'_> {
     pub(super) fn row(&self, subnet: &Subnet, since: u64) -> Vec<Cell> {
         let values: Vec<u16> = self.weights.iter().map(|(_, weight)| *weight).collect();
         let uids = self.weights.iter().map(|(uid, _)| *uid);
+        // Scaled before the zeros are set: the others keep the scale that the validator signed.
         let mut row: Vec<Cell> = uids.zip(max_upscale_u16(&values)).collect();
         for (uid, weight) in &mut row {
             if subnet.neuron(*uid).is_some_and(|neuron| neuron.registered >= since) {

@@ -23,6 +23,7 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
     let nothing = LedgerState::nothing(after);
     let before = before.unwrap_or(&nothing);
     let mut changes = Changes::new();
+    // Always: the height is in it, so every block changes the root.
     put(&mut changes, Record::Chain(after.chain()));
     let account = |owner: &NodeId, account: &_| Record::Account { owner: *owner, account: *account };
     compare(&mut changes, &before.accounts.held, &after.accounts.held, account);
@@ -67,6 +68,7 @@ fn compare<K: Ord + Clone, V: PartialEq + Clone>(
             DiffItem::Add(key, value) | DiffItem::Update { new: (key, value), .. } => {
                 put(changes, record(key, value));
             }
+            // The removed value is only read for its key.
             DiffItem::Remove(key, value) => drop(changes.insert(record(key, value).key(), None)),
         }
     }
@@ -81,6 +83,7 @@ fn nodes(changes: &mut Changes, before: &OrdMap<NodeId, Node>, after: &OrdMap<No
             DiffItem::Remove(key, old) => (*key, Some(old), None),
         };
         let record = new.map(|node| Record::of_node(key, node));
+        // A node differs when only its stakes do, and those are records of their own.
         if record != old.map(|node| Record::of_node(key, node)) {
             changes.insert(Key::Node(key), record);
         }
@@ -100,6 +103,7 @@ fn subnets(changes: &mut Changes, before: &OrdMap<Netuid, Subnet>, after: &OrdMa
         };
         let record = new.map(|subnet| Record::Subnet {
             netuid,
+            // Neurons are records of their own: a change of one weight must not write the whole subnet.
             subnet: Box::new(Subnet { neurons: Vec::new(), ..subnet.clone() }),
         });
         changes.insert(Key::Subnet(netuid), record);
@@ -110,6 +114,7 @@ fn subnets(changes: &mut Changes, before: &OrdMap<Netuid, Subnet>, after: &OrdMa
 fn neurons(changes: &mut Changes, netuid: Netuid, before: &[Arc<Neuron>], after: &[Arc<Neuron>]) {
     for uid in 0..before.len().max(after.len()) {
         let (old, new) = (before.get(uid), after.get(uid));
+        // `Arc` compares the pointers first, so an unchanged neuron costs no comparison of its weights.
         if old != new {
             let uid = Uid(uid as u16);
             let neuron = |neuron: &Arc<Neuron>| Box::new(Neuron::clone(neuron));

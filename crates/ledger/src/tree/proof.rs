@@ -45,6 +45,7 @@ impl StateProof {
     /// # Errors
     /// When the proof does not show that.
     pub fn verify(&self, root: &Hash, record: &Record) -> Result<(), ProofError> {
+        // The value is encoded here and not taken from the peer: the leaf's hash is over canonical bytes.
         let value = cbor::encode(record).map_err(|error| ProofError::Malformed(error.to_string()))?;
         self.check(root, &record.key(), Some(value))
     }
@@ -58,6 +59,7 @@ impl StateProof {
     }
 
     fn check(&self, root: &Hash, key: &Key, value: Option<Vec<u8>>) -> Result<(), ProofError> {
+        // Before decoding: the bytes come from a peer.
         if self.bytes.len() > MAX_PROOF_LEN {
             return Err(ProofError::Malformed(format!("{} bytes are too many", self.bytes.len())));
         }

@@ -134,9 +134,11 @@ impl Parts {
     }
 
     fn assemble(mut self, mesh: MeshId, params: Arc<Params>) -> Result<LedgerState, RebuildError> {
+        // After all records are in: they come in any order, and a stake can come before its node.
         for StakePart { node, staker, amount } in self.stakes {
             match self.nodes.get(&node).map(|found| found.stake_of(&staker)) {
                 None => return Err(RebuildError::Orphan(Key::Stake(node, staker))),
+                // The ledger keeps no stake of zero, so one that is there already came from a record.
                 Some(stake) if !stake.is_zero() => return Err(RebuildError::Twice(Key::Stake(node, staker))),
                 Some(_) => self.nodes.add_stake(node, staker, amount),
             }
@@ -145,6 +147,7 @@ impl Parts {
             let subnet = self.subnets.get_mut(&netuid);
             let subnet = subnet.ok_or(RebuildError::Orphan(Key::Neuron(netuid, uid)))?;
             let next = subnet.neurons.len();
+            // A map by (subnet, uid) is ascending, so a missing slot shows at the first one behind it.
             if next != usize::from(uid.0) {
                 return Err(RebuildError::Gap { netuid, missing: Uid(next as u16) });
             }

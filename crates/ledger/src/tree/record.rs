@@ -50,6 +50,7 @@ pub enum Key {
 impl Key {
     /// Where the record is in the tree.
     pub(crate) fn place(&self) -> Hash {
+        // The byte of kind separates keys of equal parts: an account and a node with the same key.
         let of = |kind: u8, parts: [&[u8]; 2]| Hash::of("nervure/state/1", &[&[kind], parts[0], parts[1]]);
         match self {
             Self::Chain => of(0, [&[], &[]]),

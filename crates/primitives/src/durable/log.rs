@@ -144,8 +144,10 @@ impl AppendLog {
     pub fn open(path: &Path, format: LogFormat) -> Result<(Self, LogContents), LogError> {
         let io = |error| LogError::Io { path: path.to_owned(), error };
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
+        // Before the first read: two writers of one log would mix their frames.
         file.try_lock().map_err(|error| io(error.into()))?;
         let size = file.metadata().map_err(io)?.len();
+        // A foreign or damaged file must not fill the memory.
         if size > format.max_file {
             return Err(LogError::TooLarge { path: path.to_owned(), size, limit: format.max_file });
         }
@@ -185,6 +187,7 @@ impl AppendLog {
         if size >= self.size && size >= magic.len() as u64 {
             return Ok(());
         }
+        // The file is open for appending, so the next write goes to its end wherever the cursor is.
         self.file.set_len(size)?;
         self.size = size;
         if size < magic.len() as u64 {
@@ -244,6 +247,7 @@ impl AppendLog {
         self.file.seek(SeekFrom::Start(at))?;
         self.file.read_exact(&mut head)?;
         let length = word(&head, 0) as usize;
+        // The length comes from the disk: it is compared before memory is allocated for it.
         if length > self.format.max_payload {
             return Err(io::Error::new(io::ErrorKind::InvalidData, FrameError::TooLong { at, length }));
         }
@@ -270,6 +274,8 @@ impl AppendLog {
             observe(step);
             Ok(())
         })?;
+        // After an error behind the rename, `self.file` has no name any more: the caller must not append to
+        // it.
         (self.file, self.size) = (file, bytes.len() as u64);
         Ok(())
     }
@@ -287,6 +293,7 @@ impl AppendLog {
 
     fn framed(&self, payload: &[u8]) -> io::Result<Vec<u8>> {
         let counted = payload.len().checked_sub(self.format.uncounted);
+        // The same limit as on reading: a frame that is written must be readable.
         let length = counted.filter(|length| *length <= self.format.max_payload);
         let length = length.and_then(|length| u32::try_from(length).ok());
         let length = length.ok_or(io::ErrorKind::InvalidInput)?;
@@ -319,6 +326,7 @@ impl<'a> Frames<'a> {
         if length > self.format.max_payload {
             return Err(FrameError::TooLong { at, length });
         }
+        // Cannot overflow: the length is at most `max_payload`.
         let payload = rest.get(..length + self.format.uncounted).ok_or(FrameError::Torn { at })?;
         if crc32fast::hash(payload) != word(head, 4) {
             return Err(FrameError::Checksum { at, last: payload.len() == rest.len() });

@@ -75,6 +75,7 @@ impl Batch<'_> {
         let (known, batch) = (self.known.get_mut(), &next.update.batch);
         known.extend(batch.node_batch.nodes().iter().map(|(key, node)| (key.clone(), node.clone())));
         for stale in &batch.stale_node_index_batch {
+            // No later block of the batch reads a replaced node, and the map would grow with each block.
             known.remove(&stale.node_key);
         }
         Ok(())
@@ -103,6 +104,7 @@ struct BatchTree<'t> {
 
 impl TreeReader for BatchTree<'_> {
     fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<Node>> {
+        // This borrow ends before the insertion below, which borrows mutably.
         if let Some(node) = self.known.borrow().get(key) {
             return Ok(Some(node.clone()));
         }

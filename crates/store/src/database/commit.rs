@@ -57,6 +57,7 @@ pub(super) fn write(
     certificate: Option<&[u8]>,
 ) -> Result<(), StoreError> {
     let (height, version) = (next.block.header.height, store.version(next.block.header.height));
+    // Read inside the transaction: it also sees the blocks of a batch that is not committed.
     follows(transaction, height)?;
     entry(transaction, HEADERS, height, &next.block.header)?;
     entry(transaction, BLOCKS, height, &next.block)?;
@@ -64,6 +65,7 @@ pub(super) fn write(
     raw(transaction, CERTIFICATES, height, certificate)?;
     evidence::write(transaction, next)?;
     tree(transaction, version, &next.update)?;
+    // In the same transaction: after a crash either the block and its pruning are there or neither.
     prune::run(transaction, version.saturating_sub(store.options.retain.max(1)))
 }
 
@@ -78,6 +80,7 @@ pub(super) fn begin(store: &Store, durable: bool) -> Result<WriteTransaction, St
 /// Refuses a block that is not the next one.
 fn follows(transaction: &WriteTransaction, given: BlockHeight) -> Result<(), StoreError> {
     let headers = transaction.open_table(HEADERS)?;
+    // Heights are big-endian, so the last key is the highest one.
     let last = headers.last()?.ok_or_else(|| StoreError::damaged("table headers", "it is empty"))?;
     let last = tables::height(HEADERS, last.0.value())?;
     let expected = BlockHeight(last.0.saturating_add(1));
@@ -107,6 +110,7 @@ fn raw(
 
 /// The new nodes and values of the tree, and what they make stale.
 fn tree(transaction: &WriteTransaction, version: u64, update: &TreeUpdate) -> Result<(), StoreError> {
+    // Listed under the version that replaces: readers of the version before still need the entry.
     let mut stale = prune::Stale::open(transaction, version)?;
     let mut nodes = transaction.open_table(NODES)?;
     for (key, node) in update.batch.node_batch.nodes() {
@@ -117,6 +121,7 @@ fn tree(transaction: &WriteTransaction, version: u64, update: &TreeUpdate) -> Re
     }
     let mut values = transaction.open_table(VALUES)?;
     for ((_, place), value) in update.batch.node_batch.values() {
+        // The tree's library reports stale nodes and no stale values, so the former value is looked up.
         let former = {
             let (first, last) = (value_key(&place.0, 0), value_key(&place.0, version));
             let mut before = values.range::<&[u8]>(first.as_slice()..last.as_slice())?;

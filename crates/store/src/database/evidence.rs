@@ -60,6 +60,7 @@ pub(super) fn write(transaction: &WriteTransaction, next: &Next) -> Result<(), S
 pub(super) fn validators(transaction: &WriteTransaction, state: &LedgerState) -> Result<(), StoreError> {
     let Some(set) = state.validators() else { return Ok(()) };
     let key = set.hash();
+    // The set changes at elections only; its key is its hash, so one entry serves all heights.
     if transaction.open_table(VALIDATORS)?.get(key.as_bytes().as_slice())?.is_some() {
         return Ok(());
     }

@@ -42,6 +42,9 @@ impl<'a> Stale<'a> {
     }
 
     fn list(&mut self, kind: u8, key: &[u8]) -> Result<(), StoreError> {
+        // The version comes first and is big-endian: pruning reads the table in order. Of one place the
+        // former value sorts before the removal mark, so a bounded run never deletes a mark and keeps what
+        // it hides.
         let listed = [&self.version.to_be_bytes(), [kind].as_slice(), key].concat();
         tables::put(&mut self.table, STALE, &listed, &[])
     }
@@ -49,11 +52,14 @@ impl<'a> Stale<'a> {
 
 /// Deletes what versions from `oldest` on do not need.
 pub(super) fn run(transaction: &WriteTransaction, oldest: u64) -> Result<(), StoreError> {
+    // Version 0 replaces nothing.
     if oldest == 0 {
         return Ok(());
     }
     let mut stale = transaction.open_table(STALE)?;
+    // What version `oldest` replaced, only versions before `oldest` read. So its own list goes, too.
     let last = oldest.saturating_add(1).to_be_bytes();
+    // Collected first: the table cannot be changed while a range over it is open.
     let mut listed = Vec::new();
     for entry in stale.range::<&[u8]>(..last.as_slice())?.take(MAX_DELETIONS_PER_BLOCK) {
         listed.push(entry?.0.value().to_vec());

@@ -105,6 +105,7 @@ impl Reader {
         if height < oldest || height > self.tip.height {
             return Err(StoreError::NotKept { height, oldest, newest: self.tip.height });
         }
+        // Cannot underflow: `oldest` is at least `base`.
         Ok(height.0 - self.base)
     }
 
@@ -134,6 +135,7 @@ impl Reader {
                 .split_at_checked(32)
                 .ok_or_else(|| StoreError::damaged(tables::name(VALUES, key.value()), "a short key"))?;
             let stored = tables::unseal(VALUES, key.value(), sealed.value())?;
+            // Versions of one place follow each other, so the last one before another place is the newest.
             if newest.as_ref().is_some_and(|(former, _)| former != place) {
                 push(&mut records, newest.take())?;
             }
@@ -151,6 +153,7 @@ impl Reader {
         let state = LedgerState::from_records(spec, self.records()?)?;
         let root = MemoryTree::of(&state)?.root();
         let (expected, found) = (self.tip.state, root.unwrap_or(Hash::from_bytes([0; 32])));
+        // Checksums show damage of single entries. Only the root shows that the records are complete.
         if expected != found {
             return Err(StoreError::Root { expected, found });
         }

@@ -62,6 +62,7 @@ pub(super) fn guarded(
 ) -> Result<Database, StoreError> {
     let opening = |error| StoreError::opening(path, error);
     let checked = || {
+        // `create` opens an existing file, takes its lock, and repairs it after a crash.
         let mut db = create().map_err(opening)?;
         match db.check_integrity().map_err(opening)? {
             true => Ok(db),
@@ -169,6 +170,8 @@ fn checksum(of: Definition, key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
     use redb::TableHandle;
     let mut hasher = crc32fast::Hasher::new();
     let length = (key.len() as u64).to_be_bytes();
+    // Table and key are covered, so that a value under another key does not match. The length separates key
+    // and value.
     [of.name().as_bytes(), &length, key, value].iter().for_each(|part| hasher.update(part));
     hasher.finalize().to_be_bytes()
 }

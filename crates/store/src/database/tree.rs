@@ -21,6 +21,7 @@ pub(super) struct StoredTree<T> {
 pub(super) fn value_key(place: &[u8; 32], version: Version) -> [u8; 40] {
     let mut key = [0; 40];
     key[..32].copy_from_slice(place);
+    // Big-endian: the versions of one place are neighbours, in their order.
     key[32..].copy_from_slice(&version.to_be_bytes());
     key
 }
@@ -51,6 +52,7 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> StoredTree<T> {
         let mut range = self.values.range::<&[u8]>(first.as_slice()..=last.as_slice())?;
         let Some(newest) = range.next_back() else { return Ok(None) };
         let (key, sealed) = newest?;
+        // A removal mark is the newest value as well, and becomes `None` below.
         let stored = tables::unseal(VALUES, key.value(), sealed.value())?;
         Ok(value(stored).map(<[u8]>::to_vec))
     }

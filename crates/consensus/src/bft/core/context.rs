@@ -193,6 +193,7 @@ impl core::ValidatorSet<BftContext> for CoreValidatorSet {
         self.0.total
     }
     fn get_by_address(&self, member: &CoreAddress) -> Option<&CoreValidator> {
+        // A `ValidatorSet` is sorted by node id, and `new` keeps its order.
         let at = self.0.members.binary_search_by_key(member, |validator| validator.member).ok()?;
         self.0.members.get(at)
     }
@@ -298,6 +299,8 @@ impl core::Context for BftContext {
         _: Height,
         round: core::Round,
     ) -> &'a CoreValidator {
+        // The set belongs to one height, so its order needs no height. The core's nil round has no
+        // proposer.
         members.proposer_of(round.as_u32().unwrap_or(0))
     }
 

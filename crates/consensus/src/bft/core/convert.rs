@@ -107,6 +107,7 @@ pub(in crate::bft) fn core_commit(
 ) -> core::ExtendedCommitCertificate<BftContext> {
     let signatures = certificate.signatures.iter();
     let signature = |(n, s): &(NodeId, Signature)| {
+        // No extension: votes have none in this protocol.
         core::ExtendedCommitSignature::new(CoreAddress(*n), CoreSignature(*s), None)
     };
     core::ExtendedCommitCertificate {

@@ -48,6 +48,7 @@ impl Candidates {
 
     /// Notes the application's answer; returns the candidate if it was asked about.
     pub(super) fn answer(&mut self, value: &Hash, valid: bool) -> Option<Candidate> {
+        // An answer to a question of an earlier height, or a second one, has no effect.
         let candidate = self.asked.remove(value)?;
         self.verdicts.insert(*value, valid);
         Some(candidate)

@@ -29,9 +29,11 @@ impl Engine {
         if certificate.height < current.height || decided && certificate.height == current.height {
             return Err(MessageError::OldHeight(certificate.height));
         }
+        // The blocks in between may elect other validators, so it cannot be verified yet.
         if certificate.height > current.height {
             return Err(MessageError::FutureHeight(certificate.height));
         }
+        // Several peers answer the same request: one verification per decision is enough.
         if self.candidates.is_certified(certificate) {
             return Err(MessageError::Duplicate);
         }
@@ -52,6 +54,7 @@ impl Engine {
         }
         self.follow_while_listening()?;
         let Some(peer) = core::core_peer(&from) else { return Ok(()) };
+        // Before the core gets the response: `feed_verdict` looks the certificate up.
         self.candidates.certify(certificate.clone());
         let response = core::ValueResponse::new(peer, Default::default(), core::core_commit(certificate));
         self.feed(core::Input::SyncValueResponse(response))?;
@@ -66,6 +69,7 @@ impl Engine {
         match self.candidates.verdict(&candidate.value) {
             Some(valid) => self.feed_verdict(candidate, valid),
             None => {
+                // Without the capacity check of proposals: the height is decided, and this is one block.
                 self.candidates.ask(candidate);
                 self.adapter.effects.push(Effect::Validate(candidate));
                 Ok(())

@@ -92,6 +92,8 @@ impl CoreAdapter {
         Ok(match effect {
             E::SignVote(vote, r) => r.resume_with(self.sign_vote(vote)),
             E::SignProposal(proposal, r) => r.resume_with(self.sign_proposal(proposal)),
+            // The core asks again for what the engine verified on arrival; `verified` answers without a
+            // second Ed25519 verification.
             E::VerifySignature(message, _, r) => r.resume_with(self.is_valid_signature(&message)),
             // The core built it from votes that were verified one by one on arrival.
             E::VerifyCommitCertificate(_, _, _, r) => r.resume_with(Ok(())),
@@ -100,6 +102,7 @@ impl CoreAdapter {
             E::VerifyPolkaCertificate(_, _, _, r) | E::VerifyRoundCertificate(_, _, _, r) => {
                 r.resume_with(Ok(()))
             }
+            // Vote extensions are disabled (`start_height`).
             E::ExtendVote(_, _, _, _, r) => r.resume_with(None),
             E::VerifyVoteExtension(_, _, _, _, _, _, r) => r.resume_with(Ok(())),
             E::WalAppend(_, input, r) => {
@@ -156,8 +159,10 @@ impl CoreAdapter {
     }
 
     fn sign_vote(&mut self, vote: core::CoreVote) -> core::SignedVote<BftContext> {
+        // A refusal is no error for the core: it continues as a validator whose vote is lost.
         let signed = self.signer.sign(vote.vote).ok();
         self.save_signer_record();
+        // The core feeds our own statement back to itself and asks for its signature.
         self.verified.extend(signed.map(VerifiedStatement::Vote));
         core::SignedVote::new(
             vote,
@@ -191,6 +196,7 @@ impl CoreAdapter {
         &self,
         message: &core::SignedMessage<BftContext, core::ConsensusMsg<BftContext>>,
     ) -> bool {
+        // A refused vote must not count, not even locally: the core would count power that no peer sees.
         if message.signature == CoreSignature::NONE {
             return false;
         }
@@ -253,6 +259,7 @@ impl CoreAdapter {
     }
 
     fn ask_for_block(&mut self, height: BlockHeight, round: Round) {
+        // A block that cannot be signed is not built. The propose timeout ends the round instead.
         if self.signer.may_sign_at(height) {
             let within = self.timeouts.duration(TimerKind::Propose, round, self.backoff);
             self.effects.push(Effect::Propose { height, round, within });
@@ -297,6 +304,7 @@ impl CoreAdapter {
         }
         if let Some(certificate) = core::commit_of(certificate) {
             self.decided = Some(certificate.round);
+            // After the evidence: the host may start the next height as soon as it performs this effect.
             self.effects.push(Effect::Decided(certificate));
         }
     }

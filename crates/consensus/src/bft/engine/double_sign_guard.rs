@@ -35,8 +35,10 @@ impl DoubleSignGuard {
 
     /// Notes that `validator` was at `height`; forgets nodes outside `validators`.
     pub(super) fn note(&mut self, validator: NodeId, height: BlockHeight, validators: &ValidatorSet) {
+        // Keeps the map as small as the set, however often elections change it.
         self.heights.retain(|node, _| validators.contains(node));
         let highest = self.heights.entry(validator).or_insert(height);
+        // A peer can replay an old statement of a validator; it must not lower the height.
         *highest = height.max(*highest);
     }
 
@@ -44,6 +46,7 @@ impl DoubleSignGuard {
     /// honest validator has.
     pub(super) fn honest_height(&self, validators: &ValidatorSet) -> Option<BlockHeight> {
         let mut heights: Vec<_> = self.heights.iter().map(|(node, height)| (*height, node)).collect();
+        // From the highest height down: power adds up until more than a third is at this height or above.
         heights.sort_unstable_by(|a, b| b.cmp(a));
         let mut power = 0u64;
         heights.into_iter().find_map(|(height, node)| {

@@ -23,6 +23,7 @@ impl EffectBuffer {
     /// Adds a message to send, once per input.
     pub(super) fn broadcast(&mut self, message: Message) {
         let effect = Effect::Broadcast(message);
+        // A rebroadcast timer makes both the core and the engine send the same message.
         if !self.rest.contains(&effect) {
             self.rest.push(effect);
         }
@@ -52,6 +53,7 @@ impl EffectBuffer {
         if std::mem::take(&mut self.sync) {
             effects.push(Effect::Sync);
         }
+        // Broadcasts are in `rest`, so none leaves before the sync.
         effects.append(&mut self.rest);
         effects
     }

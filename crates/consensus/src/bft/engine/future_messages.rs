@@ -37,6 +37,8 @@ impl FutureMessages {
     pub(super) fn capacity_for(&self, signer: &NodeId, message: &Message) -> Capacity {
         let kept = self.heights.get(&message.height()).and_then(|signers| signers.get(signer));
         match kept {
+            // Compares the signature too. A validator that signs one statement twice only fills its own
+            // share.
             Some(kept) if kept.contains(message) => Capacity::Duplicate,
             Some(kept) if kept.len() >= MAX_STATEMENTS_PER_SIGNER => Capacity::Full,
             _ => Capacity::Free,
@@ -55,6 +57,7 @@ impl FutureMessages {
 
     /// Removes and returns the messages for `height`; drops those before it.
     pub(super) fn take(&mut self, height: BlockHeight) -> Vec<Message> {
+        // Messages of skipped heights go at the same time: no later call would ask for them.
         let later = self.heights.split_off(&BlockHeight(height.0.saturating_add(1)));
         let mut past = std::mem::replace(&mut self.heights, later);
         let now = past.remove(&height).unwrap_or_default();

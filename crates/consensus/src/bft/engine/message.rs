@@ -45,6 +45,7 @@ impl Engine {
         match outcome {
             Ok(()) => Ok(()),
             Err(HandlerError::Engine(error)) => Err(error),
+            // A peer's message never stops the process: otherwise one peer could stop every node.
             Err(HandlerError::Message(reason)) => {
                 self.adapter.effects.push(Effect::Refused { from, reason });
                 Ok(())
@@ -64,9 +65,13 @@ impl Engine {
                 return Err(MessageError::Duplicate.into());
             }
         }
+        // The most expensive check is the last one: a peer without a valid signature makes it run at most
+        // once per message.
         if !self.adapter.verify_vote(&vote) {
             return Err(MessageError::InvalidSignature(vote.signer).into());
         }
+        // Before the core sees the vote: a suspension that the vote causes must hold for the core's
+        // reaction.
         self.observe(vote.signer, vote.into());
         match target {
             TargetHeight::Current => self.feed(core::Input::Vote(core::core_vote(&vote)))?,
@@ -83,6 +88,8 @@ impl Engine {
     ) -> Result<(), HandlerError> {
         let statement = &proposal.statement;
         let target = self.target_height(statement, proposal.signer)?;
+        // The proof of lock is of an earlier round (Tendermint paper, algorithm 1, line 28: 0 <= vr <
+        // round).
         if statement.valid_round.is_some_and(|round| round >= statement.round) {
             return Err(MessageError::InvalidRound.into());
         }
@@ -103,6 +110,8 @@ impl Engine {
 
     fn handle_polka(&mut self, polka: &PolkaCertificate) -> Result<(), HandlerError> {
         let state = self.running_state(polka.height)?;
+        // Not beyond the bound of votes: a round certificate, and no polka, moves this node to a later
+        // round.
         self.check_round(polka.round)?;
         if state.polka_certificate(core::core_round(polka.round), &core::Block(polka.value)).is_some() {
             return Err(MessageError::Duplicate.into());
@@ -120,9 +129,12 @@ impl Engine {
             RoundReason::Skip => theirs <= ours,
         };
         let votes = state.driver.votes();
+        // Peers rebroadcast certificates: one whose votes are all known is dropped without a verification.
         if superseded || certificate.votes().all(|vote| votes.has_vote(&core::core_vote(&vote))) {
             return Err(MessageError::Duplicate.into());
         }
+        // `verify` adds up the power of the votes: only a sorted list without repetition counts each signer
+        // once.
         if theirs > MAX_ROUND || !certificate.is_well_formed() {
             return Err(MessageError::InvalidRound.into());
         }
@@ -149,11 +161,14 @@ impl Engine {
         if position.height < current.height {
             return Err(MessageError::OldHeight(position.height));
         }
+        // For a later height this is the best guess: its validators are not known yet and are mostly the
+        // same. `handle_vote` checks again when that height runs.
         if !current.validators.contains(&signer) {
             return Err(MessageError::NotAValidator(signer));
         }
         if position.height == current.height {
             return match current.phase {
+                // The core does not run yet, so the statement waits like one of a later height.
                 Phase::Listening(_) => Ok(TargetHeight::Future),
                 Phase::Running => self.check_round(position.round).map(|()| TargetHeight::Current),
                 Phase::Decided => Err(MessageError::OldHeight(position.height)),
@@ -167,6 +182,7 @@ impl Engine {
         if round > MAX_ROUND {
             return Err(MessageError::InvalidRound);
         }
+        // Bounds what one validator can make the core keep: two votes per step and round.
         if round.0 > ours.saturating_add(MAX_ROUNDS_AHEAD) {
             return Err(MessageError::FutureRound);
         }
@@ -190,6 +206,7 @@ impl Engine {
         };
         let statement = &proposal.statement;
         if current.members.proposer(statement.round.0) != proposal.signer {
+            // Any validator can sign a proposal. Only the one of the proposer of its round counts.
             return Err(MessageError::NotProposer(proposal.signer));
         }
         let (height, round) = (core::Height(statement.height), core::core_round(statement.round));
@@ -197,6 +214,7 @@ impl Engine {
         if state.exceeds_per_round_cap(height, round, &core::Block(statement.value)) {
             return Err(MessageError::LimitReached);
         }
+        // Compared without the signature: a second signature under the same proposal brings nothing new.
         let known = state.driver.proposals_and_validities_for_round(round);
         if known.iter().any(|(known, _)| known.message.proposal == *statement) {
             return Err(MessageError::Duplicate);
@@ -224,6 +242,7 @@ impl Engine {
     fn keep(&mut self, signer: NodeId, message: Message, from: Option<NodeId>) {
         let (height, now) = (message.height(), self.current.as_ref().map(|current| current.height));
         let Some(now) = now else { return };
+        // A statement beyond the window is not kept, but it still shows that the sender is ahead.
         if height.0.saturating_sub(now.0) < MAX_FUTURE_HEIGHTS
             && self.future_messages.capacity_for(&signer, &message) == Capacity::Free
         {

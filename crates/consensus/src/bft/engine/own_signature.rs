@@ -27,6 +27,7 @@ impl Engine {
         if self.guard.timer.is_none() || !next {
             let timer = Timer { height, round: Round(0), kind: TimerKind::Listen };
             self.guard.timer = Some(timer);
+            // A timer of the former period would end this one early.
             self.adapter.effects.push(Effect::CancelAll);
             self.adapter.effects.push(Effect::Schedule { timer, after });
         }
@@ -37,6 +38,7 @@ impl Engine {
     /// If the record does not know it, an earlier process made it after the record was saved; or
     /// another process did, if it is about a height that began after this process started.
     pub(super) fn on_own_signature(&mut self, vote: SignedVote, began_here: bool) {
+        // Verified here too: a forged signature that raises the record would silence this validator.
         if vote.signer != self.node() || vote.verify(self.adapter.mesh()).is_err() {
             return;
         }
@@ -45,6 +47,8 @@ impl Engine {
         let key_used_twice =
             check == OwnSignatureCheck::Conflict || (check == OwnSignatureCheck::Newer && began_here);
         if key_used_twice {
+            // One of the two processes has to stay silent. This one cannot know which one the operator
+            // wants, so the process that sees the other one stops.
             let through = BlockHeight(height.0.saturating_add(SHARED_KEY_SILENT_HEIGHTS));
             self.adapter.signer.suspend_through(through);
         }
@@ -66,6 +70,7 @@ impl Engine {
             let check = self.adapter.signer.check_own_signature(statement);
             key_used_twice = check == OwnSignatureCheck::Conflict;
         } else if height > now || self.adapter.signer.suspended_at(now).is_some() {
+            // Heights of other validators matter only when this node is behind or already suspended.
             self.guard.note(signer, height, &validators);
         }
         // An old record may lack any height up to where the honest validators are now.

@@ -31,6 +31,7 @@ impl PendingEffects {
     fn add(&mut self, effects: Vec<Effect>, log: &[WalEntry]) {
         for effect in effects {
             match effect {
+                // The replay makes the core append its inputs again; the file already has these.
                 Effect::Append(entry) if log.contains(&entry) => {}
                 Effect::Append(entry) => self.append.push(entry),
                 Effect::Schedule { timer, after } => {
@@ -43,6 +44,7 @@ impl PendingEffects {
                 Effect::Broadcast(message @ (Message::Vote(_) | Message::Proposal(_))) => {
                     self.statements.push(message);
                 }
+                // Only the last one: a block is proposed in the current round alone.
                 Effect::Propose { .. } => self.propose = Some(effect),
                 Effect::Decided(_) | Effect::Evidence(_) | Effect::Contradicted(_) => {
                     self.others.push(effect);
@@ -62,6 +64,7 @@ impl Engine {
         members: core::CoreValidatorSet,
         log: Vec<WalEntry>,
     ) -> Result<(), EngineError> {
+        // The file keeps earlier heights until it is replaced (`ROTATE_BYTES` of the store).
         let log: Vec<_> = log.into_iter().filter(|entry| entry.height() == height).collect();
         let inputs: Vec<_> = log.iter().filter_map(input).collect();
         if let Some(state) = self.state.as_mut() {
@@ -78,6 +81,7 @@ impl Engine {
                 pending.timers.remove(timer);
             }
             self.replay_entry(entry)?;
+            // After each entry, not at the end: a later entry may cancel the timer that this one scheduled.
             pending.add(self.drain_replayed(), &log);
         }
         if let Some(state) = self.state.as_mut() {
@@ -92,6 +96,8 @@ impl Engine {
         match entry {
             WalEntry::Verdict(verdict) => drop(self.candidates.set_verdict(verdict.value, verdict.valid)),
             WalEntry::Vote(vote) if vote.signer == node && self.adapter.verify_vote(vote) => {
+                // The signature is verified first: the log is a file, and damage could otherwise raise the
+                // record.
                 self.adapter.signer.remember((*vote).into());
             }
             WalEntry::Proposal(ours) if ours.signer == node && self.adapter.verify_proposal(ours) => {
@@ -104,6 +110,7 @@ impl Engine {
             self.feed(input)?;
         }
         match entry {
+            // The crash may have come between the proposal and its verdict.
             WalEntry::Proposal(proposal) => self.request_validation(proposal),
             _ => Ok(()),
         }
@@ -125,6 +132,7 @@ impl Engine {
         let position = self.position();
         let proposing = self.state.as_ref().is_some_and(|state| state.driver.step_is_propose());
         let effects = &mut self.adapter.effects;
+        // What the crash kept out of the file goes in before the statements that depend on it.
         pending.append.into_iter().for_each(|entry| effects.append(entry));
         effects.push(Effect::CancelAll);
         for (timer, after) in pending.timers {
@@ -140,6 +148,8 @@ impl Engine {
         if let Some(Effect::Propose { height, round, within }) = pending.propose
             && proposing
             && position == Some((height, round))
+            // Our proposal of this round is signed already, and a second block in it would be an
+            // equivocation.
             && self.adapter.proposal.is_none_or(|proposal| proposal.statement.round != round)
         {
             effects.push(Effect::Propose { height, round, within });
@@ -176,6 +186,7 @@ fn input(entry: &WalEntry) -> Option<core::Input<core::BftContext>> {
                 value: core::Block(verdict.value),
                 validity: core::Validity::from_bool(verdict.valid),
             },
+            // The log does not keep commit certificates. A decision by certificate comes again from a peer.
             core::ValueOrigin::Consensus,
         ),
         WalEntry::Timeout(timer) => core::Input::TimeoutElapsed(core::core_timeout(*timer)?),

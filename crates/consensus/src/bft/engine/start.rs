@@ -24,9 +24,11 @@ impl Engine {
         log: Vec<WalEntry>,
     ) -> Result<(), EngineError> {
         let members = core::CoreValidatorSet::new(self.adapter.mesh(), height, &validators);
+        // Read before `current` is replaced: `listen` compares both heights.
         let before = self.current.as_ref().map(|current| current.height);
         self.future_messages.forget_before(height);
         self.current = Some(CurrentHeight { height, validators, members, phase: Phase::Listening(log) });
+        // Verdicts hold for one parent block only, so none survives the height.
         self.candidates.clear();
         self.adapter.height = height;
         self.adapter.proposal = None;
@@ -50,18 +52,22 @@ impl Engine {
             return Ok(());
         };
         let (height, members) = (current.height, current.members.clone());
+        // Only the end of the listening period allows signatures. A height that runs because a certificate
+        // decides it (`follow_while_listening`) does not.
         if self.guard.listen.is_none() {
             self.adapter.signer.set_listening(false);
         }
         if self.state.is_none() {
             self.state = Some(self.new_state(height, members.clone()));
         }
+        // Before the replay: the replay raises the record to the last statement in the log.
         self.check_log_is_complete(height, &log);
         if log.is_empty() {
             self.feed(start_height(height, members, false))?;
         } else {
             self.replay(height, members, log)?;
         }
+        // After the log: the log holds what the core had seen, in the order in which it had seen it.
         self.feed_kept_messages(height)
     }
 
@@ -113,6 +119,7 @@ impl Engine {
             address: core::CoreAddress(self.node()),
             threshold_params: core::ThresholdParams {
                 quorum: param(self.adapter.quorum()),
+                // The f + 1 of the Tendermint paper: enough power to skip to a later round.
                 honest: param(Quorum::ONE_THIRD),
             },
             // Blocks travel outside the core. In this mode it waits for the verdict on a proposed

@@ -13,6 +13,7 @@ impl Engine {
     /// Handles a timer that fired.
     pub(super) fn on_elapsed(&mut self, timer: Timer) -> Result<(), EngineError> {
         let Some(current) = &self.current else { return Ok(()) };
+        // The listening period can be longer than a height, so its timer may carry an earlier one.
         if timer.kind == TimerKind::Listen {
             return self.on_listen_elapsed(timer);
         }
@@ -31,6 +32,7 @@ impl Engine {
 
     /// Ends the listening period. A height that already runs without signing is not started again.
     fn on_listen_elapsed(&mut self, timer: Timer) -> Result<(), EngineError> {
+        // A timer of an earlier period may still fire after it was replaced.
         if self.guard.timer.take_if(|awaited| *awaited == timer).is_none() {
             return Ok(());
         }
@@ -50,6 +52,7 @@ impl Engine {
     /// Sends what the core does not repeat by itself: the polka of its valid value and our proposal.
     fn rebroadcast(&mut self, timer: Timer) {
         let Some(state) = &self.state else { return };
+        // The round changed while the timer was on its way: the messages of the old round help no peer.
         if core::round_of(state.round()) != timer.round {
             return;
         }

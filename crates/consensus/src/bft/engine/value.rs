@@ -16,6 +16,7 @@ impl Engine {
         if !self.is_running() || self.position() != Some((height, round)) {
             return Ok(());
         }
+        // The application made this block, so it is valid without a validation.
         let asked = self.candidates.set_verdict(value, true);
         let block = core::LocallyProposedValue::new(
             core::Height(height),
@@ -34,6 +35,7 @@ impl Engine {
         value: Hash,
         valid: bool,
     ) -> Result<(), EngineError> {
+        // The answer takes time: the height may be over. The round does not matter, a verdict is per block.
         if !self.is_running() || self.position().is_none_or(|(current, _)| current != height) {
             return Ok(());
         }
@@ -45,6 +47,7 @@ impl Engine {
 
     /// Feeds a verified proposal of the current height by the proposer of its round.
     pub(super) fn accept_proposal(&mut self, proposal: &SignedProposal) -> Result<(), EngineError> {
+        // The proposal comes before the verdict. The core votes only when it has both.
         self.feed(core::Input::Proposal(core::core_proposal(proposal)))?;
         self.request_validation(proposal)
     }
@@ -69,6 +72,7 @@ impl Engine {
             });
             return if paired { Ok(()) } else { self.feed_verdict(candidate, valid) };
         }
+        // Without capacity the block stays without a verdict, and this node prevotes nil at the timeout.
         if !self.candidates.is_asked(&candidate.value) && self.candidates.has_capacity() {
             self.candidates.ask(candidate);
             self.adapter.effects.push(Effect::Validate(candidate));
@@ -79,6 +83,8 @@ impl Engine {
     /// Feeds the core the application's verdict on a block.
     pub(super) fn feed_verdict(&mut self, candidate: Candidate, valid: bool) -> Result<(), EngineError> {
         let certificate = self.candidates.certificate_of(&candidate.value).cloned();
+        // The round of the certificate counts: the block may have been proposed in several rounds, and the
+        // core pairs the value with precommits of that one.
         let (round, origin) = match &certificate {
             Some(certificate) => (certificate.round, core::ValueOrigin::Sync),
             None => (candidate.round, core::ValueOrigin::Consensus),

@@ -30,6 +30,7 @@ impl AlphaSigmoid {
         let mut sigmoid = Self {
             low: I32F32::from_proportion(params.low),
             high: I32F32::from_proportion(params.high),
+            // The steepness is in hundredths. The sign is that of the exponent in the sigmoid.
             slope: I32F32::from_int(params.steepness) / I32F32::from_int(-100),
             at_zero: I32F32::ZERO,
         };
@@ -39,6 +40,7 @@ impl AlphaSigmoid {
 
     /// Alpha: the share of the new weight in the bond.
     pub(crate) fn of(&self, consensus: I32F32, weight: I32F32, bond: I32F32) -> I32F32 {
+        // A bond that grows is compared with the consensus, a bond that shrinks with the weight.
         let difference = if weight >= bond { weight - consensus } else { bond - weight };
         let difference = difference.clamp(I32F32::ZERO, I32F32::ONE);
         if difference == I32F32::ZERO { self.at_zero } else { self.of_difference(difference) }
@@ -47,6 +49,7 @@ impl AlphaSigmoid {
     /// `low + (high - low) / (1 + exp(-steepness (difference - 0.5)))`, within the bounds.
     fn of_difference(&self, difference: I32F32) -> I32F32 {
         let sigmoid = I32F32::ONE / (I32F32::ONE + exp(self.slope * (difference - I32F32::HALF)));
+        // Not `clamp`, which panics when the bounds are crossed.
         (self.low + sigmoid * (self.high - self.low)).max(self.low).min(self.high)
     }
 }
@@ -61,6 +64,7 @@ pub(super) fn averaged(inputs: &BondInputs<'_>, before: &Matrix, params: LiquidA
             let (Some(weight), bond) = (weight, bond.unwrap_or_default()) else { return };
             let alpha = sigmoid.of(inputs.consensus[usize::from(uid)], weight, bond);
             let value = average(weight, bond, alpha);
+            // Values are never below zero here. A bond of zero takes no cell.
             if value > I32F32::ZERO {
                 after.push(uid, value);
             }

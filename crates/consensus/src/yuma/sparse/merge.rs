@@ -22,6 +22,7 @@ pub(crate) fn merge_rows(
             Ordering::Equal => visit(a, Some(left[l]), Some(right[r])),
             Ordering::Greater => visit(b, None, Some(right[r])),
         }
+        // Without a branch: on equal uids both sides advance.
         l += usize::from(a <= b);
         r += usize::from(b <= a);
     }
@@ -37,6 +38,7 @@ impl Matrix {
     /// Applies `combine` to every pair of cells of which at least one is present (an absent one counts
     /// as zero) and keeps the results above zero.
     fn combined(left: &Self, right: &Self, combine: impl Fn(I32F32, I32F32) -> I32F32) -> Self {
+        // A guess: weights and bonds of a validator name mostly the same uids.
         let capacity = left.cells().max(right.cells());
         let mut result = Self::with_capacity(left.rows(), left.columns(), capacity);
         for row in 0..left.rows() {
@@ -57,6 +59,8 @@ impl Matrix {
         if ratio == I32F32::ZERO {
             return from;
         }
+        // The default penalty is one, so this shortcut is the common path; `from + (to - from)` would drop
+        // zeros.
         if ratio == I32F32::ONE {
             return to;
         }

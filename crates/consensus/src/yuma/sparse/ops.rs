@@ -24,6 +24,7 @@ impl Matrix {
     /// `sum_i factor_i * m_ij` for each column j.
     pub(crate) fn weighted_column_sums(&self, factors: &[I32F32]) -> Vec<I32F32> {
         let mut sums = vec![I32F32::ZERO; self.columns];
+        // A product with zero adds nothing, and most rows have no voting stake.
         for (row, factor) in factors.iter().enumerate().filter(|(_, factor)| **factor != I32F32::ZERO) {
             for (column, value) in self.iter_row(row) {
                 sums[column] += *factor * value;
@@ -44,6 +45,7 @@ impl Matrix {
         let sums: Vec<Divisor> = self.column_sums().into_iter().map(Divisor::new).collect();
         let share = |(column, value): (usize, I32F32)| {
             let sum: &Divisor = &sums[column];
+            // As `normalize_columns`: a column without a sum stays as it is.
             let share = if sum.is_zero() { value } else { sum.divide(value) };
             share * factors[column]
         };
@@ -75,6 +77,7 @@ impl Matrix {
 
     /// Divides each column by its divisor; a column whose divisor is zero stays.
     fn divide_columns(&mut self, divisors: &[I32F32]) {
+        // One reciprocal per column instead of one division per cell: see `Divisor`.
         let divisors: Vec<Divisor> = divisors.iter().map(|divisor| Divisor::new(*divisor)).collect();
         for (uid, value) in self.uids.iter().zip(&mut self.values) {
             let divisor = &divisors[usize::from(*uid)];
