@@ -48,7 +48,7 @@ pub(crate) fn subnet(address: &Multiaddr) -> Option<Subnet> {
             Subnet::V4([a, b, c])
         }
         IpAddr::V6(ip) => {
-            // A site gets a /48 or smaller, and has 2^80 addresses in it: RFC 6177.
+            // A site gets a /48 or less, with up to 2^80 addresses in it: RFC 6177.
             let [a, b, c, d, e, f, ..] = ip.octets();
             Subnet::V6([a, b, c, d, e, f])
         }

@@ -82,7 +82,7 @@ pub(crate) struct AttemptError {
 impl AttemptSpec {
     /// Asks the expert of `record` and waits for its first event.
     pub(crate) async fn start(&self, record: ExpertRecord) -> Result<StartedAnswer, AttemptError> {
-        // Before the dial: the gate must see the query of this node while it is on its way, or all queries of
+        // Before the dial: the gate must see the query of this node while it is on its way, or many queries of
         // one moment would choose the same expert.
         let guard = InFlightGuard::new(&self.environment, &record);
         let (started, query) = (Instant::now(), self.query(&record));

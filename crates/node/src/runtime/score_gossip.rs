@@ -159,7 +159,7 @@ impl ScoreGossip {
         if let Some((_, trusts)) = live.trust.as_ref().filter(|(block, _)| *block == height) {
             return (height, trusts.clone());
         }
-        // With each block: subnets end and validators lose their permits, and their scores must not count on.
+        // With each block: subnets end and validators lose their permits, and their scores must end too.
         live.tables.retain(|netuid, book| {
             book.retain(&self.registry);
             state.subnets().contains_key(netuid)
