@@ -79,7 +79,10 @@ impl OpenAiExpert {
     pub async fn connect(config: OpenAiConfig) -> Result<Self, ExpertError> {
         let base = config.checked_base()?;
         let client = reqwest::Client::builder()
+            // A redirect would send the prompt of a client, and the key of the operator, to a server that the
+            // upstream names.
             .redirect(reqwest::redirect::Policy::none())
+            // Proxies of the environment are ignored for the same reason.
             .no_proxy()
             .connect_timeout(config.limits.connect)
             .build()
@@ -96,6 +99,7 @@ impl OpenAiExpert {
             model: chosen.id,
             capability: config.capability.unwrap_or_else(|| DEFAULT_CAPABILITY.to_owned()),
             context,
+            // The API reports no bound of the output, which the context bounds in any case.
             max_output: context,
             byte_level: false,
             description: "served by an OpenAI-compatible server".to_owned(),
@@ -149,6 +153,7 @@ impl Upstream {
         let response = BoundedResponse::send(request, bounds).await?;
         match response.head().status().is_success() {
             true => Ok(response),
+            // The body of an error is read within the same bounds of time, and with fewer bytes.
             false => Err(refusal::read(response).await),
         }
     }

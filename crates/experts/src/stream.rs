@@ -63,6 +63,7 @@ impl Stream for ExpertStream {
             Poll::Ready(Some(item)) => item,
             Poll::Ready(None) => Err(ExpertError::Internal("the answer stopped without an end".into())),
         };
+        // Freed here and not with the stream: a caller that keeps the stream must not keep the expert busy.
         if matches!(item, Err(_) | Ok(ExpertEvent::Done { .. })) {
             self.source = None;
         }

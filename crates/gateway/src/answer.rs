@@ -43,6 +43,7 @@ impl FromRequestParts<App> for QueryPermit {
     type Rejection = ApiError;
 
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        // Refused at once instead of queued: a client that waits would hold its connection and its body.
         let permit = app.permits.clone().try_acquire_owned().map_err(|_| {
             let message =
                 format!("this node is already working on {} queries", app.config.limits.max_queries);
@@ -162,6 +163,7 @@ impl Stream for AnswerEvents {
 impl CompleteAnswer {
     /// Adds the next vector: each comes once, in order, and is finite.
     fn add(&mut self, index: u32, vector: Vec<f32>) -> Result<(), ServiceError> {
+        // Each index once and in order: a hostile expert could leave holes or overwrite a vector otherwise.
         if usize::try_from(index) != Ok(self.vectors.len()) {
             return Err(invalid_event("vectors out of order"));
         }

@@ -77,6 +77,8 @@ async fn read(body: Body, limits: &HttpLimits) -> Result<Bytes, ApiError> {
         let message = format!("a request body has at most {limit} bytes");
         ApiError::new(ApiErrorCode::BodyTooLarge, message)
     };
+    // From `Content-Length`, where there is one. It is within the limit below, so that the allocation is as
+    // well.
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(too_large());
@@ -85,6 +87,7 @@ async fn read(body: Body, limits: &HttpLimits) -> Result<Bytes, ApiError> {
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| ApiError::bad("body", "the body was cut off"))?;
+        // A chunked body announces nothing: it is counted as it arrives.
         if collected.len() + chunk.len() > limit {
             return Err(too_large());
         }
@@ -101,6 +104,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         let field = if matches!(path.as_str(), "." | "?") { "body".to_owned() } else { path };
         ApiError::bad(field, Excerpt::new(error.into_inner()).to_string())
     })?;
+    // Bytes after the value are an error as well: decoding the value alone leaves them unread.
     json.end().map_err(|error| ApiError::bad("body", Excerpt::new(error).to_string()))?;
     Ok(value)
 }

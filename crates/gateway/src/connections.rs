@@ -100,6 +100,7 @@ impl Connections {
         socket.set_write_timeout(Some(limits.write_timeout));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            // Against clients that send one header byte at a time (Slowloris).
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(MAX_HEAD_BYTES)
             .max_headers(MAX_HEADERS)
@@ -108,6 +109,7 @@ impl Connections {
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.stop.cancelled() => {
+                // Ends an idle connection at once, and one with an answer in progress after that answer.
                 connection.as_mut().graceful_shutdown();
                 self.cut.run_until_cancelled(connection).await.unwrap_or(Ok(()))
             }

@@ -63,6 +63,7 @@ fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
         Err(ApiError::new(ApiErrorCode::WrongHost, message))
     };
     let mut hosts = headers.get_all(header::HOST).iter();
+    // Two of them are read differently by different proxies (request smuggling): RFC 9112, 3.2.
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return reject("request without exactly one Host header");
     };
@@ -70,6 +71,7 @@ fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
     if !host.parse().is_ok_and(|name| is_this_host(&name)) {
         return reject(&host);
     }
+    // A request line with a full URL wins over `Host` (RFC 9112, 3.2.2), so that both must be of this host.
     match uri.authority() {
         Some(name) if !is_this_host(name) => reject(name.as_str()),
         _ => Ok(host),
@@ -78,6 +80,7 @@ fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
 
 /// Whether the name, without its port, can only mean this host.
 fn is_this_host(authority: &Authority) -> bool {
+    // The host of `localhost@evil.example` is the part after the sign. User information has no use here.
     if authority.as_str().contains('@') {
         return false;
     }
@@ -85,6 +88,7 @@ fn is_this_host(authority: &Authority) -> bool {
     let name = name.strip_suffix('.').unwrap_or(&name);
     let literal = name.trim_start_matches('[').trim_end_matches(']');
     name == "localhost"
+        // Names below `localhost` never leave the host: RFC 6761, 6.3.
         || name.ends_with(".localhost")
         || literal.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -93,6 +97,7 @@ fn is_this_host(authority: &Authority) -> bool {
 fn check_origin(config: &GatewayConfig, headers: &HeaderMap, host: &str) -> Result<(), ApiError> {
     for origin in headers.get_all(header::ORIGIN) {
         let origin = String::from_utf8_lossy(origin.as_bytes()).to_ascii_lowercase();
+        // The API itself speaks no TLS, so that an `https` origin is another one.
         let own = origin.strip_prefix("http://").is_some_and(|authority| authority == host);
         if !own && !config.allow_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(&origin)) {
             let message = format!("web pages of {} may not use this API", Excerpt::new(&origin));

@@ -60,6 +60,7 @@ impl ApiKey {
 
     /// Whether one of `keys` has the secret `shown`. Compares with each of them, so that the time does not tell which.
     pub fn any_opens(keys: &[Self], shown: &[u8]) -> bool {
+        // No key is that long, so that the time of this answer tells nothing about the keys.
         if shown.len() > MAX_SECRET_BYTES {
             return false;
         }

@@ -29,6 +29,7 @@ impl Gateway {
     /// # Errors
     /// The API would be open to other hosts without a key, or the address cannot be bound.
     pub async fn bind(config: GatewayConfig, service: SharedService) -> Result<Self, GatewayError> {
+        // Before the socket exists: an API without a key must not be open to other hosts for a moment either.
         config.check()?;
         let bind = config.bind;
         let failed = |source| GatewayError::Bind { bind, source };

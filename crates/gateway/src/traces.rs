@@ -55,6 +55,7 @@ impl TraceStore {
         summary: &Arc<OnceLock<AnswerSummary>>,
     ) -> Option<String> {
         let bytes = serde_json::to_vec(route).ok()?.len();
+        // It would evict all others and then itself.
         if bytes > MAX_TRACE_BYTES {
             return None;
         }

@@ -26,9 +26,13 @@ fn global_v4(ip: Ipv4Addr) -> bool {
         || ip.is_link_local()
         || ip.is_documentation()
         || ip.is_multicast()
+        // Reserved, and the broadcast address.
         || a >= 240
+        // 100.64.0.0/10, shared by carriers (RFC 6598).
         || (a == 100 && b & 0xc0 == 64)
+        // 192.0.0.0/24, protocol assignments (RFC 6890).
         || (a == 192 && b == 0 && c == 0)
+        // 198.18.0.0/15, benchmarks (RFC 2544).
         || (a == 198 && b & 0xfe == 18))
 }
 

@@ -20,6 +20,7 @@ impl Backoff {
     /// Counts a failure and says how long to wait: between half of the bound and all of it, so that nodes that lost
     /// the same peer do not come back in step.
     pub(crate) fn fail(&mut self, rng: &mut impl Rng) -> Duration {
+        // The exponent is capped because a shift by 32 or more would overflow.
         let bound = MIN_DELAY.saturating_mul(1 << self.failures.min(16)).min(MAX_DELAY);
         self.failures = self.failures.saturating_add(1);
         bound.mul_f64(rng.random_range(0.5..=1.0))

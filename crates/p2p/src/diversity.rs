@@ -48,6 +48,7 @@ pub(crate) fn subnet(address: &Multiaddr) -> Option<Subnet> {
             Subnet::V4([a, b, c])
         }
         IpAddr::V6(ip) => {
+            // A site gets a /48 or less, with up to 2^80 addresses in it: RFC 6177.
             let [a, b, c, d, e, f, ..] = ip.octets();
             Subnet::V6([a, b, c, d, e, f])
         }
@@ -71,6 +72,8 @@ pub(crate) fn admit(dht: &mut Dht, peer: PeerId, addresses: &[Multiaddr], scope:
         kept.extend(address.clone().with_p2p(peer));
     }
     for stale in routed(dht, peer).into_iter().filter(|address| !kept.contains(address)) {
+        // Removing the last address removes the peer: one whose new addresses were all refused keeps its
+        // place.
         if !kept.is_empty() {
             dht.remove_address(&peer, &stale);
         }
@@ -95,6 +98,7 @@ type Bucket<'a> = kad::KBucketRef<'a, kad::KBucketKey<PeerId>, kad::Addresses>;
 
 /// Nodes in the bucket other than `peer` that have an address in `network`.
 fn count(bucket: &Bucket<'_>, peer: PeerId, network: Subnet) -> usize {
+    // Without the peer itself: a peer that renews its addresses would find its own network full.
     let others = bucket.iter().filter(|entry| *entry.node.key.preimage() != peer);
     others.filter(|entry| entry.node.value.iter().any(|address| subnet(address) == Some(network))).count()
 }

@@ -155,10 +155,15 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
     }
     builder
         .heartbeat_interval(heartbeat)
+        // A third of an interval: nodes that start at the same time must not wait a whole one for their first
+        // mesh.
         .heartbeat_initial_delay(heartbeat / 3)
         .prune_backoff(away)
+        // Zero: a graft right after a prune costs one penalty, not two. A restarted node sends such grafts
+        // without fault.
         .graft_flood_threshold(Duration::ZERO)
         .validation_mode(ValidationMode::Anonymous)
+        // Without this, gossipsub forwards a message before the node has given its verdict.
         .validate_messages()
         .max_transmit_size(longest + OVERHEAD_BYTES)
         .connection_handler_queue_len(MAX_QUEUED_MESSAGES)
@@ -166,6 +171,8 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
         .max_publish_messages(MAX_MESSAGES_PER_PACKET)
         .max_control_messages_sent(MAX_CONTROL_PER_PACKET)
         .max_ihave_messages_heartbeat(MAX_IHAVE_PER_HEARTBEAT)
+        // Own messages go to all peers of the topic above the publish threshold, not to the mesh alone:
+        // hostile mesh peers cannot hold them back.
         .flood_publish(true)
         .protocol_id_prefix(names::gossip(&config.mesh))
         .message_id_fn(|message| {
@@ -181,6 +188,7 @@ fn thresholds() -> PeerScoreThresholds {
         gossip_threshold: GOSSIP_THRESHOLD,
         publish_threshold: PUBLISH_THRESHOLD,
         graylist_threshold: GRAYLIST_THRESHOLD,
+        // The highest possible score: through peer exchange a peer names the nodes that this one dials.
         accept_px_threshold: MAX_GAIN,
         opportunistic_graft_threshold: MAX_GAIN / 8.0,
     }
@@ -194,13 +202,18 @@ fn scores(config: &NetworkConfig) -> PeerScoreParams {
     let topic = |name: &str| (IdentTopic::new(name).hash(), topic_scores(share));
     PeerScoreParams {
         topics: config.topics.iter().map(|spec| topic(&spec.name)).collect(),
+        // Zero is no cap in gossipsub.
         topic_score_cap: 0.0,
+        // The application score is minus the excess, so that a message beyond the rate costs one point.
         app_specific_weight: 1.0,
+        // Times the square of the peers above the threshold. In a local mesh all nodes share one address.
         ip_colocation_factor_weight: if config.scope == AddressScope::Public { -5.0 } else { 0.0 },
         ip_colocation_factor_threshold: MAX_PEERS_PER_ADDRESS,
+        // Times the square of the penalties above the threshold, as gossipsub 1.1 defines P7.
         behaviour_penalty_weight: -10.0,
         behaviour_penalty_threshold: f64::from(slips),
         behaviour_penalty_decay: score_parameter_decay(FAULT_DECAY_TIME),
+        // Not scored: a full queue to a node that was just killed is no fault of that node.
         slow_peer_weight: 0.0,
         retain_score: SCORE_RETENTION,
         ..PeerScoreParams::default()
@@ -228,6 +241,8 @@ pub(crate) fn share_among(
 
 /// The score parameters of one topic, at most `share`: a quarter for time in the mesh, the rest for first deliveries.
 fn topic_scores(share: f64) -> TopicScoreParams {
+    // Seconds in the mesh, and first deliveries, at which a peer has the whole gain. The weights divide by
+    // them, so that the two parts together are at most `share`.
     let (longest, most) = (60.0, 20.0);
     TopicScoreParams {
         topic_weight: 1.0,
@@ -265,6 +280,8 @@ impl Excess {
     /// Decays the excess by one second.
     pub(crate) fn fade(&mut self, gossip: &mut Gossip, peer: &PeerId) {
         if self.0 > 0.0 {
+            // The factor alone never reaches zero: a peer without gains would stay below zero, out of the
+            // mesh.
             self.0 = if self.0 < MIN_EXCESS { 0.0 } else { self.0 * EXCESS_DECAY };
             gossip.set_application_score(peer, -self.0);
         }

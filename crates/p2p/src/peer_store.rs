@@ -108,6 +108,7 @@ impl PeerStore {
 
     fn read(path: &Path) -> Result<Self, PeerStoreError> {
         let mut bytes = Vec::new();
+        // One byte more than allowed: a longer file is seen as such, and no more of it is read.
         let most = MAX_FILE_BYTES as u64 + 1;
         fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
         if bytes.len() > MAX_FILE_BYTES {
@@ -130,11 +131,14 @@ impl PeerStore {
             let addresses: Vec<_> = addresses.collect();
             store.remember(NodeId::from_bytes(node).peer_id(), &addresses, UnixMillis(entry.seen));
         }
+        // `remember` has set it, and the file on the disk has all of this.
         store.changed = false;
         Ok(store)
     }
 
     fn encode(&self) -> Result<Vec<u8>, CborError> {
+        // The cache iterates from the latest. The file has the oldest first, so that reading it restores the
+        // order.
         let nodes = self.nodes.iter().rev().filter_map(|(peer, known)| {
             let node = NodeId::try_from(*peer).ok()?;
             Some(Entry {
@@ -158,6 +162,7 @@ impl PeerStore {
 
     /// The stored addresses of `peer`; empty for an unknown one.
     pub(crate) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
+        // Not `get`: a look-up by this node does not mean that the peer was seen.
         self.nodes.peek(peer).map(|known| known.addresses.clone()).unwrap_or_default()
     }
 

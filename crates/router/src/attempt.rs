@@ -82,6 +82,8 @@ pub(crate) struct AttemptError {
 impl AttemptSpec {
     /// Asks the expert of `record` and waits for its first event.
     pub(crate) async fn start(&self, record: ExpertRecord) -> Result<StartedAnswer, AttemptError> {
+        // Before the dial: the gate must see the query of this node while it is on its way, or many queries of
+        // one moment would choose the same expert.
         let guard = InFlightGuard::new(&self.environment, &record);
         let (started, query) = (Instant::now(), self.query(&record));
         let span = span::of_attempt(&query);
@@ -96,6 +98,8 @@ impl AttemptSpec {
                 Ok(StartedAnswer { record, first, remainder })
             }
             Err(failure) => {
+                // A busy expert is not a faulty one, and a request that is wrong or too long is the fault of
+                // the asker: an asker could pause every expert with bad requests otherwise.
                 if failure.kind == FailureKind::Failed {
                     self.record_failure(&record);
                 }
@@ -129,6 +133,7 @@ impl AttemptSpec {
             record: record.clone(),
             body: self.body.clone(),
             budget: self.budget,
+            // What is left of the deadline now, not at the start: a later attempt of the same query has less.
             timeout: self.deadline.saturating_duration_since(Instant::now()),
             id: self.environment.query_id(),
         }

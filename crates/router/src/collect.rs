@@ -44,6 +44,7 @@ impl AttemptSpec {
                 let receipt = remainder.into_receipt();
                 return Ok(CollectedAnswer { record, events, usage, reason, receipt });
             }
+            // Charged before it is kept: the bound is on memory, so that the last event must not be above it.
             if meter.charge(event.content_bytes()).is_err() {
                 let failure = protocol_failure("the answer is longer than a collected one may be");
                 return Err(AttemptError { record, failure });
@@ -73,6 +74,7 @@ impl CollectedAnswer {
             &ExpertEvent::Embedding { index, ref vector } if index == at => Some(vector.as_slice()),
             _ => None,
         };
+        // The place has to be the index: each input once, in order, and nothing else among them.
         let vectors: Option<Vec<&[f32]>> = (0u32..).zip(&self.events).map(vector).collect();
         vectors.filter(|vectors| vectors.len() == inputs)
     }

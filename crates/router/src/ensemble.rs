@@ -80,6 +80,7 @@ impl Router {
     ) -> Result<AnswerStream, ServiceError> {
         let inputs = inputs(query)?;
         let size = query.strategy.width();
+        // The share goes into the selection: an expert that is dearer than its share must not take a place.
         let part = Query { budget: share(query.budget, size), ..query.clone() };
         let trust = self.environment.trust.snapshot();
         let route = select(&self.environment, &trust, &part)?;
@@ -134,6 +135,8 @@ impl Ensemble {
     /// Of `experts`, the best one of each node.
     fn new(experts: impl Iterator<Item = TrustedExpert>, size: usize) -> Self {
         let mut nodes = BTreeSet::new();
+        // `insert` is false for a node that is in the set: an operator gets one voice for all experts of one
+        // node.
         Self { candidates: experts.filter(|(record, _)| nodes.insert(record.node)).collect(), size }
     }
 
@@ -152,6 +155,8 @@ impl Ensemble {
         let needed = self.needed();
         let interrupted = |reason: &str| ServiceError::Interrupted { reason: reason.to_owned() };
         let mut ballot = self.collect(spec).await?;
+        // `mean_answer` needs a vector of every answer for each input: one incomplete answer must not fail
+        // the others.
         ballot.answers.retain(|(answer, _)| answer.vectors(inputs).is_some());
         if ballot.answers.len() < needed {
             return Err(interrupted("too few experts gave a vector for each input"));
@@ -171,6 +176,8 @@ impl Ensemble {
                 ended = collection.running.next() => match ended {
                     Some(Ok(answer)) => {
                         collection.answers.push(answer);
+                        // Equal, not at least: later answers must not extend the time that the stragglers
+                        // have.
                         if collection.answers.len() == needed {
                             until = Instant::now() + STRAGGLER_TIMEOUT;
                         }
@@ -182,6 +189,8 @@ impl Ensemble {
                     if collection.answers.len() >= needed {
                         break;
                     }
+                    // The silent ones stay in the race, and only the limit on asked experts grows: one may
+                    // still answer first.
                     collection.extra += 1;
                     until = Instant::now() + STALLED_ENSEMBLE_TIMEOUT;
                 }

@@ -30,6 +30,8 @@ impl Router {
                     sleep(self.limits.retry_delay).await;
                     continue;
                 }
+                // The earlier failure says more: this error may only be what it led to, such as that all
+                // experts are paused.
                 Err(error) => return Err(failed.map_or(error, |(last, _)| last)),
             };
             let spec = self.attempt_spec(body.clone(), query.budget, deadline);

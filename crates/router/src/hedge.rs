@@ -30,6 +30,8 @@ pub(crate) fn stuck_delay(observation: &Observation) -> Duration {
 /// The silence that 95 % of the expert's answers did not exceed; what [`stuck_delay`] says where too few are known.
 pub(crate) fn percentile_delay(observation: &Observation) -> Duration {
     match observation.late_ms {
+        // No lower bound, unlike above: a hedge on the percentile adds 5 % of work by definition, however
+        // short it is.
         Some(late) => Duration::from_millis(u64::from(late)).min(MAX_HEDGE_DELAY),
         None => stuck_delay(observation),
     }

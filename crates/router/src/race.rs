@@ -58,8 +58,12 @@ pub(crate) async fn race(
     let mut race = Race::new(spec, candidates, strategy);
     loop {
         race.fill();
+        // Each turn of this loop has asked one more expert or has none left to ask, so the delay may begin
+        // again.
         let delay = race.hedge_delay();
         tokio::select! {
+            // An answer that is ready wins over a delay that passes at the same moment: a hedge would cost
+            // work for nothing.
             biased;
             ended = race.running.next() => match ended {
                 Some(Ok(answer)) => return Ok(race.won(answer)),
@@ -77,6 +81,8 @@ impl Race {
         Self {
             spec,
             strategy,
+            // The cap stops a set of experts that refuse at once: without it, one query would ask all of the
+            // mesh.
             waiting: candidates.into_iter().take(width + MAX_EXTRA_ATTEMPTS).collect(),
             running: FuturesUnordered::new(),
             asked: Vec::new(),
@@ -109,6 +115,8 @@ impl Race {
             self.spec.environment.catalog.observation(&record.node, &record.expert)
         };
         match self.asked.as_slice() {
+            // The percentile holds for the first expert only. Later ones have three times their usual
+            // latency, so that a mesh that is slow as a whole does not get a wave of hedges.
             [only] if self.strategy == Strategy::Hedge => hedge::percentile_delay(&observation(only)),
             [.., last] => hedge::stuck_delay(&observation(last)),
             [] => hedge::DEFAULT_HEDGE_DELAY,
@@ -123,6 +131,7 @@ impl Race {
     fn won(self, answer: StartedAnswer) -> RaceWinner {
         let hedges = self.width - self.strategy.width();
         let overtaken = self.overtaken(&answer.record);
+        // Without a hedge no delay has passed: the others only lost, and were not slow.
         if hedges > 0 {
             let mut observations = self.spec.environment.catalog.observations();
             for Contestant { record, asked_at } in &overtaken {

@@ -109,6 +109,8 @@ impl ResumableStream {
     async fn receive(&mut self) -> Result<ExpertEvent, String> {
         match self.wake().await {
             Wake::Event(Ok(event)) => Ok(event),
+            // The old stream is replaced in `take_over`, and its drop cancels the query at the expert that
+            // stalls.
             Wake::Successor(started) => {
                 let why = format!("it sent nothing for {} s", self.router.limits.stall_timeout.as_secs());
                 Ok(self.take_over(*started, why))
@@ -126,12 +128,17 @@ impl ResumableStream {
     async fn wake(&mut self) -> Wake {
         let successor = self.successor();
         let next = async { self.remainder.next().await.map_err(|failure| failure.reason) };
+        // Pinned and polled by reference: the timeout must not drop a read in progress, which would lose its
+        // event.
         let mut event = pin!(next);
         match (timeout(self.router.limits.stall_timeout, &mut event).await, successor) {
             (Ok(event), _) => Wake::Event(event),
+            // The deadline of the query ends this wait: the stream below has it.
             (Err(_), None) => Wake::Event(event.await),
             (Err(_), Some(successor)) => tokio::select! {
                 biased;
+                // First in order: the present expert continues when both are ready. Dropping the search
+                // cancels the queries of its race.
                 event = &mut event => Wake::Event(event),
                 started = successor.start() => match started {
                     Ok(started) => Wake::Successor(Box::new(started)),
@@ -181,6 +188,8 @@ impl Successor {
     async fn start(self) -> Result<StartedAnswer, String> {
         let body = encode(&self.request).map_err(|error| error.to_string())?;
         let limits = self.router.limits;
+        // Counted from the first failure, not from the start: a race may itself take most of the retry
+        // timeout.
         let mut give_up: Option<Instant> = None;
         loop {
             // Selected again each time: an expert that died may be back.
@@ -210,6 +219,7 @@ impl Successor {
         let route = select(environment, &environment.trust.snapshot(), &self.query)?;
         let others = route.choices.into_iter().map(|choice| choice.record);
         let mut others: Vec<ExpertRecord> = others.filter(|other| other.node != self.failed).collect();
+        // The sort is stable, so that the order of the gate holds within each group. False sorts before true.
         others.sort_by_key(|other| (other.model != self.model, self.failed_before.contains(&other.node)));
         Ok(others)
     }
@@ -269,6 +279,7 @@ pub fn with_prefix(request: &ExpertRequest, prefix: &str) -> Option<ExpertReques
         }
         _ => return None,
     }
+    // `validate` bounds prompt and prefix together, as the expert does: it would refuse a longer request.
     (prefix.len() <= MAX_TEXT && request.validate().is_ok()).then_some(request)
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn select(
         return Err(no_expert(&terms, catalog));
     }
     let candidate = |record: ExpertRecord| {
+        // Trust is per subnet: a node that is good at one mechanism proves nothing about another.
         let trust = trust.of(record.netuid, record.node);
         (Candidate { seen: catalog.observation(&record.node, &record.expert), record }, trust)
     };
@@ -70,6 +71,7 @@ fn terms(environment: &Environment, query: &Query) -> Result<QueryTerms, Service
         model,
         filter,
         budget: price::max_price(query.budget, &query.request),
+        // Drawn for each query: an expert that could predict it would choose a name that wins ties.
         seed: environment.entropy.bits(),
     })
 }
@@ -104,6 +106,8 @@ fn with_known_names(error: ServiceError, catalog: &dyn Catalog) -> ServiceError 
 /// Experts match and none may be asked: the reason that the asker can do most about.
 fn all_excluded(route: &Route, query: &Query) -> ServiceError {
     let because = |reason| route.filtered.iter().filter(move |filtered| filtered.reason == reason);
+    // Before the budget: waiting costs the asker nothing, and the busy expert is within the budget, which is
+    // checked first.
     if because(Exclusion::Saturated).chain(because(Exclusion::Paused)).next().is_some() {
         return ServiceError::Busy { retry_after: BUSY_RETRY_AFTER };
     }

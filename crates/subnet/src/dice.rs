@@ -81,6 +81,8 @@ impl Dice {
 
     /// A number below `end`; 0 when `end` is 0. Off from uniform by at most `end` in 2^64.
     pub fn below(&mut self, end: u64) -> u64 {
+        // Lemire's multiplication (D. Lemire, 2019) without its rejection step: the bias is given above, and
+        // each choice takes one draw.
         ((u128::from(self.bits()) * u128::from(end)) >> 64) as u64
     }
 
@@ -88,6 +90,7 @@ impl Dice {
     pub fn within(&mut self, low: u64, high: u64) -> u64 {
         match high.checked_sub(low).map(|span| span.checked_add(1)) {
             Some(Some(span)) => low + self.below(span),
+            // The span is 2^64, which has no number of 64 bits: any draw is in the range.
             Some(None) => self.bits(),
             None => low,
         }
@@ -106,6 +109,8 @@ impl Dice {
     /// Shuffles `items`; every order is equally likely.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
+            // Fisher and Yates, from the back: the index may be `last` itself, or not every order would be
+            // possible.
             items.swap(last, self.index(last + 1));
         }
     }
@@ -120,6 +125,7 @@ impl Dice {
             chosen.insert(if chosen.contains(&number) { top } else { number });
         }
         let mut chosen: Vec<u64> = chosen.into_iter().collect();
+        // The set is in ascending order, which would favour small numbers in the first places.
         self.shuffle(&mut chosen);
         chosen
     }

@@ -106,6 +106,7 @@ impl FromStr for Filter {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
+        // Before parsing: the length bounds the depth of the tree and the work of each match.
         if text.len() > MAX_FILTER_LEN {
             let message = format!("a filter has at most {MAX_FILTER_LEN} bytes");
             return Err(FilterError { column: MAX_FILTER_LEN + 1, message });

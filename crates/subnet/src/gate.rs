@@ -177,6 +177,8 @@ fn ordered(
 
 fn exclusion(candidate: &Candidate, terms: &QueryTerms, now: UnixMillis) -> Option<Exclusion> {
     let Candidate { record, seen } = candidate;
+    // In this order: the first that applies is shown to the asker, and those that the query itself causes
+    // come first.
     let rules = [
         (
             Exclusion::OtherCapability,

@@ -102,6 +102,8 @@ impl Index {
         if new < old || known == &record {
             return InsertOutcome::Stale;
         }
+        // Two records under one number: the first stays, so that a node cannot show peers different records
+        // in turns.
         if new == old {
             return InsertOutcome::Contradiction;
         }
@@ -133,6 +135,8 @@ impl Index {
     pub fn find(&self, find: &IndexSearch, now: UnixMillis) -> Page {
         let mut matching = self.signed(find, now).map(SignedRecord::record);
         let records: Vec<_> = matching.by_ref().take(find.limit).cloned().collect();
+        // One record beyond the page: without it, a full last page would make the caller ask for an empty
+        // one.
         let more = matching.next().is_some();
         let next = records.last().filter(|_| more).map(|last| (last.node, last.expert.clone()));
         Page { records, next }
@@ -165,6 +169,7 @@ impl Index {
     fn of(&self, node: &NodeId) -> impl Iterator<Item = &SignedRecord> {
         let node = *node;
         self.records
+            // The empty name sorts first, so that this begins with the first expert of the node.
             .range((node, String::new())..)
             .take_while(move |((of, _), _)| *of == node)
             .map(|(_, r)| r)

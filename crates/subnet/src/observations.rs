@@ -86,6 +86,7 @@ impl Observations {
         let memory = self.entry(node, expert);
         memory.remember(new);
         let seen = &mut memory.seen;
+        // In whole numbers: the old value loses a quarter and the new one gives a quarter, both rounded down.
         let smoothed = |old: u32| old - old / SMOOTHING + new / SMOOTHING;
         seen.latency_ms = Some(seen.latency_ms.map_or(new, smoothed));
         (seen.failures, seen.paused_until) = (0, UnixMillis(0));
@@ -113,6 +114,7 @@ impl Observations {
         }
         seen.failures = seen.failures.saturating_add(1);
         if let Some(further) = seen.failures.checked_sub(MIN_FAILURES) {
+            // The exponent is capped because a shift by 32 or more would overflow.
             let pause = MIN_PAUSE.saturating_mul(1 << further.min(16)).min(MAX_PAUSE);
             seen.paused_until = now.plus(pause);
         }

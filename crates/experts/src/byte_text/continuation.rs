@@ -45,6 +45,7 @@ impl Continuation {
         let mut sampler = Sampler::new(sampling);
         let mut stops = StopScanner::new(&sampling.stop);
         let prefix = sampling.prefix.as_bytes();
+        // The scanner reads the begun text too: a stop string may begin in it and end in the new text.
         let passed: usize = prefix
             .iter()
             .map(|byte| {
@@ -97,6 +98,8 @@ impl Continuation {
             }
         }
         if end.is_some() {
+            // The answer ends for another reason, so that the held bytes are not the beginning of a stop
+            // string.
             let held = self.stops.finish();
             let new = self.skip_repeated(&held);
             self.pending += &self.text.push(&held[new..]);

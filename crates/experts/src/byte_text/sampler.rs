@@ -59,6 +59,7 @@ fn likeliest(logits: &[f32]) -> u8 {
 
 fn softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    // Less the largest logit: the exponential of a large one would be infinite.
     let weights: Vec<f32> = logits.iter().map(|l| ((l - top) / temperature).exp()).collect();
     let total: f32 = weights.iter().sum();
     weights.iter().map(|w| w / total).collect()
@@ -67,6 +68,7 @@ fn softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
 /// The fewest likeliest bytes whose probabilities reach `top_p`, likeliest first; at least one.
 fn nucleus(probabilities: &[f32], top_p: f32) -> Vec<(u8, f32)> {
     let mut ranked: Vec<(u8, f32)> = (0..=u8::MAX).zip(probabilities.iter().copied()).collect();
+    // Equal probabilities in the order of the bytes: with one seed, every machine chooses the same byte.
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let mut mass = 0.0;
     let needed = ranked.iter().position(|(_, probability)| {

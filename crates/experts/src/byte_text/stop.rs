@@ -27,6 +27,7 @@ impl StopScanner {
     /// Adds one byte. After `stopped` the scanner is empty and must not be used again.
     pub(super) fn push(&mut self, byte: u8) -> ScanStep {
         self.held.push(byte);
+        // The longest of those that end here, so that no part of it stays in the answer.
         if let Some(stop) = self.stops.iter().filter(|s| self.held.ends_with(s)).max_by_key(|s| s.len()) {
             self.held.truncate(self.held.len() - stop.len());
             return ScanStep { bytes: std::mem::take(&mut self.held), stopped: true };

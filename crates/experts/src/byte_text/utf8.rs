@@ -25,6 +25,7 @@ impl Utf8Decoder {
                 Err(error) => {
                     let valid = done + error.valid_up_to();
                     text.push_str(&String::from_utf8_lossy(&self.held[done..valid]));
+                    // No length: the sequence is incomplete and may become a character with the next bytes.
                     let Some(wrong) = error.error_len() else {
                         done = valid;
                         break;

@@ -72,6 +72,7 @@ impl AnswerState {
                 operation: "distributions",
             }),
             Self::Requested(upstream, request) => {
+                // A chat answer is written from its start, so that its `max_tokens` stays whole as well.
                 let repeated = text_to_repeat(&request);
                 let (path, body) = text_body(&upstream.model, request);
                 let request = upstream.request(Method::POST, path).json(&body);
@@ -196,6 +197,7 @@ impl TextStream {
             let WireUsage { prompt_tokens, completion_tokens } = usage;
             self.usage = Some(Usage { prompt_tokens, completion_tokens });
         }
+        // The request asks for one choice. The chunk with the usage has none.
         let Some(choice) = chunk.choices.into_iter().next() else { return Ok(()) };
         let text = choice.text.or(choice.delta.and_then(|delta| delta.content)).unwrap_or_default();
         let text = self.new_text(text)?;
@@ -218,10 +220,12 @@ impl TextStream {
         if self.repeated.is_empty() {
             return Ok(text);
         }
+        // The chunk ends within the begun text, or at its end.
         if let Some(left) = self.repeated.strip_prefix(text.as_str()) {
             self.repeated = left.to_owned();
             return Ok(String::new());
         }
+        // The chunk goes beyond the begun text: the rest of it is new.
         match text.strip_prefix(self.repeated.as_str()) {
             Some(new) => {
                 self.repeated.clear();
@@ -301,10 +305,13 @@ async fn embed(
     let request = upstream.request(Method::POST, "/embeddings").json(&body);
     let body = upstream.send(request, upstream.answer_bounds()).await?.read().await?;
     let mut answer: Embeddings = serde_json::from_slice(&body).map_err(|error| refusal::invalid(&error))?;
+    // The index gives the order, and a server may send them in another. The protocol wants the order of the
+    // inputs.
     answer.data.sort_by_key(|embedding| embedding.index);
     let valid = |(position, embedding): (usize, &Embedding)| {
         embedding.index == position
             && (1..=MAX_DIMENSIONS).contains(&embedding.embedding.len())
+            // NaN or an infinite number would spread into every mean that it is part of.
             && embedding.embedding.iter().all(|value| value.is_finite())
     };
     if answer.data.len() != wanted || !answer.data.iter().enumerate().all(valid) {

@@ -43,6 +43,7 @@ impl UpstreamErrorBody {
 
     /// The error that it means together with the HTTP status and the `Retry-After` header.
     pub(super) fn into_error(self, status: u16, retry_after: Option<Duration>) -> ExpertError {
+        // Servers put the name into either field: OpenAI into `code`, llama.cpp into `type`.
         let has_code = |word: &str| [&self.code, &self.kind].iter().any(|name| name.as_str() == Some(word));
         let message = ErrorText::from(self.message);
         match status {
@@ -64,6 +65,7 @@ impl UpstreamErrorBody {
 /// Reads an error response.
 pub(super) async fn read(response: BoundedResponse) -> ExpertError {
     let (status, delay) = (response.head().status(), retry_after(response.head()));
+    // A body that breaks a bound counts as empty: the status alone says enough.
     let body = response.with_max_bytes(MAX_ERROR_BODY_BYTES).read().await.unwrap_or_default();
     let error = serde_json::from_slice(&body).ok().and_then(|body: Value| UpstreamErrorBody::of(&body));
     let error = error.unwrap_or_else(|| UpstreamErrorBody {

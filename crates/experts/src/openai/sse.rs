@@ -31,6 +31,8 @@ impl SseLines {
     pub(super) fn next(&mut self) -> Result<Option<BytesMut>, LineTooLong> {
         loop {
             let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
+                // Without this, a long line that arrives byte by byte would be searched from its start each
+                // time.
                 self.searched = self.buffer.len();
                 return if self.buffer.len() > self.max_line_bytes { Err(LineTooLong) } else { Ok(None) };
             };

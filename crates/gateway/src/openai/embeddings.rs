@@ -116,8 +116,10 @@ pub(crate) async fn embeddings(
     let terms = with_headers(body.nervure.unwrap_or_default(), &headers)?;
     let query = query(terms, &app, QueryTarget::Named(body.model), ExpertRequest::Embed { inputs })?;
     let running = start(&app, permit, query).await?;
+    // Before the events are consumed. The trace is filled in when the answer ends.
     let (headers, model) = (running.headers_and_trace(&app), running.expert.model.clone());
     let (answer, _) = running.events.complete().await?;
+    // The expert is not trusted to count: a client matches vectors to inputs by their places.
     if answer.vectors.len() != expected {
         let reason = format!("{} vectors for {expected} inputs", answer.vectors.len());
         return Err(ServiceError::Interrupted { reason }.into());

@@ -185,6 +185,7 @@ impl GenerateBody {
             temperature_milli: milli("temperature", self.temperature, 0..=2000)?
                 .unwrap_or(default.temperature_milli),
             top_p_milli: milli("top_p", self.top_p, 1..=1000)?.unwrap_or(default.top_p_milli),
+            // Bit by bit: the protocol has unsigned seeds, and a negative one must stay a seed of its own.
             seed: self.seed.map(i64::cast_unsigned),
             stop: self.stops()?,
             prefix: String::new(),

@@ -29,6 +29,7 @@ pub(super) fn sse(reply: TextReply, events: AnswerEvents, include_usage: bool) -
     let rest = events.flat_map(move |item| stream::iter(chunker.events(item)));
     let events = stream::iter(first).chain(rest).map(Ok::<_, Infallible>);
     (
+        // nginx buffers a response otherwise, and the client sees the tokens in bursts.
         [("x-accel-buffering", "no")],
         Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL)),
     )

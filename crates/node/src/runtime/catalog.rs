@@ -33,6 +33,7 @@ impl ExpertCatalog {
     /// Verifies a record and files it.
     pub(crate) fn ingest(&self, bytes: &[u8]) -> Result<InsertOutcome, RecordError> {
         let now = clock::now();
+        // Before the lock: a signature takes much longer than an insert, and queries wait for the same lock.
         let record = SignedRecord::verify(bytes, &self.mesh, now, &self.registry)?;
         Ok(self.index.lock().insert(record, now))
     }

@@ -39,6 +39,8 @@ impl QueryDialer {
         let unreachable = match self.client.open(node, &addresses, open.clone()).await {
             Ok(stream) => return Ok(stream),
             Err(error @ QueryError::Unreachable { .. }) => error,
+            // Only an unreachable node is asked through the swarm: after any other error it may have received
+            // the query.
             Err(error) => return Err(dial_error(error)),
         };
         if !addresses.is_empty() && !self.is_connected(node).await {

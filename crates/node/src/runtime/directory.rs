@@ -97,6 +97,7 @@ where
     A: Future<Output = ()> + Send + 'static,
 {
     protocols.register(name, move |request| {
+        // Bounded by the slots of the protocol: the request holds one until it is answered.
         tokio::spawn(answer(request));
         std::future::ready(()).boxed()
     });
@@ -168,6 +169,8 @@ impl Directory {
         let subnets = netuids.len();
         for netuid in netuids {
             for shard in 0..SHARDS {
+                // Records move to other keys with each epoch, and those of the last one live on until they
+                // expire.
                 for epoch in epochs(now, self.expiry) {
                     let key = key(&self.mesh, netuid, capability, shard, epoch);
                     let find = FindRecords {
@@ -220,6 +223,8 @@ impl Directory {
                 }
             };
             for record in &page.records {
+                // An invalid record costs the others of the page nothing: the responsible node does not write
+                // them.
                 if let Err(error) = self.catalog.ingest(record) {
                     tracing::debug!(%node, %error, "a responsible node sent an invalid record");
                 }
@@ -277,6 +282,7 @@ impl Directory {
     async fn responsible(&self, key: Hash) -> Vec<NodeId> {
         let own = self.network.node();
         let found = self.network.closest(key).await.unwrap_or_default();
+        // Own records are in the catalog already, and a request to oneself cannot be sent.
         found.into_iter().filter(|node| *node != own).take(REPLICAS).collect()
     }
 }

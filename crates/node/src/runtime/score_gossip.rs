@@ -141,6 +141,7 @@ impl ScoreGossip {
     pub(crate) fn take(&self, signed: &SignedLiveScores) -> bool {
         let netuid = signed.scores().netuid;
         let mut live = self.live.lock();
+        // The verification needs a subnet of the ledger, so that peers cannot make tables of other numbers.
         let book = live.tables.entry(netuid).or_insert_with(|| LiveScoreTable::new(netuid));
         let news = book.insert(signed, clock::now());
         if news {
@@ -158,6 +159,7 @@ impl ScoreGossip {
         if let Some((_, trusts)) = live.trust.as_ref().filter(|(block, _)| *block == height) {
             return (height, trusts.clone());
         }
+        // With each block: subnets end and validators lose their permits, and their scores must end too.
         live.tables.retain(|netuid, book| {
             book.retain(&self.registry);
             state.subnets().contains_key(netuid)

@@ -49,6 +49,7 @@ pub(crate) struct ServedExpert {
 impl ServedExpert {
     /// Its load, in percent of [`FULL_LOAD_QUERIES`].
     pub(crate) fn load(&self) -> u8 {
+        // The minimum comes first, so that the product cannot overflow.
         let busy = self.in_progress.load(Ordering::Relaxed).min(FULL_LOAD_QUERIES) * 100 / FULL_LOAD_QUERIES;
         u8::try_from(busy).unwrap_or(100)
     }
@@ -114,6 +115,7 @@ impl QueryService for ServedExperts {
         };
         let receipt = self.signer.clone().zip(OpenReceipt::of(from, &open));
         async move {
+            // Inside the future: dropping it when the asker leaves gives the count back.
             let _in_flight = InFlightGuard::begin(&served.in_progress);
             match accept(&served, &open) {
                 Ok(request) => stream(served.expert.run(request), reply, receipt).await,
@@ -132,7 +134,9 @@ async fn reply_no_such(reply: Replier) {
 fn accept(served: &ServedExpert, open: &QueryOpen) -> Result<ExpertRequest, (QueryErrorCode, ErrorText)> {
     let bad = |error: &dyn std::fmt::Display| (QueryErrorCode::BadRequest, ErrorText::new(error));
     let request = body::decode_request(&open.body).map_err(|error| bad(&error))?;
+    // CBOR gives the types only. The bounds of the fields are checked before the expert sees them.
     request.validate().map_err(|error| bad(&error))?;
+    // The most that the request may cost, before any work: the number of tokens is known only at the end.
     let cost = price::max_cost(served.price, &request);
     if cost > open.budget {
         return Err((
@@ -152,6 +156,8 @@ async fn stream(
     loop {
         let event = tokio::select! {
             biased;
+            // First in order: an asker that has left must free the expert, also while the expert always has
+            // an event.
             () = reply.cancelled() => return,
             event = events.next() => event,
         };
@@ -168,6 +174,7 @@ async fn stream(
         match sent {
             Ok(chunk) => {
                 if let Some((_, receipt)) = &mut receipt {
+                    // The encoded bytes, as the asker receives them: both sides hash the same.
                     receipt.chunk(&chunk);
                 }
                 if let Err(_gone) = reply.send(chunk).await {

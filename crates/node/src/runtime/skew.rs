@@ -76,6 +76,7 @@ impl Skew {
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             let times = ask(&network).await;
             pause = if times.len() < MIN_ANSWERS { FIRST_PROBE_DELAY * 2 } else { PROBE_INTERVAL };
+            // The log has the warning once when the clock goes wrong, not with each round.
             let before = self.warning().is_some();
             *self.0.lock() = judge(times);
             if let Some(warning) = self.warning().filter(|_| !before) {

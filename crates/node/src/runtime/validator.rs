@@ -101,6 +101,7 @@ impl Validator {
         while stop.run_until_cancelled(view.changed()).await.is_some_and(|changed| changed.is_ok()) {
             let tip = view.borrow_and_update().tip.clone();
             this.on_block(&tip, &mut workers);
+            // After the workers follow the block: the weights are of neurons that are registered now.
             sent.next(&this, &tip, &workers).await;
         }
         for worker in workers.into_values() {
@@ -127,6 +128,8 @@ impl Validator {
             let worker = workers.entry(*netuid).or_insert_with(|| self.open(*netuid, height, subnet));
             worker.follow(*netuid, subnet, &self.mechanisms);
             worker.store.lock().registered(subnet, &own);
+            // One task at a time in a subnet: a slow one delays the next and does not pile up queries at the
+            // miners.
             let idle = worker.running.as_ref().is_none_or(JoinHandle::is_finished);
             let Some(mechanism) = worker.mechanism.clone().filter(|_| idle && height >= worker.next_task)
             else {
@@ -156,6 +159,7 @@ impl Validator {
         let scores = store.lock().board().live_scores((self.own(), netuid), now);
         match SignedLiveScores::sign(&self.key, &self.mesh, scores) {
             Ok(signed) => {
+                // Gossipsub does not deliver own messages, so that the own scores are added here.
                 self.score_gossip.take(&signed);
                 self.publish(SCORES.name, signed.bytes().to_vec()).await;
             }
@@ -181,6 +185,7 @@ impl SubnetWorker {
         if self.spec == subnet.mechanism {
             return;
         }
+        // Also when the mechanism is unknown: the warning is given once for a spec, not with each block.
         self.spec.clone_from(&subnet.mechanism);
         self.mechanism = match self.spec.as_ref().map(|spec| mechanisms.build(spec)).transpose() {
             Ok(mechanism) => mechanism.map(Arc::from),

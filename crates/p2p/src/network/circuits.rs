@@ -56,6 +56,8 @@ impl Circuits {
     /// The relay has granted a reservation.
     pub(super) fn listening(&mut self, listener: ListenerId) {
         if let Some(circuit) = self.by_listener(listener) {
+            // Only a granted reservation resets the failures: opening the listener succeeds also when the
+            // relay then refuses.
             circuit.backoff.succeed();
         }
     }

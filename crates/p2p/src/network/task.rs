@@ -118,8 +118,11 @@ impl Task {
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
         self.dial_known_nodes();
         loop {
+            // Computed in each turn: a command or an event may have made something due earlier.
             let due = self.next_due();
             tokio::select! {
+                // The order is the priority: stopping and local work come before what peers send, so that a
+                // flood of packets delays neither.
                 biased;
                 () = stop.cancelled() => break,
                 command = commands.recv() => match command {

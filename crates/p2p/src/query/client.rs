@@ -199,8 +199,11 @@ impl QueryClient {
         if let Some(kept) = self.kept(&node, addresses) {
             return Ok(kept);
         }
+        // A lock per node: a thousand queries to one node make one handshake, and a slow node delays no
+        // other.
         let turn = self.0.dialling.lock().entry(node).or_default().clone();
         let held = turn.lock().await;
+        // Again under the lock: the caller that was first may have dialled meanwhile.
         let result = match self.kept(&node, addresses) {
             Some(kept) => Ok(kept),
             None => self.dial(node, addresses).await,
@@ -220,6 +223,7 @@ impl QueryClient {
 
     async fn dial(&self, node: NodeId, addresses: &[SocketAddr]) -> Result<Connection, QueryError> {
         let mut last = QueryError::Unreachable { node, reason: "no address".into() };
+        // One after the other, in the order of the record. The caller bounds the time for all of them.
         for address in addresses {
             match self.dial_one(node, *address).await {
                 Ok(connection) => return Ok(connection),
@@ -244,6 +248,7 @@ impl QueryClient {
             Err(_) => return Err(unreachable(node, &"no answer in time")),
         };
         match tls::peer(&connection) {
+            // The certificate decides, not the address: records may name an address that is of another node.
             Some(peer) if peer == node => Ok(connection),
             _ => {
                 connection.close(1u32.into(), b"unexpected identity");
@@ -273,6 +278,7 @@ impl QueryClient {
 
     fn forget(&self, node: &NodeId, connection: &Connection) {
         let mut connections = self.0.connections.lock();
+        // Only the connection that failed: another caller may have replaced it with a good one.
         if connections.peek(node).is_some_and(|kept| kept.stable_id() == connection.stable_id()) {
             connections.pop(node);
         }

@@ -54,6 +54,8 @@ impl FrameReader {
                 Ok(frame) => return Ok(frame),
                 Err(missing) => missing,
             };
+            // Before the read: the length is only announced so far, and its bytes must not be buffered
+            // without room.
             self.reserve(missing)?;
             if !self.stream.read(missing + READ_AHEAD_BYTES, &mut self.buffer).await {
                 return Err(FrameReadError::Truncated);
@@ -72,6 +74,7 @@ impl FrameReader {
     }
 
     fn reserve(&mut self, missing: usize) -> Result<(), FrameReadError> {
+        // Once for a frame: the later reads of the same frame are within the reservation.
         let (Some(memory), None) = (&self.memory, &self.reserved) else { return Ok(()) };
         if missing > READ_AHEAD_BYTES {
             let kib = u32::try_from(missing.div_ceil(1024)).unwrap_or(u32::MAX);

@@ -161,12 +161,15 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
     endpoint.close(0u32.into(), b"stopping");
     shared.tasks.close();
     shared.tasks.wait().await;
+    // The close has to reach the peers: they would wait for their idle timeout otherwise.
     endpoint.wait_idle().await;
 }
 
 /// Admits or refuses a connection before any TLS work is done for it.
 fn admit(endpoint: &Endpoint, incoming: Incoming, shared: &Arc<Shared>) {
     let (open, most) = (endpoint.open_connections(), shared.config.connections.get());
+    // A retry makes the client prove its address before this node keeps state: spoofed sources cannot fill
+    // the table. It costs a round trip, so it is asked for only under load.
     if open > most / 2 && incoming.may_retry() && !incoming.remote_address_validated() {
         shared.metrics().retried.inc();
         // Fails only when the address is validated already.
@@ -174,6 +177,7 @@ fn admit(endpoint: &Endpoint, incoming: Incoming, shared: &Arc<Shared>) {
         return;
     }
     let place = ConnectionGuard::take(shared, incoming.remote_address().ip());
+    // The filter drops the guard of a connection that is refused, which gives its place back.
     let Some(place) = place.filter(|_| open < most) else {
         shared.metrics().refused.inc();
         return incoming.refuse();
@@ -193,6 +197,7 @@ impl ConnectionGuard {
         let network = network(address);
         let mut places = shared.places.lock();
         let used = places.entry(network).or_default();
+        // Loopback is exempt: processes of this host share one address.
         if *used >= shared.config.connections_per_subnet.get() && !address.to_canonical().is_loopback() {
             return None;
         }

@@ -45,6 +45,7 @@ pub(super) fn server(config: &ServerConfig) -> Result<quinn::ServerConfig, Start
     quic.max_incoming(config.connections.get());
     quic.incoming_buffer_size(64 << 10);
     quic.incoming_buffer_size_total(4 << 20);
+    // The places are counted by the network of the address: a connection that moves would evade the count.
     quic.migration(false);
     Ok(quic)
 }
@@ -67,6 +68,7 @@ pub(super) fn client(key: &NodeKey, mesh: &MeshId) -> Result<quinn::ClientConfig
     tls.key_log = Arc::new(NoKeyLog);
     let crypto = QuicClientConfig::try_from(tls).map_err(|e| setup(&e))?;
     let mut quic = quinn::ClientConfig::new(Arc::new(crypto));
+    // No streams towards the client: a node that is asked has no reason to open one.
     let mut transport = transport(0, CLIENT_IDLE_TIMEOUT);
     transport.keep_alive_interval(Some(KEEP_ALIVE_INTERVAL));
     quic.transport_config(Arc::new(transport));

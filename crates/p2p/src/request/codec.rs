@@ -95,9 +95,12 @@ impl Codec {
             tracing::debug!(?name, "refused: a request of an unknown protocol");
             return Err(invalid("unknown protocol"));
         };
+        // The name comes first on the wire because the bound of the length depends on the protocol.
         let (limit, deadline) = (self.specs[protocol].max_request, self.specs[protocol].timeout);
         let len = read_len(io, limit).await?;
         let permits = u32::try_from(len).map_err(|_| invalid("the request is too long"))?;
+        // One permit is one byte. Taken by the announced length and before the data is read, so that all
+        // requests in progress together stay within the memory.
         let memory = self.memory.clone().try_acquire_many_owned(permits);
         let memory = memory.map_err(|_| io::Error::other("too many bytes of requests in progress"))?;
         let data = read_body(io, len, deadline).await?;
@@ -219,6 +222,7 @@ async fn read_body(
 ) -> io::Result<Vec<u8>> {
     let mut data = Vec::with_capacity(len.min(INITIAL_READ_BYTES));
     let most = u64::try_from(len).map_err(|_| invalid("too long"))?;
+    // A peer that sends more than it announced is cut off at the length.
     let mut part = io.take(most);
     timeout(deadline, part.read_to_end(&mut data)).await.map_err(|_| io::ErrorKind::TimedOut)??;
     if data.len() < len {

@@ -46,9 +46,12 @@ pub(super) fn mean_answer(ballot: Ballot, inputs: usize) -> Option<CombinedAnswe
 /// numbers, the one that is their median by trust. Else the one with the most trust behind it.
 pub(super) fn vote(voices: &[(&str, Score)]) -> Option<usize> {
     let most = majority(voices)?;
+    // A score of 1 is `u32::MAX` parts, so this is a strict majority of all trust.
     if most.behind.parts() > u32::MAX / 2 {
         return Some(most.answer);
     }
+    // The median moves out of the honest numbers only when liars have half of the trust; a plurality does so
+    // with less.
     let median = median_number(voices)
         .and_then(|middle| voices.iter().position(|(text, _)| exact_answer::number(text) == Some(middle)));
     Some(median.unwrap_or(most.answer))

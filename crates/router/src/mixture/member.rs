@@ -72,6 +72,7 @@ pub(super) async fn distribution(
         let ExpertEvent::Distribution(probabilities) = started.first else {
             return Err(protocol_failure("no distribution"));
         };
+        // Waits for the end: dropping the stream before it would cancel the query at the expert.
         return match started.remainder.next().await? {
             ExpertEvent::Done { .. } => Ok(probabilities),
             _ => Err(protocol_failure("more than one distribution")),

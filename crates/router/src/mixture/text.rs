@@ -75,6 +75,7 @@ impl MixedText {
         let mut waiting: VecDeque<ExpertRecord> =
             plan.candidates.into_iter().map(|(record, _)| record).collect();
         let members: Vec<Member> = waiting.drain(..plan.size.min(waiting.len())).map(Member::new).collect();
+        // Rounded up: fewer than half of the experts must never decide a byte while the others are in time.
         let half = NonZeroUsize::new(members.len().div_ceil(2)).unwrap_or(NonZeroUsize::MIN);
         let rules = LockStepRules { k_min: half, grace: STRAGGLER_TIMEOUT, deadline: STEP_TIMEOUT };
         let weights = FixedShare::new(&trust[..members.len()])
@@ -88,6 +89,7 @@ impl MixedText {
             started: Instant::now(),
             window: Window::new(&plan.prompt),
             composer: (spec.environment.composer)(&plan.sampling),
+            // Tokens of a byte-level model are bytes.
             prompt_tokens: u32::try_from(plan.prompt.len()).unwrap_or(u32::MAX),
             failures: Vec::new(),
             first: None,
@@ -142,6 +144,8 @@ impl MixedText {
 
     /// Waits until the current step is done.
     async fn step(&mut self) -> Result<StepResult, String> {
+        // Members that still work on an earlier step are left out here: one query at a time is with each
+        // expert.
         (0..self.members.len()).for_each(|at| self.ask(at));
         let mut progress = self.lock.tick(self.now());
         loop {
@@ -176,6 +180,7 @@ impl MixedText {
         let (now, current) = (self.now(), self.lock.step());
         let Some(member) = self.members.get_mut(at) else { return self.lock.tick(now) };
         member.is_asked = false;
+        // A member that was dropped while its query ran: the reply is neither an answer nor a failure.
         if !member.is_active() {
             return self.lock.tick(now);
         }
@@ -184,6 +189,7 @@ impl MixedText {
                 self.drop_member(at, "it sent an invalid distribution".into())
             }
             Ok(claimed) => {
+                // A late reply does not count as taking part, or a slow expert would never miss a step.
                 member.is_ready = step == current;
                 let progress = self.lock.receive(at, step, &claimed, now);
                 if step < current {
@@ -203,6 +209,8 @@ impl MixedText {
         if is_first_step {
             self.failures.push(AttemptError { record: member.record.clone(), failure: failure.clone() });
         }
+        // Only before the first byte: later the weights have learned from the text, and a new expert has no
+        // part in them.
         match self.waiting.pop_front().filter(|_| is_first_step) {
             Some(next) => {
                 member.record = next;

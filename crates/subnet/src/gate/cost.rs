@@ -29,6 +29,7 @@ pub(super) struct RankedCandidate {
 pub(super) fn ranked(candidate: Candidate, trust: Trust, rules: &PolicyRules) -> RankedCandidate {
     let Candidate { record, seen } = candidate;
     let quality = trust.quality();
+    // A score of 1 is `u32::MAX` parts. The product has 43 bits.
     let lacking = u64::from(Score::ONE.less(quality).parts()) * DISTRUST_MS / u64::from(u32::MAX);
     let of = |percent: u16, millis: u64| millis.saturating_mul(percent.into()) / 100;
     let latency = of(rules.speed, seen.latency_ms.map_or(UNKNOWN_LATENCY_MS, u64::from));

@@ -13,6 +13,7 @@ pub(super) fn order(mut ranked: Vec<RankedCandidate>, seed: u64, rules: &PolicyR
     mark_bad(&mut ranked, rules);
     ranked.sort_by_cached_key(|one| {
         let choice = &one.choice;
+        // False sorts first. The tie depends on the seed, so that load spreads over equal experts.
         (choice.note == Note::KnownBad, choice.cost, tie(&choice.record, seed))
     });
     let mut dice = Dice::new(Seed::from(seed));
@@ -27,6 +28,7 @@ pub(super) fn order(mut ranked: Vec<RankedCandidate>, seed: u64, rules: &PolicyR
 /// Marks tested experts whose quality is far below that of the best tested one.
 fn mark_bad(ranked: &mut [RankedCandidate], rules: &PolicyRules) {
     let best = ranked.iter().filter(|one| !one.newcomer).map(|one| one.quality).max();
+    // Relative to the best: in a subnet where all are weak, the best of them are still asked.
     let least = best.unwrap_or(Score::ZERO).times(Score::ratio(rules.bad_below.into(), 100));
     for one in ranked.iter_mut().filter(|one| !one.newcomer && one.quality < least) {
         one.choice.note = Note::KnownBad;
@@ -35,6 +37,7 @@ fn mark_bad(ranked: &mut [RankedCandidate], rules: &PolicyRules) {
 
 /// A random newcomer, for a share of [`PolicyRules::explore`] of the queries.
 fn newcomer(ranked: &[RankedCandidate], dice: &mut Dice, rules: &PolicyRules) -> Option<usize> {
+    // All newcomers share this part of the queries: an operator gains no traffic with more keys.
     if dice.below(1000) >= rules.explore.into() {
         return None;
     }
@@ -50,6 +53,8 @@ fn less_busy_of_two(ranked: &[RankedCandidate], dice: &mut Dice, rules: &PolicyR
     let most = best.saturating_add(more).saturating_add(COST_TOLERANCE_MS);
     let good = |one: &&RankedCandidate| one.choice.note == Note::None && one.choice.cost <= most;
     let about_as_good = ranked.iter().take_while(good).count();
+    // Two choices instead of the least busy: gateways with the same view would all choose that one (M.
+    // Mitzenmacher, "The Power of Two Choices", 2001).
     let drawn = dice.distinct(2, about_as_good as u64);
     let busy = |at: &usize| ranked.get(*at).map(|one| (one.busy, one.choice.cost));
     if drawn.len() < 2 {

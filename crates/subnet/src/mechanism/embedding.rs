@@ -87,6 +87,7 @@ impl EmbeddingTask {
         let count = triples.len();
         let texts = triples.into_iter().flat_map(|triple| [triple.anchor, triple.near, triple.far]);
         let mut placed: Vec<(usize, String)> = texts.enumerate().collect();
+        // The order of the texts must not show which three belong together.
         dice.shuffle(&mut placed);
         let mut places = vec![[0; 3]; count];
         for (place, (number, _)) in placed.iter().enumerate() {

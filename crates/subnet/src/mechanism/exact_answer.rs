@@ -70,6 +70,7 @@ pub struct ExactAnswer {
 pub fn named(text: &str) -> Option<&str> {
     let answers = extract::answers(text);
     let (first, rest) = answers.split_first()?;
+    // Two different answers count as none: a miner could name all that are plausible otherwise.
     rest.iter().all(|other| extract::line(other) == extract::line(first)).then(|| extract::line(first))
 }
 
@@ -99,9 +100,12 @@ impl Parameters for ExactAnswer {
         let kinds = self.kinds();
         let good = [
             ("questions", (1..=8).contains(&self.questions)),
+            // In thousandths: one more right answer is worth 1000 / questions, and all speed together must be
+            // worth less.
             ("speed", u32::from(self.speed) * u32::from(self.questions) < 1000),
             ("slow_ms", self.slow_ms <= 600_000 && self.slow_ms > self.fast_ms),
             ("arithmetic", kinds.iter().all(|(often, _)| *often <= 100)),
+            // Without any kind there would be nothing to draw from.
             ("arithmetic", kinds.iter().any(|(often, _)| *often > 0)),
         ];
         good.into_iter().find(|(_, good)| !good).map(|(name, _)| name)
@@ -145,6 +149,7 @@ impl Mechanism for ExactAnswer {
         let (mut requests, mut expected) = (Vec::new(), Vec::new());
         for _ in 0..self.questions {
             let puzzle = self.puzzle(&mut dice);
+            // As askers set them: a miner must not recognise a task by its settings.
             let sampling = Sampling {
                 max_tokens: dice.pick(&MAX_TOKENS).copied().unwrap_or(256),
                 temperature_milli: dice.pick(&TEMPERATURES).copied().unwrap_or(0),

@@ -70,6 +70,7 @@ impl Mechanism for NextByte {
             return Err(DrawError::TooLittleText { what: "pieces of the cell's length", have, need });
         }
         let mut dice = Dice::new(seed);
+        // Distinct cells: a miner that has seen one context learns nothing for the others of the task.
         let numbers = dice.distinct(need, have as u64);
         let cells = numbers.into_iter().filter_map(|number| corpus.cell(number as usize, length));
         let drawn = cells.filter_map(|cell| question(cell, &mut dice));
@@ -105,6 +106,8 @@ impl Task for NextByteTask {
                 None | Some(Answer::Missing) => bits += u64::from(MAX_BITS) << FRACTION_BITS,
                 Some(answer) => match Distribution::read(answer) {
                     Some(distribution) => bits += distribution.bits(*next),
+                    // All answers of the task: an invalid distribution must not be a cheap way to skip a hard
+                    // context.
                     None => return Score::ZERO,
                 },
             }

@@ -13,6 +13,8 @@ pub struct ByteDistribution(Box<[f64; 256]>);
 impl ByteDistribution {
     /// The distribution that an expert claims, scaled to sum to 1; `None` when it is not a valid distribution.
     pub fn read(claimed: &[f32]) -> Option<Self> {
+        // A little above 1 is rounding in the model, and NaN is in no range. The scaling below removes the
+        // excess.
         let valid = |p: &f32| (0.0..=1.01).contains(p);
         let sum: f64 = claimed.iter().map(|p| f64::from(*p)).sum();
         if claimed.len() != 256 || !claimed.iter().all(valid) || (sum - 1.0).abs() > SUM_TOLERANCE {

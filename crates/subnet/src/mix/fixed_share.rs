@@ -56,6 +56,7 @@ impl FixedShare {
             return None;
         }
         let most = prior.iter().copied().filter(|p| p.is_finite()).fold(0.0, f64::max);
+        // Divided by the largest first: the sum of large finite priors would be infinite.
         let scaled = |p: &f64| if p.is_finite() && most > 0.0 { (p / most).max(0.0) } else { 0.0 };
         let mut weights: Vec<f64> = prior.iter().map(scaled).collect();
         if !weights.iter().any(|weight| *weight > 0.0) {
@@ -81,6 +82,7 @@ impl FixedShare {
     /// Updates the weights by the next byte's probability by each expert; `None` for an expert that gave no
     /// distribution.
     pub fn update(&mut self, given: &[Option<f64>]) {
+        // A number outside 0 to 1, NaN among them, counts as silence: it would win all weight or poison it.
         let given = |at: usize| given.get(at).copied().flatten().filter(|p| (0.0..=1.0).contains(p));
         let (mut together, mut awake) = (0.0, 0.0);
         for (at, weight) in self.weights.iter().enumerate() {
@@ -95,9 +97,12 @@ impl FixedShare {
             return;
         }
         for (at, weight) in self.weights.iter_mut().enumerate() {
+            // The mean factor of the experts that spoke is 1, by the definition of `mixture`. So a silent
+            // one, with factor 1, neither gains nor loses.
             *weight *= given(at).map_or(1.0, |p| p / mixture);
         }
         self.normalise();
+        // After the loss update, as in the paper: no weight leaves this function below share / N.
         self.spread();
     }
 

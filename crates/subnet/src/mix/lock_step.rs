@@ -120,7 +120,10 @@ impl LockStep {
         {
             *member = match ByteDistribution::read(claimed) {
                 Some(distribution) if step == current => Member::Spoke(distribution),
+                // Late: it does not count for this step, and `missed` stays as it is, since the expert has
+                // not caught up.
                 Some(_) if step < current => Member::Silent(missed),
+                // Invalid, or of a step that has no context yet: an honest expert sends neither.
                 _ => Member::Out,
             };
         }
@@ -156,6 +159,7 @@ impl LockStep {
         if self.enough.is_none() && spoke >= self.rules.k_min.get() {
             self.enough = Some(now);
         }
+        // The grace never extends the deadline.
         let until = self.enough.map_or(end, |since| since.saturating_add(self.rules.grace).min(end));
         let all = silent == 0 || (awaited == 0 && self.enough.is_some());
         match all || now >= until {

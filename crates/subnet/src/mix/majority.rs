@@ -33,6 +33,8 @@ pub fn majority(answers: &[(&str, Score)]) -> Option<MajorityVote> {
     }
     // The last maximum is taken, hence from the back of the alphabet.
     let (winner, (behind, _)) = said.iter().rev().max_by_key(|(_, support)| **support)?;
+    // Of the answers with one meaning, the most trusted is given: an expert with little trust cannot choose
+    // the wording.
     let saying = (0u32..).zip(answers).filter(|(_, (text, _))| meaning(text) == *winner);
     let (answer, _) = saying.max_by_key(|(at, (_, trust))| (*trust, std::cmp::Reverse(*at)))?;
     let all = said.values().map(|(behind, _)| behind).sum();

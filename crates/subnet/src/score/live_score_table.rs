@@ -74,12 +74,16 @@ impl LiveScoreTable {
         stake: impl Fn(&NodeId) -> u64,
         now: UnixMillis,
     ) -> Option<MedianScore> {
+        // A validator that stopped publishes nothing more: its last word must not count for ever.
         let current = self.latest.iter().filter(|(_, kept)| now.since(kept.issued_at) < MAX_SCORES_AGE);
         let votes: Vec<(Option<LiveScore>, u64)> = current
             .map(|(validator, kept)| {
+                // Scores of an earlier registration of the same node are of another neuron.
                 let said = kept.scores.get(&of.node).filter(|said| said.block == of.block);
                 (said.copied(), stake(validator))
             })
+            // A validator without stake must not count as a tester either: the number of tasks grows with the
+            // testers.
             .filter(|(_, stake)| *stake > 0)
             .collect();
         let testers = votes.iter().filter(|(said, _)| said.is_some()).count();

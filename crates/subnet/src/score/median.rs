@@ -5,6 +5,7 @@
 /// While liars have less than half of the weight, it lies within the range of the honest values.
 pub(crate) fn median<T: Ord + Copy>(mut values: Vec<(T, u64)>) -> Option<T> {
     values.sort_unstable_by_key(|(value, _)| *value);
+    // 128 bits: stakes of 64 bits are summed and doubled.
     let total: u128 = values.iter().map(|(_, weight)| u128::from(*weight)).sum();
     let mut cumulative = 0u128;
     values.into_iter().find_map(|(value, weight)| {

@@ -110,6 +110,7 @@ impl MovingAverageTable {
     /// at zero.
     pub fn set_registered(&mut self, neurons: impl IntoIterator<Item = Registration>) {
         let mut former = std::mem::take(&mut self.averages);
+        // The key has the block of the registration: a node that registers again starts at zero.
         let keep = |neuron| (neuron, former.remove(&neuron).unwrap_or_default());
         self.averages = neurons.into_iter().take(MAX_NEURONS).map(keep).collect();
     }
@@ -126,6 +127,8 @@ impl MovingAverageTable {
             (averages.quality, averages.reward) = (Score::ZERO, Score::ZERO);
         } else {
             let tasks = averages.tasks;
+            // Up to `attention` tasks this is the plain mean, but for rounding: the divisor grows with the
+            // number of tasks.
             averages.quality = moved(averages.quality, result.quality, tasks.min(attention));
             averages.reward = moved(averages.reward, result.reward(), tasks.min(memory));
         }
@@ -172,6 +175,7 @@ impl MovingAverageTable {
             return Err(StateError::TooMany);
         }
         for (neuron, averages) in saved {
+            // Modifies and never inserts: a neuron that was deregistered while this node was down stays out.
             self.averages.entry(neuron).and_modify(|now| *now = averages);
         }
         Ok(())
@@ -184,6 +188,8 @@ fn moved(average: Score, score: Score, over: u32) -> Score {
     let (old, new, over) = (average.parts(), score.parts(), over.max(1));
     Score::from_parts(match new.checked_sub(old) {
         Some(up) => old + up / over,
+        // Rounded up on the way down and down on the way up: each step errs against the miner by less than
+        // one part.
         None => old - (old - new).div_ceil(over),
     })
 }

@@ -50,6 +50,7 @@ pub struct MinerResult {
 
 /// Scores the replies of up to [`MAX_MINERS`] miners to one task; the replies of further miners are not scored.
 pub fn evaluate(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<MinerResult> {
+    // Pairs are compared below, so that the work grows with the square of this bound.
     let answers = answers.get(..MAX_MINERS).unwrap_or(answers);
     let scores: Vec<Score> = answers.iter().map(|(_, replies)| task.score(replies)).collect();
     let prints: Vec<Fingerprint> = answers.iter().map(|(_, replies)| task.fingerprint(replies)).collect();
@@ -75,6 +76,8 @@ fn groups(scores: &[Score], alike: impl Fn(usize, usize) -> bool) -> Vec<usize> 
         for early in (0..late).filter(|at| worth(*at)) {
             let (Some(&from), Some(&to)) = (groups.get(late), groups.get(early)) else { continue };
             if from != to && alike(early, late) {
+                // The smaller name stays: it is the first member of both groups, and the result does not
+                // depend on the order.
                 let (from, to) = (from.max(to), from.min(to));
                 groups.iter_mut().filter(|group| **group == from).for_each(|group| *group = to);
             }

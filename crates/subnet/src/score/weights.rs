@@ -27,6 +27,7 @@ impl MovingAverageTable {
     }
 
     fn worth(&self, averages: MovingAverages) -> u64 {
+        // A newcomer counts in proportion to its tasks: one lucky answer does not pay like a long record.
         let known = Score::ratio(averages.tasks.into(), self.rules.ramp.into());
         let raised = (0..self.rules.power).fold(Score::ONE, |worth, _| worth.times(averages.reward));
         u64::from(raised.times(known).parts())

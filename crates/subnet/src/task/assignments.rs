@@ -62,6 +62,7 @@ impl Assignments {
     }
 
     fn has_room(&self, validator: &NodeId) -> bool {
+        // The smallest hash, so that the range begins with the first task of the validator.
         let first = (*validator, Hash::from_bytes([0; 32]));
         let own = self.0.range(first..).take_while(|((of, _), _)| of == validator).count();
         self.0.len() < MAX_ASSIGNMENTS && own < MAX_PER_VALIDATOR

@@ -99,11 +99,15 @@ impl PendingQueries {
             ("request", receipt.request == asked.request),
             ("answer", receipt.answer == *answer),
         ];
+        // The query stays pending: a wrong receipt of another node must not take away the place of the right
+        // one.
         if let Some((what, _)) = same.into_iter().find(|(_, same)| !same) {
             return Err(SettleError::Differs(what));
         }
         let (earliest, latest) = (asked.sent_at, now.plus(MAX_CLOCK_SKEW));
         let took = Duration::from_millis(receipt.took_ms.into());
+        // The clock of the miner may be off by the skew in both directions. The duration is compared with the
+        // clock of this node alone, so that a miner cannot claim more time than has passed here.
         let possible = receipt.received_at.plus(MAX_CLOCK_SKEW) >= earliest
             && receipt.received_at.plus(took) <= latest
             && took <= now.since(asked.sent_at);

@@ -120,6 +120,7 @@ impl BlockExecutor {
         let height = self.height();
         let decoded = blocks.iter().filter_map(|bytes| Block::decode(bytes).ok());
         for block in decoded.filter(|block| block.header.height == height) {
+            // Executed again: the log has the bytes only, and the result has to be in memory to commit it.
             let follows = self.proposals.check(&self.store.read()?, &block).is_ok();
             if let (true, Ok(body)) = (follows, block.encode()) {
                 self.proposed.keep(block.header.id(), body);
@@ -142,6 +143,8 @@ impl BlockExecutor {
 
     /// Commits a block, durably; it is the tip then.
     pub(super) fn commit(&mut self, next: &Next, certificate: &CommitCertificate) -> Result<(), HostError> {
+        // The order is the crash safety: the block is durable before the log that could restore it moves on,
+        // and the tip in memory changes last.
         self.store.commit(next, Some(&encode(certificate)?))?;
         self.wal.next_height()?;
         self.receipts.note(next.block.header.height, &next.events);
@@ -190,6 +193,7 @@ impl BlockExecutor {
             last_round = Some(certificate.round);
         }
         if last_round.is_some() {
+            // One write for all: each write waits for the disk.
             batch.commit()?;
             self.wal.next_height()?;
             written.iter().for_each(|(height, events)| self.receipts.note(*height, events));

@@ -145,6 +145,8 @@ impl Net {
             let mut attempts: FuturesUnordered<_> = (0..)
                 .zip(proposer.into_iter().chain(others))
                 .map(|(turn, peer)| async move {
+                    // The proposer at once, each other peer a step later: in the usual case one request is
+                    // enough.
                     sleep(STAGGER * turn).await;
                     (peer, self.request_body(peer, id).await)
                 })
@@ -152,6 +154,7 @@ impl Net {
             while let Some((peer, answer)) = attempts.next().await {
                 match answer {
                     Ok(Some(block)) => return Some(block),
+                    // It does not have the block yet: no fault, and it is asked again in the next round.
                     Ok(None) => {}
                     Err(invalid) => {
                         refused.insert(peer);

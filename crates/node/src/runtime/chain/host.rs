@@ -115,6 +115,7 @@ impl Host {
         let own = self.deps.net.node();
         let is_alone = self.deps.executor.tip().state.validators().is_some_and(|validators| {
             let power = u128::from(validators.power_of(&own).unwrap_or(0));
+            // More than two thirds decide alone, so that no other node can have blocks that this one lacks.
             power * 3 > u128::from(validators.total_power()) * 2
         });
         match is_alone || self.deps.role == ChainRole::Follower {
@@ -270,6 +271,8 @@ impl Host {
     }
 
     fn propose(&mut self, height: BlockHeight, round: bft::Round) -> Result<(), HostError> {
+        // The engine may ask late: a block of the next height was committed meanwhile, and this proposal is
+        // void.
         if height == self.height() {
             let value = self.deps.executor.propose()?;
             self.inputs.push_back(Input::Proposed { height, round, value });
@@ -289,6 +292,7 @@ impl Host {
     /// A fetched block of this height.
     pub(super) fn on_block_fetched(&mut self, candidate: &Candidate, block: &Block) -> Result<(), HostError> {
         let Candidate { height, value, .. } = *candidate;
+        // The height may be over, or another peer was faster: the fetch ran beside the engine.
         if height != self.height() || self.deps.executor.holds(&value) {
             return Ok(());
         }
@@ -313,9 +317,12 @@ impl Host {
     }
 
     fn broadcast(&mut self, message: &bft::Message) {
+        // Part of the frame: gossipsub drops a message that it has seen, and the engine sends some of them
+        // again.
         self.sent = self.sent.wrapping_add(1);
         match gossip::frame(message, self.sent) {
             Ok(frame) => {
+                // Fault injection: crash tests end the process on both sides of this line.
                 reach(Point::Publish);
                 self.deps.net.publish(CONSENSUS.name, frame);
                 reach(Point::Published);

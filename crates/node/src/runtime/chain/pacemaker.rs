@@ -43,6 +43,8 @@ impl Pacemaker {
 
     /// When the height after the one committed at `now` begins.
     pub(super) fn next(&self, now: Instant) -> Instant {
+        // The later of both: a late validator keeps the block time, and an early one waits for the common
+        // moment.
         (self.started + self.block_time)
             .max(now + self.block_time - self.block_time / AGREEMENT_ALLOWANCE_DIVISOR)
     }
@@ -54,6 +56,8 @@ impl Pacemaker {
         }
         let ahead = self.ahead.iter().filter_map(|node| validators.power_of(node));
         let all = validators.members().iter().map(|member| member.power);
+        // More than a third of the power: at least one of them is honest, so that faulty ones cannot speed
+        // the chain up.
         ahead.map(u128::from).sum::<u128>() * 3 > all.map(u128::from).sum()
     }
 }

@@ -69,6 +69,7 @@ impl PendingTransactions {
         let (mut log, contents) = AppendLog::open(&self.path, FORMAT)?;
         let mut end = FORMAT.magic.len() as u64;
         for frame in contents.frames().map_while(Result::ok).take(MAX_TRANSACTIONS) {
+            // The rest of the file is dropped with it, as the log is truncated to the last good frame.
             let Ok(envelope) = Envelope::decode(frame.payload, transaction::MAX_LEN) else { break };
             self.transactions.insert(envelope.id(), envelope);
             end = frame.end;
@@ -104,6 +105,7 @@ impl PendingTransactions {
         let Ok(payload) = envelope.encode() else { return };
         let Some(log) = &mut self.log else { return };
         let size = log.size().saturating_add(FRAME_HEAD_BYTES + payload.len() as u64);
+        // It is in the mempool already: only a restart would lose it.
         if self.transactions.len() >= MAX_TRANSACTIONS || size > MAX_FILE_BYTES {
             return;
         }

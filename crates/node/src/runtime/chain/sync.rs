@@ -71,6 +71,7 @@ impl BlockSync {
     pub(super) fn on_claim(&mut self, peer: NodeId, now: Instant) -> bool {
         let age = |since: &Instant| now.saturating_duration_since(*since);
         self.requests.retain(|_, since| age(since) < SYNC_TIMEOUT);
+        // True also without requests: then the first peer that claims blocks is asked at once.
         let is_slow = self.requests.values().all(|since| age(since) >= HEDGE_DELAY);
         let may_ask = is_slow
             && self.requests.len() < MAX_REQUESTS
@@ -97,10 +98,12 @@ impl BlockSync {
         now: Instant,
     ) -> Option<BlockHeight> {
         let was_asked = self.requests.remove(&peer).is_some();
+        // Polled peers are not among the requests: they claim nothing, and may have no block.
         if blocks.is_empty() && was_asked {
             self.pause(peer, now, EMPTY_CLAIM_PAUSE);
         }
         let is_next = blocks.first().is_some_and(|(block, _)| block.header.height == next);
+        // A single block is what a peer at the tip sends: asking it again would cost a request per block.
         let more =
             (blocks.len() > 1 && is_next).then(|| BlockHeight(next.0.saturating_add(blocks.len() as u64)));
         if more.is_some() {
@@ -118,6 +121,7 @@ impl BlockSync {
     fn pause(&mut self, peer: NodeId, now: Instant, pause: Duration) {
         self.paused.retain(|_, until| *until > now);
         let until = self.paused.entry(peer).or_insert(now);
+        // The longer pause wins: an empty answer must not shorten the pause for a fault.
         *until = (*until).max(now + pause);
         if self.paused.len() > MAX_PAUSED_PEERS
             && let Some(first) = self.paused.iter().min_by_key(|(_, until)| **until).map(|(peer, _)| *peer)
@@ -165,6 +169,8 @@ impl BlockSync {
     pub(super) fn own_signature(&self, certificate: &CommitCertificate, own: NodeId) -> Option<Input> {
         let signature = certificate.signatures.of(&own)?;
         let vote = SignedStatement { statement: certificate.vote(), signer: own, signature: *signature };
+        // The height after the handshake may have begun in an earlier process of this node, which signed with
+        // the same key. Later ones began in this process.
         let began_here =
             self.handshake_height.is_some_and(|met| certificate.height.0 > met.0.saturating_add(1));
         Some(Input::OwnSignature { vote, began_here })
@@ -178,6 +184,7 @@ pub(super) fn verify_next(tip: &Tip, block: &Block, certificate: &CommitCertific
         return FollowOutcome::Old;
     }
     let Some(validators) = tip.state.validators() else { return FollowOutcome::Disagreed };
+    // The certificate names its block itself: without this check a valid one could be attached to any block.
     let is_agreed = (certificate.height, certificate.value) == (height, id)
         && certificate.verify(validators, &tip.header.mesh).is_ok();
     match is_agreed {

@@ -177,6 +177,7 @@ async fn from_any_peer(
             Err(error) => {
                 tracing::warn!(%peer, %error, "no state from this peer");
                 last = Some((peer, error));
+                // Shorter than the first wait: there was a peer, so that the network works.
                 until = tokio::time::Instant::now() + NEXT_PEER_TIMEOUT;
             }
         }
@@ -232,6 +233,8 @@ impl Source<'_> {
         let TrustedBlock { height, block: expected } = trusted;
         let checkpoint = self.block(Some(height)).await?;
         let found = checkpoint.header.id();
+        // The header is checked by its hash: an operator or a contract named it, and the peer supplies the
+        // content only.
         if found != expected {
             return Err(PeerError::OtherBlock { height, expected, found });
         }
@@ -241,6 +244,7 @@ impl Source<'_> {
 
     /// Follows certificates to the last checkpoint, and fetches its state.
     async fn follow(&self, spec: &MeshSpec, client: LightClient) -> Result<(Tip, Vec<u8>), PeerError> {
+        // The peer's word so far. Certificates have to lead to this block before its state is used.
         let mut goal = self.block(None).await?;
         if goal.height() < client.height() {
             // The trusted block is later than any checkpoint: fetch the state of that block.
@@ -261,6 +265,8 @@ impl Source<'_> {
 
     async fn records(&self, spec: &MeshSpec, goal: &Checkpoint) -> Result<Tip, PeerError> {
         let height = goal.height();
+        // The header is certified or trusted by now, and with it its state root: the assembly checks the
+        // records against it.
         let mut assembly = Assembly::new(goal.header.clone());
         while !assembly.is_complete() {
             let StateResponse::Records(page) =
@@ -301,6 +307,7 @@ impl Source<'_> {
                 Ok(bytes) => {
                     return StateResponse::decode(&bytes).map_err(|_| PeerError::Malformed);
                 }
+                // The only errors that pass by themselves. Others end the attempt with this peer.
                 Err(RequestError::Busy | RequestError::TooOften) if tries < MAX_RETRIES => {
                     tries += 1;
                     tokio::time::sleep(RETRY_DELAY).await;

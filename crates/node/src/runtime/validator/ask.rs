@@ -57,6 +57,8 @@ impl EncodedRequests {
     ) -> Vec<Reply> {
         let mut replies = Vec::with_capacity(self.0.len());
         for (request, body) in &self.0 {
+            // The most that the request may cost: a miner would refuse a smaller budget, and the answer would
+            // be missing.
             let budget = price::max_cost(record.price, request);
             let answer = one(&validator.router, record, (body, budget), until).await;
             validator.metrics.reply(answer.as_ref().map(|(_, took)| *took));

@@ -58,6 +58,7 @@ impl ValidatorStore {
             unreachable!("the defaults are within their bounds")
         };
         let mut store = Self { path, board, commits: Vec::new() };
+        // Before the restore, which fills in only neurons that are in the table.
         store.registered(subnet, own);
         if let Some(saved) = read(&store.path) {
             store.commits = saved.commits.into_iter().take(MAX_WEIGHT_COMMITS).collect();

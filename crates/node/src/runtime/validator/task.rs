@@ -73,6 +73,8 @@ impl Validator {
         let Some(assignment) = self.assignment(netuid, task.as_ref(), miners.clone()) else { return false };
         let span = Span::current();
         span.record("task_id", display(&assignment.assignment().task)).record("miners", miners.len());
+        // Before the first question: the assignment commits to the task, so that this validator cannot change
+        // it after it has read the answers.
         self.score_gossip.handle_gossip(ASSIGNMENTS.name, assignment.bytes());
         self.publish(ASSIGNMENTS.name, assignment.bytes().to_vec()).await;
 
@@ -82,12 +84,14 @@ impl Validator {
             async move {
                 match record {
                     Some(record) => (miner, bodies.ask(self, record, until).await),
+                    // No record, no answer: a miner that stopped serving must not keep its average.
                     None => (miner, Vec::new()),
                 }
             }
         });
         let answers: Vec<(NodeId, Vec<Reply>)> =
             asked.buffer_unordered(MAX_CONCURRENT_MINERS).collect().await;
+        // Pairs of miners are compared: that takes too long for a thread of the runtime.
         let results = tokio::task::spawn_blocking(move || evaluate(task.as_ref(), &answers)).await;
         let Ok(results) = results else { return false };
         tracing::debug!("scored a task");

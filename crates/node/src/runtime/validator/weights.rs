@@ -34,6 +34,8 @@ impl PendingWeights {
         let own = validator.own();
         let Some(node) = tip.state.nodes().get(&own) else { return };
         let height = tip.header.height.0;
+        // One batch at a time: a second one would use the same nonces. An expired batch never enters a block,
+        // so that its nonces are free.
         if self.0.is_some_and(|(nonce, expiry)| node.nonce < nonce && height <= expiry) {
             return;
         }
@@ -60,6 +62,7 @@ impl PendingWeights {
                 tracing::debug!(%error, "weights are submitted again later");
                 return;
             }
+            // The transactions of one key form a chain: each is valid only after the one before.
             nonce += 1;
             self.0 = Some((nonce, expiry));
         }

@@ -38,10 +38,13 @@ impl Task {
             } if step.last => {
                 let found = match result {
                     Ok(found) => found.peers,
+                    // What a lookup found before its timeout is used: only silent nodes are missing.
                     Err(kad::GetClosestPeersError::Timeout { peers, .. }) => peers,
                 };
                 self.found(id, found);
             }
+            // Inserts are manual: a registered peer is dialled, and identify then decides about its place in
+            // the table.
             kad::Event::RoutablePeer { peer, address } => self.dial_if_registered(peer, &[address]),
             _ => {}
         }

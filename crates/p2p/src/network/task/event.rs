@@ -42,6 +42,8 @@ impl Task {
                 tracing::debug!(%peer, %error, "dialling failed");
                 self.unreachable(
                     &peer,
+                    // Other errors, such as a limit of this node or a dial in progress, say nothing about the
+                    // peer.
                     matches!(error, DialError::Transport(_) | DialError::WrongPeerId { .. }),
                 );
             }
@@ -78,6 +80,7 @@ impl Task {
             return self.disconnect(peer_id);
         };
         let registered = self.admission.is_registered(&node);
+        // A second connection of a peer takes no second place among the strangers.
         let known = self.peers.contains_key(&peer_id);
         if !registered && !known && !self.has_stranger_room(endpoint.get_remote_address()) {
             self.metrics.strangers_refused.inc();
@@ -102,6 +105,8 @@ impl Task {
             rtt_ms: None,
             excess: Excess::default(),
         });
+        // A direct connection has followed the relayed one: its address is that of the peer, the other that
+        // of the relay.
         if is_circuit(&peer.address) && !endpoint.is_relayed() {
             peer.address = address.clone();
         }
@@ -137,6 +142,7 @@ impl Task {
     /// A peer whose connection was only idle stays in the routing table.
     fn disconnected(&mut self, peer: &PeerId, idle: bool) {
         self.peers.remove(peer);
+        // So the blacklist holds connected strangers only, and peers cannot grow it with new keys.
         self.swarm.behaviour_mut().gossip.remove_blacklisted_peer(peer);
         if !idle {
             self.swarm.behaviour_mut().kad.remove_peer(peer);
@@ -147,6 +153,7 @@ impl Task {
 
     /// A peer that does not answer leaves the routing table, so that lookups do not wait for it.
     fn unreachable(&mut self, peer: &PeerId, silent: bool) {
+        // A failed dial beside a connection that works, such as one to an outdated address.
         if self.peers.contains_key(peer) {
             return;
         }

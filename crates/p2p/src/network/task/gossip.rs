@@ -54,6 +54,7 @@ impl Task {
             return Err(PublishError::Refused(format!("{} bytes, at most {}", data.len(), spec.max_len)));
         }
         match self.swarm.behaviour_mut().gossip.publish(IdentTopic::new(topic), data) {
+            // A duplicate is known to the mesh already: the caller has what it wants.
             Ok(_) | Err(gossipsub::PublishError::Duplicate) => Ok(()),
             Err(gossipsub::PublishError::NoPeersSubscribedToTopic) => Err(PublishError::NoSubscribers),
             Err(error) => Err(PublishError::Refused(error.to_string())),
@@ -74,6 +75,7 @@ impl Task {
         if added.is_empty() && removed.is_empty() {
             return Ok(());
         }
+        // The shares depend on the number of topics: their sum must stay the maximum gain.
         share_among(gossip, &self.topics.names(), &removed)
             .map_err(|error| FollowError::Refused(error.to_owned()))
     }
@@ -140,7 +142,9 @@ impl Task {
         if message.data.len() > spec.max_len {
             return Fate::Rejected;
         }
+        // After the topic is known: a metric per unknown topic would let a peer fill memory with names.
         self.metrics.message(&topic, message.data.len());
+        // By the peer that forwards it, not by the author, which has no identity in gossipsub here.
         if !self.gossip.rates.take((from, number), spec.per_peer_per_second, Instant::now()) {
             if let Some(peer) = self.peers.get_mut(&from) {
                 peer.excess.add(&mut self.swarm.behaviour_mut().gossip, &from);
@@ -149,6 +153,8 @@ impl Task {
         }
         let verdicts = self.gossip.verdicts.clone();
         let message = GossipMessage { topic, from, data: message.data, id: id.clone(), verdicts };
+        // Never waits: a slow receiver must not stop the swarm. A dropped message is ignored, which is no
+        // fault of the peer.
         if self.gossip.receiver.try_send(message).is_ok() { Fate::HandedIn } else { Fate::Dropped }
     }
 }

@@ -56,6 +56,7 @@ impl Task {
             tracing::debug!(peer = %peer_id, "the peer has restarted and lost our subscriptions; disconnecting");
             return self.disconnect(peer_id);
         }
+        // Only here: the peer has shown that it is of this mesh, which a connection alone does not show.
         self.dialer.met(&peer_id);
         let allowed = info.listen_addrs.into_iter().filter(|address| self.may_dial(address));
         let allowed: Vec<_> = allowed.take(MAX_ADDRESSES_PER_NODE).collect();
@@ -64,6 +65,8 @@ impl Task {
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
         peer.agent = agent;
         peer.incarnation = Some(incarnation);
+        // A client of the DHT does not answer lookups: in the table it would only cost each of them a
+        // timeout.
         peer.routes = if serves { allowed.clone() } else { Vec::new() };
         if peer.registered {
             self.book.remember(peer_id, &allowed, UnixMillis::from(SystemTime::now()));
@@ -84,6 +87,7 @@ impl Task {
     pub(super) fn route(&mut self, peer: PeerId) {
         let Some(routes) = self.peers.get(&peer).map(|peer| peer.routes.clone()) else { return };
         let dht = &mut self.swarm.behaviour_mut().kad;
+        // Asked before the peer is added: only the first peer of an empty table starts the bootstrap.
         let first = dht.kbuckets().next().is_none();
         let refused = diversity::admit(dht, peer, &routes, self.config.scope);
         self.metrics.routes_refused.inc_by(refused);

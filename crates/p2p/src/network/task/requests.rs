@@ -79,6 +79,8 @@ impl Task {
         }
         let addresses = self.book.addresses(&ask.peer);
         if !addresses.is_empty() || self.is_routed(&ask.peer) {
+            // The data is copied because the swarm takes it. Only a request to an address that may be
+            // outdated pays for that.
             let retry = Retry { peer: ask.peer, protocol: ask.protocol, data: ask.data.clone() };
             return self.send(ask, addresses, Some(retry));
         }
@@ -96,6 +98,7 @@ impl Task {
 
     /// Sends a request whose node has been looked up.
     pub(super) fn send_to(&mut self, ask: OutboundRequest, found: Vec<Multiaddr>) {
+        // No second lookup: the addresses are from one that has just ended.
         self.send(ask, found, None);
     }
 
@@ -120,6 +123,7 @@ impl Task {
             Event::Message { message: Message::Response { request_id, response }, .. } => {
                 self.complete(request_id, result(response));
             }
+            // Nothing was sent, so that sending it again cannot make the peer do the work twice.
             Event::OutboundFailure { request_id, error: OutboundFailure::DialFailure, .. } => {
                 self.retry_after_lookup(request_id);
             }
@@ -176,8 +180,10 @@ impl Task {
         let (Some(receiver), Some(from)) = (&self.requests.receiver, node_of(peer)) else {
             return Err((channel, Answer::Refused));
         };
+        // As the last registry check found, at most 5 s ago.
         let registered = self.peers.get(&peer).is_some_and(|peer| peer.registered);
         let rate = spec.rate(registered);
+        // The rate comes before the slot: a peer beyond its rate must not take slots from the others.
         if !self.requests.rates.take((peer, request.protocol), rate, Instant::now()) {
             return Err((channel, Answer::TooOften));
         }
@@ -195,6 +201,8 @@ impl Task {
             slot,
             memory: request.memory,
         };
+        // A full queue is an answer at once. Waiting here would stop the swarm for all peers. The slot and
+        // the memory of the request are given back with it.
         receiver.try_send(request).map_err(|error| (error.into_inner().channel, Answer::Busy))
     }
 }

@@ -64,6 +64,8 @@ impl Task {
         }
         if self.routine.ticks.is_multiple_of(STORE_TICKS) {
             self.save();
+            // Only then: with one peer, lookups find the others, and dialling stored nodes would be work for
+            // nothing.
             if self.peers.is_empty() {
                 self.dial_known_nodes();
             }
@@ -84,6 +86,7 @@ impl Task {
             if registered {
                 self.route(id);
             } else {
+                // The table holds registered nodes only, since its nodes store the records of others.
                 self.swarm.behaviour_mut().kad.remove_peer(&id);
             }
         }
@@ -93,6 +96,8 @@ impl Task {
         for (peer, address) in self.dialer.take_due(now) {
             let options = DialOpts::peer_id(peer).addresses(vec![address]).build();
             match self.swarm.dial(options) {
+                // The condition fails while the peer is connected or being dialled: that is the aim and no
+                // failure.
                 Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
                 Err(error) => {
                     tracing::debug!(%peer, %error, "cannot dial a bootstrap node");

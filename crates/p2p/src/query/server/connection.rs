@@ -31,6 +31,7 @@ use crate::query::{
 /// Drives a connection from the handshake to its end.
 pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, place: ConnectionGuard) {
     let Ok(connecting) = incoming.accept() else { return };
+    // A client that stalls its handshake holds a place of its network until then.
     let Ok(Ok(connection)) = timeout(shared.config.handshake, connecting).await else { return };
     let Some(from) = tls::peer(&connection) else {
         return connection.close(1u32.into(), b"no identity");
@@ -96,6 +97,7 @@ pub(super) async fn query(
         }
     };
     let (abandoned, progress) = (reply.abandoned(), reply.progress());
+    // The shorter of both: the asker may ask for less time than this node gives, and never for more.
     let whole = shared.config.answer.min(Duration::from_millis(open.deadline_ms.into()));
     let meter = AnswerMeter::new(AnswerBounds { whole, ..AnswerBounds::NONE }, now());
     let span = answer_span(&from, &open);
@@ -155,6 +157,7 @@ async fn admit<'a>(
         true => shared.config.rate_registered,
         false => shared.config.rate_stranger,
     };
+    // The cheap check first: an asker beyond its rate costs no place and no read.
     let allowed = shared.rates.lock().take(*from, rate.get(), Instant::now());
     if !allowed {
         return Err(refuse(
@@ -172,6 +175,8 @@ async fn admit<'a>(
             Some(RETRY_DELAY),
         ));
     };
+    // The place is held while the frame arrives, so that the timeout bounds how long an asker can hold it
+    // without a query.
     match timeout(shared.config.header, open(receive)).await {
         Ok(Ok(open)) => Ok((open, place)),
         Ok(Err(FrameReadError::NoMemory)) => Err(refuse(

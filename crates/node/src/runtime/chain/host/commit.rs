@@ -28,6 +28,8 @@ impl Host {
         }
         self.current.awaited = Some(certificate);
         self.commit_awaited()?;
+        // Still awaited: the block was not here. Any signer has it, since it signed only after it had
+        // validated the block.
         if let Some(CommitCertificate { height, round, value, ref signatures }) = self.current.awaited
             && let Some((signer, _)) = signatures.iter().next()
         {
@@ -48,6 +50,8 @@ impl Host {
             executor.commit(&next, &certificate)?;
             self.on_commit(certificate.round);
             self.wait_for_next();
+            // The proposer alone announces: with every validator doing so, each block would be sent once per
+            // validator.
             let is_own = proposer == Some(self.deps.net.node());
             if let (true, Ok(block), Ok(proof)) = (is_own, block, certificate.encode()) {
                 reach(Point::Announce);

@@ -48,6 +48,7 @@ impl Host {
         announcement: &BlockAnnouncement,
     ) -> Result<Verdict, HostError> {
         let height = announcement.height;
+        // Before the block is decoded: old announcements cost a peer nothing and must cost this node nothing.
         if height < self.height() {
             return Ok(Verdict::Ignore);
         }
@@ -144,6 +145,8 @@ impl Host {
             },
             |tip| deps.anchoring.committed(tip, sync.is_live(tip.header.height)),
         );
+        // Before the error is returned below: a foreign signature of this key matters whatever became of the
+        // blocks.
         if role == ChainRole::Validator {
             inputs.extend(own_signatures);
         }
