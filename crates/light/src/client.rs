@@ -160,6 +160,26 @@ impl LightClient {
         Ok(())
     }
 
+    /// Checks that the certificate and both validator sets of a checkpoint belong to its header, whose id is trusted
+    /// already.
+    ///
+    /// # Errors
+    /// The first part that does not belong to the header, or a certificate without a quorum of its validators.
+    pub fn check_contents(checkpoint: &Checkpoint) -> Result<(), LightClientError> {
+        let Checkpoint { header, certificate, validators, .. } = checkpoint;
+        let height = header.height;
+        if header.validators != validators.hash() {
+            return Err(LightClientError::Validators(height));
+        }
+        if header.next_validators != checkpoint.successors().hash() {
+            return Err(LightClientError::NextValidators(height));
+        }
+        if (certificate.height, certificate.value) != (height, header.id()) {
+            return Err(LightClientError::OtherBlock(height));
+        }
+        Ok(certificate.verify(validators, &header.mesh)?)
+    }
+
     fn check_header(&self, header: &Header, validators: &ValidatorSet) -> Result<(), LightClientError> {
         let height = header.height;
         if height <= self.height {

@@ -165,3 +165,27 @@ fn a_step_to_the_next_height_is_never_less_strict() {
     unsigned.certificate.signatures = SignatureList::collect(rest).unwrap();
     assert!(client.verify(&unsigned).is_err());
 }
+
+/// The id of a block covers its header alone: a source could put any signers and any validators beside the header of a
+/// trusted block.
+#[test]
+fn everything_in_a_checkpoint_belongs_to_its_header() {
+    let (_, blocks) = chain();
+    let honest = &blocks[2];
+    LightClient::check_contents(honest).unwrap();
+    let height = honest.header.height;
+    let lie = |change: fn(&mut Checkpoint)| {
+        let mut checkpoint = honest.clone();
+        change(&mut checkpoint);
+        assert_eq!(checkpoint.header.id(), honest.header.id());
+        LightClient::check_contents(&checkpoint).unwrap_err()
+    };
+    let validators = lie(|checkpoint| checkpoint.validators = set(9));
+    assert!(matches!(validators, LightClientError::Validators(at) if at == height), "{validators:?}");
+    let next = lie(|checkpoint| checkpoint.next_validators = Some(set(9)));
+    assert!(matches!(next, LightClientError::NextValidators(at) if at == height), "{next:?}");
+    let other = lie(|checkpoint| checkpoint.certificate.value = other_hash());
+    assert!(matches!(other, LightClientError::OtherBlock(at) if at == height), "{other:?}");
+    let unsigned = lie(|checkpoint| checkpoint.certificate.signatures = SignatureList::default());
+    assert!(matches!(unsigned, LightClientError::Certificate(_)), "{unsigned:?}");
+}

@@ -153,12 +153,22 @@ impl Directory {
 
     /// Searches for a capability that no known expert has, unless that was tried a moment ago.
     pub(crate) async fn look_up(&self, capability: &Capability) {
-        let now = tokio::time::Instant::now();
-        let key = Some(capability.clone());
-        let before = self.negative_lookups.lock().put(key, now);
-        if before.is_none_or(|before| now.duration_since(before) >= NEGATIVE_LOOKUP_INTERVAL) {
+        if self.may_look_up(capability) {
             self.find(Some(capability)).await;
         }
+    }
+
+    /// Whether the last search for this capability is long enough ago; notes the one that follows. Only searches count:
+    /// otherwise a capability that is asked for often would never be searched again.
+    fn may_look_up(&self, capability: &Capability) -> bool {
+        let (now, key) = (tokio::time::Instant::now(), Some(capability.clone()));
+        let mut lookups = self.negative_lookups.lock();
+        let is_recent =
+            lookups.get(&key).is_some_and(|before| now.duration_since(*before) < NEGATIVE_LOOKUP_INTERVAL);
+        if !is_recent {
+            lookups.put(key, now);
+        }
+        !is_recent
     }
 
     /// Brings the records of a capability, or all, into the catalog. False when no node answered.

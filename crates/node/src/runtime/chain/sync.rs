@@ -52,11 +52,19 @@ pub(super) enum FollowOutcome {
     Disagreed,
 }
 
+/// A request for blocks that is not answered yet.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    asked_at: Instant,
+    /// Whether the peer claimed to have blocks. Otherwise it is asked again because its last answer had many.
+    is_claimed: bool,
+}
+
 /// Which blocks are requested, of whom, and how far this node is behind.
 #[derive(Debug, Default)]
 pub(super) struct BlockSync {
-    /// Peers that were asked for blocks and have not answered, and when.
-    requests: BTreeMap<NodeId, Instant>,
+    /// Peers that were asked for blocks and have not answered.
+    requests: BTreeMap<NodeId, Request>,
     /// Peers that are not asked, and until when.
     paused: BTreeMap<NodeId, Instant>,
     /// The highest block that a certificate proved to exist, while this node does not have it.
@@ -69,16 +77,16 @@ impl BlockSync {
     /// `peer` claims to have a block that this node lacks. Returns whether to ask it for blocks now: another peer is
     /// asked beside the first only when that one is slow.
     pub(super) fn on_claim(&mut self, peer: NodeId, now: Instant) -> bool {
-        let age = |since: &Instant| now.saturating_duration_since(*since);
-        self.requests.retain(|_, since| age(since) < SYNC_TIMEOUT);
+        let age = |request: &Request| now.saturating_duration_since(request.asked_at);
+        self.requests.retain(|_, request| age(request) < SYNC_TIMEOUT);
         // True also without requests: then the first peer that claims blocks is asked at once.
-        let is_slow = self.requests.values().all(|since| age(since) >= HEDGE_DELAY);
+        let is_slow = self.requests.values().all(|request| age(request) >= HEDGE_DELAY);
         let may_ask = is_slow
             && self.requests.len() < MAX_REQUESTS
             && !self.requests.contains_key(&peer)
             && !self.is_paused(&peer, now);
         if may_ask {
-            self.requests.insert(peer, now);
+            self.requests.insert(peer, Request { asked_at: now, is_claimed: true });
         }
         may_ask
     }
@@ -97,9 +105,9 @@ impl BlockSync {
         next: BlockHeight,
         now: Instant,
     ) -> Option<BlockHeight> {
-        let was_asked = self.requests.remove(&peer).is_some();
+        let was_claimed = self.requests.remove(&peer).is_some_and(|request| request.is_claimed);
         // Polled peers are not among the requests: they claim nothing, and may have no block.
-        if blocks.is_empty() && was_asked {
+        if blocks.is_empty() && was_claimed {
             self.pause(peer, now, EMPTY_CLAIM_PAUSE);
         }
         let is_next = blocks.first().is_some_and(|(block, _)| block.header.height == next);
@@ -107,7 +115,7 @@ impl BlockSync {
         let more =
             (blocks.len() > 1 && is_next).then(|| BlockHeight(next.0.saturating_add(blocks.len() as u64)));
         if more.is_some() {
-            self.requests.insert(peer, now);
+            self.requests.insert(peer, Request { asked_at: now, is_claimed: false });
         }
         more
     }

@@ -256,6 +256,9 @@ impl Source<'_> {
             while let Some(between) = bisection.advance()? {
                 bisection.supply(self.block(Some(between)).await?)?;
             }
+        } else {
+            // The header is the trusted one. Its certificate is the peer's, and will be served to others.
+            LightClient::check_contents(&goal)?;
         }
         tracing::info!(%height, block = %id, peer = %self.peer, "block is certified; fetching its state");
         let tip = self.records(spec, &goal).await?;

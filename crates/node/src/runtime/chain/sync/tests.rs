@@ -70,6 +70,8 @@ fn a_response_with_several_next_blocks_is_followed_by_another_request() {
     let blocks: Vec<_> = (1..=3).map(|height| certified(&chain, height)).collect();
     assert_eq!(sync.on_response(peer(1), &blocks, BlockHeight(1), now), Some(BlockHeight(4)));
     assert!(!sync.on_claim(peer(2), now), "that request runs");
+    assert_eq!(sync.on_response(peer(1), &[], BlockHeight(4), now), None, "there were no more");
+    assert!(sync.paused(now).is_empty(), "it claimed none");
     assert_eq!(sync.on_response(peer(1), &blocks, BlockHeight(2), now), None, "they are not the next ones");
     assert_eq!(sync.on_response(peer(1), &blocks[..1], BlockHeight(1), now), None, "one block is the last");
 }
