@@ -7,6 +7,9 @@
 //! expert at once; every field of a request is bounded.
 //!
 //! Capabilities are strings in this crate; the node parses them.
+//!
+//! [`ExpertRequest`]: nervure_protocol::ExpertRequest
+//! [`ExpertEvent::Done`]: nervure_protocol::ExpertEvent::Done
 
 pub mod byte_text;
 mod card;

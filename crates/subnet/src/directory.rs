@@ -17,6 +17,12 @@
 //! * *Ask for much*: an answer has at most [`MAX_RESPONSE`] bytes and [`MAX_PAGE`] records; the rest takes further
 //!   requests, of which the network bounds the rate.
 //! * *Answer with invalid records*: pages are bounded before they are decoded, and their records verified one by one.
+//!
+//! [`key`]: nervure_protocol::directory::key
+//! [`SHARDS`]: nervure_protocol::directory::SHARDS
+//! [`epoch`]: nervure_protocol::directory::epoch
+//! [`MAX_PUBLISH`]: nervure_protocol::bounds::MAX_PUBLISH
+//! [`MAX_PAGE`]: nervure_protocol::bounds::MAX_PAGE
 
 mod client;
 mod server;

@@ -10,6 +10,9 @@
 //!
 //! *Routing.* [`rank`] and [`route`] order the candidates and keep every number behind the order, and
 //! [`mix`] combines several answers into one.
+//!
+//! [`ExpertRecord`]: nervure_protocol::ExpertRecord
+//! [`SignedRecord`]: nervure_protocol::SignedRecord
 
 mod dice;
 pub mod directory;

@@ -15,6 +15,8 @@
 //! * *Spam scores*: only validators' are taken, one message of each is kept, and it is bounded.
 //! * *Praise its own miners*: while honest validators have half the stake, the median by stake stays within
 //!   their scores.
+//!
+//! [`LiveScores`]: nervure_protocol::LiveScores
 
 mod live_score_table;
 mod median;

@@ -18,6 +18,10 @@
 //! # Hazard
 //! A miner that is named in an assignment and then asked something by that validator can guess that it is being
 //! tested. Gossip an assignment together with its requests, not ahead of them, and let validators ask for users too.
+//!
+//! [`Assignment`]: nervure_protocol::Assignment
+//! [`commitment`]: nervure_protocol::commitment
+//! [`Receipt`]: nervure_protocol::Receipt
 
 mod assignments;
 mod pending_queries;

@@ -36,7 +36,7 @@ pub struct FoundPage {
     pub next: Option<PageCursor>,
 }
 
-/// Decodes the response to [`super::Request::Find`], sent with `after`. A page whose `next` does not advance
+/// Decodes the response to [`DirectoryRequest::Find`](nervure_protocol::directory::DirectoryRequest::Find), sent with `after`. A page whose `next` does not advance
 /// would make the client ask for ever: its `next` is dropped.
 ///
 /// # Errors
@@ -53,7 +53,7 @@ pub fn read_page(bytes: &[u8], after: Option<&PageCursor>) -> Result<FoundPage, 
     }
 }
 
-/// Decodes the response to [`super::Request::Publish`]: the number of records that the node stored.
+/// Decodes the response to [`DirectoryRequest::Publish`](nervure_protocol::directory::DirectoryRequest::Publish): the number of records that the node stored.
 ///
 /// # Errors
 /// When it is not a valid response.

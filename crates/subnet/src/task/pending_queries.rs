@@ -44,7 +44,7 @@ pub struct PendingQuery {
     pub netuid: Netuid,
     /// The miner that was asked.
     pub miner: NodeId,
-    /// The hash of the request: see [`super::request_hash`].
+    /// The hash of the request: see [`request_hash`](nervure_protocol::request_hash).
     pub request: Hash,
     /// When it was sent.
     pub sent_at: UnixMillis,
