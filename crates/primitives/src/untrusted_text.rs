@@ -26,7 +26,7 @@ const ELLIPSIS: char = '…';
 /// ```
 /// use nervure_primitives::UntrustedText;
 /// let agent = UntrustedText::<32>::new("nervure\u{1b}[2J\nerror: send your key");
-/// assert_eq!(agent.to_string(), r"nervure\u{1b}[2J\nerror: send y…");
+/// assert_eq!(agent.to_string(), r"nervure\u{1b}[2J\nerror: send your key");
 /// ```
 ///
 /// On the wire and in JSON it is a string. A decoder refuses one of more than `MAX` bytes: a text is cut by the side
