@@ -142,21 +142,13 @@ impl LightClient {
     /// or its certificate breaks.
     pub fn verify(&mut self, checkpoint: &Checkpoint) -> Result<(), LightClientError> {
         let Checkpoint { header, certificate, validators, .. } = checkpoint;
-        let (height, id) = (header.height, header.id());
         // Hashes and comparisons first: a forged header costs no signature verification.
         self.check_header(header, validators)?;
-        // The id covers the whole header, so a certificate for it proves every field.
-        if (certificate.height, certificate.value) != (height, id) {
-            return Err(LightClientError::OtherBlock(height));
-        }
-        let next = checkpoint.successors();
-        if header.next_validators != next.hash() {
-            return Err(LightClientError::NextValidators(height));
-        }
+        let next = belongs_to_header(checkpoint)?;
         // Counts signers whose signatures are not verified yet. Nothing is accepted before the next line.
         self.check_overlap(certificate)?;
         certificate.verify(validators, &self.mesh)?;
-        (self.id, self.height, self.next) = (id, height, next.clone());
+        (self.id, self.height, self.next) = (certificate.value, header.height, next.clone());
         Ok(())
     }
 
@@ -166,18 +158,8 @@ impl LightClient {
     /// # Errors
     /// The first part that does not belong to the header, or a certificate without a quorum of its validators.
     pub fn check_contents(checkpoint: &Checkpoint) -> Result<(), LightClientError> {
-        let Checkpoint { header, certificate, validators, .. } = checkpoint;
-        let height = header.height;
-        if header.validators != validators.hash() {
-            return Err(LightClientError::Validators(height));
-        }
-        if header.next_validators != checkpoint.successors().hash() {
-            return Err(LightClientError::NextValidators(height));
-        }
-        if (certificate.height, certificate.value) != (height, header.id()) {
-            return Err(LightClientError::OtherBlock(height));
-        }
-        Ok(certificate.verify(validators, &header.mesh)?)
+        belongs_to_header(checkpoint)?;
+        Ok(checkpoint.certificate.verify(&checkpoint.validators, &checkpoint.header.mesh)?)
     }
 
     fn check_header(&self, header: &Header, validators: &ValidatorSet) -> Result<(), LightClientError> {
@@ -191,7 +173,7 @@ impl LightClient {
             return Err(LightClientError::Parent(height));
         }
         // The validators of the very next height are known exactly; further ahead the certificate has to prove them.
-        if header.validators != validators.hash() || (adjacent && *validators != self.next) {
+        if adjacent && *validators != self.next {
             return Err(LightClientError::Validators(height));
         }
         Ok(())
@@ -208,6 +190,25 @@ impl LightClient {
             true => Ok(()),
             false => Err(LightClientError::TooFar { height: certificate.height, signed, total }),
         }
+    }
+}
+
+/// Checks that the validators and the certificate are those that the header names; no signature is verified. Returns the
+/// validators of the next height.
+fn belongs_to_header(checkpoint: &Checkpoint) -> Result<&ValidatorSet, LightClientError> {
+    let Checkpoint { header, certificate, validators, .. } = checkpoint;
+    let height = header.height;
+    if header.validators != validators.hash() {
+        return Err(LightClientError::Validators(height));
+    }
+    // The id covers the whole header, so a certificate for it proves every field.
+    if (certificate.height, certificate.value) != (height, header.id()) {
+        return Err(LightClientError::OtherBlock(height));
+    }
+    let next = checkpoint.successors();
+    match header.next_validators == next.hash() {
+        true => Ok(next),
+        false => Err(LightClientError::NextValidators(height)),
     }
 }
 

@@ -9,7 +9,7 @@
 //! unknown signers are refused, so padding cannot make more valid encodings of one certificate.
 
 use nervure_primitives::{
-    BlockHeight, Hash, MeshId, NodeId,
+    BlockHeight, Hash, MeshId, NodeId, Signature,
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
@@ -95,15 +95,7 @@ impl CommitCertificate {
         validators: &ValidatorSet,
         mesh: &MeshId,
     ) -> Result<(), CertificateError> {
-        signed_power(self.signatures.iter().map(|(signer, _)| signer), validators)
-            .and_then(|signed| require(quorum, signed, validators))?;
-        let message = self.vote().message(mesh)?;
-        // Each by itself, with the strict rule: validators that disagree about one signature disagree about
-        // a block.
-        for (signer, signature) in self.signatures.iter() {
-            signature.verify(signer, &message).map_err(|_| CertificateError::InvalidSignature(*signer))?;
-        }
-        Ok(())
+        self.verify_signers(|| self.signatures.iter(), quorum, validators, mesh)
     }
 
     /// Checks that members of `validators` with more than a third of its power precommitted this value on `mesh`: at
@@ -115,10 +107,23 @@ impl CommitCertificate {
     pub fn verify_existence(&self, validators: &ValidatorSet, mesh: &MeshId) -> Result<(), CertificateError> {
         // Signers that are not known here are left out, and their signatures are not verified either.
         let known = || self.signatures.iter().filter(|(signer, _)| validators.power_of(signer).is_some());
-        let signed = signed_power(known().map(|(signer, _)| signer), validators)?;
-        require(Quorum::ONE_THIRD, signed, validators)?;
+        self.verify_signers(known, Quorum::ONE_THIRD, validators, mesh)
+    }
+
+    /// Checks that `signers`, who must all be members, have the power of `quorum`, and then each signature.
+    fn verify_signers<'a, S: Iterator<Item = &'a (NodeId, Signature)>>(
+        &self,
+        signers: impl Fn() -> S,
+        quorum: Quorum,
+        validators: &ValidatorSet,
+        mesh: &MeshId,
+    ) -> Result<(), CertificateError> {
+        let signed = signed_power(signers().map(|(signer, _)| signer), validators)?;
+        require(quorum, signed, validators)?;
         let message = self.vote().message(mesh)?;
-        for (signer, signature) in known() {
+        // Each by itself, with the strict rule: validators that disagree about one signature disagree about
+        // a block.
+        for (signer, signature) in signers() {
             signature.verify(signer, &message).map_err(|_| CertificateError::InvalidSignature(*signer))?;
         }
         Ok(())
