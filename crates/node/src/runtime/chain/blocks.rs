@@ -111,4 +111,4 @@ pub(super) fn read((block, certificate): &CertifiedBlock) -> Result<Certified, I
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,4 +1,8 @@
-use nervure_ledger::testing::Chain;
+use nervure_ledger::{
+    testing::{Chain, validator},
+    transaction::DOMAIN,
+};
+use nervure_primitives::Envelope;
 
 use super::*;
 
@@ -10,20 +14,10 @@ fn first_block() -> (Block, CommitCertificate) {
 }
 
 /// The block with one transaction more. Its header, its id and its certificate are still those of the validators.
-fn forged(block: &Block) -> Block {
-    let key = nervure_ledger::testing::validator(0);
-    let call = nervure_ledger::transaction::Call::Transfer(nervure_ledger::transaction::Transfer {
-        to: key.node_id(),
-        amount: nervure_primitives::Amount::from_base_units(1),
-    });
-    let transaction = nervure_ledger::transaction::Transaction {
-        nonce: 0,
-        fee: nervure_primitives::Amount::from_base_units(1_000),
-        expiry: BlockHeight(100),
-        call,
-    };
+pub(in crate::runtime::chain) fn forged(block: &Block) -> Block {
+    let more = Envelope::seal(&validator(0), DOMAIN, &block.header.mesh, &7u8).unwrap();
     let mut forged = block.clone();
-    forged.transactions.push(transaction.seal(&key, &block.header.mesh).unwrap());
+    forged.transactions.push(more);
     forged
 }
 

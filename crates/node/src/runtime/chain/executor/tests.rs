@@ -3,7 +3,7 @@ use nervure_store::StoreOptions;
 use tempfile::TempDir;
 
 use super::*;
-use crate::runtime::chain::sync::verify_next;
+use crate::runtime::chain::{blocks::tests::forged, sync::verify_next};
 
 /// An executor at the genesis of `chain`, and the directory of its files.
 fn executor(chain: &Chain) -> (BlockExecutor, TempDir) {
@@ -106,17 +106,11 @@ fn an_agreed_block_that_is_computed_differently_stops_the_node() {
 fn without_the_binding_a_forged_body_would_stop_the_node() {
     let (chain, blocks) = chain(1);
     let (mut executor, _home) = executor(&chain);
-    let (mut forged, certificate) = blocks[0].clone();
-    let envelope = Envelope::seal(
-        &nervure_ledger::testing::validator(0),
-        nervure_ledger::transaction::DOMAIN,
-        &forged.header.mesh,
-        &7u8,
-    );
-    forged.transactions.push(envelope.unwrap());
+    let certificate = &blocks[0].1;
+    let forged = forged(&blocks[0].0);
     assert!(Block::decode(&forged.encode().unwrap()).is_err());
-    assert_eq!(verify_next(executor.tip(), &forged, &certificate), FollowOutcome::Committed);
-    let error = executor.follow(&forged, &certificate).unwrap_err();
+    assert_eq!(verify_next(executor.tip(), &forged, certificate), FollowOutcome::Committed);
+    let error = executor.follow(&forged, certificate).unwrap_err();
     assert!(matches!(error, HostError::Contradicted { .. }));
-    assert!(executor.follow(&blocks[0].0, &certificate).unwrap(), "the honest body");
+    assert!(executor.follow(&blocks[0].0, certificate).unwrap(), "the honest body");
 }
