@@ -21,7 +21,7 @@ mod pending;
 mod proposed;
 mod receipts;
 mod schedule;
-mod span;
+pub(super) mod span;
 mod stall;
 mod sync;
 mod task;

@@ -1,6 +1,9 @@
 //! The spans of a query as a subscriber sees them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Once},
+};
 
 use parking_lot::Mutex;
 use tracing::{
@@ -49,8 +52,16 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Collector {
     }
 }
 
+/// Makes every test of this process a subscriber: `tracing` remembers for each span whether anyone wants it, and the
+/// first test to reach one, on a thread without a subscriber, would switch it off for all.
+fn keep_spans_on() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap());
+}
+
 /// The spans that `run` makes in virtual time.
 fn spans<T>(run: impl Future<Output = T>) -> (T, Vec<Seen>) {
+    keep_spans_on();
     let collector = Collector::default();
     let subscriber = tracing_subscriber::registry().with(collector.clone());
     let output = tracing::subscriber::with_default(subscriber, || virtually(run));

@@ -13,6 +13,14 @@ pub(crate) fn of_transaction(id: &Hash) -> Span {
     tracing::debug_span!("transaction", tx = %id)
 }
 
+/// Makes every test of this process a subscriber: `tracing` remembers for each span whether anyone wants it, and the
+/// first test to reach one, on a thread without a subscriber, would switch it off for all.
+#[cfg(test)]
+pub(crate) fn keep_spans_on() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,9 +32,8 @@ mod tests {
 
     #[test]
     fn the_spans_have_the_names_and_fields_of_the_docs() {
-        tracing::subscriber::with_default(tracing_subscriber::registry(), || {
-            assert_eq!(described(&of_height(BlockHeight(3), 1)), ("height", vec!["height", "round"]));
-            assert_eq!(described(&of_transaction(&Hash::from_bytes([1; 32]))), ("transaction", vec!["tx"]));
-        });
+        keep_spans_on();
+        assert_eq!(described(&of_height(BlockHeight(3), 1)), ("height", vec!["height", "round"]));
+        assert_eq!(described(&of_transaction(&Hash::from_bytes([1; 32]))), ("transaction", vec!["tx"]));
     }
 }

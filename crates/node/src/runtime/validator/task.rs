@@ -168,18 +168,15 @@ mod tests {
     use nervure_primitives::NodeKey;
 
     use super::*;
+    use crate::runtime::chain::span::keep_spans_on;
 
     #[test]
     fn the_span_of_a_task_has_the_fields_of_the_docs() {
-        tracing::subscriber::with_default(tracing_subscriber::registry(), || {
-            let span = task_span(Netuid(1), Some(&"text.generate".parse().unwrap()));
-            let metadata = span.metadata().unwrap();
-            let fields: Vec<_> = metadata.fields().iter().map(|field| field.name()).collect();
-            assert_eq!(
-                (metadata.name(), fields),
-                ("task", vec!["netuid", "capability", "task_id", "miners"])
-            );
-        });
+        keep_spans_on();
+        let span = task_span(Netuid(1), Some(&"text.generate".parse().unwrap()));
+        let metadata = span.metadata().unwrap();
+        let fields: Vec<_> = metadata.fields().iter().map(|field| field.name()).collect();
+        assert_eq!((metadata.name(), fields), ("task", vec!["netuid", "capability", "task_id", "miners"]));
     }
 
     #[test]
