@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
+use crate::FeesView;
+
 /// The state of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -98,6 +100,9 @@ pub struct ChainStatus {
     pub behind: Option<BlockHeight>,
     /// The number of transactions in the mempool.
     pub waiting: u32,
+    /// What transactions cost now.
+    #[serde(default)]
+    pub fees: FeesView,
     /// The highest block for which this node signed a vote or proposal since it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<BlockHeight>,

@@ -127,8 +127,8 @@ mod tests {
     fn block() -> Block {
         let transfer = Transfer { to: NodeId::from_bytes([1; 32]), amount: Amount::from_base_units(5) };
         let call = Call::Transfer(transfer);
-        let transaction =
-            Transaction { nonce: 0, fee: Amount::from_base_units(9), expiry: BlockHeight(7), call };
+        let (fee, tip) = (Amount::from_base_units(9), Amount::ZERO);
+        let transaction = Transaction { nonce: 0, fee, tip, expiry: BlockHeight(7), call };
         let (key, mesh) = (NodeKey::from_seed(&[3; 32]), MeshId::from_bytes([2; 32]));
         let envelope = transaction.seal(&key, &mesh).unwrap();
         let transactions = vec![envelope.clone(), envelope];

@@ -1,8 +1,9 @@
 //! From one block to the next.
 //!
-//! [`Tip::next`] makes a block of transactions, [`Tip::check`] is what a validator does with a block of
-//! another validator: it executes the transactions and compares every field of the header with what came out. Both
-//! leave the tip as it was; what they return is written when validators agree on the block.
+//! [`Tip::next`] makes a block of transactions, [`Tip::propose`] one of those that a block may have, [`Tip::check`] is what
+//! a validator does with a block of another validator: it executes the transactions and compares every field of the
+//! header with what came out. All leave the tip as it was; what they return is written when validators agree on the
+//! block.
 
 use std::num::NonZeroUsize;
 
@@ -12,8 +13,8 @@ use crate::{
     block::{Block, Header, MAX_TRANSACTIONS},
     event::Event,
     spec::MeshSpec,
-    state::{Advanced, EpochRecord, GenesisError, LedgerState},
-    transaction::Checked,
+    state::{Advanced, EpochRecord, GenesisError, InvalidTransaction, LedgerState},
+    transaction::{Checked, SignedTransaction},
     tree::{MemoryTree, StateTree, TreeError, TreeUpdate, changes},
 };
 
@@ -74,6 +75,9 @@ pub enum BlockError {
     /// Larger than [`MAX_BLOCK_LEN`](crate::block::MAX_BLOCK_LEN).
     #[error(transparent)]
     TooLarge(#[from] CborError),
+    /// A transaction that no valid block has: nobody pays for it, or it is not signed, not next or not valid any more.
+    #[error(transparent)]
+    Transaction(#[from] InvalidTransaction),
     /// A field of the header is not what it has to be.
     #[error("the header's {field} is {given}, but it has to be {expected}")]
     Field {
@@ -113,7 +117,7 @@ impl Tip {
     /// The next block with these `transactions`. `tree` is that of this tip.
     ///
     /// # Errors
-    /// When they are too many, or the tree is damaged.
+    /// When they are too many, one of them makes the block invalid, or the tree is damaged.
     pub fn next(
         &self,
         tree: &impl StateTree,
@@ -126,7 +130,33 @@ impl Tip {
         // A cheap clone: maps share their nodes. The tip stays as it is until validators decide.
         let mut state = self.state.clone();
         let checked = Checked::all(&transactions, &state.mesh(), threads);
-        let Advanced { events, epochs } = state.advance_recorded(&checked);
+        let advanced = state.advance_recorded(&checked)?;
+        self.assemble(tree, Content { transactions, state, advanced })
+    }
+
+    /// The next block with those of `candidates` that it may have, in their order. `tree` is that of this tip.
+    ///
+    /// # Errors
+    /// When the tree is damaged.
+    pub(crate) fn propose(
+        &self,
+        tree: &impl StateTree,
+        candidates: Vec<SignedTransaction>,
+    ) -> Result<Next, BlockError> {
+        let mut state = self.state.clone();
+        let (envelopes, checked): (Vec<Envelope>, Vec<Checked>) =
+            candidates.into_iter().map(|one| (one.envelope, one.checked)).unzip();
+        let mut places = Vec::new();
+        let advanced = state.advance_with(&checked, |index| places.push(index));
+        let mut places = places.into_iter().peekable();
+        let is_included = |(index, envelope)| places.next_if_eq(&index).map(|_| envelope);
+        let transactions = envelopes.into_iter().enumerate().filter_map(is_included).collect();
+        self.assemble(tree, Content { transactions, state, advanced })
+    }
+
+    /// The block of transactions that were carried out.
+    fn assemble(&self, tree: &impl StateTree, content: Content) -> Result<Next, BlockError> {
+        let Content { transactions, state, advanced: Advanced { events, epochs } } = content;
         let update = tree.update(&changes(Some(&self.state), &state))?;
         let header = Header {
             mesh: state.mesh(),
@@ -172,6 +202,13 @@ impl Tip {
         same("state", made.state, header.state)?;
         Ok(next)
     }
+}
+
+/// Transactions of a block, and what they did.
+struct Content {
+    transactions: Vec<Envelope>,
+    state: LedgerState,
+    advanced: Advanced,
 }
 
 fn same(field: &'static str, expected: Hash, given: Hash) -> Result<(), BlockError> {

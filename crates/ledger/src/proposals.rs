@@ -12,17 +12,12 @@ use std::{collections::BTreeMap, num::NonZeroUsize};
 use nervure_primitives::{BlockHeight, Envelope, Hash};
 
 use crate::{
-    block::{Block, MAX_BLOCK_LEN},
+    block::Block,
     chain::{BlockError, Next, Tip},
     mempool::{Mempool, MempoolError},
+    transaction::SignedTransaction,
     tree::StateTree,
 };
-
-/// Transactions of a block that is made here: what a second of one core verifies comfortably.
-const TRANSACTIONS: usize = 5_000;
-
-/// Bytes of transactions of a block that is made here; their envelopes come on top.
-const TRANSACTION_BYTES: usize = MAX_BLOCK_LEN / 2;
 
 /// The tip, what waits for a block, and the blocks that may follow.
 #[derive(Debug)]
@@ -57,6 +52,14 @@ impl Proposals {
         self.pool.insert(envelope, &self.tip.state)
     }
 
+    /// Takes a transaction whose signature is verified for one of the next blocks.
+    ///
+    /// # Errors
+    /// When the pool does not take it.
+    pub fn insert_verified(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
+        self.pool.insert_verified(signed, &self.tip.state)
+    }
+
     /// The height that is being decided.
     pub const fn height(&self) -> BlockHeight {
         BlockHeight(self.tip.header.height.0.saturating_add(1))
@@ -67,8 +70,8 @@ impl Proposals {
     /// # Errors
     /// When the tree is damaged.
     pub fn make(&mut self, tree: &impl StateTree) -> Result<(Hash, Option<Vec<u8>>), BlockError> {
-        let transactions = self.pool.take(&self.tip.state, TRANSACTIONS, TRANSACTION_BYTES);
-        let next = self.tip.next(tree, transactions, self.threads)?;
+        let candidates = self.pool.candidates(&self.tip.state);
+        let next = self.tip.propose(tree, candidates)?;
         let (id, body) = (next.block.header.id(), next.block.encode()?);
         let body = self.keep(id, next).then_some(body);
         Ok((id, body))

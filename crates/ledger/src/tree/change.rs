@@ -10,6 +10,7 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
+    lane::LaneScope,
     nodes::Node,
     state::LedgerState,
     subnet::{Neuron, Subnet},
@@ -47,6 +48,12 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
         // Once there, they are there for ever.
         after.anchors.sets.iter().for_each(|sets| put(&mut changes, Record::of_sets(sets)));
     }
+    let lane = |(scope, node): &(LaneScope, NodeId), used: &u16| Record::Lane {
+        scope: *scope,
+        node: *node,
+        used: *used,
+    };
+    compare(&mut changes, &before.lane.used, &after.lane.used, lane);
     nodes(&mut changes, &before.nodes.active, &after.nodes.active);
     subnets(&mut changes, &before.subnets, &after.subnets);
     changes
@@ -131,6 +138,7 @@ impl LedgerState {
             height: BlockHeight(self.height),
             issuance: self.issuance,
             carry: self.carry,
+            base_fee: self.base_fee,
             next_netuid: self.next_netuid,
             last_lock: self.last_lock,
             validators: self.validators.as_deref().cloned(),

@@ -6,15 +6,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::OrdMap;
-use nervure_primitives::{MeshId, Netuid, NodeId, Uid};
+use nervure_primitives::{Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
     accounts::Accounts,
     anchors::{Anchors, Sets},
-    economics::lock::LastLock,
+    block_weight::BlockWeight,
+    economics::{base_fee::BaseFee, lock::LastLock},
+    lane::Lane,
     nodes::{Node, Nodes},
-    params::Params,
     spec::MeshSpec,
     state::LedgerState,
     subnet::{Neuron, Subnet},
@@ -61,6 +62,7 @@ struct Parts {
     subnets: OrdMap<Netuid, Subnet>,
     neurons: BTreeMap<(Netuid, Uid), Neuron>,
     anchors: Anchors,
+    lane: Lane,
 }
 
 impl LedgerState {
@@ -74,7 +76,7 @@ impl LedgerState {
     ) -> Result<Self, RebuildError> {
         let mut parts = Parts::default();
         records.into_iter().try_for_each(|record| parts.take(record))?;
-        parts.assemble(spec.mesh_id(), Arc::new(spec.economy.clone()))
+        parts.assemble(spec)
     }
 
     /// A ledger of the same mesh that holds nothing.
@@ -82,9 +84,12 @@ impl LedgerState {
         Self {
             mesh: like.mesh,
             params: like.params.clone(),
+            limit: like.limit,
             height: 0,
             issuance: 0,
             carry: 0,
+            base_fee: BaseFee(0),
+            lane: Lane::default(),
             accounts: Accounts::default(),
             nodes: Nodes::default(),
             subnets: OrdMap::new(),
@@ -129,11 +134,12 @@ impl Parts {
                 let sets = Sets { signers: signers.map(Arc::new), successors: Arc::new(successors) };
                 self.anchors.sets.replace(sets).is_some()
             }
+            Record::Lane { scope, node, used } => self.lane.used.insert((scope, node), used).is_some(),
         };
         if twice { Err(RebuildError::Twice(key)) } else { Ok(()) }
     }
 
-    fn assemble(mut self, mesh: MeshId, params: Arc<Params>) -> Result<LedgerState, RebuildError> {
+    fn assemble(mut self, spec: &MeshSpec) -> Result<LedgerState, RebuildError> {
         // After all records are in: they come in any order, and a stake can come before its node.
         for StakePart { node, staker, amount } in self.stakes {
             match self.nodes.get(&node).map(|found| found.stake_of(&staker)) {
@@ -153,14 +159,17 @@ impl Parts {
             }
             subnet.neurons.push(Arc::new(neuron));
         }
-        let Chain { height, issuance, carry, next_netuid, last_lock, validators } =
+        let Chain { height, issuance, carry, base_fee, next_netuid, last_lock, validators } =
             self.chain.ok_or(RebuildError::NoChain)?;
         Ok(LedgerState {
-            mesh,
-            params,
+            mesh: spec.mesh_id(),
+            params: Arc::new(spec.economy.clone()),
+            limit: BlockWeight::limit(spec),
             height: height.0,
             issuance,
             carry,
+            base_fee,
+            lane: self.lane,
             accounts: self.accounts,
             nodes: self.nodes,
             subnets: self.subnets,

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::Account,
     anchors::{RegisteredKey, Sets},
-    economics::lock::LastLock,
+    economics::{base_fee::BaseFee, lock::LastLock},
+    lane::LaneScope,
     nodes::Node,
     state::SubnetVote,
     subnet::{Neuron, Subnet},
@@ -45,6 +46,8 @@ pub enum Key {
     AnchorKey(NodeId),
     /// Who signs checkpoints.
     AnchorSets,
+    /// How many free transactions of a validator there were.
+    Lane(LaneScope, NodeId),
 }
 
 impl Key {
@@ -64,6 +67,8 @@ impl Key {
             Self::Neuron(netuid, uid) => of(8, [&netuid.0.to_be_bytes(), &uid.0.to_be_bytes()]),
             Self::AnchorKey(node) => of(9, [node.as_bytes(), &[]]),
             Self::AnchorSets => of(10, [&[], &[]]),
+            Self::Lane(LaneScope::Subnet(netuid), node) => of(16, [&netuid.0.to_be_bytes(), node.as_bytes()]),
+            Self::Lane(LaneScope::Election, node) => of(17, [node.as_bytes(), &[]]),
         }
     }
 }
@@ -78,6 +83,8 @@ pub struct Chain {
     pub issuance: u64,
     /// Minted and not assigned yet, in base units.
     pub carry: u64,
+    /// The base fee of the next block.
+    pub base_fee: BaseFee,
     /// The number of the next subnet.
     pub next_netuid: u32,
     /// The last lock of a subnet.
@@ -173,6 +180,15 @@ pub enum Record {
         /// Who signs the checkpoint of the next election.
         successors: AnchorSet,
     },
+    /// See [`Key::Lane`].
+    Lane {
+        /// Where they count.
+        scope: LaneScope,
+        /// The validator.
+        node: NodeId,
+        /// How many there were in the current epoch or term.
+        used: u16,
+    },
 }
 
 impl Record {
@@ -190,6 +206,7 @@ impl Record {
             Self::Neuron { netuid, uid, .. } => Key::Neuron(*netuid, *uid),
             Self::AnchorKey { node, .. } => Key::AnchorKey(*node),
             Self::AnchorSets { .. } => Key::AnchorSets,
+            Self::Lane { scope, node, .. } => Key::Lane(*scope, *node),
         }
     }
 

@@ -3,7 +3,6 @@
 use nervure_ledger::{
     spec::MeshSpec,
     state::LedgerState,
-    transaction::{Call, Transfer},
     tree::{Key, MemoryTree, Record, StateProof, StateTree, changes},
 };
 use nervure_primitives::{Amount, Hash, Netuid, NodeId, Uid, cbor};
@@ -11,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::{
     random,
-    world::{World, owner, units},
+    world::{World, units},
 };
 
 /// The world after some blocks, its tree grown block by block, and its spec.
@@ -98,19 +97,6 @@ fn another(record: &Record) -> Record {
         other => *other = Record::Retired { node: NodeId::from_bytes([77; 32]) },
     }
     record
-}
-
-#[test]
-fn refused_transactions_leave_the_root_as_it_is() {
-    let mut world = World::new();
-    let (empty, _) = world.after(&[]);
-    let poor = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(u64::MAX) });
-    world.refusal(&owner(0), poor);
-    let root = |state: &LedgerState| MemoryTree::of(state).unwrap().root();
-    assert_eq!(root(&world.state), root(&empty));
-    let one = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(1) });
-    world.call(&owner(0), one).unwrap();
-    assert_ne!(root(&world.state), root(&empty));
 }
 
 /// Debug and release builds, this machine and others: the same blocks, the same root. A change that affects

@@ -25,6 +25,8 @@ pub(super) mod span;
 mod stall;
 mod sync;
 mod task;
+mod unfunded;
+mod verifier;
 mod view;
 
 use std::{
@@ -44,9 +46,10 @@ use nervure_ledger::{
     event::Event as LedgerEvent,
     mempool::MempoolError,
     spec::{MeshSpec, Scope},
+    transaction::{SignedTransaction, SignerKey},
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
-use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
+use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey};
 use nervure_protocol::{
     protocols::CHAIN,
     topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
@@ -69,6 +72,7 @@ use host::{Host, HostDeps};
 use proposed::ProposedBlocks;
 use receipts::TxReceipts;
 use task::{Event, Task};
+use verifier::VerifierDeps;
 
 pub(crate) use blocks::protocol;
 pub(crate) use gossip::topics;
@@ -108,12 +112,15 @@ pub(crate) enum ChainRole {
 pub(crate) struct Chain {
     handle: ChainHandle,
     thread: Option<JoinHandle<()>>,
+    verifier: Option<JoinHandle<()>>,
 }
 
 /// How the rest of the node reaches the chain. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ChainHandle {
     events: Arc<Mutex<Option<SyncSender<Event>>>>,
+    /// Transactions of peers, whose signatures are verified first.
+    transactions: Arc<Mutex<Option<SyncSender<GossipMessage>>>>,
     view: watch::Receiver<ChainView>,
     store: Arc<Store>,
     wal: WalMetrics,
@@ -132,13 +139,20 @@ impl Chain {
     ) -> std::io::Result<Self> {
         let OpenChain { store, wal, recovered, pending, view } = opened;
         let (events, queue) = sync_channel(MAX_QUEUED_EVENTS);
+        let metrics = ChainMetrics::default();
+        let (transactions, verifier) = verifier::start(VerifierDeps {
+            mesh: spec.mesh_id(),
+            events: events.clone(),
+            dropped: metrics.dropped.clone(),
+        })?;
         let handle = ChainHandle {
             wal: wal.metrics().clone(),
             events: Arc::new(Mutex::new(Some(events.clone()))),
+            transactions: Arc::new(Mutex::new(Some(transactions))),
             view: view.subscribe(),
             store: Arc::new(store),
             proposed: Arc::default(),
-            metrics: ChainMetrics::default(),
+            metrics,
             receipts: Arc::default(),
         };
         let signer = Signer::new(key.clone(), spec.mesh_id(), recovered.signer);
@@ -167,7 +181,7 @@ impl Chain {
         });
         let task = Task::new(engine, host, recovered, queue);
         let thread = std::thread::Builder::new().name("chain".into()).spawn(move || task.run())?;
-        Ok(Self { handle, thread: Some(thread) })
+        Ok(Self { handle, thread: Some(thread), verifier: Some(verifier) })
     }
 
     /// A handle to the chain.
@@ -182,6 +196,11 @@ impl Chain {
             && thread.join().is_err()
         {
             tracing::error!("the chain's thread panicked");
+        }
+        if let Some(verifier) = self.verifier.take()
+            && verifier.join().is_err()
+        {
+            tracing::error!("the thread that verifies transactions panicked");
         }
     }
 }
@@ -233,15 +252,33 @@ impl ChainHandle {
             topic if topic == CONSENSUS.name => Event::Consensus(message),
             topic if topic == BLOCKS.name => Event::BlockAnnounced(message),
             // Transactions: no other topic is registered with this handler.
-            _ => Event::Transaction(message),
+            _ => return self.handle_transaction(message).await,
         };
-        let dropped = self.send(event);
-        if let Some(
-            Event::Consensus(message) | Event::BlockAnnounced(message) | Event::Transaction(message),
-        ) = dropped
-        {
+        if let Some(Event::Consensus(message) | Event::BlockAnnounced(message)) = self.send(event) {
             self.metrics.dropped.inc();
             message.judge(Verdict::Ignore).await;
+        }
+    }
+
+    /// Hands a transaction to the thread that verifies its signature.
+    async fn handle_transaction(&self, message: GossipMessage) {
+        let sent = match self.transactions.lock().as_ref() {
+            Some(transactions) => transactions.try_send(message),
+            None => return,
+        };
+        if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = sent {
+            self.metrics.dropped.inc();
+            message.judge(Verdict::Ignore).await;
+        }
+    }
+
+    /// The next nonce of a key, after what is pending on this node; none when the ledger does not know the key, or the
+    /// chain's thread does not answer.
+    pub(crate) async fn next_nonce(&self, key: SignerKey, signer: NodeId) -> Option<u64> {
+        let (reply, answer) = oneshot::channel();
+        match self.send(Event::NextNonce(key, signer, reply)) {
+            None => answer.await.ok().flatten(),
+            Some(_) => None,
         }
     }
 
@@ -257,11 +294,11 @@ impl ChainHandle {
     }
 
     /// Submits a transaction; it is gossiped when the mempool accepts it.
-    pub(crate) async fn submit(&self, envelope: Envelope) -> Result<Hash, SubmitError> {
-        let span = span::of_transaction(&envelope.id());
+    pub(crate) async fn submit(&self, signed: SignedTransaction) -> Result<Hash, SubmitError> {
+        let span = span::of_transaction(&signed.checked().id());
         let (reply, answer) = oneshot::channel();
         let submitted = async {
-            if self.send(Event::Submit(envelope, reply)).is_some() {
+            if self.send(Event::Submit(Box::new(signed), reply)).is_some() {
                 return Err(SubmitError::Busy);
             }
             Ok(answer.await.map_err(|_| SubmitError::Stopped)??)
@@ -284,6 +321,7 @@ impl ChainHandle {
     }
 
     fn close(&self) {
+        self.transactions.lock().take();
         let events = self.events.lock().take();
         if let Some(events) = events {
             // Queued behind other events. With a full queue the thread is awake and will see that all senders are gone.

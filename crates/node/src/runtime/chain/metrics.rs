@@ -28,6 +28,8 @@ pub(crate) struct ChainMetrics {
     pub(super) refused_blocks: Counter,
     /// Answers and announcements of peers that no honest node sends.
     pub(super) peer_faults: Counter,
+    /// Transactions of peers that nobody pays for.
+    pub(super) unfunded: Counter,
     /// Rounds beyond the first.
     pub(super) extra_rounds: Counter,
     heights: HeightDurations,
@@ -98,7 +100,16 @@ impl ChainMetrics {
                 "Blocks of peers that no honest node sends: not bound to their header, or without a valid certificate",
                 &self.peer_faults,
             ),
-            ("chain_dropped", "Consensus messages dropped because the queue was full", &self.dropped),
+            (
+                "chain_dropped",
+                "Consensus messages and transactions dropped because a queue was full",
+                &self.dropped,
+            ),
+            (
+                "chain_unfunded_transactions",
+                "Transactions of peers that nobody can or will pay for; many of one peer count against it",
+                &self.unfunded,
+            ),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());

@@ -1,0 +1,157 @@
+//! The next block's transactions: which of them it has, and what they do.
+
+use nervure_primitives::{Amount, Hash};
+
+use super::{EpochRecord, LedgerState};
+use crate::{
+    block_weight::BlockWeight,
+    event::Event,
+    lane::LaneScope,
+    mempool::MAX_LANE_NONCE_GAP,
+    transaction::{Checked, Execution, Outcome, Rejection, SignerKey, Transaction, admit},
+};
+
+/// What a block did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advanced {
+    /// What happened.
+    pub events: Vec<Event>,
+    /// What its epochs were computed from.
+    pub epochs: Vec<EpochRecord>,
+}
+
+/// A transaction that no valid block has in this place: it is malformed or expired, its nonce is not the next one, nobody
+/// can pay for it, or the block has no room for it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("transaction {index} of the block, {id}, is not valid: {reason}")]
+pub struct InvalidTransaction {
+    /// Its place in the block, from 0.
+    pub index: usize,
+    /// Its id.
+    pub id: Hash,
+    /// Why.
+    pub reason: Rejection,
+}
+
+/// What a transaction would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// What it would do.
+    pub outcome: Outcome,
+    /// What would be paid for it.
+    pub paid: Amount,
+}
+
+/// A block while its transactions are carried out.
+#[derive(Default)]
+struct InProgress {
+    weight: BlockWeight,
+    /// What the proposer gets, in base units.
+    tips: u64,
+    events: Vec<Event>,
+}
+
+impl LedgerState {
+    /// Applies the next block's transactions and says what happened. One that is rejected is an event.
+    ///
+    /// # Errors
+    /// The first transaction that makes the block invalid. The state is useless then.
+    pub fn advance(&mut self, transactions: &[Checked]) -> Result<Vec<Event>, InvalidTransaction> {
+        self.advance_recorded(transactions).map(|advanced| advanced.events)
+    }
+
+    /// [`Self::advance`], with what the block's epochs were computed from.
+    ///
+    /// # Errors
+    /// See [`Self::advance`].
+    pub fn advance_recorded(&mut self, transactions: &[Checked]) -> Result<Advanced, InvalidTransaction> {
+        self.begin_block();
+        let mut block = InProgress::default();
+        for (index, transaction) in transactions.iter().enumerate() {
+            self.include(transaction, &mut block).map_err(|reason| InvalidTransaction {
+                index,
+                id: transaction.id,
+                reason,
+            })?;
+        }
+        Ok(self.end_block(block))
+    }
+
+    /// Makes a block of those of `candidates` that it can have, in their order, and tells `included` which these are.
+    pub(crate) fn advance_with(
+        &mut self,
+        candidates: &[Checked],
+        mut included: impl FnMut(usize),
+    ) -> Advanced {
+        self.begin_block();
+        let mut block = InProgress::default();
+        for (index, candidate) in candidates.iter().enumerate() {
+            // Left out: the mempool could not know what those before it would do.
+            if self.include(candidate, &mut block).is_ok() {
+                included(index);
+            }
+        }
+        self.end_block(block)
+    }
+
+    /// What a transaction would do in the next block, as if those of its signer before it were carried out and had done
+    /// nothing.
+    ///
+    /// # Errors
+    /// Why it would be rejected, or the block could not have it.
+    pub fn try_transaction(&self, transaction: &Checked) -> Result<Trial, Rejection> {
+        let mut state = self.clone();
+        state.begin_block();
+        if let Ok(Transaction { nonce, call, .. }) = transaction.transaction() {
+            let (key, signer) = (call.signer(), transaction.signer());
+            let expected = state.next_nonce(key, &signer)?;
+            // Bounded: the mempool takes none that is further ahead.
+            for _ in expected..(*nonce).min(expected.saturating_add(MAX_LANE_NONCE_GAP)) {
+                match key {
+                    SignerKey::Owner => state.accounts.advance_nonce(signer),
+                    SignerKey::Node => state.nodes.advance_nonce(&signer),
+                }
+            }
+        }
+        let admitted = admit(&state, transaction, BlockWeight::default())?;
+        let Execution { outcome, paid, .. } = admitted.execute(&mut state);
+        Ok(Trial { outcome: outcome?, paid })
+    }
+
+    /// Carries out one transaction, unless the block cannot have it.
+    fn include(&mut self, transaction: &Checked, block: &mut InProgress) -> Result<(), Rejection> {
+        let admitted = admit(self, transaction, block.weight)?;
+        block.weight = admitted.block;
+        let Execution { outcome, paid, tip } = admitted.execute(self);
+        block.tips = block.tips.saturating_add(tip.base_units());
+        let id = transaction.id;
+        block.events.push(match outcome {
+            Ok(outcome) => Event::Applied { id, paid, outcome },
+            Err(refusal) => Event::Refused { id, paid, refusal },
+        });
+        Ok(())
+    }
+
+    /// What every block does after its transactions.
+    fn end_block(&mut self, block: InProgress) -> Advanced {
+        let InProgress { weight, tips, events } = block;
+        self.base_fee = self.base_fee.next(weight.paid, self.limit.paid, self.params.min_base_fee);
+        self.pay_tips(tips);
+        let mut advanced = Advanced { events, epochs: Vec::new() };
+        // After the transactions: weights that are revealed in this block count in an epoch that ends here.
+        self.run_epochs(&mut advanced);
+        if self.height.is_multiple_of(self.params.election_interval) {
+            // After the epochs, whose dividends change stakes and whose results change permits.
+            self.elect();
+            self.lane.reset(LaneScope::Election);
+            // After the election: it reads the validators that were just elected.
+            self.hand_over();
+        }
+        advanced
+    }
+
+    /// Pays the tips of a block, which were taken from their payers.
+    fn pay_tips(&mut self, tips: u64) {
+        self.recycle(tips);
+    }
+}
