@@ -31,6 +31,7 @@ pub use genesis::GenesisError;
 use crate::{
     accounts::Accounts,
     anchors::Anchors,
+    block::BlockContext,
     economics::{burn::decay_factor, emission::block_reward, lock::LastLock},
     event::Event,
     nodes::Nodes,
@@ -59,6 +60,8 @@ pub struct LedgerState {
     pub(crate) votes: OrdMap<NodeId, SubnetVote>,
     /// The validators until the next election.
     pub(crate) validators: Option<Arc<ValidatorSet>>,
+    /// The validators that agreed on the last block: another set than `validators` right after an election.
+    pub(crate) last_validators: Option<Arc<ValidatorSet>>,
     pub(crate) anchors: Anchors,
 }
 
@@ -123,12 +126,12 @@ impl LedgerState {
 
     /// Applies the next block's transactions and says what happened. A transaction that is refused is an
     /// event; it changes nothing.
-    pub fn advance(&mut self, transactions: &[Checked]) -> Vec<Event> {
-        self.advance_recorded(transactions).events
+    pub fn advance(&mut self, context: &BlockContext, transactions: &[Checked]) -> Vec<Event> {
+        self.advance_recorded(context, transactions).events
     }
 
     /// [`Self::advance`], with what the block's epochs were computed from.
-    pub fn advance_recorded(&mut self, transactions: &[Checked]) -> Advanced {
+    pub fn advance_recorded(&mut self, _context: &BlockContext, transactions: &[Checked]) -> Advanced {
         self.height = self.height.saturating_add(1);
         // Before the transactions: what is unbonded now can be spent in this block.
         self.begin_block();
@@ -142,6 +145,8 @@ impl LedgerState {
         }
         // After the transactions: weights that are revealed in this block count in an epoch that ends here.
         self.run_epochs(&mut advanced);
+        // Before the election: the set until now agrees on this block.
+        self.last_validators.clone_from(&self.validators);
         if self.height.is_multiple_of(self.params.election_interval) {
             // After the epochs, whose dividends change stakes and whose results change permits.
             self.elect();

@@ -1,6 +1,7 @@
 //! A small mesh to try things on: keys, a first state, and blocks of signed transactions.
 
 use nervure_ledger::{
+    block::BlockContext,
     economics::{burn::BurnRule, lock::LockRule},
     event::Event,
     params::Params,
@@ -99,7 +100,7 @@ impl World {
     pub(crate) fn after(&self, transactions: &[Envelope]) -> (LedgerState, Vec<Event>) {
         let mut next = self.state.clone();
         let checked: Vec<_> = transactions.iter().map(|one| Checked::new(one, &next.mesh())).collect();
-        let events = next.advance(&checked);
+        let events = next.advance(&BlockContext::default(), &checked);
         (next, events)
     }
 
