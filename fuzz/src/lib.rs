@@ -17,6 +17,7 @@ use nervure_consensus::{
 };
 use nervure_ledger::{
     block::Block,
+    block::BlockContext,
     checkpoint::Checkpoint,
     snapshot as state_snapshot,
     spec::MeshSpec,
@@ -293,7 +294,8 @@ pub fn transaction(data: &[u8]) {
     let Some(mut state) = seed::state() else { return };
     let Ok(envelope) = Envelope::seal(&seed::key(), DOMAIN, &state.mesh(), &transaction) else { return };
     // One that no block may have is refused as a whole.
-    let Ok(events) = state.advance(&[Checked::new(&envelope, &state.mesh())]) else { return };
+    let signed = Checked::new(&envelope, &state.mesh());
+    let Ok(events) = state.advance(&BlockContext::default(), &[signed]) else { return };
     assert!(!events.is_empty());
     assert_eq!(state.held(), u128::from(state.issuance()), "tokens were lost or created");
 }

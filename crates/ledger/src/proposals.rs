@@ -9,11 +9,12 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
-use nervure_primitives::{BlockHeight, Envelope, Hash};
+use nervure_consensus::checkpoint::CommitCertificate;
+use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis};
 
 use crate::{
     block::Block,
-    chain::{BlockError, Next, Tip},
+    chain::{BlockError, Draft, Next, Tip},
     mempool::{Mempool, MempoolError},
     transaction::SignedTransaction,
     tree::StateTree,
@@ -23,15 +24,18 @@ use crate::{
 #[derive(Debug)]
 pub struct Proposals {
     tip: Tip,
+    /// The certificate of the tip, which the next block carries.
+    last_commit: Option<CommitCertificate>,
     pool: Mempool,
     kept: BTreeMap<Hash, Next>,
     threads: NonZeroUsize,
 }
 
 impl Proposals {
-    /// On top of `tip`; signatures are verified on so many `threads`.
-    pub fn new(tip: Tip, threads: NonZeroUsize) -> Self {
-        Self { tip, pool: Mempool::default(), kept: BTreeMap::new(), threads }
+    /// On top of `tip` with its certificate, which only the genesis lacks; signatures are verified on so many
+    /// `threads`.
+    pub fn new(tip: Tip, last_commit: Option<CommitCertificate>, threads: NonZeroUsize) -> Self {
+        Self { tip, last_commit, pool: Mempool::default(), kept: BTreeMap::new(), threads }
     }
 
     /// The last committed block.
@@ -65,13 +69,20 @@ impl Proposals {
         BlockHeight(self.tip.header.height.0.saturating_add(1))
     }
 
-    /// Makes a block of what waits: its id, and its bytes when it was not kept before. `tree` is that of the tip.
+    /// Makes a block of what waits, as `proposer` whose clock says `now`: its id, and its bytes when it was not kept
+    /// before. `tree` is that of the tip.
     ///
     /// # Errors
     /// When the tree is damaged.
-    pub fn make(&mut self, tree: &impl StateTree) -> Result<(Hash, Option<Vec<u8>>), BlockError> {
+    pub fn make(
+        &mut self,
+        tree: &impl StateTree,
+        (proposer, now): (NodeId, UnixMillis),
+    ) -> Result<(Hash, Option<Vec<u8>>), BlockError> {
         let candidates = self.pool.candidates(&self.tip.state);
-        let next = self.tip.propose(tree, candidates)?;
+        let last_commit = self.last_commit.clone();
+        let draft = Draft { proposer, time: now, last_commit, transactions: Vec::new() };
+        let next = self.tip.propose(tree, draft, candidates)?;
         let (id, body) = (next.block.header.id(), next.block.encode()?);
         let body = self.keep(id, next).then_some(body);
         Ok((id, body))
@@ -105,9 +116,10 @@ impl Proposals {
         self.kept.remove(id)
     }
 
-    /// `next` is written: it is the tip, and what waits is looked through.
-    pub fn committed(&mut self, next: &Next) {
+    /// `next` is written with its certificate: it is the tip, and what waits is looked through.
+    pub fn committed(&mut self, next: &Next, certificate: &CommitCertificate) {
         self.tip = next.tip();
+        self.last_commit = Some(certificate.clone());
         self.kept.clear();
         self.pool.update(&self.tip.state);
     }

@@ -67,6 +67,8 @@ pub struct LedgerState {
     pub(crate) votes: OrdMap<NodeId, SubnetVote>,
     /// The validators until the next election.
     pub(crate) validators: Option<Arc<ValidatorSet>>,
+    /// The validators that agreed on the last block: another set than `validators` right after an election.
+    pub(crate) last_validators: Option<Arc<ValidatorSet>>,
     pub(crate) anchors: Anchors,
 }
 

@@ -8,7 +8,8 @@ use std::{
 
 use nervure_anchor::{AnchorKey, ProofOfPossession};
 use nervure_ledger::{
-    chain::Tip,
+    block::BlockContext,
+    chain::{Draft, Tip},
     event::Event,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role, SubnetSpec},
     state::LedgerState,
@@ -127,7 +128,7 @@ impl World {
     /// Carries out a block, of which nothing may be rejected.
     fn apply(&mut self, block: &[Envelope]) {
         let checked = Checked::all(block, &self.0.mesh(), NonZeroUsize::MIN);
-        let events = self.0.advance(&checked).unwrap();
+        let events = self.0.advance(&BlockContext::default(), &checked).unwrap();
         let refused = events.iter().find(|event| matches!(event, Event::Refused { .. }));
         assert_eq!(refused, None);
     }
@@ -318,7 +319,10 @@ pub(crate) fn measure(rounds: usize) -> Vec<Measured> {
     (header.height, header.state) = (world.0.height(), tree.root().unwrap());
     let tip = Tip { header, state: world.0.clone() };
     let mut cases = cases(&world);
-    let block = |block: &[Envelope]| tip.next(&tree, block.to_vec(), NonZeroUsize::MIN).unwrap();
+    let block = |block: &[Envelope]| {
+        let draft = Draft::uncertified(&tip, block.to_vec());
+        tip.next(&tree, draft, NonZeroUsize::MIN).unwrap()
+    };
     for case in &cases {
         let refused =
             block(&case.block).events.into_iter().find(|event| matches!(event, Event::Refused { .. }));

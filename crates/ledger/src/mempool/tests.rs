@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::{queues::Shelf, *};
 use crate::{
+    block::BlockContext,
     spec::{MeshSpec, Role},
     transaction::{Call, Checked, CommitWeights, Transaction, Transfer, VoteSubnets},
 };
@@ -113,7 +114,7 @@ fn a_replacement_raises_fee_and_tip_by_a_tenth() {
 #[test]
 fn refuses_transactions_that_cannot_be_in_a_block_soon() {
     let (mut pool, mut state) = (Mempool::default(), state());
-    state.advance(&[Checked::new(&pay(1, 0, 0), &state.mesh())]).unwrap();
+    state.advance(&BlockContext::default(), &[Checked::new(&pay(1, 0, 0), &state.mesh())]).unwrap();
     let mut refused = |envelope| pool.insert(envelope, &state).unwrap_err();
     assert!(matches!(
         refused(pay(1, 0, 1)),
@@ -202,10 +203,10 @@ fn validators_have_places_of_their_own_within_their_quota() {
 fn a_block_empties_it_of_what_it_carried_out() {
     let (mut pool, mut state) = (Mempool::default(), state());
     insert_all(&mut pool, [pay(1, 0, 2_000), pay(1, 1, 2_000), pay(2, 0, 2_000), vote(200, 0, 0)]);
-    state.advance(&[Checked::new(&pay(1, 0, 3_000), &state.mesh())]).unwrap();
+    state.advance(&BlockContext::default(), &[Checked::new(&pay(1, 0, 3_000), &state.mesh())]).unwrap();
     pool.update(&state);
     assert_eq!(pool.len(), 3, "the nonce was used by another");
-    (0..9).for_each(|_| drop(state.advance(&[]).unwrap()));
+    (0..9).for_each(|_| drop(state.advance(&BlockContext::default(), &[]).unwrap()));
     pool.update(&state);
     assert!(pool.is_empty(), "expired");
     let books = |shelf: &Shelf| (shelf.bytes, shelf.ranks.len());
@@ -220,7 +221,7 @@ fn what_its_payer_can_no_longer_cover_is_dropped() {
     let most = BALANCE - FEE - 15_000;
     let call = Call::Transfer(Transfer { to: key(2).node_id(), amount: Amount::from_base_units(most) });
     let drain = seal(1, &Transaction { call, ..transfer(0, FEE, 0) });
-    state.advance(&[Checked::new(&drain, &state.mesh())]).unwrap();
+    state.advance(&BlockContext::default(), &[Checked::new(&drain, &state.mesh())]).unwrap();
     pool.update(&state);
     assert_eq!(pool.len(), 1, "one of two is covered");
     assert!(
@@ -329,6 +330,6 @@ proptest! {
         let candidates = pool.candidates(&state);
         let checked: Vec<Checked> = candidates.into_iter().map(|one| one.checked).collect();
         let mut next = state;
-        prop_assert!(next.advance(&checked).is_ok());
+        prop_assert!(next.advance(&BlockContext::default(), &checked).is_ok());
     }
 }

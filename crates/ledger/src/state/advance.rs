@@ -1,9 +1,10 @@
 //! The next block's transactions: which of them it has, and what they do.
 
-use nervure_primitives::{Amount, Hash};
+use nervure_primitives::{Amount, Hash, NodeId};
 
 use super::{EpochRecord, LedgerState};
 use crate::{
+    block::BlockContext,
     block_weight::BlockWeight,
     event::Event,
     lane::LaneScope,
@@ -56,15 +57,23 @@ impl LedgerState {
     ///
     /// # Errors
     /// The first transaction that makes the block invalid. The state is useless then.
-    pub fn advance(&mut self, transactions: &[Checked]) -> Result<Vec<Event>, InvalidTransaction> {
-        self.advance_recorded(transactions).map(|advanced| advanced.events)
+    pub fn advance(
+        &mut self,
+        context: &BlockContext,
+        transactions: &[Checked],
+    ) -> Result<Vec<Event>, InvalidTransaction> {
+        self.advance_recorded(context, transactions).map(|advanced| advanced.events)
     }
 
     /// [`Self::advance`], with what the block's epochs were computed from.
     ///
     /// # Errors
     /// See [`Self::advance`].
-    pub fn advance_recorded(&mut self, transactions: &[Checked]) -> Result<Advanced, InvalidTransaction> {
+    pub fn advance_recorded(
+        &mut self,
+        context: &BlockContext,
+        transactions: &[Checked],
+    ) -> Result<Advanced, InvalidTransaction> {
         self.begin_block();
         let mut block = InProgress::default();
         for (index, transaction) in transactions.iter().enumerate() {
@@ -74,12 +83,13 @@ impl LedgerState {
                 reason,
             })?;
         }
-        Ok(self.end_block(block))
+        Ok(self.end_block(context, block))
     }
 
     /// Makes a block of those of `candidates` that it can have, in their order, and tells `included` which these are.
     pub(crate) fn advance_with(
         &mut self,
+        context: &BlockContext,
         candidates: &[Checked],
         mut included: impl FnMut(usize),
     ) -> Advanced {
@@ -91,7 +101,7 @@ impl LedgerState {
                 included(index);
             }
         }
-        self.end_block(block)
+        self.end_block(context, block)
     }
 
     /// What a transaction would do in the next block, as if those of its signer before it were carried out and had done
@@ -99,7 +109,11 @@ impl LedgerState {
     ///
     /// # Errors
     /// Why it would be rejected, or the block could not have it.
-    pub fn try_transaction(&self, transaction: &Checked) -> Result<Trial, Rejection> {
+    pub fn try_transaction(
+        &self,
+        _context: &BlockContext,
+        transaction: &Checked,
+    ) -> Result<Trial, Rejection> {
         let mut state = self.clone();
         state.begin_block();
         if let Ok(Transaction { nonce, call, .. }) = transaction.transaction() {
@@ -133,13 +147,15 @@ impl LedgerState {
     }
 
     /// What every block does after its transactions.
-    fn end_block(&mut self, block: InProgress) -> Advanced {
+    fn end_block(&mut self, context: &BlockContext, block: InProgress) -> Advanced {
         let InProgress { weight, tips, events } = block;
         self.base_fee = self.base_fee.next(weight.paid, self.limit.paid, self.params.min_base_fee);
-        self.pay_tips(tips);
+        self.pay_tips(context.proposer, tips);
         let mut advanced = Advanced { events, epochs: Vec::new() };
         // After the transactions: weights that are revealed in this block count in an epoch that ends here.
         self.run_epochs(&mut advanced);
+        // Before the election: the set until now agrees on this block.
+        self.last_validators.clone_from(&self.validators);
         if self.height.is_multiple_of(self.params.election_interval) {
             // After the epochs, whose dividends change stakes and whose results change permits.
             self.elect();
@@ -150,8 +166,12 @@ impl LedgerState {
         advanced
     }
 
-    /// Pays the tips of a block, which were taken from their payers.
-    fn pay_tips(&mut self, tips: u64) {
-        self.recycle(tips);
+    /// Pays the tips of a block, which were taken from their payers, to the owner of the validator that proposed it.
+    fn pay_tips(&mut self, proposer: Option<NodeId>, tips: u64) {
+        match proposer.and_then(|proposer| self.nodes.get(&proposer)).map(|node| node.owner) {
+            Some(owner) => self.accounts.credit(owner, tips),
+            // Its key was swapped since the election, or no validators agreed.
+            None => self.recycle(tips),
+        }
     }
 }

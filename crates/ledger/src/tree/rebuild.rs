@@ -97,6 +97,7 @@ impl LedgerState {
             last_lock: LastLock { amount: 0, block: 0 },
             votes: OrdMap::new(),
             validators: None,
+            last_validators: None,
             anchors: Anchors::default(),
         }
     }
@@ -159,8 +160,9 @@ impl Parts {
             }
             subnet.neurons.push(Arc::new(neuron));
         }
-        let Chain { height, issuance, carry, base_fee, next_netuid, last_lock, validators } =
+        let Chain { height, issuance, carry, base_fee, next_netuid, last_lock, validators, last_validators } =
             self.chain.ok_or(RebuildError::NoChain)?;
+        let validators = validators.map(Arc::new);
         Ok(LedgerState {
             mesh: spec.mesh_id(),
             params: Arc::new(spec.economy.clone()),
@@ -176,7 +178,9 @@ impl Parts {
             next_netuid,
             last_lock,
             votes: self.votes,
-            validators: validators.map(Arc::new),
+            // Without one of its own, the record says that both are the same.
+            last_validators: last_validators.map(Arc::new).or_else(|| validators.clone()),
+            validators,
             anchors: self.anchors,
         })
     }

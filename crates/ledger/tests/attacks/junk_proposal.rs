@@ -3,8 +3,6 @@
 //! Defence: such a block is invalid. Without: the transactions are rejected one by one, and the block is as good as an
 //! empty one; every node verifies and keeps it for ever.
 
-use std::num::NonZeroUsize;
-
 use nervure_ledger::{
     chain::BlockError,
     transaction::{Call, Rejection, Transaction, VoteSubnets},
@@ -27,7 +25,7 @@ fn with(mesh: &Mesh, signer: &NodeKey, change: Change) -> Envelope {
 
 fn refused(mesh: &Mesh, junk: Envelope) -> Rejection {
     let good = with(mesh, &honest(), |_| ());
-    match mesh.tip().next(&mesh.tree, vec![good, junk], NonZeroUsize::MIN).unwrap_err() {
+    match mesh.next(vec![good, junk]).unwrap_err() {
         BlockError::Transaction(invalid) => {
             assert_eq!(invalid.index, 1);
             invalid.reason
@@ -61,10 +59,9 @@ fn without_the_rule_junk_would_be_a_block_like_an_empty_one() {
     let junk = with(&mesh, &key(99), |_| ());
     // A model of blocks that leave out what they cannot have instead of being invalid: what they change.
     let lenient = |block: &[Envelope]| {
-        let valid =
-            |one: &&Envelope| mesh.tip().next(&mesh.tree, vec![(*one).clone()], NonZeroUsize::MIN).is_ok();
+        let valid = |one: &&Envelope| mesh.next(vec![(*one).clone()]).is_ok();
         let kept = block.iter().filter(valid).cloned().collect();
-        mesh.tip().next(&mesh.tree, kept, NonZeroUsize::MIN).unwrap().block.header.state
+        mesh.next(kept).unwrap().block.header.state
     };
     assert_eq!(lenient(&vec![junk; 100]), lenient(&[]));
 }

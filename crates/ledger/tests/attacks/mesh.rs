@@ -2,8 +2,9 @@
 
 use std::num::NonZeroUsize;
 
+use nervure_consensus::checkpoint::CommitCertificate;
 use nervure_ledger::{
-    chain::Tip,
+    chain::{BlockError, Draft, Next, Tip},
     event::Event,
     mempool::MempoolError,
     proposals::Proposals,
@@ -11,7 +12,7 @@ use nervure_ledger::{
     transaction::{Call, SignerKey, Transaction, Transfer},
     tree::MemoryTree,
 };
-use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, Netuid, NodeId, NodeKey};
+use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, Netuid, NodeId, NodeKey, UnixMillis};
 
 /// Base units of a token.
 pub(crate) const TOKEN: u64 = 1_000_000_000;
@@ -70,21 +71,29 @@ impl Mesh {
         let (tip, update) = Tip::genesis(&spec).unwrap();
         let mut tree = MemoryTree::default();
         tree.accept(update);
-        Self { proposals: Proposals::new(tip, NonZeroUsize::MIN), tree }
+        Self { proposals: Proposals::new(tip, None, NonZeroUsize::MIN), tree }
     }
 
     pub(crate) fn tip(&self) -> &Tip {
         self.proposals.tip()
     }
 
+    /// What a block with these transactions would do, if it is valid.
+    pub(crate) fn next(&self, transactions: Vec<Envelope>) -> Result<Next, BlockError> {
+        self.tip().next(&self.tree, Draft::uncertified(self.tip(), transactions), NonZeroUsize::MIN)
+    }
+
     /// One block of what waits, as its proposer makes it and as others accept it; what became of its transactions.
     pub(crate) fn block(&mut self) -> Vec<Event> {
-        let (id, _) = self.proposals.make(&self.tree).unwrap();
+        let by = (validator().node_id(), UnixMillis(1));
+        let (id, _) = self.proposals.make(&self.tree, by).unwrap();
         let next = self.proposals.take(&id).unwrap();
         let checked = self.tip().check(&self.tree, &next.block, NonZeroUsize::MIN).unwrap();
         assert_eq!(checked.block, next.block, "an honest proposal is valid");
         self.tree.accept(next.update.clone());
-        self.proposals.committed(&next);
+        let header = &next.block.header;
+        let signed = CommitCertificate::sign(&header.mesh, (header.height, id), [&validator()]).unwrap();
+        self.proposals.committed(&next, &signed);
         let state = &self.tip().state;
         assert_eq!(state.held(), u128::from(state.issuance()), "tokens were lost or made");
         next.events.into_iter().filter(|event| !matches!(event, Event::Epoch { .. })).collect()

@@ -3,8 +3,6 @@
 //! Defence: the id is a hash of the signature too. Without: the two have one id, and whoever remembers that the id is
 //! malformed, or was in a block, refuses the good one.
 
-use std::num::NonZeroUsize;
-
 use nervure_ledger::{
     chain::BlockError,
     transaction::{MAX_LEN, Rejection},
@@ -27,7 +25,7 @@ fn a_wrong_signature_makes_a_block_invalid_and_another_id() {
     let good = mesh.seal(&honest(), mesh.going(&pay(5)), pay(5));
     let forged = forged(&good);
     assert_ne!(forged.id(), good.id());
-    let refused = mesh.tip().next(&mesh.tree, vec![forged.clone()], NonZeroUsize::MIN).unwrap_err();
+    let refused = mesh.next(vec![forged.clone()]).unwrap_err();
     let BlockError::Transaction(invalid) = refused else { panic!("{refused}") };
     assert!(matches!(invalid.reason, Rejection::Malformed { .. }) && invalid.id == forged.id());
     assert!(mesh.proposals.insert(forged).unwrap_err().blames_sender());

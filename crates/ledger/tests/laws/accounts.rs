@@ -9,7 +9,7 @@ use nervure_ledger::{
 };
 use nervure_primitives::{BlockHeight, Envelope, MeshId};
 
-use crate::world::{FEE, World, node, owner, params, units};
+use crate::world::{FEE, World, node, owner, params, proposer, units};
 
 fn pay(amount: u64) -> Call {
     Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(amount) })
@@ -55,9 +55,13 @@ fn a_tip_is_paid_out_of_what_the_base_fee_leaves() {
     };
     world.apply(vec![sealed(0, FEE, 0)]);
     let base = world.paid;
+    let (before, issuance) = (world.state.accounts().get(&proposer()).balance, world.state.issuance());
     world.apply(vec![sealed(1, FEE, 70)]);
     let tipped = world.paid;
     assert!(tipped.abs_diff(base + 70) < 2, "a larger number has more bytes: {tipped}");
+    let after = world.state.accounts().get(&proposer()).balance;
+    assert_eq!(after.base_units() - before.base_units(), 70, "the owner of the proposer gets it");
+    assert_eq!(world.state.issuance(), issuance + 1_000_000_000 - (tipped - 70), "the rest is recycled");
     world.apply(vec![sealed(2, tipped - 10, 70)]);
     assert_eq!(world.paid, tipped - 10, "never more than the fee");
     assert!(matches!(world.refused(sealed(3, base - 5, 70)), Rejection::Fee { .. }));

@@ -101,6 +101,7 @@ fn mechanism(amount: u64) -> MechanismSpec {
 /// A mesh where every owner has a node in subnet 1 and one has a subnet.
 pub(crate) fn settled() -> World {
     let mut world = World::new();
+    world.tip = 7;
     for who in 0..KEYS {
         let id = world.register(who, who);
         let join = RegisterNeuron { netuid: Netuid(1), node: id, max_price: None };

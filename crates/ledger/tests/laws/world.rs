@@ -1,6 +1,7 @@
 //! A small mesh to try things on: keys, a first state, and blocks of signed transactions.
 
 use nervure_ledger::{
+    block::BlockContext,
     economics::{burn::BurnRule, lock::LockRule},
     event::Event,
     params::Params,
@@ -63,6 +64,8 @@ pub(crate) struct World {
     pub(crate) state: LedgerState,
     /// What was paid for the transactions of the last block, in base units.
     pub(crate) paid: u64,
+    /// The tip of what is signed, in base units.
+    pub(crate) tip: u64,
 }
 
 /// More than any transaction costs here.
@@ -85,7 +88,7 @@ impl World {
         accounts.extend([200, 201].map(own));
         let spec = MeshSpec { nodes, accounts, economy: params, ..MeshSpec::test("laws") };
         let state = LedgerState::genesis(&spec).unwrap();
-        Self { spec, state, paid: 0 }
+        Self { spec, state, paid: 0, tip: 0 }
     }
 
     /// `call`, signed with the nonce that is due after `before` earlier transactions. A validator's is free.
@@ -105,7 +108,7 @@ impl World {
     /// A transaction with the first nonce, that is paid for and has a while to go.
     pub(crate) fn terms(&self, call: Call) -> Transaction {
         let expiry = BlockHeight(self.state.height().0 + 100);
-        Transaction { nonce: 0, fee: units(FEE), tip: units(0), expiry, call }
+        Transaction { nonce: 0, fee: units(FEE), tip: units(self.tip), expiry, call }
     }
 
     pub(crate) fn seal(&self, key: &NodeKey, transaction: Transaction) -> Envelope {
@@ -123,7 +126,7 @@ impl World {
     ) -> Result<(LedgerState, Vec<Event>), InvalidTransaction> {
         let mut next = self.state.clone();
         let checked: Vec<_> = transactions.iter().map(|one| Checked::new(one, &next.mesh())).collect();
-        let events = next.advance(&checked)?;
+        let events = next.advance(&context(), &checked)?;
         Ok((next, events))
     }
 
@@ -178,7 +181,7 @@ impl World {
         for key in changes(Some(&empty), after).into_keys() {
             match key {
                 Key::Chain => {}
-                Key::Account(of) => assert!(of == payer || of == signer, "{key}"),
+                Key::Account(of) => assert!([payer, signer, proposer()].contains(&of), "{key}"),
                 Key::Node(of) | Key::Lane(_, of) => assert_eq!(of, signer, "{key}"),
                 other => panic!("a rejected transaction changed {other}"),
             }
@@ -212,6 +215,15 @@ impl World {
     pub(crate) fn balance(&self, key: &NodeKey) -> u64 {
         self.state.accounts().get(&key.node_id()).balance.base_units()
     }
+}
+
+/// The validator that proposes all blocks; it owns itself.
+pub(crate) fn proposer() -> NodeId {
+    node(200).node_id()
+}
+
+fn context() -> BlockContext {
+    BlockContext { proposer: Some(proposer()), ..BlockContext::default() }
 }
 
 /// What was paid for the transaction of an event, in base units.

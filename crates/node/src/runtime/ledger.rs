@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use nervure_api::{AccountView, ServiceError, TransactionState, TransactionView};
 use nervure_ledger::{
+    block::BlockContext,
     event::Event,
     mempool::MempoolError,
     transaction::{SignedTransaction, SignerKey},
@@ -18,7 +19,7 @@ use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, NodeId};
 use super::{
     anchor::Anchoring,
     chain::{ChainHandle, SubmitError},
-    view,
+    clock, view,
 };
 
 /// Answers queries about the ledger.
@@ -71,7 +72,8 @@ impl LedgerQueries {
         let chain = self.chain()?;
         let tip = chain.view().tip.clone();
         let signed = SignedTransaction::verify(envelope, &tip.header.mesh);
-        let trial = tip.state.try_transaction(signed.checked()).map_err(|rejection| {
+        let context = BlockContext { time: clock::now(), ..BlockContext::default() };
+        let trial = tip.state.try_transaction(&context, signed.checked()).map_err(|rejection| {
             let hint = signed.checked().hint(&rejection);
             ServiceError::Rejected { rejection, hint }
         })?;

@@ -2,6 +2,7 @@
 //! test, average and weigh; one of them follows another strategy.
 
 use nervure_ledger::{
+    block::BlockContext,
     spec::{MeshSpec, NodeSpec, Role},
     state::LedgerState,
     subnet::{Neuron, Subnet},
@@ -279,7 +280,7 @@ impl Economy {
             let transaction = Transaction { nonce, fee: Amount::ZERO, tip: Amount::ZERO, expiry, call };
             signed.push(Checked::new(&transaction.seal(key, &mesh).unwrap(), &mesh));
         }
-        self.state.advance(&signed).unwrap();
+        self.state.advance(&BlockContext::default(), &signed).unwrap();
     }
 }
 
