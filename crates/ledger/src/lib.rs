@@ -18,6 +18,7 @@ pub mod mempool;
 pub mod nodes;
 pub mod params;
 pub mod proposals;
+pub mod roster;
 pub mod snapshot;
 pub mod spec;
 pub mod state;

@@ -11,6 +11,7 @@ use crate::{
     anchors::{Anchors, RegisteredKey},
     economics::{emission::CAP, lock::LastLock},
     nodes::{Node, Nodes},
+    roster::Roster,
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
     subnet::{Neuron, Subnet},
 };
@@ -40,8 +41,8 @@ impl LedgerState {
             Ok(issuance) if issuance <= CAP => issuance,
             _ => return Err(GenesisError::OverCap { held }),
         };
-        let (mut accounts, mut nodes, mut anchors) =
-            (Accounts::default(), Nodes::default(), Anchors::default());
+        let (mut accounts, mut nodes) = (Accounts::default(), Nodes::default());
+        let (mut anchors, mut roster) = (Anchors::default(), Roster::default());
         for account in &spec.accounts {
             accounts.credit(account.owner, account.balance.base_units());
         }
@@ -50,6 +51,10 @@ impl LedgerState {
             nodes.insert(listed.id, Node::new(owner, 0));
             // After the insertion: stake on a node that does not exist would vanish.
             nodes.add_stake(listed.id, owner, listed.stake.base_units());
+            if listed.role == Role::Validator {
+                // The election below removes those without the minimum self-stake again.
+                roster.join(listed.id, 0);
+            }
             if let Some(address) = listed.anchor {
                 // The spec's check refuses an address that is there twice; unchecked, the first counts.
                 let _ = anchors.insert(listed.id, RegisteredKey { address, block: 0 });
@@ -72,9 +77,10 @@ impl LedgerState {
             votes: OrdMap::new(),
             validators: None,
             anchors,
+            roster,
         };
         // Both need the nodes, subnets and anchor keys of the spec, so they come last.
-        state.elect();
+        state.elect(&mut Vec::new());
         state.hand_over();
         Ok(state)
     }

@@ -269,6 +269,34 @@ pub enum Rejection {
         /// The first block at which it can.
         from: BlockHeight,
     },
+    /// The node has joined the validators.
+    #[error("{node} has already joined the validators")]
+    AlreadyValidator {
+        /// The node.
+        node: NodeId,
+    },
+    /// The node has not joined the validators, or left them, or is jailed.
+    #[error("{node} has not joined the validators")]
+    NotValidator {
+        /// The node.
+        node: NodeId,
+    },
+    /// The node missed too many heights.
+    #[error("{node} is jailed because it missed too many heights; it can join again at block {until}")]
+    Jailed {
+        /// The node.
+        node: NodeId,
+        /// The first block at which it can join.
+        until: BlockHeight,
+    },
+    /// The owner has too little on the node to validate with it.
+    #[error("the owner's own stake on the node is {staked} tokens; a validator needs {least}")]
+    SelfStake {
+        /// The minimum self-stake.
+        least: Amount,
+        /// The owner's stake on the node.
+        staked: Amount,
+    },
 }
 
 impl Rejection {
@@ -325,6 +353,13 @@ impl Rejection {
             | Self::HyperparameterTooSoon { .. }
             | Self::VoteTooSoon { .. }
             | Self::AnchorKeyTooSoon { .. } => "wait for that block; the current one: nervure status",
+            Self::AlreadyValidator { .. } | Self::NotValidator { .. } => {
+                "see the validators: nervure validator show"
+            }
+            Self::Jailed { .. } => {
+                "keep the node running, and wait for that block; the current one: nervure status"
+            }
+            Self::SelfStake { .. } => "stake with the owner's key: nervure stake add NODE AMOUNT",
             Self::AnchorKeyTaken { .. } => "register another key: nervure anchor register --anchor-key FILE",
             Self::AnchorKeyProof { .. } => "sign with the key of the node that it belongs to: --key FILE",
         }

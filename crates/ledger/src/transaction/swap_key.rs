@@ -41,6 +41,7 @@ impl TransactionKind for SwapKey {
                 subnet.swap(old, new);
             }
         }
+        state.roster.swap(old, new);
         // The new key has not said yet that the anchor key is its own.
         state.anchors.remove(&old);
         if let Some(vote) = state.votes.remove(&old) {

@@ -11,6 +11,7 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
 use super::record::{Chain, Key, Record};
 use crate::{
     nodes::Node,
+    roster::Liveness,
     state::LedgerState,
     subnet::{Neuron, Subnet},
 };
@@ -47,6 +48,13 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
         // Once there, they are there for ever.
         after.anchors.sets.iter().for_each(|sets| put(&mut changes, Record::of_sets(sets)));
     }
+    let standing = |node: &NodeId, standing: &_| Record::Validator { node: *node, standing: *standing };
+    compare(&mut changes, &before.roster.standings, &after.roster.standings, standing);
+    let liveness = |member: &NodeId, one: &Liveness| Record::Liveness {
+        member: *member,
+        liveness: Box::new(one.clone()),
+    };
+    compare(&mut changes, &before.roster.liveness, &after.roster.liveness, liveness);
     nodes(&mut changes, &before.nodes.active, &after.nodes.active);
     subnets(&mut changes, &before.subnets, &after.subnets);
     changes

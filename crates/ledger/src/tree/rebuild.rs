@@ -15,6 +15,7 @@ use crate::{
     economics::lock::LastLock,
     nodes::{Node, Nodes},
     params::Params,
+    roster::Roster,
     spec::MeshSpec,
     state::LedgerState,
     subnet::{Neuron, Subnet},
@@ -61,6 +62,7 @@ struct Parts {
     subnets: OrdMap<Netuid, Subnet>,
     neurons: BTreeMap<(Netuid, Uid), Neuron>,
     anchors: Anchors,
+    roster: Roster,
 }
 
 impl LedgerState {
@@ -93,6 +95,7 @@ impl LedgerState {
             votes: OrdMap::new(),
             validators: None,
             anchors: Anchors::default(),
+            roster: Roster::default(),
         }
     }
 }
@@ -125,6 +128,8 @@ impl Parts {
             Record::AnchorKey { node, key } => {
                 self.anchors.key_of(&node).is_some() || !self.anchors.insert(node, key)
             }
+            Record::Validator { node, standing } => self.roster.standings.insert(node, standing).is_some(),
+            Record::Liveness { member, liveness } => self.roster.liveness.insert(member, *liveness).is_some(),
             Record::AnchorSets { signers, successors } => {
                 let sets = Sets { signers: signers.map(Arc::new), successors: Arc::new(successors) };
                 self.anchors.sets.replace(sets).is_some()
@@ -169,6 +174,7 @@ impl Parts {
             votes: self.votes,
             validators: validators.map(Arc::new),
             anchors: self.anchors,
+            roster: self.roster,
         })
     }
 }

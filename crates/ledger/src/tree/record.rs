@@ -13,6 +13,7 @@ use crate::{
     anchors::{RegisteredKey, Sets},
     economics::lock::LastLock,
     nodes::Node,
+    roster::{Liveness, Standing},
     state::SubnetVote,
     subnet::{Neuron, Subnet},
 };
@@ -45,6 +46,10 @@ pub enum Key {
     AnchorKey(NodeId),
     /// Who signs checkpoints.
     AnchorSets,
+    /// Whether a node joined the validators, or is jailed.
+    Validator(NodeId),
+    /// What a member of the validator set signed and missed, by its key in the set.
+    Liveness(NodeId),
 }
 
 impl Key {
@@ -64,6 +69,8 @@ impl Key {
             Self::Neuron(netuid, uid) => of(8, [&netuid.0.to_be_bytes(), &uid.0.to_be_bytes()]),
             Self::AnchorKey(node) => of(9, [node.as_bytes(), &[]]),
             Self::AnchorSets => of(10, [&[], &[]]),
+            Self::Validator(node) => of(11, [node.as_bytes(), &[]]),
+            Self::Liveness(member) => of(12, [member.as_bytes(), &[]]),
         }
     }
 }
@@ -173,6 +180,20 @@ pub enum Record {
         /// Who signs the checkpoint of the next election.
         successors: AnchorSet,
     },
+    /// See [`Key::Validator`].
+    Validator {
+        /// The node.
+        node: NodeId,
+        /// Whether it joined or is jailed.
+        standing: Standing,
+    },
+    /// See [`Key::Liveness`].
+    Liveness {
+        /// Its key in the validator set.
+        member: NodeId,
+        /// What it signed and missed.
+        liveness: Box<Liveness>,
+    },
 }
 
 impl Record {
@@ -190,6 +211,8 @@ impl Record {
             Self::Neuron { netuid, uid, .. } => Key::Neuron(*netuid, *uid),
             Self::AnchorKey { node, .. } => Key::AnchorKey(*node),
             Self::AnchorSets { .. } => Key::AnchorSets,
+            Self::Validator { node, .. } => Key::Validator(*node),
+            Self::Liveness { member, .. } => Key::Liveness(*member),
         }
     }
 
