@@ -4,6 +4,7 @@
 
 mod proofs;
 mod subnets;
+mod validators;
 
 use std::sync::Arc;
 
@@ -119,7 +120,13 @@ fn view(id: Hash, height: Option<BlockHeight>, event: Option<Event>) -> TrialRes
             ..waiting(id)
         }),
         Some(Event::Refused { refusal, .. }) => TrialResult::Rejected(refusal),
-        Some(Event::Epoch { .. } | Event::EpochFailed { .. }) | None => TrialResult::Unknown,
+        Some(
+            Event::Epoch { .. }
+            | Event::EpochFailed { .. }
+            | Event::ValidatorJailed { .. }
+            | Event::ValidatorRemoved { .. },
+        )
+        | None => TrialResult::Unknown,
     }
 }
 
