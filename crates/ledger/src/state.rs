@@ -130,6 +130,7 @@ impl LedgerState {
     /// [`Self::advance`], with what the block's epochs were computed from.
     pub fn advance_recorded(&mut self, transactions: &[Checked]) -> Advanced {
         self.height = self.height.saturating_add(1);
+        self.nodes.block = self.height;
         // Before the transactions: what is unbonded now can be spent in this block.
         self.begin_block();
         let mut advanced = Advanced::default();

@@ -89,7 +89,8 @@ fn another(record: &Record) -> Record {
     match &mut record {
         Record::Chain(chain) => chain.issuance += 1,
         Record::Account { account, .. } => account.balance = more(account.balance),
-        Record::Unbonding { amount, .. } | Record::Stake { amount, .. } => *amount = more(*amount),
+        Record::Unbonding { amount, .. } => *amount = more(*amount),
+        Record::Stake { shares, .. } => *shares += 1,
         Record::Node { nonce, .. } => *nonce += 1,
         Record::Vote { vote, .. } => vote.block += 1,
         Record::Subnet { subnet, .. } => subnet.price += 1,
