@@ -122,7 +122,7 @@ fn the_root_of_a_known_history_is_frozen() {
     world.register(0, 0);
     world.wait(20);
     let root = MemoryTree::of(&world.state).unwrap().root().unwrap();
-    assert_eq!(root.to_string(), "d44f3cfbda7ad0d52399a1f1c78c084929adf4fddb292fad4e91dd0f7c579a59");
+    assert_eq!(root.to_string(), "38b4ebae3962fd8c7cbfcb8c340ba82fa43e22bd5622a3bbb75e87203d7eaef9");
 }
 
 #[test]
