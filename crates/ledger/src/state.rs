@@ -151,6 +151,7 @@ impl LedgerState {
             self.roster.count(self.height, self.params.liveness_window, |member| signers.contains(member));
         }
         self.height = self.height.saturating_add(1);
+        self.nodes.block = self.height;
         // Before the transactions: what is unbonded now can be spent in this block.
         self.begin_block();
         let mut advanced = Advanced::default();

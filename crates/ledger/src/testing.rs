@@ -119,7 +119,7 @@ impl Chain {
         let turn = (round / 4) as u8;
         let (out, into) = (turn % VALIDATORS, (turn + 4) % VALIDATORS);
         let node = validator(out).node_id();
-        let amount = self.tip.state.nodes().get(&node).unwrap().stake_of(&node);
+        let amount = self.tip.state.nodes().stake_of(&node, &node);
         if !amount.is_zero() && round.is_multiple_of(4) {
             self.call(&validator(out), Call::Unstake(Unstake { node, amount }));
             let (node, amount) = (validator(into).node_id(), Amount::from_base_units(STAKE));

@@ -55,7 +55,7 @@ impl LedgerState {
 
     /// What the owner of `node` has on it; nothing for a key that is no node.
     pub fn self_stake(&self, node: &NodeId) -> Amount {
-        self.nodes.get(node).map_or(Amount::ZERO, |found| found.stake_of(&found.owner))
+        self.nodes.get(node).map_or(Amount::ZERO, |found| self.nodes.stake_of(node, &found.owner))
     }
 
     /// Those who were elected sign the checkpoint of the next election, as far as they have anchor keys.

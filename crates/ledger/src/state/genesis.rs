@@ -10,7 +10,7 @@ use crate::{
     accounts::Accounts,
     anchors::{Anchors, RegisteredKey},
     economics::{emission::CAP, lock::LastLock},
-    nodes::{Node, Nodes},
+    nodes::Nodes,
     roster::Roster,
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
     subnet::{Neuron, Subnet},
@@ -48,9 +48,10 @@ impl LedgerState {
         }
         for listed in &spec.nodes {
             let owner = listed.owner.unwrap_or(listed.id);
-            nodes.insert(listed.id, Node::new(owner, 0));
-            // After the insertion: stake on a node that does not exist would vanish.
-            nodes.add_stake(listed.id, owner, listed.stake.base_units());
+            nodes.register(listed.id, owner);
+            // All stakes were checked against the cap above, so that they fit into a pool.
+            let stake = listed.stake.base_units();
+            let _ = stake > 0 && nodes.add_stake(listed.id, owner, stake);
             if listed.role == Role::Validator {
                 // The election below removes those without the minimum self-stake again.
                 roster.join(listed.id, 0);
@@ -92,7 +93,8 @@ fn subnet(spec: &MeshSpec, listed: &SubnetSpec) -> Subnet {
     subnet.owner = listed.owner;
     subnet.mechanism.clone_from(&listed.mechanism);
     let members = spec.nodes.iter().filter(|node| node.netuids.contains(&listed.netuid));
-    let neuron = |node: &NodeSpec| Neuron { permit: node.role == Role::Validator, ..Neuron::new(node.id, 0) };
+    let neuron =
+        |node: &NodeSpec| Neuron { permit: node.role == Role::Validator, ..Neuron::new(node.id, 0, 0) };
     subnet.neurons = members.map(|node| Arc::new(neuron(node))).collect();
     subnet
 }

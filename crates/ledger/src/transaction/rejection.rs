@@ -96,6 +96,12 @@ pub enum Rejection {
         /// The least stake.
         least: Amount,
     },
+    /// What was staked on the node is worth nothing any more, so that no share of it can be priced.
+    #[error("the stake on {node} was lost: it takes no more")]
+    StakeLost {
+        /// The node.
+        node: NodeId,
+    },
     /// More than was staked.
     #[error("the stake is only {staked} tokens")]
     NotStaked {
@@ -317,6 +323,7 @@ impl Rejection {
             Self::ConsentForAnother { .. } => "sign with the owner key that the consent names: --key FILE",
             Self::Take { .. } => "the maximum is 18 %: nervure stake take NODE 18",
             Self::StakeTooSmall { .. } | Self::NotStaked { .. } => "see the stakes: nervure wallet show",
+            Self::StakeLost { .. } => "stake on another node: nervure subnet show N lists them",
             Self::NodeFee => "sign with the right key: --key FILE",
             Self::NoSuchSubnet { .. } => "list the subnets: nervure subnet list",
             Self::Closed { .. } => "register in another subnet: nervure subnet list",

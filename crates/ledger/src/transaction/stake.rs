@@ -40,14 +40,17 @@ impl TransactionKind for Stake {
             return Err(Rejection::Nothing);
         }
         let least = Amount::from_base_units(state.params.min_stake);
-        let found = state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
-        if found.stake_of(&signer).checked_add(amount).is_some_and(|after| after < least) {
+        state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
+        if state.nodes.stake_of(&node, &signer).checked_add(amount).is_some_and(|after| after < least) {
             return Err(Rejection::StakeTooSmall { least });
         }
         if !state.accounts.debit(&signer, amount.base_units()) {
             return Err(Rejection::Balance { needed: amount });
         }
-        state.nodes.add_stake(node, signer, amount.base_units());
+        if !state.nodes.add_stake(node, signer, amount.base_units()) {
+            state.accounts.credit(signer, amount.base_units());
+            return Err(Rejection::StakeLost { node });
+        }
         Ok(StakeOutcome { node, amount, validates: state.roster.has_joined(&node) })
     }
 

@@ -9,7 +9,7 @@ use super::record::Key;
 /// Why a text names no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' names no record: chain, account/ID, node/ID, stake/NODE/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
+    "'{0}' names no record: chain, account/ID, node/ID, stake/NUMBER/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
      unbonding/BLOCK/ID, anchor-key/ID, anchor-sets, validator/NODE or liveness/ID"
 )]
 pub struct ParseKeyError(Excerpt);
@@ -74,6 +74,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::nodes::NodeNumber;
 
     #[test]
     fn every_key_reads_back() {
@@ -83,7 +84,7 @@ mod tests {
             Key::Account(id(1)),
             Key::Unbonding(7, id(1)),
             Key::Node(id(2)),
-            Key::Stake(id(2), id(3)),
+            Key::Stake(NodeNumber(2), id(3)),
             Key::Retired(id(4)),
             Key::Vote(id(5)),
             Key::Subnet(Netuid(9)),
