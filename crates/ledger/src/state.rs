@@ -18,7 +18,7 @@ mod epochs;
 mod genesis;
 mod shares;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use imbl::OrdMap;
 use nervure_consensus::checkpoint::ValidatorSet;
@@ -35,6 +35,7 @@ use crate::{
     event::Event,
     nodes::Nodes,
     params::Params,
+    roster::Roster,
     subnet::Subnet,
     transaction::{self, Checked},
 };
@@ -60,6 +61,7 @@ pub struct LedgerState {
     /// The validators until the next election.
     pub(crate) validators: Option<Arc<ValidatorSet>>,
     pub(crate) anchors: Anchors,
+    pub(crate) roster: Roster,
 }
 
 /// A node's vote on each subnet's share of the emission.
@@ -103,6 +105,11 @@ impl LedgerState {
         &self.nodes
     }
 
+    /// Who joined the validators, who is jailed, and what those in office missed.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
     /// The subnets by their numbers.
     pub fn subnets(&self) -> &OrdMap<Netuid, Subnet> {
         &self.subnets
@@ -129,7 +136,22 @@ impl LedgerState {
 
     /// [`Self::advance`], with what the block's epochs were computed from.
     pub fn advance_recorded(&mut self, transactions: &[Checked]) -> Advanced {
+        self.advance_signed(None, transactions)
+    }
+
+    /// [`Self::advance_recorded`], where the block says who signed the one before it: `signers` are the keys of the
+    /// validators whose precommits are in its last commit. `None` counts nothing, as in the first block.
+    pub fn advance_signed(
+        &mut self,
+        signers: Option<&BTreeSet<NodeId>>,
+        transactions: &[Checked],
+    ) -> Advanced {
+        if let Some(signers) = signers {
+            // Before the height goes up: they signed the block of this state.
+            self.roster.count(self.height, self.params.liveness_window, |member| signers.contains(member));
+        }
         self.height = self.height.saturating_add(1);
+        self.nodes.block = self.height;
         // Before the transactions: what is unbonded now can be spent in this block.
         self.begin_block();
         let mut advanced = Advanced::default();
@@ -143,8 +165,8 @@ impl LedgerState {
         // After the transactions: weights that are revealed in this block count in an epoch that ends here.
         self.run_epochs(&mut advanced);
         if self.height.is_multiple_of(self.params.election_interval) {
-            // After the epochs, whose dividends change stakes and whose results change permits.
-            self.elect();
+            // After the epochs, whose dividends change stakes.
+            self.elect(&mut advanced.events);
             // After the election: it reads the validators that were just elected.
             self.hand_over();
         }

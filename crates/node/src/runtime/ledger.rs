@@ -4,6 +4,7 @@
 
 mod proofs;
 mod subnets;
+mod validators;
 
 use std::sync::Arc;
 
@@ -40,8 +41,6 @@ impl LedgerQueries {
         let tip = self.chain()?.view().tip.clone();
         let (state, accounts) = (&tip.state, tip.state.accounts());
         let account = accounts.get(&owner);
-        let stake = |(key, stake): (&NodeId, Amount)| (!stake.is_zero()).then_some((*key, stake));
-        let stakes = state.nodes().iter().map(|(key, node)| (key, node.stake_of(&owner)));
         Ok(AccountView {
             owner,
             balance: account.balance,
@@ -50,7 +49,7 @@ impl LedgerQueries {
                 .unbonding(&owner)
                 .map(|(block, amount)| (BlockHeight(block), amount))
                 .collect(),
-            stakes: stakes.filter_map(stake).collect(),
+            stakes: state.nodes().stakes_of(owner).collect(),
             height: state.height(),
             min_fee: Amount::from_base_units(state.params().min_fee),
             block_milliseconds: self.block_milliseconds,
@@ -119,7 +118,13 @@ fn view(id: Hash, height: Option<BlockHeight>, event: Option<Event>) -> TrialRes
             ..waiting(id)
         }),
         Some(Event::Refused { refusal, .. }) => TrialResult::Rejected(refusal),
-        Some(Event::Epoch { .. } | Event::EpochFailed { .. }) | None => TrialResult::Unknown,
+        Some(
+            Event::Epoch { .. }
+            | Event::EpochFailed { .. }
+            | Event::ValidatorJailed { .. }
+            | Event::ValidatorRemoved { .. },
+        )
+        | None => TrialResult::Unknown,
     }
 }
 
