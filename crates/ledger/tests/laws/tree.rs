@@ -121,7 +121,7 @@ fn the_root_of_a_known_history_is_frozen() {
     world.register(0, 0);
     world.wait(20);
     let root = MemoryTree::of(&world.state).unwrap().root().unwrap();
-    assert_eq!(root.to_string(), "d44f3cfbda7ad0d52399a1f1c78c084929adf4fddb292fad4e91dd0f7c579a59");
+    assert_eq!(root.to_string(), "2a109c50e522ce48023fcd2ccdb217db3ae5d3853bbe8e72453fc44e18503fb5");
 }
 
 #[test]
