@@ -22,6 +22,7 @@ mod register_subnet;
 mod rejection;
 mod reveal_weights;
 mod set_hyperparameter;
+mod set_label;
 mod set_mechanism;
 mod set_take;
 mod set_weights;
@@ -47,6 +48,7 @@ pub use register_subnet::{RegisterSubnet, RegisterSubnetOutcome};
 pub use rejection::Rejection;
 pub use reveal_weights::{RevealWeights, RevealWeightsOutcome, commitment};
 pub use set_hyperparameter::{SetHyperparameter, SetHyperparameterOutcome};
+pub use set_label::{SetLabel, SetLabelOutcome};
 pub use set_mechanism::{SetMechanism, SetMechanismOutcome};
 pub use set_take::{SetTake, SetTakeOutcome};
 pub use set_weights::{SetWeights, SetWeightsOutcome};
@@ -112,6 +114,8 @@ pub enum Call {
     VoteSubnets(VoteSubnets),
     /// Signed by a node key: says which key it signs checkpoints with.
     RegisterAnchorKey(RegisterAnchorKey),
+    /// Says a label for the signer's account.
+    SetLabel(SetLabel),
 }
 
 /// What a transaction did: the outcome of each kind.
@@ -149,6 +153,8 @@ pub enum Outcome {
     Voted,
     /// A node signs checkpoints with another key, from the next election on.
     AnchorKeyRegistered(RegisterAnchorKeyOutcome),
+    /// A label is valid.
+    LabelSet(SetLabelOutcome),
 }
 
 /// Evaluates `$body` with `$kind` bound to what the call carries, as the type of its kind.
@@ -170,6 +176,7 @@ macro_rules! with_kind {
             Call::RevealWeights($kind) => $body,
             Call::VoteSubnets($kind) => $body,
             Call::RegisterAnchorKey($kind) => $body,
+            Call::SetLabel($kind) => $body,
         }
     };
 }
@@ -201,6 +208,7 @@ impl Call {
             Self::RevealWeights(call) => Outcome::WeightsRevealed(call.apply(state, signer)?),
             Self::VoteSubnets(call) => call.apply(state, signer).map(|()| Outcome::Voted)?,
             Self::RegisterAnchorKey(call) => Outcome::AnchorKeyRegistered(call.apply(state, signer)?),
+            Self::SetLabel(call) => Outcome::LabelSet(call.apply(state, signer)?),
         })
     }
 
@@ -229,6 +237,7 @@ impl Outcome {
             Self::WeightsRevealed(outcome) => RevealWeights::description(outcome),
             Self::Voted => VoteSubnets::description(&()),
             Self::AnchorKeyRegistered(outcome) => RegisterAnchorKey::description(outcome),
+            Self::LabelSet(outcome) => SetLabel::description(outcome),
         }
     }
 }

@@ -18,8 +18,8 @@ use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
         Call, CommitWeights, Description, Outcome, RegisterAnchorKey, RegisterNeuron, RegisterNode,
-        RegisterSubnet, Rejection, RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights,
-        SignerKey, Stake, SwapKey, Transfer, Unstake, VoteSubnets, consent,
+        RegisterSubnet, Rejection, RevealWeights, SetHyperparameter, SetLabel, SetMechanism, SetTake,
+        SetWeights, SignerKey, Stake, SwapKey, Transfer, Unstake, VoteSubnets, consent,
     },
 };
 use nervure_primitives::{
@@ -75,6 +75,7 @@ fn calls() -> Vec<Call> {
         Call::RevealWeights(RevealWeights { netuid, weights, salt: Hash::of("salt", &[]), version_key: 2 }),
         Call::VoteSubnets(VoteSubnets { weights: vec![(NETUID, 4)] }),
         Call::RegisterAnchorKey(anchor()),
+        Call::SetLabel(SetLabel { label: "left rack".into() }),
     ]
 }
 
@@ -99,6 +100,7 @@ fn outcomes() -> Vec<Value> {
         json!({"weights_revealed": {"netuid": NETUID, "uid": UID}}),
         json!("voted"),
         json!({"anchor_key_registered": {"node": node, "address": address}}),
+        json!({"label_set": {"characters": 9}}),
     ]
 }
 
@@ -106,7 +108,7 @@ fn outcomes() -> Vec<Value> {
 fn rejections() -> Vec<Value> {
     let (node, address) = (node(), anchor().address);
     let mut all: Vec<Value> =
-        ["nothing", "node_fee", "name", "mechanism", "no_subnet_place", "no_permit", "duplicate"]
+        ["nothing", "node_fee", "name", "label", "mechanism", "no_subnet_place", "no_permit", "duplicate"]
             .map(Value::from)
             .to_vec();
     all.extend([
@@ -181,7 +183,7 @@ fn every_transaction_outcome_and_rejection_keeps_its_bytes() {
 
 /// The outcome of every kind, in the order of [`outcomes`], before and after its block. `NODE`, `OTHER` and `ADDRESS`
 /// stand for ids.
-const SENTENCES: [[&str; 2]; 15] = [
+const SENTENCES: [[&str; 2]; 16] = [
     ["pays 1.5 tokens to NODE", "paid 1.5 tokens to NODE"],
     ["registers NODE under your owner account", "NODE is registered under your owner account"],
     ["replaces the key NODE of a node with OTHER, permanently", "node NODE has the key OTHER"],
@@ -218,6 +220,7 @@ const SENTENCES: [[&str; 2]; 15] = [
         "registers ADDRESS as the anchor key of NODE, from the next election on",
         "NODE signs checkpoints with the anchor key ADDRESS from the next election on",
     ],
+    ["labels your owner account with 9 characters", "your owner account has a label of 9 characters"],
 ];
 
 #[test]

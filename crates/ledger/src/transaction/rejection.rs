@@ -114,6 +114,9 @@ pub enum Rejection {
     /// Not a valid name.
     #[error("a name has 1 to 64 lower-case letters, digits and hyphens")]
     Name,
+    /// Not a valid label.
+    #[error("a label has 1 to 32 printable ASCII characters")]
+    Label,
     /// Not a valid mechanism.
     #[error(
         "a mechanism has a name and at most 16 parameters; names have 1 to 32 lower-case letters, digits, hyphens and \
@@ -293,6 +296,7 @@ impl Rejection {
             Self::NoSuchSubnet { .. } => "list the subnets: nervure subnet list",
             Self::Closed { .. } => "register in another subnet: nervure subnet list",
             Self::Name => "choose another name, such as my-subnet-2",
+            Self::Label => "choose a label of 1 to 32 printable ASCII characters: nervure wallet label TEXT",
             Self::Mechanism => "the mechanisms and their parameters are in docs/mechanisms.md",
             Self::NoSubnetPlace => "wait until a subnet is no longer immune: nervure subnet list",
             Self::AlreadyThere { .. } | Self::NoSlot { .. } | Self::NoSuchUid { .. } => {

@@ -8,8 +8,8 @@ use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
         Call, CommitWeights, Outcome, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights,
-        SetHyperparameter, SetMechanism, SetTake, SetWeights, Stake, SwapKey, Transfer, Unstake, VoteSubnets,
-        commitment,
+        SetHyperparameter, SetLabel, SetMechanism, SetTake, SetWeights, Stake, SwapKey, Transfer, Unstake,
+        VoteSubnets, commitment,
     },
 };
 use nervure_primitives::{Envelope, Hash, MechanismSpec, Netuid, NodeId, NodeKey, Uid};
@@ -26,7 +26,7 @@ pub(crate) type Wish = (u8, u8, u8, u8, u64);
 pub(crate) fn wishes() -> impl Strategy<Value = Vec<Vec<Wish>>> {
     let amount = prop_oneof![0u64..2_000, 0u64..200_000_000_000, Just(u64::MAX)];
     // Commits and their reveals have to meet, so there are more of them.
-    let kind = prop_oneof![3 => 0u8..16, 1 => 9u8..11];
+    let kind = prop_oneof![3 => 0u8..17, 1 => 9u8..11];
     vec(vec((0..KEYS, kind, 0..KEYS, 0..KEYS, amount), 0..4), 1..25)
 }
 
@@ -88,6 +88,7 @@ fn call(world: &World, wish: Wish) -> Call {
         }
         13 => Call::SetMechanism(SetMechanism { netuid: netuid(b), to: mechanism(amount) }),
         15 => anchor::registration(world, &signer(wish), b),
+        16 => Call::SetLabel(SetLabel { label: "x".repeat(amount as usize % 40) }),
         _ => Call::SetHyperparameter(SetHyperparameter { netuid: netuid(b), to: hyperparameter(a, amount) }),
     }
 }
@@ -178,5 +179,5 @@ fn the_random_blocks_carry_out_every_kind_of_transaction() {
             }
         }
     }
-    assert_eq!(kinds.len(), 15, "{kinds:?}");
+    assert_eq!(kinds.len(), 16, "{kinds:?}");
 }

@@ -3,7 +3,7 @@
 pub(super) mod finality;
 
 use nervure_api::AccountView;
-use nervure_ledger::transaction::{Call, Stake, Transfer, Unstake};
+use nervure_ledger::transaction::{Call, SetLabel, Stake, Transfer, Unstake};
 use nervure_primitives::{Amount, NodeId};
 
 use super::{
@@ -35,6 +35,14 @@ pub(crate) enum WalletCommand {
         #[command(flatten)]
         terms: SpendArgs,
     },
+    /// Labels the owner account; the ledger checks the label and does not keep it
+    Label {
+        /// Label of 1 to 32 printable ASCII characters
+        #[arg(value_name = "TEXT")]
+        label: String,
+        #[command(flatten)]
+        terms: SpendArgs,
+    },
     /// Removes stake from a node; the same as `nervure stake remove`
     Unstake {
         /// Id of the node
@@ -53,6 +61,7 @@ impl WalletCommand {
             Self::Show(args) => return show_of(&args, global).await,
             Self::Send { to, amount, terms } => (Call::Transfer(Transfer { to, amount }), terms),
             Self::Stake { node, amount, terms } => (Call::Stake(Stake { node, amount }), terms),
+            Self::Label { label, terms } => (Call::SetLabel(SetLabel { label }), terms),
             Self::Unstake { node, amount, terms } => (Call::Unstake(Unstake { node, amount }), terms),
         };
         terms.send(call, global).await.map(drop)
