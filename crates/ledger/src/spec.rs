@@ -85,6 +85,9 @@ pub struct MeshSection {
     pub name: String,
     /// Where its nodes may be.
     pub scope: Scope,
+    /// What it is for, in at most 80 printable ASCII characters; optional.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub motto: Option<String>,
 }
 
 /// Where the nodes of a mesh may be.
@@ -247,7 +250,7 @@ impl MeshSpec {
             Scope::Public => (900, 12_000),
         };
         Self {
-            mesh: MeshSection { name: name.into(), scope },
+            mesh: MeshSection { name: name.into(), scope, motto: None },
             directory: DirectorySection { record_expiry_seconds },
             consensus: ConsensusSection { block_milliseconds },
             economy,
@@ -323,6 +326,25 @@ mod tests {
     fn reads_the_text_that_it_writes() {
         for spec in [sample(), MeshSpec::public("wide"), MeshSpec::local("a")] {
             assert_eq!(MeshSpec::parse(&spec.to_toml()), Ok(spec));
+        }
+    }
+
+    #[test]
+    fn a_motto_is_bounded_and_part_of_the_mesh_id() {
+        let with = |motto: &str| {
+            let mut spec = sample();
+            spec.mesh.motto = Some(motto.into());
+            spec
+        };
+        let longest = "x".repeat(80);
+        for motto in ["", "\"Ask & answer\"", &longest] {
+            let spec = with(motto);
+            assert_eq!(MeshSpec::parse(&spec.to_toml()).as_ref(), Ok(&spec));
+            assert_ne!(spec.mesh_id(), sample().mesh_id());
+        }
+        for motto in ["two\nlines", "caf\u{e9}", &(longest + "x")] {
+            let refused = MeshSpec::parse(&with(motto).to_toml());
+            assert!(matches!(refused, Err(SpecError::BadMotto { .. })), "{motto:?}");
         }
     }
 

@@ -10,10 +10,16 @@ use crate::economics::emission::CAP;
 /// Longest name of a mesh or subnet, in bytes.
 const MAX_NAME_LEN: usize = 64;
 
+/// Longest motto of a mesh, in characters.
+const MAX_MOTTO_LEN: usize = 80;
+
 impl MeshSpec {
     /// Refuses a spec that contradicts itself or the limits of a mesh.
     pub(super) fn check(&self) -> Result<(), SpecError> {
         check_name("mesh.name".into(), &self.mesh.name)?;
+        if let Some(motto) = self.mesh.motto.as_deref().filter(|motto| !is_motto(motto)) {
+            return Err(SpecError::BadMotto { motto: motto.into() });
+        }
         if self.directory.record_expiry_seconds == 0 {
             return Err(SpecError::Zero { place: "directory.record_expiry_seconds" });
         }
@@ -105,4 +111,9 @@ pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= MAX_NAME_LEN
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// Whether `motto` is a valid motto of a mesh.
+fn is_motto(motto: &str) -> bool {
+    motto.len() <= MAX_MOTTO_LEN && motto.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }

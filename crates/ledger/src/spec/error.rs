@@ -34,6 +34,12 @@ pub enum SpecError {
         /// The name.
         name: Excerpt,
     },
+    /// An invalid motto.
+    #[error("mesh.motto = \"{motto}\": a motto has at most 80 printable ASCII characters")]
+    BadMotto {
+        /// The motto.
+        motto: Excerpt,
+    },
     /// A setting that must not be 0.
     #[error("{place} cannot be 0")]
     Zero {

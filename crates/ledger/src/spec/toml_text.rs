@@ -61,6 +61,12 @@ fn mesh(text: &mut Text, spec: &MeshSpec) {
         Scope::Public => "public",
     };
     text.explained("name are never dialled.", "scope", quoted(scope));
+    if let Some(motto) = &spec.mesh.motto {
+        text.comment(
+            "What the mesh is for: at most 80 printable ASCII characters. Another motto is another mesh id.",
+        );
+        text.set("motto", quoted(motto));
+    }
     text.section("directory");
     text.comment("Seconds after which an expert's record is gone unless renewed (30 local, 900 public).");
     text.comment("Too long, and a dead miner stays listed; too short, and renewals dominate the gossip.");

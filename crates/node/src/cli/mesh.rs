@@ -53,6 +53,8 @@ pub(crate) enum Preset {
 struct MeshInfo {
     mesh: MeshId,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    motto: Option<String>,
     subnets: usize,
     validators: usize,
     miners: usize,
@@ -93,6 +95,7 @@ fn show(spec: &MeshSpec, global: &Global) -> anyhow::Result<()> {
     let info = MeshInfo {
         mesh: spec.mesh_id(),
         name: spec.mesh.name.clone(),
+        motto: spec.mesh.motto.clone(),
         subnets: spec.subnets.len(),
         validators: count(Role::Validator),
         miners: count(Role::Miner),
@@ -103,6 +106,9 @@ fn show(spec: &MeshSpec, global: &Global) -> anyhow::Result<()> {
         return output::json(&info);
     }
     output::line(&format!("mesh       {} ({})", info.mesh, info.name))?;
+    if let Some(motto) = &info.motto {
+        output::line(&format!("motto      {motto}"))?;
+    }
     output::line(&format!("subnets    {}", info.subnets))?;
     let MeshInfo { validators, miners, gateways, .. } = info;
     output::line(&format!("nodes      {validators} validators, {miners} miners, {gateways} gateways"))?;
