@@ -18,6 +18,9 @@ pub const PEERS: &str = "/peers";
 /// Whether the node is ready.
 pub const HEALTHZ: &str = "/healthz";
 
+/// The version of the node.
+pub const VERSION: &str = "/version";
+
 /// The metrics, in the OpenMetrics text format.
 pub const METRICS: &str = "/metrics";
 

@@ -123,6 +123,18 @@ pub struct HealthView {
     pub reason: Option<String>,
 }
 
+/// The program that a node runs, and the protocol that it speaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct VersionView {
+    /// The name of the program.
+    pub name: String,
+    /// The version of the program.
+    pub version: String,
+    /// The protocol version of its mesh; a node with another one is of another mesh.
+    pub protocol: String,
+}
+
 /// A connected peer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -1,7 +1,8 @@
-//! `GET /status`, `/peers` and `/healthz`: the state of the node.
+//! `GET /status`, `/peers`, `/healthz` and `/version`: the state of the node.
 
 use axum::{Json, extract::State, http::StatusCode};
-use nervure_api::{HealthView, NodeStatus, PeerPage};
+use nervure_api::{HealthView, NodeStatus, PeerPage, VersionView};
+use nervure_protocol::names;
 
 use super::App;
 
@@ -25,4 +26,10 @@ pub(super) async fn healthz(State(app): State<App>) -> (StatusCode, Json<HealthV
             (StatusCode::SERVICE_UNAVAILABLE, Json(HealthView { ready: false, reason }))
         }
     }
+}
+
+/// `GET /version`.
+pub(super) async fn version(State(app): State<App>) -> Json<VersionView> {
+    let NodeStatus { mesh, version, .. } = app.service.status().await;
+    Json(VersionView { name: "nervure".into(), version, protocol: names::mesh_version(&mesh) })
 }

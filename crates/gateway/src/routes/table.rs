@@ -4,7 +4,7 @@ use axum::routing::on;
 use nervure_api::{
     AccountView, ApiErrorCode, AskBody, AskLine, CheckpointPage, CheckpointView, EpochView, ExpertPage,
     HealthView, NodeStatus, NodeView, PeerPage, StateProofView, SubmissionView, SubmitBody, SubnetDetail,
-    SubnetPage, TraceView, TransactionView, paths,
+    SubnetPage, TraceView, TransactionView, VersionView, paths,
 };
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 use serde_json::{Map, Value};
@@ -76,6 +76,9 @@ pub const ROUTES: &[RouteGroup] = &[
                 .about("Needs no key. Where the API has keys, the reason is left out.")
                 .returns::<HealthView>(Json)
                 .or::<HealthView>(503, Json, "The node is not ready."),
+            Route::get(paths::VERSION, "the version of the node", |m| on(m, status::version))
+                .about("The program, its version, and the protocol version of its mesh.")
+                .returns::<VersionView>(Json),
             Route::get(paths::METRICS, "the metrics", |m| on(m, metrics::metrics))
                 .about(
                     "OpenMetrics text, among it `nervure_http_requests_total{route,status}`, \

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{mock_service::WORDS, start};
 use crate::ApiKey;
 use nervure_api::AskLine;
-use nervure_api::{ExpertPage, NodeStatus, QueryTarget, Strategy};
+use nervure_api::{ExpertPage, NodeStatus, QueryTarget, Strategy, VersionView};
 
 #[tokio::test]
 async fn serves_status_peers_and_health() {
@@ -18,6 +18,15 @@ async fn serves_status_peers_and_health() {
     *api.service.not_ready.lock() = Some("no peer yet".into());
     let health = api.get("/healthz").await;
     assert_eq!((health.status, health.json()["reason"].as_str()), (503, Some("no peer yet")));
+}
+
+#[tokio::test]
+async fn names_the_program_its_version_and_the_protocol_of_its_mesh() {
+    let api = start(|_| ()).await;
+    let status: NodeStatus = serde_json::from_str(&api.get("/status").await.text).unwrap();
+    let version: VersionView = serde_json::from_str(&api.get("/version").await.text).unwrap();
+    assert_eq!((version.name.as_str(), version.version), ("nervure", status.version));
+    assert_eq!(version.protocol, format!("/nervure/{}", status.mesh));
 }
 
 #[tokio::test]
