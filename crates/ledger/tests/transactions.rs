@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::{
+    collections::BTreeSet,
     fmt::Debug,
     fs,
     path::{Path, PathBuf},
@@ -176,6 +177,28 @@ fn line<T: Serialize + DeserializeOwned + PartialEq + Debug>(json: &Value) -> St
     format!("{name} {hex}\n")
 }
 
+/// The names of all variants of an enum, from what its decoder expects.
+fn variants<T: DeserializeOwned + Debug>() -> BTreeSet<String> {
+    let error = serde_json::from_value::<T>(json!("no such variant")).unwrap_err().to_string();
+    error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+}
+
+/// The names of samples.
+fn names(samples: &[Value]) -> BTreeSet<String> {
+    let name =
+        |json: &Value| json.as_str().or_else(|| Some(json.as_object()?.keys().next()?)).map(str::to_owned);
+    samples.iter().filter_map(name).collect()
+}
+
+#[test]
+fn the_samples_have_every_transaction_outcome_and_rejection() {
+    let calls: Vec<Value> = calls().iter().map(|call| serde_json::to_value(call).unwrap()).collect();
+    assert_eq!(names(&calls), variants::<Call>());
+    assert_eq!(names(&outcomes()), variants::<Outcome>());
+    assert_eq!(names(&rejections()), variants::<Rejection>());
+    assert_eq!((outcomes().len(), SENTENCES.len()), (calls.len(), calls.len()));
+}
+
 #[test]
 fn every_transaction_outcome_and_rejection_keeps_its_bytes() {
     let mut text = String::new();
@@ -246,7 +269,6 @@ fn every_outcome_is_a_sentence_before_and_after_its_block() {
         (node().to_string(), key(2).node_id().to_string(), anchor().address.to_string());
     let short =
         |text: String| text.replace(&node, "NODE").replace(&other, "OTHER").replace(&address, "ADDRESS");
-    assert_eq!(outcomes().len(), calls().len());
     for (outcome, expected) in outcomes().into_iter().zip(SENTENCES) {
         let Description { future, past } = serde_json::from_value::<Outcome>(outcome).unwrap().description();
         assert_eq!([short(future), short(past)], expected);
@@ -306,7 +328,7 @@ fn node_keys_sign_weights_votes_and_anchor_keys_and_owner_keys_everything_else()
     );
 }
 
-/// A kind is known by name to its own file, to the list of kinds, and to the command that sends it.
+/// A kind is known by name to its own file, to the list of kinds, and to the command that sends it: three examples.
 #[test]
 fn a_kind_is_named_in_three_source_files() {
     let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();

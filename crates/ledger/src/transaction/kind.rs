@@ -37,7 +37,7 @@ pub(crate) trait TransactionKind {
 pub enum SignerKey {
     /// An owner key: it holds tokens and pays a fee.
     Owner,
-    /// A node key: it moves no tokens and pays no fee, and each kind has its own limit on how often it comes.
+    /// A node key: it moves no tokens and pays no fee; each kind says how often it may be sent.
     Node,
 }
 

@@ -309,7 +309,9 @@ impl Rejection {
     /// The next step of a user at a terminal.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Malformed { .. } => "sign it for this mesh, and encode it as docs/ledger.md says",
+            Self::Malformed { .. } => {
+                "sign it for this mesh, and encode it as docs/protocol/directory.md says of envelopes"
+            }
             Self::Expired { .. } | Self::Nonce { .. } => {
                 "another transaction of this key is pending: try again after the next block"
             }
