@@ -142,7 +142,8 @@ fn rejections() -> Vec<Value> {
         json!({"jailed": {"node": node, "until": BLOCK}}),
         json!({"self_stake": {"least": AMOUNT, "staked": AMOUNT}}),
     ]);
-    let of_node = ["no_such_node", "not_owner", "key_taken", "already_validator", "not_validator"];
+    let of_node =
+        ["no_such_node", "not_owner", "key_taken", "already_validator", "not_validator", "stake_lost"];
     all.extend(of_node.map(|name| json!({name: {"node": node}})));
     let of_subnet = [
         "no_such_subnet",
