@@ -34,11 +34,13 @@ pub use genesis::GenesisError;
 use crate::{
     accounts::Accounts,
     anchors::Anchors,
+    block::BlockContext,
     block_weight::BlockWeight,
     economics::{base_fee::BaseFee, burn::decay_factor, emission::block_reward, lock::LastLock},
     lane::Lane,
     nodes::Nodes,
     params::Params,
+    roster::Roster,
     subnet::Subnet,
 };
 
@@ -70,6 +72,7 @@ pub struct LedgerState {
     /// The validators that agreed on the last block: another set than `validators` right after an election.
     pub(crate) last_validators: Option<Arc<ValidatorSet>>,
     pub(crate) anchors: Anchors,
+    pub(crate) roster: Roster,
 }
 
 /// A node's vote on each subnet's share of the emission.
@@ -123,6 +126,11 @@ impl LedgerState {
         &self.nodes
     }
 
+    /// Who joined the validators, who is jailed, and what those in office missed.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
     /// The subnets by their numbers.
     pub fn subnets(&self) -> &OrdMap<Netuid, Subnet> {
         &self.subnets
@@ -147,8 +155,15 @@ impl LedgerState {
     }
 
     /// What every block does before its transactions.
-    fn begin_block(&mut self) {
+    fn begin_block(&mut self, context: &BlockContext) {
+        // The first block has no certificate of a parent, and a trial of a transaction has none either.
+        if !context.signers.is_empty() {
+            // Before the height goes up: they signed the block of this state.
+            let signed = |member: &NodeId| context.signers.contains(member);
+            self.roster.count(self.height, self.params.liveness_window, signed);
+        }
         self.height = self.height.saturating_add(1);
+        self.nodes.block = self.height;
         self.accounts.release(self.height);
         self.mint();
         // After the minting, so that this block's reward is shared in this block.

@@ -16,7 +16,7 @@ use crate::{
     checkpoint::Checkpoint,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::EpochRecord,
-    transaction::{Call, SetWeights, SignerKey, Stake, Transaction, Unstake},
+    transaction::{Call, JoinValidators, SetWeights, SignerKey, Stake, Transaction, Unstake},
     tree::{Fact, Key, MemoryTree, StateTree},
 };
 
@@ -68,7 +68,8 @@ impl Chain {
         let economy = &mut spec.economy;
         (economy.subnet.tempo, economy.election_interval) = (5, 4);
         (economy.subnet.commit_reveal, economy.subnet.weights_interval) = (false, 0);
-        economy.min_stake = 1;
+        // What a block adds to a stake while it is being taken back goes with it.
+        economy.min_stake = STAKE;
         let listed = |key: NodeKey, role, stake| {
             NodeSpec::new(key.node_id(), role).in_subnets([SUBNET]).with_stake(Amount::from_base_units(stake))
         };
@@ -103,6 +104,8 @@ impl Chain {
             SignerKey::Node => (nodes.get(&node).unwrap().nonce, Amount::ZERO),
             SignerKey::Owner => (accounts.get(&node).nonce, Amount::from_base_units(1_000_000)),
         };
+        let before = self.waiting.iter().filter(|envelope| envelope.signer() == node).count() as u64;
+        let nonce = nonce.saturating_add(before);
         let expiry = BlockHeight(self.tip.header.height.0 + 100);
         let transaction = Transaction { nonce, fee, tip: Amount::ZERO, expiry, call };
         self.waiting.push(transaction.seal(key, &self.tip.header.mesh).unwrap());
@@ -114,16 +117,19 @@ impl Chain {
         self.call(&validator(index), Call::SetWeights(call));
     }
 
-    /// The stake of one validator goes, that of another comes.
+    /// The stake of one validator goes, another stakes and joins.
     pub fn move_stake(&mut self, round: usize) {
         let turn = (round / 4) as u8;
         let (out, into) = (turn % VALIDATORS, (turn + 4) % VALIDATORS);
         let node = validator(out).node_id();
-        let amount = self.tip.state.nodes().get(&node).unwrap().stake_of(&node);
+        let amount = self.tip.state.nodes().stake_of(&node, &node);
         if !amount.is_zero() && round.is_multiple_of(4) {
             self.call(&validator(out), Call::Unstake(Unstake { node, amount }));
             let (node, amount) = (validator(into).node_id(), Amount::from_base_units(STAKE));
             self.call(&validator(into), Call::Stake(Stake { node, amount }));
+            if !self.tip.state.roster().has_joined(&node) {
+                self.call(&validator(into), Call::JoinValidators(JoinValidators { node }));
+            }
         }
     }
 

@@ -7,6 +7,8 @@
 
 #[path = "attacks/drained_payer.rs"]
 mod drained_payer;
+#[path = "attacks/dust_validators.rs"]
+mod dust_validators;
 #[path = "attacks/junk_proposal.rs"]
 mod junk_proposal;
 #[path = "attacks/mesh.rs"]
@@ -17,5 +19,7 @@ mod node_spam;
 mod owner_spam;
 #[path = "attacks/shadowed_signature.rs"]
 mod shadowed_signature;
+#[path = "attacks/staked_miner.rs"]
+mod staked_miner;
 #[path = "attacks/two_nonces.rs"]
 mod two_nonces;

@@ -74,7 +74,7 @@ impl LedgerState {
         context: &BlockContext,
         transactions: &[Checked],
     ) -> Result<Advanced, InvalidTransaction> {
-        self.begin_block();
+        self.begin_block(context);
         let mut block = InProgress::default();
         for (index, transaction) in transactions.iter().enumerate() {
             self.include(transaction, &mut block).map_err(|reason| InvalidTransaction {
@@ -93,7 +93,7 @@ impl LedgerState {
         candidates: &[Checked],
         mut included: impl FnMut(usize),
     ) -> Advanced {
-        self.begin_block();
+        self.begin_block(context);
         let mut block = InProgress::default();
         for (index, candidate) in candidates.iter().enumerate() {
             // Left out: the mempool could not know what those before it would do.
@@ -109,13 +109,9 @@ impl LedgerState {
     ///
     /// # Errors
     /// Why it would be rejected, or the block could not have it.
-    pub fn try_transaction(
-        &self,
-        _context: &BlockContext,
-        transaction: &Checked,
-    ) -> Result<Trial, Rejection> {
+    pub fn try_transaction(&self, context: &BlockContext, transaction: &Checked) -> Result<Trial, Rejection> {
         let mut state = self.clone();
-        state.begin_block();
+        state.begin_block(context);
         if let Ok(Transaction { nonce, call, .. }) = transaction.transaction() {
             let (key, signer) = (call.signer(), transaction.signer());
             let expected = state.next_nonce(key, &signer)?;
@@ -158,7 +154,7 @@ impl LedgerState {
         self.last_validators.clone_from(&self.validators);
         if self.height.is_multiple_of(self.params.election_interval) {
             // After the epochs, whose dividends change stakes and whose results change permits.
-            self.elect();
+            self.elect(&mut advanced.events);
             self.lane.reset(LaneScope::Election);
             // After the election: it reads the validators that were just elected.
             self.hand_over();

@@ -117,6 +117,12 @@ pub enum Rejection {
         /// The least stake.
         least: Amount,
     },
+    /// What was staked on the node is worth nothing any more, so that no share of it can be priced.
+    #[error("the stake on {node} was lost: it takes no more")]
+    StakeLost {
+        /// The node.
+        node: NodeId,
+    },
     /// More than was staked.
     #[error("the stake is only {staked} tokens")]
     NotStaked {
@@ -287,13 +293,43 @@ pub enum Rejection {
         /// The first block at which it can.
         from: BlockHeight,
     },
+    /// The node has joined the validators.
+    #[error("{node} has already joined the validators")]
+    AlreadyValidator {
+        /// The node.
+        node: NodeId,
+    },
+    /// The node has not joined the validators, or left them, or is jailed.
+    #[error("{node} has not joined the validators")]
+    NotValidator {
+        /// The node.
+        node: NodeId,
+    },
+    /// The node missed too many heights.
+    #[error("{node} is jailed because it missed too many heights; it can join again at block {until}")]
+    Jailed {
+        /// The node.
+        node: NodeId,
+        /// The first block at which it can join.
+        until: BlockHeight,
+    },
+    /// The owner has too little on the node to validate with it.
+    #[error("the owner's own stake on the node is {staked} tokens; a validator needs {least}")]
+    SelfStake {
+        /// The minimum self-stake.
+        least: Amount,
+        /// The owner's stake on the node.
+        staked: Amount,
+    },
 }
 
 impl Rejection {
     /// The next step of a user at a terminal.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Malformed { .. } => "sign it for this mesh, and encode it as docs/ledger.md says",
+            Self::Malformed { .. } => {
+                "sign it for this mesh, and encode it as docs/protocol/directory.md says of envelopes"
+            }
             Self::Expired { .. } | Self::Nonce { .. } => {
                 "another transaction of this key is pending: try again after the next block"
             }
@@ -312,6 +348,7 @@ impl Rejection {
             Self::ConsentForAnother { .. } => "sign with the owner key that the consent names: --key FILE",
             Self::Take { .. } => "the maximum is 18 %: nervure stake take NODE 18",
             Self::StakeTooSmall { .. } | Self::NotStaked { .. } => "see the stakes: nervure wallet show",
+            Self::StakeLost { .. } => "stake on another node: nervure subnet show N lists them",
             Self::NoSuchSubnet { .. } => "list the subnets: nervure subnet list",
             Self::Closed { .. } => "register in another subnet: nervure subnet list",
             Self::Name => "choose another name, such as my-subnet-2",
@@ -347,6 +384,13 @@ impl Rejection {
             | Self::HyperparameterTooSoon { .. }
             | Self::VoteTooSoon { .. }
             | Self::AnchorKeyTooSoon { .. } => "wait for that block; the current one: nervure status",
+            Self::AlreadyValidator { .. } | Self::NotValidator { .. } => {
+                "see the validators: nervure validator show"
+            }
+            Self::Jailed { .. } => {
+                "keep the node running, and wait for that block; the current one: nervure status"
+            }
+            Self::SelfStake { .. } => "stake with the owner's key: nervure stake add NODE AMOUNT",
             Self::AnchorKeyTaken { .. } => "register another key: nervure anchor register --anchor-key FILE",
             Self::AnchorKeyProof { .. } => "sign with the key of the node that it belongs to: --key FILE",
         }

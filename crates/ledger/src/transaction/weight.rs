@@ -30,6 +30,10 @@ pub(super) const UNSTAKE: u64 = 1_800;
 pub(super) const REGISTER_SUBNET: u64 = 60_000;
 /// A neuron is pruned in a full subnet: the weights and bonds of all validators are written again.
 pub(super) const REGISTER_NEURON: u64 = 30_000;
+/// A standing changes.
+pub(super) const JOIN_VALIDATORS: u64 = 1_200;
+/// A standing changes.
+pub(super) const LEAVE_VALIDATORS: u64 = 1_200;
 /// A subnet changes.
 pub(super) const SET_HYPERPARAMETER: u64 = 1_500;
 /// A subnet changes.

@@ -10,8 +10,8 @@ use crate::lane::LaneScope;
 /// Why a text names no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' names no record: chain, account/ID, node/ID, stake/NODE/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
-     unbonding/BLOCK/ID, anchor-key/ID, anchor-sets, lane/N/NODE or lane/election/NODE"
+    "'{0}' names no record: chain, account/ID, node/ID, stake/NUMBER/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
+     unbonding/BLOCK/ID, anchor-key/ID, anchor-sets, validator/NODE, liveness/ID, lane/N/NODE or lane/election/NODE"
 )]
 pub struct ParseKeyError(Excerpt);
 
@@ -31,6 +31,8 @@ impl fmt::Display for Key {
             Self::AnchorSets => f.write_str("anchor-sets"),
             Self::Lane(LaneScope::Subnet(netuid), node) => write!(f, "lane/{netuid}/{node}"),
             Self::Lane(LaneScope::Election, node) => write!(f, "lane/election/{node}"),
+            Self::Validator(node) => write!(f, "validator/{node}"),
+            Self::Liveness(member) => write!(f, "liveness/{member}"),
         }
     }
 }
@@ -52,6 +54,8 @@ impl FromStr for Key {
                 };
                 scope.zip(node.parse().ok()).map(|(scope, node)| Self::Lane(scope, node))
             }
+            ["validator", node] => node.parse().ok().map(Self::Validator),
+            ["liveness", member] => member.parse().ok().map(Self::Liveness),
             ["account", owner] => owner.parse().ok().map(Self::Account),
             ["node", node] => node.parse().ok().map(Self::Node),
             ["retired", node] => node.parse().ok().map(Self::Retired),
@@ -80,6 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::nodes::NodeNumber;
 
     #[test]
     fn every_key_reads_back() {
@@ -89,7 +94,7 @@ mod tests {
             Key::Account(id(1)),
             Key::Unbonding(7, id(1)),
             Key::Node(id(2)),
-            Key::Stake(id(2), id(3)),
+            Key::Stake(NodeNumber(2), id(3)),
             Key::Retired(id(4)),
             Key::Vote(id(5)),
             Key::Subnet(Netuid(9)),
@@ -98,6 +103,8 @@ mod tests {
             Key::AnchorSets,
             Key::Lane(LaneScope::Subnet(Netuid(9)), id(7)),
             Key::Lane(LaneScope::Election, id(7)),
+            Key::Validator(id(7)),
+            Key::Liveness(id(8)),
         ];
         for key in keys {
             assert_eq!(key.to_string().parse(), Ok(key));

@@ -13,7 +13,8 @@ use crate::{
     anchors::{RegisteredKey, Sets},
     economics::{base_fee::BaseFee, lock::LastLock},
     lane::LaneScope,
-    nodes::Node,
+    nodes::{Node, NodeNumber, StakePool},
+    roster::{Liveness, Standing},
     state::SubnetVote,
     subnet::{Neuron, Subnet},
 };
@@ -32,8 +33,8 @@ pub enum Key {
     Unbonding(u64, NodeId),
     /// A node, by node key.
     Node(NodeId),
-    /// A stake: the node, the staker.
-    Stake(NodeId, NodeId),
+    /// A stake: the number of the node, the staker.
+    Stake(NodeNumber, NodeId),
     /// A key that was a node's.
     Retired(NodeId),
     /// The vote of a node on the subnets' shares.
@@ -48,6 +49,10 @@ pub enum Key {
     AnchorSets,
     /// How many free transactions of a validator there were.
     Lane(LaneScope, NodeId),
+    /// Whether a node joined the validators, or is jailed.
+    Validator(NodeId),
+    /// What a member of the validator set signed and missed, by its key in the set.
+    Liveness(NodeId),
 }
 
 impl Key {
@@ -60,7 +65,7 @@ impl Key {
             Self::Account(owner) => of(1, [owner.as_bytes(), &[]]),
             Self::Unbonding(free, owner) => of(2, [&free.to_be_bytes(), owner.as_bytes()]),
             Self::Node(node) => of(3, [node.as_bytes(), &[]]),
-            Self::Stake(node, staker) => of(4, [node.as_bytes(), staker.as_bytes()]),
+            Self::Stake(node, staker) => of(4, [&node.0.to_be_bytes(), staker.as_bytes()]),
             Self::Retired(node) => of(5, [node.as_bytes(), &[]]),
             Self::Vote(node) => of(6, [node.as_bytes(), &[]]),
             Self::Subnet(netuid) => of(7, [&netuid.0.to_be_bytes(), &[]]),
@@ -69,6 +74,8 @@ impl Key {
             Self::AnchorSets => of(10, [&[], &[]]),
             Self::Lane(LaneScope::Subnet(netuid), node) => of(16, [&netuid.0.to_be_bytes(), node.as_bytes()]),
             Self::Lane(LaneScope::Election, node) => of(17, [node.as_bytes(), &[]]),
+            Self::Validator(node) => of(11, [node.as_bytes(), &[]]),
+            Self::Liveness(member) => of(12, [member.as_bytes(), &[]]),
         }
     }
 }
@@ -87,6 +94,8 @@ pub struct Chain {
     pub base_fee: BaseFee,
     /// The number of the next subnet.
     pub next_netuid: u32,
+    /// The number of the next node.
+    pub next_node: NodeNumber,
     /// The last lock of a subnet.
     pub last_lock: LastLock,
     /// Who makes the next block.
@@ -122,6 +131,8 @@ pub enum Record {
     Node {
         /// The node key.
         node: NodeId,
+        /// Its number, under which its stakes are kept.
+        number: NodeNumber,
         /// Who owns it.
         owner: NodeId,
         /// What the owner keeps of the stakers' dividends, of 65,535.
@@ -130,15 +141,18 @@ pub enum Record {
         take_raised: u64,
         /// The nonce of its next transaction.
         nonce: u64,
+        /// The pool of its stake.
+        pool: StakePool,
     },
     /// See [`Key::Stake`].
     Stake {
-        /// The node.
-        node: NodeId,
+        /// The number of the node.
+        node: NodeNumber,
         /// The staker.
         staker: NodeId,
-        /// How much.
-        amount: Amount,
+        /// Its shares of the node's pool.
+        #[serde(with = "crate::wide")]
+        shares: u128,
     },
     /// See [`Key::Retired`].
     Retired {
@@ -191,6 +205,20 @@ pub enum Record {
         /// How many there were in the current epoch or term.
         used: u16,
     },
+    /// See [`Key::Validator`].
+    Validator {
+        /// The node.
+        node: NodeId,
+        /// Whether it joined or is jailed.
+        standing: Standing,
+    },
+    /// See [`Key::Liveness`].
+    Liveness {
+        /// Its key in the validator set.
+        member: NodeId,
+        /// What it signed and missed.
+        liveness: Box<Liveness>,
+    },
 }
 
 impl Record {
@@ -209,6 +237,8 @@ impl Record {
             Self::AnchorKey { node, .. } => Key::AnchorKey(*node),
             Self::AnchorSets { .. } => Key::AnchorSets,
             Self::Lane { scope, node, .. } => Key::Lane(*scope, *node),
+            Self::Validator { node, .. } => Key::Validator(*node),
+            Self::Liveness { member, .. } => Key::Liveness(*member),
         }
     }
 
@@ -227,7 +257,7 @@ impl Record {
 
     /// The record of a node without its stakes.
     pub(super) fn of_node(key: NodeId, node: &Node) -> Self {
-        let Node { owner, take, take_raised, nonce, .. } = *node;
-        Self::Node { node: key, owner, take, take_raised, nonce }
+        let Node { number, owner, take, take_raised, nonce, pool } = *node;
+        Self::Node { node: key, number, owner, take, take_raised, nonce, pool }
     }
 }

@@ -46,6 +46,9 @@ pub(crate) fn params() -> Params {
         hyperparameter_interval: 3,
         min_tempo: 2,
         election_interval: 4,
+        min_self_stake: 1_000,
+        liveness_window: 8,
+        jail_time: 5,
         subnet: Hyperparameters {
             tempo: 5,
             activity_milli: 20_000,
@@ -133,6 +136,30 @@ impl World {
     /// What the next block would make of the state.
     pub(crate) fn after(&self, transactions: &[Envelope]) -> (LedgerState, Vec<Event>) {
         self.try_after(transactions).unwrap()
+    }
+
+    /// Empty blocks, each of which says that all validators but `absent` signed the one before. Returns what happened.
+    pub(crate) fn wait_without(&mut self, absent: &[NodeId], blocks: u64) -> Vec<Event> {
+        let mut events = Vec::new();
+        for _ in 0..blocks {
+            let members = self.state.roster().liveness().map(|(member, _)| *member);
+            let signers = members.filter(|member| !absent.contains(member)).collect();
+            let context = BlockContext { signers, ..BlockContext::default() };
+            events.extend(self.state.advance(&context, &[]).unwrap());
+            assert_eq!(self.state.held(), u128::from(self.state.issuance()));
+        }
+        events
+    }
+
+    /// The validators of the next block.
+    pub(crate) fn elected(&self) -> Vec<NodeId> {
+        self.state.validators().unwrap().members().iter().map(|member| member.node).collect()
+    }
+
+    /// Empty blocks up to the next election.
+    pub(crate) fn next_election(&mut self) {
+        let blocks = self.state.next_election().0 - self.state.height().0;
+        self.wait(blocks);
     }
 
     /// Applies a block and checks that nothing was lost or minted beyond the reward.
@@ -230,6 +257,9 @@ fn context() -> BlockContext {
 pub(crate) fn paid(event: &Event) -> u64 {
     match event {
         Event::Applied { paid, .. } | Event::Refused { paid, .. } => paid.base_units(),
-        Event::Epoch { .. } | Event::EpochFailed { .. } => 0,
+        Event::Epoch { .. }
+        | Event::EpochFailed { .. }
+        | Event::ValidatorJailed { .. }
+        | Event::ValidatorRemoved { .. } => 0,
     }
 }

@@ -4,6 +4,7 @@
 
 mod proofs;
 mod subnets;
+mod validators;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use nervure_ledger::{
     mempool::MempoolError,
     transaction::{SignedTransaction, SignerKey},
 };
-use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, NodeId};
+use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId};
 
 use super::{
     anchor::Anchoring,
@@ -45,8 +46,6 @@ impl LedgerQueries {
         let (tip, fees) = (chain.view().tip.clone(), view::fees(&chain.view()));
         let (state, accounts) = (&tip.state, tip.state.accounts());
         let account = accounts.get(&owner);
-        let stake = |(key, stake): (&NodeId, Amount)| (!stake.is_zero()).then_some((*key, stake));
-        let stakes = state.nodes().iter().map(|(key, node)| (key, node.stake_of(&owner)));
         Ok(AccountView {
             owner,
             balance: account.balance,
@@ -56,7 +55,7 @@ impl LedgerQueries {
                 .unbonding(&owner)
                 .map(|(block, amount)| (BlockHeight(block), amount))
                 .collect(),
-            stakes: stakes.filter_map(stake).collect(),
+            stakes: state.nodes().stakes_of(owner).collect(),
             height: state.height(),
             fees,
             block_milliseconds: self.block_milliseconds,
@@ -116,7 +115,10 @@ impl LedgerQueries {
                 refusal: Some(refusal.to_string()),
                 ..waiting(id)
             },
-            Event::Epoch { .. } | Event::EpochFailed { .. } => waiting(id),
+            Event::Epoch { .. }
+            | Event::EpochFailed { .. }
+            | Event::ValidatorJailed { .. }
+            | Event::ValidatorRemoved { .. } => waiting(id),
         })
     }
 }

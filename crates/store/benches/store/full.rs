@@ -50,8 +50,8 @@ fn weights(tip: &Tip, netuid: Netuid) -> Vec<Envelope> {
         let key = key(number);
         let nonce = tip.state.nodes().get(&key.node_id()).map_or(0, |node| node.nonce);
         let call = Call::SetWeights(SetWeights { netuid, weights: row.clone(), version_key: 0 });
-        let (fee, tip, expiry) = (Amount::ZERO, Amount::ZERO, BlockHeight(tip.header.height.0 + 100));
-        let transaction = Transaction { nonce, fee, tip, expiry, call };
+        let (free, expiry) = (Amount::ZERO, BlockHeight(tip.header.height.0 + 100));
+        let transaction = Transaction { nonce, fee: free, tip: free, expiry, call };
         transaction.seal(&key, &tip.header.mesh).unwrap()
     };
     (0..VALIDATORS).map(envelope).collect()

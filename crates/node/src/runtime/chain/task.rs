@@ -1,9 +1,6 @@
 //! The thread of the chain: one event at a time.
 
-use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, MessageError};
 use nervure_ledger::{
@@ -23,7 +20,7 @@ use super::{
     gossip,
     host::{DueHeight, Host},
     host_error::HostError,
-    verifier::PlaceGuard,
+    inbox::{Inbox, Received},
 };
 
 /// The longest that the thread sleeps.
@@ -36,7 +33,7 @@ pub(super) enum Event {
     /// A committed block by gossip.
     BlockAnnounced(GossipMessage),
     /// A transaction by gossip, whose signature holds.
-    Transaction(GossipMessage, Box<SignedTransaction>, PlaceGuard),
+    Transaction(GossipMessage, Box<SignedTransaction>),
     /// A transaction of this node's users.
     Submit(Box<SignedTransaction>, oneshot::Sender<Result<Hash, MempoolError>>),
     /// The next nonce of a key is asked for, after what is pending.
@@ -49,22 +46,20 @@ pub(super) enum Event {
     InvalidBody(NodeId, InvalidAnswer),
     /// The peers that were asked for their heights at the start have answered, or failed to.
     HandshakeDone,
-    /// The node ends.
-    Stop,
 }
 
 /// The engine with its host and its inbox.
 pub(super) struct Task {
     driver: Driver<Host>,
-    queue: Receiver<Event>,
+    inbox: Inbox<Event>,
     recovered: RecoveredLog,
 }
 
 type TaskError = DriverError<HostError>;
 
 impl Task {
-    pub(super) fn new(engine: Engine, host: Host, recovered: RecoveredLog, queue: Receiver<Event>) -> Self {
-        Self { driver: Driver::new(engine, host), queue, recovered }
+    pub(super) fn new(engine: Engine, host: Host, recovered: RecoveredLog, inbox: Inbox<Event>) -> Self {
+        Self { driver: Driver::new(engine, host), inbox, recovered }
     }
 
     /// Runs until the node stops, or a fatal error.
@@ -79,17 +74,14 @@ impl Task {
         loop {
             let span = self.driver.host().span();
             span.in_scope(|| self.fire_timers())?;
-            let wait = match self.driver.host().next_deadline() {
-                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-                None => MAX_SLEEP,
-            };
-            match self.queue.recv_timeout(wait) {
-                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Ok(event) => {
+            let deadline = self.driver.host().next_deadline();
+            match self.inbox.receive(deadline.unwrap_or_else(|| Instant::now() + MAX_SLEEP)) {
+                Received::Closed => return Ok(()),
+                Received::Event(event) => {
                     let span = self.driver.host().span();
                     span.in_scope(|| self.handle(event))?;
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Received::Timeout => {}
             }
         }
     }
@@ -130,7 +122,7 @@ impl Task {
                 self.driver.host().judge(message, verdict);
                 Ok(())
             }
-            Event::Transaction(message, signed, _place) => {
+            Event::Transaction(message, signed) => {
                 let from = NodeId::try_from(message.from).ok();
                 let verdict = self.driver.host().on_transaction(from, *signed);
                 self.driver.host().judge(message, verdict);
@@ -165,7 +157,6 @@ impl Task {
                 self.driver.host().on_handshake_done();
                 Ok(())
             }
-            Event::Stop => Ok(()),
         }
     }
 

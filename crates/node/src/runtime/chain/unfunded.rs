@@ -68,7 +68,7 @@ mod tests {
     fn a_burst_and_one_a_second_are_ignored_and_more_count_against_the_peer() {
         let (mut meter, begun) = (UnfundedMeter::default(), Instant::now());
         let [peer, other] = [1, 2].map(|byte| NodeId::from_bytes([byte; 32]));
-        let mut rejected = |meter: &mut UnfundedMeter, times: u32, seconds| {
+        let rejected = |meter: &mut UnfundedMeter, times: u32, seconds| {
             let now = begun + Duration::from_secs(seconds);
             (0..times).filter(|_| meter.on_unfunded(peer, now) == Verdict::Reject).count()
         };

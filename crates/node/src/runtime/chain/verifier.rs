@@ -1,88 +1,73 @@
 //! Verifies the signatures of transactions that peers send, on a thread of its own: the chain's thread has votes to
 //! handle, and a signature takes longer than everything else about a transaction.
 //!
-//! What a hostile peer can do: keep this thread busy, at the rate that gossip allows it. Transactions beyond the bounds are
-//! dropped and counted. They never take more than [`MAX_QUEUED_TRANSACTIONS`] places of the chain's queue, so that votes
-//! always find room.
+//! What a hostile peer can do: keep this thread busy, at the rate that gossip allows it. Transactions beyond the bound of
+//! its inbox, and of the chain's lane for transactions, are dropped and counted.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use futures::executor::block_on;
 use nervure_ledger::transaction::{MAX_LEN, SignedTransaction};
 use nervure_p2p::{GossipMessage, Verdict};
 use nervure_primitives::{Envelope, MeshId};
-use prometheus_client::metrics::counter::Counter;
 
-use super::task::Event;
+use super::{
+    ChainMetrics,
+    inbox::{Inbox, Lane, NotQueued, Received, Sender, inbox},
+    task::Event,
+};
 
-/// Transactions that wait for their signature to be verified.
-const MAX_UNVERIFIED: usize = 1_024;
-
-/// Verified transactions that wait for the chain's thread: a quarter of its queue.
-const MAX_QUEUED_TRANSACTIONS: usize = super::MAX_QUEUED_EVENTS / 4;
+/// The longest that the thread sleeps.
+const MAX_SLEEP: Duration = Duration::from_secs(60);
 
 /// What the thread needs.
 pub(super) struct VerifierDeps {
     pub(super) mesh: MeshId,
-    /// The chain's queue.
-    pub(super) events: SyncSender<Event>,
-    /// Counts what is dropped.
-    pub(super) dropped: Counter,
+    /// The chain's inbox.
+    pub(super) events: Sender<Event>,
+    pub(super) metrics: ChainMetrics,
 }
 
-/// A place in the chain's queue, which is free again when this is dropped.
-#[derive(Debug)]
-pub(super) struct PlaceGuard(Arc<AtomicUsize>);
+/// The thread, and where transactions are put for it. It ends when that is closed.
+pub(super) struct Verifier {
+    pub(super) transactions: Sender<GossipMessage>,
+    pub(super) thread: JoinHandle<()>,
+}
 
-impl PlaceGuard {
-    /// A place, unless all are taken.
-    fn take(places: &Arc<AtomicUsize>) -> Option<Self> {
-        let taken = places.fetch_add(1, Ordering::Relaxed);
-        let guard = Self(places.clone());
-        // Without room, dropping the guard gives back what was counted.
-        (taken < MAX_QUEUED_TRANSACTIONS).then_some(guard)
+impl Verifier {
+    /// Starts the thread.
+    pub(super) fn start(deps: VerifierDeps) -> std::io::Result<Self> {
+        let (transactions, inbox) = inbox();
+        let thread =
+            std::thread::Builder::new().name("transactions".into()).spawn(move || run(&inbox, &deps))?;
+        Ok(Self { transactions, thread })
     }
 }
 
-impl Drop for PlaceGuard {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Starts the thread. It ends when the sender is dropped.
-pub(super) fn start(deps: VerifierDeps) -> std::io::Result<(SyncSender<GossipMessage>, JoinHandle<()>)> {
-    let (sender, queue) = sync_channel(MAX_UNVERIFIED);
-    let thread = std::thread::Builder::new().name("transactions".into()).spawn(move || run(&queue, &deps))?;
-    Ok((sender, thread))
-}
-
-fn run(queue: &Receiver<GossipMessage>, deps: &VerifierDeps) {
-    let places = Arc::new(AtomicUsize::new(0));
-    for message in queue {
-        // Before the signature: without room it is verified for nothing.
-        let Some(place) = PlaceGuard::take(&places) else {
-            deps.dropped.inc();
-            block_on(message.judge(Verdict::Ignore));
-            continue;
-        };
-        let Some(signed) = verify(&message.data, &deps.mesh) else {
-            block_on(message.judge(Verdict::Reject));
-            continue;
-        };
-        match deps.events.try_send(Event::Transaction(message, Box::new(signed), place)) {
-            Ok(()) => {}
-            Err(TrySendError::Disconnected(_)) => return,
-            // Its message has no verdict, and is not forwarded.
-            Err(TrySendError::Full(_)) => drop(deps.dropped.inc()),
+fn run(inbox: &Inbox<GossipMessage>, deps: &VerifierDeps) {
+    loop {
+        match inbox.receive(Instant::now() + MAX_SLEEP) {
+            Received::Event(message) => handle(message, deps),
+            Received::Timeout => {}
+            Received::Closed => return,
         }
+    }
+}
+
+fn handle(message: GossipMessage, deps: &VerifierDeps) {
+    let Some(signed) = verify(&message.data, &deps.mesh) else {
+        return block_on(message.judge(Verdict::Reject));
+    };
+    let event = Event::Transaction(message, Box::new(signed));
+    if let Err(NotQueued::Full(event) | NotQueued::Closed(event)) =
+        deps.events.send(Lane::Transactions, event)
+        && let Event::Transaction(message, _) = event
+    {
+        deps.metrics.dropped(Lane::Transactions);
+        block_on(message.judge(Verdict::Ignore));
     }
 }
 
@@ -98,17 +83,6 @@ mod tests {
     use nervure_primitives::{Amount, BlockHeight, NodeKey};
 
     use super::*;
-
-    #[test]
-    fn transactions_take_a_quarter_of_the_queue_at_most_and_give_places_back() {
-        let places = Arc::new(AtomicUsize::new(0));
-        let taken: Vec<_> =
-            (0..MAX_QUEUED_TRANSACTIONS).map(|_| PlaceGuard::take(&places).unwrap()).collect();
-        assert!(PlaceGuard::take(&places).is_none());
-        assert_eq!(places.load(Ordering::Relaxed), MAX_QUEUED_TRANSACTIONS, "a refused place is given back");
-        drop(taken);
-        assert!(PlaceGuard::take(&places).is_some());
-    }
 
     #[test]
     fn what_is_not_signed_for_this_mesh_is_no_transaction() {

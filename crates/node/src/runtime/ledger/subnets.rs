@@ -6,10 +6,12 @@ use nervure_api::{NeuronView, NodeView, ServiceError, SubnetDetail, SubnetPage, 
 use nervure_ledger::{
     state::LedgerState,
     subnet::{Neuron, Subnet},
+    transaction::SignerKey,
 };
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 
-use super::{LedgerQueries, proofs};
+use super::{LedgerQueries, proofs, validators};
+use crate::runtime::view::fees;
 
 impl LedgerQueries {
     /// All subnets.
@@ -44,7 +46,7 @@ impl LedgerQueries {
     pub(super) async fn show_node(&self, node: NodeId) -> Result<NodeView, ServiceError> {
         let chain = self.chain()?;
         let nonce = chain.next_nonce(SignerKey::Node, node).await;
-        let (tip, fees) = (chain.view().tip.clone(), view::fees(&chain.view()));
+        let (tip, fees) = (chain.view().tip.clone(), fees(&chain.view()));
         let state = &tip.state;
         let found = state.nodes().get(&node);
         let found = found
@@ -60,6 +62,7 @@ impl LedgerQueries {
             fees,
             stake: found.stake(),
             slots: slots.collect(),
+            validator: validators::view(state, node),
             height: state.height(),
         })
     }
