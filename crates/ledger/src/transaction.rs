@@ -222,7 +222,7 @@ impl Call {
     }
 
     /// Applies it for `signer`, or rejects it without a trace.
-    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+    pub(crate) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
         Ok(match self {
             Self::Transfer(call) => Outcome::Transferred(call.apply(state, signer)?),
             Self::RegisterNode(call) => Outcome::NodeRegistered(call.apply(state, signer)?),

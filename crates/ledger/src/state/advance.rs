@@ -123,6 +123,10 @@ impl LedgerState {
                 }
             }
         }
+        if let Ok(Transaction { call, .. }) = transaction.transaction() {
+            // What is wrong with the call is of more use to its signer than who would pay for it.
+            call.apply(&mut state.clone(), transaction.signer())?;
+        }
         let admitted = admit(&state, transaction, BlockWeight::default())?;
         let Execution { outcome, paid, .. } = admitted.execute(&mut state);
         Ok(Trial { outcome: outcome?, paid })

@@ -7,7 +7,8 @@
 //! A weight depends on the transaction alone, not on the state: its sender knows the price before it signs. It includes
 //! the records that the transaction changes in the state tree, which is most of the work of the smaller kinds.
 
-/// One signature check, the nonce and balance of who pays, and what a block does for each of its transactions.
+/// One signature check, the nonce and balance of who pays, and what a block does for each of its transactions: half as
+/// much again as in memory, for the disk.
 pub(super) const TRANSACTION: u64 = 1_900;
 
 /// A byte of a transaction's body. Hashing and decoding cost a tenth of it; the rest is for the disk and the network,
@@ -27,9 +28,10 @@ pub(super) const STAKE: u64 = 1_200;
 /// A stake, its node, and an unbonding amount change.
 pub(super) const UNSTAKE: u64 = 1_800;
 /// A full subnet is dissolved: its neurons leave the tree.
-pub(super) const REGISTER_SUBNET: u64 = 60_000;
-/// A neuron is pruned in a full subnet: the weights and bonds of all validators are written again.
-pub(super) const REGISTER_NEURON: u64 = 30_000;
+pub(super) const REGISTER_SUBNET: u64 = 90_000;
+/// A neuron is pruned in a full subnet: the weights and bonds of all validators are written again, and the weights of those
+/// that once were.
+pub(super) const REGISTER_NEURON: u64 = 60_000;
 /// A standing changes.
 pub(super) const JOIN_VALIDATORS: u64 = 1_200;
 /// A standing changes.

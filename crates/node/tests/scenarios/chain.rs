@@ -32,7 +32,7 @@ fn transactions_become_final_and_every_node_agrees_on_the_state() {
 
     let tried = mesh.run(&["wallet", "send", &to, "12.5", "--dry-run"]).succeeded();
     assert!(
-        tried.err.contains("this pays 12.5 tokens") && tried.err.contains("a fee of 0.000001"),
+        tried.err.contains("this pays 12.5 tokens") && tried.err.contains("tokens now, and at most 0.0000"),
         "{tried:?}"
     );
     assert_eq!(balance(&mesh, key), 0);
