@@ -283,7 +283,7 @@ mod tests {
         let header = block().header;
         assert_eq!(
             header.id().to_string(),
-            "de1273245753b41bcc82b2664c8cba83e87792f2a0125eaab9db3e09aaac8b5b"
+            "ad1ed6afe33a7c901e8621e938f982cae5f1cd7b9e80946a247b9598ea2d24fc"
         );
         let other = Hash::from_bytes([9; 32]);
         let changes: [fn(&mut Header, Hash); 11] = [
