@@ -111,16 +111,18 @@ fn outcomes() -> Vec<Value> {
 /// Every rejection, as the store keeps it.
 fn rejections() -> Vec<Value> {
     let (node, address) = (node(), anchor().address);
-    let mut all: Vec<Value> =
-        ["nothing", "node_fee", "name", "mechanism", "no_subnet_place", "no_permit", "duplicate"]
-            .map(Value::from)
-            .to_vec();
+    let mut all: Vec<Value> = ["nothing", "name", "mechanism", "no_subnet_place", "no_permit", "duplicate"]
+        .map(Value::from)
+        .to_vec();
     all.extend([
         json!("no_such_commit"),
         json!({"malformed": {"why": "cut"}}),
         json!({"expired": {"expiry": BLOCK}}),
         json!({"nonce": {"expected": 4, "given": 2}}),
         json!({"fee": {"least": AMOUNT}}),
+        json!({"expiry_too_far": {"last": BLOCK}}),
+        json!({"lane_quota": {"most": 8}}),
+        json!({"block_full": {"weight": 4_000, "left": 3_000}}),
         json!({"balance": {"needed": AMOUNT}}),
         json!({"consent": {"why": "cut"}}),
         json!({"consent_for_another": {"owner": node}}),
@@ -313,7 +315,7 @@ fn a_kind_that_knows_more_than_the_rejection_names_its_own_option() {
         ]
     );
     assert_eq!(hints(&Rejection::Duplicate), ["name each subnet once: nervure vote NETUID=WEIGHT..."]);
-    assert!(hints(&Rejection::NodeFee).is_empty());
+    assert!(hints(&Rejection::Name).is_empty());
 }
 
 #[test]
