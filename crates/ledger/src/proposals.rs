@@ -9,11 +9,12 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
-use nervure_primitives::{BlockHeight, Envelope, Hash};
+use nervure_consensus::checkpoint::CommitCertificate;
+use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis};
 
 use crate::{
     block::{Block, MAX_BLOCK_LEN},
-    chain::{BlockError, Next, Tip},
+    chain::{BlockError, Draft, Next, Tip},
     mempool::{Mempool, MempoolError},
     tree::StateTree,
 };
@@ -28,15 +29,18 @@ const TRANSACTION_BYTES: usize = MAX_BLOCK_LEN / 2;
 #[derive(Debug)]
 pub struct Proposals {
     tip: Tip,
+    /// The certificate of the tip, which the next block carries.
+    last_commit: Option<CommitCertificate>,
     pool: Mempool,
     kept: BTreeMap<Hash, Next>,
     threads: NonZeroUsize,
 }
 
 impl Proposals {
-    /// On top of `tip`; signatures are verified on so many `threads`.
-    pub fn new(tip: Tip, threads: NonZeroUsize) -> Self {
-        Self { tip, pool: Mempool::default(), kept: BTreeMap::new(), threads }
+    /// On top of `tip` with its certificate, which only the genesis lacks; signatures are verified on so many
+    /// `threads`.
+    pub fn new(tip: Tip, last_commit: Option<CommitCertificate>, threads: NonZeroUsize) -> Self {
+        Self { tip, last_commit, pool: Mempool::default(), kept: BTreeMap::new(), threads }
     }
 
     /// The last committed block.
@@ -62,13 +66,19 @@ impl Proposals {
         BlockHeight(self.tip.header.height.0.saturating_add(1))
     }
 
-    /// Makes a block of what waits: its id, and its bytes when it was not kept before. `tree` is that of the tip.
+    /// Makes a block of what waits, as `proposer` whose clock says `now`: its id, and its bytes when it was not kept
+    /// before. `tree` is that of the tip.
     ///
     /// # Errors
     /// When the tree is damaged.
-    pub fn make(&mut self, tree: &impl StateTree) -> Result<(Hash, Option<Vec<u8>>), BlockError> {
+    pub fn make(
+        &mut self,
+        tree: &impl StateTree,
+        (proposer, now): (NodeId, UnixMillis),
+    ) -> Result<(Hash, Option<Vec<u8>>), BlockError> {
         let transactions = self.pool.take(&self.tip.state, TRANSACTIONS, TRANSACTION_BYTES);
-        let next = self.tip.next(tree, transactions, self.threads)?;
+        let draft = Draft { proposer, time: now, last_commit: self.last_commit.clone(), transactions };
+        let next = self.tip.next(tree, draft, self.threads)?;
         let (id, body) = (next.block.header.id(), next.block.encode()?);
         let body = self.keep(id, next).then_some(body);
         Ok((id, body))
@@ -102,9 +112,10 @@ impl Proposals {
         self.kept.remove(id)
     }
 
-    /// `next` is written: it is the tip, and what waits is looked through.
-    pub fn committed(&mut self, next: &Next) {
+    /// `next` is written with its certificate: it is the tip, and what waits is looked through.
+    pub fn committed(&mut self, next: &Next, certificate: &CommitCertificate) {
         self.tip = next.tip();
+        self.last_commit = Some(certificate.clone());
         self.kept.clear();
         self.pool.update(&self.tip.state);
     }

@@ -18,7 +18,7 @@ mod epochs;
 mod genesis;
 mod shares;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use imbl::OrdMap;
 use nervure_consensus::checkpoint::ValidatorSet;
@@ -31,6 +31,7 @@ pub use genesis::GenesisError;
 use crate::{
     accounts::Accounts,
     anchors::Anchors,
+    block::BlockContext,
     economics::{burn::decay_factor, emission::block_reward, lock::LastLock},
     event::Event,
     nodes::Nodes,
@@ -60,6 +61,8 @@ pub struct LedgerState {
     pub(crate) votes: OrdMap<NodeId, SubnetVote>,
     /// The validators until the next election.
     pub(crate) validators: Option<Arc<ValidatorSet>>,
+    /// The validators that agreed on the last block: another set than `validators` right after an election.
+    pub(crate) last_validators: Option<Arc<ValidatorSet>>,
     pub(crate) anchors: Anchors,
     pub(crate) roster: Roster,
 }
@@ -130,25 +133,17 @@ impl LedgerState {
 
     /// Applies the next block's transactions and says what happened. A transaction that is refused is an
     /// event; it changes nothing.
-    pub fn advance(&mut self, transactions: &[Checked]) -> Vec<Event> {
-        self.advance_recorded(transactions).events
+    pub fn advance(&mut self, context: &BlockContext, transactions: &[Checked]) -> Vec<Event> {
+        self.advance_recorded(context, transactions).events
     }
 
     /// [`Self::advance`], with what the block's epochs were computed from.
-    pub fn advance_recorded(&mut self, transactions: &[Checked]) -> Advanced {
-        self.advance_signed(None, transactions)
-    }
-
-    /// [`Self::advance_recorded`], where the block says who signed the one before it: `signers` are the keys of the
-    /// validators whose precommits are in its last commit. `None` counts nothing, as in the first block.
-    pub fn advance_signed(
-        &mut self,
-        signers: Option<&BTreeSet<NodeId>>,
-        transactions: &[Checked],
-    ) -> Advanced {
-        if let Some(signers) = signers {
+    pub fn advance_recorded(&mut self, context: &BlockContext, transactions: &[Checked]) -> Advanced {
+        // A certificate has signers: without any, nobody says who signed the block before.
+        if !context.signers.is_empty() {
             // Before the height goes up: they signed the block of this state.
-            self.roster.count(self.height, self.params.liveness_window, |member| signers.contains(member));
+            let window = self.params.liveness_window;
+            self.roster.count(self.height, window, |member| context.signers.contains(member));
         }
         self.height = self.height.saturating_add(1);
         self.nodes.block = self.height;
@@ -164,6 +159,8 @@ impl LedgerState {
         }
         // After the transactions: weights that are revealed in this block count in an epoch that ends here.
         self.run_epochs(&mut advanced);
+        // Before the election: the set until now agrees on this block.
+        self.last_validators.clone_from(&self.validators);
         if self.height.is_multiple_of(self.params.election_interval) {
             // After the epochs, whose dividends change stakes.
             self.elect(&mut advanced.events);

@@ -5,15 +5,14 @@
 use std::num::NonZeroUsize;
 
 use nervure_consensus::{
-    checkpoint::{CommitCertificate, SignatureList, ValidatorSet},
-    statement::{Round, SignedStatement},
+    checkpoint::{CommitCertificate, ValidatorSet},
     yuma::Cell,
 };
-use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeKey};
+use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeKey, UnixMillis};
 
 use crate::{
     block::Block,
-    chain::{Next, Tip},
+    chain::{Draft, Next, Tip},
     checkpoint::Checkpoint,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::EpochRecord,
@@ -26,6 +25,9 @@ pub const SUBNET: Netuid = Netuid(1);
 
 /// What each of the first validators stakes, in base units.
 const STAKE: u64 = 1_000_000_000;
+
+/// From one block to the next, in milliseconds.
+pub const BLOCK_TIME: u64 = 1_000;
 
 /// Keys of which validators are made; each owns itself.
 const VALIDATORS: u8 = 12;
@@ -133,12 +135,21 @@ impl Chain {
     /// Makes blocks; the first has what waits.
     pub fn grow(&mut self, blocks: usize) {
         for _ in 0..blocks {
-            let waiting = std::mem::take(&mut self.waiting);
-            let next = self.tip.next(&self.tree, waiting, NonZeroUsize::MIN).unwrap();
+            let draft = self.draft();
+            let next = self.tip.next(&self.tree, draft, NonZeroUsize::MIN).unwrap();
             let refused =
                 next.events.iter().find(|event| matches!(event, crate::event::Event::Refused { .. }));
             assert_eq!(refused, None);
             self.take(next);
+        }
+    }
+
+    /// The next block of what waits: by the first validator of the set, a block time after the tip.
+    fn draft(&mut self) -> Draft {
+        Draft {
+            time: UnixMillis(self.tip.header.time.0 + BLOCK_TIME),
+            last_commit: self.checkpoints.last().map(|last| last.certificate.clone()),
+            ..Draft::uncertified(&self.tip, std::mem::take(&mut self.waiting))
         }
     }
 
@@ -159,18 +170,9 @@ impl Chain {
 
     fn certify(&self, next: &Next, validators: &ValidatorSet) -> CommitCertificate {
         let header = &next.block.header;
-        let mut certificate = CommitCertificate {
-            height: header.height,
-            round: Round(0),
-            value: header.id(),
-            signatures: SignatureList::default(),
-        };
-        let vote = certificate.vote();
-        let signers = (0..VALIDATORS).map(validator).filter(|key| validators.contains(&key.node_id()));
-        let signed = signers.map(|key| SignedStatement::sign(&key, &header.mesh, vote).unwrap());
-        certificate.signatures =
-            SignatureList::collect(signed.map(|vote| (vote.signer, vote.signature))).unwrap();
-        certificate
+        let keys: Vec<NodeKey> =
+            (0..VALIDATORS).map(validator).filter(|key| validators.contains(&key.node_id())).collect();
+        CommitCertificate::sign(&header.mesh, (header.height, header.id()), &keys).unwrap()
     }
 
     /// The block at `height`, which is at least 1.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use nervure_consensus::yuma::Cell;
 use nervure_ledger::{
+    block::BlockContext,
     event::Event,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::LedgerState,
@@ -109,7 +110,7 @@ impl History {
             let transactions = if wish { self.wish() } else { Vec::new() };
             let height = self.state.height().0;
             let before = self.state.issuance();
-            let events = self.state.advance(&transactions);
+            let events = self.state.advance(&BlockContext::default(), &transactions);
             let (events, reward) = (self.count(events), self.state.issuance().saturating_sub(before));
             if wish || events || height.is_multiple_of(100) {
                 assert_eq!(self.state.held(), u128::from(self.state.issuance()), "block {height}");

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    block::BlockContext,
     spec::MeshSpec,
     transaction::{Call, Transfer, VoteSubnets},
 };
@@ -89,11 +90,11 @@ fn a_block_empties_it_of_what_it_carried_out() {
     for envelope in [pay(1, 0, 2_000), pay(1, 1, 2_000), pay(2, 0, 2_000), vote(0)] {
         pool.insert(envelope, &state).unwrap();
     }
-    state.advance(&[Checked::new(&pay(1, 0, 3_000), &state.mesh())]);
+    state.advance(&BlockContext::default(), &[Checked::new(&pay(1, 0, 3_000), &state.mesh())]);
     pool.update(&state);
     assert_eq!(pool.len(), 3, "the nonce was used by another");
     for _ in 0..9 {
-        state.advance(&[]);
+        state.advance(&BlockContext::default(), &[]);
     }
     pool.update(&state);
     assert!(pool.is_empty(), "expired");

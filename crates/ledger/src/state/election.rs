@@ -31,6 +31,12 @@ impl LedgerState {
         self.validators.as_ref()
     }
 
+    /// The validators that agreed on the last block, whose certificate the next block carries; at genesis, those of
+    /// the first block.
+    pub fn last_validators(&self) -> Option<&Arc<ValidatorSet>> {
+        self.last_validators.as_ref()
+    }
+
     /// The hash of the next block's validators; 32 zero bytes without any.
     pub fn validators_hash(&self) -> Hash {
         self.validators.as_ref().map_or(Hash::from_bytes([0; 32]), |set| set.hash())

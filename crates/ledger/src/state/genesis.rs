@@ -77,12 +77,14 @@ impl LedgerState {
             next_netuid,
             votes: OrdMap::new(),
             validators: None,
+            last_validators: None,
             anchors,
             roster,
         };
         // Both need the nodes, subnets and anchor keys of the spec, so they come last.
         state.elect(&mut Vec::new());
         state.hand_over();
+        state.last_validators.clone_from(&state.validators);
         Ok(state)
     }
 }

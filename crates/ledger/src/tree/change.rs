@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::{OrdMap, ordmap::DiffItem, ordset};
+use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
@@ -122,6 +123,8 @@ fn neurons(changes: &mut Changes, netuid: Netuid, before: &[Arc<Neuron>], after:
 impl LedgerState {
     /// What the ledger has one of.
     fn chain(&self) -> Chain {
+        // Two sets that are the same are nearly always the same object.
+        let last = self.last_validators.as_ref().filter(|last| self.validators.as_ref() != Some(*last));
         Chain {
             height: BlockHeight(self.height),
             issuance: self.issuance,
@@ -130,6 +133,7 @@ impl LedgerState {
             next_node: NodeNumber(self.nodes.next_number),
             last_lock: self.last_lock,
             validators: self.validators.as_deref().cloned(),
+            last_validators: last.map(|last| ValidatorSet::clone(last)),
         }
     }
 }

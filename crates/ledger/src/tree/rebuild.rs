@@ -94,6 +94,7 @@ impl LedgerState {
             last_lock: LastLock { amount: 0, block: 0 },
             votes: OrdMap::new(),
             validators: None,
+            last_validators: None,
             anchors: Anchors::default(),
             roster: Roster::default(),
         }
@@ -157,9 +158,10 @@ impl Parts {
             }
             subnet.neurons.push(Arc::new(neuron));
         }
-        let Chain { height, issuance, carry, next_netuid, next_node, last_lock, validators } =
+        let Chain { height, issuance, carry, next_netuid, next_node, last_lock, validators, last_validators } =
             self.chain.ok_or(RebuildError::NoChain)?;
         (self.nodes.next_number, self.nodes.block) = (next_node.0, height.0);
+        let validators = validators.map(Arc::new);
         Ok(LedgerState {
             mesh,
             params,
@@ -172,7 +174,9 @@ impl Parts {
             next_netuid,
             last_lock,
             votes: self.votes,
-            validators: validators.map(Arc::new),
+            // Without one of its own, the record says that both are the same.
+            last_validators: last_validators.map(Arc::new).or_else(|| validators.clone()),
+            validators,
             anchors: self.anchors,
             roster: self.roster,
         })

@@ -93,6 +93,8 @@ pub struct Chain {
     pub last_lock: LastLock,
     /// Who makes the next block.
     pub validators: Option<ValidatorSet>,
+    /// Who agreed on the last block; none when they are the same.
+    pub last_validators: Option<ValidatorSet>,
 }
 
 /// A leaf of the state tree: one thing that the ledger knows, with its key.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use nervure_ledger::{
+    block::BlockContext,
     event::Event,
     params::Params,
     spec::MeshSpec,
@@ -52,7 +53,7 @@ fn attacked(min_self_stake: u64) -> (LedgerState, Vec<Rejection>) {
         }
     }
     while !state.height().0.is_multiple_of(10) {
-        state.advance(&[]);
+        state.advance(&BlockContext::default(), &[]);
     }
     (state, rejections)
 }
@@ -65,7 +66,7 @@ fn one_block(state: &mut LedgerState, signer: &NodeKey, call: Call) -> Option<Re
     let transaction = Transaction { nonce, fee, expiry: BlockHeight(u64::MAX), call };
     let mesh = state.mesh();
     let checked = Checked::new(&transaction.seal(signer, &mesh).unwrap(), &mesh);
-    state.advance(&[checked]).into_iter().find_map(|event| match event {
+    state.advance(&BlockContext::default(), &[checked]).into_iter().find_map(|event| match event {
         Event::Refused { refusal, .. } => Some(refusal),
         _ => None,
     })
@@ -102,17 +103,18 @@ fn without_a_minimum_6_tokens_take_60_of_64_places() {
 fn dust_that_does_not_sign_is_silent_and_then_jailed() {
     let (mut state, _) = attacked(1);
     let signers: BTreeSet<NodeId> = (1..5).map(|seed| key(seed).node_id()).collect();
+    let context = BlockContext { signers, ..BlockContext::default() };
     for _ in 0..9 {
-        state.advance_signed(Some(&signers), &[]);
+        state.advance(&context, &[]);
     }
     assert_eq!(state.silent_validators().len(), usize::from(DUST), "all propose last");
     for _ in 0..30 {
-        state.advance_signed(Some(&signers), &[]);
+        state.advance(&context, &[]);
     }
     assert_eq!(dead(&state), 0, "jailed");
     let (mut unjailed, _) = attacked(1);
     for _ in 0..39 {
-        unjailed.advance(&[]);
+        unjailed.advance(&BlockContext::default(), &[]);
     }
     assert_eq!(dead(&unjailed), usize::from(DUST), "where nobody counts, they stay");
 }

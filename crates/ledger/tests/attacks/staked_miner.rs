@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, num::NonZeroUsize};
 
 use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_ledger::{
-    chain::Tip,
+    chain::{Draft, Tip},
     spec::{MeshSpec, Role},
     state::LedgerState,
     transaction::{Call, Stake, Transaction},
@@ -38,7 +38,8 @@ fn staked_miner() -> LedgerState {
     let stake = Transaction { nonce: 0, fee, expiry: BlockHeight(100), call };
     let mut transactions = vec![stake.seal(&attacker, &tip.header.mesh).unwrap()];
     for _ in 0..25 {
-        let next = tip.next(&tree, std::mem::take(&mut transactions), NonZeroUsize::MIN).unwrap();
+        let draft = Draft::uncertified(&tip, std::mem::take(&mut transactions));
+        let next = tip.next(&tree, draft, NonZeroUsize::MIN).unwrap();
         tree.accept(next.update.clone());
         tip = next.tip();
     }

@@ -122,7 +122,7 @@ fn the_root_of_a_known_history_is_frozen() {
     world.register(0, 0);
     world.wait(20);
     let root = MemoryTree::of(&world.state).unwrap().root().unwrap();
-    assert_eq!(root.to_string(), "177227e1a1641ac5810bf887a6207e00c3afb31da4b5a55d1dfcac7e6f1f9307");
+    assert_eq!(root.to_string(), "9b61f7aa184c6fad587a9187e2ddeef717d3227605f403111a104d264a5b1812");
 }
 
 #[test]

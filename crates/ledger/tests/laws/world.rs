@@ -1,6 +1,7 @@
 //! A small mesh to try things on: keys, a first state, and blocks of signed transactions.
 
 use nervure_ledger::{
+    block::BlockContext,
     economics::{burn::BurnRule, lock::LockRule},
     event::Event,
     params::Params,
@@ -102,7 +103,7 @@ impl World {
     pub(crate) fn after(&self, transactions: &[Envelope]) -> (LedgerState, Vec<Event>) {
         let mut next = self.state.clone();
         let checked: Vec<_> = transactions.iter().map(|one| Checked::new(one, &next.mesh())).collect();
-        let events = next.advance(&checked);
+        let events = next.advance(&BlockContext::default(), &checked);
         (next, events)
     }
 
@@ -112,7 +113,8 @@ impl World {
         for _ in 0..blocks {
             let members = self.state.roster().liveness().map(|(member, _)| *member);
             let signers = members.filter(|member| !absent.contains(member)).collect();
-            events.extend(self.state.advance_signed(Some(&signers), &[]).events);
+            let context = BlockContext { signers, ..BlockContext::default() };
+            events.extend(self.state.advance(&context, &[]));
             assert_eq!(self.state.held(), u128::from(self.state.issuance()));
         }
         events

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use nervure_api::{AccountView, ServiceError, TransactionState, TransactionView};
 use nervure_ledger::{
+    block::BlockContext,
     event::Event,
     transaction::{Checked, Rejection},
 };
@@ -18,6 +19,7 @@ use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, NodeId};
 use super::{
     anchor::Anchoring,
     chain::{ChainHandle, SubmitError},
+    clock,
 };
 
 /// Answers queries about the ledger.
@@ -67,7 +69,8 @@ impl LedgerQueries {
         let tip = chain.view().tip.clone();
         let mut state = tip.state.clone();
         let checked = Checked::new(&envelope, &state.mesh());
-        let tried = state.advance(std::slice::from_ref(&checked));
+        let trial = BlockContext { time: clock::now(), ..BlockContext::default() };
+        let tried = state.advance(&trial, std::slice::from_ref(&checked));
         // A nonce that is too high may become valid. Every other rejection is final.
         match view(id, None, tried.into_iter().next()) {
             TrialResult::Applied(tried) if dry_run => {

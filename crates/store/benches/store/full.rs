@@ -3,7 +3,7 @@
 use std::{fs, num::NonZeroUsize, sync::Arc};
 
 use nervure_ledger::{
-    chain::Tip,
+    chain::{Draft, Tip},
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
     transaction::{Call, SetWeights, Transaction},
     tree::{Key, MemoryTree, StateTree},
@@ -77,7 +77,8 @@ pub(super) fn report(threads: NonZeroUsize) {
     for block in 1..=800u16 {
         let transactions = if block <= SUBNETS { weights(&tip, Netuid(block)) } else { Vec::new() };
         let (next, time) = timed(|| {
-            let next = tip.next(&store.read().unwrap(), transactions, threads).unwrap();
+            let next =
+                tip.next(&store.read().unwrap(), Draft::uncertified(&tip, transactions), threads).unwrap();
             store.commit(&next, None).unwrap();
             next
         });

@@ -2,6 +2,7 @@
 //! test, average and weigh; one of them follows another strategy.
 
 use nervure_ledger::{
+    block::BlockContext,
     spec::{MeshSpec, NodeSpec, Role},
     state::LedgerState,
     subnet::{Neuron, Subnet},
@@ -278,7 +279,7 @@ impl Economy {
             let transaction = Transaction { nonce, fee: Amount::ZERO, expiry: BlockHeight(u64::MAX), call };
             signed.push(Checked::new(&transaction.seal(key, &mesh).unwrap(), &mesh));
         }
-        self.state.advance(&signed);
+        self.state.advance(&BlockContext::default(), &signed);
     }
 }
 

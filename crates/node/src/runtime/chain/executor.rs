@@ -17,7 +17,7 @@ use nervure_ledger::{
     proposals::Proposals,
     tree::StateTree,
 };
-use nervure_primitives::{BlockHeight, Envelope, Hash};
+use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis};
 use nervure_store::{Store, Wal};
 
 use super::{
@@ -50,7 +50,9 @@ impl BlockExecutor {
     /// On top of `tip`, the last block in the store.
     pub(super) fn new(tip: Tip, deps: ExecutorDeps) -> Self {
         let ExecutorDeps { store, wal, proposed, receipts, metrics, threads } = deps;
-        Self { store, wal, proposed, receipts, metrics, proposals: Proposals::new(tip, threads) }
+        let last_commit = stored_certificate(&store, tip.header.height);
+        let proposals = Proposals::new(tip, last_commit, threads);
+        Self { store, wal, proposed, receipts, metrics, proposals }
     }
 
     /// The last committed block.
@@ -93,9 +95,11 @@ impl BlockExecutor {
         self.proposals.holds(id)
     }
 
-    /// Makes a block of the transactions that wait, and keeps it. Returns its id.
-    pub(super) fn propose(&mut self) -> Result<Hash, HostError> {
-        let (id, body) = self.proposals.make(&self.store.read()?).map_err(HostError::Block)?;
+    /// Makes a block of the transactions that wait, as `proposer` whose clock says `now`, and keeps it. Returns its
+    /// id.
+    pub(super) fn propose(&mut self, proposer: NodeId, now: UnixMillis) -> Result<Hash, HostError> {
+        let made = self.proposals.make(&self.store.read()?, (proposer, now));
+        let (id, body) = made.map_err(HostError::Block)?;
         if let Some(body) = body {
             self.keep(id, body)?;
         }
@@ -148,7 +152,7 @@ impl BlockExecutor {
         self.store.commit(next, Some(&encode(certificate)?))?;
         self.wal.next_height()?;
         self.receipts.note(next.block.header.height, &next.events);
-        self.set_tip(next);
+        self.set_tip(next, certificate);
         Ok(())
     }
 
@@ -187,7 +191,7 @@ impl BlockExecutor {
             let (block, certificate) = certified;
             let Some(next) = execute(&mut self.proposals, &batch.tree()?, block)? else { continue };
             batch.push(&next, Some(&encode(certificate)?))?;
-            self.set_tip(&next);
+            self.set_tip(&next, certificate);
             on_tip(self.tip());
             written.push((next.block.header.height, next.events));
             last_round = Some(certificate.round);
@@ -201,9 +205,9 @@ impl BlockExecutor {
         Ok(last_round)
     }
 
-    fn set_tip(&mut self, next: &Next) {
+    fn set_tip(&mut self, next: &Next, certificate: &CommitCertificate) {
         self.metrics.block(next.block.transactions.len());
-        self.proposals.committed(next);
+        self.proposals.committed(next, certificate);
         self.proposed.clear();
     }
 }
@@ -225,6 +229,14 @@ fn execute(
         }
     })?;
     Ok(proposals.take(&id))
+}
+
+/// The certificate of the block at `height`, which the next block carries; none of the genesis.
+fn stored_certificate(store: &Store, height: BlockHeight) -> Option<CommitCertificate> {
+    let found = store.read().and_then(|reader| reader.certificate(height));
+    let found =
+        found.inspect_err(|error| tracing::error!(%height, %error, "no certificate of the last block"));
+    CommitCertificate::decode(&found.ok()??).ok()
 }
 
 /// A certificate as it is stored.

@@ -31,7 +31,7 @@ use super::{
     pacemaker::Pacemaker, pending::PendingTransactions, schedule::Schedule, span, stall::StallMonitor,
     sync::BlockSync,
 };
-use crate::runtime::anchor::Anchoring;
+use crate::runtime::{anchor::Anchoring, clock};
 
 /// How often a follower that receives no blocks asks for them.
 const FOLLOWER_POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -274,7 +274,7 @@ impl Host {
         // The engine may ask late: a block of the next height was committed meanwhile, and this proposal is
         // void.
         if height == self.height() {
-            let value = self.deps.executor.propose()?;
+            let value = self.deps.executor.propose(self.deps.net.node(), clock::now())?;
             self.inputs.push_back(Input::Proposed { height, round, value });
         }
         Ok(())
