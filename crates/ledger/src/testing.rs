@@ -68,7 +68,8 @@ impl Chain {
         let economy = &mut spec.economy;
         (economy.subnet.tempo, economy.election_interval) = (5, 4);
         (economy.subnet.commit_reveal, economy.subnet.weights_interval) = (false, 0);
-        economy.min_stake = 1;
+        // What a block adds to a stake while it is being taken back goes with it.
+        economy.min_stake = STAKE;
         let listed = |key: NodeKey, role, stake| {
             NodeSpec::new(key.node_id(), role).in_subnets([SUBNET]).with_stake(Amount::from_base_units(stake))
         };
