@@ -283,7 +283,7 @@ mod tests {
         let header = block().header;
         assert_eq!(
             header.id().to_string(),
-            "974d3f4494b250afb99e14961da068907299da8af8d1b1eafe8533f0c21add58"
+            "de1273245753b41bcc82b2664c8cba83e87792f2a0125eaab9db3e09aaac8b5b"
         );
         let other = Hash::from_bytes([9; 32]);
         let changes: [fn(&mut Header, Hash); 11] = [
