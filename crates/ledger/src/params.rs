@@ -19,11 +19,11 @@ use crate::{
     subnet::Hyperparameters,
 };
 
-/// The longest lifetime of a transaction, in blocks: a day with the shortest block time.
-const MAX_LIFETIME: u64 = 864_000;
-
 /// The longest rest of a jailed validator, in blocks: 30 days of a public mesh.
 const MAX_JAIL_TIME: u64 = 216_000;
+
+/// The longest lifetime of a transaction, in blocks: a day with the shortest block time.
+const MAX_LIFETIME: u64 = 864_000;
 
 /// The parameters of a mesh's ledger. Amounts are base units, times are blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

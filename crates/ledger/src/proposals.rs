@@ -9,7 +9,10 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
-use nervure_consensus::checkpoint::CommitCertificate;
+use nervure_consensus::{
+    bft::SignedVote,
+    checkpoint::{CommitCertificate, SignatureList},
+};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis};
 
 use crate::{
@@ -114,6 +117,19 @@ impl Proposals {
     /// A block that validators agreed on, to be written.
     pub fn take(&mut self, id: &Hash) -> Option<Next> {
         self.kept.remove(id)
+    }
+
+    /// Keeps a verified precommit for the tip that came after its certificate: the next block made here says that its
+    /// signer signed. Without it, the next block does not.
+    pub fn late_precommit(&mut self, vote: &SignedVote) {
+        let Some(commit) = self.last_commit.as_mut().filter(|commit| commit.vote() == vote.statement) else {
+            return;
+        };
+        let all = commit.signatures.iter().copied().chain([(vote.signer, vote.signature)]);
+        // Only more signers than a validator set has members do not make a list, and those are none.
+        if let Ok(signatures) = SignatureList::collect(all) {
+            commit.signatures = signatures;
+        }
     }
 
     /// `next` is written with its certificate: it is the tip, and what waits is looked through.

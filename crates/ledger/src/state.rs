@@ -164,6 +164,7 @@ impl LedgerState {
         }
         self.height = self.height.saturating_add(1);
         self.nodes.block = self.height;
+        // Before the transactions: what is unbonded now can be spent in this block.
         self.accounts.release(self.height);
         self.mint();
         // After the minting, so that this block's reward is shared in this block.

@@ -157,7 +157,7 @@ impl LedgerState {
         // Before the election: the set until now agrees on this block.
         self.last_validators.clone_from(&self.validators);
         if self.height.is_multiple_of(self.params.election_interval) {
-            // After the epochs, whose dividends change stakes and whose results change permits.
+            // After the epochs, whose dividends change stakes.
             self.elect(&mut advanced.events);
             self.lane.reset(LaneScope::Election);
             // After the election: it reads the validators that were just elected.

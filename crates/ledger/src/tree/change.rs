@@ -50,12 +50,6 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
         // Once there, they are there for ever.
         after.anchors.sets.iter().for_each(|sets| put(&mut changes, Record::of_sets(sets)));
     }
-    let lane = |(scope, node): &(LaneScope, NodeId), used: &u16| Record::Lane {
-        scope: *scope,
-        node: *node,
-        used: *used,
-    };
-    compare(&mut changes, &before.lane.used, &after.lane.used, lane);
     let standing = |node: &NodeId, standing: &_| Record::Validator { node: *node, standing: *standing };
     compare(&mut changes, &before.roster.standings, &after.roster.standings, standing);
     let liveness = |member: &NodeId, one: &Liveness| Record::Liveness {
@@ -71,6 +65,12 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
         shares: *shares,
     };
     compare(&mut changes, &before.nodes.stakes, &after.nodes.stakes, stake);
+    let lane = |(scope, node): &(LaneScope, NodeId), used: &u16| Record::Lane {
+        scope: *scope,
+        node: *node,
+        used: *used,
+    };
+    compare(&mut changes, &before.lane.used, &after.lane.used, lane);
     subnets(&mut changes, &before.subnets, &after.subnets);
     changes
 }

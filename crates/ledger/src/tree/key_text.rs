@@ -29,10 +29,10 @@ impl fmt::Display for Key {
             Self::Neuron(netuid, uid) => write!(f, "neuron/{netuid}/{uid}"),
             Self::AnchorKey(node) => write!(f, "anchor-key/{node}"),
             Self::AnchorSets => f.write_str("anchor-sets"),
-            Self::Lane(LaneScope::Subnet(netuid), node) => write!(f, "lane/{netuid}/{node}"),
-            Self::Lane(LaneScope::Election, node) => write!(f, "lane/election/{node}"),
             Self::Validator(node) => write!(f, "validator/{node}"),
             Self::Liveness(member) => write!(f, "liveness/{member}"),
+            Self::Lane(LaneScope::Subnet(netuid), node) => write!(f, "lane/{netuid}/{node}"),
+            Self::Lane(LaneScope::Election, node) => write!(f, "lane/election/{node}"),
         }
     }
 }
@@ -47,6 +47,8 @@ impl FromStr for Key {
             ["chain"] => Some(Self::Chain),
             ["anchor-sets"] => Some(Self::AnchorSets),
             ["anchor-key", node] => node.parse().ok().map(Self::AnchorKey),
+            ["validator", node] => node.parse().ok().map(Self::Validator),
+            ["liveness", member] => member.parse().ok().map(Self::Liveness),
             ["lane", scope, node] => {
                 let scope = match scope {
                     "election" => Some(LaneScope::Election),
@@ -54,8 +56,6 @@ impl FromStr for Key {
                 };
                 scope.zip(node.parse().ok()).map(|(scope, node)| Self::Lane(scope, node))
             }
-            ["validator", node] => node.parse().ok().map(Self::Validator),
-            ["liveness", member] => member.parse().ok().map(Self::Liveness),
             ["account", owner] => owner.parse().ok().map(Self::Account),
             ["node", node] => node.parse().ok().map(Self::Node),
             ["retired", node] => node.parse().ok().map(Self::Retired),
@@ -101,10 +101,10 @@ mod tests {
             Key::Neuron(Netuid(9), Uid(255)),
             Key::AnchorKey(id(6)),
             Key::AnchorSets,
-            Key::Lane(LaneScope::Subnet(Netuid(9)), id(7)),
-            Key::Lane(LaneScope::Election, id(7)),
             Key::Validator(id(7)),
             Key::Liveness(id(8)),
+            Key::Lane(LaneScope::Subnet(Netuid(9)), id(7)),
+            Key::Lane(LaneScope::Election, id(7)),
         ];
         for key in keys {
             assert_eq!(key.to_string().parse(), Ok(key));

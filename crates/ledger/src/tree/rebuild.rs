@@ -63,8 +63,8 @@ struct Parts {
     subnets: OrdMap<Netuid, Subnet>,
     neurons: BTreeMap<(Netuid, Uid), Neuron>,
     anchors: Anchors,
-    lane: Lane,
     roster: Roster,
+    lane: Lane,
 }
 
 impl LedgerState {

@@ -47,12 +47,12 @@ pub enum Key {
     AnchorKey(NodeId),
     /// Who signs checkpoints.
     AnchorSets,
-    /// How many free transactions of a validator there were.
-    Lane(LaneScope, NodeId),
     /// Whether a node joined the validators, or is jailed.
     Validator(NodeId),
     /// What a member of the validator set signed and missed, by its key in the set.
     Liveness(NodeId),
+    /// How many free transactions of a validator there were.
+    Lane(LaneScope, NodeId),
 }
 
 impl Key {
@@ -72,10 +72,10 @@ impl Key {
             Self::Neuron(netuid, uid) => of(8, [&netuid.0.to_be_bytes(), &uid.0.to_be_bytes()]),
             Self::AnchorKey(node) => of(9, [node.as_bytes(), &[]]),
             Self::AnchorSets => of(10, [&[], &[]]),
-            Self::Lane(LaneScope::Subnet(netuid), node) => of(16, [&netuid.0.to_be_bytes(), node.as_bytes()]),
-            Self::Lane(LaneScope::Election, node) => of(17, [node.as_bytes(), &[]]),
             Self::Validator(node) => of(11, [node.as_bytes(), &[]]),
             Self::Liveness(member) => of(12, [member.as_bytes(), &[]]),
+            Self::Lane(LaneScope::Subnet(netuid), node) => of(16, [&netuid.0.to_be_bytes(), node.as_bytes()]),
+            Self::Lane(LaneScope::Election, node) => of(17, [node.as_bytes(), &[]]),
         }
     }
 }
@@ -196,15 +196,6 @@ pub enum Record {
         /// Who signs the checkpoint of the next election.
         successors: AnchorSet,
     },
-    /// See [`Key::Lane`].
-    Lane {
-        /// Where they count.
-        scope: LaneScope,
-        /// The validator.
-        node: NodeId,
-        /// How many there were in the current epoch or term.
-        used: u16,
-    },
     /// See [`Key::Validator`].
     Validator {
         /// The node.
@@ -218,6 +209,15 @@ pub enum Record {
         member: NodeId,
         /// What it signed and missed.
         liveness: Box<Liveness>,
+    },
+    /// See [`Key::Lane`].
+    Lane {
+        /// Where they count.
+        scope: LaneScope,
+        /// The validator.
+        node: NodeId,
+        /// How many there were in the current epoch or term.
+        used: u16,
     },
 }
 
@@ -236,9 +236,9 @@ impl Record {
             Self::Neuron { netuid, uid, .. } => Key::Neuron(*netuid, *uid),
             Self::AnchorKey { node, .. } => Key::AnchorKey(*node),
             Self::AnchorSets { .. } => Key::AnchorSets,
-            Self::Lane { scope, node, .. } => Key::Lane(*scope, *node),
             Self::Validator { node, .. } => Key::Validator(*node),
             Self::Liveness { member, .. } => Key::Liveness(*member),
+            Self::Lane { scope, node, .. } => Key::Lane(*scope, *node),
         }
     }
 

@@ -63,12 +63,11 @@ fn one_block(state: &mut LedgerState, signer: &NodeKey, call: Call) -> Option<Re
     let nonce = state.accounts().get(&signer.node_id()).nonce;
     // Far above any price here.
     let fee = Amount::from_base_units(10_000_000);
-    let expiry = BlockHeight(state.height().0 + 1);
+    let expiry = BlockHeight(state.height().0 + 10);
     let transaction = Transaction { nonce, fee, tip: Amount::ZERO, expiry, call };
     let mesh = state.mesh();
     let checked = Checked::new(&transaction.seal(signer, &mesh).unwrap(), &mesh);
-    let events = state.advance(&BlockContext::default(), &[checked]).unwrap();
-    events.into_iter().find_map(|event| match event {
+    state.advance(&BlockContext::default(), &[checked]).unwrap().into_iter().find_map(|event| match event {
         Event::Refused { refusal, .. } => Some(refusal),
         _ => None,
     })
@@ -118,5 +117,5 @@ fn dust_that_does_not_sign_is_silent_and_then_jailed() {
     for _ in 0..39 {
         unjailed.advance(&BlockContext::default(), &[]).unwrap();
     }
-    assert_eq!(dead(&unjailed), usize::from(DUST), "where nobody counts, they stay");
+    assert_eq!(dead(&unjailed), usize::from(DUST), "where no missed heights are counted, they stay");
 }

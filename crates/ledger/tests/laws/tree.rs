@@ -108,7 +108,7 @@ fn the_root_of_a_known_history_is_frozen() {
     world.register(0, 0);
     world.wait(20);
     let root = MemoryTree::of(&world.state).unwrap().root().unwrap();
-    assert_eq!(root.to_string(), "9b61f7aa184c6fad587a9187e2ddeef717d3227605f403111a104d264a5b1812");
+    assert_eq!(root.to_string(), "3149f297326b43b2ae0416acdddee88c234fff1540032a014fa38089ab6a1468");
 }
 
 #[test]

@@ -20,7 +20,7 @@ impl StatusArgs {
         let serving = if status.serving.is_empty() { "nothing".into() } else { status.serving.join(", ") };
         let up = Duration::from_millis(status.uptime_ms).as_secs();
         let clock = status.clock.map(|wrong| ("clock", wrong));
-        let blocks = status.validator.as_ref().map(|one| ("elected", validator(one)));
+        let blocks = status.validator.as_ref().map(|one| ("election", validator(one)));
         let rows = [
             ("node", status.node.to_string()),
             ("mesh", status.mesh.to_string()),

@@ -12,9 +12,9 @@ use nervure_ledger::{
     state::LedgerState,
     subnet::{Hyperparameter, Hyperparameters},
     transaction::{
-        Call, CommitWeights, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights, SetHyperparameter,
-        SetTake, SetWeights, SignerKey, Stake, Transaction, Transfer, Unstake, VoteSubnets, commitment,
-        consent,
+        Call, CommitWeights, JoinValidators, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights,
+        SetHyperparameter, SetTake, SetWeights, SignerKey, Stake, Transaction, Transfer, Unstake,
+        VoteSubnets, commitment, consent,
     },
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, Netuid, NodeId, NodeKey, Uid};
@@ -109,18 +109,23 @@ impl Crowd {
     }
 
     /// The spared validator leaves with all of its stake, and comes back.
-    fn rotation(&self, state: &LedgerState) -> Option<(NodeKey, Call)> {
-        let validator = self.rotated_out?;
-        let (key, node) = (owner(owner_of(validator)), self.validators.get(validator)?.key.node_id());
+    fn rotation(&self, state: &LedgerState) -> Vec<(NodeKey, Call)> {
+        let Some((at, validator)) = self.rotated_out.and_then(|at| Some((at, self.validators.get(at)?)))
+        else {
+            return Vec::new();
+        };
+        let (key, node) = (owner(owner_of(at)), validator.key.node_id());
         let staked = state.nodes().stake_of(&node, &key.node_id());
-        match (state.height().0 % 4, staked.is_zero()) {
-            (0, false) => Some((key, Call::Unstake(Unstake { node, amount: staked }))),
+        let calls = match (state.height().0 % 4, staked.is_zero()) {
+            (0, false) => vec![Call::Unstake(Unstake { node, amount: staked })],
+            // The election removed it when it had no stake.
             (2, true) => {
-                let amount = units(self.validators.get(validator)?.power * UNIT);
-                Some((key, Call::Stake(Stake { node, amount })))
+                let stake = Stake { node, amount: units(validator.power * UNIT) };
+                vec![Call::Stake(stake), Call::JoinValidators(JoinValidators { node })]
             }
-            _ => None,
-        }
+            _ => Vec::new(),
+        };
+        calls.into_iter().map(|call| (key.clone(), call)).collect()
     }
 
     fn call(&self, rng: &mut ChaCha8Rng, state: &LedgerState) -> (NodeKey, Call) {

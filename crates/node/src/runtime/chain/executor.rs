@@ -7,7 +7,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use nervure_consensus::{
-    bft::{Round, SignerRecord, WalEntry},
+    bft::{Round, SignedVote, SignerRecord, WalEntry},
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
@@ -89,6 +89,11 @@ impl BlockExecutor {
     /// Makes everything in the write-ahead log durable.
     pub(super) fn sync(&mut self) -> Result<(), HostError> {
         Ok(self.wal.sync()?)
+    }
+
+    /// Keeps a precommit for the tip that came after its certificate, for the next block made here.
+    pub(super) fn late_precommit(&mut self, vote: &SignedVote) {
+        self.proposals.late_precommit(vote);
     }
 
     /// Whether the block with this id is here and may follow.

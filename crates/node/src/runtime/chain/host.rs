@@ -9,7 +9,7 @@ mod commit;
 mod follow;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -88,6 +88,8 @@ pub(super) struct DueHeight {
     pub(super) height: BlockHeight,
     /// The validators that decide it.
     pub(super) validators: Arc<ValidatorSet>,
+    /// Those of them that propose last.
+    pub(super) silent: BTreeSet<NodeId>,
 }
 
 impl Host {
@@ -174,7 +176,8 @@ impl Host {
             tracing::warn!("this mesh has no validators with stake: it makes no blocks");
             return None;
         };
-        Some(DueHeight { height: self.height(), validators })
+        let silent = tip.state.silent_validators();
+        Some(DueHeight { height: self.height(), validators, silent })
     }
 
     /// Takes back blocks that were proposed before this process began.
@@ -399,6 +402,7 @@ impl bft::Host for Host {
             Effect::Propose { height, round, .. } => self.propose(height, round)?,
             Effect::Validate(candidate) => self.validate(candidate),
             Effect::Decided(certificate) => self.decided(certificate)?,
+            Effect::LatePrecommit(vote) => self.deps.executor.late_precommit(&vote),
             Effect::Evidence(equivocation) => {
                 self.deps.metrics.equivocations.inc();
                 tracing::warn!(culprit = %equivocation.culprit(), "a validator equivocated");

@@ -106,8 +106,8 @@ impl Task {
     fn begin(&mut self, due: DueHeight) -> Result<(), TaskError> {
         let recovered = std::mem::take(&mut self.recovered);
         self.driver.host().recover(&recovered.blocks).map_err(DriverError::Host)?;
-        let DueHeight { height, validators } = due;
-        self.feed(Input::Start { height, validators, log: recovered.of(height) })
+        let DueHeight { height, validators, silent } = due;
+        self.feed(Input::Start { height, validators, silent, log: recovered.of(height) })
     }
 
     fn handle(&mut self, event: Event) -> Result<(), TaskError> {
