@@ -16,6 +16,8 @@ mod error;
 mod pending;
 mod queues;
 mod selection;
+mod share;
+mod standing;
 
 use std::cmp::Reverse;
 

@@ -12,6 +12,8 @@ use super::{
     MAX_BYTES, MAX_BYTES_PER_PAYER, MAX_LANE_BYTES, MAX_LANE_TRANSACTIONS, MAX_PER_PAYER, MAX_TRANSACTIONS,
     MempoolError, Rank,
     pending::{PendingTransaction, Sequence, Terms, tip_at},
+    share::Share,
+    standing::Standing,
 };
 use crate::{lane::LaneScope, state::LedgerState, transaction::Rejection};
 
@@ -23,15 +25,6 @@ pub(super) type Queue = BTreeMap<u64, PendingTransaction>;
 pub(super) struct Shelf {
     pub(super) ranks: BTreeSet<Rank>,
     pub(super) bytes: usize,
-}
-
-/// What one payer has in the mempool.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Share {
-    count: usize,
-    bytes: usize,
-    /// The most that all of them take from its account, in base units.
-    reserved: u128,
 }
 
 /// Pending transactions and their books.
@@ -246,59 +239,5 @@ impl Queues {
             nonce: one.nonce(),
         };
         queue.values().map(|one| one.is_free()).zip(queue.values().map(rank)).collect()
-    }
-}
-
-impl Share {
-    fn put_in(&mut self, one: &PendingTransaction) {
-        self.count += 1;
-        self.bytes += one.bytes();
-        self.reserved += one.reserved();
-    }
-
-    fn take_out(&mut self, one: &PendingTransaction) {
-        if one.is_free() {
-            return;
-        }
-        self.count -= 1;
-        self.bytes -= one.bytes();
-        self.reserved -= one.reserved();
-    }
-}
-
-impl PendingTransaction {
-    fn reserved(&self) -> u128 {
-        match self.terms {
-            Terms::Lane { .. } => 0,
-            Terms::Account { reserved, .. } => reserved.into(),
-        }
-    }
-}
-
-/// What a queue is worth up to a place.
-struct Standing {
-    /// The nonce that has to come next; none when an earlier one is missing or cannot be paid for now.
-    due: Option<u64>,
-    /// The least tip rate so far.
-    least: u64,
-}
-
-impl Standing {
-    fn new(next: u64) -> Self {
-        Self { due: Some(next), least: u64::MAX }
-    }
-
-    /// The value of the next transaction of the queue; none when it cannot be in the next block.
-    fn next(&mut self, one: &PendingTransaction) -> Option<u64> {
-        let is_due = self.due == Some(one.nonce()) && one.is_payable();
-        self.due = is_due.then(|| one.nonce().saturating_add(1));
-        let value = match one.terms {
-            Terms::Lane { stake, .. } => stake,
-            Terms::Account { rate, .. } => {
-                self.least = self.least.min(rate.unwrap_or(0));
-                self.least
-            }
-        };
-        is_due.then_some(value)
     }
 }
