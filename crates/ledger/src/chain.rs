@@ -133,7 +133,7 @@ pub enum BlockError {
     /// Larger than [`MAX_BLOCK_LEN`](crate::block::MAX_BLOCK_LEN).
     #[error(transparent)]
     TooLarge(#[from] CborError),
-    /// A transaction that no valid block has: nobody pays for it, or it is not signed, not next or not valid any more.
+    /// A transaction that no valid block has: no account pays for it, or it is not signed, not next or not valid any more.
     #[error(transparent)]
     Transaction(#[from] InvalidTransaction),
     /// A field of the header is not what it has to be.

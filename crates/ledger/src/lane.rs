@@ -2,7 +2,7 @@
 //!
 //! A mesh without these decides nothing, so that no price may keep them out of blocks. Who has no permit, or is no
 //! validator, cannot use the lane; who is may use it [`lane_quota`](crate::params::Params::lane_quota) times in each
-//! [`LaneScope`], whether the transaction succeeds or not. Beyond that, and for everybody else, the owner of the node
+//! [`LaneScope`], whether the transaction succeeds or not. Beyond that, and for all other keys, the owner of the node
 //! pays as for any other transaction.
 //!
 //! What a hostile permit holder can do: use its own quota. It cannot reach the weight that pays, nor the quota of others.
@@ -44,7 +44,7 @@ impl Lane {
         *used = used.saturating_add(1);
     }
 
-    /// The epoch or the term of `scope` is over: everybody's quota is whole again.
+    /// The epoch or the term of `scope` is over: all quotas are whole again.
     pub(crate) fn reset(&mut self, scope: LaneScope) {
         let first = NodeId::from_bytes([0; 32]);
         let users = self.used.range((scope, first)..).map(|(key, _)| *key);

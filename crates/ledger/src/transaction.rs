@@ -11,7 +11,7 @@
 //!
 //! What a hostile signer can do: fill blocks for as long as it pays the base fee, which rises with every full block. What
 //! it cannot: make the decoder allocate more than [`MAX_LEN`] bytes, have a transaction carried out twice, or have one in
-//! a block that nobody pays for.
+//! a block that no account pays for.
 
 mod checked;
 mod commit_weights;

@@ -13,7 +13,7 @@
 mod cases;
 
 /// How much more than its weight a kind may cost.
-const MOST: f64 = 1.5;
+const MAX_RATIO: f64 = 1.5;
 
 #[test]
 fn no_kind_costs_much_more_than_its_weight_slow() {
@@ -27,12 +27,12 @@ fn no_kind_costs_much_more_than_its_weight_slow() {
     let mut above = Vec::new();
     for rounds in [5, 15, 30] {
         above = cases::measure(rounds);
-        above.retain(|case| case.measured > MOST * case.weight as f64);
+        above.retain(|case| case.measured > MAX_RATIO * case.weight as f64);
         if above.is_empty() {
             return;
         }
     }
     let above: Vec<_> =
         above.iter().map(|case| (case.name, case.bytes, case.weight, case.measured)).collect();
-    panic!("kinds that cost more than {MOST} times their weight: {above:?}");
+    panic!("kinds that cost more than {MAX_RATIO} times their weight: {above:?}");
 }

@@ -58,7 +58,7 @@ impl MempoolError {
         matches!(self, Self::Ledger(Rejection::Malformed { .. }))
     }
 
-    /// Whether nobody can or will pay for it. A peer accepts no such transaction, unless its last block is another one:
+    /// Whether no account can pay for it. A peer accepts no such transaction, unless its last block is another one:
     /// one that sends many of them has others verify signatures at no cost.
     pub fn is_unfunded(&self) -> bool {
         match self {

@@ -21,7 +21,7 @@ pub struct Advanced {
     pub epochs: Vec<EpochRecord>,
 }
 
-/// A transaction that no valid block has in this place: it is malformed or expired, its nonce is not the next one, nobody
+/// A transaction that no valid block has in this place: it is malformed or expired, its nonce is not the next one, no account
 /// can pay for it, or the block has no room for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("transaction {index} of the block, {id}, is not valid: {reason}")]

@@ -12,7 +12,7 @@ use crate::{block_weight::BlockWeight, lane::LaneScope, state::LedgerState};
 /// Who pays for a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payment {
-    /// Nobody: it is in the lane of validators.
+    /// No account: it is in the lane of validators.
     Lane(LaneScope),
     /// An account.
     Account(Charge),

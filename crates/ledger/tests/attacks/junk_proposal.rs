@@ -1,4 +1,4 @@
-//! Junk in a block: a proposer fills it with transactions that nobody pays for.
+//! Junk in a block: a proposer fills it with transactions that no account pays for.
 //!
 //! Defence: such a block is invalid. Without: the transactions are rejected one by one, and the block is as good as an
 //! empty one; every node verifies and keeps it for ever.

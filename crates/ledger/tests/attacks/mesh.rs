@@ -35,7 +35,7 @@ pub(crate) fn validator() -> NodeKey {
     key(1)
 }
 
-/// Who wants to pay somebody.
+/// Who wants to pay another user.
 pub(crate) fn honest() -> NodeKey {
     key(2)
 }

@@ -1,6 +1,6 @@
 //! A good transaction with a wrong signature: an attacker sends it, or proposes it, so that the good one is refused.
 //!
-//! Defence: the id is a hash of the signature too. Without: the two have one id, and whoever remembers that the id is
+//! Defence: the id is a hash of the signature too. Without: the two have one id, and a node that remembers that the id is
 //! malformed, or was in a block, refuses the good one.
 
 use nervure_ledger::{

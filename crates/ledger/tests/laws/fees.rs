@@ -1,4 +1,4 @@
-//! The base fee: it follows how full blocks are, everybody can prove it, and what is paid follows it.
+//! The base fee: it follows how full blocks are, any client can verify it, and what is paid follows it.
 
 use nervure_ledger::{
     state::LedgerState,
@@ -86,6 +86,6 @@ fn a_trial_says_what_is_wrong_with_a_call_before_who_would_pay_for_it() {
     assert!(tried(0, pay()).is_ok(), "earlier ones may be pending");
     let nothing = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(0) });
     assert_eq!(tried(0, nothing.clone()), Err(Rejection::Nothing));
-    assert_eq!(tried(77, nothing), Err(Rejection::Nothing), "although nobody could pay");
+    assert_eq!(tried(77, nothing), Err(Rejection::Nothing), "although no account could pay");
     assert!(matches!(tried(77, pay()), Err(Rejection::Balance { .. })));
 }

@@ -261,7 +261,7 @@ impl ChainHandle {
     /// chain's thread does not answer.
     pub(crate) async fn next_nonce(&self, key: SignerKey, signer: NodeId) -> Option<u64> {
         let (reply, answer) = oneshot::channel();
-        self.events.send(Lane::Transactions, Event::NextNonce(key, signer, reply)).ok()?;
+        self.events.send(Lane::Transactions, Event::NextNonce { key, signer, reply }).ok()?;
         answer.await.ok().flatten()
     }
 

@@ -67,7 +67,7 @@ pub(super) struct Host {
     span: Span,
     /// Inputs for the engine that effects produced.
     inputs: VecDeque<Input>,
-    /// Peers that send transactions that nobody pays for.
+    /// Peers that send transactions that no account pays for.
     unfunded: UnfundedMeter,
     /// How many consensus messages were sent: each sending is a gossip message of its own.
     sent: u16,

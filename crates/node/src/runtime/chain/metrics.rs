@@ -27,7 +27,7 @@ pub(crate) struct ChainMetrics {
     pub(super) refused_blocks: Counter,
     /// Answers and announcements of peers that no honest node sends.
     pub(super) peer_faults: Counter,
-    /// Transactions of peers that nobody pays for.
+    /// Transactions of peers that no account pays for.
     pub(super) unfunded: Counter,
     /// Rounds beyond the first.
     pub(super) extra_rounds: Counter,
@@ -121,7 +121,7 @@ impl ChainMetrics {
             ),
             (
                 "chain_unfunded_transactions",
-                "Transactions of peers that nobody can or will pay for; many of one peer count against it",
+                "Transactions of peers that no account can pay for; many of one peer count against it",
                 &self.unfunded,
             ),
         ];

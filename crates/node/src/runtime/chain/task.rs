@@ -37,7 +37,7 @@ pub(super) enum Event {
     /// A transaction of this node's users.
     Submit(Box<SignedTransaction>, oneshot::Sender<Result<Hash, MempoolError>>),
     /// The next nonce of a key is asked for, after what is pending.
-    NextNonce(SignerKey, NodeId, oneshot::Sender<Option<u64>>),
+    NextNonce { key: SignerKey, signer: NodeId, reply: oneshot::Sender<Option<u64>> },
     /// The block of a proposal, or that no peer has it.
     Body(Candidate, Option<Block>),
     /// What a peer that was asked for committed blocks did.
@@ -133,7 +133,7 @@ impl Task {
                 let _ = reply.send(self.driver.host().submit(*signed));
                 Ok(())
             }
-            Event::NextNonce(key, signer, reply) => {
+            Event::NextNonce { key, signer, reply } => {
                 let _ = reply.send(self.driver.host().next_nonce(key, signer));
                 Ok(())
             }

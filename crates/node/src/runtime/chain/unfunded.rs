@@ -1,4 +1,4 @@
-//! Which peers send transactions that nobody pays for.
+//! Which peers send transactions that no account pays for.
 //!
 //! An honest peer forwards what its own mempool took. A block that one of two has and the other has not makes some of that
 //! unfunded here, but not much of it; a peer that sends more than [`BURST`] at once and one per [`REFILL_INTERVAL`] has
