@@ -215,7 +215,7 @@ fn cases(world: &World) -> Vec<Case> {
     };
     let one = |key: NodeKey, call| vec![world.sign(&key, call)];
     let mechanism =
-        || (0..16).fold(MechanismSpec::named("next-byte"), |spec, at| spec.with(&format!("p{at}"), 8));
+        || (0..16).fold(MechanismSpec::named("next-byte"), |spec, at| spec.with(format!("p{at}"), 8));
     let weights = |one| SetWeights { netuid: PLAIN, weights: row(one), version_key: 0 };
     let blocks = [
         (
