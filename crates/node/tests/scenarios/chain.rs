@@ -41,6 +41,18 @@ fn transactions_become_final_and_every_node_agrees_on_the_state() {
     assert!(sent.err.contains("final in block"), "{sent:?}");
     assert_eq!(balance(&mesh, key), 12_500_000_000);
 
+    // One key, several commands at once: each gets a nonce of its own.
+    let at_once: Vec<CommandOutput> = std::thread::scope(|scope| {
+        let send = |amount: &'static str| {
+            let (mesh, to) = (&mesh, &to);
+            scope.spawn(move || mesh.run(&["wallet", "send", to, amount]))
+        };
+        let sending = ["1", "2", "3", "4"].map(send);
+        sending.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    at_once.into_iter().for_each(|one| drop(one.succeeded()));
+    assert_eq!(balance(&mesh, key), 22_500_000_000);
+
     let much: CommandOutput = mesh.run(&["wallet", "send", &to, "900000"]);
     assert!(much.code != 0 && much.err.contains("900000 tokens are needed"), "{much:?}");
 
