@@ -25,6 +25,19 @@ pub(super) type Queue = BTreeMap<u64, PendingTransaction>;
 pub(super) struct Shelf {
     pub(super) ranks: BTreeSet<Rank>,
     pub(super) bytes: usize,
+    pub(super) weight: u64,
+}
+
+impl Shelf {
+    fn put_in(&mut self, one: &PendingTransaction) {
+        self.bytes += one.bytes();
+        self.weight = self.weight.saturating_add(one.weight());
+    }
+
+    fn take_out(&mut self, one: &PendingTransaction) {
+        self.bytes -= one.bytes();
+        self.weight = self.weight.saturating_sub(one.weight());
+    }
 }
 
 /// Pending transactions and their books.
@@ -137,6 +150,10 @@ impl Queues {
 
     /// The least tip rate that a block with room for `limit` would take.
     pub(super) fn going_tip(&self, limit: u64) -> u64 {
+        // Most of the time; otherwise it takes as long as a block has transactions.
+        if self.paid.weight <= limit {
+            return 0;
+        }
         let mut weight = 0u64;
         for rank in self.paid.ranks.iter().rev() {
             let Some(value) = rank.value else { break };
@@ -155,11 +172,11 @@ impl Queues {
         self.ids.insert(new.signed.checked.id());
         match new.terms {
             Terms::Lane { scope, .. } => {
-                self.lane.bytes += new.bytes();
+                self.lane.put_in(&new);
                 *self.scopes.entry((scope, sequence.signer)).or_default() += 1;
             }
             Terms::Account { payer, .. } => {
-                self.paid.bytes += new.bytes();
+                self.paid.put_in(&new);
                 self.payers.entry(payer).or_default().put_in(&new);
             }
         }
@@ -183,7 +200,7 @@ impl Queues {
         self.ids.remove(&old.signed.checked.id());
         match old.terms {
             Terms::Lane { scope, .. } => {
-                self.lane.bytes -= old.bytes();
+                self.lane.take_out(old);
                 let key = (scope, sequence.signer);
                 if let Some(count) = self.scopes.get_mut(&key) {
                     *count -= 1;
@@ -193,7 +210,7 @@ impl Queues {
                 }
             }
             Terms::Account { payer, .. } => {
-                self.paid.bytes -= old.bytes();
+                self.paid.take_out(old);
                 if let Some(share) = self.payers.get_mut(&payer) {
                     share.take_out(old);
                     if share.count == 0 {

@@ -209,8 +209,8 @@ fn a_block_empties_it_of_what_it_carried_out() {
     (0..9).for_each(|_| drop(state.advance(&BlockContext::default(), &[]).unwrap()));
     pool.update(&state);
     assert!(pool.is_empty(), "expired");
-    let books = |shelf: &Shelf| (shelf.bytes, shelf.ranks.len());
-    assert_eq!((books(&pool.queues.paid), books(&pool.queues.lane)), ((0, 0), (0, 0)));
+    let books = |shelf: &Shelf| (shelf.bytes, shelf.weight, shelf.ranks.len());
+    assert_eq!((books(&pool.queues.paid), books(&pool.queues.lane)), ((0, 0, 0), (0, 0, 0)));
     assert!(pool.queues.payers.is_empty() && pool.queues.scopes.is_empty());
 }
 

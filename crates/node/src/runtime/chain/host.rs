@@ -43,6 +43,9 @@ const FOLLOWER_POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a validator that has just started looks for peers before it begins with its own last block.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How often the going tip is computed between two blocks.
+const GOING_TIP_INTERVAL: Duration = Duration::from_millis(100);
+
 /// What a host depends on.
 pub(super) struct HostDeps {
     pub(super) executor: BlockExecutor,
@@ -67,6 +70,8 @@ pub(super) struct Host {
     span: Span,
     /// Inputs for the engine that effects produced.
     inputs: VecDeque<Input>,
+    /// When the going tip is computed again.
+    tip_due: Instant,
     /// Peers that send transactions that no account pays for.
     unfunded: UnfundedMeter,
     /// How many consensus messages were sent: each sending is a gossip message of its own.
@@ -103,6 +108,7 @@ impl Host {
             current: CurrentHeight::default(),
             span: span::of_height(deps.executor.height(), 0),
             inputs: VecDeque::new(),
+            tip_due: now,
             unfunded: UnfundedMeter::default(),
             sent: 0,
             deps,
@@ -263,10 +269,27 @@ impl Host {
         self.deps.pending.retain(|id| pool.contains(id));
     }
 
-    fn report_waiting(&self) {
+    fn report_waiting(&mut self) {
+        let waiting = self.deps.executor.pool().len();
+        let going_tip = self.is_tip_due(Instant::now()).then(|| self.going_tip());
+        self.deps.view.send_modify(|view| {
+            view.waiting = waiting;
+            view.going_tip = going_tip.unwrap_or(view.going_tip);
+        });
+    }
+
+    /// Whether the going tip is computed again: with a full mempool it takes longer than taking a transaction does.
+    fn is_tip_due(&mut self, now: Instant) -> bool {
+        let is_due = self.tip_due <= now;
+        if is_due {
+            self.tip_due = now + GOING_TIP_INTERVAL;
+        }
+        is_due
+    }
+
+    fn going_tip(&self) -> u64 {
         let executor = &self.deps.executor;
-        let (waiting, going_tip) = (executor.pool().len(), executor.pool().going_tip(&executor.tip().state));
-        self.deps.view.send_modify(|view| (view.waiting, view.going_tip) = (waiting, going_tip));
+        executor.pool().going_tip(&executor.tip().state)
     }
 
     /// The next nonce of a key, after what is pending here; none when the ledger does not know the key.
