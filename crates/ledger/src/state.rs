@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use epochs::{Advanced, EpochRecord};
 pub use genesis::GenesisError;
+pub use shares::{ROOT_VALIDATORS, ShareChange};
 
 use crate::{
     accounts::Accounts,
@@ -116,7 +117,7 @@ impl LedgerState {
     /// All balances, stakes, locks and pending amounts, in base units: always the issuance.
     pub fn held(&self) -> u128 {
         self.accounts.total()
-            + self.nodes.total()
+            + self.nodes.total_held()
             + self.subnets.values().map(Subnet::held).sum::<u128>()
             + u128::from(self.carry)
     }
@@ -142,7 +143,10 @@ impl LedgerState {
             });
         }
         // After the transactions: weights that are revealed in this block count in an epoch that ends here.
-        self.run_epochs(&mut advanced);
+        self.run_epochs(self.params.epoch_weight_limit(), &mut advanced);
+        if self.height.is_multiple_of(self.params.share_interval) {
+            self.step_shares();
+        }
         if self.height.is_multiple_of(self.params.election_interval) {
             // After the epochs, whose dividends change stakes and whose results change permits.
             self.elect();

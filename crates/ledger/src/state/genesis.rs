@@ -74,6 +74,7 @@ impl LedgerState {
             validators: None,
             anchors,
         };
+        state.restore_shares();
         // Both need the nodes, subnets and anchor keys of the spec, so they come last.
         state.elect();
         state.hand_over();

@@ -125,3 +125,6 @@ impl LedgerState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
