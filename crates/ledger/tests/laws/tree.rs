@@ -122,7 +122,7 @@ fn the_root_of_a_known_history_is_frozen() {
     world.register(0, 0);
     world.wait(20);
     let root = MemoryTree::of(&world.state).unwrap().root().unwrap();
-    assert_eq!(root.to_string(), "38b4ebae3962fd8c7cbfcb8c340ba82fa43e22bd5622a3bbb75e87203d7eaef9");
+    assert_eq!(root.to_string(), "223526e4b2576d1c6eef98456fbe8e021458931e4f8c12c0218d04aeef552e3d");
 }
 
 #[test]
