@@ -8,18 +8,38 @@ pub use limits::OutOfRange;
 pub(crate) use limits::{MAX_TEMPO, within};
 
 use crate::{
-    economics::{burn::BurnRule, lock::LockRule},
+    economics::{
+        base_fee::{MAX_FLOOR, MIN_FLOOR},
+        burn::BurnRule,
+        emission::CAP,
+        lock::LockRule,
+    },
+    roster::MAX_LIVENESS_WINDOW,
     spec::{SLOTS, VALIDATOR_SLOTS},
     subnet::Hyperparameters,
 };
+
+/// The longest rest of a jailed validator, in blocks: 30 days of a public mesh.
+const MAX_JAIL_TIME: u64 = 216_000;
+
+/// The longest lifetime of a transaction, in blocks: a day with the shortest block time.
+const MAX_LIFETIME: u64 = 864_000;
 
 /// The parameters of a mesh's ledger. Amounts are base units, times are blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The least fee of a transaction that an owner key signs. Fees are recycled. 0 makes refilling
-    /// blocks free; default 1,000.
-    pub min_fee: u64,
+    /// The floor of the base fee: base units per 1,000 units of weight
+    /// ([`BaseFee`](crate::economics::base_fee::BaseFee)), at least 8. Too low makes filling blocks nearly free until
+    /// the base fee has risen; default 300, about 1,000 base units for a transfer.
+    pub min_base_fee: u64,
+    /// Most blocks ahead that a transaction may expire, at most a day of them; default 7,200. What is signed can be
+    /// carried out for so long.
+    pub max_lifetime: u64,
+    /// Free transactions of a validator in the reserved lane: per epoch in each of its subnets, and per election for
+    /// votes and anchor keys; default 8. Too few, and a validator whose transactions fail pays for the next one; too
+    /// many, and permits buy free blocks.
+    pub lane_quota: u16,
     /// The least that a staker may keep on a node: bounds how many stakers there can be. Default 0.1
     /// token.
     pub min_stake: u64,
@@ -58,6 +78,14 @@ pub struct Params {
     pub max_tempo: u64,
     /// Blocks between two elections of the validators that make blocks; default 360.
     pub election_interval: u64,
+    /// The least stake of a node's owner on it with which it makes blocks, in base units, at least 1; default 1,000
+    /// tokens. Too small, and validators that risk nothing fill the set; too large, and few can validate.
+    pub min_self_stake: u64,
+    /// The heights in which missed ones of a validator are counted, 2 to 10,000; default 3,600 (12 hours). Who misses
+    /// more than half of them is jailed. Too short, and a restart is punished; too long, and absent power stays.
+    pub liveness_window: u64,
+    /// Blocks after which a jailed validator may join again, 1 to 216,000; default 3,600.
+    pub jail_time: u64,
     /// How the price of a neuron's slot moves. A new subnet starts at its floor.
     pub burn: BurnRule,
     /// How the price of a subnet moves.
@@ -69,7 +97,9 @@ pub struct Params {
 impl Default for Params {
     fn default() -> Self {
         Self {
-            min_fee: 1_000,
+            min_base_fee: 300,
+            max_lifetime: 7_200,
+            lane_quota: 8,
             min_stake: 100_000_000,
             weight_stake: 0,
             unbonding: 50_400,
@@ -87,6 +117,9 @@ impl Default for Params {
             min_tempo: 360,
             max_tempo: 7_200,
             election_interval: 360,
+            min_self_stake: 1_000_000_000_000,
+            liveness_window: 3_600,
+            jail_time: 3_600,
             burn: BurnRule::default(),
             lock: LockRule::default(),
             subnet: Hyperparameters::default(),
@@ -111,6 +144,9 @@ impl Params {
             min_tempo: 5,
             max_tempo: 20,
             election_interval: 10,
+            min_self_stake: 1_000_000_000,
+            liveness_window: 600,
+            jail_time: 60,
             burn: BurnRule { half_life: 60, ..BurnRule::default() },
             lock: LockRule { interval: 600, ..LockRule::default() },
             subnet: Hyperparameters {
@@ -129,6 +165,9 @@ impl Params {
     /// The first parameter that is out of range.
     pub fn check(&self) -> Result<(), OutOfRange> {
         let slots = u64::from(self.slots);
+        within("min_base_fee", self.min_base_fee, MIN_FLOOR..=MAX_FLOOR)?;
+        within("max_lifetime", self.max_lifetime, 1..=MAX_LIFETIME)?;
+        within("lane_quota", self.lane_quota.into(), 1..=1_000)?;
         within("slots", slots, 1..=SLOTS as u64)?;
         within("max_subnets", self.max_subnets.into(), 1..=4_096)?;
         within("registration_interval", self.registration_interval, 1..=MAX_TEMPO)?;
@@ -139,6 +178,9 @@ impl Params {
         within("min_tempo", self.min_tempo, 1..=MAX_TEMPO)?;
         within("max_tempo", self.max_tempo, self.min_tempo..=MAX_TEMPO)?;
         within("election_interval", self.election_interval, 1..=MAX_TEMPO)?;
+        within("min_self_stake", self.min_self_stake, 1..=CAP)?;
+        within("liveness_window", self.liveness_window, 2..=MAX_LIVENESS_WINDOW)?;
+        within("jail_time", self.jail_time, 1..=MAX_JAIL_TIME)?;
         // What is less can be spent before the epoch that it earned in is over, whatever tempo an owner sets.
         within("unbonding", self.unbonding, self.max_tempo..=u64::MAX)?;
         within("burn.half_life", self.burn.half_life, 0..=10_000_000)?;
@@ -163,7 +205,10 @@ mod tests {
         assert_eq!(Params::default().check(), Ok(()));
         assert_eq!(Params::local().check(), Ok(()));
         type Mistake = (&'static str, fn(&mut Params));
-        let mistakes: [Mistake; 10] = [
+        let mistakes: [Mistake; 16] = [
+            ("min_base_fee", |p| p.min_base_fee = 7),
+            ("max_lifetime", |p| p.max_lifetime = 0),
+            ("lane_quota", |p| p.lane_quota = 0),
             ("slots", |p| p.slots = 257),
             ("subnet.tempo", |p| p.subnet.tempo = 0),
             ("subnet.max_validators", |p| p.slots = 63),
@@ -174,6 +219,9 @@ mod tests {
             ("unbonding", |p| (p.subnet.tempo, p.unbonding) = (360, 7_199)),
             ("max_tempo", |p| p.max_tempo = 359),
             ("subnet.tempo", |p| p.subnet.tempo = 7_201),
+            ("min_self_stake", |p| p.min_self_stake = 0),
+            ("liveness_window", |p| p.liveness_window = 10_001),
+            ("jail_time", |p| p.jail_time = 0),
         ];
         for (place, mistake) in mistakes {
             let mut params = Params::default();

@@ -5,6 +5,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+#[path = "attacks/drained_payer.rs"]
+mod drained_payer;
+#[path = "attacks/dust_validators.rs"]
+mod dust_validators;
+#[path = "attacks/junk_proposal.rs"]
+mod junk_proposal;
+#[path = "attacks/mesh.rs"]
+mod mesh;
+#[path = "attacks/node_spam.rs"]
+mod node_spam;
+#[path = "attacks/owner_spam.rs"]
+mod owner_spam;
+#[path = "attacks/shadowed_signature.rs"]
+mod shadowed_signature;
+#[path = "attacks/staked_miner.rs"]
+mod staked_miner;
+#[path = "attacks/two_nonces.rs"]
+mod two_nonces;
 #[path = "attacks/aligned_epochs.rs"]
 mod aligned_epochs;
 #[path = "attacks/key_swap.rs"]

@@ -9,8 +9,11 @@ use super::LedgerState;
 use crate::{
     accounts::Accounts,
     anchors::{Anchors, RegisteredKey},
-    economics::{emission::CAP, lock::LastLock},
+    block_weight::BlockWeight,
+    economics::{base_fee::BaseFee, emission::CAP, lock::LastLock},
+    lane::Lane,
     nodes::Nodes,
+    roster::Roster,
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
     subnet::{Neuron, Subnet},
 };
@@ -40,8 +43,8 @@ impl LedgerState {
             Ok(issuance) if issuance <= CAP => issuance,
             _ => return Err(GenesisError::OverCap { held }),
         };
-        let (mut accounts, mut nodes, mut anchors) =
-            (Accounts::default(), Nodes::default(), Anchors::default());
+        let (mut accounts, mut nodes) = (Accounts::default(), Nodes::default());
+        let (mut anchors, mut roster) = (Anchors::default(), Roster::default());
         for account in &spec.accounts {
             accounts.credit(account.owner, account.balance.base_units());
         }
@@ -51,6 +54,10 @@ impl LedgerState {
             // All stakes were checked against the cap above, so that they fit into a pool.
             let stake = listed.stake.base_units();
             let _ = stake > 0 && nodes.add_stake(listed.id, owner, stake);
+            if listed.role == Role::Validator {
+                // The election below removes those without the minimum self-stake again.
+                roster.join(listed.id, 0);
+            }
             if let Some(address) = listed.anchor {
                 // The spec's check refuses an address that is there twice; unchecked, the first counts.
                 let _ = anchors.insert(listed.id, RegisteredKey { address, block: 0 });
@@ -63,6 +70,9 @@ impl LedgerState {
             mesh: spec.mesh_id(),
             last_lock: LastLock { amount: spec.economy.lock.floor, block: 0 },
             params: spec.economy.clone().into(),
+            limit: BlockWeight::limit(spec),
+            base_fee: BaseFee(spec.economy.min_base_fee),
+            lane: Lane::default(),
             height: 0,
             issuance,
             carry: 0,
@@ -72,12 +82,15 @@ impl LedgerState {
             next_netuid,
             votes: OrdMap::new(),
             validators: None,
+            last_validators: None,
             anchors,
+            roster,
         };
         state.restore_shares();
         // Both need the nodes, subnets and anchor keys of the spec, so they come last.
-        state.elect();
+        state.elect(&mut Vec::new());
         state.hand_over();
+        state.last_validators.clone_from(&state.validators);
         Ok(state)
     }
 }

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind};
+use super::{Description, Rejection, SignerKey, TransactionKind, weight};
 use crate::{
     economics::shares::WHOLE,
+    lane::LaneScope,
     state::{LedgerState, ROOT_VALIDATORS, ShareChange, SubnetVote},
 };
 
@@ -31,11 +32,21 @@ pub struct VoteSubnetsOutcome {
     pub step: BlockHeight,
     /// Whether the node is one of those with the largest stakes, whose votes count.
     pub counts: bool,
-    /// The shares that the next step changes if votes and stakes stay as they are; none if this vote does not count.
+    /// The shares that the next step changes if votes and stakes stay as they are. Only a trial of the vote computes them:
+    /// a block does not need them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<ShareChange>,
 }
 
 impl VoteSubnetsOutcome {
+    /// Computes what the next step changes after this vote; nothing if the vote does not count.
+    pub(crate) fn foresee(&mut self, state: &LedgerState) {
+        if self.counts {
+            self.changes = state.share_changes();
+            self.changes.retain(|change| change.now != change.next);
+        }
+    }
+
     /// What it changes, in words.
     fn effect(&self) -> String {
         let Self { step, counts, changes } = self;
@@ -71,6 +82,14 @@ impl TransactionKind for VoteSubnets {
 
     const SIGNER: SignerKey = SignerKey::Node;
 
+    fn weight(&self) -> u64 {
+        weight::VOTE.saturating_add(weight::each(weight::VOTED_SUBNET, self.weights.len()))
+    }
+
+    fn lane(&self) -> Option<LaneScope> {
+        Some(LaneScope::Election)
+    }
+
     fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         if let Some(vote) = state.votes.get(&node) {
             let from = vote.block.saturating_add(state.params.vote_interval);
@@ -88,18 +107,19 @@ impl TransactionKind for VoteSubnets {
             }
         }
         state.votes.insert(node, SubnetVote { block: state.height, weights: self.weights.clone() });
-        // Only then: the shares after a step cost more than all else here, and only a vote that counts changes them.
         let counts = state.is_root_validator(&node);
-        let mut changes = if counts { state.share_changes() } else { Vec::new() };
-        changes.retain(|change| change.now != change.next);
-        Ok(VoteSubnetsOutcome { step: state.next_share_step(), counts, changes })
+        Ok(VoteSubnetsOutcome { step: state.next_share_step(), counts, changes: Vec::new() })
     }
 
     fn description(outcome: &Self::Outcome) -> Description {
-        let effect = outcome.effect();
+        let VoteSubnetsOutcome { step, counts, .. } = outcome;
+        let known = match counts {
+            true => format!("the vote counts from block {step} on"),
+            false => "the vote is kept until the node has one of the largest stakes".into(),
+        };
         Description {
-            future: format!("votes on how the emission is shared among subnets; {effect}"),
-            past: format!("the vote is known; {effect}"),
+            future: format!("votes on how the emission is shared among subnets; {}", outcome.effect()),
+            past: known,
         }
     }
 

@@ -6,11 +6,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::{OrdMap, ordmap::DiffItem, ordset};
+use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
+    lane::LaneScope,
     nodes::NodeNumber,
+    roster::Liveness,
     state::LedgerState,
     subnet::{Neuron, Subnet},
 };
@@ -47,6 +50,13 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
         // Once there, they are there for ever.
         after.anchors.sets.iter().for_each(|sets| put(&mut changes, Record::of_sets(sets)));
     }
+    let standing = |node: &NodeId, standing: &_| Record::Validator { node: *node, standing: *standing };
+    compare(&mut changes, &before.roster.standings, &after.roster.standings, standing);
+    let liveness = |member: &NodeId, one: &Liveness| Record::Liveness {
+        member: *member,
+        liveness: Box::new(one.clone()),
+    };
+    compare(&mut changes, &before.roster.liveness, &after.roster.liveness, liveness);
     let node = |key: &NodeId, node: &_| Record::of_node(*key, node);
     compare(&mut changes, &before.nodes.active, &after.nodes.active, node);
     let stake = |(node, staker): &(NodeNumber, NodeId), shares: &_| Record::Stake {
@@ -55,6 +65,12 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
         shares: *shares,
     };
     compare(&mut changes, &before.nodes.stakes, &after.nodes.stakes, stake);
+    let lane = |(scope, node): &(LaneScope, NodeId), used: &u16| Record::Lane {
+        scope: *scope,
+        node: *node,
+        used: *used,
+    };
+    compare(&mut changes, &before.lane.used, &after.lane.used, lane);
     subnets(&mut changes, &before.subnets, &after.subnets);
     changes
 }
@@ -114,14 +130,18 @@ fn neurons(changes: &mut Changes, netuid: Netuid, before: &[Arc<Neuron>], after:
 impl LedgerState {
     /// What the ledger has one of.
     fn chain(&self) -> Chain {
+        // Two sets that are the same are nearly always the same object.
+        let last = self.last_validators.as_ref().filter(|last| self.validators.as_ref() != Some(*last));
         Chain {
             height: BlockHeight(self.height),
             issuance: self.issuance,
             carry: self.carry,
+            base_fee: self.base_fee,
             next_netuid: self.next_netuid,
             next_node: NodeNumber(self.nodes.next_number),
             last_lock: self.last_lock,
             validators: self.validators.as_deref().cloned(),
+            last_validators: last.map(|last| ValidatorSet::clone(last)),
         }
     }
 }

@@ -6,15 +6,17 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::OrdMap;
-use nervure_primitives::{MeshId, Netuid, NodeId, Uid};
+use nervure_primitives::{Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
     accounts::Accounts,
     anchors::{Anchors, Sets},
-    economics::lock::LastLock,
+    block_weight::BlockWeight,
+    economics::{base_fee::BaseFee, lock::LastLock},
+    lane::Lane,
     nodes::{Node, NodeNumber, Nodes},
-    params::Params,
+    roster::Roster,
     spec::MeshSpec,
     state::LedgerState,
     subnet::{Neuron, Subnet},
@@ -61,6 +63,8 @@ struct Parts {
     subnets: OrdMap<Netuid, Subnet>,
     neurons: BTreeMap<(Netuid, Uid), Neuron>,
     anchors: Anchors,
+    roster: Roster,
+    lane: Lane,
 }
 
 impl LedgerState {
@@ -74,7 +78,7 @@ impl LedgerState {
     ) -> Result<Self, RebuildError> {
         let mut parts = Parts::default();
         records.into_iter().try_for_each(|record| parts.take(record))?;
-        parts.assemble(spec.mesh_id(), Arc::new(spec.economy.clone()))
+        parts.assemble(spec)
     }
 
     /// A ledger of the same mesh that holds nothing.
@@ -82,9 +86,12 @@ impl LedgerState {
         Self {
             mesh: like.mesh,
             params: like.params.clone(),
+            limit: like.limit,
             height: 0,
             issuance: 0,
             carry: 0,
+            base_fee: BaseFee(0),
+            lane: Lane::default(),
             accounts: Accounts::default(),
             nodes: Nodes::default(),
             subnets: OrdMap::new(),
@@ -92,7 +99,9 @@ impl LedgerState {
             last_lock: LastLock { amount: 0, block: 0 },
             votes: OrdMap::new(),
             validators: None,
+            last_validators: None,
             anchors: Anchors::default(),
+            roster: Roster::default(),
         }
     }
 }
@@ -123,15 +132,18 @@ impl Parts {
             Record::AnchorKey { node, key } => {
                 self.anchors.key_of(&node).is_some() || !self.anchors.insert(node, key)
             }
+            Record::Validator { node, standing } => self.roster.standings.insert(node, standing).is_some(),
+            Record::Liveness { member, liveness } => self.roster.liveness.insert(member, *liveness).is_some(),
             Record::AnchorSets { signers, successors } => {
                 let sets = Sets { signers: signers.map(Arc::new), successors: Arc::new(successors) };
                 self.anchors.sets.replace(sets).is_some()
             }
+            Record::Lane { scope, node, used } => self.lane.used.insert((scope, node), used).is_some(),
         };
         if twice { Err(RebuildError::Twice(key)) } else { Ok(()) }
     }
 
-    fn assemble(mut self, mesh: MeshId, params: Arc<Params>) -> Result<LedgerState, RebuildError> {
+    fn assemble(mut self, spec: &MeshSpec) -> Result<LedgerState, RebuildError> {
         // After all records are in: they come in any order, and a stake can come before its node.
         for StakePart { node, staker, shares } in self.stakes {
             if self.nodes.key_of(node).is_none() {
@@ -152,23 +164,39 @@ impl Parts {
             }
             subnet.neurons.push(Arc::new(neuron));
         }
-        let Chain { height, issuance, carry, next_netuid, next_node, last_lock, validators } =
-            self.chain.ok_or(RebuildError::NoChain)?;
+        let Chain {
+            height,
+            issuance,
+            carry,
+            base_fee,
+            next_netuid,
+            next_node,
+            last_lock,
+            validators,
+            last_validators,
+        } = self.chain.ok_or(RebuildError::NoChain)?;
         (self.nodes.next_number, self.nodes.block) = (next_node.0, height.0);
+        let validators = validators.map(Arc::new);
         Ok(LedgerState {
-            mesh,
-            params,
+            mesh: spec.mesh_id(),
+            params: Arc::new(spec.economy.clone()),
+            limit: BlockWeight::limit(spec),
             height: height.0,
             issuance,
             carry,
+            base_fee,
+            lane: self.lane,
             accounts: self.accounts,
             nodes: self.nodes,
             subnets: self.subnets,
             next_netuid,
             last_lock,
             votes: self.votes,
-            validators: validators.map(Arc::new),
+            // Without one of its own, the record says that both are the same.
+            last_validators: last_validators.map(Arc::new).or_else(|| validators.clone()),
+            validators,
             anchors: self.anchors,
+            roster: self.roster,
         })
     }
 }

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::Account,
     anchors::{RegisteredKey, Sets},
-    economics::lock::LastLock,
+    economics::{base_fee::BaseFee, lock::LastLock},
+    lane::LaneScope,
     nodes::{Node, NodeNumber, StakePool},
+    roster::{Liveness, Standing},
     state::SubnetVote,
     subnet::{Neuron, Subnet},
 };
@@ -46,6 +48,12 @@ pub enum Key {
     AnchorKey(NodeId),
     /// Who signs checkpoints.
     AnchorSets,
+    /// Whether a node joined the validators, or is jailed.
+    Validator(NodeId),
+    /// What a member of the validator set signed and missed, by its key in the set.
+    Liveness(NodeId),
+    /// How many free transactions of a validator there were.
+    Lane(LaneScope, NodeId),
 }
 
 impl Key {
@@ -65,6 +73,10 @@ impl Key {
             Self::Neuron(netuid, uid) => of(8, [&netuid.0.to_be_bytes(), &uid.0.to_be_bytes()]),
             Self::AnchorKey(node) => of(9, [node.as_bytes(), &[]]),
             Self::AnchorSets => of(10, [&[], &[]]),
+            Self::Validator(node) => of(11, [node.as_bytes(), &[]]),
+            Self::Liveness(member) => of(12, [member.as_bytes(), &[]]),
+            Self::Lane(LaneScope::Subnet(netuid), node) => of(16, [&netuid.0.to_be_bytes(), node.as_bytes()]),
+            Self::Lane(LaneScope::Election, node) => of(17, [node.as_bytes(), &[]]),
         }
     }
 }
@@ -79,6 +91,8 @@ pub struct Chain {
     pub issuance: u64,
     /// Minted and not assigned yet, in base units.
     pub carry: u64,
+    /// The base fee of the next block.
+    pub base_fee: BaseFee,
     /// The number of the next subnet.
     pub next_netuid: u32,
     /// The number of the next node.
@@ -87,6 +101,8 @@ pub struct Chain {
     pub last_lock: LastLock,
     /// Who makes the next block.
     pub validators: Option<ValidatorSet>,
+    /// Who agreed on the last block; none when they are the same.
+    pub last_validators: Option<ValidatorSet>,
 }
 
 /// A leaf of the state tree: one thing that the ledger knows, with its key.
@@ -181,6 +197,29 @@ pub enum Record {
         /// Who signs the checkpoint of the next election.
         successors: AnchorSet,
     },
+    /// See [`Key::Validator`].
+    Validator {
+        /// The node.
+        node: NodeId,
+        /// Whether it joined or is jailed.
+        standing: Standing,
+    },
+    /// See [`Key::Liveness`].
+    Liveness {
+        /// Its key in the validator set.
+        member: NodeId,
+        /// What it signed and missed.
+        liveness: Box<Liveness>,
+    },
+    /// See [`Key::Lane`].
+    Lane {
+        /// Where they count.
+        scope: LaneScope,
+        /// The validator.
+        node: NodeId,
+        /// How many there were in the current epoch or term.
+        used: u16,
+    },
 }
 
 impl Record {
@@ -198,6 +237,9 @@ impl Record {
             Self::Neuron { netuid, uid, .. } => Key::Neuron(*netuid, *uid),
             Self::AnchorKey { node, .. } => Key::AnchorKey(*node),
             Self::AnchorSets { .. } => Key::AnchorSets,
+            Self::Validator { node, .. } => Key::Validator(*node),
+            Self::Liveness { member, .. } => Key::Liveness(*member),
+            Self::Lane { scope, node, .. } => Key::Lane(*scope, *node),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use nervure_ledger::{
+    block::BlockContext,
     event::Event,
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
     state::LedgerState,
@@ -36,7 +37,7 @@ fn run(spec: &MeshSpec, blocks: u64) -> Run {
     let mut state = LedgerState::genesis(spec).unwrap();
     let mut run = Run { per_block: Vec::new(), epochs: BTreeMap::new() };
     for block in 1..=blocks {
-        let events = state.advance(&[]);
+        let events = state.advance(&BlockContext::default(), &[]).unwrap();
         let ran = events.iter().filter_map(|event| match event {
             Event::Epoch { netuid, .. } => Some(*netuid),
             Event::Applied { .. } | Event::Refused { .. } | Event::EpochFailed { .. } => None,

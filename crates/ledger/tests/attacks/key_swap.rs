@@ -20,7 +20,7 @@ fn staker(index: u16) -> NodeKey {
 /// A node of owner 0 with so many stakers.
 fn staked(stakers: u16) -> World {
     let mut world = World::with(Params { min_stake: 1, ..params() });
-    let rich = |index| AccountSpec::new(staker(index).node_id(), units(1_000));
+    let rich = |index| AccountSpec::new(staker(index).node_id(), units(10_000_000));
     world.spec.accounts.extend((0..stakers).map(rich));
     world.state = LedgerState::genesis(&world.spec).unwrap();
     let id = world.register(0, 0);

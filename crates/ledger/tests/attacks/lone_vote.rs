@@ -3,11 +3,11 @@
 use nervure_ledger::{
     economics::shares::{Ballot, MIN_MOVE, WHOLE, medians, step},
     params::Params,
-    transaction::{Call, Outcome, RegisterSubnet, Stake, VoteSubnets},
+    transaction::{Call, Checked, Outcome, RegisterSubnet, Stake, VoteSubnets},
 };
 use nervure_primitives::Netuid;
 
-use crate::world::{World, node, owner, params, units};
+use crate::world::{World, context, node, owner, params, units};
 
 /// What the owner of the validator of the genesis has staked. It does not vote.
 const SILENT: u64 = 400_000_000_000;
@@ -22,7 +22,10 @@ fn attacked(stake: u64) -> World {
     let found = RegisterSubnet { name: "mine".into(), node: id, max_lock: units(u64::MAX), mechanism: None };
     world.call(&owner(0), Call::RegisterSubnet(found)).unwrap();
     let vote = Call::VoteSubnets(VoteSubnets { weights: vec![(Netuid(2), 1)] });
-    let Outcome::Voted(effect) = world.call(&node(0), vote).unwrap() else { panic!("not a vote") };
+    let tried = Checked::new(&world.sign(&node(0), vote.clone(), 0), &world.state.mesh());
+    let tried = world.state.try_transaction(&context(), &tried).unwrap();
+    let Outcome::Voted(effect) = tried.outcome else { panic!("not a vote") };
+    world.call(&node(0), vote).unwrap();
     assert_eq!(effect.changes.is_empty(), stake <= SILENT, "the effect is known before the step");
     world
 }

@@ -36,12 +36,13 @@ fn a_stake_of_one_block_earns_one_block() {
     let pot = all(&world);
     // In the block in which the epoch ends: it is computed after the transactions.
     world.call(&owner(0), Call::Stake(Stake { node: validator, amount: units(staked) })).unwrap();
+    let mut fees = world.paid;
     let dividends = all(&world) - pot - u128::from(staked);
     let all_of_it = Unstake { node: validator, amount: Unstake::ALL };
     world.call(&owner(0), Call::Unstake(all_of_it)).unwrap();
     assert!(world.state.nodes().stake_of(&validator, &owner(0).node_id()).is_zero(), "it left");
+    fees += world.paid;
     world.wait(2);
-    let fees = 20;
     let gained = u128::from(world.balance(&owner(0)) + fees).saturating_sub(u128::from(before));
     assert!(dividends > 15_000_000_000, "half of 40 tokens: {dividends}");
     assert!(gained <= dividends / u128::from(TEMPO), "{gained} of {dividends}");

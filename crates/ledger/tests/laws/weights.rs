@@ -4,13 +4,13 @@ use nervure_ledger::{
     economics::shares::WHOLE,
     event::Event,
     transaction::{
-        Call, CommitWeights, Outcome, RegisterSubnet, Rejection, RevealWeights, Stake, SwapKey, Transfer,
+        Call, Checked, CommitWeights, Outcome, RegisterSubnet, Rejection, RevealWeights, Stake, SwapKey, Transaction,
         VoteSubnets, commitment,
     },
 };
 use nervure_primitives::{Hash, Netuid, NodeKey, Uid};
 
-use crate::world::{World, node, owner, params, units};
+use crate::world::{World, context, node, owner, params, units};
 
 fn weights(cells: &[(Uid, u16)]) -> RevealWeights {
     let salt = Hash::of("salt", &[]);
@@ -62,9 +62,6 @@ fn a_commit_is_revealed_with_the_key_that_replaced_its_own() {
     world.next_epoch(1);
     commit(&mut world, &node(200), &ROW).unwrap();
     let consent = world.consent(&node(7), &node(200).node_id());
-    // The node of the genesis owns itself, and has to pay the fee.
-    let gift = Transfer { to: node(200).node_id(), amount: units(1_000) };
-    world.call(&owner(0), Call::Transfer(gift)).unwrap();
     world.call(&node(200), Call::SwapKey(SwapKey { old: node(200).node_id(), consent })).unwrap();
     world.next_epoch(1);
     let by_old = world.refusal(&node(200), Call::RevealWeights(weights(&ROW)));
@@ -193,8 +190,10 @@ fn a_vote_moves_the_reward_step_by_step_and_comes_rarely() {
     assert!(matches!(world.refusal(&node(200), vote(&[(9, 1)])), Rejection::NoSuchSubnet { .. }));
     assert!(matches!(world.refusal(&node(200), vote(&[(1, 1), (1, 1)])), Rejection::Duplicate));
     world.wait(params().share_interval - world.state.height().0 % params().share_interval);
-    let done = world.call(&node(200), vote(&[(1, 3), (2, 1)])).unwrap();
-    let Outcome::Voted(effect) = done else { panic!("{done:?}") };
+    let tried = Checked::new(&world.sign(&node(200), vote(&[(1, 3), (2, 1)]), 0), &world.state.mesh());
+    let tried = world.state.try_transaction(&context(), &tried).unwrap();
+    let Outcome::Voted(effect) = tried.outcome else { panic!("{tried:?}") };
+    world.call(&node(200), vote(&[(1, 3), (2, 1)])).unwrap();
     let shares = |world: &World| [world.subnet(1).share, world.subnet(2).share];
     let half = WHOLE / 2;
     assert!(effect.counts && shares(&world) == [half, half]);
@@ -233,18 +232,27 @@ fn epochs_of_neighbours_are_a_block_apart() {
 }
 
 #[test]
-fn a_node_key_pays_no_fee_and_moves_nothing() {
+fn a_node_that_is_no_validator_pays_from_its_owners_account() {
     let mut world = World::new();
     let id = world.register(0, 0);
     let before = (world.balance(&owner(0)), world.balance(&node(0)));
-    let hash = Hash::of("any", &[]);
-    let call = Call::CommitWeights(CommitWeights { netuid: Netuid(1), hash });
-    assert!(matches!(world.refusal(&node(0), call), Rejection::NotThere { .. }));
+    let vote = |weights: &[(Netuid, u16)]| Call::VoteSubnets(VoteSubnets { weights: weights.to_vec() });
+    world.call(&node(0), vote(&[])).unwrap();
+    let paid = world.paid;
+    assert!(paid > 0);
+    assert_eq!((world.balance(&owner(0)), world.balance(&node(0))), (before.0 - paid, before.1));
+    assert_eq!(world.state.nodes().get(&id).unwrap().nonce, 1);
+    let free = Transaction { nonce: 1, fee: units(0), ..world.terms(vote(&[])) };
+    let free = world.seal(&node(0), free);
+    assert!(matches!(world.refused(free), Rejection::Fee { .. }), "it is no validator");
+}
+
+#[test]
+fn an_owner_key_signs_nothing_of_a_node() {
+    let mut world = World::new();
+    world.register(0, 0);
     assert!(matches!(
         world.refusal(&owner(0), Call::VoteSubnets(VoteSubnets { weights: vec![] })),
         Rejection::NoSuchNode { .. }
     ));
-    world.call(&node(0), Call::VoteSubnets(VoteSubnets { weights: vec![] })).unwrap();
-    assert_eq!((world.balance(&owner(0)), world.balance(&node(0))), before);
-    assert_eq!(world.state.nodes().get(&id).unwrap().nonce, 1);
 }
