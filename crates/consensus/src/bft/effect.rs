@@ -8,7 +8,7 @@ use std::time::Duration;
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 
 use super::{Equivocation, Message, MessageError, Round, SignerRecord, Timer, WalEntry};
-use crate::checkpoint::CommitCertificate;
+use crate::{checkpoint::CommitCertificate, statement::SignedVote};
 
 /// An action for the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
