@@ -38,11 +38,12 @@ fn run(spec: &MeshSpec, blocks: u64) -> Run {
     let mut run = Run { per_block: Vec::new(), epochs: BTreeMap::new() };
     for block in 1..=blocks {
         let events = state.advance(&BlockContext::default(), &[]).unwrap();
-        let ran = events.iter().filter_map(|event| match event {
-            Event::Epoch { netuid, .. } => Some(*netuid),
-            Event::Applied { .. } | Event::Refused { .. } | Event::EpochFailed { .. } => None,
-        });
-        let ran: Vec<Netuid> = ran.collect();
+        let mut ran = Vec::new();
+        for event in events {
+            if let Event::Epoch { netuid, .. } = event {
+                ran.push(netuid);
+            }
+        }
         run.per_block.push(ran.len());
         ran.into_iter().for_each(|netuid| run.epochs.entry(netuid).or_default().push(block));
         assert_eq!(state.held(), u128::from(state.issuance()));
