@@ -45,8 +45,8 @@ pub struct Params {
     pub min_stake: u64,
     /// The least stake that may set weights and counts in an epoch; a subnet's owner is exempt. Default 0.
     pub weight_stake: u64,
-    /// Blocks between unstaking and having the amount; default 720. Below the time in which fraud is
-    /// noticed, stake answers for nothing.
+    /// Blocks between unstaking and having the amount, at least `max_tempo`; default 50,400 (7 days). Below the time in
+    /// which fraud is noticed, stake answers for nothing.
     pub unbonding: u64,
     /// Blocks between two raises of a node's take; default 216,000 (30 days).
     pub take_interval: u64,
@@ -60,13 +60,22 @@ pub struct Params {
     pub emission_average: u64,
     /// Blocks between two votes of a node on the subnets' shares; default 100.
     pub vote_interval: u64,
-    /// Unrevealed commits that a neuron may have; default 10.
-    pub max_commits: u16,
+    /// Blocks between two steps of the subnets' shares of the emission, each by at most a tenth of a share; default 360.
+    pub share_interval: u64,
+    /// The share of the emission that a new subnet starts with, in millionths, taken from the others in proportion.
+    /// Above 0, registering subnets pays without a vote of anybody; default 0.
+    pub subnet_share: u32,
+    /// Blocks of an interval in which a subnet takes at most `max_registrations`; default 360.
+    pub registration_interval: u64,
+    /// Most neurons that register in a subnet in an interval, so that nobody replaces all neurons at once; default 8.
+    pub max_registrations: u16,
     /// Blocks between two changes of the same hyperparameter of a subnet; default 720.
     pub hyperparameter_interval: u64,
     /// The shortest tempo that an owner may set: every epoch costs every validator its computation.
     /// Default 360.
     pub min_tempo: u64,
+    /// The longest tempo that an owner may set; default 7,200 (1 day).
+    pub max_tempo: u64,
     /// Blocks between two elections of the validators that make blocks; default 360.
     pub election_interval: u64,
     /// The least stake of a node's owner on it with which it makes blocks, in base units, at least 1; default 1,000
@@ -93,16 +102,20 @@ impl Default for Params {
             lane_quota: 8,
             min_stake: 100_000_000,
             weight_stake: 0,
-            unbonding: 720,
+            unbonding: 50_400,
             take_interval: 216_000,
             slots: SLOTS as u16,
             max_subnets: 128,
             subnet_immunity: 50_400,
             emission_average: 50_400,
             vote_interval: 100,
-            max_commits: 10,
+            share_interval: 360,
+            subnet_share: 0,
+            registration_interval: 360,
+            max_registrations: 8,
             hyperparameter_interval: 720,
             min_tempo: 360,
+            max_tempo: 7_200,
             election_interval: 360,
             min_self_stake: 1_000_000_000_000,
             liveness_window: 3_600,
@@ -123,9 +136,13 @@ impl Params {
             take_interval: 60,
             subnet_immunity: 600,
             emission_average: 600,
+            registration_interval: 1,
             vote_interval: 10,
+            share_interval: 10,
+            subnet_share: 100_000,
             hyperparameter_interval: 20,
             min_tempo: 5,
+            max_tempo: 20,
             election_interval: 10,
             min_self_stake: 1_000_000_000,
             liveness_window: 600,
@@ -153,15 +170,19 @@ impl Params {
         within("lane_quota", self.lane_quota.into(), 1..=1_000)?;
         within("slots", slots, 1..=SLOTS as u64)?;
         within("max_subnets", self.max_subnets.into(), 1..=4_096)?;
-        within("max_commits", self.max_commits.into(), 1..=1_000)?;
+        within("registration_interval", self.registration_interval, 1..=MAX_TEMPO)?;
+        within("max_registrations", self.max_registrations.into(), 1..=u16::MAX.into())?;
+        within("share_interval", self.share_interval, 1..=MAX_TEMPO)?;
+        within("subnet_share", self.subnet_share.into(), 0..=500_000)?;
         within("emission_average", self.emission_average, 1..=u64::MAX)?;
         within("min_tempo", self.min_tempo, 1..=MAX_TEMPO)?;
+        within("max_tempo", self.max_tempo, self.min_tempo..=MAX_TEMPO)?;
         within("election_interval", self.election_interval, 1..=MAX_TEMPO)?;
         within("min_self_stake", self.min_self_stake, 1..=CAP)?;
         within("liveness_window", self.liveness_window, 2..=MAX_LIVENESS_WINDOW)?;
         within("jail_time", self.jail_time, 1..=MAX_JAIL_TIME)?;
-        // What is less can be taken out before the epoch that it earned in is over.
-        within("unbonding", self.unbonding, self.subnet.tempo..=u64::MAX)?;
+        // What is less can be spent before the epoch that it earned in is over, whatever tempo an owner sets.
+        within("unbonding", self.unbonding, self.max_tempo..=u64::MAX)?;
         within("burn.half_life", self.burn.half_life, 0..=10_000_000)?;
         within("burn.multiplier_milli", self.burn.multiplier_milli, 1_000..=1_000_000)?;
         within("burn.ceiling", self.burn.ceiling, self.burn.floor..=u64::MAX)?;
@@ -184,7 +205,7 @@ mod tests {
         assert_eq!(Params::default().check(), Ok(()));
         assert_eq!(Params::local().check(), Ok(()));
         type Mistake = (&'static str, fn(&mut Params));
-        let mistakes: [Mistake; 13] = [
+        let mistakes: [Mistake; 16] = [
             ("min_base_fee", |p| p.min_base_fee = 7),
             ("max_lifetime", |p| p.max_lifetime = 0),
             ("lane_quota", |p| p.lane_quota = 0),
@@ -195,6 +216,9 @@ mod tests {
             ("burn.ceiling", |p| p.burn.ceiling = 0),
             ("emission_average", |p| p.emission_average = 0),
             ("unbonding", |p| p.unbonding = 0),
+            ("unbonding", |p| (p.subnet.tempo, p.unbonding) = (360, 7_199)),
+            ("max_tempo", |p| p.max_tempo = 359),
+            ("subnet.tempo", |p| p.subnet.tempo = 7_201),
             ("min_self_stake", |p| p.min_self_stake = 0),
             ("liveness_window", |p| p.liveness_window = 10_001),
             ("jail_time", |p| p.jail_time = 0),

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use advance::{Advanced, InvalidTransaction, Trial};
 pub use epochs::EpochRecord;
 pub use genesis::GenesisError;
+pub use shares::{ROOT_VALIDATORS, ShareChange};
 
 use crate::{
     accounts::Accounts,
@@ -144,7 +145,7 @@ impl LedgerState {
     /// All balances, stakes, locks and pending amounts, in base units: always the issuance.
     pub fn held(&self) -> u128 {
         self.accounts.total()
-            + self.nodes.total()
+            + self.nodes.total_held()
             + self.subnets.values().map(Subnet::held).sum::<u128>()
             + u128::from(self.carry)
     }

@@ -63,7 +63,7 @@ pub use stake::{Stake, StakeOutcome};
 pub use swap_key::{SwapKey, SwapKeyOutcome};
 pub use transfer::{Transfer, TransferOutcome};
 pub use unstake::{Unstake, UnstakeOutcome};
-pub use vote_subnets::VoteSubnets;
+pub use vote_subnets::{VoteSubnets, VoteSubnetsOutcome};
 
 use crate::{lane::LaneScope, state::LedgerState};
 
@@ -167,8 +167,8 @@ pub enum Outcome {
     WeightsCommitted(CommitWeightsOutcome),
     /// Weights that were committed count from now on.
     WeightsRevealed(RevealWeightsOutcome),
-    /// A vote counts from now on.
-    Voted,
+    /// A vote is known from now on.
+    Voted(VoteSubnetsOutcome),
     /// A node signs checkpoints with another key, from the next election on.
     AnchorKeyRegistered(RegisterAnchorKeyOutcome),
     /// A node makes blocks if it is elected.
@@ -237,7 +237,7 @@ impl Call {
             Self::SetWeights(call) => Outcome::WeightsSet(call.apply(state, signer)?),
             Self::CommitWeights(call) => Outcome::WeightsCommitted(call.apply(state, signer)?),
             Self::RevealWeights(call) => Outcome::WeightsRevealed(call.apply(state, signer)?),
-            Self::VoteSubnets(call) => call.apply(state, signer).map(|()| Outcome::Voted)?,
+            Self::VoteSubnets(call) => Outcome::Voted(call.apply(state, signer)?),
             Self::RegisterAnchorKey(call) => Outcome::AnchorKeyRegistered(call.apply(state, signer)?),
             Self::JoinValidators(call) => Outcome::ValidatorJoined(call.apply(state, signer)?),
             Self::LeaveValidators(call) => Outcome::ValidatorLeft(call.apply(state, signer)?),
@@ -267,7 +267,7 @@ impl Outcome {
             Self::WeightsSet(outcome) => SetWeights::description(outcome),
             Self::WeightsCommitted(outcome) => CommitWeights::description(outcome),
             Self::WeightsRevealed(outcome) => RevealWeights::description(outcome),
-            Self::Voted => VoteSubnets::description(&()),
+            Self::Voted(outcome) => VoteSubnets::description(outcome),
             Self::AnchorKeyRegistered(outcome) => RegisterAnchorKey::description(outcome),
             Self::ValidatorJoined(outcome) => JoinValidators::description(outcome),
             Self::ValidatorLeft(outcome) => LeaveValidators::description(outcome),

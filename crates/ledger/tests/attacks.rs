@@ -23,3 +23,14 @@ mod shadowed_signature;
 mod staked_miner;
 #[path = "attacks/two_nonces.rs"]
 mod two_nonces;
+#[path = "attacks/aligned_epochs.rs"]
+mod aligned_epochs;
+#[path = "attacks/key_swap.rs"]
+mod key_swap;
+#[path = "attacks/lone_vote.rs"]
+mod lone_vote;
+#[path = "attacks/one_block_stake.rs"]
+mod one_block_stake;
+#[allow(dead_code, reason = "the laws use the rest of it")]
+#[path = "laws/world.rs"]
+mod world;

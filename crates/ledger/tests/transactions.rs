@@ -101,7 +101,7 @@ fn outcomes() -> Vec<Value> {
         json!({"weights_set": {"netuid": NETUID, "uid": UID}}),
         json!({"weights_committed": {"netuid": NETUID, "uid": UID, "reveal_in": 8}}),
         json!({"weights_revealed": {"netuid": NETUID, "uid": UID}}),
-        json!("voted"),
+        json!({"voted": {"step": 360, "counts": true, "changes": [{"netuid": NETUID, "now": 5, "next": 6}]}}),
         json!({"anchor_key_registered": {"node": node, "address": address}}),
         json!({"validator_joined": {"node": node, "election": BLOCK}}),
         json!({"validator_left": {"node": node, "last": BLOCK}}),
@@ -136,7 +136,8 @@ fn rejections() -> Vec<Value> {
         json!({"version": {"least": 3, "given": 2}}),
         json!({"no_such_uid": {"uid": UID}}),
         json!({"too_few_weights": {"least": 3}}),
-        json!({"too_many_commits": {"most": 10}}),
+        json!({"already_committed": {"epoch": 8}}),
+        json!({"too_many_registrations": {"netuid": NETUID, "most": 8, "from": BLOCK}}),
         json!({"reveal_time": {"reveal_in": 8, "now": 9}}),
         json!({"hyperparameter": {"place": "tempo", "least": 5, "most": 50_400, "given": 2}}),
     ]);
@@ -249,7 +250,10 @@ const SENTENCES: [[&str; 2]; 17] = [
         "weights in subnet 3 are committed, to be revealed in epoch 8",
     ],
     ["reveals weights in subnet 3", "the weights in subnet 3 count from now on"],
-    ["votes on how the emission is shared among subnets", "the vote counts from now on"],
+    [
+        "votes on how the emission is shared among subnets; with all votes as they are, at block 360: subnet 3 0.000 % (now 0.000 %)",
+        "the vote counts from block 360 on",
+    ],
     [
         "registers ADDRESS as the anchor key of NODE, from the next election on",
         "NODE signs checkpoints with the anchor key ADDRESS from the next election on",

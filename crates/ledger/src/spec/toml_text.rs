@@ -110,7 +110,7 @@ fn economy(text: &mut Text, economy: &Params) {
     text.explained("The minimum stake of a staker on a node.", "min_stake", economy.min_stake);
     text.explained("The minimum stake to set weights.", "weight_stake", economy.weight_stake);
     text.explained(
-        "From unstaking until the amount can be spent: at least a tempo, or fraud is noticed too late.",
+        "From unstaking until the amount can be spent: at least max_tempo, or fraud is noticed too late.",
         "unbonding",
         economy.unbonding,
     );
@@ -136,13 +136,29 @@ fn economy(text: &mut Text, economy: &Params) {
         "vote_interval",
         economy.vote_interval,
     );
-    text.explained("Maximum number of unrevealed commits of a neuron.", "max_commits", economy.max_commits);
+    text.explained(
+        "Time between two steps of the subnets' shares towards the votes, each by at most a tenth.",
+        "share_interval",
+        economy.share_interval,
+    );
+    text.explained(
+        "The share of the emission that a new subnet starts with (millionths), without any vote.",
+        "subnet_share",
+        economy.subnet_share,
+    );
+    text.explained(
+        "A subnet takes at most max_registrations neurons in an interval.",
+        "registration_interval",
+        economy.registration_interval,
+    );
+    text.set("max_registrations", economy.max_registrations);
     text.explained(
         "Minimum time between two changes of the same hyperparameter of a subnet.",
         "hyperparameter_interval",
         economy.hyperparameter_interval,
     );
     text.explained("The shortest tempo that a subnet's owner may set.", "min_tempo", economy.min_tempo);
+    text.explained("The longest one.", "max_tempo", economy.max_tempo);
     text.explained(
         "Time between two elections of the 64 validators with the largest stakes.",
         "election_interval",

@@ -129,7 +129,11 @@ impl LedgerState {
         }
         let admitted = admit(&state, transaction, BlockWeight::default())?;
         let Execution { outcome, paid, .. } = admitted.execute(&mut state);
-        Ok(Trial { outcome: outcome?, paid })
+        let mut outcome = outcome?;
+        if let Outcome::Voted(vote) = &mut outcome {
+            vote.foresee(&state);
+        }
+        Ok(Trial { outcome, paid })
     }
 
     /// Carries out one transaction, unless the block cannot have it.
@@ -153,7 +157,10 @@ impl LedgerState {
         self.pay_tips(context.proposer, tips);
         let mut advanced = Advanced { events, epochs: Vec::new() };
         // After the transactions: weights that are revealed in this block count in an epoch that ends here.
-        self.run_epochs(&mut advanced);
+        self.run_epochs(self.params.epoch_weight_limit(), &mut advanced);
+        if self.height.is_multiple_of(self.params.share_interval) {
+            self.step_shares();
+        }
         // Before the election: the set until now agrees on this block.
         self.last_validators.clone_from(&self.validators);
         if self.height.is_multiple_of(self.params.election_interval) {

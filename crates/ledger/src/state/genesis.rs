@@ -86,6 +86,7 @@ impl LedgerState {
             anchors,
             roster,
         };
+        state.restore_shares();
         // Both need the nodes, subnets and anchor keys of the spec, so they come last.
         state.elect(&mut Vec::new());
         state.hand_over();

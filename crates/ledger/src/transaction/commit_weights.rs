@@ -2,6 +2,9 @@
 //!
 //! Weights that are public at once can be copied by a validator that never evaluated a miner. So a
 //! validator first commits to a hash and shows the weights one epoch later, when a copy is stale.
+//!
+//! The first commit of an epoch is the only one: with several, a validator could choose the one to reveal after it saw
+//! what others revealed.
 
 use nervure_primitives::{Hash, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
@@ -54,14 +57,13 @@ impl TransactionKind for CommitWeights {
             return Err(Rejection::NoCommits { netuid });
         }
         check_stake(state, subnet, uid, &node)?;
-        let (epoch, most) = (subnet.epoch, usize::from(state.params.max_commits));
-        let height = state.height;
+        let (epoch, height) = (subnet.epoch, state.height);
         let slot = state.subnets.get_mut(&netuid).and_then(|subnet| subnet.neuron_mut(uid));
         let neuron = slot.ok_or(Rejection::NoSuchUid { uid })?;
-        if neuron.commits.len() >= most {
-            return Err(Rejection::TooManyCommits { most });
+        if neuron.commits.iter().any(|commit| commit.epoch == epoch) {
+            return Err(Rejection::AlreadyCommitted { epoch });
         }
-        neuron.commits.push(Commit { hash, block: height, epoch });
+        neuron.commits.push(Commit { hash, node, block: height, epoch });
         neuron.last_update = height;
         Ok(CommitWeightsOutcome { netuid, uid, reveal_in: epoch.saturating_add(1) })
     }

@@ -87,6 +87,7 @@ impl TransactionKind for RegisterSubnet {
         let stake_blocks = state.nodes.get(&self.node).map_or(0, |node| node.stake_blocks(state.height));
         subnet.place(Neuron::new(self.node, state.height, stake_blocks), Uid(0));
         state.subnets.insert(netuid, subnet);
+        state.admit_to_shares(netuid);
         state.next_netuid += 1;
         state.last_lock = LastLock { amount: cost, block: state.height };
         Ok(RegisterSubnetOutcome { netuid, locked, dissolved })
@@ -139,4 +140,5 @@ fn dissolve(state: &mut LedgerState, netuid: Netuid) {
     }
     state.recycle(subnet.locked - refund);
     state.carry = state.carry.saturating_add(subnet.pending);
+    state.restore_shares();
 }

@@ -213,11 +213,11 @@ pub enum Rejection {
         /// The least number.
         least: usize,
     },
-    /// Too many commits without a reveal.
-    #[error("{most} commits are already waiting for their reveal")]
-    TooManyCommits {
-        /// The limit.
-        most: usize,
+    /// A second commit in an epoch.
+    #[error("the node has already committed weights in epoch {epoch}: the first commit counts")]
+    AlreadyCommitted {
+        /// The current epoch of the subnet.
+        epoch: u64,
     },
     /// No commit of this node has the hash of these weights.
     #[error("this node has not committed to these weights")]
@@ -246,6 +246,18 @@ pub enum Rejection {
     #[error("the node can set weights again at block {from}")]
     WeightsTooSoon {
         /// The first block at which it can.
+        from: BlockHeight,
+    },
+    /// The subnet took as many neurons as it may in an interval.
+    #[error(
+        "subnet {netuid} took {most} neurons in this interval, the maximum; the next begins at block {from}"
+    )]
+    TooManyRegistrations {
+        /// The subnet.
+        netuid: Netuid,
+        /// The maximum.
+        most: u16,
+        /// The first block of the next interval.
         from: BlockHeight,
     },
     /// The subnet accepts no registrations.
@@ -369,7 +381,9 @@ impl Rejection {
             Self::TooFewWeights { .. } | Self::TooManyWeights { .. } => {
                 "list the neurons: nervure subnet show N"
             }
-            Self::TooManyCommits { .. } => "reveal an earlier commit first: nervure weights reveal FILE",
+            Self::AlreadyCommitted { .. } => {
+                "commit again in the next epoch: nervure subnet show N says when it begins"
+            }
             Self::CommitFirst { .. } => "commit the weights: nervure weights commit N UID=WEIGHT...",
             Self::NoCommits { .. } => "set the weights: nervure weights set N UID=WEIGHT...",
             Self::NoSuchCommit => "sign with the key that made the commit: --key FILE",
@@ -380,6 +394,7 @@ impl Rejection {
             }
             Self::Hyperparameter(_) => "the limits are in docs/ledger.md, \"Hyperparameters\"",
             Self::TakeTooSoon { .. }
+            | Self::TooManyRegistrations { .. }
             | Self::WeightsTooSoon { .. }
             | Self::HyperparameterTooSoon { .. }
             | Self::VoteTooSoon { .. }

@@ -1,7 +1,7 @@
 //! Taking stake back. It counts for nothing at once, and can be spent after the unbonding time.
 //!
-//! A stake grows with every block in which dividends are released, so that nobody can name the whole of it exactly. A
-//! remainder below the least stake is therefore taken back, too.
+//! A stake grows with every block in which dividends are released, so that nobody can name the whole of it exactly:
+//! [`Unstake::ALL`] stands for it. A remainder below the least stake is taken back, too.
 
 use nervure_primitives::{Amount, BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,13 @@ use crate::state::LedgerState;
 pub struct Unstake {
     /// The node that the stake is on.
     pub node: NodeId,
-    /// How much.
+    /// How much; [`Unstake::ALL`] is all of it.
     pub amount: Amount,
+}
+
+impl Unstake {
+    /// The amount that stands for the whole stake at the block of the transaction.
+    pub const ALL: Amount = Amount::from_base_units(u64::MAX);
 }
 
 /// A node that has less stake.
@@ -49,6 +54,10 @@ impl TransactionKind for Unstake {
         let free = state.height.saturating_add(state.params.unbonding);
         state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
         let staked = state.nodes.stake_of(&node, &signer);
+        if staked.is_zero() {
+            return Err(Rejection::NotStaked { staked });
+        }
+        let amount = if amount == Self::ALL { staked } else { amount };
         let left = staked.checked_sub(amount).ok_or(Rejection::NotStaked { staked })?;
         let amount = if left < least { staked } else { amount };
         state.nodes.take_stake(node, signer, amount.base_units());

@@ -145,3 +145,6 @@ impl LedgerState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

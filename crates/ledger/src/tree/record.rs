@@ -19,7 +19,8 @@ use crate::{
     subnet::{Neuron, Subnet},
 };
 
-/// Largest encoding of a record in bytes: a neuron with 256 weights, 256 bonds and 1,000 commits.
+/// Largest encoding of a record in bytes, with room for what comes: a neuron with 256 weights, 256 bonds and two commits
+/// takes 4 KiB, a vote at most a transaction's 8 KiB.
 pub const MAX_RECORD_LEN: usize = 96 * 1024;
 
 /// Which record.

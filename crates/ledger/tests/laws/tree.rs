@@ -108,7 +108,7 @@ fn the_root_of_a_known_history_is_frozen() {
     world.register(0, 0);
     world.wait(20);
     let root = MemoryTree::of(&world.state).unwrap().root().unwrap();
-    assert_eq!(root.to_string(), "3149f297326b43b2ae0416acdddee88c234fff1540032a014fa38089ab6a1468");
+    assert_eq!(root.to_string(), "aaab9438a328e9a17f2b55b96323df77ba5a16f42dad1ac14677f979d17a5ec1");
 }
 
 #[test]

@@ -42,7 +42,10 @@ pub(crate) fn params() -> Params {
         subnet_immunity: 6,
         emission_average: 10,
         vote_interval: 2,
-        max_commits: 2,
+        max_tempo: 50_400,
+        max_registrations: 1_000,
+        subnet_share: 500_000,
+        share_interval: 5,
         hyperparameter_interval: 3,
         min_tempo: 2,
         election_interval: 4,
@@ -249,7 +252,7 @@ pub(crate) fn proposer() -> NodeId {
     node(200).node_id()
 }
 
-fn context() -> BlockContext {
+pub(crate) fn context() -> BlockContext {
     BlockContext { proposer: Some(proposer()), ..BlockContext::default() }
 }
 

@@ -9,6 +9,7 @@ use nervure_primitives::{Amount, NodeId};
 use super::{
     Global, output,
     sign::{KeyArgs, SpendArgs},
+    stake::amount_or_all,
 };
 use crate::local::LocalNode;
 
@@ -39,7 +40,8 @@ pub(crate) enum WalletCommand {
     Unstake {
         /// Id of the node
         node: NodeId,
-        /// Amount, in tokens
+        /// Amount in tokens, or `all`
+        #[arg(value_parser = amount_or_all)]
         amount: Amount,
         #[command(flatten)]
         terms: SpendArgs,
