@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Global, output};
+use super::{Global, output, wallet::fees_text};
 use crate::local::LocalNode;
 use nervure_api::{AnchorStatus, ChainStatus, ValidatorView};
 
@@ -32,6 +32,7 @@ impl StatusArgs {
             ("experts", status.experts_known.to_string()),
             ("serves", serving),
             ("anchor", status.anchor.as_ref().map_or("keeps no checkpoints".into(), anchor)),
+            ("fees", status.chain.as_ref().map_or("-".into(), |chain| fees_text(chain.fees))),
             ("block", status.chain.as_ref().map_or("does not follow the chain".into(), block)),
         ];
         rows.into_iter()

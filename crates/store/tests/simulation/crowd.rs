@@ -28,6 +28,9 @@ const OWNERS: u8 = 4;
 /// the Byzantine stay below a third.
 const UNIT: u64 = 1_000_000_000_000;
 
+/// More than a transaction costs here.
+const FEE: u64 = 1_000_000;
+
 /// The subnet of the genesis.
 const SUBNET: Netuid = Netuid(1);
 
@@ -58,7 +61,7 @@ fn units(units: u64) -> Amount {
 /// The mesh of a plan: its validators, and, epochs and elections come every two blocks.
 pub(crate) fn spec(plan: &Plan) -> MeshSpec {
     let economy = Params {
-        min_fee: 10,
+        min_base_fee: 8,
         min_stake: 100,
         unbonding: 2,
         take_interval: 1,
@@ -200,12 +203,16 @@ fn seal(
 ) -> Option<Envelope> {
     let node = key.node_id();
     let (nonce, fee) = match call.signer() {
-        SignerKey::Node => (state.nodes().get(&node).map_or(0, |node| node.nonce), 0),
-        SignerKey::Owner => (state.accounts().get(&node).nonce, 10),
+        SignerKey::Node => {
+            let is_free = state.lane_scope(&call, &node).is_ok_and(|scope| scope.is_some());
+            (state.nodes().get(&node).map_or(0, |node| node.nonce), if is_free { 0 } else { FEE })
+        }
+        SignerKey::Owner => (state.accounts().get(&node).nonce, FEE),
     };
     let before = sent.entry(node).or_insert(0);
     let nonce = nonce + *before;
     *before += 1;
     let expiry = BlockHeight(state.height().0 + 1 + nonce % 4);
-    Transaction { nonce, fee: units(fee), expiry, call }.seal(key, &state.mesh()).ok()
+    let tip = units(nonce % 3);
+    Transaction { nonce, fee: units(fee), tip, expiry, call }.seal(key, &state.mesh()).ok()
 }

@@ -15,9 +15,10 @@ use nervure_ledger::{
     chain::{BlockError, Next, Tip},
     mempool::{Mempool, MempoolError},
     proposals::Proposals,
+    transaction::SignedTransaction,
     tree::StateTree,
 };
-use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis};
+use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
 use nervure_store::{Store, Wal};
 
 use super::{
@@ -71,8 +72,8 @@ impl BlockExecutor {
     }
 
     /// Takes a transaction for one of the next blocks.
-    pub(super) fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
-        self.proposals.insert(envelope)
+    pub(super) fn insert(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
+        self.proposals.insert_verified(signed)
     }
 
     /// Appends to the write-ahead log.
