@@ -34,6 +34,7 @@ pub use genesis::GenesisError;
 use crate::{
     accounts::Accounts,
     anchors::Anchors,
+    block::BlockContext,
     block_weight::BlockWeight,
     economics::{base_fee::BaseFee, burn::decay_factor, emission::block_reward, lock::LastLock},
     lane::Lane,
@@ -154,7 +155,13 @@ impl LedgerState {
     }
 
     /// What every block does before its transactions.
-    fn begin_block(&mut self) {
+    fn begin_block(&mut self, context: &BlockContext) {
+        // The first block has no certificate of a parent, and a trial of a transaction has none either.
+        if !context.signers.is_empty() {
+            // Before the height goes up: they signed the block of this state.
+            let signed = |member: &NodeId| context.signers.contains(member);
+            self.roster.count(self.height, self.params.liveness_window, signed);
+        }
         self.height = self.height.saturating_add(1);
         self.nodes.block = self.height;
         // Before the transactions: what is unbonded now can be spent in this block.

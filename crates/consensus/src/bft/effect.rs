@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 
-use super::{Message, MessageError, Round, SignedProposal, SignedVote, SignerRecord, Timer, WalEntry};
-use crate::checkpoint::CommitCertificate;
+use super::{Equivocation, Message, MessageError, Round, SignerRecord, Timer, WalEntry};
+use crate::{checkpoint::CommitCertificate, statement::SignedVote};
 
 /// An action for the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,23 +103,4 @@ pub struct Candidate {
     pub value: Hash,
     /// Its proposer in that round, which should have the block.
     pub proposer: NodeId,
-}
-
-/// Evidence of equivocation: two conflicting statements signed by one validator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Equivocation {
-    /// Two votes of one kind in one round.
-    Votes(SignedVote, SignedVote),
-    /// Two proposals in one round.
-    Proposals(SignedProposal, SignedProposal),
-}
-
-impl Equivocation {
-    /// The validator that signed both.
-    pub const fn culprit(&self) -> NodeId {
-        match self {
-            Self::Votes(vote, _) => vote.signer,
-            Self::Proposals(proposal, _) => proposal.signer,
-        }
-    }
 }

@@ -15,9 +15,9 @@ use nervure_ledger::{
     state::LedgerState,
     subnet::Hyperparameter,
     transaction::{
-        Call, Checked, CommitWeights, RegisterAnchorKey, RegisterNeuron, RegisterNode, RegisterSubnet,
-        RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights, SignerKey, Stake, SwapKey,
-        Transaction, Transfer, Unstake, VoteSubnets, commitment, consent,
+        Call, Checked, CommitWeights, JoinValidators, LeaveValidators, RegisterAnchorKey, RegisterNeuron,
+        RegisterNode, RegisterSubnet, RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights,
+        SignerKey, Stake, SwapKey, Transaction, Transfer, Unstake, VoteSubnets, commitment, consent,
     },
     tree::MemoryTree,
 };
@@ -86,6 +86,7 @@ fn spec() -> MeshSpec {
     let mut spec = MeshSpec::public("weights");
     let economy = &mut spec.economy;
     (economy.max_subnets, economy.subnet_immunity, economy.hyperparameter_interval) = (SUBNETS, 0, 1);
+    economy.min_self_stake = TOKEN;
     (economy.min_tempo, economy.subnet.tempo, economy.subnet.immunity) = (5, 5, 0);
     (economy.subnet.commit_reveal, economy.subnet.weights_interval) = (false, 0);
     // No election: who is a validator stays so, and pays nothing it would not pay anyway.
@@ -178,6 +179,10 @@ fn full() -> World {
             world.sign(&account(number), Call::RegisterNode(RegisterNode { consent }))
         })
         .collect();
+    prepared.extend((0..MANY).map(|number| {
+        let stake = Stake { node: spare(number).node_id(), amount: tokens(5) };
+        world.sign_at(&account(number), Call::Stake(stake), 1)
+    }));
     let stake = Call::Stake(Stake { node: neuron(0).node_id(), amount: tokens(10) });
     prepared.extend((MANY..2 * MANY).map(|number| world.sign(&account(number), stake.clone())));
     world.apply(&prepared);
@@ -274,6 +279,19 @@ fn cases(world: &World) -> Vec<Case> {
                     max_price: None,
                 }),
             ),
+        ),
+        (
+            "join validators",
+            many(&|n| (account(n), Call::JoinValidators(JoinValidators { node: spare(n).node_id() }))),
+        ),
+        (
+            "leave validators",
+            (0..VALIDATORS)
+                .map(|n| {
+                    let node = neuron(n).node_id();
+                    world.sign(&neuron(n), Call::LeaveValidators(LeaveValidators { node }))
+                })
+                .collect(),
         ),
         (
             "set hyperparameter",

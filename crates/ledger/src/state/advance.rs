@@ -74,8 +74,7 @@ impl LedgerState {
         context: &BlockContext,
         transactions: &[Checked],
     ) -> Result<Advanced, InvalidTransaction> {
-        self.count_signers(context);
-        self.begin_block();
+        self.begin_block(context);
         let mut block = InProgress::default();
         for (index, transaction) in transactions.iter().enumerate() {
             self.include(transaction, &mut block).map_err(|reason| InvalidTransaction {
@@ -94,8 +93,7 @@ impl LedgerState {
         candidates: &[Checked],
         mut included: impl FnMut(usize),
     ) -> Advanced {
-        self.count_signers(context);
-        self.begin_block();
+        self.begin_block(context);
         let mut block = InProgress::default();
         for (index, candidate) in candidates.iter().enumerate() {
             // Left out: the mempool could not know what those before it would do.
@@ -111,13 +109,9 @@ impl LedgerState {
     ///
     /// # Errors
     /// Why it would be rejected, or the block could not have it.
-    pub fn try_transaction(
-        &self,
-        _context: &BlockContext,
-        transaction: &Checked,
-    ) -> Result<Trial, Rejection> {
+    pub fn try_transaction(&self, context: &BlockContext, transaction: &Checked) -> Result<Trial, Rejection> {
         let mut state = self.clone();
-        state.begin_block();
+        state.begin_block(context);
         if let Ok(Transaction { nonce, call, .. }) = transaction.transaction() {
             let (key, signer) = (call.signer(), transaction.signer());
             let expected = state.next_nonce(key, &signer)?;
@@ -132,16 +126,6 @@ impl LedgerState {
         let admitted = admit(&state, transaction, BlockWeight::default())?;
         let Execution { outcome, paid, .. } = admitted.execute(&mut state);
         Ok(Trial { outcome: outcome?, paid })
-    }
-
-    /// Counts the validators that signed the last block, and those that missed it. Before the height goes up: they signed
-    /// the block of this state.
-    fn count_signers(&mut self, context: &BlockContext) {
-        // The first block has no certificate of a parent, and a trial of a transaction has none either.
-        if !context.signers.is_empty() {
-            let signed = |member: &NodeId| context.signers.contains(member);
-            self.roster.count(self.height, self.params.liveness_window, signed);
-        }
     }
 
     /// Carries out one transaction, unless the block cannot have it.

@@ -33,7 +33,7 @@ impl TransactionKind for JoinValidators {
     const SIGNER: SignerKey = SignerKey::Owner;
 
     fn weight(&self) -> u64 {
-        weight::STANDING
+        weight::JOIN_VALIDATORS
     }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {

@@ -30,7 +30,7 @@ impl TransactionKind for LeaveValidators {
     const SIGNER: SignerKey = SignerKey::Owner;
 
     fn weight(&self) -> u64 {
-        weight::STANDING
+        weight::LEAVE_VALIDATORS
     }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {

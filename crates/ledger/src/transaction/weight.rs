@@ -30,6 +30,10 @@ pub(super) const UNSTAKE: u64 = 1_800;
 pub(super) const REGISTER_SUBNET: u64 = 60_000;
 /// A neuron is pruned in a full subnet: the weights and bonds of all validators are written again.
 pub(super) const REGISTER_NEURON: u64 = 30_000;
+/// A standing changes.
+pub(super) const JOIN_VALIDATORS: u64 = 1_200;
+/// A standing changes.
+pub(super) const LEAVE_VALIDATORS: u64 = 1_200;
 /// A subnet changes.
 pub(super) const SET_HYPERPARAMETER: u64 = 1_500;
 /// A subnet changes.
@@ -42,8 +46,6 @@ pub(super) const CELL: u64 = 8;
 pub(super) const VOTE: u64 = 1_000;
 /// A subnet in a vote is looked up.
 pub(super) const VOTED_SUBNET: u64 = 10;
-/// What a node is among the validators changes.
-pub(super) const STANDING: u64 = 800;
 /// The proof of possession: a secp256k1 signature; and a key changes.
 pub(super) const REGISTER_ANCHOR_KEY: u64 = 6_000;
 

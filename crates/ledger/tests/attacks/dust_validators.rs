@@ -61,7 +61,7 @@ fn attacked(min_self_stake: u64) -> (LedgerState, Vec<Rejection>) {
 /// A block with one call; its rejection.
 fn one_block(state: &mut LedgerState, signer: &NodeKey, call: Call) -> Option<Rejection> {
     let nonce = state.accounts().get(&signer.node_id()).nonce;
-    // Far above any minimum fee.
+    // Far above any price here.
     let fee = Amount::from_base_units(10_000_000);
     let expiry = BlockHeight(state.height().0 + 10);
     let transaction = Transaction { nonce, fee, tip: Amount::ZERO, expiry, call };

@@ -30,15 +30,7 @@ mod unfunded;
 mod verifier;
 mod view;
 
-use std::{
-    num::NonZeroUsize,
-    sync::{
-        Arc,
-        mpsc::{SyncSender, TrySendError},
-    },
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{num::NonZeroUsize, sync::Arc, thread::JoinHandle, time::Duration};
 
 use futures::FutureExt;
 use nervure_consensus::bft::{Config, Engine, Signer};
@@ -56,7 +48,6 @@ use nervure_protocol::{
     topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
 };
 use nervure_store::{Reader, Store, StoreError, WalMetrics};
-use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
@@ -74,7 +65,7 @@ use inbox::{Lane, NotQueued, Sender};
 use proposed::ProposedBlocks;
 use receipts::TxReceipts;
 use task::{Event, Task};
-use verifier::VerifierDeps;
+use verifier::{Verifier, VerifierDeps};
 
 pub(crate) use blocks::protocol;
 pub(crate) use gossip::topics;
@@ -119,7 +110,7 @@ pub(crate) struct Chain {
 pub(crate) struct ChainHandle {
     events: Sender<Event>,
     /// Transactions of peers, whose signatures are verified first.
-    transactions: Arc<Mutex<Option<SyncSender<GossipMessage>>>>,
+    transactions: Sender<GossipMessage>,
     view: watch::Receiver<ChainView>,
     store: Arc<Store>,
     wal: WalMetrics,
@@ -139,15 +130,12 @@ impl Chain {
         let OpenChain { store, wal, recovered, pending, view } = opened;
         let (events, inbox) = inbox::inbox();
         let metrics = ChainMetrics::default();
-        let (transactions, verifier) = verifier::start(VerifierDeps {
-            mesh: spec.mesh_id(),
-            events: events.clone(),
-            metrics: metrics.clone(),
-        })?;
+        let deps = VerifierDeps { mesh: spec.mesh_id(), events: events.clone(), metrics: metrics.clone() };
+        let Verifier { transactions, thread: verifier } = Verifier::start(deps)?;
         let handle = ChainHandle {
             wal: wal.metrics().clone(),
             events: events.clone(),
-            transactions: Arc::new(Mutex::new(Some(transactions))),
+            transactions,
             view: view.subscribe(),
             store: Arc::new(store),
             proposed: Arc::default(),
@@ -251,24 +239,20 @@ impl ChainHandle {
             topic if topic == CONSENSUS.name => (Lane::Consensus, Event::Consensus(message)),
             topic if topic == BLOCKS.name => (Lane::Blocks, Event::BlockAnnounced(message)),
             // Transactions: no other topic is registered with this handler.
-            _ => return self.handle_transaction(message).await,
+            _ => {
+                // To the thread that verifies their signatures first.
+                let sent = self.transactions.send(Lane::Transactions, message);
+                if let Err(NotQueued::Full(message) | NotQueued::Closed(message)) = sent {
+                    self.metrics.dropped(Lane::Transactions);
+                    message.judge(Verdict::Ignore).await;
+                }
+                return;
+            }
         };
         if let Err(NotQueued::Full(event) | NotQueued::Closed(event)) = self.events.send(lane, event)
             && let Event::Consensus(message) | Event::BlockAnnounced(message) = event
         {
             self.metrics.dropped(lane);
-            message.judge(Verdict::Ignore).await;
-        }
-    }
-
-    /// Hands a transaction to the thread that verifies its signature.
-    async fn handle_transaction(&self, message: GossipMessage) {
-        let sent = match self.transactions.lock().as_ref() {
-            Some(transactions) => transactions.try_send(message),
-            None => return,
-        };
-        if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = sent {
-            self.metrics.dropped(Lane::Transactions);
             message.judge(Verdict::Ignore).await;
         }
     }
@@ -310,9 +294,12 @@ impl ChainHandle {
         }
         submitted
     }
+}
 
+impl ChainHandle {
+    /// Ends the threads of the chain.
     fn close(&self) {
-        self.transactions.lock().take();
+        self.transactions.close();
         self.events.close();
     }
 }

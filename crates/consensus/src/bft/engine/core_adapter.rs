@@ -294,12 +294,11 @@ impl CoreAdapter {
         // The core keeps evidence per validator and height; a height reports its own once, here.
         let votes = evidence.votes.iter().flat_map(|(_, pairs)| pairs);
         let proposals = evidence.proposals.iter().flat_map(|(_, pairs)| pairs);
-        for (one, other) in votes {
-            let pair = Equivocation::Votes(core::vote_of(one), core::vote_of(other));
-            self.effects.push(Effect::Evidence(pair));
-        }
-        for (one, other) in proposals {
-            let pair = Equivocation::Proposals(core::proposal_of(one), core::proposal_of(other));
+        let votes = votes.map(|(one, other)| Equivocation::votes(core::vote_of(one), core::vote_of(other)));
+        let proposals = proposals
+            .map(|(one, other)| Equivocation::proposals(core::proposal_of(one), core::proposal_of(other)));
+        // The core pairs statements that differ, so that none of them is refused.
+        for pair in votes.chain(proposals).filter_map(Result::ok) {
             self.effects.push(Effect::Evidence(pair));
         }
         if let Some(certificate) = core::commit_of(certificate) {

@@ -255,6 +255,13 @@ impl<A: Application> World<'_, A> {
         let me = self.nodes[at].key.node_id();
         let violation = match effect {
             Effect::Evidence(pair) if honest(pair.culprit()) => Violation::Accused(pair.culprit()),
+            Effect::Evidence(pair) if pair.verify(&self.plan.mesh).is_err() => {
+                Violation::BadEvidence(pair.culprit())
+            }
+            Effect::Evidence(_) => {
+                self.evidence += 1;
+                return;
+            }
             Effect::Refused { from, reason } if reason.blames_sender() && honest(*from) => {
                 Violation::Blamed(*from)
             }

@@ -1,12 +1,12 @@
 //! Verifies the signatures of transactions that peers send, on a thread of its own: the chain's thread has votes to
 //! handle, and a signature takes longer than everything else about a transaction.
 //!
-//! What a hostile peer can do: keep this thread busy, at the rate that gossip allows it. Transactions beyond the bounds are
-//! dropped and counted. Verified ones wait in a lane of their own ([`super::inbox`]).
+//! What a hostile peer can do: keep this thread busy, at the rate that gossip allows it. Transactions beyond the bound of
+//! its inbox, and of the chain's lane for transactions, are dropped and counted.
 
 use std::{
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use futures::executor::block_on;
@@ -16,47 +16,58 @@ use nervure_primitives::{Envelope, MeshId};
 
 use super::{
     ChainMetrics,
-    inbox::{Lane, NotQueued, Sender},
+    inbox::{Inbox, Lane, NotQueued, Received, Sender, inbox},
     task::Event,
 };
 
-/// Transactions that wait for their signature to be verified.
-const MAX_UNVERIFIED: usize = 1_024;
+/// The longest that the thread sleeps.
+const MAX_SLEEP: Duration = Duration::from_secs(60);
 
 /// What the thread needs.
 pub(super) struct VerifierDeps {
     pub(super) mesh: MeshId,
-    /// The inbox of the chain's thread.
+    /// The chain's inbox.
     pub(super) events: Sender<Event>,
-    /// Counts what is dropped.
     pub(super) metrics: ChainMetrics,
 }
 
-/// Starts the thread. It ends when the sender is dropped.
-pub(super) fn start(deps: VerifierDeps) -> std::io::Result<(SyncSender<GossipMessage>, JoinHandle<()>)> {
-    let (sender, queue) = sync_channel(MAX_UNVERIFIED);
-    let thread = std::thread::Builder::new().name("transactions".into()).spawn(move || run(&queue, &deps))?;
-    Ok((sender, thread))
+/// The thread, and where transactions are put for it. It ends when that is closed.
+pub(super) struct Verifier {
+    pub(super) transactions: Sender<GossipMessage>,
+    pub(super) thread: JoinHandle<()>,
 }
 
-fn run(queue: &Receiver<GossipMessage>, deps: &VerifierDeps) {
-    for message in queue {
-        // Before the signature: without room it is verified for nothing.
-        if !deps.events.has_room(Lane::Transactions) {
-            deps.metrics.dropped(Lane::Transactions);
-            block_on(message.judge(Verdict::Ignore));
-            continue;
+impl Verifier {
+    /// Starts the thread.
+    pub(super) fn start(deps: VerifierDeps) -> std::io::Result<Self> {
+        let (transactions, inbox) = inbox();
+        let thread =
+            std::thread::Builder::new().name("transactions".into()).spawn(move || run(&inbox, &deps))?;
+        Ok(Self { transactions, thread })
+    }
+}
+
+fn run(inbox: &Inbox<GossipMessage>, deps: &VerifierDeps) {
+    loop {
+        match inbox.receive(Instant::now() + MAX_SLEEP) {
+            Received::Event(message) => handle(message, deps),
+            Received::Timeout => {}
+            Received::Closed => return,
         }
-        let Some(signed) = verify(&message.data, &deps.mesh) else {
-            block_on(message.judge(Verdict::Reject));
-            continue;
-        };
-        match deps.events.send(Lane::Transactions, Event::Transaction(message, Box::new(signed))) {
-            Ok(()) => {}
-            Err(NotQueued::Closed(_)) => return,
-            // Its message has no verdict, and is not forwarded.
-            Err(NotQueued::Full(_)) => deps.metrics.dropped(Lane::Transactions),
-        }
+    }
+}
+
+fn handle(message: GossipMessage, deps: &VerifierDeps) {
+    let Some(signed) = verify(&message.data, &deps.mesh) else {
+        return block_on(message.judge(Verdict::Reject));
+    };
+    let event = Event::Transaction(message, Box::new(signed));
+    if let Err(NotQueued::Full(event) | NotQueued::Closed(event)) =
+        deps.events.send(Lane::Transactions, event)
+        && let Event::Transaction(message, _) = event
+    {
+        deps.metrics.dropped(Lane::Transactions);
+        block_on(message.judge(Verdict::Ignore));
     }
 }
 
