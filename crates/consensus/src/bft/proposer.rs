@@ -160,7 +160,7 @@ mod tests {
                 prop_assert!(others.iter().all(|place| !silent.contains(place)));
                 prop_assert_eq!(others.iter().collect::<BTreeSet<_>>().len(), heard);
             }
-            // Nobody is left out for ever.
+            // No validator is left out for ever.
             prop_assert_eq!(all.into_iter().collect::<BTreeSet<_>>().len(), powers.len());
         }
     }
