@@ -6,6 +6,8 @@ use nervure_ledger::subnet::Hyperparameters;
 use nervure_primitives::{Amount, BlockHeight, MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
+use crate::ValidatorView;
+
 /// All subnets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -117,6 +119,8 @@ pub struct NodeView {
     pub stake: Amount,
     /// Its slots, by subnet.
     pub slots: BTreeMap<Netuid, Uid>,
+    /// The node as a validator that makes blocks.
+    pub validator: ValidatorView,
     /// The height of the last block; all values are those of the state after it.
     pub height: BlockHeight,
 }

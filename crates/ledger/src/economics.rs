@@ -1,7 +1,8 @@
 //! The economics of a mesh as pure integer functions.
 //!
 //! [`emission`]: what a block mints and how it is split. [`burn`]: the price of a registration. [`lock`]: the lock
-//! of a subnet. [`prune`]: which subnet or neuron loses its slot. [`schedule`]: when epochs run. No function here knows
+//! of a subnet. [`prune`]: which subnet or neuron loses its slot. [`ratio`]: exact
+//! ratios of wide integers. [`schedule`]: when epochs run. No function here knows
 //! the state: all inputs are arguments, in base units (10^-9 token) and blocks. Every division rounds down and says
 //! where the remainder goes.
 
@@ -9,4 +10,5 @@ pub mod burn;
 pub mod emission;
 pub mod lock;
 pub mod prune;
+pub mod ratio;
 pub mod schedule;

@@ -18,12 +18,14 @@ pub mod mempool;
 pub mod nodes;
 pub mod params;
 pub mod proposals;
+pub mod roster;
 pub mod snapshot;
 pub mod spec;
 pub mod state;
 pub mod subnet;
 pub mod transaction;
 pub mod tree;
+mod wide;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

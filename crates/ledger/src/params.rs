@@ -8,10 +8,14 @@ pub use limits::OutOfRange;
 pub(crate) use limits::{MAX_TEMPO, within};
 
 use crate::{
-    economics::{burn::BurnRule, lock::LockRule},
+    economics::{burn::BurnRule, emission::CAP, lock::LockRule},
+    roster::MAX_LIVENESS_WINDOW,
     spec::{SLOTS, VALIDATOR_SLOTS},
     subnet::Hyperparameters,
 };
+
+/// The longest rest of a jailed validator, in blocks: 30 days of a public mesh.
+const MAX_JAIL_TIME: u64 = 216_000;
 
 /// The parameters of a mesh's ledger. Amounts are base units, times are blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +53,14 @@ pub struct Params {
     pub min_tempo: u64,
     /// Blocks between two elections of the validators that make blocks; default 360.
     pub election_interval: u64,
+    /// The least stake of a node's owner on it with which it makes blocks, in base units, at least 1; default 1,000
+    /// tokens. Too small, and validators that risk nothing fill the set; too large, and few can validate.
+    pub min_self_stake: u64,
+    /// The heights in which missed ones of a validator are counted, 2 to 10,000; default 3,600 (12 hours). Who misses
+    /// more than half of them is jailed. Too short, and a restart is punished; too long, and absent power stays.
+    pub liveness_window: u64,
+    /// Blocks after which a jailed validator may join again, 1 to 216,000; default 3,600.
+    pub jail_time: u64,
     /// How the price of a neuron's slot moves. A new subnet starts at its floor.
     pub burn: BurnRule,
     /// How the price of a subnet moves.
@@ -74,6 +86,9 @@ impl Default for Params {
             hyperparameter_interval: 720,
             min_tempo: 360,
             election_interval: 360,
+            min_self_stake: 1_000_000_000_000,
+            liveness_window: 3_600,
+            jail_time: 3_600,
             burn: BurnRule::default(),
             lock: LockRule::default(),
             subnet: Hyperparameters::default(),
@@ -94,6 +109,9 @@ impl Params {
             hyperparameter_interval: 20,
             min_tempo: 5,
             election_interval: 10,
+            min_self_stake: 1_000_000_000,
+            liveness_window: 600,
+            jail_time: 60,
             burn: BurnRule { half_life: 60, ..BurnRule::default() },
             lock: LockRule { interval: 600, ..LockRule::default() },
             subnet: Hyperparameters {
@@ -118,6 +136,9 @@ impl Params {
         within("emission_average", self.emission_average, 1..=u64::MAX)?;
         within("min_tempo", self.min_tempo, 1..=MAX_TEMPO)?;
         within("election_interval", self.election_interval, 1..=MAX_TEMPO)?;
+        within("min_self_stake", self.min_self_stake, 1..=CAP)?;
+        within("liveness_window", self.liveness_window, 2..=MAX_LIVENESS_WINDOW)?;
+        within("jail_time", self.jail_time, 1..=MAX_JAIL_TIME)?;
         // What is less can be taken out before the epoch that it earned in is over.
         within("unbonding", self.unbonding, self.subnet.tempo..=u64::MAX)?;
         within("burn.half_life", self.burn.half_life, 0..=10_000_000)?;
@@ -142,7 +163,7 @@ mod tests {
         assert_eq!(Params::default().check(), Ok(()));
         assert_eq!(Params::local().check(), Ok(()));
         type Mistake = (&'static str, fn(&mut Params));
-        let mistakes: [Mistake; 7] = [
+        let mistakes: [Mistake; 10] = [
             ("slots", |p| p.slots = 257),
             ("subnet.tempo", |p| p.subnet.tempo = 0),
             ("subnet.max_validators", |p| p.slots = 63),
@@ -150,6 +171,9 @@ mod tests {
             ("burn.ceiling", |p| p.burn.ceiling = 0),
             ("emission_average", |p| p.emission_average = 0),
             ("unbonding", |p| p.unbonding = 0),
+            ("min_self_stake", |p| p.min_self_stake = 0),
+            ("liveness_window", |p| p.liveness_window = 10_001),
+            ("jail_time", |p| p.jail_time = 0),
         ];
         for (place, mistake) in mistakes {
             let mut params = Params::default();

@@ -313,7 +313,7 @@ mod tests {
         let nodes = vec![node(1, Role::Validator), node(2, Role::Miner)];
         let owner = NodeKey::from_seed(&[7; 32]).node_id();
         let accounts = vec![AccountSpec::new(owner, Amount::from_base_units(9))];
-        let mut spec = MeshSpec { nodes, accounts, ..MeshSpec::local("sample") };
+        let mut spec = MeshSpec { nodes, accounts, ..MeshSpec::test("sample") };
         spec.subnets[0].owner = Some(owner);
         spec.nodes[1].owner = Some(owner);
         spec
@@ -403,6 +403,8 @@ mod tests {
         ));
         assert!(matches!(refused(|s| s.nodes[0].netuids.push(Netuid(7))), SpecError::NoSuchSubnet { .. }));
         assert!(matches!(refused(|s| s.nodes[1].netuids.clear()), SpecError::Idle { .. }));
+        let weak = |s: &mut MeshSpec| s.economy.min_self_stake = 6;
+        assert!(matches!(refused(weak), SpecError::ValidatorStake { .. }));
         let too_much = |s: &mut MeshSpec| s.nodes[0].stake = Amount::from_base_units(u64::MAX);
         assert!(matches!(refused(too_much), SpecError::OverCap));
         let too_rich = |s: &mut MeshSpec| s.accounts[0].balance = Amount::from_tokens(21_000_000).unwrap();

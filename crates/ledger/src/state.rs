@@ -36,6 +36,7 @@ use crate::{
     event::Event,
     nodes::Nodes,
     params::Params,
+    roster::Roster,
     subnet::Subnet,
     transaction::{self, Checked},
 };
@@ -63,6 +64,7 @@ pub struct LedgerState {
     /// The validators that agreed on the last block: another set than `validators` right after an election.
     pub(crate) last_validators: Option<Arc<ValidatorSet>>,
     pub(crate) anchors: Anchors,
+    pub(crate) roster: Roster,
 }
 
 /// A node's vote on each subnet's share of the emission.
@@ -106,6 +108,11 @@ impl LedgerState {
         &self.nodes
     }
 
+    /// Who joined the validators, who is jailed, and what those in office missed.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
     /// The subnets by their numbers.
     pub fn subnets(&self) -> &OrdMap<Netuid, Subnet> {
         &self.subnets
@@ -131,8 +138,15 @@ impl LedgerState {
     }
 
     /// [`Self::advance`], with what the block's epochs were computed from.
-    pub fn advance_recorded(&mut self, _context: &BlockContext, transactions: &[Checked]) -> Advanced {
+    pub fn advance_recorded(&mut self, context: &BlockContext, transactions: &[Checked]) -> Advanced {
+        if !context.signers.is_empty() {
+            // Before the height goes up: they signed the block of this state. Block 1 has no certificate and counts
+            // nothing.
+            let (height, window) = (self.height, self.params.liveness_window);
+            self.roster.count(height, window, |member| context.signers.contains(member));
+        }
         self.height = self.height.saturating_add(1);
+        self.nodes.block = self.height;
         // Before the transactions: what is unbonded now can be spent in this block.
         self.begin_block();
         let mut advanced = Advanced::default();
@@ -148,8 +162,8 @@ impl LedgerState {
         // Before the election: the set until now agrees on this block.
         self.last_validators.clone_from(&self.validators);
         if self.height.is_multiple_of(self.params.election_interval) {
-            // After the epochs, whose dividends change stakes and whose results change permits.
-            self.elect();
+            // After the epochs, whose dividends change stakes.
+            self.elect(&mut advanced.events);
             // After the election: it reads the validators that were just elected.
             self.hand_over();
         }

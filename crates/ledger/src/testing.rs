@@ -16,7 +16,7 @@ use crate::{
     checkpoint::Checkpoint,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::EpochRecord,
-    transaction::{Call, SetWeights, SignerKey, Stake, Transaction, Unstake},
+    transaction::{Call, JoinValidators, SetWeights, SignerKey, Stake, Transaction, Unstake},
     tree::{Fact, Key, MemoryTree, StateTree},
 };
 
@@ -103,6 +103,8 @@ impl Chain {
             SignerKey::Node => (nodes.get(&node).unwrap().nonce, 0),
             SignerKey::Owner => (accounts.get(&node).nonce, 1_000),
         };
+        let before = self.waiting.iter().filter(|envelope| envelope.signer() == node).count() as u64;
+        let nonce = nonce.saturating_add(before);
         let (fee, expiry) = (Amount::from_base_units(fee), BlockHeight(u64::MAX));
         let transaction = Transaction { nonce, fee, expiry, call };
         self.waiting.push(transaction.seal(key, &self.tip.header.mesh).unwrap());
@@ -114,16 +116,19 @@ impl Chain {
         self.call(&validator(index), Call::SetWeights(call));
     }
 
-    /// The stake of one validator goes, that of another comes.
+    /// The stake of one validator goes, another stakes and joins.
     pub fn move_stake(&mut self, round: usize) {
         let turn = (round / 4) as u8;
         let (out, into) = (turn % VALIDATORS, (turn + 4) % VALIDATORS);
         let node = validator(out).node_id();
-        let amount = self.tip.state.nodes().get(&node).unwrap().stake_of(&node);
+        let amount = self.tip.state.nodes().stake_of(&node, &node);
         if !amount.is_zero() && round.is_multiple_of(4) {
             self.call(&validator(out), Call::Unstake(Unstake { node, amount }));
             let (node, amount) = (validator(into).node_id(), Amount::from_base_units(STAKE));
             self.call(&validator(into), Call::Stake(Stake { node, amount }));
+            if !self.tip.state.roster().has_joined(&node) {
+                self.call(&validator(into), Call::JoinValidators(JoinValidators { node }));
+            }
         }
     }
 

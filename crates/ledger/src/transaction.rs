@@ -14,7 +14,9 @@
 mod checked;
 mod commit_weights;
 mod execute;
+mod join_validators;
 mod kind;
+mod leave_validators;
 mod register_anchor_key;
 mod register_neuron;
 mod register_node;
@@ -38,8 +40,10 @@ use serde::{Deserialize, Serialize};
 pub use checked::Checked;
 pub use commit_weights::{CommitWeights, CommitWeightsOutcome};
 pub(crate) use execute::execute;
+pub use join_validators::{JoinValidators, JoinValidatorsOutcome};
 pub(crate) use kind::TransactionKind;
 pub use kind::{Description, SignerKey};
+pub use leave_validators::{LeaveValidators, LeaveValidatorsOutcome};
 pub use register_anchor_key::{RegisterAnchorKey, RegisterAnchorKeyOutcome};
 pub use register_neuron::{RegisterNeuron, RegisterNeuronOutcome};
 pub use register_node::{RegisterNode, RegisterNodeOutcome, consent};
@@ -112,6 +116,10 @@ pub enum Call {
     VoteSubnets(VoteSubnets),
     /// Signed by a node key: says which key it signs checkpoints with.
     RegisterAnchorKey(RegisterAnchorKey),
+    /// Lets a node of the signer make blocks.
+    JoinValidators(JoinValidators),
+    /// A node of the signer makes no more blocks.
+    LeaveValidators(LeaveValidators),
 }
 
 /// What a transaction did: the outcome of each kind.
@@ -149,6 +157,10 @@ pub enum Outcome {
     Voted,
     /// A node signs checkpoints with another key, from the next election on.
     AnchorKeyRegistered(RegisterAnchorKeyOutcome),
+    /// A node makes blocks if it is elected.
+    ValidatorJoined(JoinValidatorsOutcome),
+    /// A node is not elected any more.
+    ValidatorLeft(LeaveValidatorsOutcome),
 }
 
 /// Evaluates `$body` with `$kind` bound to what the call carries, as the type of its kind.
@@ -170,6 +182,8 @@ macro_rules! with_kind {
             Call::RevealWeights($kind) => $body,
             Call::VoteSubnets($kind) => $body,
             Call::RegisterAnchorKey($kind) => $body,
+            Call::JoinValidators($kind) => $body,
+            Call::LeaveValidators($kind) => $body,
         }
     };
 }
@@ -201,6 +215,8 @@ impl Call {
             Self::RevealWeights(call) => Outcome::WeightsRevealed(call.apply(state, signer)?),
             Self::VoteSubnets(call) => call.apply(state, signer).map(|()| Outcome::Voted)?,
             Self::RegisterAnchorKey(call) => Outcome::AnchorKeyRegistered(call.apply(state, signer)?),
+            Self::JoinValidators(call) => Outcome::ValidatorJoined(call.apply(state, signer)?),
+            Self::LeaveValidators(call) => Outcome::ValidatorLeft(call.apply(state, signer)?),
         })
     }
 
@@ -229,6 +245,8 @@ impl Outcome {
             Self::WeightsRevealed(outcome) => RevealWeights::description(outcome),
             Self::Voted => VoteSubnets::description(&()),
             Self::AnchorKeyRegistered(outcome) => RegisterAnchorKey::description(outcome),
+            Self::ValidatorJoined(outcome) => JoinValidators::description(outcome),
+            Self::ValidatorLeft(outcome) => LeaveValidators::description(outcome),
         }
     }
 }

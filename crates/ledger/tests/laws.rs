@@ -16,6 +16,8 @@ mod rules;
 mod subnets;
 #[path = "laws/tree.rs"]
 mod tree;
+#[path = "laws/validators.rs"]
+mod validators;
 #[path = "laws/weights.rs"]
 mod weights;
 #[path = "laws/world.rs"]

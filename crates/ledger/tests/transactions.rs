@@ -17,9 +17,10 @@ use nervure_consensus::yuma::{BondsRule, LiquidAlpha};
 use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
-        Call, CommitWeights, Description, Outcome, RegisterAnchorKey, RegisterNeuron, RegisterNode,
-        RegisterSubnet, Rejection, RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights,
-        SignerKey, Stake, SwapKey, Transfer, Unstake, VoteSubnets, consent,
+        Call, CommitWeights, Description, JoinValidators, LeaveValidators, Outcome, RegisterAnchorKey,
+        RegisterNeuron, RegisterNode, RegisterSubnet, Rejection, RevealWeights, SetHyperparameter,
+        SetMechanism, SetTake, SetWeights, SignerKey, Stake, SwapKey, Transfer, Unstake, VoteSubnets,
+        consent,
     },
 };
 use nervure_primitives::{
@@ -75,6 +76,8 @@ fn calls() -> Vec<Call> {
         Call::RevealWeights(RevealWeights { netuid, weights, salt: Hash::of("salt", &[]), version_key: 2 }),
         Call::VoteSubnets(VoteSubnets { weights: vec![(NETUID, 4)] }),
         Call::RegisterAnchorKey(anchor()),
+        Call::JoinValidators(JoinValidators { node: node() }),
+        Call::LeaveValidators(LeaveValidators { node: node() }),
     ]
 }
 
@@ -88,7 +91,7 @@ fn outcomes() -> Vec<Value> {
         json!({"node_registered": {"node": node}}),
         json!({"key_swapped": {"old": node, "new": other}}),
         json!({"take_set": {"node": node, "take": 6_553}}),
-        json!({"staked": {"node": node, "amount": AMOUNT}}),
+        json!({"staked": {"node": node, "amount": AMOUNT, "validates": true}}),
         json!({"unstaked": {"node": node, "amount": AMOUNT, "free": BLOCK}}),
         json!({"subnet_registered": {"netuid": NETUID, "locked": AMOUNT, "dissolved": Netuid(2)}}),
         json!({"neuron_registered": neuron}),
@@ -99,6 +102,8 @@ fn outcomes() -> Vec<Value> {
         json!({"weights_revealed": {"netuid": NETUID, "uid": UID}}),
         json!("voted"),
         json!({"anchor_key_registered": {"node": node, "address": address}}),
+        json!({"validator_joined": {"node": node, "election": BLOCK}}),
+        json!({"validator_left": {"node": node, "last": BLOCK}}),
     ]
 }
 
@@ -132,7 +137,12 @@ fn rejections() -> Vec<Value> {
         json!({"reveal_time": {"reveal_in": 8, "now": 9}}),
         json!({"hyperparameter": {"place": "tempo", "least": 5, "most": 50_400, "given": 2}}),
     ]);
-    all.extend(["no_such_node", "not_owner", "key_taken"].map(|name| json!({name: {"node": node}})));
+    all.extend([
+        json!({"jailed": {"node": node, "until": BLOCK}}),
+        json!({"self_stake": {"least": AMOUNT, "staked": AMOUNT}}),
+    ]);
+    let of_node = ["no_such_node", "not_owner", "key_taken", "already_validator", "not_validator"];
+    all.extend(of_node.map(|name| json!({name: {"node": node}})));
     let of_subnet = [
         "no_such_subnet",
         "no_slot",
@@ -181,7 +191,7 @@ fn every_transaction_outcome_and_rejection_keeps_its_bytes() {
 
 /// The outcome of every kind, in the order of [`outcomes`], before and after its block. `NODE`, `OTHER` and `ADDRESS`
 /// stand for ids.
-const SENTENCES: [[&str; 2]; 15] = [
+const SENTENCES: [[&str; 2]; 17] = [
     ["pays 1.5 tokens to NODE", "paid 1.5 tokens to NODE"],
     ["registers NODE under your owner account", "NODE is registered under your owner account"],
     ["replaces the key NODE of a node with OTHER, permanently", "node NODE has the key OTHER"],
@@ -218,6 +228,16 @@ const SENTENCES: [[&str; 2]; 15] = [
         "registers ADDRESS as the anchor key of NODE, from the next election on",
         "NODE signs checkpoints with the anchor key ADDRESS from the next election on",
     ],
+    [
+        "joins NODE to the validators; if it is elected at block 300 or later, it has to run as a validator and sign \
+         every block",
+        "NODE has joined the validators; if it is elected at block 300 or later, it has to run as a validator and sign \
+         every block",
+    ],
+    [
+        "removes NODE from the validators; keep it running until block 300, the next election",
+        "NODE has left the validators; keep it running until block 300, the next election",
+    ],
 ];
 
 #[test]
@@ -231,6 +251,16 @@ fn every_outcome_is_a_sentence_before_and_after_its_block() {
         let Description { future, past } = serde_json::from_value::<Outcome>(outcome).unwrap().description();
         assert_eq!([short(future), short(past)], expected);
     }
+}
+
+#[test]
+fn a_stake_without_voting_power_says_so_before_it_is_signed() {
+    let outcome = json!({"staked": {"node": node(), "amount": AMOUNT, "validates": false}});
+    let Description { future, .. } = serde_json::from_value::<Outcome>(outcome).unwrap().description();
+    assert!(
+        future.ends_with("which has not joined the validators: the stake gives no voting power"),
+        "{future}"
+    );
 }
 
 #[test]

@@ -221,6 +221,7 @@ impl MeshService for MockService {
     fn status(&self) -> BoxFuture<'_, NodeStatus> {
         async {
             NodeStatus {
+                validator: None,
                 node: NodeId::from_bytes([7; 32]),
                 mesh: MeshId::from_bytes([1; 32]),
                 role: "gateway".into(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nervure_primitives::Netuid;
+use nervure_primitives::{Amount, Netuid};
 
 use super::{MIN_BLOCK_MILLISECONDS, MeshSpec, NodeSpec, Role, SpecError};
 use crate::economics::emission::CAP;
@@ -44,6 +44,7 @@ impl MeshSpec {
 
     fn check_nodes(&self, netuids: &BTreeSet<Netuid>) -> Result<(), SpecError> {
         let (mut seen, mut anchors) = (BTreeSet::new(), BTreeSet::new());
+        let least = Amount::from_base_units(self.economy.min_self_stake);
         for node in &self.nodes {
             if !seen.insert(node.id) {
                 return Err(SpecError::DuplicateNode { node: node.id });
@@ -53,6 +54,9 @@ impl MeshSpec {
             }
             if let Some(netuid) = node.netuids.iter().find(|netuid| !netuids.contains(netuid)) {
                 return Err(SpecError::NoSuchSubnet { node: node.id, netuid: *netuid });
+            }
+            if node.role == Role::Validator && !node.stake.is_zero() && node.stake < least {
+                return Err(SpecError::ValidatorStake { node: node.id, least });
             }
             if node.role == Role::Miner && node.netuids.is_empty() {
                 return Err(SpecError::Idle { node: node.id });

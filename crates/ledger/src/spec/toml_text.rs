@@ -132,6 +132,22 @@ fn economy(text: &mut Text, economy: &Params) {
         "election_interval",
         economy.election_interval,
     );
+    text.comment(
+        "The minimum stake of a node's owner on it with which it makes blocks. Too small, and validators",
+    );
+    text.comment(
+        "that risk nothing fill the set; too large, and few can validate (1 token local, 1000 public).",
+    );
+    text.set("min_self_stake", economy.min_self_stake);
+    text.comment(
+        "Heights in which missed ones of a validator are counted, 2 to 10000: who misses more than half",
+    );
+    text.explained(
+        "of them is jailed. Too short, and a restart is punished.",
+        "liveness_window",
+        economy.liveness_window,
+    );
+    text.explained("Time after which a jailed validator may join again.", "jail_time", economy.jail_time);
 }
 
 fn burn(text: &mut Text, burn: &BurnRule) {

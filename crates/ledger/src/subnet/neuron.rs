@@ -26,6 +26,10 @@ pub struct Neuron {
     pub registered: u64,
     /// The block of its last commit, or of its registration.
     pub last_update: u64,
+    /// The sum of the node's stake over blocks, when the current epoch began or it got the slot: the stake that an epoch
+    /// counts is the average since.
+    #[serde(with = "crate::wide")]
+    pub stake_blocks: u128,
     /// Whether it has a validator permit.
     pub permit: bool,
     /// Its emission in the last epoch, in base units.
@@ -47,12 +51,13 @@ pub struct Neuron {
 }
 
 impl Neuron {
-    /// A newly registered neuron.
-    pub(crate) fn new(node: NodeId, block: u64) -> Self {
+    /// A newly registered neuron of a node with this sum of stake over blocks.
+    pub(crate) fn new(node: NodeId, block: u64, stake_blocks: u128) -> Self {
         Self {
             node,
             registered: block,
             last_update: block,
+            stake_blocks,
             permit: false,
             emission: 0,
             consensus: 0,

@@ -4,7 +4,7 @@ use nervure_primitives::{Amount, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned};
-use crate::state::LedgerState;
+use crate::{state::LedgerState, subnet::Neuron};
 
 /// Burns the price of a slot and puts a node of the signer into it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,7 @@ impl TransactionKind for RegisterNeuron {
         let Self { netuid, node, max_price } = *self;
         owned(state, node, signer)?;
         let height = state.height;
+        let stake_blocks = state.nodes.get(&node).map_or(0, |node| node.stake_blocks(height));
         let subnet = state.subnets.get_mut(&netuid).ok_or(Rejection::NoSuchSubnet { netuid })?;
         if subnet.uid_of(&node).is_some() {
             return Err(Rejection::AlreadyThere { node, netuid });
@@ -57,7 +58,7 @@ impl TransactionKind for RegisterNeuron {
         if !state.accounts.debit(&signer, price.base_units()) {
             return Err(Rejection::Balance { needed: price });
         }
-        let replaced = subnet.place(node, uid, height);
+        let replaced = subnet.place(Neuron::new(node, height, stake_blocks), uid);
         subnet.price = state.params.burn.after_registration(subnet.price);
         // Burned, and not paid to the subnet's owner, who could otherwise register for free.
         state.recycle(price.base_units());

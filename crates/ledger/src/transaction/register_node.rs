@@ -7,7 +7,7 @@ use nervure_primitives::{Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKe
 use serde::{Deserialize, Serialize};
 
 use super::{Description, Rejection, SignerKey, TransactionKind};
-use crate::{nodes::Node, state::LedgerState};
+use crate::state::LedgerState;
 
 /// What a node key's consent is for.
 const CONSENT: Domain = Domain::new("nervure/node-consent/1");
@@ -64,7 +64,7 @@ impl TransactionKind for RegisterNode {
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let node = consenting(state, &self.consent, signer)?;
-        state.nodes.insert(node, Node::new(signer, state.height));
+        state.nodes.register(node, signer);
         Ok(RegisterNodeOutcome { node })
     }
 

@@ -14,7 +14,7 @@ use crate::{
     },
     spec::is_name,
     state::LedgerState,
-    subnet::Subnet,
+    subnet::{Neuron, Subnet},
 };
 
 /// Founds a subnet of the signer, with one of its nodes in slot 0.
@@ -75,7 +75,8 @@ impl TransactionKind for RegisterSubnet {
         subnet.owner_node = Some(self.node);
         subnet.locked = cost;
         subnet.mechanism.clone_from(&self.mechanism);
-        subnet.place(self.node, Uid(0), state.height);
+        let stake_blocks = state.nodes.get(&self.node).map_or(0, |node| node.stake_blocks(state.height));
+        subnet.place(Neuron::new(self.node, state.height, stake_blocks), Uid(0));
         state.subnets.insert(netuid, subnet);
         state.next_netuid += 1;
         state.last_lock = LastLock { amount: cost, block: state.height };

@@ -96,6 +96,12 @@ pub enum Rejection {
         /// The least stake.
         least: Amount,
     },
+    /// What was staked on the node is worth nothing any more, so that no share of it can be priced.
+    #[error("the stake on {node} was lost: it takes no more")]
+    StakeLost {
+        /// The node.
+        node: NodeId,
+    },
     /// More than was staked.
     #[error("the stake is only {staked} tokens")]
     NotStaked {
@@ -269,6 +275,34 @@ pub enum Rejection {
         /// The first block at which it can.
         from: BlockHeight,
     },
+    /// The node has joined the validators.
+    #[error("{node} has already joined the validators")]
+    AlreadyValidator {
+        /// The node.
+        node: NodeId,
+    },
+    /// The node has not joined the validators, or left them, or is jailed.
+    #[error("{node} has not joined the validators")]
+    NotValidator {
+        /// The node.
+        node: NodeId,
+    },
+    /// The node missed too many heights.
+    #[error("{node} is jailed because it missed too many heights; it can join again at block {until}")]
+    Jailed {
+        /// The node.
+        node: NodeId,
+        /// The first block at which it can join.
+        until: BlockHeight,
+    },
+    /// The owner has too little on the node to validate with it.
+    #[error("the owner's own stake on the node is {staked} tokens; a validator needs {least}")]
+    SelfStake {
+        /// The minimum self-stake.
+        least: Amount,
+        /// The owner's stake on the node.
+        staked: Amount,
+    },
 }
 
 impl Rejection {
@@ -289,6 +323,7 @@ impl Rejection {
             Self::ConsentForAnother { .. } => "sign with the owner key that the consent names: --key FILE",
             Self::Take { .. } => "the maximum is 18 %: nervure stake take NODE 18",
             Self::StakeTooSmall { .. } | Self::NotStaked { .. } => "see the stakes: nervure wallet show",
+            Self::StakeLost { .. } => "stake on another node: nervure subnet show N lists them",
             Self::NodeFee => "sign with the right key: --key FILE",
             Self::NoSuchSubnet { .. } => "list the subnets: nervure subnet list",
             Self::Closed { .. } => "register in another subnet: nervure subnet list",
@@ -325,6 +360,13 @@ impl Rejection {
             | Self::HyperparameterTooSoon { .. }
             | Self::VoteTooSoon { .. }
             | Self::AnchorKeyTooSoon { .. } => "wait for that block; the current one: nervure status",
+            Self::AlreadyValidator { .. } | Self::NotValidator { .. } => {
+                "see the validators: nervure validator show"
+            }
+            Self::Jailed { .. } => {
+                "keep the node running, and wait for that block; the current one: nervure status"
+            }
+            Self::SelfStake { .. } => "stake with the owner's key: nervure stake add NODE AMOUNT",
             Self::AnchorKeyTaken { .. } => "register another key: nervure anchor register --anchor-key FILE",
             Self::AnchorKeyProof { .. } => "sign with the key of the node that it belongs to: --key FILE",
         }

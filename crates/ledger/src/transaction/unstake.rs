@@ -1,4 +1,7 @@
 //! Taking stake back. It counts for nothing at once, and can be spent after the unbonding time.
+//!
+//! A stake grows with every block in which dividends are released, so that nobody can name the whole of it exactly. A
+//! remainder below the least stake is therefore taken back, too.
 
 use nervure_primitives::{Amount, BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
@@ -6,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Description, Rejection, SignerKey, TransactionKind};
 use crate::state::LedgerState;
 
-/// Takes `amount` back from `node`.
+/// Takes `amount` back from `node`; all of the stake if less than the least stake would remain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unstake {
@@ -40,13 +43,11 @@ impl TransactionKind for Unstake {
         }
         let least = Amount::from_base_units(state.params.min_stake);
         let free = state.height.saturating_add(state.params.unbonding);
-        let found = state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
-        let staked = found.stake_of(&signer);
+        state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
+        let staked = state.nodes.stake_of(&node, &signer);
         let left = staked.checked_sub(amount).ok_or(Rejection::NotStaked { staked })?;
-        if !left.is_zero() && left < least {
-            return Err(Rejection::StakeTooSmall { least });
-        }
-        state.nodes.set_stake(node, signer, left);
+        let amount = if left < least { staked } else { amount };
+        state.nodes.take_stake(node, signer, amount.base_units());
         state.accounts.credit_later(signer, amount.base_units(), free);
         Ok(UnstakeOutcome { node, amount, free: BlockHeight(free) })
     }

@@ -11,7 +11,8 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
-    nodes::Node,
+    nodes::NodeNumber,
+    roster::Liveness,
     state::LedgerState,
     subnet::{Neuron, Subnet},
 };
@@ -48,7 +49,21 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
         // Once there, they are there for ever.
         after.anchors.sets.iter().for_each(|sets| put(&mut changes, Record::of_sets(sets)));
     }
-    nodes(&mut changes, &before.nodes.active, &after.nodes.active);
+    let standing = |node: &NodeId, standing: &_| Record::Validator { node: *node, standing: *standing };
+    compare(&mut changes, &before.roster.standings, &after.roster.standings, standing);
+    let liveness = |member: &NodeId, one: &Liveness| Record::Liveness {
+        member: *member,
+        liveness: Box::new(one.clone()),
+    };
+    compare(&mut changes, &before.roster.liveness, &after.roster.liveness, liveness);
+    let node = |key: &NodeId, node: &_| Record::of_node(*key, node);
+    compare(&mut changes, &before.nodes.active, &after.nodes.active, node);
+    let stake = |(node, staker): &(NodeNumber, NodeId), shares: &_| Record::Stake {
+        node: *node,
+        staker: *staker,
+        shares: *shares,
+    };
+    compare(&mut changes, &before.nodes.stakes, &after.nodes.stakes, stake);
     subnets(&mut changes, &before.subnets, &after.subnets);
     changes
 }
@@ -72,26 +87,6 @@ fn compare<K: Ord + Clone, V: PartialEq + Clone>(
             // The removed value is only read for its key.
             DiffItem::Remove(key, value) => drop(changes.insert(record(key, value).key(), None)),
         }
-    }
-}
-
-fn nodes(changes: &mut Changes, before: &OrdMap<NodeId, Node>, after: &OrdMap<NodeId, Node>) {
-    let none = OrdMap::new();
-    for difference in before.diff(after) {
-        let (key, old, new) = match difference {
-            DiffItem::Add(key, new) => (*key, None, Some(new)),
-            DiffItem::Update { old: (key, old), new: (_, new) } => (*key, Some(old), Some(new)),
-            DiffItem::Remove(key, old) => (*key, Some(old), None),
-        };
-        let record = new.map(|node| Record::of_node(key, node));
-        // A node differs when only its stakes do, and those are records of their own.
-        if record != old.map(|node| Record::of_node(key, node)) {
-            changes.insert(Key::Node(key), record);
-        }
-        let stakes = |node: Option<&'_ Node>| node.map_or_else(|| none.clone(), |node| node.stakes.clone());
-        let stake =
-            |staker: &NodeId, amount: &_| Record::Stake { node: key, staker: *staker, amount: *amount };
-        compare(changes, &stakes(old), &stakes(new), stake);
     }
 }
 
@@ -135,6 +130,7 @@ impl LedgerState {
             issuance: self.issuance,
             carry: self.carry,
             next_netuid: self.next_netuid,
+            next_node: NodeNumber(self.nodes.next_number),
             last_lock: self.last_lock,
             validators: self.validators.as_deref().cloned(),
             last_validators: last.map(|last| ValidatorSet::clone(last)),

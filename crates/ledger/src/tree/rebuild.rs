@@ -13,7 +13,8 @@ use crate::{
     accounts::Accounts,
     anchors::{Anchors, Sets},
     economics::lock::LastLock,
-    nodes::{Node, Nodes},
+    nodes::{Node, NodeNumber, Nodes},
+    roster::Roster,
     params::Params,
     spec::MeshSpec,
     state::LedgerState,
@@ -45,9 +46,9 @@ pub enum RebuildError {
 
 /// A record of a stake, kept until its node is known.
 struct StakePart {
-    node: NodeId,
+    node: NodeNumber,
     staker: NodeId,
-    amount: u64,
+    shares: u128,
 }
 
 /// Records as they come in, in any order.
@@ -61,6 +62,7 @@ struct Parts {
     subnets: OrdMap<Netuid, Subnet>,
     neurons: BTreeMap<(Netuid, Uid), Neuron>,
     anchors: Anchors,
+    roster: Roster,
 }
 
 impl LedgerState {
@@ -94,6 +96,7 @@ impl LedgerState {
             validators: None,
             last_validators: None,
             anchors: Anchors::default(),
+            roster: Roster::default(),
         }
     }
 }
@@ -107,15 +110,13 @@ impl Parts {
             Record::Unbonding { free, owner, amount } => {
                 self.accounts.unbonding.insert((free, owner), amount).is_some()
             }
-            Record::Node { node, owner, take, take_raised, nonce } => {
-                let twice = self.nodes.get(&node).is_some();
-                let mut found = Node::new(owner, take_raised);
-                (found.take, found.nonce) = (take, nonce);
-                self.nodes.insert(node, found);
+            Record::Node { node, number, owner, take, take_raised, nonce, pool } => {
+                let twice = self.nodes.get(&node).is_some() || self.nodes.key_of(number).is_some();
+                self.nodes.insert(node, Node { number, owner, take, take_raised, nonce, pool });
                 twice
             }
-            Record::Stake { node, staker, amount } => {
-                self.stakes.push(StakePart { node, staker, amount: amount.base_units() });
+            Record::Stake { node, staker, shares } => {
+                self.stakes.push(StakePart { node, staker, shares });
                 false
             }
             Record::Retired { node } => self.nodes.retired.insert(node).is_some(),
@@ -126,6 +127,8 @@ impl Parts {
             Record::AnchorKey { node, key } => {
                 self.anchors.key_of(&node).is_some() || !self.anchors.insert(node, key)
             }
+            Record::Validator { node, standing } => self.roster.standings.insert(node, standing).is_some(),
+            Record::Liveness { member, liveness } => self.roster.liveness.insert(member, *liveness).is_some(),
             Record::AnchorSets { signers, successors } => {
                 let sets = Sets { signers: signers.map(Arc::new), successors: Arc::new(successors) };
                 self.anchors.sets.replace(sets).is_some()
@@ -136,13 +139,14 @@ impl Parts {
 
     fn assemble(mut self, mesh: MeshId, params: Arc<Params>) -> Result<LedgerState, RebuildError> {
         // After all records are in: they come in any order, and a stake can come before its node.
-        for StakePart { node, staker, amount } in self.stakes {
-            match self.nodes.get(&node).map(|found| found.stake_of(&staker)) {
-                None => return Err(RebuildError::Orphan(Key::Stake(node, staker))),
-                // The ledger keeps no stake of zero, so one that is there already came from a record.
-                Some(stake) if !stake.is_zero() => return Err(RebuildError::Twice(Key::Stake(node, staker))),
-                Some(_) => self.nodes.add_stake(node, staker, amount),
+        for StakePart { node, staker, shares } in self.stakes {
+            if self.nodes.key_of(node).is_none() {
+                return Err(RebuildError::Orphan(Key::Stake(node, staker)));
             }
+            if self.nodes.stakes.contains_key(&(node, staker)) {
+                return Err(RebuildError::Twice(Key::Stake(node, staker)));
+            }
+            self.nodes.set_shares(node, staker, shares);
         }
         for ((netuid, uid), neuron) in self.neurons {
             let subnet = self.subnets.get_mut(&netuid);
@@ -154,8 +158,9 @@ impl Parts {
             }
             subnet.neurons.push(Arc::new(neuron));
         }
-        let Chain { height, issuance, carry, next_netuid, last_lock, validators, last_validators } =
+        let Chain { height, issuance, carry, next_netuid, next_node, last_lock, validators, last_validators } =
             self.chain.ok_or(RebuildError::NoChain)?;
+        (self.nodes.next_number, self.nodes.block) = (next_node.0, height.0);
         let validators = validators.map(Arc::new);
         Ok(LedgerState {
             mesh,
@@ -173,6 +178,7 @@ impl Parts {
             last_validators: last_validators.map(Arc::new).or_else(|| validators.clone()),
             validators,
             anchors: self.anchors,
+            roster: self.roster,
         })
     }
 }

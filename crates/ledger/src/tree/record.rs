@@ -12,7 +12,8 @@ use crate::{
     accounts::Account,
     anchors::{RegisteredKey, Sets},
     economics::lock::LastLock,
-    nodes::Node,
+    nodes::{Node, NodeNumber, StakePool},
+    roster::{Liveness, Standing},
     state::SubnetVote,
     subnet::{Neuron, Subnet},
 };
@@ -31,8 +32,8 @@ pub enum Key {
     Unbonding(u64, NodeId),
     /// A node, by node key.
     Node(NodeId),
-    /// A stake: the node, the staker.
-    Stake(NodeId, NodeId),
+    /// A stake: the number of the node, the staker.
+    Stake(NodeNumber, NodeId),
     /// A key that was a node's.
     Retired(NodeId),
     /// The vote of a node on the subnets' shares.
@@ -45,6 +46,10 @@ pub enum Key {
     AnchorKey(NodeId),
     /// Who signs checkpoints.
     AnchorSets,
+    /// Whether a node joined the validators, or is jailed.
+    Validator(NodeId),
+    /// What a member of the validator set signed and missed, by its key in the set.
+    Liveness(NodeId),
 }
 
 impl Key {
@@ -57,13 +62,15 @@ impl Key {
             Self::Account(owner) => of(1, [owner.as_bytes(), &[]]),
             Self::Unbonding(free, owner) => of(2, [&free.to_be_bytes(), owner.as_bytes()]),
             Self::Node(node) => of(3, [node.as_bytes(), &[]]),
-            Self::Stake(node, staker) => of(4, [node.as_bytes(), staker.as_bytes()]),
+            Self::Stake(node, staker) => of(4, [&node.0.to_be_bytes(), staker.as_bytes()]),
             Self::Retired(node) => of(5, [node.as_bytes(), &[]]),
             Self::Vote(node) => of(6, [node.as_bytes(), &[]]),
             Self::Subnet(netuid) => of(7, [&netuid.0.to_be_bytes(), &[]]),
             Self::Neuron(netuid, uid) => of(8, [&netuid.0.to_be_bytes(), &uid.0.to_be_bytes()]),
             Self::AnchorKey(node) => of(9, [node.as_bytes(), &[]]),
             Self::AnchorSets => of(10, [&[], &[]]),
+            Self::Validator(node) => of(11, [node.as_bytes(), &[]]),
+            Self::Liveness(member) => of(12, [member.as_bytes(), &[]]),
         }
     }
 }
@@ -80,6 +87,8 @@ pub struct Chain {
     pub carry: u64,
     /// The number of the next subnet.
     pub next_netuid: u32,
+    /// The number of the next node.
+    pub next_node: NodeNumber,
     /// The last lock of a subnet.
     pub last_lock: LastLock,
     /// Who makes the next block.
@@ -115,6 +124,8 @@ pub enum Record {
     Node {
         /// The node key.
         node: NodeId,
+        /// Its number, under which its stakes are kept.
+        number: NodeNumber,
         /// Who owns it.
         owner: NodeId,
         /// What the owner keeps of the stakers' dividends, of 65,535.
@@ -123,15 +134,18 @@ pub enum Record {
         take_raised: u64,
         /// The nonce of its next transaction.
         nonce: u64,
+        /// The pool of its stake.
+        pool: StakePool,
     },
     /// See [`Key::Stake`].
     Stake {
-        /// The node.
-        node: NodeId,
+        /// The number of the node.
+        node: NodeNumber,
         /// The staker.
         staker: NodeId,
-        /// How much.
-        amount: Amount,
+        /// Its shares of the node's pool.
+        #[serde(with = "crate::wide")]
+        shares: u128,
     },
     /// See [`Key::Retired`].
     Retired {
@@ -175,6 +189,20 @@ pub enum Record {
         /// Who signs the checkpoint of the next election.
         successors: AnchorSet,
     },
+    /// See [`Key::Validator`].
+    Validator {
+        /// The node.
+        node: NodeId,
+        /// Whether it joined or is jailed.
+        standing: Standing,
+    },
+    /// See [`Key::Liveness`].
+    Liveness {
+        /// Its key in the validator set.
+        member: NodeId,
+        /// What it signed and missed.
+        liveness: Box<Liveness>,
+    },
 }
 
 impl Record {
@@ -192,6 +220,8 @@ impl Record {
             Self::Neuron { netuid, uid, .. } => Key::Neuron(*netuid, *uid),
             Self::AnchorKey { node, .. } => Key::AnchorKey(*node),
             Self::AnchorSets { .. } => Key::AnchorSets,
+            Self::Validator { node, .. } => Key::Validator(*node),
+            Self::Liveness { member, .. } => Key::Liveness(*member),
         }
     }
 
@@ -210,7 +240,7 @@ impl Record {
 
     /// The record of a node without its stakes.
     pub(super) fn of_node(key: NodeId, node: &Node) -> Self {
-        let Node { owner, take, take_raised, nonce, .. } = *node;
-        Self::Node { node: key, owner, take, take_raised, nonce }
+        let Node { number, owner, take, take_raised, nonce, pool } = *node;
+        Self::Node { node: key, number, owner, take, take_raised, nonce, pool }
     }
 }

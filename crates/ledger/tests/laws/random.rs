@@ -7,9 +7,9 @@ use nervure_ledger::{
     event::Event,
     subnet::Hyperparameter,
     transaction::{
-        Call, CommitWeights, Outcome, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights,
-        SetHyperparameter, SetMechanism, SetTake, SetWeights, Stake, SwapKey, Transfer, Unstake, VoteSubnets,
-        commitment,
+        Call, CommitWeights, JoinValidators, LeaveValidators, Outcome, RegisterNeuron, RegisterNode,
+        RegisterSubnet, RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights, Stake, SwapKey,
+        Transfer, Unstake, VoteSubnets, commitment,
     },
 };
 use nervure_primitives::{Envelope, Hash, MechanismSpec, Netuid, NodeId, NodeKey, Uid};
@@ -26,7 +26,7 @@ pub(crate) type Wish = (u8, u8, u8, u8, u64);
 pub(crate) fn wishes() -> impl Strategy<Value = Vec<Vec<Wish>>> {
     let amount = prop_oneof![0u64..2_000, 0u64..200_000_000_000, Just(u64::MAX)];
     // Commits and their reveals have to meet, so there are more of them.
-    let kind = prop_oneof![3 => 0u8..16, 1 => 9u8..11];
+    let kind = prop_oneof![3 => 0u8..18, 1 => 9u8..11];
     vec(vec((0..KEYS, kind, 0..KEYS, 0..KEYS, amount), 0..4), 1..25)
 }
 
@@ -87,6 +87,8 @@ fn call(world: &World, wish: Wish) -> Call {
             Call::SetWeights(SetWeights { netuid: netuid(b), weights, version_key: 0 })
         }
         13 => Call::SetMechanism(SetMechanism { netuid: netuid(b), to: mechanism(amount) }),
+        16 => Call::JoinValidators(JoinValidators { node: target }),
+        17 => Call::LeaveValidators(LeaveValidators { node: target }),
         15 => anchor::registration(world, &signer(wish), b),
         _ => Call::SetHyperparameter(SetHyperparameter { netuid: netuid(b), to: hyperparameter(a, amount) }),
     }
@@ -178,5 +180,5 @@ fn the_random_blocks_carry_out_every_kind_of_transaction() {
             }
         }
     }
-    assert_eq!(kinds.len(), 15, "{kinds:?}");
+    assert_eq!(kinds.len(), 17, "{kinds:?}");
 }

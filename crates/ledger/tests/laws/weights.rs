@@ -119,13 +119,15 @@ fn a_miner_earns_half_and_the_stakers_the_other_half() {
     let staked = world.state.nodes().get(&validator.node_id()).unwrap().stake().base_units();
     world.next_epoch(1);
     let mined = world.balance(&miner) - mined;
-    let node = world.state.nodes().get(&validator.node_id()).unwrap();
+    let nodes = world.state.nodes();
+    let node = nodes.get(&validator.node_id()).unwrap();
     let staked = node.stake().base_units() - staked;
     assert!(mined.abs_diff(2_500_000_000) < 10, "half of five blocks: {mined}");
     assert!(staked.abs_diff(2_500_000_000) < 10, "{staked}");
     // Both staked the same; the validator's owner also has its take of 18 %.
-    let (own, staker) = (node.stake_of(&validator.node_id()), node.stake_of(&owner(0).node_id()));
-    assert!(own > staker && world.subnet(1).neurons[1].incentive == u16::MAX);
+    let (own, staker) = (validator.node_id(), owner(0).node_id());
+    let stake_of = |who| nodes.stake_of(&validator.node_id(), who);
+    assert!(stake_of(&own) > stake_of(&staker) && world.subnet(1).neurons[1].incentive == u16::MAX);
 }
 
 #[test]

@@ -45,6 +45,9 @@ pub(crate) fn params() -> Params {
         hyperparameter_interval: 3,
         min_tempo: 2,
         election_interval: 4,
+        min_self_stake: 1_000,
+        liveness_window: 8,
+        jail_time: 5,
         subnet: Hyperparameters {
             tempo: 5,
             activity_milli: 20_000,
@@ -102,6 +105,30 @@ impl World {
         let checked: Vec<_> = transactions.iter().map(|one| Checked::new(one, &next.mesh())).collect();
         let events = next.advance(&BlockContext::default(), &checked);
         (next, events)
+    }
+
+    /// Empty blocks, each of which says that all validators but `absent` signed the one before. Returns what happened.
+    pub(crate) fn wait_without(&mut self, absent: &[NodeId], blocks: u64) -> Vec<Event> {
+        let mut events = Vec::new();
+        for _ in 0..blocks {
+            let members = self.state.roster().liveness().map(|(member, _)| *member);
+            let signers = members.filter(|member| !absent.contains(member)).collect();
+            let context = BlockContext { signers, ..BlockContext::default() };
+            events.extend(self.state.advance(&context, &[]));
+            assert_eq!(self.state.held(), u128::from(self.state.issuance()));
+        }
+        events
+    }
+
+    /// The validators of the next block.
+    pub(crate) fn elected(&self) -> Vec<NodeId> {
+        self.state.validators().unwrap().members().iter().map(|member| member.node).collect()
+    }
+
+    /// Empty blocks up to the next election.
+    pub(crate) fn next_election(&mut self) {
+        let blocks = self.state.next_election().0 - self.state.height().0;
+        self.wait(blocks);
     }
 
     /// Applies a block and checks that nothing was lost or minted beyond the reward.

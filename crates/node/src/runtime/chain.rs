@@ -1,12 +1,12 @@
 //! This node's role in agreeing on blocks, and the handle through which the rest of the node uses the chain.
 //!
 //! One thread owns the agreement engine, the store, the write-ahead log and the mempool ([`task`]); it
-//! waits for the disk, which no task of the runtime should. All inputs arrive through one bounded queue,
+//! waits for the disk, which no task of the runtime should. All inputs arrive through one [`inbox`],
 //! and it publishes its state in a [`watch`] channel. Work that waits for the network (fetching a block,
-//! publishing) runs in tasks that report back to the queue.
+//! publishing) runs in tasks that report back to the inbox.
 //!
-//! What a hostile peer can do: fill the queue, at the rate that gossip allows it. Events beyond the
-//! bound are dropped and counted; votes are sent again.
+//! What a hostile peer can do: fill the lane of transactions, or of blocks, at the rate that gossip allows it. Events
+//! beyond the bound are dropped and counted. Votes have a lane of their own, which goes first, and are sent again.
 
 mod blocks;
 mod executor;
@@ -14,6 +14,7 @@ mod fetch;
 mod gossip;
 mod host;
 mod host_error;
+mod inbox;
 mod metrics;
 mod open;
 mod pacemaker;
@@ -27,15 +28,7 @@ mod sync;
 mod task;
 mod view;
 
-use std::{
-    num::NonZeroUsize,
-    sync::{
-        Arc,
-        mpsc::{SyncSender, TrySendError, sync_channel},
-    },
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{num::NonZeroUsize, sync::Arc, thread::JoinHandle, time::Duration};
 
 use futures::FutureExt;
 use nervure_consensus::bft::{Config, Engine, Signer};
@@ -52,7 +45,6 @@ use nervure_protocol::{
     topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
 };
 use nervure_store::{Reader, Store, StoreError, WalMetrics};
-use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
@@ -66,6 +58,7 @@ use super::{
 use executor::{BlockExecutor, ExecutorDeps};
 use fetch::Net;
 use host::{Host, HostDeps};
+use inbox::{Lane, NotQueued, Sender};
 use proposed::ProposedBlocks;
 use receipts::TxReceipts;
 use task::{Event, Task};
@@ -92,9 +85,6 @@ pub(crate) fn register(topics: &mut TopicHandlers, protocols: &mut ProtocolHandl
     });
 }
 
-/// Events that wait for the thread.
-const MAX_QUEUED_EVENTS: usize = 2_048;
-
 /// What a node does for the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChainRole {
@@ -113,7 +103,7 @@ pub(crate) struct Chain {
 /// How the rest of the node reaches the chain. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ChainHandle {
-    events: Arc<Mutex<Option<SyncSender<Event>>>>,
+    events: Sender<Event>,
     view: watch::Receiver<ChainView>,
     store: Arc<Store>,
     wal: WalMetrics,
@@ -131,10 +121,10 @@ impl Chain {
         anchoring: Arc<Anchoring>,
     ) -> std::io::Result<Self> {
         let OpenChain { store, wal, recovered, pending, view } = opened;
-        let (events, queue) = sync_channel(MAX_QUEUED_EVENTS);
+        let (events, inbox) = inbox::inbox();
         let handle = ChainHandle {
             wal: wal.metrics().clone(),
-            events: Arc::new(Mutex::new(Some(events.clone()))),
+            events: events.clone(),
             view: view.subscribe(),
             store: Arc::new(store),
             proposed: Arc::default(),
@@ -165,7 +155,7 @@ impl Chain {
             anchoring,
             block_time: Duration::from_millis(spec.consensus.block_milliseconds.into()),
         });
-        let task = Task::new(engine, host, recovered, queue);
+        let task = Task::new(engine, host, recovered, inbox);
         let thread = std::thread::Builder::new().name("chain".into()).spawn(move || task.run())?;
         Ok(Self { handle, thread: Some(thread) })
     }
@@ -177,7 +167,7 @@ impl Chain {
 
     /// Ends the thread and waits for it: the store is closed then. Blocks for as long as a commit takes.
     pub(crate) fn end(mut self) {
-        self.handle.close();
+        self.handle.events.close();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -188,7 +178,7 @@ impl Chain {
 
 impl Drop for Chain {
     fn drop(&mut self) {
-        self.handle.close();
+        self.handle.events.close();
     }
 }
 
@@ -229,18 +219,17 @@ impl ChainHandle {
 
     /// Hands a gossip message on one of the chain's topics to the thread, which returns its verdict.
     pub(crate) async fn handle_gossip(&self, message: GossipMessage) {
-        let event = match message.topic.as_str() {
-            topic if topic == CONSENSUS.name => Event::Consensus(message),
-            topic if topic == BLOCKS.name => Event::BlockAnnounced(message),
+        let (lane, event) = match message.topic.as_str() {
+            topic if topic == CONSENSUS.name => (Lane::Consensus, Event::Consensus(message)),
+            topic if topic == BLOCKS.name => (Lane::Blocks, Event::BlockAnnounced(message)),
             // Transactions: no other topic is registered with this handler.
-            _ => Event::Transaction(message),
+            _ => (Lane::Transactions, Event::Transaction(message)),
         };
-        let dropped = self.send(event);
-        if let Some(
-            Event::Consensus(message) | Event::BlockAnnounced(message) | Event::Transaction(message),
-        ) = dropped
+        if let Err(NotQueued::Full(event) | NotQueued::Closed(event)) = self.events.send(lane, event)
+            && let Event::Consensus(message) | Event::BlockAnnounced(message) | Event::Transaction(message) =
+                event
         {
-            self.metrics.dropped.inc();
+            self.metrics.dropped(lane);
             message.judge(Verdict::Ignore).await;
         }
     }
@@ -261,9 +250,11 @@ impl ChainHandle {
         let span = span::of_transaction(&envelope.id());
         let (reply, answer) = oneshot::channel();
         let submitted = async {
-            if self.send(Event::Submit(envelope, reply)).is_some() {
-                return Err(SubmitError::Busy);
-            }
+            let event = Event::Submit(envelope, reply);
+            self.events.send(Lane::Transactions, event).map_err(|refused| match refused {
+                NotQueued::Full(_) => SubmitError::Busy,
+                NotQueued::Closed(_) => SubmitError::Stopped,
+            })?;
             Ok(answer.await.map_err(|_| SubmitError::Stopped)??)
         };
         let submitted = submitted.instrument(span.clone()).await;
@@ -271,24 +262,6 @@ impl ChainHandle {
             span.in_scope(|| tracing::debug!(%error, "not submitted"));
         }
         submitted
-    }
-
-    /// Returns the event when the queue is full or the thread has ended.
-    fn send(&self, event: Event) -> Option<Event> {
-        let events = self.events.lock();
-        let Some(events) = events.as_ref() else { return Some(event) };
-        match events.try_send(event) {
-            Ok(()) => None,
-            Err(TrySendError::Full(event) | TrySendError::Disconnected(event)) => Some(event),
-        }
-    }
-
-    fn close(&self) {
-        let events = self.events.lock().take();
-        if let Some(events) = events {
-            // Queued behind other events. With a full queue the thread is awake and will see that all senders are gone.
-            let _ = events.send(Event::Stop);
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod proofs;
 mod subnets;
+mod validators;
 
 use std::sync::Arc;
 
@@ -42,8 +43,6 @@ impl LedgerQueries {
         let tip = self.chain()?.view().tip.clone();
         let (state, accounts) = (&tip.state, tip.state.accounts());
         let account = accounts.get(&owner);
-        let stake = |(key, stake): (&NodeId, Amount)| (!stake.is_zero()).then_some((*key, stake));
-        let stakes = state.nodes().iter().map(|(key, node)| (key, node.stake_of(&owner)));
         Ok(AccountView {
             owner,
             balance: account.balance,
@@ -52,7 +51,7 @@ impl LedgerQueries {
                 .unbonding(&owner)
                 .map(|(block, amount)| (BlockHeight(block), amount))
                 .collect(),
-            stakes: stakes.filter_map(stake).collect(),
+            stakes: state.nodes().stakes_of(owner).collect(),
             height: state.height(),
             min_fee: Amount::from_base_units(state.params().min_fee),
             block_milliseconds: self.block_milliseconds,
@@ -122,7 +121,13 @@ fn view(id: Hash, height: Option<BlockHeight>, event: Option<Event>) -> TrialRes
             ..waiting(id)
         }),
         Some(Event::Refused { refusal, .. }) => TrialResult::Rejected(refusal),
-        Some(Event::Epoch { .. } | Event::EpochFailed { .. }) | None => TrialResult::Unknown,
+        Some(
+            Event::Epoch { .. }
+            | Event::EpochFailed { .. }
+            | Event::ValidatorJailed { .. }
+            | Event::ValidatorRemoved { .. },
+        )
+        | None => TrialResult::Unknown,
     }
 }
 

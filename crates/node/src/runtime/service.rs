@@ -120,6 +120,10 @@ impl MeshService for NodeService {
                 serving: self.experts.iter().map(|served| served.name.clone()).collect(),
                 chain: self.ledger.chain.as_ref().map(|chain| view::chain(&chain.view())),
                 anchor: self.ledger.anchoring.as_ref().map(|anchoring| anchoring.status()),
+                validator: self
+                    .ledger
+                    .validator(self.network.node())
+                    .filter(|_| self.role == Some(Role::Validator)),
                 network: serde_json::to_value(&network).unwrap_or(Value::Null),
             }
         }

@@ -109,7 +109,7 @@ impl Crowd {
     fn rotation(&self, state: &LedgerState) -> Option<(NodeKey, Call)> {
         let validator = self.rotated_out?;
         let (key, node) = (owner(owner_of(validator)), self.validators.get(validator)?.key.node_id());
-        let staked = state.nodes().get(&node)?.stake_of(&key.node_id());
+        let staked = state.nodes().stake_of(&node, &key.node_id());
         match (state.height().0 % 4, staked.is_zero()) {
             (0, false) => Some((key, Call::Unstake(Unstake { node, amount: staked }))),
             (2, true) => {

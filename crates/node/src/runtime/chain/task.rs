@@ -1,9 +1,6 @@
 //! The thread of the chain: one event at a time.
 
-use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, MessageError};
 use nervure_ledger::{block::Block, mempool::MempoolError, transaction};
@@ -19,6 +16,7 @@ use super::{
     gossip,
     host::{DueHeight, Host},
     host_error::HostError,
+    inbox::{Inbox, Received},
 };
 
 /// The longest that the thread sleeps.
@@ -42,22 +40,20 @@ pub(super) enum Event {
     InvalidBody(NodeId, InvalidAnswer),
     /// The peers that were asked for their heights at the start have answered, or failed to.
     HandshakeDone,
-    /// The node ends.
-    Stop,
 }
 
 /// The engine with its host and its inbox.
 pub(super) struct Task {
     driver: Driver<Host>,
-    queue: Receiver<Event>,
+    inbox: Inbox<Event>,
     recovered: RecoveredLog,
 }
 
 type TaskError = DriverError<HostError>;
 
 impl Task {
-    pub(super) fn new(engine: Engine, host: Host, recovered: RecoveredLog, queue: Receiver<Event>) -> Self {
-        Self { driver: Driver::new(engine, host), queue, recovered }
+    pub(super) fn new(engine: Engine, host: Host, recovered: RecoveredLog, inbox: Inbox<Event>) -> Self {
+        Self { driver: Driver::new(engine, host), inbox, recovered }
     }
 
     /// Runs until the node stops, or a fatal error.
@@ -72,17 +68,14 @@ impl Task {
         loop {
             let span = self.driver.host().span();
             span.in_scope(|| self.fire_timers())?;
-            let wait = match self.driver.host().next_deadline() {
-                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-                None => MAX_SLEEP,
-            };
-            match self.queue.recv_timeout(wait) {
-                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Ok(event) => {
+            let deadline = self.driver.host().next_deadline();
+            match self.inbox.receive(deadline.unwrap_or_else(|| Instant::now() + MAX_SLEEP)) {
+                Received::Closed => return Ok(()),
+                Received::Event(event) => {
                     let span = self.driver.host().span();
                     span.in_scope(|| self.handle(event))?;
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Received::Timeout => {}
             }
         }
     }
@@ -153,7 +146,6 @@ impl Task {
                 self.driver.host().on_handshake_done();
                 Ok(())
             }
-            Event::Stop => Ok(()),
         }
     }
 

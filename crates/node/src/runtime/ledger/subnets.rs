@@ -9,7 +9,7 @@ use nervure_ledger::{
 };
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 
-use super::{LedgerQueries, proofs};
+use super::{LedgerQueries, proofs, validators};
 
 impl LedgerQueries {
     /// All subnets.
@@ -56,6 +56,7 @@ impl LedgerQueries {
             nonce: found.nonce,
             stake: found.stake(),
             slots: slots.collect(),
+            validator: validators::view(state, node),
             height: state.height(),
         })
     }
