@@ -10,12 +10,13 @@ use nervure_consensus::checkpoint::{CertificateError, CommitCertificate};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis, cbor::CborError};
 
 use crate::{
-    block::{Block, BlockContext, Header, MAX_TRANSACTIONS, PROTOCOL_VERSION},
+    block::{Block, BlockContext, Header, MAX_TRANSACTIONS},
     event::Event,
     spec::MeshSpec,
     state::{Advanced, EpochRecord, GenesisError, LedgerState},
     transaction::Checked,
     tree::{MemoryTree, StateTree, TreeError, TreeUpdate, changes},
+    upgrade::UnknownVersion,
 };
 
 /// The last block: its header and the state after it.
@@ -79,6 +80,9 @@ pub enum StartError {
     /// The state tree could not be made.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// The mesh begins with a version that this program does not know.
+    #[error(transparent)]
+    UnknownVersion(#[from] UnknownVersion),
 }
 
 /// Why a block cannot follow.
@@ -93,7 +97,10 @@ pub enum BlockError {
         /// The height of the block.
         given: BlockHeight,
     },
-    /// Made by rules that this program does not know.
+    /// Made by rules that this program does not know, or to be made by them.
+    #[error(transparent)]
+    UnknownVersion(#[from] UnknownVersion),
+    /// Made by other rules than those of its height.
     #[error("the block is of protocol version {given}, and this height has version {expected}")]
     Version {
         /// The version of the height.
@@ -157,11 +164,11 @@ impl Tip {
         let update = MemoryTree::default().update(&changes(None, &state))?;
         let validators = state.validators_hash();
         let header = Header {
-            version: PROTOCOL_VERSION,
+            version: state.upgrades().known_at(BlockHeight(0))?,
             mesh: state.mesh(),
             height: BlockHeight(0),
             parent: Hash::from_bytes([0; 32]),
-            time: UnixMillis(0),
+            time: spec.consensus.genesis_time(),
             proposer: NodeId::from_bytes([0; 32]),
             last_commit: Block::commit_hash(None),
             transactions: Block::transactions_hash(&[]),
@@ -186,13 +193,15 @@ impl Tip {
         if transactions.len() > MAX_TRANSACTIONS {
             return Err(BlockError::TooManyTransactions { count: transactions.len() });
         }
+        let height = BlockHeight(self.header.height.0.saturating_add(1));
+        let version = self.state.upgrades().known_at(height)?;
         // A cheap clone: maps share their nodes. The tip stays as it is until validators decide.
         let mut state = self.state.clone();
         let checked = Checked::all(&transactions, &state.mesh(), threads);
         let mut header = Header {
-            version: PROTOCOL_VERSION,
+            version,
             mesh: state.mesh(),
-            height: BlockHeight(self.header.height.0.saturating_add(1)),
+            height,
             parent: self.header.id(),
             // A clock behind that of the last proposer does not stop the chain.
             time: time.max(UnixMillis(self.header.time.0.saturating_add(1))),
@@ -229,15 +238,18 @@ impl Tip {
         if header.height != expected {
             return Err(BlockError::Height { expected, given: header.height });
         }
-        // What is cheap to refuse first.
+        // What is cheap to refuse first. The version before the rest: another one may change what the rest means.
+        let upgrades = self.state.upgrades();
+        upgrades.check(expected, header.version)?;
+        let version = upgrades.known_at(expected)?;
+        if header.version != version {
+            return Err(BlockError::Version { expected: version, given: header.version });
+        }
         let mesh = |header: &Header| Hash::from_bytes(*header.mesh.as_bytes());
         same("mesh", mesh(&self.header), mesh(header))?;
         same("parent", self.header.id(), header.parent)?;
         same("transactions", Block::transactions_hash(&block.transactions), header.transactions)?;
         same("last_commit", Block::commit_hash(block.last_commit.as_ref()), header.last_commit)?;
-        if header.version != PROTOCOL_VERSION {
-            return Err(BlockError::Version { expected: PROTOCOL_VERSION, given: header.version });
-        }
         if header.time <= self.header.time {
             return Err(BlockError::Time { parent: self.header.time.0, given: header.time.0 });
         }

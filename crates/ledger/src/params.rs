@@ -29,7 +29,8 @@ pub struct Params {
     pub min_stake: u64,
     /// The least stake that may set weights and counts in an epoch; a subnet's owner is exempt. Default 0.
     pub weight_stake: u64,
-    /// Blocks between unstaking and having the amount; default 720. Below the time in which fraud is
+    /// Blocks between unstaking and having the amount; default 151,200 (21 days): longer than light clients trust a
+    /// block, so that who signs another history can still be held to it. Below the time in which fraud is
     /// noticed, stake answers for nothing.
     pub unbonding: u64,
     /// Blocks between two raises of a node's take; default 216,000 (30 days).
@@ -75,7 +76,7 @@ impl Default for Params {
             min_fee: 1_000,
             min_stake: 100_000_000,
             weight_stake: 0,
-            unbonding: 720,
+            unbonding: 151_200,
             take_interval: 216_000,
             slots: SLOTS as u16,
             max_subnets: 128,

@@ -39,6 +39,7 @@ use crate::{
     roster::Roster,
     subnet::Subnet,
     transaction::{self, Checked},
+    upgrade::Upgrades,
 };
 
 /// Everything the ledger knows after a block. A clone shares all of it with the original and costs next
@@ -47,6 +48,7 @@ use crate::{
 pub struct LedgerState {
     pub(crate) mesh: MeshId,
     pub(crate) params: Arc<Params>,
+    pub(crate) upgrades: Arc<Upgrades>,
     pub(crate) height: u64,
     pub(crate) issuance: u64,
     /// Minted and not assigned yet, in base units.
@@ -91,6 +93,11 @@ impl LedgerState {
     /// The parameters of the mesh.
     pub fn params(&self) -> &Params {
         &self.params
+    }
+
+    /// Which version of the rules each height has.
+    pub fn upgrades(&self) -> &Upgrades {
+        &self.upgrades
     }
 
     /// All base units that exist.

@@ -92,7 +92,7 @@ impl<H: Host> Driver<H> {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use nervure_primitives::{BlockHeight, MeshId, NodeKey};
+    use nervure_primitives::{BlockHeight, MeshId, NodeKey, UnixMillis};
 
     use super::*;
     use crate::{
@@ -121,7 +121,9 @@ mod tests {
         let signer = Signer::new(key, mesh, SignerRecord::default());
         let engine = Engine::new(Config::new(Timeouts::local(), Duration::ZERO), signer);
         let mut driver = Driver::new(engine, FullDisk::default());
-        driver.handle(Input::Start { height: BlockHeight(1), validators, log: Vec::new() }).unwrap();
+        driver
+            .handle(Input::Start { height: BlockHeight(1), validators, log: Vec::new(), now: UnixMillis(0) })
+            .unwrap();
         let (height, round) = driver.engine().position().unwrap();
         let value = nervure_primitives::Hash::of("v", &[]);
         let proposed = Input::Proposed { height, round, value };

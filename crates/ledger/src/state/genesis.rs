@@ -14,6 +14,7 @@ use crate::{
     roster::Roster,
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
     subnet::{Neuron, Subnet},
+    upgrade::Upgrades,
 };
 
 /// Why a spec has no valid first state.
@@ -68,6 +69,7 @@ impl LedgerState {
             mesh: spec.mesh_id(),
             last_lock: LastLock { amount: spec.economy.lock.floor, block: 0 },
             params: spec.economy.clone().into(),
+            upgrades: Upgrades::new(spec.upgrades.clone()).into(),
             height: 0,
             issuance,
             carry: 0,

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::OrdMap;
-use nervure_primitives::{MeshId, Netuid, NodeId, Uid};
+use nervure_primitives::{Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
@@ -15,10 +15,10 @@ use crate::{
     economics::lock::LastLock,
     nodes::{Node, NodeNumber, Nodes},
     roster::Roster,
-    params::Params,
     spec::MeshSpec,
     state::LedgerState,
     subnet::{Neuron, Subnet},
+    upgrade::Upgrades,
 };
 
 /// Why records are not a state.
@@ -76,7 +76,7 @@ impl LedgerState {
     ) -> Result<Self, RebuildError> {
         let mut parts = Parts::default();
         records.into_iter().try_for_each(|record| parts.take(record))?;
-        parts.assemble(spec.mesh_id(), Arc::new(spec.economy.clone()))
+        parts.assemble(spec)
     }
 
     /// A ledger of the same mesh that holds nothing.
@@ -84,6 +84,7 @@ impl LedgerState {
         Self {
             mesh: like.mesh,
             params: like.params.clone(),
+            upgrades: like.upgrades.clone(),
             height: 0,
             issuance: 0,
             carry: 0,
@@ -137,7 +138,7 @@ impl Parts {
         if twice { Err(RebuildError::Twice(key)) } else { Ok(()) }
     }
 
-    fn assemble(mut self, mesh: MeshId, params: Arc<Params>) -> Result<LedgerState, RebuildError> {
+    fn assemble(mut self, spec: &MeshSpec) -> Result<LedgerState, RebuildError> {
         // After all records are in: they come in any order, and a stake can come before its node.
         for StakePart { node, staker, shares } in self.stakes {
             if self.nodes.key_of(node).is_none() {
@@ -163,8 +164,9 @@ impl Parts {
         (self.nodes.next_number, self.nodes.block) = (next_node.0, height.0);
         let validators = validators.map(Arc::new);
         Ok(LedgerState {
-            mesh,
-            params,
+            mesh: spec.mesh_id(),
+            params: Arc::new(spec.economy.clone()),
+            upgrades: Arc::new(Upgrades::new(spec.upgrades.clone())),
             height: height.0,
             issuance,
             carry,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, MessageError};
 use nervure_ledger::{block::Block, mempool::MempoolError, transaction};
 use nervure_p2p::{GossipMessage, Verdict};
-use nervure_primitives::{Envelope, Hash, NodeId};
+use nervure_primitives::{Envelope, Hash, NodeId, UnixMillis};
 use nervure_protocol::chain::BlockAnnouncement;
 use nervure_store::RecoveredLog;
 use tokio::sync::oneshot;
@@ -18,14 +18,15 @@ use super::{
     host_error::HostError,
     inbox::{Inbox, Received},
 };
+use crate::runtime::clock;
 
 /// The longest that the thread sleeps.
 const MAX_SLEEP: Duration = Duration::from_secs(60);
 
 /// Something that happened.
 pub(super) enum Event {
-    /// A message of consensus.
-    Consensus(GossipMessage),
+    /// A message of consensus, and this node's clock when it arrived.
+    Consensus(GossipMessage, UnixMillis),
     /// A committed block by gossip.
     BlockAnnounced(GossipMessage),
     /// A transaction by gossip.
@@ -83,7 +84,7 @@ impl Task {
     /// Fires what is due.
     fn fire_timers(&mut self) -> Result<(), TaskError> {
         let now = Instant::now();
-        if let Some(due) = self.driver.host().begin_due_height(now) {
+        if let Some(due) = self.driver.host().begin_due_height(now).map_err(DriverError::Host)? {
             self.begin(due)?;
         }
         self.driver.host().check_stall(now);
@@ -101,13 +102,13 @@ impl Task {
         let recovered = std::mem::take(&mut self.recovered);
         self.driver.host().recover(&recovered.blocks).map_err(DriverError::Host)?;
         let DueHeight { height, validators } = due;
-        self.feed(Input::Start { height, validators, log: recovered.of(height) })
+        self.feed(Input::Start { height, validators, log: recovered.of(height), now: clock::now() })
     }
 
     fn handle(&mut self, event: Event) -> Result<(), TaskError> {
         match event {
-            Event::Consensus(message) => {
-                let verdict = self.on_consensus(&message)?;
+            Event::Consensus(message, at) => {
+                let verdict = self.on_consensus(&message, at)?;
                 self.driver.host().judge(message, verdict);
                 Ok(())
             }
@@ -150,12 +151,12 @@ impl Task {
     }
 
     /// A message of consensus: the engine judges it.
-    fn on_consensus(&mut self, message: &GossipMessage) -> Result<Verdict, TaskError> {
+    fn on_consensus(&mut self, message: &GossipMessage, at: UnixMillis) -> Result<Verdict, TaskError> {
         let decoded = gossip::unframe(&message.data).ok().zip(NodeId::try_from(message.from).ok());
         let Some((message, from)) = decoded else { return Ok(Verdict::Reject) };
         let signer = message.signer();
         self.driver.host().on_message(from, message.height());
-        let refusal = self.driver.handle(Input::Message { from, message })?;
+        let refusal = self.driver.handle(Input::Message { from, message, at })?;
         self.drain()?;
         if let (Some(signer), None | Some(MessageError::Duplicate)) = (signer, &refusal) {
             self.driver.host().on_heard(signer);
