@@ -8,7 +8,12 @@ pub use limits::OutOfRange;
 pub(crate) use limits::{MAX_TEMPO, within};
 
 use crate::{
-    economics::{burn::BurnRule, emission::CAP, lock::LockRule},
+    economics::{
+        base_fee::{MAX_FLOOR, MIN_FLOOR},
+        burn::BurnRule,
+        emission::CAP,
+        lock::LockRule,
+    },
     roster::MAX_LIVENESS_WINDOW,
     spec::{SLOTS, VALIDATOR_SLOTS},
     subnet::Hyperparameters,
@@ -17,13 +22,24 @@ use crate::{
 /// The longest rest of a jailed validator, in blocks: 30 days of a public mesh.
 const MAX_JAIL_TIME: u64 = 216_000;
 
+/// The longest lifetime of a transaction, in blocks: a day with the shortest block time.
+const MAX_LIFETIME: u64 = 864_000;
+
 /// The parameters of a mesh's ledger. Amounts are base units, times are blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The least fee of a transaction that an owner key signs. Fees are recycled. 0 makes refilling
-    /// blocks free; default 1,000.
-    pub min_fee: u64,
+    /// The floor of the base fee: base units per 1,000 units of weight
+    /// ([`BaseFee`](crate::economics::base_fee::BaseFee)), at least 8. Too low makes filling blocks nearly free until
+    /// the base fee has risen; default 300, about 1,000 base units for a transfer.
+    pub min_base_fee: u64,
+    /// Most blocks ahead that a transaction may expire, at most a day of them; default 7,200. What is signed can be
+    /// carried out for so long.
+    pub max_lifetime: u64,
+    /// Free transactions of a validator in the reserved lane: per epoch in each of its subnets, and per election for
+    /// votes and anchor keys; default 8. Too few, and a validator whose transactions fail pays for the next one; too
+    /// many, and permits buy free blocks.
+    pub lane_quota: u16,
     /// The least that a staker may keep on a node: bounds how many stakers there can be. Default 0.1
     /// token.
     pub min_stake: u64,
@@ -73,7 +89,9 @@ pub struct Params {
 impl Default for Params {
     fn default() -> Self {
         Self {
-            min_fee: 1_000,
+            min_base_fee: 300,
+            max_lifetime: 7_200,
+            lane_quota: 8,
             min_stake: 100_000_000,
             weight_stake: 0,
             unbonding: 151_200,
@@ -131,6 +149,9 @@ impl Params {
     /// The first parameter that is out of range.
     pub fn check(&self) -> Result<(), OutOfRange> {
         let slots = u64::from(self.slots);
+        within("min_base_fee", self.min_base_fee, MIN_FLOOR..=MAX_FLOOR)?;
+        within("max_lifetime", self.max_lifetime, 1..=MAX_LIFETIME)?;
+        within("lane_quota", self.lane_quota.into(), 1..=1_000)?;
         within("slots", slots, 1..=SLOTS as u64)?;
         within("max_subnets", self.max_subnets.into(), 1..=4_096)?;
         within("max_commits", self.max_commits.into(), 1..=1_000)?;
@@ -164,7 +185,10 @@ mod tests {
         assert_eq!(Params::default().check(), Ok(()));
         assert_eq!(Params::local().check(), Ok(()));
         type Mistake = (&'static str, fn(&mut Params));
-        let mistakes: [Mistake; 10] = [
+        let mistakes: [Mistake; 13] = [
+            ("min_base_fee", |p| p.min_base_fee = 7),
+            ("max_lifetime", |p| p.max_lifetime = 0),
+            ("lane_quota", |p| p.lane_quota = 0),
             ("slots", |p| p.slots = 257),
             ("subnet.tempo", |p| p.subnet.tempo = 0),
             ("subnet.max_validators", |p| p.slots = 63),

@@ -397,7 +397,7 @@ mod tests {
         assert_eq!(moved.mesh_id(), spec.mesh_id());
         let changes: [fn(&mut MeshSpec); 10] = [
             |s| s.consensus.block_milliseconds += 1,
-            |s| s.economy.min_fee += 1,
+            |s| s.economy.min_base_fee += 1,
             |s| s.economy.subnet.commit_reveal = false,
             |s| s.accounts[0].balance = Amount::ZERO,
             |s| s.nodes[1].owner = None,

@@ -68,7 +68,8 @@ impl Chain {
         let economy = &mut spec.economy;
         (economy.subnet.tempo, economy.election_interval) = (5, 4);
         (economy.subnet.commit_reveal, economy.subnet.weights_interval) = (false, 0);
-        economy.min_stake = 1;
+        // What a block adds to a stake while it is being taken back goes with it.
+        economy.min_stake = STAKE;
         let listed = |key: NodeKey, role, stake| {
             NodeSpec::new(key.node_id(), role).in_subnets([SUBNET]).with_stake(Amount::from_base_units(stake))
         };
@@ -105,13 +106,13 @@ impl Chain {
         let node = key.node_id();
         let (accounts, nodes) = (self.tip.state.accounts(), self.tip.state.nodes());
         let (nonce, fee) = match call.signer() {
-            SignerKey::Node => (nodes.get(&node).unwrap().nonce, 0),
-            SignerKey::Owner => (accounts.get(&node).nonce, 1_000),
+            SignerKey::Node => (nodes.get(&node).unwrap().nonce, Amount::ZERO),
+            SignerKey::Owner => (accounts.get(&node).nonce, Amount::from_base_units(1_000_000)),
         };
         let before = self.waiting.iter().filter(|envelope| envelope.signer() == node).count() as u64;
         let nonce = nonce.saturating_add(before);
-        let (fee, expiry) = (Amount::from_base_units(fee), BlockHeight(u64::MAX));
-        let transaction = Transaction { nonce, fee, expiry, call };
+        let expiry = BlockHeight(self.tip.header.height.0 + 100);
+        let transaction = Transaction { nonce, fee, tip: Amount::ZERO, expiry, call };
         self.waiting.push(transaction.seal(key, &self.tip.header.mesh).unwrap());
     }
 

@@ -8,6 +8,8 @@ mod accounts;
 mod anchor;
 #[path = "laws/chain.rs"]
 mod chain;
+#[path = "laws/lane.rs"]
+mod lane;
 #[path = "laws/random.rs"]
 mod random;
 #[path = "laws/rules.rs"]

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::{
+    collections::BTreeSet,
     fmt::Debug,
     fs,
     path::{Path, PathBuf},
@@ -110,16 +111,18 @@ fn outcomes() -> Vec<Value> {
 /// Every rejection, as the store keeps it.
 fn rejections() -> Vec<Value> {
     let (node, address) = (node(), anchor().address);
-    let mut all: Vec<Value> =
-        ["nothing", "node_fee", "name", "mechanism", "no_subnet_place", "no_permit", "duplicate"]
-            .map(Value::from)
-            .to_vec();
+    let mut all: Vec<Value> = ["nothing", "name", "mechanism", "no_subnet_place", "no_permit", "duplicate"]
+        .map(Value::from)
+        .to_vec();
     all.extend([
         json!("no_such_commit"),
         json!({"malformed": {"why": "cut"}}),
         json!({"expired": {"expiry": BLOCK}}),
         json!({"nonce": {"expected": 4, "given": 2}}),
         json!({"fee": {"least": AMOUNT}}),
+        json!({"expiry_too_far": {"last": BLOCK}}),
+        json!({"lane_quota": {"most": 8}}),
+        json!({"block_full": {"weight": 4_000, "left": 3_000}}),
         json!({"balance": {"needed": AMOUNT}}),
         json!({"consent": {"why": "cut"}}),
         json!({"consent_for_another": {"owner": node}}),
@@ -141,7 +144,8 @@ fn rejections() -> Vec<Value> {
         json!({"jailed": {"node": node, "until": BLOCK}}),
         json!({"self_stake": {"least": AMOUNT, "staked": AMOUNT}}),
     ]);
-    let of_node = ["no_such_node", "not_owner", "key_taken", "already_validator", "not_validator"];
+    let of_node =
+        ["no_such_node", "not_owner", "key_taken", "already_validator", "not_validator", "stake_lost"];
     all.extend(of_node.map(|name| json!({name: {"node": node}})));
     let of_subnet = [
         "no_such_subnet",
@@ -174,6 +178,28 @@ fn line<T: Serialize + DeserializeOwned + PartialEq + Debug>(json: &Value) -> St
     let name = json.as_str().or_else(|| json.as_object()?.keys().next().map(String::as_str)).unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{name} {hex}\n")
+}
+
+/// The names of all variants of an enum, from what its decoder expects.
+fn variants<T: DeserializeOwned + Debug>() -> BTreeSet<String> {
+    let error = serde_json::from_value::<T>(json!("no such variant")).unwrap_err().to_string();
+    error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+}
+
+/// The names of samples.
+fn names(samples: &[Value]) -> BTreeSet<String> {
+    let name =
+        |json: &Value| json.as_str().or_else(|| Some(json.as_object()?.keys().next()?)).map(str::to_owned);
+    samples.iter().filter_map(name).collect()
+}
+
+#[test]
+fn the_samples_have_every_transaction_outcome_and_rejection() {
+    let calls: Vec<Value> = calls().iter().map(|call| serde_json::to_value(call).unwrap()).collect();
+    assert_eq!(names(&calls), variants::<Call>());
+    assert_eq!(names(&outcomes()), variants::<Outcome>());
+    assert_eq!(names(&rejections()), variants::<Rejection>());
+    assert_eq!((outcomes().len(), SENTENCES.len()), (calls.len(), calls.len()));
 }
 
 #[test]
@@ -246,7 +272,6 @@ fn every_outcome_is_a_sentence_before_and_after_its_block() {
         (node().to_string(), key(2).node_id().to_string(), anchor().address.to_string());
     let short =
         |text: String| text.replace(&node, "NODE").replace(&other, "OTHER").replace(&address, "ADDRESS");
-    assert_eq!(outcomes().len(), calls().len());
     for (outcome, expected) in outcomes().into_iter().zip(SENTENCES) {
         let Description { future, past } = serde_json::from_value::<Outcome>(outcome).unwrap().description();
         assert_eq!([short(future), short(past)], expected);
@@ -290,7 +315,7 @@ fn a_kind_that_knows_more_than_the_rejection_names_its_own_option() {
         ]
     );
     assert_eq!(hints(&Rejection::Duplicate), ["name each subnet once: nervure vote NETUID=WEIGHT..."]);
-    assert!(hints(&Rejection::NodeFee).is_empty());
+    assert!(hints(&Rejection::Name).is_empty());
 }
 
 #[test]
@@ -306,7 +331,7 @@ fn node_keys_sign_weights_votes_and_anchor_keys_and_owner_keys_everything_else()
     );
 }
 
-/// A kind is known by name to its own file, to the list of kinds, and to the command that sends it.
+/// A kind is known by name to its own file, to the list of kinds, and to the command that sends it: three examples.
 #[test]
 fn a_kind_is_named_in_three_source_files() {
     let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();

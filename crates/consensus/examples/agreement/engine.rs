@@ -21,7 +21,8 @@ pub(crate) fn run(keys: &[NodeKey], heights: u64) {
         let mut decided = 0;
         for engine in &mut engines {
             let (height, validators) = (BlockHeight(height), validators.clone());
-            let start = Input::Start { height, validators, log: Vec::new(), now: UnixMillis(0) };
+            let (silent, now) = (Default::default(), UnixMillis(0));
+            let start = Input::Start { height, validators, silent, log: Vec::new(), now };
             decided += handle(engine, start, &mut wire);
         }
         while let Some((from, message)) = wire.pop_front() {

@@ -122,7 +122,13 @@ mod tests {
         let engine = Engine::new(Config::new(Timeouts::local(), Duration::ZERO), signer);
         let mut driver = Driver::new(engine, FullDisk::default());
         driver
-            .handle(Input::Start { height: BlockHeight(1), validators, log: Vec::new(), now: UnixMillis(0) })
+            .handle(Input::Start {
+                height: BlockHeight(1),
+                validators,
+                silent: Default::default(),
+                log: Vec::new(),
+                now: UnixMillis(0),
+            })
             .unwrap();
         let (height, round) = driver.engine().position().unwrap();
         let value = nervure_primitives::Hash::of("v", &[]);

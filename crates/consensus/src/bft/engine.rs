@@ -18,6 +18,7 @@ mod double_sign_guard;
 mod effect_buffer;
 mod error;
 mod future_messages;
+mod late_precommits;
 mod message;
 mod own_signature;
 mod replay;
@@ -32,7 +33,8 @@ use nervure_primitives::{BlockHeight, NodeId, UnixMillis};
 
 use self::{
     candidates::Candidates, core_adapter::CoreAdapter, double_sign_guard::DoubleSignGuard,
-    future_messages::FutureMessages, timeliness::EarlyProposals,
+    future_messages::FutureMessages, late_precommits::LatePrecommits, start::ValidatorOrder,
+    timeliness::EarlyProposals,
 };
 pub use self::{config::Config, error::EngineError};
 use super::{Effect, Input, Round, SignedVote, Signer, Synchrony, WalEntry, core};
@@ -75,7 +77,7 @@ enum Phase {
     /// The core runs.
     Running,
     /// The decision is emitted and the next height has not started.
-    Decided,
+    Decided(LatePrecommits),
 }
 
 impl Engine {
@@ -100,8 +102,8 @@ impl Engine {
     /// [`EngineError`] means that the process has to stop. No message of a peer causes it.
     pub fn handle(&mut self, input: Input) -> Result<Vec<Effect>, EngineError> {
         match input {
-            Input::Start { height, validators, log, now } => {
-                self.on_start((height, validators), log, now)?;
+            Input::Start { height, validators, silent, log, now } => {
+                self.on_start(ValidatorOrder { height, validators, silent }, log, now)?;
             }
             Input::Message { from, message, at } => self.on_message(from, message, at)?,
             Input::Elapsed(timer) => self.on_elapsed(timer)?,
@@ -158,10 +160,10 @@ impl Engine {
     fn finish_input(&mut self) {
         // Only for this input. A list that survives would grow with every message of a peer.
         self.adapter.verified.clear();
-        if let Some(round) = self.adapter.take_decision() {
-            self.adapter.backoff.learn(round);
+        if let Some(certificate) = self.adapter.take_decision() {
+            self.adapter.backoff.learn(certificate.round);
             if let Some(current) = self.current.as_mut() {
-                current.phase = Phase::Decided;
+                current.phase = Phase::Decided(LatePrecommits::after(&certificate, &current.validators));
             }
         }
     }

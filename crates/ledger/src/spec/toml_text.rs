@@ -102,10 +102,26 @@ fn economy(text: &mut Text, economy: &Params) {
     text.section("economy");
     text.comment("Amounts are base units (10^-9 token), times are blocks. The supply, its halving and the");
     text.comment("18/41/41 split are not settings.");
+    text.comment(
+        "The least base fee, for 1000 units of weight (one signature check). Full blocks raise the base",
+    );
     text.explained(
-        "The minimum fee of an owner's transaction. With 0, filling blocks is free.",
-        "min_fee",
-        economy.min_fee,
+        "fee, empty ones lower it to this. Too low, and filling blocks is nearly free at first.",
+        "min_base_fee",
+        economy.min_base_fee,
+    );
+    text.explained(
+        "How far ahead a transaction may expire: at most a day of blocks.",
+        "max_lifetime",
+        economy.max_lifetime,
+    );
+    text.comment(
+        "Free transactions of a validator: per epoch in each of its subnets (weights), and per election",
+    );
+    text.explained(
+        "(votes, anchor keys). What is beyond is paid by its owner.",
+        "lane_quota",
+        economy.lane_quota,
     );
     text.explained("The minimum stake of a staker on a node.", "min_stake", economy.min_stake);
     text.explained("The minimum stake to set weights.", "weight_stake", economy.weight_stake);

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use nervure_consensus::yuma::{EpochOutput, checked_sum};
 use nervure_primitives::{Amount, Netuid};
 
-use super::LedgerState;
+use super::{Advanced, LedgerState};
 use crate::{
     economics::emission::split,
     event::Event,
+    lane::LaneScope,
     subnet::{EpochInputs, Metagraph, Neuron, NeuronInputs, Subnet},
 };
 
@@ -28,15 +29,6 @@ pub struct EpochRecord {
     pub netuid: Netuid,
     /// The encoded [`EpochInputs`]; the subnet's record has their hash.
     pub inputs: Vec<u8>,
-}
-
-/// What a block did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Advanced {
-    /// What happened.
-    pub events: Vec<Event>,
-    /// What its epochs were computed from.
-    pub epochs: Vec<EpochRecord>,
 }
 
 impl LedgerState {
@@ -60,6 +52,7 @@ impl LedgerState {
                 }
                 self.begin_stake_average(&mut subnet);
                 self.subnets.insert(netuid, subnet);
+                self.lane.reset(LaneScope::Subnet(netuid));
             }
         }
     }

@@ -7,10 +7,10 @@ use nervure_primitives::{Hash, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Description, Rejection, SignerKey, TransactionKind,
+    Description, Rejection, SignerKey, TransactionKind, weight,
     weights::{check_stake, slot_of},
 };
-use crate::{state::LedgerState, subnet::Commit};
+use crate::{lane::LaneScope, state::LedgerState, subnet::Commit};
 
 /// Promises the weights behind `hash`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,14 @@ impl TransactionKind for CommitWeights {
     type Outcome = CommitWeightsOutcome;
 
     const SIGNER: SignerKey = SignerKey::Node;
+
+    fn weight(&self) -> u64 {
+        weight::NEURON
+    }
+
+    fn lane(&self) -> Option<LaneScope> {
+        Some(LaneScope::Subnet(self.netuid))
+    }
 
     fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { netuid, hash } = *self;

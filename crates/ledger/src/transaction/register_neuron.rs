@@ -3,7 +3,7 @@
 use nervure_primitives::{Amount, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned};
+use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned, weight};
 use crate::{state::LedgerState, subnet::Neuron};
 
 /// Burns the price of a slot and puts a node of the signer into it.
@@ -36,6 +36,14 @@ impl TransactionKind for RegisterNeuron {
     type Outcome = RegisterNeuronOutcome;
 
     const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn weight(&self) -> u64 {
+        weight::REGISTER_NEURON
+    }
+
+    fn spends(&self, state: &LedgerState) -> u64 {
+        state.subnets.get(&self.netuid).map_or(0, |subnet| subnet.price)
+    }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { netuid, node, max_price } = *self;

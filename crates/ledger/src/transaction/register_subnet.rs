@@ -6,12 +6,13 @@
 use nervure_primitives::{Amount, MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned};
+use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned, weight};
 use crate::{
     economics::{
         lock::LastLock,
         prune::{self, SubnetRank},
     },
+    lane::LaneScope,
     spec::is_name,
     state::LedgerState,
     subnet::{Neuron, Subnet},
@@ -48,6 +49,14 @@ impl TransactionKind for RegisterSubnet {
     type Outcome = RegisterSubnetOutcome;
 
     const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn weight(&self) -> u64 {
+        weight::REGISTER_SUBNET
+    }
+
+    fn spends(&self, state: &LedgerState) -> u64 {
+        state.lock_cost()
+    }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         if !is_name(&self.name) {
@@ -122,6 +131,7 @@ fn giving_way(state: &LedgerState) -> Result<Option<Netuid>, Rejection> {
 /// the other subnets with the next block; stakes stay where they are.
 fn dissolve(state: &mut LedgerState, netuid: Netuid) {
     let Some(subnet) = state.subnets.remove(&netuid) else { return };
+    state.lane.reset(LaneScope::Subnet(netuid));
     let mut refund = 0;
     if let Some(owner) = subnet.owner {
         refund = subnet.locked.saturating_sub(subnet.earned);

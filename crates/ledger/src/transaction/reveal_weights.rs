@@ -7,10 +7,11 @@ use nervure_primitives::{Hash, MeshId, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Description, Rejection, SignerKey, TransactionKind,
+    Description, Rejection, SignerKey, TransactionKind, weight,
     weights::{Submitted, slot_of},
 };
 use crate::{
+    lane::LaneScope,
     state::LedgerState,
     subnet::{Commit, Subnet},
 };
@@ -64,6 +65,14 @@ impl TransactionKind for RevealWeights {
     type Outcome = RevealWeightsOutcome;
 
     const SIGNER: SignerKey = SignerKey::Node;
+
+    fn weight(&self) -> u64 {
+        weight::NEURON.saturating_add(weight::each(weight::CELL, self.weights.len()))
+    }
+
+    fn lane(&self) -> Option<LaneScope> {
+        Some(LaneScope::Subnet(self.netuid))
+    }
 
     fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         let netuid = self.netuid;

@@ -6,8 +6,11 @@ use std::collections::BTreeSet;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind};
-use crate::state::{LedgerState, SubnetVote};
+use super::{Description, Rejection, SignerKey, TransactionKind, weight};
+use crate::{
+    lane::LaneScope,
+    state::{LedgerState, SubnetVote},
+};
 
 /// Replaces the signer's vote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +24,14 @@ impl TransactionKind for VoteSubnets {
     type Outcome = ();
 
     const SIGNER: SignerKey = SignerKey::Node;
+
+    fn weight(&self) -> u64 {
+        weight::VOTE.saturating_add(weight::each(weight::VOTED_SUBNET, self.weights.len()))
+    }
+
+    fn lane(&self) -> Option<LaneScope> {
+        Some(LaneScope::Election)
+    }
 
     fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         if let Some(vote) = state.votes.get(&node) {

@@ -11,6 +11,7 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
+    lane::LaneScope,
     nodes::NodeNumber,
     roster::Liveness,
     state::LedgerState,
@@ -64,6 +65,12 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
         shares: *shares,
     };
     compare(&mut changes, &before.nodes.stakes, &after.nodes.stakes, stake);
+    let lane = |(scope, node): &(LaneScope, NodeId), used: &u16| Record::Lane {
+        scope: *scope,
+        node: *node,
+        used: *used,
+    };
+    compare(&mut changes, &before.lane.used, &after.lane.used, lane);
     subnets(&mut changes, &before.subnets, &after.subnets);
     changes
 }
@@ -129,6 +136,7 @@ impl LedgerState {
             height: BlockHeight(self.height),
             issuance: self.issuance,
             carry: self.carry,
+            base_fee: self.base_fee,
             next_netuid: self.next_netuid,
             next_node: NodeNumber(self.nodes.next_number),
             last_lock: self.last_lock,

@@ -5,12 +5,13 @@ use std::{fmt, str::FromStr};
 use nervure_primitives::{Excerpt, Netuid, Uid};
 
 use super::record::Key;
+use crate::lane::LaneScope;
 
 /// Why a text names no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' names no record: chain, account/ID, node/ID, stake/NUMBER/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
-     unbonding/BLOCK/ID, anchor-key/ID, anchor-sets, validator/NODE or liveness/ID"
+     unbonding/BLOCK/ID, anchor-key/ID, anchor-sets, validator/NODE, liveness/ID, lane/N/NODE or lane/election/NODE"
 )]
 pub struct ParseKeyError(Excerpt);
 
@@ -30,6 +31,8 @@ impl fmt::Display for Key {
             Self::AnchorSets => f.write_str("anchor-sets"),
             Self::Validator(node) => write!(f, "validator/{node}"),
             Self::Liveness(member) => write!(f, "liveness/{member}"),
+            Self::Lane(LaneScope::Subnet(netuid), node) => write!(f, "lane/{netuid}/{node}"),
+            Self::Lane(LaneScope::Election, node) => write!(f, "lane/election/{node}"),
         }
     }
 }
@@ -46,6 +49,13 @@ impl FromStr for Key {
             ["anchor-key", node] => node.parse().ok().map(Self::AnchorKey),
             ["validator", node] => node.parse().ok().map(Self::Validator),
             ["liveness", member] => member.parse().ok().map(Self::Liveness),
+            ["lane", scope, node] => {
+                let scope = match scope {
+                    "election" => Some(LaneScope::Election),
+                    netuid => netuid.parse().ok().map(|netuid| LaneScope::Subnet(Netuid(netuid))),
+                };
+                scope.zip(node.parse().ok()).map(|(scope, node)| Self::Lane(scope, node))
+            }
             ["account", owner] => owner.parse().ok().map(Self::Account),
             ["node", node] => node.parse().ok().map(Self::Node),
             ["retired", node] => node.parse().ok().map(Self::Retired),
@@ -93,6 +103,8 @@ mod tests {
             Key::AnchorSets,
             Key::Validator(id(7)),
             Key::Liveness(id(8)),
+            Key::Lane(LaneScope::Subnet(Netuid(9)), id(7)),
+            Key::Lane(LaneScope::Election, id(7)),
         ];
         for key in keys {
             assert_eq!(key.to_string().parse(), Ok(key));

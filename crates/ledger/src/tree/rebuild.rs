@@ -12,7 +12,9 @@ use super::record::{Chain, Key, Record};
 use crate::{
     accounts::Accounts,
     anchors::{Anchors, Sets},
-    economics::lock::LastLock,
+    block_weight::BlockWeight,
+    economics::{base_fee::BaseFee, lock::LastLock},
+    lane::Lane,
     nodes::{Node, NodeNumber, Nodes},
     roster::Roster,
     spec::MeshSpec,
@@ -63,6 +65,7 @@ struct Parts {
     neurons: BTreeMap<(Netuid, Uid), Neuron>,
     anchors: Anchors,
     roster: Roster,
+    lane: Lane,
 }
 
 impl LedgerState {
@@ -85,9 +88,12 @@ impl LedgerState {
             mesh: like.mesh,
             params: like.params.clone(),
             upgrades: like.upgrades.clone(),
+            limit: like.limit,
             height: 0,
             issuance: 0,
             carry: 0,
+            base_fee: BaseFee(0),
+            lane: Lane::default(),
             accounts: Accounts::default(),
             nodes: Nodes::default(),
             subnets: OrdMap::new(),
@@ -134,6 +140,7 @@ impl Parts {
                 let sets = Sets { signers: signers.map(Arc::new), successors: Arc::new(successors) };
                 self.anchors.sets.replace(sets).is_some()
             }
+            Record::Lane { scope, node, used } => self.lane.used.insert((scope, node), used).is_some(),
         };
         if twice { Err(RebuildError::Twice(key)) } else { Ok(()) }
     }
@@ -159,17 +166,29 @@ impl Parts {
             }
             subnet.neurons.push(Arc::new(neuron));
         }
-        let Chain { height, issuance, carry, next_netuid, next_node, last_lock, validators, last_validators } =
-            self.chain.ok_or(RebuildError::NoChain)?;
+        let Chain {
+            height,
+            issuance,
+            carry,
+            base_fee,
+            next_netuid,
+            next_node,
+            last_lock,
+            validators,
+            last_validators,
+        } = self.chain.ok_or(RebuildError::NoChain)?;
         (self.nodes.next_number, self.nodes.block) = (next_node.0, height.0);
         let validators = validators.map(Arc::new);
         Ok(LedgerState {
             mesh: spec.mesh_id(),
             params: Arc::new(spec.economy.clone()),
             upgrades: Arc::new(Upgrades::new(spec.upgrades.clone())),
+            limit: BlockWeight::limit(spec),
             height: height.0,
             issuance,
             carry,
+            base_fee,
+            lane: self.lane,
             accounts: self.accounts,
             nodes: self.nodes,
             subnets: self.subnets,

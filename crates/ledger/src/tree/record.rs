@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::Account,
     anchors::{RegisteredKey, Sets},
-    economics::lock::LastLock,
+    economics::{base_fee::BaseFee, lock::LastLock},
+    lane::LaneScope,
     nodes::{Node, NodeNumber, StakePool},
     roster::{Liveness, Standing},
     state::SubnetVote,
@@ -50,6 +51,8 @@ pub enum Key {
     Validator(NodeId),
     /// What a member of the validator set signed and missed, by its key in the set.
     Liveness(NodeId),
+    /// How many free transactions of a validator there were.
+    Lane(LaneScope, NodeId),
 }
 
 impl Key {
@@ -71,6 +74,8 @@ impl Key {
             Self::AnchorSets => of(10, [&[], &[]]),
             Self::Validator(node) => of(11, [node.as_bytes(), &[]]),
             Self::Liveness(member) => of(12, [member.as_bytes(), &[]]),
+            Self::Lane(LaneScope::Subnet(netuid), node) => of(16, [&netuid.0.to_be_bytes(), node.as_bytes()]),
+            Self::Lane(LaneScope::Election, node) => of(17, [node.as_bytes(), &[]]),
         }
     }
 }
@@ -85,6 +90,8 @@ pub struct Chain {
     pub issuance: u64,
     /// Minted and not assigned yet, in base units.
     pub carry: u64,
+    /// The base fee of the next block.
+    pub base_fee: BaseFee,
     /// The number of the next subnet.
     pub next_netuid: u32,
     /// The number of the next node.
@@ -203,6 +210,15 @@ pub enum Record {
         /// What it signed and missed.
         liveness: Box<Liveness>,
     },
+    /// See [`Key::Lane`].
+    Lane {
+        /// Where they count.
+        scope: LaneScope,
+        /// The validator.
+        node: NodeId,
+        /// How many there were in the current epoch or term.
+        used: u16,
+    },
 }
 
 impl Record {
@@ -222,6 +238,7 @@ impl Record {
             Self::AnchorSets { .. } => Key::AnchorSets,
             Self::Validator { node, .. } => Key::Validator(*node),
             Self::Liveness { member, .. } => Key::Liveness(*member),
+            Self::Lane { scope, node, .. } => Key::Lane(*scope, *node),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Somebody stakes on a miner, which runs no validator: more than a third of the power would be silent for ever, and no
+//! A stranger stakes on a miner, which runs no validator: more than a third of the power would be silent for ever, and no
 //! block could take the stake out again.
 
 use std::{collections::BTreeSet, num::NonZeroUsize};
@@ -35,7 +35,7 @@ fn staked_miner() -> LedgerState {
     let call = Call::Stake(Stake { node: miner, amount: tokens(2_100) });
     // Far above any minimum fee.
     let fee = Amount::from_base_units(100_000_000);
-    let stake = Transaction { nonce: 0, fee, expiry: BlockHeight(100), call };
+    let stake = Transaction { nonce: 0, fee, tip: Amount::ZERO, expiry: BlockHeight(100), call };
     let mut transactions = vec![stake.seal(&attacker, &tip.header.mesh).unwrap()];
     for _ in 0..25 {
         let draft = Draft::uncertified(&tip, std::mem::take(&mut transactions));

@@ -50,13 +50,14 @@ fn a_slot_burns_its_price_and_the_next_one_costs_more() {
             replaced: None
         })
     );
-    assert_eq!(world.balance(&owner(0)), before.0 - 1_010);
-    assert_eq!(world.state.issuance(), before.1 + 1_000_000_000 - 1_010, "burned is recycled");
+    let cost = 1_000 + world.paid;
+    assert_eq!(world.balance(&owner(0)), before.0 - cost);
+    assert_eq!(world.state.issuance(), before.1 + 1_000_000_000 - cost, "burned is recycled");
     assert_eq!(world.subnet(1).price, 1_260);
     let capped = |most| {
         Call::RegisterNeuron(RegisterNeuron { netuid: Netuid(1), node: b, max_price: Some(units(most)) })
     };
-    // One block of decay later.
+    // One block of decay later; each rejection is a block too.
     assert!(matches!(world.refusal(&owner(0), capped(1_000)), Rejection::Price { .. }));
     assert!(matches!(world.refusal(&owner(0), join(1, a)), Rejection::AlreadyThere { .. }));
     assert!(matches!(world.refusal(&owner(1), join(1, b)), Rejection::NotOwner { .. }));

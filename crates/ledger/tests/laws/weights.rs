@@ -3,8 +3,8 @@
 use nervure_ledger::{
     event::Event,
     transaction::{
-        Call, CommitWeights, Outcome, RegisterSubnet, Rejection, RevealWeights, Stake, VoteSubnets,
-        commitment,
+        Call, CommitWeights, Outcome, RegisterSubnet, Rejection, RevealWeights, Stake, Transaction,
+        VoteSubnets, commitment,
     },
 };
 use nervure_primitives::{Hash, Netuid, NodeKey, Uid};
@@ -192,18 +192,27 @@ fn epochs_of_neighbours_are_a_block_apart() {
 }
 
 #[test]
-fn a_node_key_pays_no_fee_and_moves_nothing() {
+fn a_node_that_is_no_validator_pays_from_its_owners_account() {
     let mut world = World::new();
     let id = world.register(0, 0);
     let before = (world.balance(&owner(0)), world.balance(&node(0)));
-    let hash = Hash::of("any", &[]);
-    let call = Call::CommitWeights(CommitWeights { netuid: Netuid(1), hash });
-    assert!(matches!(world.refusal(&node(0), call), Rejection::NotThere { .. }));
+    let vote = |weights: &[(Netuid, u16)]| Call::VoteSubnets(VoteSubnets { weights: weights.to_vec() });
+    world.call(&node(0), vote(&[])).unwrap();
+    let paid = world.paid;
+    assert!(paid > 0);
+    assert_eq!((world.balance(&owner(0)), world.balance(&node(0))), (before.0 - paid, before.1));
+    assert_eq!(world.state.nodes().get(&id).unwrap().nonce, 1);
+    let free = Transaction { nonce: 1, fee: units(0), ..world.terms(vote(&[])) };
+    let free = world.seal(&node(0), free);
+    assert!(matches!(world.refused(free), Rejection::Fee { .. }), "it is no validator");
+}
+
+#[test]
+fn an_owner_key_signs_nothing_of_a_node() {
+    let mut world = World::new();
+    world.register(0, 0);
     assert!(matches!(
         world.refusal(&owner(0), Call::VoteSubnets(VoteSubnets { weights: vec![] })),
         Rejection::NoSuchNode { .. }
     ));
-    world.call(&node(0), Call::VoteSubnets(VoteSubnets { weights: vec![] })).unwrap();
-    assert_eq!((world.balance(&owner(0)), world.balance(&node(0))), before);
-    assert_eq!(world.state.nodes().get(&id).unwrap().nonce, 1);
 }

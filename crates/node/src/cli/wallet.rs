@@ -2,7 +2,7 @@
 
 pub(super) mod finality;
 
-use nervure_api::AccountView;
+use nervure_api::{AccountView, FeesView};
 use nervure_ledger::transaction::{Call, Stake, Transfer, Unstake};
 use nervure_primitives::{Amount, NodeId};
 
@@ -59,6 +59,15 @@ impl WalletCommand {
     }
 }
 
+/// What transactions cost now, as text.
+pub(super) fn fees_text(fees: FeesView) -> String {
+    let tip = match fees.tip {
+        0 => String::new(),
+        tip => format!(", blocks are full: and a tip of {tip}"),
+    };
+    format!("{} base units for a weight of 1000{tip}", fees.base_fee)
+}
+
 async fn show_of(args: &KeyArgs, global: &Global) -> anyhow::Result<()> {
     let owner = args.read(global)?.node_id();
     let node = LocalNode::find(&global.node_dir()?)?;
@@ -71,6 +80,7 @@ fn show(account: &AccountView, global: &Global) -> anyhow::Result<()> {
     }
     output::line(&format!("owner    {}", account.owner))?;
     output::line(&format!("balance  {} tokens (after block {})", account.balance, account.height))?;
+    output::line(&format!("fees     {}", fees_text(account.fees)))?;
     for (node, stake) in &account.stakes {
         output::line(&format!("stake    {stake} tokens on {node}"))?;
     }

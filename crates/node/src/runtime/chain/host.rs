@@ -9,7 +9,7 @@ mod commit;
 mod follow;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,9 +18,15 @@ use nervure_consensus::{
     bft::{self, BlockStamp, Candidate, DriverError, Effect, Input, SignerRecord, Timer},
     checkpoint::{CommitCertificate, ValidatorSet},
 };
-use nervure_ledger::{block::Block, chain::BlockError, mempool::MempoolError, upgrade::UnknownVersion};
+use nervure_ledger::{
+    block::Block,
+    chain::BlockError,
+    mempool::MempoolError,
+    transaction::{SignedTransaction, SignerKey},
+    upgrade::UnknownVersion,
+};
 use nervure_p2p::{GossipMessage, Verdict};
-use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis};
+use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
 use nervure_protocol::topics::{CONSENSUS, TRANSACTIONS};
 use nervure_store::fail_point::{Point, reach};
 use tokio::sync::watch;
@@ -29,7 +35,7 @@ use tracing::Span;
 use super::{
     ChainMetrics, ChainRole, ChainView, executor::BlockExecutor, fetch::Net, gossip, host_error::HostError,
     pacemaker::Pacemaker, pending::PendingTransactions, schedule::Schedule, span, stall::StallMonitor,
-    sync::BlockSync,
+    sync::BlockSync, unfunded::UnfundedMeter,
 };
 use crate::runtime::{anchor::Anchoring, clock};
 
@@ -63,6 +69,8 @@ pub(super) struct Host {
     span: Span,
     /// Inputs for the engine that effects produced.
     inputs: VecDeque<Input>,
+    /// Peers that send transactions that nobody pays for.
+    unfunded: UnfundedMeter,
     /// How many consensus messages were sent: each sending is a gossip message of its own.
     sent: u16,
 }
@@ -84,6 +92,8 @@ pub(super) struct DueHeight {
     pub(super) height: BlockHeight,
     /// The validators that decide it.
     pub(super) validators: Arc<ValidatorSet>,
+    /// Those of them that propose last.
+    pub(super) silent: BTreeSet<NodeId>,
 }
 
 impl Host {
@@ -97,6 +107,7 @@ impl Host {
             current: CurrentHeight::default(),
             span: span::of_height(deps.executor.height(), 0),
             inputs: VecDeque::new(),
+            unfunded: UnfundedMeter::default(),
             sent: 0,
             deps,
         }
@@ -105,7 +116,8 @@ impl Host {
     /// The process begins: restores pending transactions, and asks peers for their heights.
     pub(super) fn start(&mut self) {
         let executor = &mut self.deps.executor;
-        self.deps.pending.restore(|envelope| executor.insert(envelope));
+        let mesh = executor.tip().header.mesh;
+        self.deps.pending.restore(|envelope| executor.insert(SignedTransaction::verify(envelope, &mesh)));
         self.prune_pending();
         self.report_waiting();
         self.handshake_heights();
@@ -173,7 +185,8 @@ impl Host {
             tracing::warn!("this mesh has no validators with stake: it makes no blocks");
             return Ok(None);
         };
-        Ok(Some(DueHeight { height: self.height(), validators }))
+        let silent = tip.state.silent_validators();
+        Ok(Some(DueHeight { height: self.height(), validators, silent }))
     }
 
     /// Takes back blocks that were proposed before this process began.
@@ -218,9 +231,9 @@ impl Host {
     }
 
     /// Takes a transaction of a peer for one of the next blocks.
-    pub(super) fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
-        let span = span::of_transaction(&envelope.id());
-        let taken = self.deps.executor.insert(envelope);
+    pub(super) fn insert(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
+        let span = span::of_transaction(&signed.checked().id());
+        let taken = self.deps.executor.insert(signed);
         match &taken {
             Ok(_) => span.in_scope(|| tracing::debug!("in the mempool")),
             Err(rejection) => span.in_scope(|| tracing::debug!(%rejection, "not taken into the mempool")),
@@ -229,9 +242,23 @@ impl Host {
         taken
     }
 
+    /// Takes a transaction of a peer; the verdict says whether it is forwarded, and whether it counts against the peer.
+    pub(super) fn on_transaction(&mut self, from: Option<NodeId>, signed: SignedTransaction) -> Verdict {
+        match self.insert(signed) {
+            Ok(_) => Verdict::Accept,
+            Err(refusal) if refusal.blames_sender() => Verdict::Reject,
+            Err(refusal) if refusal.is_unfunded() => {
+                self.deps.metrics.unfunded.inc();
+                from.map_or(Verdict::Reject, |peer| self.unfunded.on_unfunded(peer, Instant::now()))
+            }
+            Err(_) => Verdict::Ignore,
+        }
+    }
+
     /// Takes a transaction of this node's own user: it is kept across restarts, and published.
-    pub(super) fn submit(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
-        let id = self.insert(envelope.clone())?;
+    pub(super) fn submit(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
+        let envelope = signed.envelope().clone();
+        let id = self.insert(signed)?;
         if let Ok(bytes) = envelope.encode() {
             self.deps.pending.add(id, &envelope);
             self.deps.net.publish(TRANSACTIONS.name, bytes);
@@ -246,8 +273,16 @@ impl Host {
     }
 
     fn report_waiting(&self) {
-        let waiting = self.deps.executor.pool().len();
-        self.deps.view.send_modify(|view| view.waiting = waiting);
+        let executor = &self.deps.executor;
+        let (waiting, going_tip) = (executor.pool().len(), executor.pool().going_tip(&executor.tip().state));
+        self.deps.view.send_modify(|view| (view.waiting, view.going_tip) = (waiting, going_tip));
+    }
+
+    /// The next nonce of a key, after what is pending here; none when the ledger does not know the key.
+    pub(super) fn next_nonce(&self, key: SignerKey, signer: NodeId) -> Option<u64> {
+        let executor = &self.deps.executor;
+        let next = executor.tip().state.next_nonce(key, &signer).ok()?;
+        Some(executor.pool().next_nonce(key, signer, next))
     }
 
     /// A peer sent a message of `height`, which begins here too when enough validators have begun it.
@@ -395,6 +430,7 @@ impl bft::Host for Host {
             Effect::Propose { height, round, .. } => self.propose(height, round)?,
             Effect::Validate(candidate) => self.validate(candidate),
             Effect::Decided(certificate) => self.decided(certificate)?,
+            Effect::LatePrecommit(vote) => self.deps.executor.late_precommit(&vote),
             Effect::Evidence(equivocation) => {
                 self.deps.metrics.equivocations.inc();
                 tracing::warn!(culprit = %equivocation.culprit(), "a validator equivocated");

@@ -114,6 +114,12 @@ impl<E> Sender<E> {
         self.put(lane, event, lane.capacity())
     }
 
+    /// Whether an event of `lane` would be taken now.
+    pub(super) fn has_room(&self, lane: Lane) -> bool {
+        let queues = self.0.queues.lock();
+        !queues.is_closed && queues.lanes[lane as usize].len() < lane.capacity()
+    }
+
     /// Puts the answer to a request of this node at the end of the first lane, which always has room for it: the node
     /// has few requests at a time, and a peer that fills the lane must not make it lose their answers.
     pub(super) fn answer(&self, event: E) {
@@ -254,9 +260,10 @@ mod tests {
         let put = |lane| (0..5_000).filter(|event| sender.send(lane, *event).is_ok()).count();
         let counts = [Lane::Transactions, Lane::Blocks, Lane::Consensus].map(put);
         assert_eq!(counts, [MAX_TRANSACTIONS, MAX_BLOCKS, MAX_CONSENSUS_MESSAGES]);
+        assert!(!sender.has_room(Lane::Transactions));
         sender.answer(9_999);
         assert!(all(&inbox).contains(&9_999));
-        sender.send(Lane::Transactions, 1).unwrap();
+        assert!(sender.has_room(Lane::Transactions));
     }
 
     #[test]

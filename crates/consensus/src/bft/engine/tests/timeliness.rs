@@ -160,9 +160,8 @@ fn a_claimed_polka_does_not_let_an_untimely_block_pass() {
 fn the_time_of_receipt_is_that_of_the_proposal() {
     let (me, [first, ..]) = receiver();
     let mut engine = TestNode::new(me).engine;
-    engine
-        .handle(Input::Start { height: HEIGHT, validators: validators(4), log: Vec::new(), now: NOW })
-        .unwrap();
+    let (silent, log) = (BTreeSet::new(), Vec::new());
+    engine.handle(Input::Start { height: HEIGHT, validators: validators(4), silent, log, now: NOW }).unwrap();
     let message = proposal(first, 0, None, value());
     engine.handle(Input::Message { from: node(99), message, at: NOW }).unwrap();
     // An hour later by any clock.
