@@ -26,8 +26,10 @@ use nervure_ledger::{
     },
     tree::{Fact, Key, MemoryTree, Record, StateTree},
 };
-use nervure_light::{LightClient, score::EpochProof};
-use nervure_primitives::{Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeKey, Signature, Uid, cbor};
+use nervure_light::{LightClient, TrustingPeriod, score::EpochProof};
+use nervure_primitives::{
+    Amount, BlockHeight, Hash, MechanismSpec, Netuid, NodeKey, Signature, Uid, UnixMillis, cbor,
+};
 use nervure_protocol::{
     Assignment, ExpertEvent, ExpertRecord, ExpertRequest, FinishReason, Receipt, Sampling, Score,
     SignedAssignment, SignedLiveScores, SignedReceipt, SignedRecord, Usage,
@@ -344,7 +346,7 @@ fn state_proofs() -> Vec<Vec<u8>> {
 pub fn light_client() -> Option<LightClient> {
     let (tip, _) = Tip::genesis(&mesh()).ok()?;
     let validators = tip.state.validators()?.as_ref().clone();
-    LightClient::trusting(&tip.header, validators).ok()
+    LightClient::trusting(&tip.header, validators, TrustingPeriod::new(None, UnixMillis(0))).ok()
 }
 
 /// The block after the genesis, which ends an epoch.

@@ -23,11 +23,13 @@
 //!       ~/.local/share/nervure/testnet/mesh.toml 127.0.0.1:39725 12D3KooWJ6Tou2YCHBxrUFmP2EG1UytohEMkJYyfCGHUMyTufZos
 //! ```
 
-use std::{error::Error, fs, io::Write, net::SocketAddr, path::Path};
+use std::{error::Error, fs, io::Write, net::SocketAddr, path::Path, time::SystemTime};
 
 use nervure_api::Client;
 use nervure_ledger::{spec::MeshSpec, tree::Key};
-use nervure_light::{EpochResponse, FactResponse, Source, TrustAnchor, Verifier, score::Score};
+use nervure_light::{
+    EpochResponse, FactResponse, Source, TrustAnchor, TrustingPeriod, Verifier, score::Score,
+};
 use nervure_primitives::{BlockHeight, Netuid, NodeId, NodeKey, Uid};
 
 /// The subnet whose score is explained.
@@ -61,6 +63,10 @@ impl Source for Fixture {
         Ok(self.checkpoint.clone())
     }
 
+    async fn newest(&self) -> Result<Vec<u8>, NotInFixture> {
+        Ok(self.checkpoint.clone())
+    }
+
     async fn epoch(&self, _: Netuid, _: NodeId) -> Result<EpochResponse, NotInFixture> {
         Ok(EpochResponse { checkpoint: self.checkpoint.clone(), proof: self.score.clone() })
     }
@@ -84,7 +90,8 @@ async fn verify<S: Source>(
     source: S,
     (spec, node): (MeshSpec, NodeId),
 ) -> Result<(), Box<dyn Error>> {
-    let mut verifier = Verifier::start(source, TrustAnchor::Genesis(Box::new(spec))).await?;
+    let period = TrustingPeriod::of(&spec, SystemTime::now().into());
+    let mut verifier = Verifier::start(source, TrustAnchor::Genesis(Box::new(spec)), period).await?;
     writeln!(out, "trusted   {}", verifier.trusted())?;
     let checkpoint = verifier.checkpoint(None).await?;
     let signed = (checkpoint.certificate.signatures.len(), checkpoint.validators.len());
@@ -128,7 +135,8 @@ pub(crate) async fn run_fixture(out: &mut impl Write) -> Result<(), Box<dyn Erro
     if let Some(byte) = lie.score.last_mut() {
         *byte ^= 1;
     }
-    let mut verifier = Verifier::start(lie, TrustAnchor::Genesis(Box::new(spec))).await?;
+    let period = TrustingPeriod::of(&spec, SystemTime::now().into());
+    let mut verifier = Verifier::start(lie, TrustAnchor::Genesis(Box::new(spec)), period).await?;
     match verifier.score(SUBNET, &node).await {
         Ok(_) => Err("a changed score was accepted".into()),
         Err(_) => Ok(writeln!(out, "refused   the same score with one bit changed")?),

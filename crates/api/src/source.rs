@@ -42,6 +42,12 @@ impl Source for Client {
         self.base64("checkpoint", &view.checkpoint)
     }
 
+    async fn newest(&self) -> Result<Vec<u8>, SourceError> {
+        // The last block is the one under which a node proves a record when no height is named.
+        let view = self.state_proof(&Key::Chain, None).await?;
+        self.base64("checkpoint", &view.checkpoint)
+    }
+
     async fn fact(&self, key: Key, height: BlockHeight) -> Result<FactResponse, SourceError> {
         let view = self.state_proof(&key, Some(height)).await?;
         let checkpoint = self.base64("checkpoint", &view.checkpoint)?;

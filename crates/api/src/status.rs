@@ -84,8 +84,14 @@ pub struct ChainStatus {
     pub block: Hash,
     /// The root of the state after that block.
     pub state: Hash,
-    /// Milliseconds since this node committed it.
+    /// Milliseconds since the time in that block's header; before the first block, since the node started.
     pub age_ms: u64,
+    /// The protocol version of the next block.
+    #[serde(default)]
+    pub version: u32,
+    /// The height at which another protocol version becomes active; absent when none is planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<BlockHeight>,
     /// Milliseconds from the start of its height to its commit; absent before the first block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finality_ms: Option<u64>,

@@ -54,10 +54,11 @@ mod proposer;
 mod signer;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+mod synchrony;
 mod timer;
 mod wal;
 
-pub use application::{Application, Block, CommitError};
+pub use application::{Application, Block, BlockStamp, CommitError, Turn};
 pub use driver::{Driver, DriverError, Host};
 pub use effect::{Candidate, Effect};
 pub use engine::{Config, Engine, EngineError, MAX_ROUNDS_AHEAD};
@@ -66,6 +67,7 @@ pub use justification::{PolkaCertificate, RoundCertificate, RoundReason, RoundVo
 pub use message::{MAX_MESSAGE_BYTES, MAX_STATEMENT_MESSAGE_BYTES, Message};
 pub use message_error::MessageError;
 pub use signer::{HighWaterMark, OwnSignatureCheck, SignError, Signer, SignerRecord};
+pub use synchrony::Synchrony;
 pub use timer::{Timeouts, Timer, TimerKind};
 pub use wal::{Verdict, WalEntry};
 

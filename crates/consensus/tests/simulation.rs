@@ -102,3 +102,63 @@ fn detects_forks_with_a_quorum_of_one_half() {
     let found = (0..40).find(|seed| forked(&weak(*seed)));
     assert!(found.is_some(), "40 seeds with half a quorum, and no two nodes disagreed");
 }
+
+/// Runs without faults but for one validator of four, whose clock is off by `skew` milliseconds.
+fn with_a_wrong_clock(seed: u64, skew: i64, checks_time: bool) -> Outcome {
+    let mut plan = Plan::draw(seed);
+    plan.checks_time = checks_time;
+    for validator in &mut plan.validators {
+        (validator.behaviour, validator.power, validator.skew) = (Behaviour::Honest, 10, 0);
+    }
+    if let Some(one) = plan.validators.first_mut() {
+        (one.behaviour, one.skew) = (Behaviour::WrongClock, skew);
+    }
+    run_tally(&plan)
+}
+
+/// Seeds whose plan has an instance per validator, so that behaviours can be replaced.
+fn without_twins() -> impl Iterator<Item = u64> {
+    let has_twins = |seed: &u64| {
+        Plan::draw(*seed).validators.iter().any(|validator| validator.behaviour == Behaviour::Twins)
+    };
+    (0..25).filter(move |seed| !has_twins(seed))
+}
+
+/// The mesh keeps the time of the honest validators, and makes blocks.
+#[test]
+fn a_wrong_clock_changes_neither_the_time_nor_the_progress_of_the_mesh() {
+    let mut refused = 0;
+    for skew in [2_000, 60_000, 86_400_000, -2_000, -86_400_000] {
+        for seed in without_twins() {
+            let outcome = with_a_wrong_clock(seed, skew, true);
+            assert_eq!(outcome.violations, [], "seed {seed}, {skew} ms");
+            refused += outcome.faults.count(FaultKind::Untimely);
+        }
+    }
+    assert!(refused > 0, "honest validators saw its blocks");
+}
+
+/// Without the check of times, a proposer whose clock is a day ahead puts the mesh a day ahead.
+#[test]
+fn without_the_check_of_times_one_proposer_sets_the_time() {
+    let is_wrong = |outcome: &Outcome| {
+        outcome.violations.iter().any(|violation| matches!(violation, Violation::WrongTime { .. }))
+    };
+    let found = without_twins().find(|seed| is_wrong(&with_a_wrong_clock(*seed, 86_400_000, false)));
+    assert!(found.is_some(), "no seed without the check, and no block had a wrong time");
+}
+
+/// Clocks that differ by more than the assumed precision: the bounds grow with the rounds, so that the mesh goes on.
+#[test]
+fn clocks_beyond_the_precision_slow_the_mesh_down_and_do_not_stop_it() {
+    let mut plan = Plan::draw(3);
+    plan.target = nervure_primitives::BlockHeight(1);
+    for (at, validator) in (0..).zip(&mut plan.validators) {
+        // A precision of 50 ms, and neighbours 200 ms apart.
+        (validator.behaviour, validator.skew) = (Behaviour::Honest, 200 * at);
+    }
+    let outcome = run_tally(&plan);
+    let is_stuck = |violation: &Violation| matches!(violation, Violation::Stuck { .. });
+    assert!(!outcome.violations.iter().any(is_stuck), "{:?}", outcome.violations);
+    assert!(outcome.faults.count(FaultKind::Untimely) > 0, "the bounds mattered");
+}

@@ -27,14 +27,11 @@ pub const MAX_BLOCK_LEN: usize = 4 << 20;
 /// Largest encoding of a header in bytes.
 pub const MAX_HEADER_LEN: usize = 512;
 
-/// The version of the rules that this program applies: the format of blocks and what execution makes of them.
-pub const PROTOCOL_VERSION: u32 = 1;
-
 /// What a block commits to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// The version of the rules that the block was made by; see [`PROTOCOL_VERSION`].
+    /// The version of the rules that the block was made by.
     pub version: u32,
     /// The mesh.
     pub mesh: MeshId,
@@ -189,7 +186,7 @@ pub enum DecodeBlockError {
 
 #[cfg(test)]
 mod tests {
-    use nervure_primitives::{Amount, NodeKey};
+    use nervure_primitives::{Amount, NodeKey, PROTOCOL_VERSION};
     use proptest::prelude::*;
 
     use super::*;

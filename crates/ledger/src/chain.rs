@@ -11,12 +11,13 @@ use nervure_consensus::checkpoint::{CertificateError, CommitCertificate};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis, cbor::CborError};
 
 use crate::{
-    block::{Block, Header, MAX_TRANSACTIONS, PROTOCOL_VERSION},
+    block::{Block, Header, MAX_TRANSACTIONS},
     event::Event,
     spec::MeshSpec,
     state::{Advanced, EpochRecord, GenesisError, InvalidTransaction, LedgerState},
     transaction::{Checked, SignedTransaction},
     tree::{MemoryTree, StateTree, TreeError, TreeUpdate, changes},
+    upgrade::UnknownVersion,
 };
 
 /// The last block: its header and the state after it.
@@ -80,6 +81,9 @@ pub enum StartError {
     /// The state tree could not be made.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// The mesh begins with a version that this program does not know.
+    #[error(transparent)]
+    UnknownVersion(#[from] UnknownVersion),
 }
 
 /// Why a block cannot follow.
@@ -94,7 +98,10 @@ pub enum BlockError {
         /// The height of the block.
         given: BlockHeight,
     },
-    /// Made by rules that this program does not know.
+    /// Made by rules that this program does not know, or to be made by them.
+    #[error(transparent)]
+    UnknownVersion(#[from] UnknownVersion),
+    /// Made by other rules than those of its height.
     #[error("the block is of protocol version {given}, and this height has version {expected}")]
     Version {
         /// The version of the height.
@@ -161,11 +168,11 @@ impl Tip {
         let update = MemoryTree::default().update(&changes(None, &state))?;
         let validators = state.validators_hash();
         let header = Header {
-            version: PROTOCOL_VERSION,
+            version: state.upgrades().known_at(BlockHeight(0))?,
             mesh: state.mesh(),
             height: BlockHeight(0),
             parent: Hash::from_bytes([0; 32]),
-            time: UnixMillis(0),
+            time: spec.consensus.genesis_time(),
             proposer: NodeId::from_bytes([0; 32]),
             last_commit: Block::commit_hash(None),
             transactions: Block::transactions_hash(&[]),
@@ -193,7 +200,7 @@ impl Tip {
         // A cheap clone: maps share their nodes. The tip stays as it is until validators decide.
         let mut state = self.state.clone();
         let checked = Checked::all(&transactions, &state.mesh(), threads);
-        let block = self.begin(draft);
+        let block = self.begin(draft)?;
         let advanced = state.advance_recorded(&block.context(), &checked)?;
         self.finish(tree, Block { transactions, ..block }, (state, advanced))
     }
@@ -211,7 +218,7 @@ impl Tip {
         let mut state = self.state.clone();
         let (envelopes, checked): (Vec<Envelope>, Vec<Checked>) =
             candidates.into_iter().map(|one| (one.envelope, one.checked)).unzip();
-        let block = self.begin(draft);
+        let block = self.begin(draft)?;
         let mut places = Vec::new();
         let advanced = state.advance_with(&block.context(), &checked, |index| places.push(index));
         let mut places = places.into_iter().peekable();
@@ -221,12 +228,13 @@ impl Tip {
     }
 
     /// The next block before its execution, which reads its header.
-    fn begin(&self, draft: Draft) -> Block {
+    fn begin(&self, draft: Draft) -> Result<Block, UnknownVersion> {
         let Draft { proposer, time, last_commit, .. } = draft;
+        let height = BlockHeight(self.header.height.0.saturating_add(1));
         let header = Header {
-            version: PROTOCOL_VERSION,
+            version: self.state.upgrades().known_at(height)?,
             mesh: self.header.mesh,
-            height: BlockHeight(self.header.height.0.saturating_add(1)),
+            height,
             parent: self.header.id(),
             // A clock behind that of the last proposer does not stop the chain.
             time: time.max(UnixMillis(self.header.time.0.saturating_add(1))),
@@ -239,7 +247,7 @@ impl Tip {
             next_validators: self.header.next_validators,
             state: self.header.state,
         };
-        Block { header, last_commit, transactions: Vec::new() }
+        Ok(Block { header, last_commit, transactions: Vec::new() })
     }
 
     /// The block after its execution, which gave `state` and what happened.
@@ -272,15 +280,18 @@ impl Tip {
         if header.height != expected {
             return Err(BlockError::Height { expected, given: header.height });
         }
-        // What is cheap to refuse first.
+        // What is cheap to refuse first. The version before the rest: another one may change what the rest means.
+        let upgrades = self.state.upgrades();
+        upgrades.check(expected, header.version)?;
+        let version = upgrades.known_at(expected)?;
+        if header.version != version {
+            return Err(BlockError::Version { expected: version, given: header.version });
+        }
         let mesh = |header: &Header| Hash::from_bytes(*header.mesh.as_bytes());
         same("mesh", mesh(&self.header), mesh(header))?;
         same("parent", self.header.id(), header.parent)?;
         same("transactions", Block::transactions_hash(&block.transactions), header.transactions)?;
         same("last_commit", Block::commit_hash(block.last_commit.as_ref()), header.last_commit)?;
-        if header.version != PROTOCOL_VERSION {
-            return Err(BlockError::Version { expected: PROTOCOL_VERSION, given: header.version });
-        }
         if header.time <= self.header.time {
             return Err(BlockError::Time { parent: self.header.time.0, given: header.time.0 });
         }

@@ -27,6 +27,7 @@ pub mod state;
 pub mod subnet;
 pub mod transaction;
 pub mod tree;
+pub mod upgrade;
 mod wide;
 
 #[cfg(any(test, feature = "testing"))]

@@ -45,8 +45,9 @@ pub struct Params {
     pub min_stake: u64,
     /// The least stake that may set weights and counts in an epoch; a subnet's owner is exempt. Default 0.
     pub weight_stake: u64,
-    /// Blocks between unstaking and having the amount, at least `max_tempo`; default 50,400 (7 days). Below the time in
-    /// which fraud is noticed, stake answers for nothing.
+    /// Blocks between unstaking and having the amount, at least `max_tempo`; default 151,200 (21 days): longer than light
+    /// clients trust a block, so that who signs another history can still be held to it. Below the time in which fraud is
+    /// noticed, stake answers for nothing.
     pub unbonding: u64,
     /// Blocks between two raises of a node's take; default 216,000 (30 days).
     pub take_interval: u64,
@@ -102,7 +103,7 @@ impl Default for Params {
             lane_quota: 8,
             min_stake: 100_000_000,
             weight_stake: 0,
-            unbonding: 50_400,
+            unbonding: 151_200,
             take_interval: 216_000,
             slots: SLOTS as u16,
             max_subnets: 128,

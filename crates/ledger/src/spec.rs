@@ -15,10 +15,11 @@ mod toml_text;
 use std::time::Duration;
 
 use nervure_anchor::{AnchorAddress, AnchorDomain};
-use nervure_primitives::{Amount, Hash, MechanismSpec, MeshId, Netuid, NodeId, cbor};
+use nervure_consensus::bft::Synchrony;
+use nervure_primitives::{Amount, Hash, MechanismSpec, MeshId, Netuid, NodeId, UnixMillis, cbor};
 use serde::{Deserialize, Serialize};
 
-use crate::params::Params;
+use crate::{params::Params, upgrade::Upgrade};
 
 pub(crate) use check::is_name;
 pub use error::SpecError;
@@ -66,6 +67,9 @@ pub struct MeshSpec {
     /// How to find the mesh; not part of its id.
     #[serde(default)]
     pub network: NetworkSection,
+    /// The heights at which other versions of the rules become active; not part of the mesh's id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upgrades: Vec<Upgrade>,
     /// The subnets at genesis.
     #[serde(default)]
     pub subnets: Vec<SubnetSpec>,
@@ -111,6 +115,40 @@ pub struct DirectorySection {
 pub struct ConsensusSection {
     /// Milliseconds from one block to the next; at least 100.
     pub block_milliseconds: u32,
+    /// How far the clocks of two validators may be apart, in milliseconds, 1 to 60,000; default 500. Too small, and
+    /// blocks of honest validators are refused; too large, and a proposer shifts the time of the mesh by as much.
+    pub precision_milliseconds: u32,
+    /// How long a proposal may travel between two validators, in milliseconds, at most 600,000; default 15,000. Too
+    /// small, and blocks of slow proposers are refused; too large, and a block may be dated back by as much.
+    pub message_delay_milliseconds: u32,
+    /// How long a light client trusts a block and the genesis, in seconds; shorter than the unbonding. Default 14 days;
+    /// 0 is for ever, which only a local mesh may say, whose validators are known: validators that have their stake
+    /// back can sign another history without losing anything.
+    pub trusting_period_seconds: u32,
+    /// The time of the genesis, in milliseconds since 1970. The first block is later; a light client trusts the genesis
+    /// for the trusting period from then on.
+    pub genesis_unix_milliseconds: u64,
+}
+
+impl ConsensusSection {
+    /// The bounds on block times.
+    pub const fn synchrony(&self) -> Synchrony {
+        Synchrony {
+            precision: Duration::from_millis(self.precision_milliseconds as u64),
+            message_delay: Duration::from_millis(self.message_delay_milliseconds as u64),
+        }
+    }
+
+    /// How long a light client trusts a block; none is for ever.
+    pub fn trusting_period(&self) -> Option<Duration> {
+        let seconds = self.trusting_period_seconds;
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()))
+    }
+
+    /// The time of the genesis.
+    pub const fn genesis_time(&self) -> UnixMillis {
+        UnixMillis(self.genesis_unix_milliseconds)
+    }
 }
 
 /// How to find the mesh.
@@ -242,16 +280,23 @@ impl MeshSpec {
             Scope::Public => next_byte,
         };
         let subnet = SubnetSpec::new(Netuid(1), "text-generation", Some(next_byte));
-        let (record_expiry_seconds, block_milliseconds) = match scope {
-            Scope::Local => (30, 1_000),
-            Scope::Public => (900, 12_000),
+        let (record_expiry_seconds, block_milliseconds, trusting_period_seconds) = match scope {
+            Scope::Local => (30, 1_000, 0),
+            Scope::Public => (900, 12_000, 14 * 24 * 3_600),
         };
         Self {
             mesh: MeshSection { name: name.into(), scope },
             directory: DirectorySection { record_expiry_seconds },
-            consensus: ConsensusSection { block_milliseconds },
+            consensus: ConsensusSection {
+                block_milliseconds,
+                precision_milliseconds: 500,
+                message_delay_milliseconds: 15_000,
+                trusting_period_seconds,
+                genesis_unix_milliseconds: 0,
+            },
             economy,
             network: NetworkSection::default(),
+            upgrades: Vec::new(),
             subnets: vec![subnet],
             accounts: Vec::new(),
             nodes: Vec::new(),
@@ -271,7 +316,7 @@ impl MeshSpec {
         Ok(spec)
     }
 
-    /// The mesh id: the hash of everything but `[network]`, in canonical CBOR.
+    /// The mesh id: the hash of everything but `[network]` and the upgrades, in canonical CBOR.
     pub fn mesh_id(&self) -> MeshId {
         let lists = (&self.subnets, &self.accounts, &self.nodes);
         let defining = (&self.mesh, &self.directory, &self.consensus, &self.economy, lists);

@@ -43,6 +43,7 @@ use crate::{
     params::Params,
     roster::Roster,
     subnet::Subnet,
+    upgrade::Upgrades,
 };
 
 /// Everything the ledger knows after a block. A clone shares all of it with the original and costs next
@@ -51,6 +52,7 @@ use crate::{
 pub struct LedgerState {
     pub(crate) mesh: MeshId,
     pub(crate) params: Arc<Params>,
+    pub(crate) upgrades: Arc<Upgrades>,
     /// The most weight of a block.
     pub(crate) limit: BlockWeight,
     pub(crate) height: u64,
@@ -100,6 +102,11 @@ impl LedgerState {
     /// The parameters of the mesh.
     pub fn params(&self) -> &Params {
         &self.params
+    }
+
+    /// Which version of the rules each height has.
+    pub fn upgrades(&self) -> &Upgrades {
+        &self.upgrades
     }
 
     /// All base units that exist.

@@ -80,6 +80,11 @@ impl Chain {
             spec.accounts.push(AccountSpec::new(owner, Amount::from_base_units(STAKE * 10)));
         }
         spec.nodes.extend((0..3).map(|index| listed(miner(index), Role::Miner, 0)));
+        Self::of(spec)
+    }
+
+    /// A chain of another spec with the same validators.
+    pub fn of(spec: MeshSpec) -> Self {
         let (tip, update) = Tip::genesis(&spec).unwrap();
         let mut tree = MemoryTree::default();
         tree.accept(update);

@@ -10,8 +10,8 @@ use std::cell::RefCell;
 
 use crate::{Claim, verify};
 
-/// Inputs by number: spec, checkpoint, key, fact.
-const INPUTS: usize = 4;
+/// Inputs by number: spec, checkpoint, key, fact, and the host's clock.
+const INPUTS: usize = 5;
 
 /// Largest input in bytes; the largest proof has less.
 const MAX_INPUT_BYTES: usize = 16 << 20;
@@ -44,8 +44,8 @@ pub extern "C" fn nervure_input(number: usize, len: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 pub extern "C" fn nervure_verify() -> u32 {
     BUFFERS.with_borrow_mut(|buffers| {
-        let [spec, checkpoint, key, fact] = &buffers.inputs;
-        let result = verify(&Claim { spec, checkpoint, key, fact });
+        let [spec, checkpoint, key, fact, now] = &buffers.inputs;
+        let result = verify(&Claim { spec, checkpoint, key, fact, now });
         let verified = u32::from(result.is_ok());
         buffers.output = result.unwrap_or_else(|error| error.to_string()).into_bytes();
         verified

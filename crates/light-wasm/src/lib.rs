@@ -2,7 +2,7 @@
 //!
 //! [`verify`] checks a checkpoint, and a state proof under it, from nothing but a mesh spec; [`abi`] exports it to a host such
 //! as a browser or node.js. The module imports nothing: it has no clock, no randomness and no network, so that the host can
-//! give it nothing but bytes.
+//! give it nothing but bytes, the time among them.
 
 pub mod abi;
 
@@ -24,6 +24,9 @@ pub struct Claim<'a> {
     pub key: &'a [u8],
     /// The encoded [`Fact`] about the key.
     pub fact: &'a [u8],
+    /// The host's clock as decimal text, in milliseconds since 1970. The genesis is refused when it is older than the
+    /// trusting period of the spec. May be empty only if the spec has no trusting period.
+    pub now: &'a [u8],
 }
 
 /// Why a claim is refused.
@@ -32,6 +35,9 @@ pub enum ClaimError {
     /// The spec is not one, or has no genesis.
     #[error("the mesh spec: {0}")]
     Spec(String),
+    /// The clock is not one, or missing.
+    #[error("the clock: it is not a number of milliseconds since 1970")]
+    Clock,
     /// The checkpoint cannot be decoded, or does not verify.
     #[error("the checkpoint: {0}")]
     Checkpoint(String),
@@ -54,7 +60,15 @@ pub enum ClaimError {
 pub fn verify(claim: &Claim<'_>) -> Result<String, ClaimError> {
     let spec = std::str::from_utf8(claim.spec).map_err(|error| ClaimError::Spec(error.to_string()))?;
     let spec = MeshSpec::parse(spec).map_err(|error| ClaimError::Spec(error.to_string()))?;
-    let client = LightClient::from_genesis(&spec).map_err(|error| ClaimError::Spec(error.to_string()))?;
+    let now = std::str::from_utf8(claim.now).ok().and_then(|text| text.parse::<u64>().ok());
+    let now = match (now, spec.consensus.trusting_period()) {
+        (Some(now), _) => now,
+        (None, None) if claim.now.is_empty() => 0,
+        // Without a clock nothing would ever be too old.
+        (None, _) => return Err(ClaimError::Clock),
+    };
+    let client =
+        LightClient::from_genesis(&spec, now.into()).map_err(|error| ClaimError::Spec(error.to_string()))?;
     let checkpoint = Checkpoint::decode(claim.checkpoint);
     let checkpoint = checkpoint.map_err(|error| ClaimError::Checkpoint(error.to_string()))?;
     let header = checkpoint.header.clone();

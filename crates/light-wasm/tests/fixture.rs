@@ -84,7 +84,8 @@ fn the_fixture_is_current() {
 fn the_fixture_verifies_and_no_flipped_byte_does() {
     let [spec, checkpoint, fact, ..] = contents();
     let claim = |checkpoint: &[u8], fact: &[u8]| {
-        verify(&Claim { spec: &spec, checkpoint, key: b"subnet/1", fact }).map_err(|error| error.to_string())
+        verify(&Claim { spec: &spec, checkpoint, key: b"subnet/1", fact, now: b"" })
+            .map_err(|error| error.to_string())
     };
     let proven = claim(&checkpoint, &fact).unwrap();
     assert!(proven.starts_with("11 ") && proven.lines().count() == 2, "{proven}");
@@ -97,6 +98,25 @@ fn the_fixture_verifies_and_no_flipped_byte_does() {
         let mut lie = fact.clone();
         lie[at] ^= 1;
         assert!(claim(&checkpoint, &lie).is_err(), "byte {at} of the fact");
+    }
+}
+
+/// The host's clock decides how long the genesis is trusted; without one, nothing is verified.
+#[test]
+fn a_spec_with_a_trusting_period_needs_a_clock_that_is_within_it() {
+    let mut spec = Chain::new(4).spec;
+    (spec.consensus.trusting_period_seconds, spec.economy.unbonding) = (60, 1_000_000);
+    let mut chain = Chain::of(spec);
+    chain.grow(11);
+    let (spec, checkpoint) = (chain.spec.to_toml().into_bytes(), chain.checkpoint(11).encode().unwrap());
+    let verified = |now: &str| {
+        let claim = Claim { spec: &spec, checkpoint: &checkpoint, key: b"", fact: b"", now: now.as_bytes() };
+        verify(&claim).map_err(|error| error.to_string())
+    };
+    assert!(verified("60000").unwrap().starts_with("11 "));
+    assert!(verified("60001").unwrap_err().contains("is trusted for"));
+    for none in ["", "now", "-1"] {
+        assert!(verified(none).unwrap_err().starts_with("the clock"), "{none}");
     }
 }
 

@@ -24,9 +24,9 @@ function flipped(bytes) {
 
 const read = name => readFileSync(join(fixtures, name));
 const [spec, checkpoint, fact] = ['mesh.toml', 'checkpoint.cbor', 'fact.cbor'].map(read);
-const key = new TextEncoder().encode('subnet/1');
+const [key, now] = ['subnet/1', String(Date.now())].map(text => new TextEncoder().encode(text));
 console.log(JSON.stringify({
-    real: verify([spec, checkpoint, key, fact]),
-    checkpoint: verify([spec, flipped(checkpoint), key, fact]),
-    fact: verify([spec, checkpoint, key, flipped(fact)]),
+    real: verify([spec, checkpoint, key, fact, now]),
+    checkpoint: verify([spec, flipped(checkpoint), key, fact, now]),
+    fact: verify([spec, checkpoint, key, flipped(fact), now]),
 }));

@@ -2,7 +2,7 @@
 //!
 //! A [`LightClient`] knows one header that it trusts and the validators of the next height. It moves to any later
 //! height whose certificate has the signatures of more than two thirds of the power that it trusts (Tendermint's
-//! skipping verification), without a state, a trusted peer, or a clock.
+//! skipping verification), without a state or a trusted peer.
 //!
 //! Why skipping is as sound as verifying every height: more than two thirds of the trusted power signed a precommit for
 //! the header. Some of those signers are honest, and honest validators precommit only blocks that follow the chain they
@@ -11,7 +11,9 @@
 //!
 //! Guarantee: if at every height less than a third of the power was Byzantine *at that time*, the header reached is the
 //! one that the mesh decided. Hazard: validators that left long ago may sign a second history without any risk (a
-//! long-range attack), so the first trusted header has to be recent, which is what anchors are for.
+//! long-range attack), so the trusted header has to be recent ([`TrustingPeriod`]). The clock is an argument.
+
+use std::time::Duration;
 
 use nervure_consensus::checkpoint::{CertificateError, CommitCertificate, Quorum, ValidatorSet};
 use nervure_ledger::{
@@ -20,7 +22,9 @@ use nervure_ledger::{
     checkpoint::Checkpoint,
     spec::MeshSpec,
 };
-use nervure_primitives::{BlockHeight, Hash, MeshId};
+use nervure_primitives::{BlockHeight, Hash, MeshId, UnixMillis};
+
+use crate::trusting::{Trusted, TrustingPeriod};
 
 /// Why a header does not follow from the trusted one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +44,35 @@ pub enum LightClientError {
     /// The certificate does not verify.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The trusted header is older than the trusting period.
+    #[error(
+        "the trusted block {height} is {} days old, and a block is trusted for {} days: validators of that time may have \
+         their stake back and sign another history; start from a recent block that you have from a source you trust, or \
+         from an anchored checkpoint",
+        age.as_secs() / 86_400, period.as_secs() / 86_400
+    )]
+    Expired {
+        /// Its height.
+        height: BlockHeight,
+        /// How old it is.
+        age: Duration,
+        /// For how long a header is trusted.
+        period: Duration,
+    },
+    /// The time of the header is not later than that of the trusted one.
+    #[error("the time of block {height} is not later than that of the trusted block")]
+    NotLaterTime {
+        /// The header's height.
+        height: BlockHeight,
+    },
+    /// The header is from the future.
+    #[error("block {height} is {} s ahead of this machine's clock: check the clock", ahead.as_secs())]
+    Future {
+        /// The header's height.
+        height: BlockHeight,
+        /// By how much.
+        ahead: Duration,
+    },
     /// The header is not later than the trusted one.
     #[error("height {actual} is not after the trusted height {trusted}")]
     NotLater {
@@ -88,7 +121,8 @@ pub enum GenesisError {
 pub struct LightClient {
     mesh: MeshId,
     id: Hash,
-    height: BlockHeight,
+    trusted: Trusted,
+    period: TrustingPeriod,
     next: ValidatorSet,
 }
 
@@ -97,22 +131,34 @@ impl LightClient {
     /// of the next height.
     ///
     /// # Errors
+    /// [`LightClientError::Expired`] when the header is older than the trusting period, and
     /// [`LightClientError::NextValidators`] when `next` are not the validators that the header announces.
-    pub fn trusting(header: &Header, next: ValidatorSet) -> Result<Self, LightClientError> {
+    pub fn trusting(
+        header: &Header,
+        next: ValidatorSet,
+        period: TrustingPeriod,
+    ) -> Result<Self, LightClientError> {
+        let trusted = Trusted::from(header);
+        period.check_trusted(&trusted)?;
         if header.next_validators != next.hash() {
             return Err(LightClientError::NextValidators(header.height));
         }
-        Ok(Self { mesh: header.mesh, id: header.id(), height: header.height, next })
+        Ok(Self { mesh: header.mesh, id: header.id(), trusted, period, next })
     }
 
-    /// Starts from the genesis of `spec`, which is computed here.
+    /// Starts from the genesis of `spec`, which is computed here. `now` is the client's clock.
     ///
     /// # Errors
-    /// When the spec has no genesis with validators.
-    pub fn from_genesis(spec: &MeshSpec) -> Result<Self, GenesisError> {
+    /// When the spec has no genesis with validators, or the genesis is older than the trusting period.
+    pub fn from_genesis(spec: &MeshSpec, now: UnixMillis) -> Result<Self, GenesisError> {
         let Tip { header, state } = Tip::genesis(spec)?.0;
         let next = state.validators().ok_or(GenesisError::NoValidators)?;
-        Ok(Self::trusting(&header, next.as_ref().clone())?)
+        Ok(Self::trusting(&header, next.as_ref().clone(), TrustingPeriod::of(spec, now))?)
+    }
+
+    /// Sets the clock, for a client that runs for long.
+    pub const fn set_now(&mut self, now: UnixMillis) {
+        self.period = self.period.at(now);
     }
 
     /// The mesh of the trusted header.
@@ -127,7 +173,12 @@ impl LightClient {
 
     /// The height of the trusted header.
     pub const fn height(&self) -> BlockHeight {
-        self.height
+        self.trusted.height
+    }
+
+    /// The time of the trusted header.
+    pub const fn time(&self) -> UnixMillis {
+        self.trusted.time
     }
 
     /// The validators of the next height.
@@ -143,12 +194,13 @@ impl LightClient {
     pub fn verify(&mut self, checkpoint: &Checkpoint) -> Result<(), LightClientError> {
         let Checkpoint { header, certificate, validators, .. } = checkpoint;
         // Hashes and comparisons first: a forged header costs no signature verification.
+        self.period.check_trusted(&self.trusted)?;
         self.check_header(header, validators)?;
         let next = belongs_to_header(checkpoint)?;
         // Counts signers whose signatures are not verified yet. Nothing is accepted before the next line.
         self.check_overlap(certificate)?;
         certificate.verify(validators, &self.mesh)?;
-        (self.id, self.height, self.next) = (certificate.value, header.height, next.clone());
+        (self.id, self.trusted, self.next) = (certificate.value, Trusted::from(header), next.clone());
         Ok(())
     }
 
@@ -164,11 +216,13 @@ impl LightClient {
 
     fn check_header(&self, header: &Header, validators: &ValidatorSet) -> Result<(), LightClientError> {
         let height = header.height;
-        if height <= self.height {
-            return Err(LightClientError::NotLater { trusted: self.height, actual: height });
+        let trusted = self.trusted.height;
+        if height <= trusted {
+            return Err(LightClientError::NotLater { trusted, actual: height });
         }
+        self.period.check_later(&self.trusted, header)?;
         // Cannot underflow: the height is later.
-        let adjacent = height.0 - self.height.0 == 1;
+        let adjacent = height.0 - trusted.0 == 1;
         if adjacent && header.parent != self.id {
             return Err(LightClientError::Parent(height));
         }

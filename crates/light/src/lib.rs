@@ -5,6 +5,8 @@
 //! state, under which [facts](nervure_ledger::tree::Fact) are checked and [scores](score::explain) are explained. A
 //! [`Verifier`] does all of that over a [`Source`], which fetches bytes and need not be trusted.
 //!
+//! A trusted header counts for a [`TrustingPeriod`] only; the clock is an argument.
+//!
 //! The crate has no I/O, no clock and no randomness, and builds for wasm32. Each module says what a hostile server can
 //! do with the bytes that the module checks.
 
@@ -13,13 +15,15 @@ mod client;
 pub mod score;
 mod source;
 mod trust;
+mod trusting;
 mod verifier;
 
 pub use bisection::{Bisection, BisectionError, MAX_STEPS};
 pub use client::{GenesisError, LightClient, LightClientError};
 pub use source::{EpochResponse, FactResponse, Source};
 pub use trust::{ParseTrustedBlockError, TrustAnchor, TrustedBlock};
-pub use verifier::{VerifiedCheckpoint, Verifier, VerifierError, VerifyError};
+pub use trusting::{MAX_CLOCK_DRIFT, TrustingPeriod};
+pub use verifier::{NewestBlock, VerifiedCheckpoint, Verifier, VerifierError, VerifyError};
 
 #[cfg(test)]
 mod testing;

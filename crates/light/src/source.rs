@@ -42,6 +42,10 @@ pub trait Source {
     /// epoch.
     fn checkpoint(&self, height: Option<BlockHeight>) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
 
+    /// The encoded [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint) of the last block, whether it ended an epoch or
+    /// not.
+    fn newest(&self) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
+
     /// The record of `key`, or its absence, in the state after the block at `height`.
     fn fact(&self, key: Key, height: BlockHeight) -> impl Future<Output = Result<FactResponse, Self::Error>>;
 

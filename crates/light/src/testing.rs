@@ -4,9 +4,9 @@ use nervure_ledger::{
     testing::{Chain, SUBNET},
     tree::Key,
 };
-use nervure_primitives::NodeId;
+use nervure_primitives::{NodeId, UnixMillis};
 
-use crate::{LightClient, score::EpochProof};
+use crate::{LightClient, TrustingPeriod, score::EpochProof};
 
 /// A chain of `blocks` whose validators are replaced one by one.
 pub(crate) fn rotating(blocks: usize) -> Chain {
@@ -22,7 +22,8 @@ pub(crate) fn rotating(blocks: usize) -> Chain {
 /// A client that trusts the genesis.
 pub(crate) fn light_client(chain: &Chain) -> LightClient {
     let set = chain.genesis.state.validators().unwrap();
-    LightClient::trusting(&chain.genesis.header, set.as_ref().clone()).unwrap()
+    let forever = TrustingPeriod::new(None, UnixMillis(0));
+    LightClient::trusting(&chain.genesis.header, set.as_ref().clone(), forever).unwrap()
 }
 
 /// An honest server's proof of the last epoch of `node`.

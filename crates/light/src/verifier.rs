@@ -8,7 +8,7 @@
 
 mod error;
 
-use std::ops::Deref;
+use std::{cmp::Reverse, ops::Deref, time::Duration};
 
 use nervure_anchor::{AnchoredCheckpoint, Submission};
 use nervure_ledger::{
@@ -17,12 +17,12 @@ use nervure_ledger::{
     subnet::Neuron,
     tree::{Fact, Key, Record},
 };
-use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId, Uid};
+use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId, Uid, UnixMillis};
 
 pub use error::{VerifierError, VerifyError};
 
 use crate::{
-    Bisection, LightClient, TrustAnchor, TrustedBlock,
+    Bisection, LightClient, TrustAnchor, TrustedBlock, TrustingPeriod,
     score::{EpochProof, Score, explain},
     source::{EpochResponse, FactResponse, Source},
 };
@@ -37,11 +37,21 @@ pub struct Verifier<S> {
     client: LightClient,
     trusted: String,
     steps: usize,
+    now: UnixMillis,
 }
 
 /// A checkpoint that was verified from a trusted header. Only a [`Verifier`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedCheckpoint(Checkpoint);
+
+/// The newest block that some source has and that verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewestBlock {
+    /// Its height.
+    pub height: BlockHeight,
+    /// How old it is by the client's clock; zero when its time is later.
+    pub age: Duration,
+}
 
 impl Deref for VerifiedCheckpoint {
     type Target = Checkpoint;
@@ -52,25 +62,27 @@ impl Deref for VerifiedCheckpoint {
 }
 
 impl<S: Source> Verifier<S> {
-    /// Starts from a trusted header.
+    /// Starts from a trusted header, which counts for the trusting `period` of its mesh.
     ///
     /// # Errors
-    /// When `source` fails, or does not have the trusted block.
-    pub async fn start(source: S, anchor: TrustAnchor) -> Verified<Self, S> {
+    /// When the trusted header is older than the trusting period, when `source` fails, or does not have the trusted
+    /// block.
+    pub async fn start(source: S, anchor: TrustAnchor, period: TrustingPeriod) -> Verified<Self, S> {
         let (client, trusted) = match anchor {
             TrustAnchor::Genesis(spec) => {
-                let client = LightClient::from_genesis(&spec)?;
+                let client = LightClient::from_genesis(&spec, period.now())?;
                 let trusted = format!("the genesis of mesh {} ({})", spec.mesh.name, client.mesh());
                 (client, trusted)
             }
-            TrustAnchor::Block(block) => (trusting(&source, block).await?, format!("block {block}")),
+            TrustAnchor::Block(block) => (trusting(&source, block, period).await?, format!("block {block}")),
             TrustAnchor::Anchored(AnchorPlace { chain, contract, .. }, anchored) => {
-                let client = trusting(&source, anchored_block(&source, &anchored).await?).await?;
+                let block = anchored_block(&source, &anchored).await?;
+                let client = trusting(&source, block, period).await?;
                 let height = client.height();
                 (client, format!("block {height} in contract {contract} on chain {chain}"))
             }
         };
-        Ok(Self { source, client, trusted, steps: 0 })
+        Ok(Self { source, client, trusted, steps: 0, now: period.now() })
     }
 
     /// The trusted start, for people.
@@ -100,6 +112,37 @@ impl<S: Source> Verifier<S> {
     pub async fn checkpoint(&mut self, height: Option<BlockHeight>) -> Verified<VerifiedCheckpoint, S> {
         let checkpoint = fetch(&self.source, height).await?;
         self.reach(checkpoint).await
+    }
+
+    /// Asks the source and `others` for their newest blocks, and verifies the highest one that holds. What a hostile
+    /// source can do: hide newer blocks, as long as every other one does too. The trusted header stays where it is, so
+    /// that older blocks can be verified afterwards.
+    ///
+    /// # Errors
+    /// When no source has a newest block that verifies: the error of the last one.
+    pub async fn newest(&self, others: &[S]) -> Verified<NewestBlock, S> {
+        let mut found = Vec::new();
+        let mut failed = None;
+        for source in std::iter::once(&self.source).chain(others) {
+            match newest(source).await {
+                Ok(checkpoint) => found.push((source, checkpoint)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        // The highest first: the first one that verifies is the newest.
+        found.sort_by_key(|(_, checkpoint)| Reverse(checkpoint.height()));
+        for (source, checkpoint) in found {
+            let header = checkpoint.header.clone();
+            match reach(source, &self.client, checkpoint).await {
+                Ok(_) => {
+                    let age = self.now.since(header.time);
+                    return Ok(NewestBlock { height: header.height, age });
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        // At least one source was asked.
+        Err(failed.unwrap_or_else(|| VerifyError::NoNewest.into()))
     }
 
     /// The record of `key` in the state after the block at `height`; `None` if its absence is proven.
@@ -156,33 +199,50 @@ impl<S: Source> Verifier<S> {
 
     /// Verifies `goal` by bisection.
     async fn reach(&mut self, goal: Checkpoint) -> Verified<VerifiedCheckpoint, S> {
-        let (height, found) = (goal.height(), goal.header.id());
-        let (trusted, expected) = (self.client.height(), self.client.id());
-        if height < trusted {
-            return Err(VerifyError::Before { height, trusted }.into());
-        }
-        if height == trusted {
-            if found != expected {
-                return Err(VerifyError::OtherBlock { height, expected, found }.into());
-            }
-            // The id covers the header alone: the certificate and the validators are still the source's word.
-            LightClient::check_contents(&goal).map_err(VerifyError::Start)?;
-            return Ok(VerifiedCheckpoint(goal));
-        }
-        // On a clone: a failed bisection leaves the trusted header as it was.
-        let mut bisection = Bisection::new(self.client.clone(), goal.clone());
-        while let Some(between) = bisection.advance().map_err(VerifyError::Certificate)? {
-            let received = fetch(&self.source, Some(between)).await?;
-            bisection.supply(received).map_err(VerifyError::Certificate)?;
-        }
-        self.steps += bisection.steps();
-        self.client = bisection.client().clone();
+        let Reached { client, steps } = reach(&self.source, &self.client, goal.clone()).await?;
+        self.steps += steps;
+        self.client = client;
         Ok(VerifiedCheckpoint(goal))
     }
 }
 
+/// Verifies `goal` from the header that `client` trusts, with what `source` supplies. Returns the client at `goal`, and
+/// the number of certificates that were tried.
+async fn reach<S: Source>(source: &S, client: &LightClient, goal: Checkpoint) -> Verified<Reached, S> {
+    let (height, found) = (goal.height(), goal.header.id());
+    let (trusted, expected) = (client.height(), client.id());
+    if height < trusted {
+        return Err(VerifyError::Before { height, trusted }.into());
+    }
+    if height == trusted {
+        if found != expected {
+            return Err(VerifyError::OtherBlock { height, expected, found }.into());
+        }
+        // The id covers the header alone: the certificate and the validators are still the source's word.
+        LightClient::check_contents(&goal).map_err(VerifyError::Start)?;
+        return Ok(Reached { client: client.clone(), steps: 0 });
+    }
+    // On a clone: a failed bisection leaves the trusted header as it was.
+    let mut bisection = Bisection::new(client.clone(), goal);
+    while let Some(between) = bisection.advance().map_err(VerifyError::Certificate)? {
+        let received = fetch(source, Some(between)).await?;
+        bisection.supply(received).map_err(VerifyError::Certificate)?;
+    }
+    Ok(Reached { steps: bisection.steps(), client: bisection.client().clone() })
+}
+
+/// Where a verification ended.
+struct Reached {
+    client: LightClient,
+    steps: usize,
+}
+
 /// A light client that trusts `trusted`, whose checkpoint the source supplies.
-async fn trusting<S: Source>(source: &S, trusted: TrustedBlock) -> Verified<LightClient, S> {
+async fn trusting<S: Source>(
+    source: &S,
+    trusted: TrustedBlock,
+    period: TrustingPeriod,
+) -> Verified<LightClient, S> {
     let TrustedBlock { height, block } = trusted;
     let checkpoint = fetch(source, Some(height)).await?;
     let found = checkpoint.header.id();
@@ -191,7 +251,7 @@ async fn trusting<S: Source>(source: &S, trusted: TrustedBlock) -> Verified<Ligh
     }
     // `trusting` compares their hash with the header, whose id was compared above.
     let next = checkpoint.successors().clone();
-    Ok(LightClient::trusting(&checkpoint.header, next).map_err(VerifyError::Start)?)
+    Ok(LightClient::trusting(&checkpoint.header, next, period).map_err(VerifyError::Start)?)
 }
 
 /// The block of an anchored checkpoint: the source supplies the whole checkpoint, the contract has its hash.
@@ -203,6 +263,12 @@ async fn anchored_block<S: Source>(source: &S, anchored: &AnchoredCheckpoint) ->
     let found = submission.checkpoint.id();
     let other = VerifyError::OtherAnchored { height, expected: anchored.id, found };
     Ok(TrustedBlock::of_anchored(anchored, &submission).ok_or(other)?)
+}
+
+/// Fetches the last block that a source has, without verifying it. The genesis has no certificate, so that a mesh
+/// without a block has none.
+async fn newest<S: Source>(source: &S) -> Verified<Checkpoint, S> {
+    decode_checkpoint(&source.newest().await.map_err(VerifierError::Source)?).map_err(Into::into)
 }
 
 /// Fetches a block with its certificate, without verifying it.

@@ -12,7 +12,7 @@ mod advertiser;
 mod anchor;
 mod catalog;
 mod chain;
-mod clock;
+pub(crate) mod clock;
 mod dialer;
 mod directory;
 mod dispatch;
@@ -43,7 +43,10 @@ use std::{
 };
 
 use nervure_gateway::{Gateway, GatewayConfig};
-use nervure_ledger::spec::{self, MeshSpec};
+use nervure_ledger::{
+    spec::{self, MeshSpec},
+    upgrade::UnknownVersion,
+};
 use nervure_p2p::{
     AddressScope, QueryStreams,
     query::{ClientConfig, QueryClient, QueryServer, ServerConfig},
@@ -136,6 +139,20 @@ impl Node {
     /// The content of `node.json`, by which other programs on this machine find the node.
     pub fn file(&self) -> &NodeFile {
         &self.file
+    }
+
+    /// Waits until the mesh reaches a block of a protocol version that this program does not know. The node has stopped
+    /// following the chain then, and should be ended.
+    pub async fn outdated(&self) -> UnknownVersion {
+        let Some(chain) = &self.mesh.chain else { return std::future::pending().await };
+        let mut view = chain.handle().watch();
+        let outdated =
+            view.wait_for(|view| view.outdated.is_some()).await.ok().and_then(|view| view.outdated);
+        match outdated {
+            Some(unknown) => unknown,
+            // The chain has ended without one.
+            None => std::future::pending().await,
+        }
     }
 
     /// Waits until `stop` was cancelled and the node has shut down.

@@ -23,6 +23,7 @@ use libp2p::{
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
     upnp,
 };
+use nervure_primitives::PROTOCOL_VERSION;
 use nervure_protocol::names;
 
 use crate::{
@@ -78,8 +79,10 @@ impl Behaviour {
         circuits: relay::client::Behaviour,
     ) -> Result<Self, String> {
         let peer = key.public().to_peer_id();
+        // Operators see which nodes of a mesh know the next version of its rules (`nervure peers`).
+        let program = format!("{}+protocol.{PROTOCOL_VERSION}", env!("CARGO_PKG_VERSION"));
         let identify = identify::Config::new(names::mesh_version(&config.mesh), key.public())
-            .with_agent_version(names::agent(env!("CARGO_PKG_VERSION"), SystemTime::now()))
+            .with_agent_version(names::agent(&program, SystemTime::now()))
             .with_push_listen_addr_updates(true)
             .with_cache_size(0);
         let reach = &config.reach;

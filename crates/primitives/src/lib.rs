@@ -7,6 +7,10 @@
 //!
 //! No type here opens a socket or reads a clock; only [`key_file`] uses the disk.
 
+/// The last version of the rules of blocks that this program knows: what the ledger's headers say, and what nodes tell
+/// each other when they connect.
+pub const PROTOCOL_VERSION: u32 = 1;
+
 mod amount;
 mod capability;
 pub mod cbor;

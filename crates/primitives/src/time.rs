@@ -23,6 +23,13 @@ impl UnixMillis {
     }
 }
 
+impl From<u64> for UnixMillis {
+    /// From milliseconds since 1970.
+    fn from(milliseconds: u64) -> Self {
+        Self(milliseconds)
+    }
+}
+
 impl From<SystemTime> for UnixMillis {
     /// Times before 1970 become 0.
     fn from(time: SystemTime) -> Self {

@@ -3,10 +3,10 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use nervure_consensus::{
-    bft::{Config, Effect, Engine, Input, Message, Signer, SignerRecord, Timeouts},
+    bft::{BlockStamp, Config, Effect, Engine, Input, Message, Signer, SignerRecord, Timeouts},
     checkpoint::ValidatorSet,
 };
-use nervure_primitives::{BlockHeight, Hash, MeshId, NodeId, NodeKey};
+use nervure_primitives::{BlockHeight, Hash, MeshId, NodeId, NodeKey, UnixMillis};
 
 /// Decides `heights` heights among `keys`.
 pub(crate) fn run(keys: &[NodeKey], heights: u64) {
@@ -21,13 +21,14 @@ pub(crate) fn run(keys: &[NodeKey], heights: u64) {
         let mut decided = 0;
         for engine in &mut engines {
             let (height, validators) = (BlockHeight(height), validators.clone());
-            let start = Input::Start { height, validators, silent: Default::default(), log: Vec::new() };
+            let (silent, now) = (Default::default(), UnixMillis(0));
+            let start = Input::Start { height, validators, silent, log: Vec::new(), now };
             decided += handle(engine, start, &mut wire);
         }
         while let Some((from, message)) = wire.pop_front() {
             for engine in engines.iter_mut().filter(|engine| engine.node() != from) {
                 let message = message.clone();
-                decided += handle(engine, Input::Message { from, message }, &mut wire);
+                decided += handle(engine, Input::Message { from, message, at: UnixMillis(0) }, &mut wire);
             }
         }
         assert_eq!(decided, keys.len(), "every validator decides");
@@ -50,7 +51,7 @@ fn handle(engine: &mut Engine, input: Input, wire: &mut VecDeque<(NodeId, Messag
                 Effect::Validate(candidate) => inputs.push_back(Input::Validated {
                     height: candidate.height,
                     value: candidate.value,
-                    valid: true,
+                    stamp: Some(BlockStamp { proposer: candidate.proposer, time: UnixMillis(0) }),
                 }),
                 _ => {}
             }

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use nervure_primitives::{BlockHeight, Hash, NodeId};
+use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
 
 use super::{Round, SignedVote};
 use crate::checkpoint::{CommitCertificate, ValidatorSet};
@@ -17,6 +17,27 @@ pub struct Block {
     pub id: Hash,
     /// The bytes that other nodes need to validate it.
     pub body: Vec<u8>,
+}
+
+/// What the header of a valid block says about its making. The engine compares it with the round's proposer and with
+/// this node's clock before it prevotes the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockStamp {
+    /// The validator that made it.
+    pub proposer: NodeId,
+    /// When, by the proposer's clock.
+    pub time: UnixMillis,
+}
+
+/// A validator's turn to propose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The validator.
+    pub proposer: NodeId,
+    /// The round.
+    pub round: Round,
+    /// Its clock.
+    pub now: UnixMillis,
 }
 
 /// A state machine whose transitions are blocks.
@@ -38,12 +59,16 @@ pub trait Application {
     /// Keeps a precommit for the last committed block that came after its certificate.
     fn late_precommit(&mut self, _vote: &SignedVote) {}
 
-    /// Builds a block on top of the last committed one.
-    fn propose(&mut self, round: Round) -> Block;
+    /// Builds a block on top of the last committed one. Its stamp has the proposer of the turn, and the time of its
+    /// clock unless the last block has a later one.
+    fn propose(&mut self, turn: Turn) -> Block;
 
     /// The id of the block with this body; none when the bytes are not a block. A body that a peer
     /// sends under another id is discarded and says nothing about the block of that id.
     fn id_of(&self, body: &[u8]) -> Option<Hash>;
+
+    /// What the block with this body says about its making; none when the bytes are not a block.
+    fn stamp_of(&self, body: &[u8]) -> Option<BlockStamp>;
 
     /// Whether the block with this body may follow the last committed one.
     fn validate(&mut self, body: &[u8]) -> bool;

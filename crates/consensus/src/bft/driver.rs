@@ -92,7 +92,7 @@ impl<H: Host> Driver<H> {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use nervure_primitives::{BlockHeight, MeshId, NodeKey};
+    use nervure_primitives::{BlockHeight, MeshId, NodeKey, UnixMillis};
 
     use super::*;
     use crate::{
@@ -127,6 +127,7 @@ mod tests {
                 validators,
                 silent: Default::default(),
                 log: Vec::new(),
+                now: UnixMillis(0),
             })
             .unwrap();
         let (height, round) = driver.engine().position().unwrap();

@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
-use nervure_primitives::{BlockHeight, Hash, NodeId};
+use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
 
-use super::{Equivocation, Message, MessageError, Round, SignerRecord, Timer, WalEntry};
-use crate::{checkpoint::CommitCertificate, statement::SignedVote};
+use super::{
+    BlockStamp, Equivocation, Message, MessageError, Round, SignedVote, SignerRecord, Timer, WalEntry,
+};
+use crate::checkpoint::CommitCertificate;
 
 /// An action for the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +83,18 @@ pub enum Effect {
     /// The other validators decided a block that our application calls invalid. Either we or more
     /// than a third of the power are faulty: stop and let an operator investigate.
     Contradicted(CommitCertificate),
+    /// A valid block is not prevoted in this round, because its time is too far from this node's clock or because
+    /// another validator made it. For logs and metrics: if it happens often, a clock is wrong.
+    Untimely {
+        /// The round.
+        round: Round,
+        /// The proposer of the round.
+        proposer: NodeId,
+        /// What the block says; none when it is this node's own block, or known from the log only.
+        stamp: Option<BlockStamp>,
+        /// This node's clock when the proposal arrived.
+        received: UnixMillis,
+    },
     /// A round started. For logs and metrics.
     RoundStarted {
         /// The height.

@@ -23,19 +23,21 @@ mod message;
 mod own_signature;
 mod replay;
 mod start;
+mod timeliness;
 mod timer;
 mod value;
 
 use std::sync::Arc;
 
-use nervure_primitives::{BlockHeight, NodeId};
+use nervure_primitives::{BlockHeight, NodeId, UnixMillis};
 
 use self::{
     candidates::Candidates, core_adapter::CoreAdapter, double_sign_guard::DoubleSignGuard,
     future_messages::FutureMessages, late_precommits::LatePrecommits, start::ValidatorOrder,
+    timeliness::EarlyProposals,
 };
 pub use self::{config::Config, error::EngineError};
-use super::{Effect, Input, Round, SignedVote, Signer, WalEntry, core};
+use super::{Effect, Input, Round, SignedVote, Signer, Synchrony, WalEntry, core};
 use crate::checkpoint::ValidatorSet;
 
 /// Votes and proposals more rounds ahead than this are dropped. Round certificates are not: they
@@ -50,6 +52,10 @@ pub struct Engine {
     current: Option<CurrentHeight>,
     future_messages: FutureMessages,
     candidates: Candidates,
+    early: EarlyProposals,
+    synchrony: Synchrony,
+    /// Always, except in the test that shows why.
+    checks_time: bool,
     guard: DoubleSignGuard,
 }
 
@@ -59,6 +65,8 @@ struct CurrentHeight {
     validators: Arc<ValidatorSet>,
     members: core::CoreValidatorSet,
     phase: Phase,
+    /// Our clock when the height started.
+    started: UnixMillis,
 }
 
 /// The phases of a height.
@@ -82,6 +90,9 @@ impl Engine {
             current: None,
             future_messages: FutureMessages::default(),
             candidates: Candidates::default(),
+            early: EarlyProposals::default(),
+            synchrony: config.synchrony,
+            checks_time: config.checks_time,
         }
     }
 
@@ -91,16 +102,17 @@ impl Engine {
     /// [`EngineError`] means that the process has to stop. No message of a peer causes it.
     pub fn handle(&mut self, input: Input) -> Result<Vec<Effect>, EngineError> {
         match input {
-            Input::Start { height, validators, silent, log } => {
-                self.on_start(ValidatorOrder { height, validators, silent }, log)?;
+            Input::Start { height, validators, silent, log, now } => {
+                self.on_start(ValidatorOrder { height, validators, silent }, log, now)?;
             }
-            Input::Message { from, message } => self.on_message(from, message)?,
+            Input::Message { from, message, at } => self.on_message(from, message, at)?,
             Input::Elapsed(timer) => self.on_elapsed(timer)?,
             Input::Proposed { height, round, value } => self.on_proposed(height, round, value)?,
-            Input::Validated { height, value, valid } => self.on_validated(height, value, valid)?,
+            Input::Validated { height, value, stamp } => self.on_validated(height, value, stamp)?,
             Input::OwnSignature { vote, began_here } => self.on_own_signature(vote, began_here),
             Input::Certificate { from, certificate } => self.on_certificate(from, certificate)?,
         }
+        self.release_early_proposals()?;
         // Before the drain, and not reached on an error: a failed engine is not used again.
         self.finish_input();
         Ok(self.adapter.effects.drain())

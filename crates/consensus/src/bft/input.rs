@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use nervure_primitives::{BlockHeight, Hash, NodeId};
+use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
 
-use super::{Message, Round, SignedVote, Timer, WalEntry};
+use super::{BlockStamp, Message, Round, SignedVote, Timer, WalEntry};
 use crate::checkpoint::{CommitCertificate, ValidatorSet};
 
 /// An event for the engine.
@@ -24,6 +24,8 @@ pub enum Input {
         silent: BTreeSet<NodeId>,
         /// The write-ahead log of this height: empty unless the process was restarted.
         log: Vec<WalEntry>,
+        /// This node's clock. Proposals in the log count as received now.
+        now: UnixMillis,
     },
     /// A peer sent a message. Decoded, not verified.
     Message {
@@ -31,6 +33,8 @@ pub enum Input {
         from: NodeId,
         /// The message.
         message: Message,
+        /// This node's clock when the message arrived.
+        at: UnixMillis,
     },
     /// A timer fired. A late timer of an earlier height or round has no effect.
     Elapsed(Timer),
@@ -49,8 +53,9 @@ pub enum Input {
         height: BlockHeight,
         /// The block's hash.
         value: Hash,
-        /// Whether the application accepts it on top of the last committed block.
-        valid: bool,
+        /// What the block says about its making, if the application accepts it on top of the last committed block;
+        /// none when it is invalid.
+        stamp: Option<BlockStamp>,
     },
     /// A signature by our own key in the verified certificate of a block decided by others.
     OwnSignature {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use nervure_primitives::{Amount, Netuid};
 
-use super::{MIN_BLOCK_MILLISECONDS, MeshSpec, NodeSpec, Role, SpecError};
+use super::{MIN_BLOCK_MILLISECONDS, MeshSpec, NodeSpec, Role, Scope, SpecError};
 use crate::{economics::emission::CAP, params::within};
 
 /// The longest lifetime of a transaction, in milliseconds.
@@ -24,6 +24,8 @@ impl MeshSpec {
         if block_milliseconds < MIN_BLOCK_MILLISECONDS {
             return Err(SpecError::BlockTime { given: block_milliseconds });
         }
+        self.check_times()?;
+        self.check_upgrades()?;
         self.economy.check()?;
         let day = MILLISECONDS_PER_DAY / u64::from(block_milliseconds);
         within("max_lifetime", self.economy.max_lifetime, 1..=day)?;
@@ -31,6 +33,44 @@ impl MeshSpec {
         self.check_nodes(&netuids)?;
         netuids.iter().try_for_each(|netuid| self.check_slots(*netuid))?;
         self.check_accounts()
+    }
+
+    /// Upgrades follow each other in height and in version, after the genesis and version 1.
+    fn check_upgrades(&self) -> Result<(), SpecError> {
+        let (mut height, mut version) = (0, 1);
+        for upgrade in &self.upgrades {
+            if upgrade.height.0 <= height || upgrade.version <= version {
+                return Err(SpecError::Upgrades { height: upgrade.height, version: upgrade.version });
+            }
+            (height, version) = (upgrade.height.0, upgrade.version);
+        }
+        Ok(())
+    }
+
+    /// Checks the bounds on block times, and that a light client does not trust validators that have their stake back.
+    fn check_times(&self) -> Result<(), SpecError> {
+        let section = &self.consensus;
+        let ranges = [
+            ("consensus.precision_milliseconds", section.precision_milliseconds, 1..=60_000),
+            ("consensus.message_delay_milliseconds", section.message_delay_milliseconds, 0..=600_000),
+        ];
+        for (place, given, range) in ranges {
+            if !range.contains(&given) {
+                return Err(SpecError::TimeBound { place, given, least: *range.start(), most: *range.end() });
+            }
+        }
+        let Some(trusting) = section.trusting_period() else {
+            return match self.mesh.scope {
+                Scope::Local => Ok(()),
+                Scope::Public => Err(SpecError::Zero { place: "consensus.trusting_period_seconds" }),
+            };
+        };
+        let blocks = u128::from(self.economy.unbonding);
+        let unbonding = blocks.saturating_mul(section.block_milliseconds.into()) / 1_000;
+        match u128::from(trusting.as_secs()) < unbonding {
+            true => Ok(()),
+            false => Err(SpecError::TrustingPeriod { trusting: trusting.as_secs(), unbonding }),
+        }
     }
 
     fn check_subnets(&self) -> Result<BTreeSet<Netuid>, SpecError> {

@@ -1,6 +1,6 @@
 //! Errors in a mesh spec.
 
-use nervure_primitives::{Amount, Excerpt, Netuid, NodeId};
+use nervure_primitives::{Amount, BlockHeight, Excerpt, Netuid, NodeId};
 
 use crate::params::OutOfRange;
 
@@ -33,6 +33,39 @@ pub enum SpecError {
         place: String,
         /// The name.
         name: Excerpt,
+    },
+    /// A bound on block times that is out of range.
+    #[error("{place} = {given}, and it has to be {least} to {most}")]
+    TimeBound {
+        /// Where it stands.
+        place: &'static str,
+        /// What it is, in milliseconds.
+        given: u32,
+        /// The least, in milliseconds.
+        least: u32,
+        /// The most, in milliseconds.
+        most: u32,
+    },
+    /// Upgrades that do not follow each other.
+    #[error(
+        "[[upgrades]] has version {version} at height {height}: heights and versions ascend, after height 0 and version 1"
+    )]
+    Upgrades {
+        /// The height.
+        height: BlockHeight,
+        /// The version.
+        version: u32,
+    },
+    /// A trusting period that is not shorter than the unbonding.
+    #[error(
+        "consensus.trusting_period_seconds = {trusting}, and stake is free after {unbonding} seconds (economy.unbonding \
+         blocks of consensus.block_milliseconds): light clients have to stop trusting validators before that"
+    )]
+    TrustingPeriod {
+        /// The trusting period in seconds.
+        trusting: u64,
+        /// The unbonding in seconds.
+        unbonding: u128,
     },
     /// A setting that must not be 0.
     #[error("{place} cannot be 0")]

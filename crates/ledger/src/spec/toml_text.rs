@@ -70,6 +70,22 @@ fn mesh(text: &mut Text, spec: &MeshSpec) {
         "Milliseconds from one block to the next (1000 local, 12000 public). All times below are in",
     );
     text.explained("blocks.", "block_milliseconds", spec.consensus.block_milliseconds);
+    text.comment(
+        "How far validators' clocks may be apart, and how long a proposal may travel, in milliseconds: a",
+    );
+    text.comment(
+        "validator refuses a block whose time is further from its clock. Too small, and honest blocks",
+    );
+    text.comment("are refused; too large, and a proposer shifts the time of the mesh.");
+    text.set("precision_milliseconds", spec.consensus.precision_milliseconds);
+    text.set("message_delay_milliseconds", spec.consensus.message_delay_milliseconds);
+    text.comment(
+        "Seconds for which a light client trusts a block: less than the unbonding, because validators",
+    );
+    text.comment("that have their stake back can sign another history. 0, for ever, only in a local mesh.");
+    text.set("trusting_period_seconds", spec.consensus.trusting_period_seconds);
+    text.comment("The time of the genesis, in milliseconds since 1970.");
+    text.set("genesis_unix_milliseconds", spec.consensus.genesis_unix_milliseconds);
     text.section("network");
     text.comment("Bootstrap nodes, as multiaddresses that end in /p2p/ID. Not part of the mesh id.");
     let addresses = spec.network.bootstrap.iter().map(|address| format!("    {},\n", quoted(address)));
@@ -245,6 +261,18 @@ fn subnet_defaults(text: &mut Text, subnet: &Hyperparameters) {
 }
 
 fn lists(text: &mut Text, spec: &MeshSpec) {
+    if !spec.upgrades.is_empty() {
+        text.0.push('\n');
+        text.comment(
+            "Heights from which on another version of the rules is active. Not part of the mesh id. A",
+        );
+        text.comment("program that does not know a version stops before its height.");
+    }
+    for upgrade in &spec.upgrades {
+        text.entry("upgrades");
+        text.set("height", upgrade.height);
+        text.set("version", upgrade.version);
+    }
     spec.subnets.iter().for_each(|subnet| write_subnet(text, subnet));
     if spec.accounts.is_empty() {
         text.0.push('\n');

@@ -16,6 +16,7 @@ use crate::{
     roster::Roster,
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
     subnet::{Neuron, Subnet},
+    upgrade::Upgrades,
 };
 
 /// Why a spec has no valid first state.
@@ -70,6 +71,7 @@ impl LedgerState {
             mesh: spec.mesh_id(),
             last_lock: LastLock { amount: spec.economy.lock.floor, block: 0 },
             params: spec.economy.clone().into(),
+            upgrades: Upgrades::new(spec.upgrades.clone()).into(),
             limit: BlockWeight::limit(spec),
             base_fee: BaseFee(spec.economy.min_base_fee),
             lane: Lane::default(),

@@ -20,6 +20,7 @@ use crate::{
     spec::MeshSpec,
     state::LedgerState,
     subnet::{Neuron, Subnet},
+    upgrade::Upgrades,
 };
 
 /// Why records are not a state.
@@ -86,6 +87,7 @@ impl LedgerState {
         Self {
             mesh: like.mesh,
             params: like.params.clone(),
+            upgrades: like.upgrades.clone(),
             limit: like.limit,
             height: 0,
             issuance: 0,
@@ -180,6 +182,7 @@ impl Parts {
         Ok(LedgerState {
             mesh: spec.mesh_id(),
             params: Arc::new(spec.economy.clone()),
+            upgrades: Arc::new(Upgrades::new(spec.upgrades.clone())),
             limit: BlockWeight::limit(spec),
             height: height.0,
             issuance,

@@ -140,8 +140,8 @@ fn refusal(chain: &Chain, change: impl FnOnce(&mut Block)) -> BlockError {
 fn a_block_is_of_a_known_version_later_than_its_parent_and_by_a_validator() {
     let mut chain = Chain::new();
     chain.accept(chain.next(Vec::new()));
-    let refused = refusal(&chain, |block| block.header.version = 7);
-    assert_eq!(refused, BlockError::Version { expected: 1, given: 7 });
+    let refused = refusal(&chain, |block| block.header.version = 0);
+    assert_eq!(refused, BlockError::Version { expected: 1, given: 0 });
     let parent = chain.tip.header.time;
     let refused = refusal(&chain, |block| block.header.time = parent);
     assert_eq!(refused, BlockError::Time { parent: parent.0, given: parent.0 });

@@ -4,10 +4,17 @@ use nervure_consensus::{
     checkpoint::SignatureList,
     statement::{Round, SignedStatement},
 };
-use nervure_ledger::block::PROTOCOL_VERSION;
-use nervure_primitives::{NodeId, NodeKey, UnixMillis};
+use nervure_primitives::{NodeId, NodeKey, PROTOCOL_VERSION, UnixMillis};
 
 use super::*;
+
+/// For tests in which nothing is too old.
+const FOREVER: TrustingPeriod = TrustingPeriod::new(None, UnixMillis(0));
+
+/// The time of the genesis.
+const START: UnixMillis = UnixMillis(1_000_000_000_000);
+
+const BLOCK_TIME: Duration = Duration::from_secs(12);
 
 const MESH: MeshId = MeshId::from_bytes([3; 32]);
 
@@ -33,7 +40,7 @@ fn header(height: u64, parent: Hash, validators: &ValidatorSet, next: &Validator
         mesh: MESH,
         height,
         parent,
-        time: UnixMillis(0),
+        time: START.plus(BLOCK_TIME.saturating_mul(height.0 as u32)),
         proposer: NodeId::from_bytes([0; 32]),
         last_commit: nothing,
         transactions: nothing,
@@ -81,7 +88,7 @@ fn chain() -> (Header, Vec<Checkpoint>) {
 }
 
 fn trusting(genesis: &Header) -> LightClient {
-    LightClient::trusting(genesis, set(1)).unwrap()
+    LightClient::trusting(genesis, set(1), FOREVER).unwrap()
 }
 
 #[test]
@@ -116,7 +123,7 @@ fn refuses_headers_that_do_not_follow() {
     assert_eq!(refused(|b| b.next_validators = Some(set(9))), LightClientError::NextValidators(two));
     let unsigned = refused(|b| b.certificate.signatures = SignatureList::default());
     assert!(unsigned.is_too_far(), "{unsigned}");
-    assert!(LightClient::trusting(&genesis, set(2)).is_err());
+    assert!(LightClient::trusting(&genesis, set(2), FOREVER).is_err());
 }
 
 #[test]
@@ -201,4 +208,60 @@ fn everything_in_a_checkpoint_belongs_to_its_header() {
     assert!(matches!(other, LightClientError::OtherBlock(at) if at == height), "{other:?}");
     let unsigned = lie(|checkpoint| checkpoint.certificate.signatures = SignatureList::default());
     assert!(matches!(unsigned, LightClientError::Certificate(_)), "{unsigned:?}");
+}
+
+const PERIOD: Duration = Duration::from_secs(14 * 86_400);
+
+/// A client that trusts `genesis` for the trusting period, by a clock that is `after` its time.
+fn trusting_until(genesis: &Header, after: Duration) -> Result<LightClient, LightClientError> {
+    LightClient::trusting(genesis, set(1), TrustingPeriod::new(Some(PERIOD), START.plus(after)))
+}
+
+#[test]
+fn a_header_is_trusted_for_the_trusting_period_and_not_longer() {
+    let genesis = header(0, Hash::from_bytes([0; 32]), &set(1), &set(1));
+    assert!(trusting_until(&genesis, PERIOD).is_ok());
+    let age = PERIOD + Duration::from_millis(1);
+    let refused = trusting_until(&genesis, age).unwrap_err();
+    assert_eq!(refused, LightClientError::Expired { height: BlockHeight(0), age, period: PERIOD });
+    assert!(refused.to_string().contains("is 14 days old"), "{refused}");
+}
+
+/// A long-range attack: validators of the genesis, who left and have their stake back, sign another history. Every
+/// certificate in it verifies. Only the trusting period refuses it.
+#[test]
+fn keys_of_former_validators_forge_a_history_that_only_the_trusting_period_refuses() {
+    let genesis = header(0, Hash::from_bytes([0; 32]), &set(1), &set(1));
+    // A year later, validators 1 to 4 are long gone; they write one more block on the genesis.
+    let year = Duration::from_secs(365 * 86_400);
+    let mut forged = header(5_000, Hash::of("their history", &[]), &set(1), &set(1));
+    forged.time = START.plus(year);
+    let certificate =
+        CommitCertificate::sign(&MESH, (forged.height, forged.id()), &[1, 2, 3, 4].map(key)).unwrap();
+    let forgery = Checkpoint { header: forged, certificate, validators: set(1), next_validators: None };
+    let forever = TrustingPeriod::new(None, START.plus(year));
+    let mut without = LightClient::trusting(&genesis, set(1), forever).unwrap();
+    assert_eq!(without.verify(&forgery), Ok(()), "accepted without a trusting period");
+    assert!(matches!(trusting_until(&genesis, year), Err(LightClientError::Expired { .. })));
+    // Nor does a client that started in time continue from it.
+    let mut late = trusting_until(&genesis, PERIOD).unwrap();
+    late.set_now(START.plus(year));
+    assert!(matches!(late.verify(&forgery), Err(LightClientError::Expired { .. })));
+}
+
+#[test]
+fn a_header_is_later_than_the_trusted_one_and_not_from_the_future() {
+    let genesis = header(0, Hash::from_bytes([0; 32]), &set(1), &set(1));
+    let checkpoint = |time: UnixMillis| {
+        let header = Header { time, ..header(1, genesis.id(), &set(1), &set(1)) };
+        let signed = (header.height, header.id());
+        let certificate = CommitCertificate::sign(&MESH, signed, &[1, 2, 3, 4].map(key)).unwrap();
+        Checkpoint { header, certificate, validators: set(1), next_validators: None }
+    };
+    let verify = |time| trusting_until(&genesis, BLOCK_TIME).unwrap().verify(&checkpoint(time));
+    assert_eq!(verify(START), Err(LightClientError::NotLaterTime { height: BlockHeight(1) }));
+    let latest = START.plus(BLOCK_TIME + crate::MAX_CLOCK_DRIFT);
+    assert_eq!(verify(latest), Ok(()));
+    let future = verify(latest.plus(Duration::from_millis(1)));
+    assert!(matches!(future, Err(LightClientError::Future { .. })));
 }

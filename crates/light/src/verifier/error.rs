@@ -73,6 +73,9 @@ pub enum VerifyError {
         /// The height of the block received.
         received: BlockHeight,
     },
+    /// No source has a block.
+    #[error("no node has a block")]
+    NoNewest,
     /// A block before the trusted one.
     #[error("block {height} is before the trusted block {trusted}, and certificates lead forward only")]
     Before {
@@ -92,7 +95,10 @@ impl VerifyError {
     pub fn is_honest(&self) -> bool {
         matches!(
             self,
-            Self::Before { .. } | Self::Score(ScoreError::NoSubnet { .. } | ScoreError::NoEpoch { .. })
+            Self::Before { .. }
+                | Self::NoNewest
+                | Self::Start(LightClientError::Expired { .. })
+                | Self::Score(ScoreError::NoSubnet { .. } | ScoreError::NoEpoch { .. })
         )
     }
 }

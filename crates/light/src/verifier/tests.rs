@@ -22,6 +22,9 @@ use crate::{
     testing::{epoch_proof, rotating},
 };
 
+/// For tests in which nothing is too old.
+const FOREVER: TrustingPeriod = TrustingPeriod::new(None, UnixMillis(0));
+
 /// The slot of the first miner: miners come after twelve validators.
 const MINER_UID: Uid = Uid(12);
 
@@ -32,6 +35,8 @@ struct MemorySource {
     fact: fn(&Chain, Key) -> Fact,
     epoch: fn(&Chain, &NodeId) -> EpochProof,
     uid: Option<Uid>,
+    /// The last block that it shows; none for the last one there is.
+    newest: Option<BlockHeight>,
 }
 
 impl MemorySource {
@@ -42,6 +47,7 @@ impl MemorySource {
             fact: |chain, key| chain.fact(&key),
             epoch: epoch_proof,
             uid: Some(MINER_UID),
+            newest: None,
         }
     }
 
@@ -59,6 +65,10 @@ impl Source for MemorySource {
 
     fn checkpoint(&self, height: Option<BlockHeight>) -> impl Future<Output = Result<Vec<u8>, Infallible>> {
         ready(Ok(self.encoded(height)))
+    }
+
+    fn newest(&self) -> impl Future<Output = Result<Vec<u8>, Infallible>> {
+        ready(Ok(self.encoded(self.newest)))
     }
 
     fn fact(&self, key: Key, height: BlockHeight) -> impl Future<Output = Result<FactResponse, Infallible>> {
@@ -108,7 +118,7 @@ fn weighed() -> Chain {
 
 fn start(source: MemorySource) -> Verifier<MemorySource> {
     let spec = source.chain.spec.clone();
-    block_on(Verifier::start(source, TrustAnchor::Genesis(Box::new(spec)))).unwrap()
+    block_on(Verifier::start(source, TrustAnchor::Genesis(Box::new(spec)), FOREVER)).unwrap()
 }
 
 fn refusal<T: std::fmt::Debug>(result: Verified<T, MemorySource>) -> VerifyError {
@@ -155,11 +165,11 @@ fn refuses_another_block_than_the_trusted_one() {
     let (height, found) = (BlockHeight(3), source.chain.checkpoint(3).header.id());
     let expected = Hash::of("another block", &[]);
     let anchor = TrustAnchor::Block(TrustedBlock { height, block: expected });
-    let error = refusal(block_on(Verifier::start(source, anchor)).map(|verifier| verifier.steps()));
+    let error = refusal(block_on(Verifier::start(source, anchor, FOREVER)).map(|verifier| verifier.steps()));
     assert_eq!(error, VerifyError::OtherBlock { height, expected, found });
     let source = MemorySource::honest(weighed());
     let anchor = TrustAnchor::Block(TrustedBlock { height, block: found });
-    let mut verifier = block_on(Verifier::start(source, anchor)).unwrap();
+    let mut verifier = block_on(Verifier::start(source, anchor, FOREVER)).unwrap();
     assert_eq!(block_on(verifier.checkpoint(None)).unwrap().height(), BlockHeight(11));
 }
 
@@ -172,11 +182,12 @@ fn refuses_another_checkpoint_than_the_anchored_one() {
     let place = AnchorPlace { chain: 1, contract, since: 0 };
     let anchored = |id| AnchoredCheckpoint { height, id, state: Hash::of("unused", &[]), reference: None };
     let expected = Hash::of("another checkpoint", &[]);
-    let lie = Verifier::start(source, TrustAnchor::Anchored(place, anchored(expected)));
+    let lie = Verifier::start(source, TrustAnchor::Anchored(place, anchored(expected)), FOREVER);
     let error = refusal(block_on(lie).map(|verifier| verifier.steps()));
     assert_eq!(error, VerifyError::OtherAnchored { height, expected, found: honest });
     let source = MemorySource::honest(weighed());
-    let verifier = block_on(Verifier::start(source, TrustAnchor::Anchored(place, anchored(honest)))).unwrap();
+    let verifier =
+        block_on(Verifier::start(source, TrustAnchor::Anchored(place, anchored(honest)), FOREVER)).unwrap();
     assert!(verifier.trusted().starts_with("block 3 in contract"), "{}", verifier.trusted());
 }
 
@@ -271,4 +282,53 @@ fn refuses_a_changed_score() {
     source.epoch = |chain, _| epoch_proof(chain, &validator(0).node_id());
     let error = refusal(block_on(start(source).score(SUBNET, &miner(0).node_id())));
     assert!(matches!(error, VerifyError::Score(ScoreError::Neuron(_))), "{error}");
+}
+
+/// A source that hides what comes after `height`: everything that it shows verifies.
+fn stale(chain: Chain, height: u64) -> MemorySource {
+    let mut source = MemorySource::honest(chain);
+    source.newest = Some(BlockHeight(height));
+    source
+}
+
+#[test]
+fn the_newest_block_is_the_highest_that_any_source_has_and_that_verifies() {
+    let tip = weighed().tip.header;
+    let period = TrustingPeriod::new(None, tip.time.plus(Duration::from_secs(7)));
+    let begin = |source: MemorySource| {
+        let spec = source.chain.spec.clone();
+        block_on(Verifier::start(source, TrustAnchor::Genesis(Box::new(spec)), period)).unwrap()
+    };
+    let verifier = begin(stale(weighed(), 3));
+    let alone = block_on(verifier.newest(&[])).unwrap();
+    assert_eq!(
+        alone,
+        NewestBlock { height: BlockHeight(3), age: Duration::from_secs(7 + 8) },
+        "one source hides"
+    );
+    let honest = [MemorySource::honest(weighed())];
+    let newest = block_on(verifier.newest(&honest)).unwrap();
+    assert_eq!(newest, NewestBlock { height: tip.height, age: Duration::from_secs(7) });
+    // A forged height with a certificate of another block does not hide the honest one.
+    let mut liar = MemorySource::honest(weighed());
+    liar.checkpoint = |chain, height| {
+        let mut forged = chain.checkpoint(height.0);
+        forged.header.height = BlockHeight(9_000);
+        forged
+    };
+    let newest = block_on(verifier.newest(&[liar, MemorySource::honest(weighed())])).unwrap();
+    assert_eq!(newest.height, tip.height);
+    assert_eq!(verifier.client.height(), BlockHeight(0), "the trusted header stays");
+}
+
+/// The genesis of a mesh that is older than the trusting period: no source can help.
+#[test]
+fn an_old_genesis_is_refused() {
+    let mut source = MemorySource::honest(weighed());
+    source.chain.spec.consensus.trusting_period_seconds = 60;
+    let spec = source.chain.spec.clone();
+    let period = TrustingPeriod::of(&spec, UnixMillis(61_000));
+    let refused = block_on(Verifier::start(source, TrustAnchor::Genesis(Box::new(spec)), period));
+    let Err(VerifierError::Genesis(error)) = refused else { panic!("{:?}", refused.map(|one| one.steps())) };
+    assert!(error.to_string().contains("start from a recent block"), "{error}");
 }

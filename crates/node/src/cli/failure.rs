@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use nervure_api::{ClientError, SourceError};
-use nervure_light::VerifyError;
+use nervure_ledger::upgrade::UnknownVersion;
+use nervure_light::{GenesisError, LightClientError, VerifyError};
 #[cfg(feature = "mock-server")]
 use nervure_mock_server::MockServerError;
 use nervure_testnet::{PORT_IN_USE_EXIT, TestnetError};
@@ -16,6 +17,13 @@ use crate::{
 
 /// Exit code if something does not verify.
 const UNVERIFIED_EXIT: u8 = 9;
+
+/// Exit code if the mesh has a protocol version that this program does not know.
+const OUTDATED_EXIT: u8 = 10;
+
+/// The next step when the trusted header is too old.
+const RECENT_HINT: &str = "name a recent block of a source that you trust: --trust HEIGHT:BLOCK (the line block of nervure \
+                           checkpoint verify there), or the mesh's contract: --anchor-rpc URL";
 
 /// The next step after a proof that does not verify.
 const DISTRUST_HINT: &str = "do not trust this node: ask another one with --from IP:PORT";
@@ -73,6 +81,16 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if error.downcast_ref::<MockServerError>().is_some() {
         return Some("choose another address with --listen, such as 127.0.0.1:0".to_owned());
     }
+    if error.downcast_ref::<UnknownVersion>().is_some() {
+        let hint = "install a version of nervure that knows it, and join again: the blocks are kept, and nothing was signed \
+                    from that height on";
+        return Some(hint.to_owned());
+    }
+    if let Some(StateSyncError::OldGenesis(_)) = error.downcast_ref::<StateSyncError>() {
+        let hint = "name a recent block of a source that you trust: --checkpoint HEIGHT:BLOCK, or the mesh's contract: \
+                    --checkpoint anchored --anchor-rpc URL";
+        return Some(hint.to_owned());
+    }
     if error.downcast_ref::<StateSyncError>().is_some() {
         let hint = "compare the block with a source that you trust, try again, or omit --checkpoint to replay the history";
         return Some(hint.to_owned());
@@ -85,12 +103,15 @@ fn light_hint(error: &LightError) -> Option<&'static str> {
     match error {
         LightError::Verify(error) => Some(verify_hint(error)),
         LightError::Source(_) => Some(DISTRUST_HINT),
+        LightError::Genesis(GenesisError::Header(LightClientError::Expired { .. })) => Some(RECENT_HINT),
         LightError::Genesis(_) => None,
     }
 }
 
 fn verify_hint(error: &VerifyError) -> &'static str {
     match error {
+        VerifyError::Start(LightClientError::Expired { .. }) => RECENT_HINT,
+        VerifyError::NoNewest => "wait for the first block",
         VerifyError::Before { .. } => "trust an earlier block, or omit --trust to trust the genesis",
         VerifyError::Certificate(_)
         | VerifyError::Start(_)
@@ -165,6 +186,9 @@ fn light(error: &anyhow::Error) -> Option<&LightError> {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<UnknownVersion>().is_some() {
+        return OUTDATED_EXIT;
+    }
     if let Some(error) = local(error) {
         return error.exit_code();
     }

@@ -75,16 +75,21 @@ impl JoinArgs {
         let mut config = self.resolve(dir, preset)?;
         sync_state(&mut config, &spec, &key).await?;
         let name = spec.mesh.name.clone();
-        let node = Node::builder(preset).config(config).spec(spec).key(key).start(stop).await?;
+        let node = Node::builder(preset).config(config).spec(spec).key(key).start(stop.clone()).await?;
         let file = node.file();
         tracing::info!(node = %file.node, mesh = %file.mesh, role = %file.role, "joined");
         output::note(&format!(
             "{} {} in mesh {}; HTTP API: http://{}",
             file.role, file.node, name, file.http
         ));
+        let outdated = tokio::select! {
+            unknown = node.outdated() => Some(unknown),
+            () = stop.cancelled() => None,
+        };
+        stop.cancel();
         node.wait().await;
         tracing::info!("stopped");
-        Ok(())
+        outdated.map_or(Ok(()), |unknown| Err(unknown.into()))
     }
 
     /// The settings in the config file.

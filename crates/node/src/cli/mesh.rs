@@ -15,6 +15,7 @@ use nervure_primitives::{
 use serde::Serialize;
 
 use super::{Global, output};
+use crate::runtime::clock;
 
 /// How long fetching a spec may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
@@ -73,7 +74,12 @@ impl MeshCommand {
 fn new(name: &str, preset: Preset, out: Option<&Path>) -> anyhow::Result<()> {
     let spec = match preset {
         Preset::Local => MeshSpec::local(name),
-        Preset::Public => MeshSpec::public(name),
+        Preset::Public => {
+            let mut spec = MeshSpec::public(name);
+            // Light clients trust the genesis for the trusting period from now on.
+            spec.consensus.genesis_unix_milliseconds = clock::now().0;
+            spec
+        }
     };
     let text = spec.to_toml();
     // The name comes from the user and may be invalid.

@@ -84,6 +84,10 @@ fn block(chain: &ChainStatus) -> String {
         chain.validators,
         epochs.join(", ")
     );
+    text.push_str(&format!(", protocol version {}", chain.version));
+    if let Some(upgrade) = chain.upgrade {
+        text.push_str(&format!(", another one from block {upgrade} on"));
+    }
     if let Some(took) = chain.finality_ms {
         text.push_str(&format!(", final after {took} ms"));
     }

@@ -1,16 +1,23 @@
 //! The trusted header of a verifying command, and the node that it asks.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::bail;
 use nervure_api::{Client, SourceError};
-use nervure_light::{TrustAnchor, TrustedBlock, Verifier, VerifierError};
+use nervure_ledger::spec::MeshSpec;
+use nervure_light::{NewestBlock, TrustAnchor, TrustedBlock, TrustingPeriod, Verifier, VerifierError};
 
-use super::{Global, mesh};
-use crate::{local::LocalNode, runtime::last_anchored};
+use super::{Global, mesh, output};
+use crate::{
+    local::LocalNode,
+    runtime::{clock, last_anchored},
+};
 
 /// Name of the mesh spec in the directory of a node or a testnet.
 pub(crate) const MESH_FILE: &str = "mesh.toml";
+
+/// A newest block that is older than this is worth a warning: many heights with several rounds each.
+const OLD: Duration = Duration::from_secs(600);
 
 /// A light client over the HTTP API of an untrusted node.
 pub(crate) type NodeVerifier = Verifier<Client>;
@@ -31,36 +38,41 @@ pub(crate) struct TrustArgs {
     /// can be given several times, and then all have to agree
     #[arg(long, value_name = "URL", conflicts_with = "trust")]
     anchor_rpc: Vec<String>,
-    /// Ask the node with its HTTP API at this address [default: the running node in the directory]
+    /// Ask the node with its HTTP API at this address [default: the running node in the directory]; with several, the
+    /// first one is asked for everything, and all are asked for their newest block
     #[arg(long, value_name = "IP:PORT")]
-    from: Option<SocketAddr>,
+    from: Vec<SocketAddr>,
+    /// Refuse to continue when the newest block is older than this many seconds; without it, a warning is printed
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<u64>,
 }
 
 impl TrustArgs {
     /// A light client that starts from the trusted header.
     pub(crate) async fn open(&self, global: &Global) -> anyhow::Result<NodeVerifier> {
-        let node = match self.from {
-            Some(http) => LocalNode::at(http)?,
+        let node = match self.from.first() {
+            Some(http) => LocalNode::at(*http)?,
             None => LocalNode::find(&global.node_dir()?)?,
         };
-        let anchor = match self.trust {
-            Some(block) => TrustAnchor::Block(block),
+        let (anchor, spec) = match self.trust {
+            Some(block) => (TrustAnchor::Block(block), spec_if_here(global).await?),
             None => {
                 let spec = match &self.mesh {
                     Some(spec) => mesh::read(spec).await?,
                     None => mesh::read(&spec_here(global)?.to_string_lossy()).await?,
                 };
-                match self.anchor_rpc.is_empty() {
-                    true => TrustAnchor::Genesis(Box::new(spec)),
+                let anchor = match self.anchor_rpc.is_empty() {
+                    true => TrustAnchor::Genesis(Box::new(spec.clone())),
                     false => {
                         let (place, anchored) = last_anchored(&spec, &self.anchor_rpc).await?;
                         TrustAnchor::Anchored(place, anchored)
                     }
-                }
+                };
+                (anchor, Some(spec))
             }
         };
         let mesh = node.mesh();
-        let light = Verifier::start(node.client().clone(), anchor).await?;
+        let light = Verifier::start(node.client().clone(), anchor, period(spec.as_ref())).await?;
         if let Some(mesh) = mesh.filter(|mesh| *mesh != light.mesh()) {
             bail!(
                 "the node is in mesh {mesh}, but the trusted header is of mesh {}\n\
@@ -68,7 +80,53 @@ impl TrustArgs {
                 light.mesh()
             );
         }
+        self.check_age(&light).await?;
         Ok(light)
+    }
+
+    /// Says how old the newest block of the asked nodes is when it is old, and refuses it beyond `--max-age`.
+    async fn check_age(&self, light: &NodeVerifier) -> anyhow::Result<()> {
+        let others = self.from.iter().skip(1).map(|http| Ok(LocalNode::at(*http)?.client().clone()));
+        let others = others.collect::<anyhow::Result<Vec<Client>>>()?;
+        let newest = match light.newest(&others).await {
+            Ok(newest) => newest,
+            // Without a bound it is a warning, and the command may well succeed: its own answers are verified.
+            Err(error) if self.max_age.is_none() => {
+                output::note(&format!("warning: the newest block is not known: {error}"));
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        report_age(newest, self.max_age)
+    }
+}
+
+/// Warns when the newest block is old, and refuses it when it is older than `max_age` seconds.
+fn report_age(newest: NewestBlock, max_age: Option<u64>) -> anyhow::Result<()> {
+    let NewestBlock { height, age } = newest;
+    let seconds = age.as_secs();
+    match max_age {
+        Some(most) if seconds > most => bail!(
+            "the newest block {height} is {seconds} s old, and --max-age allows {most} s: the mesh makes no blocks, or \
+             the asked nodes hide newer ones\n\
+             ask other nodes, several at once: --from IP:PORT --from IP:PORT"
+        ),
+        Some(_) => {}
+        None if age > OLD => output::note(&format!(
+            "warning: the newest block {height} is {seconds} s old: the mesh makes no blocks, or the asked node hides \
+             newer ones; ask others too with --from, and set a bound with --max-age"
+        )),
+        None => {}
+    }
+    Ok(())
+}
+
+/// The trusting period of a mesh, now. Without a spec, that of a public mesh: it errs towards a refusal.
+fn period(spec: Option<&MeshSpec>) -> TrustingPeriod {
+    let now = clock::now();
+    match spec {
+        Some(spec) => TrustingPeriod::of(spec, now),
+        None => TrustingPeriod::of(&MeshSpec::public("unknown"), now),
     }
 }
 
@@ -78,11 +136,22 @@ pub(crate) async fn begin(
     trust: Option<TrustedBlock>,
     global: &Global,
 ) -> anyhow::Result<NodeVerifier> {
-    let anchor = match trust {
-        Some(block) => TrustAnchor::Block(block),
-        None => TrustAnchor::Genesis(Box::new(mesh::read(&spec_here(global)?.to_string_lossy()).await?)),
+    let (anchor, spec) = match trust {
+        Some(block) => (TrustAnchor::Block(block), spec_if_here(global).await?),
+        None => {
+            let spec = mesh::read(&spec_here(global)?.to_string_lossy()).await?;
+            (TrustAnchor::Genesis(Box::new(spec.clone())), Some(spec))
+        }
     };
-    Ok(Verifier::start(node, anchor).await?)
+    Ok(Verifier::start(node, anchor, period(spec.as_ref())).await?)
+}
+
+/// The mesh spec of the testnet or node in the directory, if there is one.
+async fn spec_if_here(global: &Global) -> anyhow::Result<Option<MeshSpec>> {
+    match spec_here(global) {
+        Ok(path) => Ok(Some(mesh::read(&path.to_string_lossy()).await?)),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The mesh spec of the testnet or node in the directory.
@@ -98,5 +167,32 @@ fn spec_here(global: &Global) -> anyhow::Result<PathBuf> {
              name one: --mesh SPEC, or a block: --trust HEIGHT:BLOCK",
             dir.display()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_primitives::BlockHeight;
+
+    use super::*;
+
+    #[test]
+    fn an_old_newest_block_is_refused_only_beyond_the_given_age() {
+        let newest = |seconds| NewestBlock { height: BlockHeight(7), age: Duration::from_secs(seconds) };
+        assert!(report_age(newest(1_000_000), None).is_ok(), "a warning");
+        assert!(report_age(newest(30), Some(30)).is_ok());
+        let refused = report_age(newest(31), Some(30)).unwrap_err().to_string();
+        assert!(
+            refused.contains("31 s old") && refused.contains("--from IP:PORT --from IP:PORT"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_mesh_has_the_trusting_period_of_a_public_one() {
+        let public = MeshSpec::public("any");
+        assert!(public.consensus.trusting_period().is_some());
+        let now = clock::now();
+        assert_eq!(period(None).at(now), TrustingPeriod::of(&public, now));
     }
 }

@@ -54,6 +54,7 @@ use tracing::Instrument;
 
 use super::{
     anchor::Anchoring,
+    clock,
     directory::{ProtocolHandlers, register_concurrent},
     gossip::TopicHandlers,
     metrics::register_state,
@@ -236,7 +237,8 @@ impl ChainHandle {
     /// Hands a gossip message on one of the chain's topics to the thread, which returns its verdict.
     pub(crate) async fn handle_gossip(&self, message: GossipMessage) {
         let (lane, event) = match message.topic.as_str() {
-            topic if topic == CONSENSUS.name => (Lane::Consensus, Event::Consensus(message)),
+            // The time of a proposal counts from its arrival, and not from its turn in the inbox.
+            topic if topic == CONSENSUS.name => (Lane::Consensus, Event::Consensus(message, clock::now())),
             topic if topic == BLOCKS.name => (Lane::Blocks, Event::BlockAnnounced(message)),
             // Transactions: no other topic is registered with this handler.
             _ => {
@@ -250,7 +252,7 @@ impl ChainHandle {
             }
         };
         if let Err(NotQueued::Full(event) | NotQueued::Closed(event)) = self.events.send(lane, event)
-            && let Event::Consensus(message) | Event::BlockAnnounced(message) = event
+            && let Event::Consensus(message, _) | Event::BlockAnnounced(message) = event
         {
             self.metrics.dropped(lane);
             message.judge(Verdict::Ignore).await;
@@ -318,10 +320,11 @@ pub(crate) enum SubmitError {
     Stopped,
 }
 
-/// How long validators wait for each other.
+/// How long validators wait for each other, and how far block times may be from their clocks.
 fn engine_config(spec: &MeshSpec) -> Config {
-    match spec.mesh.scope {
+    let config = match spec.mesh.scope {
         Scope::Local => Config::local(),
         Scope::Public => Config::public(),
-    }
+    };
+    config.with_synchrony(spec.consensus.synchrony())
 }

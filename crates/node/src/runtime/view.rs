@@ -11,7 +11,7 @@ use nervure_p2p::PeerInfo;
 use nervure_primitives::{BlockHeight, Capability, NodeId};
 use nervure_protocol::ExpertRecord;
 
-use super::chain::ChainView;
+use super::{chain::ChainView, clock};
 
 /// Models and capabilities of `records`, each once, in order of name.
 pub(crate) fn catalog(records: &[ExpertRecord]) -> Catalog {
@@ -46,12 +46,20 @@ pub(crate) fn fees(view: &ChainView) -> FeesView {
 /// The node's position in the chain.
 pub(crate) fn chain(view: &ChainView) -> ChainStatus {
     let (header, state) = (&view.tip.header, &view.tip.state);
+    let next = BlockHeight(header.height.0.saturating_add(1));
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     ChainStatus {
         height: header.height,
         block: header.id(),
         state: header.state,
-        age_ms: milliseconds(view.committed.elapsed()),
+        // By the block's own time: a node that has just caught up with old blocks is not up to date. The genesis of a
+        // local mesh has no time.
+        age_ms: milliseconds(match view.tip.header.height.0 {
+            0 => view.committed.elapsed(),
+            _ => view.block_age(clock::now()),
+        }),
+        version: state.upgrades().version_at(next),
+        upgrade: state.upgrades().next_after(next).map(|upgrade| upgrade.height),
         finality_ms: view.took.map(milliseconds),
         round: view.round,
         validators: state.validators().map_or(0, |set| set.len() as u32),

@@ -11,7 +11,7 @@ use std::{
 
 use nervure_consensus::{
     bft::{
-        Application, Block, CommitError, Round, SignedVote,
+        Application, Block, BlockStamp, CommitError, SignedVote, Turn,
         simulation::{Genesis, Outcome, Plan, run},
     },
     checkpoint::{CommitCertificate, ValidatorSet},
@@ -142,13 +142,12 @@ impl Application for Ledger {
         self.parts_mut().1.late_precommit(vote);
     }
 
-    fn propose(&mut self, _: Round) -> Block {
+    fn propose(&mut self, turn: Turn) -> Block {
         self.listen();
-        let proposer = self.validators().members()[0].node;
         let (store, chain) = self.parts_mut();
-        let now = chain.tip().header.time;
         let made = store.read().map_err(|error| error.to_string()).and_then(|reader| {
-            let (id, body) = chain.make(&reader, (proposer, now)).map_err(|error| error.to_string())?;
+            let (id, body) =
+                chain.make(&reader, (turn.proposer, turn.now)).map_err(|error| error.to_string())?;
             let body = body.or_else(|| chain.get(&id)?.block.encode().ok());
             body.map(|body| Block { id, body }).ok_or_else(|| "not kept".to_owned())
         });
@@ -160,6 +159,11 @@ impl Application for Ledger {
 
     fn id_of(&self, body: &[u8]) -> Option<Hash> {
         Some(block::Block::decode(body).ok()?.header.id())
+    }
+
+    fn stamp_of(&self, body: &[u8]) -> Option<BlockStamp> {
+        let header = block::Block::decode(body).ok()?.header;
+        Some(BlockStamp { proposer: header.proposer, time: header.time })
     }
 
     fn validate(&mut self, body: &[u8]) -> bool {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use nervure_primitives::{BlockHeight, NodeId};
+use nervure_primitives::{BlockHeight, NodeId, UnixMillis};
 
 use crate::bft::Message;
 
@@ -21,7 +21,7 @@ const MAX_STATEMENTS_PER_SIGNER: usize = 8;
 /// Statements by height and signer.
 #[derive(Default)]
 pub(super) struct FutureMessages {
-    heights: BTreeMap<BlockHeight, BTreeMap<NodeId, Vec<Message>>>,
+    heights: BTreeMap<BlockHeight, BTreeMap<NodeId, Vec<(Message, UnixMillis)>>>,
 }
 
 /// Whether a statement can be kept.
@@ -39,15 +39,16 @@ impl FutureMessages {
         match kept {
             // Compares the signature too. A validator that signs one statement twice only fills its own
             // share.
-            Some(kept) if kept.contains(message) => Capacity::Duplicate,
+            Some(kept) if kept.iter().any(|(one, _)| one == message) => Capacity::Duplicate,
             Some(kept) if kept.len() >= MAX_STATEMENTS_PER_SIGNER => Capacity::Full,
             _ => Capacity::Free,
         }
     }
 
-    /// Keeps a verified message. The caller has checked the capacity.
-    pub(super) fn keep(&mut self, signer: NodeId, message: Message) {
-        self.heights.entry(message.height()).or_default().entry(signer).or_default().push(message);
+    /// Keeps a verified message that arrived `at`. The caller has checked the capacity.
+    pub(super) fn keep(&mut self, signer: NodeId, message: Message, at: UnixMillis) {
+        let height = self.heights.entry(message.height()).or_default();
+        height.entry(signer).or_default().push((message, at));
     }
 
     /// Drops the messages for heights before `height`.
@@ -55,8 +56,8 @@ impl FutureMessages {
         self.heights = self.heights.split_off(&height);
     }
 
-    /// Removes and returns the messages for `height`; drops those before it.
-    pub(super) fn take(&mut self, height: BlockHeight) -> Vec<Message> {
+    /// Removes and returns the messages for `height`, with the times at which they arrived; drops those before it.
+    pub(super) fn take(&mut self, height: BlockHeight) -> Vec<(Message, UnixMillis)> {
         // Messages of skipped heights go at the same time: no later call would ask for them.
         let later = self.heights.split_off(&BlockHeight(height.0.saturating_add(1)));
         let mut past = std::mem::replace(&mut self.heights, later);
@@ -72,6 +73,8 @@ mod tests {
     use super::*;
     use crate::bft::{Round, SignedStatement, Vote, VoteKind};
 
+    const AT: UnixMillis = UnixMillis(7);
+
     fn vote(height: u64, round: u32) -> Message {
         let statement =
             Vote { height: BlockHeight(height), round: Round(round), kind: VoteKind::Prevote, value: None };
@@ -85,14 +88,14 @@ mod tests {
             (FutureMessages::default(), NodeId::from_bytes([1; 32]), NodeId::from_bytes([2; 32]));
         for round in 0..8 {
             assert_eq!(messages.capacity_for(&one, &vote(5, round)), Capacity::Free);
-            messages.keep(one, vote(5, round));
+            messages.keep(one, vote(5, round), AT);
         }
         assert_eq!(messages.capacity_for(&one, &vote(5, 0)), Capacity::Duplicate);
         assert_eq!(messages.capacity_for(&one, &vote(5, 8)), Capacity::Full);
         assert_eq!(messages.capacity_for(&two, &vote(5, 8)), Capacity::Free);
-        messages.keep(one, vote(6, 0));
+        messages.keep(one, vote(6, 0), AT);
         assert_eq!(messages.take(BlockHeight(5)).len(), 8);
-        assert_eq!(messages.take(BlockHeight(6)), [vote(6, 0)]);
+        assert_eq!(messages.take(BlockHeight(6)), [(vote(6, 0), AT)]);
         assert!(messages.heights.is_empty());
     }
 }

@@ -4,7 +4,7 @@
 //! verification, and only if it is new, by a validator, for this height or one of the next, and near
 //! our round. A certificate costs at most one verification per validator, and only if it is new.
 
-use nervure_primitives::{BlockHeight, NodeId};
+use nervure_primitives::{BlockHeight, NodeId, UnixMillis};
 
 use super::{
     Engine, MAX_ROUNDS_AHEAD, Phase,
@@ -26,10 +26,15 @@ enum TargetHeight {
 
 impl Engine {
     /// Handles a message of a peer.
-    pub(super) fn on_message(&mut self, from: NodeId, message: Message) -> Result<(), EngineError> {
+    pub(super) fn on_message(
+        &mut self,
+        from: NodeId,
+        message: Message,
+        at: UnixMillis,
+    ) -> Result<(), EngineError> {
         let outcome = match message {
-            Message::Vote(vote) => self.handle_vote(vote, Some(from)),
-            Message::Proposal(proposal) => self.handle_proposal(proposal, Some(from)),
+            Message::Vote(vote) => self.handle_vote(vote, Some(from), at),
+            Message::Proposal(proposal) => self.handle_proposal(proposal, Some(from), at),
             Message::Polka(polka) => self.handle_polka(&polka),
             Message::Round(certificate) => self.handle_round_certificate(&certificate),
         };
@@ -54,7 +59,12 @@ impl Engine {
     }
 
     /// Handles a vote; `from` is none when it was kept since an earlier height.
-    pub(super) fn handle_vote(&mut self, vote: SignedVote, from: Option<NodeId>) -> Result<(), HandlerError> {
+    pub(super) fn handle_vote(
+        &mut self,
+        vote: SignedVote,
+        from: Option<NodeId>,
+        at: UnixMillis,
+    ) -> Result<(), HandlerError> {
         if self.wants_late(&vote) {
             return self.handle_late_precommit(vote);
         }
@@ -78,7 +88,7 @@ impl Engine {
         self.observe(vote.signer, vote.into());
         match target {
             TargetHeight::Current => self.feed(core::Input::Vote(core::core_vote(&vote)))?,
-            TargetHeight::Future => self.keep(vote.signer, Message::Vote(vote), from),
+            TargetHeight::Future => self.keep(Message::Vote(vote), from, at),
         }
         Ok(())
     }
@@ -102,11 +112,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Handles a proposal; `from` is none when it was kept since an earlier height.
+    /// Handles a proposal that arrived `at`; `from` is none when it was kept since an earlier height.
     pub(super) fn handle_proposal(
         &mut self,
         proposal: SignedProposal,
         from: Option<NodeId>,
+        at: UnixMillis,
     ) -> Result<(), HandlerError> {
         let statement = &proposal.statement;
         let target = self.target_height(statement, proposal.signer)?;
@@ -124,8 +135,8 @@ impl Engine {
         }
         self.observe(proposal.signer, proposal.into());
         match target {
-            TargetHeight::Current => self.accept_proposal(&proposal)?,
-            TargetHeight::Future => self.keep(proposal.signer, Message::Proposal(proposal), from),
+            TargetHeight::Current => self.receive_proposal(&proposal, at)?,
+            TargetHeight::Future => self.keep(Message::Proposal(proposal), from, at),
         }
         Ok(())
     }
@@ -233,12 +244,16 @@ impl Engine {
         }
         let (height, round) = (core::Height(statement.height), core::core_round(statement.round));
         // The core keeps two blocks per round: enough to prove that the proposer equivocated.
+        if self.early.is_full(statement.round) && !self.early.contains(proposal) {
+            return Err(MessageError::LimitReached);
+        }
         if state.exceeds_per_round_cap(height, round, &core::Block(statement.value)) {
             return Err(MessageError::LimitReached);
         }
         // Compared without the signature: a second signature under the same proposal brings nothing new.
         let known = state.driver.proposals_and_validities_for_round(round);
-        if known.iter().any(|(known, _)| known.message.proposal == *statement) {
+        let is_known = known.iter().any(|(known, _)| known.message.proposal == *statement);
+        if is_known || self.early.contains(proposal) {
             return Err(MessageError::Duplicate);
         }
         Ok(())
@@ -261,14 +276,14 @@ impl Engine {
     }
 
     /// Keeps a verified message for its height, and reports that its sender is ahead.
-    fn keep(&mut self, signer: NodeId, message: Message, from: Option<NodeId>) {
+    fn keep(&mut self, message: Message, from: Option<NodeId>, at: UnixMillis) {
         let (height, now) = (message.height(), self.current.as_ref().map(|current| current.height));
-        let Some(now) = now else { return };
+        let (Some(now), Some(signer)) = (now, message.signer()) else { return };
         // A statement beyond the window is not kept, but it still shows that the sender is ahead.
         if height.0.saturating_sub(now.0) < MAX_FUTURE_HEIGHTS
             && self.future_messages.capacity_for(&signer, &message) == Capacity::Free
         {
-            self.future_messages.keep(signer, message);
+            self.future_messages.keep(signer, message, at);
         }
         if let Some(peer) = from.filter(|_| height > now) {
             self.adapter.effects.push(Effect::Behind { peer, height });

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, time::Duration};
 use nervure_primitives::BlockHeight;
 
 use super::{Engine, error::EngineError};
-use crate::bft::{Effect, Message, Timer, WalEntry, core};
+use crate::bft::{Effect, Message, Proposal, SignedProposal, Timer, WalEntry, core};
 
 /// Effects of a replay that are still to be performed.
 #[derive(Default)]
@@ -103,6 +103,8 @@ impl Engine {
             WalEntry::Proposal(ours) if ours.signer == node && self.adapter.verify_proposal(ours) => {
                 self.adapter.signer.remember((*ours).into());
             }
+            // The log does not say when it arrived. If its verdict is in the log too, so is what came of it.
+            WalEntry::Proposal(proposal) if proposal.signer != node => self.note_replayed_receipt(proposal),
             _ => {}
         }
         self.adapter.save_signer_record();
@@ -113,6 +115,13 @@ impl Engine {
             // The crash may have come between the proposal and its verdict.
             WalEntry::Proposal(proposal) => self.request_validation(proposal),
             _ => Ok(()),
+        }
+    }
+
+    fn note_replayed_receipt(&mut self, proposal: &SignedProposal) {
+        let Proposal { round, value, valid_round, .. } = proposal.statement;
+        if let (None, Some(current)) = (valid_round, &self.current) {
+            self.candidates.note_receipt(round, value, current.started);
         }
     }
 

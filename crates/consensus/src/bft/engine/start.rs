@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use nervure_primitives::{BlockHeight, NodeId};
+use nervure_primitives::{BlockHeight, NodeId, UnixMillis};
 
 use super::{
     CurrentHeight, Engine, Phase,
@@ -28,15 +28,18 @@ impl Engine {
         &mut self,
         ValidatorOrder { height, validators, silent }: ValidatorOrder,
         log: Vec<WalEntry>,
+        now: UnixMillis,
     ) -> Result<(), EngineError> {
         let order = ProposerOrder::new(self.adapter.mesh(), height, (&validators, &silent));
         let members = core::CoreValidatorSet::new(&validators, order);
         // Read before `current` is replaced: `listen` compares both heights.
         let before = self.current.as_ref().map(|current| current.height);
         self.future_messages.forget_before(height);
-        self.current = Some(CurrentHeight { height, validators, members, phase: Phase::Listening(log) });
+        let phase = Phase::Listening(log);
+        self.current = Some(CurrentHeight { height, validators, members, phase, started: now });
         // Verdicts hold for one parent block only, so none survives the height.
         self.candidates.clear();
+        self.early.clear();
         self.adapter.height = height;
         self.adapter.proposal = None;
         // The signer refuses until the listening period is over, also at heights that are decided
@@ -80,17 +83,17 @@ impl Engine {
 
     /// Feeds the messages that were kept for this height.
     fn feed_kept_messages(&mut self, height: BlockHeight) -> Result<(), EngineError> {
-        for message in self.future_messages.take(height) {
+        for (message, at) in self.future_messages.take(height) {
             // It was verified when it was kept, and its sender is no longer known, so an error that
             // concerns the message is dropped.
             let outcome = match message {
                 Message::Vote(vote) => {
                     self.adapter.verified.push(VerifiedStatement::Vote(vote));
-                    self.handle_vote(vote, None)
+                    self.handle_vote(vote, None, at)
                 }
                 Message::Proposal(proposal) => {
                     self.adapter.verified.push(VerifiedStatement::Proposal(proposal));
-                    self.handle_proposal(proposal, None)
+                    self.handle_proposal(proposal, None, at)
                 }
                 Message::Polka(_) | Message::Round(_) => continue,
             };

@@ -3,6 +3,7 @@
 mod agree;
 mod bounds;
 mod restart;
+mod timeliness;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -14,13 +15,16 @@ use nervure_primitives::{Hash, MeshId, NodeKey};
 use super::*;
 use crate::{
     bft::{
-        Message, Proposal, SignedStatement, SignerRecord, Timeouts, Timer, Vote, VoteKind,
+        BlockStamp, Message, Proposal, SignedStatement, SignerRecord, Timeouts, Timer, Vote, VoteKind,
         proposer::ProposerOrder,
     },
     checkpoint::CommitCertificate,
 };
 
 pub(super) const MESH: MeshId = MeshId::from_bytes([3; 32]);
+
+/// The clock of every node that no test changes.
+pub(super) const NOW: UnixMillis = UnixMillis(1_000_000);
 
 pub(super) fn key(n: u8) -> NodeKey {
     NodeKey::from_seed(&[n; 32])
@@ -58,6 +62,10 @@ pub(super) struct TestNode {
     pub(super) timers: BTreeMap<Timer, Duration>,
     pub(super) other: Vec<Effect>,
     pub(super) valid: bool,
+    /// Its clock.
+    pub(super) now: UnixMillis,
+    /// What blocks of others say: their time, and their proposer if it is not the one that proposes them.
+    pub(super) stamp: (UnixMillis, Option<NodeId>),
 }
 
 impl TestNode {
@@ -75,13 +83,15 @@ impl TestNode {
             timers: BTreeMap::new(),
             other: Vec::new(),
             valid: true,
+            now: NOW,
+            stamp: (NOW, None),
         }
     }
 
     pub(super) fn start(&mut self, height: u64, count: u8, log: Vec<WalEntry>) {
         self.log.clone_from(&log);
-        let (validators, silent) = (validators(count), BTreeSet::new());
-        self.give(Input::Start { height: BlockHeight(height), validators, silent, log });
+        let (validators, silent, now) = (validators(count), BTreeSet::new(), self.now);
+        self.give(Input::Start { height: BlockHeight(height), validators, silent, log, now });
     }
 
     /// Handles an input and performs the effects, answering requests at once.
@@ -107,7 +117,9 @@ impl TestNode {
             }
             Effect::Validate(candidate) => {
                 let (height, value) = (candidate.height, candidate.value);
-                return Some(Input::Validated { height, value, valid: self.valid });
+                let proposer = self.stamp.1.unwrap_or(candidate.proposer);
+                let stamp = self.valid.then_some(BlockStamp { proposer, time: self.stamp.0 });
+                return Some(Input::Validated { height, value, stamp });
             }
             Effect::Decided(certificate) => self.decided.push(certificate),
             other => self.other.push(other),
@@ -116,7 +128,7 @@ impl TestNode {
     }
 
     pub(super) fn receive(&mut self, message: Message) {
-        self.give(Input::Message { from: node(99), message });
+        self.give(Input::Message { from: node(99), message, at: self.now });
     }
 
     pub(super) fn errors(&mut self) -> Vec<crate::bft::MessageError> {

@@ -3,7 +3,7 @@
 use nervure_primitives::{BlockHeight, Hash};
 
 use super::{Engine, error::EngineError};
-use crate::bft::{Candidate, Effect, Round, SignedProposal, core};
+use crate::bft::{BlockStamp, Candidate, Effect, Round, SignedProposal, core};
 
 impl Engine {
     /// Handles our block for a round. Ignored when the round is over.
@@ -33,20 +33,23 @@ impl Engine {
         &mut self,
         height: BlockHeight,
         value: Hash,
-        valid: bool,
+        stamp: Option<BlockStamp>,
     ) -> Result<(), EngineError> {
         // The answer takes time: the height may be over. The round does not matter, a verdict is per block.
         if !self.is_running() || self.position().is_none_or(|(current, _)| current != height) {
             return Ok(());
         }
-        match self.candidates.answer(&value, valid) {
-            Some(candidate) => self.feed_verdict(candidate, valid),
-            None => Ok(()),
+        let Some(candidate) = self.candidates.answer(&value, stamp) else { return Ok(()) };
+        // A decided block needs no prevote of ours.
+        if self.candidates.certificate_of(&value).is_none() {
+            self.end_untimely_round(&value)?;
         }
+        self.feed_verdict(candidate, stamp.is_some())
     }
 
-    /// Feeds a verified proposal of the current height by the proposer of its round.
+    /// Feeds a verified proposal of the current height by the proposer of its round, whose times were judged.
     pub(super) fn accept_proposal(&mut self, proposal: &SignedProposal) -> Result<(), EngineError> {
+        self.end_untimely_round(&proposal.statement.value)?;
         // The proposal comes before the verdict. The core votes only when it has both.
         self.feed(core::Input::Proposal(core::core_proposal(proposal)))?;
         self.request_validation(proposal)

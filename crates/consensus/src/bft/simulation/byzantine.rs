@@ -89,8 +89,8 @@ impl<A: Application> World<'_, A> {
 
     /// Proposes one block to some and another to the rest.
     fn propose_two(&mut self, at: usize, proposal: &SignedProposal) {
+        let other = self.propose(at, proposal.statement.round);
         let node = &mut self.nodes[at];
-        let other = node.app.propose(proposal.statement.round);
         node.blocks.insert(other.id, other.body.clone().into());
         let second = Proposal { value: other.id, valid_round: None, ..proposal.statement };
         let first = Message::Proposal(*proposal).encode().ok().map(Rc::<[u8]>::from);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use nervure_primitives::{BlockHeight, Hash};
 
 use super::{Micros, plan::Incident};
-use crate::bft::{Round, Timer};
+use crate::bft::{BlockStamp, Round, Timer};
 
 /// A packet between nodes.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub(super) enum LocalEvent {
     /// The instance's block is built.
     Proposed { height: BlockHeight, round: Round, value: Hash },
     /// A block has been executed.
-    Validated { height: BlockHeight, value: Hash, valid: bool },
+    Validated { height: BlockHeight, value: Hash, stamp: Option<BlockStamp> },
     /// Ask again for a block that did not arrive.
     Fetch(Hash),
 }

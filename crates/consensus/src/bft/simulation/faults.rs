@@ -41,11 +41,15 @@ pub enum FaultKind {
     Listening,
     /// A node caught up by a certificate.
     Sync,
+    /// A Byzantine validator proposed a block with the time of its wrong clock.
+    WrongTime,
+    /// An honest node refused a valid block because of its time.
+    Untimely,
 }
 
 impl FaultKind {
     /// All kinds.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Loss,
         Self::Duplicate,
         Self::Reorder,
@@ -62,6 +66,8 @@ impl FaultKind {
         Self::Twin,
         Self::Listening,
         Self::Sync,
+        Self::WrongTime,
+        Self::Untimely,
     ];
 }
 

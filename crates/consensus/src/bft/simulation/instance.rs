@@ -6,20 +6,20 @@
 
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
-use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey};
+use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey, UnixMillis};
 use rand::Rng;
 
 use super::{
     Behaviour, FaultKind, Micros, SimulatedValidator, Violation,
     events::{Event, LocalEvent, Packet},
     machine::Machine,
-    plan::MILLISECOND,
+    plan::{MILLISECOND, SYNCHRONY},
     world::{SeenProposal, World},
 };
 use crate::{
     bft::{
-        Application, Candidate, Config, Driver, DriverError, Effect, Engine, Input, Message, MessageError,
-        Signer, Timeouts, Timer,
+        Application, Block, Candidate, Config, Driver, DriverError, Effect, Engine, Input, Message,
+        MessageError, Round, Signer, Timeouts, Timer, Turn,
     },
     checkpoint::CommitCertificate,
 };
@@ -49,6 +49,8 @@ type Decision = (Rc<[u8]>, Rc<[u8]>);
 pub(super) struct Instance<A> {
     pub(super) key: NodeKey,
     pub(super) behaviour: Behaviour,
+    /// By how much its clock is ahead, in milliseconds.
+    pub(super) skew: i64,
     pub(super) app: A,
     /// The number of process starts and ends; events of earlier processes are dropped.
     pub(super) incarnation: u32,
@@ -74,6 +76,7 @@ impl<A: Application> Instance<A> {
         Self {
             key: validator.key.clone(),
             behaviour: validator.behaviour,
+            skew: validator.skew,
             app,
             incarnation: 0,
             driver: None,
@@ -99,7 +102,8 @@ impl<A: Application> World<'_, A> {
     /// Starts a process.
     pub(super) fn restart(&mut self, at: usize) {
         let listen = Duration::from_micros(self.plan.listen);
-        let config = Config::new(TIMEOUTS, listen).with_quorum(self.plan.quorum);
+        let config = Config::new(TIMEOUTS, listen).with_quorum(self.plan.quorum).with_synchrony(SYNCHRONY);
+        let config = if self.plan.checks_time { config } else { config.without_time_check() };
         let node = &mut self.nodes[at];
         if node.driver.is_some() {
             return;
@@ -210,7 +214,7 @@ impl<A: Application> World<'_, A> {
             Effect::Cancel(timer) => drop(self.nodes[at].timers.remove(&timer)),
             Effect::CancelAll => self.nodes[at].timers.clear(),
             Effect::Propose { height, round, .. } => {
-                let block = self.nodes[at].app.propose(round);
+                let block = self.propose(at, round);
                 self.nodes[at].blocks.insert(block.id, block.body.into());
                 let after = self.rng.random_range(MILLISECOND..10 * MILLISECOND);
                 self.plan_local(at, after, LocalEvent::Proposed { height, round, value: block.id });
@@ -233,8 +237,21 @@ impl<A: Application> World<'_, A> {
                     self.send_to(at, from, &Packet::Decision(certificate, body));
                 }
             }
+            Effect::Untimely { .. } if self.is_honest(at) => self.faults.note(FaultKind::Untimely),
             other => self.check_effect(at, &other),
         }
+    }
+
+    /// Builds a block by the clock of the instance.
+    pub(super) fn propose(&mut self, at: usize, round: Round) -> Block {
+        let now = self.clock(at);
+        let node = &mut self.nodes[at];
+        let turn = Turn { proposer: node.key.node_id(), round, now };
+        let block = node.app.propose(turn);
+        if node.behaviour == Behaviour::WrongClock {
+            self.faults.note(FaultKind::WrongTime);
+        }
+        block
     }
 
     /// Sends to every instance with this key.
@@ -293,7 +310,8 @@ impl<A: Application> World<'_, A> {
                 let (height, validators, silent) =
                     (node.next_height(), node.app.validators(), node.app.silent());
                 log.retain(|entry| entry.height() == height);
-                self.input(at, Input::Start { height, validators, silent, log });
+                let now = self.clock(at);
+                self.input(at, Input::Start { height, validators, silent, log, now });
             }
             LocalEvent::Timer(timer, turn) => {
                 if self.nodes[at].timers.get(&timer) == Some(&turn) {
@@ -304,8 +322,8 @@ impl<A: Application> World<'_, A> {
             LocalEvent::Proposed { height, round, value } => {
                 self.input(at, Input::Proposed { height, round, value });
             }
-            LocalEvent::Validated { height, value, valid } => {
-                self.input(at, Input::Validated { height, value, valid });
+            LocalEvent::Validated { height, value, stamp } => {
+                self.input(at, Input::Validated { height, value, stamp });
             }
             LocalEvent::Fetch(id) => self.fetch(at, id),
         }
@@ -342,10 +360,10 @@ impl<A: Application> World<'_, A> {
         let node = &mut self.nodes[at];
         let Some(body) = node.blocks.get(&candidate.value).cloned() else { return };
         if candidate.height == node.next_height() {
-            let valid = node.app.validate(&body);
+            let stamp = node.app.stamp_of(&body).filter(|_| node.app.validate(&body));
             let after = self.rng.random_range(MILLISECOND / 2..5 * MILLISECOND);
             let Candidate { height, value, .. } = candidate;
-            self.plan_local(at, after, LocalEvent::Validated { height, value, valid });
+            self.plan_local(at, after, LocalEvent::Validated { height, value, stamp });
         }
     }
 
@@ -359,6 +377,7 @@ impl<A: Application> World<'_, A> {
             return self.invariants.violate(Violation::Failed("decided a height out of order".into()));
         }
         let decision: Decision = (bytes.into(), body.clone());
+        let time = node.app.stamp_of(&body).map_or(UnixMillis(0), |stamp| stamp.time);
         if let Err(error) = node.app.commit(certificate, &body) {
             node.torn_commit = Some((certificate.clone(), decision));
             self.faults.note(FaultKind::TornCommit);
@@ -372,8 +391,27 @@ impl<A: Application> World<'_, A> {
         if let Some(driver) = node.driver.as_mut() {
             driver.host().disk.begin(next);
         }
+        self.check_time(at, certificate, time);
         self.note_commit(at, certificate);
         self.plan_local(at, BLOCK_TIME, LocalEvent::Start);
+    }
+
+    /// Checks that an honest clock was close to the time of a decided block at some moment since the height's first
+    /// proposal was sent.
+    fn check_time(&mut self, at: usize, certificate: &CommitCertificate, time: UnixMillis) {
+        let height = certificate.height;
+        if !self.is_honest(at) {
+            return;
+        }
+        let proposed = self.proposed.get(&height).copied().unwrap_or(0);
+        // The clocks that were compared with it were themselves off.
+        let honest = self.nodes.iter().filter(|node| node.behaviour.is_honest());
+        let skew = honest.map(|node| node.skew.abs()).max().unwrap_or(0);
+        let (earliest, latest) = (self.wall_time(proposed, -skew), self.wall_time(self.now, skew));
+        let (ahead, behind) = SYNCHRONY.bounds(certificate.round);
+        if time > latest.plus(ahead) || earliest > time.plus(behind) {
+            self.invariants.violate(Violation::WrongTime { height, time });
+        }
     }
 
     fn note_commit(&mut self, at: usize, certificate: &CommitCertificate) {
@@ -400,8 +438,8 @@ impl<A: Application> World<'_, A> {
                     let proposal = SeenProposal { by: to, height: statement.height, round: statement.round };
                     self.first_seen.entry(proposal).or_insert(statement.value);
                 }
-                let from = self.nodes[from].key.node_id();
-                self.input(to, Input::Message { from, message });
+                let (from, at) = (self.nodes[from].key.node_id(), self.clock(to));
+                self.input(to, Input::Message { from, message, at });
             }
             Packet::GetBlock(id) => {
                 let node = &self.nodes[to];

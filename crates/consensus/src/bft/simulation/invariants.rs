@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use nervure_primitives::{BlockHeight, Hash, NodeId};
+use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
 
 use crate::bft::{Message, Position, Proposal, Statement, Vote};
 
@@ -30,6 +30,13 @@ pub enum Violation {
     Blamed(NodeId),
     /// An honest node found its own record to be old.
     Silenced(NodeId),
+    /// A block was decided whose time no honest clock was close to.
+    WrongTime {
+        /// The height.
+        height: BlockHeight,
+        /// What the block says.
+        time: UnixMillis,
+    },
     /// An honest application called a decided block invalid.
     Contradicted(BlockHeight),
     /// A restarted honest node did not have a block that it had committed.

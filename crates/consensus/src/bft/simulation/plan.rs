@@ -1,15 +1,26 @@
 //! The plan of a run, drawn from its seed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use nervure_primitives::{BlockHeight, Hash, MeshId, NodeKey};
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use crate::checkpoint::{Quorum, ValidatorSet};
+use crate::{
+    bft::Synchrony,
+    checkpoint::{Quorum, ValidatorSet},
+};
 
 /// Simulated time, in microseconds since the start of the run.
 pub type Micros = u64;
+
+/// The bounds on block times. Clocks of honest nodes are at most [`MAX_SKEW`] from simulated time, so that two of them
+/// differ by at most the precision.
+pub(super) const SYNCHRONY: Synchrony =
+    Synchrony { precision: Duration::from_millis(50), message_delay: Duration::from_millis(500) };
+
+/// The most that an honest clock is off, in milliseconds.
+const MAX_SKEW: i64 = 25;
 
 /// One millisecond of simulated time.
 pub(super) const MILLISECOND: Micros = 1_000;
@@ -32,11 +43,13 @@ pub enum Behaviour {
     Delayer,
     /// Runs twice with one key.
     Twins,
+    /// Follows the protocol, with a clock that is minutes or days off.
+    WrongClock,
 }
 
 impl Behaviour {
     /// The Byzantine behaviours; the most dangerous one is drawn more often.
-    const BYZANTINE: [Self; 8] = [
+    const BYZANTINE: [Self; 9] = [
         Self::Equivocator,
         Self::Equivocator,
         Self::Equivocator,
@@ -45,6 +58,7 @@ impl Behaviour {
         Self::Mutator,
         Self::Delayer,
         Self::Twins,
+        Self::WrongClock,
     ];
 
     /// Whether it keeps to the protocol.
@@ -62,6 +76,8 @@ pub struct SimulatedValidator {
     pub power: u64,
     /// How it behaves.
     pub behaviour: Behaviour,
+    /// By how much its clock is ahead of simulated time, in milliseconds.
+    pub skew: i64,
 }
 
 /// The links while faults last. Afterwards, packets take between `fastest` and `slowest`, and each
@@ -117,6 +133,8 @@ pub struct Plan {
     pub target: BlockHeight,
     /// The quorum. Any other than two thirds is for tests of this simulation.
     pub quorum: Quorum,
+    /// Whether nodes compare the times of blocks with their clocks. Only the test of this simulation turns it off.
+    pub checks_time: bool,
     /// How long nodes listen when they start.
     pub listen: Micros,
     /// Whether the last honest validator leaves the set at odd heights, if the rest stays safe.
@@ -130,7 +148,7 @@ impl Plan {
     /// Draws the plan of a seed.
     pub fn draw(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let validators = draw_validators(&mut rng);
+        let mut validators = draw_validators(&mut rng);
         let faults_end = rng.random_range(500..2_500) * MILLISECOND;
         let slowest = rng.random_range(2..40) * MILLISECOND;
         let links = Links {
@@ -141,6 +159,9 @@ impl Plan {
             reorder: pick(&mut rng, &[0, 50, 200]),
         };
         let incidents = draw_incidents(&mut rng, &validators, faults_end);
+        for validator in &mut validators {
+            validator.skew = draw_skew(&mut rng, validator.behaviour);
+        }
         Self {
             seed,
             mesh: MeshId::from_bytes(*Hash::of("nervure/simulation", &[&seed.to_be_bytes()]).as_bytes()),
@@ -149,6 +170,7 @@ impl Plan {
             faults_end,
             target: BlockHeight(rng.random_range(3..6)),
             quorum: Quorum::TWO_THIRDS,
+            checks_time: true,
             listen: if rng.random_bool(0.2) { 150 * MILLISECOND } else { 0 },
             rotates: rng.random_bool(0.5),
             verbose: false,
@@ -211,6 +233,7 @@ fn draw_validators(rng: &mut ChaCha8Rng) -> Vec<SimulatedValidator> {
             key: NodeKey::from_seed(&[n; 32]),
             power: if even { 10 } else { rng.random_range(1..30) },
             behaviour: Behaviour::Honest,
+            skew: 0,
         })
         .collect();
     let mut order: Vec<_> = (0..validators.len()).collect();
@@ -222,6 +245,16 @@ fn draw_validators(rng: &mut ChaCha8Rng) -> Vec<SimulatedValidator> {
         }
     }
     validators
+}
+
+/// How far a clock is off. Wrong clocks are a second to a day ahead or behind.
+fn draw_skew(rng: &mut ChaCha8Rng, behaviour: Behaviour) -> i64 {
+    let off = rng.random_range(-MAX_SKEW..=MAX_SKEW);
+    if behaviour != Behaviour::WrongClock {
+        return off;
+    }
+    let far = pick(rng, &[1_000, 60_000, 3_600_000, 86_400_000]);
+    if rng.random_bool(0.7) { far } else { -far }
 }
 
 fn draw_incidents(

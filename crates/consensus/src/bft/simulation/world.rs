@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use nervure_primitives::{BlockHeight, Hash, Hasher};
+use nervure_primitives::{BlockHeight, Hash, Hasher, UnixMillis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -20,6 +20,9 @@ pub const RECOVERY_TIMEOUT: Micros = 60_000 * MILLISECOND;
 
 /// Upper bound for the events of a run. A run that exceeds it makes no progress.
 const MAX_EVENTS: u64 = 1_000_000;
+
+/// The wall-clock time at which a run starts, in milliseconds.
+const START: i64 = 1_000_000_000_000;
 
 /// The result of a run.
 #[derive(Clone, Debug)]
@@ -226,6 +229,19 @@ impl<'a, A: Application> World<'a, A> {
     pub(super) fn plan_local(&mut self, instance: usize, after: Micros, event: LocalEvent) {
         let incarnation = self.nodes[instance].incarnation;
         self.events.plan(self.now + after, Event::Local { instance, incarnation, event });
+    }
+
+    /// What the clock of an instance says.
+    pub(super) fn clock(&self, instance: usize) -> UnixMillis {
+        let skew = self.nodes.get(instance).map_or(0, |node| node.skew);
+        self.wall_time(self.now, skew)
+    }
+
+    /// The wall-clock time at a simulated instant, with `skew` milliseconds more.
+    pub(super) fn wall_time(&self, at: Micros, skew: i64) -> UnixMillis {
+        let elapsed = i64::try_from(at / MILLISECOND).unwrap_or(i64::MAX);
+        let time = START.saturating_add(elapsed).saturating_add(skew);
+        UnixMillis(u64::try_from(time).unwrap_or(0))
     }
 
     /// Whether this instance follows the protocol.

@@ -7,7 +7,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use nervure_consensus::{
-    bft::{Round, SignedVote, SignerRecord, WalEntry},
+    bft::{BlockStamp, Round, SignedVote, SignerRecord, WalEntry},
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
@@ -99,6 +99,12 @@ impl BlockExecutor {
     /// Whether the block with this id is here and may follow.
     pub(super) fn holds(&self, id: &Hash) -> bool {
         self.proposals.holds(id)
+    }
+
+    /// What the header of the block with this id says about its making; none when it is not here or may not follow.
+    pub(super) fn stamp_of(&self, id: &Hash) -> Option<BlockStamp> {
+        let header = &self.proposals.get(id)?.block.header;
+        Some(BlockStamp { proposer: header.proposer, time: header.time })
     }
 
     /// Makes a block of the transactions that wait, as `proposer` whose clock says `now`, and keeps it. Returns its
@@ -229,6 +235,8 @@ fn execute(
     proposals.check(tree, block).map_err(|error| match error {
         // The tree is this node's own: its disk failed, and the block may be right.
         BlockError::Tree(_) => HostError::Block(error),
+        // The validators agreed on rules that this program does not know.
+        BlockError::UnknownVersion(unknown) => HostError::UnknownVersion(unknown),
         error => {
             tracing::error!(%height, %error, "the validators' block does not follow");
             HostError::Contradicted { height, id }

@@ -15,16 +15,18 @@ use std::{
 };
 
 use nervure_consensus::{
-    bft::{self, Candidate, DriverError, Effect, Input, SignerRecord, Timer},
+    bft::{self, BlockStamp, Candidate, DriverError, Effect, Input, SignerRecord, Timer},
     checkpoint::{CommitCertificate, ValidatorSet},
 };
 use nervure_ledger::{
     block::Block,
+    chain::BlockError,
     mempool::MempoolError,
     transaction::{SignedTransaction, SignerKey},
+    upgrade::UnknownVersion,
 };
 use nervure_p2p::{GossipMessage, Verdict};
-use nervure_primitives::{BlockHeight, Hash, NodeId};
+use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
 use nervure_protocol::topics::{CONSENSUS, TRANSACTIONS};
 use nervure_store::fail_point::{Point, reach};
 use tokio::sync::watch;
@@ -85,6 +87,8 @@ struct CurrentHeight {
     awaited: Option<CommitCertificate>,
     /// The proposer of each round.
     proposers: BTreeMap<u32, NodeId>,
+    /// A proposed block of a version of the rules that this program does not know.
+    unknown_version: Option<UnknownVersion>,
 }
 
 /// A height that is due.
@@ -167,23 +171,28 @@ impl Host {
 
     /// Begins the next height if it is due. Returns what the engine needs to decide it; none for a follower, which
     /// asks a peer for the block, and in a mesh without validators.
-    pub(super) fn begin_due_height(&mut self, now: Instant) -> Option<DueHeight> {
+    ///
+    /// # Errors
+    /// When the height has a version of the rules that this program does not know.
+    pub(super) fn begin_due_height(&mut self, now: Instant) -> Result<Option<DueHeight>, HostError> {
         if !self.schedule.take_height(now) {
-            return None;
+            return Ok(None);
         }
         let tip = self.deps.executor.tip();
+        // Before anything is signed or asked for at that height.
+        tip.state.upgrades().known_at(self.height()).map_err(HostError::UnknownVersion)?;
         self.sync.end_handshake(tip.header.height);
         self.pacemaker.begin(Instant::now());
         if self.deps.role == ChainRole::Follower {
             self.poll();
-            return None;
+            return Ok(None);
         }
         let Some(validators) = tip.state.validators().cloned() else {
             tracing::warn!("this mesh has no validators with stake: it makes no blocks");
-            return None;
+            return Ok(None);
         };
         let silent = tip.state.silent_validators();
-        Some(DueHeight { height: self.height(), validators, silent })
+        Ok(Some(DueHeight { height: self.height(), validators, silent }))
     }
 
     /// Takes back blocks that were proposed before this process began.
@@ -317,6 +326,9 @@ impl Host {
 
     /// Reports why the node stops following the chain, and what to do.
     pub(super) fn fail(&self, error: &DriverError<HostError>) {
+        if let DriverError::Host(HostError::UnknownVersion(unknown)) = error {
+            self.deps.view.send_modify(|view| view.outdated = Some(*unknown));
+        }
         let next = match error {
             DriverError::Host(error) => error.hint(),
             _ => "start this node again, and report it with the log",
@@ -339,9 +351,9 @@ impl Host {
     /// Says whether a proposed block is valid, when it is known; fetches it otherwise.
     fn validate(&mut self, candidate: Candidate) {
         let Candidate { height, value, .. } = candidate;
-        match self.deps.executor.holds(&value) {
-            true => self.inputs.push_back(Input::Validated { height, value, valid: true }),
-            false => self.deps.net.body(candidate, self.sync.paused(Instant::now())),
+        match self.deps.executor.stamp_of(&value) {
+            stamp @ Some(_) => self.inputs.push_back(Input::Validated { height, value, stamp }),
+            None => self.deps.net.body(candidate, self.sync.paused(Instant::now())),
         }
     }
 
@@ -353,11 +365,15 @@ impl Host {
             return Ok(());
         }
         let outcome = self.deps.executor.validate(block)?;
+        if let Err(BlockError::UnknownVersion(unknown)) = &outcome {
+            self.current.unknown_version = Some(*unknown);
+        }
         if let Err(error) = &outcome {
             tracing::warn!(%height, proposer = %candidate.proposer, %error, "an invalid block was proposed");
             self.deps.metrics.refused_blocks.inc();
         }
-        self.inputs.push_back(Input::Validated { height, value, valid: outcome.is_ok() });
+        let stamp = self.deps.executor.stamp_of(&value);
+        self.inputs.push_back(Input::Validated { height, value, stamp });
         self.commit_awaited()
     }
 
@@ -385,6 +401,18 @@ impl Host {
             }
             Err(error) => tracing::error!(%error, "a consensus message does not encode"),
         }
+    }
+
+    /// A block was refused because of what it says about its making.
+    fn untimely(&self, proposer: NodeId, stamp: Option<BlockStamp>, received: UnixMillis) {
+        self.deps.metrics.untimely_proposals.inc();
+        // Milliseconds that the block's time is ahead of this node's clock.
+        let ahead = stamp.map(|stamp| i128::from(stamp.time.0) - i128::from(received.0));
+        tracing::warn!(
+            height = %self.height(), %proposer, made_by = ?stamp.map(|stamp| stamp.proposer), milliseconds_ahead = ahead,
+            "a proposed block is refused: its time is too far from this node's clock, or another validator made it; if \
+             several proposers are refused, check this machine's clock"
+        );
     }
 
     fn round_started(&mut self, round: bft::Round, proposer: NodeId) {
@@ -436,8 +464,11 @@ impl bft::Host for Host {
             Effect::Silenced { through, key_used_twice } => self.silenced(through, key_used_twice),
             Effect::Contradicted(certificate) => {
                 let (height, id) = (certificate.height, certificate.value);
-                return Err(HostError::Contradicted { height, id });
+                // The others decided a block that this program could not check.
+                let unknown = self.current.unknown_version.map(HostError::UnknownVersion);
+                return Err(unknown.unwrap_or(HostError::Contradicted { height, id }));
             }
+            Effect::Untimely { proposer, stamp, received, .. } => self.untimely(proposer, stamp, received),
             Effect::RoundStarted { round, proposer, .. } => self.round_started(round, proposer),
         }
         Ok(())

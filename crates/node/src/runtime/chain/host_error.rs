@@ -2,7 +2,7 @@
 
 use std::io;
 
-use nervure_ledger::chain::BlockError;
+use nervure_ledger::{chain::BlockError, upgrade::UnknownVersion};
 use nervure_primitives::{BlockHeight, Hash};
 use nervure_store::StoreError;
 
@@ -20,6 +20,8 @@ pub(super) enum HostError {
          them is faulty; compare versions and check the logs"
     )]
     Contradicted { height: BlockHeight, id: Hash },
+    #[error(transparent)]
+    UnknownVersion(UnknownVersion),
 }
 
 impl HostError {
@@ -33,6 +35,10 @@ impl HostError {
             Self::Store(_) => {
                 "stop this node, move chain.redb away, and never consensus.wal, and start it again: the blocks come \
                  from others"
+            }
+            Self::UnknownVersion(_) => {
+                "install a version of nervure that knows it, and start this node again: its blocks are kept, and it \
+                 signed nothing from that height on"
             }
             Self::Block(_) => "start this node again, and report it with the log",
             Self::Contradicted { .. } => "ask the other validators before starting it again",

@@ -9,7 +9,7 @@ use prometheus_client::{
 };
 
 use super::{ChainView, inbox::Lane};
-use crate::runtime::{metrics::StateGauge, view};
+use crate::runtime::{clock, metrics::StateGauge, view};
 
 /// Bounds of the buckets of a height's duration, in seconds: a local mesh has blocks of some 100 ms, and a height of
 /// many rounds takes minutes.
@@ -25,6 +25,8 @@ pub(crate) struct ChainMetrics {
     pub(super) equivocations: Counter,
     /// Blocks of others that this node refused.
     pub(super) refused_blocks: Counter,
+    /// Proposals of others that this node did not prevote because of their time or their proposer.
+    pub(super) untimely_proposals: Counter,
     /// Answers and announcements of peers that no honest node sends.
     pub(super) peer_faults: Counter,
     /// Transactions of peers that no account pays for.
@@ -101,6 +103,11 @@ pub(crate) const STATE: &[StateGauge<ChainView>] = &[
         value: |view| view.took.map_or(0, |took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
     },
     StateGauge {
+        name: "chain_block_age_ms",
+        help: "Milliseconds since the time of the last block, by this node's clock",
+        value: |view| u64::try_from(view.block_age(clock::now()).as_millis()).unwrap_or(u64::MAX),
+    },
+    StateGauge {
         name: "chain_failed",
         help: "1 when this node has stopped following the chain",
         value: |view| view.failed.is_some().into(),
@@ -114,6 +121,11 @@ impl ChainMetrics {
             ("chain_extra_rounds", "Rounds of consensus beyond the first", &self.extra_rounds),
             ("chain_equivocations", "Equivocations of validators", &self.equivocations),
             ("chain_refused_blocks", "Proposed blocks that were invalid", &self.refused_blocks),
+            (
+                "chain_untimely_proposals",
+                "Proposed blocks that were refused because their time was too far from this node's clock",
+                &self.untimely_proposals,
+            ),
             (
                 "chain_peer_faults",
                 "Blocks of peers that no honest node sends: not bound to their header, or without a valid certificate",

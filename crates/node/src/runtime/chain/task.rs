@@ -9,7 +9,7 @@ use nervure_ledger::{
     transaction::{SignedTransaction, SignerKey},
 };
 use nervure_p2p::{GossipMessage, Verdict};
-use nervure_primitives::{Hash, NodeId};
+use nervure_primitives::{Hash, NodeId, UnixMillis};
 use nervure_protocol::chain::BlockAnnouncement;
 use nervure_store::RecoveredLog;
 use tokio::sync::oneshot;
@@ -22,14 +22,15 @@ use super::{
     host_error::HostError,
     inbox::{Inbox, Received},
 };
+use crate::runtime::clock;
 
 /// The longest that the thread sleeps.
 const MAX_SLEEP: Duration = Duration::from_secs(60);
 
 /// Something that happened.
 pub(super) enum Event {
-    /// A message of consensus.
-    Consensus(GossipMessage),
+    /// A message of consensus, and this node's clock when it arrived.
+    Consensus(GossipMessage, UnixMillis),
     /// A committed block by gossip.
     BlockAnnounced(GossipMessage),
     /// A transaction by gossip, whose signature holds.
@@ -89,7 +90,7 @@ impl Task {
     /// Fires what is due.
     fn fire_timers(&mut self) -> Result<(), TaskError> {
         let now = Instant::now();
-        if let Some(due) = self.driver.host().begin_due_height(now) {
+        if let Some(due) = self.driver.host().begin_due_height(now).map_err(DriverError::Host)? {
             self.begin(due)?;
         }
         self.driver.host().check_stall(now);
@@ -107,13 +108,14 @@ impl Task {
         let recovered = std::mem::take(&mut self.recovered);
         self.driver.host().recover(&recovered.blocks).map_err(DriverError::Host)?;
         let DueHeight { height, validators, silent } = due;
-        self.feed(Input::Start { height, validators, silent, log: recovered.of(height) })
+        let (log, now) = (recovered.of(height), clock::now());
+        self.feed(Input::Start { height, validators, silent, log, now })
     }
 
     fn handle(&mut self, event: Event) -> Result<(), TaskError> {
         match event {
-            Event::Consensus(message) => {
-                let verdict = self.on_consensus(&message)?;
+            Event::Consensus(message, at) => {
+                let verdict = self.on_consensus(&message, at)?;
                 self.driver.host().judge(message, verdict);
                 Ok(())
             }
@@ -161,12 +163,12 @@ impl Task {
     }
 
     /// A message of consensus: the engine judges it.
-    fn on_consensus(&mut self, message: &GossipMessage) -> Result<Verdict, TaskError> {
+    fn on_consensus(&mut self, message: &GossipMessage, at: UnixMillis) -> Result<Verdict, TaskError> {
         let decoded = gossip::unframe(&message.data).ok().zip(NodeId::try_from(message.from).ok());
         let Some((message, from)) = decoded else { return Ok(Verdict::Reject) };
         let signer = message.signer();
         self.driver.host().on_message(from, message.height());
-        let refusal = self.driver.handle(Input::Message { from, message })?;
+        let refusal = self.driver.handle(Input::Message { from, message, at })?;
         self.drain()?;
         if let (Some(signer), None | Some(MessageError::Duplicate)) = (signer, &refusal) {
             self.driver.host().on_heard(signer);

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_ledger::{chain::Tip, spec::MeshSpec};
-use nervure_primitives::BlockHeight;
+use nervure_ledger::{chain::Tip, spec::MeshSpec, upgrade::UnknownVersion};
+use nervure_primitives::{BlockHeight, UnixMillis};
 use nervure_store::StoreError;
 
 /// The state of the chain as this node knows it.
@@ -34,6 +34,8 @@ pub(crate) struct ChainView {
     pub stalled: Option<String>,
     /// Why this node has stopped following the chain; a restart is needed.
     pub failed: Option<String>,
+    /// The version of the next block that this program does not know; it has stopped following the chain.
+    pub outdated: Option<UnknownVersion>,
 }
 
 impl ChainView {
@@ -51,7 +53,13 @@ impl ChainView {
             silent_through: None,
             stalled: None,
             failed: None,
+            outdated: None,
         }
+    }
+
+    /// How old the last block is at `now`, by the time in its header.
+    pub(crate) fn block_age(&self, now: UnixMillis) -> Duration {
+        now.since(self.tip.header.time)
     }
 
     /// The view of the genesis of `spec`, for a client that follows no chain.

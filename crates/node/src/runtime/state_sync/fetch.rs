@@ -9,9 +9,12 @@ use nervure_ledger::{
     snapshot::{Assembly, SnapshotError, StatePage},
     spec::MeshSpec,
 };
-use nervure_light::{Bisection, BisectionError, LightClient, LightClientError, TrustedBlock};
+use nervure_light::{
+    Bisection, BisectionError, GenesisError as LightGenesisError, LightClient, LightClientError,
+    TrustedBlock, TrustingPeriod,
+};
 use nervure_p2p::{NetworkHandle, RequestError};
-use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey};
+use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey, UnixMillis};
 use nervure_protocol::{
     protocols::{ANCHOR, STATE},
     state_sync::{StateRequest, StateResponse},
@@ -21,7 +24,8 @@ use nervure_store::StoreError;
 use crate::{
     config::{Beginning, NodeConfig},
     runtime::{
-        AnchoredError, LedgerRegistry, Mesh, MeshSetup, StartError, anchor, chain, last_anchored, peers,
+        AnchoredError, LedgerRegistry, Mesh, MeshSetup, StartError, anchor, chain, clock, last_anchored,
+        peers,
     },
 };
 
@@ -49,6 +53,9 @@ pub enum StateSyncError {
     /// The spec has no genesis.
     #[error("the mesh spec has no genesis: {0}")]
     Genesis(#[from] GenesisError),
+    /// The genesis is too old to start from.
+    #[error(transparent)]
+    OldGenesis(LightClientError),
     /// The state cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -139,6 +146,10 @@ pub(crate) async fn begin(
     // An ephemeral client on a free port: the configured ports are for the node that starts afterwards.
     let mut ephemeral = config.clone();
     (ephemeral.follow, ephemeral.p2p_port) = (false, 0);
+    if beginning == Beginning::Genesis {
+        // Before any peer is asked: no peer can help.
+        check_genesis_age(spec, clock::now())?;
+    }
     let beginning = Start::of(beginning, spec, config).await?;
     let boxed = |error: StartError| StateSyncError::Start(Box::new(error));
     let registry = LedgerRegistry::of(spec)?;
@@ -150,6 +161,17 @@ pub(crate) async fn begin(
     let height = tip.header.height;
     chain::import(config, tip, &certificate)?;
     Ok(Some(height))
+}
+
+/// Refuses a genesis that is older than the trusting period.
+fn check_genesis_age(spec: &MeshSpec, now: UnixMillis) -> Result<(), StateSyncError> {
+    match LightClient::from_genesis(spec, now) {
+        Err(LightGenesisError::Header(expired @ LightClientError::Expired { .. })) => {
+            Err(StateSyncError::OldGenesis(expired))
+        }
+        // Anything else is found where the genesis is used.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Asks one registered peer after the other, until one gives a state that verifies.
@@ -197,16 +219,17 @@ impl Source<'_> {
         spec: &MeshSpec,
         beginning: &Start,
     ) -> Result<Result<(Tip, Vec<u8>), PeerError>, StateSyncError> {
+        let period = TrustingPeriod::of(spec, clock::now());
         let client = match beginning {
             Start::Genesis => {
                 let Tip { header, state } = Tip::genesis(spec)?.0;
                 let next = state.validators().map(|set| set.as_ref().clone());
                 let no_validators = PeerError::Start(LightClientError::NextValidators(header.height));
-                next.ok_or(no_validators).and_then(|next| Ok(LightClient::trusting(&header, next)?))
+                next.ok_or(no_validators).and_then(|next| Ok(LightClient::trusting(&header, next, period)?))
             }
-            Start::Block(block) => self.trusted(*block).await,
+            Start::Block(block) => self.trusted(*block, period).await,
             Start::Anchored(domain, anchored) => match self.anchored(*domain, anchored).await {
-                Ok(block) => self.trusted(block).await,
+                Ok(block) => self.trusted(block, period).await,
                 Err(error) => Err(error),
             },
         };
@@ -229,7 +252,7 @@ impl Source<'_> {
         block.ok_or(PeerError::NotHere(anchored.height))
     }
 
-    async fn trusted(&self, trusted: TrustedBlock) -> Result<LightClient, PeerError> {
+    async fn trusted(&self, trusted: TrustedBlock, period: TrustingPeriod) -> Result<LightClient, PeerError> {
         let TrustedBlock { height, block: expected } = trusted;
         let checkpoint = self.block(Some(height)).await?;
         let found = checkpoint.header.id();
@@ -239,7 +262,7 @@ impl Source<'_> {
             return Err(PeerError::OtherBlock { height, expected, found });
         }
         let next = checkpoint.successors().clone();
-        Ok(LightClient::trusting(&checkpoint.header, next)?)
+        Ok(LightClient::trusting(&checkpoint.header, next, period)?)
     }
 
     /// Follows certificates to the last checkpoint, and fetches its state.

@@ -81,13 +81,14 @@ fn a_proposer_of_an_already_decided_block_decides_it_too() {
     assert_ne!(first, ours);
     let mut engine = TestNode::new(ours).engine;
     let mut give = |input| engine.handle(input).unwrap();
-    let receive = |message| Input::Message { from: node(99), message };
+    let receive = |message| Input::Message { from: node(99), message, at: NOW };
     let elapsed = |kind| Input::Elapsed(crate::bft::Timer { height: BlockHeight(1), round: Round(0), kind });
     give(Input::Start {
         height: BlockHeight(1),
         validators: validators(4),
         silent: Default::default(),
         log: Vec::new(),
+        now: NOW,
     });
     let value = block(BlockHeight(1), Round(0));
     let asked = give(receive(proposal(first, 0, None, value)));

@@ -77,6 +77,7 @@ fn a_suspended_proposer_does_not_wait_for_itself() {
         validators: validators(4),
         silent: Default::default(),
         log: Vec::new(),
+        now: NOW,
     };
     let asked = engine.handle(start).unwrap();
     assert!(asked.iter().any(|effect| matches!(effect, Effect::Propose { .. })));
@@ -112,6 +113,7 @@ fn records_are_saved_before_messages_are_sent() {
         validators: validators(1),
         silent: Default::default(),
         log: Vec::new(),
+        now: NOW,
     };
     let mut effects = engine.handle(start).unwrap();
     let value = block(BlockHeight(1), Round(0));
