@@ -70,6 +70,6 @@ pub use timer::{Timeouts, Timer, TimerKind};
 pub use wal::{Verdict, WalEntry};
 
 pub use crate::statement::{
-    Equivocation, EquivocationError, MAX_EQUIVOCATION_BYTES, MAX_ROUND, MAX_STATEMENT_BYTES, Position, Proposal, Round, SignedProposal, SignedStatement, SignedVote,
-    Statement, Step, Vote, VoteKind,
+    Equivocation, EquivocationError, MAX_EQUIVOCATION_BYTES, MAX_ROUND, MAX_STATEMENT_BYTES, Position,
+    Proposal, Round, SignedProposal, SignedStatement, SignedVote, Statement, Step, Vote, VoteKind,
 };

@@ -72,7 +72,8 @@ fn equivocators_are_convicted_and_nobody_else_is_accused() {
         (guilty, outcome.evidence > 0)
     };
     let runs: Vec<_> = (0..60).map(evidence).collect();
-    let (guilty, convicted) = (runs.iter().filter(|run| run.0).count(), runs.iter().filter(|run| run.1).count());
+    let (guilty, convicted) =
+        (runs.iter().filter(|run| run.0).count(), runs.iter().filter(|run| run.1).count());
     // An equivocation of which no honest node sees both halves leaves no evidence, and harms nobody.
     assert!(convicted * 2 > guilty, "{convicted} of {guilty} runs with equivocators have evidence");
 }

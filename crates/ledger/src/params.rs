@@ -17,6 +17,13 @@ use crate::{
 /// The longest rest of a jailed validator, in blocks: 30 days of a public mesh.
 const MAX_JAIL_TIME: u64 = 216_000;
 
+/// The longest evidence window, in blocks: 150 days of a public mesh. There is a record for each key that was in the
+/// validator set within it.
+const MAX_EVIDENCE_WINDOW: u64 = 1_080_000;
+
+/// The largest slash, in thousandths. Something has to be left: shares that are worth nothing could never be removed.
+const MAX_SLASH: u64 = 900;
+
 /// The parameters of a mesh's ledger. Amounts are base units, times are blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +36,7 @@ pub struct Params {
     pub min_stake: u64,
     /// The least stake that may set weights and counts in an epoch; a subnet's owner is exempt. Default 0.
     pub weight_stake: u64,
-    /// Blocks between unstaking and having the amount; default 720. Below the time in which fraud is
+    /// Blocks between unstaking and having the amount; default 151,200 (21 days). Below the time in which fraud is
     /// noticed, stake answers for nothing.
     pub unbonding: u64,
     /// Blocks between two raises of a node's take; default 216,000 (30 days).
@@ -61,6 +68,12 @@ pub struct Params {
     pub liveness_window: u64,
     /// Blocks after which a jailed validator may join again, 1 to 216,000; default 3,600.
     pub jail_time: u64,
+    /// Blocks in which an equivocation can be reported, 1 to 1,080,000; default 100,800 (14 days). Together with
+    /// `election_interval` at most `unbonding`, so that what gave a validator its power is still there to be slashed.
+    pub evidence_window: u64,
+    /// What an equivocation costs of everything that was staked on the validator, in thousandths, 1 to 900; default 50.
+    /// Too small, and a double-spend of others' trust is cheap; too large, and a mistake ruins those who delegated.
+    pub slash_permille: u64,
     /// How the price of a neuron's slot moves. A new subnet starts at its floor.
     pub burn: BurnRule,
     /// How the price of a subnet moves.
@@ -75,7 +88,7 @@ impl Default for Params {
             min_fee: 1_000,
             min_stake: 100_000_000,
             weight_stake: 0,
-            unbonding: 720,
+            unbonding: 151_200,
             take_interval: 216_000,
             slots: SLOTS as u16,
             max_subnets: 128,
@@ -89,6 +102,8 @@ impl Default for Params {
             min_self_stake: 1_000_000_000_000,
             liveness_window: 3_600,
             jail_time: 3_600,
+            evidence_window: 100_800,
+            slash_permille: 50,
             burn: BurnRule::default(),
             lock: LockRule::default(),
             subnet: Hyperparameters::default(),
@@ -101,7 +116,7 @@ impl Params {
     /// minutes instead of days.
     pub fn local() -> Self {
         Self {
-            unbonding: 20,
+            unbonding: 40,
             take_interval: 60,
             subnet_immunity: 600,
             emission_average: 600,
@@ -112,6 +127,7 @@ impl Params {
             min_self_stake: 1_000_000_000,
             liveness_window: 600,
             jail_time: 60,
+            evidence_window: 30,
             burn: BurnRule { half_life: 60, ..BurnRule::default() },
             lock: LockRule { interval: 600, ..LockRule::default() },
             subnet: Hyperparameters {
@@ -141,6 +157,12 @@ impl Params {
         within("jail_time", self.jail_time, 1..=MAX_JAIL_TIME)?;
         // What is less can be taken out before the epoch that it earned in is over.
         within("unbonding", self.unbonding, self.subnet.tempo..=u64::MAX)?;
+        within("evidence_window", self.evidence_window, 1..=MAX_EVIDENCE_WINDOW)?;
+        within("slash_permille", self.slash_permille, 1..=MAX_SLASH)?;
+        // What was unstaked right after an election still gave power until the next one, and answers for the last height
+        // before it until the window is over.
+        let answers = self.evidence_window.saturating_add(self.election_interval);
+        within("unbonding", self.unbonding, answers..=u64::MAX)?;
         within("burn.half_life", self.burn.half_life, 0..=10_000_000)?;
         within("burn.multiplier_milli", self.burn.multiplier_milli, 1_000..=1_000_000)?;
         within("burn.ceiling", self.burn.ceiling, self.burn.floor..=u64::MAX)?;
@@ -163,7 +185,7 @@ mod tests {
         assert_eq!(Params::default().check(), Ok(()));
         assert_eq!(Params::local().check(), Ok(()));
         type Mistake = (&'static str, fn(&mut Params));
-        let mistakes: [Mistake; 10] = [
+        let mistakes: [Mistake; 15] = [
             ("slots", |p| p.slots = 257),
             ("subnet.tempo", |p| p.subnet.tempo = 0),
             ("subnet.max_validators", |p| p.slots = 63),
@@ -171,6 +193,11 @@ mod tests {
             ("burn.ceiling", |p| p.burn.ceiling = 0),
             ("emission_average", |p| p.emission_average = 0),
             ("unbonding", |p| p.unbonding = 0),
+            ("unbonding", |p| p.unbonding = p.evidence_window + p.election_interval - 1),
+            ("evidence_window", |p| p.evidence_window = 0),
+            ("evidence_window", |p| p.evidence_window = 1_080_001),
+            ("slash_permille", |p| p.slash_permille = 0),
+            ("slash_permille", |p| p.slash_permille = 901),
             ("min_self_stake", |p| p.min_self_stake = 0),
             ("liveness_window", |p| p.liveness_window = 10_001),
             ("jail_time", |p| p.jail_time = 0),

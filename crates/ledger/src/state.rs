@@ -17,6 +17,7 @@ mod election;
 mod epochs;
 mod genesis;
 mod shares;
+mod slashing;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use epochs::{Advanced, EpochRecord};
 pub use genesis::GenesisError;
+pub use slashing::{Offence, REPORTER_PERMILLE};
 
 use crate::{
     accounts::Accounts,
@@ -177,7 +179,7 @@ impl LedgerState {
 
     /// What every block does before its transactions.
     fn begin_block(&mut self) {
-        self.accounts.release(self.height);
+        self.release_unbonded();
         self.mint();
         // After the minting, so that this block's reward is shared in this block.
         self.share_out();

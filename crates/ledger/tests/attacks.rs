@@ -4,5 +4,7 @@
 
 #[path = "attacks/dust_validators.rs"]
 mod dust_validators;
+#[path = "attacks/equivocator.rs"]
+mod equivocator;
 #[path = "attacks/staked_miner.rs"]
 mod staked_miner;

@@ -200,8 +200,7 @@ mod tests {
     fn proposal(value: u8, valid_round: Option<u32>) -> SignedProposal {
         let valid_round = valid_round.map(Round);
         let value = Hash::from_bytes([value; 32]);
-        let proposal =
-            Proposal { height: BlockHeight(u64::MAX), round: Round(u32::MAX), value, valid_round };
+        let proposal = Proposal { height: BlockHeight(u64::MAX), round: Round(u32::MAX), value, valid_round };
         SignedStatement::sign(&NodeKey::from_seed(&[1; 32]), &MESH, proposal).unwrap()
     }
 

@@ -16,7 +16,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::economics::{emission::pro_rata, ratio::mul_div};
+use crate::economics::{
+    emission::pro_rata,
+    ratio::{mul_div, permille_of},
+};
 
 /// Shares that the first deposit of a pool gets per base unit.
 const SHARES_PER_UNIT: u128 = 1 << 64;
@@ -125,6 +128,16 @@ impl StakePool {
         self.unreleased = self.unreleased.saturating_add(amount);
         let mean = weighted.div_ceil(u128::from(self.unreleased.max(1)));
         self.until = self.settled.saturating_add(u64::try_from(mean).unwrap_or(u64::MAX));
+    }
+
+    /// Takes `permille` thousandths of the tokens and of the dividends that are not released yet, each rounded down, so
+    /// that something is left of a pool below 1,000. Returns what was taken, in base units.
+    pub(crate) fn slash(&mut self, permille: u64) -> u64 {
+        let (tokens, unreleased) =
+            (permille_of(self.tokens, permille), permille_of(self.unreleased, permille));
+        self.tokens -= tokens;
+        self.unreleased -= unreleased;
+        tokens.saturating_add(unreleased)
     }
 
     /// All that it holds, in base units.

@@ -93,8 +93,9 @@ fn economy(text: &mut Text, economy: &Params) {
     );
     text.explained("The minimum stake of a staker on a node.", "min_stake", economy.min_stake);
     text.explained("The minimum stake to set weights.", "weight_stake", economy.weight_stake);
+    text.comment("From unstaking until the amount can be spent: at least a tempo, and evidence_window and");
     text.explained(
-        "From unstaking until the amount can be spent: at least a tempo, or fraud is noticed too late.",
+        "election_interval together. Too short, and fraud is noticed too late.",
         "unbonding",
         economy.unbonding,
     );
@@ -148,6 +149,18 @@ fn economy(text: &mut Text, economy: &Params) {
         economy.liveness_window,
     );
     text.explained("Time after which a jailed validator may join again.", "jail_time", economy.jail_time);
+    text.comment(
+        "Time in which an equivocation of a validator can be reported. Longer than light clients trust a",
+    );
+    text.explained(
+        "header, or former validators can sign another history for nothing.",
+        "evidence_window",
+        economy.evidence_window,
+    );
+    text.comment(
+        "What an equivocation costs of all that is staked on the validator, in thousandths, 1 to 900, also",
+    );
+    text.explained("of its stakers. Too small, and it is cheap.", "slash_permille", economy.slash_permille);
 }
 
 fn burn(text: &mut Text, burn: &BurnRule) {

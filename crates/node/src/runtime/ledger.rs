@@ -47,10 +47,7 @@ impl LedgerQueries {
             owner,
             balance: account.balance,
             nonce: account.nonce,
-            unbonding: accounts
-                .unbonding(&owner)
-                .map(|(block, amount)| (BlockHeight(block), amount))
-                .collect(),
+            unbonding: state.unbonding_of(&owner).collect(),
             stakes: state.nodes().stakes_of(owner).collect(),
             height: state.height(),
             min_fee: Amount::from_base_units(state.params().min_fee),
