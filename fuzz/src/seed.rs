@@ -289,8 +289,8 @@ pub fn record_of(key: &Key) -> Option<Record> {
 }
 
 fn transaction(call: Call) -> Transaction {
-    let (nonce, fee) = (0, if call.signer() == SignerKey::Node { 0 } else { 1_000 });
-    Transaction { nonce, fee: Amount::from_base_units(fee), expiry: BlockHeight(9), call }
+    let (nonce, fee) = (0, if call.signer() == SignerKey::Node { 0 } else { 1_000_000 });
+    Transaction { nonce, fee: Amount::from_base_units(fee), tip: Amount::ZERO, expiry: BlockHeight(9), call }
 }
 
 fn transactions() -> Vec<Vec<u8>> {

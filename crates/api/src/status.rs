@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use crate::ValidatorView;
+use crate::{FeesView, ValidatorView};
 
 /// The state of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,6 +103,9 @@ pub struct ChainStatus {
     pub behind: Option<BlockHeight>,
     /// The number of transactions in the mempool.
     pub waiting: u32,
+    /// What transactions cost now.
+    #[serde(default)]
+    pub fees: FeesView,
     /// The highest block for which this node signed a vote or proposal since it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<BlockHeight>,

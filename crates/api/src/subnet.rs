@@ -6,7 +6,7 @@ use nervure_ledger::subnet::Hyperparameters;
 use nervure_primitives::{Amount, BlockHeight, MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
-use crate::ValidatorView;
+use crate::{FeesView, ValidatorView};
 
 /// All subnets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,8 +113,10 @@ pub struct NodeView {
     pub owner: NodeId,
     /// The part of the stakers' dividends that the owner keeps, of 65,535.
     pub take: u16,
-    /// The nonce of the next transaction of its key.
+    /// The nonce of the next transaction of its key, after those that are pending on this node.
     pub nonce: u64,
+    /// What transactions cost now. Its owner pays for those that are not free.
+    pub fees: FeesView,
     /// Its stake, with that of its stakers.
     pub stake: Amount,
     /// Its slots, by subnet.

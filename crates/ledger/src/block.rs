@@ -198,8 +198,8 @@ mod tests {
     fn block() -> Block {
         let transfer = Transfer { to: NodeId::from_bytes([1; 32]), amount: Amount::from_base_units(5) };
         let call = Call::Transfer(transfer);
-        let transaction =
-            Transaction { nonce: 0, fee: Amount::from_base_units(9), expiry: BlockHeight(7), call };
+        let (fee, tip) = (Amount::from_base_units(9), Amount::ZERO);
+        let transaction = Transaction { nonce: 0, fee, tip, expiry: BlockHeight(7), call };
         let (key, mesh) = (NodeKey::from_seed(&[3; 32]), MeshId::from_bytes([2; 32]));
         let envelope = transaction.seal(&key, &mesh).unwrap();
         let transactions = vec![envelope.clone(), envelope];
@@ -283,7 +283,7 @@ mod tests {
         let header = block().header;
         assert_eq!(
             header.id().to_string(),
-            "de1273245753b41bcc82b2664c8cba83e87792f2a0125eaab9db3e09aaac8b5b"
+            "ad1ed6afe33a7c901e8621e938f982cae5f1cd7b9e80946a247b9598ea2d24fc"
         );
         let other = Hash::from_bytes([9; 32]);
         let changes: [fn(&mut Header, Hash); 11] = [

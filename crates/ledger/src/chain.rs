@@ -1,8 +1,9 @@
 //! From one block to the next.
 //!
-//! [`Tip::next`] makes a block of transactions, [`Tip::check`] is what a validator does with a block of
-//! another validator: it executes the transactions and compares every field of the header with what came out. Both
-//! leave the tip as it was; what they return is written when validators agree on the block.
+//! [`Tip::next`] makes a block of transactions, [`Tip::propose`] one of those that a block may have, [`Tip::check`] is what
+//! a validator does with a block of another validator: it executes the transactions and compares every field of the
+//! header with what came out. All leave the tip as it was; what they return is written when validators agree on the
+//! block.
 
 use std::num::NonZeroUsize;
 
@@ -10,11 +11,11 @@ use nervure_consensus::checkpoint::{CertificateError, CommitCertificate};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis, cbor::CborError};
 
 use crate::{
-    block::{Block, BlockContext, Header, MAX_TRANSACTIONS, PROTOCOL_VERSION},
+    block::{Block, Header, MAX_TRANSACTIONS, PROTOCOL_VERSION},
     event::Event,
     spec::MeshSpec,
-    state::{Advanced, EpochRecord, GenesisError, LedgerState},
-    transaction::Checked,
+    state::{Advanced, EpochRecord, GenesisError, InvalidTransaction, LedgerState},
+    transaction::{Checked, SignedTransaction},
     tree::{MemoryTree, StateTree, TreeError, TreeUpdate, changes},
 };
 
@@ -132,6 +133,9 @@ pub enum BlockError {
     /// Larger than [`MAX_BLOCK_LEN`](crate::block::MAX_BLOCK_LEN).
     #[error(transparent)]
     TooLarge(#[from] CborError),
+    /// A transaction that no valid block has: no account pays for it, or it is not signed, not next or not valid any more.
+    #[error(transparent)]
+    Transaction(#[from] InvalidTransaction),
     /// A field of the header is not what it has to be.
     #[error("the header's {field} is {given}, but it has to be {expected}")]
     Field {
@@ -175,41 +179,80 @@ impl Tip {
     /// The next block of `draft`, whose certificate is not verified. `tree` is that of this tip.
     ///
     /// # Errors
-    /// When the transactions are too many, or the tree is damaged.
+    /// When the transactions are too many, one of them makes the block invalid, or the tree is damaged.
     pub fn next(
         &self,
         tree: &impl StateTree,
-        draft: Draft,
+        mut draft: Draft,
         threads: NonZeroUsize,
     ) -> Result<Next, BlockError> {
-        let Draft { proposer, time, last_commit, transactions } = draft;
+        let transactions = std::mem::take(&mut draft.transactions);
         if transactions.len() > MAX_TRANSACTIONS {
             return Err(BlockError::TooManyTransactions { count: transactions.len() });
         }
         // A cheap clone: maps share their nodes. The tip stays as it is until validators decide.
         let mut state = self.state.clone();
         let checked = Checked::all(&transactions, &state.mesh(), threads);
-        let mut header = Header {
+        let block = self.begin(draft);
+        let advanced = state.advance_recorded(&block.context(), &checked)?;
+        self.finish(tree, Block { transactions, ..block }, (state, advanced))
+    }
+
+    /// The next block of `draft` with those of `candidates` that it may have, in their order. `tree` is that of this tip.
+    ///
+    /// # Errors
+    /// When the tree is damaged.
+    pub(crate) fn propose(
+        &self,
+        tree: &impl StateTree,
+        draft: Draft,
+        candidates: Vec<SignedTransaction>,
+    ) -> Result<Next, BlockError> {
+        let mut state = self.state.clone();
+        let (envelopes, checked): (Vec<Envelope>, Vec<Checked>) =
+            candidates.into_iter().map(|one| (one.envelope, one.checked)).unzip();
+        let block = self.begin(draft);
+        let mut places = Vec::new();
+        let advanced = state.advance_with(&block.context(), &checked, |index| places.push(index));
+        let mut places = places.into_iter().peekable();
+        let included = |(index, envelope)| places.next_if_eq(&index).map(|_| envelope);
+        let transactions = envelopes.into_iter().enumerate().filter_map(included).collect();
+        self.finish(tree, Block { transactions, ..block }, (state, advanced))
+    }
+
+    /// The next block before its execution, which reads its header.
+    fn begin(&self, draft: Draft) -> Block {
+        let Draft { proposer, time, last_commit, .. } = draft;
+        let header = Header {
             version: PROTOCOL_VERSION,
-            mesh: state.mesh(),
+            mesh: self.header.mesh,
             height: BlockHeight(self.header.height.0.saturating_add(1)),
             parent: self.header.id(),
             // A clock behind that of the last proposer does not stop the chain.
             time: time.max(UnixMillis(self.header.time.0.saturating_add(1))),
             proposer,
             last_commit: Block::commit_hash(last_commit.as_ref()),
-            transactions: Block::transactions_hash(&transactions),
             // The set that the block before announced.
             validators: self.header.next_validators,
-            // Both follow from the execution, which reads the fields above.
+            // The rest follows from the execution.
+            transactions: self.header.transactions,
             next_validators: self.header.next_validators,
             state: self.header.state,
         };
-        let context = BlockContext::new(&header, last_commit.as_ref());
-        let Advanced { events, epochs } = state.advance_recorded(&context, &checked);
+        Block { header, last_commit, transactions: Vec::new() }
+    }
+
+    /// The block after its execution, which gave `state` and what happened.
+    fn finish(
+        &self,
+        tree: &impl StateTree,
+        mut block: Block,
+        (state, advanced): (LedgerState, Advanced),
+    ) -> Result<Next, BlockError> {
+        let Advanced { events, epochs } = advanced;
         let update = tree.update(&changes(Some(&self.state), &state))?;
-        (header.state, header.next_validators) = (update.root, state.validators_hash());
-        let block = Block { header, last_commit, transactions };
+        block.header.transactions = Block::transactions_hash(&block.transactions);
+        (block.header.state, block.header.next_validators) = (update.root, state.validators_hash());
         // Only for the size: a block that peers cannot decode must not be proposed.
         block.encode()?;
         Ok(Next { block, state, events, epochs, update })

@@ -13,13 +13,17 @@ pub enum Event {
     Applied {
         /// The id of its envelope.
         id: Hash,
+        /// What was paid for it.
+        paid: Amount,
         /// What it did.
         outcome: Outcome,
     },
-    /// A transaction was refused and left no trace.
+    /// A transaction was refused: it did nothing, but was paid for.
     Refused {
         /// The id of its envelope.
         id: Hash,
+        /// What was paid for it.
+        paid: Amount,
         /// Why.
         refusal: Rejection,
     },

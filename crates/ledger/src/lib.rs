@@ -10,10 +10,12 @@
 pub mod accounts;
 pub mod anchors;
 pub mod block;
+pub mod block_weight;
 pub mod chain;
 pub mod checkpoint;
 pub mod economics;
 pub mod event;
+pub mod lane;
 pub mod mempool;
 pub mod nodes;
 pub mod params;

@@ -197,8 +197,8 @@ impl Nodes {
         }
     }
 
-    /// All stakes and dividends that are not released yet, in base units.
-    pub(crate) fn total(&self) -> u128 {
+    /// All stakes and dividends that are not released yet, in base units. Costs as much as there are nodes.
+    pub fn total_held(&self) -> u128 {
         self.active.values().map(|node| node.pool.held()).sum()
     }
 

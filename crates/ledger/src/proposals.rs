@@ -9,21 +9,19 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
-use nervure_consensus::checkpoint::CommitCertificate;
+use nervure_consensus::{
+    bft::SignedVote,
+    checkpoint::{CommitCertificate, SignatureList},
+};
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis};
 
 use crate::{
-    block::{Block, MAX_BLOCK_LEN},
+    block::Block,
     chain::{BlockError, Draft, Next, Tip},
     mempool::{Mempool, MempoolError},
+    transaction::SignedTransaction,
     tree::StateTree,
 };
-
-/// Transactions of a block that is made here: what a second of one core verifies comfortably.
-const TRANSACTIONS: usize = 5_000;
-
-/// Bytes of transactions of a block that is made here; their envelopes come on top.
-const TRANSACTION_BYTES: usize = MAX_BLOCK_LEN / 2;
 
 /// The tip, what waits for a block, and the blocks that may follow.
 #[derive(Debug)]
@@ -61,6 +59,14 @@ impl Proposals {
         self.pool.insert(envelope, &self.tip.state)
     }
 
+    /// Takes a transaction whose signature is verified for one of the next blocks.
+    ///
+    /// # Errors
+    /// When the pool does not take it.
+    pub fn insert_verified(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
+        self.pool.insert_verified(signed, &self.tip.state)
+    }
+
     /// The height that is being decided.
     pub const fn height(&self) -> BlockHeight {
         BlockHeight(self.tip.header.height.0.saturating_add(1))
@@ -76,9 +82,10 @@ impl Proposals {
         tree: &impl StateTree,
         (proposer, now): (NodeId, UnixMillis),
     ) -> Result<(Hash, Option<Vec<u8>>), BlockError> {
-        let transactions = self.pool.take(&self.tip.state, TRANSACTIONS, TRANSACTION_BYTES);
-        let draft = Draft { proposer, time: now, last_commit: self.last_commit.clone(), transactions };
-        let next = self.tip.next(tree, draft, self.threads)?;
+        let candidates = self.pool.candidates(&self.tip.state);
+        let last_commit = self.last_commit.clone();
+        let draft = Draft { proposer, time: now, last_commit, transactions: Vec::new() };
+        let next = self.tip.propose(tree, draft, candidates)?;
         let (id, body) = (next.block.header.id(), next.block.encode()?);
         let body = self.keep(id, next).then_some(body);
         Ok((id, body))
@@ -110,6 +117,19 @@ impl Proposals {
     /// A block that validators agreed on, to be written.
     pub fn take(&mut self, id: &Hash) -> Option<Next> {
         self.kept.remove(id)
+    }
+
+    /// Keeps a verified precommit for the tip that came after its certificate: the next block made here says that its
+    /// signer signed. Without it, the next block does not.
+    pub fn late_precommit(&mut self, vote: &SignedVote) {
+        let Some(commit) = self.last_commit.as_mut().filter(|commit| commit.vote() == vote.statement) else {
+            return;
+        };
+        let all = commit.signatures.iter().copied().chain([(vote.signer, vote.signature)]);
+        // Only more signers than a validator set has members do not make a list, and those are none.
+        if let Ok(signatures) = SignatureList::collect(all) {
+            commit.signatures = signatures;
+        }
     }
 
     /// `next` is written with its certificate: it is the tip, and what waits is looked through.

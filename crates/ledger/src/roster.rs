@@ -228,7 +228,7 @@ impl Roster {
         }
     }
 
-    /// Counts height `height` for everybody who had to sign it; `window` is the number of heights that count.
+    /// Counts height `height` for all who had to sign it; `window` is the number of heights that count.
     pub(crate) fn count(&mut self, height: u64, window: u64, signed: impl Fn(&NodeId) -> bool) {
         let members: Vec<NodeId> = self.liveness.keys().copied().collect();
         for member in members {

@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(moved.mesh_id(), spec.mesh_id());
         let changes: [fn(&mut MeshSpec); 10] = [
             |s| s.consensus.block_milliseconds += 1,
-            |s| s.economy.min_fee += 1,
+            |s| s.economy.min_base_fee += 1,
             |s| s.economy.subnet.commit_reveal = false,
             |s| s.accounts[0].balance = Amount::ZERO,
             |s| s.nodes[1].owner = None,
@@ -416,7 +416,7 @@ mod tests {
         let Err(error) = MeshSpec::parse(&sample().to_toml().replace("tempo = 10", "tempo = 0")) else {
             panic!("a tempo of 0")
         };
-        assert_eq!(error.to_string(), "[economy] subnet.tempo = 0: it has to be 5 to 50400");
+        assert_eq!(error.to_string(), "[economy] subnet.tempo = 0: it has to be 5 to 20");
         let too_many = |s: &mut MeshSpec| s.nodes.extend((10..80).map(|seed| node(seed, Role::Validator)));
         assert!(matches!(refused(too_many), SpecError::TooManyNodes { limit: VALIDATOR_SLOTS, .. }));
         assert_eq!(

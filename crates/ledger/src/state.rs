@@ -10,8 +10,10 @@
 //! A block first pays out what is unbonded, mints its reward, shares it among the subnets and lets prices
 //! decay; then come its transactions, and last the epochs that are due.
 //!
-//! A transaction that is rejected changes nothing, not even its sender's nonce or balance.
+//! A transaction that is rejected changes nothing but its signer's nonce and the balance of who pays for it. One that
+//! cannot be admitted makes the block invalid ([`InvalidTransaction`]).
 
+mod advance;
 mod anchor;
 mod election;
 mod epochs;
@@ -26,21 +28,23 @@ use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-pub use epochs::{Advanced, EpochRecord};
+pub use advance::{Advanced, InvalidTransaction, Trial};
+pub use epochs::EpochRecord;
 pub use genesis::GenesisError;
+pub use shares::{ROOT_VALIDATORS, ShareChange};
 pub use slashing::{Offence, REPORTER_PERMILLE};
 
 use crate::{
     accounts::Accounts,
     anchors::Anchors,
     block::BlockContext,
-    economics::{burn::decay_factor, emission::block_reward, lock::LastLock},
-    event::Event,
+    block_weight::BlockWeight,
+    economics::{base_fee::BaseFee, burn::decay_factor, emission::block_reward, lock::LastLock},
+    lane::Lane,
     nodes::Nodes,
     params::Params,
     roster::Roster,
     subnet::Subnet,
-    transaction::{self, Checked},
 };
 
 /// Everything the ledger knows after a block. A clone shares all of it with the original and costs next
@@ -49,10 +53,15 @@ use crate::{
 pub struct LedgerState {
     pub(crate) mesh: MeshId,
     pub(crate) params: Arc<Params>,
+    /// The most weight of a block.
+    pub(crate) limit: BlockWeight,
     pub(crate) height: u64,
     pub(crate) issuance: u64,
     /// Minted and not assigned yet, in base units.
     pub(crate) carry: u64,
+    /// The base fee of the next block.
+    pub(crate) base_fee: BaseFee,
+    pub(crate) lane: Lane,
     pub(crate) accounts: Accounts,
     pub(crate) nodes: Nodes,
     pub(crate) subnets: OrdMap<Netuid, Subnet>,
@@ -100,6 +109,16 @@ impl LedgerState {
         self.issuance
     }
 
+    /// The base fee of the next block.
+    pub fn base_fee(&self) -> BaseFee {
+        self.base_fee
+    }
+
+    /// The most weight that a block may have.
+    pub fn block_limit(&self) -> BlockWeight {
+        self.limit
+    }
+
     /// Balances and what is unbonding.
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
@@ -128,19 +147,18 @@ impl LedgerState {
     /// All balances, stakes, locks and pending amounts, in base units: always the issuance.
     pub fn held(&self) -> u128 {
         self.accounts.total()
-            + self.nodes.total()
+            + self.nodes.total_held()
             + self.subnets.values().map(Subnet::held).sum::<u128>()
             + u128::from(self.carry)
     }
 
-    /// Applies the next block's transactions and says what happened. A transaction that is refused is an
-    /// event; it changes nothing.
-    pub fn advance(&mut self, context: &BlockContext, transactions: &[Checked]) -> Vec<Event> {
-        self.advance_recorded(context, transactions).events
+    /// The numbers of the subnets, ascending.
+    pub(crate) fn netuids(&self) -> Vec<Netuid> {
+        self.subnets.keys().copied().collect()
     }
 
-    /// [`Self::advance`], with what the block's epochs were computed from.
-    pub fn advance_recorded(&mut self, context: &BlockContext, transactions: &[Checked]) -> Advanced {
+    /// What every block does before its transactions.
+    fn begin_block(&mut self, context: &BlockContext) {
         // The first block has no certificate of a parent, and a trial of a transaction has none either.
         if !context.signers.is_empty() {
             // Before the height goes up: they signed the block of this state.
@@ -150,35 +168,6 @@ impl LedgerState {
         self.height = self.height.saturating_add(1);
         self.nodes.block = self.height;
         // Before the transactions: what is unbonded now can be spent in this block.
-        self.begin_block();
-        let mut advanced = Advanced::default();
-        for transaction in transactions {
-            let id = transaction.id;
-            advanced.events.push(match transaction::execute(self, transaction) {
-                Ok(outcome) => Event::Applied { id, outcome },
-                Err(refusal) => Event::Refused { id, refusal },
-            });
-        }
-        // After the transactions: weights that are revealed in this block count in an epoch that ends here.
-        self.run_epochs(&mut advanced);
-        // Before the election: the set until now agrees on this block.
-        self.last_validators.clone_from(&self.validators);
-        if self.height.is_multiple_of(self.params.election_interval) {
-            // After the epochs, whose dividends change stakes.
-            self.elect(&mut advanced.events);
-            // After the election: it reads the validators that were just elected.
-            self.hand_over();
-        }
-        advanced
-    }
-
-    /// The numbers of the subnets, ascending.
-    pub(crate) fn netuids(&self) -> Vec<Netuid> {
-        self.subnets.keys().copied().collect()
-    }
-
-    /// What every block does before its transactions.
-    fn begin_block(&mut self) {
         self.release_unbonded();
         self.mint();
         // After the minting, so that this block's reward is shared in this block.

@@ -3,10 +3,12 @@
 //! The numbers of slots are reused; what a neuron earned, set or committed in a slot is not. `Subnet::place` is the
 //! only way into one and clears everything that refers to its last holder.
 
+mod epoch_weight;
 mod hyperparameters;
 mod inputs;
 mod metagraph;
 mod neuron;
+mod registrations;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ pub use hyperparameters::{HYPERPARAMETERS, Hyperparameter, Hyperparameters};
 pub use inputs::{EpochInputs, MAX_INPUTS_LEN, NeuronInputs};
 pub use metagraph::{MAX_PROOF_STEPS, Metagraph, MetagraphProof, MetagraphRoot, MetagraphRow};
 pub use neuron::{Commit, Neuron};
+pub use registrations::RegistrationCount;
 
 use crate::{
     economics::{
@@ -44,6 +47,10 @@ pub struct Subnet {
     pub registered: u64,
     /// The price of a slot, in base units.
     pub price: u64,
+    /// The neurons that registered lately.
+    pub registrations: RegistrationCount,
+    /// Its share of the emission, of [`WHOLE`](crate::economics::shares::WHOLE).
+    pub share: u64,
     /// The pot of the next epoch, in base units.
     pub pending: u64,
     /// The number of the current epoch: how many have ended.
@@ -87,6 +94,8 @@ impl Subnet {
             earned: 0,
             registered: block,
             price: params.burn.floor,
+            registrations: RegistrationCount::default(),
+            share: 0,
             pending: 0,
             epoch: 0,
             began: block,

@@ -101,13 +101,13 @@ impl Chain {
         let node = key.node_id();
         let (accounts, nodes) = (self.tip.state.accounts(), self.tip.state.nodes());
         let (nonce, fee) = match call.signer() {
-            SignerKey::Node => (nodes.get(&node).unwrap().nonce, 0),
-            SignerKey::Owner => (accounts.get(&node).nonce, 1_000),
+            SignerKey::Node => (nodes.get(&node).unwrap().nonce, Amount::ZERO),
+            SignerKey::Owner => (accounts.get(&node).nonce, Amount::from_base_units(1_000_000)),
         };
         let before = self.waiting.iter().filter(|envelope| envelope.signer() == node).count() as u64;
         let nonce = nonce.saturating_add(before);
-        let (fee, expiry) = (Amount::from_base_units(fee), BlockHeight(u64::MAX));
-        let transaction = Transaction { nonce, fee, expiry, call };
+        let expiry = BlockHeight(self.tip.header.height.0 + 100);
+        let transaction = Transaction { nonce, fee, tip: Amount::ZERO, expiry, call };
         self.waiting.push(transaction.seal(key, &self.tip.header.mesh).unwrap());
     }
 

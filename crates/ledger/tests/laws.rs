@@ -10,6 +10,10 @@ mod anchor;
 mod chain;
 #[path = "laws/equivocation.rs"]
 mod equivocation;
+#[path = "laws/fees.rs"]
+mod fees;
+#[path = "laws/lane.rs"]
+mod lane;
 #[path = "laws/random.rs"]
 mod random;
 #[path = "laws/rules.rs"]

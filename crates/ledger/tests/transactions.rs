@@ -116,7 +116,7 @@ fn outcomes() -> Vec<Value> {
         json!({"weights_set": {"netuid": NETUID, "uid": UID}}),
         json!({"weights_committed": {"netuid": NETUID, "uid": UID, "reveal_in": 8}}),
         json!({"weights_revealed": {"netuid": NETUID, "uid": UID}}),
-        json!("voted"),
+        json!({"voted": {"step": 360, "counts": true, "changes": [{"netuid": NETUID, "now": 5, "next": 6}]}}),
         json!({"anchor_key_registered": {"node": node, "address": address}}),
         json!({"validator_joined": {"node": node, "election": BLOCK}}),
         json!({"validator_left": {"node": node, "last": BLOCK}}),
@@ -127,16 +127,18 @@ fn outcomes() -> Vec<Value> {
 /// Every rejection, as the store keeps it.
 fn rejections() -> Vec<Value> {
     let (node, address) = (node(), anchor().address);
-    let mut all: Vec<Value> =
-        ["nothing", "node_fee", "name", "mechanism", "no_subnet_place", "no_permit", "duplicate"]
-            .map(Value::from)
-            .to_vec();
+    let mut all: Vec<Value> = ["nothing", "name", "mechanism", "no_subnet_place", "no_permit", "duplicate"]
+        .map(Value::from)
+        .to_vec();
     all.extend([
         json!("no_such_commit"),
         json!({"malformed": {"why": "cut"}}),
         json!({"expired": {"expiry": BLOCK}}),
         json!({"nonce": {"expected": 4, "given": 2}}),
         json!({"fee": {"least": AMOUNT}}),
+        json!({"expiry_too_far": {"last": BLOCK}}),
+        json!({"lane_quota": {"most": 8}}),
+        json!({"block_full": {"weight": 4_000, "left": 3_000}}),
         json!({"balance": {"needed": AMOUNT}}),
         json!({"consent": {"why": "cut"}}),
         json!({"consent_for_another": {"owner": node}}),
@@ -150,7 +152,8 @@ fn rejections() -> Vec<Value> {
         json!({"version": {"least": 3, "given": 2}}),
         json!({"no_such_uid": {"uid": UID}}),
         json!({"too_few_weights": {"least": 3}}),
-        json!({"too_many_commits": {"most": 10}}),
+        json!({"already_committed": {"epoch": 8}}),
+        json!({"too_many_registrations": {"netuid": NETUID, "most": 8, "from": BLOCK}}),
         json!({"reveal_time": {"reveal_in": 8, "now": 9}}),
         json!({"hyperparameter": {"place": "tempo", "least": 5, "most": 50_400, "given": 2}}),
     ]);
@@ -268,7 +271,10 @@ const SENTENCES: [[&str; 2]; 18] = [
         "weights in subnet 3 are committed, to be revealed in epoch 8",
     ],
     ["reveals weights in subnet 3", "the weights in subnet 3 count from now on"],
-    ["votes on how the emission is shared among subnets", "the vote counts from now on"],
+    [
+        "votes on how the emission is shared among subnets; with all votes as they are, at block 360: subnet 3 0.000 % (now 0.000 %)",
+        "the vote counts from block 360 on",
+    ],
     [
         "registers ADDRESS as the anchor key of NODE, from the next election on",
         "NODE signs checkpoints with the anchor key ADDRESS from the next election on",
@@ -340,7 +346,7 @@ fn a_kind_that_knows_more_than_the_rejection_names_its_own_option() {
         ]
     );
     assert_eq!(hints(&Rejection::Duplicate), ["name each subnet once: nervure vote NETUID=WEIGHT..."]);
-    assert!(hints(&Rejection::NodeFee).is_empty());
+    assert!(hints(&Rejection::Name).is_empty());
 }
 
 #[test]

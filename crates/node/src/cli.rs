@@ -19,6 +19,7 @@ mod completions;
 mod experts;
 mod explain;
 mod failure;
+mod fees;
 mod join;
 mod key;
 mod logging;

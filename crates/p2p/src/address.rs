@@ -32,17 +32,32 @@ fn global_v4(ip: Ipv4Addr) -> bool {
         || (a == 100 && b & 0xc0 == 64)
         // 192.0.0.0/24, protocol assignments (RFC 6890).
         || (a == 192 && b == 0 && c == 0)
+        // 192.88.99.0/24, relays from IPv6 (RFC 7526).
+        || (a == 192 && b == 88 && c == 99)
         // 198.18.0.0/15, benchmarks (RFC 2544).
         || (a == 198 && b & 0xfe == 18))
 }
 
-/// Global unicast is 2000::/3; documentation, Teredo, 6to4 and mapped addresses are left out of it.
+/// Global unicast is 2000::/3 without what the IANA IPv6 special-purpose address registry takes out of it. Outside of it
+/// are loopback, unique local (fc00::/7), link-local, multicast, discard (100::/64), segment routing (5f00::/16), and the
+/// prefixes of translators that embed an IPv4 address (64:ff9b::/96, 64:ff9b:1::/48): such an address reaches a host
+/// that the filter above would refuse.
 fn global_v6(ip: Ipv6Addr) -> bool {
     if let IpAddr::V4(v4) = IpAddr::V6(ip).to_canonical() {
         return global_v4(v4);
     }
     let [a, b, ..] = ip.segments();
-    a & 0xe000 == 0x2000 && a != 0x2002 && !(a == 0x2001 && (b == 0 || b == 0xdb8))
+    let is_special =
+        // 2001::/23, protocol assignments, with Teredo (RFC 4380), which embeds an IPv4 address, ORCHID and benchmarks.
+        (a == 0x2001 && b & 0xfe00 == 0)
+        // 2001:db8::/32 and 3fff::/20, documentation (RFC 3849, RFC 9637).
+        || (a == 0x2001 && b == 0xdb8)
+        || (a == 0x3fff && b & 0xf000 == 0)
+        // 2002::/16, 6to4, which embeds an IPv4 address (RFC 3056).
+        || a == 0x2002
+        // 2620:4f:8000::/48, a sink for reverse lookups (RFC 7534).
+        || (a == 0x2620 && b == 0x4f && ip.segments()[2] == 0x8000);
+    a & 0xe000 == 0x2000 && !is_special
 }
 
 #[cfg(test)]
@@ -51,27 +66,74 @@ mod tests {
 
     #[test]
     fn accepts_only_globally_reachable_addresses() {
-        for good in ["/ip4/8.8.8.8/udp/1/quic-v1", "/ip6/2606:4700::1111/tcp/1"] {
-            assert!(is_global(&good.parse().unwrap()), "{good}");
+        for good in ["8.8.8.8", "192.0.1.1", "192.88.98.1", "100.63.255.255", "100.128.0.0", "198.17.255.255"]
+        {
+            assert!(is_global(&format!("/ip4/{good}/udp/1/quic-v1").parse().unwrap()), "{good}");
         }
-        for bad in [
-            "/ip4/127.0.0.1/udp/1/quic-v1",
-            "/ip4/10.1.2.3/tcp/1",
-            "/ip4/172.16.0.1/tcp/1",
-            "/ip4/192.168.1.1/tcp/1",
-            "/ip4/169.254.169.254/tcp/80",
-            "/ip4/100.64.0.1/tcp/1",
-            "/ip4/0.0.0.0/tcp/1",
-            "/ip4/255.255.255.255/tcp/1",
-            "/ip6/::1/tcp/1",
-            "/ip6/fe80::1/tcp/1",
-            "/ip6/fd00::1/tcp/1",
-            "/ip6/::ffff:127.0.0.1/tcp/1",
-            "/ip6/2001:db8::1/tcp/1",
-            "/dns4/localhost/tcp/1",
-            "/memory/1",
-        ] {
+        for good in ["2606:4700::1111", "2001:200::1", "2001:db9::1", "3fff:1000::1", "2620:4f:8001::1"] {
+            assert!(is_global(&format!("/ip6/{good}/tcp/1").parse().unwrap()), "{good}");
+        }
+        for bad in ["/dns4/localhost/tcp/1", "/memory/1"] {
             assert!(!is_global(&bad.parse().unwrap()), "{bad}");
+        }
+    }
+
+    /// The rows of both IANA registries that are not globally reachable, each with its first and its last address.
+    #[test]
+    fn refuses_every_special_purpose_range() {
+        for (first, last) in [
+            ("0.0.0.0", "0.255.255.255"),
+            ("10.0.0.0", "10.255.255.255"),
+            ("100.64.0.0", "100.127.255.255"),
+            ("127.0.0.0", "127.255.255.255"),
+            ("169.254.0.0", "169.254.255.255"),
+            ("172.16.0.0", "172.31.255.255"),
+            ("192.0.0.0", "192.0.0.255"),
+            ("192.0.2.0", "192.0.2.255"),
+            ("192.88.99.0", "192.88.99.255"),
+            ("192.168.0.0", "192.168.255.255"),
+            ("198.18.0.0", "198.19.255.255"),
+            ("198.51.100.0", "198.51.100.255"),
+            ("203.0.113.0", "203.0.113.255"),
+            ("224.0.0.0", "239.255.255.255"),
+            ("240.0.0.0", "255.255.255.255"),
+        ] {
+            for ip in [first, last] {
+                assert!(!is_global(&format!("/ip4/{ip}/tcp/1").parse().unwrap()), "{ip}");
+                // Embedded: mapped, compatible, translated, 6to4 and Teredo.
+                let [a, b, c, d] = ip.parse::<Ipv4Addr>().unwrap().octets();
+                let hex = format!("{a:02x}{b:02x}:{c:02x}{d:02x}");
+                let inverted = format!("{:02x}{:02x}:{:02x}{:02x}", !a, !b, !c, !d);
+                for v6 in [
+                    format!("::ffff:{hex}"),
+                    format!("::{hex}"),
+                    format!("64:ff9b::{hex}"),
+                    format!("64:ff9b:1::{hex}"),
+                    format!("2002:{hex}::1"),
+                    format!("2001:0:808:808::{inverted}"),
+                ] {
+                    assert!(!is_global(&format!("/ip6/{v6}/tcp/1").parse().unwrap()), "{v6}");
+                }
+            }
+        }
+        for (first, last) in [
+            ("::", "::1"),
+            ("64:ff9b::", "64:ff9b::ffff:ffff"),
+            ("64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff"),
+            ("100::", "100::1:ffff:ffff:ffff:ffff"),
+            ("2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("2620:4f:8000::", "2620:4f:8000:ffff:ffff:ffff:ffff:ffff"),
+            ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ] {
+            for ip in [first, last] {
+                assert!(!is_global(&format!("/ip6/{ip}/tcp/1").parse().unwrap()), "{ip}");
+            }
         }
     }
 }

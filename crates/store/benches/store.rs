@@ -59,8 +59,8 @@ fn transfers(tip: &Tip, keys: &[NodeKey]) -> Vec<Envelope> {
         let amount = Amount::from_base_units(1_000);
         let call = Call::Transfer(Transfer { to: keys[to].node_id(), amount });
         let nonce = tip.state.accounts().get(&key.node_id()).nonce;
-        let (fee, expiry) = (Amount::from_base_units(1_000), BlockHeight(u64::MAX));
-        Transaction { nonce, fee, expiry, call }.seal(key, &tip.header.mesh).unwrap()
+        let (fee, expiry) = (Amount::from_base_units(100_000), BlockHeight(tip.header.height.0 + 100));
+        Transaction { nonce, fee, tip: Amount::ZERO, expiry, call }.seal(key, &tip.header.mesh).unwrap()
     };
     keys.iter().take(TRANSFERS).enumerate().map(transfer).collect()
 }
@@ -97,7 +97,7 @@ fn parts(tip: &Tip, tree: &MemoryTree, keys: &[NodeKey], threads: NonZeroUsize) 
     let checked = Checked::all(&envelopes, &tip.header.mesh, threads);
     let advance = || {
         let mut state = tip.state.clone();
-        state.advance(&BlockContext::default(), &checked);
+        state.advance(&BlockContext::default(), &checked).unwrap();
         state
     };
     let (after, _) = timed(advance);

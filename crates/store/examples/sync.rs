@@ -62,8 +62,8 @@ fn transfer(tip: &Tip, number: u16) -> Envelope {
         to: key(1_000 + (number * 7 + 1) % ACCOUNTS).node_id(),
         amount: Amount::from_base_units(1_000),
     });
-    let (fee, expiry) = (Amount::from_base_units(1_000), BlockHeight(u64::MAX));
-    Transaction { nonce, fee, expiry, call }.seal(&from, &tip.header.mesh).unwrap()
+    let (fee, expiry) = (Amount::from_base_units(100_000), BlockHeight(tip.header.height.0 + 100));
+    Transaction { nonce, fee, tip: Amount::ZERO, expiry, call }.seal(&from, &tip.header.mesh).unwrap()
 }
 
 fn certificate(tip: &Tip) -> CommitCertificate {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 
 use super::{Equivocation, Message, MessageError, Round, SignerRecord, Timer, WalEntry};
-use crate::checkpoint::CommitCertificate;
+use crate::{checkpoint::CommitCertificate, statement::SignedVote};
 
 /// An action for the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub enum Effect {
     /// The height is decided: commit the block with its certificate, durably, then start the next
     /// height. May repeat after a crash.
     Decided(CommitCertificate),
+    /// A validator's precommit for the block that was just decided, verified: it is not in the certificate, because it
+    /// came later. The next block can name its signer among those who signed. Need not be kept.
+    LatePrecommit(SignedVote),
     /// A validator equivocated. Emitted with the decision of the height; the two signatures prove it
     /// to third parties.
     Evidence(Equivocation),

@@ -26,6 +26,8 @@ pub struct Continuation {
     max_bytes: u32,
     /// Bytes still to come out of the stop scanner that the reader has from an earlier expert.
     repeated: usize,
+    /// Whether the begun text has a stop string.
+    stopped: bool,
 }
 
 /// The effect of one byte on a text.
@@ -46,13 +48,17 @@ impl Continuation {
         let mut stops = StopScanner::new(&sampling.stop);
         let prefix = sampling.prefix.as_bytes();
         // The scanner reads the begun text too: a stop string may begin in it and end in the new text.
-        let passed: usize = prefix
-            .iter()
-            .map(|byte| {
-                sampler.skip();
-                stops.push(*byte).bytes.len()
-            })
-            .sum();
+        let (mut passed, mut stopped) = (0, false);
+        for byte in prefix {
+            sampler.skip();
+            let scan = stops.push(*byte);
+            passed += scan.bytes.len();
+            if scan.stopped {
+                // The expert that began the text did not stop there. The text has ended, and the scanner too.
+                stopped = true;
+                break;
+            }
+        }
         Self {
             sampler,
             stops,
@@ -63,13 +69,17 @@ impl Continuation {
             max_bytes: sampling.max_tokens.min(MAX_OUTPUT_BYTES),
             // The scanner holds these back, but the expert that began the text may have sent them.
             repeated: prefix.len().saturating_sub(passed),
+            stopped,
         }
     }
 
     /// Why no further byte may be written, where the text is complete already.
     #[must_use]
     pub fn finished(&self) -> Option<FinishReason> {
-        (self.written >= self.max_bytes).then_some(FinishReason::Length)
+        match self.stopped {
+            true => Some(FinishReason::Stop),
+            false => (self.written >= self.max_bytes).then_some(FinishReason::Length),
+        }
     }
 
     /// Bytes so far, those of a stop string included.
@@ -175,6 +185,20 @@ mod tests {
         );
         let full = Sampling { max_tokens: 3, prefix: "abc".into(), ..Sampling::default() };
         assert_eq!(Continuation::new(&full).finished(), Some(FinishReason::Length));
+    }
+
+    #[test]
+    fn a_begun_text_with_a_stop_string_is_complete() {
+        let continuation = |prefix: &str| {
+            let stop = vec!["END".into()];
+            Continuation::new(&Sampling { stop, prefix: prefix.into(), ..Sampling::default() })
+        };
+        for prefix in ["abEND", "END", "abENDcd", "EENDEND"] {
+            assert_eq!(continuation(prefix).finished(), Some(FinishReason::Stop), "{prefix}");
+        }
+        for prefix in ["abEN", "abE", "ENxD", ""] {
+            assert_eq!(continuation(prefix).finished(), None, "{prefix}");
+        }
     }
 
     proptest! {

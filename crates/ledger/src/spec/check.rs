@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use nervure_primitives::{Amount, Netuid};
 
 use super::{MIN_BLOCK_MILLISECONDS, MeshSpec, NodeSpec, Role, SpecError};
-use crate::economics::emission::CAP;
+use crate::{economics::emission::CAP, params::within};
+
+/// The longest lifetime of a transaction, in milliseconds.
+const MILLISECONDS_PER_DAY: u64 = 86_400_000;
 
 /// Longest name of a mesh or subnet, in bytes.
 const MAX_NAME_LEN: usize = 64;
@@ -22,6 +25,8 @@ impl MeshSpec {
             return Err(SpecError::BlockTime { given: block_milliseconds });
         }
         self.economy.check()?;
+        let day = MILLISECONDS_PER_DAY / u64::from(block_milliseconds);
+        within("max_lifetime", self.economy.max_lifetime, 1..=day)?;
         let netuids = self.check_subnets()?;
         self.check_nodes(&netuids)?;
         netuids.iter().try_for_each(|netuid| self.check_slots(*netuid))?;

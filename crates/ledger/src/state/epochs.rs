@@ -7,6 +7,9 @@
 //! Stake counts by time: the stake of a node is its average over the blocks of the epoch, and dividends are released to
 //! its stakers over as many blocks. Who stakes for one block gets one block's part.
 //!
+//! A block computes epochs up to a limit of weight; the others wait for the next block
+//! (`subnet/epoch_weight.rs` says why none waits longer than the shortest tempo).
+//!
 //! The inputs of an epoch go to the caller, which stores them; their hash stays in the subnet's record.
 
 use std::sync::Arc;
@@ -14,10 +17,11 @@ use std::sync::Arc;
 use nervure_consensus::yuma::{EpochOutput, checked_sum};
 use nervure_primitives::{Amount, Netuid};
 
-use super::LedgerState;
+use super::{Advanced, LedgerState};
 use crate::{
     economics::emission::split,
     event::Event,
+    lane::LaneScope,
     subnet::{EpochInputs, Metagraph, Neuron, NeuronInputs, Subnet},
 };
 
@@ -30,23 +34,18 @@ pub struct EpochRecord {
     pub inputs: Vec<u8>,
 }
 
-/// What a block did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Advanced {
-    /// What happened.
-    pub events: Vec<Event>,
-    /// What its epochs were computed from.
-    pub epochs: Vec<EpochRecord>,
-}
-
 impl LedgerState {
-    /// Runs every epoch that is due.
-    pub(super) fn run_epochs(&mut self, advanced: &mut Advanced) {
-        let height = self.height;
-        let due = self.subnets.iter().filter(|(_, subnet)| subnet.due <= height);
-        // Ascending by number, which is the order of events and of payments in the block.
-        let due: Vec<Netuid> = due.map(|(netuid, _)| *netuid).collect();
-        for netuid in due {
+    /// Runs the epochs that are due, those that wait longest first, until their weight reaches `limit`. The first one
+    /// always runs.
+    pub(super) fn run_epochs(&mut self, limit: u64, advanced: &mut Advanced) {
+        let mut left = limit;
+        for netuid in self.waiting_epochs() {
+            let weight = self.subnets.get(&netuid).map_or(0, Subnet::epoch_weight);
+            // The others wait, even if a smaller one would fit: none may be overtaken again and again.
+            if weight > left && left < limit {
+                return;
+            }
+            left = left.saturating_sub(weight);
             // Taken out, because paying changes the nodes and accounts of the same state. It goes back
             // below.
             if let Some(mut subnet) = self.subnets.remove(&netuid) {
@@ -60,8 +59,18 @@ impl LedgerState {
                 }
                 self.begin_stake_average(&mut subnet);
                 self.subnets.insert(netuid, subnet);
+                self.lane.reset(LaneScope::Subnet(netuid));
             }
         }
+    }
+
+    /// The subnets whose epochs are due: the longest due first, equal ones by number. This is the order of events and of
+    /// payments in the block.
+    fn waiting_epochs(&self) -> Vec<Netuid> {
+        let due = self.subnets.iter().filter(|(_, subnet)| subnet.due <= self.height);
+        let mut due: Vec<_> = due.map(|(netuid, subnet)| (subnet.due, *netuid)).collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, netuid)| netuid).collect()
     }
 
     /// What the epoch that is due is computed from.
@@ -184,3 +193,6 @@ fn keep(subnet: &mut Subnet, output: EpochOutput) {
         neuron.validator_trust = output.validator_trust[uid];
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,9 @@ use super::LedgerState;
 use crate::{
     accounts::Accounts,
     anchors::{Anchors, RegisteredKey},
-    economics::{emission::CAP, lock::LastLock},
+    block_weight::BlockWeight,
+    economics::{base_fee::BaseFee, emission::CAP, lock::LastLock},
+    lane::Lane,
     nodes::Nodes,
     roster::Roster,
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
@@ -68,6 +70,9 @@ impl LedgerState {
             mesh: spec.mesh_id(),
             last_lock: LastLock { amount: spec.economy.lock.floor, block: 0 },
             params: spec.economy.clone().into(),
+            limit: BlockWeight::limit(spec),
+            base_fee: BaseFee(spec.economy.min_base_fee),
+            lane: Lane::default(),
             height: 0,
             issuance,
             carry: 0,
@@ -81,6 +86,7 @@ impl LedgerState {
             anchors,
             roster,
         };
+        state.restore_shares();
         // Both need the nodes, subnets and anchor keys of the spec, so they come last.
         state.elect(&mut Vec::new());
         state.hand_over();

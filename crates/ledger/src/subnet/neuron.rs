@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Commit {
     /// The hash of the weights; see [`commitment`](crate::transaction::commitment).
     pub hash: Hash,
+    /// The key that the node had when it made it, which the hash covers: it can still be revealed after a swap.
+    pub node: NodeId,
     /// The block at which it was made.
     pub block: u64,
     /// The subnet's epoch in which it was made; it can be revealed in the next epoch only.
@@ -46,7 +48,7 @@ pub struct Neuron {
     pub weights: Vec<Cell>,
     /// Its bonds, ascending by uid.
     pub bonds: Vec<Cell>,
-    /// Its commits that can still be revealed, oldest first.
+    /// Its commits that can still be revealed, at most one of each epoch, oldest first.
     pub commits: Vec<Commit>,
 }
 

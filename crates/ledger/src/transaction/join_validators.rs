@@ -6,7 +6,7 @@
 use nervure_primitives::{Amount, BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned};
+use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned, weight};
 use crate::{roster::Standing, state::LedgerState};
 
 /// Lets `node` make blocks whenever it is elected. Also how a jailed validator returns.
@@ -31,6 +31,10 @@ impl TransactionKind for JoinValidators {
     type Outcome = JoinValidatorsOutcome;
 
     const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn weight(&self) -> u64 {
+        weight::JOIN_VALIDATORS
+    }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let node = self.node;

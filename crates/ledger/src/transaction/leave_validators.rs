@@ -3,7 +3,7 @@
 use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned};
+use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned, weight};
 use crate::state::LedgerState;
 
 /// `node` is not elected any more. Until the next election it stays in office.
@@ -28,6 +28,10 @@ impl TransactionKind for LeaveValidators {
     type Outcome = LeaveValidatorsOutcome;
 
     const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn weight(&self) -> u64 {
+        weight::LEAVE_VALIDATORS
+    }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let node = self.node;

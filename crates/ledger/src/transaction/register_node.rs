@@ -6,7 +6,7 @@
 use nervure_primitives::{Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind};
+use super::{Description, Rejection, SignerKey, TransactionKind, weight};
 use crate::state::LedgerState;
 
 /// What a node key's consent is for.
@@ -61,6 +61,10 @@ impl TransactionKind for RegisterNode {
     type Outcome = RegisterNodeOutcome;
 
     const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn weight(&self) -> u64 {
+        weight::REGISTER_NODE
+    }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let node = consenting(state, &self.consent, signer)?;

@@ -3,15 +3,15 @@
 //! A node key signs it, so that every validator can report by itself what its engine finds. Any registered node may; the
 //! reward goes to its owner. See [`crate::state::Offence`] for what it costs the equivocator.
 //!
-//! What a hostile reporter can do: have two signatures verified, or copy the report of another node and be first. What it
+//! What a hostile reporter can do: have two signatures verified, for which it pays or uses its quota of the lane, or copy the report of another node and be first. What it
 //! cannot: make evidence without the validator's key, or have a node slashed twice.
 
 use nervure_consensus::statement::Equivocation;
 use nervure_primitives::{Amount, BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind};
-use crate::state::LedgerState;
+use super::{Description, Rejection, SignerKey, TransactionKind, weight};
+use crate::{lane::LaneScope, state::LedgerState};
 
 /// Shows that a validator equivocated: it is slashed and makes no blocks any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,15 @@ impl TransactionKind for ReportEquivocation {
     type Outcome = ReportEquivocationOutcome;
 
     const SIGNER: SignerKey = SignerKey::Node;
+
+    fn weight(&self) -> u64 {
+        weight::REPORT_EQUIVOCATION
+    }
+
+    /// Free for validators in office, so that one honest validator suffices whatever its owner holds.
+    fn lane(&self) -> Option<LaneScope> {
+        Some(LaneScope::Election)
+    }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let owner = state.nodes.get(&signer).ok_or(Rejection::NoSuchNode { node: signer })?.owner;

@@ -3,7 +3,7 @@
 use nervure_primitives::{Amount, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind};
+use super::{Description, Rejection, SignerKey, TransactionKind, weight};
 use crate::state::LedgerState;
 
 /// Stakes `amount` to `node`.
@@ -33,6 +33,14 @@ impl TransactionKind for Stake {
     type Outcome = StakeOutcome;
 
     const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn weight(&self) -> u64 {
+        weight::STAKE
+    }
+
+    fn spends(&self, _: &LedgerState) -> u64 {
+        self.amount.base_units()
+    }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { node, amount } = *self;

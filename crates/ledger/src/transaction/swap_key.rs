@@ -3,7 +3,7 @@
 use nervure_primitives::{Envelope, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, register_node::consenting};
+use super::{Description, Rejection, SignerKey, TransactionKind, register_node::consenting, weight};
 use crate::state::LedgerState;
 
 /// Moves a node with its stakes and slots to another key. The old key never comes back. Stakes are kept by the node's
@@ -32,6 +32,10 @@ impl TransactionKind for SwapKey {
 
     const SIGNER: SignerKey = SignerKey::Owner;
 
+    fn weight(&self) -> u64 {
+        weight::SWAP_KEY
+    }
+
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let old = self.old;
         owned(state, old, signer)?;
@@ -47,6 +51,7 @@ impl TransactionKind for SwapKey {
         state.roster.swap(old, new);
         // The new key has not said yet that the anchor key is its own.
         state.anchors.remove(&old);
+        state.lane.swap(old, new);
         if let Some(vote) = state.votes.remove(&old) {
             state.votes.insert(new, vote);
         }

@@ -12,6 +12,7 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
 use super::record::{Chain, Key, Record};
 use crate::{
     accounts::UnbondingKey,
+    lane::LaneScope,
     nodes::NodeNumber,
     roster::Liveness,
     state::LedgerState,
@@ -66,6 +67,12 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
         shares: *shares,
     };
     compare(&mut changes, &before.nodes.stakes, &after.nodes.stakes, stake);
+    let lane = |(scope, node): &(LaneScope, NodeId), used: &u16| Record::Lane {
+        scope: *scope,
+        node: *node,
+        used: *used,
+    };
+    compare(&mut changes, &before.lane.used, &after.lane.used, lane);
     subnets(&mut changes, &before.subnets, &after.subnets);
     changes
 }
@@ -131,6 +138,7 @@ impl LedgerState {
             height: BlockHeight(self.height),
             issuance: self.issuance,
             carry: self.carry,
+            base_fee: self.base_fee,
             next_netuid: self.next_netuid,
             next_node: NodeNumber(self.nodes.next_number),
             last_lock: self.last_lock,
@@ -139,3 +147,6 @@ impl LedgerState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

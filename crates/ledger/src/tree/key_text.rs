@@ -5,13 +5,14 @@ use std::{fmt, str::FromStr};
 use nervure_primitives::{Excerpt, Netuid, Uid};
 
 use super::record::Key;
-use crate::{accounts::UnbondingKey, nodes::NodeNumber};
+use crate::{accounts::UnbondingKey, lane::LaneScope, nodes::NodeNumber};
 
 /// Why a text names no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' names no record: chain, account/ID, node/ID, stake/NUMBER/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
-     unbonding/BLOCK/ID/NUMBER, unbonding/BLOCK/ID, anchor-key/ID, anchor-sets, validator/NODE, liveness/ID or term/ID"
+     unbonding/BLOCK/ID/NUMBER, unbonding/BLOCK/ID, anchor-key/ID, anchor-sets, validator/NODE, liveness/ID, term/ID, \
+     lane/N/NODE or lane/election/NODE"
 )]
 pub struct ParseKeyError(Excerpt);
 
@@ -37,6 +38,8 @@ impl fmt::Display for Key {
             Self::Validator(node) => write!(f, "validator/{node}"),
             Self::Liveness(member) => write!(f, "liveness/{member}"),
             Self::Term(member) => write!(f, "term/{member}"),
+            Self::Lane(LaneScope::Subnet(netuid), node) => write!(f, "lane/{netuid}/{node}"),
+            Self::Lane(LaneScope::Election, node) => write!(f, "lane/election/{node}"),
         }
     }
 }
@@ -53,6 +56,13 @@ impl FromStr for Key {
             ["anchor-key", node] => node.parse().ok().map(Self::AnchorKey),
             ["validator", node] => node.parse().ok().map(Self::Validator),
             ["liveness", member] => member.parse().ok().map(Self::Liveness),
+            ["lane", scope, node] => {
+                let scope = match scope {
+                    "election" => Some(LaneScope::Election),
+                    netuid => netuid.parse().ok().map(|netuid| LaneScope::Subnet(Netuid(netuid))),
+                };
+                scope.zip(node.parse().ok()).map(|(scope, node)| Self::Lane(scope, node))
+            }
             ["account", owner] => owner.parse().ok().map(Self::Account),
             ["node", node] => node.parse().ok().map(Self::Node),
             ["retired", node] => node.parse().ok().map(Self::Retired),
@@ -107,6 +117,8 @@ mod tests {
             Key::AnchorSets,
             Key::Validator(id(7)),
             Key::Liveness(id(8)),
+            Key::Lane(LaneScope::Subnet(Netuid(9)), id(7)),
+            Key::Lane(LaneScope::Election, id(7)),
         ];
         for key in keys {
             assert_eq!(key.to_string().parse(), Ok(key));

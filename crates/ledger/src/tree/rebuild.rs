@@ -6,15 +6,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::OrdMap;
-use nervure_primitives::{MeshId, Netuid, NodeId, Uid};
+use nervure_primitives::{Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
     accounts::{Accounts, UnbondingKey},
     anchors::{Anchors, Sets},
-    economics::lock::LastLock,
+    block_weight::BlockWeight,
+    economics::{base_fee::BaseFee, lock::LastLock},
+    lane::Lane,
     nodes::{Node, NodeNumber, Nodes},
-    params::Params,
     roster::Roster,
     spec::MeshSpec,
     state::LedgerState,
@@ -63,6 +64,7 @@ struct Parts {
     neurons: BTreeMap<(Netuid, Uid), Neuron>,
     anchors: Anchors,
     roster: Roster,
+    lane: Lane,
 }
 
 impl LedgerState {
@@ -76,7 +78,7 @@ impl LedgerState {
     ) -> Result<Self, RebuildError> {
         let mut parts = Parts::default();
         records.into_iter().try_for_each(|record| parts.take(record))?;
-        parts.assemble(spec.mesh_id(), Arc::new(spec.economy.clone()))
+        parts.assemble(spec)
     }
 
     /// A ledger of the same mesh that holds nothing.
@@ -84,9 +86,12 @@ impl LedgerState {
         Self {
             mesh: like.mesh,
             params: like.params.clone(),
+            limit: like.limit,
             height: 0,
             issuance: 0,
             carry: 0,
+            base_fee: BaseFee(0),
+            lane: Lane::default(),
             accounts: Accounts::default(),
             nodes: Nodes::default(),
             subnets: OrdMap::new(),
@@ -134,11 +139,12 @@ impl Parts {
                 let sets = Sets { signers: signers.map(Arc::new), successors: Arc::new(successors) };
                 self.anchors.sets.replace(sets).is_some()
             }
+            Record::Lane { scope, node, used } => self.lane.used.insert((scope, node), used).is_some(),
         };
         if twice { Err(RebuildError::Twice(key)) } else { Ok(()) }
     }
 
-    fn assemble(mut self, mesh: MeshId, params: Arc<Params>) -> Result<LedgerState, RebuildError> {
+    fn assemble(mut self, spec: &MeshSpec) -> Result<LedgerState, RebuildError> {
         // After all records are in: they come in any order, and a stake can come before its node.
         for StakePart { node, staker, shares } in self.stakes {
             if self.nodes.key_of(node).is_none() {
@@ -159,16 +165,28 @@ impl Parts {
             }
             subnet.neurons.push(Arc::new(neuron));
         }
-        let Chain { height, issuance, carry, next_netuid, next_node, last_lock, validators, last_validators } =
-            self.chain.ok_or(RebuildError::NoChain)?;
+        let Chain {
+            height,
+            issuance,
+            carry,
+            base_fee,
+            next_netuid,
+            next_node,
+            last_lock,
+            validators,
+            last_validators,
+        } = self.chain.ok_or(RebuildError::NoChain)?;
         (self.nodes.next_number, self.nodes.block) = (next_node.0, height.0);
         let validators = validators.map(Arc::new);
         Ok(LedgerState {
-            mesh,
-            params,
+            mesh: spec.mesh_id(),
+            params: Arc::new(spec.economy.clone()),
+            limit: BlockWeight::limit(spec),
             height: height.0,
             issuance,
             carry,
+            base_fee,
+            lane: self.lane,
             accounts: self.accounts,
             nodes: self.nodes,
             subnets: self.subnets,

@@ -11,14 +11,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::{Account, Unbonding, UnbondingKey},
     anchors::{RegisteredKey, Sets},
-    economics::lock::LastLock,
+    economics::{base_fee::BaseFee, lock::LastLock},
+    lane::LaneScope,
     nodes::{Node, NodeNumber, StakePool},
     roster::{Liveness, Standing, Term},
     state::SubnetVote,
     subnet::{Neuron, Subnet},
 };
 
-/// Largest encoding of a record in bytes: a neuron with 256 weights, 256 bonds and 1,000 commits.
+/// Largest encoding of a record in bytes, with room for what comes: a neuron with 256 weights, 256 bonds and two commits
+/// takes 4 KiB, a vote at most a transaction's 8 KiB.
 pub const MAX_RECORD_LEN: usize = 96 * 1024;
 
 /// Which record.
@@ -52,6 +54,8 @@ pub enum Key {
     Liveness(NodeId),
     /// When a key was in the validator set.
     Term(NodeId),
+    /// How many free transactions of a validator there were.
+    Lane(LaneScope, NodeId),
 }
 
 impl Key {
@@ -78,6 +82,8 @@ impl Key {
             Self::Validator(node) => of(11, [node.as_bytes(), &[]]),
             Self::Liveness(member) => of(12, [member.as_bytes(), &[]]),
             Self::Term(member) => of(13, [member.as_bytes(), &[]]),
+            Self::Lane(LaneScope::Subnet(netuid), node) => of(16, [&netuid.0.to_be_bytes(), node.as_bytes()]),
+            Self::Lane(LaneScope::Election, node) => of(17, [node.as_bytes(), &[]]),
         }
     }
 }
@@ -92,6 +98,8 @@ pub struct Chain {
     pub issuance: u64,
     /// Minted and not assigned yet, in base units.
     pub carry: u64,
+    /// The base fee of the next block.
+    pub base_fee: BaseFee,
     /// The number of the next subnet.
     pub next_netuid: u32,
     /// The number of the next node.
@@ -219,6 +227,15 @@ pub enum Record {
         /// When it was in office.
         term: Term,
     },
+    /// See [`Key::Lane`].
+    Lane {
+        /// Where they count.
+        scope: LaneScope,
+        /// The validator.
+        node: NodeId,
+        /// How many there were in the current epoch or term.
+        used: u16,
+    },
 }
 
 impl Record {
@@ -241,6 +258,7 @@ impl Record {
             Self::Validator { node, .. } => Key::Validator(*node),
             Self::Liveness { member, .. } => Key::Liveness(*member),
             Self::Term { member, .. } => Key::Term(*member),
+            Self::Lane { scope, node, .. } => Key::Lane(*scope, *node),
         }
     }
 

@@ -53,7 +53,7 @@ fn attacked(min_self_stake: u64) -> (LedgerState, Vec<Rejection>) {
         }
     }
     while !state.height().0.is_multiple_of(10) {
-        state.advance(&BlockContext::default(), &[]);
+        state.advance(&BlockContext::default(), &[]).unwrap();
     }
     (state, rejections)
 }
@@ -61,12 +61,13 @@ fn attacked(min_self_stake: u64) -> (LedgerState, Vec<Rejection>) {
 /// A block with one call; its rejection.
 fn one_block(state: &mut LedgerState, signer: &NodeKey, call: Call) -> Option<Rejection> {
     let nonce = state.accounts().get(&signer.node_id()).nonce;
-    // Far above any minimum fee.
+    // Far above any price here.
     let fee = Amount::from_base_units(10_000_000);
-    let transaction = Transaction { nonce, fee, expiry: BlockHeight(u64::MAX), call };
+    let expiry = BlockHeight(state.height().0 + 10);
+    let transaction = Transaction { nonce, fee, tip: Amount::ZERO, expiry, call };
     let mesh = state.mesh();
     let checked = Checked::new(&transaction.seal(signer, &mesh).unwrap(), &mesh);
-    state.advance(&BlockContext::default(), &[checked]).into_iter().find_map(|event| match event {
+    state.advance(&BlockContext::default(), &[checked]).unwrap().into_iter().find_map(|event| match event {
         Event::Refused { refusal, .. } => Some(refusal),
         _ => None,
     })
@@ -105,16 +106,16 @@ fn dust_that_does_not_sign_is_silent_and_then_jailed() {
     let signers = (1..5).map(|seed| key(seed).node_id()).collect();
     let context = BlockContext { signers, ..BlockContext::default() };
     for _ in 0..9 {
-        state.advance(&context, &[]);
+        state.advance(&context, &[]).unwrap();
     }
     assert_eq!(state.silent_validators().len(), usize::from(DUST), "all propose last");
     for _ in 0..30 {
-        state.advance(&context, &[]);
+        state.advance(&context, &[]).unwrap();
     }
     assert_eq!(dead(&state), 0, "jailed");
     let (mut unjailed, _) = attacked(1);
     for _ in 0..39 {
-        unjailed.advance(&BlockContext::default(), &[]);
+        unjailed.advance(&BlockContext::default(), &[]).unwrap();
     }
-    assert_eq!(dead(&unjailed), usize::from(DUST), "where nobody counts, they stay");
+    assert_eq!(dead(&unjailed), usize::from(DUST), "where no missed heights are counted, they stay");
 }

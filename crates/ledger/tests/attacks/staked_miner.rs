@@ -33,9 +33,9 @@ fn staked_miner() -> LedgerState {
     let mut tree = MemoryTree::default();
     tree.accept(update);
     let call = Call::Stake(Stake { node: miner, amount: tokens(2_100) });
-    // Far above any minimum fee.
+    // Far above any price here.
     let fee = Amount::from_base_units(100_000_000);
-    let stake = Transaction { nonce: 0, fee, expiry: BlockHeight(100), call };
+    let stake = Transaction { nonce: 0, fee, tip: Amount::ZERO, expiry: BlockHeight(100), call };
     let mut transactions = vec![stake.seal(&attacker, &tip.header.mesh).unwrap()];
     for _ in 0..25 {
         let draft = Draft::uncertified(&tip, std::mem::take(&mut transactions));

@@ -108,8 +108,12 @@ fn an_equivocation_costs_all_stakers_a_part_and_the_validator_its_office() {
     };
     assert_eq!(outcome, expected);
     assert_eq!((staked(&world, 1), staked(&world, 2)), (9_000, 81_000));
-    assert_eq!(world.balance(&owner(0)), balance + 250);
-    assert_eq!(world.state.issuance(), issuance + 2 * minted - 10_000 + 250, "the rest is recycled");
+    assert_eq!(world.balance(&owner(0)), balance + 250 - world.paid);
+    assert_eq!(
+        world.state.issuance(),
+        issuance + 2 * minted - 10_000 + 250 - world.paid,
+        "the rest is recycled"
+    );
     let tombstone = Tombstone { height: at + 1, reported: at + 2, since: at };
     assert_eq!(world.state.roster().standing(&id(VALIDATOR)), Some(Standing::Tombstoned(tombstone)));
     assert!(world.state.silent_validators().contains(&id(VALIDATOR)), "it proposes last until the election");
@@ -276,7 +280,7 @@ fn a_former_validator_answers_for_its_term_until_the_window_is_over() {
     world.wait(1);
     let after = report(&world, &node(VALIDATOR), last + 1);
     assert!(matches!(world.refusal(&node(0), after), Rejection::NotInOffice { .. }));
-    let mut other = World { spec: world.spec.clone(), state: world.state.clone() };
+    let mut other = World { spec: world.spec.clone(), state: world.state.clone(), ..world };
     assert_eq!(reported(&mut other, last).slashed, units(1_000));
     world.wait(WINDOW + INTERVAL);
     assert_eq!(world.state.roster().term(&id(VALIDATOR)), None, "forgotten");

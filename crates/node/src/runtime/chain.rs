@@ -26,6 +26,8 @@ pub(super) mod span;
 mod stall;
 mod sync;
 mod task;
+mod unfunded;
+mod verifier;
 mod view;
 
 use std::{num::NonZeroUsize, sync::Arc, thread::JoinHandle, time::Duration};
@@ -37,9 +39,10 @@ use nervure_ledger::{
     event::Event as LedgerEvent,
     mempool::MempoolError,
     spec::{MeshSpec, Scope},
+    transaction::{SignedTransaction, SignerKey},
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
-use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
+use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey};
 use nervure_protocol::{
     protocols::CHAIN,
     topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
@@ -62,6 +65,7 @@ use inbox::{Lane, NotQueued, Sender};
 use proposed::ProposedBlocks;
 use receipts::TxReceipts;
 use task::{Event, Task};
+use verifier::{Verifier, VerifierDeps};
 
 pub(crate) use blocks::protocol;
 pub(crate) use gossip::topics;
@@ -98,12 +102,15 @@ pub(crate) enum ChainRole {
 pub(crate) struct Chain {
     handle: ChainHandle,
     thread: Option<JoinHandle<()>>,
+    verifier: Option<JoinHandle<()>>,
 }
 
 /// How the rest of the node reaches the chain. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ChainHandle {
     events: Sender<Event>,
+    /// Transactions of peers, whose signatures are verified first.
+    transactions: Sender<GossipMessage>,
     view: watch::Receiver<ChainView>,
     store: Arc<Store>,
     wal: WalMetrics,
@@ -122,13 +129,17 @@ impl Chain {
     ) -> std::io::Result<Self> {
         let OpenChain { store, wal, recovered, pending, view } = opened;
         let (events, inbox) = inbox::inbox();
+        let metrics = ChainMetrics::default();
+        let deps = VerifierDeps { mesh: spec.mesh_id(), events: events.clone(), metrics: metrics.clone() };
+        let Verifier { transactions, thread: verifier } = Verifier::start(deps)?;
         let handle = ChainHandle {
             wal: wal.metrics().clone(),
             events: events.clone(),
+            transactions,
             view: view.subscribe(),
             store: Arc::new(store),
             proposed: Arc::default(),
-            metrics: ChainMetrics::default(),
+            metrics,
             receipts: Arc::default(),
         };
         let signer = Signer::new(key.clone(), spec.mesh_id(), recovered.signer);
@@ -157,7 +168,7 @@ impl Chain {
         });
         let task = Task::new(engine, host, recovered, inbox);
         let thread = std::thread::Builder::new().name("chain".into()).spawn(move || task.run())?;
-        Ok(Self { handle, thread: Some(thread) })
+        Ok(Self { handle, thread: Some(thread), verifier: Some(verifier) })
     }
 
     /// A handle to the chain.
@@ -167,18 +178,23 @@ impl Chain {
 
     /// Ends the thread and waits for it: the store is closed then. Blocks for as long as a commit takes.
     pub(crate) fn end(mut self) {
-        self.handle.events.close();
+        self.handle.close();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             tracing::error!("the chain's thread panicked");
+        }
+        if let Some(verifier) = self.verifier.take()
+            && verifier.join().is_err()
+        {
+            tracing::error!("the thread that verifies transactions panicked");
         }
     }
 }
 
 impl Drop for Chain {
     fn drop(&mut self) {
-        self.handle.events.close();
+        self.handle.close();
     }
 }
 
@@ -223,15 +239,30 @@ impl ChainHandle {
             topic if topic == CONSENSUS.name => (Lane::Consensus, Event::Consensus(message)),
             topic if topic == BLOCKS.name => (Lane::Blocks, Event::BlockAnnounced(message)),
             // Transactions: no other topic is registered with this handler.
-            _ => (Lane::Transactions, Event::Transaction(message)),
+            _ => {
+                // To the thread that verifies their signatures first.
+                let sent = self.transactions.send(Lane::Transactions, message);
+                if let Err(NotQueued::Full(message) | NotQueued::Closed(message)) = sent {
+                    self.metrics.dropped(Lane::Transactions);
+                    message.judge(Verdict::Ignore).await;
+                }
+                return;
+            }
         };
         if let Err(NotQueued::Full(event) | NotQueued::Closed(event)) = self.events.send(lane, event)
-            && let Event::Consensus(message) | Event::BlockAnnounced(message) | Event::Transaction(message) =
-                event
+            && let Event::Consensus(message) | Event::BlockAnnounced(message) = event
         {
             self.metrics.dropped(lane);
             message.judge(Verdict::Ignore).await;
         }
+    }
+
+    /// The next nonce of a key, after what is pending on this node; none when the ledger does not know the key, or the
+    /// chain's thread does not answer.
+    pub(crate) async fn next_nonce(&self, key: SignerKey, signer: NodeId) -> Option<u64> {
+        let (reply, answer) = oneshot::channel();
+        self.events.send(Lane::Transactions, Event::NextNonce { key, signer, reply }).ok()?;
+        answer.await.ok().flatten()
     }
 
     /// Answers another node's request for blocks.
@@ -246,11 +277,11 @@ impl ChainHandle {
     }
 
     /// Submits a transaction; it is gossiped when the mempool accepts it.
-    pub(crate) async fn submit(&self, envelope: Envelope) -> Result<Hash, SubmitError> {
-        let span = span::of_transaction(&envelope.id());
+    pub(crate) async fn submit(&self, signed: SignedTransaction) -> Result<Hash, SubmitError> {
+        let span = span::of_transaction(&signed.checked().id());
         let (reply, answer) = oneshot::channel();
         let submitted = async {
-            let event = Event::Submit(envelope, reply);
+            let event = Event::Submit(Box::new(signed), reply);
             self.events.send(Lane::Transactions, event).map_err(|refused| match refused {
                 NotQueued::Full(_) => SubmitError::Busy,
                 NotQueued::Closed(_) => SubmitError::Stopped,
@@ -262,6 +293,14 @@ impl ChainHandle {
             span.in_scope(|| tracing::debug!(%error, "not submitted"));
         }
         submitted
+    }
+}
+
+impl ChainHandle {
+    /// Ends the threads of the chain.
+    fn close(&self) {
+        self.transactions.close();
+        self.events.close();
     }
 }
 

@@ -131,7 +131,7 @@ impl MeshService for NodeService {
     }
 
     fn account(&self, owner: NodeId) -> BoxFuture<'_, Result<AccountView, ServiceError>> {
-        std::future::ready(self.ledger.account(owner)).boxed()
+        self.ledger.account(owner).boxed()
     }
 
     fn submit(

@@ -50,7 +50,8 @@ fn weights(tip: &Tip, netuid: Netuid) -> Vec<Envelope> {
         let key = key(number);
         let nonce = tip.state.nodes().get(&key.node_id()).map_or(0, |node| node.nonce);
         let call = Call::SetWeights(SetWeights { netuid, weights: row.clone(), version_key: 0 });
-        let transaction = Transaction { nonce, fee: Amount::ZERO, expiry: BlockHeight(u64::MAX), call };
+        let expiry = BlockHeight(tip.header.height.0 + 100);
+        let transaction = Transaction { nonce, fee: Amount::ZERO, tip: Amount::ZERO, expiry, call };
         transaction.seal(&key, &tip.header.mesh).unwrap()
     };
     (0..VALIDATORS).map(envelope).collect()

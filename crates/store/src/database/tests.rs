@@ -48,8 +48,8 @@ fn pay(tip: &Tip, from: u8, to: u8) -> Envelope {
     let amount = Amount::from_base_units(1);
     let call = Call::Transfer(Transfer { to: key(to).node_id(), amount });
     let nonce = tip.state.accounts().get(&from.node_id()).nonce;
-    let (fee, expiry) = (Amount::from_base_units(1_000), BlockHeight(u64::MAX));
-    Transaction { nonce, fee, expiry, call }.seal(&from, &tip.header.mesh).unwrap()
+    let (fee, expiry) = (Amount::from_base_units(100_000), BlockHeight(tip.header.height.0 + 100));
+    Transaction { nonce, fee, tip: Amount::ZERO, expiry, call }.seal(&from, &tip.header.mesh).unwrap()
 }
 
 /// The block after `tip`: a transfer to a new account each time.

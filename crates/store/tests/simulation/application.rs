@@ -1,17 +1,23 @@
 //! The real ledger as an application of the simulation: blocks of signed transactions, executed, and committed to a
 //! real store on a disk that loses what was not synced.
 
-use std::{cell::RefCell, collections::BTreeMap, num::NonZeroUsize, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    rc::Rc,
+    sync::Arc,
+};
 
 use nervure_consensus::{
     bft::{
-        Application, Block, CommitError, Round,
+        Application, Block, CommitError, Round, SignedVote,
         simulation::{Genesis, Outcome, Plan, run},
     },
     checkpoint::{CommitCertificate, ValidatorSet},
 };
 use nervure_ledger::{block, event::Event, proposals::Proposals, spec::MeshSpec};
-use nervure_primitives::{BlockHeight, Hash};
+use nervure_primitives::{BlockHeight, Hash, NodeId};
 use nervure_store::{Store, StoreError, StoreOptions};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -126,6 +132,14 @@ impl Application for Ledger {
             Some(validators) => validators.clone(),
             None => unreachable!("every plan has validators with stake"),
         }
+    }
+
+    fn silent(&self) -> BTreeSet<NodeId> {
+        self.parts().1.tip().state.silent_validators()
+    }
+
+    fn late_precommit(&mut self, vote: &SignedVote) {
+        self.parts_mut().1.late_precommit(vote);
     }
 
     fn propose(&mut self, _: Round) -> Block {

@@ -14,7 +14,7 @@ use crate::{
         core::{self, BftContext, CoreSignature, Resumable},
         timer::TimeoutBackoff,
     },
-    checkpoint::Quorum,
+    checkpoint::{CommitCertificate, Quorum},
 };
 
 /// A statement whose signature was verified.
@@ -38,7 +38,7 @@ pub(super) struct CoreAdapter {
     pub(super) height: BlockHeight,
     quorum: Quorum,
     timeouts: Timeouts,
-    decided: Option<Round>,
+    decided: Option<CommitCertificate>,
 }
 
 type CoreResume = core::Resume<BftContext>;
@@ -67,8 +67,8 @@ impl CoreAdapter {
         self.quorum
     }
 
-    /// The round of the decision that this input led to, if it did.
-    pub(super) const fn take_decision(&mut self) -> Option<Round> {
+    /// The decision that this input led to, if it did.
+    pub(super) const fn take_decision(&mut self) -> Option<CommitCertificate> {
         self.decided.take()
     }
 
@@ -302,7 +302,7 @@ impl CoreAdapter {
             self.effects.push(Effect::Evidence(pair));
         }
         if let Some(certificate) = core::commit_of(certificate) {
-            self.decided = Some(certificate.round);
+            self.decided = Some(certificate.clone());
             // After the evidence: the host may start the next height as soon as it performs this effect.
             self.effects.push(Effect::Decided(certificate));
         }

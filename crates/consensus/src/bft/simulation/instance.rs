@@ -217,6 +217,7 @@ impl<A: Application> World<'_, A> {
             }
             Effect::Validate(candidate) => self.validate(at, candidate),
             Effect::Decided(certificate) => self.commit(at, &certificate),
+            Effect::LatePrecommit(vote) => self.nodes[at].app.late_precommit(&vote),
             Effect::Behind { peer, .. } => {
                 let height = self.nodes[at].next_height();
                 if self.now >= self.nodes[at].next_decision_request {
@@ -289,9 +290,10 @@ impl<A: Application> World<'_, A> {
                 let Some(driver) = self.nodes[at].driver.as_mut() else { return };
                 let mut log = driver.host().disk.log();
                 let node = &self.nodes[at];
-                let (height, validators) = (node.next_height(), node.app.validators());
+                let (height, validators, silent) =
+                    (node.next_height(), node.app.validators(), node.app.silent());
                 log.retain(|entry| entry.height() == height);
-                self.input(at, Input::Start { height, validators, log });
+                self.input(at, Input::Start { height, validators, silent, log });
             }
             LocalEvent::Timer(timer, turn) => {
                 if self.nodes[at].timers.get(&timer) == Some(&turn) {

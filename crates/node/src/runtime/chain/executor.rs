@@ -7,7 +7,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use nervure_consensus::{
-    bft::{Round, SignerRecord, WalEntry},
+    bft::{Round, SignedVote, SignerRecord, WalEntry},
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
@@ -15,9 +15,10 @@ use nervure_ledger::{
     chain::{BlockError, Next, Tip},
     mempool::{Mempool, MempoolError},
     proposals::Proposals,
+    transaction::SignedTransaction,
     tree::StateTree,
 };
-use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis};
+use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
 use nervure_store::{Store, Wal};
 
 use super::{
@@ -71,8 +72,8 @@ impl BlockExecutor {
     }
 
     /// Takes a transaction for one of the next blocks.
-    pub(super) fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
-        self.proposals.insert(envelope)
+    pub(super) fn insert(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
+        self.proposals.insert_verified(signed)
     }
 
     /// Appends to the write-ahead log.
@@ -88,6 +89,11 @@ impl BlockExecutor {
     /// Makes everything in the write-ahead log durable.
     pub(super) fn sync(&mut self) -> Result<(), HostError> {
         Ok(self.wal.sync()?)
+    }
+
+    /// Keeps a precommit for the tip that came after its certificate, for the next block made here.
+    pub(super) fn late_precommit(&mut self, vote: &SignedVote) {
+        self.proposals.late_precommit(vote);
     }
 
     /// Whether the block with this id is here and may follow.

@@ -27,6 +27,8 @@ pub(crate) struct ChainMetrics {
     pub(super) refused_blocks: Counter,
     /// Answers and announcements of peers that no honest node sends.
     pub(super) peer_faults: Counter,
+    /// Transactions of peers that no account pays for.
+    pub(super) unfunded: Counter,
     /// Rounds beyond the first.
     pub(super) extra_rounds: Counter,
     dropped: Dropped,
@@ -116,6 +118,11 @@ impl ChainMetrics {
                 "chain_peer_faults",
                 "Blocks of peers that no honest node sends: not bound to their header, or without a valid certificate",
                 &self.peer_faults,
+            ),
+            (
+                "chain_unfunded_transactions",
+                "Transactions of peers that no account can pay for; many of one peer count against it",
+                &self.unfunded,
             ),
         ];
         for (name, help, counter) in counters {

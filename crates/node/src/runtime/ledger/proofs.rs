@@ -88,7 +88,7 @@ impl LedgerReader for LedgerQueries {
     }
 
     fn node(&self, node: NodeId) -> BoxFuture<'_, Result<NodeView, ServiceError>> {
-        std::future::ready(self.show_node(node)).boxed()
+        self.show_node(node).boxed()
     }
 }
 
