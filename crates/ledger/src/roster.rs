@@ -138,6 +138,11 @@ impl Roster {
         }
     }
 
+    /// How many nodes equivocated and were slashed.
+    pub fn slashed(&self) -> usize {
+        self.standings().filter(|(_, standing)| matches!(standing, Standing::Tombstoned(_))).count()
+    }
+
     /// When the key `member` was in the validator set, if it was in the last
     /// [`evidence_window`](crate::params::Params::evidence_window) blocks.
     pub fn term(&self, member: &NodeId) -> Option<Term> {

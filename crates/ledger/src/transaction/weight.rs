@@ -52,7 +52,7 @@ pub(super) const VOTED_SUBNET: u64 = 10;
 pub(super) const REGISTER_ANCHOR_KEY: u64 = 6_000;
 
 /// Two signatures; the node, its standing, an unbonding amount, and the account that is rewarded change.
-pub(super) const REPORT_EQUIVOCATION: u64 = 4_000;
+pub(super) const REPORT_EQUIVOCATION: u64 = 6_000;
 
 /// The weight of `count` parts of the same weight.
 pub(super) fn each(weight: u64, count: usize) -> u64 {

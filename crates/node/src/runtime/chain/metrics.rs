@@ -23,6 +23,8 @@ const BLOCK_TRANSACTIONS: [f64; 9] = [0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1
 pub(crate) struct ChainMetrics {
     /// Equivocations of validators that were proven.
     pub(super) equivocations: Counter,
+    /// Reports of equivocation that this node submitted.
+    pub(super) reports: Counter,
     /// Blocks of others that this node refused.
     pub(super) refused_blocks: Counter,
     /// Answers and announcements of peers that no honest node sends.
@@ -101,6 +103,11 @@ pub(crate) const STATE: &[StateGauge<ChainView>] = &[
         value: |view| view.took.map_or(0, |took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
     },
     StateGauge {
+        name: "chain_slashed",
+        help: "Validators that equivocated, were slashed, and are jailed for good",
+        value: |view| view.tip.state.roster().slashed() as u64,
+    },
+    StateGauge {
         name: "chain_failed",
         help: "1 when this node has stopped following the chain",
         value: |view| view.failed.is_some().into(),
@@ -113,6 +120,7 @@ impl ChainMetrics {
         let counters = [
             ("chain_extra_rounds", "Rounds of consensus beyond the first", &self.extra_rounds),
             ("chain_equivocations", "Equivocations of validators", &self.equivocations),
+            ("chain_reports", "Reports of equivocation that this node submitted", &self.reports),
             ("chain_refused_blocks", "Proposed blocks that were invalid", &self.refused_blocks),
             (
                 "chain_peer_faults",

@@ -9,7 +9,7 @@ use nervure_ledger::{chain::Tip, spec::MeshSpec};
 use nervure_store::{RecoveredLog, Store, StoreError, StoreOptions, Wal};
 use tokio::sync::watch;
 
-use super::{ChainView, pending::PendingTransactions};
+use super::{ChainView, evidence::KeptEvidence, pending::PendingTransactions};
 use crate::config::NodeConfig;
 
 /// Name of the file of the chain, in the node's directory.
@@ -20,6 +20,9 @@ const WAL_FILE: &str = "consensus.wal";
 
 /// Name of the file of own pending transactions, beside it.
 const PENDING_FILE: &str = "transactions.pending";
+
+/// Name of the file of evidence of equivocation, beside it.
+const EVIDENCE_FILE: &str = "equivocations.evidence";
 
 /// Cache of the chain's database. Small, so that an idle node needs little memory.
 const CACHE_BYTES: usize = 8 << 20;
@@ -45,6 +48,7 @@ pub(crate) struct OpenChain {
     pub(super) wal: Wal,
     pub(super) recovered: RecoveredLog,
     pub(super) pending: PendingTransactions,
+    pub(super) evidence: KeptEvidence,
     pub(super) view: watch::Sender<ChainView>,
 }
 
@@ -60,7 +64,9 @@ impl OpenChain {
         let (wal, recovered) =
             retry_while_locked(|| Wal::open(&log).map_err(|error| OpenError::Log(error, log.clone())))?;
         let pending = PendingTransactions::open(&config.dir.join(PENDING_FILE));
-        Ok(Self { store: chain, wal, recovered, pending, view: watch::Sender::new(ChainView::of(tip)) })
+        let evidence = KeptEvidence::open(&config.dir.join(EVIDENCE_FILE));
+        let view = watch::Sender::new(ChainView::of(tip));
+        Ok(Self { store: chain, wal, recovered, pending, evidence, view })
     }
 
     /// The state of the chain, with notifications.
