@@ -14,7 +14,7 @@
 //! after the first report answers for nothing more.
 //!
 //! Who is guilty: the state remembers which keys were in office in the evidence window ([`Term`](crate::roster::Term)).
-//! A node that was not in office signed what nobody counted, and is not slashed for it.
+//! A node that was not in office signed what no validator counted, and is not slashed for it.
 
 use nervure_consensus::statement::Equivocation;
 use nervure_primitives::{Amount, BlockHeight, NodeId};

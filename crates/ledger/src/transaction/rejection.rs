@@ -354,7 +354,7 @@ pub enum Rejection {
         /// The oldest height whose equivocations can be reported.
         oldest: BlockHeight,
     },
-    /// The key was not in the validator set at that height, so that nobody counted what it signed.
+    /// The key was not in the validator set at that height, so that no validator counted what it signed.
     #[error("{node} was not a validator in office at block {height}")]
     NotInOffice {
         /// The key.

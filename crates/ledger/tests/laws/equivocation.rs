@@ -1,4 +1,4 @@
-//! Equivocations: what is evidence, what it costs whom, and that it can be dodged by nobody.
+//! Equivocations: what is evidence, what it costs whom, and that it cannot be dodged.
 
 use nervure_consensus::statement::{Equivocation, Round, SignedStatement, Vote, VoteKind};
 use nervure_ledger::{
@@ -291,7 +291,7 @@ proptest! {
 
     /// Whatever the shares of owner and stakers: who reports its own node loses more than it gets.
     #[test]
-    fn nobody_gains_by_reporting_itself(own in 1_000u64..1_000_000_000, others in 0u64..100_000_000_000) {
+    fn no_validator_gains_by_reporting_itself(own in 1_000u64..1_000_000_000, others in 0u64..100_000_000_000) {
         let others = if others < 100 { 0 } else { others };
         let mut world = elected(own, others);
         let at = height(&world);

@@ -2,7 +2,7 @@
 //! a transaction of this node's key.
 //!
 //! One honest validator with evidence suffices. So it is durable before anything else happens with it, a report that
-//! expires is made again, and evidence is only dropped when a report of it would do nothing: somebody else was first, or
+//! expires is made again, and evidence is only dropped when a report of it would do nothing: another node was first, or
 //! the evidence window is over.
 //!
 //! What a hostile validator can do: be kept here once, whatever it signs. Its earliest equivocation is kept, which reaches
