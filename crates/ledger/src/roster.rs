@@ -243,11 +243,11 @@ impl Roster {
             };
             // Looked at before it is borrowed to be changed: a validator that signs every height costs no copy of its
             // record and no write.
-            if missed || found.silent > 0 || found.missed.is_missed(height, window) {
-                if let Some(found) = self.liveness.get_mut(&member) {
-                    found.silent = if missed { found.silent.saturating_add(1) } else { 0 };
-                    found.missed.record(height, window, missed);
-                }
+            if (missed || found.silent > 0 || found.missed.is_missed(height, window))
+                && let Some(found) = self.liveness.get_mut(&member)
+            {
+                found.silent = if missed { found.silent.saturating_add(1) } else { 0 };
+                found.missed.record(height, window, missed);
             }
         }
     }

@@ -91,7 +91,7 @@ fn calls() -> Vec<Call> {
         Call::RegisterAnchorKey(anchor()),
         Call::JoinValidators(JoinValidators { node: node() }),
         Call::LeaveValidators(LeaveValidators { node: node() }),
-        Call::ReportEquivocation(ReportEquivocation { evidence: evidence() }),
+        Call::ReportEquivocation(ReportEquivocation { evidence: evidence().into() }),
     ]
 }
 

@@ -309,7 +309,10 @@ fn cases(world: &World) -> Vec<Case> {
             (0..VALIDATORS)
                 .map(|n| {
                     let evidence = equivocation(world, &neuron((n + 1) % VALIDATORS));
-                    world.sign(&neuron(n), Call::ReportEquivocation(ReportEquivocation { evidence }))
+                    world.sign(
+                        &neuron(n),
+                        Call::ReportEquivocation(ReportEquivocation { evidence: evidence.into() }),
+                    )
                 })
                 .collect(),
         ),

@@ -18,7 +18,7 @@ use crate::{lane::LaneScope, state::LedgerState};
 #[serde(deny_unknown_fields)]
 pub struct ReportEquivocation {
     /// Two statements that the validator signed and that contradict each other.
-    pub evidence: Equivocation,
+    pub evidence: Box<Equivocation>,
 }
 
 /// A validator that was slashed.

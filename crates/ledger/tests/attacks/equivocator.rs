@@ -70,7 +70,7 @@ fn attacked(economy: Params, delay: u64) -> (Amount, Option<Rejection>) {
     while state.height().0 < INTERVAL + delay - 1 {
         block(&mut state, None);
     }
-    let report = Call::ReportEquivocation(ReportEquivocation { evidence });
+    let report = Call::ReportEquivocation(ReportEquivocation { evidence: evidence.into() });
     let rejection = block(&mut state, Some((&honest, report)));
     (0..WINDOW + INTERVAL).for_each(|_| drop(block(&mut state, None)));
     assert_eq!(state.held(), u128::from(state.issuance()));

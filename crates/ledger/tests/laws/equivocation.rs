@@ -72,7 +72,9 @@ fn unstake(world: &mut World, who: u8, amount: u64) {
 }
 
 fn report(world: &World, key: &NodeKey, height: u64) -> Call {
-    Call::ReportEquivocation(ReportEquivocation { evidence: equivocation(&world.state.mesh(), key, height) })
+    Call::ReportEquivocation(ReportEquivocation {
+        evidence: equivocation(&world.state.mesh(), key, height).into(),
+    })
 }
 
 /// Node 0 reports the validator's equivocation at `height`.
@@ -140,7 +142,7 @@ fn only_evidence_of_a_validator_in_office_within_the_window_counts() {
     let future = report(&world, &node(VALIDATOR), at + 9);
     assert_eq!(world.refusal(&node(0), future), out(at + 9, id(VALIDATOR)));
     let mesh = MeshId::from_bytes([9; 32]);
-    let foreign = ReportEquivocation { evidence: equivocation(&mesh, &node(VALIDATOR), at + 1) };
+    let foreign = ReportEquivocation { evidence: equivocation(&mesh, &node(VALIDATOR), at + 1).into() };
     let refusal = world.refusal(&node(0), Call::ReportEquivocation(foreign));
     assert!(matches!(refusal, Rejection::Evidence { .. }), "{refusal}");
     let unknown = report(&world, &node(VALIDATOR), at + 1);

@@ -95,7 +95,7 @@ fn call(world: &World, wish: Wish) -> Call {
             let culprit = if a == 0 { node(200) } else { node(a) };
             let height = (world.state.height().0 + 1).saturating_sub(amount % 8);
             let evidence = equivocation(&world.state.mesh(), &culprit, height);
-            Call::ReportEquivocation(ReportEquivocation { evidence })
+            Call::ReportEquivocation(ReportEquivocation { evidence: evidence.into() })
         }
         15 => anchor::registration(world, &signer(wish), b),
         _ => Call::SetHyperparameter(SetHyperparameter { netuid: netuid(b), to: hyperparameter(a, amount) }),

@@ -6,7 +6,7 @@
 //! the evidence window is over.
 //!
 //! What a hostile validator can do: be kept here once, whatever it signs. Its earliest equivocation is kept, which reaches
-//! back furthest; so the file has at most one frame for each key that was in office in the window.
+//! back furthest; heights only rise, so that the file has about one frame for each key, and at most [`MAX_CULPRITS`] keys.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -126,7 +126,7 @@ impl KeptEvidence {
         }
         let own = key.node_id();
         let evidence = self.kept.values().find(|evidence| state.offence(evidence).is_ok())?;
-        let call = Call::ReportEquivocation(ReportEquivocation { evidence: *evidence });
+        let call = Call::ReportEquivocation(ReportEquivocation { evidence: Box::new(*evidence) });
         // With its quota used up, a validator reports after the next election.
         state.lane_scope(&call, &own).ok().flatten()?;
         let nonce = pool.next_nonce(SignerKey::Node, own, state.nodes().get(&own)?.nonce);
