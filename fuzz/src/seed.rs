@@ -14,7 +14,7 @@ use nervure_consensus::{
 };
 use nervure_ledger::{
     block::Header,
-    chain::{Next, Tip},
+    chain::{Draft, Next, Tip},
     checkpoint::Checkpoint,
     snapshot,
     spec::MeshSpec,
@@ -289,8 +289,8 @@ pub fn record_of(key: &Key) -> Option<Record> {
 }
 
 fn transaction(call: Call) -> Transaction {
-    let (nonce, fee) = (0, if call.signer() == SignerKey::Node { 0 } else { 1_000 });
-    Transaction { nonce, fee: Amount::from_base_units(fee), expiry: BlockHeight(9), call }
+    let (nonce, fee) = (0, if call.signer() == SignerKey::Node { 0 } else { 1_000_000 });
+    Transaction { nonce, fee: Amount::from_base_units(fee), tip: Amount::ZERO, expiry: BlockHeight(9), call }
 }
 
 fn transactions() -> Vec<Vec<u8>> {
@@ -318,7 +318,7 @@ fn blocks() -> Vec<Vec<u8>> {
     let call = Call::Transfer(Transfer { to: key().node_id(), amount: Amount::from_base_units(1) });
     let Ok(envelope) = transaction(call).seal(&key(), &mesh().mesh_id()) else { return Vec::new() };
     let Ok((tip, _)) = Tip::genesis(&mesh()) else { return Vec::new() };
-    let next = tip.next(&tree(), vec![envelope], NonZeroUsize::MIN);
+    let next = tip.next(&tree(), Draft::uncertified(&tip, vec![envelope]), NonZeroUsize::MIN);
     next.ok().and_then(|next| next.block.encode().ok()).into_iter().collect()
 }
 
@@ -350,7 +350,7 @@ pub fn light_client() -> Option<LightClient> {
 /// The block after the genesis, which ends an epoch.
 fn next() -> Option<Next> {
     let (tip, _) = Tip::genesis(&mesh()).ok()?;
-    tip.next(&tree(), Vec::new(), NonZeroUsize::MIN).ok()
+    tip.next(&tree(), Draft::uncertified(&tip, Vec::new()), NonZeroUsize::MIN).ok()
 }
 
 /// The header of the block after the genesis.

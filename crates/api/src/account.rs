@@ -14,7 +14,7 @@ pub struct AccountView {
     pub owner: NodeId,
     /// The balance that it can spend.
     pub balance: Amount,
-    /// The nonce of its next transaction.
+    /// The nonce of its next transaction, after those that are pending on this node.
     pub nonce: u64,
     /// Unstaked amounts that cannot be spent yet, each with the block at which it can.
     pub unbonding: Vec<(BlockHeight, Amount)>,
@@ -22,10 +22,21 @@ pub struct AccountView {
     pub stakes: BTreeMap<NodeId, Amount>,
     /// The height of the last block; all values are those of the state after it.
     pub height: BlockHeight,
-    /// The minimum fee of a transaction.
-    pub min_fee: Amount,
+    /// What transactions cost now.
+    pub fees: FeesView,
     /// The mesh's block time, in milliseconds.
     pub block_milliseconds: u32,
+}
+
+/// What transactions cost now, in base units for 1,000 units of weight.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FeesView {
+    /// The base fee of the next block. It rises by at most an eighth with each block.
+    pub base_fee: u64,
+    /// The least tip that would be in the next block, as far as this node knows what is pending; 0 unless more is pending
+    /// than a block has room for.
+    pub tip: u64,
 }
 
 /// A transaction and its state.
@@ -39,6 +50,9 @@ pub struct TransactionView {
     /// The height of its block; absent until it is in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<BlockHeight>,
+    /// What was paid for it, whether it took effect or not; in a dry run, what would be paid now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid: Option<Amount>,
     /// Its effect on the ledger; in a dry run, the effect that it would have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,

@@ -22,7 +22,7 @@ use transport::Parameters;
 use crate::{
     AccountView, AskBody, CheckpointPage, CheckpointView, EpochView, ExpertPage, ExpertSearch, NodeStatus,
     NodeView, PeerPage, StateProofView, SubmissionView, SubmitBody, SubnetDetail, SubnetPage, TraceView,
-    TransactionView, paths,
+    TransactionView, ValidatorPage, paths,
 };
 
 /// How long connecting may take.
@@ -136,6 +136,11 @@ impl Client {
     /// `GET /nodes/{node}`.
     pub async fn node(&self, node: &NodeId) -> Result<NodeView, ClientError> {
         self.get(&paths::node(node), &[]).await
+    }
+
+    /// `GET /validators`.
+    pub async fn validators(&self) -> Result<ValidatorPage, ClientError> {
+        self.get(paths::VALIDATORS, &[]).await
     }
 
     /// `GET /checkpoints`: at most `limit` of them from `before` down, the latest first.

@@ -27,6 +27,7 @@ mod strategy;
 mod subnet;
 mod terms;
 mod trace;
+mod validator;
 
 // Documents: every type of these modules is one.
 pub use account::*;
@@ -45,6 +46,7 @@ pub use strategy::{MAX_EXPERTS, Strategy, StrategyError};
 pub use subnet::*;
 pub use terms::*;
 pub use trace::*;
+pub use validator::*;
 
 /// The example of the README runs as a test.
 #[cfg(doctest)]

@@ -45,6 +45,9 @@ pub const SUBNET: &str = "/subnets/{netuid}";
 /// A node of the ledger.
 pub const NODE: &str = "/nodes/{node}";
 
+/// The validators.
+pub const VALIDATORS: &str = "/validators";
+
 /// A page of checkpoints.
 pub const CHECKPOINTS: &str = "/checkpoints";
 

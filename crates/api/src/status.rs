@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
+use crate::{FeesView, ValidatorView};
+
 /// The state of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -38,6 +40,9 @@ pub struct NodeStatus {
     /// The state of anchoring; absent on a node that does not follow the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<AnchorStatus>,
+    /// This node as a validator that makes blocks; absent on a node that does not run as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validator: Option<ValidatorView>,
     /// Details of the network layer: addresses, gossip, reachability, counters.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub network: serde_json::Value,
@@ -98,6 +103,9 @@ pub struct ChainStatus {
     pub behind: Option<BlockHeight>,
     /// The number of transactions in the mempool.
     pub waiting: u32,
+    /// What transactions cost now.
+    #[serde(default)]
+    pub fees: FeesView,
     /// The highest block for which this node signed a vote or proposal since it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<BlockHeight>,

@@ -6,6 +6,8 @@ use nervure_ledger::subnet::Hyperparameters;
 use nervure_primitives::{Amount, BlockHeight, MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
+use crate::{FeesView, ValidatorView};
+
 /// All subnets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -111,12 +113,16 @@ pub struct NodeView {
     pub owner: NodeId,
     /// The part of the stakers' dividends that the owner keeps, of 65,535.
     pub take: u16,
-    /// The nonce of the next transaction of its key.
+    /// The nonce of the next transaction of its key, after those that are pending on this node.
     pub nonce: u64,
+    /// What transactions cost now. Its owner pays for those that are not free.
+    pub fees: FeesView,
     /// Its stake, with that of its stakers.
     pub stake: Amount,
     /// Its slots, by subnet.
     pub slots: BTreeMap<Netuid, Uid>,
+    /// The node as a validator that makes blocks.
+    pub validator: ValidatorView,
     /// The height of the last block; all values are those of the state after it.
     pub height: BlockHeight,
 }

@@ -59,7 +59,7 @@ mod wal;
 
 pub use application::{Application, Block, CommitError};
 pub use driver::{Driver, DriverError, Host};
-pub use effect::{Candidate, Effect, Equivocation};
+pub use effect::{Candidate, Effect};
 pub use engine::{Config, Engine, EngineError, MAX_ROUNDS_AHEAD};
 pub use input::Input;
 pub use justification::{PolkaCertificate, RoundCertificate, RoundReason, RoundVote};
@@ -70,6 +70,6 @@ pub use timer::{Timeouts, Timer, TimerKind};
 pub use wal::{Verdict, WalEntry};
 
 pub use crate::statement::{
-    MAX_ROUND, MAX_STATEMENT_BYTES, Position, Proposal, Round, SignedProposal, SignedStatement, SignedVote,
-    Statement, Step, Vote, VoteKind,
+    Equivocation, EquivocationError, MAX_EQUIVOCATION_BYTES, MAX_ROUND, MAX_STATEMENT_BYTES, Position,
+    Proposal, Round, SignedProposal, SignedStatement, SignedVote, Statement, Step, Vote, VoteKind,
 };

@@ -7,6 +7,7 @@
 //!
 //! Hazard: nothing in a decoded [`SignedStatement`] is verified before [`SignedStatement::verify`].
 
+mod equivocation;
 mod position;
 mod vote;
 
@@ -20,6 +21,7 @@ use serde::{
     ser::Error as _,
 };
 
+pub use equivocation::{Equivocation, EquivocationError, MAX_EQUIVOCATION_BYTES};
 pub use position::{Position, Step};
 pub use vote::{MAX_ROUND, Proposal, Round, SignedProposal, SignedVote, Vote, VoteKind};
 

@@ -62,6 +62,23 @@ fn a_run_without_faults_reports_them_as_missing() {
 }
 
 #[test]
+fn equivocators_are_convicted_and_nobody_else_is_accused() {
+    let evidence = |seed| {
+        let (plan, outcome) = (Plan::draw(seed), run_seed(seed));
+        assert_eq!(outcome.violations, [], "seed {seed}");
+        let double = |behaviour| matches!(behaviour, Behaviour::Equivocator | Behaviour::Twins);
+        let guilty = plan.validators.iter().any(|validator| double(validator.behaviour));
+        assert!(guilty || outcome.evidence == 0, "seed {seed}: evidence without an equivocator");
+        (guilty, outcome.evidence > 0)
+    };
+    let runs: Vec<_> = (0..60).map(evidence).collect();
+    let (guilty, convicted) =
+        (runs.iter().filter(|run| run.0).count(), runs.iter().filter(|run| run.1).count());
+    // An equivocation of which no honest node sees both halves leaves no evidence, and harms nobody.
+    assert!(convicted * 2 > guilty, "{convicted} of {guilty} runs with equivocators have evidence");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_trace() {
     for seed in [0, 7, 42] {
         let (one, again) = (run_seed(seed), run_seed(seed));

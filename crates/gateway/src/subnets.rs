@@ -1,11 +1,11 @@
-//! `GET /subnets`, `/subnets/{netuid}` and `/nodes/{node}`: the ledger, for clients that trust this node.
+//! `GET /subnets`, `/subnets/{netuid}`, `/nodes/{node}` and `/validators`: the ledger, for clients that trust this node.
 
 use axum::{
     Json,
     extract::{Path, State},
 };
 
-use nervure_api::{NodeView, SubnetDetail, SubnetPage};
+use nervure_api::{NodeView, SubnetDetail, SubnetPage, ValidatorPage};
 
 use super::{App, error::ApiError, proofs::parse};
 
@@ -20,6 +20,11 @@ pub(super) async fn subnet(
     Path(netuid): Path<String>,
 ) -> Result<Json<SubnetDetail>, ApiError> {
     Ok(Json(app.service.ledger().subnet(parse("netuid", &netuid)?).await?))
+}
+
+/// The validators.
+pub(super) async fn validators(State(app): State<App>) -> Result<Json<ValidatorPage>, ApiError> {
+    Ok(Json(app.service.ledger().validators().await?))
 }
 
 /// A node of the ledger.

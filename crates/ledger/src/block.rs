@@ -4,9 +4,16 @@
 //! of the state *after* the block, so that who has a certified header can check any record of that state,
 //! and the hashes of the validators that agree on this block and on the next one, so that certificates can
 //! be followed from block to block without anything else.
+//!
+//! A block also carries the commit certificate of its parent, and its header has the hash of it. So every node
+//! has the same list of who signed the parent, which execution reads ([`BlockContext`]); a certificate that a
+//! node collected itself may have other signers.
 
+use std::collections::BTreeSet;
+
+use nervure_consensus::checkpoint::CommitCertificate;
 use nervure_primitives::{
-    BlockHeight, Envelope, Hash, MeshId,
+    BlockHeight, Envelope, Hash, MeshId, NodeId, UnixMillis,
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
@@ -20,16 +27,28 @@ pub const MAX_BLOCK_LEN: usize = 4 << 20;
 /// Largest encoding of a header in bytes.
 pub const MAX_HEADER_LEN: usize = 512;
 
+/// The version of the rules that this program applies: the format of blocks and what execution makes of them.
+pub const PROTOCOL_VERSION: u32 = 1;
+
 /// What a block commits to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
+    /// The version of the rules that the block was made by; see [`PROTOCOL_VERSION`].
+    pub version: u32,
     /// The mesh.
     pub mesh: MeshId,
     /// One more than that of the block before it; 0 for the genesis.
     pub height: BlockHeight,
     /// The id of the block before it; of the genesis, 32 zero bytes.
     pub parent: Hash,
+    /// When it was proposed, by the proposer's clock: later than the parent's time.
+    pub time: UnixMillis,
+    /// The validator that made it. It stays the same when a later round proposes the block again; of the
+    /// genesis, 32 zero bytes.
+    pub proposer: NodeId,
+    /// The hash of the parent's commit certificate; see [`Block::commit_hash`].
+    pub last_commit: Hash,
     /// The hash of the transactions in their order; see [`Block::transactions_hash`].
     pub transactions: Hash,
     /// The root of the state after the block.
@@ -50,12 +69,14 @@ impl Header {
     }
 }
 
-/// A header and the transactions that it commits to.
+/// A header and what it commits to: the transactions and the parent's certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
     /// What the block commits to.
     pub header: Header,
+    /// The commit certificate of the parent; none at height 1, because no one signs the genesis.
+    pub last_commit: Option<CommitCertificate>,
     /// Sealed [`crate::transaction::Transaction`]s.
     pub transactions: Vec<Envelope>,
 }
@@ -70,6 +91,18 @@ impl Block {
         Hash::of("nervure/transactions/1", &parts)
     }
 
+    /// What a header says about the parent's certificate: a hash of its canonical bytes, and 32 zero bytes
+    /// when there is none.
+    pub fn commit_hash(certificate: Option<&CommitCertificate>) -> Hash {
+        let Some(certificate) = certificate else { return Hash::from_bytes([0; 32]) };
+        Hash::of("nervure/last-commit/1", &[&certificate.encode().unwrap_or_default()])
+    }
+
+    /// What its execution knows besides the transactions.
+    pub fn context(&self) -> BlockContext {
+        BlockContext::new(&self.header, self.last_commit.as_ref())
+    }
+
     /// Its canonical bytes.
     ///
     /// # Errors
@@ -82,20 +115,50 @@ impl Block {
         Ok(bytes)
     }
 
-    /// Reads a block whose transactions are those that its header commits to: validators sign the header alone, so a
-    /// body that comes from a peer must be bound to it before anything else is concluded from a certificate. Neither
-    /// the signatures of the transactions nor the rest of the header is verified yet.
+    /// Reads a block whose transactions and parent's certificate are those that its header commits to: validators sign
+    /// the header alone, so a body that comes from a peer must be bound to it before anything else is concluded from a
+    /// certificate. Neither signatures nor the rest of the header are verified yet.
     ///
     /// # Errors
-    /// When `bytes` are too many, are not the canonical form of a block, or have other transactions than the header
-    /// says.
+    /// When `bytes` are too many, are not the canonical form of a block, or have another body than the header says.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeBlockError> {
         let block: Self = cbor::decode(bytes, Limits::new(MAX_BLOCK_LEN))?;
         // A peer could attach another body to a header that validators certified.
         let actual = Self::transactions_hash(&block.transactions);
-        match block.header.transactions == actual {
+        let expected = block.header.transactions;
+        if expected != actual {
+            return Err(DecodeBlockError::OtherTransactions { expected, actual });
+        }
+        let (expected, actual) = (block.header.last_commit, Self::commit_hash(block.last_commit.as_ref()));
+        match expected == actual {
             true => Ok(block),
-            false => Err(DecodeBlockError::OtherTransactions { expected: block.header.transactions, actual }),
+            false => Err(DecodeBlockError::OtherCommit { expected, actual }),
+        }
+    }
+}
+
+/// What the execution of a block knows besides its transactions. All nodes have the same, because the header commits
+/// to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockContext {
+    /// The validator that made the block; none where no validators agreed, as in a trial of a transaction.
+    pub proposer: Option<NodeId>,
+    /// The time in its header.
+    pub time: UnixMillis,
+    /// The validators whose signatures the parent's certificate has: more than two thirds of the power of
+    /// [`LedgerState::last_validators`](crate::state::LedgerState::last_validators). Empty at height 1, whose parent
+    /// has no certificate.
+    pub signers: BTreeSet<NodeId>,
+}
+
+impl BlockContext {
+    /// Of a block with this header and this certificate of its parent.
+    pub fn new(header: &Header, last_commit: Option<&CommitCertificate>) -> Self {
+        let signers = last_commit.into_iter().flat_map(|commit| commit.signatures.iter());
+        Self {
+            proposer: Some(header.proposer),
+            time: header.time,
+            signers: signers.map(|(signer, _)| *signer).collect(),
         }
     }
 }
@@ -114,11 +177,19 @@ pub enum DecodeBlockError {
         /// The hash of the body's transactions.
         actual: Hash,
     },
+    /// The parent's certificate is not the one that the header commits to.
+    #[error("the header commits to the parent's certificate {expected}, and the body has {actual}")]
+    OtherCommit {
+        /// The hash in the header.
+        expected: Hash,
+        /// The hash of the body's certificate.
+        actual: Hash,
+    },
 }
 
 #[cfg(test)]
 mod tests {
-    use nervure_primitives::{Amount, NodeId, NodeKey};
+    use nervure_primitives::{Amount, NodeKey};
     use proptest::prelude::*;
 
     use super::*;
@@ -127,22 +198,27 @@ mod tests {
     fn block() -> Block {
         let transfer = Transfer { to: NodeId::from_bytes([1; 32]), amount: Amount::from_base_units(5) };
         let call = Call::Transfer(transfer);
-        let transaction =
-            Transaction { nonce: 0, fee: Amount::from_base_units(9), expiry: BlockHeight(7), call };
+        let (fee, tip) = (Amount::from_base_units(9), Amount::ZERO);
+        let transaction = Transaction { nonce: 0, fee, tip, expiry: BlockHeight(7), call };
         let (key, mesh) = (NodeKey::from_seed(&[3; 32]), MeshId::from_bytes([2; 32]));
         let envelope = transaction.seal(&key, &mesh).unwrap();
         let transactions = vec![envelope.clone(), envelope];
         let hash = |byte| Hash::from_bytes([byte; 32]);
+        let last_commit = Some(CommitCertificate::sign(&mesh, (BlockHeight(3), hash(4)), [&key]).unwrap());
         let header = Header {
+            version: PROTOCOL_VERSION,
             mesh,
             height: BlockHeight(4),
             parent: hash(4),
+            time: UnixMillis(1_700_000_000_000),
+            proposer: NodeId::from_bytes([8; 32]),
+            last_commit: Block::commit_hash(last_commit.as_ref()),
             transactions: Block::transactions_hash(&transactions),
             state: hash(5),
             validators: hash(6),
             next_validators: hash(7),
         };
-        Block { header, transactions }
+        Block { header, last_commit, transactions }
     }
 
     #[test]
@@ -175,14 +251,46 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_that_the_header_does_not_commit_to_is_refused() {
+        type Forgery = fn(&mut Option<CommitCertificate>);
+        let forgeries: [Forgery; 2] = [
+            |commit| *commit = None,
+            // As valid as the other one, and says that someone else signed.
+            |commit| commit.as_mut().unwrap().signatures = Default::default(),
+        ];
+        for forge in forgeries {
+            let mut forged = block();
+            forge(&mut forged.last_commit);
+            assert_eq!(forged.header.id(), block().header.id());
+            let actual = Block::commit_hash(forged.last_commit.as_ref());
+            let expected = forged.header.last_commit;
+            let refused = Block::decode(&forged.encode().unwrap());
+            assert_eq!(refused, Err(DecodeBlockError::OtherCommit { expected, actual }));
+        }
+    }
+
+    #[test]
+    fn the_context_is_what_the_header_and_the_certificate_say() {
+        let (block, key) = (block(), NodeKey::from_seed(&[3; 32]));
+        let context = block.context();
+        assert_eq!((context.proposer, context.time), (Some(block.header.proposer), block.header.time));
+        assert_eq!(context.signers.into_iter().collect::<Vec<_>>(), [key.node_id()]);
+        assert_eq!(BlockContext::new(&block.header, None).signers.len(), 0);
+    }
+
+    #[test]
     fn the_id_is_of_everything_in_the_header_and_is_frozen() {
         let header = block().header;
         assert_eq!(
             header.id().to_string(),
-            "974d3f4494b250afb99e14961da068907299da8af8d1b1eafe8533f0c21add58"
+            "ad1ed6afe33a7c901e8621e938f982cae5f1cd7b9e80946a247b9598ea2d24fc"
         );
         let other = Hash::from_bytes([9; 32]);
-        let changes: [fn(&mut Header, Hash); 7] = [
+        let changes: [fn(&mut Header, Hash); 11] = [
+            |header, _| header.version += 1,
+            |header, _| header.time = UnixMillis(1),
+            |header, _| header.proposer = NodeId::from_bytes([9; 32]),
+            |header, other| header.last_commit = other,
             |header, _| header.mesh = MeshId::from_bytes([9; 32]),
             |header, _| header.height = BlockHeight(5),
             |header, other| header.parent = other,

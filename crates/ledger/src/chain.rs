@@ -1,19 +1,21 @@
 //! From one block to the next.
 //!
-//! [`Tip::next`] makes a block of transactions, [`Tip::check`] is what a validator does with a block of
-//! another validator: it executes the transactions and compares every field of the header with what came out. Both
-//! leave the tip as it was; what they return is written when validators agree on the block.
+//! [`Tip::next`] makes a block of transactions, [`Tip::propose`] one of those that a block may have, [`Tip::check`] is what
+//! a validator does with a block of another validator: it executes the transactions and compares every field of the
+//! header with what came out. All leave the tip as it was; what they return is written when validators agree on the
+//! block.
 
 use std::num::NonZeroUsize;
 
-use nervure_primitives::{BlockHeight, Envelope, Hash, cbor::CborError};
+use nervure_consensus::checkpoint::{CertificateError, CommitCertificate};
+use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis, cbor::CborError};
 
 use crate::{
-    block::{Block, Header, MAX_TRANSACTIONS},
+    block::{Block, Header, MAX_TRANSACTIONS, PROTOCOL_VERSION},
     event::Event,
     spec::MeshSpec,
-    state::{Advanced, EpochRecord, GenesisError, LedgerState},
-    transaction::Checked,
+    state::{Advanced, EpochRecord, GenesisError, InvalidTransaction, LedgerState},
+    transaction::{Checked, SignedTransaction},
     tree::{MemoryTree, StateTree, TreeError, TreeUpdate, changes},
 };
 
@@ -24,6 +26,33 @@ pub struct Tip {
     pub header: Header,
     /// The state after it.
     pub state: LedgerState,
+}
+
+/// What a proposer chooses about its block. Everything else in the block follows from the tip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The validator that proposes it.
+    pub proposer: NodeId,
+    /// When, by its clock; the block's time is later than that of the tip, whatever the clock says.
+    pub time: UnixMillis,
+    /// The commit certificate of the tip; none when the tip is the genesis.
+    pub last_commit: Option<CommitCertificate>,
+    /// The transactions in their order.
+    pub transactions: Vec<Envelope>,
+}
+
+impl Draft {
+    /// A draft on top of `tip` that no consensus stands behind: for tools and tests that only execute blocks. After
+    /// height 1, [`Tip::check`] refuses its block in a mesh with validators, because it has no certificate.
+    pub fn uncertified(tip: &Tip, transactions: Vec<Envelope>) -> Self {
+        let first = tip.state.validators().and_then(|validators| validators.members().first());
+        Self {
+            proposer: first.map_or(NodeId::from_bytes([0; 32]), |validator| validator.node),
+            time: tip.header.time,
+            last_commit: None,
+            transactions,
+        }
+    }
 }
 
 /// A block that can follow a tip, with all that it does.
@@ -65,6 +94,36 @@ pub enum BlockError {
         /// The height of the block.
         given: BlockHeight,
     },
+    /// Made by rules that this program does not know.
+    #[error("the block is of protocol version {given}, and this height has version {expected}")]
+    Version {
+        /// The version of the height.
+        expected: u32,
+        /// The version in the header.
+        given: u32,
+    },
+    /// Not later than its parent.
+    #[error(
+        "the block's time {given} is not later than that of its parent, {parent} (milliseconds since 1970)"
+    )]
+    Time {
+        /// The time of the parent, in milliseconds since 1970.
+        parent: u64,
+        /// The time in the header, in milliseconds since 1970.
+        given: u64,
+    },
+    /// Its proposer is no validator of the height.
+    #[error("the proposer {0} is not a validator of this height")]
+    Proposer(NodeId),
+    /// The certificate in it is of another block than the parent.
+    #[error("the certificate in the block is not of its parent")]
+    OtherCommit,
+    /// It has no certificate of its parent, and needs one; or it has one, and its parent is the genesis.
+    #[error("a block has the certificate of its parent, except at height 1")]
+    NoCommit,
+    /// The certificate of the parent does not verify.
+    #[error("the parent's certificate: {0}")]
+    Commit(#[from] CertificateError),
     /// More than [`MAX_TRANSACTIONS`].
     #[error("{count} transactions are more than the {MAX_TRANSACTIONS} of a block")]
     TooManyTransactions {
@@ -74,6 +133,9 @@ pub enum BlockError {
     /// Larger than [`MAX_BLOCK_LEN`](crate::block::MAX_BLOCK_LEN).
     #[error(transparent)]
     TooLarge(#[from] CborError),
+    /// A transaction that no valid block has: no account pays for it, or it is not signed, not next or not valid any more.
+    #[error(transparent)]
+    Transaction(#[from] InvalidTransaction),
     /// A field of the header is not what it has to be.
     #[error("the header's {field} is {given}, but it has to be {expected}")]
     Field {
@@ -99,9 +161,13 @@ impl Tip {
         let update = MemoryTree::default().update(&changes(None, &state))?;
         let validators = state.validators_hash();
         let header = Header {
+            version: PROTOCOL_VERSION,
             mesh: state.mesh(),
             height: BlockHeight(0),
             parent: Hash::from_bytes([0; 32]),
+            time: UnixMillis(0),
+            proposer: NodeId::from_bytes([0; 32]),
+            last_commit: Block::commit_hash(None),
             transactions: Block::transactions_hash(&[]),
             state: update.root,
             validators,
@@ -110,36 +176,83 @@ impl Tip {
         Ok((Self { header, state }, update))
     }
 
-    /// The next block with these `transactions`. `tree` is that of this tip.
+    /// The next block of `draft`, whose certificate is not verified. `tree` is that of this tip.
     ///
     /// # Errors
-    /// When they are too many, or the tree is damaged.
+    /// When the transactions are too many, one of them makes the block invalid, or the tree is damaged.
     pub fn next(
         &self,
         tree: &impl StateTree,
-        transactions: Vec<Envelope>,
+        mut draft: Draft,
         threads: NonZeroUsize,
     ) -> Result<Next, BlockError> {
+        let transactions = std::mem::take(&mut draft.transactions);
         if transactions.len() > MAX_TRANSACTIONS {
             return Err(BlockError::TooManyTransactions { count: transactions.len() });
         }
         // A cheap clone: maps share their nodes. The tip stays as it is until validators decide.
         let mut state = self.state.clone();
         let checked = Checked::all(&transactions, &state.mesh(), threads);
-        let Advanced { events, epochs } = state.advance_recorded(&checked);
-        let update = tree.update(&changes(Some(&self.state), &state))?;
+        let block = self.begin(draft);
+        let advanced = state.advance_recorded(&block.context(), &checked)?;
+        self.finish(tree, Block { transactions, ..block }, (state, advanced))
+    }
+
+    /// The next block of `draft` with those of `candidates` that it may have, in their order. `tree` is that of this tip.
+    ///
+    /// # Errors
+    /// When the tree is damaged.
+    pub(crate) fn propose(
+        &self,
+        tree: &impl StateTree,
+        draft: Draft,
+        candidates: Vec<SignedTransaction>,
+    ) -> Result<Next, BlockError> {
+        let mut state = self.state.clone();
+        let (envelopes, checked): (Vec<Envelope>, Vec<Checked>) =
+            candidates.into_iter().map(|one| (one.envelope, one.checked)).unzip();
+        let block = self.begin(draft);
+        let mut places = Vec::new();
+        let advanced = state.advance_with(&block.context(), &checked, |index| places.push(index));
+        let mut places = places.into_iter().peekable();
+        let included = |(index, envelope)| places.next_if_eq(&index).map(|_| envelope);
+        let transactions = envelopes.into_iter().enumerate().filter_map(included).collect();
+        self.finish(tree, Block { transactions, ..block }, (state, advanced))
+    }
+
+    /// The next block before its execution, which reads its header.
+    fn begin(&self, draft: Draft) -> Block {
+        let Draft { proposer, time, last_commit, .. } = draft;
         let header = Header {
-            mesh: state.mesh(),
-            height: state.height(),
+            version: PROTOCOL_VERSION,
+            mesh: self.header.mesh,
+            height: BlockHeight(self.header.height.0.saturating_add(1)),
             parent: self.header.id(),
-            transactions: Block::transactions_hash(&transactions),
-            state: update.root,
-            // The set that the block before announced, and the one that this block's state elects for the
-            // next.
+            // A clock behind that of the last proposer does not stop the chain.
+            time: time.max(UnixMillis(self.header.time.0.saturating_add(1))),
+            proposer,
+            last_commit: Block::commit_hash(last_commit.as_ref()),
+            // The set that the block before announced.
             validators: self.header.next_validators,
-            next_validators: state.validators_hash(),
+            // The rest follows from the execution.
+            transactions: self.header.transactions,
+            next_validators: self.header.next_validators,
+            state: self.header.state,
         };
-        let block = Block { header, transactions };
+        Block { header, last_commit, transactions: Vec::new() }
+    }
+
+    /// The block after its execution, which gave `state` and what happened.
+    fn finish(
+        &self,
+        tree: &impl StateTree,
+        mut block: Block,
+        (state, advanced): (LedgerState, Advanced),
+    ) -> Result<Next, BlockError> {
+        let Advanced { events, epochs } = advanced;
+        let update = tree.update(&changes(Some(&self.state), &state))?;
+        block.header.transactions = Block::transactions_hash(&block.transactions);
+        (block.header.state, block.header.next_validators) = (update.root, state.validators_hash());
         // Only for the size: a block that peers cannot decode must not be proposed.
         block.encode()?;
         Ok(Next { block, state, events, epochs, update })
@@ -164,13 +277,49 @@ impl Tip {
         same("mesh", mesh(&self.header), mesh(header))?;
         same("parent", self.header.id(), header.parent)?;
         same("transactions", Block::transactions_hash(&block.transactions), header.transactions)?;
+        same("last_commit", Block::commit_hash(block.last_commit.as_ref()), header.last_commit)?;
+        if header.version != PROTOCOL_VERSION {
+            return Err(BlockError::Version { expected: PROTOCOL_VERSION, given: header.version });
+        }
+        if header.time <= self.header.time {
+            return Err(BlockError::Time { parent: self.header.time.0, given: header.time.0 });
+        }
+        // Any validator of the height: which of them is the proposer of a round is up to the consensus.
+        if self.state.validators().is_some_and(|validators| !validators.contains(&header.proposer)) {
+            return Err(BlockError::Proposer(header.proposer));
+        }
+        self.check_commit(block.last_commit.as_ref())?;
+        let draft = Draft {
+            proposer: header.proposer,
+            time: header.time,
+            last_commit: block.last_commit.clone(),
+            transactions: block.transactions.clone(),
+        };
         // The same function that proposes, so that a proposer and a validator cannot compute differently.
-        let next = self.next(tree, block.transactions.clone(), threads)?;
+        let next = self.next(tree, draft, threads)?;
         let made = &next.block.header;
         same("validators", made.validators, header.validators)?;
         same("next_validators", made.next_validators, header.next_validators)?;
         same("state", made.state, header.state)?;
         Ok(next)
+    }
+
+    /// Verifies the certificate of this tip that is in the next block: more than two thirds of the validators that
+    /// agreed on this tip signed its id. Without it a proposer could choose who seems to have missed a height.
+    fn check_commit(&self, certificate: Option<&CommitCertificate>) -> Result<(), BlockError> {
+        // No one signs the genesis. A mesh without validators has no certificates.
+        let validators = self.state.last_validators().filter(|_| self.header.height.0 > 0);
+        match (validators, certificate) {
+            (None, None) => Ok(()),
+            (None, Some(_)) | (Some(_), None) => Err(BlockError::NoCommit),
+            (Some(validators), Some(certificate)) => {
+                // The certificate names its block itself: a valid one could be of any block.
+                if (certificate.height, certificate.value) != (self.header.height, self.header.id()) {
+                    return Err(BlockError::OtherCommit);
+                }
+                Ok(certificate.verify(validators, &self.header.mesh)?)
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What applying a block reports.
 
-use nervure_primitives::{Amount, Hash, Netuid};
+use nervure_primitives::{Amount, BlockHeight, Hash, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
 use crate::transaction::{Outcome, Rejection};
@@ -13,13 +13,17 @@ pub enum Event {
     Applied {
         /// The id of its envelope.
         id: Hash,
+        /// What was paid for it.
+        paid: Amount,
         /// What it did.
         outcome: Outcome,
     },
-    /// A transaction was refused and left no trace.
+    /// A transaction was refused: it did nothing, but was paid for.
     Refused {
         /// The id of its envelope.
         id: Hash,
+        /// What was paid for it.
+        paid: Amount,
         /// Why.
         refusal: Rejection,
     },
@@ -38,5 +42,21 @@ pub enum Event {
         netuid: Netuid,
         /// Why: what the ledger stores should never lead to this.
         why: String,
+    },
+    /// A validator missed more than half of the last heights: it is not elected, and may join again later.
+    ValidatorJailed {
+        /// The node.
+        node: NodeId,
+        /// How many heights of the liveness window it missed.
+        missed: u64,
+        /// The block from which on it may join again.
+        until: BlockHeight,
+    },
+    /// A node is not elected any more: its owner's stake on it is below the minimum.
+    ValidatorRemoved {
+        /// The node.
+        node: NodeId,
+        /// What its owner has on it.
+        self_stake: Amount,
     },
 }

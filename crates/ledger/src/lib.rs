@@ -10,20 +10,24 @@
 pub mod accounts;
 pub mod anchors;
 pub mod block;
+pub mod block_weight;
 pub mod chain;
 pub mod checkpoint;
 pub mod economics;
 pub mod event;
+pub mod lane;
 pub mod mempool;
 pub mod nodes;
 pub mod params;
 pub mod proposals;
+pub mod roster;
 pub mod snapshot;
 pub mod spec;
 pub mod state;
 pub mod subnet;
 pub mod transaction;
 pub mod tree;
+mod wide;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

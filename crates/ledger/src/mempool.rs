@@ -1,274 +1,196 @@
 //! The mempool: transactions that are pending.
 //!
-//! It accepts transactions that could be applied soon: signed for this mesh, with a nonce near the signer's
-//! next, a sufficient fee, and a balance to pay it. The proposer takes them from it, the best fees first and
-//! those of one signer in the order of their nonces.
+//! It accepts transactions that could be in a block soon: signed for this mesh, with a nonce near the signer's next, a fee
+//! that covers their weight now, and a payer that can pay all of its pending ones together. They are ranked by what the
+//! proposer would get for a unit of weight now, not by what they offer at most. The proposer takes the best first, those
+//! of one signer in the order of their nonces.
 //!
-//! What a hostile signer can do: fill its own [`MAX_PER_SIGNER`] places, each with a fee that it can pay once.
-//! What it cannot: take others' places, except by paying more than the least payer when the mempool is full,
-//! or make it grow beyond [`MAX_TRANSACTIONS`] and [`MAX_BYTES`]. Transactions of node keys cost nothing, so that
-//! their places are separate ([`MAX_FREE_TRANSACTIONS`]).
+//! What a hostile signer can do: fill the places of its payer ([`MAX_PER_PAYER`]) with transactions that it will have paid
+//! for when they are gone, at a base fee that rises with every full block. What it cannot: take others' places, except
+//! by a higher tip; hold a place with an offer that is never paid; use the places of validators' free transactions, which
+//! are separate ([`MAX_LANE_TRANSACTIONS`]) and ranked by the stake behind the validator; or make the mempool grow beyond
+//! [`MAX_TRANSACTIONS`] and [`MAX_BYTES`]. A free transaction is not replaced by another free one: it would cost nothing,
+//! and every peer would gossip it.
 
-mod order;
+mod error;
+mod pending;
+mod queues;
+mod selection;
+mod share;
+mod standing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
 
 use nervure_primitives::{Amount, Envelope, Hash, NodeId};
 
 use crate::{
     state::LedgerState,
-    transaction::{Checked, Rejection, SignerKey, Transaction},
+    transaction::{Rejection, SignedTransaction, SignerKey},
 };
 
-/// Pending transactions of one signer.
-pub const MAX_PER_SIGNER: usize = 16;
+pub use error::MempoolError;
+use pending::{PendingTransaction, Sequence};
+use queues::Queues;
 
-/// Pending transactions in all.
+/// How far the nonce of a transaction that pays may be ahead of the signer's next.
+pub const MAX_NONCE_GAP: u64 = 16;
+
+/// The same for free transactions: a validator sends one for each of its subnets at a time.
+pub const MAX_LANE_NONCE_GAP: u64 = 64;
+
+/// Pending transactions of one payer: its own, and those that its nodes do not send for free.
+pub const MAX_PER_PAYER: usize = 64;
+
+/// Bytes of them.
+pub const MAX_BYTES_PER_PAYER: usize = 128 << 10;
+
+/// Pending transactions that pay.
 pub const MAX_TRANSACTIONS: usize = 10_000;
 
-/// Bytes of all pending transactions.
+/// Bytes of all pending transactions that pay.
 pub const MAX_BYTES: usize = 16 << 20;
 
-/// Pending transactions of node keys, which pay no fee.
-pub const MAX_FREE_TRANSACTIONS: usize = 2_000;
+/// Pending free transactions of validators.
+pub const MAX_LANE_TRANSACTIONS: usize = 4_096;
+
+/// Bytes of them.
+pub const MAX_LANE_BYTES: usize = 8 << 20;
 
 /// By how many percent a replacement has to pay more.
 const MIN_REPLACE_PERCENT: u64 = 10;
 
-/// Why the mempool does not accept a transaction.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MempoolError {
-    /// It is pending already.
-    #[error("the transaction is already in the mempool")]
-    Known,
-    /// The ledger would reject it.
-    #[error(transparent)]
-    Ledger(#[from] Rejection),
-    /// Its nonce is too far ahead of the signer's next.
-    #[error("the nonce is {given}, more than {MAX_PER_SIGNER} ahead of the signer's next nonce, {expected}")]
-    FarNonce {
-        /// The signer's next nonce.
-        expected: u64,
-        /// The transaction's nonce.
-        given: u64,
-    },
-    /// Another transaction with the same nonce is pending, and the fee is too low to replace it.
-    #[error("another transaction with this nonce is pending: replacing it requires a fee of {least} tokens")]
-    Underpriced {
-        /// The fee that would replace it.
-        least: Amount,
-    },
-    /// The mempool is full, and the fee is not above the lowest one in it.
-    #[error("the mempool is full: a fee above {least} tokens is required")]
-    Full {
-        /// The lowest fee in the mempool.
-        least: Amount,
-    },
-    /// Too many transactions of node keys are pending.
-    #[error("the mempool has no room for transactions of node keys")]
-    FullOfFree,
-}
-
-impl MempoolError {
-    /// Whether the sender is at fault: it is not a transaction of this mesh at all.
-    pub fn blames_sender(&self) -> bool {
-        matches!(self, Self::Ledger(Rejection::Malformed { .. }))
-    }
-}
-
-/// A pending transaction.
-#[derive(Clone, Debug)]
-struct PendingTransaction {
-    id: Hash,
-    envelope: Envelope,
-    transaction: Transaction,
-    bytes: usize,
-}
-
-impl PendingTransaction {
-    fn fee(&self) -> u64 {
-        self.transaction.fee.base_units()
-    }
-
-    fn is_free(&self) -> bool {
-        self.transaction.call.signer() == SignerKey::Node
-    }
-}
-
-/// The place of a transaction that pays. The order of the fields is the order in which places are lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct PayingPlace {
-    fee: u64,
-    signer: NodeId,
-    nonce: u64,
-}
-
 /// Pending transactions, by signer and nonce.
 #[derive(Debug, Default)]
 pub struct Mempool {
-    waiting: BTreeMap<NodeId, BTreeMap<u64, PendingTransaction>>,
-    ids: BTreeSet<Hash>,
-    /// Those that pay, the least fee first.
-    by_fee: BTreeSet<PayingPlace>,
-    bytes: usize,
-    free: usize,
+    queues: Queues,
+    /// How many transactions were accepted so far: of equals, the earlier goes first.
+    arrivals: u64,
 }
 
 impl Mempool {
     /// Number of pending transactions.
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.queues.len()
     }
 
     /// Whether the transaction with this id is pending.
     pub fn contains(&self, id: &Hash) -> bool {
-        self.ids.contains(id)
+        self.queues.contains(id)
     }
 
     /// Whether none is pending.
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.len() == 0
     }
 
-    /// The nonce after the pending ones of `signer` without a gap, and at least `next`.
-    pub fn next_nonce(&self, signer: &NodeId, next: u64) -> u64 {
-        let waiting = self.waiting.get(signer);
-        let is_there = |nonce: &u64| waiting.is_some_and(|waiting| waiting.contains_key(nonce));
+    /// The nonce after the pending ones of `signer` without a gap, and at least that of the ledger, `next`.
+    pub fn next_nonce(&self, key: SignerKey, signer: NodeId, next: u64) -> u64 {
+        let queue = self.queues.of(&Sequence { key, signer });
+        let is_there = |nonce: &u64| queue.is_some_and(|queue| queue.contains_key(nonce));
         (next..).find(|nonce| !is_there(nonce)).unwrap_or(next)
     }
 
-    /// Adds a transaction that could be applied after `state`.
+    /// The least tip for [`WEIGHT_UNIT`](crate::economics::base_fee::WEIGHT_UNIT) units of weight that would be in the
+    /// next block, in base units: 0 unless more waits than a block has room for.
+    pub fn going_tip(&self, state: &LedgerState) -> u64 {
+        self.queues.going_tip(state.limit.paid)
+    }
+
+    /// Verifies and adds a transaction that could be in a block after `state`.
     ///
     /// # Errors
-    /// When it could not be applied, or there is no room for it. Nothing changes then.
+    /// When it could not, or there is no room for it. Nothing changes then.
     pub fn insert(&mut self, envelope: Envelope, state: &LedgerState) -> Result<Hash, MempoolError> {
-        let id = envelope.id();
         // Before the signature: gossip brings the same transaction from several peers.
-        if self.ids.contains(&id) {
+        if self.contains(&envelope.id()) {
             return Err(MempoolError::Known);
         }
-        let checked = Checked::new(&envelope, &state.mesh());
-        let transaction = checked.transaction?;
-        let expected = plausible(&transaction, &checked.signer, state)?;
-        let (signer, nonce) = (checked.signer, transaction.nonce);
-        // Also bounds the places of a signer: nonces below `expected` are refused, so there are 16 at most.
-        if nonce >= expected.saturating_add(MAX_PER_SIGNER as u64) {
-            return Err(MempoolError::FarNonce { expected, given: nonce });
+        self.insert_verified(SignedTransaction::verify(envelope, &state.mesh()), state)
+    }
+
+    /// [`Self::insert`] of a transaction whose signature is verified already.
+    ///
+    /// # Errors
+    /// See [`Self::insert`].
+    pub fn insert_verified(
+        &mut self,
+        signed: SignedTransaction,
+        state: &LedgerState,
+    ) -> Result<Hash, MempoolError> {
+        let id = signed.checked.id();
+        if self.contains(&id) {
+            return Err(MempoolError::Known);
         }
-        let bytes = envelope.body().len();
-        let waiting = PendingTransaction { id, envelope, transaction, bytes };
-        self.may_replace(&signer, &waiting)?;
-        self.make_room(&waiting)?;
-        self.remove(&signer, nonce);
-        self.add(signer, waiting);
+        let new = PendingTransaction::new(signed, self.arrivals, state)?;
+        if !new.is_payable() {
+            return Err(Rejection::Fee { least: Amount::from_base_units(new.base_cost(state)) }.into());
+        }
+        new.check_gap()?;
+        let replaced = self.queues.get(&new.sequence(), new.nonce());
+        if let Some(old) = replaced {
+            may_replace(old, &new)?;
+        }
+        self.queues.check_share(&new, replaced, state)?;
+        let evicted = self.queues.room_for(&new, replaced)?;
+        // Decided: from here on nothing fails.
+        self.queues.remove(&new.sequence(), new.nonce());
+        evicted.iter().for_each(|place| self.queues.remove(&place.sequence, place.nonce));
+        self.queues.add(new);
+        self.arrivals += 1;
         Ok(id)
     }
 
-    /// Transactions for the block after `state`: at most `count` with at most `bytes` in all.
-    pub fn take(&self, state: &LedgerState, count: usize, bytes: usize) -> Vec<Envelope> {
-        order::best(&self.waiting, state, count, bytes)
+    /// Transactions for the block after `state`, as many as it has room for: the free ones of validators and those that
+    /// pay most for their weight.
+    pub(crate) fn candidates(&self, state: &LedgerState) -> Vec<SignedTransaction> {
+        selection::best(&self.queues, state)
     }
 
-    /// Drops the transactions that can no longer be applied after `state`: applied, replaced, or expired.
+    /// Drops the transactions that can no longer be in a block after `state` (applied, replaced, expired, or not covered
+    /// by what their payer has left), and ranks the others by the base fee now.
     pub fn update(&mut self, state: &LedgerState) {
-        let gone: Vec<(NodeId, u64)> = self
-            .waiting
-            .iter()
-            .flat_map(|(signer, waiting)| waiting.iter().map(move |(nonce, one)| (signer, nonce, one)))
-            .filter(|(signer, _, one)| plausible(&one.transaction, signer, state).is_err())
-            .map(|(signer, nonce, _)| (*signer, *nonce))
-            .collect();
-        gone.into_iter().for_each(|(signer, nonce)| self.remove(&signer, nonce));
-    }
-
-    /// Refuses a replacement whose fee is too low.
-    fn may_replace(&self, signer: &NodeId, new: &PendingTransaction) -> Result<(), MempoolError> {
-        let same = self.waiting.get(signer).and_then(|waiting| waiting.get(&new.transaction.nonce));
-        let Some(old) = same else { return Ok(()) };
-        // A replacement without a fee would cost its sender nothing, and every peer would gossip it.
-        if old.is_free() {
-            return Err(MempoolError::Known);
-        }
-        let least = old.fee().saturating_add((old.fee() / 100).saturating_mul(MIN_REPLACE_PERCENT).max(1));
-        match new.fee() >= least {
-            true => Ok(()),
-            false => Err(MempoolError::Underpriced { least: Amount::from_base_units(least) }),
-        }
-    }
-
-    /// Drops the least payers until there is room, if `new` pays more than they do.
-    fn make_room(&mut self, new: &PendingTransaction) -> Result<(), MempoolError> {
-        if new.is_free() {
-            return if self.free < MAX_FREE_TRANSACTIONS { Ok(()) } else { Err(MempoolError::FullOfFree) };
-        }
-        while self.by_fee.len() >= MAX_TRANSACTIONS - MAX_FREE_TRANSACTIONS
-            || self.bytes.saturating_add(new.bytes) > MAX_BYTES
-        {
-            match self.by_fee.first().copied() {
-                // Strictly less: otherwise two senders with one fee could displace each other without end.
-                Some(PayingPlace { fee, signer, nonce }) if fee < new.fee() => self.remove(&signer, nonce),
-                least => {
-                    let least = Amount::from_base_units(least.map_or(0, |place| place.fee));
-                    return Err(MempoolError::Full { least });
-                }
+        let mut all: Vec<PendingTransaction> = std::mem::take(&mut self.queues).into_transactions();
+        // Lower nonces first: what a payer has left covers those that have to go first.
+        all.sort_by_key(|one| (one.depth(), one.arrival));
+        for old in all {
+            let Ok(one) = PendingTransaction::new(old.signed, old.arrival, state) else { continue };
+            if self.queues.check_share(&one, None, state).is_ok() {
+                self.queues.add(one);
             }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, signer: NodeId, new: PendingTransaction) {
-        let nonce = new.transaction.nonce;
-        self.ids.insert(new.id);
-        self.bytes += new.bytes;
-        if new.is_free() {
-            self.free += 1;
-        } else {
-            self.by_fee.insert(PayingPlace { fee: new.fee(), signer, nonce });
-        }
-        self.waiting.entry(signer).or_default().insert(nonce, new);
-    }
-
-    fn remove(&mut self, signer: &NodeId, nonce: u64) {
-        let Some(waiting) = self.waiting.get_mut(signer) else { return };
-        let Some(old) = waiting.remove(&nonce) else { return };
-        if waiting.is_empty() {
-            self.waiting.remove(signer);
-        }
-        self.ids.remove(&old.id);
-        self.bytes -= old.bytes;
-        if old.is_free() {
-            self.free -= 1;
-        } else {
-            self.by_fee.remove(&PayingPlace { fee: old.fee(), signer: *signer, nonce });
         }
     }
 }
 
-/// The signer's next nonce, if the transaction could still be applied after `state`.
-fn plausible(transaction: &Transaction, signer: &NodeId, state: &LedgerState) -> Result<u64, Rejection> {
-    // The next block has a height above this one, and a transaction is valid through its expiry.
-    if transaction.expiry <= state.height() {
-        return Err(Rejection::Expired { expiry: transaction.expiry });
+/// Refuses a replacement that does not pay enough more. The tip counts too: a higher limit alone costs its sender nothing.
+fn may_replace(old: &PendingTransaction, new: &PendingTransaction) -> Result<(), MempoolError> {
+    if old.is_free() && new.is_free() {
+        return Err(MempoolError::Known);
     }
-    let given = transaction.nonce;
-    let due = |expected: u64| match given < expected {
-        true => Err(Rejection::Nonce { expected, given }),
-        false => Ok(expected),
-    };
-    if transaction.call.signer() == SignerKey::Node {
-        let node = state.nodes().get(signer).ok_or(Rejection::NoSuchNode { node: *signer })?;
-        return if transaction.fee.is_zero() { due(node.nonce) } else { Err(Rejection::NodeFee) };
+    let raised =
+        |amount: u64| amount.saturating_add((amount / 100).saturating_mul(MIN_REPLACE_PERCENT).max(1));
+    let (old, new) = (&old.transaction, &new.transaction);
+    let (fee, tip) = (raised(old.fee.base_units()), raised(old.tip.base_units()));
+    match new.fee.base_units() >= fee && new.tip.base_units() >= tip {
+        true => Ok(()),
+        false => Err(MempoolError::Underpriced {
+            fee: Amount::from_base_units(fee),
+            tip: Amount::from_base_units(tip),
+        }),
     }
-    let account = state.accounts().get(signer);
-    let least = Amount::from_base_units(state.params().min_fee);
-    if transaction.fee < least {
-        return Err(Rejection::Fee { least });
-    }
-    if account.balance < transaction.fee {
-        return Err(Rejection::Balance { needed: transaction.fee });
-    }
-    due(account.nonce)
+}
+
+/// Where a transaction stands among those that wait: the least is evicted first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// Of one that pays, the least tip for a unit of weight in its queue up to it; of a free one, the stake behind its
+    /// validator. None when it cannot be in the next block: its base fee is too high now, or an earlier nonce is missing.
+    value: Option<u64>,
+    /// Nonces before it in its queue: the later ones need the earlier ones.
+    depth: Reverse<u64>,
+    /// Of equals, the earlier stays: an order by key could be ground.
+    arrival: Reverse<u64>,
+    sequence: Sequence,
+    nonce: u64,
 }
 
 #[cfg(test)]

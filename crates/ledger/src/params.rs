@@ -8,25 +8,45 @@ pub use limits::OutOfRange;
 pub(crate) use limits::{MAX_TEMPO, within};
 
 use crate::{
-    economics::{burn::BurnRule, lock::LockRule},
+    economics::{
+        base_fee::{MAX_FLOOR, MIN_FLOOR},
+        burn::BurnRule,
+        emission::CAP,
+        lock::LockRule,
+    },
+    roster::MAX_LIVENESS_WINDOW,
     spec::{SLOTS, VALIDATOR_SLOTS},
     subnet::Hyperparameters,
 };
+
+/// The longest rest of a jailed validator, in blocks: 30 days of a public mesh.
+const MAX_JAIL_TIME: u64 = 216_000;
+
+/// The longest lifetime of a transaction, in blocks: a day with the shortest block time.
+const MAX_LIFETIME: u64 = 864_000;
 
 /// The parameters of a mesh's ledger. Amounts are base units, times are blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The least fee of a transaction that an owner key signs. Fees are recycled. 0 makes refilling
-    /// blocks free; default 1,000.
-    pub min_fee: u64,
+    /// The floor of the base fee: base units per 1,000 units of weight
+    /// ([`BaseFee`](crate::economics::base_fee::BaseFee)), at least 8. Too low makes filling blocks nearly free until
+    /// the base fee has risen; default 300, about 1,000 base units for a transfer.
+    pub min_base_fee: u64,
+    /// Most blocks ahead that a transaction may expire, at most a day of them; default 7,200. What is signed can be
+    /// carried out for so long.
+    pub max_lifetime: u64,
+    /// Free transactions of a validator in the reserved lane: per epoch in each of its subnets, and per election for
+    /// votes and anchor keys; default 8. Too few, and a validator whose transactions fail pays for the next one; too
+    /// many, and permits buy free blocks.
+    pub lane_quota: u16,
     /// The least that a staker may keep on a node: bounds how many stakers there can be. Default 0.1
     /// token.
     pub min_stake: u64,
     /// The least stake that may set weights and counts in an epoch; a subnet's owner is exempt. Default 0.
     pub weight_stake: u64,
-    /// Blocks between unstaking and having the amount; default 720. Below the time in which fraud is
-    /// noticed, stake answers for nothing.
+    /// Blocks between unstaking and having the amount, at least `max_tempo`; default 50,400 (7 days). Below the time in
+    /// which fraud is noticed, stake answers for nothing.
     pub unbonding: u64,
     /// Blocks between two raises of a node's take; default 216,000 (30 days).
     pub take_interval: u64,
@@ -40,15 +60,32 @@ pub struct Params {
     pub emission_average: u64,
     /// Blocks between two votes of a node on the subnets' shares; default 100.
     pub vote_interval: u64,
-    /// Unrevealed commits that a neuron may have; default 10.
-    pub max_commits: u16,
+    /// Blocks between two steps of the subnets' shares of the emission, each by at most a tenth of a share; default 360.
+    pub share_interval: u64,
+    /// The share of the emission that a new subnet starts with, in millionths, taken from the others in proportion.
+    /// Above 0, registering subnets pays without a vote of anybody; default 0.
+    pub subnet_share: u32,
+    /// Blocks of an interval in which a subnet takes at most `max_registrations`; default 360.
+    pub registration_interval: u64,
+    /// Most neurons that register in a subnet in an interval, so that nobody replaces all neurons at once; default 8.
+    pub max_registrations: u16,
     /// Blocks between two changes of the same hyperparameter of a subnet; default 720.
     pub hyperparameter_interval: u64,
     /// The shortest tempo that an owner may set: every epoch costs every validator its computation.
     /// Default 360.
     pub min_tempo: u64,
+    /// The longest tempo that an owner may set; default 7,200 (1 day).
+    pub max_tempo: u64,
     /// Blocks between two elections of the validators that make blocks; default 360.
     pub election_interval: u64,
+    /// The least stake of a node's owner on it with which it makes blocks, in base units, at least 1; default 1,000
+    /// tokens. Too small, and validators that risk nothing fill the set; too large, and few can validate.
+    pub min_self_stake: u64,
+    /// The heights in which missed ones of a validator are counted, 2 to 10,000; default 3,600 (12 hours). Who misses
+    /// more than half of them is jailed. Too short, and a restart is punished; too long, and absent power stays.
+    pub liveness_window: u64,
+    /// Blocks after which a jailed validator may join again, 1 to 216,000; default 3,600.
+    pub jail_time: u64,
     /// How the price of a neuron's slot moves. A new subnet starts at its floor.
     pub burn: BurnRule,
     /// How the price of a subnet moves.
@@ -60,20 +97,29 @@ pub struct Params {
 impl Default for Params {
     fn default() -> Self {
         Self {
-            min_fee: 1_000,
+            min_base_fee: 300,
+            max_lifetime: 7_200,
+            lane_quota: 8,
             min_stake: 100_000_000,
             weight_stake: 0,
-            unbonding: 720,
+            unbonding: 50_400,
             take_interval: 216_000,
             slots: SLOTS as u16,
             max_subnets: 128,
             subnet_immunity: 50_400,
             emission_average: 50_400,
             vote_interval: 100,
-            max_commits: 10,
+            share_interval: 360,
+            subnet_share: 0,
+            registration_interval: 360,
+            max_registrations: 8,
             hyperparameter_interval: 720,
             min_tempo: 360,
+            max_tempo: 7_200,
             election_interval: 360,
+            min_self_stake: 1_000_000_000_000,
+            liveness_window: 3_600,
+            jail_time: 3_600,
             burn: BurnRule::default(),
             lock: LockRule::default(),
             subnet: Hyperparameters::default(),
@@ -90,10 +136,17 @@ impl Params {
             take_interval: 60,
             subnet_immunity: 600,
             emission_average: 600,
+            registration_interval: 1,
             vote_interval: 10,
+            share_interval: 10,
+            subnet_share: 100_000,
             hyperparameter_interval: 20,
             min_tempo: 5,
+            max_tempo: 20,
             election_interval: 10,
+            min_self_stake: 1_000_000_000,
+            liveness_window: 600,
+            jail_time: 60,
             burn: BurnRule { half_life: 60, ..BurnRule::default() },
             lock: LockRule { interval: 600, ..LockRule::default() },
             subnet: Hyperparameters {
@@ -112,14 +165,24 @@ impl Params {
     /// The first parameter that is out of range.
     pub fn check(&self) -> Result<(), OutOfRange> {
         let slots = u64::from(self.slots);
+        within("min_base_fee", self.min_base_fee, MIN_FLOOR..=MAX_FLOOR)?;
+        within("max_lifetime", self.max_lifetime, 1..=MAX_LIFETIME)?;
+        within("lane_quota", self.lane_quota.into(), 1..=1_000)?;
         within("slots", slots, 1..=SLOTS as u64)?;
         within("max_subnets", self.max_subnets.into(), 1..=4_096)?;
-        within("max_commits", self.max_commits.into(), 1..=1_000)?;
+        within("registration_interval", self.registration_interval, 1..=MAX_TEMPO)?;
+        within("max_registrations", self.max_registrations.into(), 1..=u16::MAX.into())?;
+        within("share_interval", self.share_interval, 1..=MAX_TEMPO)?;
+        within("subnet_share", self.subnet_share.into(), 0..=500_000)?;
         within("emission_average", self.emission_average, 1..=u64::MAX)?;
         within("min_tempo", self.min_tempo, 1..=MAX_TEMPO)?;
+        within("max_tempo", self.max_tempo, self.min_tempo..=MAX_TEMPO)?;
         within("election_interval", self.election_interval, 1..=MAX_TEMPO)?;
-        // What is less can be taken out before the epoch that it earned in is over.
-        within("unbonding", self.unbonding, self.subnet.tempo..=u64::MAX)?;
+        within("min_self_stake", self.min_self_stake, 1..=CAP)?;
+        within("liveness_window", self.liveness_window, 2..=MAX_LIVENESS_WINDOW)?;
+        within("jail_time", self.jail_time, 1..=MAX_JAIL_TIME)?;
+        // What is less can be spent before the epoch that it earned in is over, whatever tempo an owner sets.
+        within("unbonding", self.unbonding, self.max_tempo..=u64::MAX)?;
         within("burn.half_life", self.burn.half_life, 0..=10_000_000)?;
         within("burn.multiplier_milli", self.burn.multiplier_milli, 1_000..=1_000_000)?;
         within("burn.ceiling", self.burn.ceiling, self.burn.floor..=u64::MAX)?;
@@ -142,7 +205,10 @@ mod tests {
         assert_eq!(Params::default().check(), Ok(()));
         assert_eq!(Params::local().check(), Ok(()));
         type Mistake = (&'static str, fn(&mut Params));
-        let mistakes: [Mistake; 7] = [
+        let mistakes: [Mistake; 16] = [
+            ("min_base_fee", |p| p.min_base_fee = 7),
+            ("max_lifetime", |p| p.max_lifetime = 0),
+            ("lane_quota", |p| p.lane_quota = 0),
             ("slots", |p| p.slots = 257),
             ("subnet.tempo", |p| p.subnet.tempo = 0),
             ("subnet.max_validators", |p| p.slots = 63),
@@ -150,6 +216,12 @@ mod tests {
             ("burn.ceiling", |p| p.burn.ceiling = 0),
             ("emission_average", |p| p.emission_average = 0),
             ("unbonding", |p| p.unbonding = 0),
+            ("unbonding", |p| (p.subnet.tempo, p.unbonding) = (360, 7_199)),
+            ("max_tempo", |p| p.max_tempo = 359),
+            ("subnet.tempo", |p| p.subnet.tempo = 7_201),
+            ("min_self_stake", |p| p.min_self_stake = 0),
+            ("liveness_window", |p| p.liveness_window = 10_001),
+            ("jail_time", |p| p.jail_time = 0),
         ];
         for (place, mistake) in mistakes {
             let mut params = Params::default();

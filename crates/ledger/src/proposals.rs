@@ -9,34 +9,36 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
-use nervure_primitives::{BlockHeight, Envelope, Hash};
+use nervure_consensus::{
+    bft::SignedVote,
+    checkpoint::{CommitCertificate, SignatureList},
+};
+use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis};
 
 use crate::{
-    block::{Block, MAX_BLOCK_LEN},
-    chain::{BlockError, Next, Tip},
+    block::Block,
+    chain::{BlockError, Draft, Next, Tip},
     mempool::{Mempool, MempoolError},
+    transaction::SignedTransaction,
     tree::StateTree,
 };
-
-/// Transactions of a block that is made here: what a second of one core verifies comfortably.
-const TRANSACTIONS: usize = 5_000;
-
-/// Bytes of transactions of a block that is made here; their envelopes come on top.
-const TRANSACTION_BYTES: usize = MAX_BLOCK_LEN / 2;
 
 /// The tip, what waits for a block, and the blocks that may follow.
 #[derive(Debug)]
 pub struct Proposals {
     tip: Tip,
+    /// The certificate of the tip, which the next block carries.
+    last_commit: Option<CommitCertificate>,
     pool: Mempool,
     kept: BTreeMap<Hash, Next>,
     threads: NonZeroUsize,
 }
 
 impl Proposals {
-    /// On top of `tip`; signatures are verified on so many `threads`.
-    pub fn new(tip: Tip, threads: NonZeroUsize) -> Self {
-        Self { tip, pool: Mempool::default(), kept: BTreeMap::new(), threads }
+    /// On top of `tip` with its certificate, which only the genesis lacks; signatures are verified on so many
+    /// `threads`.
+    pub fn new(tip: Tip, last_commit: Option<CommitCertificate>, threads: NonZeroUsize) -> Self {
+        Self { tip, last_commit, pool: Mempool::default(), kept: BTreeMap::new(), threads }
     }
 
     /// The last committed block.
@@ -57,18 +59,33 @@ impl Proposals {
         self.pool.insert(envelope, &self.tip.state)
     }
 
+    /// Takes a transaction whose signature is verified for one of the next blocks.
+    ///
+    /// # Errors
+    /// When the pool does not take it.
+    pub fn insert_verified(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
+        self.pool.insert_verified(signed, &self.tip.state)
+    }
+
     /// The height that is being decided.
     pub const fn height(&self) -> BlockHeight {
         BlockHeight(self.tip.header.height.0.saturating_add(1))
     }
 
-    /// Makes a block of what waits: its id, and its bytes when it was not kept before. `tree` is that of the tip.
+    /// Makes a block of what waits, as `proposer` whose clock says `now`: its id, and its bytes when it was not kept
+    /// before. `tree` is that of the tip.
     ///
     /// # Errors
     /// When the tree is damaged.
-    pub fn make(&mut self, tree: &impl StateTree) -> Result<(Hash, Option<Vec<u8>>), BlockError> {
-        let transactions = self.pool.take(&self.tip.state, TRANSACTIONS, TRANSACTION_BYTES);
-        let next = self.tip.next(tree, transactions, self.threads)?;
+    pub fn make(
+        &mut self,
+        tree: &impl StateTree,
+        (proposer, now): (NodeId, UnixMillis),
+    ) -> Result<(Hash, Option<Vec<u8>>), BlockError> {
+        let candidates = self.pool.candidates(&self.tip.state);
+        let last_commit = self.last_commit.clone();
+        let draft = Draft { proposer, time: now, last_commit, transactions: Vec::new() };
+        let next = self.tip.propose(tree, draft, candidates)?;
         let (id, body) = (next.block.header.id(), next.block.encode()?);
         let body = self.keep(id, next).then_some(body);
         Ok((id, body))
@@ -102,9 +119,23 @@ impl Proposals {
         self.kept.remove(id)
     }
 
-    /// `next` is written: it is the tip, and what waits is looked through.
-    pub fn committed(&mut self, next: &Next) {
+    /// Keeps a verified precommit for the tip that came after its certificate: the next block made here says that its
+    /// signer signed. Without it, the next block does not.
+    pub fn late_precommit(&mut self, vote: &SignedVote) {
+        let Some(commit) = self.last_commit.as_mut().filter(|commit| commit.vote() == vote.statement) else {
+            return;
+        };
+        let all = commit.signatures.iter().copied().chain([(vote.signer, vote.signature)]);
+        // Only more signers than a validator set has members do not make a list, and those are none.
+        if let Ok(signatures) = SignatureList::collect(all) {
+            commit.signatures = signatures;
+        }
+    }
+
+    /// `next` is written with its certificate: it is the tip, and what waits is looked through.
+    pub fn committed(&mut self, next: &Next, certificate: &CommitCertificate) {
         self.tip = next.tip();
+        self.last_commit = Some(certificate.clone());
         self.kept.clear();
         self.pool.update(&self.tip.state);
     }

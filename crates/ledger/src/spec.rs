@@ -313,7 +313,7 @@ mod tests {
         let nodes = vec![node(1, Role::Validator), node(2, Role::Miner)];
         let owner = NodeKey::from_seed(&[7; 32]).node_id();
         let accounts = vec![AccountSpec::new(owner, Amount::from_base_units(9))];
-        let mut spec = MeshSpec { nodes, accounts, ..MeshSpec::local("sample") };
+        let mut spec = MeshSpec { nodes, accounts, ..MeshSpec::test("sample") };
         spec.subnets[0].owner = Some(owner);
         spec.nodes[1].owner = Some(owner);
         spec
@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(moved.mesh_id(), spec.mesh_id());
         let changes: [fn(&mut MeshSpec); 10] = [
             |s| s.consensus.block_milliseconds += 1,
-            |s| s.economy.min_fee += 1,
+            |s| s.economy.min_base_fee += 1,
             |s| s.economy.subnet.commit_reveal = false,
             |s| s.accounts[0].balance = Amount::ZERO,
             |s| s.nodes[1].owner = None,
@@ -403,6 +403,8 @@ mod tests {
         ));
         assert!(matches!(refused(|s| s.nodes[0].netuids.push(Netuid(7))), SpecError::NoSuchSubnet { .. }));
         assert!(matches!(refused(|s| s.nodes[1].netuids.clear()), SpecError::Idle { .. }));
+        let weak = |s: &mut MeshSpec| s.economy.min_self_stake = 6;
+        assert!(matches!(refused(weak), SpecError::ValidatorStake { .. }));
         let too_much = |s: &mut MeshSpec| s.nodes[0].stake = Amount::from_base_units(u64::MAX);
         assert!(matches!(refused(too_much), SpecError::OverCap));
         let too_rich = |s: &mut MeshSpec| s.accounts[0].balance = Amount::from_tokens(21_000_000).unwrap();
@@ -414,7 +416,7 @@ mod tests {
         let Err(error) = MeshSpec::parse(&sample().to_toml().replace("tempo = 10", "tempo = 0")) else {
             panic!("a tempo of 0")
         };
-        assert_eq!(error.to_string(), "[economy] subnet.tempo = 0: it has to be 5 to 50400");
+        assert_eq!(error.to_string(), "[economy] subnet.tempo = 0: it has to be 5 to 20");
         let too_many = |s: &mut MeshSpec| s.nodes.extend((10..80).map(|seed| node(seed, Role::Validator)));
         assert!(matches!(refused(too_many), SpecError::TooManyNodes { limit: VALIDATOR_SLOTS, .. }));
         assert_eq!(

@@ -10,8 +10,10 @@
 //! A block first pays out what is unbonded, mints its reward, shares it among the subnets and lets prices
 //! decay; then come its transactions, and last the epochs that are due.
 //!
-//! A transaction that is rejected changes nothing, not even its sender's nonce or balance.
+//! A transaction that is rejected changes nothing but its signer's nonce and the balance of who pays for it. One that
+//! cannot be admitted makes the block invalid ([`InvalidTransaction`]).
 
+mod advance;
 mod anchor;
 mod election;
 mod epochs;
@@ -25,18 +27,22 @@ use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-pub use epochs::{Advanced, EpochRecord};
+pub use advance::{Advanced, InvalidTransaction, Trial};
+pub use epochs::EpochRecord;
 pub use genesis::GenesisError;
+pub use shares::{ROOT_VALIDATORS, ShareChange};
 
 use crate::{
     accounts::Accounts,
     anchors::Anchors,
-    economics::{burn::decay_factor, emission::block_reward, lock::LastLock},
-    event::Event,
+    block::BlockContext,
+    block_weight::BlockWeight,
+    economics::{base_fee::BaseFee, burn::decay_factor, emission::block_reward, lock::LastLock},
+    lane::Lane,
     nodes::Nodes,
     params::Params,
+    roster::Roster,
     subnet::Subnet,
-    transaction::{self, Checked},
 };
 
 /// Everything the ledger knows after a block. A clone shares all of it with the original and costs next
@@ -45,10 +51,15 @@ use crate::{
 pub struct LedgerState {
     pub(crate) mesh: MeshId,
     pub(crate) params: Arc<Params>,
+    /// The most weight of a block.
+    pub(crate) limit: BlockWeight,
     pub(crate) height: u64,
     pub(crate) issuance: u64,
     /// Minted and not assigned yet, in base units.
     pub(crate) carry: u64,
+    /// The base fee of the next block.
+    pub(crate) base_fee: BaseFee,
+    pub(crate) lane: Lane,
     pub(crate) accounts: Accounts,
     pub(crate) nodes: Nodes,
     pub(crate) subnets: OrdMap<Netuid, Subnet>,
@@ -59,7 +70,10 @@ pub struct LedgerState {
     pub(crate) votes: OrdMap<NodeId, SubnetVote>,
     /// The validators until the next election.
     pub(crate) validators: Option<Arc<ValidatorSet>>,
+    /// The validators that agreed on the last block: another set than `validators` right after an election.
+    pub(crate) last_validators: Option<Arc<ValidatorSet>>,
     pub(crate) anchors: Anchors,
+    pub(crate) roster: Roster,
 }
 
 /// A node's vote on each subnet's share of the emission.
@@ -93,6 +107,16 @@ impl LedgerState {
         self.issuance
     }
 
+    /// The base fee of the next block.
+    pub fn base_fee(&self) -> BaseFee {
+        self.base_fee
+    }
+
+    /// The most weight that a block may have.
+    pub fn block_limit(&self) -> BlockWeight {
+        self.limit
+    }
+
     /// Balances and what is unbonding.
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
@@ -101,6 +125,11 @@ impl LedgerState {
     /// Node keys and stakes.
     pub fn nodes(&self) -> &Nodes {
         &self.nodes
+    }
+
+    /// Who joined the validators, who is jailed, and what those in office missed.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
     }
 
     /// The subnets by their numbers.
@@ -116,39 +145,9 @@ impl LedgerState {
     /// All balances, stakes, locks and pending amounts, in base units: always the issuance.
     pub fn held(&self) -> u128 {
         self.accounts.total()
-            + self.nodes.total()
+            + self.nodes.total_held()
             + self.subnets.values().map(Subnet::held).sum::<u128>()
             + u128::from(self.carry)
-    }
-
-    /// Applies the next block's transactions and says what happened. A transaction that is refused is an
-    /// event; it changes nothing.
-    pub fn advance(&mut self, transactions: &[Checked]) -> Vec<Event> {
-        self.advance_recorded(transactions).events
-    }
-
-    /// [`Self::advance`], with what the block's epochs were computed from.
-    pub fn advance_recorded(&mut self, transactions: &[Checked]) -> Advanced {
-        self.height = self.height.saturating_add(1);
-        // Before the transactions: what is unbonded now can be spent in this block.
-        self.begin_block();
-        let mut advanced = Advanced::default();
-        for transaction in transactions {
-            let id = transaction.id;
-            advanced.events.push(match transaction::execute(self, transaction) {
-                Ok(outcome) => Event::Applied { id, outcome },
-                Err(refusal) => Event::Refused { id, refusal },
-            });
-        }
-        // After the transactions: weights that are revealed in this block count in an epoch that ends here.
-        self.run_epochs(&mut advanced);
-        if self.height.is_multiple_of(self.params.election_interval) {
-            // After the epochs, whose dividends change stakes and whose results change permits.
-            self.elect();
-            // After the election: it reads the validators that were just elected.
-            self.hand_over();
-        }
-        advanced
     }
 
     /// The numbers of the subnets, ascending.
@@ -157,7 +156,16 @@ impl LedgerState {
     }
 
     /// What every block does before its transactions.
-    fn begin_block(&mut self) {
+    fn begin_block(&mut self, context: &BlockContext) {
+        // The first block has no certificate of a parent, and a trial of a transaction has none either.
+        if !context.signers.is_empty() {
+            // Before the height goes up: they signed the block of this state.
+            let signed = |member: &NodeId| context.signers.contains(member);
+            self.roster.count(self.height, self.params.liveness_window, signed);
+        }
+        self.height = self.height.saturating_add(1);
+        self.nodes.block = self.height;
+        // Before the transactions: what is unbonded now can be spent in this block.
         self.accounts.release(self.height);
         self.mint();
         // After the minting, so that this block's reward is shared in this block.

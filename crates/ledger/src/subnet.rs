@@ -3,10 +3,12 @@
 //! The numbers of slots are reused; what a neuron earned, set or committed in a slot is not. `Subnet::place` is the
 //! only way into one and clears everything that refers to its last holder.
 
+mod epoch_weight;
 mod hyperparameters;
 mod inputs;
 mod metagraph;
 mod neuron;
+mod registrations;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ pub use hyperparameters::{HYPERPARAMETERS, Hyperparameter, Hyperparameters};
 pub use inputs::{EpochInputs, MAX_INPUTS_LEN, NeuronInputs};
 pub use metagraph::{MAX_PROOF_STEPS, Metagraph, MetagraphProof, MetagraphRoot, MetagraphRow};
 pub use neuron::{Commit, Neuron};
+pub use registrations::RegistrationCount;
 
 use crate::{
     economics::{
@@ -44,16 +47,22 @@ pub struct Subnet {
     pub registered: u64,
     /// The price of a slot, in base units.
     pub price: u64,
+    /// The neurons that registered lately.
+    pub registrations: RegistrationCount,
+    /// Its share of the emission, of [`WHOLE`](crate::economics::shares::WHOLE).
+    pub share: u64,
     /// The pot of the next epoch, in base units.
     pub pending: u64,
     /// The number of the current epoch: how many have ended.
     pub epoch: u64,
+    /// The block at which the current epoch began: that of the last epoch's end, or of the registration.
+    pub began: u64,
     /// The block at which the current epoch ends and is computed.
     pub due: u64,
     /// The block of its last epoch that could be computed; 0 when there was none.
     pub last_step: u64,
     /// Moving average of its emission per block, in 2^-32 base units.
-    #[serde(with = "wide")]
+    #[serde(with = "crate::wide")]
     pub average: u128,
     /// The settings of its owner.
     pub hyperparameters: Hyperparameters,
@@ -85,8 +94,11 @@ impl Subnet {
             earned: 0,
             registered: block,
             price: params.burn.floor,
+            registrations: RegistrationCount::default(),
+            share: 0,
             pending: 0,
             epoch: 0,
+            began: block,
             due: first_epoch(block, params.subnet.tempo, netuid.0),
             last_step: 0,
             average: 0,
@@ -133,6 +145,7 @@ impl Subnet {
             }
         }
         self.epoch = ended.saturating_add(1);
+        self.began = block;
         // From this block and not from `due`: an epoch that ran late does not make the next one shorter.
         self.due = block.saturating_add(blocks_until_epoch(block, tempo, block));
     }
@@ -161,10 +174,9 @@ impl Subnet {
         prune::neuron(&ranks, self.hyperparameters.immunity, block).map(Uid)
     }
 
-    /// Puts a node into the slot that [`Self::slot_for_newcomer`] named. Clears weights and bonds for the slot,
+    /// Puts a newcomer into the slot that [`Self::slot_for_newcomer`] named. Clears weights and bonds for the slot,
     /// because they were for another node. Returns the node that lost the slot.
-    pub(crate) fn place(&mut self, node: NodeId, uid: Uid, block: u64) -> Option<NodeId> {
-        let newcomer = Neuron::new(node, block);
+    pub(crate) fn place(&mut self, newcomer: Neuron, uid: Uid) -> Option<NodeId> {
         let Some(slot) = self.neurons.get_mut(usize::from(uid.0)) else {
             self.neurons.push(Arc::new(newcomer));
             return None;
@@ -176,6 +188,11 @@ impl Subnet {
             Arc::make_mut(neuron).forget(uid);
         }
         Some(former)
+    }
+
+    /// Whether a node has a slot or is the owner's.
+    pub(crate) fn involves(&self, node: &NodeId) -> bool {
+        self.owner_node == Some(*node) || self.uid_of(node).is_some()
     }
 
     /// Replaces the key of a node.
@@ -200,18 +217,4 @@ impl Subnet {
 
 fn is_zero(block: &u64) -> bool {
     *block == 0
-}
-
-/// 128 bits as two integers: the encoding has none larger than 64 bits.
-mod wide {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(value: &u128, to: S) -> Result<S::Ok, S::Error> {
-        ((value >> 64) as u64, *value as u64).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
-        let (high, low) = <(u64, u64)>::deserialize(from)?;
-        Ok(u128::from(high) << 64 | u128::from(low))
-    }
 }

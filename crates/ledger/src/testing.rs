@@ -5,19 +5,18 @@
 use std::num::NonZeroUsize;
 
 use nervure_consensus::{
-    checkpoint::{CommitCertificate, SignatureList, ValidatorSet},
-    statement::{Round, SignedStatement},
+    checkpoint::{CommitCertificate, ValidatorSet},
     yuma::Cell,
 };
-use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeKey};
+use nervure_primitives::{Amount, BlockHeight, Envelope, Netuid, NodeKey, UnixMillis};
 
 use crate::{
     block::Block,
-    chain::{Next, Tip},
+    chain::{Draft, Next, Tip},
     checkpoint::Checkpoint,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::EpochRecord,
-    transaction::{Call, SetWeights, SignerKey, Stake, Transaction, Unstake},
+    transaction::{Call, JoinValidators, SetWeights, SignerKey, Stake, Transaction, Unstake},
     tree::{Fact, Key, MemoryTree, StateTree},
 };
 
@@ -26,6 +25,9 @@ pub const SUBNET: Netuid = Netuid(1);
 
 /// What each of the first validators stakes, in base units.
 const STAKE: u64 = 1_000_000_000;
+
+/// From one block to the next, in milliseconds.
+pub const BLOCK_TIME: u64 = 1_000;
 
 /// Keys of which validators are made; each owns itself.
 const VALIDATORS: u8 = 12;
@@ -66,7 +68,8 @@ impl Chain {
         let economy = &mut spec.economy;
         (economy.subnet.tempo, economy.election_interval) = (5, 4);
         (economy.subnet.commit_reveal, economy.subnet.weights_interval) = (false, 0);
-        economy.min_stake = 1;
+        // What a block adds to a stake while it is being taken back goes with it.
+        economy.min_stake = STAKE;
         let listed = |key: NodeKey, role, stake| {
             NodeSpec::new(key.node_id(), role).in_subnets([SUBNET]).with_stake(Amount::from_base_units(stake))
         };
@@ -98,11 +101,13 @@ impl Chain {
         let node = key.node_id();
         let (accounts, nodes) = (self.tip.state.accounts(), self.tip.state.nodes());
         let (nonce, fee) = match call.signer() {
-            SignerKey::Node => (nodes.get(&node).unwrap().nonce, 0),
-            SignerKey::Owner => (accounts.get(&node).nonce, 1_000),
+            SignerKey::Node => (nodes.get(&node).unwrap().nonce, Amount::ZERO),
+            SignerKey::Owner => (accounts.get(&node).nonce, Amount::from_base_units(1_000_000)),
         };
-        let (fee, expiry) = (Amount::from_base_units(fee), BlockHeight(u64::MAX));
-        let transaction = Transaction { nonce, fee, expiry, call };
+        let before = self.waiting.iter().filter(|envelope| envelope.signer() == node).count() as u64;
+        let nonce = nonce.saturating_add(before);
+        let expiry = BlockHeight(self.tip.header.height.0 + 100);
+        let transaction = Transaction { nonce, fee, tip: Amount::ZERO, expiry, call };
         self.waiting.push(transaction.seal(key, &self.tip.header.mesh).unwrap());
     }
 
@@ -112,28 +117,40 @@ impl Chain {
         self.call(&validator(index), Call::SetWeights(call));
     }
 
-    /// The stake of one validator goes, that of another comes.
+    /// The stake of one validator goes, another stakes and joins.
     pub fn move_stake(&mut self, round: usize) {
         let turn = (round / 4) as u8;
         let (out, into) = (turn % VALIDATORS, (turn + 4) % VALIDATORS);
         let node = validator(out).node_id();
-        let amount = self.tip.state.nodes().get(&node).unwrap().stake_of(&node);
+        let amount = self.tip.state.nodes().stake_of(&node, &node);
         if !amount.is_zero() && round.is_multiple_of(4) {
             self.call(&validator(out), Call::Unstake(Unstake { node, amount }));
             let (node, amount) = (validator(into).node_id(), Amount::from_base_units(STAKE));
             self.call(&validator(into), Call::Stake(Stake { node, amount }));
+            if !self.tip.state.roster().has_joined(&node) {
+                self.call(&validator(into), Call::JoinValidators(JoinValidators { node }));
+            }
         }
     }
 
     /// Makes blocks; the first has what waits.
     pub fn grow(&mut self, blocks: usize) {
         for _ in 0..blocks {
-            let waiting = std::mem::take(&mut self.waiting);
-            let next = self.tip.next(&self.tree, waiting, NonZeroUsize::MIN).unwrap();
+            let draft = self.draft();
+            let next = self.tip.next(&self.tree, draft, NonZeroUsize::MIN).unwrap();
             let refused =
                 next.events.iter().find(|event| matches!(event, crate::event::Event::Refused { .. }));
             assert_eq!(refused, None);
             self.take(next);
+        }
+    }
+
+    /// The next block of what waits: by the first validator of the set, a block time after the tip.
+    fn draft(&mut self) -> Draft {
+        Draft {
+            time: UnixMillis(self.tip.header.time.0 + BLOCK_TIME),
+            last_commit: self.checkpoints.last().map(|last| last.certificate.clone()),
+            ..Draft::uncertified(&self.tip, std::mem::take(&mut self.waiting))
         }
     }
 
@@ -154,18 +171,9 @@ impl Chain {
 
     fn certify(&self, next: &Next, validators: &ValidatorSet) -> CommitCertificate {
         let header = &next.block.header;
-        let mut certificate = CommitCertificate {
-            height: header.height,
-            round: Round(0),
-            value: header.id(),
-            signatures: SignatureList::default(),
-        };
-        let vote = certificate.vote();
-        let signers = (0..VALIDATORS).map(validator).filter(|key| validators.contains(&key.node_id()));
-        let signed = signers.map(|key| SignedStatement::sign(&key, &header.mesh, vote).unwrap());
-        certificate.signatures =
-            SignatureList::collect(signed.map(|vote| (vote.signer, vote.signature))).unwrap();
-        certificate
+        let keys: Vec<NodeKey> =
+            (0..VALIDATORS).map(validator).filter(|key| validators.contains(&key.node_id())).collect();
+        CommitCertificate::sign(&header.mesh, (header.height, header.id()), &keys).unwrap()
     }
 
     /// The block at `height`, which is at least 1.

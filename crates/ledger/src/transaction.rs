@@ -1,20 +1,24 @@
 //! Signed transactions: what an owner or a node may ask of the ledger.
 //!
 //! A transaction travels in an [`Envelope`] whose signature covers the mesh id, so that it is worth
-//! nothing on another mesh. It carries the nonce of its signer, a fee and the last block at which it
-//! holds. `execute` checks, in this order: size, signature and form; expiry; nonce; fee; and then
-//! the rules of its kind.
+//! nothing on another mesh. It carries the nonce of its signer, the most that it pays, and the last block at
+//! which it holds. `execute` checks, in this order: size, signature and form; expiry; nonce; payment; the weight of the
+//! block. What fails there makes a block invalid. Then come the rules of its kind: a transaction that breaks one is
+//! rejected, but paid for.
 //!
 //! A kind is a file that implements `TransactionKind`. This file lists the kinds: [`Call`] has what each carries,
 //! [`Outcome`] what each did.
 //!
-//! What a hostile signer can do: fill blocks with transactions at the least fee. What it cannot: make
-//! the decoder allocate more than [`MAX_LEN`] bytes, or have a transaction carried out twice.
+//! What a hostile signer can do: fill blocks for as long as it pays the base fee, which rises with every full block. What
+//! it cannot: make the decoder allocate more than [`MAX_LEN`] bytes, have a transaction carried out twice, or have one in
+//! a block that no account pays for.
 
 mod checked;
 mod commit_weights;
 mod execute;
+mod join_validators;
 mod kind;
+mod leave_validators;
 mod register_anchor_key;
 mod register_neuron;
 mod register_node;
@@ -30,16 +34,21 @@ mod swap_key;
 mod transfer;
 mod unstake;
 mod vote_subnets;
+mod weight;
 mod weights;
 
-use nervure_primitives::{Amount, BlockHeight, Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
+use nervure_primitives::{
+    Amount, BlockHeight, Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey, cbor,
+};
 use serde::{Deserialize, Serialize};
 
-pub use checked::Checked;
+pub use checked::{Checked, SignedTransaction};
 pub use commit_weights::{CommitWeights, CommitWeightsOutcome};
-pub(crate) use execute::execute;
+pub(crate) use execute::{Execution, Payment, admit};
+pub use join_validators::{JoinValidators, JoinValidatorsOutcome};
 pub(crate) use kind::TransactionKind;
 pub use kind::{Description, SignerKey};
+pub use leave_validators::{LeaveValidators, LeaveValidatorsOutcome};
 pub use register_anchor_key::{RegisterAnchorKey, RegisterAnchorKeyOutcome};
 pub use register_neuron::{RegisterNeuron, RegisterNeuronOutcome};
 pub use register_node::{RegisterNode, RegisterNodeOutcome, consent};
@@ -54,9 +63,9 @@ pub use stake::{Stake, StakeOutcome};
 pub use swap_key::{SwapKey, SwapKeyOutcome};
 pub use transfer::{Transfer, TransferOutcome};
 pub use unstake::{Unstake, UnstakeOutcome};
-pub use vote_subnets::VoteSubnets;
+pub use vote_subnets::{VoteSubnets, VoteSubnetsOutcome};
 
-use crate::state::LedgerState;
+use crate::{lane::LaneScope, state::LedgerState};
 
 /// What a transaction's signature is for.
 pub const DOMAIN: Domain = Domain::new("nervure/transaction/1");
@@ -64,14 +73,23 @@ pub const DOMAIN: Domain = Domain::new("nervure/transaction/1");
 /// Largest body of a transaction in bytes: a row of 256 weights fits several times.
 pub const MAX_LEN: usize = 8 * 1024;
 
+/// The least weight of a transaction with a body of `bytes`.
+#[cfg(test)]
+pub(crate) fn least_weight(bytes: usize) -> u64 {
+    weight::whole(0, bytes)
+}
+
 /// One request of a signer to the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transaction {
     /// The signer's next nonce.
     pub nonce: u64,
-    /// What is recycled for carrying it out.
+    /// The most that is paid for it: its weight at the base fee of its block, which is recycled, and the tip. Of a node
+    /// key, zero claims the lane of validators; otherwise the owner of the node pays.
     pub fee: Amount,
+    /// The most that the proposer of its block gets out of what the base fee leaves of [`Self::fee`].
+    pub tip: Amount,
     /// The last block that may carry it.
     pub expiry: BlockHeight,
     /// What to do.
@@ -112,6 +130,10 @@ pub enum Call {
     VoteSubnets(VoteSubnets),
     /// Signed by a node key: says which key it signs checkpoints with.
     RegisterAnchorKey(RegisterAnchorKey),
+    /// Lets a node of the signer make blocks.
+    JoinValidators(JoinValidators),
+    /// A node of the signer makes no more blocks.
+    LeaveValidators(LeaveValidators),
 }
 
 /// What a transaction did: the outcome of each kind.
@@ -145,10 +167,14 @@ pub enum Outcome {
     WeightsCommitted(CommitWeightsOutcome),
     /// Weights that were committed count from now on.
     WeightsRevealed(RevealWeightsOutcome),
-    /// A vote counts from now on.
-    Voted,
+    /// A vote is known from now on.
+    Voted(VoteSubnetsOutcome),
     /// A node signs checkpoints with another key, from the next election on.
     AnchorKeyRegistered(RegisterAnchorKeyOutcome),
+    /// A node makes blocks if it is elected.
+    ValidatorJoined(JoinValidatorsOutcome),
+    /// A node is not elected any more.
+    ValidatorLeft(LeaveValidatorsOutcome),
 }
 
 /// Evaluates `$body` with `$kind` bound to what the call carries, as the type of its kind.
@@ -170,6 +196,8 @@ macro_rules! with_kind {
             Call::RevealWeights($kind) => $body,
             Call::VoteSubnets($kind) => $body,
             Call::RegisterAnchorKey($kind) => $body,
+            Call::JoinValidators($kind) => $body,
+            Call::LeaveValidators($kind) => $body,
         }
     };
 }
@@ -183,8 +211,18 @@ impl Call {
         with_kind!(self, kind => of(kind))
     }
 
+    /// Where it counts when a validator sends it for free.
+    pub(crate) fn lane(&self) -> Option<LaneScope> {
+        with_kind!(self, kind => kind.lane())
+    }
+
+    /// The most that it takes from the account of its signer, beside the fee, in base units.
+    pub(crate) fn spends(&self, state: &LedgerState) -> u64 {
+        with_kind!(self, kind => kind.spends(state))
+    }
+
     /// Applies it for `signer`, or rejects it without a trace.
-    fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
+    pub(crate) fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Outcome, Rejection> {
         Ok(match self {
             Self::Transfer(call) => Outcome::Transferred(call.apply(state, signer)?),
             Self::RegisterNode(call) => Outcome::NodeRegistered(call.apply(state, signer)?),
@@ -199,8 +237,10 @@ impl Call {
             Self::SetWeights(call) => Outcome::WeightsSet(call.apply(state, signer)?),
             Self::CommitWeights(call) => Outcome::WeightsCommitted(call.apply(state, signer)?),
             Self::RevealWeights(call) => Outcome::WeightsRevealed(call.apply(state, signer)?),
-            Self::VoteSubnets(call) => call.apply(state, signer).map(|()| Outcome::Voted)?,
+            Self::VoteSubnets(call) => Outcome::Voted(call.apply(state, signer)?),
             Self::RegisterAnchorKey(call) => Outcome::AnchorKeyRegistered(call.apply(state, signer)?),
+            Self::JoinValidators(call) => Outcome::ValidatorJoined(call.apply(state, signer)?),
+            Self::LeaveValidators(call) => Outcome::ValidatorLeft(call.apply(state, signer)?),
         })
     }
 
@@ -227,13 +267,28 @@ impl Outcome {
             Self::WeightsSet(outcome) => SetWeights::description(outcome),
             Self::WeightsCommitted(outcome) => CommitWeights::description(outcome),
             Self::WeightsRevealed(outcome) => RevealWeights::description(outcome),
-            Self::Voted => VoteSubnets::description(&()),
+            Self::Voted(outcome) => VoteSubnets::description(outcome),
             Self::AnchorKeyRegistered(outcome) => RegisterAnchorKey::description(outcome),
+            Self::ValidatorJoined(outcome) => JoinValidators::description(outcome),
+            Self::ValidatorLeft(outcome) => LeaveValidators::description(outcome),
         }
     }
 }
 
 impl Transaction {
+    /// Its weight, with an encoding of `bytes`.
+    pub(crate) fn weight(&self, bytes: usize) -> u64 {
+        weight::whole(with_kind!(&self.call, kind => kind.weight()), bytes)
+    }
+
+    /// The most that its weight can be, whatever its fee, tip, nonce and expiry are: what a sender asks the price of.
+    pub fn greatest_weight(call: &Call) -> u64 {
+        let most = Amount::from_base_units(u64::MAX);
+        let sample =
+            Self { nonce: u64::MAX, fee: most, tip: most, expiry: BlockHeight(u64::MAX), call: call.clone() };
+        sample.weight(cbor::encode(&sample).map_or(MAX_LEN, |bytes| bytes.len()))
+    }
+
     /// Signs it for `mesh`.
     ///
     /// # Errors

@@ -8,6 +8,10 @@ mod accounts;
 mod anchor;
 #[path = "laws/chain.rs"]
 mod chain;
+#[path = "laws/fees.rs"]
+mod fees;
+#[path = "laws/lane.rs"]
+mod lane;
 #[path = "laws/random.rs"]
 mod random;
 #[path = "laws/rules.rs"]
@@ -16,6 +20,8 @@ mod rules;
 mod subnets;
 #[path = "laws/tree.rs"]
 mod tree;
+#[path = "laws/validators.rs"]
+mod validators;
 #[path = "laws/weights.rs"]
 mod weights;
 #[path = "laws/world.rs"]

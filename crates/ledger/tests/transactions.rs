@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::{
+    collections::BTreeSet,
     fmt::Debug,
     fs,
     path::{Path, PathBuf},
@@ -17,9 +18,10 @@ use nervure_consensus::yuma::{BondsRule, LiquidAlpha};
 use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
-        Call, CommitWeights, Description, Outcome, RegisterAnchorKey, RegisterNeuron, RegisterNode,
-        RegisterSubnet, Rejection, RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights,
-        SignerKey, Stake, SwapKey, Transfer, Unstake, VoteSubnets, consent,
+        Call, CommitWeights, Description, JoinValidators, LeaveValidators, Outcome, RegisterAnchorKey,
+        RegisterNeuron, RegisterNode, RegisterSubnet, Rejection, RevealWeights, SetHyperparameter,
+        SetMechanism, SetTake, SetWeights, SignerKey, Stake, SwapKey, Transfer, Unstake, VoteSubnets,
+        consent,
     },
 };
 use nervure_primitives::{
@@ -75,6 +77,8 @@ fn calls() -> Vec<Call> {
         Call::RevealWeights(RevealWeights { netuid, weights, salt: Hash::of("salt", &[]), version_key: 2 }),
         Call::VoteSubnets(VoteSubnets { weights: vec![(NETUID, 4)] }),
         Call::RegisterAnchorKey(anchor()),
+        Call::JoinValidators(JoinValidators { node: node() }),
+        Call::LeaveValidators(LeaveValidators { node: node() }),
     ]
 }
 
@@ -88,7 +92,7 @@ fn outcomes() -> Vec<Value> {
         json!({"node_registered": {"node": node}}),
         json!({"key_swapped": {"old": node, "new": other}}),
         json!({"take_set": {"node": node, "take": 6_553}}),
-        json!({"staked": {"node": node, "amount": AMOUNT}}),
+        json!({"staked": {"node": node, "amount": AMOUNT, "validates": true}}),
         json!({"unstaked": {"node": node, "amount": AMOUNT, "free": BLOCK}}),
         json!({"subnet_registered": {"netuid": NETUID, "locked": AMOUNT, "dissolved": Netuid(2)}}),
         json!({"neuron_registered": neuron}),
@@ -97,24 +101,28 @@ fn outcomes() -> Vec<Value> {
         json!({"weights_set": {"netuid": NETUID, "uid": UID}}),
         json!({"weights_committed": {"netuid": NETUID, "uid": UID, "reveal_in": 8}}),
         json!({"weights_revealed": {"netuid": NETUID, "uid": UID}}),
-        json!("voted"),
+        json!({"voted": {"step": 360, "counts": true, "changes": [{"netuid": NETUID, "now": 5, "next": 6}]}}),
         json!({"anchor_key_registered": {"node": node, "address": address}}),
+        json!({"validator_joined": {"node": node, "election": BLOCK}}),
+        json!({"validator_left": {"node": node, "last": BLOCK}}),
     ]
 }
 
 /// Every rejection, as the store keeps it.
 fn rejections() -> Vec<Value> {
     let (node, address) = (node(), anchor().address);
-    let mut all: Vec<Value> =
-        ["nothing", "node_fee", "name", "mechanism", "no_subnet_place", "no_permit", "duplicate"]
-            .map(Value::from)
-            .to_vec();
+    let mut all: Vec<Value> = ["nothing", "name", "mechanism", "no_subnet_place", "no_permit", "duplicate"]
+        .map(Value::from)
+        .to_vec();
     all.extend([
         json!("no_such_commit"),
         json!({"malformed": {"why": "cut"}}),
         json!({"expired": {"expiry": BLOCK}}),
         json!({"nonce": {"expected": 4, "given": 2}}),
         json!({"fee": {"least": AMOUNT}}),
+        json!({"expiry_too_far": {"last": BLOCK}}),
+        json!({"lane_quota": {"most": 8}}),
+        json!({"block_full": {"weight": 4_000, "left": 3_000}}),
         json!({"balance": {"needed": AMOUNT}}),
         json!({"consent": {"why": "cut"}}),
         json!({"consent_for_another": {"owner": node}}),
@@ -128,11 +136,18 @@ fn rejections() -> Vec<Value> {
         json!({"version": {"least": 3, "given": 2}}),
         json!({"no_such_uid": {"uid": UID}}),
         json!({"too_few_weights": {"least": 3}}),
-        json!({"too_many_commits": {"most": 10}}),
+        json!({"already_committed": {"epoch": 8}}),
+        json!({"too_many_registrations": {"netuid": NETUID, "most": 8, "from": BLOCK}}),
         json!({"reveal_time": {"reveal_in": 8, "now": 9}}),
         json!({"hyperparameter": {"place": "tempo", "least": 5, "most": 50_400, "given": 2}}),
     ]);
-    all.extend(["no_such_node", "not_owner", "key_taken"].map(|name| json!({name: {"node": node}})));
+    all.extend([
+        json!({"jailed": {"node": node, "until": BLOCK}}),
+        json!({"self_stake": {"least": AMOUNT, "staked": AMOUNT}}),
+    ]);
+    let of_node =
+        ["no_such_node", "not_owner", "key_taken", "already_validator", "not_validator", "stake_lost"];
+    all.extend(of_node.map(|name| json!({name: {"node": node}})));
     let of_subnet = [
         "no_such_subnet",
         "no_slot",
@@ -166,6 +181,28 @@ fn line<T: Serialize + DeserializeOwned + PartialEq + Debug>(json: &Value) -> St
     format!("{name} {hex}\n")
 }
 
+/// The names of all variants of an enum, from what its decoder expects.
+fn variants<T: DeserializeOwned + Debug>() -> BTreeSet<String> {
+    let error = serde_json::from_value::<T>(json!("no such variant")).unwrap_err().to_string();
+    error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+}
+
+/// The names of samples.
+fn names(samples: &[Value]) -> BTreeSet<String> {
+    let name =
+        |json: &Value| json.as_str().or_else(|| Some(json.as_object()?.keys().next()?)).map(str::to_owned);
+    samples.iter().filter_map(name).collect()
+}
+
+#[test]
+fn the_samples_have_every_transaction_outcome_and_rejection() {
+    let calls: Vec<Value> = calls().iter().map(|call| serde_json::to_value(call).unwrap()).collect();
+    assert_eq!(names(&calls), variants::<Call>());
+    assert_eq!(names(&outcomes()), variants::<Outcome>());
+    assert_eq!(names(&rejections()), variants::<Rejection>());
+    assert_eq!((outcomes().len(), SENTENCES.len()), (calls.len(), calls.len()));
+}
+
 #[test]
 fn every_transaction_outcome_and_rejection_keeps_its_bytes() {
     let mut text = String::new();
@@ -181,7 +218,7 @@ fn every_transaction_outcome_and_rejection_keeps_its_bytes() {
 
 /// The outcome of every kind, in the order of [`outcomes`], before and after its block. `NODE`, `OTHER` and `ADDRESS`
 /// stand for ids.
-const SENTENCES: [[&str; 2]; 15] = [
+const SENTENCES: [[&str; 2]; 17] = [
     ["pays 1.5 tokens to NODE", "paid 1.5 tokens to NODE"],
     ["registers NODE under your owner account", "NODE is registered under your owner account"],
     ["replaces the key NODE of a node with OTHER, permanently", "node NODE has the key OTHER"],
@@ -213,10 +250,23 @@ const SENTENCES: [[&str; 2]; 15] = [
         "weights in subnet 3 are committed, to be revealed in epoch 8",
     ],
     ["reveals weights in subnet 3", "the weights in subnet 3 count from now on"],
-    ["votes on how the emission is shared among subnets", "the vote counts from now on"],
+    [
+        "votes on how the emission is shared among subnets; with all votes as they are, at block 360: subnet 3 0.000 % (now 0.000 %)",
+        "the vote counts from block 360 on",
+    ],
     [
         "registers ADDRESS as the anchor key of NODE, from the next election on",
         "NODE signs checkpoints with the anchor key ADDRESS from the next election on",
+    ],
+    [
+        "joins NODE to the validators; if it is elected at block 300 or later, it has to run as a validator and sign \
+         every block",
+        "NODE has joined the validators; if it is elected at block 300 or later, it has to run as a validator and sign \
+         every block",
+    ],
+    [
+        "removes NODE from the validators; keep it running until block 300, the next election",
+        "NODE has left the validators; keep it running until block 300, the next election",
     ],
 ];
 
@@ -226,11 +276,20 @@ fn every_outcome_is_a_sentence_before_and_after_its_block() {
         (node().to_string(), key(2).node_id().to_string(), anchor().address.to_string());
     let short =
         |text: String| text.replace(&node, "NODE").replace(&other, "OTHER").replace(&address, "ADDRESS");
-    assert_eq!(outcomes().len(), calls().len());
     for (outcome, expected) in outcomes().into_iter().zip(SENTENCES) {
         let Description { future, past } = serde_json::from_value::<Outcome>(outcome).unwrap().description();
         assert_eq!([short(future), short(past)], expected);
     }
+}
+
+#[test]
+fn a_stake_without_voting_power_says_so_before_it_is_signed() {
+    let outcome = json!({"staked": {"node": node(), "amount": AMOUNT, "validates": false}});
+    let Description { future, .. } = serde_json::from_value::<Outcome>(outcome).unwrap().description();
+    assert!(
+        future.ends_with("which has not joined the validators: the stake gives no voting power"),
+        "{future}"
+    );
 }
 
 #[test]
@@ -260,7 +319,7 @@ fn a_kind_that_knows_more_than_the_rejection_names_its_own_option() {
         ]
     );
     assert_eq!(hints(&Rejection::Duplicate), ["name each subnet once: nervure vote NETUID=WEIGHT..."]);
-    assert!(hints(&Rejection::NodeFee).is_empty());
+    assert!(hints(&Rejection::Name).is_empty());
 }
 
 #[test]
@@ -276,7 +335,7 @@ fn node_keys_sign_weights_votes_and_anchor_keys_and_owner_keys_everything_else()
     );
 }
 
-/// A kind is known by name to its own file, to the list of kinds, and to the command that sends it.
+/// A kind is known by name to its own file, to the list of kinds, and to the command that sends it: three examples.
 #[test]
 fn a_kind_is_named_in_three_source_files() {
     let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();

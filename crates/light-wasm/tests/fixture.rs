@@ -1,7 +1,7 @@
 //! A real checkpoint and a state proof in frozen bytes, verified natively and by the module in node.js; and a checkpoint
 //! with the proof of a miner's score, for the example `light-client`.
 //!
-//! `NERVURE_UPDATE_FIXTURES=1 cargo test -p nervure-light-wasm` writes the fixture again; a change of it is a change of what
+//! `NERVURE_WRITE_FIXTURES=1 cargo test -p nervure-light-wasm` writes the fixture again; a change of it is a change of what
 //! clients verify.
 
 #![allow(
@@ -70,7 +70,7 @@ fn read() -> [Vec<u8>; 5] {
 #[test]
 fn the_fixture_is_current() {
     let contents = contents();
-    if std::env::var_os("NERVURE_UPDATE_FIXTURES").is_some() {
+    if std::env::var_os("NERVURE_WRITE_FIXTURES").is_some() {
         for (name, bytes) in FILES.iter().zip(&contents) {
             fs::write(fixtures().join(name), bytes).unwrap();
         }

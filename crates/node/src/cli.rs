@@ -19,6 +19,7 @@ mod completions;
 mod experts;
 mod explain;
 mod failure;
+mod fees;
 mod join;
 mod key;
 mod logging;
@@ -40,6 +41,7 @@ mod status;
 mod subnet;
 mod testnet;
 mod trust;
+mod validator;
 mod verify;
 mod vote;
 mod wallet;
@@ -146,6 +148,9 @@ enum Command {
     /// Adds and removes stake on nodes, and sets a node's take
     #[command(subcommand)]
     Stake(stake::StakeCommand),
+    /// Joins and leaves the validators that make blocks, and shows them
+    #[command(subcommand)]
+    Validator(validator::ValidatorCommand),
     /// Creates, inspects and configures subnets
     #[command(subcommand)]
     Subnet(subnet::SubnetCommand),
@@ -226,6 +231,7 @@ async fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<()> {
         Command::Score(command) => command.run(&global).await,
         Command::Wallet(command) => command.run(&global).await,
         Command::Stake(command) => command.run(&global).await,
+        Command::Validator(command) => command.run(&global).await,
         Command::Subnet(command) => command.run(&global).await,
         Command::Neuron(command) => command.run(&global).await,
         Command::Weights(command) => command.run(&global).await,

@@ -95,6 +95,7 @@ impl Node {
         let setup = MeshSetup { config: &config, spec, key: &key };
         let mesh = Mesh::start(setup, registry.clone(), opened).await?;
         admitted(&config, &mesh, &registry, key.node_id()).await?;
+        warn_unless_joined(&config, &registry, key.node_id());
         let serving = Serving::start(setup, &registry).await?;
         let texts = validator::corpus(config.corpus.as_deref(), spec.mesh.scope)?;
         let client = QueryClient::start(ClientConfig::new(key.clone(), mesh.id))?;
@@ -282,6 +283,16 @@ async fn admitted(
         }
     }
     has_slot().ok_or_else(|| StartError::NotRegistered { node, wanted, registered: registry.role(&node) })
+}
+
+/// Tells a validator that makes no blocks how to join those that do: nothing else would say so.
+fn warn_unless_joined(config: &NodeConfig, registry: &LedgerRegistry, node: NodeId) {
+    if config.role == Some(spec::Role::Validator) && !registry.tip().state.roster().has_joined(&node) {
+        tracing::warn!(
+            %node,
+            "this validator has not joined those that make blocks; with the owner's key: nervure validator join {node}"
+        );
+    }
 }
 
 fn check_ports(config: &NodeConfig) -> Result<(), StartError> {

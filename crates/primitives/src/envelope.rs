@@ -128,9 +128,10 @@ impl Envelope {
         &self.body
     }
 
-    /// The hash of signer and body.
+    /// The hash of all of it. The signature is part of it: otherwise an envelope with a wrong signature could take the
+    /// place of the right one wherever ids are remembered.
     pub fn id(&self) -> Hash {
-        Hash::of("nervure/envelope", &[self.signer.as_bytes(), &self.body])
+        Hash::of("nervure/envelope/2", &[self.signer.as_bytes(), &self.body, self.signature.as_bytes()])
     }
 }
 

@@ -12,7 +12,7 @@ pub const EXPERT_RECORD: Domain = Domain::new("nervure/expert/1");
 pub const ASSIGNMENT: Domain = Domain::new("nervure/assignment/1");
 /// Signature of a receipt.
 pub const RECEIPT: Domain = Domain::new("nervure/receipt/1");
-/// Signature of live scores.
+/// Signature of live scores. The name is that of an earlier version: it is on the wire and cannot change.
 pub const LIVE_SCORES: Domain = Domain::new("nervure/interim-scores/1");
 
 /// Hash that commits to a task's requests.

@@ -19,7 +19,8 @@ use std::{
 };
 
 use nervure_ledger::{
-    chain::{Next, Tip},
+    block::BlockContext,
+    chain::{Draft, Next, Tip},
     spec::{AccountSpec, MeshSpec},
     transaction::{Call, Checked, DOMAIN, MAX_LEN, Transaction, Transfer},
     tree::{MemoryTree, StateTree, changes},
@@ -58,8 +59,8 @@ fn transfers(tip: &Tip, keys: &[NodeKey]) -> Vec<Envelope> {
         let amount = Amount::from_base_units(1_000);
         let call = Call::Transfer(Transfer { to: keys[to].node_id(), amount });
         let nonce = tip.state.accounts().get(&key.node_id()).nonce;
-        let (fee, expiry) = (Amount::from_base_units(1_000), BlockHeight(u64::MAX));
-        Transaction { nonce, fee, expiry, call }.seal(key, &tip.header.mesh).unwrap()
+        let (fee, expiry) = (Amount::from_base_units(100_000), BlockHeight(tip.header.height.0 + 100));
+        Transaction { nonce, fee, tip: Amount::ZERO, expiry, call }.seal(key, &tip.header.mesh).unwrap()
     };
     keys.iter().take(TRANSFERS).enumerate().map(transfer).collect()
 }
@@ -96,7 +97,7 @@ fn parts(tip: &Tip, tree: &MemoryTree, keys: &[NodeKey], threads: NonZeroUsize) 
     let checked = Checked::all(&envelopes, &tip.header.mesh, threads);
     let advance = || {
         let mut state = tip.state.clone();
-        state.advance(&checked);
+        state.advance(&BlockContext::default(), &checked).unwrap();
         state
     };
     let (after, _) = timed(advance);
@@ -105,7 +106,7 @@ fn parts(tip: &Tip, tree: &MemoryTree, keys: &[NodeKey], threads: NonZeroUsize) 
     let root = || tree.update(&changes(Some(&tip.state), &after)).unwrap();
     let root = median((0..BLOCKS).map(|_| timed(root).1).collect());
     line("the root of the state after them", root, &ratio(root, bare));
-    let whole = || tip.next(tree, envelopes.clone(), threads).unwrap();
+    let whole = || tip.next(tree, Draft::uncertified(tip, envelopes.clone()), threads).unwrap();
     let whole = median((0..BLOCKS).map(|_| timed(whole).1).collect());
     let note = format!("{:.0} transfers/s in memory, {}", rate(whole), ratio(whole, bare));
     line("a whole block", whole, &note);
@@ -124,7 +125,8 @@ fn on_disk(spec: &MeshSpec, keys: &[NodeKey], threads: NonZeroUsize, durable: bo
     let mut file = File::create(place.path().join("raw")).unwrap();
     for _ in 0..BLOCKS {
         let envelopes = transfers(&tip, keys);
-        let (next, made): (Next, _) = timed(|| tip.next(&store.read().unwrap(), envelopes, threads).unwrap());
+        let (next, made): (Next, _) =
+            timed(|| tip.next(&store.read().unwrap(), Draft::uncertified(&tip, envelopes), threads).unwrap());
         let ((), commit) = timed(|| store.commit(&next, None).unwrap());
         let bytes = next.block.encode().unwrap();
         let append = || {

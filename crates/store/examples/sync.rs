@@ -17,13 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nervure_consensus::{
-    bft::{Round, SignedStatement},
-    checkpoint::{CommitCertificate, SignatureList},
-};
+use nervure_consensus::checkpoint::CommitCertificate;
 use nervure_ledger::{
     block::Block,
-    chain::{Next, Tip},
+    chain::{Draft, Next, Tip},
     spec::{AccountSpec, MeshSpec},
     transaction::{Call, Transaction, Transfer},
     tree::MemoryTree,
@@ -65,20 +62,13 @@ fn transfer(tip: &Tip, number: u16) -> Envelope {
         to: key(1_000 + (number * 7 + 1) % ACCOUNTS).node_id(),
         amount: Amount::from_base_units(1_000),
     });
-    let (fee, expiry) = (Amount::from_base_units(1_000), BlockHeight(u64::MAX));
-    Transaction { nonce, fee, expiry, call }.seal(&from, &tip.header.mesh).unwrap()
+    let (fee, expiry) = (Amount::from_base_units(100_000), BlockHeight(tip.header.height.0 + 100));
+    Transaction { nonce, fee, tip: Amount::ZERO, expiry, call }.seal(&from, &tip.header.mesh).unwrap()
 }
 
-fn certificate(block: &Block) -> CommitCertificate {
-    let (height, value) = (block.header.height, block.header.id());
-    let mut certificate =
-        CommitCertificate { height, round: Round(0), value, signatures: SignatureList::collect([]).unwrap() };
-    let sign = |number| {
-        let signed = SignedStatement::sign(&key(number), &block.header.mesh, certificate.vote()).unwrap();
-        (signed.signer, signed.signature)
-    };
-    certificate.signatures = SignatureList::collect((0..SIGNERS as u16).map(sign)).unwrap();
-    certificate
+fn certificate(tip: &Tip) -> CommitCertificate {
+    let keys: Vec<NodeKey> = (0..SIGNERS as u16).map(key).collect();
+    CommitCertificate::sign(&tip.header.mesh, (tip.header.height, tip.header.id()), &keys).unwrap()
 }
 
 /// So many blocks as they come over the wire.
@@ -86,14 +76,19 @@ fn history(spec: &MeshSpec, blocks: usize, transfers: u16) -> Vec<(Vec<u8>, Vec<
     let (mut tip, update) = Tip::genesis(spec).unwrap();
     let mut tree = MemoryTree::default();
     tree.accept(update);
+    let mut last_commit = None;
     (0..blocks)
         .map(|number| {
             let first = (number as u16).wrapping_mul(transfers);
             let envelopes = (0..transfers).map(|one| transfer(&tip, first.wrapping_add(one))).collect();
-            let next = tip.next(&tree, envelopes, NonZeroUsize::MIN).unwrap();
+            let draft = Draft { last_commit: last_commit.take(), ..Draft::uncertified(&tip, envelopes) };
+            let next = tip.next(&tree, draft, NonZeroUsize::MIN).unwrap();
             tree.accept(next.update.clone());
             tip = next.tip();
-            (next.block.encode().unwrap(), certificate(&next.block).encode().unwrap())
+            let certificate = certificate(&tip);
+            let encoded = certificate.encode().unwrap();
+            last_commit = Some(certificate);
+            (next.block.encode().unwrap(), encoded)
         })
         .collect()
 }

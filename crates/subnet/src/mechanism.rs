@@ -1,4 +1,4 @@
-//! Incentive mechanisms: the tasks that a subnet's validators set its miners, and the scores of the answers.
+//! Incentive mechanisms: the tasks that a subnet's validators give to its miners, and the scores of the answers.
 //!
 //! # Design
 //! A [`Mechanism`] draws a [`Task`] from a seed: [`ExpertRequest`]s, and the secret solution that answers are scored
@@ -67,7 +67,7 @@ pub trait Task: Send + Sync {
     /// The requests that each miner is sent, in this order.
     fn requests(&self) -> &[ExpertRequest];
 
-    /// The score of a miner's replies: `replies[i]` answers request `i`; absent ones count as missing.
+    /// The task result of a miner (`docs/glossary.md`): `replies[i]` answers request `i`; absent ones count as missing.
     fn score(&self, replies: &[Reply]) -> Score;
 
     /// The fingerprint by which a miner's replies are compared with others'; empty where all right answers are alike.

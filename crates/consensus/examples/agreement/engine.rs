@@ -21,7 +21,7 @@ pub(crate) fn run(keys: &[NodeKey], heights: u64) {
         let mut decided = 0;
         for engine in &mut engines {
             let (height, validators) = (BlockHeight(height), validators.clone());
-            let start = Input::Start { height, validators, log: Vec::new() };
+            let start = Input::Start { height, validators, silent: Default::default(), log: Vec::new() };
             decided += handle(engine, start, &mut wire);
         }
         while let Some((from, message)) = wire.pop_front() {

@@ -3,11 +3,11 @@
 //! The engine knows blocks by their hash only. An [`Application`] builds, validates and commits them;
 //! the node calls it when the engine asks, and transfers the bodies between nodes.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use nervure_primitives::{BlockHeight, Hash};
+use nervure_primitives::{BlockHeight, Hash, NodeId};
 
-use super::Round;
+use super::{Round, SignedVote};
 use crate::checkpoint::{CommitCertificate, ValidatorSet};
 
 /// A block. Validators decide its id and execute its body.
@@ -29,6 +29,14 @@ pub trait Application {
 
     /// The validators of the next height.
     fn validators(&self) -> Arc<ValidatorSet>;
+
+    /// The validators of the next height that were not heard in the last heights, by the committed state.
+    fn silent(&self) -> BTreeSet<NodeId> {
+        BTreeSet::new()
+    }
+
+    /// Keeps a precommit for the last committed block that came after its certificate.
+    fn late_precommit(&mut self, _vote: &SignedVote) {}
 
     /// Builds a block on top of the last committed one.
     fn propose(&mut self, round: Round) -> Block;

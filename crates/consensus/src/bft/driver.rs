@@ -121,7 +121,14 @@ mod tests {
         let signer = Signer::new(key, mesh, SignerRecord::default());
         let engine = Engine::new(Config::new(Timeouts::local(), Duration::ZERO), signer);
         let mut driver = Driver::new(engine, FullDisk::default());
-        driver.handle(Input::Start { height: BlockHeight(1), validators, log: Vec::new() }).unwrap();
+        driver
+            .handle(Input::Start {
+                height: BlockHeight(1),
+                validators,
+                silent: Default::default(),
+                log: Vec::new(),
+            })
+            .unwrap();
         let (height, round) = driver.engine().position().unwrap();
         let value = nervure_primitives::Hash::of("v", &[]);
         let proposed = Input::Proposed { height, round, value };

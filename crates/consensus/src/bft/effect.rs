@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 
-use super::{Message, MessageError, Round, SignedProposal, SignedVote, SignerRecord, Timer, WalEntry};
-use crate::checkpoint::CommitCertificate;
+use super::{Equivocation, Message, MessageError, Round, SignerRecord, Timer, WalEntry};
+use crate::{checkpoint::CommitCertificate, statement::SignedVote};
 
 /// An action for the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub enum Effect {
     /// The height is decided: commit the block with its certificate, durably, then start the next
     /// height. May repeat after a crash.
     Decided(CommitCertificate),
+    /// A validator's precommit for the block that was just decided, verified: it is not in the certificate, because it
+    /// came later. The next block can name its signer among those who signed. Need not be kept.
+    LatePrecommit(SignedVote),
     /// A validator equivocated. Emitted with the decision of the height; the two signatures prove it
     /// to third parties.
     Evidence(Equivocation),
@@ -100,23 +103,4 @@ pub struct Candidate {
     pub value: Hash,
     /// Its proposer in that round, which should have the block.
     pub proposer: NodeId,
-}
-
-/// Evidence of equivocation: two conflicting statements signed by one validator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Equivocation {
-    /// Two votes of one kind in one round.
-    Votes(SignedVote, SignedVote),
-    /// Two proposals in one round.
-    Proposals(SignedProposal, SignedProposal),
-}
-
-impl Equivocation {
-    /// The validator that signed both.
-    pub const fn culprit(&self) -> NodeId {
-        match self {
-            Self::Votes(vote, _) => vote.signer,
-            Self::Proposals(proposal, _) => proposal.signer,
-        }
-    }
 }

@@ -18,6 +18,7 @@ mod double_sign_guard;
 mod effect_buffer;
 mod error;
 mod future_messages;
+mod late_precommits;
 mod message;
 mod own_signature;
 mod replay;
@@ -31,7 +32,7 @@ use nervure_primitives::{BlockHeight, NodeId};
 
 use self::{
     candidates::Candidates, core_adapter::CoreAdapter, double_sign_guard::DoubleSignGuard,
-    future_messages::FutureMessages,
+    future_messages::FutureMessages, late_precommits::LatePrecommits, start::ValidatorOrder,
 };
 pub use self::{config::Config, error::EngineError};
 use super::{Effect, Input, Round, SignedVote, Signer, WalEntry, core};
@@ -68,7 +69,7 @@ enum Phase {
     /// The core runs.
     Running,
     /// The decision is emitted and the next height has not started.
-    Decided,
+    Decided(LatePrecommits),
 }
 
 impl Engine {
@@ -90,7 +91,9 @@ impl Engine {
     /// [`EngineError`] means that the process has to stop. No message of a peer causes it.
     pub fn handle(&mut self, input: Input) -> Result<Vec<Effect>, EngineError> {
         match input {
-            Input::Start { height, validators, log } => self.on_start(height, validators, log)?,
+            Input::Start { height, validators, silent, log } => {
+                self.on_start(ValidatorOrder { height, validators, silent }, log)?;
+            }
             Input::Message { from, message } => self.on_message(from, message)?,
             Input::Elapsed(timer) => self.on_elapsed(timer)?,
             Input::Proposed { height, round, value } => self.on_proposed(height, round, value)?,
@@ -145,10 +148,10 @@ impl Engine {
     fn finish_input(&mut self) {
         // Only for this input. A list that survives would grow with every message of a peer.
         self.adapter.verified.clear();
-        if let Some(round) = self.adapter.take_decision() {
-            self.adapter.backoff.learn(round);
+        if let Some(certificate) = self.adapter.take_decision() {
+            self.adapter.backoff.learn(certificate.round);
             if let Some(current) = self.current.as_mut() {
-                current.phase = Phase::Decided;
+                current.phase = Phase::Decided(LatePrecommits::after(&certificate, &current.validators));
             }
         }
     }

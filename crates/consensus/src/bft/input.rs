@@ -1,6 +1,6 @@
 //! Inputs: the events that an engine reacts to.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use nervure_primitives::{BlockHeight, Hash, NodeId};
 
@@ -19,6 +19,9 @@ pub enum Input {
         height: BlockHeight,
         /// The validators of the height.
         validators: Arc<ValidatorSet>,
+        /// Those of them that were not heard in the last heights. They propose last. All validators have to
+        /// name the same, so it comes from the state of the last block.
+        silent: BTreeSet<NodeId>,
         /// The write-ahead log of this height: empty unless the process was restarted.
         log: Vec<WalEntry>,
     },

@@ -11,15 +11,56 @@
 //! clients need not replay one. Tendermint's weighted round robin is as fair but has state, and
 //! restarted at every height it would always begin with the largest validator.
 //!
+//! **Silent validators** (the committed state says who was not heard in the last heights) are taken out of
+//! the order. The rounds go through the others, then one round belongs to a silent one, then the rounds go
+//! through the others again, and so on. So any number of dead validators costs one round in each pass, and a
+//! validator that only seemed dead still gets its turn. The others keep their chances: a draw without
+//! replacement, restricted to some of the drawn, is a draw among these.
+//!
 //! Hazard: the order is known in advance, so a proposer can be attacked in its turn. That costs
 //! rounds, never safety.
 
-use nervure_primitives::{BlockHeight, Hash, MeshId};
+use std::collections::BTreeSet;
+
+use nervure_primitives::{BlockHeight, Hash, MeshId, NodeId};
 
 use crate::checkpoint::ValidatorSet;
 
-/// The order of proposers at `height`, as positions in the set.
-pub(super) fn order(mesh: &MeshId, height: BlockHeight, validators: &ValidatorSet) -> Vec<usize> {
+/// The proposers of a height, as places in its validator set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ProposerOrder {
+    /// Never empty.
+    heard: Vec<usize>,
+    silent: Vec<usize>,
+}
+
+impl ProposerOrder {
+    /// Of the validators at `height`, of whom some are silent. If all are, nothing tells them apart.
+    pub(super) fn new(
+        mesh: &MeshId,
+        height: BlockHeight,
+        (validators, silent): (&ValidatorSet, &BTreeSet<NodeId>),
+    ) -> Self {
+        let is_silent =
+            |at: &usize| validators.members().get(*at).is_some_and(|one| silent.contains(&one.node));
+        let (silent, heard): (Vec<_>, Vec<_>) =
+            order(mesh, height, validators).into_iter().partition(is_silent);
+        if heard.is_empty() { Self { heard: silent, silent: heard } } else { Self { heard, silent } }
+    }
+
+    /// The place of the proposer of `round`.
+    pub(super) fn at(&self, round: u32) -> usize {
+        let (round, heard) = (round as usize, self.heard.len());
+        if self.silent.is_empty() {
+            return self.heard[round % heard];
+        }
+        let (pass, turn) = (round / (heard + 1), round % (heard + 1));
+        self.heard.get(turn).copied().unwrap_or(self.silent[pass % self.silent.len()])
+    }
+}
+
+/// The order in which the validators at `height` are drawn, as positions in the set.
+fn order(mesh: &MeshId, height: BlockHeight, validators: &ValidatorSet) -> Vec<usize> {
     let mut left: Vec<usize> = (0..validators.len()).collect();
     let mut power = validators.total_power();
     let mut order = Vec::with_capacity(left.len());
@@ -63,7 +104,6 @@ fn power_at(validators: &ValidatorSet, member: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use nervure_primitives::NodeId;
     use proptest::prelude::*;
 
     use super::*;
@@ -94,6 +134,82 @@ mod tests {
         for (count, expected) in first.into_iter().zip([1_000, 2_000, 7_000]) {
             assert!(count.abs_diff(expected) < 200, "{first:?}");
         }
+    }
+
+    fn nodes(places: &[usize]) -> BTreeSet<NodeId> {
+        places.iter().map(|place| NodeId::from_bytes([*place as u8; 32])).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn silent_validators_get_one_round_of_each_pass(
+            powers in proptest::collection::vec(1u64..1 << 50, 2..20),
+            height: u64,
+            picks in proptest::collection::btree_set(0usize..20, 1..19),
+        ) {
+            let set = set(&powers);
+            let silent: Vec<usize> = picks.into_iter().filter(|place| *place < powers.len()).collect();
+            prop_assume!(!silent.is_empty() && silent.len() < powers.len());
+            let order = ProposerOrder::new(&MESH, BlockHeight(height), (&set, &nodes(&silent)));
+            let heard = powers.len() - silent.len();
+            let rounds = (heard + 1) * silent.len();
+            let all: Vec<usize> = (0..rounds as u32).map(|round| order.at(round)).collect();
+            for pass in all.chunks(heard + 1) {
+                let (last, others) = pass.split_last().unwrap();
+                prop_assert!(silent.contains(last));
+                prop_assert!(others.iter().all(|place| !silent.contains(place)));
+                prop_assert_eq!(others.iter().collect::<BTreeSet<_>>().len(), heard);
+            }
+            // No validator is left out for ever.
+            prop_assert_eq!(all.into_iter().collect::<BTreeSet<_>>().len(), powers.len());
+        }
+    }
+
+    #[test]
+    fn those_heard_propose_first_in_proportion_to_their_power_among_them() {
+        let set = set(&[1, 2, 7, 90]);
+        let mut first = [0u32; 4];
+        for height in 0..10_000 {
+            first[ProposerOrder::new(&MESH, BlockHeight(height), (&set, &nodes(&[3]))).at(0)] += 1;
+        }
+        for (count, expected) in first.into_iter().zip([1_000, 2_000, 7_000, 0]) {
+            assert!(count.abs_diff(expected) < 200, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_silent_validator_and_with_silent_ones_only_the_order_is_the_draw() {
+        let set = set(&[1, 2, 3, 4, 5]);
+        let drawn = super::order(&MESH, BlockHeight(1), &set);
+        for silent in [nodes(&[]), nodes(&[0, 1, 2, 3, 4]), nodes(&[9])] {
+            let order = ProposerOrder::new(&MESH, BlockHeight(1), (&set, &silent));
+            assert_eq!((0..5).map(|round| order.at(round)).collect::<Vec<_>>(), drawn);
+        }
+    }
+
+    /// Rounds that are lost in 1,000 heights until a live validator proposes, from round `begin` of each on: 24 live
+    /// validators have a power of 1,000 each, and 40 dead ones `dead` each.
+    fn lost_rounds(silent: &BTreeSet<NodeId>, dead: u64, begin: u32) -> u64 {
+        let powers: Vec<u64> = (0..64).map(|place| if place < 24 { 1_000 } else { dead }).collect();
+        let set = set(&powers);
+        let lost = |height: u64| {
+            let order = ProposerOrder::new(&MESH, BlockHeight(height), (&set, silent));
+            (begin..).take_while(|round| order.at(*round) >= 24).count() as u64
+        };
+        (0..1_000).map(lost).sum()
+    }
+
+    #[test]
+    fn dead_validators_cost_one_round_and_not_one_each() {
+        let (known, unknown) = (nodes(&(24..64).collect::<Vec<_>>()), BTreeSet::new());
+        // With 32 % of the power, every third height would begin with a lost round or more.
+        let before = lost_rounds(&unknown, 280, 0);
+        assert!((400..550).contains(&before), "{before} in 1,000 heights");
+        assert_eq!(lost_rounds(&known, 280, 0), 0);
+        // With next to no power they come after the live ones, as after a partition in which these agreed on nothing:
+        // then they cost 40 rounds, each longer than the one before.
+        assert!(lost_rounds(&unknown, 1, 24) > 30_000);
+        assert_eq!(lost_rounds(&known, 1, 24), 1_000);
     }
 
     #[test]

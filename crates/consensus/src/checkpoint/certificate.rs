@@ -9,13 +9,13 @@
 //! unknown signers are refused, so padding cannot make more valid encodings of one certificate.
 
 use nervure_primitives::{
-    BlockHeight, Hash, MeshId, NodeId, Signature,
+    BlockHeight, Hash, MeshId, NodeId, NodeKey, Signature,
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_VALIDATORS, Quorum, SignatureList, ValidatorSet};
-use crate::statement::{Round, Statement, Vote, VoteKind};
+use crate::statement::{Round, SignedStatement, Statement, Vote, VoteKind};
 
 /// Upper bound for an encoded certificate: per signature 34 bytes of id, 66 of signature and 1 of
 /// array header, and 128 bytes for the other fields.
@@ -63,6 +63,25 @@ pub enum CertificateError {
 }
 
 impl CommitCertificate {
+    /// A certificate of the precommits of `keys` for the block `value` at `height`, in round 0. For tests and tools
+    /// that hold the keys of validators; a validator's certificate comes from the engine.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn sign<'a>(
+        mesh: &MeshId,
+        (height, value): (BlockHeight, Hash),
+        keys: impl IntoIterator<Item = &'a NodeKey>,
+    ) -> Result<Self, CertificateError> {
+        let mut certificate = Self { height, round: Round(0), value, signatures: SignatureList::default() };
+        let vote = certificate.vote();
+        let signed = keys.into_iter().map(|key| SignedStatement::sign(key, mesh, vote));
+        let signed: Result<Vec<_>, _> = signed.collect();
+        let list = SignatureList::collect(signed?.into_iter().map(|vote| (vote.signer, vote.signature)));
+        certificate.signatures = list.unwrap_or_default();
+        Ok(certificate)
+    }
+
     /// Decodes a certificate without verifying it.
     ///
     /// # Errors
@@ -161,10 +180,7 @@ pub(crate) fn require(
 
 #[cfg(test)]
 mod tests {
-    use nervure_primitives::NodeKey;
-
     use super::*;
-    use crate::statement::SignedStatement;
 
     const MESH: MeshId = MeshId::from_bytes([3; 32]);
 

@@ -4,7 +4,7 @@ use axum::routing::on;
 use nervure_api::{
     AccountView, ApiErrorCode, AskBody, AskLine, CheckpointPage, CheckpointView, EpochView, ExpertPage,
     HealthView, NodeStatus, NodeView, PeerPage, StateProofView, SubmissionView, SubmitBody, SubnetDetail,
-    SubnetPage, TraceView, TransactionView, paths,
+    SubnetPage, TraceView, TransactionView, ValidatorPage, paths,
 };
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 use serde_json::{Map, Value};
@@ -138,10 +138,14 @@ pub const ROUTES: &[RouteGroup] = &[
                 .returns::<SubnetDetail>(Json)
                 .fails(&[PARAMETERS, LEDGER]),
             Route::get(paths::NODE, "a node of the ledger", |m| on(m, subnets::node))
-                .about("Its owner, its stake and its slots.")
+                .about("Its owner, its stake, its slots, and whether it makes blocks.")
                 .path::<NodeId>("The node.")
                 .returns::<NodeView>(Json)
                 .fails(&[PARAMETERS, LEDGER]),
+            Route::get(paths::VALIDATORS, "the validators that make blocks", |m| on(m, subnets::validators))
+                .about("Those that joined, are elected or are jailed, and the rules of the next election.")
+                .returns::<ValidatorPage>(Json)
+                .fails(&[LEDGER]),
         ],
     },
     RouteGroup {

@@ -3,7 +3,7 @@
 use futures::{FutureExt, future::BoxFuture};
 use nervure_api::{
     CheckpointPage, CheckpointView, EpochView, NodeView, ServiceError, StateProofView, SubmissionView,
-    SubnetDetail, SubnetPage,
+    SubnetDetail, SubnetPage, ValidatorPage,
 };
 use nervure_ledger::tree::Key;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
@@ -53,6 +53,11 @@ pub trait LedgerReader: Send + Sync {
 
     /// A subnet and its neurons.
     fn subnet(&self, _netuid: Netuid) -> BoxFuture<'_, Result<SubnetDetail, ServiceError>> {
+        no_chain()
+    }
+
+    /// The validators.
+    fn validators(&self) -> BoxFuture<'_, Result<ValidatorPage, ServiceError>> {
         no_chain()
     }
 

@@ -221,6 +221,7 @@ impl MeshService for MockService {
     fn status(&self) -> BoxFuture<'_, NodeStatus> {
         async {
             NodeStatus {
+                validator: None,
                 node: NodeId::from_bytes([7; 32]),
                 mesh: MeshId::from_bytes([1; 32]),
                 role: "gateway".into(),
@@ -251,13 +252,13 @@ impl MeshService for MockService {
     ) -> BoxFuture<'_, Result<TransactionView, ServiceError>> {
         let state = if dry_run { TransactionState::Possible } else { TransactionState::Pending };
         let id = envelope.id();
-        let view = TransactionView { id, state, height: None, outcome: None, refusal: None };
+        let view = TransactionView { id, state, height: None, paid: None, outcome: None, refusal: None };
         std::future::ready(Ok(view)).boxed()
     }
 
     fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, ServiceError>> {
         let state = TransactionState::Pending;
-        let view = TransactionView { id, state, height: None, outcome: None, refusal: None };
+        let view = TransactionView { id, state, height: None, paid: None, outcome: None, refusal: None };
         std::future::ready(Ok(view)).boxed()
     }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use nervure_consensus::yuma::Cell;
 use nervure_ledger::{
+    block::BlockContext,
     event::Event,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::LedgerState,
@@ -109,7 +110,7 @@ impl History {
             let transactions = if wish { self.wish() } else { Vec::new() };
             let height = self.state.height().0;
             let before = self.state.issuance();
-            let events = self.state.advance(&transactions);
+            let events = self.state.advance(&BlockContext::default(), &transactions).unwrap();
             let (events, reward) = (self.count(events), self.state.issuance().saturating_sub(before));
             if wish || events || height.is_multiple_of(100) {
                 assert_eq!(self.state.held(), u128::from(self.state.issuance()), "block {height}");
@@ -183,7 +184,7 @@ impl History {
             }
             6..9 => one(self.stake(who)),
             9 => self.found(who),
-            10..12 => one(self.vote()),
+            10..12 => self.vote().into_iter().collect(),
             _ => self.weigh(),
         };
         envelopes.iter().map(|envelope| Checked::new(envelope, &self.state.mesh())).collect()
@@ -192,17 +193,20 @@ impl History {
     fn by_owner(&self, who: u8, call: Call, before: u64) -> Envelope {
         let key = owner(who);
         let nonce = self.state.accounts().get(&key.node_id()).nonce + before;
-        self.seal(&key, nonce, 1_000, call)
+        self.seal(&key, nonce, 1_000_000, call)
     }
 
-    fn by_node(&self, key: &NodeKey, call: Call) -> Envelope {
-        let nonce = self.state.nodes().get(&key.node_id()).map_or(0, |node| node.nonce);
-        self.seal(key, nonce, 0, call)
+    /// None when it would not be free: these validators have nothing to pay with.
+    fn by_node(&self, key: &NodeKey, call: Call) -> Option<Envelope> {
+        let id = key.node_id();
+        self.state.lane_scope(&call, &id).ok()??;
+        let nonce = self.state.nodes().get(&id)?.nonce;
+        Some(self.seal(key, nonce, 0, call))
     }
 
     fn seal(&self, key: &NodeKey, nonce: u64, fee: u64, call: Call) -> Envelope {
-        let (fee, expiry) = (Amount::from_base_units(fee), BlockHeight(u64::MAX));
-        Transaction { nonce, fee, expiry, call }.seal(key, &self.state.mesh()).unwrap()
+        let (fee, expiry) = (Amount::from_base_units(fee), BlockHeight(self.state.height().0 + 100));
+        Transaction { nonce, fee, tip: Amount::ZERO, expiry, call }.seal(key, &self.state.mesh()).unwrap()
     }
 
     /// A new node in some subnet.
@@ -252,7 +256,7 @@ impl History {
         ]
     }
 
-    fn vote(&mut self) -> Envelope {
+    fn vote(&mut self) -> Option<Envelope> {
         let netuids: Vec<_> = self.state.subnets().keys().copied().collect();
         let weights = netuids.into_iter().map(|netuid| (netuid, self.random.below(65_536) as u16)).collect();
         let key = validator(self.random.below(VALIDATORS.into()) as u8);
@@ -267,7 +271,7 @@ impl History {
             (0..neurons).map(|uid| (Uid(uid), (random.below(900) + u64::from(uid)) as u16)).collect()
         };
         (0..VALIDATORS)
-            .map(|index| {
+            .filter_map(|index| {
                 let weights = row(&mut self.random);
                 let call = SetWeights { netuid, weights, version_key: 0 };
                 self.by_node(&validator(index), Call::SetWeights(call))

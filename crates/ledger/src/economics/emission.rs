@@ -22,7 +22,8 @@ pub fn block_reward(issuance: u64) -> u64 {
     }
     // The quotient is at least one, so its logarithm exists.
     // Flooring the quotient does not change the floor of its logarithm, because powers of two are whole.
-    FIRST_REWARD >> (CAP / left).ilog2().min(63)
+    // The cap is below 2^55, so that the shift stays below the 64 bits of the reward.
+    FIRST_REWARD >> (CAP / left).ilog2()
 }
 
 /// The smallest issuance at which `halvings` halvings have happened, in base units.

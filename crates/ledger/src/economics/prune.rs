@@ -3,7 +3,7 @@
 //! Newcomers are immune, because they had no chance to earn yet. Among the rest the one that earns least is pruned; of
 //! equals the oldest, and of equally old ones the one with the lowest number.
 
-/// Non-immune neurons that a full subnet keeps: at this many or fewer, an immune one is pruned instead.
+/// Non-immune neurons that a full subnet keeps: at this many or fewer, an immune one is pruned instead, if there is any.
 pub const MIN_NON_IMMUNE: usize = 10;
 
 /// A subnet that might be dissolved.
@@ -46,7 +46,8 @@ pub fn subnet(subnets: &[SubnetRank], immunity: u64, block: u64) -> Option<u16> 
 }
 
 /// The slot to free at `block`: the non-immune neuron that earns least while more than
-/// [`MIN_NON_IMMUNE`] are left, otherwise the immune one that earns least. `None` without candidates.
+/// [`MIN_NON_IMMUNE`] are left, otherwise the immune one that earns least. Without immune ones it is the non-immune one
+/// again: a subnet with few slots would be closed for good. `None` when only the owner's is left.
 pub fn neuron(neurons: &[NeuronRank], immunity: u64, block: u64) -> Option<u16> {
     let (immune, mature): (Vec<&NeuronRank>, Vec<&NeuronRank>) = neurons
         .iter()
@@ -54,7 +55,7 @@ pub fn neuron(neurons: &[NeuronRank], immunity: u64, block: u64) -> Option<u16> 
         .partition(|neuron| is_immune(neuron.registered, immunity, block));
     // A flood of registrations must not push out the last neurons that earn: newcomers then replace
     // newcomers.
-    let candidates = if mature.len() > MIN_NON_IMMUNE { mature } else { immune };
+    let candidates = if mature.len() > MIN_NON_IMMUNE || immune.is_empty() { mature } else { immune };
     candidates
         .into_iter()
         // The uid makes the order total, so that every node prunes the same slot.
@@ -91,11 +92,22 @@ mod tests {
     }
 
     #[test]
-    fn never_prunes_the_owner_and_sometimes_no_neuron() {
+    fn never_prunes_the_owner() {
         let mut all = some(0, 12, 0);
         all[0].owner = true;
         assert_eq!(neuron(&all, 100, 500), Some(1));
-        assert_eq!(neuron(&some(0, 10, 0), 100, 500), None, "ten mature ones and none immune");
+        all.truncate(1);
+        assert_eq!(neuron(&all, 100, 500), None);
+    }
+
+    #[test]
+    fn a_full_subnet_of_few_slots_stays_open() {
+        assert_eq!(neuron(&some(0, 10, 0), 100, 500), Some(0), "ten mature ones and none immune");
+        let mut two = some(0, 2, 0);
+        two[0].owner = true;
+        assert_eq!(neuron(&two, 100, 500), Some(1));
+        two[1].registered = 450;
+        assert_eq!(neuron(&two, 100, 500), Some(1), "immune, but the only one");
     }
 
     #[test]

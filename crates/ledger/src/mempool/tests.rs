@@ -1,134 +1,335 @@
 use std::sync::LazyLock;
 
-use nervure_primitives::{BlockHeight, MeshId, NodeKey};
+use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeKey};
 use proptest::prelude::*;
 
-use super::*;
+use super::{queues::Shelf, *};
 use crate::{
-    spec::MeshSpec,
-    transaction::{Call, Transfer, VoteSubnets},
+    block::BlockContext,
+    spec::{MeshSpec, Role},
+    transaction::{Call, Checked, CommitWeights, Transaction, Transfer, VoteSubnets},
 };
+
+/// What every account has.
+const BALANCE: u64 = 1_000_000;
+
+/// More than the base fee of any transaction here, and a sixteenth of what an account has.
+const FEE: u64 = 20_000;
 
 fn key(seed: u8) -> NodeKey {
     NodeKey::from_seed(&[seed; 32])
 }
 
-/// A state in which keys below 200 hold tokens and key 200 is a node.
+/// A state in which keys below 20 hold tokens, key 200 is a validator that owns itself, and key 201 a miner.
 fn state() -> LedgerState {
-    static STATE: LazyLock<LedgerState> = LazyLock::new(genesis);
+    static STATE: LazyLock<LedgerState> = LazyLock::new(|| {
+        let balance = Amount::from_base_units(BALANCE);
+        let spec = MeshSpec::test("pool").with_validator(key(200).node_id(), balance);
+        let spec = spec.with_node(key(201).node_id(), Role::Miner, Amount::ZERO);
+        let payers = (0..20).chain([200, 201]);
+        let spec = payers.fold(spec, |spec, seed| spec.with_account(key(seed).node_id(), balance));
+        LedgerState::genesis(&spec).unwrap()
+    });
     STATE.clone()
 }
 
-fn genesis() -> LedgerState {
-    let balance = Amount::from_base_units(1_000_000);
-    let spec = MeshSpec::test("pool").with_validator(key(200).node_id(), balance);
-    let spec = (0..20).fold(spec, |spec, seed| spec.with_account(key(seed).node_id(), balance));
-    LedgerState::genesis(&spec).unwrap()
+/// A transfer of one unit.
+fn transfer(nonce: u64, fee: u64, tip: u64) -> Transaction {
+    let call = Call::Transfer(Transfer { to: key(1).node_id(), amount: Amount::from_base_units(1) });
+    let [fee, tip] = [fee, tip].map(Amount::from_base_units);
+    Transaction { nonce, fee, tip, expiry: BlockHeight(9), call }
 }
 
-fn pay(from: u8, nonce: u64, fee: u64) -> Envelope {
-    let call = Call::Transfer(Transfer { to: key(1).node_id(), amount: Amount::from_base_units(1) });
-    let fee = Amount::from_base_units(fee);
-    let transaction = Transaction { nonce, fee, expiry: BlockHeight(9), call };
+fn seal(from: u8, transaction: &Transaction) -> Envelope {
     transaction.seal(&key(from), &state().mesh()).unwrap()
 }
 
-fn vote(nonce: u64) -> Envelope {
+/// A transfer with a tip.
+fn pay(from: u8, nonce: u64, tip: u64) -> Envelope {
+    seal(from, &transfer(nonce, FEE, tip))
+}
+
+fn vote(from: u8, nonce: u64, fee: u64) -> Envelope {
     let call = Call::VoteSubnets(VoteSubnets { weights: Vec::new() });
-    let transaction = Transaction { nonce, fee: Amount::ZERO, expiry: BlockHeight(9), call };
-    transaction.seal(&key(200), &state().mesh()).unwrap()
+    seal(from, &Transaction { call, ..transfer(nonce, fee, 0) })
 }
 
 /// Signers and nonces of what would go into a block.
-fn taken(pool: &Mempool, count: usize) -> Vec<(NodeId, u64)> {
-    let envelopes = pool.take(&state(), count, MAX_BYTES);
-    let nonce = |envelope: &Envelope| Checked::new(envelope, &state().mesh()).transaction.unwrap().nonce;
-    envelopes.iter().map(|envelope| (envelope.signer(), nonce(envelope))).collect()
+fn taken(pool: &Mempool) -> Vec<(NodeId, u64)> {
+    let taken = pool.candidates(&state());
+    taken.iter().map(|one| (one.envelope.signer(), one.checked.transaction().unwrap().nonce)).collect()
 }
 
-#[test]
-fn higher_fees_go_first_and_nonces_stay_in_order() {
-    let (mut pool, state) = (Mempool::default(), state());
-    for envelope in [pay(1, 1, 9_000), pay(1, 0, 2_000), pay(2, 0, 5_000), pay(3, 1, 99_000), vote(0)] {
-        pool.insert(envelope, &state).unwrap();
+fn insert_all(pool: &mut Mempool, envelopes: impl IntoIterator<Item = Envelope>) {
+    for envelope in envelopes {
+        pool.insert(envelope, &state()).unwrap();
     }
-    let [one, two, node] = [1, 2, 200].map(|seed| key(seed).node_id());
-    assert_eq!(taken(&pool, 9), [(node, 0), (two, 0), (one, 0), (one, 1)], "nonce 0 of key 3 is missing");
-    assert_eq!(taken(&pool, 2), [(node, 0), (two, 0)]);
-    assert_eq!(pool.next_nonce(&one, 0), 2);
-    assert_eq!(pool.next_nonce(&key(3).node_id(), 0), 0);
 }
 
 #[test]
-fn a_higher_fee_replaces_and_the_same_does_not() {
+fn higher_tips_go_first_and_nonces_stay_in_order() {
+    let mut pool = Mempool::default();
+    insert_all(
+        &mut pool,
+        [pay(1, 1, 9_000), pay(1, 0, 2_000), pay(2, 0, 5_000), pay(3, 1, 9_900), vote(200, 0, 0)],
+    );
+    let [one, two, node] = [1, 2, 200].map(|seed| key(seed).node_id());
+    assert_eq!(taken(&pool), [(node, 0), (two, 0), (one, 0), (one, 1)], "nonce 0 of key 3 is missing");
+    assert_eq!(pool.next_nonce(SignerKey::Owner, one, 0), 2);
+    assert_eq!(pool.next_nonce(SignerKey::Owner, key(3).node_id(), 0), 0);
+    assert_eq!(pool.next_nonce(SignerKey::Node, node, 0), 1);
+}
+
+#[test]
+fn it_ranks_by_what_is_paid_now_and_not_by_what_is_offered_at_most() {
+    let mut pool = Mempool::default();
+    // The fee alone is an offer that is not paid.
+    insert_all(&mut pool, [seal(1, &transfer(0, BALANCE - 1, 0)), pay(2, 0, 10)]);
+    assert_eq!(taken(&pool)[0].0, key(2).node_id());
+}
+
+#[test]
+fn of_equals_the_first_goes_first_whatever_its_key() {
+    for order in [[3, 4, 5], [5, 4, 3], [4, 5, 3]] {
+        let mut pool = Mempool::default();
+        insert_all(&mut pool, order.map(|from| pay(from, 0, 0)));
+        assert_eq!(taken(&pool), order.map(|from| (key(from).node_id(), 0)));
+    }
+}
+
+#[test]
+fn a_replacement_raises_fee_and_tip_by_a_tenth() {
     let (mut pool, state) = (Mempool::default(), state());
     pool.insert(pay(1, 0, 2_000), &state).unwrap();
     assert_eq!(pool.insert(pay(1, 0, 2_000), &state), Err(MempoolError::Known));
-    let least = Amount::from_base_units(2_200);
-    assert_eq!(pool.insert(pay(1, 0, 2_199), &state), Err(MempoolError::Underpriced { least }));
-    pool.insert(pay(1, 0, 2_200), &state).unwrap();
+    let [fee, tip] = [FEE / 10 * 11, 2_200].map(Amount::from_base_units);
+    for (fee_now, tip_now) in [(FEE * 2, 2_000), (FEE, 9_000)] {
+        let refused = pool.insert(seal(1, &transfer(0, fee_now, tip_now)), &state);
+        assert_eq!(refused, Err(MempoolError::Underpriced { fee, tip }));
+    }
+    pool.insert(seal(1, &transfer(0, FEE / 10 * 11, 2_200)), &state).unwrap();
     assert_eq!(pool.len(), 1);
 }
 
 #[test]
-fn refuses_transactions_that_cannot_be_applied_soon() {
-    let (mut pool, state) = (Mempool::default(), state());
+fn refuses_transactions_that_cannot_be_in_a_block_soon() {
+    let (mut pool, mut state) = (Mempool::default(), state());
+    state.advance(&BlockContext::default(), &[Checked::new(&pay(1, 0, 0), &state.mesh())]).unwrap();
     let mut refused = |envelope| pool.insert(envelope, &state).unwrap_err();
-    assert!(matches!(refused(pay(1, 0, 999)), MempoolError::Ledger(Rejection::Fee { .. })));
-    assert!(matches!(refused(pay(50, 0, 1_000)), MempoolError::Ledger(Rejection::Balance { .. })));
-    assert!(matches!(refused(pay(1, 16, 1_000)), MempoolError::FarNonce { expected: 0, given: 16 }));
+    assert!(matches!(
+        refused(pay(1, 0, 1)),
+        MempoolError::Ledger(Rejection::Nonce { expected: 1, given: 0 })
+    ));
+    assert!(matches!(refused(pay(1, 17, 0)), MempoolError::FarNonce { expected: 1, given: 17, most: 16 }));
+    let unfunded = [
+        seal(1, &transfer(1, 5, 0)),
+        seal(1, &transfer(1, BALANCE, 0)),
+        pay(99, 0, 0),
+        vote(99, 0, 0),
+        vote(201, 0, 0),
+        seal(1, &Transaction { expiry: BlockHeight(9_999), ..transfer(1, FEE, 0) }),
+    ];
+    for envelope in unfunded {
+        let refused = refused(envelope);
+        assert!(refused.is_unfunded() && !refused.blames_sender(), "{refused}");
+    }
+    let late = seal(1, &Transaction { expiry: BlockHeight(1), ..transfer(1, FEE, 0) });
+    assert!(matches!(refused(late), MempoolError::Ledger(Rejection::Expired { .. })));
     let forged = Envelope::seal(&key(1), crate::transaction::DOMAIN, &MeshId::from_bytes([0; 32]), &1u8);
-    let forged = refused(forged.unwrap());
-    assert!(forged.blames_sender() && !refused(pay(1, 0, 999)).blames_sender());
+    assert!(refused(forged.unwrap()).blames_sender());
     assert!(pool.is_empty());
+}
+
+#[test]
+fn a_payer_covers_all_of_its_pending_transactions_together() {
+    let (mut pool, state) = (Mempool::default(), state());
+    let half = BALANCE / 2;
+    insert_all(&mut pool, [seal(1, &transfer(0, half, 0))]);
+    let spending =
+        Call::Transfer(Transfer { to: key(2).node_id(), amount: Amount::from_base_units(half - FEE) });
+    let second = Transaction { call: spending, ..transfer(1, FEE, 0) };
+    // The first also moves one unit.
+    let refused = pool.insert(seal(1, &second), &state).unwrap_err();
+    let needed = Amount::from_base_units(BALANCE + 1);
+    assert_eq!(refused, MempoolError::Ledger(Rejection::Balance { needed }));
+    insert_all(&mut pool, [seal(1, &Transaction { fee: Amount::from_base_units(FEE - 1), ..second })]);
+}
+
+#[test]
+fn a_node_that_owns_itself_has_two_nonces_and_two_places() {
+    let mut pool = Mempool::default();
+    insert_all(&mut pool, [pay(200, 0, 5_000), vote(200, 0, 0), pay(200, 1, 5_000)]);
+    assert_eq!(pool.len(), 3);
+    assert_eq!(taken(&pool).len(), 3);
+}
+
+#[test]
+fn a_wrong_signature_does_not_shadow_the_right_one() {
+    let (mut pool, state) = (Mempool::default(), state());
+    let good = pay(1, 0, 0);
+    let mut bytes = good.encode().unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    let forged = Envelope::decode(&bytes, crate::transaction::MAX_LEN).unwrap();
+    assert_eq!((forged.body(), forged.signer()), (good.body(), good.signer()));
+    assert!(pool.insert(forged.clone(), &state).unwrap_err().blames_sender());
+    assert_ne!(forged.id(), good.id(), "what remembers the one must not take it for the other");
+    pool.insert(good, &state).unwrap();
+}
+
+#[test]
+fn validators_have_places_of_their_own_within_their_quota() {
+    let (mut pool, state) = (Mempool::default(), state());
+    let commit = |nonce, fee| {
+        let call = Call::CommitWeights(CommitWeights {
+            netuid: Netuid(1),
+            hash: Hash::of("any", &[&[nonce as u8]]),
+        });
+        seal(200, &Transaction { call, ..transfer(nonce, fee, 0) })
+    };
+    let quota = u64::from(state.params().lane_quota);
+    insert_all(&mut pool, (0..quota).map(|nonce| commit(nonce, 0)));
+    assert_eq!(pool.insert(commit(quota, 0), &state), Err(MempoolError::LaneFull));
+    insert_all(&mut pool, [vote(200, quota, 0), commit(quota + 1, FEE)]);
+    assert_eq!(taken(&pool).len() as u64, quota + 2);
+    let again = vote(200, quota, 0);
+    assert_eq!(pool.insert(again, &state), Err(MempoolError::Known));
+    let another = Call::VoteSubnets(VoteSubnets { weights: vec![(Netuid(1), 1)] });
+    let another = seal(200, &Transaction { call: another, ..transfer(quota, 0, 0) });
+    assert_eq!(pool.insert(another, &state), Err(MempoolError::Known), "a free one is not replaced for free");
 }
 
 #[test]
 fn a_block_empties_it_of_what_it_carried_out() {
     let (mut pool, mut state) = (Mempool::default(), state());
-    for envelope in [pay(1, 0, 2_000), pay(1, 1, 2_000), pay(2, 0, 2_000), vote(0)] {
-        pool.insert(envelope, &state).unwrap();
-    }
-    state.advance(&[Checked::new(&pay(1, 0, 3_000), &state.mesh())]);
+    insert_all(&mut pool, [pay(1, 0, 2_000), pay(1, 1, 2_000), pay(2, 0, 2_000), vote(200, 0, 0)]);
+    state.advance(&BlockContext::default(), &[Checked::new(&pay(1, 0, 3_000), &state.mesh())]).unwrap();
     pool.update(&state);
     assert_eq!(pool.len(), 3, "the nonce was used by another");
-    for _ in 0..9 {
-        state.advance(&[]);
-    }
+    (0..9).for_each(|_| drop(state.advance(&BlockContext::default(), &[]).unwrap()));
     pool.update(&state);
     assert!(pool.is_empty(), "expired");
-    assert_eq!((pool.bytes, pool.free, pool.by_fee.len()), (0, 0, 0));
+    let books = |shelf: &Shelf| (shelf.bytes, shelf.weight, shelf.ranks.len());
+    assert_eq!((books(&pool.queues.paid), books(&pool.queues.lane)), ((0, 0, 0), (0, 0, 0)));
+    assert!(pool.queues.payers.is_empty() && pool.queues.scopes.is_empty());
+}
+
+#[test]
+fn what_its_payer_can_no_longer_cover_is_dropped() {
+    let (mut pool, mut state) = (Mempool::default(), state());
+    insert_all(&mut pool, [pay(1, 0, 0), pay(1, 1, 0), pay(1, 2, 0)]);
+    let most = BALANCE - FEE - 15_000;
+    let call = Call::Transfer(Transfer { to: key(2).node_id(), amount: Amount::from_base_units(most) });
+    let drain = seal(1, &Transaction { call, ..transfer(0, FEE, 0) });
+    state.advance(&BlockContext::default(), &[Checked::new(&drain, &state.mesh())]).unwrap();
+    pool.update(&state);
+    assert_eq!(pool.len(), 1, "one of two is covered");
+    assert!(
+        pool.queues.get(&pending::Sequence { key: SignerKey::Owner, signer: key(1).node_id() }, 1).is_some()
+    );
+}
+
+#[test]
+fn a_fee_that_the_base_fee_has_overtaken_waits_and_goes_last() {
+    let (mut pool, mut state) = (Mempool::default(), state());
+    insert_all(&mut pool, [seal(1, &transfer(0, 2_000, 700)), pay(2, 0, 0)]);
+    state.base_fee.0 *= 3;
+    pool.update(&state);
+    assert_eq!(pool.len(), 2);
+    let candidates = pool.candidates(&state);
+    assert_eq!(candidates.iter().map(|one| one.envelope.signer()).collect::<Vec<_>>(), [key(2).node_id()]);
+    let first = pool.queues.paid.ranks.first().unwrap();
+    assert_eq!((first.value, first.sequence.signer), (None, key(1).node_id()), "the first to be evicted");
+    state.base_fee.0 /= 3;
+    pool.update(&state);
+    assert_eq!(pool.candidates(&state).len(), 2);
+}
+
+/// A pool that has room for `room` bytes of transactions that pay.
+fn nearly_full(room: usize) -> Mempool {
+    let mut pool = Mempool::default();
+    // The limit on bytes stands for the one on numbers, which would take minutes to sign.
+    pool.queues.paid.bytes = MAX_BYTES - room;
+    pool
+}
+
+#[test]
+fn a_full_pool_keeps_the_best_payers() {
+    let (mut pool, state) = (nearly_full(pay(1, 0, 2_000).body().len()), state());
+    pool.insert(pay(1, 0, 2_000), &state).unwrap();
+    for tip in [1_500, 2_000] {
+        assert!(matches!(pool.insert(pay(2, 0, tip), &state), Err(MempoolError::Full { .. })));
+    }
+    let gap = pool.insert(pay(2, 1, 9_000), &state);
+    assert!(matches!(gap, Err(MempoolError::Full { .. })), "what no block can have displaces nothing");
+    pool.insert(pay(3, 0, 4_000), &state).unwrap();
+    assert_eq!(taken(&pool), [(key(3).node_id(), 0)]);
+    // Free ones have places of their own.
+    pool.insert(vote(200, 0, 0), &state).unwrap();
+}
+
+#[test]
+fn a_high_tip_behind_a_low_one_does_not_count() {
+    let (mut pool, state) = (nearly_full(2 * pay(1, 0, 2_000).body().len()), state());
+    insert_all(&mut pool, [pay(1, 0, 300), pay(1, 1, 9_000)]);
+    pool.insert(pay(2, 0, 400), &state).unwrap();
+    assert_eq!(taken(&pool), [(key(2).node_id(), 0), (key(1).node_id(), 0)]);
+}
+
+#[test]
+fn a_refused_transaction_evicts_nothing_and_a_replacement_no_third() {
+    let bytes = pay(1, 0, 2_000).body().len();
+    let (mut pool, state) = (nearly_full(2 * bytes), state());
+    insert_all(&mut pool, [pay(1, 0, 300), pay(2, 0, 500)]);
+    // Two would have to go, and only one tips less.
+    let large = Call::VoteSubnets(VoteSubnets { weights: vec![(Netuid(1), 1); bytes / 4] });
+    let large = seal(201, &Transaction { call: large, ..transfer(0, FEE, 600) });
+    assert!(large.body().len() > bytes && large.body().len() < 2 * bytes);
+    assert!(matches!(pool.insert(large, &state), Err(MempoolError::Full { .. })));
+    assert_eq!(pool.len(), 2);
+    pool.insert(seal(2, &transfer(0, FEE * 2, 600)), &state).unwrap();
+    assert_eq!(pool.len(), 2);
+}
+
+#[test]
+fn the_going_tip_is_what_the_last_place_of_a_block_pays() {
+    let (mut pool, mut state) = (Mempool::default(), state());
+    insert_all(&mut pool, (1..9u8).map(|from| pay(from, 0, u64::from(from) * 1_000)));
+    assert_eq!(pool.going_tip(&state), 0, "all have room");
+    let weight = Checked::new(&pay(1, 0, 1_000), &state.mesh()).weight();
+    state.limit.paid = 3 * weight + weight / 2;
+    let going = pool.going_tip(&state);
+    assert_eq!(pool.candidates(&state).len(), 3);
+    let (fourth, third) = (5_000 * 1_000 / weight, 6_000 * 1_000 / weight);
+    assert!(going > fourth && going < third, "{going}");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn the_books_are_right_whatever_comes(wishes in proptest::collection::vec((0u8..6, 0u64..20, 900u64..1_300), 0..60)) {
+    fn the_books_are_right_whatever_comes(
+        wishes in proptest::collection::vec((0u8..6, 0u64..20, 1_000u64..30_000, 0u64..300, any::<bool>()), 0..60),
+    ) {
         let (mut pool, state) = (Mempool::default(), state());
-        for (from, nonce, fee) in wishes {
-            let _ = pool.insert(pay(from, nonce, fee), &state);
+        for (from, nonce, fee, tip, updates) in wishes {
+            let from = if from == 5 { 200 } else { from };
+            let _ = pool.insert(seal(from, &transfer(nonce, fee, tip)), &state);
+            let _ = pool.insert(vote(200, nonce, if tip < 200 { 0 } else { fee }), &state);
+            if updates {
+                pool.update(&state);
+            }
         }
-        let all: Vec<&PendingTransaction> = pool.waiting.values().flat_map(BTreeMap::values).collect();
+        let all: Vec<&PendingTransaction> = pool.queues.queues.values().flat_map(|queue| queue.values()).collect();
         prop_assert_eq!(all.len(), pool.len());
-        prop_assert_eq!(all.iter().map(|one| one.bytes).sum::<usize>(), pool.bytes);
-        prop_assert!(pool.waiting.values().all(|waiting| waiting.len() <= MAX_PER_SIGNER));
-        let mut next: BTreeMap<NodeId, u64> = BTreeMap::new();
-        for (signer, nonce) in taken(&pool, usize::MAX) {
-            let expected = next.entry(signer).or_default();
-            prop_assert_eq!(*expected, nonce);
-            *expected += 1;
-        }
+        let bytes = |free: bool| all.iter().filter(|one| one.is_free() == free).map(|one| one.bytes()).sum::<usize>();
+        prop_assert_eq!((bytes(false), bytes(true)), (pool.queues.paid.bytes, pool.queues.lane.bytes));
+        prop_assert_eq!(pool.queues.paid.ranks.len() + pool.queues.lane.ranks.len(), all.len());
+        prop_assert!(pool.queues.queues.values().all(|queue| !queue.is_empty() && queue.len() <= 64));
+        // Whatever is proposed is valid: a block of it is one that others accept.
+        let candidates = pool.candidates(&state);
+        let checked: Vec<Checked> = candidates.into_iter().map(|one| one.checked).collect();
+        let mut next = state;
+        prop_assert!(next.advance(&BlockContext::default(), &checked).is_ok());
     }
-}
-
-#[test]
-fn a_full_pool_keeps_the_best_payers() {
-    let (mut pool, state) = (Mempool::default(), state());
-    // The limit on bytes stands for the one on numbers, which would take minutes to sign.
-    pool.bytes = MAX_BYTES - pay(1, 0, 2_000).body().len();
-    pool.insert(pay(1, 0, 2_000), &state).unwrap();
-    assert!(matches!(pool.insert(pay(2, 0, 1_500), &state), Err(MempoolError::Full { .. })));
-    pool.insert(pay(3, 0, 4_000), &state).unwrap();
-    assert_eq!(taken(&pool, 9), [(key(3).node_id(), 0)]);
 }

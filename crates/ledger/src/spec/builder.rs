@@ -9,7 +9,10 @@ use super::{AccountSpec, MeshSpec, NodeSpec, Role};
 impl MeshSpec {
     /// A mesh for tests and measurements: a local one without nodes and accounts.
     pub fn test(name: &str) -> Self {
-        Self::local(name)
+        let mut spec = Self::local(name);
+        // Stakes of a few base units make validators.
+        spec.economy.min_self_stake = 1;
+        spec
     }
 
     /// The same mesh with one more node, registered in all subnets that the spec has so far.

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use nervure_primitives::Netuid;
+use nervure_primitives::{Amount, Netuid};
 
 use super::{MIN_BLOCK_MILLISECONDS, MeshSpec, NodeSpec, Role, SpecError};
-use crate::economics::emission::CAP;
+use crate::{economics::emission::CAP, params::within};
+
+/// The longest lifetime of a transaction, in milliseconds.
+const MILLISECONDS_PER_DAY: u64 = 86_400_000;
 
 /// Longest name of a mesh or subnet, in bytes.
 const MAX_NAME_LEN: usize = 64;
@@ -22,6 +25,8 @@ impl MeshSpec {
             return Err(SpecError::BlockTime { given: block_milliseconds });
         }
         self.economy.check()?;
+        let day = MILLISECONDS_PER_DAY / u64::from(block_milliseconds);
+        within("max_lifetime", self.economy.max_lifetime, 1..=day)?;
         let netuids = self.check_subnets()?;
         self.check_nodes(&netuids)?;
         netuids.iter().try_for_each(|netuid| self.check_slots(*netuid))?;
@@ -44,6 +49,7 @@ impl MeshSpec {
 
     fn check_nodes(&self, netuids: &BTreeSet<Netuid>) -> Result<(), SpecError> {
         let (mut seen, mut anchors) = (BTreeSet::new(), BTreeSet::new());
+        let least = Amount::from_base_units(self.economy.min_self_stake);
         for node in &self.nodes {
             if !seen.insert(node.id) {
                 return Err(SpecError::DuplicateNode { node: node.id });
@@ -53,6 +59,9 @@ impl MeshSpec {
             }
             if let Some(netuid) = node.netuids.iter().find(|netuid| !netuids.contains(netuid)) {
                 return Err(SpecError::NoSuchSubnet { node: node.id, netuid: *netuid });
+            }
+            if node.role == Role::Validator && !node.stake.is_zero() && node.stake < least {
+                return Err(SpecError::ValidatorStake { node: node.id, least });
             }
             if node.role == Role::Miner && node.netuids.is_empty() {
                 return Err(SpecError::Idle { node: node.id });

@@ -1,6 +1,6 @@
 //! Errors in a mesh spec.
 
-use nervure_primitives::{Excerpt, Netuid, NodeId};
+use nervure_primitives::{Amount, Excerpt, Netuid, NodeId};
 
 use crate::params::OutOfRange;
 
@@ -51,6 +51,16 @@ pub enum SpecError {
     DuplicateNode {
         /// The node.
         node: NodeId,
+    },
+    /// A validator with too little stake to make blocks.
+    #[error(
+        "[[nodes]] {node} is a validator, and its stake is below {least} tokens ([economy] min_self_stake)"
+    )]
+    ValidatorStake {
+        /// The node.
+        node: NodeId,
+        /// The minimum self-stake.
+        least: Amount,
     },
     /// An anchor key of two nodes.
     #[error("[[nodes]] {node} has the anchor key of another node: each needs its own")]

@@ -86,15 +86,31 @@ fn economy(text: &mut Text, economy: &Params) {
     text.section("economy");
     text.comment("Amounts are base units (10^-9 token), times are blocks. The supply, its halving and the");
     text.comment("18/41/41 split are not settings.");
+    text.comment(
+        "The least base fee, for 1000 units of weight (one signature check). Full blocks raise the base",
+    );
     text.explained(
-        "The minimum fee of an owner's transaction. With 0, filling blocks is free.",
-        "min_fee",
-        economy.min_fee,
+        "fee, empty ones lower it to this. Too low, and filling blocks is nearly free at first.",
+        "min_base_fee",
+        economy.min_base_fee,
+    );
+    text.explained(
+        "How far ahead a transaction may expire: at most a day of blocks.",
+        "max_lifetime",
+        economy.max_lifetime,
+    );
+    text.comment(
+        "Free transactions of a validator: per epoch in each of its subnets (weights), and per election",
+    );
+    text.explained(
+        "(votes, anchor keys). What is beyond is paid by its owner.",
+        "lane_quota",
+        economy.lane_quota,
     );
     text.explained("The minimum stake of a staker on a node.", "min_stake", economy.min_stake);
     text.explained("The minimum stake to set weights.", "weight_stake", economy.weight_stake);
     text.explained(
-        "From unstaking until the amount can be spent: at least a tempo, or fraud is noticed too late.",
+        "From unstaking until the amount can be spent: at least max_tempo, or fraud is noticed too late.",
         "unbonding",
         economy.unbonding,
     );
@@ -120,18 +136,50 @@ fn economy(text: &mut Text, economy: &Params) {
         "vote_interval",
         economy.vote_interval,
     );
-    text.explained("Maximum number of unrevealed commits of a neuron.", "max_commits", economy.max_commits);
+    text.explained(
+        "Time between two steps of the subnets' shares towards the votes, each by at most a tenth.",
+        "share_interval",
+        economy.share_interval,
+    );
+    text.explained(
+        "The share of the emission that a new subnet starts with (millionths), without any vote.",
+        "subnet_share",
+        economy.subnet_share,
+    );
+    text.explained(
+        "A subnet takes at most max_registrations neurons in an interval.",
+        "registration_interval",
+        economy.registration_interval,
+    );
+    text.set("max_registrations", economy.max_registrations);
     text.explained(
         "Minimum time between two changes of the same hyperparameter of a subnet.",
         "hyperparameter_interval",
         economy.hyperparameter_interval,
     );
     text.explained("The shortest tempo that a subnet's owner may set.", "min_tempo", economy.min_tempo);
+    text.explained("The longest one.", "max_tempo", economy.max_tempo);
     text.explained(
         "Time between two elections of the 64 validators with the largest stakes.",
         "election_interval",
         economy.election_interval,
     );
+    text.comment(
+        "The minimum stake of a node's owner on it with which it makes blocks. Too small, and validators",
+    );
+    text.comment(
+        "that risk nothing fill the set; too large, and few can validate (1 token local, 1000 public).",
+    );
+    text.set("min_self_stake", economy.min_self_stake);
+    text.comment(
+        "Heights in which missed ones of a validator are counted, 2 to 10000: who misses more than half",
+    );
+    text.explained(
+        "of them is jailed. Too short, and a restart is punished.",
+        "liveness_window",
+        economy.liveness_window,
+    );
+    text.explained("Time after which a jailed validator may join again.", "jail_time", economy.jail_time);
 }
 
 fn burn(text: &mut Text, burn: &BurnRule) {

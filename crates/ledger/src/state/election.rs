@@ -1,15 +1,29 @@
-//! Who makes blocks: the validators with the largest stakes.
+//! Who makes blocks: the joined validators with the largest stakes.
 //!
 //! Between two elections the set and its powers stay as they are, whatever happens to stakes, so that a
-//! light client has few changes to follow. A validator is a node with a permit in some subnet: a node
-//! that others staked to without its consent does not have to make blocks.
+//! light client has few changes to follow. A validator is a node that joined: its owner says with a transaction that it
+//! runs as one, and has the minimum self-stake on it. Stake that others put on a node gives it no power without that,
+//! because power that does not vote counts against the two thirds that every block needs.
+//!
+//! An election also jails. Who missed more than half of the liveness window is left out, but never a third of the power
+//! or more in one election: a light client that trusts the set before finds two thirds of it in the set after, and
+//! whoever is cut off together with others cannot be voted out by the rest within one interval. The worst come first;
+//! the rest waits for the next election.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
 use nervure_consensus::checkpoint::{MAX_VALIDATORS, ValidatorSet};
-use nervure_primitives::{Hash, NodeId};
+use nervure_primitives::{Amount, BlockHeight, Hash, NodeId};
 
 use super::LedgerState;
+use crate::{event::Event, roster::Standing};
+
+/// A member of the validator set that missed too many heights.
+struct Absentee {
+    node: NodeId,
+    missed: u64,
+    power: u64,
+}
 
 impl LedgerState {
     /// The validators of the next block; `None` only in a mesh whose spec has no validators with stake.
@@ -17,9 +31,37 @@ impl LedgerState {
         self.validators.as_ref()
     }
 
+    /// The validators that agreed on the last block, whose certificate the next block carries; at genesis, those of
+    /// the first block.
+    pub fn last_validators(&self) -> Option<&Arc<ValidatorSet>> {
+        self.last_validators.as_ref()
+    }
+
     /// The hash of the next block's validators; 32 zero bytes without any.
     pub fn validators_hash(&self) -> Hash {
         self.validators.as_ref().map_or(Hash::from_bytes([0; 32]), |set| set.hash())
+    }
+
+    /// The members of the validator set, by their keys in it, that missed the last
+    /// [`SILENT_HEIGHTS`](crate::roster::SILENT_HEIGHTS) heights: they propose last.
+    pub fn silent_validators(&self) -> BTreeSet<NodeId> {
+        self.roster.liveness().filter(|(_, found)| found.is_silent()).map(|(member, _)| *member).collect()
+    }
+
+    /// The height of the next election that a transaction in the next block counts for.
+    pub fn next_election(&self) -> BlockHeight {
+        self.election_from(self.height.saturating_add(1))
+    }
+
+    /// The height of the first election at `height` or later.
+    pub(crate) fn election_from(&self, height: u64) -> BlockHeight {
+        let interval = self.params.election_interval.max(1);
+        BlockHeight(height.div_ceil(interval).saturating_mul(interval))
+    }
+
+    /// What the owner of `node` has on it; nothing for a key that is no node.
+    pub fn self_stake(&self, node: &NodeId) -> Amount {
+        self.nodes.get(node).map_or(Amount::ZERO, |found| self.nodes.stake_of(node, &found.owner))
     }
 
     /// Those who were elected sign the checkpoint of the next election, as far as they have anchor keys.
@@ -29,25 +71,84 @@ impl LedgerState {
         }
     }
 
-    /// Elects the permitted nodes with the largest stakes, each with its stake as its power. Without any,
+    /// Elects the joined nodes with the largest stakes, each with its stake as its power. Without any,
     /// those in office stay: a mesh without validators could never have some again.
-    pub(super) fn elect(&mut self) {
-        // Collected once: a node can have a permit in several subnets.
-        let permitted: BTreeSet<NodeId> = self
-            .subnets
-            .values()
-            .flat_map(|subnet| &subnet.neurons)
-            .filter(|neuron| neuron.permit)
-            .map(|neuron| neuron.node)
+    pub(super) fn elect(&mut self, events: &mut Vec<Event>) {
+        self.jail_absentees(events);
+        self.remove_without_stake(events);
+        self.roster.release(self.height);
+        let mut joined: Vec<(Reverse<Amount>, NodeId)> = self
+            .roster
+            .standings()
+            .filter(|(_, standing)| matches!(standing, Standing::Joined { .. }))
+            .filter_map(|(node, _)| Some((Reverse(self.nodes.get(node)?.stake()), *node)))
             .collect();
-        // Sorted by stake and then by key, so that every node cuts at the same place.
-        let largest = self.nodes.by_stake().filter(|(node, _)| permitted.contains(node));
-        let elected = largest.take(MAX_VALIDATORS).map(|(node, stake)| (node, stake.base_units()));
-        if let Ok(elected) = ValidatorSet::from_stakes(elected)
-            // The same set keeps its object: a comparison of two states sees at once that nothing changed.
-            && self.validators.as_ref().is_none_or(|now| **now != elected)
-        {
+        // By stake and then by key, so that every node cuts at the same place.
+        joined.sort_unstable();
+        let largest = joined.into_iter().take(MAX_VALIDATORS);
+        let Ok(elected) =
+            ValidatorSet::from_stakes(largest.map(|(Reverse(stake), node)| (node, stake.base_units())))
+        else {
+            return;
+        };
+        // From the next block on; this one was signed by those before.
+        let members = elected.members().iter().map(|member| member.node);
+        self.roster.take_office(members, self.height.saturating_add(1));
+        // The same set keeps its object: a comparison of two states sees at once that nothing changed.
+        if self.validators.as_ref().is_none_or(|now| **now != elected) {
             self.validators = Some(Arc::new(elected));
+        }
+    }
+
+    /// Jails the members of the set before that missed more than half of the window, the worst first, as long as their
+    /// power together is less than a third.
+    fn jail_absentees(&mut self, events: &mut Vec<Event>) {
+        let Some(set) = self.validators.clone() else { return };
+        let until = self.height.saturating_add(self.params.jail_time);
+        let mut jailed: u128 = 0;
+        for Absentee { node, missed, power } in self.absentees(&set) {
+            let with = jailed.saturating_add(u128::from(power));
+            if with.saturating_mul(3) < u128::from(set.total_power()) {
+                jailed = with;
+                self.roster.jail(node, until);
+                events.push(Event::ValidatorJailed { node, missed, until: BlockHeight(until) });
+            }
+        }
+    }
+
+    /// The members of `set` that missed more than half of the window and are not jailed, the worst first.
+    fn absentees(&self, set: &ValidatorSet) -> Vec<Absentee> {
+        let half = self.params.liveness_window / 2;
+        let mut absent: Vec<Absentee> = self
+            .roster
+            .liveness()
+            .map(|(member, found)| Absentee {
+                node: found.node,
+                missed: found.missed.count(),
+                power: set.power_of(member).unwrap_or(0),
+            })
+            .filter(|one| one.missed > half)
+            // A set that stays in office because nobody else joined can have jailed members.
+            .filter(|one| !matches!(self.roster.standing(&one.node), Some(Standing::Jailed { .. })))
+            .collect();
+        absent.sort_unstable_by_key(|one| (Reverse(one.missed), one.node));
+        absent
+    }
+
+    /// Removes the nodes that joined and whose owners' own stake is below the minimum: they have to join again. So the
+    /// roster is never larger than the supply allows.
+    fn remove_without_stake(&mut self, events: &mut Vec<Event>) {
+        let least = Amount::from_base_units(self.params.min_self_stake);
+        let short: Vec<(NodeId, Amount)> = self
+            .roster
+            .standings()
+            .filter(|(_, standing)| matches!(standing, Standing::Joined { .. }))
+            .map(|(node, _)| (*node, self.self_stake(node)))
+            .filter(|(_, self_stake)| *self_stake < least)
+            .collect();
+        for (node, self_stake) in short {
+            self.roster.leave(&node);
+            events.push(Event::ValidatorRemoved { node, self_stake });
         }
     }
 }

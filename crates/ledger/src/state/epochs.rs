@@ -4,6 +4,12 @@
 //! the rest. A miner's part goes to the balance of its node's owner, a validator's part to the stakes
 //! behind it, less its take. Whatever rounding leaves stays in the pot.
 //!
+//! Stake counts by time: the stake of a node is its average over the blocks of the epoch, and dividends are released to
+//! its stakers over as many blocks. Who stakes for one block gets one block's part.
+//!
+//! A block computes epochs up to a limit of weight; the others wait for the next block
+//! (`subnet/epoch_weight.rs` says why none waits longer than the shortest tempo).
+//!
 //! The inputs of an epoch go to the caller, which stores them; their hash stays in the subnet's record.
 
 use std::sync::Arc;
@@ -11,10 +17,11 @@ use std::sync::Arc;
 use nervure_consensus::yuma::{EpochOutput, checked_sum};
 use nervure_primitives::{Amount, Netuid};
 
-use super::LedgerState;
+use super::{Advanced, LedgerState};
 use crate::{
     economics::emission::split,
     event::Event,
+    lane::LaneScope,
     subnet::{EpochInputs, Metagraph, Neuron, NeuronInputs, Subnet},
 };
 
@@ -27,23 +34,18 @@ pub struct EpochRecord {
     pub inputs: Vec<u8>,
 }
 
-/// What a block did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Advanced {
-    /// What happened.
-    pub events: Vec<Event>,
-    /// What its epochs were computed from.
-    pub epochs: Vec<EpochRecord>,
-}
-
 impl LedgerState {
-    /// Runs every epoch that is due.
-    pub(super) fn run_epochs(&mut self, advanced: &mut Advanced) {
-        let height = self.height;
-        let due = self.subnets.iter().filter(|(_, subnet)| subnet.due <= height);
-        // Ascending by number, which is the order of events and of payments in the block.
-        let due: Vec<Netuid> = due.map(|(netuid, _)| *netuid).collect();
-        for netuid in due {
+    /// Runs the epochs that are due, those that wait longest first, until their weight reaches `limit`. The first one
+    /// always runs.
+    pub(super) fn run_epochs(&mut self, limit: u64, advanced: &mut Advanced) {
+        let mut left = limit;
+        for netuid in self.waiting_epochs() {
+            let weight = self.subnets.get(&netuid).map_or(0, Subnet::epoch_weight);
+            // The others wait, even if a smaller one would fit: none may be overtaken again and again.
+            if weight > left && left < limit {
+                return;
+            }
+            left = left.saturating_sub(weight);
             // Taken out, because paying changes the nodes and accounts of the same state. It goes back
             // below.
             if let Some(mut subnet) = self.subnets.remove(&netuid) {
@@ -55,9 +57,20 @@ impl LedgerState {
                     }
                     Err(why) => advanced.events.push(Event::EpochFailed { netuid, why }),
                 }
+                self.begin_stake_average(&mut subnet);
                 self.subnets.insert(netuid, subnet);
+                self.lane.reset(LaneScope::Subnet(netuid));
             }
         }
+    }
+
+    /// The subnets whose epochs are due: the longest due first, equal ones by number. This is the order of events and of
+    /// payments in the block.
+    fn waiting_epochs(&self) -> Vec<Netuid> {
+        let due = self.subnets.iter().filter(|(_, subnet)| subnet.due <= self.height);
+        let mut due: Vec<_> = due.map(|(netuid, subnet)| (subnet.due, *netuid)).collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, netuid)| netuid).collect()
     }
 
     /// What the epoch that is due is computed from.
@@ -70,7 +83,7 @@ impl LedgerState {
         let promised = |neuron: &Neuron| neuron.commits.first().map(|commit| commit.block);
         let neuron = |neuron: &Arc<Neuron>| NeuronInputs {
             node: neuron.node,
-            stake: self.nodes.get(&neuron.node).map_or(0, |node| node.stake().base_units()),
+            stake: self.average_stake(subnet, neuron),
             last_update: neuron.last_update,
             registered: neuron.registered,
             permit: neuron.permit,
@@ -90,18 +103,39 @@ impl LedgerState {
         }
     }
 
+    /// What stood behind a neuron in the blocks of the epoch that ends, on average, in base units: stake counts by the time
+    /// that it was there, and the stake of a newcomer by the time that it had the slot.
+    fn average_stake(&self, subnet: &Subnet, neuron: &Neuron) -> u64 {
+        let blocks = self.height.saturating_sub(subnet.began).max(1);
+        let sum = self.nodes.get(&neuron.node).map_or(0, |node| node.stake_blocks(self.height));
+        let average = sum.saturating_sub(neuron.stake_blocks) / u128::from(blocks);
+        u64::try_from(average).unwrap_or(u64::MAX)
+    }
+
+    /// Notes where the averages of the next epoch begin.
+    fn begin_stake_average(&self, subnet: &mut Subnet) {
+        for neuron in &mut subnet.neurons {
+            let sum = self.nodes.get(&neuron.node).map_or(0, |node| node.stake_blocks(self.height));
+            // Only then: a neuron without stake, as most are, stays the same object.
+            if neuron.stake_blocks != sum {
+                Arc::make_mut(neuron).stake_blocks = sum;
+            }
+        }
+    }
+
     /// Computes and pays an epoch; returns what it was computed from, encoded. One that cannot be computed ends all the
     /// same, and its pot waits for the next one.
     fn epoch(&mut self, subnet: &mut Subnet, inputs: &EpochInputs) -> Result<(Event, Vec<u8>), String> {
         let EpochInputs { netuid, epoch, owner_part, emission, .. } = *inputs;
         let computed = inputs.run();
+        let blocks = self.height.saturating_sub(subnet.began);
         // Before the error leaves: an epoch that cannot be computed would otherwise be due again in every
         // block.
         subnet.end_epoch(self.height);
         let output = computed.map_err(|error| error.to_string())?;
         let encoded = inputs.encode().map_err(|error| error.to_string())?;
         subnet.last_step = self.height;
-        let mut paid = self.pay(subnet, &output, emission);
+        let mut paid = self.pay(subnet, &output, EpochPot { emission, blocks });
         if let Some(owner) = subnet.owner {
             self.accounts.credit(owner, owner_part);
             subnet.earned = subnet.earned.saturating_add(owner_part);
@@ -118,23 +152,32 @@ impl LedgerState {
 
     /// Pays miners and validators; returns what was paid, at most `emission`. Nothing is paid if the
     /// parts added up to more than there is, which the cap on all stakes excludes.
-    fn pay(&mut self, subnet: &Subnet, output: &EpochOutput, emission: u64) -> u64 {
+    fn pay(&mut self, subnet: &Subnet, output: &EpochOutput, pot: EpochPot) -> u64 {
         let miners = checked_sum(&output.server_emission);
         let validators = checked_sum(&output.validator_emission);
         // The whole is compared before the first payment: tokens that were never minted must not be paid.
-        if miners.zip(validators).and_then(|(a, b)| a.checked_add(b)).is_none_or(|sum| sum > emission) {
+        if miners.zip(validators).and_then(|(a, b)| a.checked_add(b)).is_none_or(|sum| sum > pot.emission) {
             return 0;
         }
         let mut paid = 0;
         let parts = output.server_emission.iter().zip(&output.validator_emission);
         for (neuron, (mined, validated)) in subnet.neurons.iter().zip(parts) {
             let Some(node) = self.nodes.get(&neuron.node) else { continue };
-            // A miner's part can be spent at once; a validator's part is added to the stakes behind it.
+            // A miner's part can be spent at once; a validator's part is released to the stakes behind it.
             self.accounts.credit(node.owner, *mined);
-            paid += mined + self.nodes.pay_dividends(neuron.node, *validated);
+            paid += mined + self.nodes.pay_dividends(neuron.node, *validated, pot.blocks);
         }
         paid
     }
+}
+
+/// What an epoch pays out.
+#[derive(Clone, Copy, Debug)]
+struct EpochPot {
+    /// The part of miners and validators, in base units.
+    emission: u64,
+    /// How many blocks the epoch had.
+    blocks: u64,
 }
 
 /// Stores what the epoch found out.
@@ -150,3 +193,6 @@ fn keep(subnet: &mut Subnet, output: EpochOutput) {
         neuron.validator_trust = output.validator_trust[uid];
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,11 @@ use super::LedgerState;
 use crate::{
     accounts::Accounts,
     anchors::{Anchors, RegisteredKey},
-    economics::{emission::CAP, lock::LastLock},
-    nodes::{Node, Nodes},
+    block_weight::BlockWeight,
+    economics::{base_fee::BaseFee, emission::CAP, lock::LastLock},
+    lane::Lane,
+    nodes::Nodes,
+    roster::Roster,
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
     subnet::{Neuron, Subnet},
 };
@@ -40,16 +43,21 @@ impl LedgerState {
             Ok(issuance) if issuance <= CAP => issuance,
             _ => return Err(GenesisError::OverCap { held }),
         };
-        let (mut accounts, mut nodes, mut anchors) =
-            (Accounts::default(), Nodes::default(), Anchors::default());
+        let (mut accounts, mut nodes) = (Accounts::default(), Nodes::default());
+        let (mut anchors, mut roster) = (Anchors::default(), Roster::default());
         for account in &spec.accounts {
             accounts.credit(account.owner, account.balance.base_units());
         }
         for listed in &spec.nodes {
             let owner = listed.owner.unwrap_or(listed.id);
-            nodes.insert(listed.id, Node::new(owner, 0));
-            // After the insertion: stake on a node that does not exist would vanish.
-            nodes.add_stake(listed.id, owner, listed.stake.base_units());
+            nodes.register(listed.id, owner);
+            // All stakes were checked against the cap above, so that they fit into a pool.
+            let stake = listed.stake.base_units();
+            let _ = stake > 0 && nodes.add_stake(listed.id, owner, stake);
+            if listed.role == Role::Validator {
+                // The election below removes those without the minimum self-stake again.
+                roster.join(listed.id, 0);
+            }
             if let Some(address) = listed.anchor {
                 // The spec's check refuses an address that is there twice; unchecked, the first counts.
                 let _ = anchors.insert(listed.id, RegisteredKey { address, block: 0 });
@@ -62,6 +70,9 @@ impl LedgerState {
             mesh: spec.mesh_id(),
             last_lock: LastLock { amount: spec.economy.lock.floor, block: 0 },
             params: spec.economy.clone().into(),
+            limit: BlockWeight::limit(spec),
+            base_fee: BaseFee(spec.economy.min_base_fee),
+            lane: Lane::default(),
             height: 0,
             issuance,
             carry: 0,
@@ -71,11 +82,15 @@ impl LedgerState {
             next_netuid,
             votes: OrdMap::new(),
             validators: None,
+            last_validators: None,
             anchors,
+            roster,
         };
+        state.restore_shares();
         // Both need the nodes, subnets and anchor keys of the spec, so they come last.
-        state.elect();
+        state.elect(&mut Vec::new());
         state.hand_over();
+        state.last_validators.clone_from(&state.validators);
         Ok(state)
     }
 }
@@ -86,7 +101,8 @@ fn subnet(spec: &MeshSpec, listed: &SubnetSpec) -> Subnet {
     subnet.owner = listed.owner;
     subnet.mechanism.clone_from(&listed.mechanism);
     let members = spec.nodes.iter().filter(|node| node.netuids.contains(&listed.netuid));
-    let neuron = |node: &NodeSpec| Neuron { permit: node.role == Role::Validator, ..Neuron::new(node.id, 0) };
+    let neuron =
+        |node: &NodeSpec| Neuron { permit: node.role == Role::Validator, ..Neuron::new(node.id, 0, 0) };
     subnet.neurons = members.map(|node| Arc::new(neuron(node))).collect();
     subnet
 }

@@ -9,7 +9,7 @@ use nervure_consensus::yuma::{self, BondsRule, LiquidAlpha, activity_cutoff};
 use nervure_primitives::Uid;
 use serde::{Deserialize, Serialize};
 
-use crate::params::{MAX_TEMPO, OutOfRange, Params, within};
+use crate::params::{OutOfRange, Params, within};
 
 /// The hyperparameters of a subnet; see [`Hyperparameter`] for when a change takes effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,7 +175,7 @@ impl Hyperparameters {
 
     /// Refuses values outside the limits of a mesh.
     pub(crate) fn check(&self, params: &Params) -> Result<(), OutOfRange> {
-        within("tempo", self.tempo, params.min_tempo..=MAX_TEMPO)?;
+        within("tempo", self.tempo, params.min_tempo..=params.max_tempo)?;
         within("kappa", self.kappa.into(), 32_767..=65_535)?;
         within("bonds_moving_average", self.bonds_moving_average.into(), 0..=975_000)?;
         within("max_validators", self.max_validators.into(), 1..=params.validator_slots().into())?;
@@ -263,7 +263,7 @@ mod tests {
         let with = |change| default.with(change, &params).map(drop).map_err(|error| error.place);
         assert_eq!(with(Hyperparameter::Tempo(360)), Ok(()));
         assert_eq!(with(Hyperparameter::Tempo(359)), Err("tempo".into()));
-        assert_eq!(with(Hyperparameter::Tempo(50_401)), Err("tempo".into()));
+        assert_eq!(with(Hyperparameter::Tempo(7_201)), Err("tempo".into()));
         assert_eq!(with(Hyperparameter::MaxValidators(65)), Err("max_validators".into()));
         assert_eq!(with(Hyperparameter::Kappa(32_766)), Err("kappa".into()));
         let crossed = BondsRule::Yuma3Liquid(LiquidAlpha { low: 3_001, ..LIQUID });

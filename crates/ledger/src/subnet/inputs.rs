@@ -43,7 +43,7 @@ pub struct EpochInputs {
 pub struct NeuronInputs {
     /// The node in the slot.
     pub node: NodeId,
-    /// Its stake with that of its stakers, in base units.
+    /// Its stake with that of its stakers, averaged over the blocks of the epoch, in base units.
     pub stake: u64,
     /// The block of its last commit or weights, or of its registration.
     pub last_update: u64,

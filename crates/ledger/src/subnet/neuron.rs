@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Commit {
     /// The hash of the weights; see [`commitment`](crate::transaction::commitment).
     pub hash: Hash,
+    /// The key that the node had when it made it, which the hash covers: it can still be revealed after a swap.
+    pub node: NodeId,
     /// The block at which it was made.
     pub block: u64,
     /// The subnet's epoch in which it was made; it can be revealed in the next epoch only.
@@ -26,6 +28,10 @@ pub struct Neuron {
     pub registered: u64,
     /// The block of its last commit, or of its registration.
     pub last_update: u64,
+    /// The sum of the node's stake over blocks, when the current epoch began or it got the slot: the stake that an epoch
+    /// counts is the average since.
+    #[serde(with = "crate::wide")]
+    pub stake_blocks: u128,
     /// Whether it has a validator permit.
     pub permit: bool,
     /// Its emission in the last epoch, in base units.
@@ -42,17 +48,18 @@ pub struct Neuron {
     pub weights: Vec<Cell>,
     /// Its bonds, ascending by uid.
     pub bonds: Vec<Cell>,
-    /// Its commits that can still be revealed, oldest first.
+    /// Its commits that can still be revealed, at most one of each epoch, oldest first.
     pub commits: Vec<Commit>,
 }
 
 impl Neuron {
-    /// A newly registered neuron.
-    pub(crate) fn new(node: NodeId, block: u64) -> Self {
+    /// A newly registered neuron of a node with this sum of stake over blocks.
+    pub(crate) fn new(node: NodeId, block: u64, stake_blocks: u128) -> Self {
         Self {
             node,
             registered: block,
             last_update: block,
+            stake_blocks,
             permit: false,
             emission: 0,
             consensus: 0,

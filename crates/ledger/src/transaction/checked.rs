@@ -17,17 +17,20 @@ pub struct Checked {
     pub(crate) id: Hash,
     pub(crate) mesh: MeshId,
     pub(crate) signer: NodeId,
+    pub(crate) weight: u64,
     pub(crate) transaction: Result<Transaction, Rejection>,
 }
 
 impl Checked {
     /// Verifies and decodes one.
     pub fn new(envelope: &Envelope, mesh: &MeshId) -> Self {
+        let transaction: Result<Transaction, _> = envelope.open(DOMAIN, mesh, MAX_LEN);
         Self {
             id: envelope.id(),
             mesh: *mesh,
             signer: envelope.signer(),
-            transaction: envelope.open(DOMAIN, mesh, MAX_LEN).map_err(|error| Rejection::malformed(&error)),
+            weight: transaction.as_ref().map_or(0, |transaction| transaction.weight(envelope.body().len())),
+            transaction: transaction.map_err(|error| Rejection::malformed(&error)),
         }
     }
 
@@ -60,6 +63,11 @@ impl Checked {
         self.signer
     }
 
+    /// Its weight; 0 when it is no transaction, which no block can have.
+    pub fn weight(&self) -> u64 {
+        self.weight
+    }
+
     /// The transaction.
     ///
     /// # Errors
@@ -74,6 +82,31 @@ impl Checked {
             Ok(transaction) => transaction.call.hint(rejection),
             Err(_) => rejection.hint(),
         }
+    }
+}
+
+/// An envelope with what verifying it gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedTransaction {
+    pub(crate) envelope: Envelope,
+    pub(crate) checked: Checked,
+}
+
+impl SignedTransaction {
+    /// Verifies the signature of `envelope` and decodes it. Needs nothing of the state.
+    pub fn verify(envelope: Envelope, mesh: &MeshId) -> Self {
+        let checked = Checked::new(&envelope, mesh);
+        Self { envelope, checked }
+    }
+
+    /// What was verified.
+    pub fn checked(&self) -> &Checked {
+        &self.checked
+    }
+
+    /// The envelope.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
     }
 }
 
@@ -94,7 +127,8 @@ mod tests {
         let call = Call::Transfer(Transfer { to: key.node_id(), amount: Amount::ZERO });
         let sealed = |nonce: u64| {
             let call = call.clone();
-            let transaction = Transaction { nonce, fee: Amount::ZERO, expiry: BlockHeight(1), call };
+            let transaction =
+                Transaction { nonce, fee: Amount::ZERO, tip: Amount::ZERO, expiry: BlockHeight(1), call };
             transaction.seal(&key, if nonce.is_multiple_of(3) { &other } else { &mesh }).unwrap()
         };
         let envelopes: Vec<_> = (0..50).map(sealed).collect();

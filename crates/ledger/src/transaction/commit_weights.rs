@@ -2,15 +2,18 @@
 //!
 //! Weights that are public at once can be copied by a validator that never evaluated a miner. So a
 //! validator first commits to a hash and shows the weights one epoch later, when a copy is stale.
+//!
+//! The first commit of an epoch is the only one: with several, a validator could choose the one to reveal after it saw
+//! what others revealed.
 
 use nervure_primitives::{Hash, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Description, Rejection, SignerKey, TransactionKind,
+    Description, Rejection, SignerKey, TransactionKind, weight,
     weights::{check_stake, slot_of},
 };
-use crate::{state::LedgerState, subnet::Commit};
+use crate::{lane::LaneScope, state::LedgerState, subnet::Commit};
 
 /// Promises the weights behind `hash`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,14 @@ impl TransactionKind for CommitWeights {
 
     const SIGNER: SignerKey = SignerKey::Node;
 
+    fn weight(&self) -> u64 {
+        weight::NEURON
+    }
+
+    fn lane(&self) -> Option<LaneScope> {
+        Some(LaneScope::Subnet(self.netuid))
+    }
+
     fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { netuid, hash } = *self;
         let (subnet, uid) = slot_of(state, netuid, node)?;
@@ -46,14 +57,13 @@ impl TransactionKind for CommitWeights {
             return Err(Rejection::NoCommits { netuid });
         }
         check_stake(state, subnet, uid, &node)?;
-        let (epoch, most) = (subnet.epoch, usize::from(state.params.max_commits));
-        let height = state.height;
+        let (epoch, height) = (subnet.epoch, state.height);
         let slot = state.subnets.get_mut(&netuid).and_then(|subnet| subnet.neuron_mut(uid));
         let neuron = slot.ok_or(Rejection::NoSuchUid { uid })?;
-        if neuron.commits.len() >= most {
-            return Err(Rejection::TooManyCommits { most });
+        if neuron.commits.iter().any(|commit| commit.epoch == epoch) {
+            return Err(Rejection::AlreadyCommitted { epoch });
         }
-        neuron.commits.push(Commit { hash, block: height, epoch });
+        neuron.commits.push(Commit { hash, node, block: height, epoch });
         neuron.last_update = height;
         Ok(CommitWeightsOutcome { netuid, uid, reveal_in: epoch.saturating_add(1) })
     }

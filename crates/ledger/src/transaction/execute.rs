@@ -1,65 +1,160 @@
-//! What holds for every transaction, whatever its kind: expiry, nonce, fee.
+//! What holds for every transaction, whatever its kind: expiry, nonce, payment.
+//!
+//! A transaction is either admitted to a block or not. Admitted, it is paid for and uses its nonce, whether its call
+//! succeeds or is rejected. What cannot be admitted makes a block invalid: an honest proposer leaves it out, and a
+//! dishonest one gains nothing by including it.
 
-use nervure_primitives::{Amount, NodeId};
+use nervure_primitives::{Amount, BlockHeight, NodeId};
 
 use super::{Checked, Outcome, Rejection, SignerKey, Transaction};
-use crate::state::LedgerState;
+use crate::{block_weight::BlockWeight, lane::LaneScope, state::LedgerState};
 
-/// Applies a transaction, or rejects it without a trace.
-pub(crate) fn execute(state: &mut LedgerState, checked: &Checked) -> Result<Outcome, Rejection> {
+/// Who pays for a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payment {
+    /// No account: it is in the lane of validators.
+    Lane(LaneScope),
+    /// An account.
+    Account(Charge),
+}
+
+/// What an account pays for a transaction in the block after a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Charge {
+    /// Whose account.
+    pub(crate) payer: NodeId,
+    /// Its weight at the base fee, in base units: recycled.
+    pub(crate) base: u64,
+    /// What the proposer gets, in base units.
+    pub(crate) tip: u64,
+}
+
+/// A transaction that may be in the next block of a state.
+pub(crate) struct Admitted<'a> {
+    transaction: &'a Transaction,
+    signer: NodeId,
+    payment: Payment,
+    /// The weight of the block with it.
+    pub(crate) block: BlockWeight,
+}
+
+/// A transaction that was carried out.
+pub(crate) struct Execution {
+    /// What it did, or why it did nothing.
+    pub(crate) outcome: Result<Outcome, Rejection>,
+    /// What was paid for it.
+    pub(crate) paid: Amount,
+    /// The part of it that the proposer gets.
+    pub(crate) tip: Amount,
+}
+
+impl Charge {
+    /// What is taken from the account; saturating, as no account can hold so much.
+    pub(crate) const fn total(&self) -> u64 {
+        self.base.saturating_add(self.tip)
+    }
+}
+
+impl LedgerState {
+    /// What signer and height allow: expiry and nonce are not looked at, nor whether the account has enough.
+    ///
+    /// # Errors
+    /// When the fee is below what the transaction costs now, the signing node is unknown, or its quota is used up.
+    pub(crate) fn payment(&self, checked: &Checked, transaction: &Transaction) -> Result<Payment, Rejection> {
+        let signer = checked.signer;
+        let payer = match transaction.call.signer() {
+            SignerKey::Owner => signer,
+            SignerKey::Node => {
+                let node = self.nodes.get(&signer).ok_or(Rejection::NoSuchNode { node: signer })?;
+                if transaction.fee.is_zero()
+                    && let Some(scope) = self.lane_scope(&transaction.call, &signer)?
+                {
+                    return Ok(Payment::Lane(scope));
+                }
+                node.owner
+            }
+        };
+        let (fee, base) = (transaction.fee.base_units(), self.base_fee.cost(checked.weight));
+        let left = fee.checked_sub(base).ok_or(Rejection::Fee { least: Amount::from_base_units(base) })?;
+        Ok(Payment::Account(Charge { payer, base, tip: transaction.tip.base_units().min(left) }))
+    }
+
+    /// The nonce that the next transaction of `signer` has to carry.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn next_nonce(&self, key: SignerKey, signer: &NodeId) -> Result<u64, Rejection> {
+        match key {
+            SignerKey::Owner => Ok(self.accounts.get(signer).nonce),
+            SignerKey::Node => {
+                self.nodes.get(signer).map(|node| node.nonce).ok_or(Rejection::NoSuchNode { node: *signer })
+            }
+        }
+    }
+
+    /// Refuses what is no longer valid in a block of `height`, or would be for too long.
+    pub(crate) fn check_expiry(&self, expiry: BlockHeight, height: u64) -> Result<(), Rejection> {
+        // A transaction can still be applied at its last valid height.
+        if expiry.0 < height {
+            return Err(Rejection::Expired { expiry });
+        }
+        let last = BlockHeight(height.saturating_add(self.params.max_lifetime));
+        if expiry > last { Err(Rejection::ExpiryTooFar { last }) } else { Ok(()) }
+    }
+}
+
+/// Admits a transaction to the block of `state`, which has the weight `block` so far.
+///
+/// # Errors
+/// Why a block with it would be invalid.
+pub(crate) fn admit<'a>(
+    state: &LedgerState,
+    checked: &'a Checked,
+    block: BlockWeight,
+) -> Result<Admitted<'a>, Rejection> {
     let transaction = checked.transaction.as_ref().map_err(Clone::clone)?;
     // Signatures were verified before, possibly for another state: a mistake of the caller stops here.
     if checked.mesh != state.mesh {
         return Err(Rejection::Malformed { why: "it was verified for another mesh".into() });
     }
-    // The height is that of this block: a transaction can still be applied at its last valid height.
-    if transaction.expiry.0 < state.height {
-        return Err(Rejection::Expired { expiry: transaction.expiry });
-    }
-    match transaction.call.signer() {
-        SignerKey::Node => by_node(state, checked.signer, transaction),
-        SignerKey::Owner => by_owner(state, checked.signer, transaction),
-    }
-}
-
-/// A transaction of a node key: it can move nothing, so it pays nothing either, and each kind has its
-/// own limit on how often it can come.
-fn by_node(state: &mut LedgerState, node: NodeId, transaction: &Transaction) -> Result<Outcome, Rejection> {
-    let expected = state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?.nonce;
+    state.check_expiry(transaction.expiry, state.height)?;
+    let expected = state.next_nonce(transaction.call.signer(), &checked.signer)?;
     if transaction.nonce != expected {
         return Err(Rejection::Nonce { expected, given: transaction.nonce });
     }
-    if !transaction.fee.is_zero() {
-        return Err(Rejection::NodeFee);
+    let payment = state.payment(checked, transaction)?;
+    if let Payment::Account(charge) = payment {
+        let needed = Amount::from_base_units(charge.total());
+        if state.accounts.get(&charge.payer).balance < needed {
+            return Err(Rejection::Balance { needed });
+        }
     }
-    // `apply` checks everything before it changes anything, so an error needs no rollback.
-    let outcome = transaction.call.apply(state, node)?;
-    // Only after success: a rejected transaction keeps its nonce and can be sent again until it expires.
-    state.nodes.advance_nonce(&node);
-    Ok(outcome)
+    let block = block.with(checked.weight, matches!(payment, Payment::Lane(_)), state.limit)?;
+    Ok(Admitted { transaction, signer: checked.signer, payment, block })
 }
 
-/// A transaction of an owner key: it pays a fee.
-fn by_owner(state: &mut LedgerState, owner: NodeId, transaction: &Transaction) -> Result<Outcome, Rejection> {
-    let expected = state.accounts.get(&owner).nonce;
-    if transaction.nonce != expected {
-        return Err(Rejection::Nonce { expected, given: transaction.nonce });
+impl Admitted<'_> {
+    /// Carries it out: it is paid for and uses its nonce, even if its call is rejected.
+    pub(crate) fn execute(self, state: &mut LedgerState) -> Execution {
+        let Self { transaction, signer, payment, .. } = self;
+        let (mut paid, mut tip) = (0, 0);
+        // First of all, so that the call cannot spend it.
+        match payment {
+            Payment::Lane(scope) => state.lane.count(scope, signer),
+            Payment::Account(charge) => {
+                if state.accounts.debit(&charge.payer, charge.total()) {
+                    (paid, tip) = (charge.total(), charge.tip);
+                    // The base fee goes to no validator: it lowers the issuance and can be minted again.
+                    state.recycle(charge.base);
+                }
+            }
+        }
+        match transaction.call.signer() {
+            SignerKey::Owner => state.accounts.advance_nonce(signer),
+            SignerKey::Node => state.nodes.advance_nonce(&signer),
+        }
+        // `apply` checks everything before it changes anything, so that a rejection needs no rollback.
+        let outcome = transaction.call.apply(state, signer);
+        Execution { outcome, paid: Amount::from_base_units(paid), tip: Amount::from_base_units(tip) }
     }
-    let fee = transaction.fee.base_units();
-    if fee < state.params.min_fee {
-        return Err(Rejection::Fee { least: Amount::from_base_units(state.params.min_fee) });
-    }
-    // Taken first, so that the call cannot spend it; given back when the call is rejected.
-    if !state.accounts.debit(&owner, fee) {
-        return Err(Rejection::Balance { needed: transaction.fee });
-    }
-    let outcome = transaction.call.apply(state, owner);
-    if outcome.is_ok() {
-        // A fee goes to no validator: it lowers the issuance and can be minted again.
-        state.recycle(fee);
-        state.accounts.advance_nonce(owner);
-    } else {
-        state.accounts.credit(owner, fee);
-    }
-    outcome
 }

@@ -1,13 +1,10 @@
-//! What all kinds of transactions have in common.
-//!
-//! Everything that is particular to a kind is in its file: what it carries, the key that signs it, its rules, its
-//! outcome, and its words for the user. [`super::Call`] and [`super::Outcome`] list the kinds; the compiler names
+//! What a kind of transaction is. [`Call`](super::Call) and [`Outcome`](super::Outcome) list the kinds; the compiler names
 //! every match where a new one is missing.
 
 use nervure_primitives::NodeId;
 
 use super::Rejection;
-use crate::state::LedgerState;
+use crate::{lane::LaneScope, state::LedgerState};
 
 /// A kind of transaction.
 pub(crate) trait TransactionKind {
@@ -17,9 +14,24 @@ pub(crate) trait TransactionKind {
     /// The key that signs it.
     const SIGNER: SignerKey;
 
+    /// What it costs every node beyond what all transactions cost, in the worst case; see the table in `weight.rs`.
+    fn weight(&self) -> u64;
+
+    /// Where it counts when a validator sends it for free. Without one, it is always paid for.
+    fn lane(&self) -> Option<LaneScope> {
+        None
+    }
+
+    /// The most that it takes from the account of an owner that signs it, beside the fee, in base units. The mempool
+    /// reserves it.
+    fn spends(&self, _: &LedgerState) -> u64 {
+        0
+    }
+
     /// Applies it for `signer`, whose nonce and fee are in order.
     ///
-    /// It checks everything before it writes anything: a rejected transaction leaves no trace.
+    /// It checks everything before it writes anything: a rejected transaction changes nothing but its nonce and what
+    /// was paid for it.
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection>;
 
     /// An outcome in words.
@@ -33,11 +45,11 @@ pub(crate) trait TransactionKind {
 }
 
 /// Which key signs a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SignerKey {
     /// An owner key: it holds tokens and pays a fee.
     Owner,
-    /// A node key: it moves no tokens and pays no fee, and each kind has its own limit on how often it comes.
+    /// A node key: its owner pays the fee, unless it is free in the lane of validators.
     Node,
 }
 

@@ -8,8 +8,8 @@ use nervure_anchor::{AnchorAddress, ProofOfPossession};
 use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind};
-use crate::{anchors::RegisteredKey, state::LedgerState};
+use super::{Description, Rejection, SignerKey, TransactionKind, weight};
+use crate::{anchors::RegisteredKey, lane::LaneScope, state::LedgerState};
 
 /// Makes an anchor key that of the signing node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,14 @@ impl TransactionKind for RegisterAnchorKey {
     type Outcome = RegisterAnchorKeyOutcome;
 
     const SIGNER: SignerKey = SignerKey::Node;
+
+    fn weight(&self) -> u64 {
+        weight::REGISTER_ANCHOR_KEY
+    }
+
+    fn lane(&self) -> Option<LaneScope> {
+        Some(LaneScope::Election)
+    }
 
     fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { address, possession } = *self;

@@ -1,10 +1,10 @@
 //! Taking a slot in a subnet.
 
-use nervure_primitives::{Amount, Netuid, NodeId, Uid};
+use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned};
-use crate::state::LedgerState;
+use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned, weight};
+use crate::{state::LedgerState, subnet::Neuron};
 
 /// Burns the price of a slot and puts a node of the signer into it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,10 +37,19 @@ impl TransactionKind for RegisterNeuron {
 
     const SIGNER: SignerKey = SignerKey::Owner;
 
+    fn weight(&self) -> u64 {
+        weight::REGISTER_NEURON
+    }
+
+    fn spends(&self, state: &LedgerState) -> u64 {
+        state.subnets.get(&self.netuid).map_or(0, |subnet| subnet.price)
+    }
+
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { netuid, node, max_price } = *self;
         owned(state, node, signer)?;
         let height = state.height;
+        let stake_blocks = state.nodes.get(&node).map_or(0, |node| node.stake_blocks(height));
         let subnet = state.subnets.get_mut(&netuid).ok_or(Rejection::NoSuchSubnet { netuid })?;
         if subnet.uid_of(&node).is_some() {
             return Err(Rejection::AlreadyThere { node, netuid });
@@ -52,12 +61,17 @@ impl TransactionKind for RegisterNeuron {
         if max_price.is_some_and(|most| price > most) {
             return Err(Rejection::Price { price });
         }
+        let registrations = subnet.registrations.with_one(height, &state.params).map_err(|from| {
+            let most = state.params.max_registrations;
+            Rejection::TooManyRegistrations { netuid, most, from: BlockHeight(from) }
+        })?;
         let uid = subnet.slot_for_newcomer(&state.params, height).ok_or(Rejection::NoSlot { netuid })?;
         // The last check that can fail: everything behind it changes the state.
         if !state.accounts.debit(&signer, price.base_units()) {
             return Err(Rejection::Balance { needed: price });
         }
-        let replaced = subnet.place(node, uid, height);
+        let replaced = subnet.place(Neuron::new(node, height, stake_blocks), uid);
+        subnet.registrations = registrations;
         subnet.price = state.params.burn.after_registration(subnet.price);
         // Burned, and not paid to the subnet's owner, who could otherwise register for free.
         state.recycle(price.base_units());

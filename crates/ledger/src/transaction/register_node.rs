@@ -6,8 +6,8 @@
 use nervure_primitives::{Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind};
-use crate::{nodes::Node, state::LedgerState};
+use super::{Description, Rejection, SignerKey, TransactionKind, weight};
+use crate::state::LedgerState;
 
 /// What a node key's consent is for.
 const CONSENT: Domain = Domain::new("nervure/node-consent/1");
@@ -62,9 +62,13 @@ impl TransactionKind for RegisterNode {
 
     const SIGNER: SignerKey = SignerKey::Owner;
 
+    fn weight(&self) -> u64 {
+        weight::REGISTER_NODE
+    }
+
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let node = consenting(state, &self.consent, signer)?;
-        state.nodes.insert(node, Node::new(signer, state.height));
+        state.nodes.register(node, signer);
         Ok(RegisterNodeOutcome { node })
     }
 

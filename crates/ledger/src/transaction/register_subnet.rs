@@ -6,15 +6,16 @@
 use nervure_primitives::{Amount, MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned};
+use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned, weight};
 use crate::{
     economics::{
         lock::LastLock,
         prune::{self, SubnetRank},
     },
+    lane::LaneScope,
     spec::is_name,
     state::LedgerState,
-    subnet::Subnet,
+    subnet::{Neuron, Subnet},
 };
 
 /// Founds a subnet of the signer, with one of its nodes in slot 0.
@@ -49,6 +50,14 @@ impl TransactionKind for RegisterSubnet {
 
     const SIGNER: SignerKey = SignerKey::Owner;
 
+    fn weight(&self) -> u64 {
+        weight::REGISTER_SUBNET
+    }
+
+    fn spends(&self, state: &LedgerState) -> u64 {
+        state.lock_cost()
+    }
+
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         if !is_name(&self.name) {
             return Err(Rejection::Name);
@@ -75,8 +84,10 @@ impl TransactionKind for RegisterSubnet {
         subnet.owner_node = Some(self.node);
         subnet.locked = cost;
         subnet.mechanism.clone_from(&self.mechanism);
-        subnet.place(self.node, Uid(0), state.height);
+        let stake_blocks = state.nodes.get(&self.node).map_or(0, |node| node.stake_blocks(state.height));
+        subnet.place(Neuron::new(self.node, state.height, stake_blocks), Uid(0));
         state.subnets.insert(netuid, subnet);
+        state.admit_to_shares(netuid);
         state.next_netuid += 1;
         state.last_lock = LastLock { amount: cost, block: state.height };
         Ok(RegisterSubnetOutcome { netuid, locked, dissolved })
@@ -121,6 +132,7 @@ fn giving_way(state: &LedgerState) -> Result<Option<Netuid>, Rejection> {
 /// the other subnets with the next block; stakes stay where they are.
 fn dissolve(state: &mut LedgerState, netuid: Netuid) {
     let Some(subnet) = state.subnets.remove(&netuid) else { return };
+    state.lane.reset(LaneScope::Subnet(netuid));
     let mut refund = 0;
     if let Some(owner) = subnet.owner {
         refund = subnet.locked.saturating_sub(subnet.earned);
@@ -128,4 +140,5 @@ fn dissolve(state: &mut LedgerState, netuid: Netuid) {
     }
     state.recycle(subnet.locked - refund);
     state.carry = state.carry.saturating_add(subnet.pending);
+    state.restore_shares();
 }

@@ -9,7 +9,8 @@ use crate::params::OutOfRange;
 /// Longest reason in a rejection, in bytes: a decoder quotes the names of fields that the sender chose.
 const MAX_REASON_BYTES: usize = 200;
 
-/// Why a transaction is rejected. It then changed nothing.
+/// Why a transaction is rejected. In a block, it then changed nothing but its nonce and what was paid for it. The first
+/// ones, to [`Self::BlockFull`], keep it out of blocks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rejection {
@@ -33,11 +34,31 @@ pub enum Rejection {
         /// The transaction's nonce.
         given: u64,
     },
-    /// Too small a fee.
-    #[error("the fee has to be at least {least} tokens")]
+    /// Valid for too long.
+    #[error("the transaction expires too far ahead: at most at block {last}")]
+    ExpiryTooFar {
+        /// The last block at which it may expire.
+        last: BlockHeight,
+    },
+    /// A fee below what its weight costs now.
+    #[error("its weight costs {least} tokens now, more than its fee")]
     Fee {
-        /// The least fee.
+        /// What it costs.
         least: Amount,
+    },
+    /// A free transaction of a validator that has used its quota.
+    #[error("all {most} free transactions of this validator are used")]
+    LaneQuota {
+        /// The quota.
+        most: u16,
+    },
+    /// The block has no room for it.
+    #[error("its weight is {weight}, but the block has only {left} left")]
+    BlockFull {
+        /// Its weight.
+        weight: u64,
+        /// What the block has left.
+        left: u64,
     },
     /// The signer's balance is too low.
     #[error("the balance is too low: {needed} tokens are needed")]
@@ -96,15 +117,18 @@ pub enum Rejection {
         /// The least stake.
         least: Amount,
     },
+    /// What was staked on the node is worth nothing any more, so that no share of it can be priced.
+    #[error("the stake on {node} was lost: it takes no more")]
+    StakeLost {
+        /// The node.
+        node: NodeId,
+    },
     /// More than was staked.
     #[error("the stake is only {staked} tokens")]
     NotStaked {
         /// The stake.
         staked: Amount,
     },
-    /// A node key holds no tokens and so cannot pay a fee.
-    #[error("a transaction of a node key has to have a fee of zero")]
-    NodeFee,
     /// A subnet that does not exist.
     #[error("subnet {netuid} does not exist")]
     NoSuchSubnet {
@@ -189,11 +213,11 @@ pub enum Rejection {
         /// The least number.
         least: usize,
     },
-    /// Too many commits without a reveal.
-    #[error("{most} commits are already waiting for their reveal")]
-    TooManyCommits {
-        /// The limit.
-        most: usize,
+    /// A second commit in an epoch.
+    #[error("the node has already committed weights in epoch {epoch}: the first commit counts")]
+    AlreadyCommitted {
+        /// The current epoch of the subnet.
+        epoch: u64,
     },
     /// No commit of this node has the hash of these weights.
     #[error("this node has not committed to these weights")]
@@ -222,6 +246,18 @@ pub enum Rejection {
     #[error("the node can set weights again at block {from}")]
     WeightsTooSoon {
         /// The first block at which it can.
+        from: BlockHeight,
+    },
+    /// The subnet took as many neurons as it may in an interval.
+    #[error(
+        "subnet {netuid} took {most} neurons in this interval, the maximum; the next begins at block {from}"
+    )]
+    TooManyRegistrations {
+        /// The subnet.
+        netuid: Netuid,
+        /// The maximum.
+        most: u16,
+        /// The first block of the next interval.
         from: BlockHeight,
     },
     /// The subnet accepts no registrations.
@@ -269,17 +305,52 @@ pub enum Rejection {
         /// The first block at which it can.
         from: BlockHeight,
     },
+    /// The node has joined the validators.
+    #[error("{node} has already joined the validators")]
+    AlreadyValidator {
+        /// The node.
+        node: NodeId,
+    },
+    /// The node has not joined the validators, or left them, or is jailed.
+    #[error("{node} has not joined the validators")]
+    NotValidator {
+        /// The node.
+        node: NodeId,
+    },
+    /// The node missed too many heights.
+    #[error("{node} is jailed because it missed too many heights; it can join again at block {until}")]
+    Jailed {
+        /// The node.
+        node: NodeId,
+        /// The first block at which it can join.
+        until: BlockHeight,
+    },
+    /// The owner has too little on the node to validate with it.
+    #[error("the owner's own stake on the node is {staked} tokens; a validator needs {least}")]
+    SelfStake {
+        /// The minimum self-stake.
+        least: Amount,
+        /// The owner's stake on the node.
+        staked: Amount,
+    },
 }
 
 impl Rejection {
     /// The next step of a user at a terminal.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Malformed { .. } => "sign it for this mesh, and encode it as docs/ledger.md says",
+            Self::Malformed { .. } => {
+                "sign it for this mesh, and encode it as docs/protocol/directory.md says of envelopes"
+            }
             Self::Expired { .. } | Self::Nonce { .. } => {
                 "another transaction of this key is pending: try again after the next block"
             }
-            Self::Fee { .. } => "raise --fee, or omit it",
+            Self::ExpiryTooFar { .. } => "name an earlier expiry",
+            Self::Fee { .. } => "raise --fee to at least that, or omit it",
+            Self::LaneQuota { .. } => {
+                "wait for the next epoch or election, or let the owner pay: --fee AMOUNT"
+            }
+            Self::BlockFull { .. } => "wait for the next block",
             Self::Balance { .. } => "see the balance: nervure wallet show",
             Self::Nothing => "name an amount above zero",
             Self::NoSuchNode { .. } => "register its key first: nervure key register FILE",
@@ -289,7 +360,7 @@ impl Rejection {
             Self::ConsentForAnother { .. } => "sign with the owner key that the consent names: --key FILE",
             Self::Take { .. } => "the maximum is 18 %: nervure stake take NODE 18",
             Self::StakeTooSmall { .. } | Self::NotStaked { .. } => "see the stakes: nervure wallet show",
-            Self::NodeFee => "sign with the right key: --key FILE",
+            Self::StakeLost { .. } => "stake on another node: nervure subnet show N lists them",
             Self::NoSuchSubnet { .. } => "list the subnets: nervure subnet list",
             Self::Closed { .. } => "register in another subnet: nervure subnet list",
             Self::Name => "choose another name, such as my-subnet-2",
@@ -310,7 +381,9 @@ impl Rejection {
             Self::TooFewWeights { .. } | Self::TooManyWeights { .. } => {
                 "list the neurons: nervure subnet show N"
             }
-            Self::TooManyCommits { .. } => "reveal an earlier commit first: nervure weights reveal FILE",
+            Self::AlreadyCommitted { .. } => {
+                "commit again in the next epoch: nervure subnet show N says when it begins"
+            }
             Self::CommitFirst { .. } => "commit the weights: nervure weights commit N UID=WEIGHT...",
             Self::NoCommits { .. } => "set the weights: nervure weights set N UID=WEIGHT...",
             Self::NoSuchCommit => "sign with the key that made the commit: --key FILE",
@@ -321,10 +394,18 @@ impl Rejection {
             }
             Self::Hyperparameter(_) => "the limits are in docs/ledger.md, \"Hyperparameters\"",
             Self::TakeTooSoon { .. }
+            | Self::TooManyRegistrations { .. }
             | Self::WeightsTooSoon { .. }
             | Self::HyperparameterTooSoon { .. }
             | Self::VoteTooSoon { .. }
             | Self::AnchorKeyTooSoon { .. } => "wait for that block; the current one: nervure status",
+            Self::AlreadyValidator { .. } | Self::NotValidator { .. } => {
+                "see the validators: nervure validator show"
+            }
+            Self::Jailed { .. } => {
+                "keep the node running, and wait for that block; the current one: nervure status"
+            }
+            Self::SelfStake { .. } => "stake with the owner's key: nervure stake add NODE AMOUNT",
             Self::AnchorKeyTaken { .. } => "register another key: nervure anchor register --anchor-key FILE",
             Self::AnchorKeyProof { .. } => "sign with the key of the node that it belongs to: --key FILE",
         }

@@ -7,10 +7,11 @@ use nervure_primitives::{Hash, MeshId, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Description, Rejection, SignerKey, TransactionKind,
+    Description, Rejection, SignerKey, TransactionKind, weight,
     weights::{Submitted, slot_of},
 };
 use crate::{
+    lane::LaneScope,
     state::LedgerState,
     subnet::{Commit, Subnet},
 };
@@ -65,15 +66,20 @@ impl TransactionKind for RevealWeights {
 
     const SIGNER: SignerKey = SignerKey::Node;
 
+    fn weight(&self) -> u64 {
+        weight::NEURON.saturating_add(weight::each(weight::CELL, self.weights.len()))
+    }
+
+    fn lane(&self) -> Option<LaneScope> {
+        Some(LaneScope::Subnet(self.netuid))
+    }
+
     fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         let netuid = self.netuid;
         let (subnet, uid) = slot_of(state, netuid, node)?;
         let submitted = Submitted { weights: &self.weights, version_key: self.version_key, plain: false };
         submitted.check(state, subnet, uid)?;
-        // With the signer's key and not one of the message: a commitment that was copied hashes
-        // differently.
-        let hash = commitment(&state.mesh, &node, self);
-        let commit = due(subnet, uid, hash)?;
+        let commit = self.due(&state.mesh, subnet, uid)?;
         // The block of the commit, not of the reveal: a neuron that registered in between was not
         // evaluated.
         let row = submitted.row(subnet, commit.block);
@@ -94,17 +100,19 @@ impl TransactionKind for RevealWeights {
     }
 }
 
-/// The commit of `uid` with this hash, if this is its epoch.
-fn due(subnet: &Subnet, uid: Uid, hash: Hash) -> Result<Commit, Rejection> {
-    let commits = || {
-        subnet.neuron(uid).into_iter().flat_map(|neuron| &neuron.commits).filter(|commit| commit.hash == hash)
-    };
-    let reveal_in = |commit: &Commit| commit.epoch.saturating_add(1);
-    if let Some(commit) = commits().find(|commit| reveal_in(commit) == subnet.epoch) {
-        return Ok(commit.clone());
-    }
-    match commits().next() {
-        Some(commit) => Err(Rejection::RevealTime { reveal_in: reveal_in(commit), now: subnet.epoch }),
-        None => Err(Rejection::NoSuchCommit),
+impl RevealWeights {
+    /// The commit of `uid` to these weights, if this is its epoch.
+    fn due(&self, mesh: &MeshId, subnet: &Subnet, uid: Uid) -> Result<Commit, Rejection> {
+        // With the key of the committer and not one of the message: a commitment that was copied hashes differently.
+        let made = |commit: &&Commit| commitment(mesh, &commit.node, self) == commit.hash;
+        let commits = || subnet.neuron(uid).into_iter().flat_map(|neuron| &neuron.commits).filter(made);
+        let reveal_in = |commit: &Commit| commit.epoch.saturating_add(1);
+        if let Some(commit) = commits().find(|commit| reveal_in(commit) == subnet.epoch) {
+            return Ok(commit.clone());
+        }
+        match commits().next() {
+            Some(commit) => Err(Rejection::RevealTime { reveal_in: reveal_in(commit), now: subnet.epoch }),
+            None => Err(Rejection::NoSuchCommit),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind};
+use super::{Description, Rejection, SignerKey, TransactionKind, weight};
 use crate::{state::LedgerState, subnet::Hyperparameter};
 
 /// Sets one hyperparameter of a subnet of the signer.
@@ -30,6 +30,10 @@ impl TransactionKind for SetHyperparameter {
     type Outcome = SetHyperparameterOutcome;
 
     const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn weight(&self) -> u64 {
+        weight::SET_HYPERPARAMETER
+    }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { netuid, to } = *self;

@@ -6,7 +6,7 @@
 use nervure_primitives::{BlockHeight, MechanismSpec, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind};
+use super::{Description, Rejection, SignerKey, TransactionKind, weight};
 use crate::state::LedgerState;
 
 /// Gives a subnet of the signer another incentive mechanism, or other parameters.
@@ -31,6 +31,10 @@ impl TransactionKind for SetMechanism {
     type Outcome = SetMechanismOutcome;
 
     const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn weight(&self) -> u64 {
+        weight::SET_MECHANISM
+    }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let netuid = self.netuid;

@@ -6,7 +6,7 @@
 use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned};
+use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned, weight};
 use crate::{nodes::MAX_TAKE, state::LedgerState};
 
 /// Sets a node's take.
@@ -33,6 +33,10 @@ impl TransactionKind for SetTake {
     type Outcome = SetTakeOutcome;
 
     const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn weight(&self) -> u64 {
+        weight::SET_TAKE
+    }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { node, take } = *self;

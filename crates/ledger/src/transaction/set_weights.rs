@@ -5,10 +5,10 @@ use nervure_primitives::{Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Description, Rejection, SignerKey, TransactionKind,
+    Description, Rejection, SignerKey, TransactionKind, weight,
     weights::{Submitted, slot_of},
 };
-use crate::state::LedgerState;
+use crate::{lane::LaneScope, state::LedgerState};
 
 /// Replaces the signer's weights at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,14 @@ impl TransactionKind for SetWeights {
     type Outcome = SetWeightsOutcome;
 
     const SIGNER: SignerKey = SignerKey::Node;
+
+    fn weight(&self) -> u64 {
+        weight::NEURON.saturating_add(weight::each(weight::CELL, self.weights.len()))
+    }
+
+    fn lane(&self) -> Option<LaneScope> {
+        Some(LaneScope::Subnet(self.netuid))
+    }
 
     fn apply(&self, state: &mut LedgerState, node: NodeId) -> Result<Self::Outcome, Rejection> {
         let netuid = self.netuid;

@@ -3,10 +3,11 @@
 use nervure_primitives::{Envelope, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, register_node::consenting};
+use super::{Description, Rejection, SignerKey, TransactionKind, register_node::consenting, weight};
 use crate::state::LedgerState;
 
-/// Moves everything of a node, its stakes and slots, to another key. The old key never comes back.
+/// Moves a node with its stakes and slots to another key. The old key never comes back. Stakes are kept by the node's
+/// number, so that none of them changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwapKey {
@@ -31,18 +32,26 @@ impl TransactionKind for SwapKey {
 
     const SIGNER: SignerKey = SignerKey::Owner;
 
+    fn weight(&self) -> u64 {
+        weight::SWAP_KEY
+    }
+
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let old = self.old;
         owned(state, old, signer)?;
         let new = consenting(state, &self.consent, signer)?;
         state.nodes.swap(old, new);
-        for netuid in state.netuids() {
+        // Found first: a subnet that was borrowed to change it would count as changed.
+        let involved = state.subnets.iter().filter(|(_, subnet)| subnet.involves(&old));
+        for netuid in involved.map(|(netuid, _)| *netuid).collect::<Vec<_>>() {
             if let Some(subnet) = state.subnets.get_mut(&netuid) {
                 subnet.swap(old, new);
             }
         }
+        state.roster.swap(old, new);
         // The new key has not said yet that the anchor key is its own.
         state.anchors.remove(&old);
+        state.lane.swap(old, new);
         if let Some(vote) = state.votes.remove(&old) {
             state.votes.insert(new, vote);
         }

@@ -3,7 +3,7 @@
 use nervure_primitives::{Amount, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind};
+use super::{Description, Rejection, SignerKey, TransactionKind, weight};
 use crate::state::LedgerState;
 
 /// Pays `amount` to `to`.
@@ -30,6 +30,14 @@ impl TransactionKind for Transfer {
     type Outcome = TransferOutcome;
 
     const SIGNER: SignerKey = SignerKey::Owner;
+
+    fn weight(&self) -> u64 {
+        weight::TRANSFER
+    }
+
+    fn spends(&self, _: &LedgerState) -> u64 {
+        self.amount.base_units()
+    }
 
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { to, amount } = *self;

@@ -1,19 +1,27 @@
 //! Taking stake back. It counts for nothing at once, and can be spent after the unbonding time.
+//!
+//! A stake grows with every block in which dividends are released, so that nobody can name the whole of it exactly:
+//! [`Unstake::ALL`] stands for it. A remainder below the least stake is taken back, too.
 
 use nervure_primitives::{Amount, BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind};
+use super::{Description, Rejection, SignerKey, TransactionKind, weight};
 use crate::state::LedgerState;
 
-/// Takes `amount` back from `node`.
+/// Takes `amount` back from `node`; all of the stake if less than the least stake would remain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unstake {
     /// The node that the stake is on.
     pub node: NodeId,
-    /// How much.
+    /// How much; [`Unstake::ALL`] is all of it.
     pub amount: Amount,
+}
+
+impl Unstake {
+    /// The amount that stands for the whole stake at the block of the transaction.
+    pub const ALL: Amount = Amount::from_base_units(u64::MAX);
 }
 
 /// A node that has less stake.
@@ -33,6 +41,10 @@ impl TransactionKind for Unstake {
 
     const SIGNER: SignerKey = SignerKey::Owner;
 
+    fn weight(&self) -> u64 {
+        weight::UNSTAKE
+    }
+
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { node, amount } = *self;
         if amount.is_zero() {
@@ -40,13 +52,15 @@ impl TransactionKind for Unstake {
         }
         let least = Amount::from_base_units(state.params.min_stake);
         let free = state.height.saturating_add(state.params.unbonding);
-        let found = state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
-        let staked = found.stake_of(&signer);
-        let left = staked.checked_sub(amount).ok_or(Rejection::NotStaked { staked })?;
-        if !left.is_zero() && left < least {
-            return Err(Rejection::StakeTooSmall { least });
+        state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
+        let staked = state.nodes.stake_of(&node, &signer);
+        if staked.is_zero() {
+            return Err(Rejection::NotStaked { staked });
         }
-        state.nodes.set_stake(node, signer, left);
+        let amount = if amount == Self::ALL { staked } else { amount };
+        let left = staked.checked_sub(amount).ok_or(Rejection::NotStaked { staked })?;
+        let amount = if left < least { staked } else { amount };
+        state.nodes.take_stake(node, signer, amount.base_units());
         state.accounts.credit_later(signer, amount.base_units(), free);
         Ok(UnstakeOutcome { node, amount, free: BlockHeight(free) })
     }

@@ -6,11 +6,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::{OrdMap, ordmap::DiffItem, ordset};
+use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
-    nodes::Node,
+    lane::LaneScope,
+    nodes::NodeNumber,
+    roster::Liveness,
     state::LedgerState,
     subnet::{Neuron, Subnet},
 };
@@ -47,7 +50,27 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
         // Once there, they are there for ever.
         after.anchors.sets.iter().for_each(|sets| put(&mut changes, Record::of_sets(sets)));
     }
-    nodes(&mut changes, &before.nodes.active, &after.nodes.active);
+    let standing = |node: &NodeId, standing: &_| Record::Validator { node: *node, standing: *standing };
+    compare(&mut changes, &before.roster.standings, &after.roster.standings, standing);
+    let liveness = |member: &NodeId, one: &Liveness| Record::Liveness {
+        member: *member,
+        liveness: Box::new(one.clone()),
+    };
+    compare(&mut changes, &before.roster.liveness, &after.roster.liveness, liveness);
+    let node = |key: &NodeId, node: &_| Record::of_node(*key, node);
+    compare(&mut changes, &before.nodes.active, &after.nodes.active, node);
+    let stake = |(node, staker): &(NodeNumber, NodeId), shares: &_| Record::Stake {
+        node: *node,
+        staker: *staker,
+        shares: *shares,
+    };
+    compare(&mut changes, &before.nodes.stakes, &after.nodes.stakes, stake);
+    let lane = |(scope, node): &(LaneScope, NodeId), used: &u16| Record::Lane {
+        scope: *scope,
+        node: *node,
+        used: *used,
+    };
+    compare(&mut changes, &before.lane.used, &after.lane.used, lane);
     subnets(&mut changes, &before.subnets, &after.subnets);
     changes
 }
@@ -71,26 +94,6 @@ fn compare<K: Ord + Clone, V: PartialEq + Clone>(
             // The removed value is only read for its key.
             DiffItem::Remove(key, value) => drop(changes.insert(record(key, value).key(), None)),
         }
-    }
-}
-
-fn nodes(changes: &mut Changes, before: &OrdMap<NodeId, Node>, after: &OrdMap<NodeId, Node>) {
-    let none = OrdMap::new();
-    for difference in before.diff(after) {
-        let (key, old, new) = match difference {
-            DiffItem::Add(key, new) => (*key, None, Some(new)),
-            DiffItem::Update { old: (key, old), new: (_, new) } => (*key, Some(old), Some(new)),
-            DiffItem::Remove(key, old) => (*key, Some(old), None),
-        };
-        let record = new.map(|node| Record::of_node(key, node));
-        // A node differs when only its stakes do, and those are records of their own.
-        if record != old.map(|node| Record::of_node(key, node)) {
-            changes.insert(Key::Node(key), record);
-        }
-        let stakes = |node: Option<&'_ Node>| node.map_or_else(|| none.clone(), |node| node.stakes.clone());
-        let stake =
-            |staker: &NodeId, amount: &_| Record::Stake { node: key, staker: *staker, amount: *amount };
-        compare(changes, &stakes(old), &stakes(new), stake);
     }
 }
 
@@ -127,13 +130,21 @@ fn neurons(changes: &mut Changes, netuid: Netuid, before: &[Arc<Neuron>], after:
 impl LedgerState {
     /// What the ledger has one of.
     fn chain(&self) -> Chain {
+        // Two sets that are the same are nearly always the same object.
+        let last = self.last_validators.as_ref().filter(|last| self.validators.as_ref() != Some(*last));
         Chain {
             height: BlockHeight(self.height),
             issuance: self.issuance,
             carry: self.carry,
+            base_fee: self.base_fee,
             next_netuid: self.next_netuid,
+            next_node: NodeNumber(self.nodes.next_number),
             last_lock: self.last_lock,
             validators: self.validators.as_deref().cloned(),
+            last_validators: last.map(|last| ValidatorSet::clone(last)),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

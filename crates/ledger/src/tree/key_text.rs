@@ -5,12 +5,13 @@ use std::{fmt, str::FromStr};
 use nervure_primitives::{Excerpt, Netuid, Uid};
 
 use super::record::Key;
+use crate::lane::LaneScope;
 
 /// Why a text names no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' names no record: chain, account/ID, node/ID, stake/NODE/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
-     unbonding/BLOCK/ID, anchor-key/ID or anchor-sets"
+    "'{0}' names no record: chain, account/ID, node/ID, stake/NUMBER/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
+     unbonding/BLOCK/ID, anchor-key/ID, anchor-sets, validator/NODE, liveness/ID, lane/N/NODE or lane/election/NODE"
 )]
 pub struct ParseKeyError(Excerpt);
 
@@ -28,6 +29,10 @@ impl fmt::Display for Key {
             Self::Neuron(netuid, uid) => write!(f, "neuron/{netuid}/{uid}"),
             Self::AnchorKey(node) => write!(f, "anchor-key/{node}"),
             Self::AnchorSets => f.write_str("anchor-sets"),
+            Self::Validator(node) => write!(f, "validator/{node}"),
+            Self::Liveness(member) => write!(f, "liveness/{member}"),
+            Self::Lane(LaneScope::Subnet(netuid), node) => write!(f, "lane/{netuid}/{node}"),
+            Self::Lane(LaneScope::Election, node) => write!(f, "lane/election/{node}"),
         }
     }
 }
@@ -42,6 +47,15 @@ impl FromStr for Key {
             ["chain"] => Some(Self::Chain),
             ["anchor-sets"] => Some(Self::AnchorSets),
             ["anchor-key", node] => node.parse().ok().map(Self::AnchorKey),
+            ["validator", node] => node.parse().ok().map(Self::Validator),
+            ["liveness", member] => member.parse().ok().map(Self::Liveness),
+            ["lane", scope, node] => {
+                let scope = match scope {
+                    "election" => Some(LaneScope::Election),
+                    netuid => netuid.parse().ok().map(|netuid| LaneScope::Subnet(Netuid(netuid))),
+                };
+                scope.zip(node.parse().ok()).map(|(scope, node)| Self::Lane(scope, node))
+            }
             ["account", owner] => owner.parse().ok().map(Self::Account),
             ["node", node] => node.parse().ok().map(Self::Node),
             ["retired", node] => node.parse().ok().map(Self::Retired),
@@ -70,6 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::nodes::NodeNumber;
 
     #[test]
     fn every_key_reads_back() {
@@ -79,13 +94,17 @@ mod tests {
             Key::Account(id(1)),
             Key::Unbonding(7, id(1)),
             Key::Node(id(2)),
-            Key::Stake(id(2), id(3)),
+            Key::Stake(NodeNumber(2), id(3)),
             Key::Retired(id(4)),
             Key::Vote(id(5)),
             Key::Subnet(Netuid(9)),
             Key::Neuron(Netuid(9), Uid(255)),
             Key::AnchorKey(id(6)),
             Key::AnchorSets,
+            Key::Validator(id(7)),
+            Key::Liveness(id(8)),
+            Key::Lane(LaneScope::Subnet(Netuid(9)), id(7)),
+            Key::Lane(LaneScope::Election, id(7)),
         ];
         for key in keys {
             assert_eq!(key.to_string().parse(), Ok(key));

@@ -6,15 +6,17 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::OrdMap;
-use nervure_primitives::{MeshId, Netuid, NodeId, Uid};
+use nervure_primitives::{Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
     accounts::Accounts,
     anchors::{Anchors, Sets},
-    economics::lock::LastLock,
-    nodes::{Node, Nodes},
-    params::Params,
+    block_weight::BlockWeight,
+    economics::{base_fee::BaseFee, lock::LastLock},
+    lane::Lane,
+    nodes::{Node, NodeNumber, Nodes},
+    roster::Roster,
     spec::MeshSpec,
     state::LedgerState,
     subnet::{Neuron, Subnet},
@@ -45,9 +47,9 @@ pub enum RebuildError {
 
 /// A record of a stake, kept until its node is known.
 struct StakePart {
-    node: NodeId,
+    node: NodeNumber,
     staker: NodeId,
-    amount: u64,
+    shares: u128,
 }
 
 /// Records as they come in, in any order.
@@ -61,6 +63,8 @@ struct Parts {
     subnets: OrdMap<Netuid, Subnet>,
     neurons: BTreeMap<(Netuid, Uid), Neuron>,
     anchors: Anchors,
+    roster: Roster,
+    lane: Lane,
 }
 
 impl LedgerState {
@@ -74,7 +78,7 @@ impl LedgerState {
     ) -> Result<Self, RebuildError> {
         let mut parts = Parts::default();
         records.into_iter().try_for_each(|record| parts.take(record))?;
-        parts.assemble(spec.mesh_id(), Arc::new(spec.economy.clone()))
+        parts.assemble(spec)
     }
 
     /// A ledger of the same mesh that holds nothing.
@@ -82,9 +86,12 @@ impl LedgerState {
         Self {
             mesh: like.mesh,
             params: like.params.clone(),
+            limit: like.limit,
             height: 0,
             issuance: 0,
             carry: 0,
+            base_fee: BaseFee(0),
+            lane: Lane::default(),
             accounts: Accounts::default(),
             nodes: Nodes::default(),
             subnets: OrdMap::new(),
@@ -92,7 +99,9 @@ impl LedgerState {
             last_lock: LastLock { amount: 0, block: 0 },
             votes: OrdMap::new(),
             validators: None,
+            last_validators: None,
             anchors: Anchors::default(),
+            roster: Roster::default(),
         }
     }
 }
@@ -106,15 +115,13 @@ impl Parts {
             Record::Unbonding { free, owner, amount } => {
                 self.accounts.unbonding.insert((free, owner), amount).is_some()
             }
-            Record::Node { node, owner, take, take_raised, nonce } => {
-                let twice = self.nodes.get(&node).is_some();
-                let mut found = Node::new(owner, take_raised);
-                (found.take, found.nonce) = (take, nonce);
-                self.nodes.insert(node, found);
+            Record::Node { node, number, owner, take, take_raised, nonce, pool } => {
+                let twice = self.nodes.get(&node).is_some() || self.nodes.key_of(number).is_some();
+                self.nodes.insert(node, Node { number, owner, take, take_raised, nonce, pool });
                 twice
             }
-            Record::Stake { node, staker, amount } => {
-                self.stakes.push(StakePart { node, staker, amount: amount.base_units() });
+            Record::Stake { node, staker, shares } => {
+                self.stakes.push(StakePart { node, staker, shares });
                 false
             }
             Record::Retired { node } => self.nodes.retired.insert(node).is_some(),
@@ -125,23 +132,27 @@ impl Parts {
             Record::AnchorKey { node, key } => {
                 self.anchors.key_of(&node).is_some() || !self.anchors.insert(node, key)
             }
+            Record::Validator { node, standing } => self.roster.standings.insert(node, standing).is_some(),
+            Record::Liveness { member, liveness } => self.roster.liveness.insert(member, *liveness).is_some(),
             Record::AnchorSets { signers, successors } => {
                 let sets = Sets { signers: signers.map(Arc::new), successors: Arc::new(successors) };
                 self.anchors.sets.replace(sets).is_some()
             }
+            Record::Lane { scope, node, used } => self.lane.used.insert((scope, node), used).is_some(),
         };
         if twice { Err(RebuildError::Twice(key)) } else { Ok(()) }
     }
 
-    fn assemble(mut self, mesh: MeshId, params: Arc<Params>) -> Result<LedgerState, RebuildError> {
+    fn assemble(mut self, spec: &MeshSpec) -> Result<LedgerState, RebuildError> {
         // After all records are in: they come in any order, and a stake can come before its node.
-        for StakePart { node, staker, amount } in self.stakes {
-            match self.nodes.get(&node).map(|found| found.stake_of(&staker)) {
-                None => return Err(RebuildError::Orphan(Key::Stake(node, staker))),
-                // The ledger keeps no stake of zero, so one that is there already came from a record.
-                Some(stake) if !stake.is_zero() => return Err(RebuildError::Twice(Key::Stake(node, staker))),
-                Some(_) => self.nodes.add_stake(node, staker, amount),
+        for StakePart { node, staker, shares } in self.stakes {
+            if self.nodes.key_of(node).is_none() {
+                return Err(RebuildError::Orphan(Key::Stake(node, staker)));
             }
+            if self.nodes.stakes.contains_key(&(node, staker)) {
+                return Err(RebuildError::Twice(Key::Stake(node, staker)));
+            }
+            self.nodes.set_shares(node, staker, shares);
         }
         for ((netuid, uid), neuron) in self.neurons {
             let subnet = self.subnets.get_mut(&netuid);
@@ -153,22 +164,39 @@ impl Parts {
             }
             subnet.neurons.push(Arc::new(neuron));
         }
-        let Chain { height, issuance, carry, next_netuid, last_lock, validators } =
-            self.chain.ok_or(RebuildError::NoChain)?;
+        let Chain {
+            height,
+            issuance,
+            carry,
+            base_fee,
+            next_netuid,
+            next_node,
+            last_lock,
+            validators,
+            last_validators,
+        } = self.chain.ok_or(RebuildError::NoChain)?;
+        (self.nodes.next_number, self.nodes.block) = (next_node.0, height.0);
+        let validators = validators.map(Arc::new);
         Ok(LedgerState {
-            mesh,
-            params,
+            mesh: spec.mesh_id(),
+            params: Arc::new(spec.economy.clone()),
+            limit: BlockWeight::limit(spec),
             height: height.0,
             issuance,
             carry,
+            base_fee,
+            lane: self.lane,
             accounts: self.accounts,
             nodes: self.nodes,
             subnets: self.subnets,
             next_netuid,
             last_lock,
             votes: self.votes,
-            validators: validators.map(Arc::new),
+            // Without one of its own, the record says that both are the same.
+            last_validators: last_validators.map(Arc::new).or_else(|| validators.clone()),
+            validators,
             anchors: self.anchors,
+            roster: self.roster,
         })
     }
 }

@@ -11,13 +11,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::Account,
     anchors::{RegisteredKey, Sets},
-    economics::lock::LastLock,
-    nodes::Node,
+    economics::{base_fee::BaseFee, lock::LastLock},
+    lane::LaneScope,
+    nodes::{Node, NodeNumber, StakePool},
+    roster::{Liveness, Standing},
     state::SubnetVote,
     subnet::{Neuron, Subnet},
 };
 
-/// Largest encoding of a record in bytes: a neuron with 256 weights, 256 bonds and 1,000 commits.
+/// Largest encoding of a record in bytes, with room for what comes: a neuron with 256 weights, 256 bonds and two commits
+/// takes 4 KiB, a vote at most a transaction's 8 KiB.
 pub const MAX_RECORD_LEN: usize = 96 * 1024;
 
 /// Which record.
@@ -31,8 +34,8 @@ pub enum Key {
     Unbonding(u64, NodeId),
     /// A node, by node key.
     Node(NodeId),
-    /// A stake: the node, the staker.
-    Stake(NodeId, NodeId),
+    /// A stake: the number of the node, the staker.
+    Stake(NodeNumber, NodeId),
     /// A key that was a node's.
     Retired(NodeId),
     /// The vote of a node on the subnets' shares.
@@ -45,6 +48,12 @@ pub enum Key {
     AnchorKey(NodeId),
     /// Who signs checkpoints.
     AnchorSets,
+    /// Whether a node joined the validators, or is jailed.
+    Validator(NodeId),
+    /// What a member of the validator set signed and missed, by its key in the set.
+    Liveness(NodeId),
+    /// How many free transactions of a validator there were.
+    Lane(LaneScope, NodeId),
 }
 
 impl Key {
@@ -57,13 +66,17 @@ impl Key {
             Self::Account(owner) => of(1, [owner.as_bytes(), &[]]),
             Self::Unbonding(free, owner) => of(2, [&free.to_be_bytes(), owner.as_bytes()]),
             Self::Node(node) => of(3, [node.as_bytes(), &[]]),
-            Self::Stake(node, staker) => of(4, [node.as_bytes(), staker.as_bytes()]),
+            Self::Stake(node, staker) => of(4, [&node.0.to_be_bytes(), staker.as_bytes()]),
             Self::Retired(node) => of(5, [node.as_bytes(), &[]]),
             Self::Vote(node) => of(6, [node.as_bytes(), &[]]),
             Self::Subnet(netuid) => of(7, [&netuid.0.to_be_bytes(), &[]]),
             Self::Neuron(netuid, uid) => of(8, [&netuid.0.to_be_bytes(), &uid.0.to_be_bytes()]),
             Self::AnchorKey(node) => of(9, [node.as_bytes(), &[]]),
             Self::AnchorSets => of(10, [&[], &[]]),
+            Self::Validator(node) => of(11, [node.as_bytes(), &[]]),
+            Self::Liveness(member) => of(12, [member.as_bytes(), &[]]),
+            Self::Lane(LaneScope::Subnet(netuid), node) => of(16, [&netuid.0.to_be_bytes(), node.as_bytes()]),
+            Self::Lane(LaneScope::Election, node) => of(17, [node.as_bytes(), &[]]),
         }
     }
 }
@@ -78,12 +91,18 @@ pub struct Chain {
     pub issuance: u64,
     /// Minted and not assigned yet, in base units.
     pub carry: u64,
+    /// The base fee of the next block.
+    pub base_fee: BaseFee,
     /// The number of the next subnet.
     pub next_netuid: u32,
+    /// The number of the next node.
+    pub next_node: NodeNumber,
     /// The last lock of a subnet.
     pub last_lock: LastLock,
     /// Who makes the next block.
     pub validators: Option<ValidatorSet>,
+    /// Who agreed on the last block; none when they are the same.
+    pub last_validators: Option<ValidatorSet>,
 }
 
 /// A leaf of the state tree: one thing that the ledger knows, with its key.
@@ -113,6 +132,8 @@ pub enum Record {
     Node {
         /// The node key.
         node: NodeId,
+        /// Its number, under which its stakes are kept.
+        number: NodeNumber,
         /// Who owns it.
         owner: NodeId,
         /// What the owner keeps of the stakers' dividends, of 65,535.
@@ -121,15 +142,18 @@ pub enum Record {
         take_raised: u64,
         /// The nonce of its next transaction.
         nonce: u64,
+        /// The pool of its stake.
+        pool: StakePool,
     },
     /// See [`Key::Stake`].
     Stake {
-        /// The node.
-        node: NodeId,
+        /// The number of the node.
+        node: NodeNumber,
         /// The staker.
         staker: NodeId,
-        /// How much.
-        amount: Amount,
+        /// Its shares of the node's pool.
+        #[serde(with = "crate::wide")]
+        shares: u128,
     },
     /// See [`Key::Retired`].
     Retired {
@@ -173,6 +197,29 @@ pub enum Record {
         /// Who signs the checkpoint of the next election.
         successors: AnchorSet,
     },
+    /// See [`Key::Validator`].
+    Validator {
+        /// The node.
+        node: NodeId,
+        /// Whether it joined or is jailed.
+        standing: Standing,
+    },
+    /// See [`Key::Liveness`].
+    Liveness {
+        /// Its key in the validator set.
+        member: NodeId,
+        /// What it signed and missed.
+        liveness: Box<Liveness>,
+    },
+    /// See [`Key::Lane`].
+    Lane {
+        /// Where they count.
+        scope: LaneScope,
+        /// The validator.
+        node: NodeId,
+        /// How many there were in the current epoch or term.
+        used: u16,
+    },
 }
 
 impl Record {
@@ -190,6 +237,9 @@ impl Record {
             Self::Neuron { netuid, uid, .. } => Key::Neuron(*netuid, *uid),
             Self::AnchorKey { node, .. } => Key::AnchorKey(*node),
             Self::AnchorSets { .. } => Key::AnchorSets,
+            Self::Validator { node, .. } => Key::Validator(*node),
+            Self::Liveness { member, .. } => Key::Liveness(*member),
+            Self::Lane { scope, node, .. } => Key::Lane(*scope, *node),
         }
     }
 
@@ -208,7 +258,7 @@ impl Record {
 
     /// The record of a node without its stakes.
     pub(super) fn of_node(key: NodeId, node: &Node) -> Self {
-        let Node { owner, take, take_raised, nonce, .. } = *node;
-        Self::Node { node: key, owner, take, take_raised, nonce }
+        let Node { number, owner, take, take_raised, nonce, pool } = *node;
+        Self::Node { node: key, number, owner, take, take_raised, nonce, pool }
     }
 }

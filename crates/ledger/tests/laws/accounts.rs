@@ -9,7 +9,7 @@ use nervure_ledger::{
 };
 use nervure_primitives::{BlockHeight, Envelope, MeshId};
 
-use crate::world::{World, node, owner, units};
+use crate::world::{FEE, World, node, owner, params, proposer, units};
 
 fn pay(amount: u64) -> Call {
     Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(amount) })
@@ -28,9 +28,43 @@ fn a_transfer_moves_the_amount_and_costs_the_fee() {
     let mut world = World::new();
     let issuance = world.state.issuance();
     world.call(&owner(0), pay(5)).unwrap();
-    assert_eq!(world.balance(&owner(0)), 1_000_000_000_000 - 15);
+    let paid = world.paid;
+    assert!(paid > 0 && paid < FEE, "what it costs, not what it offers: {paid}");
+    assert_eq!(world.balance(&owner(0)), 1_000_000_000_000 - 5 - paid);
     assert_eq!(world.balance(&owner(1)), 1_000_000_000_000 + 5);
-    assert_eq!(world.state.issuance(), issuance + 1_000_000_000 - 10, "the fee is recycled");
+    assert_eq!(world.state.issuance(), issuance + 1_000_000_000 - paid, "the fee is recycled");
+}
+
+#[test]
+fn a_rejected_transaction_is_paid_for_and_uses_its_nonce() {
+    let mut world = World::new();
+    let before = world.balance(&owner(0));
+    assert!(matches!(world.refusal(&owner(0), pay(0)), Rejection::Nothing));
+    assert!(world.paid > 0);
+    assert_eq!(world.balance(&owner(0)), before - world.paid);
+    assert_eq!(world.state.accounts().get(&owner(0).node_id()).nonce, 1);
+}
+
+#[test]
+fn a_tip_is_paid_out_of_what_the_base_fee_leaves() {
+    let mut world = World::new();
+    let terms = world.terms(pay(5));
+    let sealed = |nonce, fee, tip| {
+        let (fee, tip) = (units(fee), units(tip));
+        World::new().seal(&owner(0), Transaction { nonce, fee, tip, ..terms.clone() })
+    };
+    world.apply(vec![sealed(0, FEE, 0)]);
+    let base = world.paid;
+    let (before, issuance) = (world.state.accounts().get(&proposer()).balance, world.state.issuance());
+    world.apply(vec![sealed(1, FEE, 70)]);
+    let tipped = world.paid;
+    assert!(tipped.abs_diff(base + 70) < 2, "a larger number has more bytes: {tipped}");
+    let after = world.state.accounts().get(&proposer()).balance;
+    assert_eq!(after.base_units() - before.base_units(), 70, "the owner of the proposer gets it");
+    assert_eq!(world.state.issuance(), issuance + 1_000_000_000 - (tipped - 70), "the rest is recycled");
+    world.apply(vec![sealed(2, tipped - 10, 70)]);
+    assert_eq!(world.paid, tipped - 10, "never more than the fee");
+    assert!(matches!(world.refused(sealed(3, base - 5, 70)), Rejection::Fee { .. }));
 }
 
 #[test]
@@ -39,13 +73,20 @@ fn a_transaction_holds_once_on_one_mesh_and_for_a_while() {
     let envelope = world.sign(&owner(0), pay(5), 0);
     world.apply(vec![envelope.clone()]);
     assert!(matches!(world.refused(envelope), Rejection::Nonce { expected: 1, given: 0 }));
-    let mut transaction = Transaction { nonce: 1, fee: units(10), expiry: BlockHeight(2), call: pay(5) };
-    let late = transaction.seal(&owner(0), &world.state.mesh()).unwrap();
+    let mut transaction = Transaction { nonce: 1, expiry: BlockHeight(2), ..world.terms(pay(5)) };
+    let late = world.seal(&owner(0), transaction.clone());
+    assert!(world.try_after(std::slice::from_ref(&late)).is_ok(), "its last block is the next one");
+    world.wait(1);
     assert!(matches!(world.refused(late), Rejection::Expired { expiry: BlockHeight(2) }));
-    transaction.expiry = BlockHeight(99);
+    let last = world.state.height().0 + 1 + params().max_lifetime;
+    transaction.expiry = BlockHeight(last + 1);
+    let eternal = world.seal(&owner(0), transaction.clone());
+    assert_eq!(world.refused(eternal), Rejection::ExpiryTooFar { last: BlockHeight(last) });
+    transaction.expiry = BlockHeight(last);
+    assert!(world.try_after(&[world.seal(&owner(0), transaction.clone())]).is_ok());
     let foreign = transaction.seal(&owner(0), &MeshId::from_bytes([7; 32])).unwrap();
     assert!(matches!(world.refused(foreign), Rejection::Malformed { .. }));
-    transaction.fee = units(9);
+    transaction.fee = units(1);
     let cheap = transaction.seal(&owner(0), &world.state.mesh()).unwrap();
     assert!(matches!(world.refused(cheap), Rejection::Fee { .. }));
 }
@@ -55,13 +96,14 @@ fn rejects_spending_more_than_the_balance() {
     let mut world = World::new();
     let all = world.balance(&owner(0));
     let envelope = world.sign(&owner(0), pay(all), 0);
-    assert!(matches!(world.refused(envelope), Rejection::Balance { .. }), "nothing left for the fee");
-    let envelope = world.sign(&owner(0), pay(0), 0);
-    assert!(matches!(world.refused(envelope), Rejection::Nothing));
+    assert!(matches!(world.refused(envelope), Rejection::Balance { .. }), "something went to the fee");
     let envelope = world.sign(&node(9), pay(1), 0);
-    assert!(matches!(world.refused(envelope), Rejection::Balance { .. }), "an unknown account");
-    world.call(&owner(0), pay(all - 10)).unwrap();
-    assert_eq!(world.balance(&owner(0)), 0);
+    let unknown = world.try_after(&[envelope]).unwrap_err();
+    assert!(matches!(unknown.reason, Rejection::Balance { .. }), "an unknown account cannot pay");
+    let cost = world.paid;
+    let rest = world.balance(&owner(0)) - cost;
+    world.call(&owner(0), pay(rest)).unwrap();
+    assert_eq!(world.balance(&owner(0)), cost - world.paid);
 }
 
 #[test]
@@ -93,9 +135,8 @@ fn stake_comes_back_after_the_unbonding_time() {
     assert_eq!(world.state.nodes().get(&id).unwrap().stake(), units(500));
     let more = world.sign(&owner(1), Call::Unstake(Unstake { node: id, amount: units(501) }), 0);
     assert!(matches!(world.refused(more), Rejection::NotStaked { .. }));
-    let dust = world.sign(&owner(1), Call::Unstake(Unstake { node: id, amount: units(450) }), 0);
-    assert!(matches!(world.refused(dust), Rejection::StakeTooSmall { .. }));
-    let outcome = world.call(&owner(1), Call::Unstake(Unstake { node: id, amount: units(500) })).unwrap();
+    // A remainder of 50 would be below the least stake, so that it comes back, too.
+    let outcome = world.call(&owner(1), Call::Unstake(Unstake { node: id, amount: units(450) })).unwrap();
     let free = BlockHeight(world.state.height().0 + 3);
     assert_eq!(outcome, Outcome::Unstaked(UnstakeOutcome { node: id, amount: units(500), free }));
     let before = world.balance(&owner(1));

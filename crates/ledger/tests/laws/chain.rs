@@ -2,18 +2,20 @@
 
 use std::num::NonZeroUsize;
 
+use nervure_consensus::checkpoint::{CertificateError, CommitCertificate};
 use nervure_ledger::{
-    chain::{BlockError, Next, Tip},
+    block::Block,
+    chain::{BlockError, Draft, Next, Tip},
     snapshot::{self, SnapshotError},
     spec::MeshSpec,
     tree::MemoryTree,
 };
-use nervure_primitives::{BlockHeight, Envelope, Hash, MeshId};
+use nervure_primitives::{BlockHeight, Envelope, Hash, MeshId, NodeId, NodeKey, UnixMillis};
 use proptest::prelude::*;
 
 use crate::{
     random,
-    world::{World, owner, units},
+    world::{World, node, owner, units},
 };
 
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
@@ -35,7 +37,21 @@ impl Chain {
     }
 
     fn next(&self, transactions: Vec<Envelope>) -> Next {
-        self.tip.next(&self.tree, transactions, ONE).unwrap()
+        let draft = Draft { last_commit: self.certificate(), ..Draft::uncertified(&self.tip, transactions) };
+        self.tip.next(&self.tree, draft, ONE).unwrap()
+    }
+
+    /// The certificate of the tip, by all of its validators.
+    fn certificate(&self) -> Option<CommitCertificate> {
+        self.sign(self.tip.header.id(), |_| true).filter(|_| self.tip.header.height.0 > 0)
+    }
+
+    /// Precommits for `block` by the validators of the tip that `wanted` names.
+    fn sign(&self, block: Hash, wanted: impl Fn(&NodeId) -> bool) -> Option<CommitCertificate> {
+        let (header, set) = (&self.tip.header, self.tip.state.last_validators()?);
+        let signs = |key: &NodeKey| set.contains(&key.node_id()) && wanted(&key.node_id());
+        let keys: Vec<_> = (0..=255).map(node).filter(signs).collect();
+        CommitCertificate::sign(&header.mesh, (header.height, block), &keys).ok()
     }
 
     fn accept(&mut self, next: Next) {
@@ -85,7 +101,7 @@ fn a_header_that_lies_is_refused_by_the_name_of_the_lie() {
     let chain = Chain::new();
     let good = chain.next(vec![transfer(&chain)]).block;
     let other = Hash::of("another", &[]);
-    type Lie = (&'static str, fn(&mut nervure_ledger::block::Block, Hash));
+    type Lie = (&'static str, fn(&mut Block, Hash));
     let lies: [Lie; 6] = [
         ("mesh", |block, _| block.header.mesh = MeshId::from_bytes([9; 32])),
         ("parent", |block, other| block.header.parent = other),
@@ -102,10 +118,92 @@ fn a_header_that_lies_is_refused_by_the_name_of_the_lie() {
             other => panic!("{name}: {other:?}"),
         }
     }
+    let mut swapped = good.clone();
+    swapped.last_commit = CommitCertificate::sign(&good.header.mesh, (BlockHeight(0), other), []).ok();
+    let refused = chain.tip.check(&chain.tree, &swapped, ONE);
+    assert!(matches!(refused, Err(BlockError::Field { field: "last_commit", .. })));
     let mut late = good;
     late.header.height = BlockHeight(2);
     let refused = chain.tip.check(&chain.tree, &late, ONE);
     assert!(matches!(refused, Err(BlockError::Height { expected: BlockHeight(1), .. })));
+}
+
+/// What the tip of `chain` says about the block that `change` makes of an honest one.
+fn refusal(chain: &Chain, change: impl FnOnce(&mut Block)) -> BlockError {
+    let mut block = chain.next(vec![transfer(chain)]).block;
+    change(&mut block);
+    block.header.last_commit = Block::commit_hash(block.last_commit.as_ref());
+    chain.tip.check(&chain.tree, &block, ONE).unwrap_err()
+}
+
+#[test]
+fn a_block_is_of_a_known_version_later_than_its_parent_and_by_a_validator() {
+    let mut chain = Chain::new();
+    chain.accept(chain.next(Vec::new()));
+    let refused = refusal(&chain, |block| block.header.version = 7);
+    assert_eq!(refused, BlockError::Version { expected: 1, given: 7 });
+    let parent = chain.tip.header.time;
+    let refused = refusal(&chain, |block| block.header.time = parent);
+    assert_eq!(refused, BlockError::Time { parent: parent.0, given: parent.0 });
+    let stranger = owner(0).node_id();
+    let refused = refusal(&chain, |block| block.header.proposer = stranger);
+    assert_eq!(refused, BlockError::Proposer(stranger));
+    // A proposer whose clock is behind still makes a later block.
+    let slow = Draft { last_commit: chain.certificate(), ..Draft::uncertified(&chain.tip, Vec::new()) };
+    let slow = Draft { time: UnixMillis(0), ..slow };
+    let block = chain.tip.next(&chain.tree, slow, ONE).unwrap().block;
+    assert!(block.header.time > parent && chain.tip.check(&chain.tree, &block, ONE).is_ok());
+}
+
+#[test]
+fn a_block_has_a_certificate_of_its_parent_by_the_validators_that_agreed_on_it() {
+    let mut chain = Chain::new();
+    let first = chain.next(Vec::new());
+    let early = refusal(&chain, |block| block.last_commit = chain.sign(Hash::of("genesis", &[]), |_| true));
+    assert_eq!(early, BlockError::NoCommit, "no one signs the genesis");
+    chain.accept(first);
+    let parent = chain.tip.header.id();
+    let with = |commit: Option<CommitCertificate>| refusal(&chain, |block| block.last_commit = commit);
+    assert_eq!(with(None), BlockError::NoCommit);
+    assert_eq!(with(chain.sign(Hash::of("another", &[]), |_| true)), BlockError::OtherCommit);
+    let none = with(chain.sign(parent, |_| false));
+    assert!(matches!(none, BlockError::Commit(CertificateError::TooLittlePower { signed: 0, .. })));
+    let strangers = (0..8).map(owner).collect::<Vec<_>>();
+    let at = (chain.tip.header.height, parent);
+    let strangers = CommitCertificate::sign(&chain.tip.header.mesh, at, &strangers).unwrap();
+    assert!(matches!(with(Some(strangers)), BlockError::Commit(CertificateError::UnknownSigner(_))));
+}
+
+/// What the certificate in the block is for. Execution alone believes what a proposer says about who signed: here that
+/// no one did, so that all others would count as absent. [`Tip::check`] refuses it.
+#[test]
+fn without_the_check_of_the_certificate_a_proposer_chooses_who_signed() {
+    let mut chain = Chain::new();
+    chain.accept(chain.next(Vec::new()));
+    let claim = Draft::uncertified(&chain.tip, Vec::new());
+    let block = chain.tip.next(&chain.tree, claim, ONE).unwrap().block;
+    assert!(block.context().signers.is_empty(), "executed without a complaint");
+    assert_eq!(chain.tip.check(&chain.tree, &block, ONE).unwrap_err(), BlockError::NoCommit);
+    let honest = chain.next(Vec::new()).block.context();
+    let validators = chain.tip.state.last_validators().unwrap();
+    assert!(validators.members().iter().all(|member| honest.signers.contains(&member.node)));
+}
+
+/// The block after an election is certified by the set before it.
+#[test]
+fn the_validators_that_agreed_on_the_last_block_survive_an_election_and_a_snapshot() {
+    let mut chain = Chain::new();
+    let mut changes = 0;
+    for _ in 0..12 {
+        let announced = chain.tip.state.validators().cloned();
+        let next = chain.next(Vec::new());
+        chain.accept(chain.tip.check(&chain.tree, &next.block, ONE).unwrap());
+        assert_eq!(chain.tip.state.last_validators().cloned(), announced);
+        changes += usize::from(chain.tip.state.last_validators() != chain.tip.state.validators());
+        let imported = chain.read(&chain.snapshot()).unwrap();
+        assert_eq!(imported.tip, chain.tip);
+    }
+    assert!(changes > 0, "emission moves stakes, and an election sees it");
 }
 
 #[test]

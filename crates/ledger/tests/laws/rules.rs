@@ -131,25 +131,3 @@ fn plain_weights_steer_the_epoch() {
     let root = world.subnet(2).metagraph.expect("an epoch leaves its metagraph");
     assert_eq!(root.epoch + 1, world.subnet(2).epoch);
 }
-
-#[test]
-fn those_who_make_blocks_are_elected_by_stake_among_the_permitted() {
-    let mut world = founded();
-    let genesis = node(200).node_id();
-    let set = |world: &World| world.state.validators().unwrap().members().to_vec();
-    assert_eq!(set(&world).iter().map(|one| one.node).collect::<Vec<_>>(), [genesis]);
-    world.call(&owner(1), Call::Stake(Stake { node: node(1).node_id(), amount: units(9_000_000) })).unwrap();
-    let before = set(&world);
-    while !world.subnet(2).neurons[1].permit {
-        world.wait(1);
-    }
-    while set(&world) == before {
-        assert!(!world.state.height().0.is_multiple_of(params().election_interval), "an election was missed");
-        world.wait(1);
-    }
-    assert!(world.state.height().0.is_multiple_of(params().election_interval));
-    let elected = set(&world);
-    assert_eq!(elected.len(), 2);
-    let one = elected.iter().find(|one| one.node == node(1).node_id()).unwrap();
-    assert_eq!(one.power, world.state.nodes().get(&one.node).unwrap().stake().base_units());
-}

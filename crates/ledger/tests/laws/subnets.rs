@@ -4,7 +4,7 @@ use nervure_ledger::transaction::{
     Call, Outcome, RegisterNeuron, RegisterNeuronOutcome, RegisterSubnet, RegisterSubnetOutcome, Rejection,
     Stake, SwapKey,
 };
-use nervure_primitives::{Netuid, NodeId, NodeKey, Uid};
+use nervure_primitives::{BlockHeight, Netuid, NodeId, NodeKey, Uid};
 
 use crate::{
     weights::{commit, reveal},
@@ -50,13 +50,14 @@ fn a_slot_burns_its_price_and_the_next_one_costs_more() {
             replaced: None
         })
     );
-    assert_eq!(world.balance(&owner(0)), before.0 - 1_010);
-    assert_eq!(world.state.issuance(), before.1 + 1_000_000_000 - 1_010, "burned is recycled");
+    let cost = 1_000 + world.paid;
+    assert_eq!(world.balance(&owner(0)), before.0 - cost);
+    assert_eq!(world.state.issuance(), before.1 + 1_000_000_000 - cost, "burned is recycled");
     assert_eq!(world.subnet(1).price, 1_260);
     let capped = |most| {
         Call::RegisterNeuron(RegisterNeuron { netuid: Netuid(1), node: b, max_price: Some(units(most)) })
     };
-    // One block of decay later.
+    // One block of decay later; each rejection is a block too.
     assert!(matches!(world.refusal(&owner(0), capped(1_000)), Rejection::Price { .. }));
     assert!(matches!(world.refusal(&owner(0), join(1, a)), Rejection::AlreadyThere { .. }));
     assert!(matches!(world.refusal(&owner(1), join(1, b)), Rejection::NotOwner { .. }));
@@ -171,21 +172,22 @@ fn a_subnet_locks_its_cost_and_the_next_one_costs_twice() {
 fn in_a_full_mesh_the_poorest_old_subnet_is_dissolved() {
     let mut world = World::new();
     let (a, b, c) = (world.register(0, 0), world.register(1, 1), world.register(2, 2));
-    // The genesis subnet is the oldest but earned longest; it is full after these two.
+    // The genesis subnet is the oldest but has the largest share; the mesh is full after these two.
     world.call(&owner(0), found(a)).unwrap();
     world.call(&owner(1), found(b)).unwrap();
-    let locked = world.subnet(2).locked;
     world.wait(params().subnet_immunity - 4);
-    let before = world.balance(&owner(0));
     world.wait(4);
     let averages: Vec<u128> = world.state.subnets().values().map(|subnet| subnet.average).collect();
-    assert!(averages[0] > averages[1] && averages[1] > averages[2]);
-    let earned = world.subnet(3).earned;
+    assert!(
+        averages[0] > averages[2] && averages[2] > averages[1],
+        "the second gave half of its share to the third"
+    );
+    let (before, locked, earned) = (world.balance(&owner(0)), world.subnet(2).locked, world.subnet(2).earned);
     let outcome = world.call(&owner(2), found(c)).unwrap();
     let Outcome::SubnetRegistered(RegisterSubnetOutcome { netuid, dissolved, .. }) = outcome else {
         panic!("{outcome:?}")
     };
-    assert_eq!((netuid, dissolved), (Netuid(4), Some(Netuid(3))), "numbers are not used twice");
+    assert_eq!((netuid, dissolved), (Netuid(4), Some(Netuid(2))), "numbers are not used twice");
     assert!(earned > locked, "the owner earned its lock back, so nothing of it comes back");
     assert!(world.balance(&owner(0)) >= before);
 }
@@ -199,18 +201,18 @@ fn a_lock_comes_back_less_what_the_owner_earned() {
     world.call(&owner(0), found(a)).unwrap();
     world.call(&owner(1), found(b)).unwrap();
     world.wait(9);
-    let (locked, earned) = (world.subnet(3).locked, world.subnet(3).earned);
+    let (locked, earned) = (world.subnet(2).locked, world.subnet(2).earned);
     assert!(earned > 0 && earned < locked);
-    let before = world.balance(&owner(1));
+    let before = world.balance(&owner(0));
     let outcome = world.call(&owner(2), found(c)).unwrap();
     assert!(
         matches!(
             outcome,
-            Outcome::SubnetRegistered(RegisterSubnetOutcome { dissolved: Some(Netuid(3)), .. })
+            Outcome::SubnetRegistered(RegisterSubnetOutcome { dissolved: Some(Netuid(2)), .. })
         ),
         "{outcome:?}"
     );
-    assert_eq!(world.balance(&owner(1)) - before, locked - earned);
+    assert_eq!(world.balance(&owner(0)) - before, locked - earned);
 }
 
 #[test]
@@ -235,4 +237,36 @@ fn a_swapped_key_keeps_slot_stake_and_ownership() {
     assert_eq!(world.subnet(1).uid_of(&key.node_id()), Some(Uid(2)));
     assert_eq!(world.subnet(2).owner_uid(), Some(Uid(0)));
     assert_eq!(world.subnet(1).uid_of(&old), None);
+}
+
+#[test]
+fn a_subnet_takes_so_many_newcomers_in_an_interval() {
+    let mut rules = params();
+    (rules.registration_interval, rules.max_registrations) = (50, 2);
+    let mut world = World::with(rules);
+    let nodes = [0, 1, 2].map(|key| world.register(0, key));
+    world.call(&owner(0), join(1, nodes[0])).unwrap();
+    world.call(&owner(0), join(1, nodes[1])).unwrap();
+    let third = world.refusal(&owner(0), join(1, nodes[2]));
+    let Rejection::TooManyRegistrations { most: 2, from, .. } = third else { panic!("{third}") };
+    assert_eq!(from, BlockHeight(50));
+    world.wait(from.0 - 1 - world.state.height().0);
+    world.call(&owner(0), join(1, nodes[2])).unwrap();
+    // Without the rate, one interval is enough to take all slots: the price alone refuses none of them.
+    let mut open = World::new();
+    fill(&mut open, 0);
+    assert_eq!(open.subnet(1).neurons.len(), usize::from(params().slots));
+}
+
+#[test]
+fn a_full_subnet_of_few_slots_stays_open() {
+    let mut rules = params();
+    (rules.slots, rules.subnet.immunity) = (3, 0);
+    let mut world = World::with(rules);
+    let (third, fourth) = (world.register(0, 0), world.register(1, 1));
+    world.call(&owner(0), join(1, third)).unwrap();
+    let outcome = world.call(&owner(1), join(1, fourth)).unwrap();
+    let replaced =
+        matches!(outcome, Outcome::NeuronRegistered(RegisterNeuronOutcome { replaced: Some(_), .. }));
+    assert!(replaced, "{outcome:?}");
 }

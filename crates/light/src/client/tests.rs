@@ -4,7 +4,8 @@ use nervure_consensus::{
     checkpoint::SignatureList,
     statement::{Round, SignedStatement},
 };
-use nervure_primitives::NodeKey;
+use nervure_ledger::block::PROTOCOL_VERSION;
+use nervure_primitives::{NodeId, NodeKey, UnixMillis};
 
 use super::*;
 
@@ -27,7 +28,19 @@ fn header(height: u64, parent: Hash, validators: &ValidatorSet, next: &Validator
     let nothing = Hash::of("nothing", &[]);
     let (validators, next_validators) = (validators.hash(), next.hash());
     let height = BlockHeight(height);
-    Header { mesh: MESH, height, parent, transactions: nothing, state: nothing, validators, next_validators }
+    Header {
+        version: PROTOCOL_VERSION,
+        mesh: MESH,
+        height,
+        parent,
+        time: UnixMillis(0),
+        proposer: NodeId::from_bytes([0; 32]),
+        last_commit: nothing,
+        transactions: nothing,
+        state: nothing,
+        validators,
+        next_validators,
+    }
 }
 
 /// A block of the validators from `first` on, which all sign.

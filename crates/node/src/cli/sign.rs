@@ -1,21 +1,30 @@
 //! Signs a transaction with an owner key or a node key, submits it, and waits until it is final.
 //!
-//! Owner keys pay fees; node keys pay nothing and cannot move tokens. In both cases the command first prints what the
-//! transaction will do and cost.
+//! Owner keys pay fees. What node keys sign is free for validators, within a quota; otherwise the owner of the node pays.
+//! In all cases the command first prints what the transaction will do and cost.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use nervure_api::{AccountView, Client, NodeView, TransactionView};
-use nervure_ledger::transaction::{Call, Transaction};
-use nervure_primitives::{Amount, BlockHeight, MeshId, NodeId, NodeKey, key_file};
+use data_encoding::BASE64;
+use nervure_api::{AccountView, Client, ClientError, FeesView, NodeView, SubmitBody, TransactionView};
+use nervure_ledger::transaction::{Call, SignerKey, Transaction};
+use nervure_primitives::{BlockHeight, Envelope, MeshId, NodeId, NodeKey, key_file};
 use nervure_testnet::{Layout, OWNER_KEY};
 
-use super::{Global, key, wallet::finality::Spending};
+use super::{
+    Global,
+    fees::{FeeArgs, Price},
+    key, output,
+    wallet::finality::Spending,
+};
 use crate::local::LocalNode;
 
 /// Blocks until a transaction expires.
 const EXPIRES_AFTER_BLOCKS: u64 = 100;
+
+/// How often a transaction is signed again because another one took its nonce.
+const MAX_NONCE_RACES: u32 = 3;
 
 /// The owner key.
 #[derive(Debug, clap::Args)]
@@ -30,9 +39,8 @@ pub(crate) struct KeyArgs {
 pub(crate) struct SpendArgs {
     #[command(flatten)]
     key: KeyArgs,
-    /// Fee of the transaction, in tokens [default: the minimum fee of the mesh]
-    #[arg(long, value_name = "AMOUNT")]
-    fee: Option<Amount>,
+    #[command(flatten)]
+    fees: FeeArgs,
     /// Print what the transaction would do and cost, and do not submit it
     #[arg(long)]
     dry_run: bool,
@@ -44,19 +52,28 @@ pub(crate) struct NodeSignArgs {
     /// The node key's file [default: key.pem in the node's directory]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    #[command(flatten)]
+    fees: FeeArgs,
     /// Print what the transaction would do, and do not submit it
     #[arg(long)]
     dry_run: bool,
 }
 
-/// A key with its next nonce, and the node that takes the transactions.
-pub(crate) struct Signer {
+/// A key, and the node that takes its transactions.
+pub(crate) struct Signer<'a> {
     node: LocalNode,
     key: NodeKey,
-    nonce: u64,
-    fee: Amount,
-    height: BlockHeight,
+    /// What its transactions may cost.
+    fees: &'a FeeArgs,
     dry_run: bool,
+}
+
+/// What the node says about a key.
+#[derive(Clone, Copy)]
+struct Standing {
+    nonce: u64,
+    fees: FeesView,
+    height: BlockHeight,
 }
 
 impl KeyArgs {
@@ -75,13 +92,10 @@ impl KeyArgs {
 }
 
 impl SpendArgs {
-    /// The owner key, with its next nonce.
-    pub(crate) async fn signer(&self, global: &Global) -> anyhow::Result<Signer> {
+    /// The owner key, which signs transactions.
+    pub(crate) async fn signer(&self, global: &Global) -> anyhow::Result<Signer<'_>> {
         let node = LocalNode::find(&global.node_dir()?)?;
-        let key = self.key.read(global)?;
-        let account: AccountView = node.client().account(&key.node_id()).await?;
-        let AccountView { nonce, height, min_fee, .. } = account;
-        Ok(Signer { node, key, nonce, fee: self.fee.unwrap_or(min_fee), height, dry_run: self.dry_run })
+        Ok(Signer { node, key: self.key.read(global)?, fees: &self.fees, dry_run: self.dry_run })
     }
 
     /// Signs `call`, submits it, and waits until it is final.
@@ -91,14 +105,12 @@ impl SpendArgs {
 }
 
 impl NodeSignArgs {
-    /// The node key, with its next nonce.
-    pub(crate) async fn signer(&self, global: &Global) -> anyhow::Result<Signer> {
+    /// The node key, which signs transactions.
+    pub(crate) async fn signer(&self, global: &Global) -> anyhow::Result<Signer<'_>> {
         let node = LocalNode::find(&global.node_dir()?)?;
         let path = self.key.clone().map_or_else(|| node_key_here(global), Ok)?;
         let key = key_file::read(&path, key::passphrase().as_ref())?;
-        let view: NodeView = node.client().node(&key.node_id()).await?;
-        let NodeView { nonce, height, .. } = view;
-        Ok(Signer { node, key, nonce, fee: Amount::ZERO, height, dry_run: self.dry_run })
+        Ok(Signer { node, key, fees: &self.fees, dry_run: self.dry_run })
     }
 
     /// Signs `call`, submits it, and waits until it is final.
@@ -118,7 +130,7 @@ fn node_key_here(global: &Global) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-impl Signer {
+impl Signer<'_> {
     /// The signer's id.
     pub(crate) fn id(&self) -> NodeId {
         self.key.node_id()
@@ -139,16 +151,61 @@ impl Signer {
         self.dry_run
     }
 
-    /// Signs `call`, submits it, and waits until it is final.
+    /// Signs `call`, submits it, and waits until it is final. If another transaction of the key takes its nonce first, it
+    /// is signed again.
     pub(crate) async fn send(&mut self, call: Call, global: &Global) -> anyhow::Result<TransactionView> {
-        let mesh = self.mesh()?;
-        let expiry = BlockHeight(self.height.0.saturating_add(EXPIRES_AFTER_BLOCKS));
-        let transaction = Transaction { nonce: self.nonce, fee: self.fee, expiry, call };
-        let envelope = transaction.seal(&self.key, &mesh)?;
-        let spending = Spending { node: self.node.client(), envelope, fee: self.fee };
-        let done = spending.run(self.dry_run, global).await?;
-        self.nonce = self.nonce.saturating_add(1);
-        self.height = done.height.unwrap_or(self.height);
-        Ok(done)
+        let mut left = MAX_NONCE_RACES;
+        loop {
+            let standing = self.standing(&call).await?;
+            let price = self.price(&call, standing).await?;
+            let envelope = self.seal(&call, price, standing)?;
+            let spending = Spending { node: self.node.client(), envelope, fee: price.fee };
+            let sent = spending.run(self.dry_run, global).await;
+            let Err(error) = sent else { return sent };
+            // Only the node's next nonce tells a race from every other reason.
+            let is_refused = error.downcast_ref::<ClientError>().is_some();
+            if !is_refused || left == 0 || self.standing(&call).await?.nonce == standing.nonce {
+                return Err(error);
+            }
+            left -= 1;
+            output::note("another transaction of this key came first; signing again");
+        }
+    }
+
+    /// What the node says about the key that signs `call`.
+    async fn standing(&self, call: &Call) -> anyhow::Result<Standing> {
+        let id = self.key.node_id();
+        Ok(match call.signer() {
+            SignerKey::Owner => {
+                let AccountView { nonce, fees, height, .. } = self.node().account(&id).await?;
+                Standing { nonce, fees, height }
+            }
+            SignerKey::Node => {
+                let NodeView { nonce, fees, height, .. } = self.node().node(&id).await?;
+                Standing { nonce, fees, height }
+            }
+        })
+    }
+
+    /// What `call` may cost: nothing if it is free for this node and the user names no price.
+    async fn price(&self, call: &Call, standing: Standing) -> anyhow::Result<Price> {
+        let paid = self.fees.price(call, standing.fees);
+        if call.signer() == SignerKey::Owner || self.fees.is_given() {
+            return Ok(paid);
+        }
+        let envelope = BASE64.encode(&self.seal(call, Price::FREE, standing)?.encode()?);
+        match self.node().submit(&SubmitBody { envelope, dry_run: true }).await {
+            Ok(_) => Ok(Price::FREE),
+            // Not free here, or rejected for a reason that the trial with a fee repeats.
+            Err(ClientError::Response(_)) => Ok(paid),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn seal(&self, call: &Call, price: Price, standing: Standing) -> anyhow::Result<Envelope> {
+        let expiry = BlockHeight(standing.height.0.saturating_add(EXPIRES_AFTER_BLOCKS));
+        let Price { fee, tip } = price;
+        let transaction = Transaction { nonce: standing.nonce, fee, tip, expiry, call: call.clone() };
+        Ok(transaction.seal(&self.key, &self.mesh()?)?)
     }
 }

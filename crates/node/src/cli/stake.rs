@@ -26,7 +26,8 @@ pub(crate) enum StakeCommand {
     Remove {
         /// Id of the node
         node: NodeId,
-        /// Amount, in tokens
+        /// Amount in tokens, or `all`; a stake that would be left below the minimum is removed, too
+        #[arg(value_parser = amount_or_all)]
         amount: Amount,
         #[command(flatten)]
         terms: SpendArgs,
@@ -56,6 +57,14 @@ impl StakeCommand {
     }
 }
 
+/// An amount of stake to remove: in tokens, or the word `all`.
+pub(super) fn amount_or_all(text: &str) -> Result<Amount, String> {
+    match text {
+        "all" => Ok(Unstake::ALL),
+        amount => amount.parse().map_err(|error| format!("{error}; or `all`")),
+    }
+}
+
 /// A share in parts of 65,535, written in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Percent(u16);
@@ -81,6 +90,13 @@ impl FromStr for Percent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parses_an_amount_or_all() {
+        assert_eq!(amount_or_all("all"), Ok(Unstake::ALL));
+        assert_eq!(amount_or_all("1.5"), Ok(Amount::from_base_units(1_500_000_000)));
+        assert!(amount_or_all("everything").unwrap_err().ends_with("or `all`"));
+    }
 
     #[test]
     fn parses_shares_in_percent() {

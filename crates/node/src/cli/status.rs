@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Global, output};
+use super::{Global, output, wallet::fees_text};
 use crate::local::LocalNode;
-use nervure_api::{AnchorStatus, ChainStatus};
+use nervure_api::{AnchorStatus, ChainStatus, ValidatorView};
 
 /// Shows the state of a running node
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,7 @@ impl StatusArgs {
         let serving = if status.serving.is_empty() { "nothing".into() } else { status.serving.join(", ") };
         let up = Duration::from_millis(status.uptime_ms).as_secs();
         let clock = status.clock.map(|wrong| ("clock", wrong));
+        let blocks = status.validator.as_ref().map(|one| ("election", validator(one)));
         let rows = [
             ("node", status.node.to_string()),
             ("mesh", status.mesh.to_string()),
@@ -31,11 +32,22 @@ impl StatusArgs {
             ("experts", status.experts_known.to_string()),
             ("serves", serving),
             ("anchor", status.anchor.as_ref().map_or("keeps no checkpoints".into(), anchor)),
+            ("fees", status.chain.as_ref().map_or("-".into(), |chain| fees_text(chain.fees))),
             ("block", status.chain.as_ref().map_or("does not follow the chain".into(), block)),
         ];
         rows.into_iter()
             .chain(clock)
+            .chain(blocks)
             .try_for_each(|(name, value)| output::line(&format!("{name:<8} {value}")))
+    }
+}
+
+/// Whether the node makes blocks, and how to join if it does not.
+fn validator(one: &ValidatorView) -> String {
+    let text = super::validator::state(one);
+    match one.joined {
+        Some(_) => format!("{text}; {} blocks missed lately", one.missed),
+        None => format!("{text}; see what to do: nervure validator show {}", one.node),
     }
 }
 

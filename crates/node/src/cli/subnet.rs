@@ -108,7 +108,7 @@ async fn detail(node: &Client, netuid: Netuid) -> anyhow::Result<SubnetDetail> {
 }
 
 /// Sets one rule after the other, each with its own transaction.
-async fn set(signer: &mut Signer, netuid: Netuid, rules: &[Rule], global: &Global) -> anyhow::Result<()> {
+async fn set(signer: &mut Signer<'_>, netuid: Netuid, rules: &[Rule], global: &Global) -> anyhow::Result<()> {
     for rule in rules {
         let to = rule.change();
         let done = signer.send(Call::SetHyperparameter(SetHyperparameter { netuid, to }), global).await;

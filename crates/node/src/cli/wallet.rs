@@ -2,13 +2,14 @@
 
 pub(super) mod finality;
 
-use nervure_api::AccountView;
+use nervure_api::{AccountView, FeesView};
 use nervure_ledger::transaction::{Call, Stake, Transfer, Unstake};
 use nervure_primitives::{Amount, NodeId};
 
 use super::{
     Global, output,
     sign::{KeyArgs, SpendArgs},
+    stake::amount_or_all,
 };
 use crate::local::LocalNode;
 
@@ -39,7 +40,8 @@ pub(crate) enum WalletCommand {
     Unstake {
         /// Id of the node
         node: NodeId,
-        /// Amount, in tokens
+        /// Amount in tokens, or `all`
+        #[arg(value_parser = amount_or_all)]
         amount: Amount,
         #[command(flatten)]
         terms: SpendArgs,
@@ -59,6 +61,15 @@ impl WalletCommand {
     }
 }
 
+/// What transactions cost now, as text.
+pub(super) fn fees_text(fees: FeesView) -> String {
+    let tip = match fees.tip {
+        0 => String::new(),
+        tip => format!(", blocks are full: and a tip of {tip}"),
+    };
+    format!("{} base units for a weight of 1000{tip}", fees.base_fee)
+}
+
 async fn show_of(args: &KeyArgs, global: &Global) -> anyhow::Result<()> {
     let owner = args.read(global)?.node_id();
     let node = LocalNode::find(&global.node_dir()?)?;
@@ -71,6 +82,7 @@ fn show(account: &AccountView, global: &Global) -> anyhow::Result<()> {
     }
     output::line(&format!("owner    {}", account.owner))?;
     output::line(&format!("balance  {} tokens (after block {})", account.balance, account.height))?;
+    output::line(&format!("fees     {}", fees_text(account.fees)))?;
     for (node, stake) in &account.stakes {
         output::line(&format!("stake    {stake} tokens on {node}"))?;
     }

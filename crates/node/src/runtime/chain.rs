@@ -1,12 +1,12 @@
 //! This node's role in agreeing on blocks, and the handle through which the rest of the node uses the chain.
 //!
 //! One thread owns the agreement engine, the store, the write-ahead log and the mempool ([`task`]); it
-//! waits for the disk, which no task of the runtime should. All inputs arrive through one bounded queue,
+//! waits for the disk, which no task of the runtime should. All inputs arrive through one [`inbox`],
 //! and it publishes its state in a [`watch`] channel. Work that waits for the network (fetching a block,
-//! publishing) runs in tasks that report back to the queue.
+//! publishing) runs in tasks that report back to the inbox.
 //!
-//! What a hostile peer can do: fill the queue, at the rate that gossip allows it. Events beyond the
-//! bound are dropped and counted; votes are sent again.
+//! What a hostile peer can do: fill the lane of transactions, or of blocks, at the rate that gossip allows it. Events
+//! beyond the bound are dropped and counted. Votes have a lane of their own, which goes first, and are sent again.
 
 mod blocks;
 mod executor;
@@ -14,6 +14,7 @@ mod fetch;
 mod gossip;
 mod host;
 mod host_error;
+mod inbox;
 mod metrics;
 mod open;
 mod pacemaker;
@@ -25,17 +26,11 @@ pub(super) mod span;
 mod stall;
 mod sync;
 mod task;
+mod unfunded;
+mod verifier;
 mod view;
 
-use std::{
-    num::NonZeroUsize,
-    sync::{
-        Arc,
-        mpsc::{SyncSender, TrySendError, sync_channel},
-    },
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{num::NonZeroUsize, sync::Arc, thread::JoinHandle, time::Duration};
 
 use futures::FutureExt;
 use nervure_consensus::bft::{Config, Engine, Signer};
@@ -44,15 +39,15 @@ use nervure_ledger::{
     event::Event as LedgerEvent,
     mempool::MempoolError,
     spec::{MeshSpec, Scope},
+    transaction::{SignedTransaction, SignerKey},
 };
 use nervure_p2p::{GossipMessage, InboundRequest, NetworkHandle, Verdict};
-use nervure_primitives::{BlockHeight, Envelope, Hash, NodeKey};
+use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey};
 use nervure_protocol::{
     protocols::CHAIN,
     topics::{BLOCKS, CONSENSUS, TRANSACTIONS},
 };
 use nervure_store::{Reader, Store, StoreError, WalMetrics};
-use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
@@ -66,9 +61,11 @@ use super::{
 use executor::{BlockExecutor, ExecutorDeps};
 use fetch::Net;
 use host::{Host, HostDeps};
+use inbox::{Lane, NotQueued, Sender};
 use proposed::ProposedBlocks;
 use receipts::TxReceipts;
 use task::{Event, Task};
+use verifier::{Verifier, VerifierDeps};
 
 pub(crate) use blocks::protocol;
 pub(crate) use gossip::topics;
@@ -92,9 +89,6 @@ pub(crate) fn register(topics: &mut TopicHandlers, protocols: &mut ProtocolHandl
     });
 }
 
-/// Events that wait for the thread.
-const MAX_QUEUED_EVENTS: usize = 2_048;
-
 /// What a node does for the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChainRole {
@@ -108,12 +102,15 @@ pub(crate) enum ChainRole {
 pub(crate) struct Chain {
     handle: ChainHandle,
     thread: Option<JoinHandle<()>>,
+    verifier: Option<JoinHandle<()>>,
 }
 
 /// How the rest of the node reaches the chain. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ChainHandle {
-    events: Arc<Mutex<Option<SyncSender<Event>>>>,
+    events: Sender<Event>,
+    /// Transactions of peers, whose signatures are verified first.
+    transactions: Sender<GossipMessage>,
     view: watch::Receiver<ChainView>,
     store: Arc<Store>,
     wal: WalMetrics,
@@ -131,14 +128,18 @@ impl Chain {
         anchoring: Arc<Anchoring>,
     ) -> std::io::Result<Self> {
         let OpenChain { store, wal, recovered, pending, view } = opened;
-        let (events, queue) = sync_channel(MAX_QUEUED_EVENTS);
+        let (events, inbox) = inbox::inbox();
+        let metrics = ChainMetrics::default();
+        let deps = VerifierDeps { mesh: spec.mesh_id(), events: events.clone(), metrics: metrics.clone() };
+        let Verifier { transactions, thread: verifier } = Verifier::start(deps)?;
         let handle = ChainHandle {
             wal: wal.metrics().clone(),
-            events: Arc::new(Mutex::new(Some(events.clone()))),
+            events: events.clone(),
+            transactions,
             view: view.subscribe(),
             store: Arc::new(store),
             proposed: Arc::default(),
-            metrics: ChainMetrics::default(),
+            metrics,
             receipts: Arc::default(),
         };
         let signer = Signer::new(key.clone(), spec.mesh_id(), recovered.signer);
@@ -165,9 +166,9 @@ impl Chain {
             anchoring,
             block_time: Duration::from_millis(spec.consensus.block_milliseconds.into()),
         });
-        let task = Task::new(engine, host, recovered, queue);
+        let task = Task::new(engine, host, recovered, inbox);
         let thread = std::thread::Builder::new().name("chain".into()).spawn(move || task.run())?;
-        Ok(Self { handle, thread: Some(thread) })
+        Ok(Self { handle, thread: Some(thread), verifier: Some(verifier) })
     }
 
     /// A handle to the chain.
@@ -182,6 +183,11 @@ impl Chain {
             && thread.join().is_err()
         {
             tracing::error!("the chain's thread panicked");
+        }
+        if let Some(verifier) = self.verifier.take()
+            && verifier.join().is_err()
+        {
+            tracing::error!("the thread that verifies transactions panicked");
         }
     }
 }
@@ -229,20 +235,34 @@ impl ChainHandle {
 
     /// Hands a gossip message on one of the chain's topics to the thread, which returns its verdict.
     pub(crate) async fn handle_gossip(&self, message: GossipMessage) {
-        let event = match message.topic.as_str() {
-            topic if topic == CONSENSUS.name => Event::Consensus(message),
-            topic if topic == BLOCKS.name => Event::BlockAnnounced(message),
+        let (lane, event) = match message.topic.as_str() {
+            topic if topic == CONSENSUS.name => (Lane::Consensus, Event::Consensus(message)),
+            topic if topic == BLOCKS.name => (Lane::Blocks, Event::BlockAnnounced(message)),
             // Transactions: no other topic is registered with this handler.
-            _ => Event::Transaction(message),
+            _ => {
+                // To the thread that verifies their signatures first.
+                let sent = self.transactions.send(Lane::Transactions, message);
+                if let Err(NotQueued::Full(message) | NotQueued::Closed(message)) = sent {
+                    self.metrics.dropped(Lane::Transactions);
+                    message.judge(Verdict::Ignore).await;
+                }
+                return;
+            }
         };
-        let dropped = self.send(event);
-        if let Some(
-            Event::Consensus(message) | Event::BlockAnnounced(message) | Event::Transaction(message),
-        ) = dropped
+        if let Err(NotQueued::Full(event) | NotQueued::Closed(event)) = self.events.send(lane, event)
+            && let Event::Consensus(message) | Event::BlockAnnounced(message) = event
         {
-            self.metrics.dropped.inc();
+            self.metrics.dropped(lane);
             message.judge(Verdict::Ignore).await;
         }
+    }
+
+    /// The next nonce of a key, after what is pending on this node; none when the ledger does not know the key, or the
+    /// chain's thread does not answer.
+    pub(crate) async fn next_nonce(&self, key: SignerKey, signer: NodeId) -> Option<u64> {
+        let (reply, answer) = oneshot::channel();
+        self.events.send(Lane::Transactions, Event::NextNonce { key, signer, reply }).ok()?;
+        answer.await.ok().flatten()
     }
 
     /// Answers another node's request for blocks.
@@ -257,13 +277,15 @@ impl ChainHandle {
     }
 
     /// Submits a transaction; it is gossiped when the mempool accepts it.
-    pub(crate) async fn submit(&self, envelope: Envelope) -> Result<Hash, SubmitError> {
-        let span = span::of_transaction(&envelope.id());
+    pub(crate) async fn submit(&self, signed: SignedTransaction) -> Result<Hash, SubmitError> {
+        let span = span::of_transaction(&signed.checked().id());
         let (reply, answer) = oneshot::channel();
         let submitted = async {
-            if self.send(Event::Submit(envelope, reply)).is_some() {
-                return Err(SubmitError::Busy);
-            }
+            let event = Event::Submit(Box::new(signed), reply);
+            self.events.send(Lane::Transactions, event).map_err(|refused| match refused {
+                NotQueued::Full(_) => SubmitError::Busy,
+                NotQueued::Closed(_) => SubmitError::Stopped,
+            })?;
             Ok(answer.await.map_err(|_| SubmitError::Stopped)??)
         };
         let submitted = submitted.instrument(span.clone()).await;
@@ -272,23 +294,13 @@ impl ChainHandle {
         }
         submitted
     }
+}
 
-    /// Returns the event when the queue is full or the thread has ended.
-    fn send(&self, event: Event) -> Option<Event> {
-        let events = self.events.lock();
-        let Some(events) = events.as_ref() else { return Some(event) };
-        match events.try_send(event) {
-            Ok(()) => None,
-            Err(TrySendError::Full(event) | TrySendError::Disconnected(event)) => Some(event),
-        }
-    }
-
+impl ChainHandle {
+    /// Ends the threads of the chain.
     fn close(&self) {
-        let events = self.events.lock().take();
-        if let Some(events) = events {
-            // Queued behind other events. With a full queue the thread is awake and will see that all senders are gone.
-            let _ = events.send(Event::Stop);
-        }
+        self.transactions.close();
+        self.events.close();
     }
 }
 

@@ -4,19 +4,23 @@
 
 mod proofs;
 mod subnets;
+mod validators;
 
 use std::sync::Arc;
 
 use nervure_api::{AccountView, ServiceError, TransactionState, TransactionView};
 use nervure_ledger::{
+    block::BlockContext,
     event::Event,
-    transaction::{Checked, Rejection},
+    mempool::MempoolError,
+    transaction::{SignedTransaction, SignerKey},
 };
-use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, NodeId};
+use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId};
 
 use super::{
     anchor::Anchoring,
     chain::{ChainHandle, SubmitError},
+    clock, view,
 };
 
 /// Answers queries about the ledger.
@@ -36,23 +40,24 @@ impl LedgerQueries {
     }
 
     /// The account of an owner key.
-    pub(crate) fn account(&self, owner: NodeId) -> Result<AccountView, ServiceError> {
-        let tip = self.chain()?.view().tip.clone();
+    pub(crate) async fn account(&self, owner: NodeId) -> Result<AccountView, ServiceError> {
+        let chain = self.chain()?;
+        let nonce = chain.next_nonce(SignerKey::Owner, owner).await;
+        let (tip, fees) = (chain.view().tip.clone(), view::fees(&chain.view()));
         let (state, accounts) = (&tip.state, tip.state.accounts());
         let account = accounts.get(&owner);
-        let stake = |(key, stake): (&NodeId, Amount)| (!stake.is_zero()).then_some((*key, stake));
-        let stakes = state.nodes().iter().map(|(key, node)| (key, node.stake_of(&owner)));
         Ok(AccountView {
             owner,
             balance: account.balance,
-            nonce: account.nonce,
+            // At least that of the ledger: a block may have come meanwhile.
+            nonce: nonce.unwrap_or(0).max(account.nonce),
             unbonding: accounts
                 .unbonding(&owner)
                 .map(|(block, amount)| (BlockHeight(block), amount))
                 .collect(),
-            stakes: stakes.filter_map(stake).collect(),
+            stakes: state.nodes().stakes_of(owner).collect(),
             height: state.height(),
-            min_fee: Amount::from_base_units(state.params().min_fee),
+            fees,
             block_milliseconds: self.block_milliseconds,
         })
     }
@@ -64,24 +69,28 @@ impl LedgerQueries {
         dry_run: bool,
     ) -> Result<TransactionView, ServiceError> {
         let chain = self.chain()?;
-        let id = envelope.id();
         let tip = chain.view().tip.clone();
-        let mut state = tip.state.clone();
-        let checked = Checked::new(&envelope, &state.mesh());
-        let tried = state.advance(std::slice::from_ref(&checked));
-        // A nonce that is too high may become valid. Every other rejection is final.
-        match view(id, None, tried.into_iter().next()) {
-            TrialResult::Applied(tried) if dry_run => {
-                return Ok(TransactionView { state: TransactionState::Possible, ..tried });
-            }
-            TrialResult::Rejected(rejection) if dry_run || !matches!(rejection, Rejection::Nonce { .. }) => {
-                let hint = checked.hint(&rejection);
-                return Err(ServiceError::Rejected { rejection, hint });
-            }
-            TrialResult::Applied(_) | TrialResult::Rejected(_) | TrialResult::Unknown => {}
+        let signed = SignedTransaction::verify(envelope, &tip.header.mesh);
+        let context = BlockContext { time: clock::now(), ..BlockContext::default() };
+        let trial = tip.state.try_transaction(&context, signed.checked()).map_err(|rejection| {
+            let hint = signed.checked().hint(&rejection);
+            ServiceError::Rejected { rejection, hint }
+        })?;
+        if dry_run {
+            return Ok(TransactionView {
+                state: TransactionState::Possible,
+                outcome: Some(trial.outcome),
+                paid: Some(trial.paid),
+                ..waiting(signed.checked().id())
+            });
         }
-        match chain.submit(envelope).await {
+        let checked = signed.checked().clone();
+        match chain.submit(signed).await {
             Ok(id) => Ok(waiting(id)),
+            Err(SubmitError::Refused(MempoolError::Ledger(rejection))) => {
+                let hint = checked.hint(&rejection);
+                Err(ServiceError::Rejected { rejection, hint })
+            }
             Err(SubmitError::Refused(refusal)) => Err(refused(refusal.to_string())),
             Err(error) => Err(ServiceError::Unavailable { reason: error.to_string() }),
         }
@@ -90,41 +99,39 @@ impl LedgerQueries {
     /// The state of a transaction.
     pub(crate) fn transaction(&self, id: Hash) -> Result<TransactionView, ServiceError> {
         let Some((height, event)) = self.chain()?.receipt_of(&id) else { return Ok(waiting(id)) };
-        Ok(match view(id, Some(height), Some(event)) {
-            TrialResult::Applied(done) => done,
-            TrialResult::Rejected(refusal) => TransactionView {
+        let height = Some(height);
+        Ok(match event {
+            Event::Applied { outcome, paid, .. } => TransactionView {
+                state: TransactionState::Applied,
+                height,
+                paid: Some(paid),
+                outcome: Some(outcome),
+                ..waiting(id)
+            },
+            Event::Refused { refusal, paid, .. } => TransactionView {
                 state: TransactionState::Rejected,
-                height: Some(height),
+                height,
+                paid: Some(paid),
                 refusal: Some(refusal.to_string()),
                 ..waiting(id)
             },
-            TrialResult::Unknown => waiting(id),
+            Event::Epoch { .. }
+            | Event::EpochFailed { .. }
+            | Event::ValidatorJailed { .. }
+            | Event::ValidatorRemoved { .. } => waiting(id),
         })
     }
 }
 
-/// The outcome of a transaction, from its event.
-enum TrialResult {
-    Applied(TransactionView),
-    Rejected(Rejection),
-    Unknown,
-}
-
-fn view(id: Hash, height: Option<BlockHeight>, event: Option<Event>) -> TrialResult {
-    match event {
-        Some(Event::Applied { outcome, .. }) => TrialResult::Applied(TransactionView {
-            state: TransactionState::Applied,
-            height,
-            outcome: Some(outcome),
-            ..waiting(id)
-        }),
-        Some(Event::Refused { refusal, .. }) => TrialResult::Rejected(refusal),
-        Some(Event::Epoch { .. } | Event::EpochFailed { .. }) | None => TrialResult::Unknown,
-    }
-}
-
 fn waiting(id: Hash) -> TransactionView {
-    TransactionView { id, state: TransactionState::Pending, height: None, outcome: None, refusal: None }
+    TransactionView {
+        id,
+        state: TransactionState::Pending,
+        height: None,
+        paid: None,
+        outcome: None,
+        refusal: None,
+    }
 }
 
 fn refused(message: String) -> ServiceError {

@@ -34,7 +34,7 @@ impl LedgerRegistry {
         Ok(Self(watch::Sender::new(ChainView::genesis(spec)?).subscribe()))
     }
 
-    /// The role of `node`: validator with a permit, miner with a slot, gateway when it is registered in the ledger and in
+    /// The role of `node`: validator with a permit or among those that joined to make blocks, miner with a slot, gateway when it is registered in the ledger and in
     /// no subnet.
     pub(crate) fn role(&self, node: &NodeId) -> Option<spec::Role> {
         self.with(|state| {
@@ -44,7 +44,7 @@ impl LedgerRegistry {
                 .filter_map(|subnet| subnet.uid_of(node).and_then(|uid| subnet.neuron(uid)))
                 .collect();
             let known = state.nodes().get(node).is_some().then_some(spec::Role::Gateway);
-            match neurons.iter().any(|neuron| neuron.permit) {
+            match state.roster().has_joined(node) || neurons.iter().any(|neuron| neuron.permit) {
                 true => Some(spec::Role::Validator),
                 false => neurons.first().map(|_| spec::Role::Miner).or(known),
             }

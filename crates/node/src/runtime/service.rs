@@ -120,6 +120,10 @@ impl MeshService for NodeService {
                 serving: self.experts.iter().map(|served| served.name.clone()).collect(),
                 chain: self.ledger.chain.as_ref().map(|chain| view::chain(&chain.view())),
                 anchor: self.ledger.anchoring.as_ref().map(|anchoring| anchoring.status()),
+                validator: self
+                    .ledger
+                    .validator(self.network.node())
+                    .filter(|_| self.role == Some(Role::Validator)),
                 network: serde_json::to_value(&network).unwrap_or(Value::Null),
             }
         }
@@ -127,7 +131,7 @@ impl MeshService for NodeService {
     }
 
     fn account(&self, owner: NodeId) -> BoxFuture<'_, Result<AccountView, ServiceError>> {
-        std::future::ready(self.ledger.account(owner)).boxed()
+        self.ledger.account(owner).boxed()
     }
 
     fn submit(

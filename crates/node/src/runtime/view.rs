@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use nervure_api::{CapabilityCount, Catalog, ChainStatus, ModelView, PeerView, ServiceError};
+use nervure_api::{CapabilityCount, Catalog, ChainStatus, FeesView, ModelView, PeerView, ServiceError};
 use nervure_ledger::state::LedgerState;
 use nervure_p2p::PeerInfo;
 use nervure_primitives::{BlockHeight, Capability, NodeId};
@@ -38,6 +38,11 @@ pub(crate) fn catalog(records: &[ExpertRecord]) -> Catalog {
     }
 }
 
+/// What transactions cost now.
+pub(crate) fn fees(view: &ChainView) -> FeesView {
+    FeesView { base_fee: view.tip.state.base_fee().0, tip: view.going_tip }
+}
+
 /// The node's position in the chain.
 pub(crate) fn chain(view: &ChainView) -> ChainStatus {
     let (header, state) = (&view.tip.header, &view.tip.state);
@@ -54,6 +59,7 @@ pub(crate) fn chain(view: &ChainView) -> ChainStatus {
         checkpoint: last_checkpoint(state),
         behind: view.behind,
         waiting: view.waiting as u32,
+        fees: fees(view),
         signed: view.signed,
         silent_through: view.silent_through,
         stalled: view.stalled.clone(),

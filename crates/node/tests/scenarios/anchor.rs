@@ -48,10 +48,13 @@ fn says_what_a_registration_would_do(mesh: &Mesh) {
     let (anchor_key, key) = (mesh.dir().join("other-anchor.key"), mesh.dir().join("nodes/miner-1/key.pem"));
     let (anchor_key, key) = (anchor_key.to_str().unwrap(), key.to_str().unwrap());
     let address = mesh.run(&["anchor", "key", anchor_key]).succeeded().out;
+    // It owns itself, and pays for what is not free.
+    let node = mesh.run(&["key", "show", key]).succeeded().out;
+    mesh.run(&["wallet", "send", node.trim(), "1"]).succeeded();
     let dry =
         mesh.run(&["anchor", "register", "--dry-run", "--anchor-key", anchor_key, "--key", key]).succeeded();
     let sentence = format!("this registers {} as the anchor key of ", address.trim());
-    assert!(dry.err.contains(&sentence) && dry.err.contains("it costs nothing"), "{dry:?}");
+    assert!(dry.err.contains(&sentence) && dry.err.contains("it costs 0.0000"), "a miner pays: {dry:?}");
 }
 
 /// The path of anvil, where npm has installed it.

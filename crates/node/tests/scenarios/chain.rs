@@ -32,7 +32,7 @@ fn transactions_become_final_and_every_node_agrees_on_the_state() {
 
     let tried = mesh.run(&["wallet", "send", &to, "12.5", "--dry-run"]).succeeded();
     assert!(
-        tried.err.contains("this pays 12.5 tokens") && tried.err.contains("a fee of 0.000001"),
+        tried.err.contains("this pays 12.5 tokens") && tried.err.contains("tokens now, and at most 0.0000"),
         "{tried:?}"
     );
     assert_eq!(balance(&mesh, key), 0);
@@ -40,6 +40,18 @@ fn transactions_become_final_and_every_node_agrees_on_the_state() {
     assert_eq!(sent.json()["state"], "applied");
     assert!(sent.err.contains("final in block"), "{sent:?}");
     assert_eq!(balance(&mesh, key), 12_500_000_000);
+
+    // One key, several commands at once: each gets a nonce of its own.
+    let at_once: Vec<CommandOutput> = std::thread::scope(|scope| {
+        let send = |amount: &'static str| {
+            let (mesh, to) = (&mesh, &to);
+            scope.spawn(move || mesh.run(&["wallet", "send", to, amount]))
+        };
+        let sending = ["1", "2", "3", "4"].map(send);
+        sending.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    at_once.into_iter().for_each(|one| drop(one.succeeded()));
+    assert_eq!(balance(&mesh, key), 22_500_000_000);
 
     let much: CommandOutput = mesh.run(&["wallet", "send", &to, "900000"]);
     assert!(much.code != 0 && much.err.contains("900000 tokens are needed"), "{much:?}");

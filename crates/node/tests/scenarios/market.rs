@@ -21,7 +21,12 @@ fn an_owner_founds_a_subnet_rules_it_and_earns_from_it() {
     refused(&early, "is not a registered node", "nervure key register");
 
     let registered = mesh.run(&["key", "register", &file]).succeeded();
-    assert!(registered.err.contains("a fee of 0.000001 tokens") && registered.err.contains("final in block"));
+    assert!(
+        registered.err.contains("it costs 0.0000") && registered.err.contains("final in block"),
+        "{registered:?}"
+    );
+    let cheap = mesh.run(&["subnet", "create", "mine", "--node", &node, "--fee", "0.000000001"]);
+    refused(&cheap, "its weight costs 0.0000", "raise --fee");
     let topics = || mesh.run(&["status", "--json"]).succeeded().json()["network"]["topics"].as_u64().unwrap();
     let before = topics();
     let dry = mesh.run(&["subnet", "create", "mine", "--node", &node, "--dry-run"]).succeeded();

@@ -3,7 +3,7 @@
 use std::{fs, num::NonZeroUsize, sync::Arc};
 
 use nervure_ledger::{
-    chain::Tip,
+    chain::{Draft, Tip},
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
     transaction::{Call, SetWeights, Transaction},
     tree::{Key, MemoryTree, StateTree},
@@ -50,7 +50,8 @@ fn weights(tip: &Tip, netuid: Netuid) -> Vec<Envelope> {
         let key = key(number);
         let nonce = tip.state.nodes().get(&key.node_id()).map_or(0, |node| node.nonce);
         let call = Call::SetWeights(SetWeights { netuid, weights: row.clone(), version_key: 0 });
-        let transaction = Transaction { nonce, fee: Amount::ZERO, expiry: BlockHeight(u64::MAX), call };
+        let expiry = BlockHeight(tip.header.height.0 + 100);
+        let transaction = Transaction { nonce, fee: Amount::ZERO, tip: Amount::ZERO, expiry, call };
         transaction.seal(&key, &tip.header.mesh).unwrap()
     };
     (0..VALIDATORS).map(envelope).collect()
@@ -77,7 +78,8 @@ pub(super) fn report(threads: NonZeroUsize) {
     for block in 1..=800u16 {
         let transactions = if block <= SUBNETS { weights(&tip, Netuid(block)) } else { Vec::new() };
         let (next, time) = timed(|| {
-            let next = tip.next(&store.read().unwrap(), transactions, threads).unwrap();
+            let next =
+                tip.next(&store.read().unwrap(), Draft::uncertified(&tip, transactions), threads).unwrap();
             store.commit(&next, None).unwrap();
             next
         });

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use nervure_consensus::checkpoint::CommitCertificate;
 use nervure_ledger::{
+    chain::Draft,
     snapshot::Assembly,
     spec::{AccountSpec, NodeSpec, Role},
     subnet::EpochInputs,
@@ -46,15 +48,21 @@ fn pay(tip: &Tip, from: u8, to: u8) -> Envelope {
     let amount = Amount::from_base_units(1);
     let call = Call::Transfer(Transfer { to: key(to).node_id(), amount });
     let nonce = tip.state.accounts().get(&from.node_id()).nonce;
-    let (fee, expiry) = (Amount::from_base_units(1_000), BlockHeight(u64::MAX));
-    Transaction { nonce, fee, expiry, call }.seal(&from, &tip.header.mesh).unwrap()
+    let (fee, expiry) = (Amount::from_base_units(100_000), BlockHeight(tip.header.height.0 + 100));
+    Transaction { nonce, fee, tip: Amount::ZERO, expiry, call }.seal(&from, &tip.header.mesh).unwrap()
 }
 
 /// The block after `tip`: a transfer to a new account each time.
 fn next(store: &Store, tip: &Tip) -> Next {
     let height = tip.header.height.0 as u8;
     let transactions = vec![pay(tip, height % 4, 20 + height), pay(tip, (height + 1) % 4, 0)];
-    tip.next(&store.read().unwrap(), transactions, NonZeroUsize::MIN).unwrap()
+    let height = tip.header.height;
+    // The only validator signs.
+    let certify =
+        || CommitCertificate::sign(&tip.header.mesh, (height, tip.header.id()), [&key(10)]).unwrap();
+    let last_commit = (height.0 > 0).then(certify);
+    let draft = Draft { last_commit, ..Draft::uncertified(tip, transactions) };
+    tip.next(&store.read().unwrap(), draft, NonZeroUsize::MIN).unwrap()
 }
 
 /// Commits `blocks` blocks; the tips from the first one on, with that of the beginning.

@@ -1,17 +1,23 @@
 //! The real ledger as an application of the simulation: blocks of signed transactions, executed, and committed to a
 //! real store on a disk that loses what was not synced.
 
-use std::{cell::RefCell, collections::BTreeMap, num::NonZeroUsize, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    rc::Rc,
+    sync::Arc,
+};
 
 use nervure_consensus::{
     bft::{
-        Application, Block, CommitError, Round,
+        Application, Block, CommitError, Round, SignedVote,
         simulation::{Genesis, Outcome, Plan, run},
     },
     checkpoint::{CommitCertificate, ValidatorSet},
 };
 use nervure_ledger::{block, event::Event, proposals::Proposals, spec::MeshSpec};
-use nervure_primitives::{BlockHeight, Hash};
+use nervure_primitives::{BlockHeight, Hash, NodeId};
 use nervure_store::{Store, StoreError, StoreOptions};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -111,7 +117,9 @@ fn name(event: &Event) -> String {
 
 fn open(disk: &Disk, spec: &MeshSpec) -> Result<(Store, Proposals), StoreError> {
     let (store, tip) = Store::open_on(disk.clone(), spec, OPTIONS)?;
-    Ok((store, Proposals::new(tip, NonZeroUsize::MIN)))
+    let certificate = store.read()?.certificate(tip.header.height)?;
+    let certificate = certificate.and_then(|bytes| CommitCertificate::decode(&bytes).ok());
+    Ok((store, Proposals::new(tip, certificate, NonZeroUsize::MIN)))
 }
 
 impl Application for Ledger {
@@ -126,11 +134,21 @@ impl Application for Ledger {
         }
     }
 
+    fn silent(&self) -> BTreeSet<NodeId> {
+        self.parts().1.tip().state.silent_validators()
+    }
+
+    fn late_precommit(&mut self, vote: &SignedVote) {
+        self.parts_mut().1.late_precommit(vote);
+    }
+
     fn propose(&mut self, _: Round) -> Block {
         self.listen();
+        let proposer = self.validators().members()[0].node;
         let (store, chain) = self.parts_mut();
+        let now = chain.tip().header.time;
         let made = store.read().map_err(|error| error.to_string()).and_then(|reader| {
-            let (id, body) = chain.make(&reader).map_err(|error| error.to_string())?;
+            let (id, body) = chain.make(&reader, (proposer, now)).map_err(|error| error.to_string())?;
             let body = body.or_else(|| chain.get(&id)?.block.encode().ok());
             body.map(|body| Block { id, body }).ok_or_else(|| "not kept".to_owned())
         });
@@ -163,7 +181,7 @@ impl Application for Ledger {
         if let Some(next) = chain.take(&certificate.value) {
             store.commit(&next, Some(&proof)).map_err(|error| failed(&error))?;
             let elected = chain.tip().header.next_validators != next.block.header.next_validators;
-            chain.committed(&next);
+            chain.committed(&next, certificate);
             let state = &chain.tip().state;
             assert_eq!(state.held(), u128::from(state.issuance()), "tokens were lost or made");
             let mut done = self.done.borrow_mut();

@@ -12,9 +12,9 @@ use nervure_ledger::{
     state::LedgerState,
     subnet::{Hyperparameter, Hyperparameters},
     transaction::{
-        Call, CommitWeights, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights, SetHyperparameter,
-        SetTake, SetWeights, SignerKey, Stake, Transaction, Transfer, Unstake, VoteSubnets, commitment,
-        consent,
+        Call, CommitWeights, JoinValidators, RegisterNeuron, RegisterNode, RegisterSubnet, RevealWeights,
+        SetHyperparameter, SetTake, SetWeights, SignerKey, Stake, Transaction, Transfer, Unstake,
+        VoteSubnets, commitment, consent,
     },
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, Netuid, NodeId, NodeKey, Uid};
@@ -27,6 +27,9 @@ const OWNERS: u8 = 4;
 /// Base units behind a validator for each unit of its power: far more than a run of a few blocks can shift, so that
 /// the Byzantine stay below a third.
 const UNIT: u64 = 1_000_000_000_000;
+
+/// More than a transaction costs here.
+const FEE: u64 = 1_000_000;
 
 /// The subnet of the genesis.
 const SUBNET: Netuid = Netuid(1);
@@ -58,7 +61,7 @@ fn units(units: u64) -> Amount {
 /// The mesh of a plan: its validators, and, epochs and elections come every two blocks.
 pub(crate) fn spec(plan: &Plan) -> MeshSpec {
     let economy = Params {
-        min_fee: 10,
+        min_base_fee: 8,
         min_stake: 100,
         unbonding: 2,
         take_interval: 1,
@@ -106,18 +109,23 @@ impl Crowd {
     }
 
     /// The spared validator leaves with all of its stake, and comes back.
-    fn rotation(&self, state: &LedgerState) -> Option<(NodeKey, Call)> {
-        let validator = self.rotated_out?;
-        let (key, node) = (owner(owner_of(validator)), self.validators.get(validator)?.key.node_id());
-        let staked = state.nodes().get(&node)?.stake_of(&key.node_id());
-        match (state.height().0 % 4, staked.is_zero()) {
-            (0, false) => Some((key, Call::Unstake(Unstake { node, amount: staked }))),
+    fn rotation(&self, state: &LedgerState) -> Vec<(NodeKey, Call)> {
+        let Some((at, validator)) = self.rotated_out.and_then(|at| Some((at, self.validators.get(at)?)))
+        else {
+            return Vec::new();
+        };
+        let (key, node) = (owner(owner_of(at)), validator.key.node_id());
+        let staked = state.nodes().stake_of(&node, &key.node_id());
+        let calls = match (state.height().0 % 4, staked.is_zero()) {
+            (0, false) => vec![Call::Unstake(Unstake { node, amount: staked })],
+            // The election removed it when it had no stake.
             (2, true) => {
-                let amount = units(self.validators.get(validator)?.power * UNIT);
-                Some((key, Call::Stake(Stake { node, amount })))
+                let stake = Stake { node, amount: units(validator.power * UNIT) };
+                vec![Call::Stake(stake), Call::JoinValidators(JoinValidators { node })]
             }
-            _ => None,
-        }
+            _ => Vec::new(),
+        };
+        calls.into_iter().map(|call| (key.clone(), call)).collect()
     }
 
     fn call(&self, rng: &mut ChaCha8Rng, state: &LedgerState) -> (NodeKey, Call) {
@@ -195,12 +203,16 @@ fn seal(
 ) -> Option<Envelope> {
     let node = key.node_id();
     let (nonce, fee) = match call.signer() {
-        SignerKey::Node => (state.nodes().get(&node).map_or(0, |node| node.nonce), 0),
-        SignerKey::Owner => (state.accounts().get(&node).nonce, 10),
+        SignerKey::Node => {
+            let is_free = state.lane_scope(&call, &node).is_ok_and(|scope| scope.is_some());
+            (state.nodes().get(&node).map_or(0, |node| node.nonce), if is_free { 0 } else { FEE })
+        }
+        SignerKey::Owner => (state.accounts().get(&node).nonce, FEE),
     };
     let before = sent.entry(node).or_insert(0);
     let nonce = nonce + *before;
     *before += 1;
     let expiry = BlockHeight(state.height().0 + 1 + nonce % 4);
-    Transaction { nonce, fee: units(fee), expiry, call }.seal(key, &state.mesh()).ok()
+    let tip = units(nonce % 3);
+    Transaction { nonce, fee: units(fee), tip, expiry, call }.seal(key, &state.mesh()).ok()
 }

@@ -2,6 +2,7 @@
 //! test, average and weigh; one of them follows another strategy.
 
 use nervure_ledger::{
+    block::BlockContext,
     spec::{MeshSpec, NodeSpec, Role},
     state::LedgerState,
     subnet::{Neuron, Subnet},
@@ -275,10 +276,11 @@ impl Economy {
             let used = &mut used[usize::from(index)];
             let nonce = self.state.nodes().get(&key.node_id()).unwrap().nonce + *used;
             *used += 1;
-            let transaction = Transaction { nonce, fee: Amount::ZERO, expiry: BlockHeight(u64::MAX), call };
+            let expiry = BlockHeight(self.state.height().0 + 100);
+            let transaction = Transaction { nonce, fee: Amount::ZERO, tip: Amount::ZERO, expiry, call };
             signed.push(Checked::new(&transaction.seal(key, &mesh).unwrap(), &mesh));
         }
-        self.state.advance(&signed);
+        self.state.advance(&BlockContext::default(), &signed).unwrap();
     }
 }
 

@@ -3,10 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use arc_malachitebft_core_types as core;
-use nervure_primitives::{BlockHeight, Hash, MeshId, NodeId, Signature};
+use nervure_primitives::{BlockHeight, Hash, NodeId, Signature};
 
 use crate::{
-    bft::proposer,
+    bft::proposer::ProposerOrder,
     checkpoint::ValidatorSet,
     statement::{Proposal, Round, Vote, VoteKind},
 };
@@ -55,7 +55,7 @@ pub(in crate::bft) struct CoreValidatorSet(Arc<Inner>);
 #[derive(Debug, PartialEq, Eq)]
 struct Inner {
     members: Vec<CoreValidator>,
-    order: Vec<usize>,
+    order: ProposerOrder,
     total: u64,
 }
 
@@ -67,18 +67,16 @@ pub(in crate::bft) struct CoreValidator {
 }
 
 impl CoreValidatorSet {
-    pub(in crate::bft) fn new(mesh: &MeshId, height: BlockHeight, validators: &ValidatorSet) -> Self {
+    pub(in crate::bft) fn new(validators: &ValidatorSet, order: ProposerOrder) -> Self {
         let members = validators.members().iter();
         let members =
             members.map(|v| CoreValidator { member: CoreAddress(v.node), power: v.power }).collect();
-        let order = proposer::order(mesh, height, validators);
         Self(Arc::new(Inner { members, order, total: validators.total_power() }))
     }
 
     fn proposer_of(&self, round: u32) -> &CoreValidator {
-        // Neither list is empty: a validator set has members, and the order contains all of them.
-        let at = self.0.order[round as usize % self.0.order.len()];
-        &self.0.members[at]
+        // A validator set has members, and the order contains the places of all of them.
+        &self.0.members[self.0.order.at(round)]
     }
 
     /// The proposer of `round`.

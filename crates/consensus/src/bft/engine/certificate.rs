@@ -25,7 +25,7 @@ impl Engine {
 
     fn check_commit(&mut self, certificate: &CommitCertificate) -> Result<(), MessageError> {
         let current = self.current.as_ref().ok_or(MessageError::NotStarted)?;
-        let decided = matches!(current.phase, Phase::Decided);
+        let decided = matches!(current.phase, Phase::Decided(_));
         if certificate.height < current.height || decided && certificate.height == current.height {
             return Err(MessageError::OldHeight(certificate.height));
         }

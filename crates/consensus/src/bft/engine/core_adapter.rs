@@ -14,7 +14,7 @@ use crate::{
         core::{self, BftContext, CoreSignature, Resumable},
         timer::TimeoutBackoff,
     },
-    checkpoint::Quorum,
+    checkpoint::{CommitCertificate, Quorum},
 };
 
 /// A statement whose signature was verified.
@@ -38,7 +38,7 @@ pub(super) struct CoreAdapter {
     pub(super) height: BlockHeight,
     quorum: Quorum,
     timeouts: Timeouts,
-    decided: Option<Round>,
+    decided: Option<CommitCertificate>,
 }
 
 type CoreResume = core::Resume<BftContext>;
@@ -67,8 +67,8 @@ impl CoreAdapter {
         self.quorum
     }
 
-    /// The round of the decision that this input led to, if it did.
-    pub(super) const fn take_decision(&mut self) -> Option<Round> {
+    /// The decision that this input led to, if it did.
+    pub(super) const fn take_decision(&mut self) -> Option<CommitCertificate> {
         self.decided.take()
     }
 
@@ -294,16 +294,15 @@ impl CoreAdapter {
         // The core keeps evidence per validator and height; a height reports its own once, here.
         let votes = evidence.votes.iter().flat_map(|(_, pairs)| pairs);
         let proposals = evidence.proposals.iter().flat_map(|(_, pairs)| pairs);
-        for (one, other) in votes {
-            let pair = Equivocation::Votes(core::vote_of(one), core::vote_of(other));
-            self.effects.push(Effect::Evidence(pair));
-        }
-        for (one, other) in proposals {
-            let pair = Equivocation::Proposals(core::proposal_of(one), core::proposal_of(other));
+        let votes = votes.map(|(one, other)| Equivocation::votes(core::vote_of(one), core::vote_of(other)));
+        let proposals = proposals
+            .map(|(one, other)| Equivocation::proposals(core::proposal_of(one), core::proposal_of(other)));
+        // The core pairs statements that differ, so that none of them is refused.
+        for pair in votes.chain(proposals).filter_map(Result::ok) {
             self.effects.push(Effect::Evidence(pair));
         }
         if let Some(certificate) = core::commit_of(certificate) {
-            self.decided = Some(certificate.round);
+            self.decided = Some(certificate.clone());
             // After the evidence: the host may start the next height as soon as it performs this effect.
             self.effects.push(Effect::Decided(certificate));
         }

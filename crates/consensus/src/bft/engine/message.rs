@@ -55,6 +55,9 @@ impl Engine {
 
     /// Handles a vote; `from` is none when it was kept since an earlier height.
     pub(super) fn handle_vote(&mut self, vote: SignedVote, from: Option<NodeId>) -> Result<(), HandlerError> {
+        if self.wants_late(&vote) {
+            return self.handle_late_precommit(vote);
+        }
         let target = self.target_height(&vote.statement, vote.signer)?;
         if let TargetHeight::Future = target {
             self.check_capacity(&vote.signer, &Message::Vote(vote))?;
@@ -77,6 +80,25 @@ impl Engine {
             TargetHeight::Current => self.feed(core::Input::Vote(core::core_vote(&vote)))?,
             TargetHeight::Future => self.keep(vote.signer, Message::Vote(vote), from),
         }
+        Ok(())
+    }
+
+    /// Whether `vote` is a precommit for the block that is decided, and the first of its signer.
+    fn wants_late(&self, vote: &SignedVote) -> bool {
+        let phase = self.current.as_ref().map(|current| &current.phase);
+        matches!(phase, Some(Phase::Decided(late)) if late.wants(vote))
+    }
+
+    /// Passes on a precommit that came after the decision. Another one of its signer is of an old height.
+    fn handle_late_precommit(&mut self, vote: SignedVote) -> Result<(), HandlerError> {
+        if !self.adapter.verify_vote(&vote) {
+            return Err(MessageError::InvalidSignature(vote.signer).into());
+        }
+        self.observe(vote.signer, vote.into());
+        if let Some(Phase::Decided(late)) = self.current.as_mut().map(|current| &mut current.phase) {
+            late.arrived(&vote.signer);
+        }
+        self.adapter.effects.push(Effect::LatePrecommit(vote));
         Ok(())
     }
 
@@ -171,7 +193,7 @@ impl Engine {
                 // The core does not run yet, so the statement waits like one of a later height.
                 Phase::Listening(_) => Ok(TargetHeight::Future),
                 Phase::Running => self.check_round(position.round).map(|()| TargetHeight::Current),
-                Phase::Decided => Err(MessageError::OldHeight(position.height)),
+                Phase::Decided(_) => Err(MessageError::OldHeight(position.height)),
             };
         }
         Ok(TargetHeight::Future)
@@ -233,7 +255,7 @@ impl Engine {
             (std::cmp::Ordering::Equal, Phase::Running) => {
                 self.state.as_ref().ok_or(MessageError::NotStarted)
             }
-            (std::cmp::Ordering::Equal, Phase::Decided) => Err(MessageError::OldHeight(height)),
+            (std::cmp::Ordering::Equal, Phase::Decided(_)) => Err(MessageError::OldHeight(height)),
             _ => Err(MessageError::FutureHeight(height)),
         }
     }

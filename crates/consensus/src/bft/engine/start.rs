@@ -1,8 +1,8 @@
 //! The start of a height: listen, replay the log, run.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use nervure_primitives::BlockHeight;
+use nervure_primitives::{BlockHeight, NodeId};
 
 use super::{
     CurrentHeight, Engine, Phase,
@@ -11,19 +11,26 @@ use super::{
     replay::start_height,
 };
 use crate::{
-    bft::{Effect, Message, WalEntry, core},
+    bft::{Effect, Message, WalEntry, core, proposer::ProposerOrder},
     checkpoint::{Quorum, ValidatorSet},
 };
+
+/// A height, its validators, and those of them that propose last.
+pub(super) struct ValidatorOrder {
+    pub(super) height: BlockHeight,
+    pub(super) validators: Arc<ValidatorSet>,
+    pub(super) silent: BTreeSet<NodeId>,
+}
 
 impl Engine {
     /// Starts a height.
     pub(super) fn on_start(
         &mut self,
-        height: BlockHeight,
-        validators: Arc<ValidatorSet>,
+        ValidatorOrder { height, validators, silent }: ValidatorOrder,
         log: Vec<WalEntry>,
     ) -> Result<(), EngineError> {
-        let members = core::CoreValidatorSet::new(self.adapter.mesh(), height, &validators);
+        let order = ProposerOrder::new(self.adapter.mesh(), height, (&validators, &silent));
+        let members = core::CoreValidatorSet::new(&validators, order);
         // Read before `current` is replaced: `listen` compares both heights.
         let before = self.current.as_ref().map(|current| current.height);
         self.future_messages.forget_before(height);

@@ -5,7 +5,7 @@ mod bounds;
 mod restart;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -13,7 +13,10 @@ use nervure_primitives::{Hash, MeshId, NodeKey};
 
 use super::*;
 use crate::{
-    bft::{Message, Proposal, SignedStatement, SignerRecord, Timeouts, Timer, Vote, VoteKind},
+    bft::{
+        Message, Proposal, SignedStatement, SignerRecord, Timeouts, Timer, Vote, VoteKind,
+        proposer::ProposerOrder,
+    },
     checkpoint::CommitCertificate,
 };
 
@@ -77,7 +80,8 @@ impl TestNode {
 
     pub(super) fn start(&mut self, height: u64, count: u8, log: Vec<WalEntry>) {
         self.log.clone_from(&log);
-        self.give(Input::Start { height: BlockHeight(height), validators: validators(count), log });
+        let (validators, silent) = (validators(count), BTreeSet::new());
+        self.give(Input::Start { height: BlockHeight(height), validators, silent, log });
     }
 
     /// Handles an input and performs the effects, answering requests at once.
@@ -149,7 +153,8 @@ pub(super) fn deliver(nodes: &mut [TestNode]) {
 
 /// The proposer of a round.
 pub(super) fn proposer(count: u8, height: u64, round: u32) -> u8 {
-    let members = core::CoreValidatorSet::new(&MESH, BlockHeight(height), &validators(count));
+    let order = ProposerOrder::new(&MESH, BlockHeight(height), (&validators(count), &BTreeSet::new()));
+    let members = core::CoreValidatorSet::new(&validators(count), order);
     (1..=count).find(|n| node(*n) == members.proposer(round)).unwrap()
 }
 

@@ -217,6 +217,7 @@ impl<A: Application> World<'_, A> {
             }
             Effect::Validate(candidate) => self.validate(at, candidate),
             Effect::Decided(certificate) => self.commit(at, &certificate),
+            Effect::LatePrecommit(vote) => self.nodes[at].app.late_precommit(&vote),
             Effect::Behind { peer, .. } => {
                 let height = self.nodes[at].next_height();
                 if self.now >= self.nodes[at].next_decision_request {
@@ -254,6 +255,13 @@ impl<A: Application> World<'_, A> {
         let me = self.nodes[at].key.node_id();
         let violation = match effect {
             Effect::Evidence(pair) if honest(pair.culprit()) => Violation::Accused(pair.culprit()),
+            Effect::Evidence(pair) if pair.verify(&self.plan.mesh).is_err() => {
+                Violation::BadEvidence(pair.culprit())
+            }
+            Effect::Evidence(_) => {
+                self.evidence += 1;
+                return;
+            }
             Effect::Refused { from, reason } if reason.blames_sender() && honest(*from) => {
                 Violation::Blamed(*from)
             }
@@ -282,9 +290,10 @@ impl<A: Application> World<'_, A> {
                 let Some(driver) = self.nodes[at].driver.as_mut() else { return };
                 let mut log = driver.host().disk.log();
                 let node = &self.nodes[at];
-                let (height, validators) = (node.next_height(), node.app.validators());
+                let (height, validators, silent) =
+                    (node.next_height(), node.app.validators(), node.app.silent());
                 log.retain(|entry| entry.height() == height);
-                self.input(at, Input::Start { height, validators, log });
+                self.input(at, Input::Start { height, validators, silent, log });
             }
             LocalEvent::Timer(timer, turn) => {
                 if self.nodes[at].timers.get(&timer) == Some(&turn) {

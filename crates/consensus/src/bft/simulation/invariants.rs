@@ -24,6 +24,8 @@ pub enum Violation {
     },
     /// An honest node was accused of equivocation.
     Accused(NodeId),
+    /// Evidence against this node does not verify.
+    BadEvidence(NodeId),
     /// An honest node was blamed for a message.
     Blamed(NodeId),
     /// An honest node found its own record to be old.

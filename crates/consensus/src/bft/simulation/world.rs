@@ -31,6 +31,8 @@ pub struct Outcome {
     pub trace: Hash,
     /// The injected faults.
     pub faults: Faults,
+    /// How often an honest node got evidence of equivocation; each piece verifies.
+    pub evidence: u64,
     /// The violated invariants.
     pub violations: Vec<Violation>,
     /// The longest time from a height's first proposal until the last honest node had committed it.
@@ -60,6 +62,8 @@ pub(super) struct World<'a, A> {
     pub(super) nodes: Vec<Instance<A>>,
     pub(super) invariants: InvariantChecker,
     pub(super) faults: Faults,
+    /// Pieces of evidence that honest nodes got.
+    pub(super) evidence: u64,
     /// The block that each instance saw proposed first. Equivocators vote for it.
     pub(super) first_seen: BTreeMap<SeenProposal, Hash>,
     /// The time of the first proposal of each height.
@@ -92,6 +96,7 @@ pub fn run<A: Application>(plan: &Plan, make: impl Fn(&Genesis) -> A) -> Outcome
         seed: plan.seed,
         trace: world.trace.finish(),
         faults: world.faults,
+        evidence: world.evidence,
         violations: world.invariants.violations,
         finality: world.finality,
         recovery: recovered - plan.faults_end,
@@ -123,6 +128,7 @@ impl<'a, A: Application> World<'a, A> {
             nodes,
             invariants: InvariantChecker::default(),
             faults: Faults::default(),
+            evidence: 0,
             first_seen: BTreeMap::new(),
             proposed: BTreeMap::new(),
             finality: 0,

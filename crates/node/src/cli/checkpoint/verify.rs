@@ -20,7 +20,7 @@ use super::{
 /// Verifies a block from the genesis on, with certificates only
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A key is chain, account/ID, node/ID, stake/NODE/STAKER, vote/NODE, subnet/N or neuron/N/UID.
+A key is chain, account/ID, node/ID, stake/NUMBER/STAKER, vote/NODE, subnet/N or neuron/N/UID.
 Exit code 9 means that the node's answer does not verify.
 
 Examples:

@@ -20,6 +20,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 pub(in crate::cli) struct Spending<'a> {
     pub(in crate::cli) node: &'a Client,
     pub(in crate::cli) envelope: Envelope,
+    /// The most that it may cost.
     pub(in crate::cli) fee: Amount,
 }
 
@@ -29,7 +30,7 @@ impl Spending<'_> {
         let envelope = BASE64.encode(&self.envelope.encode()?);
         let tried = self.node.submit(&SubmitBody { envelope: envelope.clone(), dry_run: true }).await?;
         if let Some(outcome) = &tried.outcome {
-            output::note(&effect_line(outcome, self.fee));
+            output::note(&effect_line(outcome, tried.paid.unwrap_or(self.fee), self.fee));
         }
         if dry_run {
             if global.json {
@@ -50,7 +51,8 @@ impl Spending<'_> {
                 Ok(done)
             }
             TransactionState::Rejected => {
-                anyhow::bail!("the ledger rejected it: {}", done.refusal.unwrap_or_default())
+                let cost = cost_text(&done);
+                anyhow::bail!("the ledger rejected it{cost}: {}", done.refusal.unwrap_or_default())
             }
             TransactionState::Pending => anyhow::bail!(
                 "no block included {} within {} s\ncheck that the chain advances: nervure status",
@@ -80,10 +82,10 @@ impl Spending<'_> {
 }
 
 /// What a transaction would do and cost.
-fn effect_line(outcome: &Outcome, fee: Amount) -> String {
-    let cost = match fee.is_zero() {
+fn effect_line(outcome: &Outcome, now: Amount, most: Amount) -> String {
+    let cost = match most.is_zero() {
         true => "it costs nothing".to_owned(),
-        false => format!("it costs a fee of {fee} tokens"),
+        false => format!("it costs {now} tokens now, and at most {most}"),
     };
     format!("this {}; {cost}", outcome.description().future)
 }
@@ -92,7 +94,14 @@ fn effect_line(outcome: &Outcome, fee: Amount) -> String {
 fn final_line(done: &TransactionView, took: Duration) -> String {
     let block = done.height.map(|height| format!(" in block {height}")).unwrap_or_default();
     let effect = done.outcome.as_ref().map(|outcome| format!(": {}", outcome.description().past));
-    format!("final{block} after {:.1} s{}", took.as_secs_f64(), effect.unwrap_or_default())
+    let cost = cost_text(done);
+    format!("final{block} after {:.1} s{cost}{}", took.as_secs_f64(), effect.unwrap_or_default())
+}
+
+/// What was paid for it, if anything was.
+fn cost_text(done: &TransactionView) -> String {
+    let paid = done.paid.filter(|paid| !paid.is_zero());
+    paid.map(|paid| format!(" for {paid} tokens")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -109,18 +118,25 @@ mod tests {
         let outcome = Outcome::AnchorKeyRegistered(RegisterAnchorKeyOutcome { node, address });
         let expected =
             format!("this registers {address} as the anchor key of {node}, from the next election on");
-        assert_eq!(effect_line(&outcome, Amount::ZERO), format!("{expected}; it costs nothing"));
+        assert_eq!(
+            effect_line(&outcome, Amount::ZERO, Amount::ZERO),
+            format!("{expected}; it costs nothing")
+        );
+        let [now, most] = [1_500_000, 3_000_000].map(Amount::from_base_units);
+        let costs = effect_line(&outcome, now, most);
+        assert_eq!(costs, format!("{expected}; it costs 0.0015 tokens now, and at most 0.003"));
         let done = TransactionView {
             id: Hash::from_bytes([3; 32]),
             state: TransactionState::Applied,
             height: Some(BlockHeight(7)),
+            paid: Some(now),
             outcome: Some(outcome),
             refusal: None,
         };
         assert_eq!(
             final_line(&done, Duration::from_millis(1_240)),
             format!(
-                "final in block 7 after 1.2 s: {node} signs checkpoints with the anchor key {address} from the next \
+                "final in block 7 after 1.2 s for 0.0015 tokens: {node} signs checkpoints with the anchor key {address} from the next \
                  election on"
             )
         );

@@ -7,7 +7,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use nervure_consensus::{
-    bft::{Round, SignerRecord, WalEntry},
+    bft::{Round, SignedVote, SignerRecord, WalEntry},
     checkpoint::CommitCertificate,
 };
 use nervure_ledger::{
@@ -15,9 +15,10 @@ use nervure_ledger::{
     chain::{BlockError, Next, Tip},
     mempool::{Mempool, MempoolError},
     proposals::Proposals,
+    transaction::SignedTransaction,
     tree::StateTree,
 };
-use nervure_primitives::{BlockHeight, Envelope, Hash};
+use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
 use nervure_store::{Store, Wal};
 
 use super::{
@@ -50,7 +51,9 @@ impl BlockExecutor {
     /// On top of `tip`, the last block in the store.
     pub(super) fn new(tip: Tip, deps: ExecutorDeps) -> Self {
         let ExecutorDeps { store, wal, proposed, receipts, metrics, threads } = deps;
-        Self { store, wal, proposed, receipts, metrics, proposals: Proposals::new(tip, threads) }
+        let last_commit = stored_certificate(&store, tip.header.height);
+        let proposals = Proposals::new(tip, last_commit, threads);
+        Self { store, wal, proposed, receipts, metrics, proposals }
     }
 
     /// The last committed block.
@@ -69,8 +72,8 @@ impl BlockExecutor {
     }
 
     /// Takes a transaction for one of the next blocks.
-    pub(super) fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
-        self.proposals.insert(envelope)
+    pub(super) fn insert(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
+        self.proposals.insert_verified(signed)
     }
 
     /// Appends to the write-ahead log.
@@ -88,14 +91,21 @@ impl BlockExecutor {
         Ok(self.wal.sync()?)
     }
 
+    /// Keeps a precommit for the tip that came after its certificate, for the next block made here.
+    pub(super) fn late_precommit(&mut self, vote: &SignedVote) {
+        self.proposals.late_precommit(vote);
+    }
+
     /// Whether the block with this id is here and may follow.
     pub(super) fn holds(&self, id: &Hash) -> bool {
         self.proposals.holds(id)
     }
 
-    /// Makes a block of the transactions that wait, and keeps it. Returns its id.
-    pub(super) fn propose(&mut self) -> Result<Hash, HostError> {
-        let (id, body) = self.proposals.make(&self.store.read()?).map_err(HostError::Block)?;
+    /// Makes a block of the transactions that wait, as `proposer` whose clock says `now`, and keeps it. Returns its
+    /// id.
+    pub(super) fn propose(&mut self, proposer: NodeId, now: UnixMillis) -> Result<Hash, HostError> {
+        let made = self.proposals.make(&self.store.read()?, (proposer, now));
+        let (id, body) = made.map_err(HostError::Block)?;
         if let Some(body) = body {
             self.keep(id, body)?;
         }
@@ -151,7 +161,7 @@ impl BlockExecutor {
         self.store.commit(next, Some(&encode(certificate)?))?;
         self.wal.next_height()?;
         self.receipts.note(next.block.header.height, &next.events);
-        self.set_tip(next);
+        self.set_tip(next, certificate);
         Ok(())
     }
 
@@ -190,7 +200,7 @@ impl BlockExecutor {
             let (block, certificate) = certified;
             let Some(next) = execute(&mut self.proposals, &batch.tree()?, block)? else { continue };
             batch.push(&next, Some(&encode(certificate)?))?;
-            self.set_tip(&next);
+            self.set_tip(&next, certificate);
             on_tip(self.tip());
             written.push((next.block.header.height, next.events));
             last_round = Some(certificate.round);
@@ -204,9 +214,9 @@ impl BlockExecutor {
         Ok(last_round)
     }
 
-    fn set_tip(&mut self, next: &Next) {
+    fn set_tip(&mut self, next: &Next, certificate: &CommitCertificate) {
         self.metrics.block(next.block.transactions.len());
-        self.proposals.committed(next);
+        self.proposals.committed(next, certificate);
         self.proposed.clear();
     }
 }
@@ -228,6 +238,14 @@ fn execute(
         }
     })?;
     Ok(proposals.take(&id))
+}
+
+/// The certificate of the block at `height`, which the next block carries; none of the genesis.
+fn stored_certificate(store: &Store, height: BlockHeight) -> Option<CommitCertificate> {
+    let found = store.read().and_then(|reader| reader.certificate(height));
+    let found =
+        found.inspect_err(|error| tracing::error!(%height, %error, "no certificate of the last block"));
+    CommitCertificate::decode(&found.ok()??).ok()
 }
 
 /// A certificate as it is stored.

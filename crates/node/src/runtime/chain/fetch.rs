@@ -1,6 +1,6 @@
 //! Work that waits for the network runs on the runtime's tasks; results return to the thread as events.
 
-use std::{collections::BTreeSet, sync::mpsc::SyncSender, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use nervure_consensus::bft::Candidate;
@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use super::{
     blocks::{self, Certified, InvalidAnswer},
+    inbox::Sender,
     task::Event,
 };
 use crate::runtime::peers;
@@ -47,12 +48,12 @@ pub(super) enum BlocksAnswer {
 pub(super) struct Net {
     network: NetworkHandle,
     runtime: Handle,
-    events: SyncSender<Event>,
+    events: Sender<Event>,
 }
 
 impl Net {
     /// Runs its work on the current runtime, and returns results to `events`.
-    pub(super) fn new(network: NetworkHandle, events: SyncSender<Event>) -> Self {
+    pub(super) fn new(network: NetworkHandle, events: Sender<Event>) -> Self {
         Self { network, runtime: Handle::current(), events }
     }
 
@@ -176,8 +177,7 @@ impl Net {
         }
     }
 
-    /// Drops the result when the queue is full: the requester asks again.
     fn report(&self, event: Event) {
-        let _ = self.events.try_send(event);
+        self.events.answer(event);
     }
 }

@@ -9,7 +9,7 @@ mod commit;
 mod follow;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,9 +18,13 @@ use nervure_consensus::{
     bft::{self, Candidate, DriverError, Effect, Input, SignerRecord, Timer},
     checkpoint::{CommitCertificate, ValidatorSet},
 };
-use nervure_ledger::{block::Block, mempool::MempoolError};
+use nervure_ledger::{
+    block::Block,
+    mempool::MempoolError,
+    transaction::{SignedTransaction, SignerKey},
+};
 use nervure_p2p::{GossipMessage, Verdict};
-use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId};
+use nervure_primitives::{BlockHeight, Hash, NodeId};
 use nervure_protocol::topics::{CONSENSUS, TRANSACTIONS};
 use nervure_store::fail_point::{Point, reach};
 use tokio::sync::watch;
@@ -29,15 +33,18 @@ use tracing::Span;
 use super::{
     ChainMetrics, ChainRole, ChainView, executor::BlockExecutor, fetch::Net, gossip, host_error::HostError,
     pacemaker::Pacemaker, pending::PendingTransactions, schedule::Schedule, span, stall::StallMonitor,
-    sync::BlockSync,
+    sync::BlockSync, unfunded::UnfundedMeter,
 };
-use crate::runtime::anchor::Anchoring;
+use crate::runtime::{anchor::Anchoring, clock};
 
 /// How often a follower that receives no blocks asks for them.
 const FOLLOWER_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long a validator that has just started looks for peers before it begins with its own last block.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often the going tip is computed between two blocks.
+const GOING_TIP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a host depends on.
 pub(super) struct HostDeps {
@@ -63,6 +70,10 @@ pub(super) struct Host {
     span: Span,
     /// Inputs for the engine that effects produced.
     inputs: VecDeque<Input>,
+    /// When the going tip is computed again.
+    tip_due: Instant,
+    /// Peers that send transactions that no account pays for.
+    unfunded: UnfundedMeter,
     /// How many consensus messages were sent: each sending is a gossip message of its own.
     sent: u16,
 }
@@ -82,6 +93,8 @@ pub(super) struct DueHeight {
     pub(super) height: BlockHeight,
     /// The validators that decide it.
     pub(super) validators: Arc<ValidatorSet>,
+    /// Those of them that propose last.
+    pub(super) silent: BTreeSet<NodeId>,
 }
 
 impl Host {
@@ -95,6 +108,8 @@ impl Host {
             current: CurrentHeight::default(),
             span: span::of_height(deps.executor.height(), 0),
             inputs: VecDeque::new(),
+            tip_due: now,
+            unfunded: UnfundedMeter::default(),
             sent: 0,
             deps,
         }
@@ -103,7 +118,8 @@ impl Host {
     /// The process begins: restores pending transactions, and asks peers for their heights.
     pub(super) fn start(&mut self) {
         let executor = &mut self.deps.executor;
-        self.deps.pending.restore(|envelope| executor.insert(envelope));
+        let mesh = executor.tip().header.mesh;
+        self.deps.pending.restore(|envelope| executor.insert(SignedTransaction::verify(envelope, &mesh)));
         self.prune_pending();
         self.report_waiting();
         self.handshake_heights();
@@ -166,7 +182,8 @@ impl Host {
             tracing::warn!("this mesh has no validators with stake: it makes no blocks");
             return None;
         };
-        Some(DueHeight { height: self.height(), validators })
+        let silent = tip.state.silent_validators();
+        Some(DueHeight { height: self.height(), validators, silent })
     }
 
     /// Takes back blocks that were proposed before this process began.
@@ -211,9 +228,9 @@ impl Host {
     }
 
     /// Takes a transaction of a peer for one of the next blocks.
-    pub(super) fn insert(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
-        let span = span::of_transaction(&envelope.id());
-        let taken = self.deps.executor.insert(envelope);
+    pub(super) fn insert(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
+        let span = span::of_transaction(&signed.checked().id());
+        let taken = self.deps.executor.insert(signed);
         match &taken {
             Ok(_) => span.in_scope(|| tracing::debug!("in the mempool")),
             Err(rejection) => span.in_scope(|| tracing::debug!(%rejection, "not taken into the mempool")),
@@ -222,9 +239,23 @@ impl Host {
         taken
     }
 
+    /// Takes a transaction of a peer; the verdict says whether it is forwarded, and whether it counts against the peer.
+    pub(super) fn on_transaction(&mut self, from: Option<NodeId>, signed: SignedTransaction) -> Verdict {
+        match self.insert(signed) {
+            Ok(_) => Verdict::Accept,
+            Err(refusal) if refusal.blames_sender() => Verdict::Reject,
+            Err(refusal) if refusal.is_unfunded() => {
+                self.deps.metrics.unfunded.inc();
+                from.map_or(Verdict::Reject, |peer| self.unfunded.on_unfunded(peer, Instant::now()))
+            }
+            Err(_) => Verdict::Ignore,
+        }
+    }
+
     /// Takes a transaction of this node's own user: it is kept across restarts, and published.
-    pub(super) fn submit(&mut self, envelope: Envelope) -> Result<Hash, MempoolError> {
-        let id = self.insert(envelope.clone())?;
+    pub(super) fn submit(&mut self, signed: SignedTransaction) -> Result<Hash, MempoolError> {
+        let envelope = signed.envelope().clone();
+        let id = self.insert(signed)?;
         if let Ok(bytes) = envelope.encode() {
             self.deps.pending.add(id, &envelope);
             self.deps.net.publish(TRANSACTIONS.name, bytes);
@@ -238,9 +269,34 @@ impl Host {
         self.deps.pending.retain(|id| pool.contains(id));
     }
 
-    fn report_waiting(&self) {
+    fn report_waiting(&mut self) {
         let waiting = self.deps.executor.pool().len();
-        self.deps.view.send_modify(|view| view.waiting = waiting);
+        let going_tip = self.is_tip_due(Instant::now()).then(|| self.going_tip());
+        self.deps.view.send_modify(|view| {
+            view.waiting = waiting;
+            view.going_tip = going_tip.unwrap_or(view.going_tip);
+        });
+    }
+
+    /// Whether the going tip is computed again: with a full mempool it takes longer than taking a transaction does.
+    fn is_tip_due(&mut self, now: Instant) -> bool {
+        let is_due = self.tip_due <= now;
+        if is_due {
+            self.tip_due = now + GOING_TIP_INTERVAL;
+        }
+        is_due
+    }
+
+    fn going_tip(&self) -> u64 {
+        let executor = &self.deps.executor;
+        executor.pool().going_tip(&executor.tip().state)
+    }
+
+    /// The next nonce of a key, after what is pending here; none when the ledger does not know the key.
+    pub(super) fn next_nonce(&self, key: SignerKey, signer: NodeId) -> Option<u64> {
+        let executor = &self.deps.executor;
+        let next = executor.tip().state.next_nonce(key, &signer).ok()?;
+        Some(executor.pool().next_nonce(key, signer, next))
     }
 
     /// A peer sent a message of `height`, which begins here too when enough validators have begun it.
@@ -274,7 +330,7 @@ impl Host {
         // The engine may ask late: a block of the next height was committed meanwhile, and this proposal is
         // void.
         if height == self.height() {
-            let value = self.deps.executor.propose()?;
+            let value = self.deps.executor.propose(self.deps.net.node(), clock::now())?;
             self.inputs.push_back(Input::Proposed { height, round, value });
         }
         Ok(())
@@ -369,6 +425,7 @@ impl bft::Host for Host {
             Effect::Propose { height, round, .. } => self.propose(height, round)?,
             Effect::Validate(candidate) => self.validate(candidate),
             Effect::Decided(certificate) => self.decided(certificate)?,
+            Effect::LatePrecommit(vote) => self.deps.executor.late_precommit(&vote),
             Effect::Evidence(equivocation) => {
                 self.deps.metrics.equivocations.inc();
                 tracing::warn!(culprit = %equivocation.culprit(), "a validator equivocated");

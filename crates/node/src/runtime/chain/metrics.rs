@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use prometheus_client::{
-    metrics::{counter::Counter, histogram::Histogram},
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
-use super::ChainView;
+use super::{ChainView, inbox::Lane};
 use crate::runtime::{metrics::StateGauge, view};
 
 /// Bounds of the buckets of a height's duration, in seconds: a local mesh has blocks of some 100 ms, and a height of
@@ -20,18 +21,38 @@ const BLOCK_TRANSACTIONS: [f64; 9] = [0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1
 /// Metrics of the chain. Clones share the same values.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChainMetrics {
-    /// Events that found the queue full.
-    pub(super) dropped: Counter,
     /// Equivocations of validators that were proven.
     pub(super) equivocations: Counter,
     /// Blocks of others that this node refused.
     pub(super) refused_blocks: Counter,
     /// Answers and announcements of peers that no honest node sends.
     pub(super) peer_faults: Counter,
+    /// Transactions of peers that no account pays for.
+    pub(super) unfunded: Counter,
     /// Rounds beyond the first.
     pub(super) extra_rounds: Counter,
+    dropped: Dropped,
     heights: HeightDurations,
     transactions: BlockTransactions,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LaneLabels {
+    lane: &'static str,
+}
+
+#[derive(Clone, Debug)]
+struct Dropped(Family<LaneLabels, Counter>);
+
+impl Default for Dropped {
+    fn default() -> Self {
+        let dropped = Family::<LaneLabels, Counter>::default();
+        // Every series exists from the start, so that a rate over a first event is not lost.
+        for lane in [Lane::Consensus, Lane::Blocks, Lane::Transactions] {
+            drop(dropped.get_or_create(&LaneLabels { lane: lane.name() }));
+        }
+        Self(dropped)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -98,15 +119,26 @@ impl ChainMetrics {
                 "Blocks of peers that no honest node sends: not bound to their header, or without a valid certificate",
                 &self.peer_faults,
             ),
-            ("chain_dropped", "Consensus messages dropped because the queue was full", &self.dropped),
+            (
+                "chain_unfunded_transactions",
+                "Transactions of peers that no account can pay for; many of one peer count against it",
+                &self.unfunded,
+            ),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
         }
+        let dropped = "Messages of peers that were dropped because the lane of their kind was full";
+        registry.register("chain_dropped", dropped, self.dropped.0.clone());
         let heights = "Duration of heights, from their start to the commit; on validators only";
         registry.register_with_unit("chain_height_duration", heights, Unit::Seconds, self.heights.0.clone());
         let transactions = "Transactions in committed blocks";
         registry.register("chain_block_transactions", transactions, self.transactions.0.clone());
+    }
+
+    /// Counts a message that found its lane full.
+    pub(super) fn dropped(&self, lane: Lane) {
+        self.dropped.0.get_or_create(&LaneLabels { lane: lane.name() }).inc();
     }
 
     /// Measures a block that was committed.

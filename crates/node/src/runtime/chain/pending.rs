@@ -144,8 +144,8 @@ mod tests {
     fn envelope(nonce: u64) -> Envelope {
         let key = NodeKey::from_seed(&[1; 32]);
         let call = Call::Transfer(Transfer { to: key.node_id(), amount: Amount::from_base_units(1) });
-        let transaction =
-            Transaction { nonce, fee: Amount::from_base_units(9), expiry: BlockHeight(9), call };
+        let (fee, tip) = (Amount::from_base_units(9), Amount::ZERO);
+        let transaction = Transaction { nonce, fee, tip, expiry: BlockHeight(9), call };
         transaction.seal(&key, &MeshId::from_bytes([2; 32])).unwrap()
     }
 

@@ -1,14 +1,15 @@
 //! The thread of the chain: one event at a time.
 
-use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use nervure_consensus::bft::{Candidate, Driver, DriverError, Engine, Input, MessageError};
-use nervure_ledger::{block::Block, mempool::MempoolError, transaction};
+use nervure_ledger::{
+    block::Block,
+    mempool::MempoolError,
+    transaction::{SignedTransaction, SignerKey},
+};
 use nervure_p2p::{GossipMessage, Verdict};
-use nervure_primitives::{Envelope, Hash, NodeId};
+use nervure_primitives::{Hash, NodeId};
 use nervure_protocol::chain::BlockAnnouncement;
 use nervure_store::RecoveredLog;
 use tokio::sync::oneshot;
@@ -19,6 +20,7 @@ use super::{
     gossip,
     host::{DueHeight, Host},
     host_error::HostError,
+    inbox::{Inbox, Received},
 };
 
 /// The longest that the thread sleeps.
@@ -30,10 +32,12 @@ pub(super) enum Event {
     Consensus(GossipMessage),
     /// A committed block by gossip.
     BlockAnnounced(GossipMessage),
-    /// A transaction by gossip.
-    Transaction(GossipMessage),
+    /// A transaction by gossip, whose signature holds.
+    Transaction(GossipMessage, Box<SignedTransaction>),
     /// A transaction of this node's users.
-    Submit(Envelope, oneshot::Sender<Result<Hash, MempoolError>>),
+    Submit(Box<SignedTransaction>, oneshot::Sender<Result<Hash, MempoolError>>),
+    /// The next nonce of a key is asked for, after what is pending.
+    NextNonce { key: SignerKey, signer: NodeId, reply: oneshot::Sender<Option<u64>> },
     /// The block of a proposal, or that no peer has it.
     Body(Candidate, Option<Block>),
     /// What a peer that was asked for committed blocks did.
@@ -42,22 +46,20 @@ pub(super) enum Event {
     InvalidBody(NodeId, InvalidAnswer),
     /// The peers that were asked for their heights at the start have answered, or failed to.
     HandshakeDone,
-    /// The node ends.
-    Stop,
 }
 
 /// The engine with its host and its inbox.
 pub(super) struct Task {
     driver: Driver<Host>,
-    queue: Receiver<Event>,
+    inbox: Inbox<Event>,
     recovered: RecoveredLog,
 }
 
 type TaskError = DriverError<HostError>;
 
 impl Task {
-    pub(super) fn new(engine: Engine, host: Host, recovered: RecoveredLog, queue: Receiver<Event>) -> Self {
-        Self { driver: Driver::new(engine, host), queue, recovered }
+    pub(super) fn new(engine: Engine, host: Host, recovered: RecoveredLog, inbox: Inbox<Event>) -> Self {
+        Self { driver: Driver::new(engine, host), inbox, recovered }
     }
 
     /// Runs until the node stops, or a fatal error.
@@ -72,17 +74,14 @@ impl Task {
         loop {
             let span = self.driver.host().span();
             span.in_scope(|| self.fire_timers())?;
-            let wait = match self.driver.host().next_deadline() {
-                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-                None => MAX_SLEEP,
-            };
-            match self.queue.recv_timeout(wait) {
-                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Ok(event) => {
+            let deadline = self.driver.host().next_deadline();
+            match self.inbox.receive(deadline.unwrap_or_else(|| Instant::now() + MAX_SLEEP)) {
+                Received::Closed => return Ok(()),
+                Received::Event(event) => {
                     let span = self.driver.host().span();
                     span.in_scope(|| self.handle(event))?;
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Received::Timeout => {}
             }
         }
     }
@@ -107,8 +106,8 @@ impl Task {
     fn begin(&mut self, due: DueHeight) -> Result<(), TaskError> {
         let recovered = std::mem::take(&mut self.recovered);
         self.driver.host().recover(&recovered.blocks).map_err(DriverError::Host)?;
-        let DueHeight { height, validators } = due;
-        self.feed(Input::Start { height, validators, log: recovered.of(height) })
+        let DueHeight { height, validators, silent } = due;
+        self.feed(Input::Start { height, validators, silent, log: recovered.of(height) })
     }
 
     fn handle(&mut self, event: Event) -> Result<(), TaskError> {
@@ -123,14 +122,19 @@ impl Task {
                 self.driver.host().judge(message, verdict);
                 Ok(())
             }
-            Event::Transaction(message) => {
-                let verdict = self.on_transaction(&message.data);
+            Event::Transaction(message, signed) => {
+                let from = NodeId::try_from(message.from).ok();
+                let verdict = self.driver.host().on_transaction(from, *signed);
                 self.driver.host().judge(message, verdict);
                 Ok(())
             }
-            Event::Submit(envelope, reply) => {
+            Event::Submit(signed, reply) => {
                 // The caller may have gone away.
-                let _ = reply.send(self.driver.host().submit(envelope));
+                let _ = reply.send(self.driver.host().submit(*signed));
+                Ok(())
+            }
+            Event::NextNonce { key, signer, reply } => {
+                let _ = reply.send(self.driver.host().next_nonce(key, signer));
                 Ok(())
             }
             Event::Body(candidate, Some(block)) => {
@@ -153,7 +157,6 @@ impl Task {
                 self.driver.host().on_handshake_done();
                 Ok(())
             }
-            Event::Stop => Ok(()),
         }
     }
 
@@ -179,16 +182,6 @@ impl Task {
         let verdict = self.driver.host().on_announcement(from, &announcement).map_err(DriverError::Host)?;
         self.drain()?;
         Ok(verdict)
-    }
-
-    /// A transaction by gossip: forwarded when the pool takes it.
-    fn on_transaction(&mut self, data: &[u8]) -> Verdict {
-        let Ok(envelope) = Envelope::decode(data, transaction::MAX_LEN) else { return Verdict::Reject };
-        match self.driver.host().insert(envelope) {
-            Ok(_) => Verdict::Accept,
-            Err(refusal) if refusal.blames_sender() => Verdict::Reject,
-            Err(_) => Verdict::Ignore,
-        }
     }
 
     /// Handles an input, then the inputs that its effects produced.

@@ -24,6 +24,8 @@ pub(crate) struct ChainView {
     pub behind: Option<BlockHeight>,
     /// Transactions that wait for a block.
     pub waiting: usize,
+    /// The least tip for 1,000 units of weight that would be in the next block, in base units.
+    pub going_tip: u64,
     /// The highest block that this node's key signed something about.
     pub signed: Option<BlockHeight>,
     /// Up to which height this node's key signs nothing, because it was seen to have signed before.
@@ -44,6 +46,7 @@ impl ChainView {
             round: 0,
             behind: None,
             waiting: 0,
+            going_tip: 0,
             signed: None,
             silent_through: None,
             stalled: None,

@@ -7,7 +7,7 @@ use futures::{FutureExt, future::BoxFuture};
 use nervure_anchor::Submission;
 use nervure_api::{
     AnchorRecordView, CheckpointPage, CheckpointRow, CheckpointView, EpochView, NodeView, ServiceError,
-    StateProofView, SubmissionView, SubnetDetail, SubnetPage,
+    StateProofView, SubmissionView, SubnetDetail, SubnetPage, ValidatorPage,
 };
 use nervure_gateway::LedgerReader;
 use nervure_ledger::{
@@ -83,8 +83,12 @@ impl LedgerReader for LedgerQueries {
         self.show_subnet(netuid).boxed()
     }
 
+    fn validators(&self) -> BoxFuture<'_, Result<ValidatorPage, ServiceError>> {
+        std::future::ready(self.list_validators()).boxed()
+    }
+
     fn node(&self, node: NodeId) -> BoxFuture<'_, Result<NodeView, ServiceError>> {
-        std::future::ready(self.show_node(node)).boxed()
+        self.show_node(node).boxed()
     }
 }
 

@@ -6,10 +6,12 @@ use nervure_api::{NeuronView, NodeView, ServiceError, SubnetDetail, SubnetPage, 
 use nervure_ledger::{
     state::LedgerState,
     subnet::{Neuron, Subnet},
+    transaction::SignerKey,
 };
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 
-use super::{LedgerQueries, proofs};
+use super::{LedgerQueries, proofs, validators};
+use crate::runtime::view::fees;
 
 impl LedgerQueries {
     /// All subnets.
@@ -41,8 +43,10 @@ impl LedgerQueries {
     }
 
     /// A node of the ledger.
-    pub(super) fn show_node(&self, node: NodeId) -> Result<NodeView, ServiceError> {
-        let tip = self.chain()?.view().tip.clone();
+    pub(super) async fn show_node(&self, node: NodeId) -> Result<NodeView, ServiceError> {
+        let chain = self.chain()?;
+        let nonce = chain.next_nonce(SignerKey::Node, node).await;
+        let (tip, fees) = (chain.view().tip.clone(), fees(&chain.view()));
         let state = &tip.state;
         let found = state.nodes().get(&node);
         let found = found
@@ -53,9 +57,12 @@ impl LedgerQueries {
             node,
             owner: found.owner,
             take: found.take,
-            nonce: found.nonce,
+            // At least that of the ledger: a block may have come meanwhile.
+            nonce: nonce.unwrap_or(0).max(found.nonce),
+            fees,
             stake: found.stake(),
             slots: slots.collect(),
+            validator: validators::view(state, node),
             height: state.height(),
         })
     }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use nervure_ledger::{
     chain::Tip,
     subnet::{Neuron, Subnet},
-    transaction::{Call, CommitWeights, RevealWeights, SetWeights, Transaction, commitment},
+    transaction::{
+        Call, CommitWeights, RevealWeights, SetWeights, SignedTransaction, Transaction, commitment,
+    },
 };
 use nervure_primitives::{Amount, BlockHeight, Netuid};
 
@@ -56,9 +58,12 @@ impl PendingWeights {
         let mut nonce = node.nonce;
         let expiry = height.saturating_add(WEIGHTS_EXPIRY_BLOCKS);
         for call in calls {
-            let transaction = Transaction { nonce, fee: Amount::ZERO, expiry: BlockHeight(expiry), call };
+            // Free, in the lane of validators.
+            let (fee, tip) = (Amount::ZERO, Amount::ZERO);
+            let transaction = Transaction { nonce, fee, tip, expiry: BlockHeight(expiry), call };
             let Ok(envelope) = transaction.seal(&validator.key, &validator.mesh) else { return };
-            if let Err(error) = validator.chain.submit(envelope).await {
+            let signed = SignedTransaction::verify(envelope, &validator.mesh);
+            if let Err(error) = validator.chain.submit(signed).await {
                 tracing::debug!(%error, "weights are submitted again later");
                 return;
             }

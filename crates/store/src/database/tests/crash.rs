@@ -14,8 +14,8 @@ fn run(disk: &Disk) -> (Option<Tip>, Option<Tip>) {
     let Ok((store, mut tip)) = open(disk) else { return (None, None) };
     for _ in 0..6 {
         let Ok(reader) = store.read() else { return (Some(tip), None) };
-        let transactions = vec![pay(&tip, 0, 1)];
-        let Ok(next) = tip.next(&reader, transactions, NonZeroUsize::MIN) else { return (Some(tip), None) };
+        let draft = Draft::uncertified(&tip, vec![pay(&tip, 0, 1)]);
+        let Ok(next) = tip.next(&reader, draft, NonZeroUsize::MIN) else { return (Some(tip), None) };
         if store.commit(&next, None).is_err() {
             return (Some(tip), Some(next.tip()));
         }

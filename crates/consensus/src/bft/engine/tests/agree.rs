@@ -1,7 +1,7 @@
 //! Heights are decided.
 
 use super::*;
-use crate::bft::TimerKind;
+use crate::bft::{MessageError, TimerKind};
 
 #[test]
 fn four_validators_decide_every_height() {
@@ -83,7 +83,12 @@ fn a_proposer_of_an_already_decided_block_decides_it_too() {
     let mut give = |input| engine.handle(input).unwrap();
     let receive = |message| Input::Message { from: node(99), message };
     let elapsed = |kind| Input::Elapsed(crate::bft::Timer { height: BlockHeight(1), round: Round(0), kind });
-    give(Input::Start { height: BlockHeight(1), validators: validators(4), log: Vec::new() });
+    give(Input::Start {
+        height: BlockHeight(1),
+        validators: validators(4),
+        silent: Default::default(),
+        log: Vec::new(),
+    });
     let value = block(BlockHeight(1), Round(0));
     let asked = give(receive(proposal(first, 0, None, value)));
     assert!(asked.iter().any(|effect| matches!(effect, Effect::Validate(_))), "{asked:?}");
@@ -126,4 +131,40 @@ fn two_votes_at_one_position_are_evidence() {
         });
         assert_eq!(culprits.collect::<Vec<_>>(), [super::node(2)]);
     }
+}
+
+#[test]
+fn a_precommit_that_comes_after_the_decision_is_passed_on_once() {
+    let mut node = TestNode::new(1);
+    node.start(1, 4, Vec::new());
+    let value = block(BlockHeight(1), Round(0));
+    let proposer = proposer(4, 1, 0);
+    if proposer != 1 {
+        node.receive(proposal(proposer, 0, None, value));
+    }
+    for kind in [VoteKind::Prevote, VoteKind::Precommit] {
+        [2, 3].into_iter().for_each(|n| node.receive(vote(n, 0, kind, Some(value))));
+    }
+    let certificate = node.decided.first().expect("three of four decide");
+    assert!(certificate.signatures.of(&super::node(4)).is_none());
+    node.other.clear();
+    // Another block, another round, and a damaged signature are none.
+    node.receive(vote(4, 0, VoteKind::Precommit, None));
+    node.receive(vote(4, 1, VoteKind::Precommit, Some(value)));
+    let Message::Vote(signed) = vote(4, 0, VoteKind::Precommit, Some(value)) else { panic!("a vote") };
+    node.receive(Message::Vote(SignedStatement { signer: super::node(3), ..signed }));
+    let signature = nervure_primitives::Signature::from_bytes([1; 64]);
+    node.receive(Message::Vote(SignedStatement { signature, ..signed }));
+    let passed = |node: &TestNode| {
+        node.other
+            .iter()
+            .filter(|effect| matches!(effect, Effect::LatePrecommit(_)))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(passed(&node), []);
+    node.receive(Message::Vote(signed));
+    node.receive(Message::Vote(signed));
+    assert_eq!(passed(&node), [Effect::LatePrecommit(signed)]);
+    assert!(node.errors().iter().any(|error| matches!(error, MessageError::OldHeight(_))), "the second one");
 }

@@ -72,7 +72,12 @@ fn a_suspended_proposer_does_not_wait_for_itself() {
     let n = proposer(4, 1, 0);
     let mut suspended = TestNode::new(n);
     let mut engine = Engine::new(config(), Signer::new(key(n), MESH, SignerRecord::default()));
-    let start = Input::Start { height: BlockHeight(1), validators: validators(4), log: Vec::new() };
+    let start = Input::Start {
+        height: BlockHeight(1),
+        validators: validators(4),
+        silent: Default::default(),
+        log: Vec::new(),
+    };
     let asked = engine.handle(start).unwrap();
     assert!(asked.iter().any(|effect| matches!(effect, Effect::Propose { .. })));
     std::mem::swap(&mut suspended.engine, &mut engine);
@@ -102,7 +107,12 @@ fn a_decision_in_the_log_is_emitted_again() {
 #[test]
 fn records_are_saved_before_messages_are_sent() {
     let mut engine = Engine::new(config(), Signer::new(key(1), MESH, SignerRecord::default()));
-    let start = Input::Start { height: BlockHeight(1), validators: validators(1), log: Vec::new() };
+    let start = Input::Start {
+        height: BlockHeight(1),
+        validators: validators(1),
+        silent: Default::default(),
+        log: Vec::new(),
+    };
     let mut effects = engine.handle(start).unwrap();
     let value = block(BlockHeight(1), Round(0));
     let proposed = Input::Proposed { height: BlockHeight(1), round: Round(0), value };

@@ -39,9 +39,10 @@ fn verify(tip: &Tip, (block, certificate): &Certified) -> FollowOutcome {
 fn a_proposed_block_is_kept_and_logged_until_it_is_committed() {
     let (chain, blocks) = chain(1);
     let (mut executor, home) = executor(&chain);
-    let id = executor.propose().unwrap();
+    let (proposer, now) = (blocks[0].0.header.proposer, blocks[0].0.header.time);
+    let id = executor.propose(proposer, now).unwrap();
     assert!(executor.holds(&id) && executor.proposed.get(&id).is_some());
-    assert_eq!(executor.propose().unwrap(), id, "the same transactions make the same block");
+    assert_eq!(executor.propose(proposer, now).unwrap(), id, "the same transactions make the same block");
     let next = executor.take(&id).unwrap();
     assert_eq!(next.block, blocks[0].0);
     executor.commit(&next, &blocks[0].1).unwrap();

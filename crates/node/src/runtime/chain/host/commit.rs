@@ -103,7 +103,9 @@ impl Host {
         if let Some(took) = took {
             self.deps.metrics.height(took);
         }
+        let going_tip = self.going_tip();
         self.deps.view.send_modify(|view| {
+            view.going_tip = going_tip;
             view.behind = self.sync.behind();
             view.silent_through = view.silent_through.filter(|through| *through > tip.header.height);
             (view.committed, view.took) = (Instant::now(), took);

@@ -1,0 +1,368 @@
+//! A full mesh, and a block of every kind of transaction in its worst case.
+
+use std::{
+    hint::black_box,
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+use nervure_anchor::{AnchorKey, ProofOfPossession};
+use nervure_ledger::{
+    block::BlockContext,
+    chain::{Draft, Tip},
+    event::Event,
+    spec::{AccountSpec, MeshSpec, NodeSpec, Role, SubnetSpec},
+    state::LedgerState,
+    subnet::Hyperparameter,
+    transaction::{
+        Call, Checked, CommitWeights, JoinValidators, LeaveValidators, RegisterAnchorKey, RegisterNeuron,
+        RegisterNode, RegisterSubnet, RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights,
+        SignerKey, Stake, SwapKey, Transaction, Transfer, Unstake, VoteSubnets, commitment, consent,
+    },
+    tree::MemoryTree,
+};
+use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, MechanismSpec, Netuid, NodeKey, Uid};
+
+/// Subnets, validators and neurons of each: as many as there can be.
+const SUBNETS: u16 = 128;
+const VALIDATORS: u64 = 64;
+const NEURONS: u64 = 256;
+
+/// Accounts, so that the tree is deep.
+const ACCOUNTS: u64 = 10_000;
+
+/// Transactions of a block of the cheap kinds.
+const MANY: u64 = 100;
+
+/// The subnet with plain weights, and the one with commits.
+const PLAIN: Netuid = Netuid(1);
+const HIDDEN: Netuid = Netuid(2);
+
+const TOKEN: u64 = 1_000_000_000;
+
+/// What one transaction of a kind costs.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) name: &'static str,
+    /// Bytes of its body.
+    pub(crate) bytes: usize,
+    /// Its weight.
+    pub(crate) weight: u64,
+    /// What it took, in thousandths of a signature check.
+    pub(crate) measured: f64,
+}
+
+struct Case {
+    name: &'static str,
+    block: Vec<Envelope>,
+    best: Duration,
+}
+
+fn key(number: u64) -> NodeKey {
+    let mut seed = [3; 32];
+    seed[..8].copy_from_slice(&number.to_be_bytes());
+    NodeKey::from_seed(&seed)
+}
+
+/// The first are validators, the others miners; each owns itself.
+fn neuron(number: u64) -> NodeKey {
+    key(number)
+}
+
+fn account(number: u64) -> NodeKey {
+    key(100_000 + number)
+}
+
+fn subnet_owner(netuid: Netuid) -> NodeKey {
+    account(u64::from(netuid.0))
+}
+
+fn tokens(tokens: u64) -> Amount {
+    Amount::from_base_units(tokens * TOKEN)
+}
+
+/// A mesh in which all places are taken.
+fn spec() -> MeshSpec {
+    let mut spec = MeshSpec::public("weights");
+    let economy = &mut spec.economy;
+    (economy.max_subnets, economy.subnet_immunity, economy.hyperparameter_interval) = (SUBNETS, 0, 1);
+    economy.min_self_stake = TOKEN;
+    (economy.min_tempo, economy.subnet.tempo, economy.subnet.immunity) = (5, 5, 0);
+    (economy.subnet.commit_reveal, economy.subnet.weights_interval) = (false, 0);
+    // No election: who is a validator stays so, and pays nothing it would not pay anyway.
+    economy.election_interval = 50_000;
+    let netuids: Vec<Netuid> = (1..=SUBNETS).map(Netuid).collect();
+    spec.subnets =
+        netuids.iter().map(|netuid| SubnetSpec::new(*netuid, format!("subnet-{netuid}"), None)).collect();
+    spec.subnets.iter_mut().for_each(|subnet| subnet.owner = Some(subnet_owner(subnet.netuid).node_id()));
+    let node = |number| {
+        let role = if number < VALIDATORS { Role::Validator } else { Role::Miner };
+        let stake = if number < VALIDATORS { tokens(1_000) } else { Amount::ZERO };
+        NodeSpec::new(neuron(number).node_id(), role).in_subnets(netuids.iter().copied()).with_stake(stake)
+    };
+    spec.nodes = (0..NEURONS).map(node).collect();
+    let owners = (0..NEURONS).map(neuron).chain((0..ACCOUNTS).map(account));
+    spec.accounts = owners.map(|key| AccountSpec::new(key.node_id(), tokens(500))).collect();
+    spec
+}
+
+/// A state to measure on.
+struct World(LedgerState);
+
+impl World {
+    fn sign(&self, key: &NodeKey, call: Call) -> Envelope {
+        self.sign_at(key, call, 0)
+    }
+
+    /// Signs with the nonce after so many others.
+    fn sign_at(&self, key: &NodeKey, call: Call, before: u64) -> Envelope {
+        let (state, id) = (&self.0, key.node_id());
+        let nonce = before
+            + match call.signer() {
+                SignerKey::Owner => state.accounts().get(&id).nonce,
+                SignerKey::Node => state.nodes().get(&id).unwrap().nonce,
+            };
+        let (fee, expiry) = (tokens(1), BlockHeight(state.height().0 + 50));
+        Transaction { nonce, fee, tip: Amount::ZERO, expiry, call }.seal(key, &state.mesh()).unwrap()
+    }
+
+    /// Carries out a block, of which nothing may be rejected.
+    fn apply(&mut self, block: &[Envelope]) {
+        let checked = Checked::all(block, &self.0.mesh(), NonZeroUsize::MIN);
+        let events = self.0.advance(&BlockContext::default(), &checked).unwrap();
+        let refused = events.iter().find(|event| matches!(event, Event::Refused { .. }));
+        assert_eq!(refused, None);
+    }
+
+    fn consent(&self, node: &NodeKey, owner: &NodeKey) -> Envelope {
+        consent(node, &owner.node_id(), &self.0.mesh()).unwrap()
+    }
+
+    fn weigh(&self, validator: u64, netuid: Netuid, before: u64) -> Envelope {
+        let call = Call::SetWeights(SetWeights { netuid, weights: row(validator), version_key: 0 });
+        self.sign_at(&neuron(validator), call, before)
+    }
+}
+
+/// A full row of weights, different for each validator.
+fn row(validator: u64) -> Vec<(Uid, u16)> {
+    (0..NEURONS as u16).map(|uid| (Uid(uid), 300 + (uid * 97 + validator as u16 * 31) % 60_000)).collect()
+}
+
+fn reveal(validator: u64) -> RevealWeights {
+    RevealWeights { netuid: HIDDEN, weights: row(validator), salt: Hash::of("salt", &[]), version_key: 0 }
+}
+
+fn commit(world: &World, validator: u64) -> Call {
+    let hash = commitment(&world.0.mesh(), &neuron(validator).node_id(), &reveal(validator));
+    Call::CommitWeights(CommitWeights { netuid: HIDDEN, hash })
+}
+
+/// Node keys that are registered and in no subnet, one for each of the first accounts.
+fn spare(number: u64) -> NodeKey {
+    key(200_000 + number)
+}
+
+/// The full mesh: every validator has weights and bonds for all neurons of two subnets, the first one of all subnets.
+fn full() -> World {
+    let mut world = World(LedgerState::genesis(&spec()).unwrap());
+    for netuid in [PLAIN, HIDDEN] {
+        let rows: Vec<_> = (0..VALIDATORS).map(|validator| world.weigh(validator, netuid, 0)).collect();
+        world.apply(&rows);
+    }
+    let everywhere: Vec<_> =
+        (0..).zip(3..=SUBNETS).map(|(at, netuid)| world.weigh(0, Netuid(netuid), at)).collect();
+    world.apply(&everywhere);
+    let mut prepared: Vec<_> = (0..MANY)
+        .map(|number| {
+            let consent = world.consent(&spare(number), &account(number));
+            world.sign(&account(number), Call::RegisterNode(RegisterNode { consent }))
+        })
+        .collect();
+    prepared.extend((0..MANY).map(|number| {
+        let stake = Stake { node: spare(number).node_id(), amount: tokens(5) };
+        world.sign_at(&account(number), Call::Stake(stake), 1)
+    }));
+    let stake = Call::Stake(Stake { node: neuron(0).node_id(), amount: tokens(10) });
+    prepared.extend((MANY..2 * MANY).map(|number| world.sign(&account(number), stake.clone())));
+    world.apply(&prepared);
+    // Two epochs: bonds are full, and the first commits are in the second.
+    (0..6).for_each(|_| world.apply(&[]));
+    let hide = SetHyperparameter { netuid: HIDDEN, to: Hyperparameter::CommitReveal(true) };
+    world.apply(&[world.sign(&subnet_owner(HIDDEN), Call::SetHyperparameter(hide))]);
+    let epoch = |world: &World| world.0.subnets()[&HIDDEN].epoch;
+    let now = epoch(&world);
+    while epoch(&world) == now {
+        world.apply(&[]);
+    }
+    let commits: Vec<_> = (0..VALIDATORS).map(|one| world.sign(&neuron(one), commit(&world, one))).collect();
+    world.apply(&commits);
+    while epoch(&world) == now + 1 {
+        world.apply(&[]);
+    }
+    world
+}
+
+fn cases(world: &World) -> Vec<Case> {
+    let many = |call: &dyn Fn(u64) -> (NodeKey, Call)| -> Vec<Envelope> {
+        (0..MANY).map(call).map(|(key, call)| world.sign(&key, call)).collect()
+    };
+    let validators = |call: &dyn Fn(u64) -> Call| -> Vec<Envelope> {
+        (0..VALIDATORS).map(|one| world.sign(&neuron(one), call(one))).collect()
+    };
+    let of_subnets = |call: &dyn Fn(Netuid) -> Call| -> Vec<Envelope> {
+        (1..=SUBNETS).map(Netuid).map(|netuid| world.sign(&subnet_owner(netuid), call(netuid))).collect()
+    };
+    let one = |key: NodeKey, call| vec![world.sign(&key, call)];
+    let mechanism =
+        || (0..16).fold(MechanismSpec::named("next-byte"), |spec, at| spec.with(format!("p{at}"), 8));
+    let weights = |one| SetWeights { netuid: PLAIN, weights: row(one), version_key: 0 };
+    let blocks = [
+        (
+            "transfer",
+            many(&|n| {
+                let to = key(900_000 + n).node_id();
+                (account(2_000 + n), Call::Transfer(Transfer { to, amount: tokens(1) }))
+            }),
+        ),
+        (
+            "register node",
+            many(&|n| {
+                let owner = account(3_000 + n);
+                let consent = world.consent(&key(800_000 + n), &owner);
+                (owner, Call::RegisterNode(RegisterNode { consent }))
+            }),
+        ),
+        (
+            "swap key",
+            one(
+                neuron(0),
+                Call::SwapKey(SwapKey {
+                    old: neuron(0).node_id(),
+                    consent: world.consent(&key(700_000), &neuron(0)),
+                }),
+            ),
+        ),
+        ("set take", many(&|n| (neuron(n), Call::SetTake(SetTake { node: neuron(n).node_id(), take: 5 })))),
+        (
+            "stake",
+            many(&|n| {
+                (account(4_000 + n), Call::Stake(Stake { node: neuron(0).node_id(), amount: tokens(10) }))
+            }),
+        ),
+        (
+            "unstake",
+            many(&|n| {
+                let node = neuron(0).node_id();
+                (account(MANY + n), Call::Unstake(Unstake { node, amount: tokens(10) }))
+            }),
+        ),
+        (
+            "register subnet",
+            one(
+                account(0),
+                Call::RegisterSubnet(RegisterSubnet {
+                    name: "newcomer".into(),
+                    node: spare(0).node_id(),
+                    max_lock: Amount::from_base_units(u64::MAX),
+                    mechanism: Some(mechanism()),
+                }),
+            ),
+        ),
+        (
+            "register neuron",
+            one(
+                account(1),
+                Call::RegisterNeuron(RegisterNeuron {
+                    netuid: PLAIN,
+                    node: spare(1).node_id(),
+                    max_price: None,
+                }),
+            ),
+        ),
+        (
+            "join validators",
+            many(&|n| (account(n), Call::JoinValidators(JoinValidators { node: spare(n).node_id() }))),
+        ),
+        (
+            "leave validators",
+            (0..VALIDATORS)
+                .map(|n| {
+                    let node = neuron(n).node_id();
+                    world.sign(&neuron(n), Call::LeaveValidators(LeaveValidators { node }))
+                })
+                .collect(),
+        ),
+        (
+            "set hyperparameter",
+            of_subnets(&|netuid| {
+                Call::SetHyperparameter(SetHyperparameter { netuid, to: Hyperparameter::Immunity(7) })
+            }),
+        ),
+        ("set mechanism", of_subnets(&|netuid| Call::SetMechanism(SetMechanism { netuid, to: mechanism() }))),
+        ("set weights", validators(&|one| Call::SetWeights(weights(one)))),
+        ("commit weights", validators(&|one| commit(world, one))),
+        ("reveal weights", validators(&|one| Call::RevealWeights(reveal(one)))),
+        (
+            "vote subnets",
+            validators(&|one| {
+                let weights = (1..=SUBNETS).map(|netuid| (Netuid(netuid), netuid + one as u16)).collect();
+                Call::VoteSubnets(VoteSubnets { weights })
+            }),
+        ),
+        (
+            "register anchor key",
+            validators(&|one| {
+                let key = AnchorKey::from_secret(&[one as u8 + 1; 32]).unwrap();
+                let possession = ProofOfPossession::prove(&key, &neuron(one).node_id(), &world.0.mesh());
+                Call::RegisterAnchorKey(RegisterAnchorKey { address: key.address(), possession })
+            }),
+        ),
+    ];
+    blocks.into_iter().map(|(name, block)| Case { name, block, best: Duration::MAX }).collect()
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> Duration {
+    let begun = Instant::now();
+    black_box(work());
+    begun.elapsed()
+}
+
+/// Every kind in its worst case, each the fastest of `rounds` runs on one thread.
+pub(crate) fn measure(rounds: usize) -> Vec<Measured> {
+    let world = full();
+    let tree = MemoryTree::of(&world.0).unwrap();
+    let (genesis, _) = Tip::genesis(&spec()).unwrap();
+    let mut header = genesis.header;
+    (header.height, header.state) = (world.0.height(), tree.root().unwrap());
+    let tip = Tip { header, state: world.0.clone() };
+    let mut cases = cases(&world);
+    let block = |block: &[Envelope]| {
+        let draft = Draft::uncertified(&tip, block.to_vec());
+        tip.next(&tree, draft, NonZeroUsize::MIN).unwrap()
+    };
+    for case in &cases {
+        let refused =
+            block(&case.block).events.into_iter().find(|event| matches!(event, Event::Refused { .. }));
+        assert_eq!(refused, None, "{}", case.name);
+    }
+    let message = [7; 200];
+    let signature = key(0).sign(&message);
+    let signer = key(0).node_id();
+    let check = || (0..200).filter(|_| signature.verify(&signer, &message).is_ok()).count();
+    let (mut unit, mut empty) = (Duration::MAX, Duration::MAX);
+    for _ in 0..rounds {
+        unit = unit.min(timed(check));
+        empty = empty.min(timed(|| block(&[])));
+        cases.iter_mut().for_each(|case| case.best = case.best.min(timed(|| block(&case.block))));
+    }
+    let unit = unit.as_secs_f64() / 200.0;
+    let result = |case: Case| {
+        let each = case.best.saturating_sub(empty).as_secs_f64() / case.block.len() as f64;
+        let heaviest =
+            case.block.iter().map(|one| (Checked::new(one, &tip.header.mesh).weight(), one.body().len()));
+        let (weight, bytes) = heaviest.max().unwrap();
+        Measured { name: case.name, bytes, weight, measured: each / unit * 1_000.0 }
+    };
+    cases.into_iter().map(result).collect()
+}

@@ -1,0 +1,36 @@
+//! Attacks on the ledger, each run twice: with the defence and without it.
+//!
+//! A test here passes when the attack fails against the defence *and* succeeds without it. Where the ledger has no switch
+//! for a defence, because no mesh should have one either, the variant is a model of the rule without it.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+#[path = "attacks/drained_payer.rs"]
+mod drained_payer;
+#[path = "attacks/dust_validators.rs"]
+mod dust_validators;
+#[path = "attacks/junk_proposal.rs"]
+mod junk_proposal;
+#[path = "attacks/mesh.rs"]
+mod mesh;
+#[path = "attacks/node_spam.rs"]
+mod node_spam;
+#[path = "attacks/owner_spam.rs"]
+mod owner_spam;
+#[path = "attacks/shadowed_signature.rs"]
+mod shadowed_signature;
+#[path = "attacks/staked_miner.rs"]
+mod staked_miner;
+#[path = "attacks/two_nonces.rs"]
+mod two_nonces;
+#[path = "attacks/aligned_epochs.rs"]
+mod aligned_epochs;
+#[path = "attacks/key_swap.rs"]
+mod key_swap;
+#[path = "attacks/lone_vote.rs"]
+mod lone_vote;
+#[path = "attacks/one_block_stake.rs"]
+mod one_block_stake;
+#[allow(dead_code, reason = "the laws use the rest of it")]
+#[path = "laws/world.rs"]
+mod world;

@@ -1,0 +1,187 @@
+//! `nervure validator`: who makes blocks.
+
+use nervure_api::{ValidatorPage, ValidatorView};
+use nervure_ledger::transaction::{Call, JoinValidators, LeaveValidators};
+use nervure_primitives::NodeId;
+
+use super::{Global, output, sign::SpendArgs};
+use crate::local::LocalNode;
+
+/// Joins and leaves the validators that make blocks, and shows them
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum ValidatorCommand {
+    /// Lets one of your nodes make blocks whenever it is elected; also after it was jailed
+    Join {
+        /// Id of the node
+        node: NodeId,
+        #[command(flatten)]
+        terms: SpendArgs,
+    },
+    /// Takes one of your nodes out of the next elections
+    Leave {
+        /// Id of the node
+        node: NodeId,
+        #[command(flatten)]
+        terms: SpendArgs,
+    },
+    /// Shows all validators, or one node: joined, elected, voting power, self-stake, missed blocks, jailed
+    Show {
+        /// Id of the node [default: all validators]
+        node: Option<NodeId>,
+    },
+}
+
+impl ValidatorCommand {
+    /// Runs the command.
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let (call, terms) = match self {
+            Self::Show { node } => return show(node, global).await,
+            Self::Join { node, terms } => (Call::JoinValidators(JoinValidators { node }), terms),
+            Self::Leave { node, terms } => (Call::LeaveValidators(LeaveValidators { node }), terms),
+        };
+        terms.send(call, global).await.map(drop)
+    }
+}
+
+async fn show(node: Option<NodeId>, global: &Global) -> anyhow::Result<()> {
+    let local = LocalNode::find(&global.node_dir()?)?;
+    let page = local.client().validators().await?;
+    let Some(node) = node else {
+        return if global.json { output::json(&page) } else { list(&page) };
+    };
+    // Any registered node can be shown: the page has only those that joined, are elected or are jailed.
+    let found = local.client().node(&node).await?.validator;
+    if global.json { output::json(&found) } else { detail(&found, &page) }
+}
+
+fn list(page: &ValidatorPage) -> anyhow::Result<()> {
+    let row = |one: &ValidatorView| {
+        [
+            one.node.to_string(),
+            state(one),
+            power(one, page),
+            one.stake.to_string(),
+            one.self_stake.to_string(),
+            one.missed.to_string(),
+        ]
+    };
+    output::table(
+        &["node", "state", "power", "stake", "self-stake", "missed"],
+        page.validators.iter().map(row),
+    )?;
+    output::note(&format!(
+        "after block {}; the next election is at block {}; missed: of the last {} blocks",
+        page.height, page.election, page.liveness_window
+    ));
+    Ok(())
+}
+
+fn detail(one: &ValidatorView, page: &ValidatorPage) -> anyhow::Result<()> {
+    let rows = [
+        ("node", one.node.to_string()),
+        ("owner", one.owner.to_string()),
+        ("state", state(one)),
+        ("power", power(one, page)),
+        ("stake", format!("{} tokens", one.stake)),
+        ("self-stake", format!("{} tokens; a validator needs {}", one.self_stake, page.min_self_stake)),
+        ("missed", format!("{} of the last {} blocks", one.missed, page.liveness_window)),
+        ("election", format!("block {}; now is block {}", page.election, page.height)),
+    ];
+    rows.into_iter().try_for_each(|(name, value)| output::line(&format!("{name:<11} {value}")))?;
+    if let Some(next) = next_step(one, page) {
+        output::note(&format!("next: {next}"));
+    }
+    Ok(())
+}
+
+/// What it is, in words.
+pub(super) fn state(one: &ValidatorView) -> String {
+    let mut text = match (one.power.is_some(), one.joined.is_some(), one.jailed_until) {
+        (_, _, Some(until)) => format!("jailed until block {until}"),
+        (true, true, None) => "elected".into(),
+        (true, false, None) => "elected, leaves at the next election".into(),
+        (false, true, None) => "joined, not elected".into(),
+        (false, false, None) => "not joined".into(),
+    };
+    if one.silent {
+        text.push_str(", silent");
+    }
+    text
+}
+
+/// Its share of the voting power.
+fn power(one: &ValidatorView, page: &ValidatorPage) -> String {
+    let Some(power) = one.power else { return "none".into() };
+    // In hundredths of a percent; 128 bits, because a power can have 60 bits.
+    let share = u128::from(power) * 10_000 / u128::from(page.total_power.max(1));
+    format!("{}.{:02} %", share / 100, share % 100)
+}
+
+/// The command that makes it a validator, if it is none.
+fn next_step(one: &ValidatorView, page: &ValidatorPage) -> Option<String> {
+    let node = one.node;
+    match (one.joined, one.jailed_until) {
+        (Some(_), _) => None,
+        (None, Some(until)) if page.height < until => {
+            Some(format!("keep it running, and from block {until} on: nervure validator join {node}"))
+        }
+        (None, _) if one.self_stake < page.min_self_stake => {
+            Some(format!("stake with the owner's key: nervure stake add {node} {}", page.min_self_stake))
+        }
+        (None, _) => Some(format!("with the owner's key: nervure validator join {node}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nervure_primitives::{Amount, BlockHeight};
+
+    use super::*;
+
+    fn page() -> ValidatorPage {
+        ValidatorPage {
+            height: BlockHeight(7),
+            election: BlockHeight(10),
+            min_self_stake: Amount::from_base_units(1_000_000_000),
+            liveness_window: 20,
+            total_power: 3,
+            validators: Vec::new(),
+        }
+    }
+
+    fn one(self_stake: u64) -> ValidatorView {
+        let id = NodeId::from_bytes([1; 32]);
+        let self_stake = Amount::from_base_units(self_stake);
+        ValidatorView {
+            node: id,
+            owner: id,
+            stake: self_stake,
+            self_stake,
+            joined: None,
+            jailed_until: None,
+            power: None,
+            missed: 0,
+            silent: false,
+        }
+    }
+
+    #[test]
+    fn says_what_a_node_is_and_what_to_do_next() {
+        let next = |view: &ValidatorView| next_step(view, &page()).unwrap_or_default();
+        let (rich, poor) = (one(1_000_000_000), one(5));
+        assert!(next(&rich).contains("nervure validator join"), "{}", next(&rich));
+        assert!(next(&poor).contains("nervure stake add"), "{}", next(&poor));
+        let jailed = ValidatorView { jailed_until: Some(BlockHeight(9)), ..rich.clone() };
+        assert!(next(&jailed).contains("from block 9 on"), "{}", next(&jailed));
+        let rested = ValidatorView { jailed_until: Some(BlockHeight(7)), ..rich.clone() };
+        assert!(next(&rested).starts_with("with the owner's key"), "{}", next(&rested));
+        let joined = ValidatorView { joined: Some(BlockHeight(3)), ..rich.clone() };
+        assert_eq!((state(&joined).as_str(), next(&joined).as_str()), ("joined, not elected", ""));
+        let elected = ValidatorView { power: Some(1), silent: true, ..joined };
+        assert_eq!(
+            (state(&elected).as_str(), power(&elected, &page()).as_str()),
+            ("elected, silent", "33.33 %")
+        );
+        assert_eq!((state(&rich).as_str(), power(&rich, &page()).as_str()), ("not joined", "none"));
+    }
+}

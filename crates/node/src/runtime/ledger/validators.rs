@@ -1,0 +1,59 @@
+//! The validators, as the last block left them.
+
+use std::{cmp::Reverse, collections::BTreeSet};
+
+use nervure_api::{ServiceError, ValidatorPage, ValidatorView};
+use nervure_ledger::{roster::Standing, state::LedgerState};
+use nervure_primitives::{Amount, BlockHeight, NodeId};
+
+use super::LedgerQueries;
+
+impl LedgerQueries {
+    /// The validators.
+    pub(super) fn list_validators(&self) -> Result<ValidatorPage, ServiceError> {
+        let tip = self.chain()?.view().tip.clone();
+        let state = &tip.state;
+        let in_office = state.roster().liveness().map(|(_, liveness)| liveness.node);
+        let nodes: BTreeSet<NodeId> =
+            state.roster().standings().map(|(node, _)| *node).chain(in_office).collect();
+        let mut validators: Vec<_> = nodes.into_iter().map(|node| view(state, node)).collect();
+        validators.sort_by_key(|one| (Reverse(one.stake), one.node));
+        Ok(ValidatorPage {
+            height: state.height(),
+            election: state.next_election(),
+            min_self_stake: Amount::from_base_units(state.params().min_self_stake),
+            liveness_window: state.params().liveness_window,
+            total_power: state.validators().map_or(0, |set| set.total_power()),
+            validators,
+        })
+    }
+
+    /// `node` as a validator; `None` where this node follows no chain.
+    pub(crate) fn validator(&self, node: NodeId) -> Option<ValidatorView> {
+        let tip = self.chain().ok()?.view().tip.clone();
+        Some(view(&tip.state, node))
+    }
+}
+
+/// `node` as a validator.
+pub(super) fn view(state: &LedgerState, node: NodeId) -> ValidatorView {
+    let found = state.nodes().get(&node);
+    let (joined, jailed_until) = match state.roster().standing(&node) {
+        Some(Standing::Joined { since }) => (Some(BlockHeight(since)), None),
+        Some(Standing::Jailed { until }) => (None, Some(BlockHeight(until))),
+        None => (None, None),
+    };
+    let in_office = state.roster().liveness().find(|(_, liveness)| liveness.node == node);
+    let power = in_office.and_then(|(member, _)| state.validators()?.power_of(member));
+    ValidatorView {
+        node,
+        owner: found.map_or(node, |found| found.owner),
+        stake: found.map_or(Amount::ZERO, |found| found.stake()),
+        self_stake: state.self_stake(&node),
+        joined,
+        jailed_until,
+        power,
+        missed: in_office.map_or(0, |(_, liveness)| liveness.missed.count()),
+        silent: in_office.is_some_and(|(_, liveness)| liveness.is_silent()),
+    }
+}
