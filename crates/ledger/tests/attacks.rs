@@ -5,16 +5,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+#[path = "attacks/aligned_epochs.rs"]
+mod aligned_epochs;
 #[path = "attacks/drained_payer.rs"]
 mod drained_payer;
 #[path = "attacks/dust_validators.rs"]
 mod dust_validators;
 #[path = "attacks/junk_proposal.rs"]
 mod junk_proposal;
+#[path = "attacks/key_swap.rs"]
+mod key_swap;
+#[path = "attacks/lone_vote.rs"]
+mod lone_vote;
 #[path = "attacks/mesh.rs"]
 mod mesh;
 #[path = "attacks/node_spam.rs"]
 mod node_spam;
+#[path = "attacks/one_block_stake.rs"]
+mod one_block_stake;
 #[path = "attacks/owner_spam.rs"]
 mod owner_spam;
 #[path = "attacks/shadowed_signature.rs"]
@@ -23,14 +31,6 @@ mod shadowed_signature;
 mod staked_miner;
 #[path = "attacks/two_nonces.rs"]
 mod two_nonces;
-#[path = "attacks/aligned_epochs.rs"]
-mod aligned_epochs;
-#[path = "attacks/key_swap.rs"]
-mod key_swap;
-#[path = "attacks/lone_vote.rs"]
-mod lone_vote;
-#[path = "attacks/one_block_stake.rs"]
-mod one_block_stake;
 #[allow(dead_code, reason = "the laws use the rest of it")]
 #[path = "laws/world.rs"]
 mod world;

@@ -4,8 +4,8 @@ use nervure_ledger::{
     economics::shares::WHOLE,
     event::Event,
     transaction::{
-        Call, Checked, CommitWeights, Outcome, RegisterSubnet, Rejection, RevealWeights, Stake, SwapKey, Transaction,
-        VoteSubnets, commitment,
+        Call, Checked, CommitWeights, Outcome, RegisterSubnet, Rejection, RevealWeights, Stake, SwapKey,
+        Transaction, VoteSubnets, commitment,
     },
 };
 use nervure_primitives::{Hash, Netuid, NodeKey, Uid};
