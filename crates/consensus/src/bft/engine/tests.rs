@@ -14,7 +14,7 @@ use nervure_primitives::{Hash, MeshId, NodeKey};
 use super::*;
 use crate::{
     bft::{
-        Message, Proposal, SignedStatement, SignerRecord, Timeouts, Timer, Vote, VoteKind,
+        Message, Proposal, SignedStatement, SignerRecord, Timeouts, Timer, TimerKind, Vote, VoteKind,
         proposer::ProposerOrder,
     },
     checkpoint::CommitCertificate,
@@ -101,7 +101,7 @@ impl TestNode {
             Effect::Broadcast(message) => self.sent.push(message),
             Effect::Schedule { timer, after } => drop(self.timers.insert(timer, after)),
             Effect::Cancel(timer) => drop(self.timers.remove(&timer)),
-            Effect::CancelAll => self.timers.clear(),
+            Effect::CancelAll => self.timers.retain(|timer, _| timer.kind == TimerKind::Listen),
             Effect::Propose { height, round, .. } => {
                 return Some(Input::Proposed { height, round, value: block(height, round) });
             }
