@@ -7,7 +7,7 @@
 //!
 //! An election also jails. Who missed more than half of the liveness window is left out, but never a third of the power
 //! or more in one election: a light client that trusts the set before finds two thirds of it in the set after, and
-//! whoever is cut off together with others cannot be voted out by the rest within one interval. The worst come first;
+//! validators that are cut off together cannot be voted out by the rest within one interval. The worst come first;
 //! the rest waits for the next election.
 
 use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
@@ -128,7 +128,7 @@ impl LedgerState {
                 power: set.power_of(member).unwrap_or(0),
             })
             .filter(|one| one.missed > half)
-            // A set that stays in office because nobody else joined can have jailed members.
+            // A set that stays in office because no other node joined can have jailed members.
             .filter(|one| !matches!(self.roster.standing(&one.node), Some(Standing::Jailed { .. })))
             .collect();
         absent.sort_unstable_by_key(|one| (Reverse(one.missed), one.node));
