@@ -7,7 +7,7 @@
 //!
 //! An election also jails. Who missed more than half of the liveness window is left out, but never a third of the power
 //! or more in one election: a light client that trusts the set before finds two thirds of it in the set after, and
-//! whoever is cut off together with others cannot be voted out by the rest within one interval. The worst come first;
+//! validators that are cut off together cannot be voted out by the rest within one interval. The worst come first;
 //! the rest waits for the next election.
 
 use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};

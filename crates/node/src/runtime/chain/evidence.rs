@@ -104,7 +104,7 @@ impl KeptEvidence {
             return;
         }
         let payloads = self.kept.values().filter_map(|evidence| evidence.encode().ok());
-        if let Some(Err(error)) = self.log.as_mut().map(|log| log.replace(payloads, |_| ())) {
+        if let Some(Err(error)) = self.log.as_mut().map(|log| log.replace(payloads, |_| Ok(()))) {
             tracing::warn!(%error, "settled evidence stays in its file");
         }
     }
