@@ -71,11 +71,11 @@ pub struct Params {
     /// Blocks between two steps of the subnets' shares of the emission, each by at most a tenth of a share; default 360.
     pub share_interval: u64,
     /// The share of the emission that a new subnet starts with, in millionths, taken from the others in proportion.
-    /// Above 0, registering subnets pays without a vote of anybody; default 0.
+    /// Above 0, registering subnets pays without any vote; default 0.
     pub subnet_share: u32,
     /// Blocks of an interval in which a subnet takes at most `max_registrations`; default 360.
     pub registration_interval: u64,
-    /// Most neurons that register in a subnet in an interval, so that nobody replaces all neurons at once; default 8.
+    /// Most neurons that register in a subnet in an interval, so that no owner replaces all neurons at once; default 8.
     pub max_registrations: u16,
     /// Blocks between two changes of the same hyperparameter of a subnet; default 720.
     pub hyperparameter_interval: u64,

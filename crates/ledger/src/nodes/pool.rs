@@ -8,7 +8,7 @@
 //! up, and a stake is worth its part of the tokens rounded down. What remains belongs to all shares; the last staker
 //! takes it. A first deposit gets [`SHARES_PER_UNIT`] shares per base unit. All tokens that can exist are fewer than
 //! 2^55 base units, so that one share stays worth less than 2^-9 base units even in a pool that began with one unit
-//! and then earned every token of the mesh: nobody can make shares so dear that a deposit rounds to none.
+//! and then earned every token of the mesh: no staker can make shares so dear that a deposit rounds to none.
 //!
 //! **Time.** The dividends of an epoch are released block by block over as many blocks as the epoch had. Who stakes for
 //! one block therefore gets that block's part and not the epoch's. While there are no shares, nothing is released. The

@@ -137,7 +137,7 @@ impl LedgerState {
                 power: set.power_of(member).unwrap_or(0),
             })
             .filter(|one| one.missed > half)
-            // A set that stays in office because nobody else joined can have jailed members.
+            // A set that stays in office because no other node joined can have jailed members.
             .filter(|one| {
                 !matches!(
                     self.roster.standing(&one.node),

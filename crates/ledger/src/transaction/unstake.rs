@@ -1,7 +1,7 @@
 //! Taking stake back. It counts for nothing at once, and can be spent after the unbonding time. Until then it answers for
 //! what the node did as a validator.
 //!
-//! A stake grows with every block in which dividends are released, so that nobody can name the whole of it exactly:
+//! A stake grows with every block in which dividends are released, so that no staker can name the whole of it exactly:
 //! [`Unstake::ALL`] stands for it. A remainder below the least stake is taken back, too.
 
 use nervure_primitives::{Amount, BlockHeight, NodeId};
