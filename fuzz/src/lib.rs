@@ -11,7 +11,7 @@ use nervure_anchor::{
     AnchorDomain, Attestation, AttestationMessage, Submission, SubmissionsRequest, SubmissionsResponse,
 };
 use nervure_consensus::{
-    bft::{Message, WalEntry},
+    bft::{Equivocation, Message, WalEntry},
     checkpoint::CommitCertificate,
     yuma::case::Case,
 };
@@ -75,7 +75,7 @@ impl Neurons for AllowAll {
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 34] = [
+pub const TARGETS: [(&str, Target); 35] = [
     ("envelope", envelope),
     ("expert_record", expert_record),
     ("query_frame", query_frame),
@@ -100,6 +100,7 @@ pub const TARGETS: [(&str, Target); 34] = [
     ("upstream_answer", nervure_experts::fuzzing::upstream),
     ("consensus_message", consensus_message),
     ("commit_certificate", commit_certificate),
+    ("equivocation", equivocation),
     ("consensus_log", consensus_log),
     ("assignment", assignment),
     ("interim_scores", interim_scores),
@@ -367,6 +368,15 @@ pub fn consensus_message(data: &[u8]) {
 pub fn commit_certificate(data: &[u8]) {
     if let Ok(certificate) = CommitCertificate::decode(data) {
         assert!(certificate.encode().is_ok_and(|again| again == data), "two encodings of one certificate");
+    }
+}
+
+/// Evidence of equivocation, which blocks carry.
+pub fn equivocation(data: &[u8]) {
+    if let Ok(evidence) = Equivocation::decode(data) {
+        assert!(evidence.encode().is_ok_and(|again| again == data), "two encodings of one piece of evidence");
+        // Only a mutation of the seed without an effect verifies.
+        let _ = (evidence.verify(&MESH), evidence.culprit(), evidence.position());
     }
 }
 

@@ -7,7 +7,7 @@ use std::{num::NonZeroUsize, time::Duration};
 use bytes::BytesMut;
 use nervure_consensus::{
     bft::{
-        Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote,
+        Equivocation, Message, PolkaCertificate, Proposal, Round, RoundCertificate, RoundReason, RoundVote,
         SignedStatement, Timer, TimerKind, Verdict, Vote, VoteKind, WalEntry,
     },
     checkpoint::{CommitCertificate, SignatureList},
@@ -94,6 +94,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         ]),
         "consensus_message" => consensus_messages(),
         "commit_certificate" => vec![commit_certificate().encode().unwrap_or_default()],
+        "equivocation" => equivocation().into_iter().collect(),
         "consensus_log" => consensus_log(),
         "anchor_attestation"
         | "anchor_submission"
@@ -414,6 +415,15 @@ fn proposal() -> SignedStatement<Proposal> {
 fn polka() -> PolkaCertificate {
     let CommitCertificate { height, round, value, signatures } = commit_certificate();
     PolkaCertificate { height, round, value, signatures }
+}
+
+/// Two votes of one validator at one position.
+fn equivocation() -> Option<Vec<u8>> {
+    let vote = |value| {
+        let vote = Vote { height: BlockHeight(3), round: Round(1), kind: VoteKind::Precommit, value };
+        SignedStatement::sign(&key(), &MESH, vote).ok()
+    };
+    Equivocation::votes(vote(None)?, vote(Some(Hash::of("block", &[])))?).ok()?.encode().ok()
 }
 
 fn consensus_messages() -> Vec<Vec<u8>> {

@@ -15,7 +15,7 @@ use std::{
 use nervure_primitives::{
     BlockHeight, Hash, MeshId,
     cbor::{self, Limits},
-    durable::{AppendLog, Frame, FrameError, LogContents, LogError, LogFormat},
+    durable::{AppendLog, FRAME_HEAD_BYTES, Frame, FrameError, LogContents, LogError, LogFormat},
 };
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
@@ -27,13 +27,10 @@ use crate::{
 
 /// The largest file is ten years of checkpoints of a large mesh.
 const FORMAT: LogFormat =
-    LogFormat { magic: b"", uncounted: 0, max_payload: MAX_SUBMISSION_LEN, max_file: 4 << 30 };
+    LogFormat { magic: b"nervanc2", uncounted: 0, max_payload: MAX_SUBMISSION_LEN, max_file: 4 << 30 };
 
 /// Largest first payload in bytes.
 const MAX_PREAMBLE_BYTES: usize = 160;
-
-/// Bytes before a payload.
-const FRAME_HEAD_BYTES: usize = 8;
 
 /// An anchor in a file.
 #[derive(Debug)]
@@ -249,11 +246,10 @@ type Damage = (u64, String);
 fn whole(frame: Result<Frame<'_>, FrameError>) -> Result<Option<Frame<'_>>, Damage> {
     match frame {
         Ok(frame) => Ok(Some(frame)),
-        // The last frame may have been written in part; one that others follow was whole once.
-        Err(FrameError::Torn { .. } | FrameError::Checksum { last: true, .. }) => Ok(None),
-        Err(error @ (FrameError::TooLong { at, .. } | FrameError::Checksum { at, .. })) => {
-            Err((at, error.to_string()))
-        }
+        // The last frame may have been written in part. Each is synced before the next one, so that nothing
+        // else can be.
+        Err(FrameError::Torn { .. }) => Ok(None),
+        Err(error @ FrameError::Damaged { at, .. }) => Err((at, error.to_string())),
     }
 }
 
@@ -262,7 +258,7 @@ fn whole(frame: Result<Frame<'_>, FrameError>) -> Result<Option<Frame<'_>>, Dama
 fn preamble(contents: &LogContents, store: &CheckpointStore) -> Result<Option<Preamble>, Damage> {
     let Some(frame) = contents.frames().next().map(whole).transpose()?.flatten() else {
         // Cut short while it was being written, when nothing was stored yet; a longer file had a whole one.
-        let cut = contents.size() < (FRAME_HEAD_BYTES + MAX_PREAMBLE_BYTES) as u64;
+        let cut = contents.size() < (FORMAT.magic.len() + FRAME_HEAD_BYTES + MAX_PREAMBLE_BYTES) as u64;
         return if cut { Ok(None) } else { Err((0, "its first record is damaged".into())) };
     };
     let preamble: Preamble = cbor::decode(frame.payload, Limits::new(MAX_PREAMBLE_BYTES))

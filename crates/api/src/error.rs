@@ -231,6 +231,9 @@ impl ServiceError {
                 "try again, or check the experts and peers: nervure experts find, nervure peers"
             }
             Self::DeadlineExceeded { .. } => "raise --deadline, ask for fewer tokens, or try --strategy race",
+            Self::InvalidRequest { field, .. } if field == "transaction" => {
+                "wait for the next block (nervure status), and send it again only if it is still missing then"
+            }
             Self::InvalidRequest { .. } => "see nervure ask --help or docs/protocol/http.md",
             Self::ContextTooLong { .. } => {
                 "shorten the prompt, or ask an expert with more context: --where 'context >= N'"

@@ -21,6 +21,9 @@ pub struct ValidatorView {
     /// The block from which on it may join again after it was jailed; absent when it is not jailed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jailed_until: Option<BlockHeight>,
+    /// The equivocation for which it was slashed and is jailed for good; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equivocation: Option<EquivocationView>,
     /// Its voting power until the next election; absent when it is not elected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<u64>,
@@ -28,6 +31,16 @@ pub struct ValidatorView {
     pub missed: u64,
     /// Whether it missed so many heights in a row that it proposes last.
     pub silent: bool,
+}
+
+/// An equivocation that was reported: the node signed two statements that contradict each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EquivocationView {
+    /// The height at which it equivocated.
+    pub height: BlockHeight,
+    /// The block with the report.
+    pub reported: BlockHeight,
 }
 
 /// The validators and the rules of the next election.

@@ -62,7 +62,7 @@ fn a_run_without_faults_reports_them_as_missing() {
 }
 
 #[test]
-fn equivocators_are_convicted_and_nobody_else_is_accused() {
+fn equivocators_are_convicted_and_honest_nodes_are_not_accused() {
     let evidence = |seed| {
         let (plan, outcome) = (Plan::draw(seed), run_seed(seed));
         assert_eq!(outcome.violations, [], "seed {seed}");
@@ -74,7 +74,7 @@ fn equivocators_are_convicted_and_nobody_else_is_accused() {
     let runs: Vec<_> = (0..60).map(evidence).collect();
     let (guilty, convicted) =
         (runs.iter().filter(|run| run.0).count(), runs.iter().filter(|run| run.1).count());
-    // An equivocation of which no honest node sees both halves leaves no evidence, and harms nobody.
+    // An equivocation of which no honest node sees both halves leaves no evidence, and harms none.
     assert!(convicted * 2 > guilty, "{convicted} of {guilty} runs with equivocators have evidence");
 }
 

@@ -154,8 +154,20 @@ impl Upstream {
         match response.head().status().is_success() {
             true => Ok(response),
             // The body of an error is read within the same bounds of time, and with fewer bytes.
-            false => Err(refusal::read(response).await),
+            false => Err(self.withheld(refusal::read(response).await)),
         }
+    }
+
+    /// The error without a message that quotes the API key: that is the operator's, and the error goes to the asker.
+    fn withheld(&self, mut error: ExpertError) -> ExpertError {
+        if let ExpertError::UpstreamRefused { message, .. }
+        | ExpertError::ContextTooLong { message, .. }
+        | ExpertError::UpstreamInvalid { reason: message } = &mut error
+            && self.secret.as_ref().is_some_and(|secret| secret.is_quoted_in(&message.to_string()))
+        {
+            *message = "its message quotes this node's API key".into();
+        }
+        error
     }
 
     /// The bounds of an answer to a query. The asker's deadline ends it as well, by dropping its stream.

@@ -7,6 +7,7 @@ use axum::{
 };
 use nervure_api::{ExpertPage, ExpertSearch};
 use nervure_primitives::{Capability, Netuid};
+use nervure_protocol::bounds::MAX_FILTER;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -18,7 +19,7 @@ const DEFAULT_PAGE_ITEMS: usize = 50;
 /// Maximum number of records in a page; bounds what one request makes the node encode (about 300 bytes each).
 const MAX_PAGE_ITEMS: usize = 500;
 
-/// Longest filter or cursor, in bytes.
+/// Longest other parameter, in bytes.
 const MAX_PARAMETER_BYTES: usize = 1024;
 
 /// The query string, as text: each part is parsed by itself, so that its error names it.
@@ -28,7 +29,7 @@ pub(crate) struct ExpertParams {
     /// Only experts that it covers: `text.generate` finds `text.generate.rust`.
     #[schemars(with = "Capability")]
     capability: Option<String>,
-    /// A filter over record fields, such as `context >= 4096 and price <= 5`; at most 1,024 bytes.
+    /// A filter over record fields, such as `context >= 4096 and price <= 5`; at most 512 bytes.
     #[serde(rename = "where")]
     #[schemars(with = "String")]
     filter: Option<String>,
@@ -52,18 +53,17 @@ pub(super) async fn experts(State(app): State<App>, uri: Uri) -> Result<Json<Exp
 
 impl ExpertParams {
     fn search(self) -> Result<ExpertSearch, ApiError> {
-        let text = |name, text: Option<String>| match text {
-            Some(text) if text.len() > MAX_PARAMETER_BYTES => {
-                Err(ApiError::bad(name, format!("at most {MAX_PARAMETER_BYTES} bytes")))
-            }
+        let within = |name, text: Option<String>, most: usize| match text {
+            Some(text) if text.len() > most => Err(ApiError::bad(name, format!("at most {most} bytes"))),
             text => Ok(text.filter(|text| !text.trim().is_empty())),
         };
+        let text = |name, text| within(name, text, MAX_PARAMETER_BYTES);
         let capability = text("capability", self.capability)?.map(|text| text.parse()).transpose();
         let netuid = text("netuid", self.netuid)?.map(|text| text.parse::<Netuid>()).transpose();
         Ok(ExpertSearch {
             capability: capability.map_err(|error| ApiError::bad("capability", format!("{error}")))?,
             netuid: netuid.map_err(|error| ApiError::bad("netuid", error.to_string()))?,
-            filter: text("where", self.filter)?,
+            filter: within("where", self.filter, MAX_FILTER)?,
             limit: limit(text("limit", self.limit)?)?,
             cursor: text("cursor", self.cursor)?,
         })

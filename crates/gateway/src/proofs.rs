@@ -41,7 +41,7 @@ pub(crate) struct PageParams {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StateProofParams {
-    /// The key: `chain`, `account/ID`, `unbonding/BLOCK/ID`, `node/ID`, `stake/NUMBER/STAKER`, `retired/ID`, `vote/NODE`,
+    /// The key: `chain`, `account/ID`, `unbonding/BLOCK/ID/NUMBER`, `node/ID`, `stake/NUMBER/STAKER`, `retired/ID`, `vote/NODE`,
     /// `subnet/N` or `neuron/N/UID`.
     key: String,
     /// The block; the last one by default.

@@ -7,12 +7,9 @@ use std::{fmt::Display, str::FromStr, time::Duration};
 use axum::http::HeaderMap;
 use nervure_api::{Query, QueryTarget, QueryTerms};
 use nervure_primitives::Amount;
-use nervure_protocol::{ExpertRequest, FieldError};
+use nervure_protocol::{ExpertRequest, FieldError, bounds::MAX_FILTER};
 
 use super::{App, error::ApiError};
-
-/// Longest filter, in bytes.
-const MAX_FILTER_BYTES: usize = 1024;
 
 /// Longest name of a model, in bytes.
 const MAX_MODEL_BYTES: usize = 256;
@@ -66,8 +63,8 @@ pub(super) fn query(
     {
         return Err(ApiError::bad("model", format!("a model's name has 1 to {MAX_MODEL_BYTES} bytes")));
     }
-    if terms.filter.as_ref().is_some_and(|filter| filter.len() > MAX_FILTER_BYTES) {
-        return Err(ApiError::bad("where", format!("a filter has at most {MAX_FILTER_BYTES} bytes")));
+    if terms.filter.as_ref().is_some_and(|filter| filter.len() > MAX_FILTER) {
+        return Err(ApiError::bad("where", format!("a filter has at most {MAX_FILTER} bytes")));
     }
     request.validate().map_err(invalid_request)?;
     let explain = terms.explain.unwrap_or(false);

@@ -1,5 +1,9 @@
 //! Who holds what: balances, and what is on its way back from a stake.
 //!
+//! What is unbonding still answers for the node that it was staked on: an equivocation that is proven later is slashed
+//! from it, too. An entry therefore names the node and the block of the unstaking, and the slash is applied when the
+//! entry is released, so that a slash costs the same whatever the number of stakers.
+//!
 //! Invariant: together with stakes, locks and pending emission, what is held here adds up to the
 //! issuance. Nothing in this file creates or destroys an amount except `Accounts::credit` and
 //! `Accounts::debit`, and their callers owe the other side of the entry.
@@ -7,6 +11,8 @@
 use imbl::OrdMap;
 use nervure_primitives::{Amount, NodeId};
 use serde::{Deserialize, Serialize};
+
+use crate::nodes::NodeNumber;
 
 /// What an owner key holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,12 +24,34 @@ pub struct Account {
     pub nonce: u64,
 }
 
+/// Which unstaked amount, in the order in which they become free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnbondingKey {
+    /// The block at which it is free.
+    pub free: u64,
+    /// Whose it is.
+    pub owner: NodeId,
+    /// The node that it was staked on and answers for; none when that node was slashed before, so that it answers for
+    /// nothing more.
+    pub node: Option<NodeNumber>,
+}
+
+/// An unstaked amount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unbonding {
+    /// How much was unstaked; a slash is taken from it when it is released.
+    pub amount: Amount,
+    /// The block in which it was unstaked.
+    pub unstaked: u64,
+}
+
 /// All accounts, by owner key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounts {
     pub(crate) held: OrdMap<NodeId, Account>,
-    /// Unstaked amounts, by the block at which they are free and by whose they are.
-    pub(crate) unbonding: OrdMap<(u64, NodeId), Amount>,
+    /// Unstaked amounts.
+    pub(crate) unbonding: OrdMap<UnbondingKey, Unbonding>,
 }
 
 impl Accounts {
@@ -32,18 +60,16 @@ impl Accounts {
         self.held.get(owner).copied().unwrap_or_default()
     }
 
-    /// What `owner` gets back later, by the block at which it does.
-    pub fn unbonding(&self, owner: &NodeId) -> impl Iterator<Item = (u64, Amount)> {
-        let of_owner = move |((block, of), amount): (&(u64, NodeId), &Amount)| {
-            (of == owner).then_some((*block, *amount))
-        };
-        self.unbonding.iter().filter_map(of_owner)
+    /// What `owner` unstaked and does not have back yet, before slashes; see
+    /// [`LedgerState::unbonding_of`](crate::state::LedgerState::unbonding_of).
+    pub fn unbonding(&self, owner: &NodeId) -> impl Iterator<Item = (UnbondingKey, Unbonding)> {
+        self.unbonding.iter().filter(move |(key, _)| key.owner == *owner).map(|(key, entry)| (*key, *entry))
     }
 
     /// All of it in base units, with what is unbonding.
     pub(crate) fn total(&self) -> u128 {
         let held = self.held.values().map(|account| account.balance);
-        let due = self.unbonding.values().copied();
+        let due = self.unbonding.values().map(|entry| entry.amount);
         held.chain(due).map(|amount| u128::from(amount.base_units())).sum()
     }
 
@@ -71,23 +97,33 @@ impl Accounts {
         account.nonce = account.nonce.saturating_add(1);
     }
 
-    /// Pays `amount` to `owner` at block `free`.
-    pub(crate) fn credit_later(&mut self, owner: NodeId, amount: u64, free: u64) {
+    /// Keeps `amount`, unstaked in block `unstaked`, until it is free.
+    pub(crate) fn credit_later(&mut self, key: UnbondingKey, amount: u64, unstaked: u64) {
         if amount > 0 {
-            add(self.unbonding.entry((free, owner)).or_default(), amount);
+            let entry = self.unbonding.entry(key).or_default();
+            add(&mut entry.amount, amount);
+            // Entries that become free together were unstaked together.
+            entry.unstaked = unstaked;
         }
     }
 
-    /// Pays out everything that is free at `block`.
-    pub(crate) fn release(&mut self, block: u64) {
+    /// Pays out everything that is free at `block`, less what `slash` takes of it. Returns what was slashed, in base
+    /// units: the caller owes the other side of the entry.
+    #[must_use]
+    pub(crate) fn release(&mut self, block: u64, slash: impl Fn(&UnbondingKey, &Unbonding) -> u64) -> u64 {
+        let mut slashed: u64 = 0;
         // The block comes first in the key, so the least entry is the next one that becomes free.
-        while let Some(((free, owner), amount)) = self.unbonding.get_min().copied() {
-            if free > block {
-                return;
+        while let Some((key, entry)) = self.unbonding.get_min().copied() {
+            if key.free > block {
+                break;
             }
-            self.unbonding.remove(&(free, owner));
-            self.credit(owner, amount.base_units());
+            self.unbonding.remove(&key);
+            let amount = entry.amount.base_units();
+            let taken = slash(&key, &entry).min(amount);
+            slashed = slashed.saturating_add(taken);
+            self.credit(key.owner, amount - taken);
         }
+        slashed
     }
 }
 
@@ -102,18 +138,38 @@ mod tests {
 
     const A: NodeId = NodeId::from_bytes([1; 32]);
 
+    fn later(accounts: &mut Accounts, amount: u64, free: u64) {
+        let key = UnbondingKey { free, owner: A, node: Some(NodeNumber(3)) };
+        accounts.credit_later(key, amount, free - 5);
+    }
+
     #[test]
     fn unbonding_tokens_are_counted_until_they_are_paid() {
         let mut accounts = Accounts::default();
-        accounts.credit_later(A, 5, 10);
-        accounts.credit_later(A, 6, 11);
-        accounts.credit_later(A, 1, 10);
-        accounts.release(9);
+        later(&mut accounts, 5, 10);
+        later(&mut accounts, 6, 11);
+        later(&mut accounts, 1, 10);
+        assert_eq!(accounts.release(9, |_, _| 0), 0);
         assert_eq!((accounts.get(&A), accounts.total()), (Account::default(), 12));
-        accounts.release(10);
+        assert_eq!(accounts.release(10, |_, _| 0), 0);
         assert_eq!(accounts.get(&A).balance, Amount::from_base_units(6));
-        assert_eq!(accounts.unbonding(&A).collect::<Vec<_>>(), [(11, Amount::from_base_units(6))]);
+        let left: Vec<_> = accounts.unbonding(&A).map(|(key, entry)| (key.free, entry)).collect();
+        assert_eq!(left, [(11, Unbonding { amount: Amount::from_base_units(6), unstaked: 6 })]);
         assert_eq!(accounts.total(), 12);
+    }
+
+    #[test]
+    fn a_slash_is_taken_from_what_is_released() {
+        let mut accounts = Accounts::default();
+        later(&mut accounts, 100, 10);
+        later(&mut accounts, 50, 11);
+        let slash = |key: &UnbondingKey, entry: &Unbonding| {
+            assert_eq!((key.node, entry.unstaked), (Some(NodeNumber(3)), 5));
+            entry.amount.base_units() / 4
+        };
+        assert_eq!(accounts.release(10, slash), 25);
+        assert_eq!((accounts.get(&A).balance, accounts.total()), (Amount::from_base_units(75), 125));
+        assert_eq!(accounts.release(11, |_, _| u64::MAX), 50, "never more than there is");
     }
 
     #[test]

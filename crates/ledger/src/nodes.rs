@@ -47,6 +47,15 @@ pub struct Nodes {
     staked: u64,
 }
 
+/// What was taken from the stakes on a node, in base units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SlashedStake {
+    /// From all stakers.
+    pub(crate) all: u64,
+    /// From the node's owner.
+    pub(crate) of_owner: u64,
+}
+
 impl Nodes {
     /// The node with this key.
     pub fn get(&self, key: &NodeId) -> Option<&Node> {
@@ -164,6 +173,18 @@ impl Nodes {
         let taken = if taken > 0 && self.add_stake(key, owner, taken) { taken } else { 0 };
         self.change(key, |node| node.pool.release_over(dividends - taken, blocks));
         dividends
+    }
+
+    /// Slashes `permille` thousandths of all that is staked on the node `key`: its pool changes and no stake, so that it
+    /// costs the same whatever the number of stakers.
+    pub(crate) fn slash(&mut self, key: NodeId, permille: u64) -> SlashedStake {
+        let Some(owner) = self.active.get(&key).map(|node| node.owner) else {
+            return SlashedStake::default();
+        };
+        let before = self.stake_of(&key, &owner).base_units();
+        let all = self.change(key, |node| node.pool.slash(permille)).unwrap_or(0);
+        let of_owner = before.saturating_sub(self.stake_of(&key, &owner).base_units());
+        SlashedStake { all, of_owner }
     }
 
     /// Gives the node `old` the key `new`, whose nonce begins at 0. No stake changes.

@@ -22,6 +22,13 @@ use crate::{
 /// The longest rest of a jailed validator, in blocks: 30 days of a public mesh.
 const MAX_JAIL_TIME: u64 = 216_000;
 
+/// The longest evidence window, in blocks: 150 days of a public mesh. There is a record for each key that was in the
+/// validator set within it.
+const MAX_EVIDENCE_WINDOW: u64 = 1_080_000;
+
+/// The largest slash, in thousandths. Something has to be left: shares that are worth nothing could never be removed.
+const MAX_SLASH: u64 = 900;
+
 /// The longest lifetime of a transaction, in blocks: a day with the shortest block time.
 const MAX_LIFETIME: u64 = 864_000;
 
@@ -45,9 +52,9 @@ pub struct Params {
     pub min_stake: u64,
     /// The least stake that may set weights and counts in an epoch; a subnet's owner is exempt. Default 0.
     pub weight_stake: u64,
-    /// Blocks between unstaking and having the amount, at least `max_tempo`; default 151,200 (21 days): longer than light
-    /// clients trust a block, so that who signs another history can still be held to it. Below the time in which fraud is
-    /// noticed, stake answers for nothing.
+    /// Blocks between unstaking and having the amount, at least `max_tempo`, and at least `evidence_window` and
+    /// `election_interval` together; default 151,200 (21 days): longer than light clients trust a block, so that who signs
+    /// another history can still be held to it.
     pub unbonding: u64,
     /// Blocks between two raises of a node's take; default 216,000 (30 days).
     pub take_interval: u64,
@@ -64,11 +71,11 @@ pub struct Params {
     /// Blocks between two steps of the subnets' shares of the emission, each by at most a tenth of a share; default 360.
     pub share_interval: u64,
     /// The share of the emission that a new subnet starts with, in millionths, taken from the others in proportion.
-    /// Above 0, registering subnets pays without a vote of anybody; default 0.
+    /// Above 0, registering subnets pays without any vote; default 0.
     pub subnet_share: u32,
     /// Blocks of an interval in which a subnet takes at most `max_registrations`; default 360.
     pub registration_interval: u64,
-    /// Most neurons that register in a subnet in an interval, so that nobody replaces all neurons at once; default 8.
+    /// Most neurons that register in a subnet in an interval, so that no owner replaces all neurons at once; default 8.
     pub max_registrations: u16,
     /// Blocks between two changes of the same hyperparameter of a subnet; default 720.
     pub hyperparameter_interval: u64,
@@ -87,6 +94,12 @@ pub struct Params {
     pub liveness_window: u64,
     /// Blocks after which a jailed validator may join again, 1 to 216,000; default 3,600.
     pub jail_time: u64,
+    /// Blocks in which an equivocation can be reported, 1 to 1,080,000; default 108,000 (15 days). Together with
+    /// `election_interval` at most `unbonding`, so that what gave a validator its power is still there to be slashed.
+    pub evidence_window: u64,
+    /// What an equivocation costs of everything that was staked on the validator, in thousandths, 1 to 900; default 50.
+    /// Too small, and a double-spend of others' trust is cheap; too large, and a mistake ruins those who delegated.
+    pub slash_permille: u64,
     /// How the price of a neuron's slot moves. A new subnet starts at its floor.
     pub burn: BurnRule,
     /// How the price of a subnet moves.
@@ -121,6 +134,8 @@ impl Default for Params {
             min_self_stake: 1_000_000_000_000,
             liveness_window: 3_600,
             jail_time: 3_600,
+            evidence_window: 108_000,
+            slash_permille: 50,
             burn: BurnRule::default(),
             lock: LockRule::default(),
             subnet: Hyperparameters::default(),
@@ -133,7 +148,7 @@ impl Params {
     /// minutes instead of days.
     pub fn local() -> Self {
         Self {
-            unbonding: 20,
+            unbonding: 40,
             take_interval: 60,
             subnet_immunity: 600,
             emission_average: 600,
@@ -148,6 +163,7 @@ impl Params {
             min_self_stake: 1_000_000_000,
             liveness_window: 600,
             jail_time: 60,
+            evidence_window: 30,
             burn: BurnRule { half_life: 60, ..BurnRule::default() },
             lock: LockRule { interval: 600, ..LockRule::default() },
             subnet: Hyperparameters {
@@ -184,6 +200,12 @@ impl Params {
         within("jail_time", self.jail_time, 1..=MAX_JAIL_TIME)?;
         // What is less can be spent before the epoch that it earned in is over, whatever tempo an owner sets.
         within("unbonding", self.unbonding, self.max_tempo..=u64::MAX)?;
+        within("evidence_window", self.evidence_window, 1..=MAX_EVIDENCE_WINDOW)?;
+        within("slash_permille", self.slash_permille, 1..=MAX_SLASH)?;
+        // What was unstaked right after an election still gave power until the next one, and answers for the last height
+        // before it until the window is over.
+        let answers = self.evidence_window.saturating_add(self.election_interval);
+        within("unbonding", self.unbonding, answers..=u64::MAX)?;
         within("burn.half_life", self.burn.half_life, 0..=10_000_000)?;
         within("burn.multiplier_milli", self.burn.multiplier_milli, 1_000..=1_000_000)?;
         within("burn.ceiling", self.burn.ceiling, self.burn.floor..=u64::MAX)?;
@@ -206,7 +228,7 @@ mod tests {
         assert_eq!(Params::default().check(), Ok(()));
         assert_eq!(Params::local().check(), Ok(()));
         type Mistake = (&'static str, fn(&mut Params));
-        let mistakes: [Mistake; 16] = [
+        let mistakes: [Mistake; 21] = [
             ("min_base_fee", |p| p.min_base_fee = 7),
             ("max_lifetime", |p| p.max_lifetime = 0),
             ("lane_quota", |p| p.lane_quota = 0),
@@ -217,6 +239,11 @@ mod tests {
             ("burn.ceiling", |p| p.burn.ceiling = 0),
             ("emission_average", |p| p.emission_average = 0),
             ("unbonding", |p| p.unbonding = 0),
+            ("unbonding", |p| p.unbonding = p.evidence_window + p.election_interval - 1),
+            ("evidence_window", |p| p.evidence_window = 0),
+            ("evidence_window", |p| p.evidence_window = 1_080_001),
+            ("slash_permille", |p| p.slash_permille = 0),
+            ("slash_permille", |p| p.slash_permille = 901),
             ("unbonding", |p| (p.subnet.tempo, p.unbonding) = (360, 7_199)),
             ("max_tempo", |p| p.max_tempo = 359),
             ("subnet.tempo", |p| p.subnet.tempo = 7_201),

@@ -5,8 +5,12 @@
 //! mesh.
 //!
 //! Invariants: everything here is bounded. [`Standing`]s are of nodes whose owner has the minimum self-stake (the
-//! election removes the others) or that were jailed in the last [`jail_time`](crate::params::Params::jail_time) blocks
-//! before an election; there is one [`Liveness`] for each member of the validator set.
+//! election removes the others), that were jailed in the last [`jail_time`](crate::params::Params::jail_time) blocks
+//! before an election, or that were slashed; there is one [`Liveness`] for each member of the validator set, and one
+//! [`Term`] for each key that was in it in the last [`evidence_window`](crate::params::Params::evidence_window) blocks.
+//!
+//! A [`Tombstone`] stays for ever: a node that equivocated cannot return, and each costs its node a part of the minimum
+//! self-stake at least.
 //!
 //! Hazard: a proposer may leave signatures out of the block that it makes. It can do so in its own blocks alone, so that
 //! less than a third of the power makes less than a third of a validator's heights look missed. That is below the half
@@ -14,9 +18,13 @@
 
 mod missed;
 
+use std::collections::BTreeMap;
+
 use imbl::OrdMap;
 use nervure_primitives::NodeId;
 use serde::{Deserialize, Serialize};
+
+use crate::nodes::NodeNumber;
 
 pub use missed::{MAX_LIVENESS_WINDOW, MissedHeights};
 
@@ -38,6 +46,40 @@ pub enum Standing {
         /// The block from which on it may join again.
         until: u64,
     },
+    /// It equivocated: it never makes blocks again, under any key.
+    Tombstoned(Tombstone),
+}
+
+/// That a node equivocated, and what answers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tombstone {
+    /// The height at which it equivocated; of several reported ones, the earliest.
+    pub height: u64,
+    /// The block of the first report, from which on what is unstaked answers for nothing more.
+    pub reported: u64,
+    /// What was unstaked after this block and before the first report is slashed, too: the election from which the node
+    /// had its power.
+    pub since: u64,
+}
+
+/// When a key of a node was in the validator set: what it signed at these heights can be evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Term {
+    /// The node, whose key may be swapped later.
+    pub node: NodeNumber,
+    /// The first height. A node that was out of office in between keeps it: it signs nothing then.
+    pub first: u64,
+    /// The last height; none while it is in office.
+    pub last: Option<u64>,
+}
+
+impl Term {
+    /// Whether it was in office at `height`, as far as the ledger remembers.
+    pub fn covers(&self, height: u64) -> bool {
+        self.first <= height && self.last.is_none_or(|last| height <= last)
+    }
 }
 
 /// What a member of the validator set signed and missed.
@@ -68,6 +110,8 @@ pub struct Roster {
     pub(crate) standings: OrdMap<NodeId, Standing>,
     /// By the key in the validator set.
     pub(crate) liveness: OrdMap<NodeId, Liveness>,
+    /// By the key in the validator set.
+    pub(crate) terms: OrdMap<NodeId, Term>,
 }
 
 impl Roster {
@@ -84,6 +128,25 @@ impl Roster {
     /// All nodes that joined or are jailed.
     pub fn standings(&self) -> impl Iterator<Item = (&NodeId, &Standing)> {
         self.standings.iter()
+    }
+
+    /// The tombstone of a node that equivocated.
+    pub fn tombstone(&self, node: &NodeId) -> Option<Tombstone> {
+        match self.standing(node) {
+            Some(Standing::Tombstoned(tombstone)) => Some(tombstone),
+            Some(Standing::Joined { .. } | Standing::Jailed { .. }) | None => None,
+        }
+    }
+
+    /// How many nodes equivocated and were slashed.
+    pub fn slashed(&self) -> usize {
+        self.standings().filter(|(_, standing)| matches!(standing, Standing::Tombstoned(_))).count()
+    }
+
+    /// When the key `member` was in the validator set, if it was in the last
+    /// [`evidence_window`](crate::params::Params::evidence_window) blocks.
+    pub fn term(&self, member: &NodeId) -> Option<Term> {
+        self.terms.get(member).copied()
     }
 
     /// What the members of the validator set signed and missed, by their keys in the set.
@@ -110,6 +173,45 @@ impl Roster {
     /// `node` is not elected and may not join before block `until`.
     pub(crate) fn jail(&mut self, node: NodeId, until: u64) {
         self.standings.insert(node, Standing::Jailed { until });
+    }
+
+    /// `node` equivocated and is never elected again.
+    pub(crate) fn tombstone_node(&mut self, node: NodeId, tombstone: Tombstone) {
+        self.standings.insert(node, Standing::Tombstoned(tombstone));
+    }
+
+    /// Writes down who is in office from `first` on, and until when those were who are not any more. Forgets those whose
+    /// last height is below `oldest`.
+    pub(crate) fn note_terms(
+        &mut self,
+        members: impl Iterator<Item = (NodeId, NodeNumber)>,
+        first: u64,
+        oldest: u64,
+    ) {
+        let elected: BTreeMap<NodeId, NodeNumber> = members.collect();
+        let last = first.saturating_sub(1);
+        let left = |(key, term): &(&NodeId, &Term)| term.last.is_none() && !elected.contains_key(*key);
+        let ended: Vec<(NodeId, Term)> = self
+            .terms
+            .iter()
+            .filter(left)
+            .map(|(key, term)| (*key, Term { last: Some(last), ..*term }))
+            .collect();
+        self.terms.extend(ended);
+        for (key, node) in elected {
+            let former = self.terms.get(&key).copied();
+            // A member that stays costs no write.
+            if former.is_none_or(|term| term.last.is_some()) {
+                let first = former.map_or(first, |term| term.first);
+                self.terms.insert(key, Term { node, first, last: None });
+            }
+        }
+        let forgotten = |term: &Term| term.last.is_some_and(|last| last < oldest);
+        let gone: Vec<NodeId> =
+            self.terms.iter().filter(|(_, term)| forgotten(term)).map(|(key, _)| *key).collect();
+        for key in gone {
+            self.terms.remove(&key);
+        }
     }
 
     /// Forgets those that may join again at `block`: they are like any node that has not joined.
@@ -141,11 +243,11 @@ impl Roster {
             };
             // Looked at before it is borrowed to be changed: a validator that signs every height costs no copy of its
             // record and no write.
-            if missed || found.silent > 0 || found.missed.is_missed(height, window) {
-                if let Some(found) = self.liveness.get_mut(&member) {
-                    found.silent = if missed { found.silent.saturating_add(1) } else { 0 };
-                    found.missed.record(height, window, missed);
-                }
+            if (missed || found.silent > 0 || found.missed.is_missed(height, window))
+                && let Some(found) = self.liveness.get_mut(&member)
+            {
+                found.silent = if missed { found.silent.saturating_add(1) } else { 0 };
+                found.missed.record(height, window, missed);
             }
         }
     }
@@ -216,6 +318,24 @@ mod tests {
         assert_eq!(missed(&roster, &C), (2, 2), "height 2 is not one of the new key");
         roster.count(3, 100, |node| *node == C);
         assert_eq!(missed(&roster, &C), (2, 0));
+    }
+
+    #[test]
+    fn terms_are_known_for_the_window_and_then_forgotten() {
+        let mut roster = Roster::default();
+        let terms = |members: &[NodeId]| members.iter().map(|key| (*key, NodeNumber(7))).collect::<Vec<_>>();
+        roster.note_terms(terms(&[A, B]).into_iter(), 1, 0);
+        roster.note_terms(terms(&[B, C]).into_iter(), 11, 0);
+        assert_eq!(roster.term(&A), Some(Term { node: NodeNumber(7), first: 1, last: Some(10) }));
+        assert_eq!(roster.term(&B), Some(Term { node: NodeNumber(7), first: 1, last: None }));
+        assert!(roster.term(&C).is_some_and(|term| term.covers(11) && !term.covers(10)));
+        assert!(roster.term(&A).is_some_and(|term| term.covers(10) && !term.covers(11)));
+        roster.note_terms(terms(&[A, B, C]).into_iter(), 21, 10);
+        assert_eq!(roster.term(&A), Some(Term { node: NodeNumber(7), first: 1, last: None }));
+        roster.note_terms(terms(&[B]).into_iter(), 31, 0);
+        roster.note_terms(terms(&[B]).into_iter(), 41, 31);
+        assert_eq!((roster.term(&A), roster.term(&C)), (None, None));
+        assert_eq!(roster.term(&B).map(|term| term.first), Some(1));
     }
 
     #[test]

@@ -433,6 +433,22 @@ mod tests {
     }
 
     #[test]
+    fn light_clients_stop_trusting_before_evidence_stops_counting() {
+        let mut spec = MeshSpec::public("order");
+        assert_eq!(spec.check(), Ok(()));
+        let blocks = spec.economy.evidence_window;
+        let seconds = blocks * u64::from(spec.consensus.block_milliseconds) / 1_000;
+        spec.consensus.trusting_period_seconds = seconds as u32;
+        assert!(matches!(spec.check(), Err(SpecError::TrustingPeriod { .. })));
+        spec.consensus.trusting_period_seconds = seconds as u32 - 1;
+        assert_eq!(spec.check(), Ok(()));
+        spec.consensus.trusting_period_seconds = 0;
+        assert!(matches!(spec.check(), Err(SpecError::Zero { .. })), "no period in a public mesh");
+        spec.consensus.precision_milliseconds = 0;
+        assert!(matches!(spec.check(), Err(SpecError::TimeBound { .. })));
+    }
+
+    #[test]
     fn refuses_inconsistent_specs() {
         let refused = |change: fn(&mut MeshSpec)| {
             let mut spec = sample();

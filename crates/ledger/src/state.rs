@@ -19,6 +19,7 @@ mod election;
 mod epochs;
 mod genesis;
 mod shares;
+mod slashing;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub use advance::{Advanced, InvalidTransaction, Trial};
 pub use epochs::EpochRecord;
 pub use genesis::GenesisError;
 pub use shares::{ROOT_VALIDATORS, ShareChange};
+pub use slashing::{Offence, REPORTER_PERMILLE};
 
 use crate::{
     accounts::Accounts,
@@ -173,7 +175,7 @@ impl LedgerState {
         self.height = self.height.saturating_add(1);
         self.nodes.block = self.height;
         // Before the transactions: what is unbonded now can be spent in this block.
-        self.accounts.release(self.height);
+        self.release_unbonded();
         self.mint();
         // After the minting, so that this block's reward is shared in this block.
         self.share_out();

@@ -24,6 +24,7 @@ mod register_neuron;
 mod register_node;
 mod register_subnet;
 mod rejection;
+mod report_equivocation;
 mod reveal_weights;
 mod set_hyperparameter;
 mod set_mechanism;
@@ -54,6 +55,7 @@ pub use register_neuron::{RegisterNeuron, RegisterNeuronOutcome};
 pub use register_node::{RegisterNode, RegisterNodeOutcome, consent};
 pub use register_subnet::{RegisterSubnet, RegisterSubnetOutcome};
 pub use rejection::Rejection;
+pub use report_equivocation::{ReportEquivocation, ReportEquivocationOutcome};
 pub use reveal_weights::{RevealWeights, RevealWeightsOutcome, commitment};
 pub use set_hyperparameter::{SetHyperparameter, SetHyperparameterOutcome};
 pub use set_mechanism::{SetMechanism, SetMechanismOutcome};
@@ -134,6 +136,8 @@ pub enum Call {
     JoinValidators(JoinValidators),
     /// A node of the signer makes no more blocks.
     LeaveValidators(LeaveValidators),
+    /// Signed by a node key: shows that a validator equivocated.
+    ReportEquivocation(ReportEquivocation),
 }
 
 /// What a transaction did: the outcome of each kind.
@@ -175,6 +179,8 @@ pub enum Outcome {
     ValidatorJoined(JoinValidatorsOutcome),
     /// A node is not elected any more.
     ValidatorLeft(LeaveValidatorsOutcome),
+    /// A validator equivocated, is slashed and makes no blocks any more.
+    EquivocationReported(ReportEquivocationOutcome),
 }
 
 /// Evaluates `$body` with `$kind` bound to what the call carries, as the type of its kind.
@@ -198,6 +204,7 @@ macro_rules! with_kind {
             Call::RegisterAnchorKey($kind) => $body,
             Call::JoinValidators($kind) => $body,
             Call::LeaveValidators($kind) => $body,
+            Call::ReportEquivocation($kind) => $body,
         }
     };
 }
@@ -241,6 +248,7 @@ impl Call {
             Self::RegisterAnchorKey(call) => Outcome::AnchorKeyRegistered(call.apply(state, signer)?),
             Self::JoinValidators(call) => Outcome::ValidatorJoined(call.apply(state, signer)?),
             Self::LeaveValidators(call) => Outcome::ValidatorLeft(call.apply(state, signer)?),
+            Self::ReportEquivocation(call) => Outcome::EquivocationReported(call.apply(state, signer)?),
         })
     }
 
@@ -271,6 +279,7 @@ impl Outcome {
             Self::AnchorKeyRegistered(outcome) => RegisterAnchorKey::description(outcome),
             Self::ValidatorJoined(outcome) => JoinValidators::description(outcome),
             Self::ValidatorLeft(outcome) => LeaveValidators::description(outcome),
+            Self::EquivocationReported(outcome) => ReportEquivocation::description(outcome),
         }
     }
 }

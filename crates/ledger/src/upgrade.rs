@@ -119,7 +119,7 @@ mod tests {
         let mut spec = MeshSpec::local("upgrades");
         let id = spec.mesh_id();
         spec.upgrades = vec![upgrade(10, 2), upgrade(20, 3)];
-        assert_eq!(spec.mesh_id(), id, "the same mesh goes on");
+        assert_eq!(spec.mesh_id(), id, "the mesh stays the same");
         assert_eq!(MeshSpec::parse(&spec.to_toml()), Ok(spec.clone()));
         for wrong in [[upgrade(20, 2), upgrade(10, 3)], [upgrade(10, 2), upgrade(20, 2)], [upgrade(0, 2), AT]]
         {

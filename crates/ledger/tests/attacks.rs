@@ -11,6 +11,8 @@ mod aligned_epochs;
 mod drained_payer;
 #[path = "attacks/dust_validators.rs"]
 mod dust_validators;
+#[path = "attacks/equivocator.rs"]
+mod equivocator;
 #[path = "attacks/junk_proposal.rs"]
 mod junk_proposal;
 #[path = "attacks/key_swap.rs"]

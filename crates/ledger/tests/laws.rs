@@ -8,6 +8,8 @@ mod accounts;
 mod anchor;
 #[path = "laws/chain.rs"]
 mod chain;
+#[path = "laws/equivocation.rs"]
+mod equivocation;
 #[path = "laws/fees.rs"]
 mod fees;
 #[path = "laws/lane.rs"]

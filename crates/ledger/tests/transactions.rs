@@ -14,14 +14,17 @@ use std::{
 };
 
 use nervure_anchor::{AnchorKey, ProofOfPossession};
-use nervure_consensus::yuma::{BondsRule, LiquidAlpha};
+use nervure_consensus::{
+    statement::{Equivocation, Round, SignedStatement, Vote, VoteKind},
+    yuma::{BondsRule, LiquidAlpha},
+};
 use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
         Call, CommitWeights, Description, JoinValidators, LeaveValidators, Outcome, RegisterAnchorKey,
-        RegisterNeuron, RegisterNode, RegisterSubnet, Rejection, RevealWeights, SetHyperparameter,
-        SetMechanism, SetTake, SetWeights, SignerKey, Stake, SwapKey, Transfer, Unstake, VoteSubnets,
-        consent,
+        RegisterNeuron, RegisterNode, RegisterSubnet, Rejection, ReportEquivocation, RevealWeights,
+        SetHyperparameter, SetMechanism, SetTake, SetWeights, SignerKey, Stake, SwapKey, Transfer, Unstake,
+        VoteSubnets, consent,
     },
 };
 use nervure_primitives::{
@@ -48,6 +51,15 @@ fn node() -> NodeId {
 fn anchor() -> RegisterAnchorKey {
     let key = AnchorKey::from_secret(&[9; 32]).unwrap();
     RegisterAnchorKey { address: key.address(), possession: ProofOfPossession::prove(&key, &node(), &MESH) }
+}
+
+/// Two votes of `node()` at one position.
+fn evidence() -> Equivocation {
+    let vote = |value| {
+        let vote = Vote { height: BLOCK, round: Round(1), kind: VoteKind::Precommit, value };
+        SignedStatement::sign(&key(1), &MESH, vote).unwrap()
+    };
+    Equivocation::votes(vote(None), vote(Some(Hash::of("block", &[])))).unwrap()
 }
 
 /// One of every kind.
@@ -79,6 +91,7 @@ fn calls() -> Vec<Call> {
         Call::RegisterAnchorKey(anchor()),
         Call::JoinValidators(JoinValidators { node: node() }),
         Call::LeaveValidators(LeaveValidators { node: node() }),
+        Call::ReportEquivocation(ReportEquivocation { evidence: evidence().into() }),
     ]
 }
 
@@ -86,6 +99,8 @@ fn calls() -> Vec<Call> {
 fn outcomes() -> Vec<Value> {
     let (node, other, address) = (node(), key(2).node_id(), anchor().address);
     let neuron = json!({"netuid": NETUID, "uid": UID, "price": AMOUNT, "replaced": other});
+    let slashed =
+        json!({"node": node, "height": BLOCK, "slashed": AMOUNT, "reward": Amount::from_base_units(5)});
     let liquid = BondsRule::Yuma3Liquid(LiquidAlpha { low: 2_000, high: 3_000, steepness: 7 });
     vec![
         json!({"transferred": {"to": node, "amount": AMOUNT}}),
@@ -105,6 +120,7 @@ fn outcomes() -> Vec<Value> {
         json!({"anchor_key_registered": {"node": node, "address": address}}),
         json!({"validator_joined": {"node": node, "election": BLOCK}}),
         json!({"validator_left": {"node": node, "last": BLOCK}}),
+        json!({"equivocation_reported": slashed}),
     ]
 }
 
@@ -144,6 +160,11 @@ fn rejections() -> Vec<Value> {
     all.extend([
         json!({"jailed": {"node": node, "until": BLOCK}}),
         json!({"self_stake": {"least": AMOUNT, "staked": AMOUNT}}),
+        json!({"tombstoned": {"node": node, "height": BLOCK}}),
+        json!({"evidence": {"why": "the same"}}),
+        json!({"evidence_too_old": {"oldest": BLOCK}}),
+        json!({"not_in_office": {"node": node, "height": BLOCK}}),
+        json!({"already_reported": {"node": node}}),
     ]);
     let of_node =
         ["no_such_node", "not_owner", "key_taken", "already_validator", "not_validator", "stake_lost"];
@@ -218,7 +239,7 @@ fn every_transaction_outcome_and_rejection_keeps_its_bytes() {
 
 /// The outcome of every kind, in the order of [`outcomes`], before and after its block. `NODE`, `OTHER` and `ADDRESS`
 /// stand for ids.
-const SENTENCES: [[&str; 2]; 17] = [
+const SENTENCES: [[&str; 2]; 18] = [
     ["pays 1.5 tokens to NODE", "paid 1.5 tokens to NODE"],
     ["registers NODE under your owner account", "NODE is registered under your owner account"],
     ["replaces the key NODE of a node with OTHER, permanently", "node NODE has the key OTHER"],
@@ -267,6 +288,12 @@ const SENTENCES: [[&str; 2]; 17] = [
     [
         "removes NODE from the validators; keep it running until block 300, the next election",
         "NODE has left the validators; keep it running until block 300, the next election",
+    ],
+    [
+        "proves that NODE equivocated at block 300 and slashes 1.5 tokens of the stakes on it, of which 0.000000005 go to \
+         the reporting node's owner; it never makes blocks again",
+        "NODE equivocated at block 300 and lost 1.5 tokens of the stakes on it, of which 0.000000005 go to the reporting \
+         node's owner; it never makes blocks again",
     ],
 ];
 
@@ -323,7 +350,7 @@ fn a_kind_that_knows_more_than_the_rejection_names_its_own_option() {
 }
 
 #[test]
-fn node_keys_sign_weights_votes_and_anchor_keys_and_owner_keys_everything_else() {
+fn node_keys_sign_weights_votes_anchor_keys_and_reports_and_owner_keys_everything_else() {
     let by_node: Vec<String> = calls()
         .iter()
         .filter(|call| call.signer() == SignerKey::Node)
@@ -331,7 +358,14 @@ fn node_keys_sign_weights_votes_and_anchor_keys_and_owner_keys_everything_else()
         .collect();
     assert_eq!(
         by_node,
-        ["set_weights", "commit_weights", "reveal_weights", "vote_subnets", "register_anchor_key"]
+        [
+            "set_weights",
+            "commit_weights",
+            "reveal_weights",
+            "vote_subnets",
+            "register_anchor_key",
+            "report_equivocation"
+        ]
     );
 }
 

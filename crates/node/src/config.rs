@@ -62,6 +62,9 @@ pub struct NodeConfig {
     pub anchor_account: Option<PathBuf>,
     /// The trusted header of a state sync; `None` replays the history.
     pub beginning: Option<Beginning>,
+    /// Whether the node starts with a damaged log of what it signed. It then signs nothing at the heights that the
+    /// lost part may be about.
+    pub accept_damaged_log: bool,
     /// Whether the node follows the chain, as every node except an ephemeral client does.
     pub follow: bool,
 }
@@ -96,6 +99,7 @@ impl NodeConfig {
             anchor_rpc: first_non_empty(flags.anchor_rpc, file.anchor_rpc),
             anchor_account: flags.anchor_account.or(file.anchor_account),
             beginning: flags.checkpoint.or(file.checkpoint),
+            accept_damaged_log: false,
             follow: true,
         }
     }

@@ -93,7 +93,7 @@ impl Node {
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         let started = Instant::now();
-        let (opened, registry) = open_chain(&config, spec)?;
+        let (opened, registry) = open_chain(&config, spec, key.node_id())?;
         check_ports(&config)?;
         let setup = MeshSetup { config: &config, spec, key: &key };
         let mesh = Mesh::start(setup, registry.clone(), opened).await?;
@@ -207,11 +207,12 @@ impl Serving {
 fn open_chain(
     config: &NodeConfig,
     spec: &MeshSpec,
+    node: NodeId,
 ) -> Result<(Option<OpenChain>, LedgerRegistry), StartError> {
     if !config.follow {
         return Ok((None, LedgerRegistry::of(spec).map_err(OpenError::from)?));
     }
-    let opened = OpenChain::open(config, spec)?;
+    let opened = OpenChain::open(config, spec, node)?;
     let registry = LedgerRegistry::new(opened.view());
     Ok((Some(opened), registry))
 }

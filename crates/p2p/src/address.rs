@@ -49,9 +49,8 @@ fn global_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
     let is_special =
         // 2001::/23, protocol assignments, with Teredo (RFC 4380), which embeds an IPv4 address, ORCHID and benchmarks.
-        (a == 0x2001 && b & 0xfe00 == 0)
-        // 2001:db8::/32 and 3fff::/20, documentation (RFC 3849, RFC 9637).
-        || (a == 0x2001 && b == 0xdb8)
+        // 2001:db8::/32 and 3fff::/20 are for documentation (RFC 3849, RFC 9637).
+        (a == 0x2001 && (b & 0xfe00 == 0 || b == 0xdb8))
         || (a == 0x3fff && b & 0xf000 == 0)
         // 2002::/16, 6to4, which embeds an IPv4 address (RFC 3056).
         || a == 0x2002

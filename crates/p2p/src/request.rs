@@ -7,7 +7,8 @@
 //!
 //! # What a hostile peer can do
 //! * *Announce much and send little*: nothing is allocated before it arrives, and the stream has a deadline.
-//! * *Send much*: requests that wait for their answers share [`MAX_INBOUND_BYTES`]; one too many is refused unread.
+//! * *Send much*: requests that arrive or wait for their answers share [`MAX_INBOUND_BYTES`], each by the bytes that have
+//!   arrived; one too many is refused.
 //! * *Ask often*: each peer has a token bucket for each protocol, a stranger a quarter of one.
 //! * *Ask slowly answered things*: each protocol has a bounded number of requests in progress.
 //! * *Answer with too much, too slowly, or never*: lengths are checked before anything is read, and every

@@ -9,6 +9,7 @@
 //! **Hazard.** The temporary file is `NAME.new`. A crash can leave it behind; the next replacement reuses
 //! it. Writers of the same file take turns by locking it, and the last one wins.
 
+mod frame;
 mod log;
 
 use std::{
@@ -17,7 +18,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use log::{AppendLog, Frame, FrameError, Frames, LogContents, LogError, LogFormat};
+pub use frame::{FRAME_HEAD_BYTES, Frame, FrameError, Frames, LogContents, LogFormat};
+pub use log::{AppendLog, LogError};
 
 /// Who may read a file that is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,18 @@ pub fn replace_with(
     access: Access,
     mut observe: impl FnMut(ReplaceStep) -> io::Result<()>,
 ) -> io::Result<File> {
+    let file = prepare_replacement(path, bytes, access, &mut observe)?;
+    finish_replacement(path, &mut observe)?;
+    Ok(file)
+}
+
+/// The first steps of [`replace_with`], up to the rename. After an error the old file is unchanged.
+fn prepare_replacement(
+    path: &Path,
+    bytes: &[u8],
+    access: Access,
+    observe: &mut impl FnMut(ReplaceStep) -> io::Result<()>,
+) -> io::Result<File> {
     let temporary = temporary(path);
     let mut file = exclusive(&temporary, access)?;
     observe(ReplaceStep::Created)?;
@@ -72,11 +86,18 @@ pub fn replace_with(
     observe(ReplaceStep::Synced)?;
     // On POSIX a rename replaces the target in one step: a reader sees one file or the other.
     fs::rename(&temporary, path)?;
+    Ok(file)
+}
+
+/// The last steps of [`replace_with`].
+fn finish_replacement(
+    path: &Path,
+    observe: &mut impl FnMut(ReplaceStep) -> io::Result<()>,
+) -> io::Result<()> {
     observe(ReplaceStep::Renamed)?;
     // The rename is an entry of the directory, and a crash can lose it until the directory is synced.
     sync_directory(path)?;
-    observe(ReplaceStep::Finished)?;
-    Ok(file)
+    observe(ReplaceStep::Finished)
 }
 
 /// Creates the file at `path` with `bytes`; never overwrites one. Waits for the disk.

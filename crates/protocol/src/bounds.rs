@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// Bytes of text in one expert request, all its parts together.
 pub const MAX_TEXT: usize = 256 * 1024;
+/// A filter over expert records.
+pub const MAX_FILTER: usize = 512;
 /// Messages of one chat.
 pub const MAX_MESSAGES: usize = 256;
 /// Inputs of one embedding request.

@@ -4,4 +4,4 @@ mod event;
 mod request;
 
 pub use event::{ExpertEvent, FinishReason, Usage};
-pub use request::{ChatMessage, ExpertRequest, FieldError, Role, Sampling};
+pub use request::{ChatMessage, ExpertRequest, FieldError, Role, Sampling, text_tokens};

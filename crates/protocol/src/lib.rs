@@ -37,7 +37,9 @@ pub mod topics;
 
 pub use answer_bounds::{AnswerBounds, AnswerMeter, BoundExceeded};
 pub use assignment::{Assignment, AssignmentError, SignedAssignment, commitment};
-pub use expert::{ChatMessage, ExpertEvent, ExpertRequest, FieldError, FinishReason, Role, Sampling, Usage};
+pub use expert::{
+    ChatMessage, ExpertEvent, ExpertRequest, FieldError, FinishReason, Role, Sampling, Usage, text_tokens,
+};
 pub use live_scores::{LiveScore, LiveScores, LiveScoresError, SignedLiveScores};
 pub use receipt::{AnswerHasher, Receipt, ReceiptError, SignedReceipt, request_hash};
 pub use record::{ExpertRecord, ModelName, RecordError, SignedRecord};

@@ -57,6 +57,7 @@ fn table() -> String {
     bounds!(
         table,
         MAX_TEXT,
+        MAX_FILTER,
         MAX_MESSAGES,
         MAX_INPUTS,
         MAX_STOPS,

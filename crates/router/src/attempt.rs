@@ -97,15 +97,18 @@ impl AttemptSpec {
                 }
                 Ok(StartedAnswer { record, first, remainder })
             }
-            Err(failure) => {
-                // A busy expert is not a faulty one, and a request that is wrong or too long is the fault of
-                // the asker: an asker could pause every expert with bad requests otherwise.
-                if failure.kind == FailureKind::Failed {
-                    self.record_failure(&record);
-                }
-                Err(AttemptError { record, failure })
-            }
+            Err(failure) => Err(self.failed(record, failure)),
         }
+    }
+
+    /// An attempt failed, before its first event or after it.
+    pub(crate) fn failed(&self, record: ExpertRecord, failure: AttemptFailure) -> AttemptError {
+        // A busy expert is not a faulty one, and a request that is wrong or too long is the fault of the asker:
+        // an asker could pause every expert with bad requests otherwise.
+        if failure.kind == FailureKind::Failed {
+            self.record_failure(&record);
+        }
+        AttemptError { record, failure }
     }
 
     /// Notes that the expert failed, or was silent for too long.

@@ -47,12 +47,12 @@ impl AttemptSpec {
             // Charged before it is kept: the bound is on memory, so that the last event must not be above it.
             if meter.charge(event.content_bytes()).is_err() {
                 let failure = protocol_failure("the answer is longer than a collected one may be");
-                return Err(AttemptError { record, failure });
+                return Err(self.failed(record, failure));
             }
             events.push(event);
             event = match remainder.next().await {
                 Ok(event) => event,
-                Err(failure) => return Err(AttemptError { record, failure }),
+                Err(failure) => return Err(self.failed(record, failure)),
             };
         }
     }

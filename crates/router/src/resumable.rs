@@ -10,7 +10,8 @@
 //! # What a hostile expert can do
 //! * *Stall*: [`STALL_TIMEOUT`](crate::router::STALL_TIMEOUT) later a successor is looked for.
 //! * *Write a little and fail, in turns with others*: there are at most
-//!   [`MAX_TAKEOVERS`](crate::router::MAX_TAKEOVERS), and the deadline of the query holds for all of them together.
+//!   [`MAX_TAKEOVERS`](crate::router::MAX_TAKEOVERS), and the deadline and the budget of the query hold for all of
+//!   them together: a successor is offered what the text so far left of the budget.
 
 use std::{
     pin::pin,
@@ -18,13 +19,14 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use nervure_primitives::NodeId;
+use nervure_primitives::{Amount, NodeId};
 use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, ModelName, bounds::MAX_TEXT};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     AnswerReceipt, Router,
-    attempt::{Remainder, StartedAnswer},
+    attempt::{AttemptFailure, FailureKind, Remainder, StartedAnswer},
+    price,
     race::race,
     router::encode,
     select::select,
@@ -34,7 +36,7 @@ use nervure_api::{AnswerStream, AnswerSummary, Query, RouteView, ServiceError, S
 /// What a stream that waits for its expert wakes up for.
 enum Wake {
     /// An event of the expert, or why there is none.
-    Event(Result<ExpertEvent, String>),
+    Event(Result<ExpertEvent, AttemptFailure>),
     /// Another expert has started to continue the text.
     Successor(Box<StartedAnswer>),
 }
@@ -51,16 +53,18 @@ pub(crate) struct ResumableStream {
     remainder: Remainder,
     /// The text that the asker has read.
     prefix: String,
+    /// Bytes of it that experts before the present one wrote, and what these may cost.
+    written: usize,
+    spent: Amount,
     takeovers: Vec<TakeoverView>,
 }
 
 /// The search for an expert that continues a text.
 struct Successor {
     router: Router,
-    query: Arc<Query>,
+    /// The request with the prefix, and the rest of the budget.
+    query: Query,
     deadline: Instant,
-    /// What it is asked: the request with the prefix.
-    request: ExpertRequest,
     /// The node that failed or stalls.
     failed: NodeId,
     /// Its model, which the successor should serve as well.
@@ -80,6 +84,8 @@ impl ResumableStream {
             first: Some(first),
             remainder,
             prefix: String::new(),
+            written: 0,
+            spent: Amount::ZERO,
             takeovers: Vec::new(),
         }
     }
@@ -115,22 +121,34 @@ impl ResumableStream {
                 let why = format!("it sent nothing for {} s", self.router.limits.stall_timeout.as_secs());
                 Ok(self.take_over(*started, why))
             }
-            Wake::Event(Err(reason)) => match self.successor() {
-                None => Err(reason),
-                Some(successor) => match successor.start().await {
-                    Ok(started) => Ok(self.take_over(started, reason)),
-                    Err(error) => Err(format!("{reason}; no other expert could continue: {error}")),
-                },
-            },
+            Wake::Event(Err(AttemptFailure { kind, reason })) => {
+                let error = match self.successor() {
+                    None => reason,
+                    Some(successor) => match successor.start().await {
+                        Ok(started) => return Ok(self.take_over(started, reason)),
+                        Err(error) => format!("{reason}; no other expert could continue: {error}"),
+                    },
+                };
+                if kind == FailureKind::Failed {
+                    self.record_failure();
+                }
+                Err(error)
+            }
         }
+    }
+
+    /// The expert that answers now failed, or was silent for too long.
+    fn record_failure(&self) {
+        let environment = &self.router.environment;
+        let now = environment.clock.now();
+        environment.catalog.observations().failed(self.record.node, &self.record.expert, now);
     }
 
     async fn wake(&mut self) -> Wake {
         let successor = self.successor();
-        let next = async { self.remainder.next().await.map_err(|failure| failure.reason) };
         // Pinned and polled by reference: the timeout must not drop a read in progress, which would lose its
         // event.
-        let mut event = pin!(next);
+        let mut event = pin!(self.remainder.next());
         match (timeout(self.router.limits.stall_timeout, &mut event).await, successor) {
             (Ok(event), _) => Wake::Event(event),
             // The deadline of the query ends this wait: the stream below has it.
@@ -154,24 +172,31 @@ impl ResumableStream {
         if self.takeovers.len() >= self.router.limits.max_takeovers {
             return None;
         }
+        let request = with_prefix(&self.query.request, &self.prefix)?;
+        let budget = self.query.budget.saturating_sub(self.spent());
         Some(Successor {
             router: self.router.clone(),
-            query: self.query.clone(),
+            query: Query { request, budget, ..Query::clone(&self.query) },
             deadline: self.deadline,
-            request: with_prefix(&self.query.request, &self.prefix)?,
             failed: self.record.node,
             model: self.record.model.clone(),
             failed_before: self.takeovers.iter().map(|takeover| takeover.from).collect(),
         })
     }
 
+    /// What the text so far may cost.
+    fn spent(&self) -> Amount {
+        let bytes = self.prefix.len().saturating_sub(self.written);
+        let present = price::cost_of_text(self.record.price, bytes);
+        self.spent.checked_add(present).unwrap_or(self.query.budget)
+    }
+
     fn take_over(&mut self, started: StartedAnswer, why: String) -> ExpertEvent {
         let StartedAnswer { record, first, remainder } = started;
         tracing::info!(from = %self.record.node, to = %record.node, %why, "another expert continues an answer");
-        let environment = &self.router.environment;
-        let now = environment.clock.now();
-        environment.catalog.observations().failed(self.record.node, &self.record.expert, now);
+        self.record_failure();
         self.router.metrics.takeovers.inc();
+        (self.spent, self.written) = (self.spent(), self.prefix.len());
         self.takeovers.push(TakeoverView {
             from: self.record.node,
             why,
@@ -186,7 +211,7 @@ impl ResumableStream {
 impl Successor {
     /// Asks until one starts to continue the text. The error says in words why none did.
     async fn start(self) -> Result<StartedAnswer, String> {
-        let body = encode(&self.request).map_err(|error| error.to_string())?;
+        let body = encode(&self.query.request).map_err(|error| error.to_string())?;
         let limits = self.router.limits;
         // Counted from the first failure, not from the start: a race may itself take most of the retry
         // timeout.

@@ -15,7 +15,7 @@ mod wal;
 
 pub use database::{Batch, EpochEnd, Reader, Store, StoreError, StoreOptions, StoredEpoch};
 pub use metrics::{StoreMetrics, WalMetrics};
-pub use wal::{RecoveredLog, Wal};
+pub use wal::{LogOwner, RecoveredLog, Wal, WalError};
 
 /// The example of the README runs as a test.
 #[cfg(doctest)]

@@ -1,24 +1,37 @@
 //! The write-ahead log of the height that is being decided: the engine's entries, the proposed blocks and the
 //! signer's record. A plain file that is appended to, because its sync stands between a vote and the network.
 //!
-//! A payload of the [`AppendLog`] is a byte of kind and what was written. Reading stops at the first frame that
-//! is not whole: what follows was never synced, and nothing that depended on it has left the node. The latest
-//! signer's record counts. When the file grows beyond [`ROTATE_BYTES`], the next height replaces it by one
-//! that holds the record alone.
+//! A payload of the [`AppendLog`] is a byte of kind and what was written. The latest signer's record counts. The
+//! file begins with that record and holds the heights since; when it is larger than [`ROTATE_BYTES`] after a
+//! height, it is replaced by one that holds the record alone.
 //!
-//! Hazard: a *prefix* that is damaged looks like a short file, and its record like an old one. The signer
-//! of `nervure-consensus` says what then protects: it listens before it signs.
+//! **Claim.** Only what may be an unsynced end of the file is cut off when it is opened: appends of which none
+//! is whole. Nothing that depended on them has left the node. Damage before a whole frame is an error, because
+//! what follows was perhaps synced, and the key has perhaps signed what it says. [`Wal::accept_damage`] then
+//! takes what is left and signs nothing at the height that the log may be about.
+//!
+//! **Hazard.** Damage that leaves no whole frame behind it looks like such an end, and its record like an old
+//! one. The signer of `nervure-consensus` says what then protects: it listens before it signs.
 
-use std::{io, path::Path, time::Instant};
+mod damage;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use nervure_consensus::bft::{SignerRecord, WalEntry};
 use nervure_ledger::block::MAX_BLOCK_LEN;
 use nervure_primitives::{
     BlockHeight,
     cbor::{self, Limits},
-    durable::{AppendLog, LogContents, LogFormat, ReplaceStep},
+    durable::{AppendLog, FrameError, LogContents, LogError, LogFormat, ReplaceStep},
 };
 
+pub use self::damage::LogOwner;
 use crate::{
     WalMetrics,
     fail_point::{self, Point, reach},
@@ -29,9 +42,14 @@ use crate::{
 const ROTATE_BYTES: u64 = if fail_point::ENABLED { 16 << 10 } else { 1 << 20 };
 
 /// The length of a frame counts its content without the byte of kind; the largest content is a block. The
-/// file holds one height, whose blocks are written once each.
+/// version of the format is the last byte of the magic number.
 const FORMAT: LogFormat =
-    LogFormat { magic: b"", uncounted: 1, max_payload: MAX_BLOCK_LEN, max_file: 1 << 30 };
+    LogFormat { magic: b"nervwal2", uncounted: 1, max_payload: MAX_BLOCK_LEN, max_file: 1 << 30 };
+
+/// Blocks are written while the file is smaller than this: at least 128 of one height. The engine tracks up to 1,024,
+/// of up to 4 MiB each, if the rounds of a height get so many. The rest of the file is for entries and records,
+/// without which this node could not vote.
+const BLOCK_SPACE_BYTES: u64 = FORMAT.max_file / 2;
 
 const KIND_ENTRY: u8 = 1;
 const KIND_SIGNER: u8 = 2;
@@ -43,6 +61,7 @@ pub struct Wal {
     log: AppendLog,
     signer: SignerRecord,
     metrics: WalMetrics,
+    block_space: u64,
 }
 
 /// The content of a log.
@@ -54,6 +73,41 @@ pub struct RecoveredLog {
     pub entries: Vec<WalEntry>,
     /// Proposed blocks, encoded, of the same heights.
     pub blocks: Vec<Vec<u8>>,
+    /// Bytes at the end of the file that were cut off: appends that a crash left incomplete.
+    pub torn_bytes: u64,
+}
+
+/// Why the log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WalError {
+    /// What the disk says, or another kind of file; [`io::ErrorKind::WouldBlock`] when another process has
+    /// it open.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Damage before a whole frame, or a whole frame with other content than this version writes. What the key
+    /// signed last is perhaps not known any more.
+    #[error("{} is damaged at byte {at}: {why}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the damaged frame begins.
+        at: u64,
+        /// What is wrong.
+        why: &'static str,
+    },
+}
+
+impl WalError {
+    /// Whether another process has the file open.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::Log(LogError::Io { error, .. }) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Whether [`Wal::accept_damage`] helps.
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Log(LogError::Magic { .. }))
+    }
 }
 
 impl RecoveredLog {
@@ -67,14 +121,21 @@ impl Wal {
     /// Opens the log at `path`, or creates it, and reads what it holds.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when another process has it open; any other error of the disk.
-    pub fn open(path: &Path) -> io::Result<(Self, RecoveredLog)> {
+    /// When another process has it open, it is damaged before its end, or what the disk says.
+    pub fn open(path: &Path) -> Result<(Self, RecoveredLog), WalError> {
         let (mut log, contents) = AppendLog::open(path, FORMAT)?;
         // `AppendLog::open` locked the file, so what is read here does not change.
-        let (recovered, end) = recover(&contents);
+        let (recovered, end) = recover(&contents).map_err(|(at, why)| {
+            let path = path.to_owned();
+            WalError::Damaged { path, at, why }
+        })?;
         // A frame that is not whole would hide everything that is appended after it.
-        log.truncate(end)?;
-        Ok((Self { log, signer: recovered.signer, metrics: WalMetrics::default() }, recovered))
+        log.truncate(end).map_err(|error| LogError::Io { path: path.to_owned(), error })?;
+        Ok((Self::new(log, recovered.signer), recovered))
+    }
+
+    fn new(log: AppendLog, signer: SignerRecord) -> Self {
+        Self { log, signer, metrics: WalMetrics::default(), block_space: BLOCK_SPACE_BYTES }
     }
 
     /// What it measures.
@@ -91,12 +152,16 @@ impl Wal {
     }
 
     /// Appends a proposed block, so that it is durable when this node says that it is valid: if all nodes
-    /// stopped now, one of them must still have the block that may have been decided.
+    /// stopped now, one of them must still have the block that may have been decided. Returns `false` when it is
+    /// not written: the blocks of this height fill half of the largest file. Votes need no block in the log.
     ///
     /// # Errors
     /// As for [`Self::append`].
-    pub fn append_block(&mut self, block: &[u8]) -> io::Result<()> {
-        self.frame(KIND_BLOCK, block)
+    pub fn append_block(&mut self, block: &[u8]) -> io::Result<bool> {
+        if self.log.size() >= self.block_space {
+            return Ok(false);
+        }
+        self.frame(KIND_BLOCK, block).map(|()| true)
     }
 
     /// Replaces the signer's record; it need not be durable yet.
@@ -146,6 +211,7 @@ impl Wal {
                 ReplaceStep::Renamed => Point::RotateRenamed,
                 ReplaceStep::Finished => Point::Rotated,
             });
+            Ok(())
         })
     }
 
@@ -169,18 +235,22 @@ fn payload(kind: u8, content: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// The whole frames that a log begins with, and where they end.
-fn recover(contents: &LogContents) -> (RecoveredLog, u64) {
-    let (mut recovered, mut end) = (RecoveredLog::default(), 0);
-    // Stops at the first frame that is not whole: later ones have no known place.
-    for frame in contents.frames().map_while(Result::ok) {
-        if recovered.take(frame.payload).is_none() {
-            break;
+/// What a log holds, and where its whole frames end; or where it is damaged, and how.
+fn recover(contents: &LogContents) -> Result<(RecoveredLog, u64), (u64, &'static str)> {
+    let (mut recovered, mut end) = (RecoveredLog::default(), FORMAT.magic.len() as u64);
+    for frame in contents.frames() {
+        match frame {
+            Ok(frame) => {
+                // It was written as it is, so it is no end that a crash left: what it says may count.
+                recovered.take(frame.payload).ok_or((frame.at, "its content is not of this version"))?;
+                end = frame.end;
+            }
+            Err(FrameError::Torn { .. } | FrameError::Damaged { next: None, .. }) => break,
+            Err(FrameError::Damaged { at, next: Some(_) }) => return Err((at, "whole frames follow")),
         }
-        // Only after the payload was read: an unreadable frame is cut off, too.
-        end = frame.end;
     }
-    (recovered, end)
+    recovered.torn_bytes = contents.size() - end;
+    Ok((recovered, end))
 }
 
 impl RecoveredLog {
@@ -195,89 +265,5 @@ impl RecoveredLog {
             _ => return None,
         }
         Some(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use nervure_consensus::bft::{Round, Timer, TimerKind};
-    use proptest::prelude::*;
-    use tempfile::TempDir;
-
-    use super::*;
-
-    fn entry(height: u64) -> WalEntry {
-        WalEntry::Timeout(Timer { height: BlockHeight(height), round: Round(1), kind: TimerKind::Propose })
-    }
-
-    fn record(height: u64) -> SignerRecord {
-        SignerRecord { silent_through: Some(BlockHeight(height)), ..SignerRecord::default() }
-    }
-
-    #[test]
-    fn reads_what_was_appended_and_the_last_record_counts() {
-        let place = TempDir::new().unwrap();
-        let path = place.path().join("wal");
-        let (mut wal, recovered) = Wal::open(&path).unwrap();
-        assert!(recovered.entries.is_empty() && recovered.signer == SignerRecord::default());
-        for height in 1..=3 {
-            wal.append(&entry(height)).unwrap();
-            wal.save_signer(&record(height)).unwrap();
-            wal.append_block(&[height as u8; 100]).unwrap();
-        }
-        wal.sync().unwrap();
-        assert_eq!(Wal::open(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock, "one process only");
-        drop(wal);
-        let (_, recovered) = Wal::open(&path).unwrap();
-        assert_eq!((recovered.of(BlockHeight(2)), recovered.entries.len()), (vec![entry(2)], 3));
-        assert_eq!(recovered.signer, record(3));
-        assert_eq!(recovered.blocks, [[1; 100], [2; 100], [3; 100]]);
-    }
-
-    #[test]
-    fn a_large_file_is_replaced_by_one_with_the_record_alone() {
-        let place = TempDir::new().unwrap();
-        let path = place.path().join("wal");
-        let (mut wal, _) = Wal::open(&path).unwrap();
-        wal.save_signer(&record(7)).unwrap();
-        while wal.log.size() < ROTATE_BYTES {
-            wal.append(&entry(7)).unwrap();
-        }
-        wal.next_height().unwrap();
-        wal.append(&entry(8)).unwrap();
-        assert_eq!(
-            Wal::open(&path).unwrap_err().kind(),
-            io::ErrorKind::WouldBlock,
-            "the new file is locked too"
-        );
-        drop(wal);
-        let (wal, recovered) = Wal::open(&path).unwrap();
-        assert_eq!((recovered.signer, recovered.entries), (record(7), vec![entry(8)]));
-        assert!(wal.log.size() < 1_000);
-    }
-
-    proptest! {
-        #[test]
-        fn a_damaged_tail_is_dropped_and_the_rest_stays(at in 0usize..400, to: u8, cut: bool) {
-            let place = TempDir::new().unwrap();
-            let path = place.path().join("wal");
-            let (mut wal, _) = Wal::open(&path).unwrap();
-            (1..=8).for_each(|height| wal.append(&entry(height)).unwrap());
-            drop(wal);
-            let mut bytes = fs::read(&path).unwrap();
-            let at = at % bytes.len();
-            if cut { bytes.truncate(at) } else { bytes[at] = to }
-            fs::write(&path, &bytes).unwrap();
-            let (mut wal, recovered) = Wal::open(&path).unwrap();
-            let count = recovered.entries.len();
-            prop_assert_eq!(&recovered.entries, &(1..=count as u64).map(entry).collect::<Vec<_>>());
-            wal.append(&entry(99)).unwrap();
-            drop(wal);
-            let (_, again) = Wal::open(&path).unwrap();
-            prop_assert_eq!(again.entries.len(), count + 1);
-            prop_assert_eq!(again.entries.last(), Some(&entry(99)));
-        }
     }
 }

@@ -16,10 +16,10 @@ mod parse;
 
 use std::str::FromStr;
 
-use nervure_protocol::ExpertRecord;
+use nervure_protocol::{ExpertRecord, bounds::MAX_FILTER};
 
 /// Longest filter, in bytes.
-pub const MAX_FILTER_LEN: usize = 512;
+pub const MAX_FILTER_LEN: usize = MAX_FILTER;
 
 /// A condition on expert records.
 ///

@@ -34,7 +34,7 @@ pub enum Effect {
     },
     /// Stop the timer if it runs.
     Cancel(Timer),
-    /// Stop all timers.
+    /// Stop all timers but [`TimerKind::Listen`](super::TimerKind::Listen), which can be longer than a height.
     CancelAll,
     /// Build a block and answer with [`Input::Proposed`](super::Input::Proposed), or not at all.
     Propose {

@@ -1,8 +1,8 @@
 //! Evidence of equivocation: two statements of one validator that contradict each other.
 //!
 //! An honest validator signs one statement at each [`Position`], whatever crashes. Two different
-//! ones with valid signatures therefore prove a fault of the key's holder to anybody who knows the mesh id;
-//! nothing else has to be known, and nobody else can make them.
+//! ones with valid signatures therefore prove a fault of the key's holder to everyone who knows the mesh id;
+//! nothing else has to be known, and only that key can make them.
 //!
 //! **Amnesia** (a validator precommits a block and prevotes another one in a later round, although it is locked) is no
 //! evidence here. Such a prevote is right when a polka for the other block was seen in between, and a prevote does not
@@ -228,7 +228,7 @@ mod tests {
         let prevote = Vote { kind: VoteKind::Prevote, value: None, ..one.statement };
         let prevote = SignedStatement { statement: prevote, ..one };
         assert_eq!(Equivocation::votes(one, prevote), Err(EquivocationError::Positions));
-        // Of another mesh, and with a signature of somebody else.
+        // Of another mesh, and with the signature of another key.
         let evidence = Equivocation::votes(one, vote(1, 0, None)).unwrap();
         let other = MeshId::from_bytes([4; 32]);
         assert!(matches!(evidence.verify(&other), Err(EquivocationError::Signature(_))));

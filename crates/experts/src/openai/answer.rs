@@ -14,9 +14,6 @@ use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Sampling, Usage
 /// Longest text of one event, in bytes: an event must fit a frame.
 const MAX_PIECE_BYTES: usize = 32 << 10;
 
-/// Bytes of a token, a rough average.
-const BYTES_PER_TOKEN: usize = 4;
-
 /// Most numbers of a vector; more do not fit a frame.
 const MAX_DIMENSIONS: usize = 16_384;
 
@@ -108,9 +105,7 @@ fn text_body(model: &str, request: ExpertRequest) -> (&'static str, Value) {
             ("/chat/completions", "messages", messages.into_iter().map(message).collect(), sampling)
         }
         ExpertRequest::Complete { prompt, mut sampling } => {
-            // The number of tokens in the begun text is unknown; this estimate is rather too low.
-            let written = u32::try_from(sampling.prefix.len() / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
-            sampling.max_tokens = sampling.max_tokens.saturating_sub(written).max(1);
+            sampling.max_tokens = sampling.remaining_tokens();
             ("/completions", "prompt", Value::String(prompt + &sampling.prefix), sampling)
         }
         ExpertRequest::Embed { .. } | ExpertRequest::Distribution { .. } => {
@@ -192,7 +187,7 @@ impl TextStream {
     }
 
     fn chunk(&mut self, line: &[u8], ready: &mut VecDeque<ExpertItem>) -> Result<(), ExpertError> {
-        let chunk = read_chunk(line)?;
+        let chunk = read_chunk(line).map_err(|error| self.upstream.withheld(error))?;
         if let Some(usage) = chunk.usage {
             let WireUsage { prompt_tokens, completion_tokens } = usage;
             self.usage = Some(Usage { prompt_tokens, completion_tokens });

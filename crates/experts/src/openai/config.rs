@@ -24,6 +24,9 @@ pub struct OpenAiConfig {
     pub limits: UpstreamLimits,
 }
 
+/// So many bytes of a key in a row are a quotation of it. Its usual beginning, such as `sk-proj-`, is shorter.
+const MIN_QUOTED_BYTES: usize = 10;
+
 /// How long a server may take, and how much it may send.
 #[derive(Clone, Copy, Debug)]
 pub struct UpstreamLimits {
@@ -96,6 +99,12 @@ impl ApiSecret {
             true => Ok(Self(secret)),
             false => Err(ExpertError::field("api_key", "must be printable ASCII without spaces")),
         }
+    }
+
+    /// Whether `text` quotes a part of the key. A server may shorten it.
+    pub(super) fn is_quoted_in(&self, text: &str) -> bool {
+        let part = self.0.len().min(MIN_QUOTED_BYTES);
+        self.0.as_bytes().windows(part).any(|part| text.as_bytes().windows(part.len()).any(|at| at == part))
     }
 
     /// The value of the authorization header.

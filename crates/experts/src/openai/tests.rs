@@ -79,6 +79,15 @@ async fn refusal(status: &'static str, head: &'static str, body: &str) -> Expert
     items.into_iter().next().unwrap().unwrap_err()
 }
 
+/// The refusal of a server that expects the API key `secret`.
+async fn refusal_with(secret: Option<&str>, status: &'static str, body: &str) -> ExpertError {
+    let mut config = OpenAiConfig::new(server(status, "", body.into(), AfterBody::Close).await);
+    config.api_key = secret.map(|secret| ApiSecret::new(secret.into()).unwrap());
+    let expert = OpenAiExpert::connect(config).await.unwrap();
+    let items: Vec<_> = expert.run(complete()).collect().await;
+    items.into_iter().next().unwrap().unwrap_err()
+}
+
 fn text(piece: &str) -> Result<ExpertEvent, ExpertError> {
     Ok(ExpertEvent::Text(piece.into()))
 }
@@ -167,6 +176,18 @@ async fn refusals_are_typed_and_do_not_contain_the_key() {
     assert!(matches!(refusal("400 Bad Request", "", long).await, ExpertError::ContextTooLong { .. }));
     let key = r#"{"error":{"message":"wrong key sk-secret"}}"#;
     assert!(!refusal("401 Unauthorized", "", key).await.to_string().contains("sk-secret"));
+    let secret = "sk-secret-0123456789";
+    for status in ["400 Bad Request", "500 Internal Server Error"] {
+        for quoted in [secret, "sk-secret-01*****", "wrong key Bearer sk-secret-0123456789"] {
+            let body = format!(r#"{{"error":{{"message":"{quoted}","code":"context_length_exceeded"}}}}"#);
+            let told = refusal_with(Some(secret), status, &body).await.to_string();
+            assert!(!told.contains("sk-secret") && told.contains("quotes this node's API key"), "{told}");
+            // Without the comparison the asker reads it.
+            assert!(refusal(status, "", &body).await.to_string().contains(quoted));
+        }
+        let harmless = r#"{"error":{"message":"sk-secret is short"}}"#;
+        assert!(refusal_with(Some(secret), status, harmless).await.to_string().contains("is short"));
+    }
     let moved = refusal("302 Found", "location: http://127.0.0.1:1/\r\n", "").await;
     assert!(matches!(moved, ExpertError::UpstreamRefused { status: 302, .. }), "redirects are not followed");
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use nervure_anchor::{AnchorKey, ProofOfPossession};
+use nervure_consensus::statement::{Equivocation, Round, SignedStatement, Vote, VoteKind};
 use nervure_ledger::{
     block::BlockContext,
     chain::{Draft, Tip},
@@ -16,8 +17,9 @@ use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
         Call, Checked, CommitWeights, JoinValidators, LeaveValidators, RegisterAnchorKey, RegisterNeuron,
-        RegisterNode, RegisterSubnet, RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights,
-        SignerKey, Stake, SwapKey, Transaction, Transfer, Unstake, VoteSubnets, commitment, consent,
+        RegisterNode, RegisterSubnet, ReportEquivocation, RevealWeights, SetHyperparameter, SetMechanism,
+        SetTake, SetWeights, SignerKey, Stake, SwapKey, Transaction, Transfer, Unstake, VoteSubnets,
+        commitment, consent,
     },
     tree::MemoryTree,
 };
@@ -158,6 +160,15 @@ fn commit(world: &World, validator: u64) -> Call {
     Call::CommitWeights(CommitWeights { netuid: HIDDEN, hash })
 }
 
+/// Two precommits of a validator for the last block.
+fn equivocation(world: &World, validator: &NodeKey) -> Equivocation {
+    let vote = |value| {
+        let vote = Vote { height: world.0.height(), round: Round(0), kind: VoteKind::Precommit, value };
+        SignedStatement::sign(validator, &world.0.mesh(), vote).unwrap()
+    };
+    Equivocation::votes(vote(None), vote(Some(Hash::of("block", &[])))).unwrap()
+}
+
 /// Node keys that are registered and in no subnet, one for each of the first accounts.
 fn spare(number: u64) -> NodeKey {
     key(200_000 + number)
@@ -290,6 +301,18 @@ fn cases(world: &World) -> Vec<Case> {
                 .map(|n| {
                     let node = neuron(n).node_id();
                     world.sign(&neuron(n), Call::LeaveValidators(LeaveValidators { node }))
+                })
+                .collect(),
+        ),
+        (
+            "report equivocation",
+            (0..VALIDATORS)
+                .map(|n| {
+                    let evidence = equivocation(world, &neuron((n + 1) % VALIDATORS));
+                    world.sign(
+                        &neuron(n),
+                        Call::ReportEquivocation(ReportEquivocation { evidence: evidence.into() }),
+                    )
                 })
                 .collect(),
         ),

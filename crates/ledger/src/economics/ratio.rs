@@ -32,6 +32,13 @@ pub fn mul_div(wide: u128, factor: u64, divisor: u128) -> Option<Quotient> {
     Some(Quotient { whole, rest: rest > 0 })
 }
 
+/// `permille` thousandths of `amount`, rounded down; at most all of it.
+pub fn permille_of(amount: u64, permille: u64) -> u64 {
+    let part = u128::from(amount) * u128::from(permille.min(1_000)) / 1_000;
+    // At most the amount, so it fits.
+    u64::try_from(part).unwrap_or(amount)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -44,6 +51,13 @@ mod tests {
         assert_eq!(mul_div(1, 1, 1 << 126), None);
         assert_eq!(mul_div(u128::MAX, 2, 1), None);
         assert_eq!(mul_div(u128::MAX, u64::MAX, (1 << 126) - 1).map(|found| found.rest), Some(true));
+    }
+
+    #[test]
+    fn thousandths_are_rounded_down() {
+        assert_eq!(permille_of(999, 1), 0);
+        assert_eq!(permille_of(2_019, 50), 100);
+        assert_eq!(permille_of(u64::MAX, 2_000), u64::MAX);
     }
 
     proptest! {

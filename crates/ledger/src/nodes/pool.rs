@@ -8,7 +8,7 @@
 //! up, and a stake is worth its part of the tokens rounded down. What remains belongs to all shares; the last staker
 //! takes it. A first deposit gets [`SHARES_PER_UNIT`] shares per base unit. All tokens that can exist are fewer than
 //! 2^55 base units, so that one share stays worth less than 2^-9 base units even in a pool that began with one unit
-//! and then earned every token of the mesh: nobody can make shares so dear that a deposit rounds to none.
+//! and then earned every token of the mesh: no staker can make shares so dear that a deposit rounds to none.
 //!
 //! **Time.** The dividends of an epoch are released block by block over as many blocks as the epoch had. Who stakes for
 //! one block therefore gets that block's part and not the epoch's. While there are no shares, nothing is released. The
@@ -16,7 +16,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::economics::{emission::pro_rata, ratio::mul_div};
+use crate::economics::{
+    emission::pro_rata,
+    ratio::{mul_div, permille_of},
+};
 
 /// Shares that the first deposit of a pool gets per base unit.
 const SHARES_PER_UNIT: u128 = 1 << 64;
@@ -125,6 +128,16 @@ impl StakePool {
         self.unreleased = self.unreleased.saturating_add(amount);
         let mean = weighted.div_ceil(u128::from(self.unreleased.max(1)));
         self.until = self.settled.saturating_add(u64::try_from(mean).unwrap_or(u64::MAX));
+    }
+
+    /// Takes `permille` thousandths of the tokens and of the dividends that are not released yet, each rounded down, so
+    /// that something is left of a pool below 1,000. Returns what was taken, in base units.
+    pub(crate) fn slash(&mut self, permille: u64) -> u64 {
+        let (tokens, unreleased) =
+            (permille_of(self.tokens, permille), permille_of(self.unreleased, permille));
+        self.tokens -= tokens;
+        self.unreleased -= unreleased;
+        tokens.saturating_add(unreleased)
     }
 
     /// All that it holds, in base units.

@@ -65,11 +65,12 @@ impl MeshSpec {
                 Scope::Public => Err(SpecError::Zero { place: "consensus.trusting_period_seconds" }),
             };
         };
-        let blocks = u128::from(self.economy.unbonding);
-        let unbonding = blocks.saturating_mul(section.block_milliseconds.into()) / 1_000;
-        match u128::from(trusting.as_secs()) < unbonding {
+        // The parameters' own check has the other half of the order: the evidence window is shorter than the unbonding.
+        let blocks = u128::from(self.economy.evidence_window);
+        let evidence = blocks.saturating_mul(section.block_milliseconds.into()) / 1_000;
+        match u128::from(trusting.as_secs()) < evidence {
             true => Ok(()),
-            false => Err(SpecError::TrustingPeriod { trusting: trusting.as_secs(), unbonding }),
+            false => Err(SpecError::TrustingPeriod { trusting: trusting.as_secs(), evidence }),
         }
     }
 

@@ -56,16 +56,17 @@ pub enum SpecError {
         /// The version.
         version: u32,
     },
-    /// A trusting period that is not shorter than the unbonding.
+    /// A trusting period that is not shorter than the evidence window.
     #[error(
-        "consensus.trusting_period_seconds = {trusting}, and stake is free after {unbonding} seconds (economy.unbonding \
-         blocks of consensus.block_milliseconds): light clients have to stop trusting validators before that"
+        "consensus.trusting_period_seconds = {trusting}, and evidence counts for {evidence} seconds \
+         (economy.evidence_window blocks of consensus.block_milliseconds): light clients have to stop trusting validators \
+         before that"
     )]
     TrustingPeriod {
         /// The trusting period in seconds.
         trusting: u64,
-        /// The unbonding in seconds.
-        unbonding: u128,
+        /// The evidence window in seconds.
+        evidence: u128,
     },
     /// A setting that must not be 0.
     #[error("{place} cannot be 0")]

@@ -80,9 +80,9 @@ fn mesh(text: &mut Text, spec: &MeshSpec) {
     text.set("precision_milliseconds", spec.consensus.precision_milliseconds);
     text.set("message_delay_milliseconds", spec.consensus.message_delay_milliseconds);
     text.comment(
-        "Seconds for which a light client trusts a block: less than the unbonding, because validators",
+        "Seconds for which a light client trusts a block: less than evidence_window, because validators",
     );
-    text.comment("that have their stake back can sign another history. 0, for ever, only in a local mesh.");
+    text.comment("that answer for nothing any more can sign another history. 0, for ever, only in a local mesh.");
     text.set("trusting_period_seconds", spec.consensus.trusting_period_seconds);
     text.comment("The time of the genesis, in milliseconds since 1970.");
     text.set("genesis_unix_milliseconds", spec.consensus.genesis_unix_milliseconds);
@@ -125,8 +125,9 @@ fn economy(text: &mut Text, economy: &Params) {
     );
     text.explained("The minimum stake of a staker on a node.", "min_stake", economy.min_stake);
     text.explained("The minimum stake to set weights.", "weight_stake", economy.weight_stake);
+    text.comment("From unstaking until the amount can be spent: at least max_tempo, and evidence_window and");
     text.explained(
-        "From unstaking until the amount can be spent: at least max_tempo, or fraud is noticed too late.",
+        "election_interval together. Too short, and fraud is noticed too late.",
         "unbonding",
         economy.unbonding,
     );
@@ -196,6 +197,18 @@ fn economy(text: &mut Text, economy: &Params) {
         economy.liveness_window,
     );
     text.explained("Time after which a jailed validator may join again.", "jail_time", economy.jail_time);
+    text.comment(
+        "Time in which an equivocation of a validator can be reported. Longer than light clients trust a",
+    );
+    text.explained(
+        "header, or former validators can sign another history for nothing.",
+        "evidence_window",
+        economy.evidence_window,
+    );
+    text.comment(
+        "What an equivocation costs of all that is staked on the validator, in thousandths, 1 to 900, also",
+    );
+    text.explained("of its stakers. Too small, and it is cheap.", "slash_permille", economy.slash_permille);
 }
 
 fn burn(text: &mut Text, burn: &BurnRule) {

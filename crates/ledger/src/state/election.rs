@@ -7,7 +7,7 @@
 //!
 //! An election also jails. Who missed more than half of the liveness window is left out, but never a third of the power
 //! or more in one election: a light client that trusts the set before finds two thirds of it in the set after, and
-//! whoever is cut off together with others cannot be voted out by the rest within one interval. The worst come first;
+//! validators that are cut off together cannot be voted out by the rest within one interval. The worst come first;
 //! the rest waits for the next election.
 
 use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
@@ -16,7 +16,10 @@ use nervure_consensus::checkpoint::{MAX_VALIDATORS, ValidatorSet};
 use nervure_primitives::{Amount, BlockHeight, Hash, NodeId};
 
 use super::LedgerState;
-use crate::{event::Event, roster::Standing};
+use crate::{
+    event::Event,
+    roster::{Liveness, Standing},
+};
 
 /// A member of the validator set that missed too many heights.
 struct Absentee {
@@ -43,9 +46,10 @@ impl LedgerState {
     }
 
     /// The members of the validator set, by their keys in it, that missed the last
-    /// [`SILENT_HEIGHTS`](crate::roster::SILENT_HEIGHTS) heights: they propose last.
+    /// [`SILENT_HEIGHTS`](crate::roster::SILENT_HEIGHTS) heights or equivocated: they propose last.
     pub fn silent_validators(&self) -> BTreeSet<NodeId> {
-        self.roster.liveness().filter(|(_, found)| found.is_silent()).map(|(member, _)| *member).collect()
+        let last = |found: &Liveness| found.is_silent() || self.roster.tombstone(&found.node).is_some();
+        self.roster.liveness().filter(|(_, found)| last(found)).map(|(member, _)| *member).collect()
     }
 
     /// The height of the next election that a transaction in the next block counts for.
@@ -93,7 +97,12 @@ impl LedgerState {
         };
         // From the next block on; this one was signed by those before.
         let members = elected.members().iter().map(|member| member.node);
-        self.roster.take_office(members, self.height.saturating_add(1));
+        let first = self.height.saturating_add(1);
+        self.roster.take_office(members, first);
+        let terms = elected.members().iter().map(|member| member.node);
+        let terms = terms.filter_map(|node| Some((node, self.nodes.get(&node)?.number)));
+        let oldest = self.height.saturating_sub(self.params.evidence_window);
+        self.roster.note_terms(terms, first, oldest);
         // The same set keeps its object: a comparison of two states sees at once that nothing changed.
         if self.validators.as_ref().is_none_or(|now| **now != elected) {
             self.validators = Some(Arc::new(elected));
@@ -128,8 +137,13 @@ impl LedgerState {
                 power: set.power_of(member).unwrap_or(0),
             })
             .filter(|one| one.missed > half)
-            // A set that stays in office because nobody else joined can have jailed members.
-            .filter(|one| !matches!(self.roster.standing(&one.node), Some(Standing::Jailed { .. })))
+            // A set that stays in office because no other node joined can have jailed members.
+            .filter(|one| {
+                !matches!(
+                    self.roster.standing(&one.node),
+                    Some(Standing::Jailed { .. } | Standing::Tombstoned(_))
+                )
+            })
             .collect();
         absent.sort_unstable_by_key(|one| (Reverse(one.missed), one.node));
         absent

@@ -44,6 +44,9 @@ impl TransactionKind for JoinValidators {
             Some(Standing::Jailed { until }) if state.height < until => {
                 return Err(Rejection::Jailed { node, until: BlockHeight(until) });
             }
+            Some(Standing::Tombstoned(tombstone)) => {
+                return Err(Rejection::Tombstoned { node, height: BlockHeight(tombstone.height) });
+            }
             Some(Standing::Jailed { .. }) | None => {}
         }
         let least = Amount::from_base_units(state.params.min_self_stake);

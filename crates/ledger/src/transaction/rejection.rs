@@ -1,6 +1,7 @@
 //! Why the ledger rejects a transaction.
 
 use nervure_anchor::AnchorAddress;
+use nervure_consensus::statement::EquivocationError;
 use nervure_primitives::{Amount, BlockHeight, EnvelopeError, Netuid, NodeId, Uid, UntrustedText};
 use serde::{Deserialize, Serialize};
 
@@ -333,6 +334,40 @@ pub enum Rejection {
         /// The owner's stake on the node.
         staked: Amount,
     },
+    /// The node equivocated.
+    #[error("{node} equivocated at block {height}: it never makes blocks again")]
+    Tombstoned {
+        /// The node.
+        node: NodeId,
+        /// The height at which it equivocated.
+        height: BlockHeight,
+    },
+    /// Not two statements that contradict each other, signed by one key for this mesh.
+    #[error("no evidence of equivocation: {why}")]
+    Evidence {
+        /// What is wrong with it.
+        why: UntrustedText<MAX_REASON_BYTES>,
+    },
+    /// The evidence window is over.
+    #[error("the evidence is too old: equivocations since block {oldest} can be reported")]
+    EvidenceTooOld {
+        /// The oldest height whose equivocations can be reported.
+        oldest: BlockHeight,
+    },
+    /// The key was not in the validator set at that height, so that no validator counted what it signed.
+    #[error("{node} was not a validator in office at block {height}")]
+    NotInOffice {
+        /// The key.
+        node: NodeId,
+        /// The height.
+        height: BlockHeight,
+    },
+    /// The node was slashed for this offence or an earlier one.
+    #[error("{node} was slashed for an equivocation before")]
+    AlreadyReported {
+        /// The node.
+        node: NodeId,
+    },
 }
 
 impl Rejection {
@@ -402,6 +437,13 @@ impl Rejection {
             Self::AlreadyValidator { .. } | Self::NotValidator { .. } => {
                 "see the validators: nervure validator show"
             }
+            Self::Tombstoned { .. } => {
+                "register another node with a key of its own, and stake on it: nervure key register FILE"
+            }
+            Self::Evidence { .. } | Self::EvidenceTooOld { .. } | Self::NotInOffice { .. } => {
+                "nothing can be slashed for it; docs/consensus.md says what is evidence"
+            }
+            Self::AlreadyReported { .. } => "see the validators: nervure validator show",
             Self::Jailed { .. } => {
                 "keep the node running, and wait for that block; the current one: nervure status"
             }
@@ -414,6 +456,11 @@ impl Rejection {
     /// An envelope that could not be opened.
     pub(super) fn malformed(error: &EnvelopeError) -> Self {
         Self::Malformed { why: UntrustedText::new(error) }
+    }
+
+    /// Two statements that prove nothing.
+    pub(crate) fn evidence(error: &EquivocationError) -> Self {
+        Self::Evidence { why: UntrustedText::new(error) }
     }
 
     /// A consent that could not be opened.

@@ -1,13 +1,14 @@
-//! Taking stake back. It counts for nothing at once, and can be spent after the unbonding time.
+//! Taking stake back. It counts for nothing at once, and can be spent after the unbonding time. Until then it answers for
+//! what the node did as a validator.
 //!
-//! A stake grows with every block in which dividends are released, so that nobody can name the whole of it exactly:
+//! A stake grows with every block in which dividends are released, so that no staker can name the whole of it exactly:
 //! [`Unstake::ALL`] stands for it. A remainder below the least stake is taken back, too.
 
 use nervure_primitives::{Amount, BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
 use super::{Description, Rejection, SignerKey, TransactionKind, weight};
-use crate::state::LedgerState;
+use crate::{accounts::UnbondingKey, state::LedgerState};
 
 /// Takes `amount` back from `node`; all of the stake if less than the least stake would remain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,8 +61,9 @@ impl TransactionKind for Unstake {
         let amount = if amount == Self::ALL { staked } else { amount };
         let left = staked.checked_sub(amount).ok_or(Rejection::NotStaked { staked })?;
         let amount = if left < least { staked } else { amount };
+        let key = UnbondingKey { free, owner: signer, node: state.answers_for(&node) };
         state.nodes.take_stake(node, signer, amount.base_units());
-        state.accounts.credit_later(signer, amount.base_units(), free);
+        state.accounts.credit_later(key, amount.base_units(), state.height);
         Ok(UnstakeOutcome { node, amount, free: BlockHeight(free) })
     }
 

@@ -51,6 +51,9 @@ pub(super) const VOTED_SUBNET: u64 = 10;
 /// The proof of possession: a secp256k1 signature; and a key changes.
 pub(super) const REGISTER_ANCHOR_KEY: u64 = 6_000;
 
+/// Two signatures; the node, its standing, an unbonding amount, and the account that is rewarded change.
+pub(super) const REPORT_EQUIVOCATION: u64 = 6_000;
+
 /// The weight of `count` parts of the same weight.
 pub(super) fn each(weight: u64, count: usize) -> u64 {
     weight.saturating_mul(count as u64)

@@ -11,6 +11,7 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
+    accounts::UnbondingKey,
     lane::LaneScope,
     nodes::NodeNumber,
     roster::Liveness,
@@ -30,10 +31,9 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
     put(&mut changes, Record::Chain(after.chain()));
     let account = |owner: &NodeId, account: &_| Record::Account { owner: *owner, account: *account };
     compare(&mut changes, &before.accounts.held, &after.accounts.held, account);
-    let unbonding = |(free, owner): &(u64, NodeId), amount: &_| Record::Unbonding {
-        free: *free,
-        owner: *owner,
-        amount: *amount,
+    let unbonding = |key: &UnbondingKey, entry: &_| {
+        let UnbondingKey { free, owner, node } = *key;
+        Record::Unbonding { free, owner, node, unbonding: *entry }
     };
     compare(&mut changes, &before.accounts.unbonding, &after.accounts.unbonding, unbonding);
     for difference in before.nodes.retired.diff(&after.nodes.retired) {
@@ -57,6 +57,8 @@ pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
         liveness: Box::new(one.clone()),
     };
     compare(&mut changes, &before.roster.liveness, &after.roster.liveness, liveness);
+    let term = |member: &NodeId, term: &_| Record::Term { member: *member, term: *term };
+    compare(&mut changes, &before.roster.terms, &after.roster.terms, term);
     let node = |key: &NodeId, node: &_| Record::of_node(*key, node);
     compare(&mut changes, &before.nodes.active, &after.nodes.active, node);
     let stake = |(node, staker): &(NodeNumber, NodeId), shares: &_| Record::Stake {

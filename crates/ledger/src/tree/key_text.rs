@@ -5,13 +5,14 @@ use std::{fmt, str::FromStr};
 use nervure_primitives::{Excerpt, Netuid, Uid};
 
 use super::record::Key;
-use crate::lane::LaneScope;
+use crate::{accounts::UnbondingKey, lane::LaneScope, nodes::NodeNumber};
 
 /// Why a text names no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' names no record: chain, account/ID, node/ID, stake/NUMBER/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
-     unbonding/BLOCK/ID, anchor-key/ID, anchor-sets, validator/NODE, liveness/ID, lane/N/NODE or lane/election/NODE"
+     unbonding/BLOCK/ID/NUMBER, unbonding/BLOCK/ID, anchor-key/ID, anchor-sets, validator/NODE, liveness/ID, term/ID, \
+     lane/N/NODE or lane/election/NODE"
 )]
 pub struct ParseKeyError(Excerpt);
 
@@ -20,7 +21,12 @@ impl fmt::Display for Key {
         match self {
             Self::Chain => f.write_str("chain"),
             Self::Account(owner) => write!(f, "account/{owner}"),
-            Self::Unbonding(free, owner) => write!(f, "unbonding/{free}/{owner}"),
+            Self::Unbonding(UnbondingKey { free, owner, node: None }) => {
+                write!(f, "unbonding/{free}/{owner}")
+            }
+            Self::Unbonding(UnbondingKey { free, owner, node: Some(number) }) => {
+                write!(f, "unbonding/{free}/{owner}/{number}")
+            }
             Self::Node(node) => write!(f, "node/{node}"),
             Self::Stake(node, staker) => write!(f, "stake/{node}/{staker}"),
             Self::Retired(node) => write!(f, "retired/{node}"),
@@ -31,6 +37,7 @@ impl fmt::Display for Key {
             Self::AnchorSets => f.write_str("anchor-sets"),
             Self::Validator(node) => write!(f, "validator/{node}"),
             Self::Liveness(member) => write!(f, "liveness/{member}"),
+            Self::Term(member) => write!(f, "term/{member}"),
             Self::Lane(LaneScope::Subnet(netuid), node) => write!(f, "lane/{netuid}/{node}"),
             Self::Lane(LaneScope::Election, node) => write!(f, "lane/election/{node}"),
         }
@@ -69,13 +76,19 @@ impl FromStr for Key {
             ["stake", node, staker] => {
                 node.parse().ok().zip(staker.parse().ok()).map(|(node, staker)| Self::Stake(node, staker))
             }
-            ["unbonding", free, owner] => {
-                free.parse().ok().zip(owner.parse().ok()).map(|(free, owner)| Self::Unbonding(free, owner))
+            ["term", member] => member.parse().ok().map(Self::Term),
+            ["unbonding", free, owner] => unbonding((free, owner), None),
+            ["unbonding", free, owner, number] => {
+                number.parse().ok().and_then(|number| unbonding((free, owner), Some(number)))
             }
             _ => None,
         };
         key.ok_or_else(wrong)
     }
+}
+
+fn unbonding((free, owner): (&str, &str), node: Option<NodeNumber>) -> Option<Key> {
+    Some(Key::Unbonding(UnbondingKey { free: free.parse().ok()?, owner: owner.parse().ok()?, node }))
 }
 
 #[cfg(test)]
@@ -84,7 +97,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::nodes::NodeNumber;
 
     #[test]
     fn every_key_reads_back() {
@@ -92,7 +104,9 @@ mod tests {
         let keys = [
             Key::Chain,
             Key::Account(id(1)),
-            Key::Unbonding(7, id(1)),
+            Key::Unbonding(UnbondingKey { free: 7, owner: id(1), node: None }),
+            Key::Unbonding(UnbondingKey { free: 7, owner: id(1), node: Some(NodeNumber(4)) }),
+            Key::Term(id(9)),
             Key::Node(id(2)),
             Key::Stake(NodeNumber(2), id(3)),
             Key::Retired(id(4)),

@@ -10,7 +10,7 @@ use nervure_primitives::{Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
-    accounts::Accounts,
+    accounts::{Accounts, UnbondingKey},
     anchors::{Anchors, Sets},
     block_weight::BlockWeight,
     economics::{base_fee::BaseFee, lock::LastLock},
@@ -114,8 +114,8 @@ impl Parts {
         let twice = match record {
             Record::Chain(chain) => self.chain.replace(chain).is_some(),
             Record::Account { owner, account } => self.accounts.held.insert(owner, account).is_some(),
-            Record::Unbonding { free, owner, amount } => {
-                self.accounts.unbonding.insert((free, owner), amount).is_some()
+            Record::Unbonding { free, owner, node, unbonding } => {
+                self.accounts.unbonding.insert(UnbondingKey { free, owner, node }, unbonding).is_some()
             }
             Record::Node { node, number, owner, take, take_raised, nonce, pool } => {
                 let twice = self.nodes.get(&node).is_some() || self.nodes.key_of(number).is_some();
@@ -136,6 +136,7 @@ impl Parts {
             }
             Record::Validator { node, standing } => self.roster.standings.insert(node, standing).is_some(),
             Record::Liveness { member, liveness } => self.roster.liveness.insert(member, *liveness).is_some(),
+            Record::Term { member, term } => self.roster.terms.insert(member, term).is_some(),
             Record::AnchorSets { signers, successors } => {
                 let sets = Sets { signers: signers.map(Arc::new), successors: Arc::new(successors) };
                 self.anchors.sets.replace(sets).is_some()

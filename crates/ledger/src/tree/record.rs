@@ -3,18 +3,18 @@
 use nervure_anchor::AnchorSet;
 use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{
-    Amount, BlockHeight, Hash, Netuid, NodeId, Uid,
+    BlockHeight, Hash, Netuid, NodeId, Uid,
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::Account,
+    accounts::{Account, Unbonding, UnbondingKey},
     anchors::{RegisteredKey, Sets},
     economics::{base_fee::BaseFee, lock::LastLock},
     lane::LaneScope,
     nodes::{Node, NodeNumber, StakePool},
-    roster::{Liveness, Standing},
+    roster::{Liveness, Standing, Term},
     state::SubnetVote,
     subnet::{Neuron, Subnet},
 };
@@ -30,8 +30,8 @@ pub enum Key {
     Chain,
     /// An account, by owner key.
     Account(NodeId),
-    /// An unstaked amount, by the block at which it is free and by owner key.
-    Unbonding(u64, NodeId),
+    /// An unstaked amount.
+    Unbonding(UnbondingKey),
     /// A node, by node key.
     Node(NodeId),
     /// A stake: the number of the node, the staker.
@@ -52,6 +52,8 @@ pub enum Key {
     Validator(NodeId),
     /// What a member of the validator set signed and missed, by its key in the set.
     Liveness(NodeId),
+    /// When a key was in the validator set.
+    Term(NodeId),
     /// How many free transactions of a validator there were.
     Lane(LaneScope, NodeId),
 }
@@ -64,7 +66,11 @@ impl Key {
         match self {
             Self::Chain => of(0, [&[], &[]]),
             Self::Account(owner) => of(1, [owner.as_bytes(), &[]]),
-            Self::Unbonding(free, owner) => of(2, [&free.to_be_bytes(), owner.as_bytes()]),
+            Self::Unbonding(UnbondingKey { free, owner, node }) => {
+                let node = node.map(|number| number.0.to_be_bytes());
+                let node: &[u8] = node.as_ref().map_or(&[], |bytes| bytes);
+                of(2, [&free.to_be_bytes(), &[owner.as_bytes(), node].concat()])
+            }
             Self::Node(node) => of(3, [node.as_bytes(), &[]]),
             Self::Stake(node, staker) => of(4, [&node.0.to_be_bytes(), staker.as_bytes()]),
             Self::Retired(node) => of(5, [node.as_bytes(), &[]]),
@@ -75,6 +81,7 @@ impl Key {
             Self::AnchorSets => of(10, [&[], &[]]),
             Self::Validator(node) => of(11, [node.as_bytes(), &[]]),
             Self::Liveness(member) => of(12, [member.as_bytes(), &[]]),
+            Self::Term(member) => of(13, [member.as_bytes(), &[]]),
             Self::Lane(LaneScope::Subnet(netuid), node) => of(16, [&netuid.0.to_be_bytes(), node.as_bytes()]),
             Self::Lane(LaneScope::Election, node) => of(17, [node.as_bytes(), &[]]),
         }
@@ -125,8 +132,10 @@ pub enum Record {
         free: u64,
         /// Whose.
         owner: NodeId,
-        /// How much.
-        amount: Amount,
+        /// The node that it answers for.
+        node: Option<NodeNumber>,
+        /// How much, and when it was unstaked.
+        unbonding: Unbonding,
     },
     /// See [`Key::Node`].
     Node {
@@ -211,6 +220,13 @@ pub enum Record {
         /// What it signed and missed.
         liveness: Box<Liveness>,
     },
+    /// See [`Key::Term`].
+    Term {
+        /// The key in the validator set.
+        member: NodeId,
+        /// When it was in office.
+        term: Term,
+    },
     /// See [`Key::Lane`].
     Lane {
         /// Where they count.
@@ -228,7 +244,9 @@ impl Record {
         match self {
             Self::Chain(_) => Key::Chain,
             Self::Account { owner, .. } => Key::Account(*owner),
-            Self::Unbonding { free, owner, .. } => Key::Unbonding(*free, *owner),
+            Self::Unbonding { free, owner, node, .. } => {
+                Key::Unbonding(UnbondingKey { free: *free, owner: *owner, node: *node })
+            }
             Self::Node { node, .. } => Key::Node(*node),
             Self::Stake { node, staker, .. } => Key::Stake(*node, *staker),
             Self::Retired { node } => Key::Retired(*node),
@@ -239,6 +257,7 @@ impl Record {
             Self::AnchorSets { .. } => Key::AnchorSets,
             Self::Validator { node, .. } => Key::Validator(*node),
             Self::Liveness { member, .. } => Key::Liveness(*member),
+            Self::Term { member, .. } => Key::Term(*member),
             Self::Lane { scope, node, .. } => Key::Lane(*scope, *node),
         }
     }

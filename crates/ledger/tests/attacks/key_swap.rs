@@ -1,4 +1,4 @@
-//! A swap of a key that makes everybody rewrite the stakes of its many stakers, for one fee.
+//! A swap of a key that makes every node rewrite the stakes of its many stakers, for one fee.
 
 use nervure_ledger::{
     params::Params,

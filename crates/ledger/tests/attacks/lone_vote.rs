@@ -1,4 +1,4 @@
-//! One small vote takes the whole emission because nobody else votes.
+//! One small vote takes the whole emission because no other node votes.
 
 use nervure_ledger::{
     economics::shares::{Ballot, MIN_MOVE, WHOLE, medians, step},

@@ -8,8 +8,8 @@ use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
         Call, CommitWeights, JoinValidators, LeaveValidators, Outcome, RegisterNeuron, RegisterNode,
-        RegisterSubnet, Rejection, RevealWeights, SetHyperparameter, SetMechanism, SetTake, SetWeights,
-        Stake, SwapKey, Transfer, Unstake, VoteSubnets, commitment,
+        RegisterSubnet, Rejection, ReportEquivocation, RevealWeights, SetHyperparameter, SetMechanism,
+        SetTake, SetWeights, Stake, SwapKey, Transfer, Unstake, VoteSubnets, commitment,
     },
 };
 use nervure_primitives::{Envelope, Hash, MechanismSpec, Netuid, NodeId, NodeKey, Uid};
@@ -17,6 +17,7 @@ use proptest::{collection::vec, prelude::*, strategy::ValueTree};
 
 use crate::{
     anchor,
+    equivocation::equivocation,
     world::{KEYS, World, node, owner, units},
 };
 
@@ -26,7 +27,7 @@ pub(crate) type Wish = (u8, u8, u8, u8, u64);
 pub(crate) fn wishes() -> impl Strategy<Value = Vec<Vec<Wish>>> {
     let amount = prop_oneof![0u64..2_000, 0u64..200_000_000_000, Just(u64::MAX)];
     // Commits and their reveals have to meet, so there are more of them.
-    let kind = prop_oneof![3 => 0u8..18, 1 => 9u8..11];
+    let kind = prop_oneof![3 => 0u8..19, 1 => 9u8..11];
     vec(vec((0..KEYS, kind, 0..KEYS, 0..KEYS, amount), 0..4), 1..25)
 }
 
@@ -43,8 +44,8 @@ fn weights(b: u8) -> RevealWeights {
 /// Who signs: the validator of the genesis or a spare node key for what nodes sign.
 fn signer(wish: Wish) -> NodeKey {
     match wish {
-        (_, 9..=12 | 15, 0, ..) => node(200),
-        (who, 9..=12 | 15, ..) => node(who),
+        (_, 9..=12 | 15 | 18, 0, ..) => node(200),
+        (who, 9..=12 | 15 | 18, ..) => node(who),
         (who, ..) => owner(who),
     }
 }
@@ -90,6 +91,12 @@ fn call(world: &World, wish: Wish) -> Call {
         13 => Call::SetMechanism(SetMechanism { netuid: netuid(b), to: mechanism(amount) }),
         16 => Call::JoinValidators(JoinValidators { node: target }),
         17 => Call::LeaveValidators(LeaveValidators { node: target }),
+        18 => {
+            let culprit = if a == 0 { node(200) } else { node(a) };
+            let height = (world.state.height().0 + 1).saturating_sub(amount % 8);
+            let evidence = equivocation(&world.state.mesh(), &culprit, height);
+            Call::ReportEquivocation(ReportEquivocation { evidence: evidence.into() })
+        }
         15 => anchor::registration(world, &signer(wish), b),
         _ => Call::SetHyperparameter(SetHyperparameter { netuid: netuid(b), to: hyperparameter(a, amount) }),
     }

@@ -63,7 +63,7 @@ fn only_the_joined_are_elected_and_each_has_its_whole_stake_as_power() {
     assert_eq!(done, Outcome::Staked(powerless));
     world.call(&owner(1), stake(id, 1_000)).unwrap();
     world.next_election();
-    assert_eq!(world.elected(), [genesis()], "stake alone elects nobody");
+    assert_eq!(world.elected(), [genesis()], "stake alone elects no node");
     let election = world.state.next_election();
     let done = world.call(&owner(1), join(id)).unwrap();
     assert_eq!(done, Outcome::ValidatorJoined(JoinValidatorsOutcome { node: id, election }));
@@ -86,8 +86,8 @@ fn the_owner_joins_with_the_minimum_of_its_own_stake() {
     assert_eq!(refusal, Rejection::SelfStake { least, staked: units(999) });
     world.call(&owner(1), stake(id, 1)).unwrap();
     assert_eq!(world.refusal(&owner(2), join(id)), Rejection::NotOwner { node: id });
-    let nobody = node(9).node_id();
-    assert_eq!(world.refusal(&owner(1), join(nobody)), Rejection::NoSuchNode { node: nobody });
+    let unknown = node(9).node_id();
+    assert_eq!(world.refusal(&owner(1), join(unknown)), Rejection::NoSuchNode { node: unknown });
     assert_eq!(world.refusal(&owner(1), leave(id)), Rejection::NotValidator { node: id });
     world.call(&owner(1), join(id)).unwrap();
     assert_eq!(world.refusal(&owner(1), join(id)), Rejection::AlreadyValidator { node: id });
@@ -203,7 +203,7 @@ fn one_election_jails_less_than_a_third_of_the_power() {
 
 #[test]
 fn who_was_not_heard_lately_is_silent_until_it_signs() {
-    // Nobody is jailed meanwhile.
+    // No validator is jailed meanwhile.
     let mut world = validators_with([10_000; 4], Params { liveness_window: 100, ..params() });
     assert_eq!(world.state.silent_validators(), BTreeSet::new());
     world.wait_without(&[id(1)], SILENT_HEIGHTS - 1);

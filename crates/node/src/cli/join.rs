@@ -45,6 +45,9 @@ pub(crate) struct JoinArgs {
     /// The config file [default: node.toml in the node's directory]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Start although consensus.wal is damaged, and sign nothing that its lost part may contradict. Use it once
+    #[arg(long)]
+    accept_damaged_log: bool,
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
@@ -72,7 +75,9 @@ impl JoinArgs {
             stop_with_stdin(stop.clone());
         }
         let preset = Preset::of(&spec);
+        let accept_damaged_log = self.accept_damaged_log;
         let mut config = self.resolve(dir, preset)?;
+        config.accept_damaged_log = accept_damaged_log;
         sync_state(&mut config, &spec, &key).await?;
         let name = spec.mesh.name.clone();
         let node = Node::builder(preset).config(config).spec(spec).key(key).start(stop.clone()).await?;

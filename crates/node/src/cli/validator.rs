@@ -1,6 +1,6 @@
 //! `nervure validator`: who makes blocks.
 
-use nervure_api::{ValidatorPage, ValidatorView};
+use nervure_api::{EquivocationView, ValidatorPage, ValidatorView};
 use nervure_ledger::transaction::{Call, JoinValidators, LeaveValidators};
 use nervure_primitives::NodeId;
 
@@ -96,6 +96,11 @@ fn detail(one: &ValidatorView, page: &ValidatorPage) -> anyhow::Result<()> {
 
 /// What it is, in words.
 pub(super) fn state(one: &ValidatorView) -> String {
+    if let Some(EquivocationView { height, reported }) = one.equivocation {
+        return format!(
+            "jailed for good: it equivocated at block {height}, and was slashed at block {reported}"
+        );
+    }
     let mut text = match (one.power.is_some(), one.joined.is_some(), one.jailed_until) {
         (_, _, Some(until)) => format!("jailed until block {until}"),
         (true, true, None) => "elected".into(),
@@ -120,6 +125,11 @@ fn power(one: &ValidatorView, page: &ValidatorPage) -> String {
 /// The command that makes it a validator, if it is none.
 fn next_step(one: &ValidatorView, page: &ValidatorPage) -> Option<String> {
     let node = one.node;
+    if one.equivocation.is_some() {
+        return Some(format!(
+            "take out what is left: nervure stake remove {node} AMOUNT; to validate again, register another node"
+        ));
+    }
     match (one.joined, one.jailed_until) {
         (Some(_), _) => None,
         (None, Some(until)) if page.height < until => {
@@ -159,6 +169,7 @@ mod tests {
             self_stake,
             joined: None,
             jailed_until: None,
+            equivocation: None,
             power: None,
             missed: 0,
             silent: false,
@@ -175,6 +186,10 @@ mod tests {
         assert!(next(&jailed).contains("from block 9 on"), "{}", next(&jailed));
         let rested = ValidatorView { jailed_until: Some(BlockHeight(7)), ..rich.clone() };
         assert!(next(&rested).starts_with("with the owner's key"), "{}", next(&rested));
+        let equivocation = EquivocationView { height: BlockHeight(5), reported: BlockHeight(6) };
+        let slashed = ValidatorView { equivocation: Some(equivocation), power: Some(1), ..rich.clone() };
+        assert_eq!(state(&slashed), "jailed for good: it equivocated at block 5, and was slashed at block 6");
+        assert!(next(&slashed).contains("nervure stake remove"), "{}", next(&slashed));
         let joined = ValidatorView { joined: Some(BlockHeight(3)), ..rich.clone() };
         assert_eq!((state(&joined).as_str(), next(&joined).as_str()), ("joined, not elected", ""));
         let elected = ValidatorView { power: Some(1), silent: true, ..joined };

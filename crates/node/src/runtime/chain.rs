@@ -9,6 +9,7 @@
 //! beyond the bound are dropped and counted. Votes have a lane of their own, which goes first, and are sent again.
 
 mod blocks;
+mod evidence;
 mod executor;
 mod fetch;
 mod gossip;
@@ -128,7 +129,7 @@ impl Chain {
         network: NetworkHandle,
         anchoring: Arc<Anchoring>,
     ) -> std::io::Result<Self> {
-        let OpenChain { store, wal, recovered, pending, view } = opened;
+        let OpenChain { store, wal, recovered, pending, evidence, view } = opened;
         let (events, inbox) = inbox::inbox();
         let metrics = ChainMetrics::default();
         let deps = VerifierDeps { mesh: spec.mesh_id(), events: events.clone(), metrics: metrics.clone() };
@@ -160,6 +161,8 @@ impl Chain {
         let host = Host::new(HostDeps {
             executor,
             pending,
+            evidence,
+            key: key.clone(),
             view,
             metrics: handle.metrics.clone(),
             net: Net::new(network, events),

@@ -120,10 +120,14 @@ impl StartError {
             Self::Chain(OpenError::Store(StoreError::OtherMesh { .. } | StoreError::Format { .. })) => {
                 "use another directory, or move chain.redb and consensus.wal away"
             }
-            Self::Chain(OpenError::Log(error, _)) if error.kind() == io::ErrorKind::WouldBlock => {
+            Self::Chain(OpenError::Log(error)) if error.is_in_use() => {
                 "stop the other node of this directory first: two that sign with one key can split the mesh"
             }
-            Self::NodeFile { .. } | Self::Chain(OpenError::Store(StoreError::Io(_)) | OpenError::Log(..)) => {
+            Self::Chain(OpenError::Log(error)) if error.is_damage() => {
+                "do not delete it. Run the same command once with --accept-damaged-log: the node then signs nothing \
+                 at the block that the lost part may be about, and keeps the file as consensus.wal.damaged"
+            }
+            Self::NodeFile { .. } | Self::Chain(OpenError::Store(StoreError::Io(_)) | OpenError::Log(_)) => {
                 "make room on the disk, or look at the directory's permissions"
             }
             Self::Chain(OpenError::Store(..)) => {

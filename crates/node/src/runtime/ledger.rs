@@ -15,7 +15,7 @@ use nervure_ledger::{
     mempool::MempoolError,
     transaction::{SignedTransaction, SignerKey},
 };
-use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId};
+use nervure_primitives::{Envelope, Hash, NodeId};
 
 use super::{
     anchor::Anchoring,
@@ -51,10 +51,7 @@ impl LedgerQueries {
             balance: account.balance,
             // At least that of the ledger: a block may have come meanwhile.
             nonce: nonce.unwrap_or(0).max(account.nonce),
-            unbonding: accounts
-                .unbonding(&owner)
-                .map(|(block, amount)| (BlockHeight(block), amount))
-                .collect(),
+            unbonding: state.unbonding_of(&owner).collect(),
             stakes: state.nodes().stakes_of(owner).collect(),
             height: state.height(),
             fees,

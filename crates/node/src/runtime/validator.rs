@@ -104,11 +104,6 @@ impl Validator {
             // After the workers follow the block: the weights are of neurons that are registered now.
             sent.next(&this, &tip, &workers).await;
         }
-        for worker in workers.into_values() {
-            if let Some(running) = worker.running {
-                running.abort();
-            }
-        }
     }
 
     fn own(&self) -> NodeId {
@@ -179,6 +174,15 @@ impl Validator {
     }
 }
 
+impl Drop for SubnetWorker {
+    /// A worker goes with its permit, or with the validator. Its task must not ask miners and publish scores after that.
+    fn drop(&mut self) {
+        if let Some(running) = &self.running {
+            running.abort();
+        }
+    }
+}
+
 impl SubnetWorker {
     /// Builds the subnet's mechanism when its owner has changed it.
     fn follow(&mut self, netuid: Netuid, subnet: &Subnet, mechanisms: &Mechanisms) {
@@ -229,6 +233,36 @@ mod tests {
         fn draw(&self, _: Seed, _: &Corpus) -> Result<Box<dyn Task>, DrawError> {
             Err(DrawError::TooLittleText { what: "pieces", have: 0, need: 1 })
         }
+    }
+
+    #[tokio::test]
+    async fn a_worker_without_a_permit_takes_its_task_along() {
+        let (tip, _) = Tip::genesis(&MeshSpec::local("permit")).unwrap();
+        let subnet = &tip.state.subnets()[&Netuid(1)];
+        let dir = tempfile::tempdir().unwrap();
+        let node = NodeKey::from_seed(&[1; 32]).node_id();
+        // A task that ends only when it is aborted; the receiver then sees that its sender is gone.
+        let task = || {
+            let (alive, ended) = tokio::sync::oneshot::channel::<()>();
+            let running = tokio::spawn(async move {
+                std::future::pending::<()>().await;
+                drop(alive);
+            });
+            (running, ended)
+        };
+        let (running, ended) = task();
+        let path = dir.path().join("1.cbor");
+        let store = Arc::new(Mutex::new(ValidatorStore::open(path, subnet, &node)));
+        let worker =
+            SubnetWorker { store, mechanism: None, spec: None, next_task: 0, running: Some(running) };
+        let mut workers = BTreeMap::from([(Netuid(1), worker)]);
+        workers.retain(|_, _| false);
+        assert!(ended.await.is_err(), "the task has ended");
+        // A handle alone lets its task go on.
+        let (running, mut ended) = task();
+        drop(running);
+        tokio::task::yield_now().await;
+        assert!(ended.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty));
     }
 
     #[test]

@@ -91,6 +91,31 @@ fn a_damaged_store_is_refused_and_the_blocks_come_again_from_others() {
 }
 
 #[test]
+fn a_damaged_log_is_refused_and_accepted_without_a_second_signature() {
+    let mut group = ValidatorGroup::running(4, 300, None);
+    group.stop(VICTIM);
+    let path = group.dir(VICTIM).join("consensus.wal");
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    fs::write(&path, &bytes).unwrap();
+    group.start(VICTIM);
+    assert_eq!(group.ended(VICTIM), Some(1));
+    let log = group.log(VICTIM);
+    let last = log.rsplit("error: ").next().unwrap();
+    assert!(last.contains("consensus.wal is damaged at byte "), "{last}");
+    assert!(last.contains("next: do not delete it") && last.contains("--accept-damaged-log"), "{last}");
+    assert_eq!(fs::read(&path).unwrap(), bytes, "nothing was cut off");
+    others_make_blocks(&group);
+
+    group.start_with(VICTIM, |command| {
+        command.arg("--accept-damaged-log");
+    });
+    all_is_well(&group);
+    assert_eq!(fs::read(path.with_extension("wal.damaged")).unwrap(), bytes);
+}
+
+#[test]
 fn a_wrong_clock_is_noticed_and_harms_no_block() {
     let mut group = ValidatorGroup::running(4, 300, None);
     group.stop(VICTIM);

@@ -40,5 +40,5 @@ fn pending_transactions_survive_the_death_of_the_node() {
     });
     eventually("nothing is pending", || (group.chain(0)["waiting"] == 0).then_some(()));
     // Only the magic number of the log is left.
-    assert_eq!(std::fs::read(group.dir(0).join("transactions.pending")).unwrap(), b"nervtxs2");
+    assert_eq!(std::fs::read(group.dir(0).join("transactions.pending")).unwrap(), b"nervtxs3");
 }

@@ -20,6 +20,9 @@ use crate::NetworkMetrics;
 /// Bytes that are allocated before any of the data has arrived.
 const INITIAL_READ_BYTES: usize = 4 << 10;
 
+/// Bytes of a request that are read at once.
+const READ_BYTES: usize = 1 << 10;
+
 const DATA: u8 = 0;
 const BUSY: u8 = 1;
 const TOO_OFTEN: u8 = 2;
@@ -98,13 +101,36 @@ impl Codec {
         // The name comes first on the wire because the bound of the length depends on the protocol.
         let (limit, deadline) = (self.specs[protocol].max_request, self.specs[protocol].timeout);
         let len = read_len(io, limit).await?;
-        let permits = u32::try_from(len).map_err(|_| invalid("the request is too long"))?;
-        // One permit is one byte. Taken by the announced length and before the data is read, so that all
-        // requests in progress together stay within the memory.
-        let memory = self.memory.clone().try_acquire_many_owned(permits);
-        let memory = memory.map_err(|_| io::Error::other("too many bytes of requests in progress"))?;
-        let data = read_body(io, len, deadline).await?;
+        let read = timeout(deadline, self.read_metered(io, len));
+        let (data, memory) = read.await.map_err(|_| io::ErrorKind::TimedOut)??;
         Ok(Request { protocol, data, memory: Some(memory) })
+    }
+
+    /// Exactly `len` bytes and their share of the memory. The share grows with what has arrived: one that followed the
+    /// announced length would let a few strangers, who send nothing, use up the memory of all peers.
+    async fn read_metered<T: AsyncRead + Unpin + Send>(
+        &self,
+        io: &mut T,
+        len: usize,
+    ) -> io::Result<(Vec<u8>, OwnedSemaphorePermit)> {
+        // One permit is one byte.
+        let take = |bytes: usize| {
+            let permits = u32::try_from(bytes).map_err(|_| invalid("the request is too long"))?;
+            let taken = self.memory.clone().try_acquire_many_owned(permits);
+            taken.map_err(|_| io::Error::other("too many bytes of requests in progress"))
+        };
+        let (mut data, mut memory) = (Vec::new(), take(0)?);
+        let mut part = [0; READ_BYTES];
+        while data.len() < len {
+            let most = (len - data.len()).min(READ_BYTES);
+            let arrived = io.read(&mut part[..most]).await?;
+            if arrived == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            memory.merge(take(arrived)?);
+            data.extend_from_slice(&part[..arrived]);
+        }
+        Ok((data, memory))
     }
 
     fn spec(&self, index: usize) -> io::Result<&ProtocolSpec> {
@@ -337,6 +363,43 @@ mod tests {
         assert!(read(&mut codec.clone(), &written(&[0; 60])).is_err(), "the first request holds the memory");
         drop(first);
         assert!(read(&mut codec, &written(&[0; 60])).is_ok());
+    }
+
+    /// A stream with some bytes, whose other end then sends nothing and does not close.
+    struct Stalled(Cursor<Vec<u8>>);
+
+    impl AsyncRead for Stalled {
+        fn poll_read(
+            mut self: std::pin::Pin<&mut Self>,
+            context: &mut std::task::Context<'_>,
+            buffer: &mut [u8],
+        ) -> std::task::Poll<io::Result<usize>> {
+            match std::pin::Pin::new(&mut self.0).poll_read(context, buffer) {
+                std::task::Poll::Ready(Ok(0)) => std::task::Poll::Pending,
+                other => other,
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_announced_and_not_sent_holds_no_memory() {
+        let codec = codec(MAX);
+        let (whole, half) = (written(&[0; MAX]), written(&[0; MAX / 2]));
+        run(async {
+            // As many as fit on one connection announce all of the memory, and send one byte of it.
+            let stalled = || Stalled(Cursor::new(whole[..whole.len() - MAX + 1].to_vec()));
+            let mut streams: Vec<_> = (0..32).map(|_| stalled()).collect();
+            let mut readers: Vec<_> = streams.iter_mut().map(|stream| Box::pin(codec.read(stream))).collect();
+            for reader in &mut readers {
+                assert!(futures::poll!(reader).is_pending());
+            }
+            let held = MAX - codec.memory.available_permits();
+            assert_eq!(held, readers.len(), "the share is what has arrived");
+            // A share of the announced length: the second request of anyone is refused already.
+            assert!(codec.memory.clone().try_acquire_many_owned(MAX as u32).is_err());
+            let honest = codec.read(&mut Cursor::new(half)).await.unwrap();
+            assert_eq!(honest.data.len(), MAX / 2);
+        });
     }
 
     #[test]

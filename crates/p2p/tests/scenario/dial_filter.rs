@@ -9,9 +9,9 @@ use crate::cluster::{Mesh, Node, eventually};
 async fn told_of_loopback(scope: AddressScope) -> (Node, [Node; 2]) {
     let mesh = Mesh::new(1);
     let mut config = mesh.config(1);
-    // A global address, which a public node admits to its routing table. All nodes are connected to the hub, so none
-    // dials it.
-    config.external = vec!["/ip4/192.88.99.1/udp/9/quic-v1".parse().unwrap()];
+    // A global address (a sink for reverse lookups), which a public node admits to its routing table. All nodes are
+    // connected to the hub, so none dials it.
+    config.external = vec!["/ip4/192.31.196.1/udp/9/quic-v1".parse().unwrap()];
     let hub = mesh.start(config);
     let mut config = mesh.config(2);
     config.bootstrap = vec![hub.address().await];

@@ -1,14 +1,11 @@
-//! An append log: frames of a length, a CRC-32 and a payload, one after the other.
+//! An append log: [frames](super::Frame) with checksums, one after the other.
 //!
-//! A frame is the payload's length in four bytes (big-endian), the CRC-32 of the payload in four bytes, and
-//! the payload. A file may begin with a magic number, which also names the version of its format. The open
-//! file is locked: a log has one writer.
+//! A file may begin with a magic number, which also names the version of its format. The open file is locked:
+//! a log has one writer.
 //!
 //! An append that a crash cut short is a *torn* frame at the end. Whether anything else that is wrong may be
-//! dropped depends on what the log promises, so [`Frames`] says what it found and the owner of the log
-//! decides, then calls [`AppendLog::truncate`] with the end of the last good frame.
-//!
-//! **Hazard.** A checksum is not a signature: it finds damage, not tampering.
+//! dropped depends on what the log promises, so [`Frames`](super::Frames) says what it found and the owner of
+//! the log decides, then calls [`AppendLog::truncate`] with the end of the last good frame.
 
 use std::{
     fs::{File, OpenOptions},
@@ -16,23 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Access, ReplaceStep, replace_with, sync_directory};
-
-/// Bytes before the payload of a frame.
-const FRAME_HEAD_BYTES: usize = 8;
-
-/// How a log is laid out, and what of it is read.
-#[derive(Clone, Copy, Debug)]
-pub struct LogFormat {
-    /// What the file begins with; empty for none.
-    pub magic: &'static [u8],
-    /// How many bytes at the beginning of a payload its length field does not count, such as a byte of kind.
-    pub uncounted: usize,
-    /// Largest payload in bytes.
-    pub max_payload: usize,
-    /// Largest file that is read, in bytes.
-    pub max_file: u64,
-}
+use super::{
+    Access, FRAME_HEAD_BYTES, FrameError, LogContents, LogFormat, ReplaceStep, finish_replacement,
+    frame::Head, is_at, prepare_replacement, sync_directory,
+};
 
 /// Why a log cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -72,61 +56,6 @@ impl From<LogError> for io::Error {
     }
 }
 
-/// Why there is no frame at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
-    /// The file ends within the frame.
-    #[error("the frame at byte {at} is cut short")]
-    Torn {
-        /// Where the frame begins.
-        at: u64,
-    },
-    /// The length is larger than any payload of this log.
-    #[error("the frame at byte {at} has {length} bytes")]
-    TooLong {
-        /// Where the frame begins.
-        at: u64,
-        /// What the length field says.
-        length: usize,
-    },
-    /// The payload is not what was written. When nothing follows it, this can be a torn append too: a file
-    /// can have its new size before it has the content.
-    #[error("the checksum of the frame at byte {at} does not match")]
-    Checksum {
-        /// Where the frame begins.
-        at: u64,
-        /// Whether the file ends with this frame.
-        last: bool,
-    },
-}
-
-/// A whole frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame<'a> {
-    /// Where it begins in the file.
-    pub at: u64,
-    /// Where the next one begins.
-    pub end: u64,
-    /// What was appended.
-    pub payload: &'a [u8],
-}
-
-/// What a log held when it was opened.
-#[derive(Debug)]
-pub struct LogContents {
-    format: LogFormat,
-    bytes: Vec<u8>,
-}
-
-/// The frames of a log, in their order; ends after the first error.
-#[derive(Debug)]
-pub struct Frames<'a> {
-    format: LogFormat,
-    bytes: &'a [u8],
-    at: usize,
-    failed: bool,
-}
-
 /// A log that is open for appending.
 #[derive(Debug)]
 pub struct AppendLog {
@@ -134,6 +63,10 @@ pub struct AppendLog {
     file: File,
     format: LogFormat,
     size: u64,
+    /// Bytes of an append that failed may be behind `size`.
+    has_partial_frame: bool,
+    /// The name of the file may not survive a power failure: a sync of the directory failed.
+    is_name_unsynced: bool,
 }
 
 impl AppendLog {
@@ -142,10 +75,26 @@ impl AppendLog {
     /// # Errors
     /// When another process has it open, it is of another kind or too large, or what the disk says.
     pub fn open(path: &Path, format: LogFormat) -> Result<(Self, LogContents), LogError> {
+        let (mut log, mut contents) = Self::open_damaged(path, format)?;
+        let bytes = &mut contents.bytes;
+        if bytes.len() < format.magic.len() && format.magic.starts_with(bytes) {
+            // A new file, or one whose very beginning was cut short.
+            log.truncate(0).map_err(|error| LogError::Io { path: path.to_owned(), error })?;
+            *bytes = format.magic.to_vec();
+        } else if !bytes.starts_with(format.magic) {
+            return Err(LogError::Magic { path: path.to_owned() });
+        }
+        Ok((log, contents))
+    }
+
+    /// [`Self::open`] for a log whose magic number may be damaged. It has to be [replaced](Self::replace)
+    /// before anything is appended.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], but for the kind of the file.
+    pub fn open_damaged(path: &Path, format: LogFormat) -> Result<(Self, LogContents), LogError> {
         let io = |error| LogError::Io { path: path.to_owned(), error };
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
-        // Before the first read: two writers of one log would mix their frames.
-        file.try_lock().map_err(|error| io(error.into()))?;
+        let mut file = open_locked(path, || ()).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
         // A foreign or damaged file must not fill the memory.
         if size > format.max_file {
@@ -153,18 +102,19 @@ impl AppendLog {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
-        let mut log = Self { path: path.to_owned(), file, format, size: bytes.len() as u64 };
-        if bytes.len() < format.magic.len() && format.magic.starts_with(&bytes) {
-            // A new file, or one whose very beginning was cut short.
-            log.truncate(0).map_err(io)?;
-            bytes = format.magic.to_vec();
-        } else if !bytes.starts_with(format.magic) {
-            return Err(LogError::Magic { path: path.to_owned() });
-        }
         if size == 0 {
             // Frames are worth nothing when the name of their file is lost.
             sync_directory(path).map_err(io)?;
         }
+        let size = bytes.len() as u64;
+        let log = Self {
+            path: path.to_owned(),
+            file,
+            format,
+            size,
+            has_partial_frame: false,
+            is_name_unsynced: false,
+        };
         Ok((log, LogContents { format, bytes }))
     }
 
@@ -226,6 +176,7 @@ impl AppendLog {
     /// # Errors
     /// As for [`Self::append`].
     pub fn append_durably(&mut self, payload: &[u8]) -> io::Result<u64> {
+        self.sync_name()?;
         let bytes = self.framed(payload)?;
         self.write(bytes.len(), |file| file.write_all(&bytes).and_then(|()| file.sync_data()))
     }
@@ -235,6 +186,7 @@ impl AppendLog {
     /// # Errors
     /// What the disk says.
     pub fn sync(&mut self) -> io::Result<()> {
+        self.sync_name()?;
         self.file.sync_data()
     }
 
@@ -246,12 +198,10 @@ impl AppendLog {
         let mut head = [0; FRAME_HEAD_BYTES];
         self.file.seek(SeekFrom::Start(at))?;
         self.file.read_exact(&mut head)?;
-        let length = word(&head, 0) as usize;
         // The length comes from the disk: it is compared before memory is allocated for it.
-        if length > self.format.max_payload {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, FrameError::TooLong { at, length }));
-        }
-        let mut payload = vec![0; length + self.format.uncounted];
+        let length = Head::read(&head).map(|head| head.length).filter(|it| *it <= self.format.max_payload);
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, FrameError::Damaged { at, next: None });
+        let mut payload = vec![0; length.ok_or_else(damaged)? + self.format.uncounted];
         self.file.read_exact(&mut payload)?;
         Ok(payload)
     }
@@ -259,101 +209,83 @@ impl AppendLog {
     /// Replaces the log by one that holds only `payloads`, durably; `observe` is called after each step.
     ///
     /// # Errors
-    /// What the disk says.
+    /// What the disk says, and those of `observe`. The log can be used after any of them. When the new file
+    /// is in place and its name could not be synced, [`Self::sync`] fails until that succeeds: a power
+    /// failure could bring the old file back, without what was appended since.
     pub fn replace(
         &mut self,
         payloads: impl IntoIterator<Item = impl AsRef<[u8]>>,
-        mut observe: impl FnMut(ReplaceStep),
+        mut observe: impl FnMut(ReplaceStep) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut bytes = self.format.magic.to_vec();
         for payload in payloads {
             bytes.extend(self.framed(payload.as_ref())?);
         }
+        self.check_size(bytes.len() as u64)?;
         // The new file is locked before it has the name, so that no other process can open it in between.
-        let file = replace_with(&self.path, &bytes, Access::Default, |step| {
-            observe(step);
-            Ok(())
-        })?;
-        // After an error behind the rename, `self.file` has no name any more: the caller must not append to
-        // it.
-        (self.file, self.size) = (file, bytes.len() as u64);
+        self.file = prepare_replacement(&self.path, &bytes, Access::Default, &mut observe)?;
+        // From here on the old file has no name, and what is appended to it would be lost.
+        (self.size, self.has_partial_frame, self.is_name_unsynced) = (bytes.len() as u64, false, true);
+        finish_replacement(&self.path, &mut observe)?;
+        self.is_name_unsynced = false;
         Ok(())
     }
 
     fn write(&mut self, length: usize, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<u64> {
         let at = self.size;
+        let size = at.saturating_add(length as u64);
+        self.check_size(size)?;
+        self.cut_partial_frame()?;
         if let Err(error) = write(&mut self.file) {
             // A part of the frame may be there, and would be damage once another frame follows it.
-            self.file.set_len(at)?;
+            self.has_partial_frame = true;
+            self.cut_partial_frame()?;
             return Err(error);
         }
-        self.size += length as u64;
+        self.size = size;
         Ok(at)
     }
 
+    /// Cuts off what a failed append left; before the next append, if the disk does not allow it now.
+    fn cut_partial_frame(&mut self) -> io::Result<()> {
+        if self.has_partial_frame {
+            self.file.set_len(self.size)?;
+            self.has_partial_frame = false;
+        }
+        Ok(())
+    }
+
+    fn sync_name(&mut self) -> io::Result<()> {
+        if self.is_name_unsynced {
+            sync_directory(&self.path)?;
+            self.is_name_unsynced = false;
+        }
+        Ok(())
+    }
+
+    /// A larger file would not be read again.
+    fn check_size(&self, size: u64) -> io::Result<()> {
+        if size <= self.format.max_file { Ok(()) } else { Err(io::ErrorKind::FileTooLarge.into()) }
+    }
+
     fn framed(&self, payload: &[u8]) -> io::Result<Vec<u8>> {
-        let counted = payload.len().checked_sub(self.format.uncounted);
-        // The same limit as on reading: a frame that is written must be readable.
-        let length = counted.filter(|length| *length <= self.format.max_payload);
-        let length = length.and_then(|length| u32::try_from(length).ok());
-        let length = length.ok_or(io::ErrorKind::InvalidInput)?;
-        let mut bytes = Vec::with_capacity(FRAME_HEAD_BYTES + payload.len());
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(&crc32fast::hash(payload).to_be_bytes());
-        bytes.extend_from_slice(payload);
-        Ok(bytes)
+        self.format.frame(payload).ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
 }
 
-impl LogContents {
-    /// The frames, in their order.
-    pub fn frames(&self) -> Frames<'_> {
-        Frames { format: self.format, bytes: &self.bytes, at: self.format.magic.len(), failed: false }
-    }
-
-    /// Size of the file in bytes when it was opened.
-    pub fn size(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-}
-
-impl<'a> Frames<'a> {
-    fn read(&self) -> Result<Frame<'a>, FrameError> {
-        let at = self.at as u64;
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let (head, rest) = rest.split_first_chunk::<FRAME_HEAD_BYTES>().ok_or(FrameError::Torn { at })?;
-        let length = word(head, 0) as usize;
-        if length > self.format.max_payload {
-            return Err(FrameError::TooLong { at, length });
+/// Opens the file at `path`, or creates it, and locks it. `opened` is called before each attempt to lock it.
+fn open_locked(path: &Path, mut opened: impl FnMut()) -> io::Result<File> {
+    loop {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        opened();
+        // Before the first read: two writers of one log would mix their frames.
+        file.try_lock()?;
+        // Between the two steps the owner of the log may have replaced it. The lock of the old file says
+        // nothing then: the owner holds that of the new one.
+        if is_at(&file, path)? {
+            return Ok(file);
         }
-        // Cannot overflow: the length is at most `max_payload`.
-        let payload = rest.get(..length + self.format.uncounted).ok_or(FrameError::Torn { at })?;
-        if crc32fast::hash(payload) != word(head, 4) {
-            return Err(FrameError::Checksum { at, last: payload.len() == rest.len() });
-        }
-        Ok(Frame { at, end: at + (FRAME_HEAD_BYTES + payload.len()) as u64, payload })
     }
-}
-
-impl<'a> Iterator for Frames<'a> {
-    type Item = Result<Frame<'a>, FrameError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.at >= self.bytes.len() {
-            return None;
-        }
-        let frame = self.read();
-        match &frame {
-            Ok(frame) => self.at = frame.end as usize,
-            Err(_) => self.failed = true,
-        }
-        Some(frame)
-    }
-}
-
-/// A number in four bytes of a head.
-fn word(head: &[u8; FRAME_HEAD_BYTES], from: usize) -> u32 {
-    u32::from_be_bytes([head[from], head[from + 1], head[from + 2], head[from + 3]])
 }
 
 #[cfg(test)]

@@ -94,6 +94,16 @@ impl Role {
     }
 }
 
+/// Bytes of a token of a text whose tokens are unknown.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// How many tokens a text of so many bytes has, for models whose tokens are unknown. Rather too low: a byte-level model
+/// counts four times as many.
+#[must_use]
+pub fn text_tokens(bytes: usize) -> u32 {
+    u32::try_from(bytes / BYTES_PER_TOKEN).unwrap_or(u32::MAX)
+}
+
 /// How tokens are chosen, and when the answer stops.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -130,6 +140,12 @@ impl Default for Sampling {
 }
 
 impl Sampling {
+    /// Most tokens to write after the prefix, at least 1.
+    #[must_use]
+    pub fn remaining_tokens(&self) -> u32 {
+        self.max_tokens.saturating_sub(text_tokens(self.prefix.len())).max(1)
+    }
+
     /// Checks every field against its bounds.
     ///
     /// # Errors

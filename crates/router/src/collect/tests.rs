@@ -10,7 +10,10 @@ use crate::{
 };
 
 async fn collect(steps: Vec<Step>) -> Result<CollectedAnswer, AttemptError> {
-    let mesh = FakeMesh::new(vec![FakeExpert::new(0, move |_, _| steps.clone())]);
+    collect_in(&FakeMesh::new(vec![FakeExpert::new(0, move |_, _| steps.clone())])).await
+}
+
+async fn collect_in(mesh: &FakeMesh) -> Result<CollectedAnswer, AttemptError> {
     let body = encode(&query("best").request).unwrap();
     let spec = mesh.router.attempt_spec(body, Amount::ZERO, Instant::now() + ms(10_000));
     spec.collect(mesh.catalog.records[0].clone()).await
@@ -40,6 +43,26 @@ fn an_answer_without_an_end_is_a_failure() {
         let failed = collect(vec![text("ab".into()), died()]).await.err().unwrap();
         assert_eq!(failed.failure.reason, "the connection was lost");
     });
+}
+
+#[test]
+fn a_break_after_the_first_event_counts_as_a_failure() {
+    let busy = crate::DialError::Refused {
+        code: nervure_protocol::query::QueryErrorCode::Busy,
+        message: "busy".into(),
+        retry_after: None,
+    };
+    let too_long = text("x".repeat(MAX_ANSWER_BYTES + 1));
+    for (end, failures) in
+        [(died(), 1), (too_long, 1), (Step::Fail(busy), 0), (Step::End(FinishReason::Stop), 0)]
+    {
+        virtually(async {
+            let steps = vec![text("ab".into()), end];
+            let mesh = FakeMesh::new(vec![FakeExpert::new(0, move |_, _| steps.clone())]);
+            let _ = collect_in(&mesh).await;
+            assert_eq!(mesh.observation(0).failures, failures);
+        });
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use nervure_api::ParticipantView;
 use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, query::body::encode_request};
 use tokio::time::sleep;
 
-use crate::attempt::{AttemptFailure, AttemptSpec, FailureKind, protocol_failure};
+use crate::attempt::{AttemptFailure, AttemptSpec, FailureKind, StartedAnswer, protocol_failure};
 
 /// The longest pause before a busy expert is asked again.
 const MAX_BUSY_DELAY: Duration = Duration::from_millis(100);
@@ -69,13 +69,18 @@ pub(super) async fn distribution(
                 _ => return Err(failed.failure),
             },
         };
-        let ExpertEvent::Distribution(probabilities) = started.first else {
-            return Err(protocol_failure("no distribution"));
-        };
-        // Waits for the end: dropping the stream before it would cancel the query at the expert.
-        return match started.remainder.next().await? {
-            ExpertEvent::Done { .. } => Ok(probabilities),
-            _ => Err(protocol_failure("more than one distribution")),
-        };
+        return only_distribution(&mut started).await.map_err(|failure| spec.failed(record, failure).failure);
+    }
+}
+
+async fn only_distribution(started: &mut StartedAnswer) -> Result<Vec<f32>, AttemptFailure> {
+    let ExpertEvent::Distribution(probabilities) = &mut started.first else {
+        return Err(protocol_failure("no distribution"));
+    };
+    let probabilities = std::mem::take(probabilities);
+    // Waits for the end: dropping the stream before it would cancel the query at the expert.
+    match started.remainder.next().await? {
+        ExpertEvent::Done { .. } => Ok(probabilities),
+        _ => Err(protocol_failure("more than one distribution")),
     }
 }

@@ -105,8 +105,10 @@ fn an_invalid_distribution_drops_its_expert() {
     virtually(async {
         let invalid = Step::Event(ExpertEvent::Distribution(vec![1.0; 3]));
         let steps = vec![invalid, Step::End(FinishReason::Stop)];
-        let answer = write(vec![disturbed(0, 1, steps), alphabet(1, ms(10))], 5).await.0.unwrap();
+        let (answer, mesh) = write(vec![disturbed(0, 1, steps), alphabet(1, ms(10))], 5).await;
+        let answer = answer.unwrap();
         assert_eq!(answer.text(), "bcdef");
+        assert_eq!((mesh.observation(0).failures, mesh.observation(1).failures), (1, 0));
         let left = answer.summary.participants.iter().find(|view| view.node == node(0)).unwrap();
         assert_eq!(left.left.as_deref(), Some("it sent an invalid distribution"));
     });
@@ -159,8 +161,10 @@ fn an_expert_must_send_exactly_one_distribution() {
         let two = vec![peak(b'b'), peak(b'b'), Step::End(FinishReason::Stop)];
         for steps in [vec![text, Step::End(FinishReason::Stop)], two] {
             let expert = FakeExpert::new(0, move |_, _| steps.clone());
-            let error = write(vec![expert.clone(), alphabet(1, ms(10))], 3).await.0.unwrap();
-            let left = error.summary.participants.iter().find(|view| view.node == node(0)).unwrap();
+            let (answer, mesh) = write(vec![expert.clone(), alphabet(1, ms(10))], 3).await;
+            let answer = answer.unwrap();
+            assert_eq!(mesh.observation(0).failures, 1);
+            let left = answer.summary.participants.iter().find(|view| view.node == node(0)).unwrap();
             assert!(left.left.as_ref().unwrap().starts_with("the expert broke the protocol"), "{left:?}");
         }
     });

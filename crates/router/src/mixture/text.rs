@@ -186,6 +186,7 @@ impl MixedText {
         }
         match result {
             Ok(claimed) if ByteDistribution::read(&claimed).is_none() => {
+                self.spec.record_failure(&member.record);
                 self.drop_member(at, "it sent an invalid distribution".into())
             }
             Ok(claimed) => {

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use nervure_api::{Query, ServiceError};
+use nervure_primitives::Amount;
 use nervure_protocol::{ExpertEvent, ExpertRequest, FinishReason, Sampling};
 use nervure_subnet::{Dice, Seed};
 use parking_lot::Mutex;
@@ -184,6 +185,7 @@ fn a_dead_expert_without_a_successor_interrupts_the_answer() {
         let mesh = FakeMesh::new(vec![until(0, 30, died())]);
         let Err(ServiceError::Interrupted { reason }) = mesh.ask(query("best")).await else { panic!() };
         assert!(reason.starts_with("the connection was lost; no other expert could continue"), "{reason}");
+        assert_eq!(mesh.observation(0).failures, 1, "without a takeover as well");
     });
 }
 
@@ -209,6 +211,8 @@ fn takeovers_are_bounded() {
             }
         }
         assert_eq!(events, 1 + MAX_TAKEOVERS);
+        let failures: u32 = (0..20).map(|number| mesh.observation(number).failures).sum();
+        assert_eq!(failures as usize, 1 + MAX_TAKEOVERS, "the last one, too");
         assert_eq!(error, Some(ServiceError::Interrupted { reason: "the connection was lost".into() }));
     });
     virtually(async {
@@ -249,6 +253,33 @@ fn the_deadline_holds_for_all_experts_together() {
         assert_eq!(error, ServiceError::DeadlineExceeded { after: ms(10_500) });
         assert_eq!(started.elapsed(), ms(10_500));
     });
+}
+
+#[test]
+fn the_budget_holds_for_all_experts_together() {
+    let priced = |mut expert: FakeExpert, price: u64| {
+        expert.record.price = price;
+        expert
+    };
+    // The query is for at most 1,000 tokens; the first 40 bytes count as 10.
+    let budget = Amount::from_base_units(50_000);
+    let ask = |first: u64, second: u64| {
+        virtually(async {
+            let experts = vec![priced(until(0, 40, died()), first), priced(healthy(1), second)];
+            let mesh = FakeMesh::new(experts);
+            let answer = mesh.ask(Query { budget, ..query("best") }).await;
+            (answer, mesh.queries().iter().map(|query| query.budget.base_units()).collect::<Vec<_>>())
+        })
+    };
+    let (answer, offered) = ask(50_000, 50_000);
+    let at = answer.unwrap().summary.took_over[0].at;
+    let spent = 50 * (at / 4);
+    assert_eq!(offered, [50_000, 50_000 - spent]);
+    // Each may cost as much as the whole budget, so that the second one could have been paid for all of it again.
+    assert!(offered[1] < 50_000 && spent >= 500);
+    let (cheaper, offered) = ask(20_000, 50_000);
+    assert!(cheaper.is_ok(), "the rest costs less than what is left");
+    assert_eq!(offered[1], 50_000 - 20 * (at / 4));
 }
 
 #[test]

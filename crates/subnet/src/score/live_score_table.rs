@@ -50,11 +50,15 @@ impl LiveScoreTable {
     /// Inserts verified scores. False when they are not newer, of another subnet, or beyond the bound.
     pub fn insert(&mut self, signed: &SignedLiveScores, now: UnixMillis) -> bool {
         let told = signed.scores();
+        // Before the search for room, which forgets what has expired: another subnet's scores change nothing here.
+        if told.netuid != self.netuid {
+            return false;
+        }
         let newer = match self.latest.get(&told.validator) {
             Some(kept) => told.issued_at > kept.issued_at,
             None => self.has_room(now),
         };
-        if told.netuid != self.netuid || !newer {
+        if !newer {
             return false;
         }
         let scores = told.scores.iter().map(|score| (score.node, *score)).collect();
@@ -185,6 +189,19 @@ mod tests {
         };
         assert_eq!(opinion([1, 1, 1]), MedianScore { score: UNTESTED, tasks: 0 });
         assert_eq!(opinion([3, 1, 1]), MedianScore { score: Score::ONE, tasks: 20 });
+    }
+
+    #[test]
+    fn scores_of_another_subnet_change_nothing() {
+        let mut book = LiveScoreTable::new(Netuid(1));
+        for validator in 1..=MAX_VALIDATORS as u8 {
+            assert!(book.insert(&says(validator, Score::ONE), NOW));
+        }
+        let later = NOW.plus(MAX_SCORES_AGE + std::time::Duration::from_millis(1));
+        let elsewhere = signed(200, |told| told.netuid = Netuid(2));
+        assert!(!book.insert(&elsewhere, later));
+        assert_eq!(book.latest.len(), MAX_VALIDATORS, "nothing was forgotten for it");
+        assert!(book.insert(&says(200, Score::ONE), later), "one of this subnet takes an expired place");
     }
 
     #[test]

@@ -80,12 +80,8 @@ impl Engine {
     /// Runs the core on a decided height although the engine still listens: the height needs no vote
     /// of ours, and the signer keeps refusing until the listening period is over.
     fn follow_while_listening(&mut self) -> Result<(), EngineError> {
+        // The listening timer runs on: heights may be decided faster than the period ends.
         let listening = self.current.as_ref().is_some_and(|c| matches!(c.phase, Phase::Listening(_)));
-        if listening {
-            // A running height cancels all timers, the listening timer included. The next height
-            // schedules it again.
-            self.guard.timer = None;
-        }
         if listening { self.run_height() } else { Ok(()) }
     }
 

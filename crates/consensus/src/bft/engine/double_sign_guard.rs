@@ -42,6 +42,11 @@ impl DoubleSignGuard {
         *highest = height.max(*highest);
     }
 
+    /// Whether a verified statement of `validator` was at `height` or above.
+    pub(super) fn has_reached(&self, validator: &NodeId, height: BlockHeight) -> bool {
+        self.heights.get(validator).is_some_and(|highest| *highest >= height)
+    }
+
     /// The highest height that more than a third of the power has reached, so that at least one
     /// honest validator has.
     pub(super) fn honest_height(&self, validators: &ValidatorSet) -> Option<BlockHeight> {

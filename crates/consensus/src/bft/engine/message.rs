@@ -2,7 +2,7 @@
 //!
 //! Cheap checks come first, the signature last, then the core. A vote or proposal costs at most one
 //! verification, and only if it is new, by a validator, for this height or one of the next, and near
-//! our round. A certificate costs at most one verification per validator, and only if it is new.
+//! our round; of those for the next heights, only as many as are kept, and one for each height beyond. A certificate costs at most one verification per validator, and only if it is new.
 
 use nervure_primitives::{BlockHeight, NodeId, UnixMillis};
 
@@ -70,7 +70,7 @@ impl Engine {
         }
         let target = self.target_height(&vote.statement, vote.signer)?;
         if let TargetHeight::Future = target {
-            self.check_capacity(&vote.signer, &Message::Vote(vote))?;
+            self.check_capacity(vote.signer, &Message::Vote(vote), from)?;
         } else if let Some(state) = &self.state {
             let (votes, vote) = (state.driver.votes(), core::core_vote(&vote));
             // Two conflicting votes of a validator are evidence enough; a third one is dropped.
@@ -127,7 +127,9 @@ impl Engine {
             return Err(MessageError::InvalidRound.into());
         }
         match target {
-            TargetHeight::Future => self.check_capacity(&proposal.signer, &Message::Proposal(proposal))?,
+            TargetHeight::Future => {
+                self.check_capacity(proposal.signer, &Message::Proposal(proposal), from)?;
+            }
             TargetHeight::Current => self.check_proposer(&proposal)?,
         }
         if !self.adapter.verify_proposal(&proposal) {
@@ -222,14 +224,34 @@ impl Engine {
         Ok(())
     }
 
-    fn check_capacity(&self, signer: &NodeId, message: &Message) -> Result<(), MessageError> {
-        match self.future_messages.capacity_for(signer, message) {
-            Capacity::Free => Ok(()),
-            // A known statement for a later height still shows that its sender is ahead of us.
-            Capacity::Duplicate | Capacity::Full => {
-                let ahead = self.current.as_ref().is_some_and(|current| message.height() > current.height);
-                if ahead { Ok(()) } else { Err(MessageError::Duplicate) }
+    /// Whether a statement for a later height is worth its verification. Each validator's are, up to the number that is
+    /// kept, and beyond the heights that are kept one for each height that it reaches: anyone can send a statement of
+    /// a validator again and again, or invent others for a height at which it has been seen.
+    fn check_capacity(
+        &mut self,
+        signer: NodeId,
+        message: &Message,
+        from: Option<NodeId>,
+    ) -> Result<(), MessageError> {
+        let Some(now) = self.current.as_ref().map(|current| current.height) else { return Ok(()) };
+        let height = message.height();
+        let is_kept_height = height.0.saturating_sub(now.0) < MAX_FUTURE_HEIGHTS;
+        // A signature of our own key is verified even then: it shows that the key is used twice.
+        let is_known = signer != self.node() && self.guard.has_reached(&signer, height);
+        match self.future_messages.capacity_for(&signer, message) {
+            Capacity::Free if is_kept_height => Ok(()),
+            Capacity::Free | Capacity::Full if height > now && !is_known => Ok(()),
+            Capacity::Free | Capacity::Full | Capacity::Duplicate => {
+                // It still shows that its sender is ahead of us.
+                self.report_ahead(from, height, now);
+                Err(MessageError::Duplicate)
             }
+        }
+    }
+
+    fn report_ahead(&mut self, from: Option<NodeId>, height: BlockHeight, now: BlockHeight) {
+        if let Some(peer) = from.filter(|_| height > now) {
+            self.adapter.effects.push(Effect::Behind { peer, height });
         }
     }
 
@@ -285,8 +307,6 @@ impl Engine {
         {
             self.future_messages.keep(signer, message, at);
         }
-        if let Some(peer) = from.filter(|_| height > now) {
-            self.adapter.effects.push(Effect::Behind { peer, height });
-        }
+        self.report_ahead(from, height, now);
     }
 }

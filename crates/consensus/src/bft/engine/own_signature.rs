@@ -26,9 +26,11 @@ impl Engine {
         let next = before.is_some_and(|before| before.0.saturating_add(1) == height.0);
         if self.guard.timer.is_none() || !next {
             let timer = Timer { height, round: Round(0), kind: TimerKind::Listen };
-            self.guard.timer = Some(timer);
-            // A timer of the former period would end this one early.
             self.adapter.effects.push(Effect::CancelAll);
+            // A timer of the former period would end this one early.
+            if let Some(former) = self.guard.timer.replace(timer) {
+                self.adapter.effects.push(Effect::Cancel(former));
+            }
             self.adapter.effects.push(Effect::Schedule { timer, after });
         }
     }

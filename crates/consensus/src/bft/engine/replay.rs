@@ -9,7 +9,10 @@
 //! Our own statements in the log are sent as they are. A statement that is not in the log was never
 //! sent; it is signed now, if the signer agrees.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use nervure_primitives::BlockHeight;
 
@@ -28,11 +31,11 @@ struct PendingEffects {
 
 impl PendingEffects {
     /// Adds the effects of one entry and drops those that they cancel.
-    fn add(&mut self, effects: Vec<Effect>, log: &[WalEntry]) {
+    fn add(&mut self, effects: Vec<Effect>, logged: &BTreeSet<Vec<u8>>) {
         for effect in effects {
             match effect {
                 // The replay makes the core append its inputs again; the file already has these.
-                Effect::Append(entry) if log.contains(&entry) => {}
+                Effect::Append(entry) if entry.encode().is_ok_and(|bytes| logged.contains(&bytes)) => {}
                 Effect::Append(entry) => self.append.push(entry),
                 Effect::Schedule { timer, after } => {
                     self.timers.insert(timer, after);
@@ -67,6 +70,9 @@ impl Engine {
         // The file keeps earlier heights until it is replaced (`ROTATE_BYTES` of the store).
         let log: Vec<_> = log.into_iter().filter(|entry| entry.height() == height).collect();
         let inputs: Vec<_> = log.iter().filter_map(input).collect();
+        // The core appends every entry again: a search through the log for each would cost its square, and other
+        // validators choose how long a height's log gets.
+        let logged: BTreeSet<Vec<u8>> = log.iter().filter_map(|entry| entry.encode().ok()).collect();
         if let Some(state) = self.state.as_mut() {
             // With this index the core takes our own votes from the log instead of signing them
             // again, and detects a replay that leads to other votes.
@@ -74,7 +80,7 @@ impl Engine {
         }
         let mut pending = PendingEffects::default();
         self.feed(start_height(height, members, true))?;
-        pending.add(self.drain_replayed(), &log);
+        pending.add(self.drain_replayed(), &logged);
         for entry in &log {
             // A logged timeout has fired, so its timer no longer runs.
             if let WalEntry::Timeout(timer) = entry {
@@ -82,7 +88,7 @@ impl Engine {
             }
             self.replay_entry(entry)?;
             // After each entry, not at the end: a later entry may cancel the timer that this one scheduled.
-            pending.add(self.drain_replayed(), &log);
+            pending.add(self.drain_replayed(), &logged);
         }
         if let Some(state) = self.state.as_mut() {
             state.reset_entries_index();

@@ -15,7 +15,8 @@ use nervure_primitives::{Hash, MeshId, NodeKey};
 use super::*;
 use crate::{
     bft::{
-        BlockStamp, Message, Proposal, SignedStatement, SignerRecord, Timeouts, Timer, Vote, VoteKind,
+        BlockStamp, Message, Proposal, SignedStatement, SignerRecord, Timeouts, Timer, TimerKind, Vote,
+        VoteKind,
         proposer::ProposerOrder,
     },
     checkpoint::CommitCertificate,
@@ -111,7 +112,7 @@ impl TestNode {
             Effect::Broadcast(message) => self.sent.push(message),
             Effect::Schedule { timer, after } => drop(self.timers.insert(timer, after)),
             Effect::Cancel(timer) => drop(self.timers.remove(&timer)),
-            Effect::CancelAll => self.timers.clear(),
+            Effect::CancelAll => self.timers.retain(|timer, _| timer.kind == TimerKind::Listen),
             Effect::Propose { height, round, .. } => {
                 return Some(Input::Proposed { height, round, value: block(height, round) });
             }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     bft::{
         Application, Block, Candidate, Config, Driver, DriverError, Effect, Engine, Input, Message,
-        MessageError, Round, Signer, Timeouts, Timer, Turn,
+        MessageError, Round, Signer, Timeouts, Timer, TimerKind, Turn,
     },
     checkpoint::CommitCertificate,
 };
@@ -212,7 +212,9 @@ impl<A: Application> World<'_, A> {
                 self.plan_local(at, after, LocalEvent::Timer(timer, turn));
             }
             Effect::Cancel(timer) => drop(self.nodes[at].timers.remove(&timer)),
-            Effect::CancelAll => self.nodes[at].timers.clear(),
+            Effect::CancelAll => {
+                self.nodes[at].timers.retain(|timer, _| timer.kind == TimerKind::Listen);
+            }
             Effect::Propose { height, round, .. } => {
                 let block = self.propose(at, round);
                 self.nodes[at].blocks.insert(block.id, block.body.into());

@@ -144,7 +144,7 @@ proptest! {
                 got += amount;
             }
             prop_assert!(pool.worth(held) + got <= paid_in);
-            prop_assert!(pool.worth(other) >= least, "and nobody loses by it");
+            prop_assert!(pool.worth(other) >= least, "and no other staker loses by it");
             least = pool.worth(other);
         }
     }

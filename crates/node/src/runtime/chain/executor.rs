@@ -147,7 +147,10 @@ impl BlockExecutor {
 
     /// Keeps a block of this height; the engine's next sync makes it durable, before anything is signed for it.
     fn keep(&mut self, id: Hash, body: Vec<u8>) -> Result<(), HostError> {
-        self.wal.append_block(&body)?;
+        if !self.wal.append_block(&body)? {
+            // More than a hundred blocks of one height. Other validators have them, unless all stop at once.
+            tracing::warn!(block = %id, "the log has no room for more blocks of this height");
+        }
         self.proposed.keep(id, body);
         Ok(())
     }

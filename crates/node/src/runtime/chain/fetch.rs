@@ -109,7 +109,7 @@ impl Net {
         let net = self.clone();
         self.spawn(async move {
             let block = net.fetch_block(candidate.proposer, candidate.value, &except).await;
-            net.report(Event::Body(candidate, block));
+            net.report(Event::Body(candidate, block.map(Box::new)));
         });
     }
 

@@ -26,16 +26,16 @@ use nervure_ledger::{
     upgrade::UnknownVersion,
 };
 use nervure_p2p::{GossipMessage, Verdict};
-use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
+use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey, UnixMillis};
 use nervure_protocol::topics::{CONSENSUS, TRANSACTIONS};
 use nervure_store::fail_point::{Point, reach};
 use tokio::sync::watch;
 use tracing::Span;
 
 use super::{
-    ChainMetrics, ChainRole, ChainView, executor::BlockExecutor, fetch::Net, gossip, host_error::HostError,
-    pacemaker::Pacemaker, pending::PendingTransactions, schedule::Schedule, span, stall::StallMonitor,
-    sync::BlockSync, unfunded::UnfundedMeter,
+    ChainMetrics, ChainRole, ChainView, evidence::KeptEvidence, executor::BlockExecutor, fetch::Net, gossip,
+    host_error::HostError, pacemaker::Pacemaker, pending::PendingTransactions, schedule::Schedule, span,
+    stall::StallMonitor, sync::BlockSync, unfunded::UnfundedMeter,
 };
 use crate::runtime::{anchor::Anchoring, clock};
 
@@ -52,6 +52,9 @@ const GOING_TIP_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) struct HostDeps {
     pub(super) executor: BlockExecutor,
     pub(super) pending: PendingTransactions,
+    pub(super) evidence: KeptEvidence,
+    /// Signs reports of equivocation.
+    pub(super) key: NodeKey,
     pub(super) view: watch::Sender<ChainView>,
     pub(super) metrics: ChainMetrics,
     pub(super) net: Net,
@@ -272,6 +275,21 @@ impl Host {
         Ok(id)
     }
 
+    /// Submits the report of an equivocation that is due, if any.
+    pub(super) fn report_equivocation(&mut self) {
+        let HostDeps { evidence, executor, key, .. } = &mut self.deps;
+        let Some(report) = evidence.due(&executor.tip().state, executor.pool(), key) else { return };
+        match self.submit(report) {
+            Ok(_) => self.deps.metrics.reports.inc(),
+            Err(error) => {
+                tracing::warn!(%error, "a report of equivocation is submitted again later");
+                self.deps.evidence.not_taken();
+                return;
+            }
+        };
+        tracing::info!(unsettled = self.deps.evidence.len(), "reported an equivocation");
+    }
+
     /// Forgets own transactions that are no longer in the mempool.
     fn prune_pending(&mut self) {
         let pool = self.deps.executor.pool();
@@ -456,7 +474,9 @@ impl bft::Host for Host {
             Effect::LatePrecommit(vote) => self.deps.executor.late_precommit(&vote),
             Effect::Evidence(equivocation) => {
                 self.deps.metrics.equivocations.inc();
-                tracing::warn!(culprit = %equivocation.culprit(), "a validator equivocated");
+                let (culprit, height) = (equivocation.culprit(), equivocation.position().height);
+                tracing::warn!(%culprit, %height, "a validator equivocated: it is reported to the ledger");
+                self.deps.evidence.keep(equivocation);
             }
             // The driver returns it to the thread, which judges the message.
             Effect::Refused { .. } => {}

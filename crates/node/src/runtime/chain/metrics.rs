@@ -23,6 +23,8 @@ const BLOCK_TRANSACTIONS: [f64; 9] = [0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1
 pub(crate) struct ChainMetrics {
     /// Equivocations of validators that were proven.
     pub(super) equivocations: Counter,
+    /// Reports of equivocation that this node submitted.
+    pub(super) reports: Counter,
     /// Blocks of others that this node refused.
     pub(super) refused_blocks: Counter,
     /// Proposals of others that this node did not prevote because of their time or their proposer.
@@ -108,6 +110,11 @@ pub(crate) const STATE: &[StateGauge<ChainView>] = &[
         value: |view| u64::try_from(view.block_age(clock::now()).as_millis()).unwrap_or(u64::MAX),
     },
     StateGauge {
+        name: "chain_slashed",
+        help: "Validators that equivocated, were slashed, and are jailed for good",
+        value: |view| view.tip.state.roster().slashed() as u64,
+    },
+    StateGauge {
         name: "chain_failed",
         help: "1 when this node has stopped following the chain",
         value: |view| view.failed.is_some().into(),
@@ -120,6 +127,7 @@ impl ChainMetrics {
         let counters = [
             ("chain_extra_rounds", "Rounds of consensus beyond the first", &self.extra_rounds),
             ("chain_equivocations", "Equivocations of validators", &self.equivocations),
+            ("chain_reports", "Reports of equivocation that this node submitted", &self.reports),
             ("chain_refused_blocks", "Proposed blocks that were invalid", &self.refused_blocks),
             (
                 "chain_untimely_proposals",

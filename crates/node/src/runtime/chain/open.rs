@@ -1,15 +1,16 @@
 //! The chain and the log on the disk, opened before anything runs.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use nervure_ledger::{chain::Tip, spec::MeshSpec};
-use nervure_store::{RecoveredLog, Store, StoreError, StoreOptions, Wal};
+use nervure_primitives::NodeId;
+use nervure_store::{LogOwner, RecoveredLog, Store, StoreError, StoreOptions, Wal, WalError};
 use tokio::sync::watch;
 
-use super::{ChainView, pending::PendingTransactions};
+use super::{ChainView, evidence::KeptEvidence, pending::PendingTransactions};
 use crate::config::NodeConfig;
 
 /// Name of the file of the chain, in the node's directory.
@@ -20,6 +21,9 @@ const WAL_FILE: &str = "consensus.wal";
 
 /// Name of the file of own pending transactions, beside it.
 const PENDING_FILE: &str = "transactions.pending";
+
+/// Name of the file of evidence of equivocation, beside it.
+const EVIDENCE_FILE: &str = "equivocations.evidence";
 
 /// Cache of the chain's database. Small, so that an idle node needs little memory.
 const CACHE_BYTES: usize = 8 << 20;
@@ -45,28 +49,49 @@ pub(crate) struct OpenChain {
     pub(super) wal: Wal,
     pub(super) recovered: RecoveredLog,
     pub(super) pending: PendingTransactions,
+    pub(super) evidence: KeptEvidence,
     pub(super) view: watch::Sender<ChainView>,
 }
 
 impl OpenChain {
-    /// Opens the chain in the node's directory, or begins it with the genesis of `spec`.
-    pub(crate) fn open(config: &NodeConfig, spec: &MeshSpec) -> Result<Self, OpenError> {
+    /// Opens the chain in the directory of `node`, or begins it with the genesis of `spec`.
+    pub(crate) fn open(config: &NodeConfig, spec: &MeshSpec, node: NodeId) -> Result<Self, OpenError> {
         arm_fail_point();
         std::fs::create_dir_all(&config.dir).map_err(StoreError::from)?;
         let options = StoreOptions { cache: CACHE_BYTES, ..StoreOptions::default() };
         let (chain, tip) =
             retry_while_locked(|| Ok(Store::open(&config.dir.join(CHAIN_FILE), spec, options)?))?;
+        let owner = LogOwner { node, mesh: spec.mesh_id(), tip: tip.header.height };
         let log = config.dir.join(WAL_FILE);
-        let (wal, recovered) =
-            retry_while_locked(|| Wal::open(&log).map_err(|error| OpenError::Log(error, log.clone())))?;
+        let (wal, recovered) = retry_while_locked(|| open_log(&log, config.accept_damaged_log, &owner))?;
         let pending = PendingTransactions::open(&config.dir.join(PENDING_FILE));
-        Ok(Self { store: chain, wal, recovered, pending, view: watch::Sender::new(ChainView::of(tip)) })
+        let evidence = KeptEvidence::open(&config.dir.join(EVIDENCE_FILE));
+        let view = watch::Sender::new(ChainView::of(tip));
+        Ok(Self { store: chain, wal, recovered, pending, evidence, view })
     }
 
     /// The state of the chain, with notifications.
     pub(crate) fn view(&self) -> watch::Receiver<ChainView> {
         self.view.subscribe()
     }
+}
+
+/// Opens the log of what this node signed. A damaged one is an error, unless the operator accepts that: then nothing
+/// is signed that the lost part may contradict.
+fn open_log(path: &Path, accept_damage: bool, owner: &LogOwner) -> Result<(Wal, RecoveredLog), OpenError> {
+    let (wal, recovered) = match Wal::open(path) {
+        Err(error) if accept_damage && error.is_damage() => {
+            let (wal, recovered) = Wal::accept_damage(path, owner)?;
+            let silent_through = recovered.signer.silent_through.unwrap_or_default();
+            tracing::error!(%error, %silent_through, "a part of what this node signed is lost; it signs nothing up to this block");
+            (wal, recovered)
+        }
+        opened => opened?,
+    };
+    if recovered.torn_bytes > 0 {
+        tracing::warn!(path = %path.display(), bytes = recovered.torn_bytes, "the end of the log was not whole and is cut off");
+    }
+    Ok((wal, recovered))
 }
 
 /// Opens a file, and retries while it is locked: a killed process holds its files until its last thread has finished
@@ -99,22 +124,19 @@ pub enum OpenError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The log of what this node's key signed.
-    #[error("the log of what this node signed, {}: {}", .1.display(), reason(.0))]
-    Log(#[source] std::io::Error, PathBuf),
+    #[error("the log of what this node signed: {}", reason(.0))]
+    Log(#[from] WalError),
 }
 
 impl OpenError {
     fn is_in_use(&self) -> bool {
         match self {
             Self::Store(error) => matches!(error, StoreError::Locked { .. }),
-            Self::Log(error, _) => error.kind() == std::io::ErrorKind::WouldBlock,
+            Self::Log(error) => error.is_in_use(),
         }
     }
 }
 
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::WouldBlock => "in use by another process".into(),
-        _ => error.to_string(),
-    }
+fn reason(error: &WalError) -> String {
+    if error.is_in_use() { "in use by another process".into() } else { error.to_string() }
 }

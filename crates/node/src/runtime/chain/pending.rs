@@ -15,7 +15,7 @@ use std::{
 use nervure_ledger::{mempool::MempoolError, transaction};
 use nervure_primitives::{
     Envelope, Hash,
-    durable::{AppendLog, LogError, LogFormat},
+    durable::{AppendLog, FRAME_HEAD_BYTES, LogError, LogFormat},
 };
 
 /// Transactions that are kept. The mempool takes more, which a restart forgets.
@@ -28,11 +28,8 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 const FIRST_REBROADCAST_BLOCKS: u32 = 2;
 const REBROADCAST_INTERVAL_BLOCKS: u32 = 64;
 
-/// Bytes of a frame before its payload.
-const FRAME_HEAD_BYTES: u64 = 8;
-
 const FORMAT: LogFormat = LogFormat {
-    magic: b"nervtxs2",
+    magic: b"nervtxs3",
     uncounted: 0,
     // An envelope is a little larger than its body.
     max_payload: transaction::MAX_LEN + 1024,
@@ -104,7 +101,7 @@ impl PendingTransactions {
     pub(super) fn add(&mut self, id: Hash, envelope: &Envelope) {
         let Ok(payload) = envelope.encode() else { return };
         let Some(log) = &mut self.log else { return };
-        let size = log.size().saturating_add(FRAME_HEAD_BYTES + payload.len() as u64);
+        let size = log.size().saturating_add((FRAME_HEAD_BYTES + payload.len()) as u64);
         // It is in the mempool already: only a restart would lose it.
         if self.transactions.len() >= MAX_TRANSACTIONS || size > MAX_FILE_BYTES {
             return;
@@ -123,7 +120,7 @@ impl PendingTransactions {
             return;
         }
         let payloads = self.transactions.values().filter_map(|envelope| envelope.encode().ok());
-        let replaced = self.log.as_mut().map(|log| log.replace(payloads, |_| ()));
+        let replaced = self.log.as_mut().map(|log| log.replace(payloads, |_| Ok(())));
         if let Some(Err(error)) = replaced {
             self.warn(&error);
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use nervure_consensus::bft::Timer;
+use nervure_consensus::bft::{Timer, TimerKind};
 
 /// Moments at which something is due.
 #[derive(Debug)]
@@ -28,9 +28,9 @@ impl Schedule {
         self.timers.remove(timer).is_some()
     }
 
-    /// Stops all timers.
+    /// Stops all timers but that of the listening period, which can be longer than a height.
     pub(super) fn cancel_all(&mut self) {
-        self.timers.clear();
+        self.timers.retain(|timer, _| timer.kind == TimerKind::Listen);
     }
 
     /// The timers that are due. They run until they are cancelled.

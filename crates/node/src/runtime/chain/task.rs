@@ -40,7 +40,7 @@ pub(super) enum Event {
     /// The next nonce of a key is asked for, after what is pending.
     NextNonce { key: SignerKey, signer: NodeId, reply: oneshot::Sender<Option<u64>> },
     /// The block of a proposal, or that no peer has it.
-    Body(Candidate, Option<Block>),
+    Body(Candidate, Option<Box<Block>>),
     /// What a peer that was asked for committed blocks did.
     Blocks(NodeId, BlocksAnswer),
     /// A peer answered a request for a proposed block with what no honest node sends.

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
-use nervure_api::{ServiceError, ValidatorPage, ValidatorView};
+use nervure_api::{EquivocationView, ServiceError, ValidatorPage, ValidatorView};
 use nervure_ledger::{roster::Standing, state::LedgerState};
 use nervure_primitives::{Amount, BlockHeight, NodeId};
 
@@ -41,8 +41,12 @@ pub(super) fn view(state: &LedgerState, node: NodeId) -> ValidatorView {
     let (joined, jailed_until) = match state.roster().standing(&node) {
         Some(Standing::Joined { since }) => (Some(BlockHeight(since)), None),
         Some(Standing::Jailed { until }) => (None, Some(BlockHeight(until))),
-        None => (None, None),
+        Some(Standing::Tombstoned(_)) | None => (None, None),
     };
+    let equivocation = state.roster().tombstone(&node).map(|tombstone| EquivocationView {
+        height: BlockHeight(tombstone.height),
+        reported: BlockHeight(tombstone.reported),
+    });
     let in_office = state.roster().liveness().find(|(_, liveness)| liveness.node == node);
     let power = in_office.and_then(|(member, _)| state.validators()?.power_of(member));
     ValidatorView {
@@ -52,6 +56,7 @@ pub(super) fn view(state: &LedgerState, node: NodeId) -> ValidatorView {
         self_stake: state.self_stake(&node),
         joined,
         jailed_until,
+        equivocation,
         power,
         missed: in_office.map_or(0, |(_, liveness)| liveness.missed.count()),
         silent: in_office.is_some_and(|(_, liveness)| liveness.is_silent()),

@@ -67,13 +67,114 @@ fn errors_say_what_is_wrong_and_where() {
         fs::write(&path, damaged).unwrap();
         AppendLog::open(&path, FORMAT).map(|(_, contents)| contents.frames().find_map(Result::err))
     };
-    assert_eq!(error(first + 8, 0).unwrap(), Some(FrameError::Checksum { at: first, last: false }));
-    assert_eq!(error(second + 8, 0).unwrap(), Some(FrameError::Checksum { at: second, last: true }));
-    assert_eq!(error(first + 3, 101).unwrap(), Some(FrameError::TooLong { at: first, length: 101 }));
-    assert_eq!(error(second + 3, 100).unwrap(), Some(FrameError::Torn { at: second }));
+    // In the length, in each checksum, and in the payload.
+    for offset in [0, 3, 5, 9, 13] {
+        let damaged = FrameError::Damaged { at: first, next: Some(second) };
+        assert_eq!(error(first + offset, 99).unwrap(), Some(damaged), "{offset}");
+    }
+    // Nothing whole follows the last one. Its length may be wrong, so that it need not be one append.
+    assert_eq!(error(second + 3, 99).unwrap(), Some(FrameError::Damaged { at: second, next: None }));
+    assert_eq!(error(second + 13, 0).unwrap(), Some(FrameError::Torn { at: second }));
     assert!(matches!(error(0, 0), Err(LogError::Magic { .. })));
+    // The new size without the content.
+    fs::write(&path, [bytes.as_slice(), &[0; 50]].concat()).unwrap();
+    let (_, contents) = AppendLog::open(&path, FORMAT).unwrap();
+    let end = bytes.len() as u64;
+    assert_eq!(contents.frames().last(), Some(Err(FrameError::Torn { at: end })));
     fs::write(&path, [b"testlog1".as_slice(), &[0; 10_000]].concat()).unwrap();
     assert!(matches!(AppendLog::open(&path, FORMAT), Err(LogError::TooLarge { .. })));
+}
+
+#[test]
+fn a_log_does_not_get_larger_than_what_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("log");
+    let (mut log, _) = AppendLog::open(&path, FORMAT).unwrap();
+    let refused = (0..1_000).find_map(|_| log.append(&[1; 100]).err()).unwrap();
+    assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
+    assert!(log.size() <= FORMAT.max_file && log.size() > FORMAT.max_file - 112);
+    let refused = log.replace((0..100).map(|_| [1; 100]), |_| Ok(())).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
+    drop(log);
+    assert_eq!(recover(&path, FORMAT).1.len(), 89);
+}
+
+#[test]
+fn salvage_reads_what_is_whole_around_the_damage() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("log");
+    let (mut log, _) = AppendLog::open(&path, FORMAT).unwrap();
+    let places: Vec<u64> = (0..6).map(|byte| log.append(&[byte; 20]).unwrap()).collect();
+    drop(log);
+    let mut bytes = fs::read(&path).unwrap();
+    // A payload, and a length.
+    bytes[places[1] as usize + 20] ^= 1;
+    bytes[places[4] as usize] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let (_, contents) = AppendLog::open(&path, FORMAT).unwrap();
+    let found: Vec<_> = contents.salvage().map(|frame| (frame.at, frame.payload[0])).collect();
+    assert_eq!(found, [0, 2, 3, 5].map(|number| (places[number], number as u8)));
+}
+
+#[test]
+fn a_process_that_waited_for_the_lock_of_a_replaced_log_does_not_get_it() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("log");
+    let (mut log, _) = AppendLog::open(&path, FORMAT).unwrap();
+    // The other process opens the file before it is replaced, and locks it afterwards.
+    let without_the_check = OpenOptions::new().read(true).append(true).open(&path).unwrap();
+    let mut is_first = true;
+    let replace = || {
+        if std::mem::take(&mut is_first) {
+            log.replace([b"new"], |_| Ok(())).unwrap();
+        }
+    };
+    let refused = open_locked(&path, replace).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+    assert!(without_the_check.try_lock().is_ok(), "the lock of the old file is free");
+    drop(log);
+    assert!(open_locked(&path, || ()).is_ok());
+}
+
+#[test]
+fn a_log_whose_directory_does_not_sync_continues_in_the_new_file() {
+    for last in [ReplaceStep::Created, ReplaceStep::Written, ReplaceStep::Synced, ReplaceStep::Renamed] {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("log");
+        let (mut log, _) = AppendLog::open(&path, FORMAT).unwrap();
+        log.append_durably(b"old").unwrap();
+        // The descriptor that `replace` had when it ended with an error.
+        let mut before = log.file.try_clone().unwrap();
+        let fail = |step| if step == last { Err(io::Error::other("the disk")) } else { Ok(()) };
+        log.replace([b"new"], fail).unwrap_err();
+        log.append(b"next").unwrap();
+        log.sync().unwrap();
+        let renamed = last == ReplaceStep::Renamed;
+        before.write_all(&FORMAT.frame(b"to the old file").unwrap()).unwrap();
+        drop((log, before));
+        let expected: &[&[u8]] =
+            if renamed { &[b"new", b"next"] } else { &[b"old", b"next", b"to the old file"] };
+        assert_eq!(recover(&path, FORMAT).1, expected, "{last:?}");
+    }
+}
+
+#[test]
+fn what_is_appended_is_not_durable_before_the_name_is() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("directory").join("log");
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    let (mut log, _) = AppendLog::open(&path, FORMAT).unwrap();
+    let fail = |step| if step == ReplaceStep::Renamed { Err(io::Error::other("the disk")) } else { Ok(()) };
+    log.replace([b"new"], fail).unwrap_err();
+    // A directory that cannot be opened cannot be synced either.
+    let away = home.path().join("away");
+    fs::rename(path.parent().unwrap(), &away).unwrap();
+    log.sync().unwrap_err();
+    log.append_durably(b"next").unwrap_err();
+    fs::rename(&away, path.parent().unwrap()).unwrap();
+    log.append_durably(b"next").unwrap();
+    drop(log);
+    assert_eq!(recover(&path, FORMAT).1, [b"new".to_vec(), b"next".to_vec()]);
 }
 
 #[test]
@@ -85,7 +186,11 @@ fn a_log_has_one_writer_also_after_it_was_replaced() {
     assert_eq!(busy(), io::ErrorKind::WouldBlock);
     log.append(b"old").unwrap();
     let mut steps = Vec::new();
-    log.replace([b"new"], |step| steps.push(step)).unwrap();
+    log.replace([b"new"], |step| {
+        steps.push(step);
+        Ok(())
+    })
+    .unwrap();
     assert_eq!(steps.len(), 5);
     assert_eq!(busy(), io::ErrorKind::WouldBlock);
     log.append(b"next").unwrap();

@@ -72,6 +72,58 @@ fn a_duplicate_costs_no_verification() {
 }
 
 #[test]
+fn statements_for_later_heights_are_verified_in_bounded_number() {
+    let at = |n: u8, height: u64, round: u32| {
+        let (height, round) = (BlockHeight(height), Round(round));
+        let vote = Vote { kind: VoteKind::Prevote, height, round, value: None };
+        SignedStatement::sign(&key(n), &MESH, vote).unwrap()
+    };
+    // A stranger invents a vote: it has a valid signature of no one.
+    let forged = |n: u8, height: u64, round: u32| {
+        let signature = nervure_primitives::Signature::from_bytes([7; 64]);
+        Message::Vote(SignedStatement { signature, ..at(n, height, round) })
+    };
+    let invalid = |n: u8| vec![MessageError::InvalidSignature(super::node(n))];
+    let mut node = started();
+    node.receive(forged(2, 2, 0));
+    assert_eq!(node.errors(), invalid(2), "it would be kept, so that it is verified");
+    for round in 0..8 {
+        node.receive(Message::Vote(at(2, 2, round)));
+    }
+    assert!(node.errors().is_empty());
+    let behind = |node: &TestNode, height| {
+        let behind = Effect::Behind { peer: super::node(99), height: BlockHeight(height) };
+        node.other.contains(&behind)
+    };
+    // All that is kept of this validator is there: neither an old one nor an invented one is verified again.
+    for message in [Message::Vote(at(2, 2, 3)), forged(2, 2, 8)] {
+        node.receive(message);
+        assert!(behind(&node, 2), "it still shows that others are ahead");
+        assert_eq!(node.errors(), [MessageError::Duplicate]);
+    }
+    // Beyond the heights that are kept, one statement of each validator and height is verified.
+    node.receive(forged(3, 50, 0));
+    assert_eq!(node.errors(), invalid(3));
+    node.receive(Message::Vote(at(3, 50, 0)));
+    assert!(behind(&node, 50));
+    node.other.clear();
+    for message in [Message::Vote(at(3, 50, 0)), forged(3, 50, 1), forged(3, 40, 0)] {
+        node.receive(message);
+        assert_eq!(node.errors(), [MessageError::Duplicate]);
+    }
+    node.receive(forged(3, 51, 0));
+    assert_eq!(node.errors(), invalid(3));
+    // Statements of our own key always are: they show a second process with it.
+    node.receive(forged(1, 50, 0));
+    assert_eq!(node.errors(), invalid(1));
+    node.receive(Message::Vote(at(1, 50, 0)));
+    assert_eq!(node.record.silent_through, Some(BlockHeight(50)));
+    node.errors();
+    node.receive(forged(1, 50, 0));
+    assert_eq!(node.errors(), invalid(1));
+}
+
+#[test]
 fn a_proposer_gets_two_blocks_per_round_validated() {
     let turn = (0..10).find(|round| proposer(4, 1, *round) != 1).unwrap();
     let proposer = proposer(4, 1, turn);

@@ -1,7 +1,10 @@
 //! Crashes, replays, and signatures of an earlier process.
 
 use super::*;
-use crate::bft::{MessageError, TimerKind};
+use crate::{
+    bft::{MessageError, TimerKind},
+    checkpoint::SignatureList,
+};
 
 /// Runs a round until a node has prevoted. Returns the nodes and the index of that node.
 fn prevoted() -> (Vec<TestNode>, usize) {
@@ -163,6 +166,32 @@ fn listening_continues_at_the_next_height_and_restarts_after_catching_up() {
     assert!(!node.errors().contains(&MessageError::NotStarted));
     node.start(11, 4, Vec::new());
     assert!(listens(&node).is_empty(), "it has listened");
+}
+
+#[test]
+fn heights_decided_by_certificates_do_not_prolong_listening() {
+    let value = Hash::of("v", &[]);
+    let certificate = |height: u64| {
+        let height = BlockHeight(height);
+        let vote = Vote { kind: VoteKind::Precommit, height, round: Round(0), value: Some(value) };
+        let signed = |n: u8| SignedStatement::sign(&key(n), &MESH, vote).unwrap();
+        let signatures = (2..=4).map(|n| (super::node(n), signed(n).signature));
+        let signatures = SignatureList::collect(signatures).unwrap();
+        CommitCertificate { height, round: Round(0), value, signatures }
+    };
+    let mut node = listening(1, SignerRecord::default());
+    for height in 1..=5 {
+        node.give(Input::Certificate { from: super::node(2), certificate: certificate(height) });
+        assert_eq!(node.decided.len() as u64, height);
+        node.start(height + 1, 4, Vec::new());
+        let listens = node.timers.keys().filter(|timer| timer.kind == TimerKind::Listen);
+        // A period that began again at each height would not end while blocks come faster than it lasts.
+        assert_eq!(listens.map(|timer| timer.height.0).collect::<Vec<_>>(), [1]);
+        assert!(node.sent.is_empty());
+    }
+    node.fire(TimerKind::Listen);
+    node.start(7, 4, Vec::new());
+    assert!(node.timers.keys().all(|timer| timer.kind != TimerKind::Listen), "it has listened");
 }
 
 #[test]

@@ -66,6 +66,7 @@ impl Host {
     pub(super) fn on_commit(&mut self, round: Round) {
         self.report_final();
         self.start_height(round);
+        self.report_equivocation();
         for bytes in self.deps.pending.due_broadcasts() {
             self.deps.net.publish(TRANSACTIONS.name, bytes);
         }
