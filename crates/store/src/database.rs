@@ -46,7 +46,7 @@ use tables::Meta;
 use crate::StoreMetrics;
 
 /// The layout of the file. Files of another one are refused.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// How a store behaves.
 #[derive(Clone, Copy, Debug)]
