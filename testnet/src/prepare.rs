@@ -56,6 +56,12 @@ async fn clear(layout: &Layout, state: &State, progress: &mut dyn Progress) -> R
     if state.stage != Stage::Stopped {
         progress.event(&Event::Cleaned { stopped });
     }
+    remove_nodes(layout)
+}
+
+/// Removes the nodes' directories: of an earlier run, or of a start that is retried with other keys, whose files are of
+/// another mesh.
+pub(crate) fn remove_nodes(layout: &Layout) -> Result<(), TestnetError> {
     match fs::remove_dir_all(layout.nodes()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(TestnetError::io("remove", layout.nodes())(error))
@@ -201,5 +207,18 @@ mod tests {
         let layout = Layout::new(dir.path().join("new"));
         drop(claim(&layout, &mut Silent).await.unwrap());
         claim(&layout, &mut Silent).await.unwrap();
+    }
+
+    /// A start that is retried makes other keys, so that the chain of the first attempt is of another mesh.
+    #[test]
+    fn a_retried_start_finds_no_chain_of_the_first_attempt() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let chain = layout.nodes().join("validator-1").join("chain.redb");
+        fs::create_dir_all(chain.parent().unwrap()).unwrap();
+        fs::write(&chain, "of another mesh").unwrap();
+        remove_nodes(&layout).unwrap();
+        assert!(!chain.exists());
+        remove_nodes(&layout).unwrap();
     }
 }

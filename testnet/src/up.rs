@@ -83,6 +83,7 @@ pub async fn up(
                 match error {
                     TestnetError::PortInUse { name, .. } if !retried => {
                         progress.event(&Event::Retrying { reason: format!("{name} found its port in use") });
+                        prepare::remove_nodes(&layout)?;
                         retried = true;
                     }
                     error => return Err(error),
