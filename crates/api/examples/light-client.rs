@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! $ cargo run -p nervure-api --example light-client
-//! trusted   the genesis of mesh light (98da444a77e2c4fc958e59d460c414af517ceea385fb901e830aea91b9c89cf6)
+//! trusted   the genesis of mesh light (1bdcc03add79a222ee42b5fdf368819a92c45828a98d0d6849db0e23e5a8a06b)
 //! verified  block 11, signed by 4 of 4 validators
 //! proven    by the state after block 11:
 //!   node 12D3KooWJHDpLnUgygm3vgqrfnjuGBKXNBTv1A3aDKUJHPgxKb9X in epoch 2 of subnet 1 (text-generation)

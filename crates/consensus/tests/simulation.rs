@@ -148,7 +148,7 @@ fn without_the_check_of_times_one_proposer_sets_the_time() {
     assert!(found.is_some(), "no seed without the check, and no block had a wrong time");
 }
 
-/// Clocks that differ by more than the assumed precision: the bounds grow with the rounds, so that the mesh goes on.
+/// Clocks that differ by more than the assumed precision: the bounds grow with the rounds, so that the mesh continues.
 #[test]
 fn clocks_beyond_the_precision_slow_the_mesh_down_and_do_not_stop_it() {
     let mut plan = Plan::draw(3);

@@ -105,7 +105,8 @@ fn the_fixture_verifies_and_no_flipped_byte_does() {
 #[test]
 fn a_spec_with_a_trusting_period_needs_a_clock_that_is_within_it() {
     let mut spec = Chain::new(4).spec;
-    (spec.consensus.trusting_period_seconds, spec.economy.unbonding) = (60, 1_000_000);
+    (spec.economy.evidence_window, spec.economy.unbonding) = (500_000, 1_000_000);
+    spec.consensus.trusting_period_seconds = 60;
     let mut chain = Chain::of(spec);
     chain.grow(11);
     let (spec, checkpoint) = (chain.spec.to_toml().into_bytes(), chain.checkpoint(11).encode().unwrap());
