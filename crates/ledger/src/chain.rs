@@ -1,6 +1,6 @@
 //! From one block to the next.
 //!
-//! [`Tip::next`] makes a block of transactions, [`Tip::propose`] one of those that a block may have, [`Tip::check`] is what
+//! [`Tip::next`] makes a block of transactions, `Tip::propose` one of those that a block may have, [`Tip::check`] is what
 //! a validator does with a block of another validator: it executes the transactions and compares every field of the
 //! header with what came out. All leave the tip as it was; what they return is written when validators agree on the
 //! block.

@@ -82,7 +82,9 @@ fn mesh(text: &mut Text, spec: &MeshSpec) {
     text.comment(
         "Seconds for which a light client trusts a block: less than evidence_window, because validators",
     );
-    text.comment("that answer for nothing any more can sign another history. 0, for ever, only in a local mesh.");
+    text.comment(
+        "that answer for nothing any more can sign another history. 0, for ever, only in a local mesh.",
+    );
     text.set("trusting_period_seconds", spec.consensus.trusting_period_seconds);
     text.comment("The time of the genesis, in milliseconds since 1970.");
     text.set("genesis_unix_milliseconds", spec.consensus.genesis_unix_milliseconds);

@@ -16,8 +16,7 @@ use super::*;
 use crate::{
     bft::{
         BlockStamp, Message, Proposal, SignedStatement, SignerRecord, Timeouts, Timer, TimerKind, Vote,
-        VoteKind,
-        proposer::ProposerOrder,
+        VoteKind, proposer::ProposerOrder,
     },
     checkpoint::CommitCertificate,
 };
