@@ -54,7 +54,6 @@ mod proposer;
 mod signer;
 #[cfg(feature = "simulation")]
 pub mod simulation;
-mod synchrony;
 mod timer;
 mod wal;
 
@@ -67,7 +66,6 @@ pub use justification::{PolkaCertificate, RoundCertificate, RoundReason, RoundVo
 pub use message::{MAX_MESSAGE_BYTES, MAX_STATEMENT_MESSAGE_BYTES, Message};
 pub use message_error::MessageError;
 pub use signer::{HighWaterMark, OwnSignatureCheck, SignError, Signer, SignerRecord};
-pub use synchrony::Synchrony;
 pub use timer::{Timeouts, Timer, TimerKind};
 pub use wal::{Verdict, WalEntry};
 
@@ -75,3 +73,4 @@ pub use crate::statement::{
     Equivocation, EquivocationError, MAX_EQUIVOCATION_BYTES, MAX_ROUND, MAX_STATEMENT_BYTES, Position,
     Proposal, Round, SignedProposal, SignedStatement, SignedVote, Statement, Step, Vote, VoteKind,
 };
+pub use crate::synchrony::Synchrony;

@@ -7,6 +7,8 @@
 //! [`checkpoint`] has the proof of a decision: a certificate that anyone who knows the validators can
 //! verify, and the light client that follows the validators from height to height.
 //!
+//! [`synchrony`] bounds how far the time of a block may be from a validator's clock.
+//!
 //! Nothing here reads a clock, draws a random number or does I/O.
 
 #[cfg(feature = "bft")]
@@ -14,6 +16,7 @@ pub mod bft;
 pub mod checkpoint;
 pub mod fixed;
 pub mod statement;
+pub mod synchrony;
 pub mod yuma;
 
 /// The example of the README runs as a test.

@@ -10,8 +10,8 @@
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
 use nervure_consensus::{
-    bft::SignedVote,
     checkpoint::{CommitCertificate, SignatureList},
+    statement::SignedVote,
 };
 use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis};
 

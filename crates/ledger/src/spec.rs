@@ -15,7 +15,7 @@ mod toml_text;
 use std::time::Duration;
 
 use nervure_anchor::{AnchorAddress, AnchorDomain};
-use nervure_consensus::bft::Synchrony;
+use nervure_consensus::synchrony::Synchrony;
 use nervure_primitives::{Amount, Hash, MechanismSpec, MeshId, Netuid, NodeId, UnixMillis, cbor};
 use serde::{Deserialize, Serialize};
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use nervure_primitives::UnixMillis;
 
-use super::Round;
+use crate::statement::Round;
 
 /// The bounds double after so many rounds: with up to a third of the proposers faulty or slow, a height is decided
 /// long before.
