@@ -39,6 +39,29 @@ impl Domain {
     }
 }
 
+/// A statement whose signatures travel apart from it, because several keys sign the same one.
+pub struct DetachedStatement(Vec<u8>);
+
+impl DetachedStatement {
+    /// The statement with the canonical bytes `body`, of the kind `domain`, on `mesh`.
+    pub fn new(domain: Domain, mesh: &MeshId, body: &[u8]) -> Self {
+        Self(signed_message(domain, mesh, body))
+    }
+
+    /// The signature of `key`.
+    pub fn sign(&self, key: &NodeKey) -> Signature {
+        key.sign(&self.0)
+    }
+
+    /// Checks that `signer` made `signature` over it.
+    ///
+    /// # Errors
+    /// When another key signed it, or the key signed something else.
+    pub fn verify(&self, signer: &NodeId, signature: &Signature) -> Result<(), SignatureError> {
+        signature.verify(signer, &self.0)
+    }
+}
+
 /// A body with a signature.
 ///
 /// Nothing in it is verified before [`Envelope::open`].
@@ -179,6 +202,18 @@ mod tests {
         let short = signed_message(Domain::new("a"), &mesh(b'b'), b"");
         let long = signed_message(Domain::new("ab"), &mesh(b'b'), b"");
         assert!(!long.starts_with(&short[..2]), "the length byte separates domain and mesh id");
+    }
+
+    #[test]
+    fn a_detached_signature_is_that_of_an_envelope() {
+        let (key, envelope) = (NodeKey::from_seed(&[1; 32]), envelope());
+        let statement = DetachedStatement::new(DOMAIN, &mesh(1), envelope.body());
+        assert_eq!(statement.sign(&key), envelope.signature);
+        assert_eq!(statement.verify(&key.node_id(), &envelope.signature), Ok(()));
+        for (domain, mesh) in [(OTHER, mesh(1)), (DOMAIN, mesh(2))] {
+            let other = DetachedStatement::new(domain, &mesh, envelope.body());
+            assert!(other.verify(&key.node_id(), &envelope.signature).is_err());
+        }
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! Key files: PKCS#8 PEM, 0600 in a 0700 directory, encrypted where a passphrase is given.
+//! Key files: PKCS#8 PEM, mode 0600, encrypted where a passphrase is given.
+//!
+//! The directory may be one that others can enter, as a home directory often is: the mode of the file keeps its content
+//! private. It may not be one that others can write to, because they could put another key in its place.
 //!
 //! A file or directory that others can read is refused, not repaired: the key may already have been
 //! copied, and only its owner can judge that. Encryption is PBES2 with scrypt
@@ -27,6 +30,12 @@ const MAX_FILE_BYTES: u64 = 8 * 1024;
 
 /// The permission bits of group and others.
 const GROUP_AND_OTHERS_MODE: u32 = 0o077;
+
+/// The bits with which group and others may write.
+const OTHERS_WRITE_MODE: u32 = 0o022;
+
+/// In a directory with this bit, others may add files and neither remove nor replace those of another user.
+const STICKY_MODE: u32 = 0o1000;
 
 /// First line of an encrypted key file.
 const ENCRYPTED_LABEL: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
@@ -69,8 +78,11 @@ pub enum KeyFileError {
         /// Its permission bits.
         mode: u32,
     },
-    /// Others may enter the directory.
-    #[error("the directory {path} of the key file has mode {mode:04o}: `chmod 700 {path}` first")]
+    /// Others may write to the directory.
+    #[error(
+        "the directory {path} of the key file has mode {mode:04o}, so others on this machine may replace the key: `chmod \
+         go-w {path}` first"
+    )]
     DirectoryMode {
         /// The directory.
         path: PathBuf,
@@ -101,7 +113,7 @@ pub enum KeyFileError {
 /// Writes `key` to a new file at `path`, mode 0600, creating its directory with mode 0700 if needed.
 ///
 /// # Errors
-/// When the file exists, when the directory is open to others, or on a disk error.
+/// When the file exists, when others may write to the directory, or on a disk error.
 pub fn create(path: &Path, key: &NodeKey, passphrase: Option<&Passphrase>) -> Result<(), KeyFileError> {
     let directory = parent(path);
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|source| KeyFileError::Io {
@@ -164,8 +176,8 @@ fn check_directory(path: &Path) -> Result<(), KeyFileError> {
         path: path.into(),
         source,
     })?;
-    match metadata.mode() & GROUP_AND_OTHERS_MODE {
-        0 => Ok(()),
+    match metadata.mode() & (OTHERS_WRITE_MODE | STICKY_MODE) {
+        bits if bits & OTHERS_WRITE_MODE == 0 || bits & STICKY_MODE != 0 => Ok(()),
         _ => Err(KeyFileError::DirectoryMode { path: path.into(), mode: metadata.mode() & 0o7777 }),
     }
 }
@@ -212,10 +224,24 @@ mod tests {
             matches!(read(&path, None), Err(KeyFileError::FileMode { mode, .. }) if mode & 0o777 == 0o640)
         );
         set_mode(&path, 0o600);
-        set_mode(parent(&path), 0o755);
-        assert!(matches!(read(&path, None), Err(KeyFileError::DirectoryMode { .. })));
-        set_mode(parent(&path), 0o700);
         assert!(read(&path, None).is_ok());
+    }
+
+    #[test]
+    fn refuses_directories_in_which_others_can_replace_the_file() {
+        let (_dir, path, key) = written();
+        for (mode, is_safe) in [(0o755, true), (0o1777, true), (0o775, false), (0o757, false), (0o700, true)]
+        {
+            set_mode(parent(&path), mode);
+            match read(&path, None) {
+                Ok(_) => assert!(is_safe, "{mode:o}"),
+                Err(error) => {
+                    assert!(matches!(error, KeyFileError::DirectoryMode { .. }) && !is_safe, "{mode:o}")
+                }
+            }
+            let other = path.with_file_name(format!("{mode:o}.pem"));
+            assert_eq!(create(&other, &key, None).is_ok(), is_safe, "{mode:o}");
+        }
     }
 
     #[test]

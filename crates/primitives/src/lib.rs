@@ -9,7 +9,7 @@
 
 /// The last version of the rules of blocks that this program knows: what the ledger's headers say, and what nodes tell
 /// each other when they connect.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = if cfg!(feature = "next-version") { 2 } else { 1 };
 
 mod amount;
 mod capability;
@@ -28,7 +28,7 @@ mod untrusted_text;
 
 pub use amount::{Amount, AmountError, BASE_UNITS_PER_TOKEN};
 pub use capability::{Capability, CapabilityError, MAX_CAPABILITY_LEN, MAX_CAPABILITY_SEGMENTS};
-pub use envelope::{Domain, Envelope, EnvelopeError, MAX_DOMAIN_LEN};
+pub use envelope::{DetachedStatement, Domain, Envelope, EnvelopeError, MAX_DOMAIN_LEN};
 pub use hash::{Hash, Hasher};
 pub use id::{BlockHeight, MeshId, Netuid, ParseIdError, Uid};
 pub use key::{NodeKey, Signature, SignatureError};

@@ -6,8 +6,9 @@
 
 use super::CborError;
 
-/// The deepest nesting of arrays and maps. The deepest message has five levels.
-pub const MAX_DEPTH: usize = 8;
+/// The deepest nesting of arrays and maps. The deepest message, a proxy's call in a batch of a threshold account, has 14
+/// levels; a decoder recurses no deeper.
+pub const MAX_DEPTH: usize = 16;
 
 /// Checks that `bytes` are one value in canonical form.
 ///

@@ -56,6 +56,37 @@ impl From<LogError> for io::Error {
     }
 }
 
+impl LogContents {
+    /// What the log at `path` holds now, without a lock and without changing it; empty when there is none. An end that is
+    /// being written is not whole yet.
+    ///
+    /// # Errors
+    /// When it is of another kind or too large, or what the disk says.
+    pub fn read(path: &Path, format: LogFormat) -> Result<Self, LogError> {
+        let io = |error| LogError::Io { path: path.to_owned(), error };
+        let mut bytes = match File::open(path) {
+            Ok(file) => {
+                let mut bytes = Vec::new();
+                // One more than allowed shows that there is more.
+                file.take(format.max_file.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
+                bytes
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(io(error)),
+        };
+        let size = bytes.len() as u64;
+        if size > format.max_file {
+            return Err(LogError::TooLarge { path: path.to_owned(), size, limit: format.max_file });
+        }
+        if format.magic.starts_with(&bytes) {
+            bytes = format.magic.to_vec();
+        } else if !bytes.starts_with(format.magic) {
+            return Err(LogError::Magic { path: path.to_owned() });
+        }
+        Ok(Self { format, bytes })
+    }
+}
+
 /// A log that is open for appending.
 #[derive(Debug)]
 pub struct AppendLog {
@@ -85,6 +116,23 @@ impl AppendLog {
             return Err(LogError::Magic { path: path.to_owned() });
         }
         Ok((log, contents))
+    }
+
+    /// [`Self::open`] for a log that may lose its end: `take` gets each payload, up to the first that it does not take or
+    /// that is damaged. That one and all that follows are cut off.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_taking(
+        path: &Path,
+        format: LogFormat,
+        mut take: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Self, LogError> {
+        let (mut log, contents) = Self::open(path, format)?;
+        let whole = contents.frames().map_while(Result::ok).take_while(|frame| take(frame.payload));
+        let end = whole.map(|frame| frame.end).last().unwrap_or(format.magic.len() as u64);
+        log.truncate(end).map_err(|error| LogError::Io { path: path.to_owned(), error })?;
+        Ok(log)
     }
 
     /// [`Self::open`] for a log whose magic number may be damaged. It has to be [replaced](Self::replace)
