@@ -1,53 +1,101 @@
-//! Assignments: a validator's signed commitment to a task, without the task's content.
+//! Assignments: which task a validator set to which miners, committed to before the questions and opened after them.
 //!
-//! What a hostile node can do: send [`MAX_ASSIGNMENT_LEN`] bytes and make us verify one signature and look up
-//! [`MAX_MINERS`] nodes.
+//! # Design
+//! At a regular pace, whatever it asks, a validator gossips a [`TaskBatch`]: the root of a tree with [`BATCH_LEAVES`]
+//! leaves. Some leaves are salted commitments to an [`Assignment`], the others are random. When the batch has ended, the
+//! validator gossips an [`AssignmentOpening`] for each assignment. So a miner cannot tell from a batch whether it was set
+//! a task, nor which of its questions was one; and the validator cannot choose afterwards what it asked of whom.
+//!
+//! # What a hostile node can do
+//! Send [`MAX_TASK_BATCH_LEN`] bytes and make us verify one signature, or send [`MAX_ASSIGNMENT_LEN`] bytes and make us
+//! compute one path of hashes. An opening needs no signature: only the signer of the batch knows a salt under its root.
+
+mod tree;
 
 use nervure_primitives::{
     Envelope, EnvelopeError, Hash, MeshId, Netuid, NodeId, NodeKey, UnixMillis,
-    cbor::{self, CborError},
+    cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ExpertRequest, Neurons,
-    bounds::{MAX_ASSIGNMENT_LEN, MAX_CLOCK_SKEW, MAX_MINERS, MAX_TASK_TIME},
+    bounds::{
+        MAX_ASSIGNMENT_LEN, MAX_BATCH_TIME, MAX_CLOCK_SKEW, MAX_MINERS, MAX_TASK_BATCH_LEN, MAX_TASK_TIME,
+    },
     domains,
 };
 
-/// That a validator set a task, to which miners and until when.
+pub use tree::{BATCH_LEAVES, TaskTree};
+
+/// A validator's commitment to the tasks that it sets in a subnet until a moment, if any.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskBatch {
+    /// The subnet.
+    pub netuid: Netuid,
+    /// The validator.
+    pub validator: NodeId,
+    /// Its number: each one of a validator in a subnet has a higher one than the one before.
+    pub number: u64,
+    /// The root of a [`TaskTree`].
+    pub root: Hash,
+    /// When it was made.
+    pub issued_at: UnixMillis,
+    /// From when on its assignments are opened: no answer counts that comes later.
+    pub opens_at: UnixMillis,
+}
+
+/// Which task was set to which miners, and until when answers counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
-    /// The subnet.
-    pub netuid: Netuid,
-    /// The validator that set it.
-    pub validator: NodeId,
-    /// The [`commitment`] to its content.
+    /// The [`commitment`] to the task's content.
     pub task: Hash,
     /// The assigned miners; 1 to [`MAX_MINERS`], in ascending order, without duplicates.
     pub miners: Vec<NodeId>,
-    /// When it was set.
-    pub issued_at: UnixMillis,
-    /// Until when answers count.
+    /// Until when answers counted.
     pub deadline: UnixMillis,
 }
 
-/// Why an assignment is not valid.
+/// An assignment, and the proof that a batch committed to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssignmentOpening {
+    /// The subnet of the batch.
+    pub netuid: Netuid,
+    /// The validator of the batch.
+    pub validator: NodeId,
+    /// The number of the batch.
+    pub batch: u64,
+    /// Which leaf it is.
+    pub index: u8,
+    /// What kept the leaf from being guessed.
+    pub salt: Hash,
+    /// The assignment.
+    pub assignment: Assignment,
+    /// The hashes beside the path from the leaf to the root.
+    pub path: Vec<Hash>,
+}
+
+/// Why a batch or an opening is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AssignmentError {
-    /// Not a signed assignment of this mesh.
+    /// Not a signed batch of this mesh.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+    /// Not an opening.
+    #[error(transparent)]
+    Encoding(#[from] CborError),
     /// Signed by another node than the validator that it names.
     #[error("signed by another node than the validator that it names")]
     NotItsOwn,
     /// A field out of its bounds.
     #[error("{0} is out of bounds")]
     OutOfBounds(&'static str),
-    /// Its deadline has passed.
-    #[error("its deadline has passed")]
+    /// It ended too long ago.
+    #[error("the batch ended too long ago")]
     Expired,
     /// Its clock is ahead of ours.
     #[error("signed in the future")]
@@ -60,14 +108,15 @@ pub enum AssignmentError {
         /// The subnet.
         netuid: Netuid,
     },
-    /// It names a miner that is not registered there.
-    #[error("{node} is not registered in subnet {netuid}")]
-    NotRegistered {
-        /// The node.
-        node: NodeId,
-        /// The subnet.
-        netuid: Netuid,
-    },
+    /// The opening is of another batch.
+    #[error("the opening is of another batch")]
+    AnotherBatch,
+    /// The batch is still running: an opening now would tell a miner that it is being tested.
+    #[error("the batch has not ended")]
+    TooEarly,
+    /// The batch did not commit to this assignment.
+    #[error("the batch did not commit to this assignment")]
+    NotCommitted,
 }
 
 /// A commitment to the requests of a task. It binds the validator and the subnet, so that a copy of it is useless to
@@ -85,19 +134,11 @@ pub fn commitment(
     Ok(Hash::of(domains::TASK, &parts))
 }
 
-impl Assignment {
-    /// Whether these requests were committed to.
-    pub fn is_for(&self, requests: &[ExpertRequest], salt: &[u8; 32]) -> bool {
-        commitment((&self.validator, self.netuid), requests, salt).as_ref() == Ok(&self.task)
-    }
-
+impl TaskBatch {
     fn check(&self) -> Result<(), AssignmentError> {
-        let ordered = self.miners.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
         let checks = [
-            ("miners", (1..=MAX_MINERS).contains(&self.miners.len()) && ordered),
-            ("miners", !self.miners.contains(&self.validator)),
-            ("deadline", self.deadline > self.issued_at),
-            ("deadline", self.deadline.since(self.issued_at) <= MAX_TASK_TIME),
+            ("opens_at", self.opens_at > self.issued_at),
+            ("opens_at", self.opens_at.since(self.issued_at) <= MAX_BATCH_TIME),
         ];
         match checks.into_iter().find(|(_, good)| !good) {
             Some((field, _)) => Err(AssignmentError::OutOfBounds(field)),
@@ -105,37 +146,93 @@ impl Assignment {
         }
     }
 
-    fn check_neurons(&self, neurons: &impl Neurons) -> Result<(), AssignmentError> {
-        let netuid = self.netuid;
-        if !neurons.may_validate(&self.validator, netuid) {
-            return Err(AssignmentError::NotAValidator { node: self.validator, netuid });
-        }
-        match self.miners.iter().find(|miner| neurons.registered_at(miner, netuid).is_none()) {
-            Some(miner) => Err(AssignmentError::NotRegistered { node: *miner, netuid }),
-            None => Ok(()),
+    /// The leaf of an assignment in this batch.
+    ///
+    /// # Errors
+    /// None in practice: assignments always encode.
+    pub fn leaf(&self, assignment: &Assignment, salt: &Hash) -> Result<Hash, CborError> {
+        let content = cbor::encode(assignment)?;
+        let (netuid, number) = (self.netuid.0.to_be_bytes(), self.number.to_be_bytes());
+        let parts: [&[u8]; 5] = [self.validator.as_bytes(), &netuid, &number, salt.as_bytes(), &content];
+        Ok(Hash::of(domains::TASK_LEAF, &parts))
+    }
+}
+
+impl Assignment {
+    fn check(&self) -> Result<(), AssignmentError> {
+        let ordered = self.miners.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
+        match (1..=MAX_MINERS).contains(&self.miners.len()) && ordered {
+            true => Ok(()),
+            false => Err(AssignmentError::OutOfBounds("miners")),
         }
     }
 }
 
-/// An assignment that was verified, and the bytes that prove it.
+impl AssignmentOpening {
+    /// Decodes an opening that came from outside. It proves nothing before [`AssignmentOpening::verify`].
+    ///
+    /// # Errors
+    /// When it is not one, or a field is out of its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, AssignmentError> {
+        let opening: Self = cbor::decode(bytes, Limits::new(MAX_ASSIGNMENT_LEN))?;
+        opening.assignment.check()?;
+        match tree::is_path(opening.index, &opening.path) {
+            true => Ok(opening),
+            false => Err(AssignmentError::OutOfBounds("path")),
+        }
+    }
+
+    /// The bytes that others decode.
+    ///
+    /// # Errors
+    /// None in practice: openings always encode.
+    pub fn encode(&self) -> Result<Vec<u8>, CborError> {
+        cbor::encode(self)
+    }
+
+    /// Whether `batch` committed to this assignment and has ended.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn verify(&self, batch: &TaskBatch, now: UnixMillis) -> Result<(), AssignmentError> {
+        if (self.netuid, self.validator, self.batch) != (batch.netuid, batch.validator, batch.number) {
+            return Err(AssignmentError::AnotherBatch);
+        }
+        let (from, until) = (batch.issued_at, self.assignment.deadline);
+        if until > batch.opens_at || until <= from || until.since(from) > MAX_BATCH_TIME {
+            return Err(AssignmentError::OutOfBounds("deadline"));
+        }
+        let leaf = batch.leaf(&self.assignment, &self.salt)?;
+        if tree::root(leaf, self.index, &self.path) != batch.root {
+            return Err(AssignmentError::NotCommitted);
+        }
+        // Last: an early opening that proves something is a fault of the clocks, or of its sender.
+        if now.plus(MAX_CLOCK_SKEW) < batch.opens_at {
+            return Err(AssignmentError::TooEarly);
+        }
+        Ok(())
+    }
+}
+
+/// A batch that was verified, and the bytes that prove it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedAssignment {
-    assignment: Assignment,
+pub struct SignedTaskBatch {
+    batch: TaskBatch,
     bytes: Vec<u8>,
 }
 
-impl SignedAssignment {
-    /// Signs `assignment`.
+impl SignedTaskBatch {
+    /// Signs `batch`.
     ///
     /// # Errors
     /// When a field is out of its bounds.
-    pub fn sign(key: &NodeKey, mesh: &MeshId, assignment: Assignment) -> Result<Self, AssignmentError> {
-        assignment.check()?;
-        let bytes = Envelope::seal(key, domains::ASSIGNMENT, mesh, &assignment)?.encode()?;
-        Ok(Self { assignment, bytes })
+    pub fn sign(key: &NodeKey, mesh: &MeshId, batch: TaskBatch) -> Result<Self, AssignmentError> {
+        batch.check()?;
+        let bytes = Envelope::seal(key, domains::TASK_BATCH, mesh, &batch)?.encode()?;
+        Ok(Self { batch, bytes })
     }
 
-    /// Verifies an assignment that came from outside.
+    /// Verifies a batch that came from outside.
     ///
     /// # Errors
     /// The first rule that it breaks.
@@ -145,25 +242,27 @@ impl SignedAssignment {
         now: UnixMillis,
         neurons: &impl Neurons,
     ) -> Result<Self, AssignmentError> {
-        let envelope = Envelope::decode(bytes, MAX_ASSIGNMENT_LEN)?;
-        let assignment: Assignment = envelope.open(domains::ASSIGNMENT, mesh, MAX_ASSIGNMENT_LEN)?;
-        if envelope.signer() != assignment.validator {
+        let envelope = Envelope::decode(bytes, MAX_TASK_BATCH_LEN)?;
+        let batch: TaskBatch = envelope.open(domains::TASK_BATCH, mesh, MAX_TASK_BATCH_LEN)?;
+        if envelope.signer() != batch.validator {
             return Err(AssignmentError::NotItsOwn);
         }
-        assignment.check()?;
-        if assignment.issued_at > now.plus(MAX_CLOCK_SKEW) {
+        batch.check()?;
+        if batch.issued_at > now.plus(MAX_CLOCK_SKEW) {
             return Err(AssignmentError::FromTheFuture);
         }
-        if assignment.deadline <= now {
+        if batch.opens_at.plus(MAX_TASK_TIME) <= now {
             return Err(AssignmentError::Expired);
         }
-        assignment.check_neurons(neurons)?;
-        Ok(Self { assignment, bytes: bytes.to_vec() })
+        if !neurons.may_validate(&batch.validator, batch.netuid) {
+            return Err(AssignmentError::NotAValidator { node: batch.validator, netuid: batch.netuid });
+        }
+        Ok(Self { batch, bytes: bytes.to_vec() })
     }
 
-    /// The assignment.
-    pub fn assignment(&self) -> &Assignment {
-        &self.assignment
+    /// The batch.
+    pub fn batch(&self) -> &TaskBatch {
+        &self.batch
     }
 
     /// The signed bytes, as others verify them.

@@ -109,6 +109,9 @@ pub enum BlocksResponse {
     Body(Option<ByteBuf>),
     /// To [`BlocksRequest::From`]: at most [`MAX_BLOCKS`](crate::bounds::MAX_BLOCKS) blocks, by height.
     Blocks(Vec<CertifiedBlock>),
+    /// To [`BlocksRequest::From`]: the node no longer has these blocks, or never had them; it has those from this height,
+    /// which is greater than the requested one, on.
+    Pruned(BlockHeight),
 }
 
 impl BlocksResponse {

@@ -15,14 +15,23 @@
 //! names and bounds. A changed fixture is another protocol and needs another name.
 
 mod answer_bounds;
+mod asker;
 mod assignment;
+mod audit;
 pub mod bounds;
 pub mod chain;
 pub mod clock;
 pub mod directory;
 pub mod domains;
 mod expert;
+mod expert_id;
+pub mod fair_places;
+pub mod faucet;
+pub mod forward;
+pub mod invite;
+pub mod light;
 mod live_scores;
+mod model_identity;
 pub mod names;
 pub mod protocols;
 pub mod query;
@@ -30,21 +39,38 @@ mod receipt;
 mod record;
 mod registry;
 mod score;
+mod scores_request;
 pub mod state_sync;
+pub mod submission;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod topics;
+mod traffic;
 
 pub use answer_bounds::{AnswerBounds, AnswerMeter, BoundExceeded};
-pub use assignment::{Assignment, AssignmentError, SignedAssignment, commitment};
+pub use asker::{AskerClass, AskerStanding};
+pub use assignment::{
+    Assignment, AssignmentError, AssignmentOpening, BATCH_LEAVES, SignedTaskBatch, TaskBatch, TaskTree,
+    commitment,
+};
+pub use audit::{AuditCase, AuditResponse, CaseError, VerifiedCase};
 pub use expert::{
     ChatMessage, ExpertEvent, ExpertRequest, FieldError, FinishReason, Role, Sampling, Usage, text_tokens,
 };
+pub use expert_id::ExpertId;
 pub use live_scores::{LiveScore, LiveScores, LiveScoresError, SignedLiveScores};
-pub use receipt::{AnswerHasher, Receipt, ReceiptError, SignedReceipt, request_hash};
+pub use model_identity::{IdentityText, ModelDigest, ModelIdentity};
+pub use receipt::{
+    AnswerHasher, Receipt, ReceiptError, ReceiptSampling, SignedReceipt, query_name, request_hash,
+};
 pub use record::{ExpertRecord, ModelName, RecordError, SignedRecord};
 pub use registry::{Neurons, Registry};
 pub use score::Score;
+pub use scores_request::{ScoresRequest, ScoresResponse};
+pub use traffic::{
+    COMMON_STOPS, FormCount, PairCount, QueryKind, SignedTrafficStatistics, SizeCount, TrafficError,
+    TrafficStatistics,
+};
 
 /// The example of the README runs as a test.
 #[cfg(doctest)]

@@ -1,38 +1,59 @@
 //! Live scores: the moving averages that a validator gossips between epochs, for gateways to route by.
 //!
-//! They move no tokens; the weights on the ledger do.
+//! They move no tokens; the weights on the ledger do. Each is about one expert, not about its node: a node that serves
+//! a good model proves nothing about its other ones. They are coarse, in hundredths, so that a score says little about
+//! the answer to a single task.
 //!
 //! What a hostile node can do: send [`MAX_LIVE_SCORES_LEN`] bytes and make us verify one signature. Only a validator's
 //! scores are valid, and only as that validator's opinion.
 
-use nervure_primitives::{BlockHeight, Envelope, EnvelopeError, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
+use nervure_primitives::{Envelope, EnvelopeError, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Neurons, Score,
+    ExpertId, Neurons, Score,
     bounds::{MAX_CLOCK_SKEW, MAX_LIVE_SCORES_LEN, MAX_SCORES, MAX_SCORES_AGE},
     domains,
 };
 
-/// A validator's moving average of one neuron.
+/// The highest score of a message: a score of 1, in hundredths.
+const WHOLE: u8 = 100;
+
+/// A validator's moving average of one expert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LiveScore {
-    /// The node.
-    #[serde(rename = "n")]
-    pub node: NodeId,
-    /// The block of its registration.
-    #[serde(rename = "b")]
-    pub block: BlockHeight,
-    /// The moving average of its quality; shared rewards do not affect it.
+    /// The expert.
+    #[serde(rename = "e")]
+    pub expert: ExpertId,
+    /// A moving average of its quality, in hundredths, 0 to 100; shared rewards do not affect it.
     #[serde(rename = "s")]
-    pub score: Score,
-    /// How many tasks it is an average of.
+    hundredths: u8,
+    /// How many tasks it is an average of; 255 stands for more, too.
     #[serde(rename = "t")]
-    pub tasks: u32,
+    tasks: u8,
 }
 
-/// A validator's moving averages of a subnet's neurons.
+impl LiveScore {
+    /// The score of an expert after so many tasks, rounded to the nearest.
+    pub fn new(expert: ExpertId, score: Score, tasks: u32) -> Self {
+        let one = u64::from(Score::ONE.parts());
+        let hundredths = (u64::from(score.parts()) * u64::from(WHOLE) + one / 2) / one;
+        Self { expert, hundredths: hundredths as u8, tasks: u8::try_from(tasks).unwrap_or(u8::MAX) }
+    }
+
+    /// The moving average of its quality.
+    pub fn score(&self) -> Score {
+        Score::ratio(self.hundredths.into(), WHOLE.into())
+    }
+
+    /// How many tasks it is an average of, at most 255.
+    pub fn tasks(&self) -> u32 {
+        self.tasks.into()
+    }
+}
+
+/// A validator's moving averages of a subnet's experts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LiveScores {
@@ -42,7 +63,7 @@ pub struct LiveScores {
     pub validator: NodeId,
     /// When it signed them.
     pub issued_at: UnixMillis,
-    /// At most [`MAX_SCORES`], in ascending order of node, without duplicates.
+    /// At most [`MAX_SCORES`], in ascending order of expert, without duplicates.
     pub scores: Vec<LiveScore>,
 }
 
@@ -56,8 +77,8 @@ pub enum LiveScoresError {
     /// Signed by another node than the validator that it names.
     #[error("signed by another node than the validator that it names")]
     NotItsOwn,
-    /// More than [`MAX_SCORES`], out of order, or a node twice.
-    #[error("the scores are too many or out of order")]
+    /// More than [`MAX_SCORES`], out of order, an expert twice, or a score above 1.
+    #[error("the scores are too many, out of order, or above 1")]
     BadScores,
     /// [`MAX_SCORES_AGE`] old, or older.
     #[error("too old")]
@@ -77,8 +98,9 @@ pub enum LiveScoresError {
 
 impl LiveScores {
     fn check(&self) -> Result<(), LiveScoresError> {
-        let ordered = self.scores.windows(2).all(|pair| matches!(pair, [a, b] if a.node < b.node));
-        match ordered && self.scores.len() <= MAX_SCORES {
+        let ordered = self.scores.windows(2).all(|pair| matches!(pair, [a, b] if a.expert < b.expert));
+        let whole = self.scores.iter().all(|score| score.hundredths <= WHOLE);
+        match ordered && whole && self.scores.len() <= MAX_SCORES {
             true => Ok(()),
             false => Err(LiveScoresError::BadScores),
         }
@@ -146,6 +168,8 @@ impl SignedLiveScores {
 mod tests {
     use std::time::Duration;
 
+    use nervure_primitives::BlockHeight;
+
     use super::*;
     use crate::testing::{MESH, NOW, key};
 
@@ -163,7 +187,7 @@ mod tests {
     }
 
     fn score(number: u8, score: Score) -> LiveScore {
-        LiveScore { node: NodeId::from_bytes([number; 32]), block: BlockHeight(5), score, tasks: 20 }
+        LiveScore::new(ExpertId::from_bytes([number; 32]), score, 20)
     }
 
     fn scores(validator: u8, scores: Vec<LiveScore>) -> LiveScores {
@@ -197,19 +221,24 @@ mod tests {
         let rejects = |list| assert_eq!(verified(1, &scores(1, list)), Err(LiveScoresError::BadScores));
         rejects(vec![score(2, Score::ONE), score(1, Score::ONE)]);
         rejects(vec![score(1, Score::ONE), score(1, Score::ZERO)]);
+        rejects(vec![LiveScore { hundredths: WHOLE + 1, ..score(1, Score::ONE) }]);
         let many = |count: u16| {
-            let node = |n: u16| {
-                NodeId::from_bytes([[(n >> 8) as u8; 16], [n as u8; 16]].concat().try_into().unwrap())
+            let expert = |n: u16| {
+                let bytes = [[(n >> 8) as u8; 16], [n as u8; 16]].concat().try_into().unwrap();
+                LiveScore::new(ExpertId::from_bytes(bytes), Score::ONE, u32::MAX)
             };
-            (0..count).map(|n| LiveScore { node: node(n), ..score(1, Score::ONE) }).collect::<Vec<_>>()
+            (0..count).map(expert).collect::<Vec<_>>()
         };
         rejects(many(MAX_SCORES as u16 + 1));
-        let largest = many(MAX_SCORES as u16).into_iter().map(|score| LiveScore {
-            block: BlockHeight(u64::MAX),
-            tasks: u32::MAX,
-            ..score
-        });
-        assert!(verified(1, &scores(1, largest.collect())).is_ok(), "the largest fits");
+        assert!(verified(1, &scores(1, many(MAX_SCORES as u16))).is_ok(), "the largest fits");
+    }
+
+    #[test]
+    fn a_score_is_coarse_and_its_tasks_are_bounded() {
+        let third = score(1, Score::ratio(1, 3));
+        assert_eq!((third.score(), third.tasks()), (Score::ratio(33, 100), 20));
+        assert_eq!(score(1, Score::ONE).score(), Score::ONE);
+        assert_eq!(LiveScore::new(ExpertId::from_bytes([1; 32]), Score::ZERO, 1_000).tasks(), 255);
     }
 
     proptest::proptest! {

@@ -11,6 +11,10 @@ use crate::domains;
 /// Characters of an incarnation in an [`agent`].
 const INCARNATION_CHARS: usize = 8;
 
+/// The HTTP header with which a server that passes a question on says how many servers have done so, itself included. A
+/// question without it comes from its first asker.
+pub const HOPS_HEADER: &str = "x-nervure-hops";
+
 /// A part of the agent string of a peer, which reports what it likes.
 pub type AgentName = UntrustedText<64>;
 

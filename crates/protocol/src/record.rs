@@ -15,9 +15,10 @@ use nervure_primitives::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Registry,
+    ModelIdentity, Registry,
     bounds::{
         MAX_ADDRESSES, MAX_CLOCK_SKEW, MAX_EXPERT_LEN, MAX_MODEL_LEN, MAX_RECORD_LEN, MAX_RECORD_LIFETIME,
+        MAX_RELAYS,
     },
     domains,
 };
@@ -39,6 +40,9 @@ pub struct ExpertRecord {
     pub capability: Capability,
     /// The model behind it.
     pub model: ModelName,
+    /// What its node says about that model.
+    #[serde(default, skip_serializing_if = "ModelIdentity::is_unstated")]
+    pub identity: ModelIdentity,
     /// Tokens of context that it takes.
     pub context: u32,
     /// Most tokens that it writes in one answer.
@@ -51,6 +55,9 @@ pub struct ExpertRecord {
     pub load: u8,
     /// Where its node answers queries; at most 4.
     pub addresses: Vec<SocketAddr>,
+    /// The nodes that relay for its node, where others cannot dial it; at most 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relays: Vec<NodeId>,
     /// Later records of the same expert have larger numbers.
     pub seq: u64,
     /// When it was signed.
@@ -147,17 +154,23 @@ impl SignedRecord {
     }
 }
 
+/// Whether an expert may be called that: 1 to 32 lower-case letters, digits and hyphens.
+pub(crate) fn is_expert_name(name: &str) -> bool {
+    let may_be_in = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=MAX_EXPERT_LEN).contains(&name.len()) && name.bytes().all(may_be_in)
+}
+
 impl ExpertRecord {
     fn check(&self) -> Result<(), RecordError> {
-        let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let named = (1..=MAX_EXPERT_LEN).contains(&self.expert.len()) && self.expert.bytes().all(name);
         let model = !self.model.is_empty() && !self.model.raw().chars().any(char::is_control);
         let lifetime = self.expires_at.since(self.issued_at);
         let checks = [
-            ("expert", named),
+            ("expert", is_expert_name(&self.expert)),
             ("model", model),
+            (self.identity.out_of_bounds().unwrap_or("identity"), self.identity.out_of_bounds().is_none()),
             ("load", self.load <= 100),
             ("addresses", self.addresses.len() <= MAX_ADDRESSES),
+            ("relays", self.relays.len() <= MAX_RELAYS),
             ("expires_at", lifetime > Duration::ZERO && lifetime <= MAX_RECORD_LIFETIME),
         ];
         match checks.into_iter().find(|(_, good)| !good) {
@@ -208,8 +221,10 @@ mod tests {
         assert_eq!(out_of_bounds(|r| r.expert = "A".into()), "expert");
         assert_eq!(out_of_bounds(|r| r.expert = "a".repeat(33)), "expert");
         assert_eq!(out_of_bounds(|r| r.model = "\u{1b}[31m".into()), "model");
+        assert_eq!(out_of_bounds(|r| r.identity.runtime = Some("a\nb".into())), "runtime");
         assert_eq!(out_of_bounds(|r| r.load = 101), "load");
         assert_eq!(out_of_bounds(|r| r.addresses = vec![([1, 1, 1, 1], 1).into(); 5]), "addresses");
+        assert_eq!(out_of_bounds(|r| r.relays = vec![r.node; 4]), "relays");
         assert_eq!(out_of_bounds(|r| r.expires_at = r.issued_at), "expires_at");
         assert_eq!(
             out_of_bounds(|r| r.expires_at = r.issued_at.plus(Duration::from_secs(3601))),
@@ -221,7 +236,9 @@ mod tests {
     fn the_largest_record_fits() {
         let mut largest = record(1, &"e".repeat(32), &format!("a{}", ".aaaaaaaaaaaa".repeat(4)));
         largest.model = "m".repeat(128).into();
+        largest.identity = crate::testing::largest_identity();
         largest.addresses = vec!["[2001:db8:1111:2222:3333:4444:5555:6666]:65535".parse().unwrap(); 4];
+        largest.relays = vec![largest.node; MAX_RELAYS];
         (largest.price, largest.seq) = (u64::MAX, u64::MAX);
         let signed = SignedRecord::sign(&key(1), &MESH, largest).unwrap();
         assert!(verified(signed.bytes(), NOW).is_ok());

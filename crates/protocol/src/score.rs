@@ -67,6 +67,13 @@ impl Score {
         Self(sum.checked_div(count).unwrap_or(0) as u32)
     }
 
+    /// The nearest multiple of 1 / `steps`: what is published of a score, where its exact value would tell more than its
+    /// size. 0 stays 0 and 1 stays 1; a score that is neither may become either.
+    pub fn rounded(self, steps: u32) -> Self {
+        let (most, steps) = (u64::from(u32::MAX), u64::from(steps.max(1)));
+        Self::ratio((u64::from(self.0) * steps + most / 2) / most, steps)
+    }
+
     /// The difference, or 0.
     pub const fn less(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -98,6 +105,14 @@ mod tests {
         assert_eq!(Score::ONE.to_string(), "1.0000");
         assert_eq!(Score::ratio(5, 6).to_string(), "0.8333");
         assert_eq!(Score::ratio(1, 2).to_string(), "0.5000");
+    }
+
+    #[test]
+    fn a_rounded_score_is_one_of_a_few() {
+        assert_eq!((Score::ZERO.rounded(32), Score::ONE.rounded(32)), (Score::ZERO, Score::ONE));
+        assert_eq!(Score::ratio(49, 100).rounded(32), Score::ratio(16, 32));
+        assert_eq!(Score::ratio(1, 100).rounded(32), Score::ZERO);
+        assert_eq!(Score::ratio(1, 3).rounded(0), Score::ZERO);
     }
 
     proptest! {

@@ -16,7 +16,8 @@ use crate::protocols::STATE;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum StateRequest {
-    /// A block with its certificate and validators; without a height, the last checkpoint.
+    /// A block with its certificate and validators, or the next one whose certificate is kept; without a height, the last
+    /// checkpoint.
     Block(Option<BlockHeight>),
     /// Records of the state after a block, behind a key of the tree.
     Records(BlockHeight, Option<Hash>),

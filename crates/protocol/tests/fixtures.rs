@@ -8,18 +8,25 @@
 use std::{fmt::Debug, fs, path::PathBuf, time::Duration};
 
 use bytes::BytesMut;
-use nervure_primitives::{Amount, BlockHeight, Hash, MeshId, Netuid, NodeKey, UnixMillis, cbor};
+use nervure_primitives::{Amount, BlockHeight, Hash, MeshId, Netuid, NodeId, NodeKey, Uid, UnixMillis, cbor};
 use nervure_protocol::{
-    AnswerHasher, Assignment, ChatMessage, ExpertEvent, ExpertRecord, ExpertRequest, FinishReason, LiveScore,
-    LiveScores, Neurons, Receipt, Registry, Role, Sampling, Score, SignedAssignment, SignedLiveScores,
-    SignedReceipt, SignedRecord, Usage,
+    AnswerHasher, Assignment, AssignmentOpening, ChatMessage, ExpertEvent, ExpertId, ExpertRecord,
+    ExpertRequest, FinishReason, FormCount, LiveScore, LiveScores, ModelIdentity, Neurons, PairCount,
+    QueryKind, Receipt, ReceiptSampling, Registry, Role, Sampling, Score, ScoresRequest, ScoresResponse,
+    SignedLiveScores, SignedReceipt, SignedRecord, SignedTaskBatch, SignedTrafficStatistics, SizeCount,
+    TaskBatch, TaskTree, TrafficStatistics, Usage,
     chain::{BlockAnnouncement, BlocksRequest, BlocksResponse, frame_consensus, unframe_consensus},
     clock::ClockResponse,
     commitment,
     directory::{DirectoryRequest, DirectoryResponse, FindRecords, PageCursor},
+    faucet::{FaucetClaim, FaucetRequest, FaucetResponse},
+    forward::{ForwardRequest, ForwardResponse},
+    invite::{Invite, SignedInvite},
+    light::{KeysOf, LightRequest, LightResponse},
     query::{ErrorFrame, Frame, FrameHeader, HEADER_LEN, QueryEnd, QueryOpen, body},
-    request_hash,
+    query_name, request_hash,
     state_sync::{StateRequest, StateResponse},
+    submission::SubmitResponse,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
@@ -122,12 +129,14 @@ fn query_frames_are_frozen() {
         deadline_ms: 1000,
         budget: Amount::from_base_units(5),
         name: Some(hash("name")),
+        hops: 0,
     };
     let usage = Usage { prompt_tokens: 3, completion_tokens: 4 };
     let end = |reason| QueryEnd { chunks: 7, ..QueryEnd::new(usage, reason) };
     let error = ErrorFrame { code: 2, message: "busy".into(), retry_after_ms: Some(5) };
     frozen_frame("frame_open", &Frame::Open(open.clone()));
-    frozen_frame("frame_open_short", &Frame::Open(QueryOpen { expert: None, name: None, ..open }));
+    frozen_frame("frame_open_short", &Frame::Open(QueryOpen { expert: None, name: None, ..open.clone() }));
+    frozen_frame("frame_open_hops", &Frame::Open(QueryOpen { hops: 2, ..open.clone() }));
     frozen_frame("frame_chunk", &Frame::Chunk(b"hello"[..].into()));
     frozen_frame("frame_end_stop", &Frame::End(end(FinishReason::Stop)));
     frozen_frame("frame_end_length", &Frame::End(end(FinishReason::Length)));
@@ -137,59 +146,133 @@ fn query_frames_are_frozen() {
     frozen_frame("frame_error_short", &Frame::Error(ErrorFrame { retry_after_ms: None, ..error }));
 }
 
-#[test]
-fn expert_records_are_frozen() {
-    let record = ExpertRecord {
+fn expert_record() -> ExpertRecord {
+    ExpertRecord {
         node: key(1).node_id(),
         netuid: Netuid(1),
         expert: "rust".into(),
         capability: "text.generate.rust".parse().unwrap(),
         model: "byte-rust".into(),
+        identity: identity(),
         context: 256,
         max_output: 4096,
         price: 7,
         byte_level: true,
         load: 3,
         addresses: vec![([127, 0, 0, 1], 4000).into(), "[2001:db8::1]:4000".parse().unwrap()],
+        relays: Vec::new(),
         seq: 2,
         issued_at: NOW,
         expires_at: NOW.plus(Duration::from_secs(30)),
         withdrawn: false,
-    };
-    let signed = SignedRecord::sign(&key(1), &MESH, record).unwrap();
-    frozen("expert_record", signed.bytes());
-    assert_eq!(SignedRecord::verify(signed.bytes(), &MESH, NOW, &AllowAll), Ok(signed));
+    }
 }
 
 #[test]
-fn assignments_are_frozen() {
+fn expert_records_are_frozen() {
+    let signed = SignedRecord::sign(&key(1), &MESH, expert_record()).unwrap();
+    frozen("expert_record", signed.bytes());
+    assert_eq!(SignedRecord::verify(signed.bytes(), &MESH, NOW, &AllowAll), Ok(signed));
+    let relays = vec![key(2).node_id(), key(3).node_id()];
+    let relayed = ExpertRecord { addresses: Vec::new(), relays, ..expert_record() };
+    let relayed = SignedRecord::sign(&key(1), &MESH, relayed).unwrap();
+    frozen("expert_record_relayed", relayed.bytes());
+    assert_eq!(SignedRecord::verify(relayed.bytes(), &MESH, NOW, &AllowAll), Ok(relayed));
+}
+
+#[test]
+fn task_batches_and_openings_are_frozen() {
     let validator = key(1).node_id();
     let requests = [ExpertRequest::chat("2 + 2?", Sampling::default())];
     let assignment = Assignment {
-        netuid: Netuid(1),
-        validator,
         task: commitment((&validator, Netuid(1)), &requests, &[7; 32]).unwrap(),
         miners: vec![key(2).node_id()],
-        issued_at: NOW,
         deadline: NOW.plus(Duration::from_secs(20)),
     };
-    let signed = SignedAssignment::sign(&key(1), &MESH, assignment).unwrap();
-    frozen("assignment", signed.bytes());
-    assert_eq!(SignedAssignment::verify(signed.bytes(), &MESH, NOW, &AllowAll), Ok(signed));
+    let opens_at = NOW.plus(Duration::from_secs(30));
+    let empty = hash("root");
+    let mut batch =
+        TaskBatch { netuid: Netuid(1), validator, number: 9, root: empty, issued_at: NOW, opens_at };
+    let leaf = batch.leaf(&assignment, &hash("salt")).unwrap();
+    let tree = TaskTree::new([leaf], |number| hash(&format!("filler {number}")));
+    batch.root = tree.root();
+    let opening = AssignmentOpening {
+        netuid: Netuid(1),
+        validator,
+        batch: 9,
+        index: 0,
+        salt: hash("salt"),
+        assignment,
+        path: tree.path(0),
+    };
+    assert_eq!(opening.verify(&batch, opens_at), Ok(()));
+    frozen("assignment_opening", &opening.encode().unwrap());
+    assert_eq!(AssignmentOpening::decode(&opening.encode().unwrap()), Ok(opening));
+    let signed = SignedTaskBatch::sign(&key(1), &MESH, batch).unwrap();
+    frozen("task_batch", signed.bytes());
+    assert_eq!(SignedTaskBatch::verify(signed.bytes(), &MESH, NOW, &AllowAll), Ok(signed));
+}
+
+#[test]
+fn traffic_statistics_are_frozen() {
+    let kind = QueryKind::Chat;
+    let statistics = TrafficStatistics {
+        gateway: key(1).node_id(),
+        issued_at: NOW,
+        forms: vec![FormCount {
+            kind,
+            max_tokens: 256,
+            temperature_milli: 800,
+            top_p_milli: 950,
+            seed: Some(42),
+            stop: 2,
+            seconds: 60,
+            count: 16,
+        }],
+        sizes: vec![SizeCount {
+            kind,
+            min_bytes: 91,
+            max_bytes: 127,
+            min_parts: 3,
+            max_parts: 4,
+            system: true,
+            count: 24,
+        }],
+        pairs: vec![PairCount { form: 0, size: 0, count: 16 }],
+    };
+    let signed = SignedTrafficStatistics::sign(&key(1), &MESH, statistics).unwrap();
+    frozen("traffic_statistics", signed.bytes());
+    assert_eq!(SignedTrafficStatistics::verify(signed.bytes(), &MESH, NOW), Ok(signed));
+}
+
+fn identity() -> ModelIdentity {
+    ModelIdentity {
+        digest: Some("sha256:ab".into()),
+        quant: Some("f16".into()),
+        runtime: Some("nervure-byte-lm/2".into()),
+        sampler: Some("inverse-cdf/chacha8".into()),
+    }
 }
 
 #[test]
 fn receipts_are_frozen() {
-    let query = hash("q");
+    let query = query_name(Some(&hash("n")), &hash("q"));
     let mut answer = AnswerHasher::default();
-    answer.chunk(b"a");
+    answer.event(&ExpertEvent::Text("a".into()));
+    answer.event(&ExpertEvent::Distribution(vec![0.5; 2]));
+    let usage = Usage { prompt_tokens: 3, completion_tokens: 4 };
+    let request = ExpertRequest::chat("2 + 2?", Sampling { seed: Some(7), ..Sampling::default() });
     let receipt = Receipt {
         netuid: Netuid(1),
         asker: key(1).node_id(),
         miner: key(2).node_id(),
         query,
         request: request_hash(&query, b"r"),
-        answer: answer.finish(),
+        answer: answer.finish(usage, FinishReason::Stop),
+        expert: "rust".into(),
+        model: "byte-rust".into(),
+        identity: identity(),
+        sampling: ReceiptSampling::of(&request),
         received_at: NOW,
         took_ms: 5,
     };
@@ -200,13 +283,25 @@ fn receipts_are_frozen() {
 
 #[test]
 fn live_scores_are_frozen() {
-    let score =
-        LiveScore { node: key(2).node_id(), block: BlockHeight(5), score: Score::ratio(1, 2), tasks: 20 };
+    let expert = ExpertId::of(&expert_record(), BlockHeight(5));
+    let score = LiveScore::new(expert, Score::ratio(1, 2), 20);
     let scores =
         LiveScores { netuid: Netuid(1), validator: key(1).node_id(), issued_at: NOW, scores: vec![score] };
     let signed = SignedLiveScores::sign(&key(1), &MESH, scores).unwrap();
     frozen("live_scores", signed.bytes());
     assert_eq!(SignedLiveScores::verify(signed.bytes(), &MESH, NOW, &AllowAll), Ok(signed));
+}
+
+#[test]
+fn requests_for_live_scores_are_frozen() {
+    let first = ScoresRequest { netuid: Netuid(1), after: None };
+    let next = ScoresRequest { netuid: Netuid(1), after: Some(key(1).node_id()) };
+    frozen("scores_request_first", &first.encode().unwrap());
+    frozen("scores_request_next", &next.encode().unwrap());
+    assert_eq!(ScoresRequest::decode(&next.encode().unwrap()), Ok(next));
+    let response = ScoresResponse { scores: vec![ByteBuf::from(vec![1, 2, 3])], more: true };
+    frozen("scores_response", &response.encode().unwrap());
+    assert_eq!(ScoresResponse::decode(&response.encode().unwrap()), Ok(response));
 }
 
 #[test]
@@ -241,6 +336,7 @@ fn chain_messages_are_frozen() {
     frozen_cbor("blocks_response_body", &BlocksResponse::Body(Some(ByteBuf::from(vec![1; 3]))));
     frozen_cbor("blocks_response_no_body", &BlocksResponse::Body(None));
     frozen_cbor("blocks_response_blocks", &BlocksResponse::Blocks(vec![block(), block()]));
+    frozen_cbor("blocks_response_pruned", &BlocksResponse::Pruned(BlockHeight(7)));
     let framed = frame_consensus(&[9; 4], 258);
     frozen("consensus_frame", &framed);
     assert_eq!(unframe_consensus(&framed).unwrap(), [9; 4]);
@@ -257,6 +353,96 @@ fn state_messages_are_frozen() {
     let records = StateResponse::Records(Some((vec![ByteBuf::from(vec![1])], true)));
     frozen_cbor("state_response_records", &records);
     frozen_cbor("state_response_no_records", &StateResponse::Records(None));
+}
+
+#[test]
+fn an_invite_is_frozen() {
+    let key = NodeKey::from_seed(&[1; 32]);
+    let invite = Invite {
+        mesh: MESH,
+        name: "example".into(),
+        rules: hash("r"),
+        seeds: vec![format!("/ip4/8.8.4.4/udp/4001/quic-v1/p2p/{}", key.node_id())],
+        spec: Some("https://mesh.example/mesh.toml".into()),
+        voucher: Some(ByteBuf::from(vec![3; 32])),
+    };
+    let signed = SignedInvite::sign(&key, invite.clone()).unwrap();
+    frozen("invite", signed.link().unwrap().as_bytes());
+    let read = SignedInvite::parse(&signed.link().unwrap()).unwrap();
+    assert_eq!((read.invite(), read.by()), (&invite, key.node_id()));
+}
+
+#[test]
+fn faucet_messages_are_frozen() {
+    let owner = NodeKey::from_seed(&[2; 32]).node_id();
+    let claim = FaucetClaim { owner, height: BlockHeight(7), block: hash("b"), nonce: 9 };
+    frozen_cbor("faucet_request_terms", &FaucetRequest::Terms);
+    frozen_cbor("faucet_request_claim", &FaucetRequest::Claim(claim));
+    let terms = FaucetResponse::Terms { bits: 20, amount: Amount::from_base_units(5) };
+    frozen_cbor("faucet_response_terms", &terms);
+    frozen_cbor("faucet_response_paid", &FaucetResponse::Paid { transaction: hash("t") });
+    frozen_cbor("faucet_response_refused", &FaucetResponse::refused("this owner was paid before"));
+}
+
+#[test]
+fn light_messages_are_frozen() {
+    let (at, node) = (BlockHeight(7), NodeId::from_bytes([7; 32]));
+    let bytes = || ByteBuf::from(vec![1; 3]);
+    let cursor = || PageCursor { node, expert: "a".into() };
+    let capability = || Some("text.generate".parse().unwrap());
+    frozen_cbor("light_request_newest", &LightRequest::Newest);
+    frozen_cbor("light_request_block", &LightRequest::Block(Some(at)));
+    frozen_cbor("light_request_facts", &LightRequest::Facts(at, vec!["chain".into(), "params".into()]));
+    frozen_cbor("light_request_slots", &LightRequest::Slots(at, vec![(Netuid(1), node)]));
+    frozen_cbor("light_request_owner", &LightRequest::Keys(KeysOf::Owner(node)));
+    frozen_cbor("light_request_node", &LightRequest::Keys(KeysOf::Node(node)));
+    frozen_cbor("light_request_subnets", &LightRequest::Keys(KeysOf::Subnets));
+    frozen_cbor("light_request_subnet", &LightRequest::Keys(KeysOf::Subnet(Netuid(1))));
+    frozen_cbor("light_request_validators", &LightRequest::Keys(KeysOf::Validators));
+    frozen_cbor("light_request_epoch", &LightRequest::Epoch(Netuid(1), node));
+    frozen_cbor("light_request_experts", &LightRequest::Experts(capability(), Some(cursor())));
+    frozen_cbor("light_request_transaction", &LightRequest::Transaction(hash("t")));
+    frozen_cbor("light_request_spec", &LightRequest::Spec);
+    frozen_cbor("light_response_spec", &LightResponse::Spec(bytes()));
+    frozen_cbor("light_response_block", &LightResponse::Block(Some(bytes())));
+    frozen_cbor("light_response_facts", &LightResponse::Facts(Some(vec![bytes()])));
+    frozen_cbor("light_response_no_facts", &LightResponse::Facts(None));
+    frozen_cbor("light_response_slots", &LightResponse::Slots(Some(vec![Some((Uid(3), bytes())), None])));
+    frozen_cbor("light_response_keys", &LightResponse::Keys(vec!["chain".into()]));
+    frozen_cbor("light_response_epoch", &LightResponse::Epoch(Some((bytes(), bytes()))));
+    frozen_cbor("light_response_experts", &LightResponse::Experts(vec![bytes()], Some(cursor())));
+    frozen_cbor("light_response_transaction", &LightResponse::Transaction(Some((at, bytes()))));
+}
+
+#[test]
+fn the_responses_to_a_submission_are_frozen() {
+    frozen_cbor("submit_response_taken", &SubmitResponse::Taken);
+    frozen_cbor("submit_response_refused", &SubmitResponse::refused("its balance is too small"));
+    let longest = SubmitResponse::refused("x".repeat(10_000)).encode().unwrap();
+    assert!(SubmitResponse::decode(&longest).is_ok(), "the longest reason has room");
+}
+
+#[test]
+fn forwarded_questions_and_answers_are_frozen() {
+    let request = ForwardRequest {
+        netuid: Netuid(1),
+        miner: key(2).node_id(),
+        expert: "rust".into(),
+        query: hash("q"),
+        body: ByteBuf::from(vec![1, 2]),
+        deadline_ms: 60_000,
+    };
+    frozen_cbor("forward_request", &request);
+    let answer = ForwardResponse::Answer {
+        chunks: vec![ByteBuf::from(vec![1, 2])],
+        usage: Usage { prompt_tokens: 3, completion_tokens: 4 },
+        reason: FinishReason::Stop,
+        receipt: Some(ByteBuf::from(vec![3])),
+    };
+    frozen_cbor("forward_response_answer", &answer);
+    frozen_cbor("forward_response_busy", &ForwardResponse::Busy(250));
+    frozen_cbor("forward_response_failed", &ForwardResponse::Failed("unreachable".into()));
+    frozen_cbor("forward_response_refused", &ForwardResponse::Refused("no permit".into()));
 }
 
 #[test]

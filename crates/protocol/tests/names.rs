@@ -14,6 +14,7 @@ macro_rules! bounds {
     };
 }
 
+#[expect(clippy::too_many_lines, reason = "a list: one line for each name and bound")]
 fn table() -> String {
     let mesh = MeshId::from_bytes([0xab; 32]);
     let mut table = String::new();
@@ -36,14 +37,29 @@ fn table() -> String {
         let protocols::Protocol { name, max_request, max_response } = protocol;
         writeln!(table, "protocol {name} {max_request} {max_response}").unwrap();
     }
-    let signed = [domains::EXPERT_RECORD, domains::ASSIGNMENT, domains::RECEIPT, domains::LIVE_SCORES];
+    let signed = [
+        domains::EXPERT_RECORD,
+        domains::TASK_BATCH,
+        domains::TRAFFIC,
+        domains::RECEIPT,
+        domains::LIVE_SCORES,
+        domains::INVITE,
+    ];
     for domain in signed {
         writeln!(table, "signature {}", domain.as_str()).unwrap();
     }
     for domain in [
+        domains::SCORED_EXPERT,
+        domains::FAUCET_WORK,
+        domains::INVITE_RULES,
         domains::TASK,
+        domains::TASK_LEAF,
+        domains::TASK_NODE,
         domains::REQUEST,
         domains::ANSWER,
+        domains::ANSWER_TEXT,
+        domains::ANSWER_NUMBERS,
+        domains::QUERY,
         domains::DIRECTORY_SHARD,
         domains::DIRECTORY_KEY,
         domains::INCARNATION,
@@ -52,8 +68,9 @@ fn table() -> String {
     ] {
         writeln!(table, "hash {domain}").unwrap();
     }
-    let (shards, replicas, epoch) = (directory::SHARDS, directory::REPLICAS, directory::EPOCH);
-    writeln!(table, "directory shards {shards} replicas {replicas} epoch {epoch:?}").unwrap();
+    let (shards, copies, replicas) = (directory::SHARDS, directory::COPIES, directory::REPLICAS);
+    let epoch = directory::EPOCH;
+    writeln!(table, "directory shards {shards} copies {copies} replicas {replicas} epoch {epoch:?}").unwrap();
     bounds!(
         table,
         MAX_TEXT,
@@ -65,6 +82,7 @@ fn table() -> String {
         MAX_TOKENS,
         MAX_TEMPERATURE_MILLI,
         MAX_REQUEST_BODY,
+        MAX_HOPS,
         MAX_EVENT,
         MAX_OPEN,
         MAX_CHUNK,
@@ -73,15 +91,27 @@ fn table() -> String {
         MAX_RECORD_LEN,
         MAX_RECORD_LIFETIME,
         MAX_ADDRESSES,
+        MAX_RELAYS,
         MAX_EXPERT_LEN,
         MAX_MODEL_LEN,
+        MAX_DIGEST_LEN,
+        MAX_IDENTITY_LEN,
+        MAX_TASK_BATCH_LEN,
+        MAX_BATCH_TIME,
         MAX_ASSIGNMENT_LEN,
         MAX_MINERS,
         MAX_TASK_TIME,
+        MAX_TRAFFIC_LEN,
+        MAX_TRAFFIC_ROWS,
+        MAX_TRAFFIC_PAIRS,
+        MAX_TRAFFIC_AGE,
         MAX_RECEIPT_LEN,
         MAX_ANSWER_MS,
+        MAX_AUDIT,
+        MAX_FORWARDED,
         MAX_LIVE_SCORES_LEN,
         MAX_SCORES,
+        MAX_SCORES_PAGE,
         MAX_SCORES_AGE,
         MAX_CLOCK_SKEW,
         ENVELOPE_OVERHEAD,
@@ -96,6 +126,15 @@ fn table() -> String {
         MAX_BLOCKS,
         STATE_PAGE,
         MAX_STATE_RECORD,
+        MAX_INVITE_LEN,
+        MAX_SEEDS,
+        MAX_SEED_LEN,
+        MAX_LIGHT_KEYS,
+        MAX_LIGHT_KEY,
+        MAX_LIGHT_SLOTS,
+        MAX_LIGHT_HINTS,
+        LIGHT_PAGE,
+        MAX_LIGHT_RESPONSE,
         MAX_ATTESTATION,
         MAX_SUBMISSION,
         MAX_SUBMISSIONS,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nervure_primitives::{Capability, Hash, MeshId, Netuid, NodeId, UnixMillis};
 
-use super::{EPOCH, SHARDS};
+use super::{COPIES, EPOCH, SHARDS};
 use crate::domains;
 
 /// The number of the epoch that `now` is in.
@@ -26,16 +26,28 @@ pub fn shard(node: &NodeId) -> u8 {
     Hash::of(domains::DIRECTORY_SHARD, &[node.as_bytes()]).as_bytes()[0] % SHARDS
 }
 
-/// The key of the experts of `shard` whose capability `capability` covers. The nodes closest to it are responsible for
+/// A key of the experts of `shard` whose capability `capability` covers. The nodes closest to it are responsible for
 /// them.
-pub fn key(mesh: &MeshId, netuid: Netuid, capability: Option<&Capability>, shard: u8, epoch: u64) -> Hash {
+pub fn key(
+    mesh: &MeshId,
+    (netuid, capability): (Netuid, Option<&Capability>),
+    shard: u8,
+    epoch: u64,
+    copy: u8,
+) -> Hash {
     let capability = capability.map_or("", Capability::as_str);
-    let parts: [&[u8]; 5] =
-        [mesh.as_bytes(), &netuid.0.to_be_bytes(), capability.as_bytes(), &[shard], &epoch.to_be_bytes()];
+    let parts: [&[u8]; 6] = [
+        mesh.as_bytes(),
+        &netuid.0.to_be_bytes(),
+        capability.as_bytes(),
+        &[shard],
+        &epoch.to_be_bytes(),
+        &[copy],
+    ];
     Hash::of(domains::DIRECTORY_KEY, &parts)
 }
 
-/// The keys under which `node` publishes an expert in epoch `epoch`: one for each prefix, and the one for everything.
+/// The keys under which `node` publishes an expert in epoch `epoch`: those of each prefix, and those for everything.
 pub fn keys(
     mesh: &MeshId,
     (node, netuid): (&NodeId, Netuid),
@@ -44,7 +56,10 @@ pub fn keys(
 ) -> Vec<Hash> {
     let shard = shard(node);
     let prefixes = capability.prefixes().map(Some).chain([None]);
-    prefixes.map(|prefix| key(mesh, netuid, prefix.as_ref(), shard, epoch)).collect()
+    let of_prefix = |prefix: Option<Capability>| {
+        (0..COPIES).map(move |copy| key(mesh, (netuid, prefix.as_ref()), shard, epoch, copy))
+    };
+    prefixes.flat_map(of_prefix).collect()
 }
 
 #[cfg(test)]
@@ -57,15 +72,18 @@ mod tests {
         let node = testing::key(1).node_id();
         let capability: Capability = "text.generate.rust".parse().unwrap();
         let of = keys(&MESH, (&node, Netuid(1)), &capability, 7);
-        assert_eq!(of.len(), 4);
+        assert_eq!(of.len(), 4 * usize::from(COPIES));
         let asked: Capability = "text.generate".parse().unwrap();
-        assert!(of.contains(&key(&MESH, Netuid(1), Some(&asked), shard(&node), 7)));
-        assert!(of.contains(&key(&MESH, Netuid(1), None, shard(&node), 7)));
+        for copy in 0..COPIES {
+            assert!(of.contains(&key(&MESH, (Netuid(1), Some(&asked)), shard(&node), 7, copy)));
+            assert!(of.contains(&key(&MESH, (Netuid(1), None), shard(&node), 7, copy)));
+        }
         let others = [
-            key(&MeshId::from_bytes([9; 32]), Netuid(1), Some(&asked), shard(&node), 7),
-            key(&MESH, Netuid(2), Some(&asked), shard(&node), 7),
-            key(&MESH, Netuid(1), Some(&asked), shard(&node) + 1, 7),
-            key(&MESH, Netuid(1), Some(&asked), shard(&node), 8),
+            key(&MeshId::from_bytes([9; 32]), (Netuid(1), Some(&asked)), shard(&node), 7, 0),
+            key(&MESH, (Netuid(2), Some(&asked)), shard(&node), 7, 0),
+            key(&MESH, (Netuid(1), Some(&asked)), shard(&node) + 1, 7, 0),
+            key(&MESH, (Netuid(1), Some(&asked)), shard(&node), 8, 0),
+            key(&MESH, (Netuid(1), Some(&asked)), shard(&node), 7, COPIES),
         ];
         assert!(others.iter().all(|other| !of.contains(other)));
     }

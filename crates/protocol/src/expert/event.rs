@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One item of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ExpertEvent {
     /// The next piece of text, valid UTF-8 and never empty.

@@ -171,6 +171,25 @@ impl ExpertRequest {
         Self::Chat { messages: vec![message], sampling }
     }
 
+    /// How its tokens are chosen; none where it asks for vectors or a distribution.
+    #[must_use]
+    pub fn sampling(&self) -> Option<&Sampling> {
+        match self {
+            Self::Complete { sampling, .. } | Self::Chat { sampling, .. } => Some(sampling),
+            Self::Embed { .. } | Self::Distribution { .. } => None,
+        }
+    }
+
+    /// The same request with this seed, where it has none. The asker draws the seed, so that the receipt names it and
+    /// the answer can be repeated.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        if let Self::Complete { sampling, .. } | Self::Chat { sampling, .. } = &mut self {
+            sampling.seed.get_or_insert(seed);
+        }
+        self
+    }
+
     /// Checks every field against its bounds.
     ///
     /// # Errors

@@ -162,6 +162,7 @@ mod tests {
             deadline_ms: 1000,
             budget: Amount::ZERO,
             name: Some(Hash::of("name", &[])),
+            hops: 0,
         }
     }
 

@@ -33,6 +33,16 @@ pub struct QueryOpen {
     /// The asker's unique name for the query. With one, the expert's node signs a receipt.
     #[serde(rename = "i", skip_serializing_if = "Option::is_none", default)]
     pub name: Option<Hash>,
+    /// How many nodes have passed the question on to another server before: a miner whose upstream is a gateway adds one.
+    /// Beyond [`crate::bounds::MAX_HOPS`] it is refused, so that a question cannot go round for ever.
+    #[serde(rename = "h", skip_serializing_if = "is_zero", default)]
+    pub hops: u8,
+}
+
+/// Whether a question comes from its first asker.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_zero(hops: &u8) -> bool {
+    *hops == 0
 }
 
 /// The last frame of a complete answer.
