@@ -13,7 +13,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use nervure_anchor::{AnchorAddress, AnchorSet};
 use nervure_consensus::checkpoint::{Quorum, ValidatorSet};
-use nervure_primitives::NodeId;
+use nervure_primitives::{Amount, NodeId};
 use serde::{Deserialize, Serialize};
 
 /// What a node signs checkpoints with.
@@ -24,6 +24,8 @@ pub struct RegisteredKey {
     pub address: AnchorAddress,
     /// The block at which it was registered.
     pub block: u64,
+    /// What is deposited for it; nothing for a key of the mesh spec.
+    pub deposit: Amount,
 }
 
 /// All anchor keys, and the sets made of them.
@@ -79,11 +81,11 @@ impl Anchors {
         true
     }
 
-    /// Takes a node's key away.
-    pub(crate) fn remove(&mut self, node: &NodeId) {
-        if let Some(key) = self.keys.remove(node) {
-            self.holders.remove(&key.address);
-        }
+    /// Takes a node's key away; returns what was deposited for it, in base units.
+    pub(crate) fn remove(&mut self, node: &NodeId) -> u64 {
+        let Some(key) = self.keys.remove(node) else { return 0 };
+        self.holders.remove(&key.address);
+        key.deposit.base_units()
     }
 
     /// After an election: the successors sign now, and those `elected` who have keys come after them.
@@ -92,8 +94,14 @@ impl Anchors {
             let key = self.keys.get(&member.node)?;
             Some((key.address, member.power))
         });
-        let next = AnchorSet::new(keyed).ok();
-        let next = next.filter(|set| Quorum::TWO_THIRDS.is_met(set.total_power(), elected.total_power()));
+        let keyed: Vec<_> = keyed.collect();
+        let with_keys = keyed.iter().map(|(_, power)| *power).fold(0, u64::saturating_add);
+        let all = elected.total_power();
+        // All of the power is in the set, also that of validators without keys: a quorum of the set is one of the mesh.
+        let next = Quorum::TWO_THIRDS
+            .is_met(with_keys, all)
+            .then(|| AnchorSet::of_all(keyed, all.saturating_sub(with_keys)).ok())
+            .flatten();
         // The successors of the last election become the signers of this one, so no contract misses a set.
         let former = self.sets.take().map(|sets| sets.successors);
         // The same set stays the same object: whatever compares two states sees at once that nothing changed.
@@ -116,7 +124,7 @@ mod tests {
     }
 
     fn key(byte: u8) -> RegisteredKey {
-        RegisteredKey { address: AnchorAddress::from_bytes([byte; 20]), block: 1 }
+        RegisteredKey { address: AnchorAddress::from_bytes([byte; 20]), block: 1, deposit: Amount::ZERO }
     }
 
     fn elected(powers: &[(u8, u64)]) -> ValidatorSet {
@@ -157,5 +165,23 @@ mod tests {
         anchors.hand_over(&others);
         assert_eq!(anchors.signers(), Some(&first));
         assert_eq!(anchors.successors().unwrap().total_power(), 50);
+    }
+
+    /// Validators with 67 of 100 have keys. Those who sign a checkpoint have more than two thirds of all.
+    #[test]
+    fn a_quorum_of_the_set_is_a_quorum_of_all_voting_power() {
+        let mut anchors = Anchors::default();
+        let all = elected(&[(1, 45), (2, 22), (3, 33)]);
+        for byte in [1, 2] {
+            assert!(anchors.insert(node(byte), key(byte)));
+        }
+        anchors.hand_over(&all);
+        let set = anchors.successors().unwrap();
+        assert_eq!((set.total_power(), set.signers().count()), (100, 2));
+        assert!(!Quorum::TWO_THIRDS.is_met(45, set.total_power()), "45 % sign nothing");
+        assert!(Quorum::TWO_THIRDS.is_met(67, set.total_power()));
+        // A set of those with keys alone, and 45 % of the voting power anchor what they like.
+        let keyed = AnchorSet::new([(key(1).address, 45), (key(2).address, 22)]).unwrap();
+        assert!(Quorum::TWO_THIRDS.is_met(45, keyed.total_power()));
     }
 }

@@ -57,6 +57,15 @@ pub struct Header {
 }
 
 impl Header {
+    /// The proposer of a genesis, which no validator made.
+    pub(crate) const NO_PROPOSER: NodeId = NodeId::from_bytes([0; 32]);
+
+    /// Whether no validators agreed on it: the first header of a mesh. Its height is that of the block that it
+    /// continues, in a mesh that was recovered, and else 0.
+    pub fn is_genesis(&self) -> bool {
+        self.proposer == Self::NO_PROPOSER
+    }
+
     /// The id of the block: the hash of the header's canonical bytes.
     pub fn id(&self) -> Hash {
         match cbor::encode(self) {
@@ -193,7 +202,8 @@ mod tests {
     use crate::transaction::{Call, Transaction, Transfer};
 
     fn block() -> Block {
-        let transfer = Transfer { to: NodeId::from_bytes([1; 32]), amount: Amount::from_base_units(5) };
+        let transfer =
+            Transfer { to: NodeId::from_bytes([1; 32]), amount: Amount::from_base_units(5), memo: None };
         let call = Call::Transfer(transfer);
         let (fee, tip) = (Amount::from_base_units(9), Amount::ZERO);
         let transaction = Transaction { nonce: 0, fee, tip, expiry: BlockHeight(7), call };

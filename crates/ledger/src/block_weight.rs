@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{spec::MeshSpec, transaction::Rejection};
+use crate::{
+    spec::MeshSpec,
+    transaction::{InclusionRejection, Rejection},
+};
 
 /// Nanoseconds that the reference machine (docs/performance.md) takes for a unit of weight on one core. A second core
 /// verifies half of the signatures, so that two cores take less.
@@ -43,7 +46,7 @@ impl BlockWeight {
     /// The same with a transaction of `weight` more, unless a block of `limit` has no room for it.
     ///
     /// # Errors
-    /// [`Rejection::BlockFull`] when it has none.
+    /// [`InclusionRejection::BlockFull`] when it has none.
     pub(crate) fn with(self, weight: u64, is_free: bool, limit: Self) -> Result<Self, Rejection> {
         let mut with = self;
         let (used, most) = match is_free {
@@ -52,7 +55,9 @@ impl BlockWeight {
         };
         *used = used.saturating_add(weight);
         if *used > most {
-            return Err(Rejection::BlockFull { weight, left: most - (*used - weight).min(most) });
+            return Err(
+                InclusionRejection::BlockFull { weight, left: most - (*used - weight).min(most) }.into()
+            );
         }
         Ok(with)
     }
@@ -105,9 +110,15 @@ mod tests {
     fn neither_part_takes_from_the_other() {
         let limit = BlockWeight { paid: 100, lane: 10 };
         let full = BlockWeight::default().with(100, false, limit).unwrap();
-        assert_eq!(full.with(1, false, limit), Err(Rejection::BlockFull { weight: 1, left: 0 }));
+        assert_eq!(
+            full.with(1, false, limit),
+            Err(InclusionRejection::BlockFull { weight: 1, left: 0 }.into())
+        );
         let both = full.with(10, true, limit).unwrap();
         assert_eq!(both, limit);
-        assert_eq!(both.with(5, true, limit), Err(Rejection::BlockFull { weight: 5, left: 0 }));
+        assert_eq!(
+            both.with(5, true, limit),
+            Err(InclusionRejection::BlockFull { weight: 5, left: 0 }.into())
+        );
     }
 }

@@ -5,20 +5,25 @@
 //! header with what came out. All leave the tip as it was; what they return is written when validators agree on the
 //! block.
 
-use std::num::NonZeroUsize;
+mod agreed;
 
-use nervure_consensus::checkpoint::{CertificateError, CommitCertificate};
-use nervure_primitives::{BlockHeight, Envelope, Hash, NodeId, UnixMillis, cbor::CborError};
+use std::{num::NonZeroUsize, sync::Arc};
+
+use nervure_consensus::checkpoint::{CertificateError, CommitCertificate, ValidatorSet};
+use nervure_primitives::{BlockHeight, Envelope, Hash, MeshId, NodeId, UnixMillis, cbor::CborError};
 
 use crate::{
     block::{Block, Header, MAX_TRANSACTIONS},
     event::Event,
+    recovery::{self, RecoveryError},
     spec::MeshSpec,
     state::{Advanced, EpochRecord, GenesisError, InvalidTransaction, LedgerState},
     transaction::{Checked, SignedTransaction},
     tree::{MemoryTree, StateTree, TreeError, TreeUpdate, changes},
     upgrade::UnknownVersion,
 };
+
+pub use agreed::{WithCertificate, certificate_in};
 
 /// The last block: its header and the state after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +89,17 @@ pub enum StartError {
     /// The mesh begins with a version that this program does not know.
     #[error(transparent)]
     UnknownVersion(#[from] UnknownVersion),
+    /// The mesh continues another one: its first state does not follow from the spec.
+    #[error("the mesh continues block {height} of mesh {mesh}, and there is no state of it here")]
+    NeedsState {
+        /// The mesh before.
+        mesh: MeshId,
+        /// Its last certified block.
+        height: BlockHeight,
+    },
+    /// What the spec says about the mesh that it continues does not hold.
+    #[error("the mesh cannot continue the one before: {0}")]
+    Recovery(String),
 }
 
 /// Why a block cannot follow.
@@ -162,8 +178,11 @@ impl Tip {
     /// The genesis of `spec` and what it writes to an empty tree.
     ///
     /// # Errors
-    /// When the spec has no first state.
+    /// When the spec has no first state, or the mesh continues another one.
     pub fn genesis(spec: &MeshSpec) -> Result<(Self, TreeUpdate), StartError> {
+        if let Some(recovered) = &spec.recovered {
+            return Err(StartError::NeedsState { mesh: recovered.mesh, height: recovered.height });
+        }
         let state = LedgerState::genesis(spec)?;
         let update = MemoryTree::default().update(&changes(None, &state))?;
         let validators = state.validators_hash();
@@ -173,7 +192,7 @@ impl Tip {
             height: BlockHeight(0),
             parent: Hash::from_bytes([0; 32]),
             time: spec.consensus.genesis_time(),
-            proposer: NodeId::from_bytes([0; 32]),
+            proposer: Header::NO_PROPOSER,
             last_commit: Block::commit_hash(None),
             transactions: Block::transactions_hash(&[]),
             state: update.root,
@@ -183,6 +202,24 @@ impl Tip {
         Ok((Self { header, state }, update))
     }
 
+    /// The first header of the mesh of `spec`, and what its lists say about nodes and subnets: for clients that follow no
+    /// chain. In a mesh that continues another one, the state is not that of the header.
+    ///
+    /// # Errors
+    /// When the spec has no first state.
+    pub fn listed(spec: &MeshSpec) -> Result<Self, StartError> {
+        match &spec.recovered {
+            None => Ok(Self::genesis(spec)?.0),
+            Some(_) => {
+                let (header, set) = first_header(spec)?;
+                let mut state = LedgerState::genesis(spec)?;
+                state.height = header.height.0;
+                state.validators = set.map(Arc::new);
+                Ok(Self { header, state })
+            }
+        }
+    }
+
     /// The next block of `draft`, whose certificate is not verified. `tree` is that of this tip.
     ///
     /// # Errors
@@ -190,18 +227,26 @@ impl Tip {
     pub fn next(
         &self,
         tree: &impl StateTree,
-        mut draft: Draft,
+        draft: Draft,
         threads: NonZeroUsize,
     ) -> Result<Next, BlockError> {
+        bounded(&draft.transactions)?;
+        let checked = Checked::all(&draft.transactions, &self.state.mesh(), threads);
+        self.next_checked(tree, draft, &checked)
+    }
+
+    /// [`Self::next`] with the transactions of the draft `checked`.
+    fn next_checked(
+        &self,
+        tree: &impl StateTree,
+        mut draft: Draft,
+        checked: &[Checked],
+    ) -> Result<Next, BlockError> {
         let transactions = std::mem::take(&mut draft.transactions);
-        if transactions.len() > MAX_TRANSACTIONS {
-            return Err(BlockError::TooManyTransactions { count: transactions.len() });
-        }
         // A cheap clone: maps share their nodes. The tip stays as it is until validators decide.
         let mut state = self.state.clone();
-        let checked = Checked::all(&transactions, &state.mesh(), threads);
         let block = self.begin(draft)?;
-        let advanced = state.advance_recorded(&block.context(), &checked)?;
+        let advanced = state.advance_recorded(&block.context(), checked)?;
         self.finish(tree, Block { transactions, ..block }, (state, advanced))
     }
 
@@ -276,11 +321,19 @@ impl Tip {
         block: &Block,
         threads: NonZeroUsize,
     ) -> Result<Next, BlockError> {
+        self.check_header(block)?;
+        self.check_commit(block.last_commit.as_ref())?;
+        let checked = Checked::all(&block.transactions, &self.state.mesh(), threads);
+        self.carry_out(tree, block, &checked)
+    }
+
+    /// What is cheap to refuse: whether the header follows this tip and commits to the body.
+    fn check_header(&self, block: &Block) -> Result<(), BlockError> {
         let (header, expected) = (&block.header, BlockHeight(self.header.height.0.saturating_add(1)));
         if header.height != expected {
             return Err(BlockError::Height { expected, given: header.height });
         }
-        // What is cheap to refuse first. The version before the rest: another one may change what the rest means.
+        // The version before the rest: another one may change what the rest means.
         let upgrades = self.state.upgrades();
         upgrades.check(expected, header.version)?;
         let version = upgrades.known_at(expected)?;
@@ -290,6 +343,7 @@ impl Tip {
         let mesh = |header: &Header| Hash::from_bytes(*header.mesh.as_bytes());
         same("mesh", mesh(&self.header), mesh(header))?;
         same("parent", self.header.id(), header.parent)?;
+        bounded(&block.transactions)?;
         same("transactions", Block::transactions_hash(&block.transactions), header.transactions)?;
         same("last_commit", Block::commit_hash(block.last_commit.as_ref()), header.last_commit)?;
         if header.time <= self.header.time {
@@ -299,39 +353,64 @@ impl Tip {
         if self.state.validators().is_some_and(|validators| !validators.contains(&header.proposer)) {
             return Err(BlockError::Proposer(header.proposer));
         }
-        self.check_commit(block.last_commit.as_ref())?;
-        let draft = Draft {
-            proposer: header.proposer,
-            time: header.time,
-            last_commit: block.last_commit.clone(),
-            transactions: block.transactions.clone(),
-        };
-        // The same function that proposes, so that a proposer and a validator cannot compute differently.
-        let next = self.next(tree, draft, threads)?;
-        let made = &next.block.header;
-        same("validators", made.validators, header.validators)?;
-        same("next_validators", made.next_validators, header.next_validators)?;
-        same("state", made.state, header.state)?;
-        Ok(next)
+        Ok(())
     }
 
     /// Verifies the certificate of this tip that is in the next block: more than two thirds of the validators that
     /// agreed on this tip signed its id. Without it a proposer could choose who seems to have missed a height.
     fn check_commit(&self, certificate: Option<&CommitCertificate>) -> Result<(), BlockError> {
-        // No one signs the genesis. A mesh without validators has no certificates.
-        let validators = self.state.last_validators().filter(|_| self.header.height.0 > 0);
-        match (validators, certificate) {
-            (None, None) => Ok(()),
-            (None, Some(_)) | (Some(_), None) => Err(BlockError::NoCommit),
-            (Some(validators), Some(certificate)) => {
-                // The certificate names its block itself: a valid one could be of any block.
-                if (certificate.height, certificate.value) != (self.header.height, self.header.id()) {
-                    return Err(BlockError::OtherCommit);
-                }
+        match (self.commit_of(certificate)?, self.state.last_validators()) {
+            (Some(certificate), Some(validators)) => {
+                self.names_this(certificate)?;
                 Ok(certificate.verify(validators, &self.header.mesh)?)
             }
+            (Some(_) | None, _) => Ok(()),
         }
     }
+
+    /// The certificate in the next block, which is there if and only if validators agreed on this tip.
+    fn commit_of<'c>(
+        &self,
+        certificate: Option<&'c CommitCertificate>,
+    ) -> Result<Option<&'c CommitCertificate>, BlockError> {
+        // No one signs the genesis. A mesh without validators has no certificates.
+        let has_validators = self.state.last_validators().is_some() && !self.header.is_genesis();
+        match has_validators == certificate.is_some() {
+            true => Ok(certificate),
+            false => Err(BlockError::NoCommit),
+        }
+    }
+
+    /// The certificate names its block itself: a valid one could be of any block.
+    fn names_this(&self, certificate: &CommitCertificate) -> Result<(), BlockError> {
+        match (certificate.height, certificate.value) == (self.header.height, self.header.id()) {
+            true => Ok(()),
+            false => Err(BlockError::OtherCommit),
+        }
+    }
+}
+
+/// Refuses more transactions than a block may have.
+fn bounded(transactions: &[Envelope]) -> Result<(), BlockError> {
+    match transactions.len() {
+        count if count > MAX_TRANSACTIONS => Err(BlockError::TooManyTransactions { count }),
+        _ => Ok(()),
+    }
+}
+
+/// The first header of the mesh of `spec`, which its light clients trust, and the validators of the block after it. No
+/// state is needed, also where the mesh continues another one.
+///
+/// # Errors
+/// When the spec has no first state.
+pub fn first_header(spec: &MeshSpec) -> Result<(Header, Option<ValidatorSet>), StartError> {
+    let Some(recovered) = &spec.recovered else {
+        let Tip { header, state } = Tip::genesis(spec)?.0;
+        return Ok((header, state.validators().map(|set| set.as_ref().clone())));
+    };
+    let failed = |error: RecoveryError| StartError::Recovery(error.to_string());
+    let set = recovered.validator_set().map_err(|error| failed(error.into()))?;
+    Ok((recovery::first_header(spec, recovered).map_err(failed)?, Some(set)))
 }
 
 fn same(field: &'static str, expected: Hash, given: Hash) -> Result<(), BlockError> {

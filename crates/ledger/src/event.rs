@@ -1,9 +1,12 @@
 //! What applying a block reports.
 
-use nervure_primitives::{Amount, BlockHeight, Hash, Netuid, NodeId};
+use nervure_primitives::{Amount, BlockHeight, Hash, Netuid, NodeId, UntrustedText};
 use serde::{Deserialize, Serialize};
 
-use crate::transaction::{Outcome, Rejection};
+use crate::{
+    governance::{MAX_REASON_BYTES, ProposalId, Tally, Verdict},
+    transaction::{Outcome, Rejection},
+};
 
 /// Something that a block did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,14 +21,14 @@ pub enum Event {
         /// What it did.
         outcome: Outcome,
     },
-    /// A transaction was refused: it did nothing, but was paid for.
-    Refused {
+    /// A transaction was rejected: it did nothing, but was paid for.
+    Rejected {
         /// The id of its envelope.
         id: Hash,
         /// What was paid for it.
         paid: Amount,
         /// Why.
-        refusal: Rejection,
+        rejection: Rejection,
     },
     /// A subnet's epoch was computed and paid.
     Epoch {
@@ -58,5 +61,26 @@ pub enum Event {
         node: NodeId,
         /// What its owner has on it.
         self_stake: Amount,
+    },
+    /// The votes on a proposal were counted.
+    ProposalCounted {
+        /// The proposal.
+        proposal: ProposalId,
+        /// What they decided.
+        verdict: Verdict,
+        /// The count.
+        tally: Tally,
+    },
+    /// A proposal took effect.
+    ProposalDone {
+        /// The proposal.
+        proposal: ProposalId,
+    },
+    /// A proposal passed and could not take effect.
+    ProposalFailed {
+        /// The proposal.
+        proposal: ProposalId,
+        /// Why.
+        why: UntrustedText<MAX_REASON_BYTES>,
     },
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     state::LedgerState,
-    transaction::{Call, Rejection},
+    transaction::{Call, InclusionRejection, Rejection},
 };
 
 /// Where a free transaction counts.
@@ -75,7 +75,7 @@ impl LedgerState {
     /// Where `call` of `node` counts if it is free; `None` when it has to be paid for.
     ///
     /// # Errors
-    /// [`Rejection::LaneQuota`] when the node has used its quota there.
+    /// [`InclusionRejection::LaneQuota`] when the node has used its quota there.
     pub fn lane_scope(&self, call: &Call, node: &NodeId) -> Result<Option<LaneScope>, Rejection> {
         let Some(scope) = call.lane().filter(|scope| self.may_use_lane(*scope, node)) else {
             return Ok(None);
@@ -83,7 +83,7 @@ impl LedgerState {
         let most = self.params.lane_quota;
         match self.lane.used(scope, node) < most {
             true => Ok(Some(scope)),
-            false => Err(Rejection::LaneQuota { most }),
+            false => Err(InclusionRejection::LaneQuota { most }.into()),
         }
     }
 

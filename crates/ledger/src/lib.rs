@@ -13,13 +13,18 @@ pub mod block;
 pub mod block_weight;
 pub mod chain;
 pub mod checkpoint;
+pub mod deposits;
 pub mod economics;
 pub mod event;
+pub mod governance;
 pub mod lane;
 pub mod mempool;
+pub mod multisig;
 pub mod nodes;
 pub mod params;
 pub mod proposals;
+pub mod proxies;
+pub mod recovery;
 pub mod roster;
 pub mod snapshot;
 pub mod spec;
@@ -28,6 +33,7 @@ pub mod subnet;
 pub mod transaction;
 pub mod tree;
 pub mod upgrade;
+pub mod vesting;
 mod wide;
 
 #[cfg(any(test, feature = "testing"))]

@@ -7,20 +7,28 @@
 //! Stake changes only through [`Nodes`], which keeps the order by stake with it: who votes on subnets and who makes
 //! blocks is asked in every block, so that they are kept sorted.
 
+mod moved;
 mod node;
 mod number;
 mod pool;
+mod retired;
 
 use std::cmp::Reverse;
 
 use imbl::{OrdMap, OrdSet};
 use nervure_primitives::{Amount, NodeId};
 
+pub use moved::{MovedKey, MovedStake, MovedStakes};
 pub use node::Node;
 pub use number::NodeNumber;
 pub use pool::StakePool;
+pub use retired::RetiredKey;
+pub(crate) use retired::{MAX_FORGOTTEN, RetiredKeys};
 
-use crate::economics::emission::{OWNER_SHARE, proportion_of};
+use crate::{
+    economics::emission::{OWNER_SHARE, proportion_of},
+    governance::{Ballots, StakeVote, StakeVoteKey},
+};
 
 /// The largest take, of 65,535, and that of a new node: 18 %.
 pub const MAX_TAKE: u16 = OWNER_SHARE;
@@ -29,16 +37,25 @@ pub const MAX_TAKE: u16 = OWNER_SHARE;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nodes {
     pub(crate) active: OrdMap<NodeId, Node>,
-    /// Keys that were swapped away: they never come back, so that no nonce of theirs comes twice.
-    pub(crate) retired: OrdSet<NodeId>,
+    /// Keys that were swapped away.
+    pub(crate) retired: RetiredKeys,
+    /// The nonce that a new node key begins with: at least that of every node key that is none any more, so that no
+    /// transaction of it is ever valid again.
+    pub(crate) first_nonce: u64,
     /// The shares of each staker in the pool of each node. None is zero.
     pub(crate) stakes: OrdMap<(NodeNumber, NodeId), u128>,
+    /// Stakes that were moved lately, and answer for another node, too.
+    pub(crate) moved: MovedStakes,
+    /// The votes of the stakes, which follow them.
+    pub(crate) ballots: Ballots,
     /// The number of the next node.
     pub(crate) next_number: u64,
     /// The block that pools are settled at.
     pub(crate) block: u64,
     /// The key of each number.
     keys: OrdMap<NodeNumber, NodeId>,
+    /// The nodes of each owner.
+    by_owner: OrdSet<(NodeId, NodeNumber)>,
     /// `stakes` by staker.
     by_staker: OrdSet<(NodeId, NodeNumber)>,
     /// The nodes with stake, the largest first, equal ones by key.
@@ -98,6 +115,12 @@ impl Nodes {
         of_staker.map(move |key| (key, self.stake_of(&key, &staker)))
     }
 
+    /// What `staker` moved lately, before slashes, by the block from which on it can be moved or unstaked again. Costs as
+    /// much as there are of all stakers.
+    pub fn moved_by(&self, staker: NodeId) -> impl Iterator<Item = (MovedKey, MovedStake)> {
+        self.moved.of(staker)
+    }
+
     /// Who staked to the node `key`, by key of the staker.
     pub fn stakers(&self, key: &NodeId) -> impl Iterator<Item = NodeId> {
         let number = self.active.get(key).map(|node| node.number);
@@ -108,15 +131,41 @@ impl Nodes {
         all.into_iter().flatten().map(|((_, staker), _)| *staker)
     }
 
-    /// Whether this key is or ever was a node.
+    /// The nodes of `owner`, in the order of their registrations.
+    pub fn of_owner(&self, owner: NodeId) -> impl Iterator<Item = (NodeId, &Node)> {
+        let all = (owner, NodeNumber(0))..=(owner, NodeNumber(u64::MAX));
+        let keys = self.by_owner.range(all).filter_map(|(_, number)| self.key_of(*number));
+        keys.filter_map(|key| Some((key, self.active.get(&key)?)))
+    }
+
+    /// Why this key cannot be registered now, if it was swapped away.
+    pub fn retired(&self, key: &NodeId) -> Option<&RetiredKey> {
+        self.retired.get(key)
+    }
+
+    /// The keys that nodes of `owner` had before.
+    pub fn retired_of(&self, owner: NodeId) -> impl Iterator<Item = (NodeId, RetiredKey)> {
+        self.retired.of_owner(owner)
+    }
+
+    /// Whether this key is a node, or was one and is not free yet.
     pub fn is_known(&self, key: &NodeId) -> bool {
-        self.active.contains_key(key) || self.retired.contains(key)
+        self.active.contains_key(key) || self.retired.get(key).is_some()
     }
 
     /// Sets what a node keeps of its stakers' dividends; `raised` says when it kept more than before.
     pub(crate) fn set_take(&mut self, key: &NodeId, take: u16, raised: u64) {
         if let Some(node) = self.active.get_mut(key) {
             (node.take, node.take_raised) = (take, raised);
+        }
+    }
+
+    /// Gives a node to another owner. Its stakes stay with their stakers.
+    pub(crate) fn set_owner(&mut self, key: &NodeId, owner: NodeId) {
+        if let Some(node) = self.active.get_mut(key) {
+            self.by_owner.remove(&(node.owner, node.number));
+            self.by_owner.insert((owner, node.number));
+            node.owner = owner;
         }
     }
 
@@ -131,13 +180,31 @@ impl Nodes {
     pub(crate) fn register(&mut self, key: NodeId, owner: NodeId) {
         let number = NodeNumber(self.next_number);
         self.next_number = self.next_number.saturating_add(1);
-        self.insert(key, Node::new(number, owner, self.block));
+        self.insert(key, Node::new(number, owner, self.block, self.first_nonce));
+    }
+
+    /// Notes what was deposited for a node.
+    pub(crate) fn set_deposit(&mut self, key: &NodeId, deposit: Amount) {
+        if let Some(node) = self.active.get_mut(key) {
+            node.deposit = deposit;
+        }
+    }
+
+    /// Removes a node without stake.
+    pub(crate) fn remove(&mut self, key: &NodeId) -> Option<Node> {
+        let node = self.active.remove(key)?;
+        self.rank(*key, node.stake(), Amount::ZERO);
+        self.keys.remove(&node.number);
+        self.by_owner.remove(&(node.owner, node.number));
+        self.first_nonce = self.first_nonce.max(node.nonce);
+        Some(node)
     }
 
     /// Puts a node in that has its number already.
     pub(crate) fn insert(&mut self, key: NodeId, node: Node) {
         self.rank(key, Amount::ZERO, node.stake());
         self.keys.insert(node.number, key);
+        self.by_owner.insert((node.owner, node.number));
         self.active.insert(key, node);
     }
 
@@ -187,23 +254,37 @@ impl Nodes {
         SlashedStake { all, of_owner }
     }
 
-    /// Gives the node `old` the key `new`, whose nonce begins at 0. No stake changes.
-    pub(crate) fn swap(&mut self, old: NodeId, new: NodeId) {
-        if let Some(node) = self.active.remove(&old) {
-            self.rank(old, node.stake(), Amount::ZERO);
-            self.retired.insert(old);
-            // Zero is safe: `new` was never a node, so no signed transaction of it is old.
-            self.insert(new, Node { nonce: 0, ..node });
+    /// Gives the node `old` the key `new`, and retires `old`. No stake changes.
+    pub(crate) fn swap(&mut self, old: NodeId, new: NodeId, retired: RetiredKey) {
+        if let Some(node) = self.remove(&old) {
+            let _ = self.retired.insert(old, retired);
+            // `new` may have been a node before: it begins behind all nonces that were used.
+            self.insert(new, Node { nonce: self.first_nonce, ..node });
         }
     }
 
-    /// All stakes and dividends that are not released yet, in base units. Costs as much as there are nodes.
+    /// Takes the vote of the stake that `key` names, in place of its former one.
+    pub(crate) fn cast(&mut self, key: StakeVoteKey, vote: StakeVote) {
+        let held = self.stakes.get(&(key.node, key.staker)).copied().unwrap_or(0);
+        self.ballots.cast(key, vote, held);
+    }
+
+    /// The votes of the stakes on open proposals.
+    pub fn ballots(&self) -> &Ballots {
+        &self.ballots
+    }
+
+    /// All stakes, dividends that are not released yet, and deposits, in base units. Costs as much as there are nodes.
     pub fn total_held(&self) -> u128 {
-        self.active.values().map(|node| node.pool.held()).sum()
+        let of_node = |node: &Node| node.pool.held() + u128::from(node.deposit.base_units());
+        let retired = self.retired.keys().values().map(|key| u128::from(key.deposit.base_units()));
+        self.active.values().map(of_node).chain(retired).sum()
     }
 
     /// Sets the shares of a staker; none are no entry.
     pub(crate) fn set_shares(&mut self, number: NodeNumber, staker: NodeId, shares: u128) {
+        let before = self.stakes.get(&(number, staker)).copied().unwrap_or(0);
+        self.ballots.follow((number, staker), before, shares);
         if shares == 0 {
             self.stakes.remove(&(number, staker));
             self.by_staker.remove(&(staker, number));

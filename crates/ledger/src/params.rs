@@ -8,12 +8,14 @@ pub use limits::OutOfRange;
 pub(crate) use limits::{MAX_TEMPO, within};
 
 use crate::{
+    deposits::RecordKind,
     economics::{
         base_fee::{MAX_FLOOR, MIN_FLOOR},
         burn::BurnRule,
         emission::CAP,
         lock::LockRule,
     },
+    governance::GovernanceRules,
     roster::MAX_LIVENESS_WINDOW,
     spec::{SLOTS, VALIDATOR_SLOTS},
     subnet::Hyperparameters,
@@ -32,6 +34,12 @@ const MAX_SLASH: u64 = 900;
 /// The longest lifetime of a transaction, in blocks: a day with the shortest block time.
 const MAX_LIFETIME: u64 = 864_000;
 
+/// The most that a byte may lock: half a token for an account.
+const MAX_DEPOSIT_PER_BYTE: u64 = 1_000_000;
+
+/// The longest rest of a subnet's number: a year of a public mesh.
+const MAX_NETUID_REST: u64 = 2_628_000;
+
 /// The parameters of a mesh's ledger. Amounts are base units, times are blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,11 +55,20 @@ pub struct Params {
     /// votes and anchor keys; default 8. Too few, and a validator whose transactions fail pays for the next one; too
     /// many, and permits buy free blocks.
     pub lane_quota: u16,
+    /// What a byte of a record of the state locks, in base units, at most 10^6: see [`crate::deposits`]. Too small, and
+    /// filling the disks of all nodes is cheap; too large, and few can afford an account. Default 10,000, which is
+    /// 10,000 tokens for a gigabyte.
+    pub deposit_per_byte: u64,
     /// The least that a staker may keep on a node: bounds how many stakers there can be. Default 0.1
     /// token.
     pub min_stake: u64,
     /// The least stake that may set weights and counts in an epoch; a subnet's owner is exempt. Default 0.
     pub weight_stake: u64,
+    /// The part of dividends that follows what weights said before it was public, of 65,535, at most half; 0 or absent is
+    /// none. Too little, and copying the last weights of others pays as well as testing miners; too much, and dividends
+    /// vary with luck. Default 16,384: a quarter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_prediction: Option<u16>,
     /// Blocks between unstaking and having the amount, at least `max_tempo`, and at least `evidence_window` and
     /// `election_interval` together; default 151,200 (21 days): longer than light clients trust a block, so that who signs
     /// another history can still be held to it.
@@ -62,6 +79,9 @@ pub struct Params {
     pub slots: u16,
     /// Most subnets of the mesh; default 128.
     pub max_subnets: u16,
+    /// Blocks before the number of a dissolved subnet is used again, at least `max_lifetime`, so that no transaction about
+    /// the former one is valid in the next one; default 50,400 (7 days).
+    pub netuid_rest: u64,
     /// Blocks in which a new subnet cannot be dissolved; default 50,400 (7 days).
     pub subnet_immunity: u64,
     /// Blocks over which a subnet's emission is averaged to rank it, at least 1; default 50,400.
@@ -106,6 +126,8 @@ pub struct Params {
     pub lock: LockRule,
     /// What a subnet starts with.
     pub subnet: Hyperparameters,
+    /// How the token holders decide.
+    pub governance: GovernanceRules,
 }
 
 impl Default for Params {
@@ -114,12 +136,15 @@ impl Default for Params {
             min_base_fee: 300,
             max_lifetime: 7_200,
             lane_quota: 8,
+            deposit_per_byte: 10_000,
             min_stake: 100_000_000,
             weight_stake: 0,
+            peer_prediction: Some(16_384),
             unbonding: 151_200,
             take_interval: 216_000,
             slots: SLOTS as u16,
             max_subnets: 128,
+            netuid_rest: 50_400,
             subnet_immunity: 50_400,
             emission_average: 50_400,
             vote_interval: 100,
@@ -139,6 +164,7 @@ impl Default for Params {
             burn: BurnRule::default(),
             lock: LockRule::default(),
             subnet: Hyperparameters::default(),
+            governance: GovernanceRules::default(),
         }
     }
 }
@@ -148,6 +174,8 @@ impl Params {
     /// minutes instead of days.
     pub fn local() -> Self {
         Self {
+            deposit_per_byte: 100,
+            netuid_rest: 7_200,
             unbonding: 40,
             take_interval: 60,
             subnet_immunity: 600,
@@ -172,6 +200,7 @@ impl Params {
                 weights_interval: 5,
                 ..Hyperparameters::default()
             },
+            governance: GovernanceRules::local(),
             ..Self::default()
         }
     }
@@ -195,6 +224,7 @@ impl Params {
         within("min_tempo", self.min_tempo, 1..=MAX_TEMPO)?;
         within("max_tempo", self.max_tempo, self.min_tempo..=MAX_TEMPO)?;
         within("election_interval", self.election_interval, 1..=MAX_TEMPO)?;
+        within("peer_prediction", self.peer_prediction.unwrap_or(0).into(), 0..=32_768)?;
         within("min_self_stake", self.min_self_stake, 1..=CAP)?;
         within("liveness_window", self.liveness_window, 2..=MAX_LIVENESS_WINDOW)?;
         within("jail_time", self.jail_time, 1..=MAX_JAIL_TIME)?;
@@ -206,11 +236,28 @@ impl Params {
         // before it until the window is over.
         let answers = self.evidence_window.saturating_add(self.election_interval);
         within("unbonding", self.unbonding, answers..=u64::MAX)?;
+        self.governance.check().map_err(|error| error.below("governance"))?;
+        // Who voted keeps what it voted with, staked or unbonding, until the decision takes effect: no stake is bought for a
+        // vote and sold before its consequences.
+        let decides = self.governance.voting_period.saturating_add(self.governance.delay);
+        within("unbonding", self.unbonding, decides..=u64::MAX)?;
+        self.check_deposits()?;
         within("burn.half_life", self.burn.half_life, 0..=10_000_000)?;
         within("burn.multiplier_milli", self.burn.multiplier_milli, 1_000..=1_000_000)?;
         within("burn.ceiling", self.burn.ceiling, self.burn.floor..=u64::MAX)?;
         within("lock.interval", self.lock.interval, 1..=u64::MAX)?;
         self.subnet.check(self).map_err(|error| error.below("subnet"))
+    }
+
+    /// Records that are paid for by what they hold, and not by a deposit, hold enough.
+    fn check_deposits(&self) -> Result<(), OutOfRange> {
+        within("deposit_per_byte", self.deposit_per_byte, 0..=MAX_DEPOSIT_PER_BYTE)?;
+        within("netuid_rest", self.netuid_rest, self.max_lifetime..=MAX_NETUID_REST)?;
+        // A stake that was slashed is still worth its record, and can be unstaked.
+        let left = 1_000_u64.saturating_sub(self.slash_permille).max(1);
+        let stake = self.existential_deposit().saturating_mul(1_000).div_ceil(left);
+        within("min_stake", self.min_stake, stake..=u64::MAX)?;
+        within("lock.floor", self.lock.floor, self.deposit(RecordKind::Subnet)..=u64::MAX)
     }
 
     /// Most validators of a subnet.
@@ -228,10 +275,11 @@ mod tests {
         assert_eq!(Params::default().check(), Ok(()));
         assert_eq!(Params::local().check(), Ok(()));
         type Mistake = (&'static str, fn(&mut Params));
-        let mistakes: [Mistake; 21] = [
+        let mistakes: [Mistake; 31] = [
             ("min_base_fee", |p| p.min_base_fee = 7),
             ("max_lifetime", |p| p.max_lifetime = 0),
             ("lane_quota", |p| p.lane_quota = 0),
+            ("peer_prediction", |p| p.peer_prediction = Some(32_769)),
             ("slots", |p| p.slots = 257),
             ("subnet.tempo", |p| p.subnet.tempo = 0),
             ("subnet.max_validators", |p| p.slots = 63),
@@ -250,6 +298,15 @@ mod tests {
             ("min_self_stake", |p| p.min_self_stake = 0),
             ("liveness_window", |p| p.liveness_window = 10_001),
             ("jail_time", |p| p.jail_time = 0),
+            ("governance.quorum_permille", |p| p.governance.quorum_permille = 199),
+            ("governance.threshold_permille", |p| p.governance.threshold_permille = 499),
+            ("governance.most_open", |p| p.governance.most_open = 9),
+            ("unbonding", |p| p.governance.delay = p.unbonding),
+            ("deposit_per_byte", |p| p.deposit_per_byte = 1_000_001),
+            ("netuid_rest", |p| p.netuid_rest = p.max_lifetime - 1),
+            ("min_stake", |p| p.min_stake = p.existential_deposit()),
+            ("min_stake", |p| (p.slash_permille, p.min_stake) = (MAX_SLASH, 9 * p.existential_deposit())),
+            ("lock.floor", |p| p.lock.floor = p.deposit(RecordKind::Subnet) - 1),
         ];
         for (place, mistake) in mistakes {
             let mut params = Params::default();

@@ -19,7 +19,7 @@ use crate::{
     block::Block,
     chain::{BlockError, Draft, Next, Tip},
     mempool::{Mempool, MempoolError},
-    transaction::SignedTransaction,
+    transaction::{Checked, SignedTransaction},
     tree::StateTree,
 };
 
@@ -102,6 +102,22 @@ impl Proposals {
             self.keep(id, next);
         }
         Ok(())
+    }
+
+    /// Executes a block that validators agreed on, with its transactions `checked` ([`Tip::check_agreed`]).
+    ///
+    /// # Errors
+    /// See [`Self::check`].
+    pub fn check_agreed(
+        &mut self,
+        tree: &impl StateTree,
+        block: &Block,
+        checked: &[Checked],
+    ) -> Result<Next, BlockError> {
+        match self.take(&block.header.id()) {
+            Some(next) => Ok(next),
+            None => self.tip.check_agreed(tree, block, checked),
+        }
     }
 
     /// Whether the block with this id may follow, as far as is known.

@@ -252,6 +252,16 @@ impl Roster {
         }
     }
 
+    /// Begins to count missed heights again: the places of heights depend on the window.
+    pub(crate) fn forget_missed(&mut self) {
+        let members: Vec<NodeId> = self.liveness.keys().copied().collect();
+        for member in members {
+            if let Some(found) = self.liveness.get_mut(&member) {
+                found.missed = MissedHeights::default();
+            }
+        }
+    }
+
     /// These nodes sign from `first` on. Who stays in office keeps its count; a new member begins without one.
     pub(crate) fn take_office(&mut self, members: impl Iterator<Item = NodeId>, first: u64) {
         let mut before = std::mem::take(&mut self.liveness);

@@ -75,6 +75,9 @@ pub enum SnapshotError {
         /// Whose it was to be.
         expected: MeshId,
     },
+    /// A certified state for a mesh that continues no other one.
+    #[error("the mesh was not recovered from another one: it begins with its genesis")]
+    NotRecovered,
     /// The state of another block than the trusted one.
     #[error("a snapshot of block {found}, not of the trusted block {expected}")]
     OtherBlock {
@@ -149,6 +152,26 @@ pub fn read(
     trusted: Option<&Hash>,
     input: &mut impl Read,
 ) -> Result<Imported, SnapshotError> {
+    read_of(spec, spec.mesh_id(), input, |found| trusted.copied().unwrap_or(found))
+}
+
+/// Reads the state that the mesh of `spec` continues: that of the certified block which the spec names. Its validators are
+/// those of the mesh before; see [`recovery::begin`](crate::recovery::begin).
+///
+/// # Errors
+/// When it is anything else, or not whole, or the spec continues no other mesh.
+pub fn read_certified(spec: &MeshSpec, input: &mut impl Read) -> Result<Imported, SnapshotError> {
+    let recovered = spec.recovered.as_ref().ok_or(SnapshotError::NotRecovered)?;
+    read_of(spec, recovered.mesh, input, |_| recovered.block)
+}
+
+/// Reads the state of the block of mesh `expected` whose id is what `trusted` says when it is given the id in the file.
+fn read_of(
+    spec: &MeshSpec,
+    expected: MeshId,
+    input: &mut impl Read,
+    trusted: impl FnOnce(Hash) -> Hash,
+) -> Result<Imported, SnapshotError> {
     // The limit holds for the whole input: the number of records in the head is a claim of the sender.
     let mut frames = Frames { input: &mut input.take(MAX_SNAPSHOT_BYTES), number: 0 };
     let mut magic = [0; MAGIC.len()];
@@ -157,13 +180,13 @@ pub fn read(
         return Err(SnapshotError::NoSnapshot);
     }
     let head: Head = frames.next(MAX_HEADER_LEN + MAX_CERTIFICATE_LEN + 64)?;
-    let expected = spec.mesh_id();
     if head.header.mesh != expected {
         return Err(SnapshotError::OtherMesh { found: head.header.mesh, expected });
     }
     let found = head.header.id();
-    if let Some(expected) = trusted.filter(|trusted| **trusted != found) {
-        return Err(SnapshotError::OtherBlock { found, expected: *expected });
+    let expected = trusted(found);
+    if found != expected {
+        return Err(SnapshotError::OtherBlock { found, expected });
     }
     let state = state_of(spec, &head.header, frames.records(head.records)?)?;
     Ok(Imported { tip: Tip { header: head.header, state }, certificate: head.certificate })

@@ -9,8 +9,10 @@
 mod builder;
 mod check;
 mod error;
+mod recovered;
 mod registry;
 mod toml_text;
+mod vesting;
 
 use std::time::Duration;
 
@@ -21,15 +23,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::{params::Params, upgrade::Upgrade};
 
-pub(crate) use check::is_name;
+pub(crate) use check::{check_rules, is_name};
 pub use error::SpecError;
+pub use recovered::{Recovered, RecoveredValidator};
 pub use registry::Registry;
+pub use vesting::VestingSpec;
 
 /// Largest spec that is read, in bytes: about 10,000 nodes.
 pub const MAX_SPEC_LEN: usize = 2 << 20;
 
 /// Maximum supply of a mesh, in tokens. Source: the economics of the mesh, "Emission".
 pub const MAX_SUPPLY_TOKENS: u64 = 21_000_000;
+
+/// Endpoints in a spec.
+pub const MAX_ENDPOINTS: usize = 16;
 
 /// Validators and miners of one subnet.
 pub const SLOTS: usize = 256;
@@ -70,6 +77,9 @@ pub struct MeshSpec {
     /// The heights at which other versions of the rules become active; not part of the mesh's id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upgrades: Vec<Upgrade>,
+    /// The mesh that this one continues; none for a mesh that begins with its own lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<Recovered>,
     /// The subnets at genesis.
     #[serde(default)]
     pub subnets: Vec<SubnetSpec>,
@@ -158,6 +168,9 @@ pub struct NetworkSection {
     /// Multiaddresses of the bootstrap nodes, each ending in `/p2p/ID`.
     #[serde(default)]
     pub bootstrap: Vec<String>,
+    /// URLs of HTTP APIs that anyone may ask, for commands without a node; what they give is proven.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<String>,
     /// The contract that stores checkpoints; without one, nodes store them in files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<AnchorPlace>,
@@ -214,6 +227,9 @@ pub struct AccountSpec {
     pub owner: NodeId,
     /// The balance, in base units.
     pub balance: Amount,
+    /// What it gets beside its balance, little by little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vesting: Option<VestingSpec>,
 }
 
 /// One registered node.
@@ -276,7 +292,13 @@ impl MeshSpec {
         let next_byte = MechanismSpec::named("next-byte");
         let next_byte = match scope {
             // Tasks every two seconds, on one machine: small ones.
-            Scope::Local => next_byte.with("contexts", 8).with("cell", 64),
+            Scope::Local => next_byte
+                .with("contexts", 8)
+                .with("cell", 64)
+                .with("completions", 1)
+                .with("completion_share", 300)
+                .with("user_mix", 0)
+                .with("reuse", 1),
             Scope::Public => next_byte,
         };
         let subnet = SubnetSpec::new(Netuid(1), "text-generation", Some(next_byte));
@@ -297,6 +319,7 @@ impl MeshSpec {
             economy,
             network: NetworkSection::default(),
             upgrades: Vec::new(),
+            recovered: None,
             subnets: vec![subnet],
             accounts: Vec::new(),
             nodes: Vec::new(),
@@ -320,9 +343,15 @@ impl MeshSpec {
     pub fn mesh_id(&self) -> MeshId {
         let lists = (&self.subnets, &self.accounts, &self.nodes);
         let defining = (&self.mesh, &self.directory, &self.consensus, &self.economy, lists);
-        match cbor::encode(&defining) {
-            Ok(bytes) => MeshId::from_bytes(*Hash::of("nervure/mesh/2", &[&bytes]).as_bytes()),
-            Err(_) => unreachable!("strings, integers and byte strings always encode"),
+        let recovered = self.recovered.as_ref().map(cbor::encode).transpose();
+        match (cbor::encode(&defining), recovered) {
+            (Ok(bytes), Ok(recovered)) => {
+                // A second part only where there is one: the id of every other mesh stays as it was.
+                let parts: Vec<&[u8]> =
+                    std::iter::once(&bytes).chain(&recovered).map(Vec::as_slice).collect();
+                MeshId::from_bytes(*Hash::of("nervure/mesh/2", &parts).as_bytes())
+            }
+            _ => unreachable!("strings, integers and byte strings always encode"),
         }
     }
 
@@ -357,7 +386,7 @@ mod tests {
     fn sample() -> MeshSpec {
         let nodes = vec![node(1, Role::Validator), node(2, Role::Miner)];
         let owner = NodeKey::from_seed(&[7; 32]).node_id();
-        let accounts = vec![AccountSpec::new(owner, Amount::from_base_units(9))];
+        let accounts = vec![AccountSpec::new(owner, Amount::from_base_units(900))];
         let mut spec = MeshSpec { nodes, accounts, ..MeshSpec::test("sample") };
         spec.subnets[0].owner = Some(owner);
         spec.nodes[1].owner = Some(owner);
@@ -394,12 +423,17 @@ mod tests {
         let spec = sample();
         let mut moved = spec.clone();
         moved.network.bootstrap.push("/ip4/127.0.0.1/udp/1/quic-v1/p2p/12D3KooW".into());
+        moved.network.endpoints.push("https://mesh.example".into());
         assert_eq!(moved.mesh_id(), spec.mesh_id());
-        let changes: [fn(&mut MeshSpec); 10] = [
+        assert_eq!(MeshSpec::parse(&moved.to_toml()).as_ref(), Ok(&moved));
+        moved.network.endpoints = vec!["https://mesh.example".into(); MAX_ENDPOINTS + 1];
+        assert_eq!(MeshSpec::parse(&moved.to_toml()), Err(SpecError::Endpoints));
+        let changes: [fn(&mut MeshSpec); 11] = [
+            |s| s.economy.peer_prediction = None,
             |s| s.consensus.block_milliseconds += 1,
             |s| s.economy.min_base_fee += 1,
             |s| s.economy.subnet.commit_reveal = false,
-            |s| s.accounts[0].balance = Amount::ZERO,
+            |s| s.accounts[0].balance = Amount::from_base_units(500),
             |s| s.nodes[1].owner = None,
             |s| s.mesh.name.push('x'),
             |s| s.mesh.scope = Scope::Public,
@@ -470,6 +504,8 @@ mod tests {
         assert!(matches!(refused(too_much), SpecError::OverCap));
         let too_rich = |s: &mut MeshSpec| s.accounts[0].balance = Amount::from_tokens(21_000_000).unwrap();
         assert!(matches!(refused(too_rich), SpecError::OverCap));
+        let dust = |s: &mut MeshSpec| s.accounts[0].balance = Amount::from_base_units(499);
+        assert!(matches!(refused(dust), SpecError::AccountTooSmall { .. }));
         assert!(matches!(
             refused(|s| s.accounts.push(s.accounts[0].clone())),
             SpecError::DuplicateAccount { .. }

@@ -4,8 +4,8 @@
 //! events on every machine. It reads no clock and draws no randomness; everything is kept in ordered
 //! maps.
 //!
-//! **Conservation.** After every block, balances, unbonding amounts, stakes, locks and pending emission add
-//! up to the issuance, to the base unit ([`LedgerState::held`]).
+//! **Conservation.** After every block, balances, unbonding amounts, stakes, locks, deposits, the treasury and pending
+//! emission add up to the issuance, to the base unit ([`LedgerState::held`]).
 //!
 //! A block first pays out what is unbonded, mints its reward, shares it among the subnets and lets prices
 //! decay; then come its transactions, and last the epochs that are due.
@@ -15,9 +15,11 @@
 
 mod advance;
 mod anchor;
+mod deposits;
 mod election;
 mod epochs;
 mod genesis;
+mod governance;
 mod shares;
 mod slashing;
 
@@ -25,12 +27,13 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use nervure_consensus::checkpoint::ValidatorSet;
-use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId};
+use nervure_primitives::{Amount, BlockHeight, MeshId, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
 pub use advance::{Advanced, InvalidTransaction, Trial};
 pub use epochs::EpochRecord;
 pub use genesis::GenesisError;
+pub use governance::ActionError;
 pub use shares::{ROOT_VALIDATORS, ShareChange};
 pub use slashing::{Offence, REPORTER_PERMILLE};
 
@@ -40,10 +43,13 @@ use crate::{
     block::BlockContext,
     block_weight::BlockWeight,
     economics::{base_fee::BaseFee, burn::decay_factor, emission::block_reward, lock::LastLock},
+    governance::Governance,
     lane::Lane,
     nodes::Nodes,
     params::Params,
+    proxies::Proxies,
     roster::Roster,
+    spec::ConsensusSection,
     subnet::Subnet,
     upgrade::Upgrades,
 };
@@ -54,6 +60,7 @@ use crate::{
 pub struct LedgerState {
     pub(crate) mesh: MeshId,
     pub(crate) params: Arc<Params>,
+    pub(crate) consensus: ConsensusSection,
     pub(crate) upgrades: Arc<Upgrades>,
     /// The most weight of a block.
     pub(crate) limit: BlockWeight,
@@ -67,9 +74,10 @@ pub struct LedgerState {
     pub(crate) accounts: Accounts,
     pub(crate) nodes: Nodes,
     pub(crate) subnets: OrdMap<Netuid, Subnet>,
-    /// The number of the next subnet. Numbers are never used twice, so that nothing said about a
-    /// dissolved subnet is taken for another.
+    /// The least number that no subnet had yet.
     pub(crate) next_netuid: u32,
+    /// The numbers of dissolved subnets.
+    pub(crate) resting: OrdMap<Netuid, RestingNumber>,
     pub(crate) last_lock: LastLock,
     pub(crate) votes: OrdMap<NodeId, SubnetVote>,
     /// The validators until the next election.
@@ -78,6 +86,8 @@ pub struct LedgerState {
     pub(crate) last_validators: Option<Arc<ValidatorSet>>,
     pub(crate) anchors: Anchors,
     pub(crate) roster: Roster,
+    pub(crate) governance: Governance,
+    pub(crate) proxies: Proxies,
 }
 
 /// A node's vote on each subnet's share of the emission.
@@ -88,6 +98,19 @@ pub struct SubnetVote {
     pub block: u64,
     /// Subnets and weights; subnets that are gone since count for nothing.
     pub weights: Vec<(Netuid, u16)>,
+    /// What is deposited for it.
+    pub deposit: Amount,
+}
+
+/// The number of a subnet that was dissolved. It is used again after a rest, so that nothing that was signed about the
+/// former subnet is taken for the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestingNumber {
+    /// The block from which on a new subnet may have it.
+    pub free: BlockHeight,
+    /// The epoch that the next subnet begins with: no epoch of a number comes twice.
+    pub epoch: u64,
 }
 
 impl LedgerState {
@@ -101,7 +124,7 @@ impl LedgerState {
         self.mesh
     }
 
-    /// The parameters of the mesh.
+    /// The parameters of the mesh now: those of its spec, and what votes made of them.
     pub fn params(&self) -> &Params {
         &self.params
     }
@@ -141,6 +164,11 @@ impl LedgerState {
         &self.roster
     }
 
+    /// Who may act for an owner, and what they announced.
+    pub fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
     /// The subnets by their numbers.
     pub fn subnets(&self) -> &OrdMap<Netuid, Subnet> {
         &self.subnets
@@ -151,12 +179,23 @@ impl LedgerState {
         self.params.lock.cost(self.last_lock, self.height.saturating_add(1))
     }
 
-    /// All balances, stakes, locks and pending amounts, in base units: always the issuance.
+    /// The numbers of dissolved subnets, and when they are used again.
+    pub fn resting(&self) -> &OrdMap<Netuid, RestingNumber> {
+        &self.resting
+    }
+
+    /// All balances, stakes, locks, deposits and pending amounts, in base units: always the issuance.
     pub fn held(&self) -> u128 {
-        self.accounts.total()
+        let votes = self.votes.values().map(|vote| u128::from(vote.deposit.base_units()));
+        let anchors = self.anchors.keys.values().map(|key| u128::from(key.deposit.base_units()));
+        votes.chain(anchors).sum::<u128>()
+            + self.accounts.total()
+            + self.proxies.held()
             + self.nodes.total_held()
             + self.subnets.values().map(Subnet::held).sum::<u128>()
             + u128::from(self.carry)
+            + self.governance.held()
+            + self.nodes.ballots.held()
     }
 
     /// The numbers of the subnets, ascending.
@@ -176,6 +215,8 @@ impl LedgerState {
         self.nodes.block = self.height;
         // Before the transactions: what is unbonded now can be spent in this block.
         self.release_unbonded();
+        self.release_moved();
+        self.forget_retired();
         self.mint();
         // After the minting, so that this block's reward is shared in this block.
         self.share_out();

@@ -3,6 +3,7 @@
 //! The numbers of slots are reused; what a neuron earned, set or committed in a slot is not. `Subnet::place` is the
 //! only way into one and clears everything that refers to its last holder.
 
+mod backing;
 mod epoch_weight;
 mod hyperparameters;
 mod inputs;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use nervure_primitives::{Hash, MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
+pub use backing::Backing;
 pub use hyperparameters::{HYPERPARAMETERS, Hyperparameter, Hyperparameters};
 pub use inputs::{EpochInputs, MAX_INPUTS_LEN, NeuronInputs};
 pub use metagraph::{MAX_PROOF_STEPS, Metagraph, MetagraphProof, MetagraphRoot, MetagraphRow};
@@ -150,13 +152,24 @@ impl Subnet {
         self.due = block.saturating_add(blocks_until_epoch(block, tempo, block));
     }
 
-    /// The tokens that it holds (lock and pot), in base units.
+    /// The tokens that it holds (lock, pot, and deposits for its slots), in base units.
     pub(crate) fn held(&self) -> u128 {
-        u128::from(self.locked) + u128::from(self.pending)
+        let deposits = self.neurons.iter().map(|neuron| u128::from(neuron.deposit.base_units()));
+        u128::from(self.locked) + u128::from(self.pending) + deposits.sum::<u128>()
     }
 
-    /// The slot that a newcomer would get at `block`: a free one, or that of the neuron to prune.
+    /// The slots that nodes have.
+    pub fn occupied(&self) -> impl Iterator<Item = (Uid, &Neuron)> {
+        let slots = (0u16..).map(Uid).zip(self.neurons.iter().map(Arc::as_ref));
+        slots.filter(|(_, neuron)| !neuron.is_vacant())
+    }
+
+    /// The slot that a newcomer would get at `block`: a vacant one, a further one, or that of the neuron to prune.
     pub(crate) fn slot_for_newcomer(&self, params: &Params, block: u64) -> Option<Uid> {
+        let vacant = self.neurons.iter().position(|neuron| neuron.is_vacant());
+        if let Some(vacant) = vacant {
+            return u16::try_from(vacant).ok().map(Uid);
+        }
         let taken = self.neurons.len();
         if taken < usize::from(params.slots) {
             return u16::try_from(taken).ok().map(Uid);
@@ -175,15 +188,15 @@ impl Subnet {
     }
 
     /// Puts a newcomer into the slot that [`Self::slot_for_newcomer`] named. Clears weights and bonds for the slot,
-    /// because they were for another node. Returns the node that lost the slot.
-    pub(crate) fn place(&mut self, newcomer: Neuron, uid: Uid) -> Option<NodeId> {
+    /// because they were for another node. Returns the neuron that lost the slot.
+    pub(crate) fn place(&mut self, newcomer: Neuron, uid: Uid) -> Option<Arc<Neuron>> {
         let Some(slot) = self.neurons.get_mut(usize::from(uid.0)) else {
             self.neurons.push(Arc::new(newcomer));
             return None;
         };
         // The whole neuron is replaced: emission, bonds, permit and commits of the former holder go with
         // it.
-        let former = std::mem::replace(slot, Arc::new(newcomer)).node;
+        let former = std::mem::replace(slot, Arc::new(newcomer));
         for neuron in self.neurons.iter_mut().filter(|neuron| neuron.speaks_of(uid)) {
             Arc::make_mut(neuron).forget(uid);
         }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+pub mod simulated;
+
 use std::num::NonZeroUsize;
 
 use nervure_consensus::{
@@ -144,7 +146,7 @@ impl Chain {
             let draft = self.draft();
             let next = self.tip.next(&self.tree, draft, NonZeroUsize::MIN).unwrap();
             let refused =
-                next.events.iter().find(|event| matches!(event, crate::event::Event::Refused { .. }));
+                next.events.iter().find(|event| matches!(event, crate::event::Event::Rejected { .. }));
             assert_eq!(refused, None);
             self.take(next);
         }

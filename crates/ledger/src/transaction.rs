@@ -13,27 +13,50 @@
 //! it cannot: make the decoder allocate more than [`MAX_LEN`] bytes, have a transaction carried out twice, or have one in
 //! a block that no account pays for.
 
+mod ahead;
+mod announce_call;
+mod batch;
+mod cancel_announcement;
 mod checked;
+mod claim_vested;
 mod commit_weights;
+mod deregister_neuron;
+mod deregister_node;
 mod execute;
+mod form;
 mod join_validators;
 mod kind;
 mod leave_validators;
+mod move_stake;
+mod multisig_call;
+#[cfg(feature = "next-version")]
+mod noop;
+mod proxy_call;
 mod register_anchor_key;
 mod register_neuron;
 mod register_node;
 mod register_subnet;
 mod rejection;
+mod remove_proxy;
 mod report_equivocation;
 mod reveal_weights;
+mod rotate_owner;
+#[cfg(test)]
+mod sample;
 mod set_hyperparameter;
 mod set_mechanism;
+mod set_proxy;
 mod set_take;
 mod set_weights;
 mod stake;
+mod submit_proposal;
 mod swap_key;
+#[cfg(test)]
+mod tests;
 mod transfer;
+mod transfer_vested;
 mod unstake;
+mod vote_proposal;
 mod vote_subnets;
 mod weight;
 mod weights;
@@ -43,28 +66,55 @@ use nervure_primitives::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use ahead::CheckedAhead;
+pub use announce_call::{AnnounceCall, AnnounceCallOutcome};
+pub use batch::{Batch, BatchOutcome, MAX_BATCH_CALLS, MAX_BATCH_WEIGHT};
+pub use cancel_announcement::{CancelAnnouncement, CancelAnnouncementOutcome};
 pub use checked::{Checked, SignedTransaction};
+pub use claim_vested::{ClaimVested, ClaimVestedOutcome};
 pub use commit_weights::{CommitWeights, CommitWeightsOutcome};
+pub use deregister_neuron::{DeregisterNeuron, DeregisterNeuronOutcome};
+pub use deregister_node::{DeregisterNode, DeregisterNodeOutcome};
 pub(crate) use execute::{Execution, Payment, admit};
+pub use form::FormError;
+pub(crate) use form::Rank;
 pub use join_validators::{JoinValidators, JoinValidatorsOutcome};
 pub(crate) use kind::TransactionKind;
 pub use kind::{Description, SignerKey};
 pub use leave_validators::{LeaveValidators, LeaveValidatorsOutcome};
+pub use move_stake::{MoveStake, MoveStakeOutcome};
+pub use multisig_call::{MultisigCall, MultisigOutcome};
+#[cfg(feature = "next-version")]
+pub use noop::{Noop, NoopOutcome};
+pub use proxy_call::{ProxyCall, ProxyOutcome};
 pub use register_anchor_key::{RegisterAnchorKey, RegisterAnchorKeyOutcome};
 pub use register_neuron::{RegisterNeuron, RegisterNeuronOutcome};
 pub use register_node::{RegisterNode, RegisterNodeOutcome, consent};
 pub use register_subnet::{RegisterSubnet, RegisterSubnetOutcome};
-pub use rejection::Rejection;
+pub use rejection::{
+    CallRejection, FundsRejection, GovernanceRejection, InclusionRejection, NodeRejection, NodeUse,
+    ProxyRejection, Rejection, StakeRejection, SubnetRejection, ValidatorRejection, WeightsRejection,
+};
+pub use remove_proxy::{RemoveProxy, RemoveProxyOutcome};
 pub use report_equivocation::{ReportEquivocation, ReportEquivocationOutcome};
 pub use reveal_weights::{RevealWeights, RevealWeightsOutcome, commitment};
+pub use rotate_owner::{
+    Holding, MAX_HOLDINGS, MAX_UNBONDING, RotateOwner, RotateOwnerOutcome, owner_consent,
+};
+#[cfg(test)]
+pub(crate) use sample::{AnySample, Sample};
 pub use set_hyperparameter::{SetHyperparameter, SetHyperparameterOutcome};
 pub use set_mechanism::{SetMechanism, SetMechanismOutcome};
+pub use set_proxy::{SetProxy, SetProxyOutcome};
 pub use set_take::{SetTake, SetTakeOutcome};
 pub use set_weights::{SetWeights, SetWeightsOutcome};
 pub use stake::{Stake, StakeOutcome};
+pub use submit_proposal::{SubmitProposal, SubmitProposalOutcome};
 pub use swap_key::{SwapKey, SwapKeyOutcome};
-pub use transfer::{Transfer, TransferOutcome};
+pub use transfer::{MAX_MEMO_BYTES, Memo, Transfer, TransferOutcome};
+pub use transfer_vested::{TransferVested, TransferVestedOutcome};
 pub use unstake::{Unstake, UnstakeOutcome};
+pub use vote_proposal::{VoteProposal, VoteProposalOutcome};
 pub use vote_subnets::{VoteSubnets, VoteSubnetsOutcome};
 
 use crate::{lane::LaneScope, state::LedgerState};
@@ -138,6 +188,39 @@ pub enum Call {
     LeaveValidators(LeaveValidators),
     /// Signed by a node key: shows that a validator equivocated.
     ReportEquivocation(ReportEquivocation),
+    /// Moves stake to another node.
+    MoveStake(MoveStake),
+    /// Gives what the signer holds to another owner key.
+    RotateOwner(RotateOwner),
+    /// Proposes a decision to the token holders.
+    SubmitProposal(SubmitProposal),
+    /// Votes on a proposal with stakes.
+    VoteProposal(VoteProposal),
+    /// Removes a node of the signer that is not used any more.
+    DeregisterNode(DeregisterNode),
+    /// Leaves a slot in a subnet.
+    DeregisterNeuron(DeregisterNeuron),
+    /// Does nothing, from protocol version 2 on.
+    #[cfg(feature = "next-version")]
+    Noop(Noop),
+    /// Carries out several calls, or none.
+    Batch(Batch),
+    /// Does something for a threshold account.
+    Multisig(MultisigCall),
+    /// Lets a key act for the signer.
+    SetProxy(SetProxy),
+    /// Takes a key's right to act for the signer back.
+    RemoveProxy(RemoveProxy),
+    /// Does something for an owner, as its proxy.
+    Proxy(ProxyCall),
+    /// Announces what the signer will do as a proxy.
+    Announce(AnnounceCall),
+    /// Cancels what a proxy announced.
+    CancelAnnouncement(CancelAnnouncement),
+    /// Pays an amount that becomes free little by little.
+    TransferVested(TransferVested),
+    /// Claims what has vested.
+    ClaimVested(ClaimVested),
 }
 
 /// What a transaction did: the outcome of each kind.
@@ -181,6 +264,39 @@ pub enum Outcome {
     ValidatorLeft(LeaveValidatorsOutcome),
     /// A validator equivocated, is slashed and makes no blocks any more.
     EquivocationReported(ReportEquivocationOutcome),
+    /// A stake is on another node.
+    StakeMoved(MoveStakeOutcome),
+    /// Nodes, stakes, subnets and what is unbonding have another owner.
+    OwnerRotated(RotateOwnerOutcome),
+    /// Stake can vote on a proposal.
+    ProposalSubmitted(SubmitProposalOutcome),
+    /// Stakes voted on a proposal.
+    ProposalVoted(VoteProposalOutcome),
+    /// A node is none any more, and its deposits are given back.
+    NodeDeregistered(DeregisterNodeOutcome),
+    /// A node has left its slot.
+    NeuronDeregistered(DeregisterNeuronOutcome),
+    /// Nothing was done.
+    #[cfg(feature = "next-version")]
+    DidNothing(NoopOutcome),
+    /// Several calls were carried out.
+    BatchApplied(BatchOutcome),
+    /// A threshold account did something.
+    MultisigApplied(MultisigOutcome),
+    /// A key may act for an owner.
+    ProxySet(SetProxyOutcome),
+    /// A key acts for an owner no more.
+    ProxyRemoved(RemoveProxyOutcome),
+    /// A proxy did something for an owner.
+    ProxyApplied(ProxyOutcome),
+    /// A proxy announced a call.
+    Announced(AnnounceCallOutcome),
+    /// What a proxy announced is cancelled.
+    AnnouncementCancelled(CancelAnnouncementOutcome),
+    /// An amount becomes free little by little.
+    VestedTransferred(TransferVestedOutcome),
+    /// What has vested is in the balance.
+    VestedClaimed(ClaimVestedOutcome),
 }
 
 /// Evaluates `$body` with `$kind` bound to what the call carries, as the type of its kind.
@@ -205,9 +321,29 @@ macro_rules! with_kind {
             Call::JoinValidators($kind) => $body,
             Call::LeaveValidators($kind) => $body,
             Call::ReportEquivocation($kind) => $body,
+            Call::MoveStake($kind) => $body,
+            Call::RotateOwner($kind) => $body,
+            Call::SubmitProposal($kind) => $body,
+            Call::VoteProposal($kind) => $body,
+            Call::DeregisterNode($kind) => $body,
+            Call::DeregisterNeuron($kind) => $body,
+            #[cfg(feature = "next-version")]
+            Call::Noop($kind) => $body,
+            Call::Batch($kind) => $body,
+            Call::Multisig($kind) => $body,
+            Call::SetProxy($kind) => $body,
+            Call::RemoveProxy($kind) => $body,
+            Call::Proxy($kind) => $body,
+            Call::Announce($kind) => $body,
+            Call::CancelAnnouncement($kind) => $body,
+            Call::TransferVested($kind) => $body,
+            Call::ClaimVested($kind) => $body,
         }
     };
 }
+
+// By its path, for the modules above it.
+use with_kind;
 
 impl Call {
     /// The key that signs it.
@@ -218,6 +354,15 @@ impl Call {
         with_kind!(self, kind => of(kind))
     }
 
+    /// The first protocol version whose blocks may have it, and what is inside of it.
+    pub(crate) fn since(&self) -> u32 {
+        fn of<K: TransactionKind>(_: &K) -> u32 {
+            K::SINCE
+        }
+        let inside = self.inside().iter().map(Self::since).max();
+        with_kind!(self, kind => of(kind)).max(inside.unwrap_or(0))
+    }
+
     /// Where it counts when a validator sends it for free.
     pub(crate) fn lane(&self) -> Option<LaneScope> {
         with_kind!(self, kind => kind.lane())
@@ -226,6 +371,11 @@ impl Call {
     /// The most that it takes from the account of its signer, beside the fee, in base units.
     pub(crate) fn spends(&self, state: &LedgerState) -> u64 {
         with_kind!(self, kind => kind.spends(state))
+    }
+
+    /// Whether it spends all that the signer's account holds.
+    pub(crate) fn closes_account(&self) -> bool {
+        with_kind!(self, kind => kind.closes_account())
     }
 
     /// Applies it for `signer`, or rejects it without a trace.
@@ -249,6 +399,23 @@ impl Call {
             Self::JoinValidators(call) => Outcome::ValidatorJoined(call.apply(state, signer)?),
             Self::LeaveValidators(call) => Outcome::ValidatorLeft(call.apply(state, signer)?),
             Self::ReportEquivocation(call) => Outcome::EquivocationReported(call.apply(state, signer)?),
+            Self::MoveStake(call) => Outcome::StakeMoved(call.apply(state, signer)?),
+            Self::RotateOwner(call) => Outcome::OwnerRotated(call.apply(state, signer)?),
+            Self::SubmitProposal(call) => Outcome::ProposalSubmitted(call.apply(state, signer)?),
+            Self::VoteProposal(call) => Outcome::ProposalVoted(call.apply(state, signer)?),
+            Self::DeregisterNode(call) => Outcome::NodeDeregistered(call.apply(state, signer)?),
+            Self::DeregisterNeuron(call) => Outcome::NeuronDeregistered(call.apply(state, signer)?),
+            #[cfg(feature = "next-version")]
+            Self::Noop(call) => Outcome::DidNothing(call.apply(state, signer)?),
+            Self::Batch(call) => Outcome::BatchApplied(call.apply(state, signer)?),
+            Self::Multisig(call) => Outcome::MultisigApplied(call.apply(state, signer)?),
+            Self::SetProxy(call) => Outcome::ProxySet(call.apply(state, signer)?),
+            Self::RemoveProxy(call) => Outcome::ProxyRemoved(call.apply(state, signer)?),
+            Self::Proxy(call) => Outcome::ProxyApplied(call.apply(state, signer)?),
+            Self::Announce(call) => Outcome::Announced(call.apply(state, signer)?),
+            Self::CancelAnnouncement(call) => Outcome::AnnouncementCancelled(call.apply(state, signer)?),
+            Self::TransferVested(call) => Outcome::VestedTransferred(call.apply(state, signer)?),
+            Self::ClaimVested(call) => Outcome::VestedClaimed(call.apply(state, signer)?),
         })
     }
 
@@ -259,6 +426,16 @@ impl Call {
 }
 
 impl Outcome {
+    /// Computes what only a trial of the transaction shows, with the state after it.
+    pub(crate) fn foresee(&mut self, state: &LedgerState) {
+        if let Self::Voted(vote) = self {
+            vote.foresee(state);
+        }
+        if let Self::ProposalVoted(vote) = self {
+            vote.foresee(state);
+        }
+    }
+
     /// The outcome in words, for users.
     pub fn description(&self) -> Description {
         match self {
@@ -280,14 +457,73 @@ impl Outcome {
             Self::ValidatorJoined(outcome) => JoinValidators::description(outcome),
             Self::ValidatorLeft(outcome) => LeaveValidators::description(outcome),
             Self::EquivocationReported(outcome) => ReportEquivocation::description(outcome),
+            Self::StakeMoved(outcome) => MoveStake::description(outcome),
+            Self::OwnerRotated(outcome) => RotateOwner::description(outcome),
+            Self::ProposalSubmitted(outcome) => SubmitProposal::description(outcome),
+            Self::ProposalVoted(outcome) => VoteProposal::description(outcome),
+            Self::NodeDeregistered(outcome) => DeregisterNode::description(outcome),
+            Self::NeuronDeregistered(outcome) => DeregisterNeuron::description(outcome),
+            #[cfg(feature = "next-version")]
+            Self::DidNothing(outcome) => Noop::description(outcome),
+            Self::BatchApplied(outcome) => Batch::description(outcome),
+            Self::MultisigApplied(outcome) => MultisigCall::description(outcome),
+            Self::ProxySet(outcome) => SetProxy::description(outcome),
+            Self::ProxyRemoved(outcome) => RemoveProxy::description(outcome),
+            Self::ProxyApplied(outcome) => ProxyCall::description(outcome),
+            Self::Announced(outcome) => AnnounceCall::description(outcome),
+            Self::AnnouncementCancelled(outcome) => CancelAnnouncement::description(outcome),
+            Self::VestedTransferred(outcome) => TransferVested::description(outcome),
+            Self::VestedClaimed(outcome) => ClaimVested::description(outcome),
         }
     }
+}
+
+/// One transaction of every kind.
+#[cfg(test)]
+fn samples() -> Vec<AnySample> {
+    vec![
+        AnySample::of(Call::Transfer, Outcome::Transferred),
+        AnySample::of(Call::RegisterNode, Outcome::NodeRegistered),
+        AnySample::of(Call::SwapKey, Outcome::KeySwapped),
+        AnySample::of(Call::SetTake, Outcome::TakeSet),
+        AnySample::of(Call::Stake, Outcome::Staked),
+        AnySample::of(Call::Unstake, Outcome::Unstaked),
+        AnySample::of(Call::RegisterSubnet, Outcome::SubnetRegistered),
+        AnySample::of(Call::RegisterNeuron, Outcome::NeuronRegistered),
+        AnySample::of(Call::SetHyperparameter, Outcome::HyperparameterSet),
+        AnySample::of(Call::SetMechanism, Outcome::MechanismSet),
+        AnySample::of(Call::SetWeights, Outcome::WeightsSet),
+        AnySample::of(Call::CommitWeights, Outcome::WeightsCommitted),
+        AnySample::of(Call::RevealWeights, Outcome::WeightsRevealed),
+        AnySample::of(Call::VoteSubnets, Outcome::Voted),
+        AnySample::of(Call::RegisterAnchorKey, Outcome::AnchorKeyRegistered),
+        AnySample::of(Call::JoinValidators, Outcome::ValidatorJoined),
+        AnySample::of(Call::LeaveValidators, Outcome::ValidatorLeft),
+        AnySample::of(Call::ReportEquivocation, Outcome::EquivocationReported),
+        AnySample::of(Call::MoveStake, Outcome::StakeMoved),
+        AnySample::of(Call::RotateOwner, Outcome::OwnerRotated),
+        AnySample::of(Call::SubmitProposal, Outcome::ProposalSubmitted),
+        AnySample::of(Call::VoteProposal, Outcome::ProposalVoted),
+        AnySample::of(Call::DeregisterNode, Outcome::NodeDeregistered),
+        AnySample::of(Call::DeregisterNeuron, Outcome::NeuronDeregistered),
+        #[cfg(feature = "next-version")]
+        AnySample::of(Call::Noop, Outcome::DidNothing),
+        AnySample::of(Call::Batch, Outcome::BatchApplied),
+        AnySample::of(Call::Multisig, Outcome::MultisigApplied),
+        AnySample::of(Call::SetProxy, Outcome::ProxySet),
+        AnySample::of(Call::RemoveProxy, Outcome::ProxyRemoved),
+        AnySample::of(Call::Proxy, Outcome::ProxyApplied),
+        AnySample::of(Call::Announce, Outcome::Announced),
+        AnySample::of(Call::CancelAnnouncement, Outcome::AnnouncementCancelled),
+        AnySample::of(Call::TransferVested, Outcome::VestedTransferred),
+        AnySample::of(Call::ClaimVested, Outcome::VestedClaimed),
+    ]
 }
 
 impl Transaction {
     /// Its weight, with an encoding of `bytes`.
     pub(crate) fn weight(&self, bytes: usize) -> u64 {
-        weight::whole(with_kind!(&self.call, kind => kind.weight()), bytes)
+        weight::whole(self.call.weight(), bytes)
     }
 
     /// The most that its weight can be, whatever its fee, tip, nonce and expiry are: what a sender asks the price of.

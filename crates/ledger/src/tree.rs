@@ -19,11 +19,12 @@ mod memory;
 mod proof;
 mod rebuild;
 mod record;
+mod update;
 
 use std::panic::{self, AssertUnwindSafe};
 
 use jmt::{JellyfishMerkleTree, KeyHash, storage::TreeReader, storage::TreeUpdateBatch};
-use nervure_primitives::{Hash, cbor};
+use nervure_primitives::Hash;
 
 pub use change::{Changes, changes};
 pub use fact::{Fact, MAX_FACT_LEN};
@@ -33,6 +34,7 @@ pub use memory::MemoryTree;
 pub use proof::{MAX_PROOF_LEN, ProofError, StateProof};
 pub use rebuild::RebuildError;
 pub use record::{Chain, Key, MAX_RECORD_LEN, Record};
+pub use update::update;
 
 /// Why a tree could not be read or changed: what is stored is not a tree.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,22 +74,6 @@ pub trait StateTree {
     /// # Errors
     /// When the tree is damaged, or nothing was ever written.
     fn prove(&self, key: &Key) -> Result<(Option<Record>, StateProof), TreeError>;
-}
-
-/// The tree of `version` after `changes`, computed from the one before and not yet written anywhere.
-///
-/// # Errors
-/// When `before` does not hold the version before.
-pub fn update(before: &impl TreeReader, version: u64, changes: &Changes) -> Result<TreeUpdate, TreeError> {
-    let mut leaves = Vec::with_capacity(changes.len());
-    for (key, record) in changes {
-        let value = record.as_ref().map(cbor::encode).transpose();
-        // `None` removes the leaf: the library takes an absent value as a deletion.
-        leaves.push((place(key), value.map_err(|error| TreeError::new(version, error))?));
-    }
-    let tree = JellyfishMerkleTree::<_, TreeHasher>::new(before);
-    let (root, batch) = guarded(version, || tree.put_value_set(leaves, version))?;
-    Ok(TreeUpdate { root: Hash::from_bytes(root.0), batch })
 }
 
 /// The record of `key` in a `version`, or that there is none, with the proof of it.

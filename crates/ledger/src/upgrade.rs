@@ -1,18 +1,20 @@
 //! Which version of the rules each height has.
 //!
 //! A version stands for everything that nodes have to do alike: the format of blocks and what execution makes of them.
-//! The mesh spec lists the heights at which a version becomes active. So the version of a height is a function of the
-//! spec and the height, old and new programs make the same blocks until that height, and a program that does not know
-//! the version stops before it.
+//! Token holders vote on the heights at which a version becomes active ([`crate::governance`]), and the mesh spec can list
+//! such heights, too. So the version of a height is a function of the state before it and of the spec, old and new programs
+//! make the same blocks until that height, and a program that does not know the version stops before it.
 //!
-//! The list is not part of the mesh id: an upgrade must not make another mesh. Nodes whose lists differ do not agree on
-//! the block at the activation height, so operators change the list before it, with the program.
+//! The list in the spec is not part of the mesh id: an upgrade must not make another mesh. Nodes whose lists differ do not
+//! agree on the block at the activation height, so operators change the list before it, with the program. What was voted is
+//! part of the state, and all nodes have it.
 
 use nervure_primitives::{BlockHeight, PROTOCOL_VERSION};
 use serde::{Deserialize, Serialize};
 
 /// A version and the height from which on it is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Upgrade {
     /// The first height with this version.
@@ -24,7 +26,10 @@ pub struct Upgrade {
 /// The upgrades of a mesh, ascending by height and by version, and the last version that this program knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upgrades {
+    /// Those of the mesh spec.
     list: Vec<Upgrade>,
+    /// Those that were voted.
+    voted: Vec<Upgrade>,
     known: u32,
 }
 
@@ -46,7 +51,7 @@ pub struct UnknownVersion {
 impl Upgrades {
     /// Of a mesh with these upgrades.
     pub const fn new(list: Vec<Upgrade>) -> Self {
-        Self { list, known: PROTOCOL_VERSION }
+        Self { list, voted: Vec::new(), known: PROTOCOL_VERSION }
     }
 
     /// For a program that knows the versions up to `known`, to test an upgrade before there is one.
@@ -57,15 +62,50 @@ impl Upgrades {
         self
     }
 
+    /// The same, with those that were voted.
+    #[must_use]
+    pub(crate) fn with_voted(mut self, voted: Vec<Upgrade>) -> Self {
+        self.voted = voted;
+        self
+    }
+
+    /// Those that were voted, in the order of their votes.
+    pub fn voted(&self) -> &[Upgrade] {
+        &self.voted
+    }
+
+    /// All of them, ascending, as a mesh spec lists them.
+    pub(crate) fn listed(&self) -> Vec<Upgrade> {
+        let mut all: Vec<Upgrade> = self.all().collect();
+        all.sort_unstable_by_key(|upgrade| (upgrade.version, upgrade.height));
+        // The spec can list what was voted, too.
+        all.dedup_by_key(|upgrade| upgrade.version);
+        all
+    }
+
+    /// Adds one that was voted.
+    pub(crate) fn vote(&mut self, upgrade: Upgrade) {
+        self.voted.push(upgrade);
+    }
+
+    /// The upgrade with the last version, of all that are planned.
+    pub fn last(&self) -> Option<Upgrade> {
+        self.all().max_by_key(|upgrade| upgrade.version)
+    }
+
     /// The version at `height`: that of the last upgrade up to it, else 1.
     pub fn version_at(&self, height: BlockHeight) -> u32 {
-        let active = self.list.iter().rev().find(|upgrade| upgrade.height <= height);
-        active.map_or(1, |upgrade| upgrade.version)
+        let active = self.all().filter(|upgrade| upgrade.height <= height);
+        active.map(|upgrade| upgrade.version).max().unwrap_or(1)
     }
 
     /// The first upgrade after `height`.
     pub fn next_after(&self, height: BlockHeight) -> Option<Upgrade> {
-        self.list.iter().find(|upgrade| upgrade.height > height).copied()
+        self.all().filter(|upgrade| upgrade.height > height).min_by_key(|upgrade| upgrade.height)
+    }
+
+    fn all(&self) -> impl Iterator<Item = Upgrade> {
+        self.list.iter().chain(&self.voted).copied()
     }
 
     /// The version at `height`, if this program knows it.

@@ -16,7 +16,7 @@ fn after(seed: u64, days: u64) -> History {
 #[test]
 fn days_conserve_every_unit() {
     let days = after(1, 3);
-    for what in ["epochs", "applied", "refused", "neurons pruned", "conservation checked"] {
+    for what in ["epochs", "applied", "rejected", "neurons pruned", "conservation checked"] {
         assert!(days.times(what) > 5, "{what}: {}\n{}", days.times(what), days.report());
     }
     assert_eq!(days.state.held(), u128::from(days.state.issuance()));

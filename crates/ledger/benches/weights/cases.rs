@@ -1,5 +1,8 @@
 //! A full mesh, and a block of every kind of transaction in its worst case.
 
+#[path = "others.rs"]
+mod others;
+
 use std::{
     hint::black_box,
     num::NonZeroUsize,
@@ -11,17 +14,20 @@ use nervure_consensus::statement::{Equivocation, Round, SignedStatement, Vote, V
 use nervure_ledger::{
     block::BlockContext,
     chain::{Draft, Tip},
+    deposits::RecordKind,
     event::Event,
+    governance::{Action, Choice, MAX_CHANGES, PARAMETERS, ParameterValue, ProposalId},
     spec::{AccountSpec, MeshSpec, NodeSpec, Role, SubnetSpec},
     state::LedgerState,
     subnet::Hyperparameter,
     transaction::{
-        Call, Checked, CommitWeights, JoinValidators, LeaveValidators, RegisterAnchorKey, RegisterNeuron,
-        RegisterNode, RegisterSubnet, ReportEquivocation, RevealWeights, SetHyperparameter, SetMechanism,
-        SetTake, SetWeights, SignerKey, Stake, SwapKey, Transaction, Transfer, Unstake, VoteSubnets,
-        commitment, consent,
+        Call, Checked, CommitWeights, DeregisterNeuron, DeregisterNode, Holding, JoinValidators,
+        LeaveValidators, MoveStake, RegisterAnchorKey, RegisterNeuron, RegisterNode, RegisterSubnet,
+        ReportEquivocation, RevealWeights, RotateOwner, SetHyperparameter, SetMechanism, SetTake, SetWeights,
+        SignerKey, Stake, SubmitProposal, SwapKey, Transaction, Transfer, Unstake, VoteProposal, VoteSubnets,
+        commitment, consent, owner_consent,
     },
-    tree::MemoryTree,
+    tree::{MemoryTree, Record, changes},
 };
 use nervure_primitives::{Amount, BlockHeight, Envelope, Hash, MechanismSpec, Netuid, NodeKey, Uid};
 
@@ -35,6 +41,9 @@ const ACCOUNTS: u64 = 10_000;
 
 /// Transactions of a block of the cheap kinds.
 const MANY: u64 = 100;
+
+/// Open proposals that stakers have voted on; there is one more.
+const VOTED: u64 = 6;
 
 /// The subnet with plain weights, and the one with commits.
 const PLAIN: Netuid = Netuid(1);
@@ -91,6 +100,8 @@ fn spec() -> MeshSpec {
     economy.min_self_stake = TOKEN;
     (economy.min_tempo, economy.subnet.tempo, economy.subnet.immunity) = (5, 5, 0);
     (economy.subnet.commit_reveal, economy.subnet.weights_interval) = (false, 0);
+    // All places of proposals but one are taken, and stakers have voted on all but one of them.
+    (economy.governance.deposit, economy.unbonding) = (1, 300_000);
     // No election: who is a validator stays so, and pays nothing it would not pay anyway.
     economy.election_interval = 50_000;
     let netuids: Vec<Netuid> = (1..=SUBNETS).map(Netuid).collect();
@@ -132,7 +143,7 @@ impl World {
     fn apply(&mut self, block: &[Envelope]) {
         let checked = Checked::all(block, &self.0.mesh(), NonZeroUsize::MIN);
         let events = self.0.advance(&BlockContext::default(), &checked).unwrap();
-        let refused = events.iter().find(|event| matches!(event, Event::Refused { .. }));
+        let refused = events.iter().find(|event| matches!(event, Event::Rejected { .. }));
         assert_eq!(refused, None);
     }
 
@@ -144,6 +155,25 @@ impl World {
         let call = Call::SetWeights(SetWeights { netuid, weights: row(validator), version_key: 0 });
         self.sign_at(&neuron(validator), call, before)
     }
+}
+
+/// A proposal that changes as many parameters as one can. The first one has another value.
+fn propose(first: u64) -> Call {
+    let spec = spec();
+    let rules = nervure_ledger::governance::Rulebook { economy: spec.economy, consensus: spec.consensus };
+    let value = |(at, name): (usize, &&str)| ParameterValue {
+        name: (*name).into(),
+        value: if at == 0 { first + 1 } else { rules.get(name).unwrap() },
+    };
+    let values = PARAMETERS.iter().enumerate().take(MAX_CHANGES).map(value).collect();
+    let title = "x".repeat(100).into();
+    Call::SubmitProposal(SubmitProposal { title, document: None, action: Action::Params { values } })
+}
+
+/// The vote of a staker of the first validator.
+fn vote(proposal: u64) -> Call {
+    let nodes = vec![neuron(0).node_id()];
+    Call::VoteProposal(VoteProposal { proposal: ProposalId(proposal), choice: Choice::No, nodes })
 }
 
 /// A full row of weights, different for each validator.
@@ -174,9 +204,41 @@ fn spare(number: u64) -> NodeKey {
     key(200_000 + number)
 }
 
+/// Node keys with a vote and without a slot, one for each of some other accounts.
+fn idle(number: u64) -> NodeKey {
+    key(210_000 + number)
+}
+
+fn idle_owner(number: u64) -> NodeKey {
+    account(5_000 + number)
+}
+
+/// A vote on all subnets.
+fn subnet_vote(number: u64) -> Call {
+    let weights = (1..=SUBNETS).map(|netuid| (Netuid(netuid), netuid + number as u16)).collect();
+    Call::VoteSubnets(VoteSubnets { weights })
+}
+
+/// The first state, with a deposit for each slot: all are given back when a subnet is dissolved.
+fn genesis() -> LedgerState {
+    let spec = spec();
+    let state = LedgerState::genesis(&spec).unwrap();
+    let deposit = spec.economy.deposit(RecordKind::Neuron);
+    let deposited = deposit * u64::from(SUBNETS) * NEURONS;
+    let records = changes(None, &state).into_values().flatten().map(|mut record| {
+        match &mut record {
+            Record::Chain(chain) => chain.issuance += deposited,
+            Record::Neuron { neuron, .. } => neuron.deposit = Amount::from_base_units(deposit),
+            _ => {}
+        }
+        record
+    });
+    LedgerState::from_records(&spec, records).unwrap()
+}
+
 /// The full mesh: every validator has weights and bonds for all neurons of two subnets, the first one of all subnets.
 fn full() -> World {
-    let mut world = World(LedgerState::genesis(&spec()).unwrap());
+    let mut world = World(genesis());
     for netuid in [PLAIN, HIDDEN] {
         let rows: Vec<_> = (0..VALIDATORS).map(|validator| world.weigh(validator, netuid, 0)).collect();
         world.apply(&rows);
@@ -194,9 +256,22 @@ fn full() -> World {
         let stake = Stake { node: spare(number).node_id(), amount: tokens(5) };
         world.sign_at(&account(number), Call::Stake(stake), 1)
     }));
+    prepared.extend((0..MANY).map(|number| {
+        let consent = world.consent(&idle(number), &idle_owner(number));
+        world.sign(&idle_owner(number), Call::RegisterNode(RegisterNode { consent }))
+    }));
     let stake = Call::Stake(Stake { node: neuron(0).node_id(), amount: tokens(10) });
     prepared.extend((MANY..2 * MANY).map(|number| world.sign(&account(number), stake.clone())));
     world.apply(&prepared);
+    let proposed: Vec<_> = (0..=VOTED).map(|at| world.sign_at(&account(0), propose(300 + at), at)).collect();
+    world.apply(&proposed);
+    for proposal in 1..=VOTED {
+        let votes: Vec<_> = (MANY..2 * MANY).map(|n| world.sign(&account(n), vote(proposal))).collect();
+        world.apply(&votes);
+    }
+    let votes: Vec<_> = (0..MANY).map(|number| world.sign(&idle(number), subnet_vote(number))).collect();
+    world.apply(&votes);
+    others::prepare(&mut world);
     // Two epochs: bonds are full, and the first commits are in the second.
     (0..6).for_each(|_| world.apply(&[]));
     let hide = SetHyperparameter { netuid: HIDDEN, to: Hyperparameter::CommitReveal(true) };
@@ -214,31 +289,60 @@ fn full() -> World {
     world
 }
 
+/// A kind of transaction, and a block of it.
+type NamedBlock = (&'static str, Vec<Envelope>);
+
+impl World {
+    /// A transaction of each of many accounts.
+    fn of_many(&self, call: impl Fn(u64) -> (NodeKey, Call)) -> Vec<Envelope> {
+        (0..MANY).map(call).map(|(key, call)| self.sign(&key, call)).collect()
+    }
+
+    /// One of each validator.
+    fn of_validators(&self, call: impl Fn(u64) -> Call) -> Vec<Envelope> {
+        (0..VALIDATORS).map(|one| self.sign(&neuron(one), call(one))).collect()
+    }
+
+    /// One of the owner of each subnet.
+    fn of_subnets(&self, call: impl Fn(Netuid) -> Call) -> Vec<Envelope> {
+        (1..=SUBNETS).map(Netuid).map(|netuid| self.sign(&subnet_owner(netuid), call(netuid))).collect()
+    }
+
+    /// One alone.
+    fn of_one(&self, key: NodeKey, call: Call) -> Vec<Envelope> {
+        vec![self.sign(&key, call)]
+    }
+}
+
+fn mechanism() -> MechanismSpec {
+    (0..16).fold(MechanismSpec::named("next-byte"), |spec, at| spec.with(format!("p{at}"), 8))
+}
+
 fn cases(world: &World) -> Vec<Case> {
-    let many = |call: &dyn Fn(u64) -> (NodeKey, Call)| -> Vec<Envelope> {
-        (0..MANY).map(call).map(|(key, call)| world.sign(&key, call)).collect()
-    };
-    let validators = |call: &dyn Fn(u64) -> Call| -> Vec<Envelope> {
-        (0..VALIDATORS).map(|one| world.sign(&neuron(one), call(one))).collect()
-    };
-    let of_subnets = |call: &dyn Fn(Netuid) -> Call| -> Vec<Envelope> {
-        (1..=SUBNETS).map(Netuid).map(|netuid| world.sign(&subnet_owner(netuid), call(netuid))).collect()
-    };
-    let one = |key: NodeKey, call| vec![world.sign(&key, call)];
-    let mechanism =
-        || (0..16).fold(MechanismSpec::named("next-byte"), |spec, at| spec.with(format!("p{at}"), 8));
-    let weights = |one| SetWeights { netuid: PLAIN, weights: row(one), version_key: 0 };
     let blocks = [
+        of_accounts_and_nodes(world),
+        of_moves_and_rotations(world),
+        of_subnets_and_slots(world),
+        of_block_makers(world),
+        of_weights_and_votes(world),
+        of_proposals(world),
+        others::cases(world),
+    ];
+    blocks.into_iter().flatten().map(|(name, block)| Case { name, block, best: Duration::MAX }).collect()
+}
+
+fn of_accounts_and_nodes(world: &World) -> Vec<NamedBlock> {
+    vec![
         (
             "transfer",
-            many(&|n| {
+            world.of_many(|n| {
                 let to = key(900_000 + n).node_id();
-                (account(2_000 + n), Call::Transfer(Transfer { to, amount: tokens(1) }))
+                (account(2_000 + n), Call::Transfer(Transfer { to, amount: tokens(1), memo: None }))
             }),
         ),
         (
             "register node",
-            many(&|n| {
+            world.of_many(|n| {
                 let owner = account(3_000 + n);
                 let consent = world.consent(&key(800_000 + n), &owner);
                 (owner, Call::RegisterNode(RegisterNode { consent }))
@@ -246,7 +350,7 @@ fn cases(world: &World) -> Vec<Case> {
         ),
         (
             "swap key",
-            one(
+            world.of_one(
                 neuron(0),
                 Call::SwapKey(SwapKey {
                     old: neuron(0).node_id(),
@@ -254,23 +358,59 @@ fn cases(world: &World) -> Vec<Case> {
                 }),
             ),
         ),
-        ("set take", many(&|n| (neuron(n), Call::SetTake(SetTake { node: neuron(n).node_id(), take: 5 })))),
+        (
+            "deregister node",
+            world.of_many(|n| {
+                (idle_owner(n), Call::DeregisterNode(DeregisterNode { node: idle(n).node_id() }))
+            }),
+        ),
+        (
+            "set take",
+            world.of_many(|n| (neuron(n), Call::SetTake(SetTake { node: neuron(n).node_id(), take: 5 }))),
+        ),
         (
             "stake",
-            many(&|n| {
-                (account(4_000 + n), Call::Stake(Stake { node: neuron(0).node_id(), amount: tokens(10) }))
+            world.of_many(|n| {
+                (account(MANY + n), Call::Stake(Stake { node: neuron(0).node_id(), amount: tokens(10) }))
             }),
         ),
         (
             "unstake",
-            many(&|n| {
+            world.of_many(|n| {
                 let node = neuron(0).node_id();
                 (account(MANY + n), Call::Unstake(Unstake { node, amount: tokens(10) }))
             }),
         ),
+    ]
+}
+
+fn of_moves_and_rotations(world: &World) -> Vec<NamedBlock> {
+    let rotation = |n: u64| {
+        let (old, new) = (account(n), key(600_000 + n));
+        let consent = owner_consent(&new, &old.node_id(), &world.0.mesh()).unwrap();
+        let node = spare(n).node_id();
+        let mut holdings = vec![Holding::Node(node), Holding::Stake(node)];
+        // The first accounts own the subnets.
+        holdings.extend((n > 0).then_some(Holding::Subnet(Netuid(n as u16))));
+        (old, Call::RotateOwner(RotateOwner { consent, holdings, account: None }))
+    };
+    vec![
+        (
+            "move stake",
+            world.of_many(|n| {
+                let (from, to) = (neuron(0).node_id(), neuron(1 + n % 60).node_id());
+                (account(MANY + n), Call::MoveStake(MoveStake { from, to, amount: tokens(10) }))
+            }),
+        ),
+        ("rotate owner", world.of_many(rotation)),
+    ]
+}
+
+fn of_subnets_and_slots(world: &World) -> Vec<NamedBlock> {
+    vec![
         (
             "register subnet",
-            one(
+            world.of_one(
                 account(0),
                 Call::RegisterSubnet(RegisterSubnet {
                     name: "newcomer".into(),
@@ -282,7 +422,7 @@ fn cases(world: &World) -> Vec<Case> {
         ),
         (
             "register neuron",
-            one(
+            world.of_one(
                 account(1),
                 Call::RegisterNeuron(RegisterNeuron {
                     netuid: PLAIN,
@@ -292,57 +432,72 @@ fn cases(world: &World) -> Vec<Case> {
             ),
         ),
         (
-            "join validators",
-            many(&|n| (account(n), Call::JoinValidators(JoinValidators { node: spare(n).node_id() }))),
-        ),
-        (
-            "leave validators",
-            (0..VALIDATORS)
-                .map(|n| {
-                    let node = neuron(n).node_id();
-                    world.sign(&neuron(n), Call::LeaveValidators(LeaveValidators { node }))
-                })
-                .collect(),
-        ),
-        (
-            "report equivocation",
-            (0..VALIDATORS)
-                .map(|n| {
-                    let evidence = equivocation(world, &neuron((n + 1) % VALIDATORS));
-                    world.sign(
-                        &neuron(n),
-                        Call::ReportEquivocation(ReportEquivocation { evidence: evidence.into() }),
-                    )
-                })
-                .collect(),
+            "deregister neuron",
+            world.of_one(
+                neuron(NEURONS - 1),
+                Call::DeregisterNeuron(DeregisterNeuron {
+                    netuid: PLAIN,
+                    node: neuron(NEURONS - 1).node_id(),
+                }),
+            ),
         ),
         (
             "set hyperparameter",
-            of_subnets(&|netuid| {
+            world.of_subnets(|netuid| {
                 Call::SetHyperparameter(SetHyperparameter { netuid, to: Hyperparameter::Immunity(7) })
             }),
         ),
-        ("set mechanism", of_subnets(&|netuid| Call::SetMechanism(SetMechanism { netuid, to: mechanism() }))),
-        ("set weights", validators(&|one| Call::SetWeights(weights(one)))),
-        ("commit weights", validators(&|one| commit(world, one))),
-        ("reveal weights", validators(&|one| Call::RevealWeights(reveal(one)))),
         (
-            "vote subnets",
-            validators(&|one| {
-                let weights = (1..=SUBNETS).map(|netuid| (Netuid(netuid), netuid + one as u16)).collect();
-                Call::VoteSubnets(VoteSubnets { weights })
-            }),
+            "set mechanism",
+            world.of_subnets(|netuid| Call::SetMechanism(SetMechanism { netuid, to: mechanism() })),
+        ),
+    ]
+}
+
+fn of_block_makers(world: &World) -> Vec<NamedBlock> {
+    vec![
+        (
+            "join validators",
+            world
+                .of_many(|n| (account(n), Call::JoinValidators(JoinValidators { node: spare(n).node_id() }))),
         ),
         (
+            "leave validators",
+            world.of_validators(|n| Call::LeaveValidators(LeaveValidators { node: neuron(n).node_id() })),
+        ),
+        (
+            "report equivocation",
+            world.of_validators(|n| {
+                let evidence = equivocation(world, &neuron((n + 1) % VALIDATORS));
+                Call::ReportEquivocation(ReportEquivocation { evidence: evidence.into() })
+            }),
+        ),
+    ]
+}
+
+fn of_weights_and_votes(world: &World) -> Vec<NamedBlock> {
+    let weights = |one| SetWeights { netuid: PLAIN, weights: row(one), version_key: 0 };
+    vec![
+        ("set weights", world.of_validators(|one| Call::SetWeights(weights(one)))),
+        ("commit weights", world.of_validators(|one| commit(world, one))),
+        ("reveal weights", world.of_validators(|one| Call::RevealWeights(reveal(one)))),
+        ("vote subnets", world.of_validators(subnet_vote)),
+        (
             "register anchor key",
-            validators(&|one| {
+            world.of_validators(|one| {
                 let key = AnchorKey::from_secret(&[one as u8 + 1; 32]).unwrap();
                 let possession = ProofOfPossession::prove(&key, &neuron(one).node_id(), &world.0.mesh());
                 Call::RegisterAnchorKey(RegisterAnchorKey { address: key.address(), possession })
             }),
         ),
-    ];
-    blocks.into_iter().map(|(name, block)| Case { name, block, best: Duration::MAX }).collect()
+    ]
+}
+
+fn of_proposals(world: &World) -> Vec<NamedBlock> {
+    vec![
+        ("submit proposal", world.of_one(account(5_000), propose(400))),
+        ("vote proposal", world.of_many(|n| (account(MANY + n), vote(VOTED + 1)))),
+    ]
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> Duration {
@@ -366,7 +521,7 @@ pub(crate) fn measure(rounds: usize) -> Vec<Measured> {
     };
     for case in &cases {
         let refused =
-            block(&case.block).events.into_iter().find(|event| matches!(event, Event::Refused { .. }));
+            block(&case.block).events.into_iter().find(|event| matches!(event, Event::Rejected { .. }));
         assert_eq!(refused, None, "{}", case.name);
     }
     let message = [7; 200];

@@ -150,7 +150,7 @@ impl History {
         for event in events {
             match event {
                 Event::Applied { outcome, .. } => self.outcome(&outcome),
-                Event::Refused { .. } => self.add("refused", 1),
+                Event::Rejected { .. } => self.add("rejected", 1),
                 Event::Epoch { .. } => self.add("epochs", 1),
                 other => panic!("{other:?}"),
             }
@@ -180,7 +180,7 @@ impl History {
             4..6 => {
                 let amount = Amount::from_base_units(self.random.below(1_000_000_000_000));
                 let to = owner((who + 1) % OWNERS).node_id();
-                one(self.by_owner(who, Call::Transfer(Transfer { to, amount }), 0))
+                one(self.by_owner(who, Call::Transfer(Transfer { to, amount, memo: None }), 0))
             }
             6..9 => one(self.stake(who)),
             9 => self.found(who),

@@ -24,11 +24,16 @@ const STEP_DIVISOR: u128 = 8;
 #[serde(transparent)]
 pub struct BaseFee(pub u64);
 
+/// What `weight` costs at `rate` base units for each [`WEIGHT_UNIT`], a base fee or a tip: in base units, rounded up.
+pub fn cost_of(weight: u64, rate: u64) -> u64 {
+    let cost = (u128::from(weight) * u128::from(rate)).div_ceil(u128::from(WEIGHT_UNIT));
+    u64::try_from(cost).unwrap_or(u64::MAX)
+}
+
 impl BaseFee {
     /// What `weight` costs in base units, rounded up.
     pub fn cost(self, weight: u64) -> u64 {
-        let cost = (u128::from(weight) * u128::from(self.0)).div_ceil(u128::from(WEIGHT_UNIT));
-        u64::try_from(cost).unwrap_or(u64::MAX)
+        cost_of(weight, self.0)
     }
 
     /// The base fee of the next block, after one that used `weight` of `limit`; never below `floor`.

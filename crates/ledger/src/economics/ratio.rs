@@ -1,5 +1,7 @@
 //! Exact ratios of wide integers: what shares of a pool are worth.
 
+use super::emission::pro_rata;
+
 /// A value that a floored division gave, and what it left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotient {
@@ -34,9 +36,7 @@ pub fn mul_div(wide: u128, factor: u64, divisor: u128) -> Option<Quotient> {
 
 /// `permille` thousandths of `amount`, rounded down; at most all of it.
 pub fn permille_of(amount: u64, permille: u64) -> u64 {
-    let part = u128::from(amount) * u128::from(permille.min(1_000)) / 1_000;
-    // At most the amount, so it fits.
-    u64::try_from(part).unwrap_or(amount)
+    pro_rata(amount, permille, 1_000)
 }
 
 #[cfg(test)]

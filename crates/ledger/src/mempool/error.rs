@@ -3,7 +3,7 @@
 use nervure_primitives::Amount;
 
 use super::{MAX_BYTES_PER_PAYER, MAX_PER_PAYER};
-use crate::transaction::Rejection;
+use crate::transaction::{FundsRejection, InclusionRejection, NodeRejection, Rejection};
 
 /// Why the mempool does not accept a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,25 +55,29 @@ pub enum MempoolError {
 impl MempoolError {
     /// Whether the sender is at fault: it is not a transaction of this mesh at all.
     pub fn blames_sender(&self) -> bool {
-        matches!(self, Self::Ledger(Rejection::Malformed { .. }))
+        matches!(self, Self::Ledger(Rejection::Inclusion(InclusionRejection::Malformed { .. })))
     }
 
-    /// Whether no account can pay for it. A peer accepts no such transaction, unless its last block is another one:
-    /// one that sends many of them has others verify signatures at no cost.
-    pub fn is_unfunded(&self) -> bool {
+    /// Whether it costs its sender nothing, although its signature was verified: no account can pay for it, it can be in no
+    /// later block, or another one with its nonce stays. A peer whose last block and mempool are the same accepts no such
+    /// transaction: one that sends many of them has others verify signatures at no cost.
+    pub fn costs_nothing(&self) -> bool {
         match self {
             Self::Ledger(
-                Rejection::Balance { .. }
-                | Rejection::Fee { .. }
-                | Rejection::NoSuchNode { .. }
-                | Rejection::LaneQuota { .. }
-                | Rejection::ExpiryTooFar { .. },
+                Rejection::Funds(FundsRejection::Balance { .. })
+                | Rejection::Node(NodeRejection::NoSuchNode { .. })
+                | Rejection::Inclusion(
+                    InclusionRejection::Fee { .. }
+                    | InclusionRejection::LaneQuota { .. }
+                    | InclusionRejection::Nonce { .. }
+                    | InclusionRejection::Expired { .. }
+                    | InclusionRejection::ExpiryTooFar { .. },
+                ),
             )
             | Self::PayerFull
+            | Self::Underpriced { .. }
             | Self::FarNonce { .. } => true,
-            Self::Known | Self::Ledger(_) | Self::Underpriced { .. } | Self::Full { .. } | Self::LaneFull => {
-                false
-            }
+            Self::Known | Self::Ledger(_) | Self::Full { .. } | Self::LaneFull => false,
         }
     }
 }

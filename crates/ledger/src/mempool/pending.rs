@@ -1,13 +1,13 @@
 //! A pending transaction, and on which terms it waits.
 
-use nervure_primitives::{Amount, NodeId};
+use nervure_primitives::NodeId;
 
 use super::{MAX_LANE_NONCE_GAP, MAX_NONCE_GAP, MempoolError};
 use crate::{
     economics::base_fee::WEIGHT_UNIT,
     lane::LaneScope,
     state::LedgerState,
-    transaction::{Payment, Rejection, SignedTransaction, SignerKey, Transaction},
+    transaction::{InclusionRejection, Payment, Rejection, SignedTransaction, SignerKey, Transaction},
 };
 
 /// The transactions that one nonce counts. A key that is both a node's and an owner's has two.
@@ -47,6 +47,9 @@ pub(super) struct PendingTransaction {
     /// The signer's next nonce in the ledger.
     pub(super) next: u64,
     pub(super) arrival: u64,
+    /// When the first transaction of its nonce came that could be in a block and that it, or one between them, replaced; its own
+    /// arrival without one. Who raises a bid keeps its place in line.
+    pub(super) since: u64,
 }
 
 impl PendingTransaction {
@@ -62,10 +65,10 @@ impl PendingTransaction {
         let (key, signer, given) = (transaction.call.signer(), signed.checked.signer(), transaction.nonce);
         let expected = state.next_nonce(key, &signer)?;
         if given < expected {
-            return Err(Rejection::Nonce { expected, given });
+            return Err(InclusionRejection::Nonce { expected, given }.into());
         }
         let terms = terms(&signed, &transaction, state)?;
-        Ok(Self { signed, transaction, terms, next: expected, arrival })
+        Ok(Self { signed, transaction, terms, next: expected, arrival, since: arrival })
     }
 
     pub(super) fn sequence(&self) -> Sequence {
@@ -134,8 +137,8 @@ fn terms(
             (charge.payer, Some(u64::try_from(rate).unwrap_or(u64::MAX)))
         }
         // Without any fee it is never enough.
-        Err(Rejection::Fee { .. }) if !transaction.fee.is_zero() => {
-            (payer_of(state, transaction, signer), None)
+        Err(Rejection::Inclusion(InclusionRejection::Fee { .. })) if !transaction.fee.is_zero() => {
+            (state.payer(transaction.call.signer(), signer)?, None)
         }
         Err(rejection) => return Err(rejection),
     };
@@ -145,17 +148,4 @@ fn terms(
     };
     let reserved = transaction.fee.base_units().saturating_add(spends);
     Ok(Terms::Account { payer, reserved, rate })
-}
-
-fn payer_of(state: &LedgerState, transaction: &Transaction, signer: NodeId) -> NodeId {
-    match transaction.call.signer() {
-        SignerKey::Owner => signer,
-        SignerKey::Node => state.nodes.get(&signer).map_or(signer, |node| node.owner),
-    }
-}
-
-/// A tip for `weight` at `rate`, rounded up.
-pub(super) fn tip_at(rate: u64, weight: u64) -> Amount {
-    let tip = (u128::from(rate) * u128::from(weight)).div_ceil(u128::from(WEIGHT_UNIT));
-    Amount::from_base_units(u64::try_from(tip).unwrap_or(u64::MAX))
 }

@@ -11,11 +11,17 @@ use nervure_primitives::{Amount, Hash, NodeId};
 use super::{
     MAX_BYTES, MAX_BYTES_PER_PAYER, MAX_LANE_BYTES, MAX_LANE_TRANSACTIONS, MAX_PER_PAYER, MAX_TRANSACTIONS,
     MempoolError, Rank,
-    pending::{PendingTransaction, Sequence, Terms, tip_at},
+    pending::{PendingTransaction, Sequence, Terms},
+    selection,
     share::Share,
     standing::Standing,
 };
-use crate::{lane::LaneScope, state::LedgerState, transaction::Rejection};
+use crate::{
+    economics::base_fee::cost_of,
+    lane::LaneScope,
+    state::LedgerState,
+    transaction::{FundsRejection, Rejection},
+};
 
 /// Pending transactions of one signer, by nonce.
 pub(super) type Queue = BTreeMap<u64, PendingTransaction>;
@@ -92,10 +98,11 @@ impl Queues {
                 if share.count >= MAX_PER_PAYER || share.bytes + new.bytes() > MAX_BYTES_PER_PAYER {
                     return Err(MempoolError::PayerFull);
                 }
-                let needed = share.reserved + u128::from(reserved);
+                let kept = state.kept_by_payer(&new.transaction.call);
+                let needed = share.reserved + u128::from(reserved) + u128::from(kept);
                 if needed > u128::from(state.accounts.get(&payer).balance.base_units()) {
                     let needed = Amount::from_base_units(u64::try_from(needed).unwrap_or(u64::MAX));
-                    return Err(Rejection::Balance { needed }.into());
+                    return Err(Rejection::from(FundsRejection::Balance { needed }).into());
                 }
                 Ok(())
             }
@@ -134,7 +141,7 @@ impl Queues {
         let least = shelf.ranks.first().and_then(|rank| rank.value).unwrap_or(0);
         match new.is_free() {
             true => MempoolError::LaneFull,
-            false => MempoolError::Full { least: tip_at(least, new.weight()) },
+            false => MempoolError::Full { least: Amount::from_base_units(cost_of(new.weight(), least)) },
         }
     }
 
@@ -148,13 +155,13 @@ impl Queues {
         before.next(new)
     }
 
-    /// The least tip rate that a block with room for `limit` would take.
+    /// The least tip rate that a block with room for `limit` would take by tips.
     pub(super) fn going_tip(&self, limit: u64) -> u64 {
         // Most of the time; otherwise it takes as long as a block has transactions.
         if self.paid.weight <= limit {
             return 0;
         }
-        let mut weight = 0u64;
+        let (mut weight, limit) = (0u64, selection::by_tips(limit));
         for rank in self.paid.ranks.iter().rev() {
             let Some(value) = rank.value else { break };
             weight = weight

@@ -7,7 +7,7 @@ use super::{queues::Shelf, *};
 use crate::{
     block::BlockContext,
     spec::{MeshSpec, Role},
-    transaction::{Call, Checked, CommitWeights, Transaction, Transfer, VoteSubnets},
+    transaction::{Call, Checked, CommitWeights, FundsRejection, Transaction, Transfer, VoteSubnets},
 };
 
 /// What every account has.
@@ -35,7 +35,8 @@ fn state() -> LedgerState {
 
 /// A transfer of one unit.
 fn transfer(nonce: u64, fee: u64, tip: u64) -> Transaction {
-    let call = Call::Transfer(Transfer { to: key(1).node_id(), amount: Amount::from_base_units(1) });
+    let call =
+        Call::Transfer(Transfer { to: key(1).node_id(), amount: Amount::from_base_units(1), memo: None });
     let [fee, tip] = [fee, tip].map(Amount::from_base_units);
     Transaction { nonce, fee, tip, expiry: BlockHeight(9), call }
 }
@@ -84,7 +85,7 @@ fn higher_tips_go_first_and_nonces_stay_in_order() {
 fn it_ranks_by_what_is_paid_now_and_not_by_what_is_offered_at_most() {
     let mut pool = Mempool::default();
     // The fee alone is an offer that is not paid.
-    insert_all(&mut pool, [seal(1, &transfer(0, BALANCE - 1, 0)), pay(2, 0, 10)]);
+    insert_all(&mut pool, [seal(1, &transfer(0, BALANCE - 501, 0)), pay(2, 0, 10)]);
     assert_eq!(taken(&pool)[0].0, key(2).node_id());
 }
 
@@ -118,7 +119,7 @@ fn refuses_transactions_that_cannot_be_in_a_block_soon() {
     let mut refused = |envelope| pool.insert(envelope, &state).unwrap_err();
     assert!(matches!(
         refused(pay(1, 0, 1)),
-        MempoolError::Ledger(Rejection::Nonce { expected: 1, given: 0 })
+        MempoolError::Ledger(Rejection::Inclusion(InclusionRejection::Nonce { expected: 1, given: 0 }))
     ));
     assert!(matches!(refused(pay(1, 17, 0)), MempoolError::FarNonce { expected: 1, given: 17, most: 16 }));
     let unfunded = [
@@ -131,10 +132,13 @@ fn refuses_transactions_that_cannot_be_in_a_block_soon() {
     ];
     for envelope in unfunded {
         let refused = refused(envelope);
-        assert!(refused.is_unfunded() && !refused.blames_sender(), "{refused}");
+        assert!(refused.costs_nothing() && !refused.blames_sender(), "{refused}");
     }
     let late = seal(1, &Transaction { expiry: BlockHeight(1), ..transfer(1, FEE, 0) });
-    assert!(matches!(refused(late), MempoolError::Ledger(Rejection::Expired { .. })));
+    assert!(matches!(
+        refused(late),
+        MempoolError::Ledger(Rejection::Inclusion(InclusionRejection::Expired { .. }))
+    ));
     let forged = Envelope::seal(&key(1), crate::transaction::DOMAIN, &MeshId::from_bytes([0; 32]), &1u8);
     assert!(refused(forged.unwrap()).blames_sender());
     assert!(pool.is_empty());
@@ -145,13 +149,16 @@ fn a_payer_covers_all_of_its_pending_transactions_together() {
     let (mut pool, state) = (Mempool::default(), state());
     let half = BALANCE / 2;
     insert_all(&mut pool, [seal(1, &transfer(0, half, 0))]);
-    let spending =
-        Call::Transfer(Transfer { to: key(2).node_id(), amount: Amount::from_base_units(half - FEE) });
+    let spending = Call::Transfer(Transfer {
+        to: key(2).node_id(),
+        amount: Amount::from_base_units(half - FEE - 500),
+        memo: None,
+    });
     let second = Transaction { call: spending, ..transfer(1, FEE, 0) };
-    // The first also moves one unit.
+    // The first also moves one unit, and 500 have to be left: an account holds so much.
     let refused = pool.insert(seal(1, &second), &state).unwrap_err();
     let needed = Amount::from_base_units(BALANCE + 1);
-    assert_eq!(refused, MempoolError::Ledger(Rejection::Balance { needed }));
+    assert_eq!(refused, MempoolError::Ledger(FundsRejection::Balance { needed }.into()));
     insert_all(&mut pool, [seal(1, &Transaction { fee: Amount::from_base_units(FEE - 1), ..second })]);
 }
 
@@ -219,7 +226,8 @@ fn what_its_payer_can_no_longer_cover_is_dropped() {
     let (mut pool, mut state) = (Mempool::default(), state());
     insert_all(&mut pool, [pay(1, 0, 0), pay(1, 1, 0), pay(1, 2, 0)]);
     let most = BALANCE - FEE - 15_000;
-    let call = Call::Transfer(Transfer { to: key(2).node_id(), amount: Amount::from_base_units(most) });
+    let call =
+        Call::Transfer(Transfer { to: key(2).node_id(), amount: Amount::from_base_units(most), memo: None });
     let drain = seal(1, &Transaction { call, ..transfer(0, FEE, 0) });
     state.advance(&BlockContext::default(), &[Checked::new(&drain, &state.mesh())]).unwrap();
     pool.update(&state);
@@ -297,11 +305,66 @@ fn the_going_tip_is_what_the_last_place_of_a_block_pays() {
     insert_all(&mut pool, (1..9u8).map(|from| pay(from, 0, u64::from(from) * 1_000)));
     assert_eq!(pool.going_tip(&state), 0, "all have room");
     let weight = Checked::new(&pay(1, 0, 1_000), &state.mesh()).weight();
-    state.limit.paid = 3 * weight + weight / 2;
+    // Three quarters go by tips: three places.
+    state.limit.paid = 4 * weight + weight / 2;
     let going = pool.going_tip(&state);
-    assert_eq!(pool.candidates(&state).len(), 3);
+    assert_eq!(pool.candidates(&state).len(), 4);
     let (fourth, third) = (5_000 * 1_000 / weight, 6_000 * 1_000 / weight);
     assert!(going > fourth && going < third, "{going}");
+}
+
+/// Who is in the next block when key 1 bids once, raises its bid, and keys 2 to 9 bid more each time.
+fn outbid(select: impl Fn(&Mempool, &LedgerState) -> Vec<SignedTransaction>) -> Vec<NodeId> {
+    let (mut pool, mut state) = (Mempool::default(), state());
+    let weight = Checked::new(&pay(1, 0, 1_000), &state.mesh()).weight();
+    state.limit.paid = 4 * weight + weight / 2;
+    for (fee, tip) in [(FEE, 100), (FEE * 2, 1_000)] {
+        for (from, more) in [(1, 0), (2, 10), (3, 20), (4, 30), (5, 40), (6, 50), (7, 60), (8, 70), (9, 80)] {
+            pool.insert(seal(from, &transfer(0, fee, tip + more)), &state).unwrap();
+        }
+    }
+    select(&pool, &state).iter().map(|one| one.envelope.signer()).collect()
+}
+
+#[test]
+fn who_outbids_each_bid_cannot_keep_the_oldest_out() {
+    let keys = |seeds: [u8; 4]| seeds.map(|seed| key(seed).node_id()).to_vec();
+    assert_eq!(outbid(Mempool::candidates), keys([9, 8, 7, 1]));
+    // Without the part that goes by age, it is out for as long as the others bid more.
+    let by_tips =
+        |pool: &Mempool, state: &LedgerState| selection::select(&pool.queues, state.limit, state.limit.paid);
+    assert_eq!(outbid(by_tips), keys([9, 8, 7, 6]));
+}
+
+#[test]
+fn one_payer_has_one_place_by_age_however_much_of_it_waits() {
+    let (mut pool, mut state) = (Mempool::default(), state());
+    let weight = Checked::new(&pay(1, 0, 1_000), &state.mesh()).weight();
+    state.limit.paid = 8 * weight + weight / 2;
+    // The oldest are all of key 1, then one of key 2; the others tip more.
+    insert_all(&mut pool, (0..9).map(|nonce| pay(1, nonce, 0)));
+    insert_all(&mut pool, [pay(2, 0, 0)]);
+    insert_all(&mut pool, (3..12).map(|from| pay(from, 0, 900)));
+    let (one, two) = (key(1).node_id(), key(2).node_id());
+    let taken: Vec<NodeId> = pool.candidates(&state).iter().map(|one| one.envelope.signer()).collect();
+    assert_eq!(taken.len(), 8);
+    assert_eq!(taken[6..], [one, two]);
+}
+
+#[test]
+fn an_offer_too_low_for_any_block_waits_in_no_line() {
+    let (mut pool, mut state) = (Mempool::default(), state());
+    let since = |pool: &Mempool, from: u8| {
+        let sequence = pending::Sequence { key: SignerKey::Owner, signer: key(from).node_id() };
+        pool.queues.get(&sequence, 0).unwrap().since
+    };
+    insert_all(&mut pool, [seal(1, &transfer(0, 2_000, 0)), pay(2, 0, 0)]);
+    state.base_fee.0 *= 3;
+    pool.update(&state);
+    for from in [1, 2] {
+        pool.insert(seal(from, &transfer(0, FEE * 2, 1)), &state).unwrap();
+    }
+    assert_eq!((since(&pool, 1), since(&pool, 2)), (2, 1));
 }
 
 proptest! {

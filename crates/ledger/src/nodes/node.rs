@@ -17,15 +17,17 @@ pub struct Node {
     pub take_raised: u64,
     /// The nonce that the next transaction signed by the node key has to carry.
     pub nonce: u64,
+    /// What its owner deposited for it; nothing for a node of the mesh spec.
+    pub deposit: Amount,
     /// What stands behind it.
     pub(crate) pool: StakePool,
 }
 
 impl Node {
-    /// A node of `owner` without stake.
-    pub(crate) fn new(number: NodeNumber, owner: NodeId, block: u64) -> Self {
+    /// A node of `owner` without stake, whose nonces begin at `nonce`.
+    pub(crate) fn new(number: NodeNumber, owner: NodeId, block: u64, nonce: u64) -> Self {
         let pool = StakePool::new(block);
-        Self { number, owner, take: MAX_TAKE, take_raised: block, nonce: 0, pool }
+        Self { number, owner, take: MAX_TAKE, take_raised: block, nonce, deposit: Amount::ZERO, pool }
     }
 
     /// All that stands behind it, as of the last change of its stake or its last dividends. Dividends that were

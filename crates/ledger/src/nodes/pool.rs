@@ -14,6 +14,7 @@
 //! one block therefore gets that block's part and not the epoch's. While there are no shares, nothing is released. The
 //! pool also sums its tokens over blocks, for the average stake of an epoch.
 
+use nervure_primitives::{Amount, BlockHeight};
 use serde::{Deserialize, Serialize};
 
 use crate::economics::{
@@ -91,6 +92,11 @@ impl StakePool {
         }
         // A part of the tokens, so it fits.
         mul_div(held, self.tokens, self.shares).and_then(|part| u64::try_from(part.whole).ok()).unwrap_or(0)
+    }
+
+    /// What `held` shares are worth at `block`, with the dividends that were released until then.
+    pub fn worth_at(&self, block: BlockHeight, held: u128) -> Amount {
+        Amount::from_base_units(self.at(block.0).worth(held))
     }
 
     /// Takes in `amount` base units; returns the shares that they get. `None`, and nothing happens, when no number of

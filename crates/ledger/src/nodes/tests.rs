@@ -35,7 +35,8 @@ fn a_number_stays_with_its_node_and_is_never_used_twice() {
     let mut nodes = one(key(1), key(9));
     assert!(nodes.add_stake(key(1), key(5), 100));
     let before = nodes.stakes.clone();
-    nodes.swap(key(1), key(2));
+    let retired = RetiredKey { owner: key(9), free: None, deposit: Amount::ZERO };
+    nodes.swap(key(1), key(2), retired);
     nodes.register(key(3), key(9));
     assert_eq!(nodes.stakes, before, "no stake moves");
     assert_eq!(nodes.get(&key(2)).map(|node| node.number), Some(NodeNumber(0)));
@@ -82,7 +83,7 @@ proptest! {
         for change in changes {
             apply(&mut nodes, change);
         }
-        nodes.swap(key(0), key(7));
+        nodes.swap(key(0), key(7), RetiredKey { owner: key(9), free: None, deposit: Amount::ZERO });
         for (key, node) in nodes.iter() {
             let shares: u128 = nodes.stakers(key).map(|who| nodes.stakes[&(node.number, who)]).sum();
             prop_assert_eq!(shares, node.pool.shares);
@@ -95,6 +96,10 @@ proptest! {
             expected.sort();
             prop_assert_eq!(listed, expected.into_iter().map(|(_, key)| key).collect::<Vec<_>>());
         }
+        nodes.register(key(8), key(6));
+        prop_assert!(nodes.remove(&key(1)).is_some() && nodes.of_owner(key(6)).count() == 1);
+        let owned: Vec<_> = nodes.of_owner(key(9)).map(|(key, _)| key).collect();
+        prop_assert_eq!(owned, [key(7), key(2), key(3)]);
         let mut expected: Vec<_> = nodes.iter().map(|(key, node)| (*key, node.stake())).filter(|(_, stake)| !stake.is_zero()).collect();
         expected.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
         prop_assert_eq!(nodes.staked().base_units(), expected.iter().map(|(_, stake)| stake.base_units()).sum::<u64>());

@@ -12,6 +12,8 @@ impl MeshSpec {
         let mut spec = Self::local(name);
         // Stakes of a few base units make validators.
         spec.economy.min_self_stake = 1;
+        // An account holds 500 base units.
+        spec.economy.deposit_per_byte = 1;
         spec
     }
 
@@ -82,7 +84,7 @@ impl NodeSpec {
 impl AccountSpec {
     /// An account with a balance.
     pub const fn new(owner: NodeId, balance: Amount) -> Self {
-        Self { owner, balance }
+        Self { owner, balance, vesting: None }
     }
 }
 
@@ -98,11 +100,11 @@ mod tests {
         let spec = MeshSpec::test("built")
             .with_validator(key(1), Amount::from_base_units(5))
             .with_miner(key(2))
-            .with_account(key(3), Amount::from_base_units(7));
+            .with_account(key(3), Amount::from_base_units(700));
         assert_eq!(MeshSpec::parse(&spec.to_toml()).as_ref(), Ok(&spec));
         let registry = spec.registry();
         assert!(registry.may_advertise(&key(2), Netuid(1)) && !registry.may_advertise(&key(1), Netuid(1)));
         let state = crate::state::LedgerState::genesis(&spec).unwrap();
-        assert_eq!(state.accounts().get(&key(3)).balance, Amount::from_base_units(7));
+        assert_eq!(state.accounts().get(&key(3)).balance, Amount::from_base_units(700));
     }
 }

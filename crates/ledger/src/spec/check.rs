@@ -4,8 +4,14 @@ use std::collections::BTreeSet;
 
 use nervure_primitives::{Amount, Netuid};
 
-use super::{MIN_BLOCK_MILLISECONDS, MeshSpec, NodeSpec, Role, Scope, SpecError};
-use crate::{economics::emission::CAP, params::within};
+use super::{
+    AccountSpec, ConsensusSection, MAX_ENDPOINTS, MIN_BLOCK_MILLISECONDS, MeshSpec, NodeSpec, Role, Scope,
+    SpecError,
+};
+use crate::{
+    economics::emission::CAP,
+    params::{Params, within},
+};
 
 /// The longest lifetime of a transaction, in milliseconds.
 const MILLISECONDS_PER_DAY: u64 = 86_400_000;
@@ -20,18 +26,24 @@ impl MeshSpec {
         if self.directory.record_expiry_seconds == 0 {
             return Err(SpecError::Zero { place: "directory.record_expiry_seconds" });
         }
-        let block_milliseconds = self.consensus.block_milliseconds;
-        if block_milliseconds < MIN_BLOCK_MILLISECONDS {
-            return Err(SpecError::BlockTime { given: block_milliseconds });
+        if self.network.endpoints.len() > MAX_ENDPOINTS {
+            return Err(SpecError::Endpoints);
         }
-        self.check_times()?;
+        check_rules(&self.economy, &self.consensus)?;
+        // Validators of a public mesh are strangers: trust in them ends with their stake.
+        if self.consensus.trusting_period().is_none() && self.mesh.scope == Scope::Public {
+            return Err(SpecError::Zero { place: "consensus.trusting_period_seconds" });
+        }
         self.check_upgrades()?;
-        self.economy.check()?;
-        let day = MILLISECONDS_PER_DAY / u64::from(block_milliseconds);
-        within("max_lifetime", self.economy.max_lifetime, 1..=day)?;
         let netuids = self.check_subnets()?;
         self.check_nodes(&netuids)?;
-        netuids.iter().try_for_each(|netuid| self.check_slots(*netuid))?;
+        match &self.recovered {
+            Some(recovered) => {
+                recovered.validator_set().map_err(SpecError::RecoveredValidators)?;
+            }
+            // The lists of a recovered mesh are not what it begins with.
+            None => netuids.iter().try_for_each(|netuid| self.check_slots(*netuid))?,
+        }
         self.check_accounts()
     }
 
@@ -45,33 +57,6 @@ impl MeshSpec {
             (height, version) = (upgrade.height.0, upgrade.version);
         }
         Ok(())
-    }
-
-    /// Checks the bounds on block times, and that a light client does not trust validators that have their stake back.
-    fn check_times(&self) -> Result<(), SpecError> {
-        let section = &self.consensus;
-        let ranges = [
-            ("consensus.precision_milliseconds", section.precision_milliseconds, 1..=60_000),
-            ("consensus.message_delay_milliseconds", section.message_delay_milliseconds, 0..=600_000),
-        ];
-        for (place, given, range) in ranges {
-            if !range.contains(&given) {
-                return Err(SpecError::TimeBound { place, given, least: *range.start(), most: *range.end() });
-            }
-        }
-        let Some(trusting) = section.trusting_period() else {
-            return match self.mesh.scope {
-                Scope::Local => Ok(()),
-                Scope::Public => Err(SpecError::Zero { place: "consensus.trusting_period_seconds" }),
-            };
-        };
-        // The parameters' own check has the other half of the order: the evidence window is shorter than the unbonding.
-        let blocks = u128::from(self.economy.evidence_window);
-        let evidence = blocks.saturating_mul(section.block_milliseconds.into()) / 1_000;
-        match u128::from(trusting.as_secs()) < evidence {
-            true => Ok(()),
-            false => Err(SpecError::TrustingPeriod { trusting: trusting.as_secs(), evidence }),
-        }
     }
 
     fn check_subnets(&self) -> Result<BTreeSet<Netuid>, SpecError> {
@@ -101,7 +86,8 @@ impl MeshSpec {
             if let Some(netuid) = node.netuids.iter().find(|netuid| !netuids.contains(netuid)) {
                 return Err(SpecError::NoSuchSubnet { node: node.id, netuid: *netuid });
             }
-            if node.role == Role::Validator && !node.stake.is_zero() && node.stake < least {
+            let begins = self.recovered.is_none();
+            if begins && node.role == Role::Validator && !node.stake.is_zero() && node.stake < least {
                 return Err(SpecError::ValidatorStake { node: node.id, least });
             }
             if node.role == Role::Miner && node.netuids.is_empty() {
@@ -132,17 +118,61 @@ impl MeshSpec {
         if let Some(twice) = self.accounts.iter().find(|account| !seen.insert(account.owner)) {
             return Err(SpecError::DuplicateAccount { owner: twice.owner });
         }
+        let least = Amount::from_base_units(self.economy.existential_deposit());
+        let vested = Amount::from_base_units(self.economy.least_vested());
+        let is_wrong =
+            |account: &&AccountSpec| account.vesting.as_ref().is_some_and(|one| !one.is_sound(vested));
+        if let Some(wrong) = self.accounts.iter().find(is_wrong) {
+            return Err(SpecError::Vesting { owner: wrong.owner });
+        }
+        if let Some(small) = self.accounts.iter().find(|account| account.balance < least) {
+            return Err(SpecError::AccountTooSmall { owner: small.owner, least });
+        }
         match self.held() <= u128::from(CAP) {
             true => Ok(()),
             false => Err(SpecError::OverCap),
         }
     }
 
-    /// The sum of balances and stakes, in base units.
+    /// The sum of balances, vested amounts and stakes, in base units.
     pub(crate) fn held(&self) -> u128 {
         let stakes = self.nodes.iter().map(|node| node.stake);
         let balances = self.accounts.iter().map(|account| account.balance);
-        stakes.chain(balances).map(|amount| u128::from(amount.base_units())).sum()
+        let vesting = self.accounts.iter().filter_map(|account| Some(account.vesting.as_ref()?.amount));
+        stakes.chain(balances).chain(vesting).map(|amount| u128::from(amount.base_units())).sum()
+    }
+}
+
+/// Refuses parameters that contradict themselves or each other: of a spec, and what a vote would make of them.
+pub(crate) fn check_rules(economy: &Params, consensus: &ConsensusSection) -> Result<(), SpecError> {
+    let block_milliseconds = consensus.block_milliseconds;
+    if block_milliseconds < MIN_BLOCK_MILLISECONDS {
+        return Err(SpecError::BlockTime { given: block_milliseconds });
+    }
+    check_times(economy, consensus)?;
+    economy.check()?;
+    let day = MILLISECONDS_PER_DAY / u64::from(block_milliseconds);
+    Ok(within("max_lifetime", economy.max_lifetime, 1..=day)?)
+}
+
+/// Checks the bounds on block times, and that a light client does not trust validators that have their stake back.
+fn check_times(economy: &Params, consensus: &ConsensusSection) -> Result<(), SpecError> {
+    let ranges = [
+        ("consensus.precision_milliseconds", consensus.precision_milliseconds, 1..=60_000),
+        ("consensus.message_delay_milliseconds", consensus.message_delay_milliseconds, 0..=600_000),
+    ];
+    for (place, given, range) in ranges {
+        if !range.contains(&given) {
+            return Err(SpecError::TimeBound { place, given, least: *range.start(), most: *range.end() });
+        }
+    }
+    let Some(trusting) = consensus.trusting_period() else { return Ok(()) };
+    // The parameters' own check has the other half of the order: the evidence window is shorter than the unbonding.
+    let blocks = u128::from(economy.evidence_window);
+    let evidence = blocks.saturating_mul(consensus.block_milliseconds.into()) / 1_000;
+    match u128::from(trusting.as_secs()) < evidence {
+        true => Ok(()),
+        false => Err(SpecError::TrustingPeriod { trusting: trusting.as_secs(), evidence }),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Errors in a mesh spec.
 
+use nervure_consensus::checkpoint::ValidatorSetError;
 use nervure_primitives::{Amount, BlockHeight, Excerpt, Netuid, NodeId};
 
 use crate::params::OutOfRange;
@@ -46,6 +47,9 @@ pub enum SpecError {
         /// The most, in milliseconds.
         most: u32,
     },
+    /// The validators of a recovered mesh are no validator set.
+    #[error("[[recovered.validators]]: {0}")]
+    RecoveredValidators(ValidatorSetError),
     /// Upgrades that do not follow each other.
     #[error(
         "[[upgrades]] has version {version} at height {height}: heights and versions ascend, after height 0 and version 1"
@@ -96,6 +100,9 @@ pub enum SpecError {
         /// The minimum self-stake.
         least: Amount,
     },
+    /// Too many endpoints.
+    #[error("network.endpoints has more than {} entries", super::MAX_ENDPOINTS)]
+    Endpoints,
     /// An anchor key of two nodes.
     #[error("[[nodes]] {node} has the anchor key of another node: each needs its own")]
     DuplicateAnchorKey {
@@ -131,6 +138,22 @@ pub enum SpecError {
     /// An account that is listed twice.
     #[error("[[accounts]] has {owner} twice")]
     DuplicateAccount {
+        /// The owner key.
+        owner: NodeId,
+    },
+    /// An account that is too small to exist.
+    #[error("[[accounts]] {owner} has less than {least} tokens, the least that an account holds")]
+    AccountTooSmall {
+        /// The owner key.
+        owner: NodeId,
+        /// The existential deposit.
+        least: Amount,
+    },
+    /// A vested amount that is none, or whose blocks are not in order.
+    #[error(
+        "[[accounts]] {owner}: vesting has an amount, an end after the genesis, and a cliff that is not after the end"
+    )]
+    Vesting {
         /// The owner key.
         owner: NodeId,
     },

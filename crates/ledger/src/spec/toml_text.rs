@@ -1,10 +1,12 @@
 //! The spec as commented TOML: each setting with its meaning, its unit, and what breaks if it is wrong.
 
+mod governance;
+
 use std::fmt::{Display, Write};
 
 use serde::Serialize;
 
-use super::{AccountSpec, MeshSpec, NodeSpec, Scope, SubnetSpec};
+use super::{AccountSpec, MeshSpec, NodeSpec, Recovered, RecoveredValidator, Scope, SubnetSpec, VestingSpec};
 use crate::{economics::burn::BurnRule, economics::lock::LockRule, params::Params, subnet::Hyperparameters};
 
 /// Writes `spec` so that parsing gives it back.
@@ -15,10 +17,14 @@ pub(super) fn render(spec: &MeshSpec) -> String {
     );
     text.comment("is hashed into the mesh id, and nodes with another mesh id are refused.");
     mesh(&mut text, spec);
-    economy(&mut text, &spec.economy);
+    fees(&mut text, &spec.economy);
+    stakes(&mut text, &spec.economy);
+    subnets(&mut text, &spec.economy);
+    validators(&mut text, &spec.economy);
     burn(&mut text, &spec.economy.burn);
     lock(&mut text, &spec.economy.lock);
     subnet_defaults(&mut text, &spec.economy.subnet);
+    governance::write(&mut text, &spec.economy.governance);
     lists(&mut text, spec);
     text.0
 }
@@ -92,6 +98,12 @@ fn mesh(text: &mut Text, spec: &MeshSpec) {
     text.comment("Bootstrap nodes, as multiaddresses that end in /p2p/ID. Not part of the mesh id.");
     let addresses = spec.network.bootstrap.iter().map(|address| format!("    {},\n", quoted(address)));
     text.set("bootstrap", format_args!("[\n{}]", addresses.collect::<String>()));
+    if !spec.network.endpoints.is_empty() {
+        text.comment(
+            "URLs of HTTP APIs that anyone may ask (--from spec). Not trusted, and not part of the id.",
+        );
+        text.set("endpoints", inline(&spec.network.endpoints));
+    }
     if let Some(anchor) = &spec.network.anchor {
         text.comment(
             "The contract that stores checkpoints: its chain, address, and the block it was deployed in.",
@@ -100,7 +112,8 @@ fn mesh(text: &mut Text, spec: &MeshSpec) {
     }
 }
 
-fn economy(text: &mut Text, economy: &Params) {
+/// Begins the section of the economy, which [`stakes`], [`subnets`] and [`validators`] continue.
+fn fees(text: &mut Text, economy: &Params) {
     text.section("economy");
     text.comment("Amounts are base units (10^-9 token), times are blocks. The supply, its halving and the");
     text.comment("18/41/41 split are not settings.");
@@ -125,8 +138,23 @@ fn economy(text: &mut Text, economy: &Params) {
         "lane_quota",
         economy.lane_quota,
     );
+}
+
+fn stakes(text: &mut Text, economy: &Params) {
+    text.comment(
+        "What a byte of the state locks until its record is removed: an account of 500 bytes holds at",
+    );
+    text.explained(
+        "least 500 times as much, a node, a slot or a vote has a deposit. Too small, and disks fill up.",
+        "deposit_per_byte",
+        economy.deposit_per_byte,
+    );
     text.explained("The minimum stake of a staker on a node.", "min_stake", economy.min_stake);
     text.explained("The minimum stake to set weights.", "weight_stake", economy.weight_stake);
+    if let Some(part) = economy.peer_prediction {
+        let what = "The part of dividends (of 65,535) for what weights said before it was public; 0 is none.";
+        text.explained(what, "peer_prediction", part);
+    }
     text.comment("From unstaking until the amount can be spent: at least max_tempo, and evidence_window and");
     text.explained(
         "election_interval together. Too short, and fraud is noticed too late.",
@@ -138,8 +166,16 @@ fn economy(text: &mut Text, economy: &Params) {
         "take_interval",
         economy.take_interval,
     );
+}
+
+fn subnets(text: &mut Text, economy: &Params) {
     text.explained("Maximum number of neurons of a subnet, at most 256.", "slots", economy.slots);
     text.explained("Maximum number of subnets.", "max_subnets", economy.max_subnets);
+    text.explained(
+        "Rest of a dissolved subnet's number before another has it: at least max_lifetime.",
+        "netuid_rest",
+        economy.netuid_rest,
+    );
     text.explained(
         "Time in which a new subnet cannot be dissolved for a newer one.",
         "subnet_immunity",
@@ -178,6 +214,9 @@ fn economy(text: &mut Text, economy: &Params) {
     );
     text.explained("The shortest tempo that a subnet's owner may set.", "min_tempo", economy.min_tempo);
     text.explained("The longest one.", "max_tempo", economy.max_tempo);
+}
+
+fn validators(text: &mut Text, economy: &Params) {
     text.explained(
         "Time between two elections of the 64 validators with the largest stakes.",
         "election_interval",
@@ -288,8 +327,11 @@ fn lists(text: &mut Text, spec: &MeshSpec) {
         text.set("height", upgrade.height);
         text.set("version", upgrade.version);
     }
+    if let Some(recovered) = &spec.recovered {
+        write_recovered(text, recovered);
+    }
     spec.subnets.iter().for_each(|subnet| write_subnet(text, subnet));
-    if spec.accounts.is_empty() {
+    if spec.accounts.is_empty() && spec.recovered.is_none() {
         text.0.push('\n');
         text.comment("Accounts with tokens at genesis (owner id: `nervure key show`), in base units:");
         text.comment("[[accounts]]\n# owner = \"12D3KooW...\"\n# balance = 1000000000");
@@ -308,6 +350,28 @@ fn lists(text: &mut Text, spec: &MeshSpec) {
     spec.nodes.iter().for_each(|node| write_node(text, node));
 }
 
+fn write_recovered(text: &mut Text, recovered: &Recovered) {
+    text.section("recovered");
+    text.comment(
+        "This mesh continues another one after its last certified block, with other validators: nervure",
+    );
+    text.comment(
+        "mesh recover. certified_state is the root of the state that the former validators agreed on;",
+    );
+    text.comment("state is the root of the same state with these validators. The lists of subnets and nodes");
+    text.comment("below are for clients that follow no chain; balances and stakes are those of the state.");
+    text.set("mesh", format_args!("\"{}\"", recovered.mesh));
+    text.set("height", recovered.height);
+    text.set("block", format_args!("\"{}\"", recovered.block));
+    text.set("certified_state", format_args!("\"{}\"", recovered.certified_state));
+    text.set("state", format_args!("\"{}\"", recovered.state));
+    for RecoveredValidator { node, power } in &recovered.validators {
+        text.entry("recovered.validators");
+        text.set("node", format_args!("\"{node}\""));
+        text.set("power", power);
+    }
+}
+
 fn write_subnet(text: &mut Text, subnet: &SubnetSpec) {
     text.entry("subnets");
     text.set("netuid", subnet.netuid);
@@ -316,7 +380,9 @@ fn write_subnet(text: &mut Text, subnet: &SubnetSpec) {
         text.set("owner", format_args!("\"{owner}\""));
     }
     if let Some(mechanism) = &subnet.mechanism {
-        text.comment("How validators set tasks: next-byte, exact-answer or embedding, and its parameters.");
+        text.comment(
+            "How validators set tasks: next-byte, exact-answer, embedding, reference or preference, and its parameters.",
+        );
         text.set("mechanism", inline(mechanism));
     }
 }
@@ -325,6 +391,10 @@ fn write_account(text: &mut Text, account: &AccountSpec) {
     text.entry("accounts");
     text.set("owner", format_args!("\"{}\"", account.owner));
     text.set("balance", account.balance.base_units());
+    if let Some(VestingSpec { amount, cliff, end }) = &account.vesting {
+        let amount = amount.base_units();
+        text.set("vesting", format_args!("{{ amount = {amount}, cliff = {cliff}, end = {end} }}"));
+    }
 }
 
 fn write_node(text: &mut Text, node: &NodeSpec) {

@@ -9,7 +9,7 @@ use crate::{
     event::Event,
     lane::LaneScope,
     mempool::MAX_LANE_NONCE_GAP,
-    transaction::{Checked, Execution, Outcome, Rejection, SignerKey, Transaction, admit},
+    transaction::{Checked, Execution, Outcome, Rejection, Transaction, admit},
 };
 
 /// What a block did.
@@ -117,22 +117,15 @@ impl LedgerState {
             let expected = state.next_nonce(key, &signer)?;
             // Bounded: the mempool takes none that is further ahead.
             for _ in expected..(*nonce).min(expected.saturating_add(MAX_LANE_NONCE_GAP)) {
-                match key {
-                    SignerKey::Owner => state.accounts.advance_nonce(signer),
-                    SignerKey::Node => state.nodes.advance_nonce(&signer),
-                }
+                state.advance_nonce(key, signer);
             }
-        }
-        if let Ok(Transaction { call, .. }) = transaction.transaction() {
             // What is wrong with the call is of more use to its signer than who would pay for it.
-            call.apply(&mut state.clone(), transaction.signer())?;
+            call.apply(&mut state.clone(), signer)?;
         }
         let admitted = admit(&state, transaction, BlockWeight::default())?;
         let Execution { outcome, paid, .. } = admitted.execute(&mut state);
         let mut outcome = outcome?;
-        if let Outcome::Voted(vote) = &mut outcome {
-            vote.foresee(&state);
-        }
+        outcome.foresee(&state);
         Ok(Trial { outcome, paid })
     }
 
@@ -145,7 +138,7 @@ impl LedgerState {
         let id = transaction.id;
         block.events.push(match outcome {
             Ok(outcome) => Event::Applied { id, paid, outcome },
-            Err(refusal) => Event::Refused { id, paid, refusal },
+            Err(rejection) => Event::Rejected { id, paid, rejection },
         });
         Ok(())
     }
@@ -170,13 +163,15 @@ impl LedgerState {
             // After the election: it reads the validators that were just elected.
             self.hand_over();
         }
+        // Last: what votes change counts from the next block on.
+        self.govern(&mut advanced.events);
         advanced
     }
 
     /// Pays the tips of a block, which were taken from their payers, to the owner of the validator that proposed it.
     fn pay_tips(&mut self, proposer: Option<NodeId>, tips: u64) {
         match proposer.and_then(|proposer| self.nodes.get(&proposer)).map(|node| node.owner) {
-            Some(owner) => self.accounts.credit(owner, tips),
+            Some(owner) => self.credit(owner, tips),
             // Its key was swapped since the election, or no validators agreed.
             None => self.recycle(tips),
         }

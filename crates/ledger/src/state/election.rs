@@ -46,10 +46,13 @@ impl LedgerState {
     }
 
     /// The members of the validator set, by their keys in it, that missed the last
-    /// [`SILENT_HEIGHTS`](crate::roster::SILENT_HEIGHTS) heights or equivocated: they propose last.
+    /// [`SILENT_HEIGHTS`](crate::roster::SILENT_HEIGHTS) heights, equivocated, or whose node has another key by now: they
+    /// propose last. A key is often replaced because it leaked, and a thief should make no blocks until the next election.
     pub fn silent_validators(&self) -> BTreeSet<NodeId> {
-        let last = |found: &Liveness| found.is_silent() || self.roster.tombstone(&found.node).is_some();
-        self.roster.liveness().filter(|(_, found)| last(found)).map(|(member, _)| *member).collect()
+        let last = |(member, found): &(&NodeId, &Liveness)| {
+            found.is_silent() || found.node != **member || self.roster.tombstone(&found.node).is_some()
+        };
+        self.roster.liveness().filter(last).map(|(member, _)| *member).collect()
     }
 
     /// The height of the next election that a transaction in the next block counts for.
@@ -69,7 +72,7 @@ impl LedgerState {
     }
 
     /// Those who were elected sign the checkpoint of the next election, as far as they have anchor keys.
-    pub(super) fn hand_over(&mut self) {
+    pub(crate) fn hand_over(&mut self) {
         if let Some(elected) = self.validators.clone() {
             self.anchors.hand_over(&elected);
         }
@@ -95,12 +98,16 @@ impl LedgerState {
         else {
             return;
         };
+        self.take_office(elected);
+    }
+
+    /// `elected` make blocks.
+    pub(crate) fn take_office(&mut self, elected: ValidatorSet) {
         // From the next block on; this one was signed by those before.
-        let members = elected.members().iter().map(|member| member.node);
+        let members = || elected.members().iter().map(|member| member.node);
         let first = self.height.saturating_add(1);
-        self.roster.take_office(members, first);
-        let terms = elected.members().iter().map(|member| member.node);
-        let terms = terms.filter_map(|node| Some((node, self.nodes.get(&node)?.number)));
+        self.roster.take_office(members(), first);
+        let terms = members().filter_map(|node| Some((node, self.nodes.get(&node)?.number)));
         let oldest = self.height.saturating_sub(self.params.evidence_window);
         self.roster.note_terms(terms, first, oldest);
         // The same set keeps its object: a comparison of two states sees at once that nothing changed.

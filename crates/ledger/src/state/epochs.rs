@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use nervure_consensus::yuma::{EpochOutput, checked_sum};
+use nervure_consensus::yuma::{self, EpochOutput, Prior, checked_sum};
 use nervure_primitives::{Amount, Netuid};
 
 use super::{Advanced, LedgerState};
@@ -90,6 +90,7 @@ impl LedgerState {
             commit_block: if set.commit_reveal { promised(neuron) } else { None },
             weights: neuron.weights.clone(),
             bonds: neuron.bonds.clone(),
+            priors: neuron.priors,
         };
         EpochInputs {
             netuid,
@@ -98,7 +99,10 @@ impl LedgerState {
             owner_part,
             emission,
             // The block of the last step before this one: `epoch` moves it only after the inputs are read.
-            params: set.epoch(self.params.weight_stake, subnet.owner_uid(), subnet.last_step),
+            params: yuma::Params {
+                peer_prediction: self.params.peer_prediction.unwrap_or(0),
+                ..set.epoch(self.params.weight_stake, subnet.owner_uid(), subnet.last_step)
+            },
             neurons: subnet.neurons.iter().map(neuron).collect(),
         }
     }
@@ -136,8 +140,11 @@ impl LedgerState {
         let encoded = inputs.encode().map_err(|error| error.to_string())?;
         subnet.last_step = self.height;
         let mut paid = self.pay(subnet, &output, EpochPot { emission, blocks });
-        if let Some(owner) = subnet.owner {
-            self.accounts.credit(owner, owner_part);
+        let least = self.params.existential_deposit();
+        // What is too little for an account waits in the pot for the next epoch.
+        if let Some(owner) = subnet.owner
+            && self.accounts.credit(owner, owner_part, least)
+        {
             subnet.earned = subnet.earned.saturating_add(owner_part);
             paid = paid.saturating_add(owner_part);
         }
@@ -159,13 +166,15 @@ impl LedgerState {
         if miners.zip(validators).and_then(|(a, b)| a.checked_add(b)).is_none_or(|sum| sum > pot.emission) {
             return 0;
         }
-        let mut paid = 0;
+        let (mut paid, least) = (0, self.params.existential_deposit());
         let parts = output.server_emission.iter().zip(&output.validator_emission);
         for (neuron, (mined, validated)) in subnet.neurons.iter().zip(parts) {
             let Some(node) = self.nodes.get(&neuron.node) else { continue };
             // A miner's part can be spent at once; a validator's part is released to the stakes behind it.
-            self.accounts.credit(node.owner, *mined);
-            paid += mined + self.nodes.pay_dividends(neuron.node, *validated, pot.blocks);
+            if self.accounts.credit(node.owner, *mined, least) {
+                paid += mined;
+            }
+            paid += self.nodes.pay_dividends(neuron.node, *validated, pot.blocks);
         }
         paid
     }
@@ -191,6 +200,9 @@ fn keep(subnet: &mut Subnet, output: EpochOutput) {
         neuron.incentive = output.incentive[uid];
         neuron.dividends = output.dividends[uid];
         neuron.validator_trust = output.validator_trust[uid];
+        let [last, _] = neuron.priors;
+        // Without peer prediction there are none, and those of before the change are forgotten.
+        neuron.priors = output.priors.get(uid).map_or([Prior::default(); 2], |new| [*new, last]);
     }
 }
 

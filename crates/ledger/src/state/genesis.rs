@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use nervure_primitives::Netuid;
+use nervure_primitives::{Amount, Netuid};
 
 use super::LedgerState;
 use crate::{
@@ -11,8 +11,10 @@ use crate::{
     anchors::{Anchors, RegisteredKey},
     block_weight::BlockWeight,
     economics::{base_fee::BaseFee, emission::CAP, lock::LastLock},
+    governance::{Governance, ProposalId},
     lane::Lane,
     nodes::Nodes,
+    proxies::Proxies,
     roster::Roster,
     spec::{MeshSpec, NodeSpec, Role, SubnetSpec},
     subnet::{Neuron, Subnet},
@@ -35,6 +37,9 @@ impl LedgerState {
     /// The state before the first block. A node of the spec that names no owner is its own: its key also
     /// holds its account and its stake.
     ///
+    /// The spec's nodes, slots and anchor keys have no deposits: who writes a spec decides how many there are, and they have
+    /// nothing to take a deposit from.
+    ///
     /// # Errors
     /// When more tokens would exist than may.
     pub fn genesis(spec: &MeshSpec) -> Result<Self, GenesisError> {
@@ -44,26 +49,7 @@ impl LedgerState {
             Ok(issuance) if issuance <= CAP => issuance,
             _ => return Err(GenesisError::OverCap { held }),
         };
-        let (mut accounts, mut nodes) = (Accounts::default(), Nodes::default());
-        let (mut anchors, mut roster) = (Anchors::default(), Roster::default());
-        for account in &spec.accounts {
-            accounts.credit(account.owner, account.balance.base_units());
-        }
-        for listed in &spec.nodes {
-            let owner = listed.owner.unwrap_or(listed.id);
-            nodes.register(listed.id, owner);
-            // All stakes were checked against the cap above, so that they fit into a pool.
-            let stake = listed.stake.base_units();
-            let _ = stake > 0 && nodes.add_stake(listed.id, owner, stake);
-            if listed.role == Role::Validator {
-                // The election below removes those without the minimum self-stake again.
-                roster.join(listed.id, 0);
-            }
-            if let Some(address) = listed.anchor {
-                // The spec's check refuses an address that is there twice; unchecked, the first counts.
-                let _ = anchors.insert(listed.id, RegisteredKey { address, block: 0 });
-            }
-        }
+        let Listed { accounts, nodes, anchors, roster } = Listed::of(spec);
         let listed = spec.subnets.iter().map(|listed| (listed.netuid, subnet(spec, listed)));
         let subnets: OrdMap<Netuid, Subnet> = listed.collect();
         let next_netuid = subnets.get_max().map_or(1, |(netuid, _)| u32::from(netuid.0) + 1);
@@ -71,6 +57,7 @@ impl LedgerState {
             mesh: spec.mesh_id(),
             last_lock: LastLock { amount: spec.economy.lock.floor, block: 0 },
             params: spec.economy.clone().into(),
+            consensus: spec.consensus.clone(),
             upgrades: Upgrades::new(spec.upgrades.clone()).into(),
             limit: BlockWeight::limit(spec),
             base_fee: BaseFee(spec.economy.min_base_fee),
@@ -82,11 +69,14 @@ impl LedgerState {
             nodes,
             subnets,
             next_netuid,
+            resting: OrdMap::new(),
             votes: OrdMap::new(),
             validators: None,
             last_validators: None,
             anchors,
             roster,
+            governance: Governance { next: ProposalId(1), ..Governance::default() },
+            proxies: Proxies::default(),
         };
         state.restore_shares();
         // Both need the nodes, subnets and anchor keys of the spec, so they come last.
@@ -94,6 +84,47 @@ impl LedgerState {
         state.hand_over();
         state.last_validators.clone_from(&state.validators);
         Ok(state)
+    }
+}
+
+/// What a spec lists.
+#[derive(Default)]
+struct Listed {
+    accounts: Accounts,
+    nodes: Nodes,
+    anchors: Anchors,
+    roster: Roster,
+}
+
+impl Listed {
+    fn of(spec: &MeshSpec) -> Self {
+        let mut listed = Self::default();
+        for account in &spec.accounts {
+            // Whatever it is: the spec's check refuses what is too small for an account.
+            let _ = listed.accounts.credit(account.owner, account.balance.base_units(), 0);
+            if let Some(vesting) = &account.vesting {
+                // The first one, for which there is a place.
+                let _ = listed.accounts.vest(account.owner, account.owner, vesting.record());
+            }
+        }
+        spec.nodes.iter().for_each(|node| listed.add(node));
+        listed
+    }
+
+    fn add(&mut self, node: &NodeSpec) {
+        let owner = node.owner.unwrap_or(node.id);
+        self.nodes.register(node.id, owner);
+        // All stakes were checked against the cap before, so that they fit into a pool.
+        let stake = node.stake.base_units();
+        let _ = stake > 0 && self.nodes.add_stake(node.id, owner, stake);
+        if node.role == Role::Validator {
+            // The first election removes those without the minimum self-stake again.
+            self.roster.join(node.id, 0);
+        }
+        if let Some(address) = node.anchor {
+            // The spec's check refuses an address that is there twice; unchecked, the first counts.
+            let _ = self.anchors.insert(node.id, RegisteredKey { address, block: 0, deposit: Amount::ZERO });
+        }
     }
 }
 

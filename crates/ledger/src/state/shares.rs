@@ -129,9 +129,14 @@ impl LedgerState {
 
     /// The votes of the largest stakes. Ties at the border go to the lower key.
     fn ballots(&self) -> Vec<Ballot> {
-        let netuids = self.netuids();
         let ballot = |vote: &SubnetVote, stake: u64| {
-            let weights: Vec<u64> = netuids.iter().map(|netuid| weight_for(vote, *netuid)).collect();
+            // A vote from before a subnet was for a former one with its number.
+            let weight =
+                |(netuid, subnet): (&Netuid, &crate::subnet::Subnet)| match subnet.registered <= vote.block {
+                    true => weight_for(vote, *netuid),
+                    false => 0,
+                };
+            let weights: Vec<u64> = self.subnets.iter().map(weight).collect();
             // After the lookup: weights for dissolved subnets are left out and do not dilute the rest of the vote.
             let parts = apportion(&weights, WHOLE);
             // A vote for nothing that still exists is no vote.

@@ -203,6 +203,7 @@ impl Hyperparameters {
             stake_threshold: weight_stake,
             owner,
             last_step_block,
+            ..yuma::Params::default()
         }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! The inputs are not part of the state. A node keeps those of each subnet's last epoch and serves them on request.
 
-use nervure_consensus::yuma::{self, Cell, EpochInput, EpochOutput, Params, Trace, YumaError};
+use nervure_consensus::yuma::{self, Cell, EpochInput, EpochOutput, Params, Prior, Trace, YumaError};
 use nervure_primitives::{
     Hash, Netuid, NodeId, Uid,
     cbor::{self, CborError, Limits},
@@ -57,6 +57,9 @@ pub struct NeuronInputs {
     pub weights: Vec<Cell>,
     /// Its bonds, ascending by uid.
     pub bonds: Vec<Cell>,
+    /// What the last two epochs left in public about it, the last one first, where dividends follow peer prediction.
+    #[serde(default, skip_serializing_if = "super::neuron::leaves_nothing")]
+    pub priors: [Prior; 2],
 }
 
 impl EpochInputs {
@@ -114,6 +117,7 @@ impl EpochInputs {
                 commit_block: neuron.commit_block,
                 weights: &neuron.weights,
                 bonds: &neuron.bonds,
+                priors: neuron.priors,
             })
             .collect();
         let Self { params, block, emission, .. } = self;
@@ -137,6 +141,7 @@ mod tests {
             commit_block: Some(u64::MAX),
             weights: cells.clone(),
             bonds: cells,
+            priors: [Prior { consensus: u32::MAX, mean: u32::MAX }; 2],
         };
         let largest = EpochInputs {
             netuid: Netuid(u16::MAX),

@@ -22,15 +22,19 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Verifies and decodes one.
+    /// Verifies and decodes one, with the signatures that are inside of it.
     pub fn new(envelope: &Envelope, mesh: &MeshId) -> Self {
-        let transaction: Result<Transaction, _> = envelope.open(DOMAIN, mesh, MAX_LEN);
+        let opened = envelope.open(DOMAIN, mesh, MAX_LEN).map_err(|error| Rejection::malformed(&error));
+        let transaction = opened.and_then(|transaction: Transaction| match transaction.call.check(mesh) {
+            Ok(()) => Ok(transaction),
+            Err(error) => Err(Rejection::malformed(&error)),
+        });
         Self {
             id: envelope.id(),
             mesh: *mesh,
             signer: envelope.signer(),
             weight: transaction.as_ref().map_or(0, |transaction| transaction.weight(envelope.body().len())),
-            transaction: transaction.map_err(|error| Rejection::malformed(&error)),
+            transaction,
         }
     }
 
@@ -66,6 +70,12 @@ impl Checked {
     /// Its weight; 0 when it is no transaction, which no block can have.
     pub fn weight(&self) -> u64 {
         self.weight
+    }
+
+    /// How many signatures had to be verified for it: its own, and those of others inside of it.
+    pub fn signatures(&self) -> u32 {
+        let inside = self.transaction.as_ref().map_or(0, |transaction| transaction.call.signatures());
+        u32::try_from(inside).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     /// The transaction.
@@ -111,7 +121,7 @@ impl SignedTransaction {
 }
 
 /// Fewer signatures than this are not worth a thread.
-const MIN_PER_THREAD: usize = 8;
+pub(super) const MIN_PER_THREAD: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -124,7 +134,7 @@ mod tests {
     fn the_number_of_threads_changes_nothing() {
         let (mesh, other) = (MeshId::from_bytes([1; 32]), MeshId::from_bytes([2; 32]));
         let key = NodeKey::from_seed(&[3; 32]);
-        let call = Call::Transfer(Transfer { to: key.node_id(), amount: Amount::ZERO });
+        let call = Call::Transfer(Transfer { to: key.node_id(), amount: Amount::ZERO, memo: None });
         let sealed = |nonce: u64| {
             let call = call.clone();
             let transaction =

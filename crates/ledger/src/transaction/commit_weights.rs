@@ -10,7 +10,7 @@ use nervure_primitives::{Hash, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Description, Rejection, SignerKey, TransactionKind, weight,
+    Description, Rejection, SignerKey, TransactionKind, WeightsRejection, weight,
     weights::{check_stake, slot_of},
 };
 use crate::{lane::LaneScope, state::LedgerState, subnet::Commit};
@@ -54,14 +54,14 @@ impl TransactionKind for CommitWeights {
         let Self { netuid, hash } = *self;
         let (subnet, uid) = slot_of(state, netuid, node)?;
         if !subnet.hyperparameters.commit_reveal {
-            return Err(Rejection::NoCommits { netuid });
+            return Err(WeightsRejection::NoCommits { netuid }.into());
         }
         check_stake(state, subnet, uid, &node)?;
         let (epoch, height) = (subnet.epoch, state.height);
         let slot = state.subnets.get_mut(&netuid).and_then(|subnet| subnet.neuron_mut(uid));
-        let neuron = slot.ok_or(Rejection::NoSuchUid { uid })?;
+        let neuron = slot.ok_or(WeightsRejection::NoSuchUid { uid })?;
         if neuron.commits.iter().any(|commit| commit.epoch == epoch) {
-            return Err(Rejection::AlreadyCommitted { epoch });
+            return Err(WeightsRejection::AlreadyCommitted { epoch }.into());
         }
         neuron.commits.push(Commit { hash, node, block: height, epoch });
         neuron.last_update = height;
@@ -75,6 +75,19 @@ impl TransactionKind for CommitWeights {
                 "commits weights in subnet {netuid}, to be revealed in epoch {reveal_in} and no other"
             ),
             past: format!("weights in subnet {netuid} are committed, to be revealed in epoch {reveal_in}"),
+        }
+    }
+
+    #[cfg(test)]
+    fn sample() -> super::Sample<Self> {
+        use super::sample::{NETUID, UID};
+        super::Sample {
+            call: Self { netuid: NETUID, hash: Hash::of("hash", &[]) },
+            call_hash: "e1ff89d02faf9a6e4cc26245c9a1573f275b31f1309c326445ad75e9a8298649",
+            outcome: CommitWeightsOutcome { netuid: NETUID, uid: UID, reveal_in: 8 },
+            outcome_hash: "7b3309e7ce7be05355d317605ef88d8fc910f76d6030b5fa317c6299bd8e00e7",
+            future: "commits weights in subnet 3, to be revealed in epoch 8 and no other",
+            past: "weights in subnet 3 are committed, to be revealed in epoch 8",
         }
     }
 }

@@ -6,7 +6,10 @@
 
 use nervure_primitives::{Amount, BlockHeight, NodeId};
 
-use super::{Checked, Outcome, Rejection, SignerKey, Transaction};
+use super::{
+    Call, Checked, FundsRejection, InclusionRejection, NodeRejection, Outcome, Rejection, SignerKey,
+    Transaction,
+};
 use crate::{block_weight::BlockWeight, lane::LaneScope, state::LedgerState};
 
 /// Who pays for a transaction.
@@ -62,21 +65,60 @@ impl LedgerState {
     /// When the fee is below what the transaction costs now, the signing node is unknown, or its quota is used up.
     pub(crate) fn payment(&self, checked: &Checked, transaction: &Transaction) -> Result<Payment, Rejection> {
         let signer = checked.signer;
-        let payer = match transaction.call.signer() {
-            SignerKey::Owner => signer,
-            SignerKey::Node => {
-                let node = self.nodes.get(&signer).ok_or(Rejection::NoSuchNode { node: signer })?;
-                if transaction.fee.is_zero()
-                    && let Some(scope) = self.lane_scope(&transaction.call, &signer)?
-                {
-                    return Ok(Payment::Lane(scope));
-                }
-                node.owner
-            }
-        };
+        self.check_kind(&transaction.call)?;
+        let payer = self.payer(transaction.call.signer(), signer)?;
+        // Only kinds that a node key signs have a place in the lane.
+        if transaction.fee.is_zero()
+            && let Some(scope) = self.lane_scope(&transaction.call, &signer)?
+        {
+            return Ok(Payment::Lane(scope));
+        }
         let (fee, base) = (transaction.fee.base_units(), self.base_fee.cost(checked.weight));
-        let left = fee.checked_sub(base).ok_or(Rejection::Fee { least: Amount::from_base_units(base) })?;
+        let left =
+            fee.checked_sub(base).ok_or(InclusionRejection::Fee { least: Amount::from_base_units(base) })?;
         Ok(Payment::Account(Charge { payer, base, tip: transaction.tip.base_units().min(left) }))
+    }
+
+    /// Refuses a kind that belongs to a later version of the protocol. Programs that know only the version of this height
+    /// find it malformed, and so does this one.
+    fn check_kind(&self, call: &Call) -> Result<(), Rejection> {
+        let (since, now) = (call.since(), self.upgrades.version_at(BlockHeight(self.height)));
+        match since <= now {
+            true => Ok(()),
+            false => Err(InclusionRejection::Malformed {
+                why: format!("its kind is of protocol version {since}, and this height has version {now}")
+                    .as_str()
+                    .into(),
+            }
+            .into()),
+        }
+    }
+
+    /// Whose account pays for what `signer` sends, unless it is free.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub(crate) fn payer(&self, key: SignerKey, signer: NodeId) -> Result<NodeId, Rejection> {
+        match key {
+            SignerKey::Owner => Ok(signer),
+            SignerKey::Node => {
+                Ok(self.nodes.get(&signer).ok_or(NodeRejection::NoSuchNode { node: signer })?.owner)
+            }
+        }
+    }
+
+    /// What the payer of `call` has to have beside the fee, in base units: the existential deposit, unless the account is
+    /// closed.
+    pub(crate) fn kept_by_payer(&self, call: &Call) -> u64 {
+        if call.closes_account() { 0 } else { self.params.existential_deposit() }
+    }
+
+    /// Counts a transaction of `signer`.
+    pub(crate) fn advance_nonce(&mut self, key: SignerKey, signer: NodeId) {
+        match key {
+            SignerKey::Owner => self.accounts.advance_nonce(signer),
+            SignerKey::Node => self.nodes.advance_nonce(&signer),
+        }
     }
 
     /// The nonce that the next transaction of `signer` has to carry.
@@ -87,7 +129,7 @@ impl LedgerState {
         match key {
             SignerKey::Owner => Ok(self.accounts.get(signer).nonce),
             SignerKey::Node => {
-                self.nodes.get(signer).map(|node| node.nonce).ok_or(Rejection::NoSuchNode { node: *signer })
+                Ok(self.nodes.get(signer).ok_or(NodeRejection::NoSuchNode { node: *signer })?.nonce)
             }
         }
     }
@@ -96,10 +138,10 @@ impl LedgerState {
     pub(crate) fn check_expiry(&self, expiry: BlockHeight, height: u64) -> Result<(), Rejection> {
         // A transaction can still be applied at its last valid height.
         if expiry.0 < height {
-            return Err(Rejection::Expired { expiry });
+            return Err(InclusionRejection::Expired { expiry }.into());
         }
         let last = BlockHeight(height.saturating_add(self.params.max_lifetime));
-        if expiry > last { Err(Rejection::ExpiryTooFar { last }) } else { Ok(()) }
+        if expiry > last { Err(InclusionRejection::ExpiryTooFar { last }.into()) } else { Ok(()) }
     }
 }
 
@@ -115,18 +157,19 @@ pub(crate) fn admit<'a>(
     let transaction = checked.transaction.as_ref().map_err(Clone::clone)?;
     // Signatures were verified before, possibly for another state: a mistake of the caller stops here.
     if checked.mesh != state.mesh {
-        return Err(Rejection::Malformed { why: "it was verified for another mesh".into() });
+        return Err(InclusionRejection::Malformed { why: "it was verified for another mesh".into() }.into());
     }
     state.check_expiry(transaction.expiry, state.height)?;
     let expected = state.next_nonce(transaction.call.signer(), &checked.signer)?;
     if transaction.nonce != expected {
-        return Err(Rejection::Nonce { expected, given: transaction.nonce });
+        return Err(InclusionRejection::Nonce { expected, given: transaction.nonce }.into());
     }
     let payment = state.payment(checked, transaction)?;
     if let Payment::Account(charge) = payment {
-        let needed = Amount::from_base_units(charge.total());
+        let needed = charge.total().saturating_add(state.kept_by_payer(&transaction.call));
+        let needed = Amount::from_base_units(needed);
         if state.accounts.get(&charge.payer).balance < needed {
-            return Err(Rejection::Balance { needed });
+            return Err(FundsRejection::Balance { needed }.into());
         }
     }
     let block = block.with(checked.weight, matches!(payment, Payment::Lane(_)), state.limit)?;
@@ -145,16 +188,17 @@ impl Admitted<'_> {
                 if state.accounts.debit(&charge.payer, charge.total()) {
                     (paid, tip) = (charge.total(), charge.tip);
                     // The base fee goes to no validator: it lowers the issuance and can be minted again.
-                    state.recycle(charge.base);
+                    state.take_base_fee(charge.base);
                 }
             }
         }
-        match transaction.call.signer() {
-            SignerKey::Owner => state.accounts.advance_nonce(signer),
-            SignerKey::Node => state.nodes.advance_nonce(&signer),
-        }
+        state.advance_nonce(transaction.call.signer(), signer);
         // `apply` checks everything before it changes anything, so that a rejection needs no rollback.
         let outcome = transaction.call.apply(state, signer);
+        if let Payment::Account(charge) = payment {
+            // A transfer of all that was rejected can leave too little.
+            state.reap(&charge.payer);
+        }
         Execution { outcome, paid: Amount::from_base_units(paid), tip: Amount::from_base_units(tip) }
     }
 }

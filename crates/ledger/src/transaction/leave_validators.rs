@@ -3,8 +3,10 @@
 use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned, weight};
-use crate::state::LedgerState;
+use super::{
+    Description, Rejection, SignerKey, TransactionKind, ValidatorRejection, swap_key::owned, weight,
+};
+use crate::{proxies::ProxyScope, state::LedgerState};
 
 /// `node` is not elected any more. Until the next election it stays in office.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,11 +35,15 @@ impl TransactionKind for LeaveValidators {
         weight::LEAVE_VALIDATORS
     }
 
+    fn scope(&self) -> Option<ProxyScope> {
+        Some(ProxyScope::Nodes)
+    }
+
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let node = self.node;
         owned(state, node, signer)?;
         if !state.roster.has_joined(&node) {
-            return Err(Rejection::NotValidator { node });
+            return Err(ValidatorRejection::NotValidator { node }.into());
         }
         state.roster.leave(&node);
         Ok(LeaveValidatorsOutcome { node, last: state.election_from(state.height) })
@@ -49,6 +55,19 @@ impl TransactionKind for LeaveValidators {
         Description {
             future: format!("removes {node} from the validators; {duty}"),
             past: format!("{node} has left the validators; {duty}"),
+        }
+    }
+
+    #[cfg(test)]
+    fn sample() -> super::Sample<Self> {
+        use super::sample::{BLOCK, node};
+        super::Sample {
+            call: Self { node: node() },
+            call_hash: "ef5d4a6eed45db1294473fc7304d6878fa3306a10445fd9de6017428091610f2",
+            outcome: LeaveValidatorsOutcome { node: node(), last: BLOCK },
+            outcome_hash: "e627fa44131fb8771b21f4a9334d000e772a6d025541978041f40b567b6c1a51",
+            future: "removes NODE from the validators; keep it running until block 300, the next election",
+            past: "NODE has left the validators; keep it running until block 300, the next election",
         }
     }
 }

@@ -3,11 +3,11 @@
 //! The node key has to agree, with its own signature over the owner's key: otherwise any owner could
 //! claim a key that was seen on the network before its owner does.
 
-use nervure_primitives::{Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
+use nervure_primitives::{Amount, Domain, Envelope, EnvelopeError, MeshId, NodeId, NodeKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, weight};
-use crate::state::LedgerState;
+use super::{Description, NodeRejection, Rejection, SignerKey, TransactionKind, kind::deposited, weight};
+use crate::{deposits::RecordKind, state::LedgerState};
 
 /// What a node key's consent is for.
 const CONSENT: Domain = Domain::new("nervure/node-consent/1");
@@ -40,11 +40,12 @@ pub(super) fn consenting(
     let named: NodeId =
         consent.open(CONSENT, &state.mesh, MAX_CONSENT_LEN).map_err(|error| Rejection::consent(&error))?;
     if named != owner {
-        return Err(Rejection::ConsentForAnother { owner: named });
+        return Err(NodeRejection::ConsentForAnother { owner: named }.into());
     }
     let node = consent.signer();
-    if state.nodes.is_known(&node) {
-        return Err(Rejection::KeyTaken { node });
+    // A key that was in office answers for what it signed as the node that it was.
+    if state.nodes.is_known(&node) || state.roster.term(&node).is_some() {
+        return Err(NodeRejection::KeyTaken { node }.into());
     }
     Ok(node)
 }
@@ -55,6 +56,9 @@ pub(super) fn consenting(
 pub struct RegisterNodeOutcome {
     /// The node key.
     pub node: NodeId,
+    /// What is deposited for it.
+    #[serde(default)]
+    pub deposit: Amount,
 }
 
 impl TransactionKind for RegisterNode {
@@ -66,17 +70,37 @@ impl TransactionKind for RegisterNode {
         weight::REGISTER_NODE
     }
 
+    fn spends(&self, state: &LedgerState) -> u64 {
+        state.params.deposit(RecordKind::Node)
+    }
+
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let node = consenting(state, &self.consent, signer)?;
+        let deposit = state.deposit(&signer, RecordKind::Node)?;
         state.nodes.register(node, signer);
-        Ok(RegisterNodeOutcome { node })
+        state.nodes.set_deposit(&node, deposit);
+        Ok(RegisterNodeOutcome { node, deposit })
     }
 
     fn description(outcome: &Self::Outcome) -> Description {
-        let RegisterNodeOutcome { node } = outcome;
+        let RegisterNodeOutcome { node, deposit } = outcome;
+        let deposited = deposited(*deposit, "when you deregister it");
         Description {
-            future: format!("registers {node} under your owner account"),
-            past: format!("{node} is registered under your owner account"),
+            future: format!("registers {node} under your owner account{deposited}"),
+            past: format!("{node} is registered under your owner account{deposited}"),
+        }
+    }
+
+    #[cfg(test)]
+    fn sample() -> super::Sample<Self> {
+        use super::sample::{AMOUNT, consented, node};
+        super::Sample {
+            call: Self { consent: consented() },
+            call_hash: "159d44df448da3374451c534bf7a8bfceefeab4fadf3c2fdb512af5f5a93220e",
+            outcome: RegisterNodeOutcome { node: node(), deposit: AMOUNT },
+            outcome_hash: "6e4d986a0d158a6fdb2fdd168d568b6f2ed695a37b654a3232f62179b5c0726b",
+            future: "registers NODE under your owner account; 1.5 tokens are deposited and come back when you deregister it",
+            past: "NODE is registered under your owner account; 1.5 tokens are deposited and come back when you deregister it",
         }
     }
 }

@@ -7,7 +7,7 @@ use nervure_primitives::{Hash, MeshId, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Description, Rejection, SignerKey, TransactionKind, weight,
+    Description, Rejection, SignerKey, TransactionKind, WeightsRejection, weight,
     weights::{Submitted, slot_of},
 };
 use crate::{
@@ -98,6 +98,19 @@ impl TransactionKind for RevealWeights {
             past: format!("the weights in subnet {netuid} count from now on"),
         }
     }
+
+    #[cfg(test)]
+    fn sample() -> super::Sample<Self> {
+        use super::sample::{NETUID, UID, row};
+        super::Sample {
+            call: Self { netuid: NETUID, weights: row(), salt: Hash::of("salt", &[]), version_key: 2 },
+            call_hash: "f44ad4f9c1a802e874f60d7d014d867760d220966ca4e9d79db560c99ce5664a",
+            outcome: RevealWeightsOutcome { netuid: NETUID, uid: UID },
+            outcome_hash: "f2a9f92465c055b3f0c0f7e95aa52f0d6d5d5535d68b9e914e570dbe6dcb3993",
+            future: "reveals weights in subnet 3",
+            past: "the weights in subnet 3 count from now on",
+        }
+    }
 }
 
 impl RevealWeights {
@@ -111,8 +124,10 @@ impl RevealWeights {
             return Ok(commit.clone());
         }
         match commits().next() {
-            Some(commit) => Err(Rejection::RevealTime { reveal_in: reveal_in(commit), now: subnet.epoch }),
-            None => Err(Rejection::NoSuchCommit),
+            Some(commit) => {
+                Err(WeightsRejection::RevealTime { reveal_in: reveal_in(commit), now: subnet.epoch }.into())
+            }
+            None => Err(WeightsRejection::NoSuchCommit.into()),
         }
     }
 }

@@ -6,8 +6,8 @@
 use nervure_primitives::{BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, swap_key::owned, weight};
-use crate::{nodes::MAX_TAKE, state::LedgerState};
+use super::{Description, NodeRejection, Rejection, SignerKey, TransactionKind, swap_key::owned, weight};
+use crate::{nodes::MAX_TAKE, proxies::ProxyScope, state::LedgerState};
 
 /// Sets a node's take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,19 +38,23 @@ impl TransactionKind for SetTake {
         weight::SET_TAKE
     }
 
+    fn scope(&self) -> Option<ProxyScope> {
+        Some(ProxyScope::Nodes)
+    }
+
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { node, take } = *self;
         owned(state, node, signer)?;
         if take > MAX_TAKE {
-            return Err(Rejection::Take { take });
+            return Err(NodeRejection::Take { take }.into());
         }
         let (height, interval) = (state.height, state.params.take_interval);
-        let found = state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
+        let found = state.nodes.get(&node).ok_or(NodeRejection::NoSuchNode { node })?;
         let mut raised = found.take_raised;
         if take > found.take {
             let from = raised.saturating_add(interval);
             if height < from {
-                return Err(Rejection::TakeTooSoon { from: BlockHeight(from) });
+                return Err(NodeRejection::TakeTooSoon { from: BlockHeight(from) }.into());
             }
             raised = height;
         }
@@ -64,6 +68,19 @@ impl TransactionKind for SetTake {
         Description {
             future: format!("lets the owner of {node} keep {share}"),
             past: format!("the owner of {node} keeps {share}"),
+        }
+    }
+
+    #[cfg(test)]
+    fn sample() -> super::Sample<Self> {
+        use super::sample::node;
+        super::Sample {
+            call: Self { node: node(), take: 6_553 },
+            call_hash: "b070f9645c219cdd664bb01ad0ed5b62a91b6c3ef1a9e5d96a546e999036ce0b",
+            outcome: SetTakeOutcome { node: node(), take: 6_553 },
+            outcome_hash: "65572702be6dc8c970e267ba88102b366b7114b0735de20f5b5775c3edcb48c8",
+            future: "lets the owner of NODE keep 10.00 % of its stakers' dividends",
+            past: "the owner of NODE keeps 10.00 % of its stakers' dividends",
         }
     }
 }

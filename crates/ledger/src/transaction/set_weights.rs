@@ -5,7 +5,7 @@ use nervure_primitives::{Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Description, Rejection, SignerKey, TransactionKind, weight,
+    Description, Rejection, SignerKey, TransactionKind, WeightsRejection, weight,
     weights::{Submitted, slot_of},
 };
 use crate::{lane::LaneScope, state::LedgerState};
@@ -49,7 +49,7 @@ impl TransactionKind for SetWeights {
         let netuid = self.netuid;
         let (subnet, uid) = slot_of(state, netuid, node)?;
         if subnet.hyperparameters.commit_reveal {
-            return Err(Rejection::CommitFirst { netuid });
+            return Err(WeightsRejection::CommitFirst { netuid }.into());
         }
         let submitted = Submitted { weights: &self.weights, version_key: self.version_key, plain: true };
         submitted.check(state, subnet, uid)?;
@@ -67,6 +67,19 @@ impl TransactionKind for SetWeights {
         Description {
             future: format!("sets weights in subnet {netuid}"),
             past: format!("the weights in subnet {netuid} count from now on"),
+        }
+    }
+
+    #[cfg(test)]
+    fn sample() -> super::Sample<Self> {
+        use super::sample::{NETUID, UID, row};
+        super::Sample {
+            call: Self { netuid: NETUID, weights: row(), version_key: 2 },
+            call_hash: "76d32668548416d677aa68ecc6b1943ade0b278082dec740abbf6e06ca6a8ed6",
+            outcome: SetWeightsOutcome { netuid: NETUID, uid: UID },
+            outcome_hash: "c13578044e7d303eeec30662ff2ec97e82837d2bd934ea8c0608929106fedae0",
+            future: "sets weights in subnet 3",
+            past: "the weights in subnet 3 count from now on",
         }
     }
 }

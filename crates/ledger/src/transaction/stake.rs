@@ -3,8 +3,10 @@
 use nervure_primitives::{Amount, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, weight};
-use crate::state::LedgerState;
+use super::{
+    Description, FundsRejection, NodeRejection, Rejection, SignerKey, StakeRejection, TransactionKind, weight,
+};
+use crate::{proxies::ProxyScope, state::LedgerState};
 
 /// Stakes `amount` to `node`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,14 @@ pub struct StakeOutcome {
     pub validates: bool,
 }
 
+/// What a staker is told about a node, after its name, unless it `validates`.
+pub(super) const fn powerless(validates: bool) -> &'static str {
+    match validates {
+        true => "",
+        false => ", which has not joined the validators: the stake gives no voting power",
+    }
+}
+
 impl TransactionKind for Stake {
     type Outcome = StakeOutcome;
 
@@ -42,35 +52,51 @@ impl TransactionKind for Stake {
         self.amount.base_units()
     }
 
+    fn scope(&self) -> Option<ProxyScope> {
+        Some(ProxyScope::Staking)
+    }
+
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { node, amount } = *self;
         if amount.is_zero() {
-            return Err(Rejection::Nothing);
+            return Err(FundsRejection::Nothing.into());
         }
         let least = Amount::from_base_units(state.params.min_stake);
-        state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
+        state.nodes.get(&node).ok_or(NodeRejection::NoSuchNode { node })?;
         if state.nodes.stake_of(&node, &signer).checked_add(amount).is_some_and(|after| after < least) {
-            return Err(Rejection::StakeTooSmall { least });
+            return Err(StakeRejection::StakeTooSmall { least }.into());
         }
-        if !state.accounts.debit(&signer, amount.base_units()) {
-            return Err(Rejection::Balance { needed: amount });
-        }
+        state.check_spend(&signer, amount.base_units())?;
         if !state.nodes.add_stake(node, signer, amount.base_units()) {
-            state.accounts.credit(signer, amount.base_units());
-            return Err(Rejection::StakeLost { node });
+            return Err(StakeRejection::StakeLost { node }.into());
         }
+        state.spend(&signer, amount.base_units())?;
         Ok(StakeOutcome { node, amount, validates: state.roster.has_joined(&node) })
     }
 
     fn description(outcome: &Self::Outcome) -> Description {
         let StakeOutcome { node, amount, validates } = outcome;
-        let powerless = match validates {
-            true => "",
-            false => ", which has not joined the validators: the stake gives no voting power",
-        };
+        let powerless = powerless(*validates);
         Description {
             future: format!("stakes {amount} tokens on {node}{powerless}"),
             past: format!("staked {amount} tokens on {node}{powerless}"),
+        }
+    }
+
+    fn intent(&self) -> Option<String> {
+        Some(format!("stakes {} tokens on {}", self.amount, self.node))
+    }
+
+    #[cfg(test)]
+    fn sample() -> super::Sample<Self> {
+        use super::sample::{AMOUNT, node};
+        super::Sample {
+            call: Self { node: node(), amount: AMOUNT },
+            call_hash: "5d64661924a3a6e8a67bce255bd3beb81060242d65246c824f8c0712cd8bb076",
+            outcome: StakeOutcome { node: node(), amount: AMOUNT, validates: true },
+            outcome_hash: "bb1c37284d542d45c0bc294cee2caf5889d4635631cbf15e6e8c071a0905416d",
+            future: "stakes 1.5 tokens on NODE",
+            past: "staked 1.5 tokens on NODE",
         }
     }
 }

@@ -2,13 +2,14 @@
 //! what the node did as a validator.
 //!
 //! A stake grows with every block in which dividends are released, so that no staker can name the whole of it exactly:
-//! [`Unstake::ALL`] stands for it. A remainder below the least stake is taken back, too.
+//! [`Unstake::ALL`] stands for it. A remainder below the least stake is taken back, too. Stake that was moved here lately
+//! stays ([`MoveStake`](super::MoveStake)).
 
 use nervure_primitives::{Amount, BlockHeight, NodeId};
 use serde::{Deserialize, Serialize};
 
 use super::{Description, Rejection, SignerKey, TransactionKind, weight};
-use crate::{accounts::UnbondingKey, state::LedgerState};
+use crate::{accounts::UnbondingKey, proxies::ProxyScope, state::LedgerState};
 
 /// Takes `amount` back from `node`; all of the stake if less than the least stake would remain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,21 +47,14 @@ impl TransactionKind for Unstake {
         weight::UNSTAKE
     }
 
+    fn scope(&self) -> Option<ProxyScope> {
+        Some(ProxyScope::Staking)
+    }
+
     fn apply(&self, state: &mut LedgerState, signer: NodeId) -> Result<Self::Outcome, Rejection> {
         let Self { node, amount } = *self;
-        if amount.is_zero() {
-            return Err(Rejection::Nothing);
-        }
-        let least = Amount::from_base_units(state.params.min_stake);
         let free = state.height.saturating_add(state.params.unbonding);
-        state.nodes.get(&node).ok_or(Rejection::NoSuchNode { node })?;
-        let staked = state.nodes.stake_of(&node, &signer);
-        if staked.is_zero() {
-            return Err(Rejection::NotStaked { staked });
-        }
-        let amount = if amount == Self::ALL { staked } else { amount };
-        let left = staked.checked_sub(amount).ok_or(Rejection::NotStaked { staked })?;
-        let amount = if left < least { staked } else { amount };
+        let amount = state.removable_stake(node, signer, amount)?;
         let key = UnbondingKey { free, owner: signer, node: state.answers_for(&node) };
         state.nodes.take_stake(node, signer, amount.base_units());
         state.accounts.credit_later(key, amount.base_units(), state.height);
@@ -73,6 +67,27 @@ impl TransactionKind for Unstake {
         Description {
             future: format!("removes a stake of {amount} {rest}"),
             past: format!("removed a stake of {amount} {rest}"),
+        }
+    }
+
+    fn intent(&self) -> Option<String> {
+        let Self { node, amount } = self;
+        Some(match amount.base_units() {
+            u64::MAX => format!("removes the whole stake from {node}"),
+            _ => format!("removes a stake of {amount} tokens from {node}"),
+        })
+    }
+
+    #[cfg(test)]
+    fn sample() -> super::Sample<Self> {
+        use super::sample::{AMOUNT, BLOCK, node};
+        super::Sample {
+            call: Self { node: node(), amount: AMOUNT },
+            call_hash: "ccce64b853f6c6fae78bb9634308c66343f57832664d26636cbc14087434e725",
+            outcome: UnstakeOutcome { node: node(), amount: AMOUNT, free: BLOCK },
+            outcome_hash: "9d5ef81522dee037f3b90e05db4ac1d2e6e67837ca53c64837988b1bbba9b403",
+            future: "removes a stake of 1.5 tokens from NODE; they can be spent from block 300 on",
+            past: "removed a stake of 1.5 tokens from NODE; they can be spent from block 300 on",
         }
     }
 }

@@ -3,11 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use nervure_primitives::{BlockHeight, Netuid, NodeId};
+use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Rejection, SignerKey, TransactionKind, weight};
+use super::{
+    Description, NodeRejection, Rejection, SignerKey, SubnetRejection, TransactionKind, WeightsRejection,
+    kind::deposited, weight,
+};
 use crate::{
+    deposits::RecordKind,
     economics::shares::WHOLE,
     lane::LaneScope,
     state::{LedgerState, ROOT_VALIDATORS, ShareChange, SubnetVote},
@@ -20,7 +24,7 @@ const MAX_SHOWN: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VoteSubnets {
-    /// Subnets and weights, in any scale; none at all abstains.
+    /// Subnets and weights, in any scale; none at all withdraws the vote and gives its deposit back.
     pub weights: Vec<(Netuid, u16)>,
 }
 
@@ -36,6 +40,9 @@ pub struct VoteSubnetsOutcome {
     /// a block does not need them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<ShareChange>,
+    /// What is deposited for the vote by the node's owner; nothing without one.
+    #[serde(default)]
+    pub deposit: Amount,
 }
 
 impl VoteSubnetsOutcome {
@@ -49,7 +56,7 @@ impl VoteSubnetsOutcome {
 
     /// What it changes, in words.
     fn effect(&self) -> String {
-        let Self { step, counts, changes } = self;
+        let Self { step, counts, changes, .. } = self;
         if !counts {
             return format!(
                 "it does not count now: only the {ROOT_VALIDATORS} nodes with the largest stakes vote"
@@ -94,39 +101,77 @@ impl TransactionKind for VoteSubnets {
         if let Some(vote) = state.votes.get(&node) {
             let from = vote.block.saturating_add(state.params.vote_interval);
             if state.height < from {
-                return Err(Rejection::VoteTooSoon { from: BlockHeight(from) });
+                return Err(SubnetRejection::VoteTooSoon { from: BlockHeight(from) }.into());
             }
         }
         let mut seen = BTreeSet::new();
         for (netuid, _) in &self.weights {
             if !state.subnets.contains_key(netuid) {
-                return Err(Rejection::NoSuchSubnet { netuid: *netuid });
+                return Err(SubnetRejection::NoSuchSubnet { netuid: *netuid }.into());
             }
             if !seen.insert(*netuid) {
-                return Err(Rejection::Duplicate);
+                return Err(WeightsRejection::Duplicate.into());
             }
         }
-        state.votes.insert(node, SubnetVote { block: state.height, weights: self.weights.clone() });
+        let owner = state.nodes.get(&node).ok_or(NodeRejection::NoSuchNode { node })?.owner;
+        let former = state.votes.get(&node).map_or(Amount::ZERO, |vote| vote.deposit);
+        let deposit = match self.weights.len() {
+            0 => 0,
+            subnets => state.params.deposit(RecordKind::Vote(subnets)),
+        };
+        let deposit = Amount::from_base_units(deposit);
+        state.replace_deposit(&owner, former, deposit)?;
+        match self.weights.is_empty() {
+            true => drop(state.votes.remove(&node)),
+            false => {
+                let vote = SubnetVote { block: state.height, weights: self.weights.clone(), deposit };
+                state.votes.insert(node, vote);
+            }
+        }
         let counts = state.is_root_validator(&node);
-        Ok(VoteSubnetsOutcome { step: state.next_share_step(), counts, changes: Vec::new() })
+        Ok(VoteSubnetsOutcome { step: state.next_share_step(), counts, changes: Vec::new(), deposit })
     }
 
     fn description(outcome: &Self::Outcome) -> Description {
-        let VoteSubnetsOutcome { step, counts, .. } = outcome;
+        let VoteSubnetsOutcome { step, counts, deposit, .. } = outcome;
+        let deposited = deposited(*deposit, "when the node withdraws it: nervure vote");
         let known = match counts {
             true => format!("the vote counts from block {step} on"),
             false => "the vote is kept until the node has one of the largest stakes".into(),
         };
         Description {
-            future: format!("votes on how the emission is shared among subnets; {}", outcome.effect()),
-            past: known,
+            future: format!(
+                "votes on how the emission is shared among subnets; {}{deposited}",
+                outcome.effect()
+            ),
+            past: known + &deposited,
         }
     }
 
     fn hint(&self, rejection: &Rejection) -> &'static str {
         match rejection {
-            Rejection::Duplicate => "name each subnet once: nervure vote NETUID=WEIGHT...",
+            Rejection::Weights(WeightsRejection::Duplicate) => {
+                "name each subnet once: nervure vote NETUID=WEIGHT..."
+            }
             other => other.hint(),
+        }
+    }
+
+    #[cfg(test)]
+    fn sample() -> super::Sample<Self> {
+        use super::sample::{AMOUNT, NETUID};
+        super::Sample {
+            call: Self { weights: vec![(NETUID, 4)] },
+            call_hash: "076b6dd35151216f2636ae17bbe5765dc19a8c69f3c9bd7b4be51e32e63bc67b",
+            outcome: VoteSubnetsOutcome {
+                step: BlockHeight(360),
+                counts: true,
+                changes: vec![ShareChange { netuid: NETUID, now: 5, next: 6 }],
+                deposit: AMOUNT,
+            },
+            outcome_hash: "3411d994100792da52d68e1af30c4deeb51e68cddf40d12244d64b3fa800ab5c",
+            future: "votes on how the emission is shared among subnets; with all votes as they are, at block 360: subnet 3 0.000 % (now 0.000 %); 1.5 tokens are deposited and come back when the node withdraws it: nervure vote",
+            past: "the vote counts from block 360 on; 1.5 tokens are deposited and come back when the node withdraws it: nervure vote",
         }
     }
 }
@@ -139,7 +184,8 @@ mod tests {
     fn says_what_a_vote_changes() {
         let change = |netuid, now, next| ShareChange { netuid: Netuid(netuid), now, next };
         let changes = vec![change(1, WHOLE / 2, WHOLE * 9 / 20), change(2, WHOLE / 2, WHOLE * 11 / 20)];
-        let outcome = VoteSubnetsOutcome { step: BlockHeight(720), counts: true, changes };
+        let outcome =
+            VoteSubnetsOutcome { step: BlockHeight(720), counts: true, changes, deposit: Amount::ZERO };
         assert_eq!(
             outcome.effect(),
             "with all votes as they are, at block 720: subnet 1 45.000 % (now 50.000 %), subnet 2 55.000 % (now 50.000 %)"

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use nervure_consensus::{fixed::max_upscale_u16, yuma::Cell};
 use nervure_primitives::{Amount, BlockHeight, Netuid, NodeId, Uid};
 
-use super::Rejection;
+use super::{Rejection, SubnetRejection, WeightsRejection};
 use crate::{state::LedgerState, subnet::Subnet};
 
 /// Weights that a neuron of a subnet would set.
@@ -22,8 +22,8 @@ pub(super) fn slot_of(
     netuid: Netuid,
     node: NodeId,
 ) -> Result<(&Subnet, Uid), Rejection> {
-    let subnet = state.subnets.get(&netuid).ok_or(Rejection::NoSuchSubnet { netuid })?;
-    let uid = subnet.uid_of(&node).ok_or(Rejection::NotThere { netuid })?;
+    let subnet = state.subnets.get(&netuid).ok_or(SubnetRejection::NoSuchSubnet { netuid })?;
+    let uid = subnet.uid_of(&node).ok_or(WeightsRejection::NotThere { netuid })?;
     Ok((subnet, uid))
 }
 
@@ -37,7 +37,7 @@ pub(super) fn check_stake(
     let least = state.params.weight_stake;
     let stake = state.nodes.get(node).map_or(0, |node| node.stake().base_units());
     match stake < least && subnet.owner_uid() != Some(uid) {
-        true => Err(Rejection::WeightStake { least: Amount::from_base_units(least) }),
+        true => Err(WeightsRejection::WeightStake { least: Amount::from_base_units(least) }.into()),
         false => Ok(()),
     }
 }
@@ -47,32 +47,34 @@ impl Submitted<'_> {
     pub(super) fn check(&self, state: &LedgerState, subnet: &Subnet, uid: Uid) -> Result<(), Rejection> {
         let (count, neurons) = (self.weights.len(), subnet.neurons.len());
         if count > neurons {
-            return Err(Rejection::TooManyWeights { given: count, most: neurons });
+            return Err(WeightsRejection::TooManyWeights { given: count, most: neurons }.into());
         }
-        let Some(neuron) = subnet.neuron(uid) else { return Err(Rejection::NoSuchUid { uid }) };
+        let Some(neuron) = subnet.neuron(uid) else { return Err(WeightsRejection::NoSuchUid { uid }.into()) };
         check_stake(state, subnet, uid, &neuron.node)?;
         let rules = &subnet.hyperparameters;
         if self.version_key < rules.version_key {
-            return Err(Rejection::Version { least: rules.version_key, given: self.version_key });
+            return Err(
+                WeightsRejection::Version { least: rules.version_key, given: self.version_key }.into()
+            );
         }
         let from = neuron.last_update.saturating_add(rules.weights_interval);
         if self.plain && state.height < from {
-            return Err(Rejection::WeightsTooSoon { from: BlockHeight(from) });
+            return Err(WeightsRejection::WeightsTooSoon { from: BlockHeight(from) }.into());
         }
         // Without a permit a neuron may weight itself alone; the epoch masks such weights.
         let only_self = self.weights.iter().all(|(about, _)| *about == uid);
         if !neuron.permit && subnet.owner_uid() != Some(uid) && !only_self {
-            return Err(Rejection::NoPermit);
+            return Err(WeightsRejection::NoPermit.into());
         }
         let mut seen = BTreeSet::new();
         if !self.weights.iter().all(|(about, _)| seen.insert(*about)) {
-            return Err(Rejection::Duplicate);
+            return Err(WeightsRejection::Duplicate.into());
         }
         if let Some(uid) = seen.last().filter(|uid| usize::from(uid.0) >= neurons) {
-            return Err(Rejection::NoSuchUid { uid: *uid });
+            return Err(WeightsRejection::NoSuchUid { uid: *uid }.into());
         }
         match count < usize::from(rules.min_weights) {
-            true => Err(Rejection::TooFewWeights { least: rules.min_weights.into() }),
+            true => Err(WeightsRejection::TooFewWeights { least: rules.min_weights.into() }.into()),
             false => Ok(()),
         }
     }

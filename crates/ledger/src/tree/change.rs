@@ -5,18 +5,21 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use imbl::{OrdMap, ordmap::DiffItem, ordset};
+use imbl::{OrdMap, ordmap::DiffItem};
 use nervure_consensus::checkpoint::ValidatorSet;
-use nervure_primitives::{BlockHeight, Netuid, NodeId, Uid};
+use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId, Uid};
 
 use super::record::{Chain, Key, Record};
 use crate::{
     accounts::UnbondingKey,
+    governance::{Proposal, ProposalId, StakeVoteKey},
     lane::LaneScope,
-    nodes::NodeNumber,
+    nodes::{MovedKey, MovedStake, NodeNumber},
+    proxies::{Announcement, Proxy},
     roster::Liveness,
     state::LedgerState,
     subnet::{Neuron, Subnet},
+    vesting::VestingKey,
 };
 
 /// The records that a block wrote, and the keys whose records it removed (`None`).
@@ -24,57 +27,123 @@ pub type Changes = BTreeMap<Key, Option<Record>>;
 
 /// What `after` has and `before` has not, or has otherwise. Without a state before it, all of it.
 pub fn changes(before: Option<&LedgerState>, after: &LedgerState) -> Changes {
+    let is_first = before.is_none();
     let nothing = LedgerState::nothing(after);
     let before = before.unwrap_or(&nothing);
     let mut changes = Changes::new();
     // Always: the height is in it, so every block changes the root.
     put(&mut changes, Record::Chain(after.chain()));
+    if is_first || before.rules_differ(after) {
+        put(&mut changes, after.rules_record());
+    }
+    accounts(&mut changes, before, after);
+    nodes(&mut changes, before, after);
+    validators(&mut changes, before, after);
+    anchors(&mut changes, before, after);
+    governance(&mut changes, before, after);
+    others_keys(&mut changes, before, after);
+    let vote = |node: &NodeId, vote: &_| Record::Vote { node: *node, vote: Clone::clone(vote) };
+    compare(&mut changes, &before.votes, &after.votes, vote);
+    let resting = |netuid: &Netuid, number: &_| Record::RestingNumber { netuid: *netuid, number: *number };
+    compare(&mut changes, &before.resting, &after.resting, resting);
+    subnets(&mut changes, &before.subnets, &after.subnets);
+    changes
+}
+
+/// Balances, and what is unbonding.
+fn accounts(changes: &mut Changes, before: &LedgerState, after: &LedgerState) {
     let account = |owner: &NodeId, account: &_| Record::Account { owner: *owner, account: *account };
-    compare(&mut changes, &before.accounts.held, &after.accounts.held, account);
+    compare(changes, &before.accounts.held, &after.accounts.held, account);
     let unbonding = |key: &UnbondingKey, entry: &_| {
         let UnbondingKey { free, owner, node } = *key;
         Record::Unbonding { free, owner, node, unbonding: *entry }
     };
-    compare(&mut changes, &before.accounts.unbonding, &after.accounts.unbonding, unbonding);
-    for difference in before.nodes.retired.diff(&after.nodes.retired) {
-        // No key ever comes back.
-        if let ordset::DiffItem::Add(node) = difference {
-            put(&mut changes, Record::Retired { node: *node });
-        }
-    }
-    let vote = |node: &NodeId, vote: &_| Record::Vote { node: *node, vote: Clone::clone(vote) };
-    compare(&mut changes, &before.votes, &after.votes, vote);
-    let key = |node: &NodeId, key: &_| Record::AnchorKey { node: *node, key: *key };
-    compare(&mut changes, &before.anchors.keys, &after.anchors.keys, key);
-    if before.anchors.sets != after.anchors.sets {
-        // Once there, they are there for ever.
-        after.anchors.sets.iter().for_each(|sets| put(&mut changes, Record::of_sets(sets)));
-    }
-    let standing = |node: &NodeId, standing: &_| Record::Validator { node: *node, standing: *standing };
-    compare(&mut changes, &before.roster.standings, &after.roster.standings, standing);
-    let liveness = |member: &NodeId, one: &Liveness| Record::Liveness {
-        member: *member,
-        liveness: Box::new(one.clone()),
-    };
-    compare(&mut changes, &before.roster.liveness, &after.roster.liveness, liveness);
-    let term = |member: &NodeId, term: &_| Record::Term { member: *member, term: *term };
-    compare(&mut changes, &before.roster.terms, &after.roster.terms, term);
+    compare(changes, before.accounts.all_unbonding(), after.accounts.all_unbonding(), unbonding);
+}
+
+/// Nodes, their former keys, and their stakes.
+fn nodes(changes: &mut Changes, before: &LedgerState, after: &LedgerState) {
     let node = |key: &NodeId, node: &_| Record::of_node(*key, node);
-    compare(&mut changes, &before.nodes.active, &after.nodes.active, node);
+    compare(changes, &before.nodes.active, &after.nodes.active, node);
     let stake = |(node, staker): &(NodeNumber, NodeId), shares: &_| Record::Stake {
         node: *node,
         staker: *staker,
         shares: *shares,
     };
-    compare(&mut changes, &before.nodes.stakes, &after.nodes.stakes, stake);
+    compare(changes, &before.nodes.stakes, &after.nodes.stakes, stake);
+    let moved = |key: &MovedKey, entry: &MovedStake| {
+        let MovedKey { free, staker, from, to } = *key;
+        Record::Moved { free, staker, from, to, moved: *entry }
+    };
+    compare(changes, &before.nodes.moved.entries, &after.nodes.moved.entries, moved);
+    let retired = |node: &NodeId, key: &_| Record::Retired { node: *node, key: *key };
+    compare(changes, before.nodes.retired.keys(), after.nodes.retired.keys(), retired);
+}
+
+/// Who makes blocks, what validators missed, and their free transactions.
+fn validators(changes: &mut Changes, before: &LedgerState, after: &LedgerState) {
+    let standing = |node: &NodeId, standing: &_| Record::Validator { node: *node, standing: *standing };
+    compare(changes, &before.roster.standings, &after.roster.standings, standing);
+    let liveness = |member: &NodeId, one: &Liveness| Record::Liveness {
+        member: *member,
+        liveness: Box::new(one.clone()),
+    };
+    compare(changes, &before.roster.liveness, &after.roster.liveness, liveness);
+    let term = |member: &NodeId, term: &_| Record::Term { member: *member, term: *term };
+    compare(changes, &before.roster.terms, &after.roster.terms, term);
     let lane = |(scope, node): &(LaneScope, NodeId), used: &u16| Record::Lane {
         scope: *scope,
         node: *node,
         used: *used,
     };
-    compare(&mut changes, &before.lane.used, &after.lane.used, lane);
-    subnets(&mut changes, &before.subnets, &after.subnets);
-    changes
+    compare(changes, &before.lane.used, &after.lane.used, lane);
+}
+
+/// Anchor keys, and who signs checkpoints.
+fn anchors(changes: &mut Changes, before: &LedgerState, after: &LedgerState) {
+    let key = |node: &NodeId, key: &_| Record::AnchorKey { node: *node, key: *key };
+    compare(changes, &before.anchors.keys, &after.anchors.keys, key);
+    if before.anchors.sets != after.anchors.sets {
+        // Once there, they are there for ever.
+        after.anchors.sets.iter().for_each(|sets| put(changes, Record::of_sets(sets)));
+    }
+}
+
+/// Proposals and votes.
+fn governance(changes: &mut Changes, before: &LedgerState, after: &LedgerState) {
+    let proposal =
+        |id: &ProposalId, one: &Proposal| Record::Proposal { id: *id, proposal: Box::new(one.clone()) };
+    compare(changes, &before.governance.proposals, &after.governance.proposals, proposal);
+    let (before, after) = (&before.nodes.ballots, &after.nodes.ballots);
+    let ballots =
+        |node: &NodeNumber, ballots: &_| Record::Ballots { node: *node, ballots: Clone::clone(ballots) };
+    compare(changes, &before.boxes, &after.boxes, ballots);
+    let vote = |key: &StakeVoteKey, vote: &_| {
+        let StakeVoteKey { proposal, node, staker } = *key;
+        Record::StakeVote { proposal, node, staker, vote: *vote }
+    };
+    compare(changes, &before.votes, &after.votes, vote);
+}
+
+/// Proxies, what they announced, and vested amounts.
+fn others_keys(changes: &mut Changes, before: &LedgerState, after: &LedgerState) {
+    let proxy = |(owner, proxy): &(NodeId, NodeId), granted: &Proxy| Record::Proxy {
+        owner: *owner,
+        proxy: *proxy,
+        granted: granted.clone(),
+    };
+    compare(changes, &before.proxies.active, &after.proxies.active, proxy);
+    let announcement = |(owner, id): &(NodeId, Hash), one: &Announcement| Record::Announcement {
+        owner: *owner,
+        id: *id,
+        announcement: one.clone(),
+    };
+    compare(changes, &before.proxies.announced, &after.proxies.announced, announcement);
+    let vesting = |key: &VestingKey, vesting: &_| {
+        let VestingKey { to, from, number } = *key;
+        Record::Vesting { to, from, number, vesting: *vesting }
+    };
+    compare(changes, &before.accounts.vesting, &after.accounts.vesting, vesting);
 }
 
 fn put(changes: &mut Changes, record: Record) {
@@ -141,10 +210,26 @@ impl LedgerState {
             base_fee: self.base_fee,
             next_netuid: self.next_netuid,
             next_node: NodeNumber(self.nodes.next_number),
+            account_nonce: self.accounts.first_nonce,
+            node_nonce: self.nodes.first_nonce,
             last_lock: self.last_lock,
             validators: self.validators.as_deref().cloned(),
             last_validators: last.map(|last| ValidatorSet::clone(last)),
+            next_proposal: self.governance.next,
+            treasury: self.governance.treasury,
         }
+    }
+
+    /// Whether another state of the mesh has other parameters.
+    fn rules_differ(&self, other: &Self) -> bool {
+        // The same parameters are nearly always the same object, which `Arc` compares first.
+        self.params != other.params
+            || self.consensus != other.consensus
+            || self.upgrades.voted() != other.upgrades.voted()
+    }
+
+    fn rules_record(&self) -> Record {
+        Record::Params { rules: Box::new(self.rulebook()), upgrades: self.upgrades.voted().to_vec() }
     }
 }
 

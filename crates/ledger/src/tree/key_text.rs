@@ -5,14 +5,22 @@ use std::{fmt, str::FromStr};
 use nervure_primitives::{Excerpt, Netuid, Uid};
 
 use super::record::Key;
-use crate::{accounts::UnbondingKey, lane::LaneScope, nodes::NodeNumber};
+use crate::{
+    accounts::UnbondingKey,
+    governance::{ProposalId, StakeVoteKey},
+    lane::LaneScope,
+    nodes::{MovedKey, NodeNumber},
+    vesting::VestingKey,
+};
 
 /// Why a text names no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' names no record: chain, account/ID, node/ID, stake/NUMBER/STAKER, retired/ID, vote/NODE, subnet/N, neuron/N/UID, \
      unbonding/BLOCK/ID/NUMBER, unbonding/BLOCK/ID, anchor-key/ID, anchor-sets, validator/NODE, liveness/ID, term/ID, \
-     lane/N/NODE or lane/election/NODE"
+     lane/N/NODE, lane/election/NODE, moved/BLOCK/ID/NUMBER/NUMBER, params, proposal/N, ballots/NUMBER, \
+     stake-vote/PROPOSAL/NUMBER/STAKER, resting/N, proxy/OWNER/PROXY, announcement/OWNER/HASH or \
+     vesting/TO/FROM/NUMBER"
 )]
 pub struct ParseKeyError(Excerpt);
 
@@ -40,6 +48,19 @@ impl fmt::Display for Key {
             Self::Term(member) => write!(f, "term/{member}"),
             Self::Lane(LaneScope::Subnet(netuid), node) => write!(f, "lane/{netuid}/{node}"),
             Self::Lane(LaneScope::Election, node) => write!(f, "lane/election/{node}"),
+            Self::Moved(MovedKey { free, staker, from, to }) => {
+                write!(f, "moved/{free}/{staker}/{from}/{to}")
+            }
+            Self::Params => f.write_str("params"),
+            Self::Proposal(proposal) => write!(f, "proposal/{proposal}"),
+            Self::Ballots(node) => write!(f, "ballots/{node}"),
+            Self::StakeVote(StakeVoteKey { proposal, node, staker }) => {
+                write!(f, "stake-vote/{proposal}/{node}/{staker}")
+            }
+            Self::RestingNumber(netuid) => write!(f, "resting/{netuid}"),
+            Self::Proxy(owner, proxy) => write!(f, "proxy/{owner}/{proxy}"),
+            Self::Announcement(owner, id) => write!(f, "announcement/{owner}/{id}"),
+            Self::Vesting(VestingKey { to, from, number }) => write!(f, "vesting/{to}/{from}/{number}"),
         }
     }
 }
@@ -67,6 +88,7 @@ impl FromStr for Key {
             ["node", node] => node.parse().ok().map(Self::Node),
             ["retired", node] => node.parse().ok().map(Self::Retired),
             ["vote", node] => node.parse().ok().map(Self::Vote),
+            ["resting", netuid] => netuid.parse().ok().map(|netuid| Self::RestingNumber(Netuid(netuid))),
             ["subnet", netuid] => netuid.parse().ok().map(|netuid| Self::Subnet(Netuid(netuid))),
             ["neuron", netuid, uid] => netuid
                 .parse()
@@ -76,10 +98,28 @@ impl FromStr for Key {
             ["stake", node, staker] => {
                 node.parse().ok().zip(staker.parse().ok()).map(|(node, staker)| Self::Stake(node, staker))
             }
+            ["proxy", owner, proxy] => {
+                owner.parse().ok().zip(proxy.parse().ok()).map(|(owner, proxy)| Self::Proxy(owner, proxy))
+            }
+            ["announcement", owner, id] => {
+                owner.parse().ok().zip(id.parse().ok()).map(|(owner, id)| Self::Announcement(owner, id))
+            }
+            ["vesting", to, from, number] => vesting((to, from), number),
             ["term", member] => member.parse().ok().map(Self::Term),
             ["unbonding", free, owner] => unbonding((free, owner), None),
             ["unbonding", free, owner, number] => {
                 number.parse().ok().and_then(|number| unbonding((free, owner), Some(number)))
+            }
+            ["moved", free, staker, nodes] => moved((free, staker), nodes),
+            ["params"] => Some(Self::Params),
+            ["proposal", id] => id.parse().ok().map(Self::Proposal),
+            ["ballots", node] => node.parse().ok().map(Self::Ballots),
+            ["stake-vote", proposal, node, staker] => {
+                let stake = node.parse().ok().zip(staker.parse().ok());
+                let proposal = proposal.parse::<ProposalId>().ok();
+                proposal.zip(stake).map(|(proposal, (node, staker))| {
+                    Self::StakeVote(StakeVoteKey { proposal, node, staker })
+                })
             }
             _ => None,
         };
@@ -91,9 +131,20 @@ fn unbonding((free, owner): (&str, &str), node: Option<NodeNumber>) -> Option<Ke
     Some(Key::Unbonding(UnbondingKey { free: free.parse().ok()?, owner: owner.parse().ok()?, node }))
 }
 
+fn moved((free, staker): (&str, &str), nodes: &str) -> Option<Key> {
+    let (from, to) = nodes.split_once('/')?;
+    let (from, to) = (from.parse().ok()?, to.parse().ok()?);
+    Some(Key::Moved(MovedKey { free: free.parse().ok()?, staker: staker.parse().ok()?, from, to }))
+}
+
+fn vesting((to, from): (&str, &str), number: &str) -> Option<Key> {
+    let (to, from) = (to.parse().ok()?, from.parse().ok()?);
+    Some(Key::Vesting(VestingKey { to, from, number: number.parse().ok()? }))
+}
+
 #[cfg(test)]
 mod tests {
-    use nervure_primitives::NodeKey;
+    use nervure_primitives::{Hash, NodeKey};
     use proptest::prelude::*;
 
     use super::*;
@@ -119,6 +170,15 @@ mod tests {
             Key::Liveness(id(8)),
             Key::Lane(LaneScope::Subnet(Netuid(9)), id(7)),
             Key::Lane(LaneScope::Election, id(7)),
+            Key::Moved(MovedKey { free: 7, staker: id(1), from: NodeNumber(2), to: NodeNumber(3) }),
+            Key::Params,
+            Key::Proposal(ProposalId(3)),
+            Key::Ballots(NodeNumber(4)),
+            Key::StakeVote(StakeVoteKey { proposal: ProposalId(3), node: NodeNumber(4), staker: id(2) }),
+            Key::RestingNumber(Netuid(9)),
+            Key::Proxy(id(1), id(2)),
+            Key::Announcement(id(1), Hash::of("id", &[])),
+            Key::Vesting(VestingKey { to: id(1), from: id(2), number: 7 }),
         ];
         for key in keys {
             assert_eq!(key.to_string().parse(), Ok(key));

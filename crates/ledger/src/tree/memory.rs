@@ -18,7 +18,7 @@ pub struct MemoryTree {
     /// How often it was written.
     version: u64,
     root: Option<Hash>,
-    nodes: BTreeMap<NodeKey, Node>,
+    pub(super) nodes: BTreeMap<NodeKey, Node>,
     values: BTreeMap<[u8; 32], OwnedValue>,
 }
 

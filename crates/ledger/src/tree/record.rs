@@ -3,7 +3,7 @@
 use nervure_anchor::AnchorSet;
 use nervure_consensus::checkpoint::ValidatorSet;
 use nervure_primitives::{
-    BlockHeight, Hash, Netuid, NodeId, Uid,
+    Amount, BlockHeight, Hash, Netuid, NodeId, Uid,
     cbor::{self, CborError, Limits},
 };
 use serde::{Deserialize, Serialize};
@@ -12,11 +12,15 @@ use crate::{
     accounts::{Account, Unbonding, UnbondingKey},
     anchors::{RegisteredKey, Sets},
     economics::{base_fee::BaseFee, lock::LastLock},
+    governance::{NodeBallots, Proposal, ProposalId, Rulebook, StakeVote, StakeVoteKey},
     lane::LaneScope,
-    nodes::{Node, NodeNumber, StakePool},
+    nodes::{MovedKey, MovedStake, Node, NodeNumber, RetiredKey, StakePool},
+    proxies::{Announcement, Proxy},
     roster::{Liveness, Standing, Term},
-    state::SubnetVote,
+    state::{RestingNumber, SubnetVote},
     subnet::{Neuron, Subnet},
+    upgrade::Upgrade,
+    vesting::{Vesting, VestingKey},
 };
 
 /// Largest encoding of a record in bytes, with room for what comes: a neuron with 256 weights, 256 bonds and two commits
@@ -56,6 +60,24 @@ pub enum Key {
     Term(NodeId),
     /// How many free transactions of a validator there were.
     Lane(LaneScope, NodeId),
+    /// A stake that was moved and answers for another node, too.
+    Moved(MovedKey),
+    /// The parameters.
+    Params,
+    /// A proposal of token holders.
+    Proposal(ProposalId),
+    /// The sums of the votes of the stake on a node, by its number.
+    Ballots(NodeNumber),
+    /// The vote of a stake.
+    StakeVote(StakeVoteKey),
+    /// The number of a dissolved subnet.
+    RestingNumber(Netuid),
+    /// A proxy: the owner, the proxy.
+    Proxy(NodeId, NodeId),
+    /// What a proxy announced: the owner, the id of the announcement.
+    Announcement(NodeId, Hash),
+    /// A vested amount.
+    Vesting(VestingKey),
 }
 
 impl Key {
@@ -84,6 +106,23 @@ impl Key {
             Self::Term(member) => of(13, [member.as_bytes(), &[]]),
             Self::Lane(LaneScope::Subnet(netuid), node) => of(16, [&netuid.0.to_be_bytes(), node.as_bytes()]),
             Self::Lane(LaneScope::Election, node) => of(17, [node.as_bytes(), &[]]),
+            Self::Moved(MovedKey { free, staker, from, to }) => {
+                let nodes = [from.0.to_be_bytes(), to.0.to_be_bytes()].concat();
+                of(30, [&free.to_be_bytes(), &[staker.as_bytes().as_slice(), &nodes].concat()])
+            }
+            Self::Params => of(21, [&[], &[]]),
+            Self::Proposal(proposal) => of(22, [&proposal.0.to_be_bytes(), &[]]),
+            Self::Ballots(node) => of(23, [&node.0.to_be_bytes(), &[]]),
+            Self::StakeVote(StakeVoteKey { proposal, node, staker }) => {
+                let number = node.0.to_be_bytes();
+                of(24, [&proposal.0.to_be_bytes(), &[&number, &staker.as_bytes()[..]].concat()])
+            }
+            Self::RestingNumber(netuid) => of(18, [&netuid.0.to_be_bytes(), &[]]),
+            Self::Proxy(owner, proxy) => of(25, [owner.as_bytes(), proxy.as_bytes()]),
+            Self::Announcement(owner, id) => of(26, [owner.as_bytes(), id.as_bytes()]),
+            Self::Vesting(VestingKey { to, from, number }) => {
+                of(27, [to.as_bytes(), &[from.as_bytes().as_slice(), &[*number]].concat()])
+            }
         }
     }
 }
@@ -104,12 +143,20 @@ pub struct Chain {
     pub next_netuid: u32,
     /// The number of the next node.
     pub next_node: NodeNumber,
+    /// The nonce that a new account begins with.
+    pub account_nonce: u64,
+    /// The nonce that a new node key begins with.
+    pub node_nonce: u64,
     /// The last lock of a subnet.
     pub last_lock: LastLock,
     /// Who makes the next block.
     pub validators: Option<ValidatorSet>,
     /// Who agreed on the last block; none when they are the same.
     pub last_validators: Option<ValidatorSet>,
+    /// The number of the next proposal.
+    pub next_proposal: ProposalId,
+    /// What the treasury holds, in base units.
+    pub treasury: u64,
 }
 
 /// A leaf of the state tree: one thing that the ledger knows, with its key.
@@ -151,6 +198,8 @@ pub enum Record {
         take_raised: u64,
         /// The nonce of its next transaction.
         nonce: u64,
+        /// What is deposited for it.
+        deposit: Amount,
         /// The pool of its stake.
         pool: StakePool,
     },
@@ -168,6 +217,8 @@ pub enum Record {
     Retired {
         /// The key.
         node: NodeId,
+        /// Whose it was, and until when it is retired.
+        key: RetiredKey,
     },
     /// See [`Key::Vote`].
     Vote {
@@ -236,6 +287,87 @@ pub enum Record {
         /// How many there were in the current epoch or term.
         used: u16,
     },
+    /// See [`Key::Moved`].
+    Moved {
+        /// The block at which it is free.
+        free: u64,
+        /// Whose.
+        staker: NodeId,
+        /// The node that it was on.
+        from: NodeNumber,
+        /// The node that it is on.
+        to: NodeNumber,
+        /// How much, and when it was moved.
+        moved: MovedStake,
+    },
+    /// See [`Key::Params`].
+    Params {
+        /// The parameters in force.
+        rules: Box<Rulebook>,
+        /// The upgrades that were voted.
+        upgrades: Vec<Upgrade>,
+    },
+    /// See [`Key::Proposal`].
+    Proposal {
+        /// Its number.
+        id: ProposalId,
+        /// The proposal.
+        proposal: Box<Proposal>,
+    },
+    /// See [`Key::Ballots`].
+    Ballots {
+        /// The number of the node.
+        node: NodeNumber,
+        /// The sums by proposal.
+        ballots: NodeBallots,
+    },
+    /// See [`Key::StakeVote`].
+    StakeVote {
+        /// The proposal.
+        proposal: ProposalId,
+        /// The number of the node.
+        node: NodeNumber,
+        /// Whose stake.
+        staker: NodeId,
+        /// The vote.
+        vote: StakeVote,
+    },
+    /// See [`Key::RestingNumber`].
+    RestingNumber {
+        /// The number.
+        netuid: Netuid,
+        /// When it is used again.
+        number: RestingNumber,
+    },
+    /// See [`Key::Proxy`].
+    Proxy {
+        /// Whose.
+        owner: NodeId,
+        /// The proxy.
+        proxy: NodeId,
+        /// What it may do, and what it spent.
+        granted: Proxy,
+    },
+    /// See [`Key::Announcement`].
+    Announcement {
+        /// For whom.
+        owner: NodeId,
+        /// Its id.
+        id: Hash,
+        /// The call, by whom and from when on.
+        announcement: Announcement,
+    },
+    /// See [`Key::Vesting`].
+    Vesting {
+        /// Whose it becomes.
+        to: NodeId,
+        /// Who gave it.
+        from: NodeId,
+        /// Its number among those of both.
+        number: u8,
+        /// How much, and when it is free.
+        vesting: Vesting,
+    },
 }
 
 impl Record {
@@ -249,7 +381,7 @@ impl Record {
             }
             Self::Node { node, .. } => Key::Node(*node),
             Self::Stake { node, staker, .. } => Key::Stake(*node, *staker),
-            Self::Retired { node } => Key::Retired(*node),
+            Self::Retired { node, .. } => Key::Retired(*node),
             Self::Vote { node, .. } => Key::Vote(*node),
             Self::Subnet { netuid, .. } => Key::Subnet(*netuid),
             Self::Neuron { netuid, uid, .. } => Key::Neuron(*netuid, *uid),
@@ -259,6 +391,21 @@ impl Record {
             Self::Liveness { member, .. } => Key::Liveness(*member),
             Self::Term { member, .. } => Key::Term(*member),
             Self::Lane { scope, node, .. } => Key::Lane(*scope, *node),
+            Self::Moved { free, staker, from, to, .. } => {
+                Key::Moved(MovedKey { free: *free, staker: *staker, from: *from, to: *to })
+            }
+            Self::Params { .. } => Key::Params,
+            Self::Proposal { id, .. } => Key::Proposal(*id),
+            Self::Ballots { node, .. } => Key::Ballots(*node),
+            Self::StakeVote { proposal, node, staker, .. } => {
+                Key::StakeVote(StakeVoteKey { proposal: *proposal, node: *node, staker: *staker })
+            }
+            Self::RestingNumber { netuid, .. } => Key::RestingNumber(*netuid),
+            Self::Proxy { owner, proxy, .. } => Key::Proxy(*owner, *proxy),
+            Self::Announcement { owner, id, .. } => Key::Announcement(*owner, *id),
+            Self::Vesting { to, from, number, .. } => {
+                Key::Vesting(VestingKey { to: *to, from: *from, number: *number })
+            }
         }
     }
 
@@ -277,7 +424,7 @@ impl Record {
 
     /// The record of a node without its stakes.
     pub(super) fn of_node(key: NodeId, node: &Node) -> Self {
-        let Node { number, owner, take, take_raised, nonce, pool } = *node;
-        Self::Node { node: key, number, owner, take, take_raised, nonce, pool }
+        let Node { number, owner, take, take_raised, nonce, deposit, pool } = *node;
+        Self::Node { node: key, number, owner, take, take_raised, nonce, deposit, pool }
     }
 }

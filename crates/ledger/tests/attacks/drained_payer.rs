@@ -5,7 +5,7 @@
 
 use nervure_ledger::{
     mempool::MempoolError,
-    transaction::{Call, Rejection},
+    transaction::{Call, FundsRejection, Rejection},
 };
 
 use crate::mesh::{Mesh, Offer, TOKEN, key, pay};
@@ -13,7 +13,8 @@ use crate::mesh::{Mesh, Offer, TOKEN, key, pay};
 /// The transaction that drains the account, and fifteen with high tips behind it.
 fn offers(mesh: &Mesh) -> Vec<(Offer, Call)> {
     let fee = mesh.going(&pay(0)).fee;
-    let drain = (Offer { nonce: 0, fee, tip: 0 }, pay(TOKEN - fee));
+    let kept = mesh.tip().state.params().existential_deposit();
+    let drain = (Offer { nonce: 0, fee, tip: 0 }, pay(TOKEN - fee - kept));
     let tip = TOKEN / 20;
     let rest = (1..16).map(|nonce| (Offer { nonce, fee: fee + tip, tip }, pay(0)));
     std::iter::once(drain).chain(rest).collect()
@@ -28,7 +29,10 @@ fn a_payer_covers_all_of_its_pending_transactions() {
         match mesh.send(&attacker, offer, call) {
             Ok(_) => taken += 1,
             Err(refused) => {
-                assert!(matches!(refused, MempoolError::Ledger(Rejection::Balance { .. })), "{refused}")
+                assert!(
+                    matches!(refused, MempoolError::Ledger(Rejection::Funds(FundsRejection::Balance { .. }))),
+                    "{refused}"
+                )
             }
         }
     }

@@ -9,7 +9,10 @@ use nervure_ledger::{
     params::Params,
     spec::MeshSpec,
     state::LedgerState,
-    transaction::{Call, Checked, JoinValidators, RegisterNode, Rejection, Stake, Transaction, consent},
+    transaction::{
+        Call, Checked, JoinValidators, RegisterNode, Rejection, Stake, Transaction, ValidatorRejection,
+        consent,
+    },
 };
 use nervure_primitives::{Amount, BlockHeight, NodeId, NodeKey};
 
@@ -68,7 +71,7 @@ fn one_block(state: &mut LedgerState, signer: &NodeKey, call: Call) -> Option<Re
     let mesh = state.mesh();
     let checked = Checked::new(&transaction.seal(signer, &mesh).unwrap(), &mesh);
     state.advance(&BlockContext::default(), &[checked]).unwrap().into_iter().find_map(|event| match event {
-        Event::Refused { refusal, .. } => Some(refusal),
+        Event::Rejected { rejection, .. } => Some(rejection),
         _ => None,
     })
 }
@@ -84,7 +87,9 @@ fn the_minimum_self_stake_keeps_dust_out() {
     let (state, rejections) = attacked(least);
     assert_eq!(rejections.len(), usize::from(DUST));
     assert!(
-        rejections.iter().all(|rejection| matches!(rejection, Rejection::SelfStake { .. })),
+        rejections
+            .iter()
+            .all(|rejection| matches!(rejection, Rejection::Validator(ValidatorRejection::SelfStake { .. }))),
         "{rejections:?}"
     );
     assert_eq!(dead(&state), 0);

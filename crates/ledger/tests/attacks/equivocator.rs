@@ -5,11 +5,14 @@ use nervure_consensus::statement::{Equivocation, Round, SignedStatement, Vote, V
 use nervure_ledger::{
     block::BlockContext,
     event::Event,
+    governance::GovernanceRules,
     params::Params,
     spec::{MeshSpec, NodeSpec, Role},
     state::LedgerState,
     subnet::Hyperparameters,
-    transaction::{Call, Checked, Rejection, ReportEquivocation, SignerKey, Transaction, Unstake},
+    transaction::{
+        Call, Checked, Rejection, ReportEquivocation, SignerKey, Transaction, Unstake, ValidatorRejection,
+    },
 };
 use nervure_primitives::{Amount, BlockHeight, Hash, NodeKey};
 
@@ -41,6 +44,7 @@ fn rules() -> Params {
         min_tempo: INTERVAL,
         max_tempo: INTERVAL,
         subnet,
+        governance: GovernanceRules::local(),
         ..economy
     }
 }
@@ -93,7 +97,7 @@ fn block(state: &mut LedgerState, call: Option<(&NodeKey, Call)>) -> Option<Reje
     });
     let events = state.advance(&BlockContext::default(), checked.as_slice()).unwrap();
     events.into_iter().find_map(|event| match event {
-        Event::Refused { refusal, .. } => Some(refusal),
+        Event::Rejected { rejection, .. } => Some(rejection),
         _ => None,
     })
 }
@@ -112,7 +116,7 @@ fn who_unstakes_right_after_the_election_is_slashed_until_the_window_is_over() {
     let (lost, rejection) = attacked(rules(), WINDOW + 1);
     assert_eq!(
         (lost, rejection),
-        (Amount::ZERO, Some(Rejection::EvidenceTooOld { oldest: BlockHeight(INTERVAL + 1) }))
+        (Amount::ZERO, Some(ValidatorRejection::EvidenceTooOld { oldest: BlockHeight(INTERVAL + 1) }.into()))
     );
 }
 
@@ -132,5 +136,8 @@ fn with_a_short_evidence_window_it_hides_until_it_is_over() {
     let short = Params { evidence_window: 3, ..rules() };
     let (lost, rejection) = attacked(short, 4);
     assert_eq!(lost, Amount::ZERO);
-    assert!(matches!(rejection, Some(Rejection::EvidenceTooOld { .. })), "{rejection:?}");
+    assert!(
+        matches!(rejection, Some(Rejection::Validator(ValidatorRejection::EvidenceTooOld { .. }))),
+        "{rejection:?}"
+    );
 }

@@ -5,7 +5,9 @@
 
 use nervure_ledger::{
     chain::BlockError,
-    transaction::{Call, Rejection, Transaction, VoteSubnets},
+    transaction::{
+        Call, FundsRejection, InclusionRejection, NodeRejection, Rejection, Transaction, VoteSubnets,
+    },
 };
 use nervure_primitives::{BlockHeight, Envelope, MeshId, NodeKey};
 
@@ -38,19 +40,31 @@ fn refused(mesh: &Mesh, junk: Envelope) -> Rejection {
 fn a_block_with_what_nobody_pays_for_is_invalid() {
     let mesh = Mesh::new(&[(key(100), 50)]);
     let of = |seed, change| refused(&mesh, with(&mesh, &key(seed), change));
-    assert!(matches!(of(99, |_| ()), Rejection::Balance { .. }), "an unknown account");
-    assert!(matches!(of(100, |_| ()), Rejection::Balance { .. }), "a poor account");
-    assert!(matches!(of(100, |one| one.fee = units(0)), Rejection::Fee { .. }));
-    assert!(matches!(of(100, |one| one.nonce = 3), Rejection::Nonce { .. }));
-    assert!(matches!(of(100, |one| one.expiry = BlockHeight(0)), Rejection::Expired { .. }));
-    assert!(matches!(of(100, |one| one.expiry = BlockHeight(u64::MAX)), Rejection::ExpiryTooFar { .. }));
+    assert!(matches!(of(99, |_| ()), Rejection::Funds(FundsRejection::Balance { .. })), "an unknown account");
+    assert!(matches!(of(100, |_| ()), Rejection::Funds(FundsRejection::Balance { .. })), "a poor account");
+    assert!(matches!(
+        of(100, |one| one.fee = units(0)),
+        Rejection::Inclusion(InclusionRejection::Fee { .. })
+    ));
+    assert!(matches!(of(100, |one| one.nonce = 3), Rejection::Inclusion(InclusionRejection::Nonce { .. })));
+    assert!(matches!(
+        of(100, |one| one.expiry = BlockHeight(0)),
+        Rejection::Inclusion(InclusionRejection::Expired { .. })
+    ));
+    assert!(matches!(
+        of(100, |one| one.expiry = BlockHeight(u64::MAX)),
+        Rejection::Inclusion(InclusionRejection::ExpiryTooFar { .. })
+    ));
     let vote: Change = |one| one.call = Call::VoteSubnets(VoteSubnets { weights: vec![] });
-    assert!(matches!(of(100, vote), Rejection::NoSuchNode { .. }));
+    assert!(matches!(of(100, vote), Rejection::Node(NodeRejection::NoSuchNode { .. })));
     let twice = with(&mesh, &honest(), |_| ());
-    assert!(matches!(refused(&mesh, twice), Rejection::Nonce { expected: 1, given: 0 }));
+    assert!(matches!(
+        refused(&mesh, twice),
+        Rejection::Inclusion(InclusionRejection::Nonce { expected: 1, given: 0 })
+    ));
     let elsewhere = MeshId::from_bytes([9; 32]);
     let foreign = Envelope::seal(&key(100), nervure_ledger::transaction::DOMAIN, &elsewhere, &1u8).unwrap();
-    assert!(matches!(refused(&mesh, foreign), Rejection::Malformed { .. }));
+    assert!(matches!(refused(&mesh, foreign), Rejection::Inclusion(InclusionRejection::Malformed { .. })));
 }
 
 #[test]

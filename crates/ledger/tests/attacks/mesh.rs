@@ -1,4 +1,4 @@
-//! A mesh with one honest proposer: its mempool, its blocks, and who signs for it.
+//! A mesh with one honest proposer: its mempool, its blocks, and who signs for it. The simulation `examples/siege` has it too.
 
 use std::num::NonZeroUsize;
 
@@ -41,13 +41,15 @@ pub(crate) fn honest() -> NodeKey {
 }
 
 pub(crate) fn pay(amount: u64) -> Call {
-    Call::Transfer(Transfer { to: key(3).node_id(), amount: units(amount) })
+    Call::Transfer(Transfer { to: key(3).node_id(), amount: units(amount), memo: None })
 }
 
 /// The chain of a mesh with a validator, an honest account, and `others`.
 pub(crate) struct Mesh {
     pub(crate) proposals: Proposals,
     pub(crate) tree: MemoryTree,
+    /// Who signs a block, as far as they are in office. The first one proposes.
+    signers: Vec<NodeKey>,
 }
 
 /// The terms of a transaction.
@@ -68,10 +70,15 @@ impl Mesh {
         let accounts = others.iter().map(|(key, balance)| (key.node_id(), *balance));
         let all = accounts.chain([(honest().node_id(), 1_000 * TOKEN), (validator().node_id(), TOKEN)]);
         spec.accounts = all.map(|(owner, balance)| AccountSpec::new(owner, units(balance))).collect();
-        let (tip, update) = Tip::genesis(&spec).unwrap();
+        Self::of(&spec, vec![validator()])
+    }
+
+    /// The chain of a mesh whose blocks `signers` make.
+    pub(crate) fn of(spec: &MeshSpec, signers: Vec<NodeKey>) -> Self {
+        let (tip, update) = Tip::genesis(spec).unwrap();
         let mut tree = MemoryTree::default();
         tree.accept(update);
-        Self { proposals: Proposals::new(tip, None, NonZeroUsize::MIN), tree }
+        Self { proposals: Proposals::new(tip, None, NonZeroUsize::MIN), tree, signers }
     }
 
     pub(crate) fn tip(&self) -> &Tip {
@@ -85,14 +92,16 @@ impl Mesh {
 
     /// One block of what waits, as its proposer makes it and as others accept it; what became of its transactions.
     pub(crate) fn block(&mut self) -> Vec<Event> {
-        let by = (validator().node_id(), UnixMillis(1));
+        let by = (self.signers[0].node_id(), UnixMillis(1));
         let (id, _) = self.proposals.make(&self.tree, by).unwrap();
         let next = self.proposals.take(&id).unwrap();
         let checked = self.tip().check(&self.tree, &next.block, NonZeroUsize::MIN).unwrap();
         assert_eq!(checked.block, next.block, "an honest proposal is valid");
         self.tree.accept(next.update.clone());
         let header = &next.block.header;
-        let signed = CommitCertificate::sign(&header.mesh, (header.height, id), [&validator()]).unwrap();
+        let in_office = self.tip().state.validators().unwrap();
+        let signers = self.signers.iter().filter(|key| in_office.contains(&key.node_id()));
+        let signed = CommitCertificate::sign(&header.mesh, (header.height, id), signers).unwrap();
         self.proposals.committed(&next, &signed);
         let state = &self.tip().state;
         assert_eq!(state.held(), u128::from(state.issuance()), "tokens were lost or made");

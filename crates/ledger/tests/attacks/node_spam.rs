@@ -7,7 +7,8 @@ use nervure_ledger::{
     event::Event,
     mempool::MempoolError,
     transaction::{
-        Call, CommitWeights, RegisterNode, Rejection, RevealWeights, SignerKey, VoteSubnets, consent,
+        Call, CommitWeights, InclusionRejection, RegisterNode, Rejection, RevealWeights, SignerKey,
+        VoteSubnets, consent,
     },
 };
 use nervure_primitives::{Hash, Netuid, NodeKey, Uid};
@@ -57,8 +58,11 @@ fn node_keys_without_a_permit_have_no_free_places() {
     for node in &nodes {
         for call in [reveal(), commit(0), Call::VoteSubnets(VoteSubnets { weights: vec![] })] {
             let refused = mesh.send(node, FREE, call).unwrap_err();
-            assert!(matches!(refused, MempoolError::Ledger(Rejection::Fee { .. })), "{refused}");
-            assert!(refused.is_unfunded(), "it counts against the peer that sends it");
+            assert!(
+                matches!(refused, MempoolError::Ledger(Rejection::Inclusion(InclusionRejection::Fee { .. }))),
+                "{refused}"
+            );
+            assert!(refused.costs_nothing(), "the peer that sends it is in debt");
         }
     }
     assert!(mesh.proposals.pool().is_empty());
@@ -86,7 +90,7 @@ fn what_the_attacker_pays_for_does_not_keep_validators_or_transfers_out() {
         mesh.send(&honest(), offer, pay(5)).unwrap();
         let events = mesh.block();
         assert!(
-            events.iter().any(|event| matches!(event, Event::Refused { .. })),
+            events.iter().any(|event| matches!(event, Event::Rejected { .. })),
             "the attack is in the block"
         );
         assert_eq!(mesh.nonce(&validator, SignerKey::Node), nonce + 1, "the commit is in the next block");

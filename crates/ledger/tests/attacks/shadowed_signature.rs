@@ -5,7 +5,7 @@
 
 use nervure_ledger::{
     chain::BlockError,
-    transaction::{MAX_LEN, Rejection},
+    transaction::{InclusionRejection, MAX_LEN, Rejection},
 };
 use nervure_primitives::{Envelope, Hash};
 
@@ -27,7 +27,10 @@ fn a_wrong_signature_makes_a_block_invalid_and_another_id() {
     assert_ne!(forged.id(), good.id());
     let refused = mesh.next(vec![forged.clone()]).unwrap_err();
     let BlockError::Transaction(invalid) = refused else { panic!("{refused}") };
-    assert!(matches!(invalid.reason, Rejection::Malformed { .. }) && invalid.id == forged.id());
+    assert!(
+        matches!(invalid.reason, Rejection::Inclusion(InclusionRejection::Malformed { .. }))
+            && invalid.id == forged.id()
+    );
     assert!(mesh.proposals.insert(forged).unwrap_err().blames_sender());
     mesh.proposals.insert(good).unwrap();
     assert_eq!(mesh.block().len(), 1);

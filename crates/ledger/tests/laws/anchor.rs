@@ -4,14 +4,16 @@ use nervure_anchor::{AnchorKey, Attestation, CheckpointStore, ProofOfPossession,
 use nervure_ledger::{
     chain::Tip,
     state::LedgerState,
-    transaction::{Call, Outcome, RegisterAnchorKey, RegisterAnchorKeyOutcome, Rejection, SwapKey},
+    transaction::{
+        Call, NodeRejection, Outcome, RegisterAnchorKey, RegisterAnchorKeyOutcome, Rejection, SwapKey,
+    },
     tree::{Key, MemoryTree, Record, StateTree},
 };
 use nervure_primitives::{BlockHeight, NodeKey};
 
 use crate::{
     random,
-    world::{World, node, owner, params},
+    world::{World, node, owner, params, units},
 };
 
 pub(crate) fn anchor_key(index: u8) -> AnchorKey {
@@ -25,7 +27,7 @@ pub(crate) fn registration(world: &World, node: &NodeKey, index: u8) -> Call {
     Call::RegisterAnchorKey(RegisterAnchorKey { address: key.address(), possession })
 }
 
-fn register(world: &mut World, node: &NodeKey, index: u8) -> Result<Outcome, Rejection> {
+pub(crate) fn register(world: &mut World, node: &NodeKey, index: u8) -> Result<Outcome, Rejection> {
     let call = registration(world, node, index);
     world.call(node, call)
 }
@@ -40,20 +42,24 @@ fn a_node_registers_an_unused_key_with_its_consent() {
     let mut world = random::settled();
     let (one, other, address) = (node(0), node(1), anchor_key(0).address());
     let done = register(&mut world, &one, 0).unwrap();
-    assert_eq!(done, Outcome::AnchorKeyRegistered(RegisterAnchorKeyOutcome { node: one.node_id(), address }));
+    let outcome = RegisterAnchorKeyOutcome { node: one.node_id(), address, deposit: units(500) };
+    assert_eq!(done, Outcome::AnchorKeyRegistered(outcome));
     let key = world.state.anchors().key_of(&one.node_id()).unwrap();
     assert_eq!((key.address, key.block), (address, world.state.height().0));
     assert_eq!(world.state.anchors().holder_of(&address), Some(&one.node_id()));
-    assert!(matches!(refused(&mut world, &other, 0), Rejection::AnchorKeyTaken { .. }));
-    assert!(matches!(refused(&mut world, &one, 0), Rejection::AnchorKeyTaken { .. }), "its own again");
+    assert!(matches!(refused(&mut world, &other, 0), Rejection::Node(NodeRejection::AnchorKeyTaken { .. })));
+    assert!(
+        matches!(refused(&mut world, &one, 0), Rejection::Node(NodeRejection::AnchorKeyTaken { .. })),
+        "its own again"
+    );
     let of_another = registration(&world, &one, 5);
     assert!(
-        matches!(world.refusal(&other, of_another), Rejection::AnchorKeyProof { .. }),
+        matches!(world.refusal(&other, of_another), Rejection::Node(NodeRejection::AnchorKeyProof { .. })),
         "a proof that was seen"
     );
     let by_owner = registration(&world, &owner(0), 5);
     assert!(
-        matches!(world.refusal(&owner(0), by_owner), Rejection::NoSuchNode { .. }),
+        matches!(world.refusal(&owner(0), by_owner), Rejection::Node(NodeRejection::NoSuchNode { .. })),
         "not by an owner key"
     );
 }
@@ -63,9 +69,9 @@ fn a_key_is_replaced_once_between_two_elections() {
     let mut world = random::settled();
     let one = node(0);
     register(&mut world, &one, 0).unwrap();
-    assert!(matches!(refused(&mut world, &one, 5), Rejection::AnchorKeyTooSoon { .. }));
+    assert!(matches!(refused(&mut world, &one, 5), Rejection::Node(NodeRejection::AnchorKeyTooSoon { .. })));
     world.wait(params().election_interval - 3);
-    assert!(matches!(refused(&mut world, &one, 5), Rejection::AnchorKeyTooSoon { .. }));
+    assert!(matches!(refused(&mut world, &one, 5), Rejection::Node(NodeRejection::AnchorKeyTooSoon { .. })));
     register(&mut world, &one, 5).unwrap();
     assert_eq!(world.state.anchors().holder_of(&anchor_key(0).address()), None);
     register(&mut world, &node(1), 0).unwrap();

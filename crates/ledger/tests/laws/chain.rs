@@ -80,7 +80,7 @@ impl Chain {
 
 fn transfer(chain: &Chain) -> Envelope {
     use nervure_ledger::transaction::{Call, Transfer};
-    let call = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(7) });
+    let call = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(7), memo: None });
     chain.world.sign(&owner(0), call, 0)
 }
 

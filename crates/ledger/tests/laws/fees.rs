@@ -2,7 +2,7 @@
 
 use nervure_ledger::{
     state::LedgerState,
-    transaction::{Call, Checked, Rejection, Transaction, Transfer},
+    transaction::{Call, Checked, FundsRejection, Rejection, Transaction, Transfer},
     tree::{Key, MemoryTree, Record, StateTree, changes},
 };
 use nervure_primitives::Envelope;
@@ -10,7 +10,7 @@ use nervure_primitives::Envelope;
 use crate::world::{World, owner, params, units};
 
 fn pay() -> Call {
-    Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(1) })
+    Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(1), memo: None })
 }
 
 /// A world whose blocks have room for a few transfers.
@@ -84,8 +84,8 @@ fn a_trial_says_what_is_wrong_with_a_call_before_who_would_pay_for_it() {
         world.state.try_transaction(&Default::default(), &Checked::new(&envelope, &world.state.mesh()))
     };
     assert!(tried(0, pay()).is_ok(), "earlier ones may be pending");
-    let nothing = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(0) });
-    assert_eq!(tried(0, nothing.clone()), Err(Rejection::Nothing));
-    assert_eq!(tried(77, nothing), Err(Rejection::Nothing), "although no account could pay");
-    assert!(matches!(tried(77, pay()), Err(Rejection::Balance { .. })));
+    let nothing = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(0), memo: None });
+    assert_eq!(tried(0, nothing.clone()), Err(FundsRejection::Nothing.into()));
+    assert_eq!(tried(77, nothing), Err(FundsRejection::Nothing.into()), "although no account could pay");
+    assert!(matches!(tried(77, pay()), Err(Rejection::Funds(FundsRejection::Balance { .. }))));
 }

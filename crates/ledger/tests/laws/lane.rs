@@ -4,7 +4,10 @@ use nervure_ledger::{
     lane::LaneScope,
     params::Params,
     state::LedgerState,
-    transaction::{Call, CommitWeights, Rejection, SetWeights, SwapKey, Transaction, Transfer, VoteSubnets},
+    transaction::{
+        Call, CommitWeights, InclusionRejection, Rejection, SetWeights, SwapKey, Transaction, Transfer,
+        VoteSubnets,
+    },
     tree::{Key, MemoryTree, StateTree, changes},
 };
 use nervure_primitives::{Hash, Netuid, NodeKey, Uid};
@@ -50,7 +53,7 @@ fn a_validator_is_free_until_its_quota_is_used_and_then_its_owner_pays() {
             assert_eq!(world.paid, 0);
         }
         let refused = world.refused(send(&world, &validator, call(9), 0));
-        assert_eq!(refused, Rejection::LaneQuota { most: QUOTA });
+        assert_eq!(refused, InclusionRejection::LaneQuota { most: QUOTA }.into());
         let before = world.balance(&validator);
         world.apply(vec![send(&world, &validator, call(9), FEE)]);
         assert!(world.paid > 0 && world.balance(&validator) == before - world.paid);
@@ -79,13 +82,19 @@ fn a_node_without_a_permit_and_one_that_is_not_elected_have_no_lane() {
     let (mut world, miner) = (world(), node(201));
     for call in [commit(0), vote()] {
         let free = send(&world, &miner, call.clone(), 0);
-        assert!(matches!(world.refused(free), Rejection::Fee { .. }), "{call:?}");
+        assert!(
+            matches!(world.refused(free), Rejection::Inclusion(InclusionRejection::Fee { .. })),
+            "{call:?}"
+        );
         world.apply(vec![send(&world, &miner, call, FEE)]);
         assert!(world.paid > 0);
     }
     let own = Call::SetWeights(SetWeights { netuid: Netuid(7), weights: vec![(Uid(0), 1)], version_key: 0 });
     let free = send(&world, &node(200), own, 0);
-    assert!(matches!(world.refused(free), Rejection::Fee { .. }), "no such subnet");
+    assert!(
+        matches!(world.refused(free), Rejection::Inclusion(InclusionRejection::Fee { .. })),
+        "no such subnet"
+    );
 }
 
 #[test]
@@ -97,7 +106,7 @@ fn another_key_is_no_other_quota() {
     }
     world.call(&node(200), Call::SwapKey(SwapKey { old: node(200).node_id(), consent })).unwrap();
     let free = send(&world, &node(10), commit(9), 0);
-    assert!(matches!(world.refused(free), Rejection::LaneQuota { .. }));
+    assert!(matches!(world.refused(free), Rejection::Inclusion(InclusionRejection::LaneQuota { .. })));
 }
 
 #[test]
@@ -118,7 +127,7 @@ fn what_pays_cannot_take_the_weight_of_the_lane_nor_the_lane_that_of_others() {
     world.spec.consensus.block_milliseconds = 5;
     let records = changes(None, &world.state).into_values().flatten();
     world.state = LedgerState::from_records(&world.spec, records).unwrap();
-    let pay = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(1) });
+    let pay = Call::Transfer(Transfer { to: owner(1).node_id(), amount: units(1), memo: None });
     let mut block = Vec::new();
     let full = loop {
         block.push(world.sign(&owner(0), pay.clone(), block.len() as u64));
@@ -126,12 +135,15 @@ fn what_pays_cannot_take_the_weight_of_the_lane_nor_the_lane_that_of_others() {
             break invalid;
         }
     };
-    assert!(matches!(full.reason, Rejection::BlockFull { .. }), "{full}");
+    assert!(matches!(full.reason, Rejection::Inclusion(InclusionRejection::BlockFull { .. })), "{full}");
     block.pop();
     assert!(block.len() > 3, "{full}");
     block.push(send(&world, &node(200), vote(), 0));
     assert!(world.try_after(&block).is_ok(), "the lane is not theirs to fill");
     let second = Transaction { nonce: 1, fee: units(0), ..world.terms(vote()) };
     let block = [send(&world, &node(200), vote(), 0), world.seal(&node(200), second)];
-    assert!(matches!(world.try_after(&block).unwrap_err().reason, Rejection::BlockFull { .. }));
+    assert!(matches!(
+        world.try_after(&block).unwrap_err().reason,
+        Rejection::Inclusion(InclusionRejection::BlockFull { .. })
+    ));
 }

@@ -4,8 +4,9 @@ use nervure_consensus::yuma::Cell;
 use nervure_ledger::{
     subnet::Hyperparameter,
     transaction::{
-        Call, CommitWeights, Outcome, RegisterNeuron, RegisterSubnet, Rejection, SetHyperparameter,
-        SetHyperparameterOutcome, SetMechanism, SetMechanismOutcome, SetWeights, SetWeightsOutcome, Stake,
+        Call, CommitWeights, FundsRejection, Outcome, RegisterNeuron, RegisterSubnet, Rejection,
+        SetHyperparameter, SetHyperparameterOutcome, SetMechanism, SetMechanismOutcome, SetWeights,
+        SetWeightsOutcome, Stake, SubnetRejection, WeightsRejection,
     },
 };
 use nervure_primitives::{Hash, MechanismSpec, Netuid, Uid};
@@ -36,18 +37,30 @@ fn plain(netuid: u16, weights: &[Cell]) -> Call {
 fn only_the_owner_sets_a_rule_and_each_only_now_and_then() {
     let mut world = founded();
     let kappa = Hyperparameter::Kappa(40_000);
-    assert!(matches!(world.refusal(&owner(1), set(2, kappa)), Rejection::NotSubnetOwner { .. }));
+    assert!(matches!(
+        world.refusal(&owner(1), set(2, kappa)),
+        Rejection::Subnet(SubnetRejection::NotSubnetOwner { .. })
+    ));
     assert!(
-        matches!(world.refusal(&owner(0), set(1, kappa)), Rejection::NotSubnetOwner { .. }),
+        matches!(
+            world.refusal(&owner(0), set(1, kappa)),
+            Rejection::Subnet(SubnetRejection::NotSubnetOwner { .. })
+        ),
         "without an owner"
     );
-    assert!(matches!(world.refusal(&owner(0), set(9, kappa)), Rejection::NoSuchSubnet { .. }));
-    assert!(matches!(world.refusal(&node(0), set(2, kappa)), Rejection::Balance { .. }), "not by a node key");
+    assert!(matches!(
+        world.refusal(&owner(0), set(9, kappa)),
+        Rejection::Subnet(SubnetRejection::NoSuchSubnet { .. })
+    ));
+    assert!(
+        matches!(world.refusal(&node(0), set(2, kappa)), Rejection::Funds(FundsRejection::Balance { .. })),
+        "not by a node key"
+    );
     let done = world.call(&owner(0), set(2, kappa)).unwrap();
     assert_eq!(done, Outcome::HyperparameterSet(SetHyperparameterOutcome { netuid: Netuid(2), to: kappa }));
     assert_eq!(world.subnet(2).hyperparameters.kappa, 40_000);
     let again = world.refusal(&owner(0), set(2, Hyperparameter::Kappa(50_000)));
-    assert!(matches!(again, Rejection::HyperparameterTooSoon { .. }), "{again}");
+    assert!(matches!(again, Rejection::Subnet(SubnetRejection::HyperparameterTooSoon { .. })), "{again}");
     world.call(&owner(0), set(2, Hyperparameter::Immunity(9))).unwrap();
     world.wait(params().hyperparameter_interval);
     world.call(&owner(0), set(2, Hyperparameter::Kappa(50_000))).unwrap();
@@ -60,13 +73,22 @@ fn only_the_owner_sets_the_mechanism_and_only_now_and_then() {
         let to = MechanismSpec::named(name).with("contexts", 8);
         Call::SetMechanism(SetMechanism { netuid: Netuid(netuid), to })
     };
-    assert!(matches!(world.refusal(&owner(1), set(2, "next-byte")), Rejection::NotSubnetOwner { .. }));
-    assert!(matches!(world.refusal(&owner(0), set(9, "next-byte")), Rejection::NoSuchSubnet { .. }));
-    assert_eq!(world.refusal(&owner(0), set(2, "Next byte")), Rejection::Mechanism);
+    assert!(matches!(
+        world.refusal(&owner(1), set(2, "next-byte")),
+        Rejection::Subnet(SubnetRejection::NotSubnetOwner { .. })
+    ));
+    assert!(matches!(
+        world.refusal(&owner(0), set(9, "next-byte")),
+        Rejection::Subnet(SubnetRejection::NoSuchSubnet { .. })
+    ));
+    assert_eq!(world.refusal(&owner(0), set(2, "Next byte")), SubnetRejection::Mechanism.into());
     let done = world.call(&owner(0), set(2, "next-byte")).unwrap();
     assert_eq!(done, Outcome::MechanismSet(SetMechanismOutcome { netuid: Netuid(2) }));
     assert_eq!(world.subnet(2).mechanism.as_ref().unwrap().to_string(), "next-byte contexts=8");
-    assert!(matches!(world.refusal(&owner(0), set(2, "embedding")), Rejection::HyperparameterTooSoon { .. }));
+    assert!(matches!(
+        world.refusal(&owner(0), set(2, "embedding")),
+        Rejection::Subnet(SubnetRejection::HyperparameterTooSoon { .. })
+    ));
     world.wait(params().hyperparameter_interval);
     world.call(&owner(0), set(2, "embedding")).unwrap();
 }
@@ -96,26 +118,35 @@ fn a_closed_subnet_rejects_registrations() {
     world.call(&owner(0), set(2, Hyperparameter::Registrations(false))).unwrap();
     let id = world.register(2, 2);
     let join = Call::RegisterNeuron(RegisterNeuron { netuid: Netuid(2), node: id, max_price: None });
-    assert!(matches!(world.refusal(&owner(2), join), Rejection::Closed { .. }));
+    assert!(matches!(world.refusal(&owner(2), join), Rejection::Subnet(SubnetRejection::Closed { .. })));
 }
 
 #[test]
 fn plain_weights_are_for_subnets_that_want_them() {
     let mut world = founded();
     let row = [(Uid(1), 5)];
-    assert!(matches!(world.refusal(&node(0), plain(2, &row)), Rejection::CommitFirst { .. }));
+    assert!(matches!(
+        world.refusal(&node(0), plain(2, &row)),
+        Rejection::Weights(WeightsRejection::CommitFirst { .. })
+    ));
     world.call(&owner(0), set(2, Hyperparameter::CommitReveal(false))).unwrap();
     let commit = CommitWeights { netuid: Netuid(2), hash: Hash::of("any", &[]) };
-    assert!(matches!(world.refusal(&node(0), Call::CommitWeights(commit)), Rejection::NoCommits { .. }));
+    assert!(matches!(
+        world.refusal(&node(0), Call::CommitWeights(commit)),
+        Rejection::Weights(WeightsRejection::NoCommits { .. })
+    ));
     let done = world.call(&node(0), plain(2, &row)).unwrap();
     assert_eq!(done, Outcome::WeightsSet(SetWeightsOutcome { netuid: Netuid(2), uid: Uid(0) }));
     assert_eq!(world.subnet(2).neurons[0].weights, [(Uid(1), u16::MAX)]);
     assert_eq!(world.subnet(2).neurons[0].last_update, world.state.height().0);
     let soon = world.refusal(&node(0), plain(2, &row));
-    assert!(matches!(soon, Rejection::WeightsTooSoon { .. }), "{soon}");
+    assert!(matches!(soon, Rejection::Weights(WeightsRejection::WeightsTooSoon { .. })), "{soon}");
     world.wait(1);
     assert!(world.call(&node(0), plain(2, &row)).is_ok());
-    assert!(matches!(world.refusal(&node(1), plain(2, &[(Uid(0), 1)])), Rejection::NoPermit));
+    assert!(matches!(
+        world.refusal(&node(1), plain(2, &[(Uid(0), 1)])),
+        Rejection::Weights(WeightsRejection::NoPermit)
+    ));
     assert!(world.call(&node(1), plain(2, &[(Uid(1), 1)])).is_ok(), "about itself, any node may");
 }
 

@@ -1,8 +1,8 @@
 //! Subnets and slots: prices, places, and that a slot's new holder inherits nothing.
 
 use nervure_ledger::transaction::{
-    Call, Outcome, RegisterNeuron, RegisterNeuronOutcome, RegisterSubnet, RegisterSubnetOutcome, Rejection,
-    Stake, SwapKey,
+    Call, NodeRejection, Outcome, RegisterNeuron, RegisterNeuronOutcome, RegisterSubnet,
+    RegisterSubnetOutcome, Rejection, Stake, SubnetRejection, SwapKey,
 };
 use nervure_primitives::{BlockHeight, Netuid, NodeId, NodeKey, Uid};
 
@@ -47,21 +47,31 @@ fn a_slot_burns_its_price_and_the_next_one_costs_more() {
             netuid: Netuid(1),
             uid: Uid(2),
             price,
-            replaced: None
+            replaced: None,
+            deposit: units(9_000),
         })
     );
     let cost = 1_000 + world.paid;
-    assert_eq!(world.balance(&owner(0)), before.0 - cost);
+    assert_eq!(world.balance(&owner(0)), before.0 - cost - 9_000);
     assert_eq!(world.state.issuance(), before.1 + 1_000_000_000 - cost, "burned is recycled");
     assert_eq!(world.subnet(1).price, 1_260);
     let capped = |most| {
         Call::RegisterNeuron(RegisterNeuron { netuid: Netuid(1), node: b, max_price: Some(units(most)) })
     };
     // One block of decay later; each rejection is a block too.
-    assert!(matches!(world.refusal(&owner(0), capped(1_000)), Rejection::Price { .. }));
-    assert!(matches!(world.refusal(&owner(0), join(1, a)), Rejection::AlreadyThere { .. }));
-    assert!(matches!(world.refusal(&owner(1), join(1, b)), Rejection::NotOwner { .. }));
-    assert!(matches!(world.refusal(&owner(0), join(9, b)), Rejection::NoSuchSubnet { .. }));
+    assert!(matches!(
+        world.refusal(&owner(0), capped(1_000)),
+        Rejection::Subnet(SubnetRejection::Price { .. })
+    ));
+    assert!(matches!(
+        world.refusal(&owner(0), join(1, a)),
+        Rejection::Subnet(SubnetRejection::AlreadyThere { .. })
+    ));
+    assert!(matches!(world.refusal(&owner(1), join(1, b)), Rejection::Node(NodeRejection::NotOwner { .. })));
+    assert!(matches!(
+        world.refusal(&owner(0), join(9, b)),
+        Rejection::Subnet(SubnetRejection::NoSuchSubnet { .. })
+    ));
     world.call(&owner(0), capped(1_260)).unwrap();
 }
 
@@ -162,10 +172,16 @@ fn a_subnet_locks_its_cost_and_the_next_one_costs_twice() {
     assert_eq!(world.subnet(2).owner_uid(), Some(Uid(0)));
     assert_eq!(world.state.lock_cost(), 1_900_000, "one block of decay");
     let cheap = RegisterSubnet { name: "b".into(), node: b, max_lock: units(5), mechanism: None };
-    assert!(matches!(world.refusal(&owner(1), Call::RegisterSubnet(cheap)), Rejection::Price { .. }));
+    assert!(matches!(
+        world.refusal(&owner(1), Call::RegisterSubnet(cheap)),
+        Rejection::Subnet(SubnetRejection::Price { .. })
+    ));
     let bad = RegisterSubnet { name: "B!".into(), node: b, max_lock: units(u64::MAX), mechanism: None };
-    assert!(matches!(world.refusal(&owner(1), Call::RegisterSubnet(bad)), Rejection::Name));
-    assert!(matches!(world.refusal(&owner(1), found(a)), Rejection::NotOwner { .. }));
+    assert!(matches!(
+        world.refusal(&owner(1), Call::RegisterSubnet(bad)),
+        Rejection::Subnet(SubnetRejection::Name)
+    ));
+    assert!(matches!(world.refusal(&owner(1), found(a)), Rejection::Node(NodeRejection::NotOwner { .. })));
 }
 
 #[test]
@@ -187,7 +203,7 @@ fn in_a_full_mesh_the_poorest_old_subnet_is_dissolved() {
     let Outcome::SubnetRegistered(RegisterSubnetOutcome { netuid, dissolved, .. }) = outcome else {
         panic!("{outcome:?}")
     };
-    assert_eq!((netuid, dissolved), (Netuid(4), Some(Netuid(2))), "numbers are not used twice");
+    assert_eq!((netuid, dissolved), (Netuid(4), Some(Netuid(2))), "the number of the other one rests");
     assert!(earned > locked, "the owner earned its lock back, so nothing of it comes back");
     assert!(world.balance(&owner(0)) >= before);
 }
@@ -221,7 +237,10 @@ fn rejects_another_subnet_while_all_are_immune() {
     let nodes = [world.register(0, 0), world.register(1, 1), world.register(2, 2)];
     world.call(&owner(0), found(nodes[0])).unwrap();
     world.call(&owner(1), found(nodes[1])).unwrap();
-    assert!(matches!(world.refusal(&owner(2), found(nodes[2])), Rejection::NoSubnetPlace));
+    assert!(matches!(
+        world.refusal(&owner(2), found(nodes[2])),
+        Rejection::Subnet(SubnetRejection::NoSubnetPlace)
+    ));
 }
 
 #[test]
@@ -248,7 +267,9 @@ fn a_subnet_takes_so_many_newcomers_in_an_interval() {
     world.call(&owner(0), join(1, nodes[0])).unwrap();
     world.call(&owner(0), join(1, nodes[1])).unwrap();
     let third = world.refusal(&owner(0), join(1, nodes[2]));
-    let Rejection::TooManyRegistrations { most: 2, from, .. } = third else { panic!("{third}") };
+    let Rejection::Subnet(SubnetRejection::TooManyRegistrations { most: 2, from, .. }) = third else {
+        panic!("{third}")
+    };
     assert_eq!(from, BlockHeight(50));
     world.wait(from.0 - 1 - world.state.height().0);
     world.call(&owner(0), join(1, nodes[2])).unwrap();

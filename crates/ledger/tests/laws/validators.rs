@@ -7,8 +7,8 @@ use nervure_ledger::{
     params::Params,
     roster::{SILENT_HEIGHTS, Standing},
     transaction::{
-        Call, JoinValidators, JoinValidatorsOutcome, LeaveValidators, LeaveValidatorsOutcome, Outcome,
-        Rejection, Stake, StakeOutcome, SwapKey, Transfer, Unstake,
+        Call, JoinValidators, JoinValidatorsOutcome, LeaveValidators, LeaveValidatorsOutcome, NodeRejection,
+        Outcome, Rejection, Stake, StakeOutcome, SwapKey, Transfer, Unstake, ValidatorRejection,
     },
 };
 use nervure_primitives::{BlockHeight, NodeId};
@@ -83,15 +83,15 @@ fn the_owner_joins_with_the_minimum_of_its_own_stake() {
     world.call(&owner(2), stake(id, 9_000_000)).unwrap();
     world.call(&owner(1), stake(id, 999)).unwrap();
     let refusal = world.refusal(&owner(1), join(id));
-    assert_eq!(refusal, Rejection::SelfStake { least, staked: units(999) });
+    assert_eq!(refusal, ValidatorRejection::SelfStake { least, staked: units(999) }.into());
     world.call(&owner(1), stake(id, 1)).unwrap();
-    assert_eq!(world.refusal(&owner(2), join(id)), Rejection::NotOwner { node: id });
+    assert_eq!(world.refusal(&owner(2), join(id)), NodeRejection::NotOwner { node: id }.into());
     let unknown = node(9).node_id();
-    assert_eq!(world.refusal(&owner(1), join(unknown)), Rejection::NoSuchNode { node: unknown });
-    assert_eq!(world.refusal(&owner(1), leave(id)), Rejection::NotValidator { node: id });
+    assert_eq!(world.refusal(&owner(1), join(unknown)), NodeRejection::NoSuchNode { node: unknown }.into());
+    assert_eq!(world.refusal(&owner(1), leave(id)), ValidatorRejection::NotValidator { node: id }.into());
     world.call(&owner(1), join(id)).unwrap();
-    assert_eq!(world.refusal(&owner(1), join(id)), Rejection::AlreadyValidator { node: id });
-    assert_eq!(world.refusal(&owner(2), leave(id)), Rejection::NotOwner { node: id });
+    assert_eq!(world.refusal(&owner(1), join(id)), ValidatorRejection::AlreadyValidator { node: id }.into());
+    assert_eq!(world.refusal(&owner(2), leave(id)), NodeRejection::NotOwner { node: id }.into());
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn who_leaves_or_takes_out_its_own_stake_is_out_at_the_next_election() {
 fn without_a_joined_validator_those_in_office_stay() {
     let mut world = World::with(params());
     // The validator of the genesis owns itself and has no tokens for a fee: it gets some.
-    let fee = Call::Transfer(Transfer { to: genesis(), amount: units(100) });
+    let fee = Call::Transfer(Transfer { to: genesis(), amount: units(100), memo: None });
     world.call(&owner(0), fee).unwrap();
     world.call(&node(200), leave(genesis())).unwrap();
     world.next_election();
@@ -149,8 +149,14 @@ fn who_misses_more_than_half_of_the_window_is_jailed_and_returns_after_a_rest() 
     assert_eq!(events.iter().filter(|event| jailed(event)).count(), 1, "{events:?}");
     assert!(!world.elected().contains(&id(1)));
     assert_eq!(world.state.roster().standing(&id(1)), Some(Standing::Jailed { until: until.0 }));
-    assert_eq!(world.refusal(&owner(1), join(id(1))), Rejection::Jailed { node: id(1), until });
-    assert_eq!(world.refusal(&owner(1), leave(id(1))), Rejection::NotValidator { node: id(1) });
+    assert_eq!(
+        world.refusal(&owner(1), join(id(1))),
+        ValidatorRejection::Jailed { node: id(1), until }.into()
+    );
+    assert_eq!(
+        world.refusal(&owner(1), leave(id(1))),
+        ValidatorRejection::NotValidator { node: id(1) }.into()
+    );
     let rest = until.0 - world.state.height().0;
     world.wait_without(&[], rest);
     world.call(&owner(1), join(id(1))).unwrap();
@@ -180,7 +186,10 @@ fn a_rest_cannot_be_dodged_by_leaving_first_or_by_another_key() {
                 .any(|event| matches!(event, Event::ValidatorJailed { node, .. } if *node == jailed)),
             "{events:?}"
         );
-        assert!(matches!(world.refusal(&owner(1), join(jailed)), Rejection::Jailed { .. }));
+        assert!(matches!(
+            world.refusal(&owner(1), join(jailed)),
+            Rejection::Validator(ValidatorRejection::Jailed { .. })
+        ));
     }
 }
 

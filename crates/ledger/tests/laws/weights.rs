@@ -4,8 +4,9 @@ use nervure_ledger::{
     economics::shares::WHOLE,
     event::Event,
     transaction::{
-        Call, Checked, CommitWeights, Outcome, RegisterSubnet, Rejection, RevealWeights, Stake, SwapKey,
-        Transaction, VoteSubnets, commitment,
+        Call, Checked, CommitWeights, InclusionRejection, NodeRejection, Outcome, RegisterSubnet, Rejection,
+        RevealWeights, Stake, SubnetRejection, SwapKey, Transaction, VoteSubnets, WeightsRejection,
+        commitment,
     },
 };
 use nervure_primitives::{Hash, Netuid, NodeKey, Uid};
@@ -40,19 +41,22 @@ fn weights_are_revealed_in_the_next_epoch_and_in_no_other() {
     world.next_epoch(1);
     commit(&mut world, &validator, &ROW).unwrap();
     let early = world.refusal(&validator, Call::RevealWeights(weights(&ROW)));
-    assert!(matches!(early, Rejection::RevealTime { reveal_in: 2, now: 1 }), "{early}");
+    assert!(
+        matches!(early, Rejection::Weights(WeightsRejection::RevealTime { reveal_in: 2, now: 1 })),
+        "{early}"
+    );
     world.next_epoch(1);
     let other = world.refusal(&validator, Call::RevealWeights(weights(&[(Uid(1), 6)])));
-    assert!(matches!(other, Rejection::NoSuchCommit));
+    assert!(matches!(other, Rejection::Weights(WeightsRejection::NoSuchCommit)));
     reveal(&mut world, &validator, &ROW).unwrap();
     assert_eq!(world.subnet(1).neurons[0].weights, [(Uid(1), u16::MAX)], "scaled to the maximum");
     let twice = world.refusal(&validator, Call::RevealWeights(weights(&ROW)));
-    assert!(matches!(twice, Rejection::NoSuchCommit));
+    assert!(matches!(twice, Rejection::Weights(WeightsRejection::NoSuchCommit)));
     commit(&mut world, &validator, &[(Uid(1), 7)]).unwrap();
     world.next_epoch(1);
     world.next_epoch(1);
     let late = world.refusal(&validator, Call::RevealWeights(weights(&[(Uid(1), 7)])));
-    assert!(matches!(late, Rejection::NoSuchCommit), "expired: {late}");
+    assert!(matches!(late, Rejection::Weights(WeightsRejection::NoSuchCommit)), "expired: {late}");
     assert_eq!(world.subnet(1).neurons[0].weights, [(Uid(1), u16::MAX)], "the old weights stay");
 }
 
@@ -65,7 +69,7 @@ fn a_commit_is_revealed_with_the_key_that_replaced_its_own() {
     world.call(&node(200), Call::SwapKey(SwapKey { old: node(200).node_id(), consent })).unwrap();
     world.next_epoch(1);
     let by_old = world.refusal(&node(200), Call::RevealWeights(weights(&ROW)));
-    assert!(matches!(by_old, Rejection::NoSuchNode { .. }));
+    assert!(matches!(by_old, Rejection::Node(NodeRejection::NoSuchNode { .. })));
     reveal(&mut world, &node(7), &ROW).unwrap();
     assert_eq!(world.subnet(1).neurons[0].weights, [(Uid(1), u16::MAX)]);
 }
@@ -77,12 +81,15 @@ fn a_second_commit_of_an_epoch_is_refused() {
     world.next_epoch(1);
     commit(&mut world, &validator, &ROW).unwrap();
     let second = promise(&world, &validator, &[(Uid(0), 1)]);
-    assert!(matches!(world.refusal(&validator, second), Rejection::AlreadyCommitted { epoch: 1 }));
+    assert!(matches!(
+        world.refusal(&validator, second),
+        Rejection::Weights(WeightsRejection::AlreadyCommitted { epoch: 1 })
+    ));
     world.next_epoch(1);
     // So that there is one to reveal, and no choice. The next epoch has a commit of its own.
     commit(&mut world, &validator, &[(Uid(0), 1)]).unwrap();
     let other = world.refusal(&validator, Call::RevealWeights(weights(&[(Uid(0), 1)])));
-    assert!(matches!(other, Rejection::RevealTime { reveal_in: 3, now: 2 }));
+    assert!(matches!(other, Rejection::Weights(WeightsRejection::RevealTime { reveal_in: 3, now: 2 })));
     reveal(&mut world, &validator, &ROW).unwrap();
 }
 
@@ -96,7 +103,7 @@ fn a_copied_commitment_is_worthless() {
     world.next_epoch(1);
     // Self-weight needs no permit, so that only the key stands in the way.
     let refusal = world.refusal(&copier, Call::RevealWeights(weights(&ROW)));
-    assert!(matches!(refusal, Rejection::NoSuchCommit));
+    assert!(matches!(refusal, Rejection::Weights(WeightsRejection::NoSuchCommit)));
 }
 
 #[test]
@@ -106,17 +113,32 @@ fn weights_that_break_a_rule_are_refused_by_its_name() {
     let mut refused =
         |key: &NodeKey, cells: &[(Uid, u16)]| world.refusal(key, Call::RevealWeights(weights(cells)));
     let many = [(Uid(0), 1), (Uid(1), 1), (Uid(2), 1)];
-    assert!(matches!(refused(&validator, &many), Rejection::TooManyWeights { given: 3, most: 2 }));
-    assert!(matches!(refused(&miner, &[(Uid(0), 1)]), Rejection::NoPermit));
-    assert!(matches!(refused(&validator, &[(Uid(1), 1), (Uid(1), 2)]), Rejection::Duplicate));
-    assert!(matches!(refused(&validator, &[(Uid(7), 1)]), Rejection::NoSuchUid { uid: Uid(7) }));
-    assert!(matches!(refused(&validator, &[]), Rejection::TooFewWeights { least: 1 }));
-    assert!(matches!(refused(&node(9), &ROW), Rejection::NoSuchNode { .. }));
+    assert!(matches!(
+        refused(&validator, &many),
+        Rejection::Weights(WeightsRejection::TooManyWeights { given: 3, most: 2 })
+    ));
+    assert!(matches!(refused(&miner, &[(Uid(0), 1)]), Rejection::Weights(WeightsRejection::NoPermit)));
+    assert!(matches!(
+        refused(&validator, &[(Uid(1), 1), (Uid(1), 2)]),
+        Rejection::Weights(WeightsRejection::Duplicate)
+    ));
+    assert!(matches!(
+        refused(&validator, &[(Uid(7), 1)]),
+        Rejection::Weights(WeightsRejection::NoSuchUid { uid: Uid(7) })
+    ));
+    assert!(matches!(
+        refused(&validator, &[]),
+        Rejection::Weights(WeightsRejection::TooFewWeights { least: 1 })
+    ));
+    assert!(matches!(refused(&node(9), &ROW), Rejection::Node(NodeRejection::NoSuchNode { .. })));
     world.next_epoch(1);
     let hash = Hash::of("any", &[]);
     world.call(&validator, Call::CommitWeights(CommitWeights { netuid: Netuid(1), hash })).unwrap();
     let second = promise(&world, &validator, &ROW);
-    assert!(matches!(world.refusal(&validator, second), Rejection::AlreadyCommitted { .. }));
+    assert!(matches!(
+        world.refusal(&validator, second),
+        Rejection::Weights(WeightsRejection::AlreadyCommitted { .. })
+    ));
 }
 
 #[test]
@@ -125,12 +147,15 @@ fn versions_and_stakes_below_the_least_are_refused() {
     rules.subnet.version_key = 3;
     let mut world = World::with(rules);
     let old = world.refusal(&node(200), Call::RevealWeights(weights(&ROW)));
-    assert!(matches!(old, Rejection::Version { least: 3, given: 0 }));
+    assert!(matches!(old, Rejection::Weights(WeightsRejection::Version { least: 3, given: 0 })));
     let mut rules = params();
     rules.weight_stake = 2_000_000;
     let mut world = World::with(rules);
     let poor = promise(&world, &node(200), &ROW);
-    assert!(matches!(world.refusal(&node(200), poor), Rejection::WeightStake { .. }));
+    assert!(matches!(
+        world.refusal(&node(200), poor),
+        Rejection::Weights(WeightsRejection::WeightStake { .. })
+    ));
 }
 
 #[test]
@@ -187,8 +212,14 @@ fn a_vote_moves_the_reward_step_by_step_and_comes_rarely() {
         let weights = weights.iter().map(|(netuid, weight)| (Netuid(*netuid), *weight)).collect();
         Call::VoteSubnets(VoteSubnets { weights })
     };
-    assert!(matches!(world.refusal(&node(200), vote(&[(9, 1)])), Rejection::NoSuchSubnet { .. }));
-    assert!(matches!(world.refusal(&node(200), vote(&[(1, 1), (1, 1)])), Rejection::Duplicate));
+    assert!(matches!(
+        world.refusal(&node(200), vote(&[(9, 1)])),
+        Rejection::Subnet(SubnetRejection::NoSuchSubnet { .. })
+    ));
+    assert!(matches!(
+        world.refusal(&node(200), vote(&[(1, 1), (1, 1)])),
+        Rejection::Weights(WeightsRejection::Duplicate)
+    ));
     world.wait(params().share_interval - world.state.height().0 % params().share_interval);
     let tried = Checked::new(&world.sign(&node(200), vote(&[(1, 3), (2, 1)]), 0), &world.state.mesh());
     let tried = world.state.try_transaction(&context(), &tried).unwrap();
@@ -201,7 +232,10 @@ fn a_vote_moves_the_reward_step_by_step_and_comes_rarely() {
         effect.changes.iter().map(|change| change.next).collect::<Vec<_>>(),
         [half * 11 / 10, half * 9 / 10]
     );
-    assert!(matches!(world.refusal(&node(200), vote(&[(2, 1)])), Rejection::VoteTooSoon { .. }));
+    assert!(matches!(
+        world.refusal(&node(200), vote(&[(2, 1)])),
+        Rejection::Subnet(SubnetRejection::VoteTooSoon { .. })
+    ));
     world.wait(100);
     let (first, second) = pots(&world);
     assert!(first / second == 3 || (first + 1) / second == 2, "{first} to {second}");
@@ -244,7 +278,10 @@ fn a_node_that_is_no_validator_pays_from_its_owners_account() {
     assert_eq!(world.state.nodes().get(&id).unwrap().nonce, 1);
     let free = Transaction { nonce: 1, fee: units(0), ..world.terms(vote(&[])) };
     let free = world.seal(&node(0), free);
-    assert!(matches!(world.refused(free), Rejection::Fee { .. }), "it is no validator");
+    assert!(
+        matches!(world.refused(free), Rejection::Inclusion(InclusionRejection::Fee { .. })),
+        "it is no validator"
+    );
 }
 
 #[test]
@@ -253,6 +290,6 @@ fn an_owner_key_signs_nothing_of_a_node() {
     world.register(0, 0);
     assert!(matches!(
         world.refusal(&owner(0), Call::VoteSubnets(VoteSubnets { weights: vec![] })),
-        Rejection::NoSuchNode { .. }
+        Rejection::Node(NodeRejection::NoSuchNode { .. })
     ));
 }

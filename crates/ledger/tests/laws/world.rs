@@ -4,6 +4,7 @@ use nervure_ledger::{
     block::BlockContext,
     economics::{burn::BurnRule, lock::LockRule},
     event::Event,
+    governance::GovernanceRules,
     params::Params,
     spec::{AccountSpec, MeshSpec, NodeSpec, Role},
     state::{InvalidTransaction, LedgerState},
@@ -32,6 +33,7 @@ pub(crate) fn units(units: u64) -> Amount {
 pub(crate) fn params() -> Params {
     Params {
         min_base_fee: 8,
+        deposit_per_byte: 1,
         min_stake: 100,
         unbonding: 3,
         take_interval: 4,
@@ -52,6 +54,15 @@ pub(crate) fn params() -> Params {
         min_self_stake: 1_000,
         liveness_window: 8,
         jail_time: 5,
+        governance: GovernanceRules {
+            deposit: 1_000,
+            vote_deposit: 10,
+            voting_period: 12,
+            delay: 1,
+            // So that a base fee is recycled as a whole.
+            treasury_permille: 0,
+            ..GovernanceRules::default()
+        },
         subnet: Hyperparameters {
             tempo: 5,
             activity_milli: 20_000,
@@ -179,7 +190,7 @@ impl World {
         let envelope = self.sign(key, call, 0);
         match self.apply(vec![envelope]).remove(0) {
             Event::Applied { outcome, .. } => Ok(outcome),
-            Event::Refused { refusal, .. } => Err(refusal),
+            Event::Rejected { rejection, .. } => Err(rejection),
             other => panic!("{other:?}"),
         }
     }
@@ -198,7 +209,7 @@ impl World {
             Ok((after, _)) => self.assert_only_paid(&after, envelope.signer()),
         }
         match self.apply(vec![envelope]).remove(0) {
-            Event::Refused { refusal, .. } => refusal,
+            Event::Rejected { rejection, .. } => rejection,
             other => panic!("not refused: {other:?}"),
         }
     }
@@ -259,10 +270,13 @@ pub(crate) fn context() -> BlockContext {
 /// What was paid for the transaction of an event, in base units.
 pub(crate) fn paid(event: &Event) -> u64 {
     match event {
-        Event::Applied { paid, .. } | Event::Refused { paid, .. } => paid.base_units(),
+        Event::Applied { paid, .. } | Event::Rejected { paid, .. } => paid.base_units(),
         Event::Epoch { .. }
         | Event::EpochFailed { .. }
         | Event::ValidatorJailed { .. }
-        | Event::ValidatorRemoved { .. } => 0,
+        | Event::ValidatorRemoved { .. }
+        | Event::ProposalCounted { .. }
+        | Event::ProposalDone { .. }
+        | Event::ProposalFailed { .. } => 0,
     }
 }

@@ -12,10 +12,11 @@ fn staker(index: u32) -> NodeId {
 }
 
 #[test]
-fn a_swap_of_a_key_with_20_000_stakers_writes_three_leaves() {
+fn a_swap_of_a_key_with_20_000_stakers_writes_four_leaves() {
     let mut state = LedgerState::genesis(&MeshSpec::public("swap")).unwrap();
     let (owner, old, new) = (staker(u32::MAX), NodeKey::from_seed(&[1; 32]), NodeKey::from_seed(&[2; 32]));
     state.nodes.register(old.node_id(), owner);
+    state.credit(owner, 1_000_000_000);
     for index in 0..STAKERS {
         assert!(state.nodes.add_stake(old.node_id(), staker(index), 100_000_000));
     }
@@ -25,7 +26,7 @@ fn a_swap_of_a_key_with_20_000_stakers_writes_three_leaves() {
     let written: Vec<Key> =
         changes(Some(&before), &state).into_keys().filter(|key| *key != Key::Chain).collect();
     let (old, new) = (old.node_id(), new.node_id());
-    let mut expected = vec![Key::Node(old), Key::Node(new), Key::Retired(old)];
+    let mut expected = vec![Key::Account(owner), Key::Node(old), Key::Node(new), Key::Retired(old)];
     expected.sort();
     assert_eq!(written, expected);
     assert_eq!(state.nodes.stakes_of(staker(7)).map(|(node, _)| node).collect::<Vec<_>>(), [new]);
