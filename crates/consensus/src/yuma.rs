@@ -30,6 +30,11 @@
 //!   32 fraction bits.
 //! * Raw stakes above 2^63 - 1 saturate, and so does their sum: beyond that, shares no longer add up to
 //!   one, and the epoch pays more than its emission. [`EpochOutput::remainder`] is then none.
+//!
+//! # What is not in Bittensor's rules
+//!
+//! [`Params::peer_prediction`] splits a part of the dividends by what weights said before it was public. It is 0 by
+//! default, and the epoch is then that of the published vectors, to the bit.
 
 mod bonds;
 pub mod case;
@@ -40,6 +45,7 @@ mod input;
 mod median;
 mod output;
 mod params;
+mod peer_prediction;
 mod permits;
 mod sparse;
 mod stake;
@@ -54,6 +60,7 @@ pub use explain::{Explanation, ValidatorWeight, explain};
 pub use input::{Cell, EpochInput, Neuron};
 pub use output::{EpochOutput, checked_sum};
 pub use params::{ACTIVITY_FACTOR_MILLI, BondsRule, LiquidAlpha, Params, activity_cutoff};
+pub use peer_prediction::Prior;
 pub use sparse::Matrix;
 pub use trace::Trace;
 
@@ -80,6 +87,7 @@ pub fn run_epoch_traced(input: &EpochInput<'_>) -> Result<(EpochOutput, Trace), 
 }
 
 /// Computes the epoch; copies intermediate results into `trace` if there is one.
+#[expect(clippy::too_many_lines, reason = "the steps of the published epoch, in their order")]
 fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<EpochOutput, YumaError> {
     input.check()?;
     let stake = stake::shares(input);
@@ -108,6 +116,20 @@ fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<Epoc
         trace.clipped = clipped.clone();
     }
 
+    // Before the weights are mixed below: it reads them as they were given. No priors are kept where they are not read.
+    let predicted = (input.params.peer_prediction > 0).then(|| {
+        let priors: Vec<_> = input.neurons.iter().map(|neuron| neuron.priors).collect();
+        let statements = peer_prediction::Statements {
+            active_stake: &active_stake,
+            weights: &weights,
+            consensus: &consensus,
+            priors: &priors,
+            kappa: input.params.kappa(),
+        };
+        (statements.skills(), statements.prior())
+    });
+    let (skills, priors) = predicted.unwrap_or_default();
+
     // beta = 0 lets bonds follow the validator's own weights, beta = 1 the clipped ones.
     let weights = Matrix::interpolated(weights, clipped, input.params.bonds_penalty());
     let inputs = bonds::BondInputs {
@@ -116,7 +138,11 @@ fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<Epoc
         consensus: &consensus,
         incentive: &incentive,
     };
-    let bonds = bonds::update(input, &inputs)?;
+    let mut bonds = bonds::update(input, &inputs)?;
+    if !skills.is_empty() {
+        let part = I32F32::from_proportion(input.params.peer_prediction);
+        peer_prediction::by_skill(&mut bonds.dividends, &skills, part);
+    }
     let shares = emission::EmissionShares {
         incentive: &incentive,
         dividends: &bonds.dividends,
@@ -135,6 +161,7 @@ fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<Epoc
         // By the new permits: a validator that loses its permit now loses its bonds with it.
         bonds: bonds::to_stored(&bonds.after, &new_permits),
         new_permits,
+        priors,
     };
     if let Some(trace) = trace {
         *trace = Trace {
@@ -149,6 +176,7 @@ fn compute(input: &EpochInput<'_>, mut trace: Option<&mut Trace>) -> Result<Epoc
             weights_for_bonds: weights,
             bonds_before: bonds.before,
             bonds_after: bonds.after,
+            skills,
             dividends: bonds.dividends,
             ..std::mem::take(trace)
         };

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use nervure_consensus::yuma::{
-    BondsRule, Cell, EpochInput, EpochOutput, LiquidAlpha, Neuron, Params, YumaError, run_epoch,
+    BondsRule, Cell, EpochInput, EpochOutput, LiquidAlpha, Neuron, Params, Prior, YumaError, run_epoch,
     run_epoch_traced,
 };
 use nervure_primitives::Uid;
@@ -19,6 +19,7 @@ struct OwnedNeuron {
     commit_block: Option<u64>,
     weights: Vec<Cell>,
     bonds: Vec<Cell>,
+    priors: [Prior; 2],
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +44,7 @@ impl Subnet {
                 commit_block: neuron.commit_block,
                 weights: &neuron.weights,
                 bonds: &neuron.bonds,
+                priors: neuron.priors,
             })
             .collect();
         run(&EpochInput { params: &self.params, block: self.block, emission, neurons: &neurons })
@@ -93,6 +95,7 @@ fn subnet() -> impl Strategy<Value = Subnet> {
                             commit_block: None,
                             weights,
                             bonds,
+                            priors: Default::default(),
                         };
                     let neurons = neurons.into_iter().enumerate().map(neuron).collect();
                     Subnet { params: Params { owner: owner.map(Uid), ..params }, block: 1_000, neurons }
@@ -219,6 +222,46 @@ proptest! {
     }
 }
 
+/// Six validators and twenty miners, with any weights, bonds and priors.
+fn wide() -> impl Strategy<Value = Subnet> {
+    let prior = (any::<u32>(), any::<u32>()).prop_map(|(consensus, mean)| Prior { consensus, mean });
+    let rows = vec((1u64..1_000_000, cells(26), cells(26)), 6);
+    let priors = vec((prior.clone(), prior).prop_map(|(last, before)| [last, before]), 26);
+    (rows, priors, 1u16.., rule()).prop_map(|(rows, priors, peer_prediction, bonds)| {
+        let miner = |priors| OwnedNeuron { priors, ..OwnedNeuron::default() };
+        let mut neurons: Vec<OwnedNeuron> = priors.into_iter().map(miner).collect();
+        for (uid, (neuron, (stake, weights, bonds))) in neurons.iter_mut().zip(rows).enumerate() {
+            let stake = stake * 16 + uid as u64;
+            *neuron =
+                OwnedNeuron { stake, last_update: 1_000, permit: true, weights, bonds, ..neuron.clone() };
+        }
+        Subnet { params: Params { peer_prediction, bonds, ..Params::default() }, block: 1_000, neurons }
+    })
+}
+
+proptest! {
+    /// Peer prediction moves dividends between validators and nothing else: no token is made or lost by it.
+    #[test]
+    fn peer_prediction_moves_dividends_only(subnet in wide(), shift in 0usize..26) {
+        let (with, trace) = subnet.with_input(EMISSION, run_epoch_traced).unwrap();
+        let params = Params { peer_prediction: 0, ..subnet.params.clone() };
+        let without = Subnet { params, ..subnet.clone() }.run();
+        prop_assert!(without.priors.is_empty() && with.priors.len() == 26 && trace.skills.len() == 26);
+        prop_assert_eq!((&with.consensus, &with.incentive, &with.bonds), (&without.consensus, &without.incentive, &without.bonds));
+        let sums = [&with, &without].map(|output| output.validator_emission.iter().sum::<u64>());
+        prop_assert!(sums[0].abs_diff(sums[1]) <= 60, "{:?}", sums);
+        let mut miners = with.server_emission.iter().zip(&without.server_emission);
+        prop_assert!(miners.all(|(with, without)| with.abs_diff(*without) <= 20));
+        prop_assert!(with.server_emission.iter().chain(&with.validator_emission).sum::<u64>() <= EMISSION);
+        let to: Vec<usize> = (0..26).map(|uid| (25 - uid + shift) % 26).collect();
+        let moved = permuted(&subnet, &to).run();
+        for (uid, new) in to.iter().enumerate() {
+            prop_assert_eq!(with.dividends[uid], moved.dividends[*new]);
+            prop_assert_eq!(with.priors[uid], moved.priors[*new]);
+        }
+    }
+}
+
 /// Ten honest validators give miner 10 everything; `colluders` of ten of equal stake give miner 11.
 fn coalition(colluders: usize, kappa: u16) -> EpochOutput {
     let neuron = |uid: usize| OwnedNeuron {
@@ -305,6 +348,7 @@ fn hostile() -> impl Strategy<Value = Subnet> {
                 commit_block,
                 weights,
                 bonds,
+                priors: [Prior { consensus: commit_block.unwrap_or(7) as u32, mean: stake as u32 }; 2],
             });
     let liquid = (any::<u16>(), any::<u16>(), any::<i32>())
         .prop_map(|(low, high, steepness)| BondsRule::Yuma3Liquid(LiquidAlpha { low, high, steepness }));
@@ -325,6 +369,7 @@ fn hostile() -> impl Strategy<Value = Subnet> {
             stake_threshold,
             owner: owner.map(Uid),
             last_step_block,
+            peer_prediction: kappa,
         };
         Subnet { params, block, neurons }
     })

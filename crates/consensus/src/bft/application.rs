@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use nervure_primitives::{BlockHeight, Hash, NodeId, UnixMillis};
 
-use super::{Round, SignedVote};
+use super::{Equivocation, Round, SignedVote};
 use crate::checkpoint::{CommitCertificate, ValidatorSet};
 
 /// A block. Validators decide its id and execute its body.
@@ -58,6 +58,10 @@ pub trait Application {
 
     /// Keeps a precommit for the last committed block that came after its certificate.
     fn late_precommit(&mut self, _vote: &SignedVote) {}
+
+    /// Takes the evidence that a validator equivocated, which the engine found and verified. Who can have it punished does
+    /// so with the next blocks.
+    fn equivocation(&mut self, _evidence: &Equivocation) {}
 
     /// Builds a block on top of the last committed one. Its stamp has the proposer of the turn, and the time of its
     /// clock unless the last block has a later one.

@@ -4,7 +4,7 @@
 //! none after the first that fails: an engine whose effects were dropped assumes state that is not
 //! on disk.
 
-use super::{Effect, Engine, EngineError, Input, MessageError};
+use super::{Effect, Engine, EngineError, Input, MessageError, Synchrony};
 
 /// Performs effects. An effect that takes time is only started, and its result comes back as an
 /// [`Input`]. Only [`Effect::Sync`] is complete when [`perform`](Self::perform) returns.
@@ -75,6 +75,11 @@ impl<H: Host> Driver<H> {
     /// The engine.
     pub const fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// From the next input on, blocks are timely within `synchrony`.
+    pub const fn set_synchrony(&mut self, synchrony: Synchrony) {
+        self.engine.set_synchrony(synchrony);
     }
 
     /// The host.

@@ -10,6 +10,7 @@
 //! comparisons. A message that passes costs one verification, or one per validator for a
 //! certificate.
 
+mod amnesia;
 mod candidates;
 mod certificate;
 mod config;
@@ -121,6 +122,11 @@ impl Engine {
     /// The node that it signs for.
     pub const fn node(&self) -> NodeId {
         self.adapter.signer.node()
+    }
+
+    /// From now on, blocks are timely within `synchrony`: a mesh can change it between two heights.
+    pub const fn set_synchrony(&mut self, synchrony: Synchrony) {
+        self.synchrony = synchrony;
     }
 
     /// The signer.

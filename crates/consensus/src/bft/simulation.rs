@@ -26,8 +26,10 @@ mod world;
 pub use application::Tally;
 pub use faults::{FaultKind, Faults};
 pub use invariants::Violation;
-pub use plan::{Behaviour, Genesis, Links, Micros, Plan, SimulatedValidator};
-pub use world::{Outcome, RECOVERY_TIMEOUT, run};
+pub use plan::{
+    Behaviour, Genesis, Incident, Links, MILLISECOND, Micros, Plan, RECOVERY_TIMEOUT, SimulatedValidator,
+};
+pub use world::{Outcome, START, run};
 
 /// Runs the plan of `seed` on the built-in application.
 pub fn run_seed(seed: u64) -> Outcome {

@@ -4,8 +4,10 @@
 //! ones with valid signatures therefore prove a fault of the key's holder to everyone who knows the mesh id;
 //! nothing else has to be known, and only that key can make them.
 //!
-//! **Amnesia** (a validator precommits a block and prevotes another one in a later round, although it is locked) is no
-//! evidence here. Such a prevote is right when a polka for the other block was seen in between, and a prevote does not
+//! **Amnesia**: a validator that precommits a block is locked on it, and forgets that. As a *proposer* it is guilty by two
+//! statements: who precommitted a block in a round saw its polka there, and proposes from then on what has a polka of that
+//! round or a later one. A proposal of another block, with an earlier polka or none, is a fault whatever it saw. A *prevote* for
+//! another block is no evidence: it is right when a polka for the other block was seen in between, and a prevote does not
 //! name that polka. That there was none cannot be shown with signatures: the accused would have to be asked.
 //!
 //! Hazard: a pair that was made or decoded is well-formed at most; [`Equivocation::verify`] checks the signatures.
@@ -16,7 +18,7 @@ use nervure_primitives::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Position, SignedProposal, SignedStatement, SignedVote, Statement};
+use super::{Position, SignedProposal, SignedStatement, SignedVote, Statement, VoteKind};
 
 /// Largest encoding of evidence in bytes: two statements, each at most 320 bytes with its signature, and their frame.
 pub const MAX_EQUIVOCATION_BYTES: usize = 704;
@@ -30,6 +32,8 @@ pub enum Equivocation {
     Votes(SignedVote, SignedVote),
     /// Two proposals in one round.
     Proposals(SignedProposal, SignedProposal),
+    /// A precommit of a block, and a proposal of another one in a later round, with no polka since.
+    Amnesia(SignedVote, SignedProposal),
 }
 
 /// The encoding of [`Equivocation`], before its form is checked.
@@ -39,6 +43,8 @@ enum Pair {
     Votes(SignedVote, SignedVote),
     #[serde(rename = "proposals")]
     Proposals(SignedProposal, SignedProposal),
+    #[serde(rename = "amnesia")]
+    Amnesia(SignedVote, SignedProposal),
 }
 
 /// Why two statements are no evidence.
@@ -51,6 +57,9 @@ pub enum EquivocationError {
     /// They are of different heights, rounds or steps, so that both may be right.
     #[error("the two statements are not of the same height, round and step")]
     Positions,
+    /// The proposal does not forget the precommit.
+    #[error("the proposal does not contradict the precommit")]
+    Lock,
     /// They are the same, or in the wrong order.
     #[error("the two statements do not differ, or the one with the lower encoding is not the first")]
     Order,
@@ -78,19 +87,27 @@ impl Equivocation {
         Self::Proposals(first, second).well_formed()
     }
 
+    /// Evidence of a proposal that forgets a precommit.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn amnesia(precommit: SignedVote, proposal: SignedProposal) -> Result<Self, EquivocationError> {
+        Self::Amnesia(precommit, proposal).well_formed()
+    }
+
     /// The key that signed both.
     pub const fn culprit(&self) -> NodeId {
         match self {
-            Self::Votes(vote, _) => vote.signer,
+            Self::Votes(vote, _) | Self::Amnesia(vote, _) => vote.signer,
             Self::Proposals(proposal, _) => proposal.signer,
         }
     }
 
-    /// Where both were signed.
+    /// Where both were signed, or the later of the two.
     pub fn position(&self) -> Position {
         match self {
             Self::Votes(vote, _) => vote.statement.position(),
-            Self::Proposals(proposal, _) => proposal.statement.position(),
+            Self::Proposals(proposal, _) | Self::Amnesia(_, proposal) => proposal.statement.position(),
         }
     }
 
@@ -102,6 +119,10 @@ impl Equivocation {
         match self.well_formed()? {
             Self::Votes(one, other) => verify(&[one, other], mesh),
             Self::Proposals(one, other) => verify(&[one, other], mesh),
+            Self::Amnesia(vote, proposal) => {
+                verify(&[vote], mesh)?;
+                verify(&[proposal], mesh)
+            }
         }
     }
 
@@ -125,6 +146,7 @@ impl Equivocation {
         match self {
             Self::Votes(one, other) => contradict(&one, &other)?,
             Self::Proposals(one, other) => contradict(&one, &other)?,
+            Self::Amnesia(vote, proposal) => forgets(&vote, &proposal)?,
         }
         Ok(self)
     }
@@ -135,6 +157,7 @@ impl From<Equivocation> for Pair {
         match pair {
             Equivocation::Votes(one, other) => Self::Votes(one, other),
             Equivocation::Proposals(one, other) => Self::Proposals(one, other),
+            Equivocation::Amnesia(vote, proposal) => Self::Amnesia(vote, proposal),
         }
     }
 }
@@ -146,6 +169,7 @@ impl TryFrom<Pair> for Equivocation {
         match pair {
             Pair::Votes(one, other) => Self::Votes(one, other),
             Pair::Proposals(one, other) => Self::Proposals(one, other),
+            Pair::Amnesia(vote, proposal) => Self::Amnesia(vote, proposal),
         }
         .well_formed()
     }
@@ -177,6 +201,24 @@ fn contradict<T: Statement>(
     if body(one) < body(other) { Ok(()) } else { Err(EquivocationError::Order) }
 }
 
+/// Whether a proposal forgets what its signer was locked on. A polka of the round of the precommit itself is no proof: with
+/// equivocators, there may be two.
+fn forgets(vote: &SignedVote, proposal: &SignedProposal) -> Result<(), EquivocationError> {
+    if vote.signer != proposal.signer {
+        return Err(EquivocationError::Signers);
+    }
+    let (locked, proposed) = (&vote.statement, &proposal.statement);
+    if locked.height != proposed.height || locked.round >= proposed.round {
+        return Err(EquivocationError::Positions);
+    }
+    let is_locked =
+        locked.kind == VoteKind::Precommit && locked.value.is_some_and(|value| value != proposed.value);
+    match is_locked && proposed.valid_round.is_none_or(|polka| polka < locked.round) {
+        true => Ok(()),
+        false => Err(EquivocationError::Lock),
+    }
+}
+
 fn verify<T: Statement>(pair: &[SignedStatement<T>], mesh: &MeshId) -> Result<(), EquivocationError> {
     pair.iter().try_for_each(|signed| Ok(signed.verify(mesh)?))
 }
@@ -187,7 +229,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::statement::{Proposal, Round, Vote, VoteKind};
+    use crate::statement::{Proposal, Round, Vote};
 
     const MESH: MeshId = MeshId::from_bytes([3; 32]);
 
@@ -234,6 +276,42 @@ mod tests {
         assert!(matches!(evidence.verify(&other), Err(EquivocationError::Signature(_))));
         let forged = SignedStatement { signer: one.signer, ..vote(2, 0, Some(8)) };
         let forged = Equivocation::votes(one, forged).unwrap();
+        assert!(matches!(forged.verify(&MESH), Err(EquivocationError::Signature(_))));
+    }
+
+    fn later(round: u32, value: u8, valid_round: Option<u32>) -> SignedProposal {
+        let (value, valid_round) = (Hash::from_bytes([value; 32]), valid_round.map(Round));
+        let proposal = Proposal { height: BlockHeight(5), round: Round(round), value, valid_round };
+        SignedStatement::sign(&NodeKey::from_seed(&[1; 32]), &MESH, proposal).unwrap()
+    }
+
+    #[test]
+    fn a_proposal_that_forgets_a_precommit_is_evidence_and_no_other_is() {
+        let locked = vote(1, 3, Some(7));
+        for polka in [None, Some(0), Some(2)] {
+            let forgetful = later(5, 8, polka);
+            let evidence = Equivocation::amnesia(locked, forgetful).unwrap();
+            assert_eq!(evidence.verify(&MESH), Ok(()));
+            assert_eq!(evidence.position(), forgetful.statement.position());
+            let bytes = evidence.encode().unwrap();
+            assert!(bytes.len() <= MAX_EQUIVOCATION_BYTES);
+            assert_eq!(Equivocation::decode(&bytes), Ok(evidence));
+        }
+        let why = |vote, proposal| Equivocation::amnesia(vote, proposal).unwrap_err();
+        // The same block, a polka since, a nil vote, a prevote, an earlier round, another validator or height.
+        assert_eq!(why(locked, later(5, 7, None)), EquivocationError::Lock);
+        assert_eq!(why(locked, later(5, 8, Some(3))), EquivocationError::Lock);
+        assert_eq!(why(locked, later(5, 8, Some(4))), EquivocationError::Lock);
+        assert_eq!(why(vote(1, 3, None), later(5, 8, None)), EquivocationError::Lock);
+        let prevote = Vote { kind: VoteKind::Prevote, ..locked.statement };
+        let prevote = SignedStatement { statement: prevote, ..locked };
+        assert_eq!(why(prevote, later(5, 8, None)), EquivocationError::Lock);
+        assert_eq!(why(locked, later(3, 8, None)), EquivocationError::Positions);
+        assert_eq!(why(locked, later(2, 8, None)), EquivocationError::Positions);
+        assert_eq!(why(vote(2, 3, Some(7)), later(5, 8, None)), EquivocationError::Signers);
+        assert_eq!(why(locked, proposal(8, None)), EquivocationError::Positions);
+        let forged = SignedStatement { signature: locked.signature, ..later(5, 8, None) };
+        let forged = Equivocation::amnesia(locked, forged).unwrap();
         assert!(matches!(forged.verify(&MESH), Err(EquivocationError::Signature(_))));
     }
 

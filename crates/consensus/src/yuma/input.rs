@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use nervure_primitives::Uid;
 
-use super::{Params, RowKind, YumaError};
+use super::{Params, Prior, RowKind, YumaError};
 
 /// A cell of a row as it is stored: a uid and a value of 65,535.
 pub type Cell = (Uid, u16);
@@ -34,6 +34,8 @@ pub struct Neuron<'a> {
     pub weights: &'a [Cell],
     /// Its bonds as the last epoch left them.
     pub bonds: &'a [Cell],
+    /// What the last two epochs left in public about it, the last one first; zeros since its registration.
+    pub priors: [Prior; 2],
 }
 
 /// One epoch of one subnet.

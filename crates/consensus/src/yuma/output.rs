@@ -1,6 +1,6 @@
 //! The results of an epoch: [`EpochOutput`].
 
-use super::Cell;
+use super::{Cell, Prior};
 
 /// The results of an epoch; every vector is indexed by uid.
 ///
@@ -26,6 +26,8 @@ pub struct EpochOutput {
     pub new_permits: Vec<bool>,
     /// The bonds to keep for the next epoch, ascending by uid; empty for uids without a new permit.
     pub bonds: Vec<Vec<Cell>>,
+    /// What the next epoch calls public about each uid; empty without [`Params::peer_prediction`](super::Params).
+    pub priors: Vec<Prior>,
 }
 
 impl EpochOutput {

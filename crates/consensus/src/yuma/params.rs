@@ -69,6 +69,9 @@ pub struct Params {
     pub owner: Option<Uid>,
     /// The block of the last successful step, 0 when there was none.
     pub last_step_block: u64,
+    /// The part of the dividends that follows what weights said before it was public, of 65,535; 0 is none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub peer_prediction: u16,
 }
 
 impl Default for Params {
@@ -85,8 +88,13 @@ impl Default for Params {
             stake_threshold: 0,
             owner: None,
             last_step_block: 0,
+            peer_prediction: 0,
         }
     }
+}
+
+fn is_none(part: &u16) -> bool {
+    *part == 0
 }
 
 /// The activity cutoff in blocks: `max(1, floor(factor_milli * tempo / 1000))`.

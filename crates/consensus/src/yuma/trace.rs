@@ -36,6 +36,8 @@ pub struct Trace {
     /// The bonds that it ended with, in the scale that is stored, before uids without a permit lose
     /// theirs.
     pub bonds_after: Matrix,
+    /// How much each validator's weights said before it was public, of one; empty where no dividends follow it.
+    pub skills: Vec<I32F32>,
     /// Dividends as shares of one.
     pub dividends: Vec<I32F32>,
 }

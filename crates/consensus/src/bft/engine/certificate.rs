@@ -54,6 +54,8 @@ impl Engine {
         }
         self.follow_while_listening()?;
         let Some(peer) = core::core_peer(&from) else { return Ok(()) };
+        // The others have decided it: they wait for no vote.
+        self.adapter.votes = false;
         // Before the core gets the response: `feed_verdict` looks the certificate up.
         self.candidates.certify(certificate.clone());
         let response = core::ValueResponse::new(peer, Default::default(), core::core_commit(certificate));

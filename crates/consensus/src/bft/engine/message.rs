@@ -87,7 +87,10 @@ impl Engine {
         // reaction.
         self.observe(vote.signer, vote.into());
         match target {
-            TargetHeight::Current => self.feed(core::Input::Vote(core::core_vote(&vote)))?,
+            TargetHeight::Current => {
+                self.find_amnesia_of_voter(&vote);
+                self.feed(core::Input::Vote(core::core_vote(&vote)))?;
+            }
             TargetHeight::Future => self.keep(Message::Vote(vote), from, at),
         }
         Ok(())
@@ -137,7 +140,10 @@ impl Engine {
         }
         self.observe(proposal.signer, proposal.into());
         match target {
-            TargetHeight::Current => self.receive_proposal(&proposal, at)?,
+            TargetHeight::Current => {
+                self.find_amnesia_of_proposer(&proposal);
+                self.receive_proposal(&proposal, at)?;
+            }
             TargetHeight::Future => self.keep(Message::Proposal(proposal), from, at),
         }
         Ok(())

@@ -35,12 +35,14 @@ impl Engine {
         // Read before `current` is replaced: `listen` compares both heights.
         let before = self.current.as_ref().map(|current| current.height);
         self.future_messages.forget_before(height);
+        let is_member = validators.contains(&self.node());
         let phase = Phase::Listening(log);
         self.current = Some(CurrentHeight { height, validators, members, phase, started: now });
         // Verdicts hold for one parent block only, so none survives the height.
         self.candidates.clear();
         self.early.clear();
         self.adapter.height = height;
+        self.adapter.votes = is_member;
         self.adapter.proposal = None;
         // The signer refuses until the listening period is over, also at heights that are decided
         // meanwhile.

@@ -4,6 +4,8 @@
 //! calling it valid, fetch decisions when it is behind, and start the next height when the block is
 //! committed.
 
+mod delivery;
+
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use nervure_primitives::{BlockHeight, Hash, NodeId, NodeKey, UnixMillis};
@@ -14,7 +16,7 @@ use super::{
     events::{Event, LocalEvent, Packet},
     machine::Machine,
     plan::{MILLISECOND, SYNCHRONY},
-    world::{SeenProposal, World},
+    world::World,
 };
 use crate::{
     bft::{
@@ -32,9 +34,6 @@ const TIMEOUTS: Timeouts = Timeouts {
     rebroadcast: Duration::from_millis(150),
     longest: Duration::from_secs(3),
 };
-
-/// The time between a commit and the next height.
-const BLOCK_TIME: Micros = 30 * MILLISECOND;
 
 /// The time between two requests for a block or a decision.
 const RETRY_DELAY: Micros = 60 * MILLISECOND;
@@ -277,8 +276,9 @@ impl<A: Application> World<'_, A> {
             Effect::Evidence(pair) if pair.verify(&self.plan.mesh).is_err() => {
                 Violation::BadEvidence(pair.culprit())
             }
-            Effect::Evidence(_) => {
+            Effect::Evidence(pair) => {
                 self.evidence += 1;
+                self.nodes[at].app.equivocation(pair);
                 return;
             }
             Effect::Refused { from, reason } if reason.blames_sender() && honest(*from) => {
@@ -331,44 +331,6 @@ impl<A: Application> World<'_, A> {
         }
     }
 
-    fn validate(&mut self, at: usize, candidate: Candidate) {
-        if self.nodes[at].blocks.contains_key(&candidate.value) {
-            return self.execute(at, candidate);
-        }
-        let asked = self.nodes[at].fetching.insert(candidate.value, candidate);
-        if asked.is_none() {
-            let proposer = (0..self.nodes.len()).find(|n| self.nodes[*n].key.node_id() == candidate.proposer);
-            if let Some(proposer) = proposer.filter(|proposer| *proposer != at) {
-                self.send(at, proposer, Packet::GetBlock(candidate.value), 0);
-            }
-            self.fetch(at, candidate.value);
-        }
-    }
-
-    /// Asks a random peer for a block that is still needed, and schedules a retry.
-    fn fetch(&mut self, at: usize, id: Hash) {
-        let node = &self.nodes[at];
-        let wanted = node.fetching.get(&id).is_some_and(|c| c.height == node.next_height());
-        if !wanted || node.driver.is_none() {
-            self.nodes[at].fetching.remove(&id);
-            return;
-        }
-        let peer = self.rng.random_range(0..self.nodes.len());
-        self.send(at, peer, Packet::GetBlock(id), 0);
-        self.plan_local(at, RETRY_DELAY, LocalEvent::Fetch(id));
-    }
-
-    fn execute(&mut self, at: usize, candidate: Candidate) {
-        let node = &mut self.nodes[at];
-        let Some(body) = node.blocks.get(&candidate.value).cloned() else { return };
-        if candidate.height == node.next_height() {
-            let stamp = node.app.stamp_of(&body).filter(|_| node.app.validate(&body));
-            let after = self.rng.random_range(MILLISECOND / 2..5 * MILLISECOND);
-            let Candidate { height, value, .. } = candidate;
-            self.plan_local(at, after, LocalEvent::Validated { height, value, stamp });
-        }
-    }
-
     fn commit(&mut self, at: usize, certificate: &CommitCertificate) {
         let node = &mut self.nodes[at];
         let (Some(body), Ok(bytes)) = (node.blocks.get(&certificate.value).cloned(), certificate.encode())
@@ -377,6 +339,13 @@ impl<A: Application> World<'_, A> {
         };
         if certificate.height != node.next_height() {
             return self.invariants.violate(Violation::Failed("decided a height out of order".into()));
+        }
+        // Those who agreed may have done so while this node did not run.
+        if !node.app.validate(&body) {
+            if self.is_honest(at) {
+                self.invariants.violate(Violation::Contradicted(certificate.height));
+            }
+            return;
         }
         let decision: Decision = (bytes.into(), body.clone());
         let time = node.app.stamp_of(&body).map_or(UnixMillis(0), |stamp| stamp.time);
@@ -395,7 +364,13 @@ impl<A: Application> World<'_, A> {
         }
         self.check_time(at, certificate, time);
         self.note_commit(at, certificate);
-        self.plan_local(at, BLOCK_TIME, LocalEvent::Start);
+        // A node that is behind does not wait.
+        let first = *self.committed.entry(certificate.height).or_insert(self.now);
+        let after = (first + self.plan.block_time).saturating_sub(self.now);
+        if after == 0 {
+            self.nodes[at].next_decision_request = self.now;
+        }
+        self.plan_local(at, after, LocalEvent::Start);
     }
 
     /// Checks that an honest clock was close to the time of a decided block at some moment since the height's first
@@ -424,59 +399,6 @@ impl<A: Application> World<'_, A> {
             self.invariants.committed(height, certificate.value, root);
             let since = self.proposed.get(&height).copied().unwrap_or(self.now);
             self.finality = self.finality.max(self.now - since);
-        }
-    }
-
-    /// Handles a packet; dropped when no process runs.
-    pub(super) fn receive(&mut self, from: usize, to: usize, packet: Packet) {
-        if self.nodes[to].driver.is_none() {
-            return;
-        }
-        match packet {
-            Packet::Message(bytes) => {
-                let Ok(message) = Message::decode(&bytes) else { return };
-                if let Message::Proposal(proposal) = &message {
-                    let statement = proposal.statement;
-                    let proposal = SeenProposal { by: to, height: statement.height, round: statement.round };
-                    self.first_seen.entry(proposal).or_insert(statement.value);
-                }
-                let (from, at) = (self.nodes[from].key.node_id(), self.clock(to));
-                self.input(to, Input::Message { from, message, at });
-            }
-            Packet::GetBlock(id) => {
-                let node = &self.nodes[to];
-                let committed = || node.chain.values().find(|(_, body)| node.app.id_of(body) == Some(id));
-                let body = node.blocks.get(&id).or_else(|| committed().map(|(_, body)| body)).cloned();
-                if let Some(body) = body.filter(|_| self.nodes[to].behaviour != Behaviour::Silent) {
-                    self.send(to, from, Packet::Block(id, body), 0);
-                }
-            }
-            Packet::Block(id, body) if self.nodes[to].app.id_of(&body) == Some(id) => {
-                if let Some(candidate) = self.nodes[to].fetching.remove(&id) {
-                    self.nodes[to].blocks.insert(id, body);
-                    self.execute(to, candidate);
-                }
-            }
-            // The body is not the block of that id.
-            Packet::Block(..) => {}
-            Packet::GetDecision(height) => {
-                if let Some((certificate, body)) = self.nodes[to].chain.get(&height).cloned() {
-                    self.send(to, from, Packet::Decision(certificate, body), 0);
-                }
-            }
-            Packet::Decision(certificate, body) => self.catch_up(from, to, &certificate, body),
-        }
-    }
-
-    fn catch_up(&mut self, from: usize, to: usize, certificate: &[u8], body: Rc<[u8]>) {
-        let Ok(certificate) = CommitCertificate::decode(certificate) else { return };
-        let node = &mut self.nodes[to];
-        let genuine = node.app.id_of(&body) == Some(certificate.value);
-        if genuine && certificate.height == node.next_height() {
-            self.faults.note(FaultKind::Sync);
-            node.blocks.entry(certificate.value).or_insert(body);
-            let from = self.nodes[from].key.node_id();
-            self.input(to, Input::Certificate { from, certificate });
         }
     }
 }

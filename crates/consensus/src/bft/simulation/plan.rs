@@ -22,8 +22,11 @@ pub(super) const SYNCHRONY: Synchrony =
 /// The most that an honest clock is off, in milliseconds.
 const MAX_SKEW: i64 = 25;
 
+/// The patience of a drawn plan.
+pub const RECOVERY_TIMEOUT: Micros = 60_000 * MILLISECOND;
+
 /// One millisecond of simulated time.
-pub(super) const MILLISECOND: Micros = 1_000;
+pub const MILLISECOND: Micros = 1_000;
 
 /// How a validator behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,13 +101,20 @@ pub struct Links {
 
 /// An incident of the network or of one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Incident {
+pub enum Incident {
     /// Only instances with the same number reach each other.
     Partition(Vec<u8>),
     /// Ends a partition: all instances reach each other.
     Join,
     /// The instance crashes after `effects` more effects, and restarts after `downtime`.
-    Crash { instance: usize, effects: u32, downtime: Micros },
+    Crash {
+        /// The instance.
+        instance: usize,
+        /// The effects that it still performs.
+        effects: u32,
+        /// The time until it restarts.
+        downtime: Micros,
+    },
 }
 
 /// The initial state of a node.
@@ -131,6 +141,12 @@ pub struct Plan {
     pub faults_end: Micros,
     /// The height that every honest node has to reach.
     pub target: BlockHeight,
+    /// The heights that every honest node has to reach beyond the highest one that was committed when the faults ended.
+    pub growth: u64,
+    /// The time between a commit and the next height.
+    pub block_time: Micros,
+    /// The simulated time after the last fault within which the target has to be reached.
+    pub patience: Micros,
     /// The quorum. Any other than two thirds is for tests of this simulation.
     pub quorum: Quorum,
     /// Whether nodes compare the times of blocks with their clocks. Only the test of this simulation turns it off.
@@ -141,7 +157,8 @@ pub struct Plan {
     pub rotates: bool,
     /// Whether to keep the trace as text.
     pub verbose: bool,
-    pub(super) incidents: Vec<(Micros, Incident)>,
+    /// What happens, and when.
+    pub incidents: Vec<(Micros, Incident)>,
 }
 
 impl Plan {
@@ -169,6 +186,9 @@ impl Plan {
             links,
             faults_end,
             target: BlockHeight(rng.random_range(3..6)),
+            growth: 0,
+            block_time: 30 * MILLISECOND,
+            patience: RECOVERY_TIMEOUT,
             quorum: Quorum::TWO_THIRDS,
             checks_time: true,
             listen: if rng.random_bool(0.2) { 150 * MILLISECOND } else { 0 },

@@ -15,14 +15,11 @@ use super::{
 };
 use crate::bft::{Application, Round};
 
-/// The simulated time after the last fault within which the target has to be reached.
-pub const RECOVERY_TIMEOUT: Micros = 60_000 * MILLISECOND;
-
 /// Upper bound for the events of a run. A run that exceeds it makes no progress.
 const MAX_EVENTS: u64 = 1_000_000;
 
-/// The wall-clock time at which a run starts, in milliseconds.
-const START: i64 = 1_000_000_000_000;
+/// The wall-clock time at which a run starts.
+pub const START: UnixMillis = UnixMillis(1_000_000_000_000);
 
 /// The result of a run.
 #[derive(Clone, Debug)]
@@ -71,7 +68,11 @@ pub(super) struct World<'a, A> {
     pub(super) first_seen: BTreeMap<SeenProposal, Hash>,
     /// The time of the first proposal of each height.
     pub(super) proposed: BTreeMap<BlockHeight, Micros>,
+    /// The time at which each height was first committed.
+    pub(super) committed: BTreeMap<BlockHeight, Micros>,
     pub(super) finality: Micros,
+    /// The height that every honest node has to reach, known when the faults have ended.
+    goal: Option<BlockHeight>,
     groups: Vec<u8>,
     trace: Hasher,
     lines: Vec<String>,
@@ -84,12 +85,11 @@ pub fn run<A: Application>(plan: &Plan, make: impl Fn(&Genesis) -> A) -> Outcome
     while let Some((at, event)) = world.events.next() {
         world.now = at;
         recovered = recovered.max(at);
-        if at > plan.faults_end + RECOVERY_TIMEOUT || steps > MAX_EVENTS {
+        if at > plan.faults_end + plan.patience || steps > MAX_EVENTS {
             let height = world.slowest();
             world.invariants.violate(Violation::Stuck { height });
         }
-        if !world.invariants.violations.is_empty() || at >= plan.faults_end && world.slowest() >= plan.target
-        {
+        if !world.invariants.violations.is_empty() || world.has_recovered() {
             break;
         }
         steps += 1;
@@ -127,6 +127,7 @@ impl<'a, A: Application> World<'a, A> {
             rng,
             now: 0,
             events,
+            goal: None,
             groups: vec![0; nodes.len()],
             nodes,
             invariants: InvariantChecker::default(),
@@ -134,10 +135,24 @@ impl<'a, A: Application> World<'a, A> {
             evidence: 0,
             first_seen: BTreeMap::new(),
             proposed: BTreeMap::new(),
+            committed: BTreeMap::new(),
             finality: 0,
             trace: Hasher::new("nervure/simulation/trace"),
             lines: Vec::new(),
         }
+    }
+
+    /// Whether the faults are over and every honest node has reached the height that it has to reach.
+    fn has_recovered(&mut self) -> bool {
+        if self.faults_are_active() {
+            return false;
+        }
+        let Plan { target, growth, .. } = *self.plan;
+        let goal = *self.goal.get_or_insert_with(|| {
+            let highest = self.nodes.iter().map(|node| node.app.height().0).max().unwrap_or(0);
+            target.max(BlockHeight(highest.saturating_add(growth)))
+        });
+        self.slowest() >= goal
     }
 
     /// The height of the honest node that is furthest behind.
@@ -239,9 +254,8 @@ impl<'a, A: Application> World<'a, A> {
 
     /// The wall-clock time at a simulated instant, with `skew` milliseconds more.
     pub(super) fn wall_time(&self, at: Micros, skew: i64) -> UnixMillis {
-        let elapsed = i64::try_from(at / MILLISECOND).unwrap_or(i64::MAX);
-        let time = START.saturating_add(elapsed).saturating_add(skew);
-        UnixMillis(u64::try_from(time).unwrap_or(0))
+        let elapsed = at / MILLISECOND;
+        UnixMillis(START.0.saturating_add(elapsed).saturating_add_signed(skew))
     }
 
     /// Whether this instance follows the protocol.

@@ -108,6 +108,7 @@ impl CaseState {
             commit_block: slot.commit_block,
             weights: &slot.weights,
             bonds: &slot.bonds,
+            ..Neuron::default()
         };
         let neurons: Vec<Neuron<'_>> = self.slots.iter().map(neuron).collect();
         run(&EpochInput {

@@ -113,6 +113,7 @@ impl ParamsText {
             stake_threshold: self.stake_threshold,
             owner: self.owner_uid,
             last_step_block: self.last_step_block,
+            ..Params::default()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Heights are decided.
 
 use super::*;
-use crate::bft::{MessageError, TimerKind};
+use crate::bft::{Equivocation, MessageError, TimerKind};
 
 #[test]
 fn four_validators_decide_every_height() {
@@ -168,4 +168,66 @@ fn a_precommit_that_comes_after_the_decision_is_passed_on_once() {
     node.receive(Message::Vote(signed));
     assert_eq!(passed(&node), [Effect::LatePrecommit(signed)]);
     assert!(node.errors().iter().any(|error| matches!(error, MessageError::OldHeight(_))), "the second one");
+}
+
+/// A validator that is busy with the block while the others decide it.
+#[test]
+fn a_validator_that_is_slower_than_two_thirds_precommits_what_they_decided() {
+    let proposer = proposer(4, 1, 0);
+    let slow = (1..=4).find(|n| *n != proposer).expect("four validators");
+    let mut node = TestNode::new(slow);
+    node.start(1, 4, Vec::new());
+    let value = block(BlockHeight(1), Round(0));
+    // The precommits come first: to the core there is nothing left to vote on when the block is there.
+    for kind in [VoteKind::Precommit, VoteKind::Prevote] {
+        (1..=4).filter(|n| *n != slow).for_each(|n| node.receive(vote(n, 0, kind, Some(value))));
+    }
+    node.receive(proposal(proposer, 0, None, value));
+    assert_eq!(node.decided.len(), 1);
+    let ours = vote(slow, 0, VoteKind::Precommit, Some(value));
+    assert!(node.sent.contains(&ours), "{:?}", node.sent);
+    // It is in the log and in the record before it is sent: a restart decides the same and signs nothing else.
+    assert!(
+        node.log.iter().any(|entry| matches!(entry, WalEntry::Vote(vote) if Message::Vote(*vote) == ours))
+    );
+    let mut restarted = TestNode::with(slow, super::config(), node.record);
+    restarted.start(1, 4, node.log.clone());
+    assert_eq!((restarted.decided.len(), restarted.errors()), (1, vec![]));
+    assert!(!restarted.other.iter().any(|effect| matches!(effect, Effect::Silenced { .. })));
+}
+
+/// The evidence that a node has found.
+fn evidence(node: &mut TestNode) -> Vec<Equivocation> {
+    let others = std::mem::take(&mut node.other);
+    let found = others.into_iter().filter_map(|effect| match effect {
+        Effect::Evidence(pair) => Some(pair),
+        _ => None,
+    });
+    found.collect()
+}
+
+#[test]
+fn a_proposer_that_forgets_what_it_precommitted_is_found_and_no_other_is() {
+    // A later round whose proposer is another validator.
+    let round = (1..8).find(|round| proposer(4, 1, *round) != 1).unwrap();
+    let who = proposer(4, 1, round);
+    let (locked, other) = (Hash::of("locked", &[]), Hash::of("other", &[]));
+    let precommit = |value| vote(who, 0, VoteKind::Precommit, value);
+    let found = |first: Message, second: Message| {
+        let mut node = TestNode::new(1);
+        node.start(1, 4, Vec::new());
+        node.receive(first);
+        node.receive(second);
+        evidence(&mut node)
+    };
+    let forgetful = || proposal(who, round, None, other);
+    let guilty = found(precommit(Some(locked)), forgetful());
+    assert!(matches!(guilty.as_slice(), [Equivocation::Amnesia(..)]), "{guilty:?}");
+    assert_eq!(guilty[0].verify(&MESH), Ok(()));
+    // What it is locked on, a block with a later polka, and after a nil vote: all of that is right.
+    assert_eq!(found(precommit(Some(locked)), proposal(who, round, None, locked)), []);
+    assert_eq!(found(precommit(None), forgetful()), []);
+    if round > 1 {
+        assert_eq!(found(precommit(Some(locked)), proposal(who, round, Some(1), other)), []);
+    }
 }
