@@ -57,7 +57,7 @@ fn transfers(tip: &Tip, keys: &[NodeKey]) -> Vec<Envelope> {
     let transfer = |(number, key): (usize, &NodeKey)| {
         let to = (number as u64 * 7_919 + height * 104_729) as usize % keys.len();
         let amount = Amount::from_base_units(1_000);
-        let call = Call::Transfer(Transfer { to: keys[to].node_id(), amount });
+        let call = Call::Transfer(Transfer { to: keys[to].node_id(), amount, memo: None });
         let nonce = tip.state.accounts().get(&key.node_id()).nonce;
         let (fee, expiry) = (Amount::from_base_units(100_000), BlockHeight(tip.header.height.0 + 100));
         Transaction { nonce, fee, tip: Amount::ZERO, expiry, call }.seal(key, &tip.header.mesh).unwrap()

@@ -10,18 +10,22 @@
 //! is refused by name ([`StoreError::Damaged`]) and never served. A second process on the same file is
 //! refused too.
 //!
-//! The state of old blocks is pruned; their headers, which name its root, stay.
+//! The state of old blocks is pruned, and, if the options say so ([`History`]), their bodies, events and most of their
+//! certificates; headers, which name the root of the state, stay.
 //!
 //! Hazard: a checksum is not a signature. An attacker with write access can make a consistent other file; a
 //! node that is handed a file should compare its head with a certificate.
 
 mod batch;
+mod coalesced;
 mod commit;
 mod error;
 mod evidence;
+mod history;
 mod page;
 mod prune;
 mod reader;
+mod sizes;
 mod tables;
 mod tree;
 
@@ -30,10 +34,12 @@ use std::path::{Path, PathBuf};
 use nervure_primitives::{BlockHeight, MeshId};
 use redb::{Database, ReadableDatabase, StorageBackend};
 
-pub use batch::Batch;
+pub use batch::{Batch, KeptStates};
 pub use error::StoreError;
 pub use evidence::{EpochEnd, StoredEpoch};
+pub use history::History;
 pub use reader::Reader;
+pub use sizes::Sizes;
 
 use nervure_ledger::{
     block::Header,
@@ -46,7 +52,7 @@ use tables::Meta;
 use crate::StoreMetrics;
 
 /// The layout of the file. Files of another one are refused.
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
 
 /// How a store behaves.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +60,9 @@ pub struct StoreOptions {
     /// How many blocks back the state can still be read and proven; at least 1. More cost disk: what a
     /// block changes is kept that long. Default 1,000.
     pub retain: u64,
+    /// How many blocks back bodies and events are kept. What is shorter than others' absences leaves them without a
+    /// peer to replay from. Default all.
+    pub history: History,
     /// Memory for the cache of the file, in bytes. Default 64 MiB.
     pub cache: usize,
     /// Whether a commit waits until the disk has it. Without, a power failure loses blocks; only for
@@ -63,7 +72,7 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { retain: 1_000, cache: 64 << 20, durable: true }
+        Self { retain: 1_000, history: History::Archive, cache: 64 << 20, durable: true }
     }
 }
 
@@ -84,6 +93,8 @@ pub struct Store {
     base: u64,
     options: StoreOptions,
     metrics: StoreMetrics,
+    /// Bytes that were given back to the disk when the file was opened.
+    reclaimed: u64,
 }
 
 impl Store {
@@ -93,7 +104,9 @@ impl Store {
     /// # Errors
     /// When the file is in use, of another mesh, damaged, or cannot be read or written.
     pub fn open(path: &Path, spec: &MeshSpec, options: StoreOptions) -> Result<(Self, Tip), StoreError> {
-        Self::on(tables::open(path, options)?, path, spec, options)
+        let (db, reclaimed) = tables::open(path, options)?;
+        let (store, tip) = Self::on(db, path, spec, options)?;
+        Ok((Self { reclaimed, ..store }, tip))
     }
 
     /// [`Self::open`] on another storage than a file: for disks of tests, which fail when they are told to.
@@ -126,6 +139,12 @@ impl Store {
         }
     }
 
+    /// The height of the last block at `path`; none when there is no chain, or it cannot be opened now. Cheap: nothing is
+    /// verified.
+    pub fn last_height(path: &Path) -> Option<BlockHeight> {
+        tables::last_height(path)
+    }
+
     /// Begins a chain at `path` with a tip that was imported from a snapshot, and the certificate of its
     /// block.
     ///
@@ -137,7 +156,7 @@ impl Store {
         certificate: Option<&[u8]>,
         options: StoreOptions,
     ) -> Result<(Self, Tip), StoreError> {
-        let db = tables::open(path, options)?;
+        let (db, _) = tables::open(path, options)?;
         if Meta::read(&db)?.is_some() {
             return Err(StoreError::Exists { path: path.to_owned() });
         }
@@ -179,6 +198,12 @@ impl Store {
         &self.metrics
     }
 
+    /// Bytes that were given back to the disk when the file was opened: a store with a horizon is compacted then when
+    /// most of a large file is unused.
+    pub fn reclaimed(&self) -> u64 {
+        self.reclaimed
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -205,6 +230,7 @@ impl Store {
             base: meta.base,
             options,
             metrics: StoreMetrics::default(),
+            reclaimed: 0,
         };
         // Rebuilds the state and compares its root: a store that cannot prove its own tip is not opened.
         let tip = store.read()?.tip(spec)?;
@@ -225,6 +251,7 @@ impl Store {
             base: height.0,
             options,
             metrics: StoreMetrics::default(),
+            reclaimed: 0,
         };
         commit::first(&store, &first)?;
         Ok((store, first.tip))

@@ -13,7 +13,9 @@ mod database;
 mod metrics;
 mod wal;
 
-pub use database::{Batch, EpochEnd, Reader, Store, StoreError, StoreOptions, StoredEpoch};
+pub use database::{
+    Batch, EpochEnd, History, KeptStates, Reader, Sizes, Store, StoreError, StoreOptions, StoredEpoch,
+};
 pub use metrics::{StoreMetrics, WalMetrics};
 pub use wal::{LogOwner, RecoveredLog, Wal, WalError};
 

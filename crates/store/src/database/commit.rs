@@ -7,7 +7,7 @@ use redb::{Durability, ReadableTable, WriteTransaction};
 use serde::Serialize;
 
 use super::{
-    First, Meta, Store, StoreError, VERSION, evidence, prune,
+    First, Meta, Store, StoreError, VERSION, evidence, history, prune,
     tables::{self, BLOCKS, CERTIFICATES, Definition, EVENTS, HEADERS, NODES, VALUES},
     tree::{stored, value_key},
 };
@@ -56,7 +56,21 @@ pub(super) fn write(
     next: &Next,
     certificate: Option<&[u8]>,
 ) -> Result<(), StoreError> {
-    let (height, version) = (next.block.header.height, store.version(next.block.header.height));
+    entries(store, transaction, next, certificate)?;
+    let version = store.version(next.block.header.height);
+    tree(transaction, version, &next.update)?;
+    // In the same transaction: after a crash either the block and its pruning are there or neither.
+    prune::run(transaction, version.saturating_sub(store.options.retain.max(1)))
+}
+
+/// Writes the next block into a transaction, without what it does to the state tree.
+pub(super) fn entries(
+    store: &Store,
+    transaction: &WriteTransaction,
+    next: &Next,
+    certificate: Option<&[u8]>,
+) -> Result<(), StoreError> {
+    let height = next.block.header.height;
     // Read inside the transaction: it also sees the blocks of a batch that is not committed.
     follows(transaction, height)?;
     entry(transaction, HEADERS, height, &next.block.header)?;
@@ -64,9 +78,7 @@ pub(super) fn write(
     entry(transaction, EVENTS, height, &next.events)?;
     raw(transaction, CERTIFICATES, height, certificate)?;
     evidence::write(transaction, next)?;
-    tree(transaction, version, &next.update)?;
-    // In the same transaction: after a crash either the block and its pruning are there or neither.
-    prune::run(transaction, version.saturating_sub(store.options.retain.max(1)))
+    history::prune(transaction, next, &store.options)
 }
 
 /// A transaction.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Reader, StoreError,
     reader::decode,
-    tables::{self, CHECKPOINTS, EPOCHS, VALIDATORS},
+    tables::{self, CERTIFICATES, CHECKPOINTS, EPOCHS, VALIDATORS},
 };
 use nervure_ledger::{
     chain::Next, checkpoint::Checkpoint, event::Event, state::LedgerState, subnet::MetagraphRoot,
@@ -97,6 +97,32 @@ impl Reader {
             }
         }
         Ok(Some(Checkpoint { header, certificate, validators, next_validators }))
+    }
+
+    /// The block at `height`, as [`Self::checkpoint`] gives it; if its certificate is no longer here, that of the next block
+    /// that has one. `None` when the block was never here.
+    ///
+    /// # Errors
+    /// As for [`Self::checkpoint`].
+    pub fn checkpoint_from(&self, height: BlockHeight) -> Result<Option<Checkpoint>, StoreError> {
+        if self.header(height)?.is_none() {
+            return Ok(None);
+        }
+        match self.certified_from(height)? {
+            Some(height) => self.checkpoint(height),
+            None => Ok(None),
+        }
+    }
+
+    /// The lowest height from `height` on that has a certificate here.
+    ///
+    /// # Errors
+    /// As for [`Self::checkpoint`].
+    pub fn certified_from(&self, height: BlockHeight) -> Result<Option<BlockHeight>, StoreError> {
+        let table = self.table(CERTIFICATES)?;
+        let first = height.0.to_be_bytes();
+        let found = table.range::<&[u8]>(first.as_slice()..)?.next().transpose()?;
+        found.map(|(key, _)| tables::height(CERTIFICATES, key.value())).transpose()
     }
 
     /// The validator set with this hash.

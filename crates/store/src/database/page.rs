@@ -2,7 +2,11 @@
 
 use std::ops::Bound;
 
-use nervure_ledger::snapshot::StatePage;
+use nervure_ledger::{
+    chain::Tip,
+    snapshot::{Assembly, SnapshotError, StatePage},
+    spec::MeshSpec,
+};
 use nervure_primitives::{BlockHeight, Hash};
 
 use super::{
@@ -17,7 +21,27 @@ struct Filling {
     room: usize,
 }
 
+/// Bytes of a page that is read for this process itself.
+const OWN_PAGE_BYTES: usize = 1 << 20;
+
 impl Reader {
+    /// An earlier block, its state rebuilt from its records and compared with its root.
+    ///
+    /// # Errors
+    /// [`StoreError::NotKept`] when that state was pruned, or is not there yet.
+    pub fn tip_at(&self, spec: &MeshSpec, height: BlockHeight) -> Result<Tip, StoreError> {
+        self.kept(height)?;
+        let damaged =
+            |error: SnapshotError| StoreError::damaged(format!("the state of block {height}"), error);
+        let header = self.header(height)?;
+        let header = header.ok_or_else(|| StoreError::damaged(format!("block {height}"), "no header"))?;
+        let mut assembly = Assembly::new(header);
+        while !assembly.is_complete() {
+            assembly.take(&self.page(height, assembly.after(), OWN_PAGE_BYTES)?).map_err(damaged)?;
+        }
+        assembly.finish(spec).map_err(damaged)
+    }
+
     /// The records of the state after the block at `height` whose place is behind `after`, as many as fit into `room` bytes,
     /// but at least one.
     ///

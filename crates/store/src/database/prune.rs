@@ -52,11 +52,15 @@ impl<'a> Stale<'a> {
 
 /// Deletes what versions from `oldest` on do not need.
 pub(super) fn run(transaction: &WriteTransaction, oldest: u64) -> Result<(), StoreError> {
+    let mut stale = transaction.open_table(STALE)?;
+    // A batch may have kept its last state alone, so that less is kept than the options say.
+    let done =
+        tables::get(&stale, STALE, DONE)?.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)));
+    let oldest = oldest.max(done.unwrap_or(0));
     // Version 0 replaces nothing.
     if oldest == 0 {
         return Ok(());
     }
-    let mut stale = transaction.open_table(STALE)?;
     // What version `oldest` replaced, only versions before `oldest` read. So its own list goes, too.
     let last = oldest.saturating_add(1).to_be_bytes();
     // Collected first: the table cannot be changed while a range over it is open.

@@ -8,7 +8,7 @@ use std::{
 use nervure_primitives::{BlockHeight, MeshId};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError};
 
-use super::{StoreError, StoreOptions};
+use super::{History, StoreError, StoreOptions};
 
 /// A table from bytes to sealed bytes. Heights and versions are big-endian, so that they sort as numbers.
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -44,6 +44,11 @@ const ALL: [Definition; 11] =
 pub(super) const FORMAT: &str = "format";
 pub(super) const MESH: &str = "mesh";
 pub(super) const BASE: &str = "base";
+/// Below which height certificates are thinned; absent before the first is.
+const THINNED: &str = "thinned";
+
+/// A smaller file is not compacted.
+const MIN_COMPACTED_BYTES: u64 = 64 << 20;
 
 /// Bytes of a checksum.
 const CHECKSUM_BYTES: usize = 4;
@@ -51,8 +56,41 @@ const CHECKSUM_BYTES: usize = 4;
 /// Opens the file, repairs what a crash left half done, and checks every page of it: redb trusts the
 /// pages that it reads, so that a damaged one has to be found before. On some damage it panics instead
 /// of saying so; that is damage all the same.
-pub(super) fn open(path: &Path, options: StoreOptions) -> Result<Database, StoreError> {
-    guarded(path, || Database::builder().set_cache_size(options.cache).create(path))
+///
+/// Returns the number of bytes by which the file was compacted, too.
+pub(super) fn open(path: &Path, options: StoreOptions) -> Result<(Database, u64), StoreError> {
+    let mut db = guarded(path, || Database::builder().set_cache_size(options.cache).create(path))?;
+    let reclaimed = match options.history {
+        History::Archive => 0,
+        History::Last(_) | History::Unbonding(_) => compact(path, &mut db)?,
+    };
+    Ok((db, reclaimed))
+}
+
+/// The last height of the file at `path`, if it can be opened.
+pub(super) fn last_height(path: &Path) -> Option<BlockHeight> {
+    let db = Database::open(path).ok()?;
+    let headers = db.begin_read().ok()?.open_table(HEADERS).ok()?;
+    let last = headers.last().ok()??;
+    height(HEADERS, last.0.value()).ok()
+}
+
+/// Compacts a large file that is mostly unused: bodies were deleted at a time when there were many. Where they come and
+/// go, their pages are used again, and the file does not grow.
+fn compact(path: &Path, db: &mut Database) -> Result<u64, StoreError> {
+    let before = path.metadata()?.len();
+    if before < MIN_COMPACTED_BYTES {
+        return Ok(0);
+    }
+    let transaction = db.begin_write()?;
+    let stats = transaction.stats()?;
+    transaction.abort()?;
+    let used = stats.allocated_pages().saturating_mul(stats.page_size() as u64);
+    if used.saturating_mul(2) > before {
+        return Ok(0);
+    }
+    db.compact().map_err(|error| StoreError::damaged(path.display(), error))?;
+    Ok(before.saturating_sub(path.metadata()?.len()))
 }
 
 /// [`open`], whatever it is opened on.
@@ -110,6 +148,20 @@ impl Meta {
         put(&mut table, META, MESH.as_bytes(), self.mesh.as_bytes())?;
         put(&mut table, META, BASE.as_bytes(), &self.base.to_be_bytes())
     }
+}
+
+/// Below which height certificates are thinned, if any are.
+pub(super) fn thinned_below(transaction: &redb::WriteTransaction) -> Result<Option<BlockHeight>, StoreError> {
+    let found = get(&transaction.open_table(META)?, META, THINNED.as_bytes())?;
+    found.map(|bytes| height(META, &bytes)).transpose()
+}
+
+/// Certificates below this height are thinned.
+pub(super) fn set_thinned_below(
+    transaction: &redb::WriteTransaction,
+    height: BlockHeight,
+) -> Result<(), StoreError> {
+    put(&mut transaction.open_table(META)?, META, THINNED.as_bytes(), &height.0.to_be_bytes())
 }
 
 /// The value of `key`, if there is one and it is what was written.

@@ -20,6 +20,7 @@ mod crash;
 mod damage;
 #[path = "../../tests/simulation/disk.rs"]
 mod disk;
+mod history;
 
 /// A mesh with a few accounts, a validator and a miner, and an epoch every five blocks.
 fn spec() -> MeshSpec {
@@ -46,7 +47,7 @@ fn key(seed: u8) -> NodeKey {
 fn pay(tip: &Tip, from: u8, to: u8) -> Envelope {
     let from = key(from);
     let amount = Amount::from_base_units(1);
-    let call = Call::Transfer(Transfer { to: key(to).node_id(), amount });
+    let call = Call::Transfer(Transfer { to: key(to).node_id(), amount, memo: None });
     let nonce = tip.state.accounts().get(&from.node_id()).nonce;
     let (fee, expiry) = (Amount::from_base_units(100_000), BlockHeight(tip.header.height.0 + 100));
     Transaction { nonce, fee, tip: Amount::ZERO, expiry, call }.seal(&from, &tip.header.mesh).unwrap()
@@ -173,7 +174,10 @@ fn a_file_is_for_one_process_and_one_mesh() {
     let place = Place::new();
     let (store, tip) = place.open().unwrap();
     assert!(matches!(place.open(), Err(StoreError::Locked { .. })));
+    assert_eq!(Store::last_height(&place.file()), None, "it is in use");
     drop(store);
+    assert_eq!(Store::last_height(&place.file()), Some(tip.header.height));
+    assert_eq!(Store::last_height(&place.file().with_extension("none")), None);
     let other = Store::open(&place.file(), &MeshSpec::test("other"), StoreOptions::default());
     assert!(matches!(other, Err(StoreError::OtherMesh { .. })));
     let again = Store::import(&place.file(), tip, None, StoreOptions::default());

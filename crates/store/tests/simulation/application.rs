@@ -16,9 +16,9 @@ use nervure_consensus::{
     },
     checkpoint::{CommitCertificate, ValidatorSet},
 };
-use nervure_ledger::{block, event::Event, proposals::Proposals, spec::MeshSpec};
+use nervure_ledger::{block, event::Event, proposals::Proposals, spec::MeshSpec, testing::simulated};
 use nervure_primitives::{BlockHeight, Hash, NodeId};
-use nervure_store::{Store, StoreError, StoreOptions};
+use nervure_store::{History, Store, StoreError, StoreOptions};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -28,7 +28,8 @@ use super::{
 };
 
 /// A store for a few blocks.
-const OPTIONS: StoreOptions = StoreOptions { retain: 2, cache: 1 << 20, durable: true };
+const OPTIONS: StoreOptions =
+    StoreOptions { retain: 2, history: History::Archive, cache: 1 << 20, durable: true };
 
 /// Plays `plan` with the real ledger, on disks that sync when they say so, or that lie; and what the nodes'
 /// blocks did, by kind.
@@ -145,25 +146,18 @@ impl Application for Ledger {
     fn propose(&mut self, turn: Turn) -> Block {
         self.listen();
         let (store, chain) = self.parts_mut();
-        let made = store.read().map_err(|error| error.to_string()).and_then(|reader| {
-            let (id, body) =
-                chain.make(&reader, (turn.proposer, turn.now)).map_err(|error| error.to_string())?;
-            let body = body.or_else(|| chain.get(&id)?.block.encode().ok());
-            body.map(|body| Block { id, body }).ok_or_else(|| "not kept".to_owned())
-        });
-        match made {
-            Ok(block) => block,
-            Err(error) => panic!("no block can be made: {error}"),
+        match store.read() {
+            Ok(reader) => simulated::propose(chain, &reader, turn),
+            Err(error) => panic!("the store cannot be read: {error}"),
         }
     }
 
     fn id_of(&self, body: &[u8]) -> Option<Hash> {
-        Some(block::Block::decode(body).ok()?.header.id())
+        simulated::id_of(body)
     }
 
     fn stamp_of(&self, body: &[u8]) -> Option<BlockStamp> {
-        let header = block::Block::decode(body).ok()?.header;
-        Some(BlockStamp { proposer: header.proposer, time: header.time })
+        simulated::stamp_of(body)
     }
 
     fn validate(&mut self, body: &[u8]) -> bool {

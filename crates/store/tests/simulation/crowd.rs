@@ -136,7 +136,7 @@ impl Crowd {
         let call = match rng.random_range(0..14u8) {
             0..3 => {
                 let amount = if rng.random_bool(0.1) { u64::MAX } else { rng.random_range(0..UNIT) };
-                Call::Transfer(Transfer { to: owner(who + 1).node_id(), amount: units(amount) })
+                Call::Transfer(Transfer { to: owner(who + 1).node_id(), amount: units(amount), memo: None })
             }
             3 => match consent(&newcomer(who), &key.node_id(), &mesh) {
                 Ok(consent) => Call::RegisterNode(RegisterNode { consent }),
