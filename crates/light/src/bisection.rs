@@ -4,6 +4,11 @@
 //! and verified first, recursively. A step to the next height is never too far, so bisection succeeds if verification
 //! is possible at all.
 //!
+//! Servers that prune keep the certificates of those old blocks alone after which the validators changed, and a few more. So
+//! a response may be of a later height than the request. If that is not below the nearest checkpoint, no certificate
+//! is kept from the request on, and a lower height is requested. One is kept in between if the step is too far: the
+//! validators of both ends differ.
+//!
 //! What a hostile server can do: send [`MAX_CHECKPOINT_LEN`](nervure_ledger::checkpoint::MAX_CHECKPOINT_LEN) bytes per
 //! step, for [`MAX_STEPS`] steps, and have one certificate verified for each. It cannot make the client accept a header
 //! that the validators did not agree on.
@@ -28,8 +33,8 @@ pub enum BisectionError {
         /// The error.
         error: LightClientError,
     },
-    /// A checkpoint of another height than the requested one.
-    #[error("requested block {requested}, received block {received}")]
+    /// A checkpoint of an earlier height than the requested one.
+    #[error("requested block {requested} or a later one, received block {received}")]
     OtherHeight {
         /// The requested height.
         requested: BlockHeight,
@@ -51,16 +56,19 @@ pub struct Bisection {
     pending: Vec<Checkpoint>,
     /// The height that [`Self::advance`] requested.
     requested: Option<BlockHeight>,
+    /// From this height up to the nearest checkpoint, the server has no certificate.
+    missing_from: Option<BlockHeight>,
     steps: usize,
 }
 
 impl Bisection {
     /// Starts at the header that `client` trusts, towards `goal`.
     pub fn new(client: LightClient, goal: Checkpoint) -> Self {
-        Self { client, pending: vec![goal], requested: None, steps: 0 }
+        Self { client, pending: vec![goal], requested: None, missing_from: None, steps: 0 }
     }
 
-    /// Verifies as far as possible. Returns the height to fetch next, or `None` when the goal is verified.
+    /// Verifies as far as possible. Returns the height to fetch next, where the next later height that has a certificate will
+    /// do, or `None` when the goal is verified.
     ///
     /// # Errors
     /// When a checkpoint does not verify.
@@ -79,16 +87,20 @@ impl Bisection {
             match self.client.verify(nearest) {
                 // The client trusts this height now, and the farther checkpoint below is tried again from
                 // here.
-                Ok(()) => drop(self.pending.pop()),
+                Ok(()) => {
+                    self.pending.pop();
+                    self.missing_from = None;
+                }
                 Err(error) => {
-                    let distance = height.0.saturating_sub(self.client.height().0);
+                    let above = self.missing_from.unwrap_or(height);
+                    let distance = above.0.saturating_sub(self.client.height().0);
                     // No height lies between neighbours: the certificate itself is too weak.
                     if !error.is_too_far() || distance < 2 {
                         return Err(BisectionError::Light { height, error });
                     }
                     // Strictly between both heights, so every request halves the distance and few
                     // checkpoints are pending.
-                    self.requested = Some(BlockHeight(height.0 - distance / 2));
+                    self.requested = Some(BlockHeight(above.0 - distance / 2));
                     return Ok(self.requested);
                 }
             }
@@ -96,7 +108,7 @@ impl Bisection {
         Ok(None)
     }
 
-    /// Supplies the checkpoint of the height that [`Self::advance`] requested.
+    /// Supplies the checkpoint of the height that [`Self::advance`] requested, or of a later one.
     ///
     /// # Errors
     /// [`BisectionError::OtherHeight`].
@@ -104,8 +116,13 @@ impl Bisection {
         let received = checkpoint.height();
         // Taken in any case: after a wrong checkpoint the next `advance` computes the request again.
         match self.requested.take() {
-            Some(requested) if requested == received => {
-                self.pending.push(checkpoint);
+            Some(requested) if requested <= received => {
+                if self.pending.last().is_some_and(|nearest| received < nearest.height()) {
+                    self.pending.push(checkpoint);
+                    self.missing_from = None;
+                } else {
+                    self.missing_from = Some(requested);
+                }
                 Ok(())
             }
             requested => {

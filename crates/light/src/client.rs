@@ -18,7 +18,7 @@ use std::time::Duration;
 use nervure_consensus::checkpoint::{CertificateError, CommitCertificate, Quorum, ValidatorSet};
 use nervure_ledger::{
     block::Header,
-    chain::{StartError, Tip},
+    chain::{StartError, first_header},
     checkpoint::Checkpoint,
     spec::MeshSpec,
 };
@@ -151,9 +151,9 @@ impl LightClient {
     /// # Errors
     /// When the spec has no genesis with validators, or the genesis is older than the trusting period.
     pub fn from_genesis(spec: &MeshSpec, now: UnixMillis) -> Result<Self, GenesisError> {
-        let Tip { header, state } = Tip::genesis(spec)?.0;
-        let next = state.validators().ok_or(GenesisError::NoValidators)?;
-        Ok(Self::trusting(&header, next.as_ref().clone(), TrustingPeriod::of(spec, now))?)
+        let (header, next) = first_header(spec)?;
+        let next = next.ok_or(GenesisError::NoValidators)?;
+        Ok(Self::trusting(&header, next, TrustingPeriod::of(spec, now))?)
     }
 
     /// Sets the clock, for a client that runs for long.

@@ -23,7 +23,10 @@ pub use client::{GenesisError, LightClient, LightClientError};
 pub use source::{EpochResponse, FactResponse, Source};
 pub use trust::{ParseTrustedBlockError, TrustAnchor, TrustedBlock};
 pub use trusting::{MAX_CLOCK_DRIFT, TrustingPeriod};
-pub use verifier::{NewestBlock, VerifiedCheckpoint, Verifier, VerifierError, VerifyError};
+pub use verifier::{
+    NewestBlock, ProvenProposal, ProvenValidator, StakeOpinion, VerifiedCheckpoint, Verifier, VerifierError,
+    VerifyError,
+};
 
 #[cfg(test)]
 mod testing;

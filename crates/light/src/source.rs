@@ -42,6 +42,10 @@ pub trait Source {
     /// epoch.
     fn checkpoint(&self, height: Option<BlockHeight>) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
 
+    /// The encoded [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint) at `height`; if its certificate is no longer kept,
+    /// that of the next height that has one.
+    fn checkpoint_from(&self, height: BlockHeight) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
+
     /// The encoded [`Checkpoint`](nervure_ledger::checkpoint::Checkpoint) of the last block, whether it ended an epoch or
     /// not.
     fn newest(&self) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;

@@ -6,7 +6,9 @@
 //! What a hostile source can do: answer slowly, refuse, or have [`MAX_STEPS`](crate::MAX_STEPS) certificates verified.
 //! It cannot make the client accept a record, a score or a block that validators did not agree on.
 
+mod backing;
 mod error;
+mod proposal;
 
 use std::{cmp::Reverse, ops::Deref, time::Duration};
 
@@ -20,6 +22,7 @@ use nervure_ledger::{
 use nervure_primitives::{BlockHeight, MeshId, Netuid, NodeId, Uid, UnixMillis};
 
 pub use error::{VerifierError, VerifyError};
+pub use proposal::{ProvenProposal, ProvenValidator, StakeOpinion};
 
 use crate::{
     Bisection, LightClient, TrustAnchor, TrustedBlock, TrustingPeriod,
@@ -225,7 +228,8 @@ async fn reach<S: Source>(source: &S, client: &LightClient, goal: Checkpoint) ->
     // On a clone: a failed bisection leaves the trusted header as it was.
     let mut bisection = Bisection::new(client.clone(), goal);
     while let Some(between) = bisection.advance().map_err(VerifyError::Certificate)? {
-        let received = fetch(source, Some(between)).await?;
+        let bytes = source.checkpoint_from(between).await.map_err(VerifierError::Source)?;
+        let received = decode_checkpoint(&bytes)?;
         bisection.supply(received).map_err(VerifyError::Certificate)?;
     }
     Ok(Reached { steps: bisection.steps(), client: bisection.client().clone() })

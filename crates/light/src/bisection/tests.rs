@@ -39,6 +39,38 @@ fn requests_checkpoints_between_when_validators_change() {
     assert!(steps > 2, "{steps}");
 }
 
+/// A server that keeps the certificates of some blocks only: of a request, the next one that it has.
+fn bisect_thinned(
+    chain: &Chain,
+    goal: &Checkpoint,
+    keeps: impl Fn(&Checkpoint) -> bool,
+) -> Result<usize, BisectionError> {
+    let mut bisection = Bisection::new(light_client(chain), goal.clone());
+    while let Some(height) = bisection.advance()? {
+        let kept = (height.0..=goal.height().0).map(|height| chain.checkpoint(height));
+        let kept = kept.into_iter().find(|one| keeps(one) || one.height() == goal.height());
+        bisection.supply(kept.unwrap())?;
+    }
+    assert_eq!(bisection.client().height(), goal.height());
+    Ok(bisection.steps())
+}
+
+#[test]
+fn certificates_of_the_blocks_that_name_other_validators_are_enough() {
+    let chain = rotating(60);
+    let changes = |one: &Checkpoint| one.header.validators != one.header.next_validators;
+    for height in [1, 2, 3, 10, 31, 59, 60] {
+        let goal = chain.checkpoint(height);
+        assert!(bisect_thinned(&chain, &goal, changes).is_ok(), "{height}");
+    }
+    // Any other choice is not: none of those between two others.
+    let error = bisect_thinned(&chain, &chain.checkpoint(60), |_| false).unwrap_err();
+    assert!(
+        matches!(&error, BisectionError::Light { error, .. } if error.is_too_far()),
+        "the server has nothing in between, and the search for it ends: {error}"
+    );
+}
+
 #[test]
 fn refuses_a_forged_checkpoint_at_the_goal_and_between() {
     let chain = rotating(60);

@@ -73,6 +73,14 @@ pub enum VerifyError {
         /// The height of the block received.
         received: BlockHeight,
     },
+    /// A record that every state has is not in this one.
+    #[error("the state after block {height} has no {key}")]
+    Missing {
+        /// The record's key.
+        key: Key,
+        /// The block.
+        height: BlockHeight,
+    },
     /// No source has a block.
     #[error("no node has a block")]
     NoNewest,

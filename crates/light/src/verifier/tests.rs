@@ -1,5 +1,8 @@
 //! A verifier over an honest source in memory, and over sources with one lie each.
 
+mod backing;
+mod proposals;
+
 use std::{
     convert::Infallible,
     future::{Future, ready},
@@ -28,13 +31,16 @@ const FOREVER: TrustingPeriod = TrustingPeriod::new(None, UnixMillis(0));
 /// The slot of the first miner: miners come after twelve validators.
 const MINER_UID: Uid = Uid(12);
 
+/// The slot of a node in a subnet, as a source says.
+type UidOf = dyn Fn(&Chain, &NodeId) -> Option<Uid>;
+
 /// A source with fixed responses; tests replace one part of an honest one.
 struct MemorySource {
     chain: Chain,
     checkpoint: fn(&Chain, BlockHeight) -> Checkpoint,
     fact: fn(&Chain, Key) -> Fact,
     epoch: fn(&Chain, &NodeId) -> EpochProof,
-    uid: Option<Uid>,
+    uid: Box<UidOf>,
     /// The last block that it shows; none for the last one there is.
     newest: Option<BlockHeight>,
 }
@@ -46,7 +52,7 @@ impl MemorySource {
             checkpoint: |chain, height| chain.checkpoint(height.0),
             fact: |chain, key| chain.fact(&key),
             epoch: epoch_proof,
-            uid: Some(MINER_UID),
+            uid: Box::new(|chain, node| chain.tip.state.subnets()[&SUBNET].uid_of(node)),
             newest: None,
         }
     }
@@ -67,6 +73,10 @@ impl Source for MemorySource {
         ready(Ok(self.encoded(height)))
     }
 
+    fn checkpoint_from(&self, height: BlockHeight) -> impl Future<Output = Result<Vec<u8>, Infallible>> {
+        ready(Ok(self.encoded(Some(height))))
+    }
+
     fn newest(&self) -> impl Future<Output = Result<Vec<u8>, Infallible>> {
         ready(Ok(self.encoded(self.newest)))
     }
@@ -81,8 +91,8 @@ impl Source for MemorySource {
         ready(Ok(EpochResponse { checkpoint: self.encoded(None), proof }))
     }
 
-    fn uid(&self, _: Netuid, _: NodeId) -> impl Future<Output = Result<Option<Uid>, Infallible>> {
-        ready(Ok(self.uid))
+    fn uid(&self, _: Netuid, node: NodeId) -> impl Future<Output = Result<Option<Uid>, Infallible>> {
+        ready(Ok((self.uid)(&self.chain, &node)))
     }
 
     fn submission(&self, height: BlockHeight) -> impl Future<Output = Result<Vec<u8>, Infallible>> {
@@ -260,7 +270,7 @@ fn refuses_a_fact_under_another_root() {
 fn refuses_the_slot_of_another_node() {
     let (netuid, node, height) = (SUBNET, miner(0).node_id(), BlockHeight(11));
     for uid in [None, Some(Uid(13)), Some(Uid(200))] {
-        let source = MemorySource { uid, ..MemorySource::honest(weighed()) };
+        let source = MemorySource { uid: Box::new(move |_, _| uid), ..MemorySource::honest(weighed()) };
         let error = refusal(block_on(start(source).neuron((netuid, node), height)));
         assert_eq!(error, VerifyError::NoSlot { node, netuid, height });
     }
