@@ -61,7 +61,7 @@ impl SubmissionSchedule {
 }
 
 fn order(checkpoint: &Hash, validators: &AnchorSet) -> Vec<AnchorAddress> {
-    let mut order: Vec<AnchorAddress> = validators.members().iter().map(|member| member.address).collect();
+    let mut order: Vec<AnchorAddress> = validators.signers().map(|member| member.address).collect();
     order.sort_by_cached_key(|member| hash(&[*checkpoint.as_bytes(), address(member.as_bytes())]));
     order
 }

@@ -55,7 +55,29 @@ pub enum AnchorSetError {
     TooMuchPower,
 }
 
+/// In whose name a set has the power of the validators without an anchor key. It is a text and not a hash of a key: to find a
+/// key of this address takes 2^160 tries, and the ledger takes no address without a proof of its key.
+const NO_KEY: AnchorAddress = AnchorAddress::from_bytes(*b"nervure: no key held");
+
 impl AnchorSet {
+    /// The set of validators with these addresses and powers, in any order, and of `without` power of validators without an
+    /// anchor key. That power never signs and counts against the quorum: more than two thirds of the set's power are more
+    /// than two thirds of all voting power.
+    ///
+    /// # Errors
+    /// When they are not a valid set.
+    pub fn of_all(
+        powers: impl IntoIterator<Item = (AnchorAddress, u64)>,
+        without: u64,
+    ) -> Result<Self, AnchorSetError> {
+        Self::new(powers.into_iter().chain((without > 0).then_some((NO_KEY, without))))
+    }
+
+    /// The members that can sign.
+    pub fn signers(&self) -> impl Iterator<Item = &AnchorValidator> {
+        self.members.iter().filter(|member| member.address != NO_KEY)
+    }
+
     /// The set of these addresses and powers, in any order.
     ///
     /// # Errors
@@ -150,6 +172,15 @@ mod tests {
         let set = of(&[(1, 3), (2, 4)]).unwrap();
         assert_eq!((set.total_power(), set.power_of(&member(2, 0).address)), (7, Some(4)));
         assert_eq!(set.power_of(&member(3, 0).address), None);
+    }
+
+    #[test]
+    fn power_without_a_key_counts_against_the_quorum_and_signs_nothing() {
+        let set = AnchorSet::of_all([(member(1, 0).address, 50), (member(2, 0).address, 20)], 30).unwrap();
+        assert_eq!((set.total_power(), set.members().len(), set.signers().count()), (100, 3, 2));
+        let all = AnchorSet::of_all([(member(1, 0).address, 50)], 0).unwrap();
+        assert_eq!((all.members().len(), all.signers().count()), (1, 1));
+        assert_eq!(all, AnchorSet::new([(member(1, 0).address, 50)]).unwrap());
     }
 
     #[test]
