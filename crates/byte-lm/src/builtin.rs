@@ -3,11 +3,16 @@
 //! `docs/experts.md` has the sources and licences of the training text, and the measured quality of each model.
 
 use nervure_experts::ModelCard;
-use nervure_experts::byte_text::{CONTEXT_BYTES, MAX_OUTPUT_BYTES};
+use nervure_experts::byte_text::{CONTEXT_BYTES, MAX_OUTPUT_BYTES, SAMPLER};
+use nervure_protocol::{ModelDigest, ModelIdentity};
 
 use crate::ModelError;
 use crate::model::ByteModel;
-use crate::weights::load;
+use crate::weights::{WEIGHTS_TYPE, load, weights_digest};
+
+/// The program that computes a byte model, in a model's identity. The number counts changes of its arithmetic: two nodes
+/// with the same number compute the same bits.
+pub const RUNTIME: &str = "nervure-byte-lm/2";
 
 /// One built-in model.
 #[derive(Debug)]
@@ -59,11 +64,23 @@ impl Builtin {
     pub fn card(&self) -> ModelCard {
         ModelCard {
             model: format!("nervure-bytes-{}", self.domain),
+            identity: self.identity(),
             capability: format!("text.generate.{}", self.domain),
             context: CONTEXT_BYTES as u32,
             max_output: MAX_OUTPUT_BYTES,
             byte_level: true,
             description: self.description.to_owned(),
+        }
+    }
+
+    /// Which weights these are, and which arithmetic computes them.
+    #[must_use]
+    pub fn identity(&self) -> ModelIdentity {
+        ModelIdentity {
+            digest: Some(ModelDigest::new(weights_digest(self.weights))),
+            quant: Some(WEIGHTS_TYPE.into()),
+            runtime: Some(RUNTIME.into()),
+            sampler: Some(SAMPLER.into()),
         }
     }
 

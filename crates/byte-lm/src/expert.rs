@@ -180,7 +180,7 @@ impl Worker {
 
 /// The prompt of a conversation: the contents of its messages, separated by empty lines. A base model continues the last
 /// message; it was not trained on roles, and marks for them would only lead it away from its domain.
-fn chat_prompt(messages: &[ChatMessage]) -> String {
+pub(crate) fn chat_prompt(messages: &[ChatMessage]) -> String {
     messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
 }
 

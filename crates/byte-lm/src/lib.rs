@@ -16,6 +16,7 @@ mod generate;
 mod model;
 mod ops;
 mod queue;
+mod replay;
 mod session;
 mod session_cache;
 mod weights;
@@ -24,8 +25,9 @@ pub use error::ModelError;
 pub use evaluation::{bits_per_byte, byte_probabilities};
 pub use expert::{ByteExpert, ServeOptions};
 pub use model::{ByteModel, Pass, parameter_shapes};
+pub use replay::ByteReplay;
 pub use session::{Session, next_distribution};
-pub use weights::load;
+pub use weights::{load, weights_digest};
 
 /// The example of the README runs as a test.
 #[cfg(doctest)]

@@ -14,7 +14,7 @@ use candle_nn::kv_cache::KvCache;
 
 use nervure_experts::byte_text::{CONTEXT_BYTES, DOCUMENT_START};
 
-use crate::ops::{self, Rotary};
+use crate::ops::{self, Arithmetic, Rotary};
 
 /// Width of the residual stream.
 const WIDTH: usize = 128;
@@ -57,6 +57,7 @@ pub fn parameter_shapes() -> Vec<(String, [usize; 2])> {
 /// The parameters of one model. Clones share them.
 #[derive(Debug, Clone)]
 pub struct ByteModel {
+    arithmetic: Arithmetic,
     embed: Tensor,
     table: Tensor,
     project: Tensor,
@@ -66,6 +67,7 @@ pub struct ByteModel {
 
 #[derive(Debug, Clone)]
 struct Block {
+    arithmetic: Arithmetic,
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -123,6 +125,7 @@ impl ByteModel {
         let block = |layer: usize| -> Result<Block> {
             let part = |name: &str| take(&format!("block.{layer}.{name}"));
             Ok(Block {
+                arithmetic: Arithmetic::default(),
                 q: part("q")?,
                 k: part("k")?,
                 v: part("v")?,
@@ -133,12 +136,22 @@ impl ByteModel {
             })
         };
         Ok(Self {
+            arithmetic: Arithmetic::default(),
             embed: take("embed")?,
             table: take("ngram.table")?,
             project: take("ngram.project")?,
             blocks: (0..LAYERS).map(block).collect::<Result<_>>()?,
             rotary: Rotary::new(HEAD_WIDTH, CONTEXT_BYTES),
         })
+    }
+
+    /// The same model with candle's products, whose bits depend on the processor: another program with the same weights,
+    /// for measuring how often audits mistake rounding for another model.
+    #[must_use]
+    pub fn with_other_arithmetic(mut self) -> Self {
+        self.arithmetic = Arithmetic::Candle;
+        self.blocks.iter_mut().for_each(|block| block.arithmetic = Arithmetic::Candle);
+        self
     }
 
     /// The logits of the byte that follows each byte of the pass, of shape (bytes of the pass, 256).
@@ -180,11 +193,11 @@ impl ByteModel {
         let rows = Tensor::from_vec(ngrams, count * NGRAM_ORDERS.len(), &Device::Cpu)?;
         let grams = self.table.index_select(&rows, 0)?;
         let grams = grams.reshape((count, NGRAM_ORDERS.len() * NGRAM_WIDTH))?;
-        byte_embeddings + ops::product(&grams, &self.project)?
+        byte_embeddings + self.arithmetic.product(&grams, &self.project)?
     }
 
     fn logits(&self, x: &Tensor) -> Result<Tensor> {
-        ops::product(&ops::rms_norm(&x.contiguous()?)?, &self.embed.t()?)
+        self.arithmetic.product(&ops::rms_norm(&x.contiguous()?)?, &self.embed.t()?)
     }
 }
 
@@ -198,8 +211,9 @@ impl Block {
     ) -> Result<Tensor> {
         let x = (x + self.attend(&ops::rms_norm(x)?, shape, rotary, cache)?)?;
         let h = ops::rms_norm(&x)?;
-        let inner = (ops::product(&h, &self.gate)?.silu()? * ops::product(&h, &self.up)?)?;
-        x + ops::product(&inner, &self.down)?
+        let inner = (ops::silu(&self.arithmetic.product(&h, &self.gate)?)?
+            * self.arithmetic.product(&h, &self.up)?)?;
+        x + self.arithmetic.product(&inner, &self.down)?
     }
 
     fn attend(
@@ -210,7 +224,11 @@ impl Block {
         cache: Option<(&mut KvCache, usize)>,
     ) -> Result<Tensor> {
         let heads = |w: &Tensor| -> Result<Tensor> {
-            ops::product(h, w)?.reshape((batch, time, HEADS, HEAD_WIDTH))?.transpose(1, 2)?.contiguous()
+            self.arithmetic
+                .product(h, w)?
+                .reshape((batch, time, HEADS, HEAD_WIDTH))?
+                .transpose(1, 2)?
+                .contiguous()
         };
         let start = cache.as_ref().map_or(0, |(_, start)| *start);
         let q = rotary.apply(&heads(&self.q)?, start)?;
@@ -220,10 +238,10 @@ impl Block {
             Some((cache, _)) => cache.append(&k, &v)?,
             None => (k, v),
         };
-        let scores = ops::product(&q, &k.transpose(D::Minus2, D::Minus1)?)?;
+        let scores = self.arithmetic.product(&q, &k.transpose(D::Minus2, D::Minus1)?)?;
         let weights = ops::causal_softmax(&scores, 1.0 / (HEAD_WIDTH as f32).sqrt())?;
-        let mixed = ops::product(&weights, &v)?.transpose(1, 2)?.reshape((batch * time, WIDTH))?;
-        ops::product(&mixed, &self.o)
+        let mixed = self.arithmetic.product(&weights, &v)?.transpose(1, 2)?.reshape((batch * time, WIDTH))?;
+        self.arithmetic.product(&mixed, &self.o)
     }
 }
 

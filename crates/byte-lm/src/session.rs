@@ -5,7 +5,7 @@
 //! keys and values would be wrong: rotary positions are relative, but keys and values depend on all bytes that were
 //! visible when they were computed. A text shorter than the window opens with [`DOCUMENT_START`], as in training.
 
-use nervure_experts::byte_text::{CONTEXT_BYTES, DOCUMENT_START, RETAINED_BYTES};
+use nervure_experts::byte_text::{CONTEXT_BYTES, DOCUMENT_START, RETAINED_BYTES, exp_negative};
 
 use crate::ModelError;
 use crate::model::{ByteModel, KeyValueCache, Pass};
@@ -40,14 +40,7 @@ impl Session {
     /// # Errors
     /// When the computation fails.
     pub fn resume(&mut self, text: &[u8], written: &[u8]) -> Result<Vec<f32>, ModelError> {
-        let mut window = opening_window(text, RETAINED_BYTES);
-        for byte in written {
-            if window.len() == CONTEXT_BYTES {
-                window = slide(&window);
-            }
-            window.push(*byte);
-        }
-        self.restart(window)
+        self.restart(resumed_window(text, written))
     }
 
     /// Adds one byte and returns the 256 logits of the next one.
@@ -82,8 +75,20 @@ impl Session {
     }
 }
 
+/// The window after `text` was read and `written` was added byte by byte.
+pub(crate) fn resumed_window(text: &[u8], written: &[u8]) -> Vec<u8> {
+    let mut window = opening_window(text, RETAINED_BYTES);
+    for byte in written {
+        if window.len() == CONTEXT_BYTES {
+            window = slide(&window);
+        }
+        window.push(*byte);
+    }
+    window
+}
+
 /// The bytes of a full window that stay when another byte comes.
-fn slide(window: &[u8]) -> Vec<u8> {
+pub(crate) fn slide(window: &[u8]) -> Vec<u8> {
     window[CONTEXT_BYTES + 1 - RETAINED_BYTES..].to_vec()
 }
 
@@ -109,12 +114,13 @@ pub fn next_distribution(model: &ByteModel, context: &[u8]) -> Result<[f32; 256]
     Ok(distribution(&last))
 }
 
-/// The softmax of 256 logits; no probability is 0, so that a mixture never rules a byte out.
+/// The softmax of 256 logits; no probability is 0, so that a mixture never rules a byte out. Its bits are the same on
+/// every machine.
 pub(crate) fn distribution(logits: &[f32]) -> [f32; 256] {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut out = [0.0; 256];
     for (probability, logit) in out.iter_mut().zip(logits) {
-        *probability = (logit - top).exp().max(f32::MIN_POSITIVE);
+        *probability = exp_negative(logit - top);
     }
     let total: f32 = out.iter().sum();
     out.iter_mut().for_each(|p| *p /= total);

@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
 use candle_core::{DType, Device, Tensor};
 
 use crate::ModelError;
@@ -9,6 +12,15 @@ use crate::model::ByteModel;
 
 /// Largest weights file that is read, in bytes.
 const MAX_FILE_BYTES: usize = 8 << 20;
+
+/// The type in which weights are stored.
+pub(crate) const WEIGHTS_TYPE: &str = "f16";
+
+/// The digest of a weights file in a model's identity: SHA-256 of its bytes, as `sha256sum` prints it.
+#[must_use]
+pub fn weights_digest(safetensors: &[u8]) -> String {
+    format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(safetensors)))
+}
 
 /// Reads a model. Its size in memory is twice the file's.
 ///

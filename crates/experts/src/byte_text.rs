@@ -4,11 +4,19 @@
 //! uses the same code, so that both treat temperature, top-p, seeds and stop strings alike.
 
 mod continuation;
+mod exp;
+mod replay;
 mod sampler;
 mod stop;
 mod utf8;
 
 pub use continuation::{Continuation, ContinuationStep, PIECE_BYTES};
+pub use exp::exp_negative;
+pub use replay::ReplaySampler;
+
+/// How [`Continuation`] draws bytes, in a model's identity: the likeliest bytes up to top-p, in falling order of
+/// probability, and a point in their sum from ChaCha8.
+pub const SAMPLER: &str = "inverse-cdf/chacha8";
 
 /// Bytes that a byte-level model sees at most.
 pub const CONTEXT_BYTES: usize = 256;

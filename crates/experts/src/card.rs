@@ -1,5 +1,6 @@
 //! The description of a served model, for expert records and `/v1/models`.
 
+use nervure_protocol::ModelIdentity;
 use serde::{Deserialize, Serialize};
 
 /// Name, capability and limits of one served model.
@@ -8,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct ModelCard {
     /// The model's name.
     pub model: String,
+    /// Which weights and which program, for receipts and audits.
+    #[serde(default)]
+    pub identity: ModelIdentity,
     /// Dotted path, from general to special: `text.generate.rust`.
     pub capability: String,
     /// Longest context, in tokens; in bytes for byte-level models.

@@ -17,6 +17,12 @@ pub trait Expert: Send + Sync + 'static {
     /// I/O enabled.
     fn run(&self, request: ExpertRequest) -> ExpertStream;
 
+    /// The same, for a question that `hops` servers have passed on, this one included. An expert that asks another server
+    /// tells it the number, so that a question cannot go round for ever.
+    fn run_passed_on(&self, request: ExpertRequest, _hops: u8) -> ExpertStream {
+        self.run(request)
+    }
+
     /// Whether the expert can answer now. The node withdraws the expert's record while it cannot.
     fn health(&self) -> BoxFuture<'_, Health>;
 }

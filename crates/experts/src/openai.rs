@@ -16,7 +16,7 @@ mod sse;
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
-use nervure_protocol::{AnswerBounds, ExpertRequest, ModelName};
+use nervure_protocol::{AnswerBounds, ExpertRequest, ModelName, names};
 use serde::Deserialize;
 
 use body::BoundedResponse;
@@ -32,6 +32,9 @@ const MAX_NAMES_IN_ERROR: usize = 8;
 
 /// How long the server may take to send its model list.
 const MODEL_LIST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections that are kept for the next request.
+const MAX_IDLE_CONNECTIONS: usize = 8;
 
 /// Tokens of context of a model whose server does not report them.
 const DEFAULT_CONTEXT: u32 = 8192;
@@ -85,6 +88,8 @@ impl OpenAiExpert {
             // Proxies of the environment are ignored for the same reason.
             .no_proxy()
             .connect_timeout(config.limits.connect)
+            // Each idle one holds a file descriptor.
+            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
             .build()
             .map_err(|error| {
                 ExpertError::Internal(format!("cannot create an HTTP client: {error}").into())
@@ -97,6 +102,7 @@ impl OpenAiExpert {
         let context = config.context.or(chosen.max_model_len).unwrap_or(DEFAULT_CONTEXT);
         let card = ModelCard {
             model: chosen.id,
+            identity: config.identity,
             capability: config.capability.unwrap_or_else(|| DEFAULT_CAPABILITY.to_owned()),
             context,
             // The API reports no bound of the output, which the context bounds in any case.
@@ -114,8 +120,12 @@ impl Expert for OpenAiExpert {
     }
 
     fn run(&self, request: ExpertRequest) -> ExpertStream {
+        self.run_passed_on(request, 1)
+    }
+
+    fn run_passed_on(&self, request: ExpertRequest, hops: u8) -> ExpertStream {
         match request.validate() {
-            Ok(()) => answer::stream(self.upstream.clone(), request),
+            Ok(()) => answer::stream(self.upstream.clone(), request, hops),
             Err(error) => ExpertStream::refused(error.into()),
         }
     }
@@ -142,6 +152,11 @@ impl Upstream {
             Some(secret) => request.header(reqwest::header::AUTHORIZATION, secret.header()),
             None => request,
         }
+    }
+
+    /// A question to `path` that `hops` servers have passed on. Servers that are no gateways ignore the header.
+    fn question(&self, path: &str, hops: u8) -> reqwest::RequestBuilder {
+        self.request(reqwest::Method::POST, path).header(names::HOPS_HEADER, u16::from(hops))
     }
 
     /// Sends a request and waits for the head of its response; any status but success is an error.

@@ -6,6 +6,9 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::{contiguous, stored};
 
+/// The position at which the slowest frequency has turned by one radian.
+const BASE: f64 = 10_000.0;
+
 /// Sines and cosines of the rotary embedding, one pair of rows per position.
 #[derive(Debug, Clone)]
 pub(crate) struct Rotary {
@@ -15,23 +18,59 @@ pub(crate) struct Rotary {
 }
 
 impl Rotary {
-    /// Tables for `positions` positions of heads that are `head` wide (an even number), base 10,000.
+    /// Tables for `positions` positions of heads that are `head` wide (an even number). The angles do not come from the system's
+    /// library, whose last bit differs between machines.
     pub(crate) fn new(head: usize, positions: usize) -> Self {
         let half = head / 2;
-        let angles: Vec<f32> = (0..positions)
-            .flat_map(|p| (0..half).map(move |i| p as f32 * 10_000f32.powf(-(i as f32) / half as f32)))
-            .collect();
-        Self {
-            half,
-            cos: angles.iter().map(|a| a.cos()).collect(),
-            sin: angles.iter().map(|a| a.sin()).collect(),
+        // The first angle of each frequency, as a point on the unit circle; the next positions turn it further.
+        let steps: Vec<(f64, f64)> = (0..half).map(|i| circle_point(frequency(i, half))).collect();
+        let mut points = vec![(1.0, 0.0); half];
+        let (mut cos, mut sin) = (Vec::new(), Vec::new());
+        for _ in 0..positions {
+            for ((c, s), (step_c, step_s)) in points.iter_mut().zip(&steps) {
+                cos.push(*c as f32);
+                sin.push(*s as f32);
+                (*c, *s) = (*c * step_c - *s * step_s, *c * step_s + *s * step_c);
+            }
         }
+        Self { half, cos: cos.into(), sin: sin.into() }
     }
 
     /// Rotates `x` of shape (batch, heads, time, head) by its positions, the first being `start`.
     pub(crate) fn apply(&self, x: &Tensor, start: usize) -> Result<Tensor> {
         x.apply_op1(Rotate { tables: self.clone(), start, sign: 1.0 })
     }
+}
+
+/// `BASE^(-i / half)` by square roots and multiplications, which every processor rounds alike: the bits of `i / half` are
+/// the square roots that belong to it. Exact powers of two for `half`, near enough for others.
+fn frequency(i: usize, half: usize) -> f64 {
+    const BITS: u32 = 24;
+    let mut part = (i << BITS) / half;
+    let (mut root, mut power) = (1.0 / BASE, 1.0);
+    for _ in 0..BITS {
+        root = f64::sqrt(root);
+        part <<= 1;
+        if part >> BITS & 1 == 1 {
+            power *= root;
+        }
+    }
+    power
+}
+
+/// Cosine and sine of an angle from 0 to 1, by their power series.
+fn circle_point(angle: f64) -> (f64, f64) {
+    let (mut cos, mut sin, mut term) = (0.0, 0.0, 1.0);
+    for n in 0..24u32 {
+        match n % 4 {
+            0 => cos += term,
+            1 => sin += term,
+            2 => cos -= term,
+            _ => sin -= term,
+        }
+        term *= angle / f64::from(n + 1);
+    }
+    (cos, sin)
 }
 
 struct Rotate {

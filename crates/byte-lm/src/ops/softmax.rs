@@ -2,6 +2,8 @@
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
+use nervure_experts::byte_text::exp_negative;
+
 use super::{contiguous, stored};
 
 /// `softmax(scale * scores)` over the last dimension of (batch, heads, queries, keys), where the last query
@@ -17,23 +19,6 @@ struct CausalSoftmax {
 /// The number of keys that the query of row `row` sees.
 fn seen(row: usize, queries: usize, keys: usize) -> usize {
     row % queries + 1 + keys - queries
-}
-
-/// `e^x` for `x <= 0`, to about 2e-7 relative: plain arithmetic that the compiler can vectorise.
-fn exp_negative(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding and subtracting it rounds to an integer
-    let x = x.max(-87.0) * std::f32::consts::LOG2_E;
-    let whole = (x + ROUND) - ROUND;
-    let f = x - whole;
-    let p = 1.540_353e-4;
-    let p = p * f + 1.333_355_8e-3;
-    let p = p * f + 9.618_129e-3;
-    let p = p * f + 5.550_411e-2;
-    let p = p * f + 2.402_265e-1;
-    let p = p * f + std::f32::consts::LN_2;
-    let p = p * f + 1.0;
-    let power = f32::from_bits(((whole as i32 + 127) as u32) << 23);
-    p * power
 }
 
 impl CustomOp1 for CausalSoftmax {

@@ -45,6 +45,12 @@ fn gradient_error(f: &dyn Fn(&Tensor) -> Result<Tensor>, shape: &[usize]) -> f32
 fn gradients_match_finite_differences() {
     let rotary = Rotary::new(6, 8);
     assert!(gradient_error(&rms_norm, &[3, 5]) < 1e-2);
+    assert!(gradient_error(&silu, &[3, 5]) < 1e-2);
+    let weights = random(&[5, 7], 9);
+    assert!(gradient_error(&|x| product(x, &weights), &[3, 5]) < 1e-2);
+    assert!(gradient_error(&|x| product(&weights.t()?.contiguous()?, x), &[5, 2]) < 1e-2);
+    let keys = random(&[1, 2, 4, 5], 9);
+    assert!(gradient_error(&|x| product(x, &keys.transpose(2, 3)?), &[1, 2, 3, 5]) < 1e-2);
     assert!(gradient_error(&|x| rotary.apply(x, 3), &[2, 2, 4, 6]) < 1e-2);
     assert!(gradient_error(&|x| causal_softmax(x, 0.7), &[2, 1, 4, 4]) < 1e-2);
     assert!(gradient_error(&|x| causal_softmax(x, 0.7), &[1, 2, 3, 7]) < 1e-2);
@@ -76,6 +82,27 @@ fn causal_softmax_equals_softmax_over_the_visible_keys() {
             candle_nn::ops::softmax_last_dim(&(seen.contiguous().unwrap() * 0.5).unwrap()).unwrap();
         for (a, b) in row.iter().zip(flat(&reference)) {
             assert!((a - b).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn silu_equals_the_reference() {
+    let x = (random(&[4, 16], 3) * 6.0).unwrap();
+    assert_close(&silu(&x).unwrap(), &x.silu().unwrap(), 1e-5);
+}
+
+#[test]
+fn rotary_angles_are_those_of_the_formula() {
+    let rotary = Rotary::new(32, 256);
+    let unit =
+        Tensor::from_vec([vec![1.0f32; 16], vec![0.0; 16]].concat(), (1, 1, 1, 32), &Device::Cpu).unwrap();
+    for position in [0usize, 1, 7, 100, 255] {
+        let turned = flat(&rotary.apply(&unit, position).unwrap());
+        for i in 0..16 {
+            let angle = position as f64 * 10_000f64.powf(-(i as f64) / 16.0);
+            assert!((f64::from(turned[i]) - angle.cos()).abs() < 1e-6, "cosine {i} of {position}");
+            assert!((f64::from(turned[16 + i]) - angle.sin()).abs() < 1e-6, "sine {i} of {position}");
         }
     }
 }

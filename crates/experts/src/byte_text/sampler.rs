@@ -5,6 +5,8 @@ use rand_chacha::ChaCha8Rng;
 
 use nervure_protocol::Sampling;
 
+use super::exp_negative;
+
 /// Chooses the bytes of one answer.
 #[derive(Debug)]
 pub(super) struct Sampler {
@@ -25,42 +27,64 @@ impl Sampler {
 
     /// Advances the random generator as [`Self::choose`] does, for a byte that another expert chose.
     pub(super) fn skip(&mut self) {
-        if self.temperature != 0.0 {
-            let _: f32 = self.rng.random();
-        }
+        let _ = self.draw();
     }
 
     /// The next byte given its logits.
     pub(super) fn choose(&mut self, logits: &[f32]) -> u8 {
-        if self.temperature == 0.0 {
-            return likeliest(logits);
+        match self.draw() {
+            None => likeliest(logits),
+            Some(draw) => chosen(&self.kept(logits), draw),
         }
-        let kept = nucleus(&softmax(logits, self.temperature), self.top_p);
-        let total: f32 = kept.iter().map(|(_, p)| p).sum();
-        let mut left = self.rng.random::<f32>() * total;
-        for (byte, probability) in &kept {
-            left -= probability;
-            if left < 0.0 {
-                return *byte;
-            }
-        }
-        // Rounding can leave a remainder after the last one.
-        kept.last().map_or(0, |(byte, _)| *byte)
+    }
+
+    /// The next random number, from 0 to 1; none where the likeliest byte is always chosen.
+    pub(super) fn draw(&mut self) -> Option<f32> {
+        (self.temperature != 0.0).then(|| self.rng.random())
+    }
+
+    /// The bytes among which one is drawn, likeliest first, with their probabilities.
+    pub(super) fn kept(&self, logits: &[f32]) -> Vec<(u8, f32)> {
+        nucleus(&softmax(logits, self.temperature), self.top_p)
+    }
+
+    /// All bytes with their probabilities, likeliest first.
+    pub(super) fn ranked(&self, logits: &[f32]) -> Vec<(u8, f32)> {
+        nucleus(&softmax(logits, self.temperature), f32::INFINITY)
+    }
+
+    /// The probability mass of the bytes among which one is drawn, at least.
+    pub(super) fn top_p(&self) -> f32 {
+        self.top_p
     }
 }
 
+/// The byte at the point `draw` of the sum of probabilities.
+pub(super) fn chosen(kept: &[(u8, f32)], draw: f32) -> u8 {
+    let total: f32 = kept.iter().map(|(_, p)| p).sum();
+    let mut left = draw * total;
+    for (byte, probability) in kept {
+        left -= probability;
+        if left < 0.0 {
+            return *byte;
+        }
+    }
+    // Rounding can leave a remainder after the last one.
+    kept.last().map_or(0, |(byte, _)| *byte)
+}
+
 /// The byte of the highest logit; of equal ones the lowest byte.
-fn likeliest(logits: &[f32]) -> u8 {
+pub(super) fn likeliest(logits: &[f32]) -> u8 {
     let best = logits.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (byte, logit)| {
         if *logit > best.1 { (byte, *logit) } else { best }
     });
     best.0 as u8
 }
 
-fn softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
+pub(super) fn softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     // Less the largest logit: the exponential of a large one would be infinite.
-    let weights: Vec<f32> = logits.iter().map(|l| ((l - top) / temperature).exp()).collect();
+    let weights: Vec<f32> = logits.iter().map(|l| exp_negative((l - top) / temperature)).collect();
     let total: f32 = weights.iter().sum();
     weights.iter().map(|w| w / total).collect()
 }

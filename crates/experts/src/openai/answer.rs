@@ -3,7 +3,6 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use futures::stream;
-use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,9 +16,9 @@ const MAX_PIECE_BYTES: usize = 32 << 10;
 /// Most numbers of a vector; more do not fit a frame.
 const MAX_DIMENSIONS: usize = 16_384;
 
-/// The answer of `upstream` to a valid request.
-pub(super) fn stream(upstream: Arc<Upstream>, request: ExpertRequest) -> ExpertStream {
-    let state = AnswerState::Requested(upstream, request);
+/// The answer of `upstream` to a valid request that `hops` servers have passed on.
+pub(super) fn stream(upstream: Arc<Upstream>, request: ExpertRequest, hops: u8) -> ExpertStream {
+    let state = AnswerState::Requested(upstream, request, hops);
     ExpertStream::new(stream::unfold((state, VecDeque::new()), |(mut state, mut ready)| async move {
         loop {
             if let Some(item) = ready.pop_front() {
@@ -38,7 +37,7 @@ pub(super) fn stream(upstream: Arc<Upstream>, request: ExpertRequest) -> ExpertS
 
 /// The progress of an answer.
 enum AnswerState {
-    Requested(Arc<Upstream>, ExpertRequest),
+    Requested(Arc<Upstream>, ExpertRequest, u8),
     Streaming(Box<TextStream>),
     Ended,
 }
@@ -60,19 +59,21 @@ impl AnswerState {
     async fn step(self, ready: &mut VecDeque<ExpertItem>) -> Result<Option<Self>, ExpertError> {
         match self {
             Self::Ended => Ok(None),
-            Self::Requested(upstream, ExpertRequest::Embed { inputs }) => {
-                embed(&upstream, inputs, ready).await?;
+            Self::Requested(upstream, ExpertRequest::Embed { inputs }, hops) => {
+                embed(&upstream, inputs, hops, ready).await?;
                 Ok(Some(Self::Ended))
             }
-            Self::Requested(upstream, ExpertRequest::Distribution { .. }) => Err(ExpertError::Unsupported {
-                model: upstream.model.as_str().into(),
-                operation: "distributions",
-            }),
-            Self::Requested(upstream, request) => {
+            Self::Requested(upstream, ExpertRequest::Distribution { .. }, _) => {
+                Err(ExpertError::Unsupported {
+                    model: upstream.model.as_str().into(),
+                    operation: "distributions",
+                })
+            }
+            Self::Requested(upstream, request, hops) => {
                 // A chat answer is written from its start, so that its `max_tokens` stays whole as well.
                 let repeated = text_to_repeat(&request);
                 let (path, body) = text_body(&upstream.model, request);
-                let request = upstream.request(Method::POST, path).json(&body);
+                let request = upstream.question(path, hops).json(&body);
                 let response = upstream.send(request, upstream.answer_bounds()).await?;
                 let lines = SseLines::new(upstream.limits.line);
                 let text =
@@ -293,11 +294,12 @@ struct Embedding {
 async fn embed(
     upstream: &Upstream,
     inputs: Vec<String>,
+    hops: u8,
     ready: &mut VecDeque<ExpertItem>,
 ) -> Result<(), ExpertError> {
     let wanted = inputs.len();
     let body = json!({"model": upstream.model, "input": inputs, "encoding_format": "float"});
-    let request = upstream.request(Method::POST, "/embeddings").json(&body);
+    let request = upstream.question("/embeddings", hops).json(&body);
     let body = upstream.send(request, upstream.answer_bounds()).await?.read().await?;
     let mut answer: Embeddings = serde_json::from_slice(&body).map_err(|error| refusal::invalid(&error))?;
     // The index gives the order, and a server may send them in another. The protocol wants the order of the

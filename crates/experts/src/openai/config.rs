@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use nervure_protocol::ModelIdentity;
 use reqwest::header::HeaderValue;
 use zeroize::Zeroizing;
 
@@ -18,6 +19,8 @@ pub struct OpenAiConfig {
     pub api_key: Option<ApiSecret>,
     /// Capability of the model; `text.generate` by default.
     pub capability: Option<String>,
+    /// What the operator says about the model; nothing by default.
+    pub identity: ModelIdentity,
     /// Tokens of context; by default the server's figure, or else 8,192.
     pub context: Option<u32>,
     /// Time and size limits.
@@ -63,6 +66,7 @@ impl OpenAiConfig {
             model: None,
             api_key: None,
             capability: None,
+            identity: ModelIdentity::default(),
             context: None,
             limits: UpstreamLimits::default(),
         }
