@@ -9,22 +9,40 @@
 //!   additive average 0.5570, weight 25600
 //!   silent   average 0.0000, weight 0
 //! nine questions are refused: parameter questions is out of bounds
+//! hostile miners beside the first two, share of all reward:
+//!   silent                          0.00, to users 0.00
+//!   constant                        0.00, to users 0.00
+//!   echo                            0.00, to users 0.00
+//!   names everything                0.00, to users 0.00
+//!   answers the first request only  0.04, to users 0.25
+//!   copier                          0.40, to users 1.00
+//!   relayer                         0.40, to users 1.00
+//!   copier with noise               0.00, to users 0.00
+//!   midpoint merger                 0.40, to users 1.00
+//!   copies in turn                  0.25, to users 1.00
+//!   second expert                   0.40, to users 0.00
+//!   selective on detected tasks     0.40, to users 0.00
 //! ```
 //!
-//! Three miners are simulated here. To use the mechanism in a mesh, name it in the subnet's part of the mesh spec
+//! Three miners are simulated here, and then the hostile ones of the kit that the built-in mechanisms are tested with
+//! (`tests/attacks/kit.rs`): none without the answers may earn. Those with the best miner's answers earn as much as that
+//! one, because all right answers are equal: such a mechanism measures a capability, and should not pay for models. To use the mechanism in a mesh, name it in the subnet's part of the mesh spec
 //! (`mechanism = { name = "roman-numerals" }`), and start each validator of the subnet from a program that knows it:
 //! `Node::builder(preset).mechanisms(mechanisms)` of the crate `nervure`.
 
 use std::{error::Error, io::Write, time::Duration};
 
 use nervure_primitives::{BlockHeight, MechanismSpec, NodeKey, Uid};
-use nervure_protocol::{ExpertRequest, Sampling, Score};
+use nervure_protocol::{ExpertId, ExpertRequest, Sampling, Score};
 use nervure_subnet::{
-    Dice, Registration, Seed,
-    mechanism::{Answer, Corpus, DrawError, Mechanism, Mechanisms, Parameters, Reply, Task},
+    Dice, Registration, ScoredExpert, Seed,
+    mechanism::{Answer, DrawError, Material, Mechanism, Mechanisms, Parameters, Reply, Task},
     score::{MovingAverageTable, ScoringRules, evaluate},
 };
 use serde::Deserialize;
+
+#[path = "../tests/attacks/kit.rs"]
+mod kit;
 
 /// Tasks that the validator sets.
 const TASKS: u64 = 20;
@@ -74,7 +92,7 @@ impl Parameters for RomanNumerals {
 
 impl Mechanism for RomanNumerals {
     // Only the seed decides: the same one draws the same task.
-    fn draw(&self, seed: Seed, _: &Corpus) -> Result<Box<dyn Task>, DrawError> {
+    fn draw(&self, seed: Seed, _: &Material) -> Result<Box<dyn Task>, DrawError> {
         let mut dice = Dice::new(seed);
         let numbers: Vec<u64> = (0..self.questions).map(|_| dice.within(1, self.largest.into())).collect();
         Ok(Box::new(RomanTask {
@@ -149,21 +167,24 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let mechanism = mechanisms.build(&spec)?;
 
     let miners = ["exact", "additive", "silent"];
-    let neurons = [1, 2, 3].map(|seed| {
+    let experts = [1, 2, 3].map(|seed| {
         let node = NodeKey::from_seed(&[seed; 32]).node_id();
-        Registration { node, block: BlockHeight(1) }
+        let neuron = Registration { node, block: BlockHeight(1) };
+        // In a node, the identity comes from the expert's record: `ScoredExpert::of`.
+        ScoredExpert { neuron, expert: ExpertId::from_bytes([seed; 32]) }
     });
+    let neurons = experts.map(|expert| expert.neuron);
     let mut averages = MovingAverageTable::new(ScoringRules::default())?;
     averages.set_registered(neurons);
     for number in 0..TASKS {
-        let task = mechanism.draw(Seed::from(1).derive("task", number), &Corpus::default())?;
+        let task = mechanism.draw(Seed::from(1).derive("task", number), &Material::default())?;
         let answers: Vec<_> = miners.iter().map(|miner| replies(miner, task.requests())).collect();
         if let (0, Some(ExpertRequest::Chat { messages, .. })) = (number, task.requests().first()) {
             writeln!(out, "asks, for example: {}", messages[0].content)?;
         }
-        let answers: Vec<_> = neurons.iter().map(|neuron| neuron.node).zip(answers).collect();
-        for (neuron, result) in neurons.iter().zip(evaluate(task.as_ref(), &answers)) {
-            averages.record(neuron, result.result);
+        let answers: Vec<_> = experts.into_iter().zip(answers).collect();
+        for result in evaluate(task.as_ref(), &answers) {
+            averages.record(&result.expert, result.result);
         }
     }
 
@@ -178,6 +199,16 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
 
     if let Err(refused) = mechanisms.build(&spec.with("questions", 9)) {
         writeln!(out, "nine questions are refused: {refused}")?;
+    }
+
+    writeln!(out, "hostile miners beside the first two, share of all reward:")?;
+    let [exact, additive] =
+        ["exact", "additive"].map(|miner| move |requests: &[ExpertRequest]| replies(miner, requests));
+    let honest: [kit::Model<'_>; 2] = [&exact, &additive];
+    let material = Material::default();
+    let siege = kit::Siege::new(mechanism.as_ref(), &material, &honest);
+    for kit::Outcome { name, share, users, .. } in kit::run(&siege, kit::strategies::all()) {
+        writeln!(out, "  {name:<31} {share:.2}, to users {users:.2}")?;
     }
     Ok(())
 }

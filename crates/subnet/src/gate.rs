@@ -7,13 +7,14 @@
 //! cost = latency + load * 2 + in_flight * 50 + failures * 500 + price + distrust * 2,000
 //! ```
 //!
-//! each term times the [`Policy`]'s factor. *Distrust* is one minus the quality that validators found: see
-//! [`Trust`]. The [`Route`] keeps the terms, so that a choice can be explained. An expert that was never asked counts as
-//! if it began after 20 ms, and one that validators have not tested as if it were half good. Equal costs are decided
-//! by a number made of the seed and the expert, so that load spreads over equals and a choice can be repeated.
+//! each term times the [`Policy`]'s factor. *Distrust* is one minus the quality that validators found, times the weight
+//! that the stake behind the expert's subnet has: see [`Trust`]. The [`Route`] keeps the terms, so that a choice can be
+//! explained. An expert that was never asked counts as if it began after 20 ms, and one that validators have not tested
+//! has no trust. Equal costs are decided by a number made of the seed and the expert, so that load spreads over equals and
+//! a choice can be repeated.
 //!
 //! Then [`route`] looks beyond the cost:
-//! * *Known bad* experts come last under every policy.
+//! * *Known bad* experts, and those of subnets that no other validators stand behind, come last under every policy.
 //! * *Newcomers* are asked first now and then, so that a good one is found.
 //! * Among those that cost about as much as the best, *two random choices*: two are drawn and the less busy one is
 //!   asked, so that gateways that think alike do not all ask the same one.
@@ -23,7 +24,10 @@
 //! # What a hostile miner can do
 //! * *Lie about its load or price*: load weighs little next to what is measured, and no query is charged more than the
 //!   record says.
-//! * *Come back under new names*: all newcomers together get the policy's share of exploration.
+//! * *Come back under new names*: all newcomers together get the policy's share of exploration, each node as much as any
+//!   other, however many experts it names.
+//! * *Praise itself in a subnet of its own*: what such a subnet finds counts by the stake behind it.
+//! * *Put a bad expert beside a good one*: trust is in one expert, and not in its node.
 //! * *Claim a capability that it lacks*: validators' tasks show it, and it comes last.
 
 mod cost;
@@ -32,9 +36,10 @@ mod policy;
 mod trust;
 
 use nervure_primitives::{Amount, Capability, UnixMillis};
+use nervure_protocol::Score;
 pub use policy::{Policy, PolicyError, PolicyRules};
 use serde::Serialize;
-pub use trust::Trust;
+pub use trust::{Trust, TrustFigures};
 
 use crate::{Filter, Observation};
 use nervure_protocol::ExpertRecord;
@@ -85,6 +90,11 @@ pub struct Choice {
     pub price: u64,
     /// For the quality that validators found lacking.
     pub distrust: u64,
+    /// The trust in it, and what it is made of.
+    pub trust: TrustFigures,
+    /// The trust in it, as exactly as it is known.
+    #[serde(skip)]
+    pub quality: Score,
     /// What besides its cost decided its place.
     pub note: Note,
 }
@@ -103,6 +113,8 @@ pub enum Note {
     OfTwo,
     /// Validators found it to be bad.
     KnownBad,
+    /// Too little of the mesh's stake stands behind its subnet.
+    Unbacked,
 }
 
 /// Why an expert is not asked.

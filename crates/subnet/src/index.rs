@@ -131,6 +131,12 @@ impl Index {
         self.records.retain(|_, record| record.record().expires_at > now);
     }
 
+    /// The record of one expert, if it has not expired at `now`.
+    pub fn get(&self, node: NodeId, expert: &str, now: UnixMillis) -> Option<&ExpertRecord> {
+        let record = self.records.get(&(node, expert.to_owned()))?.record();
+        lives(record, now).then_some(record)
+    }
+
     /// A page of the experts whose records have not expired at `now`, in order of node and name.
     pub fn find(&self, find: &IndexSearch, now: UnixMillis) -> Page {
         let mut matching = self.signed(find, now).map(SignedRecord::record);
@@ -219,8 +225,12 @@ mod tests {
         assert_eq!(index.insert(signed(1, "a", |_| {}), NOW), InsertOutcome::New);
         assert_eq!(names(&index.find(&find("text.generate"), NOW)), ["a"]);
         assert!(names(&index.find(&find("text.generate.rust.async"), NOW)).is_empty());
+        let node = key(1).node_id();
+        assert_eq!(index.get(node, "a", NOW).map(|record| record.expert.as_str()), Some("a"));
+        assert_eq!(index.get(node, "b", NOW), None);
         let later = NOW.plus(Duration::from_secs(30));
         assert!(names(&index.find(&find("text"), later)).is_empty());
+        assert_eq!(index.get(node, "a", later), None);
         index.expire(later);
         assert!(index.records.is_empty());
     }

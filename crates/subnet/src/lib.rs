@@ -8,12 +8,15 @@
 //! *Scoring.* A [`mechanism`] draws tasks and scores answers, [`task`] has assignments and receipts, and
 //! [`score`] turns task results into moving averages, live scores and weights.
 //!
+//! *Auditing.* An [`audit`] repeats an answer with the model that its receipt names.
+//!
 //! *Routing.* [`rank`] and [`route`] order the candidates and keep every number behind the order, and
 //! [`mix`] combines several answers into one.
 //!
 //! [`ExpertRecord`]: nervure_protocol::ExpertRecord
 //! [`SignedRecord`]: nervure_protocol::SignedRecord
 
+pub mod audit;
 mod dice;
 pub mod directory;
 mod filter;
@@ -30,10 +33,10 @@ pub use dice::{Dice, Seed};
 pub use filter::{Filter, FilterError, MAX_FILTER_LEN};
 pub use gate::{
     Candidate, Choice, ExcludedExpert, Exclusion, Note, Policy, PolicyError, PolicyRules, QueryTerms, Route,
-    Trust, rank, route,
+    Trust, TrustFigures, rank, route,
 };
 pub use index::{Index, IndexLimits, IndexSearch, InsertOutcome, Page};
-pub use neurons::Registration;
+pub use neurons::{Registration, ScoredExpert};
 pub use observations::{Observation, Observations};
 
 /// The example of the README runs as a test.

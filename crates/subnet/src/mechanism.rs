@@ -1,10 +1,11 @@
 //! Incentive mechanisms: the tasks that a subnet's validators give to its miners, and the scores of the answers.
 //!
 //! # Design
-//! A [`Mechanism`] draws a [`Task`] from a seed: [`ExpertRequest`]s, and the secret solution that answers are scored
-//! against. A request has the form of a user's query, so that the node sends it the same way and *no miner can tell a
-//! task from a query by its form*. All miners of a task get the same requests at the same time, so that their scores
-//! can be compared; no request is sent twice, because no seed is used twice.
+//! A [`Mechanism`] draws a [`Task`] from a seed and a [`Material`]: [`ExpertRequest`]s, and the secret solution that
+//! answers are scored against. The fields of a request (lengths, sampling, deadline) are drawn as users' queries have
+//! them ([`Traffic`]), and the node sends it the same way; how far a miner can still tell a task from a query, the
+//! example `recognise` measures. All miners of a task get the same requests at about the same time, so that their
+//! scores can be compared; no request is sent twice, because no seed is used twice.
 //!
 //! A subnet names its mechanism and parameters in a [`MechanismSpec`], from which [`Mechanisms`] builds it. To add a
 //! mechanism here: one file with a type of parameters that is a `Mechanism`, and one line in `BUILT_IN`;
@@ -13,11 +14,13 @@
 //! # Hazards
 //! * *Answers are hostile.* They are bounded where they enter a [`Reply`], and a scorer neither panics nor takes more
 //!   than linear time.
-//! * *Form is not everything.* A miner sees which node asks, and sees itself in an assignment. What hides a task then
-//!   is that the same node asks for users as well.
+//! * *Form is not everything.* A miner sees which node asks. Validators ask through gateways, which ask for users too.
 //! * *A score is an integer.* Where an answer has floats, they are made integers by one rounding before anything is
 //!   computed.
+//!
+//! [`Traffic`]: crate::task::Traffic
 
+mod conversation;
 mod corpus;
 mod draw;
 pub mod embedding;
@@ -26,8 +29,12 @@ mod fingerprint;
 mod log;
 #[cfg(test)]
 mod longest_word;
+mod material;
 mod mechanisms;
 pub mod next_byte;
+pub mod preference;
+mod rank;
+pub mod reference;
 mod reply;
 mod spec;
 
@@ -36,6 +43,7 @@ use std::fmt;
 pub use corpus::{Corpus, Document, MAX_CORPUS, MAX_DOCUMENTS};
 pub use draw::DrawError;
 pub use fingerprint::{Fingerprint, MAX_FINGERPRINT};
+pub use material::{CellId, Material, RetiredCells};
 pub use mechanisms::{AddMechanismError, Mechanisms};
 use nervure_primitives::MechanismSpec;
 use nervure_protocol::{ExpertRequest, Score};
@@ -50,22 +58,47 @@ const BUILT_IN: &[(&str, Make)] = &[
     ("next-byte", make::<next_byte::NextByte>),
     ("exact-answer", make::<exact_answer::ExactAnswer>),
     ("embedding", make::<embedding::Embedding>),
+    ("reference", make::<reference::Reference>),
+    ("preference", make::<preference::Preference>),
 ];
 
 /// A way to set tasks and to score the answers.
 pub trait Mechanism: fmt::Debug + Send + Sync {
-    /// Draws a task: the same one from the same seed and texts.
+    /// Draws a task: the same one from the same seed and material.
     ///
     /// # Errors
     /// When the texts do not suffice.
-    fn draw(&self, seed: Seed, corpus: &Corpus) -> Result<Box<dyn Task>, DrawError>;
+    fn draw(&self, seed: Seed, material: &Material) -> Result<Box<dyn Task>, DrawError>;
+
+    /// The [tag](reference::model_tag) of the model that the validator has to ask the same, 0 for any; none where answers
+    /// are scored without one.
+    fn reference_model(&self) -> Option<u64> {
+        None
+    }
+
+    /// How a miner without a model earns here, for people: then the subnet is a demonstration. None where, as far as we
+    /// know, a model is needed.
+    fn demonstration(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A task: its requests, and how answers are scored. Never leaves the validator as a whole, and has no
 /// `Debug`, so that no log shows it.
 pub trait Task: Send + Sync {
-    /// The requests that each miner is sent, in this order.
+    /// The requests that each miner is sent, at moments of their own.
     fn requests(&self) -> &[ExpertRequest];
+
+    /// The cells of private text that it asks for: the validator retires them before it asks.
+    fn cells(&self) -> &[CellId] {
+        &[]
+    }
+
+    /// Takes the answers of the validator's own model to the requests, where the mechanism has a
+    /// [reference model](Mechanism::reference_model).
+    fn set_reference(&mut self, answers: Vec<Answer>) {
+        let _ = answers;
+    }
 
     /// The task result of a miner (`docs/glossary.md`): `replies[i]` answers request `i`; absent ones count as missing.
     fn score(&self, replies: &[Reply]) -> Score;
@@ -74,6 +107,13 @@ pub trait Task: Send + Sync {
     fn fingerprint(&self, replies: &[Reply]) -> Fingerprint {
         let _ = replies;
         Fingerprint::default()
+    }
+
+    /// The final scores of all miners of the task, where these depend on the answers of others: `scores[i]` is the
+    /// [`score`](Self::score) of `replies[i]`, and miners with the same number in `groups` share one reward.
+    fn settle(&self, replies: &[&[Reply]], groups: &[usize], scores: Vec<Score>) -> Vec<Score> {
+        let _ = (replies, groups);
+        scores
     }
 
     /// Whether two miners' replies are so alike that one computation must have made both.

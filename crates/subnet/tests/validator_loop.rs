@@ -9,21 +9,21 @@ use std::time::Duration;
 
 use nervure_primitives::{Amount, Hash, Uid, cbor};
 use nervure_protocol::{
-    AnswerHasher, Assignment, ExpertRecord, ExpertRequest, Receipt, SignedAssignment, SignedLiveScores,
-    SignedReceipt, commitment, request_hash,
+    AnswerHasher, Assignment, ExpertEvent, ExpertRecord, ExpertRequest, FinishReason, Receipt,
+    SignedLiveScores, SignedReceipt, SignedTaskBatch, Usage, commitment, request_hash, testing,
 };
 use nervure_subnet::{
     Candidate, Observation, Policy, QueryTerms, Seed, Trust,
     mechanism::Reply,
     route,
-    score::{LiveScoreTable, MovingAverageTable, ScoringRules, evaluate},
-    task::{AssignmentOutcome, Assignments, PendingQueries, PendingQuery},
+    score::{LiveScoreTable, MovingAverageTable, ScorePublication, ScoringRules, evaluate},
+    task::{AssignmentOutcome, Assignments, BatchPlan, OpenBatch, PendingQueries, PendingQuery},
 };
 
 #[path = "attacks/world.rs"]
 mod world;
 
-use world::{Ledger, MESH, NOW, SUBNET, corpus, id, key, model, next_byte, registration};
+use world::{Ledger, MESH, NOW, SUBNET, corpus, expert, id, key, model, next_byte, registration};
 
 const VALIDATOR: u8 = 1;
 const GOOD: u8 = 10;
@@ -47,14 +47,11 @@ fn answered(
         _ => return None,
     };
     let receipt = Receipt {
-        netuid: SUBNET,
-        asker: id(VALIDATOR),
-        miner: id(miner),
         query: asked.query,
         request: asked.request,
         answer: answer_hash(),
         received_at: NOW,
-        took_ms: 0,
+        ..testing::receipt(id(VALIDATOR), id(miner))
     };
     let signed = SignedReceipt::sign(&key(miner), &MESH, receipt).unwrap();
     Some((model(requests, sure, miner), signed.bytes().to_vec()))
@@ -62,30 +59,28 @@ fn answered(
 
 fn answer_hash() -> Hash {
     let mut hasher = AnswerHasher::default();
-    hasher.chunk(b"all chunks, as they came");
-    hasher.finish()
+    hasher.event(&ExpertEvent::Text("all events, as they came".into()));
+    hasher.finish(Usage::default(), FinishReason::Stop)
 }
 
 /// Sets one task, from its drawing to its scores.
 fn set_task(board: &mut MovingAverageTable, seen: &mut Assignments, number: u64, degraded: bool) {
     let seed = Seed::from(1).derive("task", number);
-    let task = next_byte().draw(seed, &corpus()).unwrap();
+    let task = next_byte().draw(seed, &corpus().into()).unwrap();
     let salt = Seed::from(1).derive("salt", number);
     let mut miners = MINERS.map(id).to_vec();
     miners.sort();
+    let opens_at = NOW.plus(Duration::from_secs(10));
     let assignment = Assignment {
-        netuid: SUBNET,
-        validator: id(VALIDATOR),
         task: commitment((&id(VALIDATOR), SUBNET), task.requests(), salt.as_bytes()).unwrap(),
         miners,
-        issued_at: NOW,
-        deadline: NOW.plus(Duration::from_secs(10)),
+        deadline: opens_at,
     };
-    let signed = SignedAssignment::sign(&key(VALIDATOR), &MESH, assignment).unwrap();
-    let heard = SignedAssignment::verify(signed.bytes(), &MESH, NOW, &Ledger).unwrap();
-    assert!(heard.assignment().is_for(task.requests(), salt.as_bytes()));
+    let plan = BatchPlan { netuid: SUBNET, validator: id(VALIDATOR), number, issued_at: NOW, opens_at };
+    let batch = OpenBatch::new(plan, vec![assignment], seed.derive("batch", 0)).unwrap();
+    let signed = SignedTaskBatch::sign(&key(VALIDATOR), &MESH, batch.batch().clone()).unwrap();
+    let heard = SignedTaskBatch::verify(signed.bytes(), &MESH, NOW, &Ledger).unwrap();
     assert_eq!(seen.insert(heard, NOW), AssignmentOutcome::New);
-    seen.expire(NOW.plus(Duration::from_secs(10)));
 
     let mut outstanding = PendingQueries::new(id(VALIDATOR), MESH);
     let mut answers = Vec::new();
@@ -103,12 +98,15 @@ fn set_task(board: &mut MovingAverageTable, seen: &mut Assignments, number: u64,
             }
             None => Vec::new(),
         };
-        answers.push((id(miner), replies));
+        answers.push((expert(miner), replies));
     }
     assert_eq!(outstanding.len(), 1, "the silent one owes a receipt");
+    for opening in batch.openings() {
+        assert_eq!(seen.open(&opening, opens_at), Ok(AssignmentOutcome::New));
+    }
+    seen.expire(opens_at.plus(Duration::from_secs(600)));
     for result in evaluate(task.as_ref(), &answers) {
-        let miner = MINERS.into_iter().find(|miner| id(*miner) == result.node).unwrap();
-        assert!(board.record(&registration(miner), result.result));
+        assert!(board.record(&result.expert, result.result));
     }
 }
 
@@ -122,12 +120,12 @@ fn weights(board: &MovingAverageTable) -> [u16; 4] {
 
 /// The miner that a gateway asks first after it received the validator's live scores.
 fn routed(board: &MovingAverageTable) -> u8 {
-    let published = board.live_scores((id(VALIDATOR), SUBNET), NOW);
+    let published = ScorePublication::default().live_scores(board, (id(VALIDATOR), SUBNET), NOW);
     let bytes = SignedLiveScores::sign(&key(VALIDATOR), &MESH, published).unwrap().bytes().to_vec();
     let mut book = LiveScoreTable::new(SUBNET);
     assert!(book.insert(&SignedLiveScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap(), NOW));
     let candidate = |miner| {
-        let trust = Trust::new(None, book.median_of(&registration(miner), |_| 1000, NOW));
+        let trust = Trust::new(None, book.median_of(&expert(miner).expert, |_| 1000, NOW));
         (Candidate { record: record(miner), seen: Observation::default() }, trust)
     };
     let budget = Amount::from_base_units(u64::MAX);
@@ -143,12 +141,14 @@ fn record(miner: u8) -> ExpertRecord {
         expert: "e".into(),
         capability: "text.generate".parse().unwrap(),
         model: "m".into(),
+        identity: Default::default(),
         context: 256,
         max_output: 256,
         price: 0,
         byte_level: true,
         load: 0,
         addresses: vec![],
+        relays: Vec::new(),
         seq: 1,
         issued_at: NOW,
         expires_at: NOW.plus(Duration::from_secs(60)),

@@ -1,20 +1,27 @@
-//! The simulation of a subnet, epoch by epoch, and its report.
+//! The simulation of a subnet, epoch by epoch.
 
-use std::{collections::BTreeMap, fmt, thread};
+use std::{collections::BTreeMap, thread};
 
+use nervure_consensus::yuma::EpochOutput;
 use nervure_primitives::{MeshId, Netuid, UnixMillis};
-use nervure_protocol::{SignedLiveScores, bounds::MAX_SCORES};
+use nervure_protocol::{ExpertId, SignedLiveScores, bounds::MAX_SCORES};
 use nervure_subnet::{
-    Dice, Registration, Seed, Trust,
+    Dice, Seed, Trust,
     score::{LiveScoreTable, MedianScore},
 };
 use serde::Serialize;
 
 use crate::{
+    agreement::Agreement,
+    answers::Moment,
     consensus::{Consensus, TEMPO},
-    miners::{Miner, Miners},
-    questions::{Tallies, Tally, ask},
-    validators::Validator,
+    defences::{Defence, Defences},
+    detection::DetectionTimes,
+    miners::{Changes, Miner, Miners, SYBILS},
+    pay::Pay,
+    questions::{Questions, Tallies},
+    report::Report,
+    validators::{Public, Validator},
 };
 
 const MESH: MeshId = MeshId::from_bytes([7; 32]);
@@ -23,10 +30,16 @@ const MESH: MeshId = MeshId::from_bytes([7; 32]);
 const EPOCH_MS: u64 = TEMPO * 12_000;
 
 /// The first epochs, one in this many, are not counted: all miners are new.
-const WARM_UP: u64 = 20;
+const WARM_UP: u64 = 5;
 
 /// The best of this many equal parts are the miners that should be found.
 const PARTS: usize = 10;
+
+/// Strangers lock one in this many miners, those that earn most.
+const LOCKED: usize = 20;
+
+/// A newcomer is known when it is taken for one of the best in so many epochs in a row.
+const STEADY: u64 = 3;
 
 /// The parameters of the simulation.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -37,11 +50,28 @@ pub(crate) struct Plan {
     /// Queries in each epoch.
     pub(crate) questions: u64,
     pub(crate) seed: u64,
+    /// How far a miner's quality moves in an epoch at most, of 1.
+    pub(crate) drift: f64,
+    /// Useless keys that register in each epoch.
+    pub(crate) sybils: usize,
+    /// All attackers at once; otherwise liars only.
+    pub(crate) attackers: bool,
+    pub(crate) defences: Defences,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { miners: 4096, validators: 64, epochs: 1000, questions: 32, seed: 1 }
+        Self {
+            miners: 192,
+            validators: 64,
+            epochs: 200,
+            questions: 64,
+            seed: 1,
+            drift: 0.02,
+            sybils: SYBILS,
+            attackers: true,
+            defences: Defences::ALL,
+        }
     }
 }
 
@@ -55,97 +85,112 @@ pub(crate) struct Simulation {
     dice: Dice,
     epoch: u64,
     tallies: Tallies,
-    /// Base units that miners got, and liars among them.
-    paid: (u64, u64),
+    pay: Pay,
+    agreement: Agreement,
     newcomers: DetectionTimes,
     broken: DetectionTimes,
-}
-
-/// Slots of which something is to be noticed, since which epoch, and how long that took with others.
-#[derive(Default)]
-struct DetectionTimes {
-    since: BTreeMap<usize, u64>,
-    took: Vec<u64>,
-}
-
-/// The result of the simulation.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Report {
-    plan: Plan,
-    pub(crate) tallies: Tallies,
-    /// The part of miners that lie, at the end.
-    liars: f64,
-    /// The part of miners' pay that liars got.
-    pub(crate) pay_to_liars: f64,
-    /// Epochs until a newcomer of the best tenth was taken for one: how many were, median, 95th percentile.
-    pub(crate) newcomers: Times,
-    /// Epochs until a miner of the best tenth that broke was not taken for one any more.
-    pub(crate) broken: Times,
-}
-
-/// Times in epochs.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct Times {
-    pub(crate) noticed: usize,
-    /// Still waited for at the end.
-    pub(crate) waiting: usize,
-    pub(crate) p50: u64,
-    pub(crate) p95: u64,
 }
 
 impl Simulation {
     pub(crate) fn new(plan: Plan) -> Self {
         let seed = Seed::from(plan.seed);
+        let validator = |index| Validator::new(index, seed, plan.attackers);
         Self {
-            miners: Miners::new(plan.miners, seed),
-            validators: (0..plan.validators).map(|index| Validator::new(index, seed)).collect(),
-            consensus: Consensus::new(plan.validators),
+            miners: Miners::new(plan),
+            validators: (0..plan.validators).map(validator).collect(),
+            consensus: Consensus::new(plan.validators, plan.miners, plan.defences),
             incentive: vec![0; plan.miners],
             dice: Dice::new(seed.derive("questions", 0)),
             epoch: 0,
             tallies: Tallies::default(),
-            paid: (0, 0),
-            newcomers: DetectionTimes::default(),
-            broken: DetectionTimes::default(),
+            pay: Pay::default(),
+            agreement: Agreement::default(),
+            newcomers: DetectionTimes::new(STEADY),
+            broken: DetectionTimes::new(1),
             plan,
         }
     }
 
+    /// Runs all epochs.
+    pub(crate) fn run(plan: Plan, mut progress: impl FnMut(u64)) -> Report {
+        let mut simulation = Self::new(plan);
+        for epoch in 1..=plan.epochs {
+            simulation.epoch();
+            progress(epoch);
+        }
+        simulation.report()
+    }
+
     /// One epoch: miners change, validators test them, questions are asked, weights are counted.
-    pub(crate) fn epoch(&mut self) {
+    fn epoch(&mut self) {
         self.epoch += 1;
         let block = self.epoch * TEMPO;
         let now = UnixMillis(1_000_000_000 + self.epoch * EPOCH_MS);
         let changes = self.miners.live(block, &self.incentive);
-        changes.came.iter().for_each(|slot| self.incentive[*slot] = 0);
-        let said = self.test(now);
-        let trusts = self.trusts(&opinions(said, now));
-        self.watch(&changes.came, &changes.broke, &trusts);
-        if self.epoch > self.plan.epochs / WARM_UP {
-            let known = (&self.miners.all[..], &trusts[..]);
-            ask(self.plan.questions, known, (&mut self.dice, now), &mut self.tallies);
+        for (slot, left) in changes.came.iter().zip(&changes.left) {
+            self.incentive[*slot] = 0;
+            self.consensus.replaced(*slot);
+            self.agreement.left(&left.registration);
         }
-        let rows =
-            self.validators.iter().map(|one| one.weights(&self.miners.all, self.plan.validators)).collect();
+        let locked = self.locked();
+        let scores = opinions(self.test(now, &locked), now);
+        let trusts = self.trusts(&scores);
+        self.watch(&changes, &trusts);
+        let (plan, counts) = (self.plan, self.epoch > self.plan.epochs / WARM_UP);
+        let moment =
+            Moment { miners: &self.miners.all, locked: &locked, defences: plan.defences, epoch: self.epoch };
+        if counts {
+            let attackers = plan.attackers;
+            let questions = Questions { moment, trusts: &trusts, attackers, now };
+            questions.ask(plan.questions, &mut self.dice, &mut self.tallies);
+        }
+        let public = Public { revealed: self.consensus.revealed(), scores: &scores };
+        let miners = &self.miners.all;
+        let weights = |one: &mut Validator| one.weights(miners, plan, &public);
+        let rows = self.validators.iter_mut().map(weights).collect();
         let output = self.consensus.epoch(block, &self.miners.all, rows);
-        self.incentive = output.incentive.into_iter().skip(self.plan.validators).collect();
-        for (miner, pay) in
-            self.miners.all.iter().zip(output.server_emission.iter().skip(self.plan.validators))
-        {
-            self.paid.0 += pay;
-            self.paid.1 += if miner.liar { *pay } else { 0 };
+        self.incentive = output.incentive.iter().skip(plan.validators).copied().collect();
+        if counts {
+            self.count(&output, &locked);
         }
     }
 
+    /// Notes what miners and validators earned, and what users got from each miner.
+    fn count(&mut self, output: &EpochOutput, locked: &[usize]) {
+        let validators = self.plan.validators;
+        self.pay.miners(&self.miners.all, &output.server_emission[validators..]);
+        self.pay.validators(&self.validators, &output.validator_emission[..validators]);
+        let (defences, epoch) = (self.plan.defences, self.epoch);
+        let moment = Moment { miners: &self.miners.all, locked, defences, epoch };
+        for (slot, miner) in self.miners.all.iter().enumerate() {
+            let missed = moment.misses(slot, &mut self.dice);
+            let worth = if missed { 0.0 } else { moment.served_by_any(slot, &mut self.dice) };
+            self.agreement.add((miner.registration, epoch - miner.since), self.incentive[slot], worth);
+        }
+    }
+
+    /// The slots that strangers lock.
+    fn locked(&self) -> Vec<usize> {
+        if !self.plan.attackers {
+            return Vec::new();
+        }
+        let honest = |slot: &usize| !self.miners.all[*slot].kind.is_hostile();
+        let mut slots: Vec<usize> = (0..self.incentive.len()).filter(honest).collect();
+        slots.sort_by_key(|slot| std::cmp::Reverse((self.incentive[*slot], *slot)));
+        slots.truncate(self.incentive.len() / LOCKED);
+        slots
+    }
+
     /// The validators' tests and their live scores, by page. On two threads, because validators are independent.
-    fn test(&mut self, now: UnixMillis) -> Vec<Vec<SignedLiveScores>> {
-        let miners = &self.miners.all;
-        let mut ordered: Vec<&Miner> = miners.iter().collect();
+    fn test(&mut self, now: UnixMillis, locked: &[usize]) -> Vec<Vec<SignedLiveScores>> {
+        let defences = self.plan.defences;
+        let moment = Moment { miners: &self.miners.all, locked, defences, epoch: self.epoch };
+        let mut ordered: Vec<&Miner> = self.miners.all.iter().collect();
         ordered.sort_by_key(|miner| miner.registration.node);
         let pages: Vec<Vec<&Miner>> = ordered.chunks(MAX_SCORES).map(<[_]>::to_vec).collect();
         let one = |validator: &mut Validator| {
-            validator.test(miners);
-            validator.says(&pages, &MESH, now)
+            validator.test(&moment);
+            validator.says(&pages, &MESH, (now, defences))
         };
         let half = self.validators.len() / 2;
         let (first, second) = self.validators.split_at_mut(half);
@@ -157,41 +202,49 @@ impl Simulation {
     }
 
     /// The gate's trust in each slot.
-    fn trusts(&self, opinions: &BTreeMap<Registration, MedianScore>) -> Vec<Trust> {
+    fn trusts(&self, opinions: &BTreeMap<ExpertId, MedianScore>) -> Vec<Trust> {
         let largest = self.incentive.iter().copied().max().unwrap_or(0);
-        let known = self.miners.all.iter().zip(&self.incentive);
-        let counted = |miner: &Miner| miner.registration.block.0 + TEMPO < self.epoch * TEMPO;
-        known
-            .map(|(miner, own)| {
-                let incentive = counted(miner).then_some((*own, largest)).filter(|_| largest > 0);
-                Trust::new(incentive, opinions.get(&miner.registration).copied())
-            })
-            .collect()
+        let block = self.epoch * TEMPO;
+        let of = |(miner, own): (&Miner, &u16)| {
+            let age = match self.plan.defences.has(Defence::EarlyIncentive) {
+                true => block - miner.registration.block.0,
+                false => u64::MAX,
+            };
+            let incentive = Trust::incentive_of((*own, largest), (age, TEMPO));
+            let live_score = opinions.get(&miner.expert().expert).copied();
+            Trust { incentive, live_score, ..Trust::default() }
+        };
+        self.miners.all.iter().zip(&self.incentive).map(of).collect()
     }
 
-    fn watch(&mut self, came: &[usize], broke: &[usize], trusts: &[Trust]) {
+    fn watch(&mut self, Changes { came, broke, .. }: &Changes, trusts: &[Trust]) {
         let believed = best(trusts.len(), |slot| f64::from(trusts[slot].quality().parts()));
-        let truly = best(trusts.len(), |slot| self.miners.all[slot].quality);
+        let truly = best(trusts.len(), |slot| {
+            let miner = &self.miners.all[slot];
+            if miner.kind.is_hostile() { 0.0 } else { miner.quality }
+        });
         let known = |slot: &usize| believed[*slot] && !trusts[*slot].is_newcomer();
         let epoch = self.epoch;
         for slot in came {
-            self.newcomers.since.remove(slot);
-            self.broken.since.remove(slot);
+            self.broken.retain(|waiting| waiting != slot);
+            self.newcomers.wait_for(*slot, epoch);
         }
-        self.newcomers.since.extend(came.iter().filter(|slot| truly[**slot]).map(|slot| (*slot, epoch)));
-        self.newcomers.since.retain(|slot, _| truly[*slot]);
+        self.newcomers.retain(|slot| truly[*slot]);
         self.newcomers.notice(epoch, known);
-        self.broken.since.extend(broke.iter().filter(|slot| known(slot)).map(|slot| (*slot, epoch)));
+        for slot in broke.iter().filter(|slot| known(slot)) {
+            self.broken.wait_for(*slot, epoch);
+        }
         self.broken.notice(epoch, |slot| !known(slot));
     }
 
-    pub(crate) fn report(&self) -> Report {
-        let liars = self.miners.all.iter().filter(|miner| miner.liar).count();
+    fn report(&self) -> Report {
+        let hostile = self.miners.all.iter().filter(|miner| miner.kind.is_hostile()).count();
         Report {
             plan: self.plan,
             tallies: self.tallies,
-            liars: liars as f64 / self.miners.all.len().max(1) as f64,
-            pay_to_liars: self.paid.1 as f64 / self.paid.0.max(1) as f64,
+            hostile: hostile as f64 / self.miners.all.len().max(1) as f64,
+            pay: self.pay.clone(),
+            agreement: self.agreement.correlation(),
             newcomers: self.newcomers.times(),
             broken: self.broken.times(),
         }
@@ -199,7 +252,7 @@ impl Simulation {
 }
 
 /// The medians of all miners' live scores.
-fn opinions(said: Vec<Vec<SignedLiveScores>>, now: UnixMillis) -> BTreeMap<Registration, MedianScore> {
+fn opinions(said: Vec<Vec<SignedLiveScores>>, now: UnixMillis) -> BTreeMap<ExpertId, MedianScore> {
     let pages = said.first().map_or(0, Vec::len);
     let mut books: Vec<LiveScoreTable> =
         (0..pages).map(|page| LiveScoreTable::new(Netuid(page as u16 + 1))).collect();
@@ -218,63 +271,4 @@ fn best(count: usize, worth: impl Fn(usize) -> f64) -> Vec<bool> {
     let mut best = vec![false; count];
     slots.into_iter().take(count / PARTS).for_each(|slot| best[slot] = true);
     best
-}
-
-impl DetectionTimes {
-    fn notice(&mut self, epoch: u64, noticed: impl Fn(&usize) -> bool) {
-        let Self { since, took } = self;
-        since.retain(|slot, from| {
-            let noticed = noticed(slot);
-            if noticed {
-                took.push(epoch - *from);
-            }
-            !noticed
-        });
-    }
-
-    fn times(&self) -> Times {
-        let mut took = self.took.clone();
-        took.sort_unstable();
-        let at = |percent: usize| took.get((took.len() * percent / 100).min(took.len().saturating_sub(1)));
-        let of = |percent| at(percent).copied().unwrap_or(0);
-        Times { noticed: took.len(), waiting: self.since.len(), p50: of(50), p95: of(95) }
-    }
-}
-
-impl Report {
-    /// How much less an answer was worth than the best one.
-    pub(crate) fn regret(&self, of: &Tally) -> f64 {
-        self.tallies.oracle.mean() - of.mean()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Plan { miners, validators, epochs, seed, .. } = self.plan;
-        writeln!(f, "{miners} miners, {validators} validators, {epochs} epochs, seed {seed}")?;
-        writeln!(f, "{:<28}{:>8}{:>8}{:>10}{:>10}", "chosen by", "worth", "regret", "to liars", "to broken")?;
-        let all = &self.tallies;
-        let rows = [
-            ("the best at the moment", &all.oracle),
-            ("gate, policy balanced", &all.balanced),
-            ("gate, policy trusted", &all.trusted),
-            ("gate without validators", &all.alone),
-            ("lot", &all.lot),
-        ];
-        for (name, tally) in rows {
-            let (liars, broken) = (100.0 * tally.share(tally.to_liars), 100.0 * tally.share(tally.to_broken));
-            let (worth, regret) = (tally.mean(), self.regret(tally));
-            writeln!(f, "{name:<28}{worth:>8.3}{regret:>8.3}{liars:>8.2} %{broken:>8.2} %")?;
-        }
-        let explored = 100.0 * all.balanced.share(all.balanced.explored);
-        writeln!(f, "given to newcomers by balanced  {explored:.2} %")?;
-        writeln!(f, "liars among the miners          {:.2} %", 100.0 * self.liars)?;
-        writeln!(f, "of miners' pay to liars         {:.3} %", 100.0 * self.pay_to_liars)?;
-        let times =
-            [("a good newcomer is known", self.newcomers), ("a good one that broke is left", self.broken)];
-        for (what, Times { noticed, waiting, p50, p95 }) in times {
-            writeln!(f, "{what:<31} after {p50} epochs, p95 {p95} ({noticed} of them, {waiting} not yet)")?;
-        }
-        Ok(())
-    }
 }

@@ -21,6 +21,8 @@ pub(super) struct RankedCandidate {
     pub(super) choice: Choice,
     pub(super) quality: Score,
     pub(super) newcomer: bool,
+    /// How much its subnet's stake counts.
+    pub(super) backing: Score,
     /// This node's queries in flight, then the load that the expert advertises.
     pub(super) busy: (u32, u8),
 }
@@ -41,9 +43,10 @@ pub(super) fn ranked(candidate: Candidate, trust: Trust, rules: &PolicyRules) ->
     let terms = [latency, load, in_flight, failures, price, distrust];
     let cost = terms.into_iter().fold(0, u64::saturating_add);
     let busy = (seen.in_flight, record.load);
-    let note = Note::None;
-    let choice = Choice { record, cost, latency, load, in_flight, failures, price, distrust, note };
-    RankedCandidate { choice, quality, newcomer: trust.is_newcomer(), busy }
+    let (note, backing, newcomer, trust) = (Note::None, trust.backing, trust.is_newcomer(), trust.figures());
+    let choice =
+        Choice { record, cost, latency, load, in_flight, failures, price, distrust, trust, quality, note };
+    RankedCandidate { choice, quality, newcomer, backing, busy }
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! The order in which experts are asked: by cost, with exceptions for known bad experts, newcomers and two random
 //! choices.
 
+use std::collections::BTreeMap;
+
+use nervure_primitives::NodeId;
+use nervure_protocol::{ExpertRecord, Score};
+
 use super::{Choice, Note, PolicyRules, cost::RankedCandidate};
 use crate::{Dice, Seed};
-use nervure_protocol::{ExpertRecord, Score};
 
 /// Milliseconds by which an expert may be worse and still be about as good, on top of the policy's percents.
 const COST_TOLERANCE_MS: u64 = 5;
@@ -14,7 +18,7 @@ pub(super) fn order(mut ranked: Vec<RankedCandidate>, seed: u64, rules: &PolicyR
     ranked.sort_by_cached_key(|one| {
         let choice = &one.choice;
         // False sorts first. The tie depends on the seed, so that load spreads over equal experts.
-        (choice.note == Note::KnownBad, choice.cost, tie(&choice.record, seed))
+        (choice.note != Note::None, choice.cost, tie(&choice.record, seed))
     });
     let mut dice = Dice::new(Seed::from(seed));
     if let Some(at) = newcomer(&ranked, &mut dice, rules) {
@@ -25,13 +29,20 @@ pub(super) fn order(mut ranked: Vec<RankedCandidate>, seed: u64, rules: &PolicyR
     ranked.into_iter().map(|one| one.choice).collect()
 }
 
-/// Marks tested experts whose quality is far below that of the best tested one.
+/// Marks experts of subnets that count for little outside, and tested experts whose quality is far below that of the best
+/// tested one.
 fn mark_bad(ranked: &mut [RankedCandidate], rules: &PolicyRules) {
     let best = ranked.iter().filter(|one| !one.newcomer).map(|one| one.quality).max();
     // Relative to the best: in a subnet where all are weak, the best of them are still asked.
     let least = best.unwrap_or(Score::ZERO).times(Score::ratio(rules.bad_below.into(), 100));
-    for one in ranked.iter_mut().filter(|one| !one.newcomer && one.quality < least) {
-        one.choice.note = Note::KnownBad;
+    let behind = Score::ratio(rules.bad_below.into(), 100);
+    for one in ranked {
+        // A newcomer has not been found to be bad; the stake behind its subnet does not depend on the newcomer.
+        if one.backing < behind {
+            one.choice.note = Note::Unbacked;
+        } else if !one.newcomer && one.quality < least {
+            one.choice.note = Note::KnownBad;
+        }
     }
 }
 
@@ -41,9 +52,23 @@ fn newcomer(ranked: &[RankedCandidate], dice: &mut Dice, rules: &PolicyRules) ->
     if dice.below(1000) >= rules.explore.into() {
         return None;
     }
-    let newcomers: Vec<usize> =
-        (0..ranked.len()).filter(|at| ranked.get(*at).is_some_and(|one| one.newcomer)).collect();
-    dice.pick(&newcomers).copied()
+    // By node, and then one of its experts: a node gains none with more names either. A subnet that counts for less
+    // outside has less of the chances: its slots cost its owner next to nothing.
+    let mut nodes = BTreeMap::<NodeId, (u64, Vec<usize>)>::new();
+    for (at, one) in
+        ranked.iter().enumerate().filter(|(_, one)| one.newcomer && one.choice.note == Note::None)
+    {
+        let (weight, experts) = nodes.entry(one.choice.record.node).or_default();
+        *weight = (*weight).max(one.backing.parts().into());
+        experts.push(at);
+    }
+    let mut left = dice.below(nodes.values().map(|(weight, _)| weight).sum());
+    let drawn = nodes.into_values().find(|(weight, _)| {
+        let hit = left < *weight;
+        left = left.saturating_sub(*weight);
+        hit
+    });
+    drawn.and_then(|(_, experts)| dice.pick(&experts).copied())
 }
 
 /// The less busy one of two among those that cost about as much as the best.

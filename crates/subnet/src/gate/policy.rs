@@ -40,7 +40,8 @@ pub struct PolicyRules {
     pub distrust: u16,
     /// An expert whose quality is less than this part of the best one's is known to be bad, in percent; 0 marks none.
     pub bad_below: u8,
-    /// How many of 1,000 queries are sent to a newcomer first, if there is one.
+    /// How many of 1,000 queries are sent to a newcomer first, if there is one. Few, because validators test newcomers
+    /// before others: these are for newcomers where no validator works, and all of them could be liars.
     pub explore: u16,
     /// How much more than the cheapest an expert may cost to be one of the two that are drawn, in percent; 0 draws
     /// none.
@@ -66,7 +67,7 @@ impl Policy {
         let balanced = PolicyRules {
             distrust: 100,
             bad_below: 25,
-            explore: 20,
+            explore: 5,
             about_as_good: 25,
             ..PolicyRules::OBSERVATIONS_ONLY
         };
@@ -74,9 +75,7 @@ impl Policy {
             Self::Balanced => balanced,
             Self::Fastest => PolicyRules { speed: 400, price: 10, distrust: 50, ..balanced },
             Self::Cheapest => PolicyRules { speed: 25, price: 1000, distrust: 50, ..balanced },
-            Self::Trusted => {
-                PolicyRules { speed: 50, price: 25, distrust: 500, bad_below: 50, explore: 5, ..balanced }
-            }
+            Self::Trusted => PolicyRules { speed: 50, price: 25, distrust: 500, bad_below: 50, ..balanced },
         }
     }
 

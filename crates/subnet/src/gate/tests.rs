@@ -61,7 +61,7 @@ fn a_newcomer_is_tried_before_the_slow() {
 
 fn tested(seed: u8, percent: u64) -> (Candidate, Trust) {
     let live_score = Some(MedianScore { score: Score::ratio(percent, 100), tasks: 50 });
-    (candidate(seed), Trust { incentive: None, live_score })
+    (candidate(seed), Trust::new(None, live_score))
 }
 
 /// How often each candidate is asked first, by its node, over many questions.
@@ -112,6 +112,47 @@ fn newcomers_share_their_part_however_many_they_are() {
         let theirs: usize = shares[2..].iter().sum();
         assert!((20..70).contains(&theirs), "2 % of 2,000: {theirs}");
     }
+}
+
+#[test]
+fn a_node_explores_once_however_many_experts_it_names() {
+    let mut all = vec![tested(1, 95), (candidate(2), Trust::default())];
+    all.extend((0..30).map(|number| {
+        let mut many = candidate(3);
+        many.record.expert = format!("e{number}");
+        (many, Trust::default())
+    }));
+    let shares = shares(&all[..3], Policy::Balanced);
+    let (one, many) = (shares[1], shares[2]);
+    assert!(one >= 10 && many <= 2 * one, "{one} to the node with one expert, {many} to that with 30");
+}
+
+#[test]
+fn an_untested_expert_comes_after_a_tested_one_that_is_slower_and_dearer() {
+    let mut good = tested(1, 80);
+    (good.0.seen.latency_ms, good.0.record.price) = (Some(500), 300 * cost::PRICE_STEP);
+    let mut untested = (candidate(2), Trust::default());
+    untested.0.seen.latency_ms = Some(1);
+    let shares = shares(&[good, untested], Policy::Balanced);
+    assert!(shares[1] <= 70, "the share of exploration only: {shares:?}");
+}
+
+#[test]
+fn a_subnet_of_ones_own_gets_nothing_however_good_it_finds_itself() {
+    let honest = tested(1, 60);
+    let praised = Trust { backing: Score::ZERO, ..tested(2, 100).1 };
+    let own = [(candidate(2), praised), (candidate(3), Trust { backing: Score::ZERO, ..Trust::default() })];
+    let all = [std::slice::from_ref(&honest), &own[..]].concat();
+    for policy in [Policy::Balanced, Policy::Fastest, Policy::Cheapest, Policy::Trusted] {
+        assert_eq!(shares(&all, policy), [2000, 0, 0], "{policy:?}: neither the praised nor the new one");
+    }
+    let undefended = [honest, (candidate(2), Trust { backing: Score::ONE, ..praised })];
+    assert_eq!(shares(&undefended, Policy::Balanced), [0, 2000], "without the factor it takes all");
+    let notes = route(all, &terms(), &Policy::Balanced.rules(), NOW).choices;
+    assert_eq!(
+        notes.iter().map(|choice| choice.note).collect::<Vec<_>>(),
+        [Note::None, Note::Unbacked, Note::Unbacked]
+    );
 }
 
 #[test]

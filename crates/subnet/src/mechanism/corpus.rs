@@ -4,15 +4,21 @@
 //! capability that it tests, so that an expert for Rust is asked about Rust.
 //!
 //! # Cells
-//! A text is divided into cells of one fixed length. The byte to guess is always the *last byte of a cell*, and the
-//! context is always taken from the bytes before it in the same cell. So no task, now or later, shows what another one
-//! asks for, and a miner that writes down everything it was ever sent learns no answer. Two things break this:
-//! changing the length of cells under way, and cutting the passages of `embedding` from the same texts. Bring new
-//! texts then.
+//! A text is divided into cells of one fixed length. What is to be guessed is always at the *end of a cell*, and the
+//! context is always taken from the bytes before it in the same cell. A cell is asked once and then
+//! [retired](super::RetiredCells): what a miner learns from its scores about the end of a cell is of no use later. Some
+//! cells are for distributions and others for completions, so that no task, now or later, shows what another one asks
+//! for, also where a subnet lets cells be asked again. Two things break this: changing the length of cells under way,
+//! and cutting the passages of other mechanisms from the same texts. Bring new texts then.
 
 use std::sync::Arc;
 
 use nervure_primitives::Capability;
+
+use super::{
+    conversation::{INSTRUCTIONS, QUESTIONS},
+    preference::ANSWERED,
+};
 
 /// Maximum number of documents of a corpus.
 pub const MAX_DOCUMENTS: usize = 4096;
@@ -60,6 +66,16 @@ impl Corpus {
         Self { documents: fitting.cloned().collect() }
     }
 
+    /// The texts that may be shown in part: without the questions and instructions that are used as they are, and without
+    /// the answers that are held back.
+    #[must_use]
+    pub(super) fn passages(&self) -> Self {
+        let is_text = |document: &&Document| {
+            ![QUESTIONS, INSTRUCTIONS, ANSWERED].contains(&document.capability.as_str())
+        };
+        Self { documents: self.documents.iter().filter(is_text).cloned().collect() }
+    }
+
     /// The texts.
     pub fn documents(&self) -> &[Document] {
         &self.documents
@@ -71,13 +87,25 @@ impl Corpus {
     }
 
     /// The cell of that number.
-    pub(super) fn cell(&self, mut number: usize, length: usize) -> Option<&[u8]> {
+    pub(super) fn cell(&self, number: usize, length: usize) -> Option<&[u8]> {
+        let (text, start) = self.place(number, length)?;
+        text.get(start..start + length)
+    }
+
+    /// The text up to the end of a cell, from its document's beginning on.
+    pub(super) fn up_to(&self, number: usize, length: usize) -> Option<&[u8]> {
+        let (text, start) = self.place(number, length)?;
+        text.get(..start + length)
+    }
+
+    /// The document of a cell, and where in it the cell begins.
+    fn place(&self, mut number: usize, length: usize) -> Option<(&[u8], usize)> {
+        let length = length.max(1);
         for document in &self.documents {
-            let mut cells = document.text.chunks_exact(length.max(1));
-            if let Some(beyond) = number.checked_sub(cells.len()) {
-                number = beyond;
-            } else {
-                return cells.nth(number);
+            let cells = document.text.len() / length;
+            match number.checked_sub(cells) {
+                Some(beyond) => number = beyond,
+                None => return Some((&document.text, number * length)),
             }
         }
         None
@@ -98,6 +126,7 @@ pub(super) mod tests {
         let cells: Vec<_> = (0..corpus.cells(2)).filter_map(|n| corpus.cell(n, 2)).collect();
         assert_eq!(cells, [b"ab", b"cd", b"fg", b"hi", b"jk"]);
         assert_eq!(corpus.cell(5, 2), None);
+        assert_eq!(corpus.up_to(3, 2), Some(&b"fghi"[..]));
         assert_eq!(corpus.of(&"b".parse().unwrap()).documents().len(), 1);
     }
 

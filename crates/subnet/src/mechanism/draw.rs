@@ -14,4 +14,14 @@ pub enum DrawError {
         /// The amount that a task needs.
         need: usize,
     },
+    /// What the texts have was asked before, and is retired.
+    #[error(
+        "the private texts have {left} pieces that were not asked yet, and a task needs {need}: bring new texts"
+    )]
+    AllAsked {
+        /// The pieces that are left.
+        left: usize,
+        /// The amount that a task needs.
+        need: usize,
+    },
 }

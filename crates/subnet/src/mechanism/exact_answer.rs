@@ -1,22 +1,27 @@
 //! `exact-answer`: questions with one right answer, for models that chat.
 //!
 //! A task is a few questions made from a seed, each with an answer that the validator computes: arithmetic, sorting,
-//! words, JSON, dates, in varied wording. The score is the share of right answers, and, within the step between two
-//! such shares, how fast the right ones came: *a slow right answer is always worth more than a fast wrong one*.
+//! words, JSON, dates, logic, programs, in varied wording and as a part of chats as users have them. The score is the
+//! share of right answers, and, within the step between two such shares, how fast the right ones came: *a slow right
+//! answer is always worth more than a fast wrong one*.
 //!
 //! # What a hostile miner can do
 //! * *Look questions up*: the numbers and words in them are drawn, and no seed is used twice.
-//! * *Give several answers at once*: the answer must be named as such, and two different named answers count as none.
+//! * *Give several answers at once*: only the last line counts, or what is marked as the answer, and two different marked
+//!   answers count as none.
 //! * *Solve by program* instead of a model: it then answers this kind of question as well as any model. A subnet that
-//!   needs more than that needs a mechanism whose questions programs cannot answer.
+//!   pays for models needs a mechanism whose questions programs cannot answer, such as `reference`; this one tests a
+//!   capability.
 //! * *Relay*: all right answers are alike, so that relayed ones cannot be detected. [`Task::alike`] is always false.
 
 mod arithmetic;
 mod calendar;
+mod code;
 mod dates;
 mod expected;
 mod extract;
 mod json;
+mod logic;
 mod puzzle;
 mod sorting;
 mod strings;
@@ -24,21 +29,24 @@ mod words;
 
 use std::time::Duration;
 
-use nervure_protocol::{ExpertRequest, Sampling, Score};
+use nervure_protocol::{ChatMessage, ExpertRequest, QueryKind, Role, Score};
 use serde::Deserialize;
 
 use self::{
     expected::Expected,
     puzzle::{Kind, Puzzle},
 };
-use super::{Answer, Corpus, DrawError, Mechanism, Parameters, Reply, Task};
-use crate::{Dice, Seed};
+use super::{Answer, DrawError, Material, Mechanism, Parameters, Reply, Task, conversation, rank::ranked};
+use crate::{
+    Dice, Seed,
+    task::{QueryShape, Series},
+};
 
-/// Lengths that askers commonly allow an answer.
-const MAX_TOKENS: [u32; 3] = [256, 384, 512];
+/// Fewest tokens that a question allows: most right answers fit with a sentence around them.
+const MIN_TOKENS: u32 = 50;
 
-/// Temperatures that askers commonly set for such questions, in thousandths.
-const TEMPERATURES: [u32; 4] = [0, 0, 200, 700];
+/// How many questions of a kind are drawn for one that is short enough.
+const MAX_TRIES: usize = 12;
 
 /// Parameters of the mechanism. Those from `arithmetic` on say how often questions of a kind come, relative to the
 /// others; 0 to 100, 1 by default.
@@ -64,11 +72,17 @@ pub struct ExactAnswer {
     pub json: u8,
     /// Counting days.
     pub dates: u8,
+    /// Statements about an order.
+    pub logic: u8,
+    /// What a small program prints.
+    pub code: u8,
+    /// 1: questions stand alone, without earlier turns and surrounding text, for demonstrations; 0 by default.
+    pub alone: u8,
 }
 
 /// The answer that a text names; `None` when it names none or several different ones.
 pub fn named(text: &str) -> Option<&str> {
-    let answers = extract::answers(text);
+    let answers = extract::marked(text);
     let (first, rest) = answers.split_first()?;
     // Two different answers count as none: a miner could name all that are plausible otherwise.
     rest.iter().all(|other| extract::line(other) == extract::line(first)).then(|| extract::line(first))
@@ -91,6 +105,9 @@ impl Default for ExactAnswer {
             strings: 1,
             json: 1,
             dates: 1,
+            logic: 1,
+            code: 1,
+            alone: 0,
         }
     }
 }
@@ -105,6 +122,7 @@ impl Parameters for ExactAnswer {
             ("speed", u32::from(self.speed) * u32::from(self.questions) < 1000),
             ("slow_ms", self.slow_ms <= 600_000 && self.slow_ms > self.fast_ms),
             ("arithmetic", kinds.iter().all(|(often, _)| *often <= 100)),
+            ("alone", self.alone <= 1),
             // Without any kind there would be nothing to draw from.
             ("arithmetic", kinds.iter().any(|(often, _)| *often > 0)),
         ];
@@ -113,26 +131,43 @@ impl Parameters for ExactAnswer {
 }
 
 impl ExactAnswer {
-    fn kinds(&self) -> [(u8, Kind); 5] {
+    fn kinds(&self) -> [(u8, Kind); 7] {
         [
             (self.arithmetic, arithmetic::puzzle),
             (self.sorting, sorting::puzzle),
             (self.strings, strings::puzzle),
             (self.json, json::puzzle),
             (self.dates, dates::puzzle),
+            (self.logic, logic::puzzle),
+            (self.code, code::puzzle),
         ]
     }
 
-    fn puzzle(&self, dice: &mut Dice) -> Puzzle {
+    fn kind(&self, dice: &mut Dice) -> Kind {
         let kinds = self.kinds();
         let mut chance = dice.below(kinds.iter().map(|(often, _)| u64::from(*often)).sum());
         for (often, kind) in kinds {
             match chance.checked_sub(often.into()) {
                 Some(rest) => chance = rest,
-                None => return kind(dice),
+                None => return kind,
             }
         }
-        arithmetic::puzzle(dice)
+        arithmetic::puzzle
+    }
+
+    /// A question for each of these lengths: of kinds as often as they are asked for, the longer ones where there is more
+    /// room. A question that is longer than users' texts shows a task.
+    fn puzzles(&self, lengths: &[usize], dice: &mut Dice) -> Vec<Puzzle> {
+        let drawn: Vec<(Kind, Puzzle)> = lengths
+            .iter()
+            .map(|_| {
+                let kind = self.kind(dice);
+                (kind, kind(dice))
+            })
+            .collect();
+        let placed = ranked(drawn, |(_, puzzle)| puzzle.prompt.len(), lengths);
+        let fit = |((kind, puzzle), room): ((Kind, Puzzle), &usize)| fitting(kind, puzzle, *room, dice);
+        placed.into_iter().zip(lengths).map(fit).collect()
     }
 
     /// From 1 for an answer within `fast_ms` to 0 for one after `slow_ms`.
@@ -143,22 +178,47 @@ impl ExactAnswer {
     }
 }
 
+/// `puzzle`, or a shorter one of its kind where that has no room: the shortest of a few.
+fn fitting(kind: Kind, puzzle: Puzzle, room: usize, dice: &mut Dice) -> Puzzle {
+    let mut shortest = puzzle;
+    for _ in 0..MAX_TRIES {
+        if shortest.prompt.len() <= room {
+            break;
+        }
+        let other = kind(dice);
+        if other.prompt.len() < shortest.prompt.len() {
+            shortest = other;
+        }
+    }
+    shortest
+}
+
 impl Mechanism for ExactAnswer {
-    fn draw(&self, seed: Seed, _: &Corpus) -> Result<Box<dyn Task>, DrawError> {
+    fn draw(&self, seed: Seed, material: &Material) -> Result<Box<dyn Task>, DrawError> {
         let mut dice = Dice::new(seed);
         let (mut requests, mut expected) = (Vec::new(), Vec::new());
-        for _ in 0..self.questions {
-            let puzzle = self.puzzle(&mut dice);
-            // As askers set them: a miner must not recognise a task by its settings.
-            let sampling = Sampling {
-                max_tokens: dice.pick(&MAX_TOKENS).copied().unwrap_or(256),
-                temperature_milli: dice.pick(&TEMPERATURES).copied().unwrap_or(0),
-                ..Sampling::default()
+        // The fields that users' questions have: a miner must not recognise a task by its settings.
+        let mut series = Series::new(&material.traffic, QueryKind::Chat);
+        let shapes: Vec<QueryShape> = (0..self.questions).map(|_| series.draw(&mut dice)).collect();
+        let lengths: Vec<usize> = shapes.iter().map(|shape| shape.bytes).collect();
+        let puzzles = self.puzzles(&lengths, &mut dice);
+        for (shape, puzzle) in shapes.into_iter().zip(puzzles) {
+            let messages = match self.alone {
+                0 => conversation::around(&puzzle.prompt, &shape, &material.corpus, &mut dice),
+                _ => vec![ChatMessage { role: Role::User, content: puzzle.prompt }],
             };
-            requests.push(ExpertRequest::chat(puzzle.prompt, sampling));
+            let mut sampling = shape.sampling;
+            sampling.max_tokens = sampling.max_tokens.max(MIN_TOKENS);
+            // It could cut a right answer before its last line.
+            sampling.stop.clear();
+            requests.push(ExpertRequest::Chat { messages, sampling });
             expected.push(puzzle.expected);
         }
         Ok(Box::new(ExactAnswerTask { requests, expected, rules: self.clone() }))
+    }
+
+    fn demonstration(&self) -> Option<&'static str> {
+        Some("a program that knows the kinds of questions computes the answers")
     }
 }
 

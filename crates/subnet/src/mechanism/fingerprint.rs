@@ -28,6 +28,19 @@ impl Fingerprint {
         self.0.is_empty()
     }
 
+    /// How far two fingerprints are apart where both answered: the mean difference of a number, in 2^-16. It orders pairs
+    /// that are alike; whether they are is the mechanism's decision.
+    pub fn distance(&self, other: &Self) -> u128 {
+        let apart = |(left, right): (&i64, &i64)| u128::from(left.abs_diff(*right));
+        let (mut sum, mut numbers) = (0u128, 0u128);
+        for (left, right) in self.common(other) {
+            sum += left.iter().zip(right).map(apart).sum::<u128>();
+            numbers += left.len().min(right.len()) as u128;
+        }
+        // At most 2^14 numbers of 64 bits: the sum has at most 78 bits.
+        (sum << 16) / numbers.max(1)
+    }
+
     /// The parts that both have, side by side.
     pub fn common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a [i64], &'a [i64])> {
         let both = self.0.iter().zip(&other.0);
@@ -49,6 +62,16 @@ mod tests {
             (Fingerprint::new([part(1), None, part(2)]), Fingerprint::new([part(1), part(1)]));
         assert_eq!(left.common(&right).collect::<Vec<_>>(), [(&[7i64][..], &[7i64][..])]);
         assert_eq!((left.len(), right.is_empty()), (3, false));
+    }
+
+    #[test]
+    fn the_distance_is_the_mean_difference_of_what_both_answered() {
+        let print = |parts: &[&[i64]]| Fingerprint::new(parts.iter().map(|part| Some(Box::from(*part))));
+        let (left, right) = (print(&[&[1, 5], &[0]]), print(&[&[4, 5], &[-3]]));
+        assert_eq!((left.distance(&right), right.distance(&left)), (2 << 16, 2 << 16));
+        assert_eq!((left.distance(&left), left.distance(&Fingerprint::default())), (0, 0));
+        let far = print(&[&[i64::MIN; 2]]).distance(&print(&[&[i64::MAX; 2]]));
+        assert_eq!(far, u128::from(u64::MAX) << 16);
     }
 
     #[test]

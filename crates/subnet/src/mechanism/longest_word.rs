@@ -2,10 +2,10 @@
 //!
 //! A hostile miner can name all words: then it has named no single answer.
 
-use nervure_protocol::{ExpertRequest, Sampling, Score};
+use nervure_protocol::{ExpertRequest, QueryKind, Sampling, Score};
 use serde::Deserialize;
 
-use super::{Answer, Corpus, DrawError, Mechanism, Parameters, Reply, Task, exact_answer::named};
+use super::{Answer, DrawError, Material, Mechanism, Parameters, Reply, Task, exact_answer::named};
 use crate::{Dice, Seed};
 
 /// Parameters of the mechanism.
@@ -29,17 +29,15 @@ impl Parameters for LongestWord {
 }
 
 impl Mechanism for LongestWord {
-    fn draw(&self, seed: Seed, _: &Corpus) -> Result<Box<dyn Task>, DrawError> {
+    fn draw(&self, seed: Seed, material: &Material) -> Result<Box<dyn Task>, DrawError> {
         let mut dice = Dice::new(seed);
         let lengths = dice.distinct(self.words.into(), 60);
         let mut word = |length: &u64| (0..=*length).map(|_| (b'a' + dice.below(26) as u8) as char).collect();
         let words: Vec<String> = lengths.iter().map(&mut word).collect();
         let longest = words.iter().max_by_key(|word| word.len()).cloned().unwrap_or_default();
-        let prompt = format!(
-            "Which of these words is the longest? {} End with \"Answer:\" and the word.",
-            words.join(", ")
-        );
-        let sampling = Sampling { max_tokens: 256, temperature_milli: 0, ..Sampling::default() };
+        let prompt = format!("Which of these words is the longest? {} Give just the word.", words.join(", "));
+        // The fields that users' questions have: a miner must not recognise a task by its settings.
+        let sampling: Sampling = material.traffic.draw(QueryKind::Chat, &mut dice).sampling;
         let requests = [ExpertRequest::chat(prompt, sampling)];
         Ok(Box::new(LongestWordTask { requests, longest }))
     }

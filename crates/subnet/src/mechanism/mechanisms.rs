@@ -19,7 +19,7 @@ use super::{BUILT_IN, Make, Mechanism, Parameters, SpecError, make};
 /// let mechanisms = Mechanisms::built_in();
 /// assert!(mechanisms.build(&MechanismSpec::named("exact-answer").with("questions", 2)).is_ok());
 /// let unknown = mechanisms.build(&MechanismSpec::named("longest-word")).unwrap_err();
-/// assert_eq!(unknown.to_string(), "unknown mechanism: the mechanisms are next-byte, exact-answer, embedding");
+/// assert_eq!(unknown.to_string(), "unknown mechanism: the mechanisms are next-byte, exact-answer, embedding, reference, preference");
 /// ```
 #[derive(Clone)]
 pub struct Mechanisms(Vec<(String, Make)>);
@@ -108,7 +108,9 @@ mod tests {
         assert_eq!(wrong, SpecError::OutOfBounds { parameter: "words" });
         let unknown = mechanisms.build(&MechanismSpec::named("luck")).unwrap_err();
         assert!(
-            unknown.to_string().ends_with("next-byte, exact-answer, embedding, longest-word"),
+            unknown
+                .to_string()
+                .ends_with("next-byte, exact-answer, embedding, reference, preference, longest-word"),
             "{unknown}"
         );
     }
@@ -121,6 +123,6 @@ mod tests {
         for name in ["", "Longest", "a b", &"a".repeat(33)] {
             assert!(matches!(mechanisms.add::<LongestWord>(name), Err(AddMechanismError::Name(_))), "{name}");
         }
-        assert_eq!(mechanisms.names().count(), 3);
+        assert_eq!(mechanisms.names().count(), 5);
     }
 }

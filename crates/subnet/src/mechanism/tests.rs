@@ -14,11 +14,11 @@ fn the_guide_shows_a_mechanism_that_works() {
     );
     let mechanism =
         make::<longest_word::LongestWord>(&MechanismSpec::named("longest-word").with("words", 4)).unwrap();
-    let task = mechanism.draw(7.into(), &Corpus::default()).unwrap();
+    let task = mechanism.draw(7.into(), &Material::default()).unwrap();
     let [ExpertRequest::Chat { messages, .. }] = task.requests() else { panic!("one request") };
     let prompt = &messages[0].content;
     let words: Vec<&str> =
-        prompt.split(['?', '.']).nth(1).unwrap().split_once(" End").unwrap().0.trim().split(", ").collect();
+        prompt.split(['?', '.']).nth(1).unwrap().split_once(" Give").unwrap().0.trim().split(", ").collect();
     let longest = words.iter().max_by_key(|word| word.len()).unwrap();
     let score = |text: String| task.score(&[Reply::new(Answer::Text(text), Duration::ZERO)]);
     assert_eq!(score(format!("Easy.\nAnswer: {longest}")), Score::ONE);
@@ -28,14 +28,25 @@ fn the_guide_shows_a_mechanism_that_works() {
     );
 }
 
+/// A text without repetitions, so that all its cells differ.
+fn corpus() -> Corpus {
+    let text: Vec<u8> = (0..20_000u32).flat_map(|n| format!("{n:04x}").into_bytes()).collect();
+    let answered: Vec<String> =
+        (0..40).map(|n| format!("What is {n}?\n--\nOne after {n:b}, in words.")).collect();
+    Corpus::new([
+        corpus::tests::document("text", &text),
+        corpus::tests::document("answered", answered.join("\n---\n").as_bytes()),
+    ])
+}
+
 /// The same seed draws the same task, and another seed another one.
 #[test]
 fn tasks_are_drawn_from_their_seeds() {
-    let text: Vec<u8> = (0..40_000u32).map(|n| b'a' + (n * n % 26) as u8).collect();
-    let corpus = Corpus::new([corpus::tests::document("text", &text)]);
+    let corpus = corpus();
     for (name, _) in BUILT_IN {
         let mechanism = build(&MechanismSpec::named(*name)).unwrap();
-        let requests = |seed: u64| mechanism.draw(seed.into(), &corpus).unwrap().requests().to_vec();
+        let requests =
+            |seed: u64| mechanism.draw(seed.into(), &corpus.clone().into()).unwrap().requests().to_vec();
         assert_eq!(requests(1), requests(1), "{name}");
         assert_ne!(requests(1), requests(2), "{name}");
     }
@@ -44,7 +55,7 @@ fn tasks_are_drawn_from_their_seeds() {
 /// No mechanism panics on any answer, and missing answers score 0.
 #[test]
 fn answers_of_every_kind_are_judged() {
-    let corpus = Corpus::new([corpus::tests::document("text", &[b'a'; 40_000])]);
+    let corpus = corpus();
     let answers = [
         Answer::Missing,
         Answer::Text(String::new()),
@@ -52,7 +63,8 @@ fn answers_of_every_kind_are_judged() {
         Answer::Distribution(vec![f32::NEG_INFINITY; 256]),
     ];
     for (name, _) in BUILT_IN {
-        let task = build(&MechanismSpec::named(*name)).unwrap().draw(1.into(), &corpus).unwrap();
+        let task =
+            build(&MechanismSpec::named(*name)).unwrap().draw(1.into(), &corpus.clone().into()).unwrap();
         for answer in &answers {
             for count in [0, 1, 100] {
                 let replies = vec![Reply::new(answer.clone(), Duration::MAX); count];
@@ -62,4 +74,15 @@ fn answers_of_every_kind_are_judged() {
             }
         }
     }
+}
+
+/// Where a program without a model is known to earn, the mechanism says so.
+#[test]
+fn demonstrations_are_named() {
+    let is_demonstration = |spec: MechanismSpec| build(&spec).unwrap().demonstration().is_some();
+    assert!(is_demonstration(MechanismSpec::named("exact-answer")));
+    assert!(is_demonstration(MechanismSpec::named("embedding")));
+    assert!(is_demonstration(MechanismSpec::named("next-byte").with("reuse", 1)));
+    assert!(!is_demonstration(MechanismSpec::named("next-byte")));
+    assert!(!is_demonstration(MechanismSpec::named("reference")));
 }

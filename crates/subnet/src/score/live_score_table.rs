@@ -1,25 +1,27 @@
 //! The median by stake of a subnet's validators' live scores.
 //!
-//! A validator that publishes scores, but none about a neuron, counts for that neuron as one half after no
-//! task. Otherwise the few validators that praise a new neuron would be alone until the others have tested
+//! A validator that publishes scores, but none about an expert, counts for that expert as nothing after no
+//! task. Otherwise the few validators that praise a new expert would be alone until the others have tested
 //! it. While liars have less than half of the stake of all that publish, the median lies between two honest
 //! scores. The latest message of each validator counts, for one hour.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use nervure_primitives::{Netuid, NodeId, UnixMillis};
-use nervure_protocol::{LiveScore, Neurons, Score, SignedLiveScores, bounds::MAX_SCORES_AGE};
+use nervure_protocol::{ExpertId, LiveScore, Neurons, Score, SignedLiveScores, bounds::MAX_SCORES_AGE};
 
 use super::median;
-use crate::Registration;
 
 /// Upper bound for the validators of a subnet.
 pub const MAX_VALIDATORS: usize = 64;
 
-/// The score that a validator counts with for a neuron that it has not tested.
-const UNTESTED: Score = Score::from_parts(u32::MAX / 2);
+/// The score that a validator counts with for an expert that it has not tested: no trust without a test.
+const UNTESTED: Score = Score::ZERO;
 
-/// The median by stake of the validators' live scores of a neuron.
+/// The median by stake of the validators' live scores of an expert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MedianScore {
     /// The median of its live scores.
@@ -38,7 +40,9 @@ pub struct LiveScoreTable {
 #[derive(Debug)]
 struct ValidatorScores {
     issued_at: UnixMillis,
-    scores: BTreeMap<NodeId, LiveScore>,
+    /// The signed message, for those who ask for it.
+    bytes: Vec<u8>,
+    scores: BTreeMap<ExpertId, LiveScore>,
 }
 
 impl LiveScoreTable {
@@ -61,9 +65,16 @@ impl LiveScoreTable {
         if !newer {
             return false;
         }
-        let scores = told.scores.iter().map(|score| (score.node, *score)).collect();
-        self.latest.insert(told.validator, ValidatorScores { issued_at: told.issued_at, scores });
+        let scores = told.scores.iter().map(|score| (score.expert, *score)).collect();
+        let kept = ValidatorScores { issued_at: told.issued_at, bytes: signed.bytes().to_vec(), scores };
+        self.latest.insert(told.validator, kept);
         true
+    }
+
+    /// The signed messages of the validators after `after`, in ascending order.
+    pub fn signed(&self, after: Option<NodeId>) -> impl Iterator<Item = &[u8]> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.latest.range((start, Bound::Unbounded)).map(|(_, kept)| &kept.bytes[..])
     }
 
     /// Removes nodes that are not validators any longer.
@@ -71,21 +82,23 @@ impl LiveScoreTable {
         self.latest.retain(|validator, _| neurons.may_validate(validator, self.netuid));
     }
 
-    /// The median of a neuron by the validators' `stake`; none when no validator with stake has tested it.
+    /// The `stake` of the validators whose scores still count, together.
+    pub fn published_stake(&self, stake: impl Fn(&NodeId) -> u64, now: UnixMillis) -> u128 {
+        let current = self.latest.iter().filter(|(_, kept)| now.since(kept.issued_at) < MAX_SCORES_AGE);
+        current.map(|(validator, _)| u128::from(stake(validator))).sum()
+    }
+
+    /// The median of an expert by the validators' `stake`; none when no validator with stake has tested it.
     pub fn median_of(
         &self,
-        of: &Registration,
+        of: &ExpertId,
         stake: impl Fn(&NodeId) -> u64,
         now: UnixMillis,
     ) -> Option<MedianScore> {
         // A validator that stopped publishes nothing more: its last word must not count for ever.
         let current = self.latest.iter().filter(|(_, kept)| now.since(kept.issued_at) < MAX_SCORES_AGE);
         let votes: Vec<(Option<LiveScore>, u64)> = current
-            .map(|(validator, kept)| {
-                // Scores of an earlier registration of the same node are of another neuron.
-                let said = kept.scores.get(&of.node).filter(|said| said.block == of.block);
-                (said.copied(), stake(validator))
-            })
+            .map(|(validator, kept)| (kept.scores.get(of).copied(), stake(validator)))
             // A validator without stake must not count as a tester either: the number of tasks grows with the
             // testers.
             .filter(|(_, stake)| *stake > 0)
@@ -94,21 +107,20 @@ impl LiveScoreTable {
         if testers == 0 {
             return None;
         }
-        let scores = votes.iter().map(|(said, stake)| (said.map_or(UNTESTED, |said| said.score), *stake));
-        let tasks = votes.iter().map(|(said, stake)| (said.map_or(0, |said| said.tasks), *stake));
+        let scores = votes.iter().map(|(said, stake)| (said.map_or(UNTESTED, |said| said.score()), *stake));
+        let tasks = votes.iter().map(|(said, stake)| (said.map_or(0, |said| said.tasks()), *stake));
         let tasks = median(tasks.collect())?.saturating_mul(u32::try_from(testers).unwrap_or(u32::MAX));
         Some(MedianScore { score: median(scores.collect())?, tasks })
     }
 
-    /// The medians of all neurons with scores. Costs about as much as decoding the messages: compute it when
+    /// The medians of all experts with scores. Costs about as much as decoding the messages: compute it when
     /// scores change, not per query.
     pub fn medians(
         &self,
         stake: impl Fn(&NodeId) -> u64 + Copy,
         now: UnixMillis,
-    ) -> BTreeMap<Registration, MedianScore> {
-        let said = self.latest.values().flat_map(|kept| kept.scores.values());
-        let of: BTreeSet<_> = said.map(|said| Registration { node: said.node, block: said.block }).collect();
+    ) -> BTreeMap<ExpertId, MedianScore> {
+        let of: BTreeSet<_> = self.latest.values().flat_map(|kept| kept.scores.keys().copied()).collect();
         of.into_iter().filter_map(|of| Some((of, self.median_of(&of, stake, now)?))).collect()
     }
 
@@ -122,17 +134,15 @@ impl LiveScoreTable {
 
 #[cfg(test)]
 mod tests {
-    use nervure_primitives::BlockHeight;
-
     use nervure_protocol::LiveScores;
 
     use super::*;
     use nervure_protocol::testing::{MESH, NOW, key};
 
-    const NEURON: Registration = Registration { node: NodeId::from_bytes([1; 32]), block: BlockHeight(5) };
+    const EXPERT: ExpertId = ExpertId::from_bytes([1; 32]);
 
     fn score(number: u8, score: Score) -> LiveScore {
-        LiveScore { node: NodeId::from_bytes([number; 32]), block: BlockHeight(5), score, tasks: 20 }
+        LiveScore::new(ExpertId::from_bytes([number; 32]), score, 20)
     }
 
     fn scores(validator: u8, scores: Vec<LiveScore>) -> LiveScores {
@@ -146,7 +156,7 @@ mod tests {
     }
 
     fn says(validator: u8, value: Score) -> SignedLiveScores {
-        signed(validator, |told| told.scores[0].score = value)
+        signed(validator, |told| told.scores[0] = score(1, value))
     }
 
     #[test]
@@ -156,13 +166,13 @@ mod tests {
         assert!(!book.insert(&says(1, Score::ZERO), NOW), "no later");
         let later = signed(1, |told| told.issued_at = UnixMillis(NOW.0 + 1));
         assert!(book.insert(&later, NOW));
-        let opinion = |now| book.median_of(&NEURON, |_| 1, now).map(|opinion| opinion.score);
+        let opinion = |now| book.median_of(&EXPERT, |_| 1, now).map(|opinion| opinion.score);
         assert_eq!(opinion(NOW), Some(Score::ratio(1, 2)));
         assert_eq!(opinion(NOW.plus(MAX_SCORES_AGE + std::time::Duration::from_millis(1))), None);
     }
 
     #[test]
-    fn medians_cover_all_neurons_and_count_all_tasks() {
+    fn medians_cover_all_experts_and_count_all_tasks() {
         let mut book = LiveScoreTable::new(Netuid(1));
         for validator in 1..=3 {
             let also = |told: &mut LiveScores| told.scores.push(score(9, Score::ONE));
@@ -170,12 +180,12 @@ mod tests {
         }
         let opinions = book.medians(|_| 1, NOW);
         assert_eq!(opinions.len(), 2);
-        assert_eq!(opinions[&NEURON], MedianScore { score: Score::ratio(1, 2), tasks: 60 });
-        assert_eq!(Some(opinions[&NEURON]), book.median_of(&NEURON, |_| 1, NOW));
+        assert_eq!(opinions[&EXPERT], MedianScore { score: Score::ratio(1, 2), tasks: 60 });
+        assert_eq!(Some(opinions[&EXPERT]), book.median_of(&EXPERT, |_| 1, NOW));
     }
 
     #[test]
-    fn a_validator_that_is_silent_about_a_neuron_counts_too() {
+    fn a_validator_that_is_silent_about_an_expert_counts_too() {
         let mut book = LiveScoreTable::new(Netuid(1));
         assert!(book.insert(&says(1, Score::ONE), NOW));
         let about_another = |validator| signed(validator, |told| told.scores[0] = score(9, Score::ONE));
@@ -185,7 +195,7 @@ mod tests {
         let opinion = |stakes: [u64; 3]| {
             let stake =
                 |node: &NodeId| (1..=3).zip(stakes).find(|(n, _)| key(*n).node_id() == *node).unwrap().1;
-            book.median_of(&NEURON, stake, NOW).unwrap()
+            book.median_of(&EXPERT, stake, NOW).unwrap()
         };
         assert_eq!(opinion([1, 1, 1]), MedianScore { score: UNTESTED, tasks: 0 });
         assert_eq!(opinion([3, 1, 1]), MedianScore { score: Score::ONE, tasks: 20 });
@@ -205,14 +215,31 @@ mod tests {
     }
 
     #[test]
-    fn scores_do_not_count_for_another_subnet_or_registration() {
+    fn scores_do_not_count_for_another_subnet_or_expert() {
         let mut book = LiveScoreTable::new(Netuid(2));
         assert!(!book.insert(&says(1, Score::ONE), NOW));
         let mut book = LiveScoreTable::new(Netuid(1));
         assert!(book.insert(&says(1, Score::ONE), NOW));
-        let again = Registration { block: BlockHeight(6), ..NEURON };
-        assert_eq!(book.median_of(&again, |_| 1, NOW), None);
-        assert_eq!(book.median_of(&NEURON, |_| 0, NOW), None, "no stake, no opinion");
+        assert_eq!(book.median_of(&ExpertId::from_bytes([2; 32]), |_| 1, NOW), None);
+        assert_eq!(book.median_of(&EXPERT, |_| 0, NOW), None, "no stake, no opinion");
+        assert_eq!(
+            (book.published_stake(|_| 7, NOW), book.published_stake(|_| 7, NOW.plus(MAX_SCORES_AGE))),
+            (7, 0)
+        );
+    }
+
+    #[test]
+    fn signed_messages_come_in_pages_by_validator() {
+        let mut book = LiveScoreTable::new(Netuid(1));
+        let mut validators: Vec<_> = (1..=5).map(|validator| (key(validator).node_id(), validator)).collect();
+        validators.sort();
+        for (_, validator) in &validators {
+            assert!(book.insert(&says(*validator, Score::ONE), NOW));
+        }
+        let expected: Vec<_> = validators.iter().map(|(_, seed)| says(*seed, Score::ONE)).collect();
+        let all: Vec<_> = book.signed(None).collect();
+        assert_eq!(all, expected.iter().map(SignedLiveScores::bytes).collect::<Vec<_>>());
+        assert_eq!(book.signed(Some(validators[1].0)).collect::<Vec<_>>(), all[2..]);
     }
 
     #[test]

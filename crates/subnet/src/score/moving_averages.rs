@@ -1,31 +1,37 @@
-//! A validator's moving averages of the neurons of one subnet.
+//! A validator's moving averages of the experts of one subnet, by the neurons that serve them.
 //!
-//! Of each neuron a mean over its first tasks, then an exponential moving average: of its reward over about
+//! Of each expert a mean over its first tasks, then an exponential moving average: of its reward over about
 //! [`ScoringRules::memory`] of them, because pay should be steady, and of its quality over the fewer of
 //! [`ScoringRules::attention`], because questions should leave a bad expert soon. A missing answer scores 0, as a wrong one
-//! does; after `memory` zeros in a row the average is exactly 0. A neuron that was not asked keeps what it has. The
-//! table holds registered neurons only, so it is bounded by the subnet.
+//! does; after `memory` zeros in a row the average is exactly 0. An expert that was not asked keeps what it has. The
+//! table holds experts of registered neurons only, and a bounded number of each: a neuron that renames its experts takes
+//! no other neuron's place.
+//!
+//! What a neuron is worth follows from its experts: `best_expert.rs`.
 //!
 //! The state survives a restart as bytes ([`MovingAverageTable::save`]); it is the validator's own, and is decoded
 //! with the same checks as a message.
 
 use std::collections::BTreeMap;
 
-use nervure_primitives::{
-    Netuid, NodeId, UnixMillis,
-    cbor::{self, CborError, Limits},
-};
-use nervure_protocol::{LiveScore, LiveScores, Score, bounds::MAX_SCORES};
+use nervure_primitives::cbor::{self, CborError, Limits};
+use nervure_protocol::{ExpertId, Score};
 use serde::{Deserialize, Serialize};
 
-use super::TaskResult;
-use crate::Registration;
+use super::{TaskResult, best_expert};
+use crate::{Registration, ScoredExpert};
 
 /// Maximum number of neurons of a subnet.
 pub const MAX_NEURONS: usize = 4096;
 
+/// Maximum number of experts of one neuron: as many as an index keeps of a node.
+pub const MAX_EXPERTS_OF_NEURON: usize = 32;
+
+/// Maximum number of experts of a subnet: those of 256 neurons.
+pub const MAX_EXPERTS: usize = 256 * MAX_EXPERTS_OF_NEURON;
+
 /// Largest saved state, in bytes.
-const MAX_STATE_LEN: usize = 512 << 10;
+const MAX_STATE_LEN: usize = 2 << 20;
 
 /// How scores become averages and weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +46,8 @@ pub struct ScoringRules {
     /// Tasks after which a newcomer counts fully, 1 to 1,000; 8 by default. At 1, one lucky answer is worth as much
     /// as a long record.
     pub ramp: u16,
-    /// The power of the average that a weight is proportional to, 1 to 8; 2 by default. More pays the best more.
+    /// The power of a miner's unshared reward that a weight is proportional to, 1 to 8; 2 by default. More pays the
+    /// best more. Sharing with copies divides the weight in any case, see [`weights`](MovingAverageTable::weights).
     pub power: u8,
 }
 
@@ -55,7 +62,7 @@ impl Default for ScoringRules {
 #[error("{0} is out of bounds")]
 pub struct RuleError(pub &'static str);
 
-/// A validator's moving averages of a neuron.
+/// A validator's moving averages of an expert.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MovingAverages {
@@ -63,17 +70,26 @@ pub struct MovingAverages {
     pub quality: Score,
     /// The moving average of its share of the reward.
     pub reward: Score,
+    /// The reward over every other task, and over those between: two estimates with independent luck.
+    pub halves: [Score; 2],
+    /// The moving average of its reward as if no answers were shared, over as many tasks as `reward`.
+    pub unshared: Score,
+    /// That in the same halves.
+    pub unshared_halves: [Score; 2],
     /// The number of tasks that it was set.
     pub tasks: u32,
     /// The number of last tasks in a row that scored 0.
     pub zeros: u32,
 }
 
-/// The moving averages of a subnet's neurons.
+/// The experts of a neuron that were set a task.
+type Experts = BTreeMap<ExpertId, MovingAverages>;
+
+/// The moving averages of a subnet's experts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MovingAverageTable {
     pub(super) rules: ScoringRules,
-    averages: BTreeMap<Registration, MovingAverages>,
+    neurons: BTreeMap<Registration, Experts>,
 }
 
 /// Why bytes are not a saved state.
@@ -83,8 +99,8 @@ pub enum StateError {
     /// The bytes do not decode.
     #[error(transparent)]
     Cbor(#[from] CborError),
-    /// More neurons than a subnet has.
-    #[error("more than {MAX_NEURONS} neurons")]
+    /// More neurons or experts than a subnet has.
+    #[error("more than {MAX_NEURONS} neurons or {MAX_EXPERTS} experts")]
     TooMany,
 }
 
@@ -102,59 +118,64 @@ impl MovingAverageTable {
         ];
         match good.into_iter().find(|(_, good)| !good) {
             Some((rule, _)) => Err(RuleError(rule)),
-            None => Ok(Self { rules, averages: BTreeMap::new() }),
+            None => Ok(Self { rules, neurons: BTreeMap::new() }),
         }
     }
 
-    /// Sets the registered neurons, at most [`MAX_NEURONS`]. Others lose their averages; new neurons start
-    /// at zero.
+    /// Sets the registered neurons, at most [`MAX_NEURONS`]. Others lose their experts; new neurons have none.
     pub fn set_registered(&mut self, neurons: impl IntoIterator<Item = Registration>) {
-        let mut former = std::mem::take(&mut self.averages);
-        // The key has the block of the registration: a node that registers again starts at zero.
+        let mut former = std::mem::take(&mut self.neurons);
+        // The key has the block of the registration: a node that registers again starts without experts.
         let keep = |neuron| (neuron, former.remove(&neuron).unwrap_or_default());
-        self.averages = neurons.into_iter().take(MAX_NEURONS).map(keep).collect();
+        self.neurons = neurons.into_iter().take(MAX_NEURONS).map(keep).collect();
     }
 
-    /// Adds a task result to a neuron's averages. False when it is not registered.
-    pub fn record(&mut self, neuron: &Registration, result: impl Into<TaskResult>) -> bool {
-        let result = result.into();
-        let (memory, attention) = (u32::from(self.rules.memory), u32::from(self.rules.attention));
-        let Some(averages) = self.averages.get_mut(neuron) else { return false };
-        averages.tasks = averages.tasks.saturating_add(1);
-        averages.zeros = if result.quality == Score::ZERO { averages.zeros.saturating_add(1) } else { 0 };
-        if averages.zeros >= memory {
-            // The integer average would approach zero slowly; after `memory` zeros it is zero.
-            (averages.quality, averages.reward) = (Score::ZERO, Score::ZERO);
-        } else {
-            let tasks = averages.tasks;
-            // Up to `attention` tasks this is the plain mean, but for rounding: the divisor grows with the
-            // number of tasks.
-            averages.quality = moved(averages.quality, result.quality, tasks.min(attention));
-            averages.reward = moved(averages.reward, result.reward(), tasks.min(memory));
+    /// The registered neurons, in order of node.
+    pub fn registered(&self) -> impl Iterator<Item = Registration> + '_ {
+        self.neurons.keys().copied()
+    }
+
+    /// Adds a task result to an expert's averages. False when its neuron is not registered, or has as many experts as
+    /// are scored.
+    pub fn record(&mut self, expert: &ScoredExpert, result: impl Into<TaskResult>) -> bool {
+        if self.expert_averages(expert).is_none() && !self.has_room(&expert.neuron) {
+            return false;
         }
+        let rules = self.rules;
+        let Some(experts) = self.neurons.get_mut(&expert.neuron) else { return false };
+        experts.entry(expert.expert).or_default().add(result.into(), rules);
         true
     }
 
-    /// The averages of a neuron; none when it is not registered.
+    /// Drops the experts that nothing is left of and that are not `advertised`, so that others can take their places.
+    pub fn drop_ended(&mut self, advertised: impl Fn(&ScoredExpert) -> bool) {
+        for (neuron, experts) in &mut self.neurons {
+            experts.retain(|expert, averages| {
+                let nothing = averages.quality == Score::ZERO && averages.reward == Score::ZERO;
+                !nothing || advertised(&ScoredExpert { neuron: *neuron, expert: *expert })
+            });
+        }
+    }
+
+    /// What a neuron is worth by its experts; none when it is not registered.
     pub fn averages_of(&self, neuron: &Registration) -> Option<MovingAverages> {
-        self.averages.get(neuron).copied()
+        let experts = self.neurons.get(neuron)?;
+        Some(best_expert::of_neuron(experts.values().copied(), self.rules.ramp.into()))
     }
 
-    /// Every neuron with its averages, in order of node.
-    pub fn iter(&self) -> impl Iterator<Item = (Registration, MovingAverages)> + '_ {
-        self.averages.iter().map(|(neuron, averages)| (*neuron, *averages))
+    /// The averages of an expert; none when it was set no task.
+    pub fn expert_averages(&self, expert: &ScoredExpert) -> Option<MovingAverages> {
+        self.neurons.get(&expert.neuron)?.get(&expert.expert).copied()
     }
 
-    /// The live scores that a validator publishes: of the first [`MAX_SCORES`] neurons that were set a task.
-    pub fn live_scores(&self, (validator, netuid): (NodeId, Netuid), now: UnixMillis) -> LiveScores {
-        let tested = self.iter().filter(|(_, averages)| averages.tasks > 0).take(MAX_SCORES);
-        let scores = tested.map(|(Registration { node, block }, averages)| LiveScore {
-            node,
-            block,
-            score: averages.quality,
-            tasks: averages.tasks,
-        });
-        LiveScores { netuid, validator, issued_at: now, scores: scores.collect() }
+    /// Every expert with its averages, in order of neuron.
+    pub fn iter(&self) -> impl Iterator<Item = (ScoredExpert, MovingAverages)> + '_ {
+        self.neurons.iter().flat_map(|(neuron, experts)| {
+            let with = |(expert, averages): (&ExpertId, &MovingAverages)| {
+                (ScoredExpert { neuron: *neuron, expert: *expert }, *averages)
+            };
+            experts.iter().map(with)
+        })
     }
 
     /// Encodes the averages, to restore them after a restart.
@@ -162,7 +183,8 @@ impl MovingAverageTable {
     /// # Errors
     /// None in practice: integers always encode.
     pub fn save(&self) -> Result<Vec<u8>, CborError> {
-        cbor::encode(&self.iter().collect::<Vec<_>>())
+        let saved = self.neurons.iter().map(|(neuron, experts)| (neuron, experts.iter().collect::<Vec<_>>()));
+        cbor::encode(&saved.collect::<Vec<_>>())
     }
 
     /// Restores the averages of neurons that are still registered; call [`Self::set_registered`] first.
@@ -170,15 +192,52 @@ impl MovingAverageTable {
     /// # Errors
     /// When `bytes` are not a saved state.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        let saved: Vec<(Registration, MovingAverages)> = cbor::decode(bytes, Limits::new(MAX_STATE_LEN))?;
-        if saved.len() > MAX_NEURONS {
+        let saved: Vec<(Registration, Vec<(ExpertId, MovingAverages)>)> =
+            cbor::decode(bytes, Limits::new(MAX_STATE_LEN))?;
+        let experts: usize = saved.iter().map(|(_, experts)| experts.len()).sum();
+        let most = saved.iter().map(|(_, experts)| experts.len()).max().unwrap_or(0);
+        if saved.len() > MAX_NEURONS || experts > MAX_EXPERTS || most > MAX_EXPERTS_OF_NEURON {
             return Err(StateError::TooMany);
         }
-        for (neuron, averages) in saved {
+        for (neuron, experts) in saved {
             // Modifies and never inserts: a neuron that was deregistered while this node was down stays out.
-            self.averages.entry(neuron).and_modify(|now| *now = averages);
+            self.neurons.entry(neuron).and_modify(|now| *now = experts.into_iter().collect());
         }
         Ok(())
+    }
+
+    /// Whether a neuron may have one more expert.
+    fn has_room(&self, neuron: &Registration) -> bool {
+        let own = self.neurons.get(neuron).map_or(0, BTreeMap::len);
+        // The sum is over all neurons; it is computed for an expert's first task only.
+        own < MAX_EXPERTS_OF_NEURON && self.neurons.values().map(BTreeMap::len).sum::<usize>() < MAX_EXPERTS
+    }
+}
+
+impl MovingAverages {
+    /// Adds a task result.
+    fn add(&mut self, result: TaskResult, rules: ScoringRules) {
+        let (memory, attention) = (u32::from(rules.memory), u32::from(rules.attention));
+        self.tasks = self.tasks.saturating_add(1);
+        self.zeros = if result.quality == Score::ZERO { self.zeros.saturating_add(1) } else { 0 };
+        if self.zeros >= memory {
+            // The integer average would approach zero slowly; after `memory` zeros it is zero.
+            *self = Self { tasks: self.tasks, zeros: self.zeros, ..Self::default() };
+            return;
+        }
+        // Up to `attention` tasks this is the plain mean, but for rounding: the divisor grows with the
+        // number of tasks.
+        self.quality = moved(self.quality, result.quality, self.tasks.min(attention));
+        self.reward = moved(self.reward, result.reward(), self.tasks.min(memory));
+        self.unshared = moved(self.unshared, result.quality, self.tasks.min(memory));
+        let over = self.tasks.div_ceil(2).min(memory.div_ceil(2));
+        for (halves, value) in
+            [(&mut self.halves, result.reward()), (&mut self.unshared_halves, result.quality)]
+        {
+            let [odd, even] = halves;
+            let half = if self.tasks % 2 == 1 { odd } else { even };
+            *half = moved(*half, value, over);
+        }
     }
 }
 
@@ -195,7 +254,7 @@ fn moved(average: Score, score: Score, over: u32) -> Score {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use nervure_primitives::BlockHeight;
     use proptest::prelude::*;
 
@@ -206,44 +265,62 @@ mod tests {
         Registration { node: key(seed).node_id(), block: BlockHeight(block) }
     }
 
-    fn board(neurons: &[Registration]) -> MovingAverageTable {
+    /// The expert of this number of a neuron.
+    pub(in crate::score) fn expert(neuron: Registration, number: u8) -> ScoredExpert {
+        ScoredExpert { neuron, expert: ExpertId::from_bytes([number; 32]) }
+    }
+
+    /// A table with the neurons of these experts.
+    pub(in crate::score) fn board(experts: &[ScoredExpert]) -> MovingAverageTable {
         let mut board = MovingAverageTable::new(ScoringRules::default()).unwrap();
-        board.set_registered(neurons.iter().copied());
+        board.set_registered(experts.iter().map(|expert| expert.neuron));
         board
     }
 
     #[test]
     fn a_new_registration_inherits_nothing() {
-        let (old, new) = (neuron(1, 5), neuron(1, 9));
+        let (old, new) = (expert(neuron(1, 5), 1), neuron(1, 9));
         let mut board = board(&[old]);
         assert!(board.record(&old, Score::ONE));
         board.set_registered([new]);
-        assert_eq!(board.averages_of(&old), None);
+        assert_eq!((board.expert_averages(&old), board.averages_of(&old.neuron)), (None, None));
         assert_eq!(board.averages_of(&new), Some(MovingAverages::default()));
         assert!(!board.record(&old, Score::ONE), "it is no longer registered");
     }
 
     #[test]
-    fn live_scores_are_of_tested_neurons_only() {
-        let (tested, untested) = (neuron(2, 5), neuron(3, 5));
-        let mut board = board(&[tested, untested]);
-        board.record(&tested, Score::ONE);
-        let published = board.live_scores((key(1).node_id(), Netuid(1)), UnixMillis(1));
-        let Registration { node, block } = tested;
-        assert_eq!(published.scores, [LiveScore { node, block, score: Score::ONE, tasks: 1 }]);
-        let mesh = nervure_primitives::MeshId::from_bytes([7; 32]);
-        assert!(nervure_protocol::SignedLiveScores::sign(&key(1), &mesh, published).is_ok());
+    fn an_expert_has_nothing_of_its_neighbours() {
+        let (good, bad) = (expert(neuron(1, 5), 1), expert(neuron(1, 5), 2));
+        let mut board = board(&[good]);
+        (0..9).for_each(|_| assert!(board.record(&good, Score::ONE)));
+        assert_eq!(board.expert_averages(&bad), None, "untested");
+        (0..9).for_each(|_| assert!(board.record(&bad, Score::ZERO)));
+        let quality = |expert| board.expert_averages(expert).unwrap().quality;
+        assert_eq!((quality(&good), quality(&bad)), (Score::ONE, Score::ZERO));
+    }
+
+    #[test]
+    fn experts_are_bounded_and_ended_ones_make_room() {
+        let of = |number| expert(neuron(1, 5), number);
+        let mut board = board(&[of(0)]);
+        for number in 0..MAX_EXPERTS_OF_NEURON as u8 {
+            assert!(board.record(&of(number), if number == 0 { Score::ONE } else { Score::ZERO }));
+        }
+        assert!(!board.record(&of(99), Score::ONE));
+        board.drop_ended(|expert| *expert == of(1));
+        assert_eq!(board.iter().count(), 2, "the one with a score and the one that is advertised");
+        assert!(board.record(&of(99), Score::ONE));
     }
 
     #[test]
     fn a_silent_miner_decays_to_zero() {
-        let neuron = neuron(1, 5);
-        let mut board = board(&[neuron]);
-        (0..50).for_each(|_| assert!(board.record(&neuron, Score::ONE)));
-        let mut last = board.averages_of(&neuron).unwrap().reward;
+        let silent = expert(neuron(1, 5), 1);
+        let mut board = board(&[silent]);
+        (0..50).for_each(|_| assert!(board.record(&silent, Score::ONE)));
+        let mut last = board.averages_of(&silent.neuron).unwrap().reward;
         for _ in 0..20 {
-            board.record(&neuron, Score::ZERO);
-            let average = board.averages_of(&neuron).unwrap().reward;
+            board.record(&silent, Score::ZERO);
+            let average = board.averages_of(&silent.neuron).unwrap().reward;
             assert!(average < last);
             last = average;
         }
@@ -252,16 +329,16 @@ mod tests {
 
     #[test]
     fn averages_survive_a_restart_but_not_a_registration() {
-        let (kept, gone) = (neuron(1, 5), neuron(2, 5));
+        let (kept, gone) = (expert(neuron(1, 5), 1), expert(neuron(2, 5), 1));
         let mut before = board(&[kept, gone]);
         before.record(&kept, Score::ratio(1, 2));
         before.record(&gone, Score::ONE);
         let bytes = before.save().unwrap();
-        let again = neuron(2, 8);
+        let again = expert(neuron(2, 8), 1);
         let mut after = board(&[kept, again]);
         after.restore(&bytes).unwrap();
-        assert_eq!(after.averages_of(&kept), before.averages_of(&kept));
-        assert_eq!(after.averages_of(&again), Some(MovingAverages::default()));
+        assert_eq!(after.expert_averages(&kept), before.expert_averages(&kept));
+        assert_eq!(after.averages_of(&again.neuron), Some(MovingAverages::default()));
         assert!(after.restore(&bytes[1..]).is_err());
     }
 
@@ -273,12 +350,23 @@ mod tests {
             block: BlockHeight(u64::MAX),
         });
         full.set_registered(nodes.collect::<Vec<_>>());
-        let most =
-            MovingAverages { quality: Score::ONE, reward: Score::ONE, tasks: u32::MAX, zeros: u32::MAX };
-        full.averages.values_mut().for_each(|averages| *averages = most);
-        assert_eq!(full.averages.len(), MAX_NEURONS);
+        let most = MovingAverages {
+            quality: Score::ONE,
+            reward: Score::ONE,
+            halves: [Score::ONE; 2],
+            unshared: Score::ONE,
+            unshared_halves: [Score::ONE; 2],
+            tasks: u32::MAX,
+            zeros: u32::MAX,
+        };
+        let experts = |count: usize| -> Experts {
+            (0..count).map(|number| (ExpertId::from_bytes([number as u8; 32]), most)).collect()
+        };
+        let share = MAX_EXPERTS / MAX_NEURONS;
+        full.neurons.values_mut().for_each(|of_one| *of_one = experts(share));
+        assert_eq!((full.neurons.len(), full.iter().count()), (MAX_NEURONS, MAX_EXPERTS));
         let mut read = full.clone();
-        read.averages.values_mut().for_each(|averages| *averages = MovingAverages::default());
+        read.neurons.values_mut().for_each(Experts::clear);
         read.restore(&full.save().unwrap()).unwrap();
         assert_eq!(read, full);
     }
@@ -286,10 +374,10 @@ mod tests {
     proptest! {
         #[test]
         fn an_average_stays_among_its_scores(scores in proptest::collection::vec(any::<u32>(), 1..60)) {
-            let neuron = neuron(1, 5);
-            let mut board = board(&[neuron]);
-            scores.iter().for_each(|score| { board.record(&neuron, Score::from_parts(*score)); });
-            let average = board.averages_of(&neuron).unwrap().quality.parts();
+            let only = expert(neuron(1, 5), 1);
+            let mut board = board(&[only]);
+            scores.iter().for_each(|score| { board.record(&only, Score::from_parts(*score)); });
+            let average = board.averages_of(&only.neuron).unwrap().quality.parts();
             let (least, most) = (scores.iter().min().unwrap(), scores.iter().max().unwrap());
             // Each step rounds down by less than one part.
             prop_assert!(average <= *most && average >= least.saturating_sub(60));

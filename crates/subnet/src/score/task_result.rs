@@ -1,7 +1,7 @@
 //! Task results: each miner's quality in one task, and its share of the reward.
 //!
-//! Miners whose answers are [alike](Task::alike) form a group, also transitively, and each gets an equal
-//! share of its own reward. Speed does not matter: time does not prove who copied whom. *Quality* does not
+//! Miners whose answers are [alike](Task::alike), each to each, form a group, and each gets an equal share of its own
+//! reward. Speed does not matter: time does not prove who copied whom. *Quality* does not
 //! depend on copies: gateways route by it, and it is not shared.
 //!
 //! # Hazards
@@ -9,12 +9,18 @@
 //!   registration and never pays more than the half; what keeps it small is the price of a registration. It takes
 //!   reward and no questions: the quality that validators publish stays.
 //! * Whether answers are alike is decided by a tolerance. Where it matters, each mechanism says what hiding below it
-//!   costs.
+//!   costs. Two honest models that are alike by chance in one of a hundred tasks lose half a percent by it: sharing is
+//!   counted task by task, and what is lost is in proportion to how often it happens.
 
-use nervure_primitives::NodeId;
+use std::collections::BTreeSet;
+
 use nervure_protocol::{Score, bounds::MAX_MINERS};
 
-use crate::mechanism::{Fingerprint, Reply, Task};
+use super::groups::{Answered, groups};
+use crate::{
+    ScoredExpert,
+    mechanism::{Fingerprint, Reply, Task},
+};
 
 /// The score of a miner's answers to one task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,62 +45,60 @@ impl From<Score> for TaskResult {
     }
 }
 
-/// A miner with its task result.
+/// An expert with its task result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MinerResult {
-    /// The miner.
-    pub node: NodeId,
+    /// The expert.
+    pub expert: ScoredExpert,
+    /// The expert of its group with the smallest id; the expert itself when no other's answers are alike.
+    pub group: ScoredExpert,
     /// Its result.
     pub result: TaskResult,
 }
 
-/// Scores the replies of up to [`MAX_MINERS`] miners to one task; the replies of further miners are not scored.
-pub fn evaluate(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<MinerResult> {
+/// Scores the replies of up to [`MAX_MINERS`] experts to one task; the replies of further experts are not scored.
+///
+/// Nodes share a reward, not experts: a node that serves one model under two names has one reward for it either way,
+/// see [`MovingAverageTable`](super::MovingAverageTable).
+pub fn evaluate(task: &dyn Task, answers: &[(ScoredExpert, Vec<Reply>)]) -> Vec<MinerResult> {
     // Pairs are compared below, so that the work grows with the square of this bound.
     let answers = answers.get(..MAX_MINERS).unwrap_or(answers);
     let scores: Vec<Score> = answers.iter().map(|(_, replies)| task.score(replies)).collect();
     let prints: Vec<Fingerprint> = answers.iter().map(|(_, replies)| task.fingerprint(replies)).collect();
-    let groups = groups(&scores, |a, b| match (prints.get(a), prints.get(b)) {
-        (Some(left), Some(right)) => task.alike(left, right),
-        _ => false,
-    });
-    let result = answers.iter().zip(&scores).zip(&groups);
-    result
-        .map(|(((node, _), quality), group)| {
-            let sharers = groups.iter().filter(|other| *other == group).count();
-            MinerResult { node: *node, result: TaskResult { quality: *quality, sharers } }
-        })
-        .collect()
-}
-
-/// The group of each miner, named by its first member. Worthless answers form no groups: all empty
-/// answers are alike.
-fn groups(scores: &[Score], alike: impl Fn(usize, usize) -> bool) -> Vec<usize> {
-    let mut groups: Vec<usize> = (0..scores.len()).collect();
-    let worth = |at: usize| scores.get(at).is_some_and(|score| *score > Score::ZERO);
-    for late in (0..scores.len()).filter(|at| worth(*at)) {
-        for early in (0..late).filter(|at| worth(*at)) {
-            let (Some(&from), Some(&to)) = (groups.get(late), groups.get(early)) else { continue };
-            if from != to && alike(early, late) {
-                // The smaller name stays: it is the first member of both groups, and the result does not
-                // depend on the order.
-                let (from, to) = (from.max(to), from.min(to));
-                groups.iter_mut().filter(|group| **group == from).for_each(|group| *group = to);
-            }
+    let answered: Vec<Answered<'_>> = answers
+        .iter()
+        .zip(&scores)
+        .zip(&prints)
+        .map(|(((expert, _), quality), print)| Answered { expert, quality: *quality, print })
+        .collect();
+    let groups = groups(&answered, |left, right| task.alike(left, right));
+    let replies: Vec<&[Reply]> = answers.iter().map(|(_, replies)| replies.as_slice()).collect();
+    let settled = task.settle(&replies, &groups, scores.clone());
+    let members = |of: usize| answered.iter().zip(&groups).filter(move |(_, group)| **group == of);
+    let result = |(at, (one, group)): (usize, (&Answered<'_>, &usize))| {
+        let nodes: BTreeSet<_> = members(*group).map(|(member, _)| member.expert.neuron.node).collect();
+        MinerResult {
+            expert: *one.expert,
+            group: members(*group).map(|(member, _)| *member.expert).min().unwrap_or(*one.expert),
+            // A mechanism that settles fewer scores than there are miners has none for the rest.
+            result: TaskResult {
+                quality: settled.get(at).copied().unwrap_or_default(),
+                sharers: nodes.len(),
+            },
         }
-    }
-    groups
+    };
+    answered.iter().zip(&groups).enumerate().map(result).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use nervure_protocol::{ExpertRequest, testing::key};
-    use proptest::prelude::*;
+    use nervure_primitives::BlockHeight;
+    use nervure_protocol::{ExpertId, ExpertRequest, testing::key};
 
     use super::*;
-    use crate::mechanism::Answer;
+    use crate::{Registration, mechanism::Answer};
 
     /// Scores the first byte of a text in thousandths; texts with the same second byte are alike.
     struct Letters;
@@ -126,10 +130,18 @@ mod tests {
         }
     }
 
-    fn result(texts: &[&str]) -> Vec<MinerResult> {
-        let reply = |text: &str| Reply::new(Answer::Text(text.into()), Duration::ZERO);
-        let answer = |(seed, text): (u8, &&str)| (key(seed).node_id(), vec![reply(text)]);
-        evaluate(&Letters, &(1u8..).zip(texts).map(answer).collect::<Vec<_>>())
+    /// The results of experts that give these texts, each of the node of this number.
+    fn results(answers: impl IntoIterator<Item = (u8, &'static str)>) -> Vec<MinerResult> {
+        let answer = |(number, (node, text)): (u8, (u8, &str))| {
+            let neuron = Registration { node: key(node).node_id(), block: BlockHeight(1) };
+            let expert = ScoredExpert { neuron, expert: ExpertId::from_bytes([number; 32]) };
+            (expert, vec![Reply::new(Answer::Text(text.into()), Duration::ZERO)])
+        };
+        evaluate(&Letters, &(0u8..).zip(answers).map(answer).collect::<Vec<_>>())
+    }
+
+    fn result(texts: &[&'static str]) -> Vec<MinerResult> {
+        results((1u8..).zip(texts.iter().copied()))
     }
 
     #[test]
@@ -144,29 +156,16 @@ mod tests {
     }
 
     #[test]
+    fn one_node_under_two_names_does_not_share_with_itself() {
+        let result = results([(1, "da"), (1, "da"), (2, "db")]);
+        assert!(result.iter().all(|result| result.result.sharers == 1));
+        let copied = results([(1, "da"), (1, "da"), (2, "da")]);
+        assert!(copied.iter().all(|result| result.result.sharers == 2), "two nodes, not three experts");
+    }
+
+    #[test]
     fn miners_without_answers_form_no_group() {
         let result = result(&["\0a", "\0a", "da"]);
         assert!(result.iter().all(|result| result.result.sharers == 1));
-    }
-
-    proptest! {
-        #[test]
-        fn groups_hold_what_is_linked_and_nothing_else(links in proptest::collection::vec((0usize..8, 0usize..8), 0..12)) {
-            let linked = |a: usize, b: usize| links.contains(&(a, b)) || links.contains(&(b, a));
-            let groups = groups(&[Score::ONE; 8], linked);
-            for (a, b) in &links {
-                prop_assert_eq!(groups[*a], groups[*b]);
-            }
-            // What can be reached along links has the same number.
-            for start in 0..8 {
-                let mut reached = vec![start];
-                while let Some(next) = (0..8).find(|n| !reached.contains(n) && reached.iter().any(|r| linked(*r, *n))) {
-                    reached.push(next);
-                }
-                let same: Vec<_> = (0..8).filter(|n| groups[*n] == groups[start]).collect();
-                reached.sort();
-                prop_assert_eq!(same, reached);
-            }
-        }
     }
 }

@@ -1,7 +1,10 @@
 //! The weights that a validator commits, from its moving averages.
 //!
-//! A weight is proportional to a power of the average reward, and less for neurons with few tasks; the
-//! largest is 65,535, and weights that round to 0 are left out.
+//! A weight is proportional to the average reward, which copies share, and to a power of what the reward would be if
+//! no answers were shared. So the best are paid more than in proportion, and two miners with one model weigh together
+//! what one would: a power of the shared reward would leave them half of that, and who copies a miner could take three
+//! quarters of its pay. A neuron with few tasks weighs less; the largest weight is 65,535, and weights that round to 0
+//! are left out.
 
 use nervure_primitives::Uid;
 
@@ -29,7 +32,9 @@ impl MovingAverageTable {
     fn worth(&self, averages: MovingAverages) -> u64 {
         // A newcomer counts in proportion to its tasks: one lucky answer does not pay like a long record.
         let known = Score::ratio(averages.tasks.into(), self.rules.ramp.into());
-        let raised = (0..self.rules.power).fold(Score::ONE, |worth, _| worth.times(averages.reward));
+        // At least the reward: a state that was saved before there were unshared averages has none.
+        let unshared = averages.unshared.max(averages.reward);
+        let raised = (1..self.rules.power).fold(averages.reward, |worth, _| worth.times(unshared));
         u64::from(raised.times(known).parts())
     }
 }
@@ -39,10 +44,20 @@ mod tests {
     use nervure_primitives::{BlockHeight, NodeId};
     use proptest::prelude::*;
 
-    use super::{super::ScoringRules, *};
+    use nervure_protocol::ExpertId;
+
+    use super::{
+        super::{ScoringRules, TaskResult},
+        *,
+    };
+    use crate::ScoredExpert;
 
     fn neuron(number: u8) -> Registration {
         Registration { node: NodeId::from_bytes([number; 32]), block: BlockHeight(1) }
+    }
+
+    fn expert(number: u8) -> ScoredExpert {
+        ScoredExpert { neuron: neuron(number), expert: ExpertId::from_bytes([number; 32]) }
     }
 
     fn slots(count: usize) -> Vec<(Uid, Registration)> {
@@ -53,7 +68,7 @@ mod tests {
         let mut board = MovingAverageTable::new(rules).unwrap();
         board.set_registered(slots(scores.len()).into_iter().map(|(_, neuron)| neuron));
         for (number, (score, times)) in scores.iter().enumerate() {
-            (0..*times).for_each(|_| assert!(board.record(&neuron(number as u8), *score)));
+            (0..*times).for_each(|_| assert!(board.record(&expert(number as u8), *score)));
         }
         board
     }
@@ -73,6 +88,32 @@ mod tests {
         let board = board(ScoringRules::default(), &[(Score::ONE, 1), (Score::ratio(9, 10), 30)]);
         let weights = board.weights(slots(2));
         assert!(weights[0].1 < weights[1].1 / 5, "{weights:?}");
+    }
+
+    /// The weights of a miner alone, with a copy, and with a worse copy, beside another miner; one task after the other.
+    #[test]
+    fn a_copy_takes_half_and_both_together_weigh_what_one_did() {
+        let whole = TaskResult { quality: Score::ratio(8, 10), sharers: 1 };
+        let half = TaskResult { sharers: 2, ..whole };
+        let weights = |results: &[TaskResult], power| {
+            let rules = ScoringRules { power, ..ScoringRules::default() };
+            let mut board = MovingAverageTable::new(rules).unwrap();
+            board.set_registered(slots(results.len()).into_iter().map(|(_, neuron)| neuron));
+            for (number, result) in results.iter().enumerate() {
+                (0..30).for_each(|_| assert!(board.record(&expert(number as u8), *result)));
+            }
+            board
+                .weights(slots(results.len()))
+                .into_iter()
+                .map(|(_, weight)| f64::from(weight))
+                .collect::<Vec<_>>()
+        };
+        for power in 1..=4 {
+            let shared = weights(&[whole, half, half], power);
+            assert!((shared[1] / shared[0] - 0.5).abs() < 0.001, "{power}: {shared:?}");
+            // The square of the shared reward left them a quarter each.
+            assert!((shared[1] + shared[2]) / shared[0] > 0.999);
+        }
     }
 
     #[test]

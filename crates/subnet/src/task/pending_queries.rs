@@ -140,7 +140,7 @@ mod tests {
     use nervure_protocol::{Receipt, request_hash};
 
     use super::*;
-    use nervure_protocol::testing::{MESH, NOW, key};
+    use nervure_protocol::testing::{self, MESH, NOW, key};
 
     const SETTLED_AT: UnixMillis = UnixMillis(NOW.0 + 100);
 
@@ -156,14 +156,11 @@ mod tests {
 
     fn receipt(asked: &PendingQuery, change: impl FnOnce(&mut Receipt)) -> Vec<u8> {
         let mut receipt = Receipt {
-            netuid: asked.netuid,
-            asker: key(1).node_id(),
-            miner: asked.miner,
             query: asked.query,
             request: asked.request,
             answer: answer(),
-            received_at: NOW,
             took_ms: 90,
+            ..testing::receipt(key(1).node_id(), asked.miner)
         };
         change(&mut receipt);
         let signer = if receipt.miner == key(3).node_id() { 3 } else { 2 };

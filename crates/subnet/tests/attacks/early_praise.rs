@@ -7,7 +7,7 @@
 use nervure_protocol::{LiveScore, LiveScores, Score, SignedLiveScores};
 use nervure_subnet::{Trust, score::LiveScoreTable};
 
-use crate::world::{Ledger, MESH, NOW, SUBNET, id, key, registration};
+use crate::world::{Ledger, MESH, NOW, SUBNET, expert, id, key};
 
 const FRIENDS: [u8; 2] = [1, 2];
 const HONEST: [u8; 3] = [3, 4, 5];
@@ -15,7 +15,7 @@ const OLD: u8 = 10;
 const NEW: u8 = 11;
 
 fn published(by: u8, miner: u8, score: Score) -> SignedLiveScores {
-    let score = LiveScore { node: id(miner), block: registration(miner).block, score, tasks: 1_000 };
+    let score = LiveScore::new(expert(miner).expert, score, 1_000);
     let said = LiveScores { netuid: SUBNET, validator: id(by), issued_at: NOW, scores: vec![score] };
     let bytes = SignedLiveScores::sign(&key(by), &MESH, said).unwrap().bytes().to_vec();
     SignedLiveScores::verify(&bytes, &MESH, NOW, &Ledger).unwrap()
@@ -30,14 +30,14 @@ fn newcomer(speaking: &[u8]) -> Trust {
     for validator in speaking {
         assert!(book.insert(&published(*validator, OLD, Score::ratio(9, 10)), NOW));
     }
-    Trust::new(None, book.median_of(&registration(NEW), |_| 1, NOW))
+    Trust::new(None, book.median_of(&expert(NEW).expert, |_| 1, NOW))
 }
 
 #[test]
 fn early_praise_by_a_few_keeps_a_newcomer() {
     let trust = newcomer(&HONEST);
     assert!(trust.is_newcomer(), "{trust:?}");
-    assert_eq!(trust.quality().to_string(), "0.5000");
+    assert_eq!(trust.quality().to_string(), "0.0000");
     let alone = newcomer(&[]);
     assert!(
         !alone.is_newcomer() && alone.quality() == Score::ONE,

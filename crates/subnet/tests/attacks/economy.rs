@@ -1,6 +1,9 @@
 //! A subnet on the real ledger whose miners' quality drifts, for attacks that are about weights: honest validators
 //! test, average and weigh; one of them follows another strategy.
 
+use std::collections::VecDeque;
+
+use nervure_consensus::yuma::BondsRule;
 use nervure_ledger::{
     block::BlockContext,
     spec::{MeshSpec, NodeSpec, Role},
@@ -12,10 +15,13 @@ use nervure_primitives::{Amount, BlockHeight, Hash, NodeId, NodeKey, Uid};
 use nervure_protocol::Score;
 use nervure_subnet::{
     Dice, Registration,
-    score::{MovingAverageTable, ScoringRules},
+    score::{MovingAverageTable, ScorePublication, ScoringRules},
 };
 
-use crate::world::{SUBNET, key, registration};
+use crate::world::{SUBNET, expert_of, key, registration};
+
+#[path = "economy/readers.rs"]
+mod readers;
 
 const VALIDATORS: u8 = 8;
 
@@ -25,9 +31,6 @@ const ATTACKER: u8 = VALIDATORS - 1;
 const MINERS: u8 = 24;
 const FIRST_MINER: u8 = 50;
 const FIRST_VALIDATOR: u8 = 100;
-
-/// Tasks of each validator for each miner in an epoch.
-const TASKS: u32 = 20;
 
 /// Epochs before earnings are counted.
 const WARM_UP: u64 = 10;
@@ -45,10 +48,72 @@ pub(crate) enum Strategy {
     Honest,
     /// Tests no miner, and copies the weights that the others last revealed.
     Copies,
+    /// Tests no miner, and continues the trend of the weights that the others revealed.
+    Continues,
+    /// Tests no miner, and copies one validator's weights.
+    CopiesOne,
+    /// Tests no miner, and adds noise to the weights that the others last revealed.
+    AddsNoise,
+    /// Tests no miner, and weighs by all that the others measured, as if they told it before they commit.
+    IsTold,
+    /// Tests no miner, and corrects the weights that were revealed last by this part of what the published live scores
+    /// differ from them, in percent.
+    ReadsScores(u8),
+    /// Tests every second miner, and copies the weights of the rest.
+    TestsHalf,
     /// Commits honestly and reveals an epoch too late.
     RevealsLate,
     /// Tests no miner, commits several guesses, and reveals the one nearest to the revealed weights of the others.
     ChoosesReveal,
+}
+
+/// Which live scores validators publish in an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Publication {
+    /// Those of now.
+    AtOnce,
+    /// Those of the last epoch, and falls: [`ScorePublication`].
+    WithWeights,
+}
+
+/// The rules of a subnet, and how its miners change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// How far a miner's quality moves in an epoch, at most.
+    pub(crate) drift: f64,
+    pub(crate) commit_reveal: bool,
+    /// The part of the dividends that follows it, of 65,535.
+    pub(crate) peer_prediction: u16,
+    pub(crate) bonds: BondsRule,
+    /// The power of a miner's reward that weights are proportional to.
+    pub(crate) power: u8,
+    /// Epochs that weights wait for longer than commit and reveal take.
+    pub(crate) delay: usize,
+    /// Tasks of each validator for each miner in an epoch.
+    pub(crate) tasks: u32,
+    pub(crate) publication: Publication,
+}
+
+impl Rules {
+    /// Those of a new subnet of a new mesh.
+    pub(crate) fn new(drift: f64) -> Self {
+        let (economy, power) = (MeshSpec::test("economy").economy, ScoringRules::default().power);
+        Self {
+            drift,
+            commit_reveal: economy.subnet.commit_reveal,
+            peer_prediction: economy.peer_prediction.unwrap_or(0),
+            bonds: economy.subnet.bonds,
+            power,
+            delay: 0,
+            tasks: 20,
+            publication: Publication::WithWeights,
+        }
+    }
+
+    /// Before there was peer prediction.
+    pub(crate) fn without_peer_prediction(drift: f64) -> Self {
+        Self { peer_prediction: 0, ..Self::new(drift) }
+    }
 }
 
 /// A subnet and the state of its validators.
@@ -58,18 +123,19 @@ pub(crate) struct Economy {
     validators: Vec<NodeKey>,
     quality: Vec<f64>,
     boards: Vec<MovingAverageTable>,
+    publications: Vec<ScorePublication>,
     committed: Vec<Vec<RevealWeights>>,
+    /// The honest weights that wait until they are committed, by validator.
+    waiting: Vec<VecDeque<Row>>,
     /// The weights that the attacker reveals too late, or saw an epoch ago.
     late: Row,
     dice: Dice,
-    drift: f64,
+    rules: Rules,
 }
 
 /// The earnings of the attacker per unit of stake, as a part of those of the honest validators.
-///
-/// `drift` is how far a miner's quality moves in an epoch, at most.
-pub(crate) fn earned(strategy: Strategy, commit_reveal: bool, drift: f64) -> f64 {
-    let mut economy = Economy::new(commit_reveal, drift);
+pub(crate) fn earned(strategy: Strategy, rules: Rules) -> f64 {
+    let mut economy = Economy::new(rules);
     (0..WARM_UP).for_each(|_| drop(economy.epoch(strategy)));
     let mut sums = [0.0; VALIDATORS as usize];
     for _ in 0..EPOCHS {
@@ -85,10 +151,12 @@ fn validator(index: u8) -> NodeKey {
     key(FIRST_VALIDATOR + index)
 }
 
-fn spec(commit_reveal: bool) -> MeshSpec {
+fn spec(rules: &Rules) -> MeshSpec {
     let mut spec = MeshSpec::test("economy");
-    let rules = &mut spec.economy.subnet;
-    (rules.tempo, rules.weights_interval, rules.commit_reveal) = (6, 0, commit_reveal);
+    spec.economy.peer_prediction = Some(rules.peer_prediction);
+    let subnet = &mut spec.economy.subnet;
+    (subnet.tempo, subnet.weights_interval) = (6, 0);
+    (subnet.commit_reveal, subnet.bonds) = (rules.commit_reveal, rules.bonds);
     let listed = |node: NodeKey, role, tokens| {
         NodeSpec::new(node.node_id(), role)
             .in_subnets([SUBNET])
@@ -101,34 +169,43 @@ fn spec(commit_reveal: bool) -> MeshSpec {
 }
 
 impl Economy {
-    fn new(commit_reveal: bool, drift: f64) -> Self {
-        let mut board = MovingAverageTable::new(ScoringRules::default()).unwrap();
+    fn new(rules: Rules) -> Self {
+        let scoring = ScoringRules { power: rules.power, ..ScoringRules::default() };
+        let mut board = MovingAverageTable::new(scoring).unwrap();
         let miners: Vec<_> = (0..MINERS).map(|index| registration(FIRST_MINER + index)).collect();
         board.set_registered(miners.iter().copied());
         let mut dice = Dice::new(7.into());
         let quality = (0..MINERS).map(|_| unit(&mut dice)).collect();
         Self {
-            state: LedgerState::genesis(&spec(commit_reveal)).unwrap(),
+            state: LedgerState::genesis(&spec(&rules)).unwrap(),
             miners,
             validators: (0..VALIDATORS).map(validator).collect(),
             quality,
             boards: vec![board; VALIDATORS.into()],
+            publications: vec![ScorePublication::default(); VALIDATORS.into()],
             committed: vec![Vec::new(); VALIDATORS.into()],
+            waiting: vec![VecDeque::new(); VALIDATORS.into()],
             late: Row::new(),
             dice,
-            drift,
+            rules,
         }
     }
 
     /// Runs one epoch. Returns what each validator earned in it, as a part of all.
     fn epoch(&mut self, strategy: Strategy) -> Vec<f64> {
         let epoch = self.subnet().epoch;
+        for publication in &mut self.publications {
+            publication.epoch_began(epoch);
+        }
         self.drift();
         self.test();
         if self.subnet().hyperparameters.commit_reveal {
             self.commit_and_reveal(strategy)
         } else {
             self.set(strategy)
+        }
+        for (publication, board) in self.publications.iter_mut().zip(&self.boards) {
+            publication.weights_made(epoch, board);
         }
         while self.subnet().epoch == epoch {
             self.block(Vec::new());
@@ -141,7 +218,7 @@ impl Economy {
 
     fn drift(&mut self) {
         for quality in &mut self.quality {
-            let step = (unit(&mut self.dice) * 2.0 - 1.0) * self.drift;
+            let step = (unit(&mut self.dice) * 2.0 - 1.0) * self.rules.drift;
             *quality = (*quality + step).clamp(0.0, 1.0);
         }
     }
@@ -149,11 +226,11 @@ impl Economy {
     fn test(&mut self) {
         for board in &mut self.boards {
             for (miner, quality) in self.miners.iter().zip(&self.quality) {
-                for _ in 0..TASKS {
+                for _ in 0..self.rules.tasks {
                     let luck = (unit(&mut self.dice) - 0.5) * 0.2;
                     let result =
                         Score::from_parts(((quality + luck).clamp(0.0, 1.0) * f64::from(u32::MAX)) as u32);
-                    assert!(board.record(miner, result));
+                    assert!(board.record(&expert_of(miner), result));
                 }
             }
         }
@@ -166,9 +243,9 @@ impl Economy {
         self.block(honest);
         let own = self.honest(ATTACKER);
         let weights = match strategy {
-            Strategy::Honest => own,
-            Strategy::Copies | Strategy::ChoosesReveal => self.seen(),
             Strategy::RevealsLate => std::mem::replace(&mut self.late, own),
+            Strategy::ChoosesReveal => self.seen(),
+            _ => self.odd(strategy),
         };
         self.block(vec![(ATTACKER, set(weights))]);
     }
@@ -176,11 +253,10 @@ impl Economy {
     fn commit_and_reveal(&mut self, strategy: Strategy) {
         let shown = |index: u8| self.committed[usize::from(index)].first().map(|row| (index, reveal(row)));
         let honest = (0..VALIDATORS).filter(|index| {
-            strategy == Strategy::Honest || strategy == Strategy::Copies || *index != ATTACKER
+            !matches!(strategy, Strategy::ChoosesReveal | Strategy::RevealsLate) || *index != ATTACKER
         });
         self.block(honest.filter_map(shown).collect());
         match strategy {
-            Strategy::Honest | Strategy::Copies => {}
             Strategy::ChoosesReveal => {
                 let best = self.nearest();
                 self.block(best.map(|row| (ATTACKER, reveal(&row))).into_iter().collect());
@@ -190,13 +266,14 @@ impl Economy {
                 let before = std::mem::replace(&mut self.late, now.unwrap_or_default());
                 self.block(vec![(ATTACKER, reveal(&self.row(ATTACKER, before)))]);
             }
+            _ => {}
         }
         let mut calls = Vec::new();
         for index in 0..VALIDATORS {
             let rows = match strategy {
-                Strategy::Copies if index == ATTACKER => vec![self.seen()],
                 Strategy::ChoosesReveal if index == ATTACKER => self.guesses(),
-                _ => vec![self.honest(index)],
+                _ if index == ATTACKER => vec![self.odd(strategy)],
+                _ => vec![self.delayed(index)],
             };
             let rows =
                 rows.into_iter().filter(|row| !row.is_empty()).map(|row| self.row(index, row)).collect();
@@ -221,9 +298,49 @@ impl Economy {
         row
     }
 
+    /// An honest validator's weights, as old as the rules want them.
+    fn delayed(&mut self, index: u8) -> Row {
+        let now = self.honest(index);
+        let waiting = &mut self.waiting[usize::from(index)];
+        waiting.push_back(now);
+        if waiting.len() > self.rules.delay { waiting.pop_front().unwrap() } else { Row::new() }
+    }
+
+    /// The attacker's weights, if it follows a strategy that needs no trick when it reveals.
+    fn odd(&mut self, strategy: Strategy) -> Row {
+        let seen = self.seen();
+        match strategy {
+            Strategy::Copies => seen,
+            Strategy::CopiesOne => self.validator(0).weights.clone(),
+            Strategy::Continues => {
+                let before = std::mem::replace(&mut self.late, seen.clone());
+                let next = |at: u16, was: u16| (2 * u64::from(at)).saturating_sub(was.into()) / 2;
+                seen.iter().map(|(uid, at)| (*uid, next(*at, weight_of(&before, *uid)) as u16)).collect()
+            }
+            Strategy::AddsNoise => {
+                let mut noisy = |at: u16| u64::from(at) * self.dice.within(35, 65) / 100;
+                seen.iter().map(|(uid, at)| (*uid, noisy(*at) as u16)).collect()
+            }
+            Strategy::ReadsScores(part) => self.corrected(f64::from(part) / 100.0),
+            Strategy::IsTold => {
+                let fresh: Vec<Row> = (0..ATTACKER).map(|index| self.honest(index)).collect();
+                self.mean(&fresh.iter().collect::<Vec<_>>())
+            }
+            Strategy::TestsHalf => {
+                let own = self.honest(ATTACKER);
+                let one = |uid: Uid| weight_of(if uid.0.is_multiple_of(2) { &own } else { &seen }, uid);
+                seen.iter().map(|(uid, _)| (*uid, one(*uid))).collect()
+            }
+            Strategy::Honest | Strategy::RevealsLate | Strategy::ChoosesReveal => self.delayed(ATTACKER),
+        }
+    }
+
     /// The mean of the weights that the honest validators have revealed.
     fn seen(&self) -> Row {
-        let rows: Vec<&Row> = (0..ATTACKER).map(|index| &self.validator(index).weights).collect();
+        self.mean(&(0..ATTACKER).map(|index| &self.validator(index).weights).collect::<Vec<_>>())
+    }
+
+    fn mean(&self, rows: &[&Row]) -> Row {
         let sum = |uid| rows.iter().map(|row| u64::from(weight_of(row, uid))).sum::<u64>();
         let mean = |uid| (sum(uid) / rows.len() as u64) as u16;
         let miners = self.miners.iter().map(|miner| self.uid(&miner.node));
@@ -281,6 +398,7 @@ impl Economy {
             signed.push(Checked::new(&transaction.seal(key, &mesh).unwrap(), &mesh));
         }
         self.state.advance(&BlockContext::default(), &signed).unwrap();
+        assert_eq!(self.state.held(), u128::from(self.state.issuance()), "no token is made or lost");
     }
 }
 

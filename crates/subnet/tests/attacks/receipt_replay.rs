@@ -3,7 +3,10 @@
 //! Defence: a receipt binds asker, miner, query, request and answer, and settles a query once.
 
 use nervure_primitives::Hash;
-use nervure_protocol::{AnswerHasher, Receipt, ReceiptError, SignedReceipt, request_hash};
+use nervure_protocol::{
+    AnswerHasher, ExpertEvent, FinishReason, Receipt, ReceiptError, SignedReceipt, Usage, request_hash,
+    testing,
+};
 use nervure_subnet::task::{PendingQueries, PendingQuery, SettleError};
 
 use crate::world::{MESH, NOW, SUBNET, id, key};
@@ -23,20 +26,18 @@ fn asked(number: u8) -> PendingQuery {
 
 fn answer() -> Hash {
     let mut hasher = AnswerHasher::default();
-    hasher.chunk(b"an answer");
-    hasher.finish()
+    hasher.event(&ExpertEvent::Text("an answer".into()));
+    hasher.finish(Usage::default(), FinishReason::Stop)
 }
 
 fn receipt(asked: &PendingQuery) -> Vec<u8> {
     let receipt = Receipt {
         netuid: asked.netuid,
-        asker: id(ASKER),
-        miner: asked.miner,
         query: asked.query,
         request: asked.request,
         answer: answer(),
         received_at: NOW,
-        took_ms: 0,
+        ..testing::receipt(id(ASKER), asked.miner)
     };
     SignedReceipt::sign(&key(MINER), &MESH, receipt).unwrap().bytes().to_vec()
 }
@@ -48,7 +49,7 @@ fn replayed(asker: Accepts<'_>, other: Accepts<'_>) -> usize {
     assert!(asker(&first, &answer()), "the honest receipt is accepted");
     let again = asker(&first, &answer());
     // The second query is not answered; all that arrives is the first one's receipt.
-    let for_another = asker(&first, &AnswerHasher::default().finish());
+    let for_another = asker(&first, &AnswerHasher::default().finish(Usage::default(), FinishReason::Stop));
     let elsewhere = other(&first, &answer());
     [again, for_another, elsewhere].into_iter().filter(|accepted| *accepted).count()
 }

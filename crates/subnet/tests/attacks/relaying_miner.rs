@@ -2,20 +2,21 @@
 //!
 //! Defence: look-alikes share one reward.
 
-use nervure_primitives::{NodeId, Uid};
+use nervure_primitives::Uid;
 use nervure_subnet::{
+    ScoredExpert,
     mechanism::{Answer, Reply, Task},
     score::{MinerResult, MovingAverageTable, ScoringRules, evaluate},
 };
 
-use crate::world::{corpus, id, model, next_byte, registration};
+use crate::world::{corpus, expert, model, next_byte, registration};
 
 const GOOD: u8 = 10;
 const OTHER: u8 = 11;
 const RELAY: u8 = 12;
 
 /// A function that evaluates a task.
-type Evaluate = fn(&dyn Task, &[(NodeId, Vec<Reply>)]) -> Vec<MinerResult>;
+type Evaluate = fn(&dyn Task, &[(ScoredExpert, Vec<Reply>)]) -> Vec<MinerResult>;
 
 /// The same answers, a hundredth of the mass spread out.
 fn relayed(replies: &[Reply]) -> Vec<Reply> {
@@ -27,9 +28,10 @@ fn relayed(replies: &[Reply]) -> Vec<Reply> {
 }
 
 /// Each on its own.
-fn undefended(task: &dyn Task, answers: &[(NodeId, Vec<Reply>)]) -> Vec<MinerResult> {
-    let alone = |(node, replies): &(NodeId, Vec<Reply>)| MinerResult {
-        node: *node,
+fn undefended(task: &dyn Task, answers: &[(ScoredExpert, Vec<Reply>)]) -> Vec<MinerResult> {
+    let alone = |(expert, replies): &(ScoredExpert, Vec<Reply>)| MinerResult {
+        expert: *expert,
+        group: *expert,
         result: task.score(replies).into(),
     };
     answers.iter().map(alone).collect()
@@ -41,15 +43,14 @@ fn weights(evaluate: Evaluate, relay: bool) -> [f64; 3] {
     board.set_registered([GOOD, OTHER, RELAY].map(registration));
     let (mechanism, corpus) = (next_byte(), corpus());
     for seed in 0..30u64 {
-        let task = mechanism.draw(seed.into(), &corpus).unwrap();
+        let task = mechanism.draw(seed.into(), &corpus.clone().into()).unwrap();
         let good = model(task.requests(), 0.75, 1);
-        let mut answers = vec![(id(OTHER), model(task.requests(), 0.5, 3)), (id(GOOD), good.clone())];
+        let mut answers = vec![(expert(OTHER), model(task.requests(), 0.5, 3)), (expert(GOOD), good.clone())];
         if relay {
-            answers.push((id(RELAY), relayed(&good)));
+            answers.push((expert(RELAY), relayed(&good)));
         }
         for result in evaluate(task.as_ref(), &answers) {
-            let seed = [GOOD, OTHER, RELAY].into_iter().find(|seed| id(*seed) == result.node).unwrap();
-            assert!(board.record(&registration(seed), result.result));
+            assert!(board.record(&result.expert, result.result));
         }
     }
     let slots = [GOOD, OTHER, RELAY].map(|seed| (Uid(seed.into()), registration(seed)));
@@ -74,9 +75,9 @@ fn relaying_gains_nothing() {
 
 #[test]
 fn an_honest_miner_with_another_model_shares_its_reward_with_no_one() {
-    let task = next_byte().draw(1.into(), &corpus()).unwrap();
+    let task = next_byte().draw(1.into(), &corpus().into()).unwrap();
     let answers: Vec<_> =
-        (0..6u8).map(|n| (id(10 + n), model(task.requests(), 0.4 + 0.1 * f32::from(n), n))).collect();
+        (0..6u8).map(|n| (expert(10 + n), model(task.requests(), 0.4 + 0.1 * f32::from(n), n))).collect();
     let result = evaluate(task.as_ref(), &answers);
     let apart = result.iter().filter(|result| result.result.sharers == 1).count();
     assert!(apart >= 4, "{result:?}");
@@ -85,14 +86,13 @@ fn an_honest_miner_with_another_model_shares_its_reward_with_no_one() {
 /// Copying takes reward and must not take questions: gateways hear of quality, not of shares.
 #[test]
 fn being_copied_costs_no_reputation() {
-    let task = next_byte().draw(1.into(), &corpus()).unwrap();
+    let task = next_byte().draw(1.into(), &corpus().into()).unwrap();
     let good = model(task.requests(), 0.75, 1);
-    let answers: Vec<_> = (10..16).map(|seed| (id(seed), good.clone())).collect();
+    let answers: Vec<_> = (10..16).map(|seed| (expert(seed), good.clone())).collect();
     let mut board = MovingAverageTable::new(ScoringRules::default()).unwrap();
     board.set_registered((10..16).map(registration));
     for result in evaluate(task.as_ref(), &answers) {
-        let seed = (10..16).find(|seed| id(*seed) == result.node).unwrap();
-        assert!(board.record(&registration(seed), result.result));
+        assert!(board.record(&result.expert, result.result));
     }
     let averages = board.averages_of(&registration(GOOD)).unwrap();
     assert_eq!(averages.quality, task.score(&good));

@@ -6,7 +6,7 @@ use nervure_primitives::{BlockHeight, Netuid, NodeId};
 use nervure_protocol::{LiveScore, LiveScores, Neurons, Score, SignedLiveScores};
 use nervure_subnet::score::{LiveScoreTable, MAX_VALIDATORS};
 
-use crate::world::{Ledger, MESH, NOW, SUBNET, id, key, registration};
+use crate::world::{Ledger, MESH, NOW, SUBNET, expert, id, key};
 
 const HONEST: [u8; 3] = [1, 2, 3];
 const GOOD: u8 = 10;
@@ -27,9 +27,9 @@ impl Neurons for AllValidators {
 }
 
 fn published(by: u8, good: Score, friend: Score) -> Vec<u8> {
-    let score = |miner, score| LiveScore { node: id(miner), block: BlockHeight(1), score, tasks: 20 };
+    let score = |miner, score| LiveScore::new(expert(miner).expert, score, 20);
     let mut scores = vec![score(GOOD, good), score(FRIEND, friend)];
-    scores.sort_by_key(|score| score.node);
+    scores.sort_by_key(|score| score.expert);
     let message = LiveScores { netuid: SUBNET, validator: id(by), issued_at: NOW, scores };
     SignedLiveScores::sign(&key(by), &MESH, message).unwrap().bytes().to_vec()
 }
@@ -44,7 +44,7 @@ fn opinions(neurons: &impl Neurons, stake: impl Fn(&NodeId) -> u64 + Copy) -> [O
     };
     SPAMMERS.for_each(|spammer| hear(published(spammer, Score::ZERO, Score::ONE)));
     HONEST.iter().for_each(|validator| hear(published(*validator, Score::ratio(9, 10), Score::ratio(1, 10))));
-    [GOOD, FRIEND].map(|miner| book.median_of(&registration(miner), stake, NOW).map(|opinion| opinion.score))
+    [GOOD, FRIEND].map(|miner| book.median_of(&expert(miner).expert, stake, NOW).map(|opinion| opinion.score))
 }
 
 #[test]

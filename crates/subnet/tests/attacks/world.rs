@@ -6,9 +6,9 @@ use std::{
 };
 
 use nervure_primitives::{BlockHeight, MechanismSpec, MeshId, Netuid, NodeId, NodeKey, UnixMillis};
-use nervure_protocol::{ExpertRequest, Neurons};
+use nervure_protocol::{ExpertId, ExpertRequest, Neurons};
 use nervure_subnet::{
-    Dice, Registration,
+    Dice, Registration, ScoredExpert,
     mechanism::{Answer, Corpus, Document, Mechanism, Reply, build},
 };
 
@@ -42,6 +42,16 @@ pub(crate) fn registration(seed: u8) -> Registration {
     Registration { node: id(seed), block: BlockHeight(1) }
 }
 
+/// The only expert of a neuron.
+pub(crate) fn expert_of(neuron: &Registration) -> ScoredExpert {
+    ScoredExpert { neuron: *neuron, expert: ExpertId::from_bytes(*neuron.node.as_bytes()) }
+}
+
+/// The only expert of a node.
+pub(crate) fn expert(seed: u8) -> ScoredExpert {
+    expert_of(&registration(seed))
+}
+
 /// A text in which each byte mostly follows from the last one.
 fn text() -> Arc<[u8]> {
     let mut dice = Dice::new(42.into());
@@ -62,8 +72,9 @@ pub(crate) fn corpus() -> Corpus {
     Corpus::new([Document { capability: "text.generate".parse().unwrap(), text: TEXT.clone() }])
 }
 
+/// Distributions only: the models of these tests complete nothing.
 pub(crate) fn next_byte() -> Box<dyn Mechanism> {
-    build(&MechanismSpec::named("next-byte")).unwrap()
+    build(&MechanismSpec::named("next-byte").with("completions", 0)).unwrap()
 }
 
 /// The replies of a model that knows the rule of the text as surely as `sure`, each model with an opinion of its own

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use super::{
-    super::{Answer, MechanismSpec, build},
+    super::{Answer, Corpus, MechanismSpec, build, corpus::tests::document},
     *,
 };
 
+/// All texts in one query.
 fn task(seed: u64) -> EmbeddingTask {
     let mut dice = Dice::new(seed.into());
     let triples = (0..16).map(|_| wordings::triple(&mut dice)).collect();
-    EmbeddingTask::new(triples, &mut dice, 5)
+    let mut task = EmbeddingTask::new(5);
+    task.add(Texts { triples, fillers: vec![] }, 48, &mut dice);
+    task
 }
 
 fn replies(vectors: Vec<Vec<f32>>) -> Vec<Reply> {
@@ -89,13 +92,64 @@ fn turned_and_stretched_copies_are_alike_and_other_models_are_not() {
     assert!(!task.alike(&own, &task.fingerprint(&[])) && !task.alike(&print(vec![]), &print(vec![])));
 }
 
+/// Vectors by the text: those of a statement and the same in other words are near each other.
+fn read_model(task: &dyn Task) -> Vec<Reply> {
+    let vector = |text: &String| {
+        let mut vector = vec![0.1f32; 26];
+        text.bytes().filter(u8::is_ascii_lowercase).for_each(|byte| vector[usize::from(byte - b'a')] += 1.0);
+        vector
+    };
+    let reply = |request: &ExpertRequest| {
+        let ExpertRequest::Embed { inputs } = request else { panic!("{request:?}") };
+        Reply::new(Answer::Vectors(inputs.iter().map(vector).collect()), Duration::ZERO)
+    };
+    task.requests().iter().map(reply).collect()
+}
+
+fn private_texts() -> Material {
+    let text = |words: [&str; 3]| words.join(" ").repeat(2_000).into_bytes();
+    Corpus::new([
+        document("text.a", &text(["river", "silver", "liver"])),
+        document("text.b", &text(["thumb", "dumb", "plumb"])),
+    ])
+    .into()
+}
+
 #[test]
-fn texts_are_shuffled_and_fit_one_question() {
+fn texts_come_in_queries_like_those_of_users() {
     let mechanism = build(&MechanismSpec::named("embedding").with("triples", 40)).unwrap();
-    let task = mechanism.draw(7.into(), &Corpus::default()).unwrap();
-    let [ExpertRequest::Embed { inputs }] = task.requests() else { panic!("one question") };
-    assert_eq!(inputs.len(), 120);
+    let mut sizes = std::collections::BTreeSet::new();
+    for seed in 0..20u64 {
+        let task = mechanism.draw(seed.into(), &Material::default()).unwrap();
+        let mut texts = 0;
+        for request in task.requests() {
+            let ExpertRequest::Embed { inputs } = request else { panic!("{request:?}") };
+            assert!(request.validate().is_ok() && inputs.iter().all(|input| !input.is_empty()));
+            sizes.insert(inputs.len());
+            texts += inputs.len();
+        }
+        assert!((120..=120 + 128 + 40).contains(&texts), "{texts}");
+    }
+    assert!(sizes.len() > 10 && sizes.contains(&1), "{sizes:?}");
     assert!(build(&MechanismSpec::named("embedding").with("passages", 17)).is_err());
     let mechanism = build(&MechanismSpec::named("embedding").with("passages", 1)).unwrap();
-    assert!(mechanism.draw(7.into(), &Corpus::default()).is_err(), "no texts to cut passages from");
+    assert!(mechanism.draw(7.into(), &Material::default()).is_err(), "no texts to cut passages from");
+}
+
+#[test]
+fn a_model_is_ranked_over_all_queries_and_a_missing_one_costs_its_triples() {
+    let mechanism = build(&MechanismSpec::named("embedding").with("passages", 16)).unwrap();
+    let material = private_texts();
+    for seed in 0..20u64 {
+        let task = mechanism.draw(seed.into(), &material).unwrap();
+        let mut replies = read_model(task.as_ref());
+        let whole = task.score(&replies);
+        assert!(whole > Score::ratio(3, 4), "{seed}: {whole}");
+        let print = task.fingerprint(&replies);
+        assert!(task.alike(&print, &print));
+        replies[0] = Reply::missing();
+        assert!(task.score(&replies) < whole, "{seed}");
+        replies[0] = Reply::new(Answer::Text("no".into()), Duration::ZERO);
+        assert_eq!(task.score(&replies), Score::ZERO, "another kind of answer is none to the whole task");
+    }
 }

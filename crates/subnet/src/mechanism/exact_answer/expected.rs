@@ -1,11 +1,13 @@
 //! The right answer, and when a miner's text gives it.
 //!
-//! Lenient in spelling: case of the marker, Markdown around it, thousands separators, quotes, brackets, several ways
-//! to write a date. Strict in meaning: a text that names two different answers names none.
+//! Lenient in spelling: Markdown, thousands separators, quotes, brackets, several ways to write a date, words around a
+//! number. Strict in meaning: only the last line counts, or what is marked as the answer, and two different marked answers
+//! count as none.
 
 use serde_json::Value;
 
 use super::{calendar::Date, extract};
+use crate::Dice;
 
 /// A right answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,26 +35,37 @@ impl Expected {
 
     fn is(&self, answer: &str) -> bool {
         let line = || extract::line(answer);
+        let said = || extract::sole_quoted(line()).unwrap_or_else(|| extract::unquoted(line()));
         match self {
-            Self::Number(number) => extract::number(line()) == Some(*number),
+            Self::Number(number) => {
+                extract::number(line()).or_else(|| extract::sole_number(line())) == Some(*number)
+            }
             Self::List(items) => extract::list(line()) == *items,
-            Self::Word(word) => extract::unquoted(line()).eq_ignore_ascii_case(word),
-            Self::Text(text) => extract::unquoted(line()) == text,
+            Self::Word(word) => said().eq_ignore_ascii_case(word),
+            Self::Text(text) => said() == text,
             Self::Json(value) => extract::json(answer).as_ref() == Some(value),
-            Self::Day(date) => Date::parse(line()) == Some(*date),
+            Self::Day(date) => Date::parse(extract::unquoted(line())) == Some(*date),
         }
     }
 
+    /// Whether a question has to say how the answer is to be written.
+    pub(super) fn has_form(&self) -> bool {
+        !matches!(self, Self::Number(_) | Self::Json(_))
+    }
+
     /// What a question asks for.
-    pub(super) fn form(&self) -> &'static str {
-        match self {
-            Self::Number(_) => "just the number",
-            Self::List(_) => "the items separated by commas",
-            Self::Word(_) => "just the word",
-            Self::Text(_) => "the text itself, without quotes",
-            Self::Json(_) => "the JSON, without any comment after it",
-            Self::Day(_) => "the date as YYYY-MM-DD",
-        }
+    pub(super) fn form(&self, dice: &mut Dice) -> &'static str {
+        let forms: &[&'static str] = match self {
+            Self::Number(_) => &["the number", "the result", "the final number", "a number", "the figure"],
+            Self::List(_) => {
+                &["the items separated by commas", "a comma-separated list", "one line with commas"]
+            }
+            Self::Word(_) => &["the word", "one word", "the single word"],
+            Self::Text(_) => &["the text itself", "the resulting string", "the result without quotes"],
+            Self::Json(_) => &["the JSON", "valid JSON", "the resulting JSON"],
+            Self::Day(_) => &["the date as YYYY-MM-DD", "an ISO date", "the date in the form 2024-03-05"],
+        };
+        dice.pick(forms).copied().unwrap_or_default()
     }
 
     /// The answer as a program would write it.

@@ -1,8 +1,8 @@
 //! Extracts the answer from the text of a model.
 //!
-//! The text after each `Answer:` that begins a line; the whole text when there is none and it is a single line or
-//! begins like JSON. Linear in the text, which is bounded where it came in; JSON is parsed to serde_json's depth of
-//! 128.
+//! The text after each `Answer:` that begins a line; where there is none, the last code block, the whole text if it begins
+//! like JSON, else the last line. Linear in the text, which is bounded where it came in; JSON is parsed to serde_json's
+//! depth of 128.
 
 use serde_json::Value;
 
@@ -12,17 +12,49 @@ const MAX_ANSWER_BYTES: usize = 4096;
 /// What Markdown and politeness put around an answer.
 const DECORATION: [char; 7] = ['*', '#', '>', '`', '_', ' ', '\t'];
 
-/// Every part of `text` that is named as the answer.
+/// Every part of `text` that is marked as the answer; what it ends with, where none is.
 pub(super) fn answers(text: &str) -> Vec<&str> {
-    // What a model thinks aloud before its answer is not its answer.
-    let text = text.rsplit("</think>").next().unwrap_or(text).trim();
+    let text = spoken(text);
+    let marks = marks(text);
+    if marks.is_empty() {
+        return last(text).into_iter().collect();
+    }
+    values(text, &marks)
+}
+
+/// Every part of `text` that is marked as the answer; all of it, where none is and it is one line or begins like JSON.
+pub(super) fn marked(text: &str) -> Vec<&str> {
+    let text = spoken(text);
     let marks = marks(text);
     if marks.is_empty() {
         let alone = !text.is_empty() && (!text.contains('\n') || text.starts_with(['{', '[', '`']));
         return if alone { vec![text] } else { Vec::new() };
     }
+    values(text, &marks)
+}
+
+/// The text without what a model thinks aloud before its answer.
+fn spoken(text: &str) -> &str {
+    text.rsplit("</think>").next().unwrap_or(text).trim()
+}
+
+fn values<'a>(text: &'a str, marks: &[(usize, usize)]) -> Vec<&'a str> {
     let ends = marks.iter().skip(1).map(|(line, _)| *line).chain([text.len()]);
     marks.iter().zip(ends).filter_map(|((_, value), end)| text.get(*value..end)).map(str::trim).collect()
+}
+
+/// What stands for the answer of a text that marks none: what it ends with.
+fn last(text: &str) -> Option<&str> {
+    if let Some((before, _)) = text.rsplit_once("```") {
+        // A block that is closed, from its opening fence on; its content is told from prose by that fence.
+        if let Some(open) = before.rfind("```") {
+            return before.get(open..);
+        }
+    }
+    match text.starts_with(['{', '[']) {
+        true => Some(text),
+        false => text.lines().rev().map(str::trim).find(|line| !line.is_empty()),
+    }
 }
 
 /// Where each line that names an answer begins, and where the answer in it begins.
@@ -57,6 +89,25 @@ fn strip_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
 pub(super) fn line(answer: &str) -> &str {
     let stripped = answer.lines().map(|line| line.trim().trim_matches(DECORATION));
     stripped.filter(|line| line.len() <= MAX_ANSWER_BYTES).find(|line| !line.is_empty()).unwrap_or_default()
+}
+
+/// The only whole number in a line, with words around it; none where there are two or more.
+pub(super) fn sole_number(line: &str) -> Option<i64> {
+    let words = line.split(|c: char| c.is_whitespace() || "()=:;".contains(c));
+    let mut numbers = words.filter(|word| word.bytes().any(|b| b.is_ascii_digit()));
+    let (only, another) = (numbers.next()?, numbers.next());
+    let only = only.trim_matches(DECORATION).trim_end_matches(['.', ',', '!', '?']).trim_matches(DECORATION);
+    number(only).filter(|_| another.is_none())
+}
+
+/// The only part of a line that stands in quotes, bold or code; none where there are two or more.
+pub(super) fn sole_quoted(line: &str) -> Option<&str> {
+    ["**", "`", "\""].into_iter().find_map(|mark| {
+        let mut parts = line.split(mark);
+        let (_, inside, _) = (parts.next()?, parts.next()?, parts.next()?);
+        let sole = parts.next().is_none() && !inside.is_empty();
+        sole.then(|| unquoted(inside.trim()))
+    })
 }
 
 /// The same without quotes around it and a full stop after it.
@@ -130,9 +181,26 @@ mod tests {
     #[test]
     fn a_text_that_names_no_answer_has_none() {
         for text in ["", "it might be 41\nor 42", "I cannot answer: sorry\n42", "answers: 42\n."] {
-            assert!(answers(text).is_empty(), "{text}");
+            assert!(marked(text).is_empty(), "{text}");
         }
         assert_eq!(answers("Answer: 1\nAnswer: 2").len(), 2);
+    }
+
+    #[test]
+    fn a_text_without_a_marker_is_answered_by_its_end() {
+        for (text, end) in [
+            ("First 3.\n\nSo it is 42.\n", "So it is 42."),
+            ("Here:\n```json\n{\"a\": 1}\n```\nDone.", "```json\n{\"a\": 1}\n"),
+            ("{\"a\":\n1}", "{\"a\":\n1}"),
+        ] {
+            assert_eq!(answers(text), [end], "{text}");
+        }
+        assert!(answers(" \n").is_empty());
+        assert_eq!(sole_number("So the total is 42 coins."), Some(42));
+        assert_eq!(sole_number("12 + 3 = 15"), None, "three numbers");
+        assert_eq!(sole_number("= **1,234**."), Some(1234));
+        assert_eq!(sole_quoted("It is **Thursday**."), Some("Thursday"));
+        assert_eq!(sole_quoted("\"a\" or \"b\""), None);
     }
 
     #[test]
@@ -165,6 +233,7 @@ mod tests {
         fn no_text_makes_it_panic(text in "(\\PC|\n|answer:|[0-9,{}\\[\\]`]){0,60}") {
             for answer in answers(&text) {
                 let _ = (number(line(answer)), list(line(answer)), json(answer), unquoted(line(answer)));
+                let _ = (sole_number(answer), sole_quoted(answer), marked(answer));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A question with its answer, and the words in which a question is put.
 //!
-//! Wording varies so that no pattern gives an answer away, and so that tasks look like what people write.
+//! Wording is put together from parts, so that no line of it is in every question, and the form in which an answer is
+//! wanted is often left open, as people leave it.
 
 use super::Expected;
 use crate::Dice;
@@ -18,34 +19,70 @@ pub(super) struct Puzzle {
 }
 
 /// What a question may begin with.
-const OPENINGS: [&str; 8] = [
+const OPENINGS: [&str; 16] = [
+    "",
+    "",
+    "",
     "",
     "",
     "",
     "Hi! ",
+    "hey, ",
     "Please help me with this. ",
     "Quick question: ",
     "I need this for a script. ",
     "One thing: ",
+    "Sorry to bother you again. ",
+    "My colleague and I disagree. ",
+    "ok next one: ",
+    "I am stuck here. ",
 ];
 
-/// How an answer is to be named.
-const CLOSINGS: [&str; 6] = [
-    "Finish with a line that says \"Answer: \" and then",
-    "On the last line, write \"Answer:\" followed by",
-    "You may think aloud first, but end with a line \"Answer:\" and",
-    "Put the result on a line of its own that starts with \"Answer:\", containing",
-    "The last line of your reply should be \"Answer:\" plus",
-    "Conclude with \"Answer:\" and, on the same line,",
+/// How a form is asked for. `{}` is the form.
+const REQUESTS: [&str; 14] = [
+    "Reply with {} only.",
+    "Just {}, please.",
+    "I only need {}.",
+    "No explanation, just {}.",
+    "Give me {} and nothing else.",
+    "Please answer with {}.",
+    "{} is all I need.",
+    "Only {}.",
+    "just {} pls",
+    "I will paste your reply somewhere, so write {} and no other text.",
+    "Keep it short: {}.",
+    "Return {}.",
+    "Output: {}.",
+    "What I want back is {}.",
+];
+
+/// How a form is asked for together with reasons: the answer then stands in the last line.
+const REASONED: [&str; 5] = [
+    "Think it through and finish with {} on the last line.",
+    "Explain briefly, then {} on a line of its own at the end.",
+    "You can show your work, but end with {} alone in the last line.",
+    "Step by step please. Last line: {}.",
+    "Show how you got there, with {} as the final line.",
 ];
 
 impl Puzzle {
     /// Puts `question`, asking for an answer in the form that `expected` has.
     pub(super) fn new(dice: &mut Dice, question: &str, expected: Expected) -> Self {
         let opening = dice.pick(&OPENINGS).copied().unwrap_or_default();
-        let closing = dice.pick(&CLOSINGS).copied().unwrap_or_default();
-        let prompt = format!("{opening}{question} {closing} {}.", expected.form());
-        Self { prompt, expected }
+        let form = expected.form(dice);
+        let closing = match dice.below(10) {
+            // Where the form matters it is always said.
+            0..3 if !expected.has_form() => String::new(),
+            0..7 => worded(dice, &REQUESTS, form),
+            _ => worded(dice, &REASONED, form),
+        };
+        let between = match (closing.is_empty(), dice.below(4)) {
+            (true, _) => "",
+            (false, 0) => "\n\n",
+            (false, 1) => "\n",
+            (false, _) => " ",
+        };
+        Self { prompt: format!("{opening}{question}{between}{closing}"), expected }
     }
 }
 

@@ -1,11 +1,14 @@
 //! The scores of good, echoed, missing and dishonest answers.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use proptest::prelude::*;
 
 use super::{
-    super::{MechanismSpec, build, corpus::tests::document},
+    super::{Corpus, MechanismSpec, build, corpus::tests::document},
     *,
 };
 
@@ -24,9 +27,105 @@ fn task(seed: u64) -> NextByteTask {
     let mut dice = Dice::new(seed.into());
     let corpus = corpus();
     let cells = dice.distinct(32, corpus.cells(192) as u64);
+    let traffic = Traffic::default();
+    // Long enough to say something about the frequencies of bytes.
+    let mut shape = || QueryShape {
+        bytes: 48 + dice.index(144),
+        ..traffic.draw(QueryKind::Distribution, &mut Dice::new(1.into()))
+    };
     let (requests, next) =
-        cells.into_iter().filter_map(|n| question(corpus.cell(n as usize, 192)?, &mut dice)).unzip();
-    NextByteTask { requests, next, rules }
+        cells.into_iter().filter_map(|n| question(corpus.cell(n as usize, 192)?, &shape())).unzip();
+    NextByteTask { requests, next, completions: vec![], cells: vec![], rules }
+}
+
+/// A task with completions, as it is drawn, and what is right in each of its questions.
+fn whole(seed: u64, share: u16) -> NextByteTask {
+    let rules = NextByte { completion_share: share, ..NextByte::default() };
+    let (mut task, mut dice) = (task(seed), Dice::new(seed.into()));
+    for number in 0..16 {
+        let cell = &corpus().cell(number, 192).unwrap().to_vec();
+        let shape = Traffic::default().draw(QueryKind::Complete, &mut dice);
+        let (request, completion) = Completion::of(cell, shape).unwrap();
+        task.requests.push(request);
+        task.completions.push(completion);
+    }
+    NextByteTask { rules, ..task }
+}
+
+/// The answers of a model that finds so many hidden bytes.
+fn with_completions(task: &NextByteTask, mut distributions: Vec<Reply>, found: usize) -> Vec<Reply> {
+    for number in 0..task.completions.len() {
+        let cell = corpus().cell(number, 192).unwrap().to_vec();
+        let mut text = String::from_utf8(cell[192 - HIDDEN..192 - HIDDEN + found].to_vec()).unwrap();
+        text.push_str("\u{0}no more of it");
+        distributions.push(Reply::new(Answer::Text(text), Duration::ZERO));
+    }
+    distributions
+}
+
+/// Prompts are as long as users' are, and what they show of other cells is retired.
+#[test]
+fn long_prompts_retire_what_they_show() {
+    let text: Vec<u8> = (0..60_000u32).flat_map(|n| format!("{n:04x}").into_bytes()).collect();
+    let mut material: Material = Corpus::new([document("text", &text)]).into();
+    let place = |window: &[u8]| text.windows(window.len()).position(|at| at == window).unwrap();
+    let (mut shown, mut longest) = (vec![false; text.len()], 0);
+    let mechanism = build(&MechanismSpec::named("next-byte").with("cell", 64)).unwrap();
+    for seed in 0..4u64 {
+        let task = mechanism.draw(seed.into(), &material).unwrap();
+        let mut fresh = shown.clone();
+        for question in task.requests() {
+            let (context, hidden) = match question {
+                ExpertRequest::Distribution { context } => (context.as_slice(), 1),
+                ExpertRequest::Complete { prompt, .. } => (prompt.as_bytes(), HIDDEN),
+                other => panic!("{other:?}"),
+            };
+            let (start, end) = (place(context), place(context) + context.len());
+            longest = longest.max(context.len());
+            assert!(shown[end..end + hidden].iter().all(|shown| !shown), "it was shown by an earlier task");
+            fresh[start..end].fill(true);
+        }
+        shown = fresh;
+        Arc::make_mut(&mut material.retired).retire(task.cells().iter().copied());
+    }
+    assert!(longest > 1_000, "{longest}");
+}
+
+/// The kinds of a task's questions come as often as users ask for them.
+#[test]
+fn most_questions_are_completions_where_users_complete() {
+    let material: Material = Corpus::new([document("text", &text(9, 60_000))]).into();
+    let share = |user_mix| {
+        let mechanism = NextByte { user_mix, ..NextByte::default() };
+        let drawn =
+            (0..20u64).flat_map(|seed| mechanism.draw(seed.into(), &material).unwrap().requests().to_vec());
+        let (mut distributions, mut all) = (0, 0);
+        for request in drawn {
+            all += 1;
+            distributions += usize::from(matches!(request, ExpertRequest::Distribution { .. }));
+        }
+        distributions * 100 / all
+    };
+    assert!(share(1) < 30 && share(0) > 60, "{} {}", share(1), share(0));
+}
+
+/// The defence against a miner that shows validators its model and users something else.
+#[test]
+fn garbage_for_users_costs_the_share_of_the_completions() {
+    let result = |share, found| {
+        let task = whole(7, share);
+        let distributions = all(&task, |_, next| knowing(next, 0.9));
+        task.score(&with_completions(&task, distributions, found))
+    };
+    assert_eq!(result(1000, 0), Score::ZERO);
+    assert!(result(1000, 1) < result(1000, 2));
+    assert_eq!(result(1000, 2), result(0, 0), "half of the bytes is all that is asked for");
+    assert_eq!(result(1000, 4), result(1000, 2));
+    assert!(
+        result(300, 0) > Score::ratio(1, 2),
+        "without the defence, garbage is worth as much: {}",
+        result(300, 0)
+    );
 }
 
 fn reply(distribution: Vec<f32>) -> Reply {
@@ -41,9 +140,9 @@ fn knowing(byte: u8, share: f32) -> Reply {
 }
 
 fn all(task: &NextByteTask, answer: impl Fn(&[u8], u8) -> Reply) -> Vec<Reply> {
-    let contexts = task.requests.iter().map(|request| match request {
-        ExpertRequest::Distribution { context } => context.as_slice(),
-        _ => &[],
+    let contexts = task.requests.iter().map_while(|request| match request {
+        ExpertRequest::Distribution { context } => Some(context.as_slice()),
+        _ => None,
     });
     contexts.zip(&task.next).map(|(context, next)| answer(context, *next)).collect()
 }
@@ -122,20 +221,26 @@ fn copies_are_alike_and_honest_models_are_not() {
     assert!(!alike(&[], &[]) && !alike(&good[..10], &good[..10]), "too few to tell");
 }
 
-/// The invariant of the cells: no task asks for a byte that another task has shown.
+/// The invariant of the cells: no task asks for a byte that another task has shown, also where cells are asked again.
 #[test]
 fn nothing_that_was_shown_is_asked_for() {
-    let text: Vec<u8> = (0..4096u32).flat_map(u32::to_be_bytes).collect();
-    let corpus = Corpus::new([document("text", &text)]);
-    let mechanism = build(&MechanismSpec::named("next-byte").with("cell", 64)).unwrap();
+    let text: Vec<u8> = (0..4096u32).flat_map(|n| format!("{n:04x}").into_bytes()).collect();
+    let material = Corpus::new([document("text", &text)]).into();
+    let spec = MechanismSpec::named("next-byte").with("cell", 64).with("reuse", 1);
+    let mechanism = build(&spec).unwrap();
     let place = |window: &[u8]| text.windows(window.len()).position(|at| at == window).unwrap();
     let (mut shown, mut asked) = (vec![false; text.len()], vec![false; text.len()]);
     for seed in 0..40u64 {
-        for question in mechanism.draw(seed.into(), &corpus).unwrap().requests() {
-            let ExpertRequest::Distribution { context } = question else { panic!("another question") };
+        for question in mechanism.draw(seed.into(), &material).unwrap().requests() {
+            let (context, hidden) = match question {
+                ExpertRequest::Distribution { context } => (context.as_slice(), 1),
+                ExpertRequest::Complete { prompt, .. } => (prompt.as_bytes(), HIDDEN),
+                other => panic!("{other:?}"),
+            };
+            // Long enough to stand in one place only.
             let start = place(context);
             shown[start..start + context.len()].fill(true);
-            asked[start + context.len()] = true;
+            asked[start + context.len()..start + context.len() + hidden].fill(true);
         }
     }
     assert!(!shown.iter().zip(&asked).any(|(shown, asked)| *shown && *asked));
@@ -144,7 +249,8 @@ fn nothing_that_was_shown_is_asked_for() {
 
 #[test]
 fn names_the_missing_amount_of_text() {
-    let drawn = NextByte::default().draw(1.into(), &Corpus::new([document("text", &[0; 500])]));
+    let drawn = NextByte { user_mix: 0, ..NextByte::default() }
+        .draw(1.into(), &Corpus::new([document("text", &[0; 600])]).into());
     assert!(matches!(drawn, Err(DrawError::TooLittleText { have: 2, need: 32, .. })));
 }
 
