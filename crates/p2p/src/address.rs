@@ -17,6 +17,11 @@ pub fn is_global(address: &Multiaddr) -> bool {
     }
 }
 
+/// Whether `address` leads through a relay.
+pub(crate) fn is_circuit(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
 /// Source: the IANA IPv4 special-purpose address registry.
 fn global_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();

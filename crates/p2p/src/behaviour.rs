@@ -5,7 +5,7 @@
 //! *Gossip*: see [`crate::gossip`]. *Identify*: claim addresses and a mesh; a wrong mesh is disconnected, and addresses
 //! are bounded and filtered. *Ping*: nothing. *Requests*: see [`crate::request`]. *Relay*: use what the limits below
 //! allow. *AutoNAT*: have us dial an address, which the dial filter judges, and which costs it more bytes than us.
-//! *Connections*: as many as the limits allow.
+//! *Connections*: as many as the limits allow. *Contacts*: nothing, on a sealed node, unless it is one of them.
 
 use std::{
     sync::Arc,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use libp2p::{
-    PeerId, StreamProtocol, autonat,
+    PeerId, StreamProtocol, allow_block_list, autonat,
     connection_limits::{self, ConnectionLimits},
     dcutr, identify,
     identity::Keypair,
@@ -33,6 +33,7 @@ use crate::{
         MAX_INBOUND_BYTES,
         codec::{self, Codec},
     },
+    roads::RoadStreams,
 };
 
 /// Share of the machine's memory above which no connection is taken, where the configuration names no bytes.
@@ -46,26 +47,30 @@ const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Limits of a relay: reservations, circuits, and the time and bytes of each circuit.
 const MAX_RESERVATIONS: usize = 128;
-const MAX_CIRCUITS: usize = 64;
-const MAX_CIRCUITS_PER_PEER: usize = 4;
+const MAX_CIRCUITS: usize = 256;
+const MAX_CIRCUITS_PER_PEER: usize = 16;
 const MAX_CIRCUIT_DURATION: Duration = Duration::from_secs(600);
 const MAX_CIRCUIT_BYTES: u64 = 16 << 20;
+
+/// The nodes that a sealed node connects to; a connection to any other is denied.
+type ContactList = allow_block_list::Behaviour<allow_block_list::AllowedPeers>;
 
 /// All protocols of the swarm.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
+    pub(crate) contacts: Toggle<ContactList>,
     pub(crate) kad: kad::Behaviour<MemoryStore>,
     pub(crate) gossip: Gossip,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
     pub(crate) requests: request_response::Behaviour<Codec>,
-    pub(crate) streams: libp2p_stream::Behaviour,
+    pub(crate) streams: RoadStreams,
     circuits: relay::client::Behaviour,
     relay: Toggle<relay::Behaviour>,
-    holes: Toggle<dcutr::Behaviour>,
-    probe: Toggle<autonat::v2::client::Behaviour>,
+    pub(crate) holes: Toggle<dcutr::Behaviour>,
+    pub(crate) probe: Toggle<autonat::v2::client::Behaviour>,
     prober: Toggle<autonat::v2::server::Behaviour>,
     upnp: Toggle<upnp::tokio::Behaviour>,
     mdns: Toggle<mdns::tokio::Behaviour>,
@@ -90,12 +95,13 @@ impl Behaviour {
         Ok(Self {
             limits: connection_limits::Behaviour::new(limits(config)),
             memory: memory(config),
+            contacts: config.contacts.is_some().then(ContactList::default).into(),
             kad: dht(peer, config)?,
             gossip: gossip::behaviour(config)?,
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(5))),
             requests: requests(config)?,
-            streams: libp2p_stream::Behaviour::new(),
+            streams: RoadStreams::new(),
             circuits,
             relay: reach.relay_server.then(|| relay_server(peer)).into(),
             holes: reach.hole_punching.then(|| dcutr::Behaviour::new(peer)).into(),

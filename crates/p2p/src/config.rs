@@ -1,13 +1,13 @@
 //! Settings of the control plane.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use libp2p::Multiaddr;
 use nervure_primitives::{MeshId, NodeKey};
 use nervure_protocol::topics::Topic;
 use tokio::sync::mpsc;
 
-use crate::{InboundRequest, NetworkMetrics, ProtocolSpec};
+use crate::{Contacts, InboundRequest, NetworkMetrics, ProtocolSpec};
 
 /// Which addresses this node dials and takes in: those of one network, or of the internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,8 @@ impl TopicFamily {
 pub struct Reach {
     /// Whether this node relays others' connections, within bounds. Off by default: it costs bandwidth.
     pub relay_server: bool,
+    /// Whether this node takes places at relays of the mesh by itself, as long as others cannot dial it. On in a public mesh.
+    pub auto_relay: bool,
     /// Whether relayed connections are replaced by direct ones (DCUtR). On in a public mesh.
     pub hole_punching: bool,
     /// Whether to ask others at which addresses this node is reachable, and to tell them (AutoNAT v2).
@@ -99,7 +101,26 @@ impl Reach {
     /// The defaults for a mesh of this scope.
     pub fn usual(scope: AddressScope) -> Self {
         let public = scope == AddressScope::Public;
-        Self { relay_server: false, hole_punching: public, autonat: public, upnp: public, mdns: false }
+        Self {
+            relay_server: false,
+            auto_relay: public,
+            hole_punching: public,
+            autonat: public,
+            upnp: public,
+            mdns: false,
+        }
+    }
+
+    /// Nothing: each of them tells others an address.
+    fn none() -> Self {
+        Self {
+            relay_server: false,
+            auto_relay: false,
+            hole_punching: false,
+            autonat: false,
+            upnp: false,
+            mdns: false,
+        }
     }
 }
 
@@ -117,6 +138,8 @@ pub struct NetworkConfig {
     pub listen: Vec<Multiaddr>,
     /// Bootstrap nodes, each address ending in `/p2p/ID`. The node keeps them connected, with backoff.
     pub bootstrap: Vec<Multiaddr>,
+    /// How many bootstrap nodes are kept connected; all by default. A node that only follows needs a few.
+    pub kept_bootstrap: usize,
     /// Addresses at which others reach this node, where they differ from the listen addresses.
     pub external: Vec<Multiaddr>,
     /// Gossip topics.
@@ -137,11 +160,16 @@ pub struct NetworkConfig {
     /// Connections from nodes that are not registered; a quarter of all by default. In a public mesh an eighth of them
     /// for one /24 (IPv6: /48).
     pub strangers: u32,
+    /// Reservations of strangers at this relay, and circuits that strangers open through it; 16 each by default, of 128
+    /// and 256.
+    pub relay_strangers: u32,
     /// Memory of the whole process, in bytes, above which no new connection is taken or made. Without it, 90 % of the
     /// machine's.
     pub max_memory: Option<usize>,
     /// File that keeps the nodes met so far over a restart; none by default.
     pub peer_store: Option<PathBuf>,
+    /// Who may learn the address of this node; none for a node that is not sealed. Set by [`NetworkConfig::sealed`].
+    pub contacts: Option<Arc<dyn Contacts>>,
     /// Where the network counts; the node registers them.
     pub metrics: NetworkMetrics,
 }
@@ -155,6 +183,7 @@ impl NetworkConfig {
             scope,
             listen: Vec::new(),
             bootstrap: Vec::new(),
+            kept_bootstrap: usize::MAX,
             external: Vec::new(),
             topics: Vec::new(),
             families: Vec::new(),
@@ -164,9 +193,24 @@ impl NetworkConfig {
             reach: Reach::usual(scope),
             connections: 256,
             strangers: 64,
+            relay_strangers: 16,
             max_memory: None,
             peer_store: None,
+            contacts: None,
             metrics: NetworkMetrics::default(),
+        }
+    }
+
+    /// The same, sealed: it listens nowhere, names no address, and connects to its bootstrap nodes and `contacts` only.
+    #[must_use]
+    pub fn sealed(self, contacts: Arc<dyn Contacts>) -> Self {
+        Self {
+            listen: Vec::new(),
+            external: Vec::new(),
+            mode: DhtMode::Client,
+            reach: Reach::none(),
+            contacts: Some(contacts),
+            ..self
         }
     }
 }

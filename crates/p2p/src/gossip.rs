@@ -11,8 +11,8 @@
 //! A peer's score is its gains on all topics minus its faults. All topics together give at most [`MAX_GAIN`], by
 //! construction and not by a cap, because a cap over the sum would hide faults behind gains. One rejected message costs
 //! more than that, and the cost grows with the square of their number. So a peer that misbehaves on one topic is below
-//! zero (out of the mesh) whatever it does elsewhere; more misbehaviour is strictly worse; a peer that never misbehaves
-//! is never below zero. The third rejected message puts a peer below [`GRAYLIST_THRESHOLD`], where all of its messages
+//! zero (out of the mesh) whatever it does elsewhere; more misbehaviour is strictly worse; a registered peer that never
+//! misbehaves is never below zero. A stranger always is, so that its grafts are refused and it takes no place in a mesh. The third rejected message puts a peer below [`GRAYLIST_THRESHOLD`], where all of its messages
 //! are ignored. Faults decay over [`FAULT_DECAY_TIME`].
 //!
 //! The number of deliveries is not scored: on quiet topics that would punish honest peers. Messages that a peer takes
@@ -31,7 +31,7 @@ use libp2p::{
     },
 };
 use nervure_primitives::Hash;
-use nervure_protocol::{domains, names};
+use nervure_protocol::{AskerClass, domains, names};
 
 use crate::{AddressScope, NetworkConfig, TopicFamily};
 
@@ -171,6 +171,8 @@ fn settings(config: &NetworkConfig) -> Result<gossipsub::Config, String> {
         .max_publish_messages(MAX_MESSAGES_PER_PACKET)
         .max_control_messages_sent(MAX_CONTROL_PER_PACKET)
         .max_ihave_messages_heartbeat(MAX_IHAVE_PER_HEARTBEAT)
+        // A peer that announces a message and does not send it keeps others from being asked for it until then.
+        .iwant_followup_time(heartbeat)
         // Own messages go to all peers of the topic above the publish threshold, not to the mesh alone:
         // hostile mesh peers cannot hold them back.
         .flood_publish(true)
@@ -189,7 +191,7 @@ fn thresholds() -> PeerScoreThresholds {
         publish_threshold: PUBLISH_THRESHOLD,
         graylist_threshold: GRAYLIST_THRESHOLD,
         // The highest possible score: through peer exchange a peer names the nodes that this one dials.
-        accept_px_threshold: MAX_GAIN,
+        accept_px_threshold: MAX_GAIN + MAX_CLASS_SCORE,
         opportunistic_graft_threshold: MAX_GAIN / 8.0,
     }
 }
@@ -204,7 +206,7 @@ fn scores(config: &NetworkConfig) -> PeerScoreParams {
         topics: config.topics.iter().map(|spec| topic(&spec.name)).collect(),
         // Zero is no cap in gossipsub.
         topic_score_cap: 0.0,
-        // The application score is minus the excess, so that a message beyond the rate costs one point.
+        // The application score is that of the class less the excess, so that a message beyond the rate costs one point.
         app_specific_weight: 1.0,
         // Times the square of the peers above the threshold. In a local mesh all nodes share one address.
         ip_colocation_factor_weight: if config.scope == AddressScope::Public { -5.0 } else { 0.0 },
@@ -260,9 +262,28 @@ fn topic_scores(share: f64) -> TopicScoreParams {
     }
 }
 
-/// Messages that a peer sent beyond its rate, decaying. Each one takes one off its score.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Excess(f64);
+/// The part of a peer's score that this node gives it: for its class, less the messages that it sent beyond its rate. Each
+/// of these takes one off, and they decay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Standing {
+    class: AskerClass,
+    excess: f64,
+}
+
+/// What a class adds to a score. A stranger is below zero: it is in no mesh, whatever it grafts, and it takes no place
+/// there from others; it still hears of messages and gets those that it wants. The others get little more than nothing:
+/// with [`MAX_GAIN`] less than one rejected message costs. It decides whom a full mesh keeps.
+const fn class_score(class: AskerClass) -> f64 {
+    match class {
+        AskerClass::Stranger => -5.0,
+        AskerClass::Registered => 0.0,
+        AskerClass::Staked => 0.5,
+        AskerClass::Validator => MAX_CLASS_SCORE,
+    }
+}
+
+/// The highest of them.
+const MAX_CLASS_SCORE: f64 = 1.0;
 
 /// The part of the excess that is left after a second.
 const EXCESS_DECAY: f64 = 0.9;
@@ -270,21 +291,36 @@ const EXCESS_DECAY: f64 = 0.9;
 /// A smaller excess is set to zero.
 const MIN_EXCESS: f64 = 0.5;
 
-impl Excess {
-    /// Counts a message, and updates the peer's score in `gossip`.
-    pub(crate) fn add(&mut self, gossip: &mut Gossip, peer: &PeerId) {
-        self.0 += 1.0;
-        gossip.set_application_score(peer, -self.0);
+impl Standing {
+    /// Of a peer that has just connected. [`Standing::set`] makes it count.
+    pub(crate) const fn new(class: AskerClass) -> Self {
+        Self { class, excess: 0.0 }
+    }
+
+    /// Sets the class, and updates the peer's score in `gossip`.
+    pub(crate) fn set(&mut self, class: AskerClass, gossip: &mut Gossip, peer: &PeerId) {
+        self.class = class;
+        self.apply(gossip, peer);
+    }
+
+    /// Counts a message beyond the rate, and updates the peer's score in `gossip`.
+    pub(crate) fn exceed(&mut self, gossip: &mut Gossip, peer: &PeerId) {
+        self.excess += 1.0;
+        self.apply(gossip, peer);
     }
 
     /// Decays the excess by one second.
     pub(crate) fn fade(&mut self, gossip: &mut Gossip, peer: &PeerId) {
-        if self.0 > 0.0 {
+        if self.excess > 0.0 {
             // The factor alone never reaches zero: a peer without gains would stay below zero, out of the
             // mesh.
-            self.0 = if self.0 < MIN_EXCESS { 0.0 } else { self.0 * EXCESS_DECAY };
-            gossip.set_application_score(peer, -self.0);
+            self.excess = if self.excess < MIN_EXCESS { 0.0 } else { self.excess * EXCESS_DECAY };
+            self.apply(gossip, peer);
         }
+    }
+
+    fn apply(self, gossip: &mut Gossip, peer: &PeerId) {
+        gossip.set_application_score(peer, class_score(self.class) - self.excess);
     }
 }
 

@@ -9,6 +9,7 @@ mod admission;
 mod backoff;
 mod behaviour;
 mod config;
+mod contacts;
 mod diversity;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -18,15 +19,17 @@ mod peer_store;
 pub mod query;
 mod rate;
 mod request;
+mod roads;
 mod transport;
 
 pub use address::is_global;
 pub use admission::Admission;
 pub use config::{AddressScope, DhtMode, NetworkConfig, Reach, TopicFamily, TopicSpec};
+pub use contacts::Contacts;
 pub use libp2p::Multiaddr;
 pub use network::{
     FollowError, GossipMessage, Network, NetworkError, NetworkHandle, NetworkMetrics, NetworkStatus,
-    PeerInfo, PublishError, QueryStreams, Stopped, StreamError, Verdict,
+    PeerInfo, PortMapping, PublishError, QueryStreams, Stopped, StreamError, Verdict,
 };
 pub use request::{InboundRequest, ProtocolSpec, RequestError};
 

@@ -15,12 +15,18 @@ use nervure_primitives::NodeId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Admission, NetworkConfig, behaviour::Behaviour, transport};
+use crate::{
+    Admission, NetworkConfig,
+    address::is_circuit,
+    behaviour::Behaviour,
+    transport::{self, Carrier},
+};
 
 pub use command::{FollowError, GossipMessage, PublishError, Stopped, Verdict};
 pub use handle::{NetworkHandle, NetworkStatus, PeerInfo};
 pub use metrics::NetworkMetrics;
 pub use streams::{QueryStreams, StreamError};
+pub use task::PortMapping;
 
 /// Commands that wait for the task; when the queue is full, the caller waits.
 const MAX_QUEUED_COMMANDS: usize = 256;
@@ -77,16 +83,37 @@ impl Network {
         if std::env::var_os(KEY_LOG_VARIABLE).is_some() {
             return Err(NetworkError::KeyLog);
         }
-        let mut swarm = swarm(&config).map_err(NetworkError::Setup)?;
-        for address in config.listen.iter().filter(|address| !circuits::is_circuit(address)) {
+        Self::start_over(Carrier::Sockets, config, admission, stop)
+    }
+
+    /// The same over channels within this process, with addresses such as `/memory/1`: for simulations with hundreds of
+    /// nodes, which would run out of sockets and of time for handshakes.
+    ///
+    /// # Errors
+    /// When an address is in use.
+    pub fn start_in_memory(
+        config: NetworkConfig,
+        admission: Arc<dyn Admission>,
+        stop: CancellationToken,
+    ) -> Result<(NetworkHandle, mpsc::Receiver<GossipMessage>), NetworkError> {
+        Self::start_over(Carrier::Memory, config, admission, stop)
+    }
+
+    fn start_over(
+        carrier: Carrier,
+        config: NetworkConfig,
+        admission: Arc<dyn Admission>,
+        stop: CancellationToken,
+    ) -> Result<(NetworkHandle, mpsc::Receiver<GossipMessage>), NetworkError> {
+        let mut swarm = swarm(&config, carrier).map_err(NetworkError::Setup)?;
+        for address in config.listen.iter().filter(|address| !is_circuit(address)) {
             let failed = |reason: String| NetworkError::Listen { address: address.clone(), reason };
             swarm.listen_on(address.clone()).map_err(|error| failed(causes(&error)))?;
         }
         config.external.iter().for_each(|address| swarm.add_external_address(address.clone()));
         let (commands, inbox) = mpsc::channel(MAX_QUEUED_COMMANDS);
         let (gossip, messages) = mpsc::channel(MAX_QUEUED_GOSSIP);
-        let streams = Streams::new(swarm.behaviour().streams.new_control(), &config.mesh)
-            .map_err(NetworkError::Setup)?;
+        let streams = Streams::new(&swarm.behaviour().streams, &config.mesh).map_err(NetworkError::Setup)?;
         let handle = NetworkHandle::new(&config, commands, streams);
         let task = task::Task::new(swarm, config, admission, gossip).map_err(NetworkError::Setup)?;
         tokio::spawn(task.run(inbox, stop));
@@ -94,9 +121,9 @@ impl Network {
     }
 }
 
-fn swarm(config: &NetworkConfig) -> Result<Swarm<Behaviour>, String> {
+fn swarm(config: &NetworkConfig, carrier: Carrier) -> Result<Swarm<Behaviour>, String> {
     let key = config.key.libp2p_keypair();
-    let connections = transport::connections(&key, config)?;
+    let connections = transport::connections(&key, config, carrier)?;
     let behaviour = Behaviour::new(&key, config, connections.relay)?;
     let settings = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE_TIMEOUT)

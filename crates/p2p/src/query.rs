@@ -11,11 +11,14 @@
 //! number of chunks, is an error to the asker and never a short answer.
 //!
 //! # What a hostile peer can do
-//! * *Connect in numbers*: connections are bounded in all and per address; over half of the bound, an address
-//!   that has not proved itself gets a QUIC Retry.
-//! * *Stall*: the handshake, the open frame, the first chunk and every later one have deadlines.
-//! * *Send too much*: lengths are checked before anything is read; windows bound what is buffered.
-//! * *Ask too much*: queries are bounded per connection (streams) and per node (a rate).
+//! * *Connect in numbers*: connections are bounded in all and per network; over half of the bound, an address
+//!   that has not proved itself gets a QUIC Retry. Free keys get at most half of all.
+//! * *Stall*: the handshake, the open frame, the first chunk and every later one have deadlines. So have an answer and a
+//!   refusal to an asker that grants no window: the server's own, never the asker's.
+//! * *Send too much*: lengths are checked before anything is read; windows bound what is buffered, and what follows an
+//!   open frame is discarded.
+//! * *Ask too much*: queries are bounded per connection (streams), per node (a rate) and for all free keys together. What
+//!   an asker gets depends on its [class](nervure_protocol::AskerClass).
 //! * *Leave*: a reset or a closed connection drops the expert's work at once.
 
 mod client;
@@ -23,12 +26,14 @@ mod clock;
 mod config;
 mod error;
 mod frame_reader;
+mod port_mapping;
 mod server;
 mod stream;
 mod tls;
 
 pub use client::{QueryClient, QueryItem, QueryStream};
-pub use config::{ClientConfig, ServerConfig};
+pub use config::{AskerLimits, ClassLimits, ClientConfig, ServerConfig};
 pub use error::{QueryError, StartError};
 pub use nervure_protocol::query::{QueryEnd, QueryErrorCode, QueryOpen};
+pub use port_mapping::MappedPort;
 pub use server::{Gone, InboundQuery, QueryServer, QueryService, Replier, ServerMetrics};

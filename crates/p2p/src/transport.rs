@@ -15,7 +15,8 @@ use libp2p::{
     core::{
         muxing::StreamMuxerBox,
         transport::{
-            Boxed, DialOpts, ListenerId, Transport, TransportError, TransportEvent, upgrade::Version,
+            Boxed, DialOpts, ListenerId, MemoryTransport, Transport, TransportError, TransportEvent,
+            upgrade::Version,
         },
     },
     dns,
@@ -50,10 +51,26 @@ pub(crate) struct Connections {
     pub(crate) relay: relay::client::Behaviour,
 }
 
+/// What carries the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// UDP and TCP.
+    Sockets,
+    /// Channels within this process, with addresses such as `/memory/1`.
+    Memory,
+}
+
 /// The transport for `config`.
-pub(crate) fn connections(key: &Keypair, config: &NetworkConfig) -> Result<Connections, String> {
+pub(crate) fn connections(
+    key: &Keypair,
+    config: &NetworkConfig,
+    carrier: Carrier,
+) -> Result<Connections, String> {
     let direct = FilteredTransport {
-        inner: direct(key, config.scope)?,
+        inner: match carrier {
+            Carrier::Sockets => direct(key, config.scope)?,
+            Carrier::Memory => in_memory(key)?,
+        },
         scope: config.scope,
         trusted: config.bootstrap.iter().chain(&config.listen).map(first_hop).collect(),
         refused: config.metrics.dials_refused.clone(),
@@ -89,6 +106,16 @@ fn direct(key: &Keypair, scope: AddressScope) -> Result<Boxed<Output>, String> {
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let both = quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed();
     Ok(dns::tokio::Transport::system(both).map_err(|error| error.to_string())?.boxed())
+}
+
+fn in_memory(key: &Keypair) -> Result<Boxed<Output>, String> {
+    let memory = MemoryTransport::new()
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(key).map_err(|error| error.to_string())?)
+        .multiplex(multiplexer())
+        .timeout(UPGRADE_TIMEOUT)
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    Ok(memory.boxed())
 }
 
 fn multiplexer() -> yamux::Config {
@@ -164,7 +191,7 @@ mod tests {
         let mut config = NetworkConfig::new(NodeKey::from_seed(&[1; 32]), MeshId::from_bytes([1; 32]), scope);
         let peer = PeerId::random();
         config.bootstrap.extend(bootstrap.map(|address| format!("{address}/p2p/{peer}").parse().unwrap()));
-        let mut connections = connections(&config.key.libp2p_keypair(), &config).unwrap();
+        let mut connections = connections(&config.key.libp2p_keypair(), &config, Carrier::Sockets).unwrap();
         let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
         let dialled = connections.transport.dial("/ip4/127.0.0.1/tcp/6379".parse().unwrap(), options).is_ok();
         (dialled, config.metrics.dials_refused.get())

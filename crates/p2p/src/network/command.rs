@@ -6,8 +6,11 @@ use libp2p::{PeerId, gossipsub::MessageId};
 use nervure_primitives::{Hash, NodeId};
 use tokio::sync::{mpsc, oneshot};
 
-use super::handle::{NetworkStatus, PeerInfo};
-use crate::RequestError;
+use super::{
+    handle::{NetworkStatus, PeerInfo},
+    streams::StreamError,
+};
+use crate::{RequestError, roads::Road};
 
 /// A request to the task.
 pub(super) enum Command {
@@ -15,9 +18,13 @@ pub(super) enum Command {
     Follow { family: String, numbers: BTreeSet<u16>, reply: oneshot::Sender<Result<(), FollowError>> },
     Closest { key: Hash, reply: oneshot::Sender<Vec<NodeId>> },
     Request(OutboundRequest),
+    Reach { peer: PeerId, relays: Vec<PeerId>, reply: RoadReply },
     Peers { reply: oneshot::Sender<Vec<PeerInfo>> },
     Status { reply: oneshot::Sender<NetworkStatus> },
 }
+
+/// Receives the road to a node.
+pub(super) type RoadReply = oneshot::Sender<Result<Road, StreamError>>;
 
 /// A request to another node.
 pub(super) struct OutboundRequest {

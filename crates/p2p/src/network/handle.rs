@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use libp2p::Multiaddr;
 use nervure_primitives::{Hash, NodeId};
-use nervure_protocol::names::AgentName;
+use nervure_protocol::{bounds::MAX_RELAYS, names::AgentName, query::ErrorText};
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -12,8 +12,9 @@ use tokio::{
 };
 
 use super::command::{Command, FollowError, OutboundRequest, PublishError, Stopped};
-use super::streams::{QueryStreams, StreamError, Streams};
-use crate::{NetworkConfig, NetworkMetrics, ProtocolSpec, RequestError};
+use super::streams::{OPEN_TIMEOUT, QueryStreams, StreamError, Streams};
+use super::task::PortMapping;
+use crate::{NetworkConfig, NetworkMetrics, ProtocolSpec, RequestError, roads::Road};
 
 /// A node that this one is connected to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,8 +31,13 @@ pub struct PeerInfo {
     pub address: Multiaddr,
     /// Whether it is registered in the mesh.
     pub registered: bool,
-    /// Its gossip score; below zero for faults.
+    /// Its gossip score; below zero for faults, and for a stranger.
     pub score: f64,
+    /// Whether it is in the gossip mesh of a topic.
+    pub grafted: bool,
+    /// Whether it dialled us and names no address at which others reach it, as a sealed node does. Its address is for this
+    /// node alone then.
+    pub hides_address: bool,
 }
 
 /// The state of the network layer.
@@ -76,8 +82,18 @@ pub struct NetworkStatus {
     pub holes_punched: u64,
     /// Whether other nodes can dial this one, as AutoNAT last found; none where AutoNAT is off or has no result yet.
     pub reachable: Option<bool>,
+    /// Addresses at which others reach this node, as far as it knows.
+    pub external: Vec<Multiaddr>,
+    /// The address of this node as each of up to 16 peers sees it.
+    pub observed: Vec<Multiaddr>,
+    /// What the local router says about opening a port.
+    pub mapping: PortMapping,
+    /// Connections of this node that the other side closed before it was identified: it may have no room.
+    pub turned_away: u64,
     /// Nodes in the peer store.
     pub known: u32,
+    /// Whether this node is sealed.
+    pub sealed: bool,
 }
 
 /// Reaches the network's task. Cheap to clone.
@@ -163,12 +179,33 @@ impl NetworkHandle {
     }
 
     /// Opens a stream to `node` for one query, over an existing or a new connection of the swarm. It reaches nodes
-    /// whose query endpoint cannot be reached, such as one behind a relay.
+    /// whose query endpoint cannot be reached, such as one behind a NAT: directly where a hole can be punched within two
+    /// seconds, else through a relay. `relays` are those that the node names; without them, those at hand are tried.
     ///
     /// # Errors
     /// When the node cannot be reached, or does not serve queries.
-    pub async fn query_stream(&self, node: NodeId) -> Result<libp2p::Stream, StreamError> {
-        self.streams.open(node).await
+    pub async fn query_stream(&self, node: NodeId, relays: &[NodeId]) -> Result<libp2p::Stream, StreamError> {
+        let opening = async {
+            let road = self.road_to(node, relays).await?;
+            let opened = match self.streams.open(node, road).await {
+                // Of two connections that are established at once, one is closed: nothing was sent on it yet.
+                Err(StreamError::Unreachable(_)) => {
+                    let road = self.road_to(node, relays).await?;
+                    self.streams.open(node, road).await.map(|stream| (stream, road))
+                }
+                opened => opened.map(|stream| (stream, road)),
+            };
+            opened.inspect(|(_, road)| self.metrics.query_stream(*road)).map(|(stream, _)| stream)
+        };
+        timeout(OPEN_TIMEOUT, opening).await.unwrap_or(Err(StreamError::TimedOut))
+    }
+
+    /// The road to `node`, once there is a connection.
+    async fn road_to(&self, node: NodeId, relays: &[NodeId]) -> Result<Road, StreamError> {
+        let peer = node.peer_id();
+        let relays = relays.iter().take(MAX_RELAYS).map(NodeId::peer_id).collect();
+        let reached = self.ask(|reply| Command::Reach { peer, relays, reply }).await;
+        reached.map_err(|stopped| StreamError::Unreachable(ErrorText::new(stopped)))?
     }
 
     /// The query streams that other nodes open. Only the first call returns them.

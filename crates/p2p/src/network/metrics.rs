@@ -12,6 +12,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use crate::roads::Road;
+
 /// Bounds of the buckets of a message's size, in bytes: the largest topic carries blocks.
 const MESSAGE_BYTES: [f64; 9] =
     [64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0];
@@ -43,6 +45,7 @@ pub struct NetworkMetrics {
     pub(crate) routes_refused: Counter,
     pub(crate) circuits_refused: Counter,
     pub(crate) holes_punched: Counter,
+    query_streams: RoadCounters,
     sizes: MessageSizes,
     requests: RequestDurations,
     round_trips: RoundTrips,
@@ -56,6 +59,24 @@ struct TopicLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProtocolLabels {
     protocol: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RoadLabels {
+    road: &'static str,
+}
+
+#[derive(Clone, Debug)]
+struct RoadCounters(Family<RoadLabels, Counter>);
+
+impl Default for RoadCounters {
+    fn default() -> Self {
+        let counters = Family::<RoadLabels, Counter>::default();
+        Road::ALL
+            .into_iter()
+            .for_each(|road| drop(counters.get_or_create(&RoadLabels { road: road.name() })));
+        Self(counters)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -120,6 +141,11 @@ impl NetworkMetrics {
         for NamedCounter { name, help, counter } in self.counters() {
             registry.register(name, help, counter.clone());
         }
+        registry.register(
+            "query_streams",
+            "Streams of the swarm that this node opened for questions, by the road of their connection",
+            self.query_streams.0.clone(),
+        );
         let sizes = "Size of gossip messages received within their topic's bounds";
         registry.register_with_unit("gossip_message", sizes, Unit::Bytes, self.sizes.0.clone());
         let durations = "Duration of requests to other nodes that were answered, dialling included";
@@ -190,6 +216,11 @@ impl NetworkMetrics {
     /// Counts a received message within its topic's bounds.
     pub(crate) fn message(&self, topic: &str, bytes: usize) {
         self.sizes.of(topic).observe(bytes as f64);
+    }
+
+    /// Counts a stream for a question.
+    pub(crate) fn query_stream(&self, road: Road) {
+        self.query_streams.0.get_or_create(&RoadLabels { road: road.name() }).inc();
     }
 
     /// Counts a request to another node that was answered.

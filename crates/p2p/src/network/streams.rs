@@ -1,21 +1,24 @@
 //! Query streams over the swarm's own connections, for nodes whose query endpoint cannot be reached.
 //!
-//! This file only opens and accepts them; [`crate::query`] speaks the protocol. The swarm's limits on connections,
+//! A direct connection goes before a relayed one; the task decides ([`super::task`]). This file only opens and accepts them; [`crate::query`] speaks the protocol. The swarm's limits on connections,
 //! streams and windows apply.
 
 use std::{fmt, time::Duration};
 
-use futures::StreamExt;
+use futures::{
+    StreamExt,
+    stream::{Select, select},
+};
 use libp2p::{Stream, StreamProtocol};
 use libp2p_stream::{Control, IncomingStreams};
 use nervure_primitives::{MeshId, NodeId};
 use nervure_protocol::{names, query::ErrorText};
-use tokio::time::timeout;
 
 use super::node_of;
+use crate::roads::{Road, RoadStreams};
 
-/// Timeout for opening a stream, dialling included.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout for opening a stream, with dialling, looking up and hole punching.
+pub(super) const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why no stream could be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +38,8 @@ pub enum StreamError {
 /// Opens and accepts query streams.
 #[derive(Clone)]
 pub(super) struct Streams {
-    control: Control,
+    direct: Control,
+    relayed: Control,
     protocol: StreamProtocol,
 }
 
@@ -46,28 +50,33 @@ impl fmt::Debug for Streams {
 }
 
 impl Streams {
-    pub(super) fn new(control: Control, mesh: &MeshId) -> Result<Self, String> {
+    pub(super) fn new(streams: &RoadStreams, mesh: &MeshId) -> Result<Self, String> {
         let protocol =
             StreamProtocol::try_from_owned(names::query(mesh)).map_err(|error| error.to_string())?;
-        Ok(Self { control, protocol })
+        let (direct, relayed) = (streams.control(Road::Direct), streams.control(Road::Relayed));
+        Ok(Self { direct, relayed, protocol })
     }
 
-    pub(super) async fn open(&self, node: NodeId) -> Result<Stream, StreamError> {
-        let mut control = self.control.clone();
-        let opened = timeout(OPEN_TIMEOUT, control.open_stream(node.peer_id(), self.protocol.clone())).await;
-        opened.map_err(|_| StreamError::TimedOut)?.map_err(|error| match error {
+    /// Opens a stream on a connection that exists.
+    pub(super) async fn open(&self, node: NodeId, road: Road) -> Result<Stream, StreamError> {
+        let mut control = match road {
+            Road::Direct => self.direct.clone(),
+            Road::Relayed => self.relayed.clone(),
+        };
+        control.open_stream(node.peer_id(), self.protocol.clone()).await.map_err(|error| match error {
             libp2p_stream::OpenStreamError::UnsupportedProtocol(_) => StreamError::NotServed,
             other => StreamError::Unreachable(ErrorText::new(other)),
         })
     }
 
     pub(super) fn accept(&self) -> Option<QueryStreams> {
-        self.control.clone().accept(self.protocol.clone()).ok().map(QueryStreams)
+        let accept = |control: &Control| control.clone().accept(self.protocol.clone()).ok();
+        Some(QueryStreams(select(accept(&self.direct)?, accept(&self.relayed)?)))
     }
 }
 
 /// The query streams that other nodes open. When it is dropped, new streams are refused.
-pub struct QueryStreams(IncomingStreams);
+pub struct QueryStreams(Select<IncomingStreams, IncomingStreams>);
 
 impl QueryStreams {
     /// The next stream, and the node that opened it, as its connection proves; none when the network has stopped.

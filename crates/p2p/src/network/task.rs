@@ -1,16 +1,21 @@
 //! The task that owns the swarm: it handles commands, swarm events and timers.
 
+mod auto_relay;
+mod contacts;
 mod dht;
 mod event;
 mod gossip;
 mod identity;
 mod reach;
+mod reaching;
+mod relay_share;
 mod requests;
 mod routine;
+mod seen;
 mod topics;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -31,12 +36,16 @@ use super::{
     handle::{NetworkStatus, PeerInfo},
 };
 use crate::{
-    Admission, NetworkConfig, NetworkMetrics, behaviour::Behaviour, gossip::Excess, peer_store::PeerStore,
+    Admission, NetworkConfig, NetworkMetrics, behaviour::Behaviour, gossip::Standing, peer_store::PeerStore,
 };
 use gossip::Gossip;
 use identity::Restarts;
+use reaching::{Attempts, Roads};
+use relay_share::RelayShare;
 use requests::Requests;
 use routine::Routine;
+pub use seen::PortMapping;
+use seen::Seen;
 use topics::Topics;
 
 pub(super) struct Task {
@@ -56,7 +65,14 @@ pub(super) struct Task {
     metrics: NetworkMetrics,
     /// Whether other nodes can dial this one, as AutoNAT last found.
     reachable: Option<bool>,
+    /// How others see this node.
+    seen: Seen,
+    /// Connections of this node that the other side closed before it was identified.
+    turned_away: u64,
     restarts: Restarts,
+    relay_share: RelayShare,
+    /// Nodes that are being reached for questions.
+    attempts: Attempts,
 }
 
 /// A connected peer.
@@ -64,6 +80,8 @@ struct Peer {
     node: NodeId,
     registered: bool,
     inbound: bool,
+    /// Whether it dialled us and has named no address at which others reach it.
+    hides_address: bool,
     /// When its first connection was established.
     since: Instant,
     address: Multiaddr,
@@ -72,8 +90,12 @@ struct Peer {
     incarnation: Option<AgentName>,
     /// The addresses that it reports and that may be dialled; empty unless it answers lookups.
     routes: Vec<Multiaddr>,
+    /// Whether it relays for others.
+    offers_relay: bool,
+    roads: Roads,
     rtt_ms: Option<f64>,
-    excess: Excess,
+    /// Its class in gossip, and its messages beyond the rate.
+    standing: Standing,
 }
 
 /// What a lookup is for.
@@ -82,6 +104,10 @@ enum Lookup {
     Closest(oneshot::Sender<Vec<NodeId>>),
     /// A request that needs the address of its node.
     Request(OutboundRequest),
+    /// A question that needs the address of its node.
+    Road(PeerId),
+    /// A contact of this sealed node, which is not connected.
+    Contact(PeerId),
 }
 
 impl Task {
@@ -96,7 +122,7 @@ impl Task {
             swarm.behaviour_mut().gossip.subscribe(&topic).map_err(|error| error.to_string())?;
         }
         Ok(Self {
-            dialer: Dialer::new(&config.bootstrap, *swarm.local_peer_id())?,
+            dialer: Dialer::new(&config.bootstrap, *swarm.local_peer_id(), config.kept_bootstrap)?,
             circuits: Circuits::new(&config.listen),
             book: config.peer_store.as_deref().map_or_else(PeerStore::new, PeerStore::open),
             gossip: Gossip::new(gossip),
@@ -107,7 +133,11 @@ impl Task {
             routine: Routine::new(),
             metrics: config.metrics.clone(),
             reachable: None,
+            seen: Seen::default(),
+            turned_away: 0,
             restarts: Restarts::default(),
+            relay_share: RelayShare::default(),
+            attempts: Attempts::default(),
             swarm,
             config,
             admission,
@@ -116,6 +146,7 @@ impl Task {
 
     /// Runs until `stop`, or until the last handle is dropped.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+        self.tend_contacts(0);
         self.dial_known_nodes();
         loop {
             // Computed in each turn: a command or an event may have made something due earlier.
@@ -147,6 +178,7 @@ impl Task {
             Command::Follow { family, numbers, reply } => drop(reply.send(self.follow(&family, &numbers))),
             Command::Closest { key, reply } => self.closest(key, reply),
             Command::Request(ask) => self.ask(ask),
+            Command::Reach { peer, relays, reply } => self.reach(peer, relays, reply),
             Command::Peers { reply } => drop(reply.send(self.peer_infos())),
             Command::Status { reply } => drop(reply.send(self.current_status())),
         }
@@ -154,6 +186,7 @@ impl Task {
 
     fn peer_infos(&self) -> Vec<PeerInfo> {
         let gossip = &self.swarm.behaviour().gossip;
+        let grafted: BTreeSet<_> = gossip.all_mesh_peers().copied().collect();
         let info = |(id, peer): (&PeerId, &Peer)| PeerInfo {
             node: peer.node,
             inbound: peer.inbound,
@@ -162,6 +195,8 @@ impl Task {
             address: peer.address.clone(),
             registered: peer.registered,
             score: gossip.peer_score(id).unwrap_or_default(),
+            grafted: grafted.contains(id),
+            hides_address: peer.hides_address,
         };
         self.peers.iter().map(info).collect()
     }
@@ -193,7 +228,12 @@ impl Task {
             circuits_refused: metrics.circuits_refused.get(),
             holes_punched: metrics.holes_punched.get(),
             reachable: self.reachable,
+            external: self.swarm.external_addresses().cloned().collect(),
+            observed: self.seen.addresses(),
+            mapping: self.seen.mapping,
+            turned_away: self.turned_away,
             known: count(self.book.len()),
+            sealed: self.config.contacts.is_some(),
         }
     }
 

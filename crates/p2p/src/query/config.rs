@@ -10,6 +10,10 @@ use nervure_primitives::{MeshId, NodeKey};
 
 use super::ServerMetrics;
 
+mod class_limits;
+
+pub use class_limits::{AskerLimits, ClassLimits};
+
 /// Settings of the server.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -19,26 +23,30 @@ pub struct ServerConfig {
     pub mesh: MeshId,
     /// UDP address; port 0 lets the system choose.
     pub bind: SocketAddr,
-    /// Connections in all; 1,024 by default. Beyond half of them, new addresses must prove themselves (QUIC Retry).
+    /// Connections in all; 1,024 by default. Beyond half of them, new addresses must prove themselves (QUIC Retry). Free
+    /// keys get at most half of them.
     pub connections: NonZeroUsize,
-    /// Connections from one /24 (IPv6: /48); 64 by default, all for loopback.
+    /// Connections of free keys (strangers, and registered nodes without stake) from one /24 (IPv6: /48), and handshakes
+    /// there that have not shown a key yet; 64 each by default.
     pub connections_per_subnet: NonZeroUsize,
-    /// Queries in progress on one connection; 256 by default.
-    pub streams: NonZeroU32,
-    /// Queries in progress in all; 16,384 by default, each with at most 16 KiB besides `memory_kib`.
+    /// Whether connections of this host are exempt from `connections_per_subnet`: the nodes of a local mesh share one
+    /// address. True by default.
+    pub loopback_is_exempt: bool,
+    /// Queries in progress in all; 16,384 by default, each with at most 16 KiB besides `memory_kib`. Free keys get at most
+    /// half of them.
     pub queries: NonZeroUsize,
     /// Memory for queries longer than 16 KiB in all, in KiB; 64 MiB by default.
     pub memory_kib: NonZeroUsize,
-    /// Queries per second of one registered node; 100,000 by default.
-    pub rate_registered: NonZeroU32,
-    /// Queries per second of one stranger; 50 by default.
-    pub rate_stranger: NonZeroU32,
+    /// What one asker gets, by its class.
+    pub classes: AskerLimits,
+    /// Queries per second of all free keys together; 4,000 by default.
+    pub free_rate: NonZeroU32,
     /// Timeout of the handshake; 5 s by default.
     pub handshake: Duration,
     /// Timeout from the start of a stream to its whole open frame; 5 s by default.
     pub header: Duration,
-    /// The longest time for an answer; 10 minutes by default.
-    pub answer: Duration,
+    /// How long a refusal may wait for an asker that does not read; 1 s by default.
+    pub refusal: Duration,
     /// Idle timeout of a connection; 30 s by default.
     pub idle: Duration,
     /// Where the server counts; the node registers them.
@@ -79,14 +87,14 @@ impl ServerConfig {
             bind,
             connections: count(1024),
             connections_per_subnet: count(64),
-            streams: rate(256),
+            loopback_is_exempt: true,
             queries: count(16_384),
             memory_kib: count(64 * 1024),
-            rate_registered: rate(100_000),
-            rate_stranger: rate(50),
+            classes: AskerLimits::default(),
+            free_rate: rate(4_000),
             handshake: Duration::from_secs(5),
             header: Duration::from_secs(5),
-            answer: Duration::from_secs(600),
+            refusal: Duration::from_secs(1),
             idle: Duration::from_secs(30),
             metrics: ServerMetrics::default(),
         }

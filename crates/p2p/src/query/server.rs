@@ -2,17 +2,14 @@
 
 mod connection;
 mod metrics;
+mod places;
 mod reply;
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    thread::JoinHandle,
-};
+use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Instant};
 
 use futures::future::BoxFuture;
 use nervure_primitives::NodeId;
+use nervure_protocol::{AskerClass, AskerStanding};
 use parking_lot::Mutex;
 use quinn::{Endpoint, Incoming, TokioRuntime};
 use tokio::sync::Semaphore;
@@ -21,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{QueryOpen, ServerConfig, StartError, stream, tls};
 use crate::{Admission, rate::Rates};
+use places::{ClassPlaces, NetworkPlaces};
 
 pub use metrics::ServerMetrics;
 pub use reply::{Gone, Replier};
@@ -32,6 +30,8 @@ const MAX_SWARM_QUERIES: usize = 256;
 pub struct InboundQuery {
     /// The asker, as its certificate proves.
     pub from: NodeId,
+    /// Its class, when the query arrived.
+    pub standing: AskerStanding,
     /// The query.
     pub open: QueryOpen,
     /// Sends the answer.
@@ -50,18 +50,52 @@ struct Shared {
     admission: Arc<dyn Admission>,
     service: Arc<dyn QueryService>,
     rates: Mutex<Rates<NodeId>>,
-    places: Mutex<BTreeMap<IpAddr, usize>>,
+    /// One bucket: that of all free keys.
+    free_rate: Mutex<Rates<()>>,
+    /// Bounds handshakes by network.
+    handshakes: Arc<NetworkPlaces>,
+    /// Bounds connections of free keys by network.
+    networks: Arc<NetworkPlaces>,
+    /// Bounds connections in all, by class.
+    connections: Arc<ClassPlaces>,
     stop: CancellationToken,
     tasks: TaskTracker,
     /// Bounds queries on streams of the swarm, to which the limits on connections do not apply.
-    swarm_places: Arc<Semaphore>,
+    swarm_queries: Arc<ClassPlaces>,
     /// Bounds queries in progress in all.
-    places_for_queries: Arc<Semaphore>,
+    queries: Arc<ClassPlaces>,
     /// Memory for long queries in all, in KiB.
     memory: Arc<Semaphore>,
 }
 
 impl Shared {
+    fn new(config: ServerConfig, admission: Arc<dyn Admission>, service: Arc<dyn QueryService>) -> Self {
+        let networks = || NetworkPlaces::new(config.connections_per_subnet.get(), config.loopback_is_exempt);
+        Self {
+            admission,
+            service,
+            rates: Mutex::new(Rates::new()),
+            free_rate: Mutex::new(Rates::new()),
+            handshakes: networks(),
+            networks: networks(),
+            connections: ClassPlaces::new(config.connections.get()),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            swarm_queries: ClassPlaces::new(MAX_SWARM_QUERIES),
+            queries: ClassPlaces::new(config.queries.get()),
+            memory: Arc::new(Semaphore::new(config.memory_kib.get())),
+            config,
+        }
+    }
+
+    /// Whether one more query of `from` is within its rate, and that of a free key within the rate of all of them.
+    fn is_within_rate(&self, from: NodeId, class: AskerClass) -> bool {
+        let now = Instant::now();
+        let rate = self.config.classes.of(class).rate.get();
+        self.rates.lock().take(from, rate, now)
+            && (!class.is_free() || self.free_rate.lock().take((), self.config.free_rate.get(), now))
+    }
+
     fn metrics(&self) -> &ServerMetrics {
         &self.config.metrics
     }
@@ -89,20 +123,8 @@ impl QueryServer {
         let bind = |source| StartError::Bind { address: config.bind, source };
         let socket = tls::socket(config.bind).map_err(bind)?;
         let local = socket.local_addr().map_err(bind)?;
-        let stop = CancellationToken::new();
-        let (queries, memory) = (config.queries.get(), config.memory_kib.get());
-        let shared = Arc::new(Shared {
-            config,
-            admission,
-            service,
-            rates: Mutex::new(Rates::new()),
-            places: Mutex::default(),
-            stop: stop.clone(),
-            tasks: TaskTracker::new(),
-            swarm_places: Arc::new(Semaphore::new(MAX_SWARM_QUERIES)),
-            places_for_queries: Arc::new(Semaphore::new(queries)),
-            memory: Arc::new(Semaphore::new(memory)),
-        });
+        let shared = Arc::new(Shared::new(config, admission, service));
+        let stop = shared.stop.clone();
         let for_thread = shared.clone();
         let thread = super::client::on_own_thread("query-server", move || async move {
             match Endpoint::new(endpoint, Some(quic), socket, Arc::new(TokioRuntime)) {
@@ -120,7 +142,8 @@ impl QueryServer {
 
     /// Answers the query that `from` sends on a stream of the swarm. Runs on the current runtime.
     pub fn answer_on(&self, from: NodeId, stream: libp2p::Stream) {
-        let Ok(place) = self.shared.swarm_places.clone().try_acquire_owned() else {
+        let class = self.shared.admission.standing(&from).class;
+        let Some(place) = self.shared.swarm_queries.take(class) else {
             // Dropping the stream tells the asker.
             self.shared.metrics().refused.inc();
             return;
@@ -176,58 +199,12 @@ fn admit(endpoint: &Endpoint, incoming: Incoming, shared: &Arc<Shared>) {
         let _ = incoming.retry();
         return;
     }
-    let place = ConnectionGuard::take(shared, incoming.remote_address().ip());
-    // The filter drops the guard of a connection that is refused, which gives its place back.
+    let place = shared.handshakes.take(incoming.remote_address().ip());
+    // The filter drops the place of a connection that is refused, which gives it back.
     let Some(place) = place.filter(|_| open < most) else {
         shared.metrics().refused.inc();
         return incoming.refuse();
     };
     let task = connection::run(incoming, shared.clone(), place);
     shared.tasks.spawn(task);
-}
-
-/// One of the connections that a network may have; released on drop.
-struct ConnectionGuard {
-    shared: Arc<Shared>,
-    network: IpAddr,
-}
-
-impl ConnectionGuard {
-    fn take(shared: &Arc<Shared>, address: IpAddr) -> Option<Self> {
-        let network = network(address);
-        let mut places = shared.places.lock();
-        let used = places.entry(network).or_default();
-        // Loopback is exempt: processes of this host share one address.
-        if *used >= shared.config.connections_per_subnet.get() && !address.to_canonical().is_loopback() {
-            return None;
-        }
-        *used += 1;
-        Some(Self { shared: shared.clone(), network })
-    }
-}
-
-impl Drop for ConnectionGuard {
-    fn drop(&mut self) {
-        let mut places = self.shared.places.lock();
-        if let Some(used) = places.get_mut(&self.network) {
-            *used -= 1;
-            if *used == 0 {
-                places.remove(&self.network);
-            }
-        }
-    }
-}
-
-/// The /24 or /48 that `address` is in.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            IpAddr::from([a, b, c, 0])
-        }
-        IpAddr::V6(v6) => {
-            let [a, b, c, ..] = v6.segments();
-            IpAddr::from([a, b, c, 0, 0, 0, 0, 0])
-        }
-    }
 }

@@ -128,10 +128,16 @@ impl ReceiveHalf {
     }
 
     /// Waits until the other side ends its stream, or sends unexpected data; for ever on QUIC, which has its own
-    /// signals.
+    /// signals. There, unexpected data is discarded, and no more of it is taken: unread, it would fill the window.
     pub(super) async fn ended(self) {
         match self {
-            Self::Quic(_receive) => std::future::pending().await,
+            Self::Quic(mut receive) => {
+                if let Ok(Some(_)) = receive.read_chunk(1, false).await {
+                    // Fails only when the other side is gone.
+                    let _ = receive.stop(0u32.into());
+                }
+                std::future::pending().await
+            }
             // Data or the end: in both cases the asker no longer waits for the answer.
             Self::Swarm(mut read, mut scratch) => drop(read.read(&mut scratch).await),
         }

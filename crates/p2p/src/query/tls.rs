@@ -5,7 +5,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use nervure_primitives::{Hash, MeshId, NodeId, NodeKey};
-use nervure_protocol::{domains, names};
+use nervure_protocol::{AskerClass, domains, names};
 use quinn::{
     Connection, EndpointConfig, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
@@ -15,13 +15,13 @@ use rustls::{NoKeyLog, client::Resumption, pki_types::CertificateDer};
 
 use super::{ServerConfig, StartError};
 
-/// Bytes in flight towards us on one connection.
+/// Bytes in flight towards an asker on one connection.
 const RECEIVE_WINDOW_BYTES: u32 = 4 << 20;
 
 /// Bytes in flight towards us on one stream: one whole open frame.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 
-/// Bytes that we buffer towards a peer that does not read.
+/// Bytes that an asker buffers towards a node that does not read.
 const SEND_WINDOW_BYTES: u64 = 1 << 20;
 
 /// Keep-alive of an idle connection, and the client's idle timeout: a query to a node that just died hangs for at most
@@ -41,7 +41,11 @@ pub(super) fn server(config: &ServerConfig) -> Result<quinn::ServerConfig, Start
     tls.key_log = Arc::new(NoKeyLog);
     let crypto = QuicServerConfig::try_from(tls).map_err(|e| setup(&e))?;
     let mut quic = quinn::ServerConfig::with_crypto(Arc::new(crypto));
-    quic.transport_config(Arc::new(transport(config.streams.get(), config.idle)));
+    // Those of a stranger until the handshake has shown the key.
+    let least = config.classes.of(AskerClass::Stranger);
+    let mut transport = transport(least.streams.get(), config.idle);
+    transport.receive_window(least.window_bytes.into()).send_window(least.window_bytes.into());
+    quic.transport_config(Arc::new(transport));
     quic.max_incoming(config.connections.get());
     quic.incoming_buffer_size(64 << 10);
     quic.incoming_buffer_size_total(4 << 20);

@@ -23,6 +23,9 @@ const INITIAL_READ_BYTES: usize = 4 << 10;
 /// Bytes of a request that are read at once.
 const READ_BYTES: usize = 1 << 10;
 
+/// How long a request may take to arrive, also where its answer may take longer: it holds memory that all peers share.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
 const DATA: u8 = 0;
 const BUSY: u8 = 1;
 const TOO_OFTEN: u8 = 2;
@@ -99,7 +102,8 @@ impl Codec {
             return Err(invalid("unknown protocol"));
         };
         // The name comes first on the wire because the bound of the length depends on the protocol.
-        let (limit, deadline) = (self.specs[protocol].max_request, self.specs[protocol].timeout);
+        let spec = &self.specs[protocol];
+        let (limit, deadline) = (spec.max_request, spec.timeout.min(READ_TIMEOUT));
         let len = read_len(io, limit).await?;
         let read = timeout(deadline, self.read_metered(io, len));
         let (data, memory) = read.await.map_err(|_| io::ErrorKind::TimedOut)??;

@@ -3,7 +3,8 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use futures::FutureExt;
-use nervure_protocol::query::Frame;
+use nervure_p2p::query::{AskerLimits, ClassLimits};
+use nervure_protocol::{AskerClass, query::Frame};
 use quinn::Connection;
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 
@@ -15,7 +16,8 @@ use crate::{
 fn hurried() -> Node {
     let mut config = server_config();
     config.header = Duration::from_millis(200);
-    config.streams = NonZeroU32::new(4).unwrap();
+    let limits = *config.classes.of(AskerClass::Staked);
+    config.classes = AskerLimits::same(ClassLimits { streams: NonZeroU32::new(4).unwrap(), ..limits });
     Node::start(config)
 }
 

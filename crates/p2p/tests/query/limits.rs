@@ -1,12 +1,12 @@
 //! Rate limits, connection limits, and proof of address under load.
 
 use std::{
-    collections::BTreeSet,
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
 
 use nervure_p2p::query::{QueryError, QueryErrorCode};
+use nervure_protocol::AskerClass;
 
 use crate::{
     bare,
@@ -32,8 +32,8 @@ async fn limited(node: &Node) -> usize {
 #[tokio::test]
 async fn strangers_are_limited_and_the_registered_are_not() {
     let mut config = server_config();
-    config.rate_stranger = NonZeroU32::MIN;
-    let strict = Node::admitting(config.clone(), Registry(Some(BTreeSet::from([key(3).node_id()]))));
+    config.classes.of_mut(AskerClass::Stranger).rate = NonZeroU32::MIN;
+    let strict = Node::admitting(config.clone(), Registry::only(3));
     let refused = limited(&strict).await;
     assert!(refused > 0);
     assert_eq!(strict.count(|c| c.rate_limited.get()), refused as u64);

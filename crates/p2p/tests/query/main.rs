@@ -12,6 +12,7 @@ mod mesh;
 mod answers;
 mod broken_answers;
 mod cancel;
+mod classes;
 mod hostile_asker;
 mod identity;
 mod limits;

@@ -12,12 +12,12 @@ use futures::{FutureExt, future::BoxFuture};
 use nervure_p2p::{
     Admission,
     query::{
-        ClientConfig, InboundQuery, QueryClient, QueryEnd, QueryError, QueryItem, QueryOpen, QueryServer,
-        QueryService, QueryStream, Replier, ServerConfig, ServerMetrics,
+        ClientConfig, InboundQuery, QueryClient, QueryEnd, QueryError, QueryErrorCode, QueryItem, QueryOpen,
+        QueryServer, QueryService, QueryStream, Replier, ServerConfig, ServerMetrics,
     },
 };
 use nervure_primitives::{Amount, MeshId, Netuid, NodeId, NodeKey};
-use nervure_protocol::{FinishReason, Usage};
+use nervure_protocol::{AskerClass, AskerStanding, FinishReason, Usage};
 use tokio::sync::Notify;
 
 /// The mesh of most nodes here.
@@ -26,12 +26,26 @@ pub(crate) const MESH: MeshId = MeshId::from_bytes([7; 32]);
 /// The pieces of an answer, and its end.
 pub(crate) type Answer = (Vec<Bytes>, QueryEnd);
 
-/// The registered nodes; all nodes where no list is given.
+/// The validators; all nodes where no list is given. Others are strangers.
 pub(crate) struct Registry(pub(crate) Option<BTreeSet<NodeId>>);
+
+impl Registry {
+    /// The node with the key of that number is a validator, and no other.
+    pub(crate) fn only(number: u8) -> Self {
+        Self(Some(BTreeSet::from([key(number).node_id()])))
+    }
+}
 
 impl Admission for Registry {
     fn is_registered(&self, node: &NodeId) -> bool {
         self.0.as_ref().is_none_or(|list| list.contains(node))
+    }
+
+    fn standing(&self, node: &NodeId) -> AskerStanding {
+        AskerStanding::of(match self.is_registered(node) {
+            true => AskerClass::Validator,
+            false => AskerClass::Stranger,
+        })
     }
 }
 
@@ -40,6 +54,8 @@ impl Admission for Registry {
 pub(crate) enum Does {
     /// Sends so many numbered pieces of so many bytes, and an end.
     Stream(u32, u32),
+    /// Refuses.
+    Refuse,
     /// Sends one piece, then hangs until it is dropped.
     Hang,
     /// Hangs without sending a piece.
@@ -94,6 +110,7 @@ async fn perform(does: Does, mut reply: Replier, release: &Notify) {
             }
             reply.end(END).await;
         }
+        Does::Refuse => reply.refuse(QueryErrorCode::BudgetExceeded, "too dear".into(), None).await,
         Does::Hang => {
             let _ = reply.send(piece(0, 10)).await;
             std::future::pending().await
@@ -131,6 +148,7 @@ impl Does {
             Self::WorkAfterTheEnd => (4, 0, 0),
             Self::WatchTheAsker => (5, 0, 0),
             Self::Panic => (6, 0, 0),
+            Self::Refuse => (7, 0, 0),
         };
         [&[kind][..], &a.to_be_bytes(), &b.to_be_bytes()].concat()
     }
@@ -144,6 +162,7 @@ impl Does {
             3 => Self::DropReplier,
             4 => Self::WorkAfterTheEnd,
             5 => Self::WatchTheAsker,
+            7 => Self::Refuse,
             _ => Self::Panic,
         }
     }
@@ -159,6 +178,7 @@ pub(crate) fn question(does: Does) -> QueryOpen {
         deadline_ms: 60_000,
         budget: Amount::ZERO,
         name: None,
+        hops: 0,
     }
 }
 

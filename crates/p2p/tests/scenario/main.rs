@@ -21,6 +21,8 @@ mod reachable;
 mod registry;
 mod relay;
 mod request;
+mod road;
+mod sealed;
 mod spam;
 mod stop;
 mod strangers;

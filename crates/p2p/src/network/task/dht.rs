@@ -9,7 +9,7 @@ use nervure_primitives::{Hash, NodeId};
 use tokio::sync::oneshot;
 
 use super::{Lookup, Task};
-use crate::network::node_of;
+use crate::{address::is_circuit, network::node_of};
 
 /// Lookups in progress; further ones return no nodes.
 const MAX_LOOKUPS: usize = 256;
@@ -63,6 +63,11 @@ impl Task {
                 let wanted = found.into_iter().find(|peer| peer.peer_id == ask.peer);
                 self.send_to(ask, wanted.map(|peer| peer.addrs).unwrap_or_default());
             }
+            Some(Lookup::Contact(contact)) => {
+                let wanted = found.into_iter().find(|peer| peer.peer_id == contact);
+                self.dial_contact(contact, wanted.map(|peer| peer.addrs).unwrap_or_default());
+            }
+            Some(Lookup::Road(peer)) => self.found_for_question(peer, &found),
             None => {}
         }
     }
@@ -73,10 +78,12 @@ impl Task {
         bucket.is_some_and(|bucket| bucket.iter().any(|entry| entry.node.key.preimage() == peer))
     }
 
-    /// Dials a node that another one named, if it is registered and not connected.
+    /// Dials a node that another one named, if it is registered and not connected. Not through relays: all nodes would take
+    /// their circuits, which are for questions.
     pub(super) fn dial_if_registered(&mut self, peer: PeerId, addresses: &[Multiaddr]) {
         let registered = node_of(peer).is_some_and(|node| self.admission.is_registered(&node));
-        let addresses: Vec<_> = addresses.iter().filter(|address| self.may_dial(address)).cloned().collect();
+        let direct = addresses.iter().filter(|address| !is_circuit(address) && self.may_dial(address));
+        let addresses: Vec<_> = direct.cloned().collect();
         if registered && !addresses.is_empty() && !self.peers.contains_key(&peer) {
             // Fails only when it is being dialled already.
             let _ = self.swarm.dial(DialOpts::peer_id(peer).addresses(addresses).build());

@@ -5,20 +5,17 @@ use std::time::Duration;
 use libp2p::{
     Multiaddr, PeerId,
     core::ConnectedPoint,
+    multiaddr::Protocol,
     ping,
     swarm::{ConnectionError, DialError, ListenError, SwarmEvent},
 };
 use nervure_protocol::names::AgentName;
 use tokio::time::Instant;
 
-use super::{Peer, Task};
+use super::{Peer, Roads, Task};
 use crate::{
-    AddressScope,
-    behaviour::BehaviourEvent,
-    diversity::subnet,
-    gossip::Excess,
-    network::{circuits::is_circuit, node_of},
-    transport::first_hop,
+    AddressScope, address::is_circuit, behaviour::BehaviourEvent, diversity::subnet, gossip::Standing,
+    network::node_of, transport::first_hop,
 };
 
 /// In a public mesh, strangers of one network (/24 or /48) get one in so many of the strangers' connections, at least
@@ -38,6 +35,7 @@ impl Task {
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 self.disconnected(&peer_id, matches!(cause, Some(ConnectionError::KeepAliveTimeout)));
             }
+            SwarmEvent::ConnectionClosed { peer_id, endpoint, .. } => self.road_closed(&peer_id, &endpoint),
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 tracing::debug!(%peer, %error, "dialling failed");
                 self.unreachable(
@@ -68,7 +66,8 @@ impl Task {
             BehaviourEvent::Relay(event) => self.relay_event(&event),
             BehaviourEvent::Mdns(event) => self.mdns_event(event),
             BehaviourEvent::Holes(event) => self.hole_punch_event(&event),
-            BehaviourEvent::Probe(event) => self.reachable = Some(event.result.is_ok()),
+            BehaviourEvent::Probe(event) => self.probed(event.result.is_ok()),
+            BehaviourEvent::Upnp(event) => self.router_event(&event),
             event => tracing::trace!(?event, "reach"),
         }
     }
@@ -91,25 +90,31 @@ impl Task {
             return self.disconnect(peer_id);
         }
         self.dialer.connected(&peer_id);
-        self.set_gossip_access(&peer_id, registered);
+        let class = self.admission.standing(&node).class;
         let address = endpoint.get_remote_address();
         let peer = self.peers.entry(peer_id).or_insert_with(|| Peer {
             node,
             registered,
             inbound: endpoint.is_listener(),
+            // Until it has named an address.
+            hides_address: endpoint.is_listener(),
             since: Instant::now(),
-            address: address.clone(),
+            address: shown_address(peer_id, endpoint),
             agent: AgentName::default(),
             incarnation: None,
             routes: Vec::new(),
+            offers_relay: false,
+            roads: Roads::default(),
             rtt_ms: None,
-            excess: Excess::default(),
+            standing: Standing::new(class),
         });
         // A direct connection has followed the relayed one: its address is that of the peer, the other that
         // of the relay.
         if is_circuit(&peer.address) && !endpoint.is_relayed() {
             peer.address = address.clone();
         }
+        self.set_gossip_access(&peer_id, registered, class);
+        self.road_opened(&peer_id, endpoint);
         self.measure();
     }
 
@@ -121,6 +126,10 @@ impl Task {
         let ConnectedPoint::Listener { send_back_addr, .. } = endpoint else {
             return false;
         };
+        // All that come through relays have no address of their own.
+        if endpoint.is_relayed() {
+            return false;
+        }
         self.peers.get(peer).is_some_and(|before| {
             before.since.elapsed() > SIMULTANEOUS_DIAL_WINDOW
                 && first_hop(&before.address) == first_hop(send_back_addr)
@@ -141,13 +150,21 @@ impl Task {
 
     /// A peer whose connection was only idle stays in the routing table.
     fn disconnected(&mut self, peer: &PeerId, idle: bool) {
-        self.peers.remove(peer);
+        if let Some(peer) = self.peers.remove(peer)
+            && !peer.inbound
+            && peer.incarnation.is_none()
+        {
+            self.turned_away = self.turned_away.saturating_add(1);
+        }
+        self.seen.forget(peer);
+        self.relay_share.forget(peer);
         // So the blacklist holds connected strangers only, and peers cannot grow it with new keys.
         self.swarm.behaviour_mut().gossip.remove_blacklisted_peer(peer);
         if !idle {
             self.swarm.behaviour_mut().kad.remove_peer(peer);
         }
         self.dialer.lost(peer, Instant::now());
+        self.attempt_failed(*peer, &"the connection was closed");
         self.measure();
     }
 
@@ -157,6 +174,7 @@ impl Task {
         if self.peers.contains_key(peer) {
             return;
         }
+        self.attempt_failed(*peer, &"dialling failed");
         if silent {
             self.swarm.behaviour_mut().kad.remove_peer(peer);
         }
@@ -172,6 +190,18 @@ impl Task {
         if let (Some(peer), Ok(rtt)) = (self.peers.get_mut(&event.peer), &event.result) {
             peer.rtt_ms = Some(rtt.as_secs_f64() * 1000.0);
             self.metrics.round_trip(*rtt);
+        }
+    }
+}
+
+/// The address of a connection as it is shown: a relayed one that others opened begins with the relay's.
+fn shown_address(peer: PeerId, endpoint: &ConnectedPoint) -> Multiaddr {
+    match endpoint {
+        ConnectedPoint::Listener { local_addr, .. } if endpoint.is_relayed() => {
+            local_addr.clone().with(Protocol::P2p(peer))
+        }
+        ConnectedPoint::Listener { .. } | ConnectedPoint::Dialer { .. } => {
+            endpoint.get_remote_address().clone()
         }
     }
 }

@@ -7,6 +7,7 @@ use libp2p::{
     PeerId,
     gossipsub::{self, IdentTopic, MessageAcceptance, MessageId},
 };
+use nervure_protocol::AskerClass;
 use tokio::sync::mpsc;
 
 use super::{Task, topics::TopicChange};
@@ -97,10 +98,18 @@ impl Task {
     }
 
     /// Accepts gossip from a registered peer, and ignores it from a stranger. A stranger's message is dropped before it
-    /// counts as seen: otherwise it could send a message first, and the copies of registered peers would be duplicates.
-    pub(super) fn set_gossip_access(&mut self, peer: &PeerId, registered: bool) {
+    /// counts as seen: otherwise it could send a message first, and the copies of registered peers would be duplicates. The
+    /// blacklist does not refuse its grafts; its score does.
+    pub(super) fn set_gossip_access(&mut self, id: &PeerId, registered: bool, class: AskerClass) {
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        if registered { gossip.remove_blacklisted_peer(peer) } else { gossip.blacklist_peer(peer) }
+        if registered {
+            gossip.remove_blacklisted_peer(id)
+        } else {
+            gossip.blacklist_peer(id)
+        }
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.standing.set(class, gossip, id);
+        }
     }
 
     pub(super) fn gossip_event(&mut self, event: gossipsub::Event) {
@@ -147,7 +156,7 @@ impl Task {
         // By the peer that forwards it, not by the author, which has no identity in gossipsub here.
         if !self.gossip.rates.take((from, number), spec.per_peer_per_second, Instant::now()) {
             if let Some(peer) = self.peers.get_mut(&from) {
-                peer.excess.add(&mut self.swarm.behaviour_mut().gossip, &from);
+                peer.standing.exceed(&mut self.swarm.behaviour_mut().gossip, &from);
             }
             return Fate::RateLimited;
         }

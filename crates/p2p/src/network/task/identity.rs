@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use libp2p::{Multiaddr, PeerId, identify, multiaddr::Protocol};
+use libp2p::{Multiaddr, PeerId, identify, multiaddr::Protocol, relay};
 use nervure_primitives::UnixMillis;
 use nervure_protocol::names::{self, AgentName};
 use tokio::time::Instant;
@@ -58,12 +58,16 @@ impl Task {
         }
         // Only here: the peer has shown that it is of this mesh, which a connection alone does not show.
         self.dialer.met(&peer_id);
+        self.seen_as(peer_id, info.observed_addr);
+        let names_address = !info.listen_addrs.is_empty();
         let allowed = info.listen_addrs.into_iter().filter(|address| self.may_dial(address));
         let allowed: Vec<_> = allowed.take(MAX_ADDRESSES_PER_NODE).collect();
         let dht = names::dht(&self.config.mesh);
         let serves = info.protocols.iter().any(|protocol| protocol.as_ref() == dht);
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
+        peer.hides_address = peer.inbound && !names_address;
         peer.agent = agent;
+        peer.offers_relay = info.protocols.contains(&relay::HOP_PROTOCOL_NAME);
         peer.incarnation = Some(incarnation);
         // A client of the DHT does not answer lookups: in the table it would only cost each of them a
         // timeout.
@@ -72,6 +76,7 @@ impl Task {
             self.book.remember(peer_id, &allowed, UnixMillis::from(SystemTime::now()));
             self.route(peer_id);
         }
+        self.dial_back(peer_id, &allowed);
     }
 
     /// Whether a peer is a new incarnation of one whose earlier connection has not timed out. Gossipsub takes both for

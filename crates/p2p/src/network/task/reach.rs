@@ -5,18 +5,31 @@ use std::collections::BTreeMap;
 use libp2p::{Multiaddr, PeerId, core::transport::ListenerId, dcutr, mdns, relay};
 
 use super::Task;
-use crate::{AddressScope, diversity::MAX_ADDRESSES_PER_NODE, network::circuits::is_circuit};
+use crate::{AddressScope, address::is_circuit, diversity::MAX_ADDRESSES_PER_NODE, is_global};
 
 /// Nodes that are taken from one mDNS answer.
 const MAX_MDNS_NODES: usize = 64;
 
 impl Task {
     /// In a local mesh, what a node listens on is where others reach it. Where AutoNAT is on, it
-    /// confirms them first.
+    /// confirms them first. A relay of a public mesh is asked for its addresses before that: its operator says that others
+    /// reach it.
     pub(super) fn listening(&mut self, listener: ListenerId, address: Multiaddr) {
         self.circuits.listening(listener);
-        if self.config.scope == AddressScope::Local && !self.config.reach.autonat && !is_circuit(&address) {
+        let is_ours = match self.config.scope {
+            AddressScope::Local => !self.config.reach.autonat,
+            AddressScope::Public => self.config.reach.relay_server && is_global(&address),
+        };
+        if is_ours && !is_circuit(&address) {
             self.swarm.add_external_address(address);
+        }
+    }
+
+    /// AutoNAT has tried an address of this node. One that cannot be dialled says nothing where another one was.
+    pub(super) fn probed(&mut self, reachable: bool) {
+        let dialled = |address: &Multiaddr| !is_circuit(address);
+        if reachable || !self.swarm.external_addresses().any(dialled) {
+            self.reachable = Some(reachable);
         }
     }
 
@@ -25,16 +38,42 @@ impl Task {
             relay::Event::ReservationReqDenied { .. } | relay::Event::CircuitReqDenied { .. } => {
                 self.metrics.circuits_refused.inc();
             }
+            relay::Event::ReservationReqAccepted { src_peer_id: peer, .. }
+                if self.is_stranger(peer)
+                    && !self.relay_share.reserve(*peer, self.config.relay_strangers) =>
+            {
+                self.refuse_relay(*peer);
+            }
+            relay::Event::CircuitReqAccepted { src_peer_id: peer, .. }
+                if self.is_stranger(peer)
+                    && !self.relay_share.connect(*peer, self.config.relay_strangers) =>
+            {
+                self.refuse_relay(*peer);
+            }
+            relay::Event::ReservationClosed { src_peer_id }
+            | relay::Event::ReservationTimedOut { src_peer_id } => self.relay_share.unreserve(src_peer_id),
+            relay::Event::CircuitClosed { src_peer_id, .. } => self.relay_share.close(src_peer_id),
             _ => {}
         }
     }
 
+    fn is_stranger(&self, peer: &PeerId) -> bool {
+        self.peers.get(peer).is_some_and(|peer| !peer.registered)
+    }
+
+    /// Strangers hold their share of this relay: closes what this one holds.
+    fn refuse_relay(&mut self, peer: PeerId) {
+        self.metrics.circuits_refused.inc();
+        tracing::debug!(%peer, "a stranger beyond the strangers' share of this relay; disconnecting");
+        self.relay_share.forget(&peer);
+        self.disconnect(peer);
+    }
+
     pub(super) fn hole_punch_event(&mut self, event: &dcutr::Event) {
-        match &event.result {
-            Ok(_) => {
-                self.metrics.holes_punched.inc();
-            }
-            Err(error) => tracing::debug!(peer = %event.remote_peer_id, %error, "hole punching failed"),
+        // A hole that was punched shows by its connection.
+        if let Err(error) = &event.result {
+            tracing::debug!(peer = %event.remote_peer_id, %error, "hole punching failed");
+            self.punch_failed(event.remote_peer_id);
         }
     }
 

@@ -36,7 +36,7 @@ impl Routine {
 
 impl Task {
     pub(super) fn next_due(&self) -> Instant {
-        let due = [self.dialer.next_due(), self.circuits.next_due()];
+        let due = [self.dialer.next_due(), self.circuits.next_due(), self.next_road_due()];
         due.into_iter().flatten().fold(self.routine.tick, Instant::min)
     }
 
@@ -47,17 +47,20 @@ impl Task {
             let listened = swarm.listen_on(address);
             listened.inspect_err(|error| tracing::warn!(%error, "cannot listen through a relay")).ok()
         });
+        self.settle_due(now);
         if self.routine.tick <= now {
             self.routine.tick = now + TICK_INTERVAL;
             self.routine.ticks += 1;
-            self.tick();
+            self.tick(now);
         }
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self, now: Instant) {
         self.measure();
+        self.tend_contacts(self.routine.ticks);
+        self.choose_relays(now);
         for (id, peer) in &mut self.peers {
-            peer.excess.fade(&mut self.swarm.behaviour_mut().gossip, id);
+            peer.standing.fade(&mut self.swarm.behaviour_mut().gossip, id);
         }
         if self.routine.ticks.is_multiple_of(REGISTRY_TICKS) {
             self.refresh_registrations();
@@ -75,14 +78,19 @@ impl Task {
     /// Applies changes of the registry to connected peers.
     fn refresh_registrations(&mut self) {
         let mut changed = Vec::new();
+        let mut classes = Vec::new();
         for (id, peer) in &mut self.peers {
             let registered = self.admission.is_registered(&peer.node);
+            classes.push((*id, registered, self.admission.standing(&peer.node).class));
             if std::mem::replace(&mut peer.registered, registered) != registered {
                 changed.push((*id, registered));
             }
         }
+        for (id, registered, class) in classes {
+            self.set_gossip_access(&id, registered, class);
+        }
         for (id, registered) in changed {
-            self.set_gossip_access(&id, registered);
+            self.relay_share.forget(&id);
             if registered {
                 self.route(id);
             } else {
@@ -93,8 +101,8 @@ impl Task {
     }
 
     fn dial(&mut self, now: Instant) {
-        for (peer, address) in self.dialer.take_due(now) {
-            let options = DialOpts::peer_id(peer).addresses(vec![address]).build();
+        for (peer, addresses) in self.dialer.take_due(now) {
+            let options = DialOpts::peer_id(peer).addresses(addresses).build();
             match self.swarm.dial(options) {
                 // The condition fails while the peer is connected or being dialled: that is the aim and no
                 // failure.

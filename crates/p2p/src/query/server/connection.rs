@@ -1,27 +1,33 @@
 //! One connection: its identity, and the queries on its streams.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use nervure_primitives::NodeId;
 use nervure_protocol::{
-    AnswerBounds, AnswerMeter,
+    AnswerBounds, AnswerMeter, AskerClass,
     query::{ErrorText, Frame, FrameError},
 };
 use prometheus_client::metrics::counter::Counter;
-use quinn::Incoming;
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use quinn::{Connection, Incoming};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{
     Instrument, Span,
     field::{Empty, display},
 };
 
-use super::{ConnectionGuard, InboundQuery, Replier, ServerMetrics, Shared, metrics::QueryOutcome};
+use super::{
+    InboundQuery, Replier, ServerMetrics, Shared,
+    metrics::QueryOutcome,
+    places::{ClassPlace, NetworkPlace},
+    reply::Patience,
+};
 use crate::query::{
-    QueryErrorCode, QueryOpen,
+    ClassLimits, QueryErrorCode, QueryOpen,
     clock::{now, sleep_until},
     frame_reader::{FrameReadError, FrameReader},
     stream::{ReceiveHalf, SendHalf},
@@ -29,13 +35,21 @@ use crate::query::{
 };
 
 /// Drives a connection from the handshake to its end.
-pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, place: ConnectionGuard) {
+pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, handshake: NetworkPlace) {
+    let address = incoming.remote_address().ip();
     let Ok(connecting) = incoming.accept() else { return };
     // A client that stalls its handshake holds a place of its network until then.
     let Ok(Ok(connection)) = timeout(shared.config.handshake, connecting).await else { return };
     let Some(from) = tls::peer(&connection) else {
         return connection.close(1u32.into(), b"no identity");
     };
+    let class = shared.admission.standing(&from).class;
+    let Some(place) = ConnectionPlace::take(&shared, class, address) else {
+        shared.metrics().refused.inc();
+        return connection.close(2u32.into(), b"no place for keys of this class");
+    };
+    drop(handshake);
+    widen(&connection, shared.config.classes.of(class));
     shared.metrics().connections.inc();
     loop {
         let stream = tokio::select! {
@@ -47,6 +61,29 @@ pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>, place: Connecti
         shared.tasks.spawn(query(shared.clone(), from, halves, CancellationToken::new()));
     }
     drop(place);
+}
+
+/// The places of a connection whose key is known; given back on drop.
+#[expect(dead_code, reason = "held for its drop")]
+struct ConnectionPlace(ClassPlace, Option<NetworkPlace>);
+
+impl ConnectionPlace {
+    /// Free keys are counted by network, because an adversary has any number of them. The others are not: strangers of a
+    /// network must not lock out the paying askers in it.
+    fn take(shared: &Shared, class: AskerClass, address: IpAddr) -> Option<Self> {
+        let network = match class.is_free() {
+            true => Some(shared.networks.take(address)?),
+            false => None,
+        };
+        Some(Self(shared.connections.take(class)?, network))
+    }
+}
+
+/// Gives a connection the streams and windows of its class; until now it had those of a stranger.
+fn widen(connection: &Connection, limits: &ClassLimits) {
+    connection.set_max_concurrent_bi_streams(limits.streams.get().into());
+    connection.set_receive_window(limits.window_bytes.into());
+    connection.set_send_window(limits.window_bytes.into());
 }
 
 /// When an asker that was refused because of load may try again.
@@ -83,25 +120,26 @@ pub(super) async fn query(
 ) {
     let mut receive = FrameReader::sharing(receive, shared.memory.clone());
     let mut in_progress = InProgressGuard::begin(shared.metrics());
-    let reply = Replier::new(send, shared.metrics().clone());
-    let (open, _place) = match admit(&shared, &from, &mut receive).await {
+    // Asked for each query: a node may have gained or lost stake since it connected.
+    let standing = shared.admission.standing(&from);
+    let limits = *shared.config.classes.of(standing.class);
+    let patience = Patience { write: limits.write, refusal: shared.config.refusal };
+    let reply = Replier::new(send, shared.metrics().clone(), patience);
+    let (open, _place) = match admit(&shared, (from, standing.class), &mut receive).await {
         Ok(admitted) => admitted,
         Err(Refusal { counter, code, message, later }) => {
             counter.inc();
             in_progress.outcome = QueryOutcome::Refused;
             receive.stop();
-            // A timeout is fine here: dropping the replier resets the stream. An asker that grants no window must not
-            // hold its place for longer than its open frame may take.
-            let _ = timeout(shared.config.header, reply.refuse(code, message, later)).await;
-            return;
+            return reply.refuse(code, message, later).await;
         }
     };
     let (abandoned, progress) = (reply.abandoned(), reply.progress());
-    // The shorter of both: the asker may ask for less time than this node gives, and never for more.
-    let whole = shared.config.answer.min(Duration::from_millis(open.deadline_ms.into()));
+    // The shorter of both: the asker may ask for less time than its class has, and never for more.
+    let whole = limits.answer.min(Duration::from_millis(open.deadline_ms.into()));
     let meter = AnswerMeter::new(AnswerBounds { whole, ..AnswerBounds::NONE }, now());
     let span = answer_span(&from, &open);
-    let answer = span.in_scope(|| shared.service.serve(InboundQuery { from, open, reply }));
+    let answer = span.in_scope(|| shared.service.serve(InboundQuery { from, standing, open, reply }));
     let answer = answer.instrument(span.clone());
     let (receive, _room) = receive.into_parts();
     let ended = receive.ended();
@@ -140,12 +178,12 @@ struct Refusal<'a> {
     later: Option<Duration>,
 }
 
-/// Admits a query: checks the asker's rate and the number of queries in progress, and reads its open frame.
+/// Admits a query: checks the asker's rate and its class's queries in progress, and reads its open frame.
 async fn admit<'a>(
     shared: &'a Shared,
-    from: &NodeId,
+    (from, class): (NodeId, AskerClass),
     receive: &mut FrameReader,
-) -> Result<(QueryOpen, OwnedSemaphorePermit), Refusal<'a>> {
+) -> Result<(QueryOpen, ClassPlace), Refusal<'a>> {
     let counters = shared.metrics();
     let refuse = |counter, code, message: &'static str, later| Refusal {
         counter,
@@ -153,13 +191,8 @@ async fn admit<'a>(
         message: message.into(),
         later,
     };
-    let rate = match shared.admission.is_registered(from) {
-        true => shared.config.rate_registered,
-        false => shared.config.rate_stranger,
-    };
     // The cheap check first: an asker beyond its rate costs no place and no read.
-    let allowed = shared.rates.lock().take(*from, rate.get(), Instant::now());
-    if !allowed {
+    if !shared.is_within_rate(from, class) {
         return Err(refuse(
             &counters.rate_limited,
             QueryErrorCode::RateLimited,
@@ -167,7 +200,7 @@ async fn admit<'a>(
             Some(RETRY_DELAY),
         ));
     }
-    let Ok(place) = shared.places_for_queries.clone().try_acquire_owned() else {
+    let Some(place) = shared.queries.take(class) else {
         return Err(refuse(
             &counters.refused,
             QueryErrorCode::Busy,

@@ -32,8 +32,10 @@ pub struct ServerMetrics {
     pub in_progress: Gauge,
     /// Streams without a well-formed open frame in time.
     pub malformed: Counter,
-    /// Queries beyond their asker's rate.
+    /// Queries beyond their asker's rate, or that of all free keys.
     pub rate_limited: Counter,
+    /// Queries that were cut because their asker did not read.
+    pub stalled: Counter,
     durations: QueryDurations,
     first_chunks: FirstChunks,
     sizes: AnswerSizes,
@@ -121,6 +123,7 @@ impl ServerMetrics {
             ("queries", "Queries answered or refused", &self.queries),
             ("queries_malformed", "Queries whose request was malformed or late", &self.malformed),
             ("queries_rate_limited", "Queries over the rate limit of their sender", &self.rate_limited),
+            ("queries_stalled", "Queries cut because their sender did not read", &self.stalled),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());

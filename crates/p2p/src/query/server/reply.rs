@@ -12,6 +12,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use nervure_protocol::query::{ErrorFrame, ErrorText, Frame};
+use tokio::time::timeout;
 
 use super::{ServerMetrics, metrics::QueryOutcome};
 use crate::query::{QueryEnd, QueryErrorCode, stream::SendHalf};
@@ -34,19 +35,31 @@ pub struct Replier {
     /// Encoded and not yet sent: a chunk waits for the next poll of the expert so that chunk and end
     /// can leave in one packet.
     buffer: BytesMut,
+    patience: Patience,
+}
+
+/// How long a write may wait for an asker that does not read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// For a piece of an answer, and its end.
+    pub(super) write: Duration,
+    /// For a refusal.
+    pub(super) refusal: Duration,
 }
 
 /// How far an answer is: open, or which last frame was sent. Before that, a dropped replier resets the stream.
 #[derive(Debug, Default)]
 pub(super) struct ReplyProgress(AtomicU8);
 
-const OPEN: u8 = 0;
+// Zero, the default, is an answer that has not ended.
 const ENDED: u8 = 1;
 const REFUSED: u8 = 2;
+/// The asker did not read in time, and is told so by a reset.
+const CUT: u8 = 3;
 
 impl ReplyProgress {
     fn is_closed(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != OPEN
+        matches!(self.0.load(Ordering::Relaxed), ENDED | REFUSED)
     }
 
     /// How the answer ended, once its service is done.
@@ -54,15 +67,16 @@ impl ReplyProgress {
         match self.0.load(Ordering::Relaxed) {
             ENDED => QueryOutcome::Answered,
             REFUSED => QueryOutcome::Refused,
+            CUT => QueryOutcome::Cancelled,
             _ => QueryOutcome::Failed,
         }
     }
 }
 
 impl Replier {
-    pub(super) fn new(send: SendHalf, metrics: ServerMetrics) -> Self {
+    pub(super) fn new(send: SendHalf, metrics: ServerMetrics, patience: Patience) -> Self {
         let (started, progress) = (Instant::now(), Arc::default());
-        Self { send, chunks: 0, bytes: 0, started, progress, metrics, buffer: BytesMut::new() }
+        Self { send, chunks: 0, bytes: 0, started, progress, metrics, buffer: BytesMut::new(), patience }
     }
 
     pub(super) fn progress(&self) -> Arc<ReplyProgress> {
@@ -72,10 +86,11 @@ impl Replier {
     /// Sends a piece of the answer.
     ///
     /// # Errors
-    /// [`Gone`] when the asker has left.
+    /// [`Gone`] when the asker has left, or did not read for too long.
     pub async fn send(&mut self, chunk: Bytes) -> Result<(), Gone> {
         self.queue(chunk)?;
-        self.flush().await
+        let patience = self.patience.write;
+        self.write(patience).await
     }
 
     /// Puts a piece of the answer into the next packet, which leaves with [`Replier::send`] or
@@ -97,14 +112,16 @@ impl Replier {
     pub async fn end(mut self, end: QueryEnd) {
         let end = QueryEnd { chunks: self.chunks, ..end };
         self.metrics.answer(self.bytes);
-        self.close(&Frame::End(end), ENDED).await;
+        let patience = self.patience.write;
+        self.close(&Frame::End(end), ENDED, patience).await;
     }
 
     /// Ends an answer that failed.
     pub async fn refuse(mut self, code: QueryErrorCode, message: ErrorText, retry_after: Option<Duration>) {
         let retry_after_ms = retry_after.map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
         let error = ErrorFrame { code: code as u16, message, retry_after_ms };
-        self.close(&Frame::Error(error), REFUSED).await;
+        let patience = self.patience.refusal;
+        self.close(&Frame::Error(error), REFUSED, patience).await;
     }
 
     /// Waits until the asker is gone.
@@ -123,16 +140,27 @@ impl Replier {
         }
     }
 
-    async fn close(&mut self, frame: &Frame, last: u8) {
-        if frame.encode(&mut self.buffer).is_ok() && self.flush().await.is_ok() {
+    async fn close(&mut self, frame: &Frame, last: u8, patience: Duration) {
+        if frame.encode(&mut self.buffer).is_ok() && self.write(patience).await.is_ok() {
             self.progress.0.store(last, Ordering::Relaxed);
-            self.send.finish().await;
+            // On the swarm, closing waits for the other side as a write does.
+            let _ = timeout(patience, self.send.finish()).await;
         }
     }
 
-    async fn flush(&mut self) -> Result<(), Gone> {
+    /// Sends what is in the buffer, within a time of the server's own: an asker that grants no window would otherwise hold
+    /// its query's places for as long as it names.
+    async fn write(&mut self, patience: Duration) -> Result<(), Gone> {
         let bytes = self.buffer.split().freeze();
-        self.send.write(bytes).await.map_err(|_| Gone)
+        match timeout(patience, self.send.write(bytes)).await {
+            Ok(sent) => sent.map_err(|_| Gone),
+            Err(_) => {
+                self.metrics.stalled.inc();
+                self.progress.0.store(CUT, Ordering::Relaxed);
+                self.send.reset();
+                Err(Gone)
+            }
+        }
     }
 }
 
