@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use nervure_primitives::Amount;
-use nervure_protocol::{ExpertEvent, ExpertRecord, query::QueryErrorCode};
+use nervure_primitives::{Amount, Hash};
+use nervure_protocol::{ExpertEvent, ExpertRecord, query::QueryErrorCode, query_name};
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::{
     AnswerReceipt, Environment, RouterMetrics,
+    body::RequestBody,
     dial::{AnswerItem, DialError, EventStream, ExpertQuery},
     in_flight::InFlightGuard,
     span,
@@ -18,18 +19,27 @@ use crate::{
 /// When to ask a busy expert again that does not say when.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// Empty pieces of text before an answer begins; a server may send one with the role, and some more. Others are no answer.
+const MAX_EMPTY_EVENTS: usize = 64;
+
 /// What all attempts at one request have in common.
 #[derive(Clone)]
 pub(crate) struct AttemptSpec {
     pub(crate) environment: Arc<Environment>,
     pub(crate) metrics: RouterMetrics,
-    /// The encoded request.
-    pub(crate) body: Arc<[u8]>,
+    /// The request.
+    pub(crate) body: RequestBody,
+    /// The nonce of the end user's client, which each attempt's name covers.
+    pub(crate) nonce: Option<Hash>,
     /// The most that one answer may cost.
     pub(crate) budget: Amount,
     pub(crate) deadline: Instant,
+    /// How many servers have passed the query on before.
+    pub(crate) hops: u8,
     /// Whether the time to the first byte is what this expert usually takes.
     pub(crate) records_latency: bool,
+    /// The name of the only query; each has a random one where there is none.
+    pub(crate) id: Option<Hash>,
 }
 
 /// An answer whose first event is there.
@@ -80,6 +90,11 @@ pub(crate) struct AttemptError {
 }
 
 impl AttemptSpec {
+    /// The same for a query that so many servers have passed on before.
+    pub(crate) fn passed_on(self, hops: u8) -> Self {
+        Self { hops, ..self }
+    }
+
     /// Asks the expert of `record` and waits for its first event.
     pub(crate) async fn start(&self, record: ExpertRecord) -> Result<StartedAnswer, AttemptError> {
         // Before the dial: the gate must see the query of this node while it is on its way, or many queries of
@@ -127,18 +142,21 @@ impl AttemptSpec {
         let receipt = AnswerReceipt::new(&query, sent_at);
         let stream = self.environment.dial.dial(query).await.map_err(|error| failed(span, error.into()))?;
         let mut remainder = Remainder { stream, receipt, span: span.clone(), _guard: guard };
-        let first = remainder.next().await?;
+        let first = remainder.first().await?;
         Ok((first, remainder))
     }
 
     fn query(&self, record: &ExpertRecord) -> ExpertQuery {
+        let salt = self.environment.salt();
         ExpertQuery {
             record: record.clone(),
-            body: self.body.clone(),
+            body: self.body.for_attempt(&self.environment),
             budget: self.budget,
             // What is left of the deadline now, not at the start: a later attempt of the same query has less.
             timeout: self.deadline.saturating_duration_since(Instant::now()),
-            id: self.environment.query_id(),
+            id: self.id.unwrap_or_else(|| query_name(self.nonce.as_ref(), &salt)),
+            salt,
+            hops: self.hops,
         }
     }
 }
@@ -152,9 +170,25 @@ pub(crate) struct Remainder {
 }
 
 impl Remainder {
+    /// The receipt so far.
+    pub(crate) fn receipt(&self) -> &AnswerReceipt {
+        &self.receipt
+    }
+
     /// The receipt for all of the answer; to be called after its last event.
     pub(crate) fn into_receipt(self) -> AnswerReceipt {
         self.receipt
+    }
+
+    /// The first event with something in it: an empty piece of text is no beginning, and must not end the failover.
+    async fn first(&mut self) -> Result<ExpertEvent, AttemptFailure> {
+        for _ in 0..MAX_EMPTY_EVENTS {
+            match self.next().await? {
+                ExpertEvent::Text(text) if text.is_empty() => {}
+                first => return Ok(first),
+            }
+        }
+        Err(failed(&self.span, protocol_failure("nothing but empty pieces")))
     }
 
     /// The next event; [`ExpertEvent::Done`] is the last. Cancel-safe.
@@ -167,8 +201,9 @@ impl Remainder {
         match item {
             Some(Ok(AnswerItem::End(end))) => {
                 self.span.record("outcome", span::ANSWERED);
-                self.receipt.complete(end.answer, end.receipt);
-                Ok(ExpertEvent::Done { usage: end.usage, reason: end.reason })
+                let (usage, reason) = (end.usage, end.reason);
+                self.receipt.complete(end);
+                Ok(ExpertEvent::Done { usage, reason })
             }
             // Only an end frame ends an answer: it is the one that says how many events there were.
             Some(Ok(AnswerItem::Event(ExpertEvent::Done { .. }))) => {

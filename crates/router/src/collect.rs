@@ -7,7 +7,9 @@ use crate::{
     AnswerReceipt,
     attempt::{AttemptError, AttemptSpec, protocol_failure},
 };
-use nervure_protocol::{AnswerBounds, AnswerMeter, ExpertEvent, ExpertRecord, FinishReason, Usage};
+use nervure_protocol::{
+    AnswerBounds, AnswerMeter, AuditCase, ExpertEvent, ExpertRecord, FinishReason, Usage,
+};
 use tokio::time::Instant;
 
 /// Events of one collected answer.
@@ -59,6 +61,11 @@ impl AttemptSpec {
 }
 
 impl CollectedAnswer {
+    /// Everything that a validator needs to audit it.
+    pub(crate) fn case(&self) -> Option<AuditCase> {
+        self.receipt.case(self.events.clone())
+    }
+
     /// All its text.
     pub(crate) fn text(&self) -> String {
         let texts = self.events.iter().filter_map(|event| match event {

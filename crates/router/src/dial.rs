@@ -39,8 +39,13 @@ pub struct ExpertQuery {
     /// How long the whole answer may take.
     pub timeout: Duration,
     /// Identifies the query; random, and shared with no other query, not even with another attempt at the same one: a
-    /// miner must not recognise either at another miner. The receipt names it.
+    /// miner must not recognise either at another miner. The receipt names it. It is the
+    /// [`query_name`](nervure_protocol::query_name) of the end user's nonce and of `salt`.
     pub id: Hash,
+    /// Random bytes, from which the end user's client computes the id again.
+    pub salt: Hash,
+    /// How many servers have passed the question on before.
+    pub hops: u8,
 }
 
 /// An answer as it arrives. Ends with [`AnswerItem::End`] or an error; an implementation need not end it otherwise.

@@ -30,10 +30,10 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     Router,
     attempt::{AttemptError, AttemptSpec},
+    body::RequestBody,
     collect::CollectedAnswer,
     failure,
     group::{TrustedExpert, require, share, trusted, unsuitable},
-    router::encode,
     select::select,
     view::count,
 };
@@ -87,10 +87,11 @@ impl Router {
         // Vectors of different models cannot be averaged: all have to have the model of the first choice.
         let model = route.choices.first().map(|choice| choice.record.model.clone());
         let is_alike = |choice: &&Choice| inputs.is_none() || Some(&choice.record.model) == model.as_ref();
-        let ensemble = Ensemble::new(trusted(route.choices.iter().filter(is_alike), &trust), size);
+        let ensemble = Ensemble::new(trusted(route.choices.iter().filter(is_alike)), size);
         let kind = if inputs.is_some() { "of one model on different nodes" } else { "on different nodes" };
         require(query, kind, ensemble.needed(), ensemble.candidates.len())?;
-        let spec = self.attempt_spec(encode(&query.request)?, part.budget, deadline);
+        let spec = self.attempt_spec(RequestBody::of(&query.request)?, part.budget, deadline);
+        let spec = AttemptSpec { nonce: query.nonce, ..spec.passed_on(query.hops) };
         let combined = match inputs {
             Some(inputs) => ensemble.average(spec, inputs).await?,
             None => ensemble.vote(spec).await?,
@@ -108,6 +109,9 @@ impl Router {
     fn receipts(&self, answers: Vec<CollectedAnswer>, query: &Query) -> AnswerSummary {
         let environment = &self.environment;
         let now = environment.clock.now();
+        // That of the answer that was given; the others stay between this node and their experts.
+        let given = answers.first().filter(|_| query.release == Some(true));
+        let released = given.and_then(CollectedAnswer::case).map(Arc::new);
         let receipts = match query.receipt {
             true => answers
                 .into_iter()
@@ -115,7 +119,7 @@ impl Router {
                 .collect(),
             false => Vec::new(),
         };
-        AnswerSummary { receipts, ..AnswerSummary::default() }
+        AnswerSummary { receipts, released, ..AnswerSummary::default() }
     }
 }
 

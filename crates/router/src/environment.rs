@@ -3,14 +3,14 @@
 //! The router reads no clock and draws no random number by itself (durations aside, which are tokio's and stand still
 //! in tests), so that one seed gives one trace.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use nervure_primitives::{BlockHeight, Hash, MeshId, Netuid, NodeId, UnixMillis};
+use nervure_primitives::{BlockHeight, Hash, MeshId, NodeId, UnixMillis};
 use nervure_protocol::{FinishReason, Sampling};
-use nervure_subnet::{IndexSearch, Observation, Observations, Page, Trust};
+use nervure_subnet::{IndexSearch, Observation, Observations, Page};
 use parking_lot::MutexGuard;
 
-use crate::Dial;
+use crate::{Dial, TrustTable};
 
 /// Everything outside of the router that it works with.
 pub struct Environment {
@@ -33,8 +33,14 @@ pub struct Environment {
 }
 
 impl Environment {
-    pub(crate) fn query_id(&self) -> Hash {
+    /// Fresh bytes for the name of one query.
+    pub(crate) fn salt(&self) -> Hash {
         Hash::from_bytes(self.entropy.bytes())
+    }
+
+    /// A fresh sampling seed, of 31 bits: every model server takes these, and every client reads them exactly.
+    pub(crate) fn seed(&self) -> u64 {
+        self.entropy.bits() >> 33
     }
 }
 
@@ -58,28 +64,18 @@ pub trait Catalog: Send + Sync {
     }
 }
 
-/// The trust in each neuron of each subnet.
-pub type TrustTable = BTreeMap<(Netuid, NodeId), Trust>;
-
-/// The trust in all neurons, as of one block.
+/// What the mesh makes of all experts, as of one block.
 #[derive(Debug, Clone)]
 pub struct TrustSnapshot {
     /// The last finalised block.
     pub block: BlockHeight,
-    /// The trust in each neuron.
+    /// The trust in each expert.
     pub table: Arc<TrustTable>,
 }
 
-impl TrustSnapshot {
-    /// The trust in a node in a subnet; that of an untested newcomer where none is known.
-    pub(crate) fn of(&self, netuid: Netuid, node: NodeId) -> Trust {
-        self.table.get(&(netuid, node)).copied().unwrap_or_default()
-    }
-}
-
-/// What the mesh makes of experts' nodes: finalised incentive and live scores.
+/// What the mesh makes of experts: finalised incentive, live scores, and the stake behind their subnets.
 pub trait TrustSource: Send + Sync {
-    /// The trust in all neurons now.
+    /// The trust in all experts now.
     fn snapshot(&self) -> TrustSnapshot;
 }
 

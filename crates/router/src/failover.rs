@@ -6,7 +6,9 @@
 use nervure_subnet::{Exclusion, Route};
 use tokio::time::{Instant, sleep};
 
-use crate::{Router, race::race, resumable, router::encode, select::select, view::count};
+use crate::{
+    Router, attempt::AttemptSpec, body::RequestBody, race::race, resumable, select::select, view::count,
+};
 use nervure_api::{AnswerStream, Query, RouteView, ServiceError};
 
 impl Router {
@@ -16,7 +18,7 @@ impl Router {
         query: &Query,
         deadline: Instant,
     ) -> Result<AnswerStream, ServiceError> {
-        let body = encode(&query.request)?;
+        let body = RequestBody::of(&query.request)?;
         // The last error, and until when the experts are asked again.
         let mut failed: Option<(ServiceError, Instant)> = None;
         loop {
@@ -35,6 +37,7 @@ impl Router {
                 Err(error) => return Err(failed.map_or(error, |(last, _)| last)),
             };
             let spec = self.attempt_spec(body.clone(), query.budget, deadline);
+            let spec = AttemptSpec { nonce: query.nonce, ..spec.passed_on(query.hops) };
             let candidates = route.choices.iter().map(|choice| choice.record.clone()).collect();
             match race(spec, candidates, query.strategy).await {
                 Ok(winner) => {

@@ -3,6 +3,7 @@
 mod dial;
 
 use std::{
+    collections::BTreeMap,
     pin::pin,
     sync::{
         Arc,
@@ -15,17 +16,15 @@ use futures::StreamExt;
 use nervure_api::{AnswerStream, AnswerSummary, Query, QueryTarget, ServiceError, Strategy};
 use nervure_primitives::{Amount, BlockHeight, MeshId, Netuid, NodeId, UnixMillis};
 use nervure_protocol::{
-    ExpertEvent, ExpertRecord, ExpertRequest, FinishReason, Sampling, Score, query::QueryErrorCode,
+    ExpertEvent, ExpertId, ExpertRecord, ExpertRequest, FinishReason, Sampling, Score, query::QueryErrorCode,
 };
-use nervure_subnet::{
-    Dice, IndexSearch, Observation, Observations, Page, Policy, Seed, Trust, score::MedianScore,
-};
+use nervure_subnet::{Dice, IndexSearch, Observation, Observations, Page, Policy, Seed, score::MedianScore};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Catalog, Clock, ComposedPiece, Composer, DialError, Entropy, Environment, ExpertQuery, Router,
-    TrustSnapshot, TrustSource, TrustTable,
+    Catalog, Clock, ComposedPiece, Composer, DialError, Entropy, Environment, ExpertQuery, NeuronTrust,
+    Router, SubnetTrust, TrustSnapshot, TrustSource, TrustTable,
 };
 use dial::FakeDial;
 
@@ -80,12 +79,14 @@ impl FakeExpert {
             expert: format!("e{number}"),
             capability: "text.generate".parse().unwrap(),
             model: "m".into(),
+            identity: Default::default(),
             context: 256,
             max_output: 4096,
             price: 0,
             byte_level: true,
             load: 0,
             addresses: vec![([127, 0, 0, 1], 1).into()],
+            relays: Vec::new(),
             seq: 1,
             issued_at: EPOCH,
             expires_at: EPOCH.plus(Duration::from_secs(3600)),
@@ -170,12 +171,7 @@ impl FakeMesh {
 
     pub(crate) fn seeded(seed: u64, experts: Vec<FakeExpert>) -> Self {
         let start = Instant::now();
-        let trust = |expert: &FakeExpert| {
-            let score = Score::ratio(expert.trust_percent, 100);
-            let trust = Trust::new(None, Some(MedianScore { score, tasks: 100 }));
-            ((expert.record.netuid, expert.record.node), trust)
-        };
-        let table: TrustTable = experts.iter().map(trust).collect();
+        let table = trust_table(&experts);
         let records = experts.iter().map(|expert| expert.record.clone()).collect();
         let catalog = Arc::new(FakeCatalog { records, observations: Mutex::default() });
         let dial = Arc::new(FakeDial::new(experts));
@@ -225,6 +221,20 @@ impl FakeMesh {
     }
 }
 
+/// All experts are of subnets that the mesh stands behind, and known for long.
+fn trust_table(experts: &[FakeExpert]) -> TrustTable {
+    let mut subnets = BTreeMap::<Netuid, SubnetTrust>::new();
+    for FakeExpert { record, trust_percent, .. } in experts {
+        let subnet = subnets.entry(record.netuid).or_default();
+        (subnet.backing, subnet.has_live_scores) = (Score::ONE, true);
+        let registered = BlockHeight(1);
+        subnet.neurons.insert(record.node, NeuronTrust { registered, incentive: None });
+        let median = MedianScore { score: Score::ratio(*trust_percent, 100), tasks: 100 };
+        subnet.experts.insert(ExpertId::of(record, registered), median);
+    }
+    subnets.into_iter().collect()
+}
+
 /// An answer that was read to its end.
 #[derive(Debug, PartialEq)]
 pub(crate) struct FakeAnswer {
@@ -271,6 +281,10 @@ pub(crate) fn query(strategy: &str) -> Query {
         explain: false,
         receipt: false,
         filter: None,
+        nonce: None,
+        release: None,
+        subnets: Vec::new(),
+        hops: 0,
     }
 }
 

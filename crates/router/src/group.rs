@@ -5,20 +5,12 @@ use nervure_primitives::Amount;
 use nervure_protocol::{ExpertRecord, Score};
 use nervure_subnet::Choice;
 
-use crate::TrustSnapshot;
-
 /// An expert with the trust in it.
 pub(crate) type TrustedExpert = (ExpertRecord, Score);
 
 /// The experts of `choices` with the trust in each, in the same order.
-pub(crate) fn trusted<'a>(
-    choices: impl Iterator<Item = &'a Choice>,
-    trust: &TrustSnapshot,
-) -> impl Iterator<Item = TrustedExpert> {
-    choices.map(|Choice { record, .. }| {
-        let quality = trust.of(record.netuid, record.node).quality();
-        (record.clone(), quality)
-    })
+pub(crate) fn trusted<'a>(choices: impl Iterator<Item = &'a Choice>) -> impl Iterator<Item = TrustedExpert> {
+    choices.map(|choice| (choice.record.clone(), choice.quality))
 }
 
 /// The budget of each of so many requests.

@@ -22,6 +22,7 @@
 //! gives their places in the in-flight counts back.
 
 mod attempt;
+mod body;
 mod collect;
 mod dial;
 mod direct;
@@ -43,12 +44,13 @@ mod resumable;
 mod router;
 mod select;
 mod span;
+mod trust_table;
 mod view;
 
 pub use dial::{AnswerEnd, AnswerItem, Dial, DialError, EventStream, ExpertQuery};
-pub use direct::{DirectAnswer, DirectError};
+pub use direct::{DirectAnswer, DirectError, DirectQuery};
 pub use environment::{
-    Catalog, Clock, ComposedPiece, Composer, Entropy, Environment, TrustSnapshot, TrustSource, TrustTable,
+    Catalog, Clock, ComposedPiece, Composer, Entropy, Environment, TrustSnapshot, TrustSource,
 };
 pub use metrics::RouterMetrics;
 pub use mixture::{WINDOW_BYTES, WINDOW_KEPT_BYTES};
@@ -56,7 +58,8 @@ pub use receipt::{AnswerReceipt, ReceiptFault};
 pub use resumable::with_prefix;
 pub use router::Router;
 pub use select::parse_filter;
-pub use view::expert_view;
+pub use trust_table::{NeuronTrust, SubnetTrust, TrustTable};
+pub use view::{TrustView, expert_view};
 
 /// The example of the README runs as a test.
 #[cfg(doctest)]

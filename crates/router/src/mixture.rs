@@ -78,11 +78,11 @@ impl Router {
         let plan = MixturePlan {
             prompt: prompt.clone(),
             sampling: sampling.clone(),
-            candidates: trusted(byte_level, &trust).collect(),
+            candidates: trusted(byte_level).collect(),
             size: query.strategy.width(),
         };
         require(query, "that are byte-level", MIN_EXPERTS, plan.candidates.len())?;
-        let spec = self.attempt_spec(Arc::default(), part.budget, deadline);
+        let spec = self.attempt_spec(Arc::<[u8]>::default(), part.budget, deadline).passed_on(query.hops);
         let text = MixedText::start(spec, plan).await?;
         let record = text.heaviest().unwrap_or_else(|| route.choices[0].record.clone());
         let (tried, participants) = (count(text.tried), text.participants());

@@ -20,15 +20,15 @@ use std::{
 
 use futures::{StreamExt, stream};
 use nervure_primitives::{Amount, NodeId};
-use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, ModelName, bounds::MAX_TEXT};
+use nervure_protocol::{AuditCase, ExpertEvent, ExpertRecord, ExpertRequest, ModelName, bounds::MAX_TEXT};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     AnswerReceipt, Router,
-    attempt::{AttemptFailure, FailureKind, Remainder, StartedAnswer},
+    attempt::{AttemptFailure, AttemptSpec, FailureKind, Remainder, StartedAnswer},
+    body::RequestBody,
     price,
     race::race,
-    router::encode,
     select::select,
 };
 use nervure_api::{AnswerStream, AnswerSummary, Query, RouteView, ServiceError, Strategy, TakeoverView};
@@ -53,6 +53,8 @@ pub(crate) struct ResumableStream {
     remainder: Remainder,
     /// The text that the asker has read.
     prefix: String,
+    /// What it has read besides, where the answer is released.
+    others: Vec<ExpertEvent>,
     /// Bytes of it that experts before the present one wrote, and what these may cost.
     written: usize,
     spent: Amount,
@@ -84,6 +86,7 @@ impl ResumableStream {
             first: Some(first),
             remainder,
             prefix: String::new(),
+            others: Vec::new(),
             written: 0,
             spent: Amount::ZERO,
             takeovers: Vec::new(),
@@ -96,8 +99,12 @@ impl ResumableStream {
             Some(first) => first,
             None => self.receive().await?,
         };
-        if let ExpertEvent::Text(text) = &event {
-            self.prefix.push_str(text);
+        match &event {
+            ExpertEvent::Text(text) => self.prefix.push_str(text),
+            ExpertEvent::Embedding { .. } | ExpertEvent::Distribution(_) if self.is_released() => {
+                self.others.push(event.clone());
+            }
+            _ => {}
         }
         Ok(event)
     }
@@ -105,6 +112,23 @@ impl ResumableStream {
     /// The takeovers so far.
     pub(crate) fn takeovers(&self) -> &[TakeoverView] {
         &self.takeovers
+    }
+
+    fn is_released(&self) -> bool {
+        self.query.release == Some(true)
+    }
+
+    /// The part of the answer that the present expert gave, for a validator.
+    fn case(&mut self) -> Option<Arc<AuditCase>> {
+        if !self.is_released() {
+            return None;
+        }
+        let mut events = std::mem::take(&mut self.others);
+        let text = self.prefix.get(self.written..).unwrap_or_default();
+        if !text.is_empty() {
+            events.push(ExpertEvent::Text(text.to_owned()));
+        }
+        self.remainder.receipt().case(events).map(Arc::new)
     }
 
     /// The receipt of the expert that ended the answer, for its part of it.
@@ -211,7 +235,7 @@ impl ResumableStream {
 impl Successor {
     /// Asks until one starts to continue the text. The error says in words why none did.
     async fn start(self) -> Result<StartedAnswer, String> {
-        let body = encode(&self.query.request).map_err(|error| error.to_string())?;
+        let body = RequestBody::of(&self.query.request).map_err(|error| error.to_string())?;
         let limits = self.router.limits;
         // Counted from the first failure, not from the start: a race may itself take most of the retry
         // timeout.
@@ -221,6 +245,7 @@ impl Successor {
             let winner = match self.candidates() {
                 Ok(candidates) => {
                     let spec = self.router.attempt_spec(body.clone(), self.query.budget, self.deadline);
+                    let spec = AttemptSpec { nonce: self.query.nonce, ..spec.passed_on(self.query.hops) };
                     race(spec, candidates, Strategy::Best).await
                 }
                 Err(error) => Err(error),
@@ -267,8 +292,10 @@ pub(crate) fn answer(
             let mut stream = stream?;
             Some(match stream.next().await {
                 Ok(event @ ExpertEvent::Done { .. }) => {
+                    let released = stream.case();
+                    let summary = AnswerSummary { released, ..stream.summary(wants_receipt) };
                     // Set here only, and once, as this is the last event.
-                    let _ = set_summary.set(stream.summary(wants_receipt));
+                    let _ = set_summary.set(summary);
                     (Ok(event), None)
                 }
                 Ok(event) => (Ok(event), Some(stream)),

@@ -4,11 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use nervure_primitives::Amount;
-use nervure_protocol::{ExpertRequest, query::body::encode_request};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::{Environment, RouterMetrics, attempt::AttemptSpec, span};
+use crate::{Environment, RouterMetrics, attempt::AttemptSpec, body::RequestBody, span};
 use nervure_api::{AnswerStream, Query, ServiceError, Strategy, ask_within_bounds};
 
 /// How long an expert may be silent within a text before a successor is looked for.
@@ -101,16 +100,26 @@ impl Router {
     }
 
     /// What all attempts at one request have in common.
-    pub(crate) fn attempt_spec(&self, body: Arc<[u8]>, budget: Amount, deadline: Instant) -> AttemptSpec {
+    pub(crate) fn attempt_spec(
+        &self,
+        body: impl Into<RequestBody>,
+        budget: Amount,
+        deadline: Instant,
+    ) -> AttemptSpec {
         let (environment, metrics) = (self.environment.clone(), self.metrics.clone());
-        AttemptSpec { environment, metrics, body, budget, deadline, records_latency: true }
+        let body = body.into();
+        AttemptSpec {
+            environment,
+            metrics,
+            body,
+            nonce: None,
+            budget,
+            deadline,
+            hops: 0,
+            records_latency: true,
+            id: None,
+        }
     }
-}
-
-/// A request as it travels.
-pub(crate) fn encode(request: &ExpertRequest) -> Result<Arc<[u8]>, ServiceError> {
-    let body = encode_request(request);
-    body.map(Arc::from).map_err(|error| ServiceError::Internal { reason: error.to_string() })
 }
 
 #[cfg(test)]

@@ -3,8 +3,12 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use nervure_api::{Query, QueryTarget, ServiceError};
-use nervure_protocol::ExpertRecord;
-use nervure_subnet::{Candidate, Exclusion, Filter, FilterError, IndexSearch, QueryTerms, Route, route};
+use nervure_primitives::Netuid;
+use nervure_protocol::{ExpertRecord, Score};
+use nervure_subnet::{
+    Candidate, Exclusion, Filter, FilterError, IndexSearch, QueryTerms, Route, Trust, route,
+    score::MAX_EXPERTS_OF_NEURON,
+};
 
 use crate::{Catalog, Environment, TrustSnapshot, price};
 
@@ -28,13 +32,17 @@ pub(crate) fn select(
         model: terms.model.clone(),
         ..IndexSearch::default()
     };
-    let matching = catalog.find(&matching).records;
+    let mut matching = catalog.find(&matching).records;
     if matching.is_empty() {
         return Err(no_expert(&terms, catalog));
     }
+    keep_subnets(&mut matching, query)?;
     let candidate = |record: ExpertRecord| {
-        // Trust is per subnet: a node that is good at one mechanism proves nothing about another.
-        let trust = trust.of(record.netuid, record.node);
+        let mut trust = trust_in(&record, trust, catalog);
+        if !query.subnets.is_empty() {
+            // The asker vouches for the subnets that it names, whatever stake stands behind them.
+            trust.backing = Score::ONE;
+        }
         (Candidate { seen: catalog.observation(&record.node, &record.expert), record }, trust)
     };
     let candidates = matching.into_iter().map(candidate).collect();
@@ -42,6 +50,32 @@ pub(crate) fn select(
     match route.choices.is_empty() {
         true => Err(all_excluded(&route, query)),
         false => Ok(route),
+    }
+}
+
+/// The trust in the expert of `record`.
+pub(crate) fn trust_in(record: &ExpertRecord, trust: &TrustSnapshot, catalog: &dyn Catalog) -> Trust {
+    trust.table.of(record, || {
+        let after = Some((record.node, String::new()));
+        let netuid = Some(record.netuid);
+        let of_node = IndexSearch { netuid, after, limit: MAX_EXPERTS_OF_NEURON, ..IndexSearch::default() };
+        catalog.find(&of_node).records.iter().filter(|other| other.node == record.node).count()
+    })
+}
+
+/// Keeps the experts of the subnets that `query` names, if it names some.
+fn keep_subnets(matching: &mut Vec<ExpertRecord>, query: &Query) -> Result<(), ServiceError> {
+    if query.subnets.is_empty() {
+        return Ok(());
+    }
+    let found: BTreeSet<Netuid> = matching.iter().map(|record| record.netuid).collect();
+    matching.retain(|record| query.subnets.contains(&record.netuid));
+    match matching.is_empty() {
+        true => Err(ServiceError::NotInSubnets {
+            subnets: query.subnets.clone(),
+            found: found.into_iter().take(MAX_KNOWN_NAMES).collect(),
+        }),
+        false => Ok(()),
     }
 }
 

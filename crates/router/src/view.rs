@@ -1,12 +1,14 @@
 //! What the API shows of experts and routes.
 
+use std::sync::Arc;
+
 use nervure_primitives::{BlockHeight, UnixMillis};
 use nervure_protocol::ExpertRecord;
-use nervure_subnet::{Observation, Route};
+use nervure_subnet::{Observation, Route, Trust};
 use serde_json::Value;
 
-use crate::Router;
-use nervure_api::{ExpertView, Query, RouteView};
+use crate::{Catalog, Router, TrustSnapshot, select::trust_in};
+use nervure_api::{ExpertView, ModelIdentityView, Query, RouteView};
 
 /// An expert as its record describes it, with what this node observed of it.
 pub fn expert_view(record: &ExpertRecord, observation: &Observation, now: UnixMillis) -> ExpertView {
@@ -17,12 +19,14 @@ pub fn expert_view(record: &ExpertRecord, observation: &Observation, now: UnixMi
         expert,
         capability,
         model,
+        identity,
         context,
         max_output,
         price,
         byte_level,
         load,
         addresses,
+        relays: _,
         seq: _,
         issued_at: _,
         expires_at,
@@ -34,6 +38,7 @@ pub fn expert_view(record: &ExpertRecord, observation: &Observation, now: UnixMi
         expert: expert.clone(),
         capability: capability.clone(),
         model: model.raw().to_owned(),
+        identity: ModelIdentityView::of(identity),
         context: *context,
         max_output: *max_output,
         price: *price,
@@ -42,10 +47,30 @@ pub fn expert_view(record: &ExpertRecord, observation: &Observation, now: UnixMi
         relayed: addresses.is_empty(),
         expires_in_ms: u64::try_from(expires_at.since(now).as_millis()).unwrap_or(u64::MAX),
         latency_ms: observation.latency_ms,
+        trust: None,
+    }
+}
+
+/// The trust in experts, as it is now.
+pub struct TrustView {
+    snapshot: TrustSnapshot,
+    catalog: Arc<dyn Catalog>,
+}
+
+impl TrustView {
+    /// The trust in the expert of `record`, for one that names no subnets.
+    pub fn of(&self, record: &ExpertRecord) -> Trust {
+        trust_in(record, &self.snapshot, self.catalog.as_ref())
     }
 }
 
 impl Router {
+    /// The trust in experts, as it is now.
+    pub fn trust(&self) -> TrustView {
+        let environment = &self.environment;
+        TrustView { snapshot: environment.trust.snapshot(), catalog: environment.catalog.clone() }
+    }
+
     pub(crate) fn expert_view(&self, record: &ExpertRecord) -> ExpertView {
         let observation = self.environment.catalog.observation(&record.node, &record.expert);
         expert_view(record, &observation, self.environment.clock.now())

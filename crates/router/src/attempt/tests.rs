@@ -7,7 +7,7 @@ use nervure_protocol::query::QueryErrorCode;
 
 fn spec(mesh: &FakeMesh) -> AttemptSpec {
     let request = nervure_protocol::ExpertRequest::Embed { inputs: vec!["x".into()] };
-    let body = crate::router::encode(&request).unwrap();
+    let body = crate::body::RequestBody::of(&request).unwrap();
     mesh.router.attempt_spec(body, Amount::ZERO, Instant::now() + ms(30_000))
 }
 
@@ -48,6 +48,20 @@ fn the_first_event_comes_with_the_remainder_and_its_latency_is_recorded() {
         drop(started);
         assert_eq!(mesh.in_flight(), 0);
     });
+}
+
+#[test]
+fn an_empty_piece_is_no_beginning() {
+    virtually(async {
+        let mesh = FakeMesh::new(vec![FakeExpert::new(0, |_, _| {
+            vec![text(""), Step::Wait(ms(90)), text("a"), Step::End(FinishReason::Stop)]
+        })]);
+        let started = start(&mesh).await.ok().unwrap();
+        assert_eq!(started.first, ExpertEvent::Text("a".into()));
+        assert_eq!(mesh.observation(0).latency_ms, Some(90));
+    });
+    let failure = failure(vec![text(""); 1000]);
+    assert_eq!(failure.reason, "the expert broke the protocol: nothing but empty pieces");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
+    body::RequestBody,
     fake::{FakeExpert, FakeMesh, Step, died, ms, query, virtually},
-    router::encode,
 };
 
 async fn collect(steps: Vec<Step>) -> Result<CollectedAnswer, AttemptError> {
@@ -14,7 +14,7 @@ async fn collect(steps: Vec<Step>) -> Result<CollectedAnswer, AttemptError> {
 }
 
 async fn collect_in(mesh: &FakeMesh) -> Result<CollectedAnswer, AttemptError> {
-    let body = encode(&query("best").request).unwrap();
+    let body = RequestBody::of(&query("best").request).unwrap();
     let spec = mesh.router.attempt_spec(body, Amount::ZERO, Instant::now() + ms(10_000));
     spec.collect(mesh.catalog.records[0].clone()).await
 }

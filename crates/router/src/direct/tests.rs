@@ -1,18 +1,25 @@
 //! A query to one expert, without any other in its place.
 
+use nervure_protocol::query::body::encode_request;
+
 use super::*;
-use crate::{
-    fake::{FakeExpert, FakeMesh, Step, died, ms, query, refuser, virtually, writer},
-    router::encode,
-};
+use crate::fake::{FakeExpert, FakeMesh, Step, died, ms, query, refuser, virtually, writer};
 use nervure_protocol::query::QueryErrorCode;
 
 async fn ask(expert: FakeExpert, deadline: Duration) -> (Result<DirectAnswer, DirectError>, Duration) {
     let mesh = FakeMesh::new(vec![expert, FakeExpert::new(1, writer("another", ms(1)))]);
-    let body = encode(&query("best").request).unwrap();
+    let body = encode_request(&query("best").request).unwrap().into();
     let record = mesh.catalog.records[0].clone();
     let started = Instant::now();
-    let answer = mesh.router.ask_directly(record, (body, Amount::ZERO), started + deadline).await;
+    let query = DirectQuery {
+        record,
+        body,
+        budget: Amount::ZERO,
+        timeout: Duration::from_secs(60),
+        id: None,
+        until: started + deadline,
+    };
+    let answer = mesh.router.ask_directly(query).await;
     assert!(mesh.trace().iter().all(|line| line.ends_with("e0")), "only the chosen expert is asked");
     assert_eq!(mesh.in_flight(), 0);
     (answer, started.elapsed())
@@ -24,7 +31,7 @@ fn the_whole_answer_comes_with_its_receipt_and_duration() {
         let (answer, _) = ask(FakeExpert::new(0, writer("abcdef", ms(100))), ms(5_000)).await;
         let answer = answer.ok().unwrap();
         assert_eq!(answer.events, ["abc", "def"].map(|text| ExpertEvent::Text(text.into())));
-        assert_eq!((answer.receipt, answer.duration), (Err(ReceiptFault::Missing), ms(120)));
+        assert_eq!((answer.receipt.into_bytes(), answer.duration), (None, ms(120)));
     });
 }
 

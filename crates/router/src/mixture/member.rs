@@ -6,7 +6,10 @@ use nervure_api::ParticipantView;
 use nervure_protocol::{ExpertEvent, ExpertRecord, ExpertRequest, query::body::encode_request};
 use tokio::time::sleep;
 
-use crate::attempt::{AttemptFailure, AttemptSpec, FailureKind, StartedAnswer, protocol_failure};
+use crate::{
+    attempt::{AttemptFailure, AttemptSpec, FailureKind, StartedAnswer, protocol_failure},
+    body::RequestBody,
+};
 
 /// The longest pause before a busy expert is asked again.
 const MAX_BUSY_DELAY: Duration = Duration::from_millis(100);
@@ -56,7 +59,7 @@ pub(super) async fn distribution(
 ) -> Result<Vec<f32>, AttemptFailure> {
     let body = encode_request(&ExpertRequest::Distribution { context });
     let body = body.map_err(|error| protocol_failure(&error.to_string()))?;
-    let spec = AttemptSpec { body: body.into(), ..spec };
+    let spec = AttemptSpec { body: RequestBody::Encoded(body.into()), ..spec };
     loop {
         let mut started = match spec.start(record.clone()).await {
             Ok(started) => started,

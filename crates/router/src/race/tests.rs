@@ -11,7 +11,7 @@ use crate::fake::{FakeExpert, FakeMesh, Step, ms, query, refuser, unreachable, v
 /// Runs a race of all experts in their order.
 async fn run(mesh: &FakeMesh, strategy: &str) -> Result<RaceWinner, ServiceError> {
     let query = query(strategy);
-    let body = crate::router::encode(&query.request).unwrap();
+    let body = crate::body::RequestBody::of(&query.request).unwrap();
     let spec = mesh.router.attempt_spec(body, Amount::ZERO, Instant::now() + Duration::from_secs(60));
     race(spec, mesh.catalog.records.clone(), query.strategy).await
 }

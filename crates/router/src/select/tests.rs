@@ -93,3 +93,23 @@ async fn trust_decides_the_order_and_the_request_only_the_price() {
     let order: Vec<_> = route.choices.iter().map(|choice| choice.record.node).collect();
     assert_eq!(order, [0, 1, 2].map(node));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_names_subnets_asks_there_or_is_refused() {
+    let expert = |number: u8, netuid: u16| {
+        let mut expert = FakeExpert::new(number, unreachable());
+        expert.record.netuid = Netuid(netuid);
+        expert
+    };
+    let mesh = FakeMesh::new(vec![expert(0, 1), expert(1, 18), expert(2, 22)]);
+    let in_subnets = |netuids: &[u16]| Query {
+        subnets: netuids.iter().copied().map(Netuid).collect(),
+        ..to(capability("text"))
+    };
+    assert_eq!(selected(&mesh, &in_subnets(&[])).unwrap().choices.len(), 3, "all of them");
+    let two = selected(&mesh, &in_subnets(&[18, 22])).unwrap().choices;
+    assert!(two.len() == 2 && two.iter().all(|choice| choice.record.netuid != Netuid(1)));
+    let error = selected(&mesh, &in_subnets(&[7])).unwrap_err();
+    let found = vec![Netuid(1), Netuid(18), Netuid(22)];
+    assert_eq!(error, ServiceError::NotInSubnets { subnets: vec![Netuid(7)], found });
+}
