@@ -9,49 +9,28 @@ use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
-use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, header::LINK, request::Parts},
-};
+use axum::http::{HeaderMap, HeaderValue, header::LINK};
 use futures::{Stream, StreamExt, stream::BoxStream};
 use nervure_api::{
-    AnswerStream, AnswerSummary, ApiErrorCode, ExpertView, Query, RouteView, ServiceError, ask_within_bounds,
+    AnswerStream, AnswerSummary, ExpertView, Query, RouteView, ServiceError, ask_within_bounds,
 };
 use nervure_primitives::Escaped;
 use nervure_protocol::{ExpertEvent, FinishReason, Usage};
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::{App, error::ApiError, metrics::QueryGuard, traces};
-
-/// When a client may try again after it found all permits taken.
-const BUSY_RETRY_DELAY: Duration = Duration::from_secs(1);
+use super::{
+    App,
+    client::{Client, QueryPermit},
+    error::ApiError,
+    traces,
+};
 
 /// Response header: `NODE/EXPERT`.
 pub(super) const EXPERT_HEADER: &str = "x-nervure-expert";
 
 /// Response header: the route in short, as JSON.
 pub(super) const ROUTE_HEADER: &str = "x-nervure-route";
-
-/// The permit of a query in progress. As an extractor, it is taken before the body is read.
-#[expect(dead_code, reason = "held for its drop")]
-pub(super) struct QueryPermit(OwnedSemaphorePermit, QueryGuard);
-
-impl FromRequestParts<App> for QueryPermit {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        // Refused at once instead of queued: a client that waits would hold its connection and its body.
-        let permit = app.permits.clone().try_acquire_owned().map_err(|_| {
-            let message =
-                format!("this node is already working on {} queries", app.config.limits.max_queries);
-            ApiError::new(ApiErrorCode::TooManyRequests, message).retry_after(BUSY_RETRY_DELAY)
-        })?;
-        Ok(Self(permit, app.config.metrics.begin_query()))
-    }
-}
 
 /// An answer that has begun.
 pub(super) struct RunningAnswer {
@@ -81,12 +60,9 @@ pub(super) struct AnswerEvents {
     running: Option<(BoxStream<'static, Result<ExpertEvent, ServiceError>>, QueryPermit)>,
 }
 
-/// Asks, and waits until an expert has begun to answer.
-pub(super) async fn start(
-    app: &App,
-    permit: QueryPermit,
-    query: Query,
-) -> Result<RunningAnswer, ServiceError> {
+/// Waits for the client's turn, asks, and waits until an expert has begun to answer.
+pub(super) async fn start(app: &App, client: Client, query: Query) -> Result<RunningAnswer, ApiError> {
+    let (permit, query) = client.admit(app, query).await?;
     let answer = ask_within_bounds(query, |query| app.service.ask(query)).await?;
     let AnswerStream { route, expert, events, summary } = answer;
     Ok(RunningAnswer { route, expert, events: AnswerEvents { running: Some((events, permit)) }, summary })

@@ -6,20 +6,14 @@
 use axum::{
     body::{Body, Bytes},
     extract::State,
-    http::header,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
 use nervure_api::{AskBody, AskLine, ServiceError};
 use nervure_protocol::ExpertEvent;
 
-use super::{
-    App,
-    answer::{QueryPermit, start},
-    body::JsonBody,
-    error::ApiError,
-    terms::query,
-};
+use super::{App, answer::start, body::JsonBody, client::Client, error::ApiError, terms::query};
 
 /// The line of an event.
 fn line(item: Result<ExpertEvent, ServiceError>) -> AskLine {
@@ -35,13 +29,14 @@ fn line(item: Result<ExpertEvent, ServiceError>) -> AskLine {
 /// The handler.
 pub(super) async fn ask(
     State(app): State<App>,
-    permit: QueryPermit,
+    client: Client,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<AskBody>,
 ) -> Result<Response, ApiError> {
-    let mut query = query(body.terms, &app, body.target, body.request)?;
+    let mut query = query(body.terms, &app, body.target, body.request, &headers)?;
     query.explain |= body.explain;
     query.receipt |= body.receipt;
-    let running = start(&app, permit, query).await?;
+    let running = start(&app, client, query).await?;
     let headers = running.headers();
     let first = AskLine::Route { expert: running.expert, route: running.route };
     let summary = running.summary;

@@ -4,7 +4,7 @@
 //! The content type is required because a web page can send `text/plain` to any server without a preflight request,
 //! but not `application/json`. `serde_json` bounds the depth to 128 levels, and skips unknown fields without recursion.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes, HttpBody},
@@ -15,24 +15,44 @@ use futures::StreamExt;
 use nervure_api::ApiErrorCode;
 use nervure_primitives::Excerpt;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
 use super::{config::HttpLimits, error::ApiError, state::GatewayState};
+
+/// Bytes of one permit for memory.
+pub(super) const KIB: usize = 1024;
+
+/// When a client may try again that found no memory for its body.
+const MEMORY_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// A router state that has limits.
 pub trait HasLimits: Send + Sync {
     /// The limits.
     fn limits(&self) -> &HttpLimits;
+
+    /// The memory for all bodies that are arriving, in KiB; unbounded by default.
+    fn body_memory(&self) -> Option<&Arc<Semaphore>> {
+        None
+    }
 }
 
 impl<T: HasLimits> HasLimits for Arc<T> {
     fn limits(&self) -> &HttpLimits {
         self.as_ref().limits()
     }
+
+    fn body_memory(&self) -> Option<&Arc<Semaphore>> {
+        self.as_ref().body_memory()
+    }
 }
 
 impl HasLimits for GatewayState {
     fn limits(&self) -> &HttpLimits {
         &self.config.limits
+    }
+
+    fn body_memory(&self) -> Option<&Arc<Semaphore>> {
+        Some(&self.body_memory)
     }
 }
 
@@ -46,7 +66,7 @@ impl<T: DeserializeOwned, S: HasLimits> FromRequest<S> for JsonBody<T> {
         let limits = state.limits();
         let (parts, body) = request.into_parts();
         check_type(&parts.headers)?;
-        match tokio::time::timeout(limits.body_timeout, read(body, limits)).await {
+        match tokio::time::timeout(limits.body_timeout, read(body, limits, state.body_memory())).await {
             Ok(bytes) => decode(&bytes?).map(Self),
             Err(_) => {
                 let message = format!("the body did not arrive within {} s", limits.body_timeout.as_secs());
@@ -70,20 +90,20 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     reject("send JSON, with the header 'Content-Type: application/json'")
 }
 
-/// Collects the body, up to the limit.
-async fn read(body: Body, limits: &HttpLimits) -> Result<Bytes, ApiError> {
+/// Collects the body, up to the limit, in its part of the memory of all bodies.
+async fn read(body: Body, limits: &HttpLimits, memory: Option<&Arc<Semaphore>>) -> Result<Bytes, ApiError> {
     let limit = limits.max_body.get();
     let too_large = || {
         let message = format!("a request body has at most {limit} bytes");
         ApiError::new(ApiErrorCode::BodyTooLarge, message)
     };
-    // From `Content-Length`, where there is one. It is within the limit below, so that the allocation is as
-    // well.
+    // From `Content-Length`, where there is one.
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(too_large());
     }
-    let mut collected = Vec::with_capacity(announced);
+    // Not of the announced size: a body counts for what has arrived of it.
+    let (mut collected, mut reserved) = (Vec::new(), Vec::new());
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| ApiError::bad("body", "the body was cut off"))?;
@@ -91,9 +111,18 @@ async fn read(body: Body, limits: &HttpLimits) -> Result<Bytes, ApiError> {
         if collected.len() + chunk.len() > limit {
             return Err(too_large());
         }
+        if let Some(memory) = memory {
+            let kib = u32::try_from(chunk.len().div_ceil(KIB)).unwrap_or(u32::MAX);
+            reserved.push(memory.clone().try_acquire_many_owned(kib).map_err(|_| no_memory())?);
+        }
         collected.extend_from_slice(&chunk);
     }
     Ok(collected.into())
+}
+
+fn no_memory() -> ApiError {
+    let message = "this node is receiving as much as it accepts at once";
+    ApiError::new(ApiErrorCode::TooManyRequests, message).retry_after(MEMORY_RETRY_DELAY)
 }
 
 /// Decodes; an error names the path of the invalid field.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use nervure_primitives::Amount;
+use nervure_primitives::{Amount, Netuid};
 
 use super::{HttpMetrics, key::ApiKey};
 
@@ -24,6 +24,8 @@ pub struct GatewayConfig {
     pub openai: bool,
     /// The most that one request may spend; a request may name less. Zero reaches free experts only.
     pub max_budget: Amount,
+    /// The subnets that are trusted when a query names none; empty for all subnets, each by the stake behind it.
+    pub trusted_subnets: Vec<Netuid>,
     /// Bounds on what clients can make the node do.
     pub limits: HttpLimits,
     /// Where the API counts; the node registers them.
@@ -35,11 +37,20 @@ pub struct GatewayConfig {
 pub struct HttpLimits {
     /// Longest request body in bytes; 1 MiB by default.
     pub max_body: NonZeroUsize,
-    /// Queries in progress, streams included; beyond it 429. 64 by default. Body memory is at most this times
-    /// `max_body`.
+    /// Bytes of bodies that are arriving, all together; 64 MiB by default. A body counts for what has arrived of it.
+    pub max_body_memory: NonZeroUsize,
+    /// Queries in progress, streams included; beyond it they wait. 64 by default. Where the holders of several keys wait,
+    /// each gets an equal share.
     pub max_queries: NonZeroU32,
-    /// Open connections; beyond it new ones wait to be accepted. 512 by default.
+    /// Queries that wait; beyond it 429, at first for the key with most of them. 256 by default.
+    pub max_waiting: NonZeroU32,
+    /// How long a query waits, if its deadline is not shorter; then 429. 10 s by default.
+    pub queue_timeout: Duration,
+    /// Open connections; 512 by default. Beyond it, new ones are served from the reserve.
     pub max_connections: NonZeroU32,
+    /// Connections beyond `max_connections`, each for one request to `/healthz`, `/metrics`, `/status` or `/peers`; others
+    /// get 503. Beyond it new ones wait to be accepted. 16 by default.
+    pub reserved_connections: NonZeroU32,
     /// Time for a request's headers, and the longest that a connection may idle between requests; 15 s by default.
     pub header_timeout: Duration,
     /// Time for a whole request body; 15 s by default.
@@ -65,6 +76,7 @@ impl GatewayConfig {
             allow_origins: Vec::new(),
             openai: false,
             max_budget: Amount::ZERO,
+            trusted_subnets: Vec::new(),
             limits: HttpLimits::default(),
             metrics: HttpMetrics::default(),
         }
@@ -92,8 +104,12 @@ impl Default for HttpLimits {
         }
         Self {
             max_body: size(1 << 20),
+            max_body_memory: size(64 << 20),
             max_queries: count(64),
+            max_waiting: count(256),
+            queue_timeout: Duration::from_secs(10),
             max_connections: count(512),
+            reserved_connections: count(16),
             header_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(30),

@@ -11,12 +11,19 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use nervure_api::{ApiErrorCode, paths};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -25,10 +32,16 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::config::HttpLimits;
+use super::{config::HttpLimits, error::ApiError};
 
 /// Longest request line and headers, in bytes.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+
+/// When a client may try again that found only the reserve.
+const RESERVE_RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// Time for the headers on a connection of the reserve, which is for one request.
+const RESERVE_HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Maximum number of headers of a request.
 const MAX_HEADERS: usize = 64;
@@ -41,9 +54,13 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, stop: CancellationToken) {
     let shutdown_timeout = limits.shutdown_timeout;
     let tracked = TaskTracker::new();
-    let connection_permits = Arc::new(Semaphore::new(permit_count(limits.max_connections.get())));
+    let permits = ConnectionPermits {
+        usual: semaphore(limits.max_connections.get()),
+        reserve: semaphore(limits.reserved_connections.get()),
+    };
+    let router = router.layer(middleware::from_fn(check_head));
     let connections = Connections { router, limits: Arc::new(limits), stop, cut: CancellationToken::new() };
-    while let Some((socket, permit)) = connections.accept(&listener, &connection_permits).await {
+    while let Some((socket, permit)) = connections.accept(&listener, &permits).await {
         tracked.spawn(connections.clone().serve(socket, permit));
     }
     drop(listener);
@@ -58,6 +75,49 @@ pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, st
     }
 }
 
+/// Permits for connections.
+struct ConnectionPermits {
+    usual: Arc<Semaphore>,
+    /// For connections beyond them, which are served what operators need.
+    reserve: Arc<Semaphore>,
+}
+
+/// The permit of a connection.
+enum ConnectionPermit {
+    Usual(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit),
+    Reserve(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit),
+}
+
+fn semaphore(count: u32) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)))
+}
+
+/// Refuses a head beyond [`MAX_HEAD_BYTES`]: hyper bounds its buffer, into which a larger head fits when it arrives in few
+/// pieces. Every response forbids guessing its type: an answer's text must not be taken for a page.
+async fn check_head(request: Request, next: Next) -> Response {
+    // Each name and value with its colon, blank and line end.
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let mut response = match target + headers.sum::<usize>() > MAX_HEAD_BYTES {
+        true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response(),
+        false => next.run(request).await,
+    };
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// What a connection of the reserve is served.
+pub(crate) const RESERVED_PATHS: [&str; 4] = [paths::HEALTHZ, paths::METRICS, paths::STATUS, paths::PEERS];
+
+/// Refuses what is not for operators.
+async fn reserved_only(request: Request, next: Next) -> Response {
+    if RESERVED_PATHS.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    let error = ApiError::new(ApiErrorCode::Unavailable, "this node has as many connections as it accepts");
+    error.retry_after(RESERVE_RETRY_DELAY).into_response()
+}
+
 /// Shared by all connections.
 #[derive(Clone)]
 struct Connections {
@@ -70,17 +130,23 @@ struct Connections {
 }
 
 impl Connections {
-    /// The next connection; none when stopping. Waits for a permit first: beyond the cap, clients queue in the kernel.
+    /// The next connection; none when stopping. Waits for a permit of the reserve first: beyond it, clients queue in the
+    /// kernel.
     async fn accept(
         &self,
         listener: &TcpListener,
-        connection_permits: &Arc<Semaphore>,
-    ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        permits: &ConnectionPermits,
+    ) -> Option<(TcpStream, ConnectionPermit)> {
         let next = async {
-            let permit = connection_permits.clone().acquire_owned().await.ok()?;
+            let reserve = permits.reserve.clone().acquire_owned().await.ok()?;
             loop {
                 match listener.accept().await {
-                    Ok((socket, _)) => return Some((socket, permit)),
+                    Ok((socket, _)) => {
+                        let usual = permits.usual.clone().try_acquire_owned();
+                        let permit =
+                            usual.map_or(ConnectionPermit::Reserve(reserve), ConnectionPermit::Usual);
+                        return Some((socket, permit));
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept an HTTP connection");
                         sleep(ACCEPT_RETRY_DELAY).await;
@@ -92,19 +158,28 @@ impl Connections {
     }
 
     /// One connection, to its end.
-    async fn serve(self, socket: TcpStream, _permit: OwnedSemaphorePermit) {
+    async fn serve(self, socket: TcpStream, permit: ConnectionPermit) {
         let limits = &self.limits;
+        let is_reserve = matches!(permit, ConnectionPermit::Reserve(_));
         // Small chunks of a stream must not wait for each other. A failure here costs latency only.
         let _ = socket.set_nodelay(true);
         let mut socket = TimeoutStream::new(socket);
         socket.set_write_timeout(Some(limits.write_timeout));
+        let (router, header_timeout) = match is_reserve {
+            false => (self.router, limits.header_timeout),
+            true => {
+                let router = self.router.layer(middleware::from_fn(reserved_only));
+                (router, limits.header_timeout.min(RESERVE_HEADER_TIMEOUT))
+            }
+        };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             // Against clients that send one header byte at a time (Slowloris).
-            .header_read_timeout(limits.header_timeout)
+            .header_read_timeout(header_timeout)
+            .keep_alive(!is_reserve)
             .max_buf_size(MAX_HEAD_BYTES)
             .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(Box::pin(socket)), TowerToHyperService::new(self.router));
+            .serve_connection(TokioIo::new(Box::pin(socket)), TowerToHyperService::new(router));
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -118,9 +193,4 @@ impl Connections {
             tracing::debug!(%error, "an HTTP connection failed");
         }
     }
-}
-
-/// A count as a semaphore takes it.
-pub(super) fn permit_count(count: u32) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
 }

@@ -18,24 +18,31 @@ use nervure_primitives::Excerpt;
 use super::{App, config::GatewayConfig, error::ApiError, key::ApiKey, routes::is_open};
 
 /// Passes a request on, or rejects it.
-pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     match admit(&app.config, request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
+        Ok(client) => {
+            request.extensions_mut().insert(client);
+            next.run(request).await
+        }
         Err(error) => error.into_response(),
     }
 }
 
+/// Whose request it is: the number of its key. All requests without a key are of one client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ClientNumber(pub(super) Option<usize>);
+
 /// The decision.
-fn admit(config: &GatewayConfig, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+fn admit(config: &GatewayConfig, uri: &Uri, headers: &HeaderMap) -> Result<ClientNumber, ApiError> {
     if !config.api_keys.is_empty() {
-        return if is_open(uri.path()) { Ok(()) } else { check_key(config, headers) };
+        return if is_open(uri.path()) { Ok(ClientNumber(None)) } else { check_key(config, headers) };
     }
     let host = check_host(uri, headers)?;
-    check_origin(config, headers, &host)
+    check_origin(config, headers, &host).map(|()| ClientNumber(None))
 }
 
 /// `Authorization: Bearer KEY` with one of our keys.
-fn check_key(config: &GatewayConfig, headers: &HeaderMap) -> Result<(), ApiError> {
+fn check_key(config: &GatewayConfig, headers: &HeaderMap) -> Result<ClientNumber, ApiError> {
     let shown = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let reject = |message| Err(ApiError::new(ApiErrorCode::InvalidApiKey, message));
     let Some(shown) = shown else {
@@ -43,10 +50,9 @@ fn check_key(config: &GatewayConfig, headers: &HeaderMap) -> Result<(), ApiError
     };
     match shown.split_at_checked(7) {
         Some((scheme, secret)) if scheme.eq_ignore_ascii_case(b"bearer ") => {
-            if ApiKey::any_opens(&config.api_keys, secret) {
-                Ok(())
-            } else {
-                reject("this key is not valid for this API")
+            match ApiKey::which_opens(&config.api_keys, secret) {
+                Some(number) => Ok(ClientNumber(Some(number))),
+                None => reject("this key is not valid for this API"),
             }
         }
         _ => reject("the header 'Authorization' must read 'Bearer KEY'"),
@@ -117,7 +123,7 @@ mod tests {
             map.append(*name, value.parse().unwrap());
         }
         match admit(config, &Uri::from_static("/ask"), &map) {
-            Ok(()) => 200,
+            Ok(_) => 200,
             Err(error) => error.into_response().status().as_u16(),
         }
     }

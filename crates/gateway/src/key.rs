@@ -6,7 +6,7 @@ use std::fmt;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 /// Shortest key, in bytes.
 pub const MIN_SECRET_BYTES: usize = 16;
@@ -58,15 +58,20 @@ impl ApiKey {
         Ok(Self(Sha256::digest(secret).into()))
     }
 
-    /// Whether one of `keys` has the secret `shown`. Compares with each of them, so that the time does not tell which.
-    pub fn any_opens(keys: &[Self], shown: &[u8]) -> bool {
+    /// Which of `keys` has the secret `shown`. Compares with each of them, so that the time does not tell which.
+    pub fn which_opens(keys: &[Self], shown: &[u8]) -> Option<usize> {
         // No key is that long, so that the time of this answer tells nothing about the keys.
         if shown.len() > MAX_SECRET_BYTES {
-            return false;
+            return None;
         }
         let digest: [u8; 32] = Sha256::digest(shown).into();
-        let found = keys.iter().fold(Choice::from(0), |found, key| found | key.0.ct_eq(&digest));
-        found.into()
+        let (mut found, mut which) = (Choice::from(0), 0u64);
+        for (number, key) in (0..).zip(keys) {
+            let equal = key.0.ct_eq(&digest);
+            which.conditional_assign(&number, equal);
+            found |= equal;
+        }
+        bool::from(found).then(|| usize::try_from(which).unwrap_or(usize::MAX))
     }
 }
 
@@ -83,12 +88,12 @@ mod tests {
     #[test]
     fn accepts_its_secret_only_and_never_prints_it() {
         let keys = ["correct-horse-battery", "another-key-of-mine"].map(|s| ApiKey::from_secret(s).unwrap());
-        assert!(ApiKey::any_opens(&keys, b"correct-horse-battery"));
-        assert!(ApiKey::any_opens(&keys, b"another-key-of-mine"));
+        assert_eq!(ApiKey::which_opens(&keys, b"correct-horse-battery"), Some(0));
+        assert_eq!(ApiKey::which_opens(&keys, b"another-key-of-mine"), Some(1));
         for wrong in ["", "correct-horse-batterz", "correct-horse-battery ", &"x".repeat(9999)] {
-            assert!(!ApiKey::any_opens(&keys, wrong.as_bytes()));
+            assert_eq!(ApiKey::which_opens(&keys, wrong.as_bytes()), None);
         }
-        assert!(!ApiKey::any_opens(&[], b""));
+        assert_eq!(ApiKey::which_opens(&[], b""), None);
         assert_eq!(format!("{keys:?}"), "[ApiKey(..), ApiKey(..)]");
     }
 
@@ -97,7 +102,7 @@ mod tests {
         // printf %s correct-horse-battery | sha256sum
         let digest = data_encoding::HEXLOWER.encode(&Sha256::digest("correct-horse-battery"));
         let key = ApiKey::parse(&format!("sha256:{digest}")).unwrap();
-        assert!(ApiKey::any_opens(&[key], b"correct-horse-battery"));
+        assert_eq!(ApiKey::which_opens(&[key], b"correct-horse-battery"), Some(0));
         assert_eq!(ApiKey::parse("sha256:abcd"), Err(ApiKeyError::Digest));
     }
 

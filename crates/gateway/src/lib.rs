@@ -22,7 +22,9 @@
 
 mod answer;
 mod ask;
+mod audits;
 mod body;
+mod client;
 mod config;
 mod connections;
 mod error;
@@ -30,6 +32,7 @@ mod experts;
 mod guard;
 mod key;
 mod ledger;
+mod light;
 mod metrics;
 mod openai;
 mod openapi;
@@ -55,7 +58,7 @@ pub use openai::{ReplyBody, ReplyKind, TextReply, unix_seconds};
 pub use openapi::openapi_document;
 pub use routes::{ROUTES, Route, RouteAccess, RouteGroup};
 pub use serve::Gateway;
-pub use service::{LedgerReader, MeshService, SharedService};
+pub use service::{LedgerReader, LightCall, MeshService, SharedService};
 
 use state::App;
 

@@ -100,7 +100,11 @@ impl HttpMetrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register("http_requests", "Requests answered, by route and status", self.requests.clone());
         registry.register("http_errors", "Requests rejected or failed, by error code", self.errors.clone());
-        registry.register("http_questions_in_progress", "Queries in progress", self.in_progress.clone());
+        registry.register(
+            "http_queries_in_progress",
+            "Queries in progress, and those that wait for a place",
+            self.in_progress.clone(),
+        );
         let responses = "Time from a request to the start of its response, by route";
         registry.register_with_unit("http_response", responses, Unit::Seconds, self.responses.0.clone());
         let queries = "Duration of queries of clients, from the request to the end of the answer";

@@ -26,7 +26,8 @@ use nervure_protocol::ExpertRequest;
 
 use super::{
     App,
-    answer::{QueryPermit, start},
+    answer::start,
+    client::Client,
     error::ApiError,
     terms::{query, with_headers},
 };
@@ -37,7 +38,7 @@ pub use reply::{ReplyBody, ReplyKind, TextReply};
 /// Queries for text and answers in the requested form, as a stream or complete.
 async fn generate(
     app: &App,
-    permit: QueryPermit,
+    client: Client,
     headers: &HeaderMap,
     body: GenerateBody,
     request: ExpertRequest,
@@ -46,7 +47,8 @@ async fn generate(
         if matches!(request, ExpertRequest::Chat { .. }) { ReplyKind::Chat } else { ReplyKind::Completion };
     let (stream, include_usage) = (body.stream(), body.include_usage()?);
     let terms = with_headers(body.nervure.unwrap_or_default(), headers)?;
-    let running = start(app, permit, query(terms, app, QueryTarget::Named(body.model), request)?).await?;
+    let query = query(terms, app, QueryTarget::Named(body.model), request, headers)?;
+    let running = start(app, client, query).await?;
     let headers = running.headers_and_trace(app);
     let reply = TextReply::new(kind, running.expert.model.clone(), unix_seconds());
     if stream {

@@ -37,12 +37,21 @@ pub(crate) struct PageParams {
     limit: Option<String>,
 }
 
+/// The parameters of a checkpoint.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CheckpointParams {
+    /// When the certificate of the block is no longer kept, the next block that has one. For light clients, which need a
+    /// block in between.
+    later: bool,
+}
+
 /// The parameters of a state proof.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StateProofParams {
-    /// The key: `chain`, `account/ID`, `unbonding/BLOCK/ID/NUMBER`, `node/ID`, `stake/NUMBER/STAKER`, `retired/ID`, `vote/NODE`,
-    /// `subnet/N` or `neuron/N/UID`.
+    /// The key: `chain`, `account/ID`, `unbonding/BLOCK/ID/NUMBER`, `node/ID`, `stake/NUMBER/STAKER`, `retired/ID`, `vote/NODE`, `resting/N`,
+    /// `subnet/N`, `neuron/N/UID`, `proxy/OWNER/PROXY`, `announcement/OWNER/HASH`, `vesting/TO/FROM/NUMBER` and others.
     key: String,
     /// The block; the last one by default.
     #[schemars(with = "BlockHeight")]
@@ -87,9 +96,15 @@ pub(super) async fn checkpoints(State(app): State<App>, uri: Uri) -> Result<Json
 pub(super) async fn checkpoint(
     State(app): State<App>,
     Path(height): Path<String>,
+    uri: Uri,
 ) -> Result<Json<CheckpointView>, ApiError> {
+    let CheckpointParams { later } = query(&uri)?;
     let height = if height == LATEST { None } else { Some(parse("height", &height)?) };
-    Ok(Json(app.service.ledger().checkpoint(height).await?))
+    let ledger = app.service.ledger();
+    Ok(Json(match height.filter(|_| later) {
+        Some(height) => ledger.checkpoint_from(height).await?,
+        None => ledger.checkpoint(height).await?,
+    }))
 }
 
 /// A checkpoint as it was anchored.

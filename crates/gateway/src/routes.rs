@@ -73,10 +73,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opens_the_health_check_alone_without_a_key() {
+    fn opens_the_health_check_and_proofs_alone_without_a_key() {
         let open: Vec<_> = served(true).filter(|route| route.access() == RouteAccess::Open).collect();
-        assert_eq!(open.len(), 1);
-        assert!(is_open(paths::HEALTHZ) && !is_open(paths::STATUS));
+        assert_eq!(open.len(), 3, "the health check and what clients without a state ask");
+        assert!(is_open(paths::HEALTHZ) && is_open(paths::LIGHT) && !is_open(paths::STATUS));
     }
 
     #[test]

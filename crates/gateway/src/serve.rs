@@ -9,11 +9,8 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    GatewayConfig, GatewayError, SharedService,
-    connections::{self, permit_count},
-    routes::router,
-    state::GatewayState,
-    traces::TraceStore,
+    GatewayConfig, GatewayError, SharedService, body::KIB, client, connections, light::MAX_LIGHT_REQUESTS,
+    routes::router, state::GatewayState, traces::TraceStore,
 };
 
 /// The HTTP API, bound and not yet running.
@@ -35,11 +32,14 @@ impl Gateway {
         let failed = |source| GatewayError::Bind { bind, source };
         let listener = TcpListener::bind(bind).await.map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
-        let permits = Arc::new(Semaphore::new(permit_count(config.limits.max_queries.get())));
+        let limits = &config.limits;
+        let body_memory = (limits.max_body_memory.get() / KIB).clamp(1, Semaphore::MAX_PERMITS);
         let shared = GatewayState {
             service,
+            places: client::places(limits),
+            body_memory: Arc::new(Semaphore::new(body_memory)),
             config,
-            permits,
+            light: Semaphore::new(MAX_LIGHT_REQUESTS),
             traces: TraceStore::default(),
             openapi: OnceLock::new(),
         };

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use nervure_api::{
-    AccountView, AnswerStream, Catalog, ExpertPage, ExpertSearch, NodeStatus, PeerView, Query, ServiceError,
-    TransactionView,
+    AccountView, AnswerStream, AuditPage, Catalog, EvidenceView, ExpertPage, ExpertSearch, NodeStatus,
+    PeerView, Query, ServiceError, TransactionView,
 };
 use nervure_primitives::{Envelope, Hash, NodeId};
 
@@ -48,6 +48,20 @@ pub trait MeshService: Send + Sync + 'static {
     /// The state of a transaction.
     fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, ServiceError>>;
 
+    /// What this node's audits found; nothing for a node that audits none.
+    fn audits(&self) -> AuditPage {
+        AuditPage::default()
+    }
+
+    /// The evidence of a mismatch, by the name of its query.
+    fn evidence(&self, query: &Hash) -> Option<EvidenceView> {
+        let _ = query;
+        None
+    }
+
+    /// Answers a client without a state, over HTTP as over the swarm.
+    fn light(&self, call: LightCall) -> BoxFuture<'_, Result<Vec<u8>, ServiceError>>;
+
     /// Read access to this node's ledger.
     fn ledger(&self) -> &dyn LedgerReader;
 
@@ -56,6 +70,15 @@ pub trait MeshService: Send + Sync + 'static {
 
     /// The node's metrics in the OpenMetrics text format; those of [`HttpMetrics`](crate::HttpMetrics) are among them.
     fn metrics(&self) -> String;
+}
+
+/// What a client without a state asks, encoded as on the swarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LightCall {
+    /// A request of `light/1`.
+    Proof(Vec<u8>),
+    /// A request of `transactions/1`.
+    Transaction(Vec<u8>),
 }
 
 /// A shared service, as the gateway holds it.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Bytes;
 use tokio::sync::Semaphore;
 
-use super::{GatewayConfig, SharedService, traces::TraceStore};
+use super::{GatewayConfig, SharedService, client::QueryPlaces, traces::TraceStore};
 
 /// The state of the router.
 pub(super) type App = Arc<GatewayState>;
@@ -16,8 +16,12 @@ pub(super) struct GatewayState {
     pub(super) service: SharedService,
     /// The operator's settings.
     pub(super) config: GatewayConfig,
-    /// One permit per query in progress.
-    pub(super) permits: Arc<Semaphore>,
+    /// The places of queries in progress.
+    pub(super) places: QueryPlaces,
+    /// Memory for bodies that are arriving, in KiB.
+    pub(super) body_memory: Arc<Semaphore>,
+    /// One permit per request of a client without a state in progress.
+    pub(super) light: Semaphore,
     /// The traces of the last answers that were requested with `explain`.
     pub(super) traces: TraceStore,
     /// The OpenAPI document, made when it is first requested.

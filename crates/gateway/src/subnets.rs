@@ -1,11 +1,11 @@
-//! `GET /subnets`, `/subnets/{netuid}`, `/nodes/{node}` and `/validators`: the ledger, for clients that trust this node.
+//! `GET /subnets`, `/subnets/{netuid}`, `/nodes/{node}`, `/validators` and `/proposals`: the ledger, for clients that trust this node.
 
 use axum::{
     Json,
     extract::{Path, State},
 };
 
-use nervure_api::{NodeView, SubnetDetail, SubnetPage, ValidatorPage};
+use nervure_api::{NodeView, ProposalPage, SubnetDetail, SubnetPage, ValidatorPage};
 
 use super::{App, error::ApiError, proofs::parse};
 
@@ -25,6 +25,11 @@ pub(super) async fn subnet(
 /// The validators.
 pub(super) async fn validators(State(app): State<App>) -> Result<Json<ValidatorPage>, ApiError> {
     Ok(Json(app.service.ledger().validators().await?))
+}
+
+/// The proposals.
+pub(super) async fn proposals(State(app): State<App>) -> Result<Json<ProposalPage>, ApiError> {
+    Ok(Json(app.service.ledger().proposals().await?))
 }
 
 /// A node of the ledger.

@@ -6,22 +6,28 @@ use std::{fmt::Display, str::FromStr, time::Duration};
 
 use axum::http::HeaderMap;
 use nervure_api::{Query, QueryTarget, QueryTerms};
-use nervure_primitives::Amount;
+use nervure_primitives::{Amount, Netuid};
 use nervure_protocol::{ExpertRequest, FieldError, bounds::MAX_FILTER};
 
-use super::{App, error::ApiError};
+use super::{App, client::hops, error::ApiError};
 
 /// Longest name of a model, in bytes.
 const MAX_MODEL_BYTES: usize = 256;
 
+/// Most subnets that a query can name.
+const MAX_SUBNETS: usize = 64;
+
 /// Each header of a term, and the field of [`QueryTerms`] that it sets.
-pub(super) const TERM_HEADERS: [(&str, &str); 6] = [
+pub(super) const TERM_HEADERS: [(&str, &str); 9] = [
     ("x-nervure-strategy", "strategy"),
     ("x-nervure-policy", "policy"),
     ("x-nervure-budget", "budget"),
     ("x-nervure-where", "where"),
+    ("x-nervure-subnets", "subnets"),
     ("x-nervure-deadline-ms", "deadline_ms"),
     ("x-nervure-explain", "explain"),
+    ("x-nervure-nonce", "nonce"),
+    ("x-nervure-release", "release"),
 ];
 
 /// The headers of terms, laid over the terms of the body.
@@ -38,15 +44,26 @@ pub(super) fn with_headers(mut terms: QueryTerms, headers: &HeaderMap) -> Result
     if let Some(text) = header(headers, "x-nervure-where")? {
         terms.filter = Some(text.to_owned());
     }
+    if let Some(text) = header(headers, "x-nervure-subnets")? {
+        let netuids = text.split(',').map(|netuid| netuid.trim().parse().map(Netuid));
+        let netuids = netuids.collect::<Result<_, _>>();
+        let numbers = "numbers of subnets, separated by commas: 1,18";
+        terms.subnets = Some(netuids.map_err(|_| ApiError::bad("x-nervure-subnets", numbers))?);
+    }
     if let Some(text) = header(headers, "x-nervure-deadline-ms")? {
         let ms = text
             .parse()
             .map_err(|_| ApiError::bad("x-nervure-deadline-ms", "a whole number of milliseconds"))?;
         terms.deadline_ms = Some(ms);
     }
-    if let Some(text) = header(headers, "x-nervure-explain")? {
-        let explain = text.parse().map_err(|_| ApiError::bad("x-nervure-explain", "true or false"))?;
+    if let Some(explain) = flag(headers, "x-nervure-explain")? {
         terms.explain = Some(explain);
+    }
+    if let Some(nonce) = parsed(headers, "x-nervure-nonce")? {
+        terms.nonce = Some(nonce);
+    }
+    if let Some(release) = flag(headers, "x-nervure-release")? {
+        terms.release = Some(release);
     }
     Ok(terms)
 }
@@ -57,6 +74,7 @@ pub(super) fn query(
     app: &App,
     target: QueryTarget,
     request: ExpertRequest,
+    headers: &HeaderMap,
 ) -> Result<Query, ApiError> {
     if let QueryTarget::Model(name) | QueryTarget::Named(name) = &target
         && (name.is_empty() || name.len() > MAX_MODEL_BYTES)
@@ -79,7 +97,23 @@ pub(super) fn query(
         explain,
         receipt: explain,
         filter: terms.filter.filter(|filter| !filter.trim().is_empty()),
+        nonce: terms.nonce,
+        release: terms.release,
+        subnets: subnets(terms.subnets, app)?,
+        hops: hops(headers)?,
     })
+}
+
+/// The subnets that the query names, or those that the operator trusts.
+fn subnets(named: Option<Vec<Netuid>>, app: &App) -> Result<Vec<Netuid>, ApiError> {
+    let Some(named) = named else { return Ok(app.config.trusted_subnets.clone()) };
+    if named.is_empty() || named.len() > MAX_SUBNETS {
+        return Err(ApiError::bad(
+            "subnets",
+            format!("a query names 1 to {MAX_SUBNETS} subnets, or leaves it out"),
+        ));
+    }
+    Ok(named)
 }
 
 /// A request that no expert accepts, by the name that its field has in the HTTP API.
@@ -116,6 +150,12 @@ where
 {
     let value = header(headers, name)?.map(str::parse);
     value.transpose().map_err(|error: T::Err| ApiError::bad(name, error.to_string()))
+}
+
+/// A header that is `true` or `false`.
+fn flag(headers: &HeaderMap, name: &'static str) -> Result<Option<bool>, ApiError> {
+    let value = header(headers, name)?.map(str::parse);
+    value.transpose().map_err(|_| ApiError::bad(name, "true or false"))
 }
 
 /// A header as text.

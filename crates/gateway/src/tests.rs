@@ -2,6 +2,7 @@
 
 mod conformance;
 mod hostile;
+mod light;
 mod mock_service;
 mod node;
 mod openai;
@@ -17,7 +18,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Gateway, GatewayConfig};
+use super::{Gateway, GatewayConfig, MeshService};
 use mock_service::MockService;
 
 /// Longer than any step of these tests takes; a test that reaches it fails.
@@ -64,6 +65,20 @@ impl Running {
         let reply = Reply::of(self.send(path, body).await).await;
         conformance::check("POST", path, &reply);
         reply
+    }
+
+    /// Waits until so many questions are in progress or wait.
+    async fn waiting(&self, count: u64) {
+        for _ in 0..2000 {
+            let metrics = self.service.metrics();
+            let line =
+                metrics.lines().find_map(|line| line.strip_prefix("nervure_http_queries_in_progress "));
+            if line.is_some_and(|value| value.parse() == Ok(count)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("there were never {count} questions");
     }
 
     /// Sends JSON and does not read the answer yet.

@@ -95,7 +95,7 @@ pub(super) async fn trace(
         return Err(ApiError::not_found(format!("no trace {}; {stored}", Excerpt::new(&id))));
     };
     let ended = summary.get();
-    let AnswerSummary { receipts, participants, took_over } = ended.cloned().unwrap_or_default();
+    let AnswerSummary { receipts, participants, took_over, released: _ } = ended.cloned().unwrap_or_default();
     let (checkpoint, ended) = (checkpoint(&route), ended.is_some());
     Ok(Json(TraceView { expert, route, checkpoint, ended, took_over, receipts, participants }))
 }

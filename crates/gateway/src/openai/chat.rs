@@ -6,12 +6,12 @@ use nervure_protocol::{ChatMessage, ExpertRequest, Role, bounds::MAX_MESSAGES};
 use serde_json::Value;
 
 use super::{generate, request};
-use crate::{App, answer::QueryPermit, body::JsonBody, error::ApiError};
+use crate::{App, body::JsonBody, client::Client, error::ApiError};
 
 /// The handler.
 pub(crate) async fn chat(
     State(app): State<App>,
-    permit: QueryPermit,
+    client: Client,
     headers: HeaderMap,
     JsonBody(mut body): JsonBody<request::GenerateBody>,
 ) -> Result<Response, ApiError> {
@@ -22,7 +22,7 @@ pub(crate) async fn chat(
     }
     let messages = messages.into_iter().enumerate().map(|(at, message)| convert(at, message));
     let messages = messages.collect::<Result<Vec<_>, _>>()?;
-    generate(&app, permit, &headers, body, ExpertRequest::Chat { messages, sampling }).await
+    generate(&app, client, &headers, body, ExpertRequest::Chat { messages, sampling }).await
 }
 
 /// Message number `at`, as experts take it.

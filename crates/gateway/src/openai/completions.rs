@@ -5,18 +5,18 @@ use nervure_protocol::ExpertRequest;
 use serde_json::Value;
 
 use super::{generate, request::GenerateBody};
-use crate::{App, answer::QueryPermit, body::JsonBody, error::ApiError};
+use crate::{App, body::JsonBody, client::Client, error::ApiError};
 
 /// The handler.
 pub(crate) async fn completions(
     State(app): State<App>,
-    permit: QueryPermit,
+    client: Client,
     headers: HeaderMap,
     JsonBody(mut body): JsonBody<GenerateBody>,
 ) -> Result<Response, ApiError> {
     let sampling = body.sampling()?;
     let prompt = prompt(body.prompt.take())?;
-    generate(&app, permit, &headers, body, ExpertRequest::Complete { prompt, sampling }).await
+    generate(&app, client, &headers, body, ExpertRequest::Complete { prompt, sampling }).await
 }
 
 /// One text: a string, or an array of one. Tokens are rejected: each expert has its own tokenizer.

@@ -19,8 +19,9 @@ use serde_json::{Value, json};
 use super::request::OneOrMany;
 use crate::{
     App,
-    answer::{QueryPermit, start},
+    answer::start,
     body::JsonBody,
+    client::Client,
     error::ApiError,
     terms::{query, with_headers},
 };
@@ -101,7 +102,7 @@ enum Encoding {
 /// The handler.
 pub(crate) async fn embeddings(
     State(app): State<App>,
-    permit: QueryPermit,
+    client: Client,
     headers: HeaderMap,
     JsonBody(body): JsonBody<EmbedBody>,
 ) -> Result<Response, ApiError> {
@@ -114,8 +115,9 @@ pub(crate) async fn embeddings(
     let inputs = inputs(body.input)?;
     let expected = inputs.len();
     let terms = with_headers(body.nervure.unwrap_or_default(), &headers)?;
-    let query = query(terms, &app, QueryTarget::Named(body.model), ExpertRequest::Embed { inputs })?;
-    let running = start(&app, permit, query).await?;
+    let request = ExpertRequest::Embed { inputs };
+    let query = query(terms, &app, QueryTarget::Named(body.model), request, &headers)?;
+    let running = start(&app, client, query).await?;
     // Before the events are consumed. The trace is filled in when the answer ends.
     let (headers, model) = (running.headers_and_trace(&app), running.expert.model.clone());
     let (answer, _) = running.events.complete().await?;

@@ -6,7 +6,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use nervure_api::ApiErrorCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use crate::App;
+use crate::{App, connections::RESERVED_PATHS};
 
 /// Routes with one purpose: a section of the documentation.
 #[derive(Debug, Clone, Copy)]
@@ -216,6 +216,10 @@ impl Route {
     pub fn errors(&self) -> Vec<ApiErrorCode> {
         let mut all: Vec<_> =
             self.failures.iter().copied().flatten().chain(&GUARD_FAILURES).copied().collect();
+        if !RESERVED_PATHS.contains(&self.template) {
+            // On a connection of the reserve.
+            all.push(ApiErrorCode::Unavailable);
+        }
         if self.access == RouteAccess::Open {
             all.retain(|code| *code != ApiErrorCode::InvalidApiKey);
         }

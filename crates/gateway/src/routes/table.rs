@@ -2,9 +2,10 @@
 
 use axum::routing::on;
 use nervure_api::{
-    AccountView, ApiErrorCode, AskBody, AskLine, CheckpointPage, CheckpointView, EpochView, ExpertPage,
-    HealthView, NodeStatus, NodeView, PeerPage, StateProofView, SubmissionView, SubmitBody, SubnetDetail,
-    SubnetPage, TraceView, TransactionView, ValidatorPage, paths,
+    AccountView, ApiErrorCode, AskBody, AskLine, AuditPage, CheckpointPage, CheckpointView, EpochView,
+    EvidenceView, ExpertPage, HealthView, LightBody, LightView, NodeStatus, NodeView, PeerPage, ProposalPage,
+    StateProofView, SubmissionView, SubmitBody, SubnetDetail, SubnetPage, TraceView, TransactionView,
+    ValidatorPage, paths,
 };
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 use serde_json::{Map, Value};
@@ -14,12 +15,12 @@ use super::{
     Route, RouteGroup,
 };
 use crate::{
-    ask,
+    ask, audits,
     experts::{self, ExpertParams},
-    ledger, metrics,
+    ledger, light, metrics,
     openai::{chat, completions, document as openai, embeddings, models},
     openapi,
-    proofs::{self, CheckpointHeight, EpochParams, PageParams, StateProofParams},
+    proofs::{self, CheckpointHeight, CheckpointParams, EpochParams, PageParams, StateProofParams},
     status, subnets, traces,
 };
 
@@ -43,6 +44,7 @@ const QUERY: &[ApiErrorCode] = &[
     ApiErrorCode::TooFewExperts,
     ApiErrorCode::OverBudget,
     ApiErrorCode::Busy,
+    ApiErrorCode::TooManyHops,
     ApiErrorCode::TooManyRequests,
     ApiErrorCode::AllExpertsFailed,
     ApiErrorCode::Interrupted,
@@ -79,7 +81,7 @@ pub const ROUTES: &[RouteGroup] = &[
             Route::get(paths::METRICS, "the metrics", |m| on(m, metrics::metrics))
                 .about(
                     "OpenMetrics text, among it `nervure_http_requests_total{route,status}`, \
-                     `nervure_http_errors_total{code}` and `nervure_http_questions_in_progress`.",
+                     `nervure_http_errors_total{code}` and `nervure_http_queries_in_progress`.",
                 )
                 .returns::<String>(Metrics),
             Route::get(paths::OPENAPI, "this API as an OpenAPI document", |m| on(m, openapi::openapi))
@@ -97,6 +99,14 @@ pub const ROUTES: &[RouteGroup] = &[
                 .query::<ExpertParams>()
                 .returns::<ExpertPage>(Json)
                 .fails(&[PARAMETERS, &[ApiErrorCode::BadFilter]]),
+            Route::get(paths::AUDITS, "what the audits of this node found", |m| on(m, audits::audits))
+                .about("Mismatches that it keeps, the latest first. Only validators audit.")
+                .returns::<AuditPage>(Json),
+            Route::get(paths::AUDIT, "the evidence of a mismatch", |m| on(m, audits::evidence))
+                .about("With the question, the answer and the receipt, so that anyone with the model can repeat it.")
+                .path::<Hash>("The name of the query in its receipt.")
+                .returns::<EvidenceView>(Json)
+                .fails(&[PARAMETERS, &[ApiErrorCode::NotFound]]),
             Route::post(paths::ASK, "a query; the answer streams line by line", |m| on(m, ask::ask))
                 .about(
                     "A response without a last line `done` or `error` was cut off. A query that fails before an \
@@ -146,6 +156,10 @@ pub const ROUTES: &[RouteGroup] = &[
                 .about("Those that joined, are elected or are jailed, and the rules of the next election.")
                 .returns::<ValidatorPage>(Json)
                 .fails(&[LEDGER]),
+            Route::get(paths::PROPOSALS, "the proposals of token holders", |m| on(m, subnets::proposals))
+                .about("Those that are open and the last closed ones, each with its count, and the treasury.")
+                .returns::<ProposalPage>(Json)
+                .fails(&[LEDGER]),
         ],
     },
     RouteGroup {
@@ -159,7 +173,11 @@ pub const ROUTES: &[RouteGroup] = &[
                 .returns::<CheckpointPage>(Json)
                 .fails(&[PARAMETERS, LEDGER]),
             Route::get(paths::CHECKPOINT, "a block with its certificate", |m| on(m, proofs::checkpoint))
-                .about("Any block, not only those that ended epochs.")
+                .about(
+                    "Any block whose certificate is kept, not only those that ended epochs. A node that prunes keeps every \
+                     256th certificate of its older blocks, and those of blocks after which other validators were in office.",
+                )
+                .query::<CheckpointParams>()
                 .path::<CheckpointHeight>("A height, or `latest` for the last block that ended an epoch.")
                 .returns::<CheckpointView>(Json)
                 .fails(&[PARAMETERS, LEDGER]),
@@ -179,6 +197,20 @@ pub const ROUTES: &[RouteGroup] = &[
                 .query::<EpochParams>()
                 .returns::<EpochView>(Json)
                 .fails(&[PARAMETERS, LEDGER]),
+            Route::post(paths::LIGHT, "what a client without a state asks", |m| on(m, light::proofs))
+                .open()
+                .about("The protocol `light/1` of the swarm. Needs no key: what it gives is public and proven.")
+                .takes::<LightBody>()
+                .returns::<LightView>(Json)
+                .fails(&[BODY, LEDGER, &[ApiErrorCode::Busy]]),
+            Route::post(paths::LIGHT_TRANSACTIONS, "submits a transaction of a stranger", |m| {
+                on(m, light::transactions)
+            })
+            .open()
+            .about("The protocol `transactions/1` of the swarm. Needs no key: a transaction is paid for.")
+            .takes::<LightBody>()
+            .returns::<LightView>(Json)
+            .fails(&[BODY, LEDGER, &[ApiErrorCode::Busy]]),
         ],
     },
     RouteGroup {

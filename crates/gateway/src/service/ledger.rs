@@ -2,8 +2,8 @@
 
 use futures::{FutureExt, future::BoxFuture};
 use nervure_api::{
-    CheckpointPage, CheckpointView, EpochView, NodeView, ServiceError, StateProofView, SubmissionView,
-    SubnetDetail, SubnetPage, ValidatorPage,
+    CheckpointPage, CheckpointView, EpochView, NodeView, ProposalPage, ServiceError, StateProofView,
+    SubmissionView, SubnetDetail, SubnetPage, ValidatorPage,
 };
 use nervure_ledger::tree::Key;
 use nervure_primitives::{BlockHeight, Netuid, NodeId};
@@ -24,6 +24,11 @@ pub trait LedgerReader: Send + Sync {
         &self,
         _height: Option<BlockHeight>,
     ) -> BoxFuture<'_, Result<CheckpointView, ServiceError>> {
+        no_chain()
+    }
+
+    /// The block at `height` with its certificate, or the next one whose certificate is kept.
+    fn checkpoint_from(&self, _height: BlockHeight) -> BoxFuture<'_, Result<CheckpointView, ServiceError>> {
         no_chain()
     }
 
@@ -58,6 +63,11 @@ pub trait LedgerReader: Send + Sync {
 
     /// The validators.
     fn validators(&self) -> BoxFuture<'_, Result<ValidatorPage, ServiceError>> {
+        no_chain()
+    }
+
+    /// The proposals.
+    fn proposals(&self) -> BoxFuture<'_, Result<ProposalPage, ServiceError>> {
         no_chain()
     }
 

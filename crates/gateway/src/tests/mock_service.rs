@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use tokio::sync::Semaphore;
 
-use crate::{HttpMetrics, LedgerReader, MeshService};
+use crate::{HttpMetrics, LedgerReader, LightCall, MeshService};
 use nervure_api::*;
 
 /// The words of an answer; the accent and the newline test the framing.
@@ -72,6 +72,7 @@ pub(super) fn expert(model: &str) -> ExpertView {
         expert: "wörds".into(),
         capability: "text.generate.words".parse().unwrap(),
         model: model.into(),
+        identity: Default::default(),
         context: 4096,
         max_output: 1024,
         price: 0,
@@ -80,6 +81,7 @@ pub(super) fn expert(model: &str) -> ExpertView {
         relayed: false,
         expires_in_ms: 30_000,
         latency_ms: Some(3),
+        trust: None,
     }
 }
 
@@ -234,6 +236,7 @@ impl MeshService for MockService {
                 serving: Vec::new(),
                 chain: None,
                 anchor: None,
+                reach: ReachView::default(),
                 network: serde_json::Value::Null,
             }
         }
@@ -252,14 +255,19 @@ impl MeshService for MockService {
     ) -> BoxFuture<'_, Result<TransactionView, ServiceError>> {
         let state = if dry_run { TransactionState::Possible } else { TransactionState::Pending };
         let id = envelope.id();
-        let view = TransactionView { id, state, height: None, paid: None, outcome: None, refusal: None };
+        let view = TransactionView { id, state, height: None, paid: None, outcome: None, rejection: None };
         std::future::ready(Ok(view)).boxed()
     }
 
     fn transaction(&self, id: Hash) -> BoxFuture<'_, Result<TransactionView, ServiceError>> {
         let state = TransactionState::Pending;
-        let view = TransactionView { id, state, height: None, paid: None, outcome: None, refusal: None };
+        let view = TransactionView { id, state, height: None, paid: None, outcome: None, rejection: None };
         std::future::ready(Ok(view)).boxed()
+    }
+
+    fn light(&self, call: LightCall) -> BoxFuture<'_, Result<Vec<u8>, ServiceError>> {
+        let (LightCall::Proof(bytes) | LightCall::Transaction(bytes)) = call;
+        std::future::ready(Ok(bytes)).boxed()
     }
 
     fn ledger(&self) -> &dyn LedgerReader {

@@ -92,7 +92,9 @@ async fn answers_ask_line_by_line() {
 
     let asked = api.service.last();
     assert_eq!(asked.target, QueryTarget::Model("words".into()));
-    assert_eq!((asked.strategy.width(), asked.deadline.as_millis()), (3, 1234));
+    assert_eq!(asked.strategy.width(), 3);
+    // What the query waited for a place is taken off.
+    assert!(asked.deadline.as_millis() <= 1234 && asked.deadline.as_millis() > 1000, "{:?}", asked.deadline);
     assert_eq!(asked.filter.as_deref(), Some("price <= 5"));
     assert_ne!(asked.strategy, Strategy::Best);
 }
@@ -167,7 +169,7 @@ async fn counts_requests_and_queries_and_serves_the_metrics() {
         "nervure_http_requests_total{route=\"/status\",status=\"200\"} 1",
         "nervure_http_requests_total{route=\"other\",status=\"404\"} 2",
         "nervure_http_errors_total{code=\"unknown_url\"} 2",
-        "nervure_http_questions_in_progress 0",
+        "nervure_http_queries_in_progress 0",
         "nervure_http_response_seconds_count{route=\"/status\"} 1",
         "nervure_http_query_seconds_count 1",
     ] {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Running, mock_service::WORDS, start};
 use nervure_api::QueryTarget;
+use nervure_primitives::Netuid;
 
 /// The events of a stream.
 async fn stream(api: &Running, path: &str, mut body: Value) -> Vec<String> {
@@ -231,6 +232,27 @@ async fn prefers_headers_over_body_terms() {
     let request =
         api.http.post(api.url("/v1/chat/completions")).json(&body).header("x-nervure-deadline-ms", "soon");
     assert_eq!(request.send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn a_question_names_its_subnets_or_gets_those_that_the_operator_trusts() {
+    let api = start(|config| config.trusted_subnets = vec![Netuid(1)]).await;
+    let mut body = chat("words");
+    assert_eq!(api.post("/v1/chat/completions", &body).await.status, 200);
+    assert_eq!(api.service.last().subnets, [Netuid(1)]);
+    body["nervure"] = json!({ "subnets": [18, 21] });
+    assert_eq!(api.post("/v1/chat/completions", &body).await.status, 200);
+    assert_eq!(api.service.last().subnets, [Netuid(18), Netuid(21)]);
+    let with = |text: &'static str| {
+        api.http.post(api.url("/v1/chat/completions")).json(&body).header("x-nervure-subnets", text).send()
+    };
+    assert_eq!(with("22, 3").await.unwrap().status(), 200);
+    assert_eq!(api.service.last().subnets, [Netuid(22), Netuid(3)]);
+    assert_eq!(with("mine").await.unwrap().status(), 400);
+    for out_of_bounds in [json!([]), json!(vec![1; 65])] {
+        body["nervure"] = json!({ "subnets": out_of_bounds });
+        api.post("/v1/chat/completions", &body).await.error(400, "invalid_request");
+    }
 }
 
 #[tokio::test]
