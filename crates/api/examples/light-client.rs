@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! $ cargo run -p nervure-api --example light-client
-//! trusted   the genesis of mesh light (1bdcc03add79a222ee42b5fdf368819a92c45828a98d0d6849db0e23e5a8a06b)
+//! trusted   the genesis of mesh light (c2272e50b9d8c8d6f22493f74ff4a4e0a0e842beace23e5c2e53410749389f4e)
 //! verified  block 11, signed by 4 of 4 validators
 //! proven    by the state after block 11:
 //!   node 12D3KooWJHDpLnUgygm3vgqrfnjuGBKXNBTv1A3aDKUJHPgxKb9X in epoch 2 of subnet 1 (text-generation)
@@ -60,6 +60,10 @@ impl Source for Fixture {
     type Error = NotInFixture;
 
     async fn checkpoint(&self, _: Option<BlockHeight>) -> Result<Vec<u8>, NotInFixture> {
+        Ok(self.checkpoint.clone())
+    }
+
+    async fn checkpoint_from(&self, _: BlockHeight) -> Result<Vec<u8>, NotInFixture> {
         Ok(self.checkpoint.clone())
     }
 

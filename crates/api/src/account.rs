@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nervure_ledger::transaction::Outcome;
-use nervure_primitives::{Amount, BlockHeight, Hash, NodeId};
+use nervure_ledger::{deposits::Deposit, proxies::ProxyGrant, transaction::Outcome};
+use nervure_primitives::{Amount, BlockHeight, Hash, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
 /// What an owner key holds. Amounts are base units.
@@ -20,12 +20,124 @@ pub struct AccountView {
     pub unbonding: Vec<(BlockHeight, Amount)>,
     /// Its stakes, by node.
     pub stakes: BTreeMap<NodeId, Amount>,
+    /// The least balance of an account: one with less does not exist, and a payment that leaves less is rejected.
+    #[serde(default)]
+    pub existential_deposit: Amount,
+    /// The sum of all its deposits.
+    #[serde(default)]
+    pub deposited: Amount,
+    /// What is deposited for records of its nodes and comes back when they go; of more than 256, the first.
+    #[serde(default)]
+    pub deposits: Vec<Deposit>,
+    /// What is locked in subnets that it owns.
+    #[serde(default)]
+    pub locked: BTreeMap<Netuid, Amount>,
+    /// Amounts that it gets little by little.
+    #[serde(default)]
+    pub vesting: Vec<VestingView>,
+    /// Who may act for it.
+    #[serde(default)]
+    pub proxies: Vec<ProxyView>,
+    /// What its proxies announced.
+    #[serde(default)]
+    pub announcements: Vec<AnnouncementView>,
+    /// Its own transactions that are pending on this node.
+    #[serde(default)]
+    pub pending: Vec<PendingView>,
     /// The height of the last block; all values are those of the state after it.
     pub height: BlockHeight,
     /// What transactions cost now.
     pub fees: FeesView,
     /// The mesh's block time, in milliseconds.
     pub block_milliseconds: u32,
+    /// Stakes that were moved to another node and still answer for the one that they were on.
+    #[serde(default)]
+    pub moved: Vec<MovedStakeView>,
+    /// The nodes that it owns.
+    #[serde(default)]
+    pub nodes: Vec<NodeId>,
+    /// The subnets that it owns.
+    #[serde(default)]
+    pub subnets: Vec<Netuid>,
+}
+
+/// A stake that was moved to another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MovedStakeView {
+    /// The node that it was on, and answers for; none when its key is not known any more.
+    pub from: Option<NodeId>,
+    /// The node that it is on.
+    pub to: Option<NodeId>,
+    /// How much was moved; a slash of the former node is taken of it at `free`.
+    pub amount: Amount,
+    /// The block from which on it can be unstaked or moved again.
+    pub free: BlockHeight,
+}
+
+/// An amount that becomes free little by little.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct VestingView {
+    /// Who gave it; the owner itself for an amount of the genesis.
+    pub from: NodeId,
+    /// Its number among those of both; the record is `vesting/TO/FROM/NUMBER`.
+    pub number: u8,
+    /// All of it.
+    pub amount: Amount,
+    /// What was claimed of it.
+    pub claimed: Amount,
+    /// What can be claimed now.
+    pub free: Amount,
+    /// The block from which it grows.
+    pub start: BlockHeight,
+    /// The block before which nothing is free.
+    pub cliff: BlockHeight,
+    /// The block at which all of it is free.
+    pub end: BlockHeight,
+}
+
+/// A key that may act for an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ProxyView {
+    /// The key.
+    pub proxy: NodeId,
+    /// What it may do.
+    pub grant: ProxyGrant,
+    /// What its limit leaves in the current interval; absent without a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Amount>,
+}
+
+/// A call that a proxy announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AnnouncementView {
+    /// Its id, by which it can be cancelled.
+    pub id: Hash,
+    /// Who announced it.
+    pub proxy: NodeId,
+    /// The first block that may carry it out.
+    pub ready: BlockHeight,
+    /// What it asks for, in words.
+    pub does: String,
+}
+
+/// A transaction that is pending.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PendingView {
+    /// Its id.
+    pub id: Hash,
+    /// Its nonce.
+    pub nonce: u64,
+    /// The most that is paid for it.
+    pub fee: Amount,
+    /// The last block that may carry it.
+    pub expiry: BlockHeight,
+    /// What it asks for, in words.
+    pub does: String,
 }
 
 /// What transactions cost now, in base units for 1,000 units of weight.
@@ -58,7 +170,7 @@ pub struct TransactionView {
     pub outcome: Option<Outcome>,
     /// Why the ledger rejected it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<String>,
+    pub rejection: Option<String>,
 }
 
 /// The state of a transaction. The earlier names `waiting` and `refused` are still read.

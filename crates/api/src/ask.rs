@@ -70,7 +70,6 @@ pub enum AskLine {
     #[serde(rename = "took_over")]
     Takeover {
         /// Both experts, and the position in the answer.
-        #[serde(rename = "succession")]
         takeover: TakeoverView,
     },
     /// An expert's receipt, sent right before the end; that of the expert whose answer was given comes first.
@@ -95,7 +94,7 @@ pub enum AskLine {
 impl AskLine {
     /// The lines of a summary, which come before [`AskLine::Done`].
     pub fn of_summary(summary: AnswerSummary) -> impl Iterator<Item = Self> {
-        let AnswerSummary { receipts, participants, took_over } = summary;
+        let AnswerSummary { receipts, participants, took_over, released: _ } = summary;
         let mixed = (!participants.is_empty()).then_some(Self::Mixed { participants });
         let took_over = took_over.into_iter().map(|takeover| Self::Takeover { takeover });
         mixed

@@ -3,6 +3,7 @@
 //! The node is not trusted: every response is bounded, and nothing in one is verified. The light client verifies
 //! checkpoints and proofs.
 
+mod endpoint;
 mod error;
 mod lines;
 mod transport;
@@ -10,19 +11,22 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
+
+use data_encoding::BASE64;
 
 use nervure_ledger::tree::Key;
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
 
+pub use endpoint::{Endpoint, ParseEndpointError};
 pub use error::ClientError;
 pub use lines::AskLines;
 use transport::Parameters;
 
 use crate::{
-    AccountView, AskBody, CheckpointPage, CheckpointView, EpochView, ExpertPage, ExpertSearch, NodeStatus,
-    NodeView, PeerPage, StateProofView, SubmissionView, SubmitBody, SubnetDetail, SubnetPage, TraceView,
-    TransactionView, ValidatorPage, paths,
+    AccountView, AskBody, AuditPage, CheckpointPage, CheckpointView, EpochView, EvidenceView, ExpertPage,
+    ExpertSearch, LightBody, LightView, NodeStatus, NodeView, PeerPage, ProposalPage, StateProofView,
+    SubmissionView, SubmitBody, SubnetDetail, SubnetPage, TraceView, TransactionView, ValidatorPage, paths,
 };
 
 /// How long connecting may take.
@@ -32,7 +36,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), nervure_api::ClientError> {
-/// let node = nervure_api::Client::new(([127, 0, 0, 1], 8080).into())?;
+/// let node = nervure_api::Client::new(std::net::SocketAddr::from(([127, 0, 0, 1], 8080)))?;
 /// let status = node.status().await?;
 /// println!("{} knows {} experts", status.node, status.experts_known);
 /// # Ok(())
@@ -40,7 +44,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: SocketAddr,
+    http: Endpoint,
     client: reqwest::Client,
     timeout: Option<Duration>,
 }
@@ -50,17 +54,20 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Unreachable`] if the system offers no TLS.
-    pub fn new(http: SocketAddr) -> Result<Self, ClientError> {
+    pub fn new(http: impl Into<Endpoint>) -> Result<Self, ClientError> {
+        let http = http.into();
         // A proxy from the environment must not be used for a node on loopback.
         let client = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
-        let client = client.map_err(|source| ClientError::Unreachable { http, source })?;
-        Ok(Self { http, client, timeout: None })
+        match client {
+            Ok(client) => Ok(Self { http, client, timeout: None }),
+            Err(source) => Err(ClientError::Unreachable { http, source }),
+        }
     }
 
     /// The same connections, to the node at `http`.
     #[must_use]
-    pub fn at(&self, http: SocketAddr) -> Self {
-        Self { http, ..self.clone() }
+    pub fn at(&self, http: impl Into<Endpoint>) -> Self {
+        Self { http: http.into(), ..self.clone() }
     }
 
     /// Gives up every request, including its response, after `timeout`. There is no timeout by default, because the
@@ -72,8 +79,8 @@ impl Client {
 
     /// Where the node's HTTP API listens.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.http
+    pub fn address(&self) -> &Endpoint {
+        &self.http
     }
 
     /// `GET /status`.
@@ -84,6 +91,16 @@ impl Client {
     /// `GET /peers`.
     pub async fn peers(&self) -> Result<PeerPage, ClientError> {
         self.get(paths::PEERS, &[]).await
+    }
+
+    /// `GET /audits`.
+    pub async fn audits(&self) -> Result<AuditPage, ClientError> {
+        self.get(paths::AUDITS, &[]).await
+    }
+
+    /// `GET /audits/{query}`: the evidence of a mismatch.
+    pub async fn evidence(&self, query: &Hash) -> Result<EvidenceView, ClientError> {
+        self.get(&paths::audit(query), &[]).await
     }
 
     /// `GET /experts`: a page of expert records.
@@ -104,7 +121,7 @@ impl Client {
     /// `POST /ask`: the lines of the answer, as they arrive.
     pub async fn ask(&self, body: &AskBody) -> Result<AskLines, ClientError> {
         let response = self.post(paths::ASK, body).await?;
-        Ok(AskLines::new(response, self.http))
+        Ok(AskLines::new(response, self.http.clone()))
     }
 
     /// `GET /accounts/{owner}`.
@@ -143,6 +160,11 @@ impl Client {
         self.get(paths::VALIDATORS, &[]).await
     }
 
+    /// `GET /proposals`.
+    pub async fn proposals(&self) -> Result<ProposalPage, ClientError> {
+        self.get(paths::PROPOSALS, &[]).await
+    }
+
     /// `GET /checkpoints`: at most `limit` of them from `before` down, the latest first.
     pub async fn checkpoints(
         &self,
@@ -157,6 +179,11 @@ impl Client {
     /// `GET /checkpoints/{height}`; without a height, the last checkpoint.
     pub async fn checkpoint(&self, height: Option<BlockHeight>) -> Result<CheckpointView, ClientError> {
         self.get(&paths::checkpoint(height), &[]).await
+    }
+
+    /// `GET /checkpoints/{height}` with `later`: of this height, or of the next one whose certificate the node still has.
+    pub async fn checkpoint_from(&self, height: BlockHeight) -> Result<CheckpointView, ClientError> {
+        self.get(&paths::checkpoint(Some(height)), &[("later", true.to_string())]).await
     }
 
     /// `GET /anchored/{height}`.
@@ -178,6 +205,25 @@ impl Client {
     /// `GET /epochs/{netuid}`: the proof of the last epoch of `node` there.
     pub async fn epoch(&self, netuid: Netuid, node: &NodeId) -> Result<EpochView, ClientError> {
         self.get(&paths::epoch(netuid), &[("node", node.to_string())]).await
+    }
+
+    /// `POST /light`: the encoded response to an encoded `LightRequest`.
+    pub async fn light(&self, request: &[u8]) -> Result<Vec<u8>, ClientError> {
+        self.light_at(paths::LIGHT, request).await
+    }
+
+    /// `POST /light/transactions`: the encoded response to a transaction in its envelope.
+    pub async fn submit_light(&self, envelope: &[u8]) -> Result<Vec<u8>, ClientError> {
+        self.light_at(paths::LIGHT_TRANSACTIONS, envelope).await
+    }
+
+    async fn light_at(&self, path: &str, request: &[u8]) -> Result<Vec<u8>, ClientError> {
+        let response = self.post(path, &LightBody { request: BASE64.encode(request) }).await?;
+        let view: LightView = self.decode(response).await?;
+        BASE64.decode(view.response.as_bytes()).map_err(|error| ClientError::InvalidResponse {
+            http: self.http.clone(),
+            what: nervure_primitives::Excerpt::new(error),
+        })
     }
 
     /// `GET /traces/{id}`.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use nervure_ledger::transaction::Rejection;
-use nervure_primitives::{Amount, Capability, Excerpt, NodeId};
+use nervure_primitives::{Amount, Capability, Excerpt, Netuid, NodeId};
 use serde::{Deserialize, Serialize};
 
 mod code;
@@ -52,6 +52,14 @@ pub enum ServiceError {
     NoMatch {
         /// The number of experts that match.
         known: usize,
+    },
+    /// Experts match, and none is in a subnet that the query names.
+    #[error("no expert in {} matches; those that match are in {}", numbered(.subnets), numbered(.found))]
+    NotInSubnets {
+        /// The subnets that the query names.
+        subnets: Vec<Netuid>,
+        /// The subnets of the experts that match.
+        found: Vec<Netuid>,
     },
     /// Fewer experts can take part than the strategy needs.
     #[error("{strategy} needs {needed} experts {what}, and {found} can be asked")]
@@ -156,7 +164,9 @@ impl ServiceError {
             Self::InvalidRequest { .. } => ApiErrorCode::InvalidRequest,
             Self::InvalidFilter { .. } => ApiErrorCode::BadFilter,
             Self::ContextTooLong { .. } => ApiErrorCode::ContextLengthExceeded,
-            Self::NoExpert { .. } | Self::NoMatch { .. } => ApiErrorCode::NoExpert,
+            Self::NoExpert { .. } | Self::NoMatch { .. } | Self::NotInSubnets { .. } => {
+                ApiErrorCode::NoExpert
+            }
             Self::TooFewExperts { .. } => ApiErrorCode::TooFewExperts,
             Self::UnknownModel { .. } => ApiErrorCode::ModelNotFound,
             Self::OverBudget { .. } => ApiErrorCode::OverBudget,
@@ -179,6 +189,7 @@ impl ServiceError {
             Self::NoExpert { .. }
             | Self::UnknownModel { .. }
             | Self::NoMatch { .. }
+            | Self::NotInSubnets { .. }
             | Self::TooFewExperts { .. }
             | Self::InvalidFilter { .. }
             | Self::OverBudget { .. }
@@ -200,6 +211,7 @@ impl ServiceError {
             Self::Rejected { .. } => Some("transaction"),
             Self::UnknownModel { .. } | Self::NoExpert { .. } => Some("model"),
             Self::InvalidFilter { .. } | Self::NoMatch { .. } => Some("where"),
+            Self::NotInSubnets { .. } => Some("subnets"),
             Self::OverBudget { .. } => Some("budget"),
             Self::TooFewExperts { .. } => Some("strategy"),
             Self::AllFailed { .. }
@@ -221,6 +233,9 @@ impl ServiceError {
             }
             Self::NoMatch { .. } => {
                 "widen the filter, or try it on the known experts: nervure experts find --where ..."
+            }
+            Self::NotInSubnets { .. } => {
+                "name one of those subnets, or none: nervure ask --subnet N; look at it first: nervure subnet show N"
             }
             Self::TooFewExperts { .. } => "ask for a more general capability, or use --strategy best",
             Self::InvalidFilter { .. } => "see the fields and operators: nervure experts find --help",
@@ -261,6 +276,16 @@ fn known_suffix(known: &[String]) -> String {
     }
 }
 
+/// `subnet 1` or `subnets 1, 18 and 4 more`.
+fn numbered(all: &[Netuid]) -> String {
+    let shown = all.iter().take(NAMES_SHOWN).map(Netuid::to_string).collect::<Vec<_>>().join(", ");
+    match (all.len(), all.len().saturating_sub(NAMES_SHOWN)) {
+        (1, _) => format!("subnet {shown}"),
+        (_, 0) => format!("subnets {shown}"),
+        (_, more) => format!("subnets {shown} and {more} more"),
+    }
+}
+
 /// `; the last, r1: timed out`, or an empty text.
 fn last_failure(attempts: &[FailedAttempt]) -> String {
     attempts.last().map(|last| format!("; the last, {}: {}", last.expert, last.failure)).unwrap_or_default()
@@ -268,6 +293,8 @@ fn last_failure(attempts: &[FailedAttempt]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nervure_ledger::transaction::SubnetRejection;
+
     use super::*;
 
     #[test]
@@ -278,8 +305,18 @@ mod tests {
     }
 
     #[test]
+    fn subnets_without_an_expert_are_named_with_those_that_have_one() {
+        let error =
+            ServiceError::NotInSubnets { subnets: vec![Netuid(22)], found: vec![Netuid(1), Netuid(18)] };
+        assert_eq!(
+            error.to_string(),
+            "no expert in subnet 22 matches; those that match are in subnets 1, 18"
+        );
+    }
+
+    #[test]
     fn a_rejected_transaction_has_the_hint_of_its_kind() {
-        let rejection = Rejection::Price { price: Amount::ZERO };
+        let rejection = Rejection::from(SubnetRejection::Price { price: Amount::ZERO });
         let error = ServiceError::Rejected { rejection, hint: "raise --max-price" };
         assert_eq!((error.hint(), error.field()), ("raise --max-price", Some("transaction")));
     }

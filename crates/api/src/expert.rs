@@ -4,7 +4,11 @@
 //! a document that may grow. The addresses of experts are left out on purpose: a miner's query address is for the nodes
 //! that may ask it.
 
-use nervure_primitives::{Capability, Netuid, NodeId};
+use std::fmt;
+
+use nervure_primitives::{Capability, Netuid, NodeId, UntrustedText};
+use nervure_protocol::ModelIdentity;
+use nervure_subnet::TrustFigures;
 use serde::{Deserialize, Serialize};
 
 /// An expert as its record describes it, with the latency that this node measured.
@@ -21,6 +25,9 @@ pub struct ExpertView {
     pub capability: Capability,
     /// The model behind it.
     pub model: String,
+    /// What its node says about that model.
+    #[serde(default, skip_serializing_if = "ModelIdentityView::is_unstated")]
+    pub identity: ModelIdentityView,
     /// The length of its context, in tokens.
     pub context: u32,
     /// Maximum number of tokens in one answer.
@@ -38,6 +45,53 @@ pub struct ExpertView {
     /// Smoothed milliseconds to its first byte, where this node has asked it before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<u32>,
+    /// The trust in it and what it is made of, as this node knows it now; absent in the line of an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustFigures>,
+}
+
+/// What a node says about a model: a claim, which audits check. A part that is absent is unstated.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ModelIdentityView {
+    /// The digest of its weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The type of its weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quant: Option<String>,
+    /// The program that computes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// How it draws tokens from probabilities and a seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampler: Option<String>,
+}
+
+impl ModelIdentityView {
+    /// The document of `identity`.
+    pub fn of(identity: &ModelIdentity) -> Self {
+        let [digest, quant, runtime, sampler] = identity.parts().map(|(_, part)| part.map(str::to_owned));
+        Self { digest, quant, runtime, sampler }
+    }
+
+    /// Whether nothing is stated.
+    pub fn is_unstated(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for ModelIdentityView {
+    /// As [`ModelIdentity`] is printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let identity = ModelIdentity {
+            digest: self.digest.as_ref().map(UntrustedText::new),
+            quant: self.quant.as_ref().map(UntrustedText::new),
+            runtime: self.runtime.as_ref().map(UntrustedText::new),
+            sampler: self.sampler.as_ref().map(UntrustedText::new),
+        };
+        write!(f, "{identity}")
+    }
 }
 
 /// A search for expert records.

@@ -12,13 +12,17 @@
 
 mod account;
 mod ask;
+mod audit;
 mod bounded;
 mod checkpoint;
 mod client;
 mod error;
 mod error_body;
 mod expert;
+mod light;
 pub mod paths;
+mod places;
+mod proposal;
 mod query;
 mod route;
 mod source;
@@ -32,12 +36,16 @@ mod validator;
 // Documents: every type of these modules is one.
 pub use account::*;
 pub use ask::*;
+pub use audit::*;
 pub use bounded::{ask_within_bounds, wait_within};
 pub use checkpoint::*;
-pub use client::{AskLines, Client, ClientError};
+pub use client::{AskLines, Client, ClientError, Endpoint, ParseEndpointError};
 pub use error::{ApiErrorCode, FailedAttempt, ServiceError};
 pub use error_body::*;
 pub use expert::*;
+pub use light::*;
+pub use places::{NoPlace, Place, Places, Waiting};
+pub use proposal::*;
 pub use query::{AnswerStream, AnswerSummary, Query, QueryTarget};
 pub use route::*;
 pub use source::SourceError;

@@ -27,6 +27,12 @@ pub const OPENAPI: &str = "/openapi.json";
 /// A query to the mesh.
 pub const ASK: &str = "/ask";
 
+/// The audits of a validator.
+pub const AUDITS: &str = "/audits";
+
+/// The evidence of one mismatch.
+pub const AUDIT: &str = "/audits/{query}";
+
 /// An owner key's account.
 pub const ACCOUNT: &str = "/accounts/{owner}";
 
@@ -48,6 +54,9 @@ pub const NODE: &str = "/nodes/{node}";
 /// The validators.
 pub const VALIDATORS: &str = "/validators";
 
+/// The proposals of token holders.
+pub const PROPOSALS: &str = "/proposals";
+
 /// A page of checkpoints.
 pub const CHECKPOINTS: &str = "/checkpoints";
 
@@ -65,6 +74,12 @@ pub const FACTS: &str = "/facts";
 
 /// The proof of a node's last epoch in a subnet.
 pub const EPOCH: &str = "/epochs/{netuid}";
+
+/// What a client without a state asks.
+pub const LIGHT: &str = "/light";
+
+/// Where a client without a state submits transactions.
+pub const LIGHT_TRANSACTIONS: &str = "/light/transactions";
 
 /// The trace of an answer.
 pub const TRACE: &str = "/traces/{id}";
@@ -88,6 +103,12 @@ pub const EMBEDDINGS: &str = "/v1/embeddings";
 #[must_use]
 pub fn account(owner: &NodeId) -> String {
     fill(ACCOUNT, "{owner}", owner)
+}
+
+/// [`AUDIT`] of the query with this name.
+#[must_use]
+pub fn audit(query: &Hash) -> String {
+    fill(AUDIT, "{query}", query)
 }
 
 /// [`TRANSACTION`] with this id.

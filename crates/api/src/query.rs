@@ -6,8 +6,8 @@ use std::{
 };
 
 use futures::stream::BoxStream;
-use nervure_primitives::{Amount, Capability};
-use nervure_protocol::{ExpertEvent, ExpertRequest};
+use nervure_primitives::{Amount, Capability, Hash, Netuid};
+use nervure_protocol::{AuditCase, ExpertEvent, ExpertRequest};
 use nervure_subnet::Policy;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,16 @@ pub struct Query {
     pub receipt: bool,
     /// A filter over record fields, such as `context >= 4096 and price <= 5`.
     pub filter: Option<String>,
+    /// The nonce of the end user's client, which the receipts cover.
+    pub nonce: Option<Hash>,
+    /// Whether the answer may be shown to a validator, which audits it; the node's operator decides where it says
+    /// nothing.
+    pub release: Option<bool>,
+    /// The subnets that the asker trusts: only their experts are asked, and their trust counts in full. Empty: all
+    /// subnets, each by the stake behind it.
+    pub subnets: Vec<Netuid>,
+    /// How many servers have passed it on before, at most [`nervure_protocol::bounds::MAX_HOPS`]. Zero for a user's own.
+    pub hops: u8,
 }
 
 /// An answer that has begun. Dropping it cancels the query.
@@ -88,6 +98,8 @@ pub struct AnswerSummary {
     pub receipts: Vec<ReceiptView>,
     /// The experts that took part in a mixed text, with their final weights.
     pub participants: Vec<ParticipantView>,
+    /// The question and the answer for a validator, if they may be shown to one; clients do not get it.
+    pub released: Option<Arc<AuditCase>>,
 }
 
 #[cfg(test)]

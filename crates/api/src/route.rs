@@ -1,6 +1,7 @@
 //! The route of an answer: the expert chosen, the experts that took part, and their receipts.
 
 use nervure_primitives::{BlockHeight, Hash, Netuid, NodeId};
+use nervure_protocol::{FinishReason, Usage};
 use nervure_subnet::Policy;
 use serde::{Deserialize, Serialize};
 
@@ -80,8 +81,16 @@ pub struct ReceiptView {
     pub node: NodeId,
     /// The subnet.
     pub netuid: Netuid,
-    /// The asker's id of the query.
+    /// The asker's id of the query: the hash of the client's nonce and the salt.
     pub query: Hash,
+    /// The asker's random bytes in that hash.
+    pub salt: Hash,
+    /// Tokens that this expert read and wrote; after a vote, those of the whole answer are the sum of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Why this expert's answer ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<FinishReason>,
     /// The signed receipt, in hexadecimal; absent when none arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,

@@ -1,13 +1,11 @@
 //! The client as the source of a light client.
 
-use std::net::SocketAddr;
-
 use data_encoding::BASE64;
 use nervure_ledger::tree::Key;
 use nervure_light::{EpochResponse, FactResponse, Source};
 use nervure_primitives::{BlockHeight, Excerpt, Netuid, NodeId, Uid};
 
-use crate::{Client, ClientError};
+use crate::{Client, ClientError, Endpoint};
 
 /// Why a node gave no checkpoint or proof to a light client.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +17,7 @@ pub enum SourceError {
     #[error("invalid proof from the node at {http}: {what}")]
     InvalidProof {
         /// The address of its HTTP API.
-        http: SocketAddr,
+        http: Endpoint,
         /// The error.
         what: Excerpt,
     },
@@ -39,6 +37,11 @@ impl Source for Client {
 
     async fn checkpoint(&self, height: Option<BlockHeight>) -> Result<Vec<u8>, SourceError> {
         let view = Self::checkpoint(self, height).await?;
+        self.base64("checkpoint", &view.checkpoint)
+    }
+
+    async fn checkpoint_from(&self, height: BlockHeight) -> Result<Vec<u8>, SourceError> {
+        let view = Self::checkpoint_from(self, height).await?;
         self.base64("checkpoint", &view.checkpoint)
     }
 
@@ -74,7 +77,7 @@ impl Client {
     fn base64(&self, what: &str, text: &str) -> Result<Vec<u8>, SourceError> {
         let decoded = BASE64.decode(text.as_bytes());
         decoded.map_err(|error| SourceError::InvalidProof {
-            http: self.address(),
+            http: self.address().clone(),
             what: format!("the {what}: {error}").into(),
         })
     }

@@ -43,9 +43,36 @@ pub struct NodeStatus {
     /// This node as a validator that makes blocks; absent on a node that does not run as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validator: Option<ValidatorView>,
+    /// Whether and how others reach it.
+    #[serde(default)]
+    pub reach: ReachView,
     /// Details of the network layer: addresses, gossip, reachability, counters.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub network: serde_json::Value,
+}
+
+/// Whether and how others reach a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ReachView {
+    /// Whether it is sealed: it hides its address, and opens all of its connections itself.
+    #[serde(default)]
+    pub sealed: bool,
+    /// Whether other nodes can dial it, as they found; absent where they were not asked, or have not answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialable: Option<bool>,
+    /// Whether the mesh is on one machine or network, where what a node listens on is where it is reached.
+    pub local: bool,
+    /// The addresses at which others reach it, as far as it knows.
+    pub addresses: Vec<String>,
+    /// The relays that hold a reservation for it, as circuit addresses.
+    pub relays: Vec<String>,
+    /// Its address as each of some peers sees it.
+    pub observed: Vec<String>,
+    /// `open`, `no_gateway`, `not_public`, `expired` or `unknown`: what the local router says about opening a port.
+    pub mapping: String,
+    /// Where it answers queries, as its expert records say; empty where it has none, or is asked through the swarm only.
+    pub query: Vec<String>,
 }
 
 /// The state of anchoring.
@@ -74,6 +101,33 @@ pub struct AnchorStatus {
     pub trouble: Option<String>,
 }
 
+/// Something about a node that its operator should look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AlertView {
+    /// `refused` or `waiting`: transactions of the node's key; `unsigned`: its precommits as a validator are not counted.
+    pub kind: String,
+    /// The block after which it began.
+    pub since: BlockHeight,
+    /// The last block after which its cause occurred.
+    pub last: BlockHeight,
+    /// How often its cause occurred.
+    pub count: u64,
+    /// What happened, and what to do.
+    pub message: String,
+}
+
+/// How far back a node has blocks with their transactions and events. It has the headers of all blocks since its chain began,
+/// and the certificates that light clients need.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HistoryView {
+    /// The lowest of them.
+    pub from: BlockHeight,
+    /// Whether it keeps all blocks from there on: 1 and true is a complete archive.
+    pub archive: bool,
+}
+
 /// A node's position in the chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -84,6 +138,9 @@ pub struct ChainStatus {
     pub block: Hash,
     /// The root of the state after that block.
     pub state: Hash,
+    /// How far back this node has blocks.
+    #[serde(default)]
+    pub history: HistoryView,
     /// Milliseconds since the time in that block's header; before the first block, since the node started.
     pub age_ms: u64,
     /// The protocol version of the next block.
@@ -118,6 +175,9 @@ pub struct ChainStatus {
     /// The block up to which this node signs nothing; absent when it signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_through: Option<BlockHeight>,
+    /// What its operator should look at; empty when nothing is wrong with its own transactions and votes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<AlertView>,
     /// Why no block is committed, as far as this validator can tell; absent when blocks are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stalled: Option<String>,
@@ -151,7 +211,7 @@ pub struct PeerView {
     /// The agent version that it claims; not verified.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub agent: String,
-    /// The addresses that the connection uses.
+    /// The addresses that the connection uses; empty for a peer that hides its address.
     #[serde(default)]
     pub addresses: Vec<String>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nervure_ledger::subnet::Hyperparameters;
+use nervure_ledger::subnet::{Backing, Hyperparameters};
 use nervure_primitives::{Amount, BlockHeight, MechanismSpec, Netuid, NodeId, Uid};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,8 @@ pub struct SubnetView {
     pub epoch: u64,
     /// The block at which the current epoch ends.
     pub due: BlockHeight,
+    /// The stake behind it: how much what its validators find counts outside of it.
+    pub backing: BackingView,
     /// The number of taken slots.
     pub neurons: u32,
     /// The number of slots.
@@ -55,6 +57,42 @@ pub struct SubnetView {
     /// How its validators set tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mechanism: Option<MechanismSpec>,
+}
+
+/// The stake behind a subnet: the mesh's validators that hold a permit there and set weights lately. Those of its owner
+/// do not count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct BackingView {
+    /// The power of the validators that stand behind it.
+    pub behind: u64,
+    /// The power of all validators that could.
+    pub of: u64,
+    /// How much it counts outside, in thousandths: twice the part that stands behind it, at most 1,000.
+    pub factor_milli: u16,
+}
+
+impl BackingView {
+    /// As text: how much stands behind it, and how much it counts outside.
+    pub fn in_words(&self) -> String {
+        let Self { behind, of, factor_milli } = self;
+        if *of == 0 {
+            return "all validators of the mesh are its owner's; its trust counts 1.000 outside".into();
+        }
+        let (percent, factor) = (*behind as f64 * 100.0 / *of as f64, f64::from(*factor_milli) / 1_000.0);
+        format!(
+            "{percent:.1} % of the power of the validators that are not its owner's; its trust counts {factor:.3} outside"
+        )
+    }
+}
+
+impl From<Backing> for BackingView {
+    fn from(backing: Backing) -> Self {
+        let (part, whole) = backing.part();
+        // A product of 70 bits; the quotient is at most 1,000.
+        let factor = u128::from(part) * 1_000 / u128::from(whole);
+        Self { behind: backing.behind, of: backing.of, factor_milli: factor as u16 }
+    }
 }
 
 /// A subnet and its neurons.

@@ -29,6 +29,10 @@ fn query() -> Query {
         explain: false,
         receipt: false,
         filter: None,
+        nonce: None,
+        release: None,
+        subnets: Vec::new(),
+        hops: 0,
     }
 }
 
@@ -39,6 +43,7 @@ fn answer(events: BoxStream<'static, Item>) -> AnswerStream {
         expert: "e".into(),
         capability: "text.generate".parse().unwrap(),
         model: "m".into(),
+        identity: Default::default(),
         context: 1,
         max_output: 1,
         price: 0,
@@ -47,6 +52,7 @@ fn answer(events: BoxStream<'static, Item>) -> AnswerStream {
         relayed: false,
         expires_in_ms: 1,
         latency_ms: None,
+        trust: None,
     };
     let route = RouteView {
         strategy: "best".into(),

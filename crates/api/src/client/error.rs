@@ -1,9 +1,10 @@
 //! Why a request to a node failed.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use nervure_primitives::{Escaped, Excerpt};
 
+use super::Endpoint;
 use crate::{ErrorBody, ErrorDetail};
 
 /// Exit code of a command whose node is unreachable.
@@ -16,7 +17,7 @@ pub enum ClientError {
     #[error("the node at {http} does not answer: {source}")]
     Unreachable {
         /// The address of its HTTP API.
-        http: SocketAddr,
+        http: Endpoint,
         /// The cause.
         source: reqwest::Error,
     },
@@ -27,7 +28,7 @@ pub enum ClientError {
     #[error("invalid response from the node at {http}: {what}; does it run another version?")]
     InvalidResponse {
         /// The address of its HTTP API.
-        http: SocketAddr,
+        http: Endpoint,
         /// The error; it may quote the response.
         what: Excerpt,
     },
@@ -38,6 +39,9 @@ impl ClientError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Unreachable { http, .. } if http.is_url() => {
+                Some("try another endpoint: --from URL; or join the mesh: --mesh SPEC".into())
+            }
             Self::Unreachable { .. } => Some("check whether it is running: nervure testnet status".into()),
             Self::Response(body) => body.error.hint.as_deref().map(|hint| Escaped::line(hint).to_string()),
             Self::InvalidResponse { .. } => None,

@@ -1,11 +1,9 @@
 //! The answer to `POST /ask`, line by line.
 
-use std::net::SocketAddr;
-
 use bytes::BytesMut;
 use nervure_primitives::Excerpt;
 
-use super::ClientError;
+use super::{ClientError, Endpoint};
 use crate::AskLine;
 
 /// Longest line of an answer, in bytes.
@@ -15,12 +13,12 @@ pub(super) const MAX_LINE_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct AskLines {
     response: reqwest::Response,
-    http: SocketAddr,
+    http: Endpoint,
     buffer: BytesMut,
 }
 
 impl AskLines {
-    pub(super) fn new(response: reqwest::Response, http: SocketAddr) -> Self {
+    pub(super) fn new(response: reqwest::Response, http: Endpoint) -> Self {
         Self { response, http, buffer: BytesMut::new() }
     }
 
@@ -34,8 +32,9 @@ impl AskLines {
             if self.buffer.len() > MAX_LINE_BYTES {
                 return Err(self.invalid(format!("a line of more than {MAX_LINE_BYTES} bytes")));
             }
-            let http = self.http;
-            match self.response.chunk().await.map_err(|source| ClientError::Unreachable { http, source })? {
+            let chunk = self.response.chunk().await;
+            let failed = |source| ClientError::Unreachable { http: self.http.clone(), source };
+            match chunk.map_err(failed)? {
                 Some(chunk) => self.buffer.extend_from_slice(&chunk),
                 None if self.buffer.is_empty() => return Ok(None),
                 None => return Err(self.invalid("an incomplete line")),
@@ -44,6 +43,6 @@ impl AskLines {
     }
 
     fn invalid(&self, what: impl std::fmt::Display) -> ClientError {
-        ClientError::InvalidResponse { http: self.http, what: Excerpt::new(what) }
+        ClientError::InvalidResponse { http: self.http.clone(), what: Excerpt::new(what) }
     }
 }

@@ -41,7 +41,7 @@ impl Client {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.http)
+        self.http.url(path)
     }
 
     /// Sends a request; an error response becomes an error.
@@ -49,7 +49,7 @@ impl Client {
         if let Some(timeout) = self.timeout {
             request = request.timeout(timeout);
         }
-        let http = self.http;
+        let http = self.http.clone();
         let response = request.send().await.map_err(|source| ClientError::Unreachable { http, source })?;
         let status = response.status();
         if status.is_success() {
@@ -63,7 +63,7 @@ impl Client {
     }
 
     fn invalid(&self, what: impl std::fmt::Display) -> ClientError {
-        ClientError::InvalidResponse { http: self.http, what: Excerpt::new(what) }
+        ClientError::InvalidResponse { http: self.http.clone(), what: Excerpt::new(what) }
     }
 }
 

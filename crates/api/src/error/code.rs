@@ -60,13 +60,15 @@ pub enum ApiErrorCode {
     BodyTooLarge,
     /// The body is not `application/json`, or it is compressed.
     UnsupportedMediaType,
-    /// This node is working on as many queries as it accepts at once.
+    /// So many servers have passed the question on that it probably goes round.
+    TooManyHops,
+    /// This node is working on as many queries as it accepts at once, and no place came free in time.
     TooManyRequests,
 }
 
 impl ApiErrorCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::InvalidRequest,
         Self::BadFilter,
         Self::ContextLengthExceeded,
@@ -91,6 +93,7 @@ impl ApiErrorCode {
         Self::BodyTimeout,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
+        Self::TooManyHops,
         Self::TooManyRequests,
     ];
 
@@ -122,6 +125,7 @@ impl ApiErrorCode {
             Self::BodyTimeout => "body_timeout",
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::TooManyHops => "too_many_hops",
             Self::TooManyRequests => "too_many_requests",
         }
     }
@@ -152,6 +156,7 @@ impl ApiErrorCode {
             Self::AllExpertsFailed | Self::Interrupted => 502,
             Self::Unavailable => 503,
             Self::DeadlineExceeded => 504,
+            Self::TooManyHops => 508,
         }
     }
 
@@ -176,6 +181,7 @@ impl ApiErrorCode {
             | Self::BodyTimeout
             | Self::BodyTooLarge
             | Self::UnsupportedMediaType
+            | Self::TooManyHops
             | Self::TooManyRequests => None,
         }
     }
