@@ -187,6 +187,7 @@ impl DirectPath {
             deadline_ms: 10_000,
             budget: Amount::ZERO,
             name: None,
+            hops: 0,
         };
         let address = miner.query.context("the miner has no query endpoint")?;
         let client = QueryClient::start(ClientConfig::new(key, mesh))?;

@@ -7,6 +7,7 @@
 //! | [`discover`] | finding experts through the directory alone | all experts there are |
 //! | [`finality`] | how long validators take to commit a block | |
 //! | [`kills`] | validators that are killed: what is lost, how soon they sign again | every block once final |
+//! | [`flood`] | a miner that strangers flood: what askers with stake get | the same without the flood; a stranger |
 //! | [`failover`] | miners that are killed while they stream | what the model writes undisturbed |
 //!
 //! Everything runs on this machine. A baseline is measured in the same run and in turns, so that a busy machine slows
@@ -15,6 +16,7 @@
 mod discovery;
 mod failover;
 mod finality;
+mod flood;
 mod gateway;
 mod http_answer;
 mod kills;
@@ -26,6 +28,7 @@ mod stats;
 pub use discovery::{DiscoveryNode, DiscoveryReport, DiscoveryScale, discover};
 pub use failover::{FailoverPlan, FailoverReport, failover};
 pub use finality::{FinalityReport, finality};
+pub use flood::{AskerFigures, FloodReport, Outcomes, ProcessFigures, flood};
 pub use gateway::{GatewayReport, PathFigures, gateway};
 pub use kills::{KillsPlan, KillsReport, kills};
 pub use query::{QueryEffort, QueryFigures, QueryReport, Ratio, Throughput, query};

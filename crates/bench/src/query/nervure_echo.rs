@@ -16,7 +16,7 @@ use nervure_p2p::{
     },
 };
 use nervure_primitives::{Amount, Capability, MeshId, Netuid, NodeId, NodeKey};
-use nervure_protocol::{FinishReason, Usage};
+use nervure_protocol::{AskerClass, AskerStanding, FinishReason, Usage};
 
 use super::{PAYLOAD_BYTES, load::EchoClient};
 use crate::process::ServerHello;
@@ -32,6 +32,10 @@ struct AllowAll;
 impl Admission for AllowAll {
     fn is_registered(&self, _: &NodeId) -> bool {
         true
+    }
+
+    fn standing(&self, _: &NodeId) -> AskerStanding {
+        AskerStanding::of(AskerClass::Validator)
     }
 }
 
@@ -65,7 +69,7 @@ impl QueryService for Echo {
 pub(crate) fn serve(key: NodeKey) -> anyhow::Result<QueryServer> {
     let mut config = ServerConfig::new(key, MESH, (Ipv4Addr::LOCALHOST, 0).into());
     // The rate is still counted, but never reached: the default is below what one client can send.
-    config.rate_registered = std::num::NonZeroU32::MAX;
+    config.classes.of_mut(AskerClass::Validator).rate = std::num::NonZeroU32::MAX;
     Ok(QueryServer::start(config, Arc::new(AllowAll), Arc::new(Echo))?)
 }
 
@@ -95,6 +99,7 @@ impl NervureEcho {
             deadline_ms: 10_000,
             budget: Amount::ZERO,
             name: None,
+            hops: 0,
         };
         let mut stream = self.client.open(self.node, &[self.server], open).await?;
         let mut received = 0;

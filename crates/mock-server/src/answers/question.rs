@@ -1,5 +1,7 @@
 //! The question in a prompt, without the instruction about the form of the answer.
 
+mod closing;
+
 /// A question: its text, and the same in lower case (ASCII only, so that offsets agree).
 pub(super) struct Question<'a> {
     /// The question as it was written.
@@ -12,8 +14,9 @@ pub(super) struct Question<'a> {
 const SENTENCE_ENDS: [&str; 6] = [". ", "? ", "! ", "} ", "] ", "\n"];
 
 impl<'a> Question<'a> {
-    /// Reads the question in `prompt`: all text before the sentence that says where to write `Answer:`.
+    /// Reads the question in `prompt`: all text before the sentence that says how to write the answer.
     pub(super) fn read(prompt: &'a str) -> Self {
+        let prompt = closing::without(prompt);
         let lower = prompt.to_ascii_lowercase();
         let end = match lower.find("answer:") {
             None => prompt.len(),
@@ -71,6 +74,8 @@ mod tests {
             "Invert {\"a\":\"b\"}"
         );
         assert_eq!(read("What is 2 + 2?"), "What is 2 + 2?");
+        assert_eq!(read("What is 2 + 2?\n\nNo explanation, just the figure."), "What is 2 + 2?");
+        assert_eq!(read("What is 2 + 2? The number is all I need."), "What is 2 + 2?");
         assert_eq!(read("Answer: what?"), "");
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nervure_primitives::MechanismSpec;
 use nervure_protocol::ExpertRequest;
-use nervure_subnet::mechanism::{Answer, Corpus, Mechanism, Reply, build};
+use nervure_subnet::mechanism::{Answer, Material, Mechanism, Reply, build};
 use proptest::prelude::*;
 
 use super::*;
@@ -13,7 +13,7 @@ use super::*;
 fn score(mechanism: &dyn Mechanism, model: MockModel, seeds: std::ops::Range<u64>) -> f64 {
     let count = (seeds.end - seeds.start) as f64;
     let scores = seeds.map(|seed| {
-        let task = mechanism.draw(seed.into(), &Corpus::default()).unwrap();
+        let task = mechanism.draw(seed.into(), &Material::default()).unwrap();
         let replies: Vec<Reply> = task.requests().iter().map(|request| reply(model, request)).collect();
         task.score(&replies).to_string().parse::<f64>().unwrap()
     });
@@ -22,7 +22,7 @@ fn score(mechanism: &dyn Mechanism, model: MockModel, seeds: std::ops::Range<u64
 
 fn reply(model: MockModel, request: &ExpertRequest) -> Reply {
     let answer = match request {
-        ExpertRequest::Chat { messages, .. } => Answer::Text(model.answer(&messages[0].content)),
+        ExpertRequest::Chat { messages, .. } => Answer::Text(model.answer(&messages.last().unwrap().content)),
         ExpertRequest::Embed { inputs } => {
             Answer::Vectors(inputs.iter().map(|text| model.embed(text)).collect())
         }
@@ -33,12 +33,37 @@ fn reply(model: MockModel, request: &ExpertRequest) -> Reply {
 
 /// `exact-answer` with questions of one kind only.
 fn only(kind: &str) -> MechanismSpec {
-    let kinds = ["arithmetic", "sorting", "strings", "json", "dates"];
-    kinds
-        .iter()
-        .fold(MechanismSpec::named("exact-answer").with("questions", 8).with("speed", 0), |spec, name| {
-            spec.with(*name, u64::from(*name == kind))
-        })
+    let kinds = ["arithmetic", "sorting", "strings", "json", "dates", "logic", "code"];
+    let alone = MechanismSpec::named("exact-answer").with("questions", 8).with("speed", 0).with("alone", 1);
+    kinds.iter().fold(alone, |spec, name| spec.with(*name, u64::from(*name == kind)))
+}
+
+/// The seed subnet of a testnet: a demonstration, with the kinds that this server is built for.
+fn demonstration() -> MechanismSpec {
+    MechanismSpec::named("exact-answer").with("speed", 0).with("alone", 1).with("logic", 0).with("code", 0)
+}
+
+/// A program that knows the templates earns nothing where a subnet pays for what models can do.
+#[test]
+fn kinds_that_no_template_solves_earn_it_less_than_a_tenth() {
+    for kind in ["logic", "code"] {
+        let share = score(build(&only(kind)).unwrap().as_ref(), MockModel::chat(100), 0..200);
+        assert!(share < 0.1, "{kind}: {share}");
+    }
+    let mechanism = build(&MechanismSpec::named("reference")).unwrap();
+    let shares = (0..50u64).map(|seed| {
+        let mut task = mechanism.draw(seed.into(), &Material::default()).unwrap();
+        // What a model writes: its beginning is what it was asked.
+        let written = |request: &ExpertRequest| Answer::Text(format!("Sure. {request:?}"));
+        task.set_reference(task.requests().iter().map(written).collect());
+        let replies: Vec<Reply> =
+            task.requests().iter().map(|one| reply(MockModel::chat(100), one)).collect();
+        task.score(&replies).to_string().parse::<f64>().unwrap()
+    });
+    let share = shares.sum::<f64>() / 50.0;
+    assert!(share < 0.1, "reference: {share}");
+    let solved = score(build(&demonstration()).unwrap().as_ref(), MockModel::chat(100), 0..200);
+    assert!(solved > 0.95, "without the defence it earns all: {solved}");
 }
 
 #[test]
@@ -46,10 +71,10 @@ fn full_quality_answers_every_kind_of_question_correctly() {
     for kind in ["arithmetic", "sorting", "strings", "json", "dates"] {
         let mechanism = build(&only(kind)).unwrap();
         for seed in 0..400u64 {
-            let task = mechanism.draw(seed.into(), &Corpus::default()).unwrap();
+            let task = mechanism.draw(seed.into(), &Material::default()).unwrap();
             for question in task.requests() {
                 let ExpertRequest::Chat { messages, .. } = question else { panic!("not a chat") };
-                let prompt = &messages[0].content;
+                let prompt = &messages.last().unwrap().content;
                 assert!(solve(prompt).is_some(), "{kind} {seed}: {prompt}");
             }
         }
@@ -60,7 +85,7 @@ fn full_quality_answers_every_kind_of_question_correctly() {
 
 #[test]
 fn quality_is_the_share_of_correct_answers() {
-    let mechanism = build(&MechanismSpec::named("exact-answer").with("speed", 0)).unwrap();
+    let mechanism = build(&demonstration()).unwrap();
     for quality in [0u8, 40, 70] {
         let share = score(mechanism.as_ref(), MockModel::chat(quality), 0..600);
         assert!((share - f64::from(quality) / 100.0).abs() < 0.03, "{quality}: {share}");
